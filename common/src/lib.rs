@@ -1,1 +1,23 @@
-//! The HTTP/1.1 machine and the plumbing.
+//! What every chapter stands on and no chapter teaches.
+//!
+//! | module | what it is | first needed in |
+//! |---|---|---|
+//! | [`addr`] | `host:port[:weight]` as people write it | chapter 2 |
+//! | [`http`] | the HTTP/1.1 machine that all engines drive | chapter 2, which teaches it |
+//! | [`net`] | listeners, name resolution, connects that do not wait, the file limit | chapter 2 |
+//! | [`shutdown`] | stopping in two stages, waited for by a thread, an fd or a future | chapter 2 |
+//! | [`signals`] | which signal asks for which stage | chapter 2 |
+//! | [`cli`] | the flags all programs share, refusals on one line | chapter 2 |
+//! | [`out`] | lines on stdout that survive a closed pipe | chapter 2 |
+//! | [`logging`] | log lines on stderr | chapter 2 |
+//!
+//! There is no async runtime in here: three engines with three ways to wait share this crate.
+
+pub mod addr;
+pub mod cli;
+pub mod http;
+pub mod logging;
+pub mod net;
+pub mod out;
+pub mod shutdown;
+pub mod signals;

@@ -1,0 +1,232 @@
+//! Addresses as people write them: `host:port`, `host:port:weight`, `[::1]:9001:2`.
+//!
+//! An [`Endpoint`] is what was *configured*; a name in it is resolved later and again
+//! ([`crate::net::resolve`]), for an address that is looked up once is wrong after the first
+//! fail-over of the name.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// The longest name that DNS can carry, in characters (RFC 1035 §2.3.4).
+const MAX_NAME: usize = 253;
+/// The longest part of a name between two dots (RFC 1035 §2.3.4).
+const MAX_LABEL: usize = 63;
+
+/// A configured server: a name or an IP address, a port and perhaps a weight.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// A host name as written, or an IP address; an IPv6 address stands here without brackets.
+    pub host: String,
+    /// The port, never 0.
+    pub port: u16,
+    /// The weight, if one was written. Zero is legal: no new clients, but those that stick to it.
+    pub weight: Option<u32>,
+}
+
+/// Why a text is not an [`Endpoint`]: one line that shows the text and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// Not of the form `host:port[:weight]` at all.
+    #[error("'{text}' is not host:port[:weight], such as 127.0.0.1:9001 or [::1]:9001:2")]
+    Shape {
+        /// The whole text.
+        text: String,
+    },
+    /// An IPv6 address without brackets, in which the port cannot be told from the address.
+    #[error("'{text}': an IPv6 address needs brackets, such as [::1]:9001")]
+    NoBrackets {
+        /// The whole text.
+        text: String,
+    },
+    /// Neither an IP address nor a possible host name.
+    #[error("'{text}': '{host}' is not an IP address or a host name")]
+    Host {
+        /// The whole text.
+        text: String,
+        /// The part of it that stands where the host should.
+        host: String,
+    },
+    /// Not a port that one can connect to.
+    #[error("'{text}': port '{port}' is not a number from 1 to 65535")]
+    Port {
+        /// The whole text.
+        text: String,
+        /// The part of it that stands where the port should.
+        port: String,
+    },
+    /// Not a weight.
+    #[error("'{text}': weight '{weight}' is not a whole number from 0 to {}", u32::MAX)]
+    Weight {
+        /// The whole text.
+        text: String,
+        /// The part of it that stands where the weight should.
+        weight: String,
+    },
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let (host, rest) = split_host(text)?;
+        let (port, weight) = match rest.split_once(':') {
+            Some((port, weight)) => (port, Some(weight)),
+            None => (rest, None),
+        };
+        Ok(Self {
+            host,
+            port: number(port)
+                .filter(|&port| port != 0)
+                .ok_or_else(|| EndpointError::Port { text: text.into(), port: port.into() })?,
+            weight: weight
+                .map(|weight| {
+                    number(weight).ok_or_else(|| EndpointError::Weight { text: text.into(), weight: weight.into() })
+                })
+                .transpose()?,
+        })
+    }
+}
+
+/// `host:port`, with brackets around an IPv6 address: what a `Host` field, a log line or a table
+/// shows.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `pad` makes widths work: tables are made of these.
+        if self.host.contains(':') {
+            f.pad(&format!("[{}]:{}", self.host, self.port))
+        } else {
+            f.pad(&format!("{}:{}", self.host, self.port))
+        }
+    }
+}
+
+/// The checked host, and what stands behind its colon.
+fn split_host(text: &str) -> Result<(String, &str), EndpointError> {
+    let shape = || EndpointError::Shape { text: text.into() };
+    let no_host = |host: &str| EndpointError::Host { text: text.into(), host: host.into() };
+    if let Some(inside) = text.strip_prefix('[') {
+        let (address, rest) = inside.split_once(']').ok_or_else(shape)?;
+        let rest = rest.strip_prefix(':').ok_or_else(shape)?;
+        // In the canonical spelling, so that two spellings of one address compare equal.
+        let address: Ipv6Addr = address.parse().map_err(|_| no_host(address))?;
+        return Ok((address.to_string(), rest));
+    }
+    let (host, rest) = text.split_once(':').ok_or_else(shape)?;
+    if lacks_brackets(text) {
+        return Err(EndpointError::NoBrackets { text: text.into() });
+    }
+    if !is_host(host) {
+        return Err(no_host(host));
+    }
+    Ok((host.to_owned(), rest))
+}
+
+/// Is this an IPv6 address, alone or with `:port` or `:port:weight` behind it?
+fn lacks_brackets(text: &str) -> bool {
+    let is_v6 = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+    let shorter = text.rsplit_once(':').map_or("", |(before, _)| before);
+    let shortest = shorter.rsplit_once(':').map_or("", |(before, _)| before);
+    is_v6(text) || is_v6(shorter) || is_v6(shortest)
+}
+
+/// An IPv4 address or a name of letters, digits, `-`, `_` and dots.
+///
+/// A name that ends in a number must be a whole IPv4 address: `10.0.0.999` is a typo, and the
+/// resolver of libc would quietly read `10.1` as 10.0.0.1.
+fn is_host(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        (1..=MAX_LABEL).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if name.len() > MAX_NAME || !name.split('.').all(is_label) {
+        return false;
+    }
+    let last = name.rsplit('.').next().unwrap_or(name);
+    !last.bytes().all(|b| b.is_ascii_digit()) || host.parse::<Ipv4Addr>().is_ok()
+}
+
+/// Digits only: `parse` alone would also take `+80`.
+fn number<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_people_write() {
+        for (text, host, port, weight, shown) in [
+            ("127.0.0.1:9001", "127.0.0.1", 9001, None, "127.0.0.1:9001"),
+            ("localhost:1:5", "localhost", 1, Some(5), "localhost:1"),
+            ("a_b-c.example.com:65535:0", "a_b-c.example.com", 65535, Some(0), "a_b-c.example.com:65535"),
+            ("example.com.:80", "example.com.", 80, None, "example.com.:80"),
+            ("3com.net:80:4294967295", "3com.net", 80, Some(u32::MAX), "3com.net:80"),
+            ("[::1]:9001", "::1", 9001, None, "[::1]:9001"),
+            ("[0:0:0:0:0:0:0:1]:9001:2", "::1", 9001, Some(2), "[::1]:9001"),
+            ("[::ffff:10.0.0.1]:80", "::ffff:10.0.0.1", 80, None, "[::ffff:10.0.0.1]:80"),
+        ] {
+            let endpoint: Endpoint = text.parse().unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(endpoint, Endpoint { host: host.into(), port, weight });
+            assert_eq!(endpoint.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_what_is_expected() {
+        let shape = "is not host:port[:weight]";
+        let host = "is not an IP address or a host name";
+        let port = "is not a number from 1 to 65535";
+        let weight = "is not a whole number from 0 to 4294967295";
+        let brackets = "needs brackets";
+        for (text, expected) in [
+            ("", shape),
+            ("localhost", shape),
+            ("[::1]", shape),
+            ("[::1", shape),
+            ("[::1]9001", shape),
+            (":9001", host),
+            ("[localhost]:80", host),
+            ("[]:80", host),
+            ("9001:localhost", host),
+            ("10.0.0.999:80", host),
+            ("127.1:80", host),
+            ("-a.com:80", host),
+            ("a..b:80", host),
+            ("a b:80", host),
+            ("user@host:80", host),
+            ("bücher.example:80", host),
+            ("localhost:", port),
+            ("localhost:0", port),
+            ("localhost:65536", port),
+            ("localhost:+80", port),
+            ("localhost: 80", port),
+            ("http://localhost", port),
+            ("localhost:80:", weight),
+            ("localhost:80:-1", weight),
+            ("localhost:80:1.5", weight),
+            ("localhost:80:4294967296", weight),
+            ("localhost:80:1:2", weight),
+            ("::1", brackets),
+            ("::1:9001", brackets),
+            ("::1:9001:2", brackets),
+            ("fe80::1", brackets),
+            ("2001:db8::1:9001", brackets),
+        ] {
+            let error = text.parse::<Endpoint>().expect_err(text).to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+            assert!(error.contains(&format!("'{text}'")), "{text}: {error}");
+            assert!(!error.contains('\n'), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn pads_in_a_table() {
+        let endpoint: Endpoint = "[::1]:9001:2".parse().unwrap();
+        assert_eq!(format!("{endpoint:<12}|"), "[::1]:9001  |");
+    }
+}

@@ -1,0 +1,79 @@
+//! Durations as people write them: `500ms`, `3s`, `5m`, `1h`.
+
+use std::time::Duration;
+
+/// The longest duration taken: a year. Longer ones are typos, and a deadline must never overflow
+/// the clock.
+const MAX: Duration = Duration::from_hours(365 * 24);
+
+/// Parses a whole number with its unit, as a `clap` value parser.
+///
+/// A unit is required (is `30` seconds or milliseconds?) and zero is refused: some programs take it
+/// for "at once" and others for "never".
+///
+/// ```
+/// use std::time::Duration;
+/// assert_eq!(common::cli::duration("500ms"), Ok(Duration::from_millis(500)));
+/// assert!(common::cli::duration("30").is_err());
+/// ```
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let expected = "expected a whole number and a unit, such as 500ms, 3s, 5m or 1h";
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let millis_per_unit = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60 * 1000,
+        "h" => 3600 * 1000,
+        "" if !number.is_empty() => return Err(format!("the unit is missing; {expected}")),
+        _ => return Err(expected.into()),
+    };
+    if number.is_empty() {
+        return Err(expected.into());
+    }
+    let value = number.parse::<u64>().ok().and_then(|number| number.checked_mul(millis_per_unit));
+    match value.map(Duration::from_millis) {
+        Some(Duration::ZERO) => Err("it must be more than zero".into()),
+        Some(value) if value <= MAX => Ok(value),
+        _ => Err("it is longer than a year (8760h)".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_whole_numbers_with_a_unit() {
+        for (text, millis) in
+            [("1ms", 1), ("500ms", 500), ("3s", 3000), ("090s", 90_000), ("5m", 300_000), ("1h", 3_600_000)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        assert_eq!(duration("8760h"), Ok(MAX));
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        for (text, why) in [
+            ("", "expected"),
+            ("s", "expected"),
+            ("3", "the unit is missing"),
+            ("-3s", "expected"),
+            ("+3s", "expected"),
+            ("1.5s", "expected"),
+            ("3 s", "expected"),
+            ("3S", "expected"),
+            ("3d", "expected"),
+            ("3s ", "expected"),
+            ("٣s", "expected"),
+            ("0s", "more than zero"),
+            ("000ms", "more than zero"),
+            ("8761h", "longer than a year"),
+            ("18446744073709551615h", "longer than a year"),
+            ("99999999999999999999999ms", "longer than a year"),
+        ] {
+            let error = duration(text).expect_err(text);
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+}

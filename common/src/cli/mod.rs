@@ -1,0 +1,14 @@
+//! The command line that all programs share, and the ways in which one of them ends early.
+//!
+//! A chapter flattens [`ServeArgs`] into its own `clap` struct and calls [`parse`] as the first
+//! thing in `main`. A command line that is refused is one line on stderr that says what, where and
+//! what to do, and exit code [`EXIT_USAGE`]; what the machine refuses (a port in use) goes through
+//! [`exit_code`] and is [`EXIT_FAILURE`].
+
+mod duration;
+mod refusal;
+mod serve;
+
+pub use duration::duration;
+pub use refusal::{EXIT_FAILURE, EXIT_USAGE, Exit, exit_code, parse, refuse, try_parse_from};
+pub use serve::{ServeArgs, Timeouts, WorkerArgs};

@@ -1,0 +1,187 @@
+//! The flags that all HTTP programs of this workspace share.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::duration;
+
+/// Per flag, not as `next_help_heading`: that would swallow the flags a program declares after ours.
+const DEADLINES: &str = "Deadlines";
+
+/// What every HTTP program takes: `#[command(flatten)] serve: ServeArgs`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct ServeArgs {
+    /// The IP address to listen on; 0.0.0.0 or :: opens the program to other machines
+    #[arg(long, value_name = "IP", value_parser = ip)]
+    #[arg(default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub bind: IpAddr,
+    /// Clients served at once; beyond it no more are accepted until one leaves
+    #[arg(long, value_name = "N", default_value = "1024")]
+    pub max_clients: NonZeroUsize,
+    /// How long each phase may take.
+    #[command(flatten)]
+    pub timeouts: Timeouts,
+    /// A proxy in front of us, whose X-Forwarded-* fields are believed (repeatable)
+    #[arg(long, value_name = "CIDR", value_parser = network)]
+    pub trusted_proxy: Vec<IpNet>,
+    /// Log a line per request
+    #[arg(long)]
+    pub log_requests: bool,
+}
+
+impl ServeArgs {
+    /// The address to listen on, given the port, which is each program's own positional argument.
+    pub fn address(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.bind, port)
+    }
+}
+
+/// `--workers`, for programs with one loop per core (from chapter 5 on).
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct WorkerArgs {
+    /// Worker threads; one per available core by default
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+}
+
+/// How long each phase of an exchange may take: without a deadline, a silent peer holds its slot
+/// for free.
+#[derive(clap::Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connect to a backend
+    #[arg(long = "connect-timeout", value_name = "TIME", help_heading = DEADLINES)]
+    #[arg(default_value = "3s", value_parser = duration)]
+    pub connect: Duration,
+    /// For a whole request head, from its first byte
+    #[arg(long = "head-timeout", value_name = "TIME", help_heading = DEADLINES)]
+    #[arg(default_value = "10s", value_parser = duration)]
+    pub head: Duration,
+    /// From the request to the first byte of the response
+    #[arg(long = "first-byte-timeout", value_name = "TIME", help_heading = DEADLINES)]
+    #[arg(default_value = "30s", value_parser = duration)]
+    pub first_byte: Duration,
+    /// Without progress in a request body, or in a write
+    #[arg(long = "body-timeout", value_name = "TIME", help_heading = DEADLINES)]
+    #[arg(default_value = "30s", value_parser = duration)]
+    pub body: Duration,
+    /// Between two requests of a client
+    #[arg(long = "idle-timeout", value_name = "TIME", help_heading = DEADLINES)]
+    #[arg(default_value = "60s", value_parser = duration)]
+    pub idle: Duration,
+    /// Without progress in a response body
+    #[arg(long = "stream-timeout", value_name = "TIME", help_heading = DEADLINES)]
+    #[arg(default_value = "5m", value_parser = duration)]
+    pub stream: Duration,
+    /// Without a byte in a tunnel (WebSocket, CONNECT)
+    #[arg(long = "tunnel-timeout", value_name = "TIME", help_heading = DEADLINES)]
+    #[arg(default_value = "1h", value_parser = duration)]
+    pub tunnel: Duration,
+    /// For the requests under way when the program is asked to stop
+    #[arg(long = "drain-timeout", value_name = "TIME", help_heading = DEADLINES)]
+    #[arg(default_value = "30s", value_parser = duration)]
+    pub drain: Duration,
+}
+
+/// The defaults of the command line.
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            head: Duration::from_secs(10),
+            first_byte: Duration::from_secs(30),
+            body: Duration::from_secs(30),
+            idle: Duration::from_mins(1),
+            stream: Duration::from_mins(5),
+            tunnel: Duration::from_hours(1),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// An IP address, IPv6 with or without brackets.
+fn ip(text: &str) -> Result<IpAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().map_err(|_| "expected an IP address, such as 127.0.0.1, 0.0.0.0 or ::1".into())
+}
+
+/// A network as `10.0.0.0/8`, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "expected a network, such as 10.0.0.0/8, fd00::/8 or 192.0.2.7".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser, Debug)]
+    struct Program {
+        #[command(flatten)]
+        serve: ServeArgs,
+        #[command(flatten)]
+        workers: WorkerArgs,
+    }
+
+    fn parse(line: &str) -> Result<Program, String> {
+        let words = line.split_whitespace();
+        Program::try_parse_from(std::iter::once("program").chain(words)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_course() {
+        let Program { serve, workers } = parse("").unwrap();
+        assert_eq!(serve.address(8080), "127.0.0.1:8080".parse().unwrap());
+        assert_eq!(serve.max_clients.get(), 1024);
+        assert_eq!(serve.timeouts, Timeouts::default());
+        assert!(serve.trusted_proxy.is_empty());
+        assert!(!serve.log_requests);
+        assert!(workers.workers.is_none());
+    }
+
+    #[test]
+    fn reads_every_flag() {
+        let Program { serve, workers } = parse(
+            "--bind [::1] --max-clients 7 --workers 2 --log-requests \
+             --trusted-proxy 10.0.0.0/8 --trusted-proxy ::1 \
+             --connect-timeout 1s --head-timeout 2s --first-byte-timeout 3s --body-timeout 4s \
+             --idle-timeout 5s --stream-timeout 6s --tunnel-timeout 7s --drain-timeout 500ms",
+        )
+        .unwrap();
+        assert_eq!(serve.address(1), "[::1]:1".parse().unwrap());
+        assert_eq!((serve.max_clients.get(), workers.workers.unwrap().get()), (7, 2));
+        assert!(serve.log_requests);
+        assert_eq!(serve.trusted_proxy, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse::<IpNet>().unwrap()]);
+        let seconds = Duration::from_secs;
+        let timeouts = Timeouts {
+            connect: seconds(1),
+            head: seconds(2),
+            first_byte: seconds(3),
+            body: seconds(4),
+            idle: seconds(5),
+            stream: seconds(6),
+            tunnel: seconds(7),
+            drain: Duration::from_millis(500),
+        };
+        assert_eq!(serve.timeouts, timeouts);
+    }
+
+    #[test]
+    fn refuses_values_with_the_reason() {
+        for (line, why) in [
+            ("--bind localhost", "expected an IP address"),
+            ("--max-clients 0", "'--max-clients <N>'"),
+            ("--workers 0", "'--workers <N>'"),
+            ("--trusted-proxy 10.0.0.0/33", "expected a network"),
+            ("--idle-timeout 60", "the unit is missing"),
+        ] {
+            let error = parse(line).expect_err(line);
+            assert!(error.contains(why), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Heads on their way through: which fields go on, which we add (RFC 9110 §7.6).
+//!
+//! A head is never passed on as bytes. It is written anew from what was parsed, so that the backend reads
+//! what we read. Order, case and duplicates of the fields survive.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::{
+    exchange::Method,
+    facts::Framing,
+    head::{HeadView, Version},
+    name::{Known, elements},
+    refusal::Refusal,
+};
+
+/// How requests are forwarded: one per process, shared.
+#[derive(Debug, Clone)]
+pub struct Forwarding {
+    /// Our pseudonym in `Via`. Unique per process: two balancers in a row are no loop.
+    pub via: String,
+    /// The scheme clients used: `http`, or `https` behind TLS termination.
+    pub scheme: &'static str,
+    /// Proxies whose word on the client's address is taken.
+    pub trusted: Vec<IpNet>,
+    /// Whether backend connections are used again; else they are told `Connection: close`.
+    pub pooled: bool,
+}
+
+impl Forwarding {
+    /// Whether `peer` may speak for others.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted.iter().any(|net| net.contains(&peer))
+    }
+}
+
+/// The two ends of a client's connection, as backends are told of them. Made once per connection.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress {
+    peer: IpAddr,
+    local: SocketAddr,
+    trusted: bool,
+}
+
+impl ClientAddress {
+    /// `peer` connected to `local`. An IPv4 address in IPv6 clothes is undressed.
+    pub fn new(peer: IpAddr, local: SocketAddr, forwarding: &Forwarding) -> Self {
+        let peer = peer.to_canonical();
+        Self { peer, local, trusted: forwarding.trusts(peer) }
+    }
+
+    /// The address of the peer.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+}
+
+/// Writes the head that a backend gets. Gives the client that it names.
+pub(super) fn write_request(
+    head: HeadView<'_>,
+    forwarding: &Forwarding,
+    client: &ClientAddress,
+    request_id: u128,
+    out: &mut Vec<u8>,
+) -> Result<IpAddr, Refusal> {
+    if passed_here_before(head, &forwarding.via) {
+        return Err(Refusal::Loop);
+    }
+    let websocket = wants_websocket(head);
+    write_request_line(head, out);
+    if head.values(Known::Host).next().is_none() {
+        // RFC 9110 §7.1: without Host the target is where the client connected to.
+        match head.authority() {
+            Some(authority) => put_field(out, b"Host", authority),
+            None => put_display(out, "Host", client.local),
+        }
+    }
+    for field in head.end_to_end() {
+        let goes_on = match field.known {
+            Known::TransferEncoding | Known::ForwardedFor | Known::RealIp => false,
+            Known::Expect => head.version() == Version::Http11,
+            Known::ForwardedProto | Known::ForwardedHost | Known::RequestId | Known::Forwarded => client.trusted,
+            _ => true,
+        };
+        if goes_on {
+            put_field(out, field.name, field.value);
+        }
+    }
+    if head.facts().framing == Framing::Chunked {
+        put_field(out, b"Transfer-Encoding", b"chunked");
+    }
+    let named = write_forwarded(head, forwarding, client, request_id, out);
+    if websocket {
+        out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    } else if !forwarding.pooled {
+        put_field(out, b"Connection", b"close");
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(named)
+}
+
+/// Whether the request asks for the one upgrade that we forward (RFC 6455 §4.1 wants a GET).
+pub(super) fn wants_websocket(head: HeadView<'_>) -> bool {
+    head.method() == Method::Get && head.facts().asks_for_websocket(head.version())
+}
+
+fn write_request_line(head: HeadView<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(head.method_name());
+    out.push(b' ');
+    match head.target() {
+        [] if head.method() == Method::Options => out.push(b'*'), // RFC 9112 §3.2.4
+        target @ ([] | [b'?', ..]) => {
+            out.push(b'/');
+            out.extend_from_slice(target);
+        }
+        target => out.extend_from_slice(target),
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// Writes X-Forwarded-*, X-Real-IP, Via and X-Request-ID. A stranger's own word was left out before;
+/// a trusted proxy's is kept, and the client is the first from the right whom nobody trusts.
+fn write_forwarded(
+    head: HeadView<'_>,
+    forwarding: &Forwarding,
+    client: &ClientAddress,
+    request_id: u128,
+    out: &mut Vec<u8>,
+) -> IpAddr {
+    let mut named = client.peer;
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    if client.trusted {
+        for value in head.values(Known::ForwardedFor).filter(|value| !value.is_empty()) {
+            out.extend_from_slice(value);
+            out.extend_from_slice(b", ");
+        }
+        named = first_untrusted(head, forwarding).unwrap_or(client.peer);
+    }
+    put_line(out, client.peer);
+    let has = |known| client.trusted && head.values(known).next().is_some();
+    if !has(Known::ForwardedProto) {
+        put_field(out, b"X-Forwarded-Proto", forwarding.scheme.as_bytes());
+    }
+    if let Some(authority) = head.authority().filter(|_| !has(Known::ForwardedHost)) {
+        put_field(out, b"X-Forwarded-Host", authority);
+    }
+    put_display(out, "X-Real-IP", named);
+    out.extend_from_slice(b"Via: 1.");
+    out.push(if head.version() == Version::Http10 { b'0' } else { b'1' });
+    out.push(b' ');
+    out.extend_from_slice(forwarding.via.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    if !has(Known::RequestId) {
+        put_request_id(out, request_id);
+    }
+    named
+}
+
+/// Reads the chain from the right. Where it cannot be read, or all are trusted, its last readable
+/// address is the best that is known.
+fn first_untrusted(head: HeadView<'_>, forwarding: &Forwarding) -> Option<IpAddr> {
+    let mut known = None;
+    for value in head.values(Known::ForwardedFor).rev() {
+        for hop in value.rsplit(|byte| *byte == b',') {
+            let Some(address) = std::str::from_utf8(hop).ok().and_then(|text| parse_hop(text.trim())) else {
+                return known;
+            };
+            known = Some(address);
+            if !forwarding.trusts(address) {
+                return known;
+            }
+        }
+    }
+    known
+}
+
+/// `192.0.2.1`, and the forms that some proxies write: with a port, in brackets.
+fn parse_hop(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+fn passed_here_before(head: HeadView<'_>, via: &str) -> bool {
+    let names_us = |entry: &[u8]| {
+        let mut words = entry.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+        words.nth(1).is_some_and(|word| word.eq_ignore_ascii_case(via.as_bytes()))
+    };
+    head.values(Known::Via).flat_map(elements).any(names_us)
+}
+
+/// What a client is told of its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Nothing: it stays open.
+    KeepAlive,
+    /// This is its last response.
+    Close,
+    /// It changes to WebSocket.
+    Upgrade,
+}
+
+/// Writes the head that the client gets, with the body framed as `framing`.
+pub(super) fn write_response(head: HeadView<'_>, framing: Framing, ending: Ending, out: &mut Vec<u8>) {
+    put_status_line(out, head.status(), head.reason());
+    for field in head.end_to_end() {
+        let goes_on = match field.known {
+            Known::TransferEncoding => false,
+            Known::ContentLength => matches!(framing, Framing::Length(_)),
+            _ => true,
+        };
+        if goes_on {
+            put_field(out, field.name, field.value);
+        }
+    }
+    if framing == Framing::Chunked {
+        put_field(out, b"Transfer-Encoding", b"chunked");
+    }
+    match ending {
+        Ending::KeepAlive => {}
+        Ending::Close => put_field(out, b"Connection", b"close"),
+        Ending::Upgrade => out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(super) fn put_status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend([100, 10, 1].map(|unit| b"0123456789"[usize::from(status / unit % 10)]));
+    out.push(b' ');
+    out.extend_from_slice(reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(super) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn put_display(out: &mut Vec<u8>, name: &str, value: impl std::fmt::Display) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    put_line(out, value);
+}
+
+fn put_line(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+    use std::io::Write as _;
+    write!(out, "{value}\r\n").expect("writing to a Vec cannot fail");
+}
+
+/// 32 hex digits.
+fn put_request_id(out: &mut Vec<u8>, id: u128) {
+    out.extend_from_slice(b"X-Request-ID: ");
+    out.extend((0..32).rev().map(|digit| b"0123456789abcdef"[(id >> (4 * digit) & 0xf) as usize]));
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Head;
+
+    fn forwarding() -> Forwarding {
+        Forwarding { via: "lb".into(), scheme: "http", trusted: vec!["10.0.0.0/8".parse().unwrap()], pooled: false }
+    }
+
+    fn forward(peer: &str, request: &str) -> Result<String, Refusal> {
+        let mut head = Head::new();
+        head.read_request(request.as_bytes(), &mut 0)?.expect("the head is whole");
+        let forwarding = forwarding();
+        let client = ClientAddress::new(peer.parse().unwrap(), "192.0.2.9:8080".parse().unwrap(), &forwarding);
+        let mut out = Vec::new();
+        write_request(head.view(request.as_bytes()), &forwarding, &client, 0xabc, &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn strangers_words_are_replaced() {
+        let got = forward(
+            "192.0.2.1",
+            "GET http://a/x?y HTTP/1.1\r\nHost: A\r\nX-Forwarded-For: 1.1.1.1\r\nx-real-ip: 1.1.1.1\r\nForwarded: for=x\r\n\
+             X-Request-ID: mine\r\nConnection: close, X-Secret\r\nX-Secret: 1\r\nTE: trailers\r\nB: 1\r\nb: 2\r\n\r\n",
+        );
+        assert_eq!(
+            got.unwrap(),
+            "GET /x?y HTTP/1.1\r\nHost: A\r\nB: 1\r\nb: 2\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n\
+             X-Forwarded-Host: A\r\nX-Real-IP: 192.0.2.1\r\nVia: 1.1 lb\r\n\
+             X-Request-ID: 00000000000000000000000000000abc\r\nConnection: close\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn trusted_proxys_words_are_kept_and_the_client_is_the_first_untrusted_from_the_right() {
+        let got = forward(
+            "10.0.0.1",
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.7\r\nX-Forwarded-For: 10.1.1.1\r\n\
+             X-Forwarded-Proto: https\r\nX-Request-ID: theirs\r\nVia: 1.1 other\r\n\r\n",
+        )
+        .unwrap();
+        for line in [
+            "X-Forwarded-For: 6.6.6.6, 192.0.2.7, 10.1.1.1, 10.0.0.1\r\n",
+            "X-Real-IP: 192.0.2.7\r\n",
+            "X-Forwarded-Proto: https\r\n",
+            "X-Request-ID: theirs\r\n",
+            "Via: 1.1 other\r\n",
+            "Via: 1.1 lb\r\n",
+        ] {
+            assert!(got.contains(line), "{line} in {got}");
+        }
+        assert!(!got.contains("X-Forwarded-Proto: http\r\n"));
+    }
+
+    #[test]
+    fn loops_old_versions_and_upgrades() {
+        assert_eq!(
+            forward("1.1.1.1", "GET / HTTP/1.1\r\nHost: a\r\nVia: 1.0 x, 1.1 LB (c)\r\n\r\n"),
+            Err(Refusal::Loop)
+        );
+        let old = forward("1.1.1.1", "GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").unwrap();
+        assert!(old.starts_with("GET / HTTP/1.1\r\nHost: 192.0.2.9:8080\r\n") && !old.contains("Expect"), "{old}");
+        let switch =
+            forward("1.1.1.1", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\r\n")
+                .unwrap();
+        assert!(switch.ends_with("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), "{switch}");
+        let other =
+            forward("1.1.1.1", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n").unwrap();
+        assert!(!other.contains("Upgrade") && !other.contains("h2c"), "{other}");
+    }
+}

@@ -1,0 +1,371 @@
+//! The head of a request or a response: found, parsed once, checked.
+//!
+//! A [`Head`] holds offsets, not bytes: the bytes stay in the caller's buffer, and a [`HeadView`] joins the
+//! two for as long as a synchronous call. One head per core or thread is enough; it is used again for
+//! every message without allocating. `httparse` does the tokenising; the rules that it leaves out (line
+//! endings, framing, Host, targets) are here and in [`facts`](super::facts).
+
+use std::mem::MaybeUninit;
+
+use super::{
+    exchange::Method,
+    facts::{Facts, Framing},
+    name::{self, Known},
+    refusal::Refusal,
+    target::{self, Form},
+};
+
+/// Largest head in bytes, start line and empty line included. HAProxy has 16 KiB, nginx 4 × 8 KiB.
+pub const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Most fields in a head.
+pub const MAX_FIELDS: usize = 100;
+
+/// Offsets into the caller's buffer; 32 KiB fit.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    start: u16,
+    end: u16,
+}
+
+impl Span {
+    /// Where `part` lies in `whole`. An empty part may lie anywhere (`httparse` uses a static one).
+    fn of(part: &[u8], whole: &[u8]) -> Self {
+        if part.is_empty() {
+            return Self::default();
+        }
+        let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+        Self::new(start, start + part.len())
+    }
+
+    fn new(start: usize, end: usize) -> Self {
+        let fits = |offset: usize| u16::try_from(offset).expect("a head is at most MAX_HEAD_BYTES long");
+        Self { start: fits(start), end: fits(end) }
+    }
+
+    fn get(self, bytes: &[u8]) -> &[u8] {
+        &bytes[usize::from(self.start)..usize::from(self.end)]
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    name: Span,
+    value: Span,
+    known: Known,
+    /// Named by `Connection`: ends here.
+    hop_by_hop: bool,
+}
+
+/// A field of a head.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FieldView<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) value: &'a [u8],
+    pub(super) known: Known,
+}
+
+/// The version in a start line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    #[default]
+    Http11,
+}
+
+/// A parsed head: offsets into the buffer that it was read from.
+#[derive(Debug)]
+pub struct Head {
+    method: Span,
+    target: Span,
+    authority: Span,
+    version: Version,
+    status: u16,
+    reason: Span,
+    fields: Vec<Field>,
+    facts: Facts,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Head {
+    /// A head with room for [`MAX_FIELDS`] fields (1.2 KiB), so that reading one never allocates.
+    pub fn new() -> Self {
+        Self {
+            method: Span::default(),
+            target: Span::default(),
+            authority: Span::default(),
+            version: Version::default(),
+            status: 0,
+            reason: Span::default(),
+            fields: Vec::with_capacity(MAX_FIELDS),
+            facts: Facts::default(),
+        }
+    }
+
+    /// Looks for a whole request head at the start of `bytes`: `Ok(Some(length))` when it is there,
+    /// `Ok(None)` when more bytes are needed. `scanned` is the caller's memory between two calls with a
+    /// longer `bytes` (0 for a new head), so that a head that drips in costs no more than one that
+    /// comes whole. What can be refused early is.
+    pub fn read_request(&mut self, bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, Refusal> {
+        // RFC 9112 §2.2: an empty line before a request is tolerated. One.
+        let start = match bytes {
+            [] | b"\r" => return Ok(None),
+            [b'\r', b'\n', ..] => 2,
+            _ => 0,
+        };
+        if bytes.get(start).is_some_and(|first| !name::is_tchar(*first)) {
+            return Err(Refusal::StartLine);
+        }
+        let Some(end) = find_end(bytes, start, scanned)? else { return Ok(None) };
+        self.parse_request(&bytes[..end], start)?;
+        Ok(Some(end))
+    }
+
+    /// As [`read_request`](Self::read_request), for a response. `Facts` that depend on the request
+    /// (does a body follow?) are asked for later.
+    pub fn read_response(&mut self, bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, Refusal> {
+        const START: &[u8] = b"HTTP/1.";
+        let known = bytes.len().min(START.len());
+        if bytes[..known] != START[..known] {
+            return Err(Refusal::StartLine);
+        }
+        let Some(end) = find_end(bytes, 0, scanned)? else { return Ok(None) };
+        self.parse_response(&bytes[..end])?;
+        Ok(Some(end))
+    }
+
+    /// Joins the offsets with the bytes they were read from (the same slice, or one that begins the same).
+    pub fn view<'a>(&'a self, bytes: &'a [u8]) -> HeadView<'a> {
+        HeadView { head: self, bytes }
+    }
+
+    fn parse_request(&mut self, bytes: &[u8], start: usize) -> Result<(), Refusal> {
+        let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        let parsed = request.parse_with_uninit_headers(&bytes[start..], &mut room);
+        whole(parsed, bytes)?;
+        let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
+            return Err(Refusal::StartLine);
+        };
+        self.method = Span::of(method.as_bytes(), bytes);
+        self.version = version(minor);
+        self.take_fields(request.headers, bytes);
+        self.take_target(target::parse(method.as_bytes(), target.as_bytes())?, Span::of(target.as_bytes(), bytes));
+        self.collect(bytes)?;
+        self.check_host(bytes)?;
+        let has_body = !matches!(self.facts.framing, Framing::None | Framing::Length(0));
+        if has_body && self.facts.asks_for_websocket(self.version) {
+            return Err(Refusal::UpgradeWithBody);
+        }
+        Ok(())
+    }
+
+    fn parse_response(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed =
+            httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut room);
+        whole(parsed, bytes)?;
+        let (Some(status), Some(minor)) = (response.code, response.version) else { return Err(Refusal::StartLine) };
+        if !(100..600).contains(&status) {
+            return Err(Refusal::Status);
+        }
+        self.status = status;
+        self.version = version(minor);
+        self.reason = Span::of(response.reason.unwrap_or("").as_bytes(), bytes);
+        self.take_fields(response.headers, bytes);
+        self.collect(bytes)
+    }
+
+    fn take_fields(&mut self, parsed: &[httparse::Header<'_>], bytes: &[u8]) {
+        self.fields.clear();
+        self.fields.extend(parsed.iter().map(|field| Field {
+            name: Span::of(field.name.as_bytes(), bytes),
+            value: Span::of(field.value, bytes),
+            known: name::classify(field.name.as_bytes()),
+            hop_by_hop: false,
+        }));
+    }
+
+    /// Keeps the origin-form of the target: what a backend is sent.
+    fn take_target(&mut self, form: Form, whole: Span) {
+        let at = |offset: usize| usize::from(whole.start) + offset;
+        let end = usize::from(whole.end);
+        (self.authority, self.target) = match form {
+            Form::Origin | Form::Asterisk => (Span::default(), whole),
+            Form::Absolute { authority, path } => (Span::new(at(authority), at(path)), Span::new(at(path), end)),
+        };
+    }
+
+    /// Gathers what the fields say of framing and connection, and marks what `Connection` names.
+    fn collect(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let fields = self.fields.iter().map(|field| (field.known, field.value.get(bytes)));
+        self.facts = Facts::collect(self.version, fields)?;
+        if self.facts.names_fields {
+            for at in 0..self.fields.len() {
+                if self.fields[at].known == Known::Connection {
+                    self.mark_named(self.fields[at].value.get(bytes), bytes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn mark_named(&mut self, connection: &[u8], bytes: &[u8]) {
+        for option in name::elements(connection) {
+            for field in &mut self.fields {
+                field.hop_by_hop |= field.name.get(bytes).eq_ignore_ascii_case(option);
+            }
+        }
+    }
+
+    fn check_host(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let mut hosts = self.of(Known::Host).map(|field| field.value);
+        let host = hosts.next();
+        if hosts.next().is_some() {
+            return Err(Refusal::HostRepeated);
+        }
+        let Some(host) = host else {
+            return if self.version == Version::Http11 { Err(Refusal::HostMissing) } else { Ok(()) };
+        };
+        let host = host.get(bytes);
+        if !target::is_authority(host) {
+            return Err(Refusal::HostInvalid);
+        }
+        let authority = self.authority.get(bytes);
+        if !authority.is_empty() && !authority.eq_ignore_ascii_case(host) {
+            return Err(Refusal::HostMismatch);
+        }
+        Ok(())
+    }
+
+    fn of(&self, known: Known) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(move |field| field.known == known)
+    }
+}
+
+/// A head and its bytes. Never held across a wait: the bytes are the engine's read buffer.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadView<'a> {
+    head: &'a Head,
+    bytes: &'a [u8],
+}
+
+impl<'a> HeadView<'a> {
+    /// The method of a request, as it was sent.
+    pub fn method_name(&self) -> &'a [u8] {
+        self.head.method.get(self.bytes)
+    }
+
+    /// The method of a request, as far as proxies tell methods apart.
+    pub fn method(&self) -> Method {
+        Method::of(self.method_name())
+    }
+
+    /// The path and query of a request, or `*`. Empty where an absolute-form had neither.
+    pub fn target(&self) -> &'a [u8] {
+        self.head.target.get(self.bytes)
+    }
+
+    /// Who is asked: `Host`, or the authority of an absolute-form (HTTP/1.0 may have neither).
+    pub fn authority(&self) -> Option<&'a [u8]> {
+        let host = self.head.of(Known::Host).next().map(|field| field.value.get(self.bytes));
+        let authority = self.head.authority.get(self.bytes);
+        host.or((!authority.is_empty()).then_some(authority))
+    }
+
+    /// The version of the message.
+    pub fn version(&self) -> Version {
+        self.head.version
+    }
+
+    /// The status of a response.
+    pub fn status(&self) -> u16 {
+        self.head.status
+    }
+
+    /// All fields in order: name and value, the blanks around the value removed.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let bytes = self.bytes;
+        self.head.fields.iter().map(move |field| (field.name.get(bytes), field.value.get(bytes)))
+    }
+
+    pub(super) fn reason(&self) -> &'a [u8] {
+        self.head.reason.get(self.bytes)
+    }
+
+    pub(super) fn facts(&self) -> &'a Facts {
+        &self.head.facts
+    }
+
+    /// The fields that may go on: neither hop-by-hop by nature nor named by `Connection`.
+    /// `Transfer-Encoding` and `Content-Length` are among them; who writes a head decides.
+    pub(super) fn end_to_end(&self) -> impl Iterator<Item = FieldView<'a>> {
+        let bytes = self.bytes;
+        let kept = |field: &&Field| {
+            !field.hop_by_hop && !matches!(field.known, Known::HopByHop | Known::Connection | Known::Upgrade)
+        };
+        let view = move |field: &Field| FieldView {
+            name: field.name.get(bytes),
+            value: field.value.get(bytes),
+            known: field.known,
+        };
+        self.head.fields.iter().filter(kept).map(view)
+    }
+
+    pub(super) fn values(&self, known: Known) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+        let bytes = self.bytes;
+        self.head.fields.iter().filter(move |field| field.known == known).map(move |field| field.value.get(bytes))
+    }
+}
+
+/// Finds the empty line that ends a head, from `scanned` on. Every line must end in CRLF.
+fn find_end(bytes: &[u8], start: usize, scanned: &mut usize) -> Result<Option<usize>, Refusal> {
+    let limit = bytes.len().min(MAX_HEAD_BYTES);
+    *scanned = (*scanned).max(start);
+    while let Some(found) = bytes.get(*scanned..limit).and_then(|rest| memchr::memchr(b'\n', rest)) {
+        let lf = *scanned + found;
+        if lf == start || bytes[lf - 1] != b'\r' {
+            return Err(Refusal::BareLf);
+        }
+        *scanned = lf + 1;
+        if lf >= start + 2 && bytes[lf - 2] == b'\n' {
+            return Ok(Some(lf + 1));
+        }
+    }
+    *scanned = limit.max(*scanned);
+    if bytes.len() < MAX_HEAD_BYTES {
+        return Ok(None);
+    }
+    let line_ended = memchr::memchr(b'\n', &bytes[start..limit]).is_some();
+    Err(if line_ended { Refusal::HeadTooLarge } else { Refusal::TargetTooLong })
+}
+
+/// Translates what `httparse` says of a head that is known to end where `bytes` does.
+fn whole(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<(), Refusal> {
+    match parsed {
+        Ok(httparse::Status::Complete(_)) => Ok(()),
+        Err(httparse::Error::TooManyHeaders) => Err(Refusal::TooManyFields),
+        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => Err(Refusal::FieldLine),
+        Err(httparse::Error::Version) if names_a_version(bytes) => Err(Refusal::Version),
+        Err(_) | Ok(httparse::Status::Partial) => Err(Refusal::StartLine),
+    }
+}
+
+/// Whether the first line has `HTTP/d.d` where the grammar wants it: then 505 is the honest answer.
+fn names_a_version(bytes: &[u8]) -> bool {
+    let line = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    let line = line.split(|byte| *byte == b'\r').next().unwrap_or(line);
+    let word = line.rsplit(|byte| *byte == b' ').next().unwrap_or(line);
+    matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
+}
+
+fn version(minor: u8) -> Version {
+    if minor == 0 { Version::Http10 } else { Version::Http11 }
+}

@@ -1,0 +1,97 @@
+//! The field names that a proxy has to know.
+//!
+//! Everything else passes through untouched. One look at the length rules out nearly all candidates,
+//! so a field that we do not know costs a jump and at most three comparisons.
+
+/// A field this machine acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    Other,
+    Host,
+    ContentLength,
+    TransferEncoding,
+    Connection,
+    Upgrade,
+    Expect,
+    Via,
+    /// Keep-Alive, Proxy-*, TE, Trailer: they speak of one connection only (RFC 9110 §7.6.1).
+    HopByHop,
+    ForwardedFor,
+    /// X-Forwarded-Proto.
+    ForwardedProto,
+    /// X-Forwarded-Host.
+    ForwardedHost,
+    RealIp,
+    RequestId,
+    /// RFC 7239; we neither write it nor let a stranger's pass.
+    Forwarded,
+}
+
+/// Finds what `name` is, whatever its case.
+pub(super) fn classify(name: &[u8]) -> Known {
+    let candidates: &[(&str, Known)] = match name.len() {
+        2 => &[("te", Known::HopByHop)],
+        3 => &[("via", Known::Via)],
+        4 => &[("host", Known::Host)],
+        6 => &[("expect", Known::Expect)],
+        7 => &[("upgrade", Known::Upgrade), ("trailer", Known::HopByHop)],
+        9 => &[("x-real-ip", Known::RealIp), ("forwarded", Known::Forwarded)],
+        10 => &[("connection", Known::Connection), ("keep-alive", Known::HopByHop)],
+        12 => &[("x-request-id", Known::RequestId)],
+        14 => &[("content-length", Known::ContentLength)],
+        15 => &[("x-forwarded-for", Known::ForwardedFor)],
+        16 => &[("x-forwarded-host", Known::ForwardedHost), ("proxy-connection", Known::HopByHop)],
+        17 => &[("transfer-encoding", Known::TransferEncoding), ("x-forwarded-proto", Known::ForwardedProto)],
+        18 => &[("proxy-authenticate", Known::HopByHop)],
+        19 => &[("proxy-authorization", Known::HopByHop)],
+        _ => return Known::Other,
+    };
+    candidates
+        .iter()
+        .find(|(candidate, _)| name.eq_ignore_ascii_case(candidate.as_bytes()))
+        .map_or(Known::Other, |(_, known)| *known)
+}
+
+/// Whether `bytes` is a `token` (RFC 9110 §5.6.2).
+pub(super) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().copied().all(is_tchar)
+}
+
+/// Whether `byte` may stand in a `token`.
+pub(super) fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The elements of a comma-separated list, without the blanks around them; empty ones included.
+pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(trim)
+}
+
+/// `value` without the optional white space (RFC 9110 §5.6.3) around it.
+pub(super) fn trim(value: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let Some(first) = value.iter().position(|byte| !blank(byte)) else { return &[] };
+    let last = value.iter().rposition(|byte| !blank(byte)).unwrap_or(first);
+    &value[first..=last]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_in_any_case() {
+        assert_eq!(classify(b"CONTENT-length"), Known::ContentLength);
+        assert_eq!(classify(b"Te"), Known::HopByHop);
+        assert_eq!(classify(b"Forwarded"), Known::Forwarded);
+        assert_eq!(classify(b"X-Forwarded-Fox"), Known::Other);
+        assert_eq!(classify(b""), Known::Other);
+    }
+
+    #[test]
+    fn lists_keep_their_empty_elements() {
+        let got: Vec<&[u8]> = elements(b" a ,,\tb c").collect();
+        assert_eq!(got, [b"a" as &[u8], b"", b"b c"]);
+        assert_eq!(trim(b" \t"), b"");
+    }
+}

@@ -1,0 +1,152 @@
+//! Bytes between two sockets that never wait, and the machine in between.
+
+use std::io::{self, ErrorKind, IoSlice};
+
+use super::{
+    error::{ProxyError, Side},
+    relay::{Input, Relay},
+    wants::Wants,
+};
+
+/// Rounds after which a pump lets others have their turn, while both sockets still have work for it.
+const ROUNDS: usize = 16;
+
+/// A socket that never waits: `WouldBlock` means that the engine waits, and calls [`pump`] again once
+/// the socket is ready for what [`Wants`] names. A wire that knows without a system call that nothing has
+/// come may say `WouldBlock` at once; it must find out again before the engine next waits.
+pub trait Wire {
+    /// Reads what is there; 0 is the end of the stream.
+    fn recv(&mut self, into: &mut [u8]) -> io::Result<usize>;
+    /// Writes what fits.
+    fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Ends the stream towards the peer (FIN).
+    fn shut_write(&mut self) -> io::Result<()>;
+}
+
+/// The wire of a side that is not there: for an answer that no backend is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct NoWire;
+
+impl Wire for NoWire {
+    fn recv(&mut self, _into: &mut [u8]) -> io::Result<usize> {
+        Err(ErrorKind::NotConnected.into())
+    }
+
+    fn send(&mut self, _from: &[IoSlice<'_>]) -> io::Result<usize> {
+        Err(ErrorKind::NotConnected.into())
+    }
+
+    fn shut_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How a pump ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pumped {
+    /// Nothing can move: wait for this.
+    Wait(Wants),
+    /// More could move, but others should have their turn first. A thread of its own calls again at once.
+    Yield,
+    /// Nothing else can move, and a body may be moved past the machine (see [`Relay::offer_bulk`]): `left`
+    /// bytes, or until the end. An engine that moved nothing waits for [`Relay::wants`].
+    Bulk {
+        /// Whose body.
+        from: Side,
+        /// How much of it.
+        left: Option<u64>,
+    },
+    /// The exchange is over: [`Relay::end`].
+    Done,
+}
+
+/// Moves all that can move without waiting. `scratch` is the engine's read buffer, shared by all its
+/// exchanges; nothing stays in it. 64 KiB is a good size.
+///
+/// # Errors
+/// The exchange failed: ask [`Relay::may_retry`], or tell [`Relay::fail`] and pump the answer out.
+pub fn pump<C: Wire, B: Wire>(
+    relay: &mut Relay,
+    client: &mut C,
+    backend: &mut B,
+    scratch: &mut [u8],
+) -> Result<Pumped, ProxyError> {
+    for _ in 0..ROUNDS {
+        let mut moved = flush(relay, Side::Backend, backend)?;
+        moved |= flush(relay, Side::Client, client)?;
+        match relay.pass_on_end() {
+            // The peer may be gone already; then its read says so.
+            Some(Side::Client) => drop(client.shut_write()),
+            Some(_) => drop(backend.shut_write()),
+            None => {}
+        }
+        if relay.is_done() {
+            return Ok(Pumped::Done);
+        }
+        let bulk = relay.bulk();
+        let skips = |side| bulk.is_some_and(|(from, _)| from == side);
+        if relay.wants().backend.read && !skips(Side::Backend) {
+            moved |= take(relay, Side::Backend, backend, scratch)?;
+        }
+        if relay.wants().client.read && !skips(Side::Client) {
+            moved |= take(relay, Side::Client, client, scratch)?;
+        }
+        if !moved && !relay.is_done() {
+            return Ok(match bulk {
+                Some((from, left)) => Pumped::Bulk { from, left },
+                None => Pumped::Wait(relay.wants()),
+            });
+        }
+    }
+    Ok(Pumped::Yield)
+}
+
+/// Sends what a side is owed. Whether anything moved.
+fn flush(relay: &mut Relay, to: Side, wire: &mut impl Wire) -> Result<bool, ProxyError> {
+    let mut moved = false;
+    while wants_write(relay, to) {
+        match wire.send(&[IoSlice::new(relay.owed(to))]) {
+            Ok(n) => {
+                relay.sent(to, n);
+                moved |= n > 0;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => {
+                relay.write_failed(to, error)?;
+                moved = true;
+            }
+        }
+    }
+    Ok(moved)
+}
+
+fn wants_write(relay: &Relay, to: Side) -> bool {
+    let wants = relay.wants();
+    if to == Side::Client { wants.client.write } else { wants.backend.write }
+}
+
+/// Reads once from a side. Whether anything came of it.
+fn take(relay: &mut Relay, from: Side, wire: &mut impl Wire, scratch: &mut [u8]) -> Result<bool, ProxyError> {
+    let received = loop {
+        match wire.recv(scratch) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            received => break received,
+        }
+    };
+    let (input, source) = match received {
+        Ok(0) => (Input::Eof, None),
+        Ok(n) => (Input::Bytes(&scratch[..n]), None),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+        Err(error) => (Input::Reset, Some(error)),
+    };
+    let taken = if from == Side::Client { relay.from_client(input) } else { relay.from_backend(input) };
+    let used = taken.map_err(|error| match source {
+        Some(source) => error.with_source(source),
+        None => error,
+    })?;
+    if let (Side::Client, Input::Bytes(bytes)) = (from, input) {
+        relay.keep_surplus(&bytes[used..]);
+    }
+    Ok(true)
+}

@@ -1,0 +1,128 @@
+//! Request targets and authorities (RFC 9112 §3.2, RFC 3986 §3.2).
+//!
+//! `httparse` lets bytes through here that a URI cannot have; two servers that treat them in two ways
+//! are a hole, so they end here. `{|}` and the backtick pass: browsers send them, nobody splits on them.
+
+use super::refusal::Refusal;
+
+/// What the request asks for, as offsets into the target's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `/path?query`.
+    Origin,
+    /// `http://authority/path`: where the authority and the path begin.
+    Absolute { authority: usize, path: usize },
+    /// `*`, with OPTIONS only.
+    Asterisk,
+}
+
+/// Finds the form of `target` and refuses what has none.
+pub(super) fn parse(method: &[u8], target: &[u8]) -> Result<Form, Refusal> {
+    if method == b"CONNECT" {
+        return Err(Refusal::ConnectMethod);
+    }
+    if !target.iter().copied().all(is_target_byte) {
+        return Err(Refusal::Target);
+    }
+    match target {
+        [b'/', ..] => Ok(Form::Origin),
+        b"*" if method == b"OPTIONS" => Ok(Form::Asterisk),
+        _ => absolute(target),
+    }
+}
+
+fn absolute(target: &[u8]) -> Result<Form, Refusal> {
+    const SCHEME: &[u8] = b"http://";
+    let Some((scheme, rest)) = target.split_at_checked(SCHEME.len()) else { return Err(Refusal::Target) };
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return Err(Refusal::Target);
+    }
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    if !is_authority(&rest[..end]) {
+        return Err(Refusal::Target);
+    }
+    Ok(Form::Absolute { authority: SCHEME.len(), path: SCHEME.len() + end })
+}
+
+fn is_target_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'#')
+}
+
+/// Whether `bytes` is `uri-host [":" port]` with a host that is not empty and a port in range.
+/// User information (`user@host`) is refused with the rest.
+pub(super) fn is_authority(bytes: &[u8]) -> bool {
+    let (host, port) = match bytes {
+        [b'[', ..] => {
+            let Some(close) = bytes.iter().position(|byte| *byte == b']') else { return false };
+            let inside = &bytes[1..close];
+            if !is_ip_literal(inside) {
+                return false;
+            }
+            match &bytes[close + 1..] {
+                [] => return true,
+                [b':', port @ ..] => (inside, Some(port)),
+                _ => return false,
+            }
+        }
+        _ => match bytes.iter().position(|byte| *byte == b':') {
+            Some(colon) => (&bytes[..colon], Some(&bytes[colon + 1..])),
+            None => (bytes, None),
+        },
+    };
+    let host_is_valid = bytes.first() == Some(&b'[') || is_reg_name(host);
+    host_is_valid && port.is_none_or(is_port)
+}
+
+fn is_ip_literal(inside: &[u8]) -> bool {
+    std::str::from_utf8(inside).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
+}
+
+fn is_reg_name(host: &[u8]) -> bool {
+    !host.is_empty() && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte))
+}
+
+/// A port may be empty (RFC 3986 §3.2.3) but not out of range.
+fn is_port(port: &[u8]) -> bool {
+    let number = |port| std::str::from_utf8(port).ok().and_then(|text| text.parse::<u16>().ok());
+    port.is_empty() || port.len() <= 5 && port.iter().all(u8::is_ascii_digit) && number(port).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_are_told_apart() {
+        for (method, target, expected) in [
+            ("GET", "/", Ok(Form::Origin)),
+            ("GET", "/a?b={c|d}`", Ok(Form::Origin)),
+            ("OPTIONS", "*", Ok(Form::Asterisk)),
+            ("GET", "http://a:80/x", Ok(Form::Absolute { authority: 7, path: 11 })),
+            ("GET", "HTTP://a?x", Ok(Form::Absolute { authority: 7, path: 8 })),
+            ("GET", "*", Err(Refusal::Target)),
+            ("GET", "x", Err(Refusal::Target)),
+            ("GET", "https://a/", Err(Refusal::Target)),
+            ("GET", "http:///", Err(Refusal::Target)),
+            ("GET", "http://u@a/", Err(Refusal::Target)),
+            ("CONNECT", "a:80", Err(Refusal::ConnectMethod)),
+        ] {
+            assert_eq!(parse(method.as_bytes(), target.as_bytes()), expected, "{method} {target}");
+        }
+        for byte in [b'"', b'<', b'>', b'\\', b'^', b'#', 0x00, 0x1f, 0x7f, 0x80, 0xff] {
+            assert_eq!(parse(b"GET", &[b'/', byte]), Err(Refusal::Target), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn authorities_follow_the_grammar() {
+        for good in ["a", "a.b:80", "a:", "127.0.0.1:65535", "[::1]", "[::1]:8080", "x_y", "a%20b"] {
+            assert!(is_authority(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "", ":80", "a:65536", "a:b", "a b", "a,b", "a/b", "a@b", "[::1", "[::1]x", "[]", "[g]", "a:-1", "a:+1",
+            "::1", "a\"b",
+        ] {
+            assert!(!is_authority(bad.as_bytes()), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Sockets, up to the point where bytes flow.
+//!
+//! [`Listeners`] are bound before anything else starts, so that a port in use is an error before
+//! the first log line promises service. On the other side, [`resolve`] turns a name into addresses,
+//! and [`connect_nonblocking`] starts a connect that the engine waits for in its own way. Nothing
+//! here waits, except [`resolve`], which asks the system's resolver and may take seconds: never
+//! call it on a worker.
+
+mod file_limit;
+mod listeners;
+mod outgoing;
+
+pub use file_limit::raise_file_limit;
+pub use listeners::{BindError, Listeners};
+pub use outgoing::{connect_nonblocking, resolve, set_reset_on_close};

@@ -1,0 +1,138 @@
+//! The way to a backend: addresses of a name, a connect that does not wait, and a close that is not
+//! polite.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+/// All addresses of a host name, or of an IP address (IPv6 without brackets), in the resolver's
+/// order.
+///
+/// The order is kept because the resolver sorts by reachability (RFC 6724); duplicates, which
+/// `/etc/hosts` is fond of, are dropped. The list is never empty: a name without an address is an
+/// error. The error names the host.
+///
+/// This asks the system's resolver, and so may block for seconds.
+pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let answer = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot resolve '{host}': {error}")))?;
+    let mut addresses = Vec::new();
+    for address in answer {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("'{host}' has no address")));
+    }
+    Ok(addresses)
+}
+
+/// Starts to connect to `address`, without waiting: a non-blocking stream, and whether it is
+/// connected already.
+///
+/// If it is not, wait until it is writable and then ask `TcpStream::take_error` how it went: `None`
+/// is success. Nagle's algorithm is off (`TCP_NODELAY`): a proxy writes whole messages, and holding
+/// back the last packet of one until the peer acknowledges the others only adds latency.
+pub fn connect_nonblocking(address: SocketAddr) -> io::Result<(TcpStream, bool)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    let connected = match socket.connect(&address.into()) {
+        Ok(()) => true,
+        // Interrupted, it goes on all the same (POSIX connect): to call it again would fail with
+        // EALREADY.
+        Err(e) if is(&e, Errno::EINPROGRESS) || is(&e, Errno::EINTR) => false,
+        Err(e) => return Err(e),
+    };
+    Ok((socket.into(), connected))
+}
+
+/// Makes the close of this socket a reset (RST): the peer must not take what it has for the whole
+/// message.
+///
+/// Call it just before the close, which then also discards what was not sent yet. A failure is not
+/// reported, for there is nothing left to do but to close.
+pub fn set_reset_on_close(stream: &impl AsFd) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::*;
+
+    #[test]
+    fn resolves_literals_and_names_without_duplicates() {
+        assert_eq!(resolve("127.0.0.1", 80).unwrap(), ["127.0.0.1:80".parse().unwrap()]);
+        assert_eq!(resolve("::1", 80).unwrap(), ["[::1]:80".parse().unwrap()]);
+        let local = resolve("localhost", 80).unwrap();
+        assert!(local.iter().all(|address| address.ip().is_loopback()), "{local:?}");
+        assert!(local.iter().enumerate().all(|(i, address)| !local[..i].contains(address)), "{local:?}");
+    }
+
+    #[test]
+    fn names_the_host_that_does_not_resolve() {
+        // A label cannot be empty, so that this fails without a question to the network.
+        let error = resolve("no..such", 80).unwrap_err();
+        assert!(error.to_string().contains("'no..such'"), "{error}");
+    }
+
+    fn wait_writable(stream: &TcpStream) {
+        let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+        assert_eq!(poll(&mut fds, PollTimeout::from(10_000_u16)).unwrap(), 1, "neither connected nor refused in 10 s");
+    }
+
+    #[test]
+    fn connects_without_waiting() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (stream, connected) = connect_nonblocking(listener.local_addr().unwrap()).unwrap();
+        if !connected {
+            wait_writable(&stream);
+        }
+        assert!(stream.take_error().unwrap().is_none());
+        assert!(stream.nodelay().unwrap());
+        assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
+        let error = (&stream).read(&mut [0; 1]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn reports_a_refused_connect() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let error = match connect_nonblocking(address) {
+            Ok((stream, _)) => {
+                wait_writable(&stream);
+                stream.take_error().unwrap().unwrap()
+            }
+            Err(error) => error,
+        };
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn resets_on_close() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        set_reset_on_close(&server);
+        drop(server);
+        let error = client.read(&mut [0; 1]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+}

@@ -1,0 +1,345 @@
+//! Stopping in two stages: first *drain* (finish what was begun, take nothing new), then *now*
+//! (drop the rest).
+//!
+//! Every engine of this workspace waits in its own way, and each can wait for a [`Shutdown`]: a
+//! thread by [`Shutdown::wait`], a poller by [`Shutdown::fd`], a task by [`Shutdown::reached`], and
+//! a loop that comes by anyway asks [`Shutdown::draining`], which is one atomic load. A stage is
+//! reached once and never left, so it cannot be missed by whoever looks late. Who asks for it:
+//! [`crate::signals`], a test, chapter 10's hand-over.
+
+use std::collections::BTreeMap;
+use std::io::{self, PipeReader, PipeWriter, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How far a program is on its way out. Later stages are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Stage {
+    /// Nobody has asked it to stop.
+    Running,
+    /// Finish what was begun, take nothing new.
+    Draining,
+    /// Drop what is left and return.
+    Now,
+}
+
+impl Stage {
+    const ALL: [Self; 3] = [Self::Running, Self::Draining, Self::Now];
+}
+
+/// The request to stop, shared by everything that must heed it. Clones are handles to the same
+/// request.
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// The stage, written under the lock of `waiters` and read without it.
+    stage: AtomicU8,
+    waiters: Mutex<Waiters>,
+    /// Notified after every change of `stage`.
+    changed: Condvar,
+    /// Per stage, the end of a pipe that is at end-of-file once the stage is reached.
+    gates: [PipeReader; 3],
+}
+
+#[derive(Debug)]
+struct Waiters {
+    /// The writing ends of `Shared::gates`, closed (and `None`) once their stage is reached.
+    closed_gates: [Option<PipeWriter>; 3],
+    /// One entry per waiting future, removed when it ends or is dropped.
+    wakers: BTreeMap<u64, (Stage, Waker)>,
+    /// The id given out last; 64 bits do not run out.
+    next_id: u64,
+}
+
+impl Waiters {
+    fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+}
+
+impl Shutdown {
+    /// A program that is running. Fails only if the process is out of file descriptors: it takes
+    /// five.
+    pub fn new() -> io::Result<Self> {
+        let (running, _) = io::pipe()?; // nobody has to wait for `Running`
+        let (draining, close_draining) = io::pipe()?;
+        let (now, close_now) = io::pipe()?;
+        let waiters = Waiters {
+            closed_gates: [None, Some(close_draining), Some(close_now)],
+            wakers: BTreeMap::new(),
+            next_id: 0,
+        };
+        let shared = Shared {
+            stage: AtomicU8::new(Stage::Running as u8),
+            waiters: Mutex::new(waiters),
+            changed: Condvar::new(),
+            gates: [running, draining, now],
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Asks for the first stage. Does nothing if it was reached already.
+    pub fn drain(&self) {
+        self.shared.advance(Stage::Draining);
+    }
+
+    /// Asks for the second stage, and so for the first. Does nothing if it was reached already.
+    pub fn now(&self) {
+        self.shared.advance(Stage::Now);
+    }
+
+    /// The stage reached so far: one atomic load, cheap enough for every request.
+    pub fn stage(&self) -> Stage {
+        self.shared.stage()
+    }
+
+    /// Has any stage but [`Stage::Running`] been reached?
+    pub fn draining(&self) -> bool {
+        self.stage() >= Stage::Draining
+    }
+
+    /// Blocks this thread until `stage` is reached.
+    pub fn wait(&self, stage: Stage) {
+        let mut waiters = self.shared.lock();
+        // Not `wait_while`, which returns early if the lock is poisoned.
+        while self.stage() < stage {
+            waiters = self.shared.changed.wait(waiters).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Blocks this thread until `stage` is reached, `limit` at most; says whether it was reached.
+    pub fn wait_timeout(&self, stage: Stage, limit: Duration) -> bool {
+        let waiters = self.shared.lock();
+        drop(self.shared.changed.wait_timeout_while(waiters, limit, |_| self.stage() < stage));
+        self.stage() >= stage
+    }
+
+    /// A descriptor that is readable, and hung up, from `stage` on: for `poll`, `epoll`, `kqueue`,
+    /// `mio`, `AsyncFd`.
+    ///
+    /// It stays so for ever and for any number of pollers, because nobody reads from it: do not
+    /// either. Level- and edge-triggered pollers both report it, also when they are told of it
+    /// late.
+    pub fn fd(&self, stage: Stage) -> BorrowedFd<'_> {
+        self.shared.gates[stage as usize].as_fd()
+    }
+
+    /// A future that ends once `stage` is reached. It needs no particular runtime and may be
+    /// dropped at any time.
+    #[must_use = "a future does nothing until it is polled"]
+    pub fn reached(&self, stage: Stage) -> impl Future<Output = ()> + Send + 'static {
+        Reached { shared: Arc::clone(&self.shared), stage, id: None }
+    }
+}
+
+impl Shared {
+    fn stage(&self) -> Stage {
+        // Acquire, with the release in `advance`: what was written before the request to stop is
+        // seen after it.
+        Stage::ALL[usize::from(self.stage.load(Ordering::Acquire))]
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiters> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn advance(&self, to: Stage) {
+        let mut waiters = self.lock();
+        if self.stage() >= to {
+            return;
+        }
+        self.stage.store(to as u8, Ordering::Release);
+        for gate in &mut waiters.closed_gates[..=to as usize] {
+            if let Some(mut gate) = gate.take() {
+                // The end of the file alone is HUP without IN to `poll` on Linux: the byte is for
+                // those who ask for IN only. It cannot block (the pipe is empty), and its failure
+                // would leave the HUP.
+                let _ = gate.write_all(b"!");
+            }
+        }
+        let woken: Vec<_> = waiters.wakers.extract_if(.., |_, (stage, _)| *stage <= to).collect();
+        drop(waiters);
+        self.changed.notify_all();
+        // Not under the lock: a waker may run or drop a task there and then, and with it a
+        // `Reached`.
+        for (_, (_, waker)) in woken {
+            waker.wake();
+        }
+    }
+}
+
+/// What [`Shutdown::reached`] returns.
+struct Reached {
+    shared: Arc<Shared>,
+    stage: Stage,
+    /// Our entry in `Waiters::wakers`, from the first poll that had to wait.
+    id: Option<u64>,
+}
+
+impl Future for Reached {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let waker = cx.waker().clone(); // foreign code, hence not under the lock
+        let mut waiters = this.shared.lock();
+        // Looked at under the lock, under which the stage changes: between this look and the insert
+        // nothing is lost.
+        if this.shared.stage() >= this.stage {
+            return Poll::Ready(());
+        }
+        let id = *this.id.get_or_insert_with(|| waiters.take_id());
+        let previous = waiters.wakers.insert(id, (this.stage, waker));
+        drop(waiters);
+        drop(previous); // after the lock, as above
+        Poll::Pending
+    }
+}
+
+impl Drop for Reached {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            let own = self.shared.lock().wakers.remove(&id);
+            drop(own); // after the lock, as above
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+    use std::thread;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn stages_are_reached_in_order_and_never_left() {
+        let shutdown = Shutdown::new().unwrap();
+        assert_eq!(shutdown.stage(), Stage::Running);
+        assert!(!shutdown.draining());
+        shutdown.drain();
+        shutdown.drain();
+        assert_eq!(shutdown.stage(), Stage::Draining);
+        shutdown.clone().now();
+        shutdown.drain();
+        assert_eq!(shutdown.stage(), Stage::Now);
+        assert!(shutdown.draining());
+    }
+
+    #[test]
+    fn wakes_a_waiting_thread_per_stage() {
+        let shutdown = Shutdown::new().unwrap();
+        assert!(!shutdown.wait_timeout(Stage::Draining, Duration::from_millis(1)));
+        thread::scope(|scope| {
+            let drained = scope.spawn(|| shutdown.wait_timeout(Stage::Draining, LONG));
+            let ended = scope.spawn(|| shutdown.wait(Stage::Now));
+            shutdown.drain();
+            assert!(drained.join().unwrap());
+            assert!(!ended.is_finished());
+            shutdown.now();
+            ended.join().unwrap();
+        });
+        shutdown.wait(Stage::Running);
+        assert!(shutdown.wait_timeout(Stage::Now, Duration::ZERO));
+    }
+
+    fn events(fd: BorrowedFd<'_>) -> PollFlags {
+        let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).unwrap();
+        fds[0].revents().unwrap()
+    }
+
+    #[test]
+    fn descriptor_stays_readable_from_its_stage_on() {
+        let shutdown = Shutdown::new().unwrap();
+        assert!(events(shutdown.fd(Stage::Running)).contains(PollFlags::POLLHUP));
+        assert!(events(shutdown.fd(Stage::Draining)).is_empty());
+        shutdown.drain();
+        for _ in 0..3 {
+            let seen = events(shutdown.fd(Stage::Draining));
+            assert!(seen.contains(PollFlags::POLLIN | PollFlags::POLLHUP), "{seen:?}");
+        }
+        assert!(events(shutdown.fd(Stage::Now)).is_empty());
+        shutdown.now();
+        assert!(events(shutdown.fd(Stage::Now)).contains(PollFlags::POLLIN));
+    }
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn future_is_woken_once_and_by_its_last_waker() {
+        let shutdown = Shutdown::new().unwrap();
+        let (first, last) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let mut reached = Box::pin(shutdown.reached(Stage::Draining));
+        for count in [&first, &last] {
+            let waker = Waker::from(Arc::clone(count));
+            assert!(reached.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        shutdown.drain();
+        shutdown.now();
+        assert_eq!(first.0.load(Ordering::Relaxed), 0);
+        assert_eq!(last.0.load(Ordering::Relaxed), 1);
+        assert!(reached.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        let mut late = Box::pin(shutdown.reached(Stage::Now));
+        assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    }
+
+    #[test]
+    fn dropped_futures_leave_nothing_behind() {
+        let shutdown = Shutdown::new().unwrap();
+        let poll_once = |future: Pin<&mut dyn Future<Output = ()>>| {
+            assert!(future.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        };
+        let mut kept = Box::pin(shutdown.reached(Stage::Now));
+        poll_once(kept.as_mut());
+        for _ in 0..100 {
+            let mut reached = Box::pin(shutdown.reached(Stage::Draining));
+            poll_once(reached.as_mut());
+            poll_once(reached.as_mut());
+            poll_once(kept.as_mut());
+        }
+        assert_eq!(shutdown.shared.lock().wakers.len(), 1);
+        shutdown.now();
+        assert!(shutdown.shared.lock().wakers.is_empty());
+    }
+
+    #[test]
+    fn wakes_a_task_that_drops_itself_in_its_waker() {
+        struct Task(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
+        impl Wake for Task {
+            fn wake(self: Arc<Self>) {
+                self.0.lock().unwrap().take();
+            }
+        }
+        let shutdown = Shutdown::new().unwrap();
+        let task = Arc::new(Task(Mutex::new(None)));
+        let waker = Waker::from(Arc::clone(&task));
+        let mut reached = Box::pin(shutdown.reached(Stage::Draining));
+        assert!(reached.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        *task.0.lock().unwrap() = Some(reached);
+        shutdown.drain();
+        assert!(task.0.lock().unwrap().is_none());
+    }
+}

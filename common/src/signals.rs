@@ -1,0 +1,141 @@
+//! Which signal asks for what.
+//!
+//! | signal | effect |
+//! |---|---|
+//! | SIGINT, SIGTERM | drain; a second one: stop at once; a third: end by the signal, whatever the program does |
+//! | SIGUSR1 | print the statistics |
+//! | others | nothing, unless [`Handlers::on`] adds them (chapter 10: SIGHUP and SIGUSR2) |
+//!
+//! A signal handler proper may do next to nothing (signal-safety(7)), so `signal-hook` only writes
+//! a byte there, and what follows happens on an ordinary thread, where it may lock, allocate and
+//! print.
+
+use std::fmt;
+use std::io;
+use std::thread;
+
+pub use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::shutdown::{Shutdown, Stage};
+
+/// Handles SIGINT, SIGTERM and SIGUSR1 from now on: the signals that all programs of this workspace
+/// share.
+///
+/// They are handled from the moment this returns. `on_stats` runs on the signal thread, so it may
+/// lock and print; while it runs, other signals wait.
+pub fn spawn(shutdown: Shutdown, on_stats: impl Fn() + Send + 'static) -> io::Result<()> {
+    Handlers::new(shutdown).on(SIGUSR1, on_stats).spawn()
+}
+
+/// Keeps all signals away from the calling thread and those that it starts later.
+///
+/// For threads of bundled helpers, such as backends in the proxy's own process: a signal sent to
+/// the process then interrupts a system call of the program proper, as it would without them.
+pub fn mask_all_in_this_thread() -> io::Result<()> {
+    Ok(nix::sys::signal::SigSet::all().thread_block()?)
+}
+
+/// A set of signals with what each of them does, for a program with more of them than [`spawn`]
+/// takes.
+#[must_use = "handlers are in force only once spawned"]
+pub struct Handlers {
+    shutdown: Shutdown,
+    actions: Vec<(i32, Box<dyn Fn() + Send>)>,
+}
+
+impl Handlers {
+    /// SIGINT and SIGTERM for this shutdown, and nothing else yet.
+    pub fn new(shutdown: Shutdown) -> Self {
+        Self { shutdown, actions: Vec::new() }
+    }
+
+    /// Also runs `action` on the signal thread whenever `signal` has arrived.
+    ///
+    /// Signals of one number that arrive while the thread is busy count as one, as they do in the
+    /// kernel.
+    pub fn on(mut self, signal: i32, action: impl Fn() + Send + 'static) -> Self {
+        self.actions.push((signal, Box::new(action)));
+        self
+    }
+
+    /// Registers the handlers and starts the signal thread, which lives as long as the process.
+    pub fn spawn(self) -> io::Result<()> {
+        let numbers = self.actions.iter().map(|(signal, _)| *signal);
+        // Before the thread starts: a signal that comes right after our return must not meet the
+        // default action.
+        let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(numbers))?;
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            for signal in signals.forever() {
+                self.handle(signal);
+            }
+        })?;
+        Ok(())
+    }
+
+    fn handle(&self, signal: i32) {
+        if signal == SIGINT || signal == SIGTERM {
+            match self.shutdown.stage() {
+                Stage::Running => self.shutdown.drain(),
+                Stage::Draining => self.shutdown.now(),
+                // The program was told twice and is still here: do not make its user look up its
+                // process id.
+                Stage::Now => drop(emulate_default_handler(signal)),
+            }
+        }
+        for (_, action) in self.actions.iter().filter(|(number, _)| *number == signal) {
+            action();
+        }
+    }
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signals: Vec<_> = self.actions.iter().map(|(signal, _)| signal).collect();
+        f.debug_struct("Handlers").field("signals", &signals).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    // One test for all signals: they belong to the process, so that two tests would receive each
+    // other's.
+    #[test]
+    fn signals_print_statistics_then_drain_then_stop() {
+        let shutdown = Shutdown::new().unwrap();
+        let (stats, asked) = mpsc::channel();
+        spawn(shutdown.clone(), move || stats.send(()).unwrap()).unwrap();
+        raise(SIGUSR1).unwrap();
+        asked.recv_timeout(LONG).unwrap();
+        assert_eq!(shutdown.stage(), Stage::Running);
+        raise(SIGTERM).unwrap();
+        assert!(shutdown.wait_timeout(Stage::Draining, LONG));
+        assert_eq!(shutdown.stage(), Stage::Draining);
+        raise(SIGINT).unwrap();
+        assert!(shutdown.wait_timeout(Stage::Now, LONG));
+    }
+
+    #[test]
+    fn masks_every_signal_in_the_calling_thread_only() {
+        use nix::sys::signal::{SigSet, Signal};
+        let masked = || SigSet::thread_get_mask().unwrap().contains(Signal::SIGTERM);
+        thread::spawn(move || {
+            mask_all_in_this_thread().unwrap();
+            assert!(masked());
+        })
+        .join()
+        .unwrap();
+        assert!(!masked());
+    }
+}
