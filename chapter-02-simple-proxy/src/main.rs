@@ -1,2 +1,68 @@
-//! To come.
-fn main() {}
+//! `reverse_proxy [port] [host] [port]`
+
+use std::{num::NonZeroUsize, process::ExitCode};
+
+use backends::Bundle;
+use clap::Parser;
+use common::{cli, cli::ServeArgs, logging, net, net::Listeners, outln, shutdown::Shutdown, signals};
+use simple_proxy::{Config, Proxy};
+
+/// A reverse proxy for one HTTP backend. Without a backend it starts one of its own.
+#[derive(Debug, Parser)]
+#[command(name = "reverse_proxy", version)]
+struct Args {
+    /// Port to listen on; 0 lets the kernel choose
+    #[arg(default_value_t = 8080)]
+    port: u16,
+    /// Host of the backend
+    #[arg(requires = "backend_port")]
+    host: Option<String>,
+    /// Port of the backend
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    backend_port: Option<u16>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+fn main() -> ExitCode {
+    let args = cli::parse::<Args>();
+    logging::init();
+    cli::exit_code(start(args))
+}
+
+fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    net::raise_file_limit()?;
+    let shutdown = Shutdown::new()?;
+    let listeners = Listeners::bind(args.serve.address(args.port), NonZeroUsize::MIN)?;
+    let bundle = if args.host.is_none() { Some(backends::start_bundled(1, 9001)?) } else { None };
+    let address = listeners.address();
+    let proxy = Proxy::new(config(args, bundle.as_ref())?);
+    let shown = proxy.clone();
+    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    outln!("listening on {address}");
+    if let Some(bundle) = &bundle {
+        outln!("{}", bundle.invitation(address));
+    }
+    simple_proxy::run(&proxy, listeners, &shutdown)?;
+    outln!("{}", proxy.statistics());
+    Ok(())
+}
+
+fn config(args: Args, bundle: Option<&Bundle>) -> Result<Config, Box<dyn std::error::Error>> {
+    let addresses = match (bundle, &args.host, args.backend_port) {
+        (None, Some(host), Some(port)) => net::resolve(host, port)?,
+        (bundle, ..) => bundle.map(Bundle::addrs).unwrap_or_default(),
+    };
+    let backend = match (args.host, args.backend_port) {
+        (Some(host), Some(port)) => common::addr::Endpoint { host, port, weight: None }.to_string(),
+        _ => addresses.iter().map(ToString::to_string).collect(),
+    };
+    Ok(Config {
+        backend,
+        addresses,
+        max_clients: args.serve.max_clients.get(),
+        timeouts: args.serve.timeouts,
+        trusted: args.serve.trusted_proxy,
+        log_requests: args.serve.log_requests,
+    })
+}

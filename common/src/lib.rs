@@ -9,6 +9,7 @@
 //! | [`signals`] | which signal asks for which stage | chapter 2 |
 //! | [`cli`] | the flags all programs share, refusals on one line | chapter 2 |
 //! | [`out`] | lines on stdout that survive a closed pipe | chapter 2 |
+//! | [`identity`] | names for this process and for its requests | chapter 2 |
 //! | [`logging`] | log lines on stderr | chapter 2 |
 //!
 //! There is no async runtime in here: three engines with three ways to wait share this crate.
@@ -16,6 +17,7 @@
 pub mod addr;
 pub mod cli;
 pub mod http;
+pub mod identity;
 pub mod logging;
 pub mod net;
 pub mod out;

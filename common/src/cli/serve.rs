@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::duration;
+use crate::http::Deadline;
 
 /// Per flag, not as `next_help_heading`: that would swallow the flags a program declares after ours.
 const DEADLINES: &str = "Deadlines";
@@ -83,6 +84,18 @@ pub struct Timeouts {
     #[arg(long = "drain-timeout", value_name = "TIME", help_heading = DEADLINES)]
     #[arg(default_value = "30s", value_parser = duration)]
     pub drain: Duration,
+}
+
+impl Timeouts {
+    /// How long an exchange may wait in this way.
+    pub fn of(&self, deadline: Deadline) -> Duration {
+        match deadline {
+            Deadline::Client | Deadline::Backend => self.body,
+            Deadline::FirstByte => self.first_byte,
+            Deadline::Stream => self.stream,
+            Deadline::Tunnel => self.tunnel,
+        }
+    }
 }
 
 /// The defaults of the command line.

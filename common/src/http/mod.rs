@@ -35,4 +35,4 @@ pub use head::{Head, HeadView, MAX_FIELDS, MAX_HEAD_BYTES, Version};
 pub use pump::{NoWire, Pumped, Wire, pump};
 pub use refusal::Refusal;
 pub use relay::{Input, Relay};
-pub use wants::{Deadline, Interest, Limits, Wants};
+pub use wants::{Deadline, Interest, Wants};

@@ -1,7 +1,5 @@
 //! What an exchange waits for, said to the engine.
 
-use std::time::Duration;
-
 /// Which events of one socket matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Interest {
@@ -20,7 +18,7 @@ impl Interest {
 
 /// What is waited for, and so which deadline runs.
 ///
-/// The engine arms it when the kind changes or a byte has moved ([`Relay::progress`](super::Relay::progress)).
+/// The engine arms it (for as long as [`Timeouts`](crate::cli::Timeouts) says) when the kind changes or a byte has moved ([`Relay::progress`](super::Relay::progress)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
     /// The client is to send more of its body, or to take what it is owed.
@@ -33,31 +31,6 @@ pub enum Deadline {
     Stream,
     /// Either end of a tunnel is to say something.
     Tunnel,
-}
-
-/// How long each thing may take. Defaults are those of the command line.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Progress of a body or of a write.
-    pub body: Duration,
-    /// From the whole request to the response's first byte.
-    pub first_byte: Duration,
-    /// Silence within a response.
-    pub stream: Duration,
-    /// Silence in a tunnel.
-    pub tunnel: Duration,
-}
-
-impl Limits {
-    /// How long this kind of wait may last.
-    pub fn of(&self, deadline: Deadline) -> Duration {
-        match deadline {
-            Deadline::Client | Deadline::Backend => self.body,
-            Deadline::FirstByte => self.first_byte,
-            Deadline::Stream => self.stream,
-            Deadline::Tunnel => self.tunnel,
-        }
-    }
 }
 
 /// What the exchange waits for. Of the client, a hang-up matters even where it wants nothing.

@@ -88,6 +88,14 @@ impl Listeners {
         self.listeners
     }
 
+    /// The first socket, for an engine that has one accept loop.
+    ///
+    /// # Panics
+    /// Never: `bind` binds at least one.
+    pub fn into_first(self) -> TcpListener {
+        self.listeners.into_iter().next().expect("`bind` binds at least one")
+    }
+
     /// The sockets, by reference.
     pub fn iter(&self) -> std::slice::Iter<'_, TcpListener> {
         self.listeners.iter()

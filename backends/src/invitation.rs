@@ -1,0 +1,27 @@
+//! What a program says when it has started backends of its own.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use crate::Bundle;
+
+impl Bundle {
+    /// The lines for a person who started a balancer on `balancer` without backends: what runs, a request
+    /// to try, and a way to break something.
+    pub fn invitation(&self, balancer: SocketAddr) -> String {
+        let mut text = String::from("no backend was named, so these run in this process:\n");
+        let mut line = |args: std::fmt::Arguments<'_>| writeln!(text, "{args}").expect("writing to a String cannot fail");
+        for backend in self.backends() {
+            line(format_args!("  {} on {}", backend.id(), backend.addr()));
+        }
+        for port in self.taken() {
+            line(format_args!("  (port {port} is taken; a free one serves in its place)"));
+        }
+        line(format_args!("try this:        curl http://{balancer}/"));
+        if let Some(first) = self.backends().first() {
+            line(format_args!("break something: curl -X POST 'http://{}/_fault/down?for=10s'", first.addr()));
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+}

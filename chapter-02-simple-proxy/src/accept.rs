@@ -1,0 +1,211 @@
+//! A thread per client: the accept loop, its limit, and the drain.
+//!
+//! The limit is kept by not accepting: a client beyond it waits in the kernel's queue and is served when
+//! another leaves. To accept and refuse it would cost more and please nobody.
+
+use std::{
+    io,
+    net::{TcpListener, TcpStream},
+    os::{fd::AsFd as _, unix::net::UnixStream},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::shutdown::{Shutdown, Stage};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+
+use crate::{wait::poll_timeout, waiter::now};
+
+/// Enough for the machine and its head on the stack; the default of 2 MiB is address space for nothing.
+const STACK_BYTES: usize = 256 * 1024;
+/// How long to leave the listener alone when file descriptors have run out. It stays readable, and asking
+/// again at once would be a loop that burns a core.
+const EXHAUSTED_PAUSE: u16 = 100;
+/// How long threads may take to notice that the process stops now.
+const NOW_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Accepts clients and serves each on its own thread, until the shutdown; then drains.
+///
+/// Drain: accepts until the queue is empty, closes the listener, and waits for the clients that are left
+/// until `drain` has passed or the stage is [`Stage::Now`].
+pub fn accept_loop<S>(
+    listener: TcpListener,
+    max_clients: usize,
+    drain: Duration,
+    shutdown: &Shutdown,
+    serve: S,
+) -> io::Result<()>
+where
+    S: Fn(TcpStream, u32) + Send + Sync + 'static,
+{
+    let slots = Arc::new(Slots::new(max_clients)?);
+    let serve = Arc::new(serve);
+    let mut connection = 0;
+    while wait_for_client(&listener, &slots, shutdown)? {
+        accept_all(&listener, &slots, &serve, &mut connection, shutdown)?;
+    }
+    accept_all(&listener, &slots, &serve, &mut connection, shutdown)?;
+    drop(listener);
+    if !slots.wait_until_empty(now() + drain, Some(shutdown))? {
+        shutdown.now();
+        slots.wait_until_empty(now() + NOW_PATIENCE, None)?;
+    }
+    Ok(())
+}
+
+/// Sleeps until a client can be accepted; `false` once the process drains.
+fn wait_for_client(listener: &TcpListener, slots: &Slots, shutdown: &Shutdown) -> io::Result<bool> {
+    let source = if slots.free() { listener.as_fd() } else { slots.freed.as_fd() };
+    let mut fds =
+        [PollFd::new(shutdown.fd(Stage::Draining), PollFlags::POLLIN), PollFd::new(source, PollFlags::POLLIN)];
+    match poll(&mut fds, PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    slots.forget_wakes();
+    Ok(!shutdown.draining())
+}
+
+fn accept_all<S>(
+    listener: &TcpListener,
+    slots: &Arc<Slots>,
+    serve: &Arc<S>,
+    connection: &mut u32,
+    shutdown: &Shutdown,
+) -> io::Result<()>
+where
+    S: Fn(TcpStream, u32) + Send + Sync + 'static,
+{
+    while let Some(slot) = Slots::take(slots) {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                *connection = connection.wrapping_add(1);
+                spawn(stream, *connection, slot, Arc::clone(serve));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if is_one_clients_fault(&error) => {}
+            Err(error) if is_exhaustion(&error) => {
+                tracing::warn!("cannot accept: {error}; raise the limit (`ulimit -n`) or lower --max-clients");
+                let mut fds = [PollFd::new(shutdown.fd(Stage::Draining), PollFlags::POLLIN)];
+                let _ = poll(&mut fds, EXHAUSTED_PAUSE);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn spawn<S>(stream: TcpStream, connection: u32, slot: Slot, serve: Arc<S>)
+where
+    S: Fn(TcpStream, u32) + Send + Sync + 'static,
+{
+    let spawned = thread::Builder::new().name("client".into()).stack_size(STACK_BYTES).spawn(move || {
+        serve(stream, connection);
+        drop(slot);
+    });
+    if let Err(error) = spawned {
+        tracing::warn!("a client was turned away: no thread for it ({error})");
+    }
+}
+
+/// The handshake was undone before we came to it (accept(2): to be treated like `EAGAIN`, try again).
+fn is_one_clients_fault(error: &io::Error) -> bool {
+    is_any(
+        error,
+        &[Errno::ECONNABORTED, Errno::EINTR, Errno::EPROTO, Errno::EPERM, Errno::EHOSTUNREACH, Errno::ENETUNREACH],
+    )
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    is_any(error, &[Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM])
+}
+
+fn is_any(error: &io::Error, errnos: &[Errno]) -> bool {
+    error.raw_os_error().is_some_and(|code| errnos.iter().any(|errno| *errno as i32 == code))
+}
+
+/// How many clients there are, and a way to wait for one to leave.
+#[derive(Debug)]
+struct Slots {
+    taken: Mutex<usize>,
+    limit: usize,
+    /// A byte arrives here when a slot is given back and none was free, or none is taken any more.
+    freed: UnixStream,
+    wake: UnixStream,
+}
+
+impl Slots {
+    fn new(limit: usize) -> io::Result<Self> {
+        let (freed, wake) = UnixStream::pair()?;
+        freed.set_nonblocking(true)?;
+        wake.set_nonblocking(true)?;
+        Ok(Self { taken: Mutex::new(0), limit, freed, wake })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, usize> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn free(&self) -> bool {
+        *self.lock() < self.limit
+    }
+
+    fn take(slots: &Arc<Self>) -> Option<Slot> {
+        let mut taken = slots.lock();
+        if *taken == slots.limit {
+            return None;
+        }
+        *taken += 1;
+        drop(taken);
+        Some(Slot(Arc::clone(slots)))
+    }
+
+    fn give_back(&self) {
+        let mut taken = self.lock();
+        let was_full = *taken == self.limit;
+        *taken -= 1;
+        if was_full || *taken == 0 {
+            // A full socket buffer is as good a wake-up as one more byte.
+            let _ = io::Write::write(&mut &self.wake, &[1]);
+        }
+    }
+
+    fn forget_wakes(&self) {
+        let mut bytes = [0; 64];
+        while matches!(io::Read::read(&mut &self.freed, &mut bytes), Ok(n) if n == bytes.len()) {}
+    }
+
+    /// Waits until no client is left; `false` when `by` came first, or the stage that ends all patience.
+    fn wait_until_empty(&self, by: Instant, shutdown: Option<&Shutdown>) -> io::Result<bool> {
+        while *self.lock() > 0 {
+            let Some(timeout) = poll_timeout(by) else { return Ok(false) };
+            let freed = PollFd::new(self.freed.as_fd(), PollFlags::POLLIN);
+            let stop =
+                shutdown.map_or(freed.clone(), |shutdown| PollFd::new(shutdown.fd(Stage::Now), PollFlags::POLLIN));
+            match poll(&mut [freed, stop], timeout) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            self.forget_wakes();
+            if shutdown.is_some_and(|shutdown| shutdown.stage() == Stage::Now) {
+                return Ok(*self.lock() == 0);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// One client's place; given back when dropped, also by a panic.
+#[derive(Debug)]
+struct Slot(Arc<Slots>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}

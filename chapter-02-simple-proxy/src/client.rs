@@ -1,0 +1,107 @@
+//! A client's connection between and during its requests.
+
+use std::{io, net::TcpStream, time::Instant};
+
+use common::{
+    http::{ClientAddress, Forwarding, Head, Input, Kind, Phase, ProxyError, Relay, Side},
+    identity::Identity,
+};
+
+use crate::{
+    socket::Socket,
+    waiter::{Waiter, now},
+};
+
+/// A client, and the machine that serves it.
+#[derive(Debug)]
+pub struct Client {
+    /// Its socket.
+    pub socket: Socket,
+    /// The exchange under way.
+    pub relay: Box<Relay>,
+    address: ClientAddress,
+    head: Head,
+    /// A part of a head, or requests that came ahead of their turn.
+    inbox: Vec<u8>,
+    connection: u32,
+    requests: u32,
+    started: Instant,
+}
+
+impl Client {
+    /// Takes the `connection`th accepted stream.
+    pub fn new(stream: TcpStream, connection: u32, forwarding: &Forwarding) -> io::Result<Self> {
+        let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
+        Ok(Self {
+            socket: Socket::accepted(stream)?,
+            relay: Box::default(),
+            address: ClientAddress::new(peer.ip(), local, forwarding),
+            head: Head::new(),
+            inbox: Vec::new(),
+            connection,
+            requests: 0,
+            started: now(),
+        })
+    }
+
+    /// When the first byte of the last request was there.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Its address.
+    pub fn peer(&self) -> std::net::IpAddr {
+        self.address.peer()
+    }
+
+    /// Waits for a request and begins it. `Ok(false)`: the client has left, or was idle for too long.
+    ///
+    /// # Errors
+    /// What came is no request, or does not come: to be rejected.
+    pub fn next_request(
+        &mut self,
+        waiter: &mut Waiter<'_>,
+        forwarding: &Forwarding,
+        identity: Identity,
+    ) -> Result<bool, ProxyError> {
+        let mut scanned = 0;
+        self.started = now();
+        let mut by = self.started + if self.inbox.is_empty() { waiter.idle_time() } else { waiter.timeouts().head };
+        loop {
+            let refused = |refusal| ProxyError::refused_request(refusal, Phase::Head);
+            if let Some(length) = self.head.read_request(&self.inbox, &mut scanned).map_err(refused)? {
+                return self.begin(length, forwarding, identity).map(|()| true);
+            }
+            let idle = self.inbox.is_empty();
+            let bytes = match waiter.read(&mut self.socket, by, idle) {
+                Ok([]) | Err(_) if idle => return Ok(false),
+                Ok([]) => return Err(ProxyError::new(Kind::Closed, Side::Client, Phase::Head)),
+                got => got?,
+            };
+            self.inbox.extend_from_slice(bytes);
+            if idle {
+                // The head has one deadline for all of it: a byte now and then buys no time.
+                self.started = now();
+                by = self.started + waiter.timeouts().head;
+            }
+        }
+    }
+
+    fn begin(&mut self, length: usize, forwarding: &Forwarding, identity: Identity) -> Result<(), ProxyError> {
+        self.requests = self.requests.wrapping_add(1);
+        let id = identity.request_id(self.connection, self.requests);
+        let head = self.head.view(&self.inbox[..length]);
+        let begun = self.relay.begin(head, forwarding, &self.address, id);
+        begun.map_err(|refusal| ProxyError::refused_request(refusal, Phase::Head))?;
+        let rest = &self.inbox[length..];
+        let used = if rest.is_empty() { 0 } else { self.relay.from_client(Input::Bytes(rest))? };
+        self.relay.keep_surplus(&rest[used..]);
+        self.inbox = Vec::new();
+        Ok(())
+    }
+
+    /// The exchange is over and the connection stays: what came ahead is next.
+    pub fn keep_alive(&mut self) {
+        self.inbox = self.relay.take_surplus();
+    }
+}

@@ -1,0 +1,22 @@
+//! The line per request that `--log-requests` turns on.
+
+use std::net::IpAddr;
+
+use common::http::{Exchange, Method};
+
+/// Writes the line: who asked, what came of it, how long it took, and why it failed if it did.
+pub fn log_request(client: IpAddr, exchange: &Exchange) {
+    let method = exchange.method.map_or("-", Method::as_str);
+    let first_byte = exchange.times.first_byte.map_or(String::from("-"), |time| format!("{time:.1?}"));
+    let ended = exchange
+        .failure
+        .map_or(String::from("ok"), |failure| format!("{:?} {:?} in {:?}", failure.side, failure.kind, failure.phase));
+    tracing::info!(
+        "{client} {method} {} in={} out={} first_byte={first_byte} total={:.1?} retries={} {ended}",
+        exchange.status,
+        exchange.bytes_from_client,
+        exchange.bytes_from_backend,
+        exchange.times.total,
+        exchange.retries,
+    );
+}

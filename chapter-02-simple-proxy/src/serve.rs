@@ -1,0 +1,109 @@
+//! One client, from its first request to its last: the steps that every chapter takes.
+//!
+//! `next_head → admit → choose → connect → exchange → record`. Open the next chapter's `serve.rs` beside
+//! this one to see what it adds.
+
+use std::{net::TcpStream, time::Duration};
+
+use common::{
+    http::{AfterClient, Exchange, ProxyError},
+    shutdown::Shutdown,
+};
+
+use crate::{
+    Proxy,
+    client::Client,
+    connect,
+    log::log_request,
+    socket::Socket,
+    waiter::{Waiter, wall_clock},
+};
+
+/// Serves a client until it leaves, or may not stay.
+pub(crate) fn serve(proxy: &Proxy, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
+    let _counted = proxy.totals.client();
+    let Ok(mut client) = Client::new(stream, connection, &proxy.forwarding) else { return }; // it left already
+    let mut waiter = Waiter::new(&proxy.config.timeouts, shutdown);
+    let after = loop {
+        match next_head(proxy, &mut client, &mut waiter) {
+            Ok(true) => {}
+            Ok(false) => break AfterClient::Linger,
+            Err(error) => break reject(proxy, &mut client, &mut waiter, &error),
+        }
+        match one_request(proxy, &mut client, &mut waiter) {
+            AfterClient::KeepAlive => client.keep_alive(),
+            after => break after,
+        }
+    };
+    waiter.part(client.socket, after);
+}
+
+fn one_request(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>) -> AfterClient {
+    admit(client, waiter);
+    choose(proxy);
+    let _counted = proxy.backend_totals.request();
+    let mut connected = None;
+    let outcome = connect(proxy, waiter).and_then(|mut backend| {
+        connected = Some(client.started().elapsed());
+        exchange(client, waiter, &mut backend)
+    });
+    if let Err(error) = outcome {
+        client.relay.fail(&error, wall_clock());
+        waiter.deliver(&mut client.relay, &mut client.socket);
+    }
+    record(proxy, client, waiter, connected)
+}
+
+/// Waits for a request.
+fn next_head(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>) -> Result<bool, ProxyError> {
+    client.next_request(waiter, &proxy.forwarding, proxy.identity)
+}
+
+/// Lets the request in. All are let in; while the process drains, each is its connection's last.
+fn admit(client: &mut Client, waiter: &Waiter<'_>) {
+    if waiter.draining() {
+        client.relay.close_after();
+    }
+}
+
+/// Chooses a backend. There is one.
+fn choose(_proxy: &Proxy) {}
+
+/// Connects to it: a fresh connection for each request.
+fn connect(proxy: &Proxy, waiter: &Waiter<'_>) -> Result<Socket, ProxyError> {
+    connect::connect(proxy.config.addresses.iter().copied(), waiter.timeouts().connect, waiter.shutdown())
+}
+
+/// Relays the request and its answer.
+fn exchange(client: &mut Client, waiter: &mut Waiter<'_>, backend: &mut Socket) -> Result<(), ProxyError> {
+    client.relay.attempt(false);
+    waiter.exchange(&mut client.relay, &mut client.socket, backend)
+}
+
+/// Closes the books on the exchange.
+fn record(proxy: &Proxy, client: &mut Client, waiter: &Waiter<'_>, connected: Option<Duration>) -> AfterClient {
+    let (mut exchange, after, _close) = client.relay.end();
+    exchange.times.connected = connected;
+    exchange.times.first_byte = waiter.first_byte().map(|at| at - client.started());
+    exchange.times.total = client.started().elapsed();
+    proxy.backend_totals.record(&exchange);
+    book(proxy, client, &exchange);
+    after
+}
+
+/// Answers what is no request, and parts with who sent it.
+fn reject(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>, error: &ProxyError) -> AfterClient {
+    client.relay.reject(error, wall_clock());
+    waiter.deliver(&mut client.relay, &mut client.socket);
+    let (mut exchange, after, _) = client.relay.end();
+    exchange.times.total = client.started().elapsed();
+    book(proxy, client, &exchange);
+    after
+}
+
+fn book(proxy: &Proxy, client: &Client, exchange: &Exchange) {
+    proxy.totals.record(exchange);
+    if proxy.config.log_requests {
+        log_request(client.peer(), exchange);
+    }
+}

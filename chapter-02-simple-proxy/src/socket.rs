@@ -1,0 +1,70 @@
+//! A TCP stream that never waits, and remembers what `poll(2)` last said of it.
+//!
+//! The memory saves system calls: after a read that did not fill the buffer there is nothing more to read,
+//! and asking would only cost an EAGAIN. [`wait`](crate::wait) corrects it before the thread sleeps.
+
+use std::{
+    io::{self, ErrorKind, IoSlice, Read, Write},
+    net::{Shutdown, TcpStream},
+};
+
+use common::http::Wire;
+
+/// One end of a connection, client's or backend's.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "poll's own flags, each by its name")]
+pub struct Socket {
+    stream: TcpStream,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// Both directions are closed.
+    pub(crate) hung_up: bool,
+    /// The connection is gone: `poll` reported an error.
+    pub(crate) failed: bool,
+}
+
+impl Socket {
+    /// Takes an accepted stream: the client has probably sent something already.
+    pub fn accepted(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, readable: true, writable: true, hung_up: false, failed: false })
+    }
+
+    /// Takes a connected, non-blocking stream: the backend has nothing to say before it is asked.
+    pub fn connected(stream: TcpStream) -> Self {
+        Self { stream, readable: false, writable: true, hung_up: false, failed: false }
+    }
+
+    /// The stream, for its addresses and options.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl Wire for Socket {
+    fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if !self.readable {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let received = (&self.stream).read(into);
+        self.readable = match &received {
+            Ok(n) => *n == into.len() || *n == 0,
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        };
+        received
+    }
+
+    fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize> {
+        if !self.writable {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let sent = (&self.stream).write_vectored(from);
+        self.writable = !matches!(&sent, Err(error) if error.kind() == ErrorKind::WouldBlock);
+        sent
+    }
+
+    fn shut_write(&mut self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+}

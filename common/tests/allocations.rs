@@ -1,0 +1,146 @@
+//! A steady small request allocates nothing, from its head to its end.
+
+mod support;
+
+use std::io::{self, ErrorKind, IoSlice};
+
+use common::http::{AfterBackend, AfterClient, Head, Input, Pumped, Relay, Wire, pump};
+use support::drive::{REQUEST_ID, SCRATCH, client_address, forwarding};
+
+#[expect(unsafe_code, reason = "a global allocator cannot be written without")]
+mod sys {
+    //! Counts what the system's allocator is asked for, per thread: the test harness has threads of its own.
+
+    use std::{
+        alloc::{GlobalAlloc, Layout, System},
+        cell::Cell,
+    };
+
+    thread_local! {
+        static COUNT: Cell<u64> = const { Cell::new(0) };
+    }
+
+    /// Calls by this thread that asked for memory.
+    pub(super) fn count() -> u64 {
+        COUNT.with(Cell::get)
+    }
+
+    fn one_more() {
+        // A thread that ends has no counter left, and none is needed then.
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+    }
+
+    struct Counting;
+
+    #[global_allocator]
+    static ALLOCATOR: Counting = Counting;
+
+    // SAFETY: each call goes to `System` with the arguments it came with, whose contract is ours; the
+    // counter is a `Cell` without destructor or lazy start, so that counting never allocates.
+    unsafe impl GlobalAlloc for Counting {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            one_more();
+            // SAFETY: the caller keeps `GlobalAlloc::alloc`'s contract, which is `System`'s.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            one_more();
+            // SAFETY: as above.
+            unsafe { System.alloc_zeroed(layout) }
+        }
+
+        unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            one_more();
+            // SAFETY: `pointer` came from `System`, by one of these functions, with this layout.
+            unsafe { System.realloc(pointer, layout, size) }
+        }
+
+        unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+            // SAFETY: `pointer` came from `System`, by one of these functions, with this layout.
+            unsafe { System.dealloc(pointer, layout) }
+        }
+    }
+}
+
+/// A socket that gives one message and takes everything, without memory of its own.
+struct Static {
+    inbox: &'static [u8],
+    sent: usize,
+}
+
+impl Wire for Static {
+    fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.inbox.is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let n = self.inbox.len();
+        into[..n].copy_from_slice(self.inbox);
+        self.inbox = &[];
+        Ok(n)
+    }
+
+    fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize> {
+        let n = from.iter().map(|part| part.len()).sum();
+        self.sent += n;
+        Ok(n)
+    }
+
+    fn shut_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+const GET: &[u8] = b"GET /search?q=load+balancer&page=2 HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: Mozilla/5.0 \
+(X11; Linux x86_64)\r\nAccept: text/html,application/xhtml+xml\r\nAccept-Language: en-GB,en;q=0.5\r\nAccept-Encoding: \
+gzip, br\r\nReferer: http://www.example.com/\r\nCookie: session=0123456789abcdef\r\nCache-Control: no-cache\r\nPragma: \
+no-cache\r\nConnection: keep-alive\r\n\r\n";
+const POST: &[u8] = b"POST /form HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+const LENGTH: &[u8] = b"HTTP/1.1 200 OK\r\nServer: test\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n\
+0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
+const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nServer: test\r\nTransfer-Encoding: chunked\r\n\r\n\
+5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nX-Sum: 1\r\n\r\n";
+const NOT_MODIFIED: &[u8] = b"HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n";
+
+#[test]
+fn steady_small_exchange_allocates_nothing() {
+    let forwarding = forwarding(true);
+    let address = client_address(&forwarding);
+    let (mut head, mut relay, mut scratch) = (Head::new(), Relay::new(), vec![0; SCRATCH]);
+    let mut exchange = |request: &'static [u8], response: &'static [u8]| {
+        let mut client = Static { inbox: request, sent: 0 };
+        let mut backend = Static { inbox: b"", sent: 0 };
+        let n = client.recv(&mut scratch).expect("a request");
+        let length = head.read_request(&scratch[..n], &mut 0).expect("no refusal").expect("a whole head");
+        relay.begin(head.view(&scratch[..length]), &forwarding, &address, REQUEST_ID).expect("no loop");
+        if length < n {
+            relay.from_client(Input::Bytes(&scratch[length..n])).expect("a body");
+        }
+        relay.attempt(true);
+        assert!(matches!(pump(&mut relay, &mut client, &mut backend, &mut scratch), Ok(Pumped::Wait(_))));
+        backend.inbox = response;
+        assert!(matches!(pump(&mut relay, &mut client, &mut backend, &mut scratch), Ok(Pumped::Done)));
+        let (_, after_client, after_backend) = relay.end();
+        assert_eq!((after_client, after_backend), (AfterClient::KeepAlive, AfterBackend::Pool));
+        assert!(backend.sent > 0 && client.sent > 0);
+    };
+    let kinds = [(GET, LENGTH), (GET, CHUNKED), (POST, LENGTH), (GET, NOT_MODIFIED)];
+    for (request, response) in kinds {
+        exchange(request, response);
+    }
+    for (request, response) in kinds {
+        let before = sys::count();
+        for _ in 0..100 {
+            exchange(request, response);
+        }
+        let allocated = sys::count() - before;
+        assert_eq!(allocated, 0, "in 100 × {}", response.escape_ascii());
+    }
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = sys::count();
+    drop(std::hint::black_box(vec![0u8; 100]));
+    assert!(sys::count() > before);
+}

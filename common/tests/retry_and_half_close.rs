@@ -1,0 +1,53 @@
+//! What an exchange keeps from an attempt, and what it must forget.
+
+mod support;
+
+use common::http::{Kind, Phase, ProxyError, Pumped, Relay, Side, pump};
+use support::{
+    drive::{SCRATCH, begin, begun, turn},
+    wire::{Ended, Memory},
+};
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+const WEBSOCKET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const SWITCH: &[u8] = b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+#[test]
+fn second_backend_is_read_after_the_first_closed_without_a_word() {
+    let mut relay = begun(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", true);
+    let mut client = Memory::willing(b"");
+    relay.attempt(true);
+    let error = turn(&mut relay, &mut client, &mut Memory::willing(b"").then(Ended::Fin)).unwrap_err();
+    assert!(relay.may_retry(&error), "{error}");
+    relay.attempt(false);
+    let mut second = Memory::willing(OK);
+    let ended = turn(&mut relay, &mut client, &mut second).unwrap();
+    assert_eq!(ended, None, "waits, with the answer there to be read");
+    assert!(client.sent.ends_with(b"\r\n\r\nhi"));
+}
+
+#[test]
+fn tunnel_whose_ends_close_at_once_tells_both_and_ends() {
+    let mut relay = begun(WEBSOCKET, false);
+    relay.attempt(false);
+    let (mut client, mut backend) = (Memory::willing(b""), Memory::willing(SWITCH));
+    turn(&mut relay, &mut client, &mut backend).unwrap().expect("a tunnel that waits");
+    (client.inbox_end, backend.inbox_end) = (Some(Ended::Fin), Some(Ended::Fin));
+    let ended = turn(&mut relay, &mut client, &mut backend).unwrap();
+    assert!(client.shut && backend.shut, "told: client {}, backend {}; waits for {ended:?}", client.shut, backend.shut);
+    assert_eq!(ended, None);
+}
+
+#[test]
+fn body_that_was_moved_past_the_machine_is_not_replayed_without_it() {
+    let mut relay = Relay::new();
+    relay.offer_bulk(1024);
+    begin(&mut relay, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4096\r\n\r\n", true).unwrap();
+    relay.attempt(true);
+    let (mut client, mut backend) = (Memory::willing(b""), Memory::willing(b""));
+    let pumped = pump(&mut relay, &mut client, &mut backend, &mut vec![0; SCRATCH]).unwrap();
+    assert_eq!(pumped, Pumped::Bulk { from: Side::Client, left: Some(4096) });
+    relay.moved(Side::Client, 1000);
+    let error = ProxyError::new(Kind::Reset, Side::Backend, Phase::Request);
+    assert!(!relay.may_retry(&error), "the first 1,000 bytes of the body are gone");
+}

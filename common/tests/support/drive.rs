@@ -1,0 +1,73 @@
+//! The smallest engine: what the steps of a chapter do around one exchange, without the waiting.
+
+use std::time::SystemTime;
+
+use common::http::{
+    AfterBackend, AfterClient, ClientAddress, Exchange, Forwarding, Head, ProxyError, Pumped, Relay, Wants, Wire, pump,
+};
+
+/// The size that engines use.
+pub(crate) const SCRATCH: usize = 64 * 1024;
+pub(crate) const REQUEST_ID: u128 = 0x1234_5678_9abc_def0;
+
+pub(crate) fn forwarding(pooled: bool) -> Forwarding {
+    Forwarding { via: "the-lb".into(), scheme: "http", trusted: Vec::new(), pooled }
+}
+
+pub(crate) fn client_address(forwarding: &Forwarding) -> ClientAddress {
+    let peer = "192.0.2.1".parse().expect("an address");
+    ClientAddress::new(peer, "192.0.2.9:8080".parse().expect("an address"), forwarding)
+}
+
+/// A relay that has taken up the request at the start of `bytes`, and all that came with it.
+pub(crate) fn begun(bytes: &[u8], pooled: bool) -> Relay {
+    let mut relay = Relay::new();
+    begin(&mut relay, bytes, pooled).expect("a request that is fine");
+    relay
+}
+
+pub(crate) fn begin(relay: &mut Relay, bytes: &[u8], pooled: bool) -> Result<(), ProxyError> {
+    let forwarding = forwarding(pooled);
+    let client = client_address(&forwarding);
+    let mut head = Head::new();
+    let length = head.read_request(bytes, &mut 0).expect("no refusal").expect("a whole head");
+    relay.begin(head.view(&bytes[..length]), &forwarding, &client, REQUEST_ID).expect("no loop");
+    if bytes.len() > length {
+        let used = relay.from_client(common::http::Input::Bytes(&bytes[length..]))?;
+        relay.keep_surplus(&bytes[length + used..]);
+    }
+    Ok(())
+}
+
+/// Pumps until it waits, is done, or fails. `None`: done.
+pub(crate) fn turn<C: Wire, B: Wire>(
+    relay: &mut Relay,
+    client: &mut C,
+    backend: &mut B,
+) -> Result<Option<Wants>, ProxyError> {
+    let mut scratch = vec![0; SCRATCH];
+    loop {
+        match pump(relay, client, backend, &mut scratch)? {
+            Pumped::Wait(wants) => return Ok(Some(wants)),
+            Pumped::Done => return Ok(None),
+            Pumped::Yield => {}
+            Pumped::Bulk { .. } => panic!("nobody asked for bulk"),
+        }
+    }
+}
+
+/// A whole exchange over wires that never make it wait; a failure is answered as an engine would.
+pub(crate) fn whole<C: Wire, B: Wire>(
+    relay: &mut Relay,
+    client: &mut C,
+    backend: &mut B,
+) -> (Exchange, AfterClient, AfterBackend) {
+    relay.attempt(false);
+    loop {
+        match turn(relay, client, backend) {
+            Ok(None) => return relay.end(),
+            Ok(Some(wants)) => panic!("waits for {wants:?} with all there"),
+            Err(error) => relay.fail(&error, SystemTime::UNIX_EPOCH),
+        }
+    }
+}
