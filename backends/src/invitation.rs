@@ -10,7 +10,8 @@ impl Bundle {
     /// to try, and a way to break something.
     pub fn invitation(&self, balancer: SocketAddr) -> String {
         let mut text = String::from("no backend was named, so these run in this process:\n");
-        let mut line = |args: std::fmt::Arguments<'_>| writeln!(text, "{args}").expect("writing to a String cannot fail");
+        let mut line =
+            |args: std::fmt::Arguments<'_>| writeln!(text, "{args}").expect("writing to a String cannot fail");
         for backend in self.backends() {
             line(format_args!("  {} on {}", backend.id(), backend.addr()));
         }

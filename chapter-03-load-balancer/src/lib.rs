@@ -1,1 +1,123 @@
-//! To come.
+//! Chapter 3: a load balancer, with one turn for each request.
+//!
+//! | module | the idea |
+//! |---|---|
+//! | `serve` | the steps of a request, with a choice in them |
+//! | [`round_robin`] | whose turn it is |
+//! | [`cluster`] | all backends, and the choice between them |
+//! | [`backend`] | a configured name, its addresses, its marks and counters |
+//! | [`names`] | names asked again in the background |
+//!
+//! Threads, sockets and waiting are chapter 2's ([`simple_proxy`]), unchanged.
+
+pub mod backend;
+pub mod cluster;
+pub mod names;
+pub mod round_robin;
+mod serve;
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use common::{
+    addr::Endpoint,
+    cli::Timeouts,
+    http::{BackendId, Forwarding},
+    identity::Identity,
+    net::Listeners,
+    shutdown::Shutdown,
+};
+use simple_proxy::{
+    accept,
+    totals::{Row, Totals},
+    waiter::now,
+};
+
+use crate::{
+    backend::Backend,
+    cluster::Cluster,
+    names::{Names, Resolve},
+};
+
+/// What the balancer is to do.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The backends, in the order of their turns.
+    pub backends: Vec<Endpoint>,
+    /// How often names are resolved again.
+    pub resolve_interval: Duration,
+    /// How long a backend is left out after a failed connect.
+    pub down_time: Duration,
+    /// Clients served at once.
+    pub max_clients: usize,
+    /// How long each phase may take.
+    pub timeouts: Timeouts,
+    /// Who may speak for other clients.
+    pub trusted: Vec<ipnet::IpNet>,
+    /// Whether each request gets a log line.
+    pub log_requests: bool,
+}
+
+/// A running balancer: its configuration, its backends and its counters.
+#[derive(Debug)]
+pub struct Balancer {
+    config: Config,
+    cluster: Cluster,
+    names: Names,
+    forwarding: Forwarding,
+    identity: Identity,
+    totals: Totals,
+    started: Instant,
+}
+
+impl Balancer {
+    /// A balancer that is to be [`run`]. Each name is resolved once before it returns.
+    ///
+    /// # Errors
+    /// A name that cannot be resolved: better said now than found out by the first client.
+    pub fn new(config: Config, resolver: impl Resolve) -> io::Result<Arc<Self>> {
+        let started = now();
+        let backend = |(slot, endpoint): (usize, &Endpoint)| {
+            let id = BackendId { slot: u16::try_from(slot).unwrap_or(u16::MAX), generation: 0 };
+            let addresses = resolver.resolve(&endpoint.host, endpoint.port)?;
+            Ok(Arc::new(Backend::new(id, endpoint.clone(), addresses, started)))
+        };
+        let backends: Vec<_> = config.backends.iter().enumerate().map(backend).collect::<io::Result<_>>()?;
+        let names = Names::watch(&backends, config.resolve_interval, resolver)?;
+        let identity = Identity::new();
+        let forwarding = Forwarding {
+            via: identity.pseudonym("load_balancer"),
+            scheme: "http",
+            trusted: config.trusted.clone(),
+            pooled: false,
+        };
+        let (cluster, totals) = (Cluster::new(backends), Totals::default());
+        Ok(Arc::new(Self { config, cluster, names, forwarding, identity, totals, started }))
+    }
+
+    /// The table that SIGUSR1 and the exit print.
+    pub fn statistics(&self) -> String {
+        let now = now();
+        let rows = self.cluster.backends().iter().map(|backend| Row {
+            name: backend.endpoint().to_string(),
+            state: if backend.is_down(now) { "DOWN" } else { "UP" },
+            totals: &backend.totals,
+        });
+        self.totals.table(now - self.started, rows)
+    }
+}
+
+/// Serves clients on the first of `listeners` until the shutdown, and drains.
+///
+/// # Errors
+/// The listener failed.
+pub fn run(balancer: &Arc<Balancer>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+    let config = &balancer.config;
+    let (listener, balancer, heeded) = (listeners.into_first(), Arc::clone(balancer), shutdown.clone());
+    accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection| {
+        serve::serve(&balancer, stream, connection, &heeded);
+    })
+}

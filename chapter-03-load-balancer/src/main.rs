@@ -1,2 +1,97 @@
-//! To come.
-fn main() {}
+//! `load_balancer [port] [host:port …]`
+
+use std::{num::NonZeroUsize, process::ExitCode, time::Duration};
+
+use backends::Bundle;
+use clap::Parser;
+use common::{
+    addr::Endpoint,
+    cli::{self, ServeArgs},
+    logging, net,
+    net::Listeners,
+    outln,
+    shutdown::Shutdown,
+    signals,
+};
+use load_balancer::{Balancer, Config, names::SystemResolver};
+
+/// A load balancer for HTTP backends, in turn. Without backends it starts three of its own.
+#[derive(Debug, Parser)]
+#[command(name = "load_balancer", version)]
+struct Args {
+    /// Port to listen on; 0 lets the kernel choose
+    #[arg(default_value_t = 8080)]
+    port: u16,
+    /// Backends, such as 127.0.0.1:9001 or localhost:9001; an IPv6 address in brackets
+    #[arg(value_name = "HOST:PORT")]
+    backends: Vec<Endpoint>,
+    /// How often backend names are resolved again
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
+    resolve_interval: Duration,
+    /// How long a backend is left out after a failed connect
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
+    down_time: Duration,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+fn main() -> ExitCode {
+    let args = cli::parse::<Args>();
+    if let Some(why) = refusal(&args.backends) {
+        return cli::refuse(why);
+    }
+    logging::init();
+    cli::exit_code(start(args))
+}
+
+/// What the command line says that cannot be meant.
+fn refusal(backends: &[Endpoint]) -> Option<String> {
+    let twice = backends.iter().enumerate().find(|(at, endpoint)| {
+        backends[..*at].iter().any(|other| (&other.host, other.port) == (&endpoint.host, endpoint.port))
+    });
+    let weighted = || backends.iter().find(|endpoint| endpoint.weight.is_some());
+    match twice {
+        Some((_, endpoint)) => Some(format!("backend {endpoint} is given twice; name each once")),
+        None => weighted().map(|endpoint| {
+            format!("backend {endpoint} has a weight; round robin has none (chapter 4's advanced_lb does)")
+        }),
+    }
+}
+
+fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    net::raise_file_limit()?;
+    let shutdown = Shutdown::new()?;
+    let listeners = Listeners::bind(args.serve.address(args.port), NonZeroUsize::MIN)?;
+    let bundle = if args.backends.is_empty() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let address = listeners.address();
+    let balancer = Balancer::new(config(args, bundle.as_ref()), SystemResolver)?;
+    let shown = balancer.clone();
+    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    outln!("listening on {address}");
+    if let Some(bundle) = &bundle {
+        outln!("{}", bundle.invitation(address));
+    }
+    load_balancer::run(&balancer, listeners, &shutdown)?;
+    outln!("{}", balancer.statistics());
+    Ok(())
+}
+
+fn config(args: Args, bundle: Option<&Bundle>) -> Config {
+    let bundled = |bundle: &Bundle| {
+        let endpoint = |address: std::net::SocketAddr| Endpoint {
+            host: address.ip().to_string(),
+            port: address.port(),
+            weight: None,
+        };
+        bundle.addrs().into_iter().map(endpoint).collect()
+    };
+    Config {
+        backends: bundle.map_or(args.backends, bundled),
+        resolve_interval: args.resolve_interval,
+        down_time: args.down_time,
+        max_clients: args.serve.max_clients.get(),
+        timeouts: args.serve.timeouts,
+        trusted: args.serve.trusted_proxy,
+        log_requests: args.serve.log_requests,
+    }
+}

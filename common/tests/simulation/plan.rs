@@ -250,16 +250,18 @@ impl Reply {
             }
             1 => {
                 self.cut(chance.below(self.wire.len()));
-                self.then = *chance.pick(&[Some(Ended::Fin), Some(Ended::Reset), None]);
+                // A FIN in a body without framing would be its proper end.
+                let fin = if self.frame == Frame::UntilClose { Ended::Reset } else { Ended::Fin };
+                self.then = *chance.pick(&[Some(fin), Some(Ended::Reset), None]);
             }
             2 if self.frame == Frame::UntilClose => {
                 self.whole = false;
                 self.then = *chance.pick(&[Some(Ended::Reset), None]);
             }
-            2 | 3 if self.frame != Frame::UntilClose => {
+            2 | 3 if self.frame != Frame::UntilClose && self.status != 101 => {
                 self.wire.extend_from_slice(chance.pick(&[b"\r\n".as_slice(), b"HTTP/1.1 200 Stray\r\n\r\n", b"x"]));
             }
-            4 => {
+            4 if self.status != 101 => {
                 // Ends cleanly once all is sent; a reset may come with the last byte.
                 self.then = Some(if self.frame == Frame::UntilClose { Ended::Fin } else { Ended::Reset });
                 self.stays = false;
@@ -345,7 +347,7 @@ fn put_body(chance: &mut Chance, wire: &mut Vec<u8>, frame: Frame, body: &[u8], 
         rest = left;
     }
     if broken {
-        let bad = *chance.pick(&[b"zz\r\n".as_slice(), b"-1\r\n", b"3\r\nabcd\r\n", b"\r\n", b"0\n\r\n", b"0\r\n: x\r\n\r\n"]);
+        let bad = *chance.pick(&[b"zz\r\n".as_slice(), b"-1\r\n", b"\r\n", b"0\n\r\n", b"0\r\n: x\r\n\r\n"]);
         wire.extend_from_slice(bad);
     }
     wire.extend_from_slice(*chance.pick(&[b"0\r\n\r\n".as_slice(), b"000\r\n\r\n", b"0;x\r\nX-Sum: 1\r\n\r\n"]));

@@ -1,0 +1,141 @@
+//! One backend that runs in this process.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, mpsc as std_mpsc};
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use tokio::sync::{mpsc, watch};
+
+use crate::acceptor::Acceptor;
+use crate::counters::{Counters, Counts};
+use crate::fault::{Command, Fault};
+use crate::fleet::{Fleet, Member};
+use crate::own_thread::OwnThread;
+use crate::port::Port;
+use crate::state::State;
+
+/// Where a backend listens and what it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendConfig {
+    /// The address to bind; 127.0.0.1 unless said otherwise.
+    pub bind: IpAddr,
+    /// The port; 0, the default, lets the kernel choose.
+    pub port: u16,
+    /// The name it answers with, in `X-Server-ID` and in the JSON of `/`; `backend-1` by default.
+    pub id: String,
+}
+
+impl Default for BackendConfig {
+    fn default() -> Self {
+        Self { bind: Ipv4Addr::LOCALHOST.into(), port: 0, id: "backend-1".to_owned() }
+    }
+}
+
+/// A running backend, on a thread and a runtime of its own. Dropping it ends it.
+#[derive(Debug)]
+pub struct Backend {
+    state: Arc<State>,
+    commands: mpsc::UnboundedSender<Command>,
+    _thread: OwnThread,
+}
+
+impl Backend {
+    /// Starts a backend; it listens when this returns.
+    ///
+    /// The error is that of binding, and names the address; or `InvalidInput` for an id that cannot be
+    /// the value of a field.
+    pub fn start(config: BackendConfig) -> io::Result<Self> {
+        Self::start_in(Fleet::default(), config)
+    }
+
+    /// Starts a backend that the others of `fleet` can break and mend.
+    pub(crate) fn start_in(fleet: Fleet, config: BackendConfig) -> io::Result<Self> {
+        let id_field = HeaderValue::from_str(&config.id)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{:?} cannot be an id", config.id)))?;
+        let (port, listener) = Port::open(SocketAddr::new(config.bind, config.port))?;
+        let (commands, received) = mpsc::unbounded_channel();
+        let state = Arc::new(State {
+            id: config.id,
+            id_field,
+            addr: port.addr(),
+            counters: Counters::default(),
+            fault: watch::Sender::default(),
+            downs: watch::Sender::default(),
+            fleet,
+        });
+        let shared = Arc::clone(&state);
+        let thread = OwnThread::spawn(&state.id, move || Ok(Acceptor::new(port, listener, received, shared)?.run()))?;
+        state.fleet.join(Member { id: state.id.clone(), addr: state.addr, commands: commands.clone() });
+        Ok(Self { state, commands, _thread: thread })
+    }
+
+    /// Where it listens, with the port that it got.
+    pub fn addr(&self) -> SocketAddr {
+        self.state.addr
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &str {
+        &self.state.id
+    }
+
+    /// All counters at once.
+    pub fn counts(&self) -> Counts {
+        self.state.counters.read()
+    }
+
+    /// Requests that arrived, but for `/health`, `/count` and `/_fault/*`.
+    pub fn requests(&self) -> u64 {
+        self.counts().requests
+    }
+
+    /// Connections accepted since the start.
+    pub fn connections(&self) -> u64 {
+        self.counts().connections
+    }
+
+    /// Requests whose answer has not been handed over whole.
+    pub fn in_flight(&self) -> u64 {
+        self.counts().in_flight
+    }
+
+    /// The fault it has now.
+    pub fn fault(&self) -> Fault {
+        *self.state.fault.borrow()
+    }
+
+    /// Breaks it, or mends it with [`Fault::None`]. When this returns, the fault is in effect for every
+    /// request that arrives and, for [`Fault::Down`], connecting is refused; open connections end at
+    /// once, not necessarily before the return.
+    ///
+    /// An error is possible only in coming up again from [`Fault::Down`].
+    pub fn set_fault(&self, fault: Fault) -> io::Result<()> {
+        self.command(fault, None)
+    }
+
+    /// Like [`set_fault`](Self::set_fault), and mends itself after `time`.
+    pub fn set_fault_for(&self, fault: Fault, time: Duration) -> io::Result<()> {
+        self.command(fault, Some(time))
+    }
+
+    fn command(&self, fault: Fault, recover_after: Option<Duration>) -> io::Result<()> {
+        let gone = || io::Error::other("the backend's thread has ended");
+        // A std channel: waiting on tokio's would panic when the caller is itself on a runtime.
+        let (done, applied) = std_mpsc::sync_channel(1);
+        let done = Box::new(move |outcome| drop(done.send(outcome)));
+        self.commands.send(Command { fault, recover_after, done }).map_err(|_| gone())?;
+        applied.recv().map_err(|_| gone())?
+    }
+
+    /// Ends it: when this returns, its sockets are closed and its thread has been joined. Dropping does
+    /// the same.
+    pub fn stop(self) {}
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.state.fleet.leave(self.state.addr);
+    }
+}

@@ -1,0 +1,171 @@
+//! The bodies that the routes send, none of which is ever whole in memory.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::counters::InFlight;
+
+/// Prime, so that a block of any usual size that is lost, repeated or moved shows.
+const PERIOD: u16 = 251;
+
+/// Whole periods, a little under 64 KiB: every frame is a slice of it, and none is copied.
+static TABLE: LazyLock<Bytes> = LazyLock::new(|| (0..u64::from(PERIOD) * 260).map(pattern_byte).collect());
+
+/// Byte `index` of what `/bytes/{n}` and `/chunked/{n}` send: `index % 251`.
+pub fn pattern_byte(index: u64) -> u8 {
+    // Under 251 by construction.
+    u8::try_from(index % u64::from(PERIOD)).unwrap_or_default()
+}
+
+/// The first `len` bytes of the pattern: what a client of `/bytes/{len}` must have received.
+pub fn pattern(len: usize) -> Vec<u8> {
+    (0..len as u64).map(pattern_byte).collect()
+}
+
+/// The pattern's first bytes, a frame at a time.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    sent: u64,
+    left: u64,
+    /// Whether the length is told, and becomes Content-Length; else the body is chunked.
+    sized: bool,
+}
+
+impl Pattern {
+    pub(crate) fn new(len: u64, sized: bool) -> Self {
+        Self { sent: 0, left: len, sized }
+    }
+}
+
+impl HttpBody for Pattern {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let from = usize::from(pattern_byte(self.sent));
+        let room = TABLE.len() - from;
+        let len = usize::try_from(self.left).map_or(room, |left| left.min(room));
+        self.sent += len as u64;
+        self.left -= len as u64;
+        Poll::Ready(Some(Ok(Frame::data(TABLE.slice(from..from + len)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.sized && self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.sized { SizeHint::with_exact(self.left) } else { SizeHint::default() }
+    }
+}
+
+/// Server-sent events, one per tick.
+#[derive(Debug)]
+pub(crate) struct Events {
+    ticks: Interval,
+    server_id: String,
+    next: u64,
+    /// None: until the client leaves.
+    last: Option<u64>,
+}
+
+impl Events {
+    pub(crate) fn new(server_id: String, mut ticks: Interval, count: Option<u64>) -> Self {
+        // A client that was slow gets the next event a period later, not a burst of the missed ones.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, server_id, next: 1, last: count }
+    }
+}
+
+impl HttpBody for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.last.is_some_and(|last| self.next > last) {
+            return Poll::Ready(None);
+        }
+        ready!(self.ticks.poll_tick(cx));
+        let data = serde_json::json!({ "event": self.next, "server_id": self.server_id });
+        let event = format!("id: {}\ndata: {data}\n\n", self.next);
+        self.next += 1;
+        Poll::Ready(Some(Ok(Frame::data(event.into()))))
+    }
+}
+
+/// A body that keeps its request counted as in flight until it ends or is dropped.
+#[derive(Debug)]
+pub(crate) struct Tracked {
+    body: Body,
+    _in_flight: InFlight,
+}
+
+impl Tracked {
+    pub(crate) fn new(body: Body, in_flight: InFlight) -> Self {
+        Self { body, _in_flight: in_flight }
+    }
+}
+
+impl HttpBody for Tracked {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The next data of `body`, `None` at its end; trailers are skipped.
+pub(crate) async fn next_data(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
+    loop {
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
+        match frame.map(Frame::into_data) {
+            Ok(Ok(data)) => return Some(Ok(data)),
+            Ok(Err(_trailers)) => {}
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}
+
+/// Reads `body` to its end; the number of its bytes.
+pub(crate) async fn drain(body: &mut Body) -> Result<u64, axum::Error> {
+    let mut bytes = 0;
+    while let Some(data) = next_data(body).await {
+        bytes += data?.len() as u64;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pattern_goes_on_across_frames() {
+        let mut body = Pattern::new(200_000, true);
+        let mut received = Vec::new();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut cx) {
+            received.extend_from_slice(&frame.into_data().unwrap());
+        }
+        assert!(received == pattern(200_000), "the pattern is broken");
+        assert!(body.is_end_stream());
+    }
+}

@@ -1,0 +1,147 @@
+//! One accepted connection: hyper's HTTP/1.1, with the fault standing between it and the routes.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tracing::debug;
+
+use crate::body::{Tracked, drain};
+use crate::counters::InFlight;
+use crate::fault::Fault;
+use crate::refusal::Refusal;
+use crate::routes;
+use crate::state::State;
+use crate::wire::{Link, Wire};
+
+const X_SERVER_ID: HeaderName = HeaderName::from_static("x-server-id");
+/// A balancer adds fields to the 100 that it lets pass; hyper's own limit of 100 would then answer 431.
+const MAX_FIELDS: usize = 256;
+/// How long `close` waits for the rest of a request body, which would turn its FIN into a RST.
+const CLOSE_DRAIN: Duration = Duration::from_secs(1);
+
+/// The number of a request, for the answer of `/`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestNumber(pub(crate) u64);
+
+/// Serves one connection until it ends or the backend goes down.
+///
+/// What it needs to notice a `down` is taken here, before its task has its first turn.
+pub(crate) fn serve(stream: TcpStream, state: Arc<State>, router: Router) -> impl Future<Output = ()> + Send + 'static {
+    let downs = state.downs.subscribe();
+    run(stream, state, router, downs)
+}
+
+async fn run(stream: TcpStream, state: Arc<State>, router: Router, mut downs: watch::Receiver<u64>) {
+    let link = Arc::new(Link::default());
+    let wire = Wire::new(stream, Arc::clone(&link), Arc::clone(&state));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request| {
+        let (state, link, router) = (Arc::clone(&state), Arc::clone(&link), router.clone());
+        async move { answer(request, &state, &link, router).await }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .title_case_headers(true)
+            .header_read_timeout(None)
+            .max_headers(MAX_FIELDS)
+            .serve_connection(TokioIo::new(wire), service)
+            .with_upgrades()
+    );
+    tokio::select! {
+        ended = connection.as_mut() => {
+            if let Err(error) = ended {
+                debug!(backend = state.id, %error, "connection ended");
+            }
+        }
+        _ = downs.changed() => {
+            // Whoever posts `down` is answered on the connection that it asked on.
+            if link.switching.load(Ordering::Relaxed) {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
+        }
+    }
+}
+
+type Routes = TowerToHyperService<Router>;
+
+/// Answers one request. An error closes the connection without a byte.
+async fn answer(request: Request<Incoming>, state: &Arc<State>, link: &Link, router: Routes) -> io::Result<Response> {
+    let in_flight = InFlight::enter(state);
+    let path = request.uri().path();
+    let number = state.counters.arrived(path);
+    let switching = path.starts_with("/_fault/");
+    link.switching.store(switching, Ordering::Relaxed);
+    let mut request = request.map(Body::new);
+    let refused = if switching { None } else { pass_fault(&mut request, state, link).await? };
+    let response = match refused {
+        Some(refused) => refused,
+        None => route(request, number, router).await,
+    };
+    let mut response = response.map(|body| Body::new(Tracked::new(body, in_flight)));
+    response.headers_mut().insert(X_SERVER_ID, state.id_field.clone());
+    Ok(response)
+}
+
+/// The answer of a backend in good order.
+async fn route(mut request: Request<Body>, number: u64, router: Routes) -> Response {
+    if request.method() == Method::CONNECT {
+        // A 2xx would turn the connection into a tunnel to nowhere.
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    if routes::drops_body(request.uri()) {
+        if drain(request.body_mut()).await.is_err() {
+            return Refusal::ended_early().into_response();
+        }
+        *request.body_mut() = Body::empty();
+    }
+    request.extensions_mut().insert(RequestNumber(number));
+    router.call(request).await.unwrap_or_else(|never| match never {})
+}
+
+/// What the present fault does to a request: nothing, an answer of its own, or no answer at all.
+async fn pass_fault(request: &mut Request<Body>, state: &State, link: &Link) -> io::Result<Option<Response>> {
+    let mut changes = state.fault.subscribe();
+    let fault = *changes.borrow_and_update();
+    let unanswered = || io::Error::other(format!("not answered: the fault is `{fault}`"));
+    match fault {
+        // Down is about to end this connection.
+        Fault::None | Fault::Down => Ok(None),
+        Fault::Slow(by) => {
+            tokio::time::sleep(by).await;
+            Ok(None)
+        }
+        Fault::Hang => {
+            let _ = changes.changed().await;
+            Err(unanswered())
+        }
+        Fault::Reset => {
+            link.reset.store(true, Ordering::Relaxed);
+            Err(unanswered())
+        }
+        Fault::Close => {
+            let _ = tokio::time::timeout(CLOSE_DRAIN, drain(request.body_mut())).await;
+            Err(unanswered())
+        }
+        Fault::Error => {
+            let _ = drain(request.body_mut()).await;
+            let error = Refusal(StatusCode::INTERNAL_SERVER_ERROR, unanswered().to_string());
+            Ok(Some(error.into_response()))
+        }
+    }
+}

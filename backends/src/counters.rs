@@ -1,0 +1,85 @@
+//! What a backend counts, so that a test can say where requests and connections went.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use crate::state::State;
+
+/// One reading of a backend's counters; also the JSON of `/count`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Requests that arrived, but for those to `/health`, `/count` and `/_fault/*`: so a share of the
+    /// load can be asserted while health checks run.
+    pub requests: u64,
+    /// Requests to `/health`.
+    pub health_checks: u64,
+    /// Connections accepted since the start.
+    pub connections: u64,
+    /// Connections open now, upgraded ones included.
+    pub open_connections: u64,
+    /// Requests whose answer has not been handed over whole: delayed, hung or streaming ones included.
+    pub in_flight: u64,
+}
+
+/// The live counters behind [`Counts`].
+// Relaxed everywhere: each is a number of its own, and orders nothing else.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    requests: AtomicU64,
+    health_checks: AtomicU64,
+    connections: AtomicU64,
+    open_connections: AtomicU64,
+    in_flight: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn read(&self) -> Counts {
+        Counts {
+            requests: self.requests.load(Ordering::Relaxed),
+            health_checks: self.health_checks.load(Ordering::Relaxed),
+            connections: self.connections.load(Ordering::Relaxed),
+            open_connections: self.open_connections.load(Ordering::Relaxed),
+            in_flight: self.in_flight.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Counts a request to `path`; the answer is its number, from 1, or the last one's for a path that
+    /// is not counted as a request.
+    pub(crate) fn arrived(&self, path: &str) -> u64 {
+        if path == "/health" {
+            self.health_checks.fetch_add(1, Ordering::Relaxed);
+        }
+        if matches!(path, "/health" | "/count") || path.starts_with("/_fault/") {
+            return self.requests.load(Ordering::Relaxed);
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn opened(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        self.open_connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn closed(&self) {
+        self.open_connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A request in flight, from its head until its answer's body has ended or was given up.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<State>);
+
+impl InFlight {
+    pub(crate) fn enter(state: &Arc<State>) -> Self {
+        state.counters.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}

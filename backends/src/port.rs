@@ -1,0 +1,121 @@
+//! A port that stays ours while nobody listens on it.
+//!
+//! A backend that is `down` must refuse connections and later come back on the same port. A socket that
+//! is bound but does not listen holds the port meanwhile: without it the kernel may give the number to
+//! any outgoing connection, and a balancer that tries the backend could even connect to itself.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::TcpStream;
+
+/// A burst of fresh connections must not be dropped by a short queue, as std's 128 would.
+const BACKLOG: i32 = 1024;
+
+/// An address that is bound for as long as this value lives.
+#[derive(Debug)]
+pub(crate) struct Port {
+    addr: SocketAddr,
+    /// Never read: it only holds the port. None where two sockets cannot be bound to one address.
+    _reservation: Option<Socket>,
+}
+
+impl Port {
+    /// Binds `addr` (port 0: the kernel chooses) and listens.
+    pub(crate) fn open(addr: SocketAddr) -> io::Result<(Self, TcpListener)> {
+        Self::try_open(addr).map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {addr}: {e}")))
+    }
+
+    fn try_open(addr: SocketAddr) -> io::Result<(Self, TcpListener)> {
+        let reservation = bound(addr)?;
+        let addr = reservation.local_addr()?.as_socket().unwrap_or(addr);
+        match listening(addr) {
+            Ok(listener) => Ok((Self { addr, _reservation: Some(reservation) }, listener)),
+            // Linux lets both be bound as long as one of them listens; others may not.
+            Err(_) if !cfg!(target_os = "linux") => {
+                drop(reservation);
+                Ok((Self { addr, _reservation: None }, listening(addr)?))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Listens again, after the last listener was dropped.
+    pub(crate) fn listen(&self) -> io::Result<TcpListener> {
+        listening(self.addr)
+    }
+}
+
+/// A socket that listens until this is dropped, and not a moment longer.
+#[derive(Debug)]
+pub(crate) struct Listener(tokio::net::TcpListener);
+
+impl Listener {
+    /// Needs a runtime to be entered, to register the socket with.
+    pub(crate) fn new(listener: TcpListener) -> io::Result<Self> {
+        Ok(Self(tokio::net::TcpListener::from_std(listener)?))
+    }
+
+    /// The next connection. Safe to drop: none is lost.
+    pub(crate) async fn accept(&self) -> io::Result<TcpStream> {
+        let (stream, _) = self.0.accept().await?;
+        // Only a latency matter: a socket that refuses the option serves as well.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // close(2) is not enough: a process that this one is just starting holds a copy of the socket
+        // between its fork and its exec, and would keep it listening. Not all systems can do this.
+        let _ = SockRef::from(&self.0).shutdown(Shutdown::Both);
+    }
+}
+
+fn bound(addr: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    Ok(socket)
+}
+
+fn listening(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(addr)?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::{Port, SocketAddr, io};
+
+    const ANY: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0));
+
+    #[test]
+    fn port_refuses_between_two_listeners_and_is_kept() {
+        let (port, listener) = Port::open(ANY).unwrap();
+        assert!(TcpStream::connect(port.addr()).is_ok());
+        drop(listener);
+        let refused = TcpStream::connect(port.addr()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let _listener = port.listen().unwrap();
+        assert!(TcpStream::connect(port.addr()).is_ok());
+    }
+
+    #[test]
+    fn port_in_use_is_an_error_that_names_it() {
+        let (port, _listener) = Port::open(ANY).unwrap();
+        let error = Port::open(port.addr()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains(&port.addr().to_string()), "{error}");
+    }
+}

@@ -1,0 +1,26 @@
+//! What all connections of one backend share.
+
+use std::net::SocketAddr;
+
+use axum::http::HeaderValue;
+use tokio::sync::watch;
+
+use crate::counters::Counters;
+use crate::fault::Fault;
+use crate::fleet::Fleet;
+
+/// One backend as its connections see it. Only the acceptor writes `fault` and `downs`.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) id: String,
+    /// The id as the value of `X-Server-ID`.
+    pub(crate) id_field: HeaderValue,
+    pub(crate) addr: SocketAddr,
+    pub(crate) counters: Counters,
+    pub(crate) fault: watch::Sender<Fault>,
+    /// How often it went down. A connection watches this and not the fault: one that is mended at once
+    /// may be gone before the connection's task has had a turn to see it.
+    pub(crate) downs: watch::Sender<u64>,
+    /// Whom a `/_fault/*` request may address: this backend and its siblings.
+    pub(crate) fleet: Fleet,
+}

@@ -1,0 +1,79 @@
+//! The socket under hyper: counted while it is open, and closed by a RST when told so.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::state::State;
+
+/// What a connection's service and its socket tell each other.
+// Relaxed is enough: one task runs both.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    /// The latest request is one to `/_fault/*`.
+    pub(crate) switching: AtomicBool,
+    /// The socket is to be closed by a RST.
+    pub(crate) reset: AtomicBool,
+}
+
+/// The socket, counted while it is open. It outlives hyper's connection when that is upgraded.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    stream: TcpStream,
+    link: Arc<Link>,
+    state: Arc<State>,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: TcpStream, link: Arc<Link>, state: Arc<State>) -> Self {
+        state.counters.opened();
+        Self { stream, link, state }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.link.reset.load(Ordering::Relaxed) {
+            // With zero linger close(2) sends RST instead of FIN.
+            let _ = self.stream.set_zero_linger();
+        }
+        self.state.counters.closed();
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, from)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, from)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,61 @@
+//! All backends, and the choice between them.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{backend::Backend, round_robin::RoundRobin};
+
+/// An immutable snapshot of the backends with the policy over them. Counters and marks inside it change;
+/// which backends there are does not. (Chapter 10 swaps one cluster for another.)
+#[derive(Debug)]
+pub struct Cluster {
+    backends: Vec<Arc<Backend>>,
+    turns: RoundRobin,
+}
+
+impl Cluster {
+    /// A cluster of `backends`.
+    pub fn new(backends: Vec<Arc<Backend>>) -> Self {
+        Self { backends, turns: RoundRobin::default() }
+    }
+
+    /// All of them, in the order of the command line.
+    pub fn backends(&self) -> &[Arc<Backend>] {
+        &self.backends
+    }
+
+    /// Whose turn it is, among those that are up at `now` and not in `tried`.
+    pub fn choose(&self, now: Instant, tried: &[Arc<Backend>]) -> Option<&Arc<Backend>> {
+        let usable = |slot: usize| {
+            let backend = &self.backends[slot];
+            !backend.is_down(now) && tried.iter().all(|tried| tried.id() != backend.id())
+        };
+        self.turns.pick(self.backends.len(), usable).map(|slot| &self.backends[slot])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use common::http::BackendId;
+
+    use super::*;
+
+    #[test]
+    fn neither_the_dead_nor_the_tried_are_chosen() {
+        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+        let now = Instant::now();
+        let backend = |slot| {
+            let id = BackendId { slot, generation: 0 };
+            Arc::new(Backend::new(id, format!("127.0.0.1:{}", slot + 1).parse().unwrap(), Vec::new(), now))
+        };
+        let cluster = Cluster::new((0..3).map(backend).collect());
+        let [first, second, third] = cluster.backends() else { unreachable!() };
+        first.mark_down(now, Duration::from_secs(10));
+        let tried = [Arc::clone(second)];
+        assert_eq!(cluster.choose(now, &tried).unwrap().id(), third.id());
+        third.mark_down(now, Duration::from_secs(10));
+        assert!(cluster.choose(now, &tried).is_none());
+        assert!(cluster.choose(now + Duration::from_secs(11), &tried).is_some());
+    }
+}

@@ -1,0 +1,135 @@
+//! Names, asked again and again in the background.
+//!
+//! A name that is resolved once, at the start, is wrong from the first time its backend moves. A name that
+//! is resolved for each request makes every request wait for the resolver. So a thread of its own asks:
+//! every interval, and at once when a connect has failed. A failed or empty answer changes nothing.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use crate::backend::Backend;
+
+/// Turns a name into addresses. May block; only the resolver's own thread waits for it.
+pub trait Resolve: Send + 'static {
+    /// All addresses of `host`, with `port`.
+    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
+}
+
+/// The system's resolver (`getaddrinfo`).
+#[derive(Debug, Clone, Copy)]
+pub struct SystemResolver;
+
+impl Resolve for SystemResolver {
+    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        common::net::resolve(host, port)
+    }
+}
+
+/// Asks the resolver's thread to look now. Dropping the last one ends the thread.
+#[derive(Debug, Clone)]
+pub struct Names {
+    asked: SyncSender<()>,
+}
+
+impl Names {
+    /// Starts the thread for those of `backends` that have a name; an address needs no resolver.
+    pub fn watch(backends: &[Arc<Backend>], interval: Duration, resolver: impl Resolve) -> io::Result<Self> {
+        let named: Vec<Arc<Backend>> = backends
+            .iter()
+            .filter(|backend| backend.endpoint().host.parse::<std::net::IpAddr>().is_err())
+            .cloned()
+            .collect();
+        // Room for one: to be asked twice before it has looked is to be asked once.
+        let (asked, asks) = sync_channel(1);
+        if !named.is_empty() {
+            thread::Builder::new().name("resolver".into()).spawn(move || run(&named, interval, &resolver, &asks))?;
+        }
+        Ok(Self { asked })
+    }
+
+    /// Looks again now, without waiting for it: a connect has failed.
+    pub fn ask(&self) {
+        // Full: it will look anyway. Disconnected: there are no names.
+        let _ = self.asked.try_send(());
+    }
+}
+
+fn run(named: &[Arc<Backend>], interval: Duration, resolver: &impl Resolve, asks: &Receiver<()>) {
+    while !matches!(asks.recv_timeout(interval), Err(RecvTimeoutError::Disconnected)) {
+        for backend in named {
+            let endpoint = backend.endpoint();
+            match resolver.resolve(&endpoint.host, endpoint.port) {
+                Ok(addresses) => backend.resolved(addresses),
+                Err(error) => tracing::warn!("{endpoint}: {error}; its last addresses stay"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use common::http::BackendId;
+
+    use super::*;
+
+    /// Gives one answer after another, and says when it was asked.
+    struct Scripted {
+        answers: std::sync::Mutex<Vec<io::Result<Vec<SocketAddr>>>>,
+        asked: Sender<()>,
+    }
+
+    impl Resolve for Scripted {
+        fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+            assert_eq!((host, port), ("backend.test", 80));
+            self.asked.send(()).unwrap();
+            self.answers.lock().unwrap().pop().unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
+        }
+    }
+
+    #[test]
+    fn a_failed_connect_asks_at_once_and_failed_answers_change_nothing() {
+        let old: SocketAddr = "127.0.0.1:80".parse().unwrap();
+        let new: SocketAddr = "127.0.0.2:80".parse().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+        let epoch = std::time::Instant::now();
+        let id = BackendId { slot: 0, generation: 0 };
+        let backend = Arc::new(Backend::new(id, "backend.test:80".parse().unwrap(), vec![old], epoch));
+        let (asked, asks) = channel();
+        let answers = vec![Ok(Vec::new()), Err(io::ErrorKind::TimedOut.into()), Ok(vec![new])];
+        let scripted = Scripted { answers: answers.into(), asked };
+        let names = Names::watch(&[Arc::clone(&backend)], Duration::from_hours(1), scripted).unwrap();
+        for _ in 0..4 {
+            names.ask();
+            asks.recv_timeout(Duration::from_secs(10)).expect("it looks at once");
+        }
+        // The fourth look has begun, so the first three are over.
+        assert_eq!(backend.addresses().collect::<Vec<_>>(), [new]);
+    }
+
+    #[test]
+    fn looks_every_interval() {
+        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+        let epoch = std::time::Instant::now();
+        let id = BackendId { slot: 0, generation: 0 };
+        let backend = Arc::new(Backend::new(id, "backend.test:80".parse().unwrap(), Vec::new(), epoch));
+        let (asked, asks) = channel();
+        let scripted = Scripted { answers: Vec::new().into(), asked };
+        let names = Names::watch(&[backend], Duration::from_millis(5), scripted).unwrap();
+        for _ in 0..3 {
+            asks.recv_timeout(Duration::from_secs(10)).expect("nobody has to ask");
+        }
+        drop(names);
+        // The thread ends with its last owner, and its end of the channel with it.
+        while asks.recv_timeout(Duration::from_secs(10)).is_ok() {}
+    }
+}

@@ -1,0 +1,155 @@
+//! One client, from its first request to its last: the steps that every chapter takes.
+//!
+//! `next_head → admit → choose → connect → exchange → record`. New since chapter 2: there is a choice, it is
+//! made for each request, and a connect that fails chooses again.
+
+use std::{net::TcpStream, sync::Arc, time::Duration};
+
+use common::{
+    http::{AfterClient, Exchange, Kind, Phase, ProxyError, Side},
+    shutdown::Shutdown,
+};
+use simple_proxy::{
+    client::Client,
+    connect,
+    log::log_request,
+    socket::Socket,
+    waiter::{Waiter, now, wall_clock},
+};
+
+use crate::{Balancer, backend::Backend};
+
+/// Serves a client until it leaves, or may not stay.
+pub(crate) fn serve(balancer: &Balancer, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
+    let _counted = balancer.totals.client();
+    let Ok(mut client) = Client::new(stream, connection, &balancer.forwarding) else { return }; // it left already
+    let mut waiter = Waiter::new(&balancer.config.timeouts, shutdown);
+    let after = loop {
+        match next_head(balancer, &mut client, &mut waiter) {
+            Ok(true) => {}
+            Ok(false) => break AfterClient::Linger,
+            Err(error) => break reject(balancer, &mut client, &mut waiter, &error),
+        }
+        match one_request(balancer, &mut client, &mut waiter) {
+            AfterClient::KeepAlive => client.keep_alive(),
+            after => break after,
+        }
+    };
+    waiter.part(client.socket, after);
+}
+
+fn one_request(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>) -> AfterClient {
+    admit(client, waiter);
+    let mut connected = None;
+    let mut tried = Vec::new();
+    let outcome = reach(balancer, waiter, &mut tried).and_then(|(backend, mut socket)| {
+        tried.push(Arc::clone(&backend));
+        let _counted = backend.totals.request();
+        connected = Some(client.started().elapsed());
+        exchange(client, waiter, &mut socket)
+    });
+    if let Err(error) = outcome {
+        client.relay.fail(&error, wall_clock());
+        waiter.deliver(&mut client.relay, &mut client.socket);
+    }
+    record(balancer, client, waiter, connected, &tried)
+}
+
+/// Chooses and connects until a backend is reached, or none is left that was not tried. Nothing has been
+/// sent so far, so any request may go to the next one, a POST too.
+fn reach(
+    balancer: &Balancer,
+    waiter: &Waiter<'_>,
+    tried: &mut Vec<Arc<Backend>>,
+) -> Result<(Arc<Backend>, Socket), ProxyError> {
+    let mut last = ProxyError::new(Kind::Unavailable, Side::Internal, Phase::Connect);
+    while let Some(backend) = choose(balancer, tried) {
+        match connect(balancer, waiter, &backend) {
+            Ok(socket) => return Ok((backend, socket)),
+            Err(error) if error.side == Side::Backend => last = error,
+            Err(ours) => return Err(ours),
+        }
+        tried.push(backend);
+    }
+    Err(last)
+}
+
+/// Waits for a request.
+fn next_head(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>) -> Result<bool, ProxyError> {
+    client.next_request(waiter, &balancer.forwarding, balancer.identity)
+}
+
+/// Lets the request in. All are let in; while the process drains, each is its connection's last.
+fn admit(client: &mut Client, waiter: &Waiter<'_>) {
+    if waiter.draining() {
+        client.relay.close_after();
+    }
+}
+
+/// Chooses the backend whose turn it is.
+fn choose(balancer: &Balancer, tried: &[Arc<Backend>]) -> Option<Arc<Backend>> {
+    balancer.cluster.choose(now(), tried).cloned()
+}
+
+/// Connects to it: a fresh connection for each request. One that fails leaves the backend out for a while.
+fn connect(balancer: &Balancer, waiter: &Waiter<'_>, backend: &Backend) -> Result<Socket, ProxyError> {
+    let connected = connect::connect(backend.addresses(), waiter.timeouts().connect, waiter.shutdown());
+    match &connected {
+        Ok(_) if backend.mark_up() => tracing::info!("{} is up", backend.endpoint()),
+        Err(error) if error.side == Side::Backend => {
+            backend.totals.failed();
+            balancer.names.ask();
+            if backend.mark_down(now(), balancer.config.down_time) {
+                tracing::warn!("{} is down for {:?}: {error}", backend.endpoint(), balancer.config.down_time);
+            }
+        }
+        _ => {}
+    }
+    connected
+}
+
+/// Relays the request and its answer.
+fn exchange(client: &mut Client, waiter: &mut Waiter<'_>, backend: &mut Socket) -> Result<(), ProxyError> {
+    client.relay.attempt(false);
+    waiter.exchange(&mut client.relay, &mut client.socket, backend)
+}
+
+/// Closes the books on the exchange. The last of `tried` is the one that was asked.
+fn record(
+    balancer: &Balancer,
+    client: &mut Client,
+    waiter: &Waiter<'_>,
+    connected: Option<Duration>,
+    tried: &[Arc<Backend>],
+) -> AfterClient {
+    let (mut exchange, after, _close) = client.relay.end();
+    exchange.times.connected = connected;
+    exchange.times.first_byte = connected.and(waiter.first_byte()).map(|at| at - client.started());
+    exchange.times.total = client.started().elapsed();
+    exchange.retries = u8::try_from(tried.len().saturating_sub(1)).unwrap_or(u8::MAX);
+    if let Some(backend) = tried.last() {
+        exchange.backend = Some(backend.id());
+        if connected.is_some() {
+            backend.totals.record(&exchange);
+        }
+    }
+    book(balancer, client, &exchange);
+    after
+}
+
+/// Answers what is no request, and parts with who sent it.
+fn reject(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>, error: &ProxyError) -> AfterClient {
+    client.relay.reject(error, wall_clock());
+    waiter.deliver(&mut client.relay, &mut client.socket);
+    let (mut exchange, after, _) = client.relay.end();
+    exchange.times.total = client.started().elapsed();
+    book(balancer, client, &exchange);
+    after
+}
+
+fn book(balancer: &Balancer, client: &Client, exchange: &Exchange) {
+    balancer.totals.record(exchange);
+    if balancer.config.log_requests {
+        log_request(client.peer(), exchange);
+    }
+}
