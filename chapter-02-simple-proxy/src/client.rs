@@ -12,6 +12,9 @@ use crate::{
     waiter::{Waiter, now},
 };
 
+/// What an inbox may keep for the next head; most heads fit.
+const KEEP_CAPACITY: usize = 4 * 1024;
+
 /// A client, and the machine that serves it.
 #[derive(Debug)]
 pub struct Client {
@@ -96,12 +99,13 @@ impl Client {
         let rest = &self.inbox[length..];
         let used = if rest.is_empty() { 0 } else { self.relay.from_client(Input::Bytes(rest))? };
         self.relay.keep_surplus(&rest[used..]);
-        self.inbox = Vec::new();
+        self.inbox.clear();
+        self.inbox.shrink_to(KEEP_CAPACITY);
         Ok(())
     }
 
     /// The exchange is over and the connection stays: what came ahead is next.
     pub fn keep_alive(&mut self) {
-        self.inbox = self.relay.take_surplus();
+        self.inbox.append(&mut self.relay.take_surplus());
     }
 }

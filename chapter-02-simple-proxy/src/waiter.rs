@@ -21,10 +21,9 @@ use crate::{
 
 /// The read buffer of a thread. Nothing stays in it between two calls.
 const SCRATCH_BYTES: usize = 64 * 1024;
-/// How long a client may take to read its last response and close.
+/// How long a client may take to read its last response and close. What it still sends meanwhile is read and
+/// thrown away; there is no limit in bytes, because an upload that was answered 413 is large by its nature.
 const LINGER_TIME: Duration = Duration::from_secs(2);
-/// How much of what it still sends is read and thrown away meanwhile.
-const LINGER_BYTES: usize = 256 * 1024;
 /// How long an idle client may still send a request once the process drains: it may have been on its way.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
 
@@ -187,11 +186,10 @@ impl<'a> Waiter<'a> {
             return; // it is gone
         }
         let by = now() + LINGER_TIME;
-        let mut thrown_away = 0;
-        while thrown_away < LINGER_BYTES {
+        while now() < by {
             match client.recv(&mut self.scratch) {
                 Ok(0) => return,
-                Ok(n) => thrown_away += n,
+                Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
                 Err(_) => match wait((client, READ), None, self.shutdown, self.known, by) {
@@ -228,7 +226,8 @@ impl Patience {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the engine's clock")]
-pub(crate) fn now() -> Instant {
+/// The monotonic clock, read where an engine has to.
+pub fn now() -> Instant {
     Instant::now()
 }
 

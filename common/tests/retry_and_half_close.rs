@@ -51,3 +51,13 @@ fn body_that_was_moved_past_the_machine_is_not_replayed_without_it() {
     let error = ProxyError::new(Kind::Reset, Side::Backend, Phase::Request);
     assert!(!relay.may_retry(&error), "the first 1,000 bytes of the body are gone");
 }
+
+#[test]
+fn tunnel_to_a_backend_that_takes_nothing_breaks_instead_of_waiting_for_nothing() {
+    let mut relay = begun(WEBSOCKET, false);
+    relay.attempt(false);
+    let (mut client, mut backend) = (Memory::willing(b""), Memory::willing(SWITCH));
+    backend.broken = true;
+    let outcome = turn(&mut relay, &mut client, &mut backend);
+    assert!(outcome.is_err(), "{outcome:?}");
+}

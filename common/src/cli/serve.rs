@@ -20,7 +20,7 @@ pub struct ServeArgs {
     #[arg(default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub bind: IpAddr,
     /// Clients served at once; beyond it no more are accepted until one leaves
-    #[arg(long, value_name = "N", default_value = "1024")]
+    #[arg(long, value_name = "N", default_value = "1000")]
     pub max_clients: NonZeroUsize,
     /// How long each phase may take.
     #[command(flatten)]
@@ -150,7 +150,7 @@ mod tests {
     fn defaults_are_those_of_the_course() {
         let Program { serve, workers } = parse("").unwrap();
         assert_eq!(serve.address(8080), "127.0.0.1:8080".parse().unwrap());
-        assert_eq!(serve.max_clients.get(), 1024);
+        assert_eq!(serve.max_clients.get(), 1000);
         assert_eq!(serve.timeouts, Timeouts::default());
         assert!(serve.trusted_proxy.is_empty());
         assert!(!serve.log_requests);

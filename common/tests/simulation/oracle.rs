@@ -5,12 +5,13 @@
 use common::http::{AfterBackend, AfterClient};
 
 use super::{
-    plan::{Frame, Reply, Request},
+    plan::{Reply, Request},
     world::{Attempt, Outcome, World},
 };
 use crate::support::strict::{self, End, Message, show};
 
-pub(crate) fn check(world: &World, at: usize, outcome: &Outcome) {
+/// Panics where a law is broken. Gives whether the client got a whole response.
+pub(crate) fn check(world: &World, at: usize, outcome: &Outcome) -> bool {
     let request = &world.plan.requests[at];
     for attempt in &outcome.attempts {
         backend_reads_what_the_client_said(world, request, attempt);
@@ -19,6 +20,7 @@ pub(crate) fn check(world: &World, at: usize, outcome: &Outcome) {
     let (complete, message) = client_reads_what_the_backend_said(world, request, outcome);
     keeps_only_what_ended_exactly(world, at, outcome, message.as_ref());
     undisturbed_exchange_is_whole(world, request, outcome, complete);
+    complete
 }
 
 fn backend_reads_what_the_client_said(world: &World, request: &Request, attempt: &Attempt) {
@@ -151,6 +153,7 @@ fn keeps_only_what_ended_exactly(world: &World, at: usize, outcome: &Outcome, me
         let sent = strict::request(&last.wire.sent).expect("read before").expect("some bytes");
         assert_eq!(sent.end, End::Exact, "pools with the request half sent");
         assert!(outcome.record.failure.is_none() && !outcome.record.own_answer);
+        assert!(!last.wire.end_read, "pools a connection whose end it has read");
     }
 }
 
@@ -169,7 +172,7 @@ fn undisturbed_exchange_is_whole(world: &World, request: &Request, outcome: &Out
     assert!(complete && outcome.record.failure.is_none() && !outcome.record.own_answer, "{:?}", outcome.record);
     let all_taken = strict::request(&last.wire.sent).is_ok_and(|it| it.is_some_and(|it| it.end == End::Exact));
     let stray = last.wire.received > last.reply.length;
-    if world.plan.pooled && last.reply.stays && all_taken && !stray && last.reply.frame != Frame::UntilClose {
+    if world.plan.pooled && last.reply.stays && all_taken && !stray && !last.wire.end_read {
         assert_eq!(outcome.after_backend, AfterBackend::Pool, "a fine connection is thrown away");
     }
 }

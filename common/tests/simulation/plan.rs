@@ -133,7 +133,7 @@ impl Request {
     fn new(chance: &mut Chance, at: usize, last: bool) -> Self {
         let websocket = last && chance.one_in(6);
         let http10 = last && !websocket && chance.one_in(5);
-        let method = if websocket { "GET" } else { *chance.pick(&METHODS) };
+        let method = if websocket { "GET" } else { chance.pick(&METHODS) };
         let frame = match chance.below(4) {
             _ if websocket || method == "HEAD" => Frame::None,
             0 => Frame::Length,
@@ -175,7 +175,7 @@ impl Reply {
     pub(crate) fn new(chance: &mut Chance, request: &Request) -> Self {
         let upgrades = request.websocket && !chance.one_in(4);
         let http10 = !upgrades && chance.one_in(8);
-        let status = if upgrades { 101 } else { *chance.pick(&[200, 200, 200, 404, 500, 204, 304]) };
+        let status = if upgrades { 101 } else { chance.pick(&[200, 200, 200, 404, 500, 204, 304]) };
         let bodiless = request.method == "HEAD" || matches!(status, 101 | 204 | 304);
         let frame = match chance.below(3) {
             _ if upgrades => Frame::None,
@@ -213,7 +213,7 @@ impl Reply {
         let tunnel = if upgrades { chance.bytes(tunnel_length) } else { Vec::new() };
         let mut reply = Self {
             connects: !chance.one_in(12),
-            when: *chance.pick(&[
+            when: chance.pick(&[
                 When::AfterAll,
                 When::AfterAll,
                 When::AfterAll,
@@ -246,17 +246,17 @@ impl Reply {
             0 => {
                 // Silence, then the end: what a pooled connection that went stale does.
                 self.cut(0);
-                self.then = Some(*chance.pick(&[Ended::Fin, Ended::Reset]));
+                self.then = Some(chance.pick(&[Ended::Fin, Ended::Reset]));
             }
             1 => {
                 self.cut(chance.below(self.wire.len()));
                 // A FIN in a body without framing would be its proper end.
                 let fin = if self.frame == Frame::UntilClose { Ended::Reset } else { Ended::Fin };
-                self.then = *chance.pick(&[Some(fin), Some(Ended::Reset), None]);
+                self.then = chance.pick(&[Some(fin), Some(Ended::Reset), None]);
             }
             2 if self.frame == Frame::UntilClose => {
                 self.whole = false;
-                self.then = *chance.pick(&[Some(Ended::Reset), None]);
+                self.then = chance.pick(&[Some(Ended::Reset), None]);
             }
             2 | 3 if self.frame != Frame::UntilClose && self.status != 101 => {
                 self.wire.extend_from_slice(chance.pick(&[b"\r\n".as_slice(), b"HTTP/1.1 200 Stray\r\n\r\n", b"x"]));
@@ -264,7 +264,6 @@ impl Reply {
             4 if self.status != 101 => {
                 // Ends cleanly once all is sent; a reset may come with the last byte.
                 self.then = Some(if self.frame == Frame::UntilClose { Ended::Fin } else { Ended::Reset });
-                self.stays = false;
             }
             5 => {
                 self.takes = chance.below(2_000);
@@ -316,7 +315,7 @@ fn put(wire: &mut Vec<u8>, name: &str, value: &str) {
 fn put_fields(chance: &mut Chance, wire: &mut Vec<u8>, upgrade: bool) -> Vec<(String, String)> {
     let mut kept = Vec::new();
     for _ in 0..chance.below(6) {
-        let (name, value, goes_on) = *chance.pick(&FIELDS);
+        let (name, value, goes_on) = chance.pick(&FIELDS);
         if upgrade && !goes_on {
             continue;
         }
@@ -347,8 +346,8 @@ fn put_body(chance: &mut Chance, wire: &mut Vec<u8>, frame: Frame, body: &[u8], 
         rest = left;
     }
     if broken {
-        let bad = *chance.pick(&[b"zz\r\n".as_slice(), b"-1\r\n", b"\r\n", b"0\n\r\n", b"0\r\n: x\r\n\r\n"]);
+        let bad = chance.pick(&[b"zz\r\n".as_slice(), b"-1\r\n", b"\r\n", b"0\n\r\n", b"0\r\n: x\r\n\r\n"]);
         wire.extend_from_slice(bad);
     }
-    wire.extend_from_slice(*chance.pick(&[b"0\r\n\r\n".as_slice(), b"000\r\n\r\n", b"0;x\r\nX-Sum: 1\r\n\r\n"]));
+    wire.extend_from_slice(chance.pick(&[b"0\r\n\r\n".as_slice(), b"000\r\n\r\n", b"0;x\r\nX-Sum: 1\r\n\r\n"]));
 }

@@ -56,6 +56,65 @@ pub(crate) struct Outcome {
     pub(crate) deadlines: usize,
 }
 
+/// How often what was meant to happen did.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) whole: usize,
+    pub(crate) cut: usize,
+    pub(crate) retried: usize,
+    pub(crate) pooled: usize,
+    pub(crate) aborted: usize,
+    pub(crate) lingered: usize,
+    pub(crate) own_answers: usize,
+    pub(crate) tunnels: usize,
+    pub(crate) early: usize,
+    pub(crate) deadlines: usize,
+}
+
+impl Seen {
+    fn note(&mut self, outcome: &Outcome, complete: bool) {
+        let relayed = !outcome.record.own_answer;
+        let fine = outcome.record.failure.is_none();
+        self.whole += usize::from(complete && relayed);
+        self.cut += usize::from(!complete && relayed);
+        self.retried += usize::from(outcome.record.retries > 0 && relayed);
+        self.pooled += usize::from(outcome.after_backend == AfterBackend::Pool);
+        self.aborted += usize::from(outcome.after_client == AfterClient::Abort);
+        self.lingered += usize::from(outcome.after_client == AfterClient::Linger);
+        self.own_answers += usize::from(!relayed);
+        self.tunnels += usize::from(outcome.record.status == 101 && fine);
+        let half_sent = outcome.attempts.last().is_some_and(|last| !last.read.1);
+        self.early += usize::from(fine && relayed && half_sent);
+        self.deadlines += outcome.deadlines;
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        let all = [
+            (&mut self.whole, other.whole),
+            (&mut self.cut, other.cut),
+            (&mut self.retried, other.retried),
+            (&mut self.pooled, other.pooled),
+            (&mut self.aborted, other.aborted),
+            (&mut self.lingered, other.lingered),
+            (&mut self.own_answers, other.own_answers),
+            (&mut self.tunnels, other.tunnels),
+            (&mut self.early, other.early),
+            (&mut self.deadlines, other.deadlines),
+        ];
+        for (sum, more) in all {
+            *sum += more;
+        }
+    }
+
+    pub(crate) fn least(&self) -> usize {
+        let all = [
+            self.whole, self.cut, self.retried, self.pooled, self.aborted, self.lingered, self.own_answers,
+            self.tunnels, self.early, self.deadlines,
+        ];
+        all.into_iter().min().unwrap_or(0)
+    }
+}
+
 enum Link<'a> {
     Up(&'a mut Memory),
     Down,
@@ -95,6 +154,8 @@ pub(crate) struct World {
     relay: Relay,
     scratch: Vec<u8>,
     pub(crate) trace: Vec<String>,
+    /// What came about, for the test of the simulation itself.
+    pub(crate) seen: Seen,
 }
 
 impl World {
@@ -113,6 +174,7 @@ impl World {
             relay: Relay::new(),
             scratch: vec![0; SCRATCH],
             trace: Vec::new(),
+            seen: Seen::default(),
         }
     }
 
@@ -122,7 +184,8 @@ impl World {
         for at in 0..self.plan.requests.len() {
             let Some(length) = self.read_head(&mut head, at) else { return };
             let outcome = self.exchange(&head, length, at);
-            oracle::check(self, at, &outcome);
+            let complete = oracle::check(self, at, &outcome);
+            self.seen.note(&outcome, complete);
             if outcome.after_client != AfterClient::KeepAlive {
                 return;
             }
@@ -214,9 +277,9 @@ impl World {
         if may {
             assert!(from_backend && nothing_came, "may retry after {error}");
             assert!(nothing_sent || request.is_idempotent(), "may send a {} twice", request.method);
-        } else if from_backend && nothing_came && (nothing_sent || request.is_idempotent()) && request.body.is_empty() {
-            let answered = attempts.iter().any(|attempt| attempt.wire.received > 0);
-            assert!(answered || error.kind != Kind::Connect && request.expects, "should retry after {error}");
+        } else if from_backend && nothing_came && (nothing_sent || request.is_idempotent()) {
+            let only_a_head = request.wire.len() == request.head_length;
+            assert!(!only_a_head, "should retry after {error}");
         }
         may && attempts.len() < 3
     }
@@ -249,7 +312,7 @@ impl World {
             let before = (self.relay.progress(), self.said, attempt.as_ref().map(|attempt| attempt.said));
             let after = match attempt {
                 Some(attempt) => {
-                    backend_acts(&mut self.chance, attempt, &self.plan.requests[at].method);
+                    backend_acts(&mut self.chance, attempt);
                     let done = self.pump_once(Some(attempt))?;
                     if done {
                         return Ok(());
@@ -308,7 +371,7 @@ impl World {
         let unread = self.plan.reads.saturating_sub(self.client.sent.len());
         self.client.room = chance.size(100_000).min(unread);
         let until: usize = self.plan.requests[..=at].iter().map(|request| request.wire.len()).sum();
-        let mut limit = if self.plan.pipelines { self.stream.len() } else { until.min(self.stream.len()) };
+        let mut limit = if self.plan.pipelines || tunnel { self.stream.len() } else { until.min(self.stream.len()) };
         let request = &self.plan.requests[at];
         if request.expects && !self.plan.pipelines && !chance.one_in(50) {
             let waits_here = until - request.wire.len() + request.head_length;
@@ -318,12 +381,11 @@ impl World {
         self.client.inbox.extend(&self.stream[self.said..self.said + n]);
         self.said += n;
         let ahead = self.plan.pipelines && request.websocket;
-        let all_said = self.said == self.stream.len();
-        if (tunnel || ahead) && all_said && !self.plan.tunnel.is_empty() {
+        if (tunnel || ahead) && self.said == self.stream.len() && !self.plan.tunnel.is_empty() {
             let n = chance.size(100_000).min(self.plan.tunnel.len());
             self.stream.extend(self.plan.tunnel.drain(..n));
         }
-        let ends = all_said && self.plan.tunnel.is_empty() && self.client.inbox_end.is_none();
+        let ends = self.said == self.stream.len() && self.plan.tunnel.is_empty() && self.client.inbox_end.is_none();
         let over = !request.websocket || tunnel;
         if ends && over && at + 1 == self.plan.requests.len() && chance.one_in(4) {
             // A tunnel that nobody ends would last until its deadline.
@@ -350,8 +412,7 @@ impl Attempt {
     }
 }
 
-fn backend_acts(chance: &mut Chance, attempt: &mut Attempt, method: &str) {
-    let _ = method;
+fn backend_acts(chance: &mut Chance, attempt: &mut Attempt) {
     let (wire, reply) = (&mut attempt.wire, &attempt.reply);
     wire.piece = chance.size(SCRATCH);
     wire.room = chance.size(100_000).min(reply.takes.saturating_sub(wire.sent.len()));

@@ -26,8 +26,8 @@ impl Chance {
         self.below(n) == 0
     }
 
-    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
     }
 
     /// Sizes that matter: mostly small, sometimes at a power of two, rarely large.
@@ -45,6 +45,6 @@ impl Chance {
     pub(crate) fn bytes(&mut self, n: usize) -> Vec<u8> {
         // Bytes that look like framing are the ones a framing bug trips over.
         let pool = b"0123456789abcdef\r\n\r\n0 HTTP/1.1 200 GET : \x00\xff";
-        (0..n).map(|_| *self.pick(pool)).collect()
+        (0..n).map(|_| self.pick(pool)).collect()
     }
 }
