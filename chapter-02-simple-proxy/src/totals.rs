@@ -62,7 +62,8 @@ impl Totals {
         let mut line =
             |args: std::fmt::Arguments<'_>| writeln!(table, "{args}").expect("writing to a String cannot fail");
         line(format_args!("clients {} ({} connected)", self.connections.load(Relaxed), self.clients.load(Relaxed)));
-        line(format_args!("requests {requests} ({rate:.1}/s)"));
+        line(format_args!("requests {requests}"));
+        line(format_args!("requests/s {rate:.1}"));
         line(format_args!("failed {}", self.failed.load(Relaxed)));
         line(format_args!("{:<width$}  {:<5}  {:>6}  {:>8}  {:>8}", "backend", "state", "active", "total", "failed"));
         for Row { name, state, totals } in rows {
@@ -122,7 +123,7 @@ mod tests {
         let request = backend.request();
         let row = || [Row { name: "127.0.0.1:9001".into(), state: "UP", totals: &backend }];
         let table = totals.table(Duration::from_secs(2), row());
-        assert!(table.contains("clients 1 (1 connected)\nrequests 0 (0.0/s)\n"), "{table}");
+        assert!(table.contains("clients 1 (1 connected)\nrequests 0\nrequests/s 0.0\n"), "{table}");
         assert!(table.ends_with("127.0.0.1:9001  UP          1         1         0"), "{table}");
         drop((client, request));
         assert!(totals.table(Duration::ZERO, row()).ends_with("0         1         0"));

@@ -358,12 +358,14 @@ fn whole(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Whether the first line has `HTTP/d.d` where the grammar wants it: then 505 is the honest answer.
+/// Whether the first line is of three words, the last of them another version: then 505 is the honest answer.
 fn names_a_version(bytes: &[u8]) -> bool {
     let line = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
-    let line = line.split(|byte| *byte == b'\r').next().unwrap_or(line);
-    let word = line.rsplit(|byte| *byte == b' ').next().unwrap_or(line);
-    matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
+    let mut words = line.split(|byte| *byte == b'\r').next().unwrap_or(line).split(|byte| *byte == b' ');
+    let (_, _, version, more) = (words.next(), words.next(), words.next(), words.next());
+    let digits = |major: u8, minor: u8| major.is_ascii_digit() && minor.is_ascii_digit();
+    more.is_none()
+        && matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]) if digits(*major, *minor))
 }
 
 fn version(minor: u8) -> Version {

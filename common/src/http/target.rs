@@ -78,7 +78,16 @@ fn is_ip_literal(inside: &[u8]) -> bool {
 }
 
 fn is_reg_name(host: &[u8]) -> bool {
-    !host.is_empty() && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte))
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte);
+    let mut rest = host;
+    loop {
+        rest = match rest {
+            [] => return !host.is_empty(),
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
+            [byte, rest @ ..] if plain(*byte) => rest,
+            _ => return false,
+        };
+    }
 }
 
 /// A port may be empty (RFC 3986 §3.2.3) but not out of range.
@@ -120,7 +129,7 @@ mod tests {
         }
         for bad in [
             "", ":80", "a:65536", "a:b", "a b", "a,b", "a/b", "a@b", "[::1", "[::1]x", "[]", "[g]", "a:-1", "a:+1",
-            "::1", "a\"b",
+            "::1", "a\"b", "a%zz", "a%2",
         ] {
             assert!(!is_authority(bad.as_bytes()), "{bad}");
         }
