@@ -58,19 +58,19 @@ fn exchange(request: &[u8], response: &[u8]) -> (Counted, Counted) {
     let (mut client, mut backend) = (Counted::default(), Counted::default());
     let (mut head, mut relay, mut scratch) = (Head::new(), Relay::new(), vec![0; SCRATCH]);
     client.arrive(request);
-    let n = client.recv(&mut scratch).unwrap();
-    let length = head.read_request(&scratch[..n], &mut 0).unwrap().expect("a whole head");
-    relay.begin(head.view(&scratch[..length]), &forwarding, &address, REQUEST_ID).unwrap();
+    let n = client.recv(&mut scratch).expect("a request");
+    let length = head.read_request(&scratch[..n], &mut 0).expect("no refusal").expect("a whole head");
+    relay.begin(head.view(&scratch[..length]), &forwarding, &address, REQUEST_ID).expect("no loop");
     if length < n {
-        relay.from_client(Input::Bytes(&scratch[length..n])).unwrap();
+        relay.from_client(Input::Bytes(&scratch[length..n])).expect("a fine body");
     }
     relay.attempt(true);
-    let Pumped::Wait(wants) = pump(&mut relay, &mut client, &mut backend, &mut scratch).unwrap() else {
+    let Pumped::Wait(wants) = pump(&mut relay, &mut client, &mut backend, &mut scratch).expect("no failure") else {
         panic!("done without an answer")
     };
     assert!(wants.backend.read && !wants.backend.write && wants.client.is_none(), "{wants:?}");
     backend.arrive(response);
-    assert_eq!(pump(&mut relay, &mut client, &mut backend, &mut scratch).unwrap(), Pumped::Done);
+    assert_eq!(pump(&mut relay, &mut client, &mut backend, &mut scratch).expect("no failure"), Pumped::Done);
     let (_, after_client, after_backend) = relay.end();
     assert_eq!((after_client, after_backend), (AfterClient::KeepAlive, AfterBackend::Pool));
     (client, backend)

@@ -53,11 +53,28 @@ fn body_that_was_moved_past_the_machine_is_not_replayed_without_it() {
 }
 
 #[test]
-fn tunnel_to_a_backend_that_takes_nothing_breaks_instead_of_waiting_for_nothing() {
+fn tunnel_to_a_backend_that_takes_nothing_delivers_what_it_says_and_ends_with_it() {
     let mut relay = begun(WEBSOCKET, false);
     relay.attempt(false);
     let (mut client, mut backend) = (Memory::willing(b""), Memory::willing(SWITCH));
     backend.broken = true;
-    let outcome = turn(&mut relay, &mut client, &mut backend);
-    assert!(outcome.is_err(), "{outcome:?}");
+    let wants = turn(&mut relay, &mut client, &mut backend).unwrap().expect("the backend may say more");
+    assert!(wants.backend.read && !wants.client.read, "{wants:?}");
+    backend.inbox.extend(b"bye");
+    backend.inbox_end = Some(Ended::Fin);
+    assert_eq!(turn(&mut relay, &mut client, &mut backend).unwrap(), None);
+    assert!(client.sent.ends_with(b"\r\n\r\nbye") && client.shut);
+}
+
+#[test]
+fn upload_that_went_on_after_the_first_buffer_is_neither_kept_nor_sent_again() {
+    let mut relay = begun(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n", true);
+    relay.attempt(true);
+    let (mut client, mut backend) = (Memory::willing(b""), Memory::willing(b""));
+    turn(&mut relay, &mut client, &mut backend).unwrap().expect("the body is still to come");
+    client.inbox.extend([b'x'; 1000]);
+    turn(&mut relay, &mut client, &mut backend).unwrap().expect("most of the body is still to come");
+    backend.inbox_end = Some(Ended::Reset);
+    let error = turn(&mut relay, &mut client, &mut backend).unwrap_err();
+    assert!(!relay.may_retry(&error), "the body was kept, however long it is");
 }

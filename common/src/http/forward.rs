@@ -15,6 +15,9 @@ use super::{
     refusal::Refusal,
 };
 
+/// About what we add to a head: a hint, so that writing it moves the buffer once at most.
+const ADDED_BYTES: usize = 384;
+
 /// How requests are forwarded: one per process, shared.
 #[derive(Debug, Clone)]
 pub struct Forwarding {
@@ -39,15 +42,36 @@ impl Forwarding {
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress {
     peer: IpAddr,
+    peer_text: AddressText,
     local: SocketAddr,
     trusted: bool,
+}
+
+/// An address as text, written once per connection: `core::fmt` was a sixth of the cost of a forwarded head.
+#[derive(Debug, Clone, Copy)]
+struct AddressText {
+    bytes: [u8; "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".len()],
+    length: u8,
+}
+
+impl AddressText {
+    fn new(address: IpAddr) -> Self {
+        let text = address.to_string();
+        let mut bytes = [0; _];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Self { bytes, length: u8::try_from(text.len()).expect("no address is longer than 39 bytes") }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
 }
 
 impl ClientAddress {
     /// `peer` connected to `local`. An IPv4 address in IPv6 clothes is undressed.
     pub fn new(peer: IpAddr, local: SocketAddr, forwarding: &Forwarding) -> Self {
         let peer = peer.to_canonical();
-        Self { peer, local, trusted: forwarding.trusts(peer) }
+        Self { peer, peer_text: AddressText::new(peer), local, trusted: forwarding.trusts(peer) }
     }
 
     /// The address of the peer.
@@ -68,6 +92,7 @@ pub(super) fn write_request(
         return Err(Refusal::Loop);
     }
     let websocket = wants_websocket(head);
+    out.reserve(head.size() + ADDED_BYTES);
     write_request_line(head, out);
     if head.values(Known::Host).next().is_none() {
         // RFC 9110 §7.1: without Host the target is where the client connected to.
@@ -137,7 +162,8 @@ fn write_forwarded(
         }
         named = first_untrusted(head, forwarding).unwrap_or(client.peer);
     }
-    put_line(out, client.peer);
+    out.extend_from_slice(client.peer_text.as_bytes());
+    out.extend_from_slice(b"\r\n");
     let has = |known| client.trusted && head.values(known).next().is_some();
     if !has(Known::ForwardedProto) {
         put_field(out, b"X-Forwarded-Proto", forwarding.scheme.as_bytes());
@@ -145,7 +171,11 @@ fn write_forwarded(
     if let Some(authority) = head.authority().filter(|_| !has(Known::ForwardedHost)) {
         put_field(out, b"X-Forwarded-Host", authority);
     }
-    put_display(out, "X-Real-IP", named);
+    if named == client.peer {
+        put_field(out, b"X-Real-IP", client.peer_text.as_bytes());
+    } else {
+        put_display(out, "X-Real-IP", named);
+    }
     out.extend_from_slice(b"Via: 1.");
     out.push(if head.version() == Version::Http10 { b'0' } else { b'1' });
     out.push(b' ');
@@ -241,14 +271,8 @@ pub(super) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 fn put_display(out: &mut Vec<u8>, name: &str, value: impl std::fmt::Display) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    put_line(out, value);
-}
-
-fn put_line(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     use std::io::Write as _;
-    write!(out, "{value}\r\n").expect("writing to a Vec cannot fail");
+    write!(out, "{name}: {value}\r\n").expect("writing to a Vec cannot fail");
 }
 
 /// 32 hex digits.

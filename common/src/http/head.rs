@@ -178,7 +178,7 @@ impl Head {
         }
         self.status = status;
         self.version = version(minor);
-        self.reason = Span::of(response.reason.unwrap_or("").as_bytes(), bytes);
+        self.reason = reason(bytes);
         self.take_fields(response.headers, bytes);
         self.collect(bytes)
     }
@@ -296,6 +296,11 @@ impl<'a> HeadView<'a> {
         self.head.fields.iter().map(move |field| (field.name.get(bytes), field.value.get(bytes)))
     }
 
+    /// About how many bytes the head has.
+    pub(super) fn size(&self) -> usize {
+        self.head.fields.last().map_or(0, |last| usize::from(last.value.end))
+    }
+
     pub(super) fn reason(&self) -> &'a [u8] {
         self.head.reason.get(self.bytes)
     }
@@ -366,6 +371,12 @@ fn names_a_version(bytes: &[u8]) -> bool {
     let digits = |major: u8, minor: u8| major.is_ascii_digit() && minor.is_ascii_digit();
     more.is_none()
         && matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]) if digits(*major, *minor))
+}
+
+/// The reason phrase of a status line that is known to be well-formed. `httparse` drops one that is not ASCII.
+fn reason(bytes: &[u8]) -> Span {
+    let end = memchr::memchr(b'\r', bytes).unwrap_or(0);
+    Span::new(end.min("HTTP/1.1 200 ".len()), end)
 }
 
 fn version(minor: u8) -> Version {

@@ -74,11 +74,9 @@ pub fn pump<C: Wire, B: Wire>(
     for _ in 0..ROUNDS {
         let mut moved = flush(relay, Side::Backend, backend)?;
         moved |= flush(relay, Side::Client, client)?;
-        match relay.pass_on_end() {
+        while let Some(side) = relay.pass_on_end() {
             // The peer may be gone already; then its read says so.
-            Some(Side::Client) => drop(client.shut_write()),
-            Some(_) => drop(backend.shut_write()),
-            None => {}
+            drop(if side == Side::Client { client.shut_write() } else { backend.shut_write() });
         }
         if relay.is_done() {
             return Ok(Pumped::Done);
@@ -106,9 +104,10 @@ fn flush(relay: &mut Relay, to: Side, wire: &mut impl Wire) -> Result<bool, Prox
     let mut moved = false;
     while wants_write(relay, to) {
         match wire.send(&[IoSlice::new(relay.owed(to))]) {
+            Ok(0) => relay.write_failed(to, ErrorKind::WriteZero.into())?,
             Ok(n) => {
                 relay.sent(to, n);
-                moved |= n > 0;
+                moved = true;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

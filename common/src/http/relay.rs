@@ -219,7 +219,6 @@ impl Relay {
         self.aborted = false;
         self.failure = None;
         self.client_end = HalfClose::default();
-        self.backend_end = HalfClose::default();
         self.bytes_from_client = 0;
         self.bytes_from_backend = 0;
     }
@@ -232,6 +231,7 @@ impl Relay {
         self.partial.clear();
         self.scanned = 0;
         self.close_backend = false;
+        self.backend_end = HalfClose::default();
     }
 
     /// A connection to a backend stands. `reused`: it has served before.
@@ -383,7 +383,10 @@ impl Relay {
             Input::Eof => return self.backend_ended().map(|()| 0),
             Input::Reset => return Err(self.backend_error(Kind::Reset)),
         };
-        self.progress += bytes.len() as u64;
+        if !matches!(self.response, Response::Head) {
+            // Interim responses and a head that drips in buy no time: the final head has one deadline.
+            self.progress += bytes.len() as u64;
+        }
         self.answered = true;
         self.awaits_continue = false;
         self.to_backend.drain_from_now_on();
@@ -486,6 +489,9 @@ impl Relay {
         self.response = Response::Tunnel;
         // What the client sent ahead was held back as the next request. It is the tunnel's.
         self.to_backend.tail().append(&mut self.surplus);
+        if self.upload_failed.is_some() {
+            self.give_up_upstream();
+        }
         Ok(())
     }
 
@@ -501,7 +507,8 @@ impl Relay {
         };
         // A request still on its way when it is answered may never end; so the connection does.
         self.close_client |= !matches!(self.request, Request::Whole);
-        self.close_backend |= facts.close || head.version() == Version::Http10 && !facts.keep_alive;
+        let stray = status == 204 && !matches!(facts.framing, Framing::None | Framing::Length(0)); // its body may yet come
+        self.close_backend |= stray || facts.close || head.version() == Version::Http10 && !facts.keep_alive;
         self.status = status;
         let ending = if self.close_client { Ending::Close } else { Ending::KeepAlive };
         forward::write_response(head, goes, ending, self.to_client.tail());
@@ -521,6 +528,7 @@ impl Relay {
         self.progress += bytes;
         if from == Side::Client {
             self.bytes_from_client += bytes;
+            self.to_backend.drain_from_now_on(); // what went past it cannot be replayed
             if let Request::Body(BodyReader::Length(left), _) = &mut self.request {
                 *left = left.saturating_sub(bytes);
                 if *left == 0 {
@@ -652,7 +660,7 @@ impl Relay {
         if to == Side::Client {
             self.to_client.sent(n);
         } else {
-            self.sent = true;
+            self.sent |= n > 0;
             self.to_backend.sent(n);
         }
     }
@@ -663,11 +671,18 @@ impl Relay {
         if to == Side::Client {
             return Err(self.client_error(Kind::Reset).with_source(error));
         }
-        if matches!(self.response, Response::Tunnel) {
-            return Err(self.backend_error(Kind::Reset).with_source(error));
-        }
         self.upload_failed = Some(error);
+        if matches!(self.response, Response::Tunnel) {
+            self.give_up_upstream();
+        }
         Ok(())
+    }
+
+    /// The backend's end of a tunnel takes no more. What it has said is still delivered; then it is over.
+    fn give_up_upstream(&mut self) {
+        self.failure = Some(Failure { kind: Kind::Reset, side: Side::Backend, phase: Phase::Tunnel });
+        self.to_backend.reset(false);
+        self.client_end = HalfClose { seen: true, passed_on: true };
     }
 
     /// The side that is to be told now that the other will send no more (tunnels only).

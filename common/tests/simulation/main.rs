@@ -12,6 +12,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use support::{strict, tell};
 use world::{Seen, World};
 
 /// What fits into a few seconds of the dev profile.
@@ -25,7 +26,7 @@ fn number(name: &str) -> Option<u64> {
 fn no_seed_breaks_a_law() {
     if let Some(seed) = number("SIMULATION_SEED") {
         let seen = play(seed, true);
-        eprintln!("{seen:?}");
+        tell(&format!("{seen:?}"));
         return;
     }
     let seeds = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
@@ -33,7 +34,7 @@ fn no_seed_breaks_a_law() {
     for seed in 0..seeds {
         seen.add(&play(seed, false));
     }
-    eprintln!("{seen:?}");
+    tell(&format!("{seen:?}"));
     // A simulation in which nothing goes wrong proves nothing.
     assert!(seeds < SEEDS || seen.least() >= 100, "hardly happened: {seen:?}");
 }
@@ -42,12 +43,12 @@ fn play(seed: u64, verbose: bool) -> Seen {
     let mut world = World::new(seed);
     let played = catch_unwind(AssertUnwindSafe(|| world.run()));
     if verbose || played.is_err() {
-        eprintln!("SIMULATION_SEED={seed}");
+        tell(&format!("SIMULATION_SEED={seed}"));
         for request in &world.plan.requests {
-            eprintln!("request: {}", support::strict::show(&request.wire));
+            tell(&format!("request: {}", strict::show(&request.wire)));
         }
         for line in &world.trace {
-            eprintln!("{line}");
+            tell(line);
         }
     }
     played.map_or_else(|panic| resume_unwind(panic), |()| world.seen)

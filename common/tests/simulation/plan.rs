@@ -30,6 +30,7 @@ pub(crate) enum Frame {
 
 /// One request of the client.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(crate) struct Request {
     pub(crate) method: &'static str,
     pub(crate) http10: bool,
@@ -57,6 +58,7 @@ pub(crate) enum When {
 
 /// What a backend does with the request of one attempt.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(crate) struct Reply {
     pub(crate) connects: bool,
     pub(crate) when: When,
@@ -98,6 +100,8 @@ pub(crate) struct Plan {
     pub(crate) deadline_one_in: usize,
 }
 
+const WHENS: [When; 7] =
+    [When::AfterAll, When::AfterAll, When::AfterAll, When::AfterHead, When::AtOnce, When::After(700), When::Never];
 const METHODS: [&str; 8] = ["GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE", "PATCH"];
 
 impl Plan {
@@ -190,14 +194,8 @@ impl Reply {
         let interim = interim(chance, &mut wire);
         wire.extend_from_slice(format!("HTTP/1.{} {status} Some Reason\r\n", u8::from(!http10)).as_bytes());
         let fields = put_fields(chance, &mut wire, upgrades);
-        let keeps = !http10 || chance.one_in(2);
-        match frame {
-            Frame::Length if bodiless => put(&mut wire, "content-length", "1234"),
-            Frame::Length => put(&mut wire, "content-length", &body.len().to_string()),
-            Frame::Chunked => put(&mut wire, "Transfer-Encoding", "chunked"),
-            Frame::UntilClose | Frame::None => {}
-        }
-        let says_close = chance.one_in(6);
+        let (keeps, says_close) = (!http10 || chance.one_in(2), chance.one_in(6));
+        put_framing(&mut wire, frame, bodiless, body.len());
         match (upgrades, says_close, http10 && keeps) {
             (true, ..) => wire.extend_from_slice(b"Connection: upgrade\r\nUpgrade: WebSocket\r\n"),
             (_, true, _) => put(&mut wire, "Connection", "close"),
@@ -213,15 +211,7 @@ impl Reply {
         let tunnel = if upgrades { chance.bytes(tunnel_length) } else { Vec::new() };
         let mut reply = Self {
             connects: !chance.one_in(12),
-            when: chance.pick(&[
-                When::AfterAll,
-                When::AfterAll,
-                When::AfterAll,
-                When::AfterHead,
-                When::AtOnce,
-                When::After(700),
-                When::Never,
-            ]),
+            when: chance.pick(&WHENS),
             takes: usize::MAX,
             deaf: false,
             interim,
@@ -233,7 +223,12 @@ impl Reply {
             wire,
             whole: !broken,
             then: (frame == Frame::UntilClose).then_some(Ended::Fin),
-            stays: keeps && !says_close && frame != Frame::UntilClose && !upgrades,
+            // A 204 that announces a body may yet send it.
+            stays: keeps
+                && !says_close
+                && frame != Frame::UntilClose
+                && !upgrades
+                && (status, frame) != (204, Frame::Chunked),
             tunnel,
         };
         reply.disturb(chance);
@@ -302,6 +297,16 @@ fn interim(chance: &mut Chance, wire: &mut Vec<u8>) -> Vec<u16> {
         wire.extend_from_slice(format!("HTTP/1.1 {status} Wait\r\nLink: </x>\r\n{nonsense}\r\n").as_bytes());
     }
     statuses.to_vec()
+}
+
+/// HEAD and 304 announce the length of what does not follow.
+fn put_framing(wire: &mut Vec<u8>, frame: Frame, bodiless: bool, length: usize) {
+    match frame {
+        Frame::Length if bodiless => put(wire, "content-length", "1234"),
+        Frame::Length => put(wire, "content-length", &length.to_string()),
+        Frame::Chunked => put(wire, "Transfer-Encoding", "chunked"),
+        Frame::UntilClose | Frame::None => {}
+    }
 }
 
 fn put(wire: &mut Vec<u8>, name: &str, value: &str) {

@@ -1,4 +1,4 @@
-//! Random numbers that repeat: SplitMix64, so that a seed on a failure line is the whole story.
+//! Random numbers that repeat: `SplitMix64`, so that a seed on a failure line is the whole story.
 
 #[derive(Debug, Clone)]
 pub(crate) struct Chance(u64);

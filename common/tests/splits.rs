@@ -1,0 +1,360 @@
+//! Where the bytes were cut on their way changes nothing of what they say.
+
+mod support;
+
+use std::time::SystemTime;
+
+use common::http::{AfterClient, Head, ProxyError, Pumped, Relay, pump};
+use proptest::prelude::*;
+use support::{
+    drive::{SCRATCH, begin},
+    judge::{self, Verdict},
+    strict::{self, Message, show},
+    wire::{Ended, Memory},
+};
+
+/// Start lines, most of them fine.
+const STARTS: [&str; 22] = [
+    "GET / HTTP/1.1",
+    "GET /a?b=c HTTP/1.1",
+    "POST /x HTTP/1.1",
+    "OPTIONS * HTTP/1.1",
+    "GET http://a/x HTTP/1.1",
+    "GET HTTP://A?q HTTP/1.1",
+    "GET / HTTP/1.0",
+    "M-SEARCH /{|}` HTTP/1.1",
+    "\r\nGET / HTTP/1.1",
+    "GET / HTTP/1.2",
+    "GET / HTTP/2.0",
+    "PRI * HTTP/2.0",
+    "CONNECT a:1 HTTP/1.1",
+    "GET  / HTTP/1.1",
+    "GET /",
+    "GET * HTTP/1.1",
+    "GET a HTTP/1.1",
+    "GET /\\ HTTP/1.1",
+    "GET / HTTP/1.1 ",
+    "GET / http/1.1",
+    "\r\n\r\nGET / HTTP/1.1",
+    "GET /\t HTTP/1.1",
+];
+
+/// Field lines, fine, fine in company, and broken.
+const LINES: [&str; 50] = [
+    "Host: a",
+    "Host: a",
+    "Host: a",
+    "host:A",
+    "Host: [::1]:80",
+    "Host: a:65536",
+    "Host:",
+    "Host: a b",
+    "Host: u@a",
+    "Host: a%20b",
+    "Host: a%2",
+    "Accept: */*",
+    "X: 1",
+    "x:\t 2 \t",
+    "X-Latin: caf\u{e9}",
+    "Empty:",
+    "Cookie: a=b; c=d",
+    "Expect: 100-continue",
+    "Content-Length: 5",
+    "Content-Length: 0",
+    "content-length:005",
+    "Content-Length: +5",
+    "Content-Length: 5, 5",
+    "Content-Length: 18446744073709551616",
+    "Content-Length: 0x5",
+    "Content-Length:",
+    "Transfer-Encoding: chunked",
+    "transfer-encoding: Chunked",
+    "Transfer-Encoding: gzip, chunked",
+    "Transfer-Encoding: chunked, chunked",
+    "Transfer-Encoding: xchunked",
+    "Transfer-Encoding: \x0bchunked",
+    "Transfer-Encoding:",
+    "Transfer-Encoding: gzip",
+    "Transfer_Encoding: chunked",
+    "Connection: close",
+    "Connection: keep-alive, X",
+    "Connection: Host",
+    "Connection: x, content-length",
+    "Connection: a b",
+    "Connection: , upgrade,",
+    "Upgrade: websocket",
+    "Upgrade: h2c",
+    "No colon",
+    ": nothing",
+    "Space : x",
+    " folded",
+    "\tfolded",
+    "X: a\rb",
+    "X: \x00",
+];
+
+const BITS: [&[u8]; 18] = [
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\r\n\r\n",
+    b" ",
+    b"\t",
+    b":",
+    b"\x00",
+    b"\x7f",
+    b"\x80",
+    b"\xff",
+    b",",
+    b"0",
+    b"/",
+    b"#",
+    b"HTTP/1.1",
+    b"\x0b",
+    b"\n\n",
+];
+
+fn head() -> impl Strategy<Value = Vec<u8>> {
+    let lines = prop_oneof![
+        9 => prop::collection::vec(prop::sample::select(&LINES[..]), 0..6),
+        1 => prop::collection::vec(prop::sample::select(&LINES[11..16]), 90..110),
+    ];
+    let mutation = (any::<prop::sample::Index>(), prop::sample::select(&BITS[..]), 0usize..3);
+    let start = prop_oneof![2 => Just("GET / HTTP/1.1"), 1 => prop::sample::select(&STARTS[..])];
+    let host = prop::option::weighted(0.7, Just("Host: a"));
+    (start, host, lines, prop::collection::vec(mutation, 0..2), "[ -~\r\n]{0,20}").prop_map(
+        |(start, host, lines, mutations, after)| {
+            let all = [vec![start], host.into_iter().collect(), lines].concat();
+            let mut bytes: Vec<u8> = all.join("\r\n").into_bytes();
+            bytes.extend_from_slice(b"\r\n\r\n");
+            for (at, bit, removed) in mutations {
+                let at = at.index(bytes.len());
+                bytes.splice(at..bytes.len().min(at + removed), bit.iter().copied());
+            }
+            bytes.extend_from_slice(after.as_bytes());
+            bytes
+        },
+    )
+}
+
+/// What a head says, without its bytes.
+fn said(head: &Head, bytes: &[u8]) -> impl PartialEq + std::fmt::Debug + use<> {
+    let view = head.view(bytes);
+    let fields: Vec<_> = view.fields().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+    (view.method_name().to_vec(), view.target().to_vec(), view.version(), view.authority().map(<[u8]>::to_vec), fields)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn head_that_drips_in_is_read_as_the_head_that_comes_whole(
+        bytes in head(),
+        pieces in prop::collection::vec(1usize..30, 1..12),
+    ) {
+        let mut whole = Head::new();
+        let expected = whole.read_request(&bytes, &mut 0);
+        let mut dripping = Head::new();
+        let (mut end, mut scanned) = (0, 0);
+        let mut got = Ok(None);
+        for piece in pieces.iter().cycle() {
+            if end == bytes.len() || got != Ok(None) {
+                break;
+            }
+            end = bytes.len().min(end + piece);
+            got = dripping.read_request(&bytes[..end], &mut scanned);
+            prop_assert_eq!(got, Head::new().read_request(&bytes[..end], &mut 0), "the memory between two looks misled it");
+        }
+        prop_assert_eq!(got, expected, "{}", show(&bytes));
+        if let Ok(Some(length)) = got {
+            prop_assert_eq!(said(&dripping, &bytes[..length]), said(&whole, &bytes[..length]));
+        }
+    }
+
+    #[test]
+    fn head_is_accepted_or_refused_as_the_rules_say(bytes in head()) {
+        let mut head = Head::new();
+        let got = head.read_request(&bytes, &mut 0);
+        let verdict = judge::request_head(&bytes);
+        let agree = match (&got, &verdict) {
+            (Ok(Some(length)), Verdict::Accept(expected)) => length == expected,
+            (Ok(Some(_)), Verdict::Refuse(statuses)) => statuses.iter().all(|status| *status == 0),
+            (Ok(None), Verdict::More) => true,
+            (Err(refusal), Verdict::Refuse(statuses)) => {
+                statuses.contains(&refusal.status()) || statuses.contains(&0) && refusal.status() == 400
+            }
+            _ => false,
+        };
+        prop_assert!(agree, "{:?} but {:?}: {}", got, verdict, show(&bytes));
+    }
+}
+
+#[test]
+fn limits_hold_wherever_the_cut_is() {
+    let long_target = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(40_000)).into_bytes();
+    let long_field = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(40_000)).into_bytes();
+    let base = b"GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n".len();
+    let exact = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(32 * 1024 - base)).into_bytes();
+    for (bytes, expected) in [(&long_target, Some(414)), (&long_field, Some(431)), (&exact, None)] {
+        for piece in [1, 1000, 32 * 1024 - 1, 32 * 1024, 32 * 1024 + 1, 100_000] {
+            let (mut head, mut scanned, mut end) = (Head::new(), 0, 0);
+            let got = loop {
+                end = bytes.len().min(end + piece);
+                match head.read_request(&bytes[..end], &mut scanned) {
+                    Ok(None) => {
+                        assert!(end < bytes.len() && end < 32 * 1024, "more than a head's room, and still asks");
+                    }
+                    got => break got,
+                }
+            };
+            assert_eq!(got.err().map(common::http::Refusal::status), expected, "in pieces of {piece}");
+        }
+    }
+}
+
+/// Requests with bodies of each framing, whole and broken.
+const REQUESTS: [&[u8]; 9] = [
+    b"GET /1 HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n",
+    b"HEAD /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /3 HTTP/1.0\r\nHost: a\r\n\r\n",
+    b"POST /4 HTTP/1.1\r\nHost: a\r\nContent-Length: 26\r\n\r\nabcdefghijklmnopqrstuvwxyz",
+    b"POST /5 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nA;x=y\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\n",
+    b"POST /6 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /next HTTP/1.1\r\n",
+    b"POST /7 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET /next HTTP/1.1\r\n",
+    b"POST /8 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n",
+    b"POST /9 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+];
+
+const RESPONSES: [&[u8]; 17] = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX: 1\r\n\r\n0123456789",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0A ;x=\"y\"\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n\r\nuntil the end\r\n\r\n0\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\nServer: old\r\n\r\nuntil the end",
+    b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\nabXd\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nbad trailer\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Le",
+    b"HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 099 Odd\r\n\r\n",
+    b"HTTQ/1.1 200 OK\r\n\r\n",
+];
+
+/// How one run of an exchange cuts its bytes; each list is gone through again and again.
+#[derive(Debug, Clone)]
+struct Cuts {
+    /// The client's bytes come in these pieces, 0 being a moment without any.
+    client: Vec<usize>,
+    backend: Vec<usize>,
+    client_takes: Vec<usize>,
+    backend_takes: Vec<usize>,
+    scratch: usize,
+}
+
+/// What came of an exchange: to the backend, to the client, and whether the client's connection goes on.
+type Result3 = (Option<Message>, Vec<Message>, AfterClient, Vec<u8>);
+
+/// Plays an exchange whose backend answers once it has read the whole request, then ends its stream.
+fn play(request: &[u8], response: &[u8], cuts: &Cuts) -> Result3 {
+    let mut relay = Relay::new();
+    let head = request.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head") + 4;
+    begin(&mut relay, &request[..head], true).expect("no body, no error");
+    relay.attempt(false);
+    let (mut client, mut backend) = (Memory::default(), Memory::default());
+    let mut scratch = vec![0; cuts.scratch];
+    let (mut asked, mut answered, mut failed) = (head, 0, false);
+    for step in 0..100_000 {
+        let cut = |list: &[usize]| list[step % list.len()];
+        let next = request.len().min(asked + cut(&cuts.client));
+        client.inbox.extend(&request[asked..next]);
+        asked = next;
+        let read = !failed
+            && strict::request(&backend.sent).expect("well formed").is_some_and(|it| it.end == strict::End::Exact);
+        if read {
+            let next = response.len().min(answered + cut(&cuts.backend));
+            backend.inbox.extend(&response[answered..next]);
+            answered = next;
+            backend.inbox_end = (answered == response.len()).then_some(Ended::Fin);
+        }
+        (client.piece, backend.piece) = (usize::MAX, usize::MAX);
+        (client.room, backend.room) = (cut(&cuts.client_takes), cut(&cuts.backend_takes));
+        match pump(&mut relay, &mut client, &mut backend, &mut scratch) {
+            Ok(Pumped::Done) => {
+                let (_, after, _) = relay.end();
+                let method =
+                    std::str::from_utf8(&request[..request.iter().position(|byte| *byte == b' ').unwrap_or(0)])
+                        .expect("text");
+                let (messages, rest) =
+                    strict::answer(&client.sent, method, after == AfterClient::Linger).expect("well formed");
+                assert!(rest.is_empty(), "beyond the response: {}", show(rest));
+                let surplus =
+                    [relay.take_surplus(), client.inbox.drain(..).collect(), request[asked..].to_vec()].concat();
+                let to_backend = strict::request(&backend.sent).expect("well formed");
+                return (to_backend, messages, after, surplus);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                failed = true;
+                let error: ProxyError = error;
+                relay.fail(&error, SystemTime::UNIX_EPOCH);
+            }
+        }
+    }
+    panic!("never ends")
+}
+
+/// Bytes on the way differ with the cuts (chunks are cut again); what they say does not.
+fn meaning(mut result: Result3) -> Result3 {
+    for message in result.0.iter_mut().chain(&mut result.1) {
+        message.length = 0;
+    }
+    // What a backend got of a request that breaks off is up to chance, the answer to the client is not.
+    if result.0.as_ref().is_some_and(|message| message.end == strict::End::Cut) {
+        result.0 = None;
+    }
+    // Of a connection that is to be closed nothing more is read.
+    if result.2 != AfterClient::KeepAlive {
+        result.3.clear();
+    }
+    result
+}
+
+fn cuts() -> impl Strategy<Value = Cuts> {
+    let list = || {
+        prop::collection::vec(prop_oneof![3 => 0usize..4, 1 => 0usize..40], 0..6).prop_map(|mut list| {
+            list.push(1); // something moves in the end
+            list
+        })
+    };
+    let scratch = prop_oneof![Just(1usize), 2usize..100, Just(SCRATCH)];
+    (list(), list(), list(), list(), scratch).prop_map(|(client, backend, client_takes, backend_takes, scratch)| Cuts {
+        client,
+        backend,
+        client_takes,
+        backend_takes,
+        scratch,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn exchange_says_the_same_however_its_bytes_are_cut(
+        request in prop::sample::select(&REQUESTS[..]),
+        response in prop::sample::select(&RESPONSES[..]),
+        cuts in cuts(),
+    ) {
+        let all = vec![usize::MAX >> 1];
+        let whole =
+            Cuts { client: all.clone(), backend: all.clone(), client_takes: all.clone(), backend_takes: all, scratch: SCRATCH };
+        let expected = meaning(play(request, response, &whole));
+        let got = meaning(play(request, response, &cuts));
+        prop_assert_eq!(got, expected, "{} → {}", show(request), show(response));
+    }
+}
