@@ -1,2 +1,2 @@
-//! To come.
-fn main() {}
+//! Chapter 2's rung: the suites that `reverse_proxy` passes.
+integration_tests::ladder!(chapter = 2, bin = "reverse_proxy");

@@ -1,2 +1,144 @@
-//! To come.
-fn main() {}
+//! Climbs the ladder: runs each chapter's suites and prints a line per chapter.
+//!
+//! ```text
+//! chapter  2   proxy 55 ok   framing 31 ok   smuggling 34 ok   robustness 36 ok
+//! ```
+//! Arguments: a chapter's number for that one only, `--full` for the long cases too. The exit code is
+//! 0 only if every case passed. It runs `cargo test`, so each binary is built before it is tested.
+#![allow(clippy::print_stdout, reason = "a tool whose output is its standard output")]
+
+use std::collections::BTreeMap;
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::Parser;
+use integration_tests::capabilities::LADDER;
+
+/// Runs the black-box suites of each chapter and prints the ladder of results.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Only this chapter.
+    chapter: Option<u8>,
+    /// Also the long cases.
+    #[arg(long)]
+    full: bool,
+    /// Also print the output of chapters in which a case fails.
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Cases of a suite.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+/// One chapter's run.
+#[derive(Debug)]
+struct Rung {
+    suites: BTreeMap<String, Counts>,
+    failed_cases: Vec<String>,
+    output: String,
+    finished: bool,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let chosen: Vec<_> = LADDER.iter().filter(|(n, _)| options.chapter.is_none_or(|only| only == *n)).collect();
+    if chosen.is_empty() {
+        println!("no such chapter on the ladder");
+        return ExitCode::from(64);
+    }
+    let (mut total, mut all_finished) = (Counts::default(), true);
+    for (chapter, suites) in chosen {
+        let rung = climb(*chapter, options.full);
+        print_rung(*chapter, suites, &rung, options.verbose);
+        all_finished &= rung.finished;
+        for counts in rung.suites.values() {
+            total.passed += counts.passed;
+            total.failed += counts.failed;
+            total.skipped += counts.skipped;
+        }
+    }
+    println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
+    if total.failed == 0 && all_finished { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs one chapter's `tests/ladder.rs`.
+fn climb(chapter: u8, full: bool) -> Rung {
+    let package = package_of(chapter);
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["test", "-p", &package, "--test", "ladder", "--", "--format", "pretty"]);
+    if full {
+        command.env("LADDER_FULL", "1");
+    }
+    let output = command.stdin(Stdio::null()).output();
+    let (text, finished) = match output {
+        Ok(output) => {
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let finished = text.contains("test result: ");
+            (text, finished)
+        }
+        Err(error) => (format!("cargo does not start: {error}"), false),
+    };
+    let mut rung = Rung { suites: BTreeMap::new(), failed_cases: Vec::new(), output: text, finished };
+    for line in rung.output.lines() {
+        let Some((name, verdict)) = verdict(line) else { continue };
+        let suite = name.split("::").next().unwrap_or(name).to_owned();
+        let counts = rung.suites.entry(suite).or_default();
+        match verdict {
+            "ok" => counts.passed += 1,
+            "ignored" => counts.skipped += 1,
+            _ => {
+                counts.failed += 1;
+                rung.failed_cases.push(name.to_owned());
+            }
+        }
+    }
+    rung
+}
+
+/// The case and the verdict of a line `test suite::case ... ok`.
+fn verdict(line: &str) -> Option<(&str, &str)> {
+    let (name, verdict) = line.strip_prefix("test ")?.split_once(" ... ")?;
+    let name = name.trim();
+    name.contains("::").then_some((name, verdict.trim()))
+}
+
+/// The package of a chapter, found by the prefix of its directory's name.
+fn package_of(chapter: u8) -> String {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let prefix = format!("chapter-{chapter:02}-");
+    let directories = std::fs::read_dir(root).into_iter().flatten().flatten();
+    let mut names = directories.filter_map(|entry| entry.file_name().into_string().ok());
+    names.find(|name| name.starts_with(&prefix)).unwrap_or(prefix)
+}
+
+fn print_rung(chapter: u8, suites: &[&str], rung: &Rung, verbose: bool) {
+    let mut line = format!("chapter {chapter:2}");
+    for suite in suites {
+        let counts = rung.suites.get(*suite).copied().unwrap_or_default();
+        line.push_str(&in_words(suite, counts));
+    }
+    println!("{line}");
+    for case in &rung.failed_cases {
+        println!("              FAILED {case}");
+    }
+    let broken = !rung.finished || !rung.failed_cases.is_empty();
+    if !rung.finished || (verbose && broken) {
+        println!("{}", rung.output.trim_end());
+    }
+}
+
+fn in_words(suite: &str, counts: Counts) -> String {
+    match counts {
+        Counts { passed: 0, failed: 0, skipped: 0 } => format!("   {suite} not run"),
+        Counts { passed, failed: 0, skipped: 0 } => format!("   {suite} {passed} ok"),
+        Counts { passed, failed: 0, skipped } => {
+            format!("   {suite} {passed} ok, {skipped} skipped")
+        }
+        Counts { passed, failed, .. } => format!("   {suite} {failed} FAILED, {passed} ok"),
+    }
+}

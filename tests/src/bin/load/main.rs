@@ -1,2 +1,132 @@
-//! To come.
-fn main() {}
+//! `load`: puts load on an HTTP/1.1 server, checks every answer and reports rates and latencies.
+//!
+//! Every measurement of this workspace rests on it, so it keeps two promises: a request that failed
+//! is never counted as fast, and time spent waiting to send is never left out (see [`schedule`]).
+//!
+//! ```console
+//! $ cargo load http://127.0.0.1:8080/ -c 64 -d 5s
+//! $ cargo load http://127.0.0.1:8080/bytes/10000 -c 64 --rate 5000 --pid $(pidof load_balancer)
+//! ```
+
+mod chunked;
+mod client;
+mod clock;
+mod cpu;
+mod drive;
+mod expect;
+mod failure;
+mod head;
+mod options;
+mod plan;
+mod progress;
+mod report;
+mod response;
+mod run;
+mod schedule;
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "a timer's descriptor given to the runtime")]
+mod sys;
+mod tally;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use common::{
+    cli::{self, Exit},
+    net, outln,
+    shutdown::Shutdown,
+    signals,
+};
+
+use crate::{
+    cpu::CpuTime,
+    options::{Options, Refusal},
+    plan::Plan,
+    report::Report,
+};
+
+fn main() -> ExitCode {
+    let options = match Options::read(std::env::args_os()) {
+        Ok(options) => options,
+        Err(exit) => return say(&exit),
+    };
+    let plan = match Plan::of(&options) {
+        Ok(plan) => plan,
+        Err(Refusal::Usage(why)) => return cli::refuse(why),
+        Err(Refusal::Machine(why)) => return cli::exit_code(Err(why)),
+    };
+    // Before the run: a result of minutes must not be lost to a missing directory.
+    let json = match options.json.as_deref().map(Sink::open).transpose() {
+        Ok(json) => json,
+        Err(error) => return cli::exit_code(Err(error)),
+    };
+    let report = prepare().and_then(|shutdown| run::run(&plan, &options.pids, options.quiet, &shutdown));
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => return cli::exit_code(Err(error)),
+    };
+    if let Err(error) = print(&report, json, !options.pids.is_empty()) {
+        return cli::exit_code(Err(error));
+    }
+    ExitCode::from(u8::from(!report.is_clean()))
+}
+
+/// One SIGINT ends the run with its report; should that hang, the third ends the process.
+fn prepare() -> io::Result<Shutdown> {
+    // Not enough files are a failure of the requests that lack them, counted as such.
+    let _ = net::raise_file_limit();
+    let shutdown = Shutdown::new()?;
+    signals::spawn(shutdown.clone(), || ())?;
+    Ok(shutdown)
+}
+
+/// Where the JSON goes.
+enum Sink {
+    Stdout,
+    File(File),
+}
+
+impl Sink {
+    fn open(path: &Path) -> io::Result<Self> {
+        if path == "-" {
+            return Ok(Self::Stdout);
+        }
+        let named = |error| io::Error::other(format!("{}: {error}", path.display()));
+        File::create(path).map(Self::File).map_err(named)
+    }
+}
+
+/// The report on stdout, unless the JSON takes its place there.
+fn print(report: &Report, json: Option<Sink>, wants_cpu: bool) -> io::Result<()> {
+    let text = || serde_json::to_string_pretty(report).map_err(io::Error::from);
+    match json {
+        Some(Sink::Stdout) => {
+            outln!("{}", text()?);
+            return Ok(());
+        }
+        Some(Sink::File(mut file)) => writeln!(file, "{}", text()?)?,
+        None => {}
+    }
+    outln!("{}", report.to_string().trim_end());
+    if wants_cpu && !CpuTime::is_available() {
+        outln!("cpu          not known: there is no /proc here");
+    }
+    Ok(())
+}
+
+/// What the command line asked for instead of a run: the help, or why it is refused.
+fn say(exit: &Exit) -> ExitCode {
+    if exit.to_stdout {
+        outln!("{}", exit.line);
+    } else {
+        let _ = writeln!(io::stderr().lock(), "{}", exit.line);
+    }
+    ExitCode::from(exit.code)
+}

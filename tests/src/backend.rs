@@ -1,0 +1,197 @@
+//! A scripted backend: it records every byte it was sent and does exactly what the case says.
+
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::checker::{RequestHead, whole_request};
+use crate::wait::PATIENCE;
+
+mod conn;
+
+pub use conn::{Conn, Request};
+
+/// What one connection sent.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Every byte, up to some megabytes.
+    pub bytes: Vec<u8>,
+    /// How many.
+    pub count: u64,
+    /// Whether the balancer has closed it or reset it, as far as the script has read.
+    pub ended: bool,
+}
+
+impl Seen {
+    /// The one whole request that this connection must be.
+    pub fn request(&self) -> (RequestHead, Vec<u8>) {
+        let (head, body, _) =
+            whole_request(&self.bytes).unwrap_or_else(|fault| panic!("{fault:?} in {}", self.bytes.escape_ascii()));
+        (head, body)
+    }
+}
+
+/// Weak, because a script that closes a connection must really close it.
+type Streams = Arc<Mutex<Vec<Weak<TcpStream>>>>;
+type Shared = Arc<(Mutex<Vec<Seen>>, Condvar)>;
+
+/// A listening backend. Dropped: closed, with all its connections, and its threads joined.
+#[derive(Debug)]
+pub struct Backend {
+    addr: SocketAddr,
+    shared: Shared,
+    stopping: Arc<AtomicBool>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+impl Backend {
+    /// Runs `script` on a thread for each accepted connection, on a port the kernel chooses.
+    pub fn start(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
+        Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0)), script)
+    }
+
+    /// The same on a given address: a backend that comes back.
+    pub fn start_on(at: SocketAddr, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(at).unwrap_or_else(|error| panic!("bind {at}: {error}"));
+        let addr = listener.local_addr().unwrap();
+        let shared = Shared::default();
+        let stopping = Arc::new(AtomicBool::new(false));
+        let acceptor = Acceptor {
+            listener,
+            script: Arc::new(script),
+            shared: Arc::clone(&shared),
+            streams: Streams::default(),
+            stopping: Arc::clone(&stopping),
+        };
+        let acceptor = Some(thread::spawn(move || acceptor.run()));
+        Self { addr, shared, stopping, acceptor }
+    }
+
+    /// Reads each request whole, answers with these bytes, and closes.
+    pub fn answering(raw: impl Into<Vec<u8>>) -> Self {
+        let raw = raw.into();
+        Self::start(move |conn| {
+            if conn.request().is_ok() {
+                conn.write(&raw);
+            }
+            conn.close();
+        })
+    }
+
+    /// Answers each request with 200 and `body`, with a length, and closes.
+    pub fn ok(body: &str) -> Self {
+        Self::answering(ok_response(body))
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What each connection has sent so far, in the order of accepting.
+    pub fn seen(&self) -> Vec<Seen> {
+        lock(&self.shared.0).clone()
+    }
+
+    /// How many connections there have been.
+    pub fn connections(&self) -> usize {
+        lock(&self.shared.0).len()
+    }
+
+    /// How many bytes have come in over all connections.
+    pub fn total_bytes(&self) -> u64 {
+        lock(&self.shared.0).iter().map(|seen| seen.count).sum()
+    }
+
+    /// Waits until `claim` holds of what was seen; panics with `what` otherwise.
+    pub fn wait_for(&self, what: &str, claim: impl Fn(&[Seen]) -> bool) {
+        assert!(self.holds_within(PATIENCE, claim), "the backend: {what}: {:?}", self.seen());
+    }
+
+    /// Whether `claim` comes to hold of what was seen.
+    pub fn holds_within(&self, within: Duration, claim: impl Fn(&[Seen]) -> bool) -> bool {
+        let deadline = Instant::now() + within;
+        let mut seen = lock(&self.shared.0);
+        loop {
+            if claim(&seen) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.shared.1.wait_timeout(seen, left);
+            seen = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The one request of the last connection.
+    pub fn last_request(&self) -> (RequestHead, Vec<u8>) {
+        self.seen().last().expect("the backend was never reached").request()
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        // Wakes `accept`: there is no other portable way.
+        let _ = TcpStream::connect_timeout(&self.addr, Duration::from_secs(1));
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+/// 200 with a length, and `Connection: close`.
+pub fn ok_response(body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").into()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Acceptor<S> {
+    listener: TcpListener,
+    script: Arc<S>,
+    shared: Shared,
+    streams: Streams,
+    stopping: Arc<AtomicBool>,
+}
+
+impl<S: Fn(&mut Conn) + Send + Sync + 'static> Acceptor<S> {
+    fn run(self) {
+        let mut running: Vec<JoinHandle<()>> = Vec::new();
+        while let Ok((stream, _)) = self.listener.accept() {
+            if self.stopping.load(Ordering::SeqCst) {
+                break;
+            }
+            let stream = Arc::new(stream);
+            lock(&self.streams).push(Arc::downgrade(&stream));
+            let index = {
+                let mut seen = lock(&self.shared.0);
+                seen.push(Seen::default());
+                seen.len() - 1
+            };
+            self.shared.1.notify_all();
+            let mut conn = Conn::new(index, stream, Arc::clone(&self.shared));
+            let script = Arc::clone(&self.script);
+            running.retain(|thread| !thread.is_finished());
+            running.push(thread::spawn(move || script(&mut conn)));
+        }
+        drop(self.listener);
+        shut_all(&self.streams);
+        for thread in running {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn shut_all(streams: &Streams) {
+    for stream in lock(streams).drain(..).filter_map(|weak| weak.upgrade()) {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}

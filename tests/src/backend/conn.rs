@@ -1,0 +1,137 @@
+//! One connection of a scripted backend: the verbs a script is written in.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::{Shared, lock};
+use crate::checker::{BodyEnd, Fault, Framing, Reader, RequestHead};
+
+/// A script that waits for a peer gives up after this long.
+const STALL: Duration = Duration::from_mins(1);
+
+/// Bytes kept for each connection; more are counted only.
+const KEPT_BYTES: usize = 4 << 20;
+
+/// A request as a script reads it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The head.
+    pub head: RequestHead,
+    /// The content, without chunk framing.
+    pub body: Vec<u8>,
+    /// How the body ended.
+    pub end: BodyEnd,
+}
+
+/// An accepted connection. Dropped: closed, with a RST if bytes are left unread.
+#[derive(Debug)]
+pub struct Conn {
+    /// Which connection this is, from 0.
+    pub index: usize,
+    open: Option<(Arc<TcpStream>, Reader<Recorder>)>,
+}
+
+impl Conn {
+    pub(super) fn new(index: usize, stream: Arc<TcpStream>, shared: Shared) -> Self {
+        let _ = stream.set_nodelay(true);
+        let _ = stream.set_read_timeout(Some(STALL));
+        let _ = stream.set_write_timeout(Some(STALL));
+        let recorder = Recorder { stream: Arc::clone(&stream), index, shared };
+        Self { index, open: Some((stream, Reader::new(recorder))) }
+    }
+
+    /// The strict reader over what the balancer sends.
+    ///
+    /// # Panics
+    /// When the script has closed the connection.
+    pub fn reader(&mut self) -> &mut Reader<Recorder> {
+        &mut self.open.as_mut().expect("the script has not closed").1
+    }
+
+    /// The socket.
+    ///
+    /// # Panics
+    /// When the script has closed the connection.
+    pub fn stream(&self) -> &TcpStream {
+        &self.open.as_ref().expect("the script has not closed").0
+    }
+
+    /// Reads a request head.
+    pub fn head(&mut self) -> Result<RequestHead, Fault> {
+        self.reader().request_head()
+    }
+
+    /// Reads a whole request.
+    pub fn request(&mut self) -> Result<Request, Fault> {
+        let head = self.head()?;
+        let mut body = Vec::new();
+        let end = self.body(head.framing, &mut |piece| body.extend_from_slice(piece))?;
+        Ok(Request { head, body, end })
+    }
+
+    /// Reads a body, giving each piece to `sink`.
+    pub fn body(&mut self, framing: Framing, sink: &mut dyn FnMut(&[u8])) -> Result<BodyEnd, Fault> {
+        self.reader().body(framing, sink)
+    }
+
+    /// Sends bytes; a peer that has gone is no error of the script's.
+    pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream().write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// Reads until the balancer closes or resets.
+    pub fn until_ended(&mut self) {
+        while matches!(self.reader().fill(), Ok(1..)) {
+            self.reader().take_held();
+        }
+    }
+
+    /// Sends FIN and goes on reading.
+    pub fn half_close(&mut self) {
+        let _ = self.stream().shutdown(Shutdown::Write);
+    }
+
+    /// Closes. Unread bytes in the socket make this a RST, as in any server.
+    pub fn close(&mut self) {
+        self.open = None;
+    }
+
+    /// Ends with a RST.
+    pub fn reset(&mut self) {
+        let _ = SockRef::from(self.stream()).set_linger(Some(Duration::ZERO));
+        self.open = None;
+    }
+}
+
+/// Reads from the socket and writes down what came.
+#[derive(Debug)]
+pub struct Recorder {
+    stream: Arc<TcpStream>,
+    index: usize,
+    shared: Shared,
+}
+
+impl Read for Recorder {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let outcome = (&*self.stream).read(room);
+        let (seen, changed) = &*self.shared;
+        let mut seen = lock(seen);
+        let seen = &mut seen[self.index];
+        match &outcome {
+            Ok(0) => seen.ended = true,
+            Ok(got) => {
+                let keep = KEPT_BYTES.saturating_sub(seen.bytes.len()).min(*got);
+                seen.bytes.extend_from_slice(&room[..keep]);
+                seen.count += *got as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => seen.ended = true,
+            Err(_) => {}
+        }
+        changed.notify_all();
+        outcome
+    }
+}

@@ -1,0 +1,80 @@
+//! One thread of load: a runtime, its share of the connections, and the loop of each.
+
+use std::{io, rc::Rc, sync::Arc};
+
+use common::shutdown::{Shutdown, Stage};
+use tokio::{
+    runtime::{Builder, LocalOptions},
+    task::JoinSet,
+};
+
+use crate::{
+    client::{Client, Shared},
+    clock::{self, Alarm},
+    plan::Plan,
+    schedule::Timetable,
+    tally::Tally,
+};
+
+/// Runs `connections` loops on this thread until the timetable ends or `shutdown` begins, and
+/// returns what they counted. On an interrupt, requests in flight are dropped and stay counted as
+/// such.
+pub(crate) fn run(
+    plan: Arc<Plan>,
+    timetable: &Arc<Timetable>,
+    connections: u32,
+    tally: Tally,
+    shutdown: &Shutdown,
+) -> io::Result<Tally> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let shared = Shared::new(plan, tally);
+    runtime.block_on(async {
+        let mut loops = JoinSet::new();
+        for _ in 0..connections {
+            loops.spawn_local(connection(Rc::clone(&shared), Arc::clone(timetable)));
+        }
+        let all = async {
+            while let Some(end) = loops.join_next().await {
+                // A panic here is our bug, and half a result would hide it.
+                end.map_err(io::Error::other)??;
+            }
+            Ok::<(), io::Error>(())
+        };
+        tokio::select! {
+            end = all => end,
+            () = shutdown.reached(Stage::Draining) => Ok(()),
+        }
+    })?;
+    // The tasks that an interrupt left go with the runtime, and with them their claim on `shared`.
+    drop(runtime);
+    Rc::into_inner(shared)
+        .map(|shared| shared.tally.into_inner())
+        .ok_or_else(|| io::Error::other("a connection outlived its runtime"))
+}
+
+/// One connection: takes tickets until there are none.
+async fn connection(shared: Rc<Shared>, timetable: Arc<Timetable>) -> io::Result<()> {
+    let mut client = Client::new(Rc::clone(&shared));
+    let mut alarm = if shared.plan.rate.is_some() { Some(Alarm::new()?) } else { None };
+    let mut now = clock::now();
+    while let Some(ticket) = timetable.take(now) {
+        if let (Some(due), Some(alarm)) = (ticket.due, &mut alarm)
+            && due > now
+        {
+            alarm.until(due).await?;
+            now = clock::now();
+        }
+        let began = now;
+        shared.tally.borrow_mut().in_flight += 1;
+        let outcome = client.request(began).await;
+        now = clock::now();
+        shared.tally.borrow_mut().record(ticket, (began, now), outcome, &client);
+        if let (Err(failure), None) = (outcome, ticket.due)
+            && let Some(pause) = Client::pause_after(failure)
+        {
+            tokio::time::sleep(pause).await;
+            now = clock::now();
+        }
+    }
+    Ok(())
+}

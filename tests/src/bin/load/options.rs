@@ -1,0 +1,196 @@
+//! The command line as typed. [`Plan`](crate::plan::Plan) is what it means.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::Parser;
+use common::cli::{Exit, duration, try_parse_from};
+
+/// Puts load on an HTTP/1.1 server and checks every answer.
+///
+/// A closed loop by default: each connection sends its next request when the last answer is whole.
+/// With --rate an open loop: requests are sent on a fixed timetable, and latency runs from the time
+/// at which a request was due (corrected for coordinated omission, as in Gil Tene's wrk2).
+/// Answers must be complete and 2xx; those to /bytes/N and /chunked/N are checked byte by byte.
+/// Ctrl-C ends the run early and prints the report. Exit code 1 if any request failed.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "load", version)]
+pub(crate) struct Options {
+    /// Where to: http://host:port/path, on this machine
+    pub(crate) url: String,
+    /// Connections, each with one request at a time
+    #[arg(short, long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub(crate) connections: u32,
+    /// How long to send, after the warm-up [default: 5s]
+    #[arg(short, long, value_name = "TIME", value_parser = duration, conflicts_with = "requests")]
+    pub(crate) duration: Option<Duration>,
+    /// How many requests to send, instead of a duration
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) requests: Option<u64>,
+    /// Open loop: requests per second, over all connections
+    #[arg(short, long, value_name = "R", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// Threads, each with its share of the connections
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) threads: u32,
+    /// Sends load that is not counted first
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) warm_up: Option<Duration>,
+    /// A request that takes longer has failed
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// A fresh connection per request; latency then includes the connect
+    #[arg(long)]
+    pub(crate) new_connection: bool,
+
+    /// [default: GET, or POST with --body-size]
+    #[arg(short, long, value_parser = method)]
+    pub(crate) method: Option<String>,
+    /// Sends a body of N bytes, byte i being i % 251
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1 << 30))]
+    pub(crate) body_size: u64,
+    /// A further field, repeatable
+    #[arg(short = 'H', long = "header", value_name = "K: V", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+
+    /// The status to expect, repeatable [default: any 2xx]
+    #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(200..=599))]
+    pub(crate) expect_status: Vec<u16>,
+    /// The length that every body must have
+    #[arg(long, value_name = "N")]
+    pub(crate) expect_body_len: Option<u64>,
+    /// The digest that every body must have
+    #[arg(long, value_name = "HEX", value_parser = sha256)]
+    pub(crate) expect_body_sha256: Option<[u8; 32]>,
+
+    /// Also report the CPU time that this process used, repeatable
+    #[arg(long = "pid", value_name = "P")]
+    pub(crate) pids: Vec<u32>,
+    /// Writes the result as JSON; "-": to stdout, instead of the report
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// No progress bar
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Allows a server that is not this machine
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+}
+
+/// Why there is no run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Refusal {
+    /// What was asked for makes no sense: exit code 64.
+    Usage(String),
+    /// The machine cannot do it: exit code 1.
+    Machine(String),
+}
+
+impl Options {
+    /// Reads a command line; the first of `args` is the program.
+    pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Exit> {
+        let mut args: Vec<OsString> = args.into_iter().collect();
+        // The alias ends in `--`, so that `cargo load URL` works; whoever types `cargo load -- URL`,
+        // as for `cargo run`, sends a second one here, behind which clap would see no flags.
+        if args.get(1).is_some_and(|arg| arg == "--") {
+            args.remove(1);
+        }
+        try_parse_from(args)
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        // The bounds keep the distance of two requests within what a `Duration` holds.
+        Ok(rate) if (0.001..=10_000_000.0).contains(&rate) => Ok(rate),
+        _ => Err("expected requests per second, from 0.001 to 10000000".to_owned()),
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+fn method(text: &str) -> Result<String, String> {
+    match text {
+        "CONNECT" => Err("a tunnel is no request that can be measured here".to_owned()),
+        _ if is_token(text) => Ok(text.to_owned()),
+        _ => Err("not a method".to_owned()),
+    }
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected 'Name: value'")?;
+    if !is_token(name) {
+        return Err(format!("'{name}' is not a field name"));
+    }
+    if ["content-length", "transfer-encoding"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
+        return Err("the framing follows from --body-size".to_owned());
+    }
+    if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+        return Err("a control character in the value".to_owned());
+    }
+    Ok((name.to_owned(), value.trim().to_owned()))
+}
+
+fn sha256(text: &str) -> Result<[u8; 32], String> {
+    let mut digest = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err("expected 64 hexadecimal digits".to_owned());
+    }
+    for (byte, at) in digest.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|error| error.to_string())?;
+    }
+    Ok(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Options, Exit> {
+        // No words at all for "": `split` would make one empty word of it.
+        let words = line.split(' ').filter(|word| !word.is_empty());
+        Options::read(std::iter::once("load").chain(words).map(OsString::from))
+    }
+
+    #[test]
+    fn takes_the_separator_that_cargo_run_taught() {
+        for line in ["-- http://127.0.0.1/ -c 64 -d 5s", "-c 64 http://127.0.0.1/ -d 5s"] {
+            let options = read(line).unwrap();
+            assert_eq!((options.connections, options.duration), (64, Some(Duration::from_secs(5))));
+        }
+    }
+
+    #[test]
+    fn reads_fields_and_digests() {
+        let digest = "00ff".repeat(16);
+        let options = read(&format!("u -H X-A:b --header X-C:d:e --expect-body-sha256 {digest}")).unwrap();
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(options.headers, [field("X-A", "b"), field("X-C", "d:e")]);
+        assert_eq!(options.expect_body_sha256.unwrap()[..4], [0, 255, 0, 255]);
+    }
+
+    #[test]
+    fn refuses_with_the_usage_code() {
+        for line in [
+            "",
+            "u -c 0",
+            "u -d 5",
+            "u -d 5s -n 9",
+            "u --rate 0",
+            "u --rate nan",
+            "u -m CONNECT",
+            "u -m G/T",
+            "u -H NoColon",
+            "u -H Content-Length:5",
+            "u -H A\r\nB:c",
+            "u --expect-status 99",
+            "u --expect-body-sha256 00",
+            "u --warm-upp 1s",
+        ] {
+            let exit = read(line).expect_err(line);
+            assert_eq!((exit.code, exit.to_stdout), (64, false), "{line}");
+        }
+    }
+}

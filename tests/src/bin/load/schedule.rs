@@ -1,0 +1,175 @@
+//! The timetable: which request is next, when it is due, and whether it counts.
+//!
+//! A **closed** loop sends the next request when the last answer is whole. When the server stalls,
+//! so does the client, and the requests that would have met the stall are never sent: that is
+//! *coordinated omission*. An **open** loop fixes the times beforehand, and latency runs from the
+//! time that a request was *due*. Gil Tene named the error and corrected it this way in `wrk2`.
+//!
+//! `wrk2` gives each connection its own timetable; here any free connection takes the next ticket,
+//! as customers of one queue do, so that one slow answer delays one request and not a connection's
+//! whole share.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+/// When a run is over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Limit {
+    /// No request is begun later than this; what is in flight then is waited for.
+    For(Duration),
+    Requests(u64),
+}
+
+/// The right to send one request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ticket {
+    /// In an open loop: the time to send it, and to measure from.
+    pub(crate) due: Option<Instant>,
+    /// False in the warm-up.
+    pub(crate) measured: bool,
+}
+
+/// Shared by all connections of all threads. The warm-up's end and the limit count from `start`.
+#[derive(Debug)]
+pub(crate) struct Timetable {
+    pub(crate) start: Instant,
+    pub(crate) warm_up: Duration,
+    limit: Limit,
+    /// Requests per second; none in a closed loop.
+    rate: Option<f64>,
+    next: AtomicU64,
+}
+
+impl Timetable {
+    pub(crate) fn new(start: Instant, warm_up: Duration, limit: Limit, rate: Option<f64>) -> Self {
+        Self { start, warm_up, limit, rate, next: AtomicU64::new(0) }
+    }
+
+    /// The first instant that counts.
+    pub(crate) fn measured_from(&self) -> Instant {
+        self.start + self.warm_up
+    }
+
+    /// The next ticket, or none when the run is over.
+    pub(crate) fn take(&self, now: Instant) -> Option<Ticket> {
+        match self.rate {
+            None => self.take_closed(now),
+            Some(rate) => self.take_open(now, rate),
+        }
+    }
+
+    fn take_closed(&self, now: Instant) -> Option<Ticket> {
+        let from = self.measured_from();
+        let measured = now >= from;
+        let more = !measured
+            || match self.limit {
+                Limit::For(duration) => now < from + duration,
+                // Relaxed is enough: we need distinct turns, not an order between them.
+                Limit::Requests(most) => self.next.fetch_add(1, Ordering::Relaxed) < most,
+            };
+        more.then_some(Ticket { due: None, measured })
+    }
+
+    fn take_open(&self, now: Instant, rate: f64) -> Option<Ticket> {
+        if let Limit::For(duration) = self.limit
+            && now >= self.measured_from() + duration
+        {
+            return None;
+        }
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let warm_up = turns_in(self.warm_up, rate);
+        let measured = turn >= warm_up;
+        let ticket = Ticket { due: Some(self.start + time_of(turn, rate)), measured };
+        (turn < self.turns(rate, warm_up)).then_some(ticket)
+    }
+
+    /// All turns of an open loop, the warm-up's included.
+    fn turns(&self, rate: f64, warm_up: u64) -> u64 {
+        match self.limit {
+            Limit::For(duration) => turns_in(self.warm_up + duration, rate),
+            Limit::Requests(most) => warm_up.saturating_add(most),
+        }
+    }
+
+    /// Requests of an open loop that were due before the end and that no connection was free to
+    /// send. They are in no latency, so a report that left them out would omit the worst.
+    pub(crate) fn never_sent(&self) -> u64 {
+        let Some(rate) = self.rate else { return 0 };
+        let all = self.turns(rate, turns_in(self.warm_up, rate));
+        all.saturating_sub(self.next.load(Ordering::Relaxed))
+    }
+}
+
+/// When turn `turn` is due. From its number, not from the turn before: rounding does not add up.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 requests")]
+fn time_of(turn: u64, rate: f64) -> Duration {
+    Duration::from_secs_f64(turn as f64 / rate)
+}
+
+/// How many turns are due before `span` is over.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float saturates when cast")]
+fn turns_in(span: Duration, rate: f64) -> u64 {
+    (span.as_secs_f64() * rate).ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn open_loop_keeps_to_its_times_however_late_it_is_asked() {
+        let start = clock::now();
+        let table = Timetable::new(start, Duration::ZERO, Limit::For(100 * MS), Some(100.0));
+        for turn in 0..10 {
+            // Asked 45 ms late at the fifth turn and ever after: the due times do not move.
+            let asked = start + if turn < 5 { 10 * MS * turn } else { 95 * MS };
+            let due = Some(start + 10 * MS * turn);
+            assert_eq!(table.take(asked), Some(Ticket { due, measured: true }));
+        }
+        assert_eq!(table.take(start + 99 * MS), None);
+        assert_eq!(table.never_sent(), 0);
+    }
+
+    #[test]
+    fn open_loop_counts_what_it_never_sent() {
+        let start = clock::now();
+        let table = Timetable::new(start, Duration::ZERO, Limit::For(100 * MS), Some(1_000.0));
+        for _ in 0..30 {
+            assert!(table.take(start + 60 * MS).is_some());
+        }
+        assert_eq!(table.take(start + 100 * MS), None, "the time is over");
+        assert_eq!(table.never_sent(), 70);
+    }
+
+    #[test]
+    fn open_loop_of_n_requests_sends_them_all_after_its_warm_up() {
+        let start = clock::now();
+        let table = Timetable::new(start, 20 * MS, Limit::Requests(5), Some(100.0));
+        let tickets: Vec<_> = std::iter::from_fn(|| table.take(start + 10_000 * MS)).collect();
+        let measured: Vec<_> = tickets.iter().map(|ticket| ticket.measured).collect();
+        assert_eq!(measured, [false, false, true, true, true, true, true]);
+        assert_eq!(tickets[2].due, Some(table.measured_from()));
+        assert_eq!(table.never_sent(), 0);
+    }
+
+    #[test]
+    fn closed_loop_stops_by_time_or_by_number_and_its_warm_up_is_extra() {
+        let start = clock::now();
+        let timed = Timetable::new(start, 10 * MS, Limit::For(50 * MS), None);
+        assert!(!timed.take(start + 9 * MS).unwrap().measured);
+        assert!(timed.take(start + 10 * MS).unwrap().measured);
+        assert!(timed.take(start + 59 * MS).unwrap().measured);
+        assert_eq!(timed.take(start + 60 * MS), None);
+
+        let counted = Timetable::new(start, 10 * MS, Limit::Requests(2), None);
+        assert!(!counted.take(start).unwrap().measured);
+        let later = start + 10 * MS;
+        assert_eq!(std::iter::from_fn(|| counted.take(later)).count(), 2);
+        assert_eq!(counted.never_sent(), 0);
+    }
+}

@@ -1,0 +1,219 @@
+//! A strict client on a raw socket: it sends exactly what it is told and never retries.
+
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use crate::checker::{BodyEnd, Fault, Fields, Framing, Reader, ResponseHead};
+use crate::wait::{PATIENCE, pause};
+
+/// A whole response as the client got it.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The interim responses before it.
+    pub interim: Vec<ResponseHead>,
+    /// The final head.
+    pub head: ResponseHead,
+    /// How the body was delimited.
+    pub framing: Framing,
+    /// The content, without chunk framing.
+    pub body: Vec<u8>,
+    /// How the body ended.
+    pub end: BodyEnd,
+}
+
+impl Response {
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.head.status
+    }
+
+    /// The header section.
+    pub fn fields(&self) -> &Fields {
+        &self.head.fields
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// One client connection.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    reader: Reader<TcpStream>,
+}
+
+impl Client {
+    /// Connects; every read waits at most [`PATIENCE`].
+    pub fn connect(addr: SocketAddr) -> Self {
+        Self::try_connect(addr).unwrap_or_else(|error| panic!("connect {addr}: {error}"))
+    }
+
+    /// Connects, or says why not.
+    pub fn try_connect(addr: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
+        Self::over(stream)
+    }
+
+    /// A client with a receive buffer of `bytes`, set before connecting so that the window obeys.
+    pub fn connect_narrow(addr: SocketAddr, bytes: usize) -> Self {
+        let domain = socket2::Domain::for_address(addr);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(bytes).unwrap();
+        socket.connect_timeout(&addr.into(), PATIENCE).unwrap();
+        Self::over(socket.into()).unwrap()
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let reader = Reader::new(stream.try_clone()?);
+        Ok(Self { stream, reader })
+    }
+
+    /// Changes how long a read waits.
+    pub fn patience(&mut self, within: Duration) {
+        self.stream.set_read_timeout(Some(within)).unwrap();
+    }
+
+    /// Our own address: what the balancer should call us.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
+    /// Sends these bytes.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes.as_ref()).unwrap_or_else(|error| panic!("send: {error}"));
+    }
+
+    /// Sends these bytes, or says why not: a peer that refuses may stop reading.
+    pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Sends the pieces as segments of their own, `between` apart; stops when the peer has closed.
+    pub fn send_pieces<'a>(&mut self, pieces: impl IntoIterator<Item = &'a [u8]>, between: Duration) {
+        for (index, piece) in pieces.into_iter().enumerate() {
+            if index > 0 {
+                pause(between);
+            }
+            if self.try_send(piece).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Sends a bodyless request for `target`, with `extra` header lines each ended by CRLF.
+    pub fn request(&mut self, method: &str, target: &str, extra: &str) {
+        self.send(format!("{method} {target} HTTP/1.1\r\nHost: test\r\n{extra}\r\n"));
+    }
+
+    /// GET and its response.
+    pub fn get(&mut self, target: &str) -> Response {
+        self.request("GET", target, "");
+        self.response("GET")
+    }
+
+    /// Reads the response to a request made with `method`; panics when it breaks a rule.
+    pub fn response(&mut self, method: &str) -> Response {
+        self.try_response(method).unwrap_or_else(|fault| panic!("response to {method}: {fault:?}"))
+    }
+
+    /// Reads the response to a request made with `method`.
+    pub fn try_response(&mut self, method: &str) -> Result<Response, Fault> {
+        let mut body = Vec::new();
+        let mut response = self.response_to(method, &mut |piece| body.extend_from_slice(piece))?;
+        response.body = body;
+        Ok(response)
+    }
+
+    /// Reads a response and gives its body to `sink`, for bodies that should not be held.
+    pub fn response_to(&mut self, method: &str, sink: &mut dyn FnMut(&[u8])) -> Result<Response, Fault> {
+        let (interim, head, framing) = self.response_head(method)?;
+        let end = self.reader.body(framing, sink)?;
+        Ok(Response { interim, head, framing, body: Vec::new(), end })
+    }
+
+    /// Reads interim heads and the final one, not the body.
+    pub fn response_head(&mut self, method: &str) -> Result<(Vec<ResponseHead>, ResponseHead, Framing), Fault> {
+        let mut interim = Vec::new();
+        loop {
+            let head = self.reader.response_head()?;
+            let framing = head.framing(method)?;
+            if head.status >= 200 || head.status == 101 {
+                return Ok((interim, head, framing));
+            }
+            interim.push(head);
+        }
+    }
+
+    /// The strict reader, for what comes piece by piece.
+    pub fn reader(&mut self) -> &mut Reader<TcpStream> {
+        &mut self.reader
+    }
+
+    /// Reads exactly `length` bytes, whatever they are: a tunnel, or a body in steps.
+    pub fn read_exact(&mut self, length: usize) -> Vec<u8> {
+        let mut got = Vec::new();
+        self.reader
+            .body(Framing::Length(length as u64), &mut |piece| got.extend_from_slice(piece))
+            .unwrap_or_else(|fault| panic!("{length} bytes: {fault:?} after {}", got.len()));
+        got
+    }
+
+    /// Reads until the peer closes, in good order or by a reset; `None` when it does not.
+    pub fn rest(&mut self, within: Duration) -> Option<Vec<u8>> {
+        self.patience(within);
+        loop {
+            match self.reader.fill() {
+                Ok(0) => return Some(self.reader.take_held()),
+                Ok(_) => {}
+                Err(error) => match Fault::from(error) {
+                    Fault::Reset => return Some(self.reader.take_held()),
+                    _ => return None,
+                },
+            }
+        }
+    }
+
+    /// Asserts that the peer closes now without another byte.
+    pub fn expect_closed(&mut self) {
+        match self.rest(PATIENCE) {
+            Some(rest) => assert!(rest.is_empty(), "stray bytes: {}", rest.escape_ascii()),
+            None => panic!("the connection stays open"),
+        }
+    }
+
+    /// Asserts that nothing comes for a while, not even a close.
+    pub fn expect_silence(&mut self, during: Duration) {
+        self.patience(during);
+        match self.reader.fill() {
+            Err(error) => match Fault::from(error) {
+                Fault::TimedOut => self.patience(PATIENCE),
+                fault => panic!("expected silence, got {fault:?}"),
+            },
+            Ok(_) => panic!("expected silence: {:?}", self.reader.held().escape_ascii()),
+        }
+    }
+
+    /// Closes the sending direction: FIN.
+    pub fn half_close(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Ends the connection with a RST.
+    pub fn reset(self) {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// The socket, for a second thread.
+    pub fn stream(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
+    }
+}

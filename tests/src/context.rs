@@ -1,0 +1,108 @@
+//! What a case is given: the program under test, and how this chapter's is started.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::process::{Finished, Options, Program};
+
+/// The processes that a case has running, so that a watchdog can end them.
+#[derive(Debug, Clone, Default)]
+pub struct Children(Arc<Mutex<Vec<i32>>>);
+
+impl Children {
+    fn change(&self, change: impl FnOnce(&mut Vec<i32>)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn add(&self, pid: i32) {
+        self.change(|pids| pids.push(pid));
+    }
+
+    pub(crate) fn remove(&self, pid: i32) {
+        self.change(|pids| pids.retain(|known| *known != pid));
+    }
+
+    /// Kills what has not been waited for.
+    pub(crate) fn kill_all(&self) {
+        self.change(|pids| {
+            for pid in pids.drain(..) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        });
+    }
+}
+
+/// The program under test and its chapter.
+#[derive(Debug)]
+pub struct Context {
+    /// The chapter's number.
+    pub chapter: u8,
+    program: PathBuf,
+    children: Children,
+}
+
+impl Context {
+    pub(crate) fn new(chapter: u8, program: PathBuf) -> Self {
+        Self { chapter, program, children: Children::default() }
+    }
+
+    pub(crate) fn children(&self) -> Children {
+        self.children.clone()
+    }
+
+    /// Starts the program on a port of the kernel's choice in front of `backends`.
+    pub fn start(&self, backends: &[SocketAddr], flags: &[&str]) -> Program {
+        let names: Vec<_> = backends.iter().map(ToString::to_string).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        self.start_named(&names, flags)
+    }
+
+    /// The same, with backends as `host:port`.
+    pub fn start_named(&self, backends: &[&str], flags: &[&str]) -> Program {
+        self.start_with(backends, flags, Options::default())
+    }
+
+    /// Starts the program without backends: it runs bundled ones.
+    pub fn start_bundled(&self, flags: &[&str]) -> Program {
+        self.start_with(&[], flags, Options::default())
+    }
+
+    /// Starts the program with its standard output treated as `options` say.
+    pub fn start_with(&self, backends: &[&str], flags: &[&str], options: Options) -> Program {
+        let args = self.command_line("0", backends, flags);
+        Program::start(&self.program, &args, options, self.children())
+    }
+
+    /// Runs the program with exactly these arguments until it ends by itself.
+    pub fn run(&self, args: &[&str]) -> Finished {
+        let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+        Program::run(&self.program, &args, self.children())
+    }
+
+    /// Runs the program as [`start_named`](Self::start_named) would, on `port`, until it ends.
+    pub fn run_named(&self, port: &str, backends: &[&str], flags: &[&str]) -> Finished {
+        let args = self.command_line(port, backends, flags);
+        Program::run(&self.program, &args, self.children())
+    }
+
+    /// Chapter 2 takes one backend as two words; from chapter 3 on each is one word.
+    fn command_line(&self, port: &str, backends: &[&str], flags: &[&str]) -> Vec<String> {
+        let mut args = vec![port.to_owned()];
+        for backend in backends {
+            match (self.chapter, backend.rsplit_once(':')) {
+                (2, Some((host, port))) => {
+                    args.push(host.trim_matches(['[', ']']).to_owned());
+                    args.push(port.to_owned());
+                }
+                _ => args.push((*backend).to_owned()),
+            }
+        }
+        assert!(self.chapter != 2 || backends.len() < 2, "chapter 2 has one backend");
+        args.extend(flags.iter().map(ToString::to_string));
+        args
+    }
+}

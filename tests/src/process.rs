@@ -1,0 +1,262 @@
+//! A program under test as a process: started on port 0, watched, signalled, and always ended.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::client::Client;
+use crate::context::Children;
+use crate::wait::{PATIENCE, eventually};
+
+/// A program that should end by itself gets this long: a name that does not resolve takes a while.
+const RUN_DEADLINE: Duration = Duration::from_secs(40);
+
+/// How the program is started.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Close our end of its standard output once it listens, as `| head -1` does.
+    pub close_stdout: bool,
+    /// The limit of open files, soft and hard; that of the test run if absent.
+    pub max_files: Option<u32>,
+}
+
+/// What a program left behind that ended by itself.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code.
+    pub code: i32,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+/// A running program. Dropped: killed and waited for.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    addr: SocketAddr,
+    stdout: Lines,
+    stderr: Lines,
+    children: Children,
+}
+
+impl Program {
+    pub(crate) fn start(program: &Path, args: &[String], options: Options, children: Children) -> Self {
+        let mut child = match options.max_files {
+            None => spawn(program, args, &children),
+            Some(limit) => {
+                // A shell sets the limit and becomes the program, so the process stays ours.
+                let exec = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+                let mut all = vec!["-c".to_owned(), exec, program.display().to_string()];
+                all.extend_from_slice(args);
+                spawn(Path::new("sh"), &all, &children)
+            }
+        };
+        let stderr = Lines::follow(child.stderr.take().expect("piped"), false);
+        let stdout = Lines::follow(child.stdout.take().expect("piped"), options.close_stdout);
+        let addr = stdout.wait(PATIENCE, |lines| {
+            lines.iter().find_map(|line| line.strip_prefix("listening on ")?.trim().parse().ok())
+        });
+        let Some(addr) = addr else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!(
+                "{} {args:?} did not print `listening on ADDR`; stdout: {:?}; stderr: {:?}",
+                program.display(),
+                stdout.text(),
+                stderr.text()
+            );
+        };
+        Self { child, addr, stdout, stderr, children }
+    }
+
+    pub(crate) fn run(program: &Path, args: &[String], children: Children) -> Finished {
+        let mut child = spawn(program, args, &children);
+        let stderr = Lines::follow(child.stderr.take().expect("piped"), false);
+        let stdout = Lines::follow(child.stdout.take().expect("piped"), false);
+        let addr = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut program = Self { child, addr, stdout, stderr, children };
+        let status = program.wait(RUN_DEADLINE).unwrap_or_else(|| panic!("{args:?} did not end"));
+        program.stdout.wait_closed();
+        program.stderr.wait_closed();
+        Finished {
+            code: status.code().unwrap_or_else(|| panic!("{args:?} ended by {:?}", status.signal())),
+            stdout: program.stdout.text(),
+            stderr: program.stderr.text(),
+        }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// A new connection to it.
+    pub fn client(&self) -> Client {
+        Client::connect(self.addr)
+    }
+
+    /// Everything printed to standard output so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// Everything printed to standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Waits until standard output contains `text`, and returns all of it.
+    pub fn wait_stdout(&self, text: &str) -> String {
+        let found = self.stdout.wait(PATIENCE, |lines| {
+            let all = lines.join("\n");
+            all.contains(text).then_some(all)
+        });
+        found.unwrap_or_else(|| panic!("{text:?} is not on stdout: {:?}", self.stdout()))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("the program still exists");
+    }
+
+    /// Waits for its end; `None` when it still runs after `within`.
+    pub fn wait(&mut self, within: Duration) -> Option<ExitStatus> {
+        eventually(within, || self.child.try_wait().expect("our own child"))
+    }
+
+    /// Waits for its end and returns the exit code.
+    pub fn exit_code(&mut self, within: Duration) -> i32 {
+        let status = self.wait(within).unwrap_or_else(|| panic!("still running after {within:?}"));
+        status.code().unwrap_or_else(|| panic!("ended by signal {:?}", status.signal()))
+    }
+
+    /// Panics if the program has ended.
+    pub fn assert_running(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("our own child") {
+            panic!("the program ended: {status}; stderr: {}", self.stderr());
+        }
+    }
+
+    /// Resident memory now, in KiB.
+    pub fn rss_kib(&self) -> u64 {
+        self.status_kib("VmRSS:")
+    }
+
+    /// The most resident memory so far, in KiB.
+    pub fn peak_rss_kib(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    /// Open file descriptors.
+    pub fn fds(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+
+    fn status_kib(&self, key: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+            .unwrap_or_else(|| panic!("no {key} in /proc/PID/status: has the program ended?"))
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.children.remove(self.pid().as_raw());
+        if thread::panicking() {
+            let text = self.stderr();
+            let tail: Vec<_> = text.lines().rev().take(20).collect();
+            for line in tail.iter().rev() {
+                eprintln!("  program: {line}");
+            }
+        }
+    }
+}
+
+fn spawn(program: &Path, args: &[impl AsRef<OsStr>], children: &Children) -> Child {
+    let child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    children.add(i32::try_from(child.id()).expect("a pid"));
+    child
+}
+
+/// The lines of a pipe, followed by a thread.
+#[derive(Debug)]
+struct Lines(Arc<(Mutex<Followed>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Followed {
+    lines: Vec<String>,
+    closed: bool,
+}
+
+impl Lines {
+    fn follow(pipe: impl Read + Send + 'static, close_when_listening: bool) -> Self {
+        let shared = Arc::new((Mutex::new(Followed::default()), Condvar::new()));
+        let writer = Arc::clone(&shared);
+        thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while matches!(pipe.read_until(b'\n', &mut line), Ok(1..)) {
+                let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                let last = close_when_listening && text.starts_with("listening on ");
+                line.clear();
+                writer.0.lock().unwrap().lines.push(text);
+                writer.1.notify_all();
+                if last {
+                    break;
+                }
+            }
+            drop(pipe);
+            writer.0.lock().unwrap().closed = true;
+            writer.1.notify_all();
+        });
+        Self(shared)
+    }
+
+    /// Waits until `found` answers; gives up when the pipe closes or `within` has passed.
+    fn wait<T>(&self, within: Duration, found: impl Fn(&[String]) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + within;
+        let (lock, changed) = &*self.0;
+        let mut followed = lock.lock().unwrap();
+        loop {
+            let answer = found(&followed.lines);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if answer.is_some() || followed.closed || left.is_zero() {
+                return answer;
+            }
+            followed = changed.wait_timeout(followed, left).unwrap().0;
+        }
+    }
+
+    fn wait_closed(&self) {
+        self.wait(PATIENCE, |_| None::<()>);
+    }
+
+    fn text(&self) -> String {
+        self.0.0.lock().unwrap().lines.join("\n")
+    }
+}

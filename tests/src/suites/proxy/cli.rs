@@ -1,0 +1,187 @@
+//! The program as a program: its command line, exit codes, output, and the backends it brings along.
+
+use std::net::TcpListener;
+
+use nix::sys::signal::Signal;
+
+use crate::Context;
+use crate::backend::Backend;
+use crate::process::{Finished, Options};
+use crate::runner::cases;
+use crate::wait::PATIENCE;
+
+cases! { "proxy";
+    Fast help_names_every_flag_and_version_a_number,
+    Fast a_refused_command_line_is_one_line_and_64,
+    Fast a_port_in_use_is_one_line_and_1,
+    Fast a_name_that_does_not_resolve_is_one_line_and_1,
+    Fast without_backends_it_brings_its_own,
+    Fast a_second_program_brings_its_own_on_other_ports,
+    Fast a_closed_standard_output_does_not_kill_it,
+    Fast sigint_and_sigterm_print_the_table_and_exit_0,
+    Fast requests_are_logged_only_when_asked_for,
+    Fast it_listens_where_it_is_told,
+}
+
+const FLAGS: &[&str] = &[
+    "--bind",
+    "--max-clients",
+    "--connect-timeout",
+    "--head-timeout",
+    "--first-byte-timeout",
+    "--body-timeout",
+    "--idle-timeout",
+    "--stream-timeout",
+    "--tunnel-timeout",
+    "--drain-timeout",
+    "--trusted-proxy",
+    "--log-requests",
+    "--version",
+    "--help",
+];
+
+fn assert_refused(finished: &Finished, code: i32, what: &str) {
+    assert_eq!(finished.code, code, "{what}: {finished:?}");
+    let lines: Vec<_> = finished.stderr.lines().collect();
+    assert_eq!(lines.len(), 1, "{what}: one line on stderr: {finished:?}");
+    assert!(!lines[0].trim().is_empty() && !lines[0].contains("panicked"), "{what}: {finished:?}");
+    assert!(!finished.stdout.contains("listening"), "{what}: {finished:?}");
+}
+
+fn help_names_every_flag_and_version_a_number(ctx: &Context) {
+    let help = ctx.run(&["--help"]);
+    assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{help:?}");
+    for flag in FLAGS {
+        assert!(help.stdout.contains(flag), "--help says nothing of {flag}:\n{}", help.stdout);
+    }
+    let version = ctx.run(&["--version"]);
+    assert_eq!((version.code, version.stderr.as_str()), (0, ""), "{version:?}");
+    assert!(version.stdout.contains(|c: char| c.is_ascii_digit()), "{version:?}");
+}
+
+fn a_refused_command_line_is_one_line_and_64(ctx: &Context) {
+    let lines: &[&[&str]] = &[
+        &["70000"],
+        &["-1"],
+        &["http"],
+        &["0", "--no-such-flag"],
+        &["0", "--head-timeout"],
+        &["0", "--head-timeout", "soon"],
+        &["0", "--head-timeout", "3 parsecs"],
+        &["0", "--head-timeout", "-3s"],
+        &["0", "--max-clients", "many"],
+        &["0", "--bind", "nowhere"],
+        &["0", "--trusted-proxy", "10.0.0.0/33"],
+        &["0", "--trusted-proxy", "ten"],
+    ];
+    for line in lines {
+        assert_refused(&ctx.run(line), 64, &format!("{line:?}"));
+    }
+    assert_refused(&ctx.run_named("0", &["127.0.0.1:70000"], &[]), 64, "backend port 70000");
+}
+
+fn a_port_in_use_is_one_line_and_1(ctx: &Context) {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    assert_refused(&ctx.run_named(&port, &["127.0.0.1:9"], &[]), 1, "port in use");
+    // The same by another program of ours: no silent share through SO_REUSEPORT.
+    let program = ctx.start_named(&["127.0.0.1:9"], &[]);
+    let port = program.addr().port().to_string();
+    assert_refused(&ctx.run_named(&port, &["127.0.0.1:9"], &[]), 1, "our own port in use");
+}
+
+fn a_name_that_does_not_resolve_is_one_line_and_1(ctx: &Context) {
+    let finished = ctx.run_named("0", &["no-such-host.invalid:80"], &[]);
+    assert_refused(&finished, 1, "an unknown name");
+    assert!(finished.stderr.contains("no-such-host.invalid"), "{finished:?}");
+}
+
+fn without_backends_it_brings_its_own(ctx: &Context) {
+    let program = ctx.start_bundled(&[]);
+    program.wait_stdout("curl");
+    let mut client = program.client();
+    for _ in 0..4 {
+        let response = client.get("/");
+        assert_eq!(response.status(), 200);
+        for key in ["server_id", "port", "request_number", "timestamp", "message"] {
+            assert!(response.text().contains(key), "{}", response.text());
+        }
+        assert!(response.fields().has("x-server-id"));
+    }
+    assert_eq!(client.get("/health").status(), 200);
+    assert_eq!(client.get("/status/418").status(), 418);
+    let response = client.get("/chunked/70000");
+    assert_eq!((response.status(), response.body.len()), (200, 70_000));
+    assert!(client.get("/headers").text().to_lowercase().contains("x-forwarded-for"));
+}
+
+fn a_second_program_brings_its_own_on_other_ports(ctx: &Context) {
+    let programs = [ctx.start_bundled(&[]), ctx.start_bundled(&[])];
+    for program in &programs {
+        let response = program.client().get("/");
+        assert_eq!(response.status(), 200, "{}", program.stdout());
+    }
+}
+
+fn a_closed_standard_output_does_not_kill_it(ctx: &Context) {
+    let backend = Backend::ok("ok");
+    let name = backend.addr().to_string();
+    let options = Options { close_stdout: true, ..Options::default() };
+    let mut program = ctx.start_with(&[&name], &["--log-requests"], options);
+    assert_eq!(program.client().get("/").status(), 200);
+    program.signal(Signal::SIGUSR1);
+    assert_eq!(program.client().get("/").status(), 200);
+    program.assert_running();
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.exit_code(PATIENCE), 0);
+}
+
+fn sigint_and_sigterm_print_the_table_and_exit_0(ctx: &Context) {
+    let backend = Backend::ok("ok");
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut program = ctx.start(&[backend.addr()], &[]);
+        assert_eq!(program.client().get("/").status(), 200);
+        let before = program.stdout().len();
+        program.signal(signal);
+        assert_eq!(program.exit_code(PATIENCE), 0, "{signal}");
+        crate::wait::until("the table is printed", || program.stdout().len() > before + 10);
+    }
+}
+
+fn requests_are_logged_only_when_asked_for(ctx: &Context) {
+    let backend = Backend::ok("ok");
+    for (flags, logged) in [(&[][..], false), (&["--log-requests"][..], true)] {
+        let program = ctx.start(&[backend.addr()], flags);
+        let before = program.stderr().len();
+        let mut client = program.client();
+        for _ in 0..3 {
+            assert_eq!(client.get("/").status(), 200);
+        }
+        if logged {
+            crate::wait::until("a line for each request", || {
+                program.stderr()[before..].lines().filter(|line| line.contains("200")).count() == 3
+            });
+        } else {
+            assert_eq!(program.stderr().len(), before, "{}", program.stderr());
+        }
+    }
+}
+
+fn it_listens_where_it_is_told(ctx: &Context) {
+    let backend = Backend::ok("ok");
+    let program = ctx.start(&[backend.addr()], &[]);
+    assert!(program.addr().ip().is_loopback(), "{}", program.addr());
+    if TcpListener::bind(("::1", 0)).is_err() {
+        println!("skipped: no IPv6 on this machine");
+        return;
+    }
+    let v6 = Backend::start_on("[::1]:0".parse().unwrap(), |conn| {
+        if conn.request().is_ok() {
+            conn.write(crate::backend::ok_response("six"));
+        }
+    });
+    let program = ctx.start(&[v6.addr()], &["--bind", "::1"]);
+    assert!(program.addr().is_ipv6(), "{}", program.addr());
+    assert_eq!(program.client().get("/").text(), "six");
+    assert_eq!(v6.last_request().0.fields.get("x-forwarded-for"), Some("::1"));
+}

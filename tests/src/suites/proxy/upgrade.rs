@@ -1,0 +1,173 @@
+//! WebSocket and nothing else: a tunnel begins with the 101 and loses no byte on either side.
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::Context;
+use crate::backend::{Backend, Conn, ok_response};
+use crate::runner::cases;
+use crate::seed::Seed;
+use crate::wait::{PATIENCE, ms};
+
+cases! { "proxy";
+    Fast websocket_messages_are_echoed_by_a_real_backend,
+    Fast a_tunnel_begins_with_the_101_and_keeps_early_bytes,
+    Fast a_tunnel_carries_a_megabyte_both_ways_at_once,
+    Fast a_half_closed_tunnel_still_answers,
+    Fast a_tunnel_half_closed_by_the_backend_still_listens,
+    Fast a_refused_upgrade_is_an_ordinary_response,
+    Fast other_upgrades_are_stripped,
+}
+
+const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// Accepts the upgrade, sends `early` in the same segment, and echoes until the end.
+fn echo(conn: &mut Conn, early: &str) {
+    let Ok(head) = conn.head() else { return };
+    assert_eq!(head.fields.list("upgrade"), ["websocket"]);
+    assert_eq!(head.fields.list("connection"), ["upgrade"]);
+    conn.write(format!("{SWITCH}{early}"));
+    loop {
+        let arrived = conn.reader().take_held();
+        conn.write(arrived);
+        if !matches!(conn.reader().fill(), Ok(1..)) {
+            return;
+        }
+    }
+}
+
+fn websocket_messages_are_echoed_by_a_real_backend(ctx: &Context) {
+    let program = ctx.start_bundled(&[]);
+    let addr = program.addr();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let talk = async {
+        let stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+        let url = format!("ws://{addr}/ws");
+        let (mut socket, response) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+        assert_eq!(response.status(), 101);
+        for size in [0, 1, 125, 126, 65_535, 65_536, 300_000] {
+            let sent = Message::binary(Seed::new(size as u64).bytes(size));
+            socket.send(sent.clone()).await.unwrap();
+            let got = socket.next().await.expect("an echo").unwrap();
+            assert!(got == sent, "{size} bytes come back changed");
+        }
+        socket.send(Message::text("grüße")).await.unwrap();
+        assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("grüße"));
+        socket.close(None).await.unwrap();
+        while let Some(Ok(_)) = socket.next().await {}
+    };
+    runtime.block_on(async { timeout(3 * PATIENCE, talk).await.expect("the echo hangs") });
+}
+
+fn a_tunnel_begins_with_the_101_and_keeps_early_bytes(ctx: &Context) {
+    let backend = Backend::start(|conn| echo(conn, "EARLY"));
+    let program = ctx.start(&[backend.addr()], &[]);
+    for upgrade in [UPGRADE.to_owned(), UPGRADE.replace("websocket", "WebSocket")] {
+        let mut client = program.client();
+        client.send(format!("{upgrade}\0\r\n\r\nearly"));
+        let (_, head, _) = client.response_head("GET").unwrap();
+        assert_eq!(head.status, 101);
+        assert_eq!(head.fields.list("upgrade"), ["websocket"]);
+        assert_eq!(head.fields.list("connection"), ["upgrade"]);
+        let accept = head.fields.get("sec-websocket-accept");
+        assert_eq!(accept, Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        assert_eq!(client.read_exact(15), b"EARLY\0\r\n\r\nearly");
+        client.send(b"GET / HTTP/1.1\r\n\r\n\xff\0");
+        assert_eq!(client.read_exact(20), b"GET / HTTP/1.1\r\n\r\n\xff\0");
+    }
+}
+
+fn a_tunnel_carries_a_megabyte_both_ways_at_once(ctx: &Context) {
+    let backend = Backend::start(|conn| echo(conn, ""));
+    let program = ctx.start(&[backend.addr()], &[]);
+    let mut client = program.client();
+    client.send(UPGRADE);
+    assert_eq!(client.response_head("GET").unwrap().1.status, 101);
+    let sent = Seed::new(5).bytes(1 << 20);
+    let (mut writer, bytes) = (client.stream(), sent.clone());
+    let writing = std::thread::spawn(move || std::io::Write::write_all(&mut writer, &bytes));
+    let got = client.read_exact(sent.len());
+    assert!(got == sent, "the echo differs");
+    writing.join().unwrap().unwrap();
+}
+
+fn a_half_closed_tunnel_still_answers(ctx: &Context) {
+    let backend = Backend::start(|conn| {
+        if conn.head().is_ok() {
+            conn.write(SWITCH);
+            conn.until_ended();
+            conn.write("the last word");
+        }
+    });
+    let program = ctx.start(&[backend.addr()], &[]);
+    let mut client = program.client();
+    client.send(UPGRADE);
+    assert_eq!(client.response_head("GET").unwrap().1.status, 101);
+    client.send("over");
+    client.half_close();
+    assert_eq!(client.rest(PATIENCE).as_deref(), Some(&b"the last word"[..]));
+    assert!(backend.seen()[0].bytes.ends_with(b"over"));
+}
+
+fn a_tunnel_half_closed_by_the_backend_still_listens(ctx: &Context) {
+    let backend = Backend::start(|conn| {
+        if conn.head().is_ok() {
+            conn.write(format!("{SWITCH}bye"));
+            conn.half_close();
+            conn.until_ended();
+        }
+    });
+    let program = ctx.start(&[backend.addr()], &[]);
+    let mut client = program.client();
+    client.send(UPGRADE);
+    assert_eq!(client.response_head("GET").unwrap().1.status, 101);
+    assert_eq!(client.rest(PATIENCE).as_deref(), Some(&b"bye"[..]));
+    client.send("heard after the FIN");
+    backend.wait_for("bytes after its FIN", |seen| seen[0].bytes.ends_with(b"heard after the FIN"));
+    client.half_close();
+    backend.wait_for("the end", |seen| seen[0].ended);
+}
+
+fn a_refused_upgrade_is_an_ordinary_response(ctx: &Context) {
+    let backend = Backend::start(|conn| {
+        if let Ok(request) = conn.request() {
+            conn.write(ok_response(&request.head.target));
+        }
+    });
+    let program = ctx.start(&[backend.addr()], &[]);
+    let mut client = program.client();
+    client.send(format!("{UPGRADE}GET /second HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let response = client.response("GET");
+    assert_eq!((response.status(), response.text().as_str()), (200, "/ws"));
+    // What followed was a pipelined request after all.
+    assert_eq!(client.response("GET").text(), "/second");
+    client.expect_silence(ms(30));
+}
+
+fn other_upgrades_are_stripped(ctx: &Context) {
+    let backend = Backend::ok("plain");
+    let program = ctx.start(&[backend.addr()], &[]);
+    let ws = "Upgrade: websocket\r\nConnection: upgrade\r\n";
+    let requests = [
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: TLS/1.0\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n".to_owned(),
+        format!("POST / HTTP/1.1\r\nHost: a\r\n{ws}\r\n"),
+        format!("GET / HTTP/1.0\r\nHost: a\r\n{ws}\r\n"),
+    ];
+    for request in requests {
+        let mut client = program.client();
+        client.send(&request);
+        assert_eq!(client.response("GET").text(), "plain", "{request}");
+        let (head, _) = backend.last_request();
+        assert!(!head.fields.has("upgrade"), "{request}: {:?}", head.fields);
+        assert!(!head.fields.has("http2-settings"), "{request}: {:?}", head.fields);
+        assert_eq!(head.fields.list("connection"), ["close"], "{request}");
+    }
+}

@@ -1,0 +1,116 @@
+//! The tables of malformed requests and how a row is tried.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::Context;
+use crate::backend::Backend;
+use crate::client::Client;
+use crate::process::Program;
+use crate::seed::Seed;
+use crate::suites::own_answer;
+use crate::wait::{ms, pause};
+
+/// How long a refusal may take. Shorter than usual, because a broken row waits it out.
+const REFUSAL: Duration = Duration::from_secs(5);
+
+/// So many broken rows are enough to report.
+const ENOUGH: usize = 8;
+
+/// What would be executed if the balancer lost count of the row before it.
+const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// A request that must be refused.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    name: Cow<'static, str>,
+    raw: Cow<'static, [u8]>,
+    status: u16,
+    or: u16,
+}
+
+/// A row of a constant table.
+pub(crate) const fn row(name: &'static str, raw: &'static [u8], status: u16) -> Row {
+    Row { name: Cow::Borrowed(name), raw: Cow::Borrowed(raw), status, or: status }
+}
+
+impl Row {
+    /// A row made at run time.
+    pub(crate) fn made(name: impl Into<String>, raw: impl Into<Vec<u8>>, status: u16) -> Self {
+        let (name, raw) = (Cow::Owned(name.into()), Cow::Owned(raw.into()));
+        Self { name, raw, status, or: status }
+    }
+
+    /// Another status that is as right.
+    pub(crate) const fn or(mut self, status: u16) -> Self {
+        self.or = status;
+        self
+    }
+}
+
+/// Tries every row; panics with all that are not refused as they should be.
+pub(crate) fn assert_refused(ctx: &Context, rows: &[Row]) {
+    let backend = Backend::ok("from the backend");
+    let mut program = ctx.start(&[backend.addr()], &[]);
+    let mut seed = Seed::new(rows.len() as u64);
+    let mut broken = Vec::new();
+    for row in rows {
+        if let Err(what) = try_row(&program, &backend, row, &mut seed) {
+            broken.push(format!("{}: {what}", row.name));
+        }
+        if broken.len() == ENOUGH {
+            break;
+        }
+    }
+    // A byte that went on late would have arrived by now.
+    pause(ms(50));
+    if backend.total_bytes() > 0 && broken.is_empty() {
+        broken.push(format!("the backend got bytes: {:?}", backend.seen()));
+    }
+    program.assert_running();
+    assert!(broken.is_empty(), "{} rows:\n{}", broken.len(), broken.join("\n"));
+    assert_eq!(program.client().get("/after").status(), 200, "it serves no more");
+    assert_eq!(backend.last_request().0.target, "/after");
+}
+
+fn try_row(program: &Program, backend: &Backend, row: &Row, seed: &mut Seed) -> Result<(), String> {
+    let raw = &row.raw[..];
+    let before = backend.total_bytes();
+    let at = 1 + seed.below(raw.len().max(2) - 1);
+    let (first, second) = raw.split_at(at.min(raw.len()));
+    let with_tail = [raw, SMUGGLED].concat();
+    let passes: [(String, Vec<&[u8]>); 3] = [
+        ("whole".into(), vec![raw]),
+        (format!("split at {at}"), vec![first, second]),
+        ("with a request behind it".into(), vec![&with_tail]),
+    ];
+    for (how, pieces) in passes {
+        refused(program, row, pieces).map_err(|what| format!("{how}: {what}"))?;
+        if backend.total_bytes() != before {
+            return Err(format!("{how}: the backend got {:?}", backend.seen().last()));
+        }
+    }
+    Ok(())
+}
+
+fn refused(program: &Program, row: &Row, pieces: Vec<&[u8]>) -> Result<(), String> {
+    let mut client = Client::connect(program.addr());
+    client.patience(REFUSAL);
+    client.send_pieces(pieces, ms(4));
+    let response = client.try_response("GET").map_err(|fault| format!("{fault:?}"))?;
+    if response.status() != row.status && response.status() != row.or {
+        return Err(format!("{} and not {}", response.status(), row.status));
+    }
+    own_answer::check(&response)?;
+    if !response.head.says_close() {
+        return Err(format!("a refusal without Connection: close: {:?}", response.head));
+    }
+    if response.status() == 405 && !response.fields().has("allow") {
+        return Err("405 without Allow".into());
+    }
+    match client.rest(REFUSAL) {
+        Some(rest) if rest.is_empty() => Ok(()),
+        Some(rest) => Err(format!("bytes after the refusal: {}", rest.escape_ascii())),
+        None => Err("the connection stays open".into()),
+    }
+}
