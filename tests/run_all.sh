@@ -78,7 +78,13 @@ if [ -z "$chapter" ]; then
             --color never -E 'not binary(=ladder)'
         count_nextest "$log/tests"
     else
-        step "unit tests" "$log/tests" cargo test --workspace --no-fail-fast --lib --bins
+        # `cargo test` cannot be told which target to leave out, so all the others are named.
+        others=()
+        for file in */tests/*.rs */tests/*/main.rs; do
+            name="${file#*/tests/}" name="${name%/main.rs}" name="${name%.rs}"
+            [ "$name" = ladder ] || others+=(--test "$name")
+        done
+        step "tests" "$log/tests" cargo test --workspace --no-fail-fast --lib --bins "${others[@]}"
         count_libtest "$log/tests"
     fi
     step "documentation tests" "$log/doc" cargo test --workspace --no-fail-fast --doc

@@ -338,6 +338,20 @@ mod tests {
     }
 
     #[test]
+    fn an_absolute_form_goes_on_as_its_origin_form() {
+        for (request, line) in [
+            ("GET http://a/x?y", "GET /x?y "),
+            ("GET http://a", "GET / "),
+            ("GET http://a?y", "GET /?y "),
+            ("OPTIONS http://a", "OPTIONS * "),
+            ("OPTIONS *", "OPTIONS * "),
+        ] {
+            let got = forward("1.1.1.1", &format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+            assert!(got.starts_with(line), "{request}: {got}");
+        }
+    }
+
+    #[test]
     fn loops_old_versions_and_upgrades() {
         assert_eq!(
             forward("1.1.1.1", "GET / HTTP/1.1\r\nHost: a\r\nVia: 1.0 x, 1.1 LB (c)\r\n\r\n"),
