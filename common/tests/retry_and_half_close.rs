@@ -2,7 +2,7 @@
 
 mod support;
 
-use common::http::{Kind, Phase, ProxyError, Pumped, Relay, Side, pump};
+use common::http::{AfterClient, Kind, Phase, ProxyError, Pumped, Relay, Side, pump};
 use support::{
     drive::{SCRATCH, begin, begun, turn},
     wire::{Ended, Memory},
@@ -77,4 +77,28 @@ fn upload_that_went_on_after_the_first_buffer_is_neither_kept_nor_sent_again() {
     backend.inbox_end = Some(Ended::Reset);
     let error = turn(&mut relay, &mut client, &mut backend).unwrap_err();
     assert!(!relay.may_retry(&error), "the body was kept, however long it is");
+}
+
+#[test]
+fn client_that_stops_its_upload_at_an_early_answer_still_gets_all_of_it() {
+    let mut relay = begun(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n", false);
+    relay.attempt(false);
+    let (mut client, mut backend) =
+        (Memory::willing(b""), Memory::willing(b"HTTP/1.1 413 Too Large\r\nContent-Length: 6\r\n\r\n"));
+    turn(&mut relay, &mut client, &mut backend).unwrap().expect("the answer's body is still to come");
+    client.inbox_end = Some(Ended::Fin);
+    turn(&mut relay, &mut client, &mut backend).unwrap().expect("the answer's body is still to come");
+    backend.inbox.extend(b"answer");
+    assert_eq!(turn(&mut relay, &mut client, &mut backend).unwrap(), None);
+    assert!(client.sent.ends_with(b"\r\n\r\nanswer"));
+    let (exchange, client, _) = relay.end();
+    assert!(exchange.failure.is_none() && client == AfterClient::Linger);
+}
+
+#[test]
+fn what_one_client_sent_ahead_never_reaches_the_next_client_of_the_same_relay() {
+    let mut relay = begun(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false);
+    relay.keep_surplus(b"GET /secret HTTP/1.1\r\n");
+    begin(&mut relay, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", false).unwrap();
+    assert!(relay.take_surplus().is_empty());
 }

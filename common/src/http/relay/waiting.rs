@@ -1,0 +1,183 @@
+//! What the exchange waits for, and what it owes: the questions that [`pump`](crate::http::pump()) asks.
+
+use std::io;
+
+use super::{HalfClose, Relay, Request, Response};
+use crate::http::{
+    body::{BodyReader, BodyWriter},
+    error::{Kind, Phase, ProxyError, Side},
+    exchange::Failure,
+    lane::Lane,
+    wants::{Deadline, Interest, Wants},
+};
+
+impl Relay {
+    /// How many bytes have moved, in all directions, since the relay was made. A deadline starts again
+    /// when this has grown.
+    pub fn progress(&self) -> u64 {
+        self.progress
+    }
+
+    /// How far the exchange is.
+    pub fn phase(&self) -> Phase {
+        match (self.response, self.request) {
+            (Response::Tunnel, _) => Phase::Tunnel,
+            (Response::Body(..) | Response::Whole | Response::Broken, _) => Phase::Response,
+            (Response::Head, Request::Body(..)) => Phase::Request,
+            (Response::Head, _) if !self.to_backend.is_empty() => Phase::Request,
+            (Response::Head, _) => Phase::FirstByte,
+        }
+    }
+
+    /// Which sides to read and to write, and which deadline runs.
+    ///
+    /// A side is read only while the other is owed nothing: that is all the back-pressure there is, and
+    /// it bounds a lane to one read buffer.
+    pub fn wants(&self) -> Wants {
+        let tunnel = matches!(self.response, Response::Tunnel);
+        let running = matches!(self.response, Response::Head | Response::Body(..) | Response::Tunnel);
+        let uploading = running && self.upstream.upload_failed.is_none();
+        let more_from_client =
+            if tunnel { !self.asked.end.seen } else { matches!(self.request, Request::Body(..)) && uploading };
+        Wants {
+            client: Interest {
+                read: more_from_client && self.to_backend.is_empty(),
+                write: !self.to_client.is_empty(),
+            },
+            backend: Interest {
+                read: running && !self.upstream.end.seen && self.to_client.is_empty(),
+                write: uploading && !self.to_backend.is_empty(),
+            },
+            deadline: self.deadline(),
+        }
+    }
+
+    fn deadline(&self) -> Deadline {
+        match self.response {
+            Response::Tunnel => Deadline::Tunnel,
+            _ if !self.to_client.is_empty() => Deadline::Client,
+            Response::Body(..) => Deadline::Stream,
+            Response::Head if self.upstream.upload_failed.is_some() => Deadline::FirstByte,
+            Response::Head if !self.to_backend.is_empty() => Deadline::Backend,
+            Response::Head if matches!(self.request, Request::Body(..)) && !self.asked.awaits_continue => {
+                Deadline::Client
+            }
+            Response::Head => Deadline::FirstByte,
+            Response::Whole | Response::Broken => Deadline::Client,
+        }
+    }
+
+    /// The error for a deadline that has passed.
+    pub fn timed_out(&self) -> ProxyError {
+        let side = match self.deadline() {
+            Deadline::Client => Side::Client,
+            Deadline::Backend | Deadline::FirstByte | Deadline::Stream | Deadline::Tunnel => Side::Backend,
+        };
+        ProxyError::new(Kind::Timeout, side, self.phase())
+    }
+
+    /// Bytes owed to a side.
+    pub(in crate::http) fn owed(&self, to: Side) -> &[u8] {
+        if to == Side::Client { self.to_client.owed() } else { self.to_backend.owed() }
+    }
+
+    /// A side took `n` of the bytes it was owed.
+    pub(in crate::http) fn sent(&mut self, to: Side, n: usize) {
+        self.progress += n as u64;
+        if to == Side::Client {
+            self.to_client.sent(n);
+        } else {
+            self.upstream.sent |= n > 0;
+            self.to_backend.sent(n);
+        }
+    }
+
+    /// A side took nothing and will take nothing. The client is gone then; but a backend that stopped
+    /// reading may have answered, and its answer is still to be read.
+    pub(in crate::http) fn write_failed(&mut self, to: Side, error: io::Error) -> Result<(), ProxyError> {
+        if to == Side::Client {
+            return Err(self.client_error(Kind::Reset).with_source(error));
+        }
+        self.upstream.upload_failed = Some(error);
+        if matches!(self.response, Response::Tunnel) {
+            self.give_up_upstream();
+        }
+        Ok(())
+    }
+
+    /// The backend's end of a tunnel takes no more. What it has said is still delivered; then it is over.
+    pub(super) fn give_up_upstream(&mut self) {
+        self.outcome.failure = Some(Failure { kind: Kind::Reset, side: Side::Backend, phase: Phase::Tunnel });
+        self.to_backend.reset(false);
+        self.asked.end = HalfClose { seen: true, passed_on: true };
+    }
+
+    /// The side that is to be told now that the other will send no more (tunnels only).
+    pub(in crate::http) fn pass_on_end(&mut self) -> Option<Side> {
+        if !matches!(self.response, Response::Tunnel) {
+            return None;
+        }
+        let due = |end: &mut HalfClose, lane: &Lane| {
+            let now = end.seen && !end.passed_on && lane.is_empty();
+            end.passed_on |= now;
+            now
+        };
+        if due(&mut self.asked.end, &self.to_backend) {
+            Some(Side::Backend)
+        } else if due(&mut self.upstream.end, &self.to_client) {
+            Some(Side::Client)
+        } else {
+            None
+        }
+    }
+
+    /// Nothing is left to do but [`end`](Self::end).
+    pub(in crate::http) fn is_done(&self) -> bool {
+        match self.response {
+            Response::Whole | Response::Broken => self.to_client.is_empty(),
+            Response::Tunnel => self.asked.end.passed_on && self.upstream.end.passed_on,
+            Response::Head | Response::Body(..) => false,
+        }
+    }
+
+    /// A body that could be moved past the machine now: whose, and how much (`None`: until the end).
+    pub(in crate::http) fn bulk(&self) -> Option<(Side, Option<u64>)> {
+        let at_least = self.bulk_from?;
+        let wants = self.wants();
+        let (side, reader) = match (&self.response, &self.request) {
+            (Response::Body(reader, BodyWriter::Plain), _) if wants.backend.read => (Side::Backend, reader),
+            (Response::Head, Request::Body(reader, BodyWriter::Plain)) if wants.client.read && self.upstream.sent => {
+                (Side::Client, reader)
+            }
+            _ => return None,
+        };
+        match reader {
+            BodyReader::Length(left) if *left >= at_least => Some((side, Some(*left))),
+            BodyReader::UntilClose => Some((side, None)),
+            _ => None,
+        }
+    }
+
+    /// `splice` moved `bytes` of a body past the machine, after [`Pumped::Bulk`](crate::http::Pumped::Bulk) offered them.
+    pub fn moved(&mut self, from: Side, bytes: u64) {
+        self.progress += bytes;
+        if from == Side::Client {
+            self.outcome.bytes_from_client += bytes;
+            self.to_backend.drain_from_now_on(); // what went past it cannot be replayed
+            if let Request::Body(BodyReader::Length(left), _) = &mut self.request {
+                *left = left.saturating_sub(bytes);
+                if *left == 0 {
+                    self.request = Request::Whole;
+                }
+            }
+        } else {
+            self.outcome.bytes_from_backend += bytes;
+            if let Response::Body(BodyReader::Length(left), _) = &mut self.response {
+                *left = left.saturating_sub(bytes);
+                if *left == 0 {
+                    self.response = Response::Whole;
+                }
+            }
+        }
+    }
+}
