@@ -26,7 +26,13 @@ pub mod waiter;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
-use common::{cli::Timeouts, http::Forwarding, identity::Identity, net::Listeners, shutdown::Shutdown};
+use common::{
+    cli::Timeouts,
+    http::{Forwarding, Role},
+    identity::Identity,
+    net::Listeners,
+    shutdown::Shutdown,
+};
 
 use crate::totals::{BackendTotals, Row, Totals};
 
@@ -63,6 +69,7 @@ impl Proxy {
     pub fn new(config: Config) -> Arc<Self> {
         let identity = Identity::new();
         let forwarding = Forwarding {
+            role: Role::Reverse,
             via: identity.pseudonym("reverse_proxy"),
             scheme: "http",
             trusted: config.trusted.clone(),

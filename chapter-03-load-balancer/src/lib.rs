@@ -25,7 +25,7 @@ use std::{
 use common::{
     addr::Endpoint,
     cli::Timeouts,
-    http::{BackendId, Forwarding},
+    http::{BackendId, Forwarding, Role},
     identity::Identity,
     net::Listeners,
     shutdown::Shutdown,
@@ -89,6 +89,7 @@ impl Balancer {
         let names = Names::watch(&backends, config.resolve_interval, resolver)?;
         let identity = Identity::new();
         let forwarding = Forwarding {
+            role: Role::Reverse,
             via: identity.pseudonym("load_balancer"),
             scheme: "http",
             trusted: config.trusted.clone(),

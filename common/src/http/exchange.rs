@@ -20,6 +20,7 @@ pub enum Method {
     Options,
     Patch,
     Trace,
+    Connect,
     Other,
 }
 
@@ -35,13 +36,14 @@ impl Method {
             b"OPTIONS" => Self::Options,
             b"PATCH" => Self::Patch,
             b"TRACE" => Self::Trace,
+            b"CONNECT" => Self::Connect,
             _ => Self::Other,
         }
     }
 
     /// Whether sending the request twice is the same as sending it once (RFC 9110 §9.2.2).
     pub fn is_idempotent(self) -> bool {
-        !matches!(self, Self::Post | Self::Patch | Self::Other)
+        !matches!(self, Self::Post | Self::Patch | Self::Connect | Self::Other)
     }
 
     /// The name for a log line.
@@ -55,6 +57,7 @@ impl Method {
             Self::Options => "OPTIONS",
             Self::Patch => "PATCH",
             Self::Trace => "TRACE",
+            Self::Connect => "CONNECT",
             Self::Other => "OTHER",
         }
     }

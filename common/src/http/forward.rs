@@ -13,6 +13,7 @@ use super::{
     head::{HeadView, Version},
     name::{Known, elements},
     refusal::Refusal,
+    target::Role,
 };
 
 /// About what we add to a head: a hint, so that writing it moves the buffer once at most.
@@ -21,6 +22,9 @@ const ADDED_BYTES: usize = 384;
 /// How requests are forwarded: one per process, shared.
 #[derive(Debug, Clone)]
 pub struct Forwarding {
+    /// A forward proxy keeps to itself who its clients are: it adds `Via` alone, and leaves fields that
+    /// speak of a client as they came.
+    pub role: Role,
     /// Our pseudonym in `Via`. Unique per process: two balancers in a row are no loop.
     pub via: String,
     /// The scheme clients used: `http`, or `https` behind TLS termination.
@@ -94,8 +98,8 @@ pub(super) fn write_request(
     let websocket = wants_websocket(head);
     out.reserve(head.size() + ADDED_BYTES);
     write_request_line(head, out);
-    if head.values(Known::Host).next().is_none() {
-        // RFC 9110 §7.1: without Host the target is where the client connected to.
+    if head.host_is_replaced() || head.values(Known::Host).next().is_none() {
+        // RFC 9110 §7.1: with neither authority nor Host, the target is where the client connected to.
         match head.authority() {
             Some(authority) => put_field(out, b"Host", authority),
             None => put_display(out, "Host", client.local),
@@ -103,7 +107,10 @@ pub(super) fn write_request(
     }
     for field in head.end_to_end() {
         let goes_on = match field.known {
-            Known::TransferEncoding | Known::ForwardedFor | Known::RealIp => false,
+            Known::TransferEncoding => false,
+            Known::Host => !head.host_is_replaced(),
+            _ if forwarding.role == Role::Forward => true,
+            Known::ForwardedFor | Known::RealIp => false,
             Known::Expect => head.version() == Version::Http11,
             Known::ForwardedProto | Known::ForwardedHost | Known::RequestId | Known::Forwarded => client.trusted,
             _ => true,
@@ -115,7 +122,11 @@ pub(super) fn write_request(
     if head.facts().framing == Framing::Chunked {
         put_field(out, b"Transfer-Encoding", b"chunked");
     }
-    let named = write_forwarded(head, forwarding, client, request_id, out);
+    let named = match forwarding.role {
+        Role::Reverse => write_forwarded(head, forwarding, client, request_id, out),
+        Role::Forward => client.peer,
+    };
+    write_via(head, forwarding, out);
     if websocket {
         out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
     } else if !forwarding.pooled {
@@ -144,7 +155,15 @@ fn write_request_line(head: HeadView<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
-/// Writes X-Forwarded-*, X-Real-IP, Via and X-Request-ID. A stranger's own word was left out before;
+fn write_via(head: HeadView<'_>, forwarding: &Forwarding, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Via: 1.");
+    out.push(if head.version() == Version::Http10 { b'0' } else { b'1' });
+    out.push(b' ');
+    out.extend_from_slice(forwarding.via.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes X-Forwarded-*, X-Real-IP and X-Request-ID. A stranger's own word was left out before;
 /// a trusted proxy's is kept, and the client is the first from the right whom nobody trusts.
 fn write_forwarded(
     head: HeadView<'_>,
@@ -176,11 +195,6 @@ fn write_forwarded(
     } else {
         put_display(out, "X-Real-IP", named);
     }
-    out.extend_from_slice(b"Via: 1.");
-    out.push(if head.version() == Version::Http10 { b'0' } else { b'1' });
-    out.push(b' ');
-    out.extend_from_slice(forwarding.via.as_bytes());
-    out.extend_from_slice(b"\r\n");
     if !has(Known::RequestId) {
         put_request_id(out, request_id);
     }
@@ -288,13 +302,23 @@ mod tests {
     use crate::http::Head;
 
     fn forwarding() -> Forwarding {
-        Forwarding { via: "lb".into(), scheme: "http", trusted: vec!["10.0.0.0/8".parse().unwrap()], pooled: false }
+        Forwarding {
+            role: Role::Reverse,
+            via: "lb".into(),
+            scheme: "http",
+            trusted: vec!["10.0.0.0/8".parse().unwrap()],
+            pooled: false,
+        }
     }
 
     fn forward(peer: &str, request: &str) -> Result<String, Refusal> {
-        let mut head = Head::new();
+        forward_as(Role::Reverse, peer, request)
+    }
+
+    fn forward_as(role: Role, peer: &str, request: &str) -> Result<String, Refusal> {
+        let mut head = Head::for_role(role);
         head.read_request(request.as_bytes(), &mut 0)?.expect("the head is whole");
-        let forwarding = forwarding();
+        let forwarding = Forwarding { role, ..forwarding() };
         let client = ClientAddress::new(peer.parse().unwrap(), "192.0.2.9:8080".parse().unwrap(), &forwarding);
         let mut out = Vec::new();
         write_request(head.view(request.as_bytes()), &forwarding, &client, 0xabc, &mut out)?;
@@ -311,8 +335,8 @@ mod tests {
         assert_eq!(
             got.unwrap(),
             "GET /x?y HTTP/1.1\r\nHost: A\r\nB: 1\r\nb: 2\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n\
-             X-Forwarded-Host: A\r\nX-Real-IP: 192.0.2.1\r\nVia: 1.1 lb\r\n\
-             X-Request-ID: 00000000000000000000000000000abc\r\nConnection: close\r\n\r\n"
+             X-Forwarded-Host: A\r\nX-Real-IP: 192.0.2.1\r\n\
+             X-Request-ID: 00000000000000000000000000000abc\r\nVia: 1.1 lb\r\nConnection: close\r\n\r\n"
         );
     }
 
@@ -335,6 +359,20 @@ mod tests {
             assert!(got.contains(line), "{line} in {got}");
         }
         assert!(!got.contains("X-Forwarded-Proto: http\r\n"));
+    }
+
+    #[test]
+    fn a_forward_proxy_replaces_host_and_tells_nothing_of_its_client() {
+        let got = forward_as(
+            Role::Forward,
+            "192.0.2.1",
+            "GET http://b:81/x HTTP/1.1\r\nHost: a\r\nProxy-Authorization: Basic c2VjcmV0\r\nProxy-Connection: keep-alive\r\n\
+             Authorization: theirs\r\n\r\n",
+        );
+        assert_eq!(
+            got.unwrap(),
+            "GET /x HTTP/1.1\r\nHost: b:81\r\nAuthorization: theirs\r\nVia: 1.1 lb\r\nConnection: close\r\n\r\n"
+        );
     }
 
     #[test]

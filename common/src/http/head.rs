@@ -12,7 +12,7 @@ use super::{
     facts::{Facts, Framing},
     name::{self, Known},
     refusal::Refusal,
-    target::{self, Form},
+    target::{self, Form, Role},
 };
 
 /// Largest head in bytes, start line and empty line included. HAProxy has 16 KiB, nginx 4 × 8 KiB.
@@ -77,6 +77,7 @@ pub enum Version {
 /// A parsed head: offsets into the buffer that it was read from.
 #[derive(Debug)]
 pub struct Head {
+    role: Role,
     method: Span,
     target: Span,
     authority: Span,
@@ -97,6 +98,7 @@ impl Head {
     /// A head with room for [`MAX_FIELDS`] fields (1.2 KiB), so that reading one never allocates.
     pub fn new() -> Self {
         Self {
+            role: Role::Reverse,
             method: Span::default(),
             target: Span::default(),
             authority: Span::default(),
@@ -106,6 +108,11 @@ impl Head {
             fields: Vec::with_capacity(MAX_FIELDS),
             facts: Facts::default(),
         }
+    }
+
+    /// As [`new`](Self::new), for a proxy of either role.
+    pub fn for_role(role: Role) -> Self {
+        Self { role, ..Self::new() }
     }
 
     /// Looks for a whole request head at the start of `bytes`: `Ok(Some(length))` when it is there,
@@ -156,11 +163,14 @@ impl Head {
         self.method = Span::of(method.as_bytes(), bytes);
         self.version = version(minor);
         self.take_fields(request.headers, bytes);
-        self.take_target(target::parse(method.as_bytes(), target.as_bytes())?, Span::of(target.as_bytes(), bytes));
+        self.take_target(
+            target::parse(self.role, method.as_bytes(), target.as_bytes())?,
+            Span::of(target.as_bytes(), bytes),
+        );
         self.collect(bytes)?;
         self.check_host(bytes)?;
-        let has_body = !matches!(self.facts.framing, Framing::None | Framing::Length(0));
-        if has_body && self.facts.asks_for_websocket(self.version) {
+        let changes_protocol = self.facts.asks_for_websocket(self.version) || method == "CONNECT";
+        if changes_protocol && !matches!(self.facts.framing, Framing::None | Framing::Length(0)) {
             return Err(Refusal::UpgradeWithBody);
         }
         Ok(())
@@ -200,6 +210,7 @@ impl Head {
         (self.authority, self.target) = match form {
             Form::Origin | Form::Asterisk => (Span::default(), whole),
             Form::Absolute { authority, path } => (Span::new(at(authority), at(path)), Span::new(at(path), end)),
+            Form::Authority => (whole, Span::default()),
         };
     }
 
@@ -239,7 +250,8 @@ impl Head {
             return Err(Refusal::HostInvalid);
         }
         let authority = self.authority.get(bytes);
-        if !authority.is_empty() && !authority.eq_ignore_ascii_case(host) {
+        let both_count = self.role == Role::Reverse && !authority.is_empty();
+        if both_count && !authority.eq_ignore_ascii_case(host) {
             return Err(Refusal::HostMismatch);
         }
         Ok(())
@@ -273,11 +285,17 @@ impl<'a> HeadView<'a> {
         self.head.target.get(self.bytes)
     }
 
-    /// Who is asked: `Host`, or the authority of an absolute-form (HTTP/1.0 may have neither).
+    /// Who is asked: `Host` and the authority of the target name the same, or the proxy's role decides
+    /// which counts. HTTP/1.0 may have neither.
     pub fn authority(&self) -> Option<&'a [u8]> {
-        let host = self.head.of(Known::Host).next().map(|field| field.value.get(self.bytes));
-        let authority = self.head.authority.get(self.bytes);
-        host.or((!authority.is_empty()).then_some(authority))
+        let host = self.values(Known::Host).next();
+        let target = Some(self.head.authority.get(self.bytes)).filter(|authority| !authority.is_empty());
+        if self.host_is_replaced() { target.or(host) } else { host.or(target) }
+    }
+
+    /// Whether the authority of the target counts, and `Host` does not.
+    pub(super) fn host_is_replaced(&self) -> bool {
+        self.head.role == Role::Forward
     }
 
     /// The version of the message.

@@ -35,4 +35,5 @@ pub use head::{Head, HeadView, MAX_FIELDS, MAX_HEAD_BYTES, Version};
 pub use pump::{NoWire, Pumped, Wire, pump};
 pub use refusal::Refusal;
 pub use relay::{Input, Relay};
+pub use target::Role;
 pub use wants::{Deadline, Interest, Wants};

@@ -72,8 +72,8 @@ pub enum Refusal {
     /// CONNECT to a reverse proxy.
     #[error("CONNECT is not offered here")]
     ConnectMethod,
-    /// An upgrade request with a body: where the new protocol begins would be a guess.
-    #[error("Upgrade with a body")]
+    /// An upgrade request or a CONNECT with a body: where the new protocol begins would be a guess.
+    #[error("Upgrade or CONNECT with a body")]
     UpgradeWithBody,
     /// Our own pseudonym in `Via`: the request came round in a circle (RFC 9110 §7.6.3).
     #[error("forwarding loop")]

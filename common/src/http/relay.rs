@@ -205,6 +205,23 @@ impl Relay {
         Ok(())
     }
 
+    /// Takes up a CONNECT. Next is a connection to the authority that it named, and then
+    /// [`open_tunnel`](Self::open_tunnel), or [`fail`](Self::fail).
+    pub fn begin_tunnel(&mut self, client: &ClientAddress) {
+        self.reset();
+        self.asked = Asked { method: Some(Method::Connect), client: Some(client.peer()), ..Asked::default() };
+        self.outcome.close_client = true;
+    }
+
+    /// The connection that a CONNECT asked for stands: tells the client, and from here on bytes are bytes
+    /// (RFC 9110 §9.3.6). What it sent ahead goes first.
+    pub fn open_tunnel(&mut self) {
+        self.attempts = 1;
+        self.outcome.status = 200;
+        self.to_client.tail().extend_from_slice(b"HTTP/1.1 200 Connection established\r\n\r\n");
+        self.enter_tunnel();
+    }
+
     /// Forgets the last exchange, and with it all that belonged to its client.
     fn reset(&mut self) {
         self.to_backend.reset(true);

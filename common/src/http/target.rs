@@ -5,6 +5,18 @@
 
 use super::refusal::Refusal;
 
+/// Which kind of proxy reads a request: it decides which forms of a target make sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// In front of servers, for whose origin clients take it: origin-form, or absolute-form that names the
+    /// same authority as Host; no CONNECT.
+    #[default]
+    Reverse,
+    /// In front of clients, who know it: absolute-form, whose authority then counts and not Host
+    /// (RFC 9112 §3.2.2), and CONNECT.
+    Forward,
+}
+
 /// What the request asks for, as offsets into the target's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -14,21 +26,32 @@ pub(super) enum Form {
     Absolute { authority: usize, path: usize },
     /// `*`, with OPTIONS only.
     Asterisk,
+    /// `host:port`, with CONNECT only.
+    Authority,
 }
 
-/// Finds the form of `target` and refuses what has none.
-pub(super) fn parse(method: &[u8], target: &[u8]) -> Result<Form, Refusal> {
-    if method == b"CONNECT" {
+/// Finds the form of `target` and refuses what has none that makes sense to `role`.
+pub(super) fn parse(role: Role, method: &[u8], target: &[u8]) -> Result<Form, Refusal> {
+    let connect = method == b"CONNECT";
+    if connect && role == Role::Reverse {
         return Err(Refusal::ConnectMethod);
     }
     if !target.iter().copied().all(is_target_byte) {
         return Err(Refusal::Target);
     }
     match target {
-        [b'/', ..] => Ok(Form::Origin),
-        b"*" if method == b"OPTIONS" => Ok(Form::Asterisk),
+        _ if connect && has_port(target) && is_authority(target) => Ok(Form::Authority),
+        _ if connect => Err(Refusal::Target),
+        [b'/', ..] if role == Role::Reverse => Ok(Form::Origin),
+        b"*" if method == b"OPTIONS" && role == Role::Reverse => Ok(Form::Asterisk),
         _ => absolute(target),
     }
+}
+
+/// CONNECT has no default port (RFC 9110 §9.3.6).
+fn has_port(authority: &[u8]) -> bool {
+    let port = authority.rsplit(|byte| *byte == b':').next().unwrap_or(b"");
+    port.len() < authority.len() && !port.is_empty() && port.iter().all(u8::is_ascii_digit)
 }
 
 fn absolute(target: &[u8]) -> Result<Form, Refusal> {
@@ -115,10 +138,27 @@ mod tests {
             ("GET", "http://u@a/", Err(Refusal::Target)),
             ("CONNECT", "a:80", Err(Refusal::ConnectMethod)),
         ] {
-            assert_eq!(parse(method.as_bytes(), target.as_bytes()), expected, "{method} {target}");
+            assert_eq!(parse(Role::Reverse, method.as_bytes(), target.as_bytes()), expected, "{method} {target}");
         }
         for byte in [b'"', b'<', b'>', b'\\', b'^', b'#', 0x00, 0x1f, 0x7f, 0x80, 0xff] {
-            assert_eq!(parse(b"GET", &[b'/', byte]), Err(Refusal::Target), "{byte:#x}");
+            assert_eq!(parse(Role::Reverse, b"GET", &[b'/', byte]), Err(Refusal::Target), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn a_forward_proxy_wants_to_be_told_where_to() {
+        for (method, target, expected) in [
+            ("CONNECT", "a:443", Ok(Form::Authority)),
+            ("CONNECT", "[::1]:443", Ok(Form::Authority)),
+            ("CONNECT", "a", Err(Refusal::Target)),
+            ("CONNECT", "a:", Err(Refusal::Target)),
+            ("CONNECT", "[::1]", Err(Refusal::Target)),
+            ("CONNECT", "http://a:443/", Err(Refusal::Target)),
+            ("GET", "http://a/", Ok(Form::Absolute { authority: 7, path: 8 })),
+            ("GET", "/", Err(Refusal::Target)),
+            ("OPTIONS", "*", Err(Refusal::Target)),
+        ] {
+            assert_eq!(parse(Role::Forward, method.as_bytes(), target.as_bytes()), expected, "{method} {target}");
         }
     }
 

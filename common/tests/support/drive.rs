@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use common::http::{
-    AfterBackend, AfterClient, ClientAddress, Exchange, Forwarding, Head, ProxyError, Pumped, Relay, Wants, Wire, pump,
+    AfterBackend, AfterClient, ClientAddress, Exchange, Forwarding, Head, ProxyError, Pumped, Relay, Role, Wants, Wire,
+    pump,
 };
 
 /// The size that engines use.
@@ -11,7 +12,7 @@ pub(crate) const SCRATCH: usize = 64 * 1024;
 pub(crate) const REQUEST_ID: u128 = 0x1234_5678_9abc_def0;
 
 pub(crate) fn forwarding(pooled: bool) -> Forwarding {
-    Forwarding { via: "the-lb".into(), scheme: "http", trusted: Vec::new(), pooled }
+    Forwarding { role: Role::Reverse, via: "the-lb".into(), scheme: "http", trusted: Vec::new(), pooled }
 }
 
 pub(crate) fn client_address(forwarding: &Forwarding) -> ClientAddress {

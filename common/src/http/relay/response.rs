@@ -125,7 +125,7 @@ impl Relay {
         }
     }
 
-    /// 101: from here on bytes are bytes (RFC 9110 §7.8). Only here: not when it was asked for.
+    /// 101: the protocol changes (RFC 9110 §7.8). Only here: not when it was asked for.
     fn switch(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         let head = self.head.view(bytes);
         if !self.asked.websocket || !head.facts().asks_for_websocket(head.version()) {
@@ -133,15 +133,20 @@ impl Relay {
         }
         forward::write_response(head, Framing::None, Ending::Upgrade, self.to_client.tail());
         self.outcome.status = 101;
-        self.outcome.close_client = true;
-        self.upstream.close = true;
-        self.response = Response::Tunnel;
-        // What the client sent ahead was held back as the next request. It is the tunnel's.
-        self.to_backend.tail().append(&mut self.surplus);
+        self.enter_tunnel();
         if self.upstream.upload_failed.is_some() {
             self.give_up_upstream();
         }
         Ok(())
+    }
+
+    /// From here on bytes are bytes. What the client sent ahead was held back as the next request; it is
+    /// the tunnel's.
+    pub(super) fn enter_tunnel(&mut self) {
+        self.outcome.close_client = true;
+        self.upstream.close = true;
+        self.response = Response::Tunnel;
+        self.to_backend.tail().append(&mut self.surplus);
     }
 
     fn on_final_head(&mut self, bytes: &[u8], status: u16) {
