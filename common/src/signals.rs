@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 pub use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
@@ -24,8 +25,8 @@ use crate::shutdown::{Shutdown, Stage};
 /// Handles SIGINT, SIGTERM and SIGUSR1 from now on: the signals that all programs of this workspace
 /// share.
 ///
-/// They are handled from the moment this returns. `on_stats` runs on the signal thread, so it may
-/// lock and print; while it runs, other signals wait.
+/// They are handled from the moment this returns. `on_stats` runs on a thread of its own, so it may
+/// lock and print, and even wait for a reader of stdout who has gone to lunch.
 pub fn spawn(shutdown: Shutdown, on_stats: impl Fn() + Send + 'static) -> io::Result<()> {
     Handlers::new(shutdown).on(SIGUSR1, on_stats).spawn()
 }
@@ -52,9 +53,10 @@ impl Handlers {
         Self { shutdown, actions: Vec::new() }
     }
 
-    /// Also runs `action` on the signal thread whenever `signal` has arrived.
+    /// Also runs `action`, on a thread of its own, whenever `signal` has arrived: an action that waits
+    /// must not make the program deaf to SIGTERM.
     ///
-    /// Signals of one number that arrive while the thread is busy count as one, as they do in the
+    /// Signals of one number that arrive while their action is busy count as one, as they do in the
     /// kernel.
     pub fn on(mut self, signal: i32, action: impl Fn() + Send + 'static) -> Self {
         self.actions.push((signal, Box::new(action)));
@@ -67,28 +69,36 @@ impl Handlers {
         // Before the thread starts: a signal that comes right after our return must not meet the
         // default action.
         let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(numbers))?;
+        let actions: Vec<_> = self.actions.into_iter().map(own_thread).collect::<io::Result<_>>()?;
+        let shutdown = self.shutdown;
         thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
-                self.handle(signal);
+                if signal == SIGINT || signal == SIGTERM {
+                    stop(&shutdown, signal);
+                }
+                for (_, asked) in actions.iter().filter(|(number, _)| *number == signal) {
+                    // Full: the action will run once more anyway.
+                    let _ = asked.try_send(());
+                }
             }
         })?;
         Ok(())
     }
+}
 
-    fn handle(&self, signal: i32) {
-        if signal == SIGINT || signal == SIGTERM {
-            match self.shutdown.stage() {
-                Stage::Running => self.shutdown.drain(),
-                Stage::Draining => self.shutdown.now(),
-                // The program was told twice and is still here: do not make its user look up its
-                // process id.
-                Stage::Now => drop(emulate_default_handler(signal)),
-            }
-        }
-        for (_, action) in self.actions.iter().filter(|(number, _)| *number == signal) {
-            action();
-        }
+fn stop(shutdown: &Shutdown, signal: i32) {
+    match shutdown.stage() {
+        Stage::Running => shutdown.drain(),
+        Stage::Draining => shutdown.now(),
+        // The program was told twice and is still here: do not make its user look up its process id.
+        Stage::Now => drop(emulate_default_handler(signal)),
     }
+}
+
+fn own_thread((signal, action): (i32, Box<dyn Fn() + Send>)) -> io::Result<(i32, SyncSender<()>)> {
+    let (asked, asks) = sync_channel(1);
+    thread::Builder::new().name(format!("signal {signal}")).spawn(move || asks.iter().for_each(|()| action()))?;
+    Ok((signal, asked))
 }
 
 impl fmt::Debug for Handlers {
@@ -115,7 +125,12 @@ mod tests {
     fn signals_print_statistics_then_drain_then_stop() {
         let shutdown = Shutdown::new().unwrap();
         let (stats, asked) = mpsc::channel();
-        spawn(shutdown.clone(), move || stats.send(()).unwrap()).unwrap();
+        let (reader, gone_to_lunch) = mpsc::channel::<()>();
+        let print = move || {
+            stats.send(()).unwrap();
+            let _ = gone_to_lunch.recv();
+        };
+        spawn(shutdown.clone(), print).unwrap();
         raise(SIGUSR1).unwrap();
         asked.recv_timeout(LONG).unwrap();
         assert_eq!(shutdown.stage(), Stage::Running);
@@ -124,6 +139,7 @@ mod tests {
         assert_eq!(shutdown.stage(), Stage::Draining);
         raise(SIGINT).unwrap();
         assert!(shutdown.wait_timeout(Stage::Now, LONG));
+        drop(reader);
     }
 
     #[test]
