@@ -22,9 +22,8 @@ use crate::{wait::poll_timeout, waiter::now};
 
 /// Enough for the machine and its head on the stack; the default of 2 MiB is address space for nothing.
 const STACK_BYTES: usize = 256 * 1024;
-/// How long to leave the listener alone when file descriptors have run out. It stays readable, and asking
-/// again at once would be a loop that burns a core.
-const EXHAUSTED_PAUSE: u16 = 100;
+/// How long to leave the listener alone when descriptors or threads have run out.
+const PAUSE_MILLIS: u16 = 100;
 /// How long threads may take to notice that the process stops now.
 const NOW_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -48,13 +47,28 @@ where
     while wait_for_client(&listener, &slots, shutdown)? {
         accept_all(&listener, &slots, &serve, &mut connection, shutdown)?;
     }
-    accept_all(&listener, &slots, &serve, &mut connection, shutdown)?;
+    let by = now() + drain;
+    while accept_all(&listener, &slots, &serve, &mut connection, shutdown)? == Accepted::Full {
+        // Those who wait in the queue were let in by the kernel: they are served when others leave.
+        if !slots.wait_until_free(by, shutdown)? {
+            break;
+        }
+    }
     drop(listener);
-    if !slots.wait_until_empty(now() + drain, Some(shutdown))? {
+    if !slots.wait_until_empty(by, Some(shutdown))? {
         shutdown.now();
         slots.wait_until_empty(now() + NOW_PATIENCE, None)?;
     }
     Ok(())
+}
+
+/// How far the queue of waiting clients was taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accepted {
+    /// As far as it can be now.
+    All,
+    /// Until there was no slot.
+    Full,
 }
 
 /// Sleeps until a client can be accepted; `false` once the process drains.
@@ -76,7 +90,7 @@ fn accept_all<S>(
     serve: &Arc<S>,
     connection: &mut u32,
     shutdown: &Shutdown,
-) -> io::Result<()>
+) -> io::Result<Accepted>
 where
     S: Fn(TcpStream, u32) + Send + Sync + 'static,
 {
@@ -84,45 +98,53 @@ where
         match listener.accept() {
             Ok((stream, _)) => {
                 *connection = connection.wrapping_add(1);
-                spawn(stream, *connection, slot, Arc::clone(serve));
+                if let Err(error) = spawn(stream, *connection, slot, Arc::clone(serve)) {
+                    pause(&format!("no thread for a client: {error}"), shutdown);
+                    return Ok(Accepted::All);
+                }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Accepted::All),
             Err(error) if is_one_clients_fault(&error) => {}
-            Err(error) if is_exhaustion(&error) => {
-                tracing::warn!("cannot accept: {error}; raise the limit (`ulimit -n`) or lower --max-clients");
-                let mut fds = [PollFd::new(shutdown.fd(Stage::Draining), PollFlags::POLLIN)];
-                let _ = poll(&mut fds, EXHAUSTED_PAUSE);
-                return Ok(());
+            Err(error) if is_our_mistake(&error) => return Err(error),
+            Err(error) => {
+                pause(&format!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients"), shutdown);
+                return Ok(Accepted::All);
             }
-            Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(Accepted::Full)
 }
 
-fn spawn<S>(stream: TcpStream, connection: u32, slot: Slot, serve: Arc<S>)
+fn spawn<S>(stream: TcpStream, connection: u32, slot: Slot, serve: Arc<S>) -> io::Result<()>
 where
     S: Fn(TcpStream, u32) + Send + Sync + 'static,
 {
-    let spawned = thread::Builder::new().name("client".into()).stack_size(STACK_BYTES).spawn(move || {
+    let client = thread::Builder::new().name("client".into()).stack_size(STACK_BYTES);
+    client.spawn(move || {
         serve(stream, connection);
         drop(slot);
-    });
-    if let Err(error) = spawned {
-        tracing::warn!("a client was turned away: no thread for it ({error})");
-    }
+    })?;
+    Ok(())
+}
+
+/// Leaves the listener alone for a moment. It stays readable, and asking again at once would be a loop that
+/// burns a core.
+fn pause(why: &str, shutdown: &Shutdown) {
+    tracing::warn!("{why}");
+    let mut fds = [PollFd::new(shutdown.fd(Stage::Draining), PollFlags::POLLIN)];
+    let _ = poll(&mut fds, PAUSE_MILLIS);
 }
 
 /// The handshake was undone before we came to it (accept(2): to be treated like `EAGAIN`, try again).
 fn is_one_clients_fault(error: &io::Error) -> bool {
-    is_any(
-        error,
-        &[Errno::ECONNABORTED, Errno::EINTR, Errno::EPROTO, Errno::EPERM, Errno::EHOSTUNREACH, Errno::ENETUNREACH],
-    )
+    const UNDONE: [Errno; 6] =
+        [Errno::ECONNABORTED, Errno::EINTR, Errno::EPROTO, Errno::EPERM, Errno::EHOSTUNREACH, Errno::ENETUNREACH];
+    is_any(error, &UNDONE)
 }
 
-fn is_exhaustion(error: &io::Error) -> bool {
-    is_any(error, &[Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM])
+/// No later call would do better.
+fn is_our_mistake(error: &io::Error) -> bool {
+    is_any(error, &[Errno::EBADF, Errno::EINVAL, Errno::ENOTSOCK, Errno::EFAULT])
 }
 
 fn is_any(error: &io::Error, errnos: &[Errno]) -> bool {
@@ -180,9 +202,18 @@ impl Slots {
         while matches!(io::Read::read(&mut &self.freed, &mut bytes), Ok(n) if n == bytes.len()) {}
     }
 
+    /// Waits until a client leaves; `false` when `by` came first, or the stage that ends all patience.
+    fn wait_until_free(&self, by: Instant, shutdown: &Shutdown) -> io::Result<bool> {
+        self.wait_until(|taken| taken < self.limit, by, Some(shutdown))
+    }
+
     /// Waits until no client is left; `false` when `by` came first, or the stage that ends all patience.
     fn wait_until_empty(&self, by: Instant, shutdown: Option<&Shutdown>) -> io::Result<bool> {
-        while *self.lock() > 0 {
+        self.wait_until(|taken| taken == 0, by, shutdown)
+    }
+
+    fn wait_until(&self, holds: impl Fn(usize) -> bool, by: Instant, shutdown: Option<&Shutdown>) -> io::Result<bool> {
+        while !holds(*self.lock()) {
             let Some(timeout) = poll_timeout(by) else { return Ok(false) };
             let freed = PollFd::new(self.freed.as_fd(), PollFlags::POLLIN);
             let stop =
@@ -193,7 +224,7 @@ impl Slots {
             }
             self.forget_wakes();
             if shutdown.is_some_and(|shutdown| shutdown.stage() == Stage::Now) {
-                return Ok(*self.lock() == 0);
+                return Ok(holds(*self.lock()));
             }
         }
         Ok(true)

@@ -3,7 +3,7 @@
 use std::{io, net::TcpStream, time::Instant};
 
 use common::{
-    http::{ClientAddress, Forwarding, Head, Input, Kind, Phase, ProxyError, Relay, Side},
+    http::{ClientAddress, Forwarding, Head, HeadView, Input, Kind, Method, Phase, ProxyError, Relay, Side},
     identity::Identity,
 };
 
@@ -39,7 +39,7 @@ impl Client {
             socket: Socket::accepted(stream)?,
             relay: Box::default(),
             address: ClientAddress::new(peer.ip(), local, forwarding),
-            head: Head::new(),
+            head: Head::for_role(forwarding.role),
             inbox: Vec::new(),
             connection,
             requests: 0,
@@ -67,15 +67,31 @@ impl Client {
         forwarding: &Forwarding,
         identity: Identity,
     ) -> Result<bool, ProxyError> {
+        self.next_request_with(waiter, forwarding, identity, |_| {})
+    }
+
+    /// As [`next_request`](Self::next_request); `look` is shown the head while its bytes are still there.
+    ///
+    /// # Errors
+    /// What came is no request, or does not come: to be rejected.
+    pub fn next_request_with(
+        &mut self,
+        waiter: &mut Waiter<'_>,
+        forwarding: &Forwarding,
+        identity: Identity,
+        look: impl FnOnce(HeadView<'_>),
+    ) -> Result<bool, ProxyError> {
         let mut scanned = 0;
         self.started = now();
         let mut by = self.started + if self.inbox.is_empty() { waiter.idle_time() } else { waiter.timeouts().head };
         loop {
             let refused = |refusal| ProxyError::refused_request(refusal, Phase::Head);
             if let Some(length) = self.head.read_request(&self.inbox, &mut scanned).map_err(refused)? {
+                look(self.head.view(&self.inbox[..length]));
                 return self.begin(length, forwarding, identity).map(|()| true);
             }
-            let idle = self.inbox.is_empty();
+            // An empty line after a body is noise that some clients make, and no request yet.
+            let idle = matches!(self.inbox[..], [] | [b'\r'] | [b'\r', b'\n']);
             let bytes = match waiter.read(&mut self.socket, by, idle) {
                 Ok([]) | Err(_) if idle => return Ok(false),
                 Ok([]) => return Err(ProxyError::new(Kind::Closed, Side::Client, Phase::Head)),
@@ -94,8 +110,12 @@ impl Client {
         self.requests = self.requests.wrapping_add(1);
         let id = identity.request_id(self.connection, self.requests);
         let head = self.head.view(&self.inbox[..length]);
-        let begun = self.relay.begin(head, forwarding, &self.address, id);
-        begun.map_err(|refusal| ProxyError::refused_request(refusal, Phase::Head))?;
+        if head.method() == Method::Connect {
+            self.relay.begin_tunnel(&self.address); // only a forward proxy's `Head` lets one through
+        } else {
+            let begun = self.relay.begin(head, forwarding, &self.address, id);
+            begun.map_err(|refusal| ProxyError::refused_request(refusal, Phase::Head))?;
+        }
         let rest = &self.inbox[length..];
         let used = if rest.is_empty() { 0 } else { self.relay.from_client(Input::Bytes(rest))? };
         self.relay.keep_surplus(&rest[used..]);

@@ -12,7 +12,7 @@ use std::{
 
 use common::{
     http::{Kind, Phase, ProxyError, Side},
-    net::connect_nonblocking,
+    net::{connect_nonblocking, refuse_self_connect},
     shutdown::{Shutdown, Stage},
 };
 use nix::{
@@ -57,6 +57,7 @@ fn connect_one(address: SocketAddr, deadline: Instant, shutdown: &Shutdown) -> i
     if !connected {
         finish(&stream, deadline, shutdown)?;
     }
+    refuse_self_connect(&stream, address)?;
     Ok(stream)
 }
 
@@ -76,9 +77,10 @@ fn finish(stream: &TcpStream, deadline: Instant, shutdown: &Shutdown) -> io::Res
     }
 }
 
+/// Out of descriptors or memory no other address would do better. An address that this host cannot use
+/// (EADDRNOTAVAIL: no IPv6 here; EPERM: a firewall) is a failed connect like any other.
 fn failure(error: io::Error) -> ProxyError {
-    const OURS: [Errno; 6] =
-        [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM, Errno::EADDRNOTAVAIL, Errno::EPERM];
+    const OURS: [Errno; 4] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
     let ours = error.raw_os_error().is_some_and(|code| OURS.iter().any(|errno| *errno as i32 == code));
     let (kind, side) = match error.kind() {
         io::ErrorKind::TimedOut => (Kind::Timeout, Side::Backend),
@@ -87,4 +89,25 @@ fn failure(error: io::Error) -> ProxyError {
         _ => (Kind::Connect, Side::Backend),
     };
     ProxyError::new(kind, side, Phase::Connect).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_exhaustion_spares_the_backend() {
+        for (errno, kind, side) in [
+            (Errno::ECONNREFUSED, Kind::Connect, Side::Backend),
+            (Errno::EADDRNOTAVAIL, Kind::Connect, Side::Backend),
+            (Errno::EPERM, Kind::Connect, Side::Backend),
+            (Errno::ENETUNREACH, Kind::Connect, Side::Backend),
+            (Errno::ETIMEDOUT, Kind::Timeout, Side::Backend),
+            (Errno::EMFILE, Kind::Exhausted, Side::Internal),
+            (Errno::ENOBUFS, Kind::Exhausted, Side::Internal),
+        ] {
+            let error = failure(errno.into());
+            assert_eq!((error.kind, error.side), (kind, side), "{errno}");
+        }
+    }
 }

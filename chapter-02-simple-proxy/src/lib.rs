@@ -1,4 +1,5 @@
-//! Chapter 2: a reverse proxy for one backend, a thread per client.
+#![doc = include_str!("../README.md")]
+//! # The modules
 //!
 //! | module | the idea |
 //! |---|---|
@@ -10,6 +11,7 @@
 //! | [`mod@connect`] | a connection before a deadline |
 //! | [`accept`] | a thread per client, and a limit to them |
 //! | [`totals`] | what is counted |
+//! | [`forward`] | part two: the forward proxy, on the same thread |
 //!
 //! Chapters 3 and 4 import all of it and write their own `serve`. How HTTP messages are framed and passed
 //! on is in [`common::http`], for all engines.
@@ -17,6 +19,7 @@
 pub mod accept;
 pub mod client;
 pub mod connect;
+pub mod forward;
 pub mod log;
 mod serve;
 pub mod socket;
@@ -27,11 +30,11 @@ pub mod waiter;
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 use common::{
-    cli::Timeouts,
     http::{Forwarding, Role},
     identity::Identity,
     net::Listeners,
     shutdown::Shutdown,
+    timeouts::Timeouts,
 };
 
 use crate::totals::{BackendTotals, Row, Totals};

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, process::ExitCode};
 
 use backends::Bundle;
 use clap::Parser;
-use common::{cli, cli::ServeArgs, logging, net, net::Listeners, outln, shutdown::Shutdown, signals};
+use common::{cli, cli::ServeArgs, logging, net, net::Listeners, out, outln, shutdown::Shutdown, signals};
 use simple_proxy::{Config, Proxy};
 
 /// A reverse proxy for one HTTP backend. Without a backend it starts one of its own.
@@ -31,12 +31,12 @@ fn main() -> ExitCode {
 }
 
 fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
-    net::raise_file_limit()?;
+    let files = net::raise_file_limit()?;
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(args.serve.address(args.port), NonZeroUsize::MIN)?;
     let bundle = if args.host.is_none() { Some(backends::start_bundled(1, 9001)?) } else { None };
     let address = listeners.address();
-    let proxy = Proxy::new(config(args, bundle.as_ref())?);
+    let proxy = Proxy::new(config(args, files, bundle.as_ref())?);
     let shown = proxy.clone();
     signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
     outln!("listening on {address}");
@@ -44,11 +44,11 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         outln!("{}", bundle.invitation(address));
     }
     simple_proxy::run(&proxy, listeners, &shutdown)?;
-    outln!("{}", proxy.statistics());
+    out::last_line(proxy.statistics());
     Ok(())
 }
 
-fn config(args: Args, bundle: Option<&Bundle>) -> Result<Config, Box<dyn std::error::Error>> {
+fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Result<Config, Box<dyn std::error::Error>> {
     let addresses = match (bundle, &args.host, args.backend_port) {
         (None, Some(host), Some(port)) => net::resolve(host, port)?,
         (bundle, ..) => bundle.map(Bundle::addrs).unwrap_or_default(),
@@ -60,7 +60,7 @@ fn config(args: Args, bundle: Option<&Bundle>) -> Result<Config, Box<dyn std::er
     Ok(Config {
         backend,
         addresses,
-        max_clients: args.serve.max_clients.get(),
+        max_clients: net::clients_within(files, args.serve.max_clients.get()),
         timeouts: args.serve.timeouts,
         trusted: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,

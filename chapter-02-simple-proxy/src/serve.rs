@@ -38,12 +38,13 @@ pub(crate) fn serve(proxy: &Proxy, stream: TcpStream, connection: u32, shutdown:
     waiter.part(client.socket, after);
 }
 
+// ANCHOR: one_request
 fn one_request(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>) -> AfterClient {
     admit(client, waiter);
     choose(proxy);
-    let _counted = proxy.backend_totals.request();
     let mut connected = None;
     let outcome = connect(proxy, waiter).and_then(|mut backend| {
+        let _counted = proxy.backend_totals.request();
         connected = Some(client.started().elapsed());
         exchange(client, waiter, &mut backend)
     });
@@ -53,6 +54,7 @@ fn one_request(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>) -> A
     }
     record(proxy, client, waiter, connected)
 }
+// ANCHOR_END: one_request
 
 /// Waits for a request.
 fn next_head(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>) -> Result<bool, ProxyError> {
@@ -84,7 +86,7 @@ fn exchange(client: &mut Client, waiter: &mut Waiter<'_>, backend: &mut Socket) 
 fn record(proxy: &Proxy, client: &mut Client, waiter: &Waiter<'_>, connected: Option<Duration>) -> AfterClient {
     let (mut exchange, after, _close) = client.relay.end();
     exchange.times.connected = connected;
-    exchange.times.first_byte = waiter.first_byte().map(|at| at - client.started());
+    exchange.times.first_byte = connected.and(waiter.first_byte()).map(|at| at - client.started());
     exchange.times.total = client.started().elapsed();
     proxy.backend_totals.record(&exchange);
     book(proxy, client, &exchange);

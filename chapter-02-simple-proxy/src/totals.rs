@@ -17,7 +17,8 @@ pub struct Totals {
     failed: AtomicU64,
 }
 
-/// Counters of one backend.
+/// Counters of one backend: `total` requests were sent to it; it `failed` that often, connects that came to
+/// nothing included.
 #[derive(Debug, Default)]
 pub struct BackendTotals {
     active: AtomicU64,

@@ -49,6 +49,7 @@ pub fn wait(
         let stage = shutdown.fd(next);
         // Who has hung up for good and is wanted for nothing would end every sleep at once.
         let nobody = || PollFd::new(stage, PollFlags::empty());
+        // ANCHOR: poll
         let client_matters = !(client.hung_up && client_wants.is_none());
         let mut fds = [
             PollFd::new(stage, PollFlags::POLLIN),
@@ -60,6 +61,7 @@ pub fn wait(
             Err(error) => return Err(error.into()),
             Ok(_) => {}
         }
+        // ANCHOR_END: poll
         let events = fds.map(|fd| fd.revents().unwrap_or(PollFlags::POLLERR));
         if !events[0].is_empty() {
             return Ok(Woken::Stage);

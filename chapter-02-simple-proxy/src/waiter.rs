@@ -6,12 +6,12 @@
 use std::time::{Duration, Instant};
 
 use common::{
-    cli::Timeouts,
     http::{
-        AfterClient, Deadline, Input, Interest, Kind, NoWire, Phase, ProxyError, Pumped, Relay, Side, Wants, Wire, pump,
+        AfterClient, Input, Interest, Kind, NoWire, Patience, Phase, ProxyError, Pumped, Relay, Side, Wants, Wire, pump,
     },
     net::set_reset_on_close,
     shutdown::{Shutdown, Stage},
+    timeouts::Timeouts,
 };
 
 use crate::{
@@ -76,7 +76,7 @@ impl<'a> Waiter<'a> {
                 Ok(Woken::Ready) => {}
                 Ok(Woken::Expired) => return Err(error(Kind::Timeout)),
                 Ok(Woken::Stage) => {
-                    self.notice_stage()?;
+                    self.notice_stage(Phase::Head)?;
                     if idle {
                         by = by.min(now() + self.idle_time());
                     }
@@ -124,14 +124,15 @@ impl<'a> Waiter<'a> {
                 Some(backend) => pump(relay, client, *backend, &mut self.scratch),
                 None => pump(relay, client, &mut NoWire, &mut self.scratch),
             }?;
-            if self.first_byte.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
+            let asked = backend.is_some();
+            if asked && self.first_byte.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
                 self.first_byte = Some(now());
             }
             match pumped {
                 Pumped::Done => return Ok(()),
                 Pumped::Yield => {}
                 Pumped::Wait(wants) => {
-                    let by = patience.until(relay, wants.deadline, self.timeouts);
+                    let by = patience.until(relay, self.timeouts, now());
                     self.sleep(relay, client, backend.as_deref_mut(), wants, by)?;
                 }
                 Pumped::Bulk { .. } => unreachable!("bulk was not offered"),
@@ -152,7 +153,7 @@ impl<'a> Waiter<'a> {
             Ok(Woken::Expired) => Err(relay.timed_out()),
             Ok(Woken::Stage) => {
                 relay.close_after();
-                self.notice_stage()
+                self.notice_stage(relay.phase())
             }
             // Nothing would be read from it, so the machine is told.
             Ok(Woken::Ready) if client.failed && wants.client.is_none() => relay.from_client(Input::Reset).map(drop),
@@ -162,10 +163,10 @@ impl<'a> Waiter<'a> {
     }
 
     /// Takes note of a new stage. The last one ends whatever runs.
-    fn notice_stage(&mut self) -> Result<(), ProxyError> {
+    fn notice_stage(&mut self, phase: Phase) -> Result<(), ProxyError> {
         self.known = self.shutdown.stage();
         match self.known {
-            Stage::Now => Err(ProxyError::new(Kind::Unavailable, Side::Internal, Phase::Head)),
+            Stage::Now => Err(ProxyError::new(Kind::Unavailable, Side::Internal, phase)),
             _ => Ok(()),
         }
     }
@@ -179,6 +180,7 @@ impl<'a> Waiter<'a> {
         }
     }
 
+    // ANCHOR: linger
     /// FIN, then a short while of reading and throwing away. To close with bytes unread would send a reset,
     /// which can overtake the answer on its way to the client (RFC 9112 §9.6).
     fn linger(&mut self, client: &mut Socket) {
@@ -194,35 +196,13 @@ impl<'a> Waiter<'a> {
                 Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
                 Err(_) => match wait((client, READ), None, self.shutdown, self.known, by) {
                     Ok(Woken::Ready) => {}
-                    Ok(Woken::Stage) if self.notice_stage().is_ok() => {}
+                    Ok(Woken::Stage) if self.notice_stage(Phase::Response).is_ok() => {}
                     Ok(Woken::Stage | Woken::Expired) | Err(_) => return,
                 },
             }
         }
     }
-}
-
-/// The deadline of an exchange: armed anew when something moved, or when something else is waited for.
-#[derive(Debug)]
-struct Patience {
-    armed: Option<(Deadline, u64, Instant)>,
-}
-
-impl Patience {
-    fn new() -> Self {
-        Self { armed: None }
-    }
-
-    fn until(&mut self, relay: &Relay, deadline: Deadline, timeouts: &Timeouts) -> Instant {
-        match self.armed {
-            Some((kind, progress, by)) if kind == deadline && progress == relay.progress() => by,
-            _ => {
-                let by = now() + timeouts.of(deadline);
-                self.armed = Some((deadline, relay.progress(), by));
-                by
-            }
-        }
-    }
+    // ANCHOR_END: linger
 }
 
 #[expect(clippy::disallowed_methods, reason = "the engine's clock")]

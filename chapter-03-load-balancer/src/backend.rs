@@ -35,7 +35,7 @@ impl Backend {
         Self {
             id,
             endpoint,
-            addresses: ArcSwap::from_pointee(addresses),
+            addresses: ArcSwap::from_pointee(sorted(addresses)),
             rotation: AtomicUsize::new(0),
             down_until: AtomicU64::new(0),
             epoch,
@@ -62,12 +62,14 @@ impl Backend {
 
     /// Takes a new answer to the name. An empty one is no answer: the last good set stays.
     pub fn resolved(&self, addresses: Vec<SocketAddr>) {
+        let addresses = sorted(addresses);
         if !addresses.is_empty() && **self.addresses.load() != addresses {
             tracing::info!("{} is now {addresses:?}", self.endpoint);
             self.addresses.store(Arc::new(addresses));
         }
     }
 
+    // ANCHOR: marks
     /// Leaves it out until `now + time`: it would not be connected to. Gives whether that is news.
     pub fn mark_down(&self, now: Instant, time: Duration) -> bool {
         let until = self.millis(now + time).max(1);
@@ -85,10 +87,17 @@ impl Backend {
     pub fn is_down(&self, now: Instant) -> bool {
         self.down_until.load(Relaxed) > self.millis(now)
     }
+    // ANCHOR_END: marks
 
     fn millis(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// A rotated answer is the same answer.
+fn sorted(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    addresses.sort_unstable();
+    addresses
 }
 
 #[cfg(test)]

@@ -23,11 +23,13 @@ impl Cluster {
         &self.backends
     }
 
-    /// Whose turn it is, among those that are up at `now` and not in `tried`.
+    /// Whose turn it is, among those that are up at `now` and not in `tried`. An only backend is never left
+    /// out: there is nobody to ask in its place.
     pub fn choose(&self, now: Instant, tried: &[Arc<Backend>]) -> Option<&Arc<Backend>> {
         let usable = |slot: usize| {
             let backend = &self.backends[slot];
-            !backend.is_down(now) && tried.iter().all(|tried| tried.id() != backend.id())
+            let is_up = self.backends.len() == 1 || !backend.is_down(now);
+            is_up && tried.iter().all(|tried| tried.id() != backend.id())
         };
         self.turns.pick(self.backends.len(), usable).map(|slot| &self.backends[slot])
     }

@@ -1,4 +1,5 @@
-//! Chapter 3: a load balancer, with one turn for each request.
+#![doc = include_str!("../README.md")]
+//! # The modules
 //!
 //! | module | the idea |
 //! |---|---|
@@ -24,11 +25,11 @@ use std::{
 
 use common::{
     addr::Endpoint,
-    cli::Timeouts,
     http::{BackendId, Forwarding, Role},
     identity::Identity,
     net::Listeners,
     shutdown::Shutdown,
+    timeouts::Timeouts,
 };
 use simple_proxy::{
     accept,
@@ -81,7 +82,8 @@ impl Balancer {
     pub fn new(config: Config, resolver: impl Resolve) -> io::Result<Arc<Self>> {
         let started = now();
         let backend = |(slot, endpoint): (usize, &Endpoint)| {
-            let id = BackendId { slot: u16::try_from(slot).unwrap_or(u16::MAX), generation: 0 };
+            let slot = u16::try_from(slot).map_err(|_| io::Error::other("more than 65,536 backends"))?;
+            let id = BackendId { slot, generation: 0 };
             let addresses = resolver.resolve(&endpoint.host, endpoint.port)?;
             Ok(Arc::new(Backend::new(id, endpoint.clone(), addresses, started)))
         };

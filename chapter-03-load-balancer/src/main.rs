@@ -9,7 +9,7 @@ use common::{
     cli::{self, ServeArgs},
     logging, net,
     net::Listeners,
-    outln,
+    out, outln,
     shutdown::Shutdown,
     signals,
 };
@@ -59,12 +59,12 @@ fn refusal(backends: &[Endpoint]) -> Option<String> {
 }
 
 fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
-    net::raise_file_limit()?;
+    let files = net::raise_file_limit()?;
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(args.serve.address(args.port), NonZeroUsize::MIN)?;
     let bundle = if args.backends.is_empty() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = listeners.address();
-    let balancer = Balancer::new(config(args, bundle.as_ref()), SystemResolver)?;
+    let balancer = Balancer::new(config(args, files, bundle.as_ref()), SystemResolver)?;
     let shown = balancer.clone();
     signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
     outln!("listening on {address}");
@@ -72,11 +72,11 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         outln!("{}", bundle.invitation(address));
     }
     load_balancer::run(&balancer, listeners, &shutdown)?;
-    outln!("{}", balancer.statistics());
+    out::last_line(balancer.statistics());
     Ok(())
 }
 
-fn config(args: Args, bundle: Option<&Bundle>) -> Config {
+fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Config {
     let bundled = |bundle: &Bundle| {
         let endpoint = |address: std::net::SocketAddr| Endpoint {
             host: address.ip().to_string(),
@@ -89,7 +89,7 @@ fn config(args: Args, bundle: Option<&Bundle>) -> Config {
         backends: bundle.map_or(args.backends, bundled),
         resolve_interval: args.resolve_interval,
         down_time: args.down_time,
-        max_clients: args.serve.max_clients.get(),
+        max_clients: net::clients_within(files, args.serve.max_clients.get()),
         timeouts: args.serve.timeouts,
         trusted: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,

@@ -62,6 +62,7 @@ impl Names {
     }
 }
 
+// ANCHOR: watch
 fn run(named: &[Arc<Backend>], interval: Duration, resolver: &impl Resolve, asks: &Receiver<()>) {
     while !matches!(asks.recv_timeout(interval), Err(RecvTimeoutError::Disconnected)) {
         for backend in named {
@@ -73,6 +74,7 @@ fn run(named: &[Arc<Backend>], interval: Duration, resolver: &impl Resolve, asks
         }
     }
 }
+// ANCHOR_END: watch
 
 #[cfg(test)]
 mod tests {

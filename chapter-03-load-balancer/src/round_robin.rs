@@ -17,6 +17,7 @@ impl RoundRobin {
     ///
     /// A turn picks among the *usable* ones. To pick among all and walk on from an unusable one would give
     /// the neighbour of each dead backend a double share.
+    // ANCHOR: pick
     pub fn pick(&self, count: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let candidates = (0..count).filter(|slot| usable(*slot)).count();
         if candidates == 0 {
@@ -28,6 +29,7 @@ impl RoundRobin {
         let mut usable_slots = (0..count).filter(|slot| usable(*slot));
         usable_slots.nth(turn).or_else(|| (0..count).find(|slot| usable(*slot)))
     }
+    // ANCHOR_END: pick
 }
 
 #[cfg(test)]

@@ -57,6 +57,7 @@ fn one_request(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>
 
 /// Chooses and connects until a backend is reached, or none is left that was not tried. Nothing has been
 /// sent so far, so any request may go to the next one, a POST too.
+// ANCHOR: reach
 fn reach(
     balancer: &Balancer,
     waiter: &Waiter<'_>,
@@ -73,6 +74,7 @@ fn reach(
     }
     Err(last)
 }
+// ANCHOR_END: reach
 
 /// Waits for a request.
 fn next_head(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>) -> Result<bool, ProxyError> {

@@ -8,6 +8,7 @@
 //! | [`shutdown`] | stopping in two stages, waited for by a thread, an fd or a future | chapter 2 |
 //! | [`signals`] | which signal asks for which stage | chapter 2 |
 //! | [`cli`] | the flags all programs share, refusals on one line | chapter 2 |
+//! | [`timeouts`] | how long each phase may take | chapter 2 |
 //! | [`out`] | lines on stdout that survive a closed pipe | chapter 2 |
 //! | [`identity`] | names for this process and for its requests | chapter 2 |
 //! | [`logging`] | log lines on stderr | chapter 2 |
@@ -23,3 +24,4 @@ pub mod net;
 pub mod out;
 pub mod shutdown;
 pub mod signals;
+pub mod timeouts;

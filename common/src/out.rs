@@ -6,6 +6,9 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// Writes one line to stdout and flushes it; an error is ignored, as there is nobody left to tell.
 ///
@@ -13,6 +16,20 @@ use std::io::{self, Write};
 pub fn line(args: fmt::Arguments<'_>) {
     let mut stdout = io::stdout().lock();
     let _ = line_to(&mut stdout, args);
+}
+
+/// Writes a last line to stdout, but waits no longer than a second for it to be taken: a program that was
+/// told to stop must not hang on a pager that waits for a key.
+pub fn last_line(text: String) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let (said, done) = mpsc::channel();
+    let saying = thread::Builder::new().name("last line".into()).spawn(move || {
+        line(format_args!("{text}"));
+        let _ = said.send(());
+    });
+    if saying.is_ok() {
+        let _ = done.recv_timeout(PATIENCE);
+    }
 }
 
 /// Writes one line to stderr, for a refusal; an error is ignored.

@@ -2,7 +2,8 @@
 
 /// Chapters with a program under test, and the suites each passes, in the order they are printed.
 pub const LADDER: &[(u8, &[&str])] = &[
-    (2, &["proxy", "framing", "smuggling", "robustness"]),
+    (1, &["sockets"]),
+    (2, &["proxy", "forward", "framing", "smuggling", "robustness"]),
     (3, &["proxy", "framing", "smuggling", "robustness", "balance", "failover"]),
 ];
 

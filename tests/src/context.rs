@@ -1,7 +1,7 @@
 //! What a case is given: the program under test, and how this chapter's is started.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
@@ -42,12 +42,22 @@ pub struct Context {
     /// The chapter's number.
     pub chapter: u8,
     program: PathBuf,
+    others: &'static [(&'static str, &'static str)],
     children: Children,
 }
 
 impl Context {
-    pub(crate) fn new(chapter: u8, program: PathBuf) -> Self {
-        Self { chapter, program, children: Children::default() }
+    pub(crate) fn new(chapter: u8, program: PathBuf, others: &'static [(&'static str, &'static str)]) -> Self {
+        Self { chapter, program, others, children: Children::default() }
+    }
+
+    /// The path of a further program of this chapter.
+    ///
+    /// # Panics
+    /// When the chapter's `ladder!` does not name it.
+    pub fn other(&self, name: &str) -> &'static Path {
+        let found = self.others.iter().find(|(known, _)| *known == name);
+        Path::new(found.unwrap_or_else(|| panic!("`ladder!` does not name {name}")).1)
     }
 
     pub(crate) fn children(&self) -> Children {

@@ -34,12 +34,14 @@ pub use runner::{Case, Tier, run_ladder};
 
 /// Expands to the `main` of a chapter's `tests/ladder.rs`.
 ///
-/// `env!("CARGO_BIN_EXE_…")` must be expanded there: only so does cargo build the binary first.
+/// `env!("CARGO_BIN_EXE_…")` must be expanded there: only so does cargo build the binary first. A chapter with
+/// further programs names them, `others = ["echo_client"]`, and a case finds them by [`Context::other`].
 #[macro_export]
 macro_rules! ladder {
-    (chapter = $chapter:literal, bin = $bin:literal) => {
+    (chapter = $chapter:literal, bin = $bin:literal $(, others = [$($other:literal),+])?) => {
         fn main() -> std::process::ExitCode {
-            $crate::run_ladder($chapter, env!(concat!("CARGO_BIN_EXE_", $bin)))
+            let others = &[$($(($other, env!(concat!("CARGO_BIN_EXE_", $other)))),+)?];
+            $crate::run_ladder($chapter, env!(concat!("CARGO_BIN_EXE_", $bin)), others)
         }
     };
 }

@@ -26,6 +26,8 @@ const RUN_DEADLINE: Duration = Duration::from_secs(40);
 pub struct Options {
     /// Close our end of its standard output once it listens, as `| head -1` does.
     pub close_stdout: bool,
+    /// Read no more of its standard output once it listens: a pager that waits for a key.
+    pub unread_stdout: bool,
     /// The limit of open files, soft and hard; that of the test run if absent.
     pub max_files: Option<u32>,
 }
@@ -63,8 +65,8 @@ impl Program {
                 spawn(Path::new("sh"), &all, &children)
             }
         };
-        let stderr = Lines::follow(child.stderr.take().expect("piped"), false);
-        let stdout = Lines::follow(child.stdout.take().expect("piped"), options.close_stdout);
+        let stderr = Lines::follow(child.stderr.take().expect("piped"), Options::default());
+        let stdout = Lines::follow(child.stdout.take().expect("piped"), options);
         let addr = stdout.wait(PATIENCE, |lines| {
             lines.iter().find_map(|line| line.strip_prefix("listening on ")?.trim().parse().ok())
         });
@@ -83,8 +85,8 @@ impl Program {
 
     pub(crate) fn run(program: &Path, args: &[String], children: Children) -> Finished {
         let mut child = spawn(program, args, &children);
-        let stderr = Lines::follow(child.stderr.take().expect("piped"), false);
-        let stdout = Lines::follow(child.stdout.take().expect("piped"), false);
+        let stderr = Lines::follow(child.stderr.take().expect("piped"), Options::default());
+        let stdout = Lines::follow(child.stdout.take().expect("piped"), Options::default());
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut program = Self { child, addr, stdout, stderr, children };
         let status = program.wait(RUN_DEADLINE).unwrap_or_else(|| panic!("{args:?} did not end"));
@@ -214,7 +216,7 @@ struct Followed {
 }
 
 impl Lines {
-    fn follow(pipe: impl Read + Send + 'static, close_when_listening: bool) -> Self {
+    fn follow(pipe: impl Read + Send + 'static, options: Options) -> Self {
         let shared = Arc::new((Mutex::new(Followed::default()), Condvar::new()));
         let writer = Arc::clone(&shared);
         thread::spawn(move || {
@@ -222,7 +224,7 @@ impl Lines {
             let mut line = Vec::new();
             while matches!(pipe.read_until(b'\n', &mut line), Ok(1..)) {
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-                let last = close_when_listening && text.starts_with("listening on ");
+                let last = (options.close_stdout || options.unread_stdout) && text.starts_with("listening on ");
                 line.clear();
                 writer.0.lock().unwrap().lines.push(text);
                 writer.1.notify_all();
@@ -230,7 +232,9 @@ impl Lines {
                     break;
                 }
             }
-            drop(pipe);
+            if options.unread_stdout {
+                std::mem::forget(pipe); // stays open and unread until the test run ends
+            }
             writer.0.lock().unwrap().closed = true;
             writer.1.notify_all();
         });

@@ -49,8 +49,9 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
-/// Runs the suites of `chapter` against `program` (or `LB_BIN`), as the command line asks.
-pub fn run_ladder(chapter: u8, program: &str) -> ExitCode {
+/// Runs the suites of `chapter` against `program` (or `LB_BIN`), as the command line asks. `others` are the names
+/// and paths of the chapter's further programs.
+pub fn run_ladder(chapter: u8, program: &str, others: &'static [(&'static str, &'static str)]) -> ExitCode {
     let program = std::env::var_os("LB_BIN").map_or_else(|| PathBuf::from(program), PathBuf::from);
     let full = std::env::var_os("LADDER_FULL").is_some_and(|value| value == "1");
     let passed = capabilities::suites_of(chapter);
@@ -58,8 +59,10 @@ pub fn run_ladder(chapter: u8, program: &str) -> ExitCode {
         .filter(|case| passed.contains(&case.suite))
         .map(|case| {
             let program = program.clone();
-            Trial::test(format!("{}::{}", case.suite, case.name), move || watched(case, Context::new(chapter, program)))
-                .with_ignored_flag(case.tier == Tier::Full && !full)
+            Trial::test(format!("{}::{}", case.suite, case.name), move || {
+                watched(case, Context::new(chapter, program, others))
+            })
+            .with_ignored_flag(case.tier == Tier::Full && !full)
         })
         .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

@@ -9,16 +9,20 @@ use crate::wait::ms;
 
 mod balance;
 mod failover;
+mod forward;
 mod framing;
 mod own_answer;
 mod proxy;
 mod robustness;
 mod smuggling;
+mod sockets;
 
 /// Every case of every suite.
 pub(crate) fn all() -> impl Iterator<Item = Case> {
     [
+        sockets::cases(),
         proxy::cases(),
+        forward::cases(),
         framing::cases(),
         smuggling::cases(),
         robustness::cases(),

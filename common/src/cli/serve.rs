@@ -2,15 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::duration;
-use crate::http::Deadline;
-
-/// Per flag, not as `next_help_heading`: that would swallow the flags a program declares after ours.
-const DEADLINES: &str = "Deadlines";
+use crate::timeouts::Timeouts;
 
 /// What every HTTP program takes: `#[command(flatten)] serve: ServeArgs`.
 #[derive(clap::Args, Clone, Debug)]
@@ -48,74 +43,8 @@ pub struct WorkerArgs {
     pub workers: Option<NonZeroUsize>,
 }
 
-/// How long each phase of an exchange may take: without a deadline, a silent peer holds its slot
-/// for free.
-#[derive(clap::Args, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For a connect to a backend
-    #[arg(long = "connect-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "3s", value_parser = duration)]
-    pub connect: Duration,
-    /// For a whole request head, from its first byte
-    #[arg(long = "head-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "10s", value_parser = duration)]
-    pub head: Duration,
-    /// From the request to the first byte of the response
-    #[arg(long = "first-byte-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "30s", value_parser = duration)]
-    pub first_byte: Duration,
-    /// Without progress in a request body, or in a write
-    #[arg(long = "body-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "30s", value_parser = duration)]
-    pub body: Duration,
-    /// Between two requests of a client
-    #[arg(long = "idle-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "60s", value_parser = duration)]
-    pub idle: Duration,
-    /// Without progress in a response body
-    #[arg(long = "stream-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "5m", value_parser = duration)]
-    pub stream: Duration,
-    /// Without a byte in a tunnel (WebSocket, CONNECT)
-    #[arg(long = "tunnel-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "1h", value_parser = duration)]
-    pub tunnel: Duration,
-    /// For the requests under way when the program is asked to stop
-    #[arg(long = "drain-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "30s", value_parser = duration)]
-    pub drain: Duration,
-}
-
-impl Timeouts {
-    /// How long an exchange may wait in this way.
-    pub fn of(&self, deadline: Deadline) -> Duration {
-        match deadline {
-            Deadline::Client | Deadline::Backend => self.body,
-            Deadline::FirstByte => self.first_byte,
-            Deadline::Stream => self.stream,
-            Deadline::Tunnel => self.tunnel,
-        }
-    }
-}
-
-/// The defaults of the command line.
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(3),
-            head: Duration::from_secs(10),
-            first_byte: Duration::from_secs(30),
-            body: Duration::from_secs(30),
-            idle: Duration::from_mins(1),
-            stream: Duration::from_mins(5),
-            tunnel: Duration::from_hours(1),
-            drain: Duration::from_secs(30),
-        }
-    }
-}
-
 /// An IP address, IPv6 with or without brackets.
-fn ip(text: &str) -> Result<IpAddr, String> {
+pub fn ip(text: &str) -> Result<IpAddr, String> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     bare.parse().map_err(|_| "expected an IP address, such as 127.0.0.1, 0.0.0.0 or ::1".into())
 }
@@ -129,6 +58,8 @@ fn network(text: &str) -> Result<IpNet, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::Parser;
 
     use super::*;

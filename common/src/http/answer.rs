@@ -2,13 +2,15 @@
 
 use std::{io::Write as _, time::SystemTime};
 
-use super::forward::{put_field, put_status_line};
+use super::writing::{put_field, put_status_line};
 
 /// The reason phrase for the statuses that a balancer gives of its own accord (RFC 9110 §15).
 pub fn reason(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
+        403 => "Forbidden",
         405 => "Method Not Allowed",
+        407 => "Proxy Authentication Required",
         408 => "Request Timeout",
         414 => "URI Too Long",
         429 => "Too Many Requests",

@@ -63,6 +63,7 @@ impl Facts {
                 _ => {}
             }
         }
+        // ANCHOR: framing
         facts.framing = match (length, coding) {
             (None, None) => Framing::None,
             (Some(length), None) => Framing::Length(length),
@@ -70,6 +71,7 @@ impl Facts {
             (None, Some(_)) if version == Version::Http10 => return Err(Refusal::CodingInHttp10),
             (None, Some(coding)) => coding.finish()?,
         };
+        // ANCHOR_END: framing
         Ok(facts)
     }
 

@@ -14,6 +14,7 @@ use super::{
     name::{Known, elements},
     refusal::Refusal,
     target::Role,
+    writing::{put_display, put_field, put_request_id},
 };
 
 /// About what we add to a head: a hint, so that writing it moves the buffer once at most.
@@ -105,13 +106,14 @@ pub(super) fn write_request(
             None => put_display(out, "Host", client.local),
         }
     }
+    // ANCHOR: fields
     for field in head.end_to_end() {
         let goes_on = match field.known {
-            Known::TransferEncoding => false,
+            Known::TransferEncoding | Known::Alias => false,
             Known::Host => !head.host_is_replaced(),
+            Known::Expect => head.version() == Version::Http11,
             _ if forwarding.role == Role::Forward => true,
             Known::ForwardedFor | Known::RealIp => false,
-            Known::Expect => head.version() == Version::Http11,
             Known::ForwardedProto | Known::ForwardedHost | Known::RequestId | Known::Forwarded => client.trusted,
             _ => true,
         };
@@ -119,6 +121,7 @@ pub(super) fn write_request(
             put_field(out, field.name, field.value);
         }
     }
+    // ANCHOR_END: fields
     if head.facts().framing == Framing::Chunked {
         put_field(out, b"Transfer-Encoding", b"chunked");
     }
@@ -183,7 +186,7 @@ fn write_forwarded(
     }
     out.extend_from_slice(client.peer_text.as_bytes());
     out.extend_from_slice(b"\r\n");
-    let has = |known| client.trusted && head.values(known).next().is_some();
+    let has = |known| client.trusted && head.end_to_end().any(|field| field.known == known);
     if !has(Known::ForwardedProto) {
         put_field(out, b"X-Forwarded-Proto", forwarding.scheme.as_bytes());
     }
@@ -234,68 +237,6 @@ fn passed_here_before(head: HeadView<'_>, via: &str) -> bool {
     head.values(Known::Via).flat_map(elements).any(names_us)
 }
 
-/// What a client is told of its connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// Nothing: it stays open.
-    KeepAlive,
-    /// This is its last response.
-    Close,
-    /// It changes to WebSocket.
-    Upgrade,
-}
-
-/// Writes the head that the client gets, with the body framed as `framing`.
-pub(super) fn write_response(head: HeadView<'_>, framing: Framing, ending: Ending, out: &mut Vec<u8>) {
-    put_status_line(out, head.status(), head.reason());
-    for field in head.end_to_end() {
-        let goes_on = match field.known {
-            Known::TransferEncoding => false,
-            Known::ContentLength => matches!(framing, Framing::Length(_)),
-            _ => true,
-        };
-        if goes_on {
-            put_field(out, field.name, field.value);
-        }
-    }
-    if framing == Framing::Chunked {
-        put_field(out, b"Transfer-Encoding", b"chunked");
-    }
-    match ending {
-        Ending::KeepAlive => {}
-        Ending::Close => put_field(out, b"Connection", b"close"),
-        Ending::Upgrade => out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-pub(super) fn put_status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend([100, 10, 1].map(|unit| b"0123456789"[usize::from(status / unit % 10)]));
-    out.push(b' ');
-    out.extend_from_slice(reason);
-    out.extend_from_slice(b"\r\n");
-}
-
-pub(super) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-fn put_display(out: &mut Vec<u8>, name: &str, value: impl std::fmt::Display) {
-    use std::io::Write as _;
-    write!(out, "{name}: {value}\r\n").expect("writing to a Vec cannot fail");
-}
-
-/// 32 hex digits.
-fn put_request_id(out: &mut Vec<u8>, id: u128) {
-    out.extend_from_slice(b"X-Request-ID: ");
-    out.extend((0..32).rev().map(|digit| b"0123456789abcdef"[(id >> (4 * digit) & 0xf) as usize]));
-    out.extend_from_slice(b"\r\n");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,7 +271,7 @@ mod tests {
         let got = forward(
             "192.0.2.1",
             "GET http://a/x?y HTTP/1.1\r\nHost: A\r\nX-Forwarded-For: 1.1.1.1\r\nx-real-ip: 1.1.1.1\r\nForwarded: for=x\r\n\
-             X-Request-ID: mine\r\nConnection: close, X-Secret\r\nX-Secret: 1\r\nTE: trailers\r\nB: 1\r\nb: 2\r\n\r\n",
+             X_Forwarded_For: 2.2.2.2\r\nContent_Length: 9\r\nX-Request-ID: mine\r\nConnection: close, X-Secret\r\nX-Secret: 1\r\nTE: trailers\r\nB: 1\r\nb: 2\r\n\r\n",
         );
         assert_eq!(
             got.unwrap(),
@@ -373,6 +314,17 @@ mod tests {
             got.unwrap(),
             "GET /x HTTP/1.1\r\nHost: b:81\r\nAuthorization: theirs\r\nVia: 1.1 lb\r\nConnection: close\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn an_old_client_expects_nothing_of_either_proxy() {
+        for (role, target) in [(Role::Reverse, "/"), (Role::Forward, "http://a/")] {
+            for (version, kept) in [("1.0", false), ("1.1", true)] {
+                let request = format!("GET {target} HTTP/{version}\r\nHost: a\r\nExpect: 100-continue\r\n\r\n");
+                let got = forward_as(role, "192.0.2.1", &request).unwrap();
+                assert_eq!(got.contains("Expect: 100-continue\r\n"), kept, "{role:?} {version}: {got}");
+            }
+        }
     }
 
     #[test]

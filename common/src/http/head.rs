@@ -12,6 +12,7 @@ use super::{
     facts::{Facts, Framing},
     name::{self, Known},
     refusal::Refusal,
+    scan::{self, Span},
     target::{self, Form, Role},
 };
 
@@ -19,33 +20,6 @@ use super::{
 pub const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Most fields in a head.
 pub const MAX_FIELDS: usize = 100;
-
-/// Offsets into the caller's buffer; 32 KiB fit.
-#[derive(Debug, Clone, Copy, Default)]
-struct Span {
-    start: u16,
-    end: u16,
-}
-
-impl Span {
-    /// Where `part` lies in `whole`. An empty part may lie anywhere (`httparse` uses a static one).
-    fn of(part: &[u8], whole: &[u8]) -> Self {
-        if part.is_empty() {
-            return Self::default();
-        }
-        let start = part.as_ptr() as usize - whole.as_ptr() as usize;
-        Self::new(start, start + part.len())
-    }
-
-    fn new(start: usize, end: usize) -> Self {
-        let fits = |offset: usize| u16::try_from(offset).expect("a head is at most MAX_HEAD_BYTES long");
-        Self { start: fits(start), end: fits(end) }
-    }
-
-    fn get(self, bytes: &[u8]) -> &[u8] {
-        &bytes[usize::from(self.start)..usize::from(self.end)]
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Field {
@@ -129,7 +103,7 @@ impl Head {
         if bytes.get(start).is_some_and(|first| !name::is_tchar(*first)) {
             return Err(Refusal::StartLine);
         }
-        let Some(end) = find_end(bytes, start, scanned)? else { return Ok(None) };
+        let Some(end) = scan::find_end(bytes, start, scanned)? else { return Ok(None) };
         self.parse_request(&bytes[..end], start)?;
         Ok(Some(end))
     }
@@ -142,7 +116,7 @@ impl Head {
         if bytes[..known] != START[..known] {
             return Err(Refusal::StartLine);
         }
-        let Some(end) = find_end(bytes, 0, scanned)? else { return Ok(None) };
+        let Some(end) = scan::find_end(bytes, 0, scanned)? else { return Ok(None) };
         self.parse_response(&bytes[..end])?;
         Ok(Some(end))
     }
@@ -156,7 +130,7 @@ impl Head {
         let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut []);
         let parsed = request.parse_with_uninit_headers(&bytes[start..], &mut room);
-        whole(parsed, bytes)?;
+        scan::whole(parsed, bytes)?;
         let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
             return Err(Refusal::StartLine);
         };
@@ -181,14 +155,14 @@ impl Head {
         let mut response = httparse::Response::new(&mut []);
         let parsed =
             httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut room);
-        whole(parsed, bytes)?;
+        scan::whole(parsed, bytes)?;
         let (Some(status), Some(minor)) = (response.code, response.version) else { return Err(Refusal::StartLine) };
         if !(100..600).contains(&status) {
             return Err(Refusal::Status);
         }
         self.status = status;
         self.version = version(minor);
-        self.reason = reason(bytes);
+        self.reason = scan::reason(bytes);
         self.take_fields(response.headers, bytes);
         self.collect(bytes)
     }
@@ -346,55 +320,6 @@ impl<'a> HeadView<'a> {
         let bytes = self.bytes;
         self.head.fields.iter().filter(move |field| field.known == known).map(move |field| field.value.get(bytes))
     }
-}
-
-/// Finds the empty line that ends a head, from `scanned` on. Every line must end in CRLF.
-fn find_end(bytes: &[u8], start: usize, scanned: &mut usize) -> Result<Option<usize>, Refusal> {
-    let limit = bytes.len().min(MAX_HEAD_BYTES);
-    *scanned = (*scanned).max(start);
-    while let Some(found) = bytes.get(*scanned..limit).and_then(|rest| memchr::memchr(b'\n', rest)) {
-        let lf = *scanned + found;
-        if lf == start || bytes[lf - 1] != b'\r' {
-            return Err(Refusal::BareLf);
-        }
-        *scanned = lf + 1;
-        if lf >= start + 2 && bytes[lf - 2] == b'\n' {
-            return Ok(Some(lf + 1));
-        }
-    }
-    *scanned = limit.max(*scanned);
-    if bytes.len() < MAX_HEAD_BYTES {
-        return Ok(None);
-    }
-    let line_ended = memchr::memchr(b'\n', &bytes[start..limit]).is_some();
-    Err(if line_ended { Refusal::HeadTooLarge } else { Refusal::TargetTooLong })
-}
-
-/// Translates what `httparse` says of a head that is known to end where `bytes` does.
-fn whole(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<(), Refusal> {
-    match parsed {
-        Ok(httparse::Status::Complete(_)) => Ok(()),
-        Err(httparse::Error::TooManyHeaders) => Err(Refusal::TooManyFields),
-        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => Err(Refusal::FieldLine),
-        Err(httparse::Error::Version) if names_a_version(bytes) => Err(Refusal::Version),
-        Err(_) | Ok(httparse::Status::Partial) => Err(Refusal::StartLine),
-    }
-}
-
-/// Whether the first line is of three words, the last of them another version: then 505 is the honest answer.
-fn names_a_version(bytes: &[u8]) -> bool {
-    let line = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
-    let mut words = line.split(|byte| *byte == b'\r').next().unwrap_or(line).split(|byte| *byte == b' ');
-    let (_, _, version, more) = (words.next(), words.next(), words.next(), words.next());
-    let digits = |major: u8, minor: u8| major.is_ascii_digit() && minor.is_ascii_digit();
-    more.is_none()
-        && matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]) if digits(*major, *minor))
-}
-
-/// The reason phrase of a status line that is known to be well-formed. `httparse` drops one that is not ASCII.
-fn reason(bytes: &[u8]) -> Span {
-    let end = memchr::memchr(b'\r', bytes).unwrap_or(0);
-    Span::new(end.min("HTTP/1.1 200 ".len()), end)
 }
 
 fn version(minor: u8) -> Version {

@@ -3,6 +3,8 @@
 //! Everything else passes through untouched. One look at the length rules out nearly all candidates,
 //! so a field that we do not know costs a jump and at most three comparisons.
 
+const LONGEST: usize = "proxy-authorization".len();
+
 /// A field this machine acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
@@ -23,12 +25,30 @@ pub(super) enum Known {
     ForwardedHost,
     RealIp,
     RequestId,
+    /// One of the above with underscores. CGI and its heirs read `X_Real_IP` as `X-Real-IP`, so a stranger could
+    /// speak in our name, or announce a second length.
+    Alias,
     /// RFC 7239; we neither write it nor let a stranger's pass.
     Forwarded,
 }
 
 /// Finds what `name` is, whatever its case.
 pub(super) fn classify(name: &[u8]) -> Known {
+    match plain(name) {
+        Known::Other if name.contains(&b'_') => alias(name),
+        known => known,
+    }
+}
+
+fn alias(name: &[u8]) -> Known {
+    let mut dashed = [0; LONGEST];
+    let Some(dashed) = dashed.get_mut(..name.len()) else { return Known::Other };
+    dashed.copy_from_slice(name);
+    dashed.iter_mut().filter(|byte| **byte == b'_').for_each(|byte| *byte = b'-');
+    if plain(dashed) == Known::Other { Known::Other } else { Known::Alias }
+}
+
+fn plain(name: &[u8]) -> Known {
     let candidates: &[(&str, Known)] = match name.len() {
         2 => &[("te", Known::HopByHop)],
         3 => &[("via", Known::Via)],
@@ -84,6 +104,10 @@ mod tests {
         assert_eq!(classify(b"CONTENT-length"), Known::ContentLength);
         assert_eq!(classify(b"Te"), Known::HopByHop);
         assert_eq!(classify(b"Forwarded"), Known::Forwarded);
+        assert_eq!(classify(b"x_real-IP"), Known::Alias);
+        assert_eq!(classify(b"Content_Length"), Known::Alias);
+        assert_eq!(classify(b"X_Forwarded_Fox"), Known::Other);
+        assert_eq!(classify(b"a_name_that_is_longer_than_any_that_we_know"), Known::Other);
         assert_eq!(classify(b"X-Forwarded-Fox"), Known::Other);
         assert_eq!(classify(b""), Known::Other);
     }

@@ -116,6 +116,16 @@ struct Outcome {
     bytes_from_backend: u64,
 }
 
+/// Bytes that each side took and gave. Interim responses and a final head that drips in are not counted as
+/// given: they buy no time.
+#[derive(Debug, Default, Clone, Copy)]
+struct Moved {
+    client_took: u64,
+    client_gave: u64,
+    backend_took: u64,
+    backend_gave: u64,
+}
+
 /// One request and its answer.
 #[derive(Debug)]
 pub struct Relay {
@@ -134,7 +144,7 @@ pub struct Relay {
     /// What the client sent beyond its request.
     surplus: Vec<u8>,
     bulk_from: Option<u64>,
-    progress: u64,
+    moved: Moved,
 }
 
 impl Default for Relay {
@@ -159,7 +169,7 @@ impl Relay {
             partial: Vec::new(),
             surplus: Vec::new(),
             bulk_from: None,
-            progress: 0,
+            moved: Moved::default(),
         }
     }
 
@@ -232,6 +242,7 @@ impl Relay {
         self.attempts = 0;
         self.upstream = Upstream::default();
         self.outcome = Outcome::default();
+        self.moved = Moved::default();
         self.partial.clear();
         self.surplus.clear();
     }
@@ -267,9 +278,10 @@ impl Relay {
     }
 
     /// This response is to be the last on its connection: the process is draining. Does nothing once the
-    /// response's head has gone on.
+    /// response's head has gone on, nor while requests are held that the client sent ahead: they were on
+    /// their way before it could know, so the last of them closes.
     pub fn close_after(&mut self) {
-        if self.outcome.status == 0 {
+        if self.outcome.status == 0 && self.surplus.is_empty() {
             self.outcome.close_client = true;
         }
     }

@@ -18,7 +18,7 @@ impl Interest {
 
 /// What is waited for, and so which deadline runs.
 ///
-/// The engine arms it (for as long as [`Timeouts`](crate::cli::Timeouts) says) when the kind changes or a byte has moved ([`Relay::progress`](super::Relay::progress)).
+/// [`Patience`](super::Patience) says until when it may last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
     /// The client is to send more of its body, or to take what it is owed.

@@ -4,6 +4,9 @@ use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+/// Files that are no client's: the standard streams, listeners, pipes, bundled backends' own.
+const RESERVED_FILES: u64 = 32;
+
 /// What macOS refuses to exceed although it reports no hard limit at all (`OPEN_MAX`).
 const MACOS_OPEN_MAX: u64 = 10_240;
 
@@ -22,9 +25,27 @@ pub fn raise_file_limit() -> io::Result<u64> {
     Ok(wanted)
 }
 
+/// How many clients can be served with `limit` open files, when `wanted` are asked for and each may need a
+/// connection to a backend too: a client that is accepted and then finds no descriptor left for its backend
+/// is worse off than one that waits. Says so when it is less than was wanted.
+pub fn clients_within(limit: u64, wanted: usize) -> usize {
+    let possible = usize::try_from(limit.saturating_sub(RESERVED_FILES) / 2).unwrap_or(usize::MAX).max(1);
+    if possible < wanted {
+        tracing::warn!("{limit} open files are enough for {possible} clients, not {wanted}; raise `ulimit -n`");
+    }
+    wanted.min(possible)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_client_may_need_two_files() {
+        assert_eq!(clients_within(1024, 1000), 496);
+        assert_eq!(clients_within(1_000_000, 1000), 1000);
+        assert_eq!(clients_within(0, 1000), 1, "one at least, or the program is of no use");
+    }
 
     #[test]
     fn raises_the_soft_limit_to_the_hard_one() {

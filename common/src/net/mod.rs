@@ -10,6 +10,6 @@ mod file_limit;
 mod listeners;
 mod outgoing;
 
-pub use file_limit::raise_file_limit;
+pub use file_limit::{clients_within, raise_file_limit};
 pub use listeners::{BindError, Listeners};
-pub use outgoing::{connect_nonblocking, resolve, set_reset_on_close};
+pub use outgoing::{connect_nonblocking, refuse_self_connect, resolve, set_reset_on_close};

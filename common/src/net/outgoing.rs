@@ -53,6 +53,13 @@ pub fn connect_nonblocking(address: SocketAddr) -> io::Result<(TcpStream, bool)>
     Ok((socket.into(), connected))
 }
 
+/// Refuses a connection to ourselves. To a dead loopback port in the ephemeral range the kernel now and then
+/// gives that very port as the source: the handshake then succeeds with nobody else there, and would keep
+/// the backend from coming back (TCP simultaneous open, RFC 9293 §3.5).
+pub fn refuse_self_connect(stream: &TcpStream, address: SocketAddr) -> io::Result<()> {
+    if stream.local_addr()? == address { Err(Errno::ECONNREFUSED.into()) } else { Ok(()) }
+}
+
 /// Makes the close of this socket a reset (RST): the peer must not take what it has for the whole
 /// message.
 ///
@@ -74,6 +81,16 @@ mod tests {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
     use super::*;
+
+    #[test]
+    fn a_connection_to_itself_is_refused() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let itself = socket.local_addr().unwrap();
+        socket.connect(&itself).unwrap();
+        let refused = refuse_self_connect(&socket.into(), itself.as_socket().unwrap());
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
 
     #[test]
     fn resolves_literals_and_names_without_duplicates() {

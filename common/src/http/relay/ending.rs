@@ -33,7 +33,8 @@ impl Relay {
     /// Ends an exchange that cannot go on: with our own answer while none has begun; else what has come
     /// is delivered and the connection closed, so that the client sees the message break off.
     pub fn fail(&mut self, error: &ProxyError, now: SystemTime) {
-        self.outcome.failure = Some(error.into());
+        // The first cause stays: that our answer to it could not be delivered is another matter.
+        self.outcome.failure.get_or_insert(error.into());
         let client_is_gone = error.side == Side::Client
             && (error.kind == Kind::Reset || error.kind == Kind::Timeout && !self.to_client.is_empty());
         if client_is_gone {

@@ -15,7 +15,7 @@ impl Relay {
             Input::Eof => return self.client_ended().map(|()| 0),
             Input::Reset => return Err(self.client_error(Kind::Reset)),
         };
-        self.progress += bytes.len() as u64;
+        self.moved.client_gave += bytes.len() as u64;
         if matches!(self.response, Response::Tunnel) {
             self.to_backend.tail().extend_from_slice(bytes);
             self.outcome.bytes_from_client += bytes.len() as u64;

@@ -6,9 +6,9 @@ use crate::http::{
     error::{Kind, ProxyError, Side},
     exchange::Method,
     facts::Framing,
-    forward::{self, Ending},
     head::Version,
     refusal::Refusal,
+    response_head::{self, Ending},
 };
 
 impl Relay {
@@ -24,11 +24,9 @@ impl Relay {
             Input::Reset => return Err(self.backend_error(Kind::Reset)),
         };
         if !matches!(self.response, Response::Head) {
-            // Interim responses and a head that drips in buy no time: the final head has one deadline.
-            self.progress += bytes.len() as u64;
+            self.moved.backend_gave += bytes.len() as u64;
         }
         self.upstream.answered = true;
-        self.asked.awaits_continue = false;
         self.to_backend.drain_from_now_on();
         let mut consumed = 0;
         while matches!(self.response, Response::Head) && consumed < bytes.len() {
@@ -108,8 +106,9 @@ impl Relay {
         match status {
             101 => self.switch(bytes),
             100..200 => {
+                self.asked.awaits_continue &= status != 100;
                 if self.asked.version == Version::Http11 {
-                    forward::write_response(
+                    response_head::write_response(
                         self.head.view(bytes),
                         Framing::None,
                         Ending::KeepAlive,
@@ -131,7 +130,7 @@ impl Relay {
         if !self.asked.websocket || !head.facts().asks_for_websocket(head.version()) {
             return Err(Refusal::UnexpectedUpgrade);
         }
-        forward::write_response(head, Framing::None, Ending::Upgrade, self.to_client.tail());
+        response_head::write_response(head, Framing::None, Ending::Upgrade, self.to_client.tail());
         self.outcome.status = 101;
         self.enter_tunnel();
         if self.upstream.upload_failed.is_some() {
@@ -141,8 +140,9 @@ impl Relay {
     }
 
     /// From here on bytes are bytes. What the client sent ahead was held back as the next request; it is
-    /// the tunnel's.
+    /// the tunnel's. Nothing of it is kept for a replay: it would grow with all that the client sends.
     pub(super) fn enter_tunnel(&mut self) {
+        self.to_backend.drain_from_now_on();
         self.outcome.close_client = true;
         self.upstream.close = true;
         self.response = Response::Tunnel;
@@ -166,7 +166,7 @@ impl Relay {
         self.upstream.close |= stray || facts.close || head.version() == Version::Http10 && !facts.keep_alive;
         self.outcome.status = status;
         let ending = if self.outcome.close_client { Ending::Close } else { Ending::KeepAlive };
-        forward::write_response(head, goes, ending, self.to_client.tail());
+        response_head::write_response(head, goes, ending, self.to_client.tail());
         let writer = if goes == Framing::Chunked { BodyWriter::Chunked } else { BodyWriter::Plain };
         self.response = match came {
             _ if bodiless => Response::Whole,
@@ -180,5 +180,29 @@ impl Relay {
 
     fn backend_error(&self, kind: Kind) -> ProxyError {
         ProxyError::new(kind, Side::Backend, self.phase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::http::{ClientAddress, Forwarding, Input, Relay, Role, Side};
+
+    #[test]
+    fn a_tunnel_begins_with_what_came_ahead_and_keeps_nothing_of_what_it_sent() {
+        let forwarding =
+            Forwarding { role: Role::Forward, via: "p".into(), scheme: "http", trusted: Vec::new(), pooled: false };
+        let (peer, local) = ("192.0.2.1".parse().unwrap(), "192.0.2.9:8888".parse().unwrap());
+        let mut relay = Relay::new();
+        relay.begin_tunnel(&ClientAddress::new(peer, local, &forwarding));
+        relay.keep_surplus(b"early");
+        relay.open_tunnel();
+        assert_eq!(relay.owed(Side::Backend), b"early");
+        relay.sent(Side::Backend, 5);
+        for _ in 0..100 {
+            assert_eq!(relay.from_client(Input::Bytes(&[7; 1024])).unwrap(), 1024);
+            assert_eq!(relay.owed(Side::Backend).len(), 1024);
+            relay.sent(Side::Backend, 1024);
+        }
+        assert!(relay.to_backend.tail().is_empty(), "{} bytes are kept", relay.to_backend.tail().len());
     }
 }

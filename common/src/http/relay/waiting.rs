@@ -12,10 +12,18 @@ use crate::http::{
 };
 
 impl Relay {
-    /// How many bytes have moved, in all directions, since the relay was made. A deadline starts again
-    /// when this has grown.
+    /// What moves the deadline that runs: it starts again when this has grown. Bytes that go the other way do
+    /// not count, or a client could hold a stalled download by dripping an upload.
     pub fn progress(&self) -> u64 {
-        self.progress
+        let moved = &self.moved;
+        match self.deadline() {
+            Deadline::Client if !self.to_client.is_empty() => moved.client_took,
+            // The first byte has one deadline; it begins anew when more of the request had to come first.
+            Deadline::Client | Deadline::FirstByte => moved.client_gave,
+            Deadline::Backend => moved.backend_took,
+            Deadline::Stream => moved.backend_gave,
+            Deadline::Tunnel => moved.client_took + moved.client_gave + moved.backend_took + moved.backend_gave,
+        }
     }
 
     /// How far the exchange is.
@@ -71,7 +79,8 @@ impl Relay {
     pub fn timed_out(&self) -> ProxyError {
         let side = match self.deadline() {
             Deadline::Client => Side::Client,
-            Deadline::Backend | Deadline::FirstByte | Deadline::Stream | Deadline::Tunnel => Side::Backend,
+            Deadline::Backend | Deadline::FirstByte | Deadline::Stream => Side::Backend,
+            Deadline::Tunnel => Side::Internal, // nobody's fault: both were silent
         };
         ProxyError::new(Kind::Timeout, side, self.phase())
     }
@@ -83,10 +92,11 @@ impl Relay {
 
     /// A side took `n` of the bytes it was owed.
     pub(in crate::http) fn sent(&mut self, to: Side, n: usize) {
-        self.progress += n as u64;
         if to == Side::Client {
+            self.moved.client_took += n as u64;
             self.to_client.sent(n);
         } else {
+            self.moved.backend_took += n as u64;
             self.upstream.sent |= n > 0;
             self.to_backend.sent(n);
         }
@@ -160,8 +170,9 @@ impl Relay {
 
     /// `splice` moved `bytes` of a body past the machine, after [`Pumped::Bulk`](crate::http::Pumped::Bulk) offered them.
     pub fn moved(&mut self, from: Side, bytes: u64) {
-        self.progress += bytes;
         if from == Side::Client {
+            self.moved.client_gave += bytes;
+            self.moved.backend_took += bytes;
             self.outcome.bytes_from_client += bytes;
             self.to_backend.drain_from_now_on(); // what went past it cannot be replayed
             if let Request::Body(BodyReader::Length(left), _) = &mut self.request {
@@ -171,6 +182,8 @@ impl Relay {
                 }
             }
         } else {
+            self.moved.backend_gave += bytes;
+            self.moved.client_took += bytes;
             self.outcome.bytes_from_backend += bytes;
             if let Response::Body(BodyReader::Length(left), _) = &mut self.response {
                 *left = left.saturating_sub(bytes);

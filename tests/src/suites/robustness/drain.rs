@@ -23,6 +23,8 @@ cases! { "robustness";
     Fast a_drain_refuses_new_connections,
     Fast a_drain_cuts_a_client_that_stalls_for_ever,
     Fast a_second_signal_ends_it_at_once,
+    Fast a_drain_serves_those_who_wait_beyond_max_clients,
+    Fast a_drain_answers_the_requests_that_were_sent_ahead,
 }
 
 fn slow(delay: Duration) -> Backend {
@@ -49,6 +51,40 @@ fn a_drain_under_load_fails_no_request(ctx: &Context) {
         clients.into_iter().map(|client| client.join().unwrap()).sum()
     });
     assert!(answered > 12, "only {answered} requests were answered");
+    assert_eq!(program.exit_code(PATIENCE), 0);
+}
+
+/// They were let in by the kernel before the drain; a closed listener would reset them.
+fn a_drain_serves_those_who_wait_beyond_max_clients(ctx: &Context) {
+    let backend = slow(ms(500));
+    let mut program = ctx.start(&[backend.addr()], &["--max-clients", "2"]);
+    let mut clients: Vec<Client> = (0..5).map(|_| program.client()).collect();
+    for client in &mut clients {
+        client.request("GET", "/", "Connection: close\r\n");
+    }
+    backend.wait_for("the first two are served", |seen| seen.len() == 2);
+    program.signal(Signal::SIGTERM);
+    for client in &mut clients {
+        assert_eq!(client.response("GET").text(), "done");
+    }
+    drop(clients);
+    assert_eq!(program.exit_code(PATIENCE), 0);
+}
+
+fn a_drain_answers_the_requests_that_were_sent_ahead(ctx: &Context) {
+    let backend = slow(ms(300));
+    let mut program = ctx.start(&[backend.addr()], &[]);
+    let mut client = program.client();
+    client.send("GET /ahead HTTP/1.1\r\nHost: a\r\n\r\n".repeat(4));
+    backend.wait_for("the first is under way", |seen| !seen.is_empty());
+    program.signal(Signal::SIGTERM);
+    for turn in 1..=4 {
+        let response = client.response("GET");
+        assert_eq!(response.text(), "done", "request {turn}");
+        assert_eq!(response.head.says_close(), turn == 4, "request {turn}");
+    }
+    client.expect_closed();
+    drop(client);
     assert_eq!(program.exit_code(PATIENCE), 0);
 }
 

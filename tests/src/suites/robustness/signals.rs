@@ -5,6 +5,7 @@ use nix::sys::signal::Signal;
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::client::Client;
+use crate::process::Options;
 use crate::runner::cases;
 use crate::seed::block;
 use crate::wait::{PATIENCE, eventually, ms, pause, until};
@@ -12,6 +13,7 @@ use crate::wait::{PATIENCE, eventually, ms, pause, until};
 cases! { "robustness";
     Fast sigusr1_prints_the_table_and_freezes_nobody,
     Fast sigpipe_and_a_burst_of_sigusr1_do_not_end_it,
+    Fast a_reader_of_stdout_who_reads_no_more_stops_neither_service_nor_drain,
 }
 
 fn sigusr1_prints_the_table_and_freezes_nobody(ctx: &Context) {
@@ -50,6 +52,21 @@ fn sigusr1_prints_the_table_and_freezes_nobody(ctx: &Context) {
     assert_eq!(stalled.response("GET").body.len(), 6_553_600);
     drop(fresh);
     program.assert_running();
+}
+
+/// `load_balancer | less`: the pipe is full, and the table waits for a key that nobody presses.
+fn a_reader_of_stdout_who_reads_no_more_stops_neither_service_nor_drain(ctx: &Context) {
+    let backend = Backend::ok("ok");
+    let unread = Options { unread_stdout: true, ..Options::default() };
+    let name = backend.addr().to_string();
+    let mut program = ctx.start_with(&[&name], &[], unread);
+    for _ in 0..1500 {
+        program.signal(Signal::SIGUSR1);
+        pause(std::time::Duration::from_micros(200));
+    }
+    assert_eq!(program.client().get("/").text(), "ok");
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.exit_code(PATIENCE), 0);
 }
 
 fn sigpipe_and_a_burst_of_sigusr1_do_not_end_it(ctx: &Context) {

@@ -1,0 +1,44 @@
+//! What an idle client costs when each has a thread: connects more and more of them to a server in this process, and
+//! prints what the kernel says of it (`/proc/self/status`, Linux only).
+#![expect(clippy::unwrap_used, reason = "a measurement that fails should stop")]
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    thread,
+};
+
+use common::{net::raise_file_limit, outln, shutdown::Shutdown};
+use fundamentals::{listener::listen_on, serve};
+
+/// The number behind `key`; memory is in KiB.
+fn status(key: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn main() {
+    raise_file_limit().unwrap();
+    let shutdown = Shutdown::new().unwrap();
+    let listener = listen_on("127.0.0.1:0".parse().unwrap()).unwrap();
+    let server = listener.local_address().unwrap();
+    let stop = shutdown.clone();
+    let serving = thread::spawn(move || serve::threads(listener, &stop));
+    let mut clients = Vec::new();
+    outln!("idle clients  threads  resident KiB  address space KiB");
+    for count in [0, 10, 100, 1000] {
+        while clients.len() < count {
+            let mut client = TcpStream::connect(server).unwrap();
+            // One echo, so that its thread has run and touched its stack.
+            client.write_all(b"x").unwrap();
+            client.read_exact(&mut [0]).unwrap();
+            clients.push(client);
+        }
+        let (threads, resident, space) = (status("Threads"), status("VmRSS"), status("VmSize"));
+        outln!("{count:12}  {threads:7}  {resident:12}  {space:17}");
+    }
+    shutdown.drain();
+    serving.join().unwrap().unwrap();
+}

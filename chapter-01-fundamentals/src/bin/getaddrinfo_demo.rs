@@ -1,0 +1,55 @@
+//! `getaddrinfo_demo [host] [port]`
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Parser;
+use common::{cli, outln};
+use fundamentals::{
+    connect::connect,
+    resolve::{Answer, answers},
+};
+
+/// What each address gets before the next one is tried.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Shows what a name resolves to, and connects to the first address that answers.
+#[derive(Debug, Parser)]
+#[command(name = "getaddrinfo_demo", version)]
+struct Args {
+    /// The name or IP address to look up
+    #[arg(default_value = "localhost")]
+    host: String,
+    /// The port to connect to
+    #[arg(default_value = "80", value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+}
+
+fn main() -> ExitCode {
+    let args = cli::parse::<Args>();
+    let found = answers(&args.host, args.port);
+    if let Ok(found) = &found {
+        show(found);
+        try_in_order(found);
+    }
+    cli::exit_code(found.map(drop))
+}
+
+fn show(found: &[Answer]) {
+    for (answer, number) in found.iter().zip(1..) {
+        outln!("{number:2}  {answer}");
+    }
+    let streams = found.iter().filter(|answer| answer.is_stream()).count();
+    outln!("{} answers, {streams} of them for streams", found.len());
+}
+
+// ANCHOR: try
+/// A refusal is an answer too, so it does not change the exit code.
+fn try_in_order(found: &[Answer]) {
+    for Answer { address, .. } in found.iter().filter(|answer| answer.is_stream()) {
+        match connect(*address, CONNECT_LIMIT).and_then(|socket| socket.peer_address()) {
+            Ok(peer) => return outln!("connected to {peer}"),
+            Err(error) => outln!("{address}: {error}"),
+        }
+    }
+}
+// ANCHOR_END: try

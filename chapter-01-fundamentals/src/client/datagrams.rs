@@ -1,0 +1,73 @@
+//! A datagram per line, and a deadline for its echo: nobody promises that it comes.
+
+use std::{
+    io::{self, BufRead as _},
+    os::fd::AsFd as _,
+    time::{Duration, Instant},
+};
+
+use common::outln;
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::MsgFlags,
+};
+
+use super::{Ended, is_interactive, print, prompt};
+use crate::socket::Socket;
+
+/// How long an echo may take before it counts as lost.
+const PATIENCE: Duration = Duration::from_secs(1);
+const LONGEST_DATAGRAM: usize = 65_535;
+
+/// Sends each line of standard input as a datagram and prints what comes back.
+///
+/// # Errors
+/// Nobody listens there, a line does not fit into a datagram, or an echo was lost.
+pub fn talk(server: &Socket) -> Result<(), Ended> {
+    let interactive = is_interactive();
+    let (mut line, mut echo, mut lost) = (Vec::new(), vec![0; LONGEST_DATAGRAM], 0);
+    let mut stdin = io::stdin().lock();
+    loop {
+        prompt(interactive)?;
+        line.clear();
+        match stdin.read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) => return Err(Ended::Because(format!("cannot read standard input: {error}"))),
+        }
+        server.send(&line, MsgFlags::empty()).map_err(|error| Ended::because("cannot send", error))?;
+        if let Some(length) = receive(server, &mut echo)? {
+            print(&echo[..length])?;
+        } else {
+            lost += 1;
+            tracing::warn!("no echo within {PATIENCE:?}: the datagram or its echo was lost");
+        }
+    }
+    if interactive {
+        outln!();
+    }
+    if lost == 0 { Ok(()) } else { Err(Ended::Because(format!("{lost} datagrams were lost"))) }
+}
+
+/// The next datagram; `None` when there is none in time.
+#[expect(clippy::disallowed_methods, reason = "a deadline on real I/O")]
+fn receive(server: &Socket, into: &mut [u8]) -> Result<Option<usize>, Ended> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(server.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, left) {
+            Ok(0) => return Ok(None),
+            Err(Errno::EINTR) => continue,
+            Err(error) => return Err(Ended::because("cannot wait", error)),
+            Ok(_) => {}
+        }
+        match server.recv(into, MsgFlags::MSG_DONTWAIT) {
+            Ok(length) => return Ok(Some(length)),
+            Err(Errno::EAGAIN) => {}
+            Err(error) => return Err(Ended::because("cannot receive", error)),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A stream in both directions at once.
+//!
+//! To send all and then to receive works for a line and hangs for a megabyte: the server, who echoes what it
+//! reads, cannot send until we receive, so it does not read, so we cannot send. Hence one loop that sleeps on
+//! standard input and on the socket, and does what can be done.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, BorrowedFd},
+};
+
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::MsgFlags,
+    unistd,
+};
+
+use super::{Ended, is_interactive, print, prompt};
+use crate::socket::Socket;
+
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// Copies standard input to `server` and the echo to standard output, until both have ended.
+///
+/// # Errors
+/// The connection broke, or the server closed it before every byte had come back.
+pub fn talk(server: &Socket) -> Result<(), Ended> {
+    let mut conversation = Conversation::new(server);
+    prompt(conversation.interactive)?;
+    while conversation.turn(io::stdin().as_fd())? {}
+    conversation.verdict()
+}
+
+/// What is under way: the bytes that wait to be sent, and the two counts.
+#[derive(Debug)]
+struct Conversation<'a> {
+    server: &'a Socket,
+    interactive: bool,
+    /// Standard input has ended, and the server knows it.
+    said_all: bool,
+    /// Read from standard input; `unsent` says from where on it is still to be sent.
+    line: Vec<u8>,
+    unsent: usize,
+    sent: u64,
+    echoed: u64,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(server: &'a Socket) -> Self {
+        let interactive = is_interactive();
+        Self { server, interactive, said_all: false, line: Vec::new(), unsent: 0, sent: 0, echoed: 0 }
+    }
+
+    // ANCHOR: turn
+    /// Sleeps until something can be done, and does it; `false` once the server has closed its half.
+    fn turn(&mut self, stdin: BorrowedFd<'_>) -> Result<bool, Ended> {
+        let owed = self.unsent < self.line.len();
+        let on_socket = if owed { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
+        let mut fds = [PollFd::new(self.server.as_fd(), on_socket), PollFd::new(stdin, PollFlags::POLLIN)];
+        // Standard input is asked for more only when nothing is owed: this bounds what we hold.
+        let watched = if owed || self.said_all { 1 } else { 2 };
+        match poll(&mut fds[..watched], PollTimeout::NONE) {
+            Err(Errno::EINTR) => return Ok(true),
+            Err(error) => return Err(Ended::because("cannot wait", error)),
+            Ok(_) => {}
+        }
+        let input = watched == 2 && fds[1].any() == Some(true);
+        let events = fds[0].revents().unwrap_or(PollFlags::empty());
+        if events.contains(PollFlags::POLLOUT) {
+            self.send()?;
+        }
+        if events.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR) && !self.receive()? {
+            return Ok(false);
+        }
+        if input {
+            self.read(stdin)?;
+        }
+        Ok(true)
+    }
+    // ANCHOR_END: turn
+
+    fn send(&mut self) -> Result<(), Ended> {
+        match self.server.send(&self.line[self.unsent..], MsgFlags::MSG_DONTWAIT) {
+            Ok(taken) => {
+                self.unsent += taken;
+                self.sent += taken as u64;
+                Ok(())
+            }
+            Err(Errno::EAGAIN) => Ok(()),
+            Err(error) => Err(Ended::because("cannot send", error)),
+        }
+    }
+
+    // ANCHOR: receive
+    /// Prints what has come back. Where one receive ends says nothing of where a line does: only the count
+    /// tells when the echo is complete.
+    fn receive(&mut self) -> Result<bool, Ended> {
+        let mut bytes = [0; BUFFER_BYTES];
+        match self.server.recv(&mut bytes, MsgFlags::MSG_DONTWAIT) {
+            Ok(0) => return Ok(false),
+            Ok(received) => {
+                print(&bytes[..received])?;
+                self.echoed += received as u64;
+            }
+            Err(Errno::EAGAIN) => return Ok(true),
+            Err(error) => return Err(Ended::because("cannot receive", error)),
+        }
+        let complete = self.echoed == self.sent && self.unsent == self.line.len();
+        prompt(self.interactive && complete && !self.said_all)?;
+        Ok(true)
+    }
+    // ANCHOR_END: receive
+
+    /// Reads a line from a terminal, or what there is from a pipe or a file. At its end, the sending half is
+    /// closed and the other stays open: what is still on its way comes back.
+    fn read(&mut self, stdin: BorrowedFd<'_>) -> Result<(), Ended> {
+        self.line.resize(BUFFER_BYTES, 0);
+        self.unsent = 0;
+        let read = match unistd::read(stdin, &mut self.line) {
+            Ok(read) => read,
+            Err(Errno::EINTR | Errno::EAGAIN) => {
+                self.line.clear();
+                return Ok(());
+            }
+            Err(error) => return Err(Ended::because("cannot read standard input", error)),
+        };
+        self.line.truncate(read);
+        if read == 0 {
+            self.said_all = true;
+            self.server.shutdown_write().map_err(|error| Ended::because("cannot close the sending half", error))?;
+            if self.interactive {
+                print(b"\n")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn verdict(&self) -> Result<(), Ended> {
+        if self.said_all && self.echoed == self.sent {
+            return Ok(());
+        }
+        let (echoed, sent) = (self.echoed, self.sent);
+        Err(Ended::Because(format!("the server closed the connection: {echoed} of {sent} bytes came back")))
+    }
+}

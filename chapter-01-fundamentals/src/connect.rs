@@ -1,0 +1,97 @@
+//! A connection before a deadline.
+//!
+//! connect(2) on a blocking socket waits as long as the kernel likes: two minutes, for a host that drops
+//! packets. So the socket does not block while the handshake runs, and poll(2) says when it is over.
+
+use std::{
+    net::SocketAddr,
+    os::fd::AsFd as _,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::SockType,
+};
+
+use crate::socket::Socket;
+
+// ANCHOR: connect
+/// Connects to `address` within `limit`; the socket blocks again afterwards.
+///
+/// # Errors
+/// `ETIMEDOUT` after `limit`; else what the handshake ended with, `ECONNREFUSED` when nobody listens.
+pub fn connect(address: SocketAddr, limit: Duration) -> nix::Result<Socket> {
+    let socket = Socket::new(address, SockType::Stream)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(address) {
+        // Interrupted by a signal it goes on all the same: to call it again would fail with EALREADY.
+        Err(Errno::EINPROGRESS | Errno::EINTR) => finish(&socket, limit)?,
+        other => other?,
+    }
+    socket.set_nonblocking(false)?;
+    Ok(socket)
+}
+// ANCHOR_END: connect
+
+/// Waits for the end of the handshake: the socket turns writable, and says how it went.
+#[expect(clippy::disallowed_methods, reason = "a deadline on real I/O")]
+fn finish(socket: &Socket, limit: Duration) -> nix::Result<()> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+        match poll(&mut fds, left) {
+            Ok(0) => return Err(Errno::ETIMEDOUT),
+            Ok(_) => return socket.connect_outcome(),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Connects to the first of `addresses` that answers, each within `limit`.
+///
+/// # Errors
+/// The last address and its refusal.
+pub fn connect_first(addresses: &[SocketAddr], limit: Duration) -> Result<Socket, String> {
+    let mut refusal = "no address to connect to".to_owned();
+    for &address in addresses {
+        match connect(address, limit) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => refusal = format!("cannot connect to {address}: {error}"),
+        }
+    }
+    Err(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn connects_or_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(connect(address, LIMIT).unwrap().peer_address(), Ok(address));
+        drop(listener);
+        assert_eq!(connect(address, LIMIT).unwrap_err(), Errno::ECONNREFUSED);
+        let refusal = connect_first(&[address], LIMIT).unwrap_err();
+        assert_eq!(refusal, format!("cannot connect to {address}: ECONNREFUSED: Connection refused"));
+    }
+
+    #[test]
+    fn takes_the_first_that_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let alive = listener.local_addr().unwrap();
+        let dead = { TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap() };
+        let socket = connect_first(&[dead, alive], LIMIT).unwrap();
+        assert_eq!(socket.peer_address(), Ok(alive));
+    }
+}

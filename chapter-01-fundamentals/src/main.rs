@@ -1,0 +1,54 @@
+//! `echo_server [port] [--threads | --udp]`
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use common::{cli, logging, net, outln, shutdown::Shutdown, signals};
+use fundamentals::{
+    datagram::echo_datagrams,
+    listener::{datagrams_on, listen_on},
+    serve,
+};
+
+/// Sends back whatever it is sent: to one client after another, to all at once, or datagram by datagram.
+#[derive(Debug, Parser)]
+#[command(name = "echo_server", version)]
+struct Args {
+    /// Port to listen on; 0 lets the kernel choose
+    #[arg(default_value_t = 8080)]
+    port: u16,
+    /// The IP address to listen on; 0.0.0.0 or :: opens the program to other machines
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = cli::ip)]
+    bind: IpAddr,
+    /// Serve each client on a thread of its own
+    #[arg(long)]
+    threads: bool,
+    /// Echo UDP datagrams in place of TCP streams
+    #[arg(long, conflicts_with = "threads")]
+    udp: bool,
+}
+
+fn main() -> ExitCode {
+    let args = cli::parse::<Args>();
+    logging::init();
+    cli::exit_code(start(&args))
+}
+
+fn start(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    net::raise_file_limit()?;
+    let shutdown = Shutdown::new()?;
+    let address = SocketAddr::new(args.bind, args.port);
+    let socket = if args.udp { datagrams_on(address)? } else { listen_on(address)? };
+    // There are no statistics; SIGUSR1 is handled all the same, for it would end us otherwise.
+    signals::spawn(shutdown.clone(), || {})?;
+    outln!("listening on {}", socket.local_address()?);
+    match args {
+        Args { udp: true, .. } => echo_datagrams(&socket, &shutdown)?,
+        Args { threads: true, .. } => serve::threads(socket, &shutdown)?,
+        _ => serve::iterative(socket, &shutdown)?,
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Names into addresses: getaddrinfo(3), and what its answers say.
+//!
+//! It is the one call of this chapter that is not a system call: the C library looks into `/etc/hosts`, asks
+//! name servers, and sorts what it found by how likely it can be reached (RFC 6724). It takes as long as that
+//! takes, and has no deadline.
+
+use std::{fmt, io, net::SocketAddr};
+
+use dns_lookup::{AddrFamily, AddrInfo, Protocol, SockType, getaddrinfo};
+
+/// One way to reach a name: with it, a program knows what to hand to socket(2) and to connect(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// The address and the port.
+    pub address: SocketAddr,
+    family: i32,
+    kind: i32,
+    protocol: i32,
+}
+
+impl Answer {
+    /// Whether it is for a stream, and so for TCP.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        SockType::Stream == self.kind
+    }
+}
+
+impl From<AddrInfo> for Answer {
+    fn from(info: AddrInfo) -> Self {
+        Self { address: info.sockaddr, family: info.address, kind: info.socktype, protocol: info.protocol }
+    }
+}
+
+/// `IPv4  stream    TCP  127.0.0.1:80`
+impl fmt::Display for Answer {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |names: &[(bool, &str)], number: i32| {
+            let name = names.iter().find(|(is_it, _)| *is_it);
+            name.map_or_else(|| number.to_string(), |(_, name)| (*name).to_owned())
+        };
+        let families = [(AddrFamily::Inet == self.family, "IPv4"), (AddrFamily::Inet6 == self.family, "IPv6")];
+        let kinds = [
+            (SockType::Stream == self.kind, "stream"),
+            (SockType::DGram == self.kind, "datagram"),
+            (SockType::Raw == self.kind, "raw"),
+        ];
+        let protocols = [
+            (Protocol::TCP == self.protocol, "TCP"),
+            (Protocol::UDP == self.protocol, "UDP"),
+            (self.protocol == 0, "any"),
+        ];
+        let (family, kind) = (named(&families, self.family), named(&kinds, self.kind));
+        let protocol = named(&protocols, self.protocol);
+        write!(to, "{family:<4}  {kind:<8}  {protocol:<3}  {}", self.address)
+    }
+}
+
+/// Everything that the resolver knows of `host`, in its order.
+///
+/// # Errors
+/// The name does not resolve; the error names it.
+pub fn answers(host: &str, port: u16) -> io::Result<Vec<Answer>> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot resolve '{host}': {error}"));
+    let found = getaddrinfo(Some(host), Some(&port.to_string()), None).map_err(|error| named(error.into()))?;
+    found.map(|answer| answer.map(Answer::from)).collect::<io::Result<_>>().map_err(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_resolves_to_itself_once_per_kind_of_socket() {
+        let found = answers("127.0.0.1", 80).unwrap();
+        assert!(found.iter().all(|answer| answer.address == "127.0.0.1:80".parse().unwrap()));
+        let streams: Vec<_> = found.iter().filter(|answer| answer.is_stream()).collect();
+        assert_eq!(streams.len(), 1);
+        assert_eq!(streams[0].to_string(), "IPv4  stream    TCP  127.0.0.1:80");
+    }
+
+    #[test]
+    fn names_what_does_not_resolve() {
+        // A label cannot be empty, so that this fails without a question to the network.
+        let error = answers("no..such", 80).unwrap_err();
+        assert!(error.to_string().starts_with("cannot resolve 'no..such': "), "{error}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Two ways to share one server among clients: one after another, or each on a thread of its own.
+
+use std::{
+    io,
+    net::SocketAddr,
+    thread::{self, Scope},
+    time::Duration,
+};
+
+use common::shutdown::{Shutdown, Stage};
+use nix::errno::Errno;
+
+use crate::{echo::echo, socket::Socket, wait::until_readable};
+
+/// Enough for the buffer of `echo`; the default of 2 MiB is address space for nothing.
+const STACK_BYTES: usize = 128 * 1024;
+/// How long to leave the listener alone when descriptors have run out: it stays readable, and asking again
+/// at once would be a loop that burns a core.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+// ANCHOR: iterative
+/// Serves clients one after another, until the program is to end. While one is idle, the next ones wait.
+pub fn iterative(listener: Socket, shutdown: &Shutdown) -> io::Result<()> {
+    while let Some((client, address)) = next_client(&listener, shutdown)? {
+        converse(client, address, shutdown);
+    }
+    Ok(listener.close()?)
+}
+// ANCHOR_END: iterative
+
+// ANCHOR: threads
+/// Serves each client on a thread of its own, until the program is to end and all threads have.
+pub fn threads(listener: Socket, shutdown: &Shutdown) -> io::Result<()> {
+    thread::scope(|scope| {
+        while let Some((client, address)) = next_client(&listener, shutdown)? {
+            spawn(scope, client, address, shutdown);
+        }
+        Ok(listener.close()?)
+    })
+}
+// ANCHOR_END: threads
+
+/// A closure that is not run is dropped, and the client in it is closed.
+fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, client: Socket, address: SocketAddr, shutdown: &'scope Shutdown) {
+    let thread = thread::Builder::new().name("client".into()).stack_size(STACK_BYTES);
+    if let Err(error) = thread.spawn_scoped(scope, move || converse(client, address, shutdown)) {
+        tracing::warn!("{address}: turned away, there is no thread for it ({error})");
+    }
+}
+
+/// A conversation and its log line. What goes wrong in it is this client's trouble alone.
+fn converse(client: Socket, address: SocketAddr, shutdown: &Shutdown) {
+    match echo(&client, shutdown).and_then(|echoed| client.close().map(|()| echoed)) {
+        Ok(echoed) => tracing::info!("{address}: {echoed} bytes echoed"),
+        Err(error) => tracing::info!("{address}: broken off: {error}"),
+    }
+}
+
+// ANCHOR: accept
+/// Waits for a client; `None` once the program is to end.
+fn next_client(listener: &Socket, shutdown: &Shutdown) -> nix::Result<Option<(Socket, SocketAddr)>> {
+    while until_readable(listener, shutdown)? {
+        match listener.accept().and_then(|client| client.peer_address().map(|address| (client, address))) {
+            Ok(client) => return Ok(Some(client)),
+            Err(Errno::EAGAIN) => {}
+            Err(error) if is_one_clients_fault(error) => {
+                tracing::info!("a client left before it was accepted: {error}");
+            }
+            Err(error) if is_exhaustion(error) => {
+                tracing::warn!("cannot accept: {error}; raise the limit (`ulimit -n`)");
+                shutdown.wait_timeout(Stage::Draining, EXHAUSTED_PAUSE);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+// ANCHOR_END: accept
+
+/// The connection was undone before we came to it; `ENOTCONN` is getpeername's word for that.
+fn is_one_clients_fault(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::ECONNABORTED | Errno::ENOTCONN | Errno::EPROTO | Errno::EPERM | Errno::EHOSTUNREACH | Errno::ENETUNREACH
+    )
+}
+
+/// This process or the whole system has no descriptor or no memory left for another client.
+fn is_exhaustion(error: Errno) -> bool {
+    matches!(error, Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)
+}

@@ -1,0 +1,95 @@
+//! Sleeping until a socket is ready, or the program is asked to stop, whichever comes first: poll(2).
+//!
+//! A thread that sleeps in recv(2) wakes up when bytes come, and for nothing else: a server that is to end
+//! would have to wait for its idle clients. poll(2) sleeps on several descriptors at once, and the request
+//! to stop is one of them ([`Shutdown::fd`]).
+
+use std::os::fd::AsFd as _;
+
+use common::shutdown::{Shutdown, Stage};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+
+use crate::socket::Socket;
+
+/// What a client who does not read may cost a program that is to end.
+const GRACE_MILLISECONDS: u16 = 2_000;
+
+// ANCHOR: readable
+/// Sleeps until there is something to receive, or to accept; `false` once the program is to end.
+pub fn until_readable(socket: &Socket, shutdown: &Shutdown) -> nix::Result<bool> {
+    while !shutdown.draining() {
+        let event = PollFd::new(socket.as_fd(), PollFlags::POLLIN);
+        let stop = PollFd::new(shutdown.fd(Stage::Draining), PollFlags::POLLIN);
+        let mut fds = [event, stop];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) if fds[0].any() == Some(true) => return Ok(true),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+// ANCHOR_END: readable
+
+/// Sleeps until the kernel takes bytes again. What was received is still to be echoed when the program is to
+/// end, so the client gets a little longer; `false` when that was in vain.
+pub fn until_writable(socket: &Socket, shutdown: &Shutdown) -> nix::Result<bool> {
+    while shutdown.stage() < Stage::Now {
+        let (stage, limit) = if shutdown.draining() {
+            (Stage::Now, PollTimeout::from(GRACE_MILLISECONDS))
+        } else {
+            (Stage::Draining, PollTimeout::NONE)
+        };
+        let event = PollFd::new(socket.as_fd(), PollFlags::POLLOUT);
+        let mut fds = [event, PollFd::new(shutdown.fd(stage), PollFlags::POLLIN)];
+        match poll(&mut fds, limit) {
+            Ok(0) => return Ok(false),
+            Ok(_) if fds[0].any() == Some(true) => return Ok(true),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::socket::MsgFlags;
+
+    use super::*;
+    use crate::listener::listen_on;
+
+    fn pair() -> (std::net::TcpStream, Socket) {
+        let listener = listen_on("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = std::net::TcpStream::connect(listener.local_address().unwrap()).unwrap();
+        assert!(until_readable(&listener, &Shutdown::new().unwrap()).unwrap());
+        (client, listener.accept().unwrap())
+    }
+
+    #[test]
+    fn a_request_to_stop_ends_the_wait_for_bytes() {
+        let (_client, server) = pair();
+        let shutdown = Shutdown::new().unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| until_readable(&server, &shutdown));
+            shutdown.drain();
+            assert_eq!(waiting.join().unwrap(), Ok(false));
+        });
+    }
+
+    #[test]
+    fn a_client_who_does_not_read_is_given_up() {
+        let (_client, server) = pair();
+        let shutdown = Shutdown::new().unwrap();
+        while server.send(&[7; 16_384], MsgFlags::MSG_DONTWAIT).is_ok() {}
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| until_writable(&server, &shutdown));
+            shutdown.drain();
+            shutdown.now();
+            assert_eq!(waiting.join().unwrap(), Ok(false));
+        });
+    }
+}

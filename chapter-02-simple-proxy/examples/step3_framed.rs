@@ -1,0 +1,164 @@
+//! Step 3: read the head, and let it say where the message ends.
+//!
+//! [`Head`] finds the end of a request's head; [`Relay`] knows from it how long the body is, writes the head
+//! that the backend gets, and notices the end of the answer. A late body arrives, and a client may send a
+//! second request on its connection. The sockets still block, so this listens to one side at a time.
+//!
+//! ```console
+//! $ cargo run -p chapter-02-simple-proxy --example step3_framed
+//! $ (printf 'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n'; sleep 1; printf hello) | nc -q 1 127.0.0.1 8080
+//! $ (printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'; sleep 60) | nc 127.0.0.1 8080     # answered, idle, and alone served
+//! $ curl -m 3 http://127.0.0.1:8080/                                  # in a second terminal: time is out
+//! ```
+//!
+//! What fails: the one thread sleeps in `read` on an idle client, and on a client that waits for
+//! `100 Continue` while the backend's stands unread. `reverse_proxy` sleeps on all of it at once.
+
+use std::{
+    io::{self, ErrorKind, IoSlice, Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpStream},
+    process::ExitCode,
+};
+
+use common::{
+    http::{
+        AfterClient, ClientAddress, Forwarding, Head, Input, Kind, NoWire, Phase, ProxyError, Pumped, Relay, Role,
+        Side, Wire, pump,
+    },
+    identity::Identity,
+};
+use simple_proxy::waiter::wall_clock;
+
+mod start;
+
+const BUFFER_BYTES: usize = 64 * 1024;
+
+fn main() -> ExitCode {
+    start::main(serve)
+}
+
+fn serve(client: &TcpStream, backend: SocketAddr) -> io::Result<()> {
+    let identity = Identity::new();
+    let via = identity.pseudonym("step3_framed");
+    let forwarding = Forwarding { role: Role::Reverse, via, scheme: "http", trusted: Vec::new(), pooled: false };
+    let address = ClientAddress::new(client.peer_addr()?.ip(), client.local_addr()?, &forwarding);
+    let (mut client, mut relay, mut inbox) = (Blocking::new(client), Relay::new(), Vec::new());
+    for request in 1.. {
+        let begun = match read_head(client.stream, &mut inbox)? {
+            None => return Ok(()),
+            Some((head, length)) => {
+                let view = head.view(&inbox[..length]);
+                relay.begin(view, &forwarding, &address, identity.request_id(1, request)).map(|()| length)
+            }
+        };
+        let length = begun.map_err(io::Error::other)?;
+        let used = relay.from_client(Input::Bytes(&inbox[length..])).map_err(io::Error::other)?;
+        inbox.drain(..length + used); // the rest is the next request
+        if let Err(error) = exchange(&mut relay, &mut client, backend) {
+            relay.fail(&error, wall_clock());
+            pump(&mut relay, &mut client, &mut NoWire, &mut []).map_err(io::Error::other)?;
+        }
+        if relay.end().1 != AfterClient::KeepAlive {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Reads until `inbox` holds a whole head, however many reads it takes.
+fn read_head(mut client: &TcpStream, inbox: &mut Vec<u8>) -> io::Result<Option<(Head, usize)>> {
+    let (mut head, mut scanned, mut buffer) = (Head::new(), 0, vec![0; BUFFER_BYTES]);
+    loop {
+        if let Some(length) = head.read_request(inbox, &mut scanned).map_err(io::Error::other)? {
+            return Ok(Some((head, length)));
+        }
+        match client.read(&mut buffer)? {
+            0 => return Ok(None),
+            n => inbox.extend_from_slice(&buffer[..n]),
+        }
+    }
+}
+
+fn exchange(relay: &mut Relay, client: &mut Blocking<'_>, backend: SocketAddr) -> Result<(), ProxyError> {
+    let failed = |error| ProxyError::new(Kind::Connect, Side::Backend, Phase::Connect).with_source(error);
+    let backend = TcpStream::connect(backend).map_err(failed)?;
+    let mut backend = Blocking::new(&backend);
+    let mut scratch = vec![0; BUFFER_BYTES];
+    relay.attempt(false);
+    loop {
+        match pump(relay, client, &mut backend, &mut scratch)? {
+            Pumped::Done => return Ok(()),
+            // A blocking read listens to one side only: to the client, while there is more of its request.
+            Pumped::Wait(wants) => {
+                client.may_read = wants.client.read;
+                backend.may_read = !wants.client.read;
+            }
+            Pumped::Yield | Pumped::Bulk { .. } => {}
+        }
+    }
+}
+
+/// A wire that blocks, but reads only when it was told to: once.
+struct Blocking<'a> {
+    stream: &'a TcpStream,
+    may_read: bool,
+}
+
+impl<'a> Blocking<'a> {
+    fn new(stream: &'a TcpStream) -> Self {
+        Self { stream, may_read: false }
+    }
+}
+
+impl Wire for Blocking<'_> {
+    fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if !std::mem::take(&mut self.may_read) {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        self.stream.read(into)
+    }
+
+    fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream.write_vectored(from)
+    }
+
+    fn shut_write(&mut self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use integration_tests::{client::Client, wait::pause};
+
+    const PAUSE: Duration = Duration::from_millis(300);
+
+    #[test]
+    fn late_bodies_and_second_requests_arrive_but_an_idle_client_keeps_others_waiting() {
+        let proxy = super::start::running(super::serve);
+        let mut first = Client::connect(proxy);
+        for _ in 0..2 {
+            first.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+            pause(PAUSE);
+            first.send("hello");
+            assert_eq!(first.response("POST").text(), "hello");
+        }
+        let mut second = Client::connect(proxy);
+        second.request("GET", "/", "");
+        second.expect_silence(PAUSE);
+        drop(first);
+        assert_eq!(second.response("GET").status(), 200);
+    }
+
+    #[test]
+    fn a_client_that_waits_for_100_waits_for_ever() {
+        let proxy = super::start::running(super::serve);
+        let mut client = Client::connect(proxy);
+        client.send("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+        client.expect_silence(PAUSE);
+        client.send("hello");
+        assert_eq!(client.response("POST").text(), "hello");
+    }
+}

@@ -1,0 +1,95 @@
+//! `forward_proxy [port]`
+
+use std::{net::SocketAddr, num::NonZeroUsize, process::ExitCode};
+
+use backends::Bundle;
+use clap::Parser;
+use common::{cli, cli::ServeArgs, logging, net, net::Listeners, out, outln, shutdown::Shutdown, signals};
+use simple_proxy::forward::{self, Config, Proxy, access::Rule, credentials::Credentials};
+
+/// A forward proxy: absolute-form requests and CONNECT. Clients are told to use it (`curl -x`).
+#[derive(Debug, Parser)]
+#[command(name = "forward_proxy", version)]
+struct Args {
+    /// Port to listen on; 0 lets the kernel choose
+    #[arg(default_value_t = 8888)]
+    port: u16,
+    /// A destination that may be asked for: a network, a host or *.suffix (repeatable); any, if none is given
+    #[arg(long, value_name = "CIDR|HOST|*.SUFFIX")]
+    allow: Vec<Rule>,
+    /// Demand these credentials of every request (Basic)
+    #[arg(long, value_name = "USER:PASSWORD")]
+    auth: Option<Credentials>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+impl Args {
+    /// What is wrong with flags that are right one by one.
+    fn contradiction(&self) -> Option<&'static str> {
+        let open = self.allow.is_empty() && self.auth.is_none();
+        if open && !self.is_loopback() {
+            return Some(
+                "--bind opens this proxy to other machines: say with --allow where to, or with --auth for whom",
+            );
+        }
+        if !self.serve.trusted_proxy.is_empty() {
+            return Some("--trusted-proxy is a reverse proxy's flag: this one says nothing of its clients");
+        }
+        None
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.serve.bind.to_canonical().is_loopback()
+    }
+
+    /// Started by somebody who tries it out, for whom there should be something to ask for.
+    fn is_bare(&self) -> bool {
+        self.is_loopback() && self.allow.is_empty() && self.auth.is_none()
+    }
+}
+
+fn main() -> ExitCode {
+    let args = cli::parse::<Args>();
+    if let Some(why) = args.contradiction() {
+        return cli::refuse(why);
+    }
+    logging::init();
+    cli::exit_code(start(args))
+}
+
+fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    net::raise_file_limit()?;
+    let shutdown = Shutdown::new()?;
+    let listeners = Listeners::bind(args.serve.address(args.port), NonZeroUsize::MIN)?;
+    let bundle = if args.is_bare() { Some(backends::start_bundled(1, 9001)?) } else { None };
+    let address = listeners.address();
+    let proxy = Proxy::new(config(args), address);
+    let shown = proxy.clone();
+    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    outln!("listening on {address}");
+    if let Some(destination) = bundle.as_ref().map(Bundle::addrs).and_then(|addrs| addrs.first().copied()) {
+        outln!("{}", invitation(address, destination));
+    }
+    forward::run(&proxy, listeners, &shutdown)?;
+    out::last_line(proxy.statistics());
+    Ok(())
+}
+
+fn invitation(proxy: SocketAddr, destination: SocketAddr) -> String {
+    format!(
+        "a backend to ask for runs in this process, on {destination}\n\
+         try this:        curl -x http://{proxy} http://{destination}/headers\n\
+         through CONNECT: curl -p -x http://{proxy} http://{destination}/"
+    )
+}
+
+fn config(args: Args) -> Config {
+    Config {
+        allow: args.allow,
+        auth: args.auth,
+        max_clients: args.serve.max_clients.get(),
+        timeouts: args.serve.timeouts,
+        log_requests: args.serve.log_requests,
+    }
+}

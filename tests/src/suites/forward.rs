@@ -1,0 +1,64 @@
+//! Suite `forward`: what a forward proxy does for clients that know it, chapter 2's second program.
+
+use crate::Context;
+use crate::client::{Client, Response};
+use crate::process::{Finished, Options, Program};
+use crate::runner::Case;
+
+mod access;
+mod peers;
+mod program;
+mod refused;
+mod requests;
+mod tunnel_ends;
+mod tunnels;
+
+/// The cases of this suite.
+pub(crate) fn cases() -> Vec<Case> {
+    super::collect(&[
+        requests::CASES,
+        refused::CASES,
+        tunnels::CASES,
+        tunnel_ends::CASES,
+        access::CASES,
+        program::CASES,
+        peers::CASES,
+    ])
+}
+
+const PROGRAM: &str = "forward_proxy";
+
+fn words(port: &str, flags: &[&str]) -> Vec<String> {
+    std::iter::once(port).chain(flags.iter().copied()).map(str::to_owned).collect()
+}
+
+/// Starts the program on a port of the kernel's choice.
+fn start(ctx: &Context, flags: &[&str]) -> Program {
+    Program::start(ctx.other(PROGRAM), &words("0", flags), Options::default(), ctx.children())
+}
+
+/// Runs it until it ends by itself.
+fn run(ctx: &Context, port: &str, flags: &[&str]) -> Finished {
+    Program::run(ctx.other(PROGRAM), &words(port, flags), ctx.children())
+}
+
+/// A bodyless request for `url`, with `extra` field lines, and its response.
+fn ask(client: &mut Client, method: &str, url: &str, extra: &str) -> Response {
+    client.send(format!("{method} {url} HTTP/1.1\r\nHost: proxy.test\r\n{extra}\r\n"));
+    client.response(method)
+}
+
+/// CONNECT and the status of its answer; after a 200 the tunnel stands.
+fn connect(client: &mut Client, authority: impl std::fmt::Display) -> u16 {
+    client.send(format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n"));
+    let head = client.reader().response_head().unwrap_or_else(|fault| panic!("the answer to CONNECT: {fault:?}"));
+    assert!(head.status != 200 || !head.fields.has("content-length") && !head.fields.has("transfer-encoding"));
+    head.status
+}
+
+/// A client with a tunnel to `authority`.
+fn tunnel(program: &Program, authority: impl std::fmt::Display) -> Client {
+    let mut client = program.client();
+    assert_eq!(connect(&mut client, authority), 200);
+    client
+}
