@@ -121,7 +121,7 @@ pub struct Exchange {
     pub backend: Option<BackendId>,
     /// Whether that went over a connection that had served before.
     pub reused: bool,
-    /// Attempts beyond the first.
+    /// Attempts beyond the first. An engine that goes on after a failed connect counts that one too.
     pub retries: u8,
     /// Whether the response is the balancer's own.
     pub own_answer: bool,

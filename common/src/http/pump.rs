@@ -13,7 +13,9 @@ const ROUNDS: usize = 16;
 
 /// A socket that never waits: `WouldBlock` means that the engine waits, and calls [`pump`] again once
 /// the socket is ready for what [`Wants`] names. A wire that knows without a system call that nothing has
-/// come may say `WouldBlock` at once; it must find out again before the engine next waits.
+/// come may say `WouldBlock` at once; it must find out again before the engine next waits. With
+/// edge-triggered readiness that is a trap: data and FIN can come in one event, and after a short read no
+/// other follows. Such a wire stays readable while its last event said that the peer has closed.
 pub trait Wire {
     /// Reads what is there; 0 is the end of the stream.
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize>;
@@ -49,7 +51,10 @@ pub enum Pumped {
     /// More could move, but others should have their turn first. A thread of its own calls again at once.
     Yield,
     /// Nothing else can move, and a body may be moved past the machine (see [`Relay::offer_bulk`]): `left`
-    /// bytes, or until the end. An engine that moved nothing waits for [`Relay::wants`].
+    /// bytes, or until the end. The engine moves what it can and says so by [`Relay::moved`]; an end or an error
+    /// that it meets goes to [`Relay::from_client`] or [`Relay::from_backend`] as [`Input::Eof`] or
+    /// [`Input::Reset`]. Then it pumps again, for the other direction goes on meanwhile; if it moved nothing, it
+    /// waits for [`Relay::wants`] first.
     Bulk {
         /// Whose body.
         from: Side,
