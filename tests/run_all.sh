@@ -84,7 +84,7 @@ if [ -z "$chapter" ]; then
             name="${file#*/tests/}" name="${name%/main.rs}" name="${name%.rs}"
             [ "$name" = ladder ] || others+=(--test "$name")
         done
-        step "tests" "$log/tests" cargo test --workspace --no-fail-fast --lib --bins "${others[@]}"
+        step "tests" "$log/tests" cargo test --workspace --no-fail-fast --lib --bins --examples "${others[@]}"
         count_libtest "$log/tests"
     fi
     step "documentation tests" "$log/doc" cargo test --workspace --no-fail-fast --doc

@@ -77,7 +77,7 @@ fn simple_commands(line: &str) -> Vec<Vec<String>> {
                     commands.push(Vec::new());
                 }
             }
-            (None, _) => word.push(letter),
+            _ => word.push(letter),
         }
     }
     commands.last_mut().expect("there is one").extend((!word.is_empty()).then_some(word));
