@@ -158,12 +158,13 @@ fn each_fault_is_counted_under_its_own_name() {
         (unused_address, "URL/", "connect refused"),
         (reset, "URL/", "reset"),
         (raw_server(drop), "URL/", "closed without an answer"),
-        (raw_server(std::mem::forget), "URL/ --timeout 50ms", "timeout"),
+        (raw_server(std::mem::forget), "URL/ --timeout 200ms", "timeout"),
         (text_server("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"), "URL/", "truncated"),
         (text_server("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab"), "URL/", "stray bytes after the answer"),
         (text_server("SSH-2.0-x\r\n"), "URL/", "malformed: no HTTP/1 status line"),
         (
-            text_server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"),
+            // It says that it closes; else the next request could meet the end of the connection.
+            text_server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab"),
             "URL/bytes/2",
             "wrong body: byte i is not i % 251",
         ),
