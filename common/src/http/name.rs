@@ -3,8 +3,6 @@
 //! Everything else passes through untouched. One look at the length rules out nearly all candidates,
 //! so a field that we do not know costs a jump and at most three comparisons.
 
-const LONGEST: usize = "proxy-authorization".len();
-
 /// A field this machine acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
@@ -34,22 +32,24 @@ pub(super) enum Known {
 
 /// Finds what `name` is, whatever its case.
 pub(super) fn classify(name: &[u8]) -> Known {
-    match plain(name) {
-        Known::Other if name.contains(&b'_') => alias(name),
-        known => known,
+    let candidates = of_length(name.len());
+    let found = candidates.iter().find(|(candidate, _)| name.eq_ignore_ascii_case(candidate.as_bytes()));
+    match found {
+        Some((_, known)) => *known,
+        None if candidates.iter().any(|(candidate, _)| is_alias(name, candidate.as_bytes())) => Known::Alias,
+        None => Known::Other,
     }
 }
 
-fn alias(name: &[u8]) -> Known {
-    let mut dashed = [0; LONGEST];
-    let Some(dashed) = dashed.get_mut(..name.len()) else { return Known::Other };
-    dashed.copy_from_slice(name);
-    dashed.iter_mut().filter(|byte| **byte == b'_').for_each(|byte| *byte = b'-');
-    if plain(dashed) == Known::Other { Known::Other } else { Known::Alias }
+/// Whether `name` is `candidate` with underscores for dashes.
+fn is_alias(name: &[u8], candidate: &[u8]) -> bool {
+    let same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a, *b) == (b'_', b'-');
+    name.iter().zip(candidate).all(same)
 }
 
-fn plain(name: &[u8]) -> Known {
-    let candidates: &[(&str, Known)] = match name.len() {
+/// The names of this length that are known.
+fn of_length(length: usize) -> &'static [(&'static str, Known)] {
+    match length {
         2 => &[("te", Known::HopByHop)],
         3 => &[("via", Known::Via)],
         4 => &[("host", Known::Host)],
@@ -64,12 +64,8 @@ fn plain(name: &[u8]) -> Known {
         17 => &[("transfer-encoding", Known::TransferEncoding), ("x-forwarded-proto", Known::ForwardedProto)],
         18 => &[("proxy-authenticate", Known::HopByHop)],
         19 => &[("proxy-authorization", Known::HopByHop)],
-        _ => return Known::Other,
-    };
-    candidates
-        .iter()
-        .find(|(candidate, _)| name.eq_ignore_ascii_case(candidate.as_bytes()))
-        .map_or(Known::Other, |(_, known)| *known)
+        _ => &[],
+    }
 }
 
 /// Whether `bytes` is a `token` (RFC 9110 §5.6.2).
