@@ -16,6 +16,7 @@ cases! { "framing";
     Fast an_early_413_reaches_python,
     Fast an_early_413_reaches_hyper,
     Fast an_early_response_to_a_client_that_sends_no_more_ends,
+    Fast an_upload_without_end_is_cut_soon_after_its_early_answer,
 }
 
 const TOO_LARGE: &str = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\nConnection: close\r\n\r\ntoo big";
@@ -74,6 +75,27 @@ fn with_each_backend(ctx: &Context, check: impl Fn(&Program, &str)) {
             check(&program, kind);
         }
     }
+}
+
+/// The lingering close reads on for 2 s and no longer, however much comes.
+fn an_upload_without_end_is_cut_soon_after_its_early_answer(ctx: &Context) {
+    let backend = Backend::start(close_at_once);
+    let program = ctx.start(&[backend.addr()], &[]);
+    let mut client = program.client();
+    client.send("POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000\r\n\r\n");
+    let mut writer = client.stream();
+    let writing = thread::spawn(move || {
+        let (piece, began) = ([b'x'; 16 * 1024], std::time::Instant::now());
+        while began.elapsed() < ms(15_000) {
+            if writer.write_all(&piece).is_err() {
+                return Some(began.elapsed());
+            }
+        }
+        None
+    });
+    assert_eq!(client.response("POST").status(), 413);
+    let took = writing.join().unwrap().expect("it is still read after 15 s");
+    assert!(took < ms(8_000), "cut only after {took:?}");
 }
 
 fn an_early_413_reaches_a_raw_client(ctx: &Context) {
