@@ -22,6 +22,7 @@ pub mod capabilities;
 pub mod checker;
 pub mod client;
 pub mod context;
+pub mod exercise;
 pub mod foreign;
 pub mod process;
 pub mod runner;

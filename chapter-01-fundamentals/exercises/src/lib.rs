@@ -1,0 +1,12 @@
+//! The exercises of chapter 1. You write in `src/`, one file an exercise; `cargo learn next` says which.
+//!
+//! `start/` holds each file as it was given (`cargo learn reset 1.1` puts it back), `solutions/` an answer to
+//! compare yours with, `tests/checks/` what both are held to.
+
+pub mod e1_shout;
+
+/// Our answers. Yours may differ and be as good: the checks decide.
+#[path = "../solutions"]
+pub mod solutions {
+    pub mod e1_shout;
+}

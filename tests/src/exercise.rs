@@ -1,0 +1,35 @@
+//! What holds an exercise's checks to two answers: the reader's, on request, and ours, always.
+
+/// Expands to a test for each check and each of the two answers.
+///
+/// An answer is a free function. A check is a function that takes it: `fn capitals(serve: Serve)`, with a type that
+/// both answers coerce to (a function pointer), or generic over what it makes (`fn empty<C: Cache>(new: fn() -> C)`). The reader's is `krate::path`, ignored unless asked
+/// for, so that the ordinary tests are never red; ours is `krate::solutions::path`.
+///
+/// ```ignore
+/// held_to!(exercises_01, e1_shout::serve, [capitals, every_segment_is_answered]);
+/// ```
+#[macro_export]
+macro_rules! held_to {
+    ($krate:ident, $($step:ident)::+, [$($check:ident),+ $(,)?]) => {
+        mod yours {
+            use $krate::$($step)::+ as answer;
+            $(
+                #[test]
+                #[ignore = "an exercise: `cargo learn check` runs it"]
+                fn $check() {
+                    super::$check(answer);
+                }
+            )+
+        }
+        mod solution {
+            use $krate::solutions::$($step)::+ as answer;
+            $(
+                #[test]
+                fn $check() {
+                    super::$check(answer);
+                }
+            )+
+        }
+    };
+}
