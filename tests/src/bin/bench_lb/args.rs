@@ -1,0 +1,227 @@
+//! The command line as typed, and [`Plan`]: what it means.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::Parser;
+use common::cli::{Exit, try_parse_from};
+
+use crate::{
+    chapters::{CHAPTERS, Chapter},
+    peers::Peer,
+    workload::{self, Workload},
+};
+
+/// Measures the chapters beside nginx, HAProxy, Pingora and a floor that only moves bytes.
+///
+/// Every target gets the same workloads, in rounds that take turns (A B C A B C), on a core of its own; load and
+/// origins run on the others. The headline is the CPU time per request of the target's processes. What is not
+/// installed is skipped. A full run writes tests/bench/results, a narrower one target/bench. Ctrl-C ends it and leaves
+/// no process behind.
+#[derive(Debug, Parser)]
+#[command(name = "bench-lb")]
+pub(crate) struct Options {
+    /// Chapters, such as 2,3 [default: all that exist]
+    #[arg(long, value_name = "LIST")]
+    chapters: Option<String>,
+    /// Of nginx,haproxy,pingora; '' for none [default: those found; pingora if it is built]
+    #[arg(long, value_name = "LIST")]
+    peers: Option<String>,
+    /// Of those listed by --list [default: all]
+    #[arg(long, value_name = "LIST")]
+    workloads: Option<String>,
+    /// Lists the workloads and ends
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Rounds per workload and target [default: 7]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: Option<u32>,
+    /// How long each round is measured [default: 2]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    seconds: Option<Duration>,
+    /// Cores for the target, and workers if it has them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: u8,
+    /// Three rounds of half a second, get-64 only: whether it works at all
+    #[arg(long)]
+    quick: bool,
+    /// Where the results go
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Says what got worse since the results in OLD; with NEW compares the two files and measures nothing
+    #[arg(long, value_names = ["OLD", "NEW"], num_args = 1..=2)]
+    pub(crate) compare: Vec<PathBuf>,
+    /// Programs that are built already, instead of building them
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub(crate) bin_dir: Option<PathBuf>,
+}
+
+/// What is to be measured, and how.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) chapters: Vec<&'static Chapter>,
+    pub(crate) peers: Vec<Peer>,
+    /// The peers were named, so that one which has to be built is built.
+    pub(crate) peers_named: bool,
+    pub(crate) workloads: Vec<&'static Workload>,
+    pub(crate) rounds: u32,
+    pub(crate) seconds: Duration,
+    pub(crate) workers: usize,
+    /// The name of the results' file.
+    pub(crate) set: String,
+    /// Nothing was left out: the results may replace those that are committed.
+    pub(crate) is_full: bool,
+    /// As it can be typed again, but for where files are.
+    pub(crate) command: String,
+}
+
+impl Options {
+    /// Reads a command line; the first of `args` is the program.
+    pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Exit> {
+        let mut args: Vec<OsString> = args.into_iter().collect();
+        // The alias ends in `--`; whoever types another one, as for `cargo run`, sends it here.
+        if args.get(1).is_some_and(|arg| arg == "--") {
+            args.remove(1);
+        }
+        try_parse_from(args)
+    }
+
+    /// What was meant; an error names what does not exist.
+    pub(crate) fn plan(&self) -> Result<Plan, String> {
+        let workloads = match (&self.workloads, self.quick) {
+            (Some(list), _) => chosen(list, workload::ALL.iter(), |workload| workload.name.to_owned(), "workload")?,
+            (None, true) => workload::ALL.iter().filter(|workload| workload.name == workload::BASE).collect(),
+            (None, false) => workload::ALL.iter().collect(),
+        };
+        let here = || CHAPTERS.iter().filter(|chapter| chapter.exists());
+        let chapters = match &self.chapters {
+            Some(list) => chosen(list, here(), |chapter| chapter.number.to_string(), "chapter")?,
+            None => here().collect(),
+        };
+        let peers = match &self.peers {
+            Some(list) => chosen(list, Peer::ALL.iter(), |peer| peer.name().to_owned(), "peer")?,
+            None => Peer::ALL.iter().collect(),
+        };
+        let rounds = self.rounds.unwrap_or(if self.quick { 3 } else { 7 });
+        let seconds = self.seconds.unwrap_or(Duration::from_millis(if self.quick { 500 } else { 2_000 }));
+        let narrowed = self.chapters.is_some() || self.peers.is_some() || self.workloads.is_some() || self.quick;
+        let is_full = !narrowed && rounds >= 7 && seconds >= Duration::from_secs(2);
+        Ok(Plan {
+            set: self.set(),
+            command: self.command(),
+            peers_named: self.peers.is_some(),
+            peers: peers.into_iter().copied().collect(),
+            workers: usize::from(self.workers),
+            chapters,
+            workloads,
+            rounds,
+            seconds,
+            is_full,
+        })
+    }
+
+    fn set(&self) -> String {
+        let set = match (&self.workloads, self.quick) {
+            (Some(list), _) => words(list).collect::<Vec<_>>().join("+"),
+            (None, true) => "quick".to_owned(),
+            (None, false) => "ladder".to_owned(),
+        };
+        if self.workers == 1 { set } else { format!("{set}-{}-workers", self.workers) }
+    }
+
+    fn command(&self) -> String {
+        let list = |flag: &str, list: &Option<String>| {
+            let names = words(list.as_deref()?).collect::<Vec<_>>().join(",");
+            Some(format!("--{flag} {}", if names.is_empty() { "''" } else { &names }))
+        };
+        let parts = [
+            Some("cargo bench-lb".to_owned()),
+            list("chapters", &self.chapters),
+            list("peers", &self.peers),
+            list("workloads", &self.workloads),
+            self.rounds.map(|rounds| format!("--rounds {rounds}")),
+            self.seconds.map(|seconds| format!("--seconds {}", seconds.as_secs_f64())),
+            (self.workers != 1).then(|| format!("--workers {}", self.workers)),
+            self.quick.then(|| "--quick".to_owned()),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn words(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+/// Those of `all` that the list names, in the order of `all`.
+fn chosen<T>(
+    list: &str,
+    all: impl Iterator<Item = &'static T>,
+    name: impl Fn(&T) -> String,
+    what: &str,
+) -> Result<Vec<&'static T>, String> {
+    let all: Vec<&'static T> = all.collect();
+    for word in words(list) {
+        if !all.iter().any(|known| name(known) == word) {
+            let known: Vec<_> = all.iter().map(|known| name(known)).collect();
+            return Err(format!("there is no {what} '{word}' here; there are {}", known.join(", ")));
+        }
+    }
+    Ok(all.into_iter().filter(|known| words(list).any(|word| word == name(known))).collect())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.05..=600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("expected seconds, from 0.05 to 600".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(line: &str) -> Result<Options, Exit> {
+        let words = line.split(' ').filter(|word| !word.is_empty()).map(|word| word.trim_matches('\''));
+        Options::read(std::iter::once("bench_lb").chain(words).map(OsString::from))
+    }
+
+    fn plan(line: &str) -> Result<Plan, String> {
+        options(line).unwrap().plan()
+    }
+
+    #[test]
+    fn without_words_it_is_the_full_run() {
+        let plan = plan("--").unwrap();
+        assert!(plan.is_full && plan.set == "ladder" && plan.command == "cargo bench-lb");
+        assert_eq!((plan.workloads.len(), plan.peers.len(), plan.rounds), (workload::ALL.len(), 3, 7));
+        assert!(plan.chapters.iter().any(|chapter| chapter.number == 2));
+    }
+
+    #[test]
+    fn narrower_runs_are_not_the_committed_ones() {
+        for line in ["--quick", "--chapters 2", "--peers ''", "--workloads idle", "--rounds 3", "--seconds 0.5"] {
+            assert!(!plan(line).unwrap().is_full, "{line}");
+        }
+        let quick = plan("--quick --peers '' --chapters 3 --rounds 1").unwrap();
+        assert_eq!(quick.workloads.len(), 1);
+        assert!(quick.peers.is_empty() && quick.peers_named);
+        assert_eq!(quick.command, "cargo bench-lb --chapters 3 --peers '' --rounds 1 --quick");
+        let two = plan("--workers 2").unwrap();
+        assert!(two.is_full && two.set == "ladder-2-workers");
+        assert_eq!(plan("--workloads idle,get-1").unwrap().set, "idle+get-1");
+    }
+
+    #[test]
+    fn names_that_do_not_exist_are_refused_with_those_that_do() {
+        for (line, expected) in [
+            ("--chapters 1", "there is no chapter '1' here; there are 2, 3"),
+            ("--peers envoy", "there is no peer 'envoy' here; there are nginx, haproxy, pingora"),
+            ("--workloads get", "there is no workload 'get' here; there are get-1, get-64"),
+        ] {
+            let why = plan(line).unwrap_err();
+            assert!(why.starts_with(expected), "{why}");
+        }
+        for line in ["--rounds 0", "--seconds 0", "--seconds nan", "--workers 0", "--compare", "more", "--chapter 2"] {
+            assert_eq!(options(line).unwrap_err().code, 64, "{line}");
+        }
+    }
+}

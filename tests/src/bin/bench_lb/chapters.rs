@@ -1,0 +1,42 @@
+//! Which program is a chapter's. A chapter that does not exist yet is not there; nothing else needs to know of a new
+//! one.
+
+use std::path::{Path, PathBuf};
+
+/// One chapter's program.
+#[derive(Debug)]
+pub(crate) struct Chapter {
+    pub(crate) number: u8,
+    pub(crate) package: &'static str,
+    pub(crate) program: &'static str,
+    /// Takes `PORT HOST PORT` and no more; the others take `PORT HOST:PORT …`.
+    pub(crate) one_backend: bool,
+}
+
+impl Chapter {
+    const fn new(number: u8, package: &'static str, program: &'static str) -> Self {
+        Self { number, package, program, one_backend: number == 2 }
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        root().join(self.package).join("src/main.rs").is_file()
+    }
+}
+
+/// Chapter 1 speaks no HTTP. Chapter 10 is started from a file and not from words.
+pub(crate) static CHAPTERS: [Chapter; 8] = [
+    Chapter::new(2, "chapter-02-simple-proxy", "reverse_proxy"),
+    Chapter::new(3, "chapter-03-load-balancer", "load_balancer"),
+    Chapter::new(4, "chapter-04-advanced-features", "advanced_lb"),
+    Chapter::new(5, "chapter-05-high-perf-io", "high_perf_lb"),
+    Chapter::new(6, "chapter-06-connection-pooling", "pooled_lb"),
+    Chapter::new(7, "chapter-07-rate-limiting", "rate_limited_lb"),
+    Chapter::new(8, "chapter-08-metrics", "observable_lb"),
+    Chapter::new(9, "chapter-09-zero-copy", "zero_copy_lb"),
+];
+
+/// The workspace.
+pub(crate) fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}

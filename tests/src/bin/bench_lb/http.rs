@@ -1,0 +1,26 @@
+//! One request outside all load: is it up, what has it counted?
+
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+/// A server on this machine that takes longer is not up.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The body of a 200 to `GET path`.
+pub(crate) fn get(from: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&from, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {from}\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    // As much as a status page; a server that went on and on would never be up.
+    stream.take(1 << 20).read_to_string(&mut text)?;
+    let wrong = || io::Error::other(format!("GET {path}: {}", text.lines().next().unwrap_or("no answer")));
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(wrong)?;
+    if !head.starts_with("HTTP/1.1 200") {
+        return Err(wrong());
+    }
+    Ok(body.to_owned())
+}

@@ -1,0 +1,263 @@
+//! The loop that keeps the clients busy, a phase at a time: warm-up, measured window, the last answers.
+//!
+//! Between two phases nothing is lost: answers that come meanwhile wait in their sockets. So the caller may look at the
+//! target's CPU time, or kill a backend, between two calls of [`run`](Driver::run).
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use common::shutdown::Shutdown;
+use mio::{Events, Poll, Token};
+
+use super::{
+    arrivals::Arrivals,
+    client::{Client, Progress},
+    failure::Failure,
+    request::Request,
+    tally::Tally,
+};
+use crate::{clock, kernel::Alarm};
+
+/// One read takes at most this: large enough that a body of megabytes costs few calls.
+const SCRATCH_BYTES: usize = 256 * 1024;
+
+/// After a failure a client rests: it would ask a dead port a hundred thousand times a second, and starve the rest.
+const REST: Duration = Duration::from_millis(10);
+
+/// How many clients of [`Pace::Once`] connect at the same time: fewer than the shortest queue of a listener.
+const RAMP: usize = 64;
+
+/// When a client sends its next request.
+#[derive(Debug)]
+pub(crate) enum Pace {
+    /// When it has the answer to the last one.
+    Closed,
+    /// When one is due, whoever is free.
+    Open(Arrivals),
+    /// Never: each asks once, and keeps its connection.
+    Once,
+}
+
+/// All clients of a round.
+pub(crate) struct Driver<'a> {
+    to: SocketAddr,
+    request: Request,
+    pace: Pace,
+    poll: Poll,
+    events: Events,
+    alarm: Option<Alarm>,
+    clients: Vec<Client>,
+    scratch: Vec<u8>,
+    /// Clients with nothing to do. First in, first out: all connections stay in use.
+    free: VecDeque<usize>,
+    /// Clients that failed, and until when they rest.
+    resting: VecDeque<(Instant, usize)>,
+    /// Requests of an open loop for which no client was free.
+    backlog: VecDeque<Instant>,
+    /// New requests are sent.
+    accepting: bool,
+    tally: Tally,
+    stop: &'a Shutdown,
+}
+
+impl<'a> Driver<'a> {
+    pub(crate) fn new(
+        to: SocketAddr,
+        request: Request,
+        clients: usize,
+        pace: Pace,
+        stop: &'a Shutdown,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let alarm = match pace {
+            Pace::Open(_) => Some(Alarm::new(poll.registry(), Token(clients))?),
+            Pace::Closed | Pace::Once => None,
+        };
+        let now = clock::now();
+        Ok(Self {
+            to,
+            poll,
+            events: Events::with_capacity(1024),
+            alarm,
+            clients: (0..clients).map(|_| Client::new(request.answer_bytes, now)).collect(),
+            request,
+            pace,
+            scratch: vec![0; SCRATCH_BYTES],
+            free: (0..clients).collect(),
+            resting: VecDeque::new(),
+            backlog: VecDeque::new(),
+            accepting: false,
+            tally: Tally::new(),
+            stop,
+        })
+    }
+
+    /// What was counted so far.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Counts from zero: the warm-up is over.
+    pub(crate) fn reset(&mut self) {
+        self.tally.reset();
+    }
+
+    /// Sends and receives for `length`; returns how long it was, to the microsecond.
+    pub(crate) fn run(&mut self, length: Duration) -> io::Result<Duration> {
+        let start = clock::now();
+        self.accepting = true;
+        match &mut self.pace {
+            Pace::Closed => {
+                for _ in 0..self.free.len() {
+                    self.start_free(start);
+                }
+            }
+            Pace::Open(arrivals) => arrivals.resume(start),
+            Pace::Once => {}
+        }
+        let mut now = start;
+        while now < start + length && !self.stop.draining() {
+            now = self.turn(start + length)?;
+        }
+        self.accepting = false;
+        Ok(now.saturating_duration_since(start))
+    }
+
+    /// Waits for the answers under way, `grace` at most; what is not answered then has failed.
+    pub(crate) fn drain(&mut self, grace: Duration) -> io::Result<()> {
+        let end = clock::now() + grace;
+        while self.is_busy() && clock::now() < end && !self.stop.draining() {
+            self.turn(end)?;
+        }
+        for at in 0..self.clients.len() {
+            if self.clients[at].is_in_flight() {
+                self.clients[at].abandon();
+                self.tally.fail(Failure::Unanswered);
+                self.free.push_back(at);
+            }
+        }
+        while self.backlog.pop_front().is_some() {
+            self.tally.fail(Failure::Unanswered);
+        }
+        Ok(())
+    }
+
+    /// Lets every client ask once, a few at a time, within `patience`; returns how many keep a connection.
+    pub(crate) fn ask_once(&mut self, patience: Duration) -> io::Result<usize> {
+        let end = clock::now() + patience;
+        let mut waiting = std::mem::take(&mut self.free);
+        while !self.stop.draining() && clock::now() < end {
+            let in_flight = self.clients.iter().filter(|client| client.is_in_flight()).count();
+            if waiting.is_empty() && in_flight == 0 {
+                break;
+            }
+            for _ in in_flight..RAMP {
+                let Some(at) = waiting.pop_front() else { break };
+                self.start(at, clock::now());
+            }
+            self.turn(end)?;
+        }
+        self.drain(Duration::ZERO)?;
+        Ok(self.clients.iter().filter(|client| client.is_connected()).count())
+    }
+
+    fn is_busy(&self) -> bool {
+        !self.backlog.is_empty() || self.clients.iter().any(Client::is_in_flight)
+    }
+
+    /// Waits, until `end` at most, and does what is to be done; returns the time after the wait.
+    fn turn(&mut self, end: Instant) -> io::Result<Instant> {
+        let before = clock::now();
+        let rested = self.resting.front().map_or(end, |(until, _)| *until);
+        let mut wait = end.min(rested).saturating_duration_since(before);
+        if let (Pace::Open(arrivals), Some(alarm), true) = (&self.pace, &self.alarm, self.accepting) {
+            let due = arrivals.wait(before);
+            if due.is_zero() {
+                wait = Duration::ZERO;
+            } else {
+                alarm.set(due)?;
+            }
+        }
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => result?,
+        }
+        let now = clock::now();
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            let Token(at) = event.token();
+            if let Some(client) = self.clients.get_mut(at) {
+                let progress = client.ready(&self.request, event, &mut self.scratch, clock::now);
+                self.after(at, progress);
+            }
+        }
+        self.events = events;
+        self.wake_rested(now);
+        self.send_due(now);
+        Ok(now)
+    }
+
+    /// What follows from a client's progress. A closed loop goes on at once, so this may go round several times.
+    fn after(&mut self, at: usize, mut progress: Progress) {
+        loop {
+            match progress {
+                Progress::Wait => return,
+                Progress::Answered { latency, free } => {
+                    self.tally.answer(latency);
+                    if !free {
+                        return;
+                    }
+                }
+                Progress::Free => {}
+                Progress::Failed(why) => {
+                    self.tally.fail(why);
+                    self.resting.push_back((clock::now() + REST, at));
+                    return;
+                }
+            }
+            let due = match self.pace {
+                Pace::Closed if self.accepting => Some(clock::now()),
+                Pace::Open(_) => self.backlog.pop_front(),
+                Pace::Closed | Pace::Once => None,
+            };
+            let Some(due) = due else {
+                self.free.push_back(at);
+                return;
+            };
+            progress = self.clients[at].start(self.to, &self.request, due, (self.poll.registry(), Token(at)));
+        }
+    }
+
+    fn start(&mut self, at: usize, due: Instant) {
+        let progress = self.clients[at].start(self.to, &self.request, due, (self.poll.registry(), Token(at)));
+        self.after(at, progress);
+    }
+
+    fn start_free(&mut self, due: Instant) -> bool {
+        let Some(at) = self.free.pop_front() else { return false };
+        self.start(at, due);
+        true
+    }
+
+    fn wake_rested(&mut self, now: Instant) {
+        while let Some((_, at)) = self.resting.pop_front_if(|(until, _)| *until <= now) {
+            self.after(at, Progress::Free);
+        }
+    }
+
+    /// Requests of an open loop whose time has come: each to a free client, or to the queue for one.
+    fn send_due(&mut self, now: Instant) {
+        while let Pace::Open(arrivals) = &mut self.pace
+            && self.accepting
+            && let Some(due) = arrivals.due(now)
+        {
+            if !self.start_free(due) {
+                self.backlog.push_back(due);
+            }
+        }
+    }
+}

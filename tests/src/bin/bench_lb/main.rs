@@ -1,0 +1,74 @@
+//! `cargo bench-lb`: every chapter beside nginx, HAProxy, Pingora and a floor, on the reader's machine.
+//!
+//! ```text
+//! load (one core)  ->  target (a core of its own)  ->  origins (the load's core)
+//! ```
+//! A run is a [`Session`](session::Session): per workload, rounds in which the targets take turns. A round is
+//! [`Bench::round`](round::Bench::round). What is measured, and why so, is on `tests/bench/README.md`.
+
+mod args;
+mod chapters;
+mod clock;
+mod cores;
+mod http;
+mod kernel;
+mod load;
+mod machine;
+mod metric;
+mod origin;
+mod peers;
+mod process;
+mod programs;
+mod progress;
+mod report;
+mod round;
+mod run;
+mod session;
+mod setup;
+mod stats;
+mod strace;
+mod target;
+mod workload;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use common::{
+    cli::{self, Exit},
+    outln,
+};
+
+use crate::args::Options;
+
+fn main() -> ExitCode {
+    let options = match Options::read(std::env::args_os()) {
+        Ok(options) => options,
+        Err(exit) => return say(&exit),
+    };
+    if options.list {
+        for workload in &workload::ALL {
+            outln!("{:<15} {}", workload.name, workload.what);
+        }
+        return ExitCode::SUCCESS;
+    }
+    let plan = match options.plan() {
+        Ok(plan) => plan,
+        Err(why) => return cli::refuse(why),
+    };
+    match run::run(&options, &plan) {
+        Ok(code) => code,
+        Err(error) => cli::exit_code(Err(error)),
+    }
+}
+
+/// What the command line asked for instead of a run: the help, or why it is refused.
+fn say(exit: &Exit) -> ExitCode {
+    if exit.to_stdout {
+        outln!("{}", exit.line);
+    } else {
+        let _ = writeln!(io::stderr().lock(), "{}", exit.line);
+    }
+    ExitCode::from(exit.code)
+}

@@ -1,0 +1,91 @@
+//! The origins behind the target: programs of their own, so that their CPU time is not the load's, and that one can be
+//! killed.
+
+use std::{io, net::SocketAddr, path::Path, process::Command};
+
+use serde::Deserialize;
+
+use crate::{
+    http,
+    process::{Child, Space},
+    workload::Origins,
+};
+
+/// What origins have counted since they started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Count {
+    pub(crate) connections: u64,
+    pub(crate) requests: u64,
+}
+
+/// All origins of one round.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    origins: Vec<(Child, SocketAddr)>,
+}
+
+impl Fleet {
+    pub(crate) fn start(program: &Path, origins: Origins, space: Space<'_>) -> io::Result<Self> {
+        let mut fleet = Self { origins: Vec::new() };
+        for number in 1..=origins.number() {
+            let mut command = Command::new(program);
+            command.arg("0");
+            if let Origins::OneSlow { delay } = origins
+                && number == origins.number()
+            {
+                command.args(["--delay", delay]);
+            }
+            let mut child = Child::start(&format!("origin-{number}"), command, space)?;
+            let addr = child.listening()?;
+            fleet.origins.push((child, addr));
+        }
+        Ok(fleet)
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.origins.iter().map(|(_, addr)| *addr).collect()
+    }
+
+    /// Kills the last one.
+    pub(crate) fn kill_one(&mut self) {
+        self.origins.pop();
+    }
+
+    /// The sums over all that live.
+    pub(crate) fn count(&self) -> io::Result<Count> {
+        let mut sum = Count::default();
+        for (_, addr) in &self.origins {
+            let count = parse(&http::get(*addr, "/_count")?)?;
+            sum.connections += count.connections;
+            sum.requests += count.requests;
+        }
+        Ok(sum)
+    }
+
+    /// What the target caused since `earlier`: between two counts lies one question of ours per origin.
+    pub(crate) fn since(&self, earlier: Count) -> io::Result<Count> {
+        let now = self.count()?;
+        let ours = self.origins.len() as u64;
+        let since = |now: u64, then: u64| now.saturating_sub(then).saturating_sub(ours);
+        Ok(Count {
+            connections: since(now.connections, earlier.connections),
+            requests: since(now.requests, earlier.requests),
+        })
+    }
+}
+
+fn parse(text: &str) -> io::Result<Count> {
+    serde_json::from_str(text).map_err(|error| io::Error::other(format!("the origin's count: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_origin_counts() {
+        let count = parse("{\"connections\": 3, \"requests\": 12}").unwrap();
+        assert_eq!(count, Count { connections: 3, requests: 12 });
+        assert!(parse("{}").is_err());
+    }
+}

@@ -1,0 +1,55 @@
+//! The file: the circumstances in the usual layout, each result on a line of its own. So a new run changes as many
+//! lines as there are results, and a reader's `git diff` shows which.
+
+use std::{fs, io, path::Path};
+
+use super::Report;
+
+impl Report {
+    /// Writes the file, and the directory if there is none.
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        fs::write(path, self.to_json()?)
+    }
+
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+        let named = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", path.display()));
+        let text = fs::read_to_string(path).map_err(|error| named(&error))?;
+        serde_json::from_str(&text).map_err(|error| named(&error))
+    }
+
+    fn to_json(&self) -> io::Result<String> {
+        let about = serde_json::to_string_pretty(&self.about)?.replace('\n', "\n  ");
+        let results: Vec<String> = self.results.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        Ok(format!("{{\n  \"about\": {about},\n  \"results\": [\n    {}\n  ]\n}}\n", results.join(",\n    ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::report;
+    use super::*;
+
+    #[test]
+    fn file_says_all_that_the_report_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new/ladder.json");
+        let report = report(1.5);
+        report.write(&path).unwrap();
+        // Not `assert_eq`: it would print both.
+        assert!(Report::read(&path).unwrap() == report, "the file is another report");
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines < report.results.len() + 40, "{lines} lines");
+    }
+
+    #[test]
+    fn file_that_is_none_of_ours_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.json");
+        assert!(Report::read(&path).unwrap_err().to_string().contains("x.json: "));
+        fs::write(&path, "{}").unwrap();
+        assert!(Report::read(&path).unwrap_err().to_string().contains("missing field `about`"));
+    }
+}

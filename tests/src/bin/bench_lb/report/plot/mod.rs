@@ -1,0 +1,111 @@
+//! The report as pictures: the ladder of the chapters, latency, memory.
+//!
+//! No background and colours of middling brightness, so that they are legible on a light page and on a dark one.
+
+mod dots;
+mod ladder;
+mod style;
+
+use std::{io, path::Path};
+
+use self::{
+    dots::{Dots, Row},
+    ladder::Rung,
+};
+use super::{Entry, Report, table::number};
+use crate::metric::Metric;
+
+impl Report {
+    /// Draws what the report has figures for; returns the names of the files.
+    pub(crate) fn draw(&self, directory: &Path) -> io::Result<Vec<&'static str>> {
+        let mut drawn = Vec::new();
+        for (name, svg) in
+            [("ladder.svg", self.ladder()?), ("latency.svg", self.latency()?), ("memory.svg", self.memory()?)]
+        {
+            if let Some(svg) = svg {
+                std::fs::write(directory.join(name), svg)?;
+                drawn.push(name);
+            }
+        }
+        Ok(drawn)
+    }
+
+    /// CPU time per small request: a bar per chapter, a line per peer.
+    fn ladder(&self) -> io::Result<Option<String>> {
+        let panel = |workload| {
+            let rungs: Vec<Rung> = self.of(workload).filter_map(Rung::of).collect();
+            let clients = self.of(workload).next()?.clients;
+            rungs.iter().any(Rung::is_chapter).then(|| (format!("{clients} clients"), rungs))
+        };
+        let panels: Vec<_> = ["get-64", "get-512"].into_iter().filter_map(panel).collect();
+        if panels.is_empty() { Ok(None) } else { ladder::draw(&panels).map(Some) }
+    }
+
+    /// Latency at half the maximum of each target, and close to it.
+    fn latency(&self) -> io::Result<Option<String>> {
+        let row = |entry: &Entry| {
+            let figures = [entry.median(Metric::P50Us)?, entry.median(Metric::P99Us)?];
+            Some(Row { name: entry.target.clone(), figures: figures.to_vec() })
+        };
+        let panel = |(workload, part)| Dots {
+            title: format!("Latency at {part} % of its own maximum, µs"),
+            legend: "filled: p50, open: p99",
+            rows: self.of(workload).filter_map(row).collect(),
+            label: number,
+        };
+        let panels = [("open-50", 50), ("open-80", 80)].map(panel);
+        dots::draw(&panels)
+    }
+
+    /// Memory per idle client.
+    fn memory(&self) -> io::Result<Option<String>> {
+        let row = |entry: &Entry| {
+            let bytes = entry.median(Metric::BytesPerClient).filter(|bytes| *bytes > 0.0)?;
+            Some(Row { name: entry.target.clone(), figures: vec![bytes / 1_024.0] })
+        };
+        let panel = Dots {
+            title: "Memory per idle client, KiB".to_owned(),
+            legend: "of a fresh process, 2,000 clients that asked once",
+            rows: self.of("idle").filter_map(row).collect(),
+            label: number,
+        };
+        dots::draw(&[panel])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{about, report};
+    use super::*;
+
+    /// GitHub shows larger ones, but nobody should load them for a page of text.
+    const MAX_BYTES: u64 = 60_000;
+
+    #[test]
+    fn pictures_are_small_and_say_what_they_show() {
+        let directory = tempfile::tempdir().unwrap();
+        // To look at them: BENCH_PLOTS=DIR cargo test -p integration-tests --bin bench_lb pictures
+        let kept = std::env::var_os("BENCH_PLOTS").map(std::path::PathBuf::from);
+        let directory = kept.as_deref().unwrap_or(directory.path());
+        assert_eq!(report(1.0).draw(directory).unwrap(), ["ladder.svg", "latency.svg", "memory.svg"]);
+        for (name, words) in [
+            ("ladder.svg", ["CPU time per small request", "512 clients", "nginx 17.0", "pingora 55.4"]),
+            ("latency.svg", ["at 50 %", "at 80 %", "chapter 3", "haproxy"]),
+            ("memory.svg", ["Memory per idle client", "floor", "chapter 2", "haproxy"]),
+        ] {
+            let path = directory.join(name);
+            assert!(std::fs::metadata(&path).unwrap().len() < MAX_BYTES, "{name}");
+            let text = std::fs::read_to_string(&path).unwrap();
+            for word in words {
+                assert!(text.contains(word), "{name}: {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_drawn_from_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let report = Report::new(about(), Vec::new());
+        assert_eq!(report.draw(directory.path()).unwrap(), Vec::<&str>::new());
+    }
+}

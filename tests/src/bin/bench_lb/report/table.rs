@@ -1,0 +1,132 @@
+//! The report as text: a table per workload.
+
+use std::{collections::BTreeSet, fmt};
+
+use super::{Entry, Report};
+use crate::metric::{Base, Metric};
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let about = &self.about;
+        let machine = &about.machine;
+        let kind = if machine.is_virtual { ", virtual" } else { "" };
+        writeln!(
+            f,
+            "{}, {} cores{kind}, {} MiB, Linux {}",
+            machine.cpu, machine.cores, machine.memory_mib, machine.kernel
+        )?;
+        let versions: Vec<_> = about.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        writeln!(
+            f,
+            "{}; median of {} rounds of {} s, workers: {}",
+            versions.join(", "),
+            about.rounds,
+            about.seconds,
+            about.workers
+        )?;
+        for workload in self.workloads() {
+            let entries: Vec<&Entry> = self.of(workload).collect();
+            writeln!(f, "\n{workload}: {}", entries[0].what)?;
+            for line in aligned(&rows(&entries)) {
+                writeln!(f, "  {line}")?;
+            }
+        }
+        for note in &about.notes {
+            writeln!(f, "\n{note}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The heading and a row per target; only columns in which there is something.
+fn rows(entries: &[&Entry]) -> Vec<Vec<String>> {
+    let metrics: BTreeSet<Metric> = entries.iter().flat_map(|entry| entry.medians.keys().copied()).collect();
+    let bases: BTreeSet<Base> = entries.iter().flat_map(|entry| entry.ratios.keys().copied()).collect();
+    let has_calls = entries.iter().any(|entry| !entry.calls.is_empty());
+    let headline = entries[0].headline();
+
+    let mut heading = vec![String::new()];
+    for metric in &metrics {
+        heading.push(metric.title().to_owned());
+        if *metric == headline {
+            heading.push("middle half".to_owned());
+        }
+    }
+    heading.extend(has_calls.then(|| "calls/req".to_owned()));
+    heading.push("errors".to_owned());
+    heading.extend(bases.iter().map(|base| base.title().to_owned()));
+
+    let mut rows = vec![heading];
+    for entry in entries {
+        let mut row = vec![entry.target.clone()];
+        for metric in &metrics {
+            let spread = entry.medians.get(metric);
+            row.push(spread.map_or_else(dash, |spread| number(spread.median)));
+            if *metric == headline {
+                row.push(spread.map_or_else(dash, |spread| format!("{}..{}", number(spread.q1), number(spread.q3))));
+            }
+        }
+        let calls = || if entry.calls.is_empty() { dash() } else { number(entry.calls.values().sum()) };
+        row.extend(has_calls.then(calls));
+        row.push(entry.errors().to_string());
+        row.extend(
+            bases.iter().map(|base| entry.ratios.get(base).map_or_else(dash, |ratio| format!("{:.2}", ratio.median))),
+        );
+        rows.push(row);
+    }
+    rows
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// As many digits as a reader compares.
+pub(super) fn number(figure: f64) -> String {
+    match figure.abs() {
+        100.0.. => format!("{figure:.0}"),
+        10.0.. => format!("{figure:.1}"),
+        _ => format!("{figure:.2}"),
+    }
+}
+
+/// Names to the left, figures to the right.
+fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, width))| match at {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::report;
+    use super::*;
+
+    #[test]
+    fn each_workload_has_a_table_whose_columns_line_up() {
+        let text = report(1.0).to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        let at = lines.iter().position(|line| line.starts_with("get-64: ")).unwrap();
+        let table = &lines[at + 1..at + 8];
+        let ends: BTreeSet<usize> = table.iter().map(|line| line.chars().count()).collect();
+        assert_eq!(ends.len(), 1, "{text}");
+        assert!(table[0].contains("CPU µs/req") && table[0].contains("calls/req"), "{text}");
+        assert!(table[2].trim_start().starts_with("chapter 2"), "{text}");
+        assert!(!lines.iter().any(|line| line.contains("bytes/client") && line.contains("req/s")), "{text}");
+    }
+
+    #[test]
+    fn figures_have_the_digits_that_a_reader_compares() {
+        for (figure, text) in [(0.004, "0.00"), (1.234, "1.23"), (16.66, "16.7"), (123.4, "123"), (71_234.5, "71234")] {
+            assert_eq!(number(figure), text);
+        }
+    }
+}

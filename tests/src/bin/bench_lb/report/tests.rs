@@ -1,0 +1,107 @@
+//! A report made up of whole cloth, for the tests of all that is made from one.
+
+use super::*;
+use crate::workload::{self, Workload};
+
+/// CPU time per request: what was measured when this workspace was planned, and guesses for the first chapters.
+const TARGETS: [(&str, f64, f64, f64); 6] = [
+    ("floor", 11.7, 13.4, 900.0),
+    ("chapter 2", 62.0, 71.0, 21_000.0),
+    ("chapter 3", 64.0, 74.0, 21_500.0),
+    ("nginx", 16.7, 25.0, 660.0),
+    ("haproxy", 16.6, 25.3, 1_100.0),
+    ("pingora", 29.7, 54.3, 87_000.0),
+];
+
+pub(crate) fn about() -> About {
+    About {
+        command: "cargo bench-lb".to_owned(),
+        date: "Thu, 01 Jan 1970 00:00:00 GMT".to_owned(),
+        machine: Machine {
+            cpu: "A CPU".to_owned(),
+            cores: 2,
+            memory_mib: 1_024,
+            kernel: "6.1".to_owned(),
+            architecture: "x86_64".to_owned(),
+            is_virtual: true,
+        },
+        versions: BTreeMap::from([("nginx".to_owned(), "1.24.0".to_owned())]),
+        profile: "dist".to_owned(),
+        rounds: 7,
+        seconds: 2.0,
+        workers: 1,
+        cores_apart: true,
+        notes: Vec::new(),
+    }
+}
+
+fn measured(workload: &'static Workload, target: &str, headline: f64, disturbance: f64) -> Measured {
+    let round = |round: u32| {
+        let figure = headline * (1.0 + 0.01 * f64::from(round % 4)) * if round == 3 { disturbance } else { 1.0 };
+        let figures: BTreeMap<Metric, f64> = match workload.name {
+            "idle" => BTreeMap::from([(Metric::BytesPerClient, figure), (Metric::PeakRssKib, 9_000.0)]),
+            _ => BTreeMap::from([
+                (Metric::CpuUs, figure),
+                (Metric::UserUs, figure * 0.2),
+                (Metric::SystemUs, figure * 0.8),
+                (Metric::RequestsPerS, 1e6 / figure),
+                (Metric::P50Us, figure * 20.0),
+                (Metric::P99Us, figure * 70.0),
+            ]),
+        };
+        let figures = figures.into_iter().map(|(metric, figure)| (metric, rounded(figure))).collect();
+        Sample { round, requests: 1_000, figures, ..Sample::default() }
+    };
+    let calls = if workload.counts_calls { BTreeMap::from([("recvfrom".to_owned(), 2.0)]) } else { BTreeMap::new() };
+    Measured { workload, target: target.to_owned(), samples: (1..=7).map(round).collect(), calls }
+}
+
+/// `disturbance`: by how much the third round of all targets is dearer.
+pub(crate) fn report(disturbance: f64) -> Report {
+    let mut all = Vec::new();
+    for name in [workload::BASE, "get-512", "open-50", "open-80", "idle"] {
+        let workload = Workload::named(name).unwrap();
+        for (target, at_64, at_512, bytes) in TARGETS {
+            let headline = match name {
+                "get-512" => at_512,
+                "idle" => bytes,
+                _ => at_64,
+            };
+            all.push(measured(workload, target, headline, disturbance));
+        }
+    }
+    Report::new(about(), all)
+}
+
+fn entry<'a>(report: &'a Report, workload: &str, target: &str) -> &'a Entry {
+    report.of(workload).find(|entry| entry.target == target).unwrap()
+}
+
+#[test]
+fn ratios_are_by_round_so_that_a_disturbed_round_leaves_them() {
+    for disturbance in [1.0, 3.0] {
+        let report = report(disturbance);
+        let ratios = &entry(&report, "get-64", "pingora").ratios;
+        let best = ratios[&Base::BestServer];
+        assert!((best.median - 29.7 / 16.6).abs() < 0.01, "{best:?}");
+        assert!((best.max - best.min).abs() < 0.01, "{best:?}");
+        assert!((ratios[&Base::Floor].median - 29.7 / 11.7).abs() < 0.01);
+    }
+}
+
+#[test]
+fn base_that_was_not_measured_gives_no_ratio() {
+    let small = Workload::named("get-64").unwrap();
+    let report =
+        Report::new(about(), vec![measured(small, "chapter 3", 10.0, 1.0), measured(small, "nginx", 5.0, 1.0)]);
+    let ratios = &entry(&report, "get-64", "chapter 3").ratios;
+    assert_eq!(ratios.keys().collect::<Vec<_>>(), [&Base::BestServer]);
+    assert!((ratios[&Base::BestServer].median - 2.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn headline_of_idle_clients_is_memory() {
+    let report = report(1.0);
+    assert_eq!(entry(&report, "idle", "nginx").headline(), Metric::BytesPerClient);
+    assert_eq!(report.workloads(), ["get-64", "get-512", "open-50", "open-80", "idle"]);
+}

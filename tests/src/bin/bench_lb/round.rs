@@ -1,0 +1,207 @@
+//! One round: a fresh target before fresh origins, warmed up, measured for a window, and ended.
+//!
+//! Everything is started anew each time. It costs a tenth of a second, and no round inherits another's heap, pool or
+//! layout of memory; so the spread of the rounds is that of runs.
+
+use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, time::Duration};
+
+use common::shutdown::Shutdown;
+use tempfile::TempDir;
+
+use crate::{
+    clock,
+    cores::Cores,
+    load::{Arrivals, Driver, Pace, Tally},
+    metric::{Metric, Sample},
+    origin::Fleet,
+    process::{Child, CpuTime, Memory, Space, tree},
+    stats::rounded,
+    strace,
+    target::Target,
+    workload::{Manner, Workload},
+};
+
+/// For the answers that are under way when the window ends.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// For 2,000 clients to be served once.
+const IDLE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The part of a round's length that comes before it: pools fill, buffers grow, branch predictors learn.
+const WARM_UP_PART: f64 = 0.25;
+
+/// What the rounds of a run have in common.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) cores: Cores,
+    pub(crate) origin: PathBuf,
+    pub(crate) strace: Option<PathBuf>,
+    pub(crate) workers: usize,
+    /// The window.
+    pub(crate) seconds: Duration,
+    pub(crate) stop: Shutdown,
+}
+
+/// The programs of one round. The target is dropped, and so ended, first.
+struct Stage {
+    target: Child,
+    addr: SocketAddr,
+    fleet: Fleet,
+    directory: TempDir,
+}
+
+impl Stage {
+    /// The target's processes.
+    fn pids(&self) -> io::Result<Vec<i32>> {
+        tree(self.target.pid())
+    }
+}
+
+impl Bench {
+    /// Measures once. `rate`: the requests per second of an open loop.
+    pub(crate) fn round(&self, workload: &Workload, target: &Target, rate: Option<f64>) -> io::Result<Sample> {
+        let stage = self.stage(workload, target)?;
+        let sample = match workload.manner {
+            Manner::Idle => self.idle(workload, &stage),
+            _ => self.window(workload, stage, rate),
+        };
+        if self.stop.draining() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
+        }
+        sample
+    }
+
+    /// System calls per request, in a run of its own.
+    pub(crate) fn calls(&self, workload: &Workload, target: &Target) -> io::Result<BTreeMap<String, f64>> {
+        let Some(program) = &self.strace else { return Ok(BTreeMap::new()) };
+        let stage = self.stage(workload, target)?;
+        let mut driver = self.driver(workload, stage.addr, Pace::Closed)?;
+        driver.run(self.warm_up())?;
+        driver.drain(GRACE)?;
+        driver.reset();
+        let pids = stage.pids()?;
+        let (calls, ()) = strace::count(program, &pids, self.space(&self.cores.load, &stage.directory), || {
+            driver.run(self.seconds)?;
+            driver.drain(GRACE)
+        })?;
+        let answered = answered(driver.tally())?;
+        #[expect(clippy::cast_precision_loss, reason = "calls of a second")]
+        Ok(calls.into_iter().map(|(name, calls)| (name, rounded(calls as f64 / answered))).collect())
+    }
+
+    fn space<'a>(&'a self, cores: &'a [usize], directory: &'a TempDir) -> Space<'a> {
+        Space { cores, home: &self.cores.load, directory: directory.path() }
+    }
+
+    fn stage(&self, workload: &Workload, target: &Target) -> io::Result<Stage> {
+        let directory = tempfile::tempdir()?;
+        let fleet = Fleet::start(&self.origin, workload.origins, self.space(&self.cores.origins, &directory))?;
+        let space = self.space(&self.cores.target, &directory);
+        let (target, addr) = target.start(&fleet.addresses(), self.workers, space)?;
+        Ok(Stage { target, addr, fleet, directory })
+    }
+
+    fn warm_up(&self) -> Duration {
+        self.seconds.mul_f64(WARM_UP_PART)
+    }
+
+    fn driver(&self, workload: &Workload, to: SocketAddr, pace: Pace) -> io::Result<Driver<'_>> {
+        Driver::new(to, workload.request(to), workload.clients, pace, &self.stop)
+    }
+
+    fn window(&self, workload: &Workload, mut stage: Stage, rate: Option<f64>) -> io::Result<Sample> {
+        let pace = rate.map_or(Pace::Closed, |rate| Pace::Open(Arrivals::new(rate)));
+        let mut driver = self.driver(workload, stage.addr, pace)?;
+        driver.run(self.warm_up())?;
+        let counted = stage.fleet.count()?;
+        // Asking the origins took a while, in which answers waited: a second, shorter warm-up forgets that.
+        driver.run(self.warm_up() / 4)?;
+        driver.reset();
+
+        let pids = stage.pids()?;
+        let (before, start) = (CpuTime::of(&pids)?, clock::now());
+        if workload.manner == Manner::Killing {
+            driver.run(self.seconds / 2)?;
+            stage.fleet.kill_one();
+            driver.run(self.seconds / 2)?;
+        } else {
+            driver.run(self.seconds)?;
+        }
+        let elapsed = clock::now().saturating_duration_since(start).as_secs_f64();
+        let (user, system) = CpuTime::of(&pids)?.since(before);
+        let requests = driver.tally().answered;
+        let answered = answered(driver.tally())?;
+
+        driver.drain(GRACE)?;
+        let mut figures = cpu_figures(workload, user, system, answered);
+        let cores = to_f64(self.cores.target.len() as u64);
+        figures.push((Metric::Busy, (user + system).as_secs_f64() / elapsed / cores));
+        figures.push((Metric::RequestsPerS, answered / elapsed));
+        figures.push((Metric::PeakRssKib, to_f64(Memory::of(&pids)?.peak_kib)));
+        for (metric, part) in [(Metric::P50Us, 0.5), (Metric::P99Us, 0.99)] {
+            figures.extend(driver.tally().quantile_us(part).map(|latency| (metric, latency)));
+        }
+        // What the dead one had counted is gone.
+        if workload.manner != Manner::Killing {
+            let count = stage.fleet.since(counted)?;
+            let per_1000 = to_f64(count.connections) * 1_000.0 / to_f64(count.requests.max(1));
+            figures.push((Metric::UpstreamPer1000, per_1000));
+        }
+        Ok(sample(requests, driver.tally(), figures))
+    }
+
+    fn idle(&self, workload: &Workload, stage: &Stage) -> io::Result<Sample> {
+        let mut driver = self.driver(workload, stage.addr, Pace::Once)?;
+        let pids = stage.pids()?;
+        let before = Memory::of(&pids)?;
+        let connected = driver.ask_once(IDLE_PATIENCE)?;
+        let after = Memory::of(&stage.pids()?)?;
+        let requests = driver.tally().answered;
+        answered(driver.tally())?;
+        let grown = to_f64(after.now_kib.saturating_sub(before.now_kib)) * 1_024.0;
+        let figures = vec![
+            (Metric::BytesPerClient, grown / to_f64(connected.max(1) as u64)),
+            (Metric::PeakRssKib, to_f64(after.peak_kib)),
+        ];
+        Ok(sample(requests, driver.tally(), figures))
+    }
+}
+
+fn cpu_figures(workload: &Workload, user: Duration, system: Duration, answered: f64) -> Vec<(Metric, f64)> {
+    let per_request = |time: Duration| time.as_secs_f64() * 1e6 / answered;
+    let mut figures = vec![
+        (Metric::CpuUs, per_request(user + system)),
+        (Metric::UserUs, per_request(user)),
+        (Metric::SystemUs, per_request(system)),
+    ];
+    // For small bodies the bytes cost nothing that a request does not.
+    if workload.answer_bytes >= 1 << 20 {
+        let gib = answered * to_f64(workload.answer_bytes) / f64::from(1 << 30);
+        figures.push((Metric::CpuSPerGib, (user + system).as_secs_f64() / gib));
+    }
+    figures
+}
+
+fn sample(requests: u64, tally: &Tally, figures: Vec<(Metric, f64)>) -> Sample {
+    Sample {
+        round: 0,
+        requests,
+        errors: tally.errors(),
+        failures: tally.failures().map(|(failure, count)| (failure.name().to_owned(), count)).collect(),
+        figures: figures.into_iter().map(|(metric, figure)| (metric, rounded(figure))).collect(),
+    }
+}
+
+/// By this is divided.
+fn answered(tally: &Tally) -> io::Result<f64> {
+    if tally.answered > 0 {
+        return Ok(to_f64(tally.answered));
+    }
+    let failures: Vec<_> = tally.failures().map(|(failure, count)| format!("{} {count}", failure.name())).collect();
+    Err(io::Error::other(format!("no request was answered; failed: {}", failures.join(", "))))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of one run are exact in a float")]
+fn to_f64(count: u64) -> f64 {
+    count as f64
+}

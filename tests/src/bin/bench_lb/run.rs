@@ -1,0 +1,138 @@
+//! A run from its plan to its files.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use common::{
+    net, outln,
+    shutdown::Shutdown,
+    signals::{Handlers, SIGHUP},
+};
+
+use crate::{
+    args::{Options, Plan},
+    chapters::root,
+    clock,
+    cores::Cores,
+    kernel,
+    machine::Machine,
+    peers,
+    programs::{PROFILE, Programs},
+    report::{About, Comparison, Report},
+    round::Bench,
+    session::Session,
+    setup::Found,
+};
+
+/// Of results that are not committed, beside the built programs.
+const SCRATCH: &str = "bench";
+const QUICK_SCRATCH: &str = "bench-quick";
+
+/// Does what the command line asks for.
+pub(crate) fn run(options: &Options, plan: &Plan) -> io::Result<ExitCode> {
+    if let [old, new] = &options.compare[..] {
+        return Ok(compare(&Report::read(old)?, &Report::read(new)?));
+    }
+    // Before the run: minutes must not be lost to a name that is mistyped.
+    let old = options.compare.first().map(|path| Report::read(path)).transpose()?;
+    let programs = match &options.bin_dir {
+        Some(directory) => Programs::at(directory),
+        None => Programs::build(&plan.chapters)?,
+    };
+    let directory = results(options, plan, &programs);
+    std::fs::create_dir_all(&directory)?;
+    let report = measure(plan, &programs)?;
+
+    let file = directory.join(format!("{}.json", plan.set));
+    report.write(&file)?;
+    outln!("{report}");
+    outln!("{}", in_workspace(&file).display());
+    // A ladder with two workers would overwrite the one with one.
+    if plan.workers == 1 {
+        for name in report.draw(&directory)? {
+            outln!("{}", in_workspace(&directory.join(name)).display());
+        }
+    }
+    Ok(old.map_or(ExitCode::SUCCESS, |old| compare(&old, &report)))
+}
+
+fn measure(plan: &Plan, programs: &Programs) -> io::Result<Report> {
+    let Found { targets, versions, mut notes } = Found::new(plan, programs)?;
+    // Before this thread has only one of them.
+    let machine = Machine::describe();
+    let bench = bench(plan, programs)?;
+    if plan.workloads.iter().any(|workload| workload.counts_calls) && bench.strace.is_none() {
+        notes.push("system calls are not counted: no strace (apt-get install strace)".to_owned());
+    }
+    if !bench.cores.are_apart() {
+        notes.push(
+            "the target shares a core with the load: compare nothing but CPU time, and that with care".to_owned(),
+        );
+    }
+    if programs.profile != PROFILE {
+        notes.push(format!("ours are built in the profile '{}': these are no results", programs.profile));
+    }
+    // Now and not at the end of an hour.
+    for note in &notes {
+        outln!("{note}");
+    }
+    let (measured, failed) = Session::run(&bench, &targets, &plan.workloads, plan.rounds)?;
+    notes.extend(failed);
+    let about = About {
+        command: plan.command.clone(),
+        date: clock::date(),
+        machine,
+        versions,
+        profile: programs.profile.clone(),
+        rounds: plan.rounds,
+        seconds: plan.seconds.as_secs_f64(),
+        workers: plan.workers,
+        cores_apart: bench.cores.are_apart(),
+        notes,
+    };
+    Ok(Report::new(about, measured))
+}
+
+/// Takes this thread to its core, and listens for Ctrl-C.
+fn bench(plan: &Plan, programs: &Programs) -> io::Result<Bench> {
+    let cores = Cores::divide(plan.workers)?;
+    kernel::pin(&cores.load)?;
+    // Too few are failures of the clients that lack them, and counted as such.
+    let _ = net::raise_file_limit();
+    let stop = Shutdown::new()?;
+    let hung_up = stop.clone();
+    // A terminal that closes must not leave programs behind, either.
+    Handlers::new(stop.clone()).on(SIGHUP, move || hung_up.drain()).spawn()?;
+    Ok(Bench {
+        cores,
+        origin: programs.path("origin"),
+        strace: peers::find("strace"),
+        workers: plan.workers,
+        seconds: plan.seconds,
+        stop,
+    })
+}
+
+/// Where the results go: only a full run, built as it should be, may replace those that are committed.
+fn results(options: &Options, plan: &Plan, programs: &Programs) -> PathBuf {
+    match &options.out {
+        Some(directory) => directory.clone(),
+        None if plan.is_full && programs.profile == PROFILE => root().join("tests/bench/results"),
+        None if plan.set.starts_with("quick") => programs.scratch(QUICK_SCRATCH),
+        None => programs.scratch(SCRATCH),
+    }
+}
+
+/// As it would be typed in the workspace.
+fn in_workspace(path: &Path) -> &Path {
+    path.strip_prefix(root()).unwrap_or(path)
+}
+
+fn compare(old: &Report, new: &Report) -> ExitCode {
+    let comparison = Comparison::new(old, new);
+    outln!("{}", comparison.to_string().trim_end());
+    ExitCode::from(u8::from(!comparison.worse.is_empty()))
+}

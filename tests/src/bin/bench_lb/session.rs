@@ -1,0 +1,149 @@
+//! All rounds of all workloads. The targets take turns, A B C A B C: what the machine does to one round it does to all
+//! targets, and not to one of them in all its rounds.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
+
+use crate::{
+    metric::{Metric, Sample},
+    progress::Progress,
+    round::Bench,
+    stats::Spread,
+    target::Target,
+    workload::{self, Manner, Workload},
+};
+
+/// What one workload made of one target.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    pub(crate) workload: &'static Workload,
+    pub(crate) target: String,
+    pub(crate) samples: Vec<Sample>,
+    /// System calls per request by name; empty where they were not counted.
+    pub(crate) calls: BTreeMap<String, f64>,
+}
+
+/// A run under way.
+pub(crate) struct Session<'a> {
+    bench: &'a Bench,
+    targets: &'a [Target],
+    rounds: u32,
+    measured: Vec<Measured>,
+    /// Requests per second that a target manages at most.
+    maxima: BTreeMap<String, f64>,
+    /// Targets that failed in the workload at hand: they are left out of its other rounds.
+    failed: BTreeSet<String>,
+    /// What went wrong, in lines.
+    notes: Vec<String>,
+    progress: Progress,
+}
+
+impl<'a> Session<'a> {
+    /// Runs all of it. What fails is noted, and the others go on; an error means that the run was interrupted.
+    pub(crate) fn run(
+        bench: &'a Bench,
+        targets: &'a [Target],
+        workloads: &[&'static Workload],
+        rounds: u32,
+    ) -> io::Result<(Vec<Measured>, Vec<String>)> {
+        let per_workload = |workload: &&Workload| {
+            let able = targets.iter().filter(|target| target.can(workload)).count() as u64;
+            able * (u64::from(rounds) + u64::from(workload.counts_calls && bench.strace.is_some()))
+        };
+        let mut session = Session {
+            bench,
+            targets,
+            rounds,
+            measured: Vec::new(),
+            maxima: BTreeMap::new(),
+            failed: BTreeSet::new(),
+            notes: Vec::new(),
+            progress: Progress::new(workloads.iter().map(per_workload).sum()),
+        };
+        for workload in workloads {
+            session.workload(workload)?;
+        }
+        Ok((session.measured, session.notes))
+    }
+
+    fn workload(&mut self, workload: &'static Workload) -> io::Result<()> {
+        let able: Vec<&Target> = self.targets.iter().filter(|target| target.can(workload)).collect();
+        let first = self.measured.len();
+        self.measured.extend(able.iter().map(|target| Measured {
+            workload,
+            target: target.name.clone(),
+            samples: Vec::new(),
+            calls: BTreeMap::new(),
+        }));
+        self.failed.clear();
+        for round in 1..=self.rounds {
+            for (at, target) in able.iter().enumerate() {
+                self.progress.step(workload.name, &target.name, &format!("round {round}"));
+                let sample = self.attempt(workload, target, |session| session.round(workload, target))?;
+                self.measured[first + at].samples.extend(sample.map(|sample| Sample { round, ..sample }));
+            }
+        }
+        if workload.counts_calls && self.bench.strace.is_some() {
+            for (at, target) in able.iter().enumerate() {
+                self.progress.step(workload.name, &target.name, "system calls");
+                let calls = self.attempt(workload, target, |session| session.bench.calls(workload, target))?;
+                self.measured[first + at].calls = calls.unwrap_or_default();
+            }
+        }
+        self.measured.retain(|measured| !measured.samples.is_empty());
+        Ok(())
+    }
+
+    /// Notes a failure; passes on an interruption.
+    fn attempt<T>(
+        &mut self,
+        workload: &Workload,
+        target: &Target,
+        work: impl FnOnce(&mut Self) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        if self.failed.contains(&target.name) {
+            return Ok(None);
+        }
+        let error = match work(self) {
+            Ok(result) => return Ok(Some(result)),
+            Err(error) => error,
+        };
+        if self.bench.stop.draining() {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted; nothing is written"));
+        }
+        self.failed.insert(target.name.clone());
+        self.notes.push(format!("{}, {}: {error}", workload.name, target.name));
+        Ok(None)
+    }
+
+    fn round(&mut self, workload: &Workload, target: &Target) -> io::Result<Sample> {
+        let rate = match workload.manner {
+            Manner::Open { part } => Some(part * self.maximum(target)?),
+            _ => None,
+        };
+        self.bench.round(workload, target, rate)
+    }
+
+    /// From the rounds of the base workload if it ran, else from one round of it now.
+    fn maximum(&mut self, target: &Target) -> io::Result<f64> {
+        if let Some(known) = self.maxima.get(&target.name) {
+            return Ok(*known);
+        }
+        let rate = |sample: &Sample| sample.figures.get(&Metric::RequestsPerS).copied();
+        let is_base = |measured: &&Measured| {
+            measured.workload.name == workload::BASE && measured.target == target.name && !measured.samples.is_empty()
+        };
+        let measured = self.measured.iter().find(is_base);
+        let rates: Vec<f64> = if let Some(measured) = measured {
+            measured.samples.iter().filter_map(rate).collect()
+        } else {
+            let base = Workload::named(workload::BASE).ok_or_else(|| io::Error::other("no base workload"))?;
+            rate(&self.bench.round(base, target, None)?).into_iter().collect()
+        };
+        let maximum = Spread::of(rates).ok_or_else(|| io::Error::other("its maximum is not known"))?.median;
+        self.maxima.insert(target.name.clone(), maximum);
+        Ok(maximum)
+    }
+}

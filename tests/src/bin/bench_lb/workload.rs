@@ -1,0 +1,183 @@
+//! The workloads: what is asked, by how many clients, in which manner, of how many origins.
+
+use std::net::SocketAddr;
+
+use crate::load::Request;
+
+/// The body of the origin's answer to anything but `/bytes/N`.
+const SMALL_ANSWER_BYTES: u64 = 14;
+
+/// In which manner the clients ask.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Manner {
+    /// Each client has one request in flight, always.
+    Closed,
+    /// The same, with a connection for each request.
+    NewConnection,
+    /// At this part of the most requests per second that the target itself managed in the workload `get-64`.
+    Open { part: f64 },
+    /// Each client asks once and stays.
+    Idle,
+    /// Closed; in the middle of the window an origin dies.
+    Killing,
+}
+
+/// What is behind the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origins {
+    /// Also for the balancers: chapter 2 knows no more than one, and all do the same work so.
+    One,
+    Three,
+    /// Three, of which the last answers after `delay`.
+    OneSlow {
+        delay: &'static str,
+    },
+}
+
+impl Origins {
+    pub(crate) fn number(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Three | Self::OneSlow { .. } => 3,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Workload {
+    /// On the command line and in results.
+    pub(crate) name: &'static str,
+    /// In one line.
+    pub(crate) what: &'static str,
+    pub(crate) clients: usize,
+    pub(crate) manner: Manner,
+    pub(crate) origins: Origins,
+    path: &'static str,
+    body_bytes: usize,
+    pub(crate) answer_bytes: u64,
+    /// Also counts system calls, in a run of its own.
+    pub(crate) counts_calls: bool,
+}
+
+/// The workload by whose throughput the open loops are measured out, and the only one of `--quick`.
+pub(crate) const BASE: &str = "get-64";
+
+const SMALL: Workload = Workload {
+    name: BASE,
+    what: "small keep-alive GET, 64 clients",
+    clients: 64,
+    manner: Manner::Closed,
+    origins: Origins::One,
+    path: "/",
+    body_bytes: 0,
+    answer_bytes: SMALL_ANSWER_BYTES,
+    counts_calls: false,
+};
+
+/// All of them, in the order in which they run. The open loops come after the workload that they depend on.
+pub(crate) static ALL: [Workload; 12] = [
+    Workload { name: "get-1", what: "small keep-alive GET, 1 client", clients: 1, ..SMALL },
+    Workload { counts_calls: true, ..SMALL },
+    Workload { name: "get-512", what: "small keep-alive GET, 512 clients", clients: 512, ..SMALL },
+    Workload {
+        name: "new-connection",
+        what: "small GET, a new connection for each, 64 clients",
+        manner: Manner::NewConnection,
+        counts_calls: true,
+        ..SMALL
+    },
+    Workload {
+        name: "get-16k",
+        what: "GET of 16 KiB, 64 clients",
+        path: "/bytes/16384",
+        answer_bytes: 16 << 10,
+        counts_calls: true,
+        ..SMALL
+    },
+    Workload {
+        name: "get-8m",
+        what: "GET of 8 MiB, 8 clients",
+        clients: 8,
+        path: "/bytes/8388608",
+        answer_bytes: 8 << 20,
+        ..SMALL
+    },
+    Workload {
+        name: "post-64k",
+        what: "POST of 64 KiB, 64 clients",
+        path: "/upload",
+        body_bytes: 64 << 10,
+        counts_calls: true,
+        ..SMALL
+    },
+    Workload {
+        name: "idle",
+        what: "2,000 clients that ask once and stay",
+        clients: 2_000,
+        manner: Manner::Idle,
+        ..SMALL
+    },
+    Workload {
+        name: "open-50",
+        what: "small GET at random times, 50 % of the target's own maximum, 64 connections",
+        manner: Manner::Open { part: 0.5 },
+        ..SMALL
+    },
+    Workload {
+        name: "open-80",
+        what: "small GET at random times, 80 % of the target's own maximum, 64 connections",
+        manner: Manner::Open { part: 0.8 },
+        ..SMALL
+    },
+    Workload {
+        name: "slow-backend",
+        what: "small keep-alive GET, 64 clients; one backend of three answers after 50 ms",
+        origins: Origins::OneSlow { delay: "50ms" },
+        ..SMALL
+    },
+    Workload {
+        name: "killed-backend",
+        what: "small keep-alive GET, 64 clients; one backend of three dies in the middle",
+        manner: Manner::Killing,
+        origins: Origins::Three,
+        ..SMALL
+    },
+];
+
+impl Workload {
+    /// By its name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        ALL.iter().find(|workload| workload.name == name)
+    }
+
+    /// What the clients send.
+    pub(crate) fn request(&self, to: SocketAddr) -> Request {
+        let new_connection = self.manner == Manner::NewConnection;
+        Request::new(to, self.path, self.body_bytes, new_connection, self.answer_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_open_loops_follow_their_base() {
+        let names: Vec<_> = ALL.iter().map(|workload| workload.name).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        let at = |name| names.iter().position(|known| *known == name).unwrap();
+        assert!(at(BASE) < at("open-50") && at(BASE) < at("open-80"));
+        assert_eq!(Workload::named("idle").unwrap().clients, 2_000);
+        assert!(Workload::named("busy").is_none());
+    }
+
+    #[test]
+    fn paths_ask_for_the_length_that_is_expected() {
+        for workload in &ALL {
+            let asked = workload.path.strip_prefix("/bytes/").map_or(SMALL_ANSWER_BYTES, |n| n.parse().unwrap());
+            assert_eq!(asked, workload.answer_bytes, "{}", workload.name);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! One loop: its listener, its pairs and the one buffer through which all their bytes go.
+
+use std::io;
+use std::net::{self, SocketAddr};
+
+use common::net::connect_nonblocking;
+use integration_tests::edge::{EdgeStream, accept_all};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use crate::pair::{Pair, Progress, Side};
+
+const LISTENER: Token = Token(usize::MAX);
+
+/// Events taken per wait; more wait for the next one.
+const EVENTS: usize = 1024;
+
+/// Large enough that an 8 MB body takes few calls, small enough to stay in the core's own cache.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+pub(crate) struct Worker {
+    poll: Poll,
+    listener: TcpListener,
+    backends: Vec<SocketAddr>,
+    turn: usize,
+    pairs: Slab<Pair>,
+    scratch: Vec<u8>,
+}
+
+impl Worker {
+    /// The `first` backend differs between workers, so that few clients on many workers still spread.
+    pub(crate) fn new(listener: net::TcpListener, backends: Vec<SocketAddr>, first: usize) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut listener = TcpListener::from_std(listener);
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let scratch = vec![0; SCRATCH_BYTES];
+        Ok(Self { poll, listener, backends, turn: first, pairs: Slab::new(), scratch })
+    }
+
+    /// Runs until the machine fails it.
+    pub(crate) fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            match self.poll.poll(&mut events, None) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                polled => polled?,
+            }
+            for event in &events {
+                if event.token() == LISTENER {
+                    self.accept()?;
+                    continue;
+                }
+                let (key, side) = of_token(event.token());
+                // Absent: ended by an earlier event of this round.
+                let Some(pair) = self.pairs.get_mut(key) else { continue };
+                pair.note(side, event);
+                if pair.run(&mut self.scratch) == Progress::Ended {
+                    self.pairs.remove(key);
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        let Self { poll, listener, backends, turn, pairs, .. } = self;
+        accept_all(listener, |client| {
+            let backend = backends[*turn % backends.len()];
+            *turn = turn.wrapping_add(1);
+            let entry = pairs.vacant_entry();
+            // A backend that refuses at once is the client's loss, as one that refuses later is.
+            let Ok((backend, _)) = connect_nonblocking(backend) else { return Ok(()) };
+            let register = |stream, side| EdgeStream::register(stream, poll.registry(), token(entry.key(), side));
+            let client = register(client, Side::Client)?;
+            let backend = register(TcpStream::from_std(backend), Side::Backend)?;
+            entry.insert(Pair::new(client, backend));
+            Ok(())
+        })
+    }
+}
+
+fn token(key: usize, side: Side) -> Token {
+    Token(key << 1 | usize::from(side == Side::Backend))
+}
+
+fn of_token(token: Token) -> (usize, Side) {
+    (token.0 >> 1, if token.0 & 1 == 0 { Side::Client } else { Side::Backend })
+}

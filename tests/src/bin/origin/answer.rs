@@ -1,0 +1,114 @@
+//! Answers, made before they are needed.
+
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+
+use integration_tests::edge::EdgeStream;
+
+use crate::request::Asked;
+
+/// What `/` says: 14 bytes.
+const TEXT: &str = "Hello, world!\n";
+
+/// Byte `i` of a body is `i % 251`, as the bundled backends have it and `load` expects it: a prime, so that a block
+/// lost or repeated at any power of two shows.
+const PERIOD: u8 = 251;
+
+/// A slice of the pattern goes out per call. It stays in the core's own cache; ten times as much would not.
+const PATTERN_BYTES: usize = 1024 * PERIOD as usize;
+
+/// What has been counted since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) connections: u64,
+    pub(crate) requests: u64,
+}
+
+/// All answers.
+pub(crate) struct Answers {
+    /// To be kept alive, to be closed.
+    small: [Rc<[u8]>; 2],
+    /// The head before so many bytes: a measurement asks for one length only.
+    last: Option<(u64, bool, Rc<[u8]>)>,
+    pattern: Vec<u8>,
+}
+
+/// An answer on its way out.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// The head, and a small body.
+    head: Rc<[u8]>,
+    head_sent: usize,
+    /// How much of the pattern follows, and how much of that is sent.
+    body: u64,
+    body_sent: u64,
+}
+
+impl Answers {
+    pub(crate) fn new() -> Self {
+        let small = [false, true].map(|close| whole("text/plain", close, TEXT));
+        let pattern = (0..PERIOD).cycle().take(PATTERN_BYTES).collect();
+        Self { small, last: None, pattern }
+    }
+
+    pub(crate) fn to(&mut self, asked: Asked, close: bool, counts: Counts) -> Outgoing {
+        let (head, body) = match asked {
+            Asked::Small => (Rc::clone(&self.small[usize::from(close)]), 0),
+            Asked::Bytes(length) => (self.head_before(length, close), length),
+            Asked::Count => {
+                let Counts { connections, requests } = counts;
+                let text = format!("{{\"connections\": {connections}, \"requests\": {requests}}}\n");
+                (whole("application/json", close, &text), 0)
+            }
+        };
+        Outgoing { head, head_sent: 0, body, body_sent: 0 }
+    }
+
+    fn head_before(&mut self, length: u64, close: bool) -> Rc<[u8]> {
+        match &self.last {
+            Some((of, closing, made)) if (*of, *closing) == (length, close) => Rc::clone(made),
+            _ => {
+                let made: Rc<[u8]> = head("application/octet-stream", close, length).into_bytes().into();
+                self.last = Some((length, close, Rc::clone(&made)));
+                made
+            }
+        }
+    }
+}
+
+impl Outgoing {
+    /// Sends what the socket takes; `true` once that was all.
+    pub(crate) fn send(&mut self, stream: &mut EdgeStream, answers: &Answers) -> io::Result<bool> {
+        loop {
+            let head = &self.head[self.head_sent..];
+            let body = self.rest_of_body(&answers.pattern);
+            let sent = match (head, body) {
+                ([], []) => return Ok(true),
+                (head, []) => stream.write(&[IoSlice::new(head)])?,
+                ([], body) => stream.write(&[IoSlice::new(body)])?,
+                (head, body) => stream.write(&[IoSlice::new(head), IoSlice::new(body)])?,
+            };
+            let Some(sent) = sent else { return Ok(false) };
+            let of_head = sent.min(head.len());
+            self.head_sent += of_head;
+            self.body_sent += (sent - of_head) as u64;
+        }
+    }
+
+    /// The next bytes of the body, as many as the pattern has from there on.
+    fn rest_of_body<'a>(&self, pattern: &'a [u8]) -> &'a [u8] {
+        let from = usize::try_from(self.body_sent % pattern.len() as u64).unwrap_or_default();
+        let left = self.body - self.body_sent;
+        let rest = &pattern[from..];
+        &rest[..usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()))]
+    }
+}
+
+fn head(kind: &str, close: bool, length: u64) -> String {
+    let connection = if close { "Connection: close\r\n" } else { "" };
+    format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{connection}\r\n")
+}
+
+fn whole(kind: &str, close: bool, text: &str) -> Rc<[u8]> {
+    (head(kind, close, text.len() as u64) + text).into_bytes().into()
+}

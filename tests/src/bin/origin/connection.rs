@@ -1,0 +1,146 @@
+//! One connection: a request, perhaps a pause, an answer, and again.
+
+use std::io;
+
+use integration_tests::edge::EdgeStream;
+use mio::event::Event;
+
+use crate::answer::{Answers, Counts, Outgoing};
+use crate::body::Body;
+use crate::request::{self, Asked, Malformed, Request};
+
+/// Where a connection stands.
+#[derive(Debug)]
+enum Phase {
+    Head,
+    Body(Request),
+    /// The request is here and is to be answered.
+    Due(Asked),
+    /// The same, but not before [`Connection::resume`].
+    Delayed(Asked),
+    Sending(Outgoing),
+}
+
+/// What a connection needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// An event.
+    Waits,
+    /// [`Connection::resume`], after the delay.
+    Delayed,
+    /// To be dropped.
+    Ended,
+}
+
+/// What all connections use.
+pub(crate) struct Shared {
+    pub(crate) answers: Answers,
+    pub(crate) counts: Counts,
+    pub(crate) delays: bool,
+    pub(crate) scratch: Vec<u8>,
+}
+
+pub(crate) struct Connection {
+    stream: EdgeStream,
+    phase: Phase,
+    close: bool,
+    /// The beginning of a head, or what came after the request that is being answered.
+    held: Vec<u8>,
+    /// Tells it from another that had its place before.
+    pub(crate) serial: u64,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: EdgeStream, serial: u64) -> Self {
+        Self { stream, phase: Phase::Head, close: false, held: Vec::new(), serial }
+    }
+
+    pub(crate) fn note(&mut self, event: &Event) {
+        self.stream.note(event);
+    }
+
+    /// The delay has passed.
+    pub(crate) fn resume(&mut self, shared: &mut Shared) -> Progress {
+        if let Phase::Delayed(asked) = self.phase {
+            self.answer(asked, shared);
+        }
+        self.run(shared)
+    }
+
+    /// Goes as far as it can.
+    pub(crate) fn run(&mut self, shared: &mut Shared) -> Progress {
+        self.advance(shared).unwrap_or(Progress::Ended)
+    }
+
+    fn advance(&mut self, shared: &mut Shared) -> io::Result<Progress> {
+        loop {
+            match &mut self.phase {
+                Phase::Head | Phase::Body(_) => match self.stream.read(&mut shared.scratch)? {
+                    None => return Ok(Progress::Waits),
+                    Some(0) => return Ok(Progress::Ended),
+                    Some(read) => self.receive(&shared.scratch[..read]).map_err(|Malformed| malformed())?,
+                },
+                Phase::Due(asked) if shared.delays => {
+                    self.phase = Phase::Delayed(*asked);
+                    return Ok(Progress::Delayed);
+                }
+                Phase::Due(asked) => {
+                    let asked = *asked;
+                    self.answer(asked, shared);
+                }
+                Phase::Delayed(_) => return Ok(Progress::Waits),
+                Phase::Sending(outgoing) => {
+                    if !outgoing.send(&mut self.stream, &shared.answers)? {
+                        return Ok(Progress::Waits);
+                    }
+                    shared.counts.requests += 1;
+                    if self.close {
+                        return Ok(Progress::Ended);
+                    }
+                    self.phase = Phase::Head;
+                    self.receive(&[]).map_err(|Malformed| malformed())?;
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, asked: Asked, shared: &mut Shared) {
+        self.phase = Phase::Sending(shared.answers.to(asked, self.close, shared.counts));
+    }
+
+    /// Takes the bytes held back and then `bytes`, and holds back what is not of this request.
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        if self.held.is_empty() {
+            return self.take(bytes);
+        }
+        let mut held = std::mem::take(&mut self.held);
+        held.extend_from_slice(bytes);
+        self.take(&held)
+    }
+
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
+        while !bytes.is_empty() {
+            match &mut self.phase {
+                Phase::Head => {
+                    let Some((request, length)) = request::read(bytes)? else { break };
+                    bytes = &bytes[length..];
+                    self.close = request.close;
+                    self.phase = Phase::Body(request);
+                }
+                Phase::Body(request) => bytes = &bytes[request.body.take(bytes)?..],
+                _ => break,
+            }
+            if let Phase::Body(Request { asked, body, .. }) = self.phase
+                && Body::is_done(body)
+            {
+                self.phase = Phase::Due(asked);
+            }
+        }
+        self.held.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+fn malformed() -> io::Error {
+    io::ErrorKind::InvalidData.into()
+}

@@ -1,0 +1,106 @@
+//! A request's head, as far as the answer depends on it.
+
+use crate::body::Body;
+
+/// Longest head; behind a proxy that adds some fields, ours need a few hundred bytes.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+const MAX_FIELDS: usize = 128;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Small,
+    Bytes(u64),
+    Count,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) asked: Asked,
+    pub(crate) body: Body,
+    /// The connection ends after the answer.
+    pub(crate) close: bool,
+}
+
+/// Bytes that are no request that this server knows. The connection is cut: its peers are proxies under test, and a
+/// broken request is a result that must not be missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Reads the head at the start of `bytes`, and says how long it is. `None`: it is not complete.
+pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Request, usize)>, Malformed> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut head = httparse::Request::new(&mut fields);
+    let length = match head.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD_BYTES => return Ok(None),
+        _ => return Err(Malformed),
+    };
+    // What HEAD asks for would have to be sent without its body; nobody here asks.
+    let asked = match (head.method, head.path) {
+        (Some("HEAD") | None, _) | (_, None) => return Err(Malformed),
+        (_, Some(path)) => asked(path)?,
+    };
+    let mut request = Request { asked, body: Body::EMPTY, close: head.version == Some(0) };
+    for field in head.headers.iter() {
+        // By the length first: most fields are none of these.
+        match field.name.len() {
+            10 if field.name.eq_ignore_ascii_case("connection") => {
+                request.close |= field.value.split(|&byte| byte == b',').any(|token| is(token, "close"));
+            }
+            14 if field.name.eq_ignore_ascii_case("content-length") => {
+                request.body = Body::Length(number(field.value)?);
+            }
+            17 if field.name.eq_ignore_ascii_case("transfer-encoding") && is(field.value, "chunked") => {
+                request.body = Body::CHUNKED;
+            }
+            _ => {}
+        }
+    }
+    Ok(Some((request, length)))
+}
+
+fn asked(path: &str) -> Result<Asked, Malformed> {
+    match path.strip_prefix("/bytes/") {
+        Some(length) => length.parse().map(Asked::Bytes).map_err(|_| Malformed),
+        None if path == "/_count" => Ok(Asked::Count),
+        None => Ok(Asked::Small),
+    }
+}
+
+fn is(value: &[u8], token: &str) -> bool {
+    value.trim_ascii().eq_ignore_ascii_case(token.as_bytes())
+}
+
+fn number(value: &[u8]) -> Result<u64, Malformed> {
+    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_answer_depends_on() {
+        let request = |asked, body, close| Ok(Some(Request { asked, body, close }));
+        for (head, expected) in [
+            ("GET / HTTP/1.1\r\n\r\n", request(Asked::Small, Body::EMPTY, false)),
+            ("GET / HTTP/1.0\r\n\r\n", request(Asked::Small, Body::EMPTY, true)),
+            ("GET /bytes/10 HTTP/1.1\r\nA: b\r\n\r\n", request(Asked::Bytes(10), Body::EMPTY, false)),
+            ("GET /_count HTTP/1.1\r\nConnection: x, Close\r\n\r\n", request(Asked::Count, Body::EMPTY, true)),
+            ("POST /a HTTP/1.1\r\ncontent-length: 7\r\n\r\n", request(Asked::Small, Body::Length(7), false)),
+            ("PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", request(Asked::Small, Body::CHUNKED, false)),
+            ("GET / HTTP/1.1\r\nHost: a\r\n", Ok(None)),
+            ("HEAD / HTTP/1.1\r\n\r\n", Err(Malformed)),
+            ("GET /bytes/x HTTP/1.1\r\n\r\n", Err(Malformed)),
+            ("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", Err(Malformed)),
+            ("\u{1}\r\n\r\n", Err(Malformed)),
+        ] {
+            let found = read(head.as_bytes());
+            assert_eq!(found.map(|found| found.map(|(request, _)| request)), expected, "{head:?}");
+            if let Ok(Some((_, length))) = found {
+                assert_eq!(length, head.len());
+            }
+        }
+    }
+}

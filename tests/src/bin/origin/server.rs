@@ -1,0 +1,109 @@
+//! The loop: a listener, its connections, and the answers that are to come later.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
+use std::{io, net};
+
+use integration_tests::edge::{EdgeStream, accept_all};
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use crate::answer::{Answers, Counts};
+use crate::connection::{Connection, Progress, Shared};
+
+const LISTENER: Token = Token(usize::MAX);
+
+/// Events taken per wait; more wait for the next one.
+const EVENTS: usize = 1024;
+
+/// What one `recv` may take: a POST of 64 KiB comes in one or two.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+pub(crate) struct Server {
+    poll: Poll,
+    listener: TcpListener,
+    connections: Slab<Connection>,
+    shared: Shared,
+    delay: Option<Duration>,
+    /// When which connection goes on: its place, and its serial because another may have the place by then.
+    due: BinaryHeap<Reverse<(Instant, usize, u64)>>,
+}
+
+impl Server {
+    pub(crate) fn new(listener: net::TcpListener, delay: Option<Duration>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut listener = TcpListener::from_std(listener);
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let scratch = vec![0; SCRATCH_BYTES];
+        let shared = Shared { answers: Answers::new(), counts: Counts::default(), delays: delay.is_some(), scratch };
+        Ok(Self { poll, listener, connections: Slab::new(), shared, delay, due: BinaryHeap::new() })
+    }
+
+    /// Runs until the machine fails it.
+    pub(crate) fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            let wait = self.due.peek().map(|Reverse((at, ..))| at.saturating_duration_since(now()));
+            match self.poll.poll(&mut events, wait) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                polled => polled?,
+            }
+            for event in &events {
+                let Token(key) = event.token();
+                if event.token() == LISTENER {
+                    self.accept()?;
+                } else if let Some(connection) = self.connections.get_mut(key) {
+                    connection.note(event);
+                    let progress = connection.run(&mut self.shared);
+                    self.after(key, progress);
+                }
+            }
+            self.resume_due();
+        }
+    }
+
+    fn accept(&mut self) -> io::Result<()> {
+        let Self { poll, listener, connections, shared, .. } = self;
+        accept_all(listener, |stream| {
+            let entry = connections.vacant_entry();
+            let stream = EdgeStream::register(stream, poll.registry(), Token(entry.key()))?;
+            shared.counts.connections += 1;
+            entry.insert(Connection::new(stream, shared.counts.connections));
+            Ok(())
+        })
+    }
+
+    fn after(&mut self, key: usize, progress: Progress) {
+        match (progress, self.delay) {
+            (Progress::Ended, _) => {
+                self.connections.remove(key);
+            }
+            (Progress::Delayed, Some(delay)) => {
+                let serial = self.connections[key].serial;
+                self.due.push(Reverse((now() + delay, key, serial)));
+            }
+            _ => {}
+        }
+    }
+
+    fn resume_due(&mut self) {
+        while let Some(&Reverse((at, key, serial))) = self.due.peek()
+            && at <= now()
+        {
+            self.due.pop();
+            if let Some(connection) = self.connections.get_mut(key)
+                && connection.serial == serial
+            {
+                let progress = connection.resume(&mut self.shared);
+                self.after(key, progress);
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the event loop reads the clock for its delayed answers")]
+fn now() -> Instant {
+    Instant::now()
+}

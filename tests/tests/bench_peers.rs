@@ -1,0 +1,213 @@
+//! What the measurements stand on: `origin` answers what it was asked, and `floor` loses no byte. Were one of them
+//! wrong, every figure beside it would be.
+#![allow(clippy::unwrap_used, reason = "test code: it panics to fail")]
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use integration_tests::client::Client;
+use integration_tests::wait::{PATIENCE, ms, pause};
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+
+/// A tool of ours as a process. Dropped: killed and waited for.
+struct Tool {
+    child: Child,
+    addr: SocketAddr,
+}
+
+impl Tool {
+    fn start(program: &str, args: &[&str]) -> Self {
+        let mut child = Command::new(program).args(args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let addr = line.trim().strip_prefix("listening on ").and_then(|addr| addr.parse().ok());
+        let addr = addr.unwrap_or_else(|| panic!("{program} said {line:?}"));
+        Self { child, addr }
+    }
+
+    fn origin(args: &[&str]) -> Self {
+        Self::start(env!("CARGO_BIN_EXE_origin"), &[&["0"], args].concat())
+    }
+
+    fn floor(backend: SocketAddr, workers: &str) -> Self {
+        Self::start(env!("CARGO_BIN_EXE_floor"), &["0", workers, &backend.to_string()])
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(self.addr)
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Byte `i` is `i % 251`: out of step with every buffer.
+fn pattern(bytes: usize) -> Vec<u8> {
+    (0..251).cycle().take(bytes).collect()
+}
+
+/// Connections and requests that `origin` has counted.
+fn counts(client: &mut Client) -> (u64, u64) {
+    let counted: Value = serde_json::from_slice(&client.get("/_count").body).unwrap();
+    (counted["connections"].as_u64().unwrap(), counted["requests"].as_u64().unwrap())
+}
+
+#[test]
+fn origin_answers_a_head_that_comes_byte_by_byte() {
+    let origin = Tool::origin(&[]);
+    let mut client = origin.client();
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.send_pieces(head.chunks(1), Duration::ZERO);
+    assert_eq!(client.response("GET").body, b"Hello, world!\n");
+    assert_eq!(client.get("/").body.len(), 14, "on the same connection");
+}
+
+#[test]
+fn origin_reads_a_posted_body_to_its_end() {
+    let origin = Tool::origin(&[]);
+    let mut client = origin.client();
+    client.send("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for piece in ["3\r\nGE", "T\r\n", "A;x=y\r\n0123456789\r", "\n0\r\nX: y\r\n"] {
+        client.send(piece);
+        client.expect_silence(ms(20));
+    }
+    client.send("\r\n");
+    assert_eq!(client.response("POST").body.len(), 14);
+
+    client.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n");
+    client.send(pattern(65_535));
+    client.expect_silence(ms(20));
+    client.send("x");
+    assert_eq!(client.response("POST").body.len(), 14);
+    assert_eq!(counts(&mut client), (1, 2));
+}
+
+#[test]
+fn origin_sends_as_many_bytes_as_asked() {
+    let origin = Tool::origin(&[]);
+    let mut client = origin.client();
+    for bytes in [0, 1, 16_384, 257_023, 257_024, 257_025, 8 << 20] {
+        let body = client.get(&format!("/bytes/{bytes}")).body;
+        assert!(body == pattern(bytes), "{bytes} asked for, {} received, or others", body.len());
+    }
+}
+
+#[test]
+fn origin_counts_connections_and_requests() {
+    let origin = Tool::origin(&[]);
+    let mut first = origin.client();
+    assert_eq!(counts(&mut first), (1, 0));
+    for _ in 0..3 {
+        let mut other = origin.client();
+        other.get("/");
+        other.get("/bytes/10");
+    }
+    assert_eq!(counts(&mut first), (4, 7), "the first question is counted by now");
+}
+
+#[test]
+fn origin_closes_when_it_is_asked_to() {
+    let origin = Tool::origin(&[]);
+    let mut client = origin.client();
+    client.request("GET", "/bytes/1000", "Connection: close\r\n");
+    let response = client.response("GET");
+    assert_eq!(response.body.len(), 1000);
+    client.expect_closed();
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what it measures is time")]
+fn origin_delays_each_answer_and_no_other() {
+    let origin = Tool::origin(&["--delay", "100ms"]);
+    let began = Instant::now();
+    let mut clients: Vec<_> = (0..20).map(|_| origin.client()).collect();
+    for client in &mut clients {
+        client.request("GET", "/", "");
+    }
+    for client in &mut clients {
+        assert_eq!(client.response("GET").body.len(), 14);
+    }
+    let took = began.elapsed();
+    // One after the other they would take two seconds.
+    assert!(took >= ms(100) && took < ms(1900), "{took:?}");
+}
+
+/// Through floor, `sent` goes to a backend that sends it back and ends; both sides read slowly.
+fn echoed_by_a_slow_backend(sent: &[u8], workers: &str) -> Vec<u8> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let floor = Tool::floor(listener.local_addr().unwrap(), workers);
+    let backend = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let received = read_slowly(&mut stream);
+        stream.write_all(&received).unwrap();
+    });
+    let mut client = TcpStream::connect(floor.addr).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(sent).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let received = read_slowly(&mut client);
+    backend.join().unwrap();
+    received
+}
+
+/// All that comes until the end, with a pause after each of the first reads: so buffers on the way fill.
+fn read_slowly(stream: &mut TcpStream) -> Vec<u8> {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut all, mut piece) = (Vec::new(), [0; 10_000]);
+    loop {
+        match stream.read(&mut piece).unwrap() {
+            0 => return all,
+            read => all.extend_from_slice(&piece[..read]),
+        }
+        if all.len() < 1 << 20 {
+            pause(ms(3));
+        }
+    }
+}
+
+#[test]
+fn floor_passes_every_byte_to_slow_readers_and_then_the_end() {
+    // 16 MiB: more than the sockets' buffers on the way take, so that back-pressure is met.
+    for (bytes, workers) in [(1 << 20, "1"), (16 << 20, "2")] {
+        let sent = pattern(bytes);
+        let received = echoed_by_a_slow_backend(&sent, workers);
+        assert!(received == sent, "{bytes} sent, {} received, or others", received.len());
+    }
+}
+
+#[test]
+fn floor_gives_each_client_a_backend_of_its_own_in_turn() {
+    let backends = [Tool::origin(&[]), Tool::origin(&[])];
+    let addresses = backends.each_ref().map(|backend| backend.addr.to_string());
+    let floor = Tool::start(env!("CARGO_BIN_EXE_floor"), &["0", "1", &addresses[0], &addresses[1]]);
+    for _ in 0..6 {
+        let mut client = floor.client();
+        for _ in 0..5 {
+            assert_eq!(client.get("/").body.len(), 14);
+        }
+    }
+    for backend in &backends {
+        assert_eq!(counts(&mut backend.client()), (4, 15), "three of floor's and the one that asks");
+    }
+}
+
+#[test]
+fn floor_ends_the_client_of_a_backend_that_refuses() {
+    // Bound and not listening: it refuses, and nobody else can get the port meanwhile.
+    let refuses = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    refuses.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let floor = Tool::floor(refuses.local_addr().unwrap().as_socket().unwrap(), "1");
+    match Client::try_connect(floor.addr) {
+        Ok(mut client) => client.expect_closed(),
+        // As early as that.
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
+    }
+}
