@@ -2,26 +2,21 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwap;
 use common::{addr::Endpoint, http::BackendId};
 use simple_proxy::totals::BackendTotals;
+
+use crate::{addresses::Addresses, names::Named};
 
 /// A backend is what was configured, not an address: a name may stand for many, and they change.
 #[derive(Debug)]
 pub struct Backend {
     id: BackendId,
     endpoint: Endpoint,
-    /// The last good answer to the name. Swapped whole, so that a connect reads one set from first to last.
-    addresses: ArcSwap<Vec<SocketAddr>>,
-    /// Which address is tried first next time.
-    rotation: AtomicUsize,
+    addresses: Addresses,
     /// Milliseconds after `epoch` until which it is left out; 0 for never.
     down_until: AtomicU64,
     epoch: Instant,
@@ -35,8 +30,7 @@ impl Backend {
         Self {
             id,
             endpoint,
-            addresses: ArcSwap::from_pointee(sorted(addresses)),
-            rotation: AtomicUsize::new(0),
+            addresses: Addresses::new(addresses),
             down_until: AtomicU64::new(0),
             epoch,
             totals: BackendTotals::default(),
@@ -48,25 +42,9 @@ impl Backend {
         self.id
     }
 
-    /// As it was configured.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
-    /// Its addresses, beginning with another one each time, so that a name with several spreads its load.
+    /// Its addresses, in the order in which to try them now.
     pub fn addresses(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
-        let addresses = self.addresses.load_full();
-        let (first, count) = (self.rotation.fetch_add(1, Relaxed), addresses.len());
-        (0..count).map(move |offset| addresses[(first % count + offset) % count])
-    }
-
-    /// Takes a new answer to the name. An empty one is no answer: the last good set stays.
-    pub fn resolved(&self, addresses: Vec<SocketAddr>) {
-        let addresses = sorted(addresses);
-        if !addresses.is_empty() && **self.addresses.load() != addresses {
-            tracing::info!("{} is now {addresses:?}", self.endpoint);
-            self.addresses.store(Arc::new(addresses));
-        }
+        self.addresses.rotated()
     }
 
     // ANCHOR: marks
@@ -94,27 +72,26 @@ impl Backend {
     }
 }
 
-/// A rotated answer is the same answer.
-fn sorted(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    addresses.sort_unstable();
-    addresses
+impl Named for Backend {
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn backend(addresses: &[&str]) -> (Backend, Instant) {
-        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
-        let epoch = Instant::now();
-        let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        let id = BackendId { slot: 0, generation: 0 };
-        (Backend::new(id, "a:1".parse().unwrap(), addresses, epoch), epoch)
-    }
-
     #[test]
     fn is_left_out_for_its_time_and_no_longer() {
-        let (backend, epoch) = backend(&["127.0.0.1:1"]);
+        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+        let epoch = Instant::now();
+        let id = BackendId { slot: 0, generation: 0 };
+        let backend = Backend::new(id, "a:1".parse().unwrap(), Vec::new(), epoch);
         let at = |seconds| epoch + Duration::from_secs(seconds);
         assert!(!backend.is_down(at(0)));
         assert!(backend.mark_down(at(1), Duration::from_secs(10)), "news");
@@ -123,21 +100,5 @@ mod tests {
         assert!(!backend.is_down(at(12)), "it is tried again");
         assert!(backend.mark_up() && !backend.mark_up());
         assert!(!backend.is_down(at(1)));
-    }
-
-    #[test]
-    fn addresses_rotate_and_the_last_good_set_stays() {
-        let (backend, _) = backend(&["127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1"]);
-        let firsts: Vec<u8> = (0..4)
-            .map(|_| match backend.addresses().next().unwrap() {
-                SocketAddr::V4(address) => address.ip().octets()[3],
-                SocketAddr::V6(_) => 0,
-            })
-            .collect();
-        assert_eq!(firsts, [1, 2, 3, 1]);
-        backend.resolved(Vec::new());
-        assert_eq!(backend.addresses().len(), 3);
-        backend.resolved(vec!["127.0.0.9:1".parse().unwrap()]);
-        assert_eq!(backend.addresses().collect::<Vec<_>>(), ["127.0.0.9:1".parse().unwrap()]);
     }
 }

@@ -6,11 +6,13 @@
 //! | `serve` | the steps of a request, with a choice in them |
 //! | [`round_robin`] | whose turn it is |
 //! | [`cluster`] | all backends, and the choice between them |
-//! | [`backend`] | a configured name, its addresses, its marks and counters |
+//! | [`backend`] | a configured name, its marks and counters |
+//! | [`addresses`] | what a name stands for now |
 //! | [`names`] | names asked again in the background |
 //!
 //! Threads, sockets and waiting are chapter 2's ([`simple_proxy`]), unchanged.
 
+pub mod addresses;
 pub mod backend;
 pub mod cluster;
 pub mod names;
@@ -40,7 +42,7 @@ use simple_proxy::{
 use crate::{
     backend::Backend,
     cluster::Cluster,
-    names::{Names, Resolve},
+    names::{Named as _, Names, Resolve},
 };
 
 /// What the balancer is to do.
@@ -88,7 +90,8 @@ impl Balancer {
             Ok(Arc::new(Backend::new(id, endpoint.clone(), addresses, started)))
         };
         let backends: Vec<_> = config.backends.iter().enumerate().map(backend).collect::<io::Result<_>>()?;
-        let names = Names::watch(&backends, config.resolve_interval, resolver)?;
+        let watched = backends.clone();
+        let names = Names::watch(move || watched.clone(), config.resolve_interval, resolver)?;
         let identity = Identity::new();
         let forwarding = Forwarding {
             role: Role::Reverse,

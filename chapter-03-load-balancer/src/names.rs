@@ -15,7 +15,17 @@ use std::{
     time::Duration,
 };
 
-use crate::backend::Backend;
+use common::addr::Endpoint;
+
+use crate::addresses::Addresses;
+
+/// A backend that was configured by a name, which may come to stand for other addresses.
+pub trait Named: Send + Sync + 'static {
+    /// The name and the port, as configured.
+    fn endpoint(&self) -> &Endpoint;
+    /// What the name stood for last.
+    fn addresses(&self) -> &Addresses;
+}
 
 /// Turns a name into addresses. May block; only the resolver's own thread waits for it.
 pub trait Resolve: Send + 'static {
@@ -40,35 +50,38 @@ pub struct Names {
 }
 
 impl Names {
-    /// Starts the thread for those of `backends` that have a name; an address needs no resolver.
-    pub fn watch(backends: &[Arc<Backend>], interval: Duration, resolver: impl Resolve) -> io::Result<Self> {
-        let named: Vec<Arc<Backend>> = backends
-            .iter()
-            .filter(|backend| backend.endpoint().host.parse::<std::net::IpAddr>().is_err())
-            .cloned()
-            .collect();
+    /// Starts the thread. `backends` says, each time that it looks, which there are now.
+    pub fn watch<B: Named>(
+        backends: impl Fn() -> Vec<Arc<B>> + Send + 'static,
+        interval: Duration,
+        resolver: impl Resolve,
+    ) -> io::Result<Self> {
         // Room for one: to be asked twice before it has looked is to be asked once.
         let (asked, asks) = sync_channel(1);
-        if !named.is_empty() {
-            thread::Builder::new().name("resolver".into()).spawn(move || run(&named, interval, &resolver, &asks))?;
-        }
+        thread::Builder::new().name("resolver".into()).spawn(move || run(backends, interval, &resolver, &asks))?;
         Ok(Self { asked })
     }
 
     /// Looks again now, without waiting for it: a connect has failed.
     pub fn ask(&self) {
-        // Full: it will look anyway. Disconnected: there are no names.
+        // Full: it will look anyway.
         let _ = self.asked.try_send(());
     }
 }
 
 // ANCHOR: watch
-fn run(named: &[Arc<Backend>], interval: Duration, resolver: &impl Resolve, asks: &Receiver<()>) {
+fn run<B: Named>(backends: impl Fn() -> Vec<Arc<B>>, interval: Duration, resolver: &impl Resolve, asks: &Receiver<()>) {
     while !matches!(asks.recv_timeout(interval), Err(RecvTimeoutError::Disconnected)) {
-        for backend in named {
+        for backend in backends() {
             let endpoint = backend.endpoint();
+            if endpoint.host.parse::<std::net::IpAddr>().is_ok() {
+                continue; // an address needs no resolver
+            }
             match resolver.resolve(&endpoint.host, endpoint.port) {
-                Ok(addresses) => backend.resolved(addresses),
+                Ok(found) if backend.addresses().replace(found.clone()) => {
+                    tracing::info!("{endpoint} is now {found:?}");
+                }
+                Ok(_) => {}
                 Err(error) => tracing::warn!("{endpoint}: {error}; its last addresses stay"),
             }
         }
@@ -83,6 +96,7 @@ mod tests {
     use common::http::BackendId;
 
     use super::*;
+    use crate::backend::Backend;
 
     /// Gives one answer after another, and says when it was asked.
     struct Scripted {
@@ -98,6 +112,11 @@ mod tests {
         }
     }
 
+    fn watched(backend: &Arc<Backend>) -> impl Fn() -> Vec<Arc<Backend>> + Send + 'static {
+        let backends = vec![Arc::clone(backend)];
+        move || backends.clone()
+    }
+
     #[test]
     fn a_failed_connect_asks_at_once_and_failed_answers_change_nothing() {
         let old: SocketAddr = "127.0.0.1:80".parse().unwrap();
@@ -109,7 +128,7 @@ mod tests {
         let (asked, asks) = channel();
         let answers = vec![Ok(Vec::new()), Err(io::ErrorKind::TimedOut.into()), Ok(vec![new])];
         let scripted = Scripted { answers: answers.into(), asked };
-        let names = Names::watch(&[Arc::clone(&backend)], Duration::from_hours(1), scripted).unwrap();
+        let names = Names::watch(watched(&backend), Duration::from_hours(1), scripted).unwrap();
         for _ in 0..4 {
             names.ask();
             asks.recv_timeout(Duration::from_secs(10)).expect("it looks at once");
@@ -126,7 +145,7 @@ mod tests {
         let backend = Arc::new(Backend::new(id, "backend.test:80".parse().unwrap(), Vec::new(), epoch));
         let (asked, asks) = channel();
         let scripted = Scripted { answers: Vec::new().into(), asked };
-        let names = Names::watch(&[backend], Duration::from_millis(5), scripted).unwrap();
+        let names = Names::watch(watched(&backend), Duration::from_millis(5), scripted).unwrap();
         for _ in 0..3 {
             asks.recv_timeout(Duration::from_secs(10)).expect("nobody has to ask");
         }

@@ -17,7 +17,7 @@ use simple_proxy::{
     waiter::{Waiter, now, wall_clock},
 };
 
-use crate::{Balancer, backend::Backend};
+use crate::{Balancer, backend::Backend, names::Named as _};
 
 /// Serves a client until it leaves, or may not stay.
 pub(crate) fn serve(balancer: &Balancer, stream: TcpStream, connection: u32, shutdown: &Shutdown) {

@@ -19,9 +19,12 @@
 
 pub mod backend;
 pub mod capabilities;
+pub mod cargo;
 pub mod checker;
 pub mod client;
+pub mod command_line;
 pub mod context;
+pub mod edge;
 pub mod exercise;
 pub mod foreign;
 pub mod process;

@@ -54,6 +54,18 @@ pub struct Program {
 }
 
 impl Program {
+    /// Starts a program that prints `listening on ADDR`; panics when it does not.
+    pub fn begin(program: &Path, args: &[&str]) -> Self {
+        let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+        Self::start(program, &args, Options::default(), Children::default())
+    }
+
+    /// Runs a program until it ends by itself; panics when it does not.
+    pub fn run_to_end(program: &Path, args: &[&str]) -> Finished {
+        let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+        Self::run(program, &args, Children::default())
+    }
+
     pub(crate) fn start(program: &Path, args: &[String], options: Options, children: Children) -> Self {
         let mut child = match options.max_files {
             None => spawn(program, args, &children),

@@ -3,10 +3,19 @@
 //! `start/` holds each file as it was given (`cargo learn reset 1.1` puts it back), `solutions/` an answer to
 //! compare yours with, `tests/checks/` what both are held to.
 
+pub mod contracts;
 pub mod e1_shout;
+pub mod e2_called;
+pub mod e3_calculator;
+pub mod e4_any_address;
+pub mod e5_chat;
 
 /// Our answers. Yours may differ and be as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
     pub mod e1_shout;
+    pub mod e2_called;
+    pub mod e3_calculator;
+    pub mod e4_any_address;
+    pub mod e5_chat;
 }

@@ -25,6 +25,18 @@ pub struct Exit {
     pub to_stdout: bool,
 }
 
+impl Exit {
+    /// Prints the text where it belongs and gives the code, for the end of a `main`.
+    pub fn say(&self) -> ExitCode {
+        if self.to_stdout {
+            out::line(format_args!("{}", self.line));
+        } else {
+            out::error_line(format_args!("{}", self.line));
+        }
+        ExitCode::from(self.code)
+    }
+}
+
 /// The command line of this process as a `T`; prints and exits if there is something to print
 /// instead.
 ///
@@ -37,13 +49,9 @@ pub struct Exit {
 pub fn parse<T: clap::Parser>() -> T {
     match try_parse_from(std::env::args_os()) {
         Ok(args) => args,
-        Err(Exit { code, line, to_stdout }) => {
-            if to_stdout {
-                out::line(format_args!("{line}"));
-            } else {
-                out::error_line(format_args!("{line}"));
-            }
-            std::process::exit(code.into())
+        Err(exit) => {
+            exit.say();
+            std::process::exit(exit.code.into())
         }
     }
 }

@@ -38,12 +38,7 @@ use std::{
     process::ExitCode,
 };
 
-use common::{
-    cli::{self, Exit},
-    net, outln,
-    shutdown::Shutdown,
-    signals,
-};
+use common::{cli, net, outln, shutdown::Shutdown, signals};
 
 use crate::{
     cpu::CpuTime,
@@ -55,7 +50,7 @@ use crate::{
 fn main() -> ExitCode {
     let options = match Options::read(std::env::args_os()) {
         Ok(options) => options,
-        Err(exit) => return say(&exit),
+        Err(exit) => return exit.say(),
     };
     let plan = match Plan::of(&options) {
         Ok(plan) => plan,
@@ -119,14 +114,4 @@ fn print(report: &Report, json: Option<Sink>, wants_cpu: bool) -> io::Result<()>
         outln!("cpu          not known: there is no /proc here");
     }
     Ok(())
-}
-
-/// What the command line asked for instead of a run: the help, or why it is refused.
-fn say(exit: &Exit) -> ExitCode {
-    if exit.to_stdout {
-        outln!("{}", exit.line);
-    } else {
-        let _ = writeln!(io::stderr().lock(), "{}", exit.line);
-    }
-    ExitCode::from(exit.code)
 }

@@ -3,7 +3,8 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Parser;
-use common::cli::{Exit, duration, try_parse_from};
+use common::cli::{Exit, duration};
+use integration_tests::command_line;
 
 /// Puts load on an HTTP/1.1 server and checks every answer.
 ///
@@ -88,13 +89,7 @@ pub(crate) enum Refusal {
 impl Options {
     /// Reads a command line; the first of `args` is the program.
     pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Exit> {
-        let mut args: Vec<OsString> = args.into_iter().collect();
-        // The alias ends in `--`, so that `cargo load URL` works; whoever types `cargo load -- URL`,
-        // as for `cargo run`, sends a second one here, behind which clap would see no flags.
-        if args.get(1).is_some_and(|arg| arg == "--") {
-            args.remove(1);
-        }
-        try_parse_from(args)
+        command_line::read(args)
     }
 }
 

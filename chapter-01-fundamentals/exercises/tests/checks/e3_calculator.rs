@@ -1,0 +1,150 @@
+//! The checks of exercise 1.3.
+
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::thread;
+
+use integration_tests::held_to;
+use integration_tests::seed::Seed;
+
+use crate::peer::{answer_to, connect, listen, next, rest_of};
+
+type Serve = fn(&TcpListener) -> io::Result<()>;
+
+held_to!(
+    exercises_01,
+    e3_calculator::serve,
+    [
+        each_line_of_a_segment_is_answered,
+        a_line_is_answered_when_it_is_complete,
+        lines_end_with_lf_or_crlf_or_the_stream,
+        what_cannot_be_calculated_gets_an_error_and_the_next_line_is_answered,
+        segments_make_no_difference,
+        a_line_of_1024_bytes_is_answered,
+        a_longer_line_gets_an_error_and_a_clean_end,
+        a_client_that_does_not_stop_sending_is_cut_off,
+        a_client_that_stays_after_the_end_keeps_nobody_waiting,
+    ]
+);
+
+fn start(serve: Serve) -> SocketAddr {
+    let (listener, address) = listen();
+    thread::spawn(move || serve(&listener));
+    address
+}
+
+fn each_line_of_a_segment_is_answered(serve: Serve) {
+    let sent = b"2 + 3\n2 - 3\n-4 * -5\n7 / 2\n-7 / 2\n9223372036854775806 + 1\n";
+    assert_eq!(answer_to(start(serve), sent), "5\\n-1\\n20\\n3\\n-3\\n9223372036854775807\\n");
+}
+
+fn a_line_is_answered_when_it_is_complete(serve: Serve) {
+    let mut client = connect(start(serve));
+    for byte in b"20 + 22\n" {
+        client.write_all(&[*byte]).unwrap();
+    }
+    assert_eq!(next(&client, 3), "42\\n");
+    client.write_all(b"1 + 1\n2 +").unwrap();
+    assert_eq!(next(&client, 2), "2\\n");
+    client.write_all(b" 2\n").unwrap();
+    assert_eq!(next(&client, 2), "4\\n");
+}
+
+fn lines_end_with_lf_or_crlf_or_the_stream(serve: Serve) {
+    let address = start(serve);
+    assert_eq!(answer_to(address, b"1 + 1\r\n1 + 2\n1 + 3"), "2\\n3\\n4\\n");
+    assert_eq!(answer_to(address, b""), "");
+}
+
+fn what_cannot_be_calculated_gets_an_error_and_the_next_line_is_answered(serve: Serve) {
+    let address = start(serve);
+    let wrong: [&[u8]; 15] = [
+        b"1 / 0",
+        b"9223372036854775807 + 1",
+        b"-9223372036854775808 - 1",
+        b"9223372036854775807 * 2",
+        b"-9223372036854775808 / -1",
+        b"9223372036854775808 + 0",
+        b"",
+        b"1",
+        b"1 +",
+        b"1 + 2 + 3",
+        b"1 ^ 2",
+        b"one + two",
+        b"1.5 + 1",
+        b"\xff\xfe + 1",
+        b"1 + 2\0",
+    ];
+    for line in wrong {
+        let answer = answer_to(address, &[line, b"\n1 + 1\n"].concat());
+        let shown = line.escape_ascii();
+        assert!(answer.starts_with("error: "), "`{shown}` was answered with `{answer}`");
+        assert!(answer.ends_with("\\n2\\n"), "after `{shown}`, `1 + 1` is 2 still; the answers are `{answer}`");
+        assert_eq!(answer.matches("\\n").count(), 2, "two lines make two answers: `{shown}` and `{answer}`");
+    }
+}
+
+fn segments_make_no_difference(serve: Serve) {
+    let address = start(serve);
+    let sums = || (0_i64..40).map(|number| (number * 1_234_567, number * 89));
+    let lines = sums().map(|(left, right)| format!("{left} + {right}\r\n")).collect::<Vec<_>>().concat();
+    let expected = sums().map(|(left, right)| format!("{}\\n", left + right)).collect::<Vec<_>>().concat();
+    for number in 0..5 {
+        let mut seed = Seed::new(number);
+        let mut client = connect(address);
+        let mut rest = lines.as_bytes();
+        while !rest.is_empty() {
+            let (segment, more) = rest.split_at(rest.len().min(1 + seed.below(40)));
+            client.write_all(segment).unwrap();
+            rest = more;
+        }
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(rest_of(&client), expected, "cut by seed {number}");
+    }
+}
+
+/// A calculation that takes `length` bytes.
+fn line_of(length: usize) -> String {
+    format!("1{}+ 1", " ".repeat(length - 4))
+}
+
+fn a_line_of_1024_bytes_is_answered(serve: Serve) {
+    let address = start(serve);
+    for end in ["\n", "\r\n", ""] {
+        let answer = answer_to(address, format!("{}{end}", line_of(1024)).as_bytes());
+        assert_eq!(answer, "2\\n", "a line of 1024 bytes and its end {end:?}");
+    }
+}
+
+fn a_longer_line_gets_an_error_and_a_clean_end(serve: Serve) {
+    let address = start(serve);
+    let endless = "x".repeat(100 * 1024);
+    for (what, line) in [
+        ("1025 bytes", line_of(1025) + "\n1 + 1\n"),
+        ("1025 bytes without an end", line_of(1025)),
+        ("100 KiB without an end", endless),
+    ] {
+        let answer = answer_to(address, format!("3 + 3\n{line}").as_bytes());
+        let refusal = answer.strip_prefix("6\\n").unwrap_or_else(|| panic!("{what}: `6` comes first: `{answer}`"));
+        assert!(refusal.starts_with("error: "), "{what}: `{refusal}` is not an error");
+        assert_eq!(refusal.matches("\\n").count(), 1, "{what}: one line, then the end: `{refusal}`");
+    }
+}
+
+fn a_client_that_does_not_stop_sending_is_cut_off(serve: Serve) {
+    let address = start(serve);
+    let mut client = connect(address);
+    let block = vec![b'x'; 64 * 1024];
+    let cut_off = (0..1024).any(|_| client.write_all(&block).is_err());
+    assert!(cut_off, "64 MiB of one line were taken");
+    assert_eq!(answer_to(address, b"1 + 1\n"), "2\\n");
+}
+
+fn a_client_that_stays_after_the_end_keeps_nobody_waiting(serve: Serve) {
+    let address = start(serve);
+    let mut client = connect(address);
+    client.write_all(line_of(2000).as_bytes()).unwrap();
+    let refusal = rest_of(&client);
+    assert!(refusal.starts_with("error: "), "`{refusal}` is not an error");
+    assert_eq!(answer_to(address, b"1 + 1\n"), "2\\n", "the first client is connected still");
+}

@@ -1,0 +1,80 @@
+//! The other end of a connection, as the checks need it: every wait has a deadline, and nothing is read as bytes that
+//! a failure has to show.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use integration_tests::wait::PATIENCE;
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// Small enough that a peer which does not read is felt after a few kilobytes.
+const SMALL_BUFFER: usize = 4 * 1024;
+
+/// A listener on a port of the kernel's choice, and its address.
+pub(crate) fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// A listener whose clients' sockets hold little that is not yet sent: they inherit its buffer.
+pub(crate) fn listen_with_small_buffers() -> (TcpListener, SocketAddr) {
+    let (listener, address) = listen();
+    SockRef::from(&listener).set_send_buffer_size(SMALL_BUFFER).unwrap();
+    (listener, address)
+}
+
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    patient(TcpStream::connect(address).expect("the server listens until accepting fails"))
+}
+
+/// A client whose kernel takes little before the client itself reads.
+pub(crate) fn connect_with_small_buffers(address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(SMALL_BUFFER).unwrap();
+    socket.connect(&address.into()).unwrap();
+    patient(socket.into())
+}
+
+/// Every segment at once on its way, every wait with a deadline.
+fn patient(client: TcpStream) -> TcpStream {
+    client.set_nodelay(true).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_write_timeout(Some(PATIENCE)).unwrap();
+    client
+}
+
+/// Leaves with a reset, as a program that was killed with unread bytes does.
+pub(crate) fn reset(client: TcpStream) {
+    SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+}
+
+/// Up to the end of the stream, escaped so that a failure can be read.
+pub(crate) fn rest_of(mut client: &TcpStream) -> String {
+    let mut rest = Vec::new();
+    let ended = client.read_to_end(&mut rest);
+    let rest = rest.escape_ascii().to_string();
+    if let Err(error) = ended {
+        let last = &rest[rest.len().saturating_sub(80)..];
+        panic!("the stream must end in order; after {} bytes, the last of them `{last}`: {error}", rest.len());
+    }
+    rest
+}
+
+/// What comes back for `sent` and the end of the stream.
+pub(crate) fn answer_to(address: SocketAddr, sent: &[u8]) -> String {
+    let mut client = connect(address);
+    client.write_all(sent).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    rest_of(&client)
+}
+
+/// The next `length` bytes, escaped.
+pub(crate) fn next(mut client: &TcpStream, length: usize) -> String {
+    let mut bytes = vec![0; length];
+    let read = client.read_exact(&mut bytes);
+    assert!(read.is_ok(), "{length} bytes were owed: {}", read.unwrap_err());
+    bytes.escape_ascii().to_string()
+}

@@ -1,0 +1,21 @@
+//! Exercise 2.1: a line in the access log (warm-up).
+//!
+//! **Contract.** [`log_line`] gives one line in the Common Log Format, with the duration behind it and no line end:
+//! `127.0.0.1 - - [20/Nov/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 14 0.003`. The number after the status is the
+//! bytes that came from the backend, `-` if there were none; the last is seconds with three decimals. The request
+//! line stands as it was received, `-` if it is empty. In it, `"`, `\` and every byte outside printable ASCII (space
+//! to `~`) is written `\xHH`, with capital hex digits, as nginx does: whatever a client sends, the line stays one
+//! line and its quotes stay where they are.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use common::http::Exchange;
+
+/// The line for a finished exchange that began at `at` with `request_line`.
+pub fn log_line(client: IpAddr, at: SystemTime, request_line: &[u8], exchange: &Exchange) -> String {
+    let time = httpdate::fmt_http_date(at);
+    let request_line = String::from_utf8_lossy(request_line);
+    let Exchange { status, bytes_from_backend: bytes, times, .. } = exchange;
+    format!("{client} - - [{time}] \"{request_line}\" {status} {bytes} {:.3}", times.total.as_secs_f64())
+}

@@ -1,0 +1,116 @@
+//! The checks of exercise 2.1.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use common::http::{Exchange, Method, Times};
+use integration_tests::{held_to, seed::Seed};
+
+type LogLine = fn(IpAddr, SystemTime, &[u8], &Exchange) -> String;
+
+held_to!(
+    exercises_02,
+    e1_log_line::log_line,
+    [
+        an_exchange_is_one_line_in_the_common_log_format,
+        days_and_clients_of_all_kinds_are_written,
+        no_bytes_and_no_request_are_a_dash,
+        quotes_cannot_be_closed,
+        a_second_line_cannot_be_forged,
+        any_bytes_can_be_read_back,
+    ]
+);
+
+/// 12:00:00 on 20 November 2026.
+const NOON: u64 = 1_795_176_000;
+
+fn exchange(status: u16, bytes_from_backend: u64, milliseconds: u64) -> Exchange {
+    Exchange {
+        method: Some(Method::Get),
+        status,
+        backend: None,
+        reused: false,
+        retries: 0,
+        own_answer: false,
+        bytes_from_client: 7,
+        bytes_from_backend,
+        times: Times { total: Duration::from_millis(milliseconds), ..Times::default() },
+        failure: None,
+    }
+}
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+fn line_for(log_line: LogLine, request_line: &[u8]) -> String {
+    log_line([127, 0, 0, 1].into(), at(NOON), request_line, &exchange(200, 14, 3))
+}
+
+fn an_exchange_is_one_line_in_the_common_log_format(log_line: LogLine) {
+    assert_eq!(
+        line_for(log_line, b"GET /a HTTP/1.1"),
+        r#"127.0.0.1 - - [20/Nov/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 14 0.003"#
+    );
+}
+
+fn days_and_clients_of_all_kinds_are_written(log_line: LogLine) {
+    let client = "2001:db8::1".parse().unwrap();
+    let cases = [
+        (0, "[01/Jan/1970:00:00:00 +0000]", 0, "0.000"),
+        (951_827_696, "[29/Feb/2000:12:34:56 +0000]", 61_500, "61.500"),
+        (1_767_225_599, "[31/Dec/2025:23:59:59 +0000]", 3_600_001, "3600.001"),
+    ];
+    for (seconds, date, milliseconds, duration) in cases {
+        let line = log_line(client, at(seconds), b"PUT /x HTTP/1.1", &exchange(503, 1_234_567, milliseconds));
+        assert_eq!(line, format!("2001:db8::1 - - {date} \"PUT /x HTTP/1.1\" 503 1234567 {duration}"));
+    }
+}
+
+fn no_bytes_and_no_request_are_a_dash(log_line: LogLine) {
+    let line = log_line([10, 0, 0, 9].into(), at(NOON), b"", &exchange(400, 0, 0));
+    assert_eq!(line, r#"10.0.0.9 - - [20/Nov/2026:12:00:00 +0000] "-" 400 - 0.000"#);
+}
+
+fn quotes_cannot_be_closed(log_line: LogLine) {
+    let line = line_for(log_line, br#"GET /" 200 14 0.001 "\" HTTP/1.1"#);
+    assert_eq!(
+        line,
+        r#"127.0.0.1 - - [20/Nov/2026:12:00:00 +0000] "GET /\x22 200 14 0.001 \x22\x5C\x22 HTTP/1.1" 200 14 0.003"#
+    );
+}
+
+fn a_second_line_cannot_be_forged(log_line: LogLine) {
+    let line = line_for(log_line, b"GET /\r\n10.0.0.1\x0b\x85\x1b[2J\x7f\0\xc2\x85\xe2\x80\xa8 HTTP/1.1");
+    let expected = r"GET /\x0D\x0A10.0.0.1\x0B\x85\x1B[2J\x7F\x00\xC2\x85\xE2\x80\xA8 HTTP/1.1";
+    assert_eq!(quoted(&line), expected, "a reader, or a terminal, takes more bytes for an order than \\n");
+}
+
+fn any_bytes_can_be_read_back(log_line: LogLine) {
+    let mut seed = Seed::new(21);
+    for _ in 0..200 {
+        let length = 1 + seed.below(80);
+        let sent = seed.bytes(length);
+        let line = line_for(log_line, &sent);
+        let logged = quoted(&line);
+        let read_back = unescaped(logged).escape_ascii().to_string();
+        assert_eq!(read_back, sent.escape_ascii().to_string(), "written as {logged}");
+    }
+}
+
+/// What stands between the two quotes of `line`, which must have two.
+fn quoted(line: &str) -> &str {
+    assert_eq!(line.matches('"').count(), 2, "the quotes around the request line, and no other: {line}");
+    line.split('"').nth(1).unwrap()
+}
+
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut pieces = text.split("\\x");
+    let mut bytes = pieces.next().unwrap().as_bytes().to_vec();
+    for piece in pieces {
+        let (digits, rest) = piece.split_at_checked(2).unwrap_or_else(|| panic!("no two hex digits in {text}"));
+        bytes.push(u8::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("no two hex digits in {text}")));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    bytes
+}

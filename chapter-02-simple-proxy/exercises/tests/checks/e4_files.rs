@@ -1,0 +1,264 @@
+//! The checks of exercise 2.4.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+
+use exercises_02::contracts::Response;
+use integration_tests::{held_to, wait::PATIENCE};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use tempfile::TempDir;
+
+type Respond = fn(&Path, &str, &str) -> Response;
+
+held_to!(
+    exercises_02,
+    e4_files::respond,
+    [
+        files_are_given_with_their_type,
+        a_directory_gives_its_index,
+        a_target_is_decoded_once_and_its_query_plays_no_part,
+        head_gives_the_head_of_the_get,
+        other_methods_are_told_what_is_allowed,
+        no_spelling_leads_out,
+        no_link_leads_out,
+        what_is_no_file_is_not_found,
+    ]
+);
+
+const SECRET: &str = "the secret";
+
+/// A root, with a secret beside it: `www`, and `www-old/secret.txt` and `secret.txt` next to it.
+struct Site {
+    directory: TempDir,
+}
+
+impl Site {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let site = Self { directory: tempfile::tempdir().unwrap() };
+        for (name, content) in files {
+            let path = site.root().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        fs::create_dir_all(site.outside("www-old")).unwrap();
+        fs::create_dir_all(site.root().join("sub")).unwrap();
+        fs::write(site.outside("secret.txt"), SECRET).unwrap();
+        fs::write(site.outside("www-old/secret.txt"), SECRET).unwrap();
+        site
+    }
+
+    fn root(&self) -> PathBuf {
+        self.directory.path().join("www")
+    }
+
+    fn outside(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The answer, if there is one before patience ends: opening the wrong thing waits for ever.
+    fn ask(&self, respond: Respond, method: &str, target: &str) -> Response {
+        let (root, shown) = (self.root(), format!("{method} {target}"));
+        let (method, target) = (method.to_owned(), target.to_owned());
+        let (done, answer) = mpsc::channel();
+        thread::spawn(move || done.send(respond(&root, &method, &target)));
+        answer.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answer to {shown}: it waits, or has panicked"))
+    }
+
+    fn assert_not_found(&self, respond: Respond, target: &str) {
+        let unknown = self.ask(respond, "GET", "/no-such-file");
+        assert_eq!(unknown.status, 404);
+        let answer = self.ask(respond, "GET", target);
+        let body = answer.body.escape_ascii();
+        assert!(!answer.body.windows(6).any(|bytes| bytes == b"secret"), "GET {target} got out: {body}");
+        assert_eq!(answer, unknown, "GET {target} is like any other file that is not there");
+    }
+}
+
+/// The value of the one field of this name.
+fn field<'a>(response: &'a Response, name: &str) -> &'a str {
+    let mut found = response.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    let (_, value) = found.next().unwrap_or_else(|| panic!("no {name} in {:?}", response.fields));
+    assert!(found.next().is_none(), "one {name}: {:?}", response.fields);
+    value
+}
+
+fn assert_file(response: &Response, content: &str, asked: &str) {
+    assert_eq!(response.status, 200, "{asked}");
+    assert_eq!(response.body.escape_ascii().to_string(), content.escape_default().to_string(), "{asked}");
+    assert_eq!(field(response, "Content-Length"), content.len().to_string(), "{asked}");
+}
+
+fn files_are_given_with_their_type(respond: Respond) {
+    let types = [
+        ("page.html", "text/html; charset=utf-8"),
+        ("look.css", "text/css; charset=utf-8"),
+        ("run.js", "text/javascript; charset=utf-8"),
+        ("read.me.txt", "text/plain; charset=utf-8"),
+        ("data.JSON", "application/json"),
+        ("a/b/drawing.svg", "image/svg+xml"),
+        ("a/b/picture.png", "image/png"),
+        ("a/photo.Jpg", "image/jpeg"),
+        ("unknown.xyz", "application/octet-stream"),
+        ("html", "application/octet-stream"),
+        ("a.html.bak", "application/octet-stream"),
+    ];
+    let files: Vec<_> = types.iter().map(|(name, _)| (*name, *name)).collect();
+    let site = Site::new(&files);
+    for (name, content_type) in types {
+        let answer = site.ask(respond, "GET", &format!("/{name}"));
+        assert_file(&answer, name, name);
+        assert_eq!(field(&answer, "Content-Type"), content_type, "{name}");
+    }
+}
+
+fn a_directory_gives_its_index(respond: Respond) {
+    let site = Site::new(&[("index.html", "home"), ("docs/index.html", "docs"), ("empty/other.html", "x")]);
+    for (target, content) in [("/", "home"), ("/?a=/b/", "home"), ("/docs/", "docs"), ("/docs/?", "docs")] {
+        let answer = site.ask(respond, "GET", target);
+        assert_file(&answer, content, target);
+        assert_eq!(field(&answer, "Content-Type"), "text/html; charset=utf-8", "{target}");
+    }
+    for target in ["/docs", "/empty/", "/none/", "/docs/index.html/"] {
+        site.assert_not_found(respond, target);
+    }
+}
+
+fn a_target_is_decoded_once_and_its_query_plays_no_part(respond: Respond) {
+    let site = Site::new(&[
+        ("two words.txt", "spaced"),
+        ("50%20off.txt", "a literal percent sign"),
+        ("what?.txt", "question"),
+        ("grün.txt", "green"),
+        ("...", "three dots are a name"),
+        ("a..b.txt", "so are these"),
+        ("plus+.txt", "plus"),
+    ]);
+    for (target, content) in [
+        ("/two%20words.txt", "spaced"),
+        ("/%74wo%20words%2Etxt?q=../../secret.txt", "spaced"),
+        ("/50%2520off.txt", "a literal percent sign"),
+        ("/what%3f.txt", "question"),
+        ("/what%3F.txt?really", "question"),
+        ("/gr%c3%BCn.txt", "green"),
+        ("/...", "three dots are a name"),
+        ("/a..b.txt", "so are these"),
+        ("/plus+.txt", "plus"),
+    ] {
+        assert_file(&site.ask(respond, "GET", target), content, target);
+    }
+    site.assert_not_found(respond, "/50%20off.txt");
+}
+
+fn head_gives_the_head_of_the_get(respond: Respond) {
+    let site = Site::new(&[("index.html", "<p>hello"), ("empty.txt", "")]);
+    for target in ["/", "/index.html", "/empty.txt", "/none", "/../secret.txt"] {
+        let (get, head) = (site.ask(respond, "GET", target), site.ask(respond, "HEAD", target));
+        assert_eq!((head.status, &head.fields), (get.status, &get.fields), "HEAD {target}");
+        assert_eq!(field(&get, "Content-Length"), get.body.len().to_string(), "GET {target}");
+        assert!(head.body.is_empty(), "HEAD {target} has a body: {}", head.body.escape_ascii());
+    }
+}
+
+fn other_methods_are_told_what_is_allowed(respond: Respond) {
+    let site = Site::new(&[("index.html", "home")]);
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "get", "Head", "BREW"] {
+        for target in ["/", "/none"] {
+            let answer = site.ask(respond, method, target);
+            assert_eq!(answer.status, 405, "{method} {target}");
+            assert_eq!(field(&answer, "Allow"), "GET, HEAD", "{method} {target}");
+            assert_eq!(field(&answer, "Content-Length"), answer.body.len().to_string(), "{method} {target}");
+        }
+    }
+    assert_eq!(fs::read_to_string(site.root().join("index.html")).unwrap(), "home", "nothing was changed");
+}
+
+fn no_spelling_leads_out(respond: Respond) {
+    let site = Site::new(&[("index.html", "home"), ("page.txt", "page")]);
+    let absolute = site.outside("secret.txt");
+    let absolute = absolute.to_str().unwrap();
+    for target in [
+        "/../secret.txt",
+        "/sub/../../secret.txt",
+        "/sub/../page.txt",
+        "/../www/page.txt",
+        "/../www-old/secret.txt",
+        "/....//secret.txt",
+        "/..././secret.txt",
+        "/%2e%2e/secret.txt",
+        "/.%2E/secret.txt",
+        "/%2e%2e%2fsecret.txt",
+        "/..%2fsecret.txt",
+        "/sub/..%2F..%2Fsecret.txt",
+        "/sub%2f..%2f../secret.txt",
+        "/sub%2f..%2fpage.txt",
+        "/%252e%252e/secret.txt",
+        "/..",
+        "/sub/..",
+        "/page.txt%00",
+        "/page.txt%00.html",
+        "/..%00/secret.txt",
+        "/page.txt\0",
+        "/%",
+        "/%2",
+        "/page.txt%",
+        "/%zz",
+        "/%+1",
+        "/%2\u{e9}",
+        "..",
+        "../secret.txt",
+        "",
+        "?",
+        absolute,
+        &format!("/{absolute}"),
+        &format!("/%2f{}", &absolute[1..]),
+    ] {
+        site.assert_not_found(respond, target);
+    }
+}
+
+fn no_link_leads_out(respond: Respond) {
+    let site = Site::new(&[("real.txt", "real"), ("real/index.html", "inside")]);
+    let root = site.root();
+    symlink(site.outside("secret.txt"), root.join("absolute.txt")).unwrap();
+    symlink("../secret.txt", root.join("relative.txt")).unwrap();
+    symlink("relative.txt", root.join("twice.txt")).unwrap();
+    symlink("..", root.join("up")).unwrap();
+    symlink(site.outside("www-old"), root.join("sibling")).unwrap();
+    symlink("nowhere", root.join("dangling")).unwrap();
+    symlink("circle", root.join("circle")).unwrap();
+    symlink("real.txt", root.join("alias.html")).unwrap();
+    symlink("../real", root.join("sub/there")).unwrap();
+    for target in [
+        "/absolute.txt",
+        "/relative.txt",
+        "/twice.txt",
+        "/up/secret.txt",
+        "/up/www-old/secret.txt",
+        "/sibling/secret.txt",
+        "/dangling",
+        "/circle",
+    ] {
+        site.assert_not_found(respond, target);
+    }
+    let alias = site.ask(respond, "GET", "/alias.html");
+    assert_file(&alias, "real", "a link that stays inside");
+    assert_eq!(field(&alias, "Content-Type"), "text/html; charset=utf-8", "by the name that was asked for");
+    assert_file(&site.ask(respond, "GET", "/sub/there/"), "inside", "a link to a directory inside");
+
+    let by_link = site.outside("current");
+    symlink(&root, &by_link).unwrap();
+    assert_file(&respond(&by_link, "GET", "/real.txt"), "real", "the root itself may be a link");
+}
+
+fn what_is_no_file_is_not_found(respond: Respond) {
+    let site = Site::new(&[("page.txt", "page")]);
+    mkfifo(&site.root().join("pipe"), Mode::S_IRWXU).unwrap();
+    let long = format!("/{}", "n".repeat(300));
+    for target in ["/none.txt", "/sub", "/page.txt/", "/page.txt/more", "/pipe", &long] {
+        site.assert_not_found(respond, target);
+    }
+}

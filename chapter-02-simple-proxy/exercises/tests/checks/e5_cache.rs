@@ -1,0 +1,273 @@
+//! The checks of exercise 2.5.
+
+use std::time::{Duration, SystemTime};
+
+use exercises_02::contracts::{Answered, Asked, Found, Store, Validators};
+use integration_tests::held_to;
+
+held_to!(
+    exercises_02,
+    e5_cache::cache,
+    [
+        what_is_good_is_found_until_it_is_not,
+        a_shared_cache_listens_to_the_last_word_on_age,
+        only_what_may_be_shared_is_stored,
+        answers_to_one_user_are_for_that_user,
+        what_varies_is_found_by_its_like,
+        what_is_not_fresh_is_asked_for_with_its_validators,
+        the_newest_answer_replaces_the_older,
+        the_least_recently_used_makes_room,
+        what_clients_choose_is_counted_too,
+    ]
+);
+
+const URI: &str = "http://shop.example/tea";
+const LARGE: usize = 1 << 20;
+
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
+fn get<'a>(uri: &'a str, fields: Fields<'a>) -> Asked<'a> {
+    Asked { method: "GET", uri, fields }
+}
+
+fn ok<'a>(fields: Fields<'a>, body: &'a [u8]) -> Answered<'a> {
+    Answered { status: 200, fields, body }
+}
+
+/// 12:00:00 on 20 November 2026, and then some.
+fn noon_and(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_176_000 + seconds)
+}
+
+/// What was found, in a word that a failure can be read by.
+fn word(found: &Found) -> String {
+    match found {
+        Found::Fresh { response, age } => format!("{} at {}", response.body.escape_ascii(), age.as_secs()),
+        Found::Stale(_) => String::from("stale"),
+        Found::Miss => String::from("miss"),
+    }
+}
+
+fn look<C: Store>(cache: &mut C, uri: &str, fields: Fields<'_>, seconds: u64) -> String {
+    word(&cache.lookup(&get(uri, fields), noon_and(seconds)))
+}
+
+/// Stores an answer with these fields at noon, in an empty cache.
+fn with<C: Store>(new: fn(usize) -> C, fields: Fields<'_>) -> C {
+    let mut cache = new(LARGE);
+    cache.store(&get(URI, &[]), &ok(fields, b"tea"), noon_and(0));
+    cache
+}
+
+fn what_is_good_is_found_until_it_is_not<C: Store>(new: fn(usize) -> C) {
+    let fields = [("Content-Type", "text/plain"), ("Cache-Control", "max-age=60"), ("Age", "0"), ("X-A", "1")];
+    let mut cache = with(new, &fields);
+    assert_eq!(look(&mut cache, URI, &[], 0), "tea at 0");
+    assert_eq!(look(&mut cache, URI, &[("Accept", "x")], 59), "tea at 59");
+    for other in ["http://other.example/tea", "http://shop.example/tea?", "http://shop.example/"] {
+        assert_eq!(look(&mut cache, other, &[], 1), "miss", "{other}");
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let found = cache.lookup(&Asked { method, ..get(URI, &[]) }, noon_and(1));
+        assert_eq!(word(&found), "miss", "{method}");
+    }
+    let Found::Fresh { response, .. } = cache.lookup(&get(URI, &[]), noon_and(1)) else { panic!("it was fresh") };
+    let kept = [("Content-Type", "text/plain"), ("Cache-Control", "max-age=60"), ("X-A", "1")];
+    let kept = kept.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(response.fields, kept, "as they came, without Age");
+    assert_eq!(look(&mut cache, URI, &[], 60), "miss", "no validator: nothing to ask with");
+}
+
+fn a_shared_cache_listens_to_the_last_word_on_age<C: Store>(new: fn(usize) -> C) {
+    let noon = ("Date", "Fri, 20 Nov 2026 12:00:00 GMT");
+    let cases: [(Fields<'_>, Option<u64>); 17] = [
+        (&[("cache-control", "Public, MAX-AGE=60")], Some(60)),
+        (&[("Cache-Control", "max-age=5, s-maxage=60")], Some(60)),
+        (&[("Cache-Control", "s-maxage=5"), ("Cache-Control", "max-age=60")], Some(5)),
+        (&[("Cache-Control", "x=\"a, max-age=9\"  ,max-age=\"60\"")], Some(60)),
+        (&[("Cache-Control", "xmax-age=9,,\tmax-age=60")], Some(60)),
+        (&[("Expires", "Fri, 20 Nov 2026 12:01:00 GMT"), noon], Some(60)),
+        (&[("Expires", "Fri, 20 Nov 2026 12:01:00 GMT")], Some(60)),
+        (&[("Expires", "Fri, 20 Nov 2026 13:00:00 GMT"), ("Cache-Control", "max-age=60"), noon], Some(60)),
+        (&[("Expires", "Fri, 20 Nov 2026 11:00:00 GMT"), noon], None),
+        (&[("Expires", "0"), noon], None),
+        (&[("Cache-Control", "max-age=60"), ("Age", "50")], Some(10)),
+        (&[("Cache-Control", "max-age=60"), ("Age", "60")], None),
+        (&[("Cache-Control", "max-age=60"), ("Age", "5"), ("Date", "Fri, 20 Nov 2026 11:59:20 GMT")], Some(20)),
+        (&[("Cache-Control", "max-age=-1")], None),
+        (&[("Cache-Control", "max-age=soon")], None),
+        (&[("Cache-Control", "max-age")], None),
+        (&[("Cache-Control", "max-age=60, no-cache")], None),
+    ];
+    for (fields, good_for) in cases {
+        let mut cache = with(new, fields);
+        let is_fresh = |cache: &mut C, seconds| look(cache, URI, &[], seconds).starts_with("tea");
+        match good_for {
+            None => assert!(!is_fresh(&mut cache, 0), "{fields:?} is never good without asking"),
+            Some(seconds) => {
+                assert!(is_fresh(&mut cache, seconds - 1), "{fields:?} is good for {seconds} s");
+                assert!(!is_fresh(&mut cache, seconds), "{fields:?} is good for {seconds} s, not for more");
+            }
+        }
+    }
+    let mut cache = with(new, &[("Cache-Control", "max-age=99999999999999999999")]);
+    assert_eq!(look(&mut cache, URI, &[], 86_400), "tea at 86400", "too large a number is a long time");
+}
+
+fn only_what_may_be_shared_is_stored<C: Store>(new: fn(usize) -> C) {
+    let good = ("Cache-Control", "max-age=60");
+    let assert_refused = |request: Asked<'_>, response: Answered<'_>| {
+        let mut cache = new(LARGE);
+        assert!(!cache.may_store(&request, &response), "{request:?} {response:?}");
+        cache.store(&request, &response, noon_and(0));
+        assert_eq!(look(&mut cache, URI, request.fields, 1), "miss", "{request:?} {response:?}");
+    };
+    assert!(new(LARGE).may_store(&get(URI, &[]), &ok(&[good], b"tea")));
+    for method in ["POST", "HEAD", "PUT", "get"] {
+        assert_refused(Asked { method, ..get(URI, &[]) }, ok(&[good], b"tea"));
+    }
+    for status in [206, 301, 304, 404, 500] {
+        assert_refused(get(URI, &[]), Answered { status, ..ok(&[good], b"tea") });
+    }
+    let refused: [Fields<'_>; 9] = [
+        &[],
+        &[("Cache-Control", "public")],
+        &[("ETag", "\"1\""), ("Last-Modified", "Fri, 20 Nov 2026 11:00:00 GMT")],
+        &[("Cache-Control", "max-age=60, no-store")],
+        &[good, ("cache-control", "NO-STORE")],
+        &[good, ("Cache-Control", "s-maxage=60 , Private")],
+        &[good, ("Cache-Control", "private=\"set-cookie, x-a\"")],
+        &[good, ("Set-Cookie", "session=1")],
+        &[good, ("Vary", "Accept, *")],
+    ];
+    for fields in refused {
+        assert_refused(get(URI, &[]), ok(fields, b"tea"));
+    }
+    assert_refused(get(URI, &[("Cache-Control", "no-store")]), ok(&[good], b"tea"));
+}
+
+fn answers_to_one_user_are_for_that_user<C: Store>(new: fn(usize) -> C) {
+    let alice = [("authorization", "Basic YWxpY2U6dGVh")];
+    for (cache_control, is_shared) in [
+        ("max-age=60", false),
+        ("private, max-age=60", false),
+        ("private, s-maxage=60", false),
+        ("max-age=60, proxy-revalidate", false),
+        ("max-age=60, x=\"1, public\"", false),
+        ("max-age=60, public", true),
+        ("max-age=60, Must-Revalidate", true),
+        ("s-maxage=60", true),
+    ] {
+        let mut cache = new(LARGE);
+        cache.store(&get(URI, &alice), &ok(&[("Cache-Control", cache_control)], b"tea"), noon_and(0));
+        let expected = if is_shared { "tea at 1" } else { "miss" };
+        for who in [&[][..], &[("Authorization", "Basic Ym9iOnRlYQ==")], &alice] {
+            assert_eq!(look(&mut cache, URI, who, 1), expected, "{cache_control}, asked by {who:?}");
+        }
+    }
+}
+
+fn what_varies_is_found_by_its_like<C: Store>(new: fn(usize) -> C) {
+    let mut cache = new(LARGE);
+    let fields = [("Cache-Control", "max-age=60"), ("Vary", "Accept-Language ,"), ("vary", "X-Kind,\tX-Kind")];
+    let german: Fields<'_> = &[("accept-language", "de"), ("X-Other", "1")];
+    let english: Fields<'_> = &[("Accept-Language", "en"), ("x-kind", "green"), ("X-Kind", "black")];
+    cache.store(&get(URI, german), &ok(&fields, b"Tee"), noon_and(0));
+    cache.store(&get(URI, english), &ok(&fields, b"tea"), noon_and(1));
+    for (asked, expected) in [
+        (german, "Tee at 2"),
+        (english, "tea at 1"),
+        (&[("ACCEPT-LANGUAGE", "de")], "Tee at 2"),
+        (&[("X-KIND", "green"), ("x-kind", "black"), ("Accept-language", "en")], "tea at 1"),
+        (&[("Accept-Language", "en")], "miss"),
+        (&[("Accept-Language", "en"), ("X-Kind", "green")], "miss"),
+        (&[("Accept-Language", "d")], "miss"),
+        (&[("Accept-Language", "fr")], "miss"),
+        (&[], "miss"),
+    ] {
+        assert_eq!(look(&mut cache, URI, asked, 2), expected, "{asked:?}");
+    }
+}
+
+fn what_is_not_fresh_is_asked_for_with_its_validators<C: Store>(new: fn(usize) -> C) {
+    let fields = [("ETag", "W/\"1\""), ("Last-Modified", "Fri, 20 Nov 2026 11:00:00 GMT")];
+    let both = Validators { etag: Some(fields[0].1.to_owned()), last_modified: Some(fields[1].1.to_owned()) };
+    for (cache_control, asked, at) in [
+        ("max-age=60", &[][..], 60),
+        ("max-age=60, no-cache", &[], 0),
+        ("no-cache=\"x, y\", max-age=60", &[], 0),
+        ("max-age=60", &[("cache-control", "x, No-Cache")], 0),
+    ] {
+        let mut cache = with(new, &[("Cache-Control", cache_control), fields[0], fields[1]]);
+        let found = cache.lookup(&get(URI, asked), noon_and(at));
+        assert_eq!(found, Found::Stale(both.clone()), "{cache_control}, {asked:?}");
+    }
+    let mut cache = with(new, &[("Cache-Control", "max-age=60"), fields[1]]);
+    let one = Validators { etag: None, ..both };
+    assert_eq!(cache.lookup(&get(URI, &[]), noon_and(99)), Found::Stale(one));
+    assert_eq!(look(&mut cache, URI, &[], 59), "tea at 59", "the next one who asks may still have it");
+}
+
+fn the_newest_answer_replaces_the_older<C: Store>(new: fn(usize) -> C) {
+    let mut cache = new(100_000);
+    let (good, green) = (("Cache-Control", "max-age=60"), [("X-Kind", "green")]);
+    cache.store(&get(URI, &green), &ok(&[good], b"old"), noon_and(0));
+    cache.store(&get(URI, &green), &ok(&[good, ("Vary", "X-Kind")], b"new"), noon_and(1));
+    assert_eq!(look(&mut cache, URI, &green, 2), "new at 1");
+    cache.store(&get("http://a/kept", &[]), &ok(&[good], b"kept"), noon_and(2));
+    for turn in 0..100 {
+        let body = vec![b'0' + turn % 10; 40_000];
+        cache.store(&get(URI, &[]), &ok(&[good], &body), noon_and(3));
+    }
+    assert!(look(&mut cache, URI, &[], 4).starts_with("999"));
+    assert_eq!(look(&mut cache, "http://a/kept", &[], 4), "kept at 2", "what is replaced counts no more");
+}
+
+fn the_least_recently_used_makes_room<C: Store>(new: fn(usize) -> C) {
+    let mut cache = new(35_000);
+    let put = |cache: &mut C, uri: &str, length: usize| {
+        let fields = [("Cache-Control", "max-age=60"), ("ETag", "\"1\"")];
+        cache.store(&get(uri, &[]), &ok(&fields, &vec![b'x'; length]), noon_and(0));
+    };
+    let has = |cache: &mut C, uri: &str, at: u64| look(cache, uri, &[], at) != "miss";
+    for uri in ["http://a/1", "http://a/2", "http://a/3"] {
+        put(&mut cache, uri, 10_000);
+    }
+    assert!(has(&mut cache, "http://a/1", 1), "three of 10,000 bytes fit in 35,000");
+    assert!(has(&mut cache, "http://a/2", 99), "stale, and used");
+    put(&mut cache, "http://a/4", 10_000);
+    assert!(!has(&mut cache, "http://a/3", 1), "the one that nobody has asked for");
+    assert!(has(&mut cache, "http://a/1", 1));
+    put(&mut cache, "http://a/huge", 40_000);
+    assert!(!has(&mut cache, "http://a/huge", 1), "more than the store has room for");
+    for uri in ["http://a/1", "http://a/2", "http://a/4"] {
+        assert!(has(&mut cache, uri, 1), "{uri} has made room for what does not fit");
+    }
+    put(&mut cache, "http://a/5", 20_000);
+    let left = ["http://a/1", "http://a/2", "http://a/4", "http://a/5"].map(|uri| has(&mut cache, uri, 1));
+    assert_eq!(left, [false, false, true, true], "as many as the new one needs, the oldest first");
+}
+
+/// Stores answers without a body until there should be room for none of the first, and counts those still there.
+fn what_clients_choose_is_counted_too<C: Store>(new: fn(usize) -> C) {
+    let kept = |name: &str, request: &dyn Fn(usize) -> (String, String), answer: &dyn Fn(usize) -> String| {
+        let mut cache = new(100_000);
+        for number in 0..300 {
+            let ((uri, value), told) = (request(number), answer(number));
+            let fields = [("Cache-Control", "max-age=60"), ("Vary", "X-Kind"), ("X-Told", told.as_str())];
+            cache.store(&get(&uri, &[("X-Kind", &value)]), &ok(&fields, b""), noon_and(0));
+        }
+        let is_kept = |number: &usize| {
+            let (uri, value) = request(*number);
+            look(&mut cache, &uri, &[("X-Kind", &value)], 1) != "miss"
+        };
+        let kept = (0..300).rev().filter(is_kept).count();
+        assert!(kept > 0, "{name}: none is kept");
+        assert!(kept <= 100, "{name}: {kept} of 1,000 bytes each are kept in 100,000");
+    };
+    let long = |number: usize| format!("{number:01000}");
+    let short = |number: usize| format!("http://a/{number}");
+    kept("URIs", &|number| (format!("http://a/{}", long(number)), String::new()), &|_| String::new());
+    kept("values that Vary names", &|number| (short(number), long(number)), &|_| String::new());
+    kept("fields", &|number| (short(number), String::new()), &long);
+}

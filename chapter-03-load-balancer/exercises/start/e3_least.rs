@@ -1,0 +1,59 @@
+//! Exercise 3.3: the one with the least to do (an hour).
+//!
+//! **Contract.** [`least`] makes a [`LeastInFlight`] for so many backends.
+//!
+//! - A request goes to the backend, among those that are up, that has the fewest requests under way.
+//! - Backends that have equally few take turns, so that idle ones share alike. One that is down gives its turns to all
+//!   others, not to its neighbour.
+//! - A request is counted until its ticket is finished or dropped: when it fails and returns early, and when its thread
+//!   panics, too. It is given back once.
+//! - To choose and to count is one step: of 400 requests that begin at the same moment, each of four backends gets 100.
+//! - A request under way holds no lock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crate::contracts::{LeastInFlight, Ticket};
+
+/// Requests in flight, counted per backend.
+#[derive(Debug)]
+pub struct Least {
+    in_flight: Arc<[AtomicUsize]>,
+}
+
+/// One request in flight.
+#[derive(Debug)]
+pub struct InFlight {
+    counts: Arc<[AtomicUsize]>,
+    backend: usize,
+}
+
+/// Counts for so many backends, all idle.
+pub fn least(backends: usize) -> Least {
+    Least { in_flight: (0..backends).map(|_| AtomicUsize::new(0)).collect() }
+}
+
+impl LeastInFlight for Least {
+    type Ticket = InFlight;
+
+    fn choose(&self, up: &[bool]) -> Option<InFlight> {
+        let candidates = (0..self.in_flight.len()).filter(|backend| up[*backend]);
+        let backend = candidates.min_by_key(|backend| self.in_flight(*backend))?;
+        self.in_flight[backend].fetch_add(1, Relaxed);
+        Some(InFlight { counts: Arc::clone(&self.in_flight), backend })
+    }
+
+    fn in_flight(&self, backend: usize) -> usize {
+        self.in_flight[backend].load(Relaxed)
+    }
+}
+
+impl Ticket for InFlight {
+    fn backend(&self) -> usize {
+        self.backend
+    }
+
+    fn finish(self) {
+        self.counts[self.backend].fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,78 @@
+//! The checks of exercise 3.1.
+
+use integration_tests::{held_to, seed::Seed};
+
+type Pick = fn(&[bool], u64) -> Option<usize>;
+
+held_to!(
+    exercises_03,
+    e1_random::pick,
+    [
+        none_is_picked_when_none_is_up,
+        one_that_is_down_is_never_picked,
+        the_same_number_gives_the_same_choice,
+        all_share_alike_when_all_are_up,
+        the_share_of_a_dead_one_is_split_among_all,
+    ]
+);
+
+const PICKS: u32 = 100_000;
+
+/// How often each of four backends is picked; panics if one is that is down.
+fn counts(pick: Pick, up: [bool; 4]) -> [u32; 4] {
+    let mut random = Seed::new(3);
+    let mut counts = [0; 4];
+    for _ in 0..PICKS {
+        let picked = pick(&up, random.number()).expect("one is up");
+        assert!(up[picked], "backend {picked} was picked of {up:?}");
+        counts[picked] += 1;
+    }
+    counts
+}
+
+/// Each backend that is up has its share within 3 %.
+fn assert_even(pick: Pick, up: [bool; 4]) {
+    let counts = counts(pick, up);
+    let alive = up.iter().filter(|up| **up).count();
+    let share = f64::from(PICKS) / f64::from(u32::try_from(alive).unwrap());
+    let fair = |count: u32| (f64::from(count) - share).abs() <= 0.03 * share;
+    let is_fair = up.iter().zip(counts).all(|(up, count)| !up || fair(count));
+    assert!(is_fair, "up: {up:?}; picked {counts:?} times; {share:.0} each would be fair, within 3 %");
+}
+
+fn none_is_picked_when_none_is_up(pick: Pick) {
+    for random in [0, 1, u64::MAX] {
+        assert_eq!(pick(&[], random), None, "no backends at all");
+        assert_eq!(pick(&[false, false, false], random), None, "three backends, all down");
+    }
+}
+
+fn one_that_is_down_is_never_picked(pick: Pick) {
+    let mut random = Seed::new(4);
+    for mask in 1_usize..1 << 6 {
+        let up: Vec<_> = (0..6).map(|backend| mask >> backend & 1 == 1).collect();
+        let numbers = [0, 1, u64::MAX, u64::MAX - 1].into_iter().chain((0..100).map(|_| random.number()));
+        for number in numbers {
+            let picked = pick(&up, number);
+            assert!(picked.is_some_and(|picked| up[picked]), "{number} picked {picked:?} of {up:?}");
+        }
+    }
+}
+
+fn the_same_number_gives_the_same_choice(pick: Pick) {
+    let up = [true, false, true, true];
+    let mut random = Seed::new(5);
+    let numbers: Vec<_> = (0..100).map(|_| random.number()).collect();
+    let picks = || numbers.iter().map(|number| pick(&up, *number)).collect::<Vec<_>>();
+    assert_eq!(picks(), picks());
+}
+
+fn all_share_alike_when_all_are_up(pick: Pick) {
+    assert_even(pick, [true; 4]);
+}
+
+fn the_share_of_a_dead_one_is_split_among_all(pick: Pick) {
+    for mask in 1..15 {
+        assert_even(pick, [0, 1, 2, 3].map(|backend| mask >> backend & 1 == 1));
+    }
+}

@@ -1,0 +1,87 @@
+//! The checks of exercise 3.2.
+
+use exercises_03::contracts::Turns;
+use integration_tests::held_to;
+
+held_to!(
+    exercises_03,
+    e2_weights::turns,
+    [
+        five_one_one_is_spread_as_nginx_does_it,
+        each_cycle_is_exact,
+        weight_zero_has_no_turns,
+        the_turns_of_one_that_is_down_are_split_by_weight,
+        one_that_comes_back_does_not_make_up_for_lost_turns,
+        one_that_flaps_leaves_the_others_their_shares,
+        no_weight_is_too_large,
+    ]
+);
+
+/// The backends of the next turns as letters, `-` for none.
+fn next<T: Turns>(turns: &mut T, up: &[bool], count: usize) -> String {
+    let letter = |backend: usize| char::from(b'a' + u8::try_from(backend).unwrap());
+    (0..count).map(|_| turns.next(up).map_or('-', letter)).collect()
+}
+
+/// How often each of `backends` is in `taken`.
+fn counts(taken: &str, backends: usize) -> Vec<usize> {
+    ('a'..).take(backends).map(|letter| taken.matches(letter).count()).collect()
+}
+
+fn five_one_one_is_spread_as_nginx_does_it<T: Turns>(new: fn(&[u32]) -> T) {
+    assert_eq!(next(&mut new(&[5, 1, 1]), &[true; 3], 14), "aabacaaaabacaa");
+    assert_eq!(next(&mut new(&[1, 1, 1]), &[true; 3], 6), "abcabc", "equal weights are plain round robin");
+}
+
+fn each_cycle_is_exact<T: Turns>(new: fn(&[u32]) -> T) {
+    for weights in [vec![1], vec![3, 2], vec![5, 1, 1], vec![7, 0, 2, 4], vec![1, 10, 100]] {
+        let mut turns = new(&weights);
+        let expected: Vec<_> = weights.iter().map(|weight| *weight as usize).collect();
+        for cycle in 1..=3 {
+            let taken = next(&mut turns, &vec![true; weights.len()], expected.iter().sum());
+            assert_eq!(counts(&taken, weights.len()), expected, "weights {weights:?}, cycle {cycle}: {taken}");
+        }
+    }
+}
+
+fn weight_zero_has_no_turns<T: Turns>(new: fn(&[u32]) -> T) {
+    assert_eq!(counts(&next(&mut new(&[0, 2, 0]), &[true; 3], 20), 3), [0, 20, 0]);
+    assert_eq!(next(&mut new(&[0, 2]), &[true, false], 3), "---", "only one of weight 0 is up");
+    assert_eq!(next(&mut new(&[0, 0]), &[true, true], 3), "---", "all weights are 0");
+    assert_eq!(next(&mut new(&[]), &[], 3), "---", "no backends");
+    assert_eq!(next(&mut new(&[2, 1]), &[false, false], 3), "---", "none is up");
+}
+
+fn the_turns_of_one_that_is_down_are_split_by_weight<T: Turns>(new: fn(&[u32]) -> T) {
+    for (weights, up, expected) in [
+        ([5, 1, 1], [false, true, true], [0, 100, 100]),
+        ([3, 2, 1], [true, false, true], [150, 0, 50]),
+        ([3, 2, 1], [true, true, false], [120, 80, 0]),
+    ] {
+        let total = expected.iter().sum();
+        let taken = next(&mut new(&weights), &up, total);
+        assert_eq!(counts(&taken, 3), expected, "{total} turns, weights {weights:?}, up {up:?}");
+    }
+}
+
+fn one_that_comes_back_does_not_make_up_for_lost_turns<T: Turns>(new: fn(&[u32]) -> T) {
+    let mut turns = new(&[1, 1, 1]);
+    next(&mut turns, &[true, true, false], 1_000);
+    let taken = next(&mut turns, &[true; 3], 12);
+    let back = counts(&taken, 3)[2];
+    assert!((3..=5).contains(&back), "c has 4 of 12 turns, not what it missed: {taken}");
+}
+
+fn one_that_flaps_leaves_the_others_their_shares<T: Turns>(new: fn(&[u32]) -> T) {
+    let mut turns = new(&[5, 1, 1]);
+    let taken: String = (0..7_000).map(|turn| next(&mut turns, &[true, true, turn % 2 == 0], 1)).collect();
+    let [a, b, c] = counts(&taken, 3)[..] else { panic!("{taken}") };
+    // b has 1 of 7 turns while c is up, 1 of 6 while it is not.
+    assert!((980..=1_190).contains(&b), "b has {b} of 7,000 turns, not 1,000 to 1,167 (a {a}, c {c})");
+    assert!((4_900..=5_850).contains(&a), "a has {a} of 7,000 turns, not 5,000 to 5,833 (b {b}, c {c})");
+}
+
+fn no_weight_is_too_large<T: Turns>(new: fn(&[u32]) -> T) {
+    let mut turns = new(&[u32::MAX, u32::MAX, u32::MAX]);
+    assert_eq!(next(&mut turns, &[true; 3], 9), "abcabcabc");
+}

@@ -1,0 +1,136 @@
+//! The checks of exercise 3.3.
+
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
+
+use exercises_03::contracts::{LeastInFlight, Ticket};
+use integration_tests::{held_to, wait::PATIENCE};
+
+held_to!(
+    exercises_03,
+    e3_least::least,
+    [
+        the_one_with_the_fewest_requests_is_chosen,
+        one_that_is_down_is_never_chosen,
+        idle_backends_take_turns,
+        a_dead_one_gives_its_turns_to_all_others,
+        a_request_that_fails_is_given_back,
+        a_request_that_panics_is_given_back,
+        a_finished_request_is_given_back_once,
+        choosing_and_counting_is_one_step,
+        a_request_under_way_holds_nobody_up,
+    ]
+);
+
+/// How many requests are under way on each of `backends`.
+fn in_flight<L: LeastInFlight>(least: &L, backends: usize) -> Vec<usize> {
+    (0..backends).map(|backend| least.in_flight(backend)).collect()
+}
+
+/// The backends of `count` requests, one after the other, sorted.
+fn one_by_one<L: LeastInFlight>(least: &L, up: &[bool], count: usize) -> Vec<usize> {
+    let request = |_| {
+        let ticket = least.choose(up).expect("one is up");
+        let backend = ticket.backend();
+        ticket.finish();
+        backend
+    };
+    let mut chosen: Vec<_> = (0..count).map(request).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+fn the_one_with_the_fewest_requests_is_chosen<L: LeastInFlight>(new: fn(usize) -> L) {
+    let least = new(3);
+    let mut held: Vec<_> = (0..6).map(|_| least.choose(&[true; 3]).unwrap()).collect();
+    assert_eq!(in_flight(&least, 3), [2, 2, 2], "six requests at a time over three backends");
+    let place = held.iter().position(|ticket| ticket.backend() == 1).expect("two of the six are on backend 1");
+    held.swap_remove(place).finish();
+    assert_eq!(in_flight(&least, 3), [2, 1, 2], "one request of backend 1 is finished");
+    let next = least.choose(&[true; 3]).unwrap();
+    assert_eq!(next.backend(), 1, "backend 1 has the fewest");
+}
+
+fn one_that_is_down_is_never_chosen<L: LeastInFlight>(new: fn(usize) -> L) {
+    let least = new(2);
+    let _held: Vec<_> = (0..5).map(|_| least.choose(&[false, true]).unwrap()).collect();
+    assert_eq!(in_flight(&least, 2), [0, 5], "backend 0 is idle, and down");
+    assert!(least.choose(&[false, false]).is_none(), "none is up");
+    assert_eq!(in_flight(&least, 2), [0, 5], "a choice of none counts nowhere");
+}
+
+fn idle_backends_take_turns<L: LeastInFlight>(new: fn(usize) -> L) {
+    let chosen = one_by_one(&new(3), &[true; 3], 9);
+    assert_eq!(chosen, [0, 0, 0, 1, 1, 1, 2, 2, 2], "nine requests, one after the other, three idle backends");
+}
+
+fn a_dead_one_gives_its_turns_to_all_others<L: LeastInFlight>(new: fn(usize) -> L) {
+    let chosen = one_by_one(&new(4), &[true, false, true, true], 9);
+    assert_eq!(chosen, [0, 0, 0, 2, 2, 2, 3, 3, 3], "nine requests, one after the other; backend 1 is down");
+}
+
+fn a_request_that_fails_is_given_back<L: LeastInFlight>(new: fn(usize) -> L) {
+    let least = new(1);
+    let request = || -> Result<(), &str> {
+        let ticket = least.choose(&[true]).ok_or("none is up")?;
+        Err("connection reset")?;
+        ticket.finish();
+        Ok(())
+    };
+    assert_eq!(request(), Err("connection reset"));
+    assert_eq!(in_flight(&least, 1), [0], "a request returned early, with its ticket unfinished");
+}
+
+fn a_request_that_panics_is_given_back<L: LeastInFlight>(new: fn(usize) -> L) {
+    let least = new(1);
+    let ticket = least.choose(&[true]).unwrap();
+    let request = thread::spawn(move || {
+        let _ticket = ticket;
+        panic!("this panic belongs to the check");
+    });
+    assert!(request.join().is_err());
+    assert_eq!(in_flight(&least, 1), [0], "the thread of a request has panicked");
+    assert!(least.choose(&[true]).is_some(), "the next request finds everything in order");
+}
+
+fn a_finished_request_is_given_back_once<L: LeastInFlight>(new: fn(usize) -> L) {
+    let least = new(1);
+    let still_running = least.choose(&[true]).unwrap();
+    least.choose(&[true]).unwrap().finish();
+    assert_eq!(in_flight(&least, 1), [1], "one request is finished, another is not");
+    drop(still_running);
+    assert_eq!(in_flight(&least, 1), [0]);
+}
+
+fn choosing_and_counting_is_one_step<L: LeastInFlight>(new: fn(usize) -> L) {
+    let (least, start) = (Arc::new(new(4)), Arc::new(Barrier::new(8)));
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let (least, start) = (Arc::clone(&least), Arc::clone(&start));
+            thread::spawn(move || {
+                start.wait();
+                (0..50).map(|_| least.choose(&[true; 4]).unwrap()).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    let held: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert_eq!(in_flight(&*least, 4), [100; 4], "eight threads began 50 requests each, and none has ended");
+    let endings: Vec<_> = held.into_iter().map(|tickets| thread::spawn(move || drop(tickets))).collect();
+    for thread in endings {
+        thread.join().unwrap();
+    }
+    assert_eq!(in_flight(&*least, 4), [0; 4], "all have ended, on eight threads");
+}
+
+fn a_request_under_way_holds_nobody_up<L: LeastInFlight>(new: fn(usize) -> L) {
+    let least = Arc::new(new(1));
+    let _under_way = least.choose(&[true]).unwrap();
+    let (done, other) = mpsc::channel();
+    let shared = Arc::clone(&least);
+    thread::spawn(move || {
+        shared.choose(&[true]).unwrap().finish();
+        let _ = done.send(shared.in_flight(0));
+    });
+    let count = other.recv_timeout(PATIENCE).expect("a request begins and ends while another is under way");
+    assert_eq!(count, 1);
+}

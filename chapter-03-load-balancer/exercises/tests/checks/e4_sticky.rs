@@ -1,0 +1,167 @@
+//! The checks of exercise 3.4.
+
+use exercises_03::contracts::Keyed;
+use integration_tests::held_to;
+use sha2::{Digest, Sha256};
+
+type Choose = fn(Option<&str>, &[&str], &[bool], usize, &Keyed) -> (usize, Option<String>);
+
+held_to!(
+    exercises_03,
+    e4_sticky::choose,
+    [
+        a_new_client_gets_the_next_backend_and_a_cookie,
+        the_cookie_leads_back,
+        a_restart_and_another_order_change_nothing,
+        a_client_whose_backend_is_down_or_gone_gets_another,
+        the_value_tells_nothing,
+        a_forged_cookie_is_none,
+        other_cookies_stand_beside_it,
+        nonsense_is_no_cookie,
+    ]
+);
+
+const BACKENDS: [&str; 3] = ["10.0.0.7:80", "a-backend-with-a-longer-name.internal:8080", "[::1]:9001"];
+const ALL_UP: [bool; 3] = [true; 3];
+
+/// A hash that needs `secret`. (SHA-256 over both, cut short: enough for a check.)
+fn with_secret(secret: &'static str) -> impl Fn(&str) -> u64 {
+    move |text| {
+        let digest: [u8; 32] =
+            Sha256::new().chain_update(secret).chain_update([0]).chain_update(text).finalize().into();
+        u64::from_be_bytes(digest[..8].try_into().unwrap())
+    }
+}
+
+/// What a new client of `next` sends with its second request.
+fn cookie_for(choose: Choose, next: usize, keyed: &Keyed) -> String {
+    let (backend, set_cookie) = choose(None, &BACKENDS, &ALL_UP, next, keyed);
+    assert_eq!(backend, next, "no cookie: it is the turn of {next}");
+    let set_cookie = set_cookie.expect("a new client gets a cookie");
+    set_cookie.split(';').next().unwrap().trim().to_owned()
+}
+
+/// Which backend a client with these cookies gets when it is the turn of `next`, and whether it gets a new cookie.
+fn sent_to(choose: Choose, cookies: &str, next: usize) -> (usize, bool) {
+    let (backend, set_cookie) = choose(Some(cookies), &BACKENDS, &ALL_UP, next, &with_secret("s"));
+    (backend, set_cookie.is_some())
+}
+
+fn a_new_client_gets_the_next_backend_and_a_cookie(choose: Choose) {
+    for next in 0..3 {
+        let (backend, set_cookie) = choose(None, &BACKENDS, &ALL_UP, next, &with_secret("s"));
+        assert_eq!(backend, next);
+        let set_cookie = set_cookie.expect("a new client gets a cookie");
+        let mut parts = set_cookie.split(';').map(str::trim);
+        let pair = parts.next().unwrap();
+        assert!(pair.starts_with("lb=") && pair.len() > 3, "the cookie is named lb: {set_cookie:?}");
+        let mut attributes: Vec<_> = parts.map(str::to_ascii_lowercase).collect();
+        attributes.sort_unstable();
+        assert_eq!(attributes, ["httponly", "path=/", "samesite=lax"], "of {set_cookie:?}");
+    }
+}
+
+fn the_cookie_leads_back(choose: Choose) {
+    for backend in 0..3 {
+        let cookie = cookie_for(choose, backend, &with_secret("s"));
+        for next in 0..3 {
+            assert_eq!(sent_to(choose, &cookie, next), (backend, false), "{cookie:?}, when it is the turn of {next}");
+        }
+    }
+}
+
+fn a_restart_and_another_order_change_nothing(choose: Choose) {
+    for (backend, name) in BACKENDS.iter().enumerate() {
+        let cookie = cookie_for(choose, backend, &with_secret("s"));
+        let reordered = ["new:80", BACKENDS[2], BACKENDS[0], BACKENDS[1]];
+        // Another closure with the same secret: nothing but that survives a restart.
+        let (now, set_cookie) = choose(Some(&cookie), &reordered, &[true; 4], 0, &with_secret("s"));
+        assert_eq!(reordered[now], *name, "{cookie:?} was given for {name}");
+        assert_eq!(set_cookie, None, "{cookie:?} is still valid");
+    }
+}
+
+fn a_client_whose_backend_is_down_or_gone_gets_another(choose: Choose) {
+    let keyed = with_secret("s");
+    let cookie = cookie_for(choose, 1, &keyed);
+    let (backend, set_cookie) = choose(Some(&cookie), &BACKENDS, &[true, false, true], 2, &keyed);
+    assert_eq!(backend, 2, "backend 1 is down");
+    let new = set_cookie.expect("it stays with its new backend").split(';').next().unwrap().to_owned();
+    assert_eq!(sent_to(choose, &new, 0), (2, false), "backend 1 is back, and the client has the cookie of 2");
+    let (backend, set_cookie) = choose(Some(&cookie), &[BACKENDS[0], BACKENDS[2]], &[true; 2], 1, &keyed);
+    assert_eq!((backend, set_cookie.is_some()), (1, true), "its backend was taken off the list");
+}
+
+fn the_value_tells_nothing(choose: Choose) {
+    let values = |secret| {
+        BACKENDS.map(|name| {
+            let place = BACKENDS.iter().position(|backend| *backend == name).unwrap();
+            cookie_for(choose, place, &with_secret(secret))
+        })
+    };
+    let (one, other) = (values("s"), values("t"));
+    for value in one.iter().chain(&other) {
+        assert_eq!(value.len(), one[0].len(), "its length depends on the backend: {one:?} {other:?}");
+    }
+    // What is alike under two secrets does not come from the hash.
+    for (one, other) in one.iter().zip(&other) {
+        let alike = one.trim_start_matches("lb=").bytes().zip(other.trim_start_matches("lb=").bytes());
+        let alike = alike.filter(|(one, other)| one == other).count();
+        assert!(one != other && alike < 8, "{one:?} and {other:?}, with another secret, share too much");
+    }
+    // The place is not in it: the first of any list would have the same in common.
+    let first = |name| choose(None, &[name], &[true], 0, &with_secret("s")).1.unwrap_or_default();
+    let all = ["a:1", "b:1", "c:1", "d:1", "e:1", "f:1", "g:1", "h:1"].map(first);
+    let start = |value: &String| value.chars().take(5).collect::<String>();
+    assert!(
+        all.iter().any(|value| start(value) != start(&all[0])),
+        "the first backend is always {:?}…",
+        start(&all[0])
+    );
+}
+
+fn a_forged_cookie_is_none(choose: Choose) {
+    let cookie = cookie_for(choose, 1, &with_secret("s"));
+    let flipped = |place: usize| {
+        let mut bytes = cookie.clone().into_bytes();
+        bytes[place] = if bytes[place] == b'0' { b'1' } else { b'0' };
+        String::from_utf8(bytes).unwrap()
+    };
+    let mut forged: Vec<_> = (3..cookie.len()).map(flipped).collect();
+    forged.extend((3..cookie.len()).map(|end| cookie[..end].to_owned()));
+    forged.extend([format!("{cookie}0"), cookie_for(choose, 1, &with_secret("another secret"))]);
+    forged.extend(["lb=0", "lb=1", "lb=2", "lb=10.0.0.7:80", "lb=[::1]:9001"].map(str::to_owned));
+    for forged in forged {
+        for next in [0, 2] {
+            assert_eq!(sent_to(choose, &forged, next), (next, true), "{forged:?} was never given ({cookie:?} was)");
+        }
+    }
+}
+
+fn other_cookies_stand_beside_it(choose: Choose) {
+    let cookie = cookie_for(choose, 1, &with_secret("s"));
+    let value = cookie.strip_prefix("lb=").unwrap();
+    for cookies in [
+        format!("a=1; {cookie}"),
+        format!("{cookie}; z=2"),
+        format!("a=1; {cookie}; z=\"2\""),
+        format!("a=b=c; {cookie}"),
+        format!("nonsense; {cookie}"),
+        format!("lb=old; {cookie}"),
+        format!("a=1;{cookie}"),
+    ] {
+        assert_eq!(sent_to(choose, &cookies, 0), (1, false), "{cookies:?}");
+    }
+    for cookies in [format!("xlb={value}"), format!("LB={value}"), format!("lbx={value}"), format!("a=\"{cookie}\"")] {
+        assert_eq!(sent_to(choose, &cookies, 0), (0, true), "no cookie is named lb in {cookies:?}");
+    }
+}
+
+fn nonsense_is_no_cookie(choose: Choose) {
+    for cookies in ["", "lb", "lb=", "=", ";", ";;;=;", "lb;", "lb==", "lb=é", "é=lb", "lb=+", " lb = ", "lb=\u{1f36a}"]
+    {
+        assert_eq!(sent_to(choose, cookies, 2), (2, true), "{cookies:?}");
+    }
+    let long = "lb=".to_owned() + &"a".repeat(100_000);
+    assert_eq!(sent_to(choose, &long, 2), (2, true), "100,000 bytes");
+}

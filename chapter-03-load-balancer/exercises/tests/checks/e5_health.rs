@@ -1,0 +1,162 @@
+//! The checks of exercise 3.5.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use exercises_03::contracts::{Change, Counter, Health, Settings, Watch, Watched};
+use integration_tests::held_to;
+use integration_tests::wait::{PATIENCE, ms, until};
+use socket2::{Domain, Socket, Type};
+
+held_to!(
+    exercises_03,
+    e5_health::health,
+    [
+        failures_in_a_row_take_it_down_and_successes_in_a_row_bring_it_back,
+        a_result_in_between_begins_the_count_again,
+        a_change_is_told_once,
+        a_backend_that_refuses_goes_down_and_comes_back,
+        a_backend_that_swallows_every_packet_goes_down,
+        a_backend_that_swallows_every_packet_delays_nobody,
+        the_first_check_does_not_wait_for_the_interval,
+        stopping_ends_all_threads_in_the_middle_of_an_interval,
+    ]
+);
+
+const SETTINGS: Settings = Settings { interval: ms(5), timeout: PATIENCE, fall: 3, rise: 2 };
+const AN_HOUR: Duration = Duration::from_hours(1);
+
+/// What a counter says to results, `.` for a success, `x` for a failure: `U`, `D`, or `-` for no news.
+fn news<H: Health>(health: &H, results: &str) -> String {
+    let mut counter = health.counter();
+    let told = |result| match counter.observe(result == '.') {
+        Some(Change::Up) => 'U',
+        Some(Change::Down) => 'D',
+        None => '-',
+    };
+    results.chars().map(told).collect()
+}
+
+fn watched(address: SocketAddr) -> Watched {
+    Watched { address, up: Arc::new(AtomicBool::new(true)) }
+}
+
+fn bound() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
+/// A backend that accepts, and counts; its thread ends with the test's process.
+fn accepting() -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&count);
+    thread::spawn(move || {
+        while listener.accept().is_ok() {
+            counted.fetch_add(1, Relaxed);
+        }
+    });
+    (address, count)
+}
+
+/// A backend whose queue is full: a connect to it gets no answer at all, while the sockets live.
+fn swallowing() -> (Vec<Socket>, SocketAddr) {
+    let (listener, address) = bound();
+    listener.listen(0).unwrap();
+    let mut held = vec![listener];
+    for _ in 0..64 {
+        let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let is_full = filler.connect_timeout(&address.into(), ms(300)).is_err();
+        held.push(filler);
+        if is_full {
+            return (held, address);
+        }
+    }
+    panic!("the queue of a listener that accepts nobody does not fill");
+}
+
+/// Stops it within the time that anything may take, and says that it did.
+fn stop(watch: impl Watch) {
+    let (done, stopped) = mpsc::channel();
+    thread::spawn(move || {
+        watch.stop();
+        let _ = done.send(());
+    });
+    stopped.recv_timeout(PATIENCE).expect("stop returns");
+}
+
+fn failures_in_a_row_take_it_down_and_successes_in_a_row_bring_it_back<H: Health>(new: fn(Settings) -> H) {
+    assert_eq!(news(&new(SETTINGS), "xxx.."), "--D-U", "fall 3, rise 2");
+    let sensitive = Settings { fall: 1, rise: 1, ..SETTINGS };
+    assert_eq!(news(&new(sensitive), "x.x."), "DUDU", "fall 1, rise 1");
+}
+
+fn a_result_in_between_begins_the_count_again<H: Health>(new: fn(Settings) -> H) {
+    assert_eq!(news(&new(SETTINGS), "xx.xx.xxx"), "--------D", "fall 3: only the last three are in a row");
+    assert_eq!(news(&new(SETTINGS), "xxx.x.x.."), "--D-----U", "rise 2: only the last two are in a row");
+}
+
+fn a_change_is_told_once<H: Health>(new: fn(Settings) -> H) {
+    assert_eq!(news(&new(SETTINGS), "......."), "-------", "it was up at first");
+    assert_eq!(news(&new(SETTINGS), "xxxxxxxx....xxx"), "--D------U----D");
+}
+
+fn a_backend_that_refuses_goes_down_and_comes_back<H: Health>(new: fn(Settings) -> H) {
+    // Bound and not listening: refuses, and nobody else can have its port.
+    let (socket, address) = bound();
+    let (refusing, (address_of_other, _)) = (watched(address), accepting());
+    let other = watched(address_of_other);
+    let watch = new(SETTINGS).watch(vec![refusing.clone(), other.clone()]).unwrap();
+    until("the backend that refuses is down", || !refusing.up.load(Relaxed));
+    socket.listen(128).unwrap();
+    let listener = TcpListener::from(socket);
+    thread::spawn(move || while listener.accept().is_ok() {});
+    until("the backend that listens now is up", || refusing.up.load(Relaxed));
+    assert!(other.up.load(Relaxed), "the other one was never away");
+    stop(watch);
+}
+
+fn a_backend_that_swallows_every_packet_goes_down<H: Health>(new: fn(Settings) -> H) {
+    let (_held, address) = swallowing();
+    let silent = watched(address);
+    let watch = new(Settings { timeout: ms(20), ..SETTINGS }).watch(vec![silent.clone()]).unwrap();
+    until("the silent backend is down, after three timeouts of 20 ms", || !silent.up.load(Relaxed));
+    stop(watch);
+}
+
+fn a_backend_that_swallows_every_packet_delays_nobody<H: Health>(new: fn(Settings) -> H) {
+    let (held, silent) = swallowing();
+    let (address, count) = accepting();
+    let watch = new(SETTINGS).watch(vec![watched(silent), watched(address), watched(silent)]).unwrap();
+    until("20 checks of the healthy one, while a connect to the silent ones may take 10 s", || {
+        count.load(Relaxed) >= 20
+    });
+    // Now it refuses, and so the connects that are under way end.
+    drop(held);
+    stop(watch);
+}
+
+fn the_first_check_does_not_wait_for_the_interval<H: Health>(new: fn(Settings) -> H) {
+    let (_refuses, address) = bound();
+    let backend = watched(address);
+    let watch = new(Settings { interval: AN_HOUR, fall: 1, ..SETTINGS }).watch(vec![backend.clone()]).unwrap();
+    until("the dead one is down, by the first check of an hourly one", || !backend.up.load(Relaxed));
+    stop(watch);
+}
+
+fn stopping_ends_all_threads_in_the_middle_of_an_interval<H: Health>(new: fn(Settings) -> H) {
+    let (address, count) = accepting();
+    let backends: Vec<_> = (0..3).map(|_| watched(address)).collect();
+    let watch = new(Settings { interval: AN_HOUR, ..SETTINGS }).watch(backends.clone()).unwrap();
+    until("each of three has been checked", || count.load(Relaxed) == 3);
+    stop(watch);
+    for backend in backends {
+        assert_eq!(Arc::strong_count(&backend.up), 1, "a thread still holds a backend's flag after stop");
+    }
+}

@@ -1,0 +1,266 @@
+//! The checks of exercise 3.6.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::thread;
+
+use exercises_03::contracts::{Endpoint, Response, Stats};
+use integration_tests::client::Client;
+use integration_tests::wait::{PATIENCE, eventually, ms, pause, until};
+use integration_tests::{foreign::hyper_exchange, held_to};
+use serde_json::{Value, json};
+
+held_to!(
+    exercises_03,
+    e6_stats::endpoint,
+    [
+        stats_is_json,
+        names_are_quoted_as_json_wants_it,
+        an_answer_does_not_contradict_itself,
+        stats_txt_is_a_table,
+        head_has_the_fields_and_no_body,
+        other_paths_are_404_and_other_methods_405,
+        clients_are_answered_one_request_each,
+        other_peoples_client_understands,
+        a_body_that_nobody_wants_is_taken,
+        what_is_no_http_is_400,
+        silent_clients_keep_nobody_from_an_answer,
+        a_dripping_client_is_let_go,
+    ]
+);
+
+type New<E> = fn(Arc<dyn Stats>) -> E;
+
+/// Counters that stand still: name, up, started, finished, failed.
+struct Still(Vec<(&'static str, bool, u64, u64, u64)>);
+
+impl Stats for Still {
+    fn backends(&self) -> usize {
+        self.0.len()
+    }
+    fn name(&self, backend: usize) -> String {
+        self.0[backend].0.to_owned()
+    }
+    fn is_up(&self, backend: usize) -> bool {
+        self.0[backend].1
+    }
+    fn started(&self, backend: usize) -> u64 {
+        self.0[backend].2
+    }
+    fn finished(&self, backend: usize) -> u64 {
+        self.0[backend].3
+    }
+    fn failed(&self, backend: usize) -> u64 {
+        self.0[backend].4
+    }
+}
+
+fn two_backends() -> Arc<dyn Stats> {
+    Arc::new(Still(vec![("127.0.0.1:9001", true, 1_234_567, 1_234_565, 12), ("[::1]:9002", false, 7, 7, 7)]))
+}
+
+/// Counters of a balancer whose backends fail each request, one for each look at a counter.
+#[derive(Default)]
+struct Moving(AtomicU64);
+
+impl Moving {
+    fn look(&self) -> u64 {
+        self.0.fetch_add(1, SeqCst)
+    }
+}
+
+impl Stats for Moving {
+    fn backends(&self) -> usize {
+        3
+    }
+    fn name(&self, backend: usize) -> String {
+        format!("127.0.0.1:900{backend}")
+    }
+    fn is_up(&self, _: usize) -> bool {
+        true
+    }
+    fn started(&self, _: usize) -> u64 {
+        self.look()
+    }
+    fn finished(&self, _: usize) -> u64 {
+        self.look()
+    }
+    fn failed(&self, _: usize) -> u64 {
+        self.look()
+    }
+}
+
+fn field<'a>(response: &'a Response, name: &str) -> &'a str {
+    let found = response.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
+    found.map_or_else(|| panic!("{name} is missing: {:?}", response.fields), |(_, value)| value)
+}
+
+/// The body, whose length the fields say.
+fn body(response: &Response) -> String {
+    assert_eq!(field(response, "Content-Length"), response.body.len().to_string(), "Content-Length");
+    String::from_utf8(response.body.clone()).expect("UTF-8")
+}
+
+fn json_of(response: &Response) -> Value {
+    let text = body(response);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+/// Serves on a port of the kernel's choice; the thread ends with the test's process.
+fn serving<E: Endpoint>(new: New<E>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let endpoint = new(two_backends());
+    thread::spawn(move || endpoint.serve(&listener));
+    address
+}
+
+fn stats_is_json<E: Endpoint>(new: New<E>) {
+    for target in ["/stats", "/stats?now", "/stats?"] {
+        let response = new(two_backends()).respond("GET", target);
+        assert_eq!((response.status, field(&response, "Content-Type")), (200, "application/json"), "GET {target}");
+        let expected = json!({ "requests": 1_234_574, "failed": 19, "backends": [
+            { "backend": "127.0.0.1:9001", "up": true, "active": 2, "total": 1_234_567, "failed": 12 },
+            { "backend": "[::1]:9002", "up": false, "active": 0, "total": 7, "failed": 7 },
+        ]});
+        assert_eq!(json_of(&response), expected, "GET {target}");
+    }
+    let none = new(Arc::new(Still(Vec::new()))).respond("GET", "/stats");
+    assert_eq!(json_of(&none), json!({ "requests": 0, "failed": 0, "backends": [] }));
+}
+
+fn names_are_quoted_as_json_wants_it<E: Endpoint>(new: New<E>) {
+    let name = "a \"quoted\" \\name\\\n";
+    let response = new(Arc::new(Still(vec![(name, true, 0, 0, 0)]))).respond("GET", "/stats");
+    assert_eq!(json_of(&response)["backends"][0]["backend"], name);
+}
+
+fn an_answer_does_not_contradict_itself<E: Endpoint>(new: New<E>) {
+    let json = json_of(&new(Arc::new(Moving::default())).respond("GET", "/stats"));
+    let rows = json["backends"].as_array().expect("backends is an array");
+    let sum = |field| rows.iter().map(|row| row[field].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(json["requests"], sum("total"), "requests is the sum of the totals shown: {json}");
+    assert_eq!(json["failed"], sum("failed"), "failed is the sum of the rows shown: {json}");
+    for row in rows {
+        let [active, total, failed] = ["active", "total", "failed"].map(|field| row[field].as_u64().unwrap());
+        assert!(failed + active <= total, "failed + active <= total: {row}");
+    }
+}
+
+fn stats_txt_is_a_table<E: Endpoint>(new: New<E>) {
+    let response = new(two_backends()).respond("GET", "/stats.txt");
+    assert_eq!(response.status, 200);
+    assert!(field(&response, "Content-Type").starts_with("text/plain"), "{:?}", response.fields);
+    let text = body(&response);
+    let words: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let expected = ["backend state active total failed", "127.0.0.1:9001 UP 2 1234567 12", "[::1]:9002 DOWN 0 7 7"];
+    assert_eq!(words, expected, "{text}");
+    let lengths: Vec<_> = text.lines().map(str::len).collect();
+    assert!(lengths.iter().all(|length| *length == lengths[0]), "the columns are under each other:\n{text}");
+    let is_under = |line: &str| line.starts_with("127.0.0.1:9001 ") || !line.starts_with(' ');
+    assert!(text.lines().all(is_under) && text.ends_with('\n'), "names to the left, lines ended:\n{text}");
+}
+
+fn head_has_the_fields_and_no_body<E: Endpoint>(new: New<E>) {
+    let endpoint = new(two_backends());
+    for target in ["/stats", "/stats.txt", "/nothing"] {
+        let (get, head) = (endpoint.respond("GET", target), endpoint.respond("HEAD", target));
+        assert_eq!((head.status, &head.fields), (get.status, &get.fields), "HEAD {target}, beside GET");
+        assert_eq!(head.body.escape_ascii().to_string(), "", "the body of HEAD {target}");
+    }
+}
+
+fn other_paths_are_404_and_other_methods_405<E: Endpoint>(new: New<E>) {
+    let endpoint = new(two_backends());
+    for target in ["/", "", "/stats/", "/stats.json", "/STATS", "/stats%2Etxt", "*", "?/stats", "/statsé"] {
+        for method in ["GET", "POST"] {
+            let response = endpoint.respond(method, target);
+            assert_eq!(response.status, 404, "{method} {target}");
+            body(&response);
+        }
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "get", "GETT", ""] {
+        for target in ["/stats", "/stats.txt", "/stats?now"] {
+            let response = endpoint.respond(method, target);
+            assert_eq!((response.status, field(&response, "Allow")), (405, "GET, HEAD"), "{method} {target}");
+            body(&response);
+        }
+    }
+}
+
+fn clients_are_answered_one_request_each<E: Endpoint>(new: New<E>) {
+    let address = serving(new);
+    let mut client = Client::connect(address);
+    client.send_pieces([&b"GET /sta"[..], b"ts.txt HTTP/1.1\r\nHo", b"st: test\r\n\r", b"\n"], ms(20));
+    let response = client.response("GET");
+    assert_eq!(response.status(), 200, "a head in pieces");
+    assert!(response.text().contains("127.0.0.1:9001"), "{}", response.text());
+    client.expect_closed();
+    let mut client = Client::connect(address);
+    client.request("HEAD", "/stats", "");
+    assert_eq!(client.response("HEAD").status(), 200);
+    client.expect_closed();
+}
+
+fn other_peoples_client_understands<E: Endpoint>(new: New<E>) {
+    let address = serving(new);
+    let answer = hyper_exchange(address, "GET", "/stats", Vec::new()).unwrap();
+    assert_eq!((answer.status.as_u16(), &answer.fields["connection"]), (200, &"close".parse().unwrap()));
+    assert!(serde_json::from_slice::<Value>(&answer.body).is_ok(), "{:?}", answer.body);
+    let answer = hyper_exchange(address, "HEAD", "/stats.txt", Vec::new()).unwrap();
+    assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 0), "HEAD");
+}
+
+fn a_body_that_nobody_wants_is_taken<E: Endpoint>(new: New<E>) {
+    let mut client = TcpStream::connect(serving(new)).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_write_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(b"POST /stats HTTP/1.1\r\nHost: test\r\nContent-Length: 80000\r\n\r\n").unwrap();
+    let piece = vec![b'x'; 20_000];
+    for _ in 0..4 {
+        // Not a wait: the client is still busy with its body when the answer comes.
+        pause(ms(10));
+        client.write_all(&piece).expect("a client that sends 80,000 bytes of a body is not reset");
+    }
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).expect("an answer, and then the end of the stream");
+    assert_eq!(answer[..answer.len().min(12)].escape_ascii().to_string(), "HTTP/1.1 405");
+}
+
+fn what_is_no_http_is_400<E: Endpoint>(new: New<E>) {
+    let address = serving(new);
+    for request in
+        [&b"hello\r\n\r\n"[..], b"\x16\x03\x01\x00\r\n\r\n", b"GET /stats\r\n\r\n", b"\xff \xff \xff\r\n\r\n"]
+    {
+        let mut client = Client::connect(address);
+        client.send(request);
+        assert_eq!(client.response("GET").status(), 400, "{}", request.escape_ascii());
+    }
+    assert_eq!(Client::connect(address).get("/stats").status(), 200, "the next client is answered");
+}
+
+fn silent_clients_keep_nobody_from_an_answer<E: Endpoint>(new: New<E>) {
+    let address = serving(new);
+    let _silent: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.write_all(b"GET /stats HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    client.read_exact(&mut first).expect("an answer, although 20 clients before it say nothing");
+    assert_eq!(first.escape_ascii().to_string(), "HTTP/1.1 200");
+}
+
+fn a_dripping_client_is_let_go<E: Endpoint>(new: New<E>) {
+    let address = serving(new);
+    let mut dripping = TcpStream::connect(address).unwrap();
+    dripping.write_all(b"GET /stats HTTP/1.1\r\nHost: test\r\nX: ").unwrap();
+    let let_go = eventually(PATIENCE, || {
+        // Not a wait: the pace of this client.
+        pause(ms(100));
+        dripping.write_all(b"a").err()
+    });
+    assert!(let_go.is_some(), "a byte every 100 ms, and after {PATIENCE:?} the connection is still open");
+    until("others are answered", || Client::connect(address).get("/stats").status() == 200);
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Measures the chapters beside nginx, HAProxy, Pingora and a floor; says what to install first if something is absent.
+#
+#   tests/bench.sh                      everything, about half an hour; arguments go to `cargo bench-lb`
+#   tests/bench.sh --quick              whether it works at all
+#   tests/bench.sh --criterion          the criterion suites against their saved baseline `main`
+#   tests/bench.sh --criterion NAME     against the baseline NAME
+#
+# The first run with --criterion and a new NAME saves the baseline; later ones print what got slower beyond its noise,
+# and exit with 1 if something did. Method and reading: tests/bench/README.md.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Program and package, for `apt-get install`.
+tools=(nginx:nginx-light haproxy:haproxy strace:strace wrk:wrk)
+
+say_what_is_absent() {
+    local tool absent=()
+    # Servers lie where not everyone's PATH looks.
+    local PATH="$PATH:/usr/sbin:/usr/local/sbin"
+    for tool in "${tools[@]}"; do
+        command -v "${tool%%:*}" >/dev/null || absent+=("${tool##*:}")
+    done
+    if [ "${#absent[@]}" -gt 0 ]; then
+        echo "absent, and left out: apt-get install ${absent[*]}"
+    fi
+}
+
+criterion() {
+    local name=$1 log code=0
+    if [[ ! $name =~ ^[A-Za-z0-9_.-]+$ ]]; then
+        echo "bench.sh: '$name' is no name for a baseline" >&2
+        exit 64
+    fi
+    local target="${CARGO_TARGET_DIR:-target}"
+    if ! find "$target/criterion" -type d -name "$name" -print -quit 2>/dev/null | grep -q .; then
+        cargo bench --workspace -- --save-baseline "$name"
+        echo "saved as the baseline $name; run this again after a change"
+        return
+    fi
+    log="$(mktemp)"
+    # Not --baseline: a suite that is newer than the baseline would end the run.
+    cargo bench --workspace -- --baseline-lenient "$name" >"$log" 2>&1 || code=$?
+    if [ "$code" -ne 0 ]; then
+        cat "$log"
+        rm -f "$log"
+        exit "$code"
+    fi
+    # A benchmark is a name at the start of a line, then its indented figures.
+    code=0
+    awk '
+        /^[^ \t]/ { name = $0; sub(/ +time:.*/, "", name); change = "-" }
+        # With a throughput the change takes two lines more, of which the first is the time.
+        /change:/ { change = $0; sub(/^.*change: */, "", change); next }
+        /time:/ && change == "" { change = $0; sub(/^.*time: */, "", change) }
+        /Performance has regressed/ { print "slower: " name "  " change; slower = 1 }
+        END { if (!slower) print "nothing got slower beyond its noise"; exit slower }
+    ' "$log" || code=1
+    rm -f "$log"
+    exit "$code"
+}
+
+if [ "${1:-}" = --criterion ]; then
+    if [ "$#" -gt 2 ]; then
+        echo "bench.sh: --criterion takes one name" >&2
+        exit 64
+    fi
+    criterion "${2:-main}"
+    exit
+fi
+say_what_is_absent
+exec cargo bench-lb "$@"

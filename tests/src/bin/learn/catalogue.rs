@@ -1,0 +1,183 @@
+//! The exercises that there are: found on disk, so that a chapter's author has nothing to register.
+
+use std::fmt::{self, Display};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::page::{self, Section};
+use crate::progress::Progress;
+
+/// The name of an exercise, as a reader types it: `1.2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Number {
+    pub(crate) chapter: u8,
+    pub(crate) place: u8,
+}
+
+impl Number {
+    fn parse(text: &str) -> Option<Self> {
+        let (chapter, place) = text.split_once('.')?;
+        Some(Self { chapter: chapter.parse().ok()?, place: place.parse().ok()? })
+    }
+}
+
+impl Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.chapter, self.place)
+    }
+}
+
+/// One exercise.
+#[derive(Debug, Clone)]
+pub(crate) struct Exercise {
+    pub(crate) number: Number,
+    /// The name of its module: `e2_called`.
+    pub(crate) module: String,
+    /// `chapter-01-fundamentals/exercises`, from the workspace.
+    pub(crate) directory: PathBuf,
+    pub(crate) section: Section,
+}
+
+impl Exercise {
+    /// The file that the reader changes, from the workspace.
+    pub(crate) fn source(&self) -> PathBuf {
+        self.file("src")
+    }
+
+    /// The same file as it was given.
+    pub(crate) fn start(&self) -> PathBuf {
+        self.file("start")
+    }
+
+    /// Our answer.
+    pub(crate) fn solution(&self) -> PathBuf {
+        self.file("solutions")
+    }
+
+    /// The package that holds it.
+    pub(crate) fn package(&self) -> String {
+        format!("chapter-{:02}-exercises", self.number.chapter)
+    }
+
+    fn file(&self, folder: &str) -> PathBuf {
+        self.directory.join(folder).join(format!("{}.rs", self.module))
+    }
+}
+
+/// All exercises, in their order.
+#[derive(Debug)]
+pub(crate) struct Catalogue {
+    pub(crate) exercises: Vec<Exercise>,
+}
+
+impl Catalogue {
+    /// Finds the exercises below `root`.
+    pub(crate) fn read(root: &Path) -> Result<Self, String> {
+        let mut exercises = Vec::new();
+        for entry in fs::read_dir(root).map_err(|error| format!("{}: {error}", root.display()))?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let number = name.strip_prefix("chapter-").and_then(|rest| rest.get(..2)?.parse::<u8>().ok());
+            if let Some(chapter) = number.filter(|_| entry.path().join("exercises").is_dir()) {
+                exercises.extend(of_chapter(root, &name, chapter)?);
+            }
+        }
+        exercises.sort_by_key(|exercise| exercise.number);
+        if exercises.is_empty() {
+            return Err(format!("{} holds no chapter with exercises", root.display()));
+        }
+        Ok(Self { exercises })
+    }
+
+    /// The exercise that a reader named.
+    pub(crate) fn named(&self, which: &str) -> Result<&Exercise, String> {
+        let number = Number::parse(which).ok_or_else(|| format!("'{which}' is no exercise; write one as 1.2"))?;
+        let found = self.exercises.iter().find(|exercise| exercise.number == number);
+        found.ok_or_else(|| format!("there is no exercise {number}; `cargo learn list` shows those there are"))
+    }
+
+    /// The one named, or the next to do.
+    pub(crate) fn one(&self, which: Option<&str>, progress: &Progress) -> Result<&Exercise, String> {
+        match which {
+            Some(which) => self.named(which),
+            None => self.next(progress).ok_or_else(|| "all exercises are done; name one, such as 1.2".to_owned()),
+        }
+    }
+
+    /// The one named, all of the chapter named, or the next to do.
+    pub(crate) fn chosen(&self, which: Option<&str>, progress: &Progress) -> Result<Vec<&Exercise>, String> {
+        let Some(chapter) = which.and_then(|which| which.parse::<u8>().ok()) else {
+            return Ok(vec![self.one(which, progress)?]);
+        };
+        let of_chapter: Vec<_> = self.exercises.iter().filter(|one| one.number.chapter == chapter).collect();
+        if of_chapter.is_empty() {
+            return Err(format!("chapter {chapter} has no exercises; `cargo learn list` shows those there are"));
+        }
+        Ok(of_chapter)
+    }
+
+    /// The first that is not done.
+    pub(crate) fn next(&self, progress: &Progress) -> Option<&Exercise> {
+        self.exercises.iter().find(|exercise| !progress.is_done(exercise.number))
+    }
+}
+
+/// The exercises of one chapter: each file `eN_name.rs`, with its section of the page.
+fn of_chapter(root: &Path, name: &str, chapter: u8) -> Result<Vec<Exercise>, String> {
+    let directory = Path::new(name).join("exercises");
+    let page = root.join(name).join("README.md");
+    let text = fs::read_to_string(&page).map_err(|error| format!("{}: {error}", page.display()))?;
+    let sources = root.join(&directory).join("src");
+    let listed = fs::read_dir(&sources).map_err(|error| format!("{}: {error}", sources.display()))?;
+    let mut exercises = Vec::new();
+    for file in listed.flatten().map(|entry| entry.path()) {
+        let module = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_source = file.extension().is_some_and(|extension| extension == "rs");
+        let digits = module.strip_prefix('e').and_then(|rest| rest.split_once('_')).map(|(digits, _)| digits);
+        let Some(place) = digits.and_then(|digits| digits.parse().ok()).filter(|_| is_source) else { continue };
+        let number = Number { chapter, place };
+        let section = page::section(&text, &number.to_string()).map_err(|why| format!("{}: {why}", page.display()))?;
+        exercises.push(Exercise { number, module, directory: directory.clone(), section });
+    }
+    Ok(exercises)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workspace() -> Catalogue {
+        Catalogue::read(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_exercise_has_a_section_a_start_and_a_solution() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for exercise in workspace().exercises {
+            for file in [exercise.source(), exercise.start(), exercise.solution()] {
+                assert!(root.join(&file).is_file(), "{}", file.display());
+            }
+        }
+    }
+
+    #[test]
+    fn exercises_are_numbered_from_one_without_gaps() {
+        let mut last = Number { chapter: 0, place: 0 };
+        for Exercise { number, .. } in workspace().exercises {
+            let expected = if number.chapter == last.chapter { last.place + 1 } else { 1 };
+            assert_eq!(number.place, expected, "{number}");
+            last = number;
+        }
+    }
+
+    #[test]
+    fn what_is_named_is_found_or_refused_in_one_line() {
+        let (catalogue, progress) = (workspace(), Progress::default());
+        assert_eq!(catalogue.named("1.1").unwrap().module, "e1_shout");
+        assert!(catalogue.chosen(Some("1"), &progress).unwrap().len() > 1);
+        assert_eq!(catalogue.chosen(None, &progress).unwrap().len(), 1);
+        for wrong in ["", "1.", "x", "1.99", "99", "1.1.1", "-1"] {
+            let why = catalogue.chosen(Some(wrong), &progress).unwrap_err();
+            assert!(!why.contains('\n') && !why.is_empty(), "{wrong}: {why}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Runs the checks of exercises and says which hold.
+//!
+//! Cargo builds the checks and says where the program is; it is then run directly, so that an answer that never
+//! ends can be stopped without leaving it behind.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use common::outln;
+use integration_tests::{cargo, wait};
+
+use crate::catalogue::Exercise;
+use crate::progress::Progress;
+
+/// Longer than any check takes that ends at all: each has its own deadlines.
+const MOST: Duration = Duration::from_mins(2);
+
+/// Checks wait more than they work; those of a wrong answer wait for their deadlines, better together.
+const THREADS: &str = "--test-threads=16";
+
+/// How one check ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    Holds,
+    /// With what it said.
+    Fails(String),
+}
+
+/// Checks the exercises, marks those that are done, and says what is next.
+pub(crate) fn run(root: &Path, exercises: &[&Exercise], progress: &mut Progress) -> Result<ExitCode, String> {
+    let mut all_done = true;
+    for exercise in exercises {
+        let Some(program) = build(root, exercise)? else {
+            outln!("{} does not compile yet; the compiler says why above.", exercise.number);
+            return Ok(ExitCode::FAILURE);
+        };
+        let verdicts = verdicts(root, exercise, &program)?;
+        all_done &= report(exercise, &verdicts, progress);
+    }
+    Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds the chapter's checks; `None` if the compiler refuses, which it has said on stderr.
+fn build(root: &Path, exercise: &Exercise) -> Result<Option<PathBuf>, String> {
+    let args = ["test", "--no-run", "--test", "checks", "--package", &exercise.package()];
+    let built = cargo::build(root, &args).map_err(|error| format!("cargo does not start: {error}"))?;
+    let Some(built) = built else { return Ok(None) };
+    let checks = built.into_iter().find(|built| built.name == "checks");
+    checks.map(|checks| Some(checks.program)).ok_or_else(|| format!("cargo built no checks of {}", exercise.package()))
+}
+
+/// Runs the checks of one exercise against the reader's answer.
+fn verdicts(root: &Path, exercise: &Exercise, program: &Path) -> Result<BTreeMap<String, Verdict>, String> {
+    let yours = format!("{}::yours::", exercise.module);
+    let mut run = Command::new(program);
+    run.args(["--ignored", "--color", "never", THREADS, &yours]).current_dir(root.join(&exercise.directory));
+    run.env("RUST_BACKTRACE", "0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = run.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
+    let mut stdout = child.stdout.take().expect("it is piped");
+    let reading = thread::spawn(move || {
+        let mut said = Vec::new();
+        let _ = stdout.read_to_end(&mut said);
+        String::from_utf8_lossy(&said).into_owned()
+    });
+    let ended = wait::eventually(MOST, || child.try_wait().ok().flatten());
+    if ended.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let said = reading.join().map_err(|_| "the checks' output was lost".to_owned())?;
+    let mut verdicts = read_verdicts(&said, &yours);
+    if ended.is_none() {
+        let unended = format!("not ended within {MOST:?}; does a loop of yours wait for ever?");
+        verdicts.insert("every check ends".to_owned(), Verdict::Fails(unended));
+    } else if verdicts.is_empty() {
+        return Err(format!("{} has no checks: {said}", exercise.number));
+    }
+    Ok(verdicts)
+}
+
+/// Reads what libtest printed: a line for each test, then what the failed ones said.
+fn read_verdicts(said: &str, prefix: &str) -> BTreeMap<String, Verdict> {
+    let mut verdicts = BTreeMap::new();
+    let tests = said.lines().filter_map(|line| line.strip_prefix("test ")?.strip_prefix(prefix)?.split_once(" ... "));
+    for (name, result) in tests {
+        let verdict = match result {
+            "ok" => Verdict::Holds,
+            _ => Verdict::Fails(detail(said, &format!("---- {prefix}{name} stdout ----"))),
+        };
+        verdicts.insert(name.replace('_', " "), verdict);
+    }
+    verdicts
+}
+
+/// What a failed test printed, without the lines that speak of Rust's machinery.
+fn detail(said: &str, heading: &str) -> String {
+    let Some((_, rest)) = said.split_once(heading) else { return String::new() };
+    let block = rest.lines().take_while(|line| !line.starts_with("---- ") && *line != "failures:");
+    let is_noise = |line: &str| line.is_empty() || line.starts_with("note: run with") || line.starts_with("thread '");
+    block.filter(|line| !is_noise(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// Prints the verdicts and notes the progress; whether the exercise is done.
+fn report(exercise: &Exercise, verdicts: &BTreeMap<String, Verdict>, progress: &mut Progress) -> bool {
+    let number = exercise.number;
+    outln!("{number} {}", exercise.section.title);
+    for (name, verdict) in verdicts {
+        match verdict {
+            Verdict::Holds => outln!("  ok     {name}"),
+            Verdict::Fails(said) => {
+                outln!("  FAILS  {name}");
+                said.lines().for_each(|line| outln!("           {line}"));
+            }
+        }
+    }
+    let is_done = verdicts.values().all(|verdict| *verdict == Verdict::Holds);
+    if is_done {
+        progress.mark_done(number);
+        outln!("{number} is done. Compare with ours: `cargo learn solution {number}`. Then: `cargo learn next`.");
+    } else {
+        progress.mark_open(number);
+        outln!("{number} is open: {}. Stuck? `cargo learn hint {number}`.", exercise.source().display());
+    }
+    is_done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAID: &str = "\nrunning 2 tests\ntest e1::yours::a_b ... ok\ntest e1::yours::c ... FAILED\n\nfailures:\n\n\
+        ---- e1::yours::c stdout ----\n\nthread 'e1::yours::c' (7) panicked at tests/a.rs:1:2:\n\
+        assertion `left == right` failed: no capitals\n  left: \"a\"\n right: \"A\"\n\
+        note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n\n\
+        failures:\n    e1::yours::c\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n";
+
+    #[test]
+    fn verdicts_are_read_with_what_was_said() {
+        let verdicts = read_verdicts(SAID, "e1::yours::");
+        assert_eq!(verdicts.len(), 2);
+        assert_eq!(verdicts["a b"], Verdict::Holds);
+        let said = "assertion `left == right` failed: no capitals\n  left: \"a\"\n right: \"A\"";
+        assert_eq!(verdicts["c"], Verdict::Fails(said.to_owned()));
+        assert_eq!(read_verdicts(SAID, "e2::yours::").len(), 0);
+    }
+}

@@ -1,0 +1,111 @@
+//! What a reader has done, kept in `.learn/progress.json` of the workspace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::Number;
+
+/// The folder of the reader's own things; git ignores it.
+pub(crate) const FOLDER: &str = ".learn";
+const FILE: &str = "progress.json";
+
+/// What has been done, and which hints have been shown.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Progress {
+    done: BTreeSet<String>,
+    hints: BTreeMap<String, usize>,
+}
+
+impl Progress {
+    /// Reads the file; none yet is a beginning.
+    pub(crate) fn read(root: &Path) -> Result<Self, String> {
+        let path = root.join(FOLDER).join(FILE);
+        match fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text)
+                .map_err(|error| format!("{}: {error}; mend the file, or remove it to begin anew", path.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+
+    /// Writes the file whole or not at all: a reader who presses Ctrl-C loses nothing.
+    pub(crate) fn write(&self, root: &Path) -> Result<(), String> {
+        let folder = root.join(FOLDER);
+        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
+        let written = || -> io::Result<()> {
+            fs::create_dir_all(&folder)?;
+            let beside = folder.join(format!("{FILE}.{}", std::process::id()));
+            fs::write(&beside, text)?;
+            fs::rename(beside, folder.join(FILE))
+        };
+        written().map_err(|error| format!("{}: {error}", folder.display()))
+    }
+
+    /// Whether its checks have passed.
+    pub(crate) fn is_done(&self, number: Number) -> bool {
+        self.done.contains(&number.to_string())
+    }
+
+    /// Its checks have passed.
+    pub(crate) fn mark_done(&mut self, number: Number) {
+        self.done.insert(number.to_string());
+    }
+
+    /// Its checks have failed: what was done before no longer is.
+    pub(crate) fn mark_open(&mut self, number: Number) {
+        self.done.remove(&number.to_string());
+    }
+
+    /// How many of its hints have been shown.
+    pub(crate) fn hints_shown(&self, number: Number) -> usize {
+        self.hints.get(&number.to_string()).copied().unwrap_or(0)
+    }
+
+    /// So many of its hints have been shown.
+    pub(crate) fn show_hints(&mut self, number: Number, shown: usize) {
+        self.hints.insert(number.to_string(), shown);
+    }
+
+    /// As if it had never been begun.
+    pub(crate) fn forget(&mut self, number: Number) {
+        self.mark_open(number);
+        self.hints.remove(&number.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Number = Number { chapter: 1, place: 1 };
+
+    #[test]
+    fn what_was_done_is_there_the_next_time() {
+        let root = tempfile::tempdir().unwrap();
+        let mut progress = Progress::read(root.path()).unwrap();
+        assert!(!progress.is_done(FIRST));
+        progress.mark_done(FIRST);
+        progress.show_hints(FIRST, 2);
+        progress.write(root.path()).unwrap();
+        assert_eq!(Progress::read(root.path()).unwrap(), progress);
+        progress.forget(FIRST);
+        assert_eq!(progress, Progress::default());
+    }
+
+    #[test]
+    fn a_broken_file_is_refused_with_its_place() {
+        let root = tempfile::tempdir().unwrap();
+        Progress::default().write(root.path()).unwrap();
+        let path = root.path().join(FOLDER).join(FILE);
+        for broken in ["", "[]", "{\"done\": 1}", "{\"dnoe\": []}"] {
+            fs::write(&path, broken).unwrap();
+            let why = Progress::read(root.path()).unwrap_err();
+            assert!(why.contains("progress.json") && why.contains("line"), "{why}");
+        }
+    }
+}

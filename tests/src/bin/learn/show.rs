@@ -1,0 +1,95 @@
+//! What the orders that run no checks print.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use common::outln;
+
+use crate::catalogue::{Catalogue, Exercise};
+use crate::page::plain;
+use crate::progress::{FOLDER, Progress};
+
+/// All exercises, with what is done of them.
+pub(crate) fn list(catalogue: &Catalogue, progress: &Progress) -> ExitCode {
+    let mut chapter = 0;
+    for exercise in &catalogue.exercises {
+        if exercise.number.chapter != chapter {
+            chapter = exercise.number.chapter;
+            outln!("Chapter {chapter}");
+        }
+        let mark = if progress.is_done(exercise.number) { "done" } else { "    " };
+        outln!("  {mark}  {}  {}", exercise.number, exercise.section.title);
+    }
+    let done = catalogue.exercises.iter().filter(|exercise| progress.is_done(exercise.number)).count();
+    outln!("{done} of {} done. `cargo learn next` shows the next one.", catalogue.exercises.len());
+    ExitCode::SUCCESS
+}
+
+/// The next exercise, and what to do with it.
+pub(crate) fn statement(root: &Path, catalogue: &Catalogue, progress: &Progress) -> ExitCode {
+    let Some(exercise) = catalogue.next(progress) else {
+        outln!("All {} exercises are done.", catalogue.exercises.len());
+        return ExitCode::SUCCESS;
+    };
+    let number = exercise.number;
+    outln!("{number} {}\n\n{}\n", exercise.section.title, plain(&exercise.section.statement));
+    outln!("Change   {}", root.join(exercise.source()).display());
+    outln!("Check    cargo learn check {number}");
+    outln!("Stuck?   cargo learn hint {number}");
+    ExitCode::SUCCESS
+}
+
+/// The hints shown so far and one more.
+pub(crate) fn hint(exercise: &Exercise, progress: &mut Progress) -> ExitCode {
+    let hints = &exercise.section.hints;
+    let shown = (progress.hints_shown(exercise.number) + 1).min(hints.len());
+    for (place, hint) in hints[..shown].iter().enumerate() {
+        outln!("Hint {} of {} for {}\n\n{}\n", place + 1, hints.len(), exercise.number, plain(hint));
+    }
+    progress.show_hints(exercise.number, shown);
+    ExitCode::SUCCESS
+}
+
+/// Puts the starting point back and keeps what was there.
+pub(crate) fn reset(root: &Path, exercise: &Exercise, progress: &mut Progress) -> Result<ExitCode, String> {
+    let (source, start) = (root.join(exercise.source()), root.join(exercise.start()));
+    let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let (yours, given) = (read(&source), read(&start)?);
+    if yours.as_ref().is_ok_and(|yours| *yours == given) {
+        outln!("{} is at its starting point.", exercise.number);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Ok(yours) = yours {
+        let kept = keep(root, exercise, &yours)?;
+        outln!("What you wrote is kept in {kept}.");
+    }
+    fs::write(&source, given).map_err(|error| format!("{}: {error}", source.display()))?;
+    progress.forget(exercise.number);
+    outln!("{} is as it was given: {}", exercise.number, source.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes what the reader wrote beside the progress, under the first name that is free.
+fn keep(root: &Path, exercise: &Exercise, yours: &[u8]) -> Result<String, String> {
+    let folder = root.join(FOLDER);
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut names = (1..).map(|attempt| folder.join(format!("{}-{}-{attempt}.rs", exercise.number, exercise.module)));
+    let path = names.find(|path| !path.exists()).expect("some number is free");
+    fs::write(&path, yours).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path.display().to_string())
+}
+
+/// Our solution, to one who has their own.
+pub(crate) fn solution(root: &Path, exercise: &Exercise, progress: &Progress) -> Result<ExitCode, String> {
+    let number = exercise.number;
+    if !progress.is_done(number) {
+        outln!("{number} has not passed its checks yet: `cargo learn check {number}`. A solution reads better after");
+        outln!("your own. If you want it now, it is {}", root.join(exercise.solution()).display());
+        return Ok(ExitCode::FAILURE);
+    }
+    let path = root.join(exercise.solution());
+    let code = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    outln!("{}\n\n{code}", plain(&exercise.section.solution));
+    Ok(ExitCode::SUCCESS)
+}

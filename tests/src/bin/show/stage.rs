@@ -1,0 +1,133 @@
+//! The stage: what is said, typed and seen, at a pace at which it can be read.
+
+use std::path::Path;
+use std::time::Duration;
+
+use common::outln;
+use integration_tests::cargo::Built;
+use integration_tests::process::{Finished, Program};
+use integration_tests::wait::pause;
+
+/// Fits a terminal of 80 columns, with a margin.
+const WIDTH: usize = 76;
+/// A quick reader's pace.
+const PER_WORD: Duration = Duration::from_millis(160);
+
+/// Where a demonstration prints.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    fast: bool,
+}
+
+impl Stage {
+    /// A stage; a fast one does not pause.
+    pub(crate) fn new(fast: bool) -> Self {
+        Self { fast }
+    }
+
+    /// A new scene, with what to look for.
+    pub(crate) fn scene(&self, title: &str, text: &str) {
+        outln!("\n-- {title}");
+        self.say(text);
+    }
+
+    /// Says something, and gives time to read it.
+    pub(crate) fn say(&self, text: &str) {
+        for line in wrapped(text) {
+            outln!("   {line}");
+        }
+        self.wait(PER_WORD * u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX));
+    }
+
+    /// What you would type yourself.
+    pub(crate) fn typed(&self, command: &str) {
+        outln!("   $ {command}");
+        self.wait(PER_WORD * 4);
+    }
+
+    /// What the programs said.
+    pub(crate) fn seen(&self, text: &str) {
+        for line in text.lines() {
+            outln!("   | {line}");
+        }
+        self.wait(PER_WORD * 5);
+    }
+
+    fn wait(&self, time: Duration) {
+        if !self.fast {
+            pause(time);
+        }
+    }
+}
+
+/// The text in lines of at most [`WIDTH`] characters.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.last_mut().expect("there is always a line");
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.chars().count() + 1 + word.chars().count() <= WIDTH {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// The programs of the chapter, as they were just built.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    package: &'static str,
+    built: Vec<Built>,
+}
+
+impl Programs {
+    pub(crate) fn new(package: &'static str, built: Vec<Built>) -> Self {
+        Self { package, built }
+    }
+
+    /// Starts one on a port that the kernel chooses, and shows the line that would.
+    pub(crate) fn start(&self, stage: &Stage, name: &str, args: &[&str]) -> Program {
+        stage.typed(&format!("cargo run -p {} --bin {name} -- {}", self.package, args.join(" ")));
+        self.begin(stage, name, args)
+    }
+
+    /// The same for one of the chapter's examples.
+    pub(crate) fn start_example(&self, stage: &Stage, name: &str, args: &[&str]) -> Program {
+        stage.typed(&format!("cargo run -p {} --example {name} -- {}", self.package, args.join(" ")));
+        self.begin(stage, name, args)
+    }
+
+    /// Runs one that ends by itself.
+    pub(crate) fn run(&self, stage: &Stage, name: &str, args: &[&str]) -> Finished {
+        stage.typed(&format!("cargo run -p {} --bin {name} -- {}", self.package, args.join(" ")));
+        Program::run_to_end(self.path(name), args)
+    }
+
+    fn begin(&self, stage: &Stage, name: &str, args: &[&str]) -> Program {
+        let program = Program::begin(self.path(name), args);
+        stage.seen(&format!("listening on {}", program.addr()));
+        program
+    }
+
+    fn path(&self, name: &str) -> &Path {
+        let found = self.built.iter().find(|built| built.name == name);
+        &found.unwrap_or_else(|| panic!("{} has no {name}", self.package)).program
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_as_long_as_they_may_be() {
+        let lines = wrapped(&"word ".repeat(40));
+        assert!(lines.iter().all(|line| line.len() <= WIDTH && !line.ends_with(' ')), "{lines:?}");
+        assert_eq!(lines.join(" "), ["word"; 40].join(" "));
+        assert!(lines[0].len() > WIDTH - 5);
+    }
+}

@@ -1,0 +1,126 @@
+//! The yardstick as a black box: it measures, its figures are sane, and it leaves nothing behind.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use integration_tests::wait::{PATIENCE, eventually};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+fn bench_lb(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bench_lb"));
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(words: &[&str]) -> Output {
+    bench_lb(words).output().expect("it starts")
+}
+
+/// The number at `path` in an object of objects.
+fn number(value: &Value, path: &[&str]) -> f64 {
+    let found = path.iter().fold(value, |value, key| &value[*key]);
+    found.as_f64().unwrap_or_else(|| panic!("{path:?} is no number in {value}"))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn quick_run_gives_sane_figures() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    // It builds chapter 3 as it was built itself; beside a workspace that is built this is a matter of a second.
+    let output = run(&[
+        "--quick",
+        "--rounds",
+        "1",
+        "--seconds",
+        "0.3",
+        "--chapters",
+        "3",
+        "--peers",
+        "",
+        "--workloads",
+        "get-64,idle",
+        "--out",
+        out,
+    ]);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    assert!(stdout.contains("get-64: ") && stdout.contains("chapter 3"), "{stdout}");
+
+    let text = fs::read_to_string(directory.path().join("get-64+idle.json")).unwrap();
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert!(number(&report, &["about", "machine", "cores"]) >= 1.0);
+    let results = report["results"].as_array().unwrap();
+    assert_eq!(results.len(), 4, "two workloads, chapter 3 and the floor: {stdout}");
+    for result in results {
+        let round = &result["rounds"][0];
+        assert!(number(round, &["requests"]) > 50.0, "{result}");
+        assert!(number(round, &["errors"]) < 0.5, "{result}");
+        if result["workload"] == "get-64" {
+            let cpu = number(result, &["medians", "cpu_us", "median"]);
+            assert!(cpu > 0.5 && cpu < 100_000.0, "{result}");
+            assert!(number(result, &["medians", "p50_us", "median"]) > 1.0, "{result}");
+            assert!(number(result, &["ratios", "floor", "median"]) > 0.1, "{result}");
+        }
+    }
+    let is_drawn = |name: &str| Path::new(out).join(name).exists();
+    assert!(is_drawn("ladder.svg") && is_drawn("memory.svg"));
+
+    let file = directory.path().join("get-64+idle.json");
+    let same = run(&["--compare", file.to_str().unwrap(), file.to_str().unwrap()]);
+    assert!(same.status.success() && String::from_utf8_lossy(&same.stdout).contains("0 of "), "{same:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn interrupt_ends_it_and_its_programs() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let mut child =
+        bench_lb(&["--chapters", "3", "--peers", "", "--workloads", "get-1", "--seconds", "60", "--out", out])
+            .spawn()
+            .expect("it starts");
+    let pid = child.id();
+    let descendants = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    // An origin and the floor; cargo, which runs before, is one.
+    let started = eventually(PATIENCE * 12, || {
+        let pids: Vec<String> = descendants().split_whitespace().map(str::to_owned).collect();
+        (pids.len() == 2).then_some(pids)
+    });
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT).unwrap();
+    let ended = eventually(PATIENCE, || child.try_wait().unwrap());
+    if ended.is_none() {
+        let _ = child.kill();
+    }
+    assert_eq!(ended.expect("it ends").code(), Some(1));
+    for pid in started.expect("its programs started") {
+        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "{pid} is left behind");
+    }
+    assert!(!directory.path().join("get-1.json").exists());
+}
+
+#[test]
+fn bad_input_is_one_clear_line() {
+    for (words, expected) in [
+        (&["--chapters", "1"][..], "there is no chapter '1' here"),
+        (&["--workloads", "fast"], "there is no workload 'fast' here"),
+        (&["--peers", "squid"], "there is no peer 'squid' here"),
+        (&["--rounds", "many"], "invalid value 'many'"),
+        (&["--chapter", "3"], "did you mean '--chapters'?"),
+    ] {
+        let output = run(words);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{words:?}");
+        assert!(stderr.contains(expected) && stderr.lines().count() == 1, "{stderr}");
+    }
+    let output = run(&["--compare", "/none/such.json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/none/such.json: "), "{output:?}");
+}

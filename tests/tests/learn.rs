@@ -1,0 +1,157 @@
+//! `cargo learn`, as a reader uses it: on a copy of the workspace, with starting points and with solutions.
+//!
+//! The copy keeps the reader's own work out of it. It is built into the same target folder, so that the
+//! dependencies are compiled already.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A copy of what the workspace holds, with every exercise at its starting point.
+struct Copy {
+    root: PathBuf,
+}
+
+impl Copy {
+    /// The same place each time, so that cargo finds what it has built there before.
+    fn make(name: &str) -> Self {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(root.join(".learn"));
+        let copy = Self { root };
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        copy_folder(workspace, &copy.root);
+        copy.put_in_place("start");
+        copy
+    }
+
+    /// Makes what lies in `folder` the reader's answers; gives their places, such as `1.1`.
+    fn put_in_place(&self, folder: &str) -> Vec<String> {
+        let mut numbers = Vec::new();
+        for chapter in fs::read_dir(&self.root).unwrap().flatten() {
+            let Ok(answers) = fs::read_dir(chapter.path().join("exercises").join(folder)) else { continue };
+            let chapter_number: u8 = chapter.file_name().to_str().unwrap()[8..10].parse().unwrap();
+            copy_folder(&chapter.path().join("exercises").join(folder), &chapter.path().join("exercises/src"));
+            for answer in answers.flatten().filter(|answer| answer.path().is_file()) {
+                let name = answer.file_name().into_string().unwrap();
+                let place = name[1..].split('_').next().unwrap();
+                numbers.push(format!("{chapter_number}.{place}"));
+            }
+        }
+        numbers.sort();
+        numbers
+    }
+
+    fn learn(&self, args: &[&str]) -> Output {
+        let mut learn = Command::new(env!("CARGO_BIN_EXE_learn"));
+        learn.arg("--workspace").arg(&self.root).args(args).current_dir(&self.root);
+        // The tests' own cargo says where it builds; without one, `target` beside the manifest is meant.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        learn.env("CARGO_TARGET_DIR", target).env("CARGO_NET_OFFLINE", "true").output().unwrap()
+    }
+
+    fn says(&self, args: &[&str]) -> String {
+        let output = self.learn(args);
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{args:?}: {text}");
+        text
+    }
+}
+
+/// Copies files that differ; one that is the same keeps its time, so that cargo does not build it again.
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let name = entry.file_name();
+        if ["target", ".git", ".learn"].iter().any(|skipped| name == *skipped) {
+            continue;
+        }
+        let (source, goal) = (entry.path(), to.join(&name));
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&source, &goal);
+        } else {
+            write(&goal, &fs::read(&source).unwrap());
+        }
+    }
+}
+
+fn write(path: &Path, content: &[u8]) {
+    if fs::read(path).ok().as_deref() != Some(content) {
+        fs::write(path, content).unwrap();
+    }
+}
+
+#[test]
+fn every_start_is_red_and_every_solution_green() {
+    let copy = Copy::make("learn");
+    let numbers = copy.put_in_place("start");
+    assert!(numbers.len() >= 3, "{numbers:?}");
+    for number in &numbers {
+        let output = copy.learn(&["check", number]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "the starting point of {number} passes its checks: {said}");
+        assert!(said.contains("  FAILS  ") && said.contains(&format!("{number} is open")), "{said}");
+    }
+    assert!(copy.says(&["list"]).contains(&format!("0 of {} done", numbers.len())));
+
+    assert_eq!(copy.put_in_place("solutions"), numbers);
+    let chapters: Vec<_> = numbers.iter().map(|number| number.split_once('.').unwrap().0).collect();
+    for chapter in chapters.iter().collect::<std::collections::BTreeSet<_>>() {
+        assert!(!copy.says(&["check", chapter]).contains("FAILS"));
+    }
+    assert!(copy.says(&["list"]).contains(&format!("{0} of {0} done", numbers.len())));
+    assert!(copy.says(&["next"]).contains("exercises are done"));
+    assert!(copy.says(&["solution", &numbers[0]]).contains("pub fn"));
+}
+
+#[test]
+fn hints_come_one_by_one_and_a_reset_keeps_what_was_written() {
+    // Its own name: the other test's copy is in use.
+    let copy = Copy::make("learn-orders");
+    assert!(copy.says(&["next"]).starts_with("1.1 "));
+    for shown in 1..=4 {
+        assert_eq!(copy.says(&["hint"]).matches(" of 3 for 1.1").count(), shown.min(3));
+    }
+    let source = copy.root.join("chapter-01-fundamentals/exercises/src/e1_shout.rs");
+    fs::write(&source, "// mine\n").unwrap();
+    let said = copy.says(&["reset", "1.1"]);
+    let kept = said.lines().find_map(|line| line.strip_prefix("What you wrote is kept in ")).unwrap();
+    assert_eq!(fs::read_to_string(kept.trim_end_matches('.')).unwrap(), "// mine\n");
+    assert_eq!(
+        fs::read(&source).unwrap(),
+        fs::read(copy.root.join("chapter-01-fundamentals/exercises/start/e1_shout.rs")).unwrap()
+    );
+    assert!(copy.says(&["reset", "1.1"]).contains("at its starting point"));
+    assert_eq!(copy.says(&["hint"]).matches(" of 3 for 1.1").count(), 1, "a reset forgets the hints");
+}
+
+#[test]
+fn a_solution_is_kept_back_and_nonsense_refused_in_one_line() {
+    let copy = Copy::make("learn-refusals");
+    let early = copy.learn(&["solution", "1.1"]);
+    assert_eq!(early.status.code(), Some(1));
+    assert!(!String::from_utf8_lossy(&early.stdout).contains("pub fn"));
+    for wrong in [&["check", "1.99"][..], &["check", "x"], &["hint", "0"], &["reset"], &["dance"], &["check", "77"]] {
+        let output = copy.learn(wrong);
+        assert_eq!(output.status.code(), Some(64), "{wrong:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1, "{wrong:?}");
+    }
+}
+
+/// The files that a reader changes are those that `reset` brings back, until the reader has begun.
+#[test]
+fn the_exercises_are_committed_at_their_starting_points() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    if std::env::var_os("CI").is_none() {
+        println!("skipped: only where CI is set, as you may have begun to work on them");
+        return;
+    }
+    for chapter in fs::read_dir(workspace).unwrap().flatten() {
+        let Ok(given) = fs::read_dir(chapter.path().join("exercises/start")) else { continue };
+        for file in given.flatten() {
+            let source = chapter.path().join("exercises/src").join(file.file_name());
+            let same = fs::read(&source).ok() == fs::read(file.path()).ok();
+            assert!(same, "{} is not what lies in start/", source.display());
+        }
+    }
+}
