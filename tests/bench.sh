@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Program and package, for `apt-get install`.
+# Program and package, for `apt-get install`. wrk is not used; it is there for a second opinion.
 tools=(nginx:nginx-light haproxy:haproxy strace:strace wrk:wrk)
 
 say_what_is_absent() {
@@ -22,7 +22,7 @@ say_what_is_absent() {
         command -v "${tool%%:*}" >/dev/null || absent+=("${tool##*:}")
     done
     if [ "${#absent[@]}" -gt 0 ]; then
-        echo "absent, and left out: apt-get install ${absent[*]}"
+        echo "absent: apt-get install ${absent[*]}"
     fi
 }
 

@@ -1,9 +1,13 @@
 //! A client's connection between and during its requests.
 
-use std::{io, net::TcpStream, time::Instant};
+use std::{
+    io,
+    net::{IpAddr, TcpStream},
+    time::Instant,
+};
 
 use common::{
-    http::{ClientAddress, Forwarding, Head, HeadView, Input, Kind, Method, Phase, ProxyError, Relay, Side},
+    http::{ClientAddress, Forwarding, Head, HeadView, Input, Kind, Method, Phase, ProxyError, Refusal, Relay, Side},
     identity::Identity,
 };
 
@@ -53,7 +57,7 @@ impl Client {
     }
 
     /// Its address.
-    pub fn peer(&self) -> std::net::IpAddr {
+    pub fn peer(&self) -> IpAddr {
         self.address.peer()
     }
 
@@ -67,10 +71,11 @@ impl Client {
         forwarding: &Forwarding,
         identity: Identity,
     ) -> Result<bool, ProxyError> {
-        self.next_request_with(waiter, forwarding, identity, |_| {})
+        self.next_request_with(waiter, forwarding, identity, |_, _| Ok(None))
     }
 
-    /// As [`next_request`](Self::next_request); `look` is shown the head while its bytes are still there.
+    /// As [`next_request`](Self::next_request); `look` is shown the head while its bytes are still there, and who sent
+    /// it. It may give a target to send on in place of the one that came, or refuse.
     ///
     /// # Errors
     /// What came is no request, or does not come: to be rejected.
@@ -79,7 +84,7 @@ impl Client {
         waiter: &mut Waiter<'_>,
         forwarding: &Forwarding,
         identity: Identity,
-        look: impl FnOnce(HeadView<'_>),
+        look: impl FnOnce(HeadView<'_>, IpAddr) -> Result<Option<Vec<u8>>, Refusal>,
     ) -> Result<bool, ProxyError> {
         let mut scanned = 0;
         self.started = now();
@@ -87,8 +92,9 @@ impl Client {
         loop {
             let refused = |refusal| ProxyError::refused_request(refusal, Phase::Head);
             if let Some(length) = self.head.read_request(&self.inbox, &mut scanned).map_err(refused)? {
-                look(self.head.view(&self.inbox[..length]));
-                return self.begin(length, forwarding, identity).map(|()| true);
+                let head = self.head.view(&self.inbox[..length]);
+                let target = look(head, self.address.named_in(head, forwarding)).map_err(refused)?;
+                return self.begin(length, target.as_deref(), forwarding, identity).map(|()| true);
             }
             // An empty line after a body is noise that some clients make, and no request yet.
             let idle = matches!(self.inbox[..], [] | [b'\r'] | [b'\r', b'\n']);
@@ -106,10 +112,17 @@ impl Client {
         }
     }
 
-    fn begin(&mut self, length: usize, forwarding: &Forwarding, identity: Identity) -> Result<(), ProxyError> {
+    fn begin(
+        &mut self,
+        length: usize,
+        target: Option<&[u8]>,
+        forwarding: &Forwarding,
+        identity: Identity,
+    ) -> Result<(), ProxyError> {
         self.requests = self.requests.wrapping_add(1);
         let id = identity.request_id(self.connection, self.requests);
         let head = self.head.view(&self.inbox[..length]);
+        let head = target.map_or(head, |target| head.with_target(target));
         if head.method() == Method::Connect {
             self.relay.begin_tunnel(&self.address); // only a forward proxy's `Head` lets one through
         } else {

@@ -84,7 +84,12 @@ impl Proxy {
 
     /// The table that SIGUSR1 and the exit print.
     pub fn statistics(&self) -> String {
-        let row = Row { name: self.config.backend.clone(), state: "UP", totals: &self.backend_totals };
+        let row = Row {
+            name: self.config.backend.clone(),
+            state: "UP",
+            active: self.backend_totals.active(),
+            totals: &self.backend_totals,
+        };
         self.totals.table(self.started.elapsed(), [row])
     }
 }

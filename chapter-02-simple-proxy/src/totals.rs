@@ -33,6 +33,8 @@ pub struct Row<'a> {
     pub name: String,
     /// `UP` or `DOWN`.
     pub state: &'static str,
+    /// Requests under way to it.
+    pub active: u64,
     /// Its counters.
     pub totals: &'a BackendTotals,
 }
@@ -67,9 +69,8 @@ impl Totals {
         line(format_args!("requests/s {rate:.1}"));
         line(format_args!("failed {}", self.failed.load(Relaxed)));
         line(format_args!("{:<width$}  {:<5}  {:>6}  {:>8}  {:>8}", "backend", "state", "active", "total", "failed"));
-        for Row { name, state, totals } in rows {
-            let [active, total, failed] =
-                [&totals.active, &totals.total, &totals.failed].map(|count| count.load(Relaxed));
+        for Row { name, state, active, totals } in rows {
+            let [total, failed] = [&totals.total, &totals.failed].map(|count| count.load(Relaxed));
             line(format_args!("{name:<width$}  {state:<5}  {active:>6}  {total:>8}  {failed:>8}"));
         }
         table.truncate(table.trim_end().len());
@@ -80,8 +81,18 @@ impl Totals {
 impl BackendTotals {
     /// A request is under way to this backend until the guard is dropped.
     pub fn request(&self) -> impl Drop + '_ {
-        self.total.fetch_add(1, Relaxed);
+        self.sent();
         Counted::new(&self.active)
+    }
+
+    /// Requests that [`request`](Self::request) has begun and that have not ended.
+    pub fn active(&self) -> u64 {
+        self.active.load(Relaxed)
+    }
+
+    /// A request goes to this backend; whoever says so counts those under way in another place.
+    pub fn sent(&self) {
+        self.total.fetch_add(1, Relaxed);
     }
 
     /// An exchange with this backend has ended.
@@ -122,7 +133,7 @@ mod tests {
         let (totals, backend) = (Totals::default(), BackendTotals::default());
         let client = totals.client();
         let request = backend.request();
-        let row = || [Row { name: "127.0.0.1:9001".into(), state: "UP", totals: &backend }];
+        let row = || [Row { name: "127.0.0.1:9001".into(), state: "UP", active: backend.active(), totals: &backend }];
         let table = totals.table(Duration::from_secs(2), row());
         assert!(table.contains("clients 1 (1 connected)\nrequests 0\nrequests/s 0.0\n"), "{table}");
         assert!(table.ends_with("127.0.0.1:9001  UP          1         1         0"), "{table}");

@@ -92,7 +92,7 @@ fn learn(socket: &mut Socket, events: PollFlags) {
 /// The time left, in the milliseconds of `poll`; `None` when there is none. Rounded up: to wake early would be
 /// to wake twice.
 #[expect(clippy::disallowed_methods, reason = "the engine's clock")]
-pub(crate) fn poll_timeout(deadline: Instant) -> Option<PollTimeout> {
+pub fn poll_timeout(deadline: Instant) -> Option<PollTimeout> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
         return None;

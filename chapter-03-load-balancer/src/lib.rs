@@ -110,6 +110,7 @@ impl Balancer {
         let rows = self.cluster.backends().iter().map(|backend| Row {
             name: backend.endpoint().to_string(),
             state: if backend.is_down(now) { "DOWN" } else { "UP" },
+            active: backend.totals.active(),
             totals: &backend.totals,
         });
         self.totals.table(now - self.started, rows)

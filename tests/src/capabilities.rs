@@ -5,6 +5,7 @@ pub const LADDER: &[(u8, &[&str])] = &[
     (1, &["sockets"]),
     (2, &["proxy", "forward", "framing", "smuggling", "robustness"]),
     (3, &["proxy", "framing", "smuggling", "robustness", "balance", "failover"]),
+    (4, &["proxy", "framing", "smuggling", "robustness", "balance", "failover"]),
 ];
 
 /// The suites that `chapter` passes.

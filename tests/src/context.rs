@@ -36,6 +36,14 @@ impl Children {
     }
 }
 
+/// What a case that says nothing about it is spared from chapter 4 on: checks, which a scripted backend would count
+/// as connections; a ramp, under which turns are not exact; and what shuts out backends that fail on purpose.
+fn quiet(flags: &[&str]) -> Vec<String> {
+    let defaults = [["--check", "off"], ["--slow-start", "0s"], ["--eject-after", "0"], ["--breaker", "0"]];
+    let unsaid = defaults.into_iter().filter(|[flag, _]| !flags.contains(flag));
+    unsaid.flatten().map(str::to_owned).collect()
+}
+
 /// The program under test and its chapter.
 #[derive(Debug)]
 pub struct Context {
@@ -58,6 +66,11 @@ impl Context {
     pub fn other(&self, name: &str) -> &'static Path {
         let found = self.others.iter().find(|(known, _)| *known == name);
         Path::new(found.unwrap_or_else(|| panic!("`ladder!` does not name {name}")).1)
+    }
+
+    /// Whether each request has an upstream connection of its own: before chapter 4 there is no pool.
+    pub fn upstreams_are_told_to_close(&self) -> bool {
+        self.chapter < 4
     }
 
     pub(crate) fn children(&self) -> Children {
@@ -113,6 +126,9 @@ impl Context {
         }
         assert!(self.chapter != 2 || backends.len() < 2, "chapter 2 has one backend");
         args.extend(flags.iter().map(ToString::to_string));
+        if self.chapter >= 4 {
+            args.extend(quiet(flags));
+        }
         args
     }
 }

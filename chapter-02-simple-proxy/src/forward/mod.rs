@@ -91,7 +91,8 @@ impl Proxy {
     /// for, so there is one for each form of request.
     pub fn statistics(&self) -> String {
         let rows = [("http://...", &self.requests), ("CONNECT", &self.tunnels)];
-        let rows = rows.map(|(name, totals)| Row { name: name.to_owned(), state: "-", totals });
+        let rows =
+            rows.map(|(name, totals)| Row { name: name.to_owned(), state: "-", active: totals.active(), totals });
         self.totals.table(self.started.elapsed(), rows)
     }
 }

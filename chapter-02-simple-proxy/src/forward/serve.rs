@@ -110,8 +110,9 @@ fn one_request(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>, aske
 /// Waits for a request.
 fn next_head(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>) -> Result<Option<Asked>, ProxyError> {
     let mut asked = None;
-    client.next_request_with(waiter, &proxy.forwarding, proxy.identity, |head| {
+    client.next_request_with(waiter, &proxy.forwarding, proxy.identity, |head, _| {
         asked = Some(Asked::new(head, proxy.config.auth.as_ref()));
+        Ok(None)
     })?;
     Ok(asked)
 }

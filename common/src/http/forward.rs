@@ -83,6 +83,12 @@ impl ClientAddress {
     pub fn peer(&self) -> IpAddr {
         self.peer
     }
+
+    /// Who sent this request: the peer, or whom a trusted peer vouches for.
+    pub fn named_in(&self, head: HeadView<'_>, forwarding: &Forwarding) -> IpAddr {
+        let vouched = self.trusted.then(|| first_untrusted(head, forwarding)).flatten();
+        vouched.unwrap_or(self.peer)
+    }
 }
 
 /// Writes the head that a backend gets. Gives the client that it names.
@@ -175,14 +181,13 @@ fn write_forwarded(
     request_id: u128,
     out: &mut Vec<u8>,
 ) -> IpAddr {
-    let mut named = client.peer;
+    let named = client.named_in(head, forwarding);
     out.extend_from_slice(b"X-Forwarded-For: ");
     if client.trusted {
         for value in head.values(Known::ForwardedFor).filter(|value| !value.is_empty()) {
             out.extend_from_slice(value);
             out.extend_from_slice(b", ");
         }
-        named = first_untrusted(head, forwarding).unwrap_or(client.peer);
     }
     out.extend_from_slice(client.peer_text.as_bytes());
     out.extend_from_slice(b"\r\n");

@@ -123,7 +123,7 @@ impl Head {
 
     /// Joins the offsets with the bytes they were read from (the same slice, or one that begins the same).
     pub fn view<'a>(&'a self, bytes: &'a [u8]) -> HeadView<'a> {
-        HeadView { head: self, bytes }
+        HeadView { head: self, bytes, target: None }
     }
 
     fn parse_request(&mut self, bytes: &[u8], start: usize) -> Result<(), Refusal> {
@@ -241,6 +241,8 @@ impl Head {
 pub struct HeadView<'a> {
     head: &'a Head,
     bytes: &'a [u8],
+    /// Goes on in place of the target that came.
+    target: Option<&'a [u8]>,
 }
 
 impl<'a> HeadView<'a> {
@@ -256,7 +258,13 @@ impl<'a> HeadView<'a> {
 
     /// The path and query of a request, or `*`. Empty where an absolute-form had neither.
     pub fn target(&self) -> &'a [u8] {
-        self.head.target.get(self.bytes)
+        self.target.unwrap_or_else(|| self.head.target.get(self.bytes))
+    }
+
+    /// The same head with another path and query, which are to be as well-formed as those that came.
+    #[must_use]
+    pub fn with_target(self, target: &'a [u8]) -> Self {
+        Self { target: Some(target), ..self }
     }
 
     /// Who is asked: `Host` and the authority of the target name the same, or the proxy's role decides

@@ -24,6 +24,7 @@ use super::{
     head::{Head, HeadView, Version},
     lane::Lane,
     refusal::Refusal,
+    writing::put_field,
 };
 
 /// What a socket gave.
@@ -143,6 +144,8 @@ pub struct Relay {
     partial: Vec<u8>,
     /// What the client sent beyond its request.
     surplus: Vec<u8>,
+    /// Field lines that we add to the backend's response.
+    own_fields: Vec<u8>,
     bulk_from: Option<u64>,
     moved: Moved,
 }
@@ -168,6 +171,7 @@ impl Relay {
             head: Head::new(),
             partial: Vec::new(),
             surplus: Vec::new(),
+            own_fields: Vec::new(),
             bulk_from: None,
             moved: Moved::default(),
         }
@@ -245,6 +249,7 @@ impl Relay {
         self.moved = Moved::default();
         self.partial.clear();
         self.surplus.clear();
+        self.own_fields.clear();
     }
 
     /// A connection to a backend stands. `reused`: it has served before.
@@ -275,6 +280,17 @@ impl Relay {
     /// What policies may ask of this request; `None` before `begin`.
     pub fn ask(&self) -> Option<Ask> {
         self.asked.method.zip(self.asked.client).map(|(method, client)| Ask { method, client })
+    }
+
+    /// Adds a field to the head of the backend's final response, such as a cookie that names the backend. Fields of
+    /// our own answers go with [`answer`](Self::answer). `name` and `value` are ours: nothing in them is checked.
+    pub fn add_to_response(&mut self, name: &str, value: &str) {
+        put_field(&mut self.own_fields, name.as_bytes(), value.as_bytes());
+    }
+
+    /// Takes back what [`add_to_response`](Self::add_to_response) added: another backend is asked.
+    pub fn forget_added_fields(&mut self) {
+        self.own_fields.clear();
     }
 
     /// This response is to be the last on its connection: the process is draining. Does nothing once the

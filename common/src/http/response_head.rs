@@ -18,8 +18,8 @@ pub(super) enum Ending {
     Upgrade,
 }
 
-/// Writes the head that the client gets, with the body framed as `framing`.
-pub(super) fn write_response(head: HeadView<'_>, framing: Framing, ending: Ending, out: &mut Vec<u8>) {
+/// Writes the head that the client gets, with the body framed as `framing` and whole field lines of our `own`.
+pub(super) fn write_response(head: HeadView<'_>, framing: Framing, ending: Ending, own: &[u8], out: &mut Vec<u8>) {
     put_status_line(out, head.status(), head.reason());
     for field in head.end_to_end() {
         let goes_on = match field.known {
@@ -34,6 +34,7 @@ pub(super) fn write_response(head: HeadView<'_>, framing: Framing, ending: Endin
     if framing == Framing::Chunked {
         put_field(out, b"Transfer-Encoding", b"chunked");
     }
+    out.extend_from_slice(own);
     match ending {
         Ending::KeepAlive => {}
         Ending::Close => put_field(out, b"Connection", b"close"),

@@ -33,6 +33,11 @@ impl Relay {
     /// Ends an exchange that cannot go on: with our own answer while none has begun; else what has come
     /// is delivered and the connection closed, so that the client sees the message break off.
     pub fn fail(&mut self, error: &ProxyError, now: SystemTime) {
+        self.fail_with(error, now, &[]);
+    }
+
+    /// As [`fail`](Self::fail), with fields for our own answer, such as `Retry-After`.
+    pub fn fail_with(&mut self, error: &ProxyError, now: SystemTime, fields: &[(&str, &str)]) {
         // The first cause stays: that our answer to it could not be delivered is another matter.
         self.outcome.failure.get_or_insert(error.into());
         let client_is_gone = error.side == Side::Client
@@ -42,7 +47,7 @@ impl Relay {
             self.to_client.reset(false);
             self.stop(Response::Broken);
         } else if self.outcome.status == 0 {
-            self.answer(error.status(), now, &[]);
+            self.answer(error.status(), now, fields);
         } else {
             self.outcome.aborted = self.outcome.until_close;
             self.stop(Response::Broken);

@@ -112,6 +112,7 @@ impl Relay {
                         self.head.view(bytes),
                         Framing::None,
                         Ending::KeepAlive,
+                        &[],
                         self.to_client.tail(),
                     );
                 }
@@ -130,7 +131,7 @@ impl Relay {
         if !self.asked.websocket || !head.facts().asks_for_websocket(head.version()) {
             return Err(Refusal::UnexpectedUpgrade);
         }
-        response_head::write_response(head, Framing::None, Ending::Upgrade, self.to_client.tail());
+        response_head::write_response(head, Framing::None, Ending::Upgrade, &self.own_fields, self.to_client.tail());
         self.outcome.status = 101;
         self.enter_tunnel();
         if self.upstream.upload_failed.is_some() {
@@ -166,7 +167,7 @@ impl Relay {
         self.upstream.close |= stray || facts.close || head.version() == Version::Http10 && !facts.keep_alive;
         self.outcome.status = status;
         let ending = if self.outcome.close_client { Ending::Close } else { Ending::KeepAlive };
-        response_head::write_response(head, goes, ending, self.to_client.tail());
+        response_head::write_response(head, goes, ending, &self.own_fields, self.to_client.tail());
         let writer = if goes == Framing::Chunked { BodyWriter::Chunked } else { BodyWriter::Plain };
         self.response = match came {
             _ if bodiless => Response::Whole,

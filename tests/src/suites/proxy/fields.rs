@@ -50,6 +50,9 @@ fn request_fields_keep_order_case_and_duplicates(ctx: &Context) {
     assert_eq!(got[..kept.len()], kept);
     let mut added: Vec<_> = got[kept.len()..].iter().map(|(name, _)| *name).collect();
     let mut want = ADDED.to_vec();
+    if !ctx.upstreams_are_told_to_close() {
+        want.retain(|name| *name != "Connection");
+    }
     added.sort_unstable();
     want.sort_unstable();
     assert_eq!(added, want, "exactly these are added, each once");
@@ -84,7 +87,8 @@ fn hop_by_hop_request_fields_are_removed(ctx: &Context) {
         assert!(!head.fields.has(gone), "{gone} went on: {:?}", head.fields);
     }
     assert_eq!(head.fields.get("x-hop-3"), Some("kept"));
-    assert_eq!(head.fields.list("connection"), ["close"]);
+    assert_eq!(head.fields.has("connection"), ctx.upstreams_are_told_to_close());
+    assert!(head.fields.list("connection").iter().all(|option| *option == "close"));
 }
 
 fn response_fields_keep_order_case_and_duplicates(ctx: &Context) {

@@ -5,6 +5,9 @@ use std::fmt;
 use super::{Entry, Report, table::number};
 use crate::{metric::Metric, stats::Spread};
 
+/// A smaller change is nobody's business, however steady the rounds were.
+const SMALLEST: f64 = 0.01;
+
 /// A median that moved.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Change {
@@ -42,6 +45,9 @@ impl Comparison {
                 continue;
             };
             self.compared += 1;
+            if (new.median - old.median).abs() < SMALLEST * old.median {
+                continue;
+            }
             let list = match (new.is_above(&old), old.is_above(&new)) {
                 (false, false) => continue,
                 (rose, _) if rose == lower_is_better => &mut self.worse,
@@ -124,7 +130,7 @@ mod tests {
         for (metric, factor, worse, better) in [
             (Metric::CpuUs, 1.2, 1, 0),
             (Metric::CpuUs, 0.8, 0, 1),
-            (Metric::CpuUs, 1.005, 0, 0),
+            (Metric::CpuUs, 1.012, 0, 0),
             (Metric::RequestsPerS, 0.8, 1, 0),
             (Metric::RequestsPerS, 1.2, 0, 1),
         ] {
@@ -134,6 +140,18 @@ mod tests {
         let text = Comparison::new(&base, &with(Metric::CpuUs, 1.2)).to_string();
         assert!(text.contains("get-64, chapter 3, CPU µs/req: 65.3"), "{text}");
         assert!(text.contains("+20.0 %"), "{text}");
+    }
+
+    #[test]
+    fn change_of_less_than_a_hundredth_is_none() {
+        // The memory of the made-up rounds is the same in each: no spread.
+        for (factor, worse) in [(1.005, 0), (1.02, 1)] {
+            let mut after = report(1.0);
+            let idle = after.results.iter_mut().find(|entry| entry.workload == "idle").unwrap();
+            let spread = idle.medians.get_mut(&Metric::PeakRssKib).unwrap();
+            *spread = Spread::of([spread.median * factor]).unwrap();
+            assert_eq!(Comparison::new(&report(1.0), &after).worse.len(), worse, "{factor}");
+        }
     }
 
     #[test]

@@ -1,0 +1,221 @@
+//! The command line of `advanced_lb`, and what it means.
+
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+
+use backends::Bundle;
+use clap::Parser;
+use common::{
+    addr::Endpoint,
+    cli::{self, ServeArgs},
+    net,
+};
+
+use advanced_features::{
+    Config, GroupConfig, backend,
+    group::Choosing,
+    health::{breaker, check::Check, outlier},
+    limit::backoff::Backoff,
+    policy::Algorithm,
+    route::{GroupSpec, HashKey, Routes, Rule, Secret, Sticky, group::check_members},
+};
+
+/// A load balancer for HTTP backends that decides: by algorithm, health, limits and content.
+///
+/// Without backends it starts three of its own.
+#[derive(Debug, Parser)]
+#[expect(clippy::doc_markdown, reason = "these are the lines of --help")]
+#[command(name = "advanced_lb", version)]
+pub(crate) struct Args {
+    /// Port to listen on; 0 lets the kernel choose
+    #[arg(default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Backends, such as 127.0.0.1:9001, localhost:9001:3 (weight 3) or [::1]:9001
+    #[arg(value_name = "HOST:PORT[:WEIGHT]")]
+    pub(crate) backends: Vec<Endpoint>,
+    /// How a backend is picked: rr, wrr, lc, wlc, random, p2c, ewma, iphash, ketama, rendezvous, maglev [default: rr, or wrr if a backend has a weight]
+    #[arg(short, long, value_name = "ALGORITHM")]
+    algorithm: Option<Algorithm>,
+    /// What ketama, rendezvous, maglev and iphash hash: source, host, path, target, header:NAME, cookie:NAME
+    #[arg(long, value_name = "KEY", default_value = "source")]
+    hash_key: HashKey,
+    /// How much more than the average one backend may have under ketama, rendezvous and maglev, such as 1.25
+    #[arg(long, value_name = "FACTOR", value_parser = balance_factor)]
+    balance_factor: Option<f64>,
+    /// Another group of backends, such as 'api=127.0.0.1:9004,127.0.0.1:9005:2 -a lc' (repeatable)
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<GroupSpec>,
+    /// Which requests are for which group, such as 'path=/api/* method=GET -> api' (repeatable)
+    #[arg(long = "route", value_name = "RULE")]
+    routes: Vec<Rule>,
+    /// Bring each client back to its backend by a cookie of this name
+    #[arg(long, value_name = "COOKIE", num_args = 0..=1, default_missing_value = "lb")]
+    sticky: Option<String>,
+    /// What the cookies are signed with: 16 bytes or more; a random secret lasts until the program ends
+    #[arg(long, value_name = "FILE", requires = "sticky")]
+    sticky_secret_file: Option<PathBuf>,
+    /// How backends are checked: tcp, http:/health (with options such as ,interval=5s,fall=2), or off
+    #[arg(long, value_name = "CHECK", default_value = "tcp", value_parser = check)]
+    check: MaybeCheck,
+    /// How long a backend is left out after a failed connect
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
+    down_time: Duration,
+    /// Failures in a row (5xx, resets, time-outs) that eject a backend for 30 s; 0 for never
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    eject_after: u32,
+    /// Failures in a hundred requests of 10 s at which a group is left alone for 10 s; 0 for never
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=100))]
+    breaker: u32,
+    /// How long a backend that comes back takes to its full share; 0s for none
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration_or_none)]
+    slow_start: Duration,
+    /// How often a request that was sent may be sent again, each time to another backend
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    retries: u32,
+    /// Requests at once to each backend; more wait
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: Option<u32>,
+    /// How many requests may wait in each group
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    queue: usize,
+    /// How long a request may wait
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::duration)]
+    queue_timeout: Duration,
+    /// How often backend names are resolved again
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
+    resolve_interval: Duration,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+/// `--check off` is a word too.
+#[derive(Debug, Clone)]
+struct MaybeCheck(Option<Check>);
+
+fn check(text: &str) -> Result<MaybeCheck, String> {
+    match text {
+        "off" => Ok(MaybeCheck(None)),
+        text => text
+            .parse()
+            .map(|check| MaybeCheck(Some(check)))
+            .map_err(|error: <Check as std::str::FromStr>::Err| format!("{error}, or off")),
+    }
+}
+
+fn duration_or_none(text: &str) -> Result<Duration, String> {
+    if text == "0s" { Ok(Duration::ZERO) } else { cli::duration(text) }
+}
+
+fn balance_factor(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor: &f64| (1.0..=100.0).contains(factor));
+    factor.ok_or_else(|| "expected a number from 1 to 100, such as 1.25".to_owned())
+}
+
+/// The group of the backends that stand on the command line by themselves.
+const DEFAULT_GROUP: &str = "default";
+
+impl Args {
+    /// Whether there is nobody to serve, so that bundled backends are wanted.
+    pub(crate) fn wants_bundle(&self) -> bool {
+        self.backends.is_empty() && self.groups.is_empty()
+    }
+
+    /// What the command line means. `bundle`: the backends that were started in the absence of others.
+    ///
+    /// # Errors
+    /// What it says that cannot be meant: one line.
+    pub(crate) fn config(self, files: u64, bundle: Option<&Bundle>) -> Result<Config, String> {
+        let backends = bundle.map_or_else(|| self.backends.clone(), bundled);
+        let sticky = self.sticky()?;
+        let several = !self.groups.is_empty();
+        let mut groups = Vec::new();
+        if !backends.is_empty() {
+            check_members(&backends).map_err(|error| error.to_string())?;
+            let sticky = sticky.clone();
+            groups.push(self.group(DEFAULT_GROUP, backends, self.algorithm, sticky)?);
+        }
+        let default = (!groups.is_empty()).then_some(0);
+        for spec in &self.groups {
+            let algorithm = spec.algorithm.as_deref().map(str::parse).transpose();
+            let algorithm: Option<Algorithm> = algorithm.map_err(|error| format!("group '{}': {error}", spec.name))?;
+            let sticky =
+                sticky.as_ref().map(|sticky| if several { sticky.for_group(&spec.name) } else { sticky.clone() });
+            groups.push(self.group(&spec.name, spec.backends.clone(), algorithm.or(self.algorithm), sticky)?);
+        }
+        let names: Vec<_> = groups.iter().map(|group| group.name.as_str()).collect();
+        let routes = Routes::new(self.routes.clone(), &names).map_err(|error| error.to_string())?;
+        Ok(Config {
+            groups,
+            routes,
+            default,
+            hash_key: self.hash_key,
+            backends: backend::Settings {
+                max_connections: self.max_connections,
+                down_time: self.down_time,
+                outlier: outlier::Limits { failures: self.eject_after, ..outlier::Limits::default() },
+                slow_start: self.slow_start,
+            },
+            check: self.check.0,
+            breaker: breaker_limits(self.breaker),
+            retries: self.retries,
+            backoff: Backoff::default(),
+            queue: self.queue,
+            queue_timeout: self.queue_timeout,
+            resolve_interval: self.resolve_interval,
+            max_clients: net::clients_within(files, self.serve.max_clients.get()),
+            timeouts: self.serve.timeouts,
+            trusted: self.serve.trusted_proxy,
+            log_requests: self.serve.log_requests,
+        })
+    }
+
+    fn group(
+        &self,
+        name: &str,
+        backends: Vec<Endpoint>,
+        algorithm: Option<Algorithm>,
+        sticky: Option<Sticky>,
+    ) -> Result<GroupConfig, String> {
+        let weighted = backends.iter().find(|backend| backend.weight.is_some_and(|weight| weight != 1));
+        let algorithm = match (algorithm, weighted) {
+            (Some(algorithm), Some(backend)) if !algorithm.has_weights() => {
+                return Err(format!(
+                    "backend {backend} has a weight, and {algorithm} has none; take {}",
+                    match algorithm {
+                        Algorithm::LeastConnections => Algorithm::WeightedLeastConnections,
+                        _ => Algorithm::WeightedRoundRobin,
+                    }
+                ));
+            }
+            (Some(algorithm), _) => algorithm,
+            (None, Some(_)) => Algorithm::WeightedRoundRobin,
+            (None, None) => Algorithm::RoundRobin,
+        };
+        let choosing = Choosing { algorithm, balance_factor: self.balance_factor, sticky };
+        Ok(GroupConfig { name: name.to_owned(), backends, choosing })
+    }
+
+    fn sticky(&self) -> Result<Option<Sticky>, String> {
+        let Some(name) = &self.sticky else { return Ok(None) };
+        let secret = match &self.sticky_secret_file {
+            Some(path) => {
+                let contents =
+                    fs::read(path).map_err(|error| format!("--sticky-secret-file {}: {error}", path.display()))?;
+                Secret::new(&contents).map_err(|error| format!("--sticky-secret-file {}: {error}", path.display()))?
+            }
+            None => Secret::random().map_err(|error| format!("no random secret for --sticky: {error}"))?,
+        };
+        Sticky::new(name, secret).map(Some).map_err(|error| format!("--sticky: {error}"))
+    }
+}
+
+/// At no share of failures at all the breaker would be open always, so 0 means off.
+fn breaker_limits(percent: u32) -> breaker::Limits {
+    let limits = breaker::Limits::default();
+    if percent == 0 { breaker::Limits { at_least: 0, ..limits } } else { breaker::Limits { percent, ..limits } }
+}
+
+fn bundled(bundle: &Bundle) -> Vec<Endpoint> {
+    let endpoint =
+        |address: SocketAddr| Endpoint { host: address.ip().to_string(), port: address.port(), weight: None };
+    bundle.addrs().into_iter().map(endpoint).collect()
+}

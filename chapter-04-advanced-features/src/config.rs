@@ -1,0 +1,61 @@
+//! What the balancer is to do, checked and resolved: what a command line or a file has come to.
+
+use std::time::Duration;
+
+use common::{addr::Endpoint, timeouts::Timeouts};
+
+use crate::{
+    backend,
+    group::Choosing,
+    health::{breaker, check::Check},
+    limit::backoff::Backoff,
+    route::{HashKey, Routes},
+};
+
+/// One group.
+#[derive(Debug, Clone)]
+pub struct GroupConfig {
+    /// Its name.
+    pub name: String,
+    /// Its backends.
+    pub backends: Vec<Endpoint>,
+    /// How it chooses.
+    pub choosing: Choosing,
+}
+
+/// What the balancer is to do.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The groups of backends.
+    pub groups: Vec<GroupConfig>,
+    /// Which requests are for which of them.
+    pub routes: Routes,
+    /// The place of the group for all other requests.
+    pub default: Option<usize>,
+    /// What of a request the hashes hash.
+    pub hash_key: HashKey,
+    /// What all backends have in common.
+    pub backends: backend::Settings,
+    /// How backends are checked; not at all without.
+    pub check: Option<Check>,
+    /// When a group is left alone.
+    pub breaker: breaker::Limits,
+    /// How often a request that was sent may be sent again, each time elsewhere.
+    pub retries: u32,
+    /// How long to wait before that.
+    pub backoff: Backoff,
+    /// How many requests may wait for a slot in each group.
+    pub queue: usize,
+    /// For how long.
+    pub queue_timeout: Duration,
+    /// How often backend names are resolved again.
+    pub resolve_interval: Duration,
+    /// Clients served at once.
+    pub max_clients: usize,
+    /// How long each phase may take.
+    pub timeouts: Timeouts,
+    /// Who may speak for other clients.
+    pub trusted: Vec<ipnet::IpNet>,
+    /// Whether each request gets a log line.
+    pub log_requests: bool,
+}

@@ -1,0 +1,30 @@
+//! Instants that fit an atomic: milliseconds after a fixed one.
+//!
+//! An `Instant` is opaque, so it cannot be swapped without a lock; a `u64` can. 0 is kept for "never".
+
+use std::time::{Duration, Instant};
+
+/// The instant from which the milliseconds count. Any will do that is not after the first that is asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Epoch(Instant);
+
+impl Epoch {
+    pub(super) fn new(at: Instant) -> Self {
+        Self(at)
+    }
+
+    /// At least 1, because 0 says "never".
+    pub(super) fn millis(self, at: Instant) -> u64 {
+        millis(at.saturating_duration_since(self.0)).max(1)
+    }
+
+    /// The instant of a value other than "never".
+    pub(super) fn instant(self, millis: u64) -> Option<Instant> {
+        (millis != 0).then(|| self.0 + Duration::from_millis(millis))
+    }
+}
+
+/// A duration as an atomic holds it.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,133 @@
+//! Less than a full share for a backend that has just come back.
+//!
+//! When you need it: where a fresh process is slow (cold caches, a JIT, lazy connections). Least connections and
+//! peak EWMA make it worse, because the newcomer looks idle and gets everything at once. What it costs: two relaxed
+//! loads, and one atomic addition while it ramps up. Not at process start: then nobody else could take the rest.
+//! HAProxy's `slowstart` grows in a straight line, as here (nginx's `slow_start` is in its paid edition); Envoy's
+//! `slow_start_config` also takes a curve.
+
+use std::{
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use super::epoch::{Epoch, millis};
+
+/// The ramp of one backend.
+#[derive(Debug)]
+pub struct SlowStart {
+    epoch: Epoch,
+    length: Duration,
+    from: f64,
+    /// When it came back; 0 for never.
+    began: AtomicU64,
+    /// The part of a turn that is still owed to it, in 2^-32: what rounding has left over so far.
+    owed: AtomicU32,
+}
+
+impl SlowStart {
+    /// How long the ramp is by default.
+    pub const LENGTH: Duration = Duration::from_secs(30);
+    /// The share with which it begins by default.
+    pub const FROM: f64 = 0.1;
+
+    /// A backend with its full share. `from` is clamped to 0..=1, `epoch` any instant before the first asked about.
+    pub fn new(length: Duration, from: f64, epoch: Instant) -> Self {
+        let (began, owed) = (AtomicU64::new(0), AtomicU32::new(0));
+        Self { epoch: Epoch::new(epoch), length, from: from.clamp(0.0, 1.0), began, owed }
+    }
+
+    /// It has come back: the ramp begins.
+    pub fn began(&self, now: Instant) {
+        self.owed.store(0, Relaxed);
+        self.began.store(self.epoch.millis(now), Relaxed);
+    }
+
+    /// It went away, or an operator is in a hurry: the full share from the next turn on.
+    pub fn end(&self) {
+        self.began.store(0, Relaxed);
+    }
+
+    /// Which part of its turns it takes at `now`: from `from` to 1.
+    pub fn share(&self, now: Instant) -> f64 {
+        let began = self.began.load(Relaxed);
+        let elapsed = self.epoch.millis(now).saturating_sub(began);
+        if began == 0 || elapsed >= millis(self.length) {
+            return 1.0;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a ramp, far below 2^52")]
+        let done = elapsed as f64 / millis(self.length) as f64;
+        self.from + (1.0 - self.from) * done
+    }
+
+    // ANCHOR: thin
+    /// Whether it takes the turn that it was just offered. No dice: the shares add up, and each whole is a turn taken
+    /// (error diffusion), so after any number of turns it has had what is due to it, to one turn.
+    ///
+    /// A refused turn goes to another backend. Where there is none, do not ask.
+    pub fn admits(&self, now: Instant) -> bool {
+        let share = self.share(now);
+        if share >= 1.0 {
+            return true;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 1, so below 2^32")]
+        let step = (share * 2f64.powi(32)) as u32;
+        // The addition wraps at a whole turn, and that is when one is due.
+        self.owed.fetch_add(step, Relaxed).checked_add(step).is_none()
+    }
+    // ANCHOR_END: thin
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use simple_proxy::waiter::now;
+
+    use super::*;
+
+    fn ramp() -> (SlowStart, Instant) {
+        let epoch = now();
+        (SlowStart::new(SlowStart::LENGTH, SlowStart::FROM, epoch), epoch)
+    }
+
+    #[test]
+    fn grows_in_a_straight_line_and_ends() {
+        let (slow, epoch) = ramp();
+        assert!(slow.share(epoch) >= 1.0, "not at process start");
+        let back = epoch + Duration::from_mins(1);
+        slow.began(back);
+        for (seconds, share) in [(0, 0.1), (10, 0.4), (15, 0.55), (20, 0.7), (30, 1.0), (31, 1.0)] {
+            let now = back + Duration::from_secs(seconds);
+            assert!((slow.share(now) - share).abs() < 1e-9, "{share} after {seconds} s");
+        }
+        assert!((0..100).all(|_| slow.admits(back + SlowStart::LENGTH)));
+        slow.began(back);
+        assert!(!slow.admits(back));
+        slow.end();
+        assert!((0..100).all(|_| slow.admits(back)));
+    }
+
+    #[test]
+    fn two_threads_share_one_count() {
+        let (slow, epoch) = ramp();
+        slow.began(epoch);
+        let taken = || (0..5_000).filter(|_| slow.admits(epoch)).count();
+        let all = std::thread::scope(|scope| {
+            let other = scope.spawn(taken);
+            taken() + other.join().unwrap()
+        });
+        assert!((999..=1_000).contains(&all), "{all}");
+    }
+
+    proptest! {
+        #[test]
+        fn takes_its_share_of_turns_to_one_turn(millis in 0..30_000u64, turns in 1..2_000u32) {
+            let (slow, epoch) = ramp();
+            slow.began(epoch);
+            let now = epoch + Duration::from_millis(millis);
+            let taken = u32::try_from((0..turns).filter(|_| slow.admits(now)).count()).unwrap();
+            let due = slow.share(now) * f64::from(turns);
+            prop_assert!((f64::from(taken) - due).abs() < 1.001, "{taken} of {turns}, {due} due");
+        }
+    }
+}

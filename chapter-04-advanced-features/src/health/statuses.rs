@@ -1,0 +1,87 @@
+//! A set of HTTP statuses, as people write one: `200-299|304`.
+
+use std::{fmt, ops::RangeInclusive, str::FromStr};
+
+/// The statuses of a healthy backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statuses(Vec<RangeInclusive<u16>>);
+
+impl Statuses {
+    /// Whether `status` is one of them.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
+}
+
+impl Default for Statuses {
+    /// 200-399: what HAProxy and nginx take for health. A redirect shows that it works.
+    fn default() -> Self {
+        Self(vec![200..=399])
+    }
+}
+
+/// A text is not a set of statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected statuses from 100 to 599 such as 200-299|304")]
+pub struct StatusesError;
+
+impl FromStr for Statuses {
+    type Err = StatusesError;
+
+    fn from_str(text: &str) -> Result<Self, StatusesError> {
+        text.split('|').map(range).collect::<Option<_>>().map(Self).ok_or(StatusesError)
+    }
+}
+
+fn range(text: &str) -> Option<RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    Some(status(first)?..=status(last)?).filter(|range| !range.is_empty())
+}
+
+fn status(text: &str) -> Option<u16> {
+    // Digits only: `parse` alone would also take `+200`.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|status| is_number && (100..600).contains(status))
+}
+
+impl fmt::Display for Statuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, range) in self.0.iter().enumerate() {
+            let bar = if at == 0 { "" } else { "|" };
+            match (range.start(), range.end()) {
+                (first, last) if first == last => write!(f, "{bar}{first}")?,
+                (first, last) => write!(f, "{bar}{first}-{last}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_what_it_says() {
+        for (text, members) in [
+            ("200", &[200][..]),
+            ("200-299|304", &[200, 299, 304]),
+            ("100-599", &[100, 199, 200, 299, 300, 304, 305, 500]),
+        ] {
+            let statuses: Statuses = text.parse().unwrap();
+            assert_eq!(statuses.to_string(), text);
+            let found: Vec<u16> = [100, 199, 200, 299, 300, 304, 305, 500]
+                .into_iter()
+                .filter(|status| statuses.contains(*status))
+                .collect();
+            assert_eq!(found, members);
+        }
+    }
+
+    #[test]
+    fn is_not_anything_else() {
+        for text in ["", "|", "200|", "-", "200-", "299-200", "99", "600", "+200", "200,304", "2xx", "99999999999"] {
+            assert_eq!(text.parse::<Statuses>(), Err(StatusesError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! A budget for retries: a share of the requests under way.
+//!
+//! A retry is a second request. When one backend of ten is ill, retries hide it; when all are ill, retries double
+//! the load that made them so. A budget lets the first case through and stops the second: retries may be at most a
+//! share of the requests in flight (20 %), but always a few (3), so that a quiet balancer may retry at all.
+//! Envoy's `retry_budget` has the same rule and the same defaults; linkerd and Finagle count over time instead.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+/// The retries that may be under way in a group. Cost: nothing until a request fails.
+#[derive(Debug)]
+pub struct RetryBudget {
+    under_way: Arc<AtomicU32>,
+    percent: u32,
+    at_least: u32,
+}
+
+/// One retry under way; dropping it gives it back. It borrows nothing, so that an event loop can keep it.
+#[derive(Debug)]
+pub struct Retry(Arc<AtomicU32>);
+
+impl Default for RetryBudget {
+    /// 20 %, at least 3.
+    fn default() -> Self {
+        Self::new(20, 3)
+    }
+}
+
+impl RetryBudget {
+    /// At most `percent` of the requests in flight may be retries, and `at_least` in any case.
+    pub fn new(percent: u32, at_least: u32) -> Self {
+        Self { under_way: Arc::default(), percent, at_least }
+    }
+
+    /// Takes a retry, with `in_flight` requests under way now, this one included; `None` when the budget is spent.
+    pub fn try_take(&self, in_flight: u32) -> Option<Retry> {
+        let share = u64::from(in_flight) * u64::from(self.percent) / 100;
+        let most = u32::try_from(share).unwrap_or(u32::MAX).max(self.at_least);
+        let one_more = |taken| (taken < most).then_some(taken + 1);
+        self.under_way.fetch_update(Relaxed, Relaxed, one_more).ok().map(|_| Retry(Arc::clone(&self.under_way)))
+    }
+}
+
+impl Drop for Retry {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_are_a_share_of_what_is_in_flight_and_a_few_in_any_case() {
+        for (in_flight, most) in [(1, 3), (15, 3), (20, 4), (100, 20), (1_000, 200)] {
+            let budget = RetryBudget::default();
+            let taken: Vec<_> = std::iter::from_fn(|| budget.try_take(in_flight)).collect();
+            assert_eq!(taken.len(), most, "{in_flight} in flight");
+            drop(taken);
+            assert!(budget.try_take(in_flight).is_some(), "what is given back can be taken again");
+        }
+        assert!(RetryBudget::new(0, 0).try_take(1_000).is_none());
+    }
+}

@@ -1,0 +1,43 @@
+//! `advanced_lb [port] [host:port[:weight] …] [-a ALGORITHM] …`
+
+mod args;
+
+use std::{num::NonZeroUsize, process::ExitCode};
+
+use advanced_features::Balancer;
+use common::{cli, logging, net, net::Listeners, out, outln, shutdown::Shutdown, signals};
+use load_balancer::names::SystemResolver;
+
+use crate::args::Args;
+
+fn main() -> ExitCode {
+    let args = cli::parse::<Args>();
+    logging::init();
+    match start(args) {
+        Ok(code) => code,
+        Err(error) => cli::exit_code(Err(error)),
+    }
+}
+
+fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let files = net::raise_file_limit()?;
+    let bundle = if args.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let address = args.serve.address(args.port);
+    let config = match args.config(files, bundle.as_ref()) {
+        Ok(config) => config,
+        Err(why) => return Ok(cli::refuse(why)),
+    };
+    let shutdown = Shutdown::new()?;
+    let listeners = Listeners::bind(address, NonZeroUsize::MIN)?;
+    let address = listeners.address();
+    let balancer = Balancer::new(config, SystemResolver)?;
+    let shown = balancer.clone();
+    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    outln!("listening on {address}");
+    if let Some(bundle) = &bundle {
+        outln!("{}", bundle.invitation(address));
+    }
+    advanced_features::run(&balancer, listeners, &shutdown)?;
+    out::last_line(balancer.statistics());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,92 @@
+//! Whose turn it is and what chance says: what outlives a change of the backends.
+//!
+//! The tables of a policy are thrown away whenever a backend comes or goes; the count of the turns is not, or
+//! each change would begin again with the first backend. Every picker of a group shares one of these.
+//! Cost: one relaxed `fetch_add` per turn or draw. One counter for all cores is what makes shares exact in the
+//! whole process; it is also the one cache line that round robin and chance make all cores write.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
+use super::hash::{GOLDEN, mix};
+
+/// A value that is alone on its cache line, so that two cores do not contend for its neighbours.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Padded<T>(T);
+
+/// A count of turns, and a source of random numbers.
+#[derive(Debug)]
+pub struct Turns {
+    turn: Padded<AtomicUsize>,
+    random: Padded<AtomicU64>,
+}
+
+/// Turns from 0, chance unlike that of any other process: balancers that start together must not agree.
+impl Default for Turns {
+    fn default() -> Self {
+        // The standard library's way to the system's randomness; the draws need no more than a seed of it.
+        Self::seeded(RandomState::new().hash_one(0))
+    }
+}
+
+impl Turns {
+    /// Turns from 0, and the chance that belongs to `seed`: the same draws in every run.
+    pub fn seeded(seed: u64) -> Self {
+        Self { turn: Padded::default(), random: Padded(AtomicU64::new(seed)) }
+    }
+
+    /// The next turn: 0, 1, 2, … each to one caller only.
+    pub fn turn(&self) -> usize {
+        // Relaxed is enough: we need distinct turns, not an order between them.
+        self.turn.0.fetch_add(1, Relaxed)
+    }
+
+    /// A random number, by `SplitMix64`: its state is a sum, so it is one `fetch_add`, without a loop or a lock.
+    pub fn random(&self) -> u64 {
+        mix(self.random.0.fetch_add(GOLDEN, Relaxed))
+    }
+}
+
+/// Where a turn falls if the turns are to be spread over all 64-bit numbers: each as far as can be from those
+/// shortly before it (Weyl's sequence with the golden ratio). Shares taken from it are nearly exact at any time,
+/// where those taken by chance only come near after a while.
+pub fn spread(turn: usize) -> u64 {
+    (turn as u64).wrapping_mul(GOLDEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_decides_the_draws_and_nothing_decides_the_default() {
+        let draws = |turns: Turns| [turns.random(), turns.random(), turns.random()];
+        assert_eq!(draws(Turns::seeded(1)), draws(Turns::seeded(1)));
+        assert_ne!(draws(Turns::seeded(1)), draws(Turns::seeded(2)));
+        assert_ne!(draws(Turns::default()), draws(Turns::default()));
+    }
+
+    #[test]
+    fn a_turn_is_given_once_across_threads() {
+        let turns = Turns::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..1_000).for_each(|_| _ = turns.turn()));
+            }
+        });
+        assert_eq!(turns.turn(), 4_000);
+    }
+
+    #[test]
+    fn spread_turns_keep_each_share_at_any_time() {
+        let mut low = 0_i32;
+        for turn in 0..1_000 {
+            low += i32::from(spread(turn) < u64::MAX / 4);
+            let fair = (i32::try_from(turn).unwrap() + 1) / 4;
+            assert!((low - fair).abs() <= 4, "{low} of {turn} turns in the first quarter");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Which group of backends a request belongs to, and what ties a client to one of them.
+//!
+//! This is what layer 7 can see and layer 4 cannot: the host, the path, the cookies. A group is a name for some
+//! backends; a rule says which requests are for it; [`Routes`] finds the rule of a request by one pass over them.
+//!
+//! | module | the idea |
+//! |---|---|
+//! | [`path`] | one spelling for a path, so that a rule cannot be walked around |
+//! | [`facts`] | what may be asked of a request |
+//! | [`pattern`] | hosts and paths of rules, and which of two is the closer match |
+//! | [`condition`] | method, header, query, cookie |
+//! | [`rule`] | conditions and a group, as people write them |
+//! | [`routes`] | all rules, in order of precedence, checked against the groups |
+//! | [`group`] | backends under a name, as people write them |
+//! | [`sticky`] | a cookie that brings a client back to its backend |
+//! | [`hash_key`] | what the hashing algorithms of [`policy`](crate::policy) hash |
+//!
+//! Nothing here waits, reads a clock or allocates for a request that is spelled plainly.
+
+pub mod condition;
+mod cookie;
+pub mod facts;
+pub mod group;
+pub mod hash_key;
+pub mod path;
+pub mod pattern;
+pub mod routes;
+pub mod rule;
+pub mod sticky;
+
+pub use facts::RequestFacts;
+pub use group::GroupSpec;
+pub use hash_key::HashKey;
+pub use path::PathError;
+pub use routes::Routes;
+pub use rule::Rule;
+pub use sticky::{Secret, Sticky, StickyValue};

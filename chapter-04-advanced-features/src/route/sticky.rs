@@ -1,0 +1,254 @@
+//! A cookie that brings a client back to its backend.
+//!
+//! WHEN TO USE IT: for a program that keeps sessions in its own memory. It fights balancing (a busy client stays where
+//! it is) and says goodbye to the session when the backend goes; shared session storage needs neither. Consistent
+//! hashing ([`HashKey`](super::HashKey)) is the alternative that needs no cookie.
+//!
+//! The value is a keyed hash (HMAC-SHA-256, RFC 2104, 128 bits of it) of the cookie's name and the backend's, so it
+//! tells nothing about the backends, cannot be made up, and is the same after a restart, and in all balancers with
+//! the same secret. It is made once per backend: a request costs a search for the cookie and one comparison of 32
+//! bytes per backend, in a time that does not tell how much of a guess was right. HAProxy's `cookie … insert` sends
+//! the backend's name as it is; Envoy's hash policy sends a random number and hashes it again.
+
+use std::{fmt, time::Duration};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+
+use super::cookie::{cookies, is_token};
+
+/// The name of the cookie, if nothing else is asked for.
+pub const DEFAULT_NAME: &str = "lb";
+/// The fewest bytes that make a secret: 128 bits.
+const MIN_SECRET: usize = 16;
+const DIGITS: usize = 32;
+
+/// The key of the hash. Whoever has it can choose a backend, no more.
+#[derive(Clone)]
+pub struct Secret(Hmac<Sha256>);
+
+/// A secret of fewer than 16 bytes, which can be guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the sticky secret has {0} bytes, and at least {MIN_SECRET} are needed: head -c 32 /dev/urandom | base64")]
+pub struct SecretTooShort(usize);
+
+impl Secret {
+    /// The contents of a secret file. Blanks and line ends around it do not count: editors add them.
+    pub fn new(contents: &[u8]) -> Result<Self, SecretTooShort> {
+        let key = contents.trim_ascii();
+        if key.len() < MIN_SECRET {
+            return Err(SecretTooShort(key.len()));
+        }
+        Ok(Self::keyed(key))
+    }
+
+    /// One that nobody knows, and that is gone with this process: so are the ties of all clients.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key)?;
+        Ok(Self::keyed(&key))
+    }
+
+    fn keyed(key: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// What stands in the cookie: 32 hex digits. Small enough to be kept when the head is gone.
+#[derive(Clone, Copy, Debug)]
+pub struct StickyValue([u8; DIGITS]);
+
+impl StickyValue {
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default() // hex digits are ASCII
+    }
+
+    fn read(value: &[u8]) -> Option<Self> {
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        value.try_into().ok().map(Self).filter(|value| value.0.iter().all(is_digit))
+    }
+}
+
+/// In constant time.
+impl PartialEq for StickyValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for StickyValue {}
+
+/// How clients of one group are tied to its backends.
+#[derive(Clone, Debug)]
+pub struct Sticky {
+    name: String,
+    secret: Secret,
+    secure: bool,
+    max_age: Option<Duration>,
+}
+
+/// The text cannot be the name of a cookie.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' cannot be the name of a cookie: letters, digits and !#$%&'*+-.^_`|~")]
+pub struct CookieNameError(String);
+
+impl Sticky {
+    /// Ties by a cookie of that name, which the browser forgets when it ends.
+    pub fn new(name: &str, secret: Secret) -> Result<Self, CookieNameError> {
+        if !is_token(name) {
+            return Err(CookieNameError(name.escape_debug().to_string()));
+        }
+        Ok(Self { name: name.into(), secret, secure: false, max_age: None })
+    }
+
+    /// The same for another group, whose name is added to the cookie's: a client of two groups would else lose
+    /// its tie to one whenever it is tied in the other.
+    #[must_use]
+    pub fn for_group(&self, group: &str) -> Self {
+        Self { name: format!("{}-{group}", self.name), ..self.clone() }
+    }
+
+    /// Whether the browser sends the cookie over TLS alone.
+    #[must_use]
+    pub fn secure(self, secure: bool) -> Self {
+        Self { secure, ..self }
+    }
+
+    /// How long the browser keeps the cookie, in whole seconds; `None`: until it ends.
+    #[must_use]
+    pub fn max_age(self, max_age: Option<Duration>) -> Self {
+        Self { max_age, ..self }
+    }
+
+    /// The name of the cookie.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value for a backend, by its configured name (`host:port`). Ask once, keep it.
+    pub fn value_for(&self, backend: &str) -> StickyValue {
+        let mut mac = self.secret.0.clone();
+        // A NUL is in neither name, so no two pairs run into one text.
+        for part in [self.name.as_bytes(), b"\0", backend.as_bytes()] {
+            mac.update(part);
+        }
+        let hash = mac.finalize().into_bytes();
+        let mut digits = [0; DIGITS];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(hash) {
+            pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
+            pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
+        }
+        StickyValue(digits)
+    }
+
+    /// What the client brings in the values of its `Cookie` fields. The first cookie of that name counts, even if
+    /// its value could not be ours: browsers send the one with the closest path first (RFC 6265 §5.4).
+    pub fn presented<'a>(&self, fields: impl IntoIterator<Item = &'a [u8]>) -> Option<StickyValue> {
+        let mut ours = cookies(fields).filter(|(name, _)| *name == self.name.as_bytes());
+        StickyValue::read(ours.next()?.1)
+    }
+
+    /// Which of the candidates the client is tied to.
+    pub fn find<'a, 'c>(
+        &self,
+        fields: impl IntoIterator<Item = &'a [u8]>,
+        candidates: impl IntoIterator<Item = &'c StickyValue>,
+    ) -> Option<usize> {
+        let presented = self.presented(fields)?;
+        candidates.into_iter().position(|candidate| *candidate == presented)
+    }
+
+    /// The `Set-Cookie` value that ties a client. `HttpOnly`: no script needs it. `SameSite=Lax`: a link from
+    /// elsewhere leads to the same backend, a form from elsewhere is not told apart by it.
+    pub fn set_cookie(&self, value: StickyValue) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let max_age = self.max_age.map_or_else(String::new, |age| format!("; Max-Age={}", age.as_secs()));
+        format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}", self.name, value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sticky() -> Sticky {
+        Sticky::new(DEFAULT_NAME, Secret::new(b"0123456789abcdef\n").unwrap()).unwrap()
+    }
+
+    /// If this fails, every tie of every user breaks at the next upgrade.
+    #[test]
+    fn the_value_is_pinned() {
+        // printf 'lb\000127.0.0.1:9001' | openssl dgst -sha256 -hmac 0123456789abcdef, the first half
+        assert_eq!(sticky().value_for("127.0.0.1:9001").as_str(), "83813260e277cefa9585b0498197497f");
+    }
+
+    #[test]
+    fn values_differ_by_backend_secret_and_group() {
+        let other = Sticky::new("lb", Secret::random().unwrap()).unwrap();
+        let values = [
+            sticky().value_for("a:1"),
+            sticky().value_for("a:2"),
+            sticky().for_group("api").value_for("a:1"),
+            other.value_for("a:1"),
+            Sticky::new("lb", Secret::random().unwrap()).unwrap().value_for("a:1"),
+        ];
+        for (i, value) in values.iter().enumerate() {
+            assert!(!values[..i].contains(value), "{i}");
+        }
+        assert_eq!(sticky().value_for("a:1"), sticky().value_for("a:1"));
+    }
+
+    #[test]
+    fn the_client_is_brought_back_or_not() {
+        let sticky = sticky();
+        let values = ["a:1", "a:2", "a:3"].map(|backend| sticky.value_for(backend));
+        let [one, two, _] = values.each_ref().map(StickyValue::as_str);
+        for (fields, expected) in [
+            (vec![format!("lb={one}")], Some(0)),
+            (vec![format!("a=b; lb={two} ;c=d")], Some(1)),
+            (vec!["a=b".to_owned(), format!("x=y;lb={two}")], Some(1)),
+            (vec![format!("lb={one}; lb={two}")], Some(0)),
+            (vec![format!("lb=nonsense; lb={two}")], None),
+            (vec![format!("LB={one}")], None),
+            (vec![format!("xlb={one}")], None),
+            (vec![format!("lb={}", one.to_uppercase())], None),
+            (vec![format!("lb={one}0")], None),
+            (vec![format!("lb={}", &one[1..])], None),
+            (vec!["lb=".to_owned(), "lb".to_owned()], None),
+            (vec![format!("lb={}", sticky.value_for("gone:1").as_str())], None),
+            (vec![], None),
+        ] {
+            let found = sticky.find(fields.iter().map(String::as_bytes), &values);
+            assert_eq!(found, expected, "{fields:?}");
+        }
+        assert_eq!(sticky.find([b"lb=\xff\xff".as_slice()], &values), None);
+    }
+
+    #[test]
+    fn the_cookie_is_set_with_its_attributes() {
+        let value = sticky().value_for("a:1");
+        let plain = format!("lb={}; Path=/; HttpOnly; SameSite=Lax", value.as_str());
+        assert_eq!(sticky().set_cookie(value), plain);
+        let full = sticky().secure(true).max_age(Some(Duration::from_hours(1)));
+        assert_eq!(full.set_cookie(value), plain + "; Secure; Max-Age=3600");
+        assert_eq!(sticky().for_group("api").name(), "lb-api");
+    }
+
+    #[test]
+    fn weak_secrets_and_impossible_names_are_refused() {
+        assert_eq!(Secret::new(b" 0123456789abcde\n\n").err(), Some(SecretTooShort(15)));
+        for name in ["", "a b", "a=b", "a;b", "é", "a\r\nb"] {
+            let line = Sticky::new(name, Secret::random().unwrap()).unwrap_err().to_string();
+            assert_eq!(line.lines().count(), 1);
+        }
+        assert_eq!(format!("{:?}", Secret::random().unwrap()), "Secret", "no secret in a log");
+    }
+}
