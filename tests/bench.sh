@@ -11,8 +11,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Program and package, for `apt-get install`. wrk is not used; it is there for a second opinion.
-tools=(nginx:nginx-light haproxy:haproxy strace:strace wrk:wrk)
+# Program and package, for `apt-get install`. wrk is not used; it is there for a second opinion. Pingora's build
+# needs cmake.
+tools=(nginx:nginx-light haproxy:haproxy strace:strace wrk:wrk cmake:cmake)
 
 say_what_is_absent() {
     local tool absent=()

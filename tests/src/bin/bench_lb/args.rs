@@ -3,7 +3,8 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Parser;
-use common::cli::{Exit, try_parse_from};
+use common::cli::Exit;
+use integration_tests::command_line;
 
 use crate::{
     chapters::{CHAPTERS, Chapter},
@@ -77,12 +78,7 @@ pub(crate) struct Plan {
 impl Options {
     /// Reads a command line; the first of `args` is the program.
     pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Exit> {
-        let mut args: Vec<OsString> = args.into_iter().collect();
-        // The alias ends in `--`; whoever types another one, as for `cargo run`, sends it here.
-        if args.get(1).is_some_and(|arg| arg == "--") {
-            args.remove(1);
-        }
-        try_parse_from(args)
+        command_line::read(args)
     }
 
     /// What was meant; an error names what does not exist.

@@ -30,22 +30,16 @@ mod strace;
 mod target;
 mod workload;
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use common::{
-    cli::{self, Exit},
-    outln,
-};
+use common::{cli, outln};
 
 use crate::args::Options;
 
 fn main() -> ExitCode {
     let options = match Options::read(std::env::args_os()) {
         Ok(options) => options,
-        Err(exit) => return say(&exit),
+        Err(exit) => return exit.say(),
     };
     if options.list {
         for workload in &workload::ALL {
@@ -61,14 +55,4 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => cli::exit_code(Err(error)),
     }
-}
-
-/// What the command line asked for instead of a run: the help, or why it is refused.
-fn say(exit: &Exit) -> ExitCode {
-    if exit.to_stdout {
-        outln!("{}", exit.line);
-    } else {
-        let _ = writeln!(io::stderr().lock(), "{}", exit.line);
-    }
-    ExitCode::from(exit.code)
 }
