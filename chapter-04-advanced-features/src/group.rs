@@ -302,3 +302,6 @@ impl Drop for InFlight {
         self.queue.freed();
     }
 }
+
+#[cfg(test)]
+mod tests;
