@@ -1,14 +1,18 @@
 //! What a program says when it has started backends of its own.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::Bundle;
 
 impl Bundle {
     /// The lines for a person who started a balancer on `balancer` without backends: what runs, a request
     /// to try, and a way to break something.
-    pub fn invitation(&self, balancer: SocketAddr) -> String {
+    pub fn invitation(&self, mut balancer: SocketAddr) -> String {
+        // "Any address" is where it listens; it is none to connect to everywhere.
+        if balancer.ip().is_unspecified() {
+            balancer.set_ip(if balancer.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
         let mut text = String::from("no backend was named, so these run in this process:\n");
         let mut line =
             |args: std::fmt::Arguments<'_>| writeln!(text, "{args}").expect("writing to a String cannot fail");

@@ -18,7 +18,7 @@ use fundamentals::{
 #[command(name = "echo_server", version)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080)]
+    #[arg(default_value_t = 8080, value_parser = cli::port)]
     port: u16,
     /// The IP address to listen on; 0.0.0.0 or :: opens the program to other machines
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = cli::ip)]

@@ -59,6 +59,7 @@ fn converse(client: Socket, address: SocketAddr, shutdown: &Shutdown) {
 // ANCHOR: accept
 /// Waits for a client; `None` once the program is to end.
 fn next_client(listener: &Socket, shutdown: &Shutdown) -> nix::Result<Option<(Socket, SocketAddr)>> {
+    let mut said = false;
     while until_readable(listener, shutdown)? {
         match listener.accept().and_then(|client| client.peer_address().map(|address| (client, address))) {
             Ok(client) => return Ok(Some(client)),
@@ -67,7 +68,10 @@ fn next_client(listener: &Socket, shutdown: &Shutdown) -> nix::Result<Option<(So
                 tracing::info!("a client left before it was accepted: {error}");
             }
             Err(error) if is_exhaustion(error) => {
-                tracing::warn!("cannot accept: {error}; raise the limit (`ulimit -n`)");
+                // Once: the listener stays readable, and ten lines a second would say nothing more.
+                if !std::mem::replace(&mut said, true) {
+                    tracing::warn!("cannot accept: {error}; raise the limit (`ulimit -n`)");
+                }
                 shutdown.wait_timeout(Stage::Draining, EXHAUSTED_PAUSE);
             }
             Err(error) => return Err(error),

@@ -12,7 +12,7 @@ use simple_proxy::{Config, Proxy};
 #[command(name = "reverse_proxy", version)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080)]
+    #[arg(default_value_t = 8080, value_parser = cli::port)]
     port: u16,
     /// Host of the backend
     #[arg(requires = "backend_port")]
@@ -60,7 +60,7 @@ fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Result<Config, Box
     Ok(Config {
         backend,
         addresses,
-        max_clients: net::clients_within(files, args.serve.max_clients.get()),
+        max_clients: net::clients_within(files, args.serve.max_clients.get(), bundle.is_some()),
         timeouts: args.serve.timeouts,
         trusted: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,

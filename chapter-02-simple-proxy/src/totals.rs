@@ -90,6 +90,16 @@ impl BackendTotals {
         self.active.load(Relaxed)
     }
 
+    /// Requests that were sent to it.
+    pub fn total(&self) -> u64 {
+        self.total.load(Relaxed)
+    }
+
+    /// How often it failed.
+    pub fn failures(&self) -> u64 {
+        self.failed.load(Relaxed)
+    }
+
     /// A request goes to this backend; whoever says so counts those under way in another place.
     pub fn sent(&self) {
         self.total.fetch_add(1, Relaxed);

@@ -20,7 +20,7 @@ use load_balancer::{Balancer, Config, names::SystemResolver};
 #[command(name = "load_balancer", version)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080)]
+    #[arg(default_value_t = 8080, value_parser = cli::port)]
     port: u16,
     /// Backends, such as 127.0.0.1:9001 or localhost:9001; an IPv6 address in brackets
     #[arg(value_name = "HOST:PORT")]
@@ -89,7 +89,7 @@ fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Config {
         backends: bundle.map_or(args.backends, bundled),
         resolve_interval: args.resolve_interval,
         down_time: args.down_time,
-        max_clients: net::clients_within(files, args.serve.max_clients.get()),
+        max_clients: net::clients_within(files, args.serve.max_clients.get(), bundle.is_some()),
         timeouts: args.serve.timeouts,
         trusted: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,

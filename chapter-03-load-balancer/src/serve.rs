@@ -102,7 +102,8 @@ fn connect(balancer: &Balancer, waiter: &Waiter<'_>, backend: &Backend) -> Resul
             backend.totals.failed();
             balancer.names.ask();
             if backend.mark_down(now(), balancer.config.down_time) {
-                tracing::warn!("{} is down for {:?}: {error}", backend.endpoint(), balancer.config.down_time);
+                let time = balancer.config.down_time;
+                tracing::warn!("{} is left out for {time:?} while there are others: {error}", backend.endpoint());
             }
         }
         _ => {}

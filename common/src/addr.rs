@@ -28,8 +28,14 @@ pub struct Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// Not of the form `host:port[:weight]` at all.
-    #[error("'{text}' is not host:port[:weight], such as 127.0.0.1:9001 or [::1]:9001:2")]
+    #[error("'{text}' is not host:port or host:port:weight, such as 127.0.0.1:9001 or [::1]:9001")]
     Shape {
+        /// The whole text.
+        text: String,
+    },
+    /// A URL.
+    #[error("'{text}' is a URL; leave out what comes before the host, and the path: host:port")]
+    Url {
         /// The whole text.
         text: String,
     },
@@ -69,6 +75,9 @@ impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
+        if text.contains("://") {
+            return Err(EndpointError::Url { text: text.into() });
+        }
         let (host, rest) = split_host(text)?;
         let (port, weight) = match rest.split_once(':') {
             Some((port, weight)) => (port, Some(weight)),
@@ -178,7 +187,8 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong_and_what_is_expected() {
-        let shape = "is not host:port[:weight]";
+        let shape = "is not host:port or host:port:weight";
+        let url = "is a URL";
         let host = "is not an IP address or a host name";
         let port = "is not a number from 1 to 65535";
         let weight = "is not a whole number from 0 to 4294967295";
@@ -205,7 +215,8 @@ mod tests {
             ("localhost:65536", port),
             ("localhost:+80", port),
             ("localhost: 80", port),
-            ("http://localhost", port),
+            ("http://localhost", url),
+            ("http://localhost:80/", url),
             ("localhost:80:", weight),
             ("localhost:80:-1", weight),
             ("localhost:80:1.5", weight),

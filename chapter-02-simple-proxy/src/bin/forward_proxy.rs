@@ -12,7 +12,7 @@ use simple_proxy::forward::{self, Config, Proxy, access::Rule, credentials::Cred
 #[command(name = "forward_proxy", version)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8888)]
+    #[arg(default_value_t = 8888, value_parser = cli::port)]
     port: u16,
     /// A destination that may be asked for: a network, a host or *.suffix (repeatable); any, if none is given
     #[arg(long, value_name = "CIDR|HOST|*.SUFFIX")]

@@ -11,4 +11,4 @@ mod serve;
 
 pub use duration::duration;
 pub use refusal::{EXIT_FAILURE, EXIT_USAGE, Exit, exit_code, parse, refuse, try_parse_from};
-pub use serve::{ServeArgs, WorkerArgs, ip};
+pub use serve::{ServeArgs, WorkerArgs, ip, port};

@@ -44,7 +44,7 @@ impl Exit {
 /// stderr (`clap`'s own report takes six) and [`EXIT_USAGE`]:
 ///
 /// ```text
-/// load_balancer: invalid value '70000' for '[PORT]': 70000 is not in 0..=65535 (see --help)
+/// load_balancer: invalid value '70000' for '[PORT]': expected the port to listen on, a number from 0 to 65535 (see --help)
 /// ```
 pub fn parse<T: clap::Parser>() -> T {
     match try_parse_from(std::env::args_os()) {

@@ -49,6 +49,12 @@ pub fn ip(text: &str) -> Result<IpAddr, String> {
     bare.parse().map_err(|_| "expected an IP address, such as 127.0.0.1, 0.0.0.0 or ::1".into())
 }
 
+/// A port to listen on. The plain number's own error would not say what the word was taken for, and the first word
+/// of a command line is easily forgotten.
+pub fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "expected the port to listen on, a number from 0 to 65535".into())
+}
+
 /// A network as `10.0.0.0/8`, or one address.
 fn network(text: &str) -> Result<IpNet, String> {
     text.parse()
@@ -113,6 +119,14 @@ mod tests {
             drain: Duration::from_millis(500),
         };
         assert_eq!(serve.timeouts, timeouts);
+    }
+
+    #[test]
+    fn a_port_is_a_number_that_fits() {
+        assert_eq!((port("0"), port("65535")), (Ok(0), Ok(65_535)));
+        for text in ["", "65536", "-1", "127.0.0.1:9001", "http"] {
+            assert!(port(text).unwrap_err().contains("the port to listen on"), "{text}");
+        }
     }
 
     #[test]

@@ -16,8 +16,8 @@ use integration_tests::{cargo, wait};
 use crate::catalogue::Exercise;
 use crate::progress::Progress;
 
-/// Longer than any check takes that ends at all: each has its own deadlines.
-const MOST: Duration = Duration::from_mins(2);
+/// Longer than any check takes that ends at all: each has its own deadlines, of seconds.
+const MOST: Duration = Duration::from_mins(1);
 
 /// Checks wait more than they work; those of a wrong answer wait for their deadlines, better together.
 const THREADS: &str = "--test-threads=16";
@@ -35,7 +35,8 @@ pub(crate) fn run(root: &Path, exercises: &[&Exercise], progress: &mut Progress)
     let mut all_done = true;
     for exercise in exercises {
         let Some(program) = build(root, exercise)? else {
-            outln!("{} does not compile yet; the compiler says why above.", exercise.number);
+            outln!("The exercises of chapter {} do not compile: see above, where and why.", exercise.number.chapter);
+            outln!("None of them can be checked until they do. `cargo learn reset` puts one back as it was given.");
             return Ok(ExitCode::FAILURE);
         };
         let verdicts = verdicts(root, exercise, &program)?;
@@ -73,13 +74,24 @@ fn verdicts(root: &Path, exercise: &Exercise, program: &Path) -> Result<BTreeMap
     }
     let said = reading.join().map_err(|_| "the checks' output was lost".to_owned())?;
     let mut verdicts = read_verdicts(&said, &yours);
-    if ended.is_none() {
-        let unended = format!("not ended within {MOST:?}; does a loop of yours wait for ever?");
-        verdicts.insert("every check ends".to_owned(), Verdict::Fails(unended));
-    } else if verdicts.is_empty() {
+    for name in names(root, exercise, program, &yours)? {
+        let unended = || Verdict::Fails(format!("not ended within {MOST:?}: does a loop of yours wait for ever?"));
+        verdicts.entry(name).or_insert_with(unended);
+    }
+    if verdicts.is_empty() {
         return Err(format!("{} has no checks: {said}", exercise.number));
     }
     Ok(verdicts)
+}
+
+/// The names of all checks of the exercise, as a person reads them.
+fn names(root: &Path, exercise: &Exercise, program: &Path, yours: &str) -> Result<Vec<String>, String> {
+    let mut list = Command::new(program);
+    list.args(["--ignored", "--list", yours]).current_dir(root.join(&exercise.directory));
+    let listed = list.output().map_err(|error| format!("{}: {error}", program.display()))?;
+    let lines = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let names = lines.lines().filter_map(|line| line.strip_prefix(yours)?.strip_suffix(": test"));
+    Ok(names.map(|name| name.replace('_', " ")).collect())
 }
 
 /// Reads what libtest printed: a line for each test, then what the failed ones said.
@@ -96,12 +108,21 @@ fn read_verdicts(said: &str, prefix: &str) -> BTreeMap<String, Verdict> {
     verdicts
 }
 
-/// What a failed test printed, without the lines that speak of Rust's machinery.
+/// What a failed test printed, without the lines that speak of Rust's machinery. Where a panic was matters only if it
+/// was in the reader's own file.
 fn detail(said: &str, heading: &str) -> String {
     let Some((_, rest)) = said.split_once(heading) else { return String::new() };
     let block = rest.lines().take_while(|line| !line.starts_with("---- ") && *line != "failures:");
-    let is_noise = |line: &str| line.is_empty() || line.starts_with("note: run with") || line.starts_with("thread '");
-    block.filter(|line| !is_noise(line)).collect::<Vec<_>>().join("\n")
+    let told = block.filter_map(|line| match line.split_once(" panicked at ") {
+        Some((_, place)) if line.starts_with("thread '") => {
+            place.contains("/src/e").then(|| format!("panicked at {place}"))
+        }
+        _ if line.is_empty() || line.starts_with("note: run with") => None,
+        // Bytes are compared as escaped text, which the assertion escapes once more.
+        _ if line.starts_with("  left: ") || line.starts_with(" right: ") => Some(line.replace(r"\\", r"\")),
+        _ => Some(line.to_owned()),
+    });
+    told.collect::<Vec<_>>().join("\n")
 }
 
 /// Prints the verdicts and notes the progress; whether the exercise is done.
@@ -116,6 +137,9 @@ fn report(exercise: &Exercise, verdicts: &BTreeMap<String, Verdict>, progress: &
                 said.lines().for_each(|line| outln!("           {line}"));
             }
         }
+    }
+    if verdicts.values().any(|verdict| matches!(verdict, Verdict::Fails(said) if said.contains("left: "))) {
+        outln!("  (left is what yours gave, right what was expected)");
     }
     let is_done = verdicts.values().all(|verdict| *verdict == Verdict::Holds);
     if is_done {
@@ -146,5 +170,8 @@ mod tests {
         let said = "assertion `left == right` failed: no capitals\n  left: \"a\"\n right: \"A\"";
         assert_eq!(verdicts["c"], Verdict::Fails(said.to_owned()));
         assert_eq!(read_verdicts(SAID, "e2::yours::").len(), 0);
+        let own = SAID.replace("at tests/a.rs:1:2:", "at chapter-01/exercises/src/e1.rs:7:9:");
+        let Verdict::Fails(said) = &read_verdicts(&own, "e1::yours::")["c"] else { panic!("it fails") };
+        assert!(said.starts_with("panicked at chapter-01/exercises/src/e1.rs:7:9:\n"), "{said}");
     }
 }

@@ -47,7 +47,7 @@ enum Order {
         /// An exercise; the next one to do unless said
         which: Option<String>,
     },
-    /// Puts an exercise's starting point back; what you wrote is kept beside it
+    /// Puts an exercise's starting point back; what you wrote is kept in .learn
     Reset {
         /// An exercise
         which: String,

@@ -102,7 +102,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         Progress::default().write(root.path()).unwrap();
         let path = root.path().join(FOLDER).join(FILE);
-        for broken in ["", "[]", "{\"done\": 1}", "{\"dnoe\": []}"] {
+        for broken in ["", "3", "{\"done\": 1}", "{\"dnoe\": []}"] {
             fs::write(&path, broken).unwrap();
             let why = Progress::read(root.path()).unwrap_err();
             assert!(why.contains("progress.json") && why.contains("line"), "{why}");

@@ -22,7 +22,8 @@ pub(crate) fn list(catalogue: &Catalogue, progress: &Progress) -> ExitCode {
         outln!("  {mark}  {}  {}", exercise.number, exercise.section.title);
     }
     let done = catalogue.exercises.iter().filter(|exercise| progress.is_done(exercise.number)).count();
-    outln!("{done} of {} done. `cargo learn next` shows the next one.", catalogue.exercises.len());
+    let next = if done < catalogue.exercises.len() { " `cargo learn next` shows the next one." } else { "" };
+    outln!("{done} of {} done.{next}", catalogue.exercises.len());
     ExitCode::SUCCESS
 }
 
@@ -34,10 +35,20 @@ pub(crate) fn statement(root: &Path, catalogue: &Catalogue, progress: &Progress)
     };
     let number = exercise.number;
     outln!("{number} {}\n\n{}\n", exercise.section.title, plain(&exercise.section.statement));
+    if let Ok(start) = fs::read_to_string(root.join(exercise.start())) {
+        outln!("What the file says:\n\n{}\n", module_doc(&start));
+    }
     outln!("Change   {}", root.join(exercise.source()).display());
     outln!("Check    cargo learn check {number}");
     outln!("Stuck?   cargo learn hint {number}");
     ExitCode::SUCCESS
+}
+
+/// The lines that begin with `//!`, without the title: the contract that the checks hold an answer to.
+fn module_doc(source: &str) -> String {
+    let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
+    let lines: Vec<_> = lines.skip(1).map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    lines.join("\n").trim().to_owned()
 }
 
 /// The hints shown so far and one more.

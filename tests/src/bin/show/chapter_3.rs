@@ -14,13 +14,13 @@ use crate::stage::{Programs, Stage};
 pub(crate) fn play(stage: &Stage, programs: &Programs) {
     let backends: Vec<_> = (1..=3).map(backend).collect();
     let names: Vec<_> = backends.iter().map(|backend| backend.addr().to_string()).collect();
-    let mut args = vec!["0", "--down-time", "1s"];
+    let mut args = vec!["0", "--down-time", "2s"];
     args.extend(names.iter().map(String::as_str));
 
     stage.scene("Taking turns", "Three backends, and one client that sends nine requests on one connection.");
     let mut balancer = programs.start(stage, "load_balancer", &args);
     let mut client = balancer.client();
-    let turns = nine_requests(stage, &mut client);
+    let turns = show(stage, nine_requests(&mut client));
     assert_eq!(turns, ["backend-1", "backend-2", "backend-3"].map(|id| (id.to_owned(), 3)).into());
     stage.say("Each request is a choice of its own: three each, though the client never reconnected.");
 
@@ -34,37 +34,44 @@ fn backend(place: u8) -> Backend {
     Backend::start(config).expect("a free port")
 }
 
-/// Sends nine requests, each answered by 200; who answered how many.
-fn nine_requests(stage: &Stage, client: &mut Client) -> BTreeMap<String, usize> {
-    let mut turns = BTreeMap::new();
-    let mut order = Vec::new();
-    for _ in 0..9 {
+/// Sends nine requests, each answered by 200; who answered, one after the other.
+fn nine_requests(client: &mut Client) -> Vec<String> {
+    let answered_by = |_| {
         let response = client.get("/");
         assert_eq!(response.status(), 200);
-        let id = response.fields().get("x-server-id").expect("a backend says who it is").to_owned();
-        order.push(id.trim_start_matches("backend-").to_owned());
+        response.fields().get("x-server-id").expect("a backend says who it is").to_owned()
+    };
+    (0..9).map(answered_by).collect()
+}
+
+/// Shows who answered; who answered how many.
+fn show(stage: &Stage, answers: Vec<String>) -> BTreeMap<String, usize> {
+    let numbers: Vec<_> = answers.iter().map(|id| id.trim_start_matches("backend-")).collect();
+    stage.seen(&format!("answered by backend {}", numbers.join(" ")));
+    let mut turns = BTreeMap::new();
+    for id in answers {
         *turns.entry(id).or_default() += 1;
     }
-    stage.seen(&format!("answered by backend {}", order.join(" ")));
     turns
 }
 
 fn one_dies(stage: &Stage, backends: &[Backend], balancer: &Program, client: &mut Client) {
     stage.scene("One dies", "Backend 2 closes its listener. Nobody tells the balancer. Who notices, and who pays?");
     backends[1].set_fault(Fault::Down).expect("it goes down");
-    let turns = nine_requests(stage, client);
-    assert!(!turns.contains_key("backend-2") && turns.values().sum::<usize>() == 9);
-    stage.say("No client saw it: a connect that fails has sent nothing, so the request goes to the next. The table says who is out:");
+    // All that depends on the time first: people read at a pace of their own.
+    let answers = nine_requests(client);
     balancer.signal(Signal::SIGUSR1);
     let table = balancer.wait_stdout("DOWN");
+    let turns = show(stage, answers);
+    assert!(!turns.contains_key("backend-2") && turns.values().sum::<usize>() == 9);
+    stage.say("No client saw it: a connect that fails has sent nothing, so the request goes to the next. The table says who is out:");
     let rows = table.lines().skip_while(|line| !line.starts_with("backend "));
     stage.seen(&rows.collect::<Vec<_>>().join("\n"));
 
     backends[1].set_fault(Fault::None).expect("its port is still free");
     until("backend 2 gets requests again", || client.get("/").fields().get("x-server-id") == Some("backend-2"));
     stage.say("It is back. After --down-time a request tried it again, and now it takes its turns:");
-    let turns = nine_requests(stage, client);
-    assert_eq!(turns.len(), 3);
+    assert_eq!(show(stage, nine_requests(client)).len(), 3);
 }
 
 fn all_die(stage: &Stage, backends: &[Backend], client: &mut Client) {
@@ -72,8 +79,10 @@ fn all_die(stage: &Stage, backends: &[Backend], client: &mut Client) {
     for backend in backends {
         backend.set_fault(Fault::Down).expect("it goes down");
     }
-    for (said, status) in [("the request that finds out", 502), ("the next one, at once", 503)] {
-        let response = client.get("/");
+    let answers = [client.get("/"), client.get("/")];
+    for (response, (said, status)) in
+        answers.iter().zip([("the request that finds out", 502), ("the next one, at once", 503)])
+    {
         assert_eq!(response.status(), status);
         stage.seen(&format!("{said}: {}", response.text().trim_end()));
     }

@@ -3,6 +3,7 @@
 
 mod compare;
 mod json;
+mod pages;
 mod plot;
 mod table;
 
