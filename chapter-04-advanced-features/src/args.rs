@@ -27,7 +27,7 @@ use advanced_features::{
 #[command(name = "advanced_lb", version)]
 pub(crate) struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080)]
+    #[arg(default_value_t = 8080, value_parser = cli::port)]
     pub(crate) port: u16,
     /// Backends, such as 127.0.0.1:9001, localhost:9001:3 (weight 3) or [::1]:9001
     #[arg(value_name = "HOST:PORT[:WEIGHT]")]
@@ -45,7 +45,8 @@ pub(crate) struct Args {
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<GroupSpec>,
     /// Which requests are for which group, such as 'path=/api/* method=GET -> api' (repeatable)
-    #[arg(long = "route", value_name = "RULE")]
+    // `-> web` begins like an option.
+    #[arg(long = "route", value_name = "RULE", allow_hyphen_values = true)]
     routes: Vec<Rule>,
     /// Bring each client back to its backend by a cookie of this name
     #[arg(long, value_name = "COOKIE", num_args = 0..=1, default_missing_value = "lb")]
@@ -83,6 +84,9 @@ pub(crate) struct Args {
     /// How often backend names are resolved again
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
     resolve_interval: Duration,
+    /// Where to list and change backends while all runs, such as 127.0.0.1:9900; loopback only. Without -a, wrr is then the default: weights may come
+    #[arg(long, value_name = "IP:PORT", value_parser = loopback)]
+    pub(crate) admin: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
 }
@@ -103,6 +107,12 @@ fn check(text: &str) -> Result<MaybeCheck, String> {
 
 fn duration_or_none(text: &str) -> Result<Duration, String> {
     if text == "0s" { Ok(Duration::ZERO) } else { cli::duration(text) }
+}
+
+/// The interface has no password, so it is for this machine only.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());
+    address.ok_or_else(|| "expected a loopback address and a port, such as 127.0.0.1:9900 or [::1]:9900".to_owned())
 }
 
 fn balance_factor(text: &str) -> Result<f64, String> {
@@ -161,7 +171,7 @@ impl Args {
             queue: self.queue,
             queue_timeout: self.queue_timeout,
             resolve_interval: self.resolve_interval,
-            max_clients: net::clients_within(files, self.serve.max_clients.get()),
+            max_clients: net::clients_within(files, self.serve.max_clients.get(), bundle.is_some()),
             timeouts: self.serve.timeouts,
             trusted: self.serve.trusted_proxy,
             log_requests: self.serve.log_requests,
@@ -188,6 +198,8 @@ impl Args {
             }
             (Some(algorithm), _) => algorithm,
             (None, Some(_)) => Algorithm::WeightedRoundRobin,
+            // While all weights are alike it is round robin.
+            (None, None) if self.admin.is_some() => Algorithm::WeightedRoundRobin,
             (None, None) => Algorithm::RoundRobin,
         };
         let choosing = Choosing { algorithm, balance_factor: self.balance_factor, sticky };

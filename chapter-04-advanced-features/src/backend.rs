@@ -117,7 +117,8 @@ impl Backend {
         group: &Group,
         now: Instant,
     ) -> Self {
-        let name = name_of(&endpoint);
+        // Without its weight: a new weight makes no other backend.
+        let name = endpoint.to_string();
         Self {
             id,
             sticky: group.sticky().map(|sticky| sticky.value_for(&name)),
@@ -145,7 +146,7 @@ impl Backend {
 
     /// Its name, as configured and without its weight.
     pub fn name(&self) -> String {
-        name_of(&self.endpoint)
+        self.endpoint.to_string()
     }
 
     /// What stands in the cookie of a client that sticks to it, where its group has such cookies.
@@ -249,16 +250,16 @@ impl Backend {
         self.bulletin.changed();
     }
 
+    /// Whether an operator has stopped new clients.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
     /// Gives it another weight.
     pub fn set_weight(&self, weight: u32) {
         self.weight.store(weight, Relaxed);
         self.bulletin.changed();
     }
-}
-
-/// The name under which a backend is hashed, shown and tied to clients: a new weight makes no other backend.
-fn name_of(endpoint: &Endpoint) -> String {
-    Endpoint { weight: None, ..endpoint.clone() }.to_string()
 }
 
 /// How an attempt ended, as far as it tells of the backend.

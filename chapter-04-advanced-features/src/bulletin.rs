@@ -27,11 +27,13 @@ impl Bulletin {
         Self { changes: AtomicU64::new(0), queue }
     }
 
+    // ANCHOR: changed
     /// Something has changed that is visible to who sees this.
     pub fn changed(&self) {
         self.changes.fetch_add(1, Release);
         self.queue.freed();
     }
+    // ANCHOR_END: changed
 
     /// How often something has changed.
     pub fn changes(&self) -> u64 {

@@ -49,6 +49,7 @@ impl Cluster {
         self.groups.iter().flat_map(|group| group.members()).collect()
     }
 
+    // ANCHOR: direct
     /// Where a request of `client` goes, with a target to send on in place of the one that came, where the rules saw
     /// another than was written.
     ///
@@ -74,6 +75,7 @@ impl Cluster {
         };
         Ok(((Arc::clone(group), wish), facts.rewritten_target()))
     }
+    // ANCHOR_END: direct
 
     fn source(&self, client: IpAddr) -> u64 {
         debug_assert!(self.hash_key.is_source());

@@ -166,7 +166,7 @@ impl Group {
         // Who turns a request away for a reason that shows only once it is asked: a trial that another request has,
         // a slot that is gone meanwhile, a ramp.
         let mut passed_over = Vec::new();
-        let (mut full, mut ramping) = (false, None);
+        let mut ramping = None;
         loop {
             let allowed = |backend: &Arc<Backend>| {
                 !tried.contains(&backend.id()) && !passed_over.contains(&backend.id()) && !backend.slots.is_full()
@@ -183,10 +183,8 @@ impl Group {
         if let Some(taken) = ramping.and_then(|backend| self.take(backend, now)) {
             return Choice::Backend(taken);
         }
-        full |= view.picker.candidates().iter().any(|backend| {
-            !tried.contains(&backend.id()) && (backend.slots.is_full() || passed_over.contains(&backend.id()))
-        });
-        if full { Choice::Full } else { Choice::Nobody }
+        let is_untried = |backend: &Arc<Backend>| !tried.contains(&backend.id());
+        if view.picker.candidates().iter().any(is_untried) { Choice::Full } else { Choice::Nobody }
     }
     // ANCHOR_END: choose
 
@@ -206,6 +204,7 @@ impl Group {
         backend.slots.try_take().then(taken)
     }
 
+    // ANCHOR: fresh
     /// The snapshot to pick from, made anew if something has changed.
     fn view(&self, now: Instant) -> arc_swap::Guard<Arc<View>> {
         let view = self.view.load();
@@ -216,6 +215,7 @@ impl Group {
         self.look_again(now);
         self.view.load()
     }
+    // ANCHOR_END: fresh
 
     // ANCHOR: view
     /// Makes the snapshot anew. Rare: a mark has changed, or has run out.

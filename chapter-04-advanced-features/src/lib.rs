@@ -11,15 +11,18 @@
 //! | [`health`] | whether it may be picked |
 //! | [`limit`] | how much it may be given |
 //! | [`route`] | which requests are for it |
+//! | [`admin`] | all of this changed while requests flow |
 //!
-//! All but `serve` and the few files that wait (`line`, `pause`, `upstreams`, the checker's threads) is policy: it has
+//! All but `serve` and the few files that wait (`line`, `pause`, `upstreams`, the checker's threads, the admin interface's server) is policy: it has
 //! no socket and no clock, and the engines of the later chapters drive it unchanged.
 
+pub mod admin;
 mod attempt;
 pub mod backend;
 pub mod bulletin;
 pub mod cluster;
 mod config;
+mod factory;
 pub mod group;
 pub mod health;
 pub mod limit;
@@ -30,18 +33,11 @@ pub mod route;
 mod serve;
 mod upstreams;
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Instant,
-};
+use std::{io, sync::Arc, time::Instant};
 
 use common::{
     addr::Endpoint,
-    http::{BackendId, Forwarding, Role},
+    http::{Forwarding, Role},
     identity::Identity,
     net::Listeners,
     shutdown::Shutdown,
@@ -58,6 +54,7 @@ pub use config::{Config, GroupConfig};
 use crate::{
     backend::Backend,
     cluster::Cluster,
+    factory::Factory,
     group::{Choosing, Group},
     health::{check::Check, checker::Checker},
     policy::Turns,
@@ -68,6 +65,8 @@ use crate::{
 pub struct Balancer {
     config: Config,
     cluster: Arc<Cluster>,
+    /// For backends that are added while it runs.
+    factory: Factory,
     names: Names,
     checker: Option<Checker<Backend>>,
     forwarding: Forwarding,
@@ -82,10 +81,10 @@ impl Balancer {
     ///
     /// # Errors
     /// A name that cannot be resolved, or no thread for the checks: better said now than found out by a client.
-    pub fn new(config: Config, resolver: impl Resolve) -> io::Result<Arc<Self>> {
+    pub fn new(config: Config, resolver: impl Resolve + Sync + Clone) -> io::Result<Arc<Self>> {
         let started = now();
-        let ids = Ids::default();
-        let group = |group: &GroupConfig| build(group, &config, &resolver, &ids, started);
+        let factory = Factory::new(config.backends, resolver.clone());
+        let group = |group: &GroupConfig| build(group, &config, &factory, started);
         let groups: Vec<_> = config.groups.iter().map(group).collect::<io::Result<_>>()?;
         let nowhere = || Arc::new(Group::new("-".into(), Choosing::default(), 0, config.breaker, started));
         let default = config.default.map_or_else(nowhere, |place| Arc::clone(&groups[place]));
@@ -106,7 +105,7 @@ impl Balancer {
             pooled: true,
         };
         let (totals, random) = (Totals::default(), Turns::default());
-        Ok(Arc::new(Self { config, cluster, names, checker, forwarding, identity, totals, random, started }))
+        Ok(Arc::new(Self { config, cluster, factory, names, checker, forwarding, identity, totals, random, started }))
     }
 
     /// The table that SIGUSR1 and the exit print.
@@ -131,31 +130,20 @@ impl Balancer {
     }
 }
 
-/// Gives each backend an id that no other has had.
-#[derive(Debug, Default)]
-struct Ids(AtomicU64);
+impl admin::Operations for Balancer {
+    fn cluster(&self) -> Arc<Cluster> {
+        Arc::clone(&self.cluster)
+    }
 
-impl Ids {
-    fn next(&self) -> BackendId {
-        let number = self.0.fetch_add(1, Relaxed);
-        let slot = u16::try_from(number % (1 << 16)).expect("a remainder of 65,536");
-        BackendId { slot, generation: u32::try_from(number >> 16).unwrap_or(u32::MAX) }
+    fn backend(&self, group: &Group, endpoint: &Endpoint) -> io::Result<Arc<Backend>> {
+        self.factory.backend(group, endpoint, now())
     }
 }
 
-fn build(
-    group: &GroupConfig,
-    config: &Config,
-    resolver: &impl Resolve,
-    ids: &Ids,
-    now: Instant,
-) -> io::Result<Arc<Group>> {
+fn build(group: &GroupConfig, config: &Config, factory: &Factory, now: Instant) -> io::Result<Arc<Group>> {
     let built = Group::new(group.name.clone(), group.choosing.clone(), config.queue, config.breaker, now);
-    let backend = |endpoint: &Endpoint| {
-        let addresses = resolver.resolve(&endpoint.host, endpoint.port)?;
-        Ok(Arc::new(Backend::new(ids.next(), endpoint.clone(), addresses, config.backends, &built, now)))
-    };
-    let backends = group.backends.iter().map(backend).collect::<io::Result<Vec<_>>>()?;
+    let backends = group.backends.iter().map(|endpoint| factory.backend(&built, endpoint, now));
+    let backends = backends.collect::<io::Result<Vec<_>>>()?;
     built.change_members(|members| *members = backends);
     Ok(Arc::new(built))
 }

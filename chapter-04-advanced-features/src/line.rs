@@ -21,6 +21,7 @@ const FULL: Trouble = Trouble::NotNow { retry_after: Duration::from_secs(1) };
 /// How often a retry asks the budget again before it is given up. With the back-off's bounds, half a second.
 const BUDGET_TRIES: u32 = 5;
 
+// ANCHOR: wait
 /// Waits in line until a backend has a slot, for as long as the configuration says.
 pub(crate) fn wait_for_slot(
     balancer: &Balancer,
@@ -47,6 +48,7 @@ pub(crate) fn wait_for_slot(
         pause(&client.socket, Some(&bell), waiter.shutdown(), by)?;
     }
 }
+// ANCHOR_END: wait
 
 /// Waits before `error` is answered by a retry on another backend than the one that `failed`, if the retries of this
 /// request and of its group allow one; else it is the client's.

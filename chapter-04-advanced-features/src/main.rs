@@ -4,9 +4,13 @@ mod args;
 
 use std::{num::NonZeroUsize, process::ExitCode};
 
-use advanced_features::Balancer;
+use advanced_features::{
+    Balancer,
+    admin::{self, Admin},
+};
 use common::{cli, logging, net, net::Listeners, out, outln, shutdown::Shutdown, signals};
 use load_balancer::names::SystemResolver;
+use simple_proxy::waiter::now;
 
 use crate::args::Args;
 
@@ -22,7 +26,7 @@ fn main() -> ExitCode {
 fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let files = net::raise_file_limit()?;
     let bundle = if args.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
-    let address = args.serve.address(args.port);
+    let (address, admin) = (args.serve.address(args.port), args.admin);
     let config = match args.config(files, bundle.as_ref()) {
         Ok(config) => config,
         Err(why) => return Ok(cli::refuse(why)),
@@ -31,9 +35,15 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let listeners = Listeners::bind(address, NonZeroUsize::MIN)?;
     let address = listeners.address();
     let balancer = Balancer::new(config, SystemResolver)?;
+    let operated = balancer.clone();
+    let handler = move |request: &admin::Request| admin::handle(&*operated, request, now());
+    let admin = admin.map(|address| Admin::start(address, handler)).transpose()?;
     let shown = balancer.clone();
     signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
     outln!("listening on {address}");
+    if let Some(admin) = &admin {
+        outln!("admin on {}", admin.address());
+    }
     if let Some(bundle) = &bundle {
         outln!("{}", bundle.invitation(address));
     }

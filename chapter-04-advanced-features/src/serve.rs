@@ -170,7 +170,8 @@ fn connect(
         Err(error) if error.side == Side::Backend => {
             balancer.ask_about(&backend);
             if backend.connect_failed(at) {
-                tracing::warn!("{} is down for {:?}: {error}", backend.name(), balancer.config.backends.down_time);
+                let time = balancer.config.backends.down_time;
+                tracing::warn!("{} is left out for {time:?} while there are others: {error}", backend.name());
             }
         }
         _ => {}

@@ -33,6 +33,7 @@ pub(crate) struct Upstreams {
 }
 
 impl Upstreams {
+    // ANCHOR: take
     /// Takes the connection to `backend`, if there is one that can be used for such a request. One that has ended, or
     /// has said something unasked, is closed here and now.
     pub(crate) fn take(&mut self, backend: BackendId, idempotent: bool, now: Instant) -> Option<Socket> {
@@ -45,10 +46,13 @@ impl Upstreams {
             || matches!(socket.stream().peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
         (is_young && is_silent()).then_some(socket)
     }
+    // ANCHOR_END: take
 
-    /// Keeps a connection whose response ended exactly where its framing said.
+    /// Keeps a connection whose response ended exactly where its framing said. Those that have rested too long go, so
+    /// that nothing is kept for a backend that was removed.
     pub(crate) fn keep(&mut self, backend: BackendId, socket: Socket, now: Instant) {
-        self.idle.retain(|idle| idle.backend != backend);
+        let may_rest = |idle: &Idle| now.saturating_duration_since(idle.since) < REST;
+        self.idle.retain(|idle| idle.backend != backend && may_rest(idle));
         self.idle.push(Idle { backend, socket, since: now });
     }
 }

@@ -10,6 +10,7 @@ use crate::checker::{RequestHead, whole_request};
 use crate::wait::PATIENCE;
 
 mod conn;
+pub mod separate;
 
 pub use conn::{Conn, Request};
 

@@ -5,7 +5,25 @@ pub const LADDER: &[(u8, &[&str])] = &[
     (1, &["sockets"]),
     (2, &["proxy", "forward", "framing", "smuggling", "robustness"]),
     (3, &["proxy", "framing", "smuggling", "robustness", "balance", "failover"]),
-    (4, &["proxy", "framing", "smuggling", "robustness", "balance", "failover"]),
+    (
+        4,
+        &[
+            "proxy",
+            "framing",
+            "smuggling",
+            "robustness",
+            "balance",
+            "failover",
+            "algorithms",
+            "health",
+            "retry",
+            "sticky",
+            "routing",
+            "limits",
+            "identity",
+            "admin",
+        ],
+    ),
 ];
 
 /// The suites that `chapter` passes.

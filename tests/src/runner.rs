@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::{Context, capabilities, suites};
+use crate::{Context, backend, capabilities, suites};
 
 /// Longer than any case takes; what is still running then has hung and its programs are killed.
 const CASE_DEADLINE: Duration = Duration::from_mins(2);
@@ -52,6 +52,9 @@ pub(crate) use cases;
 /// Runs the suites of `chapter` against `program` (or `LB_BIN`), as the command line asks. `others` are the names
 /// and paths of the chapter's further programs.
 pub fn run_ladder(chapter: u8, program: &str, others: &'static [(&'static str, &'static str)]) -> ExitCode {
+    if let Some(ended) = backend::separate::if_asked() {
+        return ended;
+    }
     let program = std::env::var_os("LB_BIN").map_or_else(|| PathBuf::from(program), PathBuf::from);
     let full = std::env::var_os("LADDER_FULL").is_some_and(|value| value == "1");
     let passed = capabilities::suites_of(chapter);

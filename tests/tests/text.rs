@@ -57,7 +57,17 @@ fn chapter_pages() -> Vec<(u8, Document)> {
 fn pages() -> Vec<Document> {
     let others = ["README.md", "common/README.md", "common/GLOSSARY.md", "backends/README.md"];
     let others = others.into_iter().map(|path| Document::read(&root().join(path)));
-    others.chain(chapter_pages().into_iter().map(|(_, page)| page)).collect()
+    others.chain(chapter_pages().into_iter().map(|(_, page)| page)).chain(part_pages()).collect()
+}
+
+/// The parts of the chapters that are too long for one page.
+fn part_pages() -> Vec<Document> {
+    let parts = |chapter: PathBuf| fs::read_dir(chapter.join("parts")).into_iter().flatten().flatten();
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let page = |entry: fs::DirEntry| Some(entry.path()).filter(is_page);
+    let mut pages: Vec<_> = chapters().into_iter().flat_map(|(_, path)| parts(path)).filter_map(page).collect();
+    pages.sort();
+    pages.iter().map(|path| Document::read(path)).collect()
 }
 
 fn assert_none(faults: &[String]) {
@@ -95,6 +105,18 @@ fn chapters_have_the_sections_of_a_chapter() {
         faults
     };
     assert_none(&chapter_pages().iter().flat_map(of).collect::<Vec<_>>());
+}
+
+/// A part that nothing leads to is read by nobody.
+#[test]
+fn parts_are_linked_from_their_chapters_page() {
+    let chapters = chapter_pages();
+    let is_linked = |part: &Document| {
+        let links = chapters.iter().flat_map(|(_, page)| page.links.iter().map(move |link| (page.directory(), link)));
+        links.map(|(directory, link)| directory.join(&link.target)).any(|target| target == part.path)
+    };
+    let strays = part_pages().into_iter().filter(|part| !is_linked(part));
+    assert_none(&strays.map(|part| part.fault(1, "no chapter's README leads here")).collect::<Vec<_>>());
 }
 
 #[test]

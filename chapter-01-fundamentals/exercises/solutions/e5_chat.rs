@@ -10,12 +10,15 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LONGEST_LINE: usize = 1024;
 const LONGEST_NAME: usize = 16;
 /// How long a send may stand still. It ends the thread of a member that has left and never reads what it is owed.
 const STALL_LIMIT: Duration = Duration::from_secs(30);
+/// How much a client that was refused may still send, and for how long, before it is cut off.
+const DRAIN_BYTES: usize = 64 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// Serves all clients at once, until accepting fails.
 pub fn serve(listener: &TcpListener, backlog: usize) -> io::Result<()> {
@@ -39,18 +42,41 @@ fn attend(client: &Arc<TcpStream>, room: &Room) -> io::Result<()> {
     }
     let (id, name, queue) = match room.join(&line, client) {
         Ok(joined) => joined,
-        Err(reason) => {
-            (&**client).write_all(format!("error: {reason}\n").as_bytes())?;
-            return client.shutdown(Shutdown::Write);
-        }
+        Err(reason) => return refuse(client, reason),
     };
     let to = Arc::clone(client);
     if thread::Builder::new().spawn(move || deliver(&queue, &to)).is_ok() {
         while let Ok(true) = next_line(&mut stream, &mut line) {
-            room.lock().tell_others(id, &[name.as_bytes(), b": ", &line, b"\n"].concat());
+            // Who was cut off has left, although the reader and the kernel may still hold lines of it.
+            if !room.lock().say(id, &[name.as_bytes(), b": ", &line, b"\n"].concat()) {
+                break;
+            }
         }
     }
     room.lock().remove(id);
+    Ok(())
+}
+
+/// Says why somebody cannot come in. What it has said already is received and dropped, within limits: closing a
+/// socket that holds unread bytes resets the connection, and the reset may overtake the reason.
+#[expect(clippy::disallowed_methods, reason = "a deadline on real I/O")]
+fn refuse(mut client: &TcpStream, reason: &str) -> io::Result<()> {
+    client.write_all(format!("error: {reason}\n").as_bytes())?;
+    client.shutdown(Shutdown::Write)?;
+    let deadline = Instant::now() + DRAIN_TIME;
+    let mut scratch = [0; 4096];
+    let mut dropped = 0;
+    while dropped < DRAIN_BYTES {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        client.set_read_timeout(Some(left))?;
+        match client.read(&mut scratch)? {
+            0 => break,
+            received => dropped += received,
+        }
+    }
     Ok(())
 }
 
@@ -134,6 +160,15 @@ impl Members {
             // A new queue has room for one line.
             let _ = member.queue.try_send(Arc::from(format!("* here: {}\n", names.join(", ")).as_bytes()));
         }
+    }
+
+    /// Tells all others what a member says; `false` if it is not here any more.
+    fn say(&mut self, id: u64, line: &[u8]) -> bool {
+        let is_here = self.here.contains_key(&id);
+        if is_here {
+            self.tell_others(id, line);
+        }
+        is_here
     }
 
     /// Takes a member out and announces it, unless it was cut off before.

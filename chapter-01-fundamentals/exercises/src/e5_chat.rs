@@ -3,15 +3,17 @@
 //! **Contract.** [`serve`] is a chat room. All lines end with LF (CRLF from a client is fine).
 //!
 //! - A client's first line is its name: 1 to 16 ASCII letters or digits, and nobody else's here. Otherwise it gets one
-//!   line that begins with `error: ` and the end of the stream. A name is free again once its owner has left.
+//!   line that begins with `error: ` and the end of the stream, no reset, also if it has said more already (up to
+//!   64 KiB). A name is free again once its owner has left.
 //! - The newcomer is told who is here, itself included, in alphabetical order: `* here: ann, bob`. All others are told
 //!   `* bob joined`. Who has not given a name hears nothing.
 //! - Each further line goes to all others as `bob: hello`, and not back to its speaker. All hear lines in the same
-//!   order. Its bytes are passed on as they are. A line of more than 1024 bytes ends its client.
+//!   order. Its bytes are passed on as they are. A line of more than 1024 bytes ends its client, and is not passed on;
+//!   nor is a last one without LF.
 //! - A client that ends its sending side has left, and so has one whose connection breaks. All others are told, once:
 //!   `* bob left`. What it was owed before still reaches it, then the end of the stream.
-//! - A client that does not read stops nobody. The room keeps at most `backlog` lines for it (at least 1), beyond what
-//!   the kernel holds; with one more it is cut off, and has left.
+//! - A client that does not read stops nobody. At most `backlog` lines (at least 1) wait for it, behind the one that
+//!   the kernel is being handed; with one more it is cut off, and has left. Nothing of it is heard after that.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

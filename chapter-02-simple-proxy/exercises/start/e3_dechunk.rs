@@ -4,9 +4,10 @@
 //! after a size of zero the trailer fields, each with CRLF, and an empty line. However the input is cut into pieces,
 //! the data, the end and the errors are the same. A size is one to sixteen hex digits, with `;` or CR right behind
 //! them: no sign, no blanks. Every line ends in CRLF; a bare LF or CR is malformed. Extensions are dropped, and so are
-//! trailers, if each is `token:value` without control bytes but tab. What is never kept must still not go on for ever:
-//! more than 256 bytes of extension behind one size, or 8 KiB of trailers, are malformed. Nothing is set aside for a
-//! chunk before its data is there.
+//! trailers, if each is `token:value`; neither may have control bytes but tab. What is never kept must still not go on
+//! for ever: more than 256 bytes of extension behind one size, its `;` counted, are malformed, and so are more than
+//! 8 KiB of trailers, with the CRLF of each but without the empty line. Nothing is set aside for a chunk before its
+//! data is there.
 
 use crate::contracts::{Dechunk, Malformed};
 

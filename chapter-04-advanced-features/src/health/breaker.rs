@@ -95,6 +95,7 @@ impl Breaker {
         }
     }
 
+    // ANCHOR: admit
     /// Whether a request may go on.
     pub fn admit(&self, now: Instant) -> Admission {
         let Some(opens) = self.look(now) else { return Admission::Closed };
@@ -111,6 +112,7 @@ impl Breaker {
             Some(retry_after) => Admission::Refused { retry_after },
         }
     }
+    // ANCHOR_END: admit
 
     /// How long it still refuses everything; `None` while closed.
     fn look(&self, now: Instant) -> Option<Duration> {

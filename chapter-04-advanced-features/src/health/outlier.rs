@@ -57,6 +57,7 @@ impl Outlier {
         }
     }
 
+    // ANCHOR: record
     /// Notes how a request ended, and says for how long the backend is ejected, if this one was too many.
     ///
     /// What ends while it is out counts for nothing: those requests began before.
@@ -75,6 +76,7 @@ impl Outlier {
         let before = self.in_a_row.fetch_add(1, Acquire);
         (before + 1 == self.limits.failures).then(|| self.eject(now))
     }
+    // ANCHOR_END: record
 
     fn eject(&self, now: Instant) -> Duration {
         let times = self.times.load(Relaxed).saturating_sub(self.made_good(now)).saturating_add(1);

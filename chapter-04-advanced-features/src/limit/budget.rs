@@ -35,6 +35,7 @@ impl RetryBudget {
         Self { under_way: Arc::default(), percent, at_least }
     }
 
+    // ANCHOR: take
     /// Takes a retry, with `in_flight` requests under way now, this one included; `None` when the budget is spent.
     pub fn try_take(&self, in_flight: u32) -> Option<Retry> {
         let share = u64::from(in_flight) * u64::from(self.percent) / 100;
@@ -42,6 +43,7 @@ impl RetryBudget {
         let one_more = |taken| (taken < most).then_some(taken + 1);
         self.under_way.fetch_update(Relaxed, Relaxed, one_more).ok().map(|_| Retry(Arc::clone(&self.under_way)))
     }
+    // ANCHOR_END: take
 }
 
 impl Drop for Retry {

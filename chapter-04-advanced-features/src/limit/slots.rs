@@ -21,6 +21,7 @@ impl Slots {
         Self { taken: AtomicU32::new(0), limit: AtomicU32::new(limit.unwrap_or(u32::MAX)) }
     }
 
+    // ANCHOR: take
     /// Takes a slot, unless all are taken. Each success is to be followed by one [`give_back`](Self::give_back).
     // `SeqCst` here and in the queue: a slot that is given back and a request that begins to wait must not miss
     // each other. On x86-64 it costs nothing beyond the atomic instruction that counts.
@@ -33,6 +34,7 @@ impl Slots {
         let one_more = |taken| (taken < limit).then_some(taken + 1);
         self.taken.fetch_update(SeqCst, SeqCst, one_more).is_ok()
     }
+    // ANCHOR_END: take
 
     /// Gives a slot back. Then [`Queue::freed`](super::queue::Queue::freed) is to be called.
     pub fn give_back(&self) {

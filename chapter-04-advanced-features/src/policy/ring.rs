@@ -47,6 +47,7 @@ impl Ring {
 }
 
 impl Consistent for Ring {
+    // ANCHOR: pick
     /// The first usable slot at or after the key's place.
     fn pick(&self, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let place = hash::mix(key);
@@ -61,6 +62,7 @@ impl Consistent for Ring {
         let any = (0..self.count).find(|slot| usable(*slot))?;
         clockwise.find(|slot| usable(*slot)).or(Some(any))
     }
+    // ANCHOR_END: pick
 }
 
 /// How often the numbers of points are halved so that all find room.

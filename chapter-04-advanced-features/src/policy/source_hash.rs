@@ -12,6 +12,7 @@
 
 use super::{hash::mix, shares::Shares};
 
+// ANCHOR: pick
 /// The slot that this key falls on; if it is not usable, a usable one that the key alone decides.
 pub fn pick(shares: &Shares, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
     let hash = mix(key);
@@ -19,6 +20,7 @@ pub fn pick(shares: &Shares, key: u64, usable: impl Fn(usize) -> bool) -> Option
     // Hashed once more: the clients of one full backend spread over all others, not over its neighbour.
     if usable(slot) { Some(slot) } else { shares.draw_among(mix(hash), usable) }
 }
+// ANCHOR_END: pick
 
 #[cfg(test)]
 mod tests {

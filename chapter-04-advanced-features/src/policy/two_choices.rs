@@ -13,6 +13,7 @@
 
 use super::{hash::mix, shares::Shares};
 
+// ANCHOR: pick
 /// The usable one of two drawn slots that costs less; if neither is usable, one of the usable by chance.
 pub fn pick(
     shares: &Shares,
@@ -31,6 +32,7 @@ pub fn pick(
         (false, false) => shares.draw_among(last, usable),
     }
 }
+// ANCHOR_END: pick
 
 /// What a request costs on a backend with so much to do: its load for its weight.
 pub fn cost(in_flight: u32, weight: u32) -> f64 {

@@ -35,11 +35,13 @@ impl Cycle {
         &self.turns
     }
 
+    // ANCHOR: turn
     /// The slot of this turn; if it is not usable, a usable one by weight.
     pub fn pick(&self, turn: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let slot = self.turns[turn.checked_rem(self.turns.len())?] as usize;
         if usable(slot) { Some(slot) } else { self.shares.draw_among(spread(turn), usable) }
     }
+    // ANCHOR_END: turn
 }
 
 /// The same shares in the smallest numbers, or rounded to [`MAX_CYCLE`] in all.

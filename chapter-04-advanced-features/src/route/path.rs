@@ -60,6 +60,7 @@ pub(super) fn escaped(bytes: &[u8]) -> Option<u8> {
     Some(digit(high)? << 4 | digit(low)?)
 }
 
+// ANCHOR: decode
 fn decode_unreserved(path: &[u8]) -> Result<Vec<u8>, PathError> {
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -78,6 +79,7 @@ fn decode_unreserved(path: &[u8]) -> Result<Vec<u8>, PathError> {
     }
     Ok(out)
 }
+// ANCHOR_END: decode
 
 /// RFC 3986 §2.3: what means the same with and without an escape.
 fn is_unreserved(byte: u8) -> bool {

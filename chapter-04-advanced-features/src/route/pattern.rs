@@ -134,9 +134,11 @@ impl PathPattern {
     pub fn matches(&self, path: &[u8]) -> bool {
         match self {
             Self::Exact(whole) => path == whole.as_bytes(),
+            // ANCHOR: prefix
             Self::Prefix(prefix) => {
                 path.strip_prefix(prefix.as_bytes()).is_some_and(|below| matches!(below, [] | [b'/', ..]))
             }
+            // ANCHOR_END: prefix
             Self::Suffix(suffix) => path.ends_with(suffix.as_bytes()),
         }
     }

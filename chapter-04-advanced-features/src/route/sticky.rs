@@ -133,6 +133,7 @@ impl Sticky {
         &self.name
     }
 
+    // ANCHOR: value
     /// The value for a backend, by its configured name (`host:port`). Ask once, keep it.
     pub fn value_for(&self, backend: &str) -> StickyValue {
         let mut mac = self.secret.0.clone();
@@ -148,6 +149,7 @@ impl Sticky {
         }
         StickyValue(digits)
     }
+    // ANCHOR_END: value
 
     /// What the client brings in the values of its `Cookie` fields. The first cookie of that name counts, even if
     /// its value could not be ours: browsers send the one with the closest path first (RFC 6265 §5.4).

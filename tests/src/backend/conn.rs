@@ -100,6 +100,11 @@ impl Conn {
         self.open = None;
     }
 
+    /// Whether the script has closed it.
+    pub fn is_closed(&self) -> bool {
+        self.open.is_none()
+    }
+
     /// Ends with a RST.
     pub fn reset(&mut self) {
         let _ = SockRef::from(self.stream()).set_linger(Some(Duration::ZERO));

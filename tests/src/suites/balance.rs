@@ -19,11 +19,11 @@ cases! { "balance";
     Fast refused_requests_take_no_turn,
 }
 
-fn named(names: &[&'static str]) -> Vec<Backend> {
+pub(super) fn named(names: &[&'static str]) -> Vec<Backend> {
     names.iter().map(|name| Backend::ok(name)).collect()
 }
 
-fn addrs(backends: &[Backend]) -> Vec<SocketAddr> {
+pub(super) fn addrs(backends: &[Backend]) -> Vec<SocketAddr> {
     backends.iter().map(Backend::addr).collect()
 }
 

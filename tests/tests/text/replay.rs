@@ -88,6 +88,10 @@ impl Terminal {
             args.remove(0);
         }
         args.insert(0, "0".to_owned());
+        // Nor does its admin interface take a port that somebody may have.
+        if let Some(admin) = args.iter().position(|arg| arg == "--admin").and_then(|at| args.get_mut(at + 1)) {
+            "127.0.0.1:0".clone_into(admin);
+        }
         let running = Running::start(program, &args);
         let printed = running.lines_like(expected);
         // A line of the page and the line of the program that it stands for give the ports of the one and the other.
@@ -115,7 +119,8 @@ impl Terminal {
 
     fn substituted(&self, command: &str) -> String {
         let mut command = renumbered(command, &self.ports);
-        for running in &self.running {
+        // The last one first: a reader who starts a program again has ended the one before.
+        for running in self.running.iter().rev() {
             command = command.replace(&format!("$(pidof {})", running.name), &running.child.id().to_string());
         }
         command

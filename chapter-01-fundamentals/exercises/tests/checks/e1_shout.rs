@@ -1,12 +1,12 @@
 //! The checks of exercise 1.1.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use integration_tests::held_to;
 
-use crate::peer::{answer_to, connect, listen, next, reset};
+use crate::peer::{answer_to, connect, listen, next, reset, send};
 
 type Serve = fn(&TcpListener) -> io::Result<()>;
 
@@ -38,22 +38,22 @@ fn other_bytes_come_back_as_they_are(serve: Serve) {
 }
 
 fn every_segment_is_answered(serve: Serve) {
-    let mut client = connect(start(serve));
+    let client = connect(start(serve));
     for (sent, expected) in [(b"one", "ONE"), (b"two", "TWO"), (b"six", "SIX")] {
-        client.write_all(sent).unwrap();
-        assert_eq!(next(&client, 3), expected);
+        send(&client, sent);
+        assert_eq!(next(&client, 3), expected, "the answer to one segment of several");
     }
 }
 
 fn a_long_message_comes_back_whole(serve: Serve) {
     // Two letters, so that a lost byte shows; short enough for the buffers between us.
     let answer = answer_to(start(serve), &b"ab".repeat(10_000));
-    assert_eq!(answer.len(), 20_000, "bytes came back");
-    assert!(answer == "AB".repeat(10_000), "the bytes came back in another order");
+    assert_eq!(answer.len(), 20_000, "all 20,000 bytes should come back");
+    assert!(answer == "AB".repeat(10_000), "20,000 bytes came back, but not the capitals of what was sent");
 }
 
 fn the_next_client_is_served_after_a_reset(serve: Serve) {
     let address = start(serve);
     reset(connect(address));
-    assert_eq!(answer_to(address, b"still there?"), "STILL THERE?");
+    assert_eq!(answer_to(address, b"still there?"), "STILL THERE?", "the answer to the next client");
 }

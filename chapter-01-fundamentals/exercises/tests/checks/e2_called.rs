@@ -10,7 +10,9 @@ use integration_tests::held_to;
 use integration_tests::wait::{PATIENCE, eventually, ms, pause};
 use socket2::{Domain, Socket, Type};
 
-use crate::peer::{answer_to, connect, connect_with_small_buffers, listen, listen_with_small_buffers, next, reset};
+use crate::peer::{
+    answer_to, connect, connect_with_small_buffers, listen, listen_with_small_buffers, next, reset, send,
+};
 
 type Serve = fn(&TcpListener, &mut dyn Write) -> io::Result<()>;
 
@@ -48,7 +50,8 @@ impl Log {
     fn lines(&self, count: usize) -> Vec<String> {
         let text = || self.0.lock().unwrap().concat();
         let complete = eventually(PATIENCE, || Some(text()).filter(|text| text.matches("\\n").count() >= count));
-        let text = complete.unwrap_or_else(|| panic!("there must be {count} lines, but the log is `{}`", text()));
+        let lines = if count == 1 { "a line" } else { "more than one line" };
+        let text = complete.unwrap_or_else(|| panic!("the log should have {lines} by now, but it is `{}`", text()));
         text.split_terminator("\\n").map(str::to_owned).collect()
     }
 }
@@ -71,7 +74,9 @@ fn parsed(line: &str) -> (String, u64, u64, f64) {
         let numbers = (bytes_in.parse().ok()?, bytes_out.parse().ok()?, time.parse().ok()?);
         (decimals.len() == 1).then_some((address.to_owned(), numbers.0, numbers.1, numbers.2))
     };
-    read().unwrap_or_else(|| panic!("`{line}` is not like `127.0.0.1:54321 5 bytes in, 5 out, 1.2 ms`"))
+    read().unwrap_or_else(|| {
+        panic!("a line should be like `127.0.0.1:54321 5 bytes in, 5 out, 1.2 ms`, but this one is `{line}`")
+    })
 }
 
 fn address_of(client: &TcpStream) -> String {
@@ -84,10 +89,10 @@ fn a_client_that_leaves_is_logged_in_one_write(serve: Serve) {
     assert_eq!(answer_to(address, b"hello"), "hello");
     let (_, bytes_in, bytes_out, _) = parsed(&log.lines(1)[0]);
     assert_eq!((bytes_in, bytes_out), (5, 5), "bytes in and out");
-    let mut client = connect(address);
+    let client = connect(address);
     let from = address_of(&client);
     for _ in 0..3 {
-        client.write_all(b"hi").unwrap();
+        send(&client, b"hi");
         assert_eq!(next(&client, 2), "hi");
     }
     drop(client);
@@ -95,7 +100,7 @@ fn a_client_that_leaves_is_logged_in_one_write(serve: Serve) {
     let (address, bytes_in, bytes_out, _) = parsed(&lines[1]);
     assert_eq!((address, bytes_in, bytes_out), (from, 6, 6), "address, bytes in and out");
     let writes = log.0.lock().unwrap().clone();
-    assert_eq!(writes.len(), 2, "two lines are two writes, not {writes:?}");
+    assert_eq!(writes.len(), 2, "each line should be one write, but the writes are {writes:?}");
 }
 
 fn a_client_that_says_nothing_is_logged(serve: Serve) {
@@ -111,9 +116,9 @@ fn a_client_that_says_nothing_is_logged(serve: Serve) {
 fn a_client_that_resets_is_logged(serve: Serve) {
     let (listener, address) = listen();
     let log = start(serve, listener);
-    let mut client = connect(address);
+    let client = connect(address);
     let from = address_of(&client);
-    client.write_all(b"hello").unwrap();
+    send(&client, b"hello");
     assert_eq!(next(&client, 5), "hello");
     reset(client);
     let (address, bytes_in, bytes_out, _) = parsed(&log.lines(1)[0]);
@@ -125,15 +130,15 @@ fn bytes_that_the_kernel_took_count_as_out(serve: Serve) {
     const READ: usize = 1000;
     let (listener, address) = listen_with_small_buffers();
     let log = start(serve, listener);
-    let mut client = connect_with_small_buffers(address);
-    client.write_all(&vec![b'x'; SENT]).unwrap();
+    let client = connect_with_small_buffers(address);
+    send(&client, &vec![b'x'; SENT]);
     // The server is in the middle of sending now: it cannot get rid of the rest.
     next(&client, READ);
     reset(client);
     let (_, bytes_in, bytes_out, _) = parsed(&log.lines(1)[0]);
-    assert!(bytes_in <= SENT as u64, "{SENT} bytes were sent, {bytes_in} logged as received");
-    assert!(bytes_out <= bytes_in, "{bytes_out} out of {bytes_in} that were received");
-    assert!(bytes_out >= READ as u64, "{READ} bytes came back, {bytes_out} are logged");
+    assert!(bytes_in <= SENT as u64, "only {SENT} bytes were sent, but {bytes_in} are logged as received");
+    assert!(bytes_out <= bytes_in, "only what came in can go out, but the log says {bytes_in} in, {bytes_out} out");
+    assert!(bytes_out >= READ as u64, "{READ} bytes came back, but only {bytes_out} are logged as out");
 }
 
 #[expect(clippy::disallowed_methods, reason = "the time in the log is compared with the time that passed here")]
@@ -141,15 +146,15 @@ fn the_time_is_that_of_the_stay(serve: Serve) {
     let (listener, address) = listen();
     let log = start(serve, listener);
     let began = Instant::now();
-    let mut client = connect(address);
-    client.write_all(b"a").unwrap();
+    let client = connect(address);
+    send(&client, b"a");
     assert_eq!(next(&client, 1), "a");
     pause(ms(50));
     drop(client);
     let (.., stayed) = parsed(&log.lines(1)[0]);
     let at_most = began.elapsed().as_secs_f64() * 1000.0;
-    assert!(stayed >= 49.9, "the client stayed for 50 ms, the log says {stayed}");
-    assert!(stayed <= at_most + 0.1, "the client stayed for at most {at_most:.1} ms, the log says {stayed}");
+    assert!(stayed >= 49.9, "the client stayed for 50 ms, but the log says {stayed}");
+    assert!(stayed <= at_most + 0.1, "the client stayed for at most {at_most:.1} ms, but the log says {stayed}");
 }
 
 fn an_ipv4_client_of_an_ipv6_listener_is_logged_as_ipv4(serve: Serve) {
@@ -173,7 +178,7 @@ fn an_ipv4_client_of_an_ipv6_listener_is_logged_as_ipv4(serve: Serve) {
     let client = connect(SocketAddr::from(([127, 0, 0, 1], port)));
     let from = address_of(&client);
     drop(client);
-    assert_eq!(parsed(&log.lines(1)[0]).0, from);
+    assert_eq!(parsed(&log.lines(1)[0]).0, from, "the address in the log");
 }
 
 fn a_log_that_cannot_be_written_stops_nobody(serve: Serve) {
@@ -189,6 +194,6 @@ fn a_log_that_cannot_be_written_stops_nobody(serve: Serve) {
     }
     let (listener, address) = listen();
     thread::spawn(move || serve(&listener, &mut Full));
-    assert_eq!(answer_to(address, b"one"), "one");
-    assert_eq!(answer_to(address, b"two"), "two");
+    assert_eq!(answer_to(address, b"one"), "one", "the echo, while the log is full");
+    assert_eq!(answer_to(address, b"two"), "two", "the echo for the next client, while the log is full");
 }

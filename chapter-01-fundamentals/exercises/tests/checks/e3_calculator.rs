@@ -1,13 +1,13 @@
 //! The checks of exercise 1.3.
 
 use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use integration_tests::held_to;
 use integration_tests::seed::Seed;
 
-use crate::peer::{answer_to, connect, listen, next, rest_of};
+use crate::peer::{answer_to, connect, end, listen, next, rest_of, send};
 
 type Serve = fn(&TcpListener) -> io::Result<()>;
 
@@ -39,15 +39,15 @@ fn each_line_of_a_segment_is_answered(serve: Serve) {
 }
 
 fn a_line_is_answered_when_it_is_complete(serve: Serve) {
-    let mut client = connect(start(serve));
+    let client = connect(start(serve));
     for byte in b"20 + 22\n" {
-        client.write_all(&[*byte]).unwrap();
+        send(&client, &[*byte]);
     }
-    assert_eq!(next(&client, 3), "42\\n");
-    client.write_all(b"1 + 1\n2 +").unwrap();
-    assert_eq!(next(&client, 2), "2\\n");
-    client.write_all(b" 2\n").unwrap();
-    assert_eq!(next(&client, 2), "4\\n");
+    assert_eq!(next(&client, 3), "42\\n", "the answer to `20 + 22`, sent byte by byte");
+    send(&client, b"1 + 1\n2 +");
+    assert_eq!(next(&client, 2), "2\\n", "the answer to `1 + 1`, while the next line has only begun");
+    send(&client, b" 2\n");
+    assert_eq!(next(&client, 2), "4\\n", "the answer to `2 + 2`, sent in two pieces");
 }
 
 fn lines_end_with_lf_or_crlf_or_the_stream(serve: Serve) {
@@ -78,9 +78,10 @@ fn what_cannot_be_calculated_gets_an_error_and_the_next_line_is_answered(serve: 
     for line in wrong {
         let answer = answer_to(address, &[line, b"\n1 + 1\n"].concat());
         let shown = line.escape_ascii();
-        assert!(answer.starts_with("error: "), "`{shown}` was answered with `{answer}`");
-        assert!(answer.ends_with("\\n2\\n"), "after `{shown}`, `1 + 1` is 2 still; the answers are `{answer}`");
-        assert_eq!(answer.matches("\\n").count(), 2, "two lines make two answers: `{shown}` and `{answer}`");
+        assert!(answer.starts_with("error: "), "`{shown}` should get a line `error: …`, but the answer is `{answer}`");
+        assert!(answer.ends_with("\\n2\\n"), "after `{shown}`, `1 + 1` should get `2`, but the answers are `{answer}`");
+        let answers = answer.matches("\\n").count();
+        assert_eq!(answers, 2, "`{shown}` and `1 + 1` should get a line each, but the answers are `{answer}`");
     }
 }
 
@@ -91,15 +92,15 @@ fn segments_make_no_difference(serve: Serve) {
     let expected = sums().map(|(left, right)| format!("{}\\n", left + right)).collect::<Vec<_>>().concat();
     for number in 0..5 {
         let mut seed = Seed::new(number);
-        let mut client = connect(address);
+        let client = connect(address);
         let mut rest = lines.as_bytes();
         while !rest.is_empty() {
             let (segment, more) = rest.split_at(rest.len().min(1 + seed.below(40)));
-            client.write_all(segment).unwrap();
+            send(&client, segment);
             rest = more;
         }
-        client.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(rest_of(&client), expected, "cut by seed {number}");
+        end(&client);
+        assert_eq!(rest_of(&client), expected, "the answers to 40 lines, cut into segments by seed {number}");
     }
 }
 
@@ -112,7 +113,7 @@ fn a_line_of_1024_bytes_is_answered(serve: Serve) {
     let address = start(serve);
     for end in ["\n", "\r\n", ""] {
         let answer = answer_to(address, format!("{}{end}", line_of(1024)).as_bytes());
-        assert_eq!(answer, "2\\n", "a line of 1024 bytes and its end {end:?}");
+        assert_eq!(answer, "2\\n", "the answer to a line of 1024 bytes and its end {end:?}");
     }
 }
 
@@ -125,9 +126,13 @@ fn a_longer_line_gets_an_error_and_a_clean_end(serve: Serve) {
         ("100 KiB without an end", endless),
     ] {
         let answer = answer_to(address, format!("3 + 3\n{line}").as_bytes());
-        let refusal = answer.strip_prefix("6\\n").unwrap_or_else(|| panic!("{what}: `6` comes first: `{answer}`"));
-        assert!(refusal.starts_with("error: "), "{what}: `{refusal}` is not an error");
-        assert_eq!(refusal.matches("\\n").count(), 1, "{what}: one line, then the end: `{refusal}`");
+        let refusal = answer.strip_prefix("6\\n");
+        let refusal = refusal.unwrap_or_else(|| {
+            panic!("`3 + 3`, before {what}, should get its `6` first, but the answer is `{answer}`")
+        });
+        assert!(refusal.starts_with("error: "), "{what} should get a line `error: …`, but the answer is `{refusal}`");
+        let lines = refusal.matches("\\n").count();
+        assert_eq!(lines, 1, "{what} should get one line, and then the end, but the answer is `{refusal}`");
     }
 }
 
@@ -136,15 +141,15 @@ fn a_client_that_does_not_stop_sending_is_cut_off(serve: Serve) {
     let mut client = connect(address);
     let block = vec![b'x'; 64 * 1024];
     let cut_off = (0..1024).any(|_| client.write_all(&block).is_err());
-    assert!(cut_off, "64 MiB of one line were taken");
-    assert_eq!(answer_to(address, b"1 + 1\n"), "2\\n");
+    assert!(cut_off, "after 256 KiB of a refused line the client should be cut off, but 64 MiB of it were taken");
+    assert_eq!(answer_to(address, b"1 + 1\n"), "2\\n", "the answer to the next client");
 }
 
 fn a_client_that_stays_after_the_end_keeps_nobody_waiting(serve: Serve) {
     let address = start(serve);
-    let mut client = connect(address);
-    client.write_all(line_of(2000).as_bytes()).unwrap();
+    let client = connect(address);
+    send(&client, line_of(2000).as_bytes());
     let refusal = rest_of(&client);
-    assert!(refusal.starts_with("error: "), "`{refusal}` is not an error");
-    assert_eq!(answer_to(address, b"1 + 1\n"), "2\\n", "the first client is connected still");
+    assert!(refusal.starts_with("error: "), "2000 bytes should get a line `error: …`, but the answer is `{refusal}`");
+    assert_eq!(answer_to(address, b"1 + 1\n"), "2\\n", "the answer to the next client, while the first one stays");
 }

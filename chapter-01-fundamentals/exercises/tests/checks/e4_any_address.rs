@@ -27,6 +27,9 @@ held_to!(
     ]
 );
 
+/// What is wrong where a connection comes of nothing.
+const NOBODY: &str = "nobody answers, so there should be an error, but there is a connection";
+
 /// How an address behaves on the stage.
 #[derive(Debug, Clone, Copy)]
 enum Act {
@@ -74,7 +77,7 @@ impl Network for Stage {
     }
 
     fn connect(&mut self, address: SocketAddr, limit: Duration) -> io::Result<usize> {
-        assert!(!limit.is_zero(), "{address} was to be connected to in no time");
+        assert!(!limit.is_zero(), "a limit of zero should never be asked for, but {address} was tried with it");
         let number = usize::from(address.port() - 1000);
         self.tried.push((number, limit));
         let (takes, answer) = match self.acts[number] {
@@ -91,50 +94,51 @@ impl Network for Stage {
 fn the_first_that_answers_is_taken(connect: Connect<Stage>) {
     let acts = [Act::Refuses(ms(0)), Act::Answers(ms(10)), Act::Answers(ms(0))];
     let mut stage = Stage::new(&acts);
-    assert_eq!(connect(&stage.addresses(), ms(3000), &mut stage), Ok(1));
-    assert_eq!(stage.tried.len(), 2, "nothing is tried after an answer: {:?}", stage.tried);
+    assert_eq!(connect(&stage.addresses(), ms(3000), &mut stage), Ok(1), "which address is connected to");
+    assert_eq!(stage.tried.len(), 2, "nothing should be tried after an answer, but these were: {:?}", stage.tried);
 }
 
 fn each_gets_an_even_share_of_the_limit(connect: Connect<Stage>) {
     let mut stage = Stage::new(&[Act::Swallows, Act::Swallows, Act::Answers(ms(900))]);
-    assert_eq!(connect(&stage.addresses(), ms(3000), &mut stage), Ok(2));
+    assert_eq!(connect(&stage.addresses(), ms(3000), &mut stage), Ok(2), "which address is connected to");
     assert_eq!(stage.tried, [(0, ms(1000)), (1, ms(1000)), (2, ms(1000))], "(address, how long it was given)");
     let mut stage = Stage::new(&[Act::Swallows; 4]);
-    assert!(connect(&stage.addresses(), ms(2000), &mut stage).is_err());
-    assert_eq!(stage.passed(), ms(2000), "all together took");
+    connect(&stage.addresses(), ms(2000), &mut stage).expect_err(NOBODY);
+    assert_eq!(stage.passed(), ms(2000), "how long all attempts took together");
 }
 
 fn what_a_quick_refusal_saves_goes_to_the_others(connect: Connect<Stage>) {
     let mut stage = Stage::new(&[Act::Refuses(ms(0)), Act::Refuses(ms(1000)), Act::Swallows, Act::Answers(ms(900))]);
-    assert_eq!(connect(&stage.addresses(), ms(3000), &mut stage), Ok(3));
+    assert_eq!(connect(&stage.addresses(), ms(3000), &mut stage), Ok(3), "which address is connected to");
     let expected = [(0, ms(750)), (1, ms(1000)), (2, ms(1000)), (3, ms(1000))];
     assert_eq!(stage.tried, expected, "(address, how long it was given)");
 }
 
 fn what_comes_after_the_deadline_is_not_tried(connect: Connect<Stage>) {
     let mut stage = Stage::new(&[Act::SwallowsAndIsLate(ms(5000)), Act::Answers(ms(0))]);
-    let error = connect(&stage.addresses(), ms(2000), &mut stage).expect_err("the answer would come too late");
+    let connected = connect(&stage.addresses(), ms(2000), &mut stage);
+    let error = connected.expect_err("the time was over, so there should be an error, but there is a connection");
     assert_eq!(stage.tried, [(0, ms(1000))], "(address, how long it was given)");
-    assert!(error.contains("192.0.2.1:1001"), "the address that had no time is named too: `{error}`");
+    assert!(error.contains("192.0.2.1:1001"), "192.0.2.1:1001 had no time, and should be in the error `{error}`");
 }
 
 fn the_error_names_every_address_and_its_reason(connect: Connect<Stage>) {
     let mut stage = Stage::new(&[Act::Refuses(ms(0)), Act::Swallows, Act::Refuses(ms(1))]);
-    let error = connect(&stage.addresses(), ms(3000), &mut stage).expect_err("nobody answers");
+    let error = connect(&stage.addresses(), ms(3000), &mut stage).expect_err(NOBODY);
     let mut from = 0;
     let (refused, late) = (io::Error::from(ErrorKind::ConnectionRefused), io::Error::from(ErrorKind::TimedOut));
     for (address, reason) in stage.addresses().iter().zip([&refused, &late, &refused]) {
         let part = format!("{address}: {reason}");
         let found = error[from..].find(&part);
-        from += found.unwrap_or_else(|| panic!("`{part}` is not said, or not in order, in `{error}`"));
+        from += found.unwrap_or_else(|| panic!("the error should say `{part}`, in this order, but it is `{error}`"));
     }
-    assert!(!error.contains('\n'), "one line: {error:?}");
+    assert!(!error.contains('\n'), "the error should be one line, but it is {error:?}");
 }
 
 fn no_address_is_an_error(connect: Connect<Stage>) {
     let mut stage = Stage::new(&[]);
-    let error = connect(&[], ms(1000), &mut stage).expect_err("there is nothing to connect to");
-    assert!(!error.is_empty(), "the error says so");
+    let error = connect(&[], ms(1000), &mut stage).expect_err(NOBODY);
+    assert!(!error.is_empty(), "the error should say that there is no address, but it is empty");
 }
 
 /// A listener whose queue is full: Linux drops what asks for a place in it. The connections fill it.
@@ -163,8 +167,9 @@ fn a_full_queue_does_not_eat_the_deadline(connect: Connect<Kernel>) {
     let (_listener, answering) = listen();
     let addresses = [refusing.0, silent.local_addr().unwrap(), answering];
     let connected = connect(&addresses, ms(1500), &mut Kernel);
-    let stream = connected.unwrap_or_else(|error| panic!("{answering} was listening: {error}"));
-    assert_eq!(stream.peer_addr().unwrap(), answering);
-    let error = connect(&addresses[..2], ms(200), &mut Kernel).expect_err("nobody answers");
-    assert!(addresses[..2].iter().all(|address| error.contains(&address.to_string())), "`{error}` names both");
+    let stream = connected.unwrap_or_else(|error| panic!("{answering} listens and should be reached, but: {error}"));
+    assert_eq!(stream.peer_addr().unwrap(), answering, "which address is connected to");
+    let error = connect(&addresses[..2], ms(200), &mut Kernel).expect_err(NOBODY);
+    let named = addresses[..2].iter().all(|address| error.contains(&address.to_string()));
+    assert!(named, "the error should name both addresses, {:?}, but it is `{error}`", &addresses[..2]);
 }

@@ -1,13 +1,13 @@
 //! The checks of exercise 1.5.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 use integration_tests::held_to;
 use integration_tests::wait::until;
 
-use crate::peer::{connect, connect_with_small_buffers, listen_with_small_buffers, reset, rest_of};
+use crate::peer::{connect, connect_with_small_buffers, end, listen_with_small_buffers, reset, rest_of, send};
 
 type Serve = fn(&TcpListener, usize) -> io::Result<()>;
 
@@ -24,6 +24,8 @@ held_to!(
         all_hear_the_same_order,
         a_reader_within_its_backlog_loses_nothing,
         a_stalled_reader_stops_nobody_and_is_cut_off,
+        who_was_cut_off_is_not_heard_any_more,
+        who_is_refused_gets_to_know_why,
     ]
 );
 
@@ -57,7 +59,7 @@ impl Person {
     }
 
     fn sends(&mut self, bytes: &[u8]) {
-        self.lines.get_mut().write_all(bytes).unwrap();
+        send(self.lines.get_ref(), bytes);
     }
 
     /// The next line, escaped.
@@ -65,8 +67,10 @@ impl Person {
         let mut line = Vec::new();
         let read = self.lines.read_until(b'\n', &mut line);
         let heard = line.escape_ascii();
-        assert!(read.is_ok(), "{} waits for a line and has `{heard}`: {}", self.name, read.unwrap_err());
-        let whole = line.strip_suffix(b"\n").unwrap_or_else(|| panic!("{}: the end, after `{heard}`", self.name));
+        let name = self.name;
+        read.unwrap_or_else(|error| panic!("{name} should hear a line, but heard `{heard}` and then: {error}"));
+        let whole = line.strip_suffix(b"\n");
+        let whole = whole.unwrap_or_else(|| panic!("{name} should hear a line, but heard `{heard}` and then the end"));
         whole.escape_ascii().to_string()
     }
 
@@ -76,9 +80,10 @@ impl Person {
 
     /// Has nothing more to say, and hears the rest.
     fn leaves(self) -> String {
-        assert!(self.lines.buffer().is_empty(), "{} has heard more than the check knows of", self.name);
+        let heard = self.lines.buffer().escape_ascii();
+        assert!(self.lines.buffer().is_empty(), "{} should hear nothing now, but heard `{heard}`", self.name);
         let stream = self.lines.into_inner();
-        stream.shutdown(Shutdown::Write).unwrap();
+        end(&stream);
         rest_of(&stream)
     }
 }
@@ -103,6 +108,14 @@ fn a_line_goes_to_all_others_with_its_speaker_in_front(serve: Serve) {
     // Had Ann heard herself, it would be now.
     ann.hears("bob: hello, ann");
     carl.hears("bob: hello, ann");
+    // Said, and no news: whose line it is does not depend on its words.
+    for line in ["i left", "* ann joined", "* bob left", "error: none", "ann: hello"] {
+        bob.says(line);
+        ann.hears(&format!("bob: {line}"));
+        carl.hears(&format!("bob: {line}"));
+    }
+    ann.says("bob?");
+    bob.hears("ann: bob?");
 }
 
 fn who_comes_is_announced_and_told_who_is_here(serve: Serve) {
@@ -124,18 +137,18 @@ fn who_leaves_is_announced_once(serve: Serve) {
     bob.hears("* carl left");
     reset(bob.lines.into_inner());
     ann.hears("* bob left");
-    assert_eq!(ann.leaves(), "", "everything was announced once");
+    assert_eq!(ann.leaves(), "", "what ann hears after all was announced once");
 }
 
 fn a_bad_or_taken_name_is_refused(serve: Serve) {
     let address = start(serve, 100);
     let mut ann = Person::join(address, "ann", "ann");
     for name in ["ann", "", "two words", "12345678901234567", "a:b", "é"] {
-        let mut client = connect(address);
-        client.write_all(format!("{name}\n").as_bytes()).unwrap();
+        let client = connect(address);
+        send(&client, format!("{name}\n").as_bytes());
         let answer = rest_of(&client);
-        assert!(answer.starts_with("error: "), "the name {name:?} was answered with `{answer}`");
-        assert_eq!(answer.matches("\\n").count(), 1, "one line, for the name {name:?}: `{answer}`");
+        assert!(answer.starts_with("error: "), "the name {name:?} should get a line `error: …`, but gets `{answer}`");
+        assert_eq!(answer.matches("\\n").count(), 1, "the name {name:?} should get one line, but gets `{answer}`");
     }
     let longest = Person::join(address, "1234567890abcdef", "1234567890abcdef, ann");
     ann.hears("* 1234567890abcdef joined");
@@ -143,22 +156,22 @@ fn a_bad_or_taken_name_is_refused(serve: Serve) {
     ann.hears("* 1234567890abcdef left");
     ann.leaves();
     until("the name `ann` is free again", || {
-        let mut client = connect(address);
-        client.write_all(b"ann\n").unwrap();
-        client.shutdown(Shutdown::Write).unwrap();
+        let client = connect(address);
+        send(&client, b"ann\n");
+        end(&client);
         rest_of(&client) == "* here: ann\\n"
     });
 }
 
 fn who_has_no_name_yet_hears_nothing(serve: Serve) {
     let address = start(serve, 100);
-    let mut late = connect(address);
-    late.write_all(b"da").unwrap();
+    let late = connect(address);
+    send(&late, b"da");
     let [mut ann, mut bob, mut carl] = three(address);
     ann.says("is anybody listening?");
     bob.hears("ann: is anybody listening?");
     carl.hears("ann: is anybody listening?");
-    late.write_all(b"ve\n").unwrap();
+    send(&late, b"ve\n");
     let mut dave = Person { name: "dave", lines: BufReader::new(late) };
     dave.hears("* here: ann, bob, carl, dave");
     ann.hears("* dave joined");
@@ -183,6 +196,9 @@ fn lines_are_cut_at_their_ends_only(serve: Serve) {
     ann.says(&"x".repeat(1025));
     bob.hears("* ann left");
     carl.hears("* ann left");
+    carl.sends(b"the end is nea");
+    assert_eq!(carl.leaves(), "", "what carl hears last");
+    bob.hears("* carl left");
 }
 
 fn all_hear_the_same_order(serve: Serve) {
@@ -205,9 +221,9 @@ fn all_hear_the_same_order(serve: Serve) {
         let [carls, daves] = listeners.map(|listener| listener.join().unwrap());
         (carls, daves)
     });
-    assert!(carls == daves, "carl and dave heard the same lines in another order:\n{carls:?}\n{daves:?}");
+    assert!(carls == daves, "carl and dave should hear the same order, but hear\n{carls:?}\n{daves:?}");
     let anns = carls.iter().filter_map(|line| line.strip_prefix("ann: "));
-    assert!(anns.eq(talk.lines()), "ann's lines are all there, in her order: {carls:?}");
+    assert!(anns.eq(talk.lines()), "carl should hear all of ann's lines in her order, but hears {carls:?}");
 }
 
 fn a_reader_within_its_backlog_loses_nothing(serve: Serve) {
@@ -241,19 +257,55 @@ fn a_stalled_reader_stops_nobody_and_is_cut_off(serve: Serve) {
         match carl.next() {
             heard if heard == spoken => false,
             heard => {
-                assert_eq!(heard, "* bob left", "what carl hears but ann's lines");
+                assert_eq!(heard, "* bob left", "what carl hears besides ann's lines");
                 carl.hears(&spoken);
                 true
             }
         }
     });
-    assert!(cut_off, "20 MB wait for bob");
+    assert!(cut_off, "bob should be cut off when more than 10 lines wait for him, but 20 MB of lines do");
     ann.hears("* bob left");
     // Bob finds the end, or a reset, after what the kernel holds for him; anything but an open connection.
     let end = stalled.lines.lines().find_map(Result::err);
     let still_open =
         end.is_some_and(|error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut));
-    assert!(!still_open, "bob was announced as gone, and is connected");
+    assert!(!still_open, "bob was announced as gone and should be cut off, but his connection is still open");
     carl.says("where is bob?");
     ann.hears("carl: where is bob?");
+}
+
+fn who_was_cut_off_is_not_heard_any_more(serve: Serve) {
+    const BURST: usize = 8_000;
+    const LAST: usize = 1_000;
+    let line = "x".repeat(100);
+    // Room for all that is said while nobody reads, so Bob alone is cut off.
+    let address = start(serve, BURST + LAST + 10);
+    let mut ann = Person::join(address, "ann", "ann");
+    let mut carl = Person::join(address, "carl", "ann, carl");
+    ann.hears("* carl joined");
+    let mut bob = Person::enter(connect_with_small_buffers(address), "bob", "ann, bob, carl");
+    carl.hears("* bob joined");
+    // As many as may wait for Bob; the kernel holds some more.
+    for _ in 0..(BURST + LAST) / 100 {
+        ann.sends(format!("{line}\n").repeat(100).as_bytes());
+        (0..100).for_each(|_| carl.hears(&format!("ann: {line}")));
+    }
+    // He talks, and is cut off in the middle of it.
+    bob.sends("y\n".repeat(BURST).as_bytes());
+    ann.sends(format!("{line}\n").repeat(LAST).as_bytes());
+    ann.says("where is bob?");
+    let heard: Vec<String> =
+        (0..BURST + LAST + 2).map_while(|_| Some(carl.next()).filter(|line| !line.ends_with('?'))).collect();
+    let left = heard.iter().position(|line| line == "* bob left");
+    let left = left.unwrap_or_else(|| panic!("bob should be cut off, but carl hears all of {} lines", heard.len()));
+    let late = heard[left..].iter().filter(|line| line.starts_with("bob: ")).count();
+    assert_eq!(late, 0, "the lines of bob that carl hears after `* bob left`");
+}
+
+fn who_is_refused_gets_to_know_why(serve: Serve) {
+    let client = connect(start(serve, 100));
+    send(&client, b"two words\n");
+    send(&client, "and a line that nobody waits for\n".repeat(1_500).as_bytes());
+    let answer = rest_of(&client);
+    assert!(answer.starts_with("error: "), "a bad name should get a line `error: …`, but gets `{answer}`");
 }

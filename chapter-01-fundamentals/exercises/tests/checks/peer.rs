@@ -26,15 +26,29 @@ pub(crate) fn listen_with_small_buffers() -> (TcpListener, SocketAddr) {
 }
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    patient(TcpStream::connect(address).expect("the server listens until accepting fails"))
+    let connected = TcpStream::connect(address);
+    patient(connected.unwrap_or_else(|error| panic!("the server should go on listening, but does not: {error}")))
 }
 
 /// A client whose kernel takes little before the client itself reads.
 pub(crate) fn connect_with_small_buffers(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(SMALL_BUFFER).unwrap();
-    socket.connect(&address.into()).unwrap();
+    let connected = socket.connect(&address.into());
+    connected.unwrap_or_else(|error| panic!("the server should go on listening, but does not: {error}"));
     patient(socket.into())
+}
+
+/// Sends all of `bytes`.
+pub(crate) fn send(mut client: &TcpStream, bytes: &[u8]) {
+    let sent = client.write_all(bytes);
+    sent.unwrap_or_else(|error| panic!("the server should take all that is sent, but it hung up before: {error}"));
+}
+
+/// Ends the sending side.
+pub(crate) fn end(client: &TcpStream) {
+    let ended = client.shutdown(Shutdown::Write);
+    ended.unwrap_or_else(|error| panic!("the server should read to the end, but it hung up before: {error}"));
 }
 
 /// Every segment at once on its way, every wait with a deadline.
@@ -58,16 +72,16 @@ pub(crate) fn rest_of(mut client: &TcpStream) -> String {
     let rest = rest.escape_ascii().to_string();
     if let Err(error) = ended {
         let last = &rest[rest.len().saturating_sub(80)..];
-        panic!("the stream must end in order; after {} bytes, the last of them `{last}`: {error}", rest.len());
+        panic!("the stream should end in order, but after {} bytes, the last of them `{last}`: {error}", rest.len());
     }
     rest
 }
 
 /// What comes back for `sent` and the end of the stream.
 pub(crate) fn answer_to(address: SocketAddr, sent: &[u8]) -> String {
-    let mut client = connect(address);
-    client.write_all(sent).unwrap();
-    client.shutdown(Shutdown::Write).unwrap();
+    let client = connect(address);
+    send(&client, sent);
+    end(&client);
     rest_of(&client)
 }
 
@@ -75,6 +89,6 @@ pub(crate) fn answer_to(address: SocketAddr, sent: &[u8]) -> String {
 pub(crate) fn next(mut client: &TcpStream, length: usize) -> String {
     let mut bytes = vec![0; length];
     let read = client.read_exact(&mut bytes);
-    assert!(read.is_ok(), "{length} bytes were owed: {}", read.unwrap_err());
+    read.unwrap_or_else(|error| panic!("{length} bytes should come back now, but they do not: {error}"));
     bytes.escape_ascii().to_string()
 }

@@ -83,7 +83,7 @@ fn quotes_cannot_be_closed(log_line: LogLine) {
 fn a_second_line_cannot_be_forged(log_line: LogLine) {
     let line = line_for(log_line, b"GET /\r\n10.0.0.1\x0b\x85\x1b[2J\x7f\0\xc2\x85\xe2\x80\xa8 HTTP/1.1");
     let expected = r"GET /\x0D\x0A10.0.0.1\x0B\x85\x1B[2J\x7F\x00\xC2\x85\xE2\x80\xA8 HTTP/1.1";
-    assert_eq!(quoted(&line), expected, "a reader, or a terminal, takes more bytes for an order than \\n");
+    assert_eq!(quoted(&line), expected, "every byte that a reader or a terminal may obey should be escaped");
 }
 
 fn any_bytes_can_be_read_back(log_line: LogLine) {
@@ -94,13 +94,14 @@ fn any_bytes_can_be_read_back(log_line: LogLine) {
         let line = line_for(log_line, &sent);
         let logged = quoted(&line);
         let read_back = unescaped(logged).escape_ascii().to_string();
-        assert_eq!(read_back, sent.escape_ascii().to_string(), "written as {logged}");
+        assert_eq!(read_back, sent.escape_ascii().to_string(), "what can be read back from {logged}");
     }
 }
 
 /// What stands between the two quotes of `line`, which must have two.
 fn quoted(line: &str) -> &str {
-    assert_eq!(line.matches('"').count(), 2, "the quotes around the request line, and no other: {line}");
+    let quotes = line.matches('"').count();
+    assert_eq!(quotes, 2, "the request line should stand between the only two quotes, but the line is {line}");
     line.split('"').nth(1).unwrap()
 }
 
@@ -108,9 +109,9 @@ fn unescaped(text: &str) -> Vec<u8> {
     let mut pieces = text.split("\\x");
     let mut bytes = pieces.next().unwrap().as_bytes().to_vec();
     for piece in pieces {
-        let (digits, rest) = piece.split_at_checked(2).unwrap_or_else(|| panic!("no two hex digits in {text}"));
-        bytes.push(u8::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("no two hex digits in {text}")));
-        bytes.extend_from_slice(rest.as_bytes());
+        let byte = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or_else(|| panic!("two hex digits should follow each `\\x`, but there is {text}")));
+        bytes.extend_from_slice(&piece.as_bytes()[2..]);
     }
     bytes
 }

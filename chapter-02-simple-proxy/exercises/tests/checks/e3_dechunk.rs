@@ -43,8 +43,10 @@ fn decode<D: Dechunk>(new: fn() -> D, pieces: &[&[u8]]) -> Decoded {
             break;
         };
         let shown = piece.escape_ascii();
-        assert!(used <= piece.len(), "{used} bytes used of {}: {shown}", piece.len());
-        assert!(used == piece.len() || decoder.is_complete(), "{used} bytes used of {shown}, in the middle");
+        let there = piece.len();
+        assert!(used <= there, "`feed` should use at most the {there} bytes of {shown}, but says {used}");
+        let is_all = used == there || decoder.is_complete();
+        assert!(is_all, "in the middle of the body `feed` should use all {there} bytes of {shown}, but says {used}");
         consumed += used;
     }
     Decoded { data: data.escape_ascii().to_string(), consumed, complete: decoder.is_complete(), malformed }
@@ -56,7 +58,8 @@ fn whole(body: &str, data: &str) -> Decoded {
 
 fn a_body_in_one_piece_is_decoded<D: Dechunk>(new: fn() -> D) {
     for (body, data) in valid() {
-        assert_eq!(decode(new, &[body.as_bytes()]), whole(&body, &data), "{}", body.escape_default());
+        let decoded = decode(new, &[body.as_bytes()]);
+        assert_eq!(decoded, whole(&body, &data), "what is decoded from {}", body.escape_default());
     }
 }
 
@@ -65,11 +68,12 @@ fn any_split_gives_the_same<D: Dechunk>(new: fn() -> D) {
         let bytes = body.as_bytes();
         for at in 0..=bytes.len() {
             let (first, rest) = bytes.split_at(at);
-            let shown = format!("{} | {}", first.escape_ascii(), rest.escape_ascii());
-            assert_eq!(decode(new, &[first, rest]), whole(&body, &data), "{shown}");
+            let shown = format!("{} and then {}", first.escape_ascii(), rest.escape_ascii());
+            assert_eq!(decode(new, &[first, rest]), whole(&body, &data), "what is decoded from {shown}");
             for then in 0..=rest.len().min(12) {
                 let (second, third) = rest.split_at(then);
-                assert_eq!(decode(new, &[first, second, third]), whole(&body, &data), "{shown}, and after {then} more");
+                let decoded = decode(new, &[first, second, third]);
+                assert_eq!(decoded, whole(&body, &data), "what is decoded from {shown}, cut after {then} more");
             }
         }
         let single: Vec<_> = bytes.chunks(1).collect();
@@ -81,7 +85,8 @@ fn what_follows_the_body_is_left<D: Dechunk>(new: fn() -> D) {
     for (body, data) in valid() {
         for next in ["GET / HTTP/1.1\r\n\r\n", "0\r\n\r\n", "\r\n"] {
             let input = format!("{body}{next}");
-            assert_eq!(decode(new, &[input.as_bytes()]), whole(&body, &data), "{}", input.escape_default());
+            let decoded = decode(new, &[input.as_bytes()]);
+            assert_eq!(decoded, whole(&body, &data), "what is decoded from {}", input.escape_default());
             let at = input.len() - 1;
             let pieces = [&input.as_bytes()[..at], &input.as_bytes()[at..]];
             assert_eq!(decode(new, &pieces), whole(&body, &data), "after the end: {}", input.escape_default());
@@ -132,7 +137,8 @@ fn lenient_spellings_are_malformed<D: Dechunk>(new: fn() -> D) {
         for rest in ["", "\n", "\r\n", "hello\r\n0\r\n\r\n", "\n0\r\n\r\n", "\nhello\r\n0\r\n\r\n"] {
             let input = format!("{bad}{rest}");
             let got = decode(new, &[input.as_bytes()]);
-            assert!(got.malformed && !got.complete, "let through: {} as {got:?}", input.escape_default());
+            let refused = got.malformed && !got.complete;
+            assert!(refused, "{} should be malformed, but is taken as {got:?}", input.escape_default());
         }
     }
 }
@@ -143,13 +149,14 @@ fn an_error_comes_with_its_byte_and_stays<D: Dechunk>(new: fn() -> D) {
         for at in 0..bad.len() {
             let (mut decoder, mut data) = (new(), Vec::new());
             let (first, rest) = bad.as_bytes().split_at(at);
-            assert_eq!(decoder.feed(first, &mut data), Ok(at), "{shown}: nothing is wrong with the first {at}");
+            assert_eq!(decoder.feed(first, &mut data), Ok(at), "the first {at} bytes of {shown}, which are in order");
             assert_eq!(decoder.feed(rest, &mut data), Err(Malformed), "{shown}, from byte {at} on");
             let had = data.len();
             for more in ["", "0\r\n\r\n", "\n"] {
-                assert_eq!(decoder.feed(more.as_bytes(), &mut data), Err(Malformed), "{shown}: it was broken before");
+                assert_eq!(decoder.feed(more.as_bytes(), &mut data), Err(Malformed), "after {shown}, which is broken");
             }
-            assert!(data.len() == had && !decoder.is_complete(), "{shown}: it went on");
+            let has_stopped = data.len() == had && !decoder.is_complete();
+            assert!(has_stopped, "after {shown} there should be no more data and no end, but it went on");
         }
     }
 }
@@ -158,10 +165,11 @@ fn a_size_of_sixteen_digits_sets_nothing_aside<D: Dechunk>(new: fn() -> D) {
     for size in ["ffffffffffffffff", "7FFFFFFFFFFFFFFF", "0000000040000000", "8000000000000000"] {
         let (mut decoder, mut data) = (new(), Vec::new());
         let input = format!("{size}\r\nhello");
-        assert_eq!(decoder.feed(input.as_bytes(), &mut data), Ok(input.len()), "{size} is a number");
-        assert_eq!(data.escape_ascii().to_string(), "hello");
-        assert!(data.capacity() < 1 << 20, "{} bytes set aside for five, on a stranger's word", data.capacity());
-        assert!(!decoder.is_complete());
+        assert_eq!(decoder.feed(input.as_bytes(), &mut data), Ok(input.len()), "{size} is a size, and should be taken");
+        assert_eq!(data.escape_ascii().to_string(), "hello", "the data so far");
+        let capacity = data.capacity();
+        assert!(capacity < 1 << 20, "for five bytes little should be set aside, but {capacity} bytes are");
+        assert!(!decoder.is_complete(), "after five bytes of {size} the body should go on, but it is complete");
     }
 }
 
@@ -180,7 +188,7 @@ fn what_is_dropped_is_bounded<D: Dechunk>(new: fn() -> D) {
         let endless = vec![piece.as_bytes(); 1000];
         let pieces: Vec<_> = std::iter::once(start.as_bytes()).chain(endless).collect();
         let got = decode(new, &pieces);
-        assert!(got.malformed, "{what} of {} bytes goes on and on", got.consumed);
+        assert!(got.malformed, "{what} without an end should be malformed, but {} bytes are taken", got.consumed);
     }
 }
 

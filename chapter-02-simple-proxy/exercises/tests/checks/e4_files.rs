@@ -65,31 +65,33 @@ impl Site {
         let (method, target) = (method.to_owned(), target.to_owned());
         let (done, answer) = mpsc::channel();
         thread::spawn(move || done.send(respond(&root, &method, &target)));
-        answer.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answer to {shown}: it waits, or has panicked"))
+        let answer = answer.recv_timeout(PATIENCE);
+        answer.unwrap_or_else(|_| panic!("{shown} should get an answer, but yours waits, or has panicked"))
     }
 
     fn assert_not_found(&self, respond: Respond, target: &str) {
         let unknown = self.ask(respond, "GET", "/no-such-file");
-        assert_eq!(unknown.status, 404);
+        assert_eq!(unknown.status, 404, "the status for GET /no-such-file");
         let answer = self.ask(respond, "GET", target);
         let body = answer.body.escape_ascii();
-        assert!(!answer.body.windows(6).any(|bytes| bytes == b"secret"), "GET {target} got out: {body}");
-        assert_eq!(answer, unknown, "GET {target} is like any other file that is not there");
+        let is_out = answer.body.windows(6).any(|bytes| bytes == b"secret");
+        assert!(!is_out, "GET {target} should not lead out of the root, but gives `{body}`");
+        assert_eq!(answer, unknown, "GET {target} should be answered as any other file that is not there");
     }
 }
 
 /// The value of the one field of this name.
 fn field<'a>(response: &'a Response, name: &str) -> &'a str {
     let mut found = response.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
-    let (_, value) = found.next().unwrap_or_else(|| panic!("no {name} in {:?}", response.fields));
-    assert!(found.next().is_none(), "one {name}: {:?}", response.fields);
+    let (_, value) = found.next().unwrap_or_else(|| panic!("{name} should be among the fields {:?}", response.fields));
+    assert!(found.next().is_none(), "{name} should be there once, but there are {:?}", response.fields);
     value
 }
 
 fn assert_file(response: &Response, content: &str, asked: &str) {
-    assert_eq!(response.status, 200, "{asked}");
-    assert_eq!(response.body.escape_ascii().to_string(), content.escape_default().to_string(), "{asked}");
-    assert_eq!(field(response, "Content-Length"), content.len().to_string(), "{asked}");
+    assert_eq!(response.status, 200, "the status for {asked}");
+    assert_eq!(response.body.escape_ascii().to_string(), content.escape_default().to_string(), "the body of {asked}");
+    assert_eq!(field(response, "Content-Length"), content.len().to_string(), "the Content-Length of {asked}");
 }
 
 fn files_are_given_with_their_type(respond: Respond) {
@@ -111,7 +113,7 @@ fn files_are_given_with_their_type(respond: Respond) {
     for (name, content_type) in types {
         let answer = site.ask(respond, "GET", &format!("/{name}"));
         assert_file(&answer, name, name);
-        assert_eq!(field(&answer, "Content-Type"), content_type, "{name}");
+        assert_eq!(field(&answer, "Content-Type"), content_type, "the Content-Type of {name}");
     }
 }
 
@@ -120,7 +122,7 @@ fn a_directory_gives_its_index(respond: Respond) {
     for (target, content) in [("/", "home"), ("/?a=/b/", "home"), ("/docs/", "docs"), ("/docs/?", "docs")] {
         let answer = site.ask(respond, "GET", target);
         assert_file(&answer, content, target);
-        assert_eq!(field(&answer, "Content-Type"), "text/html; charset=utf-8", "{target}");
+        assert_eq!(field(&answer, "Content-Type"), "text/html; charset=utf-8", "the Content-Type of {target}");
     }
     for target in ["/docs", "/empty/", "/none/", "/docs/index.html/"] {
         site.assert_not_found(respond, target);
@@ -157,9 +159,10 @@ fn head_gives_the_head_of_the_get(respond: Respond) {
     let site = Site::new(&[("index.html", "<p>hello"), ("empty.txt", "")]);
     for target in ["/", "/index.html", "/empty.txt", "/none", "/../secret.txt"] {
         let (get, head) = (site.ask(respond, "GET", target), site.ask(respond, "HEAD", target));
-        assert_eq!((head.status, &head.fields), (get.status, &get.fields), "HEAD {target}");
-        assert_eq!(field(&get, "Content-Length"), get.body.len().to_string(), "GET {target}");
-        assert!(head.body.is_empty(), "HEAD {target} has a body: {}", head.body.escape_ascii());
+        assert_eq!((head.status, &head.fields), (get.status, &get.fields), "HEAD {target}, compared with GET");
+        assert_eq!(field(&get, "Content-Length"), get.body.len().to_string(), "the Content-Length of GET {target}");
+        let body = head.body.escape_ascii();
+        assert!(head.body.is_empty(), "HEAD {target} should get no body, but gets `{body}`");
     }
 }
 
@@ -168,12 +171,14 @@ fn other_methods_are_told_what_is_allowed(respond: Respond) {
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "get", "Head", "BREW"] {
         for target in ["/", "/none"] {
             let answer = site.ask(respond, method, target);
-            assert_eq!(answer.status, 405, "{method} {target}");
-            assert_eq!(field(&answer, "Allow"), "GET, HEAD", "{method} {target}");
-            assert_eq!(field(&answer, "Content-Length"), answer.body.len().to_string(), "{method} {target}");
+            assert_eq!(answer.status, 405, "the status for {method} {target}");
+            assert_eq!(field(&answer, "Allow"), "GET, HEAD", "Allow for {method} {target}");
+            let length = answer.body.len().to_string();
+            assert_eq!(field(&answer, "Content-Length"), length, "the Content-Length for {method} {target}");
         }
     }
-    assert_eq!(fs::read_to_string(site.root().join("index.html")).unwrap(), "home", "nothing was changed");
+    let content = fs::read_to_string(site.root().join("index.html")).unwrap();
+    assert_eq!(content, "home", "index.html, which no method should change");
 }
 
 fn no_spelling_leads_out(respond: Respond) {
@@ -246,12 +251,12 @@ fn no_link_leads_out(respond: Respond) {
     }
     let alias = site.ask(respond, "GET", "/alias.html");
     assert_file(&alias, "real", "a link that stays inside");
-    assert_eq!(field(&alias, "Content-Type"), "text/html; charset=utf-8", "by the name that was asked for");
+    assert_eq!(field(&alias, "Content-Type"), "text/html; charset=utf-8", "the type of the name that was asked for");
     assert_file(&site.ask(respond, "GET", "/sub/there/"), "inside", "a link to a directory inside");
 
     let by_link = site.outside("current");
     symlink(&root, &by_link).unwrap();
-    assert_file(&respond(&by_link, "GET", "/real.txt"), "real", "the root itself may be a link");
+    assert_file(&respond(&by_link, "GET", "/real.txt"), "real", "a file below a root that is a link itself");
 }
 
 fn what_is_no_file_is_not_found(respond: Respond) {

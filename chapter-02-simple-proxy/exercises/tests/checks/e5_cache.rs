@@ -65,17 +65,18 @@ fn what_is_good_is_found_until_it_is_not<C: Store>(new: fn(usize) -> C) {
     assert_eq!(look(&mut cache, URI, &[], 0), "tea at 0");
     assert_eq!(look(&mut cache, URI, &[("Accept", "x")], 59), "tea at 59");
     for other in ["http://other.example/tea", "http://shop.example/tea?", "http://shop.example/"] {
-        assert_eq!(look(&mut cache, other, &[], 1), "miss", "{other}");
+        assert_eq!(look(&mut cache, other, &[], 1), "miss", "what is found for {other}");
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
         let found = cache.lookup(&Asked { method, ..get(URI, &[]) }, noon_and(1));
-        assert_eq!(word(&found), "miss", "{method}");
+        assert_eq!(word(&found), "miss", "what is found for a {method}");
     }
-    let Found::Fresh { response, .. } = cache.lookup(&get(URI, &[]), noon_and(1)) else { panic!("it was fresh") };
+    let found = cache.lookup(&get(URI, &[]), noon_and(1));
+    let Found::Fresh { response, .. } = found else { panic!("it should be fresh after 1 s, but is {found:?}") };
     let kept = [("Content-Type", "text/plain"), ("Cache-Control", "max-age=60"), ("X-A", "1")];
     let kept = kept.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    assert_eq!(response.fields, kept, "as they came, without Age");
-    assert_eq!(look(&mut cache, URI, &[], 60), "miss", "no validator: nothing to ask with");
+    assert_eq!(response.fields, kept, "the fields should be as they came, without Age");
+    assert_eq!(look(&mut cache, URI, &[], 60), "miss", "what is found after 60 s, with no validator to ask with");
 }
 
 fn a_shared_cache_listens_to_the_last_word_on_age<C: Store>(new: fn(usize) -> C) {
@@ -103,26 +104,32 @@ fn a_shared_cache_listens_to_the_last_word_on_age<C: Store>(new: fn(usize) -> C)
         let mut cache = with(new, fields);
         let is_fresh = |cache: &mut C, seconds| look(cache, URI, &[], seconds).starts_with("tea");
         match good_for {
-            None => assert!(!is_fresh(&mut cache, 0), "{fields:?} is never good without asking"),
+            None => assert!(!is_fresh(&mut cache, 0), "{fields:?} should never be fresh, but is at once"),
             Some(seconds) => {
-                assert!(is_fresh(&mut cache, seconds - 1), "{fields:?} is good for {seconds} s");
-                assert!(!is_fresh(&mut cache, seconds), "{fields:?} is good for {seconds} s, not for more");
+                let last = seconds - 1;
+                let good = is_fresh(&mut cache, last);
+                assert!(good, "{fields:?} should be fresh for {seconds} s, but is not after {last} s");
+                let too_long = is_fresh(&mut cache, seconds);
+                assert!(!too_long, "{fields:?} should not be fresh after {seconds} s, but still is");
             }
         }
     }
     let mut cache = with(new, &[("Cache-Control", "max-age=99999999999999999999")]);
-    assert_eq!(look(&mut cache, URI, &[], 86_400), "tea at 86400", "too large a number is a long time");
+    assert_eq!(look(&mut cache, URI, &[], 86_400), "tea at 86400", "too large a number should be a long time");
 }
 
 fn only_what_may_be_shared_is_stored<C: Store>(new: fn(usize) -> C) {
     let good = ("Cache-Control", "max-age=60");
     let assert_refused = |request: Asked<'_>, response: Answered<'_>| {
         let mut cache = new(LARGE);
-        assert!(!cache.may_store(&request, &response), "{request:?} {response:?}");
+        let (status, fields) = (response.status, response.fields);
+        let shown = format!("a {status} with {fields:?} to {request:?}");
+        assert!(!cache.may_store(&request, &response), "this should not be stored, but may be: {shown}");
         cache.store(&request, &response, noon_and(0));
-        assert_eq!(look(&mut cache, URI, request.fields, 1), "miss", "{request:?} {response:?}");
+        assert_eq!(look(&mut cache, URI, request.fields, 1), "miss", "what is found after storing {shown}");
     };
-    assert!(new(LARGE).may_store(&get(URI, &[]), &ok(&[good], b"tea")));
+    let may_store = new(LARGE).may_store(&get(URI, &[]), &ok(&[good], b"tea"));
+    assert!(may_store, "a 200 to a GET with max-age=60 should be stored, but may not be");
     for method in ["POST", "HEAD", "PUT", "get"] {
         assert_refused(Asked { method, ..get(URI, &[]) }, ok(&[good], b"tea"));
     }
@@ -162,7 +169,7 @@ fn answers_to_one_user_are_for_that_user<C: Store>(new: fn(usize) -> C) {
         cache.store(&get(URI, &alice), &ok(&[("Cache-Control", cache_control)], b"tea"), noon_and(0));
         let expected = if is_shared { "tea at 1" } else { "miss" };
         for who in [&[][..], &[("Authorization", "Basic Ym9iOnRlYQ==")], &alice] {
-            assert_eq!(look(&mut cache, URI, who, 1), expected, "{cache_control}, asked by {who:?}");
+            assert_eq!(look(&mut cache, URI, who, 1), expected, "what is found of {cache_control}, asked by {who:?}");
         }
     }
 }
@@ -185,7 +192,7 @@ fn what_varies_is_found_by_its_like<C: Store>(new: fn(usize) -> C) {
         (&[("Accept-Language", "fr")], "miss"),
         (&[], "miss"),
     ] {
-        assert_eq!(look(&mut cache, URI, asked, 2), expected, "{asked:?}");
+        assert_eq!(look(&mut cache, URI, asked, 2), expected, "what is found by {asked:?}");
     }
 }
 
@@ -200,12 +207,12 @@ fn what_is_not_fresh_is_asked_for_with_its_validators<C: Store>(new: fn(usize) -
     ] {
         let mut cache = with(new, &[("Cache-Control", cache_control), fields[0], fields[1]]);
         let found = cache.lookup(&get(URI, asked), noon_and(at));
-        assert_eq!(found, Found::Stale(both.clone()), "{cache_control}, {asked:?}");
+        assert_eq!(found, Found::Stale(both.clone()), "what is found of {cache_control}, asked with {asked:?}");
     }
     let mut cache = with(new, &[("Cache-Control", "max-age=60"), fields[1]]);
     let one = Validators { etag: None, ..both };
-    assert_eq!(cache.lookup(&get(URI, &[]), noon_and(99)), Found::Stale(one));
-    assert_eq!(look(&mut cache, URI, &[], 59), "tea at 59", "the next one who asks may still have it");
+    assert_eq!(cache.lookup(&get(URI, &[]), noon_and(99)), Found::Stale(one), "what is found after 99 s");
+    assert_eq!(look(&mut cache, URI, &[], 59), "tea at 59", "what was found stale should stay in the store");
 }
 
 fn the_newest_answer_replaces_the_older<C: Store>(new: fn(usize) -> C) {
@@ -213,14 +220,16 @@ fn the_newest_answer_replaces_the_older<C: Store>(new: fn(usize) -> C) {
     let (good, green) = (("Cache-Control", "max-age=60"), [("X-Kind", "green")]);
     cache.store(&get(URI, &green), &ok(&[good], b"old"), noon_and(0));
     cache.store(&get(URI, &green), &ok(&[good, ("Vary", "X-Kind")], b"new"), noon_and(1));
-    assert_eq!(look(&mut cache, URI, &green, 2), "new at 1");
+    assert_eq!(look(&mut cache, URI, &green, 2), "new at 1", "what is found of two answers");
     cache.store(&get("http://a/kept", &[]), &ok(&[good], b"kept"), noon_and(2));
     for turn in 0..100 {
         let body = vec![b'0' + turn % 10; 40_000];
         cache.store(&get(URI, &[]), &ok(&[good], &body), noon_and(3));
     }
-    assert!(look(&mut cache, URI, &[], 4).starts_with("999"));
-    assert_eq!(look(&mut cache, "http://a/kept", &[], 4), "kept at 2", "what is replaced counts no more");
+    let found = look(&mut cache, URI, &[], 4);
+    let is_newest = found.starts_with("999");
+    assert!(is_newest, "the newest of a hundred answers should be found, but it is {:.20}…", found);
+    assert_eq!(look(&mut cache, "http://a/kept", &[], 4), "kept at 2", "what is replaced should count no more");
 }
 
 fn the_least_recently_used_makes_room<C: Store>(new: fn(usize) -> C) {
@@ -233,19 +242,21 @@ fn the_least_recently_used_makes_room<C: Store>(new: fn(usize) -> C) {
     for uri in ["http://a/1", "http://a/2", "http://a/3"] {
         put(&mut cache, uri, 10_000);
     }
-    assert!(has(&mut cache, "http://a/1", 1), "three of 10,000 bytes fit in 35,000");
-    assert!(has(&mut cache, "http://a/2", 99), "stale, and used");
+    assert!(has(&mut cache, "http://a/1", 1), "three of 10,000 bytes should fit in 35,000, but http://a/1 is gone");
+    assert!(has(&mut cache, "http://a/2", 99), "http://a/2 should be stale and still there, but it is gone");
     put(&mut cache, "http://a/4", 10_000);
-    assert!(!has(&mut cache, "http://a/3", 1), "the one that nobody has asked for");
-    assert!(has(&mut cache, "http://a/1", 1));
+    let has_3 = has(&mut cache, "http://a/3", 1);
+    assert!(!has_3, "http://a/3 should have made room, for nobody has asked for it, but it is still there");
+    assert!(has(&mut cache, "http://a/1", 1), "http://a/3 should have made room, but http://a/1 is gone");
     put(&mut cache, "http://a/huge", 40_000);
-    assert!(!has(&mut cache, "http://a/huge", 1), "more than the store has room for");
+    let has_huge = has(&mut cache, "http://a/huge", 1);
+    assert!(!has_huge, "40,000 bytes should not be kept in a store of 35,000, but they are");
     for uri in ["http://a/1", "http://a/2", "http://a/4"] {
-        assert!(has(&mut cache, uri, 1), "{uri} has made room for what does not fit");
+        assert!(has(&mut cache, uri, 1), "{uri} should make no room for what does not fit, but it is gone");
     }
     put(&mut cache, "http://a/5", 20_000);
     let left = ["http://a/1", "http://a/2", "http://a/4", "http://a/5"].map(|uri| has(&mut cache, uri, 1));
-    assert_eq!(left, [false, false, true, true], "as many as the new one needs, the oldest first");
+    assert_eq!(left, [false, false, true, true], "1, 2, 4 and 5: which are there; as few as possible should go");
 }
 
 /// Stores answers without a body until there should be room for none of the first, and counts those still there.
@@ -262,8 +273,8 @@ fn what_clients_choose_is_counted_too<C: Store>(new: fn(usize) -> C) {
             look(&mut cache, &uri, &[("X-Kind", &value)], 1) != "miss"
         };
         let kept = (0..300).rev().filter(is_kept).count();
-        assert!(kept > 0, "{name}: none is kept");
-        assert!(kept <= 100, "{name}: {kept} of 1,000 bytes each are kept in 100,000");
+        assert!(kept > 0, "{name}: some should be kept, but none is");
+        assert!(kept <= 100, "{name}: of 1,000 bytes each at most 100 should fit in 100,000, but {kept} are kept");
     };
     let long = |number: usize| format!("{number:01000}");
     let short = |number: usize| format!("http://a/{number}");

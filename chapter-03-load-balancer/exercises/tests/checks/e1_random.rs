@@ -23,8 +23,8 @@ fn counts(pick: Pick, up: [bool; 4]) -> [u32; 4] {
     let mut random = Seed::new(3);
     let mut counts = [0; 4];
     for _ in 0..PICKS {
-        let picked = pick(&up, random.number()).expect("one is up");
-        assert!(up[picked], "backend {picked} was picked of {up:?}");
+        let picked = pick(&up, random.number()).expect("one is up and should be picked, but none is");
+        assert!(up[picked], "backend {picked} should not be picked, for it is down, but it is; up: {up:?}");
         counts[picked] += 1;
     }
     counts
@@ -37,7 +37,7 @@ fn assert_even(pick: Pick, up: [bool; 4]) {
     let share = f64::from(PICKS) / f64::from(u32::try_from(alive).unwrap());
     let fair = |count: u32| (f64::from(count) - share).abs() <= 0.03 * share;
     let is_fair = up.iter().zip(counts).all(|(up, count)| !up || fair(count));
-    assert!(is_fair, "up: {up:?}; picked {counts:?} times; {share:.0} each would be fair, within 3 %");
+    assert!(is_fair, "up: {up:?}; each should be picked {share:.0} times, within 3 %, but the counts are {counts:?}");
 }
 
 fn none_is_picked_when_none_is_up(pick: Pick) {
@@ -54,7 +54,8 @@ fn one_that_is_down_is_never_picked(pick: Pick) {
         let numbers = [0, 1, u64::MAX, u64::MAX - 1].into_iter().chain((0..100).map(|_| random.number()));
         for number in numbers {
             let picked = pick(&up, number);
-            assert!(picked.is_some_and(|picked| up[picked]), "{number} picked {picked:?} of {up:?}");
+            let is_up = picked.is_some_and(|picked| up[picked]);
+            assert!(is_up, "one that is up should be picked, but {number} gives {picked:?}; up: {up:?}");
         }
     }
 }
@@ -64,7 +65,7 @@ fn the_same_number_gives_the_same_choice(pick: Pick) {
     let mut random = Seed::new(5);
     let numbers: Vec<_> = (0..100).map(|_| random.number()).collect();
     let picks = || numbers.iter().map(|number| pick(&up, *number)).collect::<Vec<_>>();
-    assert_eq!(picks(), picks());
+    assert_eq!(picks(), picks(), "what a hundred numbers give, and what they give again");
 }
 
 fn all_share_alike_when_all_are_up(pick: Pick) {

@@ -29,8 +29,8 @@ fn counts(taken: &str, backends: usize) -> Vec<usize> {
 }
 
 fn five_one_one_is_spread_as_nginx_does_it<T: Turns>(new: fn(&[u32]) -> T) {
-    assert_eq!(next(&mut new(&[5, 1, 1]), &[true; 3], 14), "aabacaaaabacaa");
-    assert_eq!(next(&mut new(&[1, 1, 1]), &[true; 3], 6), "abcabc", "equal weights are plain round robin");
+    assert_eq!(next(&mut new(&[5, 1, 1]), &[true; 3], 14), "aabacaaaabacaa", "two cycles of 5, 1, 1");
+    assert_eq!(next(&mut new(&[1, 1, 1]), &[true; 3], 6), "abcabc", "equal weights should be plain round robin");
 }
 
 fn each_cycle_is_exact<T: Turns>(new: fn(&[u32]) -> T) {
@@ -45,7 +45,7 @@ fn each_cycle_is_exact<T: Turns>(new: fn(&[u32]) -> T) {
 }
 
 fn weight_zero_has_no_turns<T: Turns>(new: fn(&[u32]) -> T) {
-    assert_eq!(counts(&next(&mut new(&[0, 2, 0]), &[true; 3], 20), 3), [0, 20, 0]);
+    assert_eq!(counts(&next(&mut new(&[0, 2, 0]), &[true; 3], 20), 3), [0, 20, 0], "20 turns of 0, 2, 0");
     assert_eq!(next(&mut new(&[0, 2]), &[true, false], 3), "---", "only one of weight 0 is up");
     assert_eq!(next(&mut new(&[0, 0]), &[true, true], 3), "---", "all weights are 0");
     assert_eq!(next(&mut new(&[]), &[], 3), "---", "no backends");
@@ -69,19 +69,38 @@ fn one_that_comes_back_does_not_make_up_for_lost_turns<T: Turns>(new: fn(&[u32])
     next(&mut turns, &[true, true, false], 1_000);
     let taken = next(&mut turns, &[true; 3], 12);
     let back = counts(&taken, 3)[2];
-    assert!((3..=5).contains(&back), "c has 4 of 12 turns, not what it missed: {taken}");
+    assert!((3..=5).contains(&back), "c is back and should have about 4 of 12 turns, but has {back}: {taken}");
 }
 
 fn one_that_flaps_leaves_the_others_their_shares<T: Turns>(new: fn(&[u32]) -> T) {
-    let mut turns = new(&[5, 1, 1]);
-    let taken: String = (0..7_000).map(|turn| next(&mut turns, &[true, true, turn % 2 == 0], 1)).collect();
-    let [a, b, c] = counts(&taken, 3)[..] else { panic!("{taken}") };
-    // b has 1 of 7 turns while c is up, 1 of 6 while it is not.
-    assert!((980..=1_190).contains(&b), "b has {b} of 7,000 turns, not 1,000 to 1,167 (a {a}, c {c})");
-    assert!((4_900..=5_850).contains(&a), "a has {a} of 7,000 turns, not 5,000 to 5,833 (b {b}, c {c})");
+    for weights in [[5, 1, 1], [1, 1, 5], [1, 2, 2], [9, 4, 2]] {
+        for (ups, downs) in (1..=5).flat_map(|ups| (1..=5).map(move |downs| (ups, downs))) {
+            let (had, fair) = had_and_fair(&mut new(&weights), weights, |turn| turn % (ups + downs) < ups);
+            for backend in [1, 2] {
+                let (had, fair, who) = (had[backend], fair[backend], ["a", "b", "c"][backend]);
+                assert!(
+                    (had / fair - 1.0).abs() < 0.03,
+                    "weights {weights:?}, a up for {ups} turns, down for {downs}, and so on: {who} should have about \
+                     {fair:.0} of 7000 turns, but has {had}",
+                );
+            }
+        }
+    }
+}
+
+/// The turns that each has in 7000, and its share of them, while only the first goes up and down.
+fn had_and_fair<T: Turns>(turns: &mut T, weights: [u32; 3], is_up: impl Fn(u32) -> bool) -> ([f64; 3], [f64; 3]) {
+    let (mut had, mut fair) = ([0.0; 3], [0.0; 3]);
+    for up in (0..7_000).map(|turn| [is_up(turn), true, true]) {
+        let here: Vec<usize> = (0..3).filter(|backend| up[*backend]).collect();
+        let all: u32 = here.iter().map(|backend| weights[*backend]).sum();
+        here.iter().for_each(|&backend| fair[backend] += f64::from(weights[backend]) / f64::from(all));
+        had[turns.next(&up).expect("b and c are up, so it should be somebody's turn")] += 1.0;
+    }
+    (had, fair)
 }
 
 fn no_weight_is_too_large<T: Turns>(new: fn(&[u32]) -> T) {
     let mut turns = new(&[u32::MAX, u32::MAX, u32::MAX]);
-    assert_eq!(next(&mut turns, &[true; 3], 9), "abcabcabc");
+    assert_eq!(next(&mut turns, &[true; 3], 9), "abcabcabc", "three equal weights, as large as they can be");
 }

@@ -22,6 +22,9 @@ held_to!(
     ]
 );
 
+/// What is wrong where there is a choice and none is made.
+const NONE: &str = "one is up and should be chosen, but none is";
+
 /// How many requests are under way on each of `backends`.
 fn in_flight<L: LeastInFlight>(least: &L, backends: usize) -> Vec<usize> {
     (0..backends).map(|backend| least.in_flight(backend)).collect()
@@ -30,7 +33,7 @@ fn in_flight<L: LeastInFlight>(least: &L, backends: usize) -> Vec<usize> {
 /// The backends of `count` requests, one after the other, sorted.
 fn one_by_one<L: LeastInFlight>(least: &L, up: &[bool], count: usize) -> Vec<usize> {
     let request = |_| {
-        let ticket = least.choose(up).expect("one is up");
+        let ticket = least.choose(up).expect(NONE);
         let backend = ticket.backend();
         ticket.finish();
         backend
@@ -42,21 +45,21 @@ fn one_by_one<L: LeastInFlight>(least: &L, up: &[bool], count: usize) -> Vec<usi
 
 fn the_one_with_the_fewest_requests_is_chosen<L: LeastInFlight>(new: fn(usize) -> L) {
     let least = new(3);
-    let mut held: Vec<_> = (0..6).map(|_| least.choose(&[true; 3]).unwrap()).collect();
+    let mut held: Vec<_> = (0..6).map(|_| least.choose(&[true; 3]).expect(NONE)).collect();
     assert_eq!(in_flight(&least, 3), [2, 2, 2], "six requests at a time over three backends");
-    let place = held.iter().position(|ticket| ticket.backend() == 1).expect("two of the six are on backend 1");
+    let place = held.iter().position(|ticket| ticket.backend() == 1).expect("two of the six should be on backend 1");
     held.swap_remove(place).finish();
-    assert_eq!(in_flight(&least, 3), [2, 1, 2], "one request of backend 1 is finished");
-    let next = least.choose(&[true; 3]).unwrap();
-    assert_eq!(next.backend(), 1, "backend 1 has the fewest");
+    assert_eq!(in_flight(&least, 3), [2, 1, 2], "under way, after one request of backend 1 is finished");
+    let next = least.choose(&[true; 3]).expect(NONE);
+    assert_eq!(next.backend(), 1, "backend 1 has the fewest and should be chosen");
 }
 
 fn one_that_is_down_is_never_chosen<L: LeastInFlight>(new: fn(usize) -> L) {
     let least = new(2);
-    let _held: Vec<_> = (0..5).map(|_| least.choose(&[false, true]).unwrap()).collect();
-    assert_eq!(in_flight(&least, 2), [0, 5], "backend 0 is idle, and down");
-    assert!(least.choose(&[false, false]).is_none(), "none is up");
-    assert_eq!(in_flight(&least, 2), [0, 5], "a choice of none counts nowhere");
+    let _held: Vec<_> = (0..5).map(|_| least.choose(&[false, true]).expect(NONE)).collect();
+    assert_eq!(in_flight(&least, 2), [0, 5], "under way, while backend 0 is idle, and down");
+    assert!(least.choose(&[false, false]).is_none(), "none is up and none should be chosen, but one is");
+    assert_eq!(in_flight(&least, 2), [0, 5], "under way: a choice of none should count nowhere");
 }
 
 fn idle_backends_take_turns<L: LeastInFlight>(new: fn(usize) -> L) {
@@ -78,28 +81,28 @@ fn a_request_that_fails_is_given_back<L: LeastInFlight>(new: fn(usize) -> L) {
         Ok(())
     };
     assert_eq!(request(), Err("connection reset"));
-    assert_eq!(in_flight(&least, 1), [0], "a request returned early, with its ticket unfinished");
+    assert_eq!(in_flight(&least, 1), [0], "under way, after a request returned early with its ticket unfinished");
 }
 
 fn a_request_that_panics_is_given_back<L: LeastInFlight>(new: fn(usize) -> L) {
     let least = new(1);
-    let ticket = least.choose(&[true]).unwrap();
+    let ticket = least.choose(&[true]).expect(NONE);
     let request = thread::spawn(move || {
         let _ticket = ticket;
         panic!("this panic belongs to the check");
     });
     assert!(request.join().is_err());
-    assert_eq!(in_flight(&least, 1), [0], "the thread of a request has panicked");
-    assert!(least.choose(&[true]).is_some(), "the next request finds everything in order");
+    assert_eq!(in_flight(&least, 1), [0], "under way, after the thread of a request has panicked");
+    assert!(least.choose(&[true]).is_some(), "after a panic the next request should find a backend, but finds none");
 }
 
 fn a_finished_request_is_given_back_once<L: LeastInFlight>(new: fn(usize) -> L) {
     let least = new(1);
-    let still_running = least.choose(&[true]).unwrap();
-    least.choose(&[true]).unwrap().finish();
-    assert_eq!(in_flight(&least, 1), [1], "one request is finished, another is not");
+    let still_running = least.choose(&[true]).expect(NONE);
+    least.choose(&[true]).expect(NONE).finish();
+    assert_eq!(in_flight(&least, 1), [1], "under way, after one request is finished and another is not");
     drop(still_running);
-    assert_eq!(in_flight(&least, 1), [0]);
+    assert_eq!(in_flight(&least, 1), [0], "under way, after both have ended");
 }
 
 fn choosing_and_counting_is_one_step<L: LeastInFlight>(new: fn(usize) -> L) {
@@ -109,28 +112,29 @@ fn choosing_and_counting_is_one_step<L: LeastInFlight>(new: fn(usize) -> L) {
             let (least, start) = (Arc::clone(&least), Arc::clone(&start));
             thread::spawn(move || {
                 start.wait();
-                (0..50).map(|_| least.choose(&[true; 4]).unwrap()).collect::<Vec<_>>()
+                (0..50).map(|_| least.choose(&[true; 4]).expect(NONE)).collect::<Vec<_>>()
             })
         })
         .collect();
     let held: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-    assert_eq!(in_flight(&*least, 4), [100; 4], "eight threads began 50 requests each, and none has ended");
+    assert_eq!(in_flight(&*least, 4), [100; 4], "under way, after eight threads began 50 requests each");
     let endings: Vec<_> = held.into_iter().map(|tickets| thread::spawn(move || drop(tickets))).collect();
     for thread in endings {
         thread.join().unwrap();
     }
-    assert_eq!(in_flight(&*least, 4), [0; 4], "all have ended, on eight threads");
+    assert_eq!(in_flight(&*least, 4), [0; 4], "under way, after all have ended, on eight threads");
 }
 
 fn a_request_under_way_holds_nobody_up<L: LeastInFlight>(new: fn(usize) -> L) {
     let least = Arc::new(new(1));
-    let _under_way = least.choose(&[true]).unwrap();
+    let _under_way = least.choose(&[true]).expect(NONE);
     let (done, other) = mpsc::channel();
     let shared = Arc::clone(&least);
     thread::spawn(move || {
-        shared.choose(&[true]).unwrap().finish();
+        shared.choose(&[true]).expect(NONE).finish();
         let _ = done.send(shared.in_flight(0));
     });
-    let count = other.recv_timeout(PATIENCE).expect("a request begins and ends while another is under way");
-    assert_eq!(count, 1);
+    let count = other.recv_timeout(PATIENCE);
+    let count = count.expect("a request should begin and end while another is under way, but it waits");
+    assert_eq!(count, 1, "under way, after the second request has ended");
 }

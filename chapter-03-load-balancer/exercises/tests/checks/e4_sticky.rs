@@ -24,6 +24,9 @@ held_to!(
 const BACKENDS: [&str; 3] = ["10.0.0.7:80", "a-backend-with-a-longer-name.internal:8080", "[::1]:9001"];
 const ALL_UP: [bool; 3] = [true; 3];
 
+/// What is wrong where a new client is given nothing to come back with.
+const NO_COOKIE: &str = "a new client should get a cookie, but gets none";
+
 /// A hash that needs `secret`. (SHA-256 over both, cut short: enough for a check.)
 fn with_secret(secret: &'static str) -> impl Fn(&str) -> u64 {
     move |text| {
@@ -36,10 +39,13 @@ fn with_secret(secret: &'static str) -> impl Fn(&str) -> u64 {
 /// What a new client of `next` sends with its second request.
 fn cookie_for(choose: Choose, next: usize, keyed: &Keyed) -> String {
     let (backend, set_cookie) = choose(None, &BACKENDS, &ALL_UP, next, keyed);
-    assert_eq!(backend, next, "no cookie: it is the turn of {next}");
-    let set_cookie = set_cookie.expect("a new client gets a cookie");
+    assert_eq!(backend, next, "the backend without a cookie, when it is the turn of {next}");
+    let set_cookie = set_cookie.expect(NO_COOKIE);
     set_cookie.split(';').next().unwrap().trim().to_owned()
 }
+
+/// What [`sent_to`] gives, for a failure to say.
+const BACKEND_AND_NEW: &str = "(the backend, whether a new cookie comes)";
 
 /// Which backend a client with these cookies gets when it is the turn of `next`, and whether it gets a new cookie.
 fn sent_to(choose: Choose, cookies: &str, next: usize) -> (usize, bool) {
@@ -50,14 +56,17 @@ fn sent_to(choose: Choose, cookies: &str, next: usize) -> (usize, bool) {
 fn a_new_client_gets_the_next_backend_and_a_cookie(choose: Choose) {
     for next in 0..3 {
         let (backend, set_cookie) = choose(None, &BACKENDS, &ALL_UP, next, &with_secret("s"));
-        assert_eq!(backend, next);
-        let set_cookie = set_cookie.expect("a new client gets a cookie");
+        assert_eq!(backend, next, "the backend without a cookie, when it is the turn of {next}");
+        let set_cookie = set_cookie.expect(NO_COOKIE);
         let mut parts = set_cookie.split(';').map(str::trim);
         let pair = parts.next().unwrap();
-        assert!(pair.starts_with("lb=") && pair.len() > 3, "the cookie is named lb: {set_cookie:?}");
+        assert!(
+            pair.starts_with("lb=") && pair.len() > 3,
+            "the cookie should begin with `lb=`, and a value, but it is {set_cookie:?}"
+        );
         let mut attributes: Vec<_> = parts.map(str::to_ascii_lowercase).collect();
         attributes.sort_unstable();
-        assert_eq!(attributes, ["httponly", "path=/", "samesite=lax"], "of {set_cookie:?}");
+        assert_eq!(attributes, ["httponly", "path=/", "samesite=lax"], "the attributes of {set_cookie:?}");
     }
 }
 
@@ -65,7 +74,8 @@ fn the_cookie_leads_back(choose: Choose) {
     for backend in 0..3 {
         let cookie = cookie_for(choose, backend, &with_secret("s"));
         for next in 0..3 {
-            assert_eq!(sent_to(choose, &cookie, next), (backend, false), "{cookie:?}, when it is the turn of {next}");
+            let sent_to = sent_to(choose, &cookie, next);
+            assert_eq!(sent_to, (backend, false), "{BACKEND_AND_NEW}, for {cookie:?} at the turn of {next}");
         }
     }
 }
@@ -76,8 +86,8 @@ fn a_restart_and_another_order_change_nothing(choose: Choose) {
         let reordered = ["new:80", BACKENDS[2], BACKENDS[0], BACKENDS[1]];
         // Another closure with the same secret: nothing but that survives a restart.
         let (now, set_cookie) = choose(Some(&cookie), &reordered, &[true; 4], 0, &with_secret("s"));
-        assert_eq!(reordered[now], *name, "{cookie:?} was given for {name}");
-        assert_eq!(set_cookie, None, "{cookie:?} is still valid");
+        assert_eq!(reordered[now], *name, "{cookie:?} was given for {name}, and should lead there");
+        assert_eq!(set_cookie, None, "{cookie:?} is still valid, and should not be replaced");
     }
 }
 
@@ -85,11 +95,16 @@ fn a_client_whose_backend_is_down_or_gone_gets_another(choose: Choose) {
     let keyed = with_secret("s");
     let cookie = cookie_for(choose, 1, &keyed);
     let (backend, set_cookie) = choose(Some(&cookie), &BACKENDS, &[true, false, true], 2, &keyed);
-    assert_eq!(backend, 2, "backend 1 is down");
-    let new = set_cookie.expect("it stays with its new backend").split(';').next().unwrap().to_owned();
-    assert_eq!(sent_to(choose, &new, 0), (2, false), "backend 1 is back, and the client has the cookie of 2");
+    assert_eq!(backend, 2, "the backend at the turn of 2, for the cookie of 1, which is down");
+    let set_cookie = set_cookie.expect("with a new backend a client should get a new cookie, but gets none");
+    let new = set_cookie.split(';').next().unwrap();
+    assert_eq!(sent_to(choose, new, 0), (2, false), "{BACKEND_AND_NEW}, for the cookie of 2, after 1 is back");
     let (backend, set_cookie) = choose(Some(&cookie), &[BACKENDS[0], BACKENDS[2]], &[true; 2], 1, &keyed);
-    assert_eq!((backend, set_cookie.is_some()), (1, true), "its backend was taken off the list");
+    assert_eq!(
+        (backend, set_cookie.is_some()),
+        (1, true),
+        "{BACKEND_AND_NEW}, for the cookie of one that is off the list"
+    );
 }
 
 fn the_value_tells_nothing(choose: Choose) {
@@ -101,13 +116,13 @@ fn the_value_tells_nothing(choose: Choose) {
     };
     let (one, other) = (values("s"), values("t"));
     for value in one.iter().chain(&other) {
-        assert_eq!(value.len(), one[0].len(), "its length depends on the backend: {one:?} {other:?}");
+        assert_eq!(value.len(), one[0].len(), "the length should not depend on the backend: {one:?} {other:?}");
     }
     // What is alike under two secrets does not come from the hash.
     for (one, other) in one.iter().zip(&other) {
         let alike = one.trim_start_matches("lb=").bytes().zip(other.trim_start_matches("lb=").bytes());
         let alike = alike.filter(|(one, other)| one == other).count();
-        assert!(one != other && alike < 8, "{one:?} and {other:?}, with another secret, share too much");
+        assert!(one != other && alike < 8, "{one:?} and, with another secret, {other:?} should not be so alike");
     }
     // The place is not in it: the first of any list would have the same in common.
     let first = |name| choose(None, &[name], &[true], 0, &with_secret("s")).1.unwrap_or_default();
@@ -115,7 +130,7 @@ fn the_value_tells_nothing(choose: Choose) {
     let start = |value: &String| value.chars().take(5).collect::<String>();
     assert!(
         all.iter().any(|value| start(value) != start(&all[0])),
-        "the first backend is always {:?}…",
+        "the value should not tell the place, but for the first backend it always begins with {:?}",
         start(&all[0])
     );
 }
@@ -133,7 +148,8 @@ fn a_forged_cookie_is_none(choose: Choose) {
     forged.extend(["lb=0", "lb=1", "lb=2", "lb=10.0.0.7:80", "lb=[::1]:9001"].map(str::to_owned));
     for forged in forged {
         for next in [0, 2] {
-            assert_eq!(sent_to(choose, &forged, next), (next, true), "{forged:?} was never given ({cookie:?} was)");
+            let sent_to = sent_to(choose, &forged, next);
+            assert_eq!(sent_to, (next, true), "{BACKEND_AND_NEW}, for {forged:?}, made up from {cookie:?}");
         }
     }
 }
@@ -150,18 +166,18 @@ fn other_cookies_stand_beside_it(choose: Choose) {
         format!("lb=old; {cookie}"),
         format!("a=1;{cookie}"),
     ] {
-        assert_eq!(sent_to(choose, &cookies, 0), (1, false), "{cookies:?}");
+        assert_eq!(sent_to(choose, &cookies, 0), (1, false), "{BACKEND_AND_NEW}, for {cookies:?}");
     }
     for cookies in [format!("xlb={value}"), format!("LB={value}"), format!("lbx={value}"), format!("a=\"{cookie}\"")] {
-        assert_eq!(sent_to(choose, &cookies, 0), (0, true), "no cookie is named lb in {cookies:?}");
+        assert_eq!(sent_to(choose, &cookies, 0), (0, true), "{BACKEND_AND_NEW}, for {cookies:?}, without an `lb`");
     }
 }
 
 fn nonsense_is_no_cookie(choose: Choose) {
     for cookies in ["", "lb", "lb=", "=", ";", ";;;=;", "lb;", "lb==", "lb=é", "é=lb", "lb=+", " lb = ", "lb=\u{1f36a}"]
     {
-        assert_eq!(sent_to(choose, cookies, 2), (2, true), "{cookies:?}");
+        assert_eq!(sent_to(choose, cookies, 2), (2, true), "{BACKEND_AND_NEW}, for {cookies:?}");
     }
     let long = "lb=".to_owned() + &"a".repeat(100_000);
-    assert_eq!(sent_to(choose, &long, 2), (2, true), "100,000 bytes");
+    assert_eq!(sent_to(choose, &long, 2), (2, true), "{BACKEND_AND_NEW}, for 100,000 bytes");
 }

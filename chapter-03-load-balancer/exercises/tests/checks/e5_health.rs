@@ -88,23 +88,27 @@ fn stop(watch: impl Watch) {
         watch.stop();
         let _ = done.send(());
     });
-    stopped.recv_timeout(PATIENCE).expect("stop returns");
+    stopped.recv_timeout(PATIENCE).expect("`stop` should return, but does not");
 }
 
 fn failures_in_a_row_take_it_down_and_successes_in_a_row_bring_it_back<H: Health>(new: fn(Settings) -> H) {
-    assert_eq!(news(&new(SETTINGS), "xxx.."), "--D-U", "fall 3, rise 2");
+    assert_eq!(news(&new(SETTINGS), "xxx.."), "--D-U", "what xxx.. tells, fall 3, rise 2");
     let sensitive = Settings { fall: 1, rise: 1, ..SETTINGS };
-    assert_eq!(news(&new(sensitive), "x.x."), "DUDU", "fall 1, rise 1");
+    assert_eq!(news(&new(sensitive), "x.x."), "DUDU", "what x.x. tells, fall 1, rise 1");
 }
 
 fn a_result_in_between_begins_the_count_again<H: Health>(new: fn(Settings) -> H) {
-    assert_eq!(news(&new(SETTINGS), "xx.xx.xxx"), "--------D", "fall 3: only the last three are in a row");
-    assert_eq!(news(&new(SETTINGS), "xxx.x.x.."), "--D-----U", "rise 2: only the last two are in a row");
+    assert_eq!(
+        news(&new(SETTINGS), "xx.xx.xxx"),
+        "--------D",
+        "what xx.xx.xxx tells: only the last three are in a row"
+    );
+    assert_eq!(news(&new(SETTINGS), "xxx.x.x.."), "--D-----U", "what xxx.x.x.. tells: only the last two are in a row");
 }
 
 fn a_change_is_told_once<H: Health>(new: fn(Settings) -> H) {
-    assert_eq!(news(&new(SETTINGS), "......."), "-------", "it was up at first");
-    assert_eq!(news(&new(SETTINGS), "xxxxxxxx....xxx"), "--D------U----D");
+    assert_eq!(news(&new(SETTINGS), "......."), "-------", "what seven successes tell: it was up at first");
+    assert_eq!(news(&new(SETTINGS), "xxxxxxxx....xxx"), "--D------U----D", "what xxxxxxxx....xxx tells");
 }
 
 fn a_backend_that_refuses_goes_down_and_comes_back<H: Health>(new: fn(Settings) -> H) {
@@ -113,12 +117,12 @@ fn a_backend_that_refuses_goes_down_and_comes_back<H: Health>(new: fn(Settings) 
     let (refusing, (address_of_other, _)) = (watched(address), accepting());
     let other = watched(address_of_other);
     let watch = new(SETTINGS).watch(vec![refusing.clone(), other.clone()]).unwrap();
-    until("the backend that refuses is down", || !refusing.up.load(Relaxed));
+    until("the backend that refuses should be marked down", || !refusing.up.load(Relaxed));
     socket.listen(128).unwrap();
     let listener = TcpListener::from(socket);
     thread::spawn(move || while listener.accept().is_ok() {});
-    until("the backend that listens now is up", || refusing.up.load(Relaxed));
-    assert!(other.up.load(Relaxed), "the other one was never away");
+    until("the backend that listens now should be marked up", || refusing.up.load(Relaxed));
+    assert!(other.up.load(Relaxed), "the other one was never away and should be up, but it is marked down");
     stop(watch);
 }
 
@@ -126,7 +130,7 @@ fn a_backend_that_swallows_every_packet_goes_down<H: Health>(new: fn(Settings) -
     let (_held, address) = swallowing();
     let silent = watched(address);
     let watch = new(Settings { timeout: ms(20), ..SETTINGS }).watch(vec![silent.clone()]).unwrap();
-    until("the silent backend is down, after three timeouts of 20 ms", || !silent.up.load(Relaxed));
+    until("the silent backend should be marked down, after three timeouts of 20 ms", || !silent.up.load(Relaxed));
     stop(watch);
 }
 
@@ -134,7 +138,7 @@ fn a_backend_that_swallows_every_packet_delays_nobody<H: Health>(new: fn(Setting
     let (held, silent) = swallowing();
     let (address, count) = accepting();
     let watch = new(SETTINGS).watch(vec![watched(silent), watched(address), watched(silent)]).unwrap();
-    until("20 checks of the healthy one, while a connect to the silent ones may take 10 s", || {
+    until("there should be 20 checks of the healthy one, while a connect to the silent ones may take 10 s", || {
         count.load(Relaxed) >= 20
     });
     // Now it refuses, and so the connects that are under way end.
@@ -146,7 +150,9 @@ fn the_first_check_does_not_wait_for_the_interval<H: Health>(new: fn(Settings) -
     let (_refuses, address) = bound();
     let backend = watched(address);
     let watch = new(Settings { interval: AN_HOUR, fall: 1, ..SETTINGS }).watch(vec![backend.clone()]).unwrap();
-    until("the dead one is down, by the first check of an hourly one", || !backend.up.load(Relaxed));
+    until("the dead one should be marked down by the first check, an hour before the second", || {
+        !backend.up.load(Relaxed)
+    });
     stop(watch);
 }
 
@@ -154,9 +160,9 @@ fn stopping_ends_all_threads_in_the_middle_of_an_interval<H: Health>(new: fn(Set
     let (address, count) = accepting();
     let backends: Vec<_> = (0..3).map(|_| watched(address)).collect();
     let watch = new(Settings { interval: AN_HOUR, ..SETTINGS }).watch(backends.clone()).unwrap();
-    until("each of three has been checked", || count.load(Relaxed) == 3);
+    until("each of three should have been checked once", || count.load(Relaxed) == 3);
     stop(watch);
     for backend in backends {
-        assert_eq!(Arc::strong_count(&backend.up), 1, "a thread still holds a backend's flag after stop");
+        assert_eq!(Arc::strong_count(&backend.up), 1, "after `stop` nobody but the check should hold a backend's flag");
     }
 }

@@ -94,18 +94,19 @@ impl Stats for Moving {
 
 fn field<'a>(response: &'a Response, name: &str) -> &'a str {
     let found = response.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
-    found.map_or_else(|| panic!("{name} is missing: {:?}", response.fields), |(_, value)| value)
+    found.map_or_else(|| panic!("{name} should be among the fields {:?}", response.fields), |(_, value)| value)
 }
 
 /// The body, whose length the fields say.
 fn body(response: &Response) -> String {
     assert_eq!(field(response, "Content-Length"), response.body.len().to_string(), "Content-Length");
-    String::from_utf8(response.body.clone()).expect("UTF-8")
+    String::from_utf8(response.body.clone()).expect("the body should be UTF-8, but is not")
 }
 
 fn json_of(response: &Response) -> Value {
     let text = body(response);
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+    serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("the body should be JSON, but there is {error} in {text}"))
 }
 
 /// Serves on a port of the kernel's choice; the thread ends with the test's process.
@@ -128,39 +129,43 @@ fn stats_is_json<E: Endpoint>(new: New<E>) {
         assert_eq!(json_of(&response), expected, "GET {target}");
     }
     let none = new(Arc::new(Still(Vec::new()))).respond("GET", "/stats");
-    assert_eq!(json_of(&none), json!({ "requests": 0, "failed": 0, "backends": [] }));
+    assert_eq!(json_of(&none), json!({ "requests": 0, "failed": 0, "backends": [] }), "GET /stats, without backends");
 }
 
 fn names_are_quoted_as_json_wants_it<E: Endpoint>(new: New<E>) {
     let name = "a \"quoted\" \\name\\\n";
     let response = new(Arc::new(Still(vec![(name, true, 0, 0, 0)]))).respond("GET", "/stats");
-    assert_eq!(json_of(&response)["backends"][0]["backend"], name);
+    assert_eq!(json_of(&response)["backends"][0]["backend"], name, "a name with quotes and a line feed in it");
 }
 
 fn an_answer_does_not_contradict_itself<E: Endpoint>(new: New<E>) {
     let json = json_of(&new(Arc::new(Moving::default())).respond("GET", "/stats"));
-    let rows = json["backends"].as_array().expect("backends is an array");
+    let rows = json["backends"].as_array().expect("`backends` should be an array, but is none");
     let sum = |field| rows.iter().map(|row| row[field].as_u64().unwrap()).sum::<u64>();
-    assert_eq!(json["requests"], sum("total"), "requests is the sum of the totals shown: {json}");
-    assert_eq!(json["failed"], sum("failed"), "failed is the sum of the rows shown: {json}");
+    assert_eq!(json["requests"], sum("total"), "`requests`, and the sum of the totals shown: {json}");
+    assert_eq!(json["failed"], sum("failed"), "`failed`, and the sum of those shown: {json}");
     for row in rows {
         let [active, total, failed] = ["active", "total", "failed"].map(|field| row[field].as_u64().unwrap());
-        assert!(failed + active <= total, "failed + active <= total: {row}");
+        assert!(failed + active <= total, "failed + active should be at most total, but the row is {row}");
     }
 }
 
 fn stats_txt_is_a_table<E: Endpoint>(new: New<E>) {
     let response = new(two_backends()).respond("GET", "/stats.txt");
-    assert_eq!(response.status, 200);
-    assert!(field(&response, "Content-Type").starts_with("text/plain"), "{:?}", response.fields);
+    assert_eq!(response.status, 200, "the status for GET /stats.txt");
+    let content_type = field(&response, "Content-Type");
+    assert!(content_type.starts_with("text/plain"), "the type should be text/plain, but is {content_type}");
     let text = body(&response);
     let words: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let expected = ["backend state active total failed", "127.0.0.1:9001 UP 2 1234567 12", "[::1]:9002 DOWN 0 7 7"];
-    assert_eq!(words, expected, "{text}");
+    assert_eq!(words, expected, "the words of the table\n{text}");
     let lengths: Vec<_> = text.lines().map(str::len).collect();
-    assert!(lengths.iter().all(|length| *length == lengths[0]), "the columns are under each other:\n{text}");
+    let all_alike = lengths.iter().all(|length| *length == lengths[0]);
+    assert!(all_alike, "all lines should be equally long, with columns under each other, but here is\n{text}");
     let is_under = |line: &str| line.starts_with("127.0.0.1:9001 ") || !line.starts_with(' ');
-    assert!(text.lines().all(is_under) && text.ends_with('\n'), "names to the left, lines ended:\n{text}");
+    let all_under = text.lines().all(is_under);
+    assert!(all_under, "the names should begin where their column does, to the left, but here is\n{text}");
+    assert!(text.ends_with('\n'), "each line should end with a line feed, but the last one does not:\n{text}");
 }
 
 fn head_has_the_fields_and_no_body<E: Endpoint>(new: New<E>) {
@@ -177,14 +182,18 @@ fn other_paths_are_404_and_other_methods_405<E: Endpoint>(new: New<E>) {
     for target in ["/", "", "/stats/", "/stats.json", "/STATS", "/stats%2Etxt", "*", "?/stats", "/statsé"] {
         for method in ["GET", "POST"] {
             let response = endpoint.respond(method, target);
-            assert_eq!(response.status, 404, "{method} {target}");
+            assert_eq!(response.status, 404, "the status for {method} {target}");
             body(&response);
         }
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "get", "GETT", ""] {
         for target in ["/stats", "/stats.txt", "/stats?now"] {
             let response = endpoint.respond(method, target);
-            assert_eq!((response.status, field(&response, "Allow")), (405, "GET, HEAD"), "{method} {target}");
+            assert_eq!(
+                (response.status, field(&response, "Allow")),
+                (405, "GET, HEAD"),
+                "status and Allow for {method} {target}"
+            );
             body(&response);
         }
     }
@@ -195,12 +204,13 @@ fn clients_are_answered_one_request_each<E: Endpoint>(new: New<E>) {
     let mut client = Client::connect(address);
     client.send_pieces([&b"GET /sta"[..], b"ts.txt HTTP/1.1\r\nHo", b"st: test\r\n\r", b"\n"], ms(20));
     let response = client.response("GET");
-    assert_eq!(response.status(), 200, "a head in pieces");
-    assert!(response.text().contains("127.0.0.1:9001"), "{}", response.text());
+    assert_eq!(response.status(), 200, "the status for a head in pieces");
+    let text = response.text();
+    assert!(text.contains("127.0.0.1:9001"), "the table should name 127.0.0.1:9001, but is\n{text}");
     client.expect_closed();
     let mut client = Client::connect(address);
     client.request("HEAD", "/stats", "");
-    assert_eq!(client.response("HEAD").status(), 200);
+    assert_eq!(client.response("HEAD").status(), 200, "the status for HEAD /stats");
     client.expect_closed();
 }
 
@@ -222,11 +232,12 @@ fn a_body_that_nobody_wants_is_taken<E: Endpoint>(new: New<E>) {
     for _ in 0..4 {
         // Not a wait: the client is still busy with its body when the answer comes.
         pause(ms(10));
-        client.write_all(&piece).expect("a client that sends 80,000 bytes of a body is not reset");
+        client.write_all(&piece).expect("a body of 80,000 bytes should be taken to its end, but it is not");
     }
     let mut answer = Vec::new();
-    client.read_to_end(&mut answer).expect("an answer, and then the end of the stream");
-    assert_eq!(answer[..answer.len().min(12)].escape_ascii().to_string(), "HTTP/1.1 405");
+    client.read_to_end(&mut answer).expect("an answer should come, and then the end of the stream, but it does not");
+    let begins = answer[..answer.len().min(12)].escape_ascii().to_string();
+    assert_eq!(begins, "HTTP/1.1 405", "how the answer begins");
 }
 
 fn what_is_no_http_is_400<E: Endpoint>(new: New<E>) {
@@ -236,9 +247,9 @@ fn what_is_no_http_is_400<E: Endpoint>(new: New<E>) {
     {
         let mut client = Client::connect(address);
         client.send(request);
-        assert_eq!(client.response("GET").status(), 400, "{}", request.escape_ascii());
+        assert_eq!(client.response("GET").status(), 400, "the status for {}", request.escape_ascii());
     }
-    assert_eq!(Client::connect(address).get("/stats").status(), 200, "the next client is answered");
+    assert_eq!(Client::connect(address).get("/stats").status(), 200, "the status for the next client");
 }
 
 fn silent_clients_keep_nobody_from_an_answer<E: Endpoint>(new: New<E>) {
@@ -248,8 +259,10 @@ fn silent_clients_keep_nobody_from_an_answer<E: Endpoint>(new: New<E>) {
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client.write_all(b"GET /stats HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
     let mut first = [0; 12];
-    client.read_exact(&mut first).expect("an answer, although 20 clients before it say nothing");
-    assert_eq!(first.escape_ascii().to_string(), "HTTP/1.1 200");
+    client
+        .read_exact(&mut first)
+        .expect("an answer should come, although 20 clients before say nothing, but it does not");
+    assert_eq!(first.escape_ascii().to_string(), "HTTP/1.1 200", "how the answer begins");
 }
 
 fn a_dripping_client_is_let_go<E: Endpoint>(new: New<E>) {
@@ -261,6 +274,6 @@ fn a_dripping_client_is_let_go<E: Endpoint>(new: New<E>) {
         pause(ms(100));
         dripping.write_all(b"a").err()
     });
-    assert!(let_go.is_some(), "a byte every 100 ms, and after {PATIENCE:?} the connection is still open");
-    until("others are answered", || Client::connect(address).get("/stats").status() == 200);
+    assert!(let_go.is_some(), "a client of a byte every 100 ms should be let go, but is here after {PATIENCE:?}");
+    until("other clients should be answered", || Client::connect(address).get("/stats").status() == 200);
 }

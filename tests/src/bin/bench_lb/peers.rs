@@ -40,7 +40,7 @@ impl Peer {
     /// The program and its version, or how to get it. Pingora is built only when it was `named`: that takes minutes.
     pub(crate) fn find(self, named: bool) -> io::Result<Result<(PathBuf, String), String>> {
         let package = match self {
-            Self::Pingora => return pingora(named),
+            Self::Pingora => return Ok(pingora(named)),
             Self::Nginx => "nginx-light",
             Self::HaProxy => "haproxy",
         };
@@ -61,18 +61,20 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     directories.map(|directory| directory.join(name)).find(|program| program.is_file())
 }
 
-fn pingora(named: bool) -> io::Result<Result<(PathBuf, String), String>> {
+fn pingora(named: bool) -> Result<(PathBuf, String), String> {
     let manifest = root().join("tests/bench/peers/pingora/Cargo.toml");
     let directory = root().join("target/peers");
     let program = directory.join("release/pingora-peer");
     if !named && !program.is_file() {
-        return Ok(Err("pingora is skipped: not built (name it in --peers, and it is)".to_owned()));
+        return Err("pingora is skipped: not built (name it in --peers, and it is)".to_owned());
     }
     // Also if it is there: it may be older than its sources.
-    programs::build_peer(&manifest, &directory)?;
+    if let Err(error) = programs::build_peer(&manifest, &directory) {
+        return Err(format!("pingora is skipped: {error}; it needs cmake"));
+    }
     let lock = fs::read_to_string(manifest.with_file_name("Cargo.lock")).unwrap_or_default();
     let version = locked_version(&lock, "pingora").unwrap_or_else(|| "unknown".to_owned());
-    Ok(Ok((program, version)))
+    Ok((program, version))
 }
 
 /// The first word on the first line that begins as a version does: `nginx version: nginx/1.24.0 (Ubuntu)`,

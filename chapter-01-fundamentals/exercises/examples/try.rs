@@ -1,0 +1,51 @@
+//! Your answers, to be tried by hand: `cargo run -p chapter-01-exercises --example try -- shout`.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use common::{cli, outln};
+use exercises_01::{e1_shout, e2_called, e3_calculator, e5_chat};
+
+/// Lines that may wait for somebody in the chat.
+const BACKLOG: usize = 100;
+
+/// Starts the server that you wrote, on 127.0.0.1; Ctrl-C ends it.
+#[derive(Debug, Parser)]
+#[command(name = "try")]
+struct Args {
+    /// The exercise
+    #[arg(value_enum)]
+    exercise: Exercise,
+    /// Port to listen on; 0 lets the kernel choose
+    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    port: u16,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Exercise {
+    /// 1.1
+    Shout,
+    /// 1.2, with its log on standard output
+    Called,
+    /// 1.3
+    Calculator,
+    /// 1.5
+    Chat,
+}
+
+fn main() -> ExitCode {
+    cli::exit_code(serve(&cli::parse::<Args>()))
+}
+
+fn serve(args: &Args) -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))?;
+    outln!("listening on {}", listener.local_addr()?);
+    match args.exercise {
+        Exercise::Shout => e1_shout::serve(&listener),
+        Exercise::Called => e2_called::serve(&listener, &mut io::stdout()),
+        Exercise::Calculator => e3_calculator::serve(&listener),
+        Exercise::Chat => e5_chat::serve(&listener, BACKLOG),
+    }
+}

@@ -1,0 +1,180 @@
+//! HTTP for the admin interface: axum on a thread of its own.
+//!
+//! Its own thread with its own runtime, so that nothing here can hold up traffic, in no chapter's engine. HTTP is
+//! axum's: this is not the traffic that the workspace teaches. The handler may block, so it runs on one of the
+//! runtime's blocking threads. What is bounded: the length of a body, how long one may take to come, how many
+//! requests are worked on at once, how long the end may take.
+
+use std::{
+    future::IntoFuture as _,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response,
+};
+use common::shutdown::{Shutdown, Stage};
+use tokio::{runtime, task, time};
+
+use super::{
+    guard,
+    request::{Request, Response},
+};
+
+/// The longest body: that of a change has a line.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// What is read of a longer one before it is refused.
+const MAX_READ_BYTES: usize = 1024 * 1024;
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests worked on at once: more than one, so that a slow resolver holds up only who asked for a new name.
+const MAX_WORKED_ON: usize = 4;
+/// How long requests may go on when all is to end.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The running interface. Dropped: closed, with its thread joined.
+#[derive(Debug)]
+pub struct Admin {
+    address: SocketAddr,
+    stop: Shutdown,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Admin {
+    /// Listens on `address`, which must be of loopback, and has `handler` answer what the [`guard`] lets in.
+    ///
+    /// The handler runs on threads of its own and may block. `now`-taking handlers read the clock in it:
+    /// `move |request| handle(&*balancer, request, now())`.
+    ///
+    /// # Errors
+    /// Not of loopback; in use; no descriptors or threads left.
+    pub fn start(
+        address: SocketAddr,
+        handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let failed = |error: io::Error| io::Error::new(error.kind(), format!("admin {address}: {error}"));
+        if !address.ip().is_loopback() {
+            return Err(failed(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "only loopback is safe without a password",
+            )));
+        }
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().max_blocking_threads(MAX_WORKED_ON).build()?;
+        let stop = Shutdown::new()?;
+        let (stopped, handler) = (stop.clone(), Arc::new(handler));
+        let run = move || {
+            runtime.block_on(serve(listener, handler, stopped));
+            // A resolver that still has not answered is not waited for.
+            runtime.shutdown_background();
+        };
+        let thread = Some(thread::Builder::new().name("admin".into()).spawn(run)?);
+        Ok(Self { address, stop, thread })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.stop.drain();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+trait Handler: Fn(&Request) -> Response + Send + Sync + 'static {}
+
+impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Handler for F {}
+
+async fn serve(listener: TcpListener, handler: Arc<impl Handler>, stop: Shutdown) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!("the admin interface does not run: {error}"),
+    };
+    let router = Router::new().fallback(move |request| answer(Arc::clone(&handler), request));
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.reached(Stage::Draining));
+    let too_long = async {
+        stop.reached(Stage::Draining).await;
+        time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        _ = served.into_future() => {}
+        () = too_long => {}
+    }
+}
+
+async fn answer(handler: Arc<impl Handler>, request: axum::extract::Request) -> response::Response {
+    let (parts, body) = request.into_parts();
+    let mut request = head_of(&parts);
+    // Read even if the request is refused: who closes on a client that still writes may lose its answer to a reset.
+    let body = whole(body).await;
+    if let Err(refused) = guard::check(&request) {
+        return written(refused);
+    }
+    match body {
+        Ok(body) => request.body = body,
+        Err(refused) => return written(refused),
+    }
+    let response = task::spawn_blocking(move || handler(&request)).await;
+    written(response.unwrap_or_else(|_| Response::error(500, "this failed here, and is logged")))
+}
+
+/// The request without its body.
+fn head_of(parts: &Parts) -> Request {
+    let field = |name: header::HeaderName| only(&parts.headers, &name);
+    let authority = parts.uri.authority().map(|authority| authority.as_str().to_owned());
+    Request {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        host: authority.or_else(|| field(header::HOST)),
+        origin: field(header::ORIGIN),
+        fetch_site: field(header::HeaderName::from_static("sec-fetch-site")),
+        body: Vec::new(),
+    }
+}
+
+/// A field's value. Of several none can be trusted, nor one that is no text: then it is something that nobody is.
+fn only(fields: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    let mut values = fields.get_all(name).iter();
+    let first = values.next()?;
+    let is_only = values.next().is_none();
+    Some(first.to_str().ok().filter(|_| is_only).unwrap_or("?").to_owned())
+}
+
+async fn whole(body: Body) -> Result<Vec<u8>, Response> {
+    let too_long = || Response::error(413, format!("the body has more than {MAX_BODY_BYTES} bytes"));
+    match time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_READ_BYTES)).await {
+        Ok(Ok(body)) if body.len() <= MAX_BODY_BYTES => Ok(body.into()),
+        // Longer than all that is read, or broken off: then nobody reads the answer.
+        Ok(Ok(_) | Err(_)) => Err(too_long()),
+        Err(_) => Err(Response::error(408, format!("the body did not come within {} s", BODY_TIMEOUT.as_secs()))),
+    }
+}
+
+fn written(response: Response) -> response::Response {
+    let mut written = response::Response::new(Body::from(response.json));
+    *written.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let fields = written.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(allow) = response.allow {
+        fields.insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+    written
+}

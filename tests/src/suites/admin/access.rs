@@ -1,0 +1,168 @@
+//! Who may ask, and what becomes of nonsense.
+
+use std::net::TcpListener;
+
+use nix::sys::signal::Signal;
+
+use super::{answers, json, named, start};
+use crate::Context;
+use crate::client::{Client, Response};
+use crate::runner::cases;
+use crate::seed::Seed;
+use crate::wait::PATIENCE;
+
+cases! { "admin";
+    Fast a_foreign_host_is_refused,
+    Fast another_sites_page_changes_nothing,
+    Fast garbage_is_refused_and_changes_nothing,
+    Fast a_wrong_path_is_404_and_a_wrong_method_405,
+    Fast only_loopback_is_listened_on,
+    Fast it_ends_with_the_process,
+}
+
+/// Asserts that this is an error of the interface, in JSON, on one line.
+fn assert_refused(response: &Response, status: u16, what: &str) {
+    assert_eq!(response.status(), status, "{what}: {response:?}");
+    let json = json(response);
+    let error = json["error"].as_str().unwrap_or_else(|| panic!("{what}: {json}"));
+    assert!(!error.is_empty() && !error.contains('\n'), "{what}: {error:?}");
+}
+
+fn a_foreign_host_is_refused(ctx: &Context) {
+    let a = named("a");
+    let (_program, panel) = start(ctx, &[&a], &[]);
+    let port = panel.addr.port();
+    for host in ["localhost".to_owned(), format!("localhost:{port}"), "127.0.0.1".into(), format!("[::1]:{port}")] {
+        let response = panel.send("GET", "/backends", &format!("Host: {host}\r\n"), "");
+        assert_eq!(response.status(), 200, "{host}: {response:?}");
+    }
+    let foreign = ["evil.example", "evil.example:9900", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"];
+    for host in foreign {
+        for (method, target) in [("GET", "/backends"), ("DELETE", "/backends/x"), ("GET", "/nothing")] {
+            let response = panel.send(method, target, &format!("Host: {host}\r\n"), "");
+            assert_refused(&response, 403, host);
+        }
+        let absolute = format!("http://{host}/backends");
+        assert_refused(&panel.send("GET", &absolute, "Host: localhost\r\n", ""), 403, &absolute);
+    }
+    assert_refused(&panel.send("GET", "/backends", "Host: localhost\r\nHost: evil.example\r\n", ""), 403, "two hosts");
+    assert_refused(&panel.send("GET", "/backends", "", ""), 403, "no host");
+}
+
+fn another_sites_page_changes_nothing(ctx: &Context) {
+    let (a, b) = (named("a"), named("b"));
+    let (_program, panel) = start(ctx, &[&a, &b], &[]);
+    let one = format!("/backends/{}", a.addr());
+    let body = r#"{"backend": "127.0.0.1:9"}"#;
+    let requests = [
+        ("POST", "/backends".to_owned(), body),
+        ("POST", format!("{one}/drain"), ""),
+        ("PUT", format!("{one}/weight"), r#"{"weight": 0}"#),
+        ("DELETE", one.clone(), ""),
+    ];
+    let before = panel.done("GET", "/backends", "");
+    for fields in [
+        "Origin: http://evil.example\r\n",
+        "Origin: null\r\n",
+        "Origin: http://127.0.0.1:1\r\n",
+        "Origin: http://evil.example\r\nContent-Type: text/plain\r\nSec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\n",
+    ] {
+        for (method, target, body) in &requests {
+            let fields = format!("Host: {}\r\n{fields}", panel.addr);
+            assert_refused(&panel.send(method, target, &fields, body), 403, &format!("{method} {target} {fields}"));
+        }
+    }
+    assert_eq!(panel.done("GET", "/backends", ""), before);
+    let own = format!("Host: {0}\r\nOrigin: http://{0}\r\nSec-Fetch-Site: same-origin\r\n", panel.addr);
+    assert_eq!(panel.send("DELETE", &one, &own, "").status(), 200, "its own page may");
+}
+
+fn garbage_is_refused_and_changes_nothing(ctx: &Context) {
+    let (a, b) = (named("a"), named("b"));
+    let (program, panel) = start(ctx, &[&a, &b], &[]);
+    let host = format!("Host: {}\r\n", panel.addr);
+    let before = panel.done("GET", "/backends", "");
+    let one = format!("/backends/{}", a.addr());
+    let targets =
+        [("POST", "/backends".to_owned()), ("PUT", format!("{one}/weight")), ("PUT", format!("{one}/max-connections"))];
+    let deep = "[".repeat(60_000);
+    let texts = ["", "{", "[]", "null", "\"x\"", "{}", r#"{"backend": []}"#, r#"{"weight": "1"}"#, deep.as_str()];
+    for (method, target) in &targets {
+        for text in texts {
+            assert_refused(&panel.send(method, target, &host, text), 400, target);
+        }
+        for seed in 0..20 {
+            assert_refused(&panel.send(method, target, &host, Seed::new(seed).bytes(300)), 400, target);
+        }
+        for length in [65_537, 900_000] {
+            assert_refused(&panel.send(method, target, &host, " ".repeat(length)), 413, target);
+        }
+    }
+    for backend in ["", "x", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:70000", "1.2.3.4:5:-1", "::1:80", "a b:1"] {
+        let body = serde_json::json!({ "backend": backend }).to_string();
+        assert_refused(&panel.send("POST", "/backends", &host, &body), 400, backend);
+    }
+    // What is not HTTP at all.
+    for raw in
+        ["\r\n\r\n\r\n", "GET /backends\r\n\r\n", "\u{16}\u{3}\u{1}\u{0}", "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n"]
+    {
+        let mut client = Client::connect(panel.addr);
+        client.send(raw);
+        client.half_close();
+        assert!(client.rest(PATIENCE).is_some(), "{raw:?} leaves the connection open");
+    }
+    assert_eq!(panel.done("GET", "/backends", ""), before);
+    assert_eq!(answers(&mut program.client(), 2), "ab");
+}
+
+fn a_wrong_path_is_404_and_a_wrong_method_405(ctx: &Context) {
+    let a = named("a");
+    let (_program, panel) = start(ctx, &[&a], &[]);
+    let host = format!("Host: {}\r\n", panel.addr);
+    for target in ["/x", "/backends/", "/backends/1.2.3.4:5", "/backends/x/y", "/backends/%zz", "/%2e%2e/backends"] {
+        assert_refused(&panel.send("GET", target, &host, ""), 404, target);
+    }
+    for (method, target, allow) in [
+        ("POST", "/", "GET, HEAD"),
+        ("DELETE", "/backends", "GET, HEAD, POST"),
+        ("PUT", "/backends/x", "GET, HEAD, DELETE"),
+        ("GET", "/backends/x/drain", "POST"),
+        ("POST", "/backends/x/weight", "PUT"),
+        ("BREW", "/groups", "GET, HEAD"),
+    ] {
+        let response = panel.send(method, target, &host, "");
+        assert_refused(&response, 405, target);
+        assert_eq!(response.fields().get("allow"), Some(allow), "{method} {target}");
+    }
+    let response = panel.send("HEAD", "/backends", &host, "");
+    assert_eq!((response.status(), response.body.len()), (200, 0));
+}
+
+fn only_loopback_is_listened_on(ctx: &Context) {
+    for address in ["0.0.0.0:9900", "[::]:9900", "10.0.0.1:9900", "127.0.0.1", "localhost:9900", "x", "127.0.0.1:70000"]
+    {
+        let finished = ctx.run_named("0", &["127.0.0.1:9"], &["--admin", address]);
+        assert_eq!(finished.code, 64, "{address}: {finished:?}");
+        assert_eq!(finished.stderr.lines().count(), 1, "{address}: {finished:?}");
+        assert!(finished.stderr.contains("loopback"), "{address}: {finished:?}");
+    }
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let finished = ctx.run_named("0", &["127.0.0.1:9"], &["--admin", &address]);
+    assert_eq!((finished.code, finished.stderr.lines().count()), (1, 1), "{finished:?}");
+    assert!(finished.stderr.contains(&address) && !finished.stdout.contains("listening"), "{finished:?}");
+}
+
+fn it_ends_with_the_process(ctx: &Context) {
+    let a = named("a");
+    let (mut program, panel) = start(ctx, &[&a], &[]);
+    let mut idle = Client::connect(panel.addr);
+    let mut stalled = Client::connect(panel.addr);
+    stalled.send(format!("POST /backends HTTP/1.1\r\nHost: {}\r\nContent-Length: 99\r\n\r\n{{", panel.addr));
+    assert_eq!(panel.names().len(), 1, "nobody waits for a body that does not come");
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.exit_code(PATIENCE), 0);
+    idle.expect_closed();
+}

@@ -1,0 +1,94 @@
+//! The algorithms that keep a client at its backend: who stays, who moves, and who comes home again.
+
+use std::collections::BTreeSet;
+
+use super::{back_on, homes};
+use crate::Context;
+use crate::backend::Backend;
+use crate::runner::cases;
+use crate::suites::balance::{addrs, named};
+use crate::wait::until;
+
+cases! { "algorithms";
+    Fast a_source_hash_keeps_clients,
+    Fast a_ring_keeps_clients_and_moves_only_those_of_the_dead,
+    Fast rendezvous_keeps_clients_and_moves_only_those_of_the_dead,
+    Fast maglev_keeps_clients_and_moves_few,
+    Fast a_client_nobody_vouches_for_is_its_peer,
+    Fast a_hash_key_of_ones_own_choice,
+}
+
+const CLIENTS: u32 = 200;
+const TRUSTING: [&str; 2] = ["--trusted-proxy", "127.0.0.1"];
+
+/// Kills one of four, and brings it back. `most_moved`: of a hundred clients of the survivors.
+fn keeps(ctx: &Context, algorithm: &str, most_moved: usize) {
+    let mut backends = named(&["a", "b", "c", "d"]);
+    let flags = ["-a", algorithm, "--check", "tcp,interval=50ms", "--down-time", "60s", TRUSTING[0], TRUSTING[1]];
+    let program = ctx.start(&addrs(&backends), &flags);
+    let mut client = program.client();
+    let home = homes(&mut client, CLIENTS);
+    assert_eq!(home.values().collect::<BTreeSet<_>>().len(), 4, "some are unused: {home:?}");
+    assert_eq!(homes(&mut program.client(), CLIENTS), home, "a client keeps its backend, whatever its connection");
+
+    let addr = backends.remove(1).addr(); // dropped: dead
+    until("its clients are elsewhere", || homes(&mut client, CLIENTS).values().all(|at| at != "b"));
+    let refuge = homes(&mut client, CLIENTS);
+    assert_eq!(homes(&mut client, CLIENTS), refuge, "they stay where they went");
+    let survivors = home.iter().filter(|(_, at)| *at != "b").count();
+    let moved = home.iter().filter(|(number, at)| *at != "b" && refuge[*number] != **at).count();
+    assert!(moved * 100 <= survivors * most_moved, "{moved} of {survivors} moved without need");
+    let taken_in: BTreeSet<_> = home.iter().filter(|(_, at)| *at == "b").map(|(number, _)| &refuge[number]).collect();
+    assert!(taken_in.len() > 1, "all went to the neighbour: {taken_in:?}");
+
+    let _back = back_on(addr, "b");
+    until("everyone is home again", || homes(&mut client, CLIENTS) == home);
+}
+
+fn a_source_hash_keeps_clients(ctx: &Context) {
+    // The contrast: nearly everybody may move.
+    keeps(ctx, "iphash", 100);
+}
+
+fn a_ring_keeps_clients_and_moves_only_those_of_the_dead(ctx: &Context) {
+    keeps(ctx, "ketama", 0);
+}
+
+fn rendezvous_keeps_clients_and_moves_only_those_of_the_dead(ctx: &Context) {
+    keeps(ctx, "rendezvous", 0);
+}
+
+fn maglev_keeps_clients_and_moves_few(ctx: &Context) {
+    keeps(ctx, "maglev", 15);
+}
+
+fn a_client_nobody_vouches_for_is_its_peer(ctx: &Context) {
+    let backends = named(&["a", "b", "c", "d"]);
+    for name in ["iphash", "ketama", "rendezvous", "maglev"] {
+        let program = ctx.start(&addrs(&backends), &["-a", name]);
+        let home = homes(&mut program.client(), 60);
+        assert_eq!(home.values().collect::<BTreeSet<_>>().len(), 1, "{name}: X-Forwarded-For was believed");
+    }
+}
+
+fn a_hash_key_of_ones_own_choice(ctx: &Context) {
+    let backends = named(&["a", "b", "c", "d"]);
+    for (key, target, extra) in
+        [("path", "/{}?other", ""), ("target", "/?{}", ""), ("header:X-Tenant", "/", "X-Tenant: {}\r\n")]
+    {
+        let program = ctx.start(&addrs(&backends), &["-a", "ketama", "--hash-key", key]);
+        let mut client = program.client();
+        let mut round = || -> Vec<String> {
+            let mut ask = |number: u32| {
+                let filled = |text: &str| text.replace("{}", &number.to_string());
+                client.request("GET", &filled(target), &filled(extra));
+                client.response("GET").text()
+            };
+            (0..60).map(&mut ask).collect()
+        };
+        let first = round();
+        assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 4, "{key}: {first:?}");
+        assert_eq!(round(), first, "{key}");
+    }
+    assert!(backends.iter().all(|backend: &Backend| backend.connections() > 0));
+}

@@ -1,0 +1,97 @@
+//! Suite `health`: who is taken out, by what evidence, and how it comes back.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use nix::sys::signal::Signal;
+
+use crate::backend::{Backend, Conn, Request, ok_response};
+use crate::process::Program;
+use crate::runner::Case;
+use crate::suites::balance::row;
+use crate::wait::until;
+
+mod checks;
+mod questions;
+mod responses;
+mod traffic;
+
+/// The cases of this suite.
+pub(crate) fn cases() -> Vec<Case> {
+    super::collect(&[questions::CASES, checks::CASES, traffic::CASES, responses::CASES])
+}
+
+/// A backend that answers its checks as it is told, and everything else with 200 and its name.
+struct Patient {
+    backend: Backend,
+    well: Arc<AtomicBool>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Patient {
+    fn new(name: &'static str) -> Self {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let well = Arc::new(AtomicBool::new(true));
+        let (is_well, asked) = (Arc::clone(&well), Arc::clone(&requests));
+        let backend = Backend::start(move |conn| {
+            answer_all(conn, |request| {
+                if request.head.target != "/health" {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    return ok_response(name);
+                }
+                if is_well.load(Ordering::SeqCst) { ok_response("well") } else { failure() }
+            });
+        });
+        Self { backend, well, requests }
+    }
+
+    fn addr(&self) -> SocketAddr {
+        self.backend.addr()
+    }
+
+    fn be_well(&self, well: bool) {
+        self.well.store(well, Ordering::SeqCst);
+    }
+
+    /// Requests that were no checks.
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+fn patients<const N: usize>(names: [&'static str; N]) -> ([Patient; N], Vec<SocketAddr>) {
+    let patients = names.map(Patient::new);
+    let addrs = patients.iter().map(Patient::addr).collect();
+    (patients, addrs)
+}
+
+/// Answers the one request of a connection.
+fn answer_all(conn: &mut Conn, answer: impl Fn(&Request) -> Vec<u8>) {
+    if let Ok(request) = conn.request() {
+        conn.write(answer(&request));
+    }
+    conn.close();
+}
+
+fn failure() -> Vec<u8> {
+    b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
+}
+
+/// What the program's table calls this backend now.
+fn state(program: &Program, addr: SocketAddr) -> String {
+    let tables = || program.stdout().matches("--- statistics").count();
+    let before = tables();
+    program.signal(Signal::SIGUSR1);
+    let mut last = String::new();
+    until("a whole table", || {
+        let all = program.stdout();
+        all.rsplit("--- statistics").next().unwrap_or_default().clone_into(&mut last);
+        tables() > before && last.contains(&addr.to_string())
+    });
+    row(&last, addr).0
+}
+
+fn until_state(program: &Program, addr: SocketAddr, wanted: &str) {
+    until(wanted, || state(program, addr) == wanted);
+}

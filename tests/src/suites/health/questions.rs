@@ -1,0 +1,127 @@
+//! What a check asks, and which answers are good ones.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{answer_all, state, until_state};
+use crate::Context;
+use crate::backend::{Backend, ok_response};
+use crate::runner::cases;
+use crate::wait::{ms, pause, until};
+
+cases! { "health";
+    Fast an_http_check_judges_status_and_body,
+    Fast a_check_that_hangs_is_a_failed_one,
+    Fast a_port_of_its_own_is_asked_instead,
+    Fast a_check_names_the_host_it_is_told,
+    Fast a_tcp_check_finds_a_dead_one_and_its_return,
+    Fast a_check_that_cannot_be_meant_is_one_line_and_64,
+}
+
+fn an_http_check_judges_status_and_body(ctx: &Context) {
+    let ok = |body: &str| ok_response(body);
+    let status = |line: &str| format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n").into_bytes();
+    for (options, answer, is_well) in [
+        ("", ok("fine"), true),
+        ("", status("302 Found"), true),
+        ("", status("404 Not Found"), false),
+        ("", status("500 Internal Server Error"), false),
+        ("", b"no HTTP at all\r\n\r\n".to_vec(), false),
+        ("", Vec::new(), false),
+        (",expect=200-299", status("302 Found"), false),
+        (",expect=204|503", status("503 Service Unavailable"), true),
+        (",expect=204|503", ok("fine"), false),
+        (",body=all fine", ok("{we are all fine}"), true),
+        (",body=all fine", ok("all is lost"), false),
+        (",expect=200,body=fine", status("204 No Content"), false),
+    ] {
+        let case = format!("{options:?} and {}", answer.escape_ascii());
+        let checks = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&checks);
+        let subject = Backend::start(move |conn| {
+            answer_all(conn, |request| {
+                assert_eq!((request.head.method.as_str(), request.head.target.as_str()), ("GET", "/well?deep=1"));
+                counted.fetch_add(1, Ordering::SeqCst);
+                answer.clone()
+            });
+        });
+        let check = format!("http:/well?deep=1,interval=40ms,fall=1,rise=1{options}");
+        let program = ctx.start(&[subject.addr()], &["--check", &check]);
+        until(&case, || checks.load(Ordering::SeqCst) >= 3);
+        let expected = if is_well { "UP" } else { "DOWN" };
+        assert_eq!(state(&program, subject.addr()), expected, "{case}");
+    }
+}
+
+fn a_check_that_hangs_is_a_failed_one(ctx: &Context) {
+    let hanging = Backend::start(|conn| {
+        if conn.request().is_ok() {
+            conn.write("HTTP/1.1 200");
+            conn.until_ended();
+        }
+    });
+    let flags = ["--check", "http:/health,interval=50ms,timeout=150ms"];
+    let program = ctx.start(&[hanging.addr()], &flags);
+    until_state(&program, hanging.addr(), "DOWN");
+    hanging.wait_for("a check that took too long is hung up", |seen| seen.iter().any(|seen| seen.ended));
+}
+
+fn a_port_of_its_own_is_asked_instead(ctx: &Context) {
+    let serving = Backend::ok("served");
+    let asked = Backend::answering(super::failure());
+    let flag = format!("http:/health,interval=50ms,port={}", asked.addr().port());
+    let program = ctx.start(&[serving.addr()], &["--check", &flag]);
+    until_state(&program, serving.addr(), "DOWN");
+    assert_eq!(serving.connections(), 0, "only the other port is asked");
+}
+
+fn a_check_names_the_host_it_is_told(ctx: &Context) {
+    for (option, host) in [("", None), (",host=a.example:80", Some("a.example:80"))] {
+        let backend = Backend::ok("fine");
+        let addr = backend.addr().to_string();
+        let _program = ctx.start(&[backend.addr()], &["--check", &format!("http:/h,interval=50ms{option}")]);
+        backend.wait_for("a check", |seen| seen.iter().any(|seen| seen.bytes.ends_with(b"\r\n\r\n")));
+        let (head, _) = backend.seen()[0].request();
+        assert_eq!(head.fields.get("host"), Some(host.unwrap_or(&addr)));
+    }
+}
+
+fn a_tcp_check_finds_a_dead_one_and_its_return(ctx: &Context) {
+    let (a, b) = (Backend::ok("a"), Backend::ok("b"));
+    let addr = a.addr();
+    let program = ctx.start(&[addr, b.addr()], &["--check", "tcp,interval=50ms"]);
+    b.wait_for("checks", |seen| seen.len() >= 3);
+    assert_eq!(state(&program, addr), "UP");
+    drop(a);
+    // No client says anything meanwhile.
+    until_state(&program, addr, "DOWN");
+    let mut client = program.client();
+    assert!((0..6).all(|_| client.get("/").text() == "b"));
+    let _back = Backend::start_on(addr, |conn| answer_all(conn, |_| ok_response("a")));
+    until_state(&program, addr, "UP");
+    let answers: Vec<_> = (0..6).map(|_| client.get("/").text()).collect();
+    assert_eq!(answers.iter().filter(|answer| *answer == "a").count(), 3, "{answers:?}");
+}
+
+fn a_check_that_cannot_be_meant_is_one_line_and_64(ctx: &Context) {
+    for check in [
+        "",
+        "ping",
+        "http",
+        "http:health",
+        "tcp,fall=0",
+        "tcp,body=x",
+        "tcp,interval=2",
+        "http:/,expect=99",
+        "tcp,fall=1,fall=1",
+    ] {
+        let finished = ctx.run(&["0", "127.0.0.1:9001", "--check", check]);
+        assert_eq!(finished.code, 64, "{check:?}: {finished:?}");
+        assert_eq!(finished.stderr.trim_end().lines().count(), 1, "{check:?}: {finished:?}");
+    }
+    // `off` is a word: nobody is asked.
+    let backend = Backend::ok("unasked");
+    let _program = ctx.start(&[backend.addr()], &["--check", "off"]);
+    pause(ms(300));
+    assert_eq!(backend.connections(), 0);
+}

@@ -1,0 +1,157 @@
+//! What the clients notice of checks and of backends that come and go: as little as can be.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{answer_all, patients, state, until_state};
+use crate::Context;
+use crate::backend::{Backend, ok_response};
+use crate::process::Program;
+use crate::runner::cases;
+use crate::suites::balance::{row, table};
+use crate::suites::black_hole;
+use crate::wait::{ms, pause};
+
+cases! { "health";
+    Fast a_black_hole_delays_only_who_was_sent_there,
+    Fast one_that_comes_back_begins_with_few,
+    Fast a_ramp_ends_at_the_full_share,
+    Fast who_is_alone_is_not_slowed,
+    Fast flapping_does_not_spread,
+}
+
+const CLIENTS: usize = 8;
+
+/// Requests of several clients until `stop`: how many, and how long each slow one took. All are answered with 200.
+fn load(program: &Program, stop: &AtomicBool) -> (usize, Vec<Duration>) {
+    let one = || {
+        let (mut client, mut asked, mut slow) = (program.client(), 0, Vec::new());
+        while !stop.load(Ordering::SeqCst) {
+            let began = Instant::now();
+            let response = client.get("/");
+            assert_eq!(response.status(), 200, "{response:?}");
+            asked += 1;
+            slow.extend(Some(began.elapsed()).filter(|took| *took >= Duration::from_secs(1)));
+            pause(ms(3));
+        }
+        (asked, slow)
+    };
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(one)).collect();
+        clients.into_iter().map(|client| client.join().unwrap()).fold((0, Vec::new()), |mut all, (asked, slow)| {
+            all.1.extend(slow);
+            (all.0 + asked, all.1)
+        })
+    })
+}
+
+fn a_black_hole_delays_only_who_was_sent_there(ctx: &Context) {
+    let hole = black_hole();
+    let (a, b) = (Backend::ok("a"), Backend::ok("b"));
+    let flags = ["--check", "tcp,interval=500ms,timeout=500ms", "--connect-timeout", "1500ms", "--down-time", "60s"];
+    let program = ctx.start(&[a.addr(), hole.addr, b.addr()], &flags);
+    let stop = AtomicBool::new(false);
+    let (asked, slow) = thread::scope(|scope| {
+        let clients = scope.spawn(|| load(&program, &stop));
+        pause(ms(3_500)); // three checks of the hole, each as long as it may take
+        stop.store(true, Ordering::SeqCst);
+        clients.join().unwrap()
+    });
+    let table = table(&program, asked as u64);
+    let (state, _, _, failed) = row(&table, hole.addr);
+    assert_eq!(state, "DOWN", "{table}");
+    assert!(slow.len() as u64 <= failed, "{failed} were sent into the hole, but these were slow: {slow:?}");
+    assert!(failed <= CLIENTS as u64, "{failed} of {asked} were sent into the hole");
+    assert!(asked > 200, "{CLIENTS} clients had time for {asked} requests only");
+}
+
+fn one_that_comes_back_begins_with_few(ctx: &Context) {
+    let ([a, b], addrs) = patients(["a", "b"]);
+    let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms", "--slow-start", "100s"]);
+    let mut client = program.client();
+    (0..20).for_each(|_| assert_eq!(client.get("/").status(), 200));
+    assert_eq!((a.requests(), b.requests()), (10, 10), "no ramp at the start of the process");
+    a.be_well(false);
+    until_state(&program, a.addr(), "DOWN");
+    a.be_well(true);
+    until_state(&program, a.addr(), "UP");
+    let before = a.requests();
+    (0..200).for_each(|_| assert_eq!(client.get("/").status(), 200));
+    let taken = a.requests() - before;
+    // A tenth of its hundred turns, and what the ramp has grown meanwhile: a fifth after ten seconds.
+    assert!((9..=20).contains(&taken), "{taken} of 200");
+}
+
+fn a_ramp_ends_at_the_full_share(ctx: &Context) {
+    let ([a, _b], addrs) = patients(["a", "b"]);
+    let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms", "--slow-start", "400ms"]);
+    let mut client = program.client();
+    a.be_well(false);
+    until_state(&program, a.addr(), "DOWN");
+    a.be_well(true);
+    until_state(&program, a.addr(), "UP");
+    pause(ms(500));
+    let before = a.requests();
+    (0..20).for_each(|_| assert_eq!(client.get("/").status(), 200));
+    assert_eq!(a.requests() - before, 10);
+}
+
+fn who_is_alone_is_not_slowed(ctx: &Context) {
+    let ([a], addrs) = patients(["a"]);
+    let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms", "--slow-start", "100s"]);
+    a.be_well(false);
+    until_state(&program, a.addr(), "DOWN");
+    a.be_well(true);
+    until_state(&program, a.addr(), "UP");
+    let mut client = program.client();
+    let began = Instant::now();
+    (0..50).for_each(|_| assert_eq!(client.get("/").text(), "a"));
+    assert!(began.elapsed() < ms(5_000), "nobody else would have its turns: {:?}", began.elapsed());
+}
+
+/// Comes and goes until `stop`, and stays in the end.
+fn flap(addr: SocketAddr, stop: &AtomicBool) -> Backend {
+    loop {
+        let backend = Backend::start_on(addr, |conn| answer_all(conn, |_| ok_response("flapping")));
+        if stop.load(Ordering::SeqCst) {
+            return backend;
+        }
+        pause(ms(120));
+        drop(backend);
+        pause(ms(120));
+    }
+}
+
+fn flapping_does_not_spread(ctx: &Context) {
+    let (flapping, b, c) = (Backend::ok("flapping"), Backend::ok("b"), Backend::ok("c"));
+    let addr = flapping.addr();
+    let flags = [
+        ["--check", "tcp,interval=30ms,rise=1,fall=2"],
+        ["--down-time", "50ms"],
+        ["--eject-after", "5"],
+        ["--breaker", "50"],
+        ["--slow-start", "1s"],
+    ];
+    let program = ctx.start(&[addr, b.addr(), c.addr()], &flags.concat());
+    let (stop, stay) = (AtomicBool::new(false), AtomicBool::new(false));
+    drop(flapping);
+    let (asked, _back) = thread::scope(|scope| {
+        let flapper = scope.spawn(|| flap(addr, &stay));
+        // Each of them sees nothing but 200.
+        let clients = scope.spawn(|| load(&program, &stop));
+        let until = Instant::now() + ms(2_500);
+        while Instant::now() < until {
+            assert_eq!([&b, &c].map(|steady| state(&program, steady.addr())), ["UP", "UP"]);
+            pause(ms(50));
+        }
+        stay.store(true, Ordering::SeqCst);
+        let back = flapper.join().unwrap();
+        stop.store(true, Ordering::SeqCst);
+        (clients.join().unwrap().0, back)
+    });
+    assert!(asked > 200, "{asked}");
+    assert!(!program.stderr().contains("left alone"), "the breaker opened:\n{}", program.stderr());
+    until_state(&program, addr, "UP");
+}

@@ -1,0 +1,133 @@
+//! Who leaves the line, and what becomes of it when the backend or the program goes.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::{Gated, settle, wait_in_line};
+use crate::Context;
+use crate::process::Program;
+use crate::runner::cases;
+use crate::suites::own_answer;
+use crate::wait::{PATIENCE, until};
+
+cases! { "limits";
+    Fast who_leaves_the_queue_gives_its_place_up_and_reaches_no_backend,
+    Fast who_only_says_no_more_is_still_served,
+    Fast the_queue_is_served_while_the_program_drains,
+    Fast a_second_signal_ends_those_who_wait_too,
+    Fast the_queue_of_a_backend_that_dies_is_answered,
+    Fast the_queue_leaves_no_descriptors_behind,
+}
+
+fn start(ctx: &Context, gated: &Gated, queue: &str) -> Program {
+    let flags = ["--max-connections", "1", "--queue", queue, "--queue-timeout", "60s"];
+    ctx.start(&[gated.backend.addr()], &flags)
+}
+
+fn who_leaves_the_queue_gives_its_place_up_and_reaches_no_backend(ctx: &Context) {
+    let gated = Gated::start();
+    let program = start(ctx, &gated, "2");
+    let mut first = wait_in_line(&program, "/first");
+    let gone = [wait_in_line(&program, "/gone"), wait_in_line(&program, "/gone-too")];
+    let mut client = program.client();
+    own_answer::assert_own(&client.get("/full"), 503);
+    gone.into_iter().for_each(crate::client::Client::reset);
+    settle(&program);
+    // Both places are free again.
+    let mut second = wait_in_line(&program, "/second");
+    let mut third = wait_in_line(&program, "/third");
+    own_answer::assert_own(&client.get("/full"), 503);
+    gated.gate.open(3);
+    for client in [&mut first, &mut second, &mut third] {
+        assert_eq!(client.response("GET").status(), 200);
+    }
+    assert_eq!(gated.served(), ["/first", "/second", "/third"]);
+}
+
+fn who_only_says_no_more_is_still_served(ctx: &Context) {
+    let gated = Gated::start();
+    let program = start(ctx, &gated, "2");
+    let mut first = wait_in_line(&program, "/first");
+    let mut second = wait_in_line(&program, "/second");
+    // A FIN ends what the client has to say, not its wish for an answer.
+    second.half_close();
+    settle(&program);
+    gated.gate.open(2);
+    assert_eq!(first.response("GET").status(), 200);
+    assert_eq!(second.response("GET").status(), 200);
+    second.expect_closed();
+}
+
+fn the_queue_is_served_while_the_program_drains(ctx: &Context) {
+    let gated = Gated::start();
+    let mut program = start(ctx, &gated, "10");
+    let targets: Vec<_> = (0..6).map(|number| format!("/{number}")).collect();
+    let mut clients: Vec<_> = targets.iter().map(|target| wait_in_line(&program, target)).collect();
+    program.signal(Signal::SIGTERM);
+    settle(&program);
+    gated.gate.open(6);
+    for client in &mut clients {
+        let response = client.response("GET");
+        assert_eq!(response.status(), 200);
+        client.expect_closed();
+    }
+    assert_eq!(gated.served(), targets);
+    drop(clients);
+    assert_eq!(program.exit_code(PATIENCE), 0);
+}
+
+fn a_second_signal_ends_those_who_wait_too(ctx: &Context) {
+    let gated = Gated::start();
+    let mut program = start(ctx, &gated, "10");
+    let clients: Vec<_> = ["/0", "/1", "/2"].iter().map(|target| wait_in_line(&program, target)).collect();
+    gated.wait_served(&["/0"]);
+    program.signal(Signal::SIGTERM);
+    settle(&program);
+    program.assert_running();
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.exit_code(PATIENCE), 0);
+    gated.gate.open(1);
+    drop(clients);
+    assert_eq!(gated.served(), ["/0"]);
+}
+
+fn the_queue_of_a_backend_that_dies_is_answered(ctx: &Context) {
+    let gated = Gated::start();
+    let program = start(ctx, &gated, "10");
+    let mut clients: Vec<_> = ["/0", "/1", "/2", "/3"].iter().map(|target| wait_in_line(&program, target)).collect();
+    gated.wait_served(&["/0"]);
+    let began = Instant::now();
+    gated.gate.open(10); // for the script, which is joined; its connection is gone by then
+    drop(gated.backend);
+    for client in &mut clients[1..] {
+        let response = client.response("GET");
+        assert!(matches!(response.status(), 502 | 503), "{response:?}");
+        own_answer::check(&response).unwrap();
+    }
+    assert!(began.elapsed() < Duration::from_secs(8), "they waited for {:?}", began.elapsed());
+}
+
+fn the_queue_leaves_no_descriptors_behind(ctx: &Context) {
+    let gated = Gated::start();
+    let program = start(ctx, &gated, "10");
+    let mut first = wait_in_line(&program, "/0");
+    gated.gate.open(1);
+    assert_eq!(first.response("GET").status(), 200);
+    settle(&program);
+    let before = program.fds();
+    for _ in 0..5 {
+        first.request("GET", "/held", "");
+        settle(&program);
+        let waiting: Vec<_> = (0..5).map(|_| wait_in_line(&program, "/waits")).collect();
+        let mut waiting = waiting.into_iter();
+        waiting.next().expect("five").reset();
+        settle(&program);
+        gated.gate.open(5);
+        assert_eq!(first.response("GET").status(), 200);
+        for mut client in waiting {
+            assert_eq!(client.response("GET").status(), 200);
+        }
+    }
+    until("all that was opened is closed", || program.fds() <= before);
+}

@@ -1,0 +1,157 @@
+//! The line: first come, first served, bounded in length and in time.
+
+use std::time::{Duration, Instant};
+
+use super::{Gated, settle, wait_in_line};
+use crate::Context;
+use crate::backend::Backend;
+use crate::client::{Client, Response};
+use crate::runner::cases;
+use crate::suites::own_answer;
+use crate::wait::{PATIENCE, ms, until};
+
+cases! { "limits";
+    Fast those_who_wait_are_served_in_the_order_they_came,
+    Fast nobody_overtakes_those_who_wait,
+    Fast a_full_queue_is_503_at_once,
+    Fast without_a_queue_a_full_backend_is_503_at_once,
+    Fast who_has_waited_too_long_is_told_503,
+    Fast a_request_with_a_body_waits_like_any_other,
+    Fast each_group_has_a_queue_of_its_own,
+}
+
+/// The answer to those for whom there is no place.
+fn assert_full(response: &Response) {
+    own_answer::assert_own(response, 503);
+    assert_eq!(response.fields().get("retry-after"), Some("1"), "{response:?}");
+    assert!(!response.head.says_close(), "the connection may be used again: {response:?}");
+}
+
+fn at_once(client: &mut Client) {
+    let began = Instant::now();
+    assert_full(&client.get("/refused"));
+    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
+}
+
+fn those_who_wait_are_served_in_the_order_they_came(ctx: &Context) {
+    let gated = Gated::start();
+    let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "2", "--queue-timeout", "60s"]);
+    let targets: Vec<_> = (0..20).map(|number| format!("/{number}")).collect();
+    let arrived = |count: usize| until("the next in line arrives", || gated.served().len() == count);
+    let mut clients = Vec::new();
+    for (target, count) in targets.iter().zip(1..) {
+        clients.push(wait_in_line(&program, target));
+        arrived(count.min(2));
+    }
+    for answered in 1..=20 {
+        // One at a time: two that are let go together may arrive in any order.
+        gated.gate.open(1);
+        arrived((answered + 2).min(20));
+    }
+    for client in &mut clients {
+        assert_eq!(client.response("GET").status(), 200);
+    }
+    assert_eq!(gated.served(), targets);
+}
+
+fn nobody_overtakes_those_who_wait(ctx: &Context) {
+    let gated = Gated::start();
+    let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "60s"]);
+    let mut first = wait_in_line(&program, "/first");
+    let mut second = wait_in_line(&program, "/second");
+    gated.gate.open(1);
+    assert_eq!(first.response("GET").status(), 200);
+    // Its connection is the one that the balancer is busy with, and still it has to stand behind.
+    let mut third = wait_in_line(&program, "/third");
+    first.request("GET", "/again", "");
+    settle(&program);
+    gated.gate.open(3);
+    for client in [&mut second, &mut third, &mut first] {
+        assert_eq!(client.response("GET").status(), 200);
+    }
+    assert_eq!(gated.served(), ["/first", "/second", "/third", "/again"]);
+}
+
+fn a_full_queue_is_503_at_once(ctx: &Context) {
+    let gated = Gated::start();
+    let flags = ["--max-connections", "1", "--queue", "2", "--queue-timeout", "60s"];
+    let program = ctx.start(&[gated.backend.addr()], &flags);
+    let mut served: Vec<_> = ["/0", "/1", "/2"].iter().map(|target| wait_in_line(&program, target)).collect();
+    let mut client = program.client();
+    at_once(&mut client);
+    at_once(&mut client);
+    // In one segment: the connection can go on only if the request was read whole before it was refused.
+    client.send("POST /refused HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nbody");
+    assert_full(&client.response("POST"));
+    gated.gate.open(4);
+    for client in &mut served {
+        assert_eq!(client.response("GET").status(), 200);
+    }
+    assert_eq!(client.get("/3").status(), 200, "there is room again");
+    assert_eq!(gated.served(), ["/0", "/1", "/2", "/3"]);
+}
+
+fn without_a_queue_a_full_backend_is_503_at_once(ctx: &Context) {
+    let gated = Gated::start();
+    let flags = ["--max-connections", "1", "--queue", "0", "--queue-timeout", "60s"];
+    let program = ctx.start(&[gated.backend.addr()], &flags);
+    let mut served = wait_in_line(&program, "/0");
+    gated.wait_served(&["/0"]);
+    at_once(&mut program.client());
+    gated.gate.open(1);
+    assert_eq!(served.response("GET").status(), 200);
+}
+
+fn who_has_waited_too_long_is_told_503(ctx: &Context) {
+    let gated = Gated::start();
+    let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "300ms"]);
+    let mut served = wait_in_line(&program, "/0");
+    gated.wait_served(&["/0"]);
+    let mut client = program.client();
+    for _ in 0..2 {
+        let began = Instant::now();
+        let response = client.get("/late");
+        let took = began.elapsed();
+        assert_full(&response);
+        assert!(took >= ms(300) && took < PATIENCE / 2, "it took {took:?}");
+    }
+    gated.gate.open(2);
+    assert_eq!(served.response("GET").status(), 200);
+    assert_eq!(client.get("/1").status(), 200);
+    assert_eq!(gated.served(), ["/0", "/1"], "who was refused has not reached the backend");
+}
+
+fn a_request_with_a_body_waits_like_any_other(ctx: &Context) {
+    let gated = Gated::start();
+    let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "60s"]);
+    let mut served = wait_in_line(&program, "/0");
+    gated.wait_served(&["/0"]);
+    let body = "0123456789abcdef".repeat(2048);
+    let mut poster = program.client();
+    poster.request("POST", "/1", &format!("Content-Length: {}\r\n", body.len()));
+    poster.send(&body[..1000]);
+    settle(&program);
+    poster.send(&body[1000..]);
+    let mut waits = wait_in_line(&program, "/2");
+    gated.gate.open(3);
+    assert_eq!(served.response("GET").status(), 200);
+    assert!(poster.response("POST").text() == body, "the body has changed");
+    assert_eq!(waits.response("GET").status(), 200);
+    assert_eq!(gated.served(), ["/0", "/1", "/2"]);
+}
+
+fn each_group_has_a_queue_of_its_own(ctx: &Context) {
+    let (gated, api) = (Gated::start(), Backend::ok("api"));
+    let group = format!("api={}", api.addr());
+    let flags = ["--max-connections", "1", "--queue-timeout", "60s", "--group", &group, "--route", "path=/api -> api"];
+    let program = ctx.start(&[gated.backend.addr()], &flags);
+    let mut waiting: Vec<_> = ["/0", "/1"].iter().map(|target| wait_in_line(&program, target)).collect();
+    let mut client = program.client();
+    for _ in 0..5 {
+        assert_eq!(client.get("/api").text(), "api");
+    }
+    gated.gate.open(2);
+    for client in &mut waiting {
+        assert_eq!(client.response("GET").status(), 200);
+    }
+}

@@ -1,0 +1,131 @@
+//! No more requests at once than the limit, and not one fewer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use super::{Gated, settle, together, wait_in_line};
+use crate::Context;
+use crate::backend::{Backend, Conn, ok_response};
+use crate::runner::cases;
+use crate::suites::own_answer;
+use crate::wait::{ms, pause, until};
+
+cases! { "limits";
+    Fast a_backend_never_sees_one_more_than_its_limit,
+    Fast a_backend_that_keeps_connections_never_sees_one_more_either,
+    Fast a_full_backend_is_passed_over_for_one_that_is_not,
+    Fast a_client_that_leaves_gives_its_slot_back,
+    Fast a_backend_that_fails_gives_the_slot_back,
+    Full sixty_four_clients_are_served_for_long,
+}
+
+/// Counts how many requests it has at once, and remembers the most. A request is over before its answer is sent, so
+/// that the count never lags behind the balancer's.
+struct Crowd {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+fn crowded(alive: bool) -> (Backend, Arc<Crowd>) {
+    let crowd = Arc::new(Crowd { now: AtomicUsize::new(0), most: AtomicUsize::new(0) });
+    let counted = Arc::clone(&crowd);
+    let answer = String::from_utf8(ok_response("ok")).unwrap();
+    let answer = if alive { answer.replace("Connection: close\r\n", "") } else { answer };
+    let backend = Backend::start(move |conn: &mut Conn| {
+        while conn.request().is_ok() {
+            let now = counted.now.fetch_add(1, SeqCst) + 1;
+            counted.most.fetch_max(now, SeqCst);
+            pause(ms(3));
+            counted.now.fetch_sub(1, SeqCst);
+            if !conn.write(&answer) || !alive {
+                return;
+            }
+        }
+    });
+    (backend, crowd)
+}
+
+fn sixty_four_clients(ctx: &Context, alive: bool, each: usize) {
+    let (backend, crowd) = crowded(alive);
+    let program = ctx.start(&[backend.addr()], &["--max-connections", "10", "--queue-timeout", "60s"]);
+    together(64, |_| {
+        let mut client = program.client();
+        for turn in 0..each {
+            let response = client.get("/");
+            assert_eq!(response.status(), 200, "request {turn}: {response:?}");
+        }
+    });
+    assert_eq!(crowd.most.load(SeqCst), 10, "the most at once");
+}
+
+fn a_backend_never_sees_one_more_than_its_limit(ctx: &Context) {
+    sixty_four_clients(ctx, false, 10);
+}
+
+fn a_backend_that_keeps_connections_never_sees_one_more_either(ctx: &Context) {
+    sixty_four_clients(ctx, true, 10);
+}
+
+fn sixty_four_clients_are_served_for_long(ctx: &Context) {
+    sixty_four_clients(ctx, true, 300);
+}
+
+fn a_full_backend_is_passed_over_for_one_that_is_not(ctx: &Context) {
+    let (slow, quick) = (Gated::start(), Backend::ok("quick"));
+    let program = ctx.start(&[slow.backend.addr(), quick.addr()], &["--max-connections", "1"]);
+    let mut held = wait_in_line(&program, "/0");
+    until("one of them is asked", || !slow.served().is_empty() || quick.connections() > 0);
+    let mut client = program.client();
+    if slow.served().is_empty() {
+        assert_eq!(held.response("GET").text(), "quick");
+        held.request("GET", "/0", "");
+        settle(&program);
+    }
+    slow.wait_served(&["/0"]);
+    for _ in 0..10 {
+        assert_eq!(client.get("/").text(), "quick");
+    }
+    slow.gate.open(1);
+    assert_eq!(held.response("GET").status(), 200);
+}
+
+fn a_client_that_leaves_gives_its_slot_back(ctx: &Context) {
+    let gated = Gated::start();
+    let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "60s"]);
+    let leaves = wait_in_line(&program, "/0");
+    gated.wait_served(&["/0"]);
+    let mut waits = wait_in_line(&program, "/1");
+    leaves.reset();
+    gated.wait_served(&["/0", "/1"]);
+    gated.gate.open(2);
+    assert_eq!(waits.response("GET").status(), 200);
+}
+
+fn a_backend_that_fails_gives_the_slot_back(ctx: &Context) {
+    let backend = Backend::start(|conn| {
+        let Ok(request) = conn.request() else { return };
+        match request.head.target.as_str() {
+            "/reset" => conn.reset(),
+            "/garbage" => drop(conn.write("nonsense\r\n\r\n")),
+            "/short" => drop(conn.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort")),
+            "/silent" => conn.until_ended(),
+            _ => drop(conn.write(ok_response("ok"))),
+        }
+    });
+    let flags = ["--max-connections", "1", "--queue-timeout", "10s", "--first-byte-timeout", "100ms"];
+    let program = ctx.start(&[backend.addr()], &flags);
+    for target in ["/reset", "/garbage", "/short", "/silent"] {
+        for _ in 0..3 {
+            let mut client = program.client();
+            client.request("POST", target, "Content-Length: 0\r\n");
+            if target == "/short" {
+                assert!(client.try_response("POST").is_err(), "a whole response");
+            } else {
+                let response = client.response("POST");
+                assert!(matches!(response.status(), 502 | 504), "{target}: {response:?}");
+                own_answer::check(&response).unwrap();
+            }
+        }
+        assert_eq!(program.client().get("/").text(), "ok", "after {target}");
+    }
+}

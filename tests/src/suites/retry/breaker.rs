@@ -1,0 +1,114 @@
+//! A group that fails is left alone, and asked again by one request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::Context;
+use crate::backend::{Backend, ok_response};
+use crate::client::{Client, Response};
+use crate::runner::cases;
+use crate::suites::{own_answer, reserved};
+use crate::wait::{PATIENCE, eventually, ms, until};
+
+cases! { "retry";
+    Fast the_breaker_opens_at_half_of_twenty_and_not_before,
+    Fast one_probe_finds_out_whether_it_may_close,
+    Fast all_dead_is_a_503_at_once,
+}
+
+const FAILURE: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// The seconds of `Retry-After` in a 503 of our own.
+fn retry_after(response: &Response) -> u64 {
+    own_answer::assert_own(response, 503);
+    let fields = response.fields().all("retry-after");
+    assert_eq!(fields.len(), 1, "{response:?}");
+    fields[0].parse().expect("seconds")
+}
+
+/// Fails requests until the breaker opens; panics if it does so before the 20th.
+fn open(client: &mut Client) {
+    for turn in 0..20 {
+        assert_eq!(client.get("/").status(), 500, "turn {turn}");
+    }
+    assert!((1..=10).contains(&retry_after(&client.get("/"))));
+}
+
+fn the_breaker_opens_at_half_of_twenty_and_not_before(ctx: &Context) {
+    let backends = [Backend::answering(FAILURE), Backend::answering(FAILURE)];
+    let program = ctx.start(&backends.each_ref().map(Backend::addr), &["--breaker", "50"]);
+    let mut client = program.client();
+    open(&mut client);
+    let began = Instant::now();
+    for _ in 0..50 {
+        assert!((1..=10).contains(&retry_after(&client.get("/"))));
+    }
+    if began.elapsed() < Duration::from_secs(8) {
+        assert_eq!(backends.iter().map(Backend::connections).sum::<usize>(), 20, "it is left alone");
+    }
+    until("it says so", || program.stderr().contains("left alone"));
+}
+
+fn one_probe_finds_out_whether_it_may_close(ctx: &Context) {
+    let let_go = Arc::new(AtomicBool::new(false));
+    let mended = Arc::clone(&let_go);
+    let backend = Backend::start(move |conn| {
+        let index = conn.index;
+        if conn.request().is_err() {
+            return;
+        }
+        if index < 20 {
+            conn.write(FAILURE);
+            return;
+        }
+        eventually(PATIENCE, || mended.load(Ordering::SeqCst).then_some(()));
+        conn.write(ok_response("mended"));
+    });
+    let program = ctx.start(&[backend.addr()], &["--breaker", "50"]);
+    let mut client = program.client();
+    open(&mut client);
+    let mut probe = program.client();
+    // Refused until the ten seconds are over; then this one is held by the backend.
+    let probing = eventually(Duration::from_secs(20), || {
+        probe.request("GET", "/", "");
+        let answered = probe.reader().fill();
+        if answered.is_ok() {
+            retry_after(&probe.response("GET"));
+        }
+        probe.patience(ms(1_000));
+        answered.is_err().then_some(())
+    });
+    probing.expect("the half-open breaker lets one through");
+    for _ in 0..10 {
+        retry_after(&program.client().get("/"));
+    }
+    assert_eq!(backend.connections(), 21, "one probe at a time");
+    let_go.store(true, Ordering::SeqCst);
+    probe.patience(PATIENCE);
+    assert_eq!(probe.response("GET").text(), "mended");
+    (0..10).for_each(|_| assert_eq!(client.get("/").text(), "mended"));
+}
+
+fn all_dead_is_a_503_at_once(ctx: &Context) {
+    for flags in [&["--check", "tcp,interval=100ms"][..], &["--breaker", "50"], &[]] {
+        let dead = [reserved(), reserved(), reserved()];
+        let flags = [flags, &["--down-time", "60s"]].concat();
+        let program = ctx.start(&dead.each_ref().map(|dead| dead.addr), &flags);
+        let mut client = program.client();
+        let first = client.get("/");
+        assert!(matches!(first.status(), 502 | 503), "{first:?}");
+        own_answer::check(&first).unwrap();
+        for method in ["GET", "POST", "GET", "HEAD"] {
+            let began = Instant::now();
+            client.request(method, "/", "");
+            let response = client.response(method);
+            assert_eq!(response.status(), 503, "{flags:?}: {response:?}");
+            assert!(began.elapsed() < ms(1_000), "{flags:?}: it took {:?}", began.elapsed());
+            if method != "HEAD" {
+                own_answer::check(&response).unwrap();
+            }
+            assert!(!response.head.says_close(), "the client is welcome to stay");
+        }
+    }
+}

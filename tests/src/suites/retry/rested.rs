@@ -1,0 +1,119 @@
+//! Connections that rested: the backend may close one in the moment it is used again.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use super::{Book, answer, noting};
+use crate::Context;
+use crate::backend::Backend;
+use crate::runner::cases;
+use crate::seed::Seed;
+use crate::suites::own_answer;
+use crate::wait::{ms, pause};
+
+cases! { "retry";
+    Fast a_connection_that_ended_while_it_rested_costs_no_request,
+    Fast connections_that_end_at_any_moment_never_double_a_post,
+    Fast a_backend_that_restarts_between_requests_is_not_noticed,
+}
+
+fn a_connection_that_ended_while_it_rested_costs_no_request(ctx: &Context) {
+    let book = Book::default();
+    let backend = noting(&book, |conn| {
+        answer(conn);
+        conn.close();
+    });
+    let program = ctx.start(&[backend.addr()], &[]);
+    let mut client = program.client();
+    for turn in 0..20 {
+        // Long enough for the end to arrive: then a POST too is safe.
+        pause(ms(20));
+        let method = if turn % 2 == 0 { "GET" } else { "POST" };
+        client.request(method, &format!("/{turn}"), if method == "POST" { "Content-Length: 2\r\n" } else { "" });
+        client.send(if method == "POST" { "hi" } else { "" });
+        assert_eq!(client.response(method).status(), 200, "{method} {turn}");
+        assert_eq!(book.count(&format!("/{turn}")), 1);
+    }
+}
+
+const CLIENTS: u64 = 16;
+const REQUESTS: usize = 150;
+
+fn connections_that_end_at_any_moment_never_double_a_post(ctx: &Context) {
+    let book = Book::default();
+    let moody = |seed: u64| {
+        let seed = Mutex::new(Seed::new(seed));
+        noting(&book, move |conn| {
+            let (mood, micros) = {
+                let mut seed = seed.lock().unwrap();
+                (seed.below(4), seed.below(3_000))
+            };
+            answer(conn);
+            if mood < 2 {
+                pause(Duration::from_micros(micros as u64));
+            }
+            match mood {
+                0 => conn.close(),
+                1 => conn.reset(),
+                _ => {}
+            }
+        })
+    };
+    let backends = [moody(1), moody(2), moody(3)];
+    let program = ctx.start(&backends.each_ref().map(Backend::addr), &[]);
+    let answered: Vec<(String, u16)> = thread::scope(|scope| {
+        let one = |number: u64| {
+            let (mut seed, mut client) = (Seed::new(100 + number), program.client());
+            let ask = |turn: usize| {
+                pause(Duration::from_micros(seed.below(3_000) as u64));
+                let method = if seed.below(2) == 0 { "GET" } else { "POST" };
+                let target = format!("/{method}/{number}/{turn}");
+                client.request(method, &target, if method == "POST" { "Content-Length: 2\r\n" } else { "" });
+                client.send(if method == "POST" { "hi" } else { "" });
+                let response = client.response(method);
+                if response.status() != 200 {
+                    own_answer::assert_own(&response, 502);
+                }
+                (target, response.status())
+            };
+            (0..REQUESTS).map(ask).collect::<Vec<_>>()
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|number| scope.spawn(move || one(number))).collect();
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    let mut executed = BTreeMap::new();
+    for (_, target, _) in book.lines() {
+        *executed.entry(target).or_insert(0) += 1;
+    }
+    let is_post = |target: &str| target.starts_with("/POST");
+    let doubled: Vec<_> = executed.iter().filter(|(target, times)| is_post(target) && **times > 1).collect();
+    assert!(doubled.is_empty(), "executed more than once: {doubled:?}");
+    for (target, status) in &answered {
+        assert!(*status == 200 || is_post(target), "{target}: {status}, and a GET can be sent again");
+        assert!(*status != 200 || executed.contains_key(target), "{target} was answered by nobody");
+    }
+    let reused = backends.iter().map(Backend::connections).sum::<usize>() < answered.len();
+    assert!(reused, "no connection was used twice, so this has tested nothing");
+}
+
+fn a_backend_that_restarts_between_requests_is_not_noticed(ctx: &Context) {
+    let book = Book::default();
+    let first = noting(&book, answer);
+    let addr = first.addr();
+    let program = ctx.start(&[addr], &["--down-time", "100ms"]);
+    let mut client = program.client();
+    assert_eq!(client.get("/").status(), 200);
+    drop(first);
+    let _second = Backend::start_on(addr, |conn| {
+        while conn.request().is_ok() {
+            answer(conn);
+        }
+    });
+    for method in ["POST", "GET"] {
+        client.request(method, "/", if method == "POST" { "Content-Length: 2\r\n" } else { "" });
+        client.send(if method == "POST" { "hi" } else { "" });
+        assert_eq!(client.response(method).status(), 200, "{method}");
+    }
+}

@@ -1,0 +1,116 @@
+//! Which requests are sent again, and where to.
+
+use super::{Book, answer, noting};
+use crate::Context;
+use crate::backend::{Backend, Conn};
+use crate::runner::cases;
+use crate::suites::own_answer;
+use crate::wait::ms;
+
+cases! { "retry";
+    Fast what_is_idempotent_is_retried_on_another_backend,
+    Fast a_post_that_was_sent_is_never_sent_again,
+    Fast nothing_is_retried_once_the_response_has_begun,
+    Fast a_large_body_is_not_sent_again,
+    Fast one_retry_and_no_more,
+    Fast a_deadline_that_passed_is_no_reason_to_repeat_a_post,
+}
+
+/// How a backend can fail a request that it has read.
+const FAILURES: [fn(&mut Conn); 2] = [Conn::close, Conn::reset];
+
+fn what_is_idempotent_is_retried_on_another_backend(ctx: &Context) {
+    for fail in FAILURES {
+        let (lost, done) = (Book::default(), Book::default());
+        let (failing, well) = (noting(&lost, fail), noting(&done, answer));
+        let program = ctx.start(&[failing.addr(), well.addr()], &[]);
+        let mut client = program.client();
+        for (number, method) in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "GET", "PUT", "GET"].into_iter().enumerate()
+        {
+            let (target, body) = (format!("/{number}"), if method == "PUT" { "put me" } else { "" });
+            let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+            // In one piece: a body that comes after its head has been sent on is not kept, so it cannot be repeated.
+            client.send(format!("{method} {target} HTTP/1.1\r\nHost: test\r\n{length}\r\n{body}"));
+            let response = client.response(method);
+            assert_eq!(response.status(), 200, "{method}: {response:?}");
+            assert_eq!(done.lines().last(), Some(&(method.to_owned(), target.clone(), body.to_owned())));
+            assert_eq!(done.count(&target), 1);
+            assert!(lost.count(&target) <= 1, "a retry goes to another backend");
+        }
+        assert!(!lost.lines().is_empty(), "nothing was ever retried");
+        assert_eq!(done.lines().len(), 8);
+    }
+}
+
+fn a_post_that_was_sent_is_never_sent_again(ctx: &Context) {
+    for fail in FAILURES {
+        let book = Book::default();
+        let backends = [noting(&book, fail), noting(&book, fail), noting(&book, answer)];
+        let program = ctx.start(&backends.each_ref().map(Backend::addr), &["--retries", "5"]);
+        let mut client = program.client();
+        for (turn, method) in ["POST", "PATCH"].into_iter().cycle().take(12).enumerate() {
+            let target = format!("/{turn}");
+            client.request(method, &target, "Content-Length: 2\r\n");
+            client.send("hi");
+            let response = client.response(method);
+            if response.status() != 200 {
+                own_answer::assert_own(&response, 502);
+            }
+            assert_eq!(book.count(&target), 1, "{method} {target} was executed more than once");
+        }
+    }
+}
+
+fn nothing_is_retried_once_the_response_has_begun(ctx: &Context) {
+    let book = Book::default();
+    let begins = |conn: &mut Conn| {
+        conn.write("H");
+        conn.close();
+    };
+    let backends = [noting(&book, begins), noting(&book, begins)];
+    let program = ctx.start(&backends.each_ref().map(Backend::addr), &["--retries", "5"]);
+    let mut client = program.client();
+    for turn in 0..4 {
+        let target = format!("/{turn}");
+        own_answer::assert_own(&client.get(&target), 502);
+        assert_eq!(book.count(&target), 1);
+    }
+}
+
+fn a_large_body_is_not_sent_again(ctx: &Context) {
+    // It is not held, so there is nothing to send again: the answer is an honest 502.
+    let book = Book::default();
+    let (failing, also) = (noting(&book, Conn::close), noting(&book, Conn::close));
+    let program = ctx.start(&[failing.addr(), also.addr()], &["--retries", "5"]);
+    let mut client = program.client();
+    let body = "x".repeat(2 << 20);
+    client.request("PUT", "/large", &format!("Content-Length: {}\r\n", body.len()));
+    client.send(&body);
+    own_answer::assert_own(&client.response("PUT"), 502);
+    assert_eq!(book.count("/large"), 1);
+}
+
+fn one_retry_and_no_more(ctx: &Context) {
+    for (retries, most) in [("0", 1), ("1", 2), ("2", 3), ("9", 4)] {
+        let book = Book::default();
+        let backends = [(); 4].map(|()| noting(&book, Conn::close));
+        let program = ctx.start(&backends.each_ref().map(Backend::addr), &["--retries", retries]);
+        let response = program.client().get("/");
+        own_answer::assert_own(&response, 502);
+        assert_eq!(book.count("/"), most, "--retries {retries}, and each backend once");
+    }
+}
+
+fn a_deadline_that_passed_is_no_reason_to_repeat_a_post(ctx: &Context) {
+    let book = Book::default();
+    let silent = |conn: &mut Conn| conn.until_ended();
+    let backends = [noting(&book, silent), noting(&book, silent)];
+    let flags = ["--first-byte-timeout", "300ms", "--retries", "5"];
+    let program = ctx.start(&backends.each_ref().map(Backend::addr), &flags);
+    let mut client = program.client();
+    client.request("POST", "/late", "Content-Length: 2\r\n");
+    client.send("hi");
+    client.patience(ms(8_000));
+    own_answer::assert_own(&client.response("POST"), 504);
+    assert_eq!(book.count("/late"), 1);
+}

@@ -1,0 +1,181 @@
+//! The cookie itself: when it is set, what it says, and which ones are believed.
+
+use crate::Context;
+use crate::backend::{Backend, ok_response};
+use crate::client::{Client, Response};
+use crate::runner::cases;
+use crate::suites::{named, refuses, reserved, secret_file};
+
+cases! { "sticky";
+    Fast the_cookie_is_set_once_and_says_how_it_may_be_used,
+    Fast the_cookie_may_have_another_name_and_stand_among_others,
+    Fast forged_and_foreign_cookies_are_ignored,
+    Fast the_backends_own_cookies_stay,
+    Fast an_answer_of_our_own_ties_nobody,
+    Fast what_cannot_be_a_sticky_configuration_is_refused,
+}
+
+/// The pair of the one cookie called `name` that the response sets, and its attributes.
+pub(super) fn set_cookie(response: &Response, name: &str) -> Option<(String, Vec<String>)> {
+    let ours: Vec<_> = response
+        .fields()
+        .all("set-cookie")
+        .into_iter()
+        .filter(|value| value.starts_with(&format!("{name}=")))
+        .collect();
+    assert!(ours.len() < 2, "the cookie is set twice: {response:?}");
+    let mut parts = ours.first()?.split(';').map(|part| part.trim().to_owned());
+    Some((parts.next().expect("a pair"), parts.collect()))
+}
+
+/// The pair of the `lb` cookie that the response sets; panics without one.
+pub(super) fn tied(response: &Response) -> String {
+    set_cookie(response, "lb").unwrap_or_else(|| panic!("no cookie: {response:?}")).0
+}
+
+/// GET with this `Cookie` field.
+pub(super) fn get_with(client: &mut Client, cookie: &str) -> Response {
+    client.request("GET", "/", &format!("Cookie: {cookie}\r\n"));
+    let response = client.response("GET");
+    assert_eq!(response.status(), 200, "{response:?}");
+    response
+}
+
+fn the_cookie_is_set_once_and_says_how_it_may_be_used(ctx: &Context) {
+    let (backends, addrs) = named(&["a", "b", "c"]);
+    let program = ctx.start(&addrs, &["--sticky"]);
+    let first = program.client().get("/");
+    let (pair, mut attributes) = set_cookie(&first, "lb").expect("a cookie");
+    attributes.sort_unstable();
+    assert_eq!(attributes, ["HttpOnly", "Path=/", "SameSite=Lax"]);
+    let value = pair.split_once('=').unwrap().1;
+    assert!(value.len() >= 16 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{value}");
+    let port = addrs[0].port().to_string();
+    assert!(!value.contains("127") && !value.contains(&port), "the cookie tells of the backend: {value}");
+    for connection in 0..5 {
+        let mut client = program.client();
+        for turn in 0..20 {
+            let response = get_with(&mut client, &pair);
+            assert_eq!(response.text(), first.text(), "connection {connection}, request {turn}");
+            assert!(!response.fields().has("set-cookie"), "set again: {response:?}");
+        }
+    }
+    let counts: Vec<_> = backends.iter().map(Backend::connections).collect();
+    assert_eq!(counts.iter().filter(|count| **count > 0).count(), 1, "{counts:?}");
+}
+
+fn the_cookie_may_have_another_name_and_stand_among_others(ctx: &Context) {
+    let (_backends, addrs) = named(&["a", "b", "c"]);
+    let program = ctx.start(&addrs, &["--sticky", "Shop.1"]);
+    let mut client = program.client();
+    let first = client.get("/");
+    let (pair, _) = set_cookie(&first, "Shop.1").expect("a cookie of that name");
+    for cookies in [
+        format!("theme=dark; {pair}"),
+        format!("{pair}; theme=dark"),
+        format!("a=b;{pair};c=\"d=e\""),
+        format!("a=b\r\nCookie: {pair}"),
+        format!("{pair}\r\ncookie: c=d"),
+    ] {
+        let response = get_with(&mut client, &cookies);
+        assert_eq!(response.text(), first.text(), "{cookies}");
+        assert!(!response.fields().has("set-cookie"), "{cookies}");
+    }
+}
+
+fn forged_and_foreign_cookies_are_ignored(ctx: &Context) {
+    let (_backends, addrs) = named(&["a", "b", "c"]);
+    let secrets = [secret_file("one secret of many bytes"), secret_file("another secret of many bytes")];
+    let start = |secret: &tempfile::NamedTempFile| {
+        ctx.start(&addrs, &["--sticky", "--sticky-secret-file", secret.path().to_str().unwrap()])
+    };
+    let (program, stranger) = (start(&secrets[0]), start(&secrets[1]));
+    let real = tied(&program.client().get("/"));
+    let value = real.split_once('=').unwrap().1;
+    let foreign = tied(&stranger.client().get("/"));
+    let mut client = program.client();
+    let forged = [
+        "lb=".to_owned(),
+        "lb".to_owned(),
+        "lb=1".to_owned(),
+        "lb=a".to_owned(),
+        format!("lb={}", addrs[0]),
+        format!("lb={}", "0".repeat(value.len())),
+        format!("lb={}", &value[1..]),
+        format!("lb={value}0"),
+        format!("lb={}", value.to_ascii_uppercase()),
+        format!("LB={value}"),
+        format!("xlb={value}"),
+        format!("lb={}", "f".repeat(8000)),
+        format!("lb=%{value}"),
+        foreign,
+    ];
+    let mut answers = Vec::new();
+    for cookie in &forged {
+        let response = get_with(&mut client, cookie);
+        let _ = tied(&response);
+        answers.push(response.text());
+    }
+    // Balanced as if they had brought none.
+    assert!(answers.chunks(3).all(|turn| turn == &answers[..turn.len()]), "{answers:?}");
+    // The first of two counts: a forged one before ours is not passed over by guessing on.
+    let _ = tied(&get_with(&mut client, &format!("lb=0; {real}")));
+}
+
+fn the_backends_own_cookies_stay(ctx: &Context) {
+    let answer = "HTTP/1.1 200 OK\r\nSet-Cookie: session=1; Secure\r\nset-cookie: theme=dark\r\n\
+                  Content-Length: 2\r\nConnection: close\r\n\r\nok";
+    let backend = Backend::answering(answer);
+    let program = ctx.start(&[backend.addr()], &["--sticky"]);
+    let mut client = program.client();
+    let first = client.get("/");
+    let all = first.fields().all("set-cookie");
+    assert_eq!(all[..2], ["session=1; Secure", "theme=dark"], "{first:?}");
+    let again = get_with(&mut client, &format!("session=1; {}", tied(&first)));
+    assert_eq!(again.fields().all("set-cookie"), ["session=1; Secure", "theme=dark"]);
+    // What the client brought reaches the backend as it was.
+    let cookie = format!("session=1; {}", tied(&first));
+    assert_eq!(backend.last_request().0.fields.get("cookie"), Some(cookie.as_str()));
+}
+
+fn an_answer_of_our_own_ties_nobody(ctx: &Context) {
+    let dead = reserved();
+    let program = ctx.start(&[dead.addr], &["--sticky"]);
+    let mut client = program.client();
+    for _ in 0..3 {
+        let response = client.get("/");
+        assert!(matches!(response.status(), 502 | 503), "{response:?}");
+        assert!(!response.fields().has("set-cookie"), "{response:?}");
+    }
+    // Nor does an interim response.
+    let backend = Backend::start(|conn| {
+        if conn.request().is_ok() {
+            conn.write("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+            conn.write(ok_response("ok"));
+        }
+    });
+    let program = ctx.start(&[backend.addr()], &["--sticky"]);
+    let response = program.client().get("/");
+    assert_eq!(response.interim.len(), 1, "{response:?}");
+    assert!(!response.interim[0].fields.has("set-cookie"), "{response:?}");
+    let _ = tied(&response);
+}
+
+fn what_cannot_be_a_sticky_configuration_is_refused(ctx: &Context) {
+    let short = secret_file("short");
+    let short = short.path().to_str().unwrap();
+    let good = secret_file("a secret of many bytes");
+    let good = good.path().to_str().unwrap();
+    let lines: &[(&[&str], &str)] = &[
+        (&["--sticky", "two words"], "two words"),
+        (&["--sticky", "a=b"], "a=b"),
+        (&["--sticky", ""], "name of a cookie"),
+        (&["--sticky", "--sticky-secret-file", short], "at least 16"),
+        (&["--sticky", "--sticky-secret-file", "/no/such/file"], "/no/such/file"),
+        (&["--sticky", "--sticky-secret-file", "/"], "--sticky-secret-file"),
+        (&["--sticky-secret-file", good], "--sticky"),
+    ];
+    for (flags, says) in lines {
+        refuses(ctx, &[&["0", "127.0.0.1:9"], *flags].concat(), says);
+    }
+}
