@@ -94,7 +94,7 @@ fn attempts(
             return Err(error.into());
         }
         if attempt.reused {
-            // It had ended while it rested. That says nothing about the backend, so it is asked again.
+            // It had ended while it rested, which says nothing about the backend: it may be chosen again.
             course.fresh = true;
         } else {
             line::wait_for_retry(balancer, client, waiter, course, error, &backend)?;

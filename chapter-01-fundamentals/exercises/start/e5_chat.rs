@@ -3,8 +3,8 @@
 //! **Contract.** [`serve`] is a chat room. All lines end with LF (CRLF from a client is fine).
 //!
 //! - A client's first line is its name: 1 to 16 ASCII letters or digits, and nobody else's here. Otherwise it gets one
-//!   line that begins with `error: ` and the end of the stream, no reset, also if it has said more already (up to
-//!   64 KiB). A name is free again once its owner has left.
+//!   line that begins with `error: ` and the end of the stream; no reset, also while it goes on speaking. After 64 KiB
+//!   or 2 s of that, it is cut off. A name is free again once its owner has left.
 //! - The newcomer is told who is here, itself included, in alphabetical order: `* here: ann, bob`. All others are told
 //!   `* bob joined`. Who has not given a name hears nothing.
 //! - Each further line goes to all others as `bob: hello`, and not back to its speaker. All hear lines in the same

@@ -228,7 +228,7 @@ fn the_newest_answer_replaces_the_older<C: Store>(new: fn(usize) -> C) {
     }
     let found = look(&mut cache, URI, &[], 4);
     let is_newest = found.starts_with("999");
-    assert!(is_newest, "the newest of a hundred answers should be found, but it is {:.20}…", found);
+    assert!(is_newest, "the newest of a hundred answers should be found, but it is {found:.20}…");
     assert_eq!(look(&mut cache, "http://a/kept", &[], 4), "kept at 2", "what is replaced should count no more");
 }
 

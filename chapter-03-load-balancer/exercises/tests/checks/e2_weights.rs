@@ -94,7 +94,9 @@ fn had_and_fair<T: Turns>(turns: &mut T, weights: [u32; 3], is_up: impl Fn(u32) 
     for up in (0..7_000).map(|turn| [is_up(turn), true, true]) {
         let here: Vec<usize> = (0..3).filter(|backend| up[*backend]).collect();
         let all: u32 = here.iter().map(|backend| weights[*backend]).sum();
-        here.iter().for_each(|&backend| fair[backend] += f64::from(weights[backend]) / f64::from(all));
+        for &backend in &here {
+            fair[backend] += f64::from(weights[backend]) / f64::from(all);
+        }
         had[turns.next(&up).expect("b and c are up, so it should be somebody's turn")] += 1.0;
     }
     (had, fair)
