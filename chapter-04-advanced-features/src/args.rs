@@ -2,7 +2,6 @@
 
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
-use backends::Bundle;
 use clap::Parser;
 use common::{
     addr::Endpoint,
@@ -129,12 +128,12 @@ impl Args {
         self.backends.is_empty() && self.groups.is_empty()
     }
 
-    /// What the command line means. `bundle`: the backends that were started in the absence of others.
+    /// What the command line means. `bundled`: the backends that were started in this process in the absence of others.
     ///
     /// # Errors
     /// What it says that cannot be meant: one line.
-    pub(crate) fn config(self, files: u64, bundle: Option<&Bundle>) -> Result<Config, String> {
-        let backends = bundle.map_or_else(|| self.backends.clone(), bundled);
+    pub(crate) fn config(self, files: u64, bundled: Option<&[SocketAddr]>) -> Result<Config, String> {
+        let backends = bundled.map_or_else(|| self.backends.clone(), endpoints);
         let sticky = self.sticky()?;
         let several = !self.groups.is_empty();
         let mut groups = Vec::new();
@@ -171,7 +170,7 @@ impl Args {
             queue: self.queue,
             queue_timeout: self.queue_timeout,
             resolve_interval: self.resolve_interval,
-            max_clients: net::clients_within(files, self.serve.max_clients.get(), bundle.is_some()),
+            max_clients: net::clients_within(files, self.serve.max_clients.get(), bundled.is_some()),
             timeouts: self.serve.timeouts,
             trusted: self.serve.trusted_proxy,
             log_requests: self.serve.log_requests,
@@ -226,8 +225,8 @@ fn breaker_limits(percent: u32) -> breaker::Limits {
     if percent == 0 { breaker::Limits { at_least: 0, ..limits } } else { breaker::Limits { percent, ..limits } }
 }
 
-fn bundled(bundle: &Bundle) -> Vec<Endpoint> {
+fn endpoints(addresses: &[SocketAddr]) -> Vec<Endpoint> {
     let endpoint =
-        |address: SocketAddr| Endpoint { host: address.ip().to_string(), port: address.port(), weight: None };
-    bundle.addrs().into_iter().map(endpoint).collect()
+        |address: &SocketAddr| Endpoint { host: address.ip().to_string(), port: address.port(), weight: None };
+    addresses.iter().map(endpoint).collect()
 }

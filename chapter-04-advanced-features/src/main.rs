@@ -27,7 +27,8 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let files = net::raise_file_limit()?;
     let bundle = if args.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let (address, admin) = (args.serve.address(args.port), args.admin);
-    let config = match args.config(files, bundle.as_ref()) {
+    let bundled = bundle.as_ref().map(backends::Bundle::addrs);
+    let config = match args.config(files, bundled.as_deref()) {
         Ok(config) => config,
         Err(why) => return Ok(cli::refuse(why)),
     };
