@@ -30,16 +30,24 @@ enum Verdict {
     Fails(String),
 }
 
-/// Checks the exercises, marks those that are done, and says what is next.
+/// Checks the exercises, which are of one chapter, marks those that are done, and says what is next.
 pub(crate) fn run(root: &Path, exercises: &[&Exercise], progress: &mut Progress) -> Result<ExitCode, String> {
+    let Some(first) = exercises.first() else { return Err("there is nothing to check".to_owned()) };
+    let Some(program) = build(root, first)? else {
+        outln!("The exercises of chapter {} do not compile: see above, where and why.", first.number.chapter);
+        outln!("None of them can be checked until they do. `cargo learn reset` puts one back as it was given.");
+        return Ok(ExitCode::FAILURE);
+    };
+    // All at once, for the same reason as the checks of one.
+    let verdicts: Vec<_> = thread::scope(|scope| {
+        let program = &program;
+        let running: Vec<_> =
+            exercises.iter().map(|exercise| scope.spawn(move || verdicts(root, exercise, program))).collect();
+        running.into_iter().map(thread::ScopedJoinHandle::join).collect()
+    });
     let mut all_done = true;
-    for exercise in exercises {
-        let Some(program) = build(root, exercise)? else {
-            outln!("The exercises of chapter {} do not compile: see above, where and why.", exercise.number.chapter);
-            outln!("None of them can be checked until they do. `cargo learn reset` puts one back as it was given.");
-            return Ok(ExitCode::FAILURE);
-        };
-        let verdicts = verdicts(root, exercise, &program)?;
+    for (exercise, verdicts) in exercises.iter().zip(verdicts) {
+        let verdicts = verdicts.map_err(|_| "a check's output was lost".to_owned())??;
         all_done &= report(exercise, &verdicts, progress);
     }
     Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
