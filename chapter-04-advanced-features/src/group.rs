@@ -1,7 +1,6 @@
 //! A group of backends that can stand in for each other, and the choice among them.
 
 use std::{
-    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -272,11 +271,6 @@ impl Group {
         } else {
             tracing::warn!("group {name}: {well} of {of} backends are well: the marks are believed again");
         }
-    }
-
-    /// The names of its backends, sorted: two that are alike are one mistake.
-    pub fn names(&self) -> BTreeSet<String> {
-        self.members().iter().map(|backend| backend.name()).collect()
     }
 }
 
