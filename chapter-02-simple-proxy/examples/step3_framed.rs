@@ -20,6 +20,7 @@ use std::{
     process::ExitCode,
 };
 
+use common::clock::wall_clock;
 use common::{
     http::{
         AfterClient, ClientAddress, Forwarding, Head, Input, Kind, NoWire, Phase, ProxyError, Pumped, Relay, Role,
@@ -27,7 +28,6 @@ use common::{
     },
     identity::Identity,
 };
-use simple_proxy::waiter::wall_clock;
 
 mod start;
 

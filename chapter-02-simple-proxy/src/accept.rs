@@ -12,13 +12,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::shutdown::{Shutdown, Stage};
+use common::{
+    clock::now,
+    shutdown::{Shutdown, Stage},
+};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 
-use crate::{wait::poll_timeout, waiter::now};
+use crate::wait::poll_timeout;
 
 /// Enough for the machine and its head on the stack; the default of 2 MiB is address space for nothing.
 const STACK_BYTES: usize = 256 * 1024;
@@ -135,15 +138,16 @@ fn pause(why: &str, shutdown: &Shutdown) {
     let _ = poll(&mut fds, PAUSE_MILLIS);
 }
 
-/// The handshake was undone before we came to it (accept(2): to be treated like `EAGAIN`, try again).
-fn is_one_clients_fault(error: &io::Error) -> bool {
+/// Whether an accept failed because the handshake was undone before we came to it (accept(2): to be treated like
+/// `EAGAIN`, try again).
+pub fn is_one_clients_fault(error: &io::Error) -> bool {
     const UNDONE: [Errno; 6] =
         [Errno::ECONNABORTED, Errno::EINTR, Errno::EPROTO, Errno::EPERM, Errno::EHOSTUNREACH, Errno::ENETUNREACH];
     is_any(error, &UNDONE)
 }
 
-/// No later call would do better.
-fn is_our_mistake(error: &io::Error) -> bool {
+/// Whether an accept failed in a way that no later call would do better.
+pub fn is_our_mistake(error: &io::Error) -> bool {
     is_any(error, &[Errno::EBADF, Errno::EINVAL, Errno::ENOTSOCK, Errno::EFAULT])
 }
 

@@ -7,17 +7,12 @@ use std::{
 };
 
 use common::{
-    http::{ClientAddress, Forwarding, Head, HeadView, Input, Kind, Method, Phase, ProxyError, Refusal, Relay, Side},
+    clock::now,
+    http::{ClientAddress, Forwarding, Head, HeadView, Inbox, Kind, Method, Phase, ProxyError, Refusal, Relay, Side},
     identity::Identity,
 };
 
-use crate::{
-    socket::Socket,
-    waiter::{Waiter, now},
-};
-
-/// What an inbox may keep for the next head; most heads fit.
-const KEEP_CAPACITY: usize = 4 * 1024;
+use crate::{socket::Socket, waiter::Waiter};
 
 /// A client, and the machine that serves it.
 #[derive(Debug)]
@@ -28,8 +23,7 @@ pub struct Client {
     pub relay: Box<Relay>,
     address: ClientAddress,
     head: Head,
-    /// A part of a head, or requests that came ahead of their turn.
-    inbox: Vec<u8>,
+    inbox: Inbox,
     connection: u32,
     requests: u32,
     started: Instant,
@@ -44,7 +38,7 @@ impl Client {
             relay: Box::default(),
             address: ClientAddress::new(peer.ip(), local, forwarding),
             head: Head::for_role(forwarding.role),
-            inbox: Vec::new(),
+            inbox: Inbox::default(),
             connection,
             requests: 0,
             started: now(),
@@ -86,59 +80,43 @@ impl Client {
         identity: Identity,
         look: impl FnOnce(HeadView<'_>, IpAddr) -> Result<Option<Vec<u8>>, Refusal>,
     ) -> Result<bool, ProxyError> {
-        let mut scanned = 0;
         self.started = now();
-        let mut by = self.started + if self.inbox.is_empty() { waiter.idle_time() } else { waiter.timeouts().head };
+        let head_time = waiter.timeouts().head;
+        let mut by = self.started + if self.inbox.is_idle() { waiter.idle_time() } else { head_time };
+        let mut came: &[u8] = &[];
         loop {
             let refused = |refusal| ProxyError::refused_request(refusal, Phase::Head);
-            if let Some(length) = self.head.read_request(&self.inbox, &mut scanned).map_err(refused)? {
-                let head = self.head.view(&self.inbox[..length]);
+            if let Some(received) = self.inbox.look(came, &mut self.head).map_err(refused)? {
+                let head = self.head.view(received.head);
                 let target = look(head, self.address.named_in(head, forwarding)).map_err(refused)?;
-                return self.begin(length, target.as_deref(), forwarding, identity).map(|()| true);
+                let head = target.as_deref().map_or(head, |target| head.with_target(target));
+                self.requests = self.requests.wrapping_add(1);
+                if head.method() == Method::Connect {
+                    self.relay.begin_tunnel(&self.address); // only a forward proxy's `Head` lets one through
+                } else {
+                    let id = identity.request_id(self.connection, self.requests);
+                    self.relay.begin(head, forwarding, &self.address, id).map_err(refused)?;
+                }
+                self.relay.take_in(received.rest)?;
+                self.inbox.clear();
+                return Ok(true);
             }
-            // An empty line after a body is noise that some clients make, and no request yet.
-            let idle = matches!(self.inbox[..], [] | [b'\r'] | [b'\r', b'\n']);
-            let bytes = match waiter.read(&mut self.socket, by, idle) {
+            let idle = self.inbox.is_idle();
+            came = match waiter.read(&mut self.socket, by, idle) {
                 Ok([]) | Err(_) if idle => return Ok(false),
                 Ok([]) => return Err(ProxyError::new(Kind::Closed, Side::Client, Phase::Head)),
                 got => got?,
             };
-            self.inbox.extend_from_slice(bytes);
             if idle {
                 // The head has one deadline for all of it: a byte now and then buys no time.
                 self.started = now();
-                by = self.started + waiter.timeouts().head;
+                by = self.started + head_time;
             }
         }
     }
 
-    fn begin(
-        &mut self,
-        length: usize,
-        target: Option<&[u8]>,
-        forwarding: &Forwarding,
-        identity: Identity,
-    ) -> Result<(), ProxyError> {
-        self.requests = self.requests.wrapping_add(1);
-        let id = identity.request_id(self.connection, self.requests);
-        let head = self.head.view(&self.inbox[..length]);
-        let head = target.map_or(head, |target| head.with_target(target));
-        if head.method() == Method::Connect {
-            self.relay.begin_tunnel(&self.address); // only a forward proxy's `Head` lets one through
-        } else {
-            let begun = self.relay.begin(head, forwarding, &self.address, id);
-            begun.map_err(|refusal| ProxyError::refused_request(refusal, Phase::Head))?;
-        }
-        let rest = &self.inbox[length..];
-        let used = if rest.is_empty() { 0 } else { self.relay.from_client(Input::Bytes(rest))? };
-        self.relay.keep_surplus(&rest[used..]);
-        self.inbox.clear();
-        self.inbox.shrink_to(KEEP_CAPACITY);
-        Ok(())
-    }
-
     /// The exchange is over and the connection stays: what came ahead is next.
     pub fn keep_alive(&mut self) {
-        self.inbox.append(&mut self.relay.take_surplus());
+        self.inbox.keep(self.relay.take_surplus());
     }
 }

@@ -57,7 +57,7 @@ fn connect_one(address: SocketAddr, deadline: Instant, shutdown: &Shutdown) -> i
     if !connected {
         finish(&stream, deadline, shutdown)?;
     }
-    refuse_self_connect(&stream, address)?;
+    refuse_self_connect(stream.local_addr()?, address)?;
     Ok(stream)
 }
 
@@ -77,9 +77,9 @@ fn finish(stream: &TcpStream, deadline: Instant, shutdown: &Shutdown) -> io::Res
     }
 }
 
-/// Out of descriptors or memory no other address would do better. An address that this host cannot use
+/// What a failed connect means. Out of descriptors or memory no other address would do better. An address that this host cannot use
 /// (EADDRNOTAVAIL: no IPv6 here; EPERM: a firewall) is a failed connect like any other.
-fn failure(error: io::Error) -> ProxyError {
+pub fn failure(error: io::Error) -> ProxyError {
     const OURS: [Errno; 4] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
     let ours = error.raw_os_error().is_some_and(|code| OURS.iter().any(|errno| *errno as i32 == code));
     let (kind, side) = match error.kind() {

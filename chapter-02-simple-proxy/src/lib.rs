@@ -30,6 +30,7 @@ pub mod waiter;
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 use common::{
+    clock,
     http::{Forwarding, Role},
     identity::Identity,
     net::Listeners,
@@ -79,7 +80,7 @@ impl Proxy {
             pooled: false,
         };
         let (totals, backend_totals) = (Totals::default(), BackendTotals::default());
-        Arc::new(Self { config, forwarding, identity, totals, backend_totals, started: waiter::now() })
+        Arc::new(Self { config, forwarding, identity, totals, backend_totals, started: clock::now() })
     }
 
     /// The table that SIGUSR1 and the exit print.

@@ -6,18 +6,12 @@
 use std::{net::TcpStream, time::Duration};
 
 use common::{
+    clock::wall_clock,
     http::{AfterClient, Exchange, ProxyError},
     shutdown::Shutdown,
 };
 
-use crate::{
-    Proxy,
-    client::Client,
-    connect,
-    log::log_request,
-    socket::Socket,
-    waiter::{Waiter, wall_clock},
-};
+use crate::{Proxy, client::Client, connect, log::log_request, socket::Socket, waiter::Waiter};
 
 /// Serves a client until it leaves, or may not stay.
 pub(crate) fn serve(proxy: &Proxy, stream: TcpStream, connection: u32, shutdown: &Shutdown) {

@@ -46,6 +46,17 @@ impl Totals {
         Counted::new(&self.clients)
     }
 
+    /// The same for an engine that keeps no guards: [`client_left`](Self::client_left) is to follow.
+    pub fn client_came(&self) {
+        self.connections.fetch_add(1, Relaxed);
+        self.clients.fetch_add(1, Relaxed);
+    }
+
+    /// A client has left.
+    pub fn client_left(&self) {
+        self.clients.fetch_sub(1, Relaxed);
+    }
+
     /// An exchange has ended.
     pub fn record(&self, exchange: &Exchange) {
         self.requests.fetch_add(1, Relaxed);

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use common::{
+    clock::{now, wall_clock},
     http::{
         AfterClient, Input, Interest, Kind, NoWire, Patience, Phase, ProxyError, Pumped, Relay, Side, Wants, Wire, pump,
     },
@@ -203,16 +204,4 @@ impl<'a> Waiter<'a> {
         }
     }
     // ANCHOR_END: linger
-}
-
-#[expect(clippy::disallowed_methods, reason = "the engine's clock")]
-/// The monotonic clock, read where an engine has to.
-pub fn now() -> Instant {
-    Instant::now()
-}
-
-/// For the `Date` of our own answers.
-#[expect(clippy::disallowed_methods, reason = "the engine's clock")]
-pub fn wall_clock() -> std::time::SystemTime {
-    std::time::SystemTime::now()
 }

@@ -27,6 +27,7 @@ use std::{
 
 use common::{
     addr::Endpoint,
+    clock::now,
     http::{BackendId, Forwarding, Role},
     identity::Identity,
     net::Listeners,
@@ -36,7 +37,6 @@ use common::{
 use simple_proxy::{
     accept,
     totals::{Row, Totals},
-    waiter::now,
 };
 
 use crate::{

@@ -6,16 +6,11 @@
 use std::{net::TcpStream, sync::Arc, time::Duration};
 
 use common::{
+    clock::{now, wall_clock},
     http::{AfterClient, Exchange, Kind, Phase, ProxyError, Side},
     shutdown::Shutdown,
 };
-use simple_proxy::{
-    client::Client,
-    connect,
-    log::log_request,
-    socket::Socket,
-    waiter::{Waiter, now, wall_clock},
-};
+use simple_proxy::{client::Client, connect, log::log_request, socket::Socket, waiter::Waiter};
 
 use crate::{Balancer, backend::Backend, names::Named as _};
 

@@ -1,15 +1,13 @@
-//! The command line of `advanced_lb`, and what it means.
+//! What a command line says of backends, algorithms, health, limits and routes, and what that comes to.
 
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::Parser;
 use common::{
     addr::Endpoint,
     cli::{self, ServeArgs},
-    net,
 };
 
-use advanced_features::{
+use crate::{
     Config, GroupConfig, backend,
     group::Choosing,
     health::{breaker, check::Check, outlier},
@@ -18,19 +16,13 @@ use advanced_features::{
     route::{GroupSpec, HashKey, Routes, Rule, Secret, Sticky, group::check_members},
 };
 
-/// A load balancer for HTTP backends that decides: by algorithm, health, limits and content.
-///
-/// Without backends it starts three of its own.
-#[derive(Debug, Parser)]
+/// What all balancers from chapter 4 on take: `#[command(flatten)] balance: BalanceArgs`, after the port.
+#[derive(clap::Args, Clone, Debug)]
 #[expect(clippy::doc_markdown, reason = "these are the lines of --help")]
-#[command(name = "advanced_lb", version)]
-pub(crate) struct Args {
-    /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
-    pub(crate) port: u16,
+pub struct BalanceArgs {
     /// Backends, such as 127.0.0.1:9001, localhost:9001:3 (weight 3) or [::1]:9001
     #[arg(value_name = "HOST:PORT[:WEIGHT]")]
-    pub(crate) backends: Vec<Endpoint>,
+    backends: Vec<Endpoint>,
     /// How a backend is picked: rr, wrr, lc, wlc, random, p2c, ewma, iphash, ketama, rendezvous, maglev [default: rr, or wrr if a backend has a weight]
     #[arg(short, long, value_name = "ALGORITHM")]
     algorithm: Option<Algorithm>,
@@ -83,11 +75,14 @@ pub(crate) struct Args {
     /// How often backend names are resolved again
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
     resolve_interval: Duration,
+}
+
+/// `--admin`, for programs that are changed while they run.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct AdminArgs {
     /// Where to list and change backends while all runs, such as 127.0.0.1:9900; loopback only. Without -a, wrr is then the default: weights may come
     #[arg(long, value_name = "IP:PORT", value_parser = loopback)]
-    pub(crate) admin: Option<SocketAddr>,
-    #[command(flatten)]
-    pub(crate) serve: ServeArgs,
+    pub admin: Option<SocketAddr>,
 }
 
 /// `--check off` is a word too.
@@ -122,17 +117,28 @@ fn balance_factor(text: &str) -> Result<f64, String> {
 /// The group of the backends that stand on the command line by themselves.
 const DEFAULT_GROUP: &str = "default";
 
-impl Args {
+impl BalanceArgs {
     /// Whether there is nobody to serve, so that bundled backends are wanted.
-    pub(crate) fn wants_bundle(&self) -> bool {
+    pub fn wants_bundle(&self) -> bool {
         self.backends.is_empty() && self.groups.is_empty()
     }
 
     /// What the command line means. `bundled`: the backends that were started in this process in the absence of others.
+    /// `weights_come`: an operator may give backends weights while all runs.
     ///
     /// # Errors
     /// What it says that cannot be meant: one line.
-    pub(crate) fn config(self, files: u64, bundled: Option<&[SocketAddr]>) -> Result<Config, String> {
+    pub fn config(
+        mut self,
+        serve: ServeArgs,
+        max_clients: usize,
+        bundled: Option<&[SocketAddr]>,
+        weights_come: bool,
+    ) -> Result<Config, String> {
+        if weights_come {
+            // While all weights are alike it is round robin.
+            self.algorithm.get_or_insert(Algorithm::WeightedRoundRobin);
+        }
         let backends = bundled.map_or_else(|| self.backends.clone(), endpoints);
         let sticky = self.sticky()?;
         let several = !self.groups.is_empty();
@@ -170,10 +176,10 @@ impl Args {
             queue: self.queue,
             queue_timeout: self.queue_timeout,
             resolve_interval: self.resolve_interval,
-            max_clients: net::clients_within(files, self.serve.max_clients.get(), bundled.is_some()),
-            timeouts: self.serve.timeouts,
-            trusted: self.serve.trusted_proxy,
-            log_requests: self.serve.log_requests,
+            max_clients,
+            timeouts: serve.timeouts,
+            trusted: serve.trusted_proxy,
+            log_requests: serve.log_requests,
         })
     }
 
@@ -197,8 +203,6 @@ impl Args {
             }
             (Some(algorithm), _) => algorithm,
             (None, Some(_)) => Algorithm::WeightedRoundRobin,
-            // While all weights are alike it is round robin.
-            (None, None) if self.admin.is_some() => Algorithm::WeightedRoundRobin,
             (None, None) => Algorithm::RoundRobin,
         };
         let choosing = Choosing { algorithm, balance_factor: self.balance_factor, sticky };

@@ -4,6 +4,7 @@
 //! | module | the idea |
 //! |---|---|
 //! | `serve` | the steps of a request |
+//! | [`course`] | one request's way through its group, and the rules on it |
 //! | [`cluster`] | all groups, and the way of a request to one of them |
 //! | [`group`] | backends that can stand in for each other, and the choice among them |
 //! | [`backend`] | all that is known of one backend |
@@ -12,16 +13,19 @@
 //! | [`limit`] | how much it may be given |
 //! | [`route`] | which requests are for it |
 //! | [`admin`] | all of this changed while requests flow |
+//! | [`args`], [`Config`] | what a command line says of it, and what that comes to |
 //!
-//! All but `serve` and the few files that wait (`line`, `pause`, `upstreams`, the checker's threads, the admin interface's server) is policy: it has
-//! no socket and no clock, and the engines of the later chapters drive it unchanged.
+//! All but `serve` and the few files that wait (`line`, `pause`, `upstreams`, the checker's threads, the admin
+//! interface's server) is policy: it has no socket and no clock, and the engines of the later chapters drive it
+//! unchanged.
 
 pub mod admin;
-mod attempt;
+pub mod args;
 pub mod backend;
 pub mod bulletin;
 pub mod cluster;
 mod config;
+pub mod course;
 mod factory;
 pub mod group;
 pub mod health;
@@ -33,11 +37,17 @@ pub mod route;
 mod serve;
 mod upstreams;
 
-use std::{io, sync::Arc, time::Instant};
+use std::{
+    io,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use common::{
     addr::Endpoint,
-    http::{Forwarding, Role},
+    clock::now,
+    http::{Exchange, Forwarding, HeadView, ProxyError, Refusal, Role, Side},
     identity::Identity,
     net::Listeners,
     shutdown::Shutdown,
@@ -45,8 +55,8 @@ use common::{
 use load_balancer::names::{Names, Resolve};
 use simple_proxy::{
     accept,
+    log::log_request,
     totals::{Row, Totals},
-    waiter::now,
 };
 
 pub use config::{Config, GroupConfig};
@@ -54,6 +64,7 @@ pub use config::{Config, GroupConfig};
 use crate::{
     backend::Backend,
     cluster::Cluster,
+    course::{Course, Trouble},
     factory::Factory,
     group::{Choosing, Group},
     health::{check::Check, checker::Checker},
@@ -77,11 +88,12 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// A balancer that is to be [`run`]. Each name is resolved once before it returns.
+    /// A balancer that is to be [`run`], by the name of `program` in `Via`. Each backend's name is resolved once before
+    /// it returns.
     ///
     /// # Errors
     /// A name that cannot be resolved, or no thread for the checks: better said now than found out by a client.
-    pub fn new(config: Config, resolver: impl Resolve + Sync + Clone) -> io::Result<Arc<Self>> {
+    pub fn new(program: &str, config: Config, resolver: impl Resolve + Sync + Clone) -> io::Result<Arc<Self>> {
         let started = now();
         let factory = Factory::new(config.backends, resolver.clone());
         let group = |group: &GroupConfig| build(group, &config, &factory, started);
@@ -99,7 +111,7 @@ impl Balancer {
         let identity = Identity::new();
         let forwarding = Forwarding {
             role: Role::Reverse,
-            via: identity.pseudonym("advanced_lb"),
+            via: identity.pseudonym(program),
             scheme: "http",
             trusted: config.trusted.clone(),
             pooled: true,
@@ -121,11 +133,78 @@ impl Balancer {
         self.totals.table(now - self.started, rows)
     }
 
-    /// A connect to this backend has failed: its name and its health are to be looked at now.
-    fn ask_about(&self, backend: &Arc<Backend>) {
-        self.names.ask();
-        if let Some(checker) = &self.checker {
-            checker.hurry(backend);
+    /// What it is to do.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How requests are forwarded.
+    pub fn forwarding(&self) -> &Forwarding {
+        &self.forwarding
+    }
+
+    /// Who it is, and what its requests are called.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The counters of the whole process.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Where a request of `client` goes, with a target to send on in place of the one that came, where the rules saw
+    /// another than was written.
+    ///
+    /// # Errors
+    /// A path that can be read in two ways.
+    pub fn direct(
+        &self,
+        head: HeadView<'_>,
+        client: IpAddr,
+        now: Instant,
+    ) -> Result<(Course, Option<Vec<u8>>), Refusal> {
+        let ((group, wish), target) = self.cluster.direct(head, client, now)?;
+        Ok((Course::new(group, wish), target))
+    }
+
+    /// Lets a request in, unless no rule takes it or its group is left alone.
+    ///
+    /// # Errors
+    /// What its client is told.
+    pub fn admit(&self, course: &mut Course, now: Instant) -> Result<(), Trouble> {
+        if self.cluster.is_nowhere(&course.group) { Err(Trouble::NoRoute) } else { course.admit(now) }
+    }
+
+    /// A connect to `backend` has succeeded, or failed with `error`: marks it, and has its name and its health looked
+    /// at now.
+    pub fn connect_ended(&self, backend: &Arc<Backend>, error: Option<&ProxyError>, now: Instant) {
+        match error {
+            None if backend.connected(now) => tracing::info!("{} is up: a request has connected", backend.name()),
+            Some(error) if error.side == Side::Backend => {
+                self.names.ask();
+                if let Some(checker) = &self.checker {
+                    checker.hurry(backend);
+                }
+                if backend.connect_failed(now) {
+                    let time = self.config.backends.down_time;
+                    tracing::warn!("{} is left out for {time:?} while there are others: {error}", backend.name());
+                }
+            }
+            None | Some(_) => {}
+        }
+    }
+
+    /// How long to wait before the retry with this number (0 is the first), drawn anew each time.
+    pub fn backoff(&self, retry: u32) -> Duration {
+        self.config.backoff.wait(retry, self.random.random())
+    }
+
+    /// An exchange with `client` has ended.
+    pub fn record(&self, client: IpAddr, exchange: &Exchange) {
+        self.totals.record(exchange);
+        if self.config.log_requests {
+            log_request(client, exchange);
         }
     }
 }

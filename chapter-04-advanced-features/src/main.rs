@@ -1,18 +1,40 @@
 //! `advanced_lb [port] [host:port[:weight] …] [-a ALGORITHM] …`
 
-mod args;
-
 use std::{num::NonZeroUsize, process::ExitCode};
 
 use advanced_features::{
     Balancer,
     admin::{self, Admin},
+    args::{AdminArgs, BalanceArgs},
 };
-use common::{cli, logging, net, net::Listeners, out, outln, shutdown::Shutdown, signals};
+use clap::Parser;
+use common::{
+    cli::{self, ServeArgs},
+    clock::now,
+    logging, net,
+    net::Listeners,
+    out, outln,
+    shutdown::Shutdown,
+    signals,
+};
 use load_balancer::names::SystemResolver;
-use simple_proxy::waiter::now;
 
-use crate::args::Args;
+/// A load balancer for HTTP backends that decides: by algorithm, health, limits and content.
+///
+/// Without backends it starts three of its own.
+#[derive(Debug, Parser)]
+#[command(name = "advanced_lb", version)]
+struct Args {
+    /// Port to listen on; 0 lets the kernel choose
+    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    port: u16,
+    #[command(flatten)]
+    balance: BalanceArgs,
+    #[command(flatten)]
+    admin: AdminArgs,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
 
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
@@ -24,18 +46,20 @@ fn main() -> ExitCode {
 }
 
 fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let Args { port, balance, admin: AdminArgs { admin }, serve } = args;
     let files = net::raise_file_limit()?;
-    let bundle = if args.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
-    let (address, admin) = (args.serve.address(args.port), args.admin);
+    let bundle = if balance.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let address = serve.address(port);
     let bundled = bundle.as_ref().map(backends::Bundle::addrs);
-    let config = match args.config(files, bundled.as_deref()) {
+    let max_clients = net::clients_within(files, Some(serve.max_threads()), bundle.is_some());
+    let config = match balance.config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
         Ok(config) => config,
         Err(why) => return Ok(cli::refuse(why)),
     };
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(address, NonZeroUsize::MIN)?;
     let address = listeners.address();
-    let balancer = Balancer::new(config, SystemResolver)?;
+    let balancer = Balancer::new("advanced_lb", config, SystemResolver)?;
     let operated = balancer.clone();
     let handler = move |request: &admin::Request| admin::handle(&*operated, request, now());
     let admin = admin.map(|address| Admin::start(address, handler)).transpose()?;

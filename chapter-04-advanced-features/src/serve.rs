@@ -7,22 +7,16 @@
 use std::{net::TcpStream, sync::Arc};
 
 use common::{
-    http::{AfterBackend, AfterClient, Exchange, ProxyError, Side},
+    clock::{now, wall_clock},
+    http::{AfterBackend, AfterClient, ProxyError, Side},
     shutdown::Shutdown,
 };
-use simple_proxy::{
-    client::Client,
-    connect,
-    log::log_request,
-    waiter::{Waiter, now, wall_clock},
-};
+use simple_proxy::{client::Client, connect, socket::Socket, waiter::Waiter};
 
 use crate::{
     Balancer,
-    attempt::{Attempt, Course, Trouble},
-    backend::{AttemptEnd, is_failure},
-    group::{Choice, InFlight},
-    health::breaker::{Admission, Change},
+    course::{Attempt, Course, Next, Trouble},
+    group::InFlight,
     line,
     upstreams::Upstreams,
 };
@@ -58,7 +52,7 @@ fn one_request(
     let outcome = admit(balancer, client, waiter, &mut course)
         .and_then(|()| attempts(balancer, client, waiter, upstreams, &mut course, &mut attempt));
     if let Err(trouble) = outcome {
-        answer(client, &trouble);
+        trouble.answer(&mut client.relay, wall_clock());
         waiter.deliver(&mut client.relay, &mut client.socket);
     }
     record(balancer, client, waiter, upstreams, course, attempt)
@@ -73,7 +67,7 @@ fn attempts(
     waiter: &mut Waiter<'_>,
     upstreams: &mut Upstreams,
     course: &mut Course,
-    last: &mut Option<Attempt>,
+    last: &mut Option<Attempt<Socket>>,
 ) -> Result<(), Trouble> {
     loop {
         let taken = choose(balancer, client, waiter, course)?;
@@ -98,7 +92,7 @@ fn attempts(
             course.fresh = true;
         } else {
             line::wait_for_retry(balancer, client, waiter, course, error, &backend)?;
-            attempt.judge(AttemptEnd::BrokeOff, now());
+            attempt.broke_off(now());
         }
         *last = None;
     }
@@ -109,8 +103,8 @@ fn attempts(
 fn next_head(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>) -> Result<Option<Course>, ProxyError> {
     let mut course = None;
     client.next_request_with(waiter, &balancer.forwarding, balancer.identity, |head, sender| {
-        let ((group, wish), target) = balancer.cluster.direct(head, sender, now())?;
-        course = Some(Course::new(group, wish));
+        let (directed, target) = balancer.direct(head, sender, now())?;
+        course = Some(directed);
         Ok(target)
     })?;
     Ok(course)
@@ -122,28 +116,14 @@ fn admit(balancer: &Balancer, client: &mut Client, waiter: &Waiter<'_>, course: 
     if waiter.draining() {
         client.relay.close_after();
     }
-    if balancer.cluster.is_nowhere(&course.group) {
-        return Err(Trouble::NoRoute);
-    }
-    match course.group.breaker.admit(now()) {
-        Admission::Closed => {}
-        Admission::Probe(probe) => course.probe = Some(probe),
-        Admission::Refused { retry_after } => return Err(Trouble::NotNow { retry_after }),
-    }
-    Ok(())
+    balancer.admit(course, now())
 }
 
 /// Chooses a backend and takes a slot of it, at once or in its turn.
 fn choose(balancer: &Balancer, client: &Client, waiter: &Waiter<'_>, course: &mut Course) -> Result<InFlight, Trouble> {
-    let is_first_try = course.tried.is_empty();
-    // Who waits was here before; who has been served by a backend that failed has waited already.
-    if is_first_try && !course.group.queue.is_empty() {
-        return line::wait_for_slot(balancer, client, waiter, course);
-    }
-    match course.group.choose(now(), course.wish, &course.tried) {
-        Choice::Backend(taken) => Ok(taken),
-        Choice::Full if is_first_try => line::wait_for_slot(balancer, client, waiter, course),
-        Choice::Full | Choice::Nobody => Err(course.nobody()),
+    match course.choose(now())? {
+        Next::Backend(taken) => Ok(taken),
+        Next::Queue => line::wait_for_slot(balancer, client, waiter, course),
     }
 }
 
@@ -155,7 +135,7 @@ fn connect(
     upstreams: &mut Upstreams,
     course: &Course,
     taken: InFlight,
-) -> Result<Attempt, ProxyError> {
+) -> Result<Attempt<Socket>, ProxyError> {
     let backend = Arc::clone(taken.backend());
     let idempotent = client.relay.ask().is_some_and(|ask| ask.method.is_idempotent());
     let rested = if course.fresh { None } else { upstreams.take(backend.id(), idempotent, now()) };
@@ -165,18 +145,8 @@ fn connect(
         None => connect::connect(backend.addresses(), waiter.timeouts().connect, waiter.shutdown()),
     };
     let at = now();
-    match &connected {
-        Ok(_) if backend.connected(at) => tracing::info!("{} is up: a request has connected", backend.name()),
-        Err(error) if error.side == Side::Backend => {
-            balancer.ask_about(&backend);
-            if backend.connect_failed(at) {
-                let time = balancer.config.backends.down_time;
-                tracing::warn!("{} is left out for {time:?} while there are others: {error}", backend.name());
-            }
-        }
-        _ => {}
-    }
-    connected.map(|socket| Attempt::new(taken, socket, reused, at - client.started(), at))
+    balancer.connect_ended(&backend, connected.as_ref().err(), at);
+    connected.map(|socket| Attempt::new(taken, socket, reused, client.started(), at))
 }
 
 /// Relays the request and its answer.
@@ -184,16 +154,14 @@ fn exchange(
     client: &mut Client,
     waiter: &mut Waiter<'_>,
     course: &Course,
-    attempt: &mut Attempt,
+    attempt: &mut Attempt<Socket>,
 ) -> Result<(), ProxyError> {
     let backend = attempt.backend();
     backend.totals.sent();
     client.relay.attempt(attempt.reused);
     client.relay.forget_added_fields();
-    if let (Some(sticky), Some(value)) = (course.group.sticky(), backend.sticky())
-        && course.wish.sticky != Some(backend.id())
-    {
-        client.relay.add_to_response("Set-Cookie", &sticky.set_cookie(value));
+    if let Some(cookie) = course.cookie(backend) {
+        client.relay.add_to_response("Set-Cookie", &cookie);
     }
     waiter.exchange(&mut client.relay, &mut client.socket, &mut attempt.socket)
 }
@@ -205,59 +173,20 @@ fn record(
     waiter: &Waiter<'_>,
     upstreams: &mut Upstreams,
     mut course: Course,
-    attempt: Option<Attempt>,
+    attempt: Option<Attempt<Socket>>,
 ) -> AfterClient {
     let (mut exchange, after, connection) = client.relay.end();
     let at = now();
     exchange.times.total = at - client.started();
     if let Some(attempt) = attempt {
-        let backend = attempt.backend();
-        let latency = attempt.latency(waiter.first_byte());
-        exchange.backend = Some(backend.id());
-        exchange.times.connected = Some(attempt.connected);
-        exchange.times.first_byte = waiter.first_byte().map(|first| first - client.started());
-        attempt.judge(end_of(&exchange, latency), at);
+        attempt.close(&mut exchange, client.started(), waiter.first_byte(), at);
         if connection == AfterBackend::Pool {
-            upstreams.keep(backend.id(), attempt.into_socket(), at);
+            upstreams.keep(attempt.backend().id(), attempt.into_socket(), at);
         }
     }
-    exchange.retries = u8::try_from(course.tried.len()).unwrap_or(u8::MAX);
-    match course.group.breaker.record(course.probe.take(), is_bad(&exchange), at) {
-        Some(Change::Opened) => tracing::error!("group {} is left alone: it fails", course.group.name()),
-        Some(Change::Closed) => tracing::warn!("group {} is asked again: it answers", course.group.name()),
-        None => {}
-    }
-    book(balancer, client, &exchange);
+    course.close(&mut exchange, at);
+    balancer.record(client.peer(), &exchange);
     after
-}
-
-/// How the last attempt ended, as far as it tells of the backend.
-fn end_of(exchange: &Exchange, latency: Option<std::time::Duration>) -> AttemptEnd {
-    match (exchange.failure.map(|failure| failure.side), latency) {
-        (Some(Side::Backend), _) => AttemptEnd::BrokeOff,
-        (Some(Side::Client | Side::Internal), _) | (None, None) => AttemptEnd::Unjudged,
-        (None, Some(latency)) => AttemptEnd::Answered { status: exchange.status, latency },
-    }
-}
-
-/// Whether the group has failed this request.
-fn is_bad(exchange: &Exchange) -> bool {
-    match exchange.failure {
-        Some(failure) => failure.side == Side::Backend,
-        None => !exchange.own_answer && is_failure(exchange.status),
-    }
-}
-
-/// Answers in the backend's place.
-fn answer(client: &mut Client, trouble: &Trouble) {
-    match trouble {
-        Trouble::NoRoute => client.relay.answer(404, wall_clock(), &[]),
-        Trouble::NotNow { retry_after } => {
-            let seconds = retry_after.as_secs_f64().ceil().max(1.0).to_string();
-            client.relay.answer(503, wall_clock(), &[("Retry-After", &seconds)]);
-        }
-        Trouble::Failed(error) => client.relay.fail(error, wall_clock()),
-    }
 }
 
 /// Answers what is no request, and parts with who sent it.
@@ -265,14 +194,7 @@ fn reject(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>, err
     client.relay.reject(error, wall_clock());
     waiter.deliver(&mut client.relay, &mut client.socket);
     let (mut exchange, after, _) = client.relay.end();
-    exchange.times.total = client.started().elapsed();
-    book(balancer, client, &exchange);
+    exchange.times.total = now() - client.started();
+    balancer.record(client.peer(), &exchange);
     after
-}
-
-fn book(balancer: &Balancer, client: &Client, exchange: &Exchange) {
-    balancer.totals.record(exchange);
-    if balancer.config.log_requests {
-        log_request(client.peer(), exchange);
-    }
 }

@@ -64,7 +64,7 @@ mod tests {
         net::{TcpListener, TcpStream},
     };
 
-    use simple_proxy::waiter::now;
+    use common::clock::now;
 
     use super::*;
 

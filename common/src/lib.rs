@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`addr`] | `host:port[:weight]` as people write it | chapter 2 |
 //! | [`http`] | the HTTP/1.1 machine that all engines drive | chapter 2, which teaches it |
+//! | [`clock`] | the two clocks | chapter 2 |
 //! | [`net`] | listeners, name resolution, connects that do not wait, the file limit | chapter 2 |
 //! | [`shutdown`] | stopping in two stages, waited for by a thread, an fd or a future | chapter 2 |
 //! | [`signals`] | which signal asks for which stage | chapter 2 |
@@ -17,6 +18,7 @@
 
 pub mod addr;
 pub mod cli;
+pub mod clock;
 pub mod http;
 pub mod identity;
 pub mod logging;

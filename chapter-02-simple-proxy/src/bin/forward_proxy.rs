@@ -88,7 +88,7 @@ fn config(args: Args) -> Config {
     Config {
         allow: args.allow,
         auth: args.auth,
-        max_clients: args.serve.max_clients.get(),
+        max_clients: args.serve.max_threads(),
         timeouts: args.serve.timeouts,
         log_requests: args.serve.log_requests,
     }

@@ -19,6 +19,7 @@ mod serve;
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 use common::{
+    clock,
     http::{Forwarding, Role},
     identity::Identity,
     net::Listeners,
@@ -33,7 +34,6 @@ use self::{
 use crate::{
     accept,
     totals::{BackendTotals, Row, Totals},
-    waiter,
 };
 
 /// What the proxy is to do.
@@ -83,7 +83,7 @@ impl Proxy {
             totals: Totals::default(),
             requests: BackendTotals::default(),
             tunnels: BackendTotals::default(),
-            started: waiter::now(),
+            started: clock::now(),
         })
     }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use common::{
+    clock::wall_clock,
     http::{AfterClient, Exchange, HeadView, Kind, Method, Phase, ProxyError, Refusal, Side},
     net::set_reset_on_close,
     shutdown::Shutdown,
@@ -21,13 +22,7 @@ use super::{
     credentials::{CHALLENGE, Credentials},
     destination::Destination,
 };
-use crate::{
-    client::Client,
-    connect,
-    log::log_request,
-    socket::Socket,
-    waiter::{Waiter, wall_clock},
-};
+use crate::{client::Client, connect, log::log_request, socket::Socket, waiter::Waiter};
 
 /// What a request says of itself, kept after its head is gone.
 struct Asked {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use simple_proxy::waiter::now;
+use common::clock::now;
 
 use super::*;
 use crate::{

@@ -157,7 +157,7 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
-    use simple_proxy::waiter::now;
+    use common::clock::now;
 
     use super::*;
 

@@ -96,7 +96,7 @@ mod tests {
         time::Duration,
     };
 
-    use simple_proxy::waiter::now;
+    use common::clock::now;
 
     use super::*;
     use crate::health::served::{BlackHole, Refusing, Served};

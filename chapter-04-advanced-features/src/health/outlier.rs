@@ -117,7 +117,7 @@ impl Outlier {
 
 #[cfg(test)]
 mod tests {
-    use simple_proxy::waiter::now;
+    use common::clock::now;
 
     use super::*;
 

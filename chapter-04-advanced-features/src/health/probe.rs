@@ -11,6 +11,7 @@ use std::{
 };
 
 use common::{
+    clock::now,
     http::{Interest, Kind as ErrorIs, Side, Wire as _},
     shutdown::{Shutdown, Stage},
 };
@@ -18,7 +19,6 @@ use simple_proxy::{
     connect::connect,
     socket::Socket,
     wait::{Woken, wait},
-    waiter::now,
 };
 
 use super::{

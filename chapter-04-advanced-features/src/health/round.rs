@@ -14,8 +14,8 @@ use std::{
     time::Instant,
 };
 
+use common::clock::now;
 use common::shutdown::{Shutdown, Stage};
-use simple_proxy::waiter::now;
 
 use super::{
     check::Check,

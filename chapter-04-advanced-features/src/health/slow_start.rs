@@ -80,8 +80,8 @@ impl SlowStart {
 
 #[cfg(test)]
 mod tests {
+    use common::clock::now;
     use proptest::prelude::*;
-    use simple_proxy::waiter::now;
 
     use super::*;
 

@@ -80,7 +80,7 @@ impl Trial {
 
 #[cfg(test)]
 mod tests {
-    use simple_proxy::waiter::now;
+    use common::clock::now;
 
     use super::*;
 

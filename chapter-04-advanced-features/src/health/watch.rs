@@ -113,7 +113,7 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use simple_proxy::waiter::now;
+    use common::clock::now;
 
     use super::*;
 

@@ -7,6 +7,9 @@ use ipnet::IpNet;
 
 use crate::timeouts::Timeouts;
 
+/// A thread is a stack, and a place in the scheduler's queue: more of them than this help nobody.
+const MAX_THREADS: usize = 1_000;
+
 /// What every HTTP program takes: `#[command(flatten)] serve: ServeArgs`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct ServeArgs {
@@ -14,9 +17,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "IP", value_parser = ip)]
     #[arg(default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub bind: IpAddr,
-    /// Clients served at once; beyond it no more are accepted until one leaves
-    #[arg(long, value_name = "N", default_value = "1000")]
-    pub max_clients: NonZeroUsize,
+    /// Clients served at once; beyond it no more are accepted until one leaves [default: 1000 with a thread for each, else as many as the open files allow]
+    #[arg(long, value_name = "N")]
+    pub max_clients: Option<NonZeroUsize>,
     /// How long each phase may take.
     #[command(flatten)]
     pub timeouts: Timeouts,
@@ -32,6 +35,11 @@ impl ServeArgs {
     /// The address to listen on, given the port, which is each program's own positional argument.
     pub fn address(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.bind, port)
+    }
+
+    /// Clients served at once by a program with a thread for each of them.
+    pub fn max_threads(&self) -> usize {
+        self.max_clients.map_or(MAX_THREADS, NonZeroUsize::get)
     }
 }
 
@@ -87,7 +95,7 @@ mod tests {
     fn defaults_are_those_of_the_course() {
         let Program { serve, workers } = parse("").unwrap();
         assert_eq!(serve.address(8080), "127.0.0.1:8080".parse().unwrap());
-        assert_eq!(serve.max_clients.get(), 1000);
+        assert_eq!((serve.max_clients, serve.max_threads()), (None, 1_000));
         assert_eq!(serve.timeouts, Timeouts::default());
         assert!(serve.trusted_proxy.is_empty());
         assert!(!serve.log_requests);
@@ -104,7 +112,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(serve.address(1), "[::1]:1".parse().unwrap());
-        assert_eq!((serve.max_clients.get(), workers.workers.unwrap().get()), (7, 2));
+        assert_eq!((serve.max_threads(), workers.workers.unwrap().get()), (7, 2));
         assert!(serve.log_requests);
         assert_eq!(serve.trusted_proxy, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse::<IpNet>().unwrap()]);
         let seconds = Duration::from_secs;

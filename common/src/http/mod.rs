@@ -3,6 +3,7 @@
 //! | you have | you want | see |
 //! |---|---|---|
 //! | bytes that may hold a head | its parts, checked | [`Head`], [`HeadView`], [`Refusal`] |
+//! | bytes of a client, in pieces | its next request | [`Inbox`] |
 //! | a request | the exchange it starts | [`Relay`], [`Forwarding`] |
 //! | two sockets | the bytes moved | [`Wire`], [`pump`](pump()) |
 //! | an error | a status, a retry, someone to blame | [`ProxyError`] |
@@ -19,6 +20,7 @@ mod exchange;
 mod facts;
 mod forward;
 mod head;
+mod inbox;
 mod lane;
 mod name;
 mod patience;
@@ -36,6 +38,7 @@ pub use error::{Kind, Phase, ProxyError, Side};
 pub use exchange::{AfterBackend, AfterClient, Ask, BackendId, Exchange, Failure, Method, Times};
 pub use forward::{ClientAddress, Forwarding};
 pub use head::{Head, HeadView, MAX_FIELDS, MAX_HEAD_BYTES, Version};
+pub use inbox::{Inbox, Received};
 pub use patience::Patience;
 pub use pump::{NoWire, Pumped, Wire, pump};
 pub use refusal::Refusal;

@@ -144,13 +144,14 @@ fn take(relay: &mut Relay, from: Side, wire: &mut impl Wire, scratch: &mut [u8])
         Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
         Err(error) => (Input::Reset, Some(error)),
     };
-    let taken = if from == Side::Client { relay.from_client(input) } else { relay.from_backend(input) };
-    let used = taken.map_err(|error| match source {
+    let taken = match (from, input) {
+        (Side::Client, Input::Bytes(bytes)) => relay.take_in(bytes),
+        (Side::Client, end) => relay.from_client(end).map(drop),
+        (_, input) => relay.from_backend(input).map(drop),
+    };
+    taken.map_err(|error| match source {
         Some(source) => error.with_source(source),
         None => error,
     })?;
-    if let (Side::Client, Input::Bytes(bytes)) = (from, input) {
-        relay.keep_surplus(&bytes[used..]);
-    }
     Ok(true)
 }

@@ -53,11 +53,11 @@ pub fn connect_nonblocking(address: SocketAddr) -> io::Result<(TcpStream, bool)>
     Ok((socket.into(), connected))
 }
 
-/// Refuses a connection to ourselves. To a dead loopback port in the ephemeral range the kernel now and then
+/// Refuses a connection from `local` to itself. To a dead loopback port in the ephemeral range the kernel now and then
 /// gives that very port as the source: the handshake then succeeds with nobody else there, and would keep
 /// the backend from coming back (TCP simultaneous open, RFC 9293 §3.5).
-pub fn refuse_self_connect(stream: &TcpStream, address: SocketAddr) -> io::Result<()> {
-    if stream.local_addr()? == address { Err(Errno::ECONNREFUSED.into()) } else { Ok(()) }
+pub fn refuse_self_connect(local: SocketAddr, address: SocketAddr) -> io::Result<()> {
+    if local == address { Err(Errno::ECONNREFUSED.into()) } else { Ok(()) }
 }
 
 /// Makes the close of this socket a reset (RST): the peer must not take what it has for the whole
@@ -88,7 +88,8 @@ mod tests {
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         let itself = socket.local_addr().unwrap();
         socket.connect(&itself).unwrap();
-        let refused = refuse_self_connect(&socket.into(), itself.as_socket().unwrap());
+        let local = socket.local_addr().unwrap().as_socket().unwrap();
+        let refused = refuse_self_connect(local, itself.as_socket().unwrap());
         assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 

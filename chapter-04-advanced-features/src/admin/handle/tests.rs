@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use common::clock::now;
 use serde_json::Value;
-use simple_proxy::waiter::now;
 
 use super::*;
 use crate::{

@@ -53,6 +53,18 @@ impl Relay {
         ProxyError::new(kind, Side::Client, self.phase())
     }
 
+    /// Takes bytes that the client sent: what is beyond its request is kept.
+    ///
+    /// # Errors
+    /// As [`from_client`](Self::from_client).
+    pub fn take_in(&mut self, bytes: &[u8]) -> Result<(), ProxyError> {
+        if !bytes.is_empty() {
+            let used = self.from_client(Input::Bytes(bytes))?;
+            self.keep_surplus(&bytes[used..]);
+        }
+        Ok(())
+    }
+
     /// Keeps bytes that the client sent beyond its request.
     pub fn keep_surplus(&mut self, bytes: &[u8]) {
         self.surplus.extend_from_slice(bytes);
