@@ -24,6 +24,24 @@ pub const LADDER: &[(u8, &[&str])] = &[
             "admin",
         ],
     ),
+    (
+        5,
+        &[
+            "proxy",
+            "framing",
+            "smuggling",
+            "robustness",
+            "balance",
+            "failover",
+            "algorithms",
+            "health",
+            "retry",
+            "sticky",
+            "routing",
+            "limits",
+            "identity",
+        ],
+    ),
 ];
 
 /// The suites that `chapter` passes.

@@ -1,0 +1,127 @@
+#![doc = include_str!("../README.md")]
+//! # The modules
+//!
+//! | module | the idea |
+//! |---|---|
+//! | `worker` | the loop: sleep once for all, then take each as far as it goes |
+//! | `serve` | the steps of a request, none of which waits |
+//! | `connection` | one client's connection, in the state that says what it waits for |
+//! | `core` | what all connections of a loop share |
+//! | `socket` | a stream that remembers what the last events said of it |
+//! | `token`, [`table`] | how an event finds its connection, or finds that it is gone |
+//! | [`wheel`] | deadlines by the ten thousand |
+//! | `dial`, `upstreams` | a connection to a backend in the making, and those that rest |
+//! | `acceptor`, `clients` | a loop's listener; how many clients there are, and which loop has the next |
+//! | `mailbox` | what other threads leave for a loop |
+
+mod acceptor;
+mod clients;
+mod connection;
+mod core;
+mod dial;
+mod mailbox;
+mod serve;
+mod socket;
+pub mod table;
+mod token;
+mod upstreams;
+pub mod wheel;
+mod worker;
+
+use std::{
+    fmt::Write as _,
+    io,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use advanced_features::Balancer;
+use common::{net::Listeners, shutdown::Shutdown};
+use mio::Poll;
+
+use crate::{clients::Clients, mailbox::Mailbox, worker::Worker};
+
+/// What the kernel's interface is called that the loops sleep in.
+pub const POLLER: &str = if cfg!(any(target_os = "linux", target_os = "android")) { "epoll" } else { "kqueue" };
+
+/// A balancer and the loops that are to drive it.
+#[derive(Debug)]
+pub struct Server {
+    balancer: Arc<Balancer>,
+    clients: Arc<Clients>,
+    /// Taken by the loops.
+    polls: Mutex<Vec<Poll>>,
+}
+
+impl Server {
+    /// As many loops as `workers`.
+    ///
+    /// # Errors
+    /// Out of descriptors: a loop takes two.
+    pub fn new(balancer: Arc<Balancer>, workers: NonZeroUsize) -> io::Result<Self> {
+        let polls = (0..workers.get()).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
+        let mailbox = |poll: &Poll| Mailbox::new(poll.registry()).map(Arc::new);
+        let mailboxes = polls.iter().map(mailbox).collect::<io::Result<Vec<_>>>()?;
+        let clients = Arc::new(Clients::new(balancer.config().max_clients, mailboxes));
+        Ok(Self { balancer, clients, polls: Mutex::new(polls) })
+    }
+
+    /// The table that SIGUSR1 and the exit print, and the clients of each loop.
+    pub fn statistics(&self) -> String {
+        let mut table = self.balancer.statistics();
+        for (place, mailbox) in self.clients.loops().iter().enumerate() {
+            let clients = mailbox.clients();
+            write!(table, "\nloop {place}: {clients} connected").expect("writing to a String cannot fail");
+        }
+        table
+    }
+}
+
+/// Serves clients on `listeners`, one for each loop, until the shutdown, and drains. To be called once.
+///
+/// # Errors
+/// A loop could not start, or its listener or its poller failed. The others stop then.
+///
+/// # Panics
+/// A loop that panics ends the process: its listener's queue would go on to swallow clients.
+pub fn run(server: &Server, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+    let polls = std::mem::take(&mut *server.polls.lock().unwrap_or_else(PoisonError::into_inner));
+    let parts = polls.into_iter().zip(server.clients.loops()).zip(listeners.into_vec());
+    let worker = |((poll, mailbox), listener): ((Poll, &Arc<Mailbox>), _)| {
+        let (balancer, clients) = (Arc::clone(&server.balancer), Arc::clone(&server.clients));
+        Worker::new(balancer, poll, Arc::clone(mailbox), listener, clients, shutdown)
+    };
+    let mut workers = parts.map(worker).collect::<io::Result<Vec<_>>>()?;
+    // The first loop has this thread: with one there is none besides.
+    let Some(own) = workers.pop() else { return Ok(()) };
+    thread::scope(|scope| {
+        let turn = |worker: Worker| {
+            let _ends_the_process = AbortOnPanic;
+            let ended = worker.run();
+            if ended.is_err() {
+                shutdown.now();
+            }
+            ended
+        };
+        let start = |(place, worker)| {
+            let thread = thread::Builder::new().name(format!("loop {place}"));
+            thread.spawn_scoped(scope, move || turn(worker))
+        };
+        let others: Vec<_> = workers.into_iter().enumerate().map(start).collect();
+        let own = turn(own);
+        let others = others.into_iter().map(|thread| thread?.join().unwrap_or(Ok(())));
+        others.fold(own, Result::and)
+    })
+}
+
+/// Ends the process when it is dropped by a panic.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What other threads leave for a loop: clients of theirs, and word that a wait is over.
+//!
+//! The loop sleeps in the kernel, deaf to a lock or a channel. So a letter comes with an event: `mio`'s waker, an
+//! `eventfd` on Linux. Loops share nothing else, and letters are rare: none on the way of a request that need not wait.
+
+use std::{
+    io, mem,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Wake, Waker},
+};
+
+use mio::{Registry, net::TcpStream};
+
+use crate::{table::Key, token::Source};
+
+/// A letter.
+#[derive(Debug)]
+pub(crate) enum Letter {
+    /// A client that another loop has accepted, and that is better off here.
+    Client(Newcomer),
+    /// What this connection waits for may have come.
+    Awake(Key),
+    /// There is room for clients again.
+    Room,
+}
+
+/// A client that has been accepted and not yet served.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    /// The address that it connected to.
+    pub(crate) local: SocketAddr,
+}
+
+/// A loop's mailbox, and how many clients it has.
+#[derive(Debug)]
+#[repr(align(64))] // each loop counts its own clients: not on a line that another one writes
+pub(crate) struct Mailbox {
+    clients: AtomicUsize,
+    waker: mio::Waker,
+    letters: Mutex<Letters>,
+}
+
+#[derive(Debug, Default)]
+struct Letters {
+    waiting: Vec<Letter>,
+    closed: bool,
+}
+
+impl Mailbox {
+    /// The mailbox of the loop that waits for events of `registry`.
+    pub(crate) fn new(registry: &Registry) -> io::Result<Self> {
+        let waker = mio::Waker::new(registry, Source::Mail.token())?;
+        Ok(Self { clients: AtomicUsize::new(0), waker, letters: Mutex::default() })
+    }
+
+    /// Leaves a letter.
+    ///
+    /// # Errors
+    /// The letter, if nobody will read it any more.
+    pub(crate) fn post(&self, letter: Letter) -> Result<(), Letter> {
+        let mut letters = self.lock();
+        if letters.closed {
+            return Err(letter);
+        }
+        let is_first = letters.waiting.is_empty();
+        letters.waiting.push(letter);
+        drop(letters);
+        if is_first && let Err(error) = self.waker.wake() {
+            tracing::error!("a loop cannot be woken: {error}");
+        }
+        Ok(())
+    }
+
+    /// Takes all letters.
+    pub(crate) fn take(&self) -> Vec<Letter> {
+        mem::take(&mut self.lock().waiting)
+    }
+
+    /// Takes no more letters, if there is none now.
+    pub(crate) fn close(&self) -> bool {
+        let mut letters = self.lock();
+        letters.closed |= letters.waiting.is_empty();
+        letters.closed
+    }
+
+    /// How many clients the loop has.
+    pub(crate) fn clients(&self) -> usize {
+        self.clients.load(Relaxed)
+    }
+
+    /// Counts a client that is on its way here, or is here.
+    pub(crate) fn expect_client(&self) {
+        self.clients.fetch_add(1, Relaxed);
+    }
+
+    /// A client has left, or did not come.
+    pub(crate) fn client_left(&self) {
+        self.clients.fetch_sub(1, Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Letters> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What wakes the connection `key` of the loop with this mailbox.
+pub(crate) fn waker(mailbox: &Arc<Mailbox>, key: Key) -> Waker {
+    Waker::from(Arc::new(Caller { mailbox: Arc::clone(mailbox), key }))
+}
+
+#[derive(Debug)]
+struct Caller {
+    mailbox: Arc<Mailbox>,
+    key: Key,
+}
+
+impl Wake for Caller {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // A loop that has ended has no connection that waits.
+        let _ = self.mailbox.post(Letter::Awake(self.key));
+    }
+}

@@ -1,0 +1,71 @@
+//! `high_perf_lb [port] [host:port[:weight] …] [-a ALGORITHM] [--workers N] …`
+
+use std::{num::NonZeroUsize, process::ExitCode, sync::Arc, thread};
+
+use advanced_features::{Balancer, args::BalanceArgs};
+use clap::Parser;
+use common::{
+    cli::{self, ServeArgs, WorkerArgs},
+    logging, net,
+    net::Listeners,
+    out, outln,
+    shutdown::Shutdown,
+    signals,
+};
+use high_perf_io::{POLLER, Server};
+use load_balancer::names::SystemResolver;
+
+/// A load balancer with an event loop for each core.
+///
+/// Without backends it starts three of its own.
+#[derive(Debug, Parser)]
+#[command(name = "high_perf_lb", version)]
+struct Args {
+    /// Port to listen on; 0 lets the kernel choose
+    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    port: u16,
+    #[command(flatten)]
+    balance: BalanceArgs,
+    #[command(flatten)]
+    workers: WorkerArgs,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+fn main() -> ExitCode {
+    let args = cli::parse::<Args>();
+    logging::init();
+    match start(args) {
+        Ok(code) => code,
+        Err(error) => cli::exit_code(Err(error)),
+    }
+}
+
+fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let Args { port, balance, workers, serve } = args;
+    let files = net::raise_file_limit()?;
+    let bundle = if balance.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let address = serve.address(port);
+    let bundled = bundle.as_ref().map(backends::Bundle::addrs);
+    let max_clients = net::clients_within(files, serve.max_clients.map(NonZeroUsize::get), bundle.is_some());
+    let config = match balance.config(serve, max_clients, bundled.as_deref(), false) {
+        Ok(config) => config,
+        Err(why) => return Ok(cli::refuse(why)),
+    };
+    let workers = workers.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let shutdown = Shutdown::new()?;
+    let listeners = Listeners::bind(address, workers)?;
+    let address = listeners.address();
+    let server = Arc::new(Server::new(Balancer::new("high_perf_lb", config, SystemResolver)?, workers)?);
+    let shown = Arc::clone(&server);
+    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    outln!("listening on {address}");
+    let loops = if workers.get() == 1 { "loop" } else { "loops" };
+    outln!("{workers} {loops} on {POLLER}, at most {max_clients} clients");
+    if let Some(bundle) = &bundle {
+        outln!("{}", bundle.invitation(address));
+    }
+    high_perf_io::run(&server, listeners, &shutdown)?;
+    out::last_line(server.statistics());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,272 @@
+//! The loop: sleep once for all connections, then take each that something has happened to as far as it goes.
+
+use std::{
+    io::{self, ErrorKind},
+    mem,
+    net::TcpListener,
+    os::fd::AsRawFd as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use advanced_features::Balancer;
+use common::{
+    clock,
+    shutdown::{Shutdown, Stage},
+};
+use mio::{Events, Interest, Poll, event::Event, unix::SourceFd};
+
+use crate::{
+    acceptor::{Accepted, Acceptor},
+    clients::Clients,
+    connection::Connection,
+    core::Core,
+    mailbox::{Letter, Mailbox, Newcomer},
+    serve::{self, Progress},
+    socket::Socket,
+    table::{Key, Table},
+    token::{CLIENT, Source},
+    wheel::Wheel,
+};
+
+/// Events taken from the kernel at once.
+const EVENTS: usize = 1024;
+/// Clients accepted before those that are here have their turn.
+const ACCEPTS: usize = 64;
+
+/// A loop and all that is in its hands.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    core: Core,
+    poll: Poll,
+    acceptor: Option<Acceptor>,
+    connections: Table<Connection>,
+    wheel: Wheel,
+    /// Those that had to let others have their turn.
+    again: Vec<Key>,
+    clients: Arc<Clients>,
+    shutdown: Shutdown,
+}
+
+impl Worker {
+    /// A loop over the events of `poll`, for clients of `listener` and those that others send to `mailbox`.
+    pub(crate) fn new(
+        balancer: Arc<Balancer>,
+        poll: Poll,
+        mailbox: Arc<Mailbox>,
+        listener: TcpListener,
+        clients: Arc<Clients>,
+        shutdown: &Shutdown,
+    ) -> io::Result<Self> {
+        let (now, registry) = (clock::now(), poll.registry().try_clone()?);
+        let acceptor = Some(Acceptor::watch(listener, &registry)?);
+        for (stage, source) in [(Stage::Draining, Source::Drain), (Stage::Now, Source::Stop)] {
+            let fd = shutdown.fd(stage).as_raw_fd();
+            registry.register(&mut SourceFd(&fd), source.token(), Interest::READABLE)?;
+        }
+        Ok(Self {
+            core: Core::new(balancer, registry, mailbox, now),
+            poll,
+            acceptor,
+            connections: Table::default(),
+            wheel: Wheel::new(now),
+            again: Vec::new(),
+            clients,
+            shutdown: shutdown.clone(),
+        })
+    }
+
+    // ANCHOR: run
+    /// Turns until the shutdown, and until the last client has left.
+    ///
+    /// # Errors
+    /// The kernel gives no events, or the listener is broken.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.is_over() {
+            match self.poll.poll(&mut events, self.patience()) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            self.core.now = clock::now();
+            for event in &events {
+                self.heed(event);
+            }
+            self.read_letters();
+            for key in mem::take(&mut self.again) {
+                self.drive(key);
+            }
+            while let Some(place) = self.wheel.expire(self.core.now) {
+                if let Some(key) = self.connections.key_at(place) {
+                    self.drive(key);
+                }
+            }
+            self.accept()?;
+            self.go_on_draining();
+        }
+        Ok(())
+    }
+    // ANCHOR_END: run
+
+    /// How long it may sleep: until the first deadline, and not at all if there is something left to do.
+    fn patience(&self) -> Option<Duration> {
+        let pending = self.acceptor.as_ref().is_some_and(|acceptor| acceptor.is_pending(self.core.now));
+        if !self.again.is_empty() || pending && self.clients.have_room() {
+            return Some(Duration::ZERO);
+        }
+        let rest = self.acceptor.as_ref().and_then(Acceptor::rests_until);
+        let next = [self.wheel.next(), rest, self.drains_until()].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(self.core.now))
+    }
+
+    fn heed(&mut self, event: &Event) {
+        match Source::of(event.token()) {
+            Source::Connection(key, number) => {
+                if self.connections.get_mut(key).is_some_and(|connection| connection.learn(number, event)) {
+                    self.drive(key);
+                }
+            }
+            Source::Listener => {
+                if let Some(acceptor) = &mut self.acceptor {
+                    acceptor.is_ready_now();
+                }
+            }
+            Source::Mail => {} // read after each batch
+            Source::Drain => self.drain(),
+            Source::Stop => self.stop(),
+        }
+    }
+
+    // ANCHOR: drive
+    /// Takes a connection as far as it goes, and arms its timer for what it waits for then.
+    fn drive(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        match serve::serve(&mut self.core, connection) {
+            // Most deadlines are moved before they pass. So the timer stays where it is as long as it is not late, and
+            // when it fires for nothing it is armed for what is then to be waited for.
+            Progress::Wait(by) if self.wheel.due(key.place).is_some_and(|due| due <= by) => {}
+            Progress::Wait(by) => self.wheel.arm(key.place, by),
+            Progress::Yield => self.again.push(key),
+            Progress::Gone => self.close(key),
+        }
+    }
+    // ANCHOR_END: drive
+
+    fn close(&mut self, key: Key) {
+        self.wheel.disarm(key.place);
+        if self.connections.remove(key).is_some() {
+            self.core.balancer.totals().client_left();
+            self.core.mailbox.client_left();
+            self.clients.leave();
+        }
+    }
+
+    fn read_letters(&mut self) {
+        for letter in self.core.mailbox.take() {
+            match letter {
+                Letter::Awake(key) => self.drive(key),
+                Letter::Client(newcomer) => self.take_in(newcomer),
+                Letter::Room => {}
+            }
+        }
+    }
+
+    /// Accepts while clients wait and there is room.
+    fn accept(&mut self) -> io::Result<()> {
+        let Some(acceptor) = &mut self.acceptor else { return Ok(()) };
+        let mut accepted = Vec::new();
+        while acceptor.is_pending(self.core.now) && accepted.len() < ACCEPTS && self.clients.try_enter() {
+            match acceptor.accept(self.core.now) {
+                Ok(Accepted::Client(newcomer)) => accepted.push(newcomer),
+                Ok(Accepted::Nobody | Accepted::Exhausted) => self.clients.leave(),
+                Err(error) => return Err(error),
+            }
+        }
+        for newcomer in accepted {
+            self.place(newcomer);
+        }
+        Ok(())
+    }
+
+    /// Serves the client here, or hands it to the loop with the fewest. Who drains keeps what it has accepted.
+    fn place(&mut self, newcomer: Newcomer) {
+        let own = &self.core.mailbox;
+        let chosen = if self.core.drains_since.is_some() { own } else { self.clients.place_for(own) };
+        chosen.expect_client();
+        if Arc::ptr_eq(chosen, own) {
+            self.take_in(newcomer);
+        } else if let Err(Letter::Client(newcomer)) = chosen.post(Letter::Client(newcomer)) {
+            chosen.client_left();
+            own.expect_client();
+            self.take_in(newcomer);
+        }
+    }
+
+    /// Begins to serve a client that has its place and is counted.
+    fn take_in(&mut self, newcomer: Newcomer) {
+        let Newcomer { stream, peer, local } = newcomer;
+        let Self { core, clients, .. } = self;
+        let make = |key| {
+            let client = Socket::watch(stream, &core.registry, Source::Connection(key, CLIENT).token()).ok()?;
+            let (forwarding, serial) = (core.balancer.forwarding(), clients.next_serial());
+            Some(Connection::new(key, client, (peer, local), forwarding, serial, core.now))
+        };
+        if let Some(key) = self.connections.insert_with(make) {
+            self.core.balancer.totals().client_came();
+            self.drive(key);
+        } else {
+            self.core.mailbox.client_left();
+            self.clients.leave();
+        }
+    }
+
+    /// The process drains: who waits in the kernel's queue was let in, everybody else is told to leave.
+    fn drain(&mut self) {
+        if self.core.drains_since.is_some() {
+            return;
+        }
+        self.core.drains_since = Some(self.core.now);
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.is_ready_now();
+        }
+        for key in self.connections.keys() {
+            if let Some(connection) = self.connections.get_mut(key) {
+                serve::heed_drain(connection);
+            }
+            self.drive(key);
+        }
+    }
+
+    fn drains_until(&self) -> Option<Instant> {
+        self.core.drains_since.map(|since| since + self.core.balancer.config().timeouts.drain)
+    }
+
+    /// Closes the listener once its queue is empty, and ends all patience when its time is over.
+    fn go_on_draining(&mut self) {
+        let Some(until) = self.drains_until() else { return };
+        if self.acceptor.as_ref().is_some_and(Acceptor::is_empty) {
+            self.acceptor = None;
+        }
+        if self.core.now >= until {
+            self.shutdown.now();
+        }
+    }
+
+    /// The process stops now.
+    fn stop(&mut self) {
+        self.core.drains_since.get_or_insert(self.core.now);
+        self.acceptor = None;
+        for key in self.connections.keys() {
+            if let Some(connection) = self.connections.get_mut(key) {
+                serve::stop(&mut self.core, connection);
+            }
+            self.close(key);
+        }
+    }
+
+    /// Whether nobody is left, and nobody can come any more.
+    fn is_over(&self) -> bool {
+        let is_last = self.core.drains_since.is_some() && self.acceptor.is_none() && self.connections.is_empty();
+        is_last && self.core.mailbox.close()
+    }
+}
