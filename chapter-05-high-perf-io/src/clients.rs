@@ -69,3 +69,50 @@ impl Clients {
     }
     // ANCHOR_END: place
 }
+
+#[cfg(test)]
+mod tests {
+    use mio::Poll;
+
+    use super::*;
+
+    fn clients(limit: usize, loops: usize) -> (Clients, Vec<Poll>) {
+        let polls: Vec<_> = (0..loops).map(|_| Poll::new().unwrap()).collect();
+        let mailboxes = polls.iter().map(|poll| Arc::new(Mailbox::new(poll.registry()).unwrap()));
+        (Clients::new(limit, mailboxes.collect()), polls)
+    }
+
+    #[test]
+    fn few_clients_are_dealt_evenly_though_one_loop_accepts_them_all() {
+        let (clients, _polls) = clients(100, 4);
+        for _ in 0..8 {
+            clients.place_for(&clients.loops()[1]).expect_client();
+        }
+        let counts: Vec<_> = clients.loops().iter().map(|mailbox| mailbox.clients()).collect();
+        assert_eq!(counts, [2, 2, 2, 2]);
+    }
+
+    #[test]
+    fn many_clients_stay_where_they_are_within_the_slack() {
+        let (clients, _polls) = clients(10_000, 2);
+        let [own, other] = clients.loops() else { unreachable!() };
+        (0..90).for_each(|_| own.expect_client());
+        (0..80).for_each(|_| other.expect_client());
+        assert!(Arc::ptr_eq(clients.place_for(own), own));
+        own.expect_client();
+        assert!(Arc::ptr_eq(clients.place_for(own), other), "91 are more than an eighth beyond 80");
+    }
+
+    #[test]
+    fn who_leaves_a_full_house_makes_room_known_to_all_loops() {
+        let (clients, _polls) = clients(2, 2);
+        assert!(clients.try_enter() && clients.try_enter() && !clients.try_enter());
+        clients.leave();
+        assert!(clients.have_room());
+        for mailbox in clients.loops() {
+            assert!(matches!(mailbox.take()[..], [Letter::Room]));
+        }
+        clients.leave();
+        assert!(clients.loops().iter().all(|mailbox| mailbox.take().is_empty()), "there was room before");
+    }
+}

@@ -130,3 +130,47 @@ impl Wake for Caller {
         let _ = self.mailbox.post(Letter::Awake(self.key));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    const KEY: Key = Key { place: 1, generation: 2 };
+
+    /// Whether a letter's event arrives within the time.
+    fn is_woken(poll: &mut Poll, within: Duration) -> bool {
+        let mut events = Events::with_capacity(8);
+        poll.poll(&mut events, Some(within)).unwrap();
+        events.iter().any(|event| Source::of(event.token()) == Source::Mail)
+    }
+
+    #[test]
+    fn a_letter_wakes_the_loop_once_and_all_are_read() {
+        let mut poll = Poll::new().unwrap();
+        let mailbox = Arc::new(Mailbox::new(poll.registry()).unwrap());
+        let waker = waker(&mailbox, KEY);
+        waker.wake_by_ref();
+        waker.wake();
+        assert!(is_woken(&mut poll, Duration::from_secs(10)));
+        let letters = mailbox.take();
+        assert!(matches!(letters[..], [Letter::Awake(KEY), Letter::Awake(KEY)]), "{letters:?}");
+        assert!(!is_woken(&mut poll, Duration::from_millis(10)), "nothing has come since");
+        mailbox.post(Letter::Room).unwrap();
+        assert!(is_woken(&mut poll, Duration::from_secs(10)), "an emptied mailbox wakes again");
+    }
+
+    #[test]
+    fn a_closed_mailbox_gives_letters_back_and_a_full_one_does_not_close() {
+        let poll = Poll::new().unwrap();
+        let mailbox = Mailbox::new(poll.registry()).unwrap();
+        mailbox.post(Letter::Room).unwrap();
+        assert!(!mailbox.close(), "somebody still has to read it");
+        mailbox.take();
+        assert!(mailbox.close());
+        assert!(matches!(mailbox.post(Letter::Awake(KEY)), Err(Letter::Awake(KEY))));
+    }
+}

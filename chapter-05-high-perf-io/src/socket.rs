@@ -116,3 +116,99 @@ impl Wire for Socket {
         self.stream.shutdown(Shutdown::Write)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write as _,
+        net::{TcpListener, TcpStream as Peer},
+        time::Duration,
+    };
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    struct Rig {
+        poll: Poll,
+        socket: Socket,
+        peer: Peer,
+    }
+
+    fn rig() -> Rig {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = Peer::connect(listener.local_addr().unwrap()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let poll = Poll::new().unwrap();
+        let socket = Socket::watch(TcpStream::from_std(stream), poll.registry(), Token(0)).unwrap();
+        Rig { poll, socket, peer: listener.accept().unwrap().0 }
+    }
+
+    impl Rig {
+        /// Learns what the kernel says until it says what is waited for.
+        fn learn_until(&mut self, holds: impl Fn(&Socket) -> bool) {
+            let mut events = Events::with_capacity(8);
+            while !holds(&self.socket) {
+                self.poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+                assert!(!events.is_empty(), "nothing happens: {:?}", self.socket);
+                events.iter().for_each(|event| self.socket.learn(event));
+            }
+        }
+    }
+
+    fn would_block(received: io::Result<usize>) -> bool {
+        matches!(received, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
+    #[test]
+    fn a_short_read_ends_what_an_event_has_said_until_the_next() {
+        let mut rig = rig();
+        assert!(would_block(rig.socket.recv(&mut [0; 8])));
+        rig.peer.write_all(b"hello").unwrap();
+        rig.learn_until(|socket| socket.readable);
+        assert_eq!(rig.socket.recv(&mut [0; 8]).unwrap(), 5);
+        assert!(rig.socket.is_quiet() && rig.socket.is_quiet_now());
+        rig.peer.write_all(b"again").unwrap();
+        rig.learn_until(|socket| socket.readable);
+        assert!(!rig.socket.is_quiet());
+        assert_eq!(rig.socket.recv(&mut [0; 5]).unwrap(), 5);
+        assert!(!rig.socket.is_quiet(), "a full read says nothing of what is behind it");
+        assert!(would_block(rig.socket.recv(&mut [0; 5])));
+    }
+
+    #[test]
+    fn an_end_that_came_with_the_bytes_is_found_without_another_event() {
+        let mut rig = rig();
+        rig.peer.write_all(b"bye").unwrap();
+        rig.peer.shutdown(Shutdown::Write).unwrap();
+        rig.learn_until(|socket| socket.readable && socket.read_closed);
+        assert_eq!(rig.socket.recv(&mut [0; 8]).unwrap(), 3);
+        assert_eq!(rig.socket.recv(&mut [0; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_full_buffer_is_waited_out() {
+        let mut rig = rig();
+        rig.learn_until(|socket| socket.writable);
+        let block = vec![7; 1 << 20];
+        while rig.socket.send(&[IoSlice::new(&block)]).is_ok() {}
+        assert!(!rig.socket.writable);
+        rig.peer.set_nonblocking(true).unwrap();
+        while !matches!((&rig.peer).read(&mut vec![0; 1 << 20]), Err(error) if error.kind() == ErrorKind::WouldBlock) {}
+        rig.learn_until(|socket| socket.writable);
+    }
+
+    #[test]
+    fn a_reset_is_known_without_a_read() {
+        let mut rig = rig();
+        set_reset_on_close(&rig.peer);
+        drop(rig.peer);
+        let mut events = Events::with_capacity(8);
+        while !rig.socket.has_failed() {
+            rig.poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+            assert!(!events.is_empty(), "nothing happens");
+            events.iter().for_each(|event| rig.socket.learn(event));
+        }
+        assert!(!rig.socket.is_quiet());
+    }
+}

@@ -92,7 +92,6 @@ impl Worker {
             for event in &events {
                 self.heed(event);
             }
-            self.read_letters();
             for key in mem::take(&mut self.again) {
                 self.drive(key);
             }
@@ -131,7 +130,7 @@ impl Worker {
                     acceptor.is_ready_now();
                 }
             }
-            Source::Mail => {} // read after each batch
+            Source::Mail => self.read_letters(),
             Source::Drain => self.drain(),
             Source::Stop => self.stop(),
         }

@@ -5,63 +5,11 @@ mod support;
 use std::io::{self, ErrorKind, IoSlice};
 
 use common::http::{AfterBackend, AfterClient, Head, Input, Pumped, Relay, Wire, pump};
+use integration_tests::allocations::{Counting, count};
 use support::drive::{REQUEST_ID, SCRATCH, client_address, forwarding};
 
-#[expect(unsafe_code, reason = "a global allocator cannot be written without")]
-mod sys {
-    //! Counts what the system's allocator is asked for, per thread: the test harness has threads of its own.
-
-    use std::{
-        alloc::{GlobalAlloc, Layout, System},
-        cell::Cell,
-    };
-
-    thread_local! {
-        static COUNT: Cell<u64> = const { Cell::new(0) };
-    }
-
-    /// Calls by this thread that asked for memory.
-    pub(super) fn count() -> u64 {
-        COUNT.with(Cell::get)
-    }
-
-    fn one_more() {
-        // A thread that ends has no counter left, and none is needed then.
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-    }
-
-    struct Counting;
-
-    #[global_allocator]
-    static ALLOCATOR: Counting = Counting;
-
-    // SAFETY: each call goes to `System` with the arguments it came with, whose contract is ours; the
-    // counter is a `Cell` without destructor or lazy start, so that counting never allocates.
-    unsafe impl GlobalAlloc for Counting {
-        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            one_more();
-            // SAFETY: the caller keeps `GlobalAlloc::alloc`'s contract, which is `System`'s.
-            unsafe { System.alloc(layout) }
-        }
-
-        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-            one_more();
-            // SAFETY: as above.
-            unsafe { System.alloc_zeroed(layout) }
-        }
-
-        unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-            one_more();
-            // SAFETY: `pointer` came from `System`, by one of these functions, with this layout.
-            unsafe { System.realloc(pointer, layout, size) }
-        }
-
-        unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-            // SAFETY: `pointer` came from `System`, by one of these functions, with this layout.
-            unsafe { System.dealloc(pointer, layout) }
-        }
-    }
-}
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// A socket that gives one message and takes everything, without memory of its own.
 struct Static {
@@ -129,18 +77,18 @@ fn steady_small_exchange_allocates_nothing() {
         exchange(request, response);
     }
     for (request, response) in kinds {
-        let before = sys::count();
+        let before = count();
         for _ in 0..100 {
             exchange(request, response);
         }
-        let allocated = sys::count() - before;
+        let allocated = count() - before;
         assert_eq!(allocated, 0, "in 100 × {}", response.escape_ascii());
     }
 }
 
 #[test]
 fn the_counter_counts() {
-    let before = sys::count();
+    let before = count();
     drop(std::hint::black_box(vec![0u8; 100]));
-    assert!(sys::count() > before);
+    assert!(count() > before);
 }

@@ -17,6 +17,7 @@
     reason = "this crate is test code: it panics to fail, waits in real time, and prints"
 )]
 
+pub mod allocations;
 pub mod backend;
 pub mod capabilities;
 pub mod cargo;

@@ -1,0 +1,85 @@
+//! Counts what a thread asks the allocator for, to hold a steady path to nothing.
+//!
+//! A test that wants it says `#[global_allocator] static ALLOCATOR: Counting = Counting;`. Counts are kept per thread,
+//! because the test harness has threads of its own; a thread that serves others is [`watched`](watch_this_thread).
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use sys::{Counting, count, watch_this_thread};
+
+/// What one watched thread has asked for, to be read by another thread.
+#[derive(Debug, Default)]
+pub struct Tally(AtomicU64);
+
+impl Tally {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Calls so far.
+    pub fn count(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+#[expect(unsafe_code, reason = "a global allocator cannot be written without")]
+mod sys {
+    use std::alloc::{GlobalAlloc, Layout, System};
+    use std::cell::Cell;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::Tally;
+
+    thread_local! {
+        static COUNT: Cell<u64> = const { Cell::new(0) };
+        static TALLY: Cell<Option<&'static Tally>> = const { Cell::new(None) };
+    }
+
+    /// Calls by this thread that asked for memory.
+    pub fn count() -> u64 {
+        COUNT.with(Cell::get)
+    }
+
+    /// From now on, what this thread asks for is counted in `tally` too.
+    pub fn watch_this_thread(tally: &'static Tally) {
+        TALLY.with(|watching| watching.set(Some(tally)));
+    }
+
+    fn one_more() {
+        // A thread that ends has no counter left, and none is needed then.
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        let _ = TALLY.try_with(|tally| tally.get().map(|tally| tally.0.fetch_add(1, Relaxed)));
+    }
+
+    /// The system's allocator, and a count.
+    #[derive(Debug)]
+    pub struct Counting;
+
+    // SAFETY: each call goes to `System` with the arguments it came with, whose contract is ours; the counters are
+    // `Cell`s without destructor or lazy start, so that counting never allocates.
+    unsafe impl GlobalAlloc for Counting {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            one_more();
+            // SAFETY: the caller keeps `GlobalAlloc::alloc`'s contract, which is `System`'s.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            one_more();
+            // SAFETY: as above.
+            unsafe { System.alloc_zeroed(layout) }
+        }
+
+        unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            one_more();
+            // SAFETY: `pointer` came from `System`, by one of these functions, with this layout.
+            unsafe { System.realloc(pointer, layout, size) }
+        }
+
+        unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+            // SAFETY: `pointer` came from `System`, by one of these functions, with this layout.
+            unsafe { System.dealloc(pointer, layout) }
+        }
+    }
+}
