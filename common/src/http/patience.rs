@@ -33,7 +33,7 @@ impl Patience {
 
     /// Until when the exchange may wait for what it wants now.
     pub fn until(&mut self, relay: &Relay, timeouts: &Timeouts, now: Instant) -> Instant {
-        let (deadline, progress) = (relay.wants().deadline, relay.progress());
+        let (deadline, progress) = (relay.deadline(), relay.progress());
         let slot = if deadline == Deadline::FirstByte { &mut self.first_byte } else { &mut self.armed };
         match slot {
             Some(armed) if (armed.deadline, armed.progress) == (deadline, progress) => armed.by,

@@ -88,10 +88,10 @@ pub fn pump<C: Wire, B: Wire>(
         }
         let bulk = relay.bulk();
         let skips = |side| bulk.is_some_and(|(from, _)| from == side);
-        if relay.wants().backend.read && !skips(Side::Backend) {
+        if relay.may_read(Side::Backend) && !skips(Side::Backend) {
             moved |= take(relay, Side::Backend, backend, scratch)?;
         }
-        if relay.wants().client.read && !skips(Side::Client) {
+        if relay.may_read(Side::Client) && !skips(Side::Client) {
             moved |= take(relay, Side::Client, client, scratch)?;
         }
         if !moved && !relay.is_done() {
@@ -107,7 +107,7 @@ pub fn pump<C: Wire, B: Wire>(
 /// Sends what a side is owed. Whether anything moved.
 fn flush(relay: &mut Relay, to: Side, wire: &mut impl Wire) -> Result<bool, ProxyError> {
     let mut moved = false;
-    while wants_write(relay, to) {
+    while relay.may_write(to) {
         match wire.send(&[IoSlice::new(relay.owed(to))]) {
             Ok(0) => relay.write_failed(to, ErrorKind::WriteZero.into())?,
             Ok(n) => {
@@ -123,11 +123,6 @@ fn flush(relay: &mut Relay, to: Side, wire: &mut impl Wire) -> Result<bool, Prox
         }
     }
     Ok(moved)
-}
-
-fn wants_write(relay: &Relay, to: Side) -> bool {
-    let wants = relay.wants();
-    if to == Side::Client { wants.client.write } else { wants.backend.write }
 }
 
 /// Reads once from a side. Whether anything came of it.

@@ -42,25 +42,39 @@ impl Relay {
     /// A side is read only while the other is owed nothing: that is all the back-pressure there is, and
     /// it bounds a lane to one read buffer.
     pub fn wants(&self) -> Wants {
-        let tunnel = matches!(self.response, Response::Tunnel);
-        let running = matches!(self.response, Response::Head | Response::Body(..) | Response::Tunnel);
-        let uploading = running && self.upstream.upload_failed.is_none();
-        let more_from_client =
-            if tunnel { !self.asked.end.seen } else { matches!(self.request, Request::Body(..)) && uploading };
-        Wants {
-            client: Interest {
-                read: more_from_client && self.to_backend.is_empty(),
-                write: !self.to_client.is_empty(),
-            },
-            backend: Interest {
-                read: running && !self.upstream.end.seen && self.to_client.is_empty(),
-                write: uploading && !self.to_backend.is_empty(),
-            },
-            deadline: self.deadline(),
+        let interest = |side| Interest { read: self.may_read(side), write: self.may_write(side) };
+        Wants { client: interest(Side::Client), backend: interest(Side::Backend), deadline: self.deadline() }
+    }
+
+    /// Whether this side is owed something that it may still take.
+    pub(in crate::http) fn may_write(&self, to: Side) -> bool {
+        match to {
+            Side::Client => !self.to_client.is_empty(),
+            _ => !self.to_backend.is_empty() && self.is_uploading(),
         }
     }
 
-    fn deadline(&self) -> Deadline {
+    /// Whether what this side says next can be taken now.
+    pub(in crate::http) fn may_read(&self, from: Side) -> bool {
+        match from {
+            Side::Client if !self.to_backend.is_empty() => false,
+            Side::Client if matches!(self.response, Response::Tunnel) => !self.asked.end.seen,
+            Side::Client => matches!(self.request, Request::Body(..)) && self.is_uploading(),
+            _ => self.to_client.is_empty() && self.is_running() && !self.upstream.end.seen,
+        }
+    }
+
+    /// The backend has something to say yet.
+    fn is_running(&self) -> bool {
+        matches!(self.response, Response::Head | Response::Body(..) | Response::Tunnel)
+    }
+
+    /// It takes what the client sends.
+    fn is_uploading(&self) -> bool {
+        self.is_running() && self.upstream.upload_failed.is_none()
+    }
+
+    pub(in crate::http) fn deadline(&self) -> Deadline {
         match self.response {
             Response::Tunnel => Deadline::Tunnel,
             _ if !self.to_client.is_empty() => Deadline::Client,
@@ -153,10 +167,11 @@ impl Relay {
     /// A body that could be moved past the machine now: whose, and how much (`None`: until the end).
     pub(in crate::http) fn bulk(&self) -> Option<(Side, Option<u64>)> {
         let at_least = self.bulk_from?;
-        let wants = self.wants();
         let (side, reader) = match (&self.response, &self.request) {
-            (Response::Body(reader, BodyWriter::Plain), _) if wants.backend.read => (Side::Backend, reader),
-            (Response::Head, Request::Body(reader, BodyWriter::Plain)) if wants.client.read && self.upstream.sent => {
+            (Response::Body(reader, BodyWriter::Plain), _) if self.may_read(Side::Backend) => (Side::Backend, reader),
+            (Response::Head, Request::Body(reader, BodyWriter::Plain))
+                if self.may_read(Side::Client) && self.upstream.sent =>
+            {
                 (Side::Client, reader)
             }
             _ => return None,
