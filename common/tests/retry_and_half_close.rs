@@ -72,11 +72,31 @@ fn upload_that_went_on_after_the_first_buffer_is_neither_kept_nor_sent_again() {
     relay.attempt(true);
     let (mut client, mut backend) = (Memory::willing(b""), Memory::willing(b""));
     turn(&mut relay, &mut client, &mut backend).unwrap().expect("the body is still to come");
-    client.inbox.extend([b'x'; 1000]);
-    turn(&mut relay, &mut client, &mut backend).unwrap().expect("most of the body is still to come");
+    for _ in 0..20 {
+        client.inbox.extend([b'x'; 1000]);
+        turn(&mut relay, &mut client, &mut backend).unwrap().expect("most of the body is still to come");
+    }
     backend.inbox_end = Some(Ended::Reset);
     let error = turn(&mut relay, &mut client, &mut backend).unwrap_err();
     assert!(!relay.may_retry(&error), "the body was kept, however long it is");
+}
+
+#[test]
+fn small_body_in_a_segment_of_its_own_is_sent_again_whole() {
+    let mut relay = begun(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", true);
+    relay.attempt(true);
+    let (mut client, mut backend) = (Memory::willing(b""), Memory::willing(b""));
+    turn(&mut relay, &mut client, &mut backend).unwrap().expect("the body is still to come");
+    client.inbox.extend(b"hello");
+    turn(&mut relay, &mut client, &mut backend).unwrap().expect("the answer is still to come");
+    backend.inbox_end = Some(Ended::Reset);
+    let error = turn(&mut relay, &mut client, &mut backend).unwrap_err();
+    assert!(relay.may_retry(&error));
+    relay.attempt(false);
+    let mut another = Memory::willing(b"HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(turn(&mut relay, &mut client, &mut another).unwrap(), None);
+    assert_eq!(another.sent, backend.sent);
+    assert!(another.sent.ends_with(b"\r\n\r\nhello"));
 }
 
 #[test]

@@ -57,6 +57,11 @@ impl Lane {
         self.sent = 0;
     }
 
+    /// How many bytes are held, those kept for a replay included.
+    pub(super) fn held(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Gives up the replay and what was kept for it.
     pub(super) fn drain_from_now_on(&mut self) {
         if self.replayable {

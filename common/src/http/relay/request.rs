@@ -3,6 +3,10 @@
 use super::{Input, Relay, Request, Response};
 use crate::http::error::{Kind, ProxyError, Side};
 
+/// How much of a request is kept for a replay after some of it was sent. A small body often comes in a segment of its
+/// own; a large one is not worth its memory.
+const REPLAY_BYTES: usize = 16 * 1024;
+
 impl Relay {
     /// Takes what the client's socket gave. Bytes beyond the request are not consumed: they are the next
     /// request's, to be kept by [`keep_surplus`](Self::keep_surplus).
@@ -23,7 +27,7 @@ impl Relay {
         }
         let phase = self.phase();
         let Request::Body(reader, writer) = &mut self.request else { return Ok(0) };
-        if self.upstream.sent {
+        if self.upstream.sent && self.to_backend.held() + bytes.len() > REPLAY_BYTES {
             self.to_backend.drain_from_now_on();
         }
         let relayed = reader
