@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `worker` | the loop: sleep once for all, then take each as far as it goes |
 //! | `serve` | the steps of a request, none of which waits |
+//! | `line`, `farewell` | where a request waits; how a client is parted with |
 //! | `connection` | one client's connection, in the state that says what it waits for |
 //! | `core` | what all connections of a loop share |
 //! | `socket` | a stream that remembers what the last events said of it |
@@ -19,6 +20,8 @@ mod clients;
 mod connection;
 mod core;
 mod dial;
+mod farewell;
+mod line;
 mod mailbox;
 mod serve;
 mod socket;

@@ -3,36 +3,23 @@
 //! `next_head → admit → choose → connect → exchange → record`. New since chapter 4: no step waits. Where a thread would
 //! sleep, a step says what the connection waits for and until when, and the loop calls again.
 
-use std::{
-    io::ErrorKind,
-    mem,
-    time::{Duration, Instant},
-};
+use std::{io::ErrorKind, mem, time::Instant};
 
 use advanced_features::{
-    course::{Attempt, BUDGET_TRIES, Next, Trouble},
+    course::{Attempt, Next},
     group::InFlight,
 };
-use common::{
-    clock::wall_clock,
-    http::{AfterBackend, AfterClient, Input, Kind, NoWire, Patience, Phase, ProxyError, Pumped, Side, Wire, pump},
+use common::http::{
+    AfterBackend, AfterClient, Input, Kind, Patience, Phase, ProxyError, Pumped, Side, Wire as _, pump,
 };
 
 use crate::{
-    connection::{Connecting, Connection, Pausing, Queued, Request, State},
+    connection::{Connecting, Connection, Request, State},
     core::Core,
     dial::{Dial, Dialled},
-    mailbox::waker,
-    upstreams::{REST, Upstream},
+    farewell, line,
+    upstreams::Upstream,
 };
-
-/// How long a client may take to read its last response and close.
-const LINGER: Duration = Duration::from_secs(2);
-/// How long an idle client may still send a request once the process drains: it may have been on its way.
-const LAST_REQUEST: Duration = Duration::from_secs(1);
-
-/// Reads of what is thrown away, after which others have their turn.
-const READS: usize = 16;
 
 /// What the loop is to do with a connection now.
 #[derive(Debug, Clone, Copy)]
@@ -46,10 +33,14 @@ pub(crate) enum Progress {
 }
 
 /// What a step came to.
-enum Step {
+pub(crate) enum Step {
+    /// On to the next, at once.
     Go(State),
+    /// Nothing can be done before one of the sockets is ready, or this time has come.
     Wait(State, Instant),
+    /// Something could be done, but others should have their turn.
     Yield(State),
+    /// The connection is over.
     Gone,
 }
 
@@ -60,12 +51,12 @@ pub(crate) fn serve(core: &mut Core, connection: &mut Connection) -> Progress {
         let step = match mem::replace(&mut connection.state, State::Head) {
             State::Head => next_head(core, connection),
             State::Choosing(request) => choose(core, connection, request),
-            State::Queued(request, queued) => wait_in_line(core, connection, request, queued),
+            State::Queued(request, queued) => line::wait_for_slot(core, connection, request, queued),
             State::Connecting(request, connecting) => dial(core, connection, request, connecting),
             State::Exchanging(request) => exchange(core, connection, request),
-            State::Pausing(request, pausing) => pause(core, connection, request, pausing),
-            State::Answering(request) => answer(core, connection, request),
-            State::Lingering(by) => linger(core, connection, by),
+            State::Pausing(request, pausing) => line::pause(core, connection, request, pausing),
+            State::Answering(request) => farewell::answer(core, connection, request),
+            State::Lingering(by) => farewell::linger(core, connection, by),
         };
         match step {
             Step::Go(state) => connection.state = state,
@@ -90,18 +81,18 @@ fn next_head(core: &mut Core, connection: &mut Connection) -> Step {
         match read_head(core, connection, came) {
             Ok(Some(request)) => return admit(core, request),
             Ok(None) => {}
-            Err(error) => return reject(core, connection, &error),
+            Err(error) => return farewell::reject(core, connection, &error),
         }
         let idle = connection.inbox.is_idle();
         let failed = |kind| ProxyError::new(kind, Side::Client, Phase::Head);
         came = match connection.client.recv(&mut core.scratch) {
             Ok(0) if idle => return Step::Gone,
-            Ok(0) => return reject(core, connection, &failed(Kind::Closed)),
+            Ok(0) => return farewell::reject(core, connection, &failed(Kind::Closed)),
             Ok(came) => came,
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return wait_for_head(core, connection, idle),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return line::wait_for_head(core, connection, idle),
             Err(_) if idle => return Step::Gone,
-            Err(error) => return reject(core, connection, &failed(Kind::Reset).with_source(error)),
+            Err(error) => return farewell::reject(core, connection, &failed(Kind::Reset).with_source(error)),
         };
         if idle {
             connection.since = core.now;
@@ -129,28 +120,6 @@ fn read_head(core: &mut Core, connection: &mut Connection, came: usize) -> Resul
     Ok(Some(request))
 }
 
-/// A head has one deadline for all of it: a byte now and then buys no time. An idle client has another, and its
-/// connections to backends a shorter one.
-fn wait_for_head(core: &mut Core, connection: &mut Connection, idle: bool) -> Step {
-    let timeouts = &core.balancer.config().timeouts;
-    let mut by = connection.since + if idle { timeouts.idle } else { timeouts.head };
-    if let Some(drains) = core.drains_since.filter(|_| idle) {
-        by = by.min(drains.max(connection.since) + LAST_REQUEST);
-    }
-    if core.now >= by {
-        let late = ProxyError::new(Kind::Timeout, Side::Client, Phase::Head);
-        return if idle { part(core, connection) } else { reject(core, connection, &late) };
-    }
-    if idle && !connection.upstreams.is_empty() {
-        if core.now >= connection.since + REST {
-            connection.upstreams.clear();
-        } else {
-            by = by.min(connection.since + REST);
-        }
-    }
-    Step::Wait(State::Head, by)
-}
-
 /// Lets the request in, unless no rule takes it or its group is left alone. While the process drains, each is its
 /// connection's last.
 fn admit(core: &mut Core, mut request: Box<Request>) -> Step {
@@ -159,7 +128,7 @@ fn admit(core: &mut Core, mut request: Box<Request>) -> Step {
     }
     match core.balancer.admit(request.course(), core.now) {
         Ok(()) => Step::Go(State::Choosing(request)),
-        Err(trouble) => give_up(request, &trouble),
+        Err(trouble) => farewell::give_up(request, &trouble),
     }
 }
 
@@ -167,39 +136,18 @@ fn admit(core: &mut Core, mut request: Box<Request>) -> Step {
 fn choose(core: &mut Core, connection: &mut Connection, mut request: Box<Request>) -> Step {
     match request.course().choose(core.now) {
         Ok(Next::Backend(taken)) => connect(core, connection, request, taken),
-        Ok(Next::Queue) => {
-            let queue = &request.course().group.queue;
-            let Ok(place) = queue.enter(waker(&core.mailbox, connection.key)) else {
-                return give_up(request, &Trouble::FULL);
-            };
-            let by = core.now + core.balancer.config().queue_timeout;
-            Step::Go(State::Queued(request, Box::new(Queued { place, by })))
-        }
-        Err(trouble) => give_up(request, &trouble),
+        Ok(Next::Queue) => line::enter(core, connection, request),
+        Err(trouble) => farewell::give_up(request, &trouble),
     }
-}
-
-/// Takes a slot if one is free and it is this one's turn.
-fn wait_in_line(core: &mut Core, connection: &mut Connection, mut request: Box<Request>, queued: Box<Queued>) -> Step {
-    if queued.place.is_first() {
-        match request.course().choose_in_turn(core.now) {
-            Ok(Some(taken)) => return connect(core, connection, request, taken),
-            Ok(None) => {}
-            Err(trouble) => return give_up(request, &trouble),
-        }
-    }
-    if let Some(trouble) = interrupted(connection) {
-        return give_up(request, &trouble);
-    }
-    let by = queued.by;
-    if core.now >= by {
-        return give_up(request, &Trouble::FULL);
-    }
-    Step::Wait(State::Queued(request, queued), by)
 }
 
 /// Takes a connection that rests, or begins to make one.
-fn connect(core: &mut Core, connection: &mut Connection, mut request: Box<Request>, taken: InFlight) -> Step {
+pub(crate) fn connect(
+    core: &mut Core,
+    connection: &mut Connection,
+    mut request: Box<Request>,
+    taken: InFlight,
+) -> Step {
     let backend = taken.backend();
     let idempotent = request.relay.ask().is_some_and(|ask| ask.method.is_idempotent());
     let rested =
@@ -224,8 +172,8 @@ fn dial(
     let error = match gone_on {
         Ok(Dialled::Connected(upstream)) => return connected(core, request, connecting.taken, upstream, false),
         Ok(Dialled::Wait(by)) => {
-            return match interrupted(connection) {
-                Some(trouble) => give_up(request, &trouble),
+            return match line::interrupted(connection) {
+                Some(trouble) => farewell::give_up(request, &trouble),
                 None => Step::Wait(State::Connecting(request, connecting), by),
             };
         }
@@ -234,7 +182,7 @@ fn dial(
     let backend = connecting.taken.backend();
     core.balancer.connect_ended(backend, Some(&error), core.now);
     if error.side != Side::Backend {
-        return give_up(request, &error.into());
+        return farewell::give_up(request, &error.into());
     }
     request.course().pass_by(backend, error);
     Step::Go(State::Choosing(request))
@@ -291,7 +239,7 @@ fn exchange(core: &mut Core, connection: &mut Connection, mut request: Box<Reque
 /// An exchange has failed: it is tried again if that is right, or its client is told.
 fn broke_off(core: &mut Core, mut request: Box<Request>, error: ProxyError) -> Step {
     if !request.relay.may_retry(&error) {
-        return give_up(request, &error.into());
+        return farewell::give_up(request, &error.into());
     }
     if request.attempt.as_ref().is_some_and(|attempt| attempt.reused) {
         // It had ended while it rested, which says nothing about the backend: it may be chosen again.
@@ -299,79 +247,11 @@ fn broke_off(core: &mut Core, mut request: Box<Request>, error: ProxyError) -> S
         request.course().fresh = true;
         return Step::Go(State::Choosing(request));
     }
-    if !request.course().may_try_again(core.balancer.config().retries) {
-        return give_up(request, &error.into());
-    }
-    let until = core.now + core.balancer.backoff(0);
-    Step::Go(State::Pausing(request, Box::new(Pausing { error, tries: 0, until })))
-}
-
-/// Waits before a retry, and asks the budget for it.
-fn pause(core: &mut Core, connection: &mut Connection, mut request: Box<Request>, mut pausing: Box<Pausing>) -> Step {
-    if let Some(trouble) = interrupted(connection) {
-        return give_up(request, &trouble);
-    }
-    let until = pausing.until;
-    if core.now < until {
-        return Step::Wait(State::Pausing(request, pausing), until);
-    }
-    if request.course().take_retry() {
-        if let Some(failed) = request.attempt.take() {
-            request.course().pass_by(failed.backend(), pausing.error);
-            failed.broke_off(core.now);
-        }
-        return Step::Go(State::Choosing(request));
-    }
-    pausing.tries += 1;
-    if pausing.tries == BUDGET_TRIES {
-        return give_up(request, &pausing.error.into());
-    }
-    pausing.until = core.now + core.balancer.backoff(pausing.tries);
-    Step::Go(State::Pausing(request, pausing))
-}
-
-/// A request that waits for no socket hears of a client that has reset its connection.
-fn interrupted(connection: &Connection) -> Option<Trouble> {
-    let reset = || ProxyError::new(Kind::Reset, Side::Client, Phase::Connect).into();
-    connection.client.has_failed().then(reset)
-}
-
-/// Answers in the backend's place.
-fn give_up(mut request: Box<Request>, trouble: &Trouble) -> Step {
-    trouble.answer(&mut request.relay, wall_clock());
-    request.patience = Patience::new();
-    Step::Go(State::Answering(request))
-}
-
-/// Answers what is no request.
-fn reject(core: &mut Core, connection: &Connection, error: &ProxyError) -> Step {
-    let mut request = core.spare.take(connection.since);
-    request.relay.reject(error, wall_clock());
-    request.patience = Patience::new();
-    Step::Go(State::Answering(request))
-}
-
-/// Moves our own answer to the client. If it will not have it, the exchange is over all the same.
-fn answer(core: &mut Core, connection: &mut Connection, mut request: Box<Request>) -> Step {
-    let Request { relay, patience, .. } = &mut *request;
-    let error = match pump(relay, &mut connection.client, &mut NoWire, &mut core.scratch) {
-        Ok(Pumped::Done) => return record(core, connection, request),
-        Ok(Pumped::Yield) => return Step::Yield(State::Answering(request)),
-        Ok(Pumped::Wait(_) | Pumped::Bulk { .. }) => {
-            let by = patience.until(relay, &core.balancer.config().timeouts, core.now);
-            if core.now < by {
-                return Step::Wait(State::Answering(request), by);
-            }
-            relay.timed_out()
-        }
-        Err(error) => error,
-    };
-    relay.fail(&error, wall_clock());
-    record(core, connection, request)
+    line::begin_pause(core, request, error)
 }
 
 /// Closes the books on the exchange, and keeps the connections that may be used again.
-fn record(core: &mut Core, connection: &mut Connection, mut request: Box<Request>) -> Step {
+pub(crate) fn record(core: &mut Core, connection: &mut Connection, mut request: Box<Request>) -> Step {
     let (mut exchange, after, upstream) = request.relay.end();
     let started = request.started.unwrap_or(core.now);
     exchange.times.total = core.now.saturating_duration_since(started);
@@ -393,53 +273,10 @@ fn record(core: &mut Core, connection: &mut Connection, mut request: Box<Request
             connection.inbox.keep(ahead);
             Step::Go(State::Head)
         }
-        AfterClient::Linger => part(core, connection),
+        AfterClient::Linger => farewell::part(core, connection),
         AfterClient::Abort => {
             connection.client.reset_on_close();
             Step::Gone
         }
     }
-}
-
-/// FIN, and then a short while of reading and throwing away: to close with bytes unread would send a reset, which can
-/// overtake the answer on its way to the client (RFC 9112 §9.6).
-fn part(core: &mut Core, connection: &mut Connection) -> Step {
-    connection.upstreams.clear();
-    connection.inbox.clear();
-    match connection.client.shut_write() {
-        Ok(()) => Step::Go(State::Lingering(core.now + LINGER)),
-        Err(_) => Step::Gone, // it is gone
-    }
-}
-
-fn linger(core: &mut Core, connection: &mut Connection, by: Instant) -> Step {
-    if core.now >= by {
-        return Step::Gone;
-    }
-    for _ in 0..READS {
-        match connection.client.recv(&mut core.scratch) {
-            Ok(0) => return Step::Gone,
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Step::Wait(State::Lingering(by), by),
-            Err(_) => return Step::Gone,
-        }
-    }
-    Step::Yield(State::Lingering(by))
-}
-
-/// The process drains: the request under way is to be its connection's last.
-pub(crate) fn heed_drain(connection: &mut Connection) {
-    if let Some(request) = connection.state.request() {
-        request.relay.close_after();
-    }
-}
-
-/// The process stops now: says so to a client that waits for an answer, if it can be said without waiting.
-pub(crate) fn stop(core: &mut Core, connection: &mut Connection) {
-    let Some(mut request) = mem::replace(&mut connection.state, State::Head).into_request() else { return };
-    let stopped = ProxyError::new(Kind::Unavailable, Side::Internal, request.relay.phase());
-    request.relay.fail(&stopped, wall_clock());
-    let _ = pump(&mut request.relay, &mut connection.client, &mut NoWire, &mut core.scratch);
-    record(core, connection, request);
 }

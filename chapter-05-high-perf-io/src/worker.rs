@@ -21,6 +21,7 @@ use crate::{
     clients::Clients,
     connection::Connection,
     core::Core,
+    farewell,
     mailbox::{Letter, Mailbox, Newcomer},
     serve::{self, Progress},
     socket::Socket,
@@ -230,7 +231,7 @@ impl Worker {
         }
         for key in self.connections.keys() {
             if let Some(connection) = self.connections.get_mut(key) {
-                serve::heed_drain(connection);
+                farewell::heed_drain(connection);
             }
             self.drive(key);
         }
@@ -257,7 +258,7 @@ impl Worker {
         self.acceptor = None;
         for key in self.connections.keys() {
             if let Some(connection) = self.connections.get_mut(key) {
-                serve::stop(&mut self.core, connection);
+                farewell::stop(&mut self.core, connection);
             }
             self.close(key);
         }
