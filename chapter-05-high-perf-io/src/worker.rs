@@ -114,7 +114,8 @@ impl Worker {
         if !self.again.is_empty() || pending && self.clients.have_room() {
             return Some(Duration::ZERO);
         }
-        let rest = self.acceptor.as_ref().and_then(Acceptor::rests_until);
+        // Once its time has come, it is for room that the acceptor waits.
+        let rest = self.acceptor.as_ref().and_then(Acceptor::rests_until).filter(|until| *until > self.core.now);
         let next = [self.wheel.next(), rest, self.drains_until()].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.core.now))
     }
@@ -205,8 +206,11 @@ impl Worker {
     /// Begins to serve a client that has its place and is counted.
     fn take_in(&mut self, newcomer: Newcomer) {
         let Newcomer { stream, peer, local } = newcomer;
-        let Self { core, clients, .. } = self;
+        let Self { core, clients, shutdown, .. } = self;
         let make = |key| {
+            if shutdown.stage() == Stage::Now {
+                return None;
+            }
             let client = Socket::watch(stream, &core.registry, Source::Connection(key, CLIENT).token()).ok()?;
             let (forwarding, serial) = (core.balancer.forwarding(), clients.next_serial());
             Some(Connection::new(key, client, (peer, local), forwarding, serial, core.now))
