@@ -68,7 +68,14 @@ pub fn run_ladder(chapter: u8, program: &str, others: &'static [(&'static str, &
             .with_ignored_flag(case.tier == Tier::Full && !full)
         })
         .collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert_with(threads);
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// How many cases run at once. They wait for deadlines far longer than they compute.
+fn threads() -> usize {
+    2 * thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Runs a case on its own thread, so that one that hangs fails and does not hang the run.
