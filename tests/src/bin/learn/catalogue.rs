@@ -121,11 +121,10 @@ impl Catalogue {
     }
 }
 
-/// The exercises of one chapter: each file `eN_name.rs`, with its section of the page.
+/// The exercises of one chapter: each file `eN_name.rs`, with its section of the chapter's pages.
 fn of_chapter(root: &Path, name: &str, chapter: u8) -> Result<Vec<Exercise>, String> {
     let directory = Path::new(name).join("exercises");
-    let page = root.join(name).join("README.md");
-    let text = fs::read_to_string(&page).map_err(|error| format!("{}: {error}", page.display()))?;
+    let pages = pages(&root.join(name))?;
     let sources = root.join(&directory).join("src");
     let listed = fs::read_dir(&sources).map_err(|error| format!("{}: {error}", sources.display()))?;
     let mut exercises = Vec::new();
@@ -135,10 +134,30 @@ fn of_chapter(root: &Path, name: &str, chapter: u8) -> Result<Vec<Exercise>, Str
         let digits = module.strip_prefix('e').and_then(|rest| rest.split_once('_')).map(|(digits, _)| digits);
         let Some(place) = digits.and_then(|digits| digits.parse().ok()).filter(|_| is_source) else { continue };
         let number = Number { chapter, place };
-        let section = page::section(&text, &number.to_string()).map_err(|why| format!("{}: {why}", page.display()))?;
+        let section = section(&pages, number)?;
         exercises.push(Exercise { number, module, directory: directory.clone(), section });
     }
     Ok(exercises)
+}
+
+/// The pages of a chapter with their text: its README, and its parts, if it is told in parts.
+fn pages(chapter: &Path) -> Result<Vec<(PathBuf, String)>, String> {
+    let mut paths = vec![chapter.join("README.md")];
+    let parts = fs::read_dir(chapter.join("parts")).into_iter().flatten().flatten().map(|entry| entry.path());
+    paths.extend(parts.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    let read = |path: PathBuf| match fs::read_to_string(&path) {
+        Ok(text) => Ok((path, text)),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The section of the page that tells of the exercise; if none does, the error names the README.
+fn section(pages: &[(PathBuf, String)], number: Number) -> Result<Section, String> {
+    let number = number.to_string();
+    let found = pages.iter().find(|(_, text)| page::tells_of(text, &number)).or(pages.first());
+    let (path, text) = found.expect("a chapter has a README");
+    page::section(text, &number).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 #[cfg(test)]
@@ -166,6 +185,35 @@ mod tests {
             let expected = if number.chapter == last.chapter { last.place + 1 } else { 1 };
             assert_eq!(number.place, expected, "{number}");
             last = number;
+        }
+    }
+
+    /// A workspace of one chapter whose only exercise is told on the page at this place.
+    fn told_at(place: &str) -> Result<Catalogue, String> {
+        let root = tempfile::tempdir().unwrap();
+        let folded = |title| format!("<details>\n<summary>{title}</summary>\n\nx\n\n</details>\n");
+        let folded = ["Hint 1", "Hint 2", "Hint 3", "Solution"].map(folded).concat();
+        for (file, text) in [
+            ("README.md", "# Chapter 7: T\n"),
+            ("exercises/src/e1_one.rs", ""),
+            ("parts/1-a.md", "# Part 1\n"),
+            (place, &format!("## Exercise\n\n### 7.1 One (warm-up)\n\nDo it.\n\n{folded}")),
+        ] {
+            let path = root.path().join("chapter-07-x").join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Catalogue::read(root.path())
+    }
+
+    #[test]
+    fn an_exercise_is_told_in_the_readme_or_in_a_part() {
+        for place in ["README.md", "parts/1-a.md", "parts/2-b.md"] {
+            assert_eq!(told_at(place).unwrap().exercises[0].section.title, "One (warm-up)", "{place}");
+        }
+        for place in ["NOTES.md", "parts/3-c.txt"] {
+            let why = told_at(place).unwrap_err();
+            assert!(why.contains("README.md: no heading"), "{place}: {why}");
         }
     }
 

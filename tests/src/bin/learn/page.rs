@@ -1,4 +1,4 @@
-//! An exercise's section of its chapter's page: the page is the only place where an exercise is told.
+//! An exercise's section of its chapter's page, or of one of its parts: the only place where an exercise is told.
 
 /// What the page says of one exercise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,9 +10,18 @@ pub(crate) struct Section {
     pub(crate) solution: String,
 }
 
+/// Whether the page's text has a section `### 1.2 Title`.
+pub(crate) fn tells_of(text: &str, number: &str) -> bool {
+    text.lines().any(|line| line.starts_with(&heading(number)))
+}
+
+fn heading(number: &str) -> String {
+    format!("### {number} ")
+}
+
 /// Reads the section `### 1.2 Title` of the page's text; the error says what is missing.
 pub(crate) fn section(text: &str, number: &str) -> Result<Section, String> {
-    let heading = format!("### {number} ");
+    let heading = heading(number);
     let lines: Vec<_> = text.lines().collect();
     let start = lines.iter().position(|line| line.starts_with(&heading));
     let start = start.ok_or_else(|| format!("no heading '{heading}…' for exercise {number}"))?;

@@ -1,0 +1,110 @@
+//! Your answer to 4.6, on a balancer that runs: `cargo run -p chapter-04-exercises --example rollout -- --help`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use common::{cli, outln};
+use exercises_04::contracts::{Admin, AdminError, Listed, Plan, Rollout, Status};
+use exercises_04::e6_rollout;
+use integration_tests::{foreign::hyper_exchange, wait};
+use serde_json::{Value, json};
+
+/// Moves the traffic of a running balancer from blue backends to green ones, with the rollout that you wrote.
+#[derive(Debug, Parser)]
+#[command(name = "rollout")]
+struct Args {
+    /// Where its admin interface listens, such as 127.0.0.1:9900
+    admin: SocketAddr,
+    /// Those that serve now, such as 127.0.0.1:9001,127.0.0.1:9002
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
+    blue: Vec<String>,
+    /// Those that are to serve; they have weight 0 now
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
+    green: Vec<String>,
+    /// Percent of the traffic for green, step by step
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_value = "10,50,100")]
+    steps: Vec<u32>,
+    /// How long each step is watched
+    #[arg(long, default_value = "5s", value_parser = cli::duration)]
+    hold: Duration,
+    /// How many requests green must have had in a step
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    min_requests: u64,
+    /// How many percent of them may fail
+    #[arg(long, value_name = "PERCENT", default_value_t = 5)]
+    max_failed: u64,
+}
+
+fn main() -> ExitCode {
+    let Args { admin, blue, green, steps, hold, min_requests, max_failed } = cli::parse();
+    if !steps.is_sorted() || steps.first() == Some(&0) || steps.last() != Some(&100) {
+        return cli::refuse("--steps: expected numbers that rise from 1 or more to 100, such as 10,50,100");
+    }
+    let green = green.into_iter().map(|name| (name, 1)).collect();
+    let plan = Plan { blue, green, steps, hold, min_requests, max_failed_percent: max_failed };
+    match follow(&mut e6_rollout::rollout(plan), &mut Http(admin)) {
+        Status::Done => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Ticks once a second until it is over, and says what is new.
+fn follow(rollout: &mut impl Rollout, admin: &mut Http) -> Status {
+    let mut before = None;
+    loop {
+        let status = rollout.tick(now(), admin);
+        if before.as_ref() != Some(&status) {
+            outln!("{status:?}");
+        }
+        if !matches!(status, Status::Underway(_) | Status::RollingBack(_)) {
+            return status;
+        }
+        before = Some(status);
+        wait::pause(Duration::from_secs(1));
+    }
+}
+
+/// The admin interface of chapter 4's balancer.
+struct Http(SocketAddr);
+
+impl Http {
+    /// Asks, and gives the JSON of a good answer.
+    fn ask(&self, method: &str, target: &str, body: Vec<u8>) -> Result<Value, AdminError> {
+        let answer = hyper_exchange(self.0, method, target, body).map_err(|_| AdminError::Unreachable)?;
+        let json: Value = serde_json::from_slice(&answer.body).map_err(|_| AdminError::Unreachable)?;
+        match answer.status.as_u16() {
+            200..=299 => Ok(json),
+            400..=499 => Err(AdminError::Refused(json["error"].to_string())),
+            _ => Err(AdminError::Unreachable),
+        }
+    }
+}
+
+impl Admin for Http {
+    fn list(&mut self) -> Result<Vec<Listed>, AdminError> {
+        let json = self.ask("GET", "/backends", Vec::new())?;
+        let listed = |backend: &Value| {
+            Some(Listed {
+                name: backend["name"].as_str()?.to_owned(),
+                is_up: backend["state"] == "UP",
+                weight: u32::try_from(backend["weight"].as_u64()?).ok()?,
+                total: backend["total"].as_u64()?,
+                failed: backend["failed"].as_u64()?,
+            })
+        };
+        let backends = json["backends"].as_array().ok_or(AdminError::Unreachable)?;
+        backends.iter().map(listed).collect::<Option<_>>().ok_or(AdminError::Unreachable)
+    }
+
+    fn weigh(&mut self, name: &str, weight: u32) -> Result<(), AdminError> {
+        let body = json!({ "weight": weight }).to_string().into_bytes();
+        self.ask("PUT", &format!("/backends/{name}/weight"), body).map(|_| ())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this example is the engine: it reads the clock")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,387 @@
+//! The checks of exercise 4.4.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use exercises_04::contracts::{Attempt, Attempt::First, Attempt::Second, Hedge, Hedging, Verdict};
+use integration_tests::{held_to, seed::Seed, wait::ms};
+
+use crate::beginning;
+
+held_to!(
+    exercises_04,
+    e4_hedge::hedging,
+    [
+        the_delay_is_what_most_first_attempts_take_at_most,
+        without_enough_known_nothing_is_sent_twice,
+        only_the_last_first_attempts_are_looked_at,
+        a_cancelled_first_attempt_counts_as_slow,
+        failures_and_second_attempts_are_no_times,
+        a_request_keeps_the_delay_with_which_it_began,
+        who_has_waited_longest_comes_first_and_once,
+        the_first_answer_is_delivered_and_the_other_attempt_cancelled,
+        what_comes_late_is_ignored,
+        a_failure_is_waited_out_while_the_other_attempt_runs,
+        what_is_over_is_never_due,
+        what_must_not_be_repeated_is_never_due,
+        second_attempts_are_earned,
+        a_stalled_group_does_not_get_twice_the_load,
+        the_slow_ones_are_cut_and_little_is_sent_twice,
+    ]
+);
+
+type New<H> = fn(Hedge) -> H;
+
+const NOBODY: [u64; 0] = [];
+
+/// Nine of ten of the last ten; as many second attempts as anybody wants.
+const NINE_OF_TEN: Hedge =
+    Hedge { percentile: 90, window: 10, at_least: 10, earned_percent: 100, saved: u32::MAX as u64 };
+
+/// A group, and the moment that it is in.
+struct Group<H> {
+    hedging: H,
+    now: Instant,
+    number: u64,
+}
+
+impl<H: Hedging> Group<H> {
+    fn new(new: New<H>, hedge: Hedge) -> Self {
+        Self { hedging: new(hedge), now: beginning(), number: 0 }
+    }
+
+    /// One that has seen first attempts that took so many milliseconds.
+    fn with(new: New<H>, hedge: Hedge, times: impl IntoIterator<Item = u64>) -> Self {
+        let mut group = Self::new(new, hedge);
+        times.into_iter().for_each(|time| group.see(time));
+        group
+    }
+
+    /// A request that is answered after so many milliseconds, by its first attempt.
+    fn see(&mut self, time: u64) {
+        let request = self.begin();
+        self.now += ms(time);
+        assert_eq!(self.answered(request, First), Verdict::Deliver { cancel: None }, "a request's only attempt");
+    }
+
+    fn begin(&mut self) -> u64 {
+        self.number += 1;
+        self.hedging.begin(self.number, true, self.now);
+        self.number
+    }
+
+    /// A request that is under way twice by now, and began as long ago as the delay.
+    fn hedged(&mut self) -> u64 {
+        let request = self.begin();
+        self.now += self.delay().expect("a request that may be repeated should wait for its delay, but does not");
+        assert_eq!(self.due(), [request], "who is due after the delay");
+        request
+    }
+
+    fn answered(&mut self, request: u64, attempt: Attempt) -> Verdict {
+        self.hedging.answered(request, attempt, self.now)
+    }
+
+    fn failed(&mut self, request: u64, attempt: Attempt) -> Verdict {
+        self.hedging.failed(request, attempt, self.now)
+    }
+
+    fn due(&mut self) -> Vec<u64> {
+        self.hedging.due(self.now)
+    }
+
+    /// How long it is until somebody is due.
+    fn delay(&self) -> Option<Duration> {
+        self.hedging.wake().map(|wake| wake.saturating_duration_since(self.now))
+    }
+
+    /// The delay of a request that begins now, and leaves at once.
+    fn next_delay(&mut self) -> Option<Duration> {
+        let request = self.begin();
+        let delay = self.delay();
+        self.hedging.left(request);
+        delay
+    }
+}
+
+fn the_delay_is_what_most_first_attempts_take_at_most<H: Hedging>(new: New<H>) {
+    for (percentile, times, expected) in [
+        (90, &[10, 20, 30, 40, 50, 60, 70, 80, 90, 100][..], 90),
+        (90, &[100, 20, 80, 40, 60, 50, 70, 30, 90, 10], 90),
+        (91, &[10, 20, 30, 40, 50, 60, 70, 80, 90, 100], 100),
+        (95, &[10, 20, 30, 40, 50, 60, 70, 80, 90, 100], 100),
+        (100, &[10, 20, 30, 40, 50, 60, 70, 80, 90, 100], 100),
+        (1, &[10, 20, 30, 40, 50, 60, 70, 80, 90, 100], 10),
+        (50, &[7, 5, 6], 6),
+        (50, &[1, 2, 3, 4], 2),
+        (95, &[8], 8),
+    ] {
+        let mut group = Group::with(new, Hedge { percentile, at_least: 1, ..NINE_OF_TEN }, times.iter().copied());
+        let delay = group.next_delay();
+        assert_eq!(
+            delay,
+            Some(ms(expected)),
+            "the delay by {percentile} of 100, of first attempts that took {times:?} ms"
+        );
+    }
+    let mut group = Group::with(new, NINE_OF_TEN, 1..=10);
+    let request = group.begin();
+    group.now += Duration::from_nanos(8_999_999);
+    assert_eq!(group.due(), NOBODY, "who is due a nanosecond before the delay is over");
+    group.now += Duration::from_nanos(1);
+    assert_eq!(group.due(), [request], "who is due when the delay is over");
+}
+
+fn without_enough_known_nothing_is_sent_twice<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, NINE_OF_TEN, 1..=9);
+    let early = group.begin();
+    assert_eq!(group.delay(), None, "the delay with nine times known, where ten are wanted");
+    group.see(10);
+    group.now += Duration::from_hours(1);
+    assert_eq!(group.due(), NOBODY, "who is due of those that began when too little was known");
+    assert_eq!(group.answered(early, First), Verdict::Deliver { cancel: None }, "an answer after an hour");
+}
+
+fn only_the_last_first_attempts_are_looked_at<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, NINE_OF_TEN, [vec![500; 30], vec![5; 9]].concat());
+    assert_eq!(group.next_delay(), Some(ms(5)), "the delay after 30 times 500 ms and 9 times 5 ms, of the last ten");
+    for _ in 0..10 {
+        group.see(40);
+    }
+    assert_eq!(group.next_delay(), Some(ms(40)), "and after 10 times 40 ms");
+}
+
+fn a_cancelled_first_attempt_counts_as_slow<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, Hedge { percentile: 50, window: 3, at_least: 3, ..NINE_OF_TEN }, [10, 10, 10]);
+    for (second_took, expected) in [(30, 10), (50, 40), (1, 41)] {
+        let request = group.hedged();
+        group.now += ms(second_took);
+        let verdict = group.answered(request, Second);
+        assert_eq!(verdict, Verdict::Deliver { cancel: Some(First) }, "the second attempt is answered first");
+        assert_eq!(
+            group.next_delay(),
+            Some(ms(expected)),
+            "the median of the last three, when first attempts are cancelled after at least 10 ms, by second ones \
+             that took 30, 50, 1 ms: after the one with {second_took}"
+        );
+    }
+}
+
+fn failures_and_second_attempts_are_no_times<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, Hedge { window: 2, at_least: 2, ..NINE_OF_TEN }, [20, 20]);
+    for _ in 0..3 {
+        let request = group.begin();
+        group.now += ms(1);
+        assert_eq!(group.failed(request, First), Verdict::Fail, "the only attempt fails");
+    }
+    assert_eq!(group.next_delay(), Some(ms(20)), "the delay after two times 20 ms and three quick failures");
+    for _ in 0..3 {
+        let request = group.hedged();
+        group.now += ms(700);
+        assert_eq!(group.failed(request, First), Verdict::Wait, "the first attempt fails, the second is under way");
+        group.now += ms(700);
+        assert_eq!(group.answered(request, Second), Verdict::Deliver { cancel: None }, "the second is answered");
+    }
+    assert_eq!(group.next_delay(), Some(ms(20)), "and after three first attempts that failed after 720 ms");
+    for _ in 0..3 {
+        let request = group.begin();
+        group.now += ms(2);
+        group.hedging.left(request);
+    }
+    assert_eq!(group.next_delay(), Some(ms(20)), "and after three clients that left after 2 ms");
+}
+
+fn a_request_keeps_the_delay_with_which_it_began<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, Hedge { window: 1, at_least: 1, ..NINE_OF_TEN }, [100]);
+    let slow = group.begin();
+    group.see(5);
+    let quick = group.begin();
+    assert_eq!(group.delay(), Some(ms(5)), "until the next one is due, when the delay has become 5 ms");
+    group.now += ms(5);
+    assert_eq!(group.due(), [quick], "who is due after 5 ms");
+    assert_eq!(group.delay(), Some(ms(90)), "until the one is due that began with a delay of 100 ms, 10 ms ago");
+    group.now += ms(90);
+    assert_eq!(group.due(), [slow], "who is due after 100 ms");
+}
+
+fn who_has_waited_longest_comes_first_and_once<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+    let mut requests = Vec::new();
+    for _ in 0..20 {
+        requests.push(group.begin());
+        group.now += Duration::from_micros(1);
+    }
+    group.now += ms(9);
+    assert_eq!(group.due(), NOBODY, "who is due before the first delay is over");
+    group.now += ms(1);
+    assert_eq!(group.due(), requests, "who is due when all delays are over, a microsecond after each other");
+    group.now += Duration::from_hours(1);
+    assert_eq!((group.due(), group.delay()), (Vec::new(), None), "who is due after that, and when");
+}
+
+fn the_first_answer_is_delivered_and_the_other_attempt_cancelled<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+    for (attempt, other) in [(First, Second), (Second, First)] {
+        let request = group.hedged();
+        let verdict = group.answered(request, attempt);
+        assert_eq!(verdict, Verdict::Deliver { cancel: Some(other) }, "both are under way; {attempt:?} is answered");
+    }
+    let request = group.begin();
+    assert_eq!(group.answered(request, Second), Verdict::Ignore, "an attempt that was never sent");
+    assert_eq!(group.answered(request, First), Verdict::Deliver { cancel: None }, "and then the one that was");
+}
+
+fn what_comes_late_is_ignored<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+    let request = group.hedged();
+    group.answered(request, First);
+    assert_eq!(group.answered(request, Second), Verdict::Ignore, "the second attempt is answered after the first");
+    assert_eq!(group.failed(request, Second), Verdict::Ignore, "and fails after that");
+    assert_eq!(group.answered(request, First), Verdict::Ignore, "the first attempt is answered twice");
+    let request = group.hedged();
+    assert_eq!(group.failed(request, First), Verdict::Wait);
+    assert_eq!(group.failed(request, First), Verdict::Ignore, "the first attempt fails twice, the second is under way");
+    assert_eq!(group.answered(request, First), Verdict::Ignore, "the first attempt is answered after it has failed");
+    assert_eq!(group.answered(request, Second), Verdict::Deliver { cancel: None }, "the second is answered");
+    let request = group.hedged();
+    group.hedging.left(request);
+    for attempt in [First, Second] {
+        assert_eq!(group.answered(request, attempt), Verdict::Ignore, "{attempt:?} is answered, the client has left");
+    }
+    group.hedging.left(request);
+    group.hedging.left(u64::MAX);
+    assert_eq!(group.answered(u64::MAX, First), Verdict::Ignore, "a request that never began is answered");
+    assert_eq!(group.failed(u64::MAX, Second), Verdict::Ignore, "a request that never began fails");
+}
+
+fn a_failure_is_waited_out_while_the_other_attempt_runs<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+    let request = group.begin();
+    assert_eq!(group.failed(request, First), Verdict::Fail, "the first attempt fails before a second is sent");
+    for (one, other) in [(First, Second), (Second, First)] {
+        let request = group.hedged();
+        assert_eq!(group.failed(request, one), Verdict::Wait, "both are under way; {one:?} fails");
+        assert_eq!(group.failed(request, other), Verdict::Fail, "and then {other:?}");
+        let request = group.hedged();
+        assert_eq!(group.failed(request, one), Verdict::Wait, "both are under way; {one:?} fails");
+        assert_eq!(group.due(), NOBODY, "who is due after {one:?} has failed: there is no third attempt");
+        assert_eq!(group.answered(request, other), Verdict::Deliver { cancel: None }, "and then {other:?} is answered");
+    }
+}
+
+fn what_is_over_is_never_due<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+    let [answered, failed, left, other] = std::array::from_fn(|_| group.begin());
+    group.answered(answered, First);
+    group.failed(failed, First);
+    group.hedging.left(left);
+    group.now += ms(10);
+    assert_eq!(group.due(), [other], "who is due of four, of which one was answered, one failed, and one left");
+    group.begin();
+    group.hedging.left(group.number);
+    assert_eq!(group.delay(), None, "when the next one is due, with nobody left who waits");
+}
+
+fn what_must_not_be_repeated_is_never_due<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+    group.hedging.begin(1_000, false, group.now);
+    assert_eq!(group.delay(), None, "when a request is due that must not be repeated");
+    group.now += Duration::from_hours(1);
+    assert_eq!(group.due(), NOBODY, "who is due after an hour");
+    assert_eq!(group.answered(1_000, First), Verdict::Deliver { cancel: None }, "its answer, at last");
+}
+
+fn second_attempts_are_earned<H: Hedging>(new: New<H>) {
+    let hedge = Hedge { earned_percent: 10, saved: 5, ..NINE_OF_TEN };
+    let mut group = Group::with(new, hedge, [10; 10]);
+    // All at once: five are there, and stay five whatever these earn.
+    let requests: Vec<_> = (0..25).map(|_| group.begin()).collect();
+    group.now += ms(10);
+    assert_eq!(group.due(), requests[..5], "who is due of 25, with five second attempts saved");
+    group.now += Duration::from_hours(1);
+    assert_eq!(group.due(), NOBODY, "who is due later of those for whom nothing was left");
+    let mut sent = 0;
+    for request in 1..=100 {
+        group.hedging.begin(10_000 + request, true, group.now);
+        group.now += ms(10);
+        sent += group.due().len();
+        assert_eq!(sent as u64, request / 10, "sent twice of {request} more, one after the other, at 10 %");
+    }
+    for other in 0..15 {
+        group.hedging.begin(20_000 + other, false, group.now);
+    }
+    let [one, two] = std::array::from_fn(|_| group.begin());
+    group.now += ms(10);
+    assert_eq!(group.due(), [one], "who is due of {one} and {two}, after 15 requests that must not be repeated");
+}
+
+/// What requests came to, simulated: how many were sent a second time, and how long each took.
+struct Simulated {
+    sent_twice: usize,
+    took: Vec<Duration>,
+}
+
+/// A request a millisecond; `time` says what an attempt takes.
+fn simulate<H: Hedging>(new: New<H>, hedge: Hedge, requests: u64, mut time: impl FnMut(u64) -> Duration) -> Simulated {
+    let (start, mut hedging) = (beginning(), new(hedge));
+    let mut ends: BTreeSet<(Instant, u64, bool)> = BTreeSet::new();
+    let mut began = BTreeMap::new();
+    let mut simulated = Simulated { sent_twice: 0, took: Vec::new() };
+    let mut next = 0;
+    loop {
+        let begins = (next < requests).then(|| start + ms(next));
+        let ended = ends.first().map(|(end, ..)| *end);
+        let Some(now) = [begins, ended, hedging.wake()].into_iter().flatten().min() else { return simulated };
+        for again in hedging.due(now) {
+            simulated.sent_twice += 1;
+            ends.insert((now + time(again), again, true));
+        }
+        let is_later = hedging.wake().is_none_or(|wake| wake > now);
+        assert!(is_later, "once `due` has been asked, `wake` should be later, or nothing, but is not");
+        if ended == Some(now) {
+            let (_, request, is_second) = ends.pop_first().unwrap();
+            let attempt = if is_second { Second } else { First };
+            if let Verdict::Deliver { cancel } = hedging.answered(request, attempt, now) {
+                ends.retain(|(_, other, _)| cancel.is_none() || *other != request);
+                simulated.took.push(now - began[&request]);
+            }
+        } else if begins == Some(now) {
+            began.insert(next, now);
+            hedging.begin(next, true, now);
+            ends.insert((now + time(next), next, false));
+            next += 1;
+        }
+    }
+}
+
+const GENEROUS: Hedge = Hedge { percentile: 95, window: 200, at_least: 100, earned_percent: 30, saved: 50 };
+
+fn a_stalled_group_does_not_get_twice_the_load<H: Hedging>(new: New<H>) {
+    let hedge = Hedge { earned_percent: 5, saved: 10, ..GENEROUS };
+    let mut seed = Seed::new(4);
+    // From the five-hundredth request on, all are slow.
+    let time = |request| ms(if request < 500 { 10 } else { 400 } + seed.number() % 10);
+    let Simulated { sent_twice, took } = simulate(new, hedge, 2_000, time);
+    assert_eq!(took.len(), 2_000, "answered requests of 2000");
+    assert!(sent_twice <= 10 + 2_000 / 20, "at most 10 + 5 % of 2000 should be sent twice, but {sent_twice} are");
+    assert!(sent_twice >= 60, "as long as there is something saved it should be used, but only {sent_twice} are sent");
+}
+
+fn the_slow_ones_are_cut_and_little_is_sent_twice<H: Hedging>(new: New<H>) {
+    let mut seed = Seed::new(5);
+    let mut time =
+        |_| if seed.below(100) < 4 { ms(1_000) } else { ms(10) + Duration::from_micros(seed.number() % 10_000) };
+    let Simulated { sent_twice, mut took } = simulate(new, GENEROUS, 5_000, &mut time);
+    assert_eq!(took.len(), 5_000, "answered requests of 5000");
+    took.sort_unstable();
+    let (median, high) = (took[2_500], took[4_950]);
+    assert!(
+        high < ms(200),
+        "4 % of attempts take a second: 99 of 100 requests should take 200 ms at most, but take {high:?}; half of \
+         them take {median:?}"
+    );
+    assert!(
+        (150..=400).contains(&sent_twice),
+        "about 250 of 5000 should be sent twice, for 95 % are quicker than the delay, but {sent_twice} are"
+    );
+}
