@@ -28,6 +28,7 @@ pub mod context;
 pub mod edge;
 pub mod exercise;
 pub mod foreign;
+pub mod panel;
 pub mod process;
 pub mod runner;
 pub mod seed;

@@ -1,5 +1,6 @@
 //! Waiting with deadlines, and the one place that sleeps.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,4 +35,14 @@ pub fn eventually<T>(within: Duration, mut probe: impl FnMut() -> Option<T>) -> 
 pub fn until(what: &str, mut claim: impl FnMut() -> bool) {
     let held = eventually(PATIENCE, || claim().then_some(()));
     assert!(held.is_some(), "not within {PATIENCE:?}: {what}");
+}
+
+/// Raises the flag when dropped, through a panic too: nobody runs on for a test that has failed.
+#[derive(Debug)]
+pub struct Stop<'a>(pub &'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

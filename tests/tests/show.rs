@@ -33,8 +33,31 @@ fn chapter_3_is_shown() {
 }
 
 #[test]
-fn an_unknown_chapter_is_refused_in_one_line() {
-    for wrong in [&["11"][..], &["x"], &[], &["1", "2"]] {
+fn chapter_4_is_shown() {
+    is_shown("4");
+}
+
+#[test]
+fn one_part_is_shown_alone() {
+    let output = show(&["4", "--part", "4", "--fast"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.matches("== Part ").count(), 1, "{said}");
+    assert!(said.contains("== Part 4: ") && said.trim_end().ends_with("checked as it happened."), "{said}");
+}
+
+#[test]
+fn an_unknown_chapter_or_part_is_refused_in_one_line() {
+    for wrong in [
+        &["11"][..],
+        &["x"],
+        &[],
+        &["1", "2"],
+        &["4", "--part", "0"],
+        &["4", "--part", "6"],
+        &["4", "--part", "x"],
+        &["3", "--part", "1"],
+    ] {
         let output = show(wrong);
         assert_eq!(output.status.code(), Some(64), "{wrong:?}");
         assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1, "{wrong:?}");

@@ -1,27 +1,27 @@
 //! Chapter 3: three backends that look like one which does not die.
 
-use std::collections::BTreeMap;
 use std::thread;
 
-use backends::{Backend, BackendConfig, Fault};
+use backends::{Backend, Fault};
 use integration_tests::client::Client;
 use integration_tests::process::Program;
 use integration_tests::wait::{PATIENCE, ms, until};
 use nix::sys::signal::Signal;
 
+use crate::fleet::{Fleet, answers, show, table};
 use crate::stage::{Programs, Stage};
 
 pub(crate) fn play(stage: &Stage, programs: &Programs) {
-    let backends: Vec<_> = (1..=3).map(backend).collect();
-    let names: Vec<_> = backends.iter().map(|backend| backend.addr().to_string()).collect();
+    let backends = Fleet::start(3);
+    let names = backends.names();
     let mut args = vec!["0", "--down-time", "2s"];
     args.extend(names.iter().map(String::as_str));
 
     stage.scene("Taking turns", "Three backends, and one client that sends nine requests on one connection.");
     let mut balancer = programs.start(stage, "load_balancer", &args);
     let mut client = balancer.client();
-    let turns = show(stage, nine_requests(&mut client));
-    assert_eq!(turns, ["backend-1", "backend-2", "backend-3"].map(|id| (id.to_owned(), 3)).into());
+    let turns = show(stage, &answers(&mut client, 9));
+    assert_eq!(turns, [1, 2, 3].map(|number| (number, 3)).into());
     stage.say("Each request is a choice of its own: three each, though the client never reconnected.");
 
     one_dies(stage, &backends, &balancer, &mut client);
@@ -29,56 +29,27 @@ pub(crate) fn play(stage: &Stage, programs: &Programs) {
     it_is_told_to_stop(stage, &backends, &mut balancer);
 }
 
-fn backend(place: u8) -> Backend {
-    let config = BackendConfig { id: format!("backend-{place}"), ..BackendConfig::default() };
-    Backend::start(config).expect("a free port")
-}
-
-/// Sends nine requests, each answered by 200; who answered, one after the other.
-fn nine_requests(client: &mut Client) -> Vec<String> {
-    let answered_by = |_| {
-        let response = client.get("/");
-        assert_eq!(response.status(), 200);
-        response.fields().get("x-server-id").expect("a backend says who it is").to_owned()
-    };
-    (0..9).map(answered_by).collect()
-}
-
-/// Shows who answered; who answered how many.
-fn show(stage: &Stage, answers: Vec<String>) -> BTreeMap<String, usize> {
-    let numbers: Vec<_> = answers.iter().map(|id| id.trim_start_matches("backend-")).collect();
-    stage.seen(&format!("answered by backend {}", numbers.join(" ")));
-    let mut turns = BTreeMap::new();
-    for id in answers {
-        *turns.entry(id).or_default() += 1;
-    }
-    turns
-}
-
-fn one_dies(stage: &Stage, backends: &[Backend], balancer: &Program, client: &mut Client) {
+fn one_dies(stage: &Stage, backends: &Fleet, balancer: &Program, client: &mut Client) {
     stage.scene("One dies", "Backend 2 closes its listener. Nobody tells the balancer. Who notices, and who pays?");
-    backends[1].set_fault(Fault::Down).expect("it goes down");
+    backends.set_fault(2, Fault::Down);
     // All that depends on the time first: people read at a pace of their own.
-    let answers = nine_requests(client);
-    balancer.signal(Signal::SIGUSR1);
-    let table = balancer.wait_stdout("DOWN");
-    let turns = show(stage, answers);
-    assert!(!turns.contains_key("backend-2") && turns.values().sum::<usize>() == 9);
+    let answered = answers(client, 9);
+    let table = table(balancer, backends);
+    let turns = show(stage, &answered);
+    assert!(!turns.contains_key(&2) && turns.values().sum::<usize>() == 9);
     stage.say("No client saw it: a connect that fails has sent nothing, so the request goes to the next. The table says who is out:");
-    let rows = table.lines().skip_while(|line| !line.starts_with("backend "));
-    stage.seen(&rows.collect::<Vec<_>>().join("\n"));
+    assert!(table.contains("DOWN"), "{table}");
+    stage.seen(&table);
 
-    backends[1].set_fault(Fault::None).expect("its port is still free");
+    backends.set_fault(2, Fault::None);
     until("backend 2 gets requests again", || client.get("/").fields().get("x-server-id") == Some("backend-2"));
     stage.say("It is back. After --down-time a request tried it again, and now it takes its turns:");
-    assert_eq!(show(stage, nine_requests(client)).len(), 3);
+    assert_eq!(show(stage, &answers(client, 9)).len(), 3);
 }
 
-fn all_die(stage: &Stage, backends: &[Backend], client: &mut Client) {
+fn all_die(stage: &Stage, backends: &Fleet, client: &mut Client) {
     stage.scene("All die", "What cannot be hidden is said, in a message that is as well-formed as any other.");
-    for backend in backends {
-        backend.set_fault(Fault::Down).expect("it goes down");
-    }
+    backends.set_all(Fault::Down);
     let answers = [client.get("/"), client.get("/")];
     for (response, (said, status)) in
         answers.iter().zip([("the request that finds out", 502), ("the next one, at once", 503)])
@@ -86,14 +57,12 @@ fn all_die(stage: &Stage, backends: &[Backend], client: &mut Client) {
         assert_eq!(response.status(), status);
         stage.seen(&format!("{said}: {}", response.text().trim_end()));
     }
-    for backend in backends {
-        backend.set_fault(Fault::None).expect("its port is still free");
-    }
+    backends.set_all(Fault::None);
     until("the backends are tried again", || client.get("/").status() == 200);
     stage.seen("all are back, and so is the answer: 200, on the same connection");
 }
 
-fn it_is_told_to_stop(stage: &Stage, backends: &[Backend], balancer: &mut Program) {
+fn it_is_told_to_stop(stage: &Stage, backends: &Fleet, balancer: &mut Program) {
     stage.scene("It is told to stop", "SIGTERM arrives while a request is on its way that takes 600 ms.");
     let mut slow = balancer.client();
     let waiting = thread::spawn(move || slow.get("/delay/600"));

@@ -7,6 +7,8 @@
 mod chapter_1;
 mod chapter_2;
 mod chapter_3;
+mod chapter_4;
+mod fleet;
 mod stage;
 
 use std::path::Path;
@@ -16,7 +18,7 @@ use clap::Parser;
 use common::{cli, outln};
 use integration_tests::{cargo, command_line};
 
-use crate::stage::{Programs, Stage};
+use crate::stage::{Play, Programs, Stage};
 
 /// Shows what a chapter's programs do: starts them, sends traffic, breaks something.
 #[derive(Debug, Parser)]
@@ -25,6 +27,9 @@ struct Options {
     /// The chapter
     #[arg(value_name = "N")]
     chapter: u8,
+    /// Only this part, of a chapter in parts
+    #[arg(long, value_name = "N")]
+    part: Option<usize>,
     /// Without the pauses for reading
     #[arg(long)]
     fast: bool,
@@ -35,38 +40,66 @@ struct Demonstration {
     chapter: u8,
     package: &'static str,
     title: &'static str,
-    play: fn(&Stage, &Programs),
+    script: Script,
 }
 
-const DEMONSTRATIONS: [Demonstration; 3] = [
+enum Script {
+    Whole(Play),
+    /// In parts, as the chapter's text is: each with its title, and understood without the others.
+    Parts(&'static [(&'static str, Play)]),
+}
+
+const DEMONSTRATIONS: [Demonstration; 4] = [
     Demonstration {
         chapter: 1,
         package: "chapter-01-fundamentals",
         title: "sockets, and what waiting for one of them costs the others",
-        play: chapter_1::play,
+        script: Script::Whole(chapter_1::play),
     },
     Demonstration {
         chapter: 2,
         package: "chapter-02-simple-proxy",
         title: "a proxy knows where a message ends",
-        play: chapter_2::play,
+        script: Script::Whole(chapter_2::play),
     },
     Demonstration {
         chapter: 3,
         package: "chapter-03-load-balancer",
         title: "many backends look like one that never dies",
-        play: chapter_3::play,
+        script: Script::Whole(chapter_3::play),
+    },
+    Demonstration {
+        chapter: 4,
+        package: "chapter-04-advanced-features",
+        title: "everything a balancer decides",
+        script: Script::Parts(&chapter_4::PARTS),
     },
 ];
+
+/// What was asked for, or why there is no such thing: one line.
+fn chosen(options: &Options) -> Result<&'static Demonstration, String> {
+    let chapter = options.chapter;
+    let Some(demonstration) = DEMONSTRATIONS.iter().find(|one| one.chapter == chapter) else {
+        let known: Vec<_> = DEMONSTRATIONS.iter().map(|one| one.chapter.to_string()).collect();
+        return Err(format!("chapter {chapter} shows nothing; there are {}", known.join(", ")));
+    };
+    match (&demonstration.script, options.part) {
+        (Script::Whole(_), Some(_)) => Err(format!("chapter {chapter} has no parts; leave --part out")),
+        (Script::Parts(parts), Some(part)) if !(1..=parts.len()).contains(&part) => {
+            Err(format!("chapter {chapter} has no part {part}; there are 1 to {}", parts.len()))
+        }
+        _ => Ok(demonstration),
+    }
+}
 
 fn main() -> ExitCode {
     let options: Options = match command_line::read(std::env::args_os()) {
         Ok(options) => options,
         Err(exit) => return exit.say(),
     };
-    let Some(demonstration) = DEMONSTRATIONS.iter().find(|one| one.chapter == options.chapter) else {
-        let known: Vec<_> = DEMONSTRATIONS.iter().map(|one| one.chapter.to_string()).collect();
-        return cli::refuse(format!("chapter {} shows nothing; there are {}", options.chapter, known.join(", ")));
+    let demonstration = match chosen(&options) {
+        Ok(demonstration) => demonstration,
+        Err(why) => return cli::refuse(why),
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace");
     let args = ["build", "--package", demonstration.package, "--bins", "--examples"];
@@ -77,7 +110,16 @@ fn main() -> ExitCode {
     };
     let stage = Stage::new(options.fast);
     outln!("Chapter {}: {}", demonstration.chapter, demonstration.title);
-    (demonstration.play)(&stage, &built);
+    match demonstration.script {
+        Script::Whole(play) => play(&stage, &built),
+        Script::Parts(parts) => {
+            let all = (1..).zip(parts);
+            for (number, (title, play)) in all.filter(|(number, _)| options.part.is_none_or(|part| part == *number)) {
+                stage.part(number, title);
+                play(&stage, &built);
+            }
+        }
+    }
     outln!("\nEverything that was said above was checked as it happened.");
     ExitCode::SUCCESS
 }

@@ -1,7 +1,7 @@
 //! The stage: what is said, typed and seen, at a pace at which it can be read.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::outln;
 use integration_tests::cargo::Built;
@@ -13,6 +13,18 @@ const WIDTH: usize = 76;
 /// A quick reader's pace.
 const PER_WORD: Duration = Duration::from_millis(160);
 
+/// What a shell does not take as it stands.
+const SPECIAL: [char; 3] = [' ', '*', '>'];
+
+/// What plays a chapter, or a part of one.
+pub(crate) type Play = fn(&Stage, &Programs);
+
+/// For what is said of how long something took.
+#[expect(clippy::disallowed_methods, reason = "what a person sees takes its time")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// Where a demonstration prints.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -23,6 +35,12 @@ impl Stage {
     /// A stage; a fast one does not pause.
     pub(crate) fn new(fast: bool) -> Self {
         Self { fast }
+    }
+
+    /// A part of a long demonstration begins.
+    #[expect(clippy::unused_self, reason = "all that is said is said on a stage")]
+    pub(crate) fn part(&self, number: usize, title: &str) {
+        outln!("\n== Part {number}: {title}");
     }
 
     /// A new scene, with what to look for.
@@ -43,6 +61,11 @@ impl Stage {
     pub(crate) fn typed(&self, command: &str) {
         outln!("   $ {command}");
         self.wait(PER_WORD * 4);
+    }
+
+    /// The same for a program and its arguments, on as many lines as they need.
+    fn started(&self, command: &str, args: &[&str]) {
+        self.typed(&continued(command, args).join(" \\\n       "));
     }
 
     /// What the programs said.
@@ -77,6 +100,34 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
+/// A command in lines of at most [`WIDTH`] characters, its arguments in quotes where a shell needs them.
+fn continued(command: &str, args: &[&str]) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for (at, word) in args.iter().enumerate() {
+        let word = if word.contains(SPECIAL) { format!("'{word}'") } else { (*word).to_owned() };
+        // A flag's value stays beside it.
+        match pieces.last_mut() {
+            Some(piece) if args[at - 1].starts_with('-') && !word.starts_with('-') => {
+                piece.push(' ');
+                piece.push_str(&word);
+            }
+            _ => pieces.push(word),
+        }
+    }
+    let mut lines = vec![command.to_owned()];
+    for piece in pieces {
+        let last = lines.last_mut().expect("there is always a line");
+        // With what stands before a line that goes on, and behind it.
+        if last.chars().count() + piece.chars().count() + 7 <= WIDTH {
+            last.push(' ');
+            last.push_str(&piece);
+        } else {
+            lines.push(piece);
+        }
+    }
+    lines
+}
+
 /// The programs of the chapter, as they were just built.
 #[derive(Debug)]
 pub(crate) struct Programs {
@@ -91,19 +142,19 @@ impl Programs {
 
     /// Starts one on a port that the kernel chooses, and shows the line that would.
     pub(crate) fn start(&self, stage: &Stage, name: &str, args: &[&str]) -> Program {
-        stage.typed(&format!("cargo run -p {} --bin {name} -- {}", self.package, args.join(" ")));
+        stage.started(&format!("cargo run -p {} --bin {name} --", self.package), args);
         self.begin(stage, name, args)
     }
 
     /// The same for one of the chapter's examples.
     pub(crate) fn start_example(&self, stage: &Stage, name: &str, args: &[&str]) -> Program {
-        stage.typed(&format!("cargo run -p {} --example {name} -- {}", self.package, args.join(" ")));
+        stage.started(&format!("cargo run -p {} --example {name} --", self.package), args);
         self.begin(stage, name, args)
     }
 
     /// Runs one that ends by itself.
     pub(crate) fn run(&self, stage: &Stage, name: &str, args: &[&str]) -> Finished {
-        stage.typed(&format!("cargo run -p {} --bin {name} -- {}", self.package, args.join(" ")));
+        stage.started(&format!("cargo run -p {} --bin {name} --", self.package), args);
         Program::run_to_end(self.path(name), args)
     }
 
@@ -129,5 +180,13 @@ mod tests {
         assert!(lines.iter().all(|line| line.len() <= WIDTH && !line.ends_with(' ')), "{lines:?}");
         assert_eq!(lines.join(" "), ["word"; 40].join(" "));
         assert!(lines[0].len() > WIDTH - 5);
+    }
+
+    #[test]
+    fn a_command_is_quoted_and_goes_on_where_it_is_too_long() {
+        assert_eq!(continued("lb --", &["0", "--route", "path=/a/* -> b"]), ["lb -- 0 --route 'path=/a/* -> b'"]);
+        let lines = continued("lb", &["127.0.0.1:9001"; 20]);
+        assert!(lines.len() > 3 && lines.iter().all(|line| line.len() + 7 <= WIDTH), "{lines:?}");
+        assert_eq!(lines.join(" "), format!("lb{}", " 127.0.0.1:9001".repeat(20)));
     }
 }

@@ -4,9 +4,10 @@ use std::net::TcpListener;
 
 use nix::sys::signal::Signal;
 
-use super::{answers, json, named, start};
+use super::{answers, named, start};
 use crate::Context;
 use crate::client::{Client, Response};
+use crate::panel::json;
 use crate::runner::cases;
 use crate::seed::Seed;
 use crate::wait::PATIENCE;
@@ -31,7 +32,7 @@ fn assert_refused(response: &Response, status: u16, what: &str) {
 fn a_foreign_host_is_refused(ctx: &Context) {
     let a = named("a");
     let (_program, panel) = start(ctx, &[&a], &[]);
-    let port = panel.addr.port();
+    let port = panel.addr().port();
     for host in ["localhost".to_owned(), format!("localhost:{port}"), "127.0.0.1".into(), format!("[::1]:{port}")] {
         let response = panel.send("GET", "/backends", &format!("Host: {host}\r\n"), "");
         assert_eq!(response.status(), 200, "{host}: {response:?}");
@@ -70,19 +71,19 @@ fn another_sites_page_changes_nothing(ctx: &Context) {
         "Sec-Fetch-Site: same-site\r\n",
     ] {
         for (method, target, body) in &requests {
-            let fields = format!("Host: {}\r\n{fields}", panel.addr);
+            let fields = format!("Host: {}\r\n{fields}", panel.addr());
             assert_refused(&panel.send(method, target, &fields, body), 403, &format!("{method} {target} {fields}"));
         }
     }
     assert_eq!(panel.done("GET", "/backends", ""), before);
-    let own = format!("Host: {0}\r\nOrigin: http://{0}\r\nSec-Fetch-Site: same-origin\r\n", panel.addr);
+    let own = format!("Host: {0}\r\nOrigin: http://{0}\r\nSec-Fetch-Site: same-origin\r\n", panel.addr());
     assert_eq!(panel.send("DELETE", &one, &own, "").status(), 200, "its own page may");
 }
 
 fn garbage_is_refused_and_changes_nothing(ctx: &Context) {
     let (a, b) = (named("a"), named("b"));
     let (program, panel) = start(ctx, &[&a, &b], &[]);
-    let host = format!("Host: {}\r\n", panel.addr);
+    let host = format!("Host: {}\r\n", panel.addr());
     let before = panel.done("GET", "/backends", "");
     let one = format!("/backends/{}", a.addr());
     let targets =
@@ -108,7 +109,7 @@ fn garbage_is_refused_and_changes_nothing(ctx: &Context) {
     for raw in
         ["\r\n\r\n\r\n", "GET /backends\r\n\r\n", "\u{16}\u{3}\u{1}\u{0}", "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n"]
     {
-        let mut client = Client::connect(panel.addr);
+        let mut client = Client::connect(panel.addr());
         client.send(raw);
         client.half_close();
         assert!(client.rest(PATIENCE).is_some(), "{raw:?} leaves the connection open");
@@ -120,7 +121,7 @@ fn garbage_is_refused_and_changes_nothing(ctx: &Context) {
 fn a_wrong_path_is_404_and_a_wrong_method_405(ctx: &Context) {
     let a = named("a");
     let (_program, panel) = start(ctx, &[&a], &[]);
-    let host = format!("Host: {}\r\n", panel.addr);
+    let host = format!("Host: {}\r\n", panel.addr());
     for target in ["/x", "/backends/", "/backends/1.2.3.4:5", "/backends/x/y", "/backends/%zz", "/%2e%2e/backends"] {
         assert_refused(&panel.send("GET", target, &host, ""), 404, target);
     }
@@ -158,9 +159,9 @@ fn only_loopback_is_listened_on(ctx: &Context) {
 fn it_ends_with_the_process(ctx: &Context) {
     let a = named("a");
     let (mut program, panel) = start(ctx, &[&a], &[]);
-    let mut idle = Client::connect(panel.addr);
-    let mut stalled = Client::connect(panel.addr);
-    stalled.send(format!("POST /backends HTTP/1.1\r\nHost: {}\r\nContent-Length: 99\r\n\r\n{{", panel.addr));
+    let mut idle = Client::connect(panel.addr());
+    let mut stalled = Client::connect(panel.addr());
+    stalled.send(format!("POST /backends HTTP/1.1\r\nHost: {}\r\nContent-Length: 99\r\n\r\n{{", panel.addr()));
     assert_eq!(panel.names().len(), 1, "nobody waits for a body that does not come");
     program.signal(Signal::SIGTERM);
     assert_eq!(program.exit_code(PATIENCE), 0);

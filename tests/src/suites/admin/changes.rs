@@ -43,7 +43,7 @@ fn an_added_backend_gets_its_share_at_once(ctx: &Context) {
     let (program, panel) = start(ctx, &[&a, &b], &[]);
     let mut client = program.client();
     assert_eq!(answers(&mut client, 4), "aabb");
-    assert_eq!(panel.add(c.addr())["name"], c.addr().to_string());
+    assert_eq!(panel.add_backend(c.addr())["name"], c.addr().to_string());
     assert_eq!(answers(&mut client, 9), "aaabbbccc");
 }
 
@@ -56,7 +56,7 @@ fn a_removed_backend_gets_nothing_more(ctx: &Context) {
     assert_eq!(panel.names(), [a.addr(), c.addr()].map(|addr| addr.to_string()));
     assert_eq!(answers(&mut client, 6), "aaaccc");
     assert_eq!(panel.ask("DELETE", &format!("/backends/{}", b.addr()), "").0, 404);
-    panel.add(b.addr());
+    panel.add_backend(b.addr());
     assert_eq!(answers(&mut client, 6), "aabbcc");
 }
 
@@ -95,7 +95,7 @@ fn the_last_backend_stays_unless_forced(ctx: &Context) {
     assert_eq!(answers(&mut client, 1), "a");
     panel.done("DELETE", &format!("/backends/{}?force=true", a.addr()), "");
     assert_eq!(client.get("/").status(), 503);
-    panel.add(a.addr());
+    panel.add_backend(a.addr());
     assert_eq!(answers(&mut client, 1), "a");
 }
 
@@ -116,7 +116,7 @@ fn what_is_added_twice_or_cannot_be_resolved_is_refused(ctx: &Context) {
 fn curl_lists_adds_and_removes(ctx: &Context) {
     let (a, b) = (named("a"), named("b"));
     let (program, panel) = start(ctx, &[&a], &[]);
-    let url = format!("http://{}/backends", panel.addr);
+    let url = format!("http://{}/backends", panel.addr());
     let Some(list) = curl(&[&url], b"") else { return };
     assert!(list.contains(&a.addr().to_string()), "{list}");
     let body = format!(r#"{{"backend": "{}"}}"#, b.addr());

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use super::{Stop, answers, named, start};
+use super::{answers, named, start};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::process::Program;
 use crate::runner::cases;
-use crate::wait::until;
+use crate::wait::{Stop, until};
 
 cases! { "admin";
     Fast no_request_fails_while_everything_changes,
@@ -64,7 +64,7 @@ fn no_request_fails_while_everything_changes(ctx: &Context) {
             scope.spawn(|| got.ask(&program, &stop));
         }
         for round in 0..ROUNDS {
-            panel.add(c.addr());
+            panel.add_backend(c.addr());
             got.until_more("c", 3 * CLIENTS);
             panel.weigh(a.addr(), 5);
             panel.tell(b.addr(), "drain");
@@ -105,7 +105,7 @@ fn a_removed_backend_finishes_its_slow_request(ctx: &Context) {
     let mut waiting = program.client();
     waiting.request("GET", "/", "");
     slow.wait_for("the slow request", |seen| seen.iter().any(|conn| conn.count > 0));
-    panel.add(quick.addr());
+    panel.add_backend(quick.addr());
     assert_eq!(panel.remove(slow.addr())["in_flight"], 1);
     assert_eq!(panel.names(), [quick.addr().to_string()]);
     assert_eq!(answers(&mut program.client(), 10), "quick ".repeat(10));

@@ -1,0 +1,101 @@
+//! Part 1: one slow backend, by turns and by load; keys that stay where they are.
+
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use backends::Fault;
+use integration_tests::client::Client;
+use integration_tests::process::Program;
+use integration_tests::wait::ms;
+
+use super::{asked, balancer};
+use crate::fleet::{Fleet, tally, who_answered};
+use crate::stage::{Programs, Stage, now};
+
+const CLIENTS: usize = 6;
+const EACH: usize = 10;
+/// What the slow backend takes.
+const SLOW: Duration = ms(200);
+const KEYS: usize = 60;
+
+pub(crate) fn play(stage: &Stage, programs: &Programs) {
+    let backends = Fleet::start(3);
+    one_is_slow(stage, programs, &backends);
+    keys_stay(stage, programs, &backends);
+}
+
+fn one_is_slow(stage: &Stage, programs: &Programs, backends: &Fleet) {
+    backends.set_fault(3, Fault::Slow(SLOW));
+    stage.scene(
+        "One slow backend",
+        "Backend 3 takes 200 ms for each answer, the others next to nothing. Six clients send ten requests each. \
+         First in turns:",
+    );
+    let [_, _, in_turns] = load(stage, &balancer(stage, programs, &backends.names(), &["-a", "rr"]));
+    assert_eq!(in_turns, CLIENTS * EACH / 3, "turns are exact");
+    stage.say("The slow one gets as much as the others. Now by load: who has least in flight?");
+    let [_, _, by_load] = load(stage, &balancer(stage, programs, &backends.names(), &["-a", "lc"]));
+    assert!(by_load < in_turns / 2, "{by_load} of {in_turns}");
+    stage.say("Nobody told it which one is slow. A request that is still there says so.");
+    backends.set_fault(3, Fault::None);
+}
+
+/// Shows how it went for all clients at once; how many requests each backend had.
+fn load(stage: &Stage, balancer: &Program) -> [usize; 3] {
+    let (began, seen) = (now(), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| ask(balancer.client(), &seen));
+        }
+    });
+    let took = began.elapsed();
+    let mut seen = seen.into_inner().expect("no client panics");
+    seen.sort();
+    let waited = seen.iter().filter(|(time, _)| *time >= SLOW).count();
+    let turns = tally(&seen.iter().map(|(_, number)| *number).collect::<Vec<_>>());
+    let turns = [1, 2, 3].map(|number| turns.get(&number).copied().unwrap_or(0));
+    assert!(waited >= turns[2], "who is at the slow one waits");
+    let [one, two, three] = turns;
+    stage.seen(&format!("requests to backend 1: {one}, to 2: {two}, to 3: {three}"));
+    stage.seen(&format!("{waited} of {} waited for 200 ms or longer; all done in {took:.1?}", seen.len()));
+    turns
+}
+
+fn ask(mut client: Client, seen: &Mutex<Vec<(Duration, usize)>>) {
+    for _ in 0..EACH {
+        let began = now();
+        let number = who_answered(&client.get("/"));
+        seen.lock().expect("no client panics").push((began.elapsed(), number));
+    }
+}
+
+fn keys_stay(stage: &Stage, programs: &Programs, backends: &Fleet) {
+    stage.scene(
+        "Keys that stay",
+        "Three caches: each path should always go to the same one. Sixty paths, and then backend 3 dies. By a hash \
+         and a remainder:",
+    );
+    let [lost, moved] = one_leaves(stage, programs, backends, "iphash");
+    assert!(moved > lost && moved > KEYS / 2, "a remainder moves nearly all");
+    stage.say("Most caches are cold now, also those that are still there. By a ring of hashes:");
+    let [lost, moved] = one_leaves(stage, programs, backends, "ketama");
+    assert_eq!(moved, lost, "a ring moves what it must");
+    stage.say("Who lost their backend has another one, and nobody else has noticed.");
+}
+
+/// Kills backend 3; how many keys were its, and how many have another backend than before.
+fn one_leaves(stage: &Stage, programs: &Programs, backends: &Fleet, algorithm: &str) -> [usize; 2] {
+    let balancer = balancer(stage, programs, &backends.names(), &["-a", algorithm, "--hash-key", "path"]);
+    let mut client = balancer.client();
+    let mut places = || (0..KEYS).map(|key| asked(&mut client, &format!("/video/{key}"), "")).collect::<Vec<_>>();
+    let before = places();
+    assert_eq!(before, places(), "the same key, the same backend");
+    backends.set_fault(3, Fault::Down);
+    let after = places();
+    backends.set_fault(3, Fault::None);
+    let lost = before.iter().filter(|place| **place == 3).count();
+    let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+    stage.seen(&format!("backend 3 had {lost} of the {KEYS} paths; {moved} paths have moved"));
+    [lost, moved]
+}

@@ -1,0 +1,139 @@
+//! Part 5: backends are drained, weighed and added while requests flow.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use integration_tests::client::Client;
+use integration_tests::panel::Panel;
+use integration_tests::process::Program;
+use integration_tests::wait::{PATIENCE, Stop, ms, until};
+use serde_json::Value;
+
+use super::{balancer, since};
+use crate::fleet::{Fleet, who_answered};
+use crate::stage::{Programs, Stage};
+
+/// Clients that ask without a pause, for what takes 5 ms.
+const CLIENTS: u64 = 4;
+
+pub(crate) fn play(stage: &Stage, programs: &Programs) {
+    let backends = Fleet::start(4);
+    stage.scene(
+        "While requests flow",
+        "Three backends, and four clients that ask all the while. Each of their requests must be answered with 200.",
+    );
+    let balancer = balancer(stage, programs, &backends.names()[..3], &["--admin", "127.0.0.1:0"]);
+    let panel = Panel::of(&balancer);
+    stage.seen(&format!("admin on {}", panel.addr()));
+    let traffic = Traffic::default();
+    thread::scope(|scope| {
+        let _stop = Stop(&traffic.stop);
+        for _ in 0..CLIENTS {
+            scope.spawn(|| traffic.flow(&balancer));
+        }
+        until("traffic flows", || backends[..3].iter().all(|backend| backend.requests() > 0));
+        drain(stage, &backends, &balancer, panel);
+        weigh(stage, &backends, panel);
+        add(stage, &backends, panel);
+    });
+    stage.say(&format!("{} requests flowed meanwhile, and each was answered with 200.", traffic.answered()));
+}
+
+fn drain(stage: &Stage, backends: &Fleet, balancer: &Program, panel: Panel) {
+    let (second, name) = (&backends[1], &backends.names()[1]);
+    stage.say("Backend 2 needs a new kernel, and somebody listens to a stream that comes from it. It is drained:");
+    let mut listening = listener_of(2, balancer);
+    stage.typed(&format!("curl -X POST http://{}/backends/{name}/drain", panel.addr()));
+    row(stage, &panel.tell(second.addr(), "drain"));
+    until("only the stream is left", || second.in_flight() == 1);
+    let before = backends.requests();
+    until("the others go on", || since(backends, &before)[0] > 30);
+    assert_eq!(since(backends, &before)[1], 0, "nobody new comes to it");
+    goes_on(&mut listening);
+    stage.say("Nobody new comes to it, and the stream goes on. Then the listener leaves by itself:");
+    drop(listening);
+    let list = || panel.done("GET", &format!("/backends/{name}"), "");
+    until("it is empty", || list()["in_flight"] == 0);
+    row(stage, &list());
+    panel.tell(second.addr(), "enable");
+}
+
+/// A client that listens to a stream of backend `number`.
+fn listener_of(number: usize, balancer: &Program) -> Client {
+    loop {
+        let mut client = balancer.client();
+        client.request("GET", "/stream?every=100", "");
+        let (_, head, _) = client.response_head("GET").expect("the stream begins");
+        if head.fields.get("x-server-id") == Some(&format!("backend-{number}")) {
+            return client;
+        }
+    }
+}
+
+/// Waits for an event that was not there yet.
+fn goes_on(client: &mut Client) {
+    client.patience(ms(1));
+    while client.reader().fill().is_ok_and(|bytes| bytes > 0) {}
+    client.patience(PATIENCE);
+    assert!(client.reader().fill().expect("the stream goes on") > 0);
+}
+
+fn weigh(stage: &Stage, backends: &Fleet, panel: Panel) {
+    stage.scene("Another weight", "Backend 1 has got a larger machine: eight times the turns of each of the others.");
+    stage.typed(&format!(
+        "curl -X PUT -d '{{\"weight\": 8}}' http://{}/backends/{}/weight",
+        panel.addr(),
+        backends.names()[0]
+    ));
+    panel.weigh(backends[0].addr(), 8);
+    let before = backends.requests();
+    until("a few hundred requests", || since(backends, &before).iter().sum::<u64>() >= 300);
+    let seen = since(backends, &before);
+    let all = seen.iter().sum::<u64>();
+    stage.seen(&format!("of {all} requests: backend 1 {}, backend 2 {}, backend 3 {}", seen[0], seen[1], seen[2]));
+    // Eight of ten, but for those that were under way.
+    assert!(seen[0].abs_diff(all * 8 / 10) <= 3 * CLIENTS, "{seen:?}");
+    panel.weigh(backends[0].addr(), 1);
+}
+
+fn add(stage: &Stage, backends: &Fleet, panel: Panel) {
+    stage.scene("One more", "It is noon, and a fourth backend is to help.");
+    let name = &backends.names()[3];
+    stage.typed(&format!("curl -d '{{\"backend\": \"{name}\"}}' http://{}/backends", panel.addr()));
+    row(stage, &panel.add_backend(backends[3].addr()));
+    let before = backends.requests();
+    until("it takes its turns", || since(backends, &before)[3] > 20);
+    stage.seen(&format!("backend 4 has answered {} requests", backends[3].requests()));
+    let (status, refused) = panel.ask("PUT", &format!("/backends/{name}/weight"), "{\"weight\": -1}");
+    assert_eq!(status, 400);
+    stage.say("What cannot be meant changes nothing, and says why:");
+    stage.typed(&format!("curl -X PUT -d '{{\"weight\": -1}}' http://{}/backends/{name}/weight", panel.addr()));
+    stage.seen(refused["error"].as_str().expect("it says why"));
+}
+
+/// Shows a backend as the interface lists it.
+fn row(stage: &Stage, row: &Value) {
+    let word = |key: &str| row[key].as_str().expect("a word");
+    stage.seen(&format!("{}: {}, {} in flight", word("name"), word("state"), row["in_flight"]));
+}
+
+/// What flows while all changes.
+#[derive(Debug, Default)]
+struct Traffic {
+    stop: AtomicBool,
+    answered: AtomicUsize,
+}
+
+impl Traffic {
+    fn flow(&self, balancer: &Program) {
+        let mut client = balancer.client();
+        while !self.stop.load(Ordering::Relaxed) {
+            who_answered(&client.get("/delay/5"));
+            self.answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+}

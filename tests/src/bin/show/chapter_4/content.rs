@@ -1,0 +1,98 @@
+//! Part 4: who really asks, the same backend again, and groups by what is asked for.
+
+use backends::Fault;
+use integration_tests::client::{Client, Response};
+
+use super::{asked, balancer};
+use crate::fleet::{Fleet, who_answered};
+use crate::stage::{Programs, Stage};
+
+pub(crate) fn play(stage: &Stage, programs: &Programs) {
+    let backends = Fleet::start(3);
+    who_asks(stage, programs, &backends);
+    the_same_again(stage, programs, &backends);
+    by_content(stage, programs, &backends);
+}
+
+fn who_asks(stage: &Stage, programs: &Programs, backends: &Fleet) {
+    stage.scene("Who asks?", "A stranger says that it speaks for 6.6.6.6. What does the backend get to see?");
+    let one = &backends.names()[..1];
+    let stranger = "X-Forwarded-For: 6.6.6.6\r\n";
+    let seen = forwarded(stage, &mut balancer(stage, programs, one, &[]).client(), stranger);
+    assert_eq!(seen, ["127.0.0.1", "127.0.0.1"]);
+    stage.say(
+        "Who the client is, it is told by us or not at all. Now a proxy of our own stands before us, and says so:",
+    );
+    let proxy = "X-Forwarded-For: 6.6.6.6, 203.0.113.7\r\n";
+    let trusting = balancer(stage, programs, one, &["--trusted-proxy", "127.0.0.0/8"]);
+    let seen = forwarded(stage, &mut trusting.client(), proxy);
+    assert_eq!(seen, ["6.6.6.6, 203.0.113.7, 127.0.0.1", "203.0.113.7"]);
+    stage.say("203.0.113.7 is whom our proxy saw. What stands further left, somebody told it.");
+}
+
+/// Shows what a backend sees of the client's address: the whole list, and the client.
+fn forwarded(stage: &Stage, client: &mut Client, fields: &str) -> [String; 2] {
+    stage.typed(&format!("curl -H '{}' …/headers", fields.trim_end()));
+    client.request("GET", "/headers", fields);
+    let seen: serde_json::Value = serde_json::from_str(&client.response("GET").text()).expect("the backend sends JSON");
+    ["x-forwarded-for", "x-real-ip"].map(|name| {
+        let fields = seen["fields"].as_array().expect("a list of fields");
+        let value = fields.iter().find(|field| field[0] == name).and_then(|field| field[1].as_str());
+        let value = value.expect("the balancer adds it").to_owned();
+        stage.seen(&format!("{name}: {value}"));
+        value
+    })
+}
+
+fn the_same_again(stage: &Stage, programs: &Programs, backends: &Fleet) {
+    stage.scene(
+        "The same backend again",
+        "A shopping basket lies in one backend's memory. So the client gets a cookie.",
+    );
+    let balancer = balancer(stage, programs, &backends.names(), &["--sticky"]);
+    let mut client = balancer.client();
+    let first = client.get("/");
+    let cookie = cookie(&first).expect("a new client is tied");
+    let home = who_answered(&first);
+    stage.seen(&format!("backend {home} answers; Set-Cookie: {cookie}; …"));
+    let again: Vec<_> = (0..6).map(|_| asked(&mut client, "/", &format!("Cookie: {cookie}\r\n"))).collect();
+    assert!(again.iter().all(|number| *number == home), "{again:?}");
+    stage.seen(&format!("six more requests with the cookie: all to backend {home}"));
+
+    backends.set_fault(home, Fault::Down);
+    client.request("GET", "/", &format!("Cookie: {cookie}\r\n"));
+    let moved = client.response("GET");
+    let (new_home, new_cookie) = (who_answered(&moved), self::cookie(&moved).expect("it is tied anew"));
+    assert!(new_home != home && new_cookie != cookie);
+    stage.seen(&format!("backend {home} dies: backend {new_home} answers; Set-Cookie: {new_cookie}; …"));
+    backends.set_fault(home, Fault::None);
+    assert_eq!(asked(&mut client, "/", &format!("Cookie: {new_cookie}\r\n")), new_home);
+    stage.say("The cookie holds a keyed hash: it tells nothing about your machines, and nobody can make one up.");
+}
+
+/// `name=value` of the cookie that the response sets.
+fn cookie(response: &Response) -> Option<String> {
+    let cookie = response.fields().get("set-cookie")?;
+    cookie.split(';').next().map(str::to_owned)
+}
+
+fn by_content(stage: &Stage, programs: &Programs, backends: &Fleet) {
+    stage.scene("By what is asked for", "Three programs behind one address: pages, an API, and images.");
+    let names = backends.names();
+    let (api, images) = (format!("api={}", names[1]), format!("images={}", names[2]));
+    let flags =
+        ["--group", &api, "--group", &images, "--route", "path=/api/* -> api", "--route", "path=*.png -> images"];
+    let balancer = balancer(stage, programs, &names[..1], &flags);
+    let mut client = balancer.client();
+    for (target, expected) in
+        [("/", 1), ("/api/v1", 2), ("/logo.png", 3), ("/apix", 1), ("/x/../api/v1", 2), ("/%61pi/v1", 2)]
+    {
+        let number = asked(&mut client, target, "");
+        stage.seen(&format!("GET {target}: backend {number}"));
+        assert_eq!(number, expected, "{target}");
+    }
+    let refused = client.get("/api%2fv1");
+    assert_eq!(refused.status(), 400);
+    stage.seen("GET /api%2fv1: 400");
+    stage.say("A path has one spelling before a rule looks at it. What two servers could read in two ways is refused.");
+}

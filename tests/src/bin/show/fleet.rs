@@ -1,0 +1,90 @@
+//! The backends of a demonstration, in this process: each with its number, and what it has seen.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use backends::{Backend, BackendConfig, Fault};
+use integration_tests::client::{Client, Response};
+use integration_tests::process::Program;
+use nix::sys::signal::Signal;
+
+use crate::stage::Stage;
+
+/// Backends called `backend-1`, `backend-2` and so on.
+#[derive(Debug)]
+pub(crate) struct Fleet(Vec<Backend>);
+
+impl Fleet {
+    pub(crate) fn start(count: u8) -> Self {
+        let start = |number| {
+            let config = BackendConfig { id: format!("backend-{number}"), ..BackendConfig::default() };
+            Backend::start(config).expect("a free port")
+        };
+        Self((1..=count).map(start).collect())
+    }
+
+    /// Their addresses, as a command line names them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.iter().map(|backend| backend.addr().to_string()).collect()
+    }
+
+    /// How many requests each has seen.
+    pub(crate) fn requests(&self) -> Vec<u64> {
+        self.iter().map(Backend::requests).collect()
+    }
+
+    /// Breaks or mends backend `number`.
+    pub(crate) fn set_fault(&self, number: usize, fault: Fault) {
+        self[number - 1].set_fault(fault).expect("its port is still free");
+    }
+
+    /// Breaks or mends all of them.
+    pub(crate) fn set_all(&self, fault: Fault) {
+        (1..=self.len()).for_each(|number| self.set_fault(number, fault));
+    }
+}
+
+impl Deref for Fleet {
+    type Target = [Backend];
+
+    fn deref(&self) -> &[Backend] {
+        &self.0
+    }
+}
+
+/// The number of the backend that answered; it must have been with 200.
+pub(crate) fn who_answered(response: &Response) -> usize {
+    assert_eq!(response.status(), 200, "{response:?}");
+    let id = response.fields().get("x-server-id").and_then(|id| id.strip_prefix("backend-"));
+    id.and_then(|number| number.parse().ok()).expect("a backend says who it is")
+}
+
+/// Sends `count` GETs; who answered, one after the other.
+pub(crate) fn answers(client: &mut Client, count: usize) -> Vec<usize> {
+    (0..count).map(|_| who_answered(&client.get("/"))).collect()
+}
+
+/// Shows who answered; who answered how many.
+pub(crate) fn show(stage: &Stage, answers: &[usize]) -> BTreeMap<usize, usize> {
+    let numbers: Vec<_> = answers.iter().map(ToString::to_string).collect();
+    stage.seen(&format!("answered by backend {}", numbers.join(" ")));
+    tally(answers)
+}
+
+/// Who answered how many.
+pub(crate) fn tally(answers: &[usize]) -> BTreeMap<usize, usize> {
+    let mut tally = BTreeMap::new();
+    for number in answers {
+        *tally.entry(*number).or_default() += 1;
+    }
+    tally
+}
+
+/// The table that SIGUSR1 prints, with a row for each of these backends.
+pub(crate) fn table(balancer: &Program, backends: &Fleet) -> String {
+    balancer.signal(Signal::SIGUSR1);
+    let last = backends.last().expect("there are backends");
+    let all = balancer.wait_stdout(&last.addr().to_string());
+    let rows: Vec<_> = all.lines().skip_while(|line| !line.starts_with("backend ")).collect();
+    rows.join("\n")
+}

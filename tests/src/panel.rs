@@ -1,0 +1,87 @@
+//! The admin interface of a balancer, from the operator's side.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::client::{Client, Response};
+use crate::process::Program;
+
+/// A name that does not resolve may take as long as this to be known not to.
+const RESOLVER_PATIENCE: Duration = Duration::from_secs(40);
+
+/// The admin interface of a running program.
+#[derive(Debug, Clone, Copy)]
+pub struct Panel {
+    addr: SocketAddr,
+}
+
+impl Panel {
+    /// Where `program` says that it is.
+    pub fn of(program: &Program) -> Self {
+        let stdout = program.wait_stdout("admin on ");
+        let addr = stdout.lines().find_map(|line| line.strip_prefix("admin on ")?.trim().parse().ok());
+        Self { addr: addr.unwrap_or_else(|| panic!("no address behind `admin on`: {stdout}")) }
+    }
+
+    /// Where it is.
+    pub fn addr(self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Sends a request with these header lines besides its length.
+    pub fn send(self, method: &str, target: &str, fields: &str, body: impl AsRef<[u8]>) -> Response {
+        let (mut client, body) = (Client::connect(self.addr), body.as_ref());
+        client.patience(RESOLVER_PATIENCE);
+        client.send(format!("{method} {target} HTTP/1.1\r\n{fields}Content-Length: {}\r\n\r\n", body.len()));
+        let _ = client.try_send(body); // one that is refused early need not be read to its end
+        client.response(method)
+    }
+
+    /// What it answers to this machine's own `curl`.
+    pub fn ask(self, method: &str, target: &str, body: &str) -> (u16, Value) {
+        let response = self.send(method, target, &format!("Host: {}\r\n", self.addr), body);
+        (response.status(), json(&response))
+    }
+
+    /// As [`ask`](Self::ask), for what must succeed.
+    pub fn done(self, method: &str, target: &str, body: &str) -> Value {
+        let (status, json) = self.ask(method, target, body);
+        assert!(matches!(status, 200 | 201), "{method} {target} {body}: {status} {json}");
+        json
+    }
+
+    /// Adds a backend.
+    pub fn add_backend(self, backend: SocketAddr) -> Value {
+        self.done("POST", "/backends", &format!(r#"{{"backend": "{backend}"}}"#))
+    }
+
+    /// Takes it out.
+    pub fn remove(self, backend: SocketAddr) -> Value {
+        self.done("DELETE", &format!("/backends/{backend}"), "")
+    }
+
+    /// What is done to the backend by a POST: `drain`, `enable`.
+    pub fn tell(self, backend: SocketAddr, what: &str) -> Value {
+        self.done("POST", &format!("/backends/{backend}/{what}"), "")
+    }
+
+    /// Gives it another weight.
+    pub fn weigh(self, backend: SocketAddr, weight: u32) -> Value {
+        self.done("PUT", &format!("/backends/{backend}/weight"), &format!(r#"{{"weight": {weight}}}"#))
+    }
+
+    /// The names of all backends, in order.
+    pub fn names(self) -> Vec<String> {
+        let list = self.done("GET", "/backends", "");
+        let rows = list["backends"].as_array().expect("a list");
+        rows.iter().map(|row| row["name"].as_str().expect("a name").to_owned()).collect()
+    }
+}
+
+/// The body, which must be JSON and said to be.
+pub fn json(response: &Response) -> Value {
+    assert_eq!(response.fields().get("content-type"), Some("application/json"), "{response:?}");
+    serde_json::from_slice(&response.body).unwrap_or_else(|error| panic!("{error}: {response:?}"))
+}
