@@ -80,6 +80,32 @@ fn quick_run_gives_sane_figures() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn algorithms_that_look_at_load_leave_a_slow_backend_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let output = run(&["--algorithms", "--rounds", "1", "--seconds", "0.3", "--out", out]);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+
+    let text = fs::read_to_string(directory.path().join("algorithms.json")).unwrap();
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let results = report["results"].as_array().unwrap();
+    assert_eq!(results.len(), 11, "{stdout}");
+    assert_eq!(report["table"]["rows"].as_array().unwrap().len(), 11);
+    for result in results {
+        let share = number(result, &["medians", "slow_percent", "median"]);
+        let name = result["target"].as_str().unwrap();
+        // A third, but for chance, for the places on a ring, and for a window of a few hundred requests.
+        let expected = if ["lc", "wlc", "p2c", "ewma"].contains(&name) { 0.0..10.0 } else { 15.0..60.0 };
+        assert!(expected.contains(&share), "{name}: {share} %");
+        assert!(number(&result["rounds"][0], &["errors"]) < 0.5, "{result}");
+    }
+    assert!(directory.path().join("algorithms.svg").exists());
+    assert!(!directory.path().join("pages.json").exists(), "that is the ladder's");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn interrupt_ends_it_and_its_programs() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().to_str().unwrap();
@@ -112,6 +138,7 @@ fn bad_input_is_one_clear_line() {
         (&["--chapters", "1"][..], "there is no chapter '1' here"),
         (&["--workloads", "fast"], "there is no workload 'fast' here"),
         (&["--peers", "squid"], "there is no peer 'squid' here"),
+        (&["--algorithms", "--peers", "nginx"], "cannot be used with"),
         (&["--rounds", "many"], "invalid value 'many'"),
         (&["--chapter", "3"], "did you mean '--chapters'?"),
     ] {

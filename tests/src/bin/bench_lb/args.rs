@@ -7,6 +7,7 @@ use common::cli::Exit;
 use integration_tests::command_line;
 
 use crate::{
+    algorithms,
     chapters::{CHAPTERS, Chapter},
     peers::Peer,
     workload::{self, Workload},
@@ -30,13 +31,16 @@ pub(crate) struct Options {
     /// Of those listed by --list [default: all]
     #[arg(long, value_name = "LIST")]
     workloads: Option<String>,
+    /// Chapter 4's program under each of its algorithms, with one slow backend of three; nothing else
+    #[arg(long, conflicts_with_all = ["chapters", "peers", "workloads", "workers"])]
+    algorithms: bool,
     /// Lists the workloads and ends
     #[arg(long)]
     pub(crate) list: bool,
     /// Rounds per workload and target [default: 7]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
-    /// How long each round is measured [default: 2]
+    /// How long each round is measured [default: 2, with --algorithms 1]
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<Duration>,
     /// Cores for the target, and workers if it has them
@@ -64,6 +68,8 @@ pub(crate) struct Plan {
     /// The peers were named, so that one which has to be built is built.
     pub(crate) peers_named: bool,
     pub(crate) workloads: Vec<&'static Workload>,
+    /// The chapters' programs run under each of their algorithms.
+    pub(crate) algorithms: bool,
     pub(crate) rounds: u32,
     pub(crate) seconds: Duration,
     pub(crate) workers: usize,
@@ -83,6 +89,9 @@ impl Options {
 
     /// What was meant; an error names what does not exist.
     pub(crate) fn plan(&self) -> Result<Plan, String> {
+        if self.algorithms {
+            return Ok(self.plan_of_algorithms());
+        }
         let workloads = match (&self.workloads, self.quick) {
             (Some(list), _) => chosen(list, workload::ALL.iter(), |workload| workload.name.to_owned(), "workload")?,
             (None, true) => workload::ALL.iter().filter(|workload| workload.name == workload::BASE).collect(),
@@ -97,8 +106,7 @@ impl Options {
             Some(list) => chosen(list, Peer::ALL.iter(), |peer| peer.name().to_owned(), "peer")?,
             None => Peer::ALL.iter().collect(),
         };
-        let rounds = self.rounds.unwrap_or(if self.quick { 3 } else { 7 });
-        let seconds = self.seconds.unwrap_or(Duration::from_millis(if self.quick { 500 } else { 2_000 }));
+        let (rounds, seconds) = self.rounds_of(Duration::from_secs(2));
         let narrowed = self.chapters.is_some() || self.peers.is_some() || self.workloads.is_some() || self.quick;
         let is_full = !narrowed && rounds >= 7 && seconds >= Duration::from_secs(2);
         Ok(Plan {
@@ -107,12 +115,37 @@ impl Options {
             peers_named: self.peers.is_some(),
             peers: peers.into_iter().copied().collect(),
             workers: usize::from(self.workers),
+            algorithms: false,
             chapters,
             workloads,
             rounds,
             seconds,
             is_full,
         })
+    }
+
+    fn plan_of_algorithms(&self) -> Plan {
+        let usual = Duration::from_secs(1);
+        let (rounds, seconds) = self.rounds_of(usual);
+        Plan {
+            set: "algorithms".to_owned(),
+            command: self.command(),
+            peers_named: true,
+            peers: Vec::new(),
+            workers: 1,
+            algorithms: true,
+            chapters: algorithms::chapter().into_iter().collect(),
+            workloads: vec![&workload::BY_ALGORITHM],
+            rounds,
+            seconds,
+            is_full: !self.quick && rounds >= 7 && seconds >= usual,
+        }
+    }
+
+    /// How many, and how long each is.
+    fn rounds_of(&self, usual: Duration) -> (u32, Duration) {
+        let (rounds, seconds) = if self.quick { (3, Duration::from_millis(500)) } else { (7, usual) };
+        (self.rounds.unwrap_or(rounds), self.seconds.unwrap_or(seconds))
     }
 
     fn set(&self) -> String {
@@ -131,6 +164,7 @@ impl Options {
         };
         let parts = [
             Some("cargo bench-lb".to_owned()),
+            self.algorithms.then(|| "--algorithms".to_owned()),
             list("chapters", &self.chapters),
             list("peers", &self.peers),
             list("workloads", &self.workloads),
@@ -204,6 +238,19 @@ mod tests {
         let two = plan("--workers 2").unwrap();
         assert!(two.is_full && two.set == "ladder-2-workers");
         assert_eq!(plan("--workloads idle,get-1").unwrap().set, "idle+get-1");
+    }
+
+    #[test]
+    fn algorithms_are_a_run_of_their_own() {
+        let plan = plan("-- --algorithms").unwrap();
+        assert!(plan.is_full && plan.algorithms && plan.set == "algorithms" && plan.peers.is_empty());
+        assert_eq!((plan.command.as_str(), plan.rounds, plan.seconds.as_secs()), ("cargo bench-lb --algorithms", 7, 1));
+        for line in ["--algorithms --quick", "--algorithms --rounds 3", "--algorithms --seconds 0.5"] {
+            assert!(!super::tests::plan(line).unwrap().is_full, "{line}");
+        }
+        for line in ["--algorithms --peers nginx", "--algorithms --workloads idle", "--algorithms --workers 2"] {
+            assert_eq!(options(line).unwrap_err().code, 64, "{line}");
+        }
     }
 
     #[test]

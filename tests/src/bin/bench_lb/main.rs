@@ -6,6 +6,7 @@
 //! A run is a [`Session`](session::Session): per workload, rounds in which the targets take turns. A round is
 //! [`Bench::round`](round::Bench::round). What is measured, and why so, is on `tests/bench/README.md`.
 
+mod algorithms;
 mod args;
 mod chapters;
 mod clock;

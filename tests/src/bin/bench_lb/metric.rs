@@ -30,6 +30,8 @@ pub(crate) enum Metric {
     PeakRssKib,
     /// Connections opened to origins per 1,000 requests.
     UpstreamPer1000,
+    /// Of a hundred requests, those that went to the slow origin.
+    SlowPercent,
 }
 
 impl Metric {
@@ -47,6 +49,7 @@ impl Metric {
             Self::P99Us => "p99 µs",
             Self::PeakRssKib => "peak KiB",
             Self::UpstreamPer1000 => "conns/1000",
+            Self::SlowPercent => "slow %",
         }
     }
 
@@ -54,7 +57,7 @@ impl Metric {
     pub(crate) fn lower_is_better(self) -> Option<bool> {
         match self {
             Self::RequestsPerS => Some(false),
-            Self::Busy => None,
+            Self::Busy | Self::SlowPercent => None,
             _ => Some(true),
         }
     }

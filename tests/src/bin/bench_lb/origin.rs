@@ -51,26 +51,18 @@ impl Fleet {
         self.origins.pop();
     }
 
-    /// The sums over all that live.
-    pub(crate) fn count(&self) -> io::Result<Count> {
-        let mut sum = Count::default();
-        for (_, addr) in &self.origins {
-            let count = parse(&http::get(*addr, "/_count")?)?;
-            sum.connections += count.connections;
-            sum.requests += count.requests;
-        }
-        Ok(sum)
+    /// What each of them says.
+    pub(crate) fn count(&self) -> io::Result<Vec<Count>> {
+        self.origins.iter().map(|(_, addr)| parse(&http::get(*addr, "/_count")?)).collect()
     }
 
-    /// What the target caused since `earlier`: between two counts lies one question of ours per origin.
-    pub(crate) fn since(&self, earlier: Count) -> io::Result<Count> {
-        let now = self.count()?;
-        let ours = self.origins.len() as u64;
-        let since = |now: u64, then: u64| now.saturating_sub(then).saturating_sub(ours);
-        Ok(Count {
-            connections: since(now.connections, earlier.connections),
-            requests: since(now.requests, earlier.requests),
-        })
+    /// What the target caused at each since `earlier`: between two counts lies one question of ours per origin.
+    pub(crate) fn since(&self, earlier: &[Count]) -> io::Result<Vec<Count>> {
+        let since = |(now, then): (Count, &Count)| Count {
+            connections: (now.connections - then.connections).saturating_sub(1),
+            requests: (now.requests - then.requests).saturating_sub(1),
+        };
+        Ok(self.count()?.into_iter().zip(earlier).map(since).collect())
     }
 }
 

@@ -13,12 +13,12 @@ use crate::{
     cores::Cores,
     load::{Arrivals, Driver, Pace, Tally},
     metric::{Metric, Sample},
-    origin::Fleet,
+    origin::{Count, Fleet},
     process::{Child, CpuTime, Memory, Space, tree},
     stats::rounded,
     strace,
     target::Target,
-    workload::{Manner, Workload},
+    workload::{Manner, Origins, Workload},
 };
 
 /// For the answers that are under way when the window ends.
@@ -143,9 +143,7 @@ impl Bench {
         }
         // What the dead one had counted is gone.
         if workload.manner != Manner::Killing {
-            let count = stage.fleet.since(counted)?;
-            let per_1000 = to_f64(count.connections) * 1_000.0 / to_f64(count.requests.max(1));
-            figures.push((Metric::UpstreamPer1000, per_1000));
+            figures.extend(upstream_figures(workload, &stage.fleet.since(&counted)?));
         }
         Ok(sample(requests, driver.tally(), figures))
     }
@@ -178,6 +176,18 @@ fn cpu_figures(workload: &Workload, user: Duration, system: Duration, answered: 
     if workload.answer_bytes >= 1 << 20 {
         let gib = answered * to_f64(workload.answer_bytes) / f64::from(1 << 30);
         figures.push((Metric::CpuSPerGib, (user + system).as_secs_f64() / gib));
+    }
+    figures
+}
+
+/// `counts`: what the target caused at each origin.
+fn upstream_figures(workload: &Workload, counts: &[Count]) -> Vec<(Metric, f64)> {
+    let requests = to_f64(counts.iter().map(|count| count.requests).sum::<u64>().max(1));
+    let connections = to_f64(counts.iter().map(|count| count.connections).sum());
+    let mut figures = vec![(Metric::UpstreamPer1000, connections * 1_000.0 / requests)];
+    // The slow one is the last.
+    if let (Origins::OneSlow { .. }, Some(slow)) = (workload.origins, counts.last()) {
+        figures.push((Metric::SlowPercent, to_f64(slow.requests) * 100.0 / requests));
     }
     figures
 }

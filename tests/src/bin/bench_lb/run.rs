@@ -52,7 +52,9 @@ pub(crate) fn run(options: &Options, plan: &Plan) -> io::Result<ExitCode> {
     outln!("{}", in_workspace(&file).display());
     // A ladder with two workers would overwrite the one with one.
     if plan.workers == 1 {
-        report.write_pages(&directory.join("pages.json"))?;
+        if !plan.algorithms {
+            report.write_pages(&directory.join("pages.json"))?;
+        }
         for name in report.draw(&directory)? {
             outln!("{}", in_workspace(&directory.join(name)).display());
         }

@@ -1,11 +1,11 @@
 //! From a plan to targets: builds what is ours, looks for what is not.
 
-use std::{collections::BTreeMap, io, process::Command};
+use std::{collections::BTreeMap, io, path::Path, process::Command};
 
 use crate::{
+    algorithms,
     args::Plan,
     chapters::Chapter,
-    peers,
     programs::Programs,
     target::{Kind, Target},
 };
@@ -23,9 +23,14 @@ pub(crate) struct Found {
 impl Found {
     /// The floor first, then the chapters, then the peers.
     pub(crate) fn new(plan: &Plan, programs: &Programs) -> io::Result<Self> {
-        let target =
-            |name: &str, kind, program| Target { name: name.to_owned(), kind, program, templates: peers::templates() };
+        let target = |name: &str, kind, program| Target { name: name.to_owned(), ..Target::new(kind, program) };
         let mut found = Self { targets: Vec::new(), versions: BTreeMap::new(), notes: Vec::new() };
+        if plan.algorithms {
+            for chapter in &plan.chapters {
+                found.targets.extend(algorithms::targets(chapter, programs)?);
+            }
+            return Ok(found);
+        }
         found.targets.push(target("floor", Kind::Floor, programs.path("floor")));
         for chapter in &plan.chapters {
             let kind = kind(chapter, programs)?;
@@ -45,11 +50,13 @@ impl Found {
 }
 
 fn kind(chapter: &Chapter, programs: &Programs) -> io::Result<Kind> {
-    let program = programs.path(chapter.program);
-    let help = Command::new(&program)
-        .arg("--help")
-        .output()
-        .map_err(|error| io::Error::other(format!("{}: {error}", program.display())))?;
-    let flags = Target::flags_in(&String::from_utf8_lossy(&help.stdout));
+    let flags = Target::flags_in(&help(&programs.path(chapter.program))?);
     Ok(Kind::Chapter { number: chapter.number, one_backend: chapter.one_backend, flags })
+}
+
+/// What a program says of itself.
+pub(crate) fn help(program: &Path) -> io::Result<String> {
+    let named = |error| io::Error::other(format!("{}: {error}", program.display()));
+    let output = Command::new(program).arg("--help").output().map_err(named)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    http,
+    http, peers,
     process::{Child, Space},
     workload::{Manner, Origins, Workload},
 };
@@ -38,11 +38,18 @@ pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) program: PathBuf,
+    /// Further words of a chapter's command line.
+    pub(crate) words: Vec<String>,
     /// Where the templates of the peers' configurations are.
     pub(crate) templates: PathBuf,
 }
 
 impl Target {
+    /// One without a name yet, and without further words.
+    pub(crate) fn new(kind: Kind, program: PathBuf) -> Self {
+        Self { name: String::new(), kind, program, words: Vec::new(), templates: peers::templates() }
+    }
+
     /// What a chapter's program says of itself decides which shared flags it gets: those with a thread per connection
     /// have no workers.
     pub(crate) fn flags_in(help: &str) -> Vec<&'static str> {
@@ -86,6 +93,7 @@ impl Target {
                 for flag in flags {
                     command.arg(flag).arg(if *flag == "--workers" { &workers } else { MAX_CLIENTS });
                 }
+                command.args(&self.words);
                 return Ok((command, None));
             }
             Kind::Nginx | Kind::HaProxy | Kind::Pingora => {}
@@ -162,7 +170,7 @@ mod tests {
     }
 
     fn words(kind: Kind) -> Vec<String> {
-        let target = Target { name: String::new(), kind, program: "x".into(), templates: PathBuf::new() };
+        let target = Target { words: vec!["-a".to_owned()], ..Target::new(kind, "x".into()) };
         let (command, port) = target.command(&[addr(1), addr(2)], 2, Path::new("/d")).unwrap();
         let mut words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
         if let (Some(port), Some(word)) = (port, words.first_mut()) {
@@ -175,12 +183,12 @@ mod tests {
     #[test]
     fn each_kind_gets_its_command_line() {
         let chapter = |one_backend, help| Kind::Chapter { number: 3, one_backend, flags: Target::flags_in(help) };
-        assert_eq!(words(chapter(true, "")), ["0", "127.0.0.1", "1"]);
+        assert_eq!(words(chapter(true, "")), ["0", "127.0.0.1", "1", "-a"]);
         assert_eq!(
             words(chapter(false, "--max-clients <N>")),
-            ["0", "127.0.0.1:1", "127.0.0.1:2", "--max-clients", MAX_CLIENTS]
+            ["0", "127.0.0.1:1", "127.0.0.1:2", "--max-clients", MAX_CLIENTS, "-a"]
         );
-        assert_eq!(words(chapter(false, "--workers <N>"))[3..], ["--workers", "2"]);
+        assert_eq!(words(chapter(false, "--workers <N>"))[3..], ["--workers", "2", "-a"]);
         assert_eq!(words(Kind::Floor), ["0", "2", "127.0.0.1:1", "127.0.0.1:2"]);
         assert_eq!(words(Kind::Pingora), ["PORT", "2", "127.0.0.1:1", "127.0.0.1:2"]);
     }
@@ -195,7 +203,7 @@ mod tests {
 
     #[test]
     fn balancing_workloads_are_for_balancers() {
-        let target = |kind| Target { name: String::new(), kind, program: "x".into(), templates: PathBuf::new() };
+        let target = |kind| Target::new(kind, "x".into());
         let killed = Workload::named("killed-backend").unwrap();
         let small = Workload::named("get-64").unwrap();
         for (kind, balances) in [

@@ -53,6 +53,8 @@ pub(crate) struct Workload {
     pub(crate) manner: Manner,
     pub(crate) origins: Origins,
     path: &'static str,
+    /// How many paths there are, for what hashes them: `/0`, `/1` and so on.
+    keys: usize,
     body_bytes: usize,
     pub(crate) answer_bytes: u64,
     /// Also counts system calls, in a run of its own.
@@ -69,6 +71,7 @@ const SMALL: Workload = Workload {
     manner: Manner::Closed,
     origins: Origins::One,
     path: "/",
+    keys: 1,
     body_bytes: 0,
     answer_bytes: SMALL_ANSWER_BYTES,
     counts_calls: false,
@@ -144,6 +147,16 @@ pub(crate) static ALL: [Workload; 12] = [
     },
 ];
 
+/// The one workload of `--algorithms`. The paths differ for all algorithms, so that all do the same work.
+pub(crate) static BY_ALGORITHM: Workload = Workload {
+    name: "one-slow",
+    what: "small keep-alive GET of 500 paths, 16 clients; one backend of three answers after 100 ms",
+    clients: 16,
+    keys: 500,
+    origins: Origins::OneSlow { delay: "100ms" },
+    ..SMALL
+};
+
 impl Workload {
     /// By its name.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
@@ -153,7 +166,11 @@ impl Workload {
     /// What the clients send.
     pub(crate) fn request(&self, to: SocketAddr) -> Request {
         let new_connection = self.manner == Manner::NewConnection;
-        Request::new(to, self.path, self.body_bytes, new_connection, self.answer_bytes)
+        let paths: Vec<_> = match self.keys {
+            1 => vec![self.path.to_owned()],
+            keys => (0..keys).map(|key| format!("{}{key}", self.path)).collect(),
+        };
+        Request::new(to, &paths, self.body_bytes, new_connection, self.answer_bytes)
     }
 }
 
@@ -175,7 +192,7 @@ mod tests {
 
     #[test]
     fn paths_ask_for_the_length_that_is_expected() {
-        for workload in &ALL {
+        for workload in ALL.iter().chain([&BY_ALGORITHM]) {
             let asked = workload.path.strip_prefix("/bytes/").map_or(SMALL_ANSWER_BYTES, |n| n.parse().unwrap());
             assert_eq!(asked, workload.answer_bytes, "{}", workload.name);
         }

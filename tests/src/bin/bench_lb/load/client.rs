@@ -40,14 +40,17 @@ pub(crate) struct Client {
     stream: Option<TcpStream>,
     reader: Reader,
     phase: Phase,
+    /// Which of the requests it sends.
+    key: usize,
     /// Bytes of the request that are sent.
     sent: usize,
     due: Instant,
 }
 
 impl Client {
-    pub(crate) fn new(answer_bytes: u64, now: Instant) -> Self {
-        Self { stream: None, reader: Reader::new(answer_bytes), phase: Phase::Idle, sent: 0, due: now }
+    /// Its first request is that of the key behind `key`.
+    pub(crate) fn new(answer_bytes: u64, key: usize, now: Instant) -> Self {
+        Self { stream: None, reader: Reader::new(answer_bytes), phase: Phase::Idle, key, sent: 0, due: now }
     }
 
     pub(crate) fn is_in_flight(&self) -> bool {
@@ -68,6 +71,7 @@ impl Client {
         (registry, token): (&Registry, Token),
     ) -> Progress {
         self.reader.begin();
+        self.key = self.key.wrapping_add(1);
         self.sent = 0;
         self.due = due;
         self.phase = Phase::InFlight;
@@ -88,7 +92,7 @@ impl Client {
         scratch: &mut [u8],
         now: impl Fn() -> Instant,
     ) -> Progress {
-        if event.is_writable() && self.is_in_flight() && self.sent < request.bytes.len() {
+        if event.is_writable() && self.is_in_flight() && self.sent < request.bytes(self.key).len() {
             let progress = self.send(request);
             if progress != Progress::Wait {
                 return progress;
@@ -132,9 +136,10 @@ impl Client {
 
     fn send(&mut self, request: &Request) -> Progress {
         let Some(stream) = &mut self.stream else { return self.fail(Failure::Closed) };
-        while self.sent < request.bytes.len() {
-            match stream.write(&request.bytes[self.sent..]) {
-                Ok(bytes) => self.sent += bytes,
+        let bytes = request.bytes(self.key);
+        while self.sent < bytes.len() {
+            match stream.write(&bytes[self.sent..]) {
+                Ok(sent) => self.sent += sent,
                 Err(error) if is_wait(&error) => return Progress::Wait,
                 Err(error) => {
                     let refused = error.kind() == io::ErrorKind::ConnectionRefused;
@@ -160,7 +165,9 @@ impl Client {
                 Ok(Fed::More) if bytes < scratch.len() => return Progress::Wait,
                 Ok(Fed::More) => {}
                 // An answer before the request was sent whole: what is left of it would spoil the next one.
-                Ok(Fed::Whole { .. }) if self.sent < request.bytes.len() => return self.fail(Failure::Closed),
+                Ok(Fed::Whole { .. }) if self.sent < request.bytes(self.key).len() => {
+                    return self.fail(Failure::Closed);
+                }
                 Ok(Fed::Whole { closes }) => {
                     let latency = now().saturating_duration_since(self.due);
                     self.phase = if closes || request.new_connection { Phase::Closing } else { Phase::Idle };

@@ -28,6 +28,9 @@ const SCRATCH_BYTES: usize = 256 * 1024;
 /// After a failure a client rests: it would ask a dead port a hundred thousand times a second, and starve the rest.
 const REST: Duration = Duration::from_millis(10);
 
+/// Where there are many keys, two clients do not ask for the same ones together. A prime.
+const KEYS_APART: usize = 67;
+
 /// How many clients of [`Pace::Once`] connect at the same time: fewer than the shortest queue of a listener.
 const RAMP: usize = 64;
 
@@ -83,7 +86,7 @@ impl<'a> Driver<'a> {
             poll,
             events: Events::with_capacity(1024),
             alarm,
-            clients: (0..clients).map(|_| Client::new(request.answer_bytes, now)).collect(),
+            clients: (0..clients).map(|at| Client::new(request.answer_bytes, KEYS_APART * at, now)).collect(),
             request,
             pace,
             scratch: vec![0; SCRATCH_BYTES],

@@ -1,11 +1,11 @@
-//! The request that all clients of a round send, as bytes.
+//! What the clients of a round send, as bytes.
 
 use std::net::SocketAddr;
 
-/// Written once: a round sends nothing else.
+/// Written once: a round sends nothing else. One request, or one for each key, which the clients send in turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    pub(crate) bytes: Vec<u8>,
+    bytes: Vec<Vec<u8>>,
     /// The length that the answer's body must have.
     pub(crate) answer_bytes: u64,
     /// A fresh connection for each, which the server closes. It closes and not the client, so that the port that is
@@ -14,19 +14,35 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A GET, or a POST with a body of `body_bytes`.
-    pub(crate) fn new(to: SocketAddr, path: &str, body_bytes: usize, new_connection: bool, answer_bytes: u64) -> Self {
-        let method = if body_bytes > 0 { "POST" } else { "GET" };
-        let close = if new_connection { "Connection: close\r\n" } else { "" };
-        let length = if body_bytes > 0 { format!("Content-Length: {body_bytes}\r\n") } else { String::new() };
-        // The fields that a small client sends: a head of nothing but Host would flatter whoever parses slowly.
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: bench-lb\r\nAccept: */*\r\n{close}{length}\r\n"
-        );
-        let mut bytes = head.into_bytes();
-        bytes.resize(bytes.len() + body_bytes, b'x');
+    /// A GET of each path, or a POST with a body of `body_bytes`. There is a path at least.
+    pub(crate) fn new(
+        to: SocketAddr,
+        paths: &[String],
+        body_bytes: usize,
+        new_connection: bool,
+        answer_bytes: u64,
+    ) -> Self {
+        debug_assert!(!paths.is_empty());
+        let bytes = paths.iter().map(|path| bytes(to, path, body_bytes, new_connection)).collect();
         Self { bytes, answer_bytes, new_connection }
     }
+
+    /// The request for a key. Keys beyond the last begin again.
+    pub(crate) fn bytes(&self, key: usize) -> &[u8] {
+        &self.bytes[key % self.bytes.len()]
+    }
+}
+
+fn bytes(to: SocketAddr, path: &str, body_bytes: usize, new_connection: bool) -> Vec<u8> {
+    let method = if body_bytes > 0 { "POST" } else { "GET" };
+    let close = if new_connection { "Connection: close\r\n" } else { "" };
+    let length = if body_bytes > 0 { format!("Content-Length: {body_bytes}\r\n") } else { String::new() };
+    // The fields that a small client sends: a head of nothing but Host would flatter whoever parses slowly.
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: bench-lb\r\nAccept: */*\r\n{close}{length}\r\n");
+    let mut bytes = head.into_bytes();
+    bytes.resize(bytes.len() + body_bytes, b'x');
+    bytes
 }
 
 #[cfg(test)]
@@ -36,10 +52,13 @@ mod tests {
     #[test]
     fn says_what_follows() {
         let to = SocketAddr::from(([127, 0, 0, 1], 80));
-        let get = String::from_utf8(Request::new(to, "/", 0, true, 14).bytes).unwrap();
+        let text = |request: &Request, key| String::from_utf8(request.bytes(key).to_vec()).unwrap();
+        let get = text(&Request::new(to, &["/".to_owned()], 0, true, 14), 0);
         assert!(get.starts_with("GET / HTTP/1.1\r\nHost: 127.0.0.1:80\r\n"), "{get}");
         assert!(get.ends_with("Connection: close\r\n\r\n"), "{get}");
-        let post = String::from_utf8(Request::new(to, "/a", 3, false, 14).bytes).unwrap();
+        let post = text(&Request::new(to, &["/a".to_owned()], 3, false, 14), 7);
         assert!(post.starts_with("POST /a ") && post.ends_with("Content-Length: 3\r\n\r\nxxx"), "{post}");
+        let keyed = Request::new(to, &["/a".to_owned(), "/b".to_owned()], 0, false, 14);
+        assert!(text(&keyed, 2).starts_with("GET /a ") && text(&keyed, 3).starts_with("GET /b "));
     }
 }

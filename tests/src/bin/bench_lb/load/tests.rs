@@ -34,7 +34,7 @@ fn origin(most: usize) -> SocketAddr {
 }
 
 fn driver(to: SocketAddr, clients: usize, pace: Pace, stop: &Shutdown) -> Driver<'_> {
-    let request = Request::new(to, "/", 0, false, 2);
+    let request = Request::new(to, &["/".to_owned()], 0, false, 2);
     Driver::new(to, request, clients, pace, stop).unwrap()
 }
 

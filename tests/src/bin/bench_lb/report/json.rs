@@ -23,13 +23,19 @@ impl Report {
     fn to_json(&self) -> io::Result<String> {
         let about = serde_json::to_string_pretty(&self.about)?.replace('\n', "\n  ");
         let results: Vec<String> = self.results.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-        Ok(format!("{{\n  \"about\": {about},\n  \"results\": [\n    {}\n  ]\n}}\n", results.join(",\n    ")))
+        let results = results.join(",\n    ");
+        // For the page, as in pages.json: that file is the ladder's.
+        let table = match self.by_algorithm() {
+            Some(table) => format!(",\n  \"table\": {}", serde_json::to_string_pretty(&table)?.replace('\n', "\n  ")),
+            None => String::new(),
+        };
+        Ok(format!("{{\n  \"about\": {about},\n  \"results\": [\n    {results}\n  ]{table}\n}}\n"))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::report;
+    use super::super::tests::{by_algorithm, report};
     use super::*;
 
     #[test]
@@ -42,6 +48,17 @@ mod tests {
         assert!(Report::read(&path).unwrap() == report, "the file is another report");
         let lines = fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines < report.results.len() + 40, "{lines} lines");
+    }
+
+    #[test]
+    fn table_for_the_page_is_in_the_file_and_disturbs_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("algorithms.json");
+        let report = by_algorithm(&[("rr", 100_500.0, 33.33)]);
+        report.write(&path).unwrap();
+        assert!(Report::read(&path).unwrap() == report, "the file is another report");
+        let file: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(file["table"]["rows"][0][0], "`rr`");
     }
 
     #[test]

@@ -7,8 +7,14 @@ use std::{fs, io, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{Entry, Report, table::number};
-use crate::metric::{Base, Metric};
+use super::{
+    Entry, Report,
+    table::{latency, number, share},
+};
+use crate::{
+    metric::{Base, Metric},
+    workload,
+};
 
 /// What a page shows, and under which heading.
 const COLUMNS: [(Metric, &str, &str); 8] = [
@@ -28,6 +34,22 @@ impl Report {
         let tables: serde_json::Map<String, Value> =
             self.workloads().into_iter().map(|workload| (workload.to_owned(), self.page(workload))).collect();
         fs::write(path, serde_json::to_string_pretty(&tables)? + "\n")
+    }
+
+    /// What each algorithm made of a slow backend; none if this is another run.
+    pub(super) fn by_algorithm(&self) -> Option<Value> {
+        let row = |entry: &Entry| -> Option<Vec<String>> {
+            Some(vec![
+                format!("`{}`", entry.target),
+                number(entry.median(Metric::RequestsPerS)?),
+                latency(entry.median(Metric::P50Us)?),
+                latency(entry.median(Metric::P99Us)?),
+                share(entry.median(Metric::SlowPercent)?),
+            ])
+        };
+        let rows: Vec<_> = self.of(workload::BY_ALGORITHM.name).filter_map(row).collect();
+        let columns = ["algorithm", "requests/s", "p50", "p99", "share of the slow backend"];
+        (!rows.is_empty()).then(|| json!({ "command": self.about.command, "columns": columns, "rows": rows }))
     }
 
     fn page(&self, workload: &str) -> Value {
@@ -60,8 +82,17 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::report;
+    use super::super::tests::{by_algorithm, report};
     use super::*;
+
+    #[test]
+    fn a_run_by_algorithm_has_a_table_and_another_one_has_none() {
+        let table = by_algorithm(&[("rr", 100_500.0, 33.33), ("lc", 940.0, 0.25)]).by_algorithm().unwrap();
+        assert_eq!(table["columns"].as_array().unwrap().len(), 5);
+        assert_eq!(table["rows"][0].as_array().unwrap()[3..], ["100 ms", "33.3 %"]);
+        assert_eq!(table["rows"][1].as_array().unwrap()[3..], ["940 µs", "0.25 %"]);
+        assert_eq!(report(1.0).by_algorithm(), None);
+    }
 
     #[test]
     fn each_workload_has_a_table_with_a_row_for_each_target() {

@@ -15,15 +15,11 @@ impl fmt::Display for Report {
             "{}, {} cores{kind}, {} MiB, Linux {}",
             machine.cpu, machine.cores, machine.memory_mib, machine.kernel
         )?;
-        let versions: Vec<_> = about.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        writeln!(
-            f,
-            "{}; median of {} rounds of {} s, workers: {}",
-            versions.join(", "),
-            about.rounds,
-            about.seconds,
-            about.workers
-        )?;
+        if !about.versions.is_empty() {
+            let versions: Vec<_> = about.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+            writeln!(f, "{}", versions.join(", "))?;
+        }
+        writeln!(f, "median of {} rounds of {} s, workers: {}", about.rounds, about.seconds, about.workers)?;
         for workload in self.workloads() {
             let entries: Vec<&Entry> = self.of(workload).collect();
             writeln!(f, "\n{workload}: {}", entries[0].what)?;
@@ -90,6 +86,26 @@ pub(super) fn number(figure: f64) -> String {
     }
 }
 
+/// Microseconds as people say them.
+pub(super) fn latency(microseconds: f64) -> String {
+    match microseconds {
+        1_000_000.0.. => format!("{} s", digits(microseconds / 1_000_000.0)),
+        1_000.0.. => format!("{} ms", digits(microseconds / 1_000.0)),
+        _ => format!("{} µs", digits(microseconds)),
+    }
+}
+
+/// Of a hundred; what is next to nothing keeps its digits.
+pub(super) fn share(percent: f64) -> String {
+    format!("{} %", digits(percent))
+}
+
+/// Three of them, and none behind the point that says nothing.
+fn digits(figure: f64) -> String {
+    let text = number(figure);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 /// Names to the left, figures to the right.
 fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.first().map_or(0, Vec::len);
@@ -121,6 +137,21 @@ mod tests {
         assert!(table[0].contains("CPU µs/req") && table[0].contains("calls/req"), "{text}");
         assert!(table[2].trim_start().starts_with("chapter 2"), "{text}");
         assert!(!lines.iter().any(|line| line.contains("bytes/client") && line.contains("req/s")), "{text}");
+    }
+
+    #[test]
+    fn latencies_and_shares_are_said_with_their_units() {
+        for (microseconds, text) in [
+            (1.0, "1 µs"),
+            (294.3, "294 µs"),
+            (1_000.0, "1 ms"),
+            (2_340.0, "2.34 ms"),
+            (206_000.0, "206 ms"),
+            (1e6, "1 s"),
+        ] {
+            assert_eq!(latency(microseconds), text);
+        }
+        assert_eq!([33.33, 0.094, 0.0].map(share), ["33.3 %", "0.09 %", "0 %"]);
     }
 
     #[test]

@@ -73,6 +73,18 @@ pub(crate) fn report(disturbance: f64) -> Report {
     Report::new(about(), all)
 }
 
+/// `algorithms`: each with its p99, and the share of the slow backend in percent.
+pub(crate) fn by_algorithm(algorithms: &[(&str, f64, f64)]) -> Report {
+    let measured = |&(name, p99, share): &(&str, f64, f64)| {
+        let mut measured = measured(&workload::BY_ALGORITHM, name, 15.0, 1.0);
+        for sample in &mut measured.samples {
+            sample.figures.extend([(Metric::P99Us, p99), (Metric::SlowPercent, share)]);
+        }
+        measured
+    };
+    Report::new(about(), algorithms.iter().map(measured).collect())
+}
+
 fn entry<'a>(report: &'a Report, workload: &str, target: &str) -> &'a Entry {
     report.of(workload).find(|entry| entry.target == target).unwrap()
 }

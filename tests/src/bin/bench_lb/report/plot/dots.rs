@@ -5,11 +5,12 @@ use std::io;
 
 use plotters::{prelude::*, style::text_anchor::HPos};
 
-use super::style::{Area, INK, LARGE, SMALL, colour, failed, line, picture, text};
+use super::style::{Area, INK, LARGE, SMALL, failed, line, picture, text};
 
 const PANEL_WIDTH: u32 = 440;
 const ROW_HEIGHT: u32 = 34;
 const NAMES_WIDTH: i32 = 86;
+const NOTES_WIDTH: u32 = 200;
 /// Above the rows, and below.
 const HEAD_HEIGHT: u32 = 58;
 const FOOT_HEIGHT: u32 = 34;
@@ -18,7 +19,10 @@ const FOOT_HEIGHT: u32 = 34;
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) name: String,
+    pub(super) colour: RGBColor,
     pub(super) figures: Vec<f64>,
+    /// What stands at the end of the row.
+    pub(super) note: Option<String>,
 }
 
 /// A panel.
@@ -28,6 +32,10 @@ pub(super) struct Dots {
     pub(super) legend: &'static str,
     pub(super) rows: Vec<Row>,
     pub(super) label: fn(f64) -> String,
+    /// Of the powers of ten below.
+    pub(super) tick: fn(f64) -> String,
+    /// Over the notes of the rows; empty where they have none.
+    pub(super) notes: &'static str,
 }
 
 /// Panels side by side on the same scale; none without figures.
@@ -38,7 +46,8 @@ pub(super) fn draw(panels: &[Dots]) -> io::Result<Option<String>> {
     let Some(scale) = Scale::of(figures) else { return Ok(None) };
     let (columns, rows) = (u32::try_from(panels.len()).unwrap_or(1), u32::try_from(rows).unwrap_or(1));
     // A title needs its width even if it is the only panel's.
-    let size = (PANEL_WIDTH * columns, HEAD_HEIGHT + rows * ROW_HEIGHT + FOOT_HEIGHT);
+    let notes = if panels.iter().any(|panel| !panel.notes.is_empty()) { NOTES_WIDTH } else { 0 };
+    let size = ((PANEL_WIDTH + notes) * columns, HEAD_HEIGHT + rows * ROW_HEIGHT + FOOT_HEIGHT);
     let svg = picture(size, |area| {
         for (area, panel) in area.split_evenly((1, panels.len())).iter().zip(&panels) {
             draw_panel(area, panel, scale)?;
@@ -72,7 +81,9 @@ impl Scale {
 
 fn draw_panel(area: &Area<'_>, panel: &Dots, scale: Scale) -> io::Result<()> {
     let (width, _) = area.dim_in_pixel();
-    let (left, right) = (NAMES_WIDTH + 44, width.cast_signed() - 48);
+    let end = width.cast_signed() - 12;
+    let notes = if panel.notes.is_empty() { 0 } else { NOTES_WIDTH.cast_signed() - 60 };
+    let (left, right) = (NAMES_WIDTH + 44, width.cast_signed() - 48 - notes);
     let column = |figure: f64| {
         let offset = scale.place(figure) * f64::from(right - left);
         #[expect(clippy::cast_possible_truncation, reason = "within the picture")]
@@ -83,21 +94,27 @@ fn draw_panel(area: &Area<'_>, panel: &Dots, scale: Scale) -> io::Result<()> {
     let bottom = height(panel.rows.len());
     text(area, &panel.title, (12, 16), (LARGE, INK, HPos::Left))?;
     text(area, panel.legend, (12, 37), (SMALL, INK, HPos::Left))?;
+    if !panel.notes.is_empty() {
+        text(area, panel.notes, (end, 37), (SMALL, INK, HPos::Right))?;
+    }
     for power in scale.low..=scale.high {
         let tick = 10_f64.powi(power);
         line(area, (column(tick), HEAD_HEIGHT.cast_signed()), (column(tick), bottom), INK.mix(0.3).stroke_width(1))?;
-        text(area, &tick.to_string(), (column(tick), bottom + 14), (SMALL, INK, HPos::Center))?;
+        text(area, &(panel.tick)(tick), (column(tick), bottom + 14), (SMALL, INK, HPos::Center))?;
     }
     for (at, row) in panel.rows.iter().enumerate() {
         let middle = height(at) + ROW_HEIGHT.cast_signed() / 2;
-        let colour = colour(&row.name);
+        let colour = row.colour;
         text(area, &row.name, (NAMES_WIDTH, middle), (SMALL, colour, HPos::Right))?;
         let columns: Vec<i32> = row.figures.iter().copied().map(column).collect();
         let start = if columns.len() == 1 { left } else { columns[0] };
-        let end = columns.last().copied().unwrap_or(left);
-        line(area, (start, middle), (end, middle), colour.mix(0.6).stroke_width(2))?;
+        let stop = columns.last().copied().unwrap_or(left);
+        line(area, (start, middle), (stop, middle), colour.mix(0.6).stroke_width(2))?;
         dots(area, &columns, middle, colour)?;
         labels(area, row, &columns, (middle, panel.label))?;
+        if let Some(note) = &row.note {
+            text(area, note, (end, middle), (SMALL, INK, HPos::Right))?;
+        }
     }
     Ok(())
 }

@@ -12,16 +12,22 @@ use self::{
     dots::{Dots, Row},
     ladder::Rung,
 };
-use super::{Entry, Report, table::number};
-use crate::metric::Metric;
+use super::{
+    Entry, Report,
+    table::{latency, number, share},
+};
+use crate::{metric::Metric, workload};
 
 impl Report {
     /// Draws what the report has figures for; returns the names of the files.
     pub(crate) fn draw(&self, directory: &Path) -> io::Result<Vec<&'static str>> {
         let mut drawn = Vec::new();
-        for (name, svg) in
-            [("ladder.svg", self.ladder()?), ("latency.svg", self.latency()?), ("memory.svg", self.memory()?)]
-        {
+        for (name, svg) in [
+            ("ladder.svg", self.ladder()?),
+            ("latency.svg", self.latency()?),
+            ("memory.svg", self.memory()?),
+            ("algorithms.svg", self.algorithms()?),
+        ] {
             if let Some(svg) = svg {
                 std::fs::write(directory.join(name), svg)?;
                 drawn.push(name);
@@ -45,13 +51,13 @@ impl Report {
     fn latency(&self) -> io::Result<Option<String>> {
         let row = |entry: &Entry| {
             let figures = [entry.median(Metric::P50Us)?, entry.median(Metric::P99Us)?];
-            Some(Row { name: entry.target.clone(), figures: figures.to_vec() })
+            Some(Row::of(entry, figures.to_vec()))
         };
         let panel = |(workload, part)| Dots {
             title: format!("Latency at {part} % of its own maximum, µs"),
             legend: "filled: p50, open: p99",
             rows: self.of(workload).filter_map(row).collect(),
-            label: number,
+            ..PLAIN
         };
         let panels = [("open-50", 50), ("open-80", 80)].map(panel);
         dots::draw(&panels)
@@ -61,21 +67,55 @@ impl Report {
     fn memory(&self) -> io::Result<Option<String>> {
         let row = |entry: &Entry| {
             let bytes = entry.median(Metric::BytesPerClient).filter(|bytes| *bytes > 0.0)?;
-            Some(Row { name: entry.target.clone(), figures: vec![bytes / 1_024.0] })
+            Some(Row::of(entry, vec![bytes / 1_024.0]))
         };
         let panel = Dots {
             title: "Memory per idle client, KiB".to_owned(),
             legend: "of a fresh process, 2,000 clients that asked once",
             rows: self.of("idle").filter_map(row).collect(),
-            label: number,
+            ..PLAIN
+        };
+        dots::draw(&[panel])
+    }
+
+    /// Latency with one slow backend, and what that one got, under each algorithm.
+    fn algorithms(&self) -> io::Result<Option<String>> {
+        let row = |entry: &Entry| {
+            let figures = [entry.median(Metric::P50Us)?, entry.median(Metric::P99Us)?];
+            let note = entry.median(Metric::SlowPercent).map(share);
+            Some(Row { colour: style::OURS, note, ..Row::of(entry, figures.to_vec()) })
+        };
+        let panel = Dots {
+            title: "One backend of three is slow: latency by algorithm".to_owned(),
+            legend: "filled: p50, open: p99",
+            rows: self.of(workload::BY_ALGORITHM.name).filter_map(row).collect(),
+            label: latency,
+            tick: latency,
+            notes: "requests to the slow one",
         };
         dots::draw(&[panel])
     }
 }
 
+/// Figures without units, and no notes.
+const PLAIN: Dots = Dots {
+    title: String::new(),
+    legend: "",
+    rows: Vec::new(),
+    label: number,
+    tick: |tick| tick.to_string(),
+    notes: "",
+};
+
+impl Row {
+    fn of(entry: &Entry, figures: Vec<f64>) -> Self {
+        Self { name: entry.target.clone(), colour: style::colour(&entry.target), figures, note: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{about, report};
+    use super::super::tests::{about, by_algorithm, report};
     use super::*;
 
     /// GitHub shows larger ones, but nobody should load them for a page of text.
@@ -88,7 +128,11 @@ mod tests {
         let kept = std::env::var_os("BENCH_PLOTS").map(std::path::PathBuf::from);
         let directory = kept.as_deref().unwrap_or(directory.path());
         assert_eq!(report(1.0).draw(directory).unwrap(), ["ladder.svg", "latency.svg", "memory.svg"]);
+        let algorithms =
+            by_algorithm(&[("rr", 100_500.0, 33.33), ("rendezvous", 120_000.0, 31.0), ("lc", 940.0, 0.25)]);
+        assert_eq!(algorithms.draw(directory).unwrap(), ["algorithms.svg"]);
         for (name, words) in [
+            ("algorithms.svg", ["latency by algorithm", "rendezvous", "940 µs", "33.3 %"]),
             ("ladder.svg", ["CPU time per small request", "512 clients", "nginx 17.0", "pingora 55.4"]),
             ("latency.svg", ["at 50 %", "at 80 %", "chapter 3", "haproxy"]),
             ("memory.svg", ["Memory per idle client", "floor", "chapter 2", "haproxy"]),
