@@ -1,0 +1,102 @@
+//! A relay: what a client sends goes to a server, what the server sends goes to the client, by one thread for all.
+//!
+//! Two sockets, of which one may be quick and the other slow. The rule that keeps memory flat: a side is read only while
+//! the other is owed nothing. What is not read fills the kernel's buffers, then the sender's, and then the sender waits:
+//! this is *back-pressure*. That a side has ended (FIN) is passed on as well, and the other direction goes on.
+//!
+//! ```console
+//! $ cargo run -p chapter-05-high-perf-io --example mio_relay                        # a slow reader: memory stays flat
+//! $ cargo run -p chapter-05-high-perf-io --example mio_relay -- --greedy            # without the rule it does not
+//! $ cargo run -p chapter-05-high-perf-io --example mio_relay -- 8080 127.0.0.1:9001 # before a server of yours
+//! ```
+
+use std::{
+    collections::HashMap,
+    io::{self, ErrorKind},
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use common::{cli, outln};
+use mio::{Events, Interest, Poll, Registry, Token, net::TcpStream};
+
+use crate::pair::{Pair, if_ready};
+
+mod pair;
+mod slow_reader;
+#[path = "../status/mod.rs"]
+mod status;
+
+const LISTENER: Token = Token(0);
+/// For all pairs: nothing stays in it.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A relay of bytes. Without a server it shows what a slow reader costs.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Port to listen on; 0 lets the kernel choose
+    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    port: u16,
+    /// Address of the server
+    server: Option<SocketAddr>,
+    /// Read a side also while the other is owed something
+    #[arg(long)]
+    greedy: bool,
+}
+
+fn main() -> ExitCode {
+    cli::exit_code(start(&cli::parse()))
+}
+
+fn start(args: &Args) -> io::Result<()> {
+    let Some(server) = args.server else { return slow_reader::show(args.greedy) };
+    let listener = TcpListener::bind(("127.0.0.1", args.port))?;
+    outln!("listening on {}", listener.local_addr()?);
+    serve(listener, server, args.greedy)
+}
+
+fn serve(listener: TcpListener, server: SocketAddr, greedy: bool) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let mut listener = mio::net::TcpListener::from_std(listener);
+    let mut poll = Poll::new()?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    // Numbers are not used again, so an event of a pair that has ended finds nobody.
+    let (mut pairs, mut numbers) = (HashMap::new(), LISTENER.0 + 1..);
+    let mut events = Events::with_capacity(1024);
+    let mut scratch = vec![0; BUFFER_BYTES];
+    loop {
+        match poll.poll(&mut events, None) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in &events {
+            if event.token() != LISTENER {
+                let pair = pairs.get_mut(&event.token());
+                if pair.is_some_and(|pair: &mut Pair| pair.relay(&mut scratch, greedy).unwrap_or(true)) {
+                    pairs.remove(&event.token());
+                }
+                continue;
+            }
+            while let Some((client, _)) = if_ready(|| listener.accept())? {
+                let token = Token(numbers.next().expect("fewer than 2^64 clients"));
+                // A client whose server is not there is closed.
+                if let Ok(pair) = connect(client, server, poll.registry(), token) {
+                    pairs.insert(token, pair);
+                }
+            }
+        }
+    }
+}
+
+/// This connect waits, and everybody else with it; `dial.rs` of this chapter does not.
+fn connect(client: TcpStream, server: SocketAddr, registry: &Registry, token: Token) -> io::Result<Pair> {
+    let server = std::net::TcpStream::connect(server)?;
+    server.set_nonblocking(true)?;
+    let mut streams = [client, TcpStream::from_std(server)];
+    for stream in &mut streams {
+        // One number for both: whichever is ready, the pair is taken as far as it goes.
+        registry.register(stream, token, Interest::READABLE | Interest::WRITABLE)?;
+    }
+    Ok(Pair::new(streams))
+}
