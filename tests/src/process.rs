@@ -186,6 +186,16 @@ impl Program {
         stats.into_iter().all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S')))
     }
 
+    /// The names of its threads, in alphabetical order. Without `/proc`, none.
+    pub fn threads(&self) -> Vec<String> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
+        // One that has ended meanwhile has no such file.
+        let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
+        let mut names: Vec<_> = names.map(|name| name.trim_end().to_owned()).collect();
+        names.sort();
+        names
+    }
+
     fn status_kib(&self, key: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix(key));

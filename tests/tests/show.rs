@@ -33,6 +33,11 @@ fn chapter_3_is_shown() {
 }
 
 #[test]
+fn chapter_5_is_shown() {
+    is_shown("5");
+}
+
+#[test]
 fn chapter_4_is_shown() {
     is_shown("4");
 }

@@ -8,6 +8,7 @@ mod chapter_1;
 mod chapter_2;
 mod chapter_3;
 mod chapter_4;
+mod chapter_5;
 mod fleet;
 mod stage;
 
@@ -49,7 +50,7 @@ enum Script {
     Parts(&'static [(&'static str, Play)]),
 }
 
-const DEMONSTRATIONS: [Demonstration; 4] = [
+const DEMONSTRATIONS: [Demonstration; 5] = [
     Demonstration {
         chapter: 1,
         package: "chapter-01-fundamentals",
@@ -73,6 +74,12 @@ const DEMONSTRATIONS: [Demonstration; 4] = [
         package: "chapter-04-advanced-features",
         title: "everything a balancer decides",
         script: Script::Parts(&chapter_4::PARTS),
+    },
+    Demonstration {
+        chapter: 5,
+        package: "chapter-05-high-perf-io",
+        title: "one thread that waits for everybody at once",
+        script: Script::Whole(chapter_5::play),
     },
 ];
 

@@ -1,0 +1,199 @@
+//! Chapter 5: hundreds of clients on one thread, and none of them waits for another.
+
+use std::thread;
+use std::time::Duration;
+
+use backends::{Backend, BackendConfig, Fault};
+use common::clock::now;
+use integration_tests::client::{Client, Response};
+use integration_tests::process::Program;
+use integration_tests::wait::{PATIENCE, ms, until};
+use nix::sys::signal::Signal;
+
+use crate::stage::{Programs, Stage};
+
+/// Without checks, so that nothing but traffic and what is broken on purpose makes a difference.
+const QUIET: [&str; 2] = ["--check", "off"];
+
+pub(crate) fn play(stage: &Stage, programs: &Programs) {
+    let backends: Vec<_> = (1..=2).map(backend).collect();
+    hundreds_on_one_thread(stage, programs, &backends);
+    a_loop_for_each_core(stage, programs, &backends);
+    a_stalled_backend(stage, programs, &backends);
+    it_is_told_to_stop(stage, programs, &backends);
+}
+
+fn backend(place: u8) -> Backend {
+    let config = BackendConfig { id: format!("backend-{place}"), ..BackendConfig::default() };
+    Backend::start(config).expect("a free port")
+}
+
+/// Starts the balancer in front of the backends.
+fn start(stage: &Stage, programs: &Programs, backends: &[Backend], options: &[&str]) -> Program {
+    let names: Vec<_> = backends.iter().map(|backend| backend.addr().to_string()).collect();
+    let names = names.iter().map(String::as_str);
+    let args: Vec<_> = ["0"].into_iter().chain(names).chain(QUIET).chain(options.iter().copied()).collect();
+    programs.start(stage, "high_perf_lb", &args)
+}
+
+/// So many clients, each of which has been served once and stays.
+fn guests(balancer: &Program, count: usize) -> Vec<Client> {
+    let guest = |_| {
+        let mut client = balancer.client();
+        assert_eq!(client.get("/").status(), 200);
+        client
+    };
+    (0..count).map(guest).collect()
+}
+
+fn hundreds_on_one_thread(stage: &Stage, programs: &Programs, backends: &[Backend]) {
+    const GUESTS: usize = 500;
+    stage.scene(
+        "Hundreds of clients, one thread",
+        "One loop. How many threads does the process have before anybody comes, and how many with 500 clients that stay \
+         connected and say nothing?",
+    );
+    let balancer = start(stage, programs, backends, &["--workers", "1"]);
+    // Those that are only there for the start have gone when a first client is served.
+    drop(guests(&balancer, 1));
+    let (threads, memory) = (balancer.threads(), balancer.rss_kib());
+    stage.seen(&format!("nobody yet:  {} threads ({})", threads.len(), threads.join(", ")));
+    let mut clients = guests(&balancer, GUESTS);
+    let with_guests = balancer.threads();
+    stage.seen(&format!("{GUESTS} clients: {} threads", with_guests.len()));
+    assert_eq!(with_guests, threads);
+    let each = balancer.rss_kib().saturating_sub(memory) * 1024 / GUESTS as u64;
+    assert!(each < 8 * 1024, "{each} bytes for each client");
+    stage.seen(&format!("{each} bytes of memory for each of them, as the kernel counts them"));
+    stage.say("Chapter 4 had 500 threads here. The loop sleeps once for all, and the last client to come is as near as the first:");
+    for place in [GUESTS - 1, 0] {
+        assert_eq!(clients[place].get("/").status(), 200);
+        stage.seen(&format!("client {}: 200, on the connection that it has had all the time", place + 1));
+    }
+    a_slow_reader(stage, &balancer, clients);
+}
+
+fn a_slow_reader(stage: &Stage, balancer: &Program, mut clients: Vec<Client>) {
+    const LENGTH: u64 = 30_000_000;
+    stage.scene(
+        "A slow reader",
+        "One client asks for 30 MB and does not read. The balancer reads from the backend only what it could pass on. \
+         Who else notices, and where are the 30 MB?",
+    );
+    let memory = balancer.peak_rss_kib();
+    let mut slow = Client::connect_narrow(balancer.addr(), 32 * 1024);
+    slow.request("GET", &format!("/bytes/{LENGTH}"), "");
+    let slowest = clients.iter_mut().map(time_of_a_request).max().expect("there are clients");
+    stage.seen(&format!("{} others were answered meanwhile, the slowest in {slowest:.0?}", clients.len()));
+    let grown = balancer.peak_rss_kib().saturating_sub(memory);
+    assert!(grown < 8 * 1024, "{grown} KiB more memory");
+    stage.seen(&format!("{grown} KiB more memory: the rest is still at the backend"));
+    let (mut length, mut exact) = (0, true);
+    let response = slow.response_to("GET", &mut |piece| {
+        exact &= piece.iter().zip(length..).all(|(byte, at)| u64::from(*byte) == at % 251);
+        length += piece.len() as u64;
+    });
+    assert!(response.is_ok_and(|response| response.status() == 200) && exact && length == LENGTH);
+    stage.seen("now it reads: 30,000,000 bytes, each the right one");
+}
+
+fn time_of_a_request(client: &mut Client) -> Duration {
+    let begun = now();
+    assert_eq!(client.get("/").status(), 200);
+    begun.elapsed()
+}
+
+/// The clients of each loop, as the statistics tell.
+fn clients_by_loop(balancer: &Program) -> Vec<usize> {
+    let before = balancer.stdout().len();
+    balancer.signal(Signal::SIGUSR1);
+    let last = |text: &str| text.get(before..).is_some_and(|new| new.contains("loop 3: "));
+    until("the statistics are printed", || last(&balancer.stdout()));
+    let text = balancer.stdout();
+    let counts = text[before..].lines().filter(|line| line.starts_with("loop "));
+    let counts = counts.filter_map(|line| line.split_whitespace().nth(2)?.parse().ok());
+    counts.collect()
+}
+
+fn show_loops(stage: &Stage, counts: &[usize]) {
+    let lines: Vec<_> =
+        counts.iter().enumerate().map(|(place, count)| format!("loop {place}: {count} connected")).collect();
+    stage.seen(&lines.join("\n"));
+}
+
+fn a_loop_for_each_core(stage: &Stage, programs: &Programs, backends: &[Backend]) {
+    stage.scene(
+        "Four loops",
+        "Each has a listener of its own on the same port. The kernel deals clients out by a hash of their addresses, which \
+         is even over thousands. Eight clients come, as eight gateways would that send all your traffic.",
+    );
+    let balancer = start(stage, programs, backends, &["--workers", "4"]);
+    let mut clients = guests(&balancer, 8);
+    stage.typed("kill -USR1 $(pidof high_perf_lb)");
+    let counts = clients_by_loop(&balancer);
+    show_loops(stage, &counts);
+    assert_eq!(counts, [2; 4]);
+    stage.say("A loop that has accepted one too many hands it to the loop with the fewest. Then 92 more:");
+    clients.extend(guests(&balancer, 92));
+    let counts = clients_by_loop(&balancer);
+    show_loops(stage, &counts);
+    assert!(counts.iter().sum::<usize>() == 100 && counts.iter().all(|count| (20..=30).contains(count)), "{counts:?}");
+    stage.say("Nearly even: a hand-over costs a little, so a small difference is left alone when there are many.");
+}
+
+fn a_stalled_backend(stage: &Stage, programs: &Programs, backends: &[Backend]) {
+    const ASKING: usize = 40;
+    stage.scene(
+        "A stalled backend",
+        "Backend 2 reads requests and never answers. Forty clients ask at the same moment, so twenty of them wait on it, \
+         for at most 700 ms. One thread waits for all of them: for how long?",
+    );
+    let options =
+        ["--workers", "1", "--first-byte-timeout", "700ms", "--retries", "0", "--eject-after", "0", "--breaker", "0"];
+    let balancer = start(stage, programs, backends, &options);
+    let mut clients = guests(&balancer, ASKING);
+    backends[1].set_fault(Fault::Hang).expect("it can hang");
+    let begun = now();
+    for client in &mut clients {
+        client.request("GET", "/", "");
+    }
+    let answers: Vec<_> = clients.iter_mut().map(|client| client.response("GET")).collect();
+    let took = begun.elapsed();
+    let of = |status: u16| answers.iter().filter(|answer| answer.status() == status).count();
+    assert_eq!((of(200), of(504)), (ASKING / 2, ASKING / 2));
+    stage.seen(&format!("200: {}   504: {}   all within {took:.1?}", of(200), of(504)));
+    assert!((ms(700)..PATIENCE).contains(&took), "{took:?}");
+    stage
+        .say("Twenty deadlines passed side by side. A thread that waited for one after another would have taken 14 s.");
+    backends[1].set_fault(Fault::None).expect("it is mended");
+}
+
+fn it_is_told_to_stop(stage: &Stage, programs: &Programs, backends: &[Backend]) {
+    const ASKING: usize = 50;
+    stage.scene(
+        "It is told to stop",
+        "Four loops, 50 requests under way that take 800 ms each, and 50 clients that are idle, when SIGTERM comes.",
+    );
+    let mut balancer = start(stage, programs, backends, &["--workers", "4"]);
+    let idle = guests(&balancer, ASKING);
+    let mut asking = guests(&balancer, ASKING);
+    for client in &mut asking {
+        client.request("GET", "/delay/800", "");
+    }
+    until("all of them are at a backend", || backends.iter().map(Backend::in_flight).sum::<u64>() == ASKING as u64);
+    // At once: people read at a pace of their own, and the requests are soon over.
+    balancer.signal(Signal::SIGTERM);
+    stage.typed("kill -TERM $(pidof high_perf_lb)");
+    until("nobody new is let in", || Client::try_connect(balancer.addr()).is_err());
+    stage.seen("new clients are refused");
+    let goodbyes = thread::spawn(move || idle.into_iter().for_each(|mut client| client.expect_closed()));
+    let is_last = |answer: &Response| answer.status() == 200 && answer.fields().get("connection") == Some("close");
+    let answered = asking.iter_mut().map(|client| client.response("GET")).filter(is_last).count();
+    assert_eq!(answered, ASKING);
+    stage.seen(&format!("{answered} of {ASKING} requests are answered: 200, `Connection: close`"));
+    goodbyes.join().expect("each idle client is told to leave");
+    stage.seen(&format!("{ASKING} idle clients got FIN, between two requests"));
+    drop(asking);
+    assert_eq!(balancer.exit_code(PATIENCE), 0);
+    stage.seen("exit code 0");
+}
