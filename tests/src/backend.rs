@@ -9,10 +9,14 @@ use std::time::{Duration, Instant};
 use crate::checker::{RequestHead, whole_request};
 use crate::wait::PATIENCE;
 
+pub mod bundled;
 mod conn;
 pub mod separate;
 
 pub use conn::{Conn, Request};
+
+/// Bytes kept for each connection; more are counted only.
+const KEPT_BYTES: usize = 4 << 20;
 
 /// What one connection sent.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +59,15 @@ impl Backend {
 
     /// The same on a given address: a backend that comes back.
     pub fn start_on(at: SocketAddr, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
+        Self::start_keeping(at, KEPT_BYTES, script)
+    }
+
+    /// The same, but it keeps no byte of what it is sent: for a load that goes on for long.
+    pub fn start_forgetful(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
+        Self::start_keeping(SocketAddr::from(([127, 0, 0, 1], 0)), 0, script)
+    }
+
+    fn start_keeping(at: SocketAddr, kept_bytes: usize, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(at).unwrap_or_else(|error| panic!("bind {at}: {error}"));
         let addr = listener.local_addr().unwrap();
         let shared = Shared::default();
@@ -63,6 +76,7 @@ impl Backend {
             listener,
             script: Arc::new(script),
             shared: Arc::clone(&shared),
+            kept_bytes,
             streams: Streams::default(),
             stopping: Arc::clone(&stopping),
         };
@@ -159,6 +173,7 @@ struct Acceptor<S> {
     listener: TcpListener,
     script: Arc<S>,
     shared: Shared,
+    kept_bytes: usize,
     streams: Streams,
     stopping: Arc<AtomicBool>,
 }
@@ -171,14 +186,17 @@ impl<S: Fn(&mut Conn) + Send + Sync + 'static> Acceptor<S> {
                 break;
             }
             let stream = Arc::new(stream);
-            lock(&self.streams).push(Arc::downgrade(&stream));
+            let mut streams = lock(&self.streams);
+            streams.retain(|stream| stream.strong_count() > 0);
+            streams.push(Arc::downgrade(&stream));
+            drop(streams);
             let index = {
                 let mut seen = lock(&self.shared.0);
                 seen.push(Seen::default());
                 seen.len() - 1
             };
             self.shared.1.notify_all();
-            let mut conn = Conn::new(index, stream, Arc::clone(&self.shared));
+            let mut conn = Conn::new(index, stream, Arc::clone(&self.shared), self.kept_bytes);
             let script = Arc::clone(&self.script);
             running.retain(|thread| !thread.is_finished());
             running.push(thread::spawn(move || script(&mut conn)));

@@ -40,6 +40,7 @@ pub const LADDER: &[(u8, &[&str])] = &[
             "routing",
             "limits",
             "identity",
+            "c10k",
         ],
     ),
 ];

@@ -2,8 +2,11 @@
 
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 use socket2::SockRef;
 
 use crate::checker::{BodyEnd, Fault, Fields, Framing, Reader, ResponseHead};
@@ -200,6 +203,12 @@ impl Client {
             },
             Ok(_) => panic!("expected silence: {:?}", self.reader.held().escape_ascii()),
         }
+    }
+
+    /// Whether something has come, or the end, that was not read yet. Does not wait.
+    pub fn has_news(&mut self) -> bool {
+        let at_once = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        !self.reader.held().is_empty() || recv(self.stream.as_raw_fd(), &mut [0], at_once) != Err(Errno::EAGAIN)
     }
 
     /// Closes the sending direction: FIN.

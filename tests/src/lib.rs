@@ -25,6 +25,7 @@ pub mod checker;
 pub mod client;
 pub mod command_line;
 pub mod context;
+pub mod cpu;
 pub mod edge;
 pub mod exercise;
 pub mod foreign;

@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 
 use crate::client::Client;
 use crate::context::Children;
+use crate::cpu::CpuTime;
 use crate::wait::{PATIENCE, eventually};
 
 /// A program that should end by itself gets this long: a name that does not resolve takes a while.
@@ -178,6 +179,21 @@ impl Program {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
     }
 
+    /// The lowest number that is no open file of its: the next one gets it.
+    ///
+    /// # Panics
+    /// Without `/proc`.
+    pub fn next_fd(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the program still exists");
+        let numbers: Vec<usize> = open.flatten().filter_map(|fd| fd.file_name().to_str()?.parse().ok()).collect();
+        (0..=numbers.len()).find(|number| !numbers.contains(number)).expect("one more number than there are files")
+    }
+
+    /// The CPU time that it has used.
+    pub fn cpu(&self) -> CpuTime {
+        CpuTime::of(&self.pid().to_string()).unwrap_or_else(|error| panic!("the CPU time of the program: {error}"))
+    }
+
     /// Whether each of its threads sleeps: then it has dealt with all that was sent to it. Without `/proc`, `true`.
     pub fn sleeps(&self) -> bool {
         let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.pid())) else { return true };
@@ -203,7 +219,8 @@ impl Program {
             .unwrap_or_else(|| panic!("no {key} in /proc/PID/status: has the program ended?"))
     }
 
-    fn pid(&self) -> Pid {
+    /// Its number.
+    pub fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"))
     }
 }

@@ -11,8 +11,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::{Context, backend, capabilities, suites};
 
-/// Longer than any case takes; what is still running then has hung and its programs are killed.
-const CASE_DEADLINE: Duration = Duration::from_mins(2);
+/// Longer than a case takes that does not say otherwise; what is still running then has hung and its programs are killed.
+pub(crate) const CASE_DEADLINE: Duration = Duration::from_mins(2);
 
 /// When a case runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,20 +32,31 @@ pub struct Case {
     pub name: &'static str,
     /// When it runs.
     pub tier: Tier,
+    /// The first chapter that can pass it.
+    pub since: u8,
+    /// How long it may take before it is given up.
+    pub deadline: Duration,
     /// The test; it panics to fail.
     pub run: fn(&Context),
 }
 
 /// Lists the cases of a file: `cases! { "proxy"; Fast a_sentence, Full another, }` makes `CASES`.
+///
+/// `"limits" from 5` are for the chapters of a suite from this one on; `Full long within ms(600_000)` may take as long.
 macro_rules! cases {
-    ($suite:literal; $($tier:ident $name:ident),+ $(,)?) => {
+    ($suite:literal $(from $since:literal)?; $($tier:ident $name:ident $(within $deadline:expr)?),+ $(,)?) => {
         pub(crate) const CASES: &[$crate::runner::Case] = &[$($crate::runner::Case {
             suite: $suite,
             name: stringify!($name),
             tier: $crate::runner::Tier::$tier,
+            since: SINCE,
+            deadline: $crate::runner::cases!(@or $crate::runner::CASE_DEADLINE $(, $deadline)?),
             run: $name,
         }),+];
+        const SINCE: u8 = $crate::runner::cases!(@or 1 $(, $since)?);
     };
+    (@or $usual:expr) => { $usual };
+    (@or $usual:expr, $said:expr) => { $said };
 }
 pub(crate) use cases;
 
@@ -59,7 +70,7 @@ pub fn run_ladder(chapter: u8, program: &str, others: &'static [(&'static str, &
     let full = std::env::var_os("LADDER_FULL").is_some_and(|value| value == "1");
     let passed = capabilities::suites_of(chapter);
     let trials = suites::all()
-        .filter(|case| passed.contains(&case.suite))
+        .filter(|case| passed.contains(&case.suite) && case.since <= chapter)
         .map(|case| {
             let program = program.clone();
             Trial::test(format!("{}::{}", case.suite, case.name), move || {
@@ -89,12 +100,12 @@ fn watched(case: Case, context: Context) -> Result<(), Failed> {
             let _ = done.send(result);
         })
         .map_err(|error| format!("no thread for the case: {error}"))?;
-    match outcome.recv_timeout(CASE_DEADLINE) {
+    match outcome.recv_timeout(case.deadline) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(panic)) => Err(message_of(panic.as_ref()).into()),
         Err(_) => {
             children.kill_all();
-            Err(format!("still running after {CASE_DEADLINE:?}").into())
+            Err(format!("still running after {:?}", case.deadline).into())
         }
     }
 }

@@ -2,17 +2,22 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::thread;
 
+use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::client::Client;
+use crate::process::Program;
 use crate::runner::Case;
-use crate::wait::ms;
+use crate::wait::{PATIENCE, eventually, ms, pause, until};
 
 mod admin;
 mod algorithms;
 mod balance;
+mod c10k;
 mod failover;
 mod forward;
 mod framing;
@@ -47,6 +52,7 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
         limits::cases(),
         identity::CASES.to_vec(),
         admin::cases(),
+        c10k::cases(),
     ]
     .into_iter()
     .flatten()
@@ -98,6 +104,59 @@ fn named(names: &[&str]) -> (Vec<Backend>, Vec<SocketAddr>) {
     let backends: Vec<_> = names.iter().map(|name| Backend::ok(name)).collect();
     let addrs = backends.iter().map(Backend::addr).collect();
     (backends, addrs)
+}
+
+/// So many clients, each of which has sent a request.
+fn asking(program: &Program, count: usize) -> Vec<Client> {
+    let mut clients: Vec<_> = (0..count).map(|_| program.client()).collect();
+    for client in &mut clients {
+        client.request("GET", "/", "");
+    }
+    clients
+}
+
+/// How many of them have an answer that was not read yet.
+fn answered(clients: &mut [Client]) -> usize {
+    clients.iter_mut().map(Client::has_news).filter(|has| *has).count()
+}
+
+/// Lets everybody do `work` at once, each with its number, and waits for all.
+fn together(everybody: usize, work: impl Fn(usize) + Sync) {
+    thread::scope(|scope| {
+        for number in 0..everybody {
+            let work = &work;
+            scope.spawn(move || work(number));
+        }
+    });
+}
+
+/// Waits until every thread of the program sleeps, so that it has dealt with all that was sent to it.
+fn settle(program: &Program) {
+    let mut asleep = 0;
+    until("the program has nothing to do", || {
+        pause(ms(4));
+        asleep = if program.sleeps() { asleep + 1 } else { 0 };
+        asleep == 4
+    });
+}
+
+/// How many clients each of so many loops has, by a table that is printed now.
+fn clients_of_loops(program: &Program, loops: usize) -> Vec<usize> {
+    let tables = |said: &str| said.matches("--- statistics").count();
+    let before = tables(&program.stdout());
+    program.signal(Signal::SIGUSR1);
+    let table = eventually(PATIENCE, || {
+        let said = program.stdout();
+        let rows = said.rsplit("--- statistics").next()?.lines().filter_map(clients_of_loop).collect::<Vec<_>>();
+        (tables(&said) > before && rows.len() == loops).then_some(rows)
+    });
+    table.unwrap_or_else(|| panic!("no line for each of {loops} loops: {}", program.stdout()))
+}
+
+/// The number in `loop 0: 3 connected`.
+fn clients_of_loop(line: &str) -> Option<usize> {
+    let (_, clients) = line.strip_prefix("loop ")?.strip_suffix(" connected")?.split_once(": ")?;
+    clients.parse().ok()
 }
 
 /// A file with a secret in it, gone when dropped.

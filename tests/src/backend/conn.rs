@@ -13,9 +13,6 @@ use crate::checker::{BodyEnd, Fault, Framing, Reader, RequestHead};
 /// A script that waits for a peer gives up after this long.
 const STALL: Duration = Duration::from_mins(1);
 
-/// Bytes kept for each connection; more are counted only.
-const KEPT_BYTES: usize = 4 << 20;
-
 /// A request as a script reads it.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -36,11 +33,11 @@ pub struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(index: usize, stream: Arc<TcpStream>, shared: Shared) -> Self {
+    pub(super) fn new(index: usize, stream: Arc<TcpStream>, shared: Shared, kept_bytes: usize) -> Self {
         let _ = stream.set_nodelay(true);
         let _ = stream.set_read_timeout(Some(STALL));
         let _ = stream.set_write_timeout(Some(STALL));
-        let recorder = Recorder { stream: Arc::clone(&stream), index, shared };
+        let recorder = Recorder { stream: Arc::clone(&stream), index, shared, kept_bytes };
         Self { index, open: Some((stream, Reader::new(recorder))) }
     }
 
@@ -118,6 +115,7 @@ pub struct Recorder {
     stream: Arc<TcpStream>,
     index: usize,
     shared: Shared,
+    kept_bytes: usize,
 }
 
 impl Read for Recorder {
@@ -129,7 +127,7 @@ impl Read for Recorder {
         match &outcome {
             Ok(0) => seen.ended = true,
             Ok(got) => {
-                let keep = KEPT_BYTES.saturating_sub(seen.bytes.len()).min(*got);
+                let keep = self.kept_bytes.saturating_sub(seen.bytes.len()).min(*got);
                 seen.bytes.extend_from_slice(&room[..keep]);
                 seen.count += *got as u64;
             }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::Backend;
+use super::{Backend, bundled};
 use crate::Context;
 use crate::process::{Options, Program};
 use crate::wait::{ms, pause};
@@ -28,8 +28,7 @@ pub struct Separate(Program);
 impl Separate {
     /// Starts one on a port the kernel chooses.
     pub fn start(ctx: &Context) -> Self {
-        let program = std::env::current_exe().expect("the path of the test program");
-        Self(Program::start(&program, &[ROLE.to_owned()], Options::default(), ctx.children()))
+        Self(start(ctx, ROLE))
     }
 
     /// Where it listens, or did.
@@ -50,7 +49,17 @@ impl Separate {
 
 /// Whether this process is to be a backend. Then it is one, until somebody ends it or nobody is left to read it.
 pub(crate) fn if_asked() -> Option<ExitCode> {
-    (std::env::args().nth(1).as_deref() == Some(ROLE)).then(run)
+    match std::env::args().nth(1)?.as_str() {
+        ROLE => Some(run()),
+        bundled::ROLE => Some(bundled::run()),
+        _ => None,
+    }
+}
+
+/// Another process of this test program, which plays the backend that `role` asks for.
+pub(super) fn start(ctx: &Context, role: &str) -> Program {
+    let program = std::env::current_exe().expect("the path of the test program");
+    Program::start(&program, &[role.to_owned()], Options::default(), ctx.children())
 }
 
 fn run() -> ExitCode {
@@ -67,11 +76,16 @@ fn run() -> ExitCode {
     if !say(&format!("listening on {}\n", backend.addr())) {
         return ExitCode::FAILURE;
     }
+    until_orphaned();
+    ExitCode::SUCCESS
+}
+
+/// Waits until the test run has ended, whichever way.
+pub(super) fn until_orphaned() {
     let parent = nix::unistd::getppid();
     while nix::unistd::getppid() == parent {
         pause(ms(200));
     }
-    ExitCode::SUCCESS
 }
 
 /// One write, so that lines of several threads do not mix.

@@ -11,7 +11,6 @@
 mod chunked;
 mod client;
 mod clock;
-mod cpu;
 mod drive;
 mod expect;
 mod failure;
@@ -39,9 +38,9 @@ use std::{
 };
 
 use common::{cli, net, outln, shutdown::Shutdown, signals};
+use integration_tests::cpu::CpuTime;
 
 use crate::{
-    cpu::CpuTime,
     options::{Options, Refusal},
     plan::Plan,
     report::Report,

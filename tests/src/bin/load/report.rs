@@ -7,9 +7,10 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
+use integration_tests::cpu::CpuTime;
 use serde::Serialize;
 
-use crate::{cpu::CpuTime, plan::Plan, tally::Tally};
+use crate::{plan::Plan, tally::Tally};
 
 /// Above this share of its threads' time the generator itself is what was measured.
 const BUSY_GENERATOR: f64 = 0.9;

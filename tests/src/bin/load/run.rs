@@ -11,11 +11,10 @@ use std::{
 };
 
 use common::shutdown::Shutdown;
+use integration_tests::cpu::CpuTime;
 
 use crate::{
-    clock,
-    cpu::CpuTime,
-    drive,
+    clock, drive,
     plan::Plan,
     progress::{self, Progress},
     report::{ProcessUse, Report},

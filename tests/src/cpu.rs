@@ -9,28 +9,33 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// CPU time used so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CpuTime {
-    pub(crate) user: Duration,
-    pub(crate) system: Duration,
+pub struct CpuTime {
+    /// In the program.
+    pub user: Duration,
+    /// In the kernel, on its behalf.
+    pub system: Duration,
 }
 
 impl CpuTime {
     /// False where there is no such file system.
-    pub(crate) fn is_available() -> bool {
+    pub fn is_available() -> bool {
         Path::new("/proc/self/stat").exists()
     }
 
     /// `process`: a number, or `self`.
-    pub(crate) fn of(process: &str) -> io::Result<Self> {
+    pub fn of(process: &str) -> io::Result<Self> {
         let text = fs::read(format!("/proc/{process}/stat"))?;
         Self::parse(&text).ok_or_else(|| io::Error::other("/proc/P/stat has another form here"))
     }
 
-    pub(crate) fn since(self, earlier: Self) -> Self {
+    /// What has been used since then.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
         Self { user: self.user.saturating_sub(earlier.user), system: self.system.saturating_sub(earlier.system) }
     }
 
-    pub(crate) fn total(self) -> Duration {
+    /// Both together.
+    pub fn total(self) -> Duration {
         self.user + self.system
     }
 

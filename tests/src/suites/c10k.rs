@@ -1,0 +1,91 @@
+//! Suite `c10k`: clients by the thousand, of which nearly all are idle. They cost little, hold nothing of a backend's,
+//! and keep nobody waiting.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::thread;
+
+use common::net::{clients_within, raise_file_limit};
+use socket2::{Domain, Socket, Type};
+
+use crate::checker::Reader;
+use crate::process::Program;
+use crate::runner::Case;
+use crate::wait::PATIENCE;
+
+mod files;
+mod idle;
+mod memory;
+
+/// The cases of this suite.
+pub(crate) fn cases() -> Vec<Case> {
+    super::collect(&[idle::CASES, memory::CASES, files::CASES])
+}
+
+/// So many threads of ours connect and ask. The program is to be busy, not we.
+const HANDS: usize = 8;
+/// Files of this process that are no client's: other cases run at the same time.
+const OTHER_FILES: u64 = 2_000;
+/// An address has 28,000 ports for clients on Linux; there are more addresses.
+const CLIENTS_AT_AN_ADDRESS: usize = 20_000;
+
+/// How many clients the limit of open files allows, here and in the program, if so many more are to come.
+fn room(more: usize) -> usize {
+    let files = raise_file_limit().unwrap();
+    let ours = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+    // The program has the same limit, and keeps two files for each client.
+    ours.min(clients_within(files, None, false)).saturating_sub(more)
+}
+
+/// A client that stays. One descriptor and no buffer: there are thousands.
+#[derive(Debug)]
+struct Idle(TcpStream);
+
+impl Idle {
+    /// The client with this number.
+    fn connect(addr: SocketAddr, number: usize) -> Self {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
+        let host = u8::try_from(number / CLIENTS_AT_AN_ADDRESS).expect("some millions");
+        if host > 0 {
+            socket.bind(&SocketAddr::from(SocketAddrV4::new(Ipv4Addr::new(127, 0, 1, host), 0)).into()).unwrap();
+        }
+        let connected = socket.connect_timeout(&addr.into(), PATIENCE);
+        connected.unwrap_or_else(|error| panic!("client {number}: connect: {error}"));
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(socket.into())
+    }
+
+    /// GET, and its whole answer.
+    fn ask(&mut self) {
+        use std::io::Write as _;
+        self.0.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+        let mut reader = Reader::new(&self.0);
+        let head = reader.response_head().unwrap_or_else(|fault| panic!("no answer: {fault:?}"));
+        assert!(head.status == 200 && !head.says_close(), "{head:?}");
+        reader.body(head.framing("GET").unwrap(), &mut |_| {}).unwrap();
+        assert!(reader.held().is_empty(), "stray bytes");
+    }
+}
+
+/// So many clients, each of which has been served once.
+fn crowd(program: &Program, count: usize) -> Vec<Idle> {
+    let connect = |number| {
+        let mut client = Idle::connect(program.addr(), number);
+        client.ask();
+        client
+    };
+    let clients_of = |hand: usize| (hand..count).step_by(HANDS).map(connect).collect::<Vec<_>>();
+    thread::scope(|scope| {
+        let hands: Vec<_> = (0..HANDS).map(|hand| scope.spawn(move || clients_of(hand))).collect();
+        hands.into_iter().flat_map(|hand| hand.join().expect("every client is served")).collect()
+    })
+}
+
+/// Each of them asks again.
+fn ask_all(clients: &mut [Idle]) {
+    let part = clients.len().div_ceil(HANDS);
+    thread::scope(|scope| {
+        for part in clients.chunks_mut(part.max(1)) {
+            scope.spawn(move || part.iter_mut().for_each(Idle::ask));
+        }
+    });
+}

@@ -1,0 +1,72 @@
+//! Idle clients, those who ask beside them, and what both hold.
+
+use super::{ask_all, crowd, room};
+use crate::Context;
+use crate::backend::bundled::Bundled;
+use crate::runner::cases;
+use crate::suites::together;
+use crate::wait::{eventually, ms, until};
+
+cases! { "c10k";
+    Fast five_thousand_idle_clients_keep_nobody_waiting,
+    Full as_many_idle_clients_as_there_are_files_keep_nobody_waiting within ms(600_000),
+    Fast clients_that_have_gone_idle_hold_no_connection_to_a_backend,
+}
+
+const ACTIVE: usize = 64;
+const REQUESTS: usize = 50;
+/// Beyond it nothing is new, and the kernel's own memory for connections is not ours to use up.
+const MOST: usize = 100_000;
+/// None of them is to leave before the end.
+const FOR_LONG: [&str; 2] = ["--idle-timeout", "1h"];
+
+fn five_thousand_idle_clients_keep_nobody_waiting(ctx: &Context) {
+    idle_clients_keep_nobody_waiting(ctx, 5_000);
+}
+
+fn as_many_idle_clients_as_there_are_files_keep_nobody_waiting(ctx: &Context) {
+    idle_clients_keep_nobody_waiting(ctx, MOST);
+}
+
+fn idle_clients_keep_nobody_waiting(ctx: &Context, at_most: usize) {
+    let count = room(ACTIVE).min(at_most);
+    let backends = Bundled::start(ctx);
+    let mut program = ctx.start(&backends.addrs(), &FOR_LONG);
+    let mut idle = crowd(&program, count);
+    until("all are idle", || backends.open_connections() == 0);
+    together(ACTIVE, |_| {
+        let mut client = program.client();
+        for _ in 0..REQUESTS {
+            assert_eq!(client.get("/").status(), 200);
+        }
+    });
+    assert!(program.fds() > count, "{} files: the idle ones are not there any more", program.fds());
+    ask_all(&mut idle);
+    program.assert_running();
+    println!("c10k: {count} idle clients were answered before and after {ACTIVE} others");
+}
+
+/// How soon. The promise is 2 s; the rest is for a loaded machine.
+const SOON: std::time::Duration = ms(4_000);
+
+fn clients_that_have_gone_idle_hold_no_connection_to_a_backend(ctx: &Context) {
+    let backends = Bundled::start(ctx);
+    let program = ctx.start(&backends.addrs(), &FOR_LONG);
+    let mut clients: Vec<_> = (0..50).map(|_| program.client()).collect();
+    for _ in 0..2 {
+        // A connection to each of the three, for each client.
+        for client in &mut clients {
+            (0..3).for_each(|_| assert_eq!(client.get("/").status(), 200));
+        }
+        assert!(backends.open_connections() > 0, "none was kept for the next request");
+        let closed = eventually(SOON, || (backends.open_connections() == 0).then_some(()));
+        assert!(closed.is_some(), "{} are open", backends.open_connections());
+    }
+    // Whoever goes on asking keeps theirs.
+    let busy = &mut clients[0];
+    for _ in 0..30 {
+        assert_eq!(busy.get("/").status(), 200);
+        crate::wait::pause(ms(50));
+    }
+    assert!(backends.open_connections() > 0);
+}

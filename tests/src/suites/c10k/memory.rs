@@ -1,0 +1,34 @@
+//! What an idle client costs the program. What the kernel keeps for its connection is not in this number.
+
+use super::{crowd, room};
+use crate::Context;
+use crate::backend::bundled::Bundled;
+use crate::runner::cases;
+use crate::wait::until;
+
+cases! { "c10k";
+    Fast an_idle_client_costs_a_few_hundred_bytes,
+}
+
+const CLIENTS: usize = 4_000;
+/// An engine that writes down what a client waits for: about 460 were measured.
+const MOST_BYTES_OF_A_STATE: u64 = 1_024;
+/// An engine that has a task for each.
+const MOST_BYTES_OF_A_TASK: u64 = 2_048;
+
+fn an_idle_client_costs_a_few_hundred_bytes(ctx: &Context) {
+    let backends = Bundled::start(ctx);
+    let program = ctx.start(&backends.addrs(), &["--idle-timeout", "1h"]);
+    // The first pay for what is needed once, such as the pages of the code.
+    let first = crowd(&program, 64);
+    until("they are idle", || backends.open_connections() == 0);
+    let before = program.rss_kib();
+    let count = room(first.len()).min(CLIENTS);
+    let _clients = crowd(&program, count);
+    until("all are idle", || backends.open_connections() == 0);
+    let grown = program.rss_kib().saturating_sub(before);
+    let each = grown * 1024 / count as u64;
+    println!("c10k: {each} bytes for each of {count} idle clients");
+    let most = if ctx.clients_are_tasks() { MOST_BYTES_OF_A_TASK } else { MOST_BYTES_OF_A_STATE };
+    assert!(each <= most, "{each} bytes for each of {count} idle clients");
+}
