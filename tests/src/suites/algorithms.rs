@@ -14,6 +14,7 @@ use crate::suites::balance::{addrs, named};
 use crate::wait::{PATIENCE, eventually, ms, pause};
 
 mod hashes;
+mod loops;
 
 cases! { "algorithms";
     Fast weights_are_smooth,
@@ -30,7 +31,7 @@ cases! { "algorithms";
 
 /// The cases of this suite.
 pub(crate) fn cases() -> Vec<crate::Case> {
-    super::collect(&[CASES, hashes::CASES])
+    super::collect(&[CASES, hashes::CASES, loops::CASES])
 }
 
 const NAMES: [&str; 23] = [

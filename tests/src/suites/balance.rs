@@ -28,7 +28,7 @@ pub(super) fn addrs(backends: &[Backend]) -> Vec<SocketAddr> {
 }
 
 /// Each of the three once in every three, in the same order.
-fn assert_turns(answers: &[String]) {
+pub(super) fn assert_turns(answers: &[String]) {
     assert!(answers.len() >= 6, "{answers:?}");
     let mut first = answers[..3].to_vec();
     first.sort_unstable();

@@ -1,21 +1,22 @@
 //! Suite `limits`: at most so many requests at once to a backend, the others in line, and no line without an end.
 
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
 
 use crate::backend::{Backend, ok_response};
 use crate::client::Client;
 use crate::process::Program;
 use crate::runner::Case;
-use crate::wait::{PATIENCE, ms, pause, until};
+use crate::suites::{settle, together};
+use crate::wait::{PATIENCE, until};
 
 mod leaving;
+mod loops;
 mod queue;
 mod slots;
 
 /// The cases of this suite.
 pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[slots::CASES, queue::CASES, leaving::CASES])
+    super::collect(&[slots::CASES, queue::CASES, leaving::CASES, loops::CASES])
 }
 
 /// A backend that answers a request only when it is let: `served` is the targets in the order of their arrival.
@@ -80,24 +81,4 @@ fn wait_in_line(program: &Program, target: &str) -> Client {
     client.request("GET", target, "");
     settle(program);
     client
-}
-
-/// Waits until every thread of the program sleeps, so that it has dealt with all that was sent to it.
-fn settle(program: &Program) {
-    let mut asleep = 0;
-    until("the program has nothing to do", || {
-        pause(ms(4));
-        asleep = if program.sleeps() { asleep + 1 } else { 0 };
-        asleep == 4
-    });
-}
-
-/// Lets everybody do `work` at once, each with its number, and waits for all.
-fn together(everybody: usize, work: impl Fn(usize) + Sync) {
-    thread::scope(|scope| {
-        for number in 0..everybody {
-            let work = &work;
-            scope.spawn(move || work(number));
-        }
-    });
 }

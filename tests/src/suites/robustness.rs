@@ -6,6 +6,7 @@ mod cancel;
 mod deadlines;
 mod drain;
 mod fuzz;
+mod loops;
 mod phases;
 mod signals;
 mod stalled;
@@ -20,5 +21,6 @@ pub(crate) fn cases() -> Vec<Case> {
         signals::CASES,
         drain::CASES,
         fuzz::CASES,
+        loops::CASES,
     ])
 }

@@ -3,9 +3,10 @@
 use crate::runner::Case;
 
 mod cookie;
+mod loops;
 mod ties;
 
 /// The cases of this suite.
 pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[cookie::CASES, ties::CASES])
+    super::collect(&[cookie::CASES, ties::CASES, loops::CASES])
 }

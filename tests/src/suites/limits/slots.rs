@@ -45,9 +45,10 @@ fn crowded(alive: bool) -> (Backend, Arc<Crowd>) {
     (backend, crowd)
 }
 
-fn sixty_four_clients(ctx: &Context, alive: bool, each: usize) {
+pub(super) fn sixty_four_clients(ctx: &Context, alive: bool, each: usize, flags: &[&str]) {
     let (backend, crowd) = crowded(alive);
-    let program = ctx.start(&[backend.addr()], &["--max-connections", "10", "--queue-timeout", "60s"]);
+    let flags = [&["--max-connections", "10", "--queue-timeout", "60s"], flags].concat();
+    let program = ctx.start(&[backend.addr()], &flags);
     together(64, |_| {
         let mut client = program.client();
         for turn in 0..each {
@@ -59,15 +60,15 @@ fn sixty_four_clients(ctx: &Context, alive: bool, each: usize) {
 }
 
 fn a_backend_never_sees_one_more_than_its_limit(ctx: &Context) {
-    sixty_four_clients(ctx, false, 10);
+    sixty_four_clients(ctx, false, 10, &[]);
 }
 
 fn a_backend_that_keeps_connections_never_sees_one_more_either(ctx: &Context) {
-    sixty_four_clients(ctx, true, 10);
+    sixty_four_clients(ctx, true, 10, &[]);
 }
 
 fn sixty_four_clients_are_served_for_long(ctx: &Context) {
-    sixty_four_clients(ctx, true, 300);
+    sixty_four_clients(ctx, true, 300, &[]);
 }
 
 fn a_full_backend_is_passed_over_for_one_that_is_not(ctx: &Context) {

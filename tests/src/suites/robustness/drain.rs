@@ -27,7 +27,7 @@ cases! { "robustness";
     Fast a_drain_answers_the_requests_that_were_sent_ahead,
 }
 
-fn slow(delay: Duration) -> Backend {
+pub(super) fn slow(delay: Duration) -> Backend {
     Backend::start(move |conn| {
         if conn.request().is_ok() {
             pause(delay);
@@ -89,7 +89,7 @@ fn a_drain_answers_the_requests_that_were_sent_ahead(ctx: &Context) {
 }
 
 /// Sends requests without a pause until the balancer says close; every one must be answered whole.
-fn serve_until_told(mut client: Client) -> usize {
+pub(super) fn serve_until_told(mut client: Client) -> usize {
     let deadline = Instant::now() + PATIENCE;
     let mut answered = 0;
     while Instant::now() < deadline {

@@ -1,0 +1,83 @@
+//! Signals and clients of a program with several loops.
+
+use std::thread;
+
+use nix::sys::signal::Signal;
+
+use super::drain::{serve_until_told, slow};
+use crate::Context;
+use crate::backend::Backend;
+use crate::runner::cases;
+use crate::suites::clients_of_loops;
+use crate::wait::{PATIENCE, ms, pause, until};
+
+cases! { "robustness" from 5;
+    Fast eight_clients_that_stay_are_two_on_each_of_four_loops,
+    Fast clients_that_come_at_once_are_spread_over_the_loops,
+    Fast signals_under_load_lose_nothing_on_four_loops,
+}
+
+const FOUR: [&str; 2] = ["--workers", "4"];
+
+fn eight_clients_that_stay_are_two_on_each_of_four_loops(ctx: &Context) {
+    let backend = Backend::ok("ok");
+    let program = ctx.start(&[backend.addr()], &FOUR);
+    // The kernel deals clients out by a hash of their ports: with luck it is even by itself, but not five times.
+    for round in 1..=5 {
+        let mut clients: Vec<_> = (0..8).map(|_| program.client()).collect();
+        for client in &mut clients {
+            assert_eq!(client.get("/").status(), 200);
+        }
+        assert_eq!(clients_of_loops(&program, 4), [2, 2, 2, 2], "round {round}");
+        drop(clients);
+        until("all have left", || clients_of_loops(&program, 4) == [0; 4]);
+    }
+}
+
+fn clients_that_come_at_once_are_spread_over_the_loops(ctx: &Context) {
+    let backend = Backend::ok("ok");
+    let program = ctx.start(&[backend.addr()], &FOUR);
+    let come = || {
+        let mut client = program.client();
+        assert_eq!(client.get("/").status(), 200);
+        client
+    };
+    for round in 1..=5 {
+        let clients: Vec<_> = thread::scope(|scope| {
+            let clients: Vec<_> = (0..64).map(|_| scope.spawn(come)).collect();
+            clients.into_iter().map(|client| client.join().unwrap()).collect()
+        });
+        let loops = clients_of_loops(&program, 4);
+        assert_eq!(loops.iter().sum::<usize>(), clients.len(), "{loops:?}");
+        // Two loops may place their next ones at the same moment, and neither has counted the other's.
+        assert!(loops.iter().all(|clients| (13..=19).contains(clients)), "round {round}: {loops:?}");
+        drop(clients);
+        until("all have left", || clients_of_loops(&program, 4) == [0; 4]);
+    }
+}
+
+fn signals_under_load_lose_nothing_on_four_loops(ctx: &Context) {
+    const CLIENTS: usize = 32;
+    let backend = slow(ms(2));
+    let mut program = ctx.start(&[backend.addr()], &FOUR);
+    let answered: usize = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                let client = program.client();
+                scope.spawn(|| serve_until_told(client))
+            })
+            .collect();
+        for _ in 0..50 {
+            pause(ms(10));
+            program.signal(Signal::SIGUSR1);
+        }
+        program.signal(Signal::SIGTERM);
+        clients.into_iter().map(|client| client.join().unwrap()).sum()
+    });
+    assert!(answered > CLIENTS, "only {answered} requests were answered");
+    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(backend.connections(), answered, "each request was sent once");
+    let last = program.stdout().rsplit("--- statistics").next().unwrap_or_default().to_owned();
+    let count = answered.to_string();
+    assert!(last.lines().any(|line| line.split_whitespace().take(2).eq(["requests", &count])), "{answered}: {last}");
+}

@@ -1,0 +1,26 @@
+//! A cookie that one loop has set is known to the others.
+
+use super::cookie::{get_with, tied};
+use crate::Context;
+use crate::runner::cases;
+use crate::suites::{clients_of_loops, named};
+
+cases! { "sticky" from 5;
+    Fast a_cookie_means_the_same_backend_to_every_loop,
+}
+
+fn a_cookie_means_the_same_backend_to_every_loop(ctx: &Context) {
+    let (_backends, addrs) = named(&["a", "b", "c"]);
+    let program = ctx.start(&addrs, &["--sticky", "--workers", "4"]);
+    let mut clients: Vec<_> = (0..8).map(|_| program.client()).collect();
+    let firsts: Vec<_> = clients.iter_mut().map(|client| client.get("/")).collect();
+    assert_eq!(clients_of_loops(&program, 4), [2; 4], "the clients are at every loop");
+    for first in firsts {
+        let pair = tied(&first);
+        for client in &mut clients {
+            let response = get_with(client, &pair);
+            assert_eq!(response.text(), first.text());
+            assert!(!response.fields().has("set-cookie"), "set again: {response:?}");
+        }
+    }
+}
