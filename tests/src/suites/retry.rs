@@ -7,13 +7,14 @@ use crate::runner::Case;
 
 mod breaker;
 mod budget;
+mod endurance;
 mod killed;
 mod rested;
 mod rules;
 
 /// The cases of this suite.
 pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[rules::CASES, rested::CASES, budget::CASES, breaker::CASES, killed::CASES])
+    super::collect(&[rules::CASES, rested::CASES, budget::CASES, breaker::CASES, killed::CASES, endurance::CASES])
 }
 
 /// The requests that backends have executed, in order: method, target and body.

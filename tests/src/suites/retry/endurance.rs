@@ -1,0 +1,72 @@
+//! Minutes of everything at once: clients of all manners, and backends of which one at a time behaves badly.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Context;
+use crate::backend::Backend;
+use crate::process::Program;
+use crate::runner::cases;
+use crate::wait::{ms, pause, until};
+
+mod manners;
+mod world;
+
+use world::World;
+
+cases! { "retry" from 5;
+    Full ten_minutes_of_everything_lose_nothing_and_leave_nothing_behind within ms(720_000),
+}
+
+const LASTS: Duration = ms(600_000);
+const CLIENTS: usize = 48;
+/// What the program may still learn to need once it has seen everything for a while.
+const MOST_GROWTH_KIB: u64 = 4 * 1024;
+
+fn ten_minutes_of_everything_lose_nothing_and_leave_nothing_behind(ctx: &Context) {
+    let end = Instant::now() + LASTS;
+    let world = World::start();
+    let addrs: Vec<_> = world.backends().iter().map(Backend::addr).collect();
+    let mut program = ctx.start(&addrs, &[]);
+    let files = program.fds();
+    let seen = thread::scope(|scope| {
+        let (world, program) = (&world, &program);
+        scope.spawn(move || world.misbehave(end));
+        for number in 0..CLIENTS {
+            scope.spawn(move || manners::client(world, program.addr(), number, end));
+        }
+        watch(world, program, end)
+    });
+    program.assert_running();
+    println!("retry: {seen:?} in {LASTS:?}: {world:?}");
+    world.assert_nothing_lost();
+    assert!(seen.last_kib <= seen.early_kib + MOST_GROWTH_KIB, "memory grows: {seen:?}");
+    // For each client its own connection, one to each of the backends, and one that is about to be closed.
+    assert!(seen.most_fds <= files + CLIENTS * (addrs.len() + 2), "{files} files at first: {seen:?}");
+    until("every descriptor is given back", || program.fds() <= files + 2);
+}
+
+/// What was seen of the program.
+#[derive(Debug)]
+struct Seen {
+    /// The least resident memory in the second sixth of the time, and in the last: a moment's need is no growth.
+    early_kib: u64,
+    last_kib: u64,
+    most_fds: usize,
+}
+
+fn watch(world: &World, program: &Program, end: Instant) -> Seen {
+    let mut seen = Seen { early_kib: u64::MAX, last_kib: u64::MAX, most_fds: 0 };
+    while world.goes_on(end) {
+        let left = end.saturating_duration_since(Instant::now());
+        let now = program.rss_kib();
+        if left < LASTS / 6 {
+            seen.last_kib = seen.last_kib.min(now);
+        } else if (LASTS * 4 / 6..LASTS * 5 / 6).contains(&left) {
+            seen.early_kib = seen.early_kib.min(now);
+        }
+        seen.most_fds = seen.most_fds.max(program.fds());
+        pause(ms(100));
+    }
+    seen
+}

@@ -1,0 +1,219 @@
+//! The backends: three, of which at most one behaves badly at a time, so that there is always another to go to.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::backend::{Backend, Conn, Request};
+use crate::seed::Seed;
+use crate::wait::{ms, pause};
+
+const BACKENDS: usize = 3;
+const NOBODY: usize = usize::MAX;
+/// How long one behaves badly, and how long all then behave: longer than a retry may wait for its turn.
+const BAD: Duration = ms(500);
+const GOOD: Duration = ms(800);
+/// While it behaves badly, one of so many requests suffers.
+const ONE_OF: usize = 3;
+
+/// What a bad backend does to a request.
+#[derive(Debug, Clone, Copy)]
+enum Misdeed {
+    Close,
+    Reset,
+    Stall,
+    CloseAfterwards,
+    BreakOff,
+    BreakOffWithReset,
+}
+
+const MISDEEDS: [Misdeed; 6] = [
+    Misdeed::Close,
+    Misdeed::Reset,
+    Misdeed::Stall,
+    Misdeed::CloseAfterwards,
+    Misdeed::BreakOff,
+    Misdeed::BreakOffWithReset,
+];
+
+/// Three backends, and what has become of the requests.
+pub(super) struct World {
+    backends: Vec<Backend>,
+    books: Arc<Books>,
+    alarm: AtomicBool,
+    answers: AtomicU64,
+    broken: AtomicU64,
+    /// The bodies of POSTs that were answered.
+    done: Mutex<Vec<String>>,
+}
+
+/// What the backends write down.
+#[derive(Debug)]
+struct Books {
+    bad: AtomicUsize,
+    misdeeds: [AtomicU64; MISDEEDS.len()],
+    /// The bodies of POSTs: each is different.
+    executed: Mutex<HashSet<String>>,
+    twice: Mutex<Vec<String>>,
+}
+
+impl World {
+    pub(super) fn start() -> Self {
+        let books = Arc::new(Books {
+            bad: AtomicUsize::new(NOBODY),
+            misdeeds: Default::default(),
+            executed: Mutex::default(),
+            twice: Mutex::default(),
+        });
+        let backend = |place| {
+            let books = Arc::clone(&books);
+            Backend::start_forgetful(move |conn| books.serve(conn, place))
+        };
+        Self {
+            backends: (0..BACKENDS).map(backend).collect(),
+            books,
+            alarm: AtomicBool::new(false),
+            answers: AtomicU64::new(0),
+            broken: AtomicU64::new(0),
+            done: Mutex::default(),
+        }
+    }
+
+    pub(super) fn backends(&self) -> &[Backend] {
+        &self.backends
+    }
+
+    /// Lets one after another behave badly until `end`.
+    pub(super) fn misbehave(&self, end: Instant) {
+        for place in (0..BACKENDS).cycle() {
+            if !self.goes_on(end) {
+                return;
+            }
+            self.books.bad.store(place, SeqCst);
+            pause(BAD);
+            self.books.bad.store(NOBODY, SeqCst);
+            pause(GOOD);
+        }
+    }
+
+    /// Whether the time is not over, and nobody has found a fault.
+    pub(super) fn goes_on(&self, end: Instant) -> bool {
+        Instant::now() < end && !self.alarm.load(SeqCst)
+    }
+
+    /// Ends everything if its owner panics: nobody waits for minutes to hear of a fault.
+    pub(super) fn alarm(&self) -> impl Drop {
+        struct Alarm<'a>(&'a AtomicBool);
+        impl Drop for Alarm<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_or(std::thread::panicking(), SeqCst);
+            }
+        }
+        Alarm(&self.alarm)
+    }
+
+    pub(super) fn note_answer(&self) {
+        self.answers.fetch_add(1, SeqCst);
+    }
+
+    pub(super) fn note_broken(&self) {
+        self.broken.fetch_add(1, SeqCst);
+    }
+
+    pub(super) fn note_done(&self, body: &str) {
+        self.done.lock().unwrap().push(body.to_owned());
+    }
+
+    pub(super) fn assert_nothing_lost(&self) {
+        let count = |misdeed: Misdeed| self.books.misdeeds[misdeed as usize].load(SeqCst);
+        assert!(MISDEEDS.into_iter().all(|misdeed| count(misdeed) > 0), "some was not done: {self:?}");
+        let (broken, broken_off) =
+            (self.broken.load(SeqCst), count(Misdeed::BreakOff) + count(Misdeed::BreakOffWithReset));
+        assert!(broken <= broken_off, "more bodies broke off than backends broke off: {self:?}");
+        assert_eq!(*self.books.twice.lock().unwrap(), Vec::<String>::new(), "executed twice");
+        let executed = self.books.executed.lock().unwrap();
+        let done = self.done.lock().unwrap();
+        assert!(!done.is_empty() && done.iter().all(|body| executed.contains(body)), "answered and not executed");
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let misdeeds = MISDEEDS.iter().zip(&self.books.misdeeds);
+        let (answers, broken) = (self.answers.load(SeqCst), self.broken.load(SeqCst));
+        write!(f, "{answers} answers, {broken} bodies broken off; misdeeds: ")?;
+        f.debug_map().entries(misdeeds).finish()
+    }
+}
+
+impl Books {
+    fn serve(&self, conn: &mut Conn, place: usize) {
+        let mut seed = Seed::new((conn.index * BACKENDS + place) as u64);
+        while let Ok(request) = conn.request() {
+            self.execute(&request);
+            match self.misdeed(place, &mut seed, &request) {
+                None => answer(conn, &request, 1),
+                Some(Misdeed::Stall) => {
+                    pause(ms(200));
+                    answer(conn, &request, 1);
+                }
+                Some(Misdeed::CloseAfterwards) => return answer(conn, &request, 1),
+                Some(Misdeed::Close) => return,
+                Some(Misdeed::Reset) => return conn.reset(),
+                Some(Misdeed::BreakOff) => return answer(conn, &request, 2),
+                Some(Misdeed::BreakOffWithReset) => {
+                    answer(conn, &request, 2);
+                    return conn.reset();
+                }
+            }
+        }
+    }
+
+    fn execute(&self, request: &Request) {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        if !body.is_empty() && !self.executed.lock().unwrap().insert(body.clone()) {
+            self.twice.lock().unwrap().push(body);
+        }
+    }
+
+    fn misdeed(&self, place: usize, seed: &mut Seed, request: &Request) -> Option<Misdeed> {
+        if self.bad.load(SeqCst) != place || seed.below(ONE_OF) > 0 {
+            return None;
+        }
+        let misdeed = *seed.pick(&MISDEEDS);
+        // Only a GET has a body that a client expects to see broken off.
+        if matches!(misdeed, Misdeed::BreakOff | Misdeed::BreakOffWithReset) && request.head.method != "GET" {
+            return None;
+        }
+        self.misdeeds[misdeed as usize].fetch_add(1, SeqCst);
+        Some(misdeed)
+    }
+}
+
+/// The answer to a request for `/LENGTH`, or the first of `parts` equal parts of it.
+fn answer(conn: &mut Conn, request: &Request, parts: usize) {
+    let length = request.head.target[1..].parse().unwrap_or_default();
+    let (content, end) = (content(length), length / parts);
+    if length.is_multiple_of(2) {
+        conn.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"));
+        conn.write(&content[..end]);
+        return;
+    }
+    let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for piece in content[..end].chunks(10_000) {
+        chunked.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        chunked.extend_from_slice(piece);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    if parts == 1 {
+        chunked.extend_from_slice(b"0\r\n\r\n");
+    }
+    conn.write(chunked);
+}
+
+/// The body of the answer to `/LENGTH`: a lost or doubled piece changes it.
+pub(super) fn content(length: usize) -> Vec<u8> {
+    (0..=250_u8).cycle().take(length).collect()
+}
