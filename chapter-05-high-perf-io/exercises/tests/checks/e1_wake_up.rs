@@ -1,0 +1,210 @@
+//! The checks of exercise 5.1.
+
+use exercises_05::contracts::{
+    Found::{self, Broken, Bytes, End, Interrupted, Nothing},
+    Seen::{self, Event, Read},
+    Told,
+};
+use integration_tests::{held_to, seed::Seed};
+
+type IsReadable = fn(&[Seen]) -> bool;
+
+held_to!(
+    exercises_05,
+    e1_wake_up::is_readable,
+    [
+        before_the_first_event_nothing_is_known,
+        a_short_read_has_taken_all_there_was,
+        a_full_buffer_may_have_left_something,
+        a_fin_that_came_with_the_bytes_is_still_to_be_found,
+        a_break_is_found_behind_the_bytes_that_came_before_it,
+        a_read_that_a_signal_interrupted_says_nothing,
+        after_the_end_nothing_comes,
+        no_wake_up_is_lost_whatever_comes_in_between,
+        no_read_is_made_that_is_sure_to_find_nothing,
+    ]
+);
+
+const BYTES: Seen = Event(Told { readable: true, read_closed: false, error: false });
+const FIN: Seen = Event(Told { readable: true, read_closed: true, error: false });
+const BREAK: Seen = Event(Told { readable: true, read_closed: true, error: true });
+const WRITABLE: Seen = Event(Told { readable: false, read_closed: false, error: false });
+
+fn read(found: Found) -> Seen {
+    Read { room: 64, found }
+}
+
+fn expect(is_readable: IsReadable, expected: bool, histories: &[&[Seen]]) {
+    for history in histories {
+        assert_eq!(is_readable(history), expected, "whether it is readable after {history:?}");
+    }
+}
+
+fn before_the_first_event_nothing_is_known(is_readable: IsReadable) {
+    expect(is_readable, false, &[&[], &[WRITABLE], &[WRITABLE, WRITABLE]]);
+    expect(is_readable, true, &[&[BYTES], &[WRITABLE, BYTES], &[BYTES, WRITABLE], &[FIN], &[BREAK]]);
+}
+
+fn a_short_read_has_taken_all_there_was(is_readable: IsReadable) {
+    expect(
+        is_readable,
+        false,
+        &[
+            &[BYTES, read(Bytes(63))],
+            &[BYTES, read(Bytes(1)), WRITABLE],
+            &[BYTES, read(Nothing)],
+            &[BYTES, read(Bytes(64)), read(Bytes(1))],
+        ],
+    );
+    expect(is_readable, true, &[&[BYTES, read(Bytes(1)), BYTES]]);
+}
+
+fn a_full_buffer_may_have_left_something(is_readable: IsReadable) {
+    expect(is_readable, true, &[&[BYTES, read(Bytes(64))], &[BYTES, read(Bytes(64)), read(Bytes(64))]]);
+    expect(is_readable, true, &[&[BYTES, Read { room: 1, found: Bytes(1) }]]);
+    expect(is_readable, false, &[&[BYTES, read(Bytes(64)), read(Nothing)]]);
+}
+
+fn a_fin_that_came_with_the_bytes_is_still_to_be_found(is_readable: IsReadable) {
+    expect(
+        is_readable,
+        true,
+        &[
+            &[FIN, read(Bytes(10))],
+            &[FIN, read(Bytes(64)), read(Bytes(10))],
+            &[BYTES, FIN, read(Bytes(10))],
+            &[BYTES, read(Bytes(10)), FIN],
+            &[FIN, read(Bytes(10)), WRITABLE],
+        ],
+    );
+}
+
+fn a_break_is_found_behind_the_bytes_that_came_before_it(is_readable: IsReadable) {
+    let told_of_nothing_else = Event(Told { error: true, ..Told::default() });
+    expect(
+        is_readable,
+        true,
+        &[
+            &[BREAK, read(Bytes(10))],
+            &[told_of_nothing_else],
+            &[told_of_nothing_else, read(Bytes(10))],
+            &[BYTES, read(Bytes(10)), told_of_nothing_else],
+        ],
+    );
+}
+
+fn a_read_that_a_signal_interrupted_says_nothing(is_readable: IsReadable) {
+    expect(is_readable, true, &[&[BYTES, read(Interrupted)], &[FIN, read(Bytes(10)), read(Interrupted)]]);
+    expect(is_readable, false, &[&[BYTES, read(Bytes(10)), read(Interrupted)], &[read(Interrupted)]]);
+}
+
+fn after_the_end_nothing_comes(is_readable: IsReadable) {
+    expect(
+        is_readable,
+        false,
+        &[
+            &[FIN, read(End)],
+            &[FIN, read(Bytes(10)), read(End)],
+            &[BREAK, read(Broken)],
+            &[FIN, read(End), WRITABLE],
+            &[FIN, read(End), FIN],
+        ],
+    );
+}
+
+/// A socket, and the kernel's edge-triggered word on it.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+struct Socket {
+    bytes: usize,
+    fin: bool,
+    broken: bool,
+    /// Something has been added since the last event.
+    edge: bool,
+    ended: bool,
+}
+
+impl Socket {
+    /// The peer does something. After its FIN it can only break the connection, and then nothing.
+    fn peer(&mut self, random: &mut Seed) {
+        match random.below(8) {
+            _ if self.broken => return,
+            0 => self.broken = true,
+            _ if self.fin => return,
+            1 => self.fin = true,
+            _ => self.bytes += 1 + random.below(100),
+        }
+        self.edge = true;
+    }
+
+    /// What an event would tell now, if there is one.
+    fn event(&mut self) -> Option<Seen> {
+        let closed = self.fin || self.broken;
+        let told = Told { readable: self.bytes > 0 || closed, read_closed: closed, error: self.broken };
+        std::mem::take(&mut self.edge).then_some(Event(told))
+    }
+
+    fn read(&mut self, room: usize) -> Found {
+        let taken = self.bytes.min(room);
+        self.bytes -= taken;
+        self.ended |= taken == 0 && (self.fin || self.broken);
+        match taken {
+            0 if self.broken => Broken,
+            0 if self.fin => End,
+            0 => Nothing,
+            taken => Bytes(taken),
+        }
+    }
+}
+
+/// A loop that reads when it is told to, against a peer that acts whenever it likes. The history, and the socket as it is
+/// when nothing more happens.
+fn run(is_readable: IsReadable, seed: u64) -> (Vec<Seen>, Socket) {
+    let (mut random, mut socket, mut history) = (Seed::new(seed), Socket::default(), Vec::new());
+    let mut acts = 1 + random.below(12);
+    loop {
+        if acts > 0 && random.below(3) == 0 {
+            acts -= 1;
+            socket.peer(&mut random);
+        } else if is_readable(&history) && random.below(4) > 0 {
+            let room = 1 + random.below(80);
+            let found = if random.below(8) == 0 { Interrupted } else { socket.read(room) };
+            history.push(Read { room, found });
+        } else if let Some(event) = socket.event() {
+            history.push(event);
+        } else if acts == 0 && !is_readable(&history) {
+            return (history, socket);
+        }
+        assert!(history.len() < 10_000, "seed {seed}: it reads on and on: {:?}", &history[..40]);
+    }
+}
+
+fn no_wake_up_is_lost_whatever_comes_in_between(is_readable: IsReadable) {
+    for seed in 0..20_000 {
+        let (history, socket) = run(is_readable, seed);
+        assert_eq!(socket.bytes, 0, "seed {seed}: bytes lie there for ever, and no event will tell: {history:?}");
+        let has_end = socket.fin || socket.broken;
+        assert_eq!(
+            socket.ended, has_end,
+            "seed {seed}: whether the end is found; no event will tell again: {history:?}"
+        );
+    }
+}
+
+fn no_read_is_made_that_is_sure_to_find_nothing(is_readable: IsReadable) {
+    for seed in 0..20_000 {
+        let (history, _) = run(is_readable, seed);
+        let is_read = |seen: &&Seen| !matches!(seen, Read { found: Interrupted, .. });
+        let history: Vec<_> = history.iter().filter(is_read).collect();
+        for pair in history.windows(2) {
+            if let [Read { room, found: Bytes(bytes) }, Read { found: Nothing, .. }] = pair {
+                assert_eq!(
+                    bytes, room,
+                    "seed {seed}: a short read, no event, and a read that finds nothing: {history:?}"
+                );
+            }
+            let twice = matches!(pair, [Read { found: Nothing | End | Broken, .. }, Read { .. }]);
+            assert!(!twice, "seed {seed}: nothing was to be found after {:?}: {history:?}", pair[0]);
+        }
+    }
+}

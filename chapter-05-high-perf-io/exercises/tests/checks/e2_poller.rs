@@ -1,0 +1,300 @@
+//! The checks of exercise 5.2.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use common::clock::now;
+use exercises_05::contracts::{Interest, Poller, Ready};
+use integration_tests::held_to;
+use integration_tests::wait::{PATIENCE, ms};
+use socket2::SockRef;
+
+held_to!(
+    exercises_05,
+    e2_poller::poller,
+    [
+        what_is_ready_is_told_until_it_is_not,
+        all_that_is_ready_is_told_at_once,
+        only_what_is_asked_for_is_told,
+        an_end_is_told_to_those_who_read,
+        a_break_is_told_to_those_who_write,
+        who_is_watched_for_nothing_ends_no_wait,
+        a_wait_takes_its_time_and_not_less,
+        a_wait_of_centuries_is_no_error,
+        numbers_are_known_or_refused,
+        what_is_forgotten_is_let_go,
+        an_echo_server_on_it_serves_slow_and_quick_clients,
+    ]
+);
+
+const READ: Interest = Interest { read: true, write: false };
+const WRITE: Interest = Interest { read: false, write: true };
+const BOTH: Interest = Interest { read: true, write: true };
+const NONE: Interest = Interest { read: false, write: false };
+
+/// Two ends of a connection.
+fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    (client, server)
+}
+
+/// The same socket, for a poller.
+fn fd(stream: &TcpStream) -> Arc<OwnedFd> {
+    Arc::new(stream.try_clone().unwrap().into())
+}
+
+/// What a wait of at most this long tells, sorted.
+fn wait(poller: &mut impl Poller, within: Duration) -> Vec<Ready> {
+    // What was in the list before is to be gone.
+    let mut ready = vec![Ready { token: 99, read: true, write: true }];
+    poller.wait(&mut ready, Some(within)).expect("a wait should work");
+    ready.sort_by_key(|ready| ready.token);
+    ready
+}
+
+fn reads(token: usize) -> Ready {
+    Ready { token, read: true, write: false }
+}
+
+fn writes(token: usize) -> Ready {
+    Ready { token, read: false, write: true }
+}
+
+fn reset(client: TcpStream) {
+    SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+}
+
+fn what_is_ready_is_told_until_it_is_not<P: Poller>(new: fn() -> P) {
+    let ((mut client, mut server), mut poller) = (pair(), new());
+    poller.watch(3, fd(&server), READ).unwrap();
+    assert_eq!(wait(&mut poller, ms(1)), [], "before anything was sent");
+    client.write_all(b"hello").unwrap();
+    for turn in ["first", "second"] {
+        assert_eq!(wait(&mut poller, PATIENCE), [reads(3)], "five bytes are unread, {turn} wait");
+    }
+    server.read_exact(&mut [0; 4]).unwrap();
+    assert_eq!(wait(&mut poller, PATIENCE), [reads(3)], "one byte is unread");
+    server.read_exact(&mut [0; 1]).unwrap();
+    assert_eq!(wait(&mut poller, ms(1)), [], "all is read");
+}
+
+fn all_that_is_ready_is_told_at_once<P: Poller>(new: fn() -> P) {
+    let (pairs, mut poller): (Vec<_>, _) = ((0..100).map(|_| pair()).collect(), new());
+    for (token, (_, server)) in pairs.iter().enumerate() {
+        poller.watch(token, fd(server), READ).unwrap();
+    }
+    for (client, _) in pairs.iter().step_by(3) {
+        { client }.write_all(b"x").unwrap();
+    }
+    let expected: Vec<_> = (0..100).step_by(3).map(reads).collect();
+    assert_eq!(wait(&mut poller, PATIENCE), expected, "every third of 100 has something");
+}
+
+fn only_what_is_asked_for_is_told<P: Poller>(new: fn() -> P) {
+    let ((mut client, server), mut poller) = (pair(), new());
+    client.write_all(b"x").unwrap();
+    poller.watch(0, fd(&server), WRITE).unwrap();
+    assert_eq!(wait(&mut poller, PATIENCE), [writes(0)], "watched for writing, though a byte is there");
+    poller.change(0, BOTH).unwrap();
+    assert_eq!(wait(&mut poller, PATIENCE), [Ready { token: 0, read: true, write: true }], "watched for both");
+    poller.change(0, READ).unwrap();
+    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "watched for reading, though it could be written to");
+    poller.change(0, NONE).unwrap();
+    assert_eq!(wait(&mut poller, ms(1)), [], "watched for nothing");
+}
+
+fn an_end_is_told_to_those_who_read<P: Poller>(new: fn() -> P) {
+    let ((client, server), mut poller) = (pair(), new());
+    poller.watch(0, fd(&server), READ).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "a FIN is something to read");
+    server.shutdown(Shutdown::Write).unwrap();
+    drop(client);
+    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "both ends are closed");
+}
+
+fn a_break_is_told_to_those_who_write<P: Poller>(new: fn() -> P) {
+    for (interest, expected) in [(READ, reads(0)), (WRITE, writes(0))] {
+        let ((client, mut server), mut poller) = (pair(), new());
+        SockRef::from(&server).set_nonblocking(true).unwrap();
+        // Until it cannot be written to; then only the break can make it ready.
+        while server.write(&[0; 8_192]).is_ok() {}
+        poller.watch(0, fd(&server), interest).unwrap();
+        assert_eq!(wait(&mut poller, ms(1)), [], "nothing to read, no room to write");
+        reset(client);
+        assert_eq!(wait(&mut poller, PATIENCE), [expected], "a broken connection, watched for {interest:?}");
+    }
+}
+
+fn who_is_watched_for_nothing_ends_no_wait<P: Poller>(new: fn() -> P) {
+    let ((client, server), mut poller) = (pair(), new());
+    poller.watch(0, fd(&server), NONE).unwrap();
+    reset(client);
+    let begun = now();
+    assert_eq!(wait(&mut poller, ms(30)), [], "nothing was asked for");
+    let took = begun.elapsed();
+    assert!(took >= ms(30), "its connection broke; the wait of 30 ms ended after {took:?}, and so would each after it");
+    poller.change(0, READ).unwrap();
+    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "now it is watched for reading");
+}
+
+fn a_wait_takes_its_time_and_not_less<P: Poller>(new: fn() -> P) {
+    let ((mut client, server), mut poller) = (pair(), new());
+    poller.watch(0, fd(&server), READ).unwrap();
+    for micros in [1, 300, 1_500, 20_000] {
+        let (begun, time) = (now(), Duration::from_micros(micros));
+        assert_eq!(wait(&mut poller, time), [], "nothing is there");
+        assert!(begun.elapsed() >= time, "a wait of {time:?} should not be over after {:?}", begun.elapsed());
+    }
+    let begun = now();
+    assert_eq!(wait(&mut poller, Duration::ZERO), [], "nothing is there");
+    client.write_all(b"x").unwrap();
+    assert_eq!(wait(&mut poller, PATIENCE * 6), [reads(0)], "a byte is there");
+    assert!(begun.elapsed() < PATIENCE, "neither should have waited: {:?}", begun.elapsed());
+}
+
+fn a_wait_of_centuries_is_no_error<P: Poller>(new: fn() -> P) {
+    let ((mut client, server), mut poller) = (pair(), new());
+    poller.watch(0, fd(&server), READ).unwrap();
+    client.write_all(b"x").unwrap();
+    for time in [Some(Duration::MAX), Some(Duration::from_hours(24 * 365 * 300)), None] {
+        let mut ready = Vec::new();
+        poller.wait(&mut ready, time).unwrap_or_else(|error| panic!("a wait of {time:?}: {error}"));
+        assert_eq!(ready, [reads(0)], "a byte is there");
+    }
+}
+
+fn numbers_are_known_or_refused<P: Poller>(new: fn() -> P) {
+    let ((_client, server), (mut other, second), mut poller) = (pair(), pair(), new());
+    let kind = |outcome: io::Result<()>| outcome.map_err(|error| error.kind());
+    assert_eq!(kind(poller.change(7, READ)), Err(ErrorKind::NotFound), "nothing is watched");
+    assert_eq!(kind(poller.forget(7)), Err(ErrorKind::NotFound), "nothing is watched");
+    poller.watch(7, fd(&server), READ).unwrap();
+    assert_eq!(kind(poller.watch(7, fd(&second), READ)), Err(ErrorKind::AlreadyExists), "7 is taken");
+    other.write_all(b"x").unwrap();
+    assert_eq!(wait(&mut poller, ms(5)), [], "7 is still the first socket, to which nothing was sent");
+    poller.forget(7).unwrap();
+    assert_eq!(kind(poller.forget(7)), Err(ErrorKind::NotFound), "it is gone");
+    poller.watch(7, fd(&second), READ).unwrap();
+    assert_eq!(wait(&mut poller, PATIENCE), [reads(7)], "7 is the second socket now");
+}
+
+fn what_is_forgotten_is_let_go<P: Poller>(new: fn() -> P) {
+    let ((mut client, server), mut poller) = (pair(), new());
+    let socket: Arc<OwnedFd> = Arc::new(server.into());
+    poller.watch(0, Arc::clone(&socket), READ).unwrap();
+    wait(&mut poller, ms(1));
+    let held = Arc::downgrade(&socket);
+    drop(socket);
+    client.write_all(b"x").unwrap();
+    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "a watched socket stays open");
+    poller.forget(0).unwrap();
+    assert_eq!(held.strong_count(), 0, "nobody should hold a socket that is forgotten");
+    assert_eq!(wait(&mut poller, ms(1)), [], "nothing is watched");
+}
+
+/// A client of the echo server below, and what it is still owed.
+struct Guest {
+    stream: TcpStream,
+    owed: Vec<u8>,
+}
+
+impl Guest {
+    /// Reads if that is right, and sends what can be sent. What to wait for next; `None`: it is gone.
+    fn serve(&mut self, ready: Ready) -> Option<Interest> {
+        let mut buffer = [0; 4096];
+        if ready.read && self.owed.is_empty() {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return None,
+                Ok(length) => self.owed.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return None,
+            }
+        }
+        while !self.owed.is_empty() {
+            match self.stream.write(&self.owed) {
+                Ok(length) => drop(self.owed.drain(..length)),
+                // It reads no more until what is owed is sent: a slow reader is a slow sender.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Some(WRITE),
+                Err(_) => return None,
+            }
+        }
+        Some(READ)
+    }
+}
+
+/// Sends back what so many clients send, on one thread, until all have left.
+fn echo(mut poller: impl Poller, listener: &TcpListener, clients: usize) -> io::Result<()> {
+    let (mut guests, mut ready) = (Vec::<Option<Guest>>::new(), Vec::new());
+    poller.watch(usize::MAX, Arc::new(listener.try_clone()?.into()), READ)?;
+    while guests.len() < clients || guests.iter().any(Option::is_some) {
+        poller.wait(&mut ready, Some(PATIENCE))?;
+        assert!(!ready.is_empty(), "nothing is ready, but clients are still there");
+        for event in &ready {
+            if event.token == usize::MAX {
+                let Ok((stream, _)) = listener.accept() else { continue };
+                stream.set_nonblocking(true)?;
+                poller.watch(guests.len(), fd(&stream), READ)?;
+                guests.push(Some(Guest { stream, owed: Vec::new() }));
+            } else if let Some(guest) = &mut guests[event.token] {
+                if let Some(interest) = guest.serve(*event) {
+                    poller.change(event.token, interest)?;
+                } else {
+                    poller.forget(event.token)?;
+                    guests[event.token] = None;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends a million bytes and gets them back; a slow one begins to read when it has nothing left to send.
+fn client(address: SocketAddr, slow: bool) {
+    const LENGTH: usize = 1_000_000;
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let sent: Vec<u8> = (0..LENGTH).map(|at| at.to_le_bytes()[usize::from(at % 7 == 0)]).collect();
+    let mut back = Vec::new();
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            (&stream).write_all(&sent).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+        });
+        if slow {
+            thread::park_timeout(ms(50));
+        }
+        (&stream).take(LENGTH as u64).read_to_end(&mut back).unwrap();
+        sender.join().unwrap();
+    });
+    assert!(back == sent, "a client (slow: {slow}) should get back what it sent, {} of {LENGTH} bytes", back.len());
+}
+
+fn an_echo_server_on_it_serves_slow_and_quick_clients<P: Poller>(new: fn() -> P) {
+    const CLIENTS: usize = 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (done, outcome) = mpsc::channel();
+    thread::scope(|scope| {
+        for number in 0..CLIENTS {
+            let done = done.clone();
+            scope.spawn(move || {
+                client(address, number % 4 == 0);
+                let _ = done.send(());
+            });
+        }
+        echo(new(), &listener, CLIENTS).expect("the poller should work");
+    });
+    drop(done);
+    assert_eq!(outcome.iter().count(), CLIENTS, "clients that got back what they sent");
+}

@@ -1,0 +1,239 @@
+//! The checks of exercise 5.4.
+
+use std::collections::VecDeque;
+
+use common::clock::now;
+use exercises_05::contracts::{
+    Class::{self, Normal, Urgent},
+    ReadyQueue, SHARE,
+};
+use integration_tests::held_to;
+use integration_tests::seed::Seed;
+use integration_tests::wait::PATIENCE;
+
+held_to!(
+    exercises_05,
+    e4_ready_queue::ready_queue,
+    [
+        each_comes_in_its_turn,
+        nobody_is_in_it_twice,
+        urgent_ones_come_first,
+        clients_keep_their_share_whatever_is_urgent,
+        nobody_saves_turns_up,
+        one_that_becomes_urgent_is_last_of_the_urgent_ones,
+        one_that_is_forgotten_has_no_turn,
+        whatever_is_done_it_agrees_with_a_plain_list,
+        a_hundred_thousand_come_and_go_quickly,
+    ]
+);
+
+fn push(queue: &mut impl ReadyQueue, ids: &[u32], class: Class) {
+    for id in ids {
+        queue.push(*id, class);
+    }
+}
+
+fn pop(queue: &mut impl ReadyQueue, count: usize) -> Vec<u32> {
+    std::iter::from_fn(|| queue.pop()).take(count).collect()
+}
+
+fn each_comes_in_its_turn<Q: ReadyQueue>(new: fn() -> Q) {
+    let mut queue = new();
+    assert_eq!((queue.pop(), queue.len(), queue.is_empty()), (None, 0, true), "nobody waits");
+    push(&mut queue, &[5, 3, 9], Normal);
+    assert_eq!(queue.len(), 3, "how many wait");
+    assert_eq!(pop(&mut queue, 2), [5, 3], "the first two");
+    push(&mut queue, &[5], Normal);
+    assert_eq!(pop(&mut queue, 9), [9, 5], "5 came again, behind 9");
+    assert!(queue.is_empty(), "nobody is left");
+}
+
+fn nobody_is_in_it_twice<Q: ReadyQueue>(new: fn() -> Q) {
+    for class in [Normal, Urgent] {
+        let mut queue = new();
+        push(&mut queue, &[1, 2, 1, 1, 2, 3], class);
+        assert_eq!(queue.len(), 3, "1, 2 and 3 wait, all {class:?}");
+        assert_eq!(pop(&mut queue, 9), [1, 2, 3], "each once, in the first of its places");
+    }
+    let mut queue = new();
+    push(&mut queue, &[1, 2], Urgent);
+    push(&mut queue, &[1], Normal);
+    assert_eq!((queue.len(), pop(&mut queue, 9)), (2, vec![1, 2]), "1 was urgent, and stays so");
+}
+
+fn urgent_ones_come_first<Q: ReadyQueue>(new: fn() -> Q) {
+    let mut queue = new();
+    push(&mut queue, &[10, 11], Normal);
+    push(&mut queue, &[1, 2, 3], Urgent);
+    assert_eq!(pop(&mut queue, 2), [1, 2], "urgent ones, though they came later");
+    push(&mut queue, &[4], Urgent);
+    assert_eq!(pop(&mut queue, 9), [3, 4, 10, 11], "the rest");
+}
+
+/// How long the longest run of turns is in which no normal one had any.
+fn longest_run(turns: &[u32], is_normal: impl Fn(u32) -> bool) -> usize {
+    turns.split(|id| is_normal(*id)).map(<[u32]>::len).max().unwrap_or(0)
+}
+
+fn clients_keep_their_share_whatever_is_urgent<Q: ReadyQueue>(new: fn() -> Q) {
+    let mut queue = new();
+    push(&mut queue, &(1_000..1_100).collect::<Vec<_>>(), Normal);
+    push(&mut queue, &(0..1_000).collect::<Vec<_>>(), Urgent);
+    let turns = pop(&mut queue, 500);
+    let longest = longest_run(&turns, |id| id >= 1_000);
+    assert!(longest < SHARE, "{longest} turns in a row were urgent ones', while clients waited");
+    let normal = turns.iter().filter(|id| **id >= 1_000).count();
+    assert!(normal <= 500 / SHARE + 1, "the clients had {normal} of 500 turns, while urgent ones waited");
+
+    // Urgent ones that come again and again, each as soon as it had its turn.
+    let mut queue = new();
+    push(&mut queue, &[1, 2], Urgent);
+    push(&mut queue, &[50, 51, 52], Normal);
+    let mut turns = Vec::new();
+    for _ in 0..4 * SHARE {
+        let id = queue.pop().expect("somebody waits");
+        turns.push(id);
+        if id < 50 {
+            queue.push(id, Urgent);
+        }
+    }
+    let clients: Vec<_> = turns.into_iter().filter(|id| *id >= 50).collect();
+    assert_eq!(clients, [50, 51, 52], "the clients that had their turns, in order");
+}
+
+fn nobody_saves_turns_up<Q: ReadyQueue>(new: fn() -> Q) {
+    let mut queue = new();
+    for id in 0..1_000 {
+        push(&mut queue, &[id], Normal);
+        assert_eq!(queue.pop(), Some(id), "a client alone");
+    }
+    push(&mut queue, &[5, 6, 7], Normal);
+    push(&mut queue, &[1_000], Urgent);
+    assert_eq!(queue.pop(), Some(1_000), "clients had a thousand turns; an urgent one is next all the same");
+    let mut queue = new();
+    for id in 0..1_000 {
+        push(&mut queue, &[id], Urgent);
+        assert_eq!(queue.pop(), Some(id), "an urgent one alone");
+    }
+    push(&mut queue, &[2_000, 2_001], Normal);
+    push(&mut queue, &[1, 2, 3], Urgent);
+    assert_eq!(pop(&mut queue, 3), [1, 2, 3], "while nobody else waited, urgent ones took no client's turn");
+}
+
+fn one_that_becomes_urgent_is_last_of_the_urgent_ones<Q: ReadyQueue>(new: fn() -> Q) {
+    let mut queue = new();
+    push(&mut queue, &[10, 11, 12], Normal);
+    push(&mut queue, &[1], Urgent);
+    push(&mut queue, &[11], Urgent);
+    assert_eq!(queue.len(), 4, "11 is still there once");
+    assert_eq!(pop(&mut queue, 9), [1, 11, 10, 12], "11 became urgent");
+}
+
+fn one_that_is_forgotten_has_no_turn<Q: ReadyQueue>(new: fn() -> Q) {
+    let mut queue = new();
+    queue.forget(1);
+    push(&mut queue, &[1, 2, 3], Normal);
+    push(&mut queue, &[7, 8], Urgent);
+    queue.forget(2);
+    queue.forget(7);
+    queue.forget(7);
+    assert_eq!((queue.len(), pop(&mut queue, 9)), (3, vec![8, 1, 3]), "2 and 7 are gone");
+    push(&mut queue, &[1, 2, 3], Normal);
+    queue.forget(1);
+    push(&mut queue, &[1], Normal);
+    assert_eq!((queue.len(), pop(&mut queue, 9)), (3, vec![2, 3, 1]), "1 was forgotten and came again, so it is last");
+    push(&mut queue, &[1, 2], Urgent);
+    queue.forget(1);
+    push(&mut queue, &[1], Normal);
+    assert_eq!(pop(&mut queue, 9), [2, 1], "1 was urgent, was forgotten, and is a client now");
+}
+
+/// The contract, slow and plain.
+#[derive(Default)]
+struct Plain {
+    urgent: VecDeque<u32>,
+    normal: VecDeque<u32>,
+    in_a_row: usize,
+}
+
+impl Plain {
+    fn push(&mut self, id: u32, class: Class) {
+        match class {
+            _ if self.urgent.contains(&id) => {}
+            Normal if self.normal.contains(&id) => {}
+            Normal => self.normal.push_back(id),
+            Urgent => {
+                self.forget(id);
+                self.urgent.push_back(id);
+            }
+        }
+    }
+
+    fn forget(&mut self, id: u32) {
+        self.urgent.retain(|other| *other != id);
+        self.normal.retain(|other| *other != id);
+    }
+
+    fn pop(&mut self) -> Option<u32> {
+        let a_client_waits = !self.normal.is_empty();
+        let takes_client = a_client_waits && (self.urgent.is_empty() || self.in_a_row == SHARE - 1);
+        self.in_a_row = if a_client_waits && !takes_client { self.in_a_row + 1 } else { 0 };
+        if takes_client { self.normal.pop_front() } else { self.urgent.pop_front() }
+    }
+}
+
+fn whatever_is_done_it_agrees_with_a_plain_list<Q: ReadyQueue>(new: fn() -> Q) {
+    for seed in 0..500 {
+        let (mut random, mut queue, mut plain) = (Seed::new(seed), new(), Plain::default());
+        for step in 0..300 {
+            let id = u32::try_from(random.below(12)).unwrap();
+            let class = *random.pick(&[Urgent, Normal]);
+            match random.below(8) {
+                0 => {
+                    queue.forget(id);
+                    plain.forget(id);
+                }
+                1..=3 => assert_eq!(queue.pop(), plain.pop(), "seed {seed}: whose turn it is in step {step}"),
+                _ => {
+                    queue.push(id, class);
+                    plain.push(id, class);
+                }
+            }
+            let waiting = plain.urgent.len() + plain.normal.len();
+            assert_eq!(queue.len(), waiting, "seed {seed}: how many wait after step {step}");
+        }
+    }
+}
+
+fn a_hundred_thousand_come_and_go_quickly<Q: ReadyQueue>(new: fn() -> Q) {
+    const MANY: u32 = 100_000;
+    let (mut queue, begun) = (new(), now());
+    let hurry = |what: &str, done: u32| {
+        let took = begun.elapsed();
+        assert!(took < PATIENCE, "{what} {done} of {MANY} should not take {took:?}");
+    };
+    for id in 0..MANY {
+        queue.push(id, Normal);
+        queue.push(id, Normal);
+        hurry("to push", id);
+    }
+    for id in (0..MANY).rev().step_by(2) {
+        queue.forget(id);
+        hurry("to forget", id);
+    }
+    for id in (0..MANY).step_by(4) {
+        queue.push(id, Urgent);
+    }
+    // One that never rests: forgotten and pushed again, over and over.
+    for turn in 0..4 * MANY {
+        queue.forget(2);
+        queue.push(2, Normal);
+        hurry("to forget and push, again and again,", turn);
+    }
+    let mut left = MANY / 2;
+    while queue.pop().is_some() {
+        left -= 1;
+        hurry("to take", left);
+    }
+    assert_eq!(left, 0, "how many of those that were there had no turn");
+}
