@@ -42,6 +42,9 @@ pub struct BalanceArgs {
     /// Bring each client back to its backend by a cookie of this name
     #[arg(long, value_name = "COOKIE", num_args = 0..=1, default_missing_value = "lb")]
     sticky: Option<String>,
+    /// Bring each client back to its backend by its address (IPv6 by its /64) until it has been away for so long [30m]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = cli::duration)]
+    sticky_source: Option<Duration>,
     /// What the cookies are signed with: 16 bytes or more; a random secret lasts until the program ends
     #[arg(long, value_name = "FILE", requires = "sticky")]
     sticky_secret_file: Option<PathBuf>,
@@ -205,7 +208,8 @@ impl BalanceArgs {
             (None, Some(_)) => Algorithm::WeightedRoundRobin,
             (None, None) => Algorithm::RoundRobin,
         };
-        let choosing = Choosing { algorithm, balance_factor: self.balance_factor, sticky };
+        let choosing =
+            Choosing { algorithm, balance_factor: self.balance_factor, sticky, sticky_source: self.sticky_source };
         Ok(GroupConfig { name: name.to_owned(), backends, choosing })
     }
 

@@ -62,7 +62,7 @@ impl Cluster {
         now: Instant,
     ) -> Result<(Direction, Option<Vec<u8>>), Refusal> {
         if !self.looks {
-            let wish = Wish { hash: self.source(client), sticky: None };
+            let wish = Wish { hash: self.source(client), sticky: None, client: Some(client) };
             return Ok(((Arc::clone(&self.default), wish), None));
         }
         let facts = RequestFacts::of(head).map_err(|_| Refusal::Target)?;
@@ -72,6 +72,7 @@ impl Cluster {
         let wish = Wish {
             hash: self.hash_key.of(&facts, client, hash::hash),
             sticky: presented.and_then(|value| group.tied_to(value, now)),
+            client: Some(client),
         };
         Ok(((Arc::clone(group), wish), facts.rewritten_target()))
     }

@@ -1,8 +1,9 @@
 //! A group of backends that can stand in for each other, and the choice among them.
 
 use std::{
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -17,7 +18,7 @@ use crate::{
     },
     limit::{budget::RetryBudget, queue::Queue},
     policy::{Algorithm, Picker, Turns},
-    route::{Sticky, StickyValue},
+    route::{StickTable, Sticky, StickyValue},
 };
 
 /// How a group chooses.
@@ -29,6 +30,8 @@ pub struct Choosing {
     pub balance_factor: Option<f64>,
     /// The cookie that brings a client back to its backend.
     pub sticky: Option<Sticky>,
+    /// Clients without that cookie are remembered by their address until they have been away for so long.
+    pub sticky_source: Option<Duration>,
 }
 
 /// What a request wants of a group.
@@ -36,8 +39,10 @@ pub struct Choosing {
 pub struct Wish {
     /// The hash of what is to stay at one backend.
     pub hash: u64,
-    /// The backend that the client was at before.
+    /// The backend that the client was at before, by its cookie.
     pub sticky: Option<BackendId>,
+    /// Who asks, for a group that remembers its clients.
+    pub client: Option<IpAddr>,
 }
 
 /// What came of a choice.
@@ -61,6 +66,7 @@ pub struct Group {
     bulletin: Arc<Bulletin>,
     view: ArcSwap<View>,
     turns: Arc<Turns>,
+    remembered: Option<StickTable>,
     /// Those who wait for a slot.
     pub queue: Arc<Queue>,
     /// Whether it is left alone.
@@ -88,6 +94,7 @@ impl Group {
         let turns = Arc::new(Turns::default());
         let picker = Picker::new(choosing.algorithm, choosing.balance_factor, Vec::new(), Arc::clone(&turns));
         let queue = Arc::new(Queue::new(queued));
+        let remembered = choosing.sticky_source.map(|idle| StickTable::new(StickTable::ENTRIES, idle));
         Self {
             name,
             choosing,
@@ -101,6 +108,7 @@ impl Group {
                 members: Vec::new(),
             }),
             turns,
+            remembered,
             queue,
             breaker: Breaker::new(breaker, now),
             budget: RetryBudget::default(),
@@ -162,6 +170,14 @@ impl Group {
         if let Some(taken) = wish.sticky.and_then(|id| self.take_sticky(&view, id, tried, now)) {
             return Choice::Backend(taken);
         }
+        match (&self.remembered, wish.client) {
+            (Some(table), Some(client)) => self.choose_by_source(&view, (table, client), now, wish.hash, tried),
+            _ => self.pick(&view, now, wish.hash, tried),
+        }
+    }
+
+    /// Picks one by the algorithm.
+    fn pick(&self, view: &View, now: Instant, hash: u64, tried: &[BackendId]) -> Choice {
         // Who turns a request away for a reason that shows only once it is asked: a trial that another request has,
         // a slot that is gone meanwhile, a ramp.
         let mut passed_over = Vec::new();
@@ -170,7 +186,7 @@ impl Group {
             let allowed = |backend: &Arc<Backend>| {
                 !tried.contains(&backend.id()) && !passed_over.contains(&backend.id()) && !backend.slots.is_full()
             };
-            let Some(backend) = view.picker.pick(wish.hash, now, allowed) else { break };
+            let Some(backend) = view.picker.pick(hash, now, allowed) else { break };
             if !backend.slow_start.admits(now) {
                 ramping = ramping.or(Some(backend));
             } else if let Some(taken) = self.take(backend, now) {
@@ -297,5 +313,6 @@ impl Drop for InFlight {
     }
 }
 
+mod by_source;
 #[cfg(test)]
 mod tests;

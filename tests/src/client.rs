@@ -1,7 +1,7 @@
 //! A strict client on a raw socket: it sends exactly what it is told and never retries.
 
 use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -69,6 +69,14 @@ impl Client {
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
         socket.connect_timeout(&addr.into(), PATIENCE).unwrap();
+        Self::over(socket.into()).unwrap()
+    }
+
+    /// A client with an address of its own: each of 127.0.0.0/8 is this machine's.
+    pub fn connect_from(source: IpAddr, addr: SocketAddr) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(source, 0).into()).unwrap_or_else(|error| panic!("bind {source}: {error}"));
+        socket.connect_timeout(&addr.into(), PATIENCE).unwrap_or_else(|error| panic!("connect {addr}: {error}"));
         Self::over(socket.into()).unwrap()
     }
 

@@ -13,6 +13,7 @@ use crate::{
 
 const DOWN_TIME: Duration = Duration::from_secs(10);
 const SLOW_START: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_mins(10);
 
 struct World {
     group: Group,
@@ -24,7 +25,7 @@ struct World {
 fn world(algorithm: Algorithm, weights: &[u32], max_connections: Option<u32>) -> World {
     let start = now();
     let sticky = Sticky::new("lb", Secret::new(b"0123456789abcdef").unwrap()).unwrap();
-    let choosing = Choosing { algorithm, balance_factor: None, sticky: Some(sticky) };
+    let choosing = Choosing { algorithm, balance_factor: None, sticky: Some(sticky), sticky_source: Some(IDLE) };
     let group = Group::new("test".into(), choosing, 10, breaker::Limits::default(), start);
     let settings =
         Settings { max_connections, down_time: DOWN_TIME, outlier: outlier::Limits::default(), slow_start: SLOW_START };
@@ -126,7 +127,7 @@ fn what_is_ejected_comes_back_by_itself() {
 #[test]
 fn a_full_backend_is_skipped_and_all_full_is_said() {
     let world = world(Algorithm::Ketama, &[1, 1], Some(2));
-    let wish = Wish { hash: 7, sticky: None };
+    let wish = Wish { hash: 7, ..Wish::default() };
     let taken: Vec<_> = std::iter::from_fn(|| world.take(world.at(0), wish, &[])).collect();
     assert_eq!(taken.len(), 4, "the other one takes what the first cannot");
     assert!(matches!(world.group.choose(world.at(0), wish, &[]), Choice::Full));
@@ -156,7 +157,7 @@ fn who_sticks_stays_until_the_backend_is_ill() {
     let presented = world.backends[1].sticky().unwrap();
     let sticky = world.group.tied_to(presented, world.at(0));
     assert_eq!(sticky, Some(world.backends[1].id()));
-    let wish = Wish { hash: 0, sticky };
+    let wish = Wish { sticky, ..Wish::default() };
     let stays = |at: Instant| world.take(at, wish, &[]).unwrap().backend().id().slot == 1;
     assert!(stays(world.at(0)), "weight 0 is for those who stick");
     assert_eq!(world.shares(world.at(0), 4), [(0, 2), (2, 2)].into(), "and for nobody else");
@@ -166,6 +167,60 @@ fn who_sticks_stays_until_the_backend_is_ill() {
     assert!(!stays(world.at(1)), "an ill one does not");
     world.group.change_members(|members| members.retain(|backend| backend.id().slot != 1));
     assert_eq!(world.group.tied_to(presented, world.at(2)), None, "nor one that is gone");
+}
+
+/// Where a client of this number goes at that second.
+fn place_of(world: &World, client: u8, second: u64) -> u16 {
+    let wish = Wish { client: Some([192, 0, 2, client].into()), ..Wish::default() };
+    world.take(world.at(second), wish, &[]).expect("somebody is there").backend().id().slot
+}
+
+#[test]
+fn who_is_remembered_stays_until_the_backend_is_ill_and_then_elsewhere() {
+    let world = world(Algorithm::RoundRobin, &[1, 1, 1], None);
+    let first: Vec<_> = (0..6).map(|client| place_of(&world, client, 0)).collect();
+    assert_eq!(first, [0, 1, 2, 0, 1, 2], "a new client is placed by the algorithm");
+    let at = |second| (0..6).map(|client| place_of(&world, client, second)).collect::<Vec<_>>();
+    assert_eq!(at(1), first);
+    world.backends[0].drain(true);
+    world.backends[1].set_weight(0);
+    assert_eq!(at(2), first, "drained, or of weight 0, they keep their own");
+    assert!((6..12).all(|client| place_of(&world, client, 2) == 2), "and get nobody new");
+    world.backends[0].drain(false);
+    world.backends[0].check_ended(false, Some(Change::Down), world.at(3));
+    let moved = at(3);
+    assert!(moved.iter().all(|place| *place != 0) && moved[1] == 1 && moved[2] == 2, "{moved:?}");
+    world.backends[0].check_ended(true, Some(Change::Up), world.at(4));
+    assert_eq!(at(100), moved, "who had to move has moved for good");
+    world.group.change_members(|members| members.retain(|backend| backend.id().slot != 1));
+    assert!(at(101).iter().all(|place| *place != 1), "who is gone has nobody");
+}
+
+#[test]
+fn who_is_away_too_long_is_a_new_client_and_one_without_an_address_is_nobody() {
+    let world = world(Algorithm::RoundRobin, &[1, 1], None);
+    assert_eq!([0, 599, 1_198].map(|second| place_of(&world, 1, second)), [0, 0, 0], "each use begins the time anew");
+    assert_eq!(place_of(&world, 1, 1_798), 1);
+    assert_eq!(world.shares(world.at(1_798), 4), [(0, 2), (1, 2)].into());
+}
+
+#[test]
+fn a_cookie_goes_before_the_address_and_changes_nothing_there() {
+    let world = world(Algorithm::RoundRobin, &[1, 1], None);
+    assert_eq!(place_of(&world, 1, 0), 0);
+    let wish = Wish { sticky: Some(world.backends[1].id()), client: Some([192, 0, 2, 1].into()), ..Wish::default() };
+    assert_eq!(world.take(world.at(1), wish, &[]).unwrap().backend().id().slot, 1);
+    assert_eq!(place_of(&world, 1, 2), 0);
+}
+
+#[test]
+fn a_retry_takes_the_memory_along() {
+    let world = world(Algorithm::RoundRobin, &[1, 1, 1], None);
+    assert_eq!(place_of(&world, 1, 0), 0);
+    let wish = Wish { client: Some([192, 0, 2, 1].into()), ..Wish::default() };
+    let next = world.take(world.at(1), wish, &[world.backends[0].id()]).unwrap().backend().id().slot;
+    assert_ne!(next, 0);
+    assert_eq!(place_of(&world, 1, 2), next);
 }
 
 #[test]

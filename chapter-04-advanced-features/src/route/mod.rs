@@ -13,6 +13,7 @@
 //! | [`routes`] | all rules, in order of precedence, checked against the groups |
 //! | [`group`] | backends under a name, as people write them |
 //! | [`sticky`] | a cookie that brings a client back to its backend |
+//! | [`stick_table`] | a memory that does the same for clients without cookies |
 //! | [`hash_key`] | what the hashing algorithms of [`policy`](crate::policy) hash |
 //!
 //! Nothing here waits, reads a clock or allocates for a request that is spelled plainly.
@@ -26,6 +27,7 @@ pub mod path;
 pub mod pattern;
 pub mod routes;
 pub mod rule;
+pub mod stick_table;
 pub mod sticky;
 
 pub use facts::RequestFacts;
@@ -34,4 +36,5 @@ pub use hash_key::HashKey;
 pub use path::PathError;
 pub use routes::Routes;
 pub use rule::Rule;
+pub use stick_table::StickTable;
 pub use sticky::{Secret, Sticky, StickyValue};

@@ -149,7 +149,9 @@ fn flags<'a>(
         return None; // not built for nothing; examples take no flags
     }
     let help = help(&program);
-    let mut known = help.split(|letter: char| letter.is_whitespace() || letter == ',').collect::<Vec<_>>();
+    // `--flag[=<VALUE>]` is how clap shows one whose value may be left out.
+    let mut known =
+        help.split(|letter: char| letter.is_whitespace() || [',', '['].contains(&letter)).collect::<Vec<_>>();
     known.push("-h");
     let unknown = used.iter().find(|flag| !known.contains(flag));
     unknown.map(|flag| format!("{} does not know {flag}", program.name))

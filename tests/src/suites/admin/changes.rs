@@ -2,6 +2,7 @@
 
 use super::{answers, named, start};
 use crate::Context;
+use crate::client::Client;
 use crate::foreign::curl;
 use crate::runner::cases;
 use crate::wait::until;
@@ -11,6 +12,7 @@ cases! { "admin";
     Fast an_added_backend_gets_its_share_at_once,
     Fast a_removed_backend_gets_nothing_more,
     Fast a_drained_backend_gets_nothing_until_it_is_enabled,
+    Fast those_known_by_their_address_stay_at_a_drained_backend,
     Fast a_weight_holds_from_the_next_request_on,
     Fast the_last_backend_stays_unless_forced,
     Fast what_is_added_twice_or_cannot_be_resolved_is_refused,
@@ -68,6 +70,27 @@ fn a_drained_backend_gets_nothing_until_it_is_enabled(ctx: &Context) {
     assert_eq!(answers(&mut client, 4), "bbbb");
     assert_eq!(panel.tell(a.addr(), "enable")["state"], "UP");
     assert_eq!(answers(&mut client, 4), "aabb");
+}
+
+fn those_known_by_their_address_stay_at_a_drained_backend(ctx: &Context) {
+    let (a, b) = (named("a"), named("b"));
+    let (program, panel) = start(ctx, &[&a, &b], &["--sticky-source"]);
+    let asked = |number| answers(&mut Client::connect_from([127, 0, 0, number].into(), program.addr()), 2);
+    assert_eq!((asked(11), asked(12)), ("aa".to_owned(), "bb".to_owned()));
+    let stays = |why: &str, new: [u8; 2]| {
+        assert_eq!(asked(12), "bb", "{why}: it keeps its own");
+        assert_eq!(new.map(asked), ["aa", "aa"], "{why}: and gets nobody new");
+    };
+    panel.tell(b.addr(), "drain");
+    stays("drained", [13, 14]);
+    panel.tell(b.addr(), "enable");
+    panel.weigh(b.addr(), 0);
+    stays("of weight 0", [15, 16]);
+    panel.weigh(b.addr(), 1);
+    panel.remove(b.addr());
+    assert_eq!(asked(12), "aa");
+    panel.add_backend(b.addr());
+    assert_eq!(asked(12), "aa", "one that joins takes nobody away");
 }
 
 fn a_weight_holds_from_the_next_request_on(ctx: &Context) {

@@ -1,16 +1,19 @@
 //! Part 4: who really asks, the same backend again, and groups by what is asked for.
 
+use std::net::IpAddr;
+
 use backends::Fault;
 use integration_tests::client::{Client, Response};
 
 use super::{asked, balancer};
-use crate::fleet::{Fleet, who_answered};
+use crate::fleet::{Fleet, answers, who_answered};
 use crate::stage::{Programs, Stage};
 
 pub(crate) fn play(stage: &Stage, programs: &Programs) {
     let backends = Fleet::start(3);
     who_asks(stage, programs, &backends);
     the_same_again(stage, programs, &backends);
+    by_address(stage, programs, &backends);
     by_content(stage, programs, &backends);
 }
 
@@ -74,6 +77,33 @@ fn the_same_again(stage: &Stage, programs: &Programs, backends: &Fleet) {
 fn cookie(response: &Response) -> Option<String> {
     let cookie = response.fields().get("set-cookie")?;
     cookie.split(';').next().map(str::to_owned)
+}
+
+fn by_address(stage: &Stage, programs: &Programs, backends: &Fleet) {
+    stage.scene(
+        "And without a cookie",
+        "Programs that call an API keep none. So the balancer remembers where each address was. Three clients, three \
+         requests each:",
+    );
+    let balancer = balancer(stage, programs, &backends.names(), &["--sticky-source"]);
+    let addresses = [2, 3, 4].map(|last| IpAddr::from([127, 0, 0, last]));
+    let ask = |address| answers(&mut Client::connect_from(address, balancer.addr()), 3);
+    let homes = addresses.map(|address| {
+        let answered = ask(address);
+        stage.seen(&format!("{address}: backend {} {} {}", answered[0], answered[1], answered[2]));
+        assert!(answered.iter().all(|number| *number == answered[0]));
+        answered[0]
+    });
+    assert_eq!(homes, [1, 2, 3], "a new client is placed by the algorithm");
+    backends.set_fault(1, Fault::Down);
+    let moved = ask(addresses[0])[0];
+    assert_ne!(moved, 1);
+    backends.set_fault(1, Fault::None);
+    assert_eq!(addresses.map(|address| ask(address)[0]), [moved, 2, 3]);
+    stage.seen(&format!(
+        "backend 1 dies and comes back: {} stays at backend {moved}, the others where they were",
+        addresses[0]
+    ));
 }
 
 fn by_content(stage: &Stage, programs: &Programs, backends: &Fleet) {

@@ -1,0 +1,145 @@
+//! The laws of the table, with time passed in.
+
+use std::{collections::HashMap, net::Ipv4Addr};
+
+use proptest::prelude::*;
+use simple_proxy::waiter::now;
+
+use super::*;
+
+const IDLE: Duration = Duration::from_mins(1);
+
+fn backend(slot: u16) -> BackendId {
+    BackendId { slot, generation: 0 }
+}
+
+fn client(number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(number).into()
+}
+
+#[test]
+fn a_client_is_found_until_it_has_been_away_too_long() {
+    // Seconds at which the client comes, and whether it is found.
+    for visits in [
+        &[(0, false), (59, true)][..],
+        &[(0, false), (60, false)],
+        &[(0, false), (59, true), (118, true), (177, true)],
+        &[(0, false), (30, true), (90, false), (91, true)],
+    ] {
+        let (table, start) = (StickTable::new(1_000, IDLE), now());
+        for &(second, is_found) in visits {
+            let at = start + Duration::from_secs(second);
+            let found = table.look_up(client(1), at);
+            assert_eq!(found, is_found.then_some(backend(2)), "{visits:?} at {second}");
+            table.settle(client(1), found, backend(2), at);
+        }
+    }
+}
+
+#[test]
+fn ipv6_counts_by_its_network_and_ipv4_by_its_address() {
+    for (one, other, are_one) in [
+        ("192.0.2.1", "192.0.2.1", true),
+        ("192.0.2.1", "192.0.2.2", false),
+        ("192.0.2.1", "::ffff:192.0.2.1", true),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+        ("::1", "0.0.0.0", false),
+    ] {
+        let (table, start) = (StickTable::new(1_000, IDLE), now());
+        table.settle(one.parse().unwrap(), None, backend(1), start);
+        assert_eq!(table.look_up(other.parse().unwrap(), start).is_some(), are_one, "{one} {other}");
+    }
+}
+
+#[test]
+fn a_place_is_changed_by_who_knows_it_and_kept_against_who_does_not() {
+    let (table, start) = (StickTable::new(1_000, IDLE), now());
+    let one = client(1);
+    for (before, wanted, settled, why) in [
+        (None, 1, 1, "nobody was there"),
+        (None, 2, 1, "another first request was quicker"),
+        (Some(1), 2, 2, "its backend is down"),
+        (Some(1), 3, 2, "another request has found that out before"),
+        (Some(2), 2, 2, "nothing changes"),
+    ] {
+        assert_eq!(table.settle(one, before.map(backend), backend(wanted), start), backend(settled), "{why}");
+        assert_eq!(table.look_up(one, start), Some(backend(settled)), "{why}");
+    }
+    let later = start + IDLE;
+    assert_eq!(table.settle(one, None, backend(7), later), backend(7), "what is over binds nobody");
+}
+
+#[test]
+fn those_whose_time_is_over_are_swept_away() {
+    let (table, start) = (StickTable::new(64_000, IDLE), now());
+    for number in 0..10_000 {
+        table.settle(client(number), None, backend(0), start);
+    }
+    assert_eq!(table.len(), 10_000);
+    for number in 10_000..20_000 {
+        table.settle(client(number), None, backend(0), start + IDLE);
+    }
+    // Shards are not filled evenly, so a few may be left over.
+    assert!(table.len() < 11_000, "{}", table.len());
+}
+
+#[test]
+fn threads_that_settle_a_client_together_agree() {
+    let (table, start) = (StickTable::new(1_000, IDLE), now());
+    for number in 0..200 {
+        let settle = |slot| {
+            let table = &table;
+            move || table.settle(client(number), None, backend(slot), start)
+        };
+        let places: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|slot| scope.spawn(settle(slot))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(places.iter().all(|place| *place == places[0]), "{places:?}");
+    }
+}
+
+/// A client, and how many seconds after the last one it comes.
+fn visits() -> impl Strategy<Value = Vec<(u32, u64)>> {
+    prop::collection::vec((0..200_u32, prop_oneof![8 => 0..2_u64, 1 => 20..100_u64]), 1..2_000)
+}
+
+proptest! {
+    #[test]
+    fn it_is_bounded_forgets_in_time_and_keeps_who_came_last(visits in visits(), entries in 64..300_usize) {
+        let (table, mut at) = (StickTable::new(entries, IDLE), now());
+        let mut last = HashMap::new();
+        for (turn, (number, seconds)) in visits.into_iter().enumerate() {
+            at += Duration::from_secs(seconds);
+            let found = table.look_up(client(number), at);
+            if let Some(found) = found {
+                let (place, used) = last[&number];
+                prop_assert_eq!(found, place, "where it was last");
+                prop_assert!(at - used < IDLE, "an entry outlives its time");
+            }
+            let place = backend(u16::try_from(turn % 5).unwrap());
+            prop_assert_eq!(table.settle(client(number), found, place, at), place);
+            last.insert(number, (place, at));
+            prop_assert!(table.len() <= entries, "{} of {entries}", table.len());
+            prop_assert_eq!(table.look_up(client(number), at), Some(place), "who came last is remembered");
+        }
+    }
+
+    /// In one shard: the order is that of use, not that of arrival.
+    #[test]
+    fn who_was_away_longest_is_forgotten_first(visits in prop::collection::vec(0..2_000_u32, 1..3_000)) {
+        let (table, start) = (StickTable::new(10 * SHARDS, IDLE), now());
+        let shard_of = |number| std::ptr::from_ref(&*table.shard(client(number))) as usize;
+        let home = shard_of(visits[0]);
+        let mut order: Vec<u32> = Vec::new();
+        for number in visits.into_iter().filter(|number| shard_of(*number) == home) {
+            let found = table.look_up(client(number), start);
+            prop_assert_eq!(found.is_some(), order.iter().rev().take(10).any(|known| *known == number));
+            table.settle(client(number), found, backend(0), start);
+            order.retain(|known| *known != number);
+            order.push(number);
+        }
+    }
+}
