@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, net::Ipv4Addr};
 
+use common::clock::now;
 use proptest::prelude::*;
-use simple_proxy::waiter::now;
 
 use super::*;
 
