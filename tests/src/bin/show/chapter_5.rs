@@ -56,6 +56,10 @@ fn hundreds_on_one_thread(stage: &Stage, programs: &Programs, backends: &[Backen
     let balancer = start(stage, programs, backends, &["--workers", "1"]);
     // Those that are only there for the start have gone when a first client is served.
     drop(guests(&balancer, 1));
+    // A thread has the name of the one that started it until it takes its own.
+    until("the threads have their names", || {
+        balancer.threads().iter().filter(|name| *name == "high_perf_lb").count() == 1
+    });
     let (threads, memory) = (balancer.threads(), balancer.rss_kib());
     stage.seen(&format!("nobody yet:  {} threads ({})", threads.len(), threads.join(", ")));
     let mut clients = guests(&balancer, GUESTS);
