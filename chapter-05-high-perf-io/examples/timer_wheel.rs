@@ -9,7 +9,7 @@
 //! $ cargo run -p chapter-05-high-perf-io --release --example timer_wheel
 //! ```
 //!
-//! Try another `TIMERS`: the set grows slower with each, the wheel only when its table leaves the cache.
+//! Change `TIMERS` and see what depends on it.
 
 use std::{
     collections::BTreeSet,
