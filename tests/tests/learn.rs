@@ -1,13 +1,15 @@
 //! `cargo learn`, as a reader uses it: on a copy of the workspace, with starting points and with solutions.
 //!
 //! The copy keeps the reader's own work out of it. It is built into the same target folder, so that the
-//! dependencies are compiled already.
+//! dependencies are compiled already, as another version: else cargo would take the one's programs for the other's.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use integration_tests::cargo;
 
 /// A copy of what the workspace holds, with every exercise at its starting point.
 struct Copy {
@@ -20,10 +22,19 @@ impl Copy {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(root.join(".learn"));
         let copy = Self { root };
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        copy_folder(workspace, &copy.root);
+        copy_folder(workspace(), &copy.root);
+        copy.become_another_version();
         copy.put_in_place("start");
         copy
+    }
+
+    /// Cargo tells the packages of a workspace apart by name, version and place below its root, wherever that lies.
+    fn become_another_version(&self) {
+        let manifest = self.root.join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let copied = text.replacen("\nversion = \"", "\nversion = \"9", 1);
+        assert_ne!(copied, text, "the workspace has a version");
+        fs::write(manifest, copied).unwrap();
     }
 
     /// Makes what lies in `folder` the reader's answers; gives their places, such as `1.1`.
@@ -57,6 +68,18 @@ impl Copy {
         assert!(output.status.success(), "{args:?}: {text}");
         text
     }
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The program that checks the exercises of chapter 1, as cargo builds it for the workspace at `root`.
+fn checks_of(root: &Path) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_str().unwrap();
+    let args = ["test", "--no-run", "--offline", "--target-dir", target, "--package", "chapter-01-exercises"];
+    let built = cargo::build(root, &[&args[..], &["--test", "checks"]].concat()).unwrap().unwrap();
+    built.into_iter().find(|built| built.name == "checks").unwrap().program
 }
 
 /// Copies files that differ; one that is the same keeps its time, so that cargo does not build it again.
@@ -105,6 +128,8 @@ fn every_start_is_red_and_every_solution_green() {
     assert!(copy.says(&["list"]).contains(&format!("{0} of {0} done", numbers.len())));
     assert!(copy.says(&["next"]).contains("exercises are done"));
     assert!(copy.says(&["solution", &numbers[0]]).contains("pub fn"));
+    // Else the reader's next check would run what was built of the solutions.
+    assert_ne!(checks_of(&copy.root), checks_of(workspace()));
 }
 
 #[test]
@@ -144,12 +169,11 @@ fn a_solution_is_kept_back_and_nonsense_refused_in_one_line() {
 /// The files that a reader changes are those that `reset` brings back, until the reader has begun.
 #[test]
 fn the_exercises_are_committed_at_their_starting_points() {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     if std::env::var_os("CI").is_none() {
         println!("skipped: only where CI is set, as you may have begun to work on them");
         return;
     }
-    for chapter in fs::read_dir(workspace).unwrap().flatten() {
+    for chapter in fs::read_dir(workspace()).unwrap().flatten() {
         let Ok(given) = fs::read_dir(chapter.path().join("exercises/start")) else { continue };
         for file in given.flatten() {
             let source = chapter.path().join("exercises/src").join(file.file_name());

@@ -48,7 +48,7 @@ impl Hedging for Hedger {
     }
 
     fn wake(&self) -> Option<Instant> {
-        self.requests.values().map(|request| request.due).min()
+        self.requests.values().filter(|request| !request.is_hedged).map(|request| request.due).min()
     }
 
     fn due(&mut self, now: Instant) -> Vec<u64> {

@@ -11,8 +11,8 @@
 //! - **Watching** a step begins with the first look that finds all weights as they should be. From look to look, what
 //!   has been added to green's `total` and `failed` is counted. Whose `total` is lower than at the last look has begun
 //!   again at 0.
-//! - **Passed** is a step when it was watched for `hold`, with at least `min_requests` counted: the same tick moves on
-//!   to the next one. After the last one it is `Done`. It is not in a hurry: without requests it waits.
+//! - **Passed** is a step without too many failures that was watched for `hold`, with at least `min_requests` counted:
+//!   the same tick moves on to the next one. After the last one it is `Done`. Without requests it waits.
 //! - **Failures**: more than `max_failed_percent` of what is counted, or of `min_requests` as long as that is more. So
 //!   the end of the step is not waited for when it is clear how it will end.
 //! - **Ill**: a green backend that is not up. At any look on the way to green, the first one too.
@@ -22,7 +22,8 @@
 //! - **Nobody answers**: what could not be done is done at a later tick. The change may have been made all the same. No
 //!   step is passed and nobody is judged without a look.
 //! - **Somebody else is at work**: a backend of the plan is not listed, or has another weight than we gave it last and
-//!   than it is to get (before the first change: any will do). Then nothing is changed any more: `Stopped`.
+//!   than it is to get (before the first change: any will do). Then nothing is changed any more: `Stopped`. This is
+//!   looked for before anything is judged.
 //! - After the end nobody is asked anything.
 
 use std::time::Instant;
@@ -44,22 +45,21 @@ pub fn rollout(plan: Plan) -> Switch {
 
 impl Rollout for Switch {
     fn tick(&mut self, now: Instant, admin: &mut dyn Admin) -> Status {
+        if self.since.is_some_and(|since| now >= since + self.plan.hold) {
+            self.step += 1;
+            self.since = None;
+        }
         let Some(percent) = self.plan.steps.get(self.step).copied() else { return Status::Done };
-        if let Some(since) = self.since {
-            if now >= since + self.plan.hold {
-                self.step += 1;
-                self.since = None;
+        if self.since.is_none() {
+            // Is anybody to know whether these were heard?
+            for (name, weight) in &self.plan.green {
+                let _ = admin.weigh(name, weight * percent);
             }
-            return Status::Underway(percent);
+            for name in &self.plan.blue {
+                let _ = admin.weigh(name, 100 - percent);
+            }
+            self.since = Some(now);
         }
-        // Is anybody to know whether these were heard?
-        for (name, weight) in &self.plan.green {
-            let _ = admin.weigh(name, weight * percent);
-        }
-        for name in &self.plan.blue {
-            let _ = admin.weigh(name, 100 - percent);
-        }
-        self.since = Some(now);
         Status::Underway(percent)
     }
 }

@@ -1,12 +1,14 @@
 //! The checks of exercise 4.4.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use exercises_04::contracts::{Attempt, Attempt::First, Attempt::Second, Hedge, Hedging, Verdict};
 use integration_tests::{held_to, seed::Seed, wait::ms};
 
 use crate::beginning;
+use simulation::{Simulated, simulate};
+
+mod simulation;
 
 held_to!(
     exercises_04,
@@ -313,45 +315,6 @@ fn second_attempts_are_earned<H: Hedging>(new: New<H>) {
     let [one, two] = std::array::from_fn(|_| group.begin());
     group.now += ms(10);
     assert_eq!(group.due(), [one], "who is due of {one} and {two}, after 15 requests that must not be repeated");
-}
-
-/// What requests came to, simulated: how many were sent a second time, and how long each took.
-struct Simulated {
-    sent_twice: usize,
-    took: Vec<Duration>,
-}
-
-/// A request a millisecond; `time` says what an attempt takes.
-fn simulate<H: Hedging>(new: New<H>, hedge: Hedge, requests: u64, mut time: impl FnMut(u64) -> Duration) -> Simulated {
-    let (start, mut hedging) = (beginning(), new(hedge));
-    let mut ends: BTreeSet<(Instant, u64, bool)> = BTreeSet::new();
-    let mut began = BTreeMap::new();
-    let mut simulated = Simulated { sent_twice: 0, took: Vec::new() };
-    let mut next = 0;
-    loop {
-        let begins = (next < requests).then(|| start + ms(next));
-        let ended = ends.first().map(|(end, ..)| *end);
-        let Some(now) = [begins, ended, hedging.wake()].into_iter().flatten().min() else { return simulated };
-        for again in hedging.due(now) {
-            simulated.sent_twice += 1;
-            ends.insert((now + time(again), again, true));
-        }
-        let is_later = hedging.wake().is_none_or(|wake| wake > now);
-        assert!(is_later, "once `due` has been asked, `wake` should be later, or nothing, but is not");
-        if ended == Some(now) {
-            let (_, request, is_second) = ends.pop_first().unwrap();
-            let attempt = if is_second { Second } else { First };
-            if let Verdict::Deliver { cancel } = hedging.answered(request, attempt, now) {
-                ends.retain(|(_, other, _)| cancel.is_none() || *other != request);
-                simulated.took.push(now - began[&request]);
-            }
-        } else if begins == Some(now) {
-            began.insert(next, now);
-            hedging.begin(next, true, now);
-            ends.insert((now + time(next), next, false));
-            next += 1;
-        }
-    }
 }
 
 const GENEROUS: Hedge = Hedge { percentile: 95, window: 200, at_least: 100, earned_percent: 30, saved: 50 };

@@ -1,18 +1,21 @@
 //! The checks of exercise 4.6.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::collections::VecDeque;
+use std::time::Duration;
 
-use exercises_04::contracts::{Admin, AdminError, Listed, MAX_WEIGHT, Plan, Reason, Rollout, Status};
+use exercises_04::contracts::{Listed, Plan, Reason, Rollout, Status};
 use integration_tests::{held_to, seed::Seed};
 
-use crate::beginning;
+use world::{Fate, HOLD, NEARLY, World};
+
+mod world;
 
 held_to!(
     exercises_04,
     e6_rollout::rollout,
     [
         green_takes_over_in_steps,
+        a_tick_looks_once_and_writes_what_differs,
         each_colour_keeps_its_proportions,
         green_never_gets_ahead_of_a_step,
         large_weights_are_made_small,
@@ -38,233 +41,6 @@ held_to!(
 
 type New<R> = fn(Plan) -> R;
 
-/// What becomes of a change.
-#[derive(Debug, Clone, Copy)]
-enum Fate {
-    Done,
-    Refused,
-    /// Not made, and no answer.
-    Unheard,
-    /// Made, and no answer.
-    Lost,
-}
-
-/// An admin interface that keeps to the rules, and notes whether its user does.
-struct Fake {
-    plan: Plan,
-    backends: Vec<Listed>,
-    is_reachable: bool,
-    /// Of the next changes; after that, all are made.
-    fates: VecDeque<Fate>,
-    looks: usize,
-    changes: usize,
-    /// Green's share after each change.
-    shares: Vec<f64>,
-}
-
-impl Fake {
-    fn get(&mut self, name: &str) -> &mut Listed {
-        let found = self.backends.iter_mut().find(|backend| backend.name == name);
-        found.unwrap_or_else(|| panic!("{name} is not in the group"))
-    }
-
-    fn is_green(&self, name: &str) -> bool {
-        self.plan.green.iter().any(|(green, _)| green == name)
-    }
-
-    /// The weights of both colours together.
-    fn sums(&self) -> (u64, u64) {
-        let sum = |is_wanted: &dyn Fn(&str) -> bool| {
-            self.backends.iter().filter(|one| is_wanted(&one.name)).map(|one| u64::from(one.weight)).sum()
-        };
-        (sum(&|name| self.plan.blue.iter().any(|blue| blue == name)), sum(&|name| self.is_green(name)))
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "weights are small")]
-    fn share(&self) -> f64 {
-        let (blue, green) = self.sums();
-        green as f64 / (blue + green).max(1) as f64
-    }
-
-    fn weights(&self) -> BTreeMap<&str, u32> {
-        self.backends.iter().map(|backend| (backend.name.as_str(), backend.weight)).collect()
-    }
-}
-
-impl Admin for Fake {
-    fn list(&mut self) -> Result<Vec<Listed>, AdminError> {
-        self.looks += 1;
-        if self.is_reachable { Ok(self.backends.clone()) } else { Err(AdminError::Unreachable) }
-    }
-
-    fn weigh(&mut self, name: &str, weight: u32) -> Result<(), AdminError> {
-        self.changes += 1;
-        let fate = self.fates.pop_front().unwrap_or(Fate::Done);
-        if !self.is_reachable || matches!(fate, Fate::Unheard) {
-            return Err(AdminError::Unreachable);
-        }
-        assert!(weight <= MAX_WEIGHT, "weights should be at most {MAX_WEIGHT}, but {name} is given {weight}");
-        if matches!(fate, Fate::Refused) {
-            return Err(AdminError::Refused("not today".to_owned()));
-        }
-        let before = self.get(name).weight;
-        assert_ne!(before, weight, "a weight that is right should not be written, but {name} is given it again");
-        self.get(name).weight = weight;
-        assert_ne!(self.sums(), (0, 0), "somebody should always have a weight, but all are 0 once {name} is");
-        self.shares.push(self.share());
-        if matches!(fate, Fate::Lost) { Err(AdminError::Unreachable) } else { Ok(()) }
-    }
-}
-
-/// A rollout, and the world that it sees.
-struct World<R> {
-    fake: Fake,
-    rollout: R,
-    now: Instant,
-}
-
-const SECOND: Duration = Duration::from_secs(1);
-const HOLD: Duration = Duration::from_mins(1);
-/// A nanosecond less than that.
-const NEARLY: Duration = Duration::from_nanos(59_999_999_999);
-
-fn plan(blue: usize, green: &[u32], steps: &[u32]) -> Plan {
-    Plan {
-        blue: (1..=blue).map(|number| format!("blue-{number}:80")).collect(),
-        green: green.iter().zip(1..).map(|(weight, number)| (format!("green-{number}:80"), *weight)).collect(),
-        steps: steps.to_vec(),
-        hold: HOLD,
-        min_requests: 100,
-        max_failed_percent: 5,
-    }
-}
-
-impl<R: Rollout> World<R> {
-    /// Blue ones with these weights, green ones with weight 0, and another one that belongs to nobody here.
-    fn new(new: New<R>, blue: &[u32], green: &[u32], steps: &[u32]) -> Self {
-        let plan = plan(blue.len(), green, steps);
-        let blues = plan.blue.iter().zip(blue).map(|(name, weight)| (name.as_str(), *weight));
-        let greens = plan.green.iter().map(|(name, _)| (name.as_str(), 0));
-        // In an order of its own.
-        let all = greens.rev().chain([("other:80", 1_000)]).chain(blues);
-        let listed = |(name, weight): (&str, u32)| Listed {
-            name: name.to_owned(),
-            is_up: true,
-            weight,
-            total: 70_000,
-            failed: 9_000,
-        };
-        let backends = all.map(listed).collect();
-        let (looks, changes, shares) = (0, 0, Vec::new());
-        let rollout = new(plan.clone());
-        let fake = Fake { plan, backends, is_reachable: true, fates: VecDeque::new(), looks, changes, shares };
-        Self { fake, rollout, now: beginning() }
-    }
-
-    /// Two of each colour, 10 %, 50 %, 100 %.
-    fn usual(new: New<R>) -> Self {
-        Self::new(new, &[1, 1], &[1, 1], &[10, 50, 100])
-    }
-
-    /// One that is watching its first step.
-    fn watching(new: New<R>) -> Self {
-        let mut world = Self::usual(new);
-        assert_eq!(world.tick_twice(), Status::Underway(10), "in the first step");
-        world.assert_share(10);
-        world
-    }
-
-    /// A second later; what must hold of every tick is held to.
-    fn tick(&mut self) -> Status {
-        self.now += SECOND;
-        self.tick_now()
-    }
-
-    fn tick_now(&mut self) -> Status {
-        let before = self.fake.share();
-        (self.fake.looks, self.fake.shares) = (0, Vec::new());
-        let changes = self.fake.changes;
-        let status = self.rollout.tick(self.now, &mut self.fake);
-        let looks = self.fake.looks;
-        assert!(looks <= 1, "a tick should look once, but looks {looks} times");
-        let is_blind = looks == 0 && self.fake.changes > changes;
-        assert!(!is_blind, "a tick should look before it changes anything, but does not");
-        let most = match status {
-            Status::Underway(percent) => before.max(f64::from(percent) / 100.0),
-            // It was moving to the first step, wherever a weight is refused in these checks.
-            Status::RollingBack(Reason::Refused(_)) => before.max(f64::from(self.fake.plan.steps[0]) / 100.0),
-            _ => before,
-        };
-        let share = self.fake.shares.iter().copied().fold(0.0, f64::max);
-        assert!(
-            share <= most + 1e-9,
-            "green should never have more than {:.1} % here ({status:?}), but has {:.1} % on the way",
-            most * 100.0,
-            share * 100.0
-        );
-        status
-    }
-
-    /// One tick that changes weights, and one that finds them changed.
-    fn tick_twice(&mut self) -> Status {
-        self.tick();
-        self.tick()
-    }
-
-    /// Requests that each green backend has had since the last look.
-    fn serve(&mut self, total: u64, failed: u64) {
-        let Fake { plan, backends, .. } = &mut self.fake;
-        for backend in backends.iter_mut().filter(|one| plan.green.iter().any(|(green, _)| *green == one.name)) {
-            backend.total += total;
-            backend.failed += failed;
-        }
-    }
-
-    /// The step that is being watched is held to its end, and passed; what the tick after that says.
-    fn pass(&mut self) -> Status {
-        self.serve(1_000, 0);
-        self.now += HOLD;
-        self.tick()
-    }
-
-    #[track_caller]
-    fn assert_share(&self, percent: u64) {
-        let (blue, green) = self.fake.sums();
-        let weights = self.fake.weights();
-        assert_eq!(green * 100, (blue + green) * percent, "green should have exactly {percent} %: {weights:?}");
-    }
-
-    #[track_caller]
-    fn assert_weights(&self, expected: &[(&str, u32)], when: &str) {
-        for (name, weight) in expected {
-            let weights = self.fake.weights();
-            assert_eq!(weights[format!("{name}:80").as_str()], *weight, "the weight of {name} {when}: {weights:?}");
-        }
-    }
-
-    /// Nobody is asked anything any more.
-    #[track_caller]
-    fn assert_over(&mut self, status: &Status) {
-        let changes = self.fake.changes;
-        for _ in 0..3 {
-            self.serve(100, 100);
-            self.now += HOLD;
-            assert_eq!(self.tick_now(), *status, "the status, after the end");
-            assert_eq!((self.fake.looks, self.fake.changes), (0, changes), "looks and changes after the end");
-        }
-    }
-
-    /// The way back, to its end.
-    #[track_caller]
-    fn assert_goes_back(&mut self, reason: &Reason) {
-        let over = Status::RolledBack(reason.clone());
-        assert_eq!(self.tick(), over, "when a look has found all weights as they were");
-        let (_, green) = self.fake.sums();
-        assert_eq!(green, 0, "green's weights, when it is rolled back");
-        self.assert_over(&over);
-    }
-}
-
 fn blue_has(weight: u32) -> [(&'static str, u32); 2] {
     [("blue-1", weight), ("blue-2", weight)]
 }
@@ -289,6 +65,18 @@ fn green_takes_over_in_steps<R: Rollout>(new: New<R>) {
     assert_eq!(world.tick_now(), Status::Done, "after the last step");
     world.assert_weights(&blue_has(0), "when green has taken over");
     world.assert_over(&Status::Done);
+}
+
+fn a_tick_looks_once_and_writes_what_differs<R: Rollout>(new: New<R>) {
+    let mut world = World::usual(new);
+    for _ in 0..3 {
+        world.tick_twice();
+        world.pass();
+    }
+    assert_eq!(world.tick(), Status::Done, "after the last step");
+    assert_eq!(world.looks, 1, "the most looks of a tick");
+    assert_eq!(world.fake.rewritten, None, "a backend that was given the weight that it had");
+    assert_eq!(world.fake.changes, 8, "changes: 1, 1, 0, 0 to 9, 9, 1, 1, to 1, 1, 1, 1, to 0, 0, 1, 1");
 }
 
 fn each_colour_keeps_its_proportions<R: Rollout>(new: New<R>) {
@@ -330,6 +118,7 @@ fn green_never_gets_ahead_of_a_step<R: Rollout>(new: New<R>) {
             world.fake.fates.push_back(*seed.pick(&[Fate::Done, Fate::Unheard, Fate::Lost]));
             world.serve(1_000, 0);
             world.now += HOLD / 2;
+            world.assert_not_overtaken();
         }
     }
 }
@@ -475,13 +264,13 @@ fn back_from_the_last_step_somebody_always_serves<R: Rollout>(new: New<R>) {
         assert_eq!(world.tick_twice(), Status::Underway(100), "in a single step of 100 %");
         world.serve(1_000, 500);
         world.fake.fates.extend(fates);
-        // That somebody has a weight is held to at each change.
         assert_eq!(world.tick(), Status::RollingBack(Reason::Failures), "half of green's requests fail");
         let mut ticks = 0;
         while world.tick() == Status::RollingBack(Reason::Failures) {
             ticks += 1;
-            assert!(ticks < 10, "it should be back after a few ticks, but is not");
+            assert!(ticks < 10, "it should be back after a few ticks, but is not: is a weight refused, the last one?");
         }
+        world.assert_not_overtaken();
         world.assert_weights(&[("blue-1", 2), ("blue-2", 3), ("green-1", 0), ("green-2", 0)], "after all");
         world.assert_over(&Status::RolledBack(Reason::Failures));
     }
@@ -513,13 +302,13 @@ fn who_does_not_answer_is_asked_again<R: Rollout>(new: New<R>) {
 
 fn a_change_whose_answer_is_lost_is_looked_for<R: Rollout>(new: New<R>) {
     let mut world = World::usual(new);
-    // A change that was made is not made again: the fake sees to that.
     for lost in 0..4 {
         world.fake.fates.push_back(Fate::Lost);
         assert_eq!(world.tick(), Status::Underway(10), "the answer to change {lost} is lost");
     }
     world.tick();
     world.assert_share(10);
+    assert_eq!(world.fake.rewritten, None, "a backend that was given the weight that it had, after a lost answer");
     assert_eq!(world.pass(), Status::Underway(50), "and then the step is passed");
 }
 

@@ -11,7 +11,9 @@ use crate::wait::{ms, pause, until};
 
 cases! { "c10k";
     Fast clients_beyond_the_limit_of_open_files_wait_at_no_cost,
+    Fast the_files_of_many_loops_are_no_clients,
     Fast without_a_descriptor_it_does_not_spin_says_it_once_and_goes_on,
+    Fast without_a_descriptor_four_loops_say_it_once_too,
 }
 
 /// Of a second, while there is nothing to do but to wait.
@@ -51,8 +53,22 @@ fn all_are_served_in_turn(mut clients: Vec<Client>) {
     }
 }
 
+/// A loop has files of its own, and sixteen have many. Who is accepted and then finds no descriptor left for the way to a
+/// backend is worse off than who waits.
+fn the_files_of_many_loops_are_no_clients(ctx: &Context) {
+    let backend = Backend::ok("ok");
+    let name = backend.addr().to_string();
+    let options = Options { max_files: Some(128), ..Options::default() };
+    let program = ctx.start_with(&[&name], &["--workers", "16"], options);
+    all_are_served_in_turn(asking(&program, 60));
+}
+
 fn without_a_descriptor_it_does_not_spin_says_it_once_and_goes_on(ctx: &Context) {
     run_out_of_descriptors(ctx, 1);
+}
+
+fn without_a_descriptor_four_loops_say_it_once_too(ctx: &Context) {
+    run_out_of_descriptors(ctx, 4);
 }
 
 /// What no reckoning foresees: somebody else takes the descriptors, here by lowering the limit of a running program.
