@@ -60,7 +60,7 @@ fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Result<Config, Box
     Ok(Config {
         backend,
         addresses,
-        max_clients: net::clients_within(files, Some(args.serve.max_threads()), bundle.is_some()),
+        max_clients: net::clients_within(files, 0, Some(args.serve.max_threads()), bundle.is_some()),
         timeouts: args.serve.timeouts,
         trusted: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,

@@ -89,7 +89,7 @@ fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Config {
         backends: bundle.map_or(args.backends, bundled),
         resolve_interval: args.resolve_interval,
         down_time: args.down_time,
-        max_clients: net::clients_within(files, Some(args.serve.max_threads()), bundle.is_some()),
+        max_clients: net::clients_within(files, 0, Some(args.serve.max_threads()), bundle.is_some()),
         timeouts: args.serve.timeouts,
         trusted: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,

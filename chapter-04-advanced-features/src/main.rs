@@ -51,7 +51,7 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let bundle = if balance.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = serve.address(port);
     let bundled = bundle.as_ref().map(backends::Bundle::addrs);
-    let max_clients = net::clients_within(files, Some(serve.max_threads()), bundle.is_some());
+    let max_clients = net::clients_within(files, 0, Some(serve.max_threads()), bundle.is_some());
     let config = match balance.config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
         Ok(config) => config,
         Err(why) => return Ok(cli::refuse(why)),

@@ -30,7 +30,6 @@ pub(crate) struct Acceptor {
     ready: bool,
     /// Not before this time.
     resting_until: Option<Instant>,
-    complained: bool,
 }
 
 /// What came of asking for a client.
@@ -40,8 +39,8 @@ pub(crate) enum Accepted {
     Client(Newcomer),
     /// None waits.
     Nobody,
-    /// Some may wait, but there is no descriptor for them now.
-    Exhausted,
+    /// Some may wait, but the process can open nothing more now.
+    Exhausted(io::Error),
 }
 
 impl Acceptor {
@@ -52,7 +51,7 @@ impl Acceptor {
         let address = listener.local_addr()?;
         let mut listener = TcpListener::from_std(listener);
         registry.register(&mut listener, Source::Listener.token(), Interest::READABLE)?;
-        Ok(Self { listener, address, ready: true, resting_until: None, complained: false })
+        Ok(Self { listener, address, ready: true, resting_until: None })
     }
 
     /// The kernel says that clients wait.
@@ -83,7 +82,7 @@ impl Acceptor {
         loop {
             match self.listener.accept() {
                 Ok((stream, peer)) => {
-                    (self.resting_until, self.complained) = (None, false);
+                    self.resting_until = None;
                     // Who has left already is nobody's client.
                     if let Some(newcomer) = self.newcomer(stream, peer) {
                         return Ok(Accepted::Client(newcomer));
@@ -96,8 +95,8 @@ impl Acceptor {
                 Err(error) if is_one_clients_fault(&error) => {}
                 Err(error) if is_our_mistake(&error) => return Err(error),
                 Err(error) => {
-                    self.rest(&error, now);
-                    return Ok(Accepted::Exhausted);
+                    self.resting_until = Some(now + PAUSE);
+                    return Ok(Accepted::Exhausted(error));
                 }
             }
         }
@@ -109,13 +108,5 @@ impl Acceptor {
         // A listener of all addresses does not know which of them it was.
         let local = if self.address.ip().is_unspecified() { stream.local_addr().ok()? } else { self.address };
         Some(Newcomer { stream, peer, local })
-    }
-
-    fn rest(&mut self, error: &io::Error, now: Instant) {
-        self.resting_until = Some(now + PAUSE);
-        // Once for each time of need, not ten times a second.
-        if !std::mem::replace(&mut self.complained, true) {
-            tracing::warn!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients");
-        }
     }
 }

@@ -1,11 +1,14 @@
 //! How many clients there are in all loops, and who has room for the next.
 
-use std::sync::{
-    Arc,
-    atomic::{
-        AtomicU32, AtomicUsize,
-        Ordering::{Relaxed, SeqCst},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{
+            AtomicU32, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
+    time::{Duration, Instant},
 };
 
 use crate::mailbox::{Letter, Mailbox};
@@ -13,6 +16,8 @@ use crate::mailbox::{Letter, Mailbox};
 /// A loop may have this part more clients than the one with the fewest before it hands one over: for a few that stay, one
 /// too many is much; for many that come and go, a hand-over costs more than it mends.
 const SLACK: usize = 8;
+/// Descriptors that run out again within this time have run out once, whoever could be accepted in between.
+const SAME_SHORTAGE: Duration = Duration::from_secs(10);
 
 /// The clients of all loops.
 #[derive(Debug)]
@@ -21,12 +26,14 @@ pub(crate) struct Clients {
     limit: usize,
     serial: AtomicU32,
     loops: Vec<Arc<Mailbox>>,
+    /// When a loop last found that descriptors have run out.
+    shortage: Mutex<Option<Instant>>,
 }
 
 impl Clients {
     /// At most `limit` of them.
     pub(crate) fn new(limit: usize, loops: Vec<Arc<Mailbox>>) -> Self {
-        Self { count: AtomicUsize::new(0), limit, serial: AtomicU32::new(0), loops }
+        Self { count: AtomicUsize::new(0), limit, serial: AtomicU32::new(0), loops, shortage: Mutex::default() }
     }
 
     /// The loops, by their mailboxes.
@@ -40,15 +47,22 @@ impl Clients {
         self.count.fetch_update(SeqCst, SeqCst, one_more).is_ok()
     }
 
+    /// A loop finds that descriptors have run out. Whether that is news: it is one process that they have run out for.
+    pub(crate) fn is_new_shortage(&self, now: Instant) -> bool {
+        let mut shortage = self.shortage.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = shortage.replace(now);
+        last.is_none_or(|last| now.saturating_duration_since(last) >= SAME_SHORTAGE)
+    }
+
     /// Whether there is a place for one more.
     pub(crate) fn have_room(&self) -> bool {
         self.count.load(SeqCst) < self.limit
     }
 
-    /// Gives a place back. Who had to stop accepting hears of it.
+    /// Gives a place back. Who had to stop accepting for want of one hears of it.
     pub(crate) fn leave(&self) {
         if self.count.fetch_sub(1, SeqCst) == self.limit {
-            for mailbox in &self.loops {
+            for mailbox in self.loops.iter().filter(|mailbox| mailbox.wanted_room()) {
                 let _ = mailbox.post(Letter::Room);
             }
         }
@@ -104,15 +118,28 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_a_full_house_makes_room_known_to_all_loops() {
-        let (clients, _polls) = clients(2, 2);
+    fn who_leaves_a_full_house_makes_room_known_to_those_who_want_it() {
+        let (clients, _polls) = clients(2, 3);
+        let told = || clients.loops().iter().map(|mailbox| mailbox.take().len()).collect::<Vec<_>>();
         assert!(clients.try_enter() && clients.try_enter() && !clients.try_enter());
+        clients.loops()[0].want_room();
+        clients.loops()[2].want_room();
         clients.leave();
         assert!(clients.have_room());
-        for mailbox in clients.loops() {
-            assert!(matches!(mailbox.take()[..], [Letter::Room]));
-        }
+        assert_eq!(told(), [1, 0, 1]);
+        assert!(clients.try_enter());
         clients.leave();
-        assert!(clients.loops().iter().all(|mailbox| mailbox.take().is_empty()), "there was room before");
+        assert_eq!(told(), [0, 0, 0], "they have been told");
+        clients.loops()[1].want_room();
+        clients.leave();
+        assert_eq!(told(), [0, 0, 0], "there was room before");
+    }
+
+    #[test]
+    fn a_shortage_is_news_once_for_all_loops_until_it_has_been_over_for_a_while() {
+        let (clients, _polls) = clients(2, 2);
+        let begun = common::clock::now();
+        let found = [0, 0, 9, 18, 27, 37, 38].map(|after| clients.is_new_shortage(begun + Duration::from_secs(after)));
+        assert_eq!(found, [true, false, false, false, false, true, false]);
     }
 }

@@ -109,6 +109,8 @@ pub(crate) struct Request {
     pub(crate) started: Option<Instant>,
     /// When the first byte of its answer came.
     pub(crate) first_byte: Option<Instant>,
+    /// It had to wait for a descriptor, and will not do so again.
+    pub(crate) was_short: bool,
 }
 
 impl Request {

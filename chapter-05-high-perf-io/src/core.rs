@@ -21,6 +21,10 @@ pub(crate) struct Core {
     pub(crate) mailbox: Arc<Mailbox>,
     /// When the loop woke last: one look at the clock for all that happened meanwhile.
     pub(crate) now: Instant,
+    /// A connect has failed for want of a descriptor, and the loop is to see to that.
+    pub(crate) is_short: bool,
+    /// Until when no client is to keep more than one connection to a backend, as descriptors have run out.
+    pub(crate) thrifty_until: Option<Instant>,
     /// Since when the process drains.
     pub(crate) drains_since: Option<Instant>,
     /// For the request head at hand; none outlives the call that reads it.
@@ -41,11 +45,18 @@ impl Core {
             registry,
             mailbox,
             now,
+            is_short: false,
+            thrifty_until: None,
             drains_since: None,
             head: Head::new(),
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
             spare: Spare::default(),
         }
+    }
+
+    /// Whether descriptors have run out a moment ago.
+    pub(crate) fn is_thrifty(&self) -> bool {
+        self.thrifty_until.is_some_and(|until| self.now < until)
     }
 }
 
@@ -55,6 +66,7 @@ impl Spare {
         let mut request = self.0.pop().unwrap_or_default();
         request.started = Some(started);
         request.first_byte = None;
+        request.was_short = false;
         request
     }
 

@@ -48,6 +48,14 @@ use crate::{clients::Clients, mailbox::Mailbox, worker::Worker};
 /// What the kernel's interface is called that the loops sleep in.
 pub const POLLER: &str = if cfg!(any(target_os = "linux", target_os = "android")) { "epoll" } else { "kqueue" };
 
+/// A loop's listener, its poller in two hands, and its waker.
+const FILES_PER_LOOP: u64 = 4;
+
+/// How many files so many loops have open for themselves.
+pub fn files_of(workers: NonZeroUsize) -> u64 {
+    FILES_PER_LOOP.saturating_mul(u64::try_from(workers.get()).unwrap_or(u64::MAX))
+}
+
 /// A balancer and the loops that are to drive it.
 #[derive(Debug)]
 pub struct Server {
@@ -61,7 +69,7 @@ impl Server {
     /// As many loops as `workers`.
     ///
     /// # Errors
-    /// Out of descriptors: a loop takes two.
+    /// Out of descriptors.
     pub fn new(balancer: Arc<Balancer>, workers: NonZeroUsize) -> io::Result<Self> {
         let polls = (0..workers.get()).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
         let mailbox = |poll: &Poll| Mailbox::new(poll.registry()).map(Arc::new);
@@ -95,9 +103,9 @@ pub fn run(server: &Server, listeners: Listeners, shutdown: &Shutdown) -> io::Re
         let (balancer, clients) = (Arc::clone(&server.balancer), Arc::clone(&server.clients));
         Worker::new(balancer, poll, Arc::clone(mailbox), listener, clients, shutdown)
     };
-    let mut workers = parts.map(worker).collect::<io::Result<Vec<_>>>()?;
+    let mut workers = parts.map(worker).collect::<io::Result<Vec<_>>>()?.into_iter().enumerate();
     // The first loop has this thread: with one there is none besides.
-    let Some(own) = workers.pop() else { return Ok(()) };
+    let Some((_, own)) = workers.next() else { return Ok(()) };
     thread::scope(|scope| {
         let turn = |worker: Worker| {
             let _ends_the_process = AbortOnPanic;
@@ -111,7 +119,7 @@ pub fn run(server: &Server, listeners: Listeners, shutdown: &Shutdown) -> io::Re
             let thread = thread::Builder::new().name(format!("loop {place}"));
             thread.spawn_scoped(scope, move || turn(worker))
         };
-        let others: Vec<_> = workers.into_iter().enumerate().map(start).collect();
+        let others: Vec<_> = workers.map(start).collect();
         let own = turn(own);
         let others = others.into_iter().map(|thread| thread?.join().unwrap_or(Ok(())));
         others.fold(own, Result::and)

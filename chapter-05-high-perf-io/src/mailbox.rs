@@ -8,7 +8,10 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     task::{Wake, Waker},
 };
@@ -26,6 +29,8 @@ pub(crate) enum Letter {
     Awake(Key),
     /// There is room for clients again.
     Room,
+    /// Descriptors have run out: what is kept open for later is to be closed.
+    Shortage,
 }
 
 /// A client that has been accepted and not yet served.
@@ -42,6 +47,7 @@ pub(crate) struct Newcomer {
 #[repr(align(64))] // each loop counts its own clients: not on a line that another one writes
 pub(crate) struct Mailbox {
     clients: AtomicUsize,
+    wants_room: AtomicBool,
     waker: mio::Waker,
     letters: Mutex<Letters>,
 }
@@ -56,7 +62,8 @@ impl Mailbox {
     /// The mailbox of the loop that waits for events of `registry`.
     pub(crate) fn new(registry: &Registry) -> io::Result<Self> {
         let waker = mio::Waker::new(registry, Source::Mail.token())?;
-        Ok(Self { clients: AtomicUsize::new(0), waker, letters: Mutex::default() })
+        let (clients, wants_room) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Ok(Self { clients, wants_room, waker, letters: Mutex::default() })
     }
 
     /// Leaves a letter.
@@ -102,6 +109,16 @@ impl Mailbox {
     /// A client has left, or did not come.
     pub(crate) fn client_left(&self) {
         self.clients.fetch_sub(1, Relaxed);
+    }
+
+    /// The loop cannot let in a client that waits, and wants to hear of room. It is to look once more after this.
+    pub(crate) fn want_room(&self) {
+        self.wants_room.store(true, SeqCst);
+    }
+
+    /// Whether it did; it is told now.
+    pub(crate) fn wanted_room(&self) -> bool {
+        self.wants_room.swap(false, SeqCst)
     }
 
     fn lock(&self) -> MutexGuard<'_, Letters> {

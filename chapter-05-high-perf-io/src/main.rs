@@ -43,16 +43,17 @@ fn main() -> ExitCode {
 
 fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let Args { port, balance, workers, serve } = args;
+    let workers = workers.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let files = net::raise_file_limit()?;
     let bundle = if balance.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = serve.address(port);
     let bundled = bundle.as_ref().map(backends::Bundle::addrs);
-    let max_clients = net::clients_within(files, serve.max_clients.map(NonZeroUsize::get), bundle.is_some());
+    let wanted = serve.max_clients.map(NonZeroUsize::get);
+    let max_clients = net::clients_within(files, high_perf_io::files_of(workers), wanted, bundle.is_some());
     let config = match balance.config(serve, max_clients, bundled.as_deref(), false) {
         Ok(config) => config,
         Err(why) => return Ok(cli::refuse(why)),
     };
-    let workers = workers.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(address, workers)?;
     let address = listeners.address();

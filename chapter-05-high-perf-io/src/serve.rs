@@ -3,7 +3,11 @@
 //! `next_head → admit → choose → connect → exchange → record`. New since chapter 4: no step waits. Where a thread would
 //! sleep, a step says what the connection waits for and until when, and the loop calls again.
 
-use std::{io::ErrorKind, mem, time::Instant};
+use std::{
+    io::ErrorKind,
+    mem,
+    time::{Duration, Instant},
+};
 
 use advanced_features::{
     course::{Attempt, Next},
@@ -20,6 +24,9 @@ use crate::{
     farewell, line,
     upstreams::Upstream,
 };
+
+/// How long a request waits for the loops to close what they keep open, when it finds no descriptor for its backend.
+const RELIEF: Duration = Duration::from_millis(10);
 
 /// What the loop is to do with a connection now.
 #[derive(Debug, Clone, Copy)]
@@ -181,6 +188,10 @@ fn dial(
     };
     let backend = connecting.taken.backend();
     core.balancer.connect_ended(backend, Some(&error), core.now);
+    if error.kind == Kind::Exhausted && !mem::replace(&mut request.was_short, true) {
+        core.is_short = true;
+        return Step::Wait(State::Choosing(request), core.now + RELIEF);
+    }
     if error.side != Side::Backend {
         return farewell::give_up(request, &error.into());
     }
@@ -258,6 +269,9 @@ pub(crate) fn record(core: &mut Core, connection: &mut Connection, mut request: 
     if let Some(attempt) = request.attempt.take() {
         attempt.close(&mut exchange, started, request.first_byte, core.now);
         if upstream == AfterBackend::Pool {
+            if core.is_thrifty() {
+                connection.upstreams.clear();
+            }
             connection.upstreams.keep(attempt.backend().id(), attempt.into_socket(), core.now);
         }
     }

@@ -34,6 +34,8 @@ use crate::{
 const EVENTS: usize = 1024;
 /// Clients accepted before those that are here have their turn.
 const ACCEPTS: usize = 64;
+/// For how long a loop is thrifty with descriptors after they have run out.
+const THRIFT: Duration = Duration::from_secs(10);
 
 /// A loop and all that is in its hands.
 #[derive(Debug)]
@@ -102,6 +104,9 @@ impl Worker {
                 }
             }
             self.accept()?;
+            if mem::take(&mut self.core.is_short) {
+                self.heed_shortage();
+            }
             self.go_on_draining();
         }
         Ok(())
@@ -168,6 +173,7 @@ impl Worker {
                 Letter::Awake(key) => self.drive(key),
                 Letter::Client(newcomer) => self.take_in(newcomer),
                 Letter::Room => {}
+                Letter::Shortage => self.save_descriptors(),
             }
         }
     }
@@ -176,17 +182,49 @@ impl Worker {
     fn accept(&mut self) -> io::Result<()> {
         let Some(acceptor) = &mut self.acceptor else { return Ok(()) };
         let mut accepted = Vec::new();
-        while acceptor.is_pending(self.core.now) && accepted.len() < ACCEPTS && self.clients.try_enter() {
-            match acceptor.accept(self.core.now) {
-                Ok(Accepted::Client(newcomer)) => accepted.push(newcomer),
-                Ok(Accepted::Nobody | Accepted::Exhausted) => self.clients.leave(),
-                Err(error) => return Err(error),
+        while acceptor.is_pending(self.core.now) && accepted.len() < ACCEPTS {
+            if !self.clients.try_enter() {
+                self.core.mailbox.want_room();
+                break;
+            }
+            match acceptor.accept(self.core.now)? {
+                Accepted::Client(newcomer) => accepted.push(newcomer),
+                Accepted::Nobody => self.clients.leave(),
+                Accepted::Exhausted(error) => {
+                    self.clients.leave();
+                    self.core.is_short = true;
+                    if self.clients.is_new_shortage(self.core.now) {
+                        tracing::warn!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients");
+                    }
+                }
             }
         }
         for newcomer in accepted {
             self.place(newcomer);
         }
         Ok(())
+    }
+
+    /// Descriptors have run out, here and so in all loops.
+    fn heed_shortage(&mut self) {
+        if self.core.is_thrifty() {
+            return;
+        }
+        self.save_descriptors();
+        for mailbox in self.clients.loops().iter().filter(|mailbox| !Arc::ptr_eq(mailbox, &self.core.mailbox)) {
+            let _ = mailbox.post(Letter::Shortage);
+        }
+    }
+
+    /// Closes the connections to backends that rest, and is thrifty with new ones for a while: a client that goes round
+    /// all backends keeps one open to each, and there were to be two descriptors for each client.
+    fn save_descriptors(&mut self) {
+        self.core.thrifty_until = Some(self.core.now + THRIFT);
+        for key in self.connections.keys() {
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.upstreams.clear();
+            }
+        }
     }
 
     /// Serves the client here, or hands it to the loop with the fewest. Who drains keeps what it has accepted.

@@ -4,10 +4,10 @@
 //!
 //! - It is level-triggered: what is ready is told by every `wait`, until it is not. All that is ready is told at once.
 //! - An end or a break of the connection makes a socket ready for all that it is watched for: only the read or the write
-//!   finds out what it is.
+//!   finds out what it is. A loop watches pipes too, and what has ended there is told in the same way.
 //! - A socket that is watched for nothing is never told of, and never ends a wait, whatever happens to it.
 //! - A wait without anything ready takes as long as was asked for, never less, be it 300 µs or longer than anybody lives.
-//!   One with something ready returns at once.
+//!   It is slept: no core is burnt meanwhile. One with something ready returns at once.
 //! - A socket is kept open while it is watched, and let go by `forget`. Its number can be used for another one then.
 
 use std::collections::BTreeMap;

@@ -28,10 +28,13 @@ pub fn raise_file_limit() -> io::Result<u64> {
 /// How many clients can be served with `limit` open files, when `wanted` are asked for and each may need a
 /// connection to a backend too: a client that is accepted and then finds no descriptor left for its backend
 /// is worse off than one that waits. Says so when it is less than was wanted. `None` asks for as many as there can be.
+///
+/// `own`: files that the program has open for itself besides a few that every program has; those of its event loops.
 /// `bundled`: the backends run in this process, and the other end of that connection is a file of ours as well.
-pub fn clients_within(limit: u64, wanted: Option<usize>, bundled: bool) -> usize {
+pub fn clients_within(limit: u64, own: u64, wanted: Option<usize>, bundled: bool) -> usize {
     let each = if bundled { 3 } else { 2 };
-    let possible = usize::try_from(limit.saturating_sub(RESERVED_FILES) / each).unwrap_or(usize::MAX).max(1);
+    let left = limit.saturating_sub(RESERVED_FILES).saturating_sub(own);
+    let possible = usize::try_from(left / each).unwrap_or(usize::MAX).max(1);
     let Some(wanted) = wanted else { return possible };
     if possible < wanted {
         tracing::warn!("{limit} open files are enough for {possible} clients, not {wanted}; raise `ulimit -n`");
@@ -45,11 +48,12 @@ mod tests {
 
     #[test]
     fn each_client_may_need_two_files_or_three() {
-        assert_eq!(clients_within(1024, Some(1000), false), 496);
-        assert_eq!(clients_within(1024, Some(1000), true), 330);
-        assert_eq!(clients_within(1_000_000, Some(1000), true), 1000);
-        assert_eq!(clients_within(1_000_000, None, false), 499_984);
-        assert_eq!(clients_within(0, Some(1000), false), 1, "one at least, or the program is of no use");
+        assert_eq!(clients_within(1024, 0, Some(1000), false), 496);
+        assert_eq!(clients_within(1024, 0, Some(1000), true), 330);
+        assert_eq!(clients_within(1_000_000, 0, Some(1000), true), 1000);
+        assert_eq!(clients_within(1_000_000, 0, None, false), 499_984);
+        assert_eq!(clients_within(128, 16 * 4, None, false), 16, "sixteen loops of four files leave little");
+        assert_eq!(clients_within(0, 0, Some(1000), false), 1, "one at least, or the program is of no use");
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn room(more: usize) -> usize {
     let files = raise_file_limit().unwrap();
     let ours = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
     // The program has the same limit, and keeps two files for each client.
-    ours.min(clients_within(files, None, false)).saturating_sub(more)
+    ours.min(clients_within(files, 0, None, false)).saturating_sub(more)
 }
 
 /// A client that stays. One descriptor and no buffer: there are thousands.

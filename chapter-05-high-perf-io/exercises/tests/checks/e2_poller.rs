@@ -12,6 +12,8 @@ use common::clock::now;
 use exercises_05::contracts::{Interest, Poller, Ready};
 use integration_tests::held_to;
 use integration_tests::wait::{PATIENCE, ms};
+use nix::fcntl::{FcntlArg, OFlag};
+use nix::time::{ClockId, clock_gettime};
 use socket2::SockRef;
 
 held_to!(
@@ -23,8 +25,10 @@ held_to!(
         only_what_is_asked_for_is_told,
         an_end_is_told_to_those_who_read,
         a_break_is_told_to_those_who_write,
+        a_pipe_without_its_other_end_is_told,
         who_is_watched_for_nothing_ends_no_wait,
         a_wait_takes_its_time_and_not_less,
+        a_wait_is_slept_not_burnt,
         a_wait_of_centuries_is_no_error,
         numbers_are_known_or_refused,
         what_is_forgotten_is_let_go,
@@ -134,6 +138,23 @@ fn a_break_is_told_to_those_who_write<P: Poller>(new: fn() -> P) {
     }
 }
 
+/// A socket that ended is readable too; an empty pipe is not, and a full one is not writable. Only the end itself is told.
+fn a_pipe_without_its_other_end_is_told<P: Poller>(new: fn() -> P) {
+    let (mut poller, (read, write)) = (new(), nix::unistd::pipe().unwrap());
+    poller.watch(0, Arc::new(read), READ).unwrap();
+    assert_eq!(wait(&mut poller, ms(1)), [], "the pipe is empty");
+    drop(write);
+    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "nobody can write to it any more: a read finds its end");
+
+    let (mut poller, (read, write)) = (new(), nix::unistd::pipe().unwrap());
+    nix::fcntl::fcntl(&write, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    while nix::unistd::write(&write, &[0; 4_096]).is_ok() {}
+    poller.watch(0, Arc::new(write), WRITE).unwrap();
+    assert_eq!(wait(&mut poller, ms(1)), [], "the pipe is full");
+    drop(read);
+    assert_eq!(wait(&mut poller, PATIENCE), [writes(0)], "nobody can read it any more: a write fails without a wait");
+}
+
 fn who_is_watched_for_nothing_ends_no_wait<P: Poller>(new: fn() -> P) {
     let ((client, server), mut poller) = (pair(), new());
     poller.watch(0, fd(&server), NONE).unwrap();
@@ -159,6 +180,23 @@ fn a_wait_takes_its_time_and_not_less<P: Poller>(new: fn() -> P) {
     client.write_all(b"x").unwrap();
     assert_eq!(wait(&mut poller, PATIENCE * 6), [reads(0)], "a byte is there");
     assert!(begun.elapsed() < PATIENCE, "neither should have waited: {:?}", begun.elapsed());
+}
+
+/// The kernel counts in milliseconds. Who rounds what is left down asks it again and again for no time at all.
+fn a_wait_is_slept_not_burnt<P: Poller>(new: fn() -> P) {
+    let ((_client, server), mut poller) = (pair(), new());
+    poller.watch(0, fd(&server), READ).unwrap();
+    let (begun, used) = (now(), cpu());
+    for _ in 0..100 {
+        wait(&mut poller, Duration::from_micros(990));
+    }
+    let (took, used) = (begun.elapsed(), cpu().saturating_sub(used));
+    assert!(used * 2 < took, "of {took:?} in a hundred waits of 990 µs, {used:?} were spent computing");
+}
+
+/// The CPU time of this thread.
+fn cpu() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
 }
 
 fn a_wait_of_centuries_is_no_error<P: Poller>(new: fn() -> P) {

@@ -1,7 +1,7 @@
 //! More clients than descriptors.
 
 use crate::Context;
-use crate::backend::Backend;
+use crate::backend::{Backend, bundled::Bundled};
 use crate::client::Client;
 use crate::foreign;
 use crate::process::{Options, Program};
@@ -12,6 +12,7 @@ use crate::wait::{ms, pause, until};
 cases! { "c10k";
     Fast clients_beyond_the_limit_of_open_files_wait_at_no_cost,
     Fast the_files_of_many_loops_are_no_clients,
+    Fast what_clients_keep_open_leaves_enough_to_connect,
     Fast without_a_descriptor_it_does_not_spin_says_it_once_and_goes_on,
     Fast without_a_descriptor_four_loops_say_it_once_too,
 }
@@ -61,6 +62,22 @@ fn the_files_of_many_loops_are_no_clients(ctx: &Context) {
     let options = Options { max_files: Some(128), ..Options::default() };
     let program = ctx.start_with(&[&name], &["--workers", "16"], options);
     all_are_served_in_turn(asking(&program, 60));
+}
+
+/// A client that goes round three backends keeps a connection to each. That is a saving, not a right: what others keep
+/// must not be what a request lacks.
+fn what_clients_keep_open_leaves_enough_to_connect(ctx: &Context) {
+    let backends = Bundled::start(ctx);
+    let names: Vec<_> = backends.addrs().iter().map(ToString::to_string).collect();
+    let options = Options { max_files: Some(128), ..Options::default() };
+    let program = ctx.start_with(&[&names[0], &names[1], &names[2]], &["--workers", "2"], options);
+    let mut clients: Vec<_> = (0..40).map(|_| program.client()).collect();
+    for round in 0..6 {
+        for (number, client) in clients.iter_mut().enumerate() {
+            let response = client.get("/");
+            assert_eq!(response.status(), 200, "client {number} in round {round}: {response:?}");
+        }
+    }
 }
 
 fn without_a_descriptor_it_does_not_spin_says_it_once_and_goes_on(ctx: &Context) {
