@@ -26,8 +26,10 @@ impl Addresses {
 
     /// All of them, beginning with another one each time, so that a name with several spreads its load.
     pub fn rotated(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
-        let addresses = self.set.load_full();
-        let (first, count) = (self.rotation.fetch_add(1, Relaxed), addresses.len());
+        let addresses = self.set.load();
+        let count = addresses.len();
+        // Most names have one address, and nothing that all cores write to is touched for those.
+        let first = if count > 1 { self.rotation.fetch_add(1, Relaxed) } else { 0 };
         (0..count).map(move |offset| addresses[(first % count + offset) % count])
     }
 

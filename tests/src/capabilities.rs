@@ -43,6 +43,27 @@ pub const LADDER: &[(u8, &[&str])] = &[
             "c10k",
         ],
     ),
+    (
+        6,
+        &[
+            "proxy",
+            "framing",
+            "smuggling",
+            "robustness",
+            "balance",
+            "failover",
+            "algorithms",
+            "health",
+            "retry",
+            "sticky",
+            "routing",
+            "limits",
+            "identity",
+            "admin",
+            "c10k",
+            "pooling",
+        ],
+    ),
 ];
 
 /// The suites that `chapter` passes.

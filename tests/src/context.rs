@@ -73,6 +73,11 @@ impl Context {
         self.chapter < 4
     }
 
+    /// Whether connections to backends belong to no client: from chapter 6 on.
+    pub fn upstreams_are_shared(&self) -> bool {
+        self.chapter >= 6
+    }
+
     /// Whether each client has a task, which knows by itself where it is: from chapter 6 on.
     pub fn clients_are_tasks(&self) -> bool {
         self.chapter >= 6

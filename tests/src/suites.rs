@@ -25,6 +25,7 @@ mod health;
 mod identity;
 mod limits;
 mod own_answer;
+mod pooling;
 mod proxy;
 mod retry;
 mod robustness;
@@ -53,6 +54,7 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
         identity::CASES.to_vec(),
         admin::cases(),
         c10k::cases(),
+        pooling::cases(),
     ]
     .into_iter()
     .flatten()

@@ -7,6 +7,7 @@ use std::thread;
 use common::net::{clients_within, raise_file_limit};
 use socket2::{Domain, Socket, Type};
 
+use crate::Context;
 use crate::checker::Reader;
 use crate::process::Program;
 use crate::runner::Case;
@@ -34,6 +35,11 @@ fn room(more: usize) -> usize {
     let ours = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
     // The program has the same limit, and keeps two files for each client.
     ours.min(clients_within(files, 0, None, false)).saturating_sub(more)
+}
+
+/// How many connections to backends may be open while all clients are idle: a few, where they are shared.
+fn resting(ctx: &Context) -> u64 {
+    if ctx.upstreams_are_shared() { 3 * HANDS as u64 } else { 0 }
 }
 
 /// A client that stays. One descriptor and no buffer: there are thousands.

@@ -71,13 +71,20 @@ fn what_clients_keep_open_leaves_enough_to_connect(ctx: &Context) {
     let names: Vec<_> = backends.addrs().iter().map(ToString::to_string).collect();
     let options = Options { max_files: Some(128), ..Options::default() };
     let program = ctx.start_with(&[&names[0], &names[1], &names[2]], &["--workers", "2"], options);
-    let mut clients: Vec<_> = (0..40).map(|_| program.client()).collect();
+    let mut clients: Vec<_> = (0..promised(&program)).map(|_| program.client()).collect();
     for round in 0..6 {
         for (number, client) in clients.iter_mut().enumerate() {
             let response = client.get("/");
             assert_eq!(response.status(), 200, "client {number} in round {round}: {response:?}");
         }
     }
+}
+
+/// How many clients the program says that it can have.
+fn promised(program: &Program) -> usize {
+    let said = program.wait_stdout(" clients");
+    let number = said.split_once("at most ").and_then(|(_, rest)| rest.split_once(" clients"));
+    number.and_then(|(number, _)| number.parse().ok()).unwrap_or_else(|| panic!("no number of clients: {said}"))
 }
 
 fn without_a_descriptor_it_does_not_spin_says_it_once_and_goes_on(ctx: &Context) {

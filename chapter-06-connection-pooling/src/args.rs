@@ -1,0 +1,49 @@
+//! What a command line says of the pool.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use common::cli;
+
+use crate::{PoolConfig, pool::Limits};
+
+/// Of the files that may be open, one in so many at most is a connection that rests: clients need the others.
+const FILES_FOR_REST: u64 = 4;
+
+/// What all balancers from chapter 6 on take: `#[command(flatten)] pool: PoolArgs`.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct PoolArgs {
+    /// Connections that may rest for each backend, in all cores together
+    #[arg(short = 'p', long, value_name = "N", default_value_t = 256)]
+    idle_per_backend: usize,
+    /// Connections that may rest in all
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    idle_total: usize,
+    /// How long a connection may rest; shorter than the backends' own limit
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = cli::duration)]
+    upstream_idle_timeout: Duration,
+    /// How old a connection may become
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = cli::duration)]
+    upstream_max_age: Duration,
+    /// How many requests a connection may serve
+    #[arg(long, value_name = "N", default_value = "10000")]
+    upstream_max_requests: NonZeroU32,
+    /// Connections to each backend that are made before anybody asks
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    warm_up: usize,
+}
+
+impl PoolArgs {
+    /// The pool that these words ask for, in a process that may have so many `files` open.
+    pub fn config(self, files: u64) -> PoolConfig {
+        let most = usize::try_from(files / FILES_FOR_REST).unwrap_or(usize::MAX);
+        let total = self.idle_total.min(most);
+        let limits = Limits {
+            per_peer: self.idle_per_backend.min(total),
+            total,
+            rest: self.upstream_idle_timeout,
+            age: self.upstream_max_age,
+            requests: self.upstream_max_requests.get(),
+        };
+        PoolConfig { limits, warm_up: self.warm_up.min(limits.per_peer) }
+    }
+}

@@ -1,0 +1,66 @@
+//! One client's connection.
+
+use std::{net::SocketAddr, rc::Rc, time::Instant};
+
+use common::http::{ClientAddress, Inbox};
+use tokio::net::TcpStream;
+
+use crate::{alarm::Alarm, core::Core};
+
+/// What a connection keeps while it is idle: no buffer is among it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: ClientAddress,
+    pub(crate) inbox: Inbox,
+    pub(crate) alarm: Alarm,
+    /// Since when it is idle, or when the first byte of its request came.
+    pub(crate) since: Instant,
+    /// Which one it is of the process.
+    pub(crate) serial: u32,
+    /// How many requests it has sent.
+    pub(crate) requests: u32,
+    pub(crate) visit: Visit,
+}
+
+impl Client {
+    /// A client that has said nothing yet: `peer`, connected to `local`.
+    pub(crate) fn new(visit: Visit, stream: TcpStream, peer: SocketAddr, local: SocketAddr, now: Instant) -> Self {
+        let core = &visit.core;
+        Self {
+            stream,
+            address: ClientAddress::new(peer.ip(), local, core.balancer().forwarding()),
+            inbox: Inbox::default(),
+            alarm: Alarm::default(),
+            since: now,
+            serial: core.clients().next_serial(),
+            requests: 0,
+            visit,
+        }
+    }
+}
+
+/// A client's place, from the moment it is served until its task has ended, however that comes.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) core: Rc<Core>,
+    pub(crate) task: usize,
+}
+
+impl Visit {
+    /// Begins to serve a client that has its place and is counted.
+    pub(crate) fn begin(core: &Rc<Core>) -> Self {
+        core.balancer().totals().client_came();
+        Self { core: Rc::clone(core), task: core.enlist() }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let core = &self.core;
+        core.balancer().totals().client_left();
+        core.clients().left(core.place);
+        core.clients().leave();
+        core.discharge(self.task);
+    }
+}

@@ -1,0 +1,83 @@
+//! How a client gets an answer of our own, and how it is parted with.
+
+use std::{
+    future::poll_fn,
+    io::ErrorKind,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use advanced_features::course::Trouble;
+use common::{
+    clock::{now, wall_clock},
+    http::{AfterClient, NoWire, Patience, ProxyError, Wire as _, pump},
+    shutdown::Stage,
+};
+
+use crate::{
+    client::Client,
+    core::{Core, Request},
+    line,
+    serve::record,
+    wire::Polled,
+};
+
+/// How long a client may take to read its last response and close.
+const LINGER: Duration = Duration::from_secs(2);
+/// Reads of what is thrown away, after which others have their turn.
+const READS: usize = 16;
+
+/// Answers in the backend's place.
+pub(crate) async fn give_up(core: &Core, client: &mut Client, request: &mut Request, trouble: &Trouble) {
+    trouble.answer(&mut request.relay, wall_clock());
+    deliver(core, client, request).await;
+}
+
+/// Answers what is no request.
+pub(crate) async fn reject(core: &Core, client: &mut Client, error: &ProxyError) -> AfterClient {
+    let mut request = core.take_box(client.since);
+    request.relay.reject(error, wall_clock());
+    deliver(core, client, &mut request).await;
+    record(core, client, request)
+}
+
+/// Moves our own answer to the client. If it will not have it, the exchange is over all the same.
+async fn deliver(core: &Core, client: &mut Client, request: &mut Request) {
+    request.patience = Patience::new();
+    let delivered = poll_fn(|context| {
+        let mut near = Polled::new(&mut client.stream, context);
+        let pumped = pump(&mut request.relay, &mut near, &mut NoWire, &mut core.scratch.borrow_mut());
+        line::poll_over(core, &mut client.alarm, request, pumped, context)
+    });
+    if let Err(error) = delivered.await {
+        request.relay.fail(&error, wall_clock());
+    }
+}
+
+/// FIN, and then a short while of reading and throwing away: to close with bytes unread would send a reset, which can
+/// overtake the answer on its way to the client (RFC 9112 §9.6).
+pub(crate) async fn part(core: &Core, client: &mut Client) {
+    client.inbox.clear();
+    let by = now() + LINGER;
+    let is_gone = poll_fn(|context| Poll::Ready(Polled::new(&mut client.stream, context).shut_write().is_err())).await;
+    if !is_gone {
+        poll_fn(|context| poll_linger(core, client, by, context)).await;
+    }
+}
+
+fn poll_linger(core: &Core, client: &mut Client, by: Instant, context: &mut Context<'_>) -> Poll<()> {
+    if core.stage() == Stage::Now || now() >= by {
+        return Poll::Ready(());
+    }
+    for _ in 0..READS {
+        match Polled::new(&mut client.stream, context).recv(&mut core.scratch.borrow_mut()) {
+            Ok(0) => return Poll::Ready(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return client.alarm.poll(by, context),
+            Err(_) => return Poll::Ready(()),
+        }
+    }
+    context.waker().wake_by_ref();
+    Poll::Pending
+}

@@ -1,0 +1,101 @@
+//! `pooled_lb [port] [host:port[:weight] …] [-a ALGORITHM] [-p IDLE_PER_BACKEND] [--workers N] …`
+
+use std::{num::NonZeroUsize, process::ExitCode, sync::Arc, thread};
+
+use advanced_features::{
+    Balancer,
+    admin::{self, Admin, Response},
+    args::{AdminArgs, BalanceArgs},
+};
+use clap::Parser;
+use common::{
+    cli::{self, ServeArgs, WorkerArgs},
+    clock::now,
+    logging, net,
+    net::Listeners,
+    out, outln,
+    shutdown::Shutdown,
+    signals,
+};
+use connection_pooling::{Server, args::PoolArgs};
+use load_balancer::names::SystemResolver;
+
+/// A load balancer that shares its connections to backends among all clients.
+///
+/// Without backends it starts three of its own.
+#[derive(Debug, Parser)]
+#[command(name = "pooled_lb", version)]
+struct Args {
+    /// Port to listen on; 0 lets the kernel choose
+    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    port: u16,
+    #[command(flatten)]
+    balance: BalanceArgs,
+    #[command(flatten)]
+    pool: PoolArgs,
+    #[command(flatten)]
+    admin: AdminArgs,
+    #[command(flatten)]
+    workers: WorkerArgs,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+fn main() -> ExitCode {
+    let args = cli::parse::<Args>();
+    logging::init();
+    match start(args) {
+        Ok(code) => code,
+        Err(error) => cli::exit_code(Err(error)),
+    }
+}
+
+fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let Args { port, balance, pool, admin: AdminArgs { admin }, workers, serve } = args;
+    let workers = workers.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let files = net::raise_file_limit()?;
+    let pool = pool.config(files);
+    let bundle = if balance.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let address = serve.address(port);
+    let bundled = bundle.as_ref().map(backends::Bundle::addrs);
+    let own = connection_pooling::files_of(workers) + u64::try_from(pool.limits.total)?;
+    let wanted = serve.max_clients.map(NonZeroUsize::get);
+    let max_clients = net::clients_within(files, own, wanted, bundle.is_some());
+    let config = match balance.config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
+        Ok(config) => config,
+        Err(why) => return Ok(cli::refuse(why)),
+    };
+    let shutdown = Shutdown::new()?;
+    let listeners = Listeners::bind(address, workers)?;
+    let address = listeners.address();
+    let balancer = Balancer::new("pooled_lb", config, SystemResolver)?;
+    let server = Arc::new(Server::new(Arc::clone(&balancer), pool, workers));
+    let admin = admin.map(|address| start_admin(address, &balancer, &server)).transpose()?;
+    let shown = Arc::clone(&server);
+    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    outln!("listening on {address}");
+    let cores = if workers.get() == 1 { "core" } else { "cores" };
+    outln!("{workers} {cores}, at most {max_clients} clients");
+    if let Some(admin) = &admin {
+        outln!("admin on {}", admin.address());
+    }
+    if let Some(bundle) = &bundle {
+        outln!("{}", bundle.invitation(address));
+    }
+    connection_pooling::run(&server, listeners, &shutdown)?;
+    out::last_line(server.statistics());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Chapter 4's interface, and the pool.
+fn start_admin(
+    address: std::net::SocketAddr,
+    balancer: &Arc<Balancer>,
+    server: &Arc<Server>,
+) -> std::io::Result<Admin> {
+    let (balancer, server) = (Arc::clone(balancer), Arc::clone(server));
+    Admin::start(address, move |request| match (request.path.as_str(), request.method.as_str()) {
+        ("/pool", "GET") => Response::show(200, &server.pool()),
+        _ => admin::handle(&*balancer, request, now()),
+    })
+}

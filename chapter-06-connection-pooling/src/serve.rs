@@ -1,0 +1,261 @@
+//! One client, from its first request to its last: the steps that every chapter takes.
+//!
+//! `next_head → admit → choose → connect → exchange → record`. It reads as chapter 4's does, where a thread slept, and
+//! does what chapter 5's does, where a loop called: the compiler makes the states of what stands between two `await`s.
+//! New: a connection to a backend comes from the core's pool, whoever had it before.
+
+use std::{
+    future::poll_fn,
+    io::ErrorKind,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use advanced_features::{
+    course::{Attempt, Next, Trouble},
+    group::InFlight,
+};
+use common::{
+    clock::now,
+    http::{AfterBackend, AfterClient, Kind, Patience, Phase, ProxyError, Pumped, Side, Wire as _, pump},
+    net::set_reset_on_close,
+    shutdown::Stage,
+};
+
+use crate::{
+    client::Client,
+    core::{Core, Request},
+    farewell, line, upstreams,
+    wire::Polled,
+};
+
+// ANCHOR: serve
+/// Serves a client until it leaves, or may not stay.
+pub(crate) async fn serve(mut client: Client) {
+    let core = std::rc::Rc::clone(&client.visit.core);
+    loop {
+        let after = match next_head(&core, &mut client).await {
+            Came::Request(request) => one_request(&core, &mut client, request).await,
+            Came::Refused(error) => farewell::reject(&core, &mut client, &error).await,
+            Came::Nothing => AfterClient::Linger,
+            Came::End => return,
+        };
+        match after {
+            AfterClient::KeepAlive => {}
+            AfterClient::Linger => return farewell::part(&core, &mut client).await,
+            AfterClient::Abort => return set_reset_on_close(&client.stream),
+        }
+    }
+}
+// ANCHOR_END: serve
+
+async fn one_request(core: &Core, client: &mut Client, mut request: Box<Request>) -> AfterClient {
+    let outcome = match admit(core, &mut request) {
+        Ok(()) => attempts(core, client, &mut request).await,
+        refused => refused,
+    };
+    if let Err(trouble) = outcome {
+        Box::pin(farewell::give_up(core, client, &mut request, &trouble)).await;
+    }
+    record(core, client, request)
+}
+
+// ANCHOR: attempts
+/// Asks one backend after another, until one has answered or nobody else may be asked.
+async fn attempts(core: &Core, client: &mut Client, request: &mut Request) -> Result<(), Trouble> {
+    loop {
+        let taken = match request.course().choose(now())? {
+            Next::Backend(taken) => taken,
+            Next::Queue => Box::pin(line::wait_for_slot(core, client, request)).await?,
+        };
+        let backend = Arc::clone(taken.backend());
+        match connect(core, client, request, taken).await {
+            Ok(()) => {}
+            // Nothing was sent, so any request may go to the next one, a POST too.
+            Err(error) if error.side == Side::Backend => {
+                request.course().pass_by(&backend, error);
+                continue;
+            }
+            Err(ours) => return Err(ours.into()),
+        }
+        let Err(error) = exchange(core, client, request).await else { return Ok(()) };
+        if !request.relay.may_retry(&error) {
+            return Err(error.into());
+        }
+        if request.attempt.as_ref().is_some_and(|attempt| attempt.reused) {
+            // It had ended while it rested, which says nothing about the backend: it may be chosen again.
+            request.course().fresh = true;
+        } else {
+            Box::pin(line::wait_for_retry(core, client, request, error, &backend)).await?;
+        }
+        request.attempt = None;
+    }
+}
+// ANCHOR_END: attempts
+
+/// What a wait for a request comes to.
+enum Came {
+    /// A request, and where it is to go.
+    Request(Box<Request>),
+    /// What is none.
+    Refused(ProxyError),
+    /// Nothing, for too long.
+    Nothing,
+    /// The client has gone, or the process stops.
+    End,
+}
+
+/// Waits for a request.
+async fn next_head(core: &Core, client: &mut Client) -> Came {
+    poll_fn(|context| poll_head(core, client, context)).await
+}
+
+/// Reads until a request is there.
+fn poll_head(core: &Core, client: &mut Client, context: &mut Context<'_>) -> Poll<Came> {
+    core.know(client.visit.task, context);
+    let mut scratch = core.scratch.borrow_mut();
+    let mut came = 0;
+    loop {
+        match read_head(core, client, &scratch[..came]) {
+            Ok(Some(request)) => return Poll::Ready(Came::Request(request)),
+            Ok(None) => {}
+            Err(error) => return Poll::Ready(Came::Refused(error)),
+        }
+        let idle = client.inbox.is_idle();
+        let failed = |kind| ProxyError::new(kind, Side::Client, Phase::Head);
+        came = match Polled::new(&mut client.stream, context).recv(&mut scratch) {
+            Ok(0) if idle => return Poll::Ready(Came::End),
+            Ok(0) => return Poll::Ready(Came::Refused(failed(Kind::Closed))),
+            Ok(came) => came,
+            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                ready!(line::poll_head_deadline(core, client, idle, context));
+                let late = failed(Kind::Timeout);
+                return Poll::Ready(match (core.stage(), idle) {
+                    (Stage::Now, _) => Came::End,
+                    (_, true) => Came::Nothing,
+                    (_, false) => Came::Refused(late),
+                });
+            }
+            Err(_) if idle => return Poll::Ready(Came::End),
+            Err(error) => return Poll::Ready(Came::Refused(failed(Kind::Reset).with_source(error))),
+        };
+        if idle {
+            client.since = now();
+        }
+    }
+}
+
+/// Takes up a request if its head is there, and finds out where it is to go.
+fn read_head(core: &Core, client: &mut Client, came: &[u8]) -> Result<Option<Box<Request>>, ProxyError> {
+    let refused = |refusal| ProxyError::refused_request(refusal, Phase::Head);
+    let balancer = core.balancer();
+    let head = &mut *core.head.borrow_mut();
+    let Some(received) = client.inbox.look(came, head).map_err(refused)? else { return Ok(None) };
+    let head = head.view(received.head);
+    let sender = client.address.named_in(head, balancer.forwarding());
+    let (course, target) = balancer.direct(head, sender, client.since).map_err(refused)?;
+    let head = target.as_deref().map_or(head, |target| head.with_target(target));
+    client.requests = client.requests.wrapping_add(1);
+    let id = balancer.identity().request_id(client.serial, client.requests);
+    let mut request = core.take_box(client.since);
+    request.relay.begin(head, balancer.forwarding(), &client.address, id).map_err(refused)?;
+    request.relay.take_in(received.rest)?;
+    request.course = Some(course);
+    client.inbox.clear();
+    Ok(Some(request))
+}
+
+/// Lets the request in, unless no rule takes it or its group is left alone. While the process drains, each is its
+/// connection's last.
+fn admit(core: &Core, request: &mut Request) -> Result<(), Trouble> {
+    if core.stage() > Stage::Running {
+        request.relay.close_after();
+    }
+    let started = request.started.unwrap_or_else(now);
+    core.balancer().admit(request.course(), started)
+}
+
+// ANCHOR: connect
+/// Takes a connection that rests, or makes one. One that fails leaves the backend out for a while.
+async fn connect(core: &Core, client: &mut Client, request: &mut Request, taken: InFlight) -> Result<(), ProxyError> {
+    let idempotent = request.relay.ask().is_some_and(|ask| ask.method.is_idempotent());
+    let fresh = request.course().fresh;
+    let rested = if fresh { None } else { upstreams::take(core, taken.backend(), idempotent) };
+    let reused = rested.is_some();
+    let connected = match rested {
+        Some(upstream) => Ok(upstream),
+        None => Box::pin(line::wait_for_connect(core, client, taken.backend())).await,
+    };
+    let at = now();
+    core.balancer().connect_ended(taken.backend(), connected.as_ref().err(), at);
+    let upstream = connected?;
+    taken.backend().totals.sent();
+    request.relay.attempt(reused);
+    request.relay.forget_added_fields();
+    if let Some(cookie) = request.course().cookie(taken.backend()) {
+        request.relay.add_to_response("Set-Cookie", &cookie);
+    }
+    let started = request.started.unwrap_or(at);
+    request.attempt = Some(Attempt::new(taken, upstream, reused, started, at));
+    (request.patience, request.first_byte) = (Patience::new(), None);
+    Ok(())
+}
+// ANCHOR_END: connect
+
+/// Relays the request and its answer.
+async fn exchange(core: &Core, client: &mut Client, request: &mut Request) -> Result<(), ProxyError> {
+    match poll_fn(|context| poll_exchange(core, client, request, context)).await {
+        Moved::Over(outcome) => outcome,
+        Moved::Unheard => Box::pin(line::exchange_unheard(core, client, request)).await,
+    }
+}
+
+/// How far an exchange has come.
+enum Moved {
+    /// It has ended.
+    Over(Result<(), ProxyError>),
+    /// It goes on. But the client has sent what may not be read yet, or has closed its half: what else it does, a reset
+    /// say, would go unheard, as there is something to hear already.
+    Unheard,
+}
+
+// ANCHOR: exchange
+/// Moves what can be moved between the two sockets.
+fn poll_exchange(core: &Core, client: &mut Client, request: &mut Request, context: &mut Context<'_>) -> Poll<Moved> {
+    let Request { relay, attempt, .. } = request;
+    let upstream = &mut attempt.as_mut().expect("an exchange has somebody to ask").socket;
+    let (mut near, mut far) = (Polled::new(&mut client.stream, context), Polled::new(&mut upstream.stream, context));
+    let pumped = pump(relay, &mut near, &mut far, &mut core.scratch.borrow_mut());
+    if let Ok(Pumped::Wait(wants)) = pumped
+        && wants.client.is_none()
+        && client.stream.poll_read_ready(context).is_ready()
+    {
+        return Poll::Ready(Moved::Unheard);
+    }
+    line::poll_over(core, &mut client.alarm, request, pumped, context).map(Moved::Over)
+}
+// ANCHOR_END: exchange
+
+/// Closes the books on the exchange, and keeps the connection if it may be used again.
+pub(crate) fn record(core: &Core, client: &mut Client, mut request: Box<Request>) -> AfterClient {
+    let (mut exchange, after, upstream) = request.relay.end();
+    let at = now();
+    let started = request.started.unwrap_or(at);
+    exchange.times.total = at.saturating_duration_since(started);
+    if let Some(attempt) = request.attempt.take() {
+        attempt.close(&mut exchange, started, request.first_byte, at);
+        if upstream == AfterBackend::Pool {
+            upstreams::keep(core, attempt.into_socket(), at);
+        }
+    }
+    if let Some(course) = &mut request.course {
+        course.close(&mut exchange, at);
+    }
+    core.balancer().record(client.address.peer(), &exchange);
+    let ahead = request.relay.take_surplus();
+    core.give_box_back(request);
+    client.since = at;
+    client.inbox.keep(ahead);
+    after
+}

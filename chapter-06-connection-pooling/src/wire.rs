@@ -1,0 +1,102 @@
+//! A task's socket as the machine knows it: `Pending` is `WouldBlock`, and the task is woken when it is over.
+//!
+//! The machine reads with `recv` until it would block. Each of these calls is a poll: it tries, and if nothing is there
+//! it leaves the task's waker with the socket. So when `pump` says what it waits for, the task is waited for already.
+
+use std::{
+    io::{self, ErrorKind, IoSlice},
+    net::Shutdown,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use common::http::Wire;
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+/// A socket, for the length of one poll.
+#[derive(Debug)]
+pub(crate) struct Polled<'a, 'w> {
+    stream: &'a mut TcpStream,
+    context: Context<'w>,
+}
+
+impl<'a, 'w> Polled<'a, 'w> {
+    /// `stream`, for the task of `context`.
+    pub(crate) fn new(stream: &'a mut TcpStream, context: &Context<'w>) -> Self {
+        Self { stream, context: Context::from_waker(context.waker()) }
+    }
+}
+
+// ANCHOR: wire
+impl Wire for Polled<'_, '_> {
+    fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut buffer = ReadBuf::new(into);
+        let polled = Pin::new(&mut *self.stream).poll_read(&mut self.context, &mut buffer);
+        or_would_block(polled).map(|()| buffer.filled().len())
+    }
+
+    fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize> {
+        let stream = Pin::new(&mut *self.stream);
+        or_would_block(match from {
+            // `send` asks less of the kernel than `writev` does.
+            [all] => stream.poll_write(&mut self.context, all),
+            parts => stream.poll_write_vectored(&mut self.context, parts),
+        })
+    }
+
+    fn shut_write(&mut self) -> io::Result<()> {
+        SockRef::from(&*self.stream).shutdown(Shutdown::Write)
+    }
+}
+
+fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
+    match polled {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
+    }
+}
+// ANCHOR_END: wire
+
+/// The same for a socket that something else waits for too: by reference, for one more system call per message.
+#[derive(Debug)]
+pub(crate) struct Shared<'a, 'w> {
+    stream: &'a TcpStream,
+    context: Context<'w>,
+}
+
+impl<'a, 'w> Shared<'a, 'w> {
+    /// `stream`, for the task of `context`.
+    pub(crate) fn new(stream: &'a TcpStream, context: &Context<'w>) -> Self {
+        Self { stream, context: Context::from_waker(context.waker()) }
+    }
+}
+
+impl Wire for Shared<'_, '_> {
+    fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            or_would_block(self.stream.poll_read_ready(&mut self.context))?;
+            match self.stream.try_read(into) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {} // the readiness was of before
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize> {
+        loop {
+            or_would_block(self.stream.poll_write_ready(&mut self.context))?;
+            match self.stream.try_write_vectored(from) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn shut_write(&mut self) -> io::Result<()> {
+        SockRef::from(self.stream).shutdown(Shutdown::Write)
+    }
+}

@@ -1,0 +1,197 @@
+//! The pool's laws, held against a model that keeps everything in one list.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use connection_pooling::pool::{Life, Limits, Peer, Pool, Removed, Why};
+use proptest::{collection::vec, prelude::*};
+
+/// A connection is a number, and fit if nobody has said otherwise.
+type Connection = u32;
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// A connection's use ends.
+    Put { peer: u16, age: u64, requests: u32 },
+    /// A request wants one.
+    Take { peer: u16 },
+    /// The backend closes those whose number leaves this rest when divided by three.
+    Spoil { rest: u32 },
+    Sweep,
+    Surplus { at_least: u64 },
+    /// So many seconds pass.
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0..3_u16, 0..100_u64, 0..12_u32).prop_map(|(peer, age, requests)| Step::Put { peer, age, requests }),
+        5 => (0..3_u16).prop_map(|peer| Step::Take { peer }),
+        1 => (0..3_u32).prop_map(|rest| Step::Spoil { rest }),
+        1 => Just(Step::Sweep),
+        1 => (0..20_u64).prop_map(|at_least| Step::Surplus { at_least }),
+        3 => (0..12_u64).prop_map(Step::Wait),
+    ]
+}
+
+fn peer(number: u16) -> Peer {
+    Peer { address: SocketAddr::from(([127, 0, 0, 1], number + 1)) }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Resting {
+    peer: Peer,
+    connection: Connection,
+    life: Life,
+    since: Instant,
+}
+
+/// What should be: in the order in which they came.
+struct Model {
+    limits: Limits,
+    resting: Vec<Resting>,
+    spoiled: BTreeSet<Connection>,
+    now: Instant,
+}
+
+impl Model {
+    fn has_had_its_time(&self, resting: &Resting) -> bool {
+        self.now - resting.since >= self.limits.rest || is_spent(self.limits, resting.life, self.now)
+    }
+
+    fn why(&self, resting: &Resting) -> Option<Why> {
+        if self.has_had_its_time(resting) {
+            Some(Why::Expired)
+        } else {
+            self.spoiled.contains(&resting.connection).then_some(Why::Unfit)
+        }
+    }
+
+    fn oldest(&self, of: impl Fn(&Resting) -> bool) -> Option<usize> {
+        (0..self.resting.len()).filter(|at| of(&self.resting[*at])).min_by_key(|at| self.resting[*at].since)
+    }
+}
+
+fn is_spent(limits: Limits, life: Life, now: Instant) -> bool {
+    life.requests >= limits.requests || now - life.born >= limits.age
+}
+
+fn told(removed: &Removed<Connection>) -> (Connection, Why) {
+    (removed.idle.connection, removed.why)
+}
+
+proptest! {
+    #[test]
+    fn the_pool_does_what_a_plain_list_does(
+        steps in vec(step(), 1..200),
+        per_peer in 0..5_usize,
+        total in 0..9_usize,
+    ) {
+        let limits = Limits {
+            per_peer,
+            total,
+            rest: Duration::from_secs(30),
+            age: Duration::from_secs(90),
+            requests: 10,
+        };
+        let begun = common::clock::now() + Duration::from_secs(1_000);
+        let mut pool = Pool::new(limits);
+        let mut model = Model { limits, resting: Vec::new(), spoiled: BTreeSet::new(), now: begun };
+        let mut next = 0;
+        for step in steps {
+            match step {
+                Step::Wait(seconds) => model.now += Duration::from_secs(seconds) + Duration::from_millis(1),
+                Step::Spoil { rest } => {
+                    let spoiled = model.resting.iter().map(|resting| resting.connection);
+                    model.spoiled.extend(spoiled.filter(|connection| connection % 3 == rest));
+                }
+                Step::Put { peer: number, age, requests } => {
+                    next += 1;
+                    let life = Life { born: model.now - Duration::from_secs(age), requests };
+                    let removed = pool.put(peer(number), next, life, model.now).as_ref().map(told);
+                    let expected = put(&mut model, peer(number), next, life);
+                    prop_assert_eq!(removed, expected);
+                }
+                Step::Take { peer: number } => {
+                    let mut removed = Vec::new();
+                    let spoiled = model.spoiled.clone();
+                    let fit = |connection: &mut Connection, _| !spoiled.contains(connection);
+                    let taken = pool.take(peer(number), model.now, fit, |gone| removed.push(told(&gone)));
+                    let (expected, gone) = take(&mut model, peer(number));
+                    prop_assert_eq!(taken.map(|idle| idle.connection), expected);
+                    prop_assert_eq!(removed, gone);
+                }
+                Step::Sweep => {
+                    let mut removed = Vec::new();
+                    let spoiled = model.spoiled.clone();
+                    pool.sweep(model.now, |_, connection| !spoiled.contains(connection), |gone| removed.push(told(&gone)));
+                    let (gone, kept): (Vec<_>, Vec<_>) =
+                        model.resting.iter().copied().partition(|resting| model.why(resting).is_some());
+                    let mut expected: Vec<_> =
+                        gone.iter().map(|resting| (resting.connection, model.why(resting).unwrap())).collect();
+                    removed.sort_unstable_by_key(|(connection, _)| *connection);
+                    expected.sort_unstable_by_key(|(connection, _)| *connection);
+                    prop_assert_eq!(removed, expected);
+                    model.resting = kept;
+                }
+                Step::Surplus { at_least } => {
+                    let at_least = Duration::from_secs(at_least);
+                    let taken = pool.take_surplus(at_least, model.now).map(|(peer, idle)| (peer, idle.connection));
+                    let oldest = model.oldest(|_| true).filter(|at| model.now - model.resting[*at].since >= at_least);
+                    let since = oldest.map(|at| model.resting[at].since);
+                    // Two that came at the same moment are equally old.
+                    let is_as_old = |resting: &Resting| Some(resting.since) == since;
+                    let expected = taken.map(|(peer, connection)| {
+                        let at = model.resting.iter().position(|resting| resting.connection == connection).unwrap();
+                        (is_as_old(&model.resting[at]), model.resting.remove(at).peer == peer)
+                    });
+                    prop_assert_eq!(expected, oldest.map(|_| (true, true)));
+                }
+            }
+            prop_assert_eq!(pool.len(), model.resting.len());
+            prop_assert!(pool.len() <= total);
+            for number in 0..3 {
+                let resting = model.resting.iter().filter(|resting| resting.peer == peer(number)).count();
+                prop_assert_eq!(pool.len_of(peer(number)), resting);
+                prop_assert!(resting <= per_peer);
+            }
+        }
+    }
+}
+
+fn put(model: &mut Model, peer: Peer, connection: Connection, life: Life) -> Option<(Connection, Why)> {
+    if is_spent(model.limits, life, model.now) {
+        return Some((connection, Why::Expired));
+    }
+    if model.limits.per_peer == 0 || model.limits.total == 0 {
+        return Some((connection, Why::Full));
+    }
+    let of_peer = model.resting.iter().filter(|resting| resting.peer == peer).count();
+    let evicted = if of_peer >= model.limits.per_peer {
+        model.oldest(|resting| resting.peer == peer)
+    } else if model.resting.len() >= model.limits.total {
+        model.oldest(|_| true)
+    } else {
+        None
+    };
+    let evicted = evicted.map(|at| (model.resting.remove(at).connection, Why::Full));
+    model.resting.push(Resting { peer, connection, life, since: model.now });
+    evicted
+}
+
+/// Who came last is taken first.
+fn take(model: &mut Model, peer: Peer) -> (Option<Connection>, Vec<(Connection, Why)>) {
+    let mut removed = Vec::new();
+    while let Some(at) = model.resting.iter().rposition(|resting| resting.peer == peer) {
+        let resting = model.resting.remove(at);
+        match model.why(&resting) {
+            Some(why) => removed.push((resting.connection, why)),
+            None => return (Some(resting.connection), removed),
+        }
+    }
+    (None, removed)
+}

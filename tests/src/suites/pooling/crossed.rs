@@ -1,0 +1,129 @@
+//! The one thing that must never happen: a client gets the answer to another one's request.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::Context;
+use crate::backend::{Backend, Conn};
+use crate::checker::Framing;
+use crate::client::Client;
+use crate::runner::cases;
+use crate::seed::Seed;
+use crate::suites::together;
+use crate::wait::{ms, pause};
+
+cases! { "pooling";
+    Fast no_answer_is_crossed_by_a_moody_backend,
+    Full no_answer_is_crossed_in_a_hundred_thousand_requests,
+}
+
+fn no_answer_is_crossed_by_a_moody_backend(ctx: &Context) {
+    crossed(ctx, 4_000);
+}
+
+fn no_answer_is_crossed_in_a_hundred_thousand_requests(ctx: &Context) {
+    crossed(ctx, 100_000);
+}
+
+/// Two clients and a pool of one, so that every connection goes from one to the other; and a backend that does every
+/// second time something that it should not.
+fn crossed(ctx: &Context, requests: usize) {
+    let seed = Mutex::new(Seed::new(66));
+    let backend = Backend::start_forgetful(move |conn| {
+        while !conn.is_closed() {
+            let mood = seed.lock().unwrap().below(16);
+            if !serve(conn, mood) {
+                return;
+            }
+        }
+    });
+    let flags = ["-p", "1", "--check", "off", "--eject-after", "0", "--breaker", "0", "--down-time", "1ms"];
+    for workers in ["1", "2"] {
+        let program = ctx.start(&[backend.addr()], &[&flags[..], &["--workers", workers]].concat());
+        let whole = AtomicUsize::new(0);
+        together(2, |number| {
+            let mut client = program.client();
+            for turn in 0..requests / 4 {
+                let name = format!("{number}-{turn}");
+                if ask(&mut client, &name, turn % 4 == 3) {
+                    whole.fetch_add(1, Ordering::SeqCst);
+                } else {
+                    client = program.client();
+                }
+            }
+        });
+        let whole = whole.into_inner();
+        assert!(whole > requests / 4, "{whole} of {} answers were whole", requests / 2);
+    }
+}
+
+/// One request under its own name, and whose answer comes. Whether the connection can be used again.
+fn ask(client: &mut Client, name: &str, with_body: bool) -> bool {
+    let sent = if with_body {
+        format!("POST /{name} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+    } else {
+        format!("GET /{name} HTTP/1.1\r\nHost: a\r\n\r\n")
+    };
+    if client.try_send(sent.as_bytes()).is_err() {
+        return false;
+    }
+    let Ok(response) = client.try_response(if with_body { "POST" } else { "GET" }) else { return false };
+    match response.status() {
+        // Cut short by the backend is no answer to anybody; whole it is ours, or the test fails.
+        200 => assert_eq!(response.text(), name, "the answer to another request"),
+        502 | 503 | 504 => {}
+        status => panic!("{name}: {status}"),
+    }
+    response.fields().get("connection") != Some("close")
+}
+
+/// Answers a request with its name, in this mood. Whether the connection goes on.
+fn serve(conn: &mut Conn, mood: usize) -> bool {
+    let Ok(head) = conn.head() else { return false };
+    let name = head.target[1..].to_owned();
+    let body = if head.method == "POST" { 5 } else { 0 };
+    let length = name.len();
+    let whole = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{name}");
+    if mood == 0 && body > 0 {
+        // Early: the answer comes before the body is read.
+        conn.write(&whole);
+    }
+    let framing = if body > 0 { Framing::Length(body) } else { Framing::None };
+    if conn.body(framing, &mut |_| {}).is_err() {
+        return false;
+    }
+    match mood {
+        0 if body > 0 => {}
+        1 => conn.reset(),
+        2 => conn.close(),
+        // Truncated.
+        3 => {
+            conn.write(&whole[..whole.len() - 1]);
+            conn.close();
+        }
+        // Over-long. Not a moment later: what comes when the next request has been sent is its answer, for all that
+        // anybody can know.
+        4 => drop(conn.write(format!("{whole}HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"))),
+        5 => {
+            pause(ms(1));
+            conn.write(&whole);
+        }
+        // Until it closes, and then a close without a word.
+        6 => {
+            conn.write(format!("HTTP/1.1 200 OK\r\n\r\n{name}"));
+            conn.close();
+        }
+        7 => {
+            conn.write(&whole);
+            conn.close();
+        }
+        // In chunks, with an interim response before.
+        8 => {
+            conn.write(format!(
+                "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{name}\r\n0\r\n\r\n"
+            ));
+        }
+        _ => drop(conn.write(&whole)),
+    }
+    !conn.is_closed()
+}

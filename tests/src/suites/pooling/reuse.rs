@@ -1,0 +1,105 @@
+//! As few connections as the requests under way need, whoever sends them.
+
+use nix::sys::signal::Signal;
+
+use super::{ADMIN, answer, answering, connections, count, pool_of};
+use crate::Context;
+use crate::backend::bundled::Bundled;
+use crate::runner::cases;
+use crate::suites::together;
+
+cases! { "pooling";
+    Fast sixty_four_clients_hardly_ever_connect,
+    Full two_hundred_thousand_requests_reuse_99_9_percent,
+    Fast a_thousand_clients_that_seldom_ask_need_a_handful,
+    Fast the_connection_that_came_back_last_is_taken_first,
+    Fast the_hit_rate_is_told,
+    Fast connections_are_made_before_anybody_asks,
+}
+
+fn sixty_four_clients_hardly_ever_connect(ctx: &Context) {
+    reuse(ctx, 300, 99.0);
+}
+
+fn two_hundred_thousand_requests_reuse_99_9_percent(ctx: &Context) {
+    reuse(ctx, 3_200, 99.9);
+}
+
+fn reuse(ctx: &Context, each: usize, at_least: f64) {
+    const CLIENTS: usize = 64;
+    let backends = Bundled::start(ctx);
+    for workers in ["1", "4"] {
+        let program = ctx.start(&backends.addrs(), &[&ADMIN[..], &["--workers", workers]].concat());
+        together(CLIENTS, |_| {
+            let mut client = program.client();
+            for _ in 0..each {
+                assert_eq!(client.get("/bytes/1").status(), 200);
+            }
+        });
+        let pool = pool_of(&program);
+        let rate = pool["hit_rate_percent"].as_f64().unwrap();
+        assert!(rate >= at_least, "{workers} workers: {pool}");
+        assert_eq!(count(&program, "hits") + count(&program, "moved") + count(&program, "misses"), (CLIENTS * each) as u64);
+    }
+}
+
+/// Chapter 5 gives each client connections of its own: up to three thousand here.
+fn a_thousand_clients_that_seldom_ask_need_a_handful(ctx: &Context) {
+    let backends = Bundled::start(ctx);
+    let program = ctx.start(&backends.addrs(), &["--workers", "2"]);
+    let mut clients: Vec<_> = (0..1_000).map(|_| program.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.get("/bytes/1").status(), 200);
+    }
+    let open = backends.open_connections();
+    // The checks connect too, and close.
+    assert!((1..=30).contains(&open), "{open} connections for 1,000 clients");
+}
+
+fn the_connection_that_came_back_last_is_taken_first(ctx: &Context) {
+    let backend = answering(|conn| {
+        crate::wait::pause(crate::wait::ms(100));
+        answer(conn);
+    });
+    let program = ctx.start(&[backend.addr()], &["--workers", "1", "--check", "off"]);
+    let mut clients: Vec<_> = (0..4).map(|_| program.client()).collect();
+    for client in &mut clients {
+        client.request("GET", "/", "");
+    }
+    for client in &mut clients {
+        assert_eq!(client.response("GET").status(), 200);
+    }
+    let before: Vec<_> = backend.seen().iter().map(|seen| seen.count).collect();
+    for _ in 0..6 {
+        assert_eq!(clients[0].get("/").status(), 200);
+    }
+    let after: Vec<_> = backend.seen().iter().map(|seen| seen.count).collect();
+    assert_eq!(connections(&backend), (4, 0));
+    let used = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+    assert_eq!(used, 1, "one after another, they need one connection: {before:?}, {after:?}");
+}
+
+fn the_hit_rate_is_told(ctx: &Context) {
+    let backend = answering(answer);
+    let program = ctx.start(&[backend.addr()], &[&ADMIN[..], &["--workers", "1"]].concat());
+    program.signal(Signal::SIGUSR1);
+    program.wait_stdout("HIT RATE: -");
+    let mut client = program.client();
+    for _ in 0..4 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    program.signal(Signal::SIGUSR1);
+    let said = program.wait_stdout("HIT RATE: 75.00 %");
+    assert!(said.contains("pool: 3 hits, 0 moved, 1 misses"), "{said}");
+    assert_eq!(pool_of(&program)["hit_rate_percent"], 75.0);
+}
+
+fn connections_are_made_before_anybody_asks(ctx: &Context) {
+    let backend = answering(answer);
+    let flags = [&ADMIN[..], &["--workers", "2", "--warm-up", "5", "--check", "off"]].concat();
+    let program = ctx.start(&[backend.addr()], &flags);
+    super::until_open(&backend, 5);
+    crate::wait::until("all are counted", || count(&program, "warmed") == 5);
+    assert_eq!(program.client().get("/").status(), 200);
+    assert_eq!((count(&program, "misses"), connections(&backend).0), (0, 5), "{}", pool_of(&program));
+}

@@ -1,0 +1,103 @@
+//! What happens to a connection while it rests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{ADMIN, answer, answering, connections, count, until_open};
+use crate::Context;
+use crate::backend::Backend;
+use crate::panel::Panel;
+use crate::runner::cases;
+use crate::wait::{ms, pause, until};
+
+cases! { "pooling";
+    Fast a_connection_that_ends_while_it_rests_is_discarded,
+    Fast a_backend_that_speaks_unasked_is_not_believed,
+    Fast bytes_behind_an_answer_end_its_connection,
+    Fast connections_to_a_backend_that_is_removed_close,
+    Fast a_post_takes_no_connection_that_has_rested_for_long,
+}
+
+fn a_connection_that_ends_while_it_rests_is_discarded(ctx: &Context) {
+    let backend = answering(|conn| {
+        answer(conn);
+        pause(ms(20));
+        conn.close();
+    });
+    let program = ctx.start(&[backend.addr()], &[&ADMIN[..], &["--workers", "1"]].concat());
+    let mut client = program.client();
+    assert_eq!(client.get("/").status(), 200);
+    until("the sweep finds it", || count(&program, "stale") == 1);
+    assert_eq!(client.get("/").status(), 200);
+    assert_eq!(count(&program, "hits"), 0);
+}
+
+/// Bytes that come while nobody waits for an answer would be taken for the answer to the next request.
+fn a_backend_that_speaks_unasked_is_not_believed(ctx: &Context) {
+    let backend = answering(|conn| {
+        answer(conn);
+        pause(ms(20));
+        conn.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret");
+    });
+    let program = ctx.start(&[backend.addr()], &[&ADMIN[..], &["--workers", "1", "--check", "off"]].concat());
+    let mut client = program.client();
+    for turn in 1..=5 {
+        assert_eq!(client.get("/").text(), "ok");
+        pause(ms(100));
+        until("it is closed", || connections(&backend).0 == turn || connections(&backend).1 >= turn - 1);
+    }
+    assert_eq!(count(&program, "hits"), 0);
+    assert!(count(&program, "stale") >= 4);
+}
+
+fn bytes_behind_an_answer_end_its_connection(ctx: &Context) {
+    let backend = answering(|conn| {
+        conn.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret");
+    });
+    let program = ctx.start(&[backend.addr()], &[&ADMIN[..], &["--workers", "1", "--check", "off"]].concat());
+    let mut client = program.client();
+    for _ in 0..5 {
+        assert_eq!(client.get("/").text(), "ok");
+    }
+    until_open(&backend, 0);
+    assert_eq!((count(&program, "hits"), connections(&backend).0), (0, 5));
+}
+
+fn connections_to_a_backend_that_is_removed_close(ctx: &Context) {
+    let (stays, leaves) = (answering(answer), answering(answer));
+    let flags = [&ADMIN[..], &["--workers", "2", "--check", "off"]].concat();
+    let program = ctx.start(&[stays.addr(), leaves.addr()], &flags);
+    let mut client = program.client();
+    for _ in 0..4 {
+        assert_eq!(client.get("/").status(), 200);
+    }
+    until_open(&leaves, 1);
+    Panel::of(&program).remove(leaves.addr());
+    until_open(&leaves, 0);
+    assert_eq!(count(&program, "dropped"), 1);
+    assert_eq!(connections(&stays), (1, 0));
+}
+
+/// Its end may be on the way. A GET is sent again then; a POST must not be.
+fn a_post_takes_no_connection_that_has_rested_for_long(ctx: &Context) {
+    let is_told = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&is_told);
+    let backend: Backend = answering(move |conn| {
+        answer(conn);
+        told.store(true, Ordering::SeqCst);
+    });
+    let program = ctx.start(&[backend.addr()], &[&ADMIN[..], &["--workers", "1", "--check", "off"]].concat());
+    let mut client = program.client();
+    let post = |client: &mut crate::client::Client| {
+        client.request("POST", "/", "Content-Length: 2\r\n");
+        client.send("hi");
+        assert_eq!(client.response("POST").status(), 200);
+    };
+    assert_eq!(client.get("/").status(), 200);
+    post(&mut client);
+    assert_eq!(connections(&backend).0, 1, "just used");
+    pause(ms(700));
+    post(&mut client);
+    assert_eq!(connections(&backend).0, 2, "it had rested for 700 ms");
+    assert!(is_told.load(Ordering::SeqCst));
+}
