@@ -27,8 +27,8 @@ use common::{
     cli,
     clock::wall_clock,
     http::{
-        AfterClient, ClientAddress, Forwarding, Head, Inbox, Kind, NoWire, Phase, ProxyError, Pumped, Relay, Role, Side,
-        Wire, pump,
+        AfterClient, ClientAddress, Forwarding, Head, Inbox, Kind, NoWire, Phase, ProxyError, Pumped, Relay, Role,
+        Side, Wire, pump,
     },
     identity::Identity,
     outln,

@@ -167,10 +167,10 @@ impl<S: Source, T, F: FnMut(&mut S) -> io::Result<T> + Unpin> Future for Attempt
 }
 // ANCHOR_END: future
 
-// ANCHOR: executor
 /// The numbers of the tasks that are to be polled.
 type Due = Mutex<Vec<usize>>;
 
+// ANCHOR: waker
 /// What is behind a waker: to wake a task is to write down its number. A waker may be sent anywhere, hence the lock.
 struct Ticket {
     task: usize,
@@ -182,6 +182,7 @@ impl Wake for Ticket {
         self.due.lock().unwrap_or_else(PoisonError::into_inner).push(self.task);
     }
 }
+// ANCHOR_END: waker
 
 /// Polls whoever was woken, then sleeps until an event wakes somebody; until the first task fails.
 fn run<F>(main: impl FnOnce(Rc<World>) -> F) -> io::Result<()>
@@ -191,16 +192,13 @@ where
     let mut poll = mio::Poll::new()?;
     let mut events = Events::with_capacity(1024);
     let registry = poll.registry().try_clone()?;
-    let world = Rc::new(World {
-        registry,
-        waiting: RefCell::default(),
-        next: Cell::new(0),
-        newcomers: RefCell::default(),
-    });
+    let world =
+        Rc::new(World { registry, waiting: RefCell::default(), next: Cell::new(0), newcomers: RefCell::default() });
     let (failed, failure) = (Rc::new(Cell::new(None)), main(Rc::clone(&world)));
     let told = Rc::clone(&failed);
     world.spawn(async move { told.set(failure.await.err()) });
     let (mut tasks, due): (HashMap<usize, (Task, Waker)>, Arc<Due>) = Default::default();
+    // ANCHOR: executor
     loop {
         for task in world.newcomers.take() {
             let ticket = Ticket { task: world.number(), due: Arc::clone(&due) };
@@ -230,8 +228,8 @@ where
             waker.into_iter().for_each(Waker::wake);
         }
     }
+    // ANCHOR_END: executor
 }
-// ANCHOR_END: executor
 
 #[cfg(test)]
 mod tests {

@@ -66,7 +66,6 @@ fn size_of_future<F>(_: fn(TcpStream, Scratch) -> F) -> usize {
     mem::size_of::<F>()
 }
 
-// ANCHOR: runtime
 fn serve(listener: std::net::TcpListener, own_buffer: bool) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
@@ -83,9 +82,7 @@ fn serve(listener: std::net::TcpListener, own_buffer: bool) -> io::Result<()> {
         }
     })
 }
-// ANCHOR_END: runtime
 
-// ANCHOR: own
 /// As one would write it.
 async fn echo(mut stream: TcpStream, _: Scratch) -> io::Result<()> {
     let mut buffer = [0; BUFFER_BYTES];
@@ -97,9 +94,7 @@ async fn echo(mut stream: TcpStream, _: Scratch) -> io::Result<()> {
         stream.write_all(&buffer[..came]).await?;
     }
 }
-// ANCHOR_END: own
 
-// ANCHOR: shared
 /// The same without a buffer.
 async fn echo_through(mut stream: TcpStream, scratch: Scratch) -> io::Result<()> {
     let mut owed = Vec::new();
@@ -118,6 +113,7 @@ fn poll_echo(
             let sent = ready!(Pin::new(&mut *stream).poll_write(context, owed))?;
             owed.drain(..sent);
         }
+        // ANCHOR: shared
         let scratch = &mut *scratch.borrow_mut();
         let mut buffer = ReadBuf::new(scratch);
         ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
@@ -130,9 +126,9 @@ fn poll_echo(
             Poll::Pending => 0,
         };
         *owed = came[sent..].to_vec(); // of nothing, it allocates nothing
+        // ANCHOR_END: shared
     }
 }
-// ANCHOR_END: shared
 
 #[cfg(test)]
 mod tests {

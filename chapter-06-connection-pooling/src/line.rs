@@ -107,7 +107,11 @@ pub(crate) async fn exchange_unheard(
 }
 
 /// Waits for a slot in the group's queue, and takes it in its turn.
-pub(crate) async fn wait_for_slot(core: &Core, client: &mut Client, request: &mut Request) -> Result<InFlight, Trouble> {
+pub(crate) async fn wait_for_slot(
+    core: &Core,
+    client: &mut Client,
+    request: &mut Request,
+) -> Result<InFlight, Trouble> {
     let queue = Arc::clone(&request.course().group.queue);
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
     let place = queue.enter(waker).map_err(|_| Trouble::FULL)?;

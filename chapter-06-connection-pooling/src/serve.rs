@@ -7,8 +7,10 @@
 use std::{
     future::poll_fn,
     io::ErrorKind,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use advanced_features::{
@@ -31,19 +33,22 @@ use crate::{
 
 // ANCHOR: serve
 /// Serves a client until it leaves, or may not stay.
-pub(crate) async fn serve(mut client: Client) {
-    let core = std::rc::Rc::clone(&client.visit.core);
-    loop {
-        let after = match next_head(&core, &mut client).await {
-            Came::Request(request) => one_request(&core, &mut client, request).await,
-            Came::Refused(error) => farewell::reject(&core, &mut client, &error).await,
-            Came::Nothing => AfterClient::Linger,
-            Came::End => return,
-        };
-        match after {
-            AfterClient::KeepAlive => {}
-            AfterClient::Linger => return farewell::part(&core, &mut client).await,
-            AfterClient::Abort => return set_reset_on_close(&client.stream),
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold the client twice: as its argument, and as its own")]
+pub(crate) fn serve(mut client: Client) -> impl Future<Output = ()> {
+    async move {
+        let core = Rc::clone(&client.visit.core);
+        loop {
+            let after = match next_head(&core, &mut client).await {
+                Came::Request(request) => one_request(&core, &mut client, request).await,
+                Came::Refused(error) => Box::pin(farewell::reject(&core, &mut client, &error)).await,
+                Came::Nothing => AfterClient::Linger,
+                Came::End => return,
+            };
+            match after {
+                AfterClient::KeepAlive => {}
+                AfterClient::Linger => return Box::pin(farewell::part(&core, &mut client)).await,
+                AfterClient::Abort => return set_reset_on_close(&client.stream),
+            }
         }
     }
 }
@@ -64,12 +69,13 @@ async fn one_request(core: &Core, client: &mut Client, mut request: Box<Request>
 /// Asks one backend after another, until one has answered or nobody else may be asked.
 async fn attempts(core: &Core, client: &mut Client, request: &mut Request) -> Result<(), Trouble> {
     loop {
-        let taken = match request.course().choose(now())? {
+        let at = now();
+        let taken = match request.course().choose(at)? {
             Next::Backend(taken) => taken,
             Next::Queue => Box::pin(line::wait_for_slot(core, client, request)).await?,
         };
         let backend = Arc::clone(taken.backend());
-        match connect(core, client, request, taken).await {
+        match connect(core, client, request, taken, at).await {
             Ok(()) => {}
             // Nothing was sent, so any request may go to the next one, a POST too.
             Err(error) if error.side == Side::Backend => {
@@ -178,16 +184,21 @@ fn admit(core: &Core, request: &mut Request) -> Result<(), Trouble> {
 
 // ANCHOR: connect
 /// Takes a connection that rests, or makes one. One that fails leaves the backend out for a while.
-async fn connect(core: &Core, client: &mut Client, request: &mut Request, taken: InFlight) -> Result<(), ProxyError> {
+async fn connect(
+    core: &Core,
+    client: &mut Client,
+    request: &mut Request,
+    taken: InFlight,
+    chosen: Instant,
+) -> Result<(), ProxyError> {
     let idempotent = request.relay.ask().is_some_and(|ask| ask.method.is_idempotent());
     let fresh = request.course().fresh;
-    let rested = if fresh { None } else { upstreams::take(core, taken.backend(), idempotent) };
+    let rested = if fresh { None } else { upstreams::take(core, taken.backend(), idempotent, chosen) };
     let reused = rested.is_some();
-    let connected = match rested {
-        Some(upstream) => Ok(upstream),
-        None => Box::pin(line::wait_for_connect(core, client, taken.backend())).await,
+    let (connected, at) = match rested {
+        Some(upstream) => (Ok(upstream), chosen),
+        None => (Box::pin(line::wait_for_connect(core, client, taken.backend())).await, now()),
     };
-    let at = now();
     core.balancer().connect_ended(taken.backend(), connected.as_ref().err(), at);
     let upstream = connected?;
     taken.backend().totals.sent();
@@ -258,4 +269,20 @@ pub(crate) fn record(core: &Core, client: &mut Client, mut request: Box<Request>
     client.since = at;
     client.inbox.keep(ahead);
     after
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<F: Future>(_: impl Fn(Client) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Ten thousand idle clients have ten thousand of them.
+    #[test]
+    fn a_clients_task_is_small() {
+        let bytes = size_of_future(serve);
+        assert!(bytes <= 700, "{bytes} bytes");
+    }
 }

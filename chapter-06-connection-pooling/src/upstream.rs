@@ -1,14 +1,13 @@
 //! A connection to a backend, and whether it may be used again.
 
 use std::{
-    io::ErrorKind,
-    net::TcpStream as StdStream,
-    task::{Context, Waker},
+    io::{self, ErrorKind},
+    mem::MaybeUninit,
     time::Duration,
 };
 
 use socket2::SockRef;
-use tokio::{io::ReadBuf, net::TcpStream};
+use tokio::{io::Interest, net::TcpStream};
 
 use crate::pool::{Life, Peer};
 
@@ -25,25 +24,25 @@ pub(crate) struct Upstream {
 }
 
 // ANCHOR: quiet
-/// Whether nothing has come that nobody has read, an end included. What the poller has heard is enough: no system call.
+/// Whether nothing has come that nobody has read, an end included. If the poller has heard of nothing, that is that, and
+/// no system call is made.
 pub(crate) fn is_quiet(stream: &TcpStream) -> bool {
-    let mut byte = [0];
-    stream.poll_peek(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte)).is_pending()
+    let looked = stream.try_io(Interest::READABLE, || peek(&SockRef::from(stream)));
+    matches!(looked, Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
 /// Whether a connection that has rested so long may have a request. One that must not be executed twice asks the kernel
 /// too: an event may be on its way.
 pub(crate) fn is_fit(stream: &TcpStream, idempotent: bool, rested: Duration) -> bool {
-    is_quiet(stream) && (idempotent || rested < JUST_USED && has_nothing_to_read(&SockRef::from(stream)))
+    is_quiet(stream) && (idempotent || rested < JUST_USED && is_quiet_now(&SockRef::from(stream)))
 }
 // ANCHOR_END: quiet
 
-/// The same of a connection that no poller watches.
-pub(crate) fn is_quiet_now(stream: &StdStream) -> bool {
-    has_nothing_to_read(&SockRef::from(stream))
+/// The same, by asking the kernel.
+pub(crate) fn is_quiet_now(socket: &SockRef<'_>) -> bool {
+    matches!(peek(socket), Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
-fn has_nothing_to_read(socket: &SockRef<'_>) -> bool {
-    let peeked = socket.peek(&mut [std::mem::MaybeUninit::uninit()]);
-    matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
+fn peek(socket: &SockRef<'_>) -> io::Result<usize> {
+    socket.peek(&mut [MaybeUninit::uninit()])
 }

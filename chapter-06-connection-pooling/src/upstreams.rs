@@ -12,6 +12,7 @@ use advanced_features::{
     backend::{Backend, State},
 };
 use common::clock::now;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::{
@@ -25,13 +26,13 @@ const SURPLUS: Duration = Duration::from_secs(5);
 
 // ANCHOR: take
 /// Takes a connection to `backend` that rests and may have such a request: the core's own, or else the shelf's.
-pub(crate) fn take(core: &Core, backend: &Backend, idempotent: bool) -> Option<Upstream> {
-    let (now, counts) = (now(), core.counts());
+pub(crate) fn take(core: &Core, backend: &Backend, idempotent: bool, now: Instant) -> Option<Upstream> {
+    let counts = core.counts();
     let mut pool = core.pool.borrow_mut();
     for address in backend.addresses() {
         let peer = Peer { address };
         let fit = |stream: &mut TcpStream, rested| is_fit(stream, idempotent, rested);
-        if let Some(idle) = pool.take(peer, now, fit, |removed| count(counts, &removed)) {
+        if let Some(idle) = pool.take(peer, now, fit, |removed| count(counts, removed.why)) {
             counts.hits(1);
             return Some(Upstream { stream: idle.connection, peer, life: idle.life });
         }
@@ -47,8 +48,8 @@ pub(crate) fn take(core: &Core, backend: &Backend, idempotent: bool) -> Option<U
 fn take_from_shelf(core: &Core, peer: Peer, now: Instant) -> Option<Upstream> {
     let counts = core.counts();
     loop {
-        let Idle { connection, life, .. } = core.shelf().take(peer, now, |removed| count(counts, &removed))?;
-        if !is_quiet_now(&connection) {
+        let Idle { connection, life, .. } = core.shelf().take(peer, now, |removed| count(counts, removed.why))?;
+        if !is_quiet_now(&SockRef::from(&connection)) {
             counts.stale(1);
         } else if let Ok(stream) = TcpStream::from_std(connection) {
             counts.moved(1);
@@ -68,17 +69,17 @@ pub(crate) fn keep(core: &Core, upstream: Upstream, now: Instant) {
     lay_down(core, Upstream { stream, peer, life }, now);
 }
 
-/// What the pool has no room for may lie on the shelf.
+/// What the pool has no room for may lie on the shelf. What must not be used again is closed.
 fn give_away(core: &Core, removed: Removed<TcpStream>) {
     let Removed { peer, idle, why } = removed;
     if why != Why::Full || !core.server.is_shared() {
-        return count(core.counts(), &Removed { peer, idle, why });
+        return count(core.counts(), why);
     }
     let Idle { connection, life, since } = idle;
     // Taken from this core's poller: another one may give it to its own.
     let Ok(connection) = connection.into_std() else { return core.counts().evicted(1) };
     if let Some(removed) = core.shelf().put(peer, Idle { connection, life, since }) {
-        count(core.counts(), &removed);
+        count(core.counts(), removed.why);
     }
 }
 
@@ -96,12 +97,17 @@ pub(crate) fn give_one_up(core: &Core) -> bool {
 /// core has not needed for a while.
 pub(crate) fn sweep(core: &Core, wanted: &HashSet<SocketAddr>) {
     let (now, counts) = (now(), core.counts());
+    let is_wanted = |peer: Peer| wanted.contains(&peer.address);
+    let discard =
+        |peer, why| if why == Why::Unfit && !is_wanted(peer) { counts.dropped(1) } else { count(counts, why) };
     let mut pool = core.pool.borrow_mut();
-    let discard = |peer: Peer, why| discarded(counts, wanted, peer, why);
-    let fit = |peer: Peer, stream: &mut TcpStream| wanted.contains(&peer.address) && is_quiet(stream);
-    pool.sweep(now, fit, |removed| discard(removed.peer, removed.why));
+    let fit = |peer, stream: &mut TcpStream| is_wanted(peer) && is_quiet(stream);
+    pool.sweep(now, fit, |removed| match removed.why {
+        Why::Full => give_away(core, removed),
+        why => discard(removed.peer, why),
+    });
     if core.place == 0 {
-        let fit = |peer: Peer, stream: &mut StdStream| wanted.contains(&peer.address) && is_quiet_now(stream);
+        let fit = |peer, stream: &mut StdStream| is_wanted(peer) && is_quiet_now(&SockRef::from(&*stream));
         core.shelf().sweep(now, fit, |removed| discard(removed.peer, removed.why));
     }
     if core.server.is_shared() {
@@ -126,20 +132,11 @@ pub(crate) fn wanted(core: &Core, now: Instant) -> HashSet<SocketAddr> {
     backends.iter().filter(is_up).flat_map(|backend| backend.addresses()).collect()
 }
 
-fn count<C>(counts: &Counts, removed: &Removed<C>) {
-    match removed.why {
-        Why::Full => counts.evicted(1),
-        Why::Expired => counts.expired(1),
-        Why::Unfit => counts.stale(1),
-    }
-}
-
-fn discarded(counts: &Counts, wanted: &HashSet<SocketAddr>, peer: Peer, why: Why) {
+fn count(counts: &Counts, why: Why) {
     match why {
-        Why::Unfit if !wanted.contains(&peer.address) => counts.dropped(1),
-        Why::Unfit => counts.stale(1),
         Why::Full => counts.evicted(1),
         Why::Expired => counts.expired(1),
+        Why::Unfit => counts.stale(1),
     }
 }
 

@@ -59,10 +59,8 @@ pub(crate) fn run(
     let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
         let core = Rc::new(Core::new(server, place));
-        let helpers = [
-            spawn_local(look_after(Rc::clone(&core))),
-            spawn_local(heed(Rc::clone(&core), shutdown.clone())),
-        ];
+        let helpers =
+            [spawn_local(look_after(Rc::clone(&core))), spawn_local(heed(Rc::clone(&core), shutdown.clone()))];
         let accepted = accept(&core, listener, &mut door).await;
         if accepted.is_err() {
             shutdown.now();

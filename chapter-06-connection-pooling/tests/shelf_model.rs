@@ -2,7 +2,12 @@
 //!
 //! The files of the pool are compiled here once more, with loom's lock and loom's atomics in place of the standard
 //! library's: what is checked is the code that runs, line by line.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test fails by panicking; not all of the pool is asked here")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "a test fails by panicking; not all of the pool is asked here"
+)]
 
 #[path = "../src/pool"]
 mod pool {

@@ -14,7 +14,7 @@ pub fn account(trace: &Trace, order: Order) -> Account {
     let mut resting = VecDeque::new();
     let acts = trace.acts.iter().map(|(at, act)| (*at, Some(*act)));
     for (at, act) in acts.chain([(trace.end, None)]) {
-        while resting.front().is_some_and(|since| at - *since >= trace.rest) {
+        while resting.front().is_some_and(|since| at.saturating_sub(*since) >= trace.rest) {
             resting.pop_front();
             account.expired += 1;
         }

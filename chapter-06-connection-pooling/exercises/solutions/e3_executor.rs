@@ -19,7 +19,7 @@ use crate::contracts::{Executor, Task};
 
 /// Tasks, polled when they have been woken.
 #[derive(Debug)]
-pub struct Tasks {
+pub struct Loop {
     queue: Arc<Queue>,
     tasks: HashMap<u64, Spawned>,
     /// The number of the next one.
@@ -82,11 +82,11 @@ impl Wake for Signal {
 }
 
 /// Without a task.
-pub fn executor(parent: Waker) -> Tasks {
-    Tasks { queue: Arc::new(Queue { woken: Mutex::default(), parent }), tasks: HashMap::new(), number: 0 }
+pub fn executor(parent: Waker) -> Loop {
+    Loop { queue: Arc::new(Queue { woken: Mutex::default(), parent }), tasks: HashMap::new(), number: 0 }
 }
 
-impl Executor for Tasks {
+impl Executor for Loop {
     fn spawn(&mut self, task: Task) {
         self.number += 1;
         let (number, queue) = (self.number, Arc::clone(&self.queue));
@@ -117,7 +117,7 @@ impl Executor for Tasks {
     }
 }
 
-impl Drop for Tasks {
+impl Drop for Loop {
     fn drop(&mut self) {
         for spawned in self.tasks.values() {
             spawned.signal.is_raised.store(true, Release);

@@ -27,7 +27,7 @@ pub fn account(trace: &Trace, order: Order) -> Account {
             Order::LastIn => resting.pop_back(),
             Order::FirstIn => resting.pop_front(),
         };
-        let has_expired = taken.is_some_and(|since| *at - since >= trace.rest);
+        let has_expired = taken.is_some_and(|since| at.saturating_sub(since) >= trace.rest);
         account.expired += usize::from(has_expired);
         account.connects += usize::from(taken.is_none() || has_expired);
     }

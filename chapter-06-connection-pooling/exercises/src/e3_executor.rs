@@ -19,7 +19,7 @@ use crate::contracts::{Executor, Task};
 
 /// Tasks, polled one after another.
 #[derive(Debug)]
-pub struct Tasks {
+pub struct Loop {
     parent: Waker,
     tasks: Vec<Unknown>,
 }
@@ -34,11 +34,11 @@ impl std::fmt::Debug for Unknown {
 }
 
 /// Without a task.
-pub fn executor(parent: Waker) -> Tasks {
-    Tasks { parent, tasks: Vec::new() }
+pub fn executor(parent: Waker) -> Loop {
+    Loop { parent, tasks: Vec::new() }
 }
 
-impl Executor for Tasks {
+impl Executor for Loop {
     fn spawn(&mut self, task: Task) {
         self.tasks.push(Unknown(task));
         self.parent.wake_by_ref();

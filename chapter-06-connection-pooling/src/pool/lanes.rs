@@ -72,6 +72,9 @@ impl<C> Pool<C> {
     // ANCHOR: put
     /// Takes in a connection whose use has ended. Gives what is not kept, for its sake or instead of it: at most one, so
     /// that no put takes longer than another.
+    ///
+    /// How many may rest for a peer is for the sweep to see to. When many requests end at once, more come back than may
+    /// rest, and a moment later most of them are wanted again: to close them here would be to connect anew for nothing.
     pub fn put(&mut self, peer: Peer, connection: C, life: Life, now: Instant) -> Option<Removed<C>> {
         let idle = Idle { connection, life, since: now };
         if !self.limits.allow(life, now) {
@@ -80,13 +83,8 @@ impl<C> Pool<C> {
         if self.limits.per_peer == 0 || self.limits.total == 0 {
             return Some(Removed { peer, idle, why: Why::Full });
         }
-        let evicted = if self.len_of(peer) >= self.limits.per_peer {
-            self.remove_oldest(peer)
-        } else if self.len >= self.limits.total {
-            self.longest_rested().and_then(|peer| self.remove_oldest(peer))
-        } else {
-            None
-        };
+        let is_full = self.len >= self.limits.total;
+        let evicted = if is_full { self.longest_rested().and_then(|peer| self.remove_oldest(peer)) } else { None };
         self.lanes.entry(peer).or_default().push_back(idle);
         self.len += 1;
         evicted
@@ -121,7 +119,8 @@ impl<C> Pool<C> {
     }
     // ANCHOR_END: take
 
-    /// Looks at all: those that `fit` finds unfit, or that have had their time, go to `removed`.
+    /// Looks at all: those that `fit` finds unfit, that have had their time, or that are more than may rest for their peer
+    /// go to `removed`.
     pub fn sweep(
         &mut self,
         now: Instant,
@@ -142,6 +141,9 @@ impl<C> Pool<C> {
                 self.len -= 1;
                 removed(Removed { peer, idle, why });
             }
+            let surplus = lane.len().saturating_sub(self.limits.per_peer);
+            self.len -= surplus;
+            lane.drain(..surplus).for_each(|idle| removed(Removed { peer, idle, why: Why::Full }));
         }
         self.lanes.retain(|_, lane| !lane.is_empty());
     }

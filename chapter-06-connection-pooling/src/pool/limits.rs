@@ -1,13 +1,16 @@
 //! How many connections may rest, and for how long.
 
-use std::{num::NonZeroUsize, time::{Duration, Instant}};
+use std::{
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
 
 use super::idle::{Idle, Life};
 
 /// What bounds a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections that may rest for each peer.
+    /// Connections that may rest for each peer, from one sweep to the next.
     pub per_peer: usize,
     /// Connections that may rest in all.
     pub total: usize,

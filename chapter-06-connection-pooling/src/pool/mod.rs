@@ -6,8 +6,8 @@
 
 pub mod counts;
 pub mod idle;
-pub mod limits;
 pub mod lanes;
+pub mod limits;
 pub mod shelf;
 mod sync;
 

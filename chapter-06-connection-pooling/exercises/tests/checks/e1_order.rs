@@ -36,7 +36,12 @@ fn trace(acts: &[(u64, Act)], end: u64) -> Trace {
 fn expect(account: Answer, trace: &Trace, order: Order, [connects, expired, warm]: [usize; 3]) {
     let expected = Account { connects, expired, warm };
     let few = &trace.acts[..trace.acts.len().min(12)];
-    assert_eq!(account(trace, order), expected, "{order:?}, until {:?}, what is done (or begins) so: {few:?}", trace.end);
+    assert_eq!(
+        account(trace, order),
+        expected,
+        "{order:?}, until {:?}, what is done (or begins) so: {few:?}",
+        trace.end
+    );
 }
 
 fn both(account: Answer, trace: &Trace, expected: [usize; 3]) {

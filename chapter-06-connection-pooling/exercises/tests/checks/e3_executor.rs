@@ -1,18 +1,17 @@
 //! The checks of exercise 6.3.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
-use std::{pin::Pin, thread};
+use std::task::{Wake, Waker};
+use std::thread;
 
 use common::clock::now;
 use exercises_06::contracts::Executor;
 use integration_tests::held_to;
 use integration_tests::wait::{PATIENCE, ms};
 
-type New<E> = fn(Waker) -> E;
+use crate::by_hand::{New, Seen, begun, ends, spawn};
 
 held_to!(
     exercises_06,
@@ -31,104 +30,6 @@ held_to!(
         no_wake_of_any_thread_is_lost,
     ]
 );
-
-/// A parent that counts how often it was woken, and may wake a task then.
-#[derive(Default)]
-struct Parent {
-    woken: AtomicUsize,
-    wakes: Mutex<Option<Waker>>,
-}
-
-impl Wake for Parent {
-    fn wake(self: Arc<Self>) {
-        self.woken.fetch_add(1, SeqCst);
-        let task = self.wakes.lock().unwrap().take();
-        task.into_iter().for_each(Waker::wake);
-    }
-}
-
-impl Parent {
-    /// How often, since it was asked last.
-    fn times(&self) -> usize {
-        self.woken.swap(0, SeqCst)
-    }
-}
-
-/// What became of tasks made by hand.
-#[derive(Default)]
-struct Seen {
-    /// Who was polled, in order.
-    polls: RefCell<Vec<usize>>,
-    /// The wakers that they had.
-    wakers: RefCell<Vec<Waker>>,
-    drops: Cell<usize>,
-}
-
-impl Seen {
-    /// Who was polled, since it was asked last.
-    fn polled(&self) -> Vec<usize> {
-        self.polls.take()
-    }
-
-    /// Uses the wakers of these polls, counted from the first of all.
-    fn wake(&self, polls: &[usize]) {
-        let wakers: Vec<_> = polls.iter().map(|poll| self.wakers.borrow()[*poll].clone()).collect();
-        wakers.into_iter().for_each(Waker::wake);
-    }
-}
-
-/// A task made by hand: does `act` in each poll, and ends when that says so.
-struct Hand<F> {
-    name: usize,
-    seen: Rc<Seen>,
-    act: F,
-}
-
-impl<F: FnMut(&Waker) -> bool + Unpin> Future for Hand<F> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.seen.polls.borrow_mut().push(self.name);
-        self.seen.wakers.borrow_mut().push(context.waker().clone());
-        if (self.act)(context.waker()) { Poll::Ready(()) } else { Poll::Pending }
-    }
-}
-
-impl<F> Drop for Hand<F> {
-    fn drop(&mut self) {
-        self.seen.drops.set(self.seen.drops.get() + 1);
-    }
-}
-
-fn spawn<F>(executor: &mut impl Executor, seen: &Rc<Seen>, name: usize, act: F)
-where
-    F: FnMut(&Waker) -> bool + Unpin + 'static,
-{
-    executor.spawn(Box::pin(Hand { name, seen: Rc::clone(seen), act }));
-}
-
-/// An executor with so many tasks that wait, each polled once: the nth poll is that of the nth.
-fn begun<E: Executor>(new: New<E>, tasks: usize) -> (Arc<Parent>, E, Rc<Seen>) {
-    let (parent, seen) = (Arc::new(Parent::default()), Rc::<Seen>::default());
-    let mut executor = new(Waker::from(Arc::clone(&parent)));
-    (0..tasks).for_each(|name| spawn(&mut executor, &seen, name, |_| false));
-    assert_eq!((executor.turn(), seen.polled()), (tasks, (0..tasks).collect()), "the first turn polls all in order");
-    parent.times();
-    (parent, executor, seen)
-}
-
-/// Runs it on a thread of its own; panics when it does not end.
-fn ends(what: &str, work: impl FnOnce() + Send + 'static) {
-    let (done, result) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        work();
-        let _ = done.send(());
-    });
-    match result.recv_timeout(PATIENCE) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it should end, but waits, as for a lock: {what}"),
-        _ => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-    }
-}
 
 fn nothing_is_polled_but_in_a_turn<E: Executor>(new: New<E>) {
     let (_, mut executor, seen) = begun(new, 0);
@@ -151,40 +52,47 @@ fn only_those_that_were_woken_are_polled_in_their_order<E: Executor>(new: New<E>
     assert_eq!((executor.turn(), seen.polled()), (0, vec![]), "nobody was woken since");
 }
 
-fn who_wakes_itself_is_polled_in_the_next_turn<E: Executor>(new: New<E>) {
-    let (_, mut executor, seen) = begun(new, 0);
-    let mut polls = 0;
-    spawn(&mut executor, &seen, 0, move |waker| {
-        (0..2).for_each(|_| waker.wake_by_ref());
-        polls += 1;
-        polls == 50
+fn who_wakes_itself_is_polled_in_the_next_turn<E: Executor + 'static>(new: New<E>) {
+    ends("a task that wakes itself in each of fifty polls", move || {
+        let (_, mut executor, seen) = begun(new, 0);
+        let mut polls = 0;
+        spawn(&mut executor, &seen, 0, move |waker| {
+            (0..2).for_each(|_| waker.wake_by_ref());
+            polls += 1;
+            polls == 50
+        });
+        for turn in 1..=50 {
+            assert_eq!((executor.turn(), seen.polled()), (1, vec![0]), "turn {turn}: 0 wakes itself in each, twice");
+        }
+        assert_eq!((executor.turn(), seen.polled()), (0, vec![]), "0 woke itself in the poll in which it ended");
     });
-    for turn in 1..=50 {
-        assert_eq!((executor.turn(), seen.polled()), (1, vec![0]), "turn {turn}: 0 wakes itself in each, twice");
-    }
-    assert_eq!((executor.turn(), seen.polled()), (0, vec![]), "0 woke itself in the poll in which it ended");
 }
 
-fn one_that_wakes_others_of_the_same_turn<E: Executor>(new: New<E>) {
-    let (_, mut executor, seen) = begun(new, 2);
-    let others = Rc::clone(&seen);
-    spawn(&mut executor, &seen, 9, move |_| {
-        others.wake(&[0, 1]);
-        false
+fn one_that_wakes_others_of_the_same_turn<E: Executor + 'static>(new: New<E>) {
+    ends("a task that wakes two others in each poll", move || {
+        let (_, mut executor, seen) = begun(new, 2);
+        let others = Rc::clone(&seen);
+        spawn(&mut executor, &seen, 9, move |_| {
+            others.wake(&[0, 1]);
+            false
+        });
+        executor.turn();
+        assert_eq!((executor.turn(), seen.polled()), (2, vec![9, 0, 1]), "9 was polled, and woke 0 and 1");
+        seen.wake(&[0, 2, 1]);
+        assert_eq!((executor.turn(), seen.polled()), (3, vec![0, 9, 1]), "all were woken, and 9 wakes 0 and 1 again");
+        assert_eq!((executor.turn(), seen.polled()), (1, vec![0]), "0 was woken after its poll, 1 before");
     });
-    executor.turn();
-    assert_eq!((executor.turn(), seen.polled()), (2, vec![9, 0, 1]), "9 was polled, and woke 0 and 1");
-    seen.wake(&[0, 2, 1]);
-    assert_eq!((executor.turn(), seen.polled()), (3, vec![0, 9, 1]), "all were woken, and 9 wakes 0 and 1 again");
-    assert_eq!((executor.turn(), seen.polled()), (1, vec![0]), "0 was woken after its poll, 1 before");
 }
 
 fn a_wake_by_another_thread_during_the_poll_is_not_lost<E: Executor + 'static>(new: New<E>) {
     ends("a task that is woken by another thread while it is polled", move || {
         let (_, mut executor, seen) = begun(new, 0);
+        let mut polls = 0;
         spawn(&mut executor, &seen, 0, move |waker| {
             let waker = waker.clone();
-            thread::spawn(move || waker.wake()).join().is_err()
+            thread::spawn(move || waker.wake()).join().unwrap();
+            polls += 1;
+            polls == 9
         });
         for turn in 1..=3 {
             assert_eq!((executor.turn(), seen.polled()), (1, vec![0]), "turn {turn}: it is woken in each poll");
@@ -222,19 +130,26 @@ fn an_executor_that_is_dropped_drops_its_tasks<E: Executor>(new: New<E>) {
     assert_eq!(parent.times(), 0, "how often wakers wake the parent when the executor is gone");
 }
 
-fn the_parent_is_woken_by_the_first_only<E: Executor>(new: New<E>) {
-    let (parent, mut executor, seen) = begun(new, 3);
-    seen.wake(&[2, 1, 2, 0]);
-    assert_eq!(parent.times(), 1, "three were woken, the first when the queue was empty");
-    assert_eq!((executor.turn(), parent.times()), (3, 0), "nobody was woken in the turn");
-    (3..5).for_each(|name| {
-        spawn(&mut executor, &seen, name, |waker| {
-            waker.wake_by_ref();
-            false
+fn the_parent_is_woken_by_the_first_only<E: Executor + 'static>(new: New<E>) {
+    ends("tasks that wake themselves in their first poll", move || {
+        let (parent, mut executor, seen) = begun(new, 3);
+        seen.wake(&[2, 1, 2, 0]);
+        assert_eq!(parent.times(), 1, "three were woken, the first when the queue was empty");
+        assert_eq!((executor.turn(), parent.times()), (3, 0), "nobody was woken in the turn");
+        (3..5).for_each(|name| {
+            let mut is_woken = false;
+            spawn(&mut executor, &seen, name, move |waker| {
+                waker.wake_by_ref();
+                std::mem::replace(&mut is_woken, true)
+            });
         });
+        assert_eq!(parent.times(), 1, "two were spawned, the first when the queue was empty");
+        assert_eq!(
+            (executor.turn(), parent.times()),
+            (2, 1),
+            "two woke themselves in the turn: who sleeps has to hear it"
+        );
     });
-    assert_eq!(parent.times(), 1, "two were spawned, the first when the queue was empty");
-    assert_eq!((executor.turn(), parent.times()), (2, 1), "two woke themselves in the turn: who sleeps has to hear it");
 }
 
 fn a_task_has_the_same_waker_in_all_polls<E: Executor>(new: New<E>) {

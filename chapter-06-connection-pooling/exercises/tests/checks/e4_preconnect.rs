@@ -1,0 +1,165 @@
+//! The checks of exercise 6.4.
+
+use common::clock::now;
+use exercises_06::contracts::{Event, Limits, Pool, Preconnect};
+use integration_tests::{held_to, seed::Seed, wait::ms};
+
+use crate::world::{Load, Seen, World, law};
+
+type New<P> = fn(Limits) -> P;
+
+held_to!(
+    exercises_06,
+    e4_preconnect::preconnect,
+    [
+        whoever_waits_has_a_connect_under_way,
+        more_than_the_bound_are_never_opened_ahead,
+        requests_rarely_wait,
+        few_connections_rest,
+        what_is_under_way_does_not_matter,
+        it_learns_what_has_changed,
+        nothing_is_opened_when_nobody_comes,
+        what_comes_back_is_not_opened_ahead,
+        a_backend_that_is_down_is_left_alone,
+    ]
+);
+
+const LIMITS: Limits = Limits { ahead: 64, total: 1_000, pause: ms(3_000) };
+
+/// So many requests a second to a backend that is so far away, and closes each connection.
+const fn load(rate: usize, connect_ms: u64) -> Load {
+    Load { rate, connect_ms, serve_ms: 5, is_kept: false, is_down: false }
+}
+
+/// How many come while one connects.
+fn come(load: Load) -> u64 {
+    load.rate as u64 * load.connect_ms / 1_000
+}
+
+fn assert_ready(seen: &Seen, load: Load, told: &str) {
+    let (waited, requests) = (seen.waited, seen.requests);
+    assert!(waited * 50 <= requests, "{told}: {waited} of {requests} requests waited, more than 2 in 100: {load:?}");
+}
+
+fn assert_thrifty(seen: &Seen, load: Load, told: &str) {
+    let (idle, most) = (seen.idle(), 3 * come(load) + 6);
+    assert!(idle <= most, "{told}: {idle} connections rest on average, and {most} are enough: {load:?}");
+}
+
+const LOADS: [Load; 6] = [load(10, 20), load(20, 50), load(100, 50), load(300, 20), load(1_000, 1), load(50, 200)];
+
+/// What is seen from the tenth second on, for each load and some seeds.
+fn settled<P: Preconnect>(new: New<P>, mut check: impl FnMut(&Seen, Load, &str)) {
+    for (load, seed) in LOADS.into_iter().flat_map(|load| (0..3).map(move |seed| (load, seed))) {
+        let mut world = World::new(new, LIMITS, load, seed);
+        world.play(load, 10);
+        check(&world.play(load, 40), load, &format!("seed {seed}"));
+    }
+}
+
+fn whoever_waits_has_a_connect_under_way<P: Preconnect>(new: New<P>) {
+    for (waiting, in_use, connecting) in [(1, 0, 0), (7, 3, 2), (100, 0, 0), (100, 30, 50), (5, 900, 5), (200, 900, 0)]
+    {
+        let pool = Pool { waiting, in_use, connecting, idle: 0 };
+        let connects = new(LIMITS).decide(Event::Taken, pool, now());
+        law(LIMITS, pool, connects, &format!("the first request that it hears of: {pool:?}"));
+    }
+}
+
+fn more_than_the_bound_are_never_opened_ahead<P: Preconnect>(new: New<P>) {
+    // Each event is held to the law, whatever the policy has learned.
+    for (ahead, total) in [(0, 1_000), (3, 1_000), (16, 40), (64, 8), (1_000, 100)] {
+        let limits = Limits { ahead, total, ..LIMITS };
+        for (load, seed) in LOADS.into_iter().zip(0..) {
+            let mut world = World::new(new, limits, load, seed);
+            world.play(load, 10);
+            world.play(Load { is_kept: true, serve_ms: 200, ..load }, 10);
+        }
+    }
+    let mut policy = new(LIMITS);
+    let (mut random, mut at) = (Seed::new(1), now());
+    for step in 0..100_000 {
+        let events = [Event::Taken, Event::Connected { took: ms(40) }, Event::GivenBack, Event::Closed, Event::Tick];
+        let mut some = || random.below(60);
+        let mut pool = Pool { waiting: some(), in_use: some(), idle: 0, connecting: some() };
+        if pool.waiting.is_multiple_of(2) {
+            (pool.idle, pool.waiting) = (pool.waiting, 0);
+        }
+        at += ms(1);
+        let event = *random.pick(&events);
+        law(LIMITS, pool, policy.decide(event, pool, at), &format!("step {step}, {event:?}: {pool:?}"));
+    }
+}
+
+fn requests_rarely_wait<P: Preconnect>(new: New<P>) {
+    settled(new, assert_ready);
+}
+
+fn few_connections_rest<P: Preconnect>(new: New<P>) {
+    settled(new, assert_thrifty);
+}
+
+fn what_is_under_way_does_not_matter<P: Preconnect>(new: New<P>) {
+    for serve_ms in [1, 100, 3_000] {
+        let load = Load { serve_ms, ..load(50, 40) };
+        let mut world = World::new(new, LIMITS, load, serve_ms);
+        world.play(load, 10);
+        let seen = world.play(load, 40);
+        assert_ready(&seen, load, "settled");
+        assert_thrifty(&seen, load, "settled");
+    }
+}
+
+fn it_learns_what_has_changed<P: Preconnect>(new: New<P>) {
+    let loads = [load(20, 20), load(200, 20), load(20, 20), load(20, 400), load(20, 20), load(100, 80), load(10, 10)];
+    for seed in 0..3 {
+        let mut world = World::new(new, LIMITS, loads[0], seed);
+        for (before, load) in loads.into_iter().zip(loads.into_iter().skip(1)) {
+            world.play(before, 30);
+            world.play(load, 20);
+            let (seen, told) = (world.play(load, 30), format!("seed {seed}, 20 s after {before:?} has changed"));
+            assert_ready(&seen, load, &told);
+            assert_thrifty(&seen, load, &told);
+        }
+    }
+}
+
+fn nothing_is_opened_when_nobody_comes<P: Preconnect>(new: New<P>) {
+    for before in LOADS {
+        let mut world = World::new(new, LIMITS, before, 1);
+        world.play(before, 20);
+        world.play(load(0, before.connect_ms), 10);
+        let opened = world.play(load(0, before.connect_ms), 120).connects;
+        assert_eq!(opened, 0, "connects that began when nobody had come for ten seconds; before that {before:?}");
+    }
+}
+
+fn what_comes_back_is_not_opened_ahead<P: Preconnect>(new: New<P>) {
+    for (rate, connect_ms, serve_ms) in [(50, 20, 20), (100, 50, 200), (300, 20, 100)] {
+        let load = Load { serve_ms, is_kept: true, ..load(rate, connect_ms) };
+        let mut world = World::new(new, LIMITS, load, 5);
+        world.play(load, 10);
+        let seen = world.play(load, 60);
+        assert_ready(&seen, load, "connections are kept");
+        let (connects, requests) = (seen.connects, seen.requests);
+        assert!(
+            connects * 50 <= requests,
+            "{connects} connects for {requests} requests, though each is kept: {load:?}"
+        );
+    }
+}
+
+fn a_backend_that_is_down_is_left_alone<P: Preconnect>(new: New<P>) {
+    let load = load(100, 50);
+    let mut world = World::new(new, LIMITS, load, 7);
+    world.play(load, 20);
+    // What was opened ahead is used up in the first second.
+    world.play(Load { is_down: true, ..load }, 1);
+    let seen = world.play(Load { is_down: true, ..load }, 20);
+    let (connects, waited) = (seen.connects, seen.waited);
+    assert!(connects <= waited, "{connects} connects to a backend that is down, and {waited} requests waited");
+    let seen = world.play(load, 2);
+    assert!(seen.waited * 2 > seen.requests, "{} of {} requests waited within the pause", seen.waited, seen.requests);
+    world.play(load, 10);
+    assert_ready(&world.play(load, 20), load, "it is up again");
+}
