@@ -59,8 +59,7 @@ impl Drop for Visit {
     fn drop(&mut self) {
         let core = &self.core;
         core.balancer().totals().client_left();
-        core.clients().left(core.place);
-        core.clients().leave();
+        core.clients().lose(core.place);
         core.discharge(self.task);
     }
 }

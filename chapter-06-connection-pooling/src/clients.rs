@@ -92,6 +92,12 @@ impl Clients {
         }
     }
 
+    /// A client of `core` has left, and with it its place.
+    pub(crate) fn lose(&self, core: usize) {
+        self.left(core);
+        self.leave();
+    }
+
     /// The number of the next client.
     pub(crate) fn next_serial(&self) -> u32 {
         self.serial.fetch_add(1, Relaxed)
@@ -128,7 +134,7 @@ impl Clients {
         self.seats[core].clients.fetch_add(1, Relaxed);
     }
 
-    /// It has left.
+    /// It is another core's after all.
     pub(crate) fn left(&self, core: usize) {
         self.seats[core].clients.fetch_sub(1, Relaxed);
     }

@@ -62,6 +62,8 @@ pub(crate) struct Core {
     /// For the request head at hand; none outlives the poll that reads it.
     pub(crate) head: RefCell<Head>,
     pub(crate) scratch: RefCell<Box<[u8]>>,
+    /// Boxes for requests: lent for as long as a request lasts.
+    #[expect(clippy::vec_box, reason = "a box is lent and given back as it is")]
     spare: RefCell<Vec<Box<Request>>>,
     stage: Cell<Stage>,
     /// Since when the process drains.

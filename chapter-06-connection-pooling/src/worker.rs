@@ -7,7 +7,7 @@ use std::{
     collections::HashSet,
     future::poll_fn,
     io,
-    net::TcpListener as StdListener,
+    net::{SocketAddr, TcpListener as StdListener},
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -72,7 +72,9 @@ pub(crate) fn run(
             take_in(&core, newcomer);
         }
         poll_fn(|context| if core.is_deserted(context) { Poll::Ready(()) } else { Poll::Pending }).await;
-        helpers.iter().for_each(|helper| helper.abort());
+        for helper in helpers {
+            helper.abort();
+        }
         accepted
     })
 }
@@ -80,7 +82,7 @@ pub(crate) fn run(
 /// What comes next to a core that takes in clients.
 enum Next {
     /// This client, accepted here.
-    Accepted(TcpStream, std::net::SocketAddr),
+    Accepted(TcpStream, SocketAddr),
     /// This one, accepted elsewhere.
     Sent(Newcomer),
     /// Accepting has failed.
@@ -155,44 +157,33 @@ fn poll_next(
 }
 
 /// Serves the client here, or hands it to the core with the fewest. Who drains keeps what it has accepted.
-fn place(core: &Rc<Core>, stream: TcpStream, peer: std::net::SocketAddr, local: std::net::SocketAddr) {
-    let chosen = if core.stage() > Stage::Running { own(core) } else { core.clients().place(core.place) };
+fn place(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
+    if core.stage() > Stage::Running {
+        core.clients().came_to(core.place);
+        return begin(core, stream, peer, local);
+    }
+    let chosen = core.clients().place(core.place);
     if chosen == core.place {
         return begin(core, stream, peer, local);
     }
-    let refused = match stream.into_std() {
-        Ok(stream) => core.clients().send(chosen, Newcomer { stream, peer, local }).err(),
-        Err(_) => {
-            core.clients().left(chosen);
-            return core.clients().leave();
-        }
-    };
-    if let Some(newcomer) = refused {
+    let Ok(stream) = stream.into_std() else { return core.clients().lose(chosen) };
+    if let Err(newcomer) = core.clients().send(chosen, Newcomer { stream, peer, local }) {
+        // That one takes nobody any more.
         core.clients().left(chosen);
-        own(core);
+        core.clients().came_to(core.place);
         take_in(core, newcomer);
     }
 }
 
-fn own(core: &Core) -> usize {
-    core.clients().came_to(core.place);
-    core.place
-}
-
-/// Begins to serve a client that another core has accepted.
+/// Begins to serve a client that was accepted on another core, or for another core.
 fn take_in(core: &Rc<Core>, newcomer: Newcomer) {
     let Newcomer { stream, peer, local } = newcomer;
-    match TcpStream::from_std(stream) {
-        Ok(stream) => begin(core, stream, peer, local),
-        Err(_) => {
-            core.clients().left(core.place);
-            core.clients().leave();
-        }
-    }
+    let Ok(stream) = TcpStream::from_std(stream) else { return core.clients().lose(core.place) };
+    begin(core, stream, peer, local);
 }
 
 /// Begins to serve a client that has its place and is counted.
-fn begin(core: &Rc<Core>, stream: TcpStream, peer: std::net::SocketAddr, local: std::net::SocketAddr) {
+fn begin(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
     #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true); // of no client that is still there
     let client = Client::new(Visit::begin(core), stream, peer, local, now());

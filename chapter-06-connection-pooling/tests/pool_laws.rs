@@ -124,7 +124,7 @@ proptest! {
                     next += 1;
                     // No two come at the same moment: else either may be the one that has rested longest.
                     model.now += Duration::from_micros(1);
-                    let life = Life { born: model.now - Duration::from_secs(age), requests };
+                    let life = Life { born: model.now.checked_sub(Duration::from_secs(age)).unwrap(), requests };
                     let removed = pool.put(peer(number), next, life, model.now).as_ref().map(told);
                     let expected = put(&mut model, peer(number), next, life);
                     prop_assert_eq!(removed, expected);

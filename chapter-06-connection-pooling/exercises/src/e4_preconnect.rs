@@ -10,14 +10,15 @@
 //! - **Ready.** Requests come by chance, ten or more a second on average, to a backend that closes each connection after
 //!   its response. From the tenth second on at most 2 in 100 of them wait. (All of these count while `ahead` is ample:
 //!   four times as many as come while one connects, and eight.)
-//! - **Thrifty.** Meanwhile six connections rest on average, and three times as many as come while one connects, or fewer:
-//!   however long the requests take. The one that came last is taken first, and none rests for more than ten seconds.
+//! - **Thrifty.** Meanwhile, with `n` requests that come while one connects, at most 6 + 3 × `n` connections rest on
+//!   average, however long the requests take. The one that came last is taken first, and none rests for more than ten
+//!   seconds.
 //! - **It learns.** Twenty seconds after the rate, or the time that a connect takes, has changed, up or down, both hold
 //!   again. When nobody has come for ten seconds, nothing is opened any more.
 //! - **What comes back counts.** If the backend keeps its connections, one connect for fifty requests is enough that at
 //!   most 2 in 100 of them wait.
 //! - **The backend is down.** From a connect that has failed until `pause` is over connects begin for those who wait only.
-//!   After that it goes on with what it knew.
+//!   Ten seconds after that all holds again.
 
 use std::time::Instant;
 

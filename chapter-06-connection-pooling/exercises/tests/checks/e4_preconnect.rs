@@ -46,7 +46,7 @@ fn assert_thrifty(seen: &Seen, load: Load, told: &str) {
     assert!(idle <= most, "{told}: {idle} connections rest on average, and {most} are enough: {load:?}");
 }
 
-const LOADS: [Load; 6] = [load(10, 20), load(20, 50), load(100, 50), load(300, 20), load(1_000, 1), load(50, 200)];
+const LOADS: [Load; 6] = [load(10, 20), load(20, 50), load(100, 50), load(300, 20), load(250, 4), load(50, 200)];
 
 /// What is seen from the tenth second on, for each load and some seeds.
 fn settled<P: Preconnect>(new: New<P>, mut check: impl FnMut(&Seen, Load, &str)) {
@@ -78,7 +78,7 @@ fn more_than_the_bound_are_never_opened_ahead<P: Preconnect>(new: New<P>) {
     }
     let mut policy = new(LIMITS);
     let (mut random, mut at) = (Seed::new(1), now());
-    for step in 0..100_000 {
+    for step in 0..20_000 {
         let events = [Event::Taken, Event::Connected { took: ms(40) }, Event::GivenBack, Event::Closed, Event::Tick];
         let mut some = || random.below(60);
         let mut pool = Pool { waiting: some(), in_use: some(), idle: 0, connecting: some() };
@@ -135,7 +135,7 @@ fn nothing_is_opened_when_nobody_comes<P: Preconnect>(new: New<P>) {
 }
 
 fn what_comes_back_is_not_opened_ahead<P: Preconnect>(new: New<P>) {
-    for (rate, connect_ms, serve_ms) in [(50, 20, 20), (100, 50, 200), (300, 20, 100)] {
+    for (rate, connect_ms, serve_ms) in [(50, 20, 20), (100, 50, 200), (300, 20, 100), (100, 400, 20)] {
         let load = Load { serve_ms, is_kept: true, ..load(rate, connect_ms) };
         let mut world = World::new(new, LIMITS, load, 5);
         world.play(load, 10);
@@ -160,6 +160,7 @@ fn a_backend_that_is_down_is_left_alone<P: Preconnect>(new: New<P>) {
     assert!(connects <= waited, "{connects} connects to a backend that is down, and {waited} requests waited");
     let seen = world.play(load, 2);
     assert!(seen.waited * 2 > seen.requests, "{} of {} requests waited within the pause", seen.waited, seen.requests);
-    world.play(load, 10);
+    // Three seconds of pause, and ten.
+    world.play(load, 11);
     assert_ready(&world.play(load, 20), load, "it is up again");
 }

@@ -7,10 +7,11 @@ use crate::Context;
 use crate::backend::bundled::Bundled;
 use crate::runner::cases;
 use crate::suites::together;
+use crate::wait::{ms, pause, until};
 
 cases! { "pooling";
     Fast sixty_four_clients_hardly_ever_connect,
-    Full two_hundred_thousand_requests_reuse_99_9_percent,
+    Full two_hundred_thousand_requests_reuse_99_9_percent within ms(900_000),
     Fast a_thousand_clients_that_seldom_ask_need_a_handful,
     Fast the_connection_that_came_back_last_is_taken_first,
     Fast the_hit_rate_is_told,
@@ -39,7 +40,10 @@ fn reuse(ctx: &Context, each: usize, at_least: f64) {
         let pool = pool_of(&program);
         let rate = pool["hit_rate_percent"].as_f64().unwrap();
         assert!(rate >= at_least, "{workers} workers: {pool}");
-        assert_eq!(count(&program, "hits") + count(&program, "moved") + count(&program, "misses"), (CLIENTS * each) as u64);
+        assert_eq!(
+            count(&program, "hits") + count(&program, "moved") + count(&program, "misses"),
+            (CLIENTS * each) as u64
+        );
     }
 }
 
@@ -58,7 +62,7 @@ fn a_thousand_clients_that_seldom_ask_need_a_handful(ctx: &Context) {
 
 fn the_connection_that_came_back_last_is_taken_first(ctx: &Context) {
     let backend = answering(|conn| {
-        crate::wait::pause(crate::wait::ms(100));
+        pause(ms(100));
         answer(conn);
     });
     let program = ctx.start(&[backend.addr()], &["--workers", "1", "--check", "off"]);
@@ -99,7 +103,7 @@ fn connections_are_made_before_anybody_asks(ctx: &Context) {
     let flags = [&ADMIN[..], &["--workers", "2", "--warm-up", "5", "--check", "off"]].concat();
     let program = ctx.start(&[backend.addr()], &flags);
     super::until_open(&backend, 5);
-    crate::wait::until("all are counted", || count(&program, "warmed") == 5);
+    until("all are counted", || count(&program, "warmed") == 5);
     assert_eq!(program.client().get("/").status(), 200);
     assert_eq!((count(&program, "misses"), connections(&backend).0), (0, 5), "{}", pool_of(&program));
 }

@@ -27,7 +27,9 @@ fn ten_minutes_of_everything_lose_nothing_and_leave_nothing_behind(ctx: &Context
     let end = Instant::now() + LASTS;
     let world = World::start();
     let addrs: Vec<_> = world.backends().iter().map(Backend::addr).collect();
-    let mut program = ctx.start(&addrs, &[]);
+    // What rests when all is over is to be gone soon.
+    let flags: &[&str] = if ctx.upstreams_are_shared() { &["--upstream-idle-timeout", "2s"] } else { &[] };
+    let mut program = ctx.start(&addrs, flags);
     let files = program.fds();
     let seen = thread::scope(|scope| {
         let (world, program) = (&world, &program);
