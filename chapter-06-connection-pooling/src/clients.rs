@@ -73,7 +73,11 @@ impl Clients {
     /// Takes a place for one more, if there is one. Else `waker` is woken when there may be.
     pub(crate) fn try_enter(&self, waker: &Waker) -> bool {
         self.enter() || {
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(waker.clone());
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if !waiting.iter().any(|waits| waits.will_wake(waker)) {
+                waiting.push(waker.clone());
+            }
+            drop(waiting);
             // Somebody may have left in between and told nobody.
             self.enter()
         }

@@ -266,8 +266,10 @@ pub(crate) fn record(core: &Core, client: &mut Client, mut request: Box<Request>
     core.balancer().record(client.address.peer(), &exchange);
     let ahead = request.relay.take_surplus();
     core.give_box_back(request);
-    client.since = at;
-    client.inbox.keep(ahead);
+    if after == AfterClient::KeepAlive {
+        client.since = at;
+        client.inbox.keep(ahead);
+    }
     after
 }
 

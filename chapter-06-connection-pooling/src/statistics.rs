@@ -38,7 +38,7 @@ pub(crate) fn table(balancer: &str, pool: &PoolView, clients: impl Iterator<Item
     };
     written.expect("writing to a String cannot fail");
     for (place, clients) in clients.enumerate() {
-        write!(table, "\nloop {place}: {clients} connected").expect("writing to a String cannot fail");
+        write!(table, "\ncore {place}: {clients} connected").expect("writing to a String cannot fail");
     }
     table
 }

@@ -155,9 +155,13 @@ fn clients_of_loops(program: &Program, loops: usize) -> Vec<usize> {
     table.unwrap_or_else(|| panic!("no line for each of {loops} loops: {}", program.stdout()))
 }
 
-/// The number in `loop 0: 3 connected`.
+/// The number in `loop 0: 3 connected`; chapter 6 calls them cores.
 fn clients_of_loop(line: &str) -> Option<usize> {
-    let (_, clients) = line.strip_prefix("loop ")?.strip_suffix(" connected")?.split_once(": ")?;
+    let (_, clients) = line
+        .strip_prefix("loop ")
+        .or_else(|| line.strip_prefix("core "))?
+        .strip_suffix(" connected")?
+        .split_once(": ")?;
     clients.parse().ok()
 }
 
