@@ -6,7 +6,7 @@
 use std::{
     collections::HashSet,
     future::poll_fn,
-    io,
+    io::{self, ErrorKind},
     net::{SocketAddr, TcpListener as StdListener},
     rc::Rc,
     sync::Arc,
@@ -16,7 +16,6 @@ use std::{
 
 use common::{
     clock::now,
-    http::Side,
     shutdown::{Shutdown, Stage},
 };
 use simple_proxy::accept::{is_one_clients_fault, is_our_mistake};
@@ -143,17 +142,26 @@ fn poll_next(
     if !core.clients().try_enter(context.waker()) {
         return Poll::Pending;
     }
-    let accepted = listener.poll_accept(context);
+    let drains = core.stage() > Stage::Running;
+    let accepted = if drains { Poll::Ready(accept_now(listener)) } else { listener.poll_accept(context) };
     if let Poll::Ready(Ok((stream, peer))) = accepted {
         return Poll::Ready(Next::Accepted(stream, peer));
     }
     // A place is a client's, not a core's that waits for one.
     core.clients().leave();
     match accepted {
+        Poll::Ready(Err(error)) if drains && error.kind() == ErrorKind::WouldBlock => Poll::Ready(Next::Nobody),
         Poll::Ready(Err(error)) => Poll::Ready(Next::Failed(error)),
-        _ if core.stage() > Stage::Running => Poll::Ready(Next::Nobody),
         _ => Poll::Pending,
     }
+}
+
+/// Asks the kernel itself: of those who came last the poller has not heard yet, and to close the listener would reset them.
+fn accept_now(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, peer) = SockRef::from(listener).accept()?;
+    socket.set_nonblocking(true)?;
+    let peer = peer.as_socket().ok_or(ErrorKind::InvalidInput)?;
+    Ok((TcpStream::from_std(socket.into())?, peer))
 }
 
 /// Serves the client here, or hands it to the core with the fewest. Who drains keeps what it has accepted.
@@ -227,7 +235,6 @@ async fn warm_up(core: &Core, peer: Peer) {
                 upstreams::lay_down(core, upstream, now());
             }
             Err(error) => {
-                debug_assert!(error.side != Side::Client, "no client is part of it");
                 tracing::info!("{} is not warmed up: {error}", peer.address);
                 return;
             }

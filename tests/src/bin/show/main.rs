@@ -9,6 +9,7 @@ mod chapter_2;
 mod chapter_3;
 mod chapter_4;
 mod chapter_5;
+mod chapter_6;
 mod fleet;
 mod stage;
 
@@ -50,7 +51,7 @@ enum Script {
     Parts(&'static [(&'static str, Play)]),
 }
 
-const DEMONSTRATIONS: [Demonstration; 5] = [
+const DEMONSTRATIONS: [Demonstration; 6] = [
     Demonstration {
         chapter: 1,
         package: "chapter-01-fundamentals",
@@ -80,6 +81,12 @@ const DEMONSTRATIONS: [Demonstration; 5] = [
         package: "chapter-05-high-perf-io",
         title: "one thread that waits for everybody at once",
         script: Script::Whole(chapter_5::play),
+    },
+    Demonstration {
+        chapter: 6,
+        package: "chapter-06-connection-pooling",
+        title: "a handful of connections for everybody",
+        script: Script::Whole(chapter_6::play),
     },
 ];
 

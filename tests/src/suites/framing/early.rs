@@ -17,6 +17,7 @@ cases! { "framing";
     Fast an_early_413_reaches_hyper,
     Fast an_early_response_to_a_client_that_sends_no_more_ends,
     Fast an_upload_without_end_is_cut_soon_after_its_early_answer,
+    Fast who_sends_on_after_a_refusal_is_not_reset,
 }
 
 const TOO_LARGE: &str = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\nConnection: close\r\n\r\ntoo big";
@@ -163,5 +164,23 @@ fn an_early_response_to_a_client_that_sends_no_more_ends(ctx: &Context) {
     let response = client.response("POST");
     assert_eq!((response.status(), response.text().as_str()), (413, "too big"));
     // The FIN comes with the answer; what lingers behind it is the balancer's business.
+    client.expect_closed();
+}
+
+/// A reset could overtake the answer on its way to the client. The head comes in two parts, so that the first is held
+/// when the second is refused.
+fn who_sends_on_after_a_refusal_is_not_reset(ctx: &Context) {
+    let backend = Backend::ok("ok");
+    let program = ctx.start(&[backend.addr()], &[]);
+    let mut client = program.client();
+    client.send("GET / HTTP/1.1\r\nHo");
+    pause(ms(50));
+    client.send("st : x\r\n\r\n");
+    assert_eq!(client.response("GET").status(), 400);
+    for _ in 0..5 {
+        client.send("more");
+        pause(ms(20));
+    }
+    client.half_close();
     client.expect_closed();
 }

@@ -1,0 +1,170 @@
+//! Chapter 6: a handful of connections for everybody, and none of them ever carries somebody else's answer.
+
+use std::thread;
+
+use backends::{Backend, BackendConfig, Fault};
+use integration_tests::backend::Backend as Scripted;
+use integration_tests::client::Client;
+use integration_tests::panel::Panel;
+use integration_tests::process::Program;
+use integration_tests::wait::{ms, pause, until};
+
+use crate::stage::{Programs, Stage};
+
+/// Without checks, which connect too, so that what is counted is traffic.
+const QUIET: [&str; 4] = ["--check", "off", "--admin", "127.0.0.1:0"];
+
+pub(crate) fn play(stage: &Stage, programs: &Programs) {
+    let backends: Vec<_> = (1..=2).map(backend).collect();
+    hundreds_share_a_handful(stage, programs, &backends);
+    the_last_is_the_first(stage, programs, &backends);
+    a_restart_that_nobody_notices(stage, programs, &backends);
+    an_answer_that_nobody_asked_for(stage, programs);
+}
+
+fn backend(place: u8) -> Backend {
+    let config = BackendConfig { id: format!("backend-{place}"), ..BackendConfig::default() };
+    Backend::start(config).expect("a free port")
+}
+
+/// Starts the balancer in front of the backends.
+fn start(stage: &Stage, programs: &Programs, backends: &[String], options: &[&str]) -> Program {
+    let names = backends.iter().map(String::as_str);
+    let args: Vec<_> = ["0"].into_iter().chain(names).chain(QUIET).chain(options.iter().copied()).collect();
+    programs.start(stage, "pooled_lb", &args)
+}
+
+fn names(backends: &[Backend]) -> Vec<String> {
+    backends.iter().map(|backend| backend.addr().to_string()).collect()
+}
+
+/// So many clients, each of which asks once and stays.
+fn guests(balancer: &Program, count: usize) -> Vec<Client> {
+    let guest = |_| {
+        let mut client = balancer.client();
+        assert_eq!(client.get("/").status(), 200);
+        client
+    };
+    (0..count).map(guest).collect()
+}
+
+/// All of them ask at the same moment, for an answer that takes a while.
+fn ask_at_once(clients: &mut [Client]) {
+    for client in &mut *clients {
+        client.request("GET", "/delay/100", "");
+    }
+    for client in clients {
+        assert_eq!(client.response("GET").status(), 200);
+    }
+}
+
+fn connections(backends: &[Backend]) -> u64 {
+    backends.iter().map(Backend::connections).sum()
+}
+
+/// What the pool counts, by the admin interface.
+fn count(balancer: &Program, name: &str) -> u64 {
+    Panel::of(balancer).done("GET", "/pool", "")[name].as_u64().expect("a count")
+}
+
+fn hit_rate(stage: &Stage, balancer: &Program) {
+    let pool = Panel::of(balancer).done("GET", "/pool", "");
+    let rate = pool["hit_rate_percent"].as_f64().expect("there were requests");
+    stage.typed("kill -USR1 $(pidof pooled_lb)");
+    stage.seen(&format!("{} hits, {} misses, HIT RATE: {rate:.2} %", pool["hits"], pool["misses"]));
+}
+
+fn hundreds_share_a_handful(stage: &Stage, programs: &Programs, backends: &[Backend]) {
+    const GUESTS: usize = 300;
+    stage.scene(
+        "Hundreds of clients, a handful of connections",
+        "300 clients ask once and stay connected, as browsers do. In chapters 4 and 5 each of them has connections of its \
+         own. How many do two backends see now?",
+    );
+    let before = connections(backends);
+    let balancer = start(stage, programs, &names(backends), &["--workers", "1"]);
+    let mut clients = guests(&balancer, GUESTS);
+    let made = connections(backends) - before;
+    stage.seen(&format!("{GUESTS} clients are connected; {made} connections to backends were made"));
+    assert!(made <= 8, "{made} connections");
+    hit_rate(stage, &balancer);
+    stage.say("They asked one after another. It is not clients that need connections, it is requests under way:");
+    ask_at_once(&mut clients[..40]);
+    let made = connections(backends) - before;
+    stage.seen(&format!("40 of them have asked at the same moment: {made} connections by now"));
+    assert!((40..=48).contains(&made), "{made} connections");
+}
+
+fn the_last_is_the_first(stage: &Stage, programs: &Programs, backends: &[Backend]) {
+    stage.scene(
+        "The last in is the first out",
+        "Twenty requests at once leave connections behind. Then one client goes on alone. Here one may rest for a second \
+         only, so that you need not wait for 30. How many are left after two?",
+    );
+    let balancer = start(stage, programs, &names(backends)[..1], &["--workers", "1", "--upstream-idle-timeout", "1s"]);
+    let mut clients = guests(&balancer, 20);
+    ask_at_once(&mut clients);
+    stage.seen(&format!("{} connections were made for twenty requests at once", count(&balancer, "misses")));
+    let made = count(&balancer, "misses");
+    until("the others have had their time", || {
+        assert_eq!(clients[0].get("/").status(), 200);
+        pause(ms(20));
+        count(&balancer, "expired") == made - 1
+    });
+    stage.seen(&format!("{} have rested for too long; the one client has used one all the time", made - 1));
+    assert_eq!(count(&balancer, "misses"), made);
+    stage.say("A queue would have used each of them in turn, and kept them all for nothing.");
+}
+
+fn a_restart_that_nobody_notices(stage: &Stage, programs: &Programs, backends: &[Backend]) {
+    stage.scene(
+        "A backend restarts",
+        "Connections rest, and their backend ends and comes back. All of them are dead, and the next requests would go \
+         over them.",
+    );
+    let balancer = start(stage, programs, &names(backends)[..1], &["--workers", "1"]);
+    let mut clients = guests(&balancer, 10);
+    ask_at_once(&mut clients);
+    backends[0].set_fault(Fault::Down).expect("it can be down");
+    backends[0].set_fault(Fault::None).expect("it comes back");
+    let answered = clients.iter_mut().map(|client| client.get("/").status()).filter(|status| *status == 200).count();
+    assert_eq!(answered, clients.len());
+    stage.seen(&format!("{answered} of {} requests after the restart: 200", clients.len()));
+    until("all that are dead are found", || count(&balancer, "stale") >= 9);
+    stage.seen(&format!(
+        "{} connections were found dead and closed, before anybody was sent over them",
+        count(&balancer, "stale")
+    ));
+}
+
+fn an_answer_that_nobody_asked_for(stage: &Stage, programs: &Programs) {
+    stage.scene(
+        "An answer that nobody asked for",
+        "A backend that counts wrong, or was made to: behind each answer comes a second one, to nobody. On a connection \
+         that is used again it would be the next client's.",
+    );
+    let backend = Scripted::start(|conn| {
+        let answer = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        while let Ok(request) = conn.request() {
+            let own = format!("for {}", &request.head.target[1..]);
+            if !conn.write(answer(&own) + &answer("somebody's bank statement")) {
+                return;
+            }
+        }
+    });
+    let balancer = start(stage, programs, &[backend.addr().to_string()], &["--workers", "1"]);
+    thread::scope(|scope| {
+        for name in ["A", "B"] {
+            let mut client = balancer.client();
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    assert_eq!(client.get(&format!("/{name}")).text(), format!("for {name}"));
+                }
+            });
+        }
+    });
+    stage.seen("A and B have asked 50 times each: every answer was theirs");
+    assert_eq!((count(&balancer, "hits"), count(&balancer, "misses")), (0, 100));
+    hit_rate(stage, &balancer);
+    stage.say("No connection was used a second time. That is dear, and right: mend the backend.");
+}
