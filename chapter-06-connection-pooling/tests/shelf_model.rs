@@ -42,7 +42,7 @@ use pool::{
 };
 
 const LIMITS: Limits =
-    Limits { per_peer: 2, total: 2, rest: Duration::from_secs(30), age: Duration::from_secs(60), requests: 10 };
+    Limits { per_peer: 2, total: 2, rest: Duration::from_secs(30), age: Duration::from_mins(1), requests: 10 };
 
 fn peer() -> Peer {
     Peer { address: SocketAddr::from(([127, 0, 0, 1], 80)) }

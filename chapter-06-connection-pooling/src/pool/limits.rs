@@ -61,7 +61,7 @@ mod tests {
         per_peer: 256,
         total: 4096,
         rest: Duration::from_secs(30),
-        age: Duration::from_secs(3_600),
+        age: Duration::from_hours(1),
         requests: 10_000,
     };
 
