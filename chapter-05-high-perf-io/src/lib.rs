@@ -14,6 +14,7 @@
 //! | `dial`, `upstreams` | a connection to a backend in the making, and those that rest |
 //! | `acceptor`, `clients` | a loop's listener; how many clients there are, and which loop has the next |
 //! | `mailbox` | what other threads leave for a loop |
+//! | [`threads`] | a thread for each loop |
 
 mod acceptor;
 mod clients;
@@ -26,6 +27,7 @@ mod mailbox;
 mod serve;
 mod socket;
 pub mod table;
+pub mod threads;
 mod token;
 mod upstreams;
 pub mod wheel;
@@ -36,7 +38,6 @@ use std::{
     io,
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
-    thread,
 };
 
 use advanced_features::Balancer;
@@ -103,36 +104,6 @@ pub fn run(server: &Server, listeners: Listeners, shutdown: &Shutdown) -> io::Re
         let (balancer, clients) = (Arc::clone(&server.balancer), Arc::clone(&server.clients));
         Worker::new(balancer, poll, Arc::clone(mailbox), listener, clients, shutdown)
     };
-    let mut workers = parts.map(worker).collect::<io::Result<Vec<_>>>()?.into_iter().enumerate();
-    // The first loop has this thread: with one there is none besides.
-    let Some((_, own)) = workers.next() else { return Ok(()) };
-    thread::scope(|scope| {
-        let turn = |worker: Worker| {
-            let _ends_the_process = AbortOnPanic;
-            let ended = worker.run();
-            if ended.is_err() {
-                shutdown.now();
-            }
-            ended
-        };
-        let start = |(place, worker)| {
-            let thread = thread::Builder::new().name(format!("loop {place}"));
-            thread.spawn_scoped(scope, move || turn(worker))
-        };
-        let others: Vec<_> = workers.map(start).collect();
-        let own = turn(own);
-        let others = others.into_iter().map(|thread| thread?.join().unwrap_or(Ok(())));
-        others.fold(own, Result::and)
-    })
-}
-
-/// Ends the process when it is dropped by a panic.
-struct AbortOnPanic;
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            std::process::abort();
-        }
-    }
+    let workers = parts.map(worker).collect::<io::Result<Vec<_>>>()?;
+    threads::run_each("loop", workers, shutdown, |_, worker| worker.run())
 }

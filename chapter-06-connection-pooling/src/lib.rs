@@ -34,11 +34,11 @@ use std::{
     net::TcpStream,
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
-    thread,
 };
 
 use advanced_features::Balancer;
 use common::{net::Listeners, shutdown::Shutdown};
+use high_perf_io::threads;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub use statistics::PoolView;
@@ -130,36 +130,7 @@ impl Server {
 /// ends that client.
 pub fn run(server: &Arc<Server>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     let doors = std::mem::take(&mut *server.doors.lock().unwrap_or_else(PoisonError::into_inner));
-    let turn = |(place, (door, listener))| {
-        let _ends_the_process = AbortOnPanic;
-        let ended = worker::run(Arc::clone(server), place, listener, door, shutdown.clone());
-        if ended.is_err() {
-            shutdown.now();
-        }
-        ended
-    };
-    let mut parts = doors.into_iter().zip(listeners.into_vec()).enumerate();
-    // The first core has this thread: with one there is none besides.
-    let Some(own) = parts.next() else { return Ok(()) };
-    thread::scope(|scope| {
-        let start = |part: (usize, _)| {
-            let thread = thread::Builder::new().name(format!("core {}", part.0));
-            thread.spawn_scoped(scope, move || turn(part))
-        };
-        let others: Vec<_> = parts.map(start).collect();
-        let own = turn(own);
-        let others = others.into_iter().map(|thread| thread?.join().unwrap_or(Ok(())));
-        others.fold(own, Result::and)
+    threads::run_each("core", doors.into_iter().zip(listeners.into_vec()), shutdown, |place, (door, listener)| {
+        worker::run(Arc::clone(server), place, listener, door, shutdown.clone())
     })
-}
-
-/// Ends the process when it is dropped by a panic.
-struct AbortOnPanic;
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            std::process::abort();
-        }
-    }
 }

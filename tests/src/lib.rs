@@ -33,6 +33,7 @@ pub mod panel;
 pub mod process;
 pub mod runner;
 pub mod seed;
+pub mod steady;
 mod suites;
 pub mod wait;
 

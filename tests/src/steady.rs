@@ -1,0 +1,69 @@
+//! Requests that follow one another on a connection that is used already, and what each costs in memory: nothing.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroUsize;
+use std::thread;
+
+use common::net::Listeners;
+use common::shutdown::Shutdown;
+
+use crate::allocations::{Tally, watch_this_thread};
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n";
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+/// Until everything has grown as large as it will be.
+const FIRST: usize = 100;
+const THEN: usize = 1_000;
+
+/// A backend that answers whatever comes over its one connection, a request a segment.
+pub fn backend() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        while stream.read(&mut [0; 4096]).unwrap() > 0 {
+            stream.write_all(RESPONSE).unwrap();
+        }
+    });
+    address
+}
+
+fn ask(stream: &mut TcpStream, times: usize) {
+    for _ in 0..times {
+        stream.write_all(REQUEST).unwrap();
+        let mut response = [0; RESPONSE.len()];
+        stream.read_exact(&mut response).unwrap();
+        assert_eq!(response, RESPONSE);
+    }
+}
+
+/// Asserts that the thread on which `run` serves a [`backend`]'s clients allocates nothing in a thousand requests. `tally`
+/// is the caller's, whose global allocator is [`Counting`](crate::allocations::Counting).
+pub fn assert_allocates_nothing(tally: &'static Tally, run: impl FnOnce(Listeners, &Shutdown) + Send) {
+    let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();
+    let (address, shutdown) = (listeners.address(), Shutdown::new().unwrap());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            watch_this_thread(tally);
+            run(listeners, &shutdown);
+        });
+        let _ended = Ended(&shutdown);
+        let mut client = TcpStream::connect(address).unwrap();
+        ask(&mut client, FIRST);
+        let before = tally.count();
+        ask(&mut client, THEN);
+        let allocated = tally.count() - before;
+        assert!(before > 0, "the thread is not watched");
+        assert_eq!(allocated, 0, "allocations in {THEN} requests");
+    });
+}
+
+/// Whoever serves is told to stop when this is dropped, also by a failure.
+struct Ended<'a>(&'a Shutdown);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.now();
+    }
+}
