@@ -55,6 +55,10 @@ impl Load<'_> {
                 } else {
                     own_answer::assert_own(&response, 502);
                 }
+                // A 502 that came before the body was read ends the connection, and says so.
+                if response.fields().get("connection") == Some("close") {
+                    client = self.program.client();
+                }
             } else {
                 client.request("GET", "/", "");
                 let response = client.try_response("GET");
