@@ -13,7 +13,7 @@ use crate::pool::{Life, Peer};
 
 /// A request that must not be executed twice goes only over a connection that was used so recently that its end would
 /// be known.
-const JUST_USED: Duration = Duration::from_millis(500);
+pub(crate) const JUST_USED: Duration = Duration::from_millis(500);
 
 /// A connection in use.
 #[derive(Debug)]
@@ -31,10 +31,10 @@ pub(crate) fn is_quiet(stream: &TcpStream) -> bool {
     matches!(looked, Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
-/// Whether a connection that has rested so long may have a request. One that must not be executed twice asks the kernel
-/// too: an event may be on its way.
-pub(crate) fn is_fit(stream: &TcpStream, idempotent: bool, rested: Duration) -> bool {
-    is_quiet(stream) && (idempotent || rested < JUST_USED && is_quiet_now(&SockRef::from(stream)))
+/// Whether a connection may have a request. One that must not be executed twice asks the kernel too: an event may be on
+/// its way.
+pub(crate) fn is_fit(stream: &TcpStream, idempotent: bool) -> bool {
+    is_quiet(stream) && (idempotent || is_quiet_now(&SockRef::from(stream)))
 }
 // ANCHOR_END: quiet
 

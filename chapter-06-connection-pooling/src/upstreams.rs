@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use crate::{
     core::Core,
     pool::{Counts, Idle, Peer, Pool, Removed, Why},
-    upstream::{Upstream, is_fit, is_quiet, is_quiet_now},
+    upstream::{JUST_USED, Upstream, is_fit, is_quiet, is_quiet_now},
 };
 
 /// How long a connection has to rest before it is a surplus of its core.
@@ -28,11 +28,12 @@ const SURPLUS: Duration = Duration::from_secs(5);
 /// Takes a connection to `backend` that rests and may have such a request: the core's own, or else the shelf's.
 pub(crate) fn take(core: &Core, backend: &Backend, idempotent: bool, now: Instant) -> Option<Upstream> {
     let counts = core.counts();
+    let within = if idempotent { Duration::MAX } else { JUST_USED };
     let mut pool = core.pool.borrow_mut();
     for address in backend.addresses() {
         let peer = Peer { address };
-        let fit = |stream: &mut TcpStream, rested| is_fit(stream, idempotent, rested);
-        if let Some(idle) = pool.take(peer, now, fit, |removed| count(counts, removed.why)) {
+        let fit = |stream: &mut TcpStream| is_fit(stream, idempotent);
+        if let Some(idle) = pool.take(peer, now, within, fit, |removed| count(counts, removed.why)) {
             counts.hits(1);
             return Some(Upstream { stream: idle.connection, peer, life: idle.life });
         }

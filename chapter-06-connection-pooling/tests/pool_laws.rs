@@ -24,6 +24,7 @@ enum Step {
     /// A request wants one.
     Take {
         peer: u16,
+        within: u64,
     },
     /// The backend closes those whose number leaves this rest when divided by three.
     Spoil {
@@ -40,7 +41,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..3_u16, 0..100_u64, 0..12_u32).prop_map(|(peer, age, requests)| Step::Put { peer, age, requests }),
-        5 => (0..3_u16).prop_map(|peer| Step::Take { peer }),
+        5 => (0..3_u16, 0..60_u64).prop_map(|(peer, within)| Step::Take { peer, within }),
         1 => (0..3_u32).prop_map(|rest| Step::Spoil { rest }),
         1 => Just(Step::Sweep),
         1 => (0..20_u64).prop_map(|at_least| Step::Surplus { at_least }),
@@ -129,12 +130,13 @@ proptest! {
                     let expected = put(&mut model, peer(number), next, life);
                     prop_assert_eq!(removed, expected);
                 }
-                Step::Take { peer: number } => {
+                Step::Take { peer: number, within } => {
                     let mut removed = Vec::new();
                     let spoiled = model.spoiled.clone();
-                    let fit = |connection: &mut Connection, _| !spoiled.contains(connection);
-                    let taken = pool.take(peer(number), model.now, fit, |gone| removed.push(told(&gone)));
-                    let (expected, gone) = take(&mut model, peer(number));
+                    let fit = |connection: &mut Connection| !spoiled.contains(connection);
+                    let within = Duration::from_secs(within);
+                    let taken = pool.take(peer(number), model.now, within, fit, |gone| removed.push(told(&gone)));
+                    let (expected, gone) = take(&mut model, peer(number), within);
                     prop_assert_eq!(taken.map(|idle| idle.connection), expected);
                     prop_assert_eq!(removed, gone);
                 }
@@ -192,11 +194,16 @@ fn put(model: &mut Model, peer: Peer, connection: Connection, life: Life) -> Opt
 }
 
 /// Who came last is taken first.
-fn take(model: &mut Model, peer: Peer) -> (Option<Connection>, Vec<(Connection, Why)>) {
+fn take(model: &mut Model, peer: Peer, within: Duration) -> (Option<Connection>, Vec<(Connection, Why)>) {
     let mut removed = Vec::new();
     while let Some(at) = model.resting.iter().rposition(|resting| resting.peer == peer) {
-        let resting = model.resting.remove(at);
-        match model.why(&resting) {
+        let resting = model.resting[at];
+        let why = model.why(&resting);
+        if why != Some(Why::Expired) && model.now - resting.since >= within {
+            break;
+        }
+        model.resting.remove(at);
+        match why {
             Some(why) => removed.push((resting.connection, why)),
             None => return (Some(resting.connection), removed),
         }

@@ -92,13 +92,15 @@ impl<C> Pool<C> {
     // ANCHOR_END: put
 
     // ANCHOR: take
-    /// Takes the connection to `peer` that came back last and that `fit` finds fit for use; `fit` is told how long it
-    /// has rested. Those that are not, or have had their time, go to `removed`.
+    /// Takes the connection to `peer` that came back last, has rested for less than `within` and that `fit` finds fit for
+    /// use. Those that are not, or have had their time, go to `removed`. Those that have only rested too long for this
+    /// request stay for others.
     pub fn take(
         &mut self,
         peer: Peer,
         now: Instant,
-        mut fit: impl FnMut(&mut C, Duration) -> bool,
+        within: Duration,
+        mut fit: impl FnMut(&mut C) -> bool,
         mut removed: impl FnMut(Removed<C>),
     ) -> Option<Idle<C>> {
         let lane = self.lanes.get_mut(&peer)?;
@@ -107,7 +109,12 @@ impl<C> Pool<C> {
             self.len -= 1;
             let why = if !self.limits.allow_rest(&idle, now) {
                 Why::Expired
-            } else if !fit(&mut idle.connection, now.saturating_duration_since(idle.since)) {
+            } else if now.saturating_duration_since(idle.since) >= within {
+                // And so have all that lie below it.
+                lane.push_back(idle);
+                self.len += 1;
+                break;
+            } else if !fit(&mut idle.connection) {
                 Why::Unfit
             } else {
                 found = Some(idle);

@@ -55,7 +55,7 @@ impl<C> Shelf<C> {
             return None;
         }
         let mut pool = self.lock();
-        let taken = pool.take(peer, now, |_, _| true, removed);
+        let taken = pool.take(peer, now, Duration::MAX, |_| true, removed);
         self.len.store(pool.len(), Ordering::Relaxed);
         taken
     }

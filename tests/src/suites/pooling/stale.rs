@@ -98,6 +98,7 @@ fn a_post_takes_no_connection_that_has_rested_for_long(ctx: &Context) {
     assert_eq!(connections(&backend).0, 1, "just used");
     pause(ms(700));
     post(&mut client);
-    assert_eq!(connections(&backend).0, 2, "it had rested for 700 ms");
+    assert_eq!(connections(&backend), (2, 0), "it had rested for 700 ms, and is good for a GET");
+    assert_eq!(count(&program, "stale"), 0);
     assert!(is_told.load(Ordering::SeqCst));
 }
