@@ -2,34 +2,91 @@
 //!
 //! Most deadlines are moved before they pass, so a timer that is moved with them would be moved for nothing, twice per
 //! request. This one stays where it is as long as it is not late. When it rings, whoever waits is asked anew until when,
-//! and it is armed for that.
+//! and it is armed for that. As long as it stays, its memory is not touched either: of many connections, each has its own.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Instant,
 };
 
 use common::clock::now;
 use tokio::time::{Sleep, sleep_until};
 
-/// A timer that is made when it is first needed.
+/// A timer of one task, made when it is first needed.
 #[derive(Debug, Default)]
-pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(crate) struct Alarm(Option<Armed>);
+
+#[derive(Debug)]
+struct Armed {
+    rings: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
 
 impl Alarm {
-    /// Ready once `by` has come. Until then the task is woken when it has, and perhaps before.
-    pub(crate) fn poll(&mut self, by: Instant, context: &mut Context<'_>) -> Poll<()> {
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(by.into())));
-        if sleep.deadline().into_std() > by {
-            sleep.as_mut().reset(by.into());
+    /// Ready once `by` has come. Until then the task is woken when it has, and perhaps before. `now` has been read since
+    /// the task was woken last: else a ring could be missed.
+    pub(crate) fn poll(&mut self, by: Instant, now: Instant, context: &mut Context<'_>) -> Poll<()> {
+        if now >= by {
+            return Poll::Ready(());
         }
-        loop {
-            ready!(sleep.as_mut().poll(context));
-            if now() >= by {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(by.into());
+        let new = || Armed { rings: now, sleep: Box::pin(sleep_until(by.into())) };
+        let Armed { rings, sleep } = self.0.get_or_insert_with(new);
+        let has_rung = *rings <= now;
+        if !has_rung && *rings <= by {
+            return Poll::Pending; // the task's waker is with it since it was armed
         }
+        *rings = by;
+        sleep.as_mut().reset(by.into());
+        sleep.as_mut().poll(context)
+    }
+}
+
+/// As [`std::future::poll_fn`], for what begins at `at`: each poll is told the time. One look at the clock serves all
+/// that happens until the task waits again, which takes microseconds.
+pub(crate) fn poll_timed<T>(
+    at: Instant,
+    mut poll: impl FnMut(&mut Context<'_>, Instant) -> Poll<T>,
+) -> impl Future<Output = T> {
+    let mut known = Some(at);
+    poll_fn(move |context| poll(context, known.take().unwrap_or_else(now)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    /// Waits, with a deadline that is so long after the beginning at each poll. Gives how often it was polled.
+    async fn wait(alarm: &mut Alarm, deadline: impl Fn(usize) -> Duration) -> usize {
+        let (started, mut polls) = (now(), 0);
+        let waited = poll_timed(started, |context, now| {
+            polls += 1;
+            alarm.poll(started + deadline(polls), now, context)
+        });
+        waited.await;
+        assert!(started.elapsed() >= deadline(polls), "it rang early");
+        polls
+    }
+
+    #[test]
+    fn it_rings_when_it_is_time_however_the_deadline_is_moved() {
+        const SOON: Duration = Duration::from_millis(5);
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let mut alarm = Alarm::default();
+            assert_eq!(wait(&mut alarm, |_| Duration::ZERO).await, 1);
+            assert_eq!(wait(&mut alarm, |_| SOON).await, 2);
+            // Moved back while it waits: what it was armed for wakes it, and it is armed anew.
+            assert!(wait(&mut alarm, |poll| if poll == 1 { SOON } else { 3 * SOON }).await > 1);
+            // Armed for a time long after this test, and moved forward.
+            let long = now() + Duration::from_hours(1);
+            assert!(poll_fn(|context| Poll::Ready(alarm.poll(long, now(), context))).await.is_pending());
+            assert_eq!(wait(&mut alarm, |_| SOON).await, 2);
+        });
     }
 }

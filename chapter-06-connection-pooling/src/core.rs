@@ -32,7 +32,7 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 const SPARE: usize = 1024;
 
 /// A request, from its head to its record.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) relay: Relay,
     pub(crate) patience: Patience,
@@ -40,12 +40,19 @@ pub(crate) struct Request {
     pub(crate) course: Option<Course>,
     pub(crate) attempt: Option<Attempt<Upstream>>,
     /// When its first byte came.
-    pub(crate) started: Option<Instant>,
+    pub(crate) started: Instant,
+    /// When it was last attended to.
+    pub(crate) now: Instant,
     /// When the first byte of its answer came.
     pub(crate) first_byte: Option<Instant>,
 }
 
 impl Request {
+    fn new(started: Instant) -> Self {
+        let (relay, patience) = (Relay::new(), Patience::new());
+        Self { relay, patience, course: None, attempt: None, started, now: started, first_byte: None }
+    }
+
     /// Its way through its group.
     pub(crate) fn course(&mut self) -> &mut Course {
         self.course.as_mut().expect("what was read as a request has been directed")
@@ -158,10 +165,9 @@ impl Core {
     }
 
     /// A box for a request that began at `started`, with the memory that it has grown before.
-    pub(crate) fn take_box(&self, started: Instant) -> Box<Request> {
-        let mut request = self.spare.borrow_mut().pop().unwrap_or_default();
-        request.started = Some(started);
-        request.first_byte = None;
+    pub(crate) fn take_box(&self, started: Instant, now: Instant) -> Box<Request> {
+        let mut request = self.spare.borrow_mut().pop().unwrap_or_else(|| Box::new(Request::new(started)));
+        (request.started, request.now, request.first_byte) = (started, now, None);
         request
     }
 

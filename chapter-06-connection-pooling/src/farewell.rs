@@ -15,6 +15,7 @@ use common::{
 };
 
 use crate::{
+    alarm::poll_timed,
     client::Client,
     core::{Core, Request},
     line,
@@ -35,7 +36,7 @@ pub(crate) async fn give_up(core: &Core, client: &mut Client, request: &mut Requ
 
 /// Answers what is no request.
 pub(crate) async fn reject(core: &Core, client: &mut Client, error: &ProxyError) -> AfterClient {
-    let mut request = core.take_box(client.since);
+    let mut request = core.take_box(client.since, now());
     request.relay.reject(error, wall_clock());
     deliver(core, client, &mut request).await;
     record(core, client, request)
@@ -44,7 +45,8 @@ pub(crate) async fn reject(core: &Core, client: &mut Client, error: &ProxyError)
 /// Moves our own answer to the client. If it will not have it, the exchange is over all the same.
 async fn deliver(core: &Core, client: &mut Client, request: &mut Request) {
     request.patience = Patience::new();
-    let delivered = poll_fn(|context| {
+    let delivered = poll_timed(now(), |context, now| {
+        request.now = now;
         let mut near = Polled::new(&mut client.stream, context);
         let pumped = pump(&mut request.relay, &mut near, &mut NoWire, &mut core.scratch.borrow_mut());
         line::poll_over(core, &mut client.alarm, request, pumped, context)
@@ -61,12 +63,12 @@ pub(crate) async fn part(core: &Core, client: &mut Client) {
     let by = now() + LINGER;
     let is_gone = poll_fn(|context| Poll::Ready(Polled::new(&mut client.stream, context).shut_write().is_err())).await;
     if !is_gone {
-        poll_fn(|context| poll_linger(core, client, by, context)).await;
+        poll_timed(now(), |context, now| poll_linger(core, client, by, now, context)).await;
     }
 }
 
-fn poll_linger(core: &Core, client: &mut Client, by: Instant, context: &mut Context<'_>) -> Poll<()> {
-    if core.stage() == Stage::Now || now() >= by {
+fn poll_linger(core: &Core, client: &mut Client, by: Instant, now: Instant, context: &mut Context<'_>) -> Poll<()> {
+    if core.stage() == Stage::Now || now >= by {
         return Poll::Ready(());
     }
     for _ in 0..READS {
@@ -74,7 +76,7 @@ fn poll_linger(core: &Core, client: &mut Client, by: Instant, context: &mut Cont
             Ok(0) => return Poll::Ready(()),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return client.alarm.poll(by, context),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return client.alarm.poll(by, now, context),
             Err(_) => return Poll::Ready(()),
         }
     }

@@ -21,7 +21,7 @@ use common::{
 use tokio::{io::Interest, net::TcpStream};
 
 use crate::{
-    alarm::Alarm,
+    alarm::{Alarm, poll_timed},
     client::Client,
     core::{Core, Request},
     dial::dial,
@@ -35,7 +35,13 @@ const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// A head has one deadline for all of it: a byte now and then buys no time. An idle client has another. Ready once it has
 /// passed, or the process stops.
-pub(crate) fn poll_head_deadline(core: &Core, client: &mut Client, idle: bool, context: &mut Context<'_>) -> Poll<()> {
+pub(crate) fn poll_head_deadline(
+    core: &Core,
+    client: &mut Client,
+    idle: bool,
+    now: Instant,
+    context: &mut Context<'_>,
+) -> Poll<()> {
     if core.stage() == Stage::Now {
         return Poll::Ready(());
     }
@@ -44,7 +50,7 @@ pub(crate) fn poll_head_deadline(core: &Core, client: &mut Client, idle: bool, c
     if let Some(drains) = core.drains_since.get().filter(|_| idle) {
         by = by.min(drains.max(client.since) + LAST_REQUEST);
     }
-    client.alarm.poll(by, context)
+    client.alarm.poll(by, now, context)
 }
 
 // ANCHOR: over
@@ -56,9 +62,9 @@ pub(crate) fn poll_over(
     pumped: Result<Pumped, ProxyError>,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ProxyError>> {
-    let Request { relay, patience, first_byte, .. } = request;
+    let Request { relay, patience, first_byte, now, .. } = request;
     if first_byte.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
-        *first_byte = Some(now());
+        *first_byte = Some(*now);
     }
     match pumped {
         Ok(Pumped::Done) => Poll::Ready(Ok(())),
@@ -73,8 +79,8 @@ pub(crate) fn poll_over(
             if core.stage() > Stage::Running {
                 relay.close_after();
             }
-            let by = patience.until(relay, &core.balancer().config().timeouts, now());
-            ready!(alarm.poll(by, context));
+            let by = patience.until(relay, &core.balancer().config().timeouts, *now);
+            ready!(alarm.poll(by, *now, context));
             Poll::Ready(Err(relay.timed_out()))
         }
     }
@@ -89,7 +95,8 @@ pub(crate) async fn exchange_unheard(
 ) -> Result<(), ProxyError> {
     let (stream, alarm) = (&client.stream, &mut client.alarm);
     let mut broken = pin!(stream.ready(Interest::ERROR));
-    poll_fn(|context| {
+    poll_timed(request.now, |context, now| {
+        request.now = now;
         let Request { relay, attempt, .. } = &mut *request;
         let upstream = &mut attempt.as_mut().expect("an exchange has somebody to ask").socket;
         let (mut near, mut far) = (Shared::new(stream, context), Polled::new(&mut upstream.stream, context));
@@ -125,20 +132,25 @@ pub(crate) async fn wait_for_slot(
             None => Poll::Pending,
         }
     });
-    turn.await?.unwrap_or(Err(Trouble::FULL))
+    let slot = turn.await?.unwrap_or(Err(Trouble::FULL));
+    request.now = now();
+    slot
 }
 
 /// Makes a connection. If descriptors have run out, those that rest are given up for it.
 pub(crate) async fn wait_for_connect(
     core: &Core,
     client: &mut Client,
+    request: &mut Request,
     backend: &Arc<Backend>,
 ) -> Result<Upstream, ProxyError> {
     core.counts().misses(1);
     loop {
         let deadline = now() + core.balancer().config().timeouts.connect;
         let mut dialling = pin!(dial(backend.addresses(), deadline));
-        let dialled = unless_interrupted(core, client, deadline, |context| dialling.as_mut().poll(context)).await?;
+        let dialled = unless_interrupted(core, client, deadline, |context| dialling.as_mut().poll(context)).await;
+        request.now = now();
+        let dialled = dialled?;
         let late = || ProxyError::new(Kind::Timeout, Side::Backend, Phase::Connect);
         match dialled.unwrap_or_else(|| Err(late())) {
             Err(error) if error.kind == Kind::Exhausted && upstreams::give_one_up(core) => {}
@@ -161,10 +173,11 @@ pub(crate) async fn wait_for_retry(
     for tries in 0..BUDGET_TRIES {
         let until = now() + core.balancer().backoff(tries);
         unless_interrupted(core, client, until, |_| Poll::<()>::Pending).await?;
+        request.now = now();
         if request.course().take_retry() {
             request.course().pass_by(failed, error);
             if let Some(attempt) = &request.attempt {
-                attempt.broke_off(now());
+                attempt.broke_off(request.now);
             }
             return Ok(());
         }
@@ -184,7 +197,7 @@ async fn unless_interrupted<T>(
 ) -> Result<Option<T>, ProxyError> {
     let (stream, alarm): (&TcpStream, _) = (&client.stream, &mut client.alarm);
     let mut broken = pin!(stream.ready(Interest::ERROR));
-    poll_fn(|context| {
+    poll_timed(now(), |context, now| {
         if let Poll::Ready(outcome) = ready(context) {
             return Poll::Ready(Ok(Some(outcome)));
         }
@@ -194,7 +207,7 @@ async fn unless_interrupted<T>(
         if core.stage() == Stage::Now {
             return Poll::Ready(Err(stopped(Phase::Connect)));
         }
-        alarm.poll(by, context).map(|()| Ok(None))
+        alarm.poll(by, now, context).map(|()| Ok(None))
     })
     .await
 }

@@ -5,7 +5,6 @@
 //! New: a connection to a backend comes from the core's pool, whoever had it before.
 
 use std::{
-    future::poll_fn,
     io::ErrorKind,
     rc::Rc,
     sync::Arc,
@@ -18,13 +17,13 @@ use advanced_features::{
     group::InFlight,
 };
 use common::{
-    clock::now,
     http::{AfterBackend, AfterClient, Kind, Patience, Phase, ProxyError, Pumped, Side, Wire as _, pump},
     net::set_reset_on_close,
     shutdown::Stage,
 };
 
 use crate::{
+    alarm::poll_timed,
     client::Client,
     core::{Core, Request},
     farewell, line, upstreams,
@@ -69,13 +68,13 @@ async fn one_request(core: &Core, client: &mut Client, mut request: Box<Request>
 /// Asks one backend after another, until one has answered or nobody else may be asked.
 async fn attempts(core: &Core, client: &mut Client, request: &mut Request) -> Result<(), Trouble> {
     loop {
-        let at = now();
-        let taken = match request.course().choose(at)? {
+        let now = request.now;
+        let taken = match request.course().choose(now)? {
             Next::Backend(taken) => taken,
             Next::Queue => Box::pin(line::wait_for_slot(core, client, request)).await?,
         };
         let backend = Arc::clone(taken.backend());
-        match connect(core, client, request, taken, at).await {
+        match connect(core, client, request, taken).await {
             Ok(()) => {}
             // Nothing was sent, so any request may go to the next one, a POST too.
             Err(error) if error.side == Side::Backend => {
@@ -113,16 +112,16 @@ enum Came {
 
 /// Waits for a request.
 async fn next_head(core: &Core, client: &mut Client) -> Came {
-    poll_fn(|context| poll_head(core, client, context)).await
+    poll_timed(client.since, |context, now| poll_head(core, client, now, context)).await
 }
 
 /// Reads until a request is there.
-fn poll_head(core: &Core, client: &mut Client, context: &mut Context<'_>) -> Poll<Came> {
+fn poll_head(core: &Core, client: &mut Client, now: Instant, context: &mut Context<'_>) -> Poll<Came> {
     core.know(client.visit.task, context);
     let mut scratch = core.scratch.borrow_mut();
     let mut came = 0;
     loop {
-        match read_head(core, client, &scratch[..came]) {
+        match read_head(core, client, &scratch[..came], now) {
             Ok(Some(request)) => return Poll::Ready(Came::Request(request)),
             Ok(None) => {}
             Err(error) => return Poll::Ready(Came::Refused(error)),
@@ -135,7 +134,7 @@ fn poll_head(core: &Core, client: &mut Client, context: &mut Context<'_>) -> Pol
             Ok(came) => came,
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                ready!(line::poll_head_deadline(core, client, idle, context));
+                ready!(line::poll_head_deadline(core, client, idle, now, context));
                 let late = failed(Kind::Timeout);
                 return Poll::Ready(match (core.stage(), idle) {
                     (Stage::Now, _) => Came::End,
@@ -147,13 +146,13 @@ fn poll_head(core: &Core, client: &mut Client, context: &mut Context<'_>) -> Pol
             Err(error) => return Poll::Ready(Came::Refused(failed(Kind::Reset).with_source(error))),
         };
         if idle {
-            client.since = now();
+            client.since = now;
         }
     }
 }
 
 /// Takes up a request if its head is there, and finds out where it is to go.
-fn read_head(core: &Core, client: &mut Client, came: &[u8]) -> Result<Option<Box<Request>>, ProxyError> {
+fn read_head(core: &Core, client: &mut Client, came: &[u8], now: Instant) -> Result<Option<Box<Request>>, ProxyError> {
     let refused = |refusal| ProxyError::refused_request(refusal, Phase::Head);
     let balancer = core.balancer();
     let head = &mut *core.head.borrow_mut();
@@ -164,7 +163,7 @@ fn read_head(core: &Core, client: &mut Client, came: &[u8]) -> Result<Option<Box
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     client.requests = client.requests.wrapping_add(1);
     let id = balancer.identity().request_id(client.serial, client.requests);
-    let mut request = core.take_box(client.since);
+    let mut request = core.take_box(client.since, now);
     request.relay.begin(head, balancer.forwarding(), &client.address, id).map_err(refused)?;
     request.relay.take_in(received.rest)?;
     request.course = Some(course);
@@ -178,28 +177,22 @@ fn admit(core: &Core, request: &mut Request) -> Result<(), Trouble> {
     if core.stage() > Stage::Running {
         request.relay.close_after();
     }
-    let started = request.started.unwrap_or_else(now);
-    core.balancer().admit(request.course(), started)
+    let now = request.now;
+    core.balancer().admit(request.course(), now)
 }
 
 // ANCHOR: connect
 /// Takes a connection that rests, or makes one. One that fails leaves the backend out for a while.
-async fn connect(
-    core: &Core,
-    client: &mut Client,
-    request: &mut Request,
-    taken: InFlight,
-    chosen: Instant,
-) -> Result<(), ProxyError> {
+async fn connect(core: &Core, client: &mut Client, request: &mut Request, taken: InFlight) -> Result<(), ProxyError> {
     let idempotent = request.relay.ask().is_some_and(|ask| ask.method.is_idempotent());
     let fresh = request.course().fresh;
-    let rested = if fresh { None } else { upstreams::take(core, taken.backend(), idempotent, chosen) };
+    let rested = if fresh { None } else { upstreams::take(core, taken.backend(), idempotent, request.now) };
     let reused = rested.is_some();
-    let (connected, at) = match rested {
-        Some(upstream) => (Ok(upstream), chosen),
-        None => (Box::pin(line::wait_for_connect(core, client, taken.backend())).await, now()),
+    let connected = match rested {
+        Some(upstream) => Ok(upstream),
+        None => Box::pin(line::wait_for_connect(core, client, request, taken.backend())).await,
     };
-    core.balancer().connect_ended(taken.backend(), connected.as_ref().err(), at);
+    core.balancer().connect_ended(taken.backend(), connected.as_ref().err(), request.now);
     let upstream = connected?;
     taken.backend().totals.sent();
     request.relay.attempt(reused);
@@ -207,8 +200,7 @@ async fn connect(
     if let Some(cookie) = request.course().cookie(taken.backend()) {
         request.relay.add_to_response("Set-Cookie", &cookie);
     }
-    let started = request.started.unwrap_or(at);
-    request.attempt = Some(Attempt::new(taken, upstream, reused, started, at));
+    request.attempt = Some(Attempt::new(taken, upstream, reused, request.started, request.now));
     (request.patience, request.first_byte) = (Patience::new(), None);
     Ok(())
 }
@@ -216,7 +208,7 @@ async fn connect(
 
 /// Relays the request and its answer.
 async fn exchange(core: &Core, client: &mut Client, request: &mut Request) -> Result<(), ProxyError> {
-    match poll_fn(|context| poll_exchange(core, client, request, context)).await {
+    match poll_timed(request.now, |context, now| poll_exchange(core, client, request, now, context)).await {
         Moved::Over(outcome) => outcome,
         Moved::Unheard => Box::pin(line::exchange_unheard(core, client, request)).await,
     }
@@ -233,7 +225,14 @@ enum Moved {
 
 // ANCHOR: exchange
 /// Moves what can be moved between the two sockets.
-fn poll_exchange(core: &Core, client: &mut Client, request: &mut Request, context: &mut Context<'_>) -> Poll<Moved> {
+fn poll_exchange(
+    core: &Core,
+    client: &mut Client,
+    request: &mut Request,
+    now: Instant,
+    context: &mut Context<'_>,
+) -> Poll<Moved> {
+    request.now = now;
     let Request { relay, attempt, .. } = request;
     let upstream = &mut attempt.as_mut().expect("an exchange has somebody to ask").socket;
     let (mut near, mut far) = (Polled::new(&mut client.stream, context), Polled::new(&mut upstream.stream, context));
@@ -251,23 +250,22 @@ fn poll_exchange(core: &Core, client: &mut Client, request: &mut Request, contex
 /// Closes the books on the exchange, and keeps the connection if it may be used again.
 pub(crate) fn record(core: &Core, client: &mut Client, mut request: Box<Request>) -> AfterClient {
     let (mut exchange, after, upstream) = request.relay.end();
-    let at = now();
-    let started = request.started.unwrap_or(at);
-    exchange.times.total = at.saturating_duration_since(started);
+    let Request { started, now, .. } = *request;
+    exchange.times.total = now.saturating_duration_since(started);
     if let Some(attempt) = request.attempt.take() {
-        attempt.close(&mut exchange, started, request.first_byte, at);
+        attempt.close(&mut exchange, started, request.first_byte, now);
         if upstream == AfterBackend::Pool {
-            upstreams::keep(core, attempt.into_socket(), at);
+            upstreams::keep(core, attempt.into_socket(), now);
         }
     }
     if let Some(course) = &mut request.course {
-        course.close(&mut exchange, at);
+        course.close(&mut exchange, now);
     }
     core.balancer().record(client.address.peer(), &exchange);
     let ahead = request.relay.take_surplus();
     core.give_box_back(request);
     if after == AfterClient::KeepAlive {
-        client.since = at;
+        client.since = now;
         client.inbox.keep(ahead);
     }
     after

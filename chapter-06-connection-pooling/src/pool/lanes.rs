@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use foldhash::fast::RandomState;
+
 use super::{
     idle::{Idle, Life, Peer},
     limits::Limits,
@@ -21,8 +23,8 @@ use super::{
 pub struct Pool<C> {
     limits: Limits,
     /// The one that has rested longest in front. A lane that is empty stays until the next sweep: most are needed again
-    /// in a moment.
-    lanes: HashMap<Peer, VecDeque<Idle<C>>>,
+    /// in a moment. Two looks per request, so the hash is a quick one: no client chooses a peer.
+    lanes: HashMap<Peer, VecDeque<Idle<C>>, RandomState>,
     len: usize,
 }
 
@@ -51,7 +53,7 @@ pub struct Removed<C> {
 impl<C> Pool<C> {
     /// An empty pool within `limits`.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, lanes: HashMap::new(), len: 0 }
+        Self { limits, lanes: HashMap::default(), len: 0 }
     }
 
     /// How many rest.

@@ -4,7 +4,7 @@
 //! where lenient readers disagree: CRLF only, one to sixteen hex digits, no sign, bounded extensions.
 //! Extensions and trailers are read, checked and dropped.
 
-use super::{name::is_tchar, refusal::Refusal};
+use super::{name::TCHAR, refusal::Refusal};
 
 /// Longest extension of one chunk, in bytes. Nobody uses them but attackers.
 const MAX_EXTENSION: u16 = 256;
@@ -114,7 +114,7 @@ impl Decoder {
             return Err(Refusal::Trailer);
         }
         match (self.state, byte) {
-            (State::TrailerStart | State::TrailerName, _) if is_tchar(byte) => Ok(State::TrailerName),
+            (State::TrailerStart | State::TrailerName, _) if TCHAR.has(byte) => Ok(State::TrailerName),
             (State::TrailerName, b':') | (State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => Ok(State::TrailerValue),
             (State::TrailerValue, b'\r') => Ok(State::TrailerLf),
             (State::TrailerLf, b'\n') => Ok(State::TrailerStart),

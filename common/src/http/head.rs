@@ -100,12 +100,17 @@ impl Head {
             [b'\r', b'\n', ..] => 2,
             _ => 0,
         };
-        if bytes.get(start).is_some_and(|first| !name::is_tchar(*first)) {
+        if bytes.get(start).is_some_and(|first| !name::TCHAR.has(*first)) {
             return Err(Refusal::StartLine);
         }
+        // Most heads come whole, and the parser finds their end. What it cannot read may only be unfinished.
+        if *scanned == 0
+            && let Ok(Some(end)) = self.parse_request(scan::within_limit(bytes), start)
+        {
+            return Ok(Some(end));
+        }
         let Some(end) = scan::find_end(bytes, start, scanned)? else { return Ok(None) };
-        self.parse_request(&bytes[..end], start)?;
-        Ok(Some(end))
+        self.parse_request(&bytes[..end], start)?.map(Some).ok_or(Refusal::StartLine)
     }
 
     /// As [`read_request`](Self::read_request), for a response. `Facts` that depend on the request
@@ -116,9 +121,13 @@ impl Head {
         if bytes[..known] != START[..known] {
             return Err(Refusal::StartLine);
         }
+        if *scanned == 0
+            && let Ok(Some(end)) = self.parse_response(scan::within_limit(bytes))
+        {
+            return Ok(Some(end));
+        }
         let Some(end) = scan::find_end(bytes, 0, scanned)? else { return Ok(None) };
-        self.parse_response(&bytes[..end])?;
-        Ok(Some(end))
+        self.parse_response(&bytes[..end])?.map(Some).ok_or(Refusal::StartLine)
     }
 
     /// Joins the offsets with the bytes they were read from (the same slice, or one that begins the same).
@@ -126,11 +135,12 @@ impl Head {
         HeadView { head: self, bytes, target: None }
     }
 
-    fn parse_request(&mut self, bytes: &[u8], start: usize) -> Result<(), Refusal> {
+    /// Reads a request head at the beginning of `bytes`: where it ends, if it does.
+    fn parse_request(&mut self, bytes: &[u8], start: usize) -> Result<Option<usize>, Refusal> {
         let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut []);
         let parsed = request.parse_with_uninit_headers(&bytes[start..], &mut room);
-        scan::whole(parsed, bytes)?;
+        let Some(length) = scan::parsed(parsed, &bytes[start..])? else { return Ok(None) };
         let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
             return Err(Refusal::StartLine);
         };
@@ -147,15 +157,16 @@ impl Head {
         if changes_protocol && !matches!(self.facts.framing, Framing::None | Framing::Length(0)) {
             return Err(Refusal::UpgradeWithBody);
         }
-        Ok(())
+        Ok(Some(start + length))
     }
 
-    fn parse_response(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    /// The same of a response head.
+    fn parse_response(&mut self, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
         let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut []);
         let parsed =
             httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut room);
-        scan::whole(parsed, bytes)?;
+        let Some(length) = scan::parsed(parsed, bytes)? else { return Ok(None) };
         let (Some(status), Some(minor)) = (response.code, response.version) else { return Err(Refusal::StartLine) };
         if !(100..600).contains(&status) {
             return Err(Refusal::Status);
@@ -164,7 +175,8 @@ impl Head {
         self.version = version(minor);
         self.reason = scan::reason(bytes);
         self.take_fields(response.headers, bytes);
-        self.collect(bytes)
+        self.collect(bytes)?;
+        Ok(Some(length))
     }
 
     fn take_fields(&mut self, parsed: &[httparse::Header<'_>], bytes: &[u8]) {

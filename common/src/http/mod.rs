@@ -14,6 +14,7 @@
 
 mod answer;
 mod body;
+mod byte_set;
 mod chunked;
 mod error;
 mod exchange;

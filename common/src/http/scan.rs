@@ -1,6 +1,13 @@
 //! Where a head ends, and what `httparse` leaves open about it.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::{head::MAX_HEAD_BYTES, refusal::Refusal};
+
+/// What a head ends with.
+static EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 /// Offsets into the caller's buffer; 32 KiB fit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,21 +36,24 @@ impl Span {
     }
 }
 
+/// As much as a head may have.
+pub(super) fn within_limit(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(MAX_HEAD_BYTES)]
+}
+
 /// Finds the empty line that ends a head, from `scanned` on. Every line must end in CRLF.
 pub(super) fn find_end(bytes: &[u8], start: usize, scanned: &mut usize) -> Result<Option<usize>, Refusal> {
     let limit = bytes.len().min(MAX_HEAD_BYTES);
-    *scanned = (*scanned).max(start);
-    while let Some(found) = bytes.get(*scanned..limit).and_then(|rest| memchr::memchr(b'\n', rest)) {
-        let lf = *scanned + found;
-        if lf == start || bytes[lf - 1] != b'\r' {
-            return Err(Refusal::BareLf);
-        }
-        *scanned = lf + 1;
-        if lf >= start + 2 && bytes[lf - 2] == b'\n' {
-            return Ok(Some(lf + 1));
-        }
+    let from = (*scanned).clamp(start, limit);
+    let end = EMPTY_LINE.find(&bytes[from..limit]).map(|found| from + found + EMPTY_LINE.needle().len());
+    if has_bare_lf(&bytes[from..end.unwrap_or(limit)]) {
+        return Err(Refusal::BareLf);
     }
-    *scanned = limit.max(*scanned);
+    if end.is_some() {
+        return Ok(end);
+    }
+    // Its first bytes may have come; what comes next is looked at together with them.
+    *scanned = from.max((limit + 1).saturating_sub(EMPTY_LINE.needle().len()));
     if bytes.len() < MAX_HEAD_BYTES {
         return Ok(None);
     }
@@ -51,21 +61,30 @@ pub(super) fn find_end(bytes: &[u8], start: usize, scanned: &mut usize) -> Resul
     Err(if line_ended { Refusal::HeadTooLarge } else { Refusal::TargetTooLong })
 }
 
-/// Translates what `httparse` says of a head that is known to end where `bytes` does.
-pub(super) fn whole(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<(), Refusal> {
+/// Whether a line ends in LF alone. The first byte ends none: it begins a head, or has been looked at before. No branch
+/// per byte, so that the processor takes many at a time.
+fn has_bare_lf(bytes: &[u8]) -> bool {
+    let Some((_, after)) = bytes.split_first() else { return false };
+    let is_bare = |(before, byte): (&u8, &u8)| u8::from(*byte == b'\n') & u8::from(*before != b'\r');
+    bytes.iter().zip(after).map(is_bare).fold(0, |found, bare| found | bare) != 0
+}
+
+/// Translates what `httparse` says of a head at the beginning of `bytes`: where it ends, if it does.
+pub(super) fn parsed(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
     match parsed {
-        Ok(httparse::Status::Complete(_)) => Ok(()),
+        Ok(httparse::Status::Complete(length)) if has_bare_lf(&bytes[..length]) => Err(Refusal::BareLf),
+        Ok(httparse::Status::Complete(length)) => Ok(Some(length)),
+        Ok(httparse::Status::Partial) => Ok(None),
         Err(httparse::Error::TooManyHeaders) => Err(Refusal::TooManyFields),
         Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => Err(Refusal::FieldLine),
         Err(httparse::Error::Version) if names_a_version(bytes) => Err(Refusal::Version),
-        Err(_) | Ok(httparse::Status::Partial) => Err(Refusal::StartLine),
+        Err(_) => Err(Refusal::StartLine),
     }
 }
 
 /// Whether the first line is of three words, the last of them another version: then 505 is the honest answer.
 fn names_a_version(bytes: &[u8]) -> bool {
-    let line = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
-    let mut words = line.split(|byte| *byte == b'\r').next().unwrap_or(line).split(|byte| *byte == b' ');
+    let mut words = bytes.split(|byte| *byte == b'\r').next().unwrap_or(bytes).split(|byte| *byte == b' ');
     let (_, _, version, more) = (words.next(), words.next(), words.next(), words.next());
     let digits = |major: u8, minor: u8| major.is_ascii_digit() && minor.is_ascii_digit();
     more.is_none()

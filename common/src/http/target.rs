@@ -3,7 +3,12 @@
 //! `httparse` lets bytes through here that a URI cannot have; two servers that treat them in two ways
 //! are a hole, so they end here. `{|}` and the backtick pass: browsers send them, nobody splits on them.
 
-use super::refusal::Refusal;
+use super::{byte_set::ByteSet, refusal::Refusal};
+
+/// What a target may be made of.
+static TARGET: ByteSet = ByteSet::VISIBLE.without(b"\"<>\\^#");
+/// What a registered name may be made of, besides what is percent-encoded (RFC 3986 §3.2.2).
+static REG_NAME: ByteSet = ByteSet::ALPHANUMERIC.and(b"-._~!$&'()*+;=");
 
 /// Which kind of proxy reads a request: it decides which forms of a target make sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +41,7 @@ pub(super) fn parse(role: Role, method: &[u8], target: &[u8]) -> Result<Form, Re
     if connect && role == Role::Reverse {
         return Err(Refusal::ConnectMethod);
     }
-    if !target.iter().copied().all(is_target_byte) {
+    if !TARGET.has_all(target) {
         return Err(Refusal::Target);
     }
     match target {
@@ -65,10 +70,6 @@ fn absolute(target: &[u8]) -> Result<Form, Refusal> {
         return Err(Refusal::Target);
     }
     Ok(Form::Absolute { authority: SCHEME.len(), path: SCHEME.len() + end })
-}
-
-fn is_target_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'#')
 }
 
 /// Whether `bytes` is `uri-host [":" port]` with a host that is not empty and a port in range.
@@ -101,13 +102,12 @@ fn is_ip_literal(inside: &[u8]) -> bool {
 }
 
 fn is_reg_name(host: &[u8]) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte);
     let mut rest = host;
     loop {
         rest = match rest {
             [] => return !host.is_empty(),
+            [byte, rest @ ..] if REG_NAME.has(*byte) => rest,
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
-            [byte, rest @ ..] if plain(*byte) => rest,
             _ => return false,
         };
     }
@@ -115,8 +115,8 @@ fn is_reg_name(host: &[u8]) -> bool {
 
 /// A port may be empty (RFC 3986 §3.2.3) but not out of range.
 fn is_port(port: &[u8]) -> bool {
-    let number = |port| std::str::from_utf8(port).ok().and_then(|text| text.parse::<u16>().ok());
-    port.is_empty() || port.len() <= 5 && port.iter().all(u8::is_ascii_digit) && number(port).is_some()
+    let number = || port.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+    port.len() <= 5 && port.iter().all(u8::is_ascii_digit) && u16::try_from(number()).is_ok()
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) fn put_display(out: &mut Vec<u8>, name: &str, value: impl std::fmt::D
 
 /// 32 hex digits.
 pub(super) fn put_request_id(out: &mut Vec<u8>, id: u128) {
-    out.extend_from_slice(b"X-Request-ID: ");
-    out.extend((0..32).rev().map(|digit| b"0123456789abcdef"[(id >> (4 * digit) & 0xf) as usize]));
-    out.extend_from_slice(b"\r\n");
+    let digits =
+        id.to_be_bytes().map(|byte| [byte >> 4, byte & 0xf].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+    put_field(out, b"X-Request-ID", digits.as_flattened());
 }
