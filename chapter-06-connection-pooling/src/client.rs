@@ -1,16 +1,27 @@
 //! One client's connection.
 
-use std::{net::SocketAddr, rc::Rc, time::Instant};
+use std::{net::SocketAddr, ops::ControlFlow, rc::Rc, task::Context, time::Instant};
 
-use common::http::{ClientAddress, Inbox};
+use common::http::{ClientAddress, Inbox, Layer as _, ProxyError, Pumped, Relay, Wire, pump};
 use tokio::net::TcpStream;
 
-use crate::{alarm::Alarm, core::Core};
+use crate::{
+    alarm::Alarm,
+    bulk::{Bulk as _, Load},
+    core::Core,
+    transport::Transport,
+    wire::Polled,
+};
 
 /// What a connection keeps while it is idle: no buffer is among it.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct Client<T: Transport> {
+    pub(crate) transport: Rc<T>,
     pub(crate) stream: TcpStream,
+    /// Over the stream.
+    pub(crate) layer: T::Layer,
+    /// The body that is moved past the machine, if one is.
+    pub(crate) load: Load<T::Bulk>,
     pub(crate) address: ClientAddress,
     pub(crate) inbox: Inbox,
     pub(crate) alarm: Alarm,
@@ -23,12 +34,22 @@ pub(crate) struct Client {
     pub(crate) visit: Visit,
 }
 
-impl Client {
+impl<T: Transport> Client<T> {
     /// A client that has said nothing yet: `peer`, connected to `local`.
-    pub(crate) fn new(visit: Visit, stream: TcpStream, peer: SocketAddr, local: SocketAddr, now: Instant) -> Self {
+    pub(crate) fn new(
+        visit: Visit,
+        transport: Rc<T>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        local: SocketAddr,
+        now: Instant,
+    ) -> Self {
         let core = &visit.core;
         Self {
             stream,
+            layer: transport.layer(),
+            load: Load::none(),
+            transport,
             address: ClientAddress::new(peer.ip(), local, core.balancer().forwarding()),
             inbox: Inbox::default(),
             alarm: Alarm::default(),
@@ -37,6 +58,34 @@ impl Client {
             requests: 0,
             visit,
         }
+    }
+
+    /// From how many bytes on the answers to it may be moved past the machine; `None`: never.
+    pub(crate) fn bulk_from(&self) -> Option<u64> {
+        if self.layer.is_plain() { self.transport.bulk().at_least() } else { None }
+    }
+
+    /// Moves what can be moved between it and `upstream`: through the machine, or past it where that is offered.
+    pub(crate) fn pump(
+        &mut self,
+        core: &Core,
+        relay: &mut Relay,
+        upstream: &mut TcpStream,
+        context: &mut Context<'_>,
+    ) -> Result<Pumped, ProxyError> {
+        loop {
+            let mut far = Polled::new(upstream, context);
+            let pumped = pump(relay, &mut self.wire(context), &mut far, &mut core.scratch.borrow_mut());
+            match self.load.carry(self.transport.bulk(), relay, pumped, upstream, &self.stream, context) {
+                ControlFlow::Break(pumped) => return pumped,
+                ControlFlow::Continue(()) => {}
+            }
+        }
+    }
+
+    /// The client as the machine knows it, for one poll.
+    pub(crate) fn wire<'a, 'w: 'a>(&'a mut self, context: &Context<'w>) -> impl Wire + use<'a, 'w, T> {
+        self.layer.over(Polled::new(&mut self.stream, context))
     }
 }
 

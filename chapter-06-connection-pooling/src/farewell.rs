@@ -20,7 +20,7 @@ use crate::{
     core::{Core, Request},
     line,
     serve::record,
-    wire::Polled,
+    transport::Transport,
 };
 
 /// How long a client may take to read its last response and close.
@@ -29,13 +29,18 @@ const LINGER: Duration = Duration::from_secs(2);
 const READS: usize = 16;
 
 /// Answers in the backend's place.
-pub(crate) async fn give_up(core: &Core, client: &mut Client, request: &mut Request, trouble: &Trouble) {
+pub(crate) async fn give_up<T: Transport>(
+    core: &Core,
+    client: &mut Client<T>,
+    request: &mut Request,
+    trouble: &Trouble,
+) {
     trouble.answer(&mut request.relay, wall_clock());
     deliver(core, client, request).await;
 }
 
 /// Answers what is no request.
-pub(crate) async fn reject(core: &Core, client: &mut Client, error: &ProxyError) -> AfterClient {
+pub(crate) async fn reject<T: Transport>(core: &Core, client: &mut Client<T>, error: &ProxyError) -> AfterClient {
     let mut request = core.take_box(client.since, now());
     request.relay.reject(error, wall_clock());
     deliver(core, client, &mut request).await;
@@ -43,12 +48,12 @@ pub(crate) async fn reject(core: &Core, client: &mut Client, error: &ProxyError)
 }
 
 /// Moves our own answer to the client. If it will not have it, the exchange is over all the same.
-async fn deliver(core: &Core, client: &mut Client, request: &mut Request) {
+async fn deliver<T: Transport>(core: &Core, client: &mut Client<T>, request: &mut Request) {
     request.patience = Patience::new();
     let delivered = poll_timed(now(), |context, now| {
         request.now = now;
-        let mut near = Polled::new(&mut client.stream, context);
-        let pumped = pump(&mut request.relay, &mut near, &mut NoWire, &mut core.scratch.borrow_mut());
+        let Request { relay, .. } = &mut *request;
+        let pumped = pump(relay, &mut client.wire(context), &mut NoWire, &mut core.scratch.borrow_mut());
         line::poll_over(core, &mut client.alarm, request, pumped, context)
     });
     if let Err(error) = delivered.await {
@@ -58,21 +63,28 @@ async fn deliver(core: &Core, client: &mut Client, request: &mut Request) {
 
 /// FIN, and then a short while of reading and throwing away: to close with bytes unread would send a reset, which can
 /// overtake the answer on its way to the client (RFC 9112 §9.6).
-pub(crate) async fn part(core: &Core, client: &mut Client) {
+pub(crate) async fn part<T: Transport>(core: &Core, client: &mut Client<T>) {
     client.inbox.clear();
     let by = now() + LINGER;
-    let is_gone = poll_fn(|context| Poll::Ready(Polled::new(&mut client.stream, context).shut_write().is_err())).await;
+    let is_gone = poll_fn(|context| Poll::Ready(client.wire(context).shut_write().is_err())).await;
     if !is_gone {
         poll_timed(now(), |context, now| poll_linger(core, client, by, now, context)).await;
     }
 }
 
-fn poll_linger(core: &Core, client: &mut Client, by: Instant, now: Instant, context: &mut Context<'_>) -> Poll<()> {
+fn poll_linger<T: Transport>(
+    core: &Core,
+    client: &mut Client<T>,
+    by: Instant,
+    now: Instant,
+    context: &mut Context<'_>,
+) -> Poll<()> {
     if core.stage() == Stage::Now || now >= by {
         return Poll::Ready(());
     }
     for _ in 0..READS {
-        match Polled::new(&mut client.stream, context).recv(&mut core.scratch.borrow_mut()) {
+        let received = client.wire(context).recv(&mut core.scratch.borrow_mut());
+        match received {
             Ok(0) => return Poll::Ready(()),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

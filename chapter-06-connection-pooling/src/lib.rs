@@ -9,12 +9,14 @@
 //! | `upstreams`, `upstream` | the pool with sockets; whether a connection may be used again |
 //! | `dial` | a connection to a backend in the making |
 //! | `wire`, `alarm` | the machine's socket and its deadline, as a task polls them |
+//! | [`transport`], [`bulk`] | what else may carry a client's bytes |
 //! | `worker`, `core` | a thread with its runtime; what its tasks share |
 //! | `clients`, `client` | how many clients there are, and who has the next; one of them |
 //! | [`args`] | the command line of the pool |
 
 mod alarm;
 pub mod args;
+pub mod bulk;
 mod client;
 mod clients;
 mod core;
@@ -24,6 +26,7 @@ mod line;
 pub mod pool;
 mod serve;
 mod statistics;
+pub mod transport;
 mod upstream;
 mod upstreams;
 mod wire;
@@ -46,6 +49,7 @@ pub use statistics::PoolView;
 use crate::{
     clients::{Clients, Newcomer},
     pool::{Counts, Limits, Shelf},
+    transport::{Copying, Transport},
 };
 
 /// A core's poller twice, its waker and its listener.
@@ -129,8 +133,24 @@ impl Server {
 /// A core that panics ends the process: its listener's queue would go on to swallow clients. A client's task that panics
 /// ends that client.
 pub fn run(server: &Arc<Server>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+    run_with(server, || Copying, listeners, shutdown)
+}
+
+/// As [`run`], with bytes carried by what `transport` makes for each core, on its thread.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run`].
+pub fn run_with<T: Transport>(
+    server: &Arc<Server>,
+    transport: impl Fn() -> T + Sync,
+    listeners: Listeners,
+    shutdown: &Shutdown,
+) -> io::Result<()> {
     let doors = std::mem::take(&mut *server.doors.lock().unwrap_or_else(PoisonError::into_inner));
     threads::run_each("core", doors.into_iter().zip(listeners.into_vec()), shutdown, |place, (door, listener)| {
-        worker::run(Arc::clone(server), place, listener, door, shutdown.clone())
+        worker::run(Arc::clone(server), transport(), place, listener, door, shutdown.clone())
     })
 }

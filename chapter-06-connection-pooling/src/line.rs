@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    ops::ControlFlow::{Break, Continue},
     pin::pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -15,7 +16,7 @@ use advanced_features::{
 };
 use common::{
     clock::now,
-    http::{Input, Kind, Phase, ProxyError, Pumped, Side, pump},
+    http::{Input, Kind, Layer as _, Phase, ProxyError, Pumped, Side, pump},
     shutdown::Stage,
 };
 use tokio::{io::Interest, net::TcpStream};
@@ -25,6 +26,7 @@ use crate::{
     client::Client,
     core::{Core, Request},
     dial::dial,
+    transport::Transport,
     upstream::Upstream,
     upstreams,
     wire::{Polled, Shared},
@@ -35,9 +37,9 @@ const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// A head has one deadline for all of it: a byte now and then buys no time. An idle client has another. Ready once it has
 /// passed, or the process stops.
-pub(crate) fn poll_head_deadline(
+pub(crate) fn poll_head_deadline<T: Transport>(
     core: &Core,
-    client: &mut Client,
+    client: &mut Client<T>,
     idle: bool,
     now: Instant,
     context: &mut Context<'_>,
@@ -68,7 +70,7 @@ pub(crate) fn poll_over(
     }
     match pumped {
         Ok(Pumped::Done) => Poll::Ready(Ok(())),
-        Ok(Pumped::Bulk { .. }) => unreachable!("bulk was not offered"),
+        Ok(Pumped::Bulk { .. }) => unreachable!("what may be moved past the machine has been"),
         Err(error) => Poll::Ready(Err(error)),
         Ok(Pumped::Wait(_) | Pumped::Yield) if core.stage() == Stage::Now => Poll::Ready(Err(stopped(relay.phase()))),
         Ok(Pumped::Yield) => {
@@ -88,19 +90,27 @@ pub(crate) fn poll_over(
 // ANCHOR_END: over
 
 /// Goes on with an exchange while the client is listened to for nothing but a reset.
-pub(crate) async fn exchange_unheard(
+pub(crate) async fn exchange_unheard<T: Transport>(
     core: &Core,
-    client: &mut Client,
+    client: &mut Client<T>,
     request: &mut Request,
 ) -> Result<(), ProxyError> {
-    let (stream, alarm) = (&client.stream, &mut client.alarm);
+    let Client { transport, stream, layer, load, alarm, .. } = client;
+    let stream = &*stream;
     let mut broken = pin!(stream.ready(Interest::ERROR));
     poll_timed(request.now, |context, now| {
         request.now = now;
         let Request { relay, attempt, .. } = &mut *request;
         let upstream = &mut attempt.as_mut().expect("an exchange has somebody to ask").socket;
-        let (mut near, mut far) = (Shared::new(stream, context), Polled::new(&mut upstream.stream, context));
-        let mut pumped = pump(relay, &mut near, &mut far, &mut core.scratch.borrow_mut());
+        let mut pumped = loop {
+            let mut near = layer.over(Shared::new(stream, context));
+            let mut far = Polled::new(&mut upstream.stream, context);
+            let pumped = pump(relay, &mut near, &mut far, &mut core.scratch.borrow_mut());
+            match load.carry(transport.bulk(), relay, pumped, &upstream.stream, stream, context) {
+                Break(pumped) => break pumped,
+                Continue(()) => {}
+            }
+        };
         if let Ok(Pumped::Wait(wants)) = pumped
             && wants.client.is_none()
             && broken.as_mut().poll(context).is_ready()
@@ -114,9 +124,9 @@ pub(crate) async fn exchange_unheard(
 }
 
 /// Waits for a slot in the group's queue, and takes it in its turn.
-pub(crate) async fn wait_for_slot(
+pub(crate) async fn wait_for_slot<T: Transport>(
     core: &Core,
-    client: &mut Client,
+    client: &mut Client<T>,
     request: &mut Request,
 ) -> Result<InFlight, Trouble> {
     let queue = Arc::clone(&request.course().group.queue);
@@ -138,9 +148,9 @@ pub(crate) async fn wait_for_slot(
 }
 
 /// Makes a connection. If descriptors have run out, those that rest are given up for it.
-pub(crate) async fn wait_for_connect(
+pub(crate) async fn wait_for_connect<T: Transport>(
     core: &Core,
-    client: &mut Client,
+    client: &mut Client<T>,
     request: &mut Request,
     backend: &Arc<Backend>,
 ) -> Result<Upstream, ProxyError> {
@@ -160,9 +170,9 @@ pub(crate) async fn wait_for_connect(
 }
 
 /// Waits before `error` of `failed` is answered by a retry, if this request may have one; else it is the client's.
-pub(crate) async fn wait_for_retry(
+pub(crate) async fn wait_for_retry<T: Transport>(
     core: &Core,
-    client: &mut Client,
+    client: &mut Client<T>,
     request: &mut Request,
     error: ProxyError,
     failed: &Backend,
@@ -189,12 +199,12 @@ pub(crate) async fn wait_for_retry(
 ///
 /// # Errors
 /// The client has reset its connection, or the process stops.
-async fn unless_interrupted<T>(
+async fn unless_interrupted<T: Transport, O>(
     core: &Core,
-    client: &mut Client,
+    client: &mut Client<T>,
     by: Instant,
-    mut ready: impl FnMut(&mut Context<'_>) -> Poll<T>,
-) -> Result<Option<T>, ProxyError> {
+    mut ready: impl FnMut(&mut Context<'_>) -> Poll<O>,
+) -> Result<Option<O>, ProxyError> {
     let (stream, alarm): (&TcpStream, _) = (&client.stream, &mut client.alarm);
     let mut broken = pin!(stream.ready(Interest::ERROR));
     poll_timed(now(), |context, now| {

@@ -17,23 +17,25 @@ use advanced_features::{
     group::InFlight,
 };
 use common::{
-    http::{AfterBackend, AfterClient, Kind, Patience, Phase, ProxyError, Pumped, Side, Wire as _, pump},
+    http::{AfterBackend, AfterClient, Kind, Patience, Phase, ProxyError, Pumped, Side, Wire as _},
     net::set_reset_on_close,
     shutdown::Stage,
 };
 
 use crate::{
     alarm::poll_timed,
+    bulk::Load,
     client::Client,
     core::{Core, Request},
-    farewell, line, upstreams,
-    wire::Polled,
+    farewell, line,
+    transport::Transport,
+    upstreams,
 };
 
 // ANCHOR: serve
 /// Serves a client until it leaves, or may not stay.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold the client twice: as its argument, and as its own")]
-pub(crate) fn serve(mut client: Client) -> impl Future<Output = ()> {
+pub(crate) fn serve<T: Transport>(mut client: Client<T>) -> impl Future<Output = ()> {
     async move {
         let core = Rc::clone(&client.visit.core);
         loop {
@@ -53,7 +55,7 @@ pub(crate) fn serve(mut client: Client) -> impl Future<Output = ()> {
 }
 // ANCHOR_END: serve
 
-async fn one_request(core: &Core, client: &mut Client, mut request: Box<Request>) -> AfterClient {
+async fn one_request<T: Transport>(core: &Core, client: &mut Client<T>, mut request: Box<Request>) -> AfterClient {
     let outcome = match admit(core, &mut request) {
         Ok(()) => attempts(core, client, &mut request).await,
         refused => refused,
@@ -66,7 +68,7 @@ async fn one_request(core: &Core, client: &mut Client, mut request: Box<Request>
 
 // ANCHOR: attempts
 /// Asks one backend after another, until one has answered or nobody else may be asked.
-async fn attempts(core: &Core, client: &mut Client, request: &mut Request) -> Result<(), Trouble> {
+async fn attempts<T: Transport>(core: &Core, client: &mut Client<T>, request: &mut Request) -> Result<(), Trouble> {
     loop {
         let now = request.now;
         let taken = match request.course().choose(now)? {
@@ -111,12 +113,12 @@ enum Came {
 }
 
 /// Waits for a request.
-async fn next_head(core: &Core, client: &mut Client) -> Came {
+async fn next_head<T: Transport>(core: &Core, client: &mut Client<T>) -> Came {
     poll_timed(client.since, |context, now| poll_head(core, client, now, context)).await
 }
 
 /// Reads until a request is there.
-fn poll_head(core: &Core, client: &mut Client, now: Instant, context: &mut Context<'_>) -> Poll<Came> {
+fn poll_head<T: Transport>(core: &Core, client: &mut Client<T>, now: Instant, context: &mut Context<'_>) -> Poll<Came> {
     core.know(client.visit.task, context);
     let mut scratch = core.scratch.borrow_mut();
     let mut came = 0;
@@ -128,7 +130,8 @@ fn poll_head(core: &Core, client: &mut Client, now: Instant, context: &mut Conte
         }
         let idle = client.inbox.is_idle();
         let failed = |kind| ProxyError::new(kind, Side::Client, Phase::Head);
-        came = match Polled::new(&mut client.stream, context).recv(&mut scratch) {
+        let received = client.wire(context).recv(&mut scratch);
+        came = match received {
             Ok(0) if idle => return Poll::Ready(Came::End),
             Ok(0) => return Poll::Ready(Came::Refused(failed(Kind::Closed))),
             Ok(came) => came,
@@ -152,7 +155,12 @@ fn poll_head(core: &Core, client: &mut Client, now: Instant, context: &mut Conte
 }
 
 /// Takes up a request if its head is there, and finds out where it is to go.
-fn read_head(core: &Core, client: &mut Client, came: &[u8], now: Instant) -> Result<Option<Box<Request>>, ProxyError> {
+fn read_head<T: Transport>(
+    core: &Core,
+    client: &mut Client<T>,
+    came: &[u8],
+    now: Instant,
+) -> Result<Option<Box<Request>>, ProxyError> {
     let refused = |refusal| ProxyError::refused_request(refusal, Phase::Head);
     let balancer = core.balancer();
     let head = &mut *core.head.borrow_mut();
@@ -183,7 +191,12 @@ fn admit(core: &Core, request: &mut Request) -> Result<(), Trouble> {
 
 // ANCHOR: connect
 /// Takes a connection that rests, or makes one. One that fails leaves the backend out for a while.
-async fn connect(core: &Core, client: &mut Client, request: &mut Request, taken: InFlight) -> Result<(), ProxyError> {
+async fn connect<T: Transport>(
+    core: &Core,
+    client: &mut Client<T>,
+    request: &mut Request,
+    taken: InFlight,
+) -> Result<(), ProxyError> {
     let idempotent = request.relay.ask().is_some_and(|ask| ask.method.is_idempotent());
     let fresh = request.course().fresh;
     let rested = if fresh { None } else { upstreams::take(core, taken.backend(), idempotent, request.now) };
@@ -196,6 +209,9 @@ async fn connect(core: &Core, client: &mut Client, request: &mut Request, taken:
     let upstream = connected?;
     taken.backend().totals.sent();
     request.relay.attempt(reused);
+    if let Some(at_least) = client.bulk_from() {
+        request.relay.offer_bulk(Side::Backend, at_least);
+    }
     request.relay.forget_added_fields();
     if let Some(cookie) = request.course().cookie(taken.backend()) {
         request.relay.add_to_response("Set-Cookie", &cookie);
@@ -207,7 +223,7 @@ async fn connect(core: &Core, client: &mut Client, request: &mut Request, taken:
 // ANCHOR_END: connect
 
 /// Relays the request and its answer.
-async fn exchange(core: &Core, client: &mut Client, request: &mut Request) -> Result<(), ProxyError> {
+async fn exchange<T: Transport>(core: &Core, client: &mut Client<T>, request: &mut Request) -> Result<(), ProxyError> {
     match poll_timed(request.now, |context, now| poll_exchange(core, client, request, now, context)).await {
         Moved::Over(outcome) => outcome,
         Moved::Unheard => Box::pin(line::exchange_unheard(core, client, request)).await,
@@ -225,9 +241,9 @@ enum Moved {
 
 // ANCHOR: exchange
 /// Moves what can be moved between the two sockets.
-fn poll_exchange(
+fn poll_exchange<T: Transport>(
     core: &Core,
-    client: &mut Client,
+    client: &mut Client<T>,
     request: &mut Request,
     now: Instant,
     context: &mut Context<'_>,
@@ -235,8 +251,7 @@ fn poll_exchange(
     request.now = now;
     let Request { relay, attempt, .. } = request;
     let upstream = &mut attempt.as_mut().expect("an exchange has somebody to ask").socket;
-    let (mut near, mut far) = (Polled::new(&mut client.stream, context), Polled::new(&mut upstream.stream, context));
-    let pumped = pump(relay, &mut near, &mut far, &mut core.scratch.borrow_mut());
+    let pumped = client.pump(core, relay, &mut upstream.stream, context);
     if let Ok(Pumped::Wait(wants)) = pumped
         && wants.client.is_none()
         && client.stream.poll_read_ready(context).is_ready()
@@ -248,7 +263,7 @@ fn poll_exchange(
 // ANCHOR_END: exchange
 
 /// Closes the books on the exchange, and keeps the connection if it may be used again.
-pub(crate) fn record(core: &Core, client: &mut Client, mut request: Box<Request>) -> AfterClient {
+pub(crate) fn record<T: Transport>(core: &Core, client: &mut Client<T>, mut request: Box<Request>) -> AfterClient {
     let (mut exchange, after, upstream) = request.relay.end();
     let Request { started, now, .. } = *request;
     exchange.times.total = now.saturating_duration_since(started);
@@ -261,6 +276,7 @@ pub(crate) fn record(core: &Core, client: &mut Client, mut request: Box<Request>
     if let Some(course) = &mut request.course {
         course.close(&mut exchange, now);
     }
+    client.load = Load::none();
     core.balancer().record(client.address.peer(), &exchange);
     let ahead = request.relay.take_surplus();
     core.give_box_back(request);
@@ -274,8 +290,9 @@ pub(crate) fn record(core: &Core, client: &mut Client, mut request: Box<Request>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Copying;
 
-    fn size_of_future<F: Future>(_: impl Fn(Client) -> F) -> usize {
+    fn size_of_future<F: Future>(_: impl Fn(Client<Copying>) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -36,6 +36,7 @@ use crate::{
     dial::dial,
     pool::Peer,
     serve::serve,
+    transport::Transport,
     upstreams,
 };
 
@@ -48,8 +49,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The runtime could not start, or the listener failed.
-pub(crate) fn run(
+pub(crate) fn run<T: Transport>(
     server: Arc<Server>,
+    transport: T,
     place: usize,
     listener: StdListener,
     mut door: UnboundedReceiver<Newcomer>,
@@ -57,10 +59,10 @@ pub(crate) fn run(
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
-        let core = Rc::new(Core::new(server, place));
+        let (core, transport) = (Rc::new(Core::new(server, place)), Rc::new(transport));
         let helpers =
             [spawn_local(look_after(Rc::clone(&core))), spawn_local(heed(Rc::clone(&core), shutdown.clone()))];
-        let accepted = accept(&core, listener, &mut door).await;
+        let accepted = accept(&core, &transport, listener, &mut door).await;
         if accepted.is_err() {
             shutdown.now();
             core.reach(Stage::Now, now());
@@ -68,7 +70,7 @@ pub(crate) fn run(
         // Who was on the way here is served; who comes later stays where it was accepted.
         door.close();
         while let Some(newcomer) = door.recv().await {
-            take_in(&core, newcomer);
+            take_in(&core, &transport, newcomer);
         }
         poll_fn(|context| if core.is_deserted(context) { Poll::Ready(()) } else { Poll::Pending }).await;
         for helper in helpers {
@@ -91,7 +93,12 @@ enum Next {
 }
 
 /// Takes in clients until the process drains and nobody waits in the kernel's queue.
-async fn accept(core: &Rc<Core>, listener: StdListener, door: &mut UnboundedReceiver<Newcomer>) -> io::Result<()> {
+async fn accept<T: Transport>(
+    core: &Rc<Core>,
+    transport: &Rc<T>,
+    listener: StdListener,
+    door: &mut UnboundedReceiver<Newcomer>,
+) -> io::Result<()> {
     // Accepted sockets inherit it, which saves a system call for each (Linux; elsewhere it is set on each).
     SockRef::from(&listener).set_tcp_nodelay(true)?;
     let address = listener.local_addr()?;
@@ -103,11 +110,11 @@ async fn accept(core: &Rc<Core>, listener: StdListener, door: &mut UnboundedRece
                 // A listener of all addresses does not know which of them it was. Who has left already is nobody's client.
                 let local = if address.ip().is_unspecified() { stream.local_addr() } else { Ok(address) };
                 match local {
-                    Ok(local) => place(core, stream, peer, local),
+                    Ok(local) => place(core, transport, stream, peer, local),
                     Err(_) => core.clients().leave(),
                 }
             }
-            Next::Sent(newcomer) => take_in(core, newcomer),
+            Next::Sent(newcomer) => take_in(core, transport, newcomer),
             Next::Failed(error) if is_one_clients_fault(&error) => {}
             Next::Failed(error) if is_our_mistake(&error) => break Err(error),
             Next::Failed(error) => {
@@ -165,36 +172,36 @@ fn accept_now(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 }
 
 /// Serves the client here, or hands it to the core with the fewest. Who drains keeps what it has accepted.
-fn place(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
+fn place<T: Transport>(core: &Rc<Core>, transport: &Rc<T>, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
     if core.stage() > Stage::Running {
         core.clients().came_to(core.place);
-        return begin(core, stream, peer, local);
+        return begin(core, transport, stream, peer, local);
     }
     let chosen = core.clients().place(core.place);
     if chosen == core.place {
-        return begin(core, stream, peer, local);
+        return begin(core, transport, stream, peer, local);
     }
     let Ok(stream) = stream.into_std() else { return core.clients().lose(chosen) };
     if let Err(newcomer) = core.clients().send(chosen, Newcomer { stream, peer, local }) {
         // That one takes nobody any more.
         core.clients().left(chosen);
         core.clients().came_to(core.place);
-        take_in(core, newcomer);
+        take_in(core, transport, newcomer);
     }
 }
 
 /// Begins to serve a client that was accepted on another core, or for another core.
-fn take_in(core: &Rc<Core>, newcomer: Newcomer) {
+fn take_in<T: Transport>(core: &Rc<Core>, transport: &Rc<T>, newcomer: Newcomer) {
     let Newcomer { stream, peer, local } = newcomer;
     let Ok(stream) = TcpStream::from_std(stream) else { return core.clients().lose(core.place) };
-    begin(core, stream, peer, local);
+    begin(core, transport, stream, peer, local);
 }
 
 /// Begins to serve a client that has its place and is counted.
-fn begin(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
+fn begin<T: Transport>(core: &Rc<Core>, transport: &Rc<T>, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
     #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true); // of no client that is still there
-    let client = Client::new(Visit::begin(core), stream, peer, local, now());
+    let client = Client::new(Visit::begin(core), Rc::clone(transport), stream, peer, local, now());
     spawn_local(serve(client));
 }
 

@@ -6,6 +6,7 @@
 //! | bytes of a client, in pieces | its next request | [`Inbox`] |
 //! | a request | the exchange it starts | [`Relay`], [`Forwarding`] |
 //! | two sockets | the bytes moved | [`Wire`], [`pump`](pump()) |
+//! | a client that encrypts | the machine's bytes | [`Layer`] |
 //! | an error | a status, a retry, someone to blame | [`ProxyError`] |
 //! | a finished exchange | its record, and what to do with its connections | [`Exchange`], [`AfterClient`], [`AfterBackend`] |
 //!
@@ -23,6 +24,7 @@ mod forward;
 mod head;
 mod inbox;
 mod lane;
+mod layer;
 mod name;
 mod patience;
 mod pump;
@@ -40,6 +42,7 @@ pub use exchange::{AfterBackend, AfterClient, Ask, BackendId, Exchange, Failure,
 pub use forward::{ClientAddress, Forwarding};
 pub use head::{Head, HeadView, MAX_FIELDS, MAX_HEAD_BYTES, Version};
 pub use inbox::{Inbox, Received};
+pub use layer::{Layer, Plain};
 pub use patience::Patience;
 pub use pump::{NoWire, Pumped, Wire, pump};
 pub use refusal::Refusal;

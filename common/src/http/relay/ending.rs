@@ -41,7 +41,7 @@ impl Relay {
         // The first cause stays: that our answer to it could not be delivered is another matter.
         self.outcome.failure.get_or_insert(error.into());
         let client_is_gone = error.side == Side::Client
-            && (error.kind == Kind::Reset || error.kind == Kind::Timeout && !self.to_client.is_empty());
+            && (error.kind == Kind::Reset || error.kind == Kind::Timeout && self.owes_client());
         if client_is_gone {
             self.outcome.aborted = true;
             self.to_client.reset(false);

@@ -17,7 +17,7 @@ impl Relay {
     pub fn progress(&self) -> u64 {
         let moved = &self.moved;
         match self.deadline() {
-            Deadline::Client if !self.to_client.is_empty() => moved.client_took,
+            Deadline::Client if self.owes_client() => moved.client_took,
             // The first byte has one deadline; it begins anew when more of the request had to come first.
             Deadline::Client | Deadline::FirstByte => moved.client_gave,
             Deadline::Backend => moved.backend_took,
@@ -77,7 +77,7 @@ impl Relay {
     pub(in crate::http) fn deadline(&self) -> Deadline {
         match self.response {
             Response::Tunnel => Deadline::Tunnel,
-            _ if !self.to_client.is_empty() => Deadline::Client,
+            _ if self.owes_client() => Deadline::Client,
             Response::Body(..) => Deadline::Stream,
             Response::Head if self.upstream.upload_failed.is_some() => Deadline::FirstByte,
             Response::Head if !self.to_backend.is_empty() => Deadline::Backend,
@@ -166,13 +166,14 @@ impl Relay {
 
     /// A body that could be moved past the machine now: whose, and how much (`None`: until the end).
     pub(in crate::http) fn bulk(&self) -> Option<(Side, Option<u64>)> {
-        let at_least = self.bulk_from?;
-        let (side, reader) = match (&self.response, &self.request) {
-            (Response::Body(reader, BodyWriter::Plain), _) if self.may_read(Side::Backend) => (Side::Backend, reader),
+        let (side, reader, at_least) = match (&self.response, &self.request) {
+            (Response::Body(reader, BodyWriter::Plain), _) if self.may_read(Side::Backend) => {
+                (Side::Backend, reader, self.bulk.of_backend?)
+            }
             (Response::Head, Request::Body(reader, BodyWriter::Plain))
                 if self.may_read(Side::Client) && self.upstream.sent =>
             {
-                (Side::Client, reader)
+                (Side::Client, reader, self.bulk.of_client?)
             }
             _ => return None,
         };
@@ -183,9 +184,21 @@ impl Relay {
         }
     }
 
+    /// Before more can move past the machine, this side has to be ready: whose patience is tried.
+    pub fn bulk_waits_for(&mut self, side: Side) {
+        self.bulk.waits_for_client = side == Side::Client;
+    }
+
+    /// The client is to take something.
+    pub(super) fn owes_client(&self) -> bool {
+        !self.to_client.is_empty() || self.bulk.waits_for_client
+    }
+
     /// `splice` moved `bytes` of a body past the machine, after [`Pumped::Bulk`](crate::http::Pumped::Bulk) offered them.
     pub fn moved(&mut self, from: Side, bytes: u64) {
+        self.bulk.waits_for_client = false;
         if from == Side::Client {
+            self.bulk.of_client = Some(0); // what is begun so goes on so: some may be on its way
             self.moved.client_gave += bytes;
             self.moved.backend_took += bytes;
             self.outcome.bytes_from_client += bytes;
@@ -197,6 +210,7 @@ impl Relay {
                 }
             }
         } else {
+            self.bulk.of_backend = Some(0);
             self.moved.backend_gave += bytes;
             self.moved.client_took += bytes;
             self.outcome.bytes_from_backend += bytes;
