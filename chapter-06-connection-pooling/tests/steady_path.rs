@@ -8,6 +8,7 @@ use integration_tests::{
     allocations::{Counting, Tally},
     steady,
 };
+use load_balancer::names::SystemResolver;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -15,6 +16,6 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn a_thousand_requests_allocate_nothing() {
     static THREAD: Tally = Tally::new();
-    let server = support::server(steady::backend());
+    let server = support::server(&[&steady::backend().to_string()], SystemResolver);
     steady::assert_allocates_nothing(&THREAD, |listeners, shutdown| run(&server, listeners, shutdown).unwrap());
 }

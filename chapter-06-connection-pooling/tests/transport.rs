@@ -9,29 +9,23 @@ mod veil;
 use std::{
     io,
     net::SocketAddr,
-    num::NonZeroUsize,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     task::Context,
-    thread,
     time::Duration,
 };
 
 use backends::BackendConfig;
-use common::{
-    http::{Layer, Plain, Side},
-    net::Listeners,
-    shutdown::Shutdown,
-};
+use common::http::{Layer, Plain, Side};
 use connection_pooling::{
     Server,
     bulk::{Bulk, Carried},
-    run_with,
     transport::Transport,
 };
 use integration_tests::{backend::Backend, client::Client};
+use load_balancer::names::SystemResolver;
 use tokio::net::TcpStream;
 
 use crate::veil::{Veil, veiling};
@@ -126,21 +120,9 @@ fn serve<L: Layer>(
     carriers: &Carriers,
     case: impl FnOnce(SocketAddr, &Server) + Send,
 ) {
-    let server = support::server(backend);
-    let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();
-    let (address, shutdown) = (listeners.address(), Shutdown::new().unwrap());
-    thread::scope(|scope| {
-        let running = scope.spawn(|| {
-            case(address, &server);
-        });
-        scope.spawn(|| {
-            let transport = || Other { carriers: carriers.clone(), layer };
-            run_with(&server, transport, listeners, &shutdown).unwrap();
-        });
-        let ended = running.join();
-        shutdown.now();
-        ended.unwrap();
-    });
+    let server = support::server(&[&backend.to_string()], SystemResolver);
+    let transport = || Other { carriers: carriers.clone(), layer };
+    support::running(&server, transport, |address| case(address, &server));
 }
 
 fn bundled() -> backends::Backend {

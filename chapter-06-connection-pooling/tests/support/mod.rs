@@ -1,12 +1,12 @@
 //! A server in this process, for what no command line reaches.
 
-use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc};
+use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
 
 use advanced_features::{Balancer, args::BalanceArgs};
 use clap::Parser;
-use common::cli::ServeArgs;
-use connection_pooling::{Server, args::PoolArgs};
-use load_balancer::names::SystemResolver;
+use common::{cli::ServeArgs, net::Listeners, shutdown::Shutdown};
+use connection_pooling::{Server, args::PoolArgs, run_with, transport::Transport};
+use load_balancer::names::Resolve;
 
 #[derive(Parser)]
 struct Args {
@@ -18,11 +18,28 @@ struct Args {
     serve: ServeArgs,
 }
 
-/// One core before `backend`, which it does not check.
-pub(crate) fn server(backend: SocketAddr) -> Arc<Server> {
-    let words = ["pooled_lb", &backend.to_string(), "--check", "off"].map(str::to_owned);
-    let Args { balance, pool, serve } = Args::parse_from(words);
+/// One core with a command line of `words`, whose backends are not checked.
+pub(crate) fn server(words: &[&str], resolver: impl Resolve + Sync + Clone) -> Arc<Server> {
+    let Args { balance, pool, serve } = Args::parse_from([&["pooled_lb", "--check", "off"], words].concat());
     let config = balance.config(serve, 10, None, false).unwrap();
-    let balancer = Balancer::new("pooled_lb", config, SystemResolver).unwrap();
+    let balancer = Balancer::new("pooled_lb", config, resolver).unwrap();
     Arc::new(Server::new(balancer, pool.config(1_024), NonZeroUsize::MIN))
+}
+
+/// Runs `server` for as long as `case` lasts, which is told where.
+#[allow(dead_code, reason = "not every test runs one")]
+pub(crate) fn running<T: Transport>(
+    server: &Arc<Server>,
+    transport: impl Fn() -> T + Sync + Send,
+    case: impl FnOnce(SocketAddr) + Send,
+) {
+    let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();
+    let (address, shutdown) = (listeners.address(), Shutdown::new().unwrap());
+    thread::scope(|scope| {
+        let case = scope.spawn(move || case(address));
+        scope.spawn(|| run_with(server, transport, listeners, &shutdown).unwrap());
+        let ended = case.join();
+        shutdown.now();
+        ended.unwrap();
+    });
 }

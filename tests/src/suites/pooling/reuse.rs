@@ -1,5 +1,8 @@
 //! As few connections as the requests under way need, whoever sends them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
 
 use super::{ADMIN, answer, answering, connections, count, pool_of};
@@ -13,6 +16,7 @@ cases! { "pooling";
     Fast sixty_four_clients_hardly_ever_connect,
     Full two_hundred_thousand_requests_reuse_99_9_percent within ms(900_000),
     Fast a_thousand_clients_that_seldom_ask_need_a_handful,
+    Full a_thousand_clients_once_a_second_need_thirty within ms(120_000),
     Fast the_connection_that_came_back_last_is_taken_first,
     Fast the_hit_rate_is_told,
     Fast connections_are_made_before_anybody_asks,
@@ -58,6 +62,32 @@ fn a_thousand_clients_that_seldom_ask_need_a_handful(ctx: &Context) {
     let open = backends.open_connections();
     // The checks connect too, and close.
     assert!((1..=30).contains(&open), "{open} connections for 1,000 clients");
+}
+
+/// What the busiest moment has left behind has had its rest when it is counted.
+fn a_thousand_clients_once_a_second_need_thirty(ctx: &Context) {
+    const THREADS: usize = 20;
+    const TURNS: usize = 12;
+    const TURN: Duration = Duration::from_secs(1);
+    let backends = Bundled::start(ctx);
+    let program = ctx.start(&backends.addrs(), &["--workers", "2", "--upstream-idle-timeout", "2s"]);
+    let fewest = AtomicU64::new(u64::MAX);
+    together(THREADS, |place| {
+        let mut clients: Vec<_> = (0..1_000 / THREADS).map(|_| program.client()).collect();
+        let step = TURN / u32::try_from(clients.len()).unwrap();
+        for turn in 0..TURNS {
+            for client in &mut clients {
+                let due = Instant::now() + step;
+                assert_eq!(client.get("/bytes/1").status(), 200);
+                pause(due.saturating_duration_since(Instant::now()));
+            }
+            if place == 0 && turn >= TURNS / 2 {
+                fewest.fetch_min(backends.open_connections(), Ordering::Relaxed);
+            }
+        }
+    });
+    let fewest = fewest.into_inner();
+    assert!((1..=30).contains(&fewest), "{fewest} connections for 1,000 clients");
 }
 
 fn the_connection_that_came_back_last_is_taken_first(ctx: &Context) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{ADMIN, answer, answering, connections, count, until_open};
 use crate::Context;
-use crate::backend::Backend;
+use crate::backend::{Backend, Seen};
 use crate::panel::Panel;
 use crate::runner::cases;
 use crate::wait::{ms, pause, until};
@@ -15,6 +15,7 @@ cases! { "pooling";
     Fast a_backend_that_speaks_unasked_is_not_believed,
     Fast bytes_behind_an_answer_end_its_connection,
     Fast connections_to_a_backend_that_is_removed_close,
+    Fast connections_to_a_backend_that_falls_silent_close,
     Fast a_post_takes_no_connection_that_has_rested_for_long,
 }
 
@@ -76,6 +77,28 @@ fn connections_to_a_backend_that_is_removed_close(ctx: &Context) {
     until_open(&leaves, 0);
     assert_eq!(count(&program, "dropped"), 1);
     assert_eq!(connections(&stays), (1, 0));
+}
+
+/// As if packets were dropped on the way: nothing ends the connection that rests, but no check is answered any more.
+fn connections_to_a_backend_that_falls_silent_close(ctx: &Context) {
+    let is_silent = Arc::new(AtomicBool::new(false));
+    let heard = Arc::clone(&is_silent);
+    let backend = Backend::start(move |conn| {
+        while conn.request().is_ok() {
+            if heard.load(Ordering::SeqCst) {
+                return conn.until_ended();
+            }
+            answer(conn);
+        }
+    });
+    let flags = [&ADMIN[..], &["--workers", "2", "--check", "http:/health,interval=50ms,timeout=200ms"]].concat();
+    let program = ctx.start(&[backend.addr()], &flags);
+    assert_eq!(program.client().get("/").status(), 200);
+    let rests = |seen: &Seen| seen.bytes.starts_with(b"GET / ") && !seen.ended;
+    assert!(backend.seen().iter().any(rests));
+    is_silent.store(true, Ordering::SeqCst);
+    backend.wait_for("what rests is closed", |seen| !seen.iter().any(rests));
+    until("it is counted", || count(&program, "dropped") == 1);
 }
 
 /// Its end may be on the way. A GET is sent again then; a POST must not be.
