@@ -24,7 +24,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, LocalOptions},
     sync::mpsc::UnboundedReceiver,
-    task::spawn_local,
+    task::{JoinSet, spawn_local},
     time::{interval, sleep, timeout},
 };
 
@@ -219,27 +219,30 @@ async fn heed(core: Rc<Core>, shutdown: Shutdown) {
 /// Looks after the pool, and has connections made before they are needed.
 async fn look_after(core: Rc<Core>) {
     let mut wanted_before = HashSet::new();
+    // Each on a task of its own: who does not answer holds up neither the others nor the sweep.
+    let mut warming = JoinSet::new();
     let mut turns = interval(SWEEP);
     loop {
         turns.tick().await;
+        while warming.try_join_next().is_some() {}
         let wanted = upstreams::wanted(&core, now());
         upstreams::sweep(&core, &wanted);
-        for address in wanted.difference(&wanted_before) {
-            warm_up(&core, Peer { address: *address }).await;
+        for &address in wanted.difference(&wanted_before) {
+            warming.spawn_local(warm_up(Rc::clone(&core), Peer { address }));
         }
         wanted_before = wanted;
     }
 }
 
 /// Makes this core's part of the connections that are to wait for the first requests to a backend that is new or back.
-async fn warm_up(core: &Core, peer: Peer) {
+async fn warm_up(core: Rc<Core>, peer: Peer) {
     let missing = core.server.warm_part(core.place).saturating_sub(core.pool.borrow().len_of(peer));
     for _ in 0..missing {
         let deadline = now() + core.balancer().config().timeouts.connect;
         match dial(std::iter::once(peer.address), deadline).await {
             Ok(upstream) => {
                 core.counts().warmed(1);
-                upstreams::lay_down(core, upstream, now());
+                upstreams::lay_down(&core, upstream, now());
             }
             Err(error) => {
                 tracing::info!("{} is not warmed up: {error}", peer.address);

@@ -8,6 +8,7 @@ use crate::Context;
 use crate::backend::{Backend, Seen};
 use crate::panel::Panel;
 use crate::runner::cases;
+use crate::suites::black_hole;
 use crate::wait::{ms, pause, until};
 
 cases! { "pooling";
@@ -16,6 +17,7 @@ cases! { "pooling";
     Fast bytes_behind_an_answer_end_its_connection,
     Fast connections_to_a_backend_that_is_removed_close,
     Fast connections_to_a_backend_that_falls_silent_close,
+    Fast who_cannot_be_reached_holds_up_no_sweep,
     Fast a_post_takes_no_connection_that_has_rested_for_long,
 }
 
@@ -99,6 +101,21 @@ fn connections_to_a_backend_that_falls_silent_close(ctx: &Context) {
     is_silent.store(true, Ordering::SeqCst);
     backend.wait_for("what rests is closed", |seen| !seen.iter().any(rests));
     until("it is counted", || count(&program, "dropped") == 1);
+}
+
+/// A connection is to be made in advance, and its handshake is not answered. What rests is looked at all the same.
+fn who_cannot_be_reached_holds_up_no_sweep(ctx: &Context) {
+    let hole = black_hole();
+    let backend = answering(|conn| {
+        answer(conn);
+        pause(ms(20));
+        conn.close();
+    });
+    let flags = ["--workers", "1", "--check", "off", "--warm-up", "1", "--connect-timeout", "1h"];
+    let program = ctx.start(&[hole.addr, backend.addr()], &[&ADMIN[..], &flags].concat());
+    Panel::of(&program).weigh(hole.addr, 0);
+    assert_eq!(program.client().get("/").status(), 200);
+    until("the sweep finds what has ended", || count(&program, "stale") >= 1);
 }
 
 /// Its end may be on the way. A GET is sent again then; a POST must not be.
