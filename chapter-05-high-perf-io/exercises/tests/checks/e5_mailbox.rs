@@ -243,17 +243,19 @@ fn play<B: Bell + AsFd, M: Mailbox<Ball>>(
 fn two_loops_lose_nothing<O: Office>(new: fn() -> O) {
     const BALLS: u32 = 200;
     const HOPS: u32 = 100;
-    let bells = [0, 1].map(|_| Arc::new(new().bell().unwrap()));
-    let mailboxes = [0, 1].map(|place| new().mailbox::<Ball>(Arc::clone(&bells[place]) as Arc<dyn Bell>));
-    let in_play = AtomicUsize::new(BALLS as usize);
-    let [left, right] = &mailboxes;
-    let wakes = thread::scope(|scope| {
-        let first = scope.spawn(|| play(&*bells[0], left, right, &in_play, &*bells[1]));
-        let second = scope.spawn(|| play(&*bells[1], right, left, &in_play, &*bells[0]));
-        for _ in 0..BALLS {
-            assert!(left.post(Ball { hops: HOPS }).is_ok(), "it is open");
-        }
-        first.join().unwrap() + second.join().unwrap()
+    let wakes = ends("two loops that hand letters to each other", move || {
+        let bells = [0, 1].map(|_| Arc::new(new().bell().unwrap()));
+        let mailboxes = [0, 1].map(|place| new().mailbox::<Ball>(Arc::clone(&bells[place]) as Arc<dyn Bell>));
+        let in_play = AtomicUsize::new(BALLS as usize);
+        let [left, right] = &mailboxes;
+        thread::scope(|scope| {
+            let first = scope.spawn(|| play(&*bells[0], left, right, &in_play, &*bells[1]));
+            let second = scope.spawn(|| play(&*bells[1], right, left, &in_play, &*bells[0]));
+            for _ in 0..BALLS {
+                assert!(left.post(Ball { hops: HOPS }).is_ok(), "it is open");
+            }
+            first.join().unwrap() + second.join().unwrap()
+        })
     });
     let letters = (BALLS * (HOPS + 1)) as usize;
     assert!(wakes <= letters + 2, "the loops woke {wakes} times for {letters} letters");
