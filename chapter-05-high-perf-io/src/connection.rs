@@ -28,7 +28,7 @@ use crate::{
 pub(crate) enum State {
     /// A request, or the rest of its head.
     Head,
-    /// Nothing: a backend is to be chosen.
+    /// Nothing, or a moment for descriptors: a backend is to be chosen.
     Choosing(Box<Request>),
     /// A slot of a backend, in its group's queue.
     Queued(Box<Request>, Box<Queued>),

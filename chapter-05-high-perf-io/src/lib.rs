@@ -12,7 +12,8 @@
 //! | `token`, [`table`] | how an event finds its connection, or finds that it is gone |
 //! | [`wheel`] | deadlines by the ten thousand |
 //! | `dial`, `upstreams` | a connection to a backend in the making, and those that rest |
-//! | `acceptor`, `clients` | a loop's listener; how many clients there are, and which loop has the next |
+//! | `acceptor`, `clients` | a loop's listener; which loop has the next client, and who waits for a place |
+//! | [`house`] | how many clients there may be in all |
 //! | `mailbox` | what other threads leave for a loop |
 //! | [`threads`] | a thread for each loop |
 
@@ -22,6 +23,7 @@ mod connection;
 mod core;
 mod dial;
 mod farewell;
+pub mod house;
 mod line;
 mod mailbox;
 mod serve;

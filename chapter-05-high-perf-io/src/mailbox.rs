@@ -1,7 +1,7 @@
 //! What other threads leave for a loop: clients of theirs, and word that a wait is over.
 //!
 //! The loop sleeps in the kernel, deaf to a lock or a channel. So a letter comes with an event: `mio`'s waker, an
-//! `eventfd` on Linux. Loops share nothing else, and letters are rare: none on the way of a request that need not wait.
+//! `eventfd` on Linux. Letters are rare: none on the way of a request that need not wait.
 
 use std::{
     io, mem,

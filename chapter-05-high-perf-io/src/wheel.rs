@@ -6,7 +6,7 @@
 //! a clock: 4 ms a slot, then 256 ms, 16 s, 17 min. A timer in a slow wheel drops into a faster one when its slot comes.
 //!
 //! Invariants: a timer fires once, never early, and at most a tick late. Sans-IO: `now` is an argument. The scheme is
-//! that of Varghese and Lauck (1987); the Linux kernel and tokio use it. Chapter 6 drives this one again.
+//! that of Varghese and Lauck (1987); the Linux kernel and tokio use it, so chapter 6 has one too.
 
 use std::time::{Duration, Instant};
 

@@ -116,7 +116,7 @@ impl Worker {
     /// How long it may sleep: until the first deadline, and not at all if there is something left to do.
     fn patience(&self) -> Option<Duration> {
         let pending = self.acceptor.as_ref().is_some_and(|acceptor| acceptor.is_pending(self.core.now));
-        if !self.again.is_empty() || pending && self.clients.have_room() {
+        if !self.again.is_empty() || pending && self.clients.house.has_room() {
             return Some(Duration::ZERO);
         }
         // Once its time has come, it is for room that the acceptor waits.
@@ -183,7 +183,7 @@ impl Worker {
         let Some(acceptor) = &mut self.acceptor else { return Ok(()) };
         let mut accepted = Vec::new();
         while acceptor.is_pending(self.core.now) && accepted.len() < ACCEPTS {
-            if !self.clients.try_enter() {
+            if !self.clients.house.enter() {
                 self.core.mailbox.want_room();
                 break;
             }
@@ -193,7 +193,7 @@ impl Worker {
                 Accepted::Exhausted(error) => {
                     self.clients.leave();
                     self.core.is_short = true;
-                    if self.clients.is_new_shortage(self.core.now) {
+                    if self.clients.house.is_new_shortage(self.core.now) {
                         tracing::warn!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients");
                     }
                 }
@@ -250,7 +250,7 @@ impl Worker {
                 return None;
             }
             let client = Socket::watch(stream, &core.registry, Source::Connection(key, CLIENT).token()).ok()?;
-            let (forwarding, serial) = (core.balancer.forwarding(), clients.next_serial());
+            let (forwarding, serial) = (core.balancer.forwarding(), clients.house.next_serial());
             Some(Connection::new(key, client, (peer, local), forwarding, serial, core.now))
         };
         if let Some(key) = self.connections.insert_with(make) {

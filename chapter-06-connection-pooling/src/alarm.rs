@@ -6,13 +6,16 @@
 
 use std::{
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
     time::Instant,
 };
 
 use common::clock::now;
-use tokio::time::{Sleep, sleep_until};
+use tokio::{
+    task::coop::unconstrained,
+    time::{Sleep, sleep_until},
+};
 
 /// A timer of one task, made when it is first needed.
 #[derive(Debug, Default)]
@@ -39,7 +42,8 @@ impl Alarm {
         }
         *rings = by;
         sleep.as_mut().reset(by.into());
-        sleep.as_mut().poll(context)
+        // A task that has moved much in this poll has no budget left, and a timer that asks for it would not hear of it.
+        pin!(unconstrained(sleep.as_mut())).poll(context)
     }
 }
 
@@ -57,7 +61,11 @@ pub(crate) fn poll_timed<T>(
 mod tests {
     use std::time::Duration;
 
-    use tokio::runtime::Builder;
+    use tokio::{
+        runtime::Builder,
+        task::coop::{consume_budget, has_budget_remaining},
+        time::timeout,
+    };
 
     use super::*;
 
@@ -87,6 +95,24 @@ mod tests {
             let long = now() + Duration::from_hours(1);
             assert!(poll_fn(|context| Poll::Ready(alarm.poll(long, now(), context))).await.is_pending());
             assert_eq!(wait(&mut alarm, |_| SOON).await, 2);
+        });
+    }
+
+    #[test]
+    fn it_rings_for_a_task_that_has_done_too_much_when_it_is_armed() {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (mut alarm, started) = (Alarm::default(), now());
+            let by = started + Duration::from_millis(5);
+            let rings = poll_timed(started, |context, now| {
+                while has_budget_remaining() {
+                    let _ = pin!(consume_budget()).poll(context);
+                }
+                alarm.poll(by, now, context)
+            });
+            // Whoever waits with it would wake the task in the end.
+            let _ = timeout(Duration::from_secs(5), rings).await;
+            assert!(started.elapsed() < Duration::from_secs(5), "it does not ring");
         });
     }
 }

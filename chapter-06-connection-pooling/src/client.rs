@@ -54,7 +54,7 @@ impl<T: Transport> Client<T> {
             inbox: Inbox::default(),
             alarm: Alarm::default(),
             since: now,
-            serial: core.clients().next_serial(),
+            serial: core.clients().house.next_serial(),
             requests: 0,
             visit,
         }

@@ -4,22 +4,13 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::{
         Mutex, PoisonError,
-        atomic::{
-            AtomicU32, AtomicUsize,
-            Ordering::{Relaxed, SeqCst},
-        },
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::Waker,
-    time::{Duration, Instant},
 };
 
+use high_perf_io::house::{House, is_uneven};
 use tokio::sync::mpsc::UnboundedSender;
-
-/// A core may have this part more clients than the one with the fewest before it hands one over: for a few that stay, one
-/// too many is much; for many that come and go, a hand-over costs more than it mends.
-const SLACK: usize = 8;
-/// Descriptors that run out again within this time have run out once.
-const SAME_SHORTAGE: Duration = Duration::from_secs(10);
 
 /// A client that has been accepted, on its way to another core.
 #[derive(Debug)]
@@ -41,28 +32,17 @@ pub(crate) struct Seat {
 /// The clients of all cores.
 #[derive(Debug)]
 pub(crate) struct Clients {
-    count: AtomicUsize,
-    limit: usize,
-    serial: AtomicU32,
+    pub(crate) house: House,
     seats: Vec<Seat>,
     /// Who waits for room.
     waiting: Mutex<Vec<Waker>>,
-    /// When a core last found that descriptors have run out.
-    shortage: Mutex<Option<Instant>>,
 }
 
 impl Clients {
     /// At most `limit` of them; a core for each of `doors`.
     pub(crate) fn new(limit: usize, doors: impl IntoIterator<Item = UnboundedSender<Newcomer>>) -> Self {
         let seats = doors.into_iter().map(|door| Seat { clients: AtomicUsize::new(0), door }).collect();
-        Self {
-            count: AtomicUsize::new(0),
-            limit,
-            serial: AtomicU32::new(0),
-            seats,
-            waiting: Mutex::default(),
-            shortage: Mutex::default(),
-        }
+        Self { house: House::new(limit), seats, waiting: Mutex::default() }
     }
 
     /// How many each core has.
@@ -72,25 +52,20 @@ impl Clients {
 
     /// Takes a place for one more, if there is one. Else `waker` is woken when there may be.
     pub(crate) fn try_enter(&self, waker: &Waker) -> bool {
-        self.enter() || {
+        self.house.enter() || {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             if !waiting.iter().any(|waits| waits.will_wake(waker)) {
                 waiting.push(waker.clone());
             }
             drop(waiting);
             // Somebody may have left in between and told nobody.
-            self.enter()
+            self.house.enter()
         }
-    }
-
-    fn enter(&self) -> bool {
-        let one_more = |count| (count < self.limit).then_some(count + 1);
-        self.count.fetch_update(SeqCst, SeqCst, one_more).is_ok()
     }
 
     /// Gives a place back.
     pub(crate) fn leave(&self) {
-        if self.count.fetch_sub(1, SeqCst) == self.limit {
+        if self.house.leave() {
             let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
             waiting.into_iter().for_each(Waker::wake);
         }
@@ -102,25 +77,11 @@ impl Clients {
         self.leave();
     }
 
-    /// The number of the next client.
-    pub(crate) fn next_serial(&self) -> u32 {
-        self.serial.fetch_add(1, Relaxed)
-    }
-
-    /// A core finds that descriptors have run out. Whether that is news: it is one process that they have run out for.
-    pub(crate) fn is_new_shortage(&self, now: Instant) -> bool {
-        let mut shortage = self.shortage.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = shortage.replace(now);
-        last.is_none_or(|last| now.saturating_duration_since(last) >= SAME_SHORTAGE)
-    }
-
-    /// The core that is to have a client which `own` has accepted, and counts it there. The kernel deals clients out by a
-    /// hash of their addresses: over many they are even, over few they are not.
+    /// The core that is to have a client which `own` has accepted, and counts it there.
     pub(crate) fn place(&self, own: usize) -> usize {
         let clients = |core: usize| self.seats[core].clients.load(Relaxed);
         let emptiest = (0..self.seats.len()).min_by_key(|core| clients(*core)).unwrap_or(own);
-        let (most, least) = (clients(own), clients(emptiest));
-        let chosen = if most > least + least / SLACK { emptiest } else { own };
+        let chosen = if is_uneven(clients(own), clients(emptiest)) { emptiest } else { own };
         self.came_to(chosen);
         chosen
     }
@@ -138,7 +99,7 @@ impl Clients {
         self.seats[core].clients.fetch_add(1, Relaxed);
     }
 
-    /// It is another core's after all.
+    /// Counts a client of `core` less: it has left, or is another core's after all.
     pub(crate) fn left(&self, core: usize) {
         self.seats[core].clients.fetch_sub(1, Relaxed);
     }
@@ -164,7 +125,7 @@ mod tests {
 
     impl Wake for Count {
         fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, SeqCst);
+            self.0.fetch_add(1, Relaxed);
         }
     }
 
@@ -190,11 +151,11 @@ mod tests {
         let waker = Waker::from(Arc::clone(&count));
         assert!(clients.try_enter(&waker) && clients.try_enter(&waker) && !clients.try_enter(&waker));
         clients.leave();
-        assert_eq!(count.0.load(SeqCst), 1);
+        assert_eq!(count.0.load(Relaxed), 1);
         assert!(clients.try_enter(&waker));
         clients.leave();
         clients.leave();
-        assert_eq!(count.0.load(SeqCst), 1, "nobody waited");
+        assert_eq!(count.0.load(Relaxed), 1, "nobody waited");
 
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let local = listener.local_addr().unwrap();

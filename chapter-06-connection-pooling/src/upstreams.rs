@@ -141,7 +141,7 @@ fn count(counts: &Counts, why: Why) {
     }
 }
 
-/// Lays down a connection that nobody has used yet.
+/// Lays down a connection, used or new. What the pool has no room for is given away.
 pub(crate) fn lay_down(core: &Core, upstream: Upstream, now: Instant) {
     let Upstream { stream, peer, life } = upstream;
     let removed = core.pool.borrow_mut().put(peer, stream, life, now);

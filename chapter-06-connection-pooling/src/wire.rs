@@ -1,7 +1,7 @@
 //! A task's socket as the machine knows it: `Pending` is `WouldBlock`, and the task is woken when it is over.
 //!
 //! The machine reads with `recv` until it would block. Each of these calls is a poll: it tries, and if nothing is there
-//! it leaves the task's waker with the socket. So when `pump` says what it waits for, the task is waited for already.
+//! it leaves the task's waker with the socket. So when `pump` says what it waits for, the waker is there already.
 
 use std::{
     io::{self, ErrorKind, IoSlice},

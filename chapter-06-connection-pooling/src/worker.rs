@@ -118,7 +118,7 @@ async fn accept<T: Transport>(
             Next::Failed(error) if is_one_clients_fault(&error) => {}
             Next::Failed(error) if is_our_mistake(&error) => break Err(error),
             Next::Failed(error) => {
-                if core.clients().is_new_shortage(now()) {
+                if core.clients().house.is_new_shortage(now()) {
                     tracing::warn!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients");
                 }
                 if !upstreams::give_one_up(core) {

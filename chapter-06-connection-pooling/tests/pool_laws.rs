@@ -210,3 +210,19 @@ fn take(model: &mut Model, peer: Peer, within: Duration) -> (Option<Connection>,
     }
     (None, removed)
 }
+
+/// As a shelf is, on which each core lays what has rested there for a while.
+#[test]
+fn what_is_laid_down_with_a_rest_behind_it_lies_where_that_belongs() {
+    let began = common::clock::now();
+    let at = |seconds| began + Duration::from_secs(seconds);
+    let life = Life::new(began);
+    let (rest, age) = (Duration::from_secs(30), Duration::from_secs(90));
+    let mut pool = Pool::new(Limits { per_peer: 9, total: 9, rest, age, requests: 10 });
+    for since in [5_u32, 1, 3, 5, 2] {
+        assert!(pool.put(peer(0), since, life, at(since.into())).is_none());
+    }
+    assert_eq!(pool.take_surplus(Duration::ZERO, at(5)).unwrap().1.connection, 1);
+    let mut take = || pool.take(peer(0), at(5), Duration::MAX, |_| true, |_| ()).map(|idle| idle.connection);
+    assert_eq!([take(), take(), take(), take(), take()], [Some(5), Some(5), Some(3), Some(2), None]);
+}

@@ -87,7 +87,10 @@ impl<C> Pool<C> {
         }
         let is_full = self.len >= self.limits.total;
         let evicted = if is_full { self.longest_rested().and_then(|peer| self.remove_oldest(peer)) } else { None };
-        self.lanes.entry(peer).or_default().push_back(idle);
+        let lane = self.lanes.entry(peer).or_default();
+        // On the shelf what is laid down may have rested longer than what lies there; in a core it never has.
+        let place = lane.iter().rposition(|rests| rests.since <= idle.since).map_or(0, |below| below + 1);
+        lane.insert(place, idle);
         self.len += 1;
         evicted
     }

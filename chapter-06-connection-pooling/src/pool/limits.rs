@@ -10,7 +10,7 @@ use super::idle::{Idle, Life};
 /// What bounds a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections that may rest for each peer, from one sweep to the next.
+    /// Connections that may rest for each peer once a sweep has been there; until the next there may be more.
     pub per_peer: usize,
     /// Connections that may rest in all.
     pub total: usize,

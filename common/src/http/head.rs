@@ -2,8 +2,8 @@
 //!
 //! A [`Head`] holds offsets, not bytes: the bytes stay in the caller's buffer, and a [`HeadView`] joins the
 //! two for as long as a synchronous call. One head per core or thread is enough; it is used again for
-//! every message without allocating. `httparse` does the tokenising; the rules that it leaves out (line
-//! endings, framing, Host, targets) are here and in [`facts`](super::facts).
+//! every message without allocating. `httparse` does the tokenising. What it leaves out is elsewhere: line
+//! endings in `scan`, framing in `facts`, targets in `target`, and Host here.
 
 use std::mem::MaybeUninit;
 
@@ -69,7 +69,7 @@ impl Default for Head {
 }
 
 impl Head {
-    /// A head with room for [`MAX_FIELDS`] fields (1.2 KiB), so that reading one never allocates.
+    /// A head with room for [`MAX_FIELDS`] fields (1,000 bytes), so that reading one never allocates.
     pub fn new() -> Self {
         Self {
             role: Role::Reverse,

@@ -1,7 +1,7 @@
 //! The field names that a proxy has to know.
 //!
 //! Everything else passes through untouched. One look at the length rules out nearly all candidates,
-//! so a field that we do not know costs a jump and at most three comparisons.
+//! so a field that we do not know costs a jump and at most four comparisons.
 
 use super::byte_set::ByteSet;
 
