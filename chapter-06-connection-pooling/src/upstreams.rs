@@ -84,7 +84,7 @@ fn give_away(core: &Core, removed: Removed<TcpStream>) {
     }
 }
 
-/// Closes the connection that has rested longest, if any does: its descriptor is needed.
+/// Closes the connection of this core that has rested longest, or else one of the shelf: a descriptor is needed.
 pub(crate) fn give_one_up(core: &Core) -> bool {
     let now = now();
     let is_given_up = core.pool.borrow_mut().take_surplus(Duration::ZERO, now).is_some()
