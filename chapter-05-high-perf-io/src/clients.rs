@@ -1,4 +1,4 @@
-//! How many clients there are in all loops, and who has room for the next.
+//! The clients of all loops: which loop has the next, and who hears of a place that is free again.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How many clients there are on all cores, and who has the next.
+//! The clients of all cores: which core has the next, and who hears of a place that is free again.
 
 use std::{
     net::{SocketAddr, TcpStream},

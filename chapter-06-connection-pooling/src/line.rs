@@ -158,9 +158,8 @@ pub(crate) async fn wait_for_connect<T: Transport>(
     loop {
         let deadline = now() + core.balancer().config().timeouts.connect;
         let mut dialling = pin!(dial(backend.addresses(), deadline));
-        let dialled = unless_interrupted(core, client, deadline, |context| dialling.as_mut().poll(context)).await;
+        let dialled = unless_interrupted(core, client, deadline, |context| dialling.as_mut().poll(context)).await?;
         request.now = now();
-        let dialled = dialled?;
         let late = || ProxyError::new(Kind::Timeout, Side::Backend, Phase::Connect);
         match dialled.unwrap_or_else(|| Err(late())) {
             Err(error) if error.kind == Kind::Exhausted && upstreams::give_one_up(core) => {}

@@ -129,6 +129,11 @@ fn bundled() -> backends::Backend {
     backends::Backend::start(BackendConfig::default()).unwrap()
 }
 
+/// Answers with this head and so many bytes, and closes.
+fn saying(head: &str, length: usize) -> Backend {
+    Backend::answering([head.as_bytes(), &backends::pattern(length)].concat())
+}
+
 /// Sends a request whole, and a body.
 fn post(client: &mut Client, target: &str, body: &[u8]) {
     client.send(format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n", body.len()));
@@ -194,8 +199,7 @@ fn a_body_is_carried_to_its_last_byte_and_the_connections_serve_on() {
 
 #[test]
 fn a_body_without_an_end_of_its_own_is_carried_until_the_backend_closes() {
-    let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
-    let backend = Backend::answering([head, backends::pattern(1_000_000)].concat());
+    let backend = saying("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", 1_000_000);
     let carriers = Carriers::default();
     serve(
         backend.addr(),
@@ -213,8 +217,7 @@ fn a_body_without_an_end_of_its_own_is_carried_until_the_backend_closes() {
 
 #[test]
 fn a_body_that_breaks_off_while_it_is_carried_is_not_made_whole() {
-    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n".to_vec();
-    let backend = Backend::answering([head, backends::pattern(999_999)].concat());
+    let backend = saying("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", 999_999);
     let carriers = Carriers::default();
     serve(
         backend.addr(),

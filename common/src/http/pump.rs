@@ -54,7 +54,7 @@ pub enum Pumped {
     /// bytes, or until the end. The engine moves what it can and says so by [`Relay::moved`]; an end or an error
     /// that it meets goes to [`Relay::from_client`] or [`Relay::from_backend`] as [`Input::Eof`] or
     /// [`Input::Reset`]. Then it pumps again, for the other direction goes on meanwhile; if it moved nothing, it
-    /// waits for [`Relay::wants`] first.
+    /// says whom that waits for ([`Relay::bulk_waits_for`]), and waits for that and [`Relay::wants`] first.
     Bulk {
         /// Whose body.
         from: Side,
