@@ -1,9 +1,9 @@
-//! The clients of all loops: which loop has the next, and who hears of a place that is free again.
+//! The clients of all loops, and who hears of a place that is free again.
 
 use std::sync::Arc;
 
 use crate::{
-    house::{House, is_uneven},
+    house::House,
     mailbox::{Letter, Mailbox},
 };
 
@@ -17,7 +17,7 @@ pub(crate) struct Clients {
 impl Clients {
     /// At most `limit` of them.
     pub(crate) fn new(limit: usize, loops: Vec<Arc<Mailbox>>) -> Self {
-        Self { house: House::new(limit), loops }
+        Self { house: House::new(limit, loops.len()), loops }
     }
 
     /// The loops, by their mailboxes.
@@ -34,13 +34,11 @@ impl Clients {
         }
     }
 
-    // ANCHOR: place
-    /// Which loop is to have a client that `own` has accepted.
-    pub(crate) fn place_for<'a>(&'a self, own: &'a Arc<Mailbox>) -> &'a Arc<Mailbox> {
-        let emptiest = self.loops.iter().min_by_key(|mailbox| mailbox.clients()).unwrap_or(own);
-        if is_uneven(own.clients(), emptiest.clients()) { emptiest } else { own }
+    /// A client of the loop `place` has left, or did not come, and with it its place.
+    pub(crate) fn lose(&self, place: usize) {
+        self.house.left(place);
+        self.leave();
     }
-    // ANCHOR_END: place
 }
 
 #[cfg(test)]
@@ -53,27 +51,6 @@ mod tests {
         let polls: Vec<_> = (0..loops).map(|_| Poll::new().unwrap()).collect();
         let mailboxes = polls.iter().map(|poll| Arc::new(Mailbox::new(poll.registry()).unwrap()));
         (Clients::new(limit, mailboxes.collect()), polls)
-    }
-
-    #[test]
-    fn few_clients_are_dealt_evenly_though_one_loop_accepts_them_all() {
-        let (clients, _polls) = clients(100, 4);
-        for _ in 0..8 {
-            clients.place_for(&clients.loops()[1]).expect_client();
-        }
-        let counts: Vec<_> = clients.loops().iter().map(|mailbox| mailbox.clients()).collect();
-        assert_eq!(counts, [2, 2, 2, 2]);
-    }
-
-    #[test]
-    fn many_clients_stay_where_they_are_within_the_slack() {
-        let (clients, _polls) = clients(10_000, 2);
-        let [own, other] = clients.loops() else { unreachable!() };
-        (0..90).for_each(|_| own.expect_client());
-        (0..80).for_each(|_| other.expect_client());
-        assert!(Arc::ptr_eq(clients.place_for(own), own));
-        own.expect_client();
-        assert!(Arc::ptr_eq(clients.place_for(own), other), "91 are more than an eighth beyond 80");
     }
 
     #[test]

@@ -84,8 +84,7 @@ impl Server {
     /// The table that SIGUSR1 and the exit print, and the clients of each loop.
     pub fn statistics(&self) -> String {
         let mut table = self.balancer.statistics();
-        for (place, mailbox) in self.clients.loops().iter().enumerate() {
-            let clients = mailbox.clients();
+        for (place, clients) in self.clients.house.by_loop().enumerate() {
             write!(table, "\nloop {place}: {clients} connected").expect("writing to a String cannot fail");
         }
         table
@@ -101,10 +100,10 @@ impl Server {
 /// A loop that panics ends the process: its listener's queue would go on to swallow clients.
 pub fn run(server: &Server, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     let polls = std::mem::take(&mut *server.polls.lock().unwrap_or_else(PoisonError::into_inner));
-    let parts = polls.into_iter().zip(server.clients.loops()).zip(listeners.into_vec());
-    let worker = |((poll, mailbox), listener): ((Poll, &Arc<Mailbox>), _)| {
+    let parts = polls.into_iter().zip(listeners.into_vec()).enumerate();
+    let worker = |(place, (poll, listener))| {
         let (balancer, clients) = (Arc::clone(&server.balancer), Arc::clone(&server.clients));
-        Worker::new(balancer, poll, Arc::clone(mailbox), listener, clients, shutdown)
+        Worker::new(balancer, clients, place, poll, listener, shutdown)
     };
     let workers = parts.map(worker).collect::<io::Result<Vec<_>>>()?;
     threads::run_each("loop", workers, shutdown, |_, worker| worker.run())

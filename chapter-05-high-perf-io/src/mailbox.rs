@@ -8,10 +8,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{
-            AtomicBool, AtomicUsize,
-            Ordering::{Relaxed, SeqCst},
-        },
+        atomic::{AtomicBool, Ordering::SeqCst},
     },
     task::{Wake, Waker},
 };
@@ -42,11 +39,9 @@ pub(crate) struct Newcomer {
     pub(crate) local: SocketAddr,
 }
 
-/// A loop's mailbox, and how many clients it has.
+/// A loop's mailbox.
 #[derive(Debug)]
-#[repr(align(64))] // each loop counts its own clients: not on a line that another one writes
 pub(crate) struct Mailbox {
-    clients: AtomicUsize,
     wants_room: AtomicBool,
     waker: mio::Waker,
     letters: Mutex<Letters>,
@@ -62,8 +57,7 @@ impl Mailbox {
     /// The mailbox of the loop that waits for events of `registry`.
     pub(crate) fn new(registry: &Registry) -> io::Result<Self> {
         let waker = mio::Waker::new(registry, Source::Mail.token())?;
-        let (clients, wants_room) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Ok(Self { clients, wants_room, waker, letters: Mutex::default() })
+        Ok(Self { wants_room: AtomicBool::new(false), waker, letters: Mutex::default() })
     }
 
     /// Leaves a letter.
@@ -94,21 +88,6 @@ impl Mailbox {
         let mut letters = self.lock();
         letters.closed |= letters.waiting.is_empty();
         letters.closed
-    }
-
-    /// How many clients the loop has.
-    pub(crate) fn clients(&self) -> usize {
-        self.clients.load(Relaxed)
-    }
-
-    /// Counts a client that is on its way here, or is here.
-    pub(crate) fn expect_client(&self) {
-        self.clients.fetch_add(1, Relaxed);
-    }
-
-    /// A client has left, or did not come.
-    pub(crate) fn client_left(&self) {
-        self.clients.fetch_sub(1, Relaxed);
     }
 
     /// The loop cannot let in a client that waits, and wants to hear of room. It is to look once more after this.

@@ -22,7 +22,7 @@ use crate::{
     connection::Connection,
     core::Core,
     farewell,
-    mailbox::{Letter, Mailbox, Newcomer},
+    mailbox::{Letter, Newcomer},
     serve::{self, Progress},
     socket::Socket,
     table::{Key, Table},
@@ -41,6 +41,8 @@ const THRIFT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Worker {
     core: Core,
+    /// Which loop it is.
+    place: usize,
     poll: Poll,
     acceptor: Option<Acceptor>,
     connections: Table<Connection>,
@@ -52,13 +54,14 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// A loop over the events of `poll`, for clients of `listener` and those that others send to `mailbox`.
+    /// The loop `place` of all those of `clients`, over the events of `poll`, for clients of `listener` and those that
+    /// others send.
     pub(crate) fn new(
         balancer: Arc<Balancer>,
-        poll: Poll,
-        mailbox: Arc<Mailbox>,
-        listener: TcpListener,
         clients: Arc<Clients>,
+        place: usize,
+        poll: Poll,
+        listener: TcpListener,
         shutdown: &Shutdown,
     ) -> io::Result<Self> {
         let (now, registry) = (clock::now(), poll.registry().try_clone()?);
@@ -68,7 +71,8 @@ impl Worker {
             registry.register(&mut SourceFd(&fd), source.token(), Interest::READABLE)?;
         }
         Ok(Self {
-            core: Core::new(balancer, registry, mailbox, now),
+            core: Core::new(balancer, registry, Arc::clone(&clients.loops()[place]), now),
+            place,
             poll,
             acceptor,
             connections: Table::default(),
@@ -162,8 +166,7 @@ impl Worker {
         self.wheel.disarm(key.place);
         if self.connections.remove(key).is_some() {
             self.core.balancer.totals().client_left();
-            self.core.mailbox.client_left();
-            self.clients.leave();
+            self.clients.lose(self.place);
         }
     }
 
@@ -229,14 +232,17 @@ impl Worker {
 
     /// Serves the client here, or hands it to the loop with the fewest. Who drains keeps what it has accepted.
     fn place(&mut self, newcomer: Newcomer) {
-        let own = &self.core.mailbox;
-        let chosen = if self.core.drains_since.is_some() { own } else { self.clients.place_for(own) };
-        chosen.expect_client();
-        if Arc::ptr_eq(chosen, own) {
+        if self.core.drains_since.is_some() {
+            self.clients.house.came_to(self.place);
+            return self.take_in(newcomer);
+        }
+        let chosen = self.clients.house.place(self.place);
+        if chosen == self.place {
             self.take_in(newcomer);
-        } else if let Err(Letter::Client(newcomer)) = chosen.post(Letter::Client(newcomer)) {
-            chosen.client_left();
-            own.expect_client();
+        } else if let Err(Letter::Client(newcomer)) = self.clients.loops()[chosen].post(Letter::Client(newcomer)) {
+            // That one takes nobody any more.
+            self.clients.house.left(chosen);
+            self.clients.house.came_to(self.place);
             self.take_in(newcomer);
         }
     }
@@ -257,8 +263,7 @@ impl Worker {
             self.core.balancer.totals().client_came();
             self.drive(key);
         } else {
-            self.core.mailbox.client_left();
-            self.clients.leave();
+            self.clients.lose(self.place);
         }
     }
 

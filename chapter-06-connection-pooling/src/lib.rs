@@ -105,7 +105,7 @@ impl Server {
 
     /// The table that SIGUSR1 and the exit print, with the pool and the clients of each core.
     pub fn statistics(&self) -> String {
-        statistics::table(&self.balancer.statistics(), &self.pool(), self.clients.by_core())
+        statistics::table(&self.balancer.statistics(), &self.pool(), self.clients.house.by_loop())
     }
 
     /// Whether there is a core to share with.

@@ -174,18 +174,18 @@ fn accept_now(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 /// Serves the client here, or hands it to the core with the fewest. Who drains keeps what it has accepted.
 fn place<T: Transport>(core: &Rc<Core>, transport: &Rc<T>, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
     if core.stage() > Stage::Running {
-        core.clients().came_to(core.place);
+        core.clients().house.came_to(core.place);
         return begin(core, transport, stream, peer, local);
     }
-    let chosen = core.clients().place(core.place);
+    let chosen = core.clients().house.place(core.place);
     if chosen == core.place {
         return begin(core, transport, stream, peer, local);
     }
     let Ok(stream) = stream.into_std() else { return core.clients().lose(chosen) };
     if let Err(newcomer) = core.clients().send(chosen, Newcomer { stream, peer, local }) {
         // That one takes nobody any more.
-        core.clients().left(chosen);
-        core.clients().came_to(core.place);
+        core.clients().house.left(chosen);
+        core.clients().house.came_to(core.place);
         take_in(core, transport, newcomer);
     }
 }
