@@ -10,6 +10,8 @@ use crate::{assert_none, members, parse, read, root};
 
 /// What cargo prints of each package of a build: its name and version, a bar, its features.
 const FORMAT: &str = "{p}|{f}";
+/// What it resolves for, wherever this runs: elsewhere a dependency may ask for other features.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The features with which each package is built. More than one set: once for a build script and once for a program.
 type Features = BTreeMap<String, BTreeSet<String>>;
@@ -19,8 +21,13 @@ fn resolve(packages: &[&str], with_tests: bool) -> Features {
     let edges = if with_tests { "normal,build,dev" } else { "normal,build" };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["tree", "--offline", "--locked", "--prefix", "none", "--format", FORMAT, "--edges", edges]);
-    let output = command.args(packages).current_dir(root()).output().expect("cargo starts");
+    command.args(["tree", "--offline", "--locked", "--target", TARGET, "--edges", edges]);
+    let output = command
+        .args(["--prefix", "none", "--format", FORMAT])
+        .args(packages)
+        .current_dir(root())
+        .output()
+        .expect("cargo starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     features(&String::from_utf8_lossy(&output.stdout))
 }
