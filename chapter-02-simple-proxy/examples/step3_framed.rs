@@ -93,7 +93,7 @@ fn exchange(relay: &mut Relay, client: &mut Blocking<'_>, backend: SocketAddr) -
                 client.may_read = wants.client.read;
                 backend.may_read = !wants.client.read;
             }
-            Pumped::Yield | Pumped::Bulk { .. } => {}
+            Pumped::Yield => {}
         }
     }
 }

@@ -136,7 +136,6 @@ impl<'a> Waiter<'a> {
                     let by = patience.until(relay, self.timeouts, now());
                     self.sleep(relay, client, backend.as_deref_mut(), wants, by)?;
                 }
-                Pumped::Bulk { .. } => unreachable!("bulk was not offered"),
             }
         }
     }

@@ -44,7 +44,7 @@ pub(crate) fn answer(core: &mut Core, connection: &mut Connection, mut request: 
     let error = match pump(relay, &mut connection.client, &mut NoWire, &mut core.scratch) {
         Ok(Pumped::Done) => return record(core, connection, request),
         Ok(Pumped::Yield) => return Step::Yield(State::Answering(request)),
-        Ok(Pumped::Wait(_) | Pumped::Bulk { .. }) => {
+        Ok(Pumped::Wait(_)) => {
             let by = patience.until(relay, &core.balancer.config().timeouts, core.now);
             if core.now < by {
                 return Step::Wait(State::Answering(request), by);

@@ -241,7 +241,6 @@ fn exchange(core: &mut Core, connection: &mut Connection, mut request: Box<Reque
             let late = relay.timed_out();
             broke_off(core, request, late)
         }
-        Ok(Pumped::Bulk { .. }) => unreachable!("bulk was not offered"),
         Err(error) => broke_off(core, request, error),
     }
 }

@@ -199,7 +199,6 @@ fn poll_pump(
         Pumped::Done => return Poll::Ready(Ok(())),
         Pumped::Wait(_) => {}
         Pumped::Yield => context.waker().wake_by_ref(),
-        Pumped::Bulk { .. } => unreachable!("bulk was not offered"),
     }
     Poll::Pending
 }

@@ -1,27 +1,22 @@
 //! One client's connection.
 
-use std::{net::SocketAddr, ops::ControlFlow, rc::Rc, task::Context, time::Instant};
+use std::{net::SocketAddr, rc::Rc, task::Context, time::Instant};
 
-use common::http::{ClientAddress, Inbox, Layer as _, ProxyError, Pumped, Relay, Wire, pump};
+use common::http::{ClientAddress, Inbox, Layer, ProxyError, Pumped, Relay, Wire, pump};
 use tokio::net::TcpStream;
 
 use crate::{
     alarm::Alarm,
-    bulk::{Bulk as _, Load},
     core::Core,
-    transport::Transport,
     wire::Polled,
 };
 
 /// What a connection keeps while it is idle: no buffer is among it.
 #[derive(Debug)]
-pub(crate) struct Client<T: Transport> {
-    pub(crate) transport: Rc<T>,
+pub(crate) struct Client<L: Layer> {
     pub(crate) stream: TcpStream,
     /// Over the stream.
-    pub(crate) layer: T::Layer,
-    /// The body that is moved past the machine, if one is.
-    pub(crate) load: Load<T::Bulk>,
+    pub(crate) layer: L,
     pub(crate) address: ClientAddress,
     pub(crate) inbox: Inbox,
     pub(crate) alarm: Alarm,
@@ -34,11 +29,11 @@ pub(crate) struct Client<T: Transport> {
     pub(crate) visit: Visit,
 }
 
-impl<T: Transport> Client<T> {
+impl<L: Layer> Client<L> {
     /// A client that has said nothing yet: `peer`, connected to `local`.
     pub(crate) fn new(
         visit: Visit,
-        transport: Rc<T>,
+        layer: L,
         stream: TcpStream,
         peer: SocketAddr,
         local: SocketAddr,
@@ -47,9 +42,7 @@ impl<T: Transport> Client<T> {
         let core = &visit.core;
         Self {
             stream,
-            layer: transport.layer(),
-            load: Load::none(),
-            transport,
+            layer,
             address: ClientAddress::new(peer.ip(), local, core.balancer().forwarding()),
             inbox: Inbox::default(),
             alarm: Alarm::default(),
@@ -60,12 +53,7 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// From how many bytes on the answers to it may be moved past the machine; `None`: never.
-    pub(crate) fn bulk_from(&self) -> Option<u64> {
-        if self.layer.is_plain() { self.transport.bulk().at_least() } else { None }
-    }
-
-    /// Moves what can be moved between it and `upstream`: through the machine, or past it where that is offered.
+    /// Moves what can be moved between it and `upstream`.
     pub(crate) fn pump(
         &mut self,
         core: &Core,
@@ -73,18 +61,12 @@ impl<T: Transport> Client<T> {
         upstream: &mut TcpStream,
         context: &mut Context<'_>,
     ) -> Result<Pumped, ProxyError> {
-        loop {
-            let mut far = Polled::new(upstream, context);
-            let pumped = pump(relay, &mut self.wire(context), &mut far, &mut core.scratch.borrow_mut());
-            match self.load.carry(self.transport.bulk(), relay, pumped, upstream, &self.stream, context) {
-                ControlFlow::Break(pumped) => return pumped,
-                ControlFlow::Continue(()) => {}
-            }
-        }
+        let mut far = Polled::new(upstream, context);
+        pump(relay, &mut self.wire(context), &mut far, &mut core.scratch.borrow_mut())
     }
 
     /// The client as the machine knows it, for one poll.
-    pub(crate) fn wire<'a, 'w: 'a>(&'a mut self, context: &Context<'w>) -> impl Wire + use<'a, 'w, T> {
+    pub(crate) fn wire<'a, 'w: 'a>(&'a mut self, context: &Context<'w>) -> impl Wire + use<'a, 'w, L> {
         self.layer.over(Polled::new(&mut self.stream, context))
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use advanced_features::course::Trouble;
 use common::{
     clock::{now, wall_clock},
-    http::{AfterClient, NoWire, Patience, ProxyError, Wire as _, pump},
+    http::{AfterClient, Layer, NoWire, Patience, ProxyError, Wire as _, pump},
     shutdown::Stage,
 };
 
@@ -20,7 +20,6 @@ use crate::{
     core::{Core, Request},
     line,
     serve::record,
-    transport::Transport,
 };
 
 /// How long a client may take to read its last response and close.
@@ -29,9 +28,9 @@ const LINGER: Duration = Duration::from_secs(2);
 const READS: usize = 16;
 
 /// Answers in the backend's place.
-pub(crate) async fn give_up<T: Transport>(
+pub(crate) async fn give_up<L: Layer>(
     core: &Core,
-    client: &mut Client<T>,
+    client: &mut Client<L>,
     request: &mut Request,
     trouble: &Trouble,
 ) {
@@ -40,7 +39,7 @@ pub(crate) async fn give_up<T: Transport>(
 }
 
 /// Answers what is no request.
-pub(crate) async fn reject<T: Transport>(core: &Core, client: &mut Client<T>, error: &ProxyError) -> AfterClient {
+pub(crate) async fn reject<L: Layer>(core: &Core, client: &mut Client<L>, error: &ProxyError) -> AfterClient {
     let mut request = core.take_box(client.since, now());
     request.relay.reject(error, wall_clock());
     deliver(core, client, &mut request).await;
@@ -48,7 +47,7 @@ pub(crate) async fn reject<T: Transport>(core: &Core, client: &mut Client<T>, er
 }
 
 /// Moves our own answer to the client. If it will not have it, the exchange is over all the same.
-async fn deliver<T: Transport>(core: &Core, client: &mut Client<T>, request: &mut Request) {
+async fn deliver<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut Request) {
     request.patience = Patience::new();
     let delivered = poll_timed(now(), |context, now| {
         request.now = now;
@@ -63,7 +62,7 @@ async fn deliver<T: Transport>(core: &Core, client: &mut Client<T>, request: &mu
 
 /// FIN, and then a short while of reading and throwing away: to close with bytes unread would send a reset, which can
 /// overtake the answer on its way to the client (RFC 9112 §9.6).
-pub(crate) async fn part<T: Transport>(core: &Core, client: &mut Client<T>) {
+pub(crate) async fn part<L: Layer>(core: &Core, client: &mut Client<L>) {
     client.inbox.clear();
     let by = now() + LINGER;
     let is_gone = poll_fn(|context| Poll::Ready(client.wire(context).shut_write().is_err())).await;
@@ -72,9 +71,9 @@ pub(crate) async fn part<T: Transport>(core: &Core, client: &mut Client<T>) {
     }
 }
 
-fn poll_linger<T: Transport>(
+fn poll_linger<L: Layer>(
     core: &Core,
-    client: &mut Client<T>,
+    client: &mut Client<L>,
     by: Instant,
     now: Instant,
     context: &mut Context<'_>,

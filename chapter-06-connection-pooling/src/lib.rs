@@ -9,14 +9,12 @@
 //! | `upstreams`, `upstream` | the pool with sockets; whether a connection may be used again |
 //! | `dial` | a connection to a backend in the making |
 //! | `wire`, `alarm` | the machine's socket and its deadline, as a task polls them |
-//! | [`transport`], [`bulk`] | what else may carry a client's bytes |
 //! | `worker`, `core` | a thread with its runtime; what its tasks share |
 //! | `clients`, `client` | how many clients there are, and who has the next; one of them |
 //! | [`args`] | the command line of the pool |
 
 mod alarm;
 pub mod args;
-pub mod bulk;
 mod client;
 mod clients;
 mod core;
@@ -26,7 +24,6 @@ mod line;
 pub mod pool;
 mod serve;
 mod statistics;
-pub mod transport;
 mod upstream;
 mod upstreams;
 mod wire;
@@ -40,7 +37,11 @@ use std::{
 };
 
 use advanced_features::Balancer;
-use common::{net::Listeners, shutdown::Shutdown};
+use common::{
+    http::{Layer, Plain},
+    net::Listeners,
+    shutdown::Shutdown,
+};
 use high_perf_io::threads;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -49,7 +50,6 @@ pub use statistics::PoolView;
 use crate::{
     clients::{Clients, Newcomer},
     pool::{Counts, Limits, Shelf},
-    transport::{Copying, Transport},
 };
 
 /// A core's poller twice, its waker and its listener.
@@ -133,24 +133,24 @@ impl Server {
 /// A core that panics ends the process: its listener's queue would go on to swallow clients. A client's task that panics
 /// ends that client.
 pub fn run(server: &Arc<Server>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
-    run_with(server, || Copying, listeners, shutdown)
+    run_with(server, || Plain, listeners, shutdown)
 }
 
-/// As [`run`], with bytes carried by what `transport` makes for each core, on its thread.
+/// As [`run`], with the layer that `layer` makes over each client's socket.
 ///
 /// # Errors
 /// As [`run`].
 ///
 /// # Panics
 /// As [`run`].
-pub fn run_with<T: Transport>(
+pub fn run_with<L: Layer>(
     server: &Arc<Server>,
-    transport: impl Fn() -> T + Sync,
+    layer: impl Fn() -> L + Sync,
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
     let doors = std::mem::take(&mut *server.doors.lock().unwrap_or_else(PoisonError::into_inner));
     threads::run_each("core", doors.into_iter().zip(listeners.into_vec()), shutdown, |place, (door, listener)| {
-        worker::run(Arc::clone(server), transport(), place, listener, door, shutdown.clone())
+        worker::run(Arc::clone(server), &layer, place, listener, door, shutdown.clone())
     })
 }

@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    ops::ControlFlow::{Break, Continue},
     pin::pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -16,7 +15,7 @@ use advanced_features::{
 };
 use common::{
     clock::now,
-    http::{Input, Kind, Layer as _, Phase, ProxyError, Pumped, Side, pump},
+    http::{Input, Kind, Layer, Phase, ProxyError, Pumped, Side, pump},
     shutdown::Stage,
 };
 use tokio::{io::Interest, net::TcpStream};
@@ -26,7 +25,6 @@ use crate::{
     client::Client,
     core::{Core, Request},
     dial::dial,
-    transport::Transport,
     upstream::Upstream,
     upstreams,
     wire::{Polled, Shared},
@@ -37,9 +35,9 @@ const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// A head has one deadline for all of it: a byte now and then buys no time. An idle client has another. Ready once it has
 /// passed, or the process stops.
-pub(crate) fn poll_head_deadline<T: Transport>(
+pub(crate) fn poll_head_deadline<L: Layer>(
     core: &Core,
-    client: &mut Client<T>,
+    client: &mut Client<L>,
     idle: bool,
     now: Instant,
     context: &mut Context<'_>,
@@ -70,7 +68,6 @@ pub(crate) fn poll_over(
     }
     match pumped {
         Ok(Pumped::Done) => Poll::Ready(Ok(())),
-        Ok(Pumped::Bulk { .. }) => unreachable!("what may be moved past the machine has been"),
         Err(error) => Poll::Ready(Err(error)),
         Ok(Pumped::Wait(_) | Pumped::Yield) if core.stage() == Stage::Now => Poll::Ready(Err(stopped(relay.phase()))),
         Ok(Pumped::Yield) => {
@@ -90,27 +87,21 @@ pub(crate) fn poll_over(
 // ANCHOR_END: over
 
 /// Goes on with an exchange while the client is listened to for nothing but a reset.
-pub(crate) async fn exchange_unheard<T: Transport>(
+pub(crate) async fn exchange_unheard<L: Layer>(
     core: &Core,
-    client: &mut Client<T>,
+    client: &mut Client<L>,
     request: &mut Request,
 ) -> Result<(), ProxyError> {
-    let Client { transport, stream, layer, load, alarm, .. } = client;
+    let Client { stream, layer, alarm, .. } = client;
     let stream = &*stream;
     let mut broken = pin!(stream.ready(Interest::ERROR));
     poll_timed(request.now, |context, now| {
         request.now = now;
         let Request { relay, attempt, .. } = &mut *request;
         let upstream = &mut attempt.as_mut().expect("an exchange has somebody to ask").socket;
-        let mut pumped = loop {
-            let mut near = layer.over(Shared::new(stream, context));
-            let mut far = Polled::new(&mut upstream.stream, context);
-            let pumped = pump(relay, &mut near, &mut far, &mut core.scratch.borrow_mut());
-            match load.carry(transport.bulk(), relay, pumped, &upstream.stream, stream, context) {
-                Break(pumped) => break pumped,
-                Continue(()) => {}
-            }
-        };
+        let mut near = layer.over(Shared::new(stream, context));
+        let mut far = Polled::new(&mut upstream.stream, context);
+        let mut pumped = pump(relay, &mut near, &mut far, &mut core.scratch.borrow_mut());
         if let Ok(Pumped::Wait(wants)) = pumped
             && wants.client.is_none()
             && broken.as_mut().poll(context).is_ready()
@@ -124,9 +115,9 @@ pub(crate) async fn exchange_unheard<T: Transport>(
 }
 
 /// Waits for a slot in the group's queue, and takes it in its turn.
-pub(crate) async fn wait_for_slot<T: Transport>(
+pub(crate) async fn wait_for_slot<L: Layer>(
     core: &Core,
-    client: &mut Client<T>,
+    client: &mut Client<L>,
     request: &mut Request,
 ) -> Result<InFlight, Trouble> {
     let queue = Arc::clone(&request.course().group.queue);
@@ -148,9 +139,9 @@ pub(crate) async fn wait_for_slot<T: Transport>(
 }
 
 /// Makes a connection. If descriptors have run out, those that rest are given up for it.
-pub(crate) async fn wait_for_connect<T: Transport>(
+pub(crate) async fn wait_for_connect<L: Layer>(
     core: &Core,
-    client: &mut Client<T>,
+    client: &mut Client<L>,
     request: &mut Request,
     backend: &Arc<Backend>,
 ) -> Result<Upstream, ProxyError> {
@@ -169,9 +160,9 @@ pub(crate) async fn wait_for_connect<T: Transport>(
 }
 
 /// Waits before `error` of `failed` is answered by a retry, if this request may have one; else it is the client's.
-pub(crate) async fn wait_for_retry<T: Transport>(
+pub(crate) async fn wait_for_retry<L: Layer>(
     core: &Core,
-    client: &mut Client<T>,
+    client: &mut Client<L>,
     request: &mut Request,
     error: ProxyError,
     failed: &Backend,
@@ -198,9 +189,9 @@ pub(crate) async fn wait_for_retry<T: Transport>(
 ///
 /// # Errors
 /// The client has reset its connection, or the process stops.
-async fn unless_interrupted<T: Transport, O>(
+async fn unless_interrupted<L: Layer, O>(
     core: &Core,
-    client: &mut Client<T>,
+    client: &mut Client<L>,
     by: Instant,
     mut ready: impl FnMut(&mut Context<'_>) -> Poll<O>,
 ) -> Result<Option<O>, ProxyError> {

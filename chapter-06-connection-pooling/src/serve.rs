@@ -17,25 +17,23 @@ use advanced_features::{
     group::InFlight,
 };
 use common::{
-    http::{AfterBackend, AfterClient, Kind, Patience, Phase, ProxyError, Pumped, Side, Wire as _},
+    http::{AfterBackend, AfterClient, Kind, Layer, Patience, Phase, ProxyError, Pumped, Side, Wire as _},
     net::set_reset_on_close,
     shutdown::Stage,
 };
 
 use crate::{
     alarm::poll_timed,
-    bulk::Load,
     client::Client,
     core::{Core, Request},
     farewell, line,
-    transport::Transport,
     upstreams,
 };
 
 // ANCHOR: serve
 /// Serves a client until it leaves, or may not stay.
 #[expect(clippy::manual_async_fn, reason = "an async fn would hold the client twice: as its argument, and as its own")]
-pub(crate) fn serve<T: Transport>(mut client: Client<T>) -> impl Future<Output = ()> {
+pub(crate) fn serve<L: Layer>(mut client: Client<L>) -> impl Future<Output = ()> {
     async move {
         let core = Rc::clone(&client.visit.core);
         loop {
@@ -55,7 +53,7 @@ pub(crate) fn serve<T: Transport>(mut client: Client<T>) -> impl Future<Output =
 }
 // ANCHOR_END: serve
 
-async fn one_request<T: Transport>(core: &Core, client: &mut Client<T>, mut request: Box<Request>) -> AfterClient {
+async fn one_request<L: Layer>(core: &Core, client: &mut Client<L>, mut request: Box<Request>) -> AfterClient {
     let outcome = match admit(core, &mut request) {
         Ok(()) => attempts(core, client, &mut request).await,
         refused => refused,
@@ -68,7 +66,7 @@ async fn one_request<T: Transport>(core: &Core, client: &mut Client<T>, mut requ
 
 // ANCHOR: attempts
 /// Asks one backend after another, until one has answered or nobody else may be asked.
-async fn attempts<T: Transport>(core: &Core, client: &mut Client<T>, request: &mut Request) -> Result<(), Trouble> {
+async fn attempts<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut Request) -> Result<(), Trouble> {
     loop {
         let now = request.now;
         let taken = match request.course().choose(now)? {
@@ -113,12 +111,12 @@ enum Came {
 }
 
 /// Waits for a request.
-async fn next_head<T: Transport>(core: &Core, client: &mut Client<T>) -> Came {
+async fn next_head<L: Layer>(core: &Core, client: &mut Client<L>) -> Came {
     poll_timed(client.since, |context, now| poll_head(core, client, now, context)).await
 }
 
 /// Reads until a request is there.
-fn poll_head<T: Transport>(core: &Core, client: &mut Client<T>, now: Instant, context: &mut Context<'_>) -> Poll<Came> {
+fn poll_head<L: Layer>(core: &Core, client: &mut Client<L>, now: Instant, context: &mut Context<'_>) -> Poll<Came> {
     core.know(client.visit.task, context);
     let mut scratch = core.scratch.borrow_mut();
     let mut came = 0;
@@ -155,9 +153,9 @@ fn poll_head<T: Transport>(core: &Core, client: &mut Client<T>, now: Instant, co
 }
 
 /// Takes up a request if its head is there, and finds out where it is to go.
-fn read_head<T: Transport>(
+fn read_head<L: Layer>(
     core: &Core,
-    client: &mut Client<T>,
+    client: &mut Client<L>,
     came: &[u8],
     now: Instant,
 ) -> Result<Option<Box<Request>>, ProxyError> {
@@ -191,9 +189,9 @@ fn admit(core: &Core, request: &mut Request) -> Result<(), Trouble> {
 
 // ANCHOR: connect
 /// Takes a connection that rests, or makes one. One that fails leaves the backend out for a while.
-async fn connect<T: Transport>(
+async fn connect<L: Layer>(
     core: &Core,
-    client: &mut Client<T>,
+    client: &mut Client<L>,
     request: &mut Request,
     taken: InFlight,
 ) -> Result<(), ProxyError> {
@@ -209,9 +207,6 @@ async fn connect<T: Transport>(
     let upstream = connected?;
     taken.backend().totals.sent();
     request.relay.attempt(reused);
-    if let Some(at_least) = client.bulk_from() {
-        request.relay.offer_bulk(Side::Backend, at_least);
-    }
     request.relay.forget_added_fields();
     if let Some(cookie) = request.course().cookie(taken.backend()) {
         request.relay.add_to_response("Set-Cookie", &cookie);
@@ -223,7 +218,7 @@ async fn connect<T: Transport>(
 // ANCHOR_END: connect
 
 /// Relays the request and its answer.
-async fn exchange<T: Transport>(core: &Core, client: &mut Client<T>, request: &mut Request) -> Result<(), ProxyError> {
+async fn exchange<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut Request) -> Result<(), ProxyError> {
     match poll_timed(request.now, |context, now| poll_exchange(core, client, request, now, context)).await {
         Moved::Over(outcome) => outcome,
         Moved::Unheard => Box::pin(line::exchange_unheard(core, client, request)).await,
@@ -241,9 +236,9 @@ enum Moved {
 
 // ANCHOR: exchange
 /// Moves what can be moved between the two sockets.
-fn poll_exchange<T: Transport>(
+fn poll_exchange<L: Layer>(
     core: &Core,
-    client: &mut Client<T>,
+    client: &mut Client<L>,
     request: &mut Request,
     now: Instant,
     context: &mut Context<'_>,
@@ -263,7 +258,7 @@ fn poll_exchange<T: Transport>(
 // ANCHOR_END: exchange
 
 /// Closes the books on the exchange, and keeps the connection if it may be used again.
-pub(crate) fn record<T: Transport>(core: &Core, client: &mut Client<T>, mut request: Box<Request>) -> AfterClient {
+pub(crate) fn record<L: Layer>(core: &Core, client: &mut Client<L>, mut request: Box<Request>) -> AfterClient {
     let (mut exchange, after, upstream) = request.relay.end();
     let Request { started, now, .. } = *request;
     exchange.times.total = now.saturating_duration_since(started);
@@ -276,7 +271,6 @@ pub(crate) fn record<T: Transport>(core: &Core, client: &mut Client<T>, mut requ
     if let Some(course) = &mut request.course {
         course.close(&mut exchange, now);
     }
-    client.load = Load::none();
     core.balancer().record(client.address.peer(), &exchange);
     let ahead = request.relay.take_surplus();
     core.give_box_back(request);
@@ -290,9 +284,9 @@ pub(crate) fn record<T: Transport>(core: &Core, client: &mut Client<T>, mut requ
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::Copying;
+    use common::http::Plain;
 
-    fn size_of_future<F: Future>(_: impl Fn(Client<Copying>) -> F) -> usize {
+    fn size_of_future<F: Future>(_: impl Fn(Client<Plain>) -> F) -> usize {
         size_of::<F>()
     }
 

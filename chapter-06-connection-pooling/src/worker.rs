@@ -16,6 +16,7 @@ use std::{
 
 use common::{
     clock::now,
+    http::Layer,
     shutdown::{Shutdown, Stage},
 };
 use simple_proxy::accept::{is_one_clients_fault, is_our_mistake};
@@ -36,7 +37,6 @@ use crate::{
     dial::dial,
     pool::Peer,
     serve::serve,
-    transport::Transport,
     upstreams,
 };
 
@@ -49,9 +49,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The runtime could not start, or the listener failed.
-pub(crate) fn run<T: Transport>(
+pub(crate) fn run<L: Layer>(
     server: Arc<Server>,
-    transport: T,
+    layer: &impl Fn() -> L,
     place: usize,
     listener: StdListener,
     mut door: UnboundedReceiver<Newcomer>,
@@ -59,10 +59,10 @@ pub(crate) fn run<T: Transport>(
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
-        let (core, transport) = (Rc::new(Core::new(server, place)), Rc::new(transport));
+        let core = Rc::new(Core::new(server, place));
         let helpers =
             [spawn_local(look_after(Rc::clone(&core))), spawn_local(heed(Rc::clone(&core), shutdown.clone()))];
-        let accepted = accept(&core, &transport, listener, &mut door).await;
+        let accepted = accept(&core, layer, listener, &mut door).await;
         if accepted.is_err() {
             shutdown.now();
             core.reach(Stage::Now, now());
@@ -70,7 +70,7 @@ pub(crate) fn run<T: Transport>(
         // Who was on the way here is served; who comes later stays where it was accepted.
         door.close();
         while let Some(newcomer) = door.recv().await {
-            take_in(&core, &transport, newcomer);
+            take_in(&core, layer, newcomer);
         }
         poll_fn(|context| if core.is_deserted(context) { Poll::Ready(()) } else { Poll::Pending }).await;
         for helper in helpers {
@@ -93,9 +93,9 @@ enum Next {
 }
 
 /// Takes in clients until the process drains and nobody waits in the kernel's queue.
-async fn accept<T: Transport>(
+async fn accept<L: Layer>(
     core: &Rc<Core>,
-    transport: &Rc<T>,
+    layer: &impl Fn() -> L,
     listener: StdListener,
     door: &mut UnboundedReceiver<Newcomer>,
 ) -> io::Result<()> {
@@ -110,11 +110,11 @@ async fn accept<T: Transport>(
                 // A listener of all addresses does not know which of them it was. Who has left already is nobody's client.
                 let local = if address.ip().is_unspecified() { stream.local_addr() } else { Ok(address) };
                 match local {
-                    Ok(local) => place(core, transport, stream, peer, local),
+                    Ok(local) => place(core, layer, stream, peer, local),
                     Err(_) => core.clients().leave(),
                 }
             }
-            Next::Sent(newcomer) => take_in(core, transport, newcomer),
+            Next::Sent(newcomer) => take_in(core, layer, newcomer),
             Next::Failed(error) if is_one_clients_fault(&error) => {}
             Next::Failed(error) if is_our_mistake(&error) => break Err(error),
             Next::Failed(error) => {
@@ -172,36 +172,36 @@ fn accept_now(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 }
 
 /// Serves the client here, or hands it to the core with the fewest. Who drains keeps what it has accepted.
-fn place<T: Transport>(core: &Rc<Core>, transport: &Rc<T>, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
+fn place<L: Layer>(core: &Rc<Core>, layer: &impl Fn() -> L, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
     if core.stage() > Stage::Running {
         core.clients().house.came_to(core.place);
-        return begin(core, transport, stream, peer, local);
+        return begin(core, layer, stream, peer, local);
     }
     let chosen = core.clients().house.place(core.place);
     if chosen == core.place {
-        return begin(core, transport, stream, peer, local);
+        return begin(core, layer, stream, peer, local);
     }
     let Ok(stream) = stream.into_std() else { return core.clients().lose(chosen) };
     if let Err(newcomer) = core.clients().send(chosen, Newcomer { stream, peer, local }) {
         // That one takes nobody any more.
         core.clients().house.left(chosen);
         core.clients().house.came_to(core.place);
-        take_in(core, transport, newcomer);
+        take_in(core, layer, newcomer);
     }
 }
 
 /// Begins to serve a client that was accepted on another core, or for another core.
-fn take_in<T: Transport>(core: &Rc<Core>, transport: &Rc<T>, newcomer: Newcomer) {
+fn take_in<L: Layer>(core: &Rc<Core>, layer: &impl Fn() -> L, newcomer: Newcomer) {
     let Newcomer { stream, peer, local } = newcomer;
     let Ok(stream) = TcpStream::from_std(stream) else { return core.clients().lose(core.place) };
-    begin(core, transport, stream, peer, local);
+    begin(core, layer, stream, peer, local);
 }
 
 /// Begins to serve a client that has its place and is counted.
-fn begin<T: Transport>(core: &Rc<Core>, transport: &Rc<T>, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
+fn begin<L: Layer>(core: &Rc<Core>, layer: &impl Fn() -> L, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
     #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true); // of no client that is still there
-    let client = Client::new(Visit::begin(core), Rc::clone(transport), stream, peer, local, now());
+    let client = Client::new(Visit::begin(core), layer(), stream, peer, local, now());
     spawn_local(serve(client));
 }
 

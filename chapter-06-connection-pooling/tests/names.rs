@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use connection_pooling::transport::Copying;
+use common::http::Plain;
 use integration_tests::{backend::Backend, client::Client, wait::until};
 use load_balancer::names::Resolve;
 
@@ -38,7 +38,7 @@ fn what_rests_at_the_old_address_of_a_name_is_neither_used_nor_kept() {
     let server = support::server(&["moves.example:80", "--resolve-interval", "20ms"], name.clone());
     support::running(
         &server,
-        || Copying,
+        || Plain,
         |address| {
             let mut client = Client::connect(address);
             assert_eq!(client.get("/").text(), "old");

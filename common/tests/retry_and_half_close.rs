@@ -41,68 +41,6 @@ fn tunnel_whose_ends_close_at_once_tells_both_and_ends() {
 }
 
 #[test]
-fn body_that_was_moved_past_the_machine_is_not_replayed_without_it() {
-    let mut relay = Relay::new();
-    begin(&mut relay, b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4096\r\n\r\n", true).unwrap();
-    relay.offer_bulk(Side::Client, 1024);
-    relay.attempt(true);
-    let (mut client, mut backend) = (Memory::willing(b""), Memory::willing(b""));
-    let pumped = pump(&mut relay, &mut client, &mut backend, &mut vec![0; SCRATCH]).unwrap();
-    assert_eq!(pumped, Pumped::Bulk { from: Side::Client, left: Some(4096) });
-    relay.moved(Side::Client, 1000);
-    let error = ProxyError::new(Kind::Reset, Side::Backend, Phase::Request);
-    assert!(!relay.may_retry(&error), "the first 1,000 bytes of the body are gone");
-}
-
-#[test]
-fn body_that_is_moved_past_the_machine_is_so_to_its_end_and_the_next_one_only_if_that_is_said() {
-    const ASKS: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 4096\r\n\r\n";
-    let mut relay = begun(ASKS, true);
-    relay.offer_bulk(Side::Backend, 4096);
-    relay.attempt(true);
-    let (mut client, mut backend) = (Memory::willing(b""), Memory::willing(ANSWER));
-    let scratch = &mut vec![0; SCRATCH];
-    for (left, moved) in [(4096, 96), (4000, 3999), (1, 1)] {
-        let pumped = pump(&mut relay, &mut client, &mut backend, scratch).unwrap();
-        assert_eq!(pumped, Pumped::Bulk { from: Side::Backend, left: Some(left) });
-        relay.moved(Side::Backend, moved);
-    }
-    assert_eq!(pump(&mut relay, &mut client, &mut backend, scratch).unwrap(), Pumped::Done);
-    let (exchange, _, after) = relay.end();
-    assert_eq!((exchange.bytes_from_backend, after), (4096, AfterBackend::Pool));
-    assert!(client.sent.ends_with(b"\r\n\r\n"), "the body went another way");
-
-    begin(&mut relay, ASKS, true).unwrap();
-    relay.attempt(true);
-    backend.inbox.extend(ANSWER);
-    assert!(matches!(pump(&mut relay, &mut client, &mut backend, scratch).unwrap(), Pumped::Wait(_)));
-}
-
-#[test]
-fn body_that_is_moved_past_the_machine_has_the_patience_of_whom_it_waits_for() {
-    let mut relay = begun(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", true);
-    relay.offer_bulk(Side::Backend, 1);
-    relay.attempt(true);
-    let mut backend = Memory::willing(b"HTTP/1.1 200 OK\r\nContent-Length: 4096\r\n\r\n");
-    let pumped = pump(&mut relay, &mut Memory::willing(b""), &mut backend, &mut vec![0; SCRATCH]).unwrap();
-    assert_eq!(pumped, Pumped::Bulk { from: Side::Backend, left: Some(4096) });
-    let waits_for = |relay: &mut Relay, side| {
-        relay.bulk_waits_for(side);
-        (relay.wants().deadline, relay.progress())
-    };
-    assert_eq!(waits_for(&mut relay, Side::Backend), (Deadline::Stream, 0));
-    let before = waits_for(&mut relay, Side::Client);
-    assert_eq!(before.0, Deadline::Client);
-    relay.moved(Side::Backend, 1000);
-    assert_eq!(relay.wants().deadline, Deadline::Stream);
-    assert_eq!(waits_for(&mut relay, Side::Client), (Deadline::Client, before.1 + 1000));
-    relay.fail(&relay.timed_out(), SystemTime::UNIX_EPOCH);
-    let (exchange, after, _) = relay.end();
-    assert_eq!((exchange.failure.map(|failure| failure.side), after), (Some(Side::Client), AfterClient::Abort));
-}
-
-#[test]
 fn tunnel_to_a_backend_that_takes_nothing_delivers_what_it_says_and_ends_with_it() {
     let mut relay = begun(WEBSOCKET, false);
     relay.attempt(false);

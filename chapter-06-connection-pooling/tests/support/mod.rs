@@ -4,8 +4,8 @@ use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
 
 use advanced_features::{Balancer, args::BalanceArgs};
 use clap::Parser;
-use common::{cli::ServeArgs, net::Listeners, shutdown::Shutdown};
-use connection_pooling::{Server, args::PoolArgs, run_with, transport::Transport};
+use common::{cli::ServeArgs, http::Layer, net::Listeners, shutdown::Shutdown};
+use connection_pooling::{Server, args::PoolArgs, run_with};
 use load_balancer::names::Resolve;
 
 #[derive(Parser)]
@@ -28,16 +28,16 @@ pub(crate) fn server(words: &[&str], resolver: impl Resolve + Sync + Clone) -> A
 
 /// Runs `server` for as long as `case` lasts, which is told where.
 #[allow(dead_code, reason = "not every test runs one")]
-pub(crate) fn running<T: Transport>(
+pub(crate) fn running<L: Layer>(
     server: &Arc<Server>,
-    transport: impl Fn() -> T + Sync + Send,
+    layer: impl Fn() -> L + Sync + Send,
     case: impl FnOnce(SocketAddr) + Send,
 ) {
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();
     let (address, shutdown) = (listeners.address(), Shutdown::new().unwrap());
     thread::scope(|scope| {
         let case = scope.spawn(move || case(address));
-        scope.spawn(|| run_with(server, transport, listeners, &shutdown).unwrap());
+        scope.spawn(|| run_with(server, layer, listeners, &shutdown).unwrap());
         let ended = case.join();
         shutdown.now();
         ended.unwrap();

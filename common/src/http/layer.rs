@@ -20,11 +20,6 @@ pub trait Layer: Debug + 'static {
 
     /// Lays it over `socket`, for one poll.
     fn over<'a, W: Wire + 'a>(&'a mut self, socket: W) -> Self::Over<'a, W>;
-
-    /// Whether the socket's bytes are the machine's own, so that they may be moved past it.
-    fn is_plain(&self) -> bool {
-        false
-    }
 }
 
 /// No layer.
@@ -36,9 +31,5 @@ impl Layer for Plain {
 
     fn over<'a, W: Wire + 'a>(&'a mut self, socket: W) -> W {
         socket
-    }
-
-    fn is_plain(&self) -> bool {
-        true
     }
 }

@@ -50,17 +50,6 @@ pub enum Pumped {
     Wait(Wants),
     /// More could move, but others should have their turn first. A thread of its own calls again at once.
     Yield,
-    /// Nothing else can move, and a body may be moved past the machine (see [`Relay::offer_bulk`]): `left`
-    /// bytes, or until the end. The engine moves what it can and says so by [`Relay::moved`]; an end or an error
-    /// that it meets goes to [`Relay::from_client`] or [`Relay::from_backend`] as [`Input::Eof`] or
-    /// [`Input::Reset`]. Then it pumps again, for the other direction goes on meanwhile; if it moved nothing, it
-    /// says whom that waits for ([`Relay::bulk_waits_for`]), and waits for that and [`Relay::wants`] first.
-    Bulk {
-        /// Whose body.
-        from: Side,
-        /// How much of it.
-        left: Option<u64>,
-    },
     /// The exchange is over: [`Relay::end`].
     Done,
 }
@@ -86,19 +75,14 @@ pub fn pump<C: Wire, B: Wire>(
         if relay.is_done() {
             return Ok(Pumped::Done);
         }
-        let bulk = relay.bulk();
-        let skips = |side| bulk.is_some_and(|(from, _)| from == side);
-        if relay.may_read(Side::Backend) && !skips(Side::Backend) {
+        if relay.may_read(Side::Backend) {
             moved |= take(relay, Side::Backend, backend, scratch)?;
         }
-        if relay.may_read(Side::Client) && !skips(Side::Client) {
+        if relay.may_read(Side::Client) {
             moved |= take(relay, Side::Client, client, scratch)?;
         }
         if !moved && !relay.is_done() {
-            return Ok(match bulk {
-                Some((from, left)) => Pumped::Bulk { from, left },
-                None => Pumped::Wait(relay.wants()),
-            });
+            return Ok(Pumped::Wait(relay.wants()));
         }
     }
     Ok(Pumped::Yield)

@@ -127,15 +127,6 @@ struct Moved {
     backend_gave: u64,
 }
 
-/// How much must be left of a body, by who sends it, for it to be moved past the machine.
-#[derive(Debug, Default, Clone, Copy)]
-struct Bulk {
-    of_client: Option<u64>,
-    of_backend: Option<u64>,
-    /// The client is slow to take what was moved on its way.
-    waits_for_client: bool,
-}
-
 /// One request and its answer.
 #[derive(Debug)]
 pub struct Relay {
@@ -155,7 +146,6 @@ pub struct Relay {
     surplus: Vec<u8>,
     /// Field lines that we add to the backend's response.
     own_fields: Vec<u8>,
-    bulk: Bulk,
     moved: Moved,
 }
 
@@ -181,7 +171,6 @@ impl Relay {
             partial: Vec::new(),
             surplus: Vec::new(),
             own_fields: Vec::new(),
-            bulk: Bulk::default(),
             moved: Moved::default(),
         }
     }
@@ -222,23 +211,6 @@ impl Relay {
         Ok(())
     }
 
-    /// If this request's body, or its answer's, goes on as it comes and has at least so many bytes left, it is to be
-    /// offered as [`Pumped::Bulk`](super::Pumped::Bulk). Without this call, none is.
-    ///
-    /// A request that is answered early is offered no longer, whatever is on its way then: offer the client's only where
-    /// what was taken from one socket is always with the other before the next pump.
-    pub fn offer_bulk(&mut self, from: Side, at_least: u64) {
-        match from {
-            Side::Client => self.bulk.of_client = Some(at_least),
-            _ => self.bulk.of_backend = Some(at_least),
-        }
-    }
-
-    /// Takes the offers back: what of the bodies is left goes through the machine.
-    pub fn withdraw_bulk(&mut self) {
-        self.bulk = Bulk::default();
-    }
-
     /// Takes up a CONNECT. Next is a connection to the authority that it named, and then
     /// [`open_tunnel`](Self::open_tunnel), or [`fail`](Self::fail).
     pub fn begin_tunnel(&mut self, client: &ClientAddress) {
@@ -266,7 +238,6 @@ impl Relay {
         self.attempts = 0;
         self.upstream = Upstream::default();
         self.outcome = Outcome::default();
-        self.bulk = Bulk::default();
         self.moved = Moved::default();
         self.partial.clear();
         self.surplus.clear();

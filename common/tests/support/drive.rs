@@ -52,7 +52,6 @@ pub(crate) fn turn<C: Wire, B: Wire>(
             Pumped::Wait(wants) => return Ok(Some(wants)),
             Pumped::Done => return Ok(None),
             Pumped::Yield => {}
-            Pumped::Bulk { .. } => panic!("nobody asked for bulk"),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::io;
 
 use super::{HalfClose, Relay, Request, Response};
 use crate::http::{
-    body::{BodyReader, BodyWriter},
     error::{Kind, Phase, ProxyError, Side},
     exchange::Failure,
     lane::Lane,
@@ -164,62 +163,8 @@ impl Relay {
         }
     }
 
-    /// A body that could be moved past the machine now: whose, and how much (`None`: until the end).
-    pub(in crate::http) fn bulk(&self) -> Option<(Side, Option<u64>)> {
-        let (side, reader, at_least) = match (&self.response, &self.request) {
-            (Response::Body(reader, BodyWriter::Plain), _) if self.may_read(Side::Backend) => {
-                (Side::Backend, reader, self.bulk.of_backend?)
-            }
-            (Response::Head, Request::Body(reader, BodyWriter::Plain))
-                if self.may_read(Side::Client) && self.upstream.sent =>
-            {
-                (Side::Client, reader, self.bulk.of_client?)
-            }
-            _ => return None,
-        };
-        match reader {
-            BodyReader::Length(left) if *left >= at_least => Some((side, Some(*left))),
-            BodyReader::UntilClose => Some((side, None)),
-            _ => None,
-        }
-    }
-
-    /// Before more can move past the machine, this side has to be ready: whose patience is tried.
-    pub fn bulk_waits_for(&mut self, side: Side) {
-        self.bulk.waits_for_client = side == Side::Client;
-    }
-
     /// The client is to take something.
     pub(super) fn owes_client(&self) -> bool {
-        !self.to_client.is_empty() || self.bulk.waits_for_client
-    }
-
-    /// `splice` moved `bytes` of a body past the machine, after [`Pumped::Bulk`](crate::http::Pumped::Bulk) offered them.
-    pub fn moved(&mut self, from: Side, bytes: u64) {
-        self.bulk.waits_for_client = false;
-        if from == Side::Client {
-            self.bulk.of_client = Some(0); // what is begun so goes on so: some may be on its way
-            self.moved.client_gave += bytes;
-            self.moved.backend_took += bytes;
-            self.outcome.bytes_from_client += bytes;
-            self.to_backend.drain_from_now_on(); // what went past it cannot be replayed
-            if let Request::Body(BodyReader::Length(left), _) = &mut self.request {
-                *left = left.saturating_sub(bytes);
-                if *left == 0 {
-                    self.request = Request::Whole;
-                }
-            }
-        } else {
-            self.bulk.of_backend = Some(0);
-            self.moved.backend_gave += bytes;
-            self.moved.client_took += bytes;
-            self.outcome.bytes_from_backend += bytes;
-            if let Response::Body(BodyReader::Length(left), _) = &mut self.response {
-                *left = left.saturating_sub(bytes);
-                if *left == 0 {
-                    self.response = Response::Whole;
-                }
-            }
-        }
+        !self.to_client.is_empty()
     }
 }

@@ -1,0 +1,42 @@
+//! A layer over the client's socket, as TLS will be one: every byte passes through it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+#[path = "support/veil.rs"]
+mod veil;
+
+use backends::BackendConfig;
+use integration_tests::client::Client;
+use load_balancer::names::SystemResolver;
+
+use crate::veil::{Veil, veiling};
+
+/// Sends a request whole, and a body.
+fn post(client: &mut Client, target: &str, body: &[u8]) {
+    client.send(format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n", body.len()));
+    client.send(body);
+}
+
+#[test]
+fn a_layer_is_between_the_client_and_all_that_the_machine_reads_and_says() {
+    let backend = backends::Backend::start(BackendConfig::default()).unwrap();
+    let server = support::server(&[&backend.addr().to_string()], SystemResolver);
+    support::running(&server, Veil::default, |address| {
+        let mut client = Client::connect(veiling(address));
+        let body = backends::pattern(3_000_000);
+        post(&mut client, "/echo", &body);
+        assert!(client.response("POST").body == body);
+        // Ahead of their turn, which is heard while an answer is on its way, and then FIN.
+        let mut client = Client::connect(veiling(address));
+        client.request("GET", "/delay/50", "");
+        client.request("GET", "/bytes/300000", "");
+        client.half_close();
+        assert_eq!(client.response("GET").status(), 200);
+        assert!(client.response("GET").body == backends::pattern(300_000));
+        client.expect_closed();
+        let mut refused = Client::connect(veiling(address));
+        refused.send("GET / HTTP/1.1\r\n\r\n");
+        assert_eq!(refused.response("GET").status(), 400);
+        refused.expect_closed();
+    });
+}
