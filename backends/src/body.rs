@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Interval, MissedTickBehavior};
 
-use crate::counters::InFlight;
+use crate::state::InFlight;
 
 /// Prime, so that a block of any usual size that is lost, repeated or moved shows.
 const PERIOD: u16 = 251;

@@ -21,11 +21,10 @@ use tokio::sync::watch;
 use tracing::debug;
 
 use crate::body::{Tracked, drain};
-use crate::counters::InFlight;
 use crate::fault::Fault;
 use crate::refusal::Refusal;
 use crate::routes;
-use crate::state::State;
+use crate::state::{InFlight, State};
 use crate::wire::{Link, Wire};
 
 const X_SERVER_ID: HeaderName = HeaderName::from_static("x-server-id");
@@ -33,10 +32,6 @@ const X_SERVER_ID: HeaderName = HeaderName::from_static("x-server-id");
 const MAX_FIELDS: usize = 256;
 /// How long `close` waits for the rest of a request body, which would turn its FIN into a RST.
 const CLOSE_DRAIN: Duration = Duration::from_secs(1);
-
-/// The number of a request, for the answer of `/`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RequestNumber(pub(crate) u64);
 
 /// Serves one connection until it ends or the backend goes down.
 ///
@@ -110,7 +105,7 @@ async fn route(mut request: Request<Body>, number: u64, router: Routes) -> Respo
         }
         *request.body_mut() = Body::empty();
     }
-    request.extensions_mut().insert(RequestNumber(number));
+    request.extensions_mut().insert(routes::RequestNumber(number));
     router.call(request).await.unwrap_or_else(|never| match never {})
 }
 

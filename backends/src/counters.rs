@@ -1,11 +1,8 @@
 //! What a backend counts, so that a test can say where requests and connections went.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
-
-use crate::state::State;
 
 /// One reading of a backend's counters; also the JSON of `/count`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -62,24 +59,15 @@ impl Counters {
         self.open_connections.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn request_started(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn request_ended(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn closed(&self) {
         self.open_connections.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A request in flight, from its head until its answer's body has ended or was given up.
-#[derive(Debug)]
-pub(crate) struct InFlight(Arc<State>);
-
-impl InFlight {
-    pub(crate) fn enter(state: &Arc<State>) -> Self {
-        state.counters.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(state))
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

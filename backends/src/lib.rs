@@ -8,6 +8,7 @@ mod connection;
 mod counters;
 mod echo;
 mod fault;
+mod fault_api;
 mod fleet;
 mod invitation;
 mod own_thread;

@@ -15,16 +15,19 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::body::{Events, Pattern, next_data};
-use crate::connection::RequestNumber;
 use crate::counters::Counts;
 use crate::query::{number, query};
 use crate::refusal::Refusal;
 use crate::state::State;
-use crate::{echo, fault};
+use crate::{echo, fault_api};
 
 /// The longest that `/delay/{ms}` waits: a typo must not hold a connection for a day.
 const MAX_DELAY_MS: u64 = 60_000;
 const DEFAULT_EVERY: Duration = Duration::from_millis(100);
+
+/// The number of a request, for the answer of `/`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestNumber(pub(crate) u64);
 
 pub(crate) fn router(state: Arc<State>) -> Router {
     Router::new()
@@ -39,7 +42,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/upload", any(upload))
         .route("/echo", any(echo::http))
         .route("/ws", any(echo::websocket))
-        .route("/_fault/{word}", post(fault::post))
+        .route("/_fault/{word}", post(fault_api::post))
         .fallback(hello)
         .with_state(state)
 }

@@ -1,6 +1,7 @@
 //! What all connections of one backend share.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use tokio::sync::watch;
@@ -23,4 +24,21 @@ pub(crate) struct State {
     pub(crate) downs: watch::Sender<u64>,
     /// Whom a `/_fault/*` request may address: this backend and its siblings.
     pub(crate) fleet: Fleet,
+}
+
+/// A request in flight, from its head until its answer's body has ended or was given up.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<State>);
+
+impl InFlight {
+    pub(crate) fn enter(state: &Arc<State>) -> Self {
+        state.counters.request_started();
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.counters.request_ended();
+    }
 }

@@ -2,11 +2,11 @@
 
 pub mod client;
 pub mod connect;
-pub mod datagram;
-pub mod echo;
 pub mod listener;
+pub mod poll;
 pub mod resolve;
 pub mod serve;
 pub mod socket;
 mod sys;
-pub mod wait;
+pub mod tcp_echo;
+pub mod udp_echo;

@@ -8,9 +8,9 @@ use std::{
 use clap::Parser;
 use common::{cli, logging, net, outln, shutdown::Shutdown, signals};
 use fundamentals::{
-    datagram::echo_datagrams,
     listener::{datagrams_on, listen_on},
     serve,
+    udp_echo::echo_datagrams,
 };
 
 /// Sends back whatever it is sent: to one client after another, to all at once, or datagram by datagram.

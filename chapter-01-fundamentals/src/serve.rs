@@ -10,7 +10,7 @@ use std::{
 use common::shutdown::{Shutdown, Stage};
 use nix::errno::Errno;
 
-use crate::{echo::echo, socket::Socket, wait::until_readable};
+use crate::{poll::until_readable, socket::Socket, tcp_echo::echo};
 
 /// Enough for the buffer of `echo`; the default of 2 MiB is address space for nothing.
 const STACK_BYTES: usize = 128 * 1024;

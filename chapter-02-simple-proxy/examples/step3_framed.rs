@@ -26,7 +26,7 @@ use common::{
         AfterClient, ClientAddress, Forwarding, Head, Input, Kind, NoWire, Phase, ProxyError, Pumped, Relay, Role,
         Side, Wire, pump,
     },
-    identity::Identity,
+    instance_id::Identity,
 };
 
 mod start;

@@ -7,13 +7,14 @@ use std::{
     io,
     net::{TcpListener, TcpStream},
     os::{fd::AsFd as _, unix::net::UnixStream},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use common::{
     clock::now,
+    net::{ACCEPT_PAUSE, AcceptError, ConnectionLimiter},
     shutdown::{Shutdown, Stage},
 };
 use nix::{
@@ -21,12 +22,10 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 
-use crate::wait::poll_timeout;
+use crate::poll::poll_timeout;
 
 /// Enough for the machine and its head on the stack; the default of 2 MiB is address space for nothing.
 const STACK_BYTES: usize = 256 * 1024;
-/// How long to leave the listener alone when descriptors or threads have run out.
-const PAUSE_MILLIS: u16 = 100;
 /// How long threads may take to notice that the process stops now.
 const NOW_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -76,7 +75,7 @@ enum Accepted {
 
 /// Sleeps until a client can be accepted; `false` once the process drains.
 fn wait_for_client(listener: &TcpListener, slots: &Slots, shutdown: &Shutdown) -> io::Result<bool> {
-    let source = if slots.free() { listener.as_fd() } else { slots.freed.as_fd() };
+    let source = if slots.limiter.has_capacity() { listener.as_fd() } else { slots.freed.as_fd() };
     let mut fds =
         [PollFd::new(shutdown.fd(Stage::Draining), PollFlags::POLLIN), PollFd::new(source, PollFlags::POLLIN)];
     match poll(&mut fds, PollTimeout::NONE) {
@@ -107,12 +106,14 @@ where
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Accepted::All),
-            Err(error) if is_one_clients_fault(&error) => {}
-            Err(error) if is_our_mistake(&error) => return Err(error),
-            Err(error) => {
-                pause(&format!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients"), shutdown);
-                return Ok(Accepted::All);
-            }
+            Err(error) => match AcceptError::classify(&error) {
+                AcceptError::Transient => {}
+                AcceptError::Fatal => return Err(error),
+                AcceptError::Exhausted => {
+                    pause(&format!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients"), shutdown);
+                    return Ok(Accepted::All);
+                }
+            },
         }
     }
     Ok(Accepted::Full)
@@ -135,31 +136,13 @@ where
 fn pause(why: &str, shutdown: &Shutdown) {
     tracing::warn!("{why}");
     let mut fds = [PollFd::new(shutdown.fd(Stage::Draining), PollFlags::POLLIN)];
-    let _ = poll(&mut fds, PAUSE_MILLIS);
-}
-
-/// Whether an accept failed because the handshake was undone before we came to it (accept(2): to be treated like
-/// `EAGAIN`, try again).
-pub fn is_one_clients_fault(error: &io::Error) -> bool {
-    const UNDONE: [Errno; 6] =
-        [Errno::ECONNABORTED, Errno::EINTR, Errno::EPROTO, Errno::EPERM, Errno::EHOSTUNREACH, Errno::ENETUNREACH];
-    is_any(error, &UNDONE)
-}
-
-/// Whether an accept failed in a way that no later call would do better.
-pub fn is_our_mistake(error: &io::Error) -> bool {
-    is_any(error, &[Errno::EBADF, Errno::EINVAL, Errno::ENOTSOCK, Errno::EFAULT])
-}
-
-fn is_any(error: &io::Error, errnos: &[Errno]) -> bool {
-    error.raw_os_error().is_some_and(|code| errnos.iter().any(|errno| *errno as i32 == code))
+    let _ = poll(&mut fds, PollTimeout::try_from(ACCEPT_PAUSE).unwrap_or(PollTimeout::ZERO));
 }
 
 /// How many clients there are, and a way to wait for one to leave.
 #[derive(Debug)]
 struct Slots {
-    taken: Mutex<usize>,
-    limit: usize,
+    limiter: ConnectionLimiter,
     /// A byte arrives here when a slot is given back and none was free, or none is taken any more.
     freed: UnixStream,
     wake: UnixStream,
@@ -170,32 +153,16 @@ impl Slots {
         let (freed, wake) = UnixStream::pair()?;
         freed.set_nonblocking(true)?;
         wake.set_nonblocking(true)?;
-        Ok(Self { taken: Mutex::new(0), limit, freed, wake })
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, usize> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn free(&self) -> bool {
-        *self.lock() < self.limit
+        Ok(Self { limiter: ConnectionLimiter::new(limit), freed, wake })
     }
 
     fn take(slots: &Arc<Self>) -> Option<Slot> {
-        let mut taken = slots.lock();
-        if *taken == slots.limit {
-            return None;
-        }
-        *taken += 1;
-        drop(taken);
-        Some(Slot(Arc::clone(slots)))
+        slots.limiter.try_acquire().then(|| Slot(Arc::clone(slots)))
     }
 
     fn give_back(&self) {
-        let mut taken = self.lock();
-        let was_full = *taken == self.limit;
-        *taken -= 1;
-        if was_full || *taken == 0 {
+        let was_full = self.limiter.release();
+        if was_full || self.limiter.open() == 0 {
             // A full socket buffer is as good a wake-up as one more byte.
             let _ = io::Write::write(&mut &self.wake, &[1]);
         }
@@ -208,16 +175,21 @@ impl Slots {
 
     /// Waits until a client leaves; `false` when `by` came first, or the stage that ends all patience.
     fn wait_until_free(&self, by: Instant, shutdown: &Shutdown) -> io::Result<bool> {
-        self.wait_until(|taken| taken < self.limit, by, Some(shutdown))
+        self.wait_until(ConnectionLimiter::has_capacity, by, Some(shutdown))
     }
 
     /// Waits until no client is left; `false` when `by` came first, or the stage that ends all patience.
     fn wait_until_empty(&self, by: Instant, shutdown: Option<&Shutdown>) -> io::Result<bool> {
-        self.wait_until(|taken| taken == 0, by, shutdown)
+        self.wait_until(|limiter| limiter.open() == 0, by, shutdown)
     }
 
-    fn wait_until(&self, holds: impl Fn(usize) -> bool, by: Instant, shutdown: Option<&Shutdown>) -> io::Result<bool> {
-        while !holds(*self.lock()) {
+    fn wait_until(
+        &self,
+        holds: impl Fn(&ConnectionLimiter) -> bool,
+        by: Instant,
+        shutdown: Option<&Shutdown>,
+    ) -> io::Result<bool> {
+        while !holds(&self.limiter) {
             let Some(timeout) = poll_timeout(by) else { return Ok(false) };
             let freed = PollFd::new(self.freed.as_fd(), PollFlags::POLLIN);
             let stop =
@@ -228,7 +200,7 @@ impl Slots {
             }
             self.forget_wakes();
             if shutdown.is_some_and(|shutdown| shutdown.stage() == Stage::Now) {
-                return Ok(holds(*self.lock()));
+                return Ok(holds(&self.limiter));
             }
         }
         Ok(true)

@@ -4,7 +4,14 @@ use std::{num::NonZeroUsize, process::ExitCode};
 
 use backends::Bundle;
 use clap::Parser;
-use common::{cli, cli::ServeArgs, logging, net, net::Listeners, out, outln, shutdown::Shutdown, signals};
+use common::{
+    cli::{self, ServeArgs},
+    logging,
+    net::{self, Listeners},
+    outln,
+    shutdown::Shutdown,
+    signals, stdout,
+};
 use simple_proxy::{Config, Proxy};
 
 /// A reverse proxy for one HTTP backend. Without a backend it starts one of its own.
@@ -44,7 +51,7 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         outln!("{}", bundle.invitation(address));
     }
     simple_proxy::run(&proxy, listeners, &shutdown)?;
-    out::last_line(proxy.statistics());
+    stdout::last_line(proxy.statistics());
     Ok(())
 }
 
@@ -54,7 +61,7 @@ fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Result<Config, Box
         (bundle, ..) => bundle.map(Bundle::addrs).unwrap_or_default(),
     };
     let backend = match (args.host, args.backend_port) {
-        (Some(host), Some(port)) => common::addr::Endpoint { host, port, weight: None }.to_string(),
+        (Some(host), Some(port)) => common::endpoint::Endpoint { host, port, weight: None }.to_string(),
         _ => addresses.iter().map(ToString::to_string).collect(),
     };
     Ok(Config {

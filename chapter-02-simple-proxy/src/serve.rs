@@ -11,7 +11,9 @@ use common::{
     shutdown::Shutdown,
 };
 
-use crate::{Proxy, client::Client, connect, log::log_request, socket::Socket, waiter::Waiter};
+use crate::{
+    client_connection::Client, connect, driver::Waiter, proxy::Proxy, request_log::log_request, socket::Socket,
+};
 
 /// Serves a client until it leaves, or may not stay.
 pub(crate) fn serve(proxy: &Proxy, stream: TcpStream, connection: u32, shutdown: &Shutdown) {

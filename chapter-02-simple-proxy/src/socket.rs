@@ -1,7 +1,7 @@
 //! A TCP stream that never waits, and remembers what `poll(2)` last said of it.
 //!
 //! The memory saves system calls: after a read that did not fill the buffer there is nothing more to read,
-//! and asking would only cost an EAGAIN. [`wait`](crate::wait) corrects it before the thread sleeps.
+//! and asking would only cost an EAGAIN. [`wait`](crate::poll) corrects it before the thread sleeps.
 
 use std::{
     io::{self, ErrorKind, IoSlice, Read, Write},

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{addr::Endpoint, http::BackendId};
-use simple_proxy::totals::BackendTotals;
+use common::{endpoint::Endpoint, http::BackendId};
+use simple_proxy::stats::BackendTotals;
 
-use crate::{addresses::Addresses, names::Named};
+use crate::{address_set::Addresses, dns_refresher::Named};
 
 /// A backend is what was configured, not an address: a name may stand for many, and they change.
 #[derive(Debug)]

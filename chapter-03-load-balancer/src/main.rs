@@ -5,15 +5,15 @@ use std::{num::NonZeroUsize, process::ExitCode, time::Duration};
 use backends::Bundle;
 use clap::Parser;
 use common::{
-    addr::Endpoint,
     cli::{self, ServeArgs},
-    logging, net,
-    net::Listeners,
-    out, outln,
+    endpoint::Endpoint,
+    logging,
+    net::{self, Listeners},
+    outln,
     shutdown::Shutdown,
-    signals,
+    signals, stdout,
 };
-use load_balancer::{Balancer, Config, names::SystemResolver};
+use load_balancer::{Balancer, Config, dns_refresher::SystemResolver};
 
 /// A load balancer for HTTP backends, in turn. Without backends it starts three of its own.
 #[derive(Debug, Parser)]
@@ -72,7 +72,7 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         outln!("{}", bundle.invitation(address));
     }
     load_balancer::run(&balancer, listeners, &shutdown)?;
-    out::last_line(balancer.statistics());
+    stdout::last_line(balancer.statistics());
     Ok(())
 }
 

@@ -10,9 +10,9 @@ use common::{
     http::{AfterClient, Exchange, Kind, Phase, ProxyError, Side},
     shutdown::Shutdown,
 };
-use simple_proxy::{client::Client, connect, log::log_request, socket::Socket, waiter::Waiter};
+use simple_proxy::{client_connection::Client, connect, driver::Waiter, request_log::log_request, socket::Socket};
 
-use crate::{Balancer, backend::Backend, names::Named as _};
+use crate::{backend::Backend, balancer::Balancer, dns_refresher::Named as _};
 
 /// Serves a client until it leaves, or may not stay.
 pub(crate) fn serve(balancer: &Balancer, stream: TcpStream, connection: u32, shutdown: &Shutdown) {

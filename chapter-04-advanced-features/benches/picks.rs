@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use advanced_features::policy::{Algorithm, Candidate, PeakEwma, Picker, Turns, hash};
+use advanced_features::balance::policy::{Algorithm, Candidate, PeakEwma, Picker, Turns, hash};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 /// A backend as the request path has it: its numbers on cache lines of their own.

@@ -3,17 +3,16 @@
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use common::{
-    addr::Endpoint,
     cli::{self, ServeArgs},
+    endpoint::Endpoint,
 };
 
 use crate::{
-    Config, GroupConfig, backend,
-    group::Choosing,
-    health::{breaker, check::Check, outlier},
+    balance::{backend, group::Choosing, policy::Algorithm},
+    config::{Config, GroupConfig},
+    health::{active::config::Check, breaker, passive::outlier},
     limit::backoff::Backoff,
-    policy::Algorithm,
-    route::{GroupSpec, HashKey, Routes, Rule, Secret, Sticky, group::check_members},
+    routing::{GroupSpec, HashKey, Routes, Rule, Secret, Sticky, group_spec::check_members},
 };
 
 /// What all balancers from chapter 4 on take: `#[command(flatten)] balance: BalanceArgs`, after the port.

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use common::{addr::Endpoint, timeouts::Timeouts};
+use common::{endpoint::Endpoint, timeouts::Timeouts};
 
 use crate::{
-    backend,
-    group::Choosing,
-    health::{breaker, check::Check},
+    balance::{backend, group::Choosing},
+    health::{active::config::Check, breaker},
     limit::backoff::Backoff,
-    route::{HashKey, Routes},
+    routing::{HashKey, Routes},
 };
 
 /// One group.

@@ -11,13 +11,13 @@ use clap::Parser;
 use common::{
     cli::{self, ServeArgs},
     clock::now,
-    logging, net,
-    net::Listeners,
-    out, outln,
+    logging,
+    net::{self, Listeners},
+    outln,
     shutdown::Shutdown,
-    signals,
+    signals, stdout,
 };
-use load_balancer::names::SystemResolver;
+use load_balancer::dns_refresher::SystemResolver;
 
 /// A load balancer for HTTP backends that decides: by algorithm, health, limits and content.
 ///
@@ -73,6 +73,6 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
         outln!("{}", bundle.invitation(address));
     }
     advanced_features::run(&balancer, listeners, &shutdown)?;
-    out::last_line(balancer.statistics());
+    stdout::last_line(balancer.statistics());
     Ok(ExitCode::SUCCESS)
 }

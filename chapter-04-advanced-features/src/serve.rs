@@ -11,14 +11,18 @@ use common::{
     http::{AfterBackend, AfterClient, ProxyError, Side},
     shutdown::Shutdown,
 };
-use simple_proxy::{client::Client, connect, socket::Socket, waiter::Waiter};
+use simple_proxy::{client_connection::Client, connect, driver::Waiter, socket::Socket};
 
 use crate::{
-    Balancer,
-    course::{Attempt, Course, Next, Trouble},
-    group::InFlight,
-    line,
-    upstreams::Upstreams,
+    balance::group::InFlight,
+    balancer::Balancer,
+    request::{
+        attempt::Attempt,
+        context::{Course, Next},
+        local_reply::Trouble,
+        per_client_pool::Upstreams,
+        wait,
+    },
 };
 
 /// Serves a client until it leaves, or may not stay.
@@ -91,7 +95,7 @@ fn attempts(
             // It had ended while it rested, which says nothing about the backend: it may be chosen again.
             course.fresh = true;
         } else {
-            line::wait_for_retry(balancer, client, waiter, course, error, &backend)?;
+            wait::wait_for_retry(balancer, client, waiter, course, error, &backend)?;
             attempt.broke_off(now());
         }
         *last = None;
@@ -123,7 +127,7 @@ fn admit(balancer: &Balancer, client: &mut Client, waiter: &Waiter<'_>, course: 
 fn choose(balancer: &Balancer, client: &Client, waiter: &Waiter<'_>, course: &mut Course) -> Result<InFlight, Trouble> {
     match course.choose(now())? {
         Next::Backend(taken) => Ok(taken),
-        Next::Queue => line::wait_for_slot(balancer, client, waiter, course),
+        Next::Queue => wait::wait_for_slot(balancer, client, waiter, course),
     }
 }
 

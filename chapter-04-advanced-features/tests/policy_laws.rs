@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use advanced_features::policy::{
+use advanced_features::balance::policy::{
     Algorithm, Candidate, PeakEwma, Picker, Turns, hash,
     maglev::{Maglev, SLOTS},
 };
@@ -134,7 +134,8 @@ fn ketama_is_within_25_percent() {
 #[test]
 fn maglevs_slots_are_within_1_percent() {
     for backends in [1, 3, 10, 30, 300] {
-        let members: Vec<_> = idle(&vec![1; backends]).iter().map(advanced_features::policy::Member::of).collect();
+        let members: Vec<_> =
+            idle(&vec![1; backends]).iter().map(advanced_features::balance::policy::Member::of).collect();
         let mut slots = vec![0_usize; backends];
         Maglev::new(&members).owners().iter().for_each(|owner| slots[*owner as usize] += 1);
         let (least, most) = (slots.iter().min().unwrap() * backends, slots.iter().max().unwrap() * backends);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use advanced_features::route::{
+use advanced_features::routing::{
     GroupSpec, HashKey, RequestFacts, Routes, Rule, Secret, Sticky,
     path::{merge_slashes, normalise},
     pattern::{HostPattern, PathPattern},

@@ -19,12 +19,11 @@ use std::{
 };
 
 use clap::Parser;
-use common::{cli, outln};
+use common::{cli, net::AcceptError, outln};
 use mio::{
     Events, Interest, Poll, Token,
     net::{TcpListener, TcpStream},
 };
-use simple_proxy::accept::is_one_clients_fault;
 
 const LISTENER: Token = Token(0);
 /// For all clients: nothing stays in it.
@@ -88,7 +87,7 @@ fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
         match listener.accept() {
             Ok((stream, _)) => return Ok(Some(stream)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-            Err(error) if is_one_clients_fault(&error) => {}
+            Err(error) if AcceptError::classify(&error) == AcceptError::Transient => {}
             Err(error) => return Err(error),
         }
     }

@@ -13,27 +13,15 @@
 //! | [`wheel`] | deadlines by the ten thousand |
 //! | `dial`, `upstreams` | a connection to a backend in the making, and those that rest |
 //! | `acceptor`, `clients` | a loop's listener; which loop has the next client, and who waits for a place |
-//! | [`house`] | how many clients there may be in all |
 //! | `mailbox` | what other threads leave for a loop |
-//! | [`threads`] | a thread for each loop |
 
-mod acceptor;
-mod clients;
-mod connection;
-mod core;
-mod dial;
-mod farewell;
-pub mod house;
-mod line;
-mod mailbox;
+mod downstream;
+mod request;
 mod serve;
 mod socket;
-pub mod table;
-pub mod threads;
-mod token;
-mod upstreams;
+mod upstream;
 pub mod wheel;
-mod worker;
+pub mod worker;
 
 use std::{
     fmt::Write as _,
@@ -43,21 +31,16 @@ use std::{
 };
 
 use advanced_features::Balancer;
-use common::{net::Listeners, shutdown::Shutdown};
+use common::{net::Listeners, shutdown::Shutdown, worker::run_on_threads};
 use mio::Poll;
 
-use crate::{clients::Clients, mailbox::Mailbox, worker::Worker};
+use crate::{
+    downstream::handoff::Clients,
+    worker::{event_loop::Worker, queue::Mailbox},
+};
 
 /// What the kernel's interface is called that the loops sleep in.
 pub const POLLER: &str = if cfg!(any(target_os = "linux", target_os = "android")) { "epoll" } else { "kqueue" };
-
-/// A loop's listener, its poller in two hands, and its waker.
-const FILES_PER_LOOP: u64 = 4;
-
-/// How many files so many loops have open for themselves.
-pub fn files_of(workers: NonZeroUsize) -> u64 {
-    FILES_PER_LOOP.saturating_mul(u64::try_from(workers.get()).unwrap_or(u64::MAX))
-}
 
 /// A balancer and the loops that are to drive it.
 #[derive(Debug)]
@@ -84,7 +67,7 @@ impl Server {
     /// The table that SIGUSR1 and the exit print, and the clients of each loop.
     pub fn statistics(&self) -> String {
         let mut table = self.balancer.statistics();
-        for (place, clients) in self.clients.house.by_loop().enumerate() {
+        for (place, clients) in self.clients.per_worker.counts().enumerate() {
             write!(table, "\nloop {place}: {clients} connected").expect("writing to a String cannot fail");
         }
         table
@@ -106,5 +89,5 @@ pub fn run(server: &Server, listeners: Listeners, shutdown: &Shutdown) -> io::Re
         Worker::new(balancer, clients, place, poll, listener, shutdown)
     };
     let workers = parts.map(worker).collect::<io::Result<Vec<_>>>()?;
-    threads::run_each("loop", workers, shutdown, |_, worker| worker.run())
+    run_on_threads("worker", workers, shutdown, |_, worker| worker.run())
 }

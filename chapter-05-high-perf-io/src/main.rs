@@ -6,14 +6,15 @@ use advanced_features::{Balancer, args::BalanceArgs};
 use clap::Parser;
 use common::{
     cli::{self, ServeArgs, WorkerArgs},
-    logging, net,
-    net::Listeners,
-    out, outln,
+    logging,
+    net::{self, Listeners},
+    outln,
     shutdown::Shutdown,
-    signals,
+    signals, stdout,
+    worker::fds_for_workers,
 };
 use high_perf_io::{POLLER, Server};
-use load_balancer::names::SystemResolver;
+use load_balancer::dns_refresher::SystemResolver;
 
 /// A load balancer with an event loop for each core.
 ///
@@ -49,7 +50,7 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let address = serve.address(port);
     let bundled = bundle.as_ref().map(backends::Bundle::addrs);
     let wanted = serve.max_clients.map(NonZeroUsize::get);
-    let max_clients = net::clients_within(files, high_perf_io::files_of(workers), wanted, bundle.is_some());
+    let max_clients = net::clients_within(files, fds_for_workers(workers), wanted, bundle.is_some());
     let config = match balance.config(serve, max_clients, bundled.as_deref(), false) {
         Ok(config) => config,
         Err(why) => return Ok(cli::refuse(why)),
@@ -67,6 +68,6 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
         outln!("{}", bundle.invitation(address));
     }
     high_perf_io::run(&server, listeners, &shutdown)?;
-    out::last_line(server.statistics());
+    stdout::last_line(server.statistics());
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use integration_tests::{
     allocations::{Counting, Tally},
     steady,
 };
-use load_balancer::names::SystemResolver;
+use load_balancer::dns_refresher::SystemResolver;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -30,10 +30,10 @@ use common::{
         AfterClient, ClientAddress, Forwarding, Head, Inbox, Kind, NoWire, Phase, ProxyError, Pumped, Relay, Role,
         Side, Wire, pump,
     },
-    identity::Identity,
+    instance_id::Identity,
+    net::AcceptError,
     outln,
 };
-use simple_proxy::accept::is_one_clients_fault;
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, LocalOptions},
@@ -93,7 +93,7 @@ fn run(listener: std::net::TcpListener, backends: Vec<SocketAddr>) -> io::Result
         for serial in (0..=u32::MAX).cycle() {
             match listener.accept().await {
                 Ok((stream, _)) => drop(spawn_local(serve(Rc::clone(&lb), stream, serial))),
-                Err(error) if is_one_clients_fault(&error) => {}
+                Err(error) if AcceptError::classify(&error) == AcceptError::Transient => {}
                 Err(error) => return Err(error),
             }
         }

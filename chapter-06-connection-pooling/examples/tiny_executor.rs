@@ -25,13 +25,12 @@ use std::{
 };
 
 use clap::Parser;
-use common::{cli, outln};
+use common::{cli, net::AcceptError, outln};
 use mio::{
     Events, Interest, Registry, Token,
     event::Source,
     net::{TcpListener, TcpStream},
 };
-use simple_proxy::accept::is_one_clients_fault;
 
 /// Of each client. It lives across an `await`, and so in the future.
 const BUFFER_BYTES: usize = 1024;
@@ -69,7 +68,7 @@ async fn serve(listener: std::net::TcpListener, world: Rc<World>) -> io::Result<
                 let client = Socket::new(stream, &world)?;
                 world.spawn(async { drop(echo(client).await) }); // who breaks off harms nobody else
             }
-            Err(error) if is_one_clients_fault(&error) => {}
+            Err(error) if AcceptError::classify(&error) == AcceptError::Transient => {}
             Err(error) => return Err(error),
         }
     }

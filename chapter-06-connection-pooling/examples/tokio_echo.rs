@@ -24,8 +24,7 @@ use std::{
 };
 
 use clap::Parser;
-use common::{cli, outln};
-use simple_proxy::accept::is_one_clients_fault;
+use common::{cli, net::AcceptError, outln};
 use tokio::{
     io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -76,7 +75,7 @@ fn serve(listener: std::net::TcpListener, own_buffer: bool) -> io::Result<()> {
             match listener.accept().await {
                 Ok((stream, _)) if own_buffer => drop(spawn_local(echo(stream, Rc::clone(&scratch)))),
                 Ok((stream, _)) => drop(spawn_local(echo_through(stream, Rc::clone(&scratch)))),
-                Err(error) if is_one_clients_fault(&error) => {}
+                Err(error) if AcceptError::classify(&error) == AcceptError::Transient => {}
                 Err(error) => return Err(error),
             }
         }

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use common::cli;
 
-use crate::{PoolConfig, pool::Limits};
+use crate::{pool::Limits, server::PoolConfig};
 
 /// Of the files that may be open, one in so many at most is a connection that rests: clients need the others.
 const FILES_FOR_REST: u64 = 4;

@@ -13,116 +13,32 @@
 //! | `clients`, `client` | how many clients there are, and who has the next; one of them |
 //! | [`args`] | the command line of the pool |
 
-mod alarm;
 pub mod args;
-mod client;
-mod clients;
-mod core;
-mod dial;
-mod farewell;
-mod line;
+mod downstream;
 pub mod pool;
+mod request;
 mod serve;
+mod server;
 mod statistics;
+mod timer;
 mod upstream;
-mod upstreams;
 mod wire;
 mod worker;
 
 use std::{
     io,
-    net::TcpStream,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
 };
 
-use advanced_features::Balancer;
 use common::{
     http::{Layer, Plain},
     net::Listeners,
     shutdown::Shutdown,
+    worker::run_on_threads,
 };
-use high_perf_io::threads;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+pub use server::{PoolConfig, Server};
 pub use statistics::PoolView;
-
-use crate::{
-    clients::{Clients, Newcomer},
-    pool::{Counts, Limits, Shelf},
-};
-
-/// A core's poller twice, its waker and its listener.
-const FILES_PER_CORE: u64 = 4;
-
-/// How many files so many cores have open for themselves.
-pub fn files_of(workers: NonZeroUsize) -> u64 {
-    FILES_PER_CORE.saturating_mul(u64::try_from(workers.get()).unwrap_or(u64::MAX))
-}
-
-/// How a pool is to be.
-#[derive(Debug, Clone, Copy)]
-pub struct PoolConfig {
-    /// What bounds it, in the whole process.
-    pub limits: Limits,
-    /// How many connections to each backend are made before anybody asks.
-    pub warm_up: usize,
-}
-
-/// A balancer, its connections to backends, and the cores that are to drive it.
-#[derive(Debug)]
-pub struct Server {
-    balancer: Arc<Balancer>,
-    pool: PoolConfig,
-    workers: NonZeroUsize,
-    shelf: Shelf<TcpStream>,
-    /// One for each core.
-    counts: Vec<Counts>,
-    clients: Clients,
-    /// Taken by the cores.
-    doors: Mutex<Vec<UnboundedReceiver<Newcomer>>>,
-}
-
-impl Server {
-    /// As many cores as `workers`.
-    pub fn new(balancer: Arc<Balancer>, pool: PoolConfig, workers: NonZeroUsize) -> Self {
-        let (doors, inner): (Vec<_>, Vec<_>) = (0..workers.get()).map(|_| unbounded_channel()).unzip();
-        Self {
-            clients: Clients::new(balancer.config().max_clients, doors),
-            shelf: Shelf::new(pool.limits.of_the_shelf(workers)),
-            counts: (0..workers.get()).map(|_| Counts::default()).collect(),
-            doors: Mutex::new(inner),
-            balancer,
-            pool,
-            workers,
-        }
-    }
-
-    /// What the cores keep between them, and how it fares.
-    pub fn pool(&self) -> PoolView {
-        PoolView::new(self.counts.iter().map(Counts::tally).sum(), self.shelf.len())
-    }
-
-    /// The table that SIGUSR1 and the exit print, with the pool and the clients of each core.
-    pub fn statistics(&self) -> String {
-        statistics::table(&self.balancer.statistics(), &self.pool(), self.clients.house.by_loop())
-    }
-
-    /// Whether there is a core to share with.
-    fn is_shared(&self) -> bool {
-        self.workers.get() > 1
-    }
-
-    fn limits_of_a_core(&self) -> Limits {
-        self.pool.limits.of_a_core(self.workers)
-    }
-
-    /// How many of the connections that are made in advance are for the core with this number.
-    fn warm_part(&self, place: usize) -> usize {
-        let (each, more) = (self.pool.warm_up / self.workers, self.pool.warm_up % self.workers);
-        each + usize::from(place < more)
-    }
-}
 
 /// Serves clients on `listeners`, one for each core, until the shutdown, and drains. To be called once.
 ///
@@ -150,7 +66,7 @@ pub fn run_with<L: Layer>(
     shutdown: &Shutdown,
 ) -> io::Result<()> {
     let doors = std::mem::take(&mut *server.doors.lock().unwrap_or_else(PoisonError::into_inner));
-    threads::run_each("core", doors.into_iter().zip(listeners.into_vec()), shutdown, |place, (door, listener)| {
-        worker::run(Arc::clone(server), &layer, place, listener, door, shutdown.clone())
+    run_on_threads("worker", doors.into_iter().zip(listeners.into_vec()), shutdown, |place, (door, listener)| {
+        worker::run::run(Arc::clone(server), &layer, place, listener, door, shutdown.clone())
     })
 }

@@ -11,14 +11,15 @@ use clap::Parser;
 use common::{
     cli::{self, ServeArgs, WorkerArgs},
     clock::now,
-    logging, net,
-    net::Listeners,
-    out, outln,
+    logging,
+    net::{self, Listeners},
+    outln,
     shutdown::Shutdown,
-    signals,
+    signals, stdout,
+    worker::fds_for_workers,
 };
 use connection_pooling::{Server, args::PoolArgs};
-use load_balancer::names::SystemResolver;
+use load_balancer::dns_refresher::SystemResolver;
 
 /// A load balancer that shares its connections to backends among all clients.
 ///
@@ -58,7 +59,7 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let bundle = if balance.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = serve.address(port);
     let bundled = bundle.as_ref().map(backends::Bundle::addrs);
-    let own = connection_pooling::files_of(workers) + u64::try_from(pool.limits.total)?;
+    let own = fds_for_workers(workers) + u64::try_from(pool.limits.total)?;
     let wanted = serve.max_clients.map(NonZeroUsize::get);
     let max_clients = net::clients_within(files, own, wanted, bundle.is_some());
     let config = match balance.config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
@@ -83,7 +84,7 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
         outln!("{}", bundle.invitation(address));
     }
     connection_pooling::run(&server, listeners, &shutdown)?;
-    out::last_line(server.statistics());
+    stdout::last_line(server.statistics());
     Ok(ExitCode::SUCCESS)
 }
 

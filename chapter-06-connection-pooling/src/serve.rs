@@ -5,29 +5,32 @@
 //! New: a connection to a backend comes from the core's pool, whoever had it before.
 
 use std::{
-    io::ErrorKind,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Instant,
 };
 
 use advanced_features::{
-    course::{Attempt, Next, Trouble},
-    group::InFlight,
+    balance::group::InFlight,
+    request::{attempt::Attempt, context::Next, local_reply::Trouble},
 };
 use common::{
-    http::{AfterBackend, AfterClient, Kind, Layer, Patience, Phase, ProxyError, Pumped, Side, Wire as _},
+    http::{AfterBackend, AfterClient, Layer, Patience, ProxyError, Pumped, Side},
     net::set_reset_on_close,
     shutdown::Stage,
 };
 
 use crate::{
-    alarm::poll_timed,
-    client::Client,
-    core::{Core, Request},
-    farewell, line,
-    upstreams,
+    downstream::{client_connection::Client, respond_and_close},
+    request::{
+        begin::{self, Came},
+        state::Request,
+        wait,
+    },
+    timer::poll_timed,
+    upstream::socket_pool,
+    worker::context::Core,
 };
 
 // ANCHOR: serve
@@ -39,13 +42,16 @@ pub(crate) fn serve<L: Layer>(mut client: Client<L>) -> impl Future<Output = ()>
         loop {
             let after = match next_head(&core, &mut client).await {
                 Came::Request(request) => one_request(&core, &mut client, request).await,
-                Came::Refused(error) => Box::pin(farewell::reject(&core, &mut client, &error)).await,
+                Came::Refused(error) => {
+                    let request = Box::pin(respond_and_close::reject(&core, &mut client, &error)).await;
+                    record(&core, &mut client, request)
+                }
                 Came::Nothing => AfterClient::Linger,
                 Came::End => return,
             };
             match after {
                 AfterClient::KeepAlive => {}
-                AfterClient::Linger => return Box::pin(farewell::part(&core, &mut client)).await,
+                AfterClient::Linger => return Box::pin(respond_and_close::part(&core, &mut client)).await,
                 AfterClient::Abort => return set_reset_on_close(&client.stream),
             }
         }
@@ -59,7 +65,7 @@ async fn one_request<L: Layer>(core: &Core, client: &mut Client<L>, mut request:
         refused => refused,
     };
     if let Err(trouble) = outcome {
-        Box::pin(farewell::give_up(core, client, &mut request, &trouble)).await;
+        Box::pin(respond_and_close::give_up(core, client, &mut request, &trouble)).await;
     }
     record(core, client, request)
 }
@@ -68,11 +74,7 @@ async fn one_request<L: Layer>(core: &Core, client: &mut Client<L>, mut request:
 /// Asks one backend after another, until one has answered or nobody else may be asked.
 async fn attempts<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut Request) -> Result<(), Trouble> {
     loop {
-        let now = request.now;
-        let taken = match request.course().choose(now)? {
-            Next::Backend(taken) => taken,
-            Next::Queue => Box::pin(line::wait_for_slot(core, client, request)).await?,
-        };
+        let taken = choose(core, client, request).await?;
         let backend = Arc::clone(taken.backend());
         match connect(core, client, request, taken).await {
             Ok(()) => {}
@@ -91,90 +93,16 @@ async fn attempts<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut R
             // It had ended while it rested, which says nothing about the backend: it may be chosen again.
             request.course().fresh = true;
         } else {
-            Box::pin(line::wait_for_retry(core, client, request, error, &backend)).await?;
+            Box::pin(wait::wait_for_retry(core, client, request, error, &backend)).await?;
         }
         request.attempt = None;
     }
 }
 // ANCHOR_END: attempts
 
-/// What a wait for a request comes to.
-enum Came {
-    /// A request, and where it is to go.
-    Request(Box<Request>),
-    /// What is none.
-    Refused(ProxyError),
-    /// Nothing, for too long.
-    Nothing,
-    /// The client has gone, or the process stops.
-    End,
-}
-
 /// Waits for a request.
 async fn next_head<L: Layer>(core: &Core, client: &mut Client<L>) -> Came {
-    poll_timed(client.since, |context, now| poll_head(core, client, now, context)).await
-}
-
-/// Reads until a request is there.
-fn poll_head<L: Layer>(core: &Core, client: &mut Client<L>, now: Instant, context: &mut Context<'_>) -> Poll<Came> {
-    core.know(client.visit.task, context);
-    let mut scratch = core.scratch.borrow_mut();
-    let mut came = 0;
-    loop {
-        match read_head(core, client, &scratch[..came], now) {
-            Ok(Some(request)) => return Poll::Ready(Came::Request(request)),
-            Ok(None) => {}
-            Err(error) => return Poll::Ready(Came::Refused(error)),
-        }
-        let idle = client.inbox.is_idle();
-        let failed = |kind| ProxyError::new(kind, Side::Client, Phase::Head);
-        let received = client.wire(context).recv(&mut scratch);
-        came = match received {
-            Ok(0) if idle => return Poll::Ready(Came::End),
-            Ok(0) => return Poll::Ready(Came::Refused(failed(Kind::Closed))),
-            Ok(came) => came,
-            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                ready!(line::poll_head_deadline(core, client, idle, now, context));
-                let late = failed(Kind::Timeout);
-                return Poll::Ready(match (core.stage(), idle) {
-                    (Stage::Now, _) => Came::End,
-                    (_, true) => Came::Nothing,
-                    (_, false) => Came::Refused(late),
-                });
-            }
-            Err(_) if idle => return Poll::Ready(Came::End),
-            Err(error) => return Poll::Ready(Came::Refused(failed(Kind::Reset).with_source(error))),
-        };
-        if idle {
-            client.since = now;
-        }
-    }
-}
-
-/// Takes up a request if its head is there, and finds out where it is to go.
-fn read_head<L: Layer>(
-    core: &Core,
-    client: &mut Client<L>,
-    came: &[u8],
-    now: Instant,
-) -> Result<Option<Box<Request>>, ProxyError> {
-    let refused = |refusal| ProxyError::refused_request(refusal, Phase::Head);
-    let balancer = core.balancer();
-    let head = &mut *core.head.borrow_mut();
-    let Some(received) = client.inbox.look(came, head).map_err(refused)? else { return Ok(None) };
-    let head = head.view(received.head);
-    let sender = client.address.named_in(head, balancer.forwarding());
-    let (course, target) = balancer.direct(head, sender, client.since).map_err(refused)?;
-    let head = target.as_deref().map_or(head, |target| head.with_target(target));
-    client.requests = client.requests.wrapping_add(1);
-    let id = balancer.identity().request_id(client.serial, client.requests);
-    let mut request = core.take_box(client.since, now);
-    request.relay.begin(head, balancer.forwarding(), &client.address, id).map_err(refused)?;
-    request.relay.take_in(received.rest)?;
-    request.course = Some(course);
-    client.inbox.clear();
-    Ok(Some(request))
+    poll_timed(client.since, |context, now| begin::poll_head(core, client, now, context)).await
 }
 
 /// Lets the request in, unless no rule takes it or its group is left alone. While the process drains, each is its
@@ -187,6 +115,15 @@ fn admit(core: &Core, request: &mut Request) -> Result<(), Trouble> {
     core.balancer().admit(request.course(), now)
 }
 
+/// Chooses a backend and takes a slot of it, at once or in its turn.
+async fn choose<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut Request) -> Result<InFlight, Trouble> {
+    let now = request.now;
+    match request.course().choose(now)? {
+        Next::Backend(taken) => Ok(taken),
+        Next::Queue => Box::pin(wait::wait_for_slot(core, client, request)).await,
+    }
+}
+
 // ANCHOR: connect
 /// Takes a connection that rests, or makes one. One that fails leaves the backend out for a while.
 async fn connect<L: Layer>(
@@ -197,11 +134,11 @@ async fn connect<L: Layer>(
 ) -> Result<(), ProxyError> {
     let idempotent = request.relay.ask().is_some_and(|ask| ask.method.is_idempotent());
     let fresh = request.course().fresh;
-    let rested = if fresh { None } else { upstreams::take(core, taken.backend(), idempotent, request.now) };
+    let rested = if fresh { None } else { socket_pool::take(core, taken.backend(), idempotent, request.now) };
     let reused = rested.is_some();
     let connected = match rested {
         Some(upstream) => Ok(upstream),
-        None => Box::pin(line::wait_for_connect(core, client, request, taken.backend())).await,
+        None => Box::pin(wait::wait_for_connect(core, client, request, taken.backend())).await,
     };
     core.balancer().connect_ended(taken.backend(), connected.as_ref().err(), request.now);
     let upstream = connected?;
@@ -221,7 +158,7 @@ async fn connect<L: Layer>(
 async fn exchange<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut Request) -> Result<(), ProxyError> {
     match poll_timed(request.now, |context, now| poll_exchange(core, client, request, now, context)).await {
         Moved::Over(outcome) => outcome,
-        Moved::Unheard => Box::pin(line::exchange_unheard(core, client, request)).await,
+        Moved::Unheard => Box::pin(wait::exchange_unheard(core, client, request)).await,
     }
 }
 
@@ -253,19 +190,19 @@ fn poll_exchange<L: Layer>(
     {
         return Poll::Ready(Moved::Unheard);
     }
-    line::poll_over(core, &mut client.alarm, request, pumped, context).map(Moved::Over)
+    wait::poll_over(core, &mut client.alarm, request, pumped, context).map(Moved::Over)
 }
 // ANCHOR_END: exchange
 
 /// Closes the books on the exchange, and keeps the connection if it may be used again.
-pub(crate) fn record<L: Layer>(core: &Core, client: &mut Client<L>, mut request: Box<Request>) -> AfterClient {
+fn record<L: Layer>(core: &Core, client: &mut Client<L>, mut request: Box<Request>) -> AfterClient {
     let (mut exchange, after, upstream) = request.relay.end();
     let Request { started, now, .. } = *request;
     exchange.times.total = now.saturating_duration_since(started);
     if let Some(attempt) = request.attempt.take() {
         attempt.close(&mut exchange, started, request.first_byte, now);
         if upstream == AfterBackend::Pool {
-            upstreams::keep(core, attempt.into_socket(), now);
+            socket_pool::keep(core, attempt.into_socket(), now);
         }
     }
     if let Some(course) = &mut request.course {

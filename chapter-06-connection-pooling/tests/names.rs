@@ -11,7 +11,7 @@ use std::{
 
 use common::http::Plain;
 use integration_tests::{backend::Backend, client::Client, wait::until};
-use load_balancer::names::Resolve;
+use load_balancer::dns_refresher::Resolve;
 
 /// Answers every name with one address.
 #[derive(Clone)]

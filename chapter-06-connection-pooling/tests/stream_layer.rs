@@ -7,7 +7,7 @@ mod veil;
 
 use backends::BackendConfig;
 use integration_tests::client::Client;
-use load_balancer::names::SystemResolver;
+use load_balancer::dns_refresher::SystemResolver;
 
 use crate::veil::{Veil, veiling};
 

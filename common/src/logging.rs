@@ -1,7 +1,7 @@
 //! Log lines: on stderr, one per event, `12:34:56.789Z  INFO message field=value`.
 //!
 //! `RUST_LOG` chooses what is logged (`RUST_LOG=debug`, `RUST_LOG=load_balancer=trace`); without
-//! it, `info`. Stdout is kept for what a program answers ([`crate::out`]), so that the two can be
+//! it, `info`. Stdout is kept for what a program answers ([`crate::stdout`]), so that the two can be
 //! redirected apart.
 
 use std::fmt;

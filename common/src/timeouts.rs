@@ -1,11 +1,20 @@
 //! How long things may take, wherever that is said: on the command line, or later in a file.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cli::duration;
 
 /// Per flag, not as `next_help_heading`: that would swallow the flags a program declares after ours.
 const DEADLINES: &str = "Deadlines";
+
+/// How long a client may take to read its last response and close, once our side has sent FIN. What it still sends
+/// meanwhile is read and dropped, for closing with unread bytes sends a reset that can overtake the response (RFC 9112
+/// §9.6). Bounded in time alone: with a limit of 256 KiB, Python's http.client lost the 413 to every 8 MB upload.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many reads a lingering connection may make before other connections have their turn.
+pub const LINGER_READS: usize = 16;
+/// How long an idle client may still send a request once the process drains: one may already be on its way.
+pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long each phase of an exchange may take: without a deadline, a silent peer holds its slot
 /// for free.
@@ -43,6 +52,19 @@ pub struct Timeouts {
     #[arg(long = "drain-timeout", value_name = "TIME", help_heading = DEADLINES)]
     #[arg(default_value = "30s", value_parser = duration)]
     pub drain: Duration,
+}
+
+impl Timeouts {
+    /// Until when a client connection may wait for its next request head. An `idle` one waits from `since`, when its last
+    /// exchange ended, and for a second only once the process drains. Otherwise a head has begun at `since`, and has one
+    /// deadline for all of it: a byte now and then buys no time.
+    pub fn head_deadline(&self, since: Instant, idle: bool, drain_started: Option<Instant>) -> Instant {
+        if !idle {
+            return since + self.head;
+        }
+        let deadline = since + self.idle;
+        drain_started.map_or(deadline, |started| deadline.min(started.max(since) + DRAIN_IDLE_TIMEOUT))
+    }
 }
 
 /// The defaults of the command line.

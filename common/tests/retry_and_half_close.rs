@@ -2,11 +2,9 @@
 
 mod support;
 
-use std::time::SystemTime;
-
-use common::http::{AfterBackend, AfterClient, Deadline, Kind, Phase, ProxyError, Pumped, Relay, Side, pump};
+use common::http::AfterClient;
 use support::{
-    drive::{SCRATCH, begin, begun, turn},
+    drive::{begin, begun, turn},
     wire::{Ended, Memory},
 };
 

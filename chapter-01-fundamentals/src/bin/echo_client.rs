@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 
 fn stream(addresses: &[SocketAddr]) -> Result<(), Ended> {
     let server = connect_first(addresses, CONNECT_LIMIT).map_err(Ended::Because)?;
-    client::stream::talk(&server)
+    client::tcp::talk(&server)
 }
 
 /// A connected datagram socket hears from nobody else, and is told when nobody listens there. Nothing tells
@@ -56,5 +56,5 @@ fn datagrams(addresses: &[SocketAddr]) -> Result<(), Ended> {
         });
         connected.map_err(|error| Ended::Because(format!("cannot reach {address}: {error}")))
     })?;
-    client::datagrams::talk(&server)
+    client::udp::talk(&server)
 }

@@ -4,8 +4,15 @@ use std::{net::SocketAddr, num::NonZeroUsize, process::ExitCode};
 
 use backends::Bundle;
 use clap::Parser;
-use common::{cli, cli::ServeArgs, logging, net, net::Listeners, out, outln, shutdown::Shutdown, signals};
-use simple_proxy::forward::{self, Config, Proxy, access::Rule, credentials::Credentials};
+use common::{
+    cli::{self, ServeArgs},
+    logging,
+    net::{self, Listeners},
+    outln,
+    shutdown::Shutdown,
+    signals, stdout,
+};
+use simple_proxy::forward_proxy::{self, Config, Proxy, acl::Rule, credentials::Credentials};
 
 /// A forward proxy: absolute-form requests and CONNECT. Clients are told to use it (`curl -x`).
 #[derive(Debug, Parser)]
@@ -71,8 +78,8 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(destination) = bundle.as_ref().map(Bundle::addrs).and_then(|addrs| addrs.first().copied()) {
         outln!("{}", invitation(address, destination));
     }
-    forward::run(&proxy, listeners, &shutdown)?;
-    out::last_line(proxy.statistics());
+    forward_proxy::run(&proxy, listeners, &shutdown)?;
+    stdout::last_line(proxy.statistics());
     Ok(())
 }
 

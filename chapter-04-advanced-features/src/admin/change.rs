@@ -5,18 +5,17 @@
 
 use std::sync::Arc;
 
-use common::addr::Endpoint;
-use load_balancer::names::Named;
+use common::endpoint::Endpoint;
+use load_balancer::dns_refresher::Named;
 use serde::Deserialize;
 
 use super::{
-    handle::{Found, Operations},
+    operations::{Found, Operations},
     request::{Request, Response},
 };
 use crate::{
-    backend::Backend,
-    group::Group,
-    route::group::{MAX_WEIGHT, MembersError, check_members},
+    balance::{backend::Backend, group::Group},
+    routing::group_spec::{MAX_WEIGHT, MembersError, check_members},
 };
 
 #[derive(Deserialize)]

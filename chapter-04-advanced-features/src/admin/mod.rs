@@ -3,10 +3,11 @@
 //! | module | the idea |
 //! |---|---|
 //! | [`request`] | what came in and what goes out, without a connection |
-//! | [`guard`] | who is refused before anything is looked at: other people's web pages |
+//! | [`origin_check`] | who is refused before anything is looked at: other people's web pages |
 //! | [`resource`] | what a path names, and which methods it takes |
-//! | [`handle`](mod@handle) | what each request does |
-//! | [`view`] | what the answers show |
+//! | [`handler`](mod@handler) | what each request does |
+//! | [`operations`] | what it works on |
+//! | [`status`] | what the answers show |
 //! | [`server`] | HTTP itself, on a thread of its own |
 //!
 //! Everything but `server` is sans-IO. A change is a new list of members, or an atomic of a backend, and a notice on
@@ -14,13 +15,15 @@
 //! more: they give [`server::Admin`] a handler that answers what is theirs and leaves the rest to this one.
 
 mod change;
-pub mod guard;
-pub mod handle;
+pub mod handler;
+pub mod operations;
+pub mod origin_check;
 pub mod request;
 pub mod resource;
 pub mod server;
-pub mod view;
+pub mod status;
 
-pub use handle::{Operations, handle};
+pub use handler::handle;
+pub use operations::Operations;
 pub use request::{Request, Response};
 pub use server::Admin;

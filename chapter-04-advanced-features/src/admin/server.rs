@@ -24,7 +24,7 @@ use common::shutdown::{Shutdown, Stage};
 use tokio::{runtime, task, time};
 
 use super::{
-    guard,
+    origin_check,
     request::{Request, Response},
 };
 
@@ -123,7 +123,7 @@ async fn answer(handler: Arc<impl Handler>, request: axum::extract::Request) -> 
     let mut request = head_of(&parts);
     // Read even if the request is refused: who closes on a client that still writes may lose its answer to a reset.
     let body = whole(body).await;
-    if let Err(refused) = guard::check(&request) {
+    if let Err(refused) = origin_check::check(&request) {
         return written(refused);
     }
     match body {

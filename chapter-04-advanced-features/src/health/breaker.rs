@@ -6,7 +6,7 @@
 //! what becomes of it decides. What it costs: a relaxed load on the way in, one atomic addition on the way out.
 //!
 //! The pattern is Nygard's (*Release It!*, 2007), the window that of Hystrix; Traefik's `circuitBreaker` is one too.
-//! What Envoy calls circuit breaking is a limit ([`slots`](crate::limit::slots)).
+//! What Envoy calls circuit breaking is a limit ([`slots`](crate::limit::concurrency)).
 
 use std::{
     sync::atomic::{
@@ -18,8 +18,8 @@ use std::{
 
 use super::{
     epoch::Epoch,
-    gate::{Gate, Pass},
-    window::Window,
+    half_open::{Gate, Pass},
+    rolling_window::Window,
 };
 
 /// What a client is told to wait while a probe is under way: nobody knows how long that takes.

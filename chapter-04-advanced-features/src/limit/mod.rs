@@ -2,12 +2,12 @@
 //!
 //! | module | the idea |
 //! |---|---|
-//! | [`slots`] | requests in flight to one backend, never more than its limit |
+//! | [`concurrency`] | requests in flight to one backend, never more than its limit |
 //! | [`queue`] | those that wait for a slot, first come first served |
-//! | [`budget`] | retries as a share of the traffic, so that trouble is not multiplied |
+//! | [`retry_budget`] | retries as a share of the traffic, so that trouble is not multiplied |
 //! | [`backoff`] | how long to wait before a retry, each time at random |
 
 pub mod backoff;
-pub mod budget;
+pub mod concurrency;
 pub mod queue;
-pub mod slots;
+pub mod retry_budget;

@@ -123,7 +123,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::limit::slots::Slots;
+    use crate::limit::concurrency::Slots;
 
     #[derive(Default)]
     struct Counted(AtomicUsize);

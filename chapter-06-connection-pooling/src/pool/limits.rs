@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::idle::{Idle, Life};
+use super::idle_connection::{Idle, Life};
 
 /// What bounds a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,15 +4,15 @@
 //! without a socket. Each core has a [`Pool`] of its own, without a lock. What one has too many of lies on the
 //! [`Shelf`], from which a core takes that has none.
 
-pub mod counts;
-pub mod idle;
-pub mod lanes;
+pub mod counters;
+pub mod idle_connection;
+pub mod idle_pool;
 pub mod limits;
-pub mod shelf;
+pub mod shared_pool;
 mod sync;
 
-pub use counts::{Counts, Tally};
-pub use idle::{Idle, Life, Peer};
-pub use lanes::{Pool, Removed, Why};
+pub use counters::{Counts, Tally};
+pub use idle_connection::{Idle, Life, Peer};
+pub use idle_pool::{Pool, Removed, Why};
 pub use limits::Limits;
-pub use shelf::Shelf;
+pub use shared_pool::Shelf;

@@ -6,7 +6,7 @@ use advanced_features::{Balancer, args::BalanceArgs};
 use clap::Parser;
 use common::{cli::ServeArgs, http::Layer, net::Listeners, shutdown::Shutdown};
 use connection_pooling::{Server, args::PoolArgs, run_with};
-use load_balancer::names::Resolve;
+use load_balancer::dns_refresher::Resolve;
 
 #[derive(Parser)]
 struct Args {

@@ -6,9 +6,9 @@
 //! [`exit_code`] and is [`EXIT_FAILURE`].
 
 mod duration;
-mod refusal;
-mod serve;
+mod exit;
+mod serve_args;
 
 pub use duration::duration;
-pub use refusal::{EXIT_FAILURE, EXIT_USAGE, Exit, exit_code, parse, refuse, try_parse_from};
-pub use serve::{ServeArgs, WorkerArgs, ip, port};
+pub use exit::{EXIT_FAILURE, EXIT_USAGE, Exit, exit_code, parse, refuse, try_parse_from};
+pub use serve_args::{ServeArgs, WorkerArgs, ip, port};

@@ -5,7 +5,7 @@
 
 use std::{fmt, io};
 
-use super::refusal::Refusal;
+use super::protocol_error::Refusal;
 
 /// Whose doing it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

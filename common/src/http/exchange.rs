@@ -7,6 +7,21 @@ use std::time::Duration;
 
 use super::error::{Kind, Phase, ProxyError, Side};
 
+/// The version in a start line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    #[default]
+    Http11,
+}
+
+/// How long a connection may have been idle to be used for a request whose method is not idempotent. Such a request must
+/// not run twice, so it is never sent over a connection that the backend may just be closing; within this time its close
+/// would be known.
+pub const NON_IDEMPOTENT_IDLE_LIMIT: Duration = Duration::from_millis(500);
+
 /// A request method, as far as proxies tell methods apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[expect(missing_docs, reason = "the names say it all")]

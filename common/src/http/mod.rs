@@ -13,39 +13,36 @@
 //! The invariant: what a backend reads is what we read, and what a client reads ends where the backend
 //! ended it. Three engines drive this module (threads, an event loop, `async`) and differ in how they wait.
 
-mod answer;
 mod body;
-mod byte_set;
-mod chunked;
 mod error;
 mod exchange;
-mod facts;
-mod forward;
-mod head;
-mod inbox;
-mod lane;
-mod layer;
-mod name;
-mod patience;
+mod exchange_timeouts;
+mod forwarding;
+mod parse;
+mod protocol_error;
 mod pump;
-mod refusal;
 mod relay;
-mod response_head;
-mod scan;
-mod target;
+mod request_buffer;
+mod send_buffer;
+mod stream_layer;
 mod wants;
-mod writing;
+mod write;
 
-pub use answer::reason;
 pub use error::{Kind, Phase, ProxyError, Side};
-pub use exchange::{AfterBackend, AfterClient, Ask, BackendId, Exchange, Failure, Method, Times};
-pub use forward::{ClientAddress, Forwarding};
-pub use head::{Head, HeadView, MAX_FIELDS, MAX_HEAD_BYTES, Version};
-pub use inbox::{Inbox, Received};
-pub use layer::{Layer, Plain};
-pub use patience::Patience;
-pub use pump::{NoWire, Pumped, Wire, pump};
-pub use refusal::Refusal;
+pub use exchange::{
+    AfterBackend, AfterClient, Ask, BackendId, Exchange, Failure, Method, NON_IDEMPOTENT_IDLE_LIMIT, Times, Version,
+};
+pub use exchange_timeouts::Patience;
+pub use forwarding::{ClientAddress, Forwarding};
+pub use parse::request_target::Role;
+pub use parse::{
+    head::{Head, HeadView, MAX_FIELDS},
+    head_end::MAX_HEAD_BYTES,
+};
+pub use protocol_error::Refusal;
+pub use pump::{NoWire, Pumped, READ_BUFFER_BYTES, Wire, pump};
 pub use relay::{Input, Relay};
-pub use target::Role;
+pub use request_buffer::{Inbox, Received};
+pub use stream_layer::{Layer, Plain};
 pub use wants::{Deadline, Interest, Wants};
+pub use write::local_reply::reason;

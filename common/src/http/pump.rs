@@ -8,6 +8,8 @@ use super::{
     wants::Wants,
 };
 
+/// A good size for the read buffer that an engine shares between its exchanges.
+pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Rounds after which a pump lets others have their turn, while both sockets still have work for it.
 const ROUNDS: usize = 16;
 
@@ -55,7 +57,7 @@ pub enum Pumped {
 }
 
 /// Moves all that can move without waiting. `scratch` is the engine's read buffer, shared by all its
-/// exchanges; nothing stays in it. 64 KiB is a good size.
+/// exchanges; nothing stays in it. [`READ_BUFFER_BYTES`] is a good size.
 ///
 /// # Errors
 /// The exchange failed: ask [`Relay::may_retry`], or tell [`Relay::fail`] and pump the answer out.

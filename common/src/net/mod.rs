@@ -6,10 +6,16 @@
 //! here waits, except [`resolve`], which asks the system's resolver and may take seconds: never
 //! call it on a worker.
 
-mod file_limit;
+mod accept;
+mod connect;
+mod connect_plan;
+mod connection_limiter;
+mod fd_limit;
 mod listeners;
-mod outgoing;
 
-pub use file_limit::{clients_within, raise_file_limit};
+pub use accept::{ACCEPT_PAUSE, AcceptError, AcceptedConnection};
+pub use connect::{connect_error, connect_nonblocking, refuse_self_connect, resolve, set_reset_on_close};
+pub use connect_plan::ConnectPlan;
+pub use connection_limiter::ConnectionLimiter;
+pub use fd_limit::{clients_within, raise_file_limit};
 pub use listeners::{BindError, Listeners};
-pub use outgoing::{connect_nonblocking, refuse_self_connect, resolve, set_reset_on_close};

@@ -1,0 +1,110 @@
+//! `POST /_fault/{fault}`: injects a fault into a backend, or clears it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State as Shared};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::fault::{Command, Fault, WORDS};
+use crate::fleet::Member;
+use crate::query::{number, query};
+use crate::refusal::Refusal;
+use crate::state::State;
+
+/// How long a backend that was posted `down` stays down when the request does not say.
+const DEFAULT_DOWN: Duration = Duration::from_secs(10);
+/// What `slow` adds to each answer when the request does not say.
+const DEFAULT_SLOW: Duration = Duration::from_secs(2);
+
+/// `POST /_fault/{word}?id=…|port=…&for=5s&ms=2000`
+pub(crate) async fn post(
+    Shared(state): Shared<Arc<State>>,
+    Path(word): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let slow = number(&uri, "ms")?.map_or(DEFAULT_SLOW, Duration::from_millis);
+    let fault = Fault::from_word(&word, slow)
+        .ok_or_else(|| Refusal::not_found(format!("no fault `{word}`; there are {WORDS}")))?;
+    let recover_after = match query(&uri, "for") {
+        Some(time) => {
+            Some(parse_time(time).ok_or_else(|| Refusal::bad_request("`for` is not a time such as 500ms, 5s or 2m"))?)
+        }
+        None if fault == Fault::Down => Some(DEFAULT_DOWN),
+        None => None,
+    };
+    let member = member(&state, &uri)?;
+    command(&member, fault, recover_after)
+        .await
+        .map_err(|error| Refusal(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+    Ok(Json(json!({
+        "server_id": member.id,
+        "port": member.addr.port(),
+        "fault": fault.to_string(),
+        "for_ms": recover_after.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+    }))
+    .into_response())
+}
+
+/// Orders the fault and waits until it is in effect.
+async fn command(member: &Member, fault: Fault, recover_after: Option<Duration>) -> io::Result<()> {
+    let stopped = || io::Error::other("that backend has stopped");
+    let (done, applied) = oneshot::channel();
+    let done = Box::new(move |outcome| drop(done.send(outcome)));
+    member.commands.send(Command { fault, recover_after, done }).map_err(|_| stopped())?;
+    applied.await.map_err(|_| stopped())?
+}
+
+/// Whom the request means: a sibling by `id` or `port`, else this backend.
+fn member(state: &State, uri: &Uri) -> Result<Member, Refusal> {
+    let found = if let Some(id) = query(uri, "id") {
+        state.fleet.find(|member| member.id == id)
+    } else if let Some(port) = query(uri, "port") {
+        state.fleet.find(|member| member.addr.port().to_string() == port)
+    } else {
+        state.fleet.find(|member| member.addr == state.addr)
+    };
+    found.ok_or_else(|| {
+        let ids = state.fleet.ids().join(", ");
+        Refusal::not_found(format!("no such backend here; there are {ids}"))
+    })
+}
+
+/// `500ms`, `5s`, `2m`; a bare number is seconds.
+fn parse_time(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().ok()?;
+    match &text[digits.len()..] {
+        "ms" => Some(Duration::from_millis(number)),
+        "" | "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        let ms = Duration::from_millis;
+        for (text, expected) in [
+            ("500ms", Some(ms(500))),
+            ("5s", Some(ms(5_000))),
+            ("7", Some(ms(7_000))),
+            ("2m", Some(ms(120_000))),
+            ("s", None),
+            ("-1s", None),
+            ("5h", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_time(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Which destinations may be asked for.
+//!
+//! A forward proxy connects to whatever it is told, from where it stands: to the printer in its network,
+//! to the database that only listens on loopback, to itself. Opened to others without a rule it is an *open
+//! proxy*, and found within hours. So names are checked, and then the addresses behind them: whoever owns a
+//! name decides what it points to.
+
+use std::{
+    net::{IpAddr, SocketAddr, UdpSocket},
+    str::FromStr,
+};
+
+use common::endpoint::Endpoint;
+use ipnet::IpNet;
+
+use super::destination::Destination;
+
+/// One `--allow`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// Addresses, and names that point to them.
+    Net(IpNet),
+    /// One name.
+    Host(String),
+    /// All names that end in this; it begins with a dot.
+    Suffix(String),
+}
+
+impl FromStr for Rule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        if let Some(net) = bare.parse().ok().or_else(|| bare.parse::<IpAddr>().map(IpNet::from).ok()) {
+            return Ok(Self::Net(net));
+        }
+        let (suffix, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
+        let is_host = !name.contains(':') && format!("{name}:80").parse::<Endpoint>().is_ok();
+        if !is_host || name.parse::<IpAddr>().is_ok() {
+            return Err("expected a network, a host or *.suffix, such as 10.0.0.0/8, example.com, *.example.com".into());
+        }
+        let name = normal(name);
+        Ok(if suffix { Self::Suffix(format!(".{name}")) } else { Self::Host(name) })
+    }
+}
+
+/// Why a destination is not connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// No rule allows it.
+    Forbidden,
+    /// It is this proxy.
+    Ourselves,
+}
+
+/// The rules, and where the proxy itself listens.
+#[derive(Debug)]
+pub struct Access {
+    rules: Vec<Rule>,
+    listening: SocketAddr,
+}
+
+impl Access {
+    /// Without rules, any destination is allowed but the proxy itself.
+    pub fn new(rules: Vec<Rule>, listening: SocketAddr) -> Self {
+        Self { rules, listening }
+    }
+
+    /// Before the name is resolved: one that no rule can allow is not even looked up.
+    ///
+    /// # Errors
+    /// No rule allows it, whatever its address.
+    pub fn check_name(&self, destination: &Destination) -> Result<(), Denied> {
+        let some_net = self.rules.iter().any(|rule| matches!(rule, Rule::Net(_)));
+        if self.rules.is_empty() || some_net || self.names(&destination.host) { Ok(()) } else { Err(Denied::Forbidden) }
+    }
+
+    /// After it: keeps the addresses that may be connected to. These are then used and no others; a second
+    /// look-up could give a second answer.
+    ///
+    /// # Errors
+    /// None is left, or one is our own.
+    pub fn check_addresses(
+        &self,
+        destination: &Destination,
+        mut addresses: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, Denied> {
+        if addresses.iter().any(|address| self.is_ourselves(*address)) {
+            return Err(Denied::Ourselves);
+        }
+        let named = destination.address().is_none() && self.names(&destination.host);
+        let is_localhost = normal(&destination.host) == "localhost";
+        addresses.retain(|address| {
+            let ip = address.ip().to_canonical();
+            self.rules.is_empty() || self.covers(ip) || named && (is_localhost || !is_near(ip))
+        });
+        if addresses.is_empty() { Err(Denied::Forbidden) } else { Ok(addresses) }
+    }
+
+    fn names(&self, host: &str) -> bool {
+        let host = normal(host);
+        self.rules.iter().any(|rule| match rule {
+            Rule::Host(name) => *name == host,
+            Rule::Suffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
+            Rule::Net(_) => false,
+        })
+    }
+
+    fn covers(&self, ip: IpAddr) -> bool {
+        self.rules.iter().any(|rule| matches!(rule, Rule::Net(net) if net.contains(&ip)))
+    }
+
+    /// Whether a connection to `address` would reach our own listener.
+    fn is_ourselves(&self, address: SocketAddr) -> bool {
+        let (own, ip) = (self.listening.ip().to_canonical(), address.ip().to_canonical());
+        // Connecting to 0.0.0.0 reaches this machine; listening on it is listening on all its addresses.
+        let same = ip == own || ip.is_unspecified() && (own.is_loopback() || own.is_unspecified());
+        address.port() == self.listening.port() && (same || own.is_unspecified() && is_local(ip))
+    }
+}
+
+/// Names compare without case, and with or without the dot of the root.
+fn normal(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// This machine and its link. A name rule does not open these: it would be its owner's word that we reach
+/// our own services (or a cloud's metadata at 169.254.169.254).
+fn is_near(ip: IpAddr) -> bool {
+    let link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    link_local || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast()
+}
+
+/// Whether this machine has the address: only then can a socket be bound to it.
+fn is_local(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(rules: &[&str]) -> Access {
+        let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        Access::new(rules, "127.0.0.1:8888".parse().unwrap())
+    }
+
+    /// Whether `host`, which resolves to `address`, may be asked for at port 80.
+    fn allows(rules: &[&str], host: &str, address: &str) -> bool {
+        let access = access(rules);
+        let destination = Destination { host: host.into(), port: 80 };
+        let address = SocketAddr::new(address.parse().unwrap(), 80);
+        access.check_name(&destination).is_ok() && access.check_addresses(&destination, vec![address]).is_ok()
+    }
+
+    #[test]
+    fn rules_are_read() {
+        let net = |text: &str| Ok(Rule::Net(text.parse().unwrap()));
+        for (text, expected) in [
+            ("10.0.0.0/8", net("10.0.0.0/8")),
+            ("192.0.2.7", net("192.0.2.7/32")),
+            ("[::1]", net("::1/128")),
+            ("Example.com.", Ok(Rule::Host("example.com".into()))),
+            ("*.Example.com", Ok(Rule::Suffix(".example.com".into()))),
+        ] {
+            assert_eq!(text.parse::<Rule>(), expected, "{text}");
+        }
+        for wrong in ["", "*", "*.", "a b", "10.0.0.0/33", "example.com:80", "*.10.0.0.1", "a*.com", "http://a"] {
+            assert!(wrong.parse::<Rule>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_and_addresses_are_both_checked() {
+        for (rules, host, address, expected) in [
+            (&[][..], "anything", "127.0.0.1", true),
+            (&["10.0.0.0/8"][..], "10.1.2.3", "10.1.2.3", true),
+            (&["10.0.0.0/8"], "::ffff:10.1.2.3", "::ffff:10.1.2.3", true),
+            (&["10.0.0.0/8"], "some.name", "10.1.2.3", true),
+            (&["10.0.0.0/8"], "some.name", "127.0.0.1", false),
+            (&["example.com"], "EXAMPLE.com.", "192.0.2.1", true),
+            (&["example.com"], "www.example.com", "192.0.2.1", false),
+            (&["example.com"], "192.0.2.1", "192.0.2.1", false),
+            (&["*.example.com"], "a.b.example.com", "192.0.2.1", true),
+            (&["*.example.com"], "example.com", "192.0.2.1", false),
+            (&["*.example.com"], "badexample.com", "192.0.2.1", false),
+            (&["*.example.com"], "rebound.example.com", "127.0.0.1", false),
+            (&["*.example.com"], "rebound.example.com", "::1", false),
+            (&["*.example.com"], "rebound.example.com", "::ffff:127.0.0.1", false),
+            (&["*.example.com"], "rebound.example.com", "169.254.169.254", false),
+            (&["*.example.com"], "rebound.example.com", "0.0.0.0", false),
+            (&["*.example.com", "127.0.0.0/8"], "own.example.com", "127.0.0.1", true),
+            (&["localhost"], "localhost", "127.0.0.1", true),
+            (&["localhost"], "127.0.0.1", "127.0.0.1", false),
+        ] {
+            assert_eq!(allows(rules, host, address), expected, "{rules:?} {host} {address}");
+        }
+    }
+
+    #[test]
+    fn it_knows_itself() {
+        for (listening, address, expected) in [
+            ("127.0.0.1:8888", "127.0.0.1:8888", true),
+            ("127.0.0.1:8888", "[::ffff:127.0.0.1]:8888", true),
+            ("127.0.0.1:8888", "0.0.0.0:8888", true),
+            ("127.0.0.1:8888", "127.0.0.1:8889", false),
+            ("127.0.0.1:8888", "127.0.0.2:8888", false),
+            ("0.0.0.0:8888", "127.0.0.1:8888", true),
+            ("0.0.0.0:8888", "192.0.2.1:8888", false),
+        ] {
+            let access = Access::new(Vec::new(), listening.parse().unwrap());
+            assert_eq!(access.is_ourselves(address.parse().unwrap()), expected, "{listening} {address}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Requests and their answers, as tables.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use common::clock::now;
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    balance::{
+        backend::Settings,
+        backend_factory::Factory,
+        group::{Choice, Choosing, Wish},
+        policy::Algorithm,
+    },
+    health::{breaker, passive::outlier},
+    routing::{HashKey, Routes},
+};
+
+/// Knows all names but those of `.invalid`.
+#[derive(Clone)]
+struct Book;
+
+impl load_balancer::dns_refresher::Resolve for Book {
+    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        if host.ends_with(".invalid") {
+            return Err(io::Error::other("no such name"));
+        }
+        Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
+    }
+}
+
+struct Desk {
+    cluster: Arc<Cluster>,
+    factory: Factory,
+}
+
+impl Operations for Desk {
+    fn cluster(&self) -> Arc<Cluster> {
+        Arc::clone(&self.cluster)
+    }
+    fn backend(&self, group: &Group, endpoint: &Endpoint) -> io::Result<Arc<Backend>> {
+        self.factory.backend(group, endpoint, now())
+    }
+}
+
+impl Desk {
+    /// Group `default` picks by wrr among `a:1` and `b:1`, group `plain` by rr has `b:1` and `[::1]:1`.
+    fn new() -> Self {
+        let settings = Settings {
+            max_connections: None,
+            down_time: Duration::from_secs(10),
+            outlier: outlier::Limits::default(),
+            slow_start: Duration::from_secs(30),
+        };
+        let factory = Factory::new(settings, Book);
+        let group = |name: &str, algorithm, backends: &[&str]| {
+            let choosing = Choosing { algorithm, ..Choosing::default() };
+            let group = Arc::new(Group::new(name.into(), choosing, 9, breaker::Limits::default(), now()));
+            let backend = |text: &&str| factory.backend(&group, &text.parse().unwrap(), now()).unwrap();
+            group.change_members(|members| members.extend(backends.iter().map(backend)));
+            group
+        };
+        let groups = vec![
+            group("default", Algorithm::WeightedRoundRobin, &["a:1", "b:1"]),
+            group("plain", Algorithm::RoundRobin, &["b:1", "[::1]:1"]),
+        ];
+        let (routes, default) = (Routes::new(Vec::new(), &["default", "plain"]).unwrap(), Arc::clone(&groups[0]));
+        let cluster = Arc::new(Cluster::new(groups, routes, default, HashKey::default()));
+        Self { cluster, factory }
+    }
+
+    fn ask(&self, method: &str, target: &str, body: &str) -> (u16, Value) {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let [method, path, query] = [method, path, query].map(str::to_owned);
+        let request = Request { method, path, query, body: body.into(), ..Request::default() };
+        let response = handle(self, &request, now());
+        (response.status, serde_json::from_str(&response.json).expect("it is JSON"))
+    }
+
+    /// Which backends of the default group the next picks are.
+    fn picks(&self, count: usize) -> String {
+        let pick = |_| match self.cluster.groups()[0].choose(now(), Wish::default(), &[]) {
+            Choice::Backend(taken) => taken.backend().name()[..1].to_owned(),
+            other => panic!("{other:?}"),
+        };
+        let mut picks: Vec<_> = (0..count).map(pick).collect();
+        picks.sort();
+        picks.concat()
+    }
+}
+
+#[test]
+fn what_is_asked_wrongly_gets_one_line_and_changes_nothing() {
+    const ADD: &str = "/backends";
+    let long = format!(r#"{{"backend": "{}:1"}}"#, "x".repeat(300));
+    for (method, target, body, status, says) in [
+        ("GET", "/nothing", "", 404, "GET / lists"),
+        ("GET", "/backends/c:1", "", 404, "no backend 'c:1'"),
+        ("GET", "/backends?group=x", "", 404, "no group 'x'"),
+        ("GET", "/backends?grup=x", "", 400, "not 'grup=x'"),
+        ("GET", "/backends?group=%", "", 400, "query"),
+        ("PATCH", "/backends", "", 405, "GET, HEAD, POST"),
+        ("POST", ADD, "", 400, "expected a body such as"),
+        ("POST", ADD, "{", 400, "expected a body such as"),
+        ("POST", ADD, "\u{0}\u{1}", 400, "expected a body such as"),
+        ("POST", ADD, "[]", 400, "expected a body such as"),
+        ("POST", ADD, r#"{"backend": 1}"#, 400, "expected a body such as"),
+        ("POST", ADD, r#"{"backend": "c:1", "wight": 1}"#, 400, "unknown field `wight`"),
+        ("POST", ADD, r#"{"backend": "c:1"} x"#, 400, "trailing"),
+        ("POST", ADD, r#"{"backend": "c"}"#, 400, "is not host:port"),
+        ("POST", ADD, r#"{"backend": "c:0"}"#, 400, "port"),
+        ("POST", ADD, r#"{"backend": "c:1:-1"}"#, 400, "weight"),
+        ("POST", ADD, r#"{"backend": "c:1:65536"}"#, 400, "more than 65535"),
+        ("POST", ADD, r#"{"backend": "c\r\n:1"}"#, 400, "host"),
+        ("POST", ADD, &long, 400, "host"),
+        ("POST", ADD, r#"{"backend": "c.invalid:1"}"#, 400, "no such name"),
+        ("POST", ADD, r#"{"backend": "a:1"}"#, 409, "has a:1 already"),
+        ("POST", ADD, r#"{"backend": "A.:1:7"}"#, 409, "already"),
+        ("POST", "/backends?group=x", r#"{"backend": "c:1"}"#, 404, "no group 'x'"),
+        ("POST", "/backends?group=plain", r#"{"backend": "c:1:2"}"#, 409, "no weights"),
+        ("POST", "/backends/b:1/drain", "", 409, "?group=default|plain"),
+        ("POST", "/backends/c:1/drain", "", 404, "no backend"),
+        ("PUT", "/backends/a:1/weight", r#"{"weight": -1}"#, 400, "expected a body such as"),
+        ("PUT", "/backends/a:1/weight", r#"{"weight": 1.5}"#, 400, "expected a body such as"),
+        ("PUT", "/backends/a:1/weight", r#"{"weight": 70000}"#, 400, "more than 65535"),
+        ("PUT", "/backends/b:1/weight?group=plain", r#"{"weight": 2}"#, 409, "no weights"),
+        ("PUT", "/backends/a:1/max-connections", r#"{"max_connections": 0}"#, 400, "drain it instead"),
+        ("PUT", "/backends/a:1/max-connections", "{}", 400, "missing field"),
+        ("DELETE", "/backends/a:1?force=yes", "", 400, "force=true"),
+    ] {
+        let desk = Desk::new();
+        let (_, before) = desk.ask("GET", "/backends", "");
+        let (got, json) = desk.ask(method, target, body);
+        let error = json["error"].as_str().unwrap_or_default();
+        assert_eq!(got, status, "{method} {target} {body}: {json}");
+        assert!(error.contains(says) && !error.contains('\n'), "{method} {target} {body}: {error}");
+        assert_eq!(desk.ask("GET", "/backends", "").1, before, "{method} {target}");
+    }
+}
+
+#[test]
+fn the_lists_show_what_there_is() {
+    let desk = Desk::new();
+    let (status, json) = desk.ask("GET", "/backends", "");
+    let names = |json: &Value| -> Vec<String> {
+        let rows = json["backends"].as_array().unwrap();
+        rows.iter().map(|row| format!("{} {}", row["group"], row["name"]).replace('"', "")).collect()
+    };
+    assert_eq!(status, 200);
+    assert_eq!(names(&json), ["default a:1", "default b:1", "plain b:1", "plain [::1]:1"]);
+    let expected = serde_json::json!({
+        "group": "default", "name": "a:1", "state": "UP", "draining": false, "weight": 1, "in_flight": 0,
+        "max_connections": null, "total": 0, "failed": 0
+    });
+    assert_eq!(json["backends"][0], expected);
+    assert_eq!(desk.ask("GET", "/backends/a:1", ""), (200, expected));
+    assert_eq!(names(&desk.ask("GET", "/backends?group=plain", "").1), ["plain b:1", "plain [::1]:1"]);
+    assert_eq!(desk.ask("GET", "/backends/%5B0:0::1%5D:1", "").1["name"], "[::1]:1", "another spelling");
+    let groups = desk.ask("GET", "/groups", "").1;
+    assert_eq!(groups["groups"][1]["name"], "plain");
+    assert_eq!(groups["groups"][0]["backends"], 2);
+    assert!(desk.ask("GET", "/", "").1["help"][0].as_str().unwrap().contains("/backends"));
+}
+
+#[test]
+fn one_that_is_added_gets_its_share_and_one_that_is_removed_nothing() {
+    let desk = Desk::new();
+    assert_eq!(desk.picks(4), "aabb");
+    let (status, json) = desk.ask("POST", "/backends?group=default", r#"{"backend": "c:1:2"}"#);
+    assert_eq!((status, &json["name"], &json["weight"]), (201, &"c:1".into(), &2.into()));
+    assert_eq!(desk.picks(8), "aabbcccc");
+    assert_eq!(desk.ask("DELETE", "/backends/a:1", "").0, 200);
+    assert_eq!(desk.picks(6), "bbcccc");
+    assert_eq!(desk.ask("DELETE", "/backends/a:1", "").0, 404, "it is gone");
+    assert_eq!(desk.ask("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201, "it may come back");
+}
+
+#[test]
+fn the_last_one_stays_unless_forced() {
+    let desk = Desk::new();
+    assert_eq!(desk.ask("DELETE", "/backends/a:1", "").0, 200);
+    let (status, json) = desk.ask("DELETE", "/backends/b:1?group=default", "");
+    assert_eq!(status, 409, "{json}");
+    assert!(json["error"].as_str().unwrap().contains("?force=true"));
+    assert_eq!(desk.ask("DELETE", "/backends/b:1?group=default&force=true", "").0, 200);
+    assert!(matches!(desk.cluster.groups()[0].choose(now(), Wish::default(), &[]), Choice::Nobody));
+    assert_eq!(desk.ask("POST", "/backends", r#"{"backend": "a:1:0"}"#).0, 400, "nobody would be served");
+    assert_eq!(desk.ask("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201);
+}
+
+#[test]
+fn drained_ones_get_nothing_until_they_are_enabled() {
+    let desk = Desk::new();
+    let (status, json) = desk.ask("POST", "/backends/a:1/drain", "");
+    assert_eq!((status, &json["state"], &json["draining"]), (200, &"DRAIN".into(), &true.into()));
+    assert_eq!(desk.picks(3), "bbb");
+    assert_eq!(desk.ask("POST", "/backends/a:1/enable", "").1["state"], "UP");
+    assert_eq!(desk.picks(4), "aabb");
+}
+
+#[test]
+fn a_weight_holds_from_the_next_pick_on_and_not_all_are_0() {
+    let desk = Desk::new();
+    assert_eq!(desk.ask("PUT", "/backends/a:1/weight", r#"{"weight": 3}"#).1["weight"], 3);
+    assert_eq!(desk.picks(8), "aaaaaabb");
+    assert_eq!(desk.ask("PUT", "/backends/a:1/weight", r#"{"weight": 0}"#).0, 200);
+    assert_eq!(desk.picks(3), "bbb");
+    assert_eq!(desk.ask("PUT", "/backends/b:1/weight?group=default", r#"{"weight": 0}"#).0, 409);
+    assert_eq!(desk.ask("DELETE", "/backends/b:1?group=default", "").0, 409, "the one that is left has weight 0");
+}
+
+#[test]
+fn a_limit_is_set_and_lifted_and_wakes_who_waits() {
+    let desk = Desk::new();
+    let limit =
+        |limit: &str| desk.ask("PUT", "/backends/a:1/max-connections", &format!(r#"{{"max_connections": {limit}}}"#));
+    assert_eq!(limit("1").1["max_connections"], 1);
+    let group = &desk.cluster.groups()[0];
+    let woken = Arc::new(Woken::default());
+    let place = group.queue.enter(Arc::clone(&woken).into()).unwrap();
+    assert_eq!(desk.ask("GET", "/groups", "").1["groups"][0]["waiting"], 1);
+    assert_eq!(limit("null"), (200, desk.ask("GET", "/backends/a:1", "").1));
+    assert!(woken.0.load(std::sync::atomic::Ordering::SeqCst), "who waits tries again");
+    drop(place);
+}
+
+#[derive(Default)]
+struct Woken(std::sync::atomic::AtomicBool);
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}

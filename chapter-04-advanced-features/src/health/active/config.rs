@@ -1,0 +1,255 @@
+//! What a backend is asked to find out whether it lives, and how often.
+//!
+//! A TCP check says that something listens; an HTTP check says that it answers, and what. Use HTTP wherever the
+//! backend speaks it: a process that is stuck still accepts. On the command line a check is one word; what is
+//! not said has the default.
+//!
+//! ```text
+//! tcp                                         connects
+//! http:/health                                GET /health, 200-399 expected
+//! http:/health,expect=200-299|304,body=ok,port=9100,host=a.example,interval=5s,fast=1s,timeout=500ms,fall=2,rise=3
+//! ```
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use common::cli::duration;
+
+use super::status_set::{Statuses, StatusesError};
+
+/// A question and the rhythm in which it is asked. The defaults are HAProxy's (`inter 2s fall 3 rise 2`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// What is asked.
+    pub kind: Kind,
+    /// The port to ask, if it is not the one that requests go to.
+    pub port: Option<u16>,
+    /// From the end of one check to the next one of the same backend.
+    pub interval: Duration,
+    /// The same while it seems to be changing: this makes three failures in a row a matter of two seconds, not of six.
+    pub fast_interval: Duration,
+    /// The whole check must be over within this: connect, request and response.
+    pub timeout: Duration,
+    /// Failures in a row that take it down.
+    pub fall: u32,
+    /// Successes in a row that bring it back up.
+    pub rise: u32,
+    /// Each interval is longer or shorter by up to this part of it, so that many balancers do not ask in step.
+    pub jitter: f64,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Whether a connection comes about.
+    Tcp,
+    /// `GET path`.
+    Http {
+        /// With its leading slash.
+        path: String,
+        /// The `Host` field, if it is not the backend's own name.
+        host: Option<String>,
+        /// The statuses of a healthy backend.
+        expect: Statuses,
+        /// What the first 64 KiB of the body must contain.
+        body: Option<String>,
+    },
+}
+
+impl Check {
+    /// A check of this kind with the default rhythm.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            port: None,
+            interval: Duration::from_secs(2),
+            fast_interval: Duration::from_millis(500),
+            timeout: Duration::from_secs(1),
+            fall: 3,
+            rise: 2,
+            jitter: 0.05,
+        }
+    }
+}
+
+impl Default for Check {
+    /// A TCP check.
+    fn default() -> Self {
+        Self::new(Kind::Tcp)
+    }
+}
+
+/// Why a text is not a check.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// Neither of the two kinds.
+    #[error("'{0}' is not a check; expected tcp or http:/path, then options such as ,interval=2s")]
+    Kind(String),
+    /// Not a path that can stand in a request line.
+    #[error("'{0}' is not a path: it begins with / and has no space, control or non-ASCII character")]
+    Path(String),
+    /// Not `name=value`, or a name that is not known.
+    #[error(
+        "'{0}' is not an option of a check; known: port, interval, fast, timeout, fall, rise, jitter, and of http: expect, body, host"
+    )]
+    Option(String),
+    /// It would have no effect.
+    #[error("'{0}' is an option of http checks only")]
+    HttpOnly(String),
+    /// Which one is meant?
+    #[error("option '{0}' is given twice")]
+    Twice(String),
+    /// A value that its option cannot take.
+    #[error("'{option}': {why}")]
+    Value {
+        /// The whole option.
+        option: String,
+        /// What it should have been.
+        why: String,
+    },
+}
+
+// ANCHOR: grammar
+/// `KIND[,OPTION=VALUE]...`. No value can hold a comma; in a path it is written `%2C`.
+impl FromStr for Check {
+    type Err = CheckError;
+
+    fn from_str(text: &str) -> Result<Self, CheckError> {
+        let mut words = text.split(',');
+        let mut check = Self::new(kind(words.next().unwrap_or_default())?);
+        let (mut seen, mut fast) = (Vec::new(), None);
+        for word in words {
+            let (name, value) = word.split_once('=').ok_or_else(|| CheckError::Option(word.into()))?;
+            if seen.contains(&name) {
+                return Err(CheckError::Twice(name.into()));
+            }
+            seen.push(name);
+            let wrong = |why: String| CheckError::Value { option: word.into(), why };
+            match name {
+                "port" => check.port = Some(whole(value, 1, u16::MAX).map_err(wrong)?),
+                "interval" => check.interval = duration(value).map_err(wrong)?,
+                "fast" => fast = Some(duration(value).map_err(wrong)?),
+                "timeout" => check.timeout = duration(value).map_err(wrong)?,
+                "fall" => check.fall = whole(value, 1, 100).map_err(wrong)?,
+                "rise" => check.rise = whole(value, 1, 100).map_err(wrong)?,
+                "jitter" => check.jitter = percent(value).map_err(wrong)?,
+                "expect" | "body" | "host" => check.kind.set(name, value, word)?,
+                _ => return Err(CheckError::Option(word.into())),
+            }
+        }
+        // Who asks every 100 ms does not want to be slower when it matters.
+        check.fast_interval = fast.unwrap_or(check.fast_interval.min(check.interval));
+        Ok(check)
+    }
+}
+// ANCHOR_END: grammar
+
+impl Kind {
+    fn set(&mut self, name: &str, value: &str, word: &str) -> Result<(), CheckError> {
+        let Self::Http { host, expect, body, .. } = self else { return Err(CheckError::HttpOnly(word.into())) };
+        let wrong = |why: &str| CheckError::Value { option: word.into(), why: why.into() };
+        match name {
+            "expect" => *expect = value.parse().map_err(|error: StatusesError| wrong(&error.to_string()))?,
+            "host" if !is_visible(value) => return Err(wrong("not the value of a Host field")),
+            "host" => *host = Some(value.into()),
+            _ if value.is_empty() => return Err(wrong("every body contains an empty text")),
+            _ => *body = Some(value.into()),
+        }
+        Ok(())
+    }
+}
+
+fn kind(word: &str) -> Result<Kind, CheckError> {
+    match word.split_once(':') {
+        None if word == "tcp" => Ok(Kind::Tcp),
+        Some(("http", path)) if path.starts_with('/') && is_visible(path) && !path.contains('#') => {
+            Ok(Kind::Http { path: path.into(), host: None, expect: Statuses::default(), body: None })
+        }
+        Some(("http", path)) => Err(CheckError::Path(path.into())),
+        _ => Err(CheckError::Kind(word.into())),
+    }
+}
+
+/// What stands in a line that is sent must not be able to end it.
+fn is_visible(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn whole<T: FromStr + PartialOrd + fmt::Display + Copy>(text: &str, least: T, most: T) -> Result<T, String> {
+    // Digits only: `parse` alone would also take `+3`.
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    number
+        .filter(|number| (&least..=&most).contains(&number))
+        .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').ok_or_else(|| "expected a percentage such as 5%".to_owned())?;
+    whole(number, 0, 50).map(|percent: u8| f64::from(percent) / 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_has_the_default() {
+        let check: Check = "http:/health".parse().unwrap();
+        assert_eq!((check.fall, check.rise, check.port), (3, 2, None));
+        assert_eq!((check.interval, check.timeout), (Duration::from_secs(2), Duration::from_secs(1)));
+        assert_eq!(check.fast_interval, Duration::from_millis(500));
+        assert_eq!("tcp".parse(), Ok(Check::default()));
+        let Kind::Http { path, host: None, expect, body: None } = check.kind else { panic!("{check:?}") };
+        assert_eq!((path.as_str(), expect.to_string().as_str()), ("/health", "200-399"));
+        assert_eq!("tcp,interval=100ms".parse::<Check>().unwrap().fast_interval, Duration::from_millis(100));
+    }
+
+    #[test]
+    fn reads_every_option() {
+        let text = "http:/h?x=1,expect=200-299|304,body=all ok=1,host=a.example:80,port=9100,interval=5s,fast=1s,\
+                    timeout=500ms,fall=2,rise=4,jitter=10%";
+        let check: Check = text.parse().unwrap();
+        let Kind::Http { path, host, expect, body } = &check.kind else { panic!("{check:?}") };
+        assert_eq!((path.as_str(), host.as_deref()), ("/h?x=1", Some("a.example:80")));
+        assert_eq!((expect.to_string().as_str(), body.as_deref()), ("200-299|304", Some("all ok=1")));
+        assert_eq!((check.port, check.fall, check.rise), (Some(9_100), 2, 4));
+        let times = [check.interval, check.fast_interval, check.timeout].map(|time| time.as_millis());
+        assert_eq!(times, [5_000, 1_000, 500]);
+        assert!((check.jitter - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn says_what_is_wrong_in_one_line_with_the_word() {
+        for (text, word, why) in [
+            ("", "''", "is not a check"),
+            ("https:/x", "'https:/x'", "is not a check"),
+            ("tcp:/x", "'tcp:/x'", "is not a check"),
+            ("HTTP:/x", "'HTTP:/x'", "is not a check"),
+            ("http", "'http'", "is not a check"),
+            ("http:", "''", "is not a path"),
+            ("http:health", "'health'", "is not a path"),
+            ("http:/a b", "'/a b'", "is not a path"),
+            ("http:/a\r\nX: 1", "'/a", "is not a path"),
+            ("tcp,", "''", "is not an option"),
+            ("tcp,interval", "'interval'", "is not an option"),
+            ("tcp,inter=2s", "'inter=2s'", "is not an option"),
+            ("tcp,expect=200", "'expect=200'", "of http checks only"),
+            ("tcp,fall=1,fall=2", "'fall'", "given twice"),
+            ("tcp,fall=0", "'fall=0'", "from 1 to 100"),
+            ("tcp,rise=+1", "'rise=+1'", "from 1 to 100"),
+            ("tcp,port=0", "'port=0'", "from 1 to 65535"),
+            ("tcp,port=65536", "'port=65536'", "from 1 to 65535"),
+            ("tcp,interval=2", "'interval=2'", "the unit is missing"),
+            ("tcp,timeout=0s", "'timeout=0s'", "more than zero"),
+            ("tcp,jitter=5", "'jitter=5'", "percentage"),
+            ("tcp,jitter=51%", "'jitter=51%'", "from 0 to 50"),
+            ("http:/,expect=", "'expect='", "expected statuses"),
+            ("http:/,expect=299-200", "'expect=299-200'", "expected statuses"),
+            ("http:/,expect=200|600", "'expect=200|600'", "expected statuses"),
+            ("http:/,body=", "'body='", "every body"),
+            ("http:/,host=a b", "'host=a b'", "not the value of a Host field"),
+        ] {
+            let error = text.parse::<Check>().expect_err(text).to_string();
+            assert!(error.contains(why) && error.contains(word), "{text:?}: {error}");
+        }
+    }
+}

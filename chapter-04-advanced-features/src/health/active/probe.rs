@@ -1,0 +1,231 @@
+//! One check of one backend, on the thread that calls it.
+//!
+//! The connection is always a fresh one, never one of the traffic's: a check that waited for a slot in a pool would
+//! say that the pool is full. Connect, request and response share **one** deadline, so that a backend which sends a
+//! byte now and then is as dead as one that sends none.
+
+use std::{
+    io::{self, ErrorKind, IoSlice},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use common::{
+    clock::now,
+    http::{Interest, Kind as ErrorIs, Side, Wire as _},
+    shutdown::{Shutdown, Stage},
+};
+use simple_proxy::{
+    connect::connect,
+    poll::{Woken, wait},
+    socket::Socket,
+};
+
+use super::{
+    config::{Check, Kind},
+    response_matcher::{MAX_BODY_BYTES, MAX_HEAD_BYTES, Verdict, judge},
+    status_set::Statuses,
+};
+
+const READ: Interest = Interest { read: true, write: false };
+const WRITE: Interest = Interest { read: false, write: true };
+
+/// Why a check did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The backend failed it; why, in a few words.
+    Unhealthy(String),
+    /// It could not be carried out, and says nothing of the backend: no descriptor left, or the checks are being
+    /// stopped.
+    NotItsFault(String),
+}
+
+/// Checks a backend at `addresses`, of which one has to answer. `host` is for the `Host` field. Ends at the latest
+/// after `check.timeout`, and at once when `shutdown` reaches its last stage.
+///
+/// # Errors
+/// Whose fault it was, and why.
+pub fn probe(check: &Check, addresses: &[SocketAddr], host: &str, shutdown: &Shutdown) -> Result<(), Failure> {
+    let probe = Probe { deadline: now() + check.timeout, timeout: check.timeout, shutdown };
+    let mut socket = probe.connect(addresses, check.port)?;
+    match &check.kind {
+        Kind::Tcp => Ok(()),
+        Kind::Http { path, host: own, expect, body } => {
+            let host = own.as_deref().unwrap_or(host);
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: health-check\r\nAccept: */*\r\n\
+                 Connection: close\r\n\r\n"
+            );
+            probe.send(&mut socket, request.as_bytes())?;
+            probe.receive(&mut socket, expect, body.as_deref())
+        }
+    }
+}
+
+struct Probe<'a> {
+    deadline: Instant,
+    timeout: Duration,
+    shutdown: &'a Shutdown,
+}
+
+impl Probe<'_> {
+    fn connect(&self, addresses: &[SocketAddr], port: Option<u16>) -> Result<Socket, Failure> {
+        let address = |address: &SocketAddr| SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
+        connect(addresses.iter().map(address), self.timeout, self.shutdown).map_err(|error| match error.kind {
+            _ if error.side == Side::Internal => Failure::NotItsFault(error.to_string()),
+            ErrorIs::Timeout => Failure::Unhealthy(format!("no connection within {:?}", self.timeout)),
+            _ => Failure::Unhealthy(error.source.map_or("no connection".into(), |source| source.to_string())),
+        })
+    }
+
+    fn send(&self, socket: &mut Socket, mut request: &[u8]) -> Result<(), Failure> {
+        while !request.is_empty() {
+            match socket.send(&[IoSlice::new(request)]) {
+                Ok(sent) => request = &request[sent..],
+                Err(error) => self.wait_or_fail(socket, WRITE, &error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&self, socket: &mut Socket, expect: &Statuses, wanted: Option<&str>) -> Result<(), Failure> {
+        let mut received = Vec::new();
+        let mut piece = [0; 4096];
+        loop {
+            let ended = match socket.recv(&mut piece) {
+                Ok(n) => {
+                    received.extend_from_slice(&piece[..n]);
+                    // Whoever sends more than this is judged by what it has sent.
+                    n == 0 || received.len() > MAX_HEAD_BYTES + MAX_BODY_BYTES
+                }
+                Err(error) => {
+                    self.wait_or_fail(socket, READ, &error)?;
+                    continue;
+                }
+            };
+            match judge(expect, wanted, &received, ended) {
+                Verdict::More => {}
+                Verdict::Healthy => return Ok(()),
+                Verdict::Unhealthy(why) => return Err(Failure::Unhealthy(why)),
+            }
+        }
+    }
+
+    /// Waits if that is all there was to the error.
+    fn wait_or_fail(&self, socket: &mut Socket, interest: Interest, error: &io::Error) -> Result<(), Failure> {
+        match error.kind() {
+            ErrorKind::Interrupted => return Ok(()),
+            ErrorKind::WouldBlock => {}
+            _ => return Err(Failure::Unhealthy(error.to_string())),
+        }
+        match wait((socket, interest), None, self.shutdown, Stage::Draining, self.deadline) {
+            Ok(Woken::Ready) => Ok(()),
+            Ok(Woken::Expired) => Err(Failure::Unhealthy(format!("no response within {:?}", self.timeout))),
+            Ok(Woken::Stage) => Err(Failure::NotItsFault("the checks are being stopped".into())),
+            Err(error) => Err(Failure::NotItsFault(error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::health::active::test_backend::{BlackHole, Refusing, Served};
+
+    fn check(text: &str, addresses: &[SocketAddr]) -> Result<(), Failure> {
+        probe(&text.parse().unwrap(), addresses, "backend.test:80", &Shutdown::new().unwrap())
+    }
+
+    /// What is wrong with it.
+    fn wrong(text: &str, address: SocketAddr) -> String {
+        match check(text, &[address]) {
+            Err(Failure::Unhealthy(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn who_answers_right_is_healthy() {
+        let ok = Served::answer("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nall is well\n");
+        for text in ["tcp", "http:/health", "http:/,body=is well", "http:/,expect=200"] {
+            assert_eq!(check(text, &[ok.address]), Ok(()), "{text}");
+        }
+        let dead = Refusing::new();
+        assert_eq!(check("http:/health", &[dead.address, ok.address]), Ok(()), "one of its addresses is enough");
+        assert_eq!(check(&format!("http:/,port={}", ok.address.port()), &[dead.address]), Ok(()), "its own port");
+    }
+
+    #[test]
+    fn asks_for_the_path_with_the_host() {
+        for (text, line, host) in [
+            ("http:/health?a=1", "GET /health?a=1 HTTP/1.1", "Host: backend.test:80"),
+            ("http:/,host=a.example", "GET / HTTP/1.1", "Host: a.example"),
+        ] {
+            let (asked, requests) = std::sync::mpsc::channel();
+            let served = Served::by(move |mut stream, request| {
+                asked.send(request.to_owned()).unwrap();
+                let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+            });
+            assert_eq!(check(text, &[served.address]), Ok(()));
+            let request = requests.recv_timeout(Duration::from_secs(10)).unwrap();
+            let lines: Vec<_> = request.split("\r\n").collect();
+            assert_eq!(lines[0], line);
+            assert!(lines.contains(&host) && lines.contains(&"Connection: close"), "{request}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let refused = wrong("tcp", Refusing::new().address);
+        assert!(refused.contains("refused"), "{refused}");
+        for (answer, text, why) in [
+            ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "http:/", "status 503, expected 200-399"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", "http:/,body=yes", "the body does not contain 'yes'"),
+            ("", "http:/", "closed before the response was complete"),
+            ("220 mail.example ESMTP\r\n", "http:/", "not an HTTP/1 response: invalid HTTP version"),
+        ] {
+            assert_eq!(wrong(text, Served::answer(answer).address), why);
+        }
+    }
+
+    #[test]
+    fn one_deadline_for_all_of_it() {
+        let began = now();
+        let hole = BlackHole::new();
+        assert_eq!(wrong("tcp,timeout=300ms", hole.address), "no connection within 300ms");
+
+        // The kernel accepts for it; nobody answers.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(wrong("http:/,timeout=300ms", silent.local_addr().unwrap()), "no response within 300ms");
+
+        let dripping = Served::by(|mut stream, _| {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX: ");
+            // A byte each 20 ms, until the other side has closed.
+            let _ = stream.set_read_timeout(Some(Duration::from_millis(20)));
+            while !matches!(stream.read(&mut [0; 1]), Ok(0)) && stream.write_all(b"x").is_ok() {}
+        });
+        assert_eq!(wrong("http:/,timeout=300ms", dripping.address), "no response within 300ms");
+        let took = now() - began;
+        assert!((Duration::from_millis(900)..Duration::from_secs(10)).contains(&took), "{took:?}");
+    }
+
+    #[test]
+    fn a_shutdown_ends_it_and_blames_nobody() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        let shutdown = Shutdown::new().unwrap();
+        let check: Check = "http:/,timeout=1h".parse().unwrap();
+        let outcome = std::thread::scope(|scope| {
+            let probing = scope.spawn(|| probe(&check, &[address], "x", &shutdown));
+            let _asked = silent.accept().unwrap();
+            shutdown.now();
+            probing.join().unwrap()
+        });
+        assert!(matches!(outcome, Err(Failure::NotItsFault(_))), "{outcome:?}");
+    }
+}

@@ -1,0 +1,173 @@
+//! What the bytes of a response say of the health of who sent it.
+//!
+//! A question in, an answer out, no socket: the [`probe`](super::probe) brings the bytes, again with each read, until
+//! there is a verdict. It reads as much of HTTP as that takes: the status, and the body only if something must be
+//! found in it. `httparse` alone is enough here, lenient as it is: nothing that is read goes on to a client.
+
+use httparse::{Header, Response, Status, parse_chunk_size};
+
+use super::status_set::Statuses;
+
+/// A response head that is longer is not read to its end.
+pub(crate) const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// The most that is searched of a body.
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+const MAX_FIELDS: usize = 100;
+
+/// What is known so far.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    More,
+    Healthy,
+    Unhealthy(String),
+}
+
+fn unhealthy(why: impl Into<String>) -> Verdict {
+    Verdict::Unhealthy(why.into())
+}
+
+/// Judges all that was received so far; `ended` if nothing will follow.
+pub(crate) fn judge(expect: &Statuses, wanted: Option<&str>, received: &[u8], ended: bool) -> Verdict {
+    let mut rest = received;
+    loop {
+        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut response = Response::new(&mut fields);
+        let head_bytes = match response.parse(rest) {
+            Ok(Status::Complete(bytes)) => bytes,
+            Ok(Status::Partial) if rest.len() > MAX_HEAD_BYTES => return unhealthy("the response head is too large"),
+            Ok(Status::Partial) if ended => return unhealthy("closed before the response was complete"),
+            Ok(Status::Partial) => return Verdict::More,
+            Err(error) => return unhealthy(format!("not an HTTP/1 response: {error}")),
+        };
+        rest = &rest[head_bytes..];
+        let status = response.code.unwrap_or_default();
+        // Interim responses come before the one that counts (RFC 9110 §15.2).
+        if (100..200).contains(&status) && status != 101 {
+            continue;
+        }
+        if !expect.contains(status) {
+            return unhealthy(format!("status {status}, expected {expect}"));
+        }
+        let Some(wanted) = wanted else { return Verdict::Healthy };
+        let Some((body, complete)) = body(status, response.headers, rest) else {
+            return unhealthy("the body is malformed");
+        };
+        return match found(wanted.as_bytes(), &body) {
+            true => Verdict::Healthy,
+            false if complete || ended || rest.len() >= MAX_BODY_BYTES => {
+                unhealthy(format!("the body does not contain '{wanted}'"))
+            }
+            false => Verdict::More,
+        };
+    }
+}
+
+fn found(wanted: &[u8], body: &[u8]) -> bool {
+    body.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// What there is of the body, and whether that is all; `None` if its framing is broken.
+fn body(status: u16, fields: &[Header<'_>], rest: &[u8]) -> Option<(Vec<u8>, bool)> {
+    let value = |name: &str| fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value);
+    let rest = &rest[..rest.len().min(MAX_BODY_BYTES)];
+    if status == 204 || status == 304 {
+        return Some((Vec::new(), true));
+    }
+    if value("transfer-encoding").is_some_and(|coding| coding.to_ascii_lowercase().ends_with(b"chunked")) {
+        return dechunked(rest);
+    }
+    match value("content-length") {
+        None => Some((rest.to_vec(), false)), // until the connection closes
+        Some(length) => {
+            let length = std::str::from_utf8(length).ok()?.trim().parse::<usize>().ok()?;
+            Some((rest[..rest.len().min(length)].to_vec(), rest.len() >= length))
+        }
+    }
+}
+
+/// The data of the chunks so far. From the beginning each time: a check's answer is a few bytes.
+fn dechunked(mut rest: &[u8]) -> Option<(Vec<u8>, bool)> {
+    let mut content = Vec::new();
+    loop {
+        let (skipped, length) = match parse_chunk_size(rest).ok()? {
+            Status::Partial => return Some((content, false)),
+            Status::Complete((_, 0)) => return Some((content, true)),
+            Status::Complete((skipped, length)) => (skipped, usize::try_from(length).ok()?),
+        };
+        let data = &rest[skipped..];
+        content.extend_from_slice(&data[..data.len().min(length)]);
+        let Some(after) = data.get(length..).filter(|after| after.len() >= 2) else { return Some((content, false)) };
+        rest = after.strip_prefix(b"\r\n")?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn verdict(wanted: Option<&str>, received: &str, ended: bool) -> String {
+        match judge(&Statuses::default(), wanted, received.as_bytes(), ended) {
+            Verdict::Unhealthy(why) => why,
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn reads_the_status_and_no_further_than_it_must() {
+        for (received, ended, expected) in [
+            ("", false, "More"),
+            ("HTTP/1.1 200 OK\r\n", false, "More"),
+            ("HTTP/1.1 200 OK\r\n\r\n", false, "Healthy"),
+            ("HTTP/1.0 302 Found\r\nLocation: /x\r\n\r\n", false, "Healthy"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nx", false, "Healthy"),
+            ("HTTP/1.1 503 Service Unavailable\r\n\r\n", false, "status 503, expected 200-399"),
+            ("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", false, "More"),
+            ("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n", false, "status 404, expected 200-399"),
+            ("HTTP/1.1 200 OK\r\n", true, "closed before the response was complete"),
+            ("", true, "closed before the response was complete"),
+            ("SSH-2.0-OpenSSH_9.6\r\n", false, "not an HTTP/1 response: invalid HTTP version"),
+        ] {
+            assert_eq!(verdict(None, received, ended), expected, "{received:?}");
+        }
+        let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(MAX_HEAD_BYTES));
+        assert_eq!(verdict(None, &endless, false), "the response head is too large");
+    }
+
+    #[test]
+    fn finds_a_text_in_a_body_of_any_framing() {
+        let missing = "the body does not contain 'ok'";
+        for (received, ended, expected) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nis ", false, "More"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nis ok", false, "Healthy"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad ok", false, missing),
+            ("HTTP/1.1 200 OK\r\n\r\nso far so", false, "More"),
+            ("HTTP/1.1 200 OK\r\n\r\nso far so ok", false, "Healthy"),
+            ("HTTP/1.1 200 OK\r\n\r\nbad", true, missing),
+            ("HTTP/1.1 204 No Content\r\n\r\n", false, missing),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n", false, "Healthy"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n", false, "More"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n", false, missing),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad!!", false, "the body is malformed"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", false, "the body is malformed"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", false, "the body is malformed"),
+        ] {
+            assert_eq!(verdict(Some("ok"), received, ended), expected, "{received:?}");
+        }
+        let large = format!("HTTP/1.1 200 OK\r\n\r\n{}ok", "x".repeat(MAX_BODY_BYTES));
+        assert_eq!(verdict(Some("ok"), &large, false), missing, "it lies beyond the first 64 KiB");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_a_backend_sends_panics(
+            head in "(HTTP/1\\.[01] [1-5][0-9]{2} OK\r\n)?(Transfer-Encoding: chunked\r\n|Content-Length: [0-9]{0,22}\r\n)?",
+            body in proptest::collection::vec(any::<u8>(), 0..200),
+            ended in any::<bool>(),
+        ) {
+            let received = [head.as_bytes(), b"\r\n", &body].concat();
+            judge(&Statuses::default(), Some("ok"), &received, ended);
+        }
+    }
+}

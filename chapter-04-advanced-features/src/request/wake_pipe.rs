@@ -1,0 +1,114 @@
+//! A thread that waits for something that is no socket: its turn in a queue, or the end of a back-off.
+//!
+//! It must not sleep as `thread::sleep` does, deaf to a client that leaves and to the end of the process. So what it
+//! waits for rings a bell that `poll(2)` hears like any socket.
+
+use std::{
+    io::{self, Read, Write},
+    os::{fd::AsFd as _, unix::net::UnixStream},
+    sync::Arc,
+    task::{Wake, Waker},
+    time::Instant,
+};
+
+use common::{
+    http::{Kind, Phase, ProxyError, Side},
+    shutdown::{Shutdown, Stage},
+};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, poll},
+};
+use simple_proxy::{poll::poll_timeout, socket::Socket};
+
+/// A bell that whoever has its [`Waker`] can ring.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    heard: UnixStream,
+    rung: Arc<Rope>,
+}
+
+#[derive(Debug)]
+struct Rope(UnixStream);
+
+impl Wake for Rope {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // A full buffer has rung already.
+        let _ = (&self.0).write(&[1]);
+    }
+}
+
+impl Bell {
+    /// A bell that nobody has rung.
+    pub(crate) fn new() -> io::Result<Self> {
+        let (heard, rope) = UnixStream::pair()?;
+        heard.set_nonblocking(true)?;
+        rope.set_nonblocking(true)?;
+        Ok(Self { heard, rung: Arc::new(Rope(rope)) })
+    }
+
+    /// What rings it.
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.rung))
+    }
+
+    fn hush(&self) {
+        let mut bytes = [0; 64];
+        while matches!((&self.heard).read(&mut bytes), Ok(read) if read == bytes.len()) {}
+    }
+}
+
+/// How a pause ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paused {
+    /// The bell rang.
+    Rung,
+    /// The time is over.
+    Over,
+}
+
+/// Waits until `by`, or until the bell rings.
+///
+/// # Errors
+/// The client has reset its connection, or the process stops now. Either ends the request.
+pub(crate) fn pause(
+    client: &Socket,
+    bell: Option<&Bell>,
+    shutdown: &Shutdown,
+    by: Instant,
+) -> Result<Paused, ProxyError> {
+    let failed = |kind, side| ProxyError::new(kind, side, Phase::Connect);
+    loop {
+        let Some(timeout) = poll_timeout(by) else { return Ok(Paused::Over) };
+        let now = shutdown.fd(Stage::Now);
+        // No events are asked of the client: errors and a hang-up are reported without.
+        let mut fds = [
+            PollFd::new(now, PollFlags::POLLIN),
+            PollFd::new(client.stream().as_fd(), PollFlags::empty()),
+            bell.map_or_else(
+                || PollFd::new(now, PollFlags::empty()),
+                |bell| PollFd::new(bell.heard.as_fd(), PollFlags::POLLIN),
+            ),
+        ];
+        match poll(&mut fds, timeout) {
+            Err(Errno::EINTR) | Ok(0) => continue,
+            Err(error) => return Err(failed(Kind::Exhausted, Side::Internal).with_source(error.into())),
+            Ok(_) => {}
+        }
+        let [now, client, bell_rang] = fds.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
+        if now {
+            return Err(failed(Kind::Unavailable, Side::Internal));
+        }
+        if client {
+            return Err(failed(Kind::Reset, Side::Client));
+        }
+        if let Some(bell) = bell.filter(|_| bell_rang) {
+            bell.hush();
+            return Ok(Paused::Rung);
+        }
+    }
+}

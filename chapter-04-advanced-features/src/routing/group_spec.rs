@@ -1,0 +1,181 @@
+//! A group of backends, as people write it.
+//!
+//! ```text
+//! api=127.0.0.1:9001,127.0.0.1:9002:2 -a least-connections
+//! ```
+//!
+//! A name, `=`, the backends as on the command line but with commas between them, then perhaps the algorithm; without
+//! it the group has the balancer's own. [`check_members`] holds for backends that stand outside of any group, too.
+
+use std::{collections::HashSet, str::FromStr};
+
+use common::endpoint::{Endpoint, EndpointError};
+
+/// The largest weight. Ratios beyond it are never meant: nginx and Envoy take more, HAProxy stops at 256.
+pub const MAX_WEIGHT: u32 = 65_535;
+/// The longest name of a group, in bytes: it stands in tables, logs and metrics.
+const MAX_NAME: usize = 64;
+
+/// A group as it was configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSpec {
+    /// Letters, digits, `-`, `_` and `.`, at most 64 of them.
+    pub name: String,
+    /// Its backends: at least one, each once, not all of weight 0.
+    pub backends: Vec<Endpoint>,
+    /// How one of them is picked, as written. Whoever knows the algorithms reads it.
+    pub algorithm: Option<String>,
+}
+
+/// Why a text is no [`GroupSpec`]: one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it all")]
+pub enum GroupError {
+    #[error("group '{0}' is not NAME=HOST:PORT[:WEIGHT],… [-a ALGORITHM]")]
+    Shape(String),
+    #[error("group '{0}': a name has 1 to 64 letters, digits, '-', '_' and '.'")]
+    Name(String),
+    #[error("group '{name}': {source}")]
+    Backend { name: String, source: EndpointError },
+    #[error("group '{name}': {source}")]
+    Members { name: String, source: MembersError },
+    #[error("group '{name}': '{word}' is unknown here; behind the backends may stand -a ALGORITHM")]
+    Option { name: String, word: String },
+}
+
+/// Why some backends cannot be a group.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MembersError {
+    /// There is none.
+    #[error("it has no backends")]
+    Empty,
+    /// One stands twice. A weight says the same and can be changed.
+    #[error("backend '{0}' stands twice; give it a weight instead, such as {0}:2")]
+    Duplicate(String),
+    /// Beyond [`MAX_WEIGHT`].
+    #[error("backend '{backend}': weight {weight} is more than {MAX_WEIGHT}")]
+    Weight {
+        /// The backend.
+        backend: String,
+        /// Its weight.
+        weight: u32,
+    },
+    /// Weight 0 means no new clients, so that no client would be served.
+    #[error("all weights are 0: nobody would be served")]
+    AllZero,
+}
+
+/// Whether these may be a group together. Names are compared as written, in any case: what they resolve to may
+/// change at any time.
+pub fn check_members(backends: &[Endpoint]) -> Result<(), MembersError> {
+    let mut seen = HashSet::new();
+    for backend in backends {
+        let host = backend.host.strip_suffix('.').unwrap_or(&backend.host).to_ascii_lowercase();
+        if !seen.insert((host, backend.port)) {
+            return Err(MembersError::Duplicate(backend.to_string()));
+        }
+        if let Some(weight) = backend.weight.filter(|weight| *weight > MAX_WEIGHT) {
+            return Err(MembersError::Weight { backend: backend.to_string(), weight });
+        }
+    }
+    if backends.is_empty() {
+        return Err(MembersError::Empty);
+    }
+    if backends.iter().all(|backend| backend.weight == Some(0)) {
+        return Err(MembersError::AllZero);
+    }
+    Ok(())
+}
+
+/// Whether a text can be the name of a group.
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+impl FromStr for GroupSpec {
+    type Err = GroupError;
+
+    fn from_str(text: &str) -> Result<Self, GroupError> {
+        let shape = || GroupError::Shape(text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let (name, rest) = text.split_once('=').ok_or_else(shape)?;
+        let name = name.trim().to_owned();
+        if !is_name(&name) {
+            return Err(GroupError::Name(name.escape_debug().to_string()));
+        }
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        // A blank behind a comma is no reason to refuse.
+        let options = words.iter().position(|word| word.starts_with('-')).unwrap_or(words.len());
+        let (members, options) = words.split_at(options);
+        let backends = read_backends(members).map_err(|source| GroupError::Backend { name: name.clone(), source })?;
+        check_members(&backends).map_err(|source| GroupError::Members { name: name.clone(), source })?;
+        let algorithm = match *options {
+            [] => None,
+            ["-a", algorithm] => Some(algorithm.to_owned()),
+            ["-a", _, word, ..] | [word, ..] => return Err(GroupError::Option { name, word: word.into() }),
+        };
+        Ok(Self { name, backends, algorithm })
+    }
+}
+
+fn read_backends(words: &[&str]) -> Result<Vec<Endpoint>, EndpointError> {
+    let list = words.join(" ");
+    // `api=` is a group without backends, not one with a nameless backend.
+    if list.is_empty() {
+        return Ok(Vec::new());
+    }
+    list.split(',').map(|backend| backend.trim().parse()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_read() {
+        for (text, name, backends, algorithm) in [
+            ("api=127.0.0.1:9001", "api", vec!["127.0.0.1:9001"], None),
+            ("a.b-c_1 = [::1]:1:0 , host:2:3\t-a lc ", "a.b-c_1", vec!["[::1]:1:0", "host:2:3"], Some("lc")),
+            ("a=h:1,h:2:65535", "a", vec!["h:1", "h:2:65535"], None),
+        ] {
+            let group: GroupSpec = text.parse().unwrap_or_else(|error| panic!("{error}"));
+            let backends = backends.iter().map(|backend| backend.parse().unwrap()).collect();
+            assert_eq!(group, GroupSpec { name: name.into(), backends, algorithm: algorithm.map(Into::into) });
+        }
+    }
+
+    #[test]
+    fn a_wrong_group_is_refused_on_one_line() {
+        for (text, expected) in [
+            ("", "group '' is not NAME="),
+            ("127.0.0.1:9001", "group '127.0.0.1:9001' is not NAME="),
+            ("=h:1", "a name has 1 to 64 letters"),
+            ("a\nb=h:1", "group 'a\\nb': a name has"),
+            ("a/b=h:1", "group 'a/b': a name has"),
+            ("api=", "group 'api': it has no backends"),
+            ("api= -a lc", "group 'api': it has no backends"),
+            ("api=h:1,", "'' is not host:port"),
+            ("api=h:1 h:2", "'h:1 h:2': port '1 h' is not a number"),
+            ("api=h:1,h:1", "backend 'h:1' stands twice"),
+            ("api=h:1,H.:1:3", "backend 'H.:1' stands twice"),
+            ("api=h:1:-5", "weight '-5' is not a whole number"),
+            ("api=h:1:65536", "backend 'h:1': weight 65536 is more than 65535"),
+            ("api=h:1:0,h:2:0", "group 'api': all weights are 0"),
+            ("api=h:1 -a", "group 'api': '-a' is unknown here"),
+            ("api=h:1 --algorithm lc", "'--algorithm' is unknown here"),
+            ("api=h:1 -a lc rr", "'rr' is unknown here"),
+        ] {
+            let line = text.parse::<GroupSpec>().unwrap_err().to_string();
+            assert!(line.contains(expected), "{text}: {line}");
+            assert_eq!(line.lines().count(), 1);
+        }
+    }
+
+    #[test]
+    fn the_last_backend_of_weight_may_leave_but_not_all() {
+        let endpoints = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Endpoint>>();
+        assert_eq!(check_members(&endpoints(&["a:1:0", "b:1"])), Ok(()));
+        assert_eq!(check_members(&endpoints(&["a:1:0"])), Err(MembersError::AllZero));
+        assert_eq!(check_members(&[]), Err(MembersError::Empty));
+    }
+}

@@ -1,0 +1,145 @@
+//! What the hashing algorithms hash.
+//!
+//! | key | what stays together | reach for it when |
+//! |---|---|---|
+//! | `source` | a client's address | sessions without cookies; useless behind one big NAT |
+//! | `host` | a site | each backend caches some sites |
+//! | `path` | a path, whatever the query | caches of files |
+//! | `target` | path and query, as sent | caches of answers, as nginx's `hash $request_uri` |
+//! | `header:NAME` | a field's value | tenants, API keys |
+//! | `cookie:NAME` | a cookie's value | users, once they have logged in |
+//!
+//! A request without that header or cookie is hashed by its source: an empty key would send all of those to one
+//! backend, which is how nginx's `hash $cookie_x` surprises.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use super::{cookie::is_token, request_info::RequestFacts};
+
+/// What of a request decides about its backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HashKey {
+    /// The client's address.
+    #[default]
+    Source,
+    /// The host, in lower case, without port.
+    Host,
+    /// The path in its one spelling.
+    Path,
+    /// Path and query as they were sent.
+    Target,
+    /// The first field of that name.
+    Header(String),
+    /// The first cookie of that name.
+    Cookie(String),
+}
+
+/// Not a [`HashKey`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown hash key '{0}'; known are source, host, path, target, header:NAME and cookie:NAME")]
+pub struct HashKeyError(String);
+
+impl HashKey {
+    /// The key of a request from `client` (who a trusted proxy says it is, else the peer). `hash` is the one of the
+    /// algorithms, [`policy::hash`](crate::balance::policy::hash::hash).
+    pub fn of(&self, facts: &RequestFacts<'_>, client: IpAddr, hash: impl Fn(&[u8]) -> u64) -> u64 {
+        let named = match self {
+            Self::Source => None,
+            Self::Host => Some(facts.host()),
+            Self::Path => Some(facts.path()),
+            Self::Target => Some(facts.target()),
+            Self::Header(name) => facts.fields(name).next(),
+            Self::Cookie(name) => facts.cookies().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value),
+        };
+        named.filter(|value| !value.is_empty()).map_or_else(|| source(client, &hash), &hash)
+    }
+
+    /// Whether the key is known before the request is: from its connection alone.
+    pub fn is_source(&self) -> bool {
+        *self == Self::Source
+    }
+}
+
+/// The key of a client's address; an IPv4 address in IPv6 clothes is undressed.
+pub fn source(client: IpAddr, hash: impl Fn(&[u8]) -> u64) -> u64 {
+    match client.to_canonical() {
+        IpAddr::V4(address) => hash(&address.octets()),
+        IpAddr::V6(address) => hash(&address.octets()),
+    }
+}
+
+impl FromStr for HashKey {
+    type Err = HashKeyError;
+
+    fn from_str(text: &str) -> Result<Self, HashKeyError> {
+        match text {
+            "source" => return Ok(Self::Source),
+            "host" => return Ok(Self::Host),
+            "path" => return Ok(Self::Path),
+            "target" => return Ok(Self::Target),
+            _ => {}
+        }
+        match text.split_once(':') {
+            Some(("header", name)) if is_token(name) => Ok(Self::Header(name.to_ascii_lowercase())),
+            Some(("cookie", name)) if is_token(name) => Ok(Self::Cookie(name.into())),
+            _ => Err(HashKeyError(text.escape_debug().to_string())),
+        }
+    }
+}
+
+impl fmt::Display for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source => f.write_str("source"),
+            Self::Host => f.write_str("host"),
+            Self::Path => f.write_str("path"),
+            Self::Target => f.write_str("target"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::routing::request_info::with_facts;
+
+    #[test]
+    fn each_key_hashes_its_part() {
+        let request = ["GET /a/./b?c HTTP/1.1", "Host: A.example:80", "X-Tenant: t", "Empty:", "Cookie: u=7; u=8"];
+        for (key, expected) in [
+            ("source", "\x0a\0\0\x01"),
+            ("host", "a.example"),
+            ("path", "/a/b"),
+            ("target", "/a/./b?c"),
+            ("header:x-TENANT", "t"),
+            ("header:Empty", "\x0a\0\0\x01"),
+            ("header:X-None", "\x0a\0\0\x01"),
+            ("cookie:u", "7"),
+            ("cookie:U", "\x0a\0\0\x01"),
+        ] {
+            let key: HashKey = key.parse().unwrap();
+            assert_eq!(key.to_string().parse(), Ok(key.clone()));
+            let hashed = RefCell::new(Vec::new());
+            let client = "::ffff:10.0.0.1".parse().unwrap();
+            let hash = |bytes: &[u8]| {
+                hashed.borrow_mut().extend_from_slice(bytes);
+                42
+            };
+            assert_eq!(with_facts(&request, |facts| key.of(facts, client, hash)), 42);
+            assert_eq!(hashed.into_inner(), expected.as_bytes(), "{key}");
+        }
+        assert!(HashKey::default().is_source());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_the_known_ones() {
+        for text in ["", "ip", "Source", "header", "header:", "cookie:a b", "query:x"] {
+            let line = text.parse::<HashKey>().unwrap_err().to_string();
+            assert!(line.starts_with(&format!("unknown hash key '{text}'; known are source, host")), "{line}");
+        }
+    }
+}

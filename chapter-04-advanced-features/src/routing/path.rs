@@ -1,0 +1,187 @@
+//! One spelling for a path (RFC 3986 §6.2.2), so that a rule for `/admin/*` cannot be walked around with
+//! `/x/../admin/`, `/%61dmin/` or `//admin/`.
+//!
+//! [`normalise`] gives an equivalent path, which may be sent on: escapes of unreserved characters are decoded, hex
+//! digits in those that stay are upper case, dot segments are gone. [`merge_slashes`] is for matching alone: by RFC
+//! 3986 `//admin` is not `/admin`, but many servers read it so, and a rule has to hold for those as well.
+//!
+//! Where two servers would read a path in two ways it is refused, never repaired: `%2F` (one segment or two?),
+//! `%5C` (a slash to some), `%00` (the end to some), a broken escape, `..` behind an empty segment (which of the
+//! two goes?) and `/..;x/` (Tomcat reads `/../`). Neither function allocates for a path that is in order.
+
+use std::borrow::Cow;
+
+/// Why a path is refused, with 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// `%` without two hex digits behind it.
+    #[error("a '%' in the path is not followed by two hex digits")]
+    Escape,
+    /// `%2F`, `%5C` or `%00`.
+    #[error("the path hides a '/', a '\\' or a NUL in an escape")]
+    Hidden,
+    /// `//..`.
+    #[error("'..' behind an empty segment of the path means different places to different servers")]
+    DotsBehindEmpty,
+    /// `/.;` or `/..;`.
+    #[error("a dot segment of the path has a parameter")]
+    DotsWithParameter,
+}
+
+/// The same path in its one spelling. The empty path is `/`; what is no path (`*`) stays as it is.
+pub fn normalise(path: &[u8]) -> Result<Cow<'_, [u8]>, PathError> {
+    if path.is_empty() {
+        return Ok(Cow::Borrowed(b"/"));
+    }
+    // The usual path: nothing to decode, no segment that begins with a dot.
+    let in_order = !path.contains(&b'%') && !path.windows(2).any(|two| two == b"/.");
+    if in_order || path[0] != b'/' {
+        return Ok(Cow::Borrowed(path));
+    }
+    // First the escapes, for `%2E%2E` is a dot segment too.
+    let decoded = decode_unreserved(path)?;
+    remove_dot_segments(&decoded).map(Cow::Owned)
+}
+
+/// The path with each run of slashes as one.
+pub fn merge_slashes(path: &[u8]) -> Cow<'_, [u8]> {
+    if !path.windows(2).any(|two| two == b"//") {
+        return Cow::Borrowed(path);
+    }
+    let mut merged = path.to_vec();
+    merged.dedup_by(|next, last| *next == b'/' && *last == b'/');
+    Cow::Owned(merged)
+}
+
+/// The byte that an escape at the start of `bytes` stands for.
+pub(crate) fn escaped(bytes: &[u8]) -> Option<u8> {
+    let [b'%', high, low, ..] = *bytes else { return None };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+// ANCHOR: decode
+fn decode_unreserved(path: &[u8]) -> Result<Vec<u8>, PathError> {
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((&byte, tail)) = rest.split_first() {
+        if byte != b'%' {
+            out.push(byte);
+            rest = tail;
+            continue;
+        }
+        match escaped(rest).ok_or(PathError::Escape)? {
+            b'/' | b'\\' | 0 => return Err(PathError::Hidden),
+            byte if is_unreserved(byte) => out.push(byte),
+            _ => out.extend(rest[..3].iter().map(u8::to_ascii_uppercase)),
+        }
+        rest = &rest[3..];
+    }
+    Ok(out)
+}
+// ANCHOR_END: decode
+
+/// RFC 3986 §2.3: what means the same with and without an escape.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// RFC 3986 §5.2.4, for a path that begins with a slash.
+fn remove_dot_segments(path: &[u8]) -> Result<Vec<u8>, PathError> {
+    let mut out: Vec<u8> = Vec::with_capacity(path.len());
+    let mut segments = path[1..].split(|byte| *byte == b'/').peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            b"." => {}
+            b".." => {
+                // Above the root is the root.
+                let parent = out.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                if out.get(parent..) == Some(b"/".as_slice()) {
+                    return Err(PathError::DotsBehindEmpty);
+                }
+                out.truncate(parent);
+            }
+            [b'.', b';', ..] | [b'.', b'.', b';', ..] => return Err(PathError::DotsWithParameter),
+            segment => {
+                out.push(b'/');
+                out.extend_from_slice(segment);
+                continue;
+            }
+        }
+        // `/a/..` is the directory `/`, not the file ``.
+        if segments.peek().is_none() {
+            out.push(b'/');
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_spelling_for_each_path() {
+        for (path, expected) in [
+            ("", "/"),
+            ("/", "/"),
+            ("*", "*"),
+            ("/api/v1", "/api/v1"),
+            ("/api/", "/api/"),
+            ("/a/./b", "/a/b"),
+            ("/a/../b", "/b"),
+            ("/a/b/../../c", "/c"),
+            ("/a/b/c/./../../g", "/a/g"), // the example of RFC 3986 §5.2.4
+            ("/../../x", "/x"),
+            ("/a/..", "/"),
+            ("/a/b/..", "/a/"),
+            ("/a/.", "/a/"),
+            ("/.", "/"),
+            ("/..", "/"),
+            ("/.hidden/..dots/...", "/.hidden/..dots/..."),
+            ("/%61pi/%7Euser", "/api/~user"),
+            ("/x/%2e%2E/admin", "/admin"),
+            ("/x/.%2e/admin", "/admin"),
+            ("/caf%c3%a9", "/caf%C3%A9"),
+            ("/a%20b%3a", "/a%20b%3A"),
+            ("/%252f", "/%252f"),
+            ("//a//b/", "//a//b/"),
+            ("/a/./", "/a/"),
+            ("/a;x=1/b", "/a;x=1/b"),
+        ] {
+            let normal = normalise(path.as_bytes()).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert_eq!(String::from_utf8_lossy(&normal), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_reads_in_two_ways_is_refused() {
+        use PathError::{DotsBehindEmpty, DotsWithParameter, Escape, Hidden};
+        for (path, expected) in [
+            ("/a%2fb", Hidden),
+            ("/a%2Fb", Hidden),
+            ("/a%5cb", Hidden),
+            ("/a%00", Hidden),
+            ("/%", Escape),
+            ("/%4", Escape),
+            ("/%4g", Escape),
+            ("/%+1", Escape),
+            ("/a//../b", DotsBehindEmpty),
+            ("//..", DotsBehindEmpty),
+            ("/a/..;/b", DotsWithParameter),
+            ("/a/%2e%2e;x/b", DotsWithParameter),
+            ("/.;/", DotsWithParameter),
+        ] {
+            assert_eq!(normalise(path.as_bytes()), Err(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_in_order_is_borrowed() {
+        for path in ["/", "/a.b/c-d", "/a//b", "*"] {
+            assert!(matches!(normalise(path.as_bytes()), Ok(Cow::Borrowed(_))), "{path}");
+        }
+        assert!(matches!(merge_slashes(b"/a/b"), Cow::Borrowed(_)));
+        assert_eq!(&*merge_slashes(b"//a///b//"), b"/a/b/");
+    }
+}

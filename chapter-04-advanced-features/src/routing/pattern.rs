@@ -1,0 +1,272 @@
+//! Hosts and paths of rules.
+//!
+//! | written | matches | does not match |
+//! |---|---|---|
+//! | `a.example` | `a.example`, `A.Example:8080`, `a.example.` | `x.a.example` |
+//! | `*.a.example` | `x.a.example`, `x.y.a.example` | `a.example` |
+//! | `/api` | `/api`, `//api` | `/api/`, `/apix` |
+//! | `/api/*` | `/api`, `/api/`, `/api/v1` | `/apix` |
+//! | `*.png` | `/logo.png`, `/a/b.png` | `/logo.png/`, `/logo.PNG` |
+//!
+//! The order of both types is the order of precedence, the closest match first: exact before a wildcard or prefix
+//! before a suffix, among equals the longer. No regular expressions: one that is not anchored at both ends is the
+//! classic hole of routing by path, and one that is bounded is hard to tell from one that is not.
+
+use std::{borrow::Cow, cmp::Reverse, fmt, str::FromStr};
+
+use super::path::{self, PathError};
+
+/// The host of an authority, in lower case, without port and without the dot that ends an absolute name.
+pub(crate) fn host_of(authority: &[u8]) -> Cow<'_, [u8]> {
+    // The colons inside `[::1]` are not the port's.
+    let colon = authority.iter().rposition(|byte| *byte == b':').filter(|at| !authority[*at..].contains(&b']'));
+    let host = &authority[..colon.unwrap_or(authority.len())];
+    let host = host.strip_suffix(b".").unwrap_or(host);
+    if host.iter().any(u8::is_ascii_uppercase) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
+}
+
+/// Which hosts a rule is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// This one.
+    Exact(String),
+    /// All below this one, however deep: the suffix with its dot.
+    Below(String),
+}
+
+/// Why a text is no [`HostPattern`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a host such as a.example, [::1] or *.a.example, without a port")]
+pub struct HostPatternError(String);
+
+impl HostPattern {
+    /// Whether it matches a host as [`RequestFacts::host`](super::RequestFacts::host) gives it.
+    pub fn matches(&self, host: &[u8]) -> bool {
+        match self {
+            Self::Exact(name) => host == name.as_bytes(),
+            // `.a.example` is below nothing.
+            Self::Below(suffix) => host.strip_suffix(suffix.as_bytes()).is_some_and(|labels| !labels.is_empty()),
+        }
+    }
+
+    /// Sorts the closest match first.
+    pub(crate) fn precedence(&self) -> impl Ord + use<> {
+        match self {
+            Self::Exact(_) => (0, Reverse(0)),
+            Self::Below(suffix) => (1, Reverse(suffix.len())),
+        }
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = HostPatternError;
+
+    fn from_str(text: &str) -> Result<Self, HostPatternError> {
+        let wrong = || HostPatternError(text.into());
+        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+        if let Some(inside) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            inside.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?;
+            return Ok(Self::Exact(name));
+        }
+        let labels = name.strip_prefix("*.").unwrap_or(&name);
+        let is_label = |label: &str| {
+            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        if !labels.split('.').all(is_label) {
+            return Err(wrong());
+        }
+        Ok(match name.strip_prefix('*') {
+            Some(suffix) => Self::Below(suffix.to_owned()),
+            None => Self::Exact(name),
+        })
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Below(suffix) => write!(f, "*{suffix}"),
+        }
+    }
+}
+
+/// Which paths a rule is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PathPattern {
+    /// This one.
+    Exact(String),
+    /// This one and all below it. Without the slash at its end: the root is the empty string.
+    Prefix(String),
+    /// All that end so.
+    Suffix(String),
+}
+
+/// Why a text is no [`PathPattern`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathPatternError {
+    /// Not one of the three forms.
+    #[error("'{0}' is not a path such as /api (itself), /api/* (with all below it) or *.png")]
+    Shape(String),
+    /// It has a query.
+    #[error("'{0}': a path ends before the '?'; use query=NAME:VALUE")]
+    Query(String),
+    /// No request has it: something that a URI spells as an escape.
+    #[error("'{text}': '{character}' cannot stand in a path; write its bytes as escapes such as %20")]
+    Character {
+        /// The whole text.
+        text: String,
+        /// What cannot stand there.
+        character: char,
+    },
+    /// No request has it: it is refused.
+    #[error("'{text}': {source}")]
+    Refused {
+        /// The whole text.
+        text: String,
+        /// What is wrong with it.
+        source: PathError,
+    },
+}
+
+impl PathPattern {
+    /// Whether it matches a path as [`RequestFacts::matched_path`](super::RequestFacts::matched_path) gives it.
+    pub fn matches(&self, path: &[u8]) -> bool {
+        match self {
+            Self::Exact(whole) => path == whole.as_bytes(),
+            // ANCHOR: prefix
+            Self::Prefix(prefix) => {
+                path.strip_prefix(prefix.as_bytes()).is_some_and(|below| matches!(below, [] | [b'/', ..]))
+            }
+            // ANCHOR_END: prefix
+            Self::Suffix(suffix) => path.ends_with(suffix.as_bytes()),
+        }
+    }
+
+    /// Sorts the closest match first.
+    pub(crate) fn precedence(&self) -> impl Ord + use<> {
+        match self {
+            Self::Exact(_) => (0, Reverse(0)),
+            Self::Prefix(prefix) => (1, Reverse(prefix.len())),
+            Self::Suffix(suffix) => (2, Reverse(suffix.len())),
+        }
+    }
+}
+
+impl FromStr for PathPattern {
+    type Err = PathPatternError;
+
+    fn from_str(text: &str) -> Result<Self, PathPatternError> {
+        let impossible = |c: &char| !c.is_ascii_graphic() || "\"<>\\^#".contains(*c); // as the parser of requests
+        if let Some(character) = text.chars().find(impossible) {
+            return Err(PathPatternError::Character { text: text.into(), character });
+        }
+        if text.contains('?') {
+            return Err(PathPatternError::Query(text.into()));
+        }
+        let normal = |path: &str| -> Result<String, PathPatternError> {
+            let refused = |source| PathPatternError::Refused { text: text.into(), source };
+            let path = path::normalise(path.as_bytes()).map_err(refused)?;
+            Ok(String::from_utf8_lossy(&path::merge_slashes(&path)).into_owned())
+        };
+        let shape = || PathPatternError::Shape(text.into());
+        if let Some(suffix) = text.strip_prefix('*') {
+            let is_name = !suffix.is_empty() && !suffix.contains(['*', '/']);
+            // As if it were a name, for the escapes; `*..` is no dot segment.
+            return if is_name { Ok(Self::Suffix(normal(&format!("/x{suffix}"))?[2..].into())) } else { Err(shape()) };
+        }
+        let (path, is_prefix) = text.strip_suffix("/*").map_or((text, false), |prefix| (prefix, true));
+        if path.contains('*') || !text.starts_with('/') {
+            return Err(shape());
+        }
+        // The slash keeps a dot segment at the end of a prefix one: `/a/../*` is `/*`.
+        let path = normal(&if is_prefix { format!("{path}/") } else { path.to_owned() })?;
+        Ok(match path.strip_suffix('/') {
+            Some(prefix) if is_prefix => Self::Prefix(prefix.to_owned()),
+            _ => Self::Exact(path),
+        })
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => f.write_str(path),
+            Self::Prefix(path) => write!(f, "{path}/*"),
+            Self::Suffix(end) => write!(f, "*{end}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_match() {
+        for (pattern, host, expected) in [
+            ("a.example", "a.example", true),
+            ("A.Example.", "a.EXAMPLE.:8080", true),
+            ("a.example", "x.a.example", false),
+            ("a.example", "", false),
+            ("*.a.example", "x.a.example:80", true),
+            ("*.a.example", "x.y.A.example.", true),
+            ("*.a.example", "a.example", false),
+            ("*.a.example", ".a.example", false),
+            ("*.a.example", "xa.example", false),
+            ("[::1]", "[::1]:80", true),
+            ("[::1]", "[::1]", true),
+            ("127.0.0.1", "127.0.0.1:80", true),
+        ] {
+            let matches = pattern.parse::<HostPattern>().unwrap().matches(&host_of(host.as_bytes()));
+            assert_eq!(matches, expected, "{pattern} {host}");
+        }
+    }
+
+    #[test]
+    fn paths_match() {
+        for (pattern, path, expected) in [
+            ("/api", "/api", true),
+            ("/api", "/api/", false),
+            ("/api", "/apix", false),
+            ("/%61pi/", "/api/", true),
+            ("/api/*", "/api", true),
+            ("/api/*", "/api/", true),
+            ("/api/*", "/api/v1", true),
+            ("/api/*", "/apix", false),
+            ("/api/*", "/ap", false),
+            ("//x/../api//*", "/api/v1", true),
+            ("/*", "/", true),
+            ("/*", "/x", true),
+            ("/*", "*", false),
+            ("/x/../*", "/y", true),
+            ("*.png", "/a/b.png", true),
+            ("*.png", "/b.PNG", false),
+            ("*.png", "/b.png/c", false),
+            ("*%2epng", "/b.png", true),
+        ] {
+            assert_eq!(pattern.parse::<PathPattern>().unwrap().matches(path.as_bytes()), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn wrong_patterns_are_named() {
+        for text in ["", "*", "*.", "a b", "a.example:80", "*.*.a", "a.*.b", "a..b", "[::g]", "[]", "http://a", ".a"] {
+            let line = text.parse::<HostPattern>().unwrap_err().to_string();
+            assert!(line.contains(&format!("'{text}'")), "{line}");
+        }
+        for text in ["", "*", "api", "api/*", "/a*", "/*/b", "*/b", "*a*", "/a?b", "/a b", "/é", "/%2f", "/%", "/a/**"]
+        {
+            let line = text.parse::<PathPattern>().unwrap_err().to_string();
+            assert!(line.contains(&format!("'{text}'")), "{line}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_shown_as_they_are_meant() {
+        for (text, shown) in [("/a/./b", "/a/b"), ("/a//b/*", "/a/b/*"), ("/*", "/*"), ("*.png", "*.png")] {
+            assert_eq!(text.parse::<PathPattern>().unwrap().to_string(), shown);
+        }
+        assert_eq!("*.A.example.".parse::<HostPattern>().unwrap().to_string(), "*.a.example");
+    }
+}

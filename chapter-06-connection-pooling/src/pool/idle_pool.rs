@@ -1,0 +1,186 @@
+//! One core's connections that rest.
+//!
+//! A lane for each peer, a stack: the connection that came back last is taken first. So as few as possible stay in use,
+//! and the others rest until they are too many or have rested too long. A queue would keep all of them warm for ever,
+//! and hand out the one that its backend is about to close.
+//!
+//! Only what rests is here, so that no rule of this file can ever close or hand out a connection in use.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use foldhash::fast::RandomState;
+
+use super::{
+    idle_connection::{Idle, Life, Peer},
+    limits::Limits,
+};
+
+/// Connections that rest.
+#[derive(Debug)]
+pub struct Pool<C> {
+    limits: Limits,
+    /// The one that has rested longest in front. A lane that is empty stays until the next sweep: most are needed again
+    /// in a moment. Two looks per request, so the hash is a quick one: no client chooses a peer.
+    lanes: HashMap<Peer, VecDeque<Idle<C>>, RandomState>,
+    len: usize,
+}
+
+/// Why a connection is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// There is no room, and it has rested longest.
+    Full,
+    /// It has rested too long, is too old or has served enough.
+    Expired,
+    /// Whoever looked at it found it unfit: it has ended, or something came that nobody asked for.
+    Unfit,
+}
+
+/// A connection that the pool keeps no longer.
+#[derive(Debug)]
+pub struct Removed<C> {
+    /// Whom it leads to.
+    pub peer: Peer,
+    /// The connection.
+    pub idle: Idle<C>,
+    /// Why.
+    pub why: Why,
+}
+
+impl<C> Pool<C> {
+    /// An empty pool within `limits`.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, lanes: HashMap::default(), len: 0 }
+    }
+
+    /// How many rest.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many rest that lead to `peer`.
+    pub fn len_of(&self, peer: Peer) -> usize {
+        self.lanes.get(&peer).map_or(0, VecDeque::len)
+    }
+
+    // ANCHOR: put
+    /// Takes in a connection whose use has ended. Gives what is not kept, for its sake or instead of it: at most one, so
+    /// that no put takes longer than another.
+    ///
+    /// How many may rest for a peer is for the sweep to see to. When many requests end at once, more come back than may
+    /// rest, and a moment later most of them are wanted again: to close them here would be to connect anew for nothing.
+    pub fn put(&mut self, peer: Peer, connection: C, life: Life, now: Instant) -> Option<Removed<C>> {
+        let idle = Idle { connection, life, since: now };
+        if !self.limits.allow(life, now) {
+            return Some(Removed { peer, idle, why: Why::Expired });
+        }
+        if self.limits.per_peer == 0 || self.limits.total == 0 {
+            return Some(Removed { peer, idle, why: Why::Full });
+        }
+        let is_full = self.len >= self.limits.total;
+        let evicted = if is_full { self.longest_rested().and_then(|peer| self.remove_oldest(peer)) } else { None };
+        let lane = self.lanes.entry(peer).or_default();
+        // On the shelf what is laid down may have rested longer than what lies there; in a core it never has.
+        let place = lane.iter().rposition(|rests| rests.since <= idle.since).map_or(0, |below| below + 1);
+        lane.insert(place, idle);
+        self.len += 1;
+        evicted
+    }
+    // ANCHOR_END: put
+
+    // ANCHOR: take
+    /// Takes the connection to `peer` that came back last, has rested for less than `within` and that `fit` finds fit for
+    /// use. Those that are not, or have had their time, go to `removed`. Those that have only rested too long for this
+    /// request stay for others.
+    pub fn take(
+        &mut self,
+        peer: Peer,
+        now: Instant,
+        within: Duration,
+        mut fit: impl FnMut(&mut C) -> bool,
+        mut removed: impl FnMut(Removed<C>),
+    ) -> Option<Idle<C>> {
+        let lane = self.lanes.get_mut(&peer)?;
+        let mut found = None;
+        while let Some(mut idle) = lane.pop_back() {
+            self.len -= 1;
+            let why = if !self.limits.allow_rest(&idle, now) {
+                Why::Expired
+            } else if now.saturating_duration_since(idle.since) >= within {
+                // And so have all that lie below it.
+                lane.push_back(idle);
+                self.len += 1;
+                break;
+            } else if !fit(&mut idle.connection) {
+                Why::Unfit
+            } else {
+                found = Some(idle);
+                break;
+            };
+            removed(Removed { peer, idle, why });
+        }
+        found
+    }
+    // ANCHOR_END: take
+
+    /// Looks at all: those that `fit` finds unfit, that have had their time, or that are more than may rest for their peer
+    /// go to `removed`.
+    pub fn sweep(
+        &mut self,
+        now: Instant,
+        mut fit: impl FnMut(Peer, &mut C) -> bool,
+        mut removed: impl FnMut(Removed<C>),
+    ) {
+        for (&peer, lane) in &mut self.lanes {
+            for _ in 0..lane.len() {
+                let Some(mut idle) = lane.pop_front() else { break };
+                let why = if !self.limits.allow_rest(&idle, now) {
+                    Why::Expired
+                } else if !fit(peer, &mut idle.connection) {
+                    Why::Unfit
+                } else {
+                    lane.push_back(idle);
+                    continue;
+                };
+                self.len -= 1;
+                removed(Removed { peer, idle, why });
+            }
+            let surplus = lane.len().saturating_sub(self.limits.per_peer);
+            self.len -= surplus;
+            lane.drain(..surplus).for_each(|idle| removed(Removed { peer, idle, why: Why::Full }));
+        }
+        self.lanes.retain(|_, lane| !lane.is_empty());
+    }
+
+    /// Takes the connection that has rested longest, if it has rested for `at_least`: a surplus, as those that came back
+    /// later were enough meanwhile.
+    pub fn take_surplus(&mut self, at_least: Duration, now: Instant) -> Option<(Peer, Idle<C>)> {
+        let peer = self.longest_rested()?;
+        let oldest = self.lanes.get(&peer)?.front()?;
+        if now.saturating_duration_since(oldest.since) < at_least {
+            return None;
+        }
+        self.remove_oldest(peer).map(|removed| (removed.peer, removed.idle))
+    }
+
+    /// The peer of the connection that has rested longest. Looks at one connection of each lane.
+    fn longest_rested(&self) -> Option<Peer> {
+        let fronts = self.lanes.iter().filter_map(|(peer, lane)| Some((lane.front()?.since, *peer)));
+        fronts.min_by_key(|(since, _)| *since).map(|(_, peer)| peer)
+    }
+
+    fn remove_oldest(&mut self, peer: Peer) -> Option<Removed<C>> {
+        let lane = self.lanes.get_mut(&peer)?;
+        let idle = lane.pop_front()?;
+        self.len -= 1;
+        Some(Removed { peer, idle, why: Why::Full })
+    }
+}

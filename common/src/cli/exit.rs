@@ -1,0 +1,201 @@
+//! How a program ends before it began: `--help`, a refused command line, a refused machine.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue};
+
+use crate::stdout;
+
+/// Exit code for a refused command line or configuration (`EX_USAGE` of sysexits.h).
+pub const EXIT_USAGE: u8 = 64;
+/// Exit code for what the machine refuses: a port in use, a name that does not resolve.
+pub const EXIT_FAILURE: u8 = 1;
+
+/// What to print, and where, instead of running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// 0 for `--help` and `--version`, else [`EXIT_USAGE`].
+    pub code: u8,
+    /// The text, without its last line end: one line for a refusal, more for `--help`.
+    pub line: String,
+    /// On stdout because it was asked for; else on stderr.
+    pub to_stdout: bool,
+}
+
+impl Exit {
+    /// Prints the text where it belongs and gives the code, for the end of a `main`.
+    pub fn say(&self) -> ExitCode {
+        if self.to_stdout {
+            stdout::line(format_args!("{}", self.line));
+        } else {
+            stdout::error_line(format_args!("{}", self.line));
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+/// The command line of this process as a `T`; prints and exits if there is something to print
+/// instead.
+///
+/// `--help` and `--version` go to stdout and exit with 0. Anything else is refused with one line on
+/// stderr (`clap`'s own report takes six) and [`EXIT_USAGE`]:
+///
+/// ```text
+/// load_balancer: invalid value '70000' for '[PORT]': expected the port to listen on, a number from 0 to 65535 (see --help)
+/// ```
+pub fn parse<T: clap::Parser>() -> T {
+    match try_parse_from(std::env::args_os()) {
+        Ok(args) => args,
+        Err(exit) => {
+            exit.say();
+            std::process::exit(exit.code.into())
+        }
+    }
+}
+
+/// [`parse`] without its effects. The first of `args` is the program, as in `argv`.
+pub fn try_parse_from<T: clap::Parser>(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<T, Exit> {
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let program = args.first().map_or_else(String::new, file_name);
+    T::try_parse_from(args).map_err(|error| {
+        if error.use_stderr() {
+            let line = format!("{program}: {} (see --help)", summary(&error));
+            Exit { code: EXIT_USAGE, line, to_stdout: false }
+        } else {
+            Exit { code: 0, line: error.to_string().trim_end().to_owned(), to_stdout: true }
+        }
+    })
+}
+
+/// The end of `main`: success, or one line `program: error` on stderr and [`EXIT_FAILURE`].
+pub fn exit_code<E: Display>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error, EXIT_FAILURE),
+    }
+}
+
+/// Refuses what `clap` could not know to be wrong, such as two flags that contradict each other:
+/// one line on stderr and [`EXIT_USAGE`].
+pub fn refuse(why: impl Display) -> ExitCode {
+    report(&why, EXIT_USAGE)
+}
+
+fn report(error: &impl Display, code: u8) -> ExitCode {
+    let program = std::env::args_os().next().map_or_else(String::new, |path| file_name(&path));
+    stdout::error_line(format_args!("{program}: {}", one_line(&error.to_string())));
+    ExitCode::from(code)
+}
+
+/// What `clap` says in its first paragraph, and what it would have understood.
+fn summary(error: &clap::Error) -> String {
+    let report = error.to_string();
+    let paragraph = report.split("\n\n").next().unwrap_or_default();
+    let mut summary = one_line(paragraph.strip_prefix("error: ").unwrap_or(paragraph));
+    for kind in [ContextKind::SuggestedArg, ContextKind::SuggestedValue, ContextKind::SuggestedSubcommand] {
+        let suggestion = match error.get(kind) {
+            Some(ContextValue::String(one)) => one,
+            Some(ContextValue::Strings(several)) if !several.is_empty() => &several[0],
+            _ => continue,
+        };
+        summary.extend(["; did you mean '", suggestion, "'?"]);
+    }
+    summary
+}
+
+/// The lines of `text` joined by spaces; what is quoted from the command line may hold anything.
+fn one_line(text: &str) -> String {
+    let lines: Vec<_> = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(" ")
+}
+
+fn file_name(path: &OsString) -> String {
+    Path::new(path).file_name().unwrap_or(path).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::ServeArgs;
+    use crate::endpoint::Endpoint;
+
+    /// A balancer.
+    #[derive(clap::Parser, Debug)]
+    #[command(name = "load_balancer", version)]
+    struct Args {
+        /// The port to listen on
+        #[arg(default_value_t = 8080)]
+        port: u16,
+        /// The servers
+        backends: Vec<Endpoint>,
+        /// The algorithm
+        #[arg(short, default_value = "rr", value_parser = ["rr", "wrr"])]
+        algorithm: String,
+        #[command(flatten)]
+        serve: ServeArgs,
+        /// Declared after the shared flags
+        #[arg(long)]
+        own: bool,
+    }
+
+    fn parse(line: &str) -> Result<Args, Exit> {
+        try_parse_from(std::iter::once("target/debug/load_balancer").chain(line.split(' ').filter(|w| !w.is_empty())))
+    }
+
+    #[test]
+    fn parses_what_is_right() {
+        let args = parse("0 127.0.0.1:9001 [::1]:9002:3 -a wrr --log-requests").unwrap();
+        assert_eq!((args.port, args.algorithm.as_str()), (0, "wrr"));
+        assert_eq!(args.backends[1].weight, Some(3));
+        assert!(args.serve.log_requests && !args.own);
+        assert_eq!(parse("").unwrap().port, 8080);
+    }
+
+    #[test]
+    fn refuses_on_one_line() {
+        for (line, expected) in [
+            ("70000", "invalid value '70000' for '[PORT]': 70000 is not in 0..=65535"),
+            ("--bnid ::1", "unexpected argument '--bnid' found; did you mean '--bind'?"),
+            ("-x", "unexpected argument '-x' found"),
+            ("-a rrr", "invalid value 'rrr' for '-a <ALGORITHM>' [possible values: rr, wrr]; did you mean 'rr'?"),
+            ("--bind", "a value is required for '--bind <IP>' but none was supplied"),
+            ("--log-requests --log-requests", "the argument '--log-requests' cannot be used multiple times"),
+            (
+                "1 ::1",
+                "invalid value '::1' for '[BACKENDS]...': '::1': an IPv6 address needs brackets, such as [::1]:9001",
+            ),
+            (
+                "--head-timeout 3",
+                "invalid value '3' for '--head-timeout <TIME>': the unit is missing; \
+                 expected a whole number and a unit, such as 500ms, 3s, 5m or 1h",
+            ),
+        ] {
+            let exit = parse(line).expect_err(line);
+            let line = format!("load_balancer: {expected} (see --help)");
+            assert_eq!(exit, Exit { code: EXIT_USAGE, line, to_stdout: false });
+        }
+    }
+
+    #[test]
+    fn stays_on_one_line_whatever_was_typed() {
+        for word in ["--a\nb", "a\n\nb", "\r\n", "\u{1b}[2J\n"] {
+            let exit = try_parse_from::<Args>(["p", word]).expect_err(word);
+            assert!(!exit.line.contains(['\n', '\r']), "{:?}", exit.line);
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_answers() {
+        let help = parse("--help").unwrap_err();
+        assert_eq!((help.code, help.to_stdout), (0, true));
+        assert!(help.line.contains("Usage: load_balancer"), "{}", help.line);
+        assert!(help.line.contains("--first-byte-timeout <TIME>"), "{}", help.line);
+        let (options, deadlines) = help.line.split_once("Deadlines:").unwrap();
+        assert!(options.contains("--own") && !deadlines.contains("--own"), "{}", help.line);
+        let line = format!("load_balancer {}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(parse("--version").unwrap_err(), Exit { code: 0, line, to_stdout: true });
+    }
+}

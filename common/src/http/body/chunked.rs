@@ -1,0 +1,201 @@
+//! The chunked transfer coding, read without waiting (RFC 9112 §7.1).
+//!
+//! The decoder sees the stream in pieces of any size and gives back the data in between. It is strict
+//! where lenient readers disagree: CRLF only, one to sixteen hex digits, no sign, bounded extensions.
+//! Extensions and trailers are read, checked and dropped.
+
+use crate::http::{parse::field_name::TCHAR, protocol_error::Refusal};
+
+/// Longest extension of one chunk, in bytes. Nobody uses them but attackers.
+const MAX_EXTENSION: u16 = 256;
+/// Largest trailer section, in bytes.
+const MAX_TRAILER: u16 = 8 * 1024;
+/// 16 hex digits fill a u64.
+const MAX_DIGITS: u16 = 16;
+
+/// Where in the coding the next byte falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In the size; how many digits were read.
+    Size(u16),
+    /// In blanks before a `;`; how many bytes since the size.
+    Blank(u16),
+    /// In the extensions; how many bytes since the size.
+    Extension(u16),
+    /// After the CR that ends the size line.
+    SizeLf,
+    /// In the data; `left` is not zero.
+    Data,
+    DataCr,
+    DataLf,
+    /// At the start of a trailer line, or of the empty line that ends the message.
+    TrailerStart,
+    TrailerName,
+    TrailerValue,
+    TrailerLf,
+    /// After the CR of the empty line.
+    EndLf,
+    Done,
+}
+
+/// One step of [`Decoder::step`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The first `usize` bytes are spent; the next `usize` bytes after them are data.
+    Data { skipped: usize, len: usize },
+    /// The message ended after this many bytes.
+    End(usize),
+    /// All bytes are spent.
+    More,
+}
+
+/// The state of one body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decoder {
+    state: State,
+    /// Bytes of data that the current chunk still has.
+    left: u64,
+    trailer_bytes: u16,
+}
+
+impl Decoder {
+    pub(crate) fn new() -> Self {
+        Self { state: State::Size(0), left: 0, trailer_bytes: 0 }
+    }
+
+    /// Reads on until data, the end, or the end of `input`.
+    pub(crate) fn step(&mut self, input: &[u8]) -> Result<Step, Refusal> {
+        for (at, &byte) in input.iter().enumerate() {
+            if self.state == State::Data {
+                let rest = input.len() - at;
+                let len = usize::try_from(self.left).map_or(rest, |left| left.min(rest));
+                self.left -= len as u64;
+                if self.left == 0 {
+                    self.state = State::DataCr;
+                }
+                return Ok(Step::Data { skipped: at, len });
+            }
+            self.state = self.next(byte)?;
+            if self.state == State::Done {
+                return Ok(Step::End(at + 1));
+            }
+        }
+        Ok(Step::More)
+    }
+
+    fn next(&mut self, byte: u8) -> Result<State, Refusal> {
+        match (self.state, byte) {
+            (State::Size(digits), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') if digits < MAX_DIGITS => {
+                let digit = char::from(byte).to_digit(16).unwrap_or(0);
+                self.left = self.left << 4 | u64::from(digit);
+                Ok(State::Size(digits + 1))
+            }
+            (State::Size(1..) | State::Extension(2..), b'\r') => Ok(State::SizeLf),
+            (State::Size(1..) | State::Blank(_), b';') => Ok(State::Extension(1)),
+            (State::Size(1..), b' ' | b'\t') => Ok(State::Blank(1)),
+            (State::Blank(n), b' ' | b'\t') if n < MAX_EXTENSION => Ok(State::Blank(n + 1)),
+            (State::Extension(n), b'\t' | b' '..=b'~' | 0x80..) if n < MAX_EXTENSION => Ok(State::Extension(n + 1)),
+            (State::SizeLf, b'\n') if self.left == 0 => Ok(State::TrailerStart),
+            (State::SizeLf, b'\n') => Ok(State::Data),
+            (State::DataCr, b'\r') => Ok(State::DataLf),
+            (State::DataLf, b'\n') => Ok(State::Size(0)),
+            (State::EndLf, b'\n') => Ok(State::Done),
+            (State::TrailerStart, b'\r') => Ok(State::EndLf),
+            (State::TrailerStart | State::TrailerName | State::TrailerValue | State::TrailerLf, _) => {
+                self.trailer(byte)
+            }
+            _ => Err(Refusal::Chunk),
+        }
+    }
+
+    fn trailer(&mut self, byte: u8) -> Result<State, Refusal> {
+        self.trailer_bytes += 1;
+        if self.trailer_bytes > MAX_TRAILER {
+            return Err(Refusal::Trailer);
+        }
+        match (self.state, byte) {
+            (State::TrailerStart | State::TrailerName, _) if TCHAR.has(byte) => Ok(State::TrailerName),
+            (State::TrailerName, b':') | (State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => Ok(State::TrailerValue),
+            (State::TrailerValue, b'\r') => Ok(State::TrailerLf),
+            (State::TrailerLf, b'\n') => Ok(State::TrailerStart),
+            _ => Err(Refusal::Trailer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decodes `input` in pieces of `size`; gives the data and how many bytes the message took.
+    fn decode(input: &[u8], size: usize) -> Result<(Vec<u8>, Option<usize>), Refusal> {
+        let (mut decoder, mut data, mut used) = (Decoder::new(), Vec::new(), 0);
+        for piece in input.chunks(size) {
+            let mut rest = piece;
+            loop {
+                match decoder.step(rest)? {
+                    Step::Data { skipped, len } => {
+                        data.extend_from_slice(&rest[skipped..skipped + len]);
+                        used += skipped + len;
+                        rest = &rest[skipped + len..];
+                    }
+                    Step::End(n) => return Ok((data, Some(used + n))),
+                    Step::More => {
+                        used += rest.len();
+                        break;
+                    }
+                }
+            }
+        }
+        Ok((data, None))
+    }
+
+    #[test]
+    fn any_split_gives_the_same_data() {
+        let body = b"5\r\nhello\r\n0A;name=\"v;x\"\r\n0123456789\r\n1 ;a\r\n!\r\n000\r\nX-Sum: 1\r\nY:\r\n\r\nGET /";
+        for size in 1..body.len() {
+            let (data, used) = decode(body, size).unwrap();
+            assert_eq!(data, b"hello0123456789!");
+            assert_eq!(used, Some(body.len() - 5), "split into {size}");
+        }
+    }
+
+    #[test]
+    fn broken_framing_is_refused() {
+        for bad in [
+            "\r\n",
+            "g\r\n",
+            "+5\r\nhello",
+            "-1\r\n",
+            "0x5\r\n",
+            " 5\r\n",
+            "5 \r\nhello",
+            "5\nhello",
+            "5\rhello",
+            "5\r\nhelloX",
+            "5\r\nhello\n",
+            "5\r\nhello\r0",
+            "12345678901234567\r\n",
+            "5;\r\nhello",
+            "5;a\nhello",
+            "5;a\x01\r\n",
+            "0\r\n\n",
+            "0\r\nX\r\n\r\n",
+            "0\r\n X: folded\r\n\r\n",
+            "0\r\nX : 1\r\n\r\n",
+            "0\r\nX: 1\n\r\n",
+            "0\r\n\rX",
+        ] {
+            assert!(decode(bad.as_bytes(), 1).is_err(), "{bad:?}");
+        }
+        let long = format!("5;{}\r\nhello", "a".repeat(300));
+        assert_eq!(decode(long.as_bytes(), 7), Err(Refusal::Chunk));
+        let long = format!("0\r\nX: {}\r\n\r\n", "a".repeat(9000));
+        assert_eq!(decode(long.as_bytes(), 4096), Err(Refusal::Trailer));
+    }
+
+    #[test]
+    fn the_largest_size_does_not_overflow() {
+        assert_eq!(decode(b"ffffffffffffffff\r\nab", 3), Ok((b"ab".to_vec(), None)));
+    }
+}

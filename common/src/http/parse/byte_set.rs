@@ -1,0 +1,67 @@
+//! Sets of bytes, for the grammars of names, targets and authorities: one look per byte.
+
+/// Which bytes may stand somewhere.
+#[derive(Clone, Copy)]
+pub(crate) struct ByteSet([bool; 256]);
+
+impl ByteSet {
+    /// ASCII letters and digits: ALPHA and DIGIT of the RFCs.
+    pub(crate) const ALPHANUMERIC: Self = Self([false; 256]).range(b'a', b'z').range(b'A', b'Z').range(b'0', b'9');
+    /// What ASCII has that can be seen: VCHAR of the RFCs.
+    pub(crate) const VISIBLE: Self = Self([false; 256]).range(b'!', b'~');
+
+    /// These and those from `first` to `last`.
+    const fn range(mut self, first: u8, last: u8) -> Self {
+        let mut byte = first;
+        while byte <= last {
+            self.0[byte as usize] = true;
+            byte += 1;
+        }
+        self
+    }
+
+    /// These and `more`.
+    pub(crate) const fn and(self, more: &[u8]) -> Self {
+        self.set(more, true)
+    }
+
+    /// These without `less`.
+    pub(crate) const fn without(self, less: &[u8]) -> Self {
+        self.set(less, false)
+    }
+
+    const fn set(mut self, bytes: &[u8], is_member: bool) -> Self {
+        let mut at = 0;
+        while at < bytes.len() {
+            self.0[bytes[at] as usize] = is_member;
+            at += 1;
+        }
+        self
+    }
+
+    /// Whether `byte` is one of them.
+    pub(crate) const fn has(&self, byte: u8) -> bool {
+        self.0[byte as usize]
+    }
+
+    /// Whether all of `bytes` are.
+    pub(crate) fn has_all(&self, bytes: &[u8]) -> bool {
+        bytes.iter().all(|byte| self.has(*byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_has_what_was_named_and_no_other_byte() {
+        let set = ByteSet::ALPHANUMERIC.and(b"-_").without(b"x0");
+        for byte in 0..=u8::MAX {
+            let expected = byte.is_ascii_alphanumeric() && !matches!(byte, b'x' | b'0') || matches!(byte, b'-' | b'_');
+            assert_eq!(set.has(byte), expected, "{byte:#x}");
+            assert_eq!(ByteSet::VISIBLE.has(byte), byte.is_ascii_graphic(), "{byte:#x}");
+        }
+        assert!(set.has_all(b"A-z_9") && !set.has_all(b"A-x"));
+    }
+}

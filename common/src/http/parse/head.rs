@@ -1,0 +1,337 @@
+//! The head of a request or a response: found, parsed once, checked.
+//!
+//! A [`Head`] holds offsets, not bytes: the bytes stay in the caller's buffer, and a [`HeadView`] joins the
+//! two for as long as a synchronous call. One head per core or thread is enough; it is used again for
+//! every message without allocating. `httparse` does the tokenising. What it leaves out is elsewhere: line
+//! endings in `scan`, framing in `facts`, targets in `target`, and Host here.
+
+use std::mem::MaybeUninit;
+
+use super::{
+    field_name::{self, Known},
+    head_end::{self, Span},
+    message_info::{Facts, Framing},
+    request_target::{self, Form, Role},
+};
+use crate::http::{
+    exchange::{Method, Version},
+    protocol_error::Refusal,
+};
+
+/// Most fields in a head.
+pub const MAX_FIELDS: usize = 100;
+
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    name: Span,
+    value: Span,
+    known: Known,
+    /// Named by `Connection`: ends here.
+    hop_by_hop: bool,
+}
+
+/// A field of a head.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FieldView<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) value: &'a [u8],
+    pub(crate) known: Known,
+}
+
+/// A parsed head: offsets into the buffer that it was read from.
+#[derive(Debug)]
+pub struct Head {
+    role: Role,
+    method: Span,
+    target: Span,
+    authority: Span,
+    version: Version,
+    status: u16,
+    reason: Span,
+    fields: Vec<Field>,
+    facts: Facts,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Head {
+    /// A head with room for [`MAX_FIELDS`] fields (1,000 bytes), so that reading one never allocates.
+    pub fn new() -> Self {
+        Self {
+            role: Role::Reverse,
+            method: Span::default(),
+            target: Span::default(),
+            authority: Span::default(),
+            version: Version::default(),
+            status: 0,
+            reason: Span::default(),
+            fields: Vec::with_capacity(MAX_FIELDS),
+            facts: Facts::default(),
+        }
+    }
+
+    /// As [`new`](Self::new), for a proxy of either role.
+    pub fn for_role(role: Role) -> Self {
+        Self { role, ..Self::new() }
+    }
+
+    /// Looks for a whole request head at the start of `bytes`: `Ok(Some(length))` when it is there,
+    /// `Ok(None)` when more bytes are needed. `scanned` is the caller's memory between two calls with a
+    /// longer `bytes` (0 for a new head), so that a head that drips in costs no more than one that
+    /// comes whole. What can be refused early is.
+    pub fn read_request(&mut self, bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, Refusal> {
+        // RFC 9112 §2.2: an empty line before a request is tolerated. One.
+        let start = match bytes {
+            [] | b"\r" => return Ok(None),
+            [b'\r', b'\n', ..] => 2,
+            _ => 0,
+        };
+        if bytes.get(start).is_some_and(|first| !field_name::TCHAR.has(*first)) {
+            return Err(Refusal::StartLine);
+        }
+        // Most heads come whole, and the parser finds their end. What it cannot read may only be unfinished.
+        if *scanned == 0
+            && let Ok(Some(end)) = self.parse_request(head_end::within_limit(bytes), start)
+        {
+            return Ok(Some(end));
+        }
+        let Some(end) = head_end::find_end(bytes, start, scanned)? else { return Ok(None) };
+        self.parse_request(&bytes[..end], start)?.map(Some).ok_or(Refusal::StartLine)
+    }
+
+    /// As [`read_request`](Self::read_request), for a response. `Facts` that depend on the request
+    /// (does a body follow?) are asked for later.
+    pub fn read_response(&mut self, bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, Refusal> {
+        const START: &[u8] = b"HTTP/1.";
+        let known = bytes.len().min(START.len());
+        if bytes[..known] != START[..known] {
+            return Err(Refusal::StartLine);
+        }
+        if *scanned == 0
+            && let Ok(Some(end)) = self.parse_response(head_end::within_limit(bytes))
+        {
+            return Ok(Some(end));
+        }
+        let Some(end) = head_end::find_end(bytes, 0, scanned)? else { return Ok(None) };
+        self.parse_response(&bytes[..end])?.map(Some).ok_or(Refusal::StartLine)
+    }
+
+    /// Joins the offsets with the bytes they were read from (the same slice, or one that begins the same).
+    pub fn view<'a>(&'a self, bytes: &'a [u8]) -> HeadView<'a> {
+        HeadView { head: self, bytes, target: None }
+    }
+
+    /// Reads a request head at the beginning of `bytes`: where it ends, if it does.
+    fn parse_request(&mut self, bytes: &[u8], start: usize) -> Result<Option<usize>, Refusal> {
+        let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        let parsed = request.parse_with_uninit_headers(&bytes[start..], &mut room);
+        let Some(length) = head_end::parsed(parsed, &bytes[start..])? else { return Ok(None) };
+        let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
+            return Err(Refusal::StartLine);
+        };
+        self.method = Span::of(method.as_bytes(), bytes);
+        self.version = version(minor);
+        self.take_fields(request.headers, bytes);
+        self.take_target(
+            request_target::parse(self.role, method.as_bytes(), target.as_bytes())?,
+            Span::of(target.as_bytes(), bytes),
+        );
+        self.collect(bytes)?;
+        self.check_host(bytes)?;
+        let changes_protocol = self.facts.asks_for_websocket(self.version) || method == "CONNECT";
+        if changes_protocol && !matches!(self.facts.framing, Framing::None | Framing::Length(0)) {
+            return Err(Refusal::UpgradeWithBody);
+        }
+        Ok(Some(start + length))
+    }
+
+    /// The same of a response head.
+    fn parse_response(&mut self, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+        let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed =
+            httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut room);
+        let Some(length) = head_end::parsed(parsed, bytes)? else { return Ok(None) };
+        let (Some(status), Some(minor)) = (response.code, response.version) else { return Err(Refusal::StartLine) };
+        if !(100..600).contains(&status) {
+            return Err(Refusal::Status);
+        }
+        self.status = status;
+        self.version = version(minor);
+        self.reason = head_end::reason(bytes);
+        self.take_fields(response.headers, bytes);
+        self.collect(bytes)?;
+        Ok(Some(length))
+    }
+
+    fn take_fields(&mut self, parsed: &[httparse::Header<'_>], bytes: &[u8]) {
+        self.fields.clear();
+        self.fields.extend(parsed.iter().map(|field| Field {
+            name: Span::of(field.name.as_bytes(), bytes),
+            value: Span::of(field.value, bytes),
+            known: field_name::classify(field.name.as_bytes()),
+            hop_by_hop: false,
+        }));
+    }
+
+    /// Keeps the origin-form of the target: what a backend is sent.
+    fn take_target(&mut self, form: Form, whole: Span) {
+        let at = |offset: usize| usize::from(whole.start) + offset;
+        let end = usize::from(whole.end);
+        (self.authority, self.target) = match form {
+            Form::Origin | Form::Asterisk => (Span::default(), whole),
+            Form::Absolute { authority, path } => (Span::new(at(authority), at(path)), Span::new(at(path), end)),
+            Form::Authority => (whole, Span::default()),
+        };
+    }
+
+    /// Gathers what the fields say of framing and connection, and marks what `Connection` names.
+    fn collect(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let fields = self.fields.iter().map(|field| (field.known, field.value.get(bytes)));
+        self.facts = Facts::collect(self.version, fields)?;
+        if self.facts.names_fields {
+            for at in 0..self.fields.len() {
+                if self.fields[at].known == Known::Connection {
+                    self.mark_named(self.fields[at].value.get(bytes), bytes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn mark_named(&mut self, connection: &[u8], bytes: &[u8]) {
+        for option in field_name::elements(connection) {
+            for field in &mut self.fields {
+                field.hop_by_hop |= field.name.get(bytes).eq_ignore_ascii_case(option);
+            }
+        }
+    }
+
+    fn check_host(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let mut hosts = self.of(Known::Host).map(|field| field.value);
+        let host = hosts.next();
+        if hosts.next().is_some() {
+            return Err(Refusal::HostRepeated);
+        }
+        let Some(host) = host else {
+            return if self.version == Version::Http11 { Err(Refusal::HostMissing) } else { Ok(()) };
+        };
+        let host = host.get(bytes);
+        if !request_target::is_authority(host) {
+            return Err(Refusal::HostInvalid);
+        }
+        let authority = self.authority.get(bytes);
+        let both_count = self.role == Role::Reverse && !authority.is_empty();
+        if both_count && !authority.eq_ignore_ascii_case(host) {
+            return Err(Refusal::HostMismatch);
+        }
+        Ok(())
+    }
+
+    fn of(&self, known: Known) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(move |field| field.known == known)
+    }
+}
+
+/// A head and its bytes. Never held across a wait: the bytes are the engine's read buffer.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadView<'a> {
+    head: &'a Head,
+    bytes: &'a [u8],
+    /// Goes on in place of the target that came.
+    target: Option<&'a [u8]>,
+}
+
+impl<'a> HeadView<'a> {
+    /// The method of a request, as it was sent.
+    pub fn method_name(&self) -> &'a [u8] {
+        self.head.method.get(self.bytes)
+    }
+
+    /// The method of a request, as far as proxies tell methods apart.
+    pub fn method(&self) -> Method {
+        Method::of(self.method_name())
+    }
+
+    /// The path and query of a request, or `*`. Empty where an absolute-form had neither.
+    pub fn target(&self) -> &'a [u8] {
+        self.target.unwrap_or_else(|| self.head.target.get(self.bytes))
+    }
+
+    /// The same head with another path and query, which are to be as well-formed as those that came.
+    #[must_use]
+    pub fn with_target(self, target: &'a [u8]) -> Self {
+        Self { target: Some(target), ..self }
+    }
+
+    /// Who is asked: `Host` and the authority of the target name the same, or the proxy's role decides
+    /// which counts. HTTP/1.0 may have neither.
+    pub fn authority(&self) -> Option<&'a [u8]> {
+        let host = self.values(Known::Host).next();
+        let target = Some(self.head.authority.get(self.bytes)).filter(|authority| !authority.is_empty());
+        if self.host_is_replaced() { target.or(host) } else { host.or(target) }
+    }
+
+    /// Whether the authority of the target counts, and `Host` does not.
+    pub(crate) fn host_is_replaced(&self) -> bool {
+        self.head.role == Role::Forward
+    }
+
+    /// The version of the message.
+    pub fn version(&self) -> Version {
+        self.head.version
+    }
+
+    /// The status of a response.
+    pub fn status(&self) -> u16 {
+        self.head.status
+    }
+
+    /// All fields in order: name and value, the blanks around the value removed.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let bytes = self.bytes;
+        self.head.fields.iter().map(move |field| (field.name.get(bytes), field.value.get(bytes)))
+    }
+
+    /// About how many bytes the head has.
+    pub(crate) fn size(&self) -> usize {
+        self.head.fields.last().map_or(0, |last| usize::from(last.value.end))
+    }
+
+    pub(crate) fn reason(&self) -> &'a [u8] {
+        self.head.reason.get(self.bytes)
+    }
+
+    pub(crate) fn facts(&self) -> &'a Facts {
+        &self.head.facts
+    }
+
+    /// The fields that may go on: neither hop-by-hop by nature nor named by `Connection`.
+    /// `Transfer-Encoding` and `Content-Length` are among them; who writes a head decides.
+    pub(crate) fn end_to_end(&self) -> impl Iterator<Item = FieldView<'a>> {
+        let bytes = self.bytes;
+        let kept = |field: &&Field| {
+            !field.hop_by_hop && !matches!(field.known, Known::HopByHop | Known::Connection | Known::Upgrade)
+        };
+        let view = move |field: &Field| FieldView {
+            name: field.name.get(bytes),
+            value: field.value.get(bytes),
+            known: field.known,
+        };
+        self.head.fields.iter().filter(kept).map(view)
+    }
+
+    pub(crate) fn values(&self, known: Known) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+        let bytes = self.bytes;
+        self.head.fields.iter().filter(move |field| field.known == known).map(move |field| field.value.get(bytes))
+    }
+}
+
+fn version(minor: u8) -> Version {
+    if minor == 0 { Version::Http10 } else { Version::Http11 }
+}

@@ -1,0 +1,100 @@
+//! Where a head ends, and what `httparse` leaves open about it.
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+use crate::http::protocol_error::Refusal;
+
+/// Largest head in bytes, start line and empty line included. HAProxy has 16 KiB, nginx 4 × 8 KiB.
+pub const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// What a head ends with.
+static EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+
+/// Offsets into the caller's buffer; 32 KiB fit.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Span {
+    pub(crate) start: u16,
+    pub(crate) end: u16,
+}
+
+impl Span {
+    /// Where `part` lies in `whole`. An empty part may lie anywhere (`httparse` uses a static one).
+    pub(crate) fn of(part: &[u8], whole: &[u8]) -> Self {
+        if part.is_empty() {
+            return Self::default();
+        }
+        let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+        Self::new(start, start + part.len())
+    }
+
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        let fits = |offset: usize| u16::try_from(offset).expect("a head is at most MAX_HEAD_BYTES long");
+        Self { start: fits(start), end: fits(end) }
+    }
+
+    pub(crate) fn get(self, bytes: &[u8]) -> &[u8] {
+        &bytes[usize::from(self.start)..usize::from(self.end)]
+    }
+}
+
+/// As much as a head may have.
+pub(crate) fn within_limit(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(MAX_HEAD_BYTES)]
+}
+
+/// Finds the empty line that ends a head, from `scanned` on. Every line must end in CRLF.
+pub(crate) fn find_end(bytes: &[u8], start: usize, scanned: &mut usize) -> Result<Option<usize>, Refusal> {
+    let limit = bytes.len().min(MAX_HEAD_BYTES);
+    let from = (*scanned).clamp(start, limit);
+    let end = EMPTY_LINE.find(&bytes[from..limit]).map(|found| from + found + EMPTY_LINE.needle().len());
+    if has_bare_lf(&bytes[from..end.unwrap_or(limit)]) {
+        return Err(Refusal::BareLf);
+    }
+    if end.is_some() {
+        return Ok(end);
+    }
+    // Its first bytes may have come; what comes next is looked at together with them.
+    *scanned = from.max((limit + 1).saturating_sub(EMPTY_LINE.needle().len()));
+    if bytes.len() < MAX_HEAD_BYTES {
+        return Ok(None);
+    }
+    let line_ended = memchr::memchr(b'\n', &bytes[start..limit]).is_some();
+    Err(if line_ended { Refusal::HeadTooLarge } else { Refusal::TargetTooLong })
+}
+
+/// Whether a line ends in LF alone. The first byte ends none: it begins a head, or has been looked at before. No branch
+/// per byte, so that the processor takes many at a time.
+fn has_bare_lf(bytes: &[u8]) -> bool {
+    let Some((_, after)) = bytes.split_first() else { return false };
+    let is_bare = |(before, byte): (&u8, &u8)| u8::from(*byte == b'\n') & u8::from(*before != b'\r');
+    bytes.iter().zip(after).map(is_bare).fold(0, |found, bare| found | bare) != 0
+}
+
+/// Translates what `httparse` says of a head at the beginning of `bytes`: where it ends, if it does.
+pub(crate) fn parsed(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+    match parsed {
+        Ok(httparse::Status::Complete(length)) if has_bare_lf(&bytes[..length]) => Err(Refusal::BareLf),
+        Ok(httparse::Status::Complete(length)) => Ok(Some(length)),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(httparse::Error::TooManyHeaders) => Err(Refusal::TooManyFields),
+        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => Err(Refusal::FieldLine),
+        Err(httparse::Error::Version) if names_a_version(bytes) => Err(Refusal::Version),
+        Err(_) => Err(Refusal::StartLine),
+    }
+}
+
+/// Whether the first line is of three words, the last of them another version: then 505 is the honest answer.
+fn names_a_version(bytes: &[u8]) -> bool {
+    let mut words = bytes.split(|byte| *byte == b'\r').next().unwrap_or(bytes).split(|byte| *byte == b' ');
+    let (_, _, version, more) = (words.next(), words.next(), words.next(), words.next());
+    let digits = |major: u8, minor: u8| major.is_ascii_digit() && minor.is_ascii_digit();
+    more.is_none()
+        && matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]) if digits(*major, *minor))
+}
+
+/// The reason phrase of a status line that is known to be well-formed. `httparse` drops one that is not ASCII.
+pub(crate) fn reason(bytes: &[u8]) -> Span {
+    let end = memchr::memchr(b'\r', bytes).unwrap_or(0);
+    Span::new(end.min("HTTP/1.1 200 ".len()), end)
+}

@@ -1,0 +1,215 @@
+//! What the fields of a head say of its framing and its connection (RFC 9112 §6, §9).
+//!
+//! Here is decided where a message ends, so here is where smuggling would begin. The rules are those of
+//! an edge: one length or one `chunked`, never both, never a list, never a guess.
+
+use super::field_name::{Known, elements, is_token};
+use crate::http::{exchange::Version, protocol_error::Refusal};
+
+/// Most options in `Connection`; each costs a look at every field.
+const MAX_CONNECTION_OPTIONS: usize = 32;
+
+/// How the fields frame the body, before the method or the status has its say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Framing {
+    /// Neither length nor coding.
+    #[default]
+    None,
+    /// `Content-Length`.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+/// What a head says that a proxy acts on.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; together they are no state")]
+pub(crate) struct Facts {
+    pub(crate) framing: Framing,
+    /// `Connection: close`.
+    pub(crate) close: bool,
+    /// `Connection: keep-alive`.
+    pub(crate) keep_alive: bool,
+    /// `Connection` names other fields.
+    pub(crate) names_fields: bool,
+    /// `Connection: upgrade`.
+    upgrade: bool,
+    /// `Upgrade` is `websocket`.
+    websocket: bool,
+    /// `Expect: 100-continue`.
+    pub(crate) expects_continue: bool,
+}
+
+impl Facts {
+    pub(crate) fn collect<'a>(
+        version: Version,
+        fields: impl Iterator<Item = (Known, &'a [u8])>,
+    ) -> Result<Self, Refusal> {
+        let mut facts = Self::default();
+        let mut length = None;
+        let mut coding = None;
+        let mut options = 0;
+        for (known, value) in fields {
+            match known {
+                Known::ContentLength if length.is_some() => return Err(Refusal::LengthRepeated),
+                Known::ContentLength => length = Some(parse_length(value)?),
+                Known::TransferEncoding => coding.get_or_insert_with(Coding::default).read(value)?,
+                Known::Connection => facts.read_connection(value, &mut options)?,
+                Known::Upgrade => facts.websocket = value.eq_ignore_ascii_case(b"websocket"),
+                Known::Expect => facts.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
+                _ => {}
+            }
+        }
+        // ANCHOR: framing
+        facts.framing = match (length, coding) {
+            (None, None) => Framing::None,
+            (Some(length), None) => Framing::Length(length),
+            (Some(_), Some(_)) => return Err(Refusal::LengthAndCoding),
+            (None, Some(_)) if version == Version::Http10 => return Err(Refusal::CodingInHttp10),
+            (None, Some(coding)) => coding.finish()?,
+        };
+        // ANCHOR_END: framing
+        Ok(facts)
+    }
+
+    /// Whether this head asks for, or agrees to, the WebSocket protocol (RFC 6455 §4.1).
+    pub(crate) fn asks_for_websocket(&self, version: Version) -> bool {
+        self.upgrade && self.websocket && version == Version::Http11
+    }
+
+    fn read_connection(&mut self, value: &[u8], options: &mut usize) -> Result<(), Refusal> {
+        for option in elements(value).filter(|option| !option.is_empty()) {
+            *options += 1;
+            if *options > MAX_CONNECTION_OPTIONS || !is_token(option) {
+                return Err(Refusal::ConnectionInvalid);
+            }
+            let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+            if is("close") {
+                self.close = true;
+            } else if is("keep-alive") {
+                self.keep_alive = true;
+            } else if is("upgrade") {
+                self.upgrade = true;
+            } else if is("host") || is("content-length") || is("transfer-encoding") {
+                return Err(Refusal::ConnectionNamesFraming);
+            } else {
+                self.names_fields = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `1*DIGIT` that fits (RFC 9110 §8.6). `u64::from_str` would let `+5` through.
+fn parse_length(value: &[u8]) -> Result<u64, Refusal> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Refusal::LengthInvalid);
+    }
+    value
+        .iter()
+        .try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+        .ok_or(Refusal::LengthInvalid)
+}
+
+/// The transfer codings of a message, over all its `Transfer-Encoding` fields.
+#[derive(Debug, Default)]
+struct Coding {
+    chunked: bool,
+    /// A coding that is registered but not implemented here.
+    compressed: bool,
+    unknown: bool,
+}
+
+impl Coding {
+    fn read(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        for coding in elements(value) {
+            let is = |name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+            if self.chunked || !is_token(coding) {
+                return Err(Refusal::CodingInvalid);
+            }
+            if is("chunked") {
+                self.chunked = true;
+            } else if ["gzip", "x-gzip", "deflate", "compress", "x-compress"].into_iter().any(is) {
+                self.compressed = true;
+            } else {
+                self.unknown = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<Framing, Refusal> {
+        match (self.chunked, self.compressed, self.unknown) {
+            (true, false, false) => Ok(Framing::Chunked),
+            (false, true, false) => Err(Refusal::CodingInvalid),
+            _ => Err(Refusal::CodingUnknown),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framing(version: Version, fields: &[(Known, &str)]) -> Result<Framing, Refusal> {
+        Facts::collect(version, fields.iter().map(|(known, value)| (*known, value.as_bytes())))
+            .map(|facts| facts.framing)
+    }
+
+    #[test]
+    fn lengths_are_plain_decimal_numbers() {
+        for (value, expected) in [
+            ("0", Ok(Framing::Length(0))),
+            ("0007", Ok(Framing::Length(7))),
+            ("18446744073709551615", Ok(Framing::Length(u64::MAX))),
+            ("18446744073709551616", Err(Refusal::LengthInvalid)),
+            ("+5", Err(Refusal::LengthInvalid)),
+            ("-5", Err(Refusal::LengthInvalid)),
+            ("0x5", Err(Refusal::LengthInvalid)),
+            ("5, 5", Err(Refusal::LengthInvalid)),
+            ("5 5", Err(Refusal::LengthInvalid)),
+            ("", Err(Refusal::LengthInvalid)),
+        ] {
+            assert_eq!(framing(Version::Http11, &[(Known::ContentLength, value)]), expected, "{value:?}");
+        }
+        let twice = [(Known::ContentLength, "5"), (Known::ContentLength, "5")];
+        assert_eq!(framing(Version::Http11, &twice), Err(Refusal::LengthRepeated));
+    }
+
+    #[test]
+    fn codings_are_one_chunked() {
+        for (value, expected) in [
+            ("chunked", Ok(Framing::Chunked)),
+            ("Chunked", Ok(Framing::Chunked)),
+            ("chunked, chunked", Err(Refusal::CodingInvalid)),
+            ("chunked, gzip", Err(Refusal::CodingInvalid)),
+            ("gzip", Err(Refusal::CodingInvalid)),
+            ("", Err(Refusal::CodingInvalid)),
+            (",chunked", Err(Refusal::CodingInvalid)),
+            ("chunked;a=b", Err(Refusal::CodingInvalid)),
+            ("\x0bchunked", Err(Refusal::CodingInvalid)),
+            ("gzip, chunked", Err(Refusal::CodingUnknown)),
+            ("xchunked", Err(Refusal::CodingUnknown)),
+            ("identity", Err(Refusal::CodingUnknown)),
+        ] {
+            assert_eq!(framing(Version::Http11, &[(Known::TransferEncoding, value)]), expected, "{value:?}");
+        }
+        let two = [(Known::TransferEncoding, "chunked"), (Known::TransferEncoding, "chunked")];
+        assert_eq!(framing(Version::Http11, &two), Err(Refusal::CodingInvalid));
+        let both = [(Known::TransferEncoding, "chunked"), (Known::ContentLength, "5")];
+        assert_eq!(framing(Version::Http11, &both), Err(Refusal::LengthAndCoding));
+        let old = [(Known::TransferEncoding, "chunked")];
+        assert_eq!(framing(Version::Http10, &old), Err(Refusal::CodingInHttp10));
+    }
+
+    #[test]
+    fn connection_cannot_hide_what_frames_a_message() {
+        for name in ["Host", "content-length", "Transfer-Encoding"] {
+            let value = format!("close, {name}");
+            assert_eq!(framing(Version::Http11, &[(Known::Connection, &value)]), Err(Refusal::ConnectionNamesFraming));
+        }
+        let many = "a,".repeat(33);
+        assert_eq!(framing(Version::Http11, &[(Known::Connection, &many)]), Err(Refusal::ConnectionInvalid));
+        assert_eq!(framing(Version::Http11, &[(Known::Connection, "a b")]), Err(Refusal::ConnectionInvalid));
+    }
+}

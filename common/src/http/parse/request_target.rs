@@ -1,0 +1,178 @@
+//! Request targets and authorities (RFC 9112 §3.2, RFC 3986 §3.2).
+//!
+//! `httparse` lets bytes through here that a URI cannot have; two servers that treat them in two ways
+//! are a hole, so they end here. `{|}` and the backtick pass: browsers send them, nobody splits on them.
+
+use super::byte_set::ByteSet;
+use crate::http::protocol_error::Refusal;
+
+/// What a target may be made of.
+static TARGET: ByteSet = ByteSet::VISIBLE.without(b"\"<>\\^#");
+/// What a registered name may be made of, besides what is percent-encoded (RFC 3986 §3.2.2).
+static REG_NAME: ByteSet = ByteSet::ALPHANUMERIC.and(b"-._~!$&'()*+;=");
+
+/// Which kind of proxy reads a request: it decides which forms of a target make sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// In front of servers, for whose origin clients take it: origin-form, or absolute-form that names the
+    /// same authority as Host; no CONNECT.
+    #[default]
+    Reverse,
+    /// In front of clients, who know it: absolute-form, whose authority then counts and not Host
+    /// (RFC 9112 §3.2.2), and CONNECT.
+    Forward,
+}
+
+/// What the request asks for, as offsets into the target's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `/path?query`.
+    Origin,
+    /// `http://authority/path`: where the authority and the path begin.
+    Absolute { authority: usize, path: usize },
+    /// `*`, with OPTIONS only.
+    Asterisk,
+    /// `host:port`, with CONNECT only.
+    Authority,
+}
+
+/// Finds the form of `target` and refuses what has none that makes sense to `role`.
+pub(crate) fn parse(role: Role, method: &[u8], target: &[u8]) -> Result<Form, Refusal> {
+    let connect = method == b"CONNECT";
+    if connect && role == Role::Reverse {
+        return Err(Refusal::ConnectMethod);
+    }
+    if !TARGET.has_all(target) {
+        return Err(Refusal::Target);
+    }
+    match target {
+        _ if connect && has_port(target) && is_authority(target) => Ok(Form::Authority),
+        _ if connect => Err(Refusal::Target),
+        [b'/', ..] if role == Role::Reverse => Ok(Form::Origin),
+        b"*" if method == b"OPTIONS" && role == Role::Reverse => Ok(Form::Asterisk),
+        _ => absolute(target),
+    }
+}
+
+/// CONNECT has no default port (RFC 9110 §9.3.6).
+fn has_port(authority: &[u8]) -> bool {
+    let port = authority.rsplit(|byte| *byte == b':').next().unwrap_or(b"");
+    port.len() < authority.len() && !port.is_empty() && port.iter().all(u8::is_ascii_digit)
+}
+
+fn absolute(target: &[u8]) -> Result<Form, Refusal> {
+    const SCHEME: &[u8] = b"http://";
+    let Some((scheme, rest)) = target.split_at_checked(SCHEME.len()) else { return Err(Refusal::Target) };
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return Err(Refusal::Target);
+    }
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    if !is_authority(&rest[..end]) {
+        return Err(Refusal::Target);
+    }
+    Ok(Form::Absolute { authority: SCHEME.len(), path: SCHEME.len() + end })
+}
+
+/// Whether `bytes` is `uri-host [":" port]` with a host that is not empty and a port in range.
+/// User information (`user@host`) is refused with the rest.
+pub(crate) fn is_authority(bytes: &[u8]) -> bool {
+    let (host, port) = match bytes {
+        [b'[', ..] => {
+            let Some(close) = bytes.iter().position(|byte| *byte == b']') else { return false };
+            let inside = &bytes[1..close];
+            if !is_ip_literal(inside) {
+                return false;
+            }
+            match &bytes[close + 1..] {
+                [] => return true,
+                [b':', port @ ..] => (inside, Some(port)),
+                _ => return false,
+            }
+        }
+        _ => match bytes.iter().position(|byte| *byte == b':') {
+            Some(colon) => (&bytes[..colon], Some(&bytes[colon + 1..])),
+            None => (bytes, None),
+        },
+    };
+    let host_is_valid = bytes.first() == Some(&b'[') || is_reg_name(host);
+    host_is_valid && port.is_none_or(is_port)
+}
+
+fn is_ip_literal(inside: &[u8]) -> bool {
+    std::str::from_utf8(inside).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
+}
+
+fn is_reg_name(host: &[u8]) -> bool {
+    let mut rest = host;
+    loop {
+        rest = match rest {
+            [] => return !host.is_empty(),
+            [byte, rest @ ..] if REG_NAME.has(*byte) => rest,
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
+            _ => return false,
+        };
+    }
+}
+
+/// A port may be empty (RFC 3986 §3.2.3) but not out of range.
+fn is_port(port: &[u8]) -> bool {
+    let number = || port.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+    port.len() <= 5 && port.iter().all(u8::is_ascii_digit) && u16::try_from(number()).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_are_told_apart() {
+        for (method, target, expected) in [
+            ("GET", "/", Ok(Form::Origin)),
+            ("GET", "/a?b={c|d}`", Ok(Form::Origin)),
+            ("OPTIONS", "*", Ok(Form::Asterisk)),
+            ("GET", "http://a:80/x", Ok(Form::Absolute { authority: 7, path: 11 })),
+            ("GET", "HTTP://a?x", Ok(Form::Absolute { authority: 7, path: 8 })),
+            ("GET", "*", Err(Refusal::Target)),
+            ("GET", "x", Err(Refusal::Target)),
+            ("GET", "https://a/", Err(Refusal::Target)),
+            ("GET", "http:///", Err(Refusal::Target)),
+            ("GET", "http://u@a/", Err(Refusal::Target)),
+            ("CONNECT", "a:80", Err(Refusal::ConnectMethod)),
+        ] {
+            assert_eq!(parse(Role::Reverse, method.as_bytes(), target.as_bytes()), expected, "{method} {target}");
+        }
+        for byte in [b'"', b'<', b'>', b'\\', b'^', b'#', 0x00, 0x1f, 0x7f, 0x80, 0xff] {
+            assert_eq!(parse(Role::Reverse, b"GET", &[b'/', byte]), Err(Refusal::Target), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn a_forward_proxy_wants_to_be_told_where_to() {
+        for (method, target, expected) in [
+            ("CONNECT", "a:443", Ok(Form::Authority)),
+            ("CONNECT", "[::1]:443", Ok(Form::Authority)),
+            ("CONNECT", "a", Err(Refusal::Target)),
+            ("CONNECT", "a:", Err(Refusal::Target)),
+            ("CONNECT", "[::1]", Err(Refusal::Target)),
+            ("CONNECT", "http://a:443/", Err(Refusal::Target)),
+            ("GET", "http://a/", Ok(Form::Absolute { authority: 7, path: 8 })),
+            ("GET", "/", Err(Refusal::Target)),
+            ("OPTIONS", "*", Err(Refusal::Target)),
+        ] {
+            assert_eq!(parse(Role::Forward, method.as_bytes(), target.as_bytes()), expected, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn authorities_follow_the_grammar() {
+        for good in ["a", "a.b:80", "a:", "127.0.0.1:65535", "[::1]", "[::1]:8080", "x_y", "a%20b"] {
+            assert!(is_authority(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "", ":80", "a:65536", "a:b", "a b", "a,b", "a/b", "a@b", "[::1", "[::1]x", "[]", "[g]", "a:-1", "a:+1",
+            "::1", "a\"b", "a%zz", "a%2",
+        ] {
+            assert!(!is_authority(bad.as_bytes()), "{bad}");
+        }
+    }
+}

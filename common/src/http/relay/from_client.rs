@@ -1,0 +1,81 @@
+//! What the client's socket gives.
+
+use super::{Input, Relay, Request, Response};
+use crate::http::error::{Kind, ProxyError, Side};
+
+/// How much of a request is kept for a replay after some of it was sent. A small body often comes in a segment of its
+/// own; a large one is not worth its memory.
+const REPLAY_BYTES: usize = 16 * 1024;
+
+impl Relay {
+    /// Takes what the client's socket gave. Bytes beyond the request are not consumed: they are the next
+    /// request's, to be kept by [`keep_surplus`](Self::keep_surplus).
+    ///
+    /// # Errors
+    /// The body is malformed or breaks off, or the client is gone.
+    pub fn from_client(&mut self, input: Input<'_>) -> Result<usize, ProxyError> {
+        let bytes = match input {
+            Input::Bytes(bytes) => bytes,
+            Input::Eof => return self.client_ended().map(|()| 0),
+            Input::Reset => return Err(self.client_error(Kind::Reset)),
+        };
+        self.moved.client_gave += bytes.len() as u64;
+        if matches!(self.response, Response::Tunnel) {
+            self.to_backend.tail().extend_from_slice(bytes);
+            self.outcome.bytes_from_client += bytes.len() as u64;
+            return Ok(bytes.len());
+        }
+        let phase = self.phase();
+        let Request::Body(reader, writer) = &mut self.request else { return Ok(0) };
+        if self.upstream.sent && self.to_backend.held() + bytes.len() > REPLAY_BYTES {
+            self.to_backend.drain_from_now_on();
+        }
+        let relayed = reader
+            .relay(bytes, *writer, self.to_backend.tail())
+            .map_err(|refusal| ProxyError::refused_request(refusal, phase))?;
+        self.outcome.bytes_from_client += relayed.data;
+        self.asked.awaits_continue &= relayed.consumed == 0;
+        if relayed.ended {
+            self.request = Request::Whole;
+        }
+        Ok(relayed.consumed)
+    }
+
+    fn client_ended(&mut self) -> Result<(), ProxyError> {
+        self.asked.end.seen = true;
+        match (self.response, self.request) {
+            (Response::Head, Request::Body(..)) => return Err(self.client_error(Kind::Closed)),
+            // It was answered early and stops sending, as it may; the answer still goes to its end.
+            (Response::Body(..), Request::Body(..)) => self.request = Request::Abandoned,
+            // A FIN after a whole request is a half-close: the client still reads.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) fn client_error(&self, kind: Kind) -> ProxyError {
+        ProxyError::new(kind, Side::Client, self.phase())
+    }
+
+    /// Takes bytes that the client sent: what is beyond its request is kept.
+    ///
+    /// # Errors
+    /// As [`from_client`](Self::from_client).
+    pub fn take_in(&mut self, bytes: &[u8]) -> Result<(), ProxyError> {
+        if !bytes.is_empty() {
+            let used = self.from_client(Input::Bytes(bytes))?;
+            self.keep_surplus(&bytes[used..]);
+        }
+        Ok(())
+    }
+
+    /// Keeps bytes that the client sent beyond its request.
+    pub fn keep_surplus(&mut self, bytes: &[u8]) {
+        self.surplus.extend_from_slice(bytes);
+    }
+
+    /// Hands over what was kept: the beginning of the next request.
+    pub fn take_surplus(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.surplus)
+    }
+}

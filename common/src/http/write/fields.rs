@@ -1,0 +1,28 @@
+//! The pieces that heads are written with.
+
+pub(crate) fn put_status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend([100, 10, 1].map(|unit| b"0123456789"[usize::from(status / unit % 10)]));
+    out.push(b' ');
+    out.extend_from_slice(reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+pub(crate) fn put_display(out: &mut Vec<u8>, name: &str, value: impl std::fmt::Display) {
+    use std::io::Write as _;
+    write!(out, "{name}: {value}\r\n").expect("writing to a Vec cannot fail");
+}
+
+/// 32 hex digits.
+pub(crate) fn put_request_id(out: &mut Vec<u8>, id: u128) {
+    let digits =
+        id.to_be_bytes().map(|byte| [byte >> 4, byte & 0xf].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+    put_field(out, b"X-Request-ID", digits.as_flattened());
+}

@@ -1,0 +1,272 @@
+//! Heads on their way through: which fields go on, which we add (RFC 9110 §7.6).
+//!
+//! A head is never passed on as bytes. It is written anew from what was parsed, so that the backend reads
+//! what we read. Order, case and duplicates of the fields survive.
+
+use std::net::IpAddr;
+
+use super::fields::{put_display, put_field, put_request_id};
+use crate::http::{
+    exchange::{Method, Version},
+    forwarding::{ClientAddress, Forwarding},
+    parse::{
+        field_name::{Known, elements},
+        head::HeadView,
+        message_info::Framing,
+        request_target::Role,
+    },
+    protocol_error::Refusal,
+};
+
+/// About what we add to a head: a hint, so that writing it moves the buffer once at most.
+const ADDED_BYTES: usize = 384;
+
+/// Writes the head that a backend gets. Gives the client that it names.
+pub(crate) fn write_request(
+    head: HeadView<'_>,
+    forwarding: &Forwarding,
+    client: &ClientAddress,
+    request_id: u128,
+    out: &mut Vec<u8>,
+) -> Result<IpAddr, Refusal> {
+    if passed_here_before(head, &forwarding.via) {
+        return Err(Refusal::Loop);
+    }
+    let websocket = wants_websocket(head);
+    out.reserve(head.size() + ADDED_BYTES);
+    write_request_line(head, out);
+    if head.host_is_replaced() || head.values(Known::Host).next().is_none() {
+        // RFC 9110 §7.1: with neither authority nor Host, the target is where the client connected to.
+        match head.authority() {
+            Some(authority) => put_field(out, b"Host", authority),
+            None => put_display(out, "Host", client.local()),
+        }
+    }
+    // ANCHOR: fields
+    for field in head.end_to_end() {
+        let goes_on = match field.known {
+            Known::TransferEncoding | Known::Alias => false,
+            Known::Host => !head.host_is_replaced(),
+            Known::Expect => head.version() == Version::Http11,
+            _ if forwarding.role == Role::Forward => true,
+            Known::ForwardedFor | Known::RealIp => false,
+            Known::ForwardedProto | Known::ForwardedHost | Known::RequestId | Known::Forwarded => {
+                client.is_trusted_proxy()
+            }
+            _ => true,
+        };
+        if goes_on {
+            put_field(out, field.name, field.value);
+        }
+    }
+    // ANCHOR_END: fields
+    if head.facts().framing == Framing::Chunked {
+        put_field(out, b"Transfer-Encoding", b"chunked");
+    }
+    let named = match forwarding.role {
+        Role::Reverse => write_forwarded(head, forwarding, client, request_id, out),
+        Role::Forward => client.peer(),
+    };
+    write_via(head, forwarding, out);
+    if websocket {
+        out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    } else if !forwarding.pooled {
+        put_field(out, b"Connection", b"close");
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(named)
+}
+
+/// Whether the request asks for the one upgrade that we forward (RFC 6455 §4.1 wants a GET).
+pub(crate) fn wants_websocket(head: HeadView<'_>) -> bool {
+    head.method() == Method::Get && head.facts().asks_for_websocket(head.version())
+}
+
+fn write_request_line(head: HeadView<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(head.method_name());
+    out.push(b' ');
+    match head.target() {
+        [] if head.method() == Method::Options => out.push(b'*'), // RFC 9112 §3.2.4
+        target @ ([] | [b'?', ..]) => {
+            out.push(b'/');
+            out.extend_from_slice(target);
+        }
+        target => out.extend_from_slice(target),
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+fn write_via(head: HeadView<'_>, forwarding: &Forwarding, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Via: 1.");
+    out.push(if head.version() == Version::Http10 { b'0' } else { b'1' });
+    out.push(b' ');
+    out.extend_from_slice(forwarding.via.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes X-Forwarded-*, X-Real-IP and X-Request-ID. A stranger's own word was left out before;
+/// a trusted proxy's is kept, and the client is the first from the right whom nobody trusts.
+fn write_forwarded(
+    head: HeadView<'_>,
+    forwarding: &Forwarding,
+    client: &ClientAddress,
+    request_id: u128,
+    out: &mut Vec<u8>,
+) -> IpAddr {
+    let named = client.named_in(head, forwarding);
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    if client.is_trusted_proxy() {
+        for value in head.values(Known::ForwardedFor).filter(|value| !value.is_empty()) {
+            out.extend_from_slice(value);
+            out.extend_from_slice(b", ");
+        }
+    }
+    out.extend_from_slice(client.peer_text());
+    out.extend_from_slice(b"\r\n");
+    let has = |known| client.is_trusted_proxy() && head.end_to_end().any(|field| field.known == known);
+    if !has(Known::ForwardedProto) {
+        put_field(out, b"X-Forwarded-Proto", forwarding.scheme.as_bytes());
+    }
+    if let Some(authority) = head.authority().filter(|_| !has(Known::ForwardedHost)) {
+        put_field(out, b"X-Forwarded-Host", authority);
+    }
+    if named == client.peer() {
+        put_field(out, b"X-Real-IP", client.peer_text());
+    } else {
+        put_display(out, "X-Real-IP", named);
+    }
+    if !has(Known::RequestId) {
+        put_request_id(out, request_id);
+    }
+    named
+}
+
+fn passed_here_before(head: HeadView<'_>, via: &str) -> bool {
+    let names_us = |entry: &[u8]| {
+        let mut words = entry.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+        words.nth(1).is_some_and(|word| word.eq_ignore_ascii_case(via.as_bytes()))
+    };
+    head.values(Known::Via).flat_map(elements).any(names_us)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Head;
+
+    fn forwarding() -> Forwarding {
+        Forwarding {
+            role: Role::Reverse,
+            via: "lb".into(),
+            scheme: "http",
+            trusted: vec!["10.0.0.0/8".parse().unwrap()],
+            pooled: false,
+        }
+    }
+
+    fn forward(peer: &str, request: &str) -> Result<String, Refusal> {
+        forward_as(Role::Reverse, peer, request)
+    }
+
+    fn forward_as(role: Role, peer: &str, request: &str) -> Result<String, Refusal> {
+        let mut head = Head::for_role(role);
+        head.read_request(request.as_bytes(), &mut 0)?.expect("the head is whole");
+        let forwarding = Forwarding { role, ..forwarding() };
+        let client = ClientAddress::new(peer.parse().unwrap(), "192.0.2.9:8080".parse().unwrap(), &forwarding);
+        let mut out = Vec::new();
+        write_request(head.view(request.as_bytes()), &forwarding, &client, 0xabc, &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn strangers_words_are_replaced() {
+        let got = forward(
+            "192.0.2.1",
+            "GET http://a/x?y HTTP/1.1\r\nHost: A\r\nX-Forwarded-For: 1.1.1.1\r\nx-real-ip: 1.1.1.1\r\nForwarded: for=x\r\n\
+             X_Forwarded_For: 2.2.2.2\r\nContent_Length: 9\r\nX-Request-ID: mine\r\nConnection: close, X-Secret\r\nX-Secret: 1\r\nTE: trailers\r\nB: 1\r\nb: 2\r\n\r\n",
+        );
+        assert_eq!(
+            got.unwrap(),
+            "GET /x?y HTTP/1.1\r\nHost: A\r\nB: 1\r\nb: 2\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n\
+             X-Forwarded-Host: A\r\nX-Real-IP: 192.0.2.1\r\n\
+             X-Request-ID: 00000000000000000000000000000abc\r\nVia: 1.1 lb\r\nConnection: close\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn trusted_proxys_words_are_kept_and_the_client_is_the_first_untrusted_from_the_right() {
+        let got = forward(
+            "10.0.0.1",
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.7\r\nX-Forwarded-For: 10.1.1.1\r\n\
+             X-Forwarded-Proto: https\r\nX-Request-ID: theirs\r\nVia: 1.1 other\r\n\r\n",
+        )
+        .unwrap();
+        for line in [
+            "X-Forwarded-For: 6.6.6.6, 192.0.2.7, 10.1.1.1, 10.0.0.1\r\n",
+            "X-Real-IP: 192.0.2.7\r\n",
+            "X-Forwarded-Proto: https\r\n",
+            "X-Request-ID: theirs\r\n",
+            "Via: 1.1 other\r\n",
+            "Via: 1.1 lb\r\n",
+        ] {
+            assert!(got.contains(line), "{line} in {got}");
+        }
+        assert!(!got.contains("X-Forwarded-Proto: http\r\n"));
+    }
+
+    #[test]
+    fn a_forward_proxy_replaces_host_and_tells_nothing_of_its_client() {
+        let got = forward_as(
+            Role::Forward,
+            "192.0.2.1",
+            "GET http://b:81/x HTTP/1.1\r\nHost: a\r\nProxy-Authorization: Basic c2VjcmV0\r\nProxy-Connection: keep-alive\r\n\
+             Authorization: theirs\r\n\r\n",
+        );
+        assert_eq!(
+            got.unwrap(),
+            "GET /x HTTP/1.1\r\nHost: b:81\r\nAuthorization: theirs\r\nVia: 1.1 lb\r\nConnection: close\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn an_old_client_expects_nothing_of_either_proxy() {
+        for (role, target) in [(Role::Reverse, "/"), (Role::Forward, "http://a/")] {
+            for (version, kept) in [("1.0", false), ("1.1", true)] {
+                let request = format!("GET {target} HTTP/{version}\r\nHost: a\r\nExpect: 100-continue\r\n\r\n");
+                let got = forward_as(role, "192.0.2.1", &request).unwrap();
+                assert_eq!(got.contains("Expect: 100-continue\r\n"), kept, "{role:?} {version}: {got}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_absolute_form_goes_on_as_its_origin_form() {
+        for (request, line) in [
+            ("GET http://a/x?y", "GET /x?y "),
+            ("GET http://a", "GET / "),
+            ("GET http://a?y", "GET /?y "),
+            ("OPTIONS http://a", "OPTIONS * "),
+            ("OPTIONS *", "OPTIONS * "),
+        ] {
+            let got = forward("1.1.1.1", &format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+            assert!(got.starts_with(line), "{request}: {got}");
+        }
+    }
+
+    #[test]
+    fn loops_old_versions_and_upgrades() {
+        assert_eq!(
+            forward("1.1.1.1", "GET / HTTP/1.1\r\nHost: a\r\nVia: 1.0 x, 1.1 LB (c)\r\n\r\n"),
+            Err(Refusal::Loop)
+        );
+        let old = forward("1.1.1.1", "GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").unwrap();
+        assert!(old.starts_with("GET / HTTP/1.1\r\nHost: 192.0.2.9:8080\r\n") && !old.contains("Expect"), "{old}");
+        let switch =
+            forward("1.1.1.1", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\r\n")
+                .unwrap();
+        assert!(switch.ends_with("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), "{switch}");
+        let other =
+            forward("1.1.1.1", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n").unwrap();
+        assert!(!other.contains("Upgrade") && !other.contains("h2c"), "{other}");
+    }
+}

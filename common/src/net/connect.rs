@@ -1,0 +1,190 @@
+//! The way to a backend: addresses of a name, a connect that does not wait, and a close that is not
+//! polite.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::http::{Kind, Phase, ProxyError, Side};
+
+/// This process, or the whole system, can open no more sockets.
+const RESOURCE_ERRNOS: [Errno; 4] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+
+/// All addresses of a host name, or of an IP address (IPv6 without brackets), in the resolver's
+/// order.
+///
+/// The order is kept because the resolver sorts by reachability (RFC 6724); duplicates, which
+/// `/etc/hosts` is fond of, are dropped. The list is never empty: a name without an address is an
+/// error. The error names the host.
+///
+/// This asks the system's resolver, and so may block for seconds.
+pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let answer = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot resolve '{host}': {error}")))?;
+    let mut addresses = Vec::new();
+    for address in answer {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("'{host}' has no address")));
+    }
+    Ok(addresses)
+}
+
+/// Starts to connect to `address`, without waiting: a non-blocking stream, and whether it is
+/// connected already.
+///
+/// If it is not, wait until it is writable and then ask `TcpStream::take_error` how it went: `None`
+/// is success. Nagle's algorithm is off (`TCP_NODELAY`): a proxy writes whole messages, and holding
+/// back the last packet of one until the peer acknowledges the others only adds latency.
+pub fn connect_nonblocking(address: SocketAddr) -> io::Result<(TcpStream, bool)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    let connected = match socket.connect(&address.into()) {
+        Ok(()) => true,
+        // Interrupted, it goes on all the same (POSIX connect): to call it again would fail with
+        // EALREADY.
+        Err(e) if is_errno(&e, &[Errno::EINPROGRESS, Errno::EINTR]) => false,
+        Err(e) => return Err(e),
+    };
+    Ok((socket.into(), connected))
+}
+
+/// Refuses a connection from `local` to itself. To a dead loopback port in the ephemeral range the kernel now and then
+/// gives that very port as the source: the handshake then succeeds with nobody else there, and would keep
+/// the backend from coming back (TCP simultaneous open, RFC 9293 §3.5).
+pub fn refuse_self_connect(local: SocketAddr, address: SocketAddr) -> io::Result<()> {
+    if local == address { Err(Errno::ECONNREFUSED.into()) } else { Ok(()) }
+}
+
+/// Makes the close of this socket a reset (RST): the peer must not take what it has for the whole
+/// message.
+///
+/// Call it just before the close, which then also discards what was not sent yet. A failure is not
+/// reported, for there is nothing left to do but to close.
+pub fn set_reset_on_close(stream: &impl AsFd) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+/// What a failed connect means. Without descriptors or memory no other address would do better. An address that this host
+/// cannot use (EADDRNOTAVAIL: no IPv6 here; EPERM: a firewall) is a failed connect like any other, not a fault of this
+/// process: where IPv6 is off, `localhost` still resolves to `::1` first.
+pub fn connect_error(error: io::Error) -> ProxyError {
+    let (kind, side) = match error.kind() {
+        io::ErrorKind::TimedOut => (Kind::Timeout, Side::Backend),
+        io::ErrorKind::Interrupted => (Kind::Unavailable, Side::Internal),
+        _ if is_errno(&error, &RESOURCE_ERRNOS) => (Kind::Exhausted, Side::Internal),
+        _ => (Kind::Connect, Side::Backend),
+    };
+    ProxyError::new(kind, side, Phase::Connect).with_source(error)
+}
+
+pub(super) fn is_errno(error: &io::Error, errnos: &[Errno]) -> bool {
+    error.raw_os_error().is_some_and(|code| errnos.iter().any(|errno| *errno as i32 == code))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::*;
+
+    #[test]
+    fn a_connection_to_itself_is_refused() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let itself = socket.local_addr().unwrap();
+        socket.connect(&itself).unwrap();
+        let local = socket.local_addr().unwrap().as_socket().unwrap();
+        let refused = refuse_self_connect(local, itself.as_socket().unwrap());
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn resolves_literals_and_names_without_duplicates() {
+        assert_eq!(resolve("127.0.0.1", 80).unwrap(), ["127.0.0.1:80".parse().unwrap()]);
+        assert_eq!(resolve("::1", 80).unwrap(), ["[::1]:80".parse().unwrap()]);
+        let local = resolve("localhost", 80).unwrap();
+        assert!(local.iter().all(|address| address.ip().is_loopback()), "{local:?}");
+        assert!(local.iter().enumerate().all(|(i, address)| !local[..i].contains(address)), "{local:?}");
+    }
+
+    #[test]
+    fn names_the_host_that_does_not_resolve() {
+        // A label cannot be empty, so that this fails without a question to the network.
+        let error = resolve("no..such", 80).unwrap_err();
+        assert!(error.to_string().contains("'no..such'"), "{error}");
+    }
+
+    fn wait_writable(stream: &TcpStream) {
+        let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+        assert_eq!(poll(&mut fds, PollTimeout::from(10_000_u16)).unwrap(), 1, "neither connected nor refused in 10 s");
+    }
+
+    #[test]
+    fn connects_without_waiting() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (stream, connected) = connect_nonblocking(listener.local_addr().unwrap()).unwrap();
+        if !connected {
+            wait_writable(&stream);
+        }
+        assert!(stream.take_error().unwrap().is_none());
+        assert!(stream.nodelay().unwrap());
+        assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
+        let error = (&stream).read(&mut [0; 1]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn reports_a_refused_connect() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let error = match connect_nonblocking(address) {
+            Ok((stream, _)) => {
+                wait_writable(&stream);
+                stream.take_error().unwrap().unwrap()
+            }
+            Err(error) => error,
+        };
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn resets_on_close() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        set_reset_on_close(&server);
+        drop(server);
+        let error = client.read(&mut [0; 1]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn only_local_resource_exhaustion_is_internal() {
+        for (errno, kind, side) in [
+            (Errno::ECONNREFUSED, Kind::Connect, Side::Backend),
+            (Errno::EADDRNOTAVAIL, Kind::Connect, Side::Backend),
+            (Errno::EPERM, Kind::Connect, Side::Backend),
+            (Errno::ENETUNREACH, Kind::Connect, Side::Backend),
+            (Errno::ETIMEDOUT, Kind::Timeout, Side::Backend),
+            (Errno::EMFILE, Kind::Exhausted, Side::Internal),
+            (Errno::ENOBUFS, Kind::Exhausted, Side::Internal),
+        ] {
+            let error = connect_error(errno.into());
+            assert_eq!((error.kind, error.side), (kind, side), "{errno}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Lines on stdout: what a program answers, as opposed to what it logs.
+//!
+//! `println!` panics when the reader has gone, and readers do go: `load_balancer | head -1` is
+//! enough. Here a line that nobody can read is dropped. Each line is flushed, because stdout may be
+//! a pipe on which a test or a script waits for `listening on …`.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Writes one line to stdout and flushes it; an error is ignored, as there is nobody left to tell.
+///
+/// Usually called through [`outln!`](crate::outln).
+pub fn line(args: fmt::Arguments<'_>) {
+    let mut stdout = io::stdout().lock();
+    let _ = line_to(&mut stdout, args);
+}
+
+/// Writes a last line to stdout, but waits no longer than a second for it to be taken: a program that was
+/// told to stop must not hang on a pager that waits for a key.
+pub fn last_line(text: String) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let (said, done) = mpsc::channel();
+    let saying = thread::Builder::new().name("last line".into()).spawn(move || {
+        line(format_args!("{text}"));
+        let _ = said.send(());
+    });
+    if saying.is_ok() {
+        let _ = done.recv_timeout(PATIENCE);
+    }
+}
+
+/// Writes one line to stderr, for a refusal; an error is ignored.
+pub(crate) fn error_line(args: fmt::Arguments<'_>) {
+    let mut stderr = io::stderr().lock();
+    let _ = line_to(&mut stderr, args);
+}
+
+/// One write per line, so that lines of two processes on one terminal do not mix.
+fn line_to(to: &mut impl Write, args: fmt::Arguments<'_>) -> io::Result<()> {
+    let mut text = args.to_string();
+    text.push('\n');
+    to.write_all(text.as_bytes())?;
+    to.flush()
+}
+
+/// `println!` that does not panic once the reader has closed the pipe, and that flushes.
+///
+/// ```
+/// # let address = "127.0.0.1:8080";
+/// common::outln!("listening on {address}");
+/// ```
+#[macro_export]
+macro_rules! outln {
+    () => { $crate::stdout::line(::std::format_args!("")) };
+    ($($arg:tt)*) => { $crate::stdout::line(::std::format_args!($($arg)*)) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_the_line_at_once() {
+        let mut to = io::BufWriter::new(Vec::new());
+        line_to(&mut to, format_args!("listening on {}", 8080)).unwrap();
+        assert_eq!(to.get_ref(), b"listening on 8080\n");
+    }
+
+    #[test]
+    fn reports_a_closed_pipe_as_an_error_and_not_as_a_panic() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        drop(reader);
+        let error = line_to(&mut writer, format_args!("lost")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+}

@@ -1,0 +1,106 @@
+//! A thread for each worker, and what becomes of the process when one of them ends early.
+
+use std::{io, num::NonZeroUsize, thread};
+
+use crate::shutdown::Shutdown;
+
+/// A worker's listener, its poller (twice: once for its registry) and its waker.
+const FDS_PER_WORKER: u64 = 4;
+
+/// How many descriptors so many workers need for themselves.
+pub fn fds_for_workers(workers: NonZeroUsize) -> u64 {
+    FDS_PER_WORKER.saturating_mul(u64::try_from(workers.get()).unwrap_or(u64::MAX))
+}
+
+/// Runs `run` for each of `inputs`, with its worker id, on a thread called `name` and the id. The first runs on the calling
+/// thread, so that one worker needs no other thread. When one fails, the others are told to stop.
+///
+/// # Errors
+/// The first error of all, or that a thread could not start.
+///
+/// # Panics
+/// One that panics ends the process: its listener's queue would go on to swallow clients.
+pub fn run_on_threads<P: Send>(
+    name: &str,
+    inputs: impl IntoIterator<Item = P>,
+    shutdown: &Shutdown,
+    run: impl Fn(usize, P) -> io::Result<()> + Sync,
+) -> io::Result<()> {
+    let run = |worker_id, input| {
+        let _ends_the_process = AbortOnPanic;
+        let ended = run(worker_id, input);
+        if ended.is_err() {
+            shutdown.now();
+        }
+        ended
+    };
+    let mut inputs = inputs.into_iter().enumerate();
+    let Some((first, own)) = inputs.next() else { return Ok(()) };
+    thread::scope(|scope| {
+        let run = &run;
+        let start = |(worker_id, input)| {
+            let thread = thread::Builder::new().name(format!("{name} {worker_id}"));
+            thread.spawn_scoped(scope, move || run(worker_id, input))
+        };
+        let others: Vec<_> = inputs.map(start).collect();
+        if others.iter().any(Result::is_err) {
+            shutdown.now();
+        }
+        let own = run(first, own);
+        let others = others.into_iter().map(|thread| thread?.join().unwrap_or(Ok(())));
+        others.fold(own, Result::and)
+    })
+}
+
+/// Ends the process when it is dropped by a panic.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::ErrorKind,
+        sync::{Mutex, PoisonError},
+    };
+
+    use crate::shutdown::Stage;
+
+    use super::*;
+
+    #[test]
+    fn the_first_runs_on_the_calling_thread() {
+        let (shutdown, seen) = (Shutdown::new().unwrap(), Mutex::new(Vec::new()));
+        let here = thread::current().name().map(str::to_owned);
+        run_on_threads("worker", ["a", "b", "c"], &shutdown, |worker_id, input| {
+            let name = thread::current().name().map(str::to_owned);
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push((worker_id, input, name));
+            Ok(())
+        })
+        .unwrap();
+        let mut seen = seen.into_inner().unwrap();
+        seen.sort();
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(seen, [(0, "a", here), (1, "b", named("worker 1")), (2, "c", named("worker 2"))]);
+        assert!(!shutdown.draining());
+    }
+
+    #[test]
+    fn one_error_stops_all_threads() {
+        let shutdown = Shutdown::new().unwrap();
+        let ended = run_on_threads("worker", 0..3, &shutdown, |worker_id, _| {
+            if worker_id == 1 {
+                return Err(ErrorKind::AddrInUse.into());
+            }
+            shutdown.wait(Stage::Now);
+            Ok(())
+        });
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::AddrInUse);
+    }
+}
