@@ -175,7 +175,7 @@ proptest! {
         let head = [b"GET ", target.as_slice(), b" HTTP/1.1\r\nHost: ", host.as_bytes(), b"\r\nCookie: lb=", &cookie];
         with_request(&[&head.concat(), b"\r\n\r\n".as_slice()].concat(), |facts| {
             assert_eq!(routes.select(facts), Some(0));
-            assert_eq!(sticky.find(facts.fields("cookie"), &[sticky.value_for("a:1")]), None, "none is made up");
+            assert!(sticky.presented(facts.fields("cookie")) != Some(sticky.value_for("a:1")), "none is made up");
             for key in ["source", "host", "path", "target", "cookie:lb", "header:host"] {
                 let key: HashKey = key.parse().unwrap();
                 let _ = key.of(facts, [127, 0, 0, 1].into(), |bytes| bytes.len() as u64);

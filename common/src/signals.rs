@@ -31,14 +31,6 @@ pub fn spawn(shutdown: Shutdown, on_stats: impl Fn() + Send + 'static) -> io::Re
     Handlers::new(shutdown).on(SIGUSR1, on_stats).spawn()
 }
 
-/// Keeps all signals away from the calling thread and those that it starts later.
-///
-/// For threads of bundled helpers, such as backends in the proxy's own process: a signal sent to
-/// the process then interrupts a system call of the program proper, as it would without them.
-pub fn mask_all_in_this_thread() -> io::Result<()> {
-    Ok(nix::sys::signal::SigSet::all().thread_block()?)
-}
-
 /// A set of signals with what each of them does, for a program with more of them than [`spawn`]
 /// takes.
 #[must_use = "handlers are in force only once spawned"]
@@ -140,18 +132,5 @@ mod tests {
         raise(SIGINT).unwrap();
         assert!(shutdown.wait_timeout(Stage::Now, LONG));
         drop(reader);
-    }
-
-    #[test]
-    fn masks_every_signal_in_the_calling_thread_only() {
-        use nix::sys::signal::{SigSet, Signal};
-        let masked = || SigSet::thread_get_mask().unwrap().contains(Signal::SIGTERM);
-        thread::spawn(move || {
-            mask_all_in_this_thread().unwrap();
-            assert!(masked());
-        })
-        .join()
-        .unwrap();
-        assert!(!masked());
     }
 }

@@ -26,8 +26,6 @@ pub struct SlowStart {
 }
 
 impl SlowStart {
-    /// How long the ramp is by default.
-    pub const LENGTH: Duration = Duration::from_secs(30);
     /// The share with which it begins by default.
     pub const FROM: f64 = 0.1;
 
@@ -41,11 +39,6 @@ impl SlowStart {
     pub fn began(&self, now: Instant) {
         self.owed.store(0, Relaxed);
         self.began.store(self.epoch.millis(now), Relaxed);
-    }
-
-    /// It went away, or an operator is in a hurry: the full share from the next turn on.
-    pub fn end(&self) {
-        self.began.store(0, Relaxed);
     }
 
     /// Which part of its turns it takes at `now`: from `from` to 1.
@@ -85,9 +78,11 @@ mod tests {
 
     use super::*;
 
+    const LENGTH: Duration = Duration::from_secs(30);
+
     fn ramp() -> (SlowStart, Instant) {
         let epoch = now();
-        (SlowStart::new(SlowStart::LENGTH, SlowStart::FROM, epoch), epoch)
+        (SlowStart::new(LENGTH, SlowStart::FROM, epoch), epoch)
     }
 
     #[test]
@@ -100,11 +95,9 @@ mod tests {
             let now = back + Duration::from_secs(seconds);
             assert!((slow.share(now) - share).abs() < 1e-9, "{share} after {seconds} s");
         }
-        assert!((0..100).all(|_| slow.admits(back + SlowStart::LENGTH)));
+        assert!((0..100).all(|_| slow.admits(back + LENGTH)));
         slow.began(back);
         assert!(!slow.admits(back));
-        slow.end();
-        assert!((0..100).all(|_| slow.admits(back)));
     }
 
     #[test]

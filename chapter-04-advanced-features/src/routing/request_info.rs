@@ -61,11 +61,6 @@ impl<'a> RequestFacts<'a> {
         self.merged.as_deref().unwrap_or(&self.path)
     }
 
-    /// What stands behind the `?`.
-    pub fn query(&self) -> Option<&'a [u8]> {
-        self.query
-    }
-
     /// The target as it was sent.
     pub fn target(&self) -> &'a [u8] {
         self.head.target()
@@ -122,7 +117,7 @@ mod tests {
             assert_eq!(facts.host(), b"www.example.com");
             assert_eq!(facts.path(), b"/api//v");
             assert_eq!(facts.matched_path(), b"/api/v");
-            assert_eq!(facts.query(), Some(b"b=1&&c&d=e=f".as_slice()));
+            assert_eq!(facts.query, Some(b"b=1&&c&d=e=f".as_slice()));
             assert_eq!(facts.rewritten_target().unwrap(), b"/api//v?b=1&&c&d=e=f");
             let parameters: [(&[u8], &[u8]); 3] = [(b"b", b"1"), (b"c", b""), (b"d", b"e=f")];
             assert_eq!(facts.parameters().collect::<Vec<_>>(), parameters);
@@ -135,7 +130,7 @@ mod tests {
     fn requests_without_a_path_or_a_host_have_facts_too() {
         with_facts(&["OPTIONS * HTTP/1.1", "Host: a"], |facts| assert_eq!(facts.path(), b"*"));
         with_facts(&["GET http://a?x HTTP/1.1", "Host: a"], |facts| {
-            assert_eq!((facts.path(), facts.query(), facts.rewritten_target()), (&b"/"[..], Some(&b"x"[..]), None));
+            assert_eq!((facts.path(), facts.query, facts.rewritten_target()), (&b"/"[..], Some(&b"x"[..]), None));
         });
         with_facts(&["GET //a HTTP/1.0"], |facts| {
             assert_eq!((facts.host(), facts.path(), facts.matched_path()), (&b""[..], &b"//a"[..], &b"/a"[..]));

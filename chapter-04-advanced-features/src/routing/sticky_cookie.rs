@@ -10,7 +10,7 @@
 //! bytes per backend, in a time that does not tell how much of a guess was right. HAProxy's `cookie … insert` sends
 //! the backend's name as it is; Envoy's hash policy sends a random number and hashes it again.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -18,8 +18,6 @@ use subtle::ConstantTimeEq as _;
 
 use super::cookie::{cookies, is_token};
 
-/// The name of the cookie, if nothing else is asked for.
-pub const DEFAULT_NAME: &str = "lb";
 /// The fewest bytes that make a secret: 128 bits.
 const MIN_SECRET: usize = 16;
 const DIGITS: usize = 32;
@@ -91,8 +89,6 @@ impl Eq for StickyValue {}
 pub struct Sticky {
     name: String,
     secret: Secret,
-    secure: bool,
-    max_age: Option<Duration>,
 }
 
 /// The text cannot be the name of a cookie.
@@ -106,31 +102,14 @@ impl Sticky {
         if !is_token(name) {
             return Err(CookieNameError(name.escape_debug().to_string()));
         }
-        Ok(Self { name: name.into(), secret, secure: false, max_age: None })
+        Ok(Self { name: name.into(), secret })
     }
 
     /// The same for another group, whose name is added to the cookie's: a client of two groups would else lose
     /// its tie to one whenever it is tied in the other.
     #[must_use]
     pub fn for_group(&self, group: &str) -> Self {
-        Self { name: format!("{}-{group}", self.name), ..self.clone() }
-    }
-
-    /// Whether the browser sends the cookie over TLS alone.
-    #[must_use]
-    pub fn secure(self, secure: bool) -> Self {
-        Self { secure, ..self }
-    }
-
-    /// How long the browser keeps the cookie, in whole seconds; `None`: until it ends.
-    #[must_use]
-    pub fn max_age(self, max_age: Option<Duration>) -> Self {
-        Self { max_age, ..self }
-    }
-
-    /// The name of the cookie.
-    pub fn name(&self) -> &str {
-        &self.name
+        Self { name: format!("{}-{group}", self.name), secret: self.secret.clone() }
     }
 
     // ANCHOR: value
@@ -158,22 +137,10 @@ impl Sticky {
         StickyValue::read(ours.next()?.1)
     }
 
-    /// Which of the candidates the client is tied to.
-    pub fn find<'a, 'c>(
-        &self,
-        fields: impl IntoIterator<Item = &'a [u8]>,
-        candidates: impl IntoIterator<Item = &'c StickyValue>,
-    ) -> Option<usize> {
-        let presented = self.presented(fields)?;
-        candidates.into_iter().position(|candidate| *candidate == presented)
-    }
-
     /// The `Set-Cookie` value that ties a client. `HttpOnly`: no script needs it. `SameSite=Lax`: a link from
     /// elsewhere leads to the same backend, a form from elsewhere is not told apart by it.
     pub fn set_cookie(&self, value: StickyValue) -> String {
-        let secure = if self.secure { "; Secure" } else { "" };
-        let max_age = self.max_age.map_or_else(String::new, |age| format!("; Max-Age={}", age.as_secs()));
-        format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}", self.name, value.as_str())
+        format!("{}={}; Path=/; HttpOnly; SameSite=Lax", self.name, value.as_str())
     }
 }
 
@@ -182,7 +149,7 @@ mod tests {
     use super::*;
 
     fn sticky() -> Sticky {
-        Sticky::new(DEFAULT_NAME, Secret::new(b"0123456789abcdef\n").unwrap()).unwrap()
+        Sticky::new("lb", Secret::new(b"0123456789abcdef\n").unwrap()).unwrap()
     }
 
     /// If this fails, every tie of every user breaks at the next upgrade.
@@ -228,10 +195,11 @@ mod tests {
             (vec![format!("lb={}", sticky.value_for("gone:1").as_str())], None),
             (vec![], None),
         ] {
-            let found = sticky.find(fields.iter().map(String::as_bytes), &values);
+            let presented = sticky.presented(fields.iter().map(String::as_bytes));
+            let found = presented.and_then(|value| values.iter().position(|known| *known == value));
             assert_eq!(found, expected, "{fields:?}");
         }
-        assert_eq!(sticky.find([b"lb=\xff\xff".as_slice()], &values), None);
+        assert!(sticky.presented([b"lb=\xff\xff".as_slice()]).is_none());
     }
 
     #[test]
@@ -239,9 +207,7 @@ mod tests {
         let value = sticky().value_for("a:1");
         let plain = format!("lb={}; Path=/; HttpOnly; SameSite=Lax", value.as_str());
         assert_eq!(sticky().set_cookie(value), plain);
-        let full = sticky().secure(true).max_age(Some(Duration::from_hours(1)));
-        assert_eq!(full.set_cookie(value), plain + "; Secure; Max-Age=3600");
-        assert_eq!(sticky().for_group("api").name(), "lb-api");
+        assert_eq!(sticky().for_group("api").name, "lb-api");
     }
 
     #[test]

@@ -95,11 +95,6 @@ impl Routes {
         self.route(facts).map(|route| route.group)
     }
 
-    /// The rule that decides, for those who wonder why.
-    pub fn rule(&self, facts: &RequestFacts<'_>) -> Option<&Rule> {
-        self.route(facts).map(|route| &route.rule)
-    }
-
     /// Whether there are no rules, so that nothing has to be asked.
     pub fn is_empty(&self) -> bool {
         self.by_host.is_empty() && self.others.is_empty()
@@ -175,7 +170,7 @@ mod tests {
         assert_eq!(selected(&routes(&["header=Y -> api", "header=X -> web"]).unwrap(), &lines), Some("api"));
         let both = routes(&["header=X -> web", "header=Y header=X -> api"]).unwrap();
         assert_eq!(selected(&both, &lines), Some("api"));
-        let deciding = with_facts(&lines, |facts| both.rule(facts).map(ToString::to_string));
+        let deciding = with_facts(&lines, |facts| both.route(facts).map(|route| route.rule.to_string()));
         assert_eq!(deciding.as_deref(), Some("header=x header=y -> api"));
     }
 

@@ -39,10 +39,3 @@ pub struct Idle<C> {
     /// Since when it rests.
     pub since: Instant,
 }
-
-impl<C> Idle<C> {
-    /// The same with another connection: that of another engine, or another hold on it.
-    pub fn map<D>(self, change: impl FnOnce(C) -> D) -> Idle<D> {
-        Idle { connection: change(self.connection), life: self.life, since: self.since }
-    }
-}

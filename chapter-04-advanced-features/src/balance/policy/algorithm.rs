@@ -59,11 +59,6 @@ impl Algorithm {
         NAMES.iter().find(|(algorithm, _)| *algorithm == self).map_or(&[], |(_, names)| *names)
     }
 
-    /// Whether the same key goes to the same backend. The others never read the key.
-    pub fn reads_key(self) -> bool {
-        self == Self::SourceHash || self.is_consistent()
-    }
-
     /// Whether a backend of weight 2 gets twice as much. The plain two have a weighted brother each.
     pub fn has_weights(self) -> bool {
         !matches!(self, Self::RoundRobin | Self::LeastConnections)

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Slots of the table, a prime: so that every step size visits all of them. The paper's small one, and Envoy's.
-pub const SLOTS: usize = 65_537;
+const SLOTS: usize = 65_537;
 const SLOTS_U64: u64 = SLOTS as u64;
 
 /// Whose each slot is.
@@ -68,11 +68,6 @@ impl Maglev {
         lists.sort_unstable_by_key(|(key, _)| *key);
         let owners = if lists.is_empty() { Vec::new() } else { filled(&mut lists) };
         Self { owners, count: members.len() }
-    }
-
-    /// Whose each slot is, in the table's order.
-    pub fn owners(&self) -> &[u32] {
-        &self.owners
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "below 65,537")]
@@ -128,7 +123,7 @@ mod tests {
 
     fn slots_of(maglev: &Maglev, members: usize) -> Vec<usize> {
         let mut slots = vec![0; members];
-        maglev.owners().iter().for_each(|owner| slots[*owner as usize] += 1);
+        maglev.owners.iter().for_each(|owner| slots[*owner as usize] += 1);
         slots
     }
 
@@ -158,5 +153,18 @@ mod tests {
             assert_eq!(maglev.pick(key, |_| false), None);
         }
         assert_eq!(Maglev::new(&[]).pick(1, |_| true), None);
+    }
+
+    #[test]
+    fn slots_are_within_1_percent_of_an_equal_share() {
+        for backends in [1, 3, 10, 30, 300] {
+            let members: Vec<_> = (0..backends as u64)
+                .map(|key| Member { key: super::super::hash::hash(&key.to_le_bytes()), weight: 1 })
+                .collect();
+            let mut slots = vec![0_usize; backends];
+            Maglev::new(&members).owners.iter().for_each(|owner| slots[*owner as usize] += 1);
+            let (least, most) = (slots.iter().min().unwrap() * backends, slots.iter().max().unwrap() * backends);
+            assert!(least * 100 >= SLOTS * 99 && most * 100 <= SLOTS * 101, "{backends}: {slots:?}");
+        }
     }
 }

@@ -62,11 +62,6 @@ impl Watch {
         self.due
     }
 
-    /// Whether it passes for up.
-    pub fn is_up(&self) -> bool {
-        self.is_up
-    }
-
     // ANCHOR: record
     /// Notes the result of a check that ended at `now`, and says whether that makes a difference. `random` is any
     /// number, each as likely as the others: the next check is early or late by it.
@@ -139,7 +134,7 @@ mod tests {
         for table in tables {
             let start = now();
             let mut watch = Watch::new(&Check::default(), start, 0, 1);
-            assert!(watch.is_up() && watch.due() == start);
+            assert!(watch.is_up && watch.due() == start);
             for (step, &(ok, change, next)) in table.iter().enumerate() {
                 let at = watch.due() + Duration::from_millis(7);
                 assert_eq!(watch.record(ok, at, MIDDLE), change, "step {step} of {table:?}");

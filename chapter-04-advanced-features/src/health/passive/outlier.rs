@@ -106,13 +106,6 @@ impl Outlier {
     pub fn is_ejected(&self, now: Instant) -> bool {
         self.ejected_until().is_some_and(|until| now < until)
     }
-
-    /// Lets it back in before its time: an operator said so, or its checks have brought it back up. Its record stays.
-    /// Gives whether that is news.
-    pub fn release(&self, now: Instant) -> bool {
-        self.in_a_row.store(0, Relaxed);
-        self.until.fetch_min(self.epoch.millis(now), Relaxed) > self.epoch.millis(now)
-    }
 }
 
 #[cfg(test)]
@@ -172,14 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn can_be_let_in_and_switched_off() {
-        let (outlier, start) = outlier();
-        assert!(!outlier.release(start), "no news");
-        fail(&outlier, start);
-        let early = start + Duration::from_secs(1);
-        assert!(outlier.release(early) && !outlier.is_ejected(early));
-        assert_eq!(fail(&outlier, early), 60, "its record stays");
-
+    fn zero_failures_never_eject() {
+        let start = now();
         let never = Outlier::new(Limits { failures: 0, ..Limits::default() }, start);
         assert!((0..100).all(|_| never.record(true, start).is_none()));
     }

@@ -43,9 +43,6 @@ struct Entry {
 impl StickTable {
     /// How many clients are remembered by default.
     pub const ENTRIES: usize = 100_000;
-    /// How long a client may be away by default.
-    pub const IDLE: Duration = Duration::from_mins(30);
-
     /// An empty table, which takes no memory for those who have not come yet. It holds `entries` at most (and at least
     /// 64), each for `idle` since its last use.
     pub fn new(entries: usize, idle: Duration) -> Self {
@@ -86,16 +83,6 @@ impl StickTable {
         backend
     }
     // ANCHOR_END: settle
-
-    /// How many clients it remembers, also those whose time is over and whose place nobody has wanted yet.
-    pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
-    }
-
-    /// Whether it remembers nobody.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 
     fn is_over(&self, entry: &Entry, now: Instant) -> bool {
         now.saturating_duration_since(entry.used) >= self.idle
