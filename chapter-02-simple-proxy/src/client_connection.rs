@@ -7,8 +7,11 @@ use std::{
 };
 
 use common::{
-    clock::now,
-    http::{ClientAddress, Forwarding, Head, HeadView, Inbox, Kind, Method, Phase, ProxyError, Refusal, Relay, Side},
+    clock::{now, wall_clock},
+    http::{
+        AfterClient, ClientAddress, Exchange, Forwarding, Head, HeadView, Inbox, Kind, Method, Phase, ProxyError,
+        Refusal, Relay, Side,
+    },
     instance_id::Identity,
 };
 
@@ -113,6 +116,15 @@ impl Client {
                 by = self.started + head_time;
             }
         }
+    }
+
+    /// Answers what is no request. The connection is done after that: gives the record of the exchange, and how to close.
+    pub fn reject(&mut self, waiter: &mut Waiter<'_>, error: &ProxyError) -> (Exchange, AfterClient) {
+        self.relay.reject(error, wall_clock());
+        waiter.deliver(&mut self.relay, &mut self.socket);
+        let (mut exchange, after, _) = self.relay.end();
+        exchange.times.total = self.started.elapsed();
+        (exchange, after)
     }
 
     /// The exchange is over and the connection stays: what came ahead is next.

@@ -1,5 +1,9 @@
 //! A running reverse proxy: its configuration, and what it counts.
 
+use std::net::IpAddr;
+
+use crate::request_log::log_and_count;
+use common::http::Exchange;
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use common::{
@@ -63,5 +67,10 @@ impl Proxy {
             totals: &self.backend_totals,
         };
         self.totals.table(self.started.elapsed(), [row])
+    }
+
+    /// Counts an exchange that has ended, and logs it if requests are logged.
+    pub(crate) fn log_and_count(&self, client: IpAddr, exchange: &Exchange) {
+        log_and_count(&self.totals, self.config.log_requests, client, exchange);
     }
 }

@@ -4,8 +4,18 @@ use std::net::IpAddr;
 
 use common::http::{Exchange, Method};
 
+use crate::stats::Totals;
+
+/// Counts an exchange that has ended in `totals`, and writes its line if `log_requests`.
+pub fn log_and_count(totals: &Totals, log_requests: bool, client: IpAddr, exchange: &Exchange) {
+    totals.record(exchange);
+    if log_requests {
+        log_request(client, exchange);
+    }
+}
+
 /// Writes the line: who asked, what came of it, how long it took, and why it failed if it did.
-pub fn log_request(client: IpAddr, exchange: &Exchange) {
+fn log_request(client: IpAddr, exchange: &Exchange) {
     let method = exchange.method.map_or("-", Method::as_str);
     let first_byte = exchange.times.first_byte.map_or(String::from("-"), |time| format!("{time:.1?}"));
     let ended = exchange

@@ -7,13 +7,11 @@ use std::{net::TcpStream, time::Duration};
 
 use common::{
     clock::wall_clock,
-    http::{AfterClient, Exchange, ProxyError},
+    http::{AfterClient, ProxyError},
     shutdown::Shutdown,
 };
 
-use crate::{
-    client_connection::Client, connect, driver::Waiter, proxy::Proxy, request_log::log_request, socket::Socket,
-};
+use crate::{client_connection::Client, connect, driver::Waiter, proxy::Proxy, socket::Socket};
 
 /// Serves a client until it leaves, or may not stay.
 pub(crate) fn serve(proxy: &Proxy, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
@@ -24,7 +22,11 @@ pub(crate) fn serve(proxy: &Proxy, stream: TcpStream, connection: u32, shutdown:
         match next_head(proxy, &mut client, &mut waiter) {
             Ok(true) => {}
             Ok(false) => break AfterClient::Linger,
-            Err(error) => break reject(proxy, &mut client, &mut waiter, &error),
+            Err(error) => {
+                let (exchange, after) = client.reject(&mut waiter, &error);
+                proxy.log_and_count(client.peer(), &exchange);
+                break after;
+            }
         }
         match one_request(proxy, &mut client, &mut waiter) {
             AfterClient::KeepAlive => client.keep_alive(),
@@ -85,23 +87,6 @@ fn record(proxy: &Proxy, client: &mut Client, waiter: &Waiter<'_>, connected: Op
     exchange.times.first_byte = connected.and(waiter.first_byte()).map(|at| at - client.started());
     exchange.times.total = client.started().elapsed();
     proxy.backend_totals.record(&exchange);
-    book(proxy, client, &exchange);
+    proxy.log_and_count(client.peer(), &exchange);
     after
-}
-
-/// Answers what is no request, and parts with who sent it.
-fn reject(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>, error: &ProxyError) -> AfterClient {
-    client.relay.reject(error, wall_clock());
-    waiter.deliver(&mut client.relay, &mut client.socket);
-    let (mut exchange, after, _) = client.relay.end();
-    exchange.times.total = client.started().elapsed();
-    book(proxy, client, &exchange);
-    after
-}
-
-fn book(proxy: &Proxy, client: &Client, exchange: &Exchange) {
-    proxy.totals.record(exchange);
-    if proxy.config.log_requests {
-        log_request(client.peer(), exchange);
-    }
 }

@@ -1,5 +1,9 @@
 //! A running balancer: its configuration, its backends and what it counts.
 
+use std::net::IpAddr;
+
+use common::http::Exchange;
+use simple_proxy::request_log::log_and_count;
 use std::{
     io,
     sync::Arc,
@@ -90,5 +94,10 @@ impl Balancer {
             totals: &backend.totals,
         });
         self.totals.table(now - self.started, rows)
+    }
+
+    /// Counts an exchange that has ended, and logs it if requests are logged.
+    pub(crate) fn log_and_count(&self, client: IpAddr, exchange: &Exchange) {
+        log_and_count(&self.totals, self.config.log_requests, client, exchange);
     }
 }

@@ -7,10 +7,10 @@ use std::{net::TcpStream, sync::Arc, time::Duration};
 
 use common::{
     clock::{now, wall_clock},
-    http::{AfterClient, Exchange, Kind, Phase, ProxyError, Side},
+    http::{AfterClient, Kind, Phase, ProxyError, Side},
     shutdown::Shutdown,
 };
-use simple_proxy::{client_connection::Client, connect, driver::Waiter, request_log::log_request, socket::Socket};
+use simple_proxy::{client_connection::Client, connect, driver::Waiter, socket::Socket};
 
 use crate::{backend::Backend, balancer::Balancer, dns_refresher::Named as _};
 
@@ -23,7 +23,11 @@ pub(crate) fn serve(balancer: &Balancer, stream: TcpStream, connection: u32, shu
         match next_head(balancer, &mut client, &mut waiter) {
             Ok(true) => {}
             Ok(false) => break AfterClient::Linger,
-            Err(error) => break reject(balancer, &mut client, &mut waiter, &error),
+            Err(error) => {
+                let (exchange, after) = client.reject(&mut waiter, &error);
+                balancer.log_and_count(client.peer(), &exchange);
+                break after;
+            }
         }
         match one_request(balancer, &mut client, &mut waiter) {
             AfterClient::KeepAlive => client.keep_alive(),
@@ -131,23 +135,6 @@ fn record(
             backend.totals.record(&exchange);
         }
     }
-    book(balancer, client, &exchange);
+    balancer.log_and_count(client.peer(), &exchange);
     after
-}
-
-/// Answers what is no request, and parts with who sent it.
-fn reject(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>, error: &ProxyError) -> AfterClient {
-    client.relay.reject(error, wall_clock());
-    waiter.deliver(&mut client.relay, &mut client.socket);
-    let (mut exchange, after, _) = client.relay.end();
-    exchange.times.total = client.started().elapsed();
-    book(balancer, client, &exchange);
-    after
-}
-
-fn book(balancer: &Balancer, client: &Client, exchange: &Exchange) {
-    balancer.totals.record(exchange);
-    if balancer.config.log_requests {
-        log_request(client.peer(), exchange);
-    }
 }

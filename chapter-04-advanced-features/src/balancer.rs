@@ -15,7 +15,7 @@ use common::{
 };
 use load_balancer::dns_refresher::{Names, Resolve};
 use simple_proxy::{
-    request_log::log_request,
+    request_log::log_and_count,
     stats::{Row, Totals},
 };
 
@@ -163,11 +163,8 @@ impl Balancer {
     }
 
     /// An exchange with `client` has ended.
-    pub fn record(&self, client: IpAddr, exchange: &Exchange) {
-        self.totals.record(exchange);
-        if self.config.log_requests {
-            log_request(client, exchange);
-        }
+    pub fn log_and_count(&self, client: IpAddr, exchange: &Exchange) {
+        log_and_count(&self.totals, self.config.log_requests, client, exchange);
     }
 }
 

@@ -35,7 +35,11 @@ pub(crate) fn serve(balancer: &Balancer, stream: TcpStream, connection: u32, shu
         let course = match next_head(balancer, &mut client, &mut waiter) {
             Ok(Some(course)) => course,
             Ok(None) => break AfterClient::Linger,
-            Err(error) => break reject(balancer, &mut client, &mut waiter, &error),
+            Err(error) => {
+                let (exchange, after) = client.reject(&mut waiter, &error);
+                balancer.log_and_count(client.peer(), &exchange);
+                break after;
+            }
         };
         match one_request(balancer, &mut client, &mut waiter, &mut upstreams, course) {
             AfterClient::KeepAlive => client.keep_alive(),
@@ -189,16 +193,6 @@ fn record(
         }
     }
     course.close(&mut exchange, at);
-    balancer.record(client.peer(), &exchange);
-    after
-}
-
-/// Answers what is no request, and parts with who sent it.
-fn reject(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>, error: &ProxyError) -> AfterClient {
-    client.relay.reject(error, wall_clock());
-    waiter.deliver(&mut client.relay, &mut client.socket);
-    let (mut exchange, after, _) = client.relay.end();
-    exchange.times.total = now() - client.started();
-    balancer.record(client.peer(), &exchange);
+    balancer.log_and_count(client.peer(), &exchange);
     after
 }

@@ -166,7 +166,7 @@ pub(crate) fn record(core: &mut Core, connection: &mut Connection, mut request: 
     if let Some(course) = &mut request.course {
         course.close(&mut exchange, core.now);
     }
-    core.balancer.record(connection.address.peer(), &exchange);
+    core.balancer.log_and_count(connection.address.peer(), &exchange);
     let ahead = request.relay.take_surplus();
     core.spare.give_back(request);
     match after {

@@ -26,7 +26,7 @@ use crate::{
     request::{
         begin::{self, Came},
         state::Request,
-        wait,
+        wait::{self, Moved},
     },
     timer::poll_timed,
     upstream::socket_pool,
@@ -162,15 +162,6 @@ async fn exchange<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut R
     }
 }
 
-/// How far an exchange has come.
-enum Moved {
-    /// It has ended.
-    Over(Result<(), ProxyError>),
-    /// It goes on. But the client has sent what may not be read yet, or has closed its half: what else it does, a reset
-    /// say, would go unheard, as there is something to hear already.
-    Unheard,
-}
-
 // ANCHOR: exchange
 /// Moves what can be moved between the two sockets.
 fn poll_exchange<L: Layer>(
@@ -208,7 +199,7 @@ fn record<L: Layer>(core: &Core, client: &mut Client<L>, mut request: Box<Reques
     if let Some(course) = &mut request.course {
         course.close(&mut exchange, now);
     }
-    core.balancer().record(client.address.peer(), &exchange);
+    core.balancer().log_and_count(client.address.peer(), &exchange);
     let ahead = request.relay.take_surplus();
     core.give_box_back(request);
     if after == AfterClient::KeepAlive {
@@ -216,21 +207,4 @@ fn record<L: Layer>(core: &Core, client: &mut Client<L>, mut request: Box<Reques
         client.inbox.keep(ahead);
     }
     after
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use common::http::Plain;
-
-    fn size_of_future<F: Future>(_: impl Fn(Client<Plain>) -> F) -> usize {
-        size_of::<F>()
-    }
-
-    /// Ten thousand idle clients have ten thousand of them.
-    #[test]
-    fn a_clients_task_is_small() {
-        let bytes = size_of_future(serve);
-        assert!(bytes <= 700, "{bytes} bytes");
-    }
 }

@@ -22,7 +22,7 @@ use super::{
     credentials::{CHALLENGE, Credentials},
     destination::Destination,
 };
-use crate::{client_connection::Client, connect, driver::Waiter, request_log::log_request, socket::Socket};
+use crate::{client_connection::Client, connect, driver::Waiter, socket::Socket};
 
 /// What a request says of itself, kept after its head is gone.
 struct Asked {
@@ -66,7 +66,11 @@ pub(crate) fn serve(proxy: &Proxy, stream: TcpStream, connection: u32, shutdown:
         let asked = match next_head(proxy, &mut client, &mut waiter) {
             Ok(Some(asked)) => asked,
             Ok(None) => break AfterClient::Linger,
-            Err(error) => break reject(proxy, &mut client, &mut waiter, &error),
+            Err(error) => {
+                let (exchange, after) = client.reject(&mut waiter, &error);
+                proxy.log_and_count(client.peer(), &exchange);
+                break after;
+            }
         };
         match one_request(proxy, &mut client, &mut waiter, &asked) {
             AfterClient::KeepAlive => client.keep_alive(),
@@ -180,23 +184,7 @@ fn record(
     exchange.times.connected = connected;
     exchange.times.first_byte = connected.and(waiter.first_byte()).map(|at| at - client.started());
     exchange.times.total = client.started().elapsed();
-    tracing::info_span!("to", authority = %asked.authority.escape_ascii()).in_scope(|| book(proxy, client, &exchange));
+    tracing::info_span!("to", authority = %asked.authority.escape_ascii())
+        .in_scope(|| proxy.log_and_count(client.peer(), &exchange));
     (exchange, after)
-}
-
-/// Answers what is no request, and parts with who sent it.
-fn reject(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>, error: &ProxyError) -> AfterClient {
-    client.relay.reject(error, wall_clock());
-    waiter.deliver(&mut client.relay, &mut client.socket);
-    let (mut exchange, after, _) = client.relay.end();
-    exchange.times.total = client.started().elapsed();
-    book(proxy, client, &exchange);
-    after
-}
-
-fn book(proxy: &Proxy, client: &Client, exchange: &Exchange) {
-    proxy.totals.record(exchange);
-    if proxy.config.log_requests {
-        log_request(client.peer(), exchange);
-    }
 }

@@ -78,6 +78,15 @@ pub(crate) fn poll_over(
 }
 // ANCHOR_END: over
 
+/// How far an exchange has come.
+pub(crate) enum Moved {
+    /// It has ended.
+    Over(Result<(), ProxyError>),
+    /// It goes on. But the client has sent what may not be read yet, or has closed its half: what else it does, a reset
+    /// say, would go unheard, as there is something to hear already.
+    Unheard,
+}
+
 /// Goes on with an exchange while the client is listened to for nothing but a reset.
 pub(crate) async fn exchange_unheard<L: Layer>(
     core: &Core,

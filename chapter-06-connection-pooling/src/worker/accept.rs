@@ -155,3 +155,21 @@ fn begin<L: Layer>(core: &Rc<Core>, layer: &impl Fn() -> L, stream: TcpStream, p
     let client = Client::new(Visit::begin(core), layer(), stream, peer, local, now());
     spawn_local(serve(client));
 }
+
+#[cfg(test)]
+mod tests {
+    use common::http::Plain;
+
+    use super::*;
+
+    fn future_size<F: Future>(_: impl Fn(Client<Plain>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Ten thousand idle clients have ten thousand of them.
+    #[test]
+    fn client_task_future_is_small() {
+        let bytes = future_size(serve);
+        assert!(bytes <= 700, "{bytes} bytes");
+    }
+}
