@@ -13,7 +13,7 @@ use fundamentals::{
     udp_echo::echo_datagrams,
 };
 
-/// Sends back whatever it is sent: to one client after another, to all at once, or datagram by datagram.
+/// Echo server over TCP (one client at a time, or a thread per client) or UDP.
 #[derive(Debug, Parser)]
 #[command(name = "echo_server", version)]
 struct Args {
@@ -23,7 +23,7 @@ struct Args {
     /// The IP address to listen on; 0.0.0.0 or :: opens the program to other machines
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = cli::ip)]
     bind: IpAddr,
-    /// Serve each client on a thread of its own
+    /// Serve each client on its own thread
     #[arg(long)]
     threads: bool,
     /// Echo UDP datagrams in place of TCP streams

@@ -44,7 +44,7 @@ pub fn threads(listener: Socket, shutdown: &Shutdown) -> io::Result<()> {
 fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, client: Socket, address: SocketAddr, shutdown: &'scope Shutdown) {
     let thread = thread::Builder::new().name("client".into()).stack_size(STACK_BYTES);
     if let Err(error) = thread.spawn_scoped(scope, move || converse(client, address, shutdown)) {
-        tracing::warn!("{address}: turned away, there is no thread for it ({error})");
+        tracing::warn!("{address}: connection closed: cannot spawn a thread: {error}");
     }
 }
 
@@ -52,7 +52,7 @@ fn spawn<'scope>(scope: &'scope Scope<'scope, '_>, client: Socket, address: Sock
 fn converse(client: Socket, address: SocketAddr, shutdown: &Shutdown) {
     match echo(&client, shutdown).and_then(|echoed| client.close().map(|()| echoed)) {
         Ok(echoed) => tracing::info!("{address}: {echoed} bytes echoed"),
-        Err(error) => tracing::info!("{address}: broken off: {error}"),
+        Err(error) => tracing::info!("{address}: connection failed: {error}"),
     }
 }
 
@@ -65,12 +65,12 @@ fn next_client(listener: &Socket, shutdown: &Shutdown) -> nix::Result<Option<(So
             Ok(client) => return Ok(Some(client)),
             Err(Errno::EAGAIN) => {}
             Err(error) if is_one_clients_fault(error) => {
-                tracing::info!("a client left before it was accepted: {error}");
+                tracing::info!("connection aborted before it was accepted: {error}");
             }
             Err(error) if is_exhaustion(error) => {
                 // Once: the listener stays readable, and ten lines a second would say nothing more.
                 if !std::mem::replace(&mut said, true) {
-                    tracing::warn!("cannot accept: {error}; raise the limit (`ulimit -n`)");
+                    tracing::warn!("cannot accept: {error}; raise the open file limit (`ulimit -n`)");
                 }
                 shutdown.wait_timeout(Stage::Draining, EXHAUSTED_PAUSE);
             }

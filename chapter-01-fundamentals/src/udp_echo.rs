@@ -21,13 +21,13 @@ pub fn echo_datagrams(socket: &Socket, shutdown: &Shutdown) -> nix::Result<()> {
             Err(Errno::EAGAIN) => continue,
             Err(error) => {
                 // A report about an earlier datagram, such as ECONNREFUSED: no reason to end.
-                tracing::info!("a datagram was lost: {error}");
+                tracing::info!("cannot receive a datagram: {error}");
                 continue;
             }
         };
         match socket.send_to(&datagram[..length], sender) {
-            Ok(_) => tracing::info!("{sender}: a datagram of {length} bytes echoed"),
-            Err(error) => tracing::info!("{sender}: a datagram of {length} bytes lost: {error}"),
+            Ok(_) => tracing::info!("{sender}: echoed a datagram of {length} bytes"),
+            Err(error) => tracing::info!("{sender}: cannot echo a datagram of {length} bytes: {error}"),
         }
     }
     Ok(())

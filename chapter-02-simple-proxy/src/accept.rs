@@ -101,7 +101,12 @@ where
             Ok((stream, _)) => {
                 *connection = connection.wrapping_add(1);
                 if let Err(error) = spawn(stream, *connection, slot, Arc::clone(serve)) {
-                    pause(&format!("no thread for a client: {error}"), shutdown);
+                    pause(
+                        &format!(
+                            "cannot start a thread for a client: {error}; raise `ulimit -u` or lower --max-clients"
+                        ),
+                        shutdown,
+                    );
                     return Ok(Accepted::All);
                 }
             }

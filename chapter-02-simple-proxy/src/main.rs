@@ -14,7 +14,7 @@ use common::{
 };
 use simple_proxy::{Config, Proxy};
 
-/// A reverse proxy for one HTTP backend. Without a backend it starts one of its own.
+/// A reverse proxy for one HTTP backend. Without a backend argument it starts a bundled one.
 #[derive(Debug, Parser)]
 #[command(name = "reverse_proxy", version)]
 struct Args {

@@ -79,10 +79,10 @@ impl Totals {
         line(format_args!("requests {requests}"));
         line(format_args!("requests/s {rate:.1}"));
         line(format_args!("failed {}", self.failed.load(Relaxed)));
-        line(format_args!("{:<width$}  {:<5}  {:>6}  {:>8}  {:>8}", "backend", "state", "active", "total", "failed"));
+        line(format_args!("{:<width$}  {:<9}  {:>6}  {:>8}  {:>8}", "backend", "state", "active", "total", "failed"));
         for Row { name, state, active, totals } in rows {
             let [total, failed] = [&totals.total, &totals.failed].map(|count| count.load(Relaxed));
-            line(format_args!("{name:<width$}  {state:<5}  {active:>6}  {total:>8}  {failed:>8}"));
+            line(format_args!("{name:<width$}  {state:<9}  {active:>6}  {total:>8}  {failed:>8}"));
         }
         table.truncate(table.trim_end().len());
         table
@@ -157,7 +157,7 @@ mod tests {
         let row = || [Row { name: "127.0.0.1:9001".into(), state: "UP", active: backend.active(), totals: &backend }];
         let table = totals.table(Duration::from_secs(2), row());
         assert!(table.contains("clients 1 (1 connected)\nrequests 0\nrequests/s 0.0\n"), "{table}");
-        assert!(table.ends_with("127.0.0.1:9001  UP          1         1         0"), "{table}");
+        assert!(table.ends_with("127.0.0.1:9001  UP              1         1         0"), "{table}");
         drop((client, request));
         assert!(totals.table(Duration::ZERO, row()).ends_with("0         1         0"));
     }

@@ -58,7 +58,7 @@ impl Names {
     ) -> io::Result<Self> {
         // Room for one: to be asked twice before it has looked is to be asked once.
         let (asked, asks) = sync_channel(1);
-        thread::Builder::new().name("resolver".into()).spawn(move || run(backends, interval, &resolver, &asks))?;
+        thread::Builder::new().name("dns-refresher".into()).spawn(move || run(backends, interval, &resolver, &asks))?;
         Ok(Self { asked })
     }
 
@@ -79,10 +79,10 @@ fn run<B: Named>(backends: impl Fn() -> Vec<Arc<B>>, interval: Duration, resolve
             }
             match resolver.resolve(&endpoint.host, endpoint.port) {
                 Ok(found) if backend.addresses().replace(found.clone()) => {
-                    tracing::info!("{endpoint} is now {found:?}");
+                    tracing::info!("{endpoint} now resolves to {found:?}");
                 }
                 Ok(_) => {}
-                Err(error) => tracing::warn!("{endpoint}: {error}; its last addresses stay"),
+                Err(error) => tracing::warn!("cannot resolve {endpoint}: {error}; keeping its last addresses"),
             }
         }
     }

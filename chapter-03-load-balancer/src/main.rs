@@ -15,7 +15,7 @@ use common::{
 };
 use load_balancer::{Balancer, Config, dns_refresher::SystemResolver};
 
-/// A load balancer for HTTP backends, in turn. Without backends it starts three of its own.
+/// A round-robin load balancer for HTTP backends. Without backends it starts three bundled ones.
 #[derive(Debug, Parser)]
 #[command(name = "load_balancer", version)]
 struct Args {
@@ -28,7 +28,7 @@ struct Args {
     /// How often backend names are resolved again
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
     resolve_interval: Duration,
-    /// How long a backend is left out after a failed connect
+    /// How long a backend stays marked down after a failed connect
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
     down_time: Duration,
     #[command(flatten)]
@@ -51,9 +51,11 @@ fn refusal(backends: &[Endpoint]) -> Option<String> {
     });
     let weighted = || backends.iter().find(|endpoint| endpoint.weight.is_some());
     match twice {
-        Some((_, endpoint)) => Some(format!("backend {endpoint} is given twice; name each once")),
+        Some((_, endpoint)) => Some(format!("duplicate backend {endpoint}; list each backend once")),
         None => weighted().map(|endpoint| {
-            format!("backend {endpoint} has a weight; round robin has none (chapter 4's advanced_lb does)")
+            format!(
+                "backend {endpoint} has a weight, which plain round robin does not support; use chapter 4's advanced_lb"
+            )
         }),
     }
 }

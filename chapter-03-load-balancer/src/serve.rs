@@ -96,13 +96,16 @@ fn choose(balancer: &Balancer, tried: &[Arc<Backend>]) -> Option<Arc<Backend>> {
 fn connect(balancer: &Balancer, waiter: &Waiter<'_>, backend: &Backend) -> Result<Socket, ProxyError> {
     let connected = connect::connect(backend.addresses(), waiter.timeouts().connect, waiter.shutdown());
     match &connected {
-        Ok(_) if backend.mark_up() => tracing::info!("{} is up", backend.endpoint()),
+        Ok(_) if backend.mark_up() => tracing::info!("backend {} is up again", backend.endpoint()),
         Err(error) if error.side == Side::Backend => {
             backend.totals.failed();
             balancer.names.ask();
             if backend.mark_down(now(), balancer.config.down_time) {
                 let time = balancer.config.down_time;
-                tracing::warn!("{} is left out for {time:?} while there are others: {error}", backend.endpoint());
+                tracing::warn!(
+                    "backend {} marked down for {time:?} after a failed connect: {error}",
+                    backend.endpoint()
+                );
             }
         }
         _ => {}

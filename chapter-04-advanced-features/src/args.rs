@@ -22,59 +22,59 @@ pub struct BalanceArgs {
     /// Backends, such as 127.0.0.1:9001, localhost:9001:3 (weight 3) or [::1]:9001
     #[arg(value_name = "HOST:PORT[:WEIGHT]")]
     backends: Vec<Endpoint>,
-    /// How a backend is picked: rr, wrr, lc, wlc, random, p2c, ewma, iphash, ketama, rendezvous, maglev [default: rr, or wrr if a backend has a weight]
+    /// Load-balancing algorithm: rr, wrr, lc, wlc, random, p2c, ewma, iphash, ketama, rendezvous, maglev [default: rr, or wrr if a backend has a weight]
     #[arg(short, long, value_name = "ALGORITHM")]
     algorithm: Option<Algorithm>,
-    /// What ketama, rendezvous, maglev and iphash hash: source, host, path, target, header:NAME, cookie:NAME
+    /// Hash key for ketama, rendezvous, maglev and iphash: source, host, path, target, header:NAME, cookie:NAME
     #[arg(long, value_name = "KEY", default_value = "source")]
     hash_key: HashKey,
-    /// How much more than the average one backend may have under ketama, rendezvous and maglev, such as 1.25
+    /// Bounded load: most requests per backend relative to the average, for ketama, rendezvous and maglev, such as 1.25
     #[arg(long, value_name = "FACTOR", value_parser = balance_factor)]
     balance_factor: Option<f64>,
     /// Another group of backends, such as 'api=127.0.0.1:9004,127.0.0.1:9005:2 -a lc' (repeatable)
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<GroupSpec>,
-    /// Which requests are for which group, such as 'path=/api/* method=GET -> api' (repeatable)
+    /// Routing rule: conditions and the group they lead to, such as 'path=/api/* method=GET -> api' (repeatable)
     // `-> web` begins like an option.
     #[arg(long = "route", value_name = "RULE", allow_hyphen_values = true)]
     routes: Vec<Rule>,
-    /// Bring each client back to its backend by a cookie of this name
+    /// Cookie-based session affinity, with a cookie of this name
     #[arg(long, value_name = "COOKIE", num_args = 0..=1, default_missing_value = "lb")]
     sticky: Option<String>,
-    /// Bring each client back to its backend by its address (IPv6 by its /64) until it has been away for so long [30m]
+    /// Session affinity by client address (IPv6: /64); an entry expires after this idle time [30m]
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = cli::duration)]
     sticky_source: Option<Duration>,
-    /// What the cookies are signed with: 16 bytes or more; a random secret lasts until the program ends
+    /// File with the secret that signs affinity cookies, at least 16 bytes [default: a random secret per process]
     #[arg(long, value_name = "FILE", requires = "sticky")]
     sticky_secret_file: Option<PathBuf>,
-    /// How backends are checked: tcp, http:/health (with options such as ,interval=5s,fall=2), or off
+    /// Health check: tcp, http:/health (with options such as ,interval=5s,fall=2), or off
     #[arg(long, value_name = "CHECK", default_value = "tcp", value_parser = check)]
     check: MaybeCheck,
-    /// How long a backend is left out after a failed connect
+    /// How long a backend stays marked down after a failed connect
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
     down_time: Duration,
-    /// Failures in a row (5xx, resets, time-outs) that eject a backend for 30 s; 0 for never
+    /// Consecutive failures (5xx, resets, timeouts) that eject a backend for 30 s; 0 disables ejection
     #[arg(long, value_name = "N", default_value_t = 5)]
     eject_after: u32,
-    /// Failures in a hundred requests of 10 s at which a group is left alone for 10 s; 0 for never
+    /// Failure percentage within 10 s that opens a group's circuit breaker for 10 s; 0 disables it
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=100))]
     breaker: u32,
-    /// How long a backend that comes back takes to its full share; 0s for none
+    /// Slow start: how long a recovered backend takes to reach its full share; 0s disables it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration_or_none)]
     slow_start: Duration,
-    /// How often a request that was sent may be sent again, each time to another backend
+    /// Maximum retries per request, each on a different backend
     #[arg(long, value_name = "N", default_value_t = 1)]
     retries: u32,
-    /// Requests at once to each backend; more wait
+    /// Maximum concurrent requests per backend; further requests are queued
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
-    /// How many requests may wait in each group
+    /// Maximum queued requests per group
     #[arg(long, value_name = "N", default_value_t = 1024)]
     queue: usize,
-    /// How long a request may wait
+    /// Maximum time a request may be queued
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::duration)]
     queue_timeout: Duration,
-    /// How often backend names are resolved again
+    /// Interval between DNS refreshes of backend names
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
     resolve_interval: Duration,
 }
@@ -82,7 +82,7 @@ pub struct BalanceArgs {
 /// `--admin`, for programs that are changed while they run.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct AdminArgs {
-    /// Where to list and change backends while all runs, such as 127.0.0.1:9900; loopback only. Without -a, wrr is then the default: weights may come
+    /// Address of the admin API, such as 127.0.0.1:9900; loopback only. The default algorithm is then wrr, since weights can change at run time
     #[arg(long, value_name = "IP:PORT", value_parser = loopback)]
     pub admin: Option<SocketAddr>,
 }
@@ -196,7 +196,7 @@ impl BalanceArgs {
         let algorithm = match (algorithm, weighted) {
             (Some(algorithm), Some(backend)) if !algorithm.has_weights() => {
                 return Err(format!(
-                    "backend {backend} has a weight, and {algorithm} has none; take {}",
+                    "backend {backend} has a weight, but {algorithm} ignores weights; use {}",
                     match algorithm {
                         Algorithm::LeastConnections => Algorithm::WeightedLeastConnections,
                         _ => Algorithm::WeightedRoundRobin,
@@ -220,7 +220,7 @@ impl BalanceArgs {
                     fs::read(path).map_err(|error| format!("--sticky-secret-file {}: {error}", path.display()))?;
                 Secret::new(&contents).map_err(|error| format!("--sticky-secret-file {}: {error}", path.display()))?
             }
-            None => Secret::random().map_err(|error| format!("no random secret for --sticky: {error}"))?,
+            None => Secret::random().map_err(|error| format!("--sticky: cannot generate a random secret: {error}"))?,
         };
         Sticky::new(name, secret).map(Some).map_err(|error| format!("--sticky: {error}"))
     }

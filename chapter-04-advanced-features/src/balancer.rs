@@ -142,7 +142,9 @@ impl Balancer {
     /// at now.
     pub fn connect_ended(&self, backend: &Arc<Backend>, error: Option<&ProxyError>, now: Instant) {
         match error {
-            None if backend.connected(now) => tracing::info!("{} is up: a request has connected", backend.name()),
+            None if backend.connected(now) => {
+                tracing::info!("backend {} is up: a live connect succeeded", backend.name())
+            }
             Some(error) if error.side == Side::Backend => {
                 self.names.ask();
                 if let Some(checker) = &self.checker {
@@ -150,7 +152,10 @@ impl Balancer {
                 }
                 if backend.connect_failed(now) {
                     let time = self.config.backends.down_time;
-                    tracing::warn!("{} is left out for {time:?} while there are others: {error}", backend.name());
+                    tracing::warn!(
+                        "backend {} marked down for {time:?} after a failed connect: {error}",
+                        backend.name()
+                    );
                 }
             }
             None | Some(_) => {}

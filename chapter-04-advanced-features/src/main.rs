@@ -19,13 +19,13 @@ use common::{
 };
 use load_balancer::dns_refresher::SystemResolver;
 
-/// A load balancer for HTTP backends that decides: by algorithm, health, limits and content.
+/// An HTTP load balancer with algorithms, health checks, limits and content routing.
 ///
-/// Without backends it starts three of its own.
+/// Without backends it starts three bundled ones.
 #[derive(Debug, Parser)]
 #[command(name = "advanced_lb", version)]
 struct Args {
-    /// Port to listen on; 0 lets the kernel choose
+    /// Port to listen on; 0 means an ephemeral port
     #[arg(default_value_t = 8080, value_parser = cli::port)]
     port: u16,
     #[command(flatten)]
@@ -67,7 +67,7 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
     outln!("listening on {address}");
     if let Some(admin) = &admin {
-        outln!("admin on {}", admin.address());
+        outln!("admin interface on {}", admin.address());
     }
     if let Some(bundle) = &bundle {
         outln!("{}", bundle.invitation(address));

@@ -68,7 +68,7 @@ impl Server {
     pub fn statistics(&self) -> String {
         let mut table = self.balancer.statistics();
         for (place, clients) in self.clients.per_worker.counts().enumerate() {
-            write!(table, "\nloop {place}: {clients} connected").expect("writing to a String cannot fail");
+            write!(table, "\nworker {place}: {clients} client connections").expect("writing to a String cannot fail");
         }
         table
     }

@@ -16,13 +16,13 @@ use common::{
 use high_perf_io::{POLLER, Server};
 use load_balancer::dns_refresher::SystemResolver;
 
-/// A load balancer with an event loop for each core.
+/// A load balancer with one event loop per worker thread.
 ///
-/// Without backends it starts three of its own.
+/// Without backends it starts three bundled ones.
 #[derive(Debug, Parser)]
 #[command(name = "high_perf_lb", version)]
 struct Args {
-    /// Port to listen on; 0 lets the kernel choose
+    /// Port to listen on; 0 means an ephemeral port
     #[arg(default_value_t = 8080, value_parser = cli::port)]
     port: u16,
     #[command(flatten)]
@@ -62,8 +62,8 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let shown = Arc::clone(&server);
     signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
     outln!("listening on {address}");
-    let loops = if workers.get() == 1 { "loop" } else { "loops" };
-    outln!("{workers} {loops} on {POLLER}, at most {max_clients} clients");
+    let threads = if workers.get() == 1 { "worker thread" } else { "worker threads" };
+    outln!("{workers} {threads} on {POLLER}, at most {max_clients} client connections");
     if let Some(bundle) = &bundle {
         outln!("{}", bundle.invitation(address));
     }

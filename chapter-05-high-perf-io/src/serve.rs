@@ -121,7 +121,7 @@ fn connect(core: &mut Core, connection: &mut Connection, mut request: Box<Reques
 /// Moves what can be moved between the two sockets.
 fn exchange(core: &mut Core, connection: &mut Connection, mut request: Box<Request>) -> Step {
     let Request { relay, patience, attempt, first_byte, .. } = &mut *request;
-    let attempt = attempt.as_mut().expect("an exchange has somebody to ask");
+    let attempt = attempt.as_mut().expect("an exchange always has an attempt");
     let mut pumped = pump(relay, &mut connection.client, &mut attempt.socket.socket, &mut core.scratch);
     if first_byte.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
         *first_byte = Some(core.now);

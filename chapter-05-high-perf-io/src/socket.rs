@@ -21,7 +21,7 @@ use mio::{Interest, Registry, Token, event::Event, net::TcpStream};
 
 /// One end of a connection, client's or backend's.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "what events say, each by its name")]
+#[expect(clippy::struct_excessive_bools, reason = "one flag per readiness that an event reports")]
 pub(crate) struct Socket {
     stream: TcpStream,
     readable: bool,

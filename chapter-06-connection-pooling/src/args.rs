@@ -12,22 +12,22 @@ const FILES_FOR_REST: u64 = 4;
 /// What all balancers from chapter 6 on take: `#[command(flatten)] pool: PoolArgs`.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct PoolArgs {
-    /// Connections that may rest for each backend, in all cores together
+    /// Maximum idle connections per backend, over all workers
     #[arg(short = 'p', long, value_name = "N", default_value_t = 256)]
     idle_per_backend: usize,
-    /// Connections that may rest in all
+    /// Maximum idle connections in total
     #[arg(long, value_name = "N", default_value_t = 4096)]
     idle_total: usize,
-    /// How long a connection may rest; shorter than the backends' own limit
+    /// Idle timeout of a pooled connection; keep it below the backends' keep-alive timeout
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = cli::duration)]
     upstream_idle_timeout: Duration,
-    /// How old a connection may become
+    /// Maximum age of a pooled connection
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = cli::duration)]
     upstream_max_age: Duration,
-    /// How many requests a connection may serve
+    /// Maximum requests per connection
     #[arg(long, value_name = "N", default_value = "10000")]
     upstream_max_requests: NonZeroU32,
-    /// Connections to each backend that are made before anybody asks
+    /// Connections opened to each backend before the first request
     #[arg(long, value_name = "N", default_value_t = 0)]
     warm_up: usize,
 }

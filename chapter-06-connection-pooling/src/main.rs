@@ -21,13 +21,13 @@ use common::{
 use connection_pooling::{Server, args::PoolArgs};
 use load_balancer::dns_refresher::SystemResolver;
 
-/// A load balancer that shares its connections to backends among all clients.
+/// A load balancer with a connection pool shared by all clients.
 ///
-/// Without backends it starts three of its own.
+/// Without backends it starts three bundled ones.
 #[derive(Debug, Parser)]
 #[command(name = "pooled_lb", version)]
 struct Args {
-    /// Port to listen on; 0 lets the kernel choose
+    /// Port to listen on; 0 means an ephemeral port
     #[arg(default_value_t = 8080, value_parser = cli::port)]
     port: u16,
     #[command(flatten)]
@@ -75,10 +75,10 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let shown = Arc::clone(&server);
     signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
     outln!("listening on {address}");
-    let cores = if workers.get() == 1 { "core" } else { "cores" };
-    outln!("{workers} {cores}, at most {max_clients} clients");
+    let threads = if workers.get() == 1 { "worker thread" } else { "worker threads" };
+    outln!("{workers} {threads}, at most {max_clients} client connections");
     if let Some(admin) = &admin {
-        outln!("admin on {}", admin.address());
+        outln!("admin interface on {}", admin.address());
     }
     if let Some(bundle) = &bundle {
         outln!("{}", bundle.invitation(address));

@@ -35,7 +35,7 @@ use crate::{
 
 // ANCHOR: serve
 /// Serves a client until it leaves, or may not stay.
-#[expect(clippy::manual_async_fn, reason = "an async fn would hold the client twice: as its argument, and as its own")]
+#[expect(clippy::manual_async_fn, reason = "the future of an async fn would store `client` twice")]
 pub(crate) fn serve<L: Layer>(mut client: Client<L>) -> impl Future<Output = ()> {
     async move {
         let core = Rc::clone(&client.visit.core);
@@ -173,7 +173,7 @@ fn poll_exchange<L: Layer>(
 ) -> Poll<Moved> {
     request.now = now;
     let Request { relay, attempt, .. } = request;
-    let upstream = &mut attempt.as_mut().expect("an exchange has somebody to ask").socket;
+    let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").socket;
     let pumped = client.pump(core, relay, &mut upstream.stream, context);
     if let Ok(Pumped::Wait(wants)) = pumped
         && wants.client.is_none()

@@ -28,8 +28,8 @@ impl PoolView {
 pub(crate) fn table(balancer: &str, pool: &PoolView, clients: impl Iterator<Item = usize>) -> String {
     let Tally { hits, moved, misses, evicted, expired, stale, dropped, warmed } = pool.tally;
     let mut table = format!(
-        "{balancer}\npool: {hits} hits, {moved} moved, {misses} misses, {evicted} evicted, {expired} expired, \
-         {stale} stale, {dropped} dropped, {warmed} warmed, {} on the shelf\nHIT RATE: ",
+        "{balancer}\npool: {hits} hits, {moved} shared hits, {misses} misses, {evicted} evicted, {expired} expired, \
+         {stale} stale, {dropped} backend unavailable, {warmed} warmed, {} idle in the shared pool\nHIT RATE: ",
         pool.on_shelf
     );
     let written = match pool.hit_rate_percent {
@@ -38,7 +38,7 @@ pub(crate) fn table(balancer: &str, pool: &PoolView, clients: impl Iterator<Item
     };
     written.expect("writing to a String cannot fail");
     for (place, clients) in clients.enumerate() {
-        write!(table, "\ncore {place}: {clients} connected").expect("writing to a String cannot fail");
+        write!(table, "\nworker {place}: {clients} client connections").expect("writing to a String cannot fail");
     }
     table
 }

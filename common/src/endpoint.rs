@@ -34,7 +34,7 @@ pub enum EndpointError {
         text: String,
     },
     /// A URL.
-    #[error("'{text}' is a URL; leave out what comes before the host, and the path: host:port")]
+    #[error("'{text}' is a URL; expected host:port without scheme and path")]
     Url {
         /// The whole text.
         text: String,

@@ -30,7 +30,7 @@ pub fn init() {
         .log_internal_errors(false)
         .try_init();
     if let (Ok(()), Some(why)) = (installed, refused) {
-        tracing::warn!("RUST_LOG={wanted} is ignored: {why}");
+        tracing::warn!("ignoring invalid RUST_LOG={wanted}: {why}");
     }
 }
 

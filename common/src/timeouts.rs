@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::cli::duration;
 
 /// Per flag, not as `next_help_heading`: that would swallow the flags a program declares after ours.
-const DEADLINES: &str = "Deadlines";
+const DEADLINES: &str = "Timeouts";
 
 /// How long a client may take to read its last response and close, once our side has sent FIN. What it still sends
 /// meanwhile is read and dropped, for closing with unread bytes sends a reset that can overtake the response (RFC 9112
@@ -20,35 +20,35 @@ pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// for free.
 #[derive(clap::Args, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a connect to a backend
+    /// Limit for connecting to a backend
     #[arg(long = "connect-timeout", value_name = "TIME", help_heading = DEADLINES)]
     #[arg(default_value = "3s", value_parser = duration)]
     pub connect: Duration,
-    /// For a whole request head, from its first byte
+    /// Limit for receiving a whole request head, from its first byte
     #[arg(long = "head-timeout", value_name = "TIME", help_heading = DEADLINES)]
     #[arg(default_value = "10s", value_parser = duration)]
     pub head: Duration,
-    /// From the request to the first byte of the response
+    /// Limit from the sent request to the first response byte
     #[arg(long = "first-byte-timeout", value_name = "TIME", help_heading = DEADLINES)]
     #[arg(default_value = "30s", value_parser = duration)]
     pub first_byte: Duration,
-    /// Without progress in a request body, or in a write
+    /// Limit without progress while receiving a request body or writing
     #[arg(long = "body-timeout", value_name = "TIME", help_heading = DEADLINES)]
     #[arg(default_value = "30s", value_parser = duration)]
     pub body: Duration,
-    /// Between two requests of a client
+    /// Limit for an idle client connection between two requests
     #[arg(long = "idle-timeout", value_name = "TIME", help_heading = DEADLINES)]
     #[arg(default_value = "60s", value_parser = duration)]
     pub idle: Duration,
-    /// Without progress in a response body
+    /// Limit without progress while receiving a response body
     #[arg(long = "stream-timeout", value_name = "TIME", help_heading = DEADLINES)]
     #[arg(default_value = "5m", value_parser = duration)]
     pub stream: Duration,
-    /// Without a byte in a tunnel (WebSocket, CONNECT)
+    /// Limit without traffic in a tunnel (WebSocket, CONNECT)
     #[arg(long = "tunnel-timeout", value_name = "TIME", help_heading = DEADLINES)]
     #[arg(default_value = "1h", value_parser = duration)]
     pub tunnel: Duration,
-    /// For the requests under way when the program is asked to stop
+    /// Limit for requests in flight when the program is asked to stop
     #[arg(long = "drain-timeout", value_name = "TIME", help_heading = DEADLINES)]
     #[arg(default_value = "30s", value_parser = duration)]
     pub drain: Duration,

@@ -54,7 +54,7 @@ fn datagrams(addresses: &[SocketAddr]) -> Result<(), Ended> {
             socket.connect(address)?;
             Ok(socket)
         });
-        connected.map_err(|error| Ended::Because(format!("cannot reach {address}: {error}")))
+        connected.map_err(|error| Ended::Because(format!("cannot connect a UDP socket to {address}: {error}")))
     })?;
     client::udp::talk(&server)
 }

@@ -39,7 +39,7 @@ fn show(found: &[Answer]) {
         outln!("{number:2}  {answer}");
     }
     let streams = found.iter().filter(|answer| answer.is_stream()).count();
-    outln!("{} answers, {streams} of them for streams", found.len());
+    outln!("{} addresses, {streams} for stream sockets", found.len());
 }
 
 // ANCHOR: try

@@ -141,6 +141,6 @@ impl<'a> Conversation<'a> {
             return Ok(());
         }
         let (echoed, sent) = (self.echoed, self.sent);
-        Err(Ended::Because(format!("the server closed the connection: {echoed} of {sent} bytes came back")))
+        Err(Ended::Because(format!("the server closed the connection after echoing {echoed} of {sent} bytes")))
     }
 }

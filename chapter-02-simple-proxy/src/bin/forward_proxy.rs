@@ -14,17 +14,17 @@ use common::{
 };
 use simple_proxy::forward_proxy::{self, Config, Proxy, acl::Rule, credentials::Credentials};
 
-/// A forward proxy: absolute-form requests and CONNECT. Clients are told to use it (`curl -x`).
+/// A forward proxy: absolute-form requests and CONNECT. Clients must be configured to use it (`curl -x`).
 #[derive(Debug, Parser)]
 #[command(name = "forward_proxy", version)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
     #[arg(default_value_t = 8888, value_parser = cli::port)]
     port: u16,
-    /// A destination that may be asked for: a network, a host or *.suffix (repeatable); any, if none is given
+    /// Allow this destination: a network, a host or *.suffix (repeatable; default: any destination)
     #[arg(long, value_name = "CIDR|HOST|*.SUFFIX")]
     allow: Vec<Rule>,
-    /// Demand these credentials of every request (Basic)
+    /// Require these credentials (Basic) on every request
     #[arg(long, value_name = "USER:PASSWORD")]
     auth: Option<Credentials>,
     #[command(flatten)]
@@ -37,11 +37,11 @@ impl Args {
         let open = self.allow.is_empty() && self.auth.is_none();
         if open && !self.is_loopback() {
             return Some(
-                "--bind opens this proxy to other machines: say with --allow where to, or with --auth for whom",
+                "--bind to a non-loopback address makes this an open proxy: restrict destinations with --allow or clients with --auth",
             );
         }
         if !self.serve.trusted_proxy.is_empty() {
-            return Some("--trusted-proxy is a reverse proxy's flag: this one says nothing of its clients");
+            return Some("--trusted-proxy has no effect on a forward proxy: it sends no X-Forwarded-* headers");
         }
         None
     }
@@ -85,7 +85,7 @@ fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
 
 fn invitation(proxy: SocketAddr, destination: SocketAddr) -> String {
     format!(
-        "a backend to ask for runs in this process, on {destination}\n\
+        "a test backend runs in this process on {destination}\n\
          try this:        curl -x http://{proxy} http://{destination}/headers\n\
          through CONNECT: curl -p -x http://{proxy} http://{destination}/"
     )

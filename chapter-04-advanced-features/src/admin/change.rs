@@ -54,7 +54,7 @@ pub(super) fn add(operations: &impl Operations, group: Arc<Group>, request: &Req
         members.push(Arc::clone(&backend));
         Ok(())
     })?;
-    tracing::info!("admin: {endpoint} joins group {} with weight {}", group.name(), backend.weight());
+    tracing::info!("admin: added {endpoint} to group {} with weight {}", group.name(), backend.weight());
     Ok(Found { group, backend })
 }
 
@@ -71,7 +71,7 @@ pub(super) fn remove(found: Found, force: bool) -> Result<Found, Response> {
             return Err(Response::error(
                 409,
                 format!(
-                    "without {} group '{}' would serve nobody: {error}; ?force=true does it",
+                    "removing {} would leave group '{}' with no usable backend: {error}; add ?force=true to remove it anyway",
                     backend.name(),
                     group.name()
                 ),
@@ -80,7 +80,7 @@ pub(super) fn remove(found: Found, force: bool) -> Result<Found, Response> {
         *members = left;
         Ok(())
     })?;
-    tracing::info!("admin: {} leaves group {}", backend.name(), group.name());
+    tracing::info!("admin: removed {} from group {}", backend.name(), group.name());
     Ok(found)
 }
 // ANCHOR_END: remove
@@ -106,7 +106,7 @@ pub(super) fn weigh(found: Found, request: &Request) -> Result<Found, Response> 
         backend.set_weight(weight);
         Ok(())
     })?;
-    tracing::info!("admin: {} of group {} has weight {weight}", backend.name(), group.name());
+    tracing::info!("admin: set weight of {} in group {} to {weight}", backend.name(), group.name());
     Ok(found)
 }
 
@@ -114,7 +114,10 @@ pub(super) fn weigh(found: Found, request: &Request) -> Result<Found, Response> 
 pub(super) fn limit(found: Found, request: &Request) -> Result<Found, Response> {
     let Limit { max_connections } = request.body(r#"{"max_connections": 100}"#)?;
     if max_connections == Some(0) {
-        return Err(Response::error(400, "max_connections must be 1 or more, or null for no limit; drain it instead"));
+        return Err(Response::error(
+            400,
+            "max_connections must be at least 1, or null for no limit; to stop new requests, drain the backend",
+        ));
     }
     let Found { group, backend } = &found;
     backend.slots.set_limit(max_connections);
@@ -130,7 +133,7 @@ fn check_weight(group: &Group, weight: u32) -> Result<(), Response> {
         return Err(Response::error(400, format!("weight {weight} is more than {MAX_WEIGHT}")));
     }
     if weight > 1 && !algorithm.has_weights() {
-        let text = format!("group '{}' picks by {algorithm}, which has no weights; start it with -a wrr", group.name());
+        let text = format!("group '{}' uses {algorithm}, which ignores weights; start it with -a wrr", group.name());
         return Err(Response::error(409, text));
     }
     Ok(())
@@ -141,7 +144,9 @@ fn may_join(group: &Group, members: &[Arc<Backend>], endpoint: &Endpoint) -> Res
     let mut all = endpoints(members);
     all.push(endpoint.clone());
     check_members(&all).map_err(|error| match error {
-        MembersError::Duplicate(name) => Response::error(409, format!("group '{}' has {name} already", group.name())),
+        MembersError::Duplicate(name) => {
+            Response::error(409, format!("group '{}' already contains {name}", group.name()))
+        }
         error => Response::error(400, format!("group '{}': {error}", group.name())),
     })
 }

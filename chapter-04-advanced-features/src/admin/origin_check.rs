@@ -19,12 +19,12 @@ use super::request::{Request, Response};
 pub fn check(request: &Request) -> Result<(), Response> {
     let host = request.host.as_deref().unwrap_or_default();
     if !is_this_machine(host) {
-        return Err(Response::error(403, "the host must be localhost, 127.0.0.1 or [::1]"));
+        return Err(Response::error(403, "the Host header must be localhost, 127.0.0.1 or [::1]"));
     }
     let only_reads = matches!(request.method.as_str(), "GET" | "HEAD");
     // Reading needs no guard: without CORS fields a browser does not show the answer to another site's page.
     if !only_reads && is_from_elsewhere(request, host) {
-        return Err(Response::error(403, "another site's page must not change anything here"));
+        return Err(Response::error(403, "cross-origin requests may only read"));
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ impl Response {
     pub fn show(status: u16, value: &impl Serialize) -> Self {
         match serde_json::to_string_pretty(value) {
             Ok(json) => Self { status, allow: None, json: json + "\n" },
-            Err(error) => Self::error(500, format!("this does not fit into JSON: {error}")),
+            Err(error) => Self::error(500, format!("cannot serialize the response: {error}")),
         }
     }
 
@@ -80,7 +80,7 @@ impl Response {
 
     /// A response to a method that the resource does not take; `allow` lists those that it takes.
     pub fn not_allowed(allow: &'static str) -> Self {
-        Self { allow: Some(allow), ..Self::error(405, format!("this takes {allow}")) }
+        Self { allow: Some(allow), ..Self::error(405, format!("method not allowed; allowed: {allow}")) }
     }
 }
 

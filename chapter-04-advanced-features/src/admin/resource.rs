@@ -57,7 +57,7 @@ impl Resource {
             ["backends", name, "enable"] => Self::Enable(named(name)),
             ["backends", name, "weight"] => Self::Weight(named(name)),
             ["backends", name, "max-connections"] => Self::MaxConnections(named(name)),
-            _ => return Err(Response::error(404, "there is nothing here; GET / lists what there is")),
+            _ => return Err(Response::error(404, "not found; GET / lists the endpoints")),
         };
         let methods = resource.methods();
         if methods.split(", ").any(|method| method == request.method) {

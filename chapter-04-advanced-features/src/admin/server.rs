@@ -63,7 +63,7 @@ impl Admin {
         if !address.ip().is_loopback() {
             return Err(failed(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "only loopback is safe without a password",
+                "the address must be loopback: the admin interface has no authentication",
             )));
         }
         let listener = TcpListener::bind(address).map_err(failed)?;
@@ -104,7 +104,7 @@ impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Handler for F {}
 async fn serve(listener: TcpListener, handler: Arc<impl Handler>, stop: Shutdown) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
-        Err(error) => return tracing::error!("the admin interface does not run: {error}"),
+        Err(error) => return tracing::error!("the admin interface failed to start: {error}"),
     };
     let router = Router::new().fallback(move |request| answer(Arc::clone(&handler), request));
     let served = axum::serve(listener, router).with_graceful_shutdown(stop.reached(Stage::Draining));
@@ -131,7 +131,7 @@ async fn answer(handler: Arc<impl Handler>, request: axum::extract::Request) -> 
         Err(refused) => return written(refused),
     }
     let response = task::spawn_blocking(move || handler(&request)).await;
-    written(response.unwrap_or_else(|_| Response::error(500, "this failed here, and is logged")))
+    written(response.unwrap_or_else(|_| Response::error(500, "internal error; see the log")))
 }
 
 /// The request without its body.
@@ -158,12 +158,12 @@ fn only(fields: &HeaderMap, name: &header::HeaderName) -> Option<String> {
 }
 
 async fn whole(body: Body) -> Result<Vec<u8>, Response> {
-    let too_long = || Response::error(413, format!("the body has more than {MAX_BODY_BYTES} bytes"));
+    let too_long = || Response::error(413, format!("the body exceeds {MAX_BODY_BYTES} bytes"));
     match time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_READ_BYTES)).await {
         Ok(Ok(body)) if body.len() <= MAX_BODY_BYTES => Ok(body.into()),
         // Longer than all that is read, or broken off: then nobody reads the answer.
         Ok(Ok(_) | Err(_)) => Err(too_long()),
-        Err(_) => Err(Response::error(408, format!("the body did not come within {} s", BODY_TIMEOUT.as_secs()))),
+        Err(_) => Err(Response::error(408, format!("timed out reading the body after {} s", BODY_TIMEOUT.as_secs()))),
     }
 }
 

@@ -13,7 +13,7 @@ pub struct BackendView {
     pub group: String,
     /// Its name, as configured and without its weight.
     pub name: String,
-    /// `UP`, `DOWN`, `EJECT`, `DRAIN` or `TRIAL`: what it comes to, as in the table of statistics.
+    /// `UP`, `DOWN`, `EJECTED`, `DRAIN` or `HALF-OPEN`: what it comes to, as in the table of statistics.
     pub state: &'static str,
     /// Whether an operator wants it empty, also while it is down.
     pub draining: bool,

@@ -75,9 +75,9 @@ impl State {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Refused { .. } | Self::Down => "DOWN",
-            Self::Ejected { .. } => "EJECT",
+            Self::Ejected { .. } => "EJECTED",
             Self::Draining => "DRAIN",
-            Self::OnTrial => "TRIAL",
+            Self::OnTrial => "HALF-OPEN",
             Self::Up => "UP",
         }
     }
@@ -314,8 +314,10 @@ impl Checked for Backend {
 
     fn checked(&self, outcome: Result<(), String>, change: Option<Change>, now: Instant) {
         match (change, &outcome) {
-            (Some(Change::Up), _) => tracing::info!("{} is up: its checks succeed", self.name()),
-            (Some(Change::Down), Err(why)) => tracing::warn!("{} is down: its checks fail: {why}", self.name()),
+            (Some(Change::Up), _) => tracing::info!("backend {} is up: health checks pass", self.name()),
+            (Some(Change::Down), Err(why)) => {
+                tracing::warn!("backend {} is down: health checks fail: {why}", self.name())
+            }
             _ => {}
         }
         self.check_ended(outcome.is_ok(), change, now);

@@ -54,7 +54,7 @@ impl<S> Attempt<S> {
     fn judge(&self, end: AttemptEnd, now: Instant) {
         let backend = self.backend();
         if let Some(time) = backend.record(end, now) {
-            tracing::warn!("{} is ejected for {time:?}: one failure after another", backend.name());
+            tracing::warn!("backend {} is ejected for {time:?}: too many consecutive failures", backend.name());
         }
     }
 

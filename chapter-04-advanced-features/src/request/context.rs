@@ -131,8 +131,12 @@ impl Course {
     pub fn close(&mut self, exchange: &mut Exchange, now: Instant) {
         exchange.retries = u8::try_from(self.tried.len()).unwrap_or(u8::MAX);
         match self.group.breaker.record(self.probe.take(), is_bad(exchange), now) {
-            Some(Change::Opened) => tracing::error!("group {} is left alone: it fails", self.group.name()),
-            Some(Change::Closed) => tracing::warn!("group {} is asked again: it answers", self.group.name()),
+            Some(Change::Opened) => {
+                tracing::error!("group {}: circuit breaker opened: too many failures", self.group.name())
+            }
+            Some(Change::Closed) => {
+                tracing::warn!("group {}: circuit breaker closed: the half-open probe succeeded", self.group.name())
+            }
             None => {}
         }
     }

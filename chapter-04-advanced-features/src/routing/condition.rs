@@ -26,7 +26,7 @@ pub enum Condition {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
     /// Not a method.
-    #[error("'{0}' is not a method such as GET or POST, in capitals")]
+    #[error("invalid method '{0}': expected upper case, such as GET or POST")]
     Method(String),
     /// Not the name of a field or a cookie.
     #[error("'{0}' is not NAME or NAME:VALUE, with a name such as X-Env")]

@@ -31,15 +31,15 @@ pub struct GroupSpec {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it all")]
 pub enum GroupError {
-    #[error("group '{0}' is not NAME=HOST:PORT[:WEIGHT],… [-a ALGORITHM]")]
+    #[error("invalid group '{0}': expected NAME=HOST:PORT[:WEIGHT],… [-a ALGORITHM]")]
     Shape(String),
-    #[error("group '{0}': a name has 1 to 64 letters, digits, '-', '_' and '.'")]
+    #[error("invalid group name '{0}': 1 to 64 letters, digits, '-', '_' and '.'")]
     Name(String),
     #[error("group '{name}': {source}")]
     Backend { name: String, source: EndpointError },
     #[error("group '{name}': {source}")]
     Members { name: String, source: MembersError },
-    #[error("group '{name}': '{word}' is unknown here; behind the backends may stand -a ALGORITHM")]
+    #[error("group '{name}': unexpected '{word}'; only -a ALGORITHM may follow the backends")]
     Option { name: String, word: String },
 }
 
@@ -47,10 +47,10 @@ pub enum GroupError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MembersError {
     /// There is none.
-    #[error("it has no backends")]
+    #[error("no backends")]
     Empty,
     /// One stands twice. A weight says the same and can be changed.
-    #[error("backend '{0}' stands twice; give it a weight instead, such as {0}:2")]
+    #[error("duplicate backend '{0}'; set its weight instead, such as {0}:2")]
     Duplicate(String),
     /// Beyond [`MAX_WEIGHT`].
     #[error("backend '{backend}': weight {weight} is more than {MAX_WEIGHT}")]
@@ -61,7 +61,7 @@ pub enum MembersError {
         weight: u32,
     },
     /// Weight 0 means no new clients, so that no client would be served.
-    #[error("all weights are 0: nobody would be served")]
+    #[error("all weights are 0, so no backend would get new clients")]
     AllZero,
 }
 

@@ -36,7 +36,7 @@ pub enum HashKey {
 
 /// Not a [`HashKey`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown hash key '{0}'; known are source, host, path, target, header:NAME and cookie:NAME")]
+#[error("unknown hash key '{0}'; known: source, host, path, target, header:NAME, cookie:NAME")]
 pub struct HashKeyError(String);
 
 impl HashKey {

@@ -18,13 +18,13 @@ pub enum PathError {
     #[error("a '%' in the path is not followed by two hex digits")]
     Escape,
     /// `%2F`, `%5C` or `%00`.
-    #[error("the path hides a '/', a '\\' or a NUL in an escape")]
+    #[error("the path contains a percent-encoded '/', '\\' or NUL")]
     Hidden,
     /// `//..`.
-    #[error("'..' behind an empty segment of the path means different places to different servers")]
+    #[error("'..' after an empty path segment is ambiguous")]
     DotsBehindEmpty,
     /// `/.;` or `/..;`.
-    #[error("a dot segment of the path has a parameter")]
+    #[error("the path has a dot segment with a parameter, such as '/..;x'")]
     DotsWithParameter,
 }
 

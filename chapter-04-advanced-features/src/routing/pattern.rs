@@ -109,10 +109,10 @@ pub enum PathPatternError {
     #[error("'{0}' is not a path such as /api (itself), /api/* (with all below it) or *.png")]
     Shape(String),
     /// It has a query.
-    #[error("'{0}': a path ends before the '?'; use query=NAME:VALUE")]
+    #[error("'{0}': a path pattern cannot contain a query; use query=NAME:VALUE")]
     Query(String),
     /// No request has it: something that a URI spells as an escape.
-    #[error("'{text}': '{character}' cannot stand in a path; write its bytes as escapes such as %20")]
+    #[error("'{text}': '{character}' is not allowed in a path; percent-encode it, such as %20")]
     Character {
         /// The whole text.
         text: String,

@@ -43,11 +43,11 @@ pub struct RuleError {
 pub enum RuleProblem {
     #[error("it must end with '-> GROUP'")]
     NoArrow,
-    #[error("'{0}' is not the name of a group")]
+    #[error("invalid group name '{0}'")]
     Group(String),
-    #[error("'{0}' is no condition; known are host=, path=, method=, header=, query= and cookie=")]
+    #[error("unknown condition '{0}'; known: host=, path=, method=, header=, query=, cookie=")]
     Word(String),
-    #[error("'{0}' says again what may be said once")]
+    #[error("'{0}' is a duplicate condition")]
     Repeated(String),
     #[error(transparent)]
     Host(#[from] HostPatternError),

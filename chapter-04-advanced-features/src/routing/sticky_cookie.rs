@@ -28,7 +28,9 @@ pub struct Secret(Hmac<Sha256>);
 
 /// A secret of fewer than 16 bytes, which can be guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the sticky secret has {0} bytes, and at least {MIN_SECRET} are needed: head -c 32 /dev/urandom | base64")]
+#[error(
+    "the sticky secret has {0} bytes, at least {MIN_SECRET} are required; generate one with: head -c 32 /dev/urandom | base64"
+)]
 pub struct SecretTooShort(usize);
 
 impl Secret {
@@ -93,7 +95,7 @@ pub struct Sticky {
 
 /// The text cannot be the name of a cookie.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' cannot be the name of a cookie: letters, digits and !#$%&'*+-.^_`|~")]
+#[error("invalid cookie name '{0}': only letters, digits and !#$%&'*+-.^_`|~ are allowed")]
 pub struct CookieNameError(String);
 
 impl Sticky {

@@ -32,10 +32,10 @@ struct Route {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoutesError {
     /// Two groups have one name.
-    #[error("two groups have the name '{0}'")]
+    #[error("duplicate group '{0}'")]
     GroupRepeated(String),
     /// A rule for a group that is not there.
-    #[error("route '{rule}': there is no group '{group}'; known are {known}")]
+    #[error("route '{rule}': unknown group '{group}'; known: {known}")]
     UnknownGroup {
         /// The rule.
         rule: String,
@@ -45,7 +45,7 @@ pub enum RoutesError {
         known: String,
     },
     /// Two rules ask the same.
-    #[error("route '{second}' asks the same as route '{first}'")]
+    #[error("route '{second}' has the same conditions as route '{first}'")]
     Equal {
         /// The one that came first.
         first: String,

@@ -108,6 +108,6 @@ pub(crate) struct Request {
 impl Request {
     /// Its way through its group.
     pub(crate) fn course(&mut self) -> &mut Course {
-        self.course.as_mut().expect("what was read as a request has been directed")
+        self.course.as_mut().expect("every parsed request has been routed")
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Core {
 
 /// Boxes for requests: lent to a connection for as long as its request lasts, with the memory that they have grown.
 #[derive(Debug, Default)]
-#[expect(clippy::vec_box, reason = "a box is lent and given back as it is")]
+#[expect(clippy::vec_box, reason = "the box itself is recycled, so it is not allocated again")]
 pub(crate) struct Spare(Vec<Box<Request>>);
 
 impl Core {

@@ -64,7 +64,7 @@ impl Mailbox {
         letters.waiting.push(letter);
         drop(letters);
         if is_first && let Err(error) = self.waker.wake() {
-            tracing::error!("a loop cannot be woken: {error}");
+            tracing::error!("cannot wake worker thread: {error}");
         }
         Ok(())
     }

@@ -99,7 +99,7 @@ pub(crate) async fn exchange_unheard<L: Layer>(
     poll_timed(request.now, |context, now| {
         request.now = now;
         let Request { relay, attempt, .. } = &mut *request;
-        let upstream = &mut attempt.as_mut().expect("an exchange has somebody to ask").socket;
+        let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").socket;
         let mut near = layer.over(Shared::new(stream, context));
         let mut far = Polled::new(&mut upstream.stream, context);
         let mut pumped = pump(relay, &mut near, &mut far, &mut core.scratch.borrow_mut());

@@ -37,7 +37,7 @@ pub(crate) struct Core {
     pub(crate) head: RefCell<Head>,
     pub(crate) scratch: RefCell<Box<[u8]>>,
     /// Boxes for requests: lent for as long as a request lasts.
-    #[expect(clippy::vec_box, reason = "a box is lent and given back as it is")]
+    #[expect(clippy::vec_box, reason = "the box itself is recycled, so it is not allocated again")]
     spare: RefCell<Vec<Box<Request>>>,
     stage: Cell<Stage>,
     /// Since when the process drains.

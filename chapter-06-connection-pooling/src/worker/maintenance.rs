@@ -43,7 +43,7 @@ async fn warm_up(core: Rc<Core>, peer: Peer) {
                 socket_pool::lay_down(&core, upstream, now());
             }
             Err(error) => {
-                tracing::info!("{} is not warmed up: {error}", peer.address);
+                tracing::info!("warm-up connect to {} failed: {error}", peer.address);
                 return;
             }
         }

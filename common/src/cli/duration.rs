@@ -32,9 +32,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
     let value = number.parse::<u64>().ok().and_then(|number| number.checked_mul(millis_per_unit));
     match value.map(Duration::from_millis) {
-        Some(Duration::ZERO) => Err("it must be more than zero".into()),
+        Some(Duration::ZERO) => Err("the duration must be greater than zero".into()),
         Some(value) if value <= MAX => Ok(value),
-        _ => Err("it is longer than a year (8760h)".into()),
+        _ => Err("the duration must not exceed one year (8760h)".into()),
     }
 }
 

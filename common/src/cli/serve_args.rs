@@ -13,17 +13,17 @@ const MAX_THREADS: usize = 1_000;
 /// What every HTTP program takes: `#[command(flatten)] serve: ServeArgs`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct ServeArgs {
-    /// The IP address to listen on; 0.0.0.0 or :: opens the program to other machines
+    /// IP address to listen on; 0.0.0.0 or :: accepts connections from other machines
     #[arg(long, value_name = "IP", value_parser = ip)]
     #[arg(default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub bind: IpAddr,
-    /// Clients served at once; beyond it no more are accepted until one leaves [default: 1000 with a thread for each, else as many as the open files allow]
+    /// Maximum concurrent clients; at the limit, accepting pauses [default: 1000 with a thread per client, else what the open file limit allows]
     #[arg(long, value_name = "N")]
     pub max_clients: Option<NonZeroUsize>,
     /// How long each phase may take.
     #[command(flatten)]
     pub timeouts: Timeouts,
-    /// A proxy in front of us, whose X-Forwarded-* fields are believed (repeatable)
+    /// Trusted proxy address or network whose X-Forwarded-* headers are kept (repeatable)
     #[arg(long, value_name = "CIDR", value_parser = network)]
     pub trusted_proxy: Vec<IpNet>,
     /// Log a line per request

@@ -113,9 +113,9 @@ impl fmt::Display for ProxyError {
         };
         match self.kind {
             Kind::Refused(refusal) => write!(f, "{side}: {refusal}")?,
-            Kind::Connect => write!(f, "{side}: no connection")?,
-            Kind::Timeout => write!(f, "{side}: deadline passed")?,
-            Kind::Closed => write!(f, "{side}: closed too early")?,
+            Kind::Connect => write!(f, "{side}: connect failed")?,
+            Kind::Timeout => write!(f, "{side}: timed out")?,
+            Kind::Closed => write!(f, "{side}: connection closed before the message was complete")?,
             Kind::Reset => write!(f, "{side}: connection reset")?,
             Kind::Unavailable => write!(f, "{side}: no backend available")?,
             Kind::Exhausted => write!(f, "{side}: out of resources")?,

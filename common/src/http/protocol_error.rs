@@ -52,13 +52,13 @@ pub enum Refusal {
     #[error("Content-Length is repeated")]
     LengthRepeated,
     /// Both framings at once: the classic way to smuggle a request (RFC 9112 §6.1).
-    #[error("both Content-Length and Transfer-Encoding")]
+    #[error("both Content-Length and Transfer-Encoding are present")]
     LengthAndCoding,
     /// Transfer-Encoding in a message of version 1.0 (RFC 9112 §6.1).
     #[error("Transfer-Encoding in HTTP/1.0")]
     CodingInHttp10,
     /// `chunked` is repeated, not last or missing, or the list is malformed (RFC 9112 §6.3).
-    #[error("Transfer-Encoding does not end in one chunked")]
+    #[error("final transfer coding is not a single chunked")]
     CodingInvalid,
     /// A transfer coding that this balancer does not implement (RFC 9112 §6.1: 501).
     #[error("unknown transfer coding")]
@@ -70,16 +70,16 @@ pub enum Refusal {
     #[error("malformed Connection")]
     ConnectionInvalid,
     /// CONNECT to a reverse proxy.
-    #[error("CONNECT is not offered here")]
+    #[error("CONNECT is not allowed on a reverse proxy")]
     ConnectMethod,
     /// An upgrade request or a CONNECT with a body: where the new protocol begins would be a guess.
-    #[error("Upgrade or CONNECT with a body")]
+    #[error("Upgrade or CONNECT request has a body")]
     UpgradeWithBody,
     /// Our own pseudonym in `Via`: the request came round in a circle (RFC 9110 §7.6.3).
-    #[error("forwarding loop")]
+    #[error("forwarding loop: Via already names this proxy")]
     Loop,
     /// Chunked framing broken (RFC 9112 §7.1).
-    #[error("malformed chunk")]
+    #[error("malformed chunked coding")]
     Chunk,
     /// The trailer section is malformed or larger than 8 KiB (RFC 9112 §7.1.2).
     #[error("malformed trailer section")]

@@ -37,7 +37,7 @@ pub fn clients_within(limit: u64, own: u64, wanted: Option<usize>, bundled: bool
     let possible = usize::try_from(left / each).unwrap_or(usize::MAX).max(1);
     let Some(wanted) = wanted else { return possible };
     if possible < wanted {
-        tracing::warn!("{limit} open files are enough for {possible} clients, not {wanted}; raise `ulimit -n`");
+        tracing::warn!("the limit of {limit} open files allows {possible} clients, not {wanted}; raise `ulimit -n`");
     }
     wanted.min(possible)
 }

@@ -61,7 +61,7 @@ impl Options {
     /// A word that is not understood is refused: `?forse=true` must not do half of what was meant.
     fn of(request: &Request) -> Result<Self, Response> {
         let mut options = Self::default();
-        let pairs = request.pairs().ok_or_else(|| Response::error(400, "the query is not well-formed"))?;
+        let pairs = request.pairs().ok_or_else(|| Response::error(400, "malformed query string"))?;
         for (name, value) in pairs {
             match (name.as_str(), value.as_str()) {
                 ("group", _) => options.group = Some(value),
@@ -70,7 +70,7 @@ impl Options {
                 _ => {
                     return Err(Response::error(
                         400,
-                        format!("the query may have group=NAME and force=true, not '{name}={value}'"),
+                        format!("unknown query parameter '{name}={value}'; known: group=NAME, force=true"),
                     ));
                 }
             }
@@ -82,9 +82,7 @@ impl Options {
     fn group(&self, cluster: &Cluster, otherwise: Option<&str>) -> Result<Arc<Group>, Response> {
         let name = self.group.as_deref().or(otherwise).unwrap_or_default();
         let group = cluster.groups().iter().find(|group| group.name() == name);
-        group
-            .cloned()
-            .ok_or_else(|| Response::error(404, format!("there is no group '{name}'; GET /groups lists them")))
+        group.cloned().ok_or_else(|| Response::error(404, format!("unknown group '{name}'; see GET /groups")))
     }
 
     /// The groups to look into.
@@ -103,7 +101,7 @@ impl Options {
             found.extend(of_that_name.map(|backend| Found { group, backend }));
         }
         match found.len() {
-            0 => Err(Response::error(404, format!("there is no backend '{name}'; GET /backends lists them"))),
+            0 => Err(Response::error(404, format!("unknown backend '{name}'; see GET /backends"))),
             1 => Ok(found.remove(0)),
             _ => {
                 let groups: Vec<_> = found.iter().map(|found| found.group.name()).collect();

@@ -285,9 +285,11 @@ impl Group {
     fn say_panic(&self, panic: bool, well: usize, of: usize) {
         let name = &self.name;
         if panic {
-            tracing::error!("group {name}: only {well} of {of} backends are well: the marks are not believed any more");
+            tracing::error!(
+                "group {name}: entering panic mode: only {well} of {of} backends are healthy, health status is ignored"
+            );
         } else {
-            tracing::warn!("group {name}: {well} of {of} backends are well: the marks are believed again");
+            tracing::warn!("group {name}: leaving panic mode: {well} of {of} backends are healthy");
         }
     }
 }

@@ -78,7 +78,7 @@ impl fmt::Display for Algorithm {
 
 /// The word names no algorithm. One line: the known ones, and the nearest if one is near.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown algorithm '{word}'{}; known are {}", suggestion(*.nearest), known())]
+#[error("unknown algorithm '{word}'{}; expected one of {}", suggestion(*.nearest), known())]
 pub struct UnknownAlgorithm {
     /// What was written.
     pub word: String,

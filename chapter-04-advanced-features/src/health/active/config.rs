@@ -82,18 +82,18 @@ impl Default for Check {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckError {
     /// Neither of the two kinds.
-    #[error("'{0}' is not a check; expected tcp or http:/path, then options such as ,interval=2s")]
+    #[error("invalid health check '{0}': expected tcp or http:/path, then options such as ,interval=2s")]
     Kind(String),
     /// Not a path that can stand in a request line.
-    #[error("'{0}' is not a path: it begins with / and has no space, control or non-ASCII character")]
+    #[error("invalid path '{0}': it must start with / and contain only visible ASCII characters")]
     Path(String),
     /// Not `name=value`, or a name that is not known.
     #[error(
-        "'{0}' is not an option of a check; known: port, interval, fast, timeout, fall, rise, jitter, and of http: expect, body, host"
+        "unknown health check option '{0}'; known: port, interval, fast, timeout, fall, rise, jitter; http only: expect, body, host"
     )]
     Option(String),
     /// It would have no effect.
-    #[error("'{0}' is an option of http checks only")]
+    #[error("option '{0}' applies to http checks only")]
     HttpOnly(String),
     /// Which one is meant?
     #[error("option '{0}' is given twice")]
@@ -149,9 +149,9 @@ impl Kind {
         let wrong = |why: &str| CheckError::Value { option: word.into(), why: why.into() };
         match name {
             "expect" => *expect = value.parse().map_err(|error: StatusesError| wrong(&error.to_string()))?,
-            "host" if !is_visible(value) => return Err(wrong("not the value of a Host field")),
+            "host" if !is_visible(value) => return Err(wrong("not a valid Host header value")),
             "host" => *host = Some(value.into()),
-            _ if value.is_empty() => return Err(wrong("every body contains an empty text")),
+            _ if value.is_empty() => return Err(wrong("must not be empty")),
             _ => *body = Some(value.into()),
         }
         Ok(())
@@ -179,7 +179,7 @@ fn whole<T: FromStr + PartialOrd + fmt::Display + Copy>(text: &str, least: T, mo
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     number
         .filter(|number| (&least..=&most).contains(&number))
-        .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+        .ok_or_else(|| format!("expected an integer from {least} to {most}"))
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -35,8 +35,7 @@ const WRITE: Interest = Interest { read: false, write: true };
 pub enum Failure {
     /// The backend failed it; why, in a few words.
     Unhealthy(String),
-    /// It could not be carried out, and says nothing of the backend: no descriptor left, or the checks are being
-    /// stopped.
+    /// It could not be carried out, and says nothing of the backend: no descriptor left, or health checks are shutting down.
     NotItsFault(String),
 }
 
@@ -73,8 +72,8 @@ impl Probe<'_> {
         let address = |address: &SocketAddr| SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
         connect(addresses.iter().map(address), self.timeout, self.shutdown).map_err(|error| match error.kind {
             _ if error.side == Side::Internal => Failure::NotItsFault(error.to_string()),
-            ErrorIs::Timeout => Failure::Unhealthy(format!("no connection within {:?}", self.timeout)),
-            _ => Failure::Unhealthy(error.source.map_or("no connection".into(), |source| source.to_string())),
+            ErrorIs::Timeout => Failure::Unhealthy(format!("connect timed out after {:?}", self.timeout)),
+            _ => Failure::Unhealthy(error.source.map_or("connect failed".into(), |source| source.to_string())),
         })
     }
 
@@ -120,7 +119,7 @@ impl Probe<'_> {
         }
         match wait((socket, interest), None, self.shutdown, Stage::Draining, self.deadline) {
             Ok(Woken::Ready) => Ok(()),
-            Ok(Woken::Expired) => Err(Failure::Unhealthy(format!("no response within {:?}", self.timeout))),
+            Ok(Woken::Expired) => Err(Failure::Unhealthy(format!("response timed out after {:?}", self.timeout))),
             Ok(Woken::Stage) => Err(Failure::NotItsFault("the checks are being stopped".into())),
             Err(error) => Err(Failure::NotItsFault(error.to_string())),
         }

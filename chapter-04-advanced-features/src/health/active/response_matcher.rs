@@ -35,7 +35,7 @@ pub(crate) fn judge(expect: &Statuses, wanted: Option<&str>, received: &[u8], en
         let head_bytes = match response.parse(rest) {
             Ok(Status::Complete(bytes)) => bytes,
             Ok(Status::Partial) if rest.len() > MAX_HEAD_BYTES => return unhealthy("the response head is too large"),
-            Ok(Status::Partial) if ended => return unhealthy("closed before the response was complete"),
+            Ok(Status::Partial) if ended => return unhealthy("connection closed before the response was complete"),
             Ok(Status::Partial) => return Verdict::More,
             Err(error) => return unhealthy(format!("not an HTTP/1 response: {error}")),
         };
@@ -50,7 +50,7 @@ pub(crate) fn judge(expect: &Statuses, wanted: Option<&str>, received: &[u8], en
         }
         let Some(wanted) = wanted else { return Verdict::Healthy };
         let Some((body, complete)) = body(status, response.headers, rest) else {
-            return unhealthy("the body is malformed");
+            return unhealthy("malformed body framing");
         };
         return match found(wanted.as_bytes(), &body) {
             true => Verdict::Healthy,

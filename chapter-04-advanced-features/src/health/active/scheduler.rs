@@ -119,7 +119,7 @@ impl<T: Checked> Round<T> {
             self.under_way += 1;
             if let Err(error) = thread::Builder::new().name("health-check".into()).stack_size(STACK_BYTES).spawn(run) {
                 // Its report was dropped with it, and so will be heard.
-                tracing::error!("no thread for a health check: {error}");
+                tracing::error!("cannot start a health check thread: {error}");
             }
         }
     }
@@ -158,7 +158,7 @@ impl<T: Checked> Entry<T> {
             Ok(()) => Ok(()),
             Err(Failure::Unhealthy(why)) => Err(why),
             Err(Failure::NotItsFault(why)) => {
-                tracing::warn!("the health check of {} came to nothing: {why}", self.target.host());
+                tracing::warn!("health check of {} could not run: {why}", self.target.host());
                 return self.watch.skip(time, random());
             }
         };
@@ -182,7 +182,8 @@ impl Report {
 
 impl Drop for Report {
     fn drop(&mut self) {
-        let outcome = self.outcome.take().unwrap_or_else(|| Err(Failure::NotItsFault("its thread failed".into())));
+        let outcome =
+            self.outcome.take().unwrap_or_else(|| Err(Failure::NotItsFault("the check thread panicked".into())));
         // Nobody listens once the checker has ended.
         let _ = self.messages.send(Message::Ended(self.id, outcome));
     }
