@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use backends::{BackendConfig, Bundle, TcpEcho};
 use common::outln;
-use common::shutdown::{Shutdown, Stage};
-use common::signals::Handlers;
+use common::shutdown::{Shutdown, ShutdownStage};
+use common::signals::SignalHandlers;
 
 /// Real HTTP servers to balance. `POST /_fault/down` breaks one; see the package's README for all routes.
 #[derive(clap::Parser, Debug)]
@@ -33,7 +33,7 @@ struct Args {
 fn main() -> ExitCode {
     let args: Args = common::cli::parse();
     if args.port != 0 && args.port.checked_add(args.count - 1).is_none() {
-        return common::cli::refuse(format_args!("{} ports from {} on end past 65535", args.count, args.port));
+        return common::cli::usage_error(format_args!("{} ports from {} on end past 65535", args.count, args.port));
     }
     common::logging::init();
     common::cli::exit_code(run(&args))
@@ -41,18 +41,18 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> io::Result<()> {
     let shutdown = Shutdown::new()?;
-    Handlers::new(shutdown.clone()).spawn()?;
+    SignalHandlers::new(shutdown.clone()).spawn()?;
     if args.tcp_echo {
         let echo = TcpEcho::start_on(SocketAddr::new(args.bind, args.port))?;
         outln!("listening on {}", echo.addr());
-        shutdown.wait(Stage::Draining);
+        shutdown.wait(ShutdownStage::Draining);
         return Ok(());
     }
     let bundle = Bundle::start(configs(args))?;
     for addr in bundle.addrs() {
         outln!("listening on {addr}");
     }
-    shutdown.wait(Stage::Draining);
+    shutdown.wait(ShutdownStage::Draining);
     Ok(())
 }
 

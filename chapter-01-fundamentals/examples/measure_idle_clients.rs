@@ -9,8 +9,8 @@ use std::{
     thread,
 };
 
-use common::{net::raise_file_limit, outln, shutdown::Shutdown};
-use fundamentals::{listener::listen_on, serve};
+use common::{net::raise_fd_limit, outln, shutdown::Shutdown};
+use fundamentals::{listener::bind_tcp_listener, serve};
 
 /// The number behind `key`; memory is in KiB.
 fn status(key: &str) -> u64 {
@@ -20,12 +20,12 @@ fn status(key: &str) -> u64 {
 }
 
 fn main() {
-    raise_file_limit().unwrap();
+    raise_fd_limit().unwrap();
     let shutdown = Shutdown::new().unwrap();
-    let listener = listen_on("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = bind_tcp_listener("127.0.0.1:0".parse().unwrap()).unwrap();
     let server = listener.local_address().unwrap();
     let stop = shutdown.clone();
-    let serving = thread::spawn(move || serve::threads(listener, &stop));
+    let serving = thread::spawn(move || serve::serve_thread_per_client(listener, &stop));
     let mut clients = Vec::new();
     outln!("idle clients  threads  resident KiB  address space KiB");
     for count in [0, 10, 100, 1000] {

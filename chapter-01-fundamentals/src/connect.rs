@@ -22,12 +22,12 @@ use crate::socket::Socket;
 ///
 /// # Errors
 /// `ETIMEDOUT` after `limit`; else what the handshake ended with, `ECONNREFUSED` when nobody listens.
-pub fn connect(address: SocketAddr, limit: Duration) -> nix::Result<Socket> {
+pub fn connect_timeout(address: SocketAddr, limit: Duration) -> nix::Result<Socket> {
     let socket = Socket::new(address, SockType::Stream)?;
     socket.set_nonblocking(true)?;
     match socket.connect(address) {
         // Interrupted by a signal it goes on all the same: to call it again would fail with EALREADY.
-        Err(Errno::EINPROGRESS | Errno::EINTR) => finish(&socket, limit)?,
+        Err(Errno::EINPROGRESS | Errno::EINTR) => wait_connected(&socket, limit)?,
         other => other?,
     }
     socket.set_nonblocking(false)?;
@@ -37,7 +37,7 @@ pub fn connect(address: SocketAddr, limit: Duration) -> nix::Result<Socket> {
 
 /// Waits for the end of the handshake: the socket turns writable, and says how it went.
 #[expect(clippy::disallowed_methods, reason = "a deadline on real I/O")]
-fn finish(socket: &Socket, limit: Duration) -> nix::Result<()> {
+fn wait_connected(socket: &Socket, limit: Duration) -> nix::Result<()> {
     let deadline = Instant::now() + limit;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -45,7 +45,7 @@ fn finish(socket: &Socket, limit: Duration) -> nix::Result<()> {
         let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
         match poll(&mut fds, left) {
             Ok(0) => return Err(Errno::ETIMEDOUT),
-            Ok(_) => return socket.connect_outcome(),
+            Ok(_) => return socket.take_error(),
             Err(Errno::EINTR) => {}
             Err(error) => return Err(error),
         }
@@ -59,7 +59,7 @@ fn finish(socket: &Socket, limit: Duration) -> nix::Result<()> {
 pub fn connect_first(addresses: &[SocketAddr], limit: Duration) -> Result<Socket, String> {
     let mut refusal = "no address to connect to".to_owned();
     for &address in addresses {
-        match connect(address, limit) {
+        match connect_timeout(address, limit) {
             Ok(socket) => return Ok(socket),
             Err(error) => refusal = format!("cannot connect to {address}: {error}"),
         }
@@ -79,9 +79,9 @@ mod tests {
     fn connects_or_is_refused() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        assert_eq!(connect(address, LIMIT).unwrap().peer_address(), Ok(address));
+        assert_eq!(connect_timeout(address, LIMIT).unwrap().peer_address(), Ok(address));
         drop(listener);
-        assert_eq!(connect(address, LIMIT).unwrap_err(), Errno::ECONNREFUSED);
+        assert_eq!(connect_timeout(address, LIMIT).unwrap_err(), Errno::ECONNREFUSED);
         let refusal = connect_first(&[address], LIMIT).unwrap_err();
         assert_eq!(refusal, format!("cannot connect to {address}: ECONNREFUSED: Connection refused"));
     }

@@ -12,16 +12,16 @@ use crate::socket::Socket;
 ///
 /// # Errors
 /// One line that says which address, and what to do.
-pub fn listen_on(address: SocketAddr) -> io::Result<Socket> {
+pub fn bind_tcp_listener(address: SocketAddr) -> io::Result<Socket> {
     let open = || {
         let socket = Socket::new(address, SockType::Stream)?;
-        socket.reuse_address()?;
+        socket.set_reuse_address()?;
         socket.bind(address)?;
         socket.listen()?;
         socket.set_nonblocking(true)?;
         Ok(socket)
     };
-    open().map_err(|errno| refused(address, errno))
+    open().map_err(|errno| bind_error(address, errno))
 }
 // ANCHOR_END: listen
 
@@ -29,7 +29,7 @@ pub fn listen_on(address: SocketAddr) -> io::Result<Socket> {
 ///
 /// # Errors
 /// As [`listen_on`].
-pub fn datagrams_on(address: SocketAddr) -> io::Result<Socket> {
+pub fn bind_udp_socket(address: SocketAddr) -> io::Result<Socket> {
     let open = || {
         let socket = Socket::new(address, SockType::Datagram)?;
         // No SO_REUSEADDR: a datagram socket has no TIME_WAIT, and with it two servers could share a port.
@@ -37,10 +37,10 @@ pub fn datagrams_on(address: SocketAddr) -> io::Result<Socket> {
         socket.set_nonblocking(true)?;
         Ok(socket)
     };
-    open().map_err(|errno| refused(address, errno))
+    open().map_err(|errno| bind_error(address, errno))
 }
 
-fn refused(address: SocketAddr, errno: Errno) -> io::Error {
+fn bind_error(address: SocketAddr, errno: Errno) -> io::Error {
     let reason = match errno {
         Errno::EADDRINUSE => "the address is in use; choose another port or stop the program that has it",
         Errno::EADDRNOTAVAIL => "no interface of this machine has this address",
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn a_taken_address_is_refused_with_the_reason() {
         let any = "127.0.0.1:0".parse().unwrap();
-        for open in [listen_on, datagrams_on] {
+        for open in [bind_tcp_listener, bind_udp_socket] {
             let holder: Socket = open(any).unwrap();
             let address = holder.local_address().unwrap();
             let error = open(address).unwrap_err();

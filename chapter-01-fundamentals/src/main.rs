@@ -8,7 +8,7 @@ use std::{
 use clap::Parser;
 use common::{cli, logging, net, outln, shutdown::Shutdown, signals};
 use fundamentals::{
-    listener::{datagrams_on, listen_on},
+    listener::{bind_tcp_listener, bind_udp_socket},
     serve,
     udp_echo::echo_datagrams,
 };
@@ -18,10 +18,10 @@ use fundamentals::{
 #[command(name = "echo_server", version)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
     /// The IP address to listen on; 0.0.0.0 or :: opens the program to other machines
-    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = cli::ip)]
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = cli::parse_ip)]
     bind: IpAddr,
     /// Serve each client on its own thread
     #[arg(long)]
@@ -34,21 +34,21 @@ struct Args {
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
     logging::init();
-    cli::exit_code(start(&args))
+    cli::exit_code(run(&args))
 }
 
-fn start(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
-    net::raise_file_limit()?;
+fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    net::raise_fd_limit()?;
     let shutdown = Shutdown::new()?;
     let address = SocketAddr::new(args.bind, args.port);
-    let socket = if args.udp { datagrams_on(address)? } else { listen_on(address)? };
+    let socket = if args.udp { bind_udp_socket(address)? } else { bind_tcp_listener(address)? };
     // There are no statistics; SIGUSR1 is handled all the same, for it would end us otherwise.
     signals::spawn(shutdown.clone(), || {})?;
     outln!("listening on {}", socket.local_address()?);
     match args {
         Args { udp: true, .. } => echo_datagrams(&socket, &shutdown)?,
-        Args { threads: true, .. } => serve::threads(socket, &shutdown)?,
-        _ => serve::iterative(socket, &shutdown)?,
+        Args { threads: true, .. } => serve::serve_thread_per_client(socket, &shutdown)?,
+        _ => serve::serve_iterative(socket, &shutdown)?,
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 use std::os::fd::AsFd as _;
 
-use common::shutdown::{Shutdown, Stage};
+use common::shutdown::{Shutdown, ShutdownStage};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
@@ -15,14 +15,14 @@ use nix::{
 use crate::socket::Socket;
 
 /// What a client who does not read may cost a program that is to end.
-const GRACE_MILLISECONDS: u16 = 2_000;
+const DRAIN_WRITE_TIMEOUT_MS: u16 = 2_000;
 
 // ANCHOR: readable
 /// Sleeps until there is something to receive, or to accept; `false` once the program is to end.
-pub fn until_readable(socket: &Socket, shutdown: &Shutdown) -> nix::Result<bool> {
-    while !shutdown.draining() {
+pub fn wait_readable(socket: &Socket, shutdown: &Shutdown) -> nix::Result<bool> {
+    while !shutdown.is_draining() {
         let event = PollFd::new(socket.as_fd(), PollFlags::POLLIN);
-        let stop = PollFd::new(shutdown.fd(Stage::Draining), PollFlags::POLLIN);
+        let stop = PollFd::new(shutdown.fd(ShutdownStage::Draining), PollFlags::POLLIN);
         let mut fds = [event, stop];
         match poll(&mut fds, PollTimeout::NONE) {
             Ok(_) if fds[0].any() == Some(true) => return Ok(true),
@@ -36,12 +36,12 @@ pub fn until_readable(socket: &Socket, shutdown: &Shutdown) -> nix::Result<bool>
 
 /// Sleeps until the kernel takes bytes again. What was received is still to be echoed when the program is to
 /// end, so the client gets a little longer; `false` when that was in vain.
-pub fn until_writable(socket: &Socket, shutdown: &Shutdown) -> nix::Result<bool> {
-    while shutdown.stage() < Stage::Now {
-        let (stage, limit) = if shutdown.draining() {
-            (Stage::Now, PollTimeout::from(GRACE_MILLISECONDS))
+pub fn wait_writable(socket: &Socket, shutdown: &Shutdown) -> nix::Result<bool> {
+    while shutdown.stage() < ShutdownStage::Stopping {
+        let (stage, limit) = if shutdown.is_draining() {
+            (ShutdownStage::Stopping, PollTimeout::from(DRAIN_WRITE_TIMEOUT_MS))
         } else {
-            (Stage::Draining, PollTimeout::NONE)
+            (ShutdownStage::Draining, PollTimeout::NONE)
         };
         let event = PollFd::new(socket.as_fd(), PollFlags::POLLOUT);
         let mut fds = [event, PollFd::new(shutdown.fd(stage), PollFlags::POLLIN)];
@@ -60,12 +60,12 @@ mod tests {
     use nix::sys::socket::MsgFlags;
 
     use super::*;
-    use crate::listener::listen_on;
+    use crate::listener::bind_tcp_listener;
 
     fn pair() -> (std::net::TcpStream, Socket) {
-        let listener = listen_on("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = bind_tcp_listener("127.0.0.1:0".parse().unwrap()).unwrap();
         let client = std::net::TcpStream::connect(listener.local_address().unwrap()).unwrap();
-        assert!(until_readable(&listener, &Shutdown::new().unwrap()).unwrap());
+        assert!(wait_readable(&listener, &Shutdown::new().unwrap()).unwrap());
         (client, listener.accept().unwrap())
     }
 
@@ -74,7 +74,7 @@ mod tests {
         let (_client, server) = pair();
         let shutdown = Shutdown::new().unwrap();
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| until_readable(&server, &shutdown));
+            let waiting = scope.spawn(|| wait_readable(&server, &shutdown));
             shutdown.drain();
             assert_eq!(waiting.join().unwrap(), Ok(false));
         });
@@ -86,9 +86,9 @@ mod tests {
         let shutdown = Shutdown::new().unwrap();
         while server.send(&[7; 16_384], MsgFlags::MSG_DONTWAIT).is_ok() {}
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| until_writable(&server, &shutdown));
+            let waiting = scope.spawn(|| wait_writable(&server, &shutdown));
             shutdown.drain();
-            shutdown.now();
+            shutdown.stop();
             assert_eq!(waiting.join().unwrap(), Ok(false));
         });
     }

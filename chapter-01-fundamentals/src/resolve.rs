@@ -10,30 +10,30 @@ use dns_lookup::{AddrFamily, AddrInfo, Protocol, SockType, getaddrinfo};
 
 /// One way to reach a name: with it, a program knows what to hand to socket(2) and to connect(2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
+pub struct ResolvedAddress {
     /// The address and the port.
     pub address: SocketAddr,
     family: i32,
-    kind: i32,
+    socket_type: i32,
     protocol: i32,
 }
 
-impl Answer {
+impl ResolvedAddress {
     /// Whether it is for a stream, and so for TCP.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        SockType::Stream == self.kind
+        SockType::Stream == self.socket_type
     }
 }
 
-impl From<AddrInfo> for Answer {
+impl From<AddrInfo> for ResolvedAddress {
     fn from(info: AddrInfo) -> Self {
-        Self { address: info.sockaddr, family: info.address, kind: info.socktype, protocol: info.protocol }
+        Self { address: info.sockaddr, family: info.address, socket_type: info.socktype, protocol: info.protocol }
     }
 }
 
 /// `IPv4  stream    TCP  127.0.0.1:80`
-impl fmt::Display for Answer {
+impl fmt::Display for ResolvedAddress {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = |names: &[(bool, &str)], number: i32| {
             let name = names.iter().find(|(is_it, _)| *is_it);
@@ -41,16 +41,16 @@ impl fmt::Display for Answer {
         };
         let families = [(AddrFamily::Inet == self.family, "IPv4"), (AddrFamily::Inet6 == self.family, "IPv6")];
         let kinds = [
-            (SockType::Stream == self.kind, "stream"),
-            (SockType::DGram == self.kind, "datagram"),
-            (SockType::Raw == self.kind, "raw"),
+            (SockType::Stream == self.socket_type, "stream"),
+            (SockType::DGram == self.socket_type, "datagram"),
+            (SockType::Raw == self.socket_type, "raw"),
         ];
         let protocols = [
             (Protocol::TCP == self.protocol, "TCP"),
             (Protocol::UDP == self.protocol, "UDP"),
             (self.protocol == 0, "any"),
         ];
-        let (family, kind) = (named(&families, self.family), named(&kinds, self.kind));
+        let (family, kind) = (named(&families, self.family), named(&kinds, self.socket_type));
         let protocol = named(&protocols, self.protocol);
         write!(to, "{family:<4}  {kind:<8}  {protocol:<3}  {}", self.address)
     }
@@ -60,10 +60,10 @@ impl fmt::Display for Answer {
 ///
 /// # Errors
 /// The name does not resolve; the error names it.
-pub fn answers(host: &str, port: u16) -> io::Result<Vec<Answer>> {
+pub fn lookup_host(host: &str, port: u16) -> io::Result<Vec<ResolvedAddress>> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot resolve '{host}': {error}"));
     let found = getaddrinfo(Some(host), Some(&port.to_string()), None).map_err(|error| named(error.into()))?;
-    found.map(|answer| answer.map(Answer::from)).collect::<io::Result<_>>().map_err(named)
+    found.map(|answer| answer.map(ResolvedAddress::from)).collect::<io::Result<_>>().map_err(named)
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn an_address_resolves_to_itself_once_per_kind_of_socket() {
-        let found = answers("127.0.0.1", 80).unwrap();
+        let found = lookup_host("127.0.0.1", 80).unwrap();
         assert!(found.iter().all(|answer| answer.address == "127.0.0.1:80".parse().unwrap()));
         let streams: Vec<_> = found.iter().filter(|answer| answer.is_stream()).collect();
         assert_eq!(streams.len(), 1);
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn names_what_does_not_resolve() {
         // A label cannot be empty, so that this fails without a question to the network.
-        let error = answers("no..such", 80).unwrap_err();
+        let error = lookup_host("no..such", 80).unwrap_err();
         assert!(error.to_string().starts_with("cannot resolve 'no..such': "), "{error}");
     }
 }

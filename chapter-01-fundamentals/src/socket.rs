@@ -33,7 +33,7 @@ impl Socket {
 
     /// setsockopt(2) with `SO_REUSEADDR`: lets a restarted server have its port back at once, although the
     /// kernel still remembers connections of the last one (`TIME_WAIT`, a minute).
-    pub fn reuse_address(&self) -> nix::Result<()> {
+    pub fn set_reuse_address(&self) -> nix::Result<()> {
         setsockopt(&self.0, sockopt::ReuseAddr, &true)
     }
 
@@ -50,7 +50,7 @@ impl Socket {
 
     /// accept4(2): a new socket, connected to the first client in the queue.
     pub fn accept(&self) -> nix::Result<Self> {
-        again(|| sys::accept(&self.0)).map(Self)
+        retry_on_eintr(|| sys::accept(&self.0)).map(Self)
     }
 
     /// shutdown(2) of the sending half: the peer reads what was sent, then the end. We can still receive.
@@ -69,24 +69,24 @@ impl Socket {
 impl Socket {
     /// recv(2): up to `into.len()` bytes of the stream, or one datagram. 0 is the end of a stream.
     pub fn recv(&self, into: &mut [u8], flags: MsgFlags) -> nix::Result<usize> {
-        again(|| recv(self.0.as_raw_fd(), into, flags))
+        retry_on_eintr(|| recv(self.0.as_raw_fd(), into, flags))
     }
 
     /// send(2): says how many of the bytes the kernel took, which may be fewer than it was given.
     pub fn send(&self, from: &[u8], flags: MsgFlags) -> nix::Result<usize> {
-        again(|| send(self.0.as_raw_fd(), from, flags))
+        retry_on_eintr(|| send(self.0.as_raw_fd(), from, flags))
     }
 
     /// recvfrom(2): one datagram and who sent it. What does not fit `into` is lost.
     pub fn recv_from(&self, into: &mut [u8]) -> nix::Result<(usize, SocketAddr)> {
-        let (length, sender) = again(|| recvfrom::<SockaddrStorage>(self.0.as_raw_fd(), into))?;
-        Ok((length, ip_address(sender.as_ref())?))
+        let (length, sender) = retry_on_eintr(|| recvfrom::<SockaddrStorage>(self.0.as_raw_fd(), into))?;
+        Ok((length, to_socket_addr(sender.as_ref())?))
     }
 
     /// sendto(2): one datagram to one receiver.
     pub fn send_to(&self, from: &[u8], to: SocketAddr) -> nix::Result<usize> {
         let to = SockaddrStorage::from(to);
-        again(|| sendto(self.0.as_raw_fd(), from, &to, MsgFlags::empty()))
+        retry_on_eintr(|| sendto(self.0.as_raw_fd(), from, &to, MsgFlags::empty()))
     }
 }
 
@@ -100,16 +100,16 @@ impl Socket {
 
     /// getsockname(2): the address at our end, with the port that the kernel chose.
     pub fn local_address(&self) -> nix::Result<SocketAddr> {
-        ip_address(Some(&getsockname(self.0.as_raw_fd())?))
+        to_socket_addr(Some(&getsockname(self.0.as_raw_fd())?))
     }
 
     /// getpeername(2): the address at the other end; `ENOTCONN` once the peer has reset the connection.
     pub fn peer_address(&self) -> nix::Result<SocketAddr> {
-        ip_address(Some(&getpeername(self.0.as_raw_fd())?))
+        to_socket_addr(Some(&getpeername(self.0.as_raw_fd())?))
     }
 
     /// getsockopt(2) with `SO_ERROR`: how a connect that we did not wait for went.
-    pub fn connect_outcome(&self) -> nix::Result<()> {
+    pub fn take_error(&self) -> nix::Result<()> {
         match getsockopt(&self.0, sockopt::SocketError)? {
             0 => Ok(()),
             code => Err(Errno::from_raw(code)),
@@ -130,7 +130,7 @@ impl AsFd for Socket {
 }
 
 /// Makes a call until it is not interrupted by a signal.
-fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+fn retry_on_eintr<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     loop {
         match call() {
             Err(Errno::EINTR) => {}
@@ -141,7 +141,7 @@ fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
 
 /// The kernel's form of an address in ours. Its port is in network byte order there: the high byte first,
 /// whatever the processor does. `nix` turns it round.
-fn ip_address(address: Option<&SockaddrStorage>) -> nix::Result<SocketAddr> {
+fn to_socket_addr(address: Option<&SockaddrStorage>) -> nix::Result<SocketAddr> {
     let address = address.ok_or(Errno::EAFNOSUPPORT)?;
     let v4 = address.as_sockaddr_in().map(|v4| SocketAddr::from(*v4));
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddr::from(*v6))).ok_or(Errno::EAFNOSUPPORT)
@@ -156,7 +156,7 @@ mod tests {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let address: SocketAddr = address.parse().unwrap();
             let listener = Socket::new(address, SockType::Stream).unwrap();
-            listener.reuse_address().unwrap();
+            listener.set_reuse_address().unwrap();
             if listener.bind(address).is_err() {
                 continue; // a machine without IPv6
             }
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn an_interrupted_call_is_made_again() {
         let mut answers = [Err(Errno::EINTR), Err(Errno::EINTR), Ok(7)].into_iter();
-        assert_eq!(again(|| answers.next().unwrap()), Ok(7));
-        assert_eq!(again(|| Err::<(), _>(Errno::EPIPE)), Err(Errno::EPIPE));
+        assert_eq!(retry_on_eintr(|| answers.next().unwrap()), Ok(7));
+        assert_eq!(retry_on_eintr(|| Err::<(), _>(Errno::EPIPE)), Err(Errno::EPIPE));
     }
 
     #[test]

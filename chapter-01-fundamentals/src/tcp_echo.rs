@@ -4,7 +4,7 @@ use common::shutdown::Shutdown;
 use nix::{errno::Errno, sys::socket::MsgFlags};
 
 use crate::{
-    poll::{until_readable, until_writable},
+    poll::{wait_readable, wait_writable},
     socket::Socket,
 };
 
@@ -22,7 +22,7 @@ const BUFFER_BYTES: usize = 16 * 1024;
 pub fn echo(client: &Socket, shutdown: &Shutdown) -> nix::Result<u64> {
     let mut buffer = [0; BUFFER_BYTES];
     let mut echoed = 0;
-    while until_readable(client, shutdown)? {
+    while wait_readable(client, shutdown)? {
         match client.recv(&mut buffer, MsgFlags::MSG_DONTWAIT) {
             Ok(0) => break,
             Ok(received) => {
@@ -44,7 +44,7 @@ fn send_all(client: &Socket, mut bytes: &[u8], shutdown: &Shutdown) -> nix::Resu
     while !bytes.is_empty() {
         match client.send(bytes, MsgFlags::MSG_DONTWAIT) {
             Ok(taken) => bytes = &bytes[taken..],
-            Err(Errno::EAGAIN) if until_writable(client, shutdown)? => {}
+            Err(Errno::EAGAIN) if wait_writable(client, shutdown)? => {}
             Err(Errno::EAGAIN) => return Err(Errno::ECANCELED),
             Err(error) => return Err(error),
         }

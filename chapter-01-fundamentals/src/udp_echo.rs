@@ -3,10 +3,10 @@
 use common::shutdown::Shutdown;
 use nix::errno::Errno;
 
-use crate::{poll::until_readable, socket::Socket};
+use crate::{poll::wait_readable, socket::Socket};
 
 /// No datagram is longer: its length is a 16-bit field (RFC 768).
-const LONGEST_DATAGRAM: usize = 65_535;
+const MAX_DATAGRAM_BYTES: usize = 65_535;
 
 // ANCHOR: datagrams
 /// Sends each datagram back to whoever sent it, until the program is to end.
@@ -14,8 +14,8 @@ const LONGEST_DATAGRAM: usize = 65_535;
 /// One receive is one message here, also an empty one, and an empty one ends nothing. A datagram that cannot
 /// be sent back is lost, as any datagram may be on its way: to wait until it can is not what UDP promises.
 pub fn echo_datagrams(socket: &Socket, shutdown: &Shutdown) -> nix::Result<()> {
-    let mut datagram = vec![0; LONGEST_DATAGRAM];
-    while until_readable(socket, shutdown)? {
+    let mut datagram = vec![0; MAX_DATAGRAM_BYTES];
+    while wait_readable(socket, shutdown)? {
         let (length, sender) = match socket.recv_from(&mut datagram) {
             Ok(received) => received,
             Err(Errno::EAGAIN) => continue,

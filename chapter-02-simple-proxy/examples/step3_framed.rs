@@ -23,10 +23,10 @@ use std::{
 use common::clock::wall_clock;
 use common::{
     http::{
-        AfterClient, ClientAddress, Forwarding, Head, Input, Kind, NoWire, Phase, ProxyError, Pumped, Relay, Role,
-        Side, Wire, pump,
+        AfterClient, ClientAddress, FailureKind, Forwarding, Head, Input, NoWire, Phase, ProxyError, ProxyRole, Pumped,
+        Relay, Side, Wire, pump,
     },
-    instance_id::Identity,
+    instance_id::InstanceId,
 };
 
 mod start;
@@ -38,9 +38,15 @@ fn main() -> ExitCode {
 }
 
 fn serve(client: &TcpStream, backend: SocketAddr) -> io::Result<()> {
-    let identity = Identity::new();
-    let via = identity.pseudonym("step3_framed");
-    let forwarding = Forwarding { role: Role::Reverse, via, scheme: "http", trusted: Vec::new(), pooled: false };
+    let identity = InstanceId::new();
+    let via = identity.via_pseudonym("step3_framed");
+    let forwarding = Forwarding {
+        role: ProxyRole::Reverse,
+        via_pseudonym: via,
+        scheme: "http",
+        trusted_proxies: Vec::new(),
+        backend_keep_alive: false,
+    };
     let address = ClientAddress::new(client.peer_addr()?.ip(), client.local_addr()?, &forwarding);
     let (mut client, mut relay, mut inbox) = (Blocking::new(client), Relay::new(), Vec::new());
     for request in 1.. {
@@ -80,7 +86,7 @@ fn read_head(mut client: &TcpStream, inbox: &mut Vec<u8>) -> io::Result<Option<(
 }
 
 fn exchange(relay: &mut Relay, client: &mut Blocking<'_>, backend: SocketAddr) -> Result<(), ProxyError> {
-    let failed = |error| ProxyError::new(Kind::Connect, Side::Backend, Phase::Connect).with_source(error);
+    let failed = |error| ProxyError::new(FailureKind::Connect, Side::Backend, Phase::Connect).with_source(error);
     let backend = TcpStream::connect(backend).map_err(failed)?;
     let mut backend = Blocking::new(&backend);
     let mut scratch = vec![0; BUFFER_BYTES];
@@ -122,7 +128,7 @@ impl Wire for Blocking<'_> {
         self.stream.write_vectored(from)
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }
 }

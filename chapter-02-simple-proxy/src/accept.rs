@@ -15,7 +15,7 @@ use std::{
 use common::{
     clock::now,
     net::{ACCEPT_PAUSE, AcceptError, ConnectionLimiter},
-    shutdown::{Shutdown, Stage},
+    shutdown::{Shutdown, ShutdownStage},
 };
 use nix::{
     errno::Errno,
@@ -27,7 +27,7 @@ use crate::poll::poll_timeout;
 /// Enough for the machine and its head on the stack; the default of 2 MiB is address space for nothing.
 const STACK_BYTES: usize = 256 * 1024;
 /// How long threads may take to notice that the process stops now.
-const NOW_PATIENCE: Duration = Duration::from_secs(1);
+const FORCED_STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Accepts clients and serves each on its own thread, until the shutdown; then drains.
 ///
@@ -43,88 +43,91 @@ pub fn accept_loop<S>(
 where
     S: Fn(TcpStream, u32) + Send + Sync + 'static,
 {
-    let slots = Arc::new(Slots::new(max_clients)?);
+    let slots = Arc::new(ClientSemaphore::new(max_clients)?);
     let serve = Arc::new(serve);
     let mut connection = 0;
     while wait_for_client(&listener, &slots, shutdown)? {
-        accept_all(&listener, &slots, &serve, &mut connection, shutdown)?;
+        accept_pending(&listener, &slots, &serve, &mut connection, shutdown)?;
     }
     let by = now() + drain;
-    while accept_all(&listener, &slots, &serve, &mut connection, shutdown)? == Accepted::Full {
+    while accept_pending(&listener, &slots, &serve, &mut connection, shutdown)? == AcceptOutcome::AtLimit {
         // Those who wait in the queue were let in by the kernel: they are served when others leave.
-        if !slots.wait_until_free(by, shutdown)? {
+        if !slots.wait_for_permit(by, shutdown)? {
             break;
         }
     }
     drop(listener);
-    if !slots.wait_until_empty(by, Some(shutdown))? {
-        shutdown.now();
-        slots.wait_until_empty(now() + NOW_PATIENCE, None)?;
+    if !slots.wait_until_all_released(by, Some(shutdown))? {
+        shutdown.stop();
+        slots.wait_until_all_released(now() + FORCED_STOP_TIMEOUT, None)?;
     }
     Ok(())
 }
 
 /// How far the queue of waiting clients was taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Accepted {
+enum AcceptOutcome {
     /// As far as it can be now.
-    All,
+    QueueEmpty,
     /// Until there was no slot.
-    Full,
+    AtLimit,
 }
 
 /// Sleeps until a client can be accepted; `false` once the process drains.
-fn wait_for_client(listener: &TcpListener, slots: &Slots, shutdown: &Shutdown) -> io::Result<bool> {
-    let source = if slots.limiter.has_capacity() { listener.as_fd() } else { slots.freed.as_fd() };
+fn wait_for_client(listener: &TcpListener, slots: &ClientSemaphore, shutdown: &Shutdown) -> io::Result<bool> {
+    let source = if slots.limiter.has_capacity() { listener.as_fd() } else { slots.wake_rx.as_fd() };
     let mut fds =
-        [PollFd::new(shutdown.fd(Stage::Draining), PollFlags::POLLIN), PollFd::new(source, PollFlags::POLLIN)];
+        [PollFd::new(shutdown.fd(ShutdownStage::Draining), PollFlags::POLLIN), PollFd::new(source, PollFlags::POLLIN)];
     match poll(&mut fds, PollTimeout::NONE) {
         Ok(_) | Err(Errno::EINTR) => {}
         Err(error) => return Err(error.into()),
     }
-    slots.forget_wakes();
-    Ok(!shutdown.draining())
+    slots.clear_wakes();
+    Ok(!shutdown.is_draining())
 }
 
-fn accept_all<S>(
+fn accept_pending<S>(
     listener: &TcpListener,
-    slots: &Arc<Slots>,
+    slots: &Arc<ClientSemaphore>,
     serve: &Arc<S>,
     connection: &mut u32,
     shutdown: &Shutdown,
-) -> io::Result<Accepted>
+) -> io::Result<AcceptOutcome>
 where
     S: Fn(TcpStream, u32) + Send + Sync + 'static,
 {
-    while let Some(slot) = Slots::take(slots) {
+    while let Some(slot) = ClientSemaphore::try_acquire(slots) {
         match listener.accept() {
             Ok((stream, _)) => {
                 *connection = connection.wrapping_add(1);
-                if let Err(error) = spawn(stream, *connection, slot, Arc::clone(serve)) {
-                    pause(
+                if let Err(error) = spawn_client_thread(stream, *connection, slot, Arc::clone(serve)) {
+                    pause_accepting(
                         &format!(
                             "cannot start a thread for a client: {error}; raise `ulimit -u` or lower --max-clients"
                         ),
                         shutdown,
                     );
-                    return Ok(Accepted::All);
+                    return Ok(AcceptOutcome::QueueEmpty);
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Accepted::All),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(AcceptOutcome::QueueEmpty),
             Err(error) => match AcceptError::classify(&error) {
                 AcceptError::Transient => {}
                 AcceptError::Fatal => return Err(error),
                 AcceptError::Exhausted => {
-                    pause(&format!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients"), shutdown);
-                    return Ok(Accepted::All);
+                    pause_accepting(
+                        &format!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients"),
+                        shutdown,
+                    );
+                    return Ok(AcceptOutcome::QueueEmpty);
                 }
             },
         }
     }
-    Ok(Accepted::Full)
+    Ok(AcceptOutcome::AtLimit)
 }
 
-fn spawn<S>(stream: TcpStream, connection: u32, slot: Slot, serve: Arc<S>) -> io::Result<()>
+fn spawn_client_thread<S>(stream: TcpStream, connection: u32, slot: ClientPermit, serve: Arc<S>) -> io::Result<()>
 where
     S: Fn(TcpStream, u32) + Send + Sync + 'static,
 {
@@ -138,53 +141,53 @@ where
 
 /// Leaves the listener alone for a moment. It stays readable, and asking again at once would be a loop that
 /// burns a core.
-fn pause(why: &str, shutdown: &Shutdown) {
+fn pause_accepting(why: &str, shutdown: &Shutdown) {
     tracing::warn!("{why}");
-    let mut fds = [PollFd::new(shutdown.fd(Stage::Draining), PollFlags::POLLIN)];
+    let mut fds = [PollFd::new(shutdown.fd(ShutdownStage::Draining), PollFlags::POLLIN)];
     let _ = poll(&mut fds, PollTimeout::try_from(ACCEPT_PAUSE).unwrap_or(PollTimeout::ZERO));
 }
 
 /// How many clients there are, and a way to wait for one to leave.
 #[derive(Debug)]
-struct Slots {
+struct ClientSemaphore {
     limiter: ConnectionLimiter,
     /// A byte arrives here when a slot is given back and none was free, or none is taken any more.
-    freed: UnixStream,
-    wake: UnixStream,
+    wake_rx: UnixStream,
+    wake_tx: UnixStream,
 }
 
-impl Slots {
+impl ClientSemaphore {
     fn new(limit: usize) -> io::Result<Self> {
         let (freed, wake) = UnixStream::pair()?;
         freed.set_nonblocking(true)?;
         wake.set_nonblocking(true)?;
-        Ok(Self { limiter: ConnectionLimiter::new(limit), freed, wake })
+        Ok(Self { limiter: ConnectionLimiter::new(limit), wake_rx: freed, wake_tx: wake })
     }
 
-    fn take(slots: &Arc<Self>) -> Option<Slot> {
-        slots.limiter.try_acquire().then(|| Slot(Arc::clone(slots)))
+    fn try_acquire(slots: &Arc<Self>) -> Option<ClientPermit> {
+        slots.limiter.try_acquire().then(|| ClientPermit(Arc::clone(slots)))
     }
 
-    fn give_back(&self) {
+    fn release(&self) {
         let was_full = self.limiter.release();
         if was_full || self.limiter.open() == 0 {
             // A full socket buffer is as good a wake-up as one more byte.
-            let _ = io::Write::write(&mut &self.wake, &[1]);
+            let _ = io::Write::write(&mut &self.wake_tx, &[1]);
         }
     }
 
-    fn forget_wakes(&self) {
+    fn clear_wakes(&self) {
         let mut bytes = [0; 64];
-        while matches!(io::Read::read(&mut &self.freed, &mut bytes), Ok(n) if n == bytes.len()) {}
+        while matches!(io::Read::read(&mut &self.wake_rx, &mut bytes), Ok(n) if n == bytes.len()) {}
     }
 
     /// Waits until a client leaves; `false` when `by` came first, or the stage that ends all patience.
-    fn wait_until_free(&self, by: Instant, shutdown: &Shutdown) -> io::Result<bool> {
+    fn wait_for_permit(&self, by: Instant, shutdown: &Shutdown) -> io::Result<bool> {
         self.wait_until(ConnectionLimiter::has_capacity, by, Some(shutdown))
     }
 
     /// Waits until no client is left; `false` when `by` came first, or the stage that ends all patience.
-    fn wait_until_empty(&self, by: Instant, shutdown: Option<&Shutdown>) -> io::Result<bool> {
+    fn wait_until_all_released(&self, by: Instant, shutdown: Option<&Shutdown>) -> io::Result<bool> {
         self.wait_until(|limiter| limiter.open() == 0, by, shutdown)
     }
 
@@ -196,15 +199,15 @@ impl Slots {
     ) -> io::Result<bool> {
         while !holds(&self.limiter) {
             let Some(timeout) = poll_timeout(by) else { return Ok(false) };
-            let freed = PollFd::new(self.freed.as_fd(), PollFlags::POLLIN);
-            let stop =
-                shutdown.map_or(freed.clone(), |shutdown| PollFd::new(shutdown.fd(Stage::Now), PollFlags::POLLIN));
+            let freed = PollFd::new(self.wake_rx.as_fd(), PollFlags::POLLIN);
+            let stop = shutdown
+                .map_or(freed.clone(), |shutdown| PollFd::new(shutdown.fd(ShutdownStage::Stopping), PollFlags::POLLIN));
             match poll(&mut [freed, stop], timeout) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            self.forget_wakes();
-            if shutdown.is_some_and(|shutdown| shutdown.stage() == Stage::Now) {
+            self.clear_wakes();
+            if shutdown.is_some_and(|shutdown| shutdown.stage() == ShutdownStage::Stopping) {
                 return Ok(holds(&self.limiter));
             }
         }
@@ -214,10 +217,10 @@ impl Slots {
 
 /// One client's place; given back when dropped, also by a panic.
 #[derive(Debug)]
-struct Slot(Arc<Slots>);
+struct ClientPermit(Arc<ClientSemaphore>);
 
-impl Drop for Slot {
+impl Drop for ClientPermit {
     fn drop(&mut self) {
-        self.0.give_back();
+        self.0.release();
     }
 }

@@ -9,53 +9,53 @@ use std::{
 use common::{
     clock::{now, wall_clock},
     http::{
-        AfterClient, ClientAddress, Exchange, Forwarding, Head, HeadView, Inbox, Kind, Method, Phase, ProxyError,
-        Refusal, Relay, Side,
+        AfterClient, ClientAddress, Exchange, FailureKind, Forwarding, Head, HeadView, Method, Phase, ProtocolError,
+        ProxyError, Relay, RequestBuffer, Side,
     },
-    instance_id::Identity,
+    instance_id::InstanceId,
 };
 
-use crate::{driver::Waiter, socket::Socket};
+use crate::{driver::BlockingDriver, socket::Socket};
 
 /// A client, and the machine that serves it.
 #[derive(Debug)]
-pub struct Client {
+pub struct ClientConnection {
     /// Its socket.
     pub socket: Socket,
     /// The exchange under way.
     pub relay: Box<Relay>,
-    address: ClientAddress,
+    client_address: ClientAddress,
     head: Head,
-    inbox: Inbox,
-    connection: u32,
-    requests: u32,
-    started: Instant,
+    request_buffer: RequestBuffer,
+    connection_id: u32,
+    request_count: u32,
+    request_started_at: Instant,
 }
 
-impl Client {
+impl ClientConnection {
     /// Takes the `connection`th accepted stream.
     pub fn new(stream: TcpStream, connection: u32, forwarding: &Forwarding) -> io::Result<Self> {
         let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
         Ok(Self {
-            socket: Socket::accepted(stream)?,
+            socket: Socket::from_accepted(stream)?,
             relay: Box::default(),
-            address: ClientAddress::new(peer.ip(), local, forwarding),
-            head: Head::for_role(forwarding.role),
-            inbox: Inbox::default(),
-            connection,
-            requests: 0,
-            started: now(),
+            client_address: ClientAddress::new(peer.ip(), local, forwarding),
+            head: Head::with_role(forwarding.role),
+            request_buffer: RequestBuffer::default(),
+            connection_id: connection,
+            request_count: 0,
+            request_started_at: now(),
         })
     }
 
     /// When the first byte of the last request was there.
-    pub fn started(&self) -> Instant {
-        self.started
+    pub fn request_started_at(&self) -> Instant {
+        self.request_started_at
     }
 
     /// Its address.
-    pub fn peer(&self) -> IpAddr {
-        self.address.peer()
+    pub fn peer_ip(&self) -> IpAddr {
+        self.client_address.peer()
     }
 
     /// Waits for a request and begins it. `Ok(false)`: the client has left, or was idle for too long.
@@ -64,9 +64,9 @@ impl Client {
     /// What came is no request, or does not come: to be rejected.
     pub fn next_request(
         &mut self,
-        waiter: &mut Waiter<'_>,
+        waiter: &mut BlockingDriver<'_>,
         forwarding: &Forwarding,
-        identity: Identity,
+        identity: InstanceId,
     ) -> Result<bool, ProxyError> {
         self.next_request_with(waiter, forwarding, identity, |_, _| Ok(None))
     }
@@ -78,57 +78,60 @@ impl Client {
     /// What came is no request, or does not come: to be rejected.
     pub fn next_request_with(
         &mut self,
-        waiter: &mut Waiter<'_>,
+        waiter: &mut BlockingDriver<'_>,
         forwarding: &Forwarding,
-        identity: Identity,
-        look: impl FnOnce(HeadView<'_>, IpAddr) -> Result<Option<Vec<u8>>, Refusal>,
+        identity: InstanceId,
+        look: impl FnOnce(HeadView<'_>, IpAddr) -> Result<Option<Vec<u8>>, ProtocolError>,
     ) -> Result<bool, ProxyError> {
-        self.started = now();
+        self.request_started_at = now();
         let head_time = waiter.timeouts().head;
-        let mut by = self.started + if self.inbox.is_idle() { waiter.idle_time() } else { head_time };
+        let mut by =
+            self.request_started_at + if self.request_buffer.is_idle() { waiter.idle_timeout() } else { head_time };
         let mut came: &[u8] = &[];
         loop {
-            let refused = |refusal| ProxyError::refused_request(refusal, Phase::Head);
-            if let Some(received) = self.inbox.look(came, &mut self.head).map_err(refused)? {
+            let refused = |refusal| ProxyError::invalid_request(refusal, Phase::RequestHead);
+            if let Some(received) = self.request_buffer.read_request(came, &mut self.head).map_err(refused)? {
                 let head = self.head.view(received.head);
-                let target = look(head, self.address.named_in(head, forwarding)).map_err(refused)?;
+                let target = look(head, self.client_address.real_ip(head, forwarding)).map_err(refused)?;
                 let head = target.as_deref().map_or(head, |target| head.with_target(target));
-                self.requests = self.requests.wrapping_add(1);
+                self.request_count = self.request_count.wrapping_add(1);
                 if head.method() == Method::Connect {
-                    self.relay.begin_tunnel(&self.address); // only a forward proxy's `Head` lets one through
+                    self.relay.begin_tunnel(&self.client_address); // only a forward proxy's `Head` lets one through
                 } else {
-                    let id = identity.request_id(self.connection, self.requests);
-                    self.relay.begin(head, forwarding, &self.address, id).map_err(refused)?;
+                    let id = identity.request_id(self.connection_id, self.request_count);
+                    self.relay.begin(head, forwarding, &self.client_address, id).map_err(refused)?;
                 }
-                self.relay.take_in(received.rest)?;
-                self.inbox.clear();
+                self.relay.push_client_bytes(received.rest)?;
+                self.request_buffer.clear();
                 return Ok(true);
             }
-            let idle = self.inbox.is_idle();
-            came = match waiter.read(&mut self.socket, by, idle) {
+            let idle = self.request_buffer.is_idle();
+            came = match waiter.read_client(&mut self.socket, by, idle) {
                 Ok([]) | Err(_) if idle => return Ok(false),
-                Ok([]) => return Err(ProxyError::new(Kind::Closed, Side::Client, Phase::Head)),
+                Ok([]) => {
+                    return Err(ProxyError::new(FailureKind::IncompleteMessage, Side::Client, Phase::RequestHead));
+                }
                 got => got?,
             };
             if idle {
                 // The head has one deadline for all of it: a byte now and then buys no time.
-                self.started = now();
-                by = self.started + head_time;
+                self.request_started_at = now();
+                by = self.request_started_at + head_time;
             }
         }
     }
 
     /// Answers what is no request. The connection is done after that: gives the record of the exchange, and how to close.
-    pub fn reject(&mut self, waiter: &mut Waiter<'_>, error: &ProxyError) -> (Exchange, AfterClient) {
-        self.relay.reject(error, wall_clock());
-        waiter.deliver(&mut self.relay, &mut self.socket);
+    pub fn reject_request(&mut self, waiter: &mut BlockingDriver<'_>, error: &ProxyError) -> (Exchange, AfterClient) {
+        self.relay.reject_request(error, wall_clock());
+        waiter.send_local_reply(&mut self.relay, &mut self.socket);
         let (mut exchange, after, _) = self.relay.end();
-        exchange.times.total = self.started.elapsed();
+        exchange.times.total = self.request_started_at.elapsed();
         (exchange, after)
     }
 
     /// The exchange is over and the connection stays: what came ahead is next.
-    pub fn keep_alive(&mut self) {
-        self.inbox.keep(self.relay.take_surplus());
+    pub fn keep_pipelined_bytes(&mut self) {
+        self.request_buffer.push_pipelined(self.relay.take_pipelined());
     }
 }

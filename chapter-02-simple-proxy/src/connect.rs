@@ -13,8 +13,8 @@ use std::{
 use common::{
     clock::now,
     http::ProxyError,
-    net::{ConnectPlan, connect_nonblocking, refuse_self_connect},
-    shutdown::{Shutdown, Stage},
+    net::{ConnectPlan, check_not_self_connect, connect_nonblocking},
+    shutdown::{Shutdown, ShutdownStage},
 };
 use nix::{
     errno::Errno,
@@ -35,33 +35,35 @@ pub fn connect(
 ) -> Result<Socket, ProxyError> {
     let mut plan = ConnectPlan::new(addresses, now() + limit);
     while let Some((address, deadline)) = plan.next_address(now()) {
-        match connect_one(address, deadline, shutdown) {
-            Ok(stream) => return Ok(Socket::connected(stream)),
+        match connect_address(address, deadline, shutdown) {
+            Ok(stream) => return Ok(Socket::from_connected(stream)),
             Err(error) => plan.failed(error),
         }
     }
     Err(plan.take_error())
 }
 
-fn connect_one(address: SocketAddr, deadline: Instant, shutdown: &Shutdown) -> io::Result<TcpStream> {
+fn connect_address(address: SocketAddr, deadline: Instant, shutdown: &Shutdown) -> io::Result<TcpStream> {
     let (stream, connected) = connect_nonblocking(address)?;
     if !connected {
-        finish(&stream, deadline, shutdown)?;
+        wait_connected(&stream, deadline, shutdown)?;
     }
-    refuse_self_connect(stream.local_addr()?, address)?;
+    check_not_self_connect(stream.local_addr()?, address)?;
     Ok(stream)
 }
 
 /// Waits for the end of the handshake: the socket turns writable, and says how it went.
-fn finish(stream: &TcpStream, deadline: Instant, shutdown: &Shutdown) -> io::Result<()> {
+fn wait_connected(stream: &TcpStream, deadline: Instant, shutdown: &Shutdown) -> io::Result<()> {
     loop {
         let Some(timeout) = poll_timeout(deadline) else { return Err(io::ErrorKind::TimedOut.into()) };
-        let mut fds =
-            [PollFd::new(stream.as_fd(), PollFlags::POLLOUT), PollFd::new(shutdown.fd(Stage::Now), PollFlags::POLLIN)];
+        let mut fds = [
+            PollFd::new(stream.as_fd(), PollFlags::POLLOUT),
+            PollFd::new(shutdown.fd(ShutdownStage::Stopping), PollFlags::POLLIN),
+        ];
         match poll(&mut fds, timeout) {
             Err(Errno::EINTR) | Ok(0) => continue,
             Err(error) => return Err(error.into()),
-            Ok(_) if shutdown.stage() == Stage::Now => return Err(io::ErrorKind::Interrupted.into()),
+            Ok(_) if shutdown.stage() == ShutdownStage::Stopping => return Err(io::ErrorKind::Interrupted.into()),
             Ok(_) => {}
         }
         return stream.take_error()?.map_or(Ok(()), Err);

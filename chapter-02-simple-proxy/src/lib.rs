@@ -32,16 +32,16 @@ use std::{io, sync::Arc};
 
 use common::{net::Listeners, shutdown::Shutdown};
 
-pub use proxy::{Config, Proxy};
+pub use proxy::{ForwardConfig, ReverseProxy};
 
 /// Serves clients on the first of `listeners` until the shutdown, and drains.
 ///
 /// # Errors
 /// The listener failed.
-pub fn run(proxy: &Arc<Proxy>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+pub fn run(proxy: &Arc<ReverseProxy>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     let config = &proxy.config;
     let (listener, proxy, heeded) = (listeners.into_first(), Arc::clone(proxy), shutdown.clone());
     accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection| {
-        serve::serve(&proxy, stream, connection, &heeded);
+        serve::serve_connection(&proxy, stream, connection, &heeded);
     })
 }

@@ -12,14 +12,14 @@ use common::{
     shutdown::Shutdown,
     signals, stdout,
 };
-use simple_proxy::{Config, Proxy};
+use simple_proxy::{ForwardConfig, ReverseProxy};
 
 /// A reverse proxy for one HTTP backend. Without a backend argument it starts a bundled one.
 #[derive(Debug, Parser)]
 #[command(name = "reverse_proxy", version)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
     /// Host of the backend
     #[arg(requires = "backend_port")]
@@ -34,28 +34,28 @@ struct Args {
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
     logging::init();
-    cli::exit_code(start(args))
+    cli::exit_code(run(args))
 }
 
-fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
-    let files = net::raise_file_limit()?;
+fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    let files = net::raise_fd_limit()?;
     let shutdown = Shutdown::new()?;
-    let listeners = Listeners::bind(args.serve.address(args.port), NonZeroUsize::MIN)?;
+    let listeners = Listeners::bind(args.serve.listen_address(args.port), NonZeroUsize::MIN)?;
     let bundle = if args.host.is_none() { Some(backends::start_bundled(1, 9001)?) } else { None };
-    let address = listeners.address();
-    let proxy = Proxy::new(config(args, files, bundle.as_ref())?);
+    let address = listeners.local_address();
+    let proxy = ReverseProxy::new(config(args, files, bundle.as_ref())?);
     let shown = proxy.clone();
-    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    signals::spawn(shutdown.clone(), move || outln!("{}", shown.stats_table()))?;
     outln!("listening on {address}");
     if let Some(bundle) = &bundle {
         outln!("{}", bundle.invitation(address));
     }
     simple_proxy::run(&proxy, listeners, &shutdown)?;
-    stdout::last_line(proxy.statistics());
+    stdout::print_last_line(proxy.stats_table());
     Ok(())
 }
 
-fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Result<Config, Box<dyn std::error::Error>> {
+fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Result<ForwardConfig, Box<dyn std::error::Error>> {
     let addresses = match (bundle, &args.host, args.backend_port) {
         (None, Some(host), Some(port)) => net::resolve(host, port)?,
         (bundle, ..) => bundle.map(Bundle::addrs).unwrap_or_default(),
@@ -64,12 +64,12 @@ fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Result<Config, Box
         (Some(host), Some(port)) => common::endpoint::Endpoint { host, port, weight: None }.to_string(),
         _ => addresses.iter().map(ToString::to_string).collect(),
     };
-    Ok(Config {
-        backend,
+    Ok(ForwardConfig {
+        backend_name: backend,
         addresses,
-        max_clients: net::clients_within(files, 0, Some(args.serve.max_threads()), bundle.is_some()),
+        max_clients: net::max_clients_for_fds(files, 0, Some(args.serve.max_client_threads()), bundle.is_some()),
         timeouts: args.serve.timeouts,
-        trusted: args.serve.trusted_proxy,
+        trusted_proxies: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,
     })
 }

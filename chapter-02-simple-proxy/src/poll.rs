@@ -12,7 +12,7 @@ use std::{
 
 use common::{
     http::Interest,
-    shutdown::{Shutdown, Stage},
+    shutdown::{Shutdown, ShutdownStage},
 };
 use nix::{
     errno::Errno,
@@ -23,29 +23,29 @@ use crate::socket::Socket;
 
 /// Why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Woken {
+pub enum WakeReason {
     /// A socket is ready; it knows for what.
     Ready,
     /// The deadline passed.
-    Expired,
+    TimedOut,
     /// The shutdown has gone beyond the stage that the caller knew.
-    Stage,
+    ShutdownStage,
 }
 
 /// Sleeps until a socket is ready for what is wanted of it, the shutdown goes beyond `known`, or the
 /// deadline passes. A client of which nothing is wanted is still watched for its reset.
-pub fn wait(
+pub fn poll_sockets(
     client: (&mut Socket, Interest),
     backend: Option<(&mut Socket, Interest)>,
     shutdown: &Shutdown,
-    known: Stage,
+    known: ShutdownStage,
     deadline: Instant,
-) -> io::Result<Woken> {
+) -> io::Result<WakeReason> {
     let (client, client_wants) = client;
     let backend = backend.filter(|(_, interest)| !interest.is_none());
     loop {
-        let Some(timeout) = poll_timeout(deadline) else { return Ok(Woken::Expired) };
-        let next = if known == Stage::Running { Stage::Draining } else { Stage::Now };
+        let Some(timeout) = poll_timeout(deadline) else { return Ok(WakeReason::TimedOut) };
+        let next = if known == ShutdownStage::Running { ShutdownStage::Draining } else { ShutdownStage::Stopping };
         let stage = shutdown.fd(next);
         // Who has hung up for good and is wanted for nothing would end every sleep at once.
         let nobody = || PollFd::new(stage, PollFlags::empty());
@@ -53,8 +53,8 @@ pub fn wait(
         let client_matters = !(client.hung_up && client_wants.is_none());
         let mut fds = [
             PollFd::new(stage, PollFlags::POLLIN),
-            if client_matters { entry(client, client_wants) } else { nobody() },
-            backend.as_ref().map_or_else(nobody, |(socket, interest)| entry(socket, *interest)),
+            if client_matters { poll_fd(client, client_wants) } else { nobody() },
+            backend.as_ref().map_or_else(nobody, |(socket, interest)| poll_fd(socket, *interest)),
         ];
         match poll(&mut fds, timeout) {
             Err(Errno::EINTR) | Ok(0) => continue,
@@ -64,24 +64,24 @@ pub fn wait(
         // ANCHOR_END: poll
         let events = fds.map(|fd| fd.revents().unwrap_or(PollFlags::POLLERR));
         if !events[0].is_empty() {
-            return Ok(Woken::Stage);
+            return Ok(WakeReason::ShutdownStage);
         }
-        learn(client, events[1]);
+        update_readiness(client, events[1]);
         if let Some((socket, _)) = backend {
-            learn(socket, events[2]);
+            update_readiness(socket, events[2]);
         }
-        return Ok(Woken::Ready);
+        return Ok(WakeReason::Ready);
     }
 }
 
-fn entry(socket: &Socket, interest: Interest) -> PollFd<'_> {
+fn poll_fd(socket: &Socket, interest: Interest) -> PollFd<'_> {
     let mut flags = PollFlags::empty();
     flags.set(PollFlags::POLLIN, interest.read);
     flags.set(PollFlags::POLLOUT, interest.write);
     PollFd::new(socket.stream().as_fd(), flags)
 }
 
-fn learn(socket: &mut Socket, events: PollFlags) {
+fn update_readiness(socket: &mut Socket, events: PollFlags) {
     let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
     socket.readable |= events.intersects(PollFlags::POLLIN | gone);
     socket.writable |= events.intersects(PollFlags::POLLOUT | gone);

@@ -8,18 +8,18 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use common::{
     clock,
-    http::{Forwarding, Role},
-    instance_id::Identity,
+    http::{Forwarding, ProxyRole},
+    instance_id::InstanceId,
     timeouts::Timeouts,
 };
 
-use crate::stats::{BackendTotals, Row, Totals};
+use crate::stats::{BackendStats, ProxyStats, StatsRow};
 
 /// What the proxy is to do.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct ForwardConfig {
     /// The backend, as it is to be shown.
-    pub backend: String,
+    pub backend_name: String,
     /// Its addresses, in the order in which they are tried.
     pub addresses: Vec<SocketAddr>,
     /// Clients served at once.
@@ -27,50 +27,57 @@ pub struct Config {
     /// How long each phase may take.
     pub timeouts: Timeouts,
     /// Who may speak for other clients.
-    pub trusted: Vec<ipnet::IpNet>,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Whether each request gets a log line.
     pub log_requests: bool,
 }
 
 /// A running proxy: its configuration and its counters.
 #[derive(Debug)]
-pub struct Proxy {
-    pub(crate) config: Config,
+pub struct ReverseProxy {
+    pub(crate) config: ForwardConfig,
     pub(crate) forwarding: Forwarding,
-    pub(crate) identity: Identity,
-    pub(crate) totals: Totals,
-    pub(crate) backend_totals: BackendTotals,
-    pub(crate) started: Instant,
+    pub(crate) identity: InstanceId,
+    pub(crate) stats: ProxyStats,
+    pub(crate) backend_stats: BackendStats,
+    pub(crate) started_at: Instant,
 }
 
-impl Proxy {
+impl ReverseProxy {
     /// A proxy that is to be [`run`].
-    pub fn new(config: Config) -> Arc<Self> {
-        let identity = Identity::new();
+    pub fn new(config: ForwardConfig) -> Arc<Self> {
+        let identity = InstanceId::new();
         let forwarding = Forwarding {
-            role: Role::Reverse,
-            via: identity.pseudonym("reverse_proxy"),
+            role: ProxyRole::Reverse,
+            via_pseudonym: identity.via_pseudonym("reverse_proxy"),
             scheme: "http",
-            trusted: config.trusted.clone(),
-            pooled: false,
+            trusted_proxies: config.trusted_proxies.clone(),
+            backend_keep_alive: false,
         };
-        let (totals, backend_totals) = (Totals::default(), BackendTotals::default());
-        Arc::new(Self { config, forwarding, identity, totals, backend_totals, started: clock::now() })
+        let (totals, backend_totals) = (ProxyStats::default(), BackendStats::default());
+        Arc::new(Self {
+            config,
+            forwarding,
+            identity,
+            stats: totals,
+            backend_stats: backend_totals,
+            started_at: clock::now(),
+        })
     }
 
     /// The table that SIGUSR1 and the exit print.
-    pub fn statistics(&self) -> String {
-        let row = Row {
-            name: self.config.backend.clone(),
+    pub fn stats_table(&self) -> String {
+        let row = StatsRow {
+            name: self.config.backend_name.clone(),
             state: "UP",
-            active: self.backend_totals.active(),
-            totals: &self.backend_totals,
+            active: self.backend_stats.active_requests(),
+            stats: &self.backend_stats,
         };
-        self.totals.table(self.started.elapsed(), [row])
+        self.stats.table(self.started_at.elapsed(), [row])
     }
 
     /// Counts an exchange that has ended, and logs it if requests are logged.
     pub(crate) fn log_and_count(&self, client: IpAddr, exchange: &Exchange) {
-        log_and_count(&self.totals, self.config.log_requests, client, exchange);
+        log_and_count(&self.stats, self.config.log_requests, client, exchange);
     }
 }

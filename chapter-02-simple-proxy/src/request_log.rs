@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use common::http::{Exchange, Method};
 
-use crate::stats::Totals;
+use crate::stats::ProxyStats;
 
 /// Counts an exchange that has ended in `totals`, and writes its line if `log_requests`.
-pub fn log_and_count(totals: &Totals, log_requests: bool, client: IpAddr, exchange: &Exchange) {
+pub fn log_and_count(totals: &ProxyStats, log_requests: bool, client: IpAddr, exchange: &Exchange) {
     totals.record(exchange);
     if log_requests {
         log_request(client, exchange);

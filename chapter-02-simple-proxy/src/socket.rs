@@ -25,14 +25,14 @@ pub struct Socket {
 
 impl Socket {
     /// Takes an accepted stream: the client has probably sent something already.
-    pub fn accepted(stream: TcpStream) -> io::Result<Self> {
+    pub fn from_accepted(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, readable: true, writable: true, hung_up: false, failed: false })
     }
 
     /// Takes a connected, non-blocking stream: the backend has nothing to say before it is asked.
-    pub fn connected(stream: TcpStream) -> Self {
+    pub fn from_connected(stream: TcpStream) -> Self {
         Self { stream, readable: false, writable: true, hung_up: false, failed: false }
     }
 
@@ -64,7 +64,7 @@ impl Wire for Socket {
         sent
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }
 }

@@ -7,21 +7,21 @@ use std::{
 };
 
 use common::{endpoint::Endpoint, http::BackendId};
-use simple_proxy::stats::BackendTotals;
+use simple_proxy::stats::BackendStats;
 
-use crate::{address_set::Addresses, dns_refresher::Named};
+use crate::{address_set::AddressSet, dns_refresher::DnsTarget};
 
 /// A backend is what was configured, not an address: a name may stand for many, and they change.
 #[derive(Debug)]
 pub struct Backend {
     id: BackendId,
     endpoint: Endpoint,
-    addresses: Addresses,
+    address_set: AddressSet,
     /// Milliseconds after `epoch` until which it is left out; 0 for never.
     down_until: AtomicU64,
     epoch: Instant,
     /// What it did.
-    pub totals: BackendTotals,
+    pub stats: BackendStats,
 }
 
 impl Backend {
@@ -30,10 +30,10 @@ impl Backend {
         Self {
             id,
             endpoint,
-            addresses: Addresses::new(addresses),
+            address_set: AddressSet::new(addresses),
             down_until: AtomicU64::new(0),
             epoch,
-            totals: BackendTotals::default(),
+            stats: BackendStats::default(),
         }
     }
 
@@ -43,16 +43,16 @@ impl Backend {
     }
 
     /// Its addresses, in the order in which to try them now.
-    pub fn addresses(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
-        self.addresses.rotated()
+    pub fn rotated_addresses(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
+        self.address_set.rotated()
     }
 
     // ANCHOR: marks
     /// Leaves it out until `now + time`: it would not be connected to. Gives whether that is news.
     pub fn mark_down(&self, now: Instant, time: Duration) -> bool {
-        let until = self.millis(now + time).max(1);
+        let until = self.millis_since_epoch(now + time).max(1);
         let before = self.down_until.swap(until, Relaxed);
-        before <= self.millis(now)
+        before <= self.millis_since_epoch(now)
     }
 
     /// It was connected to. Gives whether that is news.
@@ -63,22 +63,22 @@ impl Backend {
 
     /// Whether it is left out. Once the time is over it is given another try.
     pub fn is_down(&self, now: Instant) -> bool {
-        self.down_until.load(Relaxed) > self.millis(now)
+        self.down_until.load(Relaxed) > self.millis_since_epoch(now)
     }
     // ANCHOR_END: marks
 
-    fn millis(&self, at: Instant) -> u64 {
+    fn millis_since_epoch(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
     }
 }
 
-impl Named for Backend {
+impl DnsTarget for Backend {
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    fn addresses(&self) -> &Addresses {
-        &self.addresses
+    fn address_set(&self) -> &AddressSet {
+        &self.address_set
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_left_out_for_its_time_and_no_longer() {
+    fn stays_down_for_down_time_only() {
         #[expect(clippy::disallowed_methods, reason = "any instant will do")]
         let epoch = Instant::now();
         let id = BackendId { slot: 0, generation: 0 };

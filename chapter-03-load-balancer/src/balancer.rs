@@ -13,16 +13,16 @@ use std::{
 use common::{
     clock::now,
     endpoint::Endpoint,
-    http::{BackendId, Forwarding, Role},
-    instance_id::Identity,
+    http::{BackendId, Forwarding, ProxyRole},
+    instance_id::InstanceId,
     timeouts::Timeouts,
 };
-use simple_proxy::stats::{Row, Totals};
+use simple_proxy::stats::{ProxyStats, StatsRow};
 
 use crate::{
     backend::Backend,
     cluster::Cluster,
-    dns_refresher::{Named as _, Names, Resolve},
+    dns_refresher::{DnsRefresher, DnsTarget as _, Resolve},
 };
 
 /// What the balancer is to do.
@@ -39,7 +39,7 @@ pub struct Config {
     /// How long each phase may take.
     pub timeouts: Timeouts,
     /// Who may speak for other clients.
-    pub trusted: Vec<ipnet::IpNet>,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Whether each request gets a log line.
     pub log_requests: bool,
 }
@@ -49,11 +49,11 @@ pub struct Config {
 pub struct Balancer {
     pub(crate) config: Config,
     pub(crate) cluster: Cluster,
-    pub(crate) names: Names,
+    pub(crate) dns_refresher: DnsRefresher,
     pub(crate) forwarding: Forwarding,
-    pub(crate) identity: Identity,
-    pub(crate) totals: Totals,
-    pub(crate) started: Instant,
+    pub(crate) identity: InstanceId,
+    pub(crate) stats: ProxyStats,
+    pub(crate) started_at: Instant,
 }
 
 impl Balancer {
@@ -71,33 +71,41 @@ impl Balancer {
         };
         let backends: Vec<_> = config.backends.iter().enumerate().map(backend).collect::<io::Result<_>>()?;
         let watched = backends.clone();
-        let names = Names::watch(move || watched.clone(), config.resolve_interval, resolver)?;
-        let identity = Identity::new();
+        let names = DnsRefresher::start(move || watched.clone(), config.resolve_interval, resolver)?;
+        let identity = InstanceId::new();
         let forwarding = Forwarding {
-            role: Role::Reverse,
-            via: identity.pseudonym("load_balancer"),
+            role: ProxyRole::Reverse,
+            via_pseudonym: identity.via_pseudonym("load_balancer"),
             scheme: "http",
-            trusted: config.trusted.clone(),
-            pooled: false,
+            trusted_proxies: config.trusted_proxies.clone(),
+            backend_keep_alive: false,
         };
-        let (cluster, totals) = (Cluster::new(backends), Totals::default());
-        Ok(Arc::new(Self { config, cluster, names, forwarding, identity, totals, started }))
+        let (cluster, totals) = (Cluster::new(backends), ProxyStats::default());
+        Ok(Arc::new(Self {
+            config,
+            cluster,
+            dns_refresher: names,
+            forwarding,
+            identity,
+            stats: totals,
+            started_at: started,
+        }))
     }
 
     /// The table that SIGUSR1 and the exit print.
-    pub fn statistics(&self) -> String {
+    pub fn stats_table(&self) -> String {
         let now = now();
-        let rows = self.cluster.backends().iter().map(|backend| Row {
+        let rows = self.cluster.backends().iter().map(|backend| StatsRow {
             name: backend.endpoint().to_string(),
             state: if backend.is_down(now) { "DOWN" } else { "UP" },
-            active: backend.totals.active(),
-            totals: &backend.totals,
+            active: backend.stats.active_requests(),
+            stats: &backend.stats,
         });
-        self.totals.table(now - self.started, rows)
+        self.stats.table(now - self.started_at, rows)
     }
 
     /// Counts an exchange that has ended, and logs it if requests are logged.
     pub(crate) fn log_and_count(&self, client: IpAddr, exchange: &Exchange) {
-        log_and_count(&self.totals, self.config.log_requests, client, exchange);
+        log_and_count(&self.stats, self.config.log_requests, client, exchange);
     }
 }

@@ -9,13 +9,13 @@ use crate::{backend::Backend, round_robin::RoundRobin};
 #[derive(Debug)]
 pub struct Cluster {
     backends: Vec<Arc<Backend>>,
-    turns: RoundRobin,
+    round_robin: RoundRobin,
 }
 
 impl Cluster {
     /// A cluster of `backends`.
     pub fn new(backends: Vec<Arc<Backend>>) -> Self {
-        Self { backends, turns: RoundRobin::default() }
+        Self { backends, round_robin: RoundRobin::default() }
     }
 
     /// All of them, in the order of the command line.
@@ -31,7 +31,7 @@ impl Cluster {
             let is_up = self.backends.len() == 1 || !backend.is_down(now);
             is_up && tried.iter().all(|tried| tried.id() != backend.id())
         };
-        self.turns.pick(self.backends.len(), usable).map(|slot| &self.backends[slot])
+        self.round_robin.pick(self.backends.len(), usable).map(|slot| &self.backends[slot])
     }
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_the_dead_nor_the_tried_are_chosen() {
+    fn skips_down_and_tried_backends() {
         #[expect(clippy::disallowed_methods, reason = "any instant will do")]
         let now = Instant::now();
         let backend = |slot| {

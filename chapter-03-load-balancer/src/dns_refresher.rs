@@ -17,14 +17,14 @@ use std::{
 
 use common::endpoint::Endpoint;
 
-use crate::address_set::Addresses;
+use crate::address_set::AddressSet;
 
 /// A backend that was configured by a name, which may come to stand for other addresses.
-pub trait Named: Send + Sync + 'static {
+pub trait DnsTarget: Send + Sync + 'static {
     /// The name and the port, as configured.
     fn endpoint(&self) -> &Endpoint;
     /// What the name stood for last.
-    fn addresses(&self) -> &Addresses;
+    fn address_set(&self) -> &AddressSet;
 }
 
 /// Turns a name into addresses. May block; only the resolver's own thread waits for it.
@@ -45,32 +45,39 @@ impl Resolve for SystemResolver {
 
 /// Asks the resolver's thread to look now. Dropping the last one ends the thread.
 #[derive(Debug, Clone)]
-pub struct Names {
-    asked: SyncSender<()>,
+pub struct DnsRefresher {
+    refresh_tx: SyncSender<()>,
 }
 
-impl Names {
+impl DnsRefresher {
     /// Starts the thread. `backends` says, each time that it looks, which there are now.
-    pub fn watch<B: Named>(
+    pub fn start<B: DnsTarget>(
         backends: impl Fn() -> Vec<Arc<B>> + Send + 'static,
         interval: Duration,
         resolver: impl Resolve,
     ) -> io::Result<Self> {
         // Room for one: to be asked twice before it has looked is to be asked once.
         let (asked, asks) = sync_channel(1);
-        thread::Builder::new().name("dns-refresher".into()).spawn(move || run(backends, interval, &resolver, &asks))?;
-        Ok(Self { asked })
+        thread::Builder::new()
+            .name("dns-refresher".into())
+            .spawn(move || refresh_loop(backends, interval, &resolver, &asks))?;
+        Ok(Self { refresh_tx: asked })
     }
 
     /// Looks again now, without waiting for it: a connect has failed.
-    pub fn ask(&self) {
+    pub fn refresh_now(&self) {
         // Full: it will look anyway.
-        let _ = self.asked.try_send(());
+        let _ = self.refresh_tx.try_send(());
     }
 }
 
 // ANCHOR: watch
-fn run<B: Named>(backends: impl Fn() -> Vec<Arc<B>>, interval: Duration, resolver: &impl Resolve, asks: &Receiver<()>) {
+fn refresh_loop<B: DnsTarget>(
+    backends: impl Fn() -> Vec<Arc<B>>,
+    interval: Duration,
+    resolver: &impl Resolve,
+    asks: &Receiver<()>,
+) {
     while !matches!(asks.recv_timeout(interval), Err(RecvTimeoutError::Disconnected)) {
         for backend in backends() {
             let endpoint = backend.endpoint();
@@ -78,7 +85,7 @@ fn run<B: Named>(backends: impl Fn() -> Vec<Arc<B>>, interval: Duration, resolve
                 continue; // an address needs no resolver
             }
             match resolver.resolve(&endpoint.host, endpoint.port) {
-                Ok(found) if backend.addresses().replace(found.clone()) => {
+                Ok(found) if backend.address_set().replace(found.clone()) => {
                     tracing::info!("{endpoint} now resolves to {found:?}");
                 }
                 Ok(_) => {}
@@ -99,12 +106,12 @@ mod tests {
     use crate::backend::Backend;
 
     /// Gives one answer after another, and says when it was asked.
-    struct Scripted {
+    struct ScriptedResolver {
         answers: std::sync::Mutex<Vec<io::Result<Vec<SocketAddr>>>>,
         asked: Sender<()>,
     }
 
-    impl Resolve for Scripted {
+    impl Resolve for ScriptedResolver {
         fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
             assert_eq!((host, port), ("backend.test", 80));
             self.asked.send(()).unwrap();
@@ -112,13 +119,13 @@ mod tests {
         }
     }
 
-    fn watched(backend: &Arc<Backend>) -> impl Fn() -> Vec<Arc<Backend>> + Send + 'static {
+    fn targets(backend: &Arc<Backend>) -> impl Fn() -> Vec<Arc<Backend>> + Send + 'static {
         let backends = vec![Arc::clone(backend)];
         move || backends.clone()
     }
 
     #[test]
-    fn a_failed_connect_asks_at_once_and_failed_answers_change_nothing() {
+    fn refreshes_on_request_and_keeps_addresses_on_failure() {
         let old: SocketAddr = "127.0.0.1:80".parse().unwrap();
         let new: SocketAddr = "127.0.0.2:80".parse().unwrap();
         #[expect(clippy::disallowed_methods, reason = "any instant will do")]
@@ -127,25 +134,25 @@ mod tests {
         let backend = Arc::new(Backend::new(id, "backend.test:80".parse().unwrap(), vec![old], epoch));
         let (asked, asks) = channel();
         let answers = vec![Ok(Vec::new()), Err(io::ErrorKind::TimedOut.into()), Ok(vec![new])];
-        let scripted = Scripted { answers: answers.into(), asked };
-        let names = Names::watch(watched(&backend), Duration::from_hours(1), scripted).unwrap();
+        let scripted = ScriptedResolver { answers: answers.into(), asked };
+        let names = DnsRefresher::start(targets(&backend), Duration::from_hours(1), scripted).unwrap();
         for _ in 0..4 {
-            names.ask();
+            names.refresh_now();
             asks.recv_timeout(Duration::from_secs(10)).expect("it looks at once");
         }
         // The fourth look has begun, so the first three are over.
-        assert_eq!(backend.addresses().collect::<Vec<_>>(), [new]);
+        assert_eq!(backend.rotated_addresses().collect::<Vec<_>>(), [new]);
     }
 
     #[test]
-    fn looks_every_interval() {
+    fn refreshes_every_interval() {
         #[expect(clippy::disallowed_methods, reason = "any instant will do")]
         let epoch = std::time::Instant::now();
         let id = BackendId { slot: 0, generation: 0 };
         let backend = Arc::new(Backend::new(id, "backend.test:80".parse().unwrap(), Vec::new(), epoch));
         let (asked, asks) = channel();
-        let scripted = Scripted { answers: Vec::new().into(), asked };
-        let names = Names::watch(watched(&backend), Duration::from_millis(5), scripted).unwrap();
+        let scripted = ScriptedResolver { answers: Vec::new().into(), asked };
+        let names = DnsRefresher::start(targets(&backend), Duration::from_millis(5), scripted).unwrap();
         for _ in 0..3 {
             asks.recv_timeout(Duration::from_secs(10)).expect("nobody has to ask");
         }

@@ -35,6 +35,6 @@ pub fn run(balancer: &Arc<Balancer>, listeners: Listeners, shutdown: &Shutdown) 
     let config = &balancer.config;
     let (listener, balancer, heeded) = (listeners.into_first(), Arc::clone(balancer), shutdown.clone());
     accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection| {
-        serve::serve(&balancer, stream, connection, &heeded);
+        serve::serve_connection(&balancer, stream, connection, &heeded);
     })
 }

@@ -20,16 +20,16 @@ use load_balancer::{Balancer, Config, dns_refresher::SystemResolver};
 #[command(name = "load_balancer", version)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
     /// Backends, such as 127.0.0.1:9001 or localhost:9001; an IPv6 address in brackets
     #[arg(value_name = "HOST:PORT")]
     backends: Vec<Endpoint>,
     /// How often backend names are resolved again
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::parse_duration)]
     resolve_interval: Duration,
     /// How long a backend stays marked down after a failed connect
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::parse_duration)]
     down_time: Duration,
     #[command(flatten)]
     serve: ServeArgs,
@@ -37,15 +37,15 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
-    if let Some(why) = refusal(&args.backends) {
-        return cli::refuse(why);
+    if let Some(why) = check_backends(&args.backends) {
+        return cli::usage_error(why);
     }
     logging::init();
-    cli::exit_code(start(args))
+    cli::exit_code(run(args))
 }
 
 /// What the command line says that cannot be meant.
-fn refusal(backends: &[Endpoint]) -> Option<String> {
+fn check_backends(backends: &[Endpoint]) -> Option<String> {
     let twice = backends.iter().enumerate().find(|(at, endpoint)| {
         backends[..*at].iter().any(|other| (&other.host, other.port) == (&endpoint.host, endpoint.port))
     });
@@ -60,21 +60,21 @@ fn refusal(backends: &[Endpoint]) -> Option<String> {
     }
 }
 
-fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
-    let files = net::raise_file_limit()?;
+fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    let files = net::raise_fd_limit()?;
     let shutdown = Shutdown::new()?;
-    let listeners = Listeners::bind(args.serve.address(args.port), NonZeroUsize::MIN)?;
+    let listeners = Listeners::bind(args.serve.listen_address(args.port), NonZeroUsize::MIN)?;
     let bundle = if args.backends.is_empty() { Some(backends::start_bundled(3, 9001)?) } else { None };
-    let address = listeners.address();
+    let address = listeners.local_address();
     let balancer = Balancer::new(config(args, files, bundle.as_ref()), SystemResolver)?;
     let shown = balancer.clone();
-    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    signals::spawn(shutdown.clone(), move || outln!("{}", shown.stats_table()))?;
     outln!("listening on {address}");
     if let Some(bundle) = &bundle {
         outln!("{}", bundle.invitation(address));
     }
     load_balancer::run(&balancer, listeners, &shutdown)?;
-    stdout::last_line(balancer.statistics());
+    stdout::print_last_line(balancer.stats_table());
     Ok(())
 }
 
@@ -91,9 +91,9 @@ fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Config {
         backends: bundle.map_or(args.backends, bundled),
         resolve_interval: args.resolve_interval,
         down_time: args.down_time,
-        max_clients: net::clients_within(files, 0, Some(args.serve.max_threads()), bundle.is_some()),
+        max_clients: net::max_clients_for_fds(files, 0, Some(args.serve.max_client_threads()), bundle.is_some()),
         timeouts: args.serve.timeouts,
-        trusted: args.serve.trusted_proxy,
+        trusted_proxies: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// Takes turns.
 #[derive(Debug, Default)]
 pub struct RoundRobin {
-    turn: AtomicUsize,
+    counter: AtomicUsize,
 }
 
 impl RoundRobin {
@@ -24,7 +24,7 @@ impl RoundRobin {
             return None;
         }
         // Relaxed is enough: we need distinct turns, not an order between them.
-        let turn = self.turn.fetch_add(1, Relaxed) % candidates;
+        let turn = self.counter.fetch_add(1, Relaxed) % candidates;
         // Another thread may have found one unusable in between: then the first usable one takes the turn.
         let mut usable_slots = (0..count).filter(|slot| usable(*slot));
         usable_slots.nth(turn).or_else(|| (0..count).find(|slot| usable(*slot)))
@@ -42,18 +42,18 @@ mod tests {
     }
 
     #[test]
-    fn each_has_its_turn() {
+    fn rotates_over_all_backends() {
         assert_eq!(picks(&[true, true, true], 7), [0, 1, 2, 0, 1, 2, 0]);
     }
 
     #[test]
-    fn the_dead_ones_share_is_split_evenly() {
+    fn splits_share_of_unusable_backend_evenly() {
         assert_eq!(picks(&[true, false, true, true], 6), [0, 2, 3, 0, 2, 3]);
         assert_eq!(picks(&[false, false], 3), [] as [usize; 0]);
     }
 
     #[test]
-    fn turns_are_exact_across_threads() {
+    fn distribution_is_exact_across_threads() {
         let turns = RoundRobin::default();
         let counts: [AtomicUsize; 3] = Default::default();
         std::thread::scope(|scope| {

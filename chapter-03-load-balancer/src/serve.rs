@@ -7,49 +7,49 @@ use std::{net::TcpStream, sync::Arc, time::Duration};
 
 use common::{
     clock::{now, wall_clock},
-    http::{AfterClient, Kind, Phase, ProxyError, Side},
+    http::{AfterClient, FailureKind, Phase, ProxyError, Side},
     shutdown::Shutdown,
 };
-use simple_proxy::{client_connection::Client, connect, driver::Waiter, socket::Socket};
+use simple_proxy::{client_connection::ClientConnection, connect, driver::BlockingDriver, socket::Socket};
 
-use crate::{backend::Backend, balancer::Balancer, dns_refresher::Named as _};
+use crate::{backend::Backend, balancer::Balancer, dns_refresher::DnsTarget as _};
 
 /// Serves a client until it leaves, or may not stay.
-pub(crate) fn serve(balancer: &Balancer, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
-    let _counted = balancer.totals.client();
-    let Ok(mut client) = Client::new(stream, connection, &balancer.forwarding) else { return }; // it left already
-    let mut waiter = Waiter::new(&balancer.config.timeouts, shutdown);
+pub(crate) fn serve_connection(balancer: &Balancer, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
+    let _counted = balancer.stats.track_connection();
+    let Ok(mut client) = ClientConnection::new(stream, connection, &balancer.forwarding) else { return }; // it left already
+    let mut waiter = BlockingDriver::new(&balancer.config.timeouts, shutdown);
     let after = loop {
         match next_head(balancer, &mut client, &mut waiter) {
             Ok(true) => {}
             Ok(false) => break AfterClient::Linger,
             Err(error) => {
-                let (exchange, after) = client.reject(&mut waiter, &error);
-                balancer.log_and_count(client.peer(), &exchange);
+                let (exchange, after) = client.reject_request(&mut waiter, &error);
+                balancer.log_and_count(client.peer_ip(), &exchange);
                 break after;
             }
         }
-        match one_request(balancer, &mut client, &mut waiter) {
-            AfterClient::KeepAlive => client.keep_alive(),
+        match serve_request(balancer, &mut client, &mut waiter) {
+            AfterClient::KeepAlive => client.keep_pipelined_bytes(),
             after => break after,
         }
     };
-    waiter.part(client.socket, after);
+    waiter.close(client.socket, after);
 }
 
-fn one_request(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>) -> AfterClient {
+fn serve_request(balancer: &Balancer, client: &mut ClientConnection, waiter: &mut BlockingDriver<'_>) -> AfterClient {
     admit(client, waiter);
     let mut connected = None;
     let mut tried = Vec::new();
-    let outcome = reach(balancer, waiter, &mut tried).and_then(|(backend, mut socket)| {
+    let outcome = connect_with_failover(balancer, waiter, &mut tried).and_then(|(backend, mut socket)| {
         tried.push(Arc::clone(&backend));
-        let _counted = backend.totals.request();
-        connected = Some(client.started().elapsed());
+        let _counted = backend.stats.track_request();
+        connected = Some(client.request_started_at().elapsed());
         exchange(client, waiter, &mut socket)
     });
     if let Err(error) = outcome {
         client.relay.fail(&error, wall_clock());
-        waiter.deliver(&mut client.relay, &mut client.socket);
+        waiter.send_local_reply(&mut client.relay, &mut client.socket);
     }
     record(balancer, client, waiter, connected, &tried)
 }
@@ -57,12 +57,12 @@ fn one_request(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>
 /// Chooses and connects until a backend is reached, or none is left that was not tried. Nothing has been
 /// sent so far, so any request may go to the next one, a POST too.
 // ANCHOR: reach
-fn reach(
+fn connect_with_failover(
     balancer: &Balancer,
-    waiter: &Waiter<'_>,
+    waiter: &BlockingDriver<'_>,
     tried: &mut Vec<Arc<Backend>>,
 ) -> Result<(Arc<Backend>, Socket), ProxyError> {
-    let mut last = ProxyError::new(Kind::Unavailable, Side::Internal, Phase::Connect);
+    let mut last = ProxyError::new(FailureKind::Unavailable, Side::Internal, Phase::Connect);
     while let Some(backend) = choose(balancer, tried) {
         match connect(balancer, waiter, &backend) {
             Ok(socket) => return Ok((backend, socket)),
@@ -76,14 +76,18 @@ fn reach(
 // ANCHOR_END: reach
 
 /// Waits for a request.
-fn next_head(balancer: &Balancer, client: &mut Client, waiter: &mut Waiter<'_>) -> Result<bool, ProxyError> {
+fn next_head(
+    balancer: &Balancer,
+    client: &mut ClientConnection,
+    waiter: &mut BlockingDriver<'_>,
+) -> Result<bool, ProxyError> {
     client.next_request(waiter, &balancer.forwarding, balancer.identity)
 }
 
 /// Lets the request in. All are let in; while the process drains, each is its connection's last.
-fn admit(client: &mut Client, waiter: &Waiter<'_>) {
-    if waiter.draining() {
-        client.relay.close_after();
+fn admit(client: &mut ClientConnection, waiter: &BlockingDriver<'_>) {
+    if waiter.is_draining() {
+        client.relay.close_after_response();
     }
 }
 
@@ -93,13 +97,13 @@ fn choose(balancer: &Balancer, tried: &[Arc<Backend>]) -> Option<Arc<Backend>> {
 }
 
 /// Connects to it: a fresh connection for each request. One that fails leaves the backend out for a while.
-fn connect(balancer: &Balancer, waiter: &Waiter<'_>, backend: &Backend) -> Result<Socket, ProxyError> {
-    let connected = connect::connect(backend.addresses(), waiter.timeouts().connect, waiter.shutdown());
+fn connect(balancer: &Balancer, waiter: &BlockingDriver<'_>, backend: &Backend) -> Result<Socket, ProxyError> {
+    let connected = connect::connect(backend.rotated_addresses(), waiter.timeouts().connect, waiter.shutdown());
     match &connected {
         Ok(_) if backend.mark_up() => tracing::info!("backend {} is up again", backend.endpoint()),
         Err(error) if error.side == Side::Backend => {
-            backend.totals.failed();
-            balancer.names.ask();
+            backend.stats.count_failure();
+            balancer.dns_refresher.refresh_now();
             if backend.mark_down(now(), balancer.config.down_time) {
                 let time = balancer.config.down_time;
                 tracing::warn!(
@@ -114,7 +118,11 @@ fn connect(balancer: &Balancer, waiter: &Waiter<'_>, backend: &Backend) -> Resul
 }
 
 /// Relays the request and its answer.
-fn exchange(client: &mut Client, waiter: &mut Waiter<'_>, backend: &mut Socket) -> Result<(), ProxyError> {
+fn exchange(
+    client: &mut ClientConnection,
+    waiter: &mut BlockingDriver<'_>,
+    backend: &mut Socket,
+) -> Result<(), ProxyError> {
     client.relay.attempt(false);
     waiter.exchange(&mut client.relay, &mut client.socket, backend)
 }
@@ -122,22 +130,22 @@ fn exchange(client: &mut Client, waiter: &mut Waiter<'_>, backend: &mut Socket) 
 /// Closes the books on the exchange. The last of `tried` is the one that was asked.
 fn record(
     balancer: &Balancer,
-    client: &mut Client,
-    waiter: &Waiter<'_>,
+    client: &mut ClientConnection,
+    waiter: &BlockingDriver<'_>,
     connected: Option<Duration>,
     tried: &[Arc<Backend>],
 ) -> AfterClient {
     let (mut exchange, after, _close) = client.relay.end();
     exchange.times.connected = connected;
-    exchange.times.first_byte = connected.and(waiter.first_byte()).map(|at| at - client.started());
-    exchange.times.total = client.started().elapsed();
+    exchange.times.first_byte = connected.and(waiter.first_byte_at()).map(|at| at - client.request_started_at());
+    exchange.times.total = client.request_started_at().elapsed();
     exchange.retries = u8::try_from(tried.len().saturating_sub(1)).unwrap_or(u8::MAX);
     if let Some(backend) = tried.last() {
         exchange.backend = Some(backend.id());
         if connected.is_some() {
-            backend.totals.record(&exchange);
+            backend.stats.record(&exchange);
         }
     }
-    balancer.log_and_count(client.peer(), &exchange);
+    balancer.log_and_count(client.peer_ip(), &exchange);
     after
 }

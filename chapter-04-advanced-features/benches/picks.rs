@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use advanced_features::balance::policy::{Algorithm, Candidate, PeakEwma, Picker, Turns, hash};
+use advanced_features::balance::policy::{Algorithm, Candidate, PeakEwma, PickCounters, Picker, hash};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 /// A backend as the request path has it: its numbers on cache lines of their own.
@@ -29,7 +29,7 @@ struct Backend {
 }
 
 impl Candidate for Backend {
-    fn key(&self) -> u64 {
+    fn name_hash(&self) -> u64 {
         self.key
     }
 
@@ -92,7 +92,7 @@ fn picks(c: &mut Criterion) {
     let algorithms = Algorithm::all().into_iter().map(|algorithm| (algorithm, None)).chain(bounded);
     for (algorithm, factor) in algorithms {
         for count in [3, 30, 300] {
-            let picker = Picker::new(algorithm, factor, backends(count, now), Arc::new(Turns::seeded(1)));
+            let picker = Picker::new(algorithm, factor, backends(count, now), Arc::new(PickCounters::with_seed(1)));
             let name = factor.map_or_else(|| algorithm.to_string(), |factor| format!("{algorithm} bounded {factor}"));
             measure(c, &name, &picker, now);
         }

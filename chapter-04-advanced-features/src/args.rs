@@ -8,11 +8,11 @@ use common::{
 };
 
 use crate::{
-    balance::{backend, group::Choosing, policy::Algorithm},
+    balance::{backend, group::LbPolicyConfig, policy::Algorithm},
     config::{Config, GroupConfig},
-    health::{active::config::Check, breaker, passive::outlier},
+    health::{active::config::CheckConfig, breaker, passive::outlier},
     limit::backoff::Backoff,
-    routing::{GroupSpec, HashKey, Routes, Rule, Secret, Sticky, group_spec::check_members},
+    routing::{GroupSpec, HashKey, RouteRule, RouteTable, StickyCookie, StickySecret, group_spec::validate_members},
 };
 
 /// What all balancers from chapter 4 on take: `#[command(flatten)] balance: BalanceArgs`, after the port.
@@ -29,7 +29,7 @@ pub struct BalanceArgs {
     #[arg(long, value_name = "KEY", default_value = "source")]
     hash_key: HashKey,
     /// Bounded load: most requests per backend relative to the average, for ketama, rendezvous and maglev, such as 1.25
-    #[arg(long, value_name = "FACTOR", value_parser = balance_factor)]
+    #[arg(long, value_name = "FACTOR", value_parser = parse_balance_factor)]
     balance_factor: Option<f64>,
     /// Another group of backends, such as 'api=127.0.0.1:9004,127.0.0.1:9005:2 -a lc' (repeatable)
     #[arg(long = "group", value_name = "GROUP")]
@@ -37,21 +37,21 @@ pub struct BalanceArgs {
     /// Routing rule: conditions and the group they lead to, such as 'path=/api/* method=GET -> api' (repeatable)
     // `-> web` begins like an option.
     #[arg(long = "route", value_name = "RULE", allow_hyphen_values = true)]
-    routes: Vec<Rule>,
+    routes: Vec<RouteRule>,
     /// Cookie-based session affinity, with a cookie of this name
     #[arg(long, value_name = "COOKIE", num_args = 0..=1, default_missing_value = "lb")]
     sticky: Option<String>,
     /// Session affinity by client address (IPv6: /64); an entry expires after this idle time [30m]
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = cli::duration)]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = cli::parse_duration)]
     sticky_source: Option<Duration>,
     /// File with the secret that signs affinity cookies, at least 16 bytes [default: a random secret per process]
     #[arg(long, value_name = "FILE", requires = "sticky")]
     sticky_secret_file: Option<PathBuf>,
     /// Health check: tcp, http:/health (with options such as ,interval=5s,fall=2), or off
-    #[arg(long, value_name = "CHECK", default_value = "tcp", value_parser = check)]
-    check: MaybeCheck,
+    #[arg(long, value_name = "CHECK", default_value = "tcp", value_parser = parse_check)]
+    check: CheckArg,
     /// How long a backend stays marked down after a failed connect
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::parse_duration)]
     down_time: Duration,
     /// Consecutive failures (5xx, resets, timeouts) that eject a backend for 30 s; 0 disables ejection
     #[arg(long, value_name = "N", default_value_t = 5)]
@@ -60,7 +60,7 @@ pub struct BalanceArgs {
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=100))]
     breaker: u32,
     /// Slow start: how long a recovered backend takes to reach its full share; 0s disables it
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration_or_none)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration_or_zero)]
     slow_start: Duration,
     /// Maximum retries per request, each on a different backend
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -72,10 +72,10 @@ pub struct BalanceArgs {
     #[arg(long, value_name = "N", default_value_t = 1024)]
     queue: usize,
     /// Maximum time a request may be queued
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::parse_duration)]
     queue_timeout: Duration,
     /// Interval between DNS refreshes of backend names
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::parse_duration)]
     resolve_interval: Duration,
 }
 
@@ -83,35 +83,35 @@ pub struct BalanceArgs {
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct AdminArgs {
     /// Address of the admin API, such as 127.0.0.1:9900; loopback only. The default algorithm is then wrr, since weights can change at run time
-    #[arg(long, value_name = "IP:PORT", value_parser = loopback)]
+    #[arg(long, value_name = "IP:PORT", value_parser = parse_loopback_addr)]
     pub admin: Option<SocketAddr>,
 }
 
 /// `--check off` is a word too.
 #[derive(Debug, Clone)]
-struct MaybeCheck(Option<Check>);
+struct CheckArg(Option<CheckConfig>);
 
-fn check(text: &str) -> Result<MaybeCheck, String> {
+fn parse_check(text: &str) -> Result<CheckArg, String> {
     match text {
-        "off" => Ok(MaybeCheck(None)),
+        "off" => Ok(CheckArg(None)),
         text => text
             .parse()
-            .map(|check| MaybeCheck(Some(check)))
-            .map_err(|error: <Check as std::str::FromStr>::Err| format!("{error}, or off")),
+            .map(|check| CheckArg(Some(check)))
+            .map_err(|error: <CheckConfig as std::str::FromStr>::Err| format!("{error}, or off")),
     }
 }
 
-fn duration_or_none(text: &str) -> Result<Duration, String> {
-    if text == "0s" { Ok(Duration::ZERO) } else { cli::duration(text) }
+fn parse_duration_or_zero(text: &str) -> Result<Duration, String> {
+    if text == "0s" { Ok(Duration::ZERO) } else { cli::parse_duration(text) }
 }
 
 /// The interface has no password, so it is for this machine only.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
+fn parse_loopback_addr(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());
     address.ok_or_else(|| "expected a loopback address and a port, such as 127.0.0.1:9900 or [::1]:9900".to_owned())
 }
 
-fn balance_factor(text: &str) -> Result<f64, String> {
+fn parse_balance_factor(text: &str) -> Result<f64, String> {
     let factor = text.parse().ok().filter(|factor: &f64| (1.0..=100.0).contains(factor));
     factor.ok_or_else(|| "expected a number from 1 to 100, such as 1.25".to_owned())
 }
@@ -121,7 +121,7 @@ const DEFAULT_GROUP: &str = "default";
 
 impl BalanceArgs {
     /// Whether there is nobody to serve, so that bundled backends are wanted.
-    pub fn wants_bundle(&self) -> bool {
+    pub fn needs_bundled_backends(&self) -> bool {
         self.backends.is_empty() && self.groups.is_empty()
     }
 
@@ -130,7 +130,7 @@ impl BalanceArgs {
     ///
     /// # Errors
     /// What it says that cannot be meant: one line.
-    pub fn config(
+    pub fn into_config(
         mut self,
         serve: ServeArgs,
         max_clients: usize,
@@ -141,14 +141,14 @@ impl BalanceArgs {
             // While all weights are alike it is round robin.
             self.algorithm.get_or_insert(Algorithm::WeightedRoundRobin);
         }
-        let backends = bundled.map_or_else(|| self.backends.clone(), endpoints);
-        let sticky = self.sticky()?;
+        let backends = bundled.map_or_else(|| self.backends.clone(), endpoints_from_addrs);
+        let sticky = self.build_sticky()?;
         let several = !self.groups.is_empty();
         let mut groups = Vec::new();
         if !backends.is_empty() {
-            check_members(&backends).map_err(|error| error.to_string())?;
+            validate_members(&backends).map_err(|error| error.to_string())?;
             let sticky = sticky.clone();
-            groups.push(self.group(DEFAULT_GROUP, backends, self.algorithm, sticky)?);
+            groups.push(self.group_config(DEFAULT_GROUP, backends, self.algorithm, sticky)?);
         }
         let default = (!groups.is_empty()).then_some(0);
         for spec in &self.groups {
@@ -156,45 +156,48 @@ impl BalanceArgs {
             let algorithm: Option<Algorithm> = algorithm.map_err(|error| format!("group '{}': {error}", spec.name))?;
             let sticky =
                 sticky.as_ref().map(|sticky| if several { sticky.for_group(&spec.name) } else { sticky.clone() });
-            groups.push(self.group(&spec.name, spec.backends.clone(), algorithm.or(self.algorithm), sticky)?);
+            groups.push(self.group_config(&spec.name, spec.backends.clone(), algorithm.or(self.algorithm), sticky)?);
         }
         let names: Vec<_> = groups.iter().map(|group| group.name.as_str()).collect();
-        let routes = Routes::new(self.routes.clone(), &names).map_err(|error| error.to_string())?;
+        let routes = RouteTable::new(self.routes.clone(), &names).map_err(|error| error.to_string())?;
         Ok(Config {
             groups,
             routes,
-            default,
+            default_group: default,
             hash_key: self.hash_key,
-            backends: backend::Settings {
+            backend_settings: backend::BackendSettings {
                 max_connections: self.max_connections,
                 down_time: self.down_time,
-                outlier: outlier::Limits { failures: self.eject_after, ..outlier::Limits::default() },
+                outlier: outlier::OutlierConfig {
+                    consecutive_failures: self.eject_after,
+                    ..outlier::OutlierConfig::default()
+                },
                 slow_start: self.slow_start,
             },
-            check: self.check.0,
+            health_check: self.check.0,
             breaker: breaker_limits(self.breaker),
-            retries: self.retries,
+            max_retries: self.retries,
             backoff: Backoff::default(),
-            queue: self.queue,
+            queue_limit: self.queue,
             queue_timeout: self.queue_timeout,
             resolve_interval: self.resolve_interval,
             max_clients,
             timeouts: serve.timeouts,
-            trusted: serve.trusted_proxy,
+            trusted_proxies: serve.trusted_proxy,
             log_requests: serve.log_requests,
         })
     }
 
-    fn group(
+    fn group_config(
         &self,
         name: &str,
         backends: Vec<Endpoint>,
         algorithm: Option<Algorithm>,
-        sticky: Option<Sticky>,
+        sticky: Option<StickyCookie>,
     ) -> Result<GroupConfig, String> {
         let weighted = backends.iter().find(|backend| backend.weight.is_some_and(|weight| weight != 1));
         let algorithm = match (algorithm, weighted) {
-            (Some(algorithm), Some(backend)) if !algorithm.has_weights() => {
+            (Some(algorithm), Some(backend)) if !algorithm.supports_weights() => {
                 return Err(format!(
                     "backend {backend} has a weight, but {algorithm} ignores weights; use {}",
                     match algorithm {
@@ -207,32 +210,43 @@ impl BalanceArgs {
             (None, Some(_)) => Algorithm::WeightedRoundRobin,
             (None, None) => Algorithm::RoundRobin,
         };
-        let choosing =
-            Choosing { algorithm, balance_factor: self.balance_factor, sticky, sticky_source: self.sticky_source };
-        Ok(GroupConfig { name: name.to_owned(), backends, choosing })
+        let choosing = LbPolicyConfig {
+            algorithm,
+            balance_factor: self.balance_factor,
+            sticky,
+            sticky_source: self.sticky_source,
+        };
+        Ok(GroupConfig { name: name.to_owned(), backends, lb_policy: choosing })
     }
 
-    fn sticky(&self) -> Result<Option<Sticky>, String> {
+    fn build_sticky(&self) -> Result<Option<StickyCookie>, String> {
         let Some(name) = &self.sticky else { return Ok(None) };
         let secret = match &self.sticky_secret_file {
             Some(path) => {
                 let contents =
                     fs::read(path).map_err(|error| format!("--sticky-secret-file {}: {error}", path.display()))?;
-                Secret::new(&contents).map_err(|error| format!("--sticky-secret-file {}: {error}", path.display()))?
+                StickySecret::new(&contents)
+                    .map_err(|error| format!("--sticky-secret-file {}: {error}", path.display()))?
             }
-            None => Secret::random().map_err(|error| format!("--sticky: cannot generate a random secret: {error}"))?,
+            None => {
+                StickySecret::random().map_err(|error| format!("--sticky: cannot generate a random secret: {error}"))?
+            }
         };
-        Sticky::new(name, secret).map(Some).map_err(|error| format!("--sticky: {error}"))
+        StickyCookie::new(name, secret).map(Some).map_err(|error| format!("--sticky: {error}"))
     }
 }
 
 /// At no share of failures at all the breaker would be open always, so 0 means off.
-fn breaker_limits(percent: u32) -> breaker::Limits {
-    let limits = breaker::Limits::default();
-    if percent == 0 { breaker::Limits { at_least: 0, ..limits } } else { breaker::Limits { percent, ..limits } }
+fn breaker_limits(percent: u32) -> breaker::BreakerConfig {
+    let limits = breaker::BreakerConfig::default();
+    if percent == 0 {
+        breaker::BreakerConfig { min_requests: 0, ..limits }
+    } else {
+        breaker::BreakerConfig { failure_percent: percent, ..limits }
+    }
 }
 
-fn endpoints(addresses: &[SocketAddr]) -> Vec<Endpoint> {
+fn endpoints_from_addrs(addresses: &[SocketAddr]) -> Vec<Endpoint> {
     let endpoint =
         |address: &SocketAddr| Endpoint { host: address.ip().to_string(), port: address.port(), weight: None };
     addresses.iter().map(endpoint).collect()

@@ -10,27 +10,27 @@ use std::{
 use common::{
     clock::now,
     endpoint::Endpoint,
-    http::{Exchange, Forwarding, HeadView, ProxyError, Refusal, Role, Side},
-    instance_id::Identity,
+    http::{Exchange, Forwarding, HeadView, ProtocolError, ProxyError, ProxyRole, Side},
+    instance_id::InstanceId,
 };
-use load_balancer::dns_refresher::{Names, Resolve};
+use load_balancer::dns_refresher::{DnsRefresher, Resolve};
 use simple_proxy::{
     request_log::log_and_count,
-    stats::{Row, Totals},
+    stats::{ProxyStats, StatsRow},
 };
 
-use crate::admin::Operations;
+use crate::admin::ClusterControl;
 use crate::config::{Config, GroupConfig};
 use crate::{
     balance::{
         backend::Backend,
-        backend_factory::Factory,
+        backend_factory::BackendFactory,
         cluster::Cluster,
-        group::{Choosing, Group},
-        policy::Turns,
+        group::{Group, LbPolicyConfig},
+        policy::PickCounters,
     },
-    health::active::{checker::Checker, config::Check},
-    request::{context::Course, local_reply::Trouble},
+    health::active::{checker::HealthChecker, config::CheckConfig},
+    request::{context::RequestContext, local_reply::LocalReply},
 };
 
 /// A running balancer: its configuration, its backends and its counters.
@@ -39,14 +39,14 @@ pub struct Balancer {
     pub(crate) config: Config,
     pub(crate) cluster: Arc<Cluster>,
     /// For backends that are added while it runs.
-    pub(crate) factory: Factory,
-    pub(crate) names: Names,
-    pub(crate) checker: Option<Checker<Backend>>,
+    pub(crate) backend_factory: BackendFactory,
+    pub(crate) dns_refresher: DnsRefresher,
+    pub(crate) health_checker: Option<HealthChecker<Backend>>,
     pub(crate) forwarding: Forwarding,
-    pub(crate) identity: Identity,
-    pub(crate) totals: Totals,
-    pub(crate) random: Turns,
-    pub(crate) started: Instant,
+    pub(crate) identity: InstanceId,
+    pub(crate) totals: ProxyStats,
+    pub(crate) random: PickCounters,
+    pub(crate) started_at: Instant,
 }
 
 impl Balancer {
@@ -57,42 +57,53 @@ impl Balancer {
     /// A name that cannot be resolved, or no thread for the checks: better said now than found out by a client.
     pub fn new(program: &str, config: Config, resolver: impl Resolve + Sync + Clone) -> io::Result<Arc<Self>> {
         let started = now();
-        let factory = Factory::new(config.backends, resolver.clone());
-        let group = |group: &GroupConfig| build(group, &config, &factory, started);
+        let factory = BackendFactory::new(config.backend_settings, resolver.clone());
+        let group = |group: &GroupConfig| build_group(group, &config, &factory, started);
         let groups: Vec<_> = config.groups.iter().map(group).collect::<io::Result<_>>()?;
-        let nowhere = || Arc::new(Group::new("-".into(), Choosing::default(), 0, config.breaker, started));
-        let default = config.default.map_or_else(nowhere, |place| Arc::clone(&groups[place]));
+        let nowhere = || Arc::new(Group::new("-".into(), LbPolicyConfig::default(), 0, config.breaker, started));
+        let default = config.default_group.map_or_else(nowhere, |place| Arc::clone(&groups[place]));
         let cluster = Arc::new(Cluster::new(groups, config.routes.clone(), default, config.hash_key.clone()));
         let backends = |cluster: &Arc<Cluster>| {
             let cluster = Arc::clone(cluster);
             move || cluster.backends()
         };
-        let names = Names::watch(backends(&cluster), config.resolve_interval, resolver)?;
-        let start = |check: &Check| Checker::start(check.clone(), backends(&cluster));
-        let checker = config.check.as_ref().map(start).transpose()?;
-        let identity = Identity::new();
+        let names = DnsRefresher::start(backends(&cluster), config.resolve_interval, resolver)?;
+        let start = |check: &CheckConfig| HealthChecker::start(check.clone(), backends(&cluster));
+        let checker = config.health_check.as_ref().map(start).transpose()?;
+        let identity = InstanceId::new();
         let forwarding = Forwarding {
-            role: Role::Reverse,
-            via: identity.pseudonym(program),
+            role: ProxyRole::Reverse,
+            via_pseudonym: identity.via_pseudonym(program),
             scheme: "http",
-            trusted: config.trusted.clone(),
-            pooled: true,
+            trusted_proxies: config.trusted_proxies.clone(),
+            backend_keep_alive: true,
         };
-        let (totals, random) = (Totals::default(), Turns::default());
-        Ok(Arc::new(Self { config, cluster, factory, names, checker, forwarding, identity, totals, random, started }))
+        let (totals, random) = (ProxyStats::default(), PickCounters::default());
+        Ok(Arc::new(Self {
+            config,
+            cluster,
+            backend_factory: factory,
+            dns_refresher: names,
+            health_checker: checker,
+            forwarding,
+            identity,
+            totals,
+            random,
+            started_at: started,
+        }))
     }
 
     /// The table that SIGUSR1 and the exit print.
-    pub fn statistics(&self) -> String {
+    pub fn stats_table(&self) -> String {
         let now = now();
         let backends = self.cluster.backends();
-        let rows = backends.iter().map(|backend| Row {
+        let rows = backends.iter().map(|backend| StatsRow {
             name: backend.name(),
             state: backend.state(now).as_str(),
-            active: backend.slots.taken().into(),
-            totals: &backend.totals,
+            active: backend.concurrency.in_flight().into(),
+            stats: &backend.totals,
         });
-        self.totals.table(now - self.started, rows)
+        self.totals.table(now - self.started_at, rows)
     }
 
     /// What it is to do.
@@ -106,12 +117,12 @@ impl Balancer {
     }
 
     /// Who it is, and what its requests are called.
-    pub fn identity(&self) -> Identity {
+    pub fn identity(&self) -> InstanceId {
         self.identity
     }
 
     /// The counters of the whole process.
-    pub fn totals(&self) -> &Totals {
+    pub fn totals(&self) -> &ProxyStats {
         &self.totals
     }
 
@@ -120,38 +131,38 @@ impl Balancer {
     ///
     /// # Errors
     /// A path that can be read in two ways.
-    pub fn direct(
+    pub fn route(
         &self,
         head: HeadView<'_>,
         client: IpAddr,
         now: Instant,
-    ) -> Result<(Course, Option<Vec<u8>>), Refusal> {
-        let ((group, wish), target) = self.cluster.direct(head, client, now)?;
-        Ok((Course::new(group, wish), target))
+    ) -> Result<(RequestContext, Option<Vec<u8>>), ProtocolError> {
+        let ((group, wish), target) = self.cluster.route(head, client, now)?;
+        Ok((RequestContext::new(group, wish), target))
     }
 
     /// Lets a request in, unless no rule takes it or its group is left alone.
     ///
     /// # Errors
     /// What its client is told.
-    pub fn admit(&self, course: &mut Course, now: Instant) -> Result<(), Trouble> {
-        if self.cluster.is_nowhere(&course.group) { Err(Trouble::NoRoute) } else { course.admit(now) }
+    pub fn admit(&self, course: &mut RequestContext, now: Instant) -> Result<(), LocalReply> {
+        if self.cluster.is_unrouted(&course.group) { Err(LocalReply::NoRoute) } else { course.admit(now) }
     }
 
     /// A connect to `backend` has succeeded, or failed with `error`: marks it, and has its name and its health looked
     /// at now.
-    pub fn connect_ended(&self, backend: &Arc<Backend>, error: Option<&ProxyError>, now: Instant) {
+    pub fn record_connect(&self, backend: &Arc<Backend>, error: Option<&ProxyError>, now: Instant) {
         match error {
-            None if backend.connected(now) => {
+            None if backend.record_connect_success(now) => {
                 tracing::info!("backend {} is up: a live connect succeeded", backend.name())
             }
             Some(error) if error.side == Side::Backend => {
-                self.names.ask();
-                if let Some(checker) = &self.checker {
-                    checker.hurry(backend);
+                self.dns_refresher.refresh_now();
+                if let Some(checker) = &self.health_checker {
+                    checker.check_now(backend);
                 }
-                if backend.connect_failed(now) {
-                    let time = self.config.backends.down_time;
+                if backend.record_connect_failure(now) {
+                    let time = self.config.backend_settings.down_time;
                     tracing::warn!(
                         "backend {} marked down for {time:?} after a failed connect: {error}",
                         backend.name()
@@ -164,7 +175,7 @@ impl Balancer {
 
     /// How long to wait before the retry with this number (0 is the first), drawn anew each time.
     pub fn backoff(&self, retry: u32) -> Duration {
-        self.config.backoff.wait(retry, self.random.random())
+        self.config.backoff.delay(retry, self.random.next_random())
     }
 
     /// An exchange with `client` has ended.
@@ -173,20 +184,20 @@ impl Balancer {
     }
 }
 
-impl Operations for Balancer {
+impl ClusterControl for Balancer {
     fn cluster(&self) -> Arc<Cluster> {
         Arc::clone(&self.cluster)
     }
 
-    fn backend(&self, group: &Group, endpoint: &Endpoint) -> io::Result<Arc<Backend>> {
-        self.factory.backend(group, endpoint, now())
+    fn create_backend(&self, group: &Group, endpoint: &Endpoint) -> io::Result<Arc<Backend>> {
+        self.backend_factory.create(group, endpoint, now())
     }
 }
 
-fn build(group: &GroupConfig, config: &Config, factory: &Factory, now: Instant) -> io::Result<Arc<Group>> {
-    let built = Group::new(group.name.clone(), group.choosing.clone(), config.queue, config.breaker, now);
-    let backends = group.backends.iter().map(|endpoint| factory.backend(&built, endpoint, now));
+fn build_group(group: &GroupConfig, config: &Config, factory: &BackendFactory, now: Instant) -> io::Result<Arc<Group>> {
+    let built = Group::new(group.name.clone(), group.lb_policy.clone(), config.queue_limit, config.breaker, now);
+    let backends = group.backends.iter().map(|endpoint| factory.create(&built, endpoint, now));
     let backends = backends.collect::<io::Result<Vec<_>>>()?;
-    built.change_members(|members| *members = backends);
+    built.update_members(|members| *members = backends);
     Ok(Arc::new(built))
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use common::{endpoint::Endpoint, timeouts::Timeouts};
 
 use crate::{
-    balance::{backend, group::Choosing},
-    health::{active::config::Check, breaker},
+    balance::{backend, group::LbPolicyConfig},
+    health::{active::config::CheckConfig, breaker},
     limit::backoff::Backoff,
-    routing::{HashKey, Routes},
+    routing::{HashKey, RouteTable},
 };
 
 /// One group.
@@ -19,7 +19,7 @@ pub struct GroupConfig {
     /// Its backends.
     pub backends: Vec<Endpoint>,
     /// How it chooses.
-    pub choosing: Choosing,
+    pub lb_policy: LbPolicyConfig,
 }
 
 /// What the balancer is to do.
@@ -28,23 +28,23 @@ pub struct Config {
     /// The groups of backends.
     pub groups: Vec<GroupConfig>,
     /// Which requests are for which of them.
-    pub routes: Routes,
+    pub routes: RouteTable,
     /// The place of the group for all other requests.
-    pub default: Option<usize>,
+    pub default_group: Option<usize>,
     /// What of a request the hashes hash.
     pub hash_key: HashKey,
     /// What all backends have in common.
-    pub backends: backend::Settings,
+    pub backend_settings: backend::BackendSettings,
     /// How backends are checked; not at all without.
-    pub check: Option<Check>,
+    pub health_check: Option<CheckConfig>,
     /// When a group is left alone.
-    pub breaker: breaker::Limits,
+    pub breaker: breaker::BreakerConfig,
     /// How often a request that was sent may be sent again, each time elsewhere.
-    pub retries: u32,
+    pub max_retries: u32,
     /// How long to wait before that.
     pub backoff: Backoff,
     /// How many requests may wait for a slot in each group.
-    pub queue: usize,
+    pub queue_limit: usize,
     /// For how long.
     pub queue_timeout: Duration,
     /// How often backend names are resolved again.
@@ -54,7 +54,7 @@ pub struct Config {
     /// How long each phase may take.
     pub timeouts: Timeouts,
     /// Who may speak for other clients.
-    pub trusted: Vec<ipnet::IpNet>,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Whether each request gets a log line.
     pub log_requests: bool,
 }

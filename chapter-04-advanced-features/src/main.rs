@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, process::ExitCode};
 
 use advanced_features::{
     Balancer,
-    admin::{self, Admin},
+    admin::{self, AdminServer},
     args::{AdminArgs, BalanceArgs},
 };
 use clap::Parser;
@@ -26,7 +26,7 @@ use load_balancer::dns_refresher::SystemResolver;
 #[command(name = "advanced_lb", version)]
 struct Args {
     /// Port to listen on; 0 means an ephemeral port
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
     #[command(flatten)]
     balance: BalanceArgs,
@@ -39,32 +39,32 @@ struct Args {
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
     logging::init();
-    match start(args) {
+    match run(args) {
         Ok(code) => code,
         Err(error) => cli::exit_code(Err(error)),
     }
 }
 
-fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let Args { port, balance, admin: AdminArgs { admin }, serve } = args;
-    let files = net::raise_file_limit()?;
-    let bundle = if balance.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
-    let address = serve.address(port);
+    let files = net::raise_fd_limit()?;
+    let bundle = if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let address = serve.listen_address(port);
     let bundled = bundle.as_ref().map(backends::Bundle::addrs);
-    let max_clients = net::clients_within(files, 0, Some(serve.max_threads()), bundle.is_some());
-    let config = match balance.config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
+    let max_clients = net::max_clients_for_fds(files, 0, Some(serve.max_client_threads()), bundle.is_some());
+    let config = match balance.into_config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
         Ok(config) => config,
-        Err(why) => return Ok(cli::refuse(why)),
+        Err(why) => return Ok(cli::usage_error(why)),
     };
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(address, NonZeroUsize::MIN)?;
-    let address = listeners.address();
+    let address = listeners.local_address();
     let balancer = Balancer::new("advanced_lb", config, SystemResolver)?;
     let operated = balancer.clone();
-    let handler = move |request: &admin::Request| admin::handle(&*operated, request, now());
-    let admin = admin.map(|address| Admin::start(address, handler)).transpose()?;
+    let handler = move |request: &admin::AdminRequest| admin::handle_request(&*operated, request, now());
+    let admin = admin.map(|address| AdminServer::start(address, handler)).transpose()?;
     let shown = balancer.clone();
-    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    signals::spawn(shutdown.clone(), move || outln!("{}", shown.stats_table()))?;
     outln!("listening on {address}");
     if let Some(admin) = &admin {
         outln!("admin interface on {}", admin.address());
@@ -73,6 +73,6 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
         outln!("{}", bundle.invitation(address));
     }
     advanced_features::run(&balancer, listeners, &shutdown)?;
-    stdout::last_line(balancer.statistics());
+    stdout::print_last_line(balancer.stats_table());
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use advanced_features::balance::policy::{Algorithm, Candidate, PeakEwma, Picker, Turns, hash};
+use advanced_features::balance::policy::{Algorithm, Candidate, PeakEwma, PickCounters, Picker, hash};
 use proptest::prelude::*;
 
 const KEYS: u64 = 100_000;
@@ -23,7 +23,7 @@ struct Fake {
 }
 
 impl Candidate for Fake {
-    fn key(&self) -> u64 {
+    fn name_hash(&self) -> u64 {
         hash::hash(format!("10.0.0.{}:9001", self.name).as_bytes())
     }
 
@@ -46,7 +46,7 @@ fn idle(weights: &[u32]) -> Vec<Fake> {
 }
 
 fn picker(algorithm: Algorithm, fakes: Vec<Fake>) -> Picker<Fake> {
-    Picker::new(algorithm, None, fakes, Arc::new(Turns::seeded(1)))
+    Picker::new(algorithm, None, fakes, Arc::new(PickCounters::with_seed(1)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "an instant can be had nowhere else; only differences matter")]
@@ -110,8 +110,8 @@ fn turns_are_exact_across_threads() {
 
 #[test]
 fn chance_and_even_hashes_are_within_3_percent() {
-    use Algorithm::{PeakEwma, Random, Rendezvous, SourceHash, TwoChoices};
-    for algorithm in [Random, TwoChoices, PeakEwma, Rendezvous, SourceHash] {
+    use Algorithm::{PeakEwma, PowerOfTwoChoices, Random, Rendezvous, SourceHash};
+    for algorithm in [Random, PowerOfTwoChoices, PeakEwma, Rendezvous, SourceHash] {
         for weights in [&[1_u32; 3][..], &[1; 10], &[5, 1, 1], &[4, 3, 2, 1]] {
             // At idle the first of two drawn gets it; with equal latencies and unequal weights the larger does.
             if algorithm != PeakEwma || weights.iter().all(|weight| *weight == 1) {
@@ -160,7 +160,7 @@ fn a_leaver_moves_few_keys_of_consistent_hashes() {
     }
     for algorithm in Algorithm::all()
         .into_iter()
-        .filter(|algorithm| *algorithm == Algorithm::SourceHash || algorithm.is_consistent())
+        .filter(|algorithm| *algorithm == Algorithm::SourceHash || algorithm.is_consistent_hash())
     {
         let (all, between) = moved(algorithm, &[1; 10], 3);
         println!("{algorithm:11} one of 10 leaves: {all} of {KEYS} keys move, {between} between two that stay");
@@ -177,7 +177,7 @@ struct Living {
 }
 
 impl Candidate for Living {
-    fn key(&self) -> u64 {
+    fn name_hash(&self) -> u64 {
         hash::mix(self.name)
     }
 
@@ -200,13 +200,14 @@ fn peak_ewma_prefers_the_fast_and_forgets_nobody() {
     let start = now();
     for third_fails in [false, true] {
         let living = |name| Living { name, weight: 1, ewma: PeakEwma::new(start) };
-        let picker = Picker::new(Algorithm::PeakEwma, None, (0..3).map(living).collect(), Arc::new(Turns::seeded(1)));
+        let picker =
+            Picker::new(Algorithm::PeakEwma, None, (0..3).map(living).collect(), Arc::new(PickCounters::with_seed(1)));
         let mut third = 0;
         for i in 0..10_000_u32 {
             let now = start + Duration::from_millis(10) * i;
             let chosen = picker.pick(0, now, |_| true).unwrap();
             match (chosen.name, third_fails) {
-                (2, true) => chosen.ewma.failed(now),
+                (2, true) => chosen.ewma.record_failure(now),
                 (2, false) => chosen.ewma.record(Duration::from_millis(200), now),
                 _ => chosen.ewma.record(Duration::from_millis(1), now),
             }
@@ -239,7 +240,7 @@ proptest! {
     ) {
         let is_allowed = |fake: &Fake| allowed[usize::try_from(fake.name).unwrap()];
         let any_allowed = fakes.iter().any(is_allowed);
-        let picker = Picker::new(algorithm, factor, fakes, Arc::new(Turns::seeded(keys[0])));
+        let picker = Picker::new(algorithm, factor, fakes, Arc::new(PickCounters::with_seed(keys[0])));
         let now = now();
         for key in keys {
             let picked = picker.pick(key, now, is_allowed);
@@ -253,7 +254,7 @@ proptest! {
         let start = now();
         let living = |fake: &Fake| Living { name: fake.name, weight: fake.weight, ewma: PeakEwma::new(start) };
         let picker = Picker::new(
-            algorithm, None, fakes.iter().map(living).collect(), Arc::new(Turns::seeded(1)),
+            algorithm, None, fakes.iter().map(living).collect(), Arc::new(PickCounters::with_seed(1)),
         );
         let counts = counts(&picker, 10_000, |living| living.name);
         prop_assert_eq!(counts.len(), fakes.len(), "{}: {:?}", algorithm, counts);
@@ -267,7 +268,7 @@ proptest! {
         let mut turned = fakes.clone();
         turned.rotate_left(turn % fakes.len());
         let now = now();
-        for algorithm in Algorithm::all().into_iter().filter(|algorithm| algorithm.is_consistent()) {
+        for algorithm in Algorithm::all().into_iter().filter(|algorithm| algorithm.is_consistent_hash()) {
             let one = Picker::new(algorithm, factor, fakes.clone(), Arc::default());
             let other = Picker::new(algorithm, factor, turned.clone(), Arc::default());
             for key in &keys {

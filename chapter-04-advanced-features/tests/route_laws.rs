@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use advanced_features::routing::{
-    GroupSpec, HashKey, RequestFacts, Routes, Rule, Secret, Sticky,
-    path::{merge_slashes, normalise},
+    GroupSpec, HashKey, RequestInfo, RouteRule, RouteTable, StickyCookie, StickySecret,
+    path::{merge_slashes, normalize},
     pattern::{HostPattern, PathPattern},
 };
 use common::http::Head;
@@ -56,10 +56,10 @@ fn segments() -> impl Strategy<Value = Vec<String>> {
 }
 
 /// Runs `check` with the facts of a request that the parser lets through.
-fn with_request(text: &[u8], check: impl FnOnce(&RequestFacts<'_>)) {
+fn with_request(text: &[u8], check: impl FnOnce(&RequestInfo<'_>)) {
     let mut head = Head::new();
     if let Ok(Some(length)) = head.read_request(text, &mut 0)
-        && let Ok(facts) = RequestFacts::of(head.view(&text[..length]))
+        && let Ok(facts) = RequestInfo::from_head(head.view(&text[..length]))
     {
         check(&facts);
     }
@@ -68,16 +68,16 @@ fn with_request(text: &[u8], check: impl FnOnce(&RequestFacts<'_>)) {
 proptest! {
     #[test]
     fn normalising_a_route_path_twice_is_normalising_once(path in path()) {
-        if let Ok(once) = normalise(&path) {
-            prop_assert_eq!(normalise(&once).map(Cow::into_owned), Ok(once.to_vec()));
+        if let Ok(once) = normalize(&path) {
+            prop_assert_eq!(normalize(&once).map(Cow::into_owned), Ok(once.to_vec()));
             let merged = merge_slashes(&once);
-            prop_assert_eq!(normalise(&merged).map(Cow::into_owned), Ok(merged.to_vec()), "merged slashes make nothing new of it");
+            prop_assert_eq!(normalize(&merged).map(Cow::into_owned), Ok(merged.to_vec()), "merged slashes make nothing new of it");
         }
     }
 
     #[test]
     fn a_normal_route_path_has_no_dot_segments(path in path()) {
-        if let Ok(normal) = normalise(&path) {
+        if let Ok(normal) = normalize(&path) {
             prop_assert!(normal.starts_with(b"/"));
             for segment in normal.split(|byte| *byte == b'/') {
                 prop_assert!(segment != b"." && segment != b"..");
@@ -106,7 +106,7 @@ proptest! {
             expected.push('/');
         }
         let path = format!("/{}", pieces.join("/"));
-        let normal = normalise(path.as_bytes()).unwrap();
+        let normal = normalize(path.as_bytes()).unwrap();
         prop_assert_eq!(std::str::from_utf8(&normal).unwrap(), expected);
     }
 
@@ -124,7 +124,7 @@ proptest! {
     /// The most lenient server reads the same path as we do, or the path is refused: else a rule could be walked around.
     #[test]
     fn a_route_path_means_the_same_to_a_lenient_server(path in path()) {
-        if let Ok(normal) = normalise(&path) {
+        if let Ok(normal) = normalize(&path) {
             prop_assert_eq!(as_read_leniently(&normal), as_read_leniently(&path));
             let plain: Vec<_> = merge_slashes(&normal).split(|byte| *byte == b'/').map(decoded).collect();
             let read = as_read_leniently(&path);
@@ -140,7 +140,7 @@ proptest! {
         "[a-z]{0,3}=[a-z0-9:,.*\\[\\] -]{0,20}( -a [a-z]{0,2})?",
     ]) {
         let errors = [
-            text.parse::<Rule>().err().map(|error| error.to_string()),
+            text.parse::<RouteRule>().err().map(|error| error.to_string()),
             text.parse::<GroupSpec>().err().map(|error| error.to_string()),
             text.parse::<HashKey>().err().map(|error| error.to_string()),
         ];
@@ -155,8 +155,8 @@ proptest! {
     fn a_route_rule_that_is_shown_can_be_written(text in
         "(host=(\\*\\.)?[a-zA-Z]{1,3} )?(path=(/[a-z.%/]{0,6}(/\\*)?|\\*\\.[a-z]{1,3}) )?(method=[A-Z]{1,3}(,[A-Z]{1,3})? )?(header=[a-zA-Z]{1,3}(:[!-~]{0,4})? )?(query=[a-z](:[!-~]{0,4})? )?-> [a-z]{1,3}"
     ) {
-        if let Ok(rule) = text.parse::<Rule>() {
-            prop_assert_eq!(rule.to_string().parse::<Rule>(), Ok(rule));
+        if let Ok(rule) = text.parse::<RouteRule>() {
+            prop_assert_eq!(rule.to_string().parse::<RouteRule>(), Ok(rule));
         }
     }
 
@@ -170,15 +170,15 @@ proptest! {
             "host=*.a path=/api/* -> a", "host=a query=v:2 -> a", "path=*.png cookie=lb -> a", "header=cookie:x -> a",
             "-> a",
         ];
-        let routes = Routes::new(rules.iter().map(|rule| rule.parse().unwrap()).collect(), &["a"]).unwrap();
-        let sticky = Sticky::new("lb", Secret::new(b"0123456789abcdef").unwrap()).unwrap();
+        let routes = RouteTable::new(rules.iter().map(|rule| rule.parse().unwrap()).collect(), &["a"]).unwrap();
+        let sticky = StickyCookie::new("lb", StickySecret::new(b"0123456789abcdef").unwrap()).unwrap();
         let head = [b"GET ", target.as_slice(), b" HTTP/1.1\r\nHost: ", host.as_bytes(), b"\r\nCookie: lb=", &cookie];
         with_request(&[&head.concat(), b"\r\n\r\n".as_slice()].concat(), |facts| {
-            assert_eq!(routes.select(facts), Some(0));
-            assert!(sticky.presented(facts.fields("cookie")) != Some(sticky.value_for("a:1")), "none is made up");
+            assert_eq!(routes.match_group(facts), Some(0));
+            assert!(sticky.read_value(facts.header_values("cookie")) != Some(sticky.value_for("a:1")), "none is made up");
             for key in ["source", "host", "path", "target", "cookie:lb", "header:host"] {
                 let key: HashKey = key.parse().unwrap();
-                let _ = key.of(facts, [127, 0, 0, 1].into(), |bytes| bytes.len() as u64);
+                let _ = key.hash_request(facts, [127, 0, 0, 1].into(), |bytes| bytes.len() as u64);
             }
         });
     }

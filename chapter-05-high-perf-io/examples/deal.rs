@@ -55,7 +55,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 /// How many clients each listener got.
 fn deal(args: &Args) -> Result<Vec<usize>, Box<dyn Error>> {
     let listeners = Listeners::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), args.listeners)?;
-    let connect = |_| TcpStream::connect(listeners.address());
+    let connect = |_| TcpStream::connect(listeners.local_address());
     // The handshake is the kernel's: who is connected waits in the queue of one of the listeners.
     let _clients = (0..args.clients).map(connect).collect::<io::Result<Vec<_>>>()?;
     Ok(listeners.iter().map(|listener| std::iter::from_fn(|| listener.accept().ok()).count()).collect())

@@ -35,8 +35,8 @@ use common::{net::Listeners, shutdown::Shutdown, worker::run_on_threads};
 use mio::Poll;
 
 use crate::{
-    downstream::handoff::Clients,
-    worker::{event_loop::Worker, queue::Mailbox},
+    downstream::handoff::ConnectionHandoff,
+    worker::{event_loop::Worker, queue::WorkerQueue},
 };
 
 /// What the kernel's interface is called that the loops sleep in.
@@ -46,7 +46,7 @@ pub const POLLER: &str = if cfg!(any(target_os = "linux", target_os = "android")
 #[derive(Debug)]
 pub struct Server {
     balancer: Arc<Balancer>,
-    clients: Arc<Clients>,
+    handoff: Arc<ConnectionHandoff>,
     /// Taken by the loops.
     polls: Mutex<Vec<Poll>>,
 }
@@ -58,16 +58,16 @@ impl Server {
     /// Out of descriptors.
     pub fn new(balancer: Arc<Balancer>, workers: NonZeroUsize) -> io::Result<Self> {
         let polls = (0..workers.get()).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
-        let mailbox = |poll: &Poll| Mailbox::new(poll.registry()).map(Arc::new);
+        let mailbox = |poll: &Poll| WorkerQueue::new(poll.registry()).map(Arc::new);
         let mailboxes = polls.iter().map(mailbox).collect::<io::Result<Vec<_>>>()?;
-        let clients = Arc::new(Clients::new(balancer.config().max_clients, mailboxes));
-        Ok(Self { balancer, clients, polls: Mutex::new(polls) })
+        let clients = Arc::new(ConnectionHandoff::new(balancer.config().max_clients, mailboxes));
+        Ok(Self { balancer, handoff: clients, polls: Mutex::new(polls) })
     }
 
     /// The table that SIGUSR1 and the exit print, and the clients of each loop.
     pub fn statistics(&self) -> String {
-        let mut table = self.balancer.statistics();
-        for (place, clients) in self.clients.per_worker.counts().enumerate() {
+        let mut table = self.balancer.stats_table();
+        for (place, clients) in self.handoff.per_worker.counts().enumerate() {
             write!(table, "\nworker {place}: {clients} client connections").expect("writing to a String cannot fail");
         }
         table
@@ -85,7 +85,7 @@ pub fn run(server: &Server, listeners: Listeners, shutdown: &Shutdown) -> io::Re
     let polls = std::mem::take(&mut *server.polls.lock().unwrap_or_else(PoisonError::into_inner));
     let parts = polls.into_iter().zip(listeners.into_vec()).enumerate();
     let worker = |(place, (poll, listener))| {
-        let (balancer, clients) = (Arc::clone(&server.balancer), Arc::clone(&server.clients));
+        let (balancer, clients) = (Arc::clone(&server.balancer), Arc::clone(&server.handoff));
         Worker::new(balancer, clients, place, poll, listener, shutdown)
     };
     let workers = parts.map(worker).collect::<io::Result<Vec<_>>>()?;

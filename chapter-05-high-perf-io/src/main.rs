@@ -23,7 +23,7 @@ use load_balancer::dns_refresher::SystemResolver;
 #[command(name = "high_perf_lb", version)]
 struct Args {
     /// Port to listen on; 0 means an ephemeral port
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
     #[command(flatten)]
     balance: BalanceArgs,
@@ -36,28 +36,28 @@ struct Args {
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
     logging::init();
-    match start(args) {
+    match run(args) {
         Ok(code) => code,
         Err(error) => cli::exit_code(Err(error)),
     }
 }
 
-fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let Args { port, balance, workers, serve } = args;
     let workers = workers.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let files = net::raise_file_limit()?;
-    let bundle = if balance.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
-    let address = serve.address(port);
+    let files = net::raise_fd_limit()?;
+    let bundle = if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let address = serve.listen_address(port);
     let bundled = bundle.as_ref().map(backends::Bundle::addrs);
     let wanted = serve.max_clients.map(NonZeroUsize::get);
-    let max_clients = net::clients_within(files, fds_for_workers(workers), wanted, bundle.is_some());
-    let config = match balance.config(serve, max_clients, bundled.as_deref(), false) {
+    let max_clients = net::max_clients_for_fds(files, fds_for_workers(workers), wanted, bundle.is_some());
+    let config = match balance.into_config(serve, max_clients, bundled.as_deref(), false) {
         Ok(config) => config,
-        Err(why) => return Ok(cli::refuse(why)),
+        Err(why) => return Ok(cli::usage_error(why)),
     };
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(address, workers)?;
-    let address = listeners.address();
+    let address = listeners.local_address();
     let server = Arc::new(Server::new(Balancer::new("high_perf_lb", config, SystemResolver)?, workers)?);
     let shown = Arc::clone(&server);
     signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
@@ -68,6 +68,6 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
         outln!("{}", bundle.invitation(address));
     }
     high_perf_io::run(&server, listeners, &shutdown)?;
-    stdout::last_line(server.statistics());
+    stdout::print_last_line(server.statistics());
     Ok(ExitCode::SUCCESS)
 }

@@ -5,52 +5,52 @@
 
 use std::{io::ErrorKind, mem};
 
-use advanced_features::{balance::group::InFlight, request::context::Next};
-use common::http::{AfterBackend, AfterClient, Input, Kind, Phase, ProxyError, Pumped, Side, Wire as _, pump};
+use advanced_features::{balance::group::InFlightGuard, request::context::Dispatch};
+use common::http::{AfterBackend, AfterClient, FailureKind, Input, Phase, ProxyError, Pumped, Side, Wire as _, pump};
 
 use crate::{
-    downstream::{client_connection::Connection, respond_and_close},
+    downstream::{client_connection::ClientConnection, respond_and_close},
     request::{
         begin, connecting,
-        state::{Connecting, Request, State},
-        step::{Progress, Step},
+        state::{PendingConnect, Request, State},
+        step::{Progress, Transition},
         wait,
     },
-    upstream::connect::Dial,
-    worker::context::Core,
+    upstream::connect::Connecting,
+    worker::context::WorkerContext,
 };
 
 // ANCHOR: serve
 /// Takes the connection as far as it goes.
-pub(crate) fn serve(core: &mut Core, connection: &mut Connection) -> Progress {
+pub(crate) fn serve(core: &mut WorkerContext, connection: &mut ClientConnection) -> Progress {
     loop {
-        let mut step = match mem::replace(&mut connection.state, State::Head) {
-            State::Head => next_head(core, connection),
+        let mut step = match mem::replace(&mut connection.state, State::ReadingHead) {
+            State::ReadingHead => next_head(core, connection),
             State::Choosing(request) => choose(core, connection, request),
             State::Queued(request, queued) => wait::wait_for_slot(core, connection, request, queued),
             State::Connecting(request, connecting) => connecting::advance(core, connection, request, connecting),
             State::Exchanging(request) => exchange(core, connection, request),
-            State::Pausing(request, pausing) => wait::pause(core, connection, request, pausing),
-            State::Answering(request) => respond_and_close::answer(core, connection, request),
+            State::BackingOff(request, pausing) => wait::wait_for_retry(core, connection, request, pausing),
+            State::SendingLocalReply(request) => respond_and_close::send_local_reply(core, connection, request),
             State::Lingering(by) => respond_and_close::linger(core, connection, by),
         };
         loop {
             step = match step {
-                Step::Connect(request, taken) => connect(core, connection, request, taken),
-                Step::Ended(request) => record(core, connection, request),
-                Step::Go(state) => {
+                Transition::Connect(request, taken) => connect(core, connection, request, taken),
+                Transition::Ended(request) => record(core, connection, request),
+                Transition::To(state) => {
                     connection.state = state;
                     break;
                 }
-                Step::Wait(state, by) => {
+                Transition::Wait(state, by) => {
                     connection.state = state;
                     return Progress::Wait(by);
                 }
-                Step::Yield(state) => {
+                Transition::Yield(state) => {
                     connection.state = state;
                     return Progress::Yield;
                 }
-                Step::Gone => return Progress::Gone,
+                Transition::Close => return Progress::Close,
             };
         }
     }
@@ -58,90 +58,106 @@ pub(crate) fn serve(core: &mut Core, connection: &mut Connection) -> Progress {
 // ANCHOR_END: serve
 
 /// Reads until a request is there.
-fn next_head(core: &mut Core, connection: &mut Connection) -> Step {
+fn next_head(core: &mut WorkerContext, connection: &mut ClientConnection) -> Transition {
     let mut came = 0;
     loop {
-        match begin::read_head(core, connection, came) {
+        match begin::begin_request(core, connection, came) {
             Ok(Some(request)) => return admit(core, request),
             Ok(None) => {}
-            Err(error) => return respond_and_close::reject(core, connection, &error),
+            Err(error) => return respond_and_close::reject_request(core, connection, &error),
         }
-        let idle = connection.inbox.is_idle();
-        let failed = |kind| ProxyError::new(kind, Side::Client, Phase::Head);
-        came = match connection.client.recv(&mut core.scratch) {
-            Ok(0) if idle => return Step::Gone,
-            Ok(0) => return respond_and_close::reject(core, connection, &failed(Kind::Closed)),
+        let idle = connection.request_buffer.is_idle();
+        let failed = |kind| ProxyError::new(kind, Side::Client, Phase::RequestHead);
+        came = match connection.socket.recv(&mut core.scratch) {
+            Ok(0) if idle => return Transition::Close,
+            Ok(0) => {
+                return respond_and_close::reject_request(core, connection, &failed(FailureKind::IncompleteMessage));
+            }
             Ok(came) => came,
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return wait::wait_for_head(core, connection, idle),
-            Err(_) if idle => return Step::Gone,
-            Err(error) => return respond_and_close::reject(core, connection, &failed(Kind::Reset).with_source(error)),
+            Err(_) if idle => return Transition::Close,
+            Err(error) => {
+                return respond_and_close::reject_request(
+                    core,
+                    connection,
+                    &failed(FailureKind::Reset).with_source(error),
+                );
+            }
         };
         if idle {
-            connection.since = core.now;
+            connection.timeout_start = core.now;
         }
     }
 }
 
 /// Lets the request in, unless no rule takes it or its group is left alone. While the process drains, each is its
 /// connection's last.
-fn admit(core: &mut Core, mut request: Box<Request>) -> Step {
-    if core.drains_since.is_some() {
-        request.relay.close_after();
+fn admit(core: &mut WorkerContext, mut request: Box<Request>) -> Transition {
+    if core.drain_started_at.is_some() {
+        request.relay.close_after_response();
     }
-    match core.balancer.admit(request.course(), core.now) {
-        Ok(()) => Step::Go(State::Choosing(request)),
-        Err(trouble) => respond_and_close::give_up(request, &trouble),
+    match core.balancer.admit(request.ctx(), core.now) {
+        Ok(()) => Transition::To(State::Choosing(request)),
+        Err(trouble) => respond_and_close::respond_locally(request, &trouble),
     }
 }
 
 /// Chooses a backend and takes a slot of it, or enters the queue.
-fn choose(core: &mut Core, connection: &mut Connection, mut request: Box<Request>) -> Step {
-    match request.course().choose(core.now) {
-        Ok(Next::Backend(taken)) => connect(core, connection, request, taken),
-        Ok(Next::Queue) => wait::enter(core, connection, request),
-        Err(trouble) => respond_and_close::give_up(request, &trouble),
+fn choose(core: &mut WorkerContext, connection: &mut ClientConnection, mut request: Box<Request>) -> Transition {
+    match request.ctx().choose(core.now) {
+        Ok(Dispatch::Backend(taken)) => connect(core, connection, request, taken),
+        Ok(Dispatch::Queue) => wait::enqueue(core, connection, request),
+        Err(trouble) => respond_and_close::respond_locally(request, &trouble),
     }
 }
 
 /// Takes a connection that rests, or begins to make one.
-fn connect(core: &mut Core, connection: &mut Connection, mut request: Box<Request>, taken: InFlight) -> Step {
+fn connect(
+    core: &mut WorkerContext,
+    connection: &mut ClientConnection,
+    mut request: Box<Request>,
+    taken: InFlightGuard,
+) -> Transition {
     let backend = taken.backend();
-    let idempotent = request.relay.ask().is_some_and(|ask| ask.method.is_idempotent());
-    let rested =
-        if request.course().fresh { None } else { connection.upstreams.take(backend.id(), idempotent, core.now) };
+    let idempotent = request.relay.request_meta().is_some_and(|ask| ask.method.is_idempotent());
+    let rested = if request.ctx().needs_fresh_connection {
+        None
+    } else {
+        connection.idle_pool.take(backend.id(), idempotent, core.now)
+    };
     if let Some(upstream) = rested {
         return connecting::start_exchange(core, request, taken, upstream, true);
     }
-    let dial = Dial::new(backend.addresses(), core.now + core.balancer.config().timeouts.connect);
-    Step::Go(State::Connecting(request, Box::new(Connecting { taken, dial })))
+    let dial = Connecting::new(backend.addresses(), core.now + core.balancer.config().timeouts.connect);
+    Transition::To(State::Connecting(request, Box::new(PendingConnect { in_flight: taken, connecting: dial })))
 }
 
 // ANCHOR: exchange
 /// Moves what can be moved between the two sockets.
-fn exchange(core: &mut Core, connection: &mut Connection, mut request: Box<Request>) -> Step {
-    let Request { relay, patience, attempt, first_byte, .. } = &mut *request;
+fn exchange(core: &mut WorkerContext, connection: &mut ClientConnection, mut request: Box<Request>) -> Transition {
+    let Request { relay, exchange_timeouts: patience, attempt, first_byte_at: first_byte, .. } = &mut *request;
     let attempt = attempt.as_mut().expect("an exchange always has an attempt");
-    let mut pumped = pump(relay, &mut connection.client, &mut attempt.socket.socket, &mut core.scratch);
+    let mut pumped = pump(relay, &mut connection.socket, &mut attempt.connection.socket, &mut core.scratch);
     if first_byte.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
         *first_byte = Some(core.now);
     }
     if let Ok(Pumped::Wait(wants)) = pumped
         && wants.client.is_none()
-        && connection.client.has_failed()
+        && connection.socket.has_failed()
     {
         // Nothing would be read from it, so the machine is told.
         pumped = relay.from_client(Input::Reset).map(|_| Pumped::Wait(wants));
     }
     match pumped {
         Ok(Pumped::Done) => record(core, connection, request),
-        Ok(Pumped::Yield) => Step::Yield(State::Exchanging(request)),
+        Ok(Pumped::Yield) => Transition::Yield(State::Exchanging(request)),
         Ok(Pumped::Wait(_)) => {
-            let by = patience.until(relay, &core.balancer.config().timeouts, core.now);
+            let by = patience.deadline(relay, &core.balancer.config().timeouts, core.now);
             if core.now < by {
-                return Step::Wait(State::Exchanging(request), by);
+                return Transition::Wait(State::Exchanging(request), by);
             }
-            let late = relay.timed_out();
+            let late = relay.timeout_error();
             wait::retry_or_fail(core, request, late)
         }
         Err(error) => wait::retry_or_fail(core, request, error),
@@ -150,35 +166,39 @@ fn exchange(core: &mut Core, connection: &mut Connection, mut request: Box<Reque
 // ANCHOR_END: exchange
 
 /// Closes the books on the exchange, and keeps the connections that may be used again.
-pub(crate) fn record(core: &mut Core, connection: &mut Connection, mut request: Box<Request>) -> Step {
+pub(crate) fn record(
+    core: &mut WorkerContext,
+    connection: &mut ClientConnection,
+    mut request: Box<Request>,
+) -> Transition {
     let (mut exchange, after, upstream) = request.relay.end();
-    let started = request.started.unwrap_or(core.now);
+    let started = request.started_at.unwrap_or(core.now);
     exchange.times.total = core.now.saturating_duration_since(started);
     if let Some(attempt) = request.attempt.take() {
-        attempt.close(&mut exchange, started, request.first_byte, core.now);
+        attempt.finish(&mut exchange, started, request.first_byte_at, core.now);
         if upstream == AfterBackend::Pool {
-            if core.is_thrifty() {
-                connection.upstreams.clear();
+            if core.has_fd_pressure() {
+                connection.idle_pool.clear();
             }
-            connection.upstreams.keep(attempt.backend().id(), attempt.into_socket(), core.now);
+            connection.idle_pool.put(attempt.backend().id(), attempt.into_connection(), core.now);
         }
     }
-    if let Some(course) = &mut request.course {
-        course.close(&mut exchange, core.now);
+    if let Some(course) = &mut request.ctx {
+        course.finish(&mut exchange, core.now);
     }
-    core.balancer.log_and_count(connection.address.peer(), &exchange);
-    let ahead = request.relay.take_surplus();
-    core.spare.give_back(request);
+    core.balancer.log_and_count(connection.client_address.peer(), &exchange);
+    let ahead = request.relay.take_pipelined();
+    core.free_requests.recycle(request);
     match after {
         AfterClient::KeepAlive => {
-            connection.since = core.now;
-            connection.inbox.keep(ahead);
-            Step::Go(State::Head)
+            connection.timeout_start = core.now;
+            connection.request_buffer.push_pipelined(ahead);
+            Transition::To(State::ReadingHead)
         }
-        AfterClient::Linger => respond_and_close::part(core, connection),
+        AfterClient::Linger => respond_and_close::lingering_close(core, connection),
         AfterClient::Abort => {
-            connection.client.reset_on_close();
-            Step::Gone
+            connection.socket.reset_on_close();
+            Transition::Close
         }
     }
 }

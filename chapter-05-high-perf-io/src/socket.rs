@@ -15,7 +15,7 @@ use std::{
 
 use common::{
     http::Wire,
-    net::{refuse_self_connect, set_reset_on_close},
+    net::{check_not_self_connect, set_reset_on_close},
 };
 use mio::{Interest, Registry, Token, event::Event, net::TcpStream};
 
@@ -34,7 +34,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// Watches `stream` under `token`. The first event says how it is.
-    pub(crate) fn watch(mut stream: TcpStream, registry: &Registry, token: Token) -> io::Result<Self> {
+    pub(crate) fn register(mut stream: TcpStream, registry: &Registry, token: Token) -> io::Result<Self> {
         // Once, for both directions and for good: edges cost nothing while nobody waits for them.
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { stream, readable: false, writable: false, read_closed: false, failed: false })
@@ -42,7 +42,7 @@ impl Socket {
 
     // ANCHOR: learn
     /// Takes note of an event.
-    pub(crate) fn learn(&mut self, event: &Event) {
+    pub(crate) fn update_readiness(&mut self, event: &Event) {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.writable |= event.is_writable() || event.is_error();
         self.read_closed |= event.is_read_closed();
@@ -51,16 +51,16 @@ impl Socket {
     // ANCHOR_END: learn
 
     /// Whether a connect has ended, well or not.
-    pub(crate) fn has_connected(&self) -> bool {
+    pub(crate) fn is_connect_done(&self) -> bool {
         self.writable || self.failed
     }
 
     /// How the connect to `address` has ended.
-    pub(crate) fn outcome(&self, address: SocketAddr) -> io::Result<()> {
+    pub(crate) fn connect_result(&self, address: SocketAddr) -> io::Result<()> {
         if let Some(error) = self.stream.take_error()? {
             return Err(error);
         }
-        refuse_self_connect(self.stream.local_addr()?, address)
+        check_not_self_connect(self.stream.local_addr()?, address)
     }
 
     /// Whether the connection is gone: a reset of a client of which nothing is wanted shows here alone.
@@ -69,13 +69,14 @@ impl Socket {
     }
 
     /// Whether nothing has come that nobody has read, an end included.
-    pub(crate) fn is_quiet(&self) -> bool {
+    pub(crate) fn no_pending_input(&self) -> bool {
         !self.readable && !self.failed
     }
 
     /// Asks the kernel the same. For what must not be sent twice: its own event may be on its way.
-    pub(crate) fn is_quiet_now(&self) -> bool {
-        self.is_quiet() && matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    pub(crate) fn peek_finds_no_input(&self) -> bool {
+        self.no_pending_input()
+            && matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
     /// Its close is to be a reset.
@@ -116,7 +117,7 @@ impl Wire for Socket {
         sent
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }
 }
@@ -144,18 +145,18 @@ mod tests {
         let stream = Peer::connect(listener.local_addr().unwrap()).unwrap();
         stream.set_nonblocking(true).unwrap();
         let poll = Poll::new().unwrap();
-        let socket = Socket::watch(TcpStream::from_std(stream), poll.registry(), Token(0)).unwrap();
+        let socket = Socket::register(TcpStream::from_std(stream), poll.registry(), Token(0)).unwrap();
         Rig { poll, socket, peer: listener.accept().unwrap().0 }
     }
 
     impl Rig {
         /// Learns what the kernel says until it says what is waited for.
-        fn learn_until(&mut self, holds: impl Fn(&Socket) -> bool) {
+        fn poll_until(&mut self, holds: impl Fn(&Socket) -> bool) {
             let mut events = Events::with_capacity(8);
             while !holds(&self.socket) {
                 self.poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
                 assert!(!events.is_empty(), "nothing happens: {:?}", self.socket);
-                events.iter().for_each(|event| self.socket.learn(event));
+                events.iter().for_each(|event| self.socket.update_readiness(event));
             }
         }
     }
@@ -165,45 +166,45 @@ mod tests {
     }
 
     #[test]
-    fn a_short_read_ends_what_an_event_has_said_until_the_next() {
+    fn a_short_read_clears_readiness() {
         let mut rig = rig();
         assert!(would_block(rig.socket.recv(&mut [0; 8])));
         rig.peer.write_all(b"hello").unwrap();
-        rig.learn_until(|socket| socket.readable);
+        rig.poll_until(|socket| socket.readable);
         assert_eq!(rig.socket.recv(&mut [0; 8]).unwrap(), 5);
-        assert!(rig.socket.is_quiet() && rig.socket.is_quiet_now());
+        assert!(rig.socket.no_pending_input() && rig.socket.peek_finds_no_input());
         rig.peer.write_all(b"again").unwrap();
-        rig.learn_until(|socket| socket.readable);
-        assert!(!rig.socket.is_quiet());
+        rig.poll_until(|socket| socket.readable);
+        assert!(!rig.socket.no_pending_input());
         assert_eq!(rig.socket.recv(&mut [0; 5]).unwrap(), 5);
-        assert!(!rig.socket.is_quiet(), "a full read says nothing of what is behind it");
+        assert!(!rig.socket.no_pending_input(), "a full read says nothing of what is behind it");
         assert!(would_block(rig.socket.recv(&mut [0; 5])));
     }
 
     #[test]
-    fn an_end_that_came_with_the_bytes_is_found_without_another_event() {
+    fn a_fin_that_arrived_with_data_needs_no_second_event() {
         let mut rig = rig();
         rig.peer.write_all(b"bye").unwrap();
         rig.peer.shutdown(Shutdown::Write).unwrap();
-        rig.learn_until(|socket| socket.readable && socket.read_closed);
+        rig.poll_until(|socket| socket.readable && socket.read_closed);
         assert_eq!(rig.socket.recv(&mut [0; 8]).unwrap(), 3);
         assert_eq!(rig.socket.recv(&mut [0; 8]).unwrap(), 0);
     }
 
     #[test]
-    fn a_full_buffer_is_waited_out() {
+    fn a_partial_write_clears_writability() {
         let mut rig = rig();
-        rig.learn_until(|socket| socket.writable);
+        rig.poll_until(|socket| socket.writable);
         let block = vec![7; 1 << 20];
         while rig.socket.send(&[IoSlice::new(&block)]).is_ok() {}
         assert!(!rig.socket.writable);
         rig.peer.set_nonblocking(true).unwrap();
         while !matches!((&rig.peer).read(&mut vec![0; 1 << 20]), Err(error) if error.kind() == ErrorKind::WouldBlock) {}
-        rig.learn_until(|socket| socket.writable);
+        rig.poll_until(|socket| socket.writable);
     }
 
     #[test]
-    fn a_reset_is_known_without_a_read() {
+    fn a_reset_is_detected_without_a_read() {
         let mut rig = rig();
         set_reset_on_close(&rig.peer);
         drop(rig.peer);
@@ -211,8 +212,8 @@ mod tests {
         while !rig.socket.has_failed() {
             rig.poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
             assert!(!events.is_empty(), "nothing happens");
-            events.iter().for_each(|event| rig.socket.learn(event));
+            events.iter().for_each(|event| rig.socket.update_readiness(event));
         }
-        assert!(!rig.socket.is_quiet());
+        assert!(!rig.socket.no_pending_input());
     }
 }

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 pub const TICK: Duration = Duration::from_nanos(TICK_NANOS);
 const TICK_NANOS: u64 = 4_000_000;
 const LEVELS: usize = 4;
-const BITS: u32 = 6;
-const SLOTS: usize = 1 << BITS;
-const NONE: u32 = u32::MAX;
+const BITS_PER_LEVEL: u32 = 6;
+const SLOTS_PER_LEVEL: usize = 1 << BITS_PER_LEVEL;
+const NIL: u32 = u32::MAX;
 const NEVER: u64 = u64::MAX;
 
 /// Timers, each known by a number that the owner chooses: small numbers, for they are places in a table.
@@ -28,7 +28,7 @@ pub struct Wheel {
     /// A bit for each slot that is not empty.
     occupied: [u64; LEVELS],
     /// The first timer of each slot's list.
-    heads: [[u32; SLOTS]; LEVELS],
+    heads: [[u32; SLOTS_PER_LEVEL]; LEVELS],
     timers: Vec<Timer>,
 }
 
@@ -44,22 +44,28 @@ struct Timer {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     level: u8,
-    place: u8,
+    index: u8,
 }
 
-const UNARMED: Timer = Timer { due: NEVER, slot: Slot { level: 0, place: 0 }, previous: NONE, next: NONE };
+const UNARMED: Timer = Timer { due: NEVER, slot: Slot { level: 0, index: 0 }, previous: NIL, next: NIL };
 
 /// A slot that is not empty, and the tick at which it comes.
 #[derive(Debug, Clone, Copy)]
-struct Coming {
+struct NextSlot {
     slot: Slot,
-    at: u64,
+    tick: u64,
 }
 
 impl Wheel {
     /// A wheel that begins to turn at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { origin: now, elapsed: 0, occupied: [0; LEVELS], heads: [[NONE; SLOTS]; LEVELS], timers: Vec::new() }
+        Self {
+            origin: now,
+            elapsed: 0,
+            occupied: [0; LEVELS],
+            heads: [[NIL; SLOTS_PER_LEVEL]; LEVELS],
+            timers: Vec::new(),
+        }
     }
 
     /// Arms the timer `id` for `at`, or moves it there. A time that has passed means the next tick.
@@ -69,7 +75,7 @@ impl Wheel {
             self.timers.resize(place + 1, UNARMED);
         }
         self.unlink(id);
-        self.timers[place].due = self.tick_after(at).max(self.elapsed + 1);
+        self.timers[place].due = self.tick_ceil(at).max(self.elapsed + 1);
         self.link(id);
     }
 
@@ -88,22 +94,22 @@ impl Wheel {
     }
 
     /// When to look again: not after the first timer is due, though it may be before. `None`: nothing is armed.
-    pub fn next(&self) -> Option<Instant> {
-        self.coming().map(|coming| self.instant_of(coming.at))
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        self.next_slot().map(|coming| self.instant_of(coming.tick))
     }
 
     // ANCHOR: expire
     /// Gives a timer that is due at `now`, and disarms it; to be called until there is none.
     pub fn expire(&mut self, now: Instant) -> Option<u32> {
-        let now = self.tick_before(now);
-        while let Some(Coming { slot, at }) = self.coming().filter(|coming| coming.at <= now) {
+        let now = self.tick_floor(now);
+        while let Some(NextSlot { slot, tick: at }) = self.next_slot().filter(|coming| coming.tick <= now) {
             self.elapsed = at;
             if slot.level == 0 {
                 let id = *self.head(slot);
                 self.disarm(id);
                 return Some(id);
             }
-            self.refile(slot);
+            self.cascade(slot);
         }
         self.elapsed = self.elapsed.max(now);
         None
@@ -112,9 +118,9 @@ impl Wheel {
 
     /// The slot of a slow wheel has come: all that is in it belongs into faster ones now. All at once, or what is left
     /// here would be overlooked for what is due later in a faster one.
-    fn refile(&mut self, slot: Slot) {
+    fn cascade(&mut self, slot: Slot) {
         while let id = *self.head(slot)
-            && id != NONE
+            && id != NIL
         {
             self.unlink(id);
             self.link(id);
@@ -124,38 +130,38 @@ impl Wheel {
     // ANCHOR: file
     /// The slot for what is due at this tick: in the fastest wheel that does not come round before.
     fn slot_for(&self, due: u64) -> Slot {
-        let slowest = shift(LEVELS - 1);
+        let slowest = level_shift(LEVELS - 1);
         // Beyond a turn of the slowest wheel it waits in that wheel's last slot, and is filed again when this comes.
-        let filed = due.min(((self.elapsed >> slowest) + SLOTS as u64 - 1) << slowest);
+        let filed = due.min(((self.elapsed >> slowest) + SLOTS_PER_LEVEL as u64 - 1) << slowest);
         let highest_difference = ((filed ^ self.elapsed) | 1).ilog2();
-        let level = (highest_difference / BITS).min(shift(LEVELS - 1) / BITS);
-        Slot { level: low_byte(level.into()), place: low_byte((filed >> (level * BITS)) % SLOTS as u64) }
+        let level = (highest_difference / BITS_PER_LEVEL).min(level_shift(LEVELS - 1) / BITS_PER_LEVEL);
+        Slot { level: to_u8(level.into()), index: to_u8((filed >> (level * BITS_PER_LEVEL)) % SLOTS_PER_LEVEL as u64) }
     }
     // ANCHOR_END: file
 
     /// The first slot that is not empty: what is in a fast wheel is due before all that is in slower ones.
-    fn coming(&self) -> Option<Coming> {
+    fn next_slot(&self) -> Option<NextSlot> {
         let level = self.occupied.iter().position(|places| *places != 0)?;
-        let here = self.elapsed >> shift(level);
-        let ahead = self.occupied[level].rotate_right(u32::from(low_byte(here % SLOTS as u64))).trailing_zeros();
+        let here = self.elapsed >> level_shift(level);
+        let ahead = self.occupied[level].rotate_right(u32::from(to_u8(here % SLOTS_PER_LEVEL as u64))).trailing_zeros();
         let comes = here + u64::from(ahead);
-        let slot = Slot { level: low_byte(level as u64), place: low_byte(comes % SLOTS as u64) };
-        Some(Coming { slot, at: comes << shift(level) })
+        let slot = Slot { level: to_u8(level as u64), index: to_u8(comes % SLOTS_PER_LEVEL as u64) };
+        Some(NextSlot { slot, tick: comes << level_shift(level) })
     }
 
     fn head(&mut self, slot: Slot) -> &mut u32 {
-        &mut self.heads[usize::from(slot.level)][usize::from(slot.place)]
+        &mut self.heads[usize::from(slot.level)][usize::from(slot.index)]
     }
 
     fn link(&mut self, id: u32) {
         let due = self.timers[id as usize].due;
         let slot = self.slot_for(due);
         let next = std::mem::replace(self.head(slot), id);
-        if next != NONE {
+        if next != NIL {
             self.timers[next as usize].previous = id;
         }
-        self.occupied[usize::from(slot.level)] |= 1 << slot.place;
-        self.timers[id as usize] = Timer { due, slot, previous: NONE, next };
+        self.occupied[usize::from(slot.level)] |= 1 << slot.index;
+        self.timers[id as usize] = Timer { due, slot, previous: NIL, next };
     }
 
     /// Takes it out of its slot's list; nothing if it is in none.
@@ -164,25 +170,25 @@ impl Wheel {
         if due == NEVER {
             return;
         }
-        if next != NONE {
+        if next != NIL {
             self.timers[next as usize].previous = previous;
         }
-        if previous != NONE {
+        if previous != NIL {
             self.timers[previous as usize].next = next;
             return;
         }
         *self.head(slot) = next;
-        if next == NONE {
-            self.occupied[usize::from(slot.level)] &= !(1 << slot.place);
+        if next == NIL {
+            self.occupied[usize::from(slot.level)] &= !(1 << slot.index);
         }
     }
 
     /// Rounded up: to fire early would be to fire twice.
-    fn tick_after(&self, at: Instant) -> u64 {
+    fn tick_ceil(&self, at: Instant) -> u64 {
         self.nanos(at).div_ceil(TICK_NANOS)
     }
 
-    fn tick_before(&self, at: Instant) -> u64 {
+    fn tick_floor(&self, at: Instant) -> u64 {
         self.nanos(at) / TICK_NANOS
     }
 
@@ -197,12 +203,12 @@ impl Wheel {
 }
 
 /// How many bits of a tick's number the wheels below this level tell apart.
-fn shift(level: usize) -> u32 {
-    BITS * u32::from(low_byte(level as u64))
+fn level_shift(level: usize) -> u32 {
+    BITS_PER_LEVEL * u32::from(to_u8(level as u64))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "levels and places are below 64")]
-fn low_byte(number: u64) -> u8 {
+fn to_u8(number: u64) -> u8 {
     number as u8
 }
 
@@ -227,11 +233,11 @@ mod tests {
         assert_eq!(wheel.expire(start + ms(11)), None, "not early");
         assert_eq!(wheel.expire(start + ms(12)), Some(7));
         assert_eq!(wheel.expire(start + ms(900)), None);
-        assert!(wheel.next().is_none() && wheel.due(7).is_none());
+        assert!(wheel.next_wakeup().is_none() && wheel.due(7).is_none());
     }
 
     #[test]
-    fn moves_and_is_taken_back() {
+    fn rearms_and_disarms() {
         let start = now();
         let mut wheel = Wheel::new(start);
         for id in 0..3 {
@@ -246,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_armed_for_the_past_fires_in_the_next_tick() {
+    fn a_past_deadline_fires_on_the_next_tick() {
         let start = now();
         let mut wheel = Wheel::new(start);
         assert_eq!(wheel.expire(start + ms(400)), None);
@@ -255,14 +261,14 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_of_a_month_is_kept() {
+    fn a_deadline_one_month_ahead_fires_on_time() {
         let start = now();
         let mut wheel = Wheel::new(start);
         let month = Duration::from_hours(30 * 24);
         wheel.arm(0, start + month);
         let (mut looks, mut at) = (0, start);
         let fired = loop {
-            at = at.max(wheel.next().unwrap());
+            at = at.max(wheel.next_wakeup().unwrap());
             looks += 1;
             if wheel.expire(at).is_some() {
                 break at;
@@ -273,19 +279,19 @@ mod tests {
     }
 
     #[derive(Debug, Clone, Copy)]
-    enum Deed {
+    enum Op {
         Arm(u32, u64),
         Disarm(u32),
-        Pass(u64),
+        Advance(u64),
     }
 
-    fn deed() -> impl Strategy<Value = Deed> {
+    fn deed() -> impl Strategy<Value = Op> {
         // Near, a few seconds, hours, beyond a turn of the slowest wheel.
         let millis = || prop_oneof![0..300u64, 0..40_000u64, 0..20_000_000u64, 0..200_000_000u64];
         prop_oneof![
-            4 => (0..20u32, millis()).prop_map(|(id, millis)| Deed::Arm(id, millis)),
-            1 => (0..20u32).prop_map(Deed::Disarm),
-            4 => millis().prop_map(Deed::Pass),
+            4 => (0..20u32, millis()).prop_map(|(id, millis)| Op::Arm(id, millis)),
+            1 => (0..20u32).prop_map(Op::Disarm),
+            4 => millis().prop_map(Op::Advance),
         ]
     }
 
@@ -297,15 +303,15 @@ mod tests {
             let mut at = start;
             for deed in deeds {
                 match deed {
-                    Deed::Arm(id, millis) => {
+                    Op::Arm(id, millis) => {
                         wheel.arm(id, at + ms(millis));
                         armed.insert(id, at + ms(millis));
                     }
-                    Deed::Disarm(id) => {
+                    Op::Disarm(id) => {
                         wheel.disarm(id);
                         armed.remove(&id);
                     }
-                    Deed::Pass(millis) => {
+                    Op::Advance(millis) => {
                         at += ms(millis);
                         while let Some(id) = wheel.expire(at) {
                             let due = armed.remove(&id);
@@ -316,7 +322,7 @@ mod tests {
                     }
                 }
                 let first = armed.values().min();
-                let wakes = wheel.next();
+                let wakes = wheel.next_wakeup();
                 prop_assert_eq!(first.is_none(), wakes.is_none());
                 prop_assert!(wakes.zip(first).is_none_or(|(wakes, first)| wakes <= *first + 2 * TICK));
             }

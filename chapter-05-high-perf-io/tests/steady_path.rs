@@ -27,7 +27,7 @@ struct Args {
 fn server(backend: SocketAddr) -> Server {
     let words = ["high_perf_lb", &backend.to_string(), "--check", "off"].map(str::to_owned);
     let Args { balance, serve } = Args::parse_from(words);
-    let config = balance.config(serve, 10, None, false).unwrap();
+    let config = balance.into_config(serve, 10, None, false).unwrap();
     Server::new(Balancer::new("high_perf_lb", config, SystemResolver).unwrap(), NonZeroUsize::MIN).unwrap()
 }
 

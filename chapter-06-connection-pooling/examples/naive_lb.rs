@@ -27,10 +27,10 @@ use common::{
     cli,
     clock::wall_clock,
     http::{
-        AfterClient, ClientAddress, Forwarding, Head, Inbox, Kind, NoWire, Phase, ProxyError, Pumped, Relay, Role,
-        Side, Wire, pump,
+        AfterClient, ClientAddress, FailureKind, Forwarding, Head, NoWire, Phase, ProxyError, ProxyRole, Pumped, Relay,
+        RequestBuffer, Side, Wire, pump,
     },
-    instance_id::Identity,
+    instance_id::InstanceId,
     net::AcceptError,
     outln,
 };
@@ -40,7 +40,7 @@ use tokio::{
     task::spawn_local,
 };
 
-use crate::wire::Polled;
+use crate::wire::PolledStream;
 
 // The chapter's own: a library would have to show it to everybody.
 #[path = "../src/wire.rs"]
@@ -53,7 +53,7 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 #[derive(Debug, Parser)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
     /// Addresses of the backends
     backends: Vec<SocketAddr>,
@@ -76,12 +76,18 @@ fn start(args: Args) -> io::Result<()> {
 }
 
 fn run(listener: std::net::TcpListener, backends: Vec<SocketAddr>) -> io::Result<()> {
-    let identity = Identity::new();
-    let via = identity.pseudonym("naive_lb");
+    let identity = InstanceId::new();
+    let via = identity.via_pseudonym("naive_lb");
     let lb = Rc::new(Naive {
         backends,
         turn: Cell::new(0),
-        forwarding: Forwarding { role: Role::Reverse, via, scheme: "http", trusted: Vec::new(), pooled: false },
+        forwarding: Forwarding {
+            role: ProxyRole::Reverse,
+            via_pseudonym: via,
+            scheme: "http",
+            trusted_proxies: Vec::new(),
+            backend_keep_alive: false,
+        },
         identity,
         head: RefCell::default(),
         scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
@@ -106,7 +112,7 @@ struct Naive {
     backends: Vec<SocketAddr>,
     turn: Cell<usize>,
     forwarding: Forwarding,
-    identity: Identity,
+    identity: InstanceId,
     head: RefCell<Head>,
     /// Nothing stays in it between two polls.
     scratch: RefCell<Box<[u8]>>,
@@ -116,7 +122,7 @@ struct Naive {
 async fn serve(lb: Rc<Naive>, mut client: TcpStream, serial: u32) -> io::Result<()> {
     client.set_nodelay(true)?;
     let address = ClientAddress::new(client.peer_addr()?.ip(), client.local_addr()?, &lb.forwarding);
-    let (mut inbox, mut relay) = (Inbox::default(), Box::new(Relay::new()));
+    let (mut inbox, mut relay) = (RequestBuffer::default(), Box::new(Relay::new()));
     for request in 1.. {
         let id = lb.identity.request_id(serial, request);
         let came = poll_fn(|context| poll_request(&lb, &mut client, &mut inbox, &mut relay, &address, id, context));
@@ -127,7 +133,7 @@ async fn serve(lb: Rc<Naive>, mut client: TcpStream, serial: u32) -> io::Result<
                 }
             }
             Ok(false) => break,
-            Err(error) => relay.reject(&error, wall_clock()),
+            Err(error) => relay.reject_request(&error, wall_clock()),
         }
         // An answer of our own, if there is one.
         let owed = poll_fn(|context| poll_pump(&lb, &mut relay, &mut client, &mut NoWire, context));
@@ -137,7 +143,7 @@ async fn serve(lb: Rc<Naive>, mut client: TcpStream, serial: u32) -> io::Result<
         if relay.end().1 != AfterClient::KeepAlive {
             break;
         }
-        inbox.keep(relay.take_surplus());
+        inbox.push_pipelined(relay.take_pipelined());
     }
     Ok(())
 }
@@ -146,23 +152,23 @@ async fn serve(lb: Rc<Naive>, mut client: TcpStream, serial: u32) -> io::Result<
 fn poll_request(
     lb: &Naive,
     client: &mut TcpStream,
-    inbox: &mut Inbox,
+    inbox: &mut RequestBuffer,
     relay: &mut Relay,
     address: &ClientAddress,
     id: u128,
     context: &mut Context<'_>,
 ) -> Poll<Result<bool, ProxyError>> {
-    let refused = |refusal| ProxyError::refused_request(refusal, Phase::Head);
+    let refused = |refusal| ProxyError::invalid_request(refusal, Phase::RequestHead);
     let (head, scratch) = (&mut *lb.head.borrow_mut(), &mut *lb.scratch.borrow_mut());
     let mut came = 0;
     loop {
-        if let Some(received) = inbox.look(&scratch[..came], head).map_err(refused)? {
+        if let Some(received) = inbox.read_request(&scratch[..came], head).map_err(refused)? {
             relay.begin(head.view(received.head), &lb.forwarding, address, id).map_err(refused)?;
-            relay.take_in(received.rest)?;
+            relay.push_client_bytes(received.rest)?;
             inbox.clear();
             return Poll::Ready(Ok(true));
         }
-        came = match Polled::new(client, context).recv(scratch) {
+        came = match PolledStream::new(client, context).recv(scratch) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
             Ok(0) | Err(_) => return Poll::Ready(Ok(false)),
             Ok(came) => came,
@@ -175,12 +181,12 @@ fn poll_request(
 async fn exchange(lb: &Naive, client: &mut TcpStream, relay: &mut Relay) -> Result<(), ProxyError> {
     let turn = lb.turn.replace(lb.turn.get().wrapping_add(1));
     let connected = TcpStream::connect(lb.backends[turn % lb.backends.len()]).await;
-    let failed = |error| ProxyError::new(Kind::Connect, Side::Backend, Phase::Connect).with_source(error);
+    let failed = |error| ProxyError::new(FailureKind::Connect, Side::Backend, Phase::Connect).with_source(error);
     let mut backend = connected.map_err(failed)?;
     let _ = backend.set_nodelay(true); // slower without, and as right
     relay.attempt(false);
     poll_fn(|context| {
-        let mut far = Polled::new(&mut backend, context);
+        let mut far = PolledStream::new(&mut backend, context);
         poll_pump(lb, relay, client, &mut far, context)
     })
     .await
@@ -195,7 +201,7 @@ fn poll_pump(
     far: &mut impl Wire,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ProxyError>> {
-    match pump(relay, &mut Polled::new(client, context), far, &mut lb.scratch.borrow_mut())? {
+    match pump(relay, &mut PolledStream::new(client, context), far, &mut lb.scratch.borrow_mut())? {
         Pumped::Done => return Poll::Ready(Ok(())),
         Pumped::Wait(_) => {}
         Pumped::Yield => context.waker().wake_by_ref(),

@@ -39,7 +39,7 @@ const BUFFER_BYTES: usize = 1024;
 #[derive(Debug, Parser)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
 }
 

@@ -41,7 +41,7 @@ type Scratch = Rc<RefCell<Box<[u8]>>>;
 #[derive(Debug, Parser)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
     /// Give each client a buffer of its own
     #[arg(long)]

@@ -4,10 +4,10 @@ use std::{num::NonZeroU32, time::Duration};
 
 use common::cli;
 
-use crate::{pool::Limits, server::PoolConfig};
+use crate::{pool::PoolLimits, server::PoolConfig};
 
 /// Of the files that may be open, one in so many at most is a connection that rests: clients need the others.
-const FILES_FOR_REST: u64 = 4;
+const IDLE_FD_DIVISOR: u64 = 4;
 
 /// What all balancers from chapter 6 on take: `#[command(flatten)] pool: PoolArgs`.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -19,10 +19,10 @@ pub struct PoolArgs {
     #[arg(long, value_name = "N", default_value_t = 4096)]
     idle_total: usize,
     /// Idle timeout of a pooled connection; keep it below the backends' keep-alive timeout
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = cli::duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = cli::parse_duration)]
     upstream_idle_timeout: Duration,
     /// Maximum age of a pooled connection
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = cli::duration)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = cli::parse_duration)]
     upstream_max_age: Duration,
     /// Maximum requests per connection
     #[arg(long, value_name = "N", default_value = "10000")]
@@ -35,15 +35,15 @@ pub struct PoolArgs {
 impl PoolArgs {
     /// The pool that these words ask for, in a process that may have so many `files` open.
     pub fn config(self, files: u64) -> PoolConfig {
-        let most = usize::try_from(files / FILES_FOR_REST).unwrap_or(usize::MAX);
+        let most = usize::try_from(files / IDLE_FD_DIVISOR).unwrap_or(usize::MAX);
         let total = self.idle_total.min(most);
-        let limits = Limits {
-            per_peer: self.idle_per_backend.min(total),
-            total,
-            rest: self.upstream_idle_timeout,
-            age: self.upstream_max_age,
-            requests: self.upstream_max_requests.get(),
+        let limits = PoolLimits {
+            max_idle_per_key: self.idle_per_backend.min(total),
+            max_idle_total: total,
+            idle_timeout: self.upstream_idle_timeout,
+            max_age: self.upstream_max_age,
+            max_requests: self.upstream_max_requests.get(),
         };
-        PoolConfig { limits, warm_up: self.warm_up.min(limits.per_peer) }
+        PoolConfig { limits, warm_up: self.warm_up.min(limits.max_idle_per_key) }
     }
 }

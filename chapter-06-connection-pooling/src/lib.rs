@@ -31,14 +31,14 @@ use std::{
 };
 
 use common::{
-    http::{Layer, Plain},
+    http::{Plaintext, StreamLayer},
     net::Listeners,
     shutdown::Shutdown,
     worker::run_on_threads,
 };
 
 pub use server::{PoolConfig, Server};
-pub use statistics::PoolView;
+pub use statistics::PoolStatus;
 
 /// Serves clients on `listeners`, one for each core, until the shutdown, and drains. To be called once.
 ///
@@ -49,7 +49,7 @@ pub use statistics::PoolView;
 /// A core that panics ends the process: its listener's queue would go on to swallow clients. A client's task that panics
 /// ends that client.
 pub fn run(server: &Arc<Server>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
-    run_with(server, || Plain, listeners, shutdown)
+    run_with(server, || Plaintext, listeners, shutdown)
 }
 
 /// As [`run`], with the layer that `layer` makes over each client's socket.
@@ -59,13 +59,13 @@ pub fn run(server: &Arc<Server>, listeners: Listeners, shutdown: &Shutdown) -> i
 ///
 /// # Panics
 /// As [`run`].
-pub fn run_with<L: Layer>(
+pub fn run_with<L: StreamLayer>(
     server: &Arc<Server>,
     layer: impl Fn() -> L + Sync,
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    let doors = std::mem::take(&mut *server.doors.lock().unwrap_or_else(PoisonError::into_inner));
+    let doors = std::mem::take(&mut *server.handoff_receivers.lock().unwrap_or_else(PoisonError::into_inner));
     run_on_threads("worker", doors.into_iter().zip(listeners.into_vec()), shutdown, |place, (door, listener)| {
         worker::run::run(Arc::clone(server), &layer, place, listener, door, shutdown.clone())
     })

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, process::ExitCode, sync::Arc, thread};
 
 use advanced_features::{
     Balancer,
-    admin::{self, Admin, Response},
+    admin::{self, AdminResponse, AdminServer},
     args::{AdminArgs, BalanceArgs},
 };
 use clap::Parser;
@@ -28,7 +28,7 @@ use load_balancer::dns_refresher::SystemResolver;
 #[command(name = "pooled_lb", version)]
 struct Args {
     /// Port to listen on; 0 means an ephemeral port
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
     #[command(flatten)]
     balance: BalanceArgs,
@@ -45,30 +45,30 @@ struct Args {
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
     logging::init();
-    match start(args) {
+    match run(args) {
         Ok(code) => code,
         Err(error) => cli::exit_code(Err(error)),
     }
 }
 
-fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let Args { port, balance, pool, admin: AdminArgs { admin }, workers, serve } = args;
     let workers = workers.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let files = net::raise_file_limit()?;
+    let files = net::raise_fd_limit()?;
     let pool = pool.config(files);
-    let bundle = if balance.wants_bundle() { Some(backends::start_bundled(3, 9001)?) } else { None };
-    let address = serve.address(port);
+    let bundle = if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let address = serve.listen_address(port);
     let bundled = bundle.as_ref().map(backends::Bundle::addrs);
-    let own = fds_for_workers(workers) + u64::try_from(pool.limits.total)?;
+    let own = fds_for_workers(workers) + u64::try_from(pool.limits.max_idle_total)?;
     let wanted = serve.max_clients.map(NonZeroUsize::get);
-    let max_clients = net::clients_within(files, own, wanted, bundle.is_some());
-    let config = match balance.config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
+    let max_clients = net::max_clients_for_fds(files, own, wanted, bundle.is_some());
+    let config = match balance.into_config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
         Ok(config) => config,
-        Err(why) => return Ok(cli::refuse(why)),
+        Err(why) => return Ok(cli::usage_error(why)),
     };
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(address, workers)?;
-    let address = listeners.address();
+    let address = listeners.local_address();
     let balancer = Balancer::new("pooled_lb", config, SystemResolver)?;
     let server = Arc::new(Server::new(Arc::clone(&balancer), pool, workers));
     let admin = admin.map(|address| start_admin(address, &balancer, &server)).transpose()?;
@@ -84,7 +84,7 @@ fn start(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
         outln!("{}", bundle.invitation(address));
     }
     connection_pooling::run(&server, listeners, &shutdown)?;
-    stdout::last_line(server.statistics());
+    stdout::print_last_line(server.statistics());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -93,10 +93,10 @@ fn start_admin(
     address: std::net::SocketAddr,
     balancer: &Arc<Balancer>,
     server: &Arc<Server>,
-) -> std::io::Result<Admin> {
+) -> std::io::Result<AdminServer> {
     let (balancer, server) = (Arc::clone(balancer), Arc::clone(server));
-    Admin::start(address, move |request| match (request.path.as_str(), request.method.as_str()) {
-        ("/pool", "GET") => Response::show(200, &server.pool()),
-        _ => admin::handle(&*balancer, request, now()),
+    AdminServer::start(address, move |request| match (request.path.as_str(), request.method.as_str()) {
+        ("/pool", "GET") => AdminResponse::json(200, &server.pool_status()),
+        _ => admin::handle_request(&*balancer, request, now()),
     })
 }

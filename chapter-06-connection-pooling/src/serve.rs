@@ -12,46 +12,46 @@ use std::{
 };
 
 use advanced_features::{
-    balance::group::InFlight,
-    request::{attempt::Attempt, context::Next, local_reply::Trouble},
+    balance::group::InFlightGuard,
+    request::{attempt::Attempt, context::Dispatch, local_reply::LocalReply},
 };
 use common::{
-    http::{AfterBackend, AfterClient, Layer, Patience, ProxyError, Pumped, Side},
+    http::{AfterBackend, AfterClient, ExchangeTimeouts, ProxyError, Pumped, Side, StreamLayer},
     net::set_reset_on_close,
-    shutdown::Stage,
+    shutdown::ShutdownStage,
 };
 
 use crate::{
-    downstream::{client_connection::Client, respond_and_close},
+    downstream::{client_connection::ClientConnection, respond_and_close},
     request::{
-        begin::{self, Came},
+        begin::{self, HeadOutcome},
         state::Request,
-        wait::{self, Moved},
+        wait::{self, ExchangePoll},
     },
-    timer::poll_timed,
+    timer::poll_fn_with_now,
     upstream::socket_pool,
-    worker::context::Core,
+    worker::context::WorkerContext,
 };
 
 // ANCHOR: serve
 /// Serves a client until it leaves, or may not stay.
 #[expect(clippy::manual_async_fn, reason = "the future of an async fn would store `client` twice")]
-pub(crate) fn serve<L: Layer>(mut client: Client<L>) -> impl Future<Output = ()> {
+pub(crate) fn serve<L: StreamLayer>(mut client: ClientConnection<L>) -> impl Future<Output = ()> {
     async move {
-        let core = Rc::clone(&client.visit.core);
+        let core = Rc::clone(&client.guard.worker);
         loop {
             let after = match next_head(&core, &mut client).await {
-                Came::Request(request) => one_request(&core, &mut client, request).await,
-                Came::Refused(error) => {
-                    let request = Box::pin(respond_and_close::reject(&core, &mut client, &error)).await;
+                HeadOutcome::Request(request) => serve_request(&core, &mut client, request).await,
+                HeadOutcome::Invalid(error) => {
+                    let request = Box::pin(respond_and_close::reject_request(&core, &mut client, &error)).await;
                     record(&core, &mut client, request)
                 }
-                Came::Nothing => AfterClient::Linger,
-                Came::End => return,
+                HeadOutcome::IdleTimeout => AfterClient::Linger,
+                HeadOutcome::Closed => return,
             };
             match after {
                 AfterClient::KeepAlive => {}
-                AfterClient::Linger => return Box::pin(respond_and_close::part(&core, &mut client)).await,
+                AfterClient::Linger => return Box::pin(respond_and_close::lingering_close(&core, &mut client)).await,
                 AfterClient::Abort => return set_reset_on_close(&client.stream),
             }
         }
@@ -59,20 +59,28 @@ pub(crate) fn serve<L: Layer>(mut client: Client<L>) -> impl Future<Output = ()>
 }
 // ANCHOR_END: serve
 
-async fn one_request<L: Layer>(core: &Core, client: &mut Client<L>, mut request: Box<Request>) -> AfterClient {
+async fn serve_request<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
+    mut request: Box<Request>,
+) -> AfterClient {
     let outcome = match admit(core, &mut request) {
         Ok(()) => attempts(core, client, &mut request).await,
         refused => refused,
     };
     if let Err(trouble) = outcome {
-        Box::pin(respond_and_close::give_up(core, client, &mut request, &trouble)).await;
+        Box::pin(respond_and_close::respond_locally(core, client, &mut request, &trouble)).await;
     }
     record(core, client, request)
 }
 
 // ANCHOR: attempts
 /// Asks one backend after another, until one has answered or nobody else may be asked.
-async fn attempts<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut Request) -> Result<(), Trouble> {
+async fn attempts<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
+    request: &mut Request,
+) -> Result<(), LocalReply> {
     loop {
         let taken = choose(core, client, request).await?;
         let backend = Arc::clone(taken.backend());
@@ -80,7 +88,7 @@ async fn attempts<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut R
             Ok(()) => {}
             // Nothing was sent, so any request may go to the next one, a POST too.
             Err(error) if error.side == Side::Backend => {
-                request.course().pass_by(&backend, error);
+                request.ctx().exclude_backend(&backend, error);
                 continue;
             }
             Err(ours) => return Err(ours.into()),
@@ -91,7 +99,7 @@ async fn attempts<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut R
         }
         if request.attempt.as_ref().is_some_and(|attempt| attempt.reused) {
             // It had ended while it rested, which says nothing about the backend: it may be chosen again.
-            request.course().fresh = true;
+            request.ctx().needs_fresh_connection = true;
         } else {
             Box::pin(wait::wait_for_retry(core, client, request, error, &backend)).await?;
         }
@@ -101,110 +109,122 @@ async fn attempts<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut R
 // ANCHOR_END: attempts
 
 /// Waits for a request.
-async fn next_head<L: Layer>(core: &Core, client: &mut Client<L>) -> Came {
-    poll_timed(client.since, |context, now| begin::poll_head(core, client, now, context)).await
+async fn next_head<L: StreamLayer>(core: &WorkerContext, client: &mut ClientConnection<L>) -> HeadOutcome {
+    poll_fn_with_now(client.timeout_start, |context, now| begin::poll_head(core, client, now, context)).await
 }
 
 /// Lets the request in, unless no rule takes it or its group is left alone. While the process drains, each is its
 /// connection's last.
-fn admit(core: &Core, request: &mut Request) -> Result<(), Trouble> {
-    if core.stage() > Stage::Running {
-        request.relay.close_after();
+fn admit(core: &WorkerContext, request: &mut Request) -> Result<(), LocalReply> {
+    if core.stage() > ShutdownStage::Running {
+        request.relay.close_after_response();
     }
-    let now = request.now;
-    core.balancer().admit(request.course(), now)
+    let now = request.polled_at;
+    core.balancer().admit(request.ctx(), now)
 }
 
 /// Chooses a backend and takes a slot of it, at once or in its turn.
-async fn choose<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut Request) -> Result<InFlight, Trouble> {
-    let now = request.now;
-    match request.course().choose(now)? {
-        Next::Backend(taken) => Ok(taken),
-        Next::Queue => Box::pin(wait::wait_for_slot(core, client, request)).await,
+async fn choose<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
+    request: &mut Request,
+) -> Result<InFlightGuard, LocalReply> {
+    let now = request.polled_at;
+    match request.ctx().choose(now)? {
+        Dispatch::Backend(taken) => Ok(taken),
+        Dispatch::Queue => Box::pin(wait::wait_for_slot(core, client, request)).await,
     }
 }
 
 // ANCHOR: connect
 /// Takes a connection that rests, or makes one. One that fails leaves the backend out for a while.
-async fn connect<L: Layer>(
-    core: &Core,
-    client: &mut Client<L>,
+async fn connect<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
     request: &mut Request,
-    taken: InFlight,
+    taken: InFlightGuard,
 ) -> Result<(), ProxyError> {
-    let idempotent = request.relay.ask().is_some_and(|ask| ask.method.is_idempotent());
-    let fresh = request.course().fresh;
-    let rested = if fresh { None } else { socket_pool::take(core, taken.backend(), idempotent, request.now) };
+    let idempotent = request.relay.request_meta().is_some_and(|ask| ask.method.is_idempotent());
+    let fresh = request.ctx().needs_fresh_connection;
+    let rested = if fresh { None } else { socket_pool::take(core, taken.backend(), idempotent, request.polled_at) };
     let reused = rested.is_some();
     let connected = match rested {
         Some(upstream) => Ok(upstream),
         None => Box::pin(wait::wait_for_connect(core, client, request, taken.backend())).await,
     };
-    core.balancer().connect_ended(taken.backend(), connected.as_ref().err(), request.now);
+    core.balancer().record_connect(taken.backend(), connected.as_ref().err(), request.polled_at);
     let upstream = connected?;
-    taken.backend().totals.sent();
+    taken.backend().totals.count_request();
     request.relay.attempt(reused);
-    request.relay.forget_added_fields();
-    if let Some(cookie) = request.course().cookie(taken.backend()) {
-        request.relay.add_to_response("Set-Cookie", &cookie);
+    request.relay.clear_response_fields();
+    if let Some(cookie) = request.ctx().set_cookie_for(taken.backend()) {
+        request.relay.add_response_field("Set-Cookie", &cookie);
     }
-    request.attempt = Some(Attempt::new(taken, upstream, reused, request.started, request.now));
-    (request.patience, request.first_byte) = (Patience::new(), None);
+    request.attempt = Some(Attempt::new(taken, upstream, reused, request.started_at, request.polled_at));
+    (request.exchange_timeouts, request.first_byte_at) = (ExchangeTimeouts::new(), None);
     Ok(())
 }
 // ANCHOR_END: connect
 
 /// Relays the request and its answer.
-async fn exchange<L: Layer>(core: &Core, client: &mut Client<L>, request: &mut Request) -> Result<(), ProxyError> {
-    match poll_timed(request.now, |context, now| poll_exchange(core, client, request, now, context)).await {
-        Moved::Over(outcome) => outcome,
-        Moved::Unheard => Box::pin(wait::exchange_unheard(core, client, request)).await,
+async fn exchange<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
+    request: &mut Request,
+) -> Result<(), ProxyError> {
+    match poll_fn_with_now(request.polled_at, |context, now| poll_exchange(core, client, request, now, context)).await {
+        ExchangePoll::Done(outcome) => outcome,
+        ExchangePoll::WatchForReset => Box::pin(wait::exchange_watching_for_reset(core, client, request)).await,
     }
 }
 
 // ANCHOR: exchange
 /// Moves what can be moved between the two sockets.
-fn poll_exchange<L: Layer>(
-    core: &Core,
-    client: &mut Client<L>,
+fn poll_exchange<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
     request: &mut Request,
     now: Instant,
     context: &mut Context<'_>,
-) -> Poll<Moved> {
-    request.now = now;
+) -> Poll<ExchangePoll> {
+    request.polled_at = now;
     let Request { relay, attempt, .. } = request;
-    let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").socket;
+    let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
     let pumped = client.pump(core, relay, &mut upstream.stream, context);
     if let Ok(Pumped::Wait(wants)) = pumped
         && wants.client.is_none()
         && client.stream.poll_read_ready(context).is_ready()
     {
-        return Poll::Ready(Moved::Unheard);
+        return Poll::Ready(ExchangePoll::WatchForReset);
     }
-    wait::poll_over(core, &mut client.alarm, request, pumped, context).map(Moved::Over)
+    wait::poll_pump_result(core, &mut client.timer, request, pumped, context).map(ExchangePoll::Done)
 }
 // ANCHOR_END: exchange
 
 /// Closes the books on the exchange, and keeps the connection if it may be used again.
-fn record<L: Layer>(core: &Core, client: &mut Client<L>, mut request: Box<Request>) -> AfterClient {
+fn record<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
+    mut request: Box<Request>,
+) -> AfterClient {
     let (mut exchange, after, upstream) = request.relay.end();
-    let Request { started, now, .. } = *request;
+    let Request { started_at: started, polled_at: now, .. } = *request;
     exchange.times.total = now.saturating_duration_since(started);
     if let Some(attempt) = request.attempt.take() {
-        attempt.close(&mut exchange, started, request.first_byte, now);
+        attempt.finish(&mut exchange, started, request.first_byte_at, now);
         if upstream == AfterBackend::Pool {
-            socket_pool::keep(core, attempt.into_socket(), now);
+            socket_pool::put_used(core, attempt.into_connection(), now);
         }
     }
-    if let Some(course) = &mut request.course {
-        course.close(&mut exchange, now);
+    if let Some(course) = &mut request.ctx {
+        course.finish(&mut exchange, now);
     }
-    core.balancer().log_and_count(client.address.peer(), &exchange);
-    let ahead = request.relay.take_surplus();
-    core.give_box_back(request);
+    core.balancer().log_and_count(client.client_address.peer(), &exchange);
+    let ahead = request.relay.take_pipelined();
+    core.recycle_request(request);
     if after == AfterClient::KeepAlive {
-        client.since = now;
-        client.inbox.keep(ahead);
+        client.timeout_start = now;
+        client.request_buffer.push_pipelined(ahead);
     }
     after
 }

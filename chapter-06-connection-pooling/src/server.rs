@@ -11,16 +11,16 @@ use common::net::AcceptedConnection;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::{
-    downstream::handoff::Clients,
-    pool::{Counts, Limits, Shelf},
-    statistics::{self, PoolView},
+    downstream::handoff::ConnectionHandoff,
+    pool::{PoolCounters, PoolLimits, SharedPool},
+    statistics::{self, PoolStatus},
 };
 
 /// How a pool is to be.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolConfig {
     /// What bounds it, in the whole process.
-    pub limits: Limits,
+    pub limits: PoolLimits,
     /// How many connections to each backend are made before anybody asks.
     pub warm_up: usize,
 }
@@ -29,14 +29,14 @@ pub struct PoolConfig {
 #[derive(Debug)]
 pub struct Server {
     pub(crate) balancer: Arc<Balancer>,
-    pub(crate) pool: PoolConfig,
+    pub(crate) pool_config: PoolConfig,
     pub(crate) workers: NonZeroUsize,
-    pub(crate) shelf: Shelf<TcpStream>,
+    pub(crate) shared_pool: SharedPool<TcpStream>,
     /// One for each core.
-    pub(crate) counts: Vec<Counts>,
-    pub(crate) clients: Clients,
+    pub(crate) pool_counters: Vec<PoolCounters>,
+    pub(crate) handoff: ConnectionHandoff,
     /// Taken by the cores.
-    pub(crate) doors: Mutex<Vec<UnboundedReceiver<AcceptedConnection<TcpStream>>>>,
+    pub(crate) handoff_receivers: Mutex<Vec<UnboundedReceiver<AcceptedConnection<TcpStream>>>>,
 }
 
 impl Server {
@@ -44,38 +44,38 @@ impl Server {
     pub fn new(balancer: Arc<Balancer>, pool: PoolConfig, workers: NonZeroUsize) -> Self {
         let (doors, inner): (Vec<_>, Vec<_>) = (0..workers.get()).map(|_| unbounded_channel()).unzip();
         Self {
-            clients: Clients::new(balancer.config().max_clients, doors),
-            shelf: Shelf::new(pool.limits.of_the_shelf(workers)),
-            counts: (0..workers.get()).map(|_| Counts::default()).collect(),
-            doors: Mutex::new(inner),
+            handoff: ConnectionHandoff::new(balancer.config().max_clients, doors),
+            shared_pool: SharedPool::new(pool.limits.shared(workers)),
+            pool_counters: (0..workers.get()).map(|_| PoolCounters::default()).collect(),
+            handoff_receivers: Mutex::new(inner),
             balancer,
-            pool,
+            pool_config: pool,
             workers,
         }
     }
 
     /// What the cores keep between them, and how it fares.
-    pub fn pool(&self) -> PoolView {
-        PoolView::new(self.counts.iter().map(Counts::tally).sum(), self.shelf.len())
+    pub fn pool_status(&self) -> PoolStatus {
+        PoolStatus::new(self.pool_counters.iter().map(PoolCounters::stats).sum(), self.shared_pool.len())
     }
 
     /// The table that SIGUSR1 and the exit print, with the pool and the clients of each core.
     pub fn statistics(&self) -> String {
-        statistics::table(&self.balancer.statistics(), &self.pool(), self.clients.per_worker.counts())
+        statistics::format_table(&self.balancer.stats_table(), &self.pool_status(), self.handoff.per_worker.counts())
     }
 
     /// Whether there is a core to share with.
-    pub(crate) fn is_shared(&self) -> bool {
+    pub(crate) fn has_shared_pool(&self) -> bool {
         self.workers.get() > 1
     }
 
-    pub(crate) fn limits_of_a_core(&self) -> Limits {
-        self.pool.limits.of_a_core(self.workers)
+    pub(crate) fn worker_limits(&self) -> PoolLimits {
+        self.pool_config.limits.per_worker(self.workers)
     }
 
     /// How many of the connections that are made in advance are for the core with this number.
-    pub(crate) fn warm_part(&self, place: usize) -> usize {
-        let (each, more) = (self.pool.warm_up / self.workers, self.pool.warm_up % self.workers);
+    pub(crate) fn warm_up_share(&self, place: usize) -> usize {
+        let (each, more) = (self.pool_config.warm_up / self.workers, self.pool_config.warm_up % self.workers);
         each + usize::from(place < more)
     }
 }

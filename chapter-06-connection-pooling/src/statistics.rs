@@ -4,33 +4,33 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::pool::Tally;
+use crate::pool::PoolStats;
 
 /// The pool of all cores, as the admin interface shows it.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct PoolView {
+pub struct PoolStatus {
     /// Of a hundred requests, how many needed no connect; `null` before the first.
     pub hit_rate_percent: Option<f64>,
     /// What has become of the connections.
     #[serde(flatten)]
-    pub tally: Tally,
+    pub stats: PoolStats,
     /// How many lie on the shelf between the cores.
-    pub on_shelf: usize,
+    pub shared_idle: usize,
 }
 
-impl PoolView {
-    pub(crate) fn new(tally: Tally, on_shelf: usize) -> Self {
-        Self { hit_rate_percent: tally.hit_rate(), tally, on_shelf }
+impl PoolStatus {
+    pub(crate) fn new(tally: PoolStats, on_shelf: usize) -> Self {
+        Self { hit_rate_percent: tally.hit_rate(), stats: tally, shared_idle: on_shelf }
     }
 }
 
 /// The balancer's own table, with the pool and the clients of each core below it.
-pub(crate) fn table(balancer: &str, pool: &PoolView, clients: impl Iterator<Item = usize>) -> String {
-    let Tally { hits, moved, misses, evicted, expired, stale, dropped, warmed } = pool.tally;
+pub(crate) fn format_table(balancer: &str, pool: &PoolStatus, clients: impl Iterator<Item = usize>) -> String {
+    let PoolStats { hits, shared_hits, misses, evicted, expired, stale, backend_unavailable, warmed_up } = pool.stats;
     let mut table = format!(
-        "{balancer}\npool: {hits} hits, {moved} shared hits, {misses} misses, {evicted} evicted, {expired} expired, \
-         {stale} stale, {dropped} backend unavailable, {warmed} warmed, {} idle in the shared pool\nHIT RATE: ",
-        pool.on_shelf
+        "{balancer}\npool: {hits} hits, {shared_hits} shared hits, {misses} misses, {evicted} evicted, {expired} expired, \
+         {stale} stale, {backend_unavailable} backend unavailable, {warmed_up} warmed up, {} idle in the shared pool\nHIT RATE: ",
+        pool.shared_idle
     );
     let written = match pool.hit_rate_percent {
         Some(percent) => write!(table, "{percent:.2} %"),

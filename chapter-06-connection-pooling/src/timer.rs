@@ -19,23 +19,23 @@ use tokio::{
 
 /// A timer of one task, made when it is first needed.
 #[derive(Debug, Default)]
-pub(crate) struct Alarm(Option<Armed>);
+pub(crate) struct LazyTimer(Option<ArmedSleep>);
 
 #[derive(Debug)]
-struct Armed {
-    rings: Instant,
+struct ArmedSleep {
+    fires_at: Instant,
     sleep: Pin<Box<Sleep>>,
 }
 
-impl Alarm {
+impl LazyTimer {
     /// Ready once `by` has come. Until then the task is woken when it has, and perhaps before. `now` has been read since
     /// the task was woken last: else a ring could be missed.
     pub(crate) fn poll(&mut self, by: Instant, now: Instant, context: &mut Context<'_>) -> Poll<()> {
         if now >= by {
             return Poll::Ready(());
         }
-        let new = || Armed { rings: now, sleep: Box::pin(sleep_until(by.into())) };
-        let Armed { rings, sleep } = self.0.get_or_insert_with(new);
+        let new = || ArmedSleep { fires_at: now, sleep: Box::pin(sleep_until(by.into())) };
+        let ArmedSleep { fires_at: rings, sleep } = self.0.get_or_insert_with(new);
         let has_rung = *rings <= now;
         if !has_rung && *rings <= by {
             return Poll::Pending; // the task's waker is with it since it was armed
@@ -49,7 +49,7 @@ impl Alarm {
 
 /// As [`std::future::poll_fn`], for what begins at `at`: each poll is told the time. One look at the clock serves all
 /// that happens until the task waits again, which takes microseconds.
-pub(crate) fn poll_timed<T>(
+pub(crate) fn poll_fn_with_now<T>(
     at: Instant,
     mut poll: impl FnMut(&mut Context<'_>, Instant) -> Poll<T>,
 ) -> impl Future<Output = T> {
@@ -70,9 +70,9 @@ mod tests {
     use super::*;
 
     /// Waits, with a deadline that is so long after the beginning at each poll. Gives how often it was polled.
-    async fn wait(alarm: &mut Alarm, deadline: impl Fn(usize) -> Duration) -> usize {
+    async fn wait(alarm: &mut LazyTimer, deadline: impl Fn(usize) -> Duration) -> usize {
         let (started, mut polls) = (now(), 0);
-        let waited = poll_timed(started, |context, now| {
+        let waited = poll_fn_with_now(started, |context, now| {
             polls += 1;
             alarm.poll(started + deadline(polls), now, context)
         });
@@ -82,11 +82,11 @@ mod tests {
     }
 
     #[test]
-    fn it_rings_when_it_is_time_however_the_deadline_is_moved() {
+    fn fires_on_time_however_the_deadline_moves() {
         const SOON: Duration = Duration::from_millis(5);
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let mut alarm = Alarm::default();
+            let mut alarm = LazyTimer::default();
             assert_eq!(wait(&mut alarm, |_| Duration::ZERO).await, 1);
             assert_eq!(wait(&mut alarm, |_| SOON).await, 2);
             // Moved back while it waits: what it was armed for wakes it, and it is armed anew.
@@ -99,12 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn it_rings_for_a_task_that_has_done_too_much_when_it_is_armed() {
+    fn fires_for_a_task_without_coop_budget() {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let (mut alarm, started) = (Alarm::default(), now());
+            let (mut alarm, started) = (LazyTimer::default(), now());
             let by = started + Duration::from_millis(5);
-            let rings = poll_timed(started, |context, now| {
+            let rings = poll_fn_with_now(started, |context, now| {
                 while has_budget_remaining() {
                     let _ = pin!(consume_budget()).poll(context);
                 }

@@ -19,12 +19,12 @@ use tokio::{
 
 /// A socket, for the length of one poll.
 #[derive(Debug)]
-pub(crate) struct Polled<'a, 'w> {
+pub(crate) struct PolledStream<'a, 'w> {
     stream: &'a mut TcpStream,
     context: Context<'w>,
 }
 
-impl<'a, 'w> Polled<'a, 'w> {
+impl<'a, 'w> PolledStream<'a, 'w> {
     /// `stream`, for the task of `context`.
     pub(crate) fn new(stream: &'a mut TcpStream, context: &Context<'w>) -> Self {
         Self { stream, context: Context::from_waker(context.waker()) }
@@ -32,28 +32,28 @@ impl<'a, 'w> Polled<'a, 'w> {
 }
 
 // ANCHOR: wire
-impl Wire for Polled<'_, '_> {
+impl Wire for PolledStream<'_, '_> {
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut buffer = ReadBuf::new(into);
         let polled = Pin::new(&mut *self.stream).poll_read(&mut self.context, &mut buffer);
-        or_would_block(polled).map(|()| buffer.filled().len())
+        pending_to_would_block(polled).map(|()| buffer.filled().len())
     }
 
     fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize> {
         let stream = Pin::new(&mut *self.stream);
-        or_would_block(match from {
+        pending_to_would_block(match from {
             // `send` asks less of the kernel than `writev` does.
             [all] => stream.poll_write(&mut self.context, all),
             parts => stream.poll_write_vectored(&mut self.context, parts),
         })
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         SockRef::from(&*self.stream).shutdown(Shutdown::Write)
     }
 }
 
-fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
+fn pending_to_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
     match polled {
         Poll::Ready(outcome) => outcome,
         Poll::Pending => Err(ErrorKind::WouldBlock.into()),
@@ -63,22 +63,22 @@ fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
 
 /// The same for a socket that something else waits for too: by reference, for one more system call per message.
 #[derive(Debug)]
-pub(crate) struct Shared<'a, 'w> {
+pub(crate) struct SharedPolledStream<'a, 'w> {
     stream: &'a TcpStream,
     context: Context<'w>,
 }
 
-impl<'a, 'w> Shared<'a, 'w> {
+impl<'a, 'w> SharedPolledStream<'a, 'w> {
     /// `stream`, for the task of `context`.
     pub(crate) fn new(stream: &'a TcpStream, context: &Context<'w>) -> Self {
         Self { stream, context: Context::from_waker(context.waker()) }
     }
 }
 
-impl Wire for Shared<'_, '_> {
+impl Wire for SharedPolledStream<'_, '_> {
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
-            or_would_block(self.stream.poll_read_ready(&mut self.context))?;
+            pending_to_would_block(self.stream.poll_read_ready(&mut self.context))?;
             match self.stream.try_read(into) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {} // the readiness was of before
                 outcome => return outcome,
@@ -88,7 +88,7 @@ impl Wire for Shared<'_, '_> {
 
     fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
-            or_would_block(self.stream.poll_write_ready(&mut self.context))?;
+            pending_to_would_block(self.stream.poll_write_ready(&mut self.context))?;
             match self.stream.try_write_vectored(from) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 outcome => return outcome,
@@ -96,7 +96,7 @@ impl Wire for Shared<'_, '_> {
         }
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         SockRef::from(self.stream).shutdown(Shutdown::Write)
     }
 }

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use common::http::Plain;
+use common::http::Plaintext;
 use integration_tests::{backend::Backend, client::Client, wait::until};
 use load_balancer::dns_refresher::Resolve;
 
@@ -38,7 +38,7 @@ fn what_rests_at_the_old_address_of_a_name_is_neither_used_nor_kept() {
     let server = support::server(&["moves.example:80", "--resolve-interval", "20ms"], name.clone());
     support::running(
         &server,
-        || Plain,
+        || Plaintext,
         |address| {
             let mut client = Client::connect(address);
             assert_eq!(client.get("/").text(), "old");
@@ -46,8 +46,8 @@ fn what_rests_at_the_old_address_of_a_name_is_neither_used_nor_kept() {
             until("the name leads elsewhere", || client.get("/").text() == "new");
             assert_eq!(client.get("/").text(), "new");
             old.wait_for("what rests there is closed", |seen| seen.iter().all(|seen| seen.ended));
-            until("it is counted", || server.pool().tally.dropped == 1);
-            assert_eq!(server.pool().tally.misses, 2);
+            until("it is counted", || server.pool_status().stats.backend_unavailable == 1);
+            assert_eq!(server.pool_status().stats.misses, 2);
         },
     );
 }

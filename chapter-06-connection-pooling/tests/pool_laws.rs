@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use connection_pooling::pool::{Life, Limits, Peer, Pool, Removed, Why};
+use connection_pooling::pool::{ConnectionMeta, EvictReason, Evicted, IdlePool, PoolKey, PoolLimits};
 use proptest::{collection::vec, prelude::*};
 
 /// A connection is a number, and fit if nobody has said otherwise.
@@ -49,21 +49,21 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn peer(number: u16) -> Peer {
-    Peer { address: SocketAddr::from(([127, 0, 0, 1], number + 1)) }
+fn peer(number: u16) -> PoolKey {
+    PoolKey { address: SocketAddr::from(([127, 0, 0, 1], number + 1)) }
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Resting {
-    peer: Peer,
+    peer: PoolKey,
     connection: Connection,
-    life: Life,
+    life: ConnectionMeta,
     since: Instant,
 }
 
 /// What should be: in the order in which they came.
 struct Model {
-    limits: Limits,
+    limits: PoolLimits,
     resting: Vec<Resting>,
     spoiled: BTreeSet<Connection>,
     now: Instant,
@@ -71,14 +71,14 @@ struct Model {
 
 impl Model {
     fn has_had_its_time(&self, resting: &Resting) -> bool {
-        self.now - resting.since >= self.limits.rest || is_spent(self.limits, resting.life, self.now)
+        self.now - resting.since >= self.limits.idle_timeout || is_spent(self.limits, resting.life, self.now)
     }
 
-    fn why(&self, resting: &Resting) -> Option<Why> {
+    fn why(&self, resting: &Resting) -> Option<EvictReason> {
         if self.has_had_its_time(resting) {
-            Some(Why::Expired)
+            Some(EvictReason::Expired)
         } else {
-            self.spoiled.contains(&resting.connection).then_some(Why::Unfit)
+            self.spoiled.contains(&resting.connection).then_some(EvictReason::Stale)
         }
     }
 
@@ -87,30 +87,30 @@ impl Model {
     }
 }
 
-fn is_spent(limits: Limits, life: Life, now: Instant) -> bool {
-    life.requests >= limits.requests || now - life.born >= limits.age
+fn is_spent(limits: PoolLimits, life: ConnectionMeta, now: Instant) -> bool {
+    life.requests_served >= limits.max_requests || now - life.created_at >= limits.max_age
 }
 
-fn told(removed: &Removed<Connection>) -> (Connection, Why) {
-    (removed.idle.connection, removed.why)
+fn told(removed: &Evicted<Connection>) -> (Connection, EvictReason) {
+    (removed.idle.connection, removed.reason)
 }
 
 proptest! {
     #[test]
     fn the_pool_does_what_a_plain_list_does(
         steps in vec(step(), 1..200),
-        per_peer in 0..5_usize,
-        total in 0..9_usize,
+        max_idle_per_key in 0..5_usize,
+        max_idle_total in 0..9_usize,
     ) {
-        let limits = Limits {
-            per_peer,
-            total,
-            rest: Duration::from_secs(30),
-            age: Duration::from_secs(90),
-            requests: 10,
+        let limits = PoolLimits {
+            max_idle_per_key,
+            max_idle_total,
+            idle_timeout: Duration::from_secs(30),
+            max_age: Duration::from_secs(90),
+            max_requests: 10,
         };
         let begun = common::clock::now() + Duration::from_secs(1_000);
-        let mut pool = Pool::new(limits);
+        let mut pool = IdlePool::new(limits);
         let mut model = Model { limits, resting: Vec::new(), spoiled: BTreeSet::new(), now: begun };
         let mut next = 0;
         for step in steps {
@@ -125,7 +125,7 @@ proptest! {
                     next += 1;
                     // No two come at the same moment: else either may be the one that has rested longest.
                     model.now += Duration::from_micros(1);
-                    let life = Life { born: model.now.checked_sub(Duration::from_secs(age)).unwrap(), requests };
+                    let life = ConnectionMeta { created_at: model.now.checked_sub(Duration::from_secs(age)).unwrap(), requests_served: requests };
                     let removed = pool.put(peer(number), next, life, model.now).as_ref().map(told);
                     let expected = put(&mut model, peer(number), next, life);
                     prop_assert_eq!(removed, expected);
@@ -152,7 +152,7 @@ proptest! {
                         let of_peer = kept.iter().filter(|resting| resting.peer == peer(number)).count();
                         for _ in per_peer..of_peer {
                             let oldest = kept.iter().position(|resting| resting.peer == peer(number)).unwrap();
-                            expected.push((kept.remove(oldest).connection, Why::Full));
+                            expected.push((kept.remove(oldest).connection, EvictReason::PoolFull));
                         }
                     }
                     removed.sort_unstable_by_key(|(connection, _)| *connection);
@@ -162,7 +162,7 @@ proptest! {
                 }
                 Step::Surplus { at_least } => {
                     let at_least = Duration::from_secs(at_least);
-                    let taken = pool.take_surplus(at_least, model.now).map(|(peer, idle)| (peer, idle.connection));
+                    let taken = pool.take_longest_idle(at_least, model.now).map(|(peer, idle)| (peer, idle.connection));
                     let oldest = model.oldest().filter(|at| model.now - model.resting[*at].since >= at_least);
                     let expected = oldest.map(|at| model.resting.remove(at));
                     prop_assert_eq!(taken, expected.map(|resting| (resting.peer, resting.connection)));
@@ -179,27 +179,32 @@ proptest! {
     }
 }
 
-fn put(model: &mut Model, peer: Peer, connection: Connection, life: Life) -> Option<(Connection, Why)> {
+fn put(
+    model: &mut Model,
+    peer: PoolKey,
+    connection: Connection,
+    life: ConnectionMeta,
+) -> Option<(Connection, EvictReason)> {
     if is_spent(model.limits, life, model.now) {
-        return Some((connection, Why::Expired));
+        return Some((connection, EvictReason::Expired));
     }
-    if model.limits.per_peer == 0 || model.limits.total == 0 {
-        return Some((connection, Why::Full));
+    if model.limits.max_idle_per_key == 0 || model.limits.max_idle_total == 0 {
+        return Some((connection, EvictReason::PoolFull));
     }
-    let is_full = model.resting.len() >= model.limits.total;
+    let is_full = model.resting.len() >= model.limits.max_idle_total;
     let evicted = if is_full { model.oldest() } else { None };
-    let evicted = evicted.map(|at| (model.resting.remove(at).connection, Why::Full));
+    let evicted = evicted.map(|at| (model.resting.remove(at).connection, EvictReason::PoolFull));
     model.resting.push(Resting { peer, connection, life, since: model.now });
     evicted
 }
 
 /// Who came last is taken first.
-fn take(model: &mut Model, peer: Peer, within: Duration) -> (Option<Connection>, Vec<(Connection, Why)>) {
+fn take(model: &mut Model, peer: PoolKey, within: Duration) -> (Option<Connection>, Vec<(Connection, EvictReason)>) {
     let mut removed = Vec::new();
     while let Some(at) = model.resting.iter().rposition(|resting| resting.peer == peer) {
         let resting = model.resting[at];
         let why = model.why(&resting);
-        if why != Some(Why::Expired) && model.now - resting.since >= within {
+        if why != Some(EvictReason::Expired) && model.now - resting.since >= within {
             break;
         }
         model.resting.remove(at);
@@ -216,13 +221,19 @@ fn take(model: &mut Model, peer: Peer, within: Duration) -> (Option<Connection>,
 fn what_is_laid_down_with_a_rest_behind_it_lies_where_that_belongs() {
     let began = common::clock::now();
     let at = |seconds| began + Duration::from_secs(seconds);
-    let life = Life::new(began);
+    let life = ConnectionMeta::new(began);
     let (rest, age) = (Duration::from_secs(30), Duration::from_secs(90));
-    let mut pool = Pool::new(Limits { per_peer: 9, total: 9, rest, age, requests: 10 });
+    let mut pool = IdlePool::new(PoolLimits {
+        max_idle_per_key: 9,
+        max_idle_total: 9,
+        idle_timeout: rest,
+        max_age: age,
+        max_requests: 10,
+    });
     for since in [5_u32, 1, 3, 5, 2] {
         assert!(pool.put(peer(0), since, life, at(since.into())).is_none());
     }
-    assert_eq!(pool.take_surplus(Duration::ZERO, at(5)).unwrap().1.connection, 1);
+    assert_eq!(pool.take_longest_idle(Duration::ZERO, at(5)).unwrap().1.connection, 1);
     let mut take = || pool.take(peer(0), at(5), Duration::MAX, |_| true, |_| ()).map(|idle| idle.connection);
     assert_eq!([take(), take(), take(), take(), take()], [Some(5), Some(5), Some(3), Some(2), None]);
 }

@@ -36,26 +36,31 @@ use std::{
 
 use loom::{sync::Arc, thread};
 use pool::{
-    idle_connection::{Idle, Life, Peer},
-    limits::Limits,
-    shared_pool::Shelf,
+    idle_connection::{ConnectionMeta, IdleConnection, PoolKey},
+    limits::PoolLimits,
+    shared_pool::SharedPool,
 };
 
-const LIMITS: Limits =
-    Limits { per_peer: 2, total: 2, rest: Duration::from_secs(30), age: Duration::from_mins(1), requests: 10 };
+const LIMITS: PoolLimits = PoolLimits {
+    max_idle_per_key: 2,
+    max_idle_total: 2,
+    idle_timeout: Duration::from_secs(30),
+    max_age: Duration::from_mins(1),
+    max_requests: 10,
+};
 
-fn peer() -> Peer {
-    Peer { address: SocketAddr::from(([127, 0, 0, 1], 80)) }
+fn peer() -> PoolKey {
+    PoolKey { address: SocketAddr::from(([127, 0, 0, 1], 80)) }
 }
 
-fn idle(connection: u32, now: Instant) -> Idle<u32> {
-    Idle { connection, life: Life::new(now), since: now }
+fn idle(connection: u32, now: Instant) -> IdleConnection<u32> {
+    IdleConnection { connection, meta: ConnectionMeta::new(now), idle_since: now }
 }
 
 #[test]
 fn each_connection_ends_with_one_owner() {
     loom::model(|| {
-        let (shelf, now) = (Arc::new(Shelf::new(LIMITS)), common::clock::now());
+        let (shelf, now) = (Arc::new(SharedPool::new(LIMITS)), common::clock::now());
         assert!(shelf.put(peer(), idle(0, now)).is_none());
         let cores: Vec<_> = [1, 2]
             .map(|number| {
@@ -83,7 +88,7 @@ fn each_connection_ends_with_one_owner() {
 #[test]
 fn what_lies_there_before_is_found_or_had_by_another() {
     loom::model(|| {
-        let (shelf, now) = (Arc::new(Shelf::new(LIMITS)), common::clock::now());
+        let (shelf, now) = (Arc::new(SharedPool::new(LIMITS)), common::clock::now());
         shelf.put(peer(), idle(1, now));
         let other = {
             let shelf = Arc::clone(&shelf);

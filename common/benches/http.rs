@@ -7,7 +7,7 @@ use std::{
     io::{self, ErrorKind, IoSlice},
 };
 
-use common::http::{ClientAddress, Forwarding, Head, Input, Pumped, Relay, Role, Wire, pump};
+use common::http::{ClientAddress, Forwarding, Head, Input, ProxyRole, Pumped, Relay, Wire, pump};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const SCRATCH: usize = 64 * 1024;
@@ -41,7 +41,7 @@ impl Wire for Instant<'_> {
         Ok(black_box(from).iter().map(|part| part.len()).sum())
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -57,8 +57,13 @@ struct Core {
 
 impl Core {
     fn new() -> Self {
-        let forwarding =
-            Forwarding { role: Role::Reverse, via: "lb".into(), scheme: "http", trusted: Vec::new(), pooled: true };
+        let forwarding = Forwarding {
+            role: ProxyRole::Reverse,
+            via_pseudonym: "lb".into(),
+            scheme: "http",
+            trusted_proxies: Vec::new(),
+            backend_keep_alive: true,
+        };
         let peer = "192.0.2.1".parse().expect("an address");
         let client = ClientAddress::new(peer, "192.0.2.9:8080".parse().expect("an address"), &forwarding);
         Self { forwarding, client, head: Head::new(), relay: Relay::new(), scratch: vec![0; SCRATCH] }

@@ -9,9 +9,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// The longest name that DNS can carry, in characters (RFC 1035 §2.3.4).
-const MAX_NAME: usize = 253;
+const MAX_HOST_NAME_BYTES: usize = 253;
 /// The longest part of a name between two dots (RFC 1035 §2.3.4).
-const MAX_LABEL: usize = 63;
+const MAX_LABEL_BYTES: usize = 63;
 
 /// A configured server: a name or an IP address, a port and perhaps a weight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,7 +29,7 @@ pub struct Endpoint {
 pub enum EndpointError {
     /// Not of the form `host:port[:weight]` at all.
     #[error("'{text}' is not host:port or host:port:weight, such as 127.0.0.1:9001 or [::1]:9001")]
-    Shape {
+    Format {
         /// The whole text.
         text: String,
     },
@@ -85,12 +85,13 @@ impl FromStr for Endpoint {
         };
         Ok(Self {
             host,
-            port: number(port)
+            port: parse_digits(port)
                 .filter(|&port| port != 0)
                 .ok_or_else(|| EndpointError::Port { text: text.into(), port: port.into() })?,
             weight: weight
                 .map(|weight| {
-                    number(weight).ok_or_else(|| EndpointError::Weight { text: text.into(), weight: weight.into() })
+                    parse_digits(weight)
+                        .ok_or_else(|| EndpointError::Weight { text: text.into(), weight: weight.into() })
                 })
                 .transpose()?,
         })
@@ -112,7 +113,7 @@ impl fmt::Display for Endpoint {
 
 /// The checked host, and what stands behind its colon.
 fn split_host(text: &str) -> Result<(String, &str), EndpointError> {
-    let shape = || EndpointError::Shape { text: text.into() };
+    let shape = || EndpointError::Format { text: text.into() };
     let no_host = |host: &str| EndpointError::Host { text: text.into(), host: host.into() };
     if let Some(inside) = text.strip_prefix('[') {
         let (address, rest) = inside.split_once(']').ok_or_else(shape)?;
@@ -125,7 +126,7 @@ fn split_host(text: &str) -> Result<(String, &str), EndpointError> {
     if lacks_brackets(text) {
         return Err(EndpointError::NoBrackets { text: text.into() });
     }
-    if !is_host(host) {
+    if !is_valid_host(host) {
         return Err(no_host(host));
     }
     Ok((host.to_owned(), rest))
@@ -143,15 +144,15 @@ fn lacks_brackets(text: &str) -> bool {
 ///
 /// A name that ends in a number must be a whole IPv4 address: `10.0.0.999` is a typo, and the
 /// resolver of libc would quietly read `10.1` as 10.0.0.1.
-fn is_host(host: &str) -> bool {
+fn is_valid_host(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     let is_label = |label: &str| {
-        (1..=MAX_LABEL).contains(&label.len())
+        (1..=MAX_LABEL_BYTES).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    if name.len() > MAX_NAME || !name.split('.').all(is_label) {
+    if name.len() > MAX_HOST_NAME_BYTES || !name.split('.').all(is_label) {
         return false;
     }
     let last = name.rsplit('.').next().unwrap_or(name);
@@ -159,7 +160,7 @@ fn is_host(host: &str) -> bool {
 }
 
 /// Digits only: `parse` alone would also take `+80`.
-fn number<T: FromStr>(text: &str) -> Option<T> {
+fn parse_digits<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 

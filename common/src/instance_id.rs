@@ -8,24 +8,24 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 /// The random number of this process.
 #[derive(Debug, Clone, Copy)]
-pub struct Identity {
+pub struct InstanceId {
     seed: u64,
 }
 
-impl Default for Identity {
+impl Default for InstanceId {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Identity {
+impl InstanceId {
     /// A new number, from the same source of randomness as the keys of std's hash maps.
     pub fn new() -> Self {
         Self { seed: RandomState::new().build_hasher().finish() }
     }
 
     /// The name for `Via`: what this program is, and 8 hex digits (RFC 9110 §7.6.3 allows any token).
-    pub fn pseudonym(&self, program: &str) -> String {
+    pub fn via_pseudonym(&self, program: &str) -> String {
         format!("{program}-{:08x}", self.seed >> 32)
     }
 
@@ -41,8 +41,8 @@ mod tests {
 
     #[test]
     fn two_processes_differ_and_requests_within_one_too() {
-        let (a, b) = (Identity::new(), Identity::new());
-        assert_ne!(a.pseudonym("lb"), b.pseudonym("lb"));
+        let (a, b) = (InstanceId::new(), InstanceId::new());
+        assert_ne!(a.via_pseudonym("lb"), b.via_pseudonym("lb"));
         assert_ne!(a.request_id(1, 1), a.request_id(1, 2));
         assert_ne!(a.request_id(1, 0), a.request_id(0, 1));
     }

@@ -18,7 +18,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 /// A line that stderr does not take is dropped: a log must never end the program it describes.
 pub fn init() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    let (filter, refused) = filter(&wanted);
+    let (filter, refused) = parse_filter(&wanted);
     let installed = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
@@ -38,7 +38,7 @@ pub fn init() {
 /// start.
 ///
 /// Not `parse_lossy`, which reports with `eprintln!`.
-fn filter(wanted: &str) -> (EnvFilter, Option<String>) {
+fn parse_filter(wanted: &str) -> (EnvFilter, Option<String>) {
     let builder = || EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     match builder().parse(wanted) {
         Ok(filter) => (filter, None),
@@ -82,9 +82,9 @@ mod tests {
 
     #[test]
     fn defaults_to_info_and_survives_a_bad_filter() {
-        assert_eq!(filter("").0.max_level_hint(), Some(LevelFilter::INFO));
-        assert_eq!(filter("debug").0.max_level_hint(), Some(LevelFilter::DEBUG));
-        let (fallback, why) = filter("info=bogus=worse");
+        assert_eq!(parse_filter("").0.max_level_hint(), Some(LevelFilter::INFO));
+        assert_eq!(parse_filter("debug").0.max_level_hint(), Some(LevelFilter::DEBUG));
+        let (fallback, why) = parse_filter("info=bogus=worse");
         assert_eq!(fallback.max_level_hint(), Some(LevelFilter::INFO));
         assert!(why.is_some());
     }

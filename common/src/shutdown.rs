@@ -19,17 +19,17 @@ use std::time::Duration;
 /// How far a program is on its way out. Later stages are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub enum Stage {
+pub enum ShutdownStage {
     /// Nobody has asked it to stop.
     Running,
     /// Finish what was begun, take nothing new.
     Draining,
     /// Drop what is left and return.
-    Now,
+    Stopping,
 }
 
-impl Stage {
-    const ALL: [Self; 3] = [Self::Running, Self::Draining, Self::Now];
+impl ShutdownStage {
+    const ALL: [Self; 3] = [Self::Running, Self::Draining, Self::Stopping];
 }
 
 /// The request to stop, shared by everything that must heed it. Clones are handles to the same
@@ -47,21 +47,21 @@ struct Shared {
     /// Notified after every change of `stage`.
     changed: Condvar,
     /// Per stage, the end of a pipe that is at end-of-file once the stage is reached.
-    gates: [PipeReader; 3],
+    stage_pipes: [PipeReader; 3],
 }
 
 #[derive(Debug)]
 struct Waiters {
     /// The writing ends of `Shared::gates`, closed (and `None`) once their stage is reached.
-    closed_gates: [Option<PipeWriter>; 3],
+    pipe_writers: [Option<PipeWriter>; 3],
     /// One entry per waiting future, removed when it ends or is dropped.
-    wakers: BTreeMap<u64, (Stage, Waker)>,
+    wakers: BTreeMap<u64, (ShutdownStage, Waker)>,
     /// The id given out last; 64 bits do not run out.
     next_id: u64,
 }
 
 impl Waiters {
-    fn take_id(&mut self) -> u64 {
+    fn allocate_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
     }
@@ -75,41 +75,41 @@ impl Shutdown {
         let (draining, close_draining) = io::pipe()?;
         let (now, close_now) = io::pipe()?;
         let waiters = Waiters {
-            closed_gates: [None, Some(close_draining), Some(close_now)],
+            pipe_writers: [None, Some(close_draining), Some(close_now)],
             wakers: BTreeMap::new(),
             next_id: 0,
         };
         let shared = Shared {
-            stage: AtomicU8::new(Stage::Running as u8),
+            stage: AtomicU8::new(ShutdownStage::Running as u8),
             waiters: Mutex::new(waiters),
             changed: Condvar::new(),
-            gates: [running, draining, now],
+            stage_pipes: [running, draining, now],
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Asks for the first stage. Does nothing if it was reached already.
     pub fn drain(&self) {
-        self.shared.advance(Stage::Draining);
+        self.shared.advance_to(ShutdownStage::Draining);
     }
 
     /// Asks for the second stage, and so for the first. Does nothing if it was reached already.
-    pub fn now(&self) {
-        self.shared.advance(Stage::Now);
+    pub fn stop(&self) {
+        self.shared.advance_to(ShutdownStage::Stopping);
     }
 
     /// The stage reached so far: one atomic load, cheap enough for every request.
-    pub fn stage(&self) -> Stage {
+    pub fn stage(&self) -> ShutdownStage {
         self.shared.stage()
     }
 
     /// Has any stage but [`Stage::Running`] been reached?
-    pub fn draining(&self) -> bool {
-        self.stage() >= Stage::Draining
+    pub fn is_draining(&self) -> bool {
+        self.stage() >= ShutdownStage::Draining
     }
 
     /// Blocks this thread until `stage` is reached.
-    pub fn wait(&self, stage: Stage) {
+    pub fn wait(&self, stage: ShutdownStage) {
         let mut waiters = self.shared.lock();
         // Not `wait_while`, which returns early if the lock is poisoned.
         while self.stage() < stage {
@@ -118,7 +118,7 @@ impl Shutdown {
     }
 
     /// Blocks this thread until `stage` is reached, `limit` at most; says whether it was reached.
-    pub fn wait_timeout(&self, stage: Stage, limit: Duration) -> bool {
+    pub fn wait_timeout(&self, stage: ShutdownStage, limit: Duration) -> bool {
         let waiters = self.shared.lock();
         drop(self.shared.changed.wait_timeout_while(waiters, limit, |_| self.stage() < stage));
         self.stage() >= stage
@@ -130,36 +130,36 @@ impl Shutdown {
     /// It stays so for ever and for any number of pollers, because nobody reads from it: do not
     /// either. Level- and edge-triggered pollers both report it, also when they are told of it
     /// late.
-    pub fn fd(&self, stage: Stage) -> BorrowedFd<'_> {
-        self.shared.gates[stage as usize].as_fd()
+    pub fn fd(&self, stage: ShutdownStage) -> BorrowedFd<'_> {
+        self.shared.stage_pipes[stage as usize].as_fd()
     }
 
     /// A future that ends once `stage` is reached. It needs no particular runtime and may be
     /// dropped at any time.
     #[must_use = "a future does nothing until it is polled"]
-    pub fn reached(&self, stage: Stage) -> impl Future<Output = ()> + Send + 'static {
+    pub fn reached(&self, stage: ShutdownStage) -> impl Future<Output = ()> + Send + 'static {
         Reached { shared: Arc::clone(&self.shared), stage, id: None }
     }
 }
 
 impl Shared {
-    fn stage(&self) -> Stage {
+    fn stage(&self) -> ShutdownStage {
         // Acquire, with the release in `advance`: what was written before the request to stop is
         // seen after it.
-        Stage::ALL[usize::from(self.stage.load(Ordering::Acquire))]
+        ShutdownStage::ALL[usize::from(self.stage.load(Ordering::Acquire))]
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiters> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn advance(&self, to: Stage) {
+    fn advance_to(&self, to: ShutdownStage) {
         let mut waiters = self.lock();
         if self.stage() >= to {
             return;
         }
         self.stage.store(to as u8, Ordering::Release);
-        for gate in &mut waiters.closed_gates[..=to as usize] {
+        for gate in &mut waiters.pipe_writers[..=to as usize] {
             if let Some(mut gate) = gate.take() {
                 // The end of the file alone is HUP without IN to `poll` on Linux: the byte is for
                 // those who ask for IN only. It cannot block (the pipe is empty), and its failure
@@ -181,7 +181,7 @@ impl Shared {
 /// What [`Shutdown::reached`] returns.
 struct Reached {
     shared: Arc<Shared>,
-    stage: Stage,
+    stage: ShutdownStage,
     /// Our entry in `Waiters::wakers`, from the first poll that had to wait.
     id: Option<u64>,
 }
@@ -198,7 +198,7 @@ impl Future for Reached {
         if this.shared.stage() >= this.stage {
             return Poll::Ready(());
         }
-        let id = *this.id.get_or_insert_with(|| waiters.take_id());
+        let id = *this.id.get_or_insert_with(|| waiters.allocate_id());
         let previous = waiters.wakers.insert(id, (this.stage, waker));
         drop(waiters);
         drop(previous); // after the lock, as above
@@ -230,32 +230,32 @@ mod tests {
     #[test]
     fn stages_are_reached_in_order_and_never_left() {
         let shutdown = Shutdown::new().unwrap();
-        assert_eq!(shutdown.stage(), Stage::Running);
-        assert!(!shutdown.draining());
+        assert_eq!(shutdown.stage(), ShutdownStage::Running);
+        assert!(!shutdown.is_draining());
         shutdown.drain();
         shutdown.drain();
-        assert_eq!(shutdown.stage(), Stage::Draining);
-        shutdown.clone().now();
+        assert_eq!(shutdown.stage(), ShutdownStage::Draining);
+        shutdown.clone().stop();
         shutdown.drain();
-        assert_eq!(shutdown.stage(), Stage::Now);
-        assert!(shutdown.draining());
+        assert_eq!(shutdown.stage(), ShutdownStage::Stopping);
+        assert!(shutdown.is_draining());
     }
 
     #[test]
     fn wakes_a_waiting_thread_per_stage() {
         let shutdown = Shutdown::new().unwrap();
-        assert!(!shutdown.wait_timeout(Stage::Draining, Duration::from_millis(1)));
+        assert!(!shutdown.wait_timeout(ShutdownStage::Draining, Duration::from_millis(1)));
         thread::scope(|scope| {
-            let drained = scope.spawn(|| shutdown.wait_timeout(Stage::Draining, LONG));
-            let ended = scope.spawn(|| shutdown.wait(Stage::Now));
+            let drained = scope.spawn(|| shutdown.wait_timeout(ShutdownStage::Draining, LONG));
+            let ended = scope.spawn(|| shutdown.wait(ShutdownStage::Stopping));
             shutdown.drain();
             assert!(drained.join().unwrap());
             assert!(!ended.is_finished());
-            shutdown.now();
+            shutdown.stop();
             ended.join().unwrap();
         });
-        shutdown.wait(Stage::Running);
-        assert!(shutdown.wait_timeout(Stage::Now, Duration::ZERO));
+        shutdown.wait(ShutdownStage::Running);
+        assert!(shutdown.wait_timeout(ShutdownStage::Stopping, Duration::ZERO));
     }
 
     fn events(fd: BorrowedFd<'_>) -> PollFlags {
@@ -267,16 +267,16 @@ mod tests {
     #[test]
     fn descriptor_stays_readable_from_its_stage_on() {
         let shutdown = Shutdown::new().unwrap();
-        assert!(events(shutdown.fd(Stage::Running)).contains(PollFlags::POLLHUP));
-        assert!(events(shutdown.fd(Stage::Draining)).is_empty());
+        assert!(events(shutdown.fd(ShutdownStage::Running)).contains(PollFlags::POLLHUP));
+        assert!(events(shutdown.fd(ShutdownStage::Draining)).is_empty());
         shutdown.drain();
         for _ in 0..3 {
-            let seen = events(shutdown.fd(Stage::Draining));
+            let seen = events(shutdown.fd(ShutdownStage::Draining));
             assert!(seen.contains(PollFlags::POLLIN | PollFlags::POLLHUP), "{seen:?}");
         }
-        assert!(events(shutdown.fd(Stage::Now)).is_empty());
-        shutdown.now();
-        assert!(events(shutdown.fd(Stage::Now)).contains(PollFlags::POLLIN));
+        assert!(events(shutdown.fd(ShutdownStage::Stopping)).is_empty());
+        shutdown.stop();
+        assert!(events(shutdown.fd(ShutdownStage::Stopping)).contains(PollFlags::POLLIN));
     }
 
     #[derive(Default)]
@@ -292,17 +292,17 @@ mod tests {
     fn future_is_woken_once_and_by_its_last_waker() {
         let shutdown = Shutdown::new().unwrap();
         let (first, last) = (Arc::new(Count::default()), Arc::new(Count::default()));
-        let mut reached = Box::pin(shutdown.reached(Stage::Draining));
+        let mut reached = Box::pin(shutdown.reached(ShutdownStage::Draining));
         for count in [&first, &last] {
             let waker = Waker::from(Arc::clone(count));
             assert!(reached.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         }
         shutdown.drain();
-        shutdown.now();
+        shutdown.stop();
         assert_eq!(first.0.load(Ordering::Relaxed), 0);
         assert_eq!(last.0.load(Ordering::Relaxed), 1);
         assert!(reached.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
-        let mut late = Box::pin(shutdown.reached(Stage::Now));
+        let mut late = Box::pin(shutdown.reached(ShutdownStage::Stopping));
         assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 
@@ -312,16 +312,16 @@ mod tests {
         let poll_once = |future: Pin<&mut dyn Future<Output = ()>>| {
             assert!(future.poll(&mut Context::from_waker(Waker::noop())).is_pending());
         };
-        let mut kept = Box::pin(shutdown.reached(Stage::Now));
+        let mut kept = Box::pin(shutdown.reached(ShutdownStage::Stopping));
         poll_once(kept.as_mut());
         for _ in 0..100 {
-            let mut reached = Box::pin(shutdown.reached(Stage::Draining));
+            let mut reached = Box::pin(shutdown.reached(ShutdownStage::Draining));
             poll_once(reached.as_mut());
             poll_once(reached.as_mut());
             poll_once(kept.as_mut());
         }
         assert_eq!(shutdown.shared.lock().wakers.len(), 1);
-        shutdown.now();
+        shutdown.stop();
         assert!(shutdown.shared.lock().wakers.is_empty());
     }
 
@@ -336,7 +336,7 @@ mod tests {
         let shutdown = Shutdown::new().unwrap();
         let task = Arc::new(Task(Mutex::new(None)));
         let waker = Waker::from(Arc::clone(&task));
-        let mut reached = Box::pin(shutdown.reached(Stage::Draining));
+        let mut reached = Box::pin(shutdown.reached(ShutdownStage::Draining));
         assert!(reached.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         *task.0.lock().unwrap() = Some(reached);
         shutdown.drain();

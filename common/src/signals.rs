@@ -20,7 +20,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use crate::shutdown::{Shutdown, Stage};
+use crate::shutdown::{Shutdown, ShutdownStage};
 
 /// Handles SIGINT, SIGTERM and SIGUSR1 from now on: the signals that all programs of this workspace
 /// share.
@@ -28,18 +28,18 @@ use crate::shutdown::{Shutdown, Stage};
 /// They are handled from the moment this returns. `on_stats` runs on a thread of its own, so it may
 /// lock and print, and even wait for a reader of stdout who has gone to lunch.
 pub fn spawn(shutdown: Shutdown, on_stats: impl Fn() + Send + 'static) -> io::Result<()> {
-    Handlers::new(shutdown).on(SIGUSR1, on_stats).spawn()
+    SignalHandlers::new(shutdown).on(SIGUSR1, on_stats).spawn()
 }
 
 /// A set of signals with what each of them does, for a program with more of them than [`spawn`]
 /// takes.
 #[must_use = "handlers are in force only once spawned"]
-pub struct Handlers {
+pub struct SignalHandlers {
     shutdown: Shutdown,
     actions: Vec<(i32, Box<dyn Fn() + Send>)>,
 }
 
-impl Handlers {
+impl SignalHandlers {
     /// SIGINT and SIGTERM for this shutdown, and nothing else yet.
     pub fn new(shutdown: Shutdown) -> Self {
         Self { shutdown, actions: Vec::new() }
@@ -61,12 +61,12 @@ impl Handlers {
         // Before the thread starts: a signal that comes right after our return must not meet the
         // default action.
         let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(numbers))?;
-        let actions: Vec<_> = self.actions.into_iter().map(own_thread).collect::<io::Result<_>>()?;
+        let actions: Vec<_> = self.actions.into_iter().map(spawn_action_thread).collect::<io::Result<_>>()?;
         let shutdown = self.shutdown;
         thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
                 if signal == SIGINT || signal == SIGTERM {
-                    stop(&shutdown, signal);
+                    advance_shutdown(&shutdown, signal);
                 }
                 for (_, asked) in actions.iter().filter(|(number, _)| *number == signal) {
                     // Full: the action will run once more anyway.
@@ -78,22 +78,22 @@ impl Handlers {
     }
 }
 
-fn stop(shutdown: &Shutdown, signal: i32) {
+fn advance_shutdown(shutdown: &Shutdown, signal: i32) {
     match shutdown.stage() {
-        Stage::Running => shutdown.drain(),
-        Stage::Draining => shutdown.now(),
+        ShutdownStage::Running => shutdown.drain(),
+        ShutdownStage::Draining => shutdown.stop(),
         // The program was told twice and is still here: do not make its user look up its process id.
-        Stage::Now => drop(emulate_default_handler(signal)),
+        ShutdownStage::Stopping => drop(emulate_default_handler(signal)),
     }
 }
 
-fn own_thread((signal, action): (i32, Box<dyn Fn() + Send>)) -> io::Result<(i32, SyncSender<()>)> {
+fn spawn_action_thread((signal, action): (i32, Box<dyn Fn() + Send>)) -> io::Result<(i32, SyncSender<()>)> {
     let (asked, asks) = sync_channel(1);
     thread::Builder::new().name(format!("signal {signal}")).spawn(move || asks.iter().for_each(|()| action()))?;
     Ok((signal, asked))
 }
 
-impl fmt::Debug for Handlers {
+impl fmt::Debug for SignalHandlers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let signals: Vec<_> = self.actions.iter().map(|(signal, _)| signal).collect();
         f.debug_struct("Handlers").field("signals", &signals).finish_non_exhaustive()
@@ -125,12 +125,12 @@ mod tests {
         spawn(shutdown.clone(), print).unwrap();
         raise(SIGUSR1).unwrap();
         asked.recv_timeout(LONG).unwrap();
-        assert_eq!(shutdown.stage(), Stage::Running);
+        assert_eq!(shutdown.stage(), ShutdownStage::Running);
         raise(SIGTERM).unwrap();
-        assert!(shutdown.wait_timeout(Stage::Draining, LONG));
-        assert_eq!(shutdown.stage(), Stage::Draining);
+        assert!(shutdown.wait_timeout(ShutdownStage::Draining, LONG));
+        assert_eq!(shutdown.stage(), ShutdownStage::Draining);
         raise(SIGINT).unwrap();
-        assert!(shutdown.wait_timeout(Stage::Now, LONG));
+        assert!(shutdown.wait_timeout(ShutdownStage::Stopping, LONG));
         drop(reader);
     }
 }

@@ -13,33 +13,33 @@ use std::time::Duration;
 /// Writes one line to stdout and flushes it; an error is ignored, as there is nobody left to tell.
 ///
 /// Usually called through [`outln!`](crate::outln).
-pub fn line(args: fmt::Arguments<'_>) {
+pub fn print_line(args: fmt::Arguments<'_>) {
     let mut stdout = io::stdout().lock();
-    let _ = line_to(&mut stdout, args);
+    let _ = write_line(&mut stdout, args);
 }
 
 /// Writes a last line to stdout, but waits no longer than a second for it to be taken: a program that was
 /// told to stop must not hang on a pager that waits for a key.
-pub fn last_line(text: String) {
-    const PATIENCE: Duration = Duration::from_secs(1);
+pub fn print_last_line(text: String) {
+    const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
     let (said, done) = mpsc::channel();
     let saying = thread::Builder::new().name("last line".into()).spawn(move || {
-        line(format_args!("{text}"));
+        print_line(format_args!("{text}"));
         let _ = said.send(());
     });
     if saying.is_ok() {
-        let _ = done.recv_timeout(PATIENCE);
+        let _ = done.recv_timeout(WRITE_TIMEOUT);
     }
 }
 
 /// Writes one line to stderr, for a refusal; an error is ignored.
-pub(crate) fn error_line(args: fmt::Arguments<'_>) {
+pub(crate) fn eprint_line(args: fmt::Arguments<'_>) {
     let mut stderr = io::stderr().lock();
-    let _ = line_to(&mut stderr, args);
+    let _ = write_line(&mut stderr, args);
 }
 
 /// One write per line, so that lines of two processes on one terminal do not mix.
-fn line_to(to: &mut impl Write, args: fmt::Arguments<'_>) -> io::Result<()> {
+fn write_line(to: &mut impl Write, args: fmt::Arguments<'_>) -> io::Result<()> {
     let mut text = args.to_string();
     text.push('\n');
     to.write_all(text.as_bytes())?;
@@ -54,8 +54,8 @@ fn line_to(to: &mut impl Write, args: fmt::Arguments<'_>) -> io::Result<()> {
 /// ```
 #[macro_export]
 macro_rules! outln {
-    () => { $crate::stdout::line(::std::format_args!("")) };
-    ($($arg:tt)*) => { $crate::stdout::line(::std::format_args!($($arg)*)) };
+    () => { $crate::stdout::print_line(::std::format_args!("")) };
+    ($($arg:tt)*) => { $crate::stdout::print_line(::std::format_args!($($arg)*)) };
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn writes_the_line_at_once() {
         let mut to = io::BufWriter::new(Vec::new());
-        line_to(&mut to, format_args!("listening on {}", 8080)).unwrap();
+        write_line(&mut to, format_args!("listening on {}", 8080)).unwrap();
         assert_eq!(to.get_ref(), b"listening on 8080\n");
     }
 
@@ -73,7 +73,7 @@ mod tests {
     fn reports_a_closed_pipe_as_an_error_and_not_as_a_panic() {
         let (reader, mut writer) = io::pipe().unwrap();
         drop(reader);
-        let error = line_to(&mut writer, format_args!("lost")).unwrap_err();
+        let error = write_line(&mut writer, format_args!("lost")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cli::duration;
+use crate::cli::parse_duration;
 
 /// Per flag, not as `next_help_heading`: that would swallow the flags a program declares after ours.
-const DEADLINES: &str = "Timeouts";
+const HELP_HEADING: &str = "Timeouts";
 
 /// How long a client may take to read its last response and close, once our side has sent FIN. What it still sends
 /// meanwhile is read and dropped, for closing with unread bytes sends a reset that can overtake the response (RFC 9112
@@ -21,36 +21,36 @@ pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(clap::Args, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// Limit for connecting to a backend
-    #[arg(long = "connect-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "3s", value_parser = duration)]
+    #[arg(long = "connect-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
+    #[arg(default_value = "3s", value_parser = parse_duration)]
     pub connect: Duration,
     /// Limit for receiving a whole request head, from its first byte
-    #[arg(long = "head-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "10s", value_parser = duration)]
+    #[arg(long = "head-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
+    #[arg(default_value = "10s", value_parser = parse_duration)]
     pub head: Duration,
     /// Limit from the sent request to the first response byte
-    #[arg(long = "first-byte-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "30s", value_parser = duration)]
+    #[arg(long = "first-byte-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
+    #[arg(default_value = "30s", value_parser = parse_duration)]
     pub first_byte: Duration,
     /// Limit without progress while receiving a request body or writing
-    #[arg(long = "body-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "30s", value_parser = duration)]
+    #[arg(long = "body-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
+    #[arg(default_value = "30s", value_parser = parse_duration)]
     pub body: Duration,
     /// Limit for an idle client connection between two requests
-    #[arg(long = "idle-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "60s", value_parser = duration)]
+    #[arg(long = "idle-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
+    #[arg(default_value = "60s", value_parser = parse_duration)]
     pub idle: Duration,
     /// Limit without progress while receiving a response body
-    #[arg(long = "stream-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "5m", value_parser = duration)]
+    #[arg(long = "stream-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
+    #[arg(default_value = "5m", value_parser = parse_duration)]
     pub stream: Duration,
     /// Limit without traffic in a tunnel (WebSocket, CONNECT)
-    #[arg(long = "tunnel-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "1h", value_parser = duration)]
+    #[arg(long = "tunnel-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
+    #[arg(default_value = "1h", value_parser = parse_duration)]
     pub tunnel: Duration,
     /// Limit for requests in flight when the program is asked to stop
-    #[arg(long = "drain-timeout", value_name = "TIME", help_heading = DEADLINES)]
-    #[arg(default_value = "30s", value_parser = duration)]
+    #[arg(long = "drain-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
+    #[arg(default_value = "30s", value_parser = parse_duration)]
     pub drain: Duration,
 }
 

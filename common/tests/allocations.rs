@@ -34,7 +34,7 @@ impl Wire for Static {
         Ok(n)
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -46,7 +46,7 @@ impl Wire for Endless {
         if self.takes { Ok(n) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use common::{
-    http::{Deadline, Input, Patience, Relay},
+    http::{ExchangeTimeouts, Input, Relay, TimeoutKind},
     timeouts::Timeouts,
 };
 use support::{
@@ -15,14 +15,14 @@ use support::{
 
 /// When the relay's patience ends, asked at `second`; in seconds from the start.
 struct Clock {
-    patience: Patience,
+    patience: ExchangeTimeouts,
     start: Instant,
 }
 
 impl Clock {
     fn new() -> Self {
         #[expect(clippy::disallowed_methods, reason = "any instant will do")]
-        Self { patience: Patience::new(), start: Instant::now() }
+        Self { patience: ExchangeTimeouts::new(), start: Instant::now() }
     }
 
     fn until(&mut self, relay: &Relay, second: u64) -> u64 {
@@ -32,7 +32,7 @@ impl Clock {
             stream: Duration::from_secs(40),
             ..Timeouts::default()
         };
-        (self.patience.until(relay, &timeouts, self.start + Duration::from_secs(second)) - self.start).as_secs()
+        (self.patience.deadline(relay, &timeouts, self.start + Duration::from_secs(second)) - self.start).as_secs()
     }
 }
 
@@ -52,7 +52,7 @@ fn interim_responses_buy_a_backend_no_time() {
     // Nor does a client that is slow to take them.
     client.room = 0;
     backend.inbox.extend(b"HTTP/1.1 102 Processing\r\n\r\n");
-    assert_eq!(turn(&mut relay, &mut client, &mut backend).unwrap().unwrap().deadline, Deadline::Client);
+    assert_eq!(turn(&mut relay, &mut client, &mut backend).unwrap().unwrap().timeout, TimeoutKind::ClientIo);
     assert_eq!(clock.until(&relay, 6), 16);
     client.room = usize::MAX;
     turn(&mut relay, &mut client, &mut backend).unwrap().expect("no final response yet");
@@ -69,7 +69,7 @@ fn an_upload_that_drips_does_not_hold_a_stalled_download() {
     let mut clock = Clock::new();
     for second in 0..5 {
         client.inbox.push_back(b'x');
-        assert_eq!(turn(&mut relay, &mut client, &mut backend).unwrap().unwrap().deadline, Deadline::Client);
+        assert_eq!(turn(&mut relay, &mut client, &mut backend).unwrap().unwrap().timeout, TimeoutKind::ClientIo);
         assert_eq!(clock.until(&relay, second), 10);
     }
     client.room = 1;
@@ -96,7 +96,7 @@ fn the_first_byte_is_waited_for_anew_once_the_upload_is_whole() {
     turn(&mut relay, &mut client, &mut backend).unwrap().expect("100 is still to come");
     assert_eq!(clock.until(&relay, 1), 20, "103 lets no client begin");
     backend.inbox.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
-    assert_eq!(turn(&mut relay, &mut client, &mut backend).unwrap().unwrap().deadline, Deadline::Client);
+    assert_eq!(turn(&mut relay, &mut client, &mut backend).unwrap().unwrap().timeout, TimeoutKind::ClientIo);
     assert_eq!(clock.until(&relay, 2), 12, "the client's turn");
     relay.from_client(Input::Bytes(b"hi")).unwrap();
     turn(&mut relay, &mut client, &mut backend).unwrap().expect("the response is to come");

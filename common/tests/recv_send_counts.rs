@@ -45,7 +45,7 @@ impl Wire for Counted {
         Ok(from.iter().map(|part| part.len()).sum())
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         self.shuts += 1;
         Ok(())
     }

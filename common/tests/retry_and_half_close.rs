@@ -104,7 +104,7 @@ fn client_that_stops_its_upload_at_an_early_answer_still_gets_all_of_it() {
 #[test]
 fn what_one_client_sent_ahead_never_reaches_the_next_client_of_the_same_relay() {
     let mut relay = begun(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false);
-    relay.keep_surplus(b"GET /secret HTTP/1.1\r\n");
+    relay.push_pipelined(b"GET /secret HTTP/1.1\r\n");
     begin(&mut relay, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", false).unwrap();
-    assert!(relay.take_surplus().is_empty());
+    assert!(relay.take_pipelined().is_empty());
 }

@@ -207,7 +207,7 @@ fn limits_hold_wherever_the_cut_is() {
                     got => break got,
                 }
             };
-            assert_eq!(got.err().map(common::http::Refusal::status), expected, "in pieces of {piece}");
+            assert_eq!(got.err().map(common::http::ProtocolError::status), expected, "in pieces of {piece}");
         }
     }
 }
@@ -293,7 +293,7 @@ fn play(request: &[u8], response: &[u8], cuts: &Cuts) -> Result3 {
                     strict::answer(&client.sent, method, after == AfterClient::Linger).expect("well formed");
                 assert!(rest.is_empty(), "beyond the response: {}", show(rest));
                 let surplus =
-                    [relay.take_surplus(), client.inbox.drain(..).collect(), request[asked..].to_vec()].concat();
+                    [relay.take_pipelined(), client.inbox.drain(..).collect(), request[asked..].to_vec()].concat();
                 let to_backend = strict::request(&backend.sent).expect("well formed");
                 return (to_backend, messages, after, surplus);
             }

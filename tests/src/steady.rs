@@ -42,7 +42,7 @@ fn ask(stream: &mut TcpStream, times: usize) {
 /// is the caller's, whose global allocator is [`Counting`](crate::allocations::Counting).
 pub fn assert_allocates_nothing(tally: &'static Tally, run: impl FnOnce(Listeners, &Shutdown) + Send) {
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();
-    let (address, shutdown) = (listeners.address(), Shutdown::new().unwrap());
+    let (address, shutdown) = (listeners.local_address(), Shutdown::new().unwrap());
     thread::scope(|scope| {
         scope.spawn(|| {
             watch_this_thread(tally);
@@ -64,6 +64,6 @@ struct Ended<'a>(&'a Shutdown);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        self.0.now();
+        self.0.stop();
     }
 }

@@ -1,5 +1,6 @@
 //! The rules of the house that no compiler checks: which crate may name which, where versions and features are
-//! declared and that all builds share them, and what lies at the top of the repository.
+//! declared and that all builds share them, that no modules need each other, that no code stands twice, and what lies
+//! at the top of the repository.
 //!
 //! Each rule is a function from text to faults, so that a second test can show that it does find one.
 
@@ -10,10 +11,14 @@ use std::process::Command;
 
 use toml_edit::Document;
 
+#[path = "house_rules/cycles.rs"]
+mod cycles;
 #[path = "house_rules/features.rs"]
 mod features;
 #[path = "house_rules/manifests.rs"]
 mod manifests;
+#[path = "house_rules/repeats.rs"]
+mod repeats;
 #[path = "house_rules/sources.rs"]
 mod sources;
 

@@ -19,7 +19,7 @@ struct Args {
     #[arg(value_enum)]
     exercise: Exercise,
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
 }
 

@@ -5,14 +5,14 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 use clap::Parser;
 use common::{cli, logging, net};
 use fundamentals::{
-    client::{self, Ended},
+    client::{self, ClientError},
     connect::connect_first,
     socket::Socket,
 };
 use nix::sys::socket::SockType;
 
 /// Longer than any handshake takes that is going to succeed.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Sends what you type, and prints what comes back; Ctrl-D ends it.
 #[derive(Debug, Parser)]
@@ -33,28 +33,28 @@ fn main() -> ExitCode {
     let args = cli::parse::<Args>();
     logging::init();
     let ended = net::resolve(&args.host, args.port)
-        .map_err(|error| Ended::Because(error.to_string()))
-        .and_then(|addresses| if args.udp { datagrams(&addresses) } else { stream(&addresses) });
+        .map_err(|error| ClientError::Failed(error.to_string()))
+        .and_then(|addresses| if args.udp { run_udp(&addresses) } else { run_tcp(&addresses) });
     cli::exit_code(match ended {
-        Ok(()) | Err(Ended::Unread) => Ok(()),
-        Err(Ended::Because(why)) => Err(why),
+        Ok(()) | Err(ClientError::StdoutClosed) => Ok(()),
+        Err(ClientError::Failed(why)) => Err(why),
     })
 }
 
-fn stream(addresses: &[SocketAddr]) -> Result<(), Ended> {
-    let server = connect_first(addresses, CONNECT_LIMIT).map_err(Ended::Because)?;
-    client::tcp::talk(&server)
+fn run_tcp(addresses: &[SocketAddr]) -> Result<(), ClientError> {
+    let server = connect_first(addresses, CONNECT_TIMEOUT).map_err(ClientError::Failed)?;
+    client::tcp::run(&server)
 }
 
 /// A connected datagram socket hears from nobody else, and is told when nobody listens there. Nothing tells
 /// which address is alive, so the first one is taken.
-fn datagrams(addresses: &[SocketAddr]) -> Result<(), Ended> {
-    let server = addresses.first().ok_or_else(|| Ended::Because("no address".into())).and_then(|&address| {
+fn run_udp(addresses: &[SocketAddr]) -> Result<(), ClientError> {
+    let server = addresses.first().ok_or_else(|| ClientError::Failed("no address".into())).and_then(|&address| {
         let connected = Socket::new(address, SockType::Datagram).and_then(|socket| {
             socket.connect(address)?;
             Ok(socket)
         });
-        connected.map_err(|error| Ended::Because(format!("cannot connect a UDP socket to {address}: {error}")))
+        connected.map_err(|error| ClientError::Failed(format!("cannot connect a UDP socket to {address}: {error}")))
     })?;
-    client::udp::talk(&server)
+    client::udp::run(&server)
 }

@@ -5,12 +5,12 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser;
 use common::{cli, outln};
 use fundamentals::{
-    connect::connect,
-    resolve::{Answer, answers},
+    connect::connect_timeout,
+    resolve::{ResolvedAddress, lookup_host},
 };
 
 /// What each address gets before the next one is tried.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Shows what a name resolves to, and connects to the first address that answers.
 #[derive(Debug, Parser)]
@@ -26,15 +26,15 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
-    let found = answers(&args.host, args.port);
+    let found = lookup_host(&args.host, args.port);
     if let Ok(found) = &found {
-        show(found);
-        try_in_order(found);
+        print_addresses(found);
+        connect_in_order(found);
     }
     cli::exit_code(found.map(drop))
 }
 
-fn show(found: &[Answer]) {
+fn print_addresses(found: &[ResolvedAddress]) {
     for (answer, number) in found.iter().zip(1..) {
         outln!("{number:2}  {answer}");
     }
@@ -44,9 +44,9 @@ fn show(found: &[Answer]) {
 
 // ANCHOR: try
 /// A refusal is an answer too, so it does not change the exit code.
-fn try_in_order(found: &[Answer]) {
-    for Answer { address, .. } in found.iter().filter(|answer| answer.is_stream()) {
-        match connect(*address, CONNECT_LIMIT).and_then(|socket| socket.peer_address()) {
+fn connect_in_order(found: &[ResolvedAddress]) {
+    for ResolvedAddress { address, .. } in found.iter().filter(|answer| answer.is_stream()) {
+        match connect_timeout(*address, CONNECT_TIMEOUT).and_then(|socket| socket.peer_address()) {
             Ok(peer) => return outln!("connected to {peer}"),
             Err(error) => outln!("{address}: {error}"),
         }

@@ -14,16 +14,16 @@ use nix::errno::Errno;
 
 /// How a client ends before its time.
 #[derive(Debug)]
-pub enum Ended {
+pub enum ClientError {
     /// Whoever read our standard output has gone: nobody is left to tell, and nothing is wrong.
-    Unread,
+    StdoutClosed,
     /// Anything else, in words.
-    Because(String),
+    Failed(String),
 }
 
-impl Ended {
-    fn because(what: &str, error: Errno) -> Self {
-        Self::Because(format!("{what}: {error}"))
+impl ClientError {
+    fn failed(what: &str, error: Errno) -> Self {
+        Self::Failed(format!("{what}: {error}"))
     }
 }
 
@@ -33,16 +33,16 @@ pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-fn prompt(interactive: bool) -> Result<(), Ended> {
+fn prompt(interactive: bool) -> Result<(), ClientError> {
     if interactive { print(b"> ") } else { Ok(()) }
 }
 
 /// Not `println!`: Rust programs ignore SIGPIPE, so that a closed pipe is the error `EPIPE` here, and a panic
 /// there.
-fn print(bytes: &[u8]) -> Result<(), Ended> {
+fn print(bytes: &[u8]) -> Result<(), ClientError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Ended::Unread,
-        _ => Ended::Because(format!("cannot write to standard output: {error}")),
+        io::ErrorKind::BrokenPipe => ClientError::StdoutClosed,
+        _ => ClientError::Failed(format!("cannot write to standard output: {error}")),
     })
 }

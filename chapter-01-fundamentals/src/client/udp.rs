@@ -13,18 +13,18 @@ use nix::{
     sys::socket::MsgFlags,
 };
 
-use super::{Ended, is_interactive, print, prompt};
+use super::{ClientError, is_interactive, print, prompt};
 use crate::socket::Socket;
 
 /// How long an echo may take before it counts as lost.
-const PATIENCE: Duration = Duration::from_secs(1);
+const ECHO_TIMEOUT: Duration = Duration::from_secs(1);
 const LONGEST_DATAGRAM: usize = 65_535;
 
 /// Sends each line of standard input as a datagram and prints what comes back.
 ///
 /// # Errors
 /// Nobody listens there, a line does not fit into a datagram, or an echo was lost.
-pub fn talk(server: &Socket) -> Result<(), Ended> {
+pub fn run(server: &Socket) -> Result<(), ClientError> {
     let interactive = is_interactive();
     let (mut line, mut echo, mut lost) = (Vec::new(), vec![0; LONGEST_DATAGRAM], 0);
     let mut stdin = io::stdin().lock();
@@ -34,26 +34,26 @@ pub fn talk(server: &Socket) -> Result<(), Ended> {
         match stdin.read_until(b'\n', &mut line) {
             Ok(0) => break,
             Ok(_) => {}
-            Err(error) => return Err(Ended::Because(format!("cannot read standard input: {error}"))),
+            Err(error) => return Err(ClientError::Failed(format!("cannot read standard input: {error}"))),
         }
-        server.send(&line, MsgFlags::empty()).map_err(|error| Ended::because("cannot send", error))?;
+        server.send(&line, MsgFlags::empty()).map_err(|error| ClientError::failed("cannot send", error))?;
         if let Some(length) = receive(server, &mut echo)? {
             print(&echo[..length])?;
         } else {
             lost += 1;
-            tracing::warn!("no echo within {PATIENCE:?}: the datagram or its echo was lost");
+            tracing::warn!("no echo within {ECHO_TIMEOUT:?}: the datagram or its echo was lost");
         }
     }
     if interactive {
         outln!();
     }
-    if lost == 0 { Ok(()) } else { Err(Ended::Because(format!("{lost} datagrams were lost"))) }
+    if lost == 0 { Ok(()) } else { Err(ClientError::Failed(format!("{lost} datagrams were lost"))) }
 }
 
 /// The next datagram; `None` when there is none in time.
 #[expect(clippy::disallowed_methods, reason = "a deadline on real I/O")]
-fn receive(server: &Socket, into: &mut [u8]) -> Result<Option<usize>, Ended> {
-    let deadline = Instant::now() + PATIENCE;
+fn receive(server: &Socket, into: &mut [u8]) -> Result<Option<usize>, ClientError> {
+    let deadline = Instant::now() + ECHO_TIMEOUT;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
@@ -61,13 +61,13 @@ fn receive(server: &Socket, into: &mut [u8]) -> Result<Option<usize>, Ended> {
         match poll(&mut fds, left) {
             Ok(0) => return Ok(None),
             Err(Errno::EINTR) => continue,
-            Err(error) => return Err(Ended::because("cannot wait", error)),
+            Err(error) => return Err(ClientError::failed("cannot wait", error)),
             Ok(_) => {}
         }
         match server.recv(into, MsgFlags::MSG_DONTWAIT) {
             Ok(length) => return Ok(Some(length)),
             Err(Errno::EAGAIN) => {}
-            Err(error) => return Err(Ended::because("cannot receive", error)),
+            Err(error) => return Err(ClientError::failed("cannot receive", error)),
         }
     }
 }

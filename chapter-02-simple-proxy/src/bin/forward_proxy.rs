@@ -12,18 +12,18 @@ use common::{
     shutdown::Shutdown,
     signals, stdout,
 };
-use simple_proxy::forward_proxy::{self, Config, Proxy, acl::Rule, credentials::Credentials};
+use simple_proxy::forward_proxy::{self, Config, ForwardProxy, acl::AllowRule, credentials::Credentials};
 
 /// A forward proxy: absolute-form requests and CONNECT. Clients must be configured to use it (`curl -x`).
 #[derive(Debug, Parser)]
 #[command(name = "forward_proxy", version)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8888, value_parser = cli::port)]
+    #[arg(default_value_t = 8888, value_parser = cli::parse_port)]
     port: u16,
     /// Allow this destination: a network, a host or *.suffix (repeatable; default: any destination)
     #[arg(long, value_name = "CIDR|HOST|*.SUFFIX")]
-    allow: Vec<Rule>,
+    allow: Vec<AllowRule>,
     /// Require these credentials (Basic) on every request
     #[arg(long, value_name = "USER:PASSWORD")]
     auth: Option<Credentials>,
@@ -33,7 +33,7 @@ struct Args {
 
 impl Args {
     /// What is wrong with flags that are right one by one.
-    fn contradiction(&self) -> Option<&'static str> {
+    fn flag_conflict(&self) -> Option<&'static str> {
         let open = self.allow.is_empty() && self.auth.is_none();
         if open && !self.is_loopback() {
             return Some(
@@ -51,39 +51,39 @@ impl Args {
     }
 
     /// Started by somebody who tries it out, for whom there should be something to ask for.
-    fn is_bare(&self) -> bool {
+    fn wants_demo_backend(&self) -> bool {
         self.is_loopback() && self.allow.is_empty() && self.auth.is_none()
     }
 }
 
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
-    if let Some(why) = args.contradiction() {
-        return cli::refuse(why);
+    if let Some(why) = args.flag_conflict() {
+        return cli::usage_error(why);
     }
     logging::init();
-    cli::exit_code(start(args))
+    cli::exit_code(run(args))
 }
 
-fn start(args: Args) -> Result<(), Box<dyn std::error::Error>> {
-    net::raise_file_limit()?;
+fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    net::raise_fd_limit()?;
     let shutdown = Shutdown::new()?;
-    let listeners = Listeners::bind(args.serve.address(args.port), NonZeroUsize::MIN)?;
-    let bundle = if args.is_bare() { Some(backends::start_bundled(1, 9001)?) } else { None };
-    let address = listeners.address();
-    let proxy = Proxy::new(config(args), address);
+    let listeners = Listeners::bind(args.serve.listen_address(args.port), NonZeroUsize::MIN)?;
+    let bundle = if args.wants_demo_backend() { Some(backends::start_bundled(1, 9001)?) } else { None };
+    let address = listeners.local_address();
+    let proxy = ForwardProxy::new(config(args), address);
     let shown = proxy.clone();
-    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    signals::spawn(shutdown.clone(), move || outln!("{}", shown.stats_table()))?;
     outln!("listening on {address}");
     if let Some(destination) = bundle.as_ref().map(Bundle::addrs).and_then(|addrs| addrs.first().copied()) {
-        outln!("{}", invitation(address, destination));
+        outln!("{}", usage_hint(address, destination));
     }
     forward_proxy::run(&proxy, listeners, &shutdown)?;
-    stdout::last_line(proxy.statistics());
+    stdout::print_last_line(proxy.stats_table());
     Ok(())
 }
 
-fn invitation(proxy: SocketAddr, destination: SocketAddr) -> String {
+fn usage_hint(proxy: SocketAddr, destination: SocketAddr) -> String {
     format!(
         "a test backend runs in this process on {destination}\n\
          try this:        curl -x http://{proxy} http://{destination}/headers\n\
@@ -95,7 +95,7 @@ fn config(args: Args) -> Config {
     Config {
         allow: args.allow,
         auth: args.auth,
-        max_clients: args.serve.max_threads(),
+        max_clients: args.serve.max_client_threads(),
         timeouts: args.serve.timeouts,
         log_requests: args.serve.log_requests,
     }

@@ -17,62 +17,66 @@ use super::destination::Destination;
 
 /// One `--allow`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rule {
+pub enum AllowRule {
     /// Addresses, and names that point to them.
-    Net(IpNet),
+    Network(IpNet),
     /// One name.
     Host(String),
     /// All names that end in this; it begins with a dot.
     Suffix(String),
 }
 
-impl FromStr for Rule {
+impl FromStr for AllowRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         if let Some(net) = bare.parse().ok().or_else(|| bare.parse::<IpAddr>().map(IpNet::from).ok()) {
-            return Ok(Self::Net(net));
+            return Ok(Self::Network(net));
         }
         let (suffix, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
         let is_host = !name.contains(':') && format!("{name}:80").parse::<Endpoint>().is_ok();
         if !is_host || name.parse::<IpAddr>().is_ok() {
             return Err("expected a network, a host or *.suffix, such as 10.0.0.0/8, example.com, *.example.com".into());
         }
-        let name = normal(name);
+        let name = normalize_host(name);
         Ok(if suffix { Self::Suffix(format!(".{name}")) } else { Self::Host(name) })
     }
 }
 
 /// Why a destination is not connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
+pub enum DenyReason {
     /// No rule allows it.
-    Forbidden,
+    NotAllowed,
     /// It is this proxy.
-    Ourselves,
+    OwnListener,
 }
 
 /// The rules, and where the proxy itself listens.
 #[derive(Debug)]
-pub struct Access {
-    rules: Vec<Rule>,
-    listening: SocketAddr,
+pub struct DestinationAcl {
+    rules: Vec<AllowRule>,
+    listen_address: SocketAddr,
 }
 
-impl Access {
+impl DestinationAcl {
     /// Without rules, any destination is allowed but the proxy itself.
-    pub fn new(rules: Vec<Rule>, listening: SocketAddr) -> Self {
-        Self { rules, listening }
+    pub fn new(rules: Vec<AllowRule>, listening: SocketAddr) -> Self {
+        Self { rules, listen_address: listening }
     }
 
     /// Before the name is resolved: one that no rule can allow is not even looked up.
     ///
     /// # Errors
     /// No rule allows it, whatever its address.
-    pub fn check_name(&self, destination: &Destination) -> Result<(), Denied> {
-        let some_net = self.rules.iter().any(|rule| matches!(rule, Rule::Net(_)));
-        if self.rules.is_empty() || some_net || self.names(&destination.host) { Ok(()) } else { Err(Denied::Forbidden) }
+    pub fn check_name(&self, destination: &Destination) -> Result<(), DenyReason> {
+        let some_net = self.rules.iter().any(|rule| matches!(rule, AllowRule::Network(_)));
+        if self.rules.is_empty() || some_net || self.matches_host(&destination.host) {
+            Ok(())
+        } else {
+            Err(DenyReason::NotAllowed)
+        }
     }
 
     /// After it: keeps the addresses that may be connected to. These are then used and no others; a second
@@ -84,49 +88,49 @@ impl Access {
         &self,
         destination: &Destination,
         mut addresses: Vec<SocketAddr>,
-    ) -> Result<Vec<SocketAddr>, Denied> {
-        if addresses.iter().any(|address| self.is_ourselves(*address)) {
-            return Err(Denied::Ourselves);
+    ) -> Result<Vec<SocketAddr>, DenyReason> {
+        if addresses.iter().any(|address| self.is_own_listener(*address)) {
+            return Err(DenyReason::OwnListener);
         }
-        let named = destination.address().is_none() && self.names(&destination.host);
-        let is_localhost = normal(&destination.host) == "localhost";
+        let named = destination.literal_ip().is_none() && self.matches_host(&destination.host);
+        let is_localhost = normalize_host(&destination.host) == "localhost";
         addresses.retain(|address| {
             let ip = address.ip().to_canonical();
-            self.rules.is_empty() || self.covers(ip) || named && (is_localhost || !is_near(ip))
+            self.rules.is_empty() || self.matches_ip(ip) || named && (is_localhost || !is_host_or_link_local(ip))
         });
-        if addresses.is_empty() { Err(Denied::Forbidden) } else { Ok(addresses) }
+        if addresses.is_empty() { Err(DenyReason::NotAllowed) } else { Ok(addresses) }
     }
 
-    fn names(&self, host: &str) -> bool {
-        let host = normal(host);
+    fn matches_host(&self, host: &str) -> bool {
+        let host = normalize_host(host);
         self.rules.iter().any(|rule| match rule {
-            Rule::Host(name) => *name == host,
-            Rule::Suffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
-            Rule::Net(_) => false,
+            AllowRule::Host(name) => *name == host,
+            AllowRule::Suffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
+            AllowRule::Network(_) => false,
         })
     }
 
-    fn covers(&self, ip: IpAddr) -> bool {
-        self.rules.iter().any(|rule| matches!(rule, Rule::Net(net) if net.contains(&ip)))
+    fn matches_ip(&self, ip: IpAddr) -> bool {
+        self.rules.iter().any(|rule| matches!(rule, AllowRule::Network(net) if net.contains(&ip)))
     }
 
     /// Whether a connection to `address` would reach our own listener.
-    fn is_ourselves(&self, address: SocketAddr) -> bool {
-        let (own, ip) = (self.listening.ip().to_canonical(), address.ip().to_canonical());
+    fn is_own_listener(&self, address: SocketAddr) -> bool {
+        let (own, ip) = (self.listen_address.ip().to_canonical(), address.ip().to_canonical());
         // Connecting to 0.0.0.0 reaches this machine; listening on it is listening on all its addresses.
         let same = ip == own || ip.is_unspecified() && (own.is_loopback() || own.is_unspecified());
-        address.port() == self.listening.port() && (same || own.is_unspecified() && is_local(ip))
+        address.port() == self.listen_address.port() && (same || own.is_unspecified() && is_local_address(ip))
     }
 }
 
 /// Names compare without case, and with or without the dot of the root.
-fn normal(name: &str) -> String {
+fn normalize_host(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 /// This machine and its link. A name rule does not open these: it would be its owner's word that we reach
 /// our own services (or a cloud's metadata at 169.254.169.254).
-fn is_near(ip: IpAddr) -> bool {
+fn is_host_or_link_local(ip: IpAddr) -> bool {
     let link_local = match ip {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
@@ -135,7 +139,7 @@ fn is_near(ip: IpAddr) -> bool {
 }
 
 /// Whether this machine has the address: only then can a socket be bound to it.
-fn is_local(ip: IpAddr) -> bool {
+fn is_local_address(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
 }
 
@@ -143,9 +147,9 @@ fn is_local(ip: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn access(rules: &[&str]) -> Access {
+    fn access(rules: &[&str]) -> DestinationAcl {
         let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-        Access::new(rules, "127.0.0.1:8888".parse().unwrap())
+        DestinationAcl::new(rules, "127.0.0.1:8888".parse().unwrap())
     }
 
     /// Whether `host`, which resolves to `address`, may be asked for at port 80.
@@ -157,19 +161,19 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_read() {
-        let net = |text: &str| Ok(Rule::Net(text.parse().unwrap()));
+    fn parses_allow_rules() {
+        let net = |text: &str| Ok(AllowRule::Network(text.parse().unwrap()));
         for (text, expected) in [
             ("10.0.0.0/8", net("10.0.0.0/8")),
             ("192.0.2.7", net("192.0.2.7/32")),
             ("[::1]", net("::1/128")),
-            ("Example.com.", Ok(Rule::Host("example.com".into()))),
-            ("*.Example.com", Ok(Rule::Suffix(".example.com".into()))),
+            ("Example.com.", Ok(AllowRule::Host("example.com".into()))),
+            ("*.Example.com", Ok(AllowRule::Suffix(".example.com".into()))),
         ] {
-            assert_eq!(text.parse::<Rule>(), expected, "{text}");
+            assert_eq!(text.parse::<AllowRule>(), expected, "{text}");
         }
         for wrong in ["", "*", "*.", "a b", "10.0.0.0/33", "example.com:80", "*.10.0.0.1", "a*.com", "http://a"] {
-            assert!(wrong.parse::<Rule>().is_err(), "{wrong}");
+            assert!(wrong.parse::<AllowRule>().is_err(), "{wrong}");
         }
     }
 
@@ -201,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn it_knows_itself() {
+    fn detects_own_listener() {
         for (listening, address, expected) in [
             ("127.0.0.1:8888", "127.0.0.1:8888", true),
             ("127.0.0.1:8888", "[::ffff:127.0.0.1]:8888", true),
@@ -211,8 +215,8 @@ mod tests {
             ("0.0.0.0:8888", "127.0.0.1:8888", true),
             ("0.0.0.0:8888", "192.0.2.1:8888", false),
         ] {
-            let access = Access::new(Vec::new(), listening.parse().unwrap());
-            assert_eq!(access.is_ourselves(address.parse().unwrap()), expected, "{listening} {address}");
+            let access = DestinationAcl::new(Vec::new(), listening.parse().unwrap());
+            assert_eq!(access.is_own_listener(address.parse().unwrap()), expected, "{listening} {address}");
         }
     }
 }

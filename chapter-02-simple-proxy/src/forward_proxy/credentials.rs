@@ -23,7 +23,7 @@ impl Credentials {
     ///
     /// The time this takes does not depend on where a wrong guess first differs: else a client could find
     /// the password one byte after another. It does tell the length.
-    pub fn match_field(&self, value: &[u8]) -> bool {
+    pub fn verify_header(&self, value: &[u8]) -> bool {
         const SCHEME: &[u8] = b"Basic ";
         let Some((scheme, token)) = value.split_at_checked(SCHEME.len()) else { return false };
         let token = token.trim_ascii_start();
@@ -57,11 +57,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_right_ones_match() {
+    fn accepts_only_matching_credentials() {
         // The example of RFC 7617 §2.
         let credentials: Credentials = "Aladdin:open sesame".parse().unwrap();
         for right in ["Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "bASIC  QWxhZGRpbjpvcGVuIHNlc2FtZQ=="] {
-            assert!(credentials.match_field(right.as_bytes()), "{right}");
+            assert!(credentials.verify_header(right.as_bytes()), "{right}");
         }
         for wrong in [
             "",
@@ -73,12 +73,12 @@ mod tests {
             "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ== x",
             "BasicXQWxhZGRpbjpvcGVuIHNlc2FtZQ==",
         ] {
-            assert!(!credentials.match_field(wrong.as_bytes()), "{wrong}");
+            assert!(!credentials.verify_header(wrong.as_bytes()), "{wrong}");
         }
     }
 
     #[test]
-    fn a_user_and_a_colon_are_needed_and_nothing_is_shown() {
+    fn requires_user_and_colon_and_hides_debug_output() {
         for wrong in ["", "user", ":password", "a\n:b"] {
             assert!(wrong.parse::<Credentials>().is_err(), "{wrong:?}");
         }

@@ -38,7 +38,7 @@ impl Destination {
     }
 
     /// The host, if it is an address and not a name.
-    pub fn address(&self) -> Option<IpAddr> {
+    pub fn literal_ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn authorities_come_apart() {
+    fn parses_authority() {
         for (authority, expected) in [
             ("a", Some(("a", 80))),
             ("a:", Some(("a", 80))),

@@ -8,22 +8,22 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use common::{
     clock,
-    http::{Forwarding, Role},
-    instance_id::Identity,
+    http::{Forwarding, ProxyRole},
+    instance_id::InstanceId,
     timeouts::Timeouts,
 };
 
 use crate::forward_proxy::{
-    acl::{Access, Rule},
+    acl::{AllowRule, DestinationAcl},
     credentials::Credentials,
 };
-use crate::stats::{BackendTotals, Row, Totals};
+use crate::stats::{BackendStats, ProxyStats, StatsRow};
 
 /// What the proxy is to do.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Destinations that may be asked for; none: any.
-    pub allow: Vec<Rule>,
+    pub allow: Vec<AllowRule>,
     /// Who may ask; `None`: anybody who can connect.
     pub auth: Option<Credentials>,
     /// Clients served at once.
@@ -36,51 +36,55 @@ pub struct Config {
 
 /// A running forward proxy: its configuration and its counters.
 #[derive(Debug)]
-pub struct Proxy {
+pub struct ForwardProxy {
     pub(crate) config: Config,
-    pub(crate) access: Access,
+    pub(crate) acl: DestinationAcl,
     pub(crate) forwarding: Forwarding,
-    pub(crate) identity: Identity,
-    pub(crate) totals: Totals,
-    pub(crate) requests: BackendTotals,
-    pub(crate) tunnels: BackendTotals,
-    pub(crate) started: Instant,
+    pub(crate) identity: InstanceId,
+    pub(crate) stats: ProxyStats,
+    pub(crate) request_stats: BackendStats,
+    pub(crate) tunnel_stats: BackendStats,
+    pub(crate) started_at: Instant,
 }
 
-impl Proxy {
+impl ForwardProxy {
     /// A proxy that is to be [`run`] on `listening`.
     pub fn new(config: Config, listening: SocketAddr) -> Arc<Self> {
-        let identity = Identity::new();
+        let identity = InstanceId::new();
         let forwarding = Forwarding {
-            role: Role::Forward,
-            via: identity.pseudonym("forward_proxy"),
+            role: ProxyRole::Forward,
+            via_pseudonym: identity.via_pseudonym("forward_proxy"),
             scheme: "http",
-            trusted: Vec::new(),
-            pooled: false,
+            trusted_proxies: Vec::new(),
+            backend_keep_alive: false,
         };
         Arc::new(Self {
-            access: Access::new(config.allow.clone(), listening),
+            acl: DestinationAcl::new(config.allow.clone(), listening),
             config,
             forwarding,
             identity,
-            totals: Totals::default(),
-            requests: BackendTotals::default(),
-            tunnels: BackendTotals::default(),
-            started: clock::now(),
+            stats: ProxyStats::default(),
+            request_stats: BackendStats::default(),
+            tunnel_stats: BackendStats::default(),
+            started_at: clock::now(),
         })
     }
 
     /// The table that SIGUSR1 and the exit print. A row per destination would grow with what clients ask
     /// for, so there is one for each form of request.
-    pub fn statistics(&self) -> String {
-        let rows = [("http://...", &self.requests), ("CONNECT", &self.tunnels)];
-        let rows =
-            rows.map(|(name, totals)| Row { name: name.to_owned(), state: "-", active: totals.active(), totals });
-        self.totals.table(self.started.elapsed(), rows)
+    pub fn stats_table(&self) -> String {
+        let rows = [("http://...", &self.request_stats), ("CONNECT", &self.tunnel_stats)];
+        let rows = rows.map(|(name, totals)| StatsRow {
+            name: name.to_owned(),
+            state: "-",
+            active: totals.active_requests(),
+            stats: totals,
+        });
+        self.stats.table(self.started_at.elapsed(), rows)
     }
 
     /// Counts an exchange that has ended, and logs it if requests are logged.
     pub(crate) fn log_and_count(&self, client: IpAddr, exchange: &Exchange) {
-        log_and_count(&self.totals, self.config.log_requests, client, exchange);
+        log_and_count(&self.stats, self.config.log_requests, client, exchange);
     }
 }

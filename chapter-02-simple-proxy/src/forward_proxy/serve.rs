@@ -11,95 +11,100 @@ use std::{
 
 use common::{
     clock::wall_clock,
-    http::{AfterClient, Exchange, HeadView, Kind, Method, Phase, ProxyError, Refusal, Side},
+    http::{AfterClient, Exchange, FailureKind, HeadView, Method, Phase, ProtocolError, ProxyError, Side},
     net::set_reset_on_close,
     shutdown::Shutdown,
 };
 
 use super::{
-    Proxy,
-    acl::Denied,
+    ForwardProxy,
+    acl::DenyReason,
     credentials::{CHALLENGE, Credentials},
     destination::Destination,
 };
-use crate::{client_connection::Client, connect, driver::Waiter, socket::Socket};
+use crate::{client_connection::ClientConnection, connect, driver::BlockingDriver, socket::Socket};
 
 /// What a request says of itself, kept after its head is gone.
-struct Asked {
-    tunnel: bool,
+struct ForwardRequest {
+    is_connect: bool,
     authority: Vec<u8>,
-    authenticated: bool,
+    is_authenticated: bool,
 }
 
-impl Asked {
+impl ForwardRequest {
     fn new(head: HeadView<'_>, expected: Option<&Credentials>) -> Self {
         let mut given = head.fields().filter(|(name, _)| name.eq_ignore_ascii_case(b"Proxy-Authorization"));
         let authenticated = match (expected, given.next(), given.next()) {
             (None, ..) => true,
-            (Some(expected), Some((_, value)), None) => expected.match_field(value),
+            (Some(expected), Some((_, value)), None) => expected.verify_header(value),
             _ => false,
         };
         let authority = head.authority().unwrap_or_default().to_vec();
-        Self { tunnel: head.method() == Method::Connect, authority, authenticated }
+        Self { is_connect: head.method() == Method::Connect, authority, is_authenticated: authenticated }
     }
 }
 
 /// Why a request goes nowhere, or not to its end.
-enum Stopped {
-    Unauthenticated,
+enum ForwardError {
+    ProxyAuthRequired,
     Forbidden,
-    Failed(ProxyError),
+    Proxy(ProxyError),
 }
 
-impl From<ProxyError> for Stopped {
+impl From<ProxyError> for ForwardError {
     fn from(error: ProxyError) -> Self {
-        Self::Failed(error)
+        Self::Proxy(error)
     }
 }
 
 /// Serves a client until it leaves, or may not stay.
-pub(crate) fn serve(proxy: &Proxy, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
-    let _counted = proxy.totals.client();
-    let Ok(mut client) = Client::new(stream, connection, &proxy.forwarding) else { return }; // it left already
-    let mut waiter = Waiter::new(&proxy.config.timeouts, shutdown);
+pub(crate) fn serve_connection(proxy: &ForwardProxy, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
+    let _counted = proxy.stats.track_connection();
+    let Ok(mut client) = ClientConnection::new(stream, connection, &proxy.forwarding) else { return }; // it left already
+    let mut waiter = BlockingDriver::new(&proxy.config.timeouts, shutdown);
     let after = loop {
         let asked = match next_head(proxy, &mut client, &mut waiter) {
             Ok(Some(asked)) => asked,
             Ok(None) => break AfterClient::Linger,
             Err(error) => {
-                let (exchange, after) = client.reject(&mut waiter, &error);
-                proxy.log_and_count(client.peer(), &exchange);
+                let (exchange, after) = client.reject_request(&mut waiter, &error);
+                proxy.log_and_count(client.peer_ip(), &exchange);
                 break after;
             }
         };
-        match one_request(proxy, &mut client, &mut waiter, &asked) {
-            AfterClient::KeepAlive => client.keep_alive(),
+        match serve_request(proxy, &mut client, &mut waiter, &asked) {
+            AfterClient::KeepAlive => client.keep_pipelined_bytes(),
             after => break after,
         }
     };
-    waiter.part(client.socket, after);
+    waiter.close(client.socket, after);
 }
 
-fn one_request(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>, asked: &Asked) -> AfterClient {
-    let totals = if asked.tunnel { &proxy.tunnels } else { &proxy.requests };
+fn serve_request(
+    proxy: &ForwardProxy,
+    client: &mut ClientConnection,
+    waiter: &mut BlockingDriver<'_>,
+    asked: &ForwardRequest,
+) -> AfterClient {
+    let totals = if asked.is_connect { &proxy.tunnel_stats } else { &proxy.request_stats };
     let mut connected = None;
-    let mut steps = || -> Result<(), Stopped> {
+    let mut steps = || -> Result<(), ForwardError> {
         admit(client, waiter, asked)?;
         let addresses = choose(proxy, asked)?;
         let mut backend = connect(&addresses, waiter)?;
-        let _counted = totals.request();
-        connected = Some(client.started().elapsed());
+        let _counted = totals.track_request();
+        connected = Some(client.request_started_at().elapsed());
         Ok(exchange(client, waiter, &mut backend, asked)?)
     };
     let outcome = steps();
-    let cut = matches!(&outcome, Err(Stopped::Failed(error)) if is_reset(error, Side::Backend));
+    let cut = matches!(&outcome, Err(ForwardError::Proxy(error)) if is_tunnel_reset(error, Side::Backend));
     if let Err(stopped) = outcome {
         match stopped {
-            Stopped::Unauthenticated => client.relay.answer(407, wall_clock(), &[CHALLENGE]),
-            Stopped::Forbidden => client.relay.answer(403, wall_clock(), &[]),
-            Stopped::Failed(error) => client.relay.fail(&error, wall_clock()),
+            ForwardError::ProxyAuthRequired => client.relay.send_local_reply(407, wall_clock(), &[CHALLENGE]),
+            ForwardError::Forbidden => client.relay.send_local_reply(403, wall_clock(), &[]),
+            ForwardError::Proxy(error) => client.relay.fail(&error, wall_clock()),
         }
-        waiter.deliver(&mut client.relay, &mut client.socket);
+        waiter.send_local_reply(&mut client.relay, &mut client.socket);
     }
     let (exchange, after) = record(proxy, client, waiter, asked, connected);
     totals.record(&exchange);
@@ -107,84 +112,94 @@ fn one_request(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>, aske
 }
 
 /// Waits for a request.
-fn next_head(proxy: &Proxy, client: &mut Client, waiter: &mut Waiter<'_>) -> Result<Option<Asked>, ProxyError> {
+fn next_head(
+    proxy: &ForwardProxy,
+    client: &mut ClientConnection,
+    waiter: &mut BlockingDriver<'_>,
+) -> Result<Option<ForwardRequest>, ProxyError> {
     let mut asked = None;
     client.next_request_with(waiter, &proxy.forwarding, proxy.identity, |head, _| {
-        asked = Some(Asked::new(head, proxy.config.auth.as_ref()));
+        asked = Some(ForwardRequest::new(head, proxy.config.auth.as_ref()));
         Ok(None)
     })?;
     Ok(asked)
 }
 
 /// Lets the request in if its client may ask; while the process drains, each is its connection's last.
-fn admit(client: &mut Client, waiter: &Waiter<'_>, asked: &Asked) -> Result<(), Stopped> {
-    if waiter.draining() {
-        client.relay.close_after();
+fn admit(
+    client: &mut ClientConnection,
+    waiter: &BlockingDriver<'_>,
+    asked: &ForwardRequest,
+) -> Result<(), ForwardError> {
+    if waiter.is_draining() {
+        client.relay.close_after_response();
     }
-    if asked.authenticated { Ok(()) } else { Err(Stopped::Unauthenticated) }
+    if asked.is_authenticated { Ok(()) } else { Err(ForwardError::ProxyAuthRequired) }
 }
 
 // ANCHOR: choose
 /// Chooses what the request names, if it is allowed: its addresses, in the resolver's order.
-fn choose(proxy: &Proxy, asked: &Asked) -> Result<Vec<SocketAddr>, Stopped> {
+fn choose(proxy: &ForwardProxy, asked: &ForwardRequest) -> Result<Vec<SocketAddr>, ForwardError> {
     let denied = |denied| match denied {
         // RFC 9110 §7.6.3. Sent to ourselves it would come back with our own name in `Via`.
-        Denied::Ourselves if !asked.tunnel => ProxyError::refused_request(Refusal::Loop, Phase::Connect).into(),
-        Denied::Ourselves | Denied::Forbidden => Stopped::Forbidden,
+        DenyReason::OwnListener if !asked.is_connect => {
+            ProxyError::invalid_request(ProtocolError::LoopDetected, Phase::Connect).into()
+        }
+        DenyReason::OwnListener | DenyReason::NotAllowed => ForwardError::Forbidden,
     };
     let destination = Destination::parse(&asked.authority)
-        .ok_or_else(|| ProxyError::refused_request(Refusal::Target, Phase::Connect))?;
-    proxy.access.check_name(&destination).map_err(denied)?;
+        .ok_or_else(|| ProxyError::invalid_request(ProtocolError::RequestTarget, Phase::Connect))?;
+    proxy.acl.check_name(&destination).map_err(denied)?;
     let addresses = destination
         .resolve()
-        .map_err(|error| ProxyError::new(Kind::Connect, Side::Backend, Phase::Connect).with_source(error))?;
-    proxy.access.check_addresses(&destination, addresses).map_err(denied)
+        .map_err(|error| ProxyError::new(FailureKind::Connect, Side::Backend, Phase::Connect).with_source(error))?;
+    proxy.acl.check_addresses(&destination, addresses).map_err(denied)
 }
 // ANCHOR_END: choose
 
 /// Connects to it: a fresh connection for each request.
-fn connect(addresses: &[SocketAddr], waiter: &Waiter<'_>) -> Result<Socket, ProxyError> {
+fn connect(addresses: &[SocketAddr], waiter: &BlockingDriver<'_>) -> Result<Socket, ProxyError> {
     connect::connect(addresses.iter().copied(), waiter.timeouts().connect, waiter.shutdown())
 }
 
 /// Relays the request and its answer; or opens the tunnel, now that its other end stands and not before:
 /// a 200 could not be taken back.
 fn exchange(
-    client: &mut Client,
-    waiter: &mut Waiter<'_>,
+    client: &mut ClientConnection,
+    waiter: &mut BlockingDriver<'_>,
     backend: &mut Socket,
-    asked: &Asked,
+    asked: &ForwardRequest,
 ) -> Result<(), ProxyError> {
-    if asked.tunnel {
+    if asked.is_connect {
         client.relay.open_tunnel();
     } else {
         client.relay.attempt(false);
     }
     let moved = waiter.exchange(&mut client.relay, &mut client.socket, backend);
-    if matches!(&moved, Err(error) if is_reset(error, Side::Client)) {
+    if matches!(&moved, Err(error) if is_tunnel_reset(error, Side::Client)) {
         set_reset_on_close(backend.stream());
     }
     moved
 }
 
 /// One end of a tunnel was reset. The other is told by the same means: a FIN would say that all is whole.
-fn is_reset(error: &ProxyError, by: Side) -> bool {
-    error.phase == Phase::Tunnel && error.kind == Kind::Reset && error.side == by
+fn is_tunnel_reset(error: &ProxyError, by: Side) -> bool {
+    error.phase == Phase::Tunnel && error.kind == FailureKind::Reset && error.side == by
 }
 
 /// Closes the books on the exchange.
 fn record(
-    proxy: &Proxy,
-    client: &mut Client,
-    waiter: &Waiter<'_>,
-    asked: &Asked,
+    proxy: &ForwardProxy,
+    client: &mut ClientConnection,
+    waiter: &BlockingDriver<'_>,
+    asked: &ForwardRequest,
     connected: Option<Duration>,
 ) -> (Exchange, AfterClient) {
     let (mut exchange, after, _close) = client.relay.end();
     exchange.times.connected = connected;
-    exchange.times.first_byte = connected.and(waiter.first_byte()).map(|at| at - client.started());
-    exchange.times.total = client.started().elapsed();
+    exchange.times.first_byte = connected.and(waiter.first_byte_at()).map(|at| at - client.request_started_at());
+    exchange.times.total = client.request_started_at().elapsed();
     tracing::info_span!("to", authority = %asked.authority.escape_ascii())
-        .in_scope(|| proxy.log_and_count(client.peer(), &exchange));
+        .in_scope(|| proxy.log_and_count(client.peer_ip(), &exchange));
     (exchange, after)
 }

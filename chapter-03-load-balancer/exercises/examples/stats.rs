@@ -16,7 +16,7 @@ use exercises_03::e6_stats;
 #[command(name = "stats")]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
 }
 

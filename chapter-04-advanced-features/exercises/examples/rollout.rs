@@ -27,7 +27,7 @@ struct Args {
     #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_value = "10,50,100")]
     steps: Vec<u32>,
     /// How long each step is watched
-    #[arg(long, default_value = "5s", value_parser = cli::duration)]
+    #[arg(long, default_value = "5s", value_parser = cli::parse_duration)]
     hold: Duration,
     /// How many requests green must have had in a step
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
@@ -40,7 +40,7 @@ struct Args {
 fn main() -> ExitCode {
     let Args { admin, blue, green, steps, hold, min_requests, max_failed } = cli::parse();
     if !steps.is_sorted() || steps.first() == Some(&0) || steps.last() != Some(&100) {
-        return cli::refuse("--steps: expected numbers that rise from 1 or more to 100, such as 10,50,100");
+        return cli::usage_error("--steps: expected numbers that rise from 1 or more to 100, such as 10,50,100");
     }
     let green = green.into_iter().map(|name| (name, 1)).collect();
     let plan = Plan { blue, green, steps, hold, min_requests, max_failed_percent: max_failed };

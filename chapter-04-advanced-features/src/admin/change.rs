@@ -6,69 +6,73 @@
 use std::sync::Arc;
 
 use common::endpoint::Endpoint;
-use load_balancer::dns_refresher::Named;
+use load_balancer::dns_refresher::DnsTarget;
 use serde::Deserialize;
 
 use super::{
-    operations::{Found, Operations},
-    request::{Request, Response},
+    operations::{ClusterControl, GroupMember},
+    request::{AdminRequest, AdminResponse},
 };
 use crate::{
     balance::{backend::Backend, group::Group},
-    routing::group_spec::{MAX_WEIGHT, MembersError, check_members},
+    routing::group_spec::{MAX_WEIGHT, MembersError, validate_members},
 };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Add {
+struct AddBackend {
     backend: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Weigh {
+struct SetWeight {
     weight: u32,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Limit {
+struct SetMaxConnections {
     // Of this type the field must stand there, `null` or not: `{}` must not lift a limit.
     #[serde(deserialize_with = "Option::deserialize")]
     max_connections: Option<u32>,
 }
 
 /// Adds a backend to the group. It has its full share from the next request on.
-pub(super) fn add(operations: &impl Operations, group: Arc<Group>, request: &Request) -> Result<Found, Response> {
-    let Add { backend } = request.body(r#"{"backend": "127.0.0.1:9004"}"#)?;
-    let endpoint: Endpoint = backend.parse().map_err(|error| Response::error(400, format!("{error}")))?;
+pub(super) fn add_backend(
+    operations: &impl ClusterControl,
+    group: Arc<Group>,
+    request: &AdminRequest,
+) -> Result<GroupMember, AdminResponse> {
+    let AddBackend { backend } = request.parse_body(r#"{"backend": "127.0.0.1:9004"}"#)?;
+    let endpoint: Endpoint = backend.parse().map_err(|error| AdminResponse::error(400, format!("{error}")))?;
     if let Some(weight) = endpoint.weight {
-        check_weight(&group, weight)?;
+        validate_weight(&group, weight)?;
     }
     // Before the name is resolved, which may take long; and again when it joins, for another may have been faster.
-    may_join(&group, &group.members(), &endpoint)?;
-    let unresolved = |error| Response::error(400, format!("{endpoint}: {error}"));
-    let backend = operations.backend(&group, &endpoint).map_err(unresolved)?;
-    group.change_members(|members| {
-        may_join(&group, members, &endpoint)?;
+    validate_addition(&group, &group.members(), &endpoint)?;
+    let unresolved = |error| AdminResponse::error(400, format!("{endpoint}: {error}"));
+    let backend = operations.create_backend(&group, &endpoint).map_err(unresolved)?;
+    group.update_members(|members| {
+        validate_addition(&group, members, &endpoint)?;
         members.push(Arc::clone(&backend));
         Ok(())
     })?;
     tracing::info!("admin: added {endpoint} to group {} with weight {}", group.name(), backend.weight());
-    Ok(Found { group, backend })
+    Ok(GroupMember { group, backend })
 }
 
 // ANCHOR: remove
 /// Takes a backend out: no request is given to it any more, and those that it has are finished.
-pub(super) fn remove(found: Found, force: bool) -> Result<Found, Response> {
-    let Found { group, backend } = &found;
-    group.change_members(|members| {
+pub(super) fn remove_backend(found: GroupMember, force: bool) -> Result<GroupMember, AdminResponse> {
+    let GroupMember { group, backend } = &found;
+    group.update_members(|members| {
         let is_another = |member: &&Arc<Backend>| !Arc::ptr_eq(member, backend);
         let left: Vec<_> = members.iter().filter(is_another).cloned().collect();
-        if let Err(error) = check_members(&endpoints(&left))
+        if let Err(error) = validate_members(&endpoints(&left))
             && !force
         {
-            return Err(Response::error(
+            return Err(AdminResponse::error(
                 409,
                 format!(
                     "removing {} would leave group '{}' with no usable backend: {error}; add ?force=true to remove it anyway",
@@ -86,22 +90,25 @@ pub(super) fn remove(found: Found, force: bool) -> Result<Found, Response> {
 // ANCHOR_END: remove
 
 /// Stops new clients, or lets them come again. Those that stick to the backend by a cookie stay.
-pub(super) fn drain(found: Found, draining: bool) -> Found {
-    found.backend.drain(draining);
+pub(super) fn set_draining(found: GroupMember, draining: bool) -> GroupMember {
+    found.backend.set_draining(draining);
     let what = if draining { "drained" } else { "enabled" };
     tracing::info!("admin: {} of group {} is {what}", found.backend.name(), found.group.name());
     found
 }
 
 /// Gives the backend another weight.
-pub(super) fn weigh(found: Found, request: &Request) -> Result<Found, Response> {
-    let Weigh { weight } = request.body(r#"{"weight": 5}"#)?;
-    let Found { group, backend } = &found;
-    check_weight(group, weight)?;
-    group.change_members(|members| {
+pub(super) fn set_weight(found: GroupMember, request: &AdminRequest) -> Result<GroupMember, AdminResponse> {
+    let SetWeight { weight } = request.parse_body(r#"{"weight": 5}"#)?;
+    let GroupMember { group, backend } = &found;
+    validate_weight(group, weight)?;
+    group.update_members(|members| {
         let of_this = |member: &Arc<Backend>| if Arc::ptr_eq(member, backend) { weight } else { member.weight() };
         if members.iter().all(|member| of_this(member) == 0) {
-            return Err(Response::error(409, format!("group '{}': {}", group.name(), MembersError::AllZero)));
+            return Err(AdminResponse::error(
+                409,
+                format!("group '{}': {}", group.name(), MembersError::AllWeightsZero),
+            ));
         }
         backend.set_weight(weight);
         Ok(())
@@ -111,43 +118,43 @@ pub(super) fn weigh(found: Found, request: &Request) -> Result<Found, Response> 
 }
 
 /// Limits the requests at once to the backend, or lifts the limit.
-pub(super) fn limit(found: Found, request: &Request) -> Result<Found, Response> {
-    let Limit { max_connections } = request.body(r#"{"max_connections": 100}"#)?;
+pub(super) fn set_max_connections(found: GroupMember, request: &AdminRequest) -> Result<GroupMember, AdminResponse> {
+    let SetMaxConnections { max_connections } = request.parse_body(r#"{"max_connections": 100}"#)?;
     if max_connections == Some(0) {
-        return Err(Response::error(
+        return Err(AdminResponse::error(
             400,
             "max_connections must be at least 1, or null for no limit; to stop new requests, drain the backend",
         ));
     }
-    let Found { group, backend } = &found;
-    backend.slots.set_limit(max_connections);
-    group.queue.freed();
+    let GroupMember { group, backend } = &found;
+    backend.concurrency.set_limit(max_connections);
+    group.queue.wake_next();
     let (name, limit) = (backend.name(), max_connections.map_or("any number of".to_owned(), |limit| limit.to_string()));
     tracing::info!("admin: {name} of group {} may have {limit} requests at once", group.name());
     Ok(found)
 }
 
-fn check_weight(group: &Group, weight: u32) -> Result<(), Response> {
-    let algorithm = group.choosing().algorithm;
+fn validate_weight(group: &Group, weight: u32) -> Result<(), AdminResponse> {
+    let algorithm = group.lb_policy().algorithm;
     if weight > MAX_WEIGHT {
-        return Err(Response::error(400, format!("weight {weight} is more than {MAX_WEIGHT}")));
+        return Err(AdminResponse::error(400, format!("weight {weight} is more than {MAX_WEIGHT}")));
     }
-    if weight > 1 && !algorithm.has_weights() {
+    if weight > 1 && !algorithm.supports_weights() {
         let text = format!("group '{}' uses {algorithm}, which ignores weights; start it with -a wrr", group.name());
-        return Err(Response::error(409, text));
+        return Err(AdminResponse::error(409, text));
     }
     Ok(())
 }
 
 /// Whether one more may be a member beside these.
-fn may_join(group: &Group, members: &[Arc<Backend>], endpoint: &Endpoint) -> Result<(), Response> {
+fn validate_addition(group: &Group, members: &[Arc<Backend>], endpoint: &Endpoint) -> Result<(), AdminResponse> {
     let mut all = endpoints(members);
     all.push(endpoint.clone());
-    check_members(&all).map_err(|error| match error {
+    validate_members(&all).map_err(|error| match error {
         MembersError::Duplicate(name) => {
-            Response::error(409, format!("group '{}' already contains {name}", group.name()))
+            AdminResponse::error(409, format!("group '{}' already contains {name}", group.name()))
         }
-        error => Response::error(400, format!("group '{}': {error}", group.name())),
+        error => AdminResponse::error(400, format!("group '{}': {error}", group.name())),
     })
 }
 

@@ -23,7 +23,7 @@ pub mod resource;
 pub mod server;
 pub mod status;
 
-pub use handler::handle;
-pub use operations::Operations;
-pub use request::{Request, Response};
-pub use server::Admin;
+pub use handler::handle_request;
+pub use operations::ClusterControl;
+pub use request::{AdminRequest, AdminResponse};
+pub use server::AdminServer;

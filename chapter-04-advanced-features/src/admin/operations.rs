@@ -4,11 +4,11 @@ use std::{io, sync::Arc, time::Instant};
 
 use common::endpoint::Endpoint;
 
-use super::{request::Response, status::BackendView};
+use super::{request::AdminResponse, status::BackendStatus};
 use crate::balance::{backend::Backend, cluster::Cluster, group::Group};
 
 /// What the interface works on. It may be asked by several threads at once.
-pub trait Operations: Send + Sync {
+pub trait ClusterControl: Send + Sync {
     /// The groups as they are now.
     fn cluster(&self) -> Arc<Cluster>;
 
@@ -16,19 +16,19 @@ pub trait Operations: Send + Sync {
     ///
     /// # Errors
     /// The name has no address.
-    fn backend(&self, group: &Group, endpoint: &Endpoint) -> io::Result<Arc<Backend>>;
+    fn create_backend(&self, group: &Group, endpoint: &Endpoint) -> io::Result<Arc<Backend>>;
 }
 
 /// A backend and the group it belongs to.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct GroupMember {
     pub(crate) group: Arc<Group>,
     pub(crate) backend: Arc<Backend>,
 }
 
-impl Found {
+impl GroupMember {
     #[expect(clippy::unnecessary_wraps, reason = "the last step of what may fail before")]
-    pub(crate) fn show(&self, status: u16, now: Instant) -> Result<Response, Response> {
-        Ok(Response::show(status, &BackendView::of(&self.group, &self.backend, now)))
+    pub(crate) fn to_response(&self, status: u16, now: Instant) -> Result<AdminResponse, AdminResponse> {
+        Ok(AdminResponse::json(status, &BackendStatus::new(&self.group, &self.backend, now)))
     }
 }

@@ -9,29 +9,29 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::request::{Request, Response};
+use super::request::{AdminRequest, AdminResponse};
 
 // ANCHOR: check
 /// Lets the request in.
 ///
 /// # Errors
 /// Status 403 for a host that is not this machine, and for a change that another site's page asks for.
-pub fn check(request: &Request) -> Result<(), Response> {
+pub fn check_origin(request: &AdminRequest) -> Result<(), AdminResponse> {
     let host = request.host.as_deref().unwrap_or_default();
-    if !is_this_machine(host) {
-        return Err(Response::error(403, "the Host header must be localhost, 127.0.0.1 or [::1]"));
+    if !is_loopback_authority(host) {
+        return Err(AdminResponse::error(403, "the Host header must be localhost, 127.0.0.1 or [::1]"));
     }
     let only_reads = matches!(request.method.as_str(), "GET" | "HEAD");
     // Reading needs no guard: without CORS fields a browser does not show the answer to another site's page.
-    if !only_reads && is_from_elsewhere(request, host) {
-        return Err(Response::error(403, "cross-origin requests may only read"));
+    if !only_reads && is_cross_origin(request, host) {
+        return Err(AdminResponse::error(403, "cross-origin requests may only read"));
     }
     Ok(())
 }
 // ANCHOR_END: check
 
 /// Whether an authority names this machine by something that no name server can bend.
-fn is_this_machine(authority: &str) -> bool {
+fn is_loopback_authority(authority: &str) -> bool {
     if let Some((address, rest)) = authority.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
         let is_loopback = address.parse().is_ok_and(|address: Ipv6Addr| address.is_loopback());
         return is_loopback && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port));
@@ -46,12 +46,12 @@ fn is_port(text: &str) -> bool {
 }
 
 /// Whether a browser says that a page of another origin has sent this.
-fn is_from_elsewhere(request: &Request, host: &str) -> bool {
+fn is_cross_origin(request: &AdminRequest, host: &str) -> bool {
     let is_own =
         |origin: &str| origin.strip_prefix("http://").is_some_and(|authority| authority.eq_ignore_ascii_case(host));
     // `same-site` is refused, too: to a browser all ports of localhost are one site.
     let is_own_site = |site: &str| matches!(site, "same-origin" | "none");
-    !request.origin.as_deref().is_none_or(is_own) || !request.fetch_site.as_deref().is_none_or(is_own_site)
+    !request.origin.as_deref().is_none_or(is_own) || !request.sec_fetch_site.as_deref().is_none_or(is_own_site)
 }
 
 #[cfg(test)]
@@ -60,7 +60,14 @@ mod tests {
 
     fn asked(method: &str, host: Option<&str>, origin: Option<&str>, fetch_site: Option<&str>) -> bool {
         let [host, origin, fetch_site] = [host, origin, fetch_site].map(|text| text.map(str::to_owned));
-        check(&Request { method: method.into(), host, origin, fetch_site, ..Request::default() }).is_ok()
+        check_origin(&AdminRequest {
+            method: method.into(),
+            host,
+            origin,
+            sec_fetch_site: fetch_site,
+            ..AdminRequest::default()
+        })
+        .is_ok()
     }
 
     #[test]

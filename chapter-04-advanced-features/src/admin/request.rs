@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// What is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Request {
+pub struct AdminRequest {
     /// Such as `GET`, as written.
     pub method: String,
     /// The target's path, as written: it begins with `/`, and percent signs stand for themselves.
@@ -19,34 +19,34 @@ pub struct Request {
     /// The `Origin` field: the web page that asks, if one does.
     pub origin: Option<String>,
     /// The `Sec-Fetch-Site` field: what the browser says about that page.
-    pub fetch_site: Option<String>,
+    pub sec_fetch_site: Option<String>,
     /// The whole body.
     pub body: Vec<u8>,
 }
 
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
+pub struct AdminResponse {
     /// The status code.
     pub status: u16,
     /// The methods that the resource takes; with status 405 only.
     pub allow: Option<&'static str>,
     /// The body: JSON, and a newline for the reader at a terminal.
-    pub json: String,
+    pub body: String,
 }
 
-impl Request {
+impl AdminRequest {
     /// The segments of the path with their percent signs resolved; `None` where they make no text.
-    pub fn segments(&self) -> Option<Vec<String>> {
-        self.path.strip_prefix('/')?.split('/').map(decoded).collect()
+    pub fn path_segments(&self) -> Option<Vec<String>> {
+        self.path.strip_prefix('/')?.split('/').map(percent_decode).collect()
     }
 
     /// The pairs of the query with their percent signs resolved. A name without `=` has an empty value.
-    pub fn pairs(&self) -> Option<Vec<(String, String)>> {
+    pub fn query_pairs(&self) -> Option<Vec<(String, String)>> {
         let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
         let pair = |pair: &str| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decoded(name)?, decoded(value)?))
+            Some((percent_decode(name)?, percent_decode(value)?))
         };
         pairs.map(pair).collect()
     }
@@ -55,17 +55,17 @@ impl Request {
     ///
     /// # Errors
     /// Status 400 with what is wrong with it and `example`, which shows what was expected.
-    pub fn body<T: DeserializeOwned>(&self, example: &str) -> Result<T, Response> {
-        let expected = |error| Response::error(400, format!("expected a body such as {example}: {error}"));
+    pub fn parse_body<T: DeserializeOwned>(&self, example: &str) -> Result<T, AdminResponse> {
+        let expected = |error| AdminResponse::error(400, format!("expected a body such as {example}: {error}"));
         serde_json::from_slice(&self.body).map_err(expected)
     }
 }
 
-impl Response {
+impl AdminResponse {
     /// A response that shows `value`.
-    pub fn show(status: u16, value: &impl Serialize) -> Self {
+    pub fn json(status: u16, value: &impl Serialize) -> Self {
         match serde_json::to_string_pretty(value) {
-            Ok(json) => Self { status, allow: None, json: json + "\n" },
+            Ok(json) => Self { status, allow: None, body: json + "\n" },
             Err(error) => Self::error(500, format!("cannot serialize the response: {error}")),
         }
     }
@@ -75,17 +75,17 @@ impl Response {
         // Part of it may be what was sent: it must neither leave its line nor move a terminal's cursor.
         let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
         let text = serde_json::Value::String(text.as_ref().chars().map(visible).collect());
-        Self { status, allow: None, json: format!("{{\"error\": {text}}}\n") }
+        Self { status, allow: None, body: format!("{{\"error\": {text}}}\n") }
     }
 
     /// A response to a method that the resource does not take; `allow` lists those that it takes.
-    pub fn not_allowed(allow: &'static str) -> Self {
+    pub fn method_not_allowed(allow: &'static str) -> Self {
         Self { allow: Some(allow), ..Self::error(405, format!("method not allowed; allowed: {allow}")) }
     }
 }
 
 /// Percent signs resolved (RFC 3986 §2.1); `None` for one without two hex digits behind it, or if no text comes out.
-fn decoded(text: &str) -> Option<String> {
+fn percent_decode(text: &str) -> Option<String> {
     let mut rest = text.as_bytes();
     let mut bytes = Vec::with_capacity(rest.len());
     while let Some((first, behind)) = rest.split_first() {
@@ -122,24 +122,24 @@ mod tests {
             ("/%zz", None),
             ("/%ff", None),
         ] {
-            let request = Request { path: path.into(), ..Request::default() };
+            let request = AdminRequest { path: path.into(), ..AdminRequest::default() };
             let expected: Option<Vec<String>> =
                 expected.map(|segments| segments.into_iter().map(str::to_owned).collect());
-            assert_eq!(request.segments(), expected, "{path}");
+            assert_eq!(request.path_segments(), expected, "{path}");
         }
     }
 
     #[test]
     fn a_query_is_pairs() {
-        let request = Request { query: "group=a%2Db&&force&x=1=2".into(), ..Request::default() };
+        let request = AdminRequest { query: "group=a%2Db&&force&x=1=2".into(), ..AdminRequest::default() };
         let pairs = [("group", "a-b"), ("force", ""), ("x", "1=2")];
-        assert_eq!(request.pairs().unwrap(), pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(request.query_pairs().unwrap(), pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 
     #[test]
     fn an_error_is_one_line_of_json_whatever_it_says() {
-        let response = Response::error(400, "a \"quoted\"\nline");
-        let json: serde_json::Value = serde_json::from_str(&response.json).unwrap();
+        let response = AdminResponse::error(400, "a \"quoted\"\nline");
+        let json: serde_json::Value = serde_json::from_str(&response.body).unwrap();
         assert_eq!(json["error"], "a \"quoted\"\\nline");
     }
 }

@@ -3,10 +3,10 @@
 //! Paths and methods apart, because a path that is not there (404) and a method that is not for it (405, with the
 //! list of those that are) are two mistakes.
 
-use super::request::{Request, Response};
+use super::request::{AdminRequest, AdminResponse};
 
 /// What `GET /` answers: the routes, in the order in which one meets them.
-pub const HELP: &[&str] = &[
+pub const ENDPOINTS: &[&str] = &[
     "GET /backends[?group=NAME]",
     "POST /backends[?group=NAME] {\"backend\": \"host:port[:weight]\"}",
     "GET /backends/NAME",
@@ -44,8 +44,8 @@ impl Resource {
     ///
     /// # Errors
     /// Status 404 for a path that names nothing, 405 for a method that is not for what it names.
-    pub fn of(request: &Request) -> Result<Self, Response> {
-        let segments = request.segments().unwrap_or_default();
+    pub fn from_request(request: &AdminRequest) -> Result<Self, AdminResponse> {
+        let segments = request.path_segments().unwrap_or_default();
         let segments: Vec<_> = segments.iter().map(String::as_str).collect();
         let named = |name: &str| name.to_owned();
         let resource = match segments.as_slice() {
@@ -57,13 +57,13 @@ impl Resource {
             ["backends", name, "enable"] => Self::Enable(named(name)),
             ["backends", name, "weight"] => Self::Weight(named(name)),
             ["backends", name, "max-connections"] => Self::MaxConnections(named(name)),
-            _ => return Err(Response::error(404, "not found; GET / lists the endpoints")),
+            _ => return Err(AdminResponse::error(404, "not found; GET / lists the endpoints")),
         };
         let methods = resource.methods();
         if methods.split(", ").any(|method| method == request.method) {
             Ok(resource)
         } else {
-            Err(Response::not_allowed(methods))
+            Err(AdminResponse::method_not_allowed(methods))
         }
     }
 
@@ -107,8 +107,8 @@ mod tests {
             ("GET", "/backends/%/drain", Err((404, None))),
             ("OPTIONS", "*", Err((404, None))),
         ] {
-            let request = Request { method: method.into(), path: path.into(), ..Request::default() };
-            let got = Resource::of(&request).map_err(|response| (response.status, response.allow));
+            let request = AdminRequest { method: method.into(), path: path.into(), ..AdminRequest::default() };
+            let got = Resource::from_request(&request).map_err(|response| (response.status, response.allow));
             assert_eq!(got, expected, "{method} {path}");
         }
     }

@@ -20,12 +20,12 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response,
 };
-use common::shutdown::{Shutdown, Stage};
+use common::shutdown::{Shutdown, ShutdownStage};
 use tokio::{runtime, task, time};
 
 use super::{
     origin_check,
-    request::{Request, Response},
+    request::{AdminRequest, AdminResponse},
 };
 
 /// The longest body: that of a change has a line.
@@ -35,19 +35,19 @@ const MAX_READ_BYTES: usize = 1024 * 1024;
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests worked on at once: more than one, so that a slow resolver holds up only who asked for a new name.
-const MAX_WORKED_ON: usize = 4;
+const MAX_CONCURRENT_REQUESTS: usize = 4;
 /// How long requests may go on when all is to end.
-const GRACE: Duration = Duration::from_secs(1);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
 /// The running interface. Dropped: closed, with its thread joined.
 #[derive(Debug)]
-pub struct Admin {
+pub struct AdminServer {
     address: SocketAddr,
-    stop: Shutdown,
+    shutdown: Shutdown,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Admin {
+impl AdminServer {
     /// Listens on `address`, which must be of loopback, and has `handler` answer what the [`guard`] lets in.
     ///
     /// The handler runs on threads of its own and may block. `now`-taking handlers read the clock in it:
@@ -57,7 +57,7 @@ impl Admin {
     /// Not of loopback; in use; no descriptors or threads left.
     pub fn start(
         address: SocketAddr,
-        handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
+        handler: impl Fn(&AdminRequest) -> AdminResponse + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let failed = |error: io::Error| io::Error::new(error.kind(), format!("admin {address}: {error}"));
         if !address.ip().is_loopback() {
@@ -69,8 +69,10 @@ impl Admin {
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let runtime =
-            runtime::Builder::new_current_thread().enable_all().max_blocking_threads(MAX_WORKED_ON).build()?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(MAX_CONCURRENT_REQUESTS)
+            .build()?;
         let stop = Shutdown::new()?;
         let (stopped, handler) = (stop.clone(), Arc::new(handler));
         let run = move || {
@@ -79,7 +81,7 @@ impl Admin {
             runtime.shutdown_background();
         };
         let thread = Some(thread::Builder::new().name("admin".into()).spawn(run)?);
-        Ok(Self { address, stop, thread })
+        Ok(Self { address, shutdown: stop, thread })
     }
 
     /// Where it listens.
@@ -88,29 +90,29 @@ impl Admin {
     }
 }
 
-impl Drop for Admin {
+impl Drop for AdminServer {
     fn drop(&mut self) {
-        self.stop.drain();
+        self.shutdown.drain();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-trait Handler: Fn(&Request) -> Response + Send + Sync + 'static {}
+trait Handler: Fn(&AdminRequest) -> AdminResponse + Send + Sync + 'static {}
 
-impl<F: Fn(&Request) -> Response + Send + Sync + 'static> Handler for F {}
+impl<F: Fn(&AdminRequest) -> AdminResponse + Send + Sync + 'static> Handler for F {}
 
 async fn serve(listener: TcpListener, handler: Arc<impl Handler>, stop: Shutdown) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!("the admin interface failed to start: {error}"),
     };
-    let router = Router::new().fallback(move |request| answer(Arc::clone(&handler), request));
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.reached(Stage::Draining));
+    let router = Router::new().fallback(move |request| serve_request(Arc::clone(&handler), request));
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.reached(ShutdownStage::Draining));
     let too_long = async {
-        stop.reached(Stage::Draining).await;
-        time::sleep(GRACE).await;
+        stop.reached(ShutdownStage::Draining).await;
+        time::sleep(SHUTDOWN_GRACE).await;
     };
     tokio::select! {
         _ = served.into_future() => {}
@@ -118,57 +120,59 @@ async fn serve(listener: TcpListener, handler: Arc<impl Handler>, stop: Shutdown
     }
 }
 
-async fn answer(handler: Arc<impl Handler>, request: axum::extract::Request) -> response::Response {
+async fn serve_request(handler: Arc<impl Handler>, request: axum::extract::Request) -> response::Response {
     let (parts, body) = request.into_parts();
-    let mut request = head_of(&parts);
+    let mut request = request_without_body(&parts);
     // Read even if the request is refused: who closes on a client that still writes may lose its answer to a reset.
-    let body = whole(body).await;
-    if let Err(refused) = origin_check::check(&request) {
-        return written(refused);
+    let body = read_body(body).await;
+    if let Err(refused) = origin_check::check_origin(&request) {
+        return into_axum_response(refused);
     }
     match body {
         Ok(body) => request.body = body,
-        Err(refused) => return written(refused),
+        Err(refused) => return into_axum_response(refused),
     }
     let response = task::spawn_blocking(move || handler(&request)).await;
-    written(response.unwrap_or_else(|_| Response::error(500, "internal error; see the log")))
+    into_axum_response(response.unwrap_or_else(|_| AdminResponse::error(500, "internal error; see the log")))
 }
 
 /// The request without its body.
-fn head_of(parts: &Parts) -> Request {
-    let field = |name: header::HeaderName| only(&parts.headers, &name);
+fn request_without_body(parts: &Parts) -> AdminRequest {
+    let field = |name: header::HeaderName| single_header(&parts.headers, &name);
     let authority = parts.uri.authority().map(|authority| authority.as_str().to_owned());
-    Request {
+    AdminRequest {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         host: authority.or_else(|| field(header::HOST)),
         origin: field(header::ORIGIN),
-        fetch_site: field(header::HeaderName::from_static("sec-fetch-site")),
+        sec_fetch_site: field(header::HeaderName::from_static("sec-fetch-site")),
         body: Vec::new(),
     }
 }
 
 /// A field's value. Of several none can be trusted, nor one that is no text: then it is something that nobody is.
-fn only(fields: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+fn single_header(fields: &HeaderMap, name: &header::HeaderName) -> Option<String> {
     let mut values = fields.get_all(name).iter();
     let first = values.next()?;
     let is_only = values.next().is_none();
     Some(first.to_str().ok().filter(|_| is_only).unwrap_or("?").to_owned())
 }
 
-async fn whole(body: Body) -> Result<Vec<u8>, Response> {
-    let too_long = || Response::error(413, format!("the body exceeds {MAX_BODY_BYTES} bytes"));
+async fn read_body(body: Body) -> Result<Vec<u8>, AdminResponse> {
+    let too_long = || AdminResponse::error(413, format!("the body exceeds {MAX_BODY_BYTES} bytes"));
     match time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_READ_BYTES)).await {
         Ok(Ok(body)) if body.len() <= MAX_BODY_BYTES => Ok(body.into()),
         // Longer than all that is read, or broken off: then nobody reads the answer.
         Ok(Ok(_) | Err(_)) => Err(too_long()),
-        Err(_) => Err(Response::error(408, format!("timed out reading the body after {} s", BODY_TIMEOUT.as_secs()))),
+        Err(_) => {
+            Err(AdminResponse::error(408, format!("timed out reading the body after {} s", BODY_TIMEOUT.as_secs())))
+        }
     }
 }
 
-fn written(response: Response) -> response::Response {
-    let mut written = response::Response::new(Body::from(response.json));
+fn into_axum_response(response: AdminResponse) -> response::Response {
+    let mut written = response::Response::new(Body::from(response.body));
     *written.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let fields = written.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

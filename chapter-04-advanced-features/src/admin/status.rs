@@ -8,7 +8,7 @@ use crate::balance::{backend::Backend, group::Group};
 
 /// A backend as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BackendView {
+pub struct BackendStatus {
     /// The group that it belongs to.
     pub group: String,
     /// Its name, as configured and without its weight.
@@ -31,7 +31,7 @@ pub struct BackendView {
 
 /// A group as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GroupView {
+pub struct GroupStatus {
     /// Its name.
     pub name: String,
     /// How one of its backends is picked.
@@ -41,7 +41,7 @@ pub struct GroupView {
     /// Requests under way to them.
     pub in_flight: u32,
     /// Requests that wait for one of them.
-    pub waiting: usize,
+    pub queued: usize,
     /// Whether so few are well that the marks are not believed.
     pub panic: bool,
     /// Whether it is left alone, because it fails.
@@ -50,16 +50,16 @@ pub struct GroupView {
 
 /// The answer that lists backends.
 #[derive(Debug, Serialize)]
-pub struct Backends {
+pub struct BackendList {
     /// Them.
-    pub backends: Vec<BackendView>,
+    pub backends: Vec<BackendStatus>,
 }
 
 /// The answer that lists groups.
 #[derive(Debug, Serialize)]
-pub struct Groups {
+pub struct GroupList {
     /// Them.
-    pub groups: Vec<GroupView>,
+    pub groups: Vec<GroupStatus>,
 }
 
 /// The answer to `GET /`.
@@ -69,33 +69,33 @@ pub struct Help {
     pub help: &'static [&'static str],
 }
 
-impl BackendView {
+impl BackendStatus {
     /// The backend of this group as it is now.
-    pub fn of(group: &Group, backend: &Backend, now: Instant) -> Self {
+    pub fn new(group: &Group, backend: &Backend, now: Instant) -> Self {
         Self {
             group: group.name().to_owned(),
             name: backend.name(),
             state: backend.state(now).as_str(),
             draining: backend.is_draining(),
             weight: backend.weight(),
-            in_flight: backend.slots.taken(),
-            max_connections: backend.slots.limit(),
-            total: backend.totals.total(),
+            in_flight: backend.concurrency.in_flight(),
+            max_connections: backend.concurrency.limit(),
+            total: backend.totals.total_requests(),
             failed: backend.totals.failures(),
         }
     }
 }
 
-impl GroupView {
+impl GroupStatus {
     /// The group as it is now.
-    pub fn of(group: &Group, now: Instant) -> Self {
+    pub fn new(group: &Group, now: Instant) -> Self {
         Self {
             name: group.name().to_owned(),
-            algorithm: group.choosing().algorithm.to_string(),
+            algorithm: group.lb_policy().algorithm.to_string(),
             backends: group.members().len(),
             in_flight: group.in_flight(),
-            waiting: group.queue.len(),
-            panic: group.panics(now),
+            queued: group.queue.len(),
+            panic: group.is_in_panic(now),
             breaker_open: group.breaker.is_open(),
         }
     }

@@ -14,44 +14,44 @@ use std::{
 };
 
 use common::{endpoint::Endpoint, http::BackendId};
-use load_balancer::{address_set::Addresses, dns_refresher::Named};
-use simple_proxy::stats::BackendTotals;
+use load_balancer::{address_set::AddressSet, dns_refresher::DnsTarget};
+use simple_proxy::stats::BackendStats;
 
 use super::{
-    change_notifier::Bulletin,
+    change_notifier::ChangeNotifier,
     policy::{Candidate, PeakEwma, hash},
 };
 use crate::{
     health::{
-        active::{state::Change, target::Checked},
+        active::{state::HealthTransition, target::HealthTarget},
         passive::{
-            connect_breaker::{Status, Trial},
-            outlier::{self, Outlier},
+            connect_breaker::{ConnectBreaker, ConnectBreakerState},
+            outlier::{self, OutlierDetector},
         },
         slow_start::SlowStart,
     },
-    limit::concurrency::Slots,
+    limit::concurrency::ConcurrencyLimit,
     routing::StickyValue,
 };
 
 /// What all backends of a group have in common.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct BackendSettings {
     /// Requests at once to each of them; none for no limit.
     pub max_connections: Option<u32>,
     /// For how long one is left out after a failed connect.
     pub down_time: Duration,
     /// When one is ejected.
-    pub outlier: outlier::Limits,
+    pub outlier: outlier::OutlierConfig,
     /// How long one takes to its full share after it came back.
     pub slow_start: Duration,
 }
 
 /// What is to be thought of a backend. The first that applies, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum BackendState {
     /// A live connect failed a moment ago.
-    Refused {
+    ConnectFailed {
         /// When a request may try again.
         until: Instant,
     },
@@ -65,19 +65,19 @@ pub enum State {
     /// An operator wants it empty: it gets no new clients.
     Draining,
     /// A request at a time may find out whether it is back.
-    OnTrial,
+    HalfOpen,
     /// It may be picked.
     Up,
 }
 
-impl State {
+impl BackendState {
     /// As the table shows it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Refused { .. } | Self::Down => "DOWN",
+            Self::ConnectFailed { .. } | Self::Down => "DOWN",
             Self::Ejected { .. } => "EJECTED",
             Self::Draining => "DRAIN",
-            Self::OnTrial => "HALF-OPEN",
+            Self::HalfOpen => "HALF-OPEN",
             Self::Up => "UP",
         }
     }
@@ -88,25 +88,25 @@ impl State {
 pub struct Backend {
     id: BackendId,
     endpoint: Endpoint,
-    key: u64,
-    addresses: Addresses,
+    name_hash: u64,
+    addresses: AddressSet,
     weight: AtomicU32,
     draining: AtomicBool,
-    checked_down: AtomicBool,
+    checks_down: AtomicBool,
     /// What live connects say.
-    pub(crate) trial: Trial,
-    outlier: Outlier,
+    pub(crate) connect_breaker: ConnectBreaker,
+    outlier: OutlierDetector,
     /// How much of its share it takes after it came back.
     pub(crate) slow_start: SlowStart,
     latency: PeakEwma,
     /// Requests in flight.
-    pub slots: Slots,
+    pub concurrency: ConcurrencyLimit,
     /// What it did.
-    pub totals: BackendTotals,
-    settings: Settings,
+    pub totals: BackendStats,
+    settings: BackendSettings,
     /// What stands in the cookie of a client that sticks to it.
-    sticky: Option<StickyValue>,
-    bulletin: Arc<Bulletin>,
+    sticky_value: Option<StickyValue>,
+    change_notifier: Arc<ChangeNotifier>,
 }
 
 impl Backend {
@@ -115,28 +115,28 @@ impl Backend {
         id: BackendId,
         endpoint: Endpoint,
         addresses: Vec<SocketAddr>,
-        settings: Settings,
+        settings: BackendSettings,
         sticky: Option<StickyValue>,
-        bulletin: Arc<Bulletin>,
+        bulletin: Arc<ChangeNotifier>,
         now: Instant,
     ) -> Self {
         Self {
             id,
-            sticky,
-            bulletin,
+            sticky_value: sticky,
+            change_notifier: bulletin,
             // Without its weight: a new weight makes no other backend.
-            key: hash::hash(endpoint.to_string().as_bytes()),
-            addresses: Addresses::new(addresses),
+            name_hash: hash::hash(endpoint.to_string().as_bytes()),
+            addresses: AddressSet::new(addresses),
             weight: AtomicU32::new(endpoint.weight.unwrap_or(1)),
             endpoint,
             draining: AtomicBool::new(false),
-            checked_down: AtomicBool::new(false),
-            trial: Trial::new(now),
-            outlier: Outlier::new(settings.outlier, now),
-            slow_start: SlowStart::new(settings.slow_start, SlowStart::FROM, now),
+            checks_down: AtomicBool::new(false),
+            connect_breaker: ConnectBreaker::new(now),
+            outlier: OutlierDetector::new(settings.outlier, now),
+            slow_start: SlowStart::new(settings.slow_start, SlowStart::DEFAULT_MIN_FACTOR, now),
             latency: PeakEwma::new(now),
-            slots: Slots::new(settings.max_connections),
-            totals: BackendTotals::default(),
+            concurrency: ConcurrencyLimit::new(settings.max_connections),
+            totals: BackendStats::default(),
             settings,
         }
     }
@@ -152,8 +152,8 @@ impl Backend {
     }
 
     /// What stands in the cookie of a client that sticks to it, where its group has such cookies.
-    pub fn sticky(&self) -> Option<StickyValue> {
-        self.sticky
+    pub fn sticky_value(&self) -> Option<StickyValue> {
+        self.sticky_value
     }
 
     /// Its addresses, in the order in which to try them now.
@@ -168,88 +168,90 @@ impl Backend {
 
     /// What is to be thought of it.
     // ANCHOR: state
-    pub fn state(&self, now: Instant) -> State {
-        let connects = self.trial.status(now);
+    pub fn state(&self, now: Instant) -> BackendState {
+        let connects = self.connect_breaker.state(now);
         match connects {
-            Status::Down { until } => State::Refused { until },
-            _ if self.checked_down.load(Relaxed) => State::Down,
-            _ if self.outlier.is_ejected(now) => State::Ejected { until: self.outlier.ejected_until().unwrap_or(now) },
-            _ if self.draining.load(Relaxed) => State::Draining,
-            Status::OnTrial => State::OnTrial,
-            Status::Up => State::Up,
+            ConnectBreakerState::Open { until } => BackendState::ConnectFailed { until },
+            _ if self.checks_down.load(Relaxed) => BackendState::Down,
+            _ if self.outlier.is_ejected(now) => {
+                BackendState::Ejected { until: self.outlier.ejected_until().unwrap_or(now) }
+            }
+            _ if self.draining.load(Relaxed) => BackendState::Draining,
+            ConnectBreakerState::HalfOpen => BackendState::HalfOpen,
+            ConnectBreakerState::Closed => BackendState::Up,
         }
     }
     // ANCHOR_END: state
 
     /// A live connect has failed: it is left out for a while. Gives whether that is news.
-    pub fn connect_failed(&self, now: Instant) -> bool {
-        self.totals.failed();
-        self.latency.failed(now);
-        let is_news = self.trial.mark_down(now, self.settings.down_time);
-        self.bulletin.changed();
+    pub fn record_connect_failure(&self, now: Instant) -> bool {
+        self.totals.count_failure();
+        self.latency.record_failure(now);
+        let is_news = self.connect_breaker.record_failure(now, self.settings.down_time);
+        self.change_notifier.notify();
         is_news
     }
 
     /// A live connect has succeeded. Gives whether that is news.
-    pub fn connected(&self, now: Instant) -> bool {
-        let is_news = self.trial.mark_up();
+    pub fn record_connect_success(&self, now: Instant) -> bool {
+        let is_news = self.connect_breaker.record_success();
         if is_news {
-            self.came_back(now);
+            self.on_recovery(now);
         }
         is_news
     }
 
     /// A check has ended. One that succeeds also mends what a failed connect has marked: it has connected.
-    pub fn check_ended(&self, succeeded: bool, change: Option<Change>, now: Instant) {
-        let mended = succeeded && self.trial.mark_up();
+    pub fn record_check(&self, succeeded: bool, change: Option<HealthTransition>, now: Instant) {
+        let mended = succeeded && self.connect_breaker.record_success();
         match change {
-            Some(Change::Down) => {
-                self.checked_down.store(true, Relaxed);
-                self.bulletin.changed();
+            Some(HealthTransition::Down) => {
+                self.checks_down.store(true, Relaxed);
+                self.change_notifier.notify();
             }
-            Some(Change::Up) => {
-                self.checked_down.store(false, Relaxed);
-                self.came_back(now);
+            Some(HealthTransition::Up) => {
+                self.checks_down.store(false, Relaxed);
+                self.on_recovery(now);
             }
-            None if mended => self.came_back(now),
+            None if mended => self.on_recovery(now),
             None => {}
         }
     }
 
-    fn came_back(&self, now: Instant) {
-        self.slow_start.began(now);
-        self.bulletin.changed();
+    fn on_recovery(&self, now: Instant) {
+        self.slow_start.start(now);
+        self.change_notifier.notify();
     }
 
     /// Notes how an attempt ended that was sent to it. Gives for how long it is ejected, if that was one failure too
     /// many.
-    pub fn record(&self, end: AttemptEnd, now: Instant) -> Option<Duration> {
+    pub fn record_attempt(&self, end: AttemptOutcome, now: Instant) -> Option<Duration> {
         let failed = match end {
-            AttemptEnd::Answered { status, latency } if !is_failure(status) => {
+            AttemptOutcome::Response { status, latency } if !is_server_error(status) => {
                 self.latency.record(latency, now);
                 false
             }
-            AttemptEnd::Answered { .. } => true,
-            AttemptEnd::BrokeOff => {
-                self.totals.failed();
+            AttemptOutcome::Response { .. } => true,
+            AttemptOutcome::BackendFailure => {
+                self.totals.count_failure();
                 true
             }
-            AttemptEnd::Unjudged => return None,
+            AttemptOutcome::Inconclusive => return None,
         };
         if failed {
-            self.latency.failed(now);
+            self.latency.record_failure(now);
         }
         let ejected = self.outlier.record(failed, now);
         if ejected.is_some() {
-            self.bulletin.changed();
+            self.change_notifier.notify();
         }
         ejected
     }
 
     /// Stops new clients, or lets them come again.
-    pub fn drain(&self, draining: bool) {
+    pub fn set_draining(&self, draining: bool) {
         self.draining.store(draining, Relaxed);
-        self.bulletin.changed();
+        self.change_notifier.notify();
     }
 
     /// Whether an operator has stopped new clients.
@@ -260,34 +262,34 @@ impl Backend {
     /// Gives it another weight.
     pub fn set_weight(&self, weight: u32) {
         self.weight.store(weight, Relaxed);
-        self.bulletin.changed();
+        self.change_notifier.notify();
     }
 }
 
 /// How an attempt ended, as far as it tells of the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AttemptEnd {
+pub enum AttemptOutcome {
     /// With a response.
-    Answered {
+    Response {
         /// Its status.
         status: u16,
         /// From the request to its first byte.
         latency: Duration,
     },
     /// The backend broke off, or kept silent for too long.
-    BrokeOff,
+    BackendFailure,
     /// The client left, or we gave up: no fault of the backend's.
-    Unjudged,
+    Inconclusive,
 }
 
 /// Whether a backend that answers with this status did not do its part.
-pub fn is_failure(status: u16) -> bool {
+pub fn is_server_error(status: u16) -> bool {
     (500..=599).contains(&status)
 }
 
 impl Candidate for Backend {
-    fn key(&self) -> u64 {
-        self.key
+    fn name_hash(&self) -> u64 {
+        self.name_hash
     }
 
     fn weight(&self) -> u32 {
@@ -295,7 +297,7 @@ impl Candidate for Backend {
     }
 
     fn in_flight(&self) -> u32 {
-        self.slots.taken()
+        self.concurrency.in_flight()
     }
 
     fn latency(&self, now: Instant) -> Duration {
@@ -303,33 +305,33 @@ impl Candidate for Backend {
     }
 }
 
-impl Checked for Backend {
+impl HealthTarget for Backend {
     fn addresses(&self) -> Vec<SocketAddr> {
         self.addresses.rotated().collect()
     }
 
-    fn host(&self) -> String {
+    fn host_header(&self) -> String {
         self.name()
     }
 
-    fn checked(&self, outcome: Result<(), String>, change: Option<Change>, now: Instant) {
+    fn on_check_result(&self, outcome: Result<(), String>, change: Option<HealthTransition>, now: Instant) {
         match (change, &outcome) {
-            (Some(Change::Up), _) => tracing::info!("backend {} is up: health checks pass", self.name()),
-            (Some(Change::Down), Err(why)) => {
+            (Some(HealthTransition::Up), _) => tracing::info!("backend {} is up: health checks pass", self.name()),
+            (Some(HealthTransition::Down), Err(why)) => {
                 tracing::warn!("backend {} is down: health checks fail: {why}", self.name())
             }
             _ => {}
         }
-        self.check_ended(outcome.is_ok(), change, now);
+        self.record_check(outcome.is_ok(), change, now);
     }
 }
 
-impl Named for Backend {
+impl DnsTarget for Backend {
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    fn addresses(&self) -> &Addresses {
+    fn address_set(&self) -> &AddressSet {
         &self.addresses
     }
 }

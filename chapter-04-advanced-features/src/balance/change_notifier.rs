@@ -16,27 +16,27 @@ use crate::limit::queue::Queue;
 
 /// The changes of a group.
 #[derive(Debug)]
-pub struct Bulletin {
-    changes: AtomicU64,
+pub struct ChangeNotifier {
+    version: AtomicU64,
     queue: Arc<Queue>,
 }
 
-impl Bulletin {
+impl ChangeNotifier {
     /// For the group in whose `queue` requests wait that a change may help.
     pub fn new(queue: Arc<Queue>) -> Self {
-        Self { changes: AtomicU64::new(0), queue }
+        Self { version: AtomicU64::new(0), queue }
     }
 
     // ANCHOR: changed
     /// Something has changed that is visible to who sees this.
-    pub fn changed(&self) {
-        self.changes.fetch_add(1, Release);
-        self.queue.freed();
+    pub fn notify(&self) {
+        self.version.fetch_add(1, Release);
+        self.queue.wake_next();
     }
     // ANCHOR_END: changed
 
     /// How often something has changed.
-    pub fn changes(&self) -> u64 {
-        self.changes.load(Acquire)
+    pub fn version(&self) -> u64 {
+        self.version.load(Acquire)
     }
 }

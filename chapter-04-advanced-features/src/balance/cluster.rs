@@ -2,36 +2,36 @@
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
-use common::http::{HeadView, Refusal};
+use common::http::{HeadView, ProtocolError};
 
 use super::{
     backend::Backend,
-    group::{Group, Wish},
+    group::{Affinity, Group},
     policy::hash,
 };
-use crate::routing::{HashKey, RequestFacts, Routes};
+use crate::routing::{HashKey, RequestInfo, RouteTable};
 
 /// The groups and the rules between them. (Chapter 10 swaps one cluster for another.)
 #[derive(Debug)]
 pub struct Cluster {
     groups: Vec<Arc<Group>>,
-    routes: Routes,
+    routes: RouteTable,
     /// For requests that no rule takes.
-    default: Arc<Group>,
+    default_group: Arc<Group>,
     hash_key: HashKey,
     /// Whether a request has to be looked at: there are rules, cookies, or keys in it.
-    looks: bool,
+    inspects_requests: bool,
 }
 
 /// Where a request goes, and what it wants there.
-pub type Direction = (Arc<Group>, Wish);
+pub type RouteDecision = (Arc<Group>, Affinity);
 
 impl Cluster {
     /// A cluster of `groups`, by whose places `routes` name them. `default` is one of them, or a group without
     /// backends if there is none for requests that no rule takes.
-    pub fn new(groups: Vec<Arc<Group>>, routes: Routes, default: Arc<Group>, hash_key: HashKey) -> Self {
+    pub fn new(groups: Vec<Arc<Group>>, routes: RouteTable, default: Arc<Group>, hash_key: HashKey) -> Self {
         let looks = !routes.is_empty() || !hash_key.is_source() || groups.iter().any(|group| group.sticky().is_some());
-        Self { groups, routes, default, hash_key, looks }
+        Self { groups, routes, default_group: default, hash_key, inspects_requests: looks }
     }
 
     /// The groups, in the order of the command line.
@@ -40,7 +40,7 @@ impl Cluster {
     }
 
     /// Whether requests for this group are for nobody: no rule took them.
-    pub fn is_nowhere(&self, group: &Arc<Group>) -> bool {
+    pub fn is_unrouted(&self, group: &Arc<Group>) -> bool {
         !self.groups.iter().any(|known| Arc::ptr_eq(known, group))
     }
 
@@ -55,31 +55,31 @@ impl Cluster {
     ///
     /// # Errors
     /// A path that can be read in two ways.
-    pub fn direct(
+    pub fn route(
         &self,
         head: HeadView<'_>,
         client: IpAddr,
         now: Instant,
-    ) -> Result<(Direction, Option<Vec<u8>>), Refusal> {
-        if !self.looks {
-            let wish = Wish { hash: self.source(client), sticky: None, client: Some(client) };
-            return Ok(((Arc::clone(&self.default), wish), None));
+    ) -> Result<(RouteDecision, Option<Vec<u8>>), ProtocolError> {
+        if !self.inspects_requests {
+            let wish = Affinity { hash: self.source_hash(client), sticky_backend: None, client: Some(client) };
+            return Ok(((Arc::clone(&self.default_group), wish), None));
         }
-        let facts = RequestFacts::of(head).map_err(|_| Refusal::Target)?;
-        let routed = self.routes.select(&facts).map(|place| &self.groups[place]);
-        let group = routed.unwrap_or(&self.default);
-        let presented = group.sticky().and_then(|sticky| sticky.presented(facts.fields("cookie")));
-        let wish = Wish {
-            hash: self.hash_key.of(&facts, client, hash::hash),
-            sticky: presented.and_then(|value| group.tied_to(value, now)),
+        let facts = RequestInfo::from_head(head).map_err(|_| ProtocolError::RequestTarget)?;
+        let routed = self.routes.match_group(&facts).map(|place| &self.groups[place]);
+        let group = routed.unwrap_or(&self.default_group);
+        let presented = group.sticky().and_then(|sticky| sticky.read_value(facts.header_values("cookie")));
+        let wish = Affinity {
+            hash: self.hash_key.hash_request(&facts, client, hash::hash),
+            sticky_backend: presented.and_then(|value| group.find_sticky_backend(value, now)),
             client: Some(client),
         };
         Ok(((Arc::clone(group), wish), facts.rewritten_target()))
     }
     // ANCHOR_END: direct
 
-    fn source(&self, client: IpAddr) -> u64 {
+    fn source_hash(&self, client: IpAddr) -> u64 {
         debug_assert!(self.hash_key.is_source());
-        crate::routing::hash_key::source(client, hash::hash)
+        crate::routing::hash_key::hash_source(client, hash::hash)
     }
 }

@@ -18,41 +18,46 @@ use std::{
 
 use super::{
     epoch::Epoch,
-    half_open::{Gate, Pass},
-    rolling_window::Window,
+    half_open::{HalfOpenPermit, HalfOpenSemaphore},
+    rolling_window::RollingWindow,
 };
 
 /// What a client is told to wait while a probe is under way: nobody knows how long that takes.
-const RETRY_AFTER_PROBE: Duration = Duration::from_secs(1);
+const HALF_OPEN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// When to open, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct BreakerConfig {
     /// Failures in a hundred requests that are too many.
-    pub percent: u32,
+    pub failure_percent: u32,
     /// With fewer requests in the window there is no judgement; 0 for never.
-    pub at_least: u32,
+    pub min_requests: u32,
     /// How far back requests count.
     pub window: Duration,
     /// For how long everything is refused.
-    pub open: Duration,
+    pub open_duration: Duration,
 }
 
-impl Default for Limits {
+impl Default for BreakerConfig {
     fn default() -> Self {
-        Self { percent: 50, at_least: 20, window: Duration::from_secs(10), open: Duration::from_secs(10) }
+        Self {
+            failure_percent: 50,
+            min_requests: 20,
+            window: Duration::from_secs(10),
+            open_duration: Duration::from_secs(10),
+        }
     }
 }
 
 /// The breaker of one group.
 #[derive(Debug)]
 pub struct Breaker {
-    limits: Limits,
+    config: BreakerConfig,
     epoch: Epoch,
     /// When a probe may pass; 0 while closed.
     open_until: AtomicU64,
-    probe: Gate,
-    window: Window,
+    half_open: HalfOpenSemaphore,
+    rolling_window: RollingWindow,
 }
 
 /// What a request may do.
@@ -62,9 +67,9 @@ pub enum Admission {
     /// Go on: all is well.
     Closed,
     /// Go on: this one request finds out whether all is well again. Pass the probe to [`Breaker::record`].
-    Probe(Probe),
+    HalfOpen(BreakerPermit),
     /// 503, at once.
-    Refused {
+    Rejected {
         /// For the `Retry-After` field.
         retry_after: Duration,
     },
@@ -72,11 +77,11 @@ pub enum Admission {
 
 /// The one request that is let through. Dropped without a record (the client left, a panic), the next one is.
 #[derive(Debug)]
-pub struct Probe(Pass);
+pub struct BreakerPermit(HalfOpenPermit);
 
 /// What a record changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum BreakerTransition {
     /// Too much failed, or the probe did: all is refused.
     Opened,
     /// The probe succeeded: all go on.
@@ -85,37 +90,37 @@ pub enum Change {
 
 impl Breaker {
     /// A closed breaker. `epoch` is any instant before the first that will be asked about.
-    pub fn new(limits: Limits, epoch: Instant) -> Self {
+    pub fn new(limits: BreakerConfig, epoch: Instant) -> Self {
         Self {
-            limits,
+            config: limits,
             epoch: Epoch::new(epoch),
             open_until: AtomicU64::new(0),
-            probe: Gate::default(),
-            window: Window::new(limits.window),
+            half_open: HalfOpenSemaphore::default(),
+            rolling_window: RollingWindow::new(limits.window),
         }
     }
 
     // ANCHOR: admit
     /// Whether a request may go on.
     pub fn admit(&self, now: Instant) -> Admission {
-        let Some(opens) = self.look(now) else { return Admission::Closed };
+        let Some(opens) = self.open_remaining(now) else { return Admission::Closed };
         if !opens.is_zero() {
-            return Admission::Refused { retry_after: opens };
+            return Admission::Rejected { retry_after: opens };
         }
-        let Some(pass) = self.probe.try_enter() else {
-            return Admission::Refused { retry_after: RETRY_AFTER_PROBE };
+        let Some(pass) = self.half_open.try_acquire() else {
+            return Admission::Rejected { retry_after: HALF_OPEN_RETRY_AFTER };
         };
         // Again: between the look and the gate another probe may have come to its end.
-        match self.look(now) {
+        match self.open_remaining(now) {
             None => Admission::Closed,
-            Some(opens) if opens.is_zero() => Admission::Probe(Probe(pass)),
-            Some(retry_after) => Admission::Refused { retry_after },
+            Some(opens) if opens.is_zero() => Admission::HalfOpen(BreakerPermit(pass)),
+            Some(retry_after) => Admission::Rejected { retry_after },
         }
     }
     // ANCHOR_END: admit
 
     /// How long it still refuses everything; `None` while closed.
-    fn look(&self, now: Instant) -> Option<Duration> {
+    fn open_remaining(&self, now: Instant) -> Option<Duration> {
         self.epoch.instant(self.open_until.load(Acquire)).map(|until| until.saturating_duration_since(now))
     }
 
@@ -125,33 +130,33 @@ impl Breaker {
     }
 
     /// Notes how a request ended that was admitted, with the probe if it was one.
-    pub fn record(&self, probe: Option<Probe>, failed: bool, now: Instant) -> Option<Change> {
-        let until = self.epoch.millis(now + self.limits.open);
-        if let Some(Probe(pass)) = probe {
+    pub fn record(&self, probe: Option<BreakerPermit>, failed: bool, now: Instant) -> Option<BreakerTransition> {
+        let until = self.epoch.millis(now + self.config.open_duration);
+        if let Some(BreakerPermit(pass)) = probe {
             // The window forgets what was before the trouble; release, so that who sees it closed sees that too.
-            self.window.clear();
+            self.rolling_window.clear();
             self.open_until.store(if failed { until } else { 0 }, Release);
             drop(pass); // not before it is decided
-            return Some(if failed { Change::Opened } else { Change::Closed });
+            return Some(if failed { BreakerTransition::Opened } else { BreakerTransition::Closed });
         }
         // A straggler of the time before it opened says nothing about now.
         if self.is_open() {
             return None;
         }
         let at = self.epoch.millis(now);
-        self.window.record(failed, at);
+        self.rolling_window.record(failed, at);
         // Only a failure can make it open, so only a failure pays for the sum.
-        if !failed || !self.is_too_much(at) {
+        if !failed || !self.is_over_threshold(at) {
             return None;
         }
         let opened = self.open_until.compare_exchange(0, until, AcqRel, Relaxed);
-        opened.is_ok().then_some(Change::Opened)
+        opened.is_ok().then_some(BreakerTransition::Opened)
     }
 
-    fn is_too_much(&self, at: u64) -> bool {
-        let (failed, total) = self.window.sum(at);
-        let enough = self.limits.at_least > 0 && total >= u64::from(self.limits.at_least);
-        enough && failed * 100 >= total * u64::from(self.limits.percent)
+    fn is_over_threshold(&self, at: u64) -> bool {
+        let (failed, total) = self.rolling_window.totals(at);
+        let enough = self.config.min_requests > 0 && total >= u64::from(self.config.min_requests);
+        enough && failed * 100 >= total * u64::from(self.config.failure_percent)
     }
 }
 
@@ -163,25 +168,25 @@ mod tests {
 
     fn breaker() -> (Breaker, Instant) {
         let epoch = now();
-        (Breaker::new(Limits::default(), epoch), epoch)
+        (Breaker::new(BreakerConfig::default(), epoch), epoch)
     }
 
     /// Records so many successes and then so many failures; what the last of them changed.
-    fn run(breaker: &Breaker, successes: u32, failures: u32, now: Instant) -> Option<Change> {
+    fn run(breaker: &Breaker, successes: u32, failures: u32, now: Instant) -> Option<BreakerTransition> {
         let outcomes = (0..successes).map(|_| false).chain((0..failures).map(|_| true));
         outcomes.fold(None, |_, failed| breaker.record(None, failed, now))
     }
 
     fn refused_for(breaker: &Breaker, now: Instant) -> Option<Duration> {
         match breaker.admit(now) {
-            Admission::Refused { retry_after } => Some(retry_after),
-            Admission::Closed | Admission::Probe(_) => None,
+            Admission::Rejected { retry_after } => Some(retry_after),
+            Admission::Closed | Admission::HalfOpen(_) => None,
         }
     }
 
-    fn probe(breaker: &Breaker, now: Instant) -> Probe {
+    fn probe(breaker: &Breaker, now: Instant) -> BreakerPermit {
         match breaker.admit(now) {
-            Admission::Probe(probe) => probe,
+            Admission::HalfOpen(probe) => probe,
             other => panic!("{other:?}"),
         }
     }
@@ -203,7 +208,11 @@ mod tests {
         let (breaker, start) = breaker();
         run(&breaker, 0, 19, start);
         assert_eq!(run(&breaker, 0, 19, start + Duration::from_secs(10)), None);
-        assert_eq!(run(&breaker, 0, 1, start + Duration::from_secs(11)), Some(Change::Opened), "the 20th within 10 s");
+        assert_eq!(
+            run(&breaker, 0, 1, start + Duration::from_secs(11)),
+            Some(BreakerTransition::Opened),
+            "the 20th within 10 s"
+        );
     }
 
     #[test]
@@ -215,14 +224,14 @@ mod tests {
 
         let half_open = start + Duration::from_secs(10);
         let first = probe(&breaker, half_open);
-        assert_eq!(refused_for(&breaker, half_open), Some(RETRY_AFTER_PROBE), "one at a time");
-        assert_eq!(breaker.record(Some(first), true, half_open), Some(Change::Opened));
+        assert_eq!(refused_for(&breaker, half_open), Some(HALF_OPEN_RETRY_AFTER), "one at a time");
+        assert_eq!(breaker.record(Some(first), true, half_open), Some(BreakerTransition::Opened));
         assert_eq!(refused_for(&breaker, half_open), Some(Duration::from_secs(10)));
 
         let half_open = half_open + Duration::from_secs(10);
         drop(probe(&breaker, half_open)); // its client left
         let second = probe(&breaker, half_open);
-        assert_eq!(breaker.record(Some(second), false, half_open), Some(Change::Closed));
+        assert_eq!(breaker.record(Some(second), false, half_open), Some(BreakerTransition::Closed));
         assert!(matches!(breaker.admit(half_open), Admission::Closed));
         assert_eq!(run(&breaker, 0, 19, half_open), None, "it begins with an empty window");
     }
@@ -241,7 +250,8 @@ mod tests {
             (work(), other.join().unwrap())
         });
         assert_eq!(one + other, 1);
-        let probes = first.iter().chain(&second).filter(|admission| matches!(admission, Admission::Probe(_))).count();
+        let probes =
+            first.iter().chain(&second).filter(|admission| matches!(admission, Admission::HalfOpen(_))).count();
         assert_eq!(probes, 1, "the probe is still held");
     }
 }

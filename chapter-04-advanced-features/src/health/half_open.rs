@@ -14,27 +14,27 @@ use std::sync::{
 
 /// Lets one in at a time.
 #[derive(Debug, Default)]
-pub struct Gate(Arc<AtomicBool>);
+pub struct HalfOpenSemaphore(Arc<AtomicBool>);
 
 /// The right to be the only one; dropping it opens the gate for the next. It borrows nothing, so that an event loop
 /// can keep it in the state of a connection.
 #[derive(Debug)]
 #[must_use = "dropping the pass lets the next one in"]
-pub struct Pass(Arc<AtomicBool>);
+pub struct HalfOpenPermit(Arc<AtomicBool>);
 
-impl Gate {
+impl HalfOpenSemaphore {
     /// Lets the caller in unless somebody is inside.
-    pub fn try_enter(&self) -> Option<Pass> {
+    pub fn try_acquire(&self) -> Option<HalfOpenPermit> {
         // A look first: those who are kept out read a shared line instead of fighting for it.
         if self.0.load(Relaxed) {
             return None;
         }
         // Acquire, with the release of the drop: who enters sees what the last one found out.
-        (!self.0.swap(true, Acquire)).then(|| Pass(Arc::clone(&self.0)))
+        (!self.0.swap(true, Acquire)).then(|| HalfOpenPermit(Arc::clone(&self.0)))
     }
 }
 
-impl Drop for Pass {
+impl Drop for HalfOpenPermit {
     fn drop(&mut self) {
         self.0.store(false, Release);
     }
@@ -48,25 +48,25 @@ mod tests {
 
     #[test]
     fn a_dropped_pass_lets_the_next_one_in() {
-        let gate = Gate::default();
-        let pass = gate.try_enter().expect("nobody is inside");
-        assert!(gate.try_enter().is_none());
+        let gate = HalfOpenSemaphore::default();
+        let pass = gate.try_acquire().expect("nobody is inside");
+        assert!(gate.try_acquire().is_none());
         drop(pass);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _pass = gate.try_enter().expect("the first has left");
+            let _pass = gate.try_acquire().expect("the first has left");
             std::panic::resume_unwind(Box::new("on purpose"));
         }));
-        assert!(panicked.is_err() && gate.try_enter().is_some());
+        assert!(panicked.is_err() && gate.try_acquire().is_some());
     }
 
     #[test]
     fn never_two_at_once() {
-        let (gate, inside) = (Gate::default(), AtomicU32::new(0));
+        let (gate, inside) = (HalfOpenSemaphore::default(), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..10_000 {
-                        if let Some(_pass) = gate.try_enter() {
+                        if let Some(_pass) = gate.try_acquire() {
                             assert_eq!(inside.fetch_add(1, Relaxed), 0);
                             inside.fetch_sub(1, Relaxed);
                         }

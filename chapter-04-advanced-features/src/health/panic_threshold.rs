@@ -7,7 +7,7 @@
 //! entering and once on leaving.
 
 /// Whether so few of `all` backends are `usable` (fewer than half) that all are to be used.
-pub fn in_panic(usable: usize, all: usize) -> bool {
+pub fn is_panic_mode(usable: usize, all: usize) -> bool {
     usable < all.div_ceil(2)
 }
 
@@ -19,7 +19,7 @@ mod tests {
     fn below_half_of_them_all_are_used() {
         for (all, least_without_panic) in [(0, 0), (1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (10, 5)] {
             for usable in 0..=all {
-                assert_eq!(in_panic(usable, all), usable < least_without_panic, "{usable} of {all}");
+                assert_eq!(is_panic_mode(usable, all), usable < least_without_panic, "{usable} of {all}");
             }
         }
     }

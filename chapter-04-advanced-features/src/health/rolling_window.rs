@@ -16,18 +16,18 @@ const BUCKETS: u64 = 10;
 /// A bucket is one word, so that it is begun anew in one step: 20 bits for the number of its tenth, 22 for the
 /// failures, 22 for all: four million requests in a tenth of the window.
 const COUNT_BITS: u32 = 22;
-const COUNT: u64 = (1 << COUNT_BITS) - 1;
-const TENTH_BITS: u32 = 64 - 2 * COUNT_BITS;
+const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
+const TAG_BITS: u32 = 64 - 2 * COUNT_BITS;
 
 /// The last requests of a group. On a cache line of its own: each request of every core writes it.
 #[derive(Debug)]
 #[repr(align(64))]
-pub(crate) struct Window {
+pub(crate) struct RollingWindow {
     buckets: [AtomicU64; 10],
     millis_per_bucket: u64,
 }
 
-impl Window {
+impl RollingWindow {
     pub(crate) fn new(length: Duration) -> Self {
         Self { buckets: Default::default(), millis_per_bucket: (millis(length) / BUCKETS).max(1) }
     }
@@ -35,26 +35,26 @@ impl Window {
     /// Notes one request that ended `at` so many milliseconds.
     pub(crate) fn record(&self, failed: bool, at: u64) {
         let tenth = at / self.millis_per_bucket;
-        let bucket = &self.buckets[Self::index(tenth)];
+        let bucket = &self.buckets[Self::bucket_index(tenth)];
         let found = bucket.load(Relaxed);
-        if Self::tag(found) != Self::number(tenth) {
+        if Self::stored_tag(found) != Self::tag_for(tenth) {
             // Who loses this race finds the bucket begun by another.
-            let _ = bucket.compare_exchange(found, Self::number(tenth) << (2 * COUNT_BITS), Relaxed, Relaxed);
-        } else if found & COUNT == COUNT {
+            let _ = bucket.compare_exchange(found, Self::tag_for(tenth) << (2 * COUNT_BITS), Relaxed, Relaxed);
+        } else if found & COUNT_MASK == COUNT_MASK {
             return; // full: the ratio of the first four million will do
         }
         bucket.fetch_add(1 | u64::from(failed) << COUNT_BITS, Relaxed);
     }
 
     /// The failures and all requests of the window that ends `at`.
-    pub(crate) fn sum(&self, at: u64) -> (u64, u64) {
+    pub(crate) fn totals(&self, at: u64) -> (u64, u64) {
         let last = at / self.millis_per_bucket;
         (last.saturating_sub(BUCKETS - 1)..=last).fold((0, 0), |(failed, total), tenth| {
-            let found = self.buckets[Self::index(tenth)].load(Relaxed);
-            if Self::tag(found) != Self::number(tenth) {
+            let found = self.buckets[Self::bucket_index(tenth)].load(Relaxed);
+            if Self::stored_tag(found) != Self::tag_for(tenth) {
                 return (failed, total);
             }
-            (failed + (found >> COUNT_BITS & COUNT), total + (found & COUNT))
+            (failed + (found >> COUNT_BITS & COUNT_MASK), total + (found & COUNT_MASK))
         })
     }
 
@@ -65,17 +65,17 @@ impl Window {
         }
     }
 
-    fn index(tenth: u64) -> usize {
+    fn bucket_index(tenth: u64) -> usize {
         usize::try_from(tenth % BUCKETS).expect("below ten")
     }
 
-    fn tag(word: u64) -> u64 {
+    fn stored_tag(word: u64) -> u64 {
         word >> (2 * COUNT_BITS)
     }
 
     /// The tenth as far as a bucket remembers it: in a million of them (12 days of seconds) it comes again.
-    fn number(tenth: u64) -> u64 {
-        tenth & ((1 << TENTH_BITS) - 1)
+    fn tag_for(tenth: u64) -> u64 {
+        tenth & ((1 << TAG_BITS) - 1)
     }
 }
 
@@ -83,8 +83,8 @@ impl Window {
 mod tests {
     use super::*;
 
-    fn window() -> Window {
-        Window::new(Duration::from_secs(10))
+    fn window() -> RollingWindow {
+        RollingWindow::new(Duration::from_secs(10))
     }
 
     #[test]
@@ -93,23 +93,23 @@ mod tests {
         for second in 0..30 {
             window.record(second % 2 == 0, second * 1_000);
             let seen = (second + 1).min(10);
-            assert_eq!(window.sum(second * 1_000), (seen.div_ceil(2), seen), "second {second}");
+            assert_eq!(window.totals(second * 1_000), (seen.div_ceil(2), seen), "second {second}");
         }
-        assert_eq!(window.sum(38_999), (0, 1), "the last one only");
-        assert_eq!(window.sum(39_000), (0, 0));
+        assert_eq!(window.totals(38_999), (0, 1), "the last one only");
+        assert_eq!(window.totals(39_000), (0, 0));
         window.record(true, 39_000);
         window.clear();
-        assert_eq!(window.sum(39_000), (0, 0));
+        assert_eq!(window.totals(39_000), (0, 0));
     }
 
     #[test]
     fn a_full_bucket_does_not_run_over() {
         let window = window();
-        window.buckets[0].store(COUNT - 1, Relaxed);
+        window.buckets[0].store(COUNT_MASK - 1, Relaxed);
         for _ in 0..10 {
             window.record(true, 1);
         }
-        assert_eq!(window.sum(1), (1, COUNT));
+        assert_eq!(window.totals(1), (1, COUNT_MASK));
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
             scope.spawn(half);
             half();
         });
-        let (failed, total) = window.sum(5_000);
+        let (failed, total) = window.totals(5_000);
         assert_eq!((failed, total), (10_000, 40_000));
     }
 }

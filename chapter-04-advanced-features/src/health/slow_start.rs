@@ -17,40 +17,46 @@ use super::epoch::{Epoch, millis};
 #[derive(Debug)]
 pub struct SlowStart {
     epoch: Epoch,
-    length: Duration,
-    from: f64,
+    duration: Duration,
+    min_factor: f64,
     /// When it came back; 0 for never.
-    began: AtomicU64,
+    started_at: AtomicU64,
     /// The part of a turn that is still owed to it, in 2^-32: what rounding has left over so far.
-    owed: AtomicU32,
+    remainder: AtomicU32,
 }
 
 impl SlowStart {
     /// The share with which it begins by default.
-    pub const FROM: f64 = 0.1;
+    pub const DEFAULT_MIN_FACTOR: f64 = 0.1;
 
     /// A backend with its full share. `from` is clamped to 0..=1, `epoch` any instant before the first asked about.
     pub fn new(length: Duration, from: f64, epoch: Instant) -> Self {
         let (began, owed) = (AtomicU64::new(0), AtomicU32::new(0));
-        Self { epoch: Epoch::new(epoch), length, from: from.clamp(0.0, 1.0), began, owed }
+        Self {
+            epoch: Epoch::new(epoch),
+            duration: length,
+            min_factor: from.clamp(0.0, 1.0),
+            started_at: began,
+            remainder: owed,
+        }
     }
 
     /// It has come back: the ramp begins.
-    pub fn began(&self, now: Instant) {
-        self.owed.store(0, Relaxed);
-        self.began.store(self.epoch.millis(now), Relaxed);
+    pub fn start(&self, now: Instant) {
+        self.remainder.store(0, Relaxed);
+        self.started_at.store(self.epoch.millis(now), Relaxed);
     }
 
     /// Which part of its turns it takes at `now`: from `from` to 1.
-    pub fn share(&self, now: Instant) -> f64 {
-        let began = self.began.load(Relaxed);
+    pub fn weight_factor(&self, now: Instant) -> f64 {
+        let began = self.started_at.load(Relaxed);
         let elapsed = self.epoch.millis(now).saturating_sub(began);
-        if began == 0 || elapsed >= millis(self.length) {
+        if began == 0 || elapsed >= millis(self.duration) {
             return 1.0;
         }
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a ramp, far below 2^52")]
-        let done = elapsed as f64 / millis(self.length) as f64;
-        self.from + (1.0 - self.from) * done
+        let done = elapsed as f64 / millis(self.duration) as f64;
+        self.min_factor + (1.0 - self.min_factor) * done
     }
 
     // ANCHOR: thin
@@ -58,15 +64,15 @@ impl SlowStart {
     /// (error diffusion), so after any number of turns it has had what is due to it, to one turn.
     ///
     /// A refused turn goes to another backend. Where there is none, do not ask.
-    pub fn admits(&self, now: Instant) -> bool {
-        let share = self.share(now);
+    pub fn accepts_pick(&self, now: Instant) -> bool {
+        let share = self.weight_factor(now);
         if share >= 1.0 {
             return true;
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 1, so below 2^32")]
         let step = (share * 2f64.powi(32)) as u32;
         // The addition wraps at a whole turn, and that is when one is due.
-        self.owed.fetch_add(step, Relaxed).checked_add(step).is_none()
+        self.remainder.fetch_add(step, Relaxed).checked_add(step).is_none()
     }
     // ANCHOR_END: thin
 }
@@ -78,33 +84,33 @@ mod tests {
 
     use super::*;
 
-    const LENGTH: Duration = Duration::from_secs(30);
+    const DEFAULT_DURATION: Duration = Duration::from_secs(30);
 
     fn ramp() -> (SlowStart, Instant) {
         let epoch = now();
-        (SlowStart::new(LENGTH, SlowStart::FROM, epoch), epoch)
+        (SlowStart::new(DEFAULT_DURATION, SlowStart::DEFAULT_MIN_FACTOR, epoch), epoch)
     }
 
     #[test]
     fn grows_in_a_straight_line_and_ends() {
         let (slow, epoch) = ramp();
-        assert!(slow.share(epoch) >= 1.0, "not at process start");
+        assert!(slow.weight_factor(epoch) >= 1.0, "not at process start");
         let back = epoch + Duration::from_mins(1);
-        slow.began(back);
+        slow.start(back);
         for (seconds, share) in [(0, 0.1), (10, 0.4), (15, 0.55), (20, 0.7), (30, 1.0), (31, 1.0)] {
             let now = back + Duration::from_secs(seconds);
-            assert!((slow.share(now) - share).abs() < 1e-9, "{share} after {seconds} s");
+            assert!((slow.weight_factor(now) - share).abs() < 1e-9, "{share} after {seconds} s");
         }
-        assert!((0..100).all(|_| slow.admits(back + LENGTH)));
-        slow.began(back);
-        assert!(!slow.admits(back));
+        assert!((0..100).all(|_| slow.accepts_pick(back + DEFAULT_DURATION)));
+        slow.start(back);
+        assert!(!slow.accepts_pick(back));
     }
 
     #[test]
     fn two_threads_share_one_count() {
         let (slow, epoch) = ramp();
-        slow.began(epoch);
-        let taken = || (0..5_000).filter(|_| slow.admits(epoch)).count();
+        slow.start(epoch);
+        let taken = || (0..5_000).filter(|_| slow.accepts_pick(epoch)).count();
         let all = std::thread::scope(|scope| {
             let other = scope.spawn(taken);
             taken() + other.join().unwrap()
@@ -116,10 +122,10 @@ mod tests {
         #[test]
         fn takes_its_share_of_turns_to_one_turn(millis in 0..30_000u64, turns in 1..2_000u32) {
             let (slow, epoch) = ramp();
-            slow.began(epoch);
+            slow.start(epoch);
             let now = epoch + Duration::from_millis(millis);
-            let taken = u32::try_from((0..turns).filter(|_| slow.admits(now)).count()).unwrap();
-            let due = slow.share(now) * f64::from(turns);
+            let taken = u32::try_from((0..turns).filter(|_| slow.accepts_pick(now)).count()).unwrap();
+            let due = slow.weight_factor(now) * f64::from(turns);
             prop_assert!((f64::from(taken) - due).abs() < 1.001, "{taken} of {turns}, {due} due");
         }
     }

@@ -10,22 +10,22 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The bound before the first retry.
-    pub first: Duration,
+    pub base_interval: Duration,
     /// No bound is larger than this.
-    pub most: Duration,
+    pub max_interval: Duration,
 }
 
 impl Default for Backoff {
     /// 25 ms, 50 ms, 100 ms, 200 ms, and 250 ms from then on: Envoy's.
     fn default() -> Self {
-        Self { first: Duration::from_millis(25), most: Duration::from_millis(250) }
+        Self { base_interval: Duration::from_millis(25), max_interval: Duration::from_millis(250) }
     }
 }
 
 impl Backoff {
     /// How long to wait before retry number `retry` (from 0); `random` is any number, each as likely as the others.
-    pub fn wait(&self, retry: u32, random: u64) -> Duration {
-        let bound = self.first.saturating_mul(1 << retry.min(20)).min(self.most);
+    pub fn delay(&self, retry: u32, random: u64) -> Duration {
+        let bound = self.base_interval.saturating_mul(1 << retry.min(20)).min(self.max_interval);
         let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
         // The high half of the product is uniform in 0..=nanos, where a remainder would favour small numbers.
         let share = (u128::from(random) * (u128::from(nanos) + 1)) >> 64;
@@ -40,16 +40,16 @@ mod tests {
     #[test]
     fn the_bound_doubles_and_ends() {
         let backoff = Backoff::default();
-        let longest: Vec<_> = (0..6).map(|retry| backoff.wait(retry, u64::MAX).as_millis()).collect();
+        let longest: Vec<_> = (0..6).map(|retry| backoff.delay(retry, u64::MAX).as_millis()).collect();
         assert_eq!(longest, [25, 50, 100, 200, 250, 250]);
-        assert_eq!(backoff.wait(u32::MAX, u64::MAX).as_millis(), 250);
-        assert_eq!(backoff.wait(3, 0), Duration::ZERO);
+        assert_eq!(backoff.delay(u32::MAX, u64::MAX).as_millis(), 250);
+        assert_eq!(backoff.delay(3, 0), Duration::ZERO);
     }
 
     #[test]
     fn every_wait_within_the_bound_is_as_likely() {
         let backoff = Backoff::default();
-        let waits = (0..1_000u64).map(|step| backoff.wait(0, step * (u64::MAX / 1_000)).as_micros());
+        let waits = (0..1_000u64).map(|step| backoff.delay(0, step * (u64::MAX / 1_000)).as_micros());
         let mean = waits.sum::<u128>() / 1_000;
         assert!((12_000..13_000).contains(&mean), "{mean} µs");
     }

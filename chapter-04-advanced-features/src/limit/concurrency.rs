@@ -10,46 +10,46 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 /// A count with a limit. Alone on its cache line: each request of every core writes it.
 #[derive(Debug)]
 #[repr(align(64))]
-pub struct Slots {
-    taken: AtomicU32,
+pub struct ConcurrencyLimit {
+    in_flight: AtomicU32,
     limit: AtomicU32,
 }
 
-impl Slots {
+impl ConcurrencyLimit {
     /// Slots without end, or as many as `limit`.
     pub fn new(limit: Option<u32>) -> Self {
-        Self { taken: AtomicU32::new(0), limit: AtomicU32::new(limit.unwrap_or(u32::MAX)) }
+        Self { in_flight: AtomicU32::new(0), limit: AtomicU32::new(limit.unwrap_or(u32::MAX)) }
     }
 
     // ANCHOR: take
     /// Takes a slot, unless all are taken. Each success is to be followed by one [`give_back`](Self::give_back).
     // `SeqCst` here and in the queue: a slot that is given back and a request that begins to wait must not miss
     // each other. On x86-64 it costs nothing beyond the atomic instruction that counts.
-    pub fn try_take(&self) -> bool {
+    pub fn try_acquire(&self) -> bool {
         let limit = self.limit.load(SeqCst);
         if limit == u32::MAX {
-            self.taken.fetch_add(1, SeqCst);
+            self.in_flight.fetch_add(1, SeqCst);
             return true;
         }
         let one_more = |taken| (taken < limit).then_some(taken + 1);
-        self.taken.fetch_update(SeqCst, SeqCst, one_more).is_ok()
+        self.in_flight.fetch_update(SeqCst, SeqCst, one_more).is_ok()
     }
     // ANCHOR_END: take
 
     /// Gives a slot back. Then [`Queue::freed`](super::queue::Queue::freed) is to be called.
-    pub fn give_back(&self) {
-        let before = self.taken.fetch_sub(1, SeqCst);
+    pub fn release(&self) {
+        let before = self.in_flight.fetch_sub(1, SeqCst);
         debug_assert!(before > 0, "a slot was given back that nobody took");
     }
 
     /// How many are taken.
-    pub fn taken(&self) -> u32 {
-        self.taken.load(SeqCst)
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(SeqCst)
     }
 
     /// Whether none is free.
-    pub fn is_full(&self) -> bool {
-        self.taken.load(SeqCst) >= self.limit.load(SeqCst)
+    pub fn is_at_limit(&self) -> bool {
+        self.in_flight.load(SeqCst) >= self.limit.load(SeqCst)
     }
 
     /// The limit, if there is one.
@@ -69,37 +69,37 @@ mod tests {
 
     #[test]
     fn no_more_than_the_limit_are_out_at_once() {
-        let slots = Slots::new(Some(2));
-        assert!(slots.try_take() && slots.try_take());
-        assert!(!slots.try_take() && slots.is_full());
-        slots.give_back();
-        assert!(slots.try_take());
+        let slots = ConcurrencyLimit::new(Some(2));
+        assert!(slots.try_acquire() && slots.try_acquire());
+        assert!(!slots.try_acquire() && slots.is_at_limit());
+        slots.release();
+        assert!(slots.try_acquire());
         slots.set_limit(Some(1));
-        slots.give_back();
-        assert!(!slots.try_take(), "one is still taken");
+        slots.release();
+        assert!(!slots.try_acquire(), "one is still taken");
         slots.set_limit(None);
-        assert!(slots.try_take() && slots.limit().is_none());
+        assert!(slots.try_acquire() && slots.limit().is_none());
     }
 
     #[test]
     fn the_limit_is_exact_across_threads() {
-        let slots = Slots::new(Some(3));
+        let slots = ConcurrencyLimit::new(Some(3));
         let most = AtomicU32::new(0);
         let out = AtomicU32::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..20_000 {
-                        if slots.try_take() {
+                        if slots.try_acquire() {
                             most.fetch_max(out.fetch_add(1, SeqCst) + 1, SeqCst);
                             out.fetch_sub(1, SeqCst);
-                            slots.give_back();
+                            slots.release();
                         }
                     }
                 });
             }
         });
         assert!(most.into_inner() <= 3);
-        assert_eq!(slots.taken(), 0);
+        assert_eq!(slots.in_flight(), 0);
     }
 }

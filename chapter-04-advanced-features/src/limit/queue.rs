@@ -20,20 +20,20 @@ use std::{
 /// The queue of one group of backends.
 #[derive(Debug)]
 pub struct Queue {
-    line: Mutex<Line>,
+    state: Mutex<QueueState>,
     /// The length of the line, to be read without the lock on the way of requests that need not wait.
-    length: AtomicUsize,
-    limit: usize,
+    len: AtomicUsize,
+    max_waiting: usize,
 }
 
 #[derive(Debug, Default)]
-struct Line {
+struct QueueState {
     waiting: VecDeque<(u64, Waker)>,
-    next: u64,
+    next_number: u64,
 }
 
-impl Line {
-    fn wake_first(&self) {
+impl QueueState {
+    fn wake_front(&self) {
         if let Some((_, waker)) = self.waiting.front() {
             waker.wake_by_ref();
         }
@@ -42,7 +42,7 @@ impl Line {
 
 /// A place in the queue; dropping it leaves.
 #[derive(Debug)]
-pub struct Place {
+pub struct QueueTicket {
     queue: Arc<Queue>,
     number: u64,
 }
@@ -55,12 +55,12 @@ pub struct QueueFull;
 impl Queue {
     /// A queue in which at most `limit` may wait.
     pub fn new(limit: usize) -> Self {
-        Self { line: Mutex::default(), length: AtomicUsize::new(0), limit }
+        Self { state: Mutex::default(), len: AtomicUsize::new(0), max_waiting: limit }
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.length.load(SeqCst)
+        self.len.load(SeqCst)
     }
 
     /// Whether nobody waits.
@@ -70,45 +70,45 @@ impl Queue {
 
     /// Takes the last place. `waker` is woken each time that it may be worth trying again; it may be woken
     /// for nothing.
-    pub fn enter(self: &Arc<Self>, waker: Waker) -> Result<Place, QueueFull> {
+    pub fn enqueue(self: &Arc<Self>, waker: Waker) -> Result<QueueTicket, QueueFull> {
         let mut line = self.lock();
-        if line.waiting.len() >= self.limit {
+        if line.waiting.len() >= self.max_waiting {
             return Err(QueueFull);
         }
-        let number = line.next;
-        line.next += 1;
+        let number = line.next_number;
+        line.next_number += 1;
         line.waiting.push_back((number, waker));
-        self.length.store(line.waiting.len(), SeqCst);
-        Ok(Place { queue: Arc::clone(self), number })
+        self.len.store(line.waiting.len(), SeqCst);
+        Ok(QueueTicket { queue: Arc::clone(self), number })
     }
 
     /// A slot was given back, a limit raised, or a backend came up: wakes the first in line.
-    pub fn freed(&self) {
+    pub fn wake_next(&self) {
         if !self.is_empty() {
-            self.lock().wake_first();
+            self.lock().wake_front();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place {
+impl QueueTicket {
     /// Whether it is this one's turn to try.
     pub fn is_first(&self) -> bool {
         self.queue.lock().waiting.front().is_some_and(|(number, _)| *number == self.number)
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueTicket {
     fn drop(&mut self) {
         let mut line = self.queue.lock();
         // In order of their numbers: the place is found in a few steps however long the line is.
         if let Ok(index) = line.waiting.binary_search_by_key(&self.number, |(number, _)| *number) {
             line.waiting.remove(index);
-            self.queue.length.store(line.waiting.len(), SeqCst);
-            line.wake_first();
+            self.queue.len.store(line.waiting.len(), SeqCst);
+            line.wake_front();
         }
     }
 }
@@ -123,19 +123,19 @@ mod tests {
     };
 
     use super::*;
-    use crate::limit::concurrency::Slots;
+    use crate::limit::concurrency::ConcurrencyLimit;
 
     #[derive(Default)]
-    struct Counted(AtomicUsize);
+    struct CountingWaker(AtomicUsize);
 
-    impl Wake for Counted {
+    impl Wake for CountingWaker {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, SeqCst);
         }
     }
 
-    fn waker() -> (Arc<Counted>, Waker) {
-        let counted = Arc::new(Counted::default());
+    fn waker() -> (Arc<CountingWaker>, Waker) {
+        let counted = Arc::new(CountingWaker::default());
         (Arc::clone(&counted), Waker::from(counted))
     }
 
@@ -143,11 +143,11 @@ mod tests {
     fn first_come_first_served_and_bounded() {
         let queue = Arc::new(Queue::new(2));
         let ((first_woken, first), (second_woken, second)) = (waker(), waker());
-        let first = queue.enter(first).unwrap();
-        let second = queue.enter(second).unwrap();
-        assert_eq!(queue.enter(waker().1).unwrap_err(), QueueFull);
+        let first = queue.enqueue(first).unwrap();
+        let second = queue.enqueue(second).unwrap();
+        assert_eq!(queue.enqueue(waker().1).unwrap_err(), QueueFull);
         assert!(first.is_first() && !second.is_first());
-        queue.freed();
+        queue.wake_next();
         assert_eq!((first_woken.0.load(SeqCst), second_woken.0.load(SeqCst)), (1, 0));
         drop(first);
         assert_eq!(second_woken.0.load(SeqCst), 1, "who leaves wakes the next");
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn who_gives_up_in_the_middle_is_no_longer_in_line() {
         let queue = Arc::new(Queue::new(9));
-        let places: Vec<_> = (0..3).map(|_| queue.enter(waker().1).unwrap()).collect();
+        let places: Vec<_> = (0..3).map(|_| queue.enqueue(waker().1).unwrap()).collect();
         let [first, second, third] = places.try_into().unwrap();
         drop(second);
         assert_eq!(queue.len(), 2);
@@ -176,12 +176,12 @@ mod tests {
     }
 
     /// Waits for a slot as an engine does, and gives whether it had to wait.
-    fn take(slots: &Slots, queue: &Arc<Queue>) -> bool {
-        if queue.is_empty() && slots.try_take() {
+    fn acquire_or_queue(slots: &ConcurrencyLimit, queue: &Arc<Queue>) -> bool {
+        if queue.is_empty() && slots.try_acquire() {
             return false;
         }
-        let place = queue.enter(Waker::from(Arc::new(Unpark(thread::current())))).unwrap();
-        while !(place.is_first() && slots.try_take()) {
+        let place = queue.enqueue(Waker::from(Arc::new(Unpark(thread::current())))).unwrap();
+        while !(place.is_first() && slots.try_acquire()) {
             // A wake that was lost would show as this time running out.
             thread::park_timeout(Duration::from_secs(20));
         }
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn nobody_is_forgotten_and_the_limit_holds() {
-        let (slots, queue) = (Slots::new(Some(2)), Arc::new(Queue::new(1_000)));
+        let (slots, queue) = (ConcurrencyLimit::new(Some(2)), Arc::new(Queue::new(1_000)));
         let (out, waited) = (AtomicU32::new(0), AtomicU32::new(0));
         #[expect(clippy::disallowed_methods, reason = "the test's own clock")]
         let began = std::time::Instant::now();
@@ -198,18 +198,18 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..2_000 {
-                        waited.fetch_add(u32::from(take(&slots, &queue)), SeqCst);
+                        waited.fetch_add(u32::from(acquire_or_queue(&slots, &queue)), SeqCst);
                         assert!(out.fetch_add(1, SeqCst) < 2);
                         thread::yield_now();
                         out.fetch_sub(1, SeqCst);
-                        slots.give_back();
-                        queue.freed();
+                        slots.release();
+                        queue.wake_next();
                     }
                 });
             }
         });
         assert!(began.elapsed() < Duration::from_secs(20), "somebody was forgotten");
         assert!(waited.into_inner() > 0, "nobody had to wait: nothing was tested");
-        assert!(queue.is_empty() && slots.taken() == 0);
+        assert!(queue.is_empty() && slots.in_flight() == 0);
     }
 }

@@ -13,14 +13,14 @@ use std::sync::{
 /// The retries that may be under way in a group. Cost: nothing until a request fails.
 #[derive(Debug)]
 pub struct RetryBudget {
-    under_way: Arc<AtomicU32>,
+    active_retries: Arc<AtomicU32>,
     percent: u32,
-    at_least: u32,
+    min_retries: u32,
 }
 
 /// One retry under way; dropping it gives it back. It borrows nothing, so that an event loop can keep it.
 #[derive(Debug)]
-pub struct Retry(Arc<AtomicU32>);
+pub struct RetryPermit(Arc<AtomicU32>);
 
 impl Default for RetryBudget {
     /// 20 %, at least 3.
@@ -32,21 +32,24 @@ impl Default for RetryBudget {
 impl RetryBudget {
     /// At most `percent` of the requests in flight may be retries, and `at_least` in any case.
     pub fn new(percent: u32, at_least: u32) -> Self {
-        Self { under_way: Arc::default(), percent, at_least }
+        Self { active_retries: Arc::default(), percent, min_retries: at_least }
     }
 
     // ANCHOR: take
     /// Takes a retry, with `in_flight` requests under way now, this one included; `None` when the budget is spent.
-    pub fn try_take(&self, in_flight: u32) -> Option<Retry> {
+    pub fn try_acquire(&self, in_flight: u32) -> Option<RetryPermit> {
         let share = u64::from(in_flight) * u64::from(self.percent) / 100;
-        let most = u32::try_from(share).unwrap_or(u32::MAX).max(self.at_least);
+        let most = u32::try_from(share).unwrap_or(u32::MAX).max(self.min_retries);
         let one_more = |taken| (taken < most).then_some(taken + 1);
-        self.under_way.fetch_update(Relaxed, Relaxed, one_more).ok().map(|_| Retry(Arc::clone(&self.under_way)))
+        self.active_retries
+            .fetch_update(Relaxed, Relaxed, one_more)
+            .ok()
+            .map(|_| RetryPermit(Arc::clone(&self.active_retries)))
     }
     // ANCHOR_END: take
 }
 
-impl Drop for Retry {
+impl Drop for RetryPermit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
@@ -60,11 +63,11 @@ mod tests {
     fn retries_are_a_share_of_what_is_in_flight_and_a_few_in_any_case() {
         for (in_flight, most) in [(1, 3), (15, 3), (20, 4), (100, 20), (1_000, 200)] {
             let budget = RetryBudget::default();
-            let taken: Vec<_> = std::iter::from_fn(|| budget.try_take(in_flight)).collect();
+            let taken: Vec<_> = std::iter::from_fn(|| budget.try_acquire(in_flight)).collect();
             assert_eq!(taken.len(), most, "{in_flight} in flight");
             drop(taken);
-            assert!(budget.try_take(in_flight).is_some(), "what is given back can be taken again");
+            assert!(budget.try_acquire(in_flight).is_some(), "what is given back can be taken again");
         }
-        assert!(RetryBudget::new(0, 0).try_take(1_000).is_none());
+        assert!(RetryBudget::new(0, 0).try_acquire(1_000).is_none());
     }
 }

@@ -5,67 +5,76 @@
 
 use std::{sync::Arc, time::Instant};
 
-use common::http::{BackendId, Exchange, Kind, Phase, ProxyError, Side};
+use common::http::{BackendId, Exchange, FailureKind, Phase, ProxyError, Side};
 
-use super::local_reply::Trouble;
+use super::local_reply::LocalReply;
 use crate::{
     balance::{
-        backend::{Backend, is_failure},
-        group::{Choice, Group, InFlight, Wish},
+        backend::{Backend, is_server_error},
+        group::{Affinity, Choice, Group, InFlightGuard},
     },
-    health::breaker::{Admission, Change, Probe},
-    limit::retry_budget::Retry,
+    health::breaker::{Admission, BreakerPermit, BreakerTransition},
+    limit::retry_budget::RetryPermit,
 };
 
 /// How often a retry asks the budget, each time after a back-off, before it is given up. With the bounds of the back-off
 /// that is half a second.
-pub const BUDGET_TRIES: u32 = 5;
+pub const MAX_BUDGET_CHECKS: u32 = 5;
 
 /// Where a request goes next.
 #[derive(Debug)]
-pub enum Next {
+pub enum Dispatch {
     /// To this backend, with a slot of its.
-    Backend(InFlight),
+    Backend(InFlightGuard),
     /// Into the group's queue: whom it may go to is at its limit, or others wait already.
     Queue,
 }
 
 /// One request's way through its group.
 #[derive(Debug)]
-pub struct Course {
+pub struct RequestContext {
     /// The group that it is for.
     pub group: Arc<Group>,
     /// What it wants there.
-    pub wish: Wish,
+    pub affinity: Affinity,
     /// Who was asked, or could not be, and is not asked again.
     tried: Vec<BackendId>,
     /// Retries of what was sent. A connect that failed is none: nothing was sent.
     retries: u32,
     /// A connection that had rested has just failed: not another one.
-    pub fresh: bool,
+    pub needs_fresh_connection: bool,
     /// The one request that finds out whether the group is well again.
-    probe: Option<Probe>,
+    half_open_probe: Option<BreakerPermit>,
     /// The retry under way, within the group's budget.
-    retry: Option<Retry>,
-    last: Option<ProxyError>,
+    retry_permit: Option<RetryPermit>,
+    last_error: Option<ProxyError>,
 }
 
-impl Course {
+impl RequestContext {
     /// A request for `group`.
-    pub fn new(group: Arc<Group>, wish: Wish) -> Self {
+    pub fn new(group: Arc<Group>, wish: Affinity) -> Self {
         let (tried, retries, fresh) = (Vec::new(), 0, false);
-        Self { group, wish, tried, retries, fresh, probe: None, retry: None, last: None }
+        Self {
+            group,
+            affinity: wish,
+            tried,
+            retries,
+            needs_fresh_connection: fresh,
+            half_open_probe: None,
+            retry_permit: None,
+            last_error: None,
+        }
     }
 
     /// Lets the request in, unless its group is left alone.
     ///
     /// # Errors
     /// What its client is told.
-    pub fn admit(&mut self, now: Instant) -> Result<(), Trouble> {
+    pub fn admit(&mut self, now: Instant) -> Result<(), LocalReply> {
         match self.group.breaker.admit(now) {
             Admission::Closed => {}
-            Admission::Probe(probe) => self.probe = Some(probe),
-            Admission::Refused { retry_after } => return Err(Trouble::NotNow { retry_after }),
+            Admission::HalfOpen(probe) => self.half_open_probe = Some(probe),
+            Admission::Rejected { retry_after } => return Err(LocalReply::ServiceUnavailable { retry_after }),
         }
         Ok(())
     }
@@ -74,16 +83,16 @@ impl Course {
     ///
     /// # Errors
     /// Nobody is left that it may go to.
-    pub fn choose(&mut self, now: Instant) -> Result<Next, Trouble> {
+    pub fn choose(&mut self, now: Instant) -> Result<Dispatch, LocalReply> {
         let is_first_try = self.tried.is_empty();
         // Who waits was here before; who has been served by a backend that failed has waited already.
         if is_first_try && !self.group.queue.is_empty() {
-            return Ok(Next::Queue);
+            return Ok(Dispatch::Queue);
         }
-        match self.group.choose(now, self.wish, &self.tried) {
-            Choice::Backend(taken) => Ok(Next::Backend(taken)),
-            Choice::Full if is_first_try => Ok(Next::Queue),
-            Choice::Full | Choice::Nobody => Err(self.nobody()),
+        match self.group.choose(now, self.affinity, &self.tried) {
+            Choice::Backend(taken) => Ok(Dispatch::Backend(taken)),
+            Choice::AllAtLimit if is_first_try => Ok(Dispatch::Queue),
+            Choice::AllAtLimit | Choice::NoBackend => Err(self.no_backend_reply()),
         }
     }
 
@@ -91,50 +100,50 @@ impl Course {
     ///
     /// # Errors
     /// Nobody is left that it may go to.
-    pub fn choose_in_turn(&mut self, now: Instant) -> Result<Option<InFlight>, Trouble> {
-        match self.group.choose(now, self.wish, &self.tried) {
+    pub fn choose_from_queue(&mut self, now: Instant) -> Result<Option<InFlightGuard>, LocalReply> {
+        match self.group.choose(now, self.affinity, &self.tried) {
             Choice::Backend(taken) => Ok(Some(taken)),
-            Choice::Full => Ok(None),
-            Choice::Nobody => Err(self.nobody()),
+            Choice::AllAtLimit => Ok(None),
+            Choice::NoBackend => Err(self.no_backend_reply()),
         }
     }
 
     /// What was sent has failed: whether it may be sent again, if each request may `most` times. Then, up to
     /// [`BUDGET_TRIES`] times, wait a back-off and [`take_retry`](Self::take_retry).
-    pub fn may_try_again(&mut self, most: u32) -> bool {
+    pub fn begin_retry(&mut self, most: u32) -> bool {
         let may = self.retries < most;
         self.retries += u32::from(may);
         // What a retry before this one took of the budget comes back first.
-        self.retry = None;
+        self.retry_permit = None;
         may
     }
 
     /// Takes a retry from the group's budget, if that is not spent.
-    pub fn take_retry(&mut self) -> bool {
-        self.retry = self.group.budget.try_take(self.group.in_flight());
-        self.retry.is_some()
+    pub fn acquire_retry_permit(&mut self) -> bool {
+        self.retry_permit = self.group.retry_budget.try_acquire(self.group.in_flight());
+        self.retry_permit.is_some()
     }
 
     /// This backend failed the request; it goes on elsewhere.
-    pub fn pass_by(&mut self, backend: &Backend, error: ProxyError) {
+    pub fn exclude_backend(&mut self, backend: &Backend, error: ProxyError) {
         self.tried.push(backend.id());
-        self.last = Some(error);
+        self.last_error = Some(error);
     }
 
     /// The `Set-Cookie` that is to bring the client back to `backend`, unless it has that cookie already.
-    pub fn cookie(&self, backend: &Backend) -> Option<String> {
-        let (sticky, value) = (self.group.sticky()?, backend.sticky()?);
-        (self.wish.sticky != Some(backend.id())).then(|| sticky.set_cookie(value))
+    pub fn set_cookie_for(&self, backend: &Backend) -> Option<String> {
+        let (sticky, value) = (self.group.sticky()?, backend.sticky_value()?);
+        (self.affinity.sticky_backend != Some(backend.id())).then(|| sticky.set_cookie(value))
     }
 
     /// The request has ended: completes its record, and tells the group.
-    pub fn close(&mut self, exchange: &mut Exchange, now: Instant) {
+    pub fn finish(&mut self, exchange: &mut Exchange, now: Instant) {
         exchange.retries = u8::try_from(self.tried.len()).unwrap_or(u8::MAX);
-        match self.group.breaker.record(self.probe.take(), is_bad(exchange), now) {
-            Some(Change::Opened) => {
+        match self.group.breaker.record(self.half_open_probe.take(), is_group_failure(exchange), now) {
+            Some(BreakerTransition::Opened) => {
                 tracing::error!("group {}: circuit breaker opened: too many failures", self.group.name())
             }
-            Some(Change::Closed) => {
+            Some(BreakerTransition::Closed) => {
                 tracing::warn!("group {}: circuit breaker closed: the half-open probe succeeded", self.group.name())
             }
             None => {}
@@ -142,16 +151,16 @@ impl Course {
     }
 
     /// Nobody is left to be asked: what the last one said, or that there was nobody at all.
-    fn nobody(&mut self) -> Trouble {
-        let nobody = || ProxyError::new(Kind::Unavailable, Side::Internal, Phase::Connect);
-        Trouble::Failed(self.last.take().unwrap_or_else(nobody))
+    fn no_backend_reply(&mut self) -> LocalReply {
+        let nobody = || ProxyError::new(FailureKind::Unavailable, Side::Internal, Phase::Connect);
+        LocalReply::Failed(self.last_error.take().unwrap_or_else(nobody))
     }
 }
 
 /// Whether the group has failed this request.
-fn is_bad(exchange: &Exchange) -> bool {
+fn is_group_failure(exchange: &Exchange) -> bool {
     match exchange.failure {
         Some(failure) => failure.side == Side::Backend,
-        None => !exchange.own_answer && is_failure(exchange.status),
+        None => !exchange.local_reply && is_server_error(exchange.status),
     }
 }

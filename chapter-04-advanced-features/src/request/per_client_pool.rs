@@ -14,30 +14,30 @@ use simple_proxy::socket::Socket;
 
 /// How long a connection may rest. Shorter than the time after which servers close theirs (nginx 75 s, Node 5 s is
 /// the exception): the balancer is to be the one who lets go.
-const REST: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-struct Idle {
+struct IdleConnection {
     backend: BackendId,
     socket: Socket,
-    since: Instant,
+    idle_since: Instant,
 }
 
 /// The idle upstream connections of one client.
 #[derive(Debug, Default)]
-pub(crate) struct Upstreams {
-    idle: Vec<Idle>,
+pub(crate) struct PerClientPool {
+    idle: Vec<IdleConnection>,
 }
 
-impl Upstreams {
+impl PerClientPool {
     // ANCHOR: take
     /// Takes the connection to `backend`, if there is one that can be used for such a request. One that has ended, or
     /// has said something unasked, is closed here and now.
     pub(crate) fn take(&mut self, backend: BackendId, idempotent: bool, now: Instant) -> Option<Socket> {
         let at = self.idle.iter().position(|idle| idle.backend == backend)?;
-        let Idle { socket, since, .. } = self.idle.swap_remove(at);
+        let IdleConnection { socket, idle_since: since, .. } = self.idle.swap_remove(at);
         let rested = now.saturating_duration_since(since);
-        let is_young = rested < if idempotent { REST } else { NON_IDEMPOTENT_IDLE_LIMIT };
+        let is_young = rested < if idempotent { IDLE_TIMEOUT } else { NON_IDEMPOTENT_IDLE_LIMIT };
         // A look without taking: the only right answer of an idle connection is that there is nothing.
         let is_silent =
             || matches!(socket.stream().peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
@@ -47,10 +47,10 @@ impl Upstreams {
 
     /// Keeps a connection whose response ended exactly where its framing said. Those that have rested too long go, so
     /// that nothing is kept for a backend that was removed.
-    pub(crate) fn keep(&mut self, backend: BackendId, socket: Socket, now: Instant) {
-        let may_rest = |idle: &Idle| now.saturating_duration_since(idle.since) < REST;
+    pub(crate) fn put(&mut self, backend: BackendId, socket: Socket, now: Instant) {
+        let may_rest = |idle: &IdleConnection| now.saturating_duration_since(idle.idle_since) < IDLE_TIMEOUT;
         self.idle.retain(|idle| idle.backend != backend && may_rest(idle));
-        self.idle.push(Idle { backend, socket, since: now });
+        self.idle.push(IdleConnection { backend, socket, idle_since: now });
     }
 }
 
@@ -71,11 +71,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         client.set_nonblocking(true).unwrap();
-        (Socket::connected(client), listener.accept().unwrap().0)
+        (Socket::from_connected(client), listener.accept().unwrap().0)
     }
 
     /// Waits until the kernel has delivered what the peer did.
-    fn until_noticed(socket: &Socket) {
+    fn wait_until_readable(socket: &Socket) {
         let deadline = now() + Duration::from_secs(10);
         while matches!(socket.stream().peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock) {
             assert!(now() < deadline, "loopback is slow");
@@ -85,8 +85,8 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_used_again_by_its_backend_only() {
-        let (mut upstreams, (socket, _peer)) = (Upstreams::default(), pair());
-        upstreams.keep(ID, socket, now());
+        let (mut upstreams, (socket, _peer)) = (PerClientPool::default(), pair());
+        upstreams.put(ID, socket, now());
         assert!(upstreams.take(BackendId { slot: 2, generation: 0 }, true, now()).is_none());
         assert!(upstreams.take(BackendId { slot: 1, generation: 1 }, true, now()).is_none(), "another in its slot");
         assert!(upstreams.take(ID, true, now()).is_some());
@@ -96,14 +96,14 @@ mod tests {
     #[test]
     fn what_has_ended_or_spoken_unasked_is_not_used() {
         for speak in [false, true] {
-            let (mut upstreams, (socket, mut peer)) = (Upstreams::default(), pair());
+            let (mut upstreams, (socket, mut peer)) = (PerClientPool::default(), pair());
             if speak {
                 peer.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").unwrap();
             } else {
                 drop(peer);
             }
-            until_noticed(&socket);
-            upstreams.keep(ID, socket, now());
+            wait_until_readable(&socket);
+            upstreams.put(ID, socket, now());
             assert!(upstreams.take(ID, true, now()).is_none());
         }
     }
@@ -116,9 +116,9 @@ mod tests {
             (false, Duration::from_millis(100), true),
             (false, Duration::from_secs(1), false),
         ] {
-            let (mut upstreams, (socket, _peer)) = (Upstreams::default(), pair());
+            let (mut upstreams, (socket, _peer)) = (PerClientPool::default(), pair());
             let kept = now();
-            upstreams.keep(ID, socket, kept);
+            upstreams.put(ID, socket, kept);
             assert_eq!(upstreams.take(ID, idempotent, kept + rested).is_some(), used, "{idempotent} {rested:?}");
         }
     }

@@ -4,43 +4,44 @@ use std::sync::Arc;
 
 use common::{
     clock::now,
-    http::{Kind, Phase, ProxyError, Side},
+    http::{FailureKind, Phase, ProxyError, Side},
 };
-use simple_proxy::{client_connection::Client, driver::Waiter};
+use simple_proxy::{client_connection::ClientConnection, driver::BlockingDriver};
 
 use super::{
-    context::{BUDGET_TRIES, Course},
-    local_reply::Trouble,
-    wake_pipe::{Bell, pause},
+    context::{MAX_BUDGET_CHECKS, RequestContext},
+    local_reply::LocalReply,
+    wake_pipe::{WakePipe, wait_until},
 };
 use crate::{
-    balance::{backend::Backend, group::InFlight},
+    balance::{backend::Backend, group::InFlightGuard},
     balancer::Balancer,
 };
 
 // ANCHOR: wait
 /// Waits in line until a backend has a slot, for as long as the configuration says.
-pub(crate) fn wait_for_slot(
+pub(crate) fn wait_in_queue(
     balancer: &Balancer,
-    client: &Client,
-    waiter: &Waiter<'_>,
-    course: &mut Course,
-) -> Result<InFlight, Trouble> {
-    let failed = |error| ProxyError::new(Kind::Exhausted, Side::Internal, Phase::Connect).with_source(error);
-    let bell = Bell::new().map_err(failed)?;
-    let place = course.group.queue.enter(bell.waker()).map_err(|_| Trouble::FULL)?;
+    client: &ClientConnection,
+    waiter: &BlockingDriver<'_>,
+    course: &mut RequestContext,
+) -> Result<InFlightGuard, LocalReply> {
+    let failed =
+        |error| ProxyError::new(FailureKind::ResourceExhausted, Side::Internal, Phase::Connect).with_source(error);
+    let bell = WakePipe::new().map_err(failed)?;
+    let place = course.group.queue.enqueue(bell.waker()).map_err(|_| LocalReply::AT_CAPACITY)?;
     let by = now() + balancer.config.queue_timeout;
     loop {
         // Also right after entering: a slot may have come free in between.
         if place.is_first()
-            && let Some(taken) = course.choose_in_turn(now())?
+            && let Some(taken) = course.choose_from_queue(now())?
         {
             return Ok(taken);
         }
         if now() >= by {
-            return Err(Trouble::FULL);
+            return Err(LocalReply::AT_CAPACITY);
         }
-        pause(&client.socket, Some(&bell), waiter.shutdown(), by)?;
+        wait_until(&client.socket, Some(&bell), waiter.shutdown(), by)?;
     }
 }
 // ANCHOR_END: wait
@@ -49,19 +50,19 @@ pub(crate) fn wait_for_slot(
 /// request and of its group allow one; else it is the client's.
 pub(crate) fn wait_for_retry(
     balancer: &Balancer,
-    client: &Client,
-    waiter: &Waiter<'_>,
-    course: &mut Course,
+    client: &ClientConnection,
+    waiter: &BlockingDriver<'_>,
+    course: &mut RequestContext,
     error: ProxyError,
     failed: &Arc<Backend>,
-) -> Result<(), Trouble> {
-    if !course.may_try_again(balancer.config.retries) {
+) -> Result<(), LocalReply> {
+    if !course.begin_retry(balancer.config.max_retries) {
         return Err(error.into());
     }
-    for wait in 0..BUDGET_TRIES {
-        pause(&client.socket, None, waiter.shutdown(), now() + balancer.backoff(wait))?;
-        if course.take_retry() {
-            course.pass_by(failed, error);
+    for wait in 0..MAX_BUDGET_CHECKS {
+        wait_until(&client.socket, None, waiter.shutdown(), now() + balancer.backoff(wait))?;
+        if course.acquire_retry_permit() {
+            course.exclude_backend(failed, error);
             return Ok(());
         }
     }

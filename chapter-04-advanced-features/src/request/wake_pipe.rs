@@ -12,8 +12,8 @@ use std::{
 };
 
 use common::{
-    http::{Kind, Phase, ProxyError, Side},
-    shutdown::{Shutdown, Stage},
+    http::{FailureKind, Phase, ProxyError, Side},
+    shutdown::{Shutdown, ShutdownStage},
 };
 use nix::{
     errno::Errno,
@@ -23,15 +23,15 @@ use simple_proxy::{poll::poll_timeout, socket::Socket};
 
 /// A bell that whoever has its [`Waker`] can ring.
 #[derive(Debug)]
-pub(crate) struct Bell {
-    heard: UnixStream,
-    rung: Arc<Rope>,
+pub(crate) struct WakePipe {
+    reader: UnixStream,
+    writer: Arc<WakePipeWriter>,
 }
 
 #[derive(Debug)]
-struct Rope(UnixStream);
+struct WakePipeWriter(UnixStream);
 
-impl Wake for Rope {
+impl Wake for WakePipeWriter {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -42,73 +42,73 @@ impl Wake for Rope {
     }
 }
 
-impl Bell {
+impl WakePipe {
     /// A bell that nobody has rung.
     pub(crate) fn new() -> io::Result<Self> {
         let (heard, rope) = UnixStream::pair()?;
         heard.set_nonblocking(true)?;
         rope.set_nonblocking(true)?;
-        Ok(Self { heard, rung: Arc::new(Rope(rope)) })
+        Ok(Self { reader: heard, writer: Arc::new(WakePipeWriter(rope)) })
     }
 
     /// What rings it.
     pub(crate) fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.rung))
+        Waker::from(Arc::clone(&self.writer))
     }
 
-    fn hush(&self) {
+    fn clear(&self) {
         let mut bytes = [0; 64];
-        while matches!((&self.heard).read(&mut bytes), Ok(read) if read == bytes.len()) {}
+        while matches!((&self.reader).read(&mut bytes), Ok(read) if read == bytes.len()) {}
     }
 }
 
 /// How a pause ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Paused {
+pub(crate) enum WaitOutcome {
     /// The bell rang.
-    Rung,
+    Woken,
     /// The time is over.
-    Over,
+    TimedOut,
 }
 
 /// Waits until `by`, or until the bell rings.
 ///
 /// # Errors
 /// The client has reset its connection, or the process stops now. Either ends the request.
-pub(crate) fn pause(
+pub(crate) fn wait_until(
     client: &Socket,
-    bell: Option<&Bell>,
+    bell: Option<&WakePipe>,
     shutdown: &Shutdown,
     by: Instant,
-) -> Result<Paused, ProxyError> {
+) -> Result<WaitOutcome, ProxyError> {
     let failed = |kind, side| ProxyError::new(kind, side, Phase::Connect);
     loop {
-        let Some(timeout) = poll_timeout(by) else { return Ok(Paused::Over) };
-        let now = shutdown.fd(Stage::Now);
+        let Some(timeout) = poll_timeout(by) else { return Ok(WaitOutcome::TimedOut) };
+        let now = shutdown.fd(ShutdownStage::Stopping);
         // No events are asked of the client: errors and a hang-up are reported without.
         let mut fds = [
             PollFd::new(now, PollFlags::POLLIN),
             PollFd::new(client.stream().as_fd(), PollFlags::empty()),
             bell.map_or_else(
                 || PollFd::new(now, PollFlags::empty()),
-                |bell| PollFd::new(bell.heard.as_fd(), PollFlags::POLLIN),
+                |bell| PollFd::new(bell.reader.as_fd(), PollFlags::POLLIN),
             ),
         ];
         match poll(&mut fds, timeout) {
             Err(Errno::EINTR) | Ok(0) => continue,
-            Err(error) => return Err(failed(Kind::Exhausted, Side::Internal).with_source(error.into())),
+            Err(error) => return Err(failed(FailureKind::ResourceExhausted, Side::Internal).with_source(error.into())),
             Ok(_) => {}
         }
         let [now, client, bell_rang] = fds.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
         if now {
-            return Err(failed(Kind::Unavailable, Side::Internal));
+            return Err(failed(FailureKind::Unavailable, Side::Internal));
         }
         if client {
-            return Err(failed(Kind::Reset, Side::Client));
+            return Err(failed(FailureKind::Reset, Side::Client));
         }
         if let Some(bell) = bell.filter(|_| bell_rang) {
-            bell.hush();
-            return Ok(Paused::Rung);
+            bell.clear();
+            return Ok(WaitOutcome::Woken);
         }
     }
 }

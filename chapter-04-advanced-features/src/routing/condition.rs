@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::{cookie::is_token, path::escaped, request_info::RequestFacts};
+use super::{cookie::is_token, path::decode_percent_triplet, request_info::RequestInfo};
 
 /// One condition; a rule is for a request only if all of its conditions hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,19 +27,19 @@ pub enum Condition {
 pub enum ConditionError {
     /// Not a method.
     #[error("invalid method '{0}': expected upper case, such as GET or POST")]
-    Method(String),
+    InvalidMethod(String),
     /// Not the name of a field or a cookie.
     #[error("'{0}' is not NAME or NAME:VALUE, with a name such as X-Env")]
-    Name(String),
+    InvalidName(String),
 }
 
 impl Condition {
     /// `GET,POST`
-    pub(crate) fn method(value: &str) -> Result<Self, ConditionError> {
+    pub(crate) fn parse_method(value: &str) -> Result<Self, ConditionError> {
         let is_method = |word: &str| is_token(word) && !word.bytes().any(|byte| byte.is_ascii_lowercase());
         let mut methods: Vec<String> = value.split(',').map(str::to_owned).collect();
         if let Some(wrong) = methods.iter().find(|word| !is_method(word)) {
-            return Err(ConditionError::Method(wrong.clone()));
+            return Err(ConditionError::InvalidMethod(wrong.clone()));
         }
         methods.sort_unstable();
         methods.dedup();
@@ -47,31 +47,31 @@ impl Condition {
     }
 
     /// `NAME` or `NAME:VALUE`
-    pub(crate) fn header(value: &str) -> Result<Self, ConditionError> {
-        let (name, wanted) = name_and_value(value, is_token)?;
+    pub(crate) fn parse_header(value: &str) -> Result<Self, ConditionError> {
+        let (name, wanted) = parse_name_value(value, is_token)?;
         Ok(Self::Header(name.to_ascii_lowercase(), wanted))
     }
 
     /// `NAME` or `NAME:VALUE`
-    pub(crate) fn query(value: &str) -> Result<Self, ConditionError> {
-        let (name, wanted) = name_and_value(value, |name| !name.is_empty())?;
+    pub(crate) fn parse_query(value: &str) -> Result<Self, ConditionError> {
+        let (name, wanted) = parse_name_value(value, |name| !name.is_empty())?;
         Ok(Self::Query(name, wanted))
     }
 
     /// `NAME` or `NAME:VALUE`
-    pub(crate) fn cookie(value: &str) -> Result<Self, ConditionError> {
-        let (name, wanted) = name_and_value(value, is_token)?;
+    pub(crate) fn parse_cookie(value: &str) -> Result<Self, ConditionError> {
+        let (name, wanted) = parse_name_value(value, is_token)?;
         Ok(Self::Cookie(name, wanted))
     }
 
     /// Whether it holds for this request.
-    pub fn holds(&self, facts: &RequestFacts<'_>) -> bool {
+    pub fn matches(&self, facts: &RequestInfo<'_>) -> bool {
         let same = |wanted: &Option<String>, value: &[u8]| wanted.as_ref().is_none_or(|it| it.as_bytes() == value);
         match self {
             Self::Method(methods) => methods.iter().any(|method| method.as_bytes() == facts.method()),
-            Self::Header(name, wanted) => facts.fields(name).any(|value| same(wanted, value)),
-            Self::Query(name, wanted) => facts.parameters().any(|(found, value)| {
-                decodes_to(found, name) && wanted.as_ref().is_none_or(|wanted| decodes_to(value, wanted))
+            Self::Header(name, wanted) => facts.header_values(name).any(|value| same(wanted, value)),
+            Self::Query(name, wanted) => facts.query_params().any(|(found, value)| {
+                query_eq(found, name) && wanted.as_ref().is_none_or(|wanted| query_eq(value, wanted))
             }),
             Self::Cookie(name, wanted) => {
                 facts.cookies().any(|(found, value)| found == name.as_bytes() && same(wanted, value))
@@ -95,17 +95,21 @@ impl fmt::Display for Condition {
     }
 }
 
-fn name_and_value(text: &str, is_name: impl Fn(&str) -> bool) -> Result<(String, Option<String>), ConditionError> {
+fn parse_name_value(text: &str, is_name: impl Fn(&str) -> bool) -> Result<(String, Option<String>), ConditionError> {
     let (name, wanted) = text.split_once(':').map_or((text, None), |(name, value)| (name, Some(value)));
-    if is_name(name) { Ok((name.into(), wanted.map(Into::into))) } else { Err(ConditionError::Name(text.into())) }
+    if is_name(name) {
+        Ok((name.into(), wanted.map(Into::into)))
+    } else {
+        Err(ConditionError::InvalidName(text.into()))
+    }
 }
 
 /// Whether `sent`, a part of a query, means `wanted`: `+` is a blank there, and a broken escape means itself.
-fn decodes_to(sent: &[u8], wanted: &str) -> bool {
+fn query_eq(sent: &[u8], wanted: &str) -> bool {
     let mut rest = sent;
     let decoded = std::iter::from_fn(|| {
         let (&first, tail) = rest.split_first()?;
-        if let Some(byte) = escaped(rest) {
+        if let Some(byte) = decode_percent_triplet(rest) {
             rest = &rest[3..];
             return Some(byte);
         }
@@ -118,7 +122,7 @@ fn decodes_to(sent: &[u8], wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::request_info::with_facts;
+    use crate::routing::request_info::with_request_info;
 
     type Parse = fn(&str) -> Result<Condition, ConditionError>;
 
@@ -133,7 +137,7 @@ mod tests {
             "Cookie: c=d=e",
         ];
         let [method, header, query, cookie]: [Parse; 4] =
-            [Condition::method, Condition::header, Condition::query, Condition::cookie];
+            [Condition::parse_method, Condition::parse_header, Condition::parse_query, Condition::parse_cookie];
         for (parse, text, expected) in [
             (method, "GET,POST", true),
             (method, "GET", false),
@@ -156,20 +160,20 @@ mod tests {
             (cookie, "c:d=e", true),
         ] {
             let condition = parse(text).unwrap();
-            assert_eq!(with_facts(&request, |facts| condition.holds(facts)), expected, "{condition}");
+            assert_eq!(with_request_info(&request, |facts| condition.matches(facts)), expected, "{condition}");
         }
     }
 
     #[test]
     fn wrong_conditions_are_named() {
         for error in [
-            Condition::method("get"),
-            Condition::method("GET,"),
-            Condition::method(""),
-            Condition::header(":x"),
-            Condition::header("a b:x"),
-            Condition::query(":x"),
-            Condition::cookie("a=b"),
+            Condition::parse_method("get"),
+            Condition::parse_method("GET,"),
+            Condition::parse_method(""),
+            Condition::parse_header(":x"),
+            Condition::parse_header("a b:x"),
+            Condition::parse_query(":x"),
+            Condition::parse_cookie("a=b"),
         ] {
             assert!(error.unwrap_err().to_string().starts_with('\''));
         }

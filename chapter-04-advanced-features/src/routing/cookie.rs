@@ -1,7 +1,9 @@
 //! Cookies of a request, and what may be the name of one.
 
 /// The cookies in the values of the `Cookie` fields: name and value, in order. What has no `=` is passed over.
-pub(crate) fn cookies<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+pub(crate) fn parse_cookies<'a>(
+    fields: impl IntoIterator<Item = &'a [u8]>,
+) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
     fields.into_iter().flat_map(|field| field.split(|byte| *byte == b';')).filter_map(|pair| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         Some((pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii()))
@@ -20,7 +22,7 @@ mod tests {
     #[test]
     fn cookies_are_told_apart() {
         let fields: [&[u8]; 4] = [b"a=1; b=2", b"", b"junk;=x; c = 3 ;", b"a=4=5"];
-        let found: Vec<_> = cookies(fields).collect();
+        let found: Vec<_> = parse_cookies(fields).collect();
         let expected: [(&[u8], &[u8]); 5] = [(b"a", b"1"), (b"b", b"2"), (b"", b"x"), (b"c", b"3"), (b"a", b"4=5")];
         assert_eq!(found, expected);
     }

@@ -14,7 +14,7 @@ use common::endpoint::{Endpoint, EndpointError};
 /// The largest weight. Ratios beyond it are never meant: nginx and Envoy take more, HAProxy stops at 256.
 pub const MAX_WEIGHT: u32 = 65_535;
 /// The longest name of a group, in bytes: it stands in tables, logs and metrics.
-const MAX_NAME: usize = 64;
+const MAX_NAME_BYTES: usize = 64;
 
 /// A group as it was configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,17 +30,17 @@ pub struct GroupSpec {
 /// Why a text is no [`GroupSpec`]: one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it all")]
-pub enum GroupError {
+pub enum GroupSpecError {
     #[error("invalid group '{0}': expected NAME=HOST:PORT[:WEIGHT],… [-a ALGORITHM]")]
-    Shape(String),
+    Syntax(String),
     #[error("invalid group name '{0}': 1 to 64 letters, digits, '-', '_' and '.'")]
-    Name(String),
+    InvalidName(String),
     #[error("group '{name}': {source}")]
-    Backend { name: String, source: EndpointError },
+    InvalidBackend { name: String, source: EndpointError },
     #[error("group '{name}': {source}")]
-    Members { name: String, source: MembersError },
+    InvalidMembers { name: String, source: MembersError },
     #[error("group '{name}': unexpected '{word}'; only -a ALGORITHM may follow the backends")]
-    Option { name: String, word: String },
+    UnexpectedArgument { name: String, word: String },
 }
 
 /// Why some backends cannot be a group.
@@ -54,7 +54,7 @@ pub enum MembersError {
     Duplicate(String),
     /// Beyond [`MAX_WEIGHT`].
     #[error("backend '{backend}': weight {weight} is more than {MAX_WEIGHT}")]
-    Weight {
+    WeightTooLarge {
         /// The backend.
         backend: String,
         /// Its weight.
@@ -62,12 +62,12 @@ pub enum MembersError {
     },
     /// Weight 0 means no new clients, so that no client would be served.
     #[error("all weights are 0, so no backend would get new clients")]
-    AllZero,
+    AllWeightsZero,
 }
 
 /// Whether these may be a group together. Names are compared as written, in any case: what they resolve to may
 /// change at any time.
-pub fn check_members(backends: &[Endpoint]) -> Result<(), MembersError> {
+pub fn validate_members(backends: &[Endpoint]) -> Result<(), MembersError> {
     let mut seen = HashSet::new();
     for backend in backends {
         let host = backend.host.strip_suffix('.').unwrap_or(&backend.host).to_ascii_lowercase();
@@ -75,50 +75,53 @@ pub fn check_members(backends: &[Endpoint]) -> Result<(), MembersError> {
             return Err(MembersError::Duplicate(backend.to_string()));
         }
         if let Some(weight) = backend.weight.filter(|weight| *weight > MAX_WEIGHT) {
-            return Err(MembersError::Weight { backend: backend.to_string(), weight });
+            return Err(MembersError::WeightTooLarge { backend: backend.to_string(), weight });
         }
     }
     if backends.is_empty() {
         return Err(MembersError::Empty);
     }
     if backends.iter().all(|backend| backend.weight == Some(0)) {
-        return Err(MembersError::AllZero);
+        return Err(MembersError::AllWeightsZero);
     }
     Ok(())
 }
 
 /// Whether a text can be the name of a group.
-pub(crate) fn is_name(text: &str) -> bool {
-    (1..=MAX_NAME).contains(&text.len())
+pub(crate) fn is_group_name(text: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 impl FromStr for GroupSpec {
-    type Err = GroupError;
+    type Err = GroupSpecError;
 
-    fn from_str(text: &str) -> Result<Self, GroupError> {
-        let shape = || GroupError::Shape(text.split_whitespace().collect::<Vec<_>>().join(" "));
+    fn from_str(text: &str) -> Result<Self, GroupSpecError> {
+        let shape = || GroupSpecError::Syntax(text.split_whitespace().collect::<Vec<_>>().join(" "));
         let (name, rest) = text.split_once('=').ok_or_else(shape)?;
         let name = name.trim().to_owned();
-        if !is_name(&name) {
-            return Err(GroupError::Name(name.escape_debug().to_string()));
+        if !is_group_name(&name) {
+            return Err(GroupSpecError::InvalidName(name.escape_debug().to_string()));
         }
         let words: Vec<&str> = rest.split_whitespace().collect();
         // A blank behind a comma is no reason to refuse.
         let options = words.iter().position(|word| word.starts_with('-')).unwrap_or(words.len());
         let (members, options) = words.split_at(options);
-        let backends = read_backends(members).map_err(|source| GroupError::Backend { name: name.clone(), source })?;
-        check_members(&backends).map_err(|source| GroupError::Members { name: name.clone(), source })?;
+        let backends =
+            parse_backends(members).map_err(|source| GroupSpecError::InvalidBackend { name: name.clone(), source })?;
+        validate_members(&backends).map_err(|source| GroupSpecError::InvalidMembers { name: name.clone(), source })?;
         let algorithm = match *options {
             [] => None,
             ["-a", algorithm] => Some(algorithm.to_owned()),
-            ["-a", _, word, ..] | [word, ..] => return Err(GroupError::Option { name, word: word.into() }),
+            ["-a", _, word, ..] | [word, ..] => {
+                return Err(GroupSpecError::UnexpectedArgument { name, word: word.into() });
+            }
         };
         Ok(Self { name, backends, algorithm })
     }
 }
 
-fn read_backends(words: &[&str]) -> Result<Vec<Endpoint>, EndpointError> {
+fn parse_backends(words: &[&str]) -> Result<Vec<Endpoint>, EndpointError> {
     let list = words.join(" ");
     // `api=` is a group without backends, not one with a nameless backend.
     if list.is_empty() {
@@ -174,8 +177,8 @@ mod tests {
     #[test]
     fn the_last_backend_of_weight_may_leave_but_not_all() {
         let endpoints = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Endpoint>>();
-        assert_eq!(check_members(&endpoints(&["a:1:0", "b:1"])), Ok(()));
-        assert_eq!(check_members(&endpoints(&["a:1:0"])), Err(MembersError::AllZero));
-        assert_eq!(check_members(&[]), Err(MembersError::Empty));
+        assert_eq!(validate_members(&endpoints(&["a:1:0", "b:1"])), Ok(()));
+        assert_eq!(validate_members(&endpoints(&["a:1:0"])), Err(MembersError::AllWeightsZero));
+        assert_eq!(validate_members(&[]), Err(MembersError::Empty));
     }
 }

@@ -14,7 +14,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use super::{cookie::is_token, request_info::RequestFacts};
+use super::{cookie::is_token, request_info::RequestInfo};
 
 /// What of a request decides about its backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,16 +42,16 @@ pub struct HashKeyError(String);
 impl HashKey {
     /// The key of a request from `client` (who a trusted proxy says it is, else the peer). `hash` is the one of the
     /// algorithms, [`policy::hash`](crate::balance::policy::hash::hash).
-    pub fn of(&self, facts: &RequestFacts<'_>, client: IpAddr, hash: impl Fn(&[u8]) -> u64) -> u64 {
+    pub fn hash_request(&self, facts: &RequestInfo<'_>, client: IpAddr, hash: impl Fn(&[u8]) -> u64) -> u64 {
         let named = match self {
             Self::Source => None,
             Self::Host => Some(facts.host()),
             Self::Path => Some(facts.path()),
             Self::Target => Some(facts.target()),
-            Self::Header(name) => facts.fields(name).next(),
+            Self::Header(name) => facts.header_values(name).next(),
             Self::Cookie(name) => facts.cookies().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value),
         };
-        named.filter(|value| !value.is_empty()).map_or_else(|| source(client, &hash), &hash)
+        named.filter(|value| !value.is_empty()).map_or_else(|| hash_source(client, &hash), &hash)
     }
 
     /// Whether the key is known before the request is: from its connection alone.
@@ -61,7 +61,7 @@ impl HashKey {
 }
 
 /// The key of a client's address; an IPv4 address in IPv6 clothes is undressed.
-pub fn source(client: IpAddr, hash: impl Fn(&[u8]) -> u64) -> u64 {
+pub fn hash_source(client: IpAddr, hash: impl Fn(&[u8]) -> u64) -> u64 {
     match client.to_canonical() {
         IpAddr::V4(address) => hash(&address.octets()),
         IpAddr::V6(address) => hash(&address.octets()),
@@ -105,7 +105,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::routing::request_info::with_facts;
+    use crate::routing::request_info::with_request_info;
 
     #[test]
     fn each_key_hashes_its_part() {
@@ -129,7 +129,7 @@ mod tests {
                 hashed.borrow_mut().extend_from_slice(bytes);
                 42
             };
-            assert_eq!(with_facts(&request, |facts| key.of(facts, client, hash)), 42);
+            assert_eq!(with_request_info(&request, |facts| key.hash_request(facts, client, hash)), 42);
             assert_eq!(hashed.into_inner(), expected.as_bytes(), "{key}");
         }
         assert!(HashKey::default().is_source());

@@ -16,20 +16,20 @@ use std::borrow::Cow;
 pub enum PathError {
     /// `%` without two hex digits behind it.
     #[error("a '%' in the path is not followed by two hex digits")]
-    Escape,
+    BadPercentEncoding,
     /// `%2F`, `%5C` or `%00`.
     #[error("the path contains a percent-encoded '/', '\\' or NUL")]
-    Hidden,
+    EncodedSeparator,
     /// `//..`.
     #[error("'..' after an empty path segment is ambiguous")]
-    DotsBehindEmpty,
+    DotDotAfterEmptySegment,
     /// `/.;` or `/..;`.
     #[error("the path has a dot segment with a parameter, such as '/..;x'")]
-    DotsWithParameter,
+    DotSegmentWithParameter,
 }
 
 /// The same path in its one spelling. The empty path is `/`; what is no path (`*`) stays as it is.
-pub fn normalise(path: &[u8]) -> Result<Cow<'_, [u8]>, PathError> {
+pub fn normalize(path: &[u8]) -> Result<Cow<'_, [u8]>, PathError> {
     if path.is_empty() {
         return Ok(Cow::Borrowed(b"/"));
     }
@@ -54,7 +54,7 @@ pub fn merge_slashes(path: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The byte that an escape at the start of `bytes` stands for.
-pub(crate) fn escaped(bytes: &[u8]) -> Option<u8> {
+pub(crate) fn decode_percent_triplet(bytes: &[u8]) -> Option<u8> {
     let [b'%', high, low, ..] = *bytes else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)? << 4 | digit(low)?)
@@ -70,8 +70,8 @@ fn decode_unreserved(path: &[u8]) -> Result<Vec<u8>, PathError> {
             rest = tail;
             continue;
         }
-        match escaped(rest).ok_or(PathError::Escape)? {
-            b'/' | b'\\' | 0 => return Err(PathError::Hidden),
+        match decode_percent_triplet(rest).ok_or(PathError::BadPercentEncoding)? {
+            b'/' | b'\\' | 0 => return Err(PathError::EncodedSeparator),
             byte if is_unreserved(byte) => out.push(byte),
             _ => out.extend(rest[..3].iter().map(u8::to_ascii_uppercase)),
         }
@@ -97,11 +97,11 @@ fn remove_dot_segments(path: &[u8]) -> Result<Vec<u8>, PathError> {
                 // Above the root is the root.
                 let parent = out.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
                 if out.get(parent..) == Some(b"/".as_slice()) {
-                    return Err(PathError::DotsBehindEmpty);
+                    return Err(PathError::DotDotAfterEmptySegment);
                 }
                 out.truncate(parent);
             }
-            [b'.', b';', ..] | [b'.', b'.', b';', ..] => return Err(PathError::DotsWithParameter),
+            [b'.', b';', ..] | [b'.', b'.', b';', ..] => return Err(PathError::DotSegmentWithParameter),
             segment => {
                 out.push(b'/');
                 out.extend_from_slice(segment);
@@ -149,37 +149,37 @@ mod tests {
             ("/a/./", "/a/"),
             ("/a;x=1/b", "/a;x=1/b"),
         ] {
-            let normal = normalise(path.as_bytes()).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let normal = normalize(path.as_bytes()).unwrap_or_else(|error| panic!("{path}: {error}"));
             assert_eq!(String::from_utf8_lossy(&normal), expected, "{path}");
         }
     }
 
     #[test]
     fn what_reads_in_two_ways_is_refused() {
-        use PathError::{DotsBehindEmpty, DotsWithParameter, Escape, Hidden};
+        use PathError::{BadPercentEncoding, DotDotAfterEmptySegment, DotSegmentWithParameter, EncodedSeparator};
         for (path, expected) in [
-            ("/a%2fb", Hidden),
-            ("/a%2Fb", Hidden),
-            ("/a%5cb", Hidden),
-            ("/a%00", Hidden),
-            ("/%", Escape),
-            ("/%4", Escape),
-            ("/%4g", Escape),
-            ("/%+1", Escape),
-            ("/a//../b", DotsBehindEmpty),
-            ("//..", DotsBehindEmpty),
-            ("/a/..;/b", DotsWithParameter),
-            ("/a/%2e%2e;x/b", DotsWithParameter),
-            ("/.;/", DotsWithParameter),
+            ("/a%2fb", EncodedSeparator),
+            ("/a%2Fb", EncodedSeparator),
+            ("/a%5cb", EncodedSeparator),
+            ("/a%00", EncodedSeparator),
+            ("/%", BadPercentEncoding),
+            ("/%4", BadPercentEncoding),
+            ("/%4g", BadPercentEncoding),
+            ("/%+1", BadPercentEncoding),
+            ("/a//../b", DotDotAfterEmptySegment),
+            ("//..", DotDotAfterEmptySegment),
+            ("/a/..;/b", DotSegmentWithParameter),
+            ("/a/%2e%2e;x/b", DotSegmentWithParameter),
+            ("/.;/", DotSegmentWithParameter),
         ] {
-            assert_eq!(normalise(path.as_bytes()), Err(expected), "{path}");
+            assert_eq!(normalize(path.as_bytes()), Err(expected), "{path}");
         }
     }
 
     #[test]
     fn a_path_in_order_is_borrowed() {
         for path in ["/", "/a.b/c-d", "/a//b", "*"] {
-            assert!(matches!(normalise(path.as_bytes()), Ok(Cow::Borrowed(_))), "{path}");
+            assert!(matches!(normalize(path.as_bytes()), Ok(Cow::Borrowed(_))), "{path}");
         }
         assert!(matches!(merge_slashes(b"/a/b"), Cow::Borrowed(_)));
         assert_eq!(&*merge_slashes(b"//a///b//"), b"/a/b/");

@@ -17,7 +17,7 @@ use std::{borrow::Cow, cmp::Reverse, fmt, str::FromStr};
 use super::path::{self, PathError};
 
 /// The host of an authority, in lower case, without port and without the dot that ends an absolute name.
-pub(crate) fn host_of(authority: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn canonical_host(authority: &[u8]) -> Cow<'_, [u8]> {
     // The colons inside `[::1]` are not the port's.
     let colon = authority.iter().rposition(|byte| *byte == b':').filter(|at| !authority[*at..].contains(&b']'));
     let host = &authority[..colon.unwrap_or(authority.len())];
@@ -31,7 +31,7 @@ pub enum HostPattern {
     /// This one.
     Exact(String),
     /// All below this one, however deep: the suffix with its dot.
-    Below(String),
+    Wildcard(String),
 }
 
 /// Why a text is no [`HostPattern`].
@@ -45,7 +45,7 @@ impl HostPattern {
         match self {
             Self::Exact(name) => host == name.as_bytes(),
             // `.a.example` is below nothing.
-            Self::Below(suffix) => host.strip_suffix(suffix.as_bytes()).is_some_and(|labels| !labels.is_empty()),
+            Self::Wildcard(suffix) => host.strip_suffix(suffix.as_bytes()).is_some_and(|labels| !labels.is_empty()),
         }
     }
 
@@ -53,7 +53,7 @@ impl HostPattern {
     pub(crate) fn precedence(&self) -> impl Ord + use<> {
         match self {
             Self::Exact(_) => (0, Reverse(0)),
-            Self::Below(suffix) => (1, Reverse(suffix.len())),
+            Self::Wildcard(suffix) => (1, Reverse(suffix.len())),
         }
     }
 }
@@ -76,7 +76,7 @@ impl FromStr for HostPattern {
             return Err(wrong());
         }
         Ok(match name.strip_prefix('*') {
-            Some(suffix) => Self::Below(suffix.to_owned()),
+            Some(suffix) => Self::Wildcard(suffix.to_owned()),
             None => Self::Exact(name),
         })
     }
@@ -86,7 +86,7 @@ impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exact(name) => f.write_str(name),
-            Self::Below(suffix) => write!(f, "*{suffix}"),
+            Self::Wildcard(suffix) => write!(f, "*{suffix}"),
         }
     }
 }
@@ -107,23 +107,23 @@ pub enum PathPattern {
 pub enum PathPatternError {
     /// Not one of the three forms.
     #[error("'{0}' is not a path such as /api (itself), /api/* (with all below it) or *.png")]
-    Shape(String),
+    Syntax(String),
     /// It has a query.
     #[error("'{0}': a path pattern cannot contain a query; use query=NAME:VALUE")]
-    Query(String),
+    HasQuery(String),
     /// No request has it: something that a URI spells as an escape.
-    #[error("'{text}': '{character}' is not allowed in a path; percent-encode it, such as %20")]
-    Character {
+    #[error("'{pattern}': '{character}' is not allowed in a path; percent-encode it, such as %20")]
+    InvalidCharacter {
         /// The whole text.
-        text: String,
+        pattern: String,
         /// What cannot stand there.
         character: char,
     },
     /// No request has it: it is refused.
-    #[error("'{text}': {source}")]
-    Refused {
+    #[error("'{pattern}': {source}")]
+    InvalidPath {
         /// The whole text.
-        text: String,
+        pattern: String,
         /// What is wrong with it.
         source: PathError,
     },
@@ -159,17 +159,17 @@ impl FromStr for PathPattern {
     fn from_str(text: &str) -> Result<Self, PathPatternError> {
         let impossible = |c: &char| !c.is_ascii_graphic() || "\"<>\\^#".contains(*c); // as the parser of requests
         if let Some(character) = text.chars().find(impossible) {
-            return Err(PathPatternError::Character { text: text.into(), character });
+            return Err(PathPatternError::InvalidCharacter { pattern: text.into(), character });
         }
         if text.contains('?') {
-            return Err(PathPatternError::Query(text.into()));
+            return Err(PathPatternError::HasQuery(text.into()));
         }
         let normal = |path: &str| -> Result<String, PathPatternError> {
-            let refused = |source| PathPatternError::Refused { text: text.into(), source };
-            let path = path::normalise(path.as_bytes()).map_err(refused)?;
+            let refused = |source| PathPatternError::InvalidPath { pattern: text.into(), source };
+            let path = path::normalize(path.as_bytes()).map_err(refused)?;
             Ok(String::from_utf8_lossy(&path::merge_slashes(&path)).into_owned())
         };
-        let shape = || PathPatternError::Shape(text.into());
+        let shape = || PathPatternError::Syntax(text.into());
         if let Some(suffix) = text.strip_prefix('*') {
             let is_name = !suffix.is_empty() && !suffix.contains(['*', '/']);
             // As if it were a name, for the escapes; `*..` is no dot segment.
@@ -218,7 +218,7 @@ mod tests {
             ("[::1]", "[::1]", true),
             ("127.0.0.1", "127.0.0.1:80", true),
         ] {
-            let matches = pattern.parse::<HostPattern>().unwrap().matches(&host_of(host.as_bytes()));
+            let matches = pattern.parse::<HostPattern>().unwrap().matches(&canonical_host(host.as_bytes()));
             assert_eq!(matches, expected, "{pattern} {host}");
         }
     }

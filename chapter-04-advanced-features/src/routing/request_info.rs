@@ -8,37 +8,37 @@ use std::borrow::Cow;
 use common::http::HeadView;
 
 use super::{
-    cookie::cookies,
+    cookie::parse_cookies,
     path::{self, PathError},
-    pattern::host_of,
+    pattern::canonical_host,
 };
 
 /// A request as rules see it.
 #[derive(Clone, Debug)]
-pub struct RequestFacts<'a> {
+pub struct RequestInfo<'a> {
     head: HeadView<'a>,
     host: Cow<'a, [u8]>,
     path: Cow<'a, [u8]>,
     /// The path with its slashes merged, where that makes a difference.
-    merged: Option<Vec<u8>>,
+    merged_path: Option<Vec<u8>>,
     query: Option<&'a [u8]>,
 }
 
-impl<'a> RequestFacts<'a> {
+impl<'a> RequestInfo<'a> {
     /// The facts of a request. An error is the client's, and wants a 400. Allocates only for a host with capitals
     /// and for a path that is not in order.
-    pub fn of(head: HeadView<'a>) -> Result<Self, PathError> {
+    pub fn from_head(head: HeadView<'a>) -> Result<Self, PathError> {
         let target = head.target();
         let (path, query) = match target.iter().position(|byte| *byte == b'?') {
             Some(mark) => (&target[..mark], Some(&target[mark + 1..])),
             None => (target, None),
         };
-        let path = path::normalise(path)?;
+        let path = path::normalize(path)?;
         let merged = match path::merge_slashes(&path) {
             Cow::Borrowed(_) => None,
             Cow::Owned(merged) => Some(merged),
         };
-        Ok(Self { host: host_of(head.authority().unwrap_or_default()), head, path, merged, query })
+        Ok(Self { host: canonical_host(head.authority().unwrap_or_default()), head, path, merged_path: merged, query })
     }
 
     /// The method, as it was sent: methods are case-sensitive.
@@ -57,8 +57,8 @@ impl<'a> RequestFacts<'a> {
     }
 
     /// The path that rules are matched with: as [`path`](Self::path), each run of slashes as one.
-    pub fn matched_path(&self) -> &[u8] {
-        self.merged.as_deref().unwrap_or(&self.path)
+    pub fn merged_path(&self) -> &[u8] {
+        self.merged_path.as_deref().unwrap_or(&self.path)
     }
 
     /// The target as it was sent.
@@ -77,17 +77,17 @@ impl<'a> RequestFacts<'a> {
     }
 
     /// The values of the fields of that name, in order; case does not matter.
-    pub fn fields(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn header_values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.head.fields().filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
     /// Names and values of the cookies, in order, nothing decoded.
     pub fn cookies(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        cookies(self.fields("cookie"))
+        parse_cookies(self.header_values("cookie"))
     }
 
     /// Names and values of the parameters in the query, in order, nothing decoded.
-    pub fn parameters(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    pub fn query_params(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         let pairs = self.query.unwrap_or_default().split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         pairs.map(|pair| match pair.iter().position(|byte| *byte == b'=') {
             Some(equals) => (&pair[..equals], &pair[equals + 1..]),
@@ -98,11 +98,11 @@ impl<'a> RequestFacts<'a> {
 
 /// For the tests of this module: runs `check` with the facts of a request in text form, line ends added.
 #[cfg(test)]
-pub(crate) fn with_facts<T>(lines: &[&str], check: impl FnOnce(&RequestFacts<'_>) -> T) -> T {
+pub(crate) fn with_request_info<T>(lines: &[&str], check: impl FnOnce(&RequestInfo<'_>) -> T) -> T {
     let text = lines.join("\r\n") + "\r\n\r\n";
     let mut head = common::http::Head::new();
     assert_eq!(head.read_request(text.as_bytes(), &mut 0), Ok(Some(text.len())), "{text}");
-    check(&RequestFacts::of(head.view(text.as_bytes())).unwrap())
+    check(&RequestInfo::from_head(head.view(text.as_bytes())).unwrap())
 }
 
 #[cfg(test)]
@@ -112,28 +112,28 @@ mod tests {
     #[test]
     fn a_request_is_taken_apart() {
         let lines = ["GET /x/../%61pi//v?b=1&&c&d=e=f HTTP/1.1", "HOST: WWW.Example.COM.:8080", "cookie: k=v"];
-        with_facts(&lines, |facts| {
+        with_request_info(&lines, |facts| {
             assert_eq!(facts.method(), b"GET");
             assert_eq!(facts.host(), b"www.example.com");
             assert_eq!(facts.path(), b"/api//v");
-            assert_eq!(facts.matched_path(), b"/api/v");
+            assert_eq!(facts.merged_path(), b"/api/v");
             assert_eq!(facts.query, Some(b"b=1&&c&d=e=f".as_slice()));
             assert_eq!(facts.rewritten_target().unwrap(), b"/api//v?b=1&&c&d=e=f");
             let parameters: [(&[u8], &[u8]); 3] = [(b"b", b"1"), (b"c", b""), (b"d", b"e=f")];
-            assert_eq!(facts.parameters().collect::<Vec<_>>(), parameters);
+            assert_eq!(facts.query_params().collect::<Vec<_>>(), parameters);
             assert_eq!(facts.cookies().next(), Some((b"k".as_slice(), b"v".as_slice())));
-            assert_eq!(facts.fields("Host").count(), 1);
+            assert_eq!(facts.header_values("Host").count(), 1);
         });
     }
 
     #[test]
     fn requests_without_a_path_or_a_host_have_facts_too() {
-        with_facts(&["OPTIONS * HTTP/1.1", "Host: a"], |facts| assert_eq!(facts.path(), b"*"));
-        with_facts(&["GET http://a?x HTTP/1.1", "Host: a"], |facts| {
+        with_request_info(&["OPTIONS * HTTP/1.1", "Host: a"], |facts| assert_eq!(facts.path(), b"*"));
+        with_request_info(&["GET http://a?x HTTP/1.1", "Host: a"], |facts| {
             assert_eq!((facts.path(), facts.query, facts.rewritten_target()), (&b"/"[..], Some(&b"x"[..]), None));
         });
-        with_facts(&["GET //a HTTP/1.0"], |facts| {
-            assert_eq!((facts.host(), facts.path(), facts.matched_path()), (&b""[..], &b"//a"[..], &b"/a"[..]));
+        with_request_info(&["GET //a HTTP/1.0"], |facts| {
+            assert_eq!((facts.host(), facts.path(), facts.merged_path()), (&b""[..], &b"//a"[..], &b"/a"[..]));
             assert_eq!(facts.rewritten_target(), None, "slashes are merged for the rules alone");
         });
     }

@@ -11,53 +11,53 @@ use std::{cmp::Reverse, fmt, str::FromStr};
 
 use super::{
     condition::{Condition, ConditionError},
-    group_spec::is_name,
+    group_spec::is_group_name,
     pattern::{HostPattern, HostPatternError, PathPattern, PathPatternError},
-    request_info::RequestFacts,
+    request_info::RequestInfo,
 };
 
 /// Conditions and a group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Rule {
+pub struct RouteRule {
     host: Option<HostPattern>,
     path: Option<PathPattern>,
     /// Sorted, each once: two rules are equal if they ask the same.
-    further: Vec<Condition>,
+    conditions: Vec<Condition>,
     group: String,
 }
 
 /// Why a text is no [`Rule`]: one line with the rule and the word.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("route '{rule}': {problem}")]
-pub struct RuleError {
+#[error("route '{rule}': {kind}")]
+pub struct RouteRuleError {
     /// The rule on one line.
     pub rule: String,
     /// What is wrong with it.
     #[source]
-    pub problem: RuleProblem,
+    pub kind: RouteRuleErrorKind,
 }
 
 /// What may be wrong with a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it all")]
-pub enum RuleProblem {
+pub enum RouteRuleErrorKind {
     #[error("it must end with '-> GROUP'")]
-    NoArrow,
+    MissingGroup,
     #[error("invalid group name '{0}'")]
-    Group(String),
+    InvalidGroupName(String),
     #[error("unknown condition '{0}'; known: host=, path=, method=, header=, query=, cookie=")]
-    Word(String),
+    UnknownCondition(String),
     #[error("'{0}' is a duplicate condition")]
-    Repeated(String),
+    DuplicateCondition(String),
     #[error(transparent)]
-    Host(#[from] HostPatternError),
+    InvalidHost(#[from] HostPatternError),
     #[error(transparent)]
-    Path(#[from] PathPatternError),
+    InvalidPath(#[from] PathPatternError),
     #[error(transparent)]
-    Condition(#[from] ConditionError),
+    InvalidCondition(#[from] ConditionError),
 }
 
-impl Rule {
+impl RouteRule {
     /// The group it is for.
     pub fn group(&self) -> &str {
         &self.group
@@ -69,19 +69,19 @@ impl Rule {
     }
 
     /// Whether all its conditions hold.
-    pub fn matches(&self, facts: &RequestFacts<'_>) -> bool {
-        self.host.as_ref().is_none_or(|host| host.matches(facts.host())) && self.matches_behind_host(facts)
+    pub fn matches(&self, facts: &RequestInfo<'_>) -> bool {
+        self.host.as_ref().is_none_or(|host| host.matches(facts.host())) && self.matches_ignoring_host(facts)
     }
 
     /// As [`matches`](Self::matches), for a host that is known to fit.
-    pub(crate) fn matches_behind_host(&self, facts: &RequestFacts<'_>) -> bool {
-        self.path.as_ref().is_none_or(|path| path.matches(facts.matched_path()))
-            && self.further.iter().all(|condition| condition.holds(facts))
+    pub(crate) fn matches_ignoring_host(&self, facts: &RequestInfo<'_>) -> bool {
+        self.path.as_ref().is_none_or(|path| path.matches(facts.merged_path()))
+            && self.conditions.iter().all(|condition| condition.matches(facts))
     }
 
     /// Whether the other asks the same, whatever its group.
-    pub(crate) fn asks_same(&self, other: &Self) -> bool {
-        (&self.host, &self.path, &self.further) == (&other.host, &other.path, &other.further)
+    pub(crate) fn has_same_conditions(&self, other: &Self) -> bool {
+        (&self.host, &self.path, &self.conditions) == (&other.host, &other.path, &other.conditions)
     }
 
     /// Sorts the rule first that knows best: by host, then by path, then by the number of further conditions.
@@ -89,65 +89,65 @@ impl Rule {
         // `None` would sort first, and asks least.
         let host = (self.host.is_none(), self.host.as_ref().map(HostPattern::precedence));
         let path = (self.path.is_none(), self.path.as_ref().map(PathPattern::precedence));
-        (host, path, Reverse(self.further.len()))
+        (host, path, Reverse(self.conditions.len()))
     }
 
-    fn take(&mut self, word: &str) -> Result<(), RuleProblem> {
-        let unknown = || RuleProblem::Word(word.into());
+    fn add_condition(&mut self, word: &str) -> Result<(), RouteRuleErrorKind> {
+        let unknown = || RouteRuleErrorKind::UnknownCondition(word.into());
         let (kind, value) = word.split_once('=').ok_or_else(unknown)?;
         let condition = match kind {
             "host" => return set_once(&mut self.host, value.parse()?, word),
             "path" => return set_once(&mut self.path, value.parse()?, word),
-            "method" => Condition::method(value)?,
-            "header" => Condition::header(value)?,
-            "query" => Condition::query(value)?,
-            "cookie" => Condition::cookie(value)?,
+            "method" => Condition::parse_method(value)?,
+            "header" => Condition::parse_header(value)?,
+            "query" => Condition::parse_query(value)?,
+            "cookie" => Condition::parse_cookie(value)?,
             _ => return Err(unknown()),
         };
         let is_method = |condition: &Condition| matches!(condition, Condition::Method(_));
-        let has_method = is_method(&condition) && self.further.iter().any(is_method);
-        if has_method || self.further.contains(&condition) {
-            return Err(RuleProblem::Repeated(word.into()));
+        let has_method = is_method(&condition) && self.conditions.iter().any(is_method);
+        if has_method || self.conditions.contains(&condition) {
+            return Err(RouteRuleErrorKind::DuplicateCondition(word.into()));
         }
-        self.further.push(condition);
+        self.conditions.push(condition);
         Ok(())
     }
 }
 
-fn set_once<T>(place: &mut Option<T>, value: T, word: &str) -> Result<(), RuleProblem> {
+fn set_once<T>(place: &mut Option<T>, value: T, word: &str) -> Result<(), RouteRuleErrorKind> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(RuleProblem::Repeated(word.into())),
+        Some(_) => Err(RouteRuleErrorKind::DuplicateCondition(word.into())),
     }
 }
 
-impl FromStr for Rule {
-    type Err = RuleError;
+impl FromStr for RouteRule {
+    type Err = RouteRuleError;
 
-    fn from_str(text: &str) -> Result<Self, RuleError> {
+    fn from_str(text: &str) -> Result<Self, RouteRuleError> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let parsed = match words.as_slice() {
-            [.., "->"] | [] => Err(RuleProblem::NoArrow),
+            [.., "->"] | [] => Err(RouteRuleErrorKind::MissingGroup),
             [conditions @ .., "->", group] => parse(conditions, group),
-            _ => Err(RuleProblem::NoArrow),
+            _ => Err(RouteRuleErrorKind::MissingGroup),
         };
-        parsed.map_err(|problem| RuleError { rule: words.join(" "), problem })
+        parsed.map_err(|problem| RouteRuleError { rule: words.join(" "), kind: problem })
     }
 }
 
-fn parse(conditions: &[&str], group: &str) -> Result<Rule, RuleProblem> {
-    if !is_name(group) {
-        return Err(RuleProblem::Group(group.into()));
+fn parse(conditions: &[&str], group: &str) -> Result<RouteRule, RouteRuleErrorKind> {
+    if !is_group_name(group) {
+        return Err(RouteRuleErrorKind::InvalidGroupName(group.into()));
     }
-    let mut rule = Rule { host: None, path: None, further: Vec::new(), group: group.into() };
+    let mut rule = RouteRule { host: None, path: None, conditions: Vec::new(), group: group.into() };
     for word in conditions {
-        rule.take(word)?;
+        rule.add_condition(word)?;
     }
-    rule.further.sort_unstable();
+    rule.conditions.sort_unstable();
     Ok(rule)
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for RouteRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(host) = &self.host {
             write!(f, "host={host} ")?;
@@ -155,7 +155,7 @@ impl fmt::Display for Rule {
         if let Some(path) = &self.path {
             write!(f, "path={path} ")?;
         }
-        for condition in &self.further {
+        for condition in &self.conditions {
             write!(f, "{condition} ")?;
         }
         write!(f, "-> {}", self.group)
@@ -176,7 +176,7 @@ mod tests {
                 "host=a.example path=*.png method=GET,PUT header=x-env:a:b query=v:2 query=w cookie=canary:1 -> b-1",
             ),
         ] {
-            let rule: Rule = text.parse().unwrap_or_else(|error| panic!("{error}"));
+            let rule: RouteRule = text.parse().unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(rule.to_string(), shown);
             assert_eq!(shown.parse(), Ok(rule), "what is shown can be written");
         }
@@ -204,7 +204,7 @@ mod tests {
             ("method=get -> api", "'get' is not a method"),
             ("header=:b -> api", "':b' is not NAME or NAME:VALUE"),
         ] {
-            let line = text.parse::<Rule>().unwrap_err().to_string();
+            let line = text.parse::<RouteRule>().unwrap_err().to_string();
             assert!(line.starts_with("route '") && line.contains(expected), "{line}");
             assert_eq!(line.lines().count(), 1);
         }

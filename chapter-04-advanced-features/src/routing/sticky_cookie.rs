@@ -16,46 +16,46 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use super::cookie::{cookies, is_token};
+use super::cookie::{is_token, parse_cookies};
 
 /// The fewest bytes that make a secret: 128 bits.
-const MIN_SECRET: usize = 16;
-const DIGITS: usize = 32;
+const MIN_SECRET_BYTES: usize = 16;
+const HEX_DIGITS: usize = 32;
 
 /// The key of the hash. Whoever has it can choose a backend, no more.
 #[derive(Clone)]
-pub struct Secret(Hmac<Sha256>);
+pub struct StickySecret(Hmac<Sha256>);
 
 /// A secret of fewer than 16 bytes, which can be guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the sticky secret has {0} bytes, at least {MIN_SECRET} are required; generate one with: head -c 32 /dev/urandom | base64"
+    "the sticky secret has {0} bytes, at least {MIN_SECRET_BYTES} are required; generate one with: head -c 32 /dev/urandom | base64"
 )]
 pub struct SecretTooShort(usize);
 
-impl Secret {
+impl StickySecret {
     /// The contents of a secret file. Blanks and line ends around it do not count: editors add them.
     pub fn new(contents: &[u8]) -> Result<Self, SecretTooShort> {
         let key = contents.trim_ascii();
-        if key.len() < MIN_SECRET {
+        if key.len() < MIN_SECRET_BYTES {
             return Err(SecretTooShort(key.len()));
         }
-        Ok(Self::keyed(key))
+        Ok(Self::from_key(key))
     }
 
     /// One that nobody knows, and that is gone with this process: so are the ties of all clients.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;
-        Ok(Self::keyed(&key))
+        Ok(Self::from_key(&key))
     }
 
-    fn keyed(key: &[u8]) -> Self {
+    fn from_key(key: &[u8]) -> Self {
         Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for StickySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
     }
@@ -63,7 +63,7 @@ impl fmt::Debug for Secret {
 
 /// What stands in the cookie: 32 hex digits. Small enough to be kept when the head is gone.
 #[derive(Clone, Copy, Debug)]
-pub struct StickyValue([u8; DIGITS]);
+pub struct StickyValue([u8; HEX_DIGITS]);
 
 impl StickyValue {
     /// The digits.
@@ -71,7 +71,7 @@ impl StickyValue {
         std::str::from_utf8(&self.0).unwrap_or_default() // hex digits are ASCII
     }
 
-    fn read(value: &[u8]) -> Option<Self> {
+    fn parse(value: &[u8]) -> Option<Self> {
         let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         value.try_into().ok().map(Self).filter(|value| value.0.iter().all(is_digit))
     }
@@ -88,9 +88,9 @@ impl Eq for StickyValue {}
 
 /// How clients of one group are tied to its backends.
 #[derive(Clone, Debug)]
-pub struct Sticky {
+pub struct StickyCookie {
     name: String,
-    secret: Secret,
+    secret: StickySecret,
 }
 
 /// The text cannot be the name of a cookie.
@@ -98,9 +98,9 @@ pub struct Sticky {
 #[error("invalid cookie name '{0}': only letters, digits and !#$%&'*+-.^_`|~ are allowed")]
 pub struct CookieNameError(String);
 
-impl Sticky {
+impl StickyCookie {
     /// Ties by a cookie of that name, which the browser forgets when it ends.
-    pub fn new(name: &str, secret: Secret) -> Result<Self, CookieNameError> {
+    pub fn new(name: &str, secret: StickySecret) -> Result<Self, CookieNameError> {
         if !is_token(name) {
             return Err(CookieNameError(name.escape_debug().to_string()));
         }
@@ -123,7 +123,7 @@ impl Sticky {
             mac.update(part);
         }
         let hash = mac.finalize().into_bytes();
-        let mut digits = [0; DIGITS];
+        let mut digits = [0; HEX_DIGITS];
         for (pair, byte) in digits.chunks_exact_mut(2).zip(hash) {
             pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
             pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
@@ -134,9 +134,9 @@ impl Sticky {
 
     /// What the client brings in the values of its `Cookie` fields. The first cookie of that name counts, even if
     /// its value could not be ours: browsers send the one with the closest path first (RFC 6265 §5.4).
-    pub fn presented<'a>(&self, fields: impl IntoIterator<Item = &'a [u8]>) -> Option<StickyValue> {
-        let mut ours = cookies(fields).filter(|(name, _)| *name == self.name.as_bytes());
-        StickyValue::read(ours.next()?.1)
+    pub fn read_value<'a>(&self, fields: impl IntoIterator<Item = &'a [u8]>) -> Option<StickyValue> {
+        let mut ours = parse_cookies(fields).filter(|(name, _)| *name == self.name.as_bytes());
+        StickyValue::parse(ours.next()?.1)
     }
 
     /// The `Set-Cookie` value that ties a client. `HttpOnly`: no script needs it. `SameSite=Lax`: a link from
@@ -150,8 +150,8 @@ impl Sticky {
 mod tests {
     use super::*;
 
-    fn sticky() -> Sticky {
-        Sticky::new("lb", Secret::new(b"0123456789abcdef\n").unwrap()).unwrap()
+    fn sticky() -> StickyCookie {
+        StickyCookie::new("lb", StickySecret::new(b"0123456789abcdef\n").unwrap()).unwrap()
     }
 
     /// If this fails, every tie of every user breaks at the next upgrade.
@@ -163,13 +163,13 @@ mod tests {
 
     #[test]
     fn values_differ_by_backend_secret_and_group() {
-        let other = Sticky::new("lb", Secret::random().unwrap()).unwrap();
+        let other = StickyCookie::new("lb", StickySecret::random().unwrap()).unwrap();
         let values = [
             sticky().value_for("a:1"),
             sticky().value_for("a:2"),
             sticky().for_group("api").value_for("a:1"),
             other.value_for("a:1"),
-            Sticky::new("lb", Secret::random().unwrap()).unwrap().value_for("a:1"),
+            StickyCookie::new("lb", StickySecret::random().unwrap()).unwrap().value_for("a:1"),
         ];
         for (i, value) in values.iter().enumerate() {
             assert!(!values[..i].contains(value), "{i}");
@@ -197,11 +197,11 @@ mod tests {
             (vec![format!("lb={}", sticky.value_for("gone:1").as_str())], None),
             (vec![], None),
         ] {
-            let presented = sticky.presented(fields.iter().map(String::as_bytes));
+            let presented = sticky.read_value(fields.iter().map(String::as_bytes));
             let found = presented.and_then(|value| values.iter().position(|known| *known == value));
             assert_eq!(found, expected, "{fields:?}");
         }
-        assert!(sticky.presented([b"lb=\xff\xff".as_slice()]).is_none());
+        assert!(sticky.read_value([b"lb=\xff\xff".as_slice()]).is_none());
     }
 
     #[test]
@@ -214,11 +214,11 @@ mod tests {
 
     #[test]
     fn weak_secrets_and_impossible_names_are_refused() {
-        assert_eq!(Secret::new(b" 0123456789abcde\n\n").err(), Some(SecretTooShort(15)));
+        assert_eq!(StickySecret::new(b" 0123456789abcde\n\n").err(), Some(SecretTooShort(15)));
         for name in ["", "a b", "a=b", "a;b", "é", "a\r\nb"] {
-            let line = Sticky::new(name, Secret::random().unwrap()).unwrap_err().to_string();
+            let line = StickyCookie::new(name, StickySecret::random().unwrap()).unwrap_err().to_string();
             assert_eq!(line.lines().count(), 1);
         }
-        assert_eq!(format!("{:?}", Secret::random().unwrap()), "Secret", "no secret in a log");
+        assert_eq!(format!("{:?}", StickySecret::random().unwrap()), "Secret", "no secret in a log");
     }
 }

@@ -12,41 +12,41 @@
 
 use std::collections::HashMap;
 
-use super::{pattern::HostPattern, request_info::RequestFacts, rule::Rule};
+use super::{pattern::HostPattern, request_info::RequestInfo, rule::RouteRule};
 
 /// The rules of a balancer, checked against its groups.
 #[derive(Clone, Debug, Default)]
-pub struct Routes {
+pub struct RouteTable {
     /// Those of one exact host: they come before all others.
-    by_host: HashMap<Box<[u8]>, Vec<Route>>,
-    others: Vec<Route>,
+    exact_host_rules: HashMap<Box<[u8]>, Vec<ResolvedRule>>,
+    other_rules: Vec<ResolvedRule>,
 }
 
 #[derive(Clone, Debug)]
-struct Route {
-    rule: Rule,
+struct ResolvedRule {
+    rule: RouteRule,
     group: usize,
 }
 
 /// Why rules and groups do not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RoutesError {
+pub enum RouteTableError {
     /// Two groups have one name.
     #[error("duplicate group '{0}'")]
-    GroupRepeated(String),
+    DuplicateGroup(String),
     /// A rule for a group that is not there.
-    #[error("route '{rule}': unknown group '{group}'; known: {known}")]
+    #[error("route '{rule}': unknown group '{group}'; known: {known_groups}")]
     UnknownGroup {
         /// The rule.
         rule: String,
         /// The group it names.
         group: String,
         /// Those that are there.
-        known: String,
+        known_groups: String,
     },
     /// Two rules ask the same.
     #[error("route '{second}' has the same conditions as route '{first}'")]
-    Equal {
+    DuplicateRule {
         /// The one that came first.
         first: String,
         /// The one that could never be taken.
@@ -54,26 +54,26 @@ pub enum RoutesError {
     },
 }
 
-impl Routes {
+impl RouteTable {
     /// The rules in their order of precedence; `groups` are the names that they may use.
-    pub fn new(rules: Vec<Rule>, groups: &[impl AsRef<str>]) -> Result<Self, RoutesError> {
+    pub fn new(rules: Vec<RouteRule>, groups: &[impl AsRef<str>]) -> Result<Self, RouteTableError> {
         let names: Vec<&str> = groups.iter().map(AsRef::as_ref).collect();
         if let Some((_, name)) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
-            return Err(RoutesError::GroupRepeated((*name).to_owned()));
+            return Err(RouteTableError::DuplicateGroup((*name).to_owned()));
         }
         for (at, rule) in rules.iter().enumerate() {
-            if let Some(first) = rules[..at].iter().find(|other| other.asks_same(rule)) {
-                return Err(RoutesError::Equal { first: first.to_string(), second: rule.to_string() });
+            if let Some(first) = rules[..at].iter().find(|other| other.has_same_conditions(rule)) {
+                return Err(RouteTableError::DuplicateRule { first: first.to_string(), second: rule.to_string() });
             }
         }
         let mut routes = rules
             .into_iter()
             .map(|rule| match names.iter().position(|name| *name == rule.group()) {
-                Some(group) => Ok(Route { rule, group }),
-                None => Err(RoutesError::UnknownGroup {
+                Some(group) => Ok(ResolvedRule { rule, group }),
+                None => Err(RouteTableError::UnknownGroup {
                     rule: rule.to_string(),
                     group: rule.group().into(),
-                    known: names.join(", "),
+                    known_groups: names.join(", "),
                 }),
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -82,8 +82,10 @@ impl Routes {
         let mut all = Self::default();
         for route in routes {
             match route.rule.host() {
-                Some(HostPattern::Exact(host)) => all.by_host.entry(host.as_bytes().into()).or_default().push(route),
-                _ => all.others.push(route),
+                Some(HostPattern::Exact(host)) => {
+                    all.exact_host_rules.entry(host.as_bytes().into()).or_default().push(route)
+                }
+                _ => all.other_rules.push(route),
             }
         }
         Ok(all)
@@ -91,20 +93,20 @@ impl Routes {
 
     /// The index of the group that the request is for, among those that [`new`](Self::new) was given. `None` if no
     /// rule is for it.
-    pub fn select(&self, facts: &RequestFacts<'_>) -> Option<usize> {
-        self.route(facts).map(|route| route.group)
+    pub fn match_group(&self, facts: &RequestInfo<'_>) -> Option<usize> {
+        self.find(facts).map(|route| route.group)
     }
 
     /// Whether there are no rules, so that nothing has to be asked.
     pub fn is_empty(&self) -> bool {
-        self.by_host.is_empty() && self.others.is_empty()
+        self.exact_host_rules.is_empty() && self.other_rules.is_empty()
     }
 
-    fn route(&self, facts: &RequestFacts<'_>) -> Option<&Route> {
-        let of_host = self.by_host.get(facts.host()).into_iter().flatten();
+    fn find(&self, facts: &RequestInfo<'_>) -> Option<&ResolvedRule> {
+        let of_host = self.exact_host_rules.get(facts.host()).into_iter().flatten();
         of_host
-            .filter(|route| route.rule.matches_behind_host(facts))
-            .chain(self.others.iter().filter(|route| route.rule.matches(facts)))
+            .filter(|route| route.rule.matches_ignoring_host(facts))
+            .chain(self.other_rules.iter().filter(|route| route.rule.matches(facts)))
             .next()
     }
 }
@@ -112,16 +114,16 @@ impl Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::request_info::with_facts;
+    use crate::routing::request_info::with_request_info;
 
     const GROUPS: [&str; 4] = ["web", "api", "files", "canary"];
 
-    fn routes(rules: &[&str]) -> Result<Routes, RoutesError> {
-        Routes::new(rules.iter().map(|rule| rule.parse().unwrap()).collect(), &GROUPS)
+    fn routes(rules: &[&str]) -> Result<RouteTable, RouteTableError> {
+        RouteTable::new(rules.iter().map(|rule| rule.parse().unwrap()).collect(), &GROUPS)
     }
 
-    fn selected(routes: &Routes, lines: &[&str]) -> Option<&'static str> {
-        with_facts(lines, |facts| routes.select(facts)).map(|group| GROUPS[group])
+    fn selected(routes: &RouteTable, lines: &[&str]) -> Option<&'static str> {
+        with_request_info(lines, |facts| routes.match_group(facts)).map(|group| GROUPS[group])
     }
 
     #[test]
@@ -170,7 +172,7 @@ mod tests {
         assert_eq!(selected(&routes(&["header=Y -> api", "header=X -> web"]).unwrap(), &lines), Some("api"));
         let both = routes(&["header=X -> web", "header=Y header=X -> api"]).unwrap();
         assert_eq!(selected(&both, &lines), Some("api"));
-        let deciding = with_facts(&lines, |facts| both.route(facts).map(|route| route.rule.to_string()));
+        let deciding = with_request_info(&lines, |facts| both.find(facts).map(|route| route.rule.to_string()));
         assert_eq!(deciding.as_deref(), Some("header=x header=y -> api"));
     }
 
@@ -195,7 +197,7 @@ mod tests {
             let line = routes(&rules).unwrap_err().to_string();
             assert!(line.contains(expected), "{line}");
         }
-        let line = Routes::new(vec![], &["a", "b", "a"]).unwrap_err().to_string();
+        let line = RouteTable::new(vec![], &["a", "b", "a"]).unwrap_err().to_string();
         assert_eq!(line, "two groups have the name 'a'");
     }
 }

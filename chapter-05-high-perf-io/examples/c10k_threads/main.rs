@@ -19,7 +19,7 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
-use common::{cli, net::raise_file_limit, outln};
+use common::{cli, net::raise_fd_limit, outln};
 
 use crate::status::status;
 
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(wanted: u64) -> io::Result<()> {
-    let possible = raise_file_limit()?.saturating_sub(OWN_FILES).max(1);
+    let possible = raise_fd_limit()?.saturating_sub(OWN_FILES).max(1);
     let clients = wanted.min(possible);
     if clients < wanted {
         outln!("The limit of open files is enough for {clients} clients: raise `ulimit -n`.");

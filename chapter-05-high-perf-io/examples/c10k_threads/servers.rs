@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use common::{net::raise_file_limit, outln};
+use common::{net::raise_fd_limit, outln};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::Way;
@@ -15,7 +15,7 @@ use crate::Way;
 const BUFFER_BYTES: usize = 4096;
 
 pub(crate) fn serve(way: Way) -> io::Result<()> {
-    raise_file_limit()?;
+    raise_fd_limit()?;
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     outln!("{}", listener.local_addr()?);
     serve_on(listener, way)

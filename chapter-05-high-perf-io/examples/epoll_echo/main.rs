@@ -30,7 +30,7 @@ use server::start;
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there is no epoll to tell it to"))]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
     /// Be told when something has come, not while something is there
     #[arg(long)]

@@ -36,7 +36,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 #[derive(Debug, Parser)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
-    #[arg(default_value_t = 8080, value_parser = cli::port)]
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
     /// Address of the server
     server: Option<SocketAddr>,

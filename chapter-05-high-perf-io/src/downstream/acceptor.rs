@@ -16,7 +16,7 @@ use mio::{
 };
 use socket2::SockRef;
 
-use crate::worker::token::Source;
+use crate::worker::token::EventSource;
 
 /// A listener and what is known of its queue.
 #[derive(Debug)]
@@ -26,82 +26,82 @@ pub(crate) struct Acceptor {
     /// Clients may wait.
     ready: bool,
     /// Not before this time.
-    resting_until: Option<Instant>,
+    paused_until: Option<Instant>,
 }
 
 /// What came of asking for a client.
 #[derive(Debug)]
-pub(crate) enum Accepted {
+pub(crate) enum AcceptOutcome {
     /// This one.
-    Client(AcceptedConnection<TcpStream>),
+    Connection(AcceptedConnection<TcpStream>),
     /// None waits.
-    Nobody,
+    QueueEmpty,
     /// Some may wait, but the process can open nothing more now.
-    Exhausted(io::Error),
+    OutOfFds(io::Error),
 }
 
 impl Acceptor {
     /// Watches `listener`.
-    pub(crate) fn watch(listener: std::net::TcpListener, registry: &Registry) -> io::Result<Self> {
+    pub(crate) fn register(listener: std::net::TcpListener, registry: &Registry) -> io::Result<Self> {
         // Accepted sockets inherit it, which saves a system call for each (Linux; elsewhere it is set on each).
         SockRef::from(&listener).set_tcp_nodelay(true)?;
         let address = listener.local_addr()?;
         let mut listener = TcpListener::from_std(listener);
-        registry.register(&mut listener, Source::Listener.token(), Interest::READABLE)?;
-        Ok(Self { listener, address, ready: true, resting_until: None })
+        registry.register(&mut listener, EventSource::Listener.token(), Interest::READABLE)?;
+        Ok(Self { listener, address, ready: true, paused_until: None })
     }
 
     /// The kernel says that clients wait.
-    pub(crate) fn is_ready_now(&mut self) {
+    pub(crate) fn set_ready(&mut self) {
         self.ready = true;
     }
 
     /// Whether clients may wait that can be asked for now.
-    pub(crate) fn is_pending(&self, now: Instant) -> bool {
-        self.ready && self.resting_until.is_none_or(|until| now >= until)
+    pub(crate) fn can_accept(&self, now: Instant) -> bool {
+        self.ready && self.paused_until.is_none_or(|until| now >= until)
     }
 
     /// Whether the queue was empty when it was looked at last.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(crate) fn is_queue_empty(&self) -> bool {
         !self.ready
     }
 
     /// When to ask again if nothing happens meanwhile.
-    pub(crate) fn rests_until(&self) -> Option<Instant> {
-        self.resting_until
+    pub(crate) fn paused_until(&self) -> Option<Instant> {
+        self.paused_until
     }
 
     /// Asks for a client.
     ///
     /// # Errors
     /// No later call would do better.
-    pub(crate) fn accept(&mut self, now: Instant) -> io::Result<Accepted> {
+    pub(crate) fn accept(&mut self, now: Instant) -> io::Result<AcceptOutcome> {
         loop {
             match self.listener.accept() {
                 Ok((stream, peer)) => {
-                    self.resting_until = None;
+                    self.paused_until = None;
                     // Who has left already is nobody's client.
-                    if let Some(newcomer) = self.newcomer(stream, peer) {
-                        return Ok(Accepted::Client(newcomer));
+                    if let Some(newcomer) = self.accepted_connection(stream, peer) {
+                        return Ok(AcceptOutcome::Connection(newcomer));
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    (self.ready, self.resting_until) = (false, None);
-                    return Ok(Accepted::Nobody);
+                    (self.ready, self.paused_until) = (false, None);
+                    return Ok(AcceptOutcome::QueueEmpty);
                 }
                 Err(error) => match AcceptError::classify(&error) {
                     AcceptError::Transient => {}
                     AcceptError::Fatal => return Err(error),
                     AcceptError::Exhausted => {
-                        self.resting_until = Some(now + ACCEPT_PAUSE);
-                        return Ok(Accepted::Exhausted(error));
+                        self.paused_until = Some(now + ACCEPT_PAUSE);
+                        return Ok(AcceptOutcome::OutOfFds(error));
                     }
                 },
             }
         }
     }
 
-    fn newcomer(&self, stream: TcpStream, peer: SocketAddr) -> Option<AcceptedConnection<TcpStream>> {
+    fn accepted_connection(&self, stream: TcpStream, peer: SocketAddr) -> Option<AcceptedConnection<TcpStream>> {
         #[cfg(not(target_os = "linux"))]
         stream.set_nodelay(true).ok()?;
         // A listener of all addresses does not know which of them it was.

@@ -7,37 +7,37 @@
 use crate::request::state::State;
 use std::{net::SocketAddr, time::Instant};
 
-use common::http::{ClientAddress, Forwarding, Inbox};
+use common::http::{ClientAddress, Forwarding, RequestBuffer};
 use mio::event::Event;
 
 use crate::{
     socket::Socket,
-    upstream::per_client_pool::Upstreams,
+    upstream::per_client_pool::PerClientPool,
     worker::{
         slab::Key,
-        token::{CLIENT, Number},
+        token::{CLIENT_SOCKET, SocketId},
     },
 };
 
 /// A client's connection.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(crate) struct ClientConnection {
     pub(crate) key: Key,
-    pub(crate) client: Socket,
+    pub(crate) socket: Socket,
     pub(crate) state: State,
-    pub(crate) address: ClientAddress,
-    pub(crate) inbox: Inbox,
-    pub(crate) upstreams: Upstreams,
+    pub(crate) client_address: ClientAddress,
+    pub(crate) request_buffer: RequestBuffer,
+    pub(crate) idle_pool: PerClientPool,
     /// Since when it is idle, or when the first byte of its request came.
-    pub(crate) since: Instant,
+    pub(crate) timeout_start: Instant,
     /// Which one it is of the process.
-    pub(crate) serial: u32,
+    pub(crate) connection_id: u32,
     /// How many requests it has sent.
-    pub(crate) requests: u32,
-    last_number: Number,
+    pub(crate) request_count: u32,
+    last_socket_id: SocketId,
 }
 
-impl Connection {
+impl ClientConnection {
     /// A client that has said nothing yet: `peer`, connected to `local`.
     pub(crate) fn new(
         key: Key,
@@ -49,43 +49,43 @@ impl Connection {
     ) -> Self {
         Self {
             key,
-            client,
-            state: State::Head,
-            address: ClientAddress::new(peer.ip(), local, forwarding),
-            inbox: Inbox::default(),
-            upstreams: Upstreams::default(),
-            since: now,
-            serial,
-            requests: 0,
-            last_number: CLIENT,
+            socket: client,
+            state: State::ReadingHead,
+            client_address: ClientAddress::new(peer.ip(), local, forwarding),
+            request_buffer: RequestBuffer::default(),
+            idle_pool: PerClientPool::default(),
+            timeout_start: now,
+            connection_id: serial,
+            request_count: 0,
+            last_socket_id: CLIENT_SOCKET,
         }
     }
 
     /// Takes note of an event of the socket with this number. Gives whether that may get the connection further.
-    pub(crate) fn learn(&mut self, number: Number, event: &Event) -> bool {
-        if number == CLIENT {
-            self.client.learn(event);
+    pub(crate) fn on_event(&mut self, number: SocketId, event: &Event) -> bool {
+        if number == CLIENT_SOCKET {
+            self.socket.update_readiness(event);
             return true;
         }
         let under_way = match &mut self.state {
-            State::Connecting(_, connecting) => connecting.dial.socket(number),
-            State::Exchanging(request) | State::Pausing(request, _) => {
-                let upstream = request.attempt.as_mut().map(|attempt| &mut attempt.socket);
-                upstream.filter(|upstream| upstream.number == number).map(|upstream| &mut upstream.socket)
+            State::Connecting(_, connecting) => connecting.connecting.socket_mut(number),
+            State::Exchanging(request) | State::BackingOff(request, _) => {
+                let upstream = request.attempt.as_mut().map(|attempt| &mut attempt.connection);
+                upstream.filter(|upstream| upstream.socket_id == number).map(|upstream| &mut upstream.socket)
             }
             _ => None,
         };
         let Some(socket) = under_way else {
-            self.upstreams.learn(number, event);
+            self.idle_pool.on_event(number, event);
             return false;
         };
-        socket.learn(event);
+        socket.update_readiness(event);
         true
     }
 
     /// A number that none of its sockets has had for 65,535 connects.
-    pub(crate) fn next_number(&mut self) -> Number {
-        self.last_number = self.last_number.checked_add(1).unwrap_or(CLIENT + 1);
-        self.last_number
+    pub(crate) fn next_socket_id(&mut self) -> SocketId {
+        self.last_socket_id = self.last_socket_id.checked_add(1).unwrap_or(CLIENT_SOCKET + 1);
+        self.last_socket_id
     }
 }

@@ -7,42 +7,42 @@ use common::{
     worker::{FdPressure, WorkerConnections},
 };
 
-use crate::worker::queue::{Letter, Mailbox};
+use crate::worker::queue::{Command, WorkerQueue};
 
 /// The clients of all loops.
 #[derive(Debug)]
-pub(crate) struct Clients {
+pub(crate) struct ConnectionHandoff {
     pub(crate) limiter: ConnectionLimiter,
     pub(crate) per_worker: WorkerConnections,
     pub(crate) fd_pressure: FdPressure,
-    loops: Vec<Arc<Mailbox>>,
+    queues: Vec<Arc<WorkerQueue>>,
 }
 
-impl Clients {
+impl ConnectionHandoff {
     /// At most `limit` of them.
-    pub(crate) fn new(limit: usize, loops: Vec<Arc<Mailbox>>) -> Self {
+    pub(crate) fn new(limit: usize, loops: Vec<Arc<WorkerQueue>>) -> Self {
         let per_worker = WorkerConnections::new(loops.len());
-        Self { limiter: ConnectionLimiter::new(limit), per_worker, fd_pressure: FdPressure::default(), loops }
+        Self { limiter: ConnectionLimiter::new(limit), per_worker, fd_pressure: FdPressure::default(), queues: loops }
     }
 
     /// The loops, by their mailboxes.
-    pub(crate) fn loops(&self) -> &[Arc<Mailbox>] {
-        &self.loops
+    pub(crate) fn queues(&self) -> &[Arc<WorkerQueue>] {
+        &self.queues
     }
 
     /// Gives a place back. Who had to stop accepting for want of one hears of it.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn release(&self) {
         if self.limiter.release() {
-            for mailbox in self.loops.iter().filter(|mailbox| mailbox.wanted_room()) {
-                let _ = mailbox.post(Letter::Room);
+            for mailbox in self.queues.iter().filter(|mailbox| mailbox.take_waits_for_capacity()) {
+                let _ = mailbox.push(Command::RetryAccept);
             }
         }
     }
 
     /// A client of the loop `place` has left, or did not come, and with it its place.
-    pub(crate) fn lose(&self, place: usize) {
+    pub(crate) fn connection_closed(&self, place: usize) {
         self.per_worker.decrement(place);
-        self.leave();
+        self.release();
     }
 }
 
@@ -52,27 +52,27 @@ mod tests {
 
     use super::*;
 
-    fn clients(limit: usize, loops: usize) -> (Clients, Vec<Poll>) {
+    fn handoff(limit: usize, loops: usize) -> (ConnectionHandoff, Vec<Poll>) {
         let polls: Vec<_> = (0..loops).map(|_| Poll::new().unwrap()).collect();
-        let mailboxes = polls.iter().map(|poll| Arc::new(Mailbox::new(poll.registry()).unwrap()));
-        (Clients::new(limit, mailboxes.collect()), polls)
+        let mailboxes = polls.iter().map(|poll| Arc::new(WorkerQueue::new(poll.registry()).unwrap()));
+        (ConnectionHandoff::new(limit, mailboxes.collect()), polls)
     }
 
     #[test]
-    fn who_leaves_a_full_house_makes_room_known_to_those_who_want_it() {
-        let (clients, _polls) = clients(2, 3);
-        let told = || clients.loops().iter().map(|mailbox| mailbox.take().len()).collect::<Vec<_>>();
+    fn release_at_the_limit_notifies_waiting_workers_only() {
+        let (clients, _polls) = handoff(2, 3);
+        let told = || clients.queues().iter().map(|mailbox| mailbox.take_all().len()).collect::<Vec<_>>();
         assert!(clients.limiter.try_acquire() && clients.limiter.try_acquire() && !clients.limiter.try_acquire());
-        clients.loops()[0].want_room();
-        clients.loops()[2].want_room();
-        clients.leave();
+        clients.queues()[0].set_waits_for_capacity();
+        clients.queues()[2].set_waits_for_capacity();
+        clients.release();
         assert!(clients.limiter.has_capacity());
         assert_eq!(told(), [1, 0, 1]);
         assert!(clients.limiter.try_acquire());
-        clients.leave();
+        clients.release();
         assert_eq!(told(), [0, 0, 0], "they have been told");
-        clients.loops()[1].want_room();
-        clients.leave();
+        clients.queues()[1].set_waits_for_capacity();
+        clients.release();
         assert_eq!(told(), [0, 0, 0], "there was room before");
     }
 }

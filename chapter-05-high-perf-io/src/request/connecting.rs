@@ -2,73 +2,75 @@
 
 use std::{mem, time::Duration};
 
-use advanced_features::{balance::group::InFlight, request::attempt::Attempt};
-use common::http::{Kind, Patience, Side};
+use advanced_features::{balance::group::InFlightGuard, request::attempt::Attempt};
+use common::http::{ExchangeTimeouts, FailureKind, Side};
 
 use super::{
-    state::{Connecting, Request, State},
-    step::Step,
-    wait::interrupted,
+    state::{PendingConnect, Request, State},
+    step::Transition,
+    wait::client_abort,
 };
 use crate::{
-    downstream::{client_connection::Connection, respond_and_close},
-    upstream::{connect::Dialled, per_client_pool::Upstream},
-    worker::context::Core,
+    downstream::{client_connection::ClientConnection, respond_and_close},
+    upstream::{connect::ConnectProgress, per_client_pool::UpstreamConnection},
+    worker::context::WorkerContext,
 };
 
 /// How long a request waits for the loops to close what they keep open, when it finds no descriptor for its backend.
-const RELIEF: Duration = Duration::from_millis(10);
+const FD_RETRY_DELAY: Duration = Duration::from_millis(10);
 
 /// Goes on with a connect. One that fails leaves the backend out for a while; nothing was sent, so any request may go to
 /// another one, a POST too.
 pub(crate) fn advance(
-    core: &mut Core,
-    connection: &mut Connection,
+    core: &mut WorkerContext,
+    connection: &mut ClientConnection,
     mut request: Box<Request>,
-    mut connecting: Box<Connecting>,
-) -> Step {
+    mut connecting: Box<PendingConnect>,
+) -> Transition {
     let key = connection.key;
-    let gone_on = connecting.dial.go_on(core.now, &core.registry, key, || connection.next_number());
+    let gone_on = connecting.connecting.advance(core.now, &core.registry, key, || connection.next_socket_id());
     let error = match gone_on {
-        Ok(Dialled::Connected(upstream)) => return start_exchange(core, request, connecting.taken, upstream, false),
-        Ok(Dialled::Wait(by)) => {
-            return match interrupted(connection) {
-                Some(trouble) => respond_and_close::give_up(request, &trouble),
-                None => Step::Wait(State::Connecting(request, connecting), by),
+        Ok(ConnectProgress::Connected(upstream)) => {
+            return start_exchange(core, request, connecting.in_flight, upstream, false);
+        }
+        Ok(ConnectProgress::Pending(by)) => {
+            return match client_abort(connection) {
+                Some(trouble) => respond_and_close::respond_locally(request, &trouble),
+                None => Transition::Wait(State::Connecting(request, connecting), by),
             };
         }
         Err(error) => error,
     };
-    let backend = connecting.taken.backend();
-    core.balancer.connect_ended(backend, Some(&error), core.now);
-    if error.kind == Kind::Exhausted && !mem::replace(&mut request.was_short, true) {
-        core.is_short = true;
-        return Step::Wait(State::Choosing(request), core.now + RELIEF);
+    let backend = connecting.in_flight.backend();
+    core.balancer.record_connect(backend, Some(&error), core.now);
+    if error.kind == FailureKind::ResourceExhausted && !mem::replace(&mut request.waited_for_fd, true) {
+        core.fd_exhausted = true;
+        return Transition::Wait(State::Choosing(request), core.now + FD_RETRY_DELAY);
     }
     if error.side != Side::Backend {
-        return respond_and_close::give_up(request, &error.into());
+        return respond_and_close::respond_locally(request, &error.into());
     }
-    request.course().pass_by(backend, error);
-    Step::Go(State::Choosing(request))
+    request.ctx().exclude_backend(backend, error);
+    Transition::To(State::Choosing(request))
 }
 
 /// A connection stands: the request may go.
 pub(crate) fn start_exchange(
-    core: &mut Core,
+    core: &mut WorkerContext,
     mut request: Box<Request>,
-    taken: InFlight,
-    upstream: Upstream,
+    taken: InFlightGuard,
+    upstream: UpstreamConnection,
     reused: bool,
-) -> Step {
-    core.balancer.connect_ended(taken.backend(), None, core.now);
-    taken.backend().totals.sent();
+) -> Transition {
+    core.balancer.record_connect(taken.backend(), None, core.now);
+    taken.backend().totals.count_request();
     request.relay.attempt(reused);
-    request.relay.forget_added_fields();
-    if let Some(cookie) = request.course().cookie(taken.backend()) {
-        request.relay.add_to_response("Set-Cookie", &cookie);
+    request.relay.clear_response_fields();
+    if let Some(cookie) = request.ctx().set_cookie_for(taken.backend()) {
+        request.relay.add_response_field("Set-Cookie", &cookie);
     }
-    let started = request.started.unwrap_or(core.now);
+    let started = request.started_at.unwrap_or(core.now);
     request.attempt = Some(Attempt::new(taken, upstream, reused, started, core.now));
-    (request.patience, request.first_byte) = (Patience::new(), None);
-    Step::Go(State::Exchanging(request))
+    (request.exchange_timeouts, request.first_byte_at) = (ExchangeTimeouts::new(), None);
+    Transition::To(State::Exchanging(request))
 }

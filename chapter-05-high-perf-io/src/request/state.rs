@@ -6,32 +6,32 @@
 use std::time::Instant;
 
 use advanced_features::{
-    balance::group::InFlight,
-    limit::queue::Place,
-    request::{attempt::Attempt, context::Course},
+    balance::group::InFlightGuard,
+    limit::queue::QueueTicket,
+    request::{attempt::Attempt, context::RequestContext},
 };
-use common::http::{Patience, ProxyError, Relay};
+use common::http::{ExchangeTimeouts, ProxyError, Relay};
 
-use crate::upstream::{connect::Dial, per_client_pool::Upstream};
+use crate::upstream::{connect::Connecting, per_client_pool::UpstreamConnection};
 
 // ANCHOR: state
 /// What a connection waits for.
 #[derive(Debug)]
 pub(crate) enum State {
     /// A request, or the rest of its head.
-    Head,
+    ReadingHead,
     /// Nothing, or a moment for descriptors: a backend is to be chosen.
     Choosing(Box<Request>),
     /// A slot of a backend, in its group's queue.
-    Queued(Box<Request>, Box<Queued>),
+    Queued(Box<Request>, Box<QueueWait>),
     /// A connection to a backend.
-    Connecting(Box<Request>, Box<Connecting>),
+    Connecting(Box<Request>, Box<PendingConnect>),
     /// Either end, for as long as the exchange lasts.
     Exchanging(Box<Request>),
     /// The end of a back-off before a retry.
-    Pausing(Box<Request>, Box<Pausing>),
+    BackingOff(Box<Request>, Box<RetryWait>),
     /// The client, who is to take an answer of our own.
-    Answering(Box<Request>),
+    SendingLocalReply(Box<Request>),
     /// The client's end of the stream, after its last answer.
     Lingering(Instant),
 }
@@ -39,75 +39,75 @@ pub(crate) enum State {
 
 impl State {
     /// The request under way.
-    pub(crate) fn request(&mut self) -> Option<&mut Request> {
+    pub(crate) fn request_mut(&mut self) -> Option<&mut Request> {
         match self {
-            Self::Head | Self::Lingering(_) => None,
+            Self::ReadingHead | Self::Lingering(_) => None,
             Self::Choosing(request)
             | Self::Queued(request, _)
             | Self::Connecting(request, _)
             | Self::Exchanging(request)
-            | Self::Pausing(request, _)
-            | Self::Answering(request) => Some(request),
+            | Self::BackingOff(request, _)
+            | Self::SendingLocalReply(request) => Some(request),
         }
     }
 
     /// The same, for good.
     pub(crate) fn into_request(self) -> Option<Box<Request>> {
         match self {
-            Self::Head | Self::Lingering(_) => None,
+            Self::ReadingHead | Self::Lingering(_) => None,
             Self::Choosing(request)
             | Self::Queued(request, _)
             | Self::Connecting(request, _)
             | Self::Exchanging(request)
-            | Self::Pausing(request, _)
-            | Self::Answering(request) => Some(request),
+            | Self::BackingOff(request, _)
+            | Self::SendingLocalReply(request) => Some(request),
         }
     }
 }
 
 /// A place in a queue.
 #[derive(Debug)]
-pub(crate) struct Queued {
-    pub(crate) place: Place,
-    pub(crate) by: Instant,
+pub(crate) struct QueueWait {
+    pub(crate) ticket: QueueTicket,
+    pub(crate) deadline: Instant,
 }
 
 /// A connect under way.
 #[derive(Debug)]
-pub(crate) struct Connecting {
-    pub(crate) taken: InFlight,
-    pub(crate) dial: Dial,
+pub(crate) struct PendingConnect {
+    pub(crate) in_flight: InFlightGuard,
+    pub(crate) connecting: Connecting,
 }
 
 /// A back-off.
 #[derive(Debug)]
-pub(crate) struct Pausing {
+pub(crate) struct RetryWait {
     /// What the client is told if there is no retry.
     pub(crate) error: ProxyError,
     /// How often the budget has been asked.
-    pub(crate) tries: u32,
-    pub(crate) until: Instant,
+    pub(crate) budget_checks: u32,
+    pub(crate) deadline: Instant,
 }
 
 /// A request, from its head to its record.
 #[derive(Debug, Default)]
 pub(crate) struct Request {
     pub(crate) relay: Relay,
-    pub(crate) patience: Patience,
+    pub(crate) exchange_timeouts: ExchangeTimeouts,
     /// None for what was no request.
-    pub(crate) course: Option<Course>,
-    pub(crate) attempt: Option<Attempt<Upstream>>,
+    pub(crate) ctx: Option<RequestContext>,
+    pub(crate) attempt: Option<Attempt<UpstreamConnection>>,
     /// When its first byte came.
-    pub(crate) started: Option<Instant>,
+    pub(crate) started_at: Option<Instant>,
     /// When the first byte of its answer came.
-    pub(crate) first_byte: Option<Instant>,
+    pub(crate) first_byte_at: Option<Instant>,
     /// It had to wait for a descriptor, and will not do so again.
-    pub(crate) was_short: bool,
+    pub(crate) waited_for_fd: bool,
 }
 
 impl Request {
     /// Its way through its group.
-    pub(crate) fn course(&mut self) -> &mut Course {
-        self.course.as_mut().expect("every parsed request has been routed")
+    pub(crate) fn ctx(&mut self) -> &mut RequestContext {
+        self.ctx.as_mut().expect("every parsed request has been routed")
     }
 }

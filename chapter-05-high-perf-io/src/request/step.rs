@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use advanced_features::balance::group::InFlight;
+use advanced_features::balance::group::InFlightGuard;
 
 use super::state::{Request, State};
 
@@ -14,15 +14,15 @@ pub(crate) enum Progress {
     /// Call again once others have had their turn.
     Yield,
     /// Close it.
-    Gone,
+    Close,
 }
 
 /// What a step came to.
-pub(crate) enum Step {
+pub(crate) enum Transition {
     /// On to the next, at once.
-    Go(State),
+    To(State),
     /// A backend is chosen and its slot is held: connect to it.
-    Connect(Box<Request>, InFlight),
+    Connect(Box<Request>, InFlightGuard),
     /// The exchange is over, or the local reply is sent: record it.
     Ended(Box<Request>),
     /// Nothing can be done before one of the sockets is ready, or this time has come.
@@ -30,5 +30,5 @@ pub(crate) enum Step {
     /// Something could be done, but others should have their turn.
     Yield(State),
     /// The connection is over.
-    Gone,
+    Close,
 }

@@ -1,128 +1,132 @@
 //! Where a request waits that waits for no exchange: for the rest of its head, for a slot, and before a retry.
 
-use advanced_features::request::{context::BUDGET_TRIES, local_reply::Trouble};
-use common::http::{Kind, Phase, ProxyError, Side};
+use advanced_features::request::{context::MAX_BUDGET_CHECKS, local_reply::LocalReply};
+use common::http::{FailureKind, Phase, ProxyError, Side};
 
 use super::{
-    state::{Pausing, Queued, Request, State},
-    step::Step,
+    state::{QueueWait, Request, RetryWait, State},
+    step::Transition,
 };
 use crate::{
     downstream::{
-        client_connection::Connection,
-        respond_and_close::{give_up, part, reject},
+        client_connection::ClientConnection,
+        respond_and_close::{lingering_close, reject_request, respond_locally},
     },
-    upstream::per_client_pool::REST,
-    worker::{context::Core, queue::waker},
+    upstream::per_client_pool::IDLE_UPSTREAM_TIMEOUT,
+    worker::{context::WorkerContext, queue::connection_waker},
 };
 
 /// A head has one deadline for all of it: a byte now and then buys no time. An idle client has another, and its
 /// connections to backends a shorter one.
-pub(crate) fn wait_for_head(core: &mut Core, connection: &mut Connection, idle: bool) -> Step {
-    let mut by = core.balancer.config().timeouts.head_deadline(connection.since, idle, core.drains_since);
+pub(crate) fn wait_for_head(core: &mut WorkerContext, connection: &mut ClientConnection, idle: bool) -> Transition {
+    let mut by = core.balancer.config().timeouts.head_deadline(connection.timeout_start, idle, core.drain_started_at);
     if core.now >= by {
-        let late = ProxyError::new(Kind::Timeout, Side::Client, Phase::Head);
-        return if idle { part(core, connection) } else { reject(core, connection, &late) };
+        let late = ProxyError::new(FailureKind::Timeout, Side::Client, Phase::RequestHead);
+        return if idle { lingering_close(core, connection) } else { reject_request(core, connection, &late) };
     }
-    if idle && !connection.upstreams.is_empty() {
-        if core.now >= connection.since + REST {
-            connection.upstreams.clear();
+    if idle && !connection.idle_pool.is_empty() {
+        if core.now >= connection.timeout_start + IDLE_UPSTREAM_TIMEOUT {
+            connection.idle_pool.clear();
         } else {
-            by = by.min(connection.since + REST);
+            by = by.min(connection.timeout_start + IDLE_UPSTREAM_TIMEOUT);
         }
     }
-    Step::Wait(State::Head, by)
+    Transition::Wait(State::ReadingHead, by)
 }
 
 /// Enters the group's queue.
-pub(crate) fn enter(core: &mut Core, connection: &Connection, mut request: Box<Request>) -> Step {
-    let queue = &request.course().group.queue;
-    let Ok(place) = queue.enter(waker(&core.mailbox, connection.key)) else {
-        return give_up(request, &Trouble::FULL);
+pub(crate) fn enqueue(
+    core: &mut WorkerContext,
+    connection: &ClientConnection,
+    mut request: Box<Request>,
+) -> Transition {
+    let queue = &request.ctx().group.queue;
+    let Ok(place) = queue.enqueue(connection_waker(&core.queue, connection.key)) else {
+        return respond_locally(request, &LocalReply::AT_CAPACITY);
     };
     let by = core.now + core.balancer.config().queue_timeout;
     // On to a first try: a slot may have come free in between.
-    Step::Go(State::Queued(request, Box::new(Queued { place, by })))
+    Transition::To(State::Queued(request, Box::new(QueueWait { ticket: place, deadline: by })))
 }
 
 /// Takes a slot if one is free and it is this one's turn.
 pub(crate) fn wait_for_slot(
-    core: &mut Core,
-    connection: &Connection,
+    core: &mut WorkerContext,
+    connection: &ClientConnection,
     mut request: Box<Request>,
-    queued: Box<Queued>,
-) -> Step {
-    if queued.place.is_first() {
-        match request.course().choose_in_turn(core.now) {
-            Ok(Some(taken)) => return Step::Connect(request, taken),
+    queued: Box<QueueWait>,
+) -> Transition {
+    if queued.ticket.is_first() {
+        match request.ctx().choose_from_queue(core.now) {
+            Ok(Some(taken)) => return Transition::Connect(request, taken),
             Ok(None) => {}
-            Err(trouble) => return give_up(request, &trouble),
+            Err(trouble) => return respond_locally(request, &trouble),
         }
     }
-    if let Some(trouble) = interrupted(connection) {
-        return give_up(request, &trouble);
+    if let Some(trouble) = client_abort(connection) {
+        return respond_locally(request, &trouble);
     }
-    let by = queued.by;
+    let by = queued.deadline;
     if core.now >= by {
-        return give_up(request, &Trouble::FULL);
+        return respond_locally(request, &LocalReply::AT_CAPACITY);
     }
-    Step::Wait(State::Queued(request, queued), by)
+    Transition::Wait(State::Queued(request, queued), by)
 }
 
 /// An exchange has failed: it is tried again if that is right, or its client is told.
-pub(crate) fn retry_or_fail(core: &mut Core, mut request: Box<Request>, error: ProxyError) -> Step {
+pub(crate) fn retry_or_fail(core: &mut WorkerContext, mut request: Box<Request>, error: ProxyError) -> Transition {
     if !request.relay.may_retry(&error) {
-        return give_up(request, &error.into());
+        return respond_locally(request, &error.into());
     }
     if request.attempt.as_ref().is_some_and(|attempt| attempt.reused) {
         // It had ended while it rested, which says nothing about the backend: it may be chosen again.
         request.attempt = None;
-        request.course().fresh = true;
-        return Step::Go(State::Choosing(request));
+        request.ctx().needs_fresh_connection = true;
+        return Transition::To(State::Choosing(request));
     }
-    begin_pause(core, request, error)
+    start_backoff(core, request, error)
 }
 
 /// Waits before `error` is answered by a retry, if this request may have one; else it is the client's.
-fn begin_pause(core: &mut Core, mut request: Box<Request>, error: ProxyError) -> Step {
-    if !request.course().may_try_again(core.balancer.config().retries) {
-        return give_up(request, &error.into());
+fn start_backoff(core: &mut WorkerContext, mut request: Box<Request>, error: ProxyError) -> Transition {
+    if !request.ctx().begin_retry(core.balancer.config().max_retries) {
+        return respond_locally(request, &error.into());
     }
     let until = core.now + core.balancer.backoff(0);
-    Step::Go(State::Pausing(request, Box::new(Pausing { error, tries: 0, until })))
+    Transition::To(State::BackingOff(request, Box::new(RetryWait { error, budget_checks: 0, deadline: until })))
 }
 
 /// Asks the budget for the retry once the back-off is over.
-pub(crate) fn pause(
-    core: &mut Core,
-    connection: &mut Connection,
+pub(crate) fn wait_for_retry(
+    core: &mut WorkerContext,
+    connection: &mut ClientConnection,
     mut request: Box<Request>,
-    mut pausing: Box<Pausing>,
-) -> Step {
-    if let Some(trouble) = interrupted(connection) {
-        return give_up(request, &trouble);
+    mut pausing: Box<RetryWait>,
+) -> Transition {
+    if let Some(trouble) = client_abort(connection) {
+        return respond_locally(request, &trouble);
     }
-    let until = pausing.until;
+    let until = pausing.deadline;
     if core.now < until {
-        return Step::Wait(State::Pausing(request, pausing), until);
+        return Transition::Wait(State::BackingOff(request, pausing), until);
     }
-    if request.course().take_retry() {
+    if request.ctx().acquire_retry_permit() {
         if let Some(failed) = request.attempt.take() {
-            request.course().pass_by(failed.backend(), pausing.error);
-            failed.broke_off(core.now);
+            request.ctx().exclude_backend(failed.backend(), pausing.error);
+            failed.record_failure(core.now);
         }
-        return Step::Go(State::Choosing(request));
+        return Transition::To(State::Choosing(request));
     }
-    pausing.tries += 1;
-    if pausing.tries == BUDGET_TRIES {
-        return give_up(request, &pausing.error.into());
+    pausing.budget_checks += 1;
+    if pausing.budget_checks == MAX_BUDGET_CHECKS {
+        return respond_locally(request, &pausing.error.into());
     }
-    pausing.until = core.now + core.balancer.backoff(pausing.tries);
-    Step::Go(State::Pausing(request, pausing))
+    pausing.deadline = core.now + core.balancer.backoff(pausing.budget_checks);
+    Transition::To(State::BackingOff(request, pausing))
 }
 
 /// A request that waits for no socket hears of a client that has reset its connection.
-pub(crate) fn interrupted(connection: &Connection) -> Option<Trouble> {
-    let reset = || ProxyError::new(Kind::Reset, Side::Client, Phase::Connect).into();
-    connection.client.has_failed().then(reset)
+pub(crate) fn client_abort(connection: &ClientConnection) -> Option<LocalReply> {
+    let reset = || ProxyError::new(FailureKind::Reset, Side::Client, Phase::Connect).into();
+    connection.socket.has_failed().then(reset)
 }

@@ -8,49 +8,49 @@ use common::{
 };
 use mio::{Registry, net::TcpStream};
 
-use super::per_client_pool::Upstream;
+use super::per_client_pool::UpstreamConnection;
 use crate::{
     socket::Socket,
     worker::{
         slab::Key,
-        token::{Number, Source},
+        token::{EventSource, SocketId},
     },
 };
 
 /// A connect under way, to one address of a backend after another.
 #[derive(Debug)]
-pub(crate) struct Dial {
+pub(crate) struct Connecting {
     plan: ConnectPlan<vec::IntoIter<SocketAddr>>,
-    current: Option<Current>,
+    handshake: Option<Handshake>,
 }
 
 #[derive(Debug)]
-struct Current {
+struct Handshake {
     address: SocketAddr,
-    upstream: Upstream,
-    by: Instant,
+    upstream: UpstreamConnection,
+    deadline: Instant,
 }
 
 /// How far a dial has come.
 #[derive(Debug)]
-pub(crate) enum Dialled {
+pub(crate) enum ConnectProgress {
     /// The connection stands.
-    Connected(Upstream),
+    Connected(UpstreamConnection),
     /// A handshake is under way; it has until then.
-    Wait(Instant),
+    Pending(Instant),
 }
 
-impl Dial {
+impl Connecting {
     /// A dial of `addresses` that ends at `deadline`.
     pub(crate) fn new(addresses: impl Iterator<Item = SocketAddr>, deadline: Instant) -> Self {
         let addresses = addresses.collect::<Vec<_>>().into_iter();
-        Self { plan: ConnectPlan::new(addresses, deadline), current: None }
+        Self { plan: ConnectPlan::new(addresses, deadline), handshake: None }
     }
 
     /// The socket under way, if it has this number.
-    pub(crate) fn socket(&mut self, number: Number) -> Option<&mut Socket> {
-        let upstream = self.current.as_mut().map(|current| &mut current.upstream);
-        upstream.filter(|upstream| upstream.number == number).map(|upstream| &mut upstream.socket)
+    pub(crate) fn socket_mut(&mut self, number: SocketId) -> Option<&mut Socket> {
+        let upstream = self.handshake.as_mut().map(|current| &mut current.upstream);
+        upstream.filter(|upstream| upstream.socket_id == number).map(|upstream| &mut upstream.socket)
     }
 
     /// Goes as far as it can without waiting. A new socket is registered for the connection `key`, under the number that
@@ -58,49 +58,54 @@ impl Dial {
     ///
     /// # Errors
     /// No address has answered, or this process can open no more sockets.
-    pub(crate) fn go_on(
+    pub(crate) fn advance(
         &mut self,
         now: Instant,
         registry: &Registry,
         key: Key,
-        mut number: impl FnMut() -> Number,
-    ) -> Result<Dialled, ProxyError> {
+        mut number: impl FnMut() -> SocketId,
+    ) -> Result<ConnectProgress, ProxyError> {
         loop {
-            if let Some(current) = self.current.take() {
-                if !current.upstream.socket.has_connected() && now < current.by {
-                    let by = current.by;
-                    self.current = Some(current);
-                    return Ok(Dialled::Wait(by));
+            if let Some(current) = self.handshake.take() {
+                if !current.upstream.socket.is_connect_done() && now < current.deadline {
+                    let by = current.deadline;
+                    self.handshake = Some(current);
+                    return Ok(ConnectProgress::Pending(by));
                 }
-                match current.end() {
-                    Ok(upstream) => return Ok(Dialled::Connected(upstream)),
+                match current.finish() {
+                    Ok(upstream) => return Ok(ConnectProgress::Connected(upstream)),
                     Err(error) => self.plan.failed(error),
                 }
             }
             let Some((address, by)) = self.plan.next_address(now) else { return Err(self.plan.take_error()) };
-            match start(address, registry, key, number()) {
-                Ok(upstream) => self.current = Some(Current { address, upstream, by }),
+            match start_connect(address, registry, key, number()) {
+                Ok(upstream) => self.handshake = Some(Handshake { address, upstream, deadline: by }),
                 Err(error) => self.plan.failed(error),
             }
         }
     }
 }
 
-impl Current {
+impl Handshake {
     /// How the handshake ended, or that its time is over.
-    fn end(self) -> io::Result<Upstream> {
-        if !self.upstream.socket.has_connected() {
+    fn finish(self) -> io::Result<UpstreamConnection> {
+        if !self.upstream.socket.is_connect_done() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        self.upstream.socket.outcome(self.address)?;
+        self.upstream.socket.connect_result(self.address)?;
         Ok(self.upstream)
     }
 }
 
-fn start(address: SocketAddr, registry: &Registry, key: Key, number: Number) -> io::Result<Upstream> {
+fn start_connect(
+    address: SocketAddr,
+    registry: &Registry,
+    key: Key,
+    number: SocketId,
+) -> io::Result<UpstreamConnection> {
     let (stream, _) = connect_nonblocking(address)?;
-    let token = Source::Connection(key, number).token();
+    let token = EventSource::Connection(key, number).token();
     // Whether it stands at once or later: the first event says so.
-    let socket = Socket::watch(TcpStream::from_std(stream), registry, token)?;
-    Ok(Upstream { number, socket })
+    let socket = Socket::register(TcpStream::from_std(stream), registry, token)?;
+    Ok(UpstreamConnection { socket_id: number, socket })
 }

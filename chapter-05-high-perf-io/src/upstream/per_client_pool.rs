@@ -8,60 +8,63 @@ use std::time::{Duration, Instant};
 use common::http::{BackendId, NON_IDEMPOTENT_IDLE_LIMIT};
 use mio::event::Event;
 
-use crate::{socket::Socket, worker::token::Number};
+use crate::{socket::Socket, worker::token::SocketId};
 
 /// How long a client may be idle before its connections to backends are closed. Ten thousand clients that only listen
 /// would else hold ten thousand connections to each backend.
-pub(crate) const REST: Duration = Duration::from_secs(1);
+pub(crate) const IDLE_UPSTREAM_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection to a backend, and its number among those of its client.
 #[derive(Debug)]
-pub(crate) struct Upstream {
-    pub(crate) number: Number,
+pub(crate) struct UpstreamConnection {
+    pub(crate) socket_id: SocketId,
     pub(crate) socket: Socket,
 }
 
 #[derive(Debug)]
-struct Idle {
+struct IdleConnection {
     backend: BackendId,
-    upstream: Upstream,
-    since: Instant,
+    upstream: UpstreamConnection,
+    idle_since: Instant,
 }
 
 /// Those that rest.
 #[derive(Debug, Default)]
-pub(crate) struct Upstreams {
-    idle: Vec<Idle>,
+pub(crate) struct PerClientPool {
+    idle: Vec<IdleConnection>,
 }
 
-impl Upstreams {
+impl PerClientPool {
     // ANCHOR: take
     /// Takes the connection to `backend`, if there is one that can be used for such a request. What may be sent again is
     /// sent without asking the kernel: its events have said what there was to say.
-    pub(crate) fn take(&mut self, backend: BackendId, idempotent: bool, now: Instant) -> Option<Upstream> {
+    pub(crate) fn take(&mut self, backend: BackendId, idempotent: bool, now: Instant) -> Option<UpstreamConnection> {
         let at = self.idle.iter().position(|idle| idle.backend == backend)?;
-        let Idle { upstream, since, .. } = self.idle.swap_remove(at);
+        let IdleConnection { upstream, idle_since: since, .. } = self.idle.swap_remove(at);
         let was_just_used = now.saturating_duration_since(since) < NON_IDEMPOTENT_IDLE_LIMIT;
-        let is_fit =
-            if idempotent { upstream.socket.is_quiet() } else { was_just_used && upstream.socket.is_quiet_now() };
+        let is_fit = if idempotent {
+            upstream.socket.no_pending_input()
+        } else {
+            was_just_used && upstream.socket.peek_finds_no_input()
+        };
         is_fit.then_some(upstream)
     }
     // ANCHOR_END: take
 
     /// Keeps one whose response ended exactly where its framing said; not if more has come.
-    pub(crate) fn keep(&mut self, backend: BackendId, upstream: Upstream, now: Instant) {
+    pub(crate) fn put(&mut self, backend: BackendId, upstream: UpstreamConnection, now: Instant) {
         self.idle.retain(|idle| idle.backend != backend);
-        if upstream.socket.is_quiet() {
-            self.idle.push(Idle { backend, upstream, since: now });
+        if upstream.socket.no_pending_input() {
+            self.idle.push(IdleConnection { backend, upstream, idle_since: now });
         }
     }
 
     /// Takes note of an event of one that rests. Whatever it says but that it could be written to is its end.
-    pub(crate) fn learn(&mut self, number: Number, event: &Event) {
-        let is_this = |idle: &Idle| idle.upstream.number == number;
+    pub(crate) fn on_event(&mut self, number: SocketId, event: &Event) {
+        let is_this = |idle: &IdleConnection| idle.upstream.socket_id == number;
         if let Some(at) = self.idle.iter().position(is_this) {
-            self.idle[at].upstream.socket.learn(event);
-            if !self.idle[at].upstream.socket.is_quiet() {
+            self.idle[at].upstream.socket.update_readiness(event);
+            if !self.idle[at].upstream.socket.no_pending_input() {
                 self.idle.swap_remove(at);
             }
         }

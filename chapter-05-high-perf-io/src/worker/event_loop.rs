@@ -13,21 +13,21 @@ use advanced_features::Balancer;
 use common::{
     clock,
     net::AcceptedConnection,
-    shutdown::{Shutdown, Stage},
+    shutdown::{Shutdown, ShutdownStage},
 };
 use mio::{Events, Interest, Poll, event::Event, net::TcpStream, unix::SourceFd};
 
 use super::{
-    context::Core,
-    queue::Letter,
-    slab::{Key, Table},
-    token::{CLIENT, Source},
+    context::WorkerContext,
+    queue::Command,
+    slab::{GenerationalSlab, Key},
+    token::{CLIENT_SOCKET, EventSource},
 };
 use crate::{
     downstream::{
-        acceptor::{Accepted, Acceptor},
-        client_connection::Connection,
-        handoff::Clients,
+        acceptor::{AcceptOutcome, Acceptor},
+        client_connection::ClientConnection,
+        handoff::ConnectionHandoff,
         respond_and_close,
     },
     request::step::Progress,
@@ -37,25 +37,25 @@ use crate::{
 };
 
 /// Events taken from the kernel at once.
-const EVENTS: usize = 1024;
+const EVENTS_PER_POLL: usize = 1024;
 /// Clients accepted before those that are here have their turn.
-const ACCEPTS: usize = 64;
+const ACCEPTS_PER_POLL: usize = 64;
 /// For how long a loop is thrifty with descriptors after they have run out.
-const THRIFT: Duration = Duration::from_secs(10);
+const FD_PRESSURE_PERIOD: Duration = Duration::from_secs(10);
 
 /// A loop and all that is in its hands.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    core: Core,
+    context: WorkerContext,
     /// Which loop it is.
-    place: usize,
+    worker_id: usize,
     poll: Poll,
     acceptor: Option<Acceptor>,
-    connections: Table<Connection>,
+    connections: GenerationalSlab<ClientConnection>,
     wheel: Wheel,
     /// Those that had to let others have their turn.
-    again: Vec<Key>,
-    clients: Arc<Clients>,
+    yielded: Vec<Key>,
+    handoff: Arc<ConnectionHandoff>,
     shutdown: Shutdown,
 }
 
@@ -64,27 +64,30 @@ impl Worker {
     /// others send.
     pub(crate) fn new(
         balancer: Arc<Balancer>,
-        clients: Arc<Clients>,
+        clients: Arc<ConnectionHandoff>,
         place: usize,
         poll: Poll,
         listener: TcpListener,
         shutdown: &Shutdown,
     ) -> io::Result<Self> {
         let (now, registry) = (clock::now(), poll.registry().try_clone()?);
-        let acceptor = Some(Acceptor::watch(listener, &registry)?);
-        for (stage, source) in [(Stage::Draining, Source::Drain), (Stage::Now, Source::Stop)] {
+        let acceptor = Some(Acceptor::register(listener, &registry)?);
+        for (stage, source) in [
+            (ShutdownStage::Draining, EventSource::DrainRequested),
+            (ShutdownStage::Stopping, EventSource::StopRequested),
+        ] {
             let fd = shutdown.fd(stage).as_raw_fd();
             registry.register(&mut SourceFd(&fd), source.token(), Interest::READABLE)?;
         }
         Ok(Self {
-            core: Core::new(balancer, registry, Arc::clone(&clients.loops()[place]), now),
-            place,
+            context: WorkerContext::new(balancer, registry, Arc::clone(&clients.queues()[place]), now),
+            worker_id: place,
             poll,
             acceptor,
-            connections: Table::default(),
+            connections: GenerationalSlab::default(),
             wheel: Wheel::new(now),
-            again: Vec::new(),
-            clients,
+            yielded: Vec::new(),
+            handoff: clients,
             shutdown: shutdown.clone(),
         })
     }
@@ -95,61 +98,61 @@ impl Worker {
     /// # Errors
     /// The kernel gives no events, or the listener is broken.
     pub(crate) fn run(mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(EVENTS);
-        while !self.is_over() {
-            match self.poll.poll(&mut events, self.patience()) {
+        let mut events = Events::with_capacity(EVENTS_PER_POLL);
+        while !self.is_finished() {
+            match self.poll.poll(&mut events, self.poll_timeout()) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            self.core.now = clock::now();
+            self.context.now = clock::now();
             for event in &events {
-                self.heed(event);
+                self.on_event(event);
             }
-            for key in mem::take(&mut self.again) {
+            for key in mem::take(&mut self.yielded) {
                 self.drive(key);
             }
-            while let Some(place) = self.wheel.expire(self.core.now) {
+            while let Some(place) = self.wheel.expire(self.context.now) {
                 if let Some(key) = self.connections.key_at(place) {
                     self.drive(key);
                 }
             }
             self.accept()?;
-            if mem::take(&mut self.core.is_short) {
-                self.heed_shortage();
+            if mem::take(&mut self.context.fd_exhausted) {
+                self.on_fd_exhausted();
             }
-            self.go_on_draining();
+            self.continue_drain();
         }
         Ok(())
     }
     // ANCHOR_END: run
 
     /// How long it may sleep: until the first deadline, and not at all if there is something left to do.
-    fn patience(&self) -> Option<Duration> {
-        let pending = self.acceptor.as_ref().is_some_and(|acceptor| acceptor.is_pending(self.core.now));
-        if !self.again.is_empty() || pending && self.clients.limiter.has_capacity() {
+    fn poll_timeout(&self) -> Option<Duration> {
+        let pending = self.acceptor.as_ref().is_some_and(|acceptor| acceptor.can_accept(self.context.now));
+        if !self.yielded.is_empty() || pending && self.handoff.limiter.has_capacity() {
             return Some(Duration::ZERO);
         }
         // Once its time has come, it is for room that the acceptor waits.
-        let rest = self.acceptor.as_ref().and_then(Acceptor::rests_until).filter(|until| *until > self.core.now);
-        let next = [self.wheel.next(), rest, self.drains_until()].into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(self.core.now))
+        let rest = self.acceptor.as_ref().and_then(Acceptor::paused_until).filter(|until| *until > self.context.now);
+        let next = [self.wheel.next_wakeup(), rest, self.drain_deadline()].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(self.context.now))
     }
 
-    fn heed(&mut self, event: &Event) {
-        match Source::of(event.token()) {
-            Source::Connection(key, number) => {
-                if self.connections.get_mut(key).is_some_and(|connection| connection.learn(number, event)) {
+    fn on_event(&mut self, event: &Event) {
+        match EventSource::from_token(event.token()) {
+            EventSource::Connection(key, number) => {
+                if self.connections.get_mut(key).is_some_and(|connection| connection.on_event(number, event)) {
                     self.drive(key);
                 }
             }
-            Source::Listener => {
+            EventSource::Listener => {
                 if let Some(acceptor) = &mut self.acceptor {
-                    acceptor.is_ready_now();
+                    acceptor.set_ready();
                 }
             }
-            Source::Mail => self.read_letters(),
-            Source::Drain => self.drain(),
-            Source::Stop => self.stop(),
+            EventSource::Commands => self.run_commands(),
+            EventSource::DrainRequested => self.start_drain(),
+            EventSource::StopRequested => self.stop(),
         }
     }
 
@@ -157,32 +160,32 @@ impl Worker {
     /// Takes a connection as far as it goes, and arms its timer for what it waits for then.
     fn drive(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        match serve::serve(&mut self.core, connection) {
+        match serve::serve(&mut self.context, connection) {
             // Most deadlines are moved before they pass. So the timer stays where it is as long as it is not late, and
             // when it fires for nothing it is armed for what is then to be waited for.
-            Progress::Wait(by) if self.wheel.due(key.place).is_some_and(|due| due <= by) => {}
-            Progress::Wait(by) => self.wheel.arm(key.place, by),
-            Progress::Yield => self.again.push(key),
-            Progress::Gone => self.close(key),
+            Progress::Wait(by) if self.wheel.due(key.index).is_some_and(|due| due <= by) => {}
+            Progress::Wait(by) => self.wheel.arm(key.index, by),
+            Progress::Yield => self.yielded.push(key),
+            Progress::Close => self.close(key),
         }
     }
     // ANCHOR_END: drive
 
     fn close(&mut self, key: Key) {
-        self.wheel.disarm(key.place);
+        self.wheel.disarm(key.index);
         if self.connections.remove(key).is_some() {
-            self.core.balancer.totals().client_left();
-            self.clients.lose(self.place);
+            self.context.balancer.totals().connection_closed();
+            self.handoff.connection_closed(self.worker_id);
         }
     }
 
-    fn read_letters(&mut self) {
-        for letter in self.core.mailbox.take() {
+    fn run_commands(&mut self) {
+        for letter in self.context.queue.take_all() {
             match letter {
-                Letter::Awake(key) => self.drive(key),
-                Letter::Client(newcomer) => self.take_in(newcomer),
-                Letter::Room => {}
-                Letter::Shortage => self.save_descriptors(),
+                Command::WakeConnection(key) => self.drive(key),
+                Command::ServeConnection(newcomer) => self.start_connection(newcomer),
+                Command::RetryAccept => {}
+                Command::EnterFdPressure => self.enter_fd_pressure(),
             }
         }
     }
@@ -191,128 +194,131 @@ impl Worker {
     fn accept(&mut self) -> io::Result<()> {
         let Some(acceptor) = &mut self.acceptor else { return Ok(()) };
         let mut accepted = Vec::new();
-        while acceptor.is_pending(self.core.now) && accepted.len() < ACCEPTS {
-            if !self.clients.limiter.try_acquire() {
-                self.core.mailbox.want_room();
+        while acceptor.can_accept(self.context.now) && accepted.len() < ACCEPTS_PER_POLL {
+            if !self.handoff.limiter.try_acquire() {
+                self.context.queue.set_waits_for_capacity();
                 break;
             }
-            match acceptor.accept(self.core.now)? {
-                Accepted::Client(newcomer) => accepted.push(newcomer),
-                Accepted::Nobody => self.clients.leave(),
-                Accepted::Exhausted(error) => {
-                    self.clients.leave();
-                    self.core.is_short = true;
-                    if self.clients.fd_pressure.is_new(self.core.now) {
+            match acceptor.accept(self.context.now)? {
+                AcceptOutcome::Connection(newcomer) => accepted.push(newcomer),
+                AcceptOutcome::QueueEmpty => self.handoff.release(),
+                AcceptOutcome::OutOfFds(error) => {
+                    self.handoff.release();
+                    self.context.fd_exhausted = true;
+                    if self.handoff.fd_pressure.is_new(self.context.now) {
                         tracing::warn!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients");
                     }
                 }
             }
         }
         for newcomer in accepted {
-            self.place(newcomer);
+            self.serve_or_hand_off(newcomer);
         }
         Ok(())
     }
 
     /// Descriptors have run out, here and so in all loops.
-    fn heed_shortage(&mut self) {
-        if self.core.is_thrifty() {
+    fn on_fd_exhausted(&mut self) {
+        if self.context.has_fd_pressure() {
             return;
         }
-        self.save_descriptors();
-        for mailbox in self.clients.loops().iter().filter(|mailbox| !Arc::ptr_eq(mailbox, &self.core.mailbox)) {
-            let _ = mailbox.post(Letter::Shortage);
+        self.enter_fd_pressure();
+        for mailbox in self.handoff.queues().iter().filter(|mailbox| !Arc::ptr_eq(mailbox, &self.context.queue)) {
+            let _ = mailbox.push(Command::EnterFdPressure);
         }
     }
 
     /// Closes the connections to backends that rest, and is thrifty with new ones for a while: a client that goes round
     /// all backends keeps one open to each, and there were to be two descriptors for each client.
-    fn save_descriptors(&mut self) {
-        self.core.thrifty_until = Some(self.core.now + THRIFT);
+    fn enter_fd_pressure(&mut self) {
+        self.context.fd_pressure_until = Some(self.context.now + FD_PRESSURE_PERIOD);
         for key in self.connections.keys() {
             if let Some(connection) = self.connections.get_mut(key) {
-                connection.upstreams.clear();
+                connection.idle_pool.clear();
             }
         }
     }
 
     /// Serves the client here, or hands it to the loop with the fewest. Who drains keeps what it has accepted.
-    fn place(&mut self, newcomer: AcceptedConnection<TcpStream>) {
-        if self.core.drains_since.is_some() {
-            self.clients.per_worker.increment(self.place);
-            return self.take_in(newcomer);
+    fn serve_or_hand_off(&mut self, newcomer: AcceptedConnection<TcpStream>) {
+        if self.context.drain_started_at.is_some() {
+            self.handoff.per_worker.increment(self.worker_id);
+            return self.start_connection(newcomer);
         }
-        let chosen = self.clients.per_worker.assign_worker(self.place);
-        if chosen == self.place {
-            self.take_in(newcomer);
-        } else if let Err(Letter::Client(newcomer)) = self.clients.loops()[chosen].post(Letter::Client(newcomer)) {
+        let chosen = self.handoff.per_worker.assign_worker(self.worker_id);
+        if chosen == self.worker_id {
+            self.start_connection(newcomer);
+        } else if let Err(Command::ServeConnection(newcomer)) =
+            self.handoff.queues()[chosen].push(Command::ServeConnection(newcomer))
+        {
             // That one takes nobody any more.
-            self.clients.per_worker.decrement(chosen);
-            self.clients.per_worker.increment(self.place);
-            self.take_in(newcomer);
+            self.handoff.per_worker.decrement(chosen);
+            self.handoff.per_worker.increment(self.worker_id);
+            self.start_connection(newcomer);
         }
     }
 
     /// Begins to serve a client that has its place and is counted.
-    fn take_in(&mut self, newcomer: AcceptedConnection<TcpStream>) {
+    fn start_connection(&mut self, newcomer: AcceptedConnection<TcpStream>) {
         let AcceptedConnection { stream, peer, local } = newcomer;
-        let Self { core, clients, shutdown, .. } = self;
+        let Self { context: core, handoff: clients, shutdown, .. } = self;
         let make = |key| {
-            if shutdown.stage() == Stage::Now {
+            if shutdown.stage() == ShutdownStage::Stopping {
                 return None;
             }
-            let client = Socket::watch(stream, &core.registry, Source::Connection(key, CLIENT).token()).ok()?;
+            let client =
+                Socket::register(stream, &core.registry, EventSource::Connection(key, CLIENT_SOCKET).token()).ok()?;
             let (forwarding, serial) = (core.balancer.forwarding(), clients.per_worker.next_connection_id());
-            Some(Connection::new(key, client, (peer, local), forwarding, serial, core.now))
+            Some(ClientConnection::new(key, client, (peer, local), forwarding, serial, core.now))
         };
         if let Some(key) = self.connections.insert_with(make) {
-            self.core.balancer.totals().client_came();
+            self.context.balancer.totals().connection_opened();
             self.drive(key);
         } else {
-            self.clients.lose(self.place);
+            self.handoff.connection_closed(self.worker_id);
         }
     }
 
     /// The process drains: who waits in the kernel's queue was let in, everybody else is told to leave.
-    fn drain(&mut self) {
-        if self.core.drains_since.is_some() {
+    fn start_drain(&mut self) {
+        if self.context.drain_started_at.is_some() {
             return;
         }
-        self.core.drains_since = Some(self.core.now);
+        self.context.drain_started_at = Some(self.context.now);
         if let Some(acceptor) = &mut self.acceptor {
-            acceptor.is_ready_now();
+            acceptor.set_ready();
         }
         for key in self.connections.keys() {
             if let Some(connection) = self.connections.get_mut(key) {
-                respond_and_close::heed_drain(connection);
+                respond_and_close::on_drain(connection);
             }
             self.drive(key);
         }
     }
 
-    fn drains_until(&self) -> Option<Instant> {
-        self.core.drains_since.map(|since| since + self.core.balancer.config().timeouts.drain)
+    fn drain_deadline(&self) -> Option<Instant> {
+        self.context.drain_started_at.map(|since| since + self.context.balancer.config().timeouts.drain)
     }
 
     /// Closes the listener once its queue is empty, and ends all patience when its time is over.
-    fn go_on_draining(&mut self) {
-        let Some(until) = self.drains_until() else { return };
-        if self.acceptor.as_ref().is_some_and(Acceptor::is_empty) {
+    fn continue_drain(&mut self) {
+        let Some(until) = self.drain_deadline() else { return };
+        if self.acceptor.as_ref().is_some_and(Acceptor::is_queue_empty) {
             self.acceptor = None;
         }
-        if self.core.now >= until {
-            self.shutdown.now();
+        if self.context.now >= until {
+            self.shutdown.stop();
         }
     }
 
     /// The process stops now.
     fn stop(&mut self) {
-        self.core.drains_since.get_or_insert(self.core.now);
+        self.context.drain_started_at.get_or_insert(self.context.now);
         self.acceptor = None;
         for key in self.connections.keys() {
             if let Some(connection) = self.connections.get_mut(key) {
-                if let Some(request) = respond_and_close::stop(&mut self.core, connection) {
-                    serve::record(&mut self.core, connection, request);
+                if let Some(request) = respond_and_close::on_stop(&mut self.context, connection) {
+                    serve::record(&mut self.context, connection, request);
                 }
             }
             self.close(key);
@@ -320,8 +326,8 @@ impl Worker {
     }
 
     /// Whether nobody is left, and nobody can come any more.
-    fn is_over(&self) -> bool {
-        let is_last = self.core.drains_since.is_some() && self.acceptor.is_none() && self.connections.is_empty();
-        is_last && self.core.mailbox.close()
+    fn is_finished(&self) -> bool {
+        let is_last = self.context.drain_started_at.is_some() && self.acceptor.is_none() && self.connections.is_empty();
+        is_last && self.context.queue.close_if_empty()
     }
 }

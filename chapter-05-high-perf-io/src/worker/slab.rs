@@ -9,7 +9,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
     /// The place. Small: places are used again.
-    pub place: u32,
+    pub index: u32,
     /// How often the place had been given away before. It may come round: 65,536 connections in one place do not pass
     /// while one batch of events is worked off.
     pub generation: u16,
@@ -17,7 +17,7 @@ pub struct Key {
 
 /// A table of `T`s.
 #[derive(Debug)]
-pub struct Table<T> {
+pub struct GenerationalSlab<T> {
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
 }
@@ -28,13 +28,13 @@ struct Entry<T> {
     value: Option<T>,
 }
 
-impl<T> Default for Table<T> {
+impl<T> Default for GenerationalSlab<T> {
     fn default() -> Self {
         Self { entries: Vec::new(), free: Vec::new() }
     }
 }
 
-impl<T> Table<T> {
+impl<T> GenerationalSlab<T> {
     // ANCHOR: insert
     /// Puts in what `make` makes of the key that it will have. `None`: it made nothing.
     ///
@@ -44,7 +44,7 @@ impl<T> Table<T> {
         let place = self.free.last().copied();
         let place = place.unwrap_or_else(|| u32::try_from(self.entries.len()).expect("fewer than 2^32 descriptors"));
         let generation = self.entries.get(place as usize).map_or(0, |entry| entry.generation);
-        let key = Key { place, generation };
+        let key = Key { index: place, generation };
         let value = Some(make(key)?);
         match self.entries.get_mut(place as usize) {
             Some(entry) => {
@@ -59,23 +59,23 @@ impl<T> Table<T> {
 
     /// The one that was meant, if it is still there.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let entry = self.entries.get_mut(key.place as usize)?;
+        let entry = self.entries.get_mut(key.index as usize)?;
         if entry.generation == key.generation { entry.value.as_mut() } else { None }
     }
 
     /// Takes it out. Its key finds nothing from now on.
     pub fn remove(&mut self, key: Key) -> Option<T> {
-        let entry = self.entries.get_mut(key.place as usize).filter(|entry| entry.generation == key.generation)?;
+        let entry = self.entries.get_mut(key.index as usize).filter(|entry| entry.generation == key.generation)?;
         let value = entry.value.take()?;
         entry.generation = entry.generation.wrapping_add(1);
-        self.free.push(key.place);
+        self.free.push(key.index);
         Some(value)
     }
 
     /// The key of what is in this place now.
     pub fn key_at(&self, place: u32) -> Option<Key> {
         let entry = self.entries.get(place as usize).filter(|entry| entry.value.is_some())?;
-        Some(Key { place, generation: entry.generation })
+        Some(Key { index: place, generation: entry.generation })
     }
 
     /// Whether there is none.
@@ -93,25 +93,25 @@ impl<T> Table<T> {
 mod tests {
     use super::*;
 
-    fn insert<T>(table: &mut Table<T>, value: T) -> Key {
+    fn insert<T>(table: &mut GenerationalSlab<T>, value: T) -> Key {
         table.insert_with(|_| Some(value)).unwrap()
     }
 
     #[test]
-    fn an_old_key_does_not_find_who_came_into_its_place() {
-        let mut table = Table::default();
+    fn a_stale_key_does_not_find_the_new_entry() {
+        let mut table = GenerationalSlab::default();
         let first = insert(&mut table, "first");
         assert_eq!(table.remove(first), Some("first"));
         let second = insert(&mut table, "second");
-        assert_eq!(first.place, second.place);
+        assert_eq!(first.index, second.index);
         assert!(table.get_mut(first).is_none() && table.remove(first).is_none());
         assert_eq!(table.get_mut(second), Some(&mut "second"));
-        assert_eq!(table.key_at(second.place), Some(second));
+        assert_eq!(table.key_at(second.index), Some(second));
     }
 
     #[test]
-    fn what_was_not_made_takes_no_place() {
-        let mut table: Table<u8> = Table::default();
+    fn a_declined_insert_uses_no_index() {
+        let mut table: GenerationalSlab<u8> = GenerationalSlab::default();
         assert!(table.insert_with(|_| None).is_none());
         assert!(table.is_empty() && table.keys().is_empty());
         let key = insert(&mut table, 1);
@@ -122,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn places_are_used_again_before_the_table_grows() {
-        let mut table = Table::default();
+    fn free_indices_are_reused_before_the_slab_grows() {
+        let mut table = GenerationalSlab::default();
         let keys: Vec<_> = (0..10).map(|value| insert(&mut table, value)).collect();
         for key in &keys {
             table.remove(*key);
         }
         let again: Vec<_> = (0..10).map(|value| insert(&mut table, value)).collect();
-        assert!(again.iter().all(|key| key.place < 10 && key.generation == 1));
+        assert!(again.iter().all(|key| key.index < 10 && key.generation == 1));
         assert_eq!(table.entries.len(), 10);
     }
 }

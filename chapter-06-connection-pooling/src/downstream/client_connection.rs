@@ -2,91 +2,91 @@
 
 use std::{net::SocketAddr, rc::Rc, task::Context, time::Instant};
 
-use common::http::{ClientAddress, Inbox, Layer, ProxyError, Pumped, Relay, Wire, pump};
+use common::http::{ClientAddress, ProxyError, Pumped, Relay, RequestBuffer, StreamLayer, Wire, pump};
 use tokio::net::TcpStream;
 
-use crate::{timer::Alarm, wire::Polled, worker::context::Core};
+use crate::{timer::LazyTimer, wire::PolledStream, worker::context::WorkerContext};
 
 /// What a connection keeps while it is idle: no buffer is among it.
 #[derive(Debug)]
-pub(crate) struct Client<L: Layer> {
+pub(crate) struct ClientConnection<L: StreamLayer> {
     pub(crate) stream: TcpStream,
     /// Over the stream.
-    pub(crate) layer: L,
-    pub(crate) address: ClientAddress,
-    pub(crate) inbox: Inbox,
-    pub(crate) alarm: Alarm,
+    pub(crate) stream_layer: L,
+    pub(crate) client_address: ClientAddress,
+    pub(crate) request_buffer: RequestBuffer,
+    pub(crate) timer: LazyTimer,
     /// Since when it is idle, or when the first byte of its request came.
-    pub(crate) since: Instant,
+    pub(crate) timeout_start: Instant,
     /// Which one it is of the process.
-    pub(crate) serial: u32,
+    pub(crate) connection_id: u32,
     /// How many requests it has sent.
-    pub(crate) requests: u32,
-    pub(crate) visit: Visit,
+    pub(crate) request_count: u32,
+    pub(crate) guard: ConnectionGuard,
 }
 
-impl<L: Layer> Client<L> {
+impl<L: StreamLayer> ClientConnection<L> {
     /// A client that has said nothing yet: `peer`, connected to `local`.
     pub(crate) fn new(
-        visit: Visit,
+        visit: ConnectionGuard,
         layer: L,
         stream: TcpStream,
         peer: SocketAddr,
         local: SocketAddr,
         now: Instant,
     ) -> Self {
-        let core = &visit.core;
+        let core = &visit.worker;
         Self {
             stream,
-            layer,
-            address: ClientAddress::new(peer.ip(), local, core.balancer().forwarding()),
-            inbox: Inbox::default(),
-            alarm: Alarm::default(),
-            since: now,
-            serial: core.clients().per_worker.next_connection_id(),
-            requests: 0,
-            visit,
+            stream_layer: layer,
+            client_address: ClientAddress::new(peer.ip(), local, core.balancer().forwarding()),
+            request_buffer: RequestBuffer::default(),
+            timer: LazyTimer::default(),
+            timeout_start: now,
+            connection_id: core.handoff().per_worker.next_connection_id(),
+            request_count: 0,
+            guard: visit,
         }
     }
 
     /// Moves what can be moved between it and `upstream`.
     pub(crate) fn pump(
         &mut self,
-        core: &Core,
+        core: &WorkerContext,
         relay: &mut Relay,
         upstream: &mut TcpStream,
         context: &mut Context<'_>,
     ) -> Result<Pumped, ProxyError> {
-        let mut far = Polled::new(upstream, context);
+        let mut far = PolledStream::new(upstream, context);
         pump(relay, &mut self.wire(context), &mut far, &mut core.scratch.borrow_mut())
     }
 
     /// The client as the machine knows it, for one poll.
     pub(crate) fn wire<'a, 'w: 'a>(&'a mut self, context: &Context<'w>) -> impl Wire + use<'a, 'w, L> {
-        self.layer.over(Polled::new(&mut self.stream, context))
+        self.stream_layer.wrap(PolledStream::new(&mut self.stream, context))
     }
 }
 
 /// A client's place, from the moment it is served until its task has ended, however that comes.
 #[derive(Debug)]
-pub(crate) struct Visit {
-    pub(crate) core: Rc<Core>,
-    pub(crate) task: usize,
+pub(crate) struct ConnectionGuard {
+    pub(crate) worker: Rc<WorkerContext>,
+    pub(crate) task_id: usize,
 }
 
-impl Visit {
+impl ConnectionGuard {
     /// Begins to serve a client that has its place and is counted.
-    pub(crate) fn begin(core: &Rc<Core>) -> Self {
-        core.balancer().totals().client_came();
-        Self { core: Rc::clone(core), task: core.enlist() }
+    pub(crate) fn new(core: &Rc<WorkerContext>) -> Self {
+        core.balancer().totals().connection_opened();
+        Self { worker: Rc::clone(core), task_id: core.register() }
     }
 }
 
-impl Drop for Visit {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        let core = &self.core;
-        core.balancer().totals().client_left();
-        core.clients().lose(core.place);
-        core.discharge(self.task);
+        let core = &self.worker;
+        core.balancer().totals().connection_closed();
+        core.handoff().connection_closed(core.worker_id);
+        core.unregister(self.task_id);
     }
 }

@@ -14,17 +14,17 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// The clients of all cores.
 #[derive(Debug)]
-pub(crate) struct Clients {
+pub(crate) struct ConnectionHandoff {
     pub(crate) limiter: ConnectionLimiter,
     pub(crate) per_worker: WorkerConnections,
     pub(crate) fd_pressure: FdPressure,
     /// How to send a client to each core.
-    doors: Vec<UnboundedSender<AcceptedConnection<TcpStream>>>,
+    senders: Vec<UnboundedSender<AcceptedConnection<TcpStream>>>,
     /// Who waits for room.
-    waiting: Mutex<Vec<Waker>>,
+    capacity_wakers: Mutex<Vec<Waker>>,
 }
 
-impl Clients {
+impl ConnectionHandoff {
     /// At most `limit` of them; a core for each of `doors`.
     pub(crate) fn new(
         limit: usize,
@@ -35,15 +35,15 @@ impl Clients {
             limiter: ConnectionLimiter::new(limit),
             per_worker: WorkerConnections::new(doors.len()),
             fd_pressure: FdPressure::default(),
-            doors,
-            waiting: Mutex::default(),
+            senders: doors,
+            capacity_wakers: Mutex::default(),
         }
     }
 
     /// Takes a place for one more, if there is one. Else `waker` is woken when there may be.
-    pub(crate) fn try_enter(&self, waker: &Waker) -> bool {
+    pub(crate) fn try_acquire(&self, waker: &Waker) -> bool {
         self.limiter.try_acquire() || {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.capacity_wakers.lock().unwrap_or_else(PoisonError::into_inner);
             if !waiting.iter().any(|waits| waits.will_wake(waker)) {
                 waiting.push(waker.clone());
             }
@@ -54,29 +54,29 @@ impl Clients {
     }
 
     /// Gives a place back.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn release(&self) {
         if self.limiter.release() {
-            let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+            let waiting = std::mem::take(&mut *self.capacity_wakers.lock().unwrap_or_else(PoisonError::into_inner));
             waiting.into_iter().for_each(Waker::wake);
         }
     }
 
     /// A client of `core` has left, and with it its place.
-    pub(crate) fn lose(&self, core: usize) {
+    pub(crate) fn connection_closed(&self, core: usize) {
         self.per_worker.decrement(core);
-        self.leave();
+        self.release();
     }
 
     /// Sends a client to another core, which has been counted there.
     ///
     /// # Errors
     /// The client, if that core takes nobody any more.
-    pub(crate) fn send(
+    pub(crate) fn hand_off(
         &self,
         core: usize,
         newcomer: AcceptedConnection<TcpStream>,
     ) -> Result<(), AcceptedConnection<TcpStream>> {
-        self.doors[core].send(newcomer).map_err(|refused| refused.0)
+        self.senders[core].send(newcomer).map_err(|refused| refused.0)
     }
 }
 
@@ -94,34 +94,34 @@ mod tests {
 
     use super::*;
 
-    fn clients(limit: usize, cores: usize) -> Clients {
-        Clients::new(limit, (0..cores).map(|_| unbounded_channel().0))
+    fn clients(limit: usize, cores: usize) -> ConnectionHandoff {
+        ConnectionHandoff::new(limit, (0..cores).map(|_| unbounded_channel().0))
     }
 
     #[derive(Default)]
-    struct Count(AtomicUsize);
+    struct WakeCount(AtomicUsize);
 
-    impl Wake for Count {
+    impl Wake for WakeCount {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Relaxed);
         }
     }
 
     #[test]
-    fn who_leaves_a_full_house_wakes_those_who_wait_and_a_client_for_a_closed_core_comes_back() {
-        let (clients, count) = (clients(2, 1), Arc::new(Count::default()));
+    fn release_at_the_limit_wakes_waiters_and_a_closed_worker_returns_the_connection() {
+        let (clients, count) = (clients(2, 1), Arc::new(WakeCount::default()));
         let waker = Waker::from(Arc::clone(&count));
-        assert!(clients.try_enter(&waker) && clients.try_enter(&waker) && !clients.try_enter(&waker));
-        clients.leave();
+        assert!(clients.try_acquire(&waker) && clients.try_acquire(&waker) && !clients.try_acquire(&waker));
+        clients.release();
         assert_eq!(count.0.load(Relaxed), 1);
-        assert!(clients.try_enter(&waker));
-        clients.leave();
-        clients.leave();
+        assert!(clients.try_acquire(&waker));
+        clients.release();
+        clients.release();
         assert_eq!(count.0.load(Relaxed), 1, "nobody waited");
 
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let local = listener.local_addr().unwrap();
         let newcomer = AcceptedConnection { stream: TcpStream::connect(local).unwrap(), peer: local, local };
-        assert!(clients.send(0, newcomer).is_err(), "nobody is behind that door");
+        assert!(clients.hand_off(0, newcomer).is_err(), "nobody is behind that door");
     }
 }

@@ -7,20 +7,20 @@ macro_rules! counters {
         /// One core's counters. It alone writes them, so that adding is a load and a store, and no locked instruction.
         #[derive(Debug, Default)]
         #[repr(align(64))] // nobody else's counters on the same line
-        pub struct Counts {
+        pub struct PoolCounters {
             $($(#[$doc])* $name: AtomicU64,)+
         }
 
         /// What the counters say, of one core or of all.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-        pub struct Tally {
+        pub struct PoolStats {
             $($(#[$doc])* pub $name: u64,)+
         }
 
-        impl Counts {
+        impl PoolCounters {
             /// What they say now.
-            pub fn tally(&self) -> Tally {
-                Tally { $($name: self.$name.load(Relaxed),)+ }
+            pub fn stats(&self) -> PoolStats {
+                PoolStats { $($name: self.$name.load(Relaxed),)+ }
             }
 
             $($(#[$doc])* pub fn $name(&self, more: usize) {
@@ -29,9 +29,9 @@ macro_rules! counters {
             })+
         }
 
-        impl std::iter::Sum for Tally {
-            fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
-                tallies.fold(Self::default(), |sum, more| Self { $($name: sum.$name + more.$name,)+ })
+        impl std::iter::Sum for PoolStats {
+            fn sum<I: Iterator<Item = Self>>(all_stats: I) -> Self {
+                all_stats.fold(Self::default(), |sum, more| Self { $($name: sum.$name + more.$name,)+ })
             }
         }
     };
@@ -41,7 +41,7 @@ counters! {
     /// Requests that went over a connection which the core had.
     hits,
     /// Requests that went over one from the shelf.
-    moved,
+    shared_hits,
     /// Requests that had to connect.
     misses,
     /// Connections that were closed as there was no room for more.
@@ -51,15 +51,15 @@ counters! {
     /// Connections that the backend had closed while they rested, or over which it had spoken unasked.
     stale,
     /// Connections to who is down, or is nobody's backend any more.
-    dropped,
+    backend_unavailable,
     /// Connections made before anybody asked for them.
-    warmed,
+    warmed_up,
 }
 
-impl Tally {
+impl PoolStats {
     /// Of a hundred requests, how many needed no connect; `None` before the first.
     pub fn hit_rate(&self) -> Option<f64> {
-        let reused = self.hits + self.moved;
+        let reused = self.hits + self.shared_hits;
         let all = reused + self.misses;
         #[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
         (all > 0).then(|| reused as f64 * 100.0 / all as f64)
@@ -71,14 +71,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tallies_add_up_and_say_how_many_needed_no_connect() {
-        let (one, other) = (Counts::default(), Counts::default());
-        assert_eq!(one.tally().hit_rate(), None);
+    fn stats_add_up_and_give_the_hit_rate() {
+        let (one, other) = (PoolCounters::default(), PoolCounters::default());
+        assert_eq!(one.stats().hit_rate(), None);
         one.hits(996);
-        other.moved(3);
+        other.shared_hits(3);
         other.misses(1);
-        let all: Tally = [&one, &other].map(Counts::tally).into_iter().sum();
-        assert_eq!((all.hits, all.moved, all.misses, all.stale), (996, 3, 1, 0));
+        let all: PoolStats = [&one, &other].map(PoolCounters::stats).into_iter().sum();
+        assert_eq!((all.hits, all.shared_hits, all.misses, all.stale), (996, 3, 1, 0));
         assert!((all.hit_rate().unwrap() - 99.9).abs() < 1e-9);
     }
 }

@@ -8,34 +8,34 @@ use std::{net::SocketAddr, time::Instant};
 /// of one server may share. Compared whole; a hash alone would let two peers collide, and one user's request go to
 /// another one's server. A connection that is encrypted will have its server name and its certificate here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Peer {
+pub struct PoolKey {
     /// Where it is connected to.
     pub address: SocketAddr,
 }
 
 /// What a connection has behind it. Goes with it wherever it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life {
+pub struct ConnectionMeta {
     /// When it was made.
-    pub born: Instant,
+    pub created_at: Instant,
     /// How many requests it has served.
-    pub requests: u32,
+    pub requests_served: u32,
 }
 
-impl Life {
+impl ConnectionMeta {
     /// A connection that was made at `born` and has served nobody.
     pub fn new(born: Instant) -> Self {
-        Self { born, requests: 0 }
+        Self { created_at: born, requests_served: 0 }
     }
 }
 
 /// A connection that rests.
 #[derive(Debug)]
-pub struct Idle<C> {
+pub struct IdleConnection<C> {
     /// The connection.
     pub connection: C,
     /// What it has behind it.
-    pub life: Life,
+    pub meta: ConnectionMeta,
     /// Since when it rests.
-    pub since: Instant,
+    pub idle_since: Instant,
 }

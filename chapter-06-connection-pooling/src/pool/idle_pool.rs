@@ -14,46 +14,46 @@ use std::{
 use foldhash::fast::RandomState;
 
 use super::{
-    idle_connection::{Idle, Life, Peer},
-    limits::Limits,
+    idle_connection::{ConnectionMeta, IdleConnection, PoolKey},
+    limits::PoolLimits,
 };
 
 /// Connections that rest.
 #[derive(Debug)]
-pub struct Pool<C> {
-    limits: Limits,
+pub struct IdlePool<C> {
+    limits: PoolLimits,
     /// The one that has rested longest in front. A lane that is empty stays until the next sweep: most are needed again
     /// in a moment. Two looks per request, so the hash is a quick one: no client chooses a peer.
-    lanes: HashMap<Peer, VecDeque<Idle<C>>, RandomState>,
+    stacks: HashMap<PoolKey, VecDeque<IdleConnection<C>>, RandomState>,
     len: usize,
 }
 
 /// Why a connection is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum EvictReason {
     /// There is no room, and it has rested longest.
-    Full,
+    PoolFull,
     /// It has rested too long, is too old or has served enough.
     Expired,
     /// Whoever looked at it found it unfit: it has ended, or something came that nobody asked for.
-    Unfit,
+    Stale,
 }
 
 /// A connection that the pool keeps no longer.
 #[derive(Debug)]
-pub struct Removed<C> {
+pub struct Evicted<C> {
     /// Whom it leads to.
-    pub peer: Peer,
+    pub key: PoolKey,
     /// The connection.
-    pub idle: Idle<C>,
+    pub idle: IdleConnection<C>,
     /// Why.
-    pub why: Why,
+    pub reason: EvictReason,
 }
 
-impl<C> Pool<C> {
+impl<C> IdlePool<C> {
     /// An empty pool within `limits`.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, lanes: HashMap::default(), len: 0 }
+    pub fn new(limits: PoolLimits) -> Self {
+        Self { limits, stacks: HashMap::default(), len: 0 }
     }
 
     /// How many rest.
@@ -67,8 +67,8 @@ impl<C> Pool<C> {
     }
 
     /// How many rest that lead to `peer`.
-    pub fn len_of(&self, peer: Peer) -> usize {
-        self.lanes.get(&peer).map_or(0, VecDeque::len)
+    pub fn len_of(&self, peer: PoolKey) -> usize {
+        self.stacks.get(&peer).map_or(0, VecDeque::len)
     }
 
     // ANCHOR: put
@@ -77,19 +77,19 @@ impl<C> Pool<C> {
     ///
     /// How many may rest for a peer is for the sweep to see to. When many requests end at once, more come back than may
     /// rest, and a moment later most of them are wanted again: to close them here would be to connect anew for nothing.
-    pub fn put(&mut self, peer: Peer, connection: C, life: Life, now: Instant) -> Option<Removed<C>> {
-        let idle = Idle { connection, life, since: now };
-        if !self.limits.allow(life, now) {
-            return Some(Removed { peer, idle, why: Why::Expired });
+    pub fn put(&mut self, peer: PoolKey, connection: C, life: ConnectionMeta, now: Instant) -> Option<Evicted<C>> {
+        let idle = IdleConnection { connection, meta: life, idle_since: now };
+        if !self.limits.allows_reuse(life, now) {
+            return Some(Evicted { key: peer, idle, reason: EvictReason::Expired });
         }
-        if self.limits.per_peer == 0 || self.limits.total == 0 {
-            return Some(Removed { peer, idle, why: Why::Full });
+        if self.limits.max_idle_per_key == 0 || self.limits.max_idle_total == 0 {
+            return Some(Evicted { key: peer, idle, reason: EvictReason::PoolFull });
         }
-        let is_full = self.len >= self.limits.total;
-        let evicted = if is_full { self.longest_rested().and_then(|peer| self.remove_oldest(peer)) } else { None };
-        let lane = self.lanes.entry(peer).or_default();
+        let is_full = self.len >= self.limits.max_idle_total;
+        let evicted = if is_full { self.longest_idle_key().and_then(|peer| self.evict_oldest(peer)) } else { None };
+        let lane = self.stacks.entry(peer).or_default();
         // On the shelf what is laid down may have rested longer than what lies there; in a core it never has.
-        let place = lane.iter().rposition(|rests| rests.since <= idle.since).map_or(0, |below| below + 1);
+        let place = lane.iter().rposition(|older| older.idle_since <= idle.idle_since).map_or(0, |below| below + 1);
         lane.insert(place, idle);
         self.len += 1;
         evicted
@@ -102,30 +102,30 @@ impl<C> Pool<C> {
     /// request stay for others.
     pub fn take(
         &mut self,
-        peer: Peer,
+        peer: PoolKey,
         now: Instant,
         within: Duration,
         mut fit: impl FnMut(&mut C) -> bool,
-        mut removed: impl FnMut(Removed<C>),
-    ) -> Option<Idle<C>> {
-        let lane = self.lanes.get_mut(&peer)?;
+        mut removed: impl FnMut(Evicted<C>),
+    ) -> Option<IdleConnection<C>> {
+        let lane = self.stacks.get_mut(&peer)?;
         let mut found = None;
         while let Some(mut idle) = lane.pop_back() {
             self.len -= 1;
-            let why = if !self.limits.allow_rest(&idle, now) {
-                Why::Expired
-            } else if now.saturating_duration_since(idle.since) >= within {
+            let why = if !self.limits.allows_idle(&idle, now) {
+                EvictReason::Expired
+            } else if now.saturating_duration_since(idle.idle_since) >= within {
                 // And so have all that lie below it.
                 lane.push_back(idle);
                 self.len += 1;
                 break;
             } else if !fit(&mut idle.connection) {
-                Why::Unfit
+                EvictReason::Stale
             } else {
                 found = Some(idle);
                 break;
             };
-            removed(Removed { peer, idle, why });
+            removed(Evicted { key: peer, idle, reason: why });
         }
         found
     }
@@ -136,51 +136,51 @@ impl<C> Pool<C> {
     pub fn sweep(
         &mut self,
         now: Instant,
-        mut fit: impl FnMut(Peer, &mut C) -> bool,
-        mut removed: impl FnMut(Removed<C>),
+        mut fit: impl FnMut(PoolKey, &mut C) -> bool,
+        mut removed: impl FnMut(Evicted<C>),
     ) {
-        for (&peer, lane) in &mut self.lanes {
+        for (&peer, lane) in &mut self.stacks {
             for _ in 0..lane.len() {
                 let Some(mut idle) = lane.pop_front() else { break };
-                let why = if !self.limits.allow_rest(&idle, now) {
-                    Why::Expired
+                let why = if !self.limits.allows_idle(&idle, now) {
+                    EvictReason::Expired
                 } else if !fit(peer, &mut idle.connection) {
-                    Why::Unfit
+                    EvictReason::Stale
                 } else {
                     lane.push_back(idle);
                     continue;
                 };
                 self.len -= 1;
-                removed(Removed { peer, idle, why });
+                removed(Evicted { key: peer, idle, reason: why });
             }
-            let surplus = lane.len().saturating_sub(self.limits.per_peer);
+            let surplus = lane.len().saturating_sub(self.limits.max_idle_per_key);
             self.len -= surplus;
-            lane.drain(..surplus).for_each(|idle| removed(Removed { peer, idle, why: Why::Full }));
+            lane.drain(..surplus).for_each(|idle| removed(Evicted { key: peer, idle, reason: EvictReason::PoolFull }));
         }
-        self.lanes.retain(|_, lane| !lane.is_empty());
+        self.stacks.retain(|_, lane| !lane.is_empty());
     }
 
     /// Takes the connection that has rested longest, if it has rested for `at_least`: a surplus, as those that came back
     /// later were enough meanwhile.
-    pub fn take_surplus(&mut self, at_least: Duration, now: Instant) -> Option<(Peer, Idle<C>)> {
-        let peer = self.longest_rested()?;
-        let oldest = self.lanes.get(&peer)?.front()?;
-        if now.saturating_duration_since(oldest.since) < at_least {
+    pub fn take_longest_idle(&mut self, at_least: Duration, now: Instant) -> Option<(PoolKey, IdleConnection<C>)> {
+        let peer = self.longest_idle_key()?;
+        let oldest = self.stacks.get(&peer)?.front()?;
+        if now.saturating_duration_since(oldest.idle_since) < at_least {
             return None;
         }
-        self.remove_oldest(peer).map(|removed| (removed.peer, removed.idle))
+        self.evict_oldest(peer).map(|removed| (removed.key, removed.idle))
     }
 
     /// The peer of the connection that has rested longest. Looks at one connection of each lane.
-    fn longest_rested(&self) -> Option<Peer> {
-        let fronts = self.lanes.iter().filter_map(|(peer, lane)| Some((lane.front()?.since, *peer)));
+    fn longest_idle_key(&self) -> Option<PoolKey> {
+        let fronts = self.stacks.iter().filter_map(|(peer, lane)| Some((lane.front()?.idle_since, *peer)));
         fronts.min_by_key(|(since, _)| *since).map(|(_, peer)| peer)
     }
 
-    fn remove_oldest(&mut self, peer: Peer) -> Option<Removed<C>> {
-        let lane = self.lanes.get_mut(&peer)?;
+    fn evict_oldest(&mut self, peer: PoolKey) -> Option<Evicted<C>> {
+        let lane = self.stacks.get_mut(&peer)?;
         let idle = lane.pop_front()?;
         self.len -= 1;
-        Some(Removed { peer, idle, why: Why::Full })
+        Some(Evicted { key: peer, idle, reason: EvictReason::PoolFull })
     }
 }

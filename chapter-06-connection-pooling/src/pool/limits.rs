@@ -5,51 +5,55 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::idle_connection::{Idle, Life};
+use super::idle_connection::{ConnectionMeta, IdleConnection};
 
 /// What bounds a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct PoolLimits {
     /// Connections that may rest for each peer once a sweep has been there; until the next there may be more.
-    pub per_peer: usize,
+    pub max_idle_per_key: usize,
     /// Connections that may rest in all.
-    pub total: usize,
+    pub max_idle_total: usize,
     /// How long one may rest. Shorter than the backend's own limit: else it closes the one that is just taken.
-    pub rest: Duration,
+    pub idle_timeout: Duration,
     /// How old one may become before it is not used again, so that a backend's new address, or a new server behind an
     /// old one, gets its share.
-    pub age: Duration,
+    pub max_age: Duration,
     /// How many requests one may serve.
-    pub requests: u32,
+    pub max_requests: u32,
 }
 
 /// Of what may rest in a process with several cores, this part lies on the shelf.
-const SHELF: usize = 4;
+const SHARED_DIVISOR: usize = 4;
 
-impl Limits {
+impl PoolLimits {
     /// What one of so many cores may keep of what the process may.
     #[must_use]
-    pub fn of_a_core(self, cores: NonZeroUsize) -> Self {
-        let part = |all: usize| if cores.get() == 1 { all } else { (all - all / SHELF) / cores };
-        Self { per_peer: part(self.per_peer), total: part(self.total), ..self }
+    pub fn per_worker(self, cores: NonZeroUsize) -> Self {
+        let part = |all: usize| if cores.get() == 1 { all } else { (all - all / SHARED_DIVISOR) / cores };
+        Self { max_idle_per_key: part(self.max_idle_per_key), max_idle_total: part(self.max_idle_total), ..self }
     }
 
     /// What remains for the shelf: with one core nothing, as nobody is there to share with.
     #[must_use]
-    pub fn of_the_shelf(self, cores: NonZeroUsize) -> Self {
-        let core = self.of_a_core(cores);
+    pub fn shared(self, cores: NonZeroUsize) -> Self {
+        let core = self.per_worker(cores);
         let rest = |all: usize, core: usize| all - core * cores.get();
-        Self { per_peer: rest(self.per_peer, core.per_peer), total: rest(self.total, core.total), ..self }
+        Self {
+            max_idle_per_key: rest(self.max_idle_per_key, core.max_idle_per_key),
+            max_idle_total: rest(self.max_idle_total, core.max_idle_total),
+            ..self
+        }
     }
 
     /// Whether a connection may serve once more.
-    pub fn allow(&self, life: Life, now: Instant) -> bool {
-        life.requests < self.requests && now.saturating_duration_since(life.born) < self.age
+    pub fn allows_reuse(&self, life: ConnectionMeta, now: Instant) -> bool {
+        life.requests_served < self.max_requests && now.saturating_duration_since(life.created_at) < self.max_age
     }
 
     /// Whether one that rests may rest on.
-    pub fn allow_rest<C>(&self, idle: &Idle<C>, now: Instant) -> bool {
-        self.allow(idle.life, now) && now.saturating_duration_since(idle.since) < self.rest
+    pub fn allows_idle<C>(&self, idle: &IdleConnection<C>, now: Instant) -> bool {
+        self.allows_reuse(idle.meta, now) && now.saturating_duration_since(idle.idle_since) < self.idle_timeout
     }
 }
 
@@ -57,36 +61,40 @@ impl Limits {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        per_peer: 256,
-        total: 4096,
-        rest: Duration::from_secs(30),
-        age: Duration::from_hours(1),
-        requests: 10_000,
+    const LIMITS: PoolLimits = PoolLimits {
+        max_idle_per_key: 256,
+        max_idle_total: 4096,
+        idle_timeout: Duration::from_secs(30),
+        max_age: Duration::from_hours(1),
+        max_requests: 10_000,
     };
 
     #[test]
-    fn cores_and_shelf_have_together_what_the_process_may_have() {
+    fn worker_and_shared_limits_sum_to_the_total() {
         for cores in 1..=300 {
             let cores = NonZeroUsize::new(cores).unwrap();
-            let (core, shelf) = (LIMITS.of_a_core(cores), LIMITS.of_the_shelf(cores));
-            assert_eq!(core.per_peer * cores.get() + shelf.per_peer, 256, "{cores}");
-            assert_eq!(core.total * cores.get() + shelf.total, 4096, "{cores}");
+            let (core, shelf) = (LIMITS.per_worker(cores), LIMITS.shared(cores));
+            assert_eq!(core.max_idle_per_key * cores.get() + shelf.max_idle_per_key, 256, "{cores}");
+            assert_eq!(core.max_idle_total * cores.get() + shelf.max_idle_total, 4096, "{cores}");
         }
-        assert_eq!(LIMITS.of_a_core(NonZeroUsize::MIN), LIMITS);
+        assert_eq!(LIMITS.per_worker(NonZeroUsize::MIN), LIMITS);
         let four = NonZeroUsize::new(4).unwrap();
-        assert_eq!((LIMITS.of_a_core(four).per_peer, LIMITS.of_the_shelf(four).per_peer), (48, 64));
+        assert_eq!((LIMITS.per_worker(four).max_idle_per_key, LIMITS.shared(four).max_idle_per_key), (48, 64));
     }
 
     #[test]
-    fn a_connection_ends_with_its_rest_its_age_and_its_requests() {
+    fn idle_time_age_and_requests_are_limited() {
         let born = common::clock::now();
         let at = |seconds| born + Duration::from_secs(seconds);
-        let idle = |requests, since| Idle { connection: (), life: Life { born, requests }, since };
-        assert!(LIMITS.allow_rest(&idle(9_999, at(10)), at(39)));
-        assert!(!LIMITS.allow_rest(&idle(9_999, at(10)), at(40)));
-        assert!(!LIMITS.allow_rest(&idle(10_000, at(10)), at(11)));
-        assert!(LIMITS.allow_rest(&idle(1, at(3_599)), at(3_599)));
-        assert!(!LIMITS.allow_rest(&idle(1, at(3_599)), at(3_600)));
+        let idle = |requests, since| IdleConnection {
+            connection: (),
+            meta: ConnectionMeta { created_at: born, requests_served: requests },
+            idle_since: since,
+        };
+        assert!(LIMITS.allows_idle(&idle(9_999, at(10)), at(39)));
+        assert!(!LIMITS.allows_idle(&idle(9_999, at(10)), at(40)));
+        assert!(!LIMITS.allows_idle(&idle(10_000, at(10)), at(11)));
+        assert!(LIMITS.allows_idle(&idle(1, at(3_599)), at(3_599)));
+        assert!(!LIMITS.allows_idle(&idle(1, at(3_599)), at(3_600)));
     }
 }

@@ -11,8 +11,8 @@ pub mod limits;
 pub mod shared_pool;
 mod sync;
 
-pub use counters::{Counts, Tally};
-pub use idle_connection::{Idle, Life, Peer};
-pub use idle_pool::{Pool, Removed, Why};
-pub use limits::Limits;
-pub use shared_pool::Shelf;
+pub use counters::{PoolCounters, PoolStats};
+pub use idle_connection::{ConnectionMeta, IdleConnection, PoolKey};
+pub use idle_pool::{EvictReason, Evicted, IdlePool};
+pub use limits::PoolLimits;
+pub use shared_pool::SharedPool;

@@ -7,25 +7,25 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    idle_connection::{Idle, Peer},
-    idle_pool::{Pool, Removed},
-    limits::Limits,
+    idle_connection::{IdleConnection, PoolKey},
+    idle_pool::{Evicted, IdlePool},
+    limits::PoolLimits,
     sync::{AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError},
 };
 
 /// A pool that several cores share.
 #[derive(Debug)]
-pub struct Shelf<C> {
-    pool: Mutex<Pool<C>>,
+pub struct SharedPool<C> {
+    pool: Mutex<IdlePool<C>>,
     /// As many as lie there, or lay there a moment ago.
     len: AtomicUsize,
-    room: usize,
+    capacity: usize,
 }
 
-impl<C> Shelf<C> {
+impl<C> SharedPool<C> {
     /// An empty shelf within `limits`.
-    pub fn new(limits: Limits) -> Self {
-        Self { pool: Mutex::new(Pool::new(limits)), len: AtomicUsize::new(0), room: limits.total }
+    pub fn new(limits: PoolLimits) -> Self {
+        Self { pool: Mutex::new(IdlePool::new(limits)), len: AtomicUsize::new(0), capacity: limits.max_idle_total }
     }
 
     /// How many lie there, or lay there a moment ago.
@@ -41,16 +41,16 @@ impl<C> Shelf<C> {
     }
 
     /// Leaves a connection there, which has rested since it says so. Gives what is not kept.
-    pub fn put(&self, peer: Peer, idle: Idle<C>) -> Option<Removed<C>> {
+    pub fn put(&self, peer: PoolKey, idle: IdleConnection<C>) -> Option<Evicted<C>> {
         let mut pool = self.lock();
-        let removed = pool.put(peer, idle.connection, idle.life, idle.since);
+        let removed = pool.put(peer, idle.connection, idle.meta, idle.idle_since);
         self.len.store(pool.len(), Ordering::Relaxed);
         removed
     }
 
     /// Takes one that leads to `peer`, if it has not had its time. Whether it is fit for use is to be seen: it lay where
     /// nobody listened.
-    pub fn take(&self, peer: Peer, now: Instant, removed: impl FnMut(Removed<C>)) -> Option<Idle<C>> {
+    pub fn take(&self, peer: PoolKey, now: Instant, removed: impl FnMut(Evicted<C>)) -> Option<IdleConnection<C>> {
         if self.is_empty() {
             return None;
         }
@@ -61,26 +61,26 @@ impl<C> Shelf<C> {
     }
 
     /// Whether there is room for one more.
-    pub fn has_room(&self) -> bool {
-        self.len() < self.room
+    pub fn has_capacity(&self) -> bool {
+        self.len() < self.capacity
     }
 
     /// As [`Pool::take_surplus`].
-    pub fn take_surplus(&self, at_least: Duration, now: Instant) -> Option<(Peer, Idle<C>)> {
+    pub fn take_longest_idle(&self, at_least: Duration, now: Instant) -> Option<(PoolKey, IdleConnection<C>)> {
         let mut pool = self.lock();
-        let taken = pool.take_surplus(at_least, now);
+        let taken = pool.take_longest_idle(at_least, now);
         self.len.store(pool.len(), Ordering::Relaxed);
         taken
     }
 
     /// As [`Pool::sweep`].
-    pub fn sweep(&self, now: Instant, fit: impl FnMut(Peer, &mut C) -> bool, removed: impl FnMut(Removed<C>)) {
+    pub fn sweep(&self, now: Instant, fit: impl FnMut(PoolKey, &mut C) -> bool, removed: impl FnMut(Evicted<C>)) {
         let mut pool = self.lock();
         pool.sweep(now, fit, removed);
         self.len.store(pool.len(), Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pool<C>> {
+    fn lock(&self) -> MutexGuard<'_, IdlePool<C>> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

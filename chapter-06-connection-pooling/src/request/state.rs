@@ -2,35 +2,43 @@
 
 use std::time::Instant;
 
-use advanced_features::request::{attempt::Attempt, context::Course};
-use common::http::{Patience, Relay};
+use advanced_features::request::{attempt::Attempt, context::RequestContext};
+use common::http::{ExchangeTimeouts, Relay};
 
-use crate::upstream::connection::Upstream;
+use crate::upstream::connection::UpstreamConnection;
 
 /// A request, from its head to its record.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) relay: Relay,
-    pub(crate) patience: Patience,
+    pub(crate) exchange_timeouts: ExchangeTimeouts,
     /// None for what was no request.
-    pub(crate) course: Option<Course>,
-    pub(crate) attempt: Option<Attempt<Upstream>>,
+    pub(crate) ctx: Option<RequestContext>,
+    pub(crate) attempt: Option<Attempt<UpstreamConnection>>,
     /// When its first byte came.
-    pub(crate) started: Instant,
+    pub(crate) started_at: Instant,
     /// When it was last attended to.
-    pub(crate) now: Instant,
+    pub(crate) polled_at: Instant,
     /// When the first byte of its answer came.
-    pub(crate) first_byte: Option<Instant>,
+    pub(crate) first_byte_at: Option<Instant>,
 }
 
 impl Request {
     pub(crate) fn new(started: Instant) -> Self {
-        let (relay, patience) = (Relay::new(), Patience::new());
-        Self { relay, patience, course: None, attempt: None, started, now: started, first_byte: None }
+        let (relay, patience) = (Relay::new(), ExchangeTimeouts::new());
+        Self {
+            relay,
+            exchange_timeouts: patience,
+            ctx: None,
+            attempt: None,
+            started_at: started,
+            polled_at: started,
+            first_byte_at: None,
+        }
     }
 
     /// Its way through its group.
-    pub(crate) fn course(&mut self) -> &mut Course {
-        self.course.as_mut().expect("every parsed request has been routed")
+    pub(crate) fn ctx(&mut self) -> &mut RequestContext {
+        self.ctx.as_mut().expect("every parsed request has been routed")
     }
 }

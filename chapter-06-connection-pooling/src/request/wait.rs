@@ -9,99 +9,101 @@ use std::{
 };
 
 use advanced_features::{
-    balance::{backend::Backend, group::InFlight},
-    request::{context::BUDGET_TRIES, local_reply::Trouble},
+    balance::{backend::Backend, group::InFlightGuard},
+    request::{context::MAX_BUDGET_CHECKS, local_reply::LocalReply},
 };
 use common::{
     clock::now,
-    http::{Input, Kind, Layer, Phase, ProxyError, Pumped, Side, pump},
-    shutdown::Stage,
+    http::{FailureKind, Input, Phase, ProxyError, Pumped, Side, StreamLayer, pump},
+    shutdown::ShutdownStage,
 };
 use tokio::{io::Interest, net::TcpStream};
 
 use super::state::Request;
 use crate::{
-    downstream::client_connection::Client,
-    timer::{Alarm, poll_timed},
-    upstream::{connect::dial, connection::Upstream, socket_pool},
-    wire::{Polled, Shared},
-    worker::context::Core,
+    downstream::client_connection::ClientConnection,
+    timer::{LazyTimer, poll_fn_with_now},
+    upstream::{connect::connect_any, connection::UpstreamConnection, socket_pool},
+    wire::{PolledStream, SharedPolledStream},
+    worker::context::WorkerContext,
 };
 
 /// A head has one deadline for all of it: a byte now and then buys no time. An idle client has another. Ready once it has
 /// passed, or the process stops.
-pub(crate) fn poll_head_deadline<L: Layer>(
-    core: &Core,
-    client: &mut Client<L>,
+pub(crate) fn poll_head_deadline<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
     idle: bool,
     now: Instant,
     context: &mut Context<'_>,
 ) -> Poll<()> {
-    if core.stage() == Stage::Now {
+    if core.stage() == ShutdownStage::Stopping {
         return Poll::Ready(());
     }
     let timeouts = &core.balancer().config().timeouts;
-    let by = timeouts.head_deadline(client.since, idle, core.drains_since.get());
-    client.alarm.poll(by, now, context)
+    let by = timeouts.head_deadline(client.timeout_start, idle, core.drain_started_at.get());
+    client.timer.poll(by, now, context)
 }
 
 // ANCHOR: over
 /// What a pump has come to. Pending: the sockets have the task's waker, and the alarm has the deadline.
-pub(crate) fn poll_over(
-    core: &Core,
-    alarm: &mut Alarm,
+pub(crate) fn poll_pump_result(
+    core: &WorkerContext,
+    alarm: &mut LazyTimer,
     request: &mut Request,
     pumped: Result<Pumped, ProxyError>,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ProxyError>> {
-    let Request { relay, patience, first_byte, now, .. } = request;
+    let Request { relay, exchange_timeouts: patience, first_byte_at: first_byte, polled_at: now, .. } = request;
     if first_byte.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
         *first_byte = Some(*now);
     }
     match pumped {
         Ok(Pumped::Done) => Poll::Ready(Ok(())),
         Err(error) => Poll::Ready(Err(error)),
-        Ok(Pumped::Wait(_) | Pumped::Yield) if core.stage() == Stage::Now => Poll::Ready(Err(stopped(relay.phase()))),
+        Ok(Pumped::Wait(_) | Pumped::Yield) if core.stage() == ShutdownStage::Stopping => {
+            Poll::Ready(Err(stopped_error(relay.phase())))
+        }
         Ok(Pumped::Yield) => {
             context.waker().wake_by_ref();
             Poll::Pending
         }
         Ok(Pumped::Wait(_)) => {
-            if core.stage() > Stage::Running {
-                relay.close_after();
+            if core.stage() > ShutdownStage::Running {
+                relay.close_after_response();
             }
-            let by = patience.until(relay, &core.balancer().config().timeouts, *now);
+            let by = patience.deadline(relay, &core.balancer().config().timeouts, *now);
             ready!(alarm.poll(by, *now, context));
-            Poll::Ready(Err(relay.timed_out()))
+            Poll::Ready(Err(relay.timeout_error()))
         }
     }
 }
 // ANCHOR_END: over
 
 /// How far an exchange has come.
-pub(crate) enum Moved {
+pub(crate) enum ExchangePoll {
     /// It has ended.
-    Over(Result<(), ProxyError>),
+    Done(Result<(), ProxyError>),
     /// It goes on. But the client has sent what may not be read yet, or has closed its half: what else it does, a reset
     /// say, would go unheard, as there is something to hear already.
-    Unheard,
+    WatchForReset,
 }
 
 /// Goes on with an exchange while the client is listened to for nothing but a reset.
-pub(crate) async fn exchange_unheard<L: Layer>(
-    core: &Core,
-    client: &mut Client<L>,
+pub(crate) async fn exchange_watching_for_reset<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
     request: &mut Request,
 ) -> Result<(), ProxyError> {
-    let Client { stream, layer, alarm, .. } = client;
+    let ClientConnection { stream, stream_layer: layer, timer: alarm, .. } = client;
     let stream = &*stream;
     let mut broken = pin!(stream.ready(Interest::ERROR));
-    poll_timed(request.now, |context, now| {
-        request.now = now;
+    poll_fn_with_now(request.polled_at, |context, now| {
+        request.polled_at = now;
         let Request { relay, attempt, .. } = &mut *request;
-        let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").socket;
-        let mut near = layer.over(Shared::new(stream, context));
-        let mut far = Polled::new(&mut upstream.stream, context);
+        let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
+        let mut near = layer.wrap(SharedPolledStream::new(stream, context));
+        let mut far = PolledStream::new(&mut upstream.stream, context);
         let mut pumped = pump(relay, &mut near, &mut far, &mut core.scratch.borrow_mut());
         if let Ok(Pumped::Wait(wants)) = pumped
             && wants.client.is_none()
@@ -110,75 +112,75 @@ pub(crate) async fn exchange_unheard<L: Layer>(
             // Nothing would be read from it, so the machine is told.
             pumped = relay.from_client(Input::Reset).map(|_| Pumped::Wait(wants));
         }
-        poll_over(core, alarm, request, pumped, context)
+        poll_pump_result(core, alarm, request, pumped, context)
     })
     .await
 }
 
 /// Waits for a slot in the group's queue, and takes it in its turn.
-pub(crate) async fn wait_for_slot<L: Layer>(
-    core: &Core,
-    client: &mut Client<L>,
+pub(crate) async fn wait_for_slot<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
     request: &mut Request,
-) -> Result<InFlight, Trouble> {
-    let queue = Arc::clone(&request.course().group.queue);
+) -> Result<InFlightGuard, LocalReply> {
+    let queue = Arc::clone(&request.ctx().group.queue);
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
-    let place = queue.enter(waker).map_err(|_| Trouble::FULL)?;
+    let place = queue.enqueue(waker).map_err(|_| LocalReply::AT_CAPACITY)?;
     let by = now() + core.balancer().config().queue_timeout;
-    let turn = unless_interrupted(core, client, by, |_| {
+    let turn = wait_unless_aborted(core, client, by, |_| {
         if !place.is_first() {
             return Poll::Pending;
         }
-        match request.course().choose_in_turn(now()).transpose() {
+        match request.ctx().choose_from_queue(now()).transpose() {
             Some(chosen) => Poll::Ready(chosen),
             None => Poll::Pending,
         }
     });
-    let slot = turn.await?.unwrap_or(Err(Trouble::FULL));
-    request.now = now();
+    let slot = turn.await?.unwrap_or(Err(LocalReply::AT_CAPACITY));
+    request.polled_at = now();
     slot
 }
 
 /// Makes a connection. If descriptors have run out, those that rest are given up for it.
-pub(crate) async fn wait_for_connect<L: Layer>(
-    core: &Core,
-    client: &mut Client<L>,
+pub(crate) async fn wait_for_connect<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
     request: &mut Request,
     backend: &Arc<Backend>,
-) -> Result<Upstream, ProxyError> {
-    core.counts().misses(1);
+) -> Result<UpstreamConnection, ProxyError> {
+    core.pool_counters().misses(1);
     loop {
         let deadline = now() + core.balancer().config().timeouts.connect;
-        let mut dialling = pin!(dial(backend.addresses(), deadline));
-        let dialled = unless_interrupted(core, client, deadline, |context| dialling.as_mut().poll(context)).await?;
-        request.now = now();
-        let late = || ProxyError::new(Kind::Timeout, Side::Backend, Phase::Connect);
+        let mut dialling = pin!(connect_any(backend.addresses(), deadline));
+        let dialled = wait_unless_aborted(core, client, deadline, |context| dialling.as_mut().poll(context)).await?;
+        request.polled_at = now();
+        let late = || ProxyError::new(FailureKind::Timeout, Side::Backend, Phase::Connect);
         match dialled.unwrap_or_else(|| Err(late())) {
-            Err(error) if error.kind == Kind::Exhausted && socket_pool::give_one_up(core) => {}
+            Err(error) if error.kind == FailureKind::ResourceExhausted && socket_pool::evict_one(core) => {}
             outcome => return outcome,
         }
     }
 }
 
 /// Waits before `error` of `failed` is answered by a retry, if this request may have one; else it is the client's.
-pub(crate) async fn wait_for_retry<L: Layer>(
-    core: &Core,
-    client: &mut Client<L>,
+pub(crate) async fn wait_for_retry<L: StreamLayer>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
     request: &mut Request,
     error: ProxyError,
     failed: &Backend,
-) -> Result<(), Trouble> {
-    if !request.course().may_try_again(core.balancer().config().retries) {
+) -> Result<(), LocalReply> {
+    if !request.ctx().begin_retry(core.balancer().config().max_retries) {
         return Err(error.into());
     }
-    for tries in 0..BUDGET_TRIES {
+    for tries in 0..MAX_BUDGET_CHECKS {
         let until = now() + core.balancer().backoff(tries);
-        unless_interrupted(core, client, until, |_| Poll::<()>::Pending).await?;
-        request.now = now();
-        if request.course().take_retry() {
-            request.course().pass_by(failed, error);
+        wait_unless_aborted(core, client, until, |_| Poll::<()>::Pending).await?;
+        request.polled_at = now();
+        if request.ctx().acquire_retry_permit() {
+            request.ctx().exclude_backend(failed, error);
             if let Some(attempt) = &request.attempt {
-                attempt.broke_off(request.now);
+                attempt.record_failure(request.polled_at);
             }
             return Ok(());
         }
@@ -190,29 +192,29 @@ pub(crate) async fn wait_for_retry<L: Layer>(
 ///
 /// # Errors
 /// The client has reset its connection, or the process stops.
-async fn unless_interrupted<L: Layer, O>(
-    core: &Core,
-    client: &mut Client<L>,
+async fn wait_unless_aborted<L: StreamLayer, O>(
+    core: &WorkerContext,
+    client: &mut ClientConnection<L>,
     by: Instant,
     mut ready: impl FnMut(&mut Context<'_>) -> Poll<O>,
 ) -> Result<Option<O>, ProxyError> {
-    let (stream, alarm): (&TcpStream, _) = (&client.stream, &mut client.alarm);
+    let (stream, alarm): (&TcpStream, _) = (&client.stream, &mut client.timer);
     let mut broken = pin!(stream.ready(Interest::ERROR));
-    poll_timed(now(), |context, now| {
+    poll_fn_with_now(now(), |context, now| {
         if let Poll::Ready(outcome) = ready(context) {
             return Poll::Ready(Ok(Some(outcome)));
         }
         if broken.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(ProxyError::new(Kind::Reset, Side::Client, Phase::Connect)));
+            return Poll::Ready(Err(ProxyError::new(FailureKind::Reset, Side::Client, Phase::Connect)));
         }
-        if core.stage() == Stage::Now {
-            return Poll::Ready(Err(stopped(Phase::Connect)));
+        if core.stage() == ShutdownStage::Stopping {
+            return Poll::Ready(Err(stopped_error(Phase::Connect)));
         }
         alarm.poll(by, now, context).map(|()| Ok(None))
     })
     .await
 }
 
-fn stopped(phase: Phase) -> ProxyError {
-    ProxyError::new(Kind::Unavailable, Side::Internal, phase)
+fn stopped_error(phase: Phase) -> ProxyError {
+    ProxyError::new(FailureKind::Unavailable, Side::Internal, phase)
 }

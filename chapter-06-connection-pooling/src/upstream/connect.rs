@@ -5,34 +5,36 @@ use std::{io, net::SocketAddr, time::Instant};
 use common::{
     clock::now,
     http::ProxyError,
-    net::{ConnectPlan, connect_nonblocking, refuse_self_connect},
+    net::{ConnectPlan, check_not_self_connect, connect_nonblocking},
 };
 use tokio::{net::TcpStream, time::timeout_at};
 
-use super::connection::Upstream;
-use crate::pool::{Life, Peer};
+use super::connection::UpstreamConnection;
+use crate::pool::{ConnectionMeta, PoolKey};
 
 /// Tries `addresses` in order until `deadline`, as [`ConnectPlan`] divides it among them. Cancel safe: dropped, it ends the
 /// handshake.
 ///
 /// # Errors
 /// Side `Backend` when no address answered; `Internal` when this process can open no more sockets.
-pub(crate) async fn dial(
+pub(crate) async fn connect_any(
     addresses: impl ExactSizeIterator<Item = SocketAddr>,
     deadline: Instant,
-) -> Result<Upstream, ProxyError> {
+) -> Result<UpstreamConnection, ProxyError> {
     let mut plan = ConnectPlan::new(addresses, deadline);
     while let Some((address, by)) = plan.next_address(now()) {
         let started = now();
-        match connect(address, by).await {
-            Ok(stream) => return Ok(Upstream { stream, peer: Peer { address }, life: Life::new(started) }),
+        match connect_one(address, by).await {
+            Ok(stream) => {
+                return Ok(UpstreamConnection { stream, key: PoolKey { address }, meta: ConnectionMeta::new(started) });
+            }
             Err(error) => plan.failed(error),
         }
     }
     Err(plan.take_error())
 }
 
-async fn connect(address: SocketAddr, by: Instant) -> io::Result<TcpStream> {
+async fn connect_one(address: SocketAddr, by: Instant) -> io::Result<TcpStream> {
     let (stream, _) = connect_nonblocking(address)?;
     let stream = TcpStream::from_std(stream)?;
     // Whether it stands at once or later: the poller says so.
@@ -40,6 +42,6 @@ async fn connect(address: SocketAddr, by: Instant) -> io::Result<TcpStream> {
     if let Some(error) = stream.take_error()? {
         return Err(error);
     }
-    refuse_self_connect(stream.local_addr()?, address)?;
+    check_not_self_connect(stream.local_addr()?, address)?;
     Ok(stream)
 }

@@ -8,33 +8,33 @@ use std::{
 use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream};
 
-use crate::pool::{Life, Peer};
+use crate::pool::{ConnectionMeta, PoolKey};
 
 /// A connection in use.
 #[derive(Debug)]
-pub(crate) struct Upstream {
+pub(crate) struct UpstreamConnection {
     pub(crate) stream: TcpStream,
-    pub(crate) peer: Peer,
-    pub(crate) life: Life,
+    pub(crate) key: PoolKey,
+    pub(crate) meta: ConnectionMeta,
 }
 
 // ANCHOR: quiet
 /// Whether nothing has come that nobody has read, an end included. If the poller has heard of nothing, that is that, and
 /// no system call is made.
-pub(crate) fn is_quiet(stream: &TcpStream) -> bool {
+pub(crate) fn no_pending_input(stream: &TcpStream) -> bool {
     let looked = stream.try_io(Interest::READABLE, || peek(&SockRef::from(stream)));
     matches!(looked, Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
 /// Whether a connection may have a request. One that must not be executed twice asks the kernel too: an event may be on
 /// its way.
-pub(crate) fn is_fit(stream: &TcpStream, idempotent: bool) -> bool {
-    is_quiet(stream) && (idempotent || is_quiet_now(&SockRef::from(stream)))
+pub(crate) fn is_reusable(stream: &TcpStream, idempotent: bool) -> bool {
+    no_pending_input(stream) && (idempotent || peek_finds_no_input(&SockRef::from(stream)))
 }
 // ANCHOR_END: quiet
 
 /// The same, by asking the kernel.
-pub(crate) fn is_quiet_now(socket: &SockRef<'_>) -> bool {
+pub(crate) fn peek_finds_no_input(socket: &SockRef<'_>) -> bool {
     matches!(peek(socket), Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 

@@ -8,144 +8,157 @@ use std::{
 };
 
 use advanced_features::{
-    admin::Operations as _,
-    balance::backend::{Backend, State},
+    admin::ClusterControl as _,
+    balance::backend::{Backend, BackendState},
 };
 use common::{clock::now, http::NON_IDEMPOTENT_IDLE_LIMIT};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use super::connection::{Upstream, is_fit, is_quiet, is_quiet_now};
+use super::connection::{UpstreamConnection, is_reusable, no_pending_input, peek_finds_no_input};
 use crate::{
-    pool::{Counts, Idle, Peer, Pool, Removed, Why},
-    worker::context::Core,
+    pool::{EvictReason, Evicted, IdleConnection, IdlePool, PoolCounters, PoolKey},
+    worker::context::WorkerContext,
 };
 
 /// How long a connection has to rest before it is a surplus of its core.
-const SURPLUS: Duration = Duration::from_secs(5);
+const OFFLOAD_AFTER: Duration = Duration::from_secs(5);
 
 // ANCHOR: take
 /// Takes a connection to `backend` that rests and may have such a request: the core's own, or else the shelf's.
-pub(crate) fn take(core: &Core, backend: &Backend, idempotent: bool, now: Instant) -> Option<Upstream> {
-    let counts = core.counts();
+pub(crate) fn take(
+    core: &WorkerContext,
+    backend: &Backend,
+    idempotent: bool,
+    now: Instant,
+) -> Option<UpstreamConnection> {
+    let counts = core.pool_counters();
     let within = if idempotent { Duration::MAX } else { NON_IDEMPOTENT_IDLE_LIMIT };
     let mut pool = core.pool.borrow_mut();
     for address in backend.addresses() {
-        let peer = Peer { address };
-        let fit = |stream: &mut TcpStream| is_fit(stream, idempotent);
-        if let Some(idle) = pool.take(peer, now, within, fit, |removed| count(counts, removed.why)) {
+        let peer = PoolKey { address };
+        let fit = |stream: &mut TcpStream| is_reusable(stream, idempotent);
+        if let Some(idle) = pool.take(peer, now, within, fit, |removed| count_eviction(counts, removed.reason)) {
             counts.hits(1);
-            return Some(Upstream { stream: idle.connection, peer, life: idle.life });
+            return Some(UpstreamConnection { stream: idle.connection, key: peer, meta: idle.meta });
         }
     }
-    if core.shelf().is_empty() || !idempotent {
+    if core.shared_pool().is_empty() || !idempotent {
         return None;
     }
-    backend.addresses().find_map(|address| take_from_shelf(core, Peer { address }, now))
+    backend.addresses().find_map(|address| take_shared(core, PoolKey { address }, now))
 }
 // ANCHOR_END: take
 
 /// Takes connections from the shelf until one is fit.
-fn take_from_shelf(core: &Core, peer: Peer, now: Instant) -> Option<Upstream> {
-    let counts = core.counts();
+fn take_shared(core: &WorkerContext, peer: PoolKey, now: Instant) -> Option<UpstreamConnection> {
+    let counts = core.pool_counters();
     loop {
-        let Idle { connection, life, .. } = core.shelf().take(peer, now, |removed| count(counts, removed.why))?;
-        if !is_quiet_now(&SockRef::from(&connection)) {
+        let IdleConnection { connection, meta: life, .. } =
+            core.shared_pool().take(peer, now, |removed| count_eviction(counts, removed.reason))?;
+        if !peek_finds_no_input(&SockRef::from(&connection)) {
             counts.stale(1);
         } else if let Ok(stream) = TcpStream::from_std(connection) {
-            counts.moved(1);
-            return Some(Upstream { stream, peer, life });
+            counts.shared_hits(1);
+            return Some(UpstreamConnection { stream, key: peer, meta: life });
         }
     }
 }
 
 /// Keeps a connection whose response ended exactly where its framing said; not if more has come.
-pub(crate) fn keep(core: &Core, upstream: Upstream, now: Instant) {
-    let Upstream { stream, peer, mut life } = upstream;
-    life.requests = life.requests.saturating_add(1);
-    if !is_quiet(&stream) {
-        core.counts().stale(1);
+pub(crate) fn put_used(core: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
+    let UpstreamConnection { stream, key: peer, meta: mut life } = upstream;
+    life.requests_served = life.requests_served.saturating_add(1);
+    if !no_pending_input(&stream) {
+        core.pool_counters().stale(1);
         return;
     }
-    lay_down(core, Upstream { stream, peer, life }, now);
+    put(core, UpstreamConnection { stream, key: peer, meta: life }, now);
 }
 
 /// What the pool has no room for may lie on the shelf. What must not be used again is closed.
-fn give_away(core: &Core, removed: Removed<TcpStream>) {
-    let Removed { peer, idle, why } = removed;
-    if why != Why::Full || !core.server.is_shared() {
-        return count(core.counts(), why);
+fn offload(core: &WorkerContext, removed: Evicted<TcpStream>) {
+    let Evicted { key: peer, idle, reason: why } = removed;
+    if why != EvictReason::PoolFull || !core.server.has_shared_pool() {
+        return count_eviction(core.pool_counters(), why);
     }
-    let Idle { connection, life, since } = idle;
+    let IdleConnection { connection, meta: life, idle_since: since } = idle;
     // Taken from this core's poller: another one may give it to its own.
-    let Ok(connection) = connection.into_std() else { return core.counts().evicted(1) };
-    if let Some(removed) = core.shelf().put(peer, Idle { connection, life, since }) {
-        count(core.counts(), removed.why);
+    let Ok(connection) = connection.into_std() else { return core.pool_counters().evicted(1) };
+    if let Some(removed) = core.shared_pool().put(peer, IdleConnection { connection, meta: life, idle_since: since }) {
+        count_eviction(core.pool_counters(), removed.reason);
     }
 }
 
 /// Closes the connection of this core that has rested longest, or else one of the shelf: a descriptor is needed.
-pub(crate) fn give_one_up(core: &Core) -> bool {
+pub(crate) fn evict_one(core: &WorkerContext) -> bool {
     let now = now();
-    let is_given_up = core.pool.borrow_mut().take_surplus(Duration::ZERO, now).is_some()
-        || core.shelf().take_surplus(Duration::ZERO, now).is_some();
-    core.counts().evicted(usize::from(is_given_up));
+    let is_given_up = core.pool.borrow_mut().take_longest_idle(Duration::ZERO, now).is_some()
+        || core.shared_pool().take_longest_idle(Duration::ZERO, now).is_some();
+    core.pool_counters().evicted(usize::from(is_given_up));
     is_given_up
 }
 
 // ANCHOR: sweep
 /// Looks after what rests: closes what has ended, has had its time, or leads to nobody, and lays on the shelf what this
 /// core has not needed for a while.
-pub(crate) fn sweep(core: &Core, wanted: &HashSet<SocketAddr>) {
-    let (now, counts) = (now(), core.counts());
-    let is_wanted = |peer: Peer| wanted.contains(&peer.address);
-    let discard =
-        |peer, why| if why == Why::Unfit && !is_wanted(peer) { counts.dropped(1) } else { count(counts, why) };
+pub(crate) fn sweep(core: &WorkerContext, wanted: &HashSet<SocketAddr>) {
+    let (now, counts) = (now(), core.pool_counters());
+    let is_wanted = |peer: PoolKey| wanted.contains(&peer.address);
+    let discard = |peer, why| {
+        if why == EvictReason::Stale && !is_wanted(peer) {
+            counts.backend_unavailable(1)
+        } else {
+            count_eviction(counts, why)
+        }
+    };
     let mut pool = core.pool.borrow_mut();
-    let fit = |peer, stream: &mut TcpStream| is_wanted(peer) && is_quiet(stream);
-    pool.sweep(now, fit, |removed| match removed.why {
-        Why::Full => give_away(core, removed),
-        why => discard(removed.peer, why),
+    let fit = |peer, stream: &mut TcpStream| is_wanted(peer) && no_pending_input(stream);
+    pool.sweep(now, fit, |removed| match removed.reason {
+        EvictReason::PoolFull => offload(core, removed),
+        why => discard(removed.key, why),
     });
-    if core.place == 0 {
-        let fit = |peer, stream: &mut StdStream| is_wanted(peer) && is_quiet_now(&SockRef::from(&*stream));
-        core.shelf().sweep(now, fit, |removed| discard(removed.peer, removed.why));
+    if core.worker_id == 0 {
+        let fit = |peer, stream: &mut StdStream| is_wanted(peer) && peek_finds_no_input(&SockRef::from(&*stream));
+        core.shared_pool().sweep(now, fit, |removed| discard(removed.key, removed.reason));
     }
-    if core.server.is_shared() {
-        share(core, &mut pool, now);
+    if core.server.has_shared_pool() {
+        offload_idle(core, &mut pool, now);
     }
 }
 // ANCHOR_END: sweep
 
 /// Lays on the shelf what has rested for long, as long as there is room.
-fn share(core: &Core, pool: &mut Pool<TcpStream>, now: Instant) {
-    while core.shelf().has_room()
-        && let Some((peer, idle)) = pool.take_surplus(SURPLUS, now)
+fn offload_idle(core: &WorkerContext, pool: &mut IdlePool<TcpStream>, now: Instant) {
+    while core.shared_pool().has_capacity()
+        && let Some((peer, idle)) = pool.take_longest_idle(OFFLOAD_AFTER, now)
     {
-        give_away(core, Removed { peer, idle, why: Why::Full });
+        offload(core, Evicted { key: peer, idle, reason: EvictReason::PoolFull });
     }
 }
 
 /// The addresses of the backends that may be asked now.
-pub(crate) fn wanted(core: &Core, now: Instant) -> HashSet<SocketAddr> {
+pub(crate) fn eligible_addresses(core: &WorkerContext, now: Instant) -> HashSet<SocketAddr> {
     let backends = core.balancer().cluster().backends();
-    let is_up = |backend: &&Arc<Backend>| !matches!(backend.state(now), State::Down | State::Refused { .. });
+    let is_up = |backend: &&Arc<Backend>| {
+        !matches!(backend.state(now), BackendState::Down | BackendState::ConnectFailed { .. })
+    };
     backends.iter().filter(is_up).flat_map(|backend| backend.addresses()).collect()
 }
 
-fn count(counts: &Counts, why: Why) {
+fn count_eviction(counts: &PoolCounters, why: EvictReason) {
     match why {
-        Why::Full => counts.evicted(1),
-        Why::Expired => counts.expired(1),
-        Why::Unfit => counts.stale(1),
+        EvictReason::PoolFull => counts.evicted(1),
+        EvictReason::Expired => counts.expired(1),
+        EvictReason::Stale => counts.stale(1),
     }
 }
 
 /// Lays down a connection, used or new. What the pool has no room for is given away.
-pub(crate) fn lay_down(core: &Core, upstream: Upstream, now: Instant) {
-    let Upstream { stream, peer, life } = upstream;
+pub(crate) fn put(core: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
+    let UpstreamConnection { stream, key: peer, meta: life } = upstream;
     let removed = core.pool.borrow_mut().put(peer, stream, life, now);
     if let Some(removed) = removed {
-        give_away(core, removed);
+        offload(core, removed);
     }
 }

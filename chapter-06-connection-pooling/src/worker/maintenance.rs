@@ -5,42 +5,42 @@ use std::{collections::HashSet, rc::Rc, time::Duration};
 use common::clock::now;
 use tokio::{task::JoinSet, time::interval};
 
-use super::context::Core;
+use super::context::WorkerContext;
 use crate::{
-    pool::Peer,
-    upstream::{connect::dial, socket_pool},
+    pool::PoolKey,
+    upstream::{connect::connect_any, socket_pool},
 };
 
 /// How often what rests is looked at.
-const SWEEP: Duration = Duration::from_secs(1);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Looks after the pool, and has connections made before they are needed.
-pub(crate) async fn look_after(core: Rc<Core>) {
+pub(crate) async fn maintain_pool(core: Rc<WorkerContext>) {
     let mut wanted_before = HashSet::new();
     // Each on a task of its own: who does not answer holds up neither the others nor the sweep.
     let mut warming = JoinSet::new();
-    let mut turns = interval(SWEEP);
+    let mut turns = interval(SWEEP_INTERVAL);
     loop {
         turns.tick().await;
         while warming.try_join_next().is_some() {}
-        let wanted = socket_pool::wanted(&core, now());
+        let wanted = socket_pool::eligible_addresses(&core, now());
         socket_pool::sweep(&core, &wanted);
         for &address in wanted.difference(&wanted_before) {
-            warming.spawn_local(warm_up(Rc::clone(&core), Peer { address }));
+            warming.spawn_local(warm_up(Rc::clone(&core), PoolKey { address }));
         }
         wanted_before = wanted;
     }
 }
 
 /// Makes this core's part of the connections that are to wait for the first requests to a backend that is new or back.
-async fn warm_up(core: Rc<Core>, peer: Peer) {
-    let missing = core.server.warm_part(core.place).saturating_sub(core.pool.borrow().len_of(peer));
+async fn warm_up(core: Rc<WorkerContext>, peer: PoolKey) {
+    let missing = core.server.warm_up_share(core.worker_id).saturating_sub(core.pool.borrow().len_of(peer));
     for _ in 0..missing {
         let deadline = now() + core.balancer().config().timeouts.connect;
-        match dial(std::iter::once(peer.address), deadline).await {
+        match connect_any(std::iter::once(peer.address), deadline).await {
             Ok(upstream) => {
-                core.counts().warmed(1);
-                socket_pool::lay_down(&core, upstream, now());
+                core.pool_counters().warmed_up(1);
+                socket_pool::put(&core, upstream, now());
             }
             Err(error) => {
                 tracing::info!("warm-up connect to {} failed: {error}", peer.address);

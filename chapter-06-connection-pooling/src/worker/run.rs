@@ -14,9 +14,9 @@ use std::{
 
 use common::{
     clock::now,
-    http::Layer,
+    http::StreamLayer,
     net::AcceptedConnection,
-    shutdown::{Shutdown, Stage},
+    shutdown::{Shutdown, ShutdownStage},
 };
 use tokio::{
     runtime::{Builder, LocalOptions},
@@ -26,9 +26,9 @@ use tokio::{
 };
 
 use super::{
-    accept::{accept, take_in},
-    context::Core,
-    maintenance::look_after,
+    accept::{accept, start_handed_off},
+    context::WorkerContext,
+    maintenance::maintain_pool,
 };
 use crate::server::Server;
 
@@ -36,7 +36,7 @@ use crate::server::Server;
 ///
 /// # Errors
 /// The runtime could not start, or the listener failed.
-pub(crate) fn run<L: Layer>(
+pub(crate) fn run<L: StreamLayer>(
     server: Arc<Server>,
     layer: &impl Fn() -> L,
     place: usize,
@@ -46,20 +46,22 @@ pub(crate) fn run<L: Layer>(
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
-        let core = Rc::new(Core::new(server, place));
-        let helpers =
-            [spawn_local(look_after(Rc::clone(&core))), spawn_local(heed(Rc::clone(&core), shutdown.clone()))];
+        let core = Rc::new(WorkerContext::new(server, place));
+        let helpers = [
+            spawn_local(maintain_pool(Rc::clone(&core))),
+            spawn_local(watch_shutdown(Rc::clone(&core), shutdown.clone())),
+        ];
         let accepted = accept(&core, layer, listener, &mut door).await;
         if accepted.is_err() {
-            shutdown.now();
-            core.reach(Stage::Now, now());
+            shutdown.stop();
+            core.set_stage(ShutdownStage::Stopping, now());
         }
         // Who was on the way here is served; who comes later stays where it was accepted.
         door.close();
         while let Some(newcomer) = door.recv().await {
-            take_in(&core, layer, newcomer);
+            start_handed_off(&core, layer, newcomer);
         }
-        poll_fn(|context| if core.is_deserted(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|context| if core.is_empty(context) { Poll::Ready(()) } else { Poll::Pending }).await;
         for helper in helpers {
             helper.abort();
         }
@@ -68,12 +70,12 @@ pub(crate) fn run<L: Layer>(
 }
 
 /// Tells the core's tasks how far the process is on its way out, and ends all patience when the drain has lasted too long.
-async fn heed(core: Rc<Core>, shutdown: Shutdown) {
-    shutdown.reached(Stage::Draining).await;
-    core.reach(Stage::Draining, now());
+async fn watch_shutdown(core: Rc<WorkerContext>, shutdown: Shutdown) {
+    shutdown.reached(ShutdownStage::Draining).await;
+    core.set_stage(ShutdownStage::Draining, now());
     let drain = core.balancer().config().timeouts.drain;
-    if timeout(drain, shutdown.reached(Stage::Now)).await.is_err() {
-        shutdown.now();
+    if timeout(drain, shutdown.reached(ShutdownStage::Stopping)).await.is_err() {
+        shutdown.stop();
     }
-    core.reach(Stage::Now, now());
+    core.set_stage(ShutdownStage::Stopping, now());
 }

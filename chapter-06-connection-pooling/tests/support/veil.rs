@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use common::http::{Layer, Wire};
+use common::http::{StreamLayer, Wire};
 
 /// Turns a byte, and turns it back.
 const TURN: u8 = 0x5a;
@@ -31,10 +31,10 @@ pub(crate) struct Veiled<'a, W> {
     socket: W,
 }
 
-impl Layer for Veil {
-    type Over<'a, W: Wire + 'a> = Veiled<'a, W>;
+impl StreamLayer for Veil {
+    type Wrapped<'a, W: Wire + 'a> = Veiled<'a, W>;
 
-    fn over<'a, W: Wire + 'a>(&'a mut self, socket: W) -> Veiled<'a, W> {
+    fn wrap<'a, W: Wire + 'a>(&'a mut self, socket: W) -> Veiled<'a, W> {
         Veiled { veil: self, socket }
     }
 }
@@ -74,8 +74,8 @@ impl<W: Wire> Wire for Veiled<'_, W> {
         Ok(*taken)
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
-        self.socket.shut_write()
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.socket.shutdown_write()
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The longest duration taken: a year. Longer ones are typos, and a deadline must never overflow
 /// the clock.
-const MAX: Duration = Duration::from_hours(365 * 24);
+const MAX_DURATION: Duration = Duration::from_hours(365 * 24);
 
 /// Parses a whole number with its unit, as a `clap` value parser.
 ///
@@ -16,7 +16,7 @@ const MAX: Duration = Duration::from_hours(365 * 24);
 /// assert_eq!(common::cli::duration("500ms"), Ok(Duration::from_millis(500)));
 /// assert!(common::cli::duration("30").is_err());
 /// ```
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = "expected a whole number and a unit, such as 500ms, 3s, 5m or 1h";
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let millis_per_unit = match unit {
@@ -33,7 +33,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let value = number.parse::<u64>().ok().and_then(|number| number.checked_mul(millis_per_unit));
     match value.map(Duration::from_millis) {
         Some(Duration::ZERO) => Err("the duration must be greater than zero".into()),
-        Some(value) if value <= MAX => Ok(value),
+        Some(value) if value <= MAX_DURATION => Ok(value),
         _ => Err("the duration must not exceed one year (8760h)".into()),
     }
 }
@@ -47,9 +47,9 @@ mod tests {
         for (text, millis) in
             [("1ms", 1), ("500ms", 500), ("3s", 3000), ("090s", 90_000), ("5m", 300_000), ("1h", 3_600_000)]
         {
-            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        assert_eq!(duration("8760h"), Ok(MAX));
+        assert_eq!(parse_duration("8760h"), Ok(MAX_DURATION));
     }
 
     #[test]
@@ -72,7 +72,7 @@ mod tests {
             ("18446744073709551615h", "longer than a year"),
             ("99999999999999999999999ms", "longer than a year"),
         ] {
-            let error = duration(text).expect_err(text);
+            let error = parse_duration(text).expect_err(text);
             assert!(error.contains(why), "{text}: {error}");
         }
     }

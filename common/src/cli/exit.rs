@@ -16,22 +16,22 @@ pub const EXIT_FAILURE: u8 = 1;
 
 /// What to print, and where, instead of running.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exit {
+pub struct EarlyExit {
     /// 0 for `--help` and `--version`, else [`EXIT_USAGE`].
     pub code: u8,
     /// The text, without its last line end: one line for a refusal, more for `--help`.
-    pub line: String,
+    pub text: String,
     /// On stdout because it was asked for; else on stderr.
     pub to_stdout: bool,
 }
 
-impl Exit {
+impl EarlyExit {
     /// Prints the text where it belongs and gives the code, for the end of a `main`.
-    pub fn say(&self) -> ExitCode {
+    pub fn print(&self) -> ExitCode {
         if self.to_stdout {
-            stdout::line(format_args!("{}", self.line));
+            stdout::print_line(format_args!("{}", self.text));
         } else {
-            stdout::error_line(format_args!("{}", self.line));
+            stdout::eprint_line(format_args!("{}", self.text));
         }
         ExitCode::from(self.code)
     }
@@ -50,22 +50,22 @@ pub fn parse<T: clap::Parser>() -> T {
     match try_parse_from(std::env::args_os()) {
         Ok(args) => args,
         Err(exit) => {
-            exit.say();
+            exit.print();
             std::process::exit(exit.code.into())
         }
     }
 }
 
 /// [`parse`] without its effects. The first of `args` is the program, as in `argv`.
-pub fn try_parse_from<T: clap::Parser>(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<T, Exit> {
+pub fn try_parse_from<T: clap::Parser>(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<T, EarlyExit> {
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
     let program = args.first().map_or_else(String::new, file_name);
     T::try_parse_from(args).map_err(|error| {
         if error.use_stderr() {
-            let line = format!("{program}: {} (see --help)", summary(&error));
-            Exit { code: EXIT_USAGE, line, to_stdout: false }
+            let line = format!("{program}: {} (see --help)", clap_summary(&error));
+            EarlyExit { code: EXIT_USAGE, text: line, to_stdout: false }
         } else {
-            Exit { code: 0, line: error.to_string().trim_end().to_owned(), to_stdout: true }
+            EarlyExit { code: 0, text: error.to_string().trim_end().to_owned(), to_stdout: true }
         }
     })
 }
@@ -74,24 +74,24 @@ pub fn try_parse_from<T: clap::Parser>(args: impl IntoIterator<Item = impl Into<
 pub fn exit_code<E: Display>(result: Result<(), E>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report(&error, EXIT_FAILURE),
+        Err(error) => print_error(&error, EXIT_FAILURE),
     }
 }
 
 /// Refuses what `clap` could not know to be wrong, such as two flags that contradict each other:
 /// one line on stderr and [`EXIT_USAGE`].
-pub fn refuse(why: impl Display) -> ExitCode {
-    report(&why, EXIT_USAGE)
+pub fn usage_error(why: impl Display) -> ExitCode {
+    print_error(&why, EXIT_USAGE)
 }
 
-fn report(error: &impl Display, code: u8) -> ExitCode {
+fn print_error(error: &impl Display, code: u8) -> ExitCode {
     let program = std::env::args_os().next().map_or_else(String::new, |path| file_name(&path));
-    stdout::error_line(format_args!("{program}: {}", one_line(&error.to_string())));
+    stdout::eprint_line(format_args!("{program}: {}", one_line(&error.to_string())));
     ExitCode::from(code)
 }
 
 /// What `clap` says in its first paragraph, and what it would have understood.
-fn summary(error: &clap::Error) -> String {
+fn clap_summary(error: &clap::Error) -> String {
     let report = error.to_string();
     let paragraph = report.split("\n\n").next().unwrap_or_default();
     let mut summary = one_line(paragraph.strip_prefix("error: ").unwrap_or(paragraph));
@@ -141,7 +141,7 @@ mod tests {
         own: bool,
     }
 
-    fn parse(line: &str) -> Result<Args, Exit> {
+    fn parse(line: &str) -> Result<Args, EarlyExit> {
         try_parse_from(std::iter::once("target/debug/load_balancer").chain(line.split(' ').filter(|w| !w.is_empty())))
     }
 
@@ -175,7 +175,7 @@ mod tests {
         ] {
             let exit = parse(line).expect_err(line);
             let line = format!("load_balancer: {expected} (see --help)");
-            assert_eq!(exit, Exit { code: EXIT_USAGE, line, to_stdout: false });
+            assert_eq!(exit, EarlyExit { code: EXIT_USAGE, text: line, to_stdout: false });
         }
     }
 
@@ -183,7 +183,7 @@ mod tests {
     fn stays_on_one_line_whatever_was_typed() {
         for word in ["--a\nb", "a\n\nb", "\r\n", "\u{1b}[2J\n"] {
             let exit = try_parse_from::<Args>(["p", word]).expect_err(word);
-            assert!(!exit.line.contains(['\n', '\r']), "{:?}", exit.line);
+            assert!(!exit.text.contains(['\n', '\r']), "{:?}", exit.text);
         }
     }
 
@@ -191,11 +191,11 @@ mod tests {
     fn help_and_version_are_answers() {
         let help = parse("--help").unwrap_err();
         assert_eq!((help.code, help.to_stdout), (0, true));
-        assert!(help.line.contains("Usage: load_balancer"), "{}", help.line);
-        assert!(help.line.contains("--first-byte-timeout <TIME>"), "{}", help.line);
-        let (options, deadlines) = help.line.split_once("Deadlines:").unwrap();
-        assert!(options.contains("--own") && !deadlines.contains("--own"), "{}", help.line);
+        assert!(help.text.contains("Usage: load_balancer"), "{}", help.text);
+        assert!(help.text.contains("--first-byte-timeout <TIME>"), "{}", help.text);
+        let (options, deadlines) = help.text.split_once("Deadlines:").unwrap();
+        assert!(options.contains("--own") && !deadlines.contains("--own"), "{}", help.text);
         let line = format!("load_balancer {}", env!("CARGO_PKG_VERSION"));
-        assert_eq!(parse("--version").unwrap_err(), Exit { code: 0, line, to_stdout: true });
+        assert_eq!(parse("--version").unwrap_err(), EarlyExit { code: 0, text: line, to_stdout: true });
     }
 }

@@ -9,6 +9,6 @@ mod duration;
 mod exit;
 mod serve_args;
 
-pub use duration::duration;
-pub use exit::{EXIT_FAILURE, EXIT_USAGE, Exit, exit_code, parse, refuse, try_parse_from};
-pub use serve_args::{ServeArgs, WorkerArgs, ip, port};
+pub use duration::parse_duration;
+pub use exit::{EXIT_FAILURE, EXIT_USAGE, EarlyExit, exit_code, parse, try_parse_from, usage_error};
+pub use serve_args::{ServeArgs, WorkerArgs, parse_ip, parse_port};

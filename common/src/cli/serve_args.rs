@@ -8,13 +8,13 @@ use ipnet::IpNet;
 use crate::timeouts::Timeouts;
 
 /// A thread is a stack, and a place in the scheduler's queue: more of them than this help nobody.
-const MAX_THREADS: usize = 1_000;
+const DEFAULT_MAX_CLIENT_THREADS: usize = 1_000;
 
 /// What every HTTP program takes: `#[command(flatten)] serve: ServeArgs`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct ServeArgs {
     /// IP address to listen on; 0.0.0.0 or :: accepts connections from other machines
-    #[arg(long, value_name = "IP", value_parser = ip)]
+    #[arg(long, value_name = "IP", value_parser = parse_ip)]
     #[arg(default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub bind: IpAddr,
     /// Maximum concurrent clients; at the limit, accepting pauses [default: 1000 with a thread per client, else what the open file limit allows]
@@ -24,7 +24,7 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub timeouts: Timeouts,
     /// Trusted proxy address or network whose X-Forwarded-* headers are kept (repeatable)
-    #[arg(long, value_name = "CIDR", value_parser = network)]
+    #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     pub trusted_proxy: Vec<IpNet>,
     /// Log a line per request
     #[arg(long)]
@@ -33,13 +33,13 @@ pub struct ServeArgs {
 
 impl ServeArgs {
     /// The address to listen on, given the port, which is each program's own positional argument.
-    pub fn address(&self, port: u16) -> SocketAddr {
+    pub fn listen_address(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.bind, port)
     }
 
     /// Clients served at once by a program with a thread for each of them.
-    pub fn max_threads(&self) -> usize {
-        self.max_clients.map_or(MAX_THREADS, NonZeroUsize::get)
+    pub fn max_client_threads(&self) -> usize {
+        self.max_clients.map_or(DEFAULT_MAX_CLIENT_THREADS, NonZeroUsize::get)
     }
 }
 
@@ -52,19 +52,19 @@ pub struct WorkerArgs {
 }
 
 /// An IP address, IPv6 with or without brackets.
-pub fn ip(text: &str) -> Result<IpAddr, String> {
+pub fn parse_ip(text: &str) -> Result<IpAddr, String> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     bare.parse().map_err(|_| "expected an IP address, such as 127.0.0.1, 0.0.0.0 or ::1".into())
 }
 
 /// A port to listen on. The plain number's own error would not say what the word was taken for, and the first word
 /// of a command line is easily forgotten.
-pub fn port(text: &str) -> Result<u16, String> {
+pub fn parse_port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| "expected the port to listen on, a number from 0 to 65535".into())
 }
 
 /// A network as `10.0.0.0/8`, or one address.
-fn network(text: &str) -> Result<IpNet, String> {
+fn parse_network(text: &str) -> Result<IpNet, String> {
     text.parse()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
         .map_err(|_| "expected a network, such as 10.0.0.0/8, fd00::/8 or 192.0.2.7".into())
@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_course() {
         let Program { serve, workers } = parse("").unwrap();
-        assert_eq!(serve.address(8080), "127.0.0.1:8080".parse().unwrap());
-        assert_eq!((serve.max_clients, serve.max_threads()), (None, 1_000));
+        assert_eq!(serve.listen_address(8080), "127.0.0.1:8080".parse().unwrap());
+        assert_eq!((serve.max_clients, serve.max_client_threads()), (None, 1_000));
         assert_eq!(serve.timeouts, Timeouts::default());
         assert!(serve.trusted_proxy.is_empty());
         assert!(!serve.log_requests);
@@ -111,8 +111,8 @@ mod tests {
              --idle-timeout 5s --stream-timeout 6s --tunnel-timeout 7s --drain-timeout 500ms",
         )
         .unwrap();
-        assert_eq!(serve.address(1), "[::1]:1".parse().unwrap());
-        assert_eq!((serve.max_threads(), workers.workers.unwrap().get()), (7, 2));
+        assert_eq!(serve.listen_address(1), "[::1]:1".parse().unwrap());
+        assert_eq!((serve.max_client_threads(), workers.workers.unwrap().get()), (7, 2));
         assert!(serve.log_requests);
         assert_eq!(serve.trusted_proxy, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse::<IpNet>().unwrap()]);
         let seconds = Duration::from_secs;
@@ -131,9 +131,9 @@ mod tests {
 
     #[test]
     fn a_port_is_a_number_that_fits() {
-        assert_eq!((port("0"), port("65535")), (Ok(0), Ok(65_535)));
+        assert_eq!((parse_port("0"), parse_port("65535")), (Ok(0), Ok(65_535)));
         for text in ["", "65536", "-1", "127.0.0.1:9001", "http"] {
-            assert!(port(text).unwrap_err().contains("the port to listen on"), "{text}");
+            assert!(parse_port(text).unwrap_err().contains("the port to listen on"), "{text}");
         }
     }
 

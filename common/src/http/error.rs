@@ -5,7 +5,7 @@
 
 use std::{fmt, io};
 
-use super::protocol_error::Refusal;
+use super::protocol_error::ProtocolError;
 
 /// Whose doing it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,13 +22,13 @@ pub enum Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// The request head is being read.
-    Head,
+    RequestHead,
     /// A connection to a backend is being made.
     Connect,
     /// The request is being sent.
     Request,
     /// The request is sent, the response has not begun.
-    FirstByte,
+    WaitingForResponse,
     /// The response is being relayed.
     Response,
     /// Both ends speak another protocol after a 101.
@@ -37,27 +37,27 @@ pub enum Phase {
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum FailureKind {
     /// The message broke a rule.
-    Refused(Refusal),
+    Protocol(ProtocolError),
     /// No connection came about: refused, unreachable, reset in the handshake.
     Connect,
     /// A deadline passed.
     Timeout,
     /// The peer ended the stream where a message had not ended.
-    Closed,
+    IncompleteMessage,
     /// The peer reset the connection, or the socket failed.
     Reset,
     /// No backend can take the request.
     Unavailable,
     /// This process lacks what it needs (file descriptors, memory, threads).
-    Exhausted,
+    ResourceExhausted,
 }
 
 /// A failed exchange.
 pub struct ProxyError {
     /// What happened.
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// Whose doing it was.
     pub side: Side,
     /// How far the exchange had come.
@@ -68,13 +68,13 @@ pub struct ProxyError {
 
 impl ProxyError {
     /// An error that the system has no word for.
-    pub fn new(kind: Kind, side: Side, phase: Phase) -> Self {
+    pub fn new(kind: FailureKind, side: Side, phase: Phase) -> Self {
         Self { kind, side, phase, source: None }
     }
 
     /// The client's message broke a rule.
-    pub fn refused_request(refusal: Refusal, phase: Phase) -> Self {
-        Self::new(Kind::Refused(refusal), Side::Client, phase)
+    pub fn invalid_request(refusal: ProtocolError, phase: Phase) -> Self {
+        Self::new(FailureKind::Protocol(refusal), Side::Client, phase)
     }
 
     /// Adds the system's word.
@@ -87,11 +87,11 @@ impl ProxyError {
     /// The status that tells the client. 499 (nginx's) is for the log only: that client is gone.
     pub fn status(&self) -> u16 {
         match (self.side, self.kind) {
-            (Side::Client, Kind::Refused(refusal)) => refusal.status(),
-            (Side::Client, Kind::Timeout) => 408,
-            (Side::Client, Kind::Closed) => 400,
+            (Side::Client, FailureKind::Protocol(refusal)) => refusal.status(),
+            (Side::Client, FailureKind::Timeout) => 408,
+            (Side::Client, FailureKind::IncompleteMessage) => 400,
             (Side::Client, _) => 499,
-            (Side::Backend, Kind::Timeout) => 504,
+            (Side::Backend, FailureKind::Timeout) => 504,
             (Side::Backend, _) => 502,
             (Side::Internal, _) => 503,
         }
@@ -112,13 +112,13 @@ impl fmt::Display for ProxyError {
             Side::Internal => "balancer",
         };
         match self.kind {
-            Kind::Refused(refusal) => write!(f, "{side}: {refusal}")?,
-            Kind::Connect => write!(f, "{side}: connect failed")?,
-            Kind::Timeout => write!(f, "{side}: timed out")?,
-            Kind::Closed => write!(f, "{side}: connection closed before the message was complete")?,
-            Kind::Reset => write!(f, "{side}: connection reset")?,
-            Kind::Unavailable => write!(f, "{side}: no backend available")?,
-            Kind::Exhausted => write!(f, "{side}: out of resources")?,
+            FailureKind::Protocol(refusal) => write!(f, "{side}: {refusal}")?,
+            FailureKind::Connect => write!(f, "{side}: connect failed")?,
+            FailureKind::Timeout => write!(f, "{side}: timed out")?,
+            FailureKind::IncompleteMessage => write!(f, "{side}: connection closed before the message was complete")?,
+            FailureKind::Reset => write!(f, "{side}: connection reset")?,
+            FailureKind::Unavailable => write!(f, "{side}: no backend available")?,
+            FailureKind::ResourceExhausted => write!(f, "{side}: out of resources")?,
         }
         write!(f, " ({:?})", self.phase)?;
         self.source.as_ref().map_or(Ok(()), |source| write!(f, ": {source}"))
@@ -138,16 +138,16 @@ mod tests {
     #[test]
     fn each_side_has_its_status() {
         for (kind, side, status) in [
-            (Kind::Refused(Refusal::HeadTooLarge), Side::Client, 431),
-            (Kind::Timeout, Side::Client, 408),
-            (Kind::Closed, Side::Client, 400),
-            (Kind::Reset, Side::Client, 499),
-            (Kind::Refused(Refusal::Status), Side::Backend, 502),
-            (Kind::Connect, Side::Backend, 502),
-            (Kind::Timeout, Side::Backend, 504),
-            (Kind::Unavailable, Side::Internal, 503),
+            (FailureKind::Protocol(ProtocolError::HeadTooLarge), Side::Client, 431),
+            (FailureKind::Timeout, Side::Client, 408),
+            (FailureKind::IncompleteMessage, Side::Client, 400),
+            (FailureKind::Reset, Side::Client, 499),
+            (FailureKind::Protocol(ProtocolError::StatusCode), Side::Backend, 502),
+            (FailureKind::Connect, Side::Backend, 502),
+            (FailureKind::Timeout, Side::Backend, 504),
+            (FailureKind::Unavailable, Side::Internal, 503),
         ] {
-            assert_eq!(ProxyError::new(kind, side, Phase::Head).status(), status, "{kind:?} {side:?}");
+            assert_eq!(ProxyError::new(kind, side, Phase::RequestHead).status(), status, "{kind:?} {side:?}");
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::error::{Kind, Phase, ProxyError, Side};
+use super::error::{FailureKind, Phase, ProxyError, Side};
 
 /// The version in a start line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,7 +41,7 @@ pub enum Method {
 
 impl Method {
     /// Methods are case-sensitive (RFC 9110 §9.1).
-    pub fn of(name: &[u8]) -> Self {
+    pub fn from_bytes(name: &[u8]) -> Self {
         match name {
             b"GET" => Self::Get,
             b"HEAD" => Self::Head,
@@ -80,11 +80,11 @@ impl Method {
 
 /// What policies may ask of a request once the bytes of its head are gone.
 #[derive(Debug, Clone, Copy)]
-pub struct Ask {
+pub struct RequestMeta {
     /// The method.
     pub method: Method,
     /// The client that the forwarded request names: the peer, or whom a trusted peer vouches for.
-    pub client: std::net::IpAddr,
+    pub client_ip: std::net::IpAddr,
 }
 
 /// Which configured backend, for good: a slot that is used again has another generation.
@@ -98,7 +98,7 @@ pub struct BackendId {
 
 /// When the phases of an exchange ended, measured from its first byte. The engine fills them in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Times {
+pub struct PhaseTimes {
     /// The backend connection stood (for the last attempt).
     pub connected: Option<Duration>,
     /// The first byte of the response came.
@@ -112,7 +112,7 @@ pub struct Times {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
     /// What happened.
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// Whose doing it was.
     pub side: Side,
     /// How far the exchange had come.
@@ -139,13 +139,13 @@ pub struct Exchange {
     /// Attempts beyond the first. An engine that goes on after a failed connect counts that one too.
     pub retries: u8,
     /// Whether the response is the balancer's own.
-    pub own_answer: bool,
+    pub local_reply: bool,
     /// Bytes of body and tunnel from the client.
     pub bytes_from_client: u64,
     /// Bytes of body and tunnel from the backend.
     pub bytes_from_backend: u64,
     /// Phase times.
-    pub times: Times,
+    pub times: PhaseTimes,
     /// Why the exchange did not end well; `None` where it did.
     pub failure: Option<Failure>,
 }

@@ -6,41 +6,41 @@
 
 use std::time::Instant;
 
-use super::{relay::Relay, wants::Deadline};
+use super::{relay::Relay, wants::TimeoutKind};
 use crate::timeouts::Timeouts;
 
 /// The deadlines of one exchange.
 #[derive(Debug, Default)]
-pub struct Patience {
-    armed: Option<Armed>,
+pub struct ExchangeTimeouts {
+    running: Option<RunningTimeout>,
     /// Kept while something else is waited for in between: a client that is slow to take interim responses
     /// must not give its backend more time.
-    first_byte: Option<Armed>,
+    first_byte: Option<RunningTimeout>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Armed {
-    deadline: Deadline,
+struct RunningTimeout {
+    kind: TimeoutKind,
     progress: u64,
-    by: Instant,
+    deadline: Instant,
 }
 
-impl Patience {
+impl ExchangeTimeouts {
     /// Nothing has been waited for yet.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Until when the exchange may wait for what it wants now.
-    pub fn until(&mut self, relay: &Relay, timeouts: &Timeouts, now: Instant) -> Instant {
-        let (deadline, progress) = (relay.deadline(), relay.progress());
-        let slot = if deadline == Deadline::FirstByte { &mut self.first_byte } else { &mut self.armed };
+    pub fn deadline(&mut self, relay: &Relay, timeouts: &Timeouts, now: Instant) -> Instant {
+        let (kind, progress) = (relay.timeout_kind(), relay.progress());
+        let slot = if kind == TimeoutKind::FirstByte { &mut self.first_byte } else { &mut self.running };
         match slot {
-            Some(armed) if (armed.deadline, armed.progress) == (deadline, progress) => armed.by,
+            Some(running) if (running.kind, running.progress) == (kind, progress) => running.deadline,
             _ => {
-                let by = now + timeouts.of(deadline);
-                *slot = Some(Armed { deadline, progress, by });
-                by
+                let deadline = now + timeouts.for_kind(kind);
+                *slot = Some(RunningTimeout { kind, progress, deadline });
+                deadline
             }
         }
     }
@@ -48,12 +48,12 @@ impl Patience {
 
 impl Timeouts {
     /// How long an exchange may wait in this way without progress.
-    fn of(&self, deadline: Deadline) -> std::time::Duration {
-        match deadline {
-            Deadline::Client | Deadline::Backend => self.body,
-            Deadline::FirstByte => self.first_byte,
-            Deadline::Stream => self.stream,
-            Deadline::Tunnel => self.tunnel,
+    fn for_kind(&self, kind: TimeoutKind) -> std::time::Duration {
+        match kind {
+            TimeoutKind::ClientIo | TimeoutKind::BackendWrite => self.body,
+            TimeoutKind::FirstByte => self.first_byte,
+            TimeoutKind::Stream => self.stream,
+            TimeoutKind::Tunnel => self.tunnel,
         }
     }
 }

@@ -7,28 +7,28 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-use super::parse::{field_name::Known, head::HeadView, request_target::Role};
+use super::parse::{field_name::KnownField, head::HeadView, request_target::ProxyRole};
 
 /// How requests are forwarded: one per process, shared.
 #[derive(Debug, Clone)]
 pub struct Forwarding {
     /// A forward proxy keeps to itself who its clients are: it adds `Via` alone, and leaves fields that
     /// speak of a client as they came.
-    pub role: Role,
+    pub role: ProxyRole,
     /// Our pseudonym in `Via`. Unique per process: two balancers in a row are no loop.
-    pub via: String,
+    pub via_pseudonym: String,
     /// The scheme clients used: `http`, or `https` behind TLS termination.
     pub scheme: &'static str,
     /// Proxies whose word on the client's address is taken.
-    pub trusted: Vec<IpNet>,
+    pub trusted_proxies: Vec<IpNet>,
     /// Whether backend connections are used again; else they are told `Connection: close`.
-    pub pooled: bool,
+    pub backend_keep_alive: bool,
 }
 
 impl Forwarding {
     /// Whether `peer` may speak for others.
-    pub fn trusts(&self, peer: IpAddr) -> bool {
-        self.trusted.iter().any(|net| net.contains(&peer))
+    pub fn is_trusted_proxy(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&peer))
     }
 }
 
@@ -38,7 +38,7 @@ pub struct ClientAddress {
     peer: IpAddr,
     peer_text: AddressText,
     local: SocketAddr,
-    trusted: bool,
+    is_trusted_proxy: bool,
 }
 
 /// An address as text, written once per connection: `core::fmt` was a sixth of the cost of a forwarded head.
@@ -65,7 +65,7 @@ impl ClientAddress {
     /// `peer` connected to `local`. An IPv4 address in IPv6 clothes is undressed.
     pub fn new(peer: IpAddr, local: SocketAddr, forwarding: &Forwarding) -> Self {
         let peer = peer.to_canonical();
-        Self { peer, peer_text: AddressText::new(peer), local, trusted: forwarding.trusts(peer) }
+        Self { peer, peer_text: AddressText::new(peer), local, is_trusted_proxy: forwarding.is_trusted_proxy(peer) }
     }
 
     /// The address of the peer.
@@ -74,8 +74,8 @@ impl ClientAddress {
     }
 
     /// Who sent this request: the peer, or whom a trusted peer vouches for.
-    pub fn named_in(&self, head: HeadView<'_>, forwarding: &Forwarding) -> IpAddr {
-        let vouched = self.trusted.then(|| first_untrusted(head, forwarding)).flatten();
+    pub fn real_ip(&self, head: HeadView<'_>, forwarding: &Forwarding) -> IpAddr {
+        let vouched = self.is_trusted_proxy.then(|| first_untrusted(head, forwarding)).flatten();
         vouched.unwrap_or(self.peer)
     }
 
@@ -91,7 +91,7 @@ impl ClientAddress {
 
     /// Whether the peer is a trusted proxy, so that its X-Forwarded-* fields count.
     pub(crate) fn is_trusted_proxy(&self) -> bool {
-        self.trusted
+        self.is_trusted_proxy
     }
 }
 
@@ -99,13 +99,13 @@ impl ClientAddress {
 /// address is the best that is known.
 fn first_untrusted(head: HeadView<'_>, forwarding: &Forwarding) -> Option<IpAddr> {
     let mut known = None;
-    for value in head.values(Known::ForwardedFor).rev() {
+    for value in head.field_values(KnownField::ForwardedFor).rev() {
         for hop in value.rsplit(|byte| *byte == b',') {
             let Some(address) = std::str::from_utf8(hop).ok().and_then(|text| parse_hop(text.trim())) else {
                 return known;
             };
             known = Some(address);
-            if !forwarding.trusts(address) {
+            if !forwarding.is_trusted_proxy(address) {
                 return known;
             }
         }

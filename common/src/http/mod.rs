@@ -28,21 +28,22 @@ mod stream_layer;
 mod wants;
 mod write;
 
-pub use error::{Kind, Phase, ProxyError, Side};
+pub use error::{FailureKind, Phase, ProxyError, Side};
 pub use exchange::{
-    AfterBackend, AfterClient, Ask, BackendId, Exchange, Failure, Method, NON_IDEMPOTENT_IDLE_LIMIT, Times, Version,
+    AfterBackend, AfterClient, BackendId, Exchange, Failure, Method, NON_IDEMPOTENT_IDLE_LIMIT, PhaseTimes,
+    RequestMeta, Version,
 };
-pub use exchange_timeouts::Patience;
+pub use exchange_timeouts::ExchangeTimeouts;
 pub use forwarding::{ClientAddress, Forwarding};
-pub use parse::request_target::Role;
+pub use parse::request_target::ProxyRole;
 pub use parse::{
     head::{Head, HeadView, MAX_FIELDS},
     head_end::MAX_HEAD_BYTES,
 };
-pub use protocol_error::Refusal;
+pub use protocol_error::ProtocolError;
 pub use pump::{NoWire, Pumped, READ_BUFFER_BYTES, Wire, pump};
 pub use relay::{Input, Relay};
-pub use request_buffer::{Inbox, Received};
-pub use stream_layer::{Layer, Plain};
-pub use wants::{Deadline, Interest, Wants};
-pub use write::local_reply::reason;
+pub use request_buffer::{ReceivedRequest, RequestBuffer};
+pub use stream_layer::{Plaintext, StreamLayer};
+pub use wants::{Interest, TimeoutKind, Wants};
+pub use write::local_reply::reason_phrase;

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// A rule of RFC 9110, RFC 9112 or of this edge's profile that a message broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
-pub enum Refusal {
+pub enum ProtocolError {
     /// No method, no target or no version where the grammar has one (RFC 9112 §3).
     #[error("malformed start line")]
     StartLine,
@@ -23,7 +23,7 @@ pub enum Refusal {
     Version,
     /// A target that is not in origin-form, absolute-form or `*` for OPTIONS, or has a forbidden byte (RFC 9112 §3.2).
     #[error("malformed request target")]
-    Target,
+    RequestTarget,
     /// The request line alone fills the room for a head.
     #[error("request target is too long")]
     TargetTooLong,
@@ -71,28 +71,28 @@ pub enum Refusal {
     ConnectionInvalid,
     /// CONNECT to a reverse proxy.
     #[error("CONNECT is not allowed on a reverse proxy")]
-    ConnectMethod,
+    ConnectNotAllowed,
     /// An upgrade request or a CONNECT with a body: where the new protocol begins would be a guess.
     #[error("Upgrade or CONNECT request has a body")]
     UpgradeWithBody,
     /// Our own pseudonym in `Via`: the request came round in a circle (RFC 9110 §7.6.3).
     #[error("forwarding loop: Via already names this proxy")]
-    Loop,
+    LoopDetected,
     /// Chunked framing broken (RFC 9112 §7.1).
     #[error("malformed chunked coding")]
-    Chunk,
+    ChunkedCoding,
     /// The trailer section is malformed or larger than 8 KiB (RFC 9112 §7.1.2).
     #[error("malformed trailer section")]
     Trailer,
     /// A status code outside 100 to 599 (RFC 9110 §15).
     #[error("status code outside 100-599")]
-    Status,
+    StatusCode,
     /// 101 to a request that asked for no upgrade, or to another protocol (RFC 9110 §15.2.2).
     #[error("unexpected 101 Switching Protocols")]
     UnexpectedUpgrade,
 }
 
-impl Refusal {
+impl ProtocolError {
     /// The status to answer a refused *request* with.
     pub fn status(self) -> u16 {
         match self {
@@ -100,8 +100,8 @@ impl Refusal {
             Self::HeadTooLarge | Self::TooManyFields => 431,
             Self::Version => 505,
             Self::CodingUnknown => 501,
-            Self::ConnectMethod => 405,
-            Self::Loop => 508,
+            Self::ConnectNotAllowed => 405,
+            Self::LoopDetected => 508,
             _ => 400,
         }
     }

@@ -11,7 +11,7 @@ use super::{
 /// A good size for the read buffer that an engine shares between its exchanges.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Rounds after which a pump lets others have their turn, while both sockets still have work for it.
-const ROUNDS: usize = 16;
+const MAX_ITERATIONS: usize = 16;
 
 /// A socket that never waits: `WouldBlock` means that the engine waits, and calls [`pump`] again once
 /// the socket is ready for what [`Wants`] names. A wire that knows without a system call that nothing has
@@ -24,7 +24,7 @@ pub trait Wire {
     /// Writes what fits.
     fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize>;
     /// Ends the stream towards the peer (FIN).
-    fn shut_write(&mut self) -> io::Result<()>;
+    fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
 /// The wire of a side that is not there: for an answer that no backend is asked for.
@@ -40,7 +40,7 @@ impl Wire for NoWire {
         Err(ErrorKind::NotConnected.into())
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -67,21 +67,21 @@ pub fn pump<C: Wire, B: Wire>(
     backend: &mut B,
     scratch: &mut [u8],
 ) -> Result<Pumped, ProxyError> {
-    for _ in 0..ROUNDS {
+    for _ in 0..MAX_ITERATIONS {
         let mut moved = flush(relay, Side::Backend, backend)?;
         moved |= flush(relay, Side::Client, client)?;
-        while let Some(side) = relay.pass_on_end() {
+        while let Some(side) = relay.take_half_close() {
             // The peer may be gone already; then its read says so.
-            drop(if side == Side::Client { client.shut_write() } else { backend.shut_write() });
+            drop(if side == Side::Client { client.shutdown_write() } else { backend.shutdown_write() });
         }
         if relay.is_done() {
             return Ok(Pumped::Done);
         }
         if relay.may_read(Side::Backend) {
-            moved |= take(relay, Side::Backend, backend, scratch)?;
+            moved |= receive(relay, Side::Backend, backend, scratch)?;
         }
         if relay.may_read(Side::Client) {
-            moved |= take(relay, Side::Client, client, scratch)?;
+            moved |= receive(relay, Side::Client, client, scratch)?;
         }
         if !moved && !relay.is_done() {
             return Ok(Pumped::Wait(relay.wants()));
@@ -94,16 +94,16 @@ pub fn pump<C: Wire, B: Wire>(
 fn flush(relay: &mut Relay, to: Side, wire: &mut impl Wire) -> Result<bool, ProxyError> {
     let mut moved = false;
     while relay.may_write(to) {
-        match wire.send(&[IoSlice::new(relay.owed(to))]) {
-            Ok(0) => relay.write_failed(to, ErrorKind::WriteZero.into())?,
+        match wire.send(&[IoSlice::new(relay.pending(to))]) {
+            Ok(0) => relay.on_write_error(to, ErrorKind::WriteZero.into())?,
             Ok(n) => {
-                relay.sent(to, n);
+                relay.advance(to, n);
                 moved = true;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
-                relay.write_failed(to, error)?;
+                relay.on_write_error(to, error)?;
                 moved = true;
             }
         }
@@ -112,7 +112,7 @@ fn flush(relay: &mut Relay, to: Side, wire: &mut impl Wire) -> Result<bool, Prox
 }
 
 /// Reads once from a side. Whether anything came of it.
-fn take(relay: &mut Relay, from: Side, wire: &mut impl Wire, scratch: &mut [u8]) -> Result<bool, ProxyError> {
+fn receive(relay: &mut Relay, from: Side, wire: &mut impl Wire, scratch: &mut [u8]) -> Result<bool, ProxyError> {
     let received = loop {
         match wire.recv(scratch) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -126,7 +126,7 @@ fn take(relay: &mut Relay, from: Side, wire: &mut impl Wire, scratch: &mut [u8])
         Err(error) => (Input::Reset, Some(error)),
     };
     let taken = match (from, input) {
-        (Side::Client, Input::Bytes(bytes)) => relay.take_in(bytes),
+        (Side::Client, Input::Bytes(bytes)) => relay.push_client_bytes(bytes),
         (Side::Client, end) => relay.from_client(end).map(drop),
         (_, input) => relay.from_backend(input).map(drop),
     };

@@ -4,20 +4,20 @@
 //! While a replay is possible, sending moves a mark and keeps the bytes, so that a retry sends the same.
 
 /// Above this a lane gives its memory back when it is used for another exchange.
-const KEEP_CAPACITY: usize = 32 * 1024;
+const MAX_RETAINED_CAPACITY: usize = 32 * 1024;
 
 #[derive(Debug, Default)]
-pub(crate) struct Lane {
+pub(crate) struct SendBuffer {
     bytes: Vec<u8>,
     sent: usize,
     replayable: bool,
 }
 
-impl Lane {
+impl SendBuffer {
     /// Empties the lane for another exchange.
     pub(crate) fn reset(&mut self, replayable: bool) {
         self.bytes.clear();
-        self.bytes.shrink_to(KEEP_CAPACITY);
+        self.bytes.shrink_to(MAX_RETAINED_CAPACITY);
         self.sent = 0;
         self.replayable = replayable;
     }
@@ -28,7 +28,7 @@ impl Lane {
     }
 
     /// What is still owed.
-    pub(crate) fn owed(&self) -> &[u8] {
+    pub(crate) fn pending(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
@@ -78,16 +78,16 @@ mod tests {
 
     #[test]
     fn replays_until_told_to_drain() {
-        let mut lane = Lane::default();
+        let mut lane = SendBuffer::default();
         lane.reset(true);
         lane.tail().extend_from_slice(b"hello");
         lane.sent(5);
         assert!(lane.is_empty());
         lane.rewind();
-        assert_eq!(lane.owed(), b"hello");
+        assert_eq!(lane.pending(), b"hello");
         lane.sent(2);
         lane.drain_from_now_on();
-        assert_eq!(lane.owed(), b"llo");
+        assert_eq!(lane.pending(), b"llo");
         lane.sent(3);
         assert!(lane.is_empty() && lane.tail().is_empty());
     }

@@ -12,24 +12,24 @@ use super::pump::Wire;
 /// could not get rid of all that it has made of it says `WouldBlock`, remembers, and says how much it took when it is
 /// asked again, with the same bytes first. `shut_write` says goodbye as the layer does, as far as the socket takes it, and
 /// then sends FIN.
-pub trait Layer: Debug + 'static {
+pub trait StreamLayer: Debug + 'static {
     /// The machine's end of it.
-    type Over<'a, W: Wire + 'a>: Wire
+    type Wrapped<'a, W: Wire + 'a>: Wire
     where
         Self: 'a;
 
     /// Lays it over `socket`, for one poll.
-    fn over<'a, W: Wire + 'a>(&'a mut self, socket: W) -> Self::Over<'a, W>;
+    fn wrap<'a, W: Wire + 'a>(&'a mut self, socket: W) -> Self::Wrapped<'a, W>;
 }
 
 /// No layer.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Plain;
+pub struct Plaintext;
 
-impl Layer for Plain {
-    type Over<'a, W: Wire + 'a> = W;
+impl StreamLayer for Plaintext {
+    type Wrapped<'a, W: Wire + 'a> = W;
 
-    fn over<'a, W: Wire + 'a>(&'a mut self, socket: W) -> W {
+    fn wrap<'a, W: Wire + 'a>(&'a mut self, socket: W) -> W {
         socket
     }
 }

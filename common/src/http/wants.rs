@@ -20,11 +20,11 @@ impl Interest {
 ///
 /// [`Patience`](super::Patience) says until when it may last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deadline {
+pub enum TimeoutKind {
     /// The client is to send more of its body, or to take what it is owed.
-    Client,
+    ClientIo,
     /// The backend is to take the request.
-    Backend,
+    BackendWrite,
     /// The backend is to begin its response.
     FirstByte,
     /// The backend is to go on with its response.
@@ -41,5 +41,5 @@ pub struct Wants {
     /// On the backend's socket.
     pub backend: Interest,
     /// How long.
-    pub deadline: Deadline,
+    pub timeout: TimeoutKind,
 }

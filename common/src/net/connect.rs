@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::http::{Kind, Phase, ProxyError, Side};
+use crate::http::{FailureKind, Phase, ProxyError, Side};
 
 /// This process, or the whole system, can open no more sockets.
 const RESOURCE_ERRNOS: [Errno; 4] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
@@ -61,7 +61,7 @@ pub fn connect_nonblocking(address: SocketAddr) -> io::Result<(TcpStream, bool)>
 /// Refuses a connection from `local` to itself. To a dead loopback port in the ephemeral range the kernel now and then
 /// gives that very port as the source: the handshake then succeeds with nobody else there, and would keep
 /// the backend from coming back (TCP simultaneous open, RFC 9293 §3.5).
-pub fn refuse_self_connect(local: SocketAddr, address: SocketAddr) -> io::Result<()> {
+pub fn check_not_self_connect(local: SocketAddr, address: SocketAddr) -> io::Result<()> {
     if local == address { Err(Errno::ECONNREFUSED.into()) } else { Ok(()) }
 }
 
@@ -79,10 +79,10 @@ pub fn set_reset_on_close(stream: &impl AsFd) {
 /// process: where IPv6 is off, `localhost` still resolves to `::1` first.
 pub fn connect_error(error: io::Error) -> ProxyError {
     let (kind, side) = match error.kind() {
-        io::ErrorKind::TimedOut => (Kind::Timeout, Side::Backend),
-        io::ErrorKind::Interrupted => (Kind::Unavailable, Side::Internal),
-        _ if is_errno(&error, &RESOURCE_ERRNOS) => (Kind::Exhausted, Side::Internal),
-        _ => (Kind::Connect, Side::Backend),
+        io::ErrorKind::TimedOut => (FailureKind::Timeout, Side::Backend),
+        io::ErrorKind::Interrupted => (FailureKind::Unavailable, Side::Internal),
+        _ if is_errno(&error, &RESOURCE_ERRNOS) => (FailureKind::ResourceExhausted, Side::Internal),
+        _ => (FailureKind::Connect, Side::Backend),
     };
     ProxyError::new(kind, side, Phase::Connect).with_source(error)
 }
@@ -107,7 +107,7 @@ mod tests {
         let itself = socket.local_addr().unwrap();
         socket.connect(&itself).unwrap();
         let local = socket.local_addr().unwrap().as_socket().unwrap();
-        let refused = refuse_self_connect(local, itself.as_socket().unwrap());
+        let refused = check_not_self_connect(local, itself.as_socket().unwrap());
         assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 
@@ -175,13 +175,13 @@ mod tests {
     #[test]
     fn only_local_resource_exhaustion_is_internal() {
         for (errno, kind, side) in [
-            (Errno::ECONNREFUSED, Kind::Connect, Side::Backend),
-            (Errno::EADDRNOTAVAIL, Kind::Connect, Side::Backend),
-            (Errno::EPERM, Kind::Connect, Side::Backend),
-            (Errno::ENETUNREACH, Kind::Connect, Side::Backend),
-            (Errno::ETIMEDOUT, Kind::Timeout, Side::Backend),
-            (Errno::EMFILE, Kind::Exhausted, Side::Internal),
-            (Errno::ENOBUFS, Kind::Exhausted, Side::Internal),
+            (Errno::ECONNREFUSED, FailureKind::Connect, Side::Backend),
+            (Errno::EADDRNOTAVAIL, FailureKind::Connect, Side::Backend),
+            (Errno::EPERM, FailureKind::Connect, Side::Backend),
+            (Errno::ENETUNREACH, FailureKind::Connect, Side::Backend),
+            (Errno::ETIMEDOUT, FailureKind::Timeout, Side::Backend),
+            (Errno::EMFILE, FailureKind::ResourceExhausted, Side::Internal),
+            (Errno::ENOBUFS, FailureKind::ResourceExhausted, Side::Internal),
         ] {
             let error = connect_error(errno.into());
             assert_eq!((error.kind, error.side), (kind, side), "{errno}");

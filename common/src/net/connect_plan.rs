@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::connect::connect_error;
-use crate::http::{Kind, Phase, ProxyError, Side};
+use crate::http::{FailureKind, Phase, ProxyError, Side};
 
 /// What is left to try of a backend's addresses.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl<A: ExactSizeIterator<Item = SocketAddr>> ConnectPlan<A> {
 }
 
 fn no_address() -> ProxyError {
-    ProxyError::new(Kind::Connect, Side::Backend, Phase::Connect)
+    ProxyError::new(FailureKind::Connect, Side::Backend, Phase::Connect)
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(plan.next_address(at(1_500)), Some((addresses(3)[2], at(3_000))));
         plan.failed(io::ErrorKind::TimedOut.into());
         assert_eq!(plan.next_address(at(3_000)), None);
-        assert_eq!(plan.take_error().kind, Kind::Timeout);
+        assert_eq!(plan.take_error().kind, FailureKind::Timeout);
     }
 
     #[test]
@@ -88,7 +88,7 @@ mod tests {
         plan.failed(nix::errno::Errno::EMFILE.into());
         assert_eq!(plan.next_address(start), None);
         let error = plan.take_error();
-        assert_eq!((error.kind, error.side), (Kind::Exhausted, Side::Internal));
+        assert_eq!((error.kind, error.side), (FailureKind::ResourceExhausted, Side::Internal));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Files that are no client's: the standard streams, listeners, pipes, bundled backends' own.
-const RESERVED_FILES: u64 = 32;
+const RESERVED_FDS: u64 = 32;
 
 /// What macOS refuses to exceed although it reports no hard limit at all (`OPEN_MAX`).
 const MACOS_OPEN_MAX: u64 = 10_240;
@@ -15,7 +15,7 @@ const MACOS_OPEN_MAX: u64 = 10_240;
 ///
 /// The soft limit is 1,024 on most systems for the sake of programs that use `select(2)`, which
 /// cannot count further. We do not, and a proxy needs two descriptors per client.
-pub fn raise_file_limit() -> io::Result<u64> {
+pub fn raise_fd_limit() -> io::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let wanted = if cfg!(target_os = "macos") { hard.min(MACOS_OPEN_MAX) } else { hard };
     if soft >= wanted {
@@ -31,9 +31,9 @@ pub fn raise_file_limit() -> io::Result<u64> {
 ///
 /// `own`: files that the program has open for itself besides a few that every program has; those of its event loops.
 /// `bundled`: the backends run in this process, and the other end of that connection is a file of ours as well.
-pub fn clients_within(limit: u64, own: u64, wanted: Option<usize>, bundled: bool) -> usize {
+pub fn max_clients_for_fds(limit: u64, own: u64, wanted: Option<usize>, bundled: bool) -> usize {
     let each = if bundled { 3 } else { 2 };
-    let left = limit.saturating_sub(RESERVED_FILES).saturating_sub(own);
+    let left = limit.saturating_sub(RESERVED_FDS).saturating_sub(own);
     let possible = usize::try_from(left / each).unwrap_or(usize::MAX).max(1);
     let Some(wanted) = wanted else { return possible };
     if possible < wanted {
@@ -48,20 +48,20 @@ mod tests {
 
     #[test]
     fn each_client_may_need_two_files_or_three() {
-        assert_eq!(clients_within(1024, 0, Some(1000), false), 496);
-        assert_eq!(clients_within(1024, 0, Some(1000), true), 330);
-        assert_eq!(clients_within(1_000_000, 0, Some(1000), true), 1000);
-        assert_eq!(clients_within(1_000_000, 0, None, false), 499_984);
-        assert_eq!(clients_within(128, 16 * 4, None, false), 16, "sixteen loops of four files leave little");
-        assert_eq!(clients_within(0, 0, Some(1000), false), 1, "one at least, or the program is of no use");
+        assert_eq!(max_clients_for_fds(1024, 0, Some(1000), false), 496);
+        assert_eq!(max_clients_for_fds(1024, 0, Some(1000), true), 330);
+        assert_eq!(max_clients_for_fds(1_000_000, 0, Some(1000), true), 1000);
+        assert_eq!(max_clients_for_fds(1_000_000, 0, None, false), 499_984);
+        assert_eq!(max_clients_for_fds(128, 16 * 4, None, false), 16, "sixteen loops of four files leave little");
+        assert_eq!(max_clients_for_fds(0, 0, Some(1000), false), 1, "one at least, or the program is of no use");
     }
 
     #[test]
     fn raises_the_soft_limit_to_the_hard_one() {
-        let raised = raise_file_limit().unwrap();
+        let raised = raise_fd_limit().unwrap();
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         assert_eq!(soft, raised);
         assert!(cfg!(target_os = "macos") || soft == hard);
-        assert_eq!(raise_file_limit().unwrap(), raised);
+        assert_eq!(raise_fd_limit().unwrap(), raised);
     }
 }

@@ -25,7 +25,7 @@ pub struct Listeners {
 
 /// The address that could not be had, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {}", reason(.source))]
+#[error("cannot listen on {address}: {}", bind_error_text(.source))]
 pub struct BindError {
     /// The address that was asked for.
     pub address: SocketAddr,
@@ -33,7 +33,7 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-fn reason(source: &io::Error) -> String {
+fn bind_error_text(source: &io::Error) -> String {
     match source.kind() {
         io::ErrorKind::AddrInUse => "the address is in use; choose another port or stop the program that has it".into(),
         io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address".into(),
@@ -79,7 +79,7 @@ impl Listeners {
     }
 
     /// The address they are bound to, with the port that the kernel chose if it was asked to.
-    pub fn address(&self) -> SocketAddr {
+    pub fn local_address(&self) -> SocketAddr {
         self.address
     }
 
@@ -147,10 +147,10 @@ mod tests {
     fn binds_one_port_for_all_listeners() {
         for count in [1, 4] {
             let listeners = bind("127.0.0.1:0", count).unwrap();
-            assert_ne!(listeners.address().port(), 0);
+            assert_ne!(listeners.local_address().port(), 0);
             assert_eq!(listeners.iter().len(), count);
             for listener in &listeners {
-                assert_eq!(listener.local_addr().unwrap(), listeners.address());
+                assert_eq!(listener.local_addr().unwrap(), listeners.local_address());
                 assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
                 let flags = fcntl(listener.as_fd(), FcntlArg::F_GETFD).unwrap();
                 assert!(FdFlag::from_bits_truncate(flags).contains(FdFlag::FD_CLOEXEC));
@@ -162,7 +162,7 @@ mod tests {
     fn refuses_a_port_in_use_also_when_it_is_shared() {
         for (held, wanted) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
             let holder = bind("127.0.0.1:0", held).unwrap();
-            let address = holder.address().to_string();
+            let address = holder.local_address().to_string();
             let error = bind(&address, wanted).unwrap_err();
             assert_eq!(
                 error.to_string(),
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn every_client_reaches_one_of_the_listeners() {
         let listeners = bind("127.0.0.1:0", 3).unwrap();
-        let clients: Vec<_> = (0..60).map(|_| TcpStream::connect(listeners.address()).unwrap()).collect();
+        let clients: Vec<_> = (0..60).map(|_| TcpStream::connect(listeners.local_address()).unwrap()).collect();
         let mut accepted = vec![0; 3];
         while accepted.iter().sum::<usize>() < clients.len() {
             let mut fds: Vec<_> = (&listeners).into_iter().map(|l| PollFd::new(l.as_fd(), PollFlags::POLLIN)).collect();
@@ -206,7 +206,7 @@ mod tests {
         let Ok(listeners) = bind("[::]:0", 2) else {
             return;
         }; // a machine without IPv6
-        TcpStream::connect(("127.0.0.1", listeners.address().port())).unwrap();
-        TcpStream::connect(("::1", listeners.address().port())).unwrap();
+        TcpStream::connect(("127.0.0.1", listeners.local_address().port())).unwrap();
+        TcpStream::connect(("::1", listeners.local_address().port())).unwrap();
     }
 }

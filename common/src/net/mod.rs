@@ -14,8 +14,8 @@ mod fd_limit;
 mod listeners;
 
 pub use accept::{ACCEPT_PAUSE, AcceptError, AcceptedConnection};
-pub use connect::{connect_error, connect_nonblocking, refuse_self_connect, resolve, set_reset_on_close};
+pub use connect::{check_not_self_connect, connect_error, connect_nonblocking, resolve, set_reset_on_close};
 pub use connect_plan::ConnectPlan;
 pub use connection_limiter::ConnectionLimiter;
-pub use fd_limit::{clients_within, raise_file_limit};
+pub use fd_limit::{max_clients_for_fds, raise_fd_limit};
 pub use listeners::{BindError, Listeners};

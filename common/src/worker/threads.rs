@@ -30,7 +30,7 @@ pub fn run_on_threads<P: Send>(
         let _ends_the_process = AbortOnPanic;
         let ended = run(worker_id, input);
         if ended.is_err() {
-            shutdown.now();
+            shutdown.stop();
         }
         ended
     };
@@ -44,7 +44,7 @@ pub fn run_on_threads<P: Send>(
         };
         let others: Vec<_> = inputs.map(start).collect();
         if others.iter().any(Result::is_err) {
-            shutdown.now();
+            shutdown.stop();
         }
         let own = run(first, own);
         let others = others.into_iter().map(|thread| thread?.join().unwrap_or(Ok(())));
@@ -70,7 +70,7 @@ mod tests {
         sync::{Mutex, PoisonError},
     };
 
-    use crate::shutdown::Stage;
+    use crate::shutdown::ShutdownStage;
 
     use super::*;
 
@@ -88,7 +88,7 @@ mod tests {
         seen.sort();
         let named = |name: &str| Some(name.to_owned());
         assert_eq!(seen, [(0, "a", here), (1, "b", named("worker 1")), (2, "c", named("worker 2"))]);
-        assert!(!shutdown.draining());
+        assert!(!shutdown.is_draining());
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
             if worker_id == 1 {
                 return Err(ErrorKind::AddrInUse.into());
             }
-            shutdown.wait(Stage::Now);
+            shutdown.wait(ShutdownStage::Stopping);
             Ok(())
         });
         assert_eq!(ended.unwrap_err().kind(), ErrorKind::AddrInUse);

@@ -73,7 +73,7 @@ fn client_reads_what_the_backend_said(world: &World, request: &Request, outcome:
         return (false, None);
     };
     assert_eq!(message.status(), outcome.record.status, "the record's status");
-    if outcome.record.own_answer {
+    if outcome.record.local_reply {
         check_own_answer(request, &message, beyond, outcome);
         return (message.end == End::Exact, Some(message));
     }
@@ -149,7 +149,7 @@ fn keeps_only_what_ended_exactly(world: &World, at: usize, outcome: &Outcome, me
         assert_eq!(last.wire.received, reply.length, "pools after stray bytes, or before the response's end");
         let sent = strict::request(&last.wire.sent).expect("read before").expect("some bytes");
         assert_eq!(sent.end, End::Exact, "pools with the request half sent");
-        assert!(outcome.record.failure.is_none() && !outcome.record.own_answer);
+        assert!(outcome.record.failure.is_none() && !outcome.record.local_reply);
         assert!(!last.wire.end_read, "pools a connection whose end it has read");
     }
 }
@@ -168,7 +168,7 @@ fn undisturbed_exchange_is_whole(world: &World, request: &Request, outcome: &Out
     if !undisturbed {
         return;
     }
-    assert!(complete && outcome.record.failure.is_none() && !outcome.record.own_answer, "{:?}", outcome.record);
+    assert!(complete && outcome.record.failure.is_none() && !outcome.record.local_reply, "{:?}", outcome.record);
     let all_taken = strict::request(&last.wire.sent).is_ok_and(|it| it.is_some_and(|it| it.end == End::Exact));
     let stray = last.wire.received > last.reply.length;
     if world.plan.pooled && last.reply.stays && all_taken && !stray && !last.wire.end_read {

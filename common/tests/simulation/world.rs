@@ -9,7 +9,7 @@ use std::{
 };
 
 use common::http::{
-    AfterBackend, AfterClient, Exchange, Head, Input, Kind, Phase, ProxyError, Pumped, Relay, Side, Wire, pump,
+    AfterBackend, AfterClient, Exchange, FailureKind, Head, Input, Phase, ProxyError, Pumped, Relay, Side, Wire, pump,
 };
 
 use super::{
@@ -73,7 +73,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     fn note(&mut self, outcome: &Outcome, complete: bool) {
-        let relayed = !outcome.record.own_answer;
+        let relayed = !outcome.record.local_reply;
         let fine = outcome.record.failure.is_none();
         self.whole += usize::from(complete && relayed);
         self.cut += usize::from(!complete && relayed);
@@ -143,9 +143,9 @@ impl Wire for Link<'_> {
         }
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
-            Self::Up(wire) => wire.shut_write(),
+            Self::Up(wire) => wire.shutdown_write(),
             Self::Down => panic!("shut a backend that is not there"),
         }
     }
@@ -197,7 +197,7 @@ impl World {
             if outcome.after_client != AfterClient::KeepAlive {
                 return;
             }
-            self.held = self.relay.take_surplus();
+            self.held = self.relay.take_pipelined();
         }
     }
 
@@ -236,7 +236,7 @@ impl World {
         let (mut error, mut deadlines) = (None, 0);
         if !rest.is_empty() {
             match self.relay.from_client(Input::Bytes(&rest)) {
-                Ok(used) => self.relay.keep_surplus(&rest[used..]),
+                Ok(used) => self.relay.push_pipelined(&rest[used..]),
                 Err(refused) => error = Some(refused),
             }
         }
@@ -268,9 +268,9 @@ impl World {
         }
         let (record, after_client, after_backend) = self.relay.end();
         self.trace.push(format!("end: {record:?} {after_client:?} {after_backend:?}"));
-        let surplus = self.relay.take_surplus();
+        let surplus = self.relay.take_pipelined();
         let consumed = self.client.received - surplus.len();
-        self.relay.keep_surplus(&surplus);
+        self.relay.push_pipelined(&surplus);
         Outcome { record, after_client, after_backend, attempts, mark, disturbed, consumed, deadlines }
     }
 
@@ -279,8 +279,8 @@ impl World {
         let Some(last) = attempts.last() else { return false };
         let request = &self.plan.requests[at];
         let may = self.relay.may_retry(error);
-        let from_backend =
-            error.side == Side::Backend && matches!(error.kind, Kind::Connect | Kind::Closed | Kind::Reset);
+        let from_backend = error.side == Side::Backend
+            && matches!(error.kind, FailureKind::Connect | FailureKind::IncompleteMessage | FailureKind::Reset);
         let nothing_sent = last.wire.sent.is_empty();
         let nothing_came = last.wire.received == 0;
         if may {
@@ -302,7 +302,7 @@ impl World {
             self.relay.attempt(self.chance.one_in(2));
             return None;
         }
-        Some(ProxyError::new(Kind::Connect, Side::Backend, Phase::Connect))
+        Some(ProxyError::new(FailureKind::Connect, Side::Backend, Phase::Connect))
     }
 
     /// Pumps and lets the peers act, until the exchange is over or fails.
@@ -334,7 +334,7 @@ impl World {
             idle = if before == after { idle + 1 } else { 0 };
             if idle > IDLE || self.chance.one_in(self.plan.deadline_one_in) {
                 *deadlines += 1;
-                return Err(self.relay.timed_out());
+                return Err(self.relay.timeout_error());
             }
         }
         panic!("the exchange never ends")

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use common::http::{
-    AfterBackend, AfterClient, ClientAddress, Exchange, Forwarding, Head, ProxyError, Pumped, Relay, Role, Wants, Wire,
-    pump,
+    AfterBackend, AfterClient, ClientAddress, Exchange, Forwarding, Head, ProxyError, ProxyRole, Pumped, Relay, Wants,
+    Wire, pump,
 };
 
 /// The size that engines use.
@@ -12,7 +12,13 @@ pub(crate) const SCRATCH: usize = 64 * 1024;
 pub(crate) const REQUEST_ID: u128 = 0x1234_5678_9abc_def0;
 
 pub(crate) fn forwarding(pooled: bool) -> Forwarding {
-    Forwarding { role: Role::Reverse, via: "the-lb".into(), scheme: "http", trusted: Vec::new(), pooled }
+    Forwarding {
+        role: ProxyRole::Reverse,
+        via_pseudonym: "the-lb".into(),
+        scheme: "http",
+        trusted_proxies: Vec::new(),
+        backend_keep_alive: pooled,
+    }
 }
 
 pub(crate) fn client_address(forwarding: &Forwarding) -> ClientAddress {
@@ -35,7 +41,7 @@ pub(crate) fn begin(relay: &mut Relay, bytes: &[u8], pooled: bool) -> Result<(),
     relay.begin(head.view(&bytes[..length]), &forwarding, &client, REQUEST_ID).expect("no loop");
     if bytes.len() > length {
         let used = relay.from_client(common::http::Input::Bytes(&bytes[length..]))?;
-        relay.keep_surplus(&bytes[length + used..]);
+        relay.push_pipelined(&bytes[length + used..]);
     }
     Ok(())
 }

@@ -100,7 +100,7 @@ impl Wire for Memory {
         Ok(n)
     }
 
-    fn shut_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         assert!(!self.shut, "FIN sent twice");
         self.shut = true;
         Ok(())

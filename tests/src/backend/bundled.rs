@@ -47,7 +47,7 @@ fn open_connections(addr: SocketAddr) -> u64 {
 }
 
 pub(super) fn run() -> ExitCode {
-    let started = net::raise_file_limit().and_then(|_| backends::start_bundled(COUNT, 0));
+    let started = net::raise_fd_limit().and_then(|_| backends::start_bundled(COUNT, 0));
     let Ok(bundle) = started else { return ExitCode::FAILURE };
     for addr in bundle.addrs() {
         outln!("backend {addr}");

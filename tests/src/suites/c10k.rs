@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::thread;
 
-use common::net::{clients_within, raise_file_limit};
+use common::net::{max_clients_for_fds, raise_fd_limit};
 use socket2::{Domain, Socket, Type};
 
 use crate::Context;
@@ -31,10 +31,10 @@ const CLIENTS_AT_AN_ADDRESS: usize = 20_000;
 
 /// How many clients the limit of open files allows, here and in the program, if so many more are to come.
 fn room(more: usize) -> usize {
-    let files = raise_file_limit().unwrap();
+    let files = raise_fd_limit().unwrap();
     let ours = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
     // The program has the same limit, and keeps two files for each client.
-    ours.min(clients_within(files, 0, None, false)).saturating_sub(more)
+    ours.min(max_clients_for_fds(files, 0, None, false)).saturating_sub(more)
 }
 
 /// How many connections to backends may be open while all clients are idle: a few, where they are shared.

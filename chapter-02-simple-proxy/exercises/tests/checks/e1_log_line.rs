@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use common::http::{Exchange, Method, Times};
+use common::http::{Exchange, Method, PhaseTimes};
 use integration_tests::{held_to, seed::Seed};
 
 type LogLine = fn(IpAddr, SystemTime, &[u8], &Exchange) -> String;
@@ -31,10 +31,10 @@ fn exchange(status: u16, bytes_from_backend: u64, milliseconds: u64) -> Exchange
         backend: None,
         reused: false,
         retries: 0,
-        own_answer: false,
+        local_reply: false,
         bytes_from_client: 7,
         bytes_from_backend,
-        times: Times { total: Duration::from_millis(milliseconds), ..Times::default() },
+        times: PhaseTimes { total: Duration::from_millis(milliseconds), ..PhaseTimes::default() },
         failure: None,
     }
 }

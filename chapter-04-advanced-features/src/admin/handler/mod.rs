@@ -10,40 +10,48 @@ use common::endpoint::Endpoint;
 
 use super::{
     change,
-    operations::{Found, Operations},
-    request::{Request, Response},
-    resource::{HELP, Resource},
-    status::{BackendView, Backends, GroupView, Groups, Help},
+    operations::{ClusterControl, GroupMember},
+    request::{AdminRequest, AdminResponse},
+    resource::{ENDPOINTS, Resource},
+    status::{BackendList, BackendStatus, GroupList, GroupStatus, Help},
 };
 use crate::balance::{backend::Backend, cluster::Cluster, group::Group};
 
 /// Does what is asked, and says what came of it.
-pub fn handle(operations: &impl Operations, request: &Request, now: Instant) -> Response {
-    answer(operations, request, now).unwrap_or_else(|refused| refused)
+pub fn handle_request(operations: &impl ClusterControl, request: &AdminRequest, now: Instant) -> AdminResponse {
+    dispatch(operations, request, now).unwrap_or_else(|refused| refused)
 }
 
-fn answer(operations: &impl Operations, request: &Request, now: Instant) -> Result<Response, Response> {
-    let resource = Resource::of(request)?;
-    let options = Options::of(request)?;
+fn dispatch(
+    operations: &impl ClusterControl,
+    request: &AdminRequest,
+    now: Instant,
+) -> Result<AdminResponse, AdminResponse> {
+    let resource = Resource::from_request(request)?;
+    let options = QueryOptions::parse(request)?;
     let cluster = operations.cluster();
-    let find = |name: &str| options.find(&cluster, name);
+    let find = |name: &str| options.find_backend(&cluster, name);
     match (resource, request.method.as_str()) {
-        (Resource::Help, _) => Ok(Response::show(200, &Help { help: HELP })),
+        (Resource::Help, _) => Ok(AdminResponse::json(200, &Help { help: ENDPOINTS })),
         (Resource::Groups, _) => {
-            let groups = cluster.groups().iter().map(|group| GroupView::of(group, now)).collect();
-            Ok(Response::show(200, &Groups { groups }))
+            let groups = cluster.groups().iter().map(|group| GroupStatus::new(group, now)).collect();
+            Ok(AdminResponse::json(200, &GroupList { groups }))
         }
         (Resource::Backends, "POST") => {
-            let group = options.group(&cluster, Some(DEFAULT_GROUP))?;
-            change::add(operations, group, request)?.show(201, now)
+            let group = options.find_group(&cluster, Some(DEFAULT_GROUP))?;
+            change::add_backend(operations, group, request)?.to_response(201, now)
         }
-        (Resource::Backends, _) => list(&cluster, &options, now),
-        (Resource::Backend(name), "DELETE") => change::remove(find(&name)?, options.force)?.show(200, now),
-        (Resource::Backend(name), _) => find(&name)?.show(200, now),
-        (Resource::Drain(name), _) => change::drain(find(&name)?, true).show(200, now),
-        (Resource::Enable(name), _) => change::drain(find(&name)?, false).show(200, now),
-        (Resource::Weight(name), _) => change::weigh(find(&name)?, request)?.show(200, now),
-        (Resource::MaxConnections(name), _) => change::limit(find(&name)?, request)?.show(200, now),
+        (Resource::Backends, _) => list_backends(&cluster, &options, now),
+        (Resource::Backend(name), "DELETE") => {
+            change::remove_backend(find(&name)?, options.force)?.to_response(200, now)
+        }
+        (Resource::Backend(name), _) => find(&name)?.to_response(200, now),
+        (Resource::Drain(name), _) => change::set_draining(find(&name)?, true).to_response(200, now),
+        (Resource::Enable(name), _) => change::set_draining(find(&name)?, false).to_response(200, now),
+        (Resource::Weight(name), _) => change::set_weight(find(&name)?, request)?.to_response(200, now),
+        (Resource::MaxConnections(name), _) => {
+            change::set_max_connections(find(&name)?, request)?.to_response(200, now)
+        }
     }
 }
 
@@ -52,23 +60,23 @@ const DEFAULT_GROUP: &str = "default";
 
 /// What the query asks for.
 #[derive(Debug, Default)]
-struct Options {
+struct QueryOptions {
     group: Option<String>,
     force: bool,
 }
 
-impl Options {
+impl QueryOptions {
     /// A word that is not understood is refused: `?forse=true` must not do half of what was meant.
-    fn of(request: &Request) -> Result<Self, Response> {
+    fn parse(request: &AdminRequest) -> Result<Self, AdminResponse> {
         let mut options = Self::default();
-        let pairs = request.pairs().ok_or_else(|| Response::error(400, "malformed query string"))?;
+        let pairs = request.query_pairs().ok_or_else(|| AdminResponse::error(400, "malformed query string"))?;
         for (name, value) in pairs {
             match (name.as_str(), value.as_str()) {
                 ("group", _) => options.group = Some(value),
                 ("force", "true") => options.force = true,
                 ("force", "false") => options.force = false,
                 _ => {
-                    return Err(Response::error(
+                    return Err(AdminResponse::error(
                         400,
                         format!("unknown query parameter '{name}={value}'; known: group=NAME, force=true"),
                     ));
@@ -79,33 +87,33 @@ impl Options {
     }
 
     /// The group that is named, or else the one of the name `otherwise`.
-    fn group(&self, cluster: &Cluster, otherwise: Option<&str>) -> Result<Arc<Group>, Response> {
+    fn find_group(&self, cluster: &Cluster, otherwise: Option<&str>) -> Result<Arc<Group>, AdminResponse> {
         let name = self.group.as_deref().or(otherwise).unwrap_or_default();
         let group = cluster.groups().iter().find(|group| group.name() == name);
-        group.cloned().ok_or_else(|| Response::error(404, format!("unknown group '{name}'; see GET /groups")))
+        group.cloned().ok_or_else(|| AdminResponse::error(404, format!("unknown group '{name}'; see GET /groups")))
     }
 
     /// The groups to look into.
-    fn groups(&self, cluster: &Cluster) -> Result<Vec<Arc<Group>>, Response> {
-        if self.group.is_some() { Ok(vec![self.group(cluster, None)?]) } else { Ok(cluster.groups().to_vec()) }
+    fn selected_groups(&self, cluster: &Cluster) -> Result<Vec<Arc<Group>>, AdminResponse> {
+        if self.group.is_some() { Ok(vec![self.find_group(cluster, None)?]) } else { Ok(cluster.groups().to_vec()) }
     }
 
     /// The backend of this name, which may stand in several groups.
-    fn find(&self, cluster: &Cluster, name: &str) -> Result<Found, Response> {
+    fn find_backend(&self, cluster: &Cluster, name: &str) -> Result<GroupMember, AdminResponse> {
         // Another spelling of an IPv6 address is the same backend.
         let canonical = name.parse::<Endpoint>().map_or_else(|_| name.to_owned(), |endpoint| endpoint.to_string());
         let mut found = Vec::new();
-        for group in self.groups(cluster)? {
+        for group in self.selected_groups(cluster)? {
             let members = group.members();
             let of_that_name = members.into_iter().find(|backend| backend.name().eq_ignore_ascii_case(&canonical));
-            found.extend(of_that_name.map(|backend| Found { group, backend }));
+            found.extend(of_that_name.map(|backend| GroupMember { group, backend }));
         }
         match found.len() {
-            0 => Err(Response::error(404, format!("unknown backend '{name}'; see GET /backends"))),
+            0 => Err(AdminResponse::error(404, format!("unknown backend '{name}'; see GET /backends"))),
             1 => Ok(found.remove(0)),
             _ => {
                 let groups: Vec<_> = found.iter().map(|found| found.group.name()).collect();
-                Err(Response::error(
+                Err(AdminResponse::error(
                     409,
                     format!("'{name}' is in several groups; say which: ?group={}", groups.join("|")),
                 ))
@@ -114,13 +122,13 @@ impl Options {
     }
 }
 
-fn list(cluster: &Cluster, options: &Options, now: Instant) -> Result<Response, Response> {
-    let groups = options.groups(cluster)?;
+fn list_backends(cluster: &Cluster, options: &QueryOptions, now: Instant) -> Result<AdminResponse, AdminResponse> {
+    let groups = options.selected_groups(cluster)?;
     let of_group = |group: &Arc<Group>| {
-        let view = |backend: &Arc<Backend>| BackendView::of(group, backend, now);
+        let view = |backend: &Arc<Backend>| BackendStatus::new(group, backend, now);
         group.members().iter().map(view).collect::<Vec<_>>()
     };
-    Ok(Response::show(200, &Backends { backends: groups.iter().flat_map(of_group).collect() }))
+    Ok(AdminResponse::json(200, &BackendList { backends: groups.iter().flat_map(of_group).collect() }))
 }
 
 #[cfg(test)]

@@ -8,20 +8,20 @@ use serde_json::Value;
 use super::*;
 use crate::{
     balance::{
-        backend::Settings,
-        backend_factory::Factory,
-        group::{Choice, Choosing, Wish},
+        backend::BackendSettings,
+        backend_factory::BackendFactory,
+        group::{Affinity, Choice, LbPolicyConfig},
         policy::Algorithm,
     },
     health::{breaker, passive::outlier},
-    routing::{HashKey, Routes},
+    routing::{HashKey, RouteTable},
 };
 
 /// Knows all names but those of `.invalid`.
 #[derive(Clone)]
-struct Book;
+struct StaticResolver;
 
-impl load_balancer::dns_refresher::Resolve for Book {
+impl load_balancer::dns_refresher::Resolve for StaticResolver {
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         if host.ends_with(".invalid") {
             return Err(io::Error::other("no such name"));
@@ -30,57 +30,57 @@ impl load_balancer::dns_refresher::Resolve for Book {
     }
 }
 
-struct Desk {
+struct TestCluster {
     cluster: Arc<Cluster>,
-    factory: Factory,
+    factory: BackendFactory,
 }
 
-impl Operations for Desk {
+impl ClusterControl for TestCluster {
     fn cluster(&self) -> Arc<Cluster> {
         Arc::clone(&self.cluster)
     }
-    fn backend(&self, group: &Group, endpoint: &Endpoint) -> io::Result<Arc<Backend>> {
-        self.factory.backend(group, endpoint, now())
+    fn create_backend(&self, group: &Group, endpoint: &Endpoint) -> io::Result<Arc<Backend>> {
+        self.factory.create(group, endpoint, now())
     }
 }
 
-impl Desk {
+impl TestCluster {
     /// Group `default` picks by wrr among `a:1` and `b:1`, group `plain` by rr has `b:1` and `[::1]:1`.
     fn new() -> Self {
-        let settings = Settings {
+        let settings = BackendSettings {
             max_connections: None,
             down_time: Duration::from_secs(10),
-            outlier: outlier::Limits::default(),
+            outlier: outlier::OutlierConfig::default(),
             slow_start: Duration::from_secs(30),
         };
-        let factory = Factory::new(settings, Book);
+        let factory = BackendFactory::new(settings, StaticResolver);
         let group = |name: &str, algorithm, backends: &[&str]| {
-            let choosing = Choosing { algorithm, ..Choosing::default() };
-            let group = Arc::new(Group::new(name.into(), choosing, 9, breaker::Limits::default(), now()));
-            let backend = |text: &&str| factory.backend(&group, &text.parse().unwrap(), now()).unwrap();
-            group.change_members(|members| members.extend(backends.iter().map(backend)));
+            let choosing = LbPolicyConfig { algorithm, ..LbPolicyConfig::default() };
+            let group = Arc::new(Group::new(name.into(), choosing, 9, breaker::BreakerConfig::default(), now()));
+            let backend = |text: &&str| factory.create(&group, &text.parse().unwrap(), now()).unwrap();
+            group.update_members(|members| members.extend(backends.iter().map(backend)));
             group
         };
         let groups = vec![
             group("default", Algorithm::WeightedRoundRobin, &["a:1", "b:1"]),
             group("plain", Algorithm::RoundRobin, &["b:1", "[::1]:1"]),
         ];
-        let (routes, default) = (Routes::new(Vec::new(), &["default", "plain"]).unwrap(), Arc::clone(&groups[0]));
+        let (routes, default) = (RouteTable::new(Vec::new(), &["default", "plain"]).unwrap(), Arc::clone(&groups[0]));
         let cluster = Arc::new(Cluster::new(groups, routes, default, HashKey::default()));
         Self { cluster, factory }
     }
 
-    fn ask(&self, method: &str, target: &str, body: &str) -> (u16, Value) {
+    fn request(&self, method: &str, target: &str, body: &str) -> (u16, Value) {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let [method, path, query] = [method, path, query].map(str::to_owned);
-        let request = Request { method, path, query, body: body.into(), ..Request::default() };
-        let response = handle(self, &request, now());
-        (response.status, serde_json::from_str(&response.json).expect("it is JSON"))
+        let request = AdminRequest { method, path, query, body: body.into(), ..AdminRequest::default() };
+        let response = handle_request(self, &request, now());
+        (response.status, serde_json::from_str(&response.body).expect("it is JSON"))
     }
 
     /// Which backends of the default group the next picks are.
     fn picks(&self, count: usize) -> String {
-        let pick = |_| match self.cluster.groups()[0].choose(now(), Wish::default(), &[]) {
+        let pick = |_| match self.cluster.groups()[0].choose(now(), Affinity::default(), &[]) {
             Choice::Backend(taken) => taken.backend().name()[..1].to_owned(),
             other => panic!("{other:?}"),
         };
@@ -129,20 +129,20 @@ fn what_is_asked_wrongly_gets_one_line_and_changes_nothing() {
         ("PUT", "/backends/a:1/max-connections", "{}", 400, "missing field"),
         ("DELETE", "/backends/a:1?force=yes", "", 400, "force=true"),
     ] {
-        let desk = Desk::new();
-        let (_, before) = desk.ask("GET", "/backends", "");
-        let (got, json) = desk.ask(method, target, body);
+        let desk = TestCluster::new();
+        let (_, before) = desk.request("GET", "/backends", "");
+        let (got, json) = desk.request(method, target, body);
         let error = json["error"].as_str().unwrap_or_default();
         assert_eq!(got, status, "{method} {target} {body}: {json}");
         assert!(error.contains(says) && !error.contains('\n'), "{method} {target} {body}: {error}");
-        assert_eq!(desk.ask("GET", "/backends", "").1, before, "{method} {target}");
+        assert_eq!(desk.request("GET", "/backends", "").1, before, "{method} {target}");
     }
 }
 
 #[test]
 fn the_lists_show_what_there_is() {
-    let desk = Desk::new();
-    let (status, json) = desk.ask("GET", "/backends", "");
+    let desk = TestCluster::new();
+    let (status, json) = desk.request("GET", "/backends", "");
     let names = |json: &Value| -> Vec<String> {
         let rows = json["backends"].as_array().unwrap();
         rows.iter().map(|row| format!("{} {}", row["group"], row["name"]).replace('"', "")).collect()
@@ -154,81 +154,82 @@ fn the_lists_show_what_there_is() {
         "max_connections": null, "total": 0, "failed": 0
     });
     assert_eq!(json["backends"][0], expected);
-    assert_eq!(desk.ask("GET", "/backends/a:1", ""), (200, expected));
-    assert_eq!(names(&desk.ask("GET", "/backends?group=plain", "").1), ["plain b:1", "plain [::1]:1"]);
-    assert_eq!(desk.ask("GET", "/backends/%5B0:0::1%5D:1", "").1["name"], "[::1]:1", "another spelling");
-    let groups = desk.ask("GET", "/groups", "").1;
+    assert_eq!(desk.request("GET", "/backends/a:1", ""), (200, expected));
+    assert_eq!(names(&desk.request("GET", "/backends?group=plain", "").1), ["plain b:1", "plain [::1]:1"]);
+    assert_eq!(desk.request("GET", "/backends/%5B0:0::1%5D:1", "").1["name"], "[::1]:1", "another spelling");
+    let groups = desk.request("GET", "/groups", "").1;
     assert_eq!(groups["groups"][1]["name"], "plain");
     assert_eq!(groups["groups"][0]["backends"], 2);
-    assert!(desk.ask("GET", "/", "").1["help"][0].as_str().unwrap().contains("/backends"));
+    assert!(desk.request("GET", "/", "").1["help"][0].as_str().unwrap().contains("/backends"));
 }
 
 #[test]
 fn one_that_is_added_gets_its_share_and_one_that_is_removed_nothing() {
-    let desk = Desk::new();
+    let desk = TestCluster::new();
     assert_eq!(desk.picks(4), "aabb");
-    let (status, json) = desk.ask("POST", "/backends?group=default", r#"{"backend": "c:1:2"}"#);
+    let (status, json) = desk.request("POST", "/backends?group=default", r#"{"backend": "c:1:2"}"#);
     assert_eq!((status, &json["name"], &json["weight"]), (201, &"c:1".into(), &2.into()));
     assert_eq!(desk.picks(8), "aabbcccc");
-    assert_eq!(desk.ask("DELETE", "/backends/a:1", "").0, 200);
+    assert_eq!(desk.request("DELETE", "/backends/a:1", "").0, 200);
     assert_eq!(desk.picks(6), "bbcccc");
-    assert_eq!(desk.ask("DELETE", "/backends/a:1", "").0, 404, "it is gone");
-    assert_eq!(desk.ask("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201, "it may come back");
+    assert_eq!(desk.request("DELETE", "/backends/a:1", "").0, 404, "it is gone");
+    assert_eq!(desk.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201, "it may come back");
 }
 
 #[test]
 fn the_last_one_stays_unless_forced() {
-    let desk = Desk::new();
-    assert_eq!(desk.ask("DELETE", "/backends/a:1", "").0, 200);
-    let (status, json) = desk.ask("DELETE", "/backends/b:1?group=default", "");
+    let desk = TestCluster::new();
+    assert_eq!(desk.request("DELETE", "/backends/a:1", "").0, 200);
+    let (status, json) = desk.request("DELETE", "/backends/b:1?group=default", "");
     assert_eq!(status, 409, "{json}");
     assert!(json["error"].as_str().unwrap().contains("?force=true"));
-    assert_eq!(desk.ask("DELETE", "/backends/b:1?group=default&force=true", "").0, 200);
-    assert!(matches!(desk.cluster.groups()[0].choose(now(), Wish::default(), &[]), Choice::Nobody));
-    assert_eq!(desk.ask("POST", "/backends", r#"{"backend": "a:1:0"}"#).0, 400, "nobody would be served");
-    assert_eq!(desk.ask("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201);
+    assert_eq!(desk.request("DELETE", "/backends/b:1?group=default&force=true", "").0, 200);
+    assert!(matches!(desk.cluster.groups()[0].choose(now(), Affinity::default(), &[]), Choice::NoBackend));
+    assert_eq!(desk.request("POST", "/backends", r#"{"backend": "a:1:0"}"#).0, 400, "nobody would be served");
+    assert_eq!(desk.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201);
 }
 
 #[test]
 fn drained_ones_get_nothing_until_they_are_enabled() {
-    let desk = Desk::new();
-    let (status, json) = desk.ask("POST", "/backends/a:1/drain", "");
+    let desk = TestCluster::new();
+    let (status, json) = desk.request("POST", "/backends/a:1/drain", "");
     assert_eq!((status, &json["state"], &json["draining"]), (200, &"DRAIN".into(), &true.into()));
     assert_eq!(desk.picks(3), "bbb");
-    assert_eq!(desk.ask("POST", "/backends/a:1/enable", "").1["state"], "UP");
+    assert_eq!(desk.request("POST", "/backends/a:1/enable", "").1["state"], "UP");
     assert_eq!(desk.picks(4), "aabb");
 }
 
 #[test]
 fn a_weight_holds_from_the_next_pick_on_and_not_all_are_0() {
-    let desk = Desk::new();
-    assert_eq!(desk.ask("PUT", "/backends/a:1/weight", r#"{"weight": 3}"#).1["weight"], 3);
+    let desk = TestCluster::new();
+    assert_eq!(desk.request("PUT", "/backends/a:1/weight", r#"{"weight": 3}"#).1["weight"], 3);
     assert_eq!(desk.picks(8), "aaaaaabb");
-    assert_eq!(desk.ask("PUT", "/backends/a:1/weight", r#"{"weight": 0}"#).0, 200);
+    assert_eq!(desk.request("PUT", "/backends/a:1/weight", r#"{"weight": 0}"#).0, 200);
     assert_eq!(desk.picks(3), "bbb");
-    assert_eq!(desk.ask("PUT", "/backends/b:1/weight?group=default", r#"{"weight": 0}"#).0, 409);
-    assert_eq!(desk.ask("DELETE", "/backends/b:1?group=default", "").0, 409, "the one that is left has weight 0");
+    assert_eq!(desk.request("PUT", "/backends/b:1/weight?group=default", r#"{"weight": 0}"#).0, 409);
+    assert_eq!(desk.request("DELETE", "/backends/b:1?group=default", "").0, 409, "the one that is left has weight 0");
 }
 
 #[test]
 fn a_limit_is_set_and_lifted_and_wakes_who_waits() {
-    let desk = Desk::new();
-    let limit =
-        |limit: &str| desk.ask("PUT", "/backends/a:1/max-connections", &format!(r#"{{"max_connections": {limit}}}"#));
+    let desk = TestCluster::new();
+    let limit = |limit: &str| {
+        desk.request("PUT", "/backends/a:1/max-connections", &format!(r#"{{"max_connections": {limit}}}"#))
+    };
     assert_eq!(limit("1").1["max_connections"], 1);
     let group = &desk.cluster.groups()[0];
-    let woken = Arc::new(Woken::default());
-    let place = group.queue.enter(Arc::clone(&woken).into()).unwrap();
-    assert_eq!(desk.ask("GET", "/groups", "").1["groups"][0]["waiting"], 1);
-    assert_eq!(limit("null"), (200, desk.ask("GET", "/backends/a:1", "").1));
+    let woken = Arc::new(WakeFlag::default());
+    let place = group.queue.enqueue(Arc::clone(&woken).into()).unwrap();
+    assert_eq!(desk.request("GET", "/groups", "").1["groups"][0]["waiting"], 1);
+    assert_eq!(limit("null"), (200, desk.request("GET", "/backends/a:1", "").1));
     assert!(woken.0.load(std::sync::atomic::Ordering::SeqCst), "who waits tries again");
     drop(place);
 }
 
 #[derive(Default)]
-struct Woken(std::sync::atomic::AtomicBool);
+struct WakeFlag(std::sync::atomic::AtomicBool);
 
-impl std::task::Wake for Woken {
+impl std::task::Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, std::sync::atomic::Ordering::SeqCst);
     }

@@ -10,39 +10,39 @@ use arc_swap::ArcSwap;
 use common::http::BackendId;
 
 use super::{
-    backend::{Backend, State},
-    change_notifier::Bulletin,
-    policy::{Algorithm, Picker, Turns},
+    backend::{Backend, BackendState},
+    change_notifier::ChangeNotifier,
+    policy::{Algorithm, PickCounters, Picker},
 };
 use crate::{
     health::{
         breaker::{self, Breaker},
-        panic_threshold::in_panic,
+        panic_threshold::is_panic_mode,
     },
     limit::{queue::Queue, retry_budget::RetryBudget},
-    routing::{StickTable, Sticky, StickyValue},
+    routing::{StickTable, StickyCookie, StickyValue},
 };
 
 /// How a group chooses.
 #[derive(Debug, Clone, Default)]
-pub struct Choosing {
+pub struct LbPolicyConfig {
     /// By which algorithm.
     pub algorithm: Algorithm,
     /// How much more than the average one backend may have, for the consistent hashes.
     pub balance_factor: Option<f64>,
     /// The cookie that brings a client back to its backend.
-    pub sticky: Option<Sticky>,
+    pub sticky: Option<StickyCookie>,
     /// Clients without that cookie are remembered by their address until they have been away for so long.
     pub sticky_source: Option<Duration>,
 }
 
 /// What a request wants of a group.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wish {
+pub struct Affinity {
     /// The hash of what is to stay at one backend.
     pub hash: u64,
     /// The backend that the client was at before, by its cookie.
-    pub sticky: Option<BackendId>,
+    pub sticky_backend: Option<BackendId>,
     /// Who asks, for a group that remembers its clients.
     pub client: Option<IpAddr>,
 }
@@ -51,69 +51,75 @@ pub struct Wish {
 #[derive(Debug)]
 pub enum Choice {
     /// This one, with a slot of its.
-    Backend(InFlight),
+    Backend(InFlightGuard),
     /// Those that it may go to are at their limits: it may wait.
-    Full,
+    AllAtLimit,
     /// There is none that it may go to.
-    Nobody,
+    NoBackend,
 }
 
 /// A group.
 #[derive(Debug)]
 pub struct Group {
     name: String,
-    choosing: Choosing,
+    lb_policy: LbPolicyConfig,
     /// Who belongs to it. Changed under the lock, with a notice on the bulletin.
     members: Mutex<Vec<Arc<Backend>>>,
-    bulletin: Arc<Bulletin>,
-    view: ArcSwap<View>,
-    turns: Arc<Turns>,
-    remembered: Option<StickTable>,
+    change_notifier: Arc<ChangeNotifier>,
+    view: ArcSwap<BackendView>,
+    counters: Arc<PickCounters>,
+    stick_table: Option<StickTable>,
     /// Those who wait for a slot.
     pub queue: Arc<Queue>,
     /// Whether it is left alone.
     pub breaker: Breaker,
     /// The retries that are still allowed.
-    pub budget: RetryBudget,
+    pub retry_budget: RetryBudget,
 }
 
 /// The backends as they were at one moment: what a request picks from.
 #[derive(Debug)]
-struct View {
+struct BackendView {
     /// The bulletin's count when it was made.
-    changes: u64,
+    version: u64,
     /// When a mark runs out by itself.
-    expires: Option<Instant>,
+    valid_until: Option<Instant>,
     /// The marks are not believed: fewer than half would be left.
-    panic: bool,
+    in_panic: bool,
     picker: Picker<Arc<Backend>>,
     members: Vec<Arc<Backend>>,
 }
 
 impl Group {
     /// A group without backends yet; at most `queued` requests may wait in it.
-    pub fn new(name: String, choosing: Choosing, queued: usize, breaker: breaker::Limits, now: Instant) -> Self {
-        let turns = Arc::new(Turns::default());
+    pub fn new(
+        name: String,
+        choosing: LbPolicyConfig,
+        queued: usize,
+        breaker: breaker::BreakerConfig,
+        now: Instant,
+    ) -> Self {
+        let turns = Arc::new(PickCounters::default());
         let picker = Picker::new(choosing.algorithm, choosing.balance_factor, Vec::new(), Arc::clone(&turns));
         let queue = Arc::new(Queue::new(queued));
-        let remembered = choosing.sticky_source.map(|idle| StickTable::new(StickTable::ENTRIES, idle));
+        let remembered = choosing.sticky_source.map(|idle| StickTable::new(StickTable::DEFAULT_SIZE, idle));
         Self {
             name,
-            choosing,
+            lb_policy: choosing,
             members: Mutex::default(),
-            bulletin: Arc::new(Bulletin::new(Arc::clone(&queue))),
-            view: ArcSwap::from_pointee(View {
-                changes: u64::MAX,
-                expires: None,
-                panic: false,
+            change_notifier: Arc::new(ChangeNotifier::new(Arc::clone(&queue))),
+            view: ArcSwap::from_pointee(BackendView {
+                version: u64::MAX,
+                valid_until: None,
+                in_panic: false,
                 picker,
                 members: Vec::new(),
             }),
-            turns,
-            remembered,
+            counters: turns,
+            stick_table: remembered,
             queue,
             breaker: Breaker::new(breaker, now),
-            budget: RetryBudget::default(),
+            retry_budget: RetryBudget::default(),
         }
     }
 
@@ -123,24 +129,24 @@ impl Group {
     }
 
     /// How it chooses.
-    pub fn choosing(&self) -> &Choosing {
-        &self.choosing
+    pub fn lb_policy(&self) -> &LbPolicyConfig {
+        &self.lb_policy
     }
 
     /// The cookie that brings a client back to its backend.
-    pub fn sticky(&self) -> Option<&Sticky> {
-        self.choosing.sticky.as_ref()
+    pub fn sticky(&self) -> Option<&StickyCookie> {
+        self.lb_policy.sticky.as_ref()
     }
 
     /// To whom a client is tied that brings this.
-    pub fn tied_to(&self, presented: StickyValue, now: Instant) -> Option<BackendId> {
-        let tied = |backend: &&Arc<Backend>| backend.sticky() == Some(presented);
-        self.view(now).members.iter().find(tied).map(|backend| backend.id())
+    pub fn find_sticky_backend(&self, presented: StickyValue, now: Instant) -> Option<BackendId> {
+        let tied = |backend: &&Arc<Backend>| backend.sticky_value() == Some(presented);
+        self.current_view(now).members.iter().find(tied).map(|backend| backend.id())
     }
 
     /// Where its backends say what has changed.
-    pub fn bulletin(&self) -> &Arc<Bulletin> {
-        &self.bulletin
+    pub fn change_notifier(&self) -> &Arc<ChangeNotifier> {
+        &self.change_notifier
     }
 
     /// Who belongs to it now.
@@ -149,109 +155,119 @@ impl Group {
     }
 
     /// Changes who belongs to it.
-    pub fn change_members<T>(&self, change: impl FnOnce(&mut Vec<Arc<Backend>>) -> T) -> T {
+    pub fn update_members<T>(&self, change: impl FnOnce(&mut Vec<Arc<Backend>>) -> T) -> T {
         let changed = change(&mut self.members.lock().unwrap_or_else(PoisonError::into_inner));
-        self.bulletin.changed();
+        self.change_notifier.notify();
         changed
     }
 
     /// Requests under way to its backends. A look at each of them: not for the steady path.
     pub fn in_flight(&self) -> u32 {
-        self.members().iter().map(|backend| backend.slots.taken()).sum()
+        self.members().iter().map(|backend| backend.concurrency.in_flight()).sum()
     }
 
     /// Whether the marks on its backends are not believed.
-    pub fn panics(&self, now: Instant) -> bool {
-        self.view(now).panic
+    pub fn is_in_panic(&self, now: Instant) -> bool {
+        self.current_view(now).in_panic
     }
 
     // ANCHOR: choose
     /// Chooses one of those that may be picked and are not in `tried`, and takes a slot of it.
-    pub fn choose(&self, now: Instant, wish: Wish, tried: &[BackendId]) -> Choice {
-        let view = self.view(now);
-        if let Some(taken) = wish.sticky.and_then(|id| self.take_sticky(&view, id, tried, now)) {
+    pub fn choose(&self, now: Instant, wish: Affinity, tried: &[BackendId]) -> Choice {
+        let view = self.current_view(now);
+        if let Some(taken) = wish.sticky_backend.and_then(|id| self.acquire_sticky(&view, id, tried, now)) {
             return Choice::Backend(taken);
         }
-        match (&self.remembered, wish.client) {
-            (Some(table), Some(client)) => self.choose_by_source(&view, (table, client), now, wish.hash, tried),
+        match (&self.stick_table, wish.client) {
+            (Some(table), Some(client)) => self.choose_by_stick_table(&view, (table, client), now, wish.hash, tried),
             _ => self.pick(&view, now, wish.hash, tried),
         }
     }
 
     /// Picks one by the algorithm.
-    fn pick(&self, view: &View, now: Instant, hash: u64, tried: &[BackendId]) -> Choice {
+    fn pick(&self, view: &BackendView, now: Instant, hash: u64, tried: &[BackendId]) -> Choice {
         // Who turns a request away for a reason that shows only once it is asked: a trial that another request has,
         // a slot that is gone meanwhile, a ramp.
         let mut passed_over = Vec::new();
         let mut ramping = None;
         loop {
             let allowed = |backend: &Arc<Backend>| {
-                !tried.contains(&backend.id()) && !passed_over.contains(&backend.id()) && !backend.slots.is_full()
+                !tried.contains(&backend.id())
+                    && !passed_over.contains(&backend.id())
+                    && !backend.concurrency.is_at_limit()
             };
             let Some(backend) = view.picker.pick(hash, now, allowed) else { break };
-            if !backend.slow_start.admits(now) {
+            if !backend.slow_start.accepts_pick(now) {
                 ramping = ramping.or(Some(backend));
-            } else if let Some(taken) = self.take(backend, now) {
+            } else if let Some(taken) = self.acquire(backend, now) {
                 return Choice::Backend(taken);
             }
             passed_over.push(backend.id());
         }
         // Nobody else would have it: then a backend that is still warming up is better than none.
-        if let Some(taken) = ramping.and_then(|backend| self.take(backend, now)) {
+        if let Some(taken) = ramping.and_then(|backend| self.acquire(backend, now)) {
             return Choice::Backend(taken);
         }
         let is_untried = |backend: &Arc<Backend>| !tried.contains(&backend.id());
-        if view.picker.candidates().iter().any(is_untried) { Choice::Full } else { Choice::Nobody }
+        if view.picker.candidates().iter().any(is_untried) { Choice::AllAtLimit } else { Choice::NoBackend }
     }
     // ANCHOR_END: choose
 
     /// The backend that the client was at before, if it is well: one that is drained, or has weight 0, keeps those
     /// who stick to it.
-    fn take_sticky(&self, view: &View, id: BackendId, tried: &[BackendId], now: Instant) -> Option<InFlight> {
+    fn acquire_sticky(
+        &self,
+        view: &BackendView,
+        id: BackendId,
+        tried: &[BackendId],
+        now: Instant,
+    ) -> Option<InFlightGuard> {
         let backend = view.members.iter().find(|backend| backend.id() == id && !tried.contains(&id))?;
-        let is_well = matches!(backend.state(now), State::Up | State::Draining | State::OnTrial);
-        if is_well { self.take(backend, now) } else { None }
+        let is_well = matches!(backend.state(now), BackendState::Up | BackendState::Draining | BackendState::HalfOpen);
+        if is_well { self.acquire(backend, now) } else { None }
     }
 
     /// Takes a slot of the backend, and its trial if it is on one.
-    fn take(&self, backend: &Arc<Backend>, now: Instant) -> Option<InFlight> {
-        let is_on_trial = backend.state(now) == State::OnTrial;
-        let trial = if is_on_trial { Some(backend.trial.try_take(now)?) } else { None };
-        let taken = || InFlight { backend: Arc::clone(backend), queue: Arc::clone(&self.queue), _trial: trial };
-        backend.slots.try_take().then(taken)
+    fn acquire(&self, backend: &Arc<Backend>, now: Instant) -> Option<InFlightGuard> {
+        let is_on_trial = backend.state(now) == BackendState::HalfOpen;
+        let trial = if is_on_trial { Some(backend.connect_breaker.try_acquire(now)?) } else { None };
+        let taken =
+            || InFlightGuard { backend: Arc::clone(backend), queue: Arc::clone(&self.queue), _half_open_permit: trial };
+        backend.concurrency.try_acquire().then(taken)
     }
 
     // ANCHOR: fresh
     /// The snapshot to pick from, made anew if something has changed.
-    fn view(&self, now: Instant) -> arc_swap::Guard<Arc<View>> {
+    fn current_view(&self, now: Instant) -> arc_swap::Guard<Arc<BackendView>> {
         let view = self.view.load();
-        let is_fresh = view.changes == self.bulletin.changes() && view.expires.is_none_or(|expires| now < expires);
+        let is_fresh =
+            view.version == self.change_notifier.version() && view.valid_until.is_none_or(|expires| now < expires);
         if is_fresh {
             return view;
         }
-        self.look_again(now);
+        self.rebuild_view(now);
         self.view.load()
     }
     // ANCHOR_END: fresh
 
     // ANCHOR: view
     /// Makes the snapshot anew. Rare: a mark has changed, or has run out.
-    fn look_again(&self, now: Instant) {
+    fn rebuild_view(&self, now: Instant) {
         // Under the lock, so that an older look cannot replace a newer one.
         let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
-        let changes = self.bulletin.changes();
+        let changes = self.change_notifier.version();
         let pickable: Vec<_> = members.iter().filter(|backend| backend.weight() > 0).collect();
         let states: Vec<_> = pickable.iter().map(|backend| backend.state(now)).collect();
-        let in_service = states.iter().filter(|state| **state != State::Draining).count();
-        let well = states.iter().filter(|state| matches!(state, State::Up | State::OnTrial)).count();
-        let panic = in_panic(well, in_service);
-        let is_candidate = |state: &State| match state {
-            State::Up | State::OnTrial => true,
+        let in_service = states.iter().filter(|state| **state != BackendState::Draining).count();
+        let well = states.iter().filter(|state| matches!(state, BackendState::Up | BackendState::HalfOpen)).count();
+        let panic = is_panic_mode(well, in_service);
+        let is_candidate = |state: &BackendState| match state {
+            BackendState::Up | BackendState::HalfOpen => true,
             // What checks and failures say is an opinion; a connect that was refused a moment ago is a fact. But an
             // only backend is never left out: there is nobody to ask in its place.
-            State::Down | State::Ejected { .. } => panic,
-            State::Refused { .. } => in_service == 1,
-            State::Draining => false,
+            BackendState::Down | BackendState::Ejected { .. } => panic,
+            BackendState::ConnectFailed { .. } => in_service == 1,
+            BackendState::Draining => false,
         };
         let candidates: Vec<_> = pickable
             .iter()
@@ -260,29 +276,29 @@ impl Group {
             .map(|(backend, _)| Arc::clone(backend))
             .collect();
         let expires = states.iter().filter_map(|state| match state {
-            State::Refused { until } | State::Ejected { until } => Some(*until),
+            BackendState::ConnectFailed { until } | BackendState::Ejected { until } => Some(*until),
             _ => None,
         });
-        let view = View {
-            changes,
-            expires: expires.min(),
-            panic,
+        let view = BackendView {
+            version: changes,
+            valid_until: expires.min(),
+            in_panic: panic,
             picker: Picker::new(
-                self.choosing.algorithm,
-                self.choosing.balance_factor,
+                self.lb_policy.algorithm,
+                self.lb_policy.balance_factor,
                 candidates,
-                Arc::clone(&self.turns),
+                Arc::clone(&self.counters),
             ),
             members: members.clone(),
         };
         let before = self.view.swap(Arc::new(view));
-        if before.panic != panic {
-            self.say_panic(panic, well, in_service);
+        if before.in_panic != panic {
+            self.log_panic_change(panic, well, in_service);
         }
     }
     // ANCHOR_END: view
 
-    fn say_panic(&self, panic: bool, well: usize, of: usize) {
+    fn log_panic_change(&self, panic: bool, well: usize, of: usize) {
         let name = &self.name;
         if panic {
             tracing::error!(
@@ -297,23 +313,23 @@ impl Group {
 /// A request under way to a backend: its slot, and its trial if it is on one. Dropping it gives both back, also
 /// through a panic.
 #[derive(Debug)]
-pub struct InFlight {
+pub struct InFlightGuard {
     backend: Arc<Backend>,
     queue: Arc<Queue>,
-    _trial: Option<crate::health::half_open::Pass>,
+    _half_open_permit: Option<crate::health::half_open::HalfOpenPermit>,
 }
 
-impl InFlight {
+impl InFlightGuard {
     /// Where it is.
     pub fn backend(&self) -> &Arc<Backend> {
         &self.backend
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.backend.slots.give_back();
-        self.queue.freed();
+        self.backend.concurrency.release();
+        self.queue.wake_next();
     }
 }
 

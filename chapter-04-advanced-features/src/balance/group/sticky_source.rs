@@ -4,33 +4,33 @@ use std::{net::IpAddr, time::Instant};
 
 use common::http::BackendId;
 
-use super::{Choice, Group, View};
+use super::{BackendView, Choice, Group};
 use crate::routing::StickTable;
 
 impl Group {
     // ANCHOR: source
     /// Chooses the backend that this client was at before, if it is well; else one by the algorithm, which is its
     /// backend from now on.
-    pub(super) fn choose_by_source(
+    pub(super) fn choose_by_stick_table(
         &self,
-        view: &View,
+        view: &BackendView,
         (table, client): (&StickTable, IpAddr),
         now: Instant,
         hash: u64,
         tried: &[BackendId],
     ) -> Choice {
-        let before = table.look_up(client, now);
-        if let Some(taken) = before.and_then(|id| self.take_sticky(view, id, tried, now)) {
+        let before = table.lookup(client, now);
+        if let Some(taken) = before.and_then(|id| self.acquire_sticky(view, id, tried, now)) {
             return Choice::Backend(taken);
         }
         let choice = self.pick(view, now, hash, tried);
         let Choice::Backend(taken) = &choice else { return choice };
-        let settled = table.settle(client, before, taken.backend().id(), now);
+        let settled = table.update(client, before, taken.backend().id(), now);
         if settled == taken.backend().id() {
             return choice;
         }
         // Another request of this client has been placed meanwhile: both go there.
-        self.take_sticky(view, settled, tried, now).map_or(choice, Choice::Backend)
+        self.acquire_sticky(view, settled, tried, now).map_or(choice, Choice::Backend)
     }
     // ANCHOR_END: source
 }

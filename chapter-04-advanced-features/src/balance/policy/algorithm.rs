@@ -20,7 +20,7 @@ pub enum Algorithm {
     /// Chance, by weight: [`super::random`].
     Random,
     /// The less loaded of two drawn at random: [`super::power_of_two_choices`].
-    TwoChoices,
+    PowerOfTwoChoices,
     /// The one of two that would answer sooner: [`super::peak_ewma`].
     PeakEwma,
     /// The client's hash modulo the weights: [`super::source_hash`].
@@ -40,7 +40,7 @@ const NAMES: [(Algorithm, &[&str]); 11] = [
     (Algorithm::LeastConnections, &["least-connections", "lc", "least-conn"]),
     (Algorithm::WeightedLeastConnections, &["weighted-least-connections", "wlc"]),
     (Algorithm::Random, &["random"]),
-    (Algorithm::TwoChoices, &["two-choices", "p2c"]),
+    (Algorithm::PowerOfTwoChoices, &["two-choices", "p2c"]),
     (Algorithm::PeakEwma, &["peak-ewma", "ewma"]),
     (Algorithm::SourceHash, &["source-hash", "iphash"]),
     (Algorithm::Ketama, &["ketama", "ring"]),
@@ -60,12 +60,12 @@ impl Algorithm {
     }
 
     /// Whether a backend of weight 2 gets twice as much. The plain two have a weighted brother each.
-    pub fn has_weights(self) -> bool {
+    pub fn supports_weights(self) -> bool {
         !matches!(self, Self::RoundRobin | Self::LeastConnections)
     }
 
     /// Whether a change of the backends moves few keys. Only these take a balance factor: [`super::bounded_load`].
-    pub fn is_consistent(self) -> bool {
+    pub fn is_consistent_hash(self) -> bool {
         matches!(self, Self::Ketama | Self::Rendezvous | Self::Maglev)
     }
 }
@@ -78,20 +78,20 @@ impl fmt::Display for Algorithm {
 
 /// The word names no algorithm. One line: the known ones, and the nearest if one is near.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown algorithm '{word}'{}; expected one of {}", suggestion(*.nearest), known())]
+#[error("unknown algorithm '{name}'{}; expected one of {}", format_suggestion(*.suggestion), known_names())]
 pub struct UnknownAlgorithm {
     /// What was written.
-    pub word: String,
+    pub name: String,
     /// What was perhaps meant.
-    pub nearest: Option<&'static str>,
+    pub suggestion: Option<&'static str>,
 }
 
-fn suggestion(nearest: Option<&str>) -> String {
+fn format_suggestion(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!(", did you mean '{name}'?"))
 }
 
 /// `round-robin (rr), weighted-round-robin (wrr, weighted), …`
-fn known() -> String {
+fn known_names() -> String {
     let described = NAMES.map(|(_, names)| match names {
         [long, short @ ..] if !short.is_empty() => format!("{long} ({})", short.join(", ")),
         _ => names.concat(),
@@ -107,21 +107,21 @@ impl FromStr for Algorithm {
         let named = NAMES.iter().find(|(_, names)| names.contains(&wanted.as_str()));
         named
             .map(|(algorithm, _)| *algorithm)
-            .ok_or_else(|| UnknownAlgorithm { nearest: nearest(&wanted), word: word.into() })
+            .ok_or_else(|| UnknownAlgorithm { suggestion: nearest_name(&wanted), name: word.into() })
     }
 }
 
 /// The name that takes the fewest edits to reach, if they are no more than a third of it: beyond that a
 /// suggestion is a guess.
-fn nearest(wanted: &str) -> Option<&'static str> {
+fn nearest_name(wanted: &str) -> Option<&'static str> {
     // Nobody means a name by a word far longer than all of them, and the search is quadratic.
     let names = NAMES.iter().flat_map(|(_, names)| names.iter().copied()).filter(|_| wanted.len() <= 64);
-    let (edits, name) = names.map(|name| (edits(wanted, name), name)).min_by_key(|(edits, _)| *edits)?;
+    let (edits, name) = names.map(|name| (edit_distance(wanted, name), name)).min_by_key(|(edits, _)| *edits)?;
     (edits * 3 <= name.len()).then_some(name)
 }
 
 /// Levenshtein's distance: how many characters must be added, dropped or changed.
-fn edits(from: &str, to: &str) -> usize {
+fn edit_distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.chars().enumerate() {
@@ -174,7 +174,7 @@ mod tests {
         ];
         for (word, nearest) in cases {
             let error = word.parse::<Algorithm>().unwrap_err();
-            assert_eq!(error.nearest, nearest, "{word}");
+            assert_eq!(error.suggestion, nearest, "{word}");
             let line = error.to_string();
             assert!(line.contains("round-robin (rr)") && line.ends_with(", maglev"), "{line}");
             assert_eq!(line.lines().count(), 1);

@@ -10,47 +10,48 @@
 //!
 //! It never refuses: if none that may be picked is below its bound, the bound does not count.
 
-use super::weighted_distribution::Shares;
+use super::weighted_distribution::WeightedDistribution;
 
 /// A hash that takes the next one when its first choice may not be picked: what can be bounded.
-pub trait Consistent {
+pub trait ConsistentHash {
     /// The usable slot that this key belongs to; `None` only if none is usable.
     fn pick(&self, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize>;
 }
 
 /// The factor, and the weights that shares are measured by.
 #[derive(Clone, Debug)]
-pub struct Bound {
+pub struct LoadBound {
     /// The factor for each unit of weight.
-    per_weight: f64,
+    factor_per_weight: f64,
     weights: Vec<u32>,
 }
 
-impl Bound {
+impl LoadBound {
     /// At most `factor` times the average, by weight. A factor below 1 could not be kept by all; it is taken as 1.
     #[expect(clippy::cast_precision_loss, reason = "a sum of weights beyond 2^53 may be rounded")]
     pub fn new(factor: f64, weights: Vec<u32>) -> Self {
-        let total = Shares::new(weights.iter().copied()).total().max(1);
-        Self { per_weight: factor.max(1.0) / total as f64, weights }
+        let total = WeightedDistribution::new(weights.iter().copied()).total_weight().max(1);
+        Self { factor_per_weight: factor.max(1.0) / total as f64, weights }
     }
 
     /// The key's slot among those that have room; if none has, among all usable ones.
     pub fn pick(
         &self,
-        table: &impl Consistent,
+        table: &impl ConsistentHash,
         key: u64,
         load: impl Fn(usize) -> u32,
         usable: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let room = self.room(load);
+        let room = self.below_bound(load);
         table.pick(key, |slot| usable(slot) && room(slot)).or_else(|| table.pick(key, &usable))
     }
 
     /// Which slots have room, at the loads of this moment.
-    pub fn room(&self, load: impl Fn(usize) -> u32) -> impl Fn(usize) -> bool {
+    pub fn below_bound(&self, load: impl Fn(usize) -> u32) -> impl Fn(usize) -> bool {
         let all: f64 = (0..self.weights.len()).map(|slot| f64::from(load(slot))).sum();
         // One above: with nothing in flight everybody has room for the first.
-        let most = move |slot: usize| (self.per_weight * all * f64::from(self.weights[slot].max(1)) + 1.0).ceil();
+        let most =
+            move |slot: usize| (self.factor_per_weight * all * f64::from(self.weights[slot].max(1)) + 1.0).ceil();
         move |slot| f64::from(load(slot)) < most(slot)
     }
 }
@@ -76,8 +77,8 @@ mod tests {
             (f64::NAN, vec![1, 1], vec![10, 0], [false, true]),
         ];
         for (factor, weights, loads, expected) in cases {
-            let bound = Bound::new(factor, weights.clone());
-            let room = bound.room(|slot| loads[slot]);
+            let bound = LoadBound::new(factor, weights.clone());
+            let room = bound.below_bound(|slot| loads[slot]);
             assert_eq!([room(0), room(1)], expected, "{factor} {weights:?} {loads:?}");
         }
     }

@@ -14,7 +14,7 @@ use std::{
 pub trait Candidate {
     /// A hash of the backend's *name* ([`super::hash::hash`]): the same after a restart, in every process of a
     /// fleet, and whatever the order in the configuration. Two candidates never share one.
-    fn key(&self) -> u64;
+    fn name_hash(&self) -> u64;
 
     /// Its share relative to the others. Zero is not pickable and has no place here; it is taken as 1.
     fn weight(&self) -> u32;
@@ -27,8 +27,8 @@ pub trait Candidate {
 }
 
 impl<T: Candidate + ?Sized> Candidate for Arc<T> {
-    fn key(&self) -> u64 {
-        (**self).key()
+    fn name_hash(&self) -> u64 {
+        (**self).name_hash()
     }
 
     fn weight(&self) -> u32 {
@@ -46,16 +46,16 @@ impl<T: Candidate + ?Sized> Candidate for Arc<T> {
 
 /// What the tables of the consistent hashes are built from: what does not change from request to request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct HashedCandidate {
     /// As [`Candidate::key`].
-    pub key: u64,
+    pub name_hash: u64,
     /// As [`Candidate::weight`].
     pub weight: u32,
 }
 
-impl Member {
+impl HashedCandidate {
     /// What of a candidate does not change.
-    pub fn of(candidate: &impl Candidate) -> Self {
-        Self { key: candidate.key(), weight: candidate.weight().max(1) }
+    pub fn new(candidate: &impl Candidate) -> Self {
+        Self { name_hash: candidate.name_hash(), weight: candidate.weight().max(1) }
     }
 }

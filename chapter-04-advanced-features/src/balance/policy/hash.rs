@@ -10,15 +10,15 @@
 //! may choose keys can do anyway by sending the same one again.
 
 /// 2^64 divided by the golden ratio, odd: its multiples are spread evenly over all 64-bit numbers.
-pub const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+pub const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The hash of some bytes: of a backend's name, of a client's address.
 pub fn hash(bytes: &[u8]) -> u64 {
-    hash_seeded(0, bytes)
+    hash_with_seed(0, bytes)
 }
 
 /// As [`hash`], unlike it for each other seed.
-pub fn hash_seeded(seed: u64, bytes: &[u8]) -> u64 {
+pub fn hash_with_seed(seed: u64, bytes: &[u8]) -> u64 {
     // The length goes first, for the last word is filled up with zeros: `a` and `a\0` must differ.
     let start = combine(seed, bytes.len() as u64);
     let (words, rest) = bytes.as_chunks();
@@ -31,26 +31,26 @@ pub fn hash_seeded(seed: u64, bytes: &[u8]) -> u64 {
 
 /// One hash of two numbers, in this order.
 pub fn combine(a: u64, b: u64) -> u64 {
-    mix(a.wrapping_add(GOLDEN) ^ mix(b))
+    mix(a.wrapping_add(GOLDEN_GAMMA) ^ mix(b))
 }
 
 /// Spreads a number over all 64 bits; no two numbers meet. The finaliser of `SplitMix64`.
 pub fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(GOLDEN);
+    let mut z = number.wrapping_add(GOLDEN_GAMMA);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
 }
 
 /// Brings an evenly spread number into `0..below`, evenly, without a division (Lemire 2019). 0 for `below` 0.
-pub fn scale(spread: u64, below: u64) -> u64 {
+pub fn scale_to_range(spread: u64, below: u64) -> u64 {
     let product = u128::from(spread) * u128::from(below);
     (product >> 64) as u64
 }
 
 /// An evenly spread number as a fraction, never quite 0 and never quite 1.
 #[expect(clippy::cast_precision_loss, reason = "52 bits and the half are the 53 that an f64 holds")]
-pub fn fraction(spread: u64) -> f64 {
+pub fn unit_fraction(spread: u64) -> f64 {
     ((spread >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
 }
 
@@ -72,7 +72,7 @@ mod tests {
             (0, &[10, 0, 0, 1], 0xEA48_EDED_80CC_49E0),
         ];
         for (seed, bytes, expected) in cases {
-            assert_eq!(hash_seeded(seed, bytes), expected, "{seed} {bytes:?} {:#x}", hash_seeded(seed, bytes));
+            assert_eq!(hash_with_seed(seed, bytes), expected, "{seed} {bytes:?} {:#x}", hash_with_seed(seed, bytes));
         }
     }
 
@@ -90,7 +90,10 @@ mod tests {
 
     #[test]
     fn scales_into_the_range() {
-        assert_eq!([scale(0, 3), scale(u64::MAX, 3), scale(u64::MAX / 2, 3), scale(9, 0)], [0, 2, 1, 0]);
-        assert!(fraction(0) > 0.0 && fraction(u64::MAX) < 1.0);
+        assert_eq!(
+            [scale_to_range(0, 3), scale_to_range(u64::MAX, 3), scale_to_range(u64::MAX / 2, 3), scale_to_range(9, 0)],
+            [0, 2, 1, 0]
+        );
+        assert!(unit_fraction(0) > 0.0 && unit_fraction(u64::MAX) < 1.0);
     }
 }

@@ -12,7 +12,7 @@
 //! **Cost**: reads every backend's counter, each on a cache line that other cores write: 3 or 30 are nothing, 300
 //! are some hundred nanoseconds. Those equally loaded take turns; else the first would get all of a light traffic.
 
-use super::{counters::spread, weighted_distribution::Shares};
+use super::{counters::weyl_sequence, weighted_distribution::WeightedDistribution};
 
 /// The usable slot with the least load; of equals the one whose turn it is. `turn` is asked for only then.
 pub fn pick(
@@ -42,14 +42,14 @@ pub fn pick(
 
 /// The usable slot with the least load for its weight; equals take turns by weight, as nginx has it.
 pub fn pick_weighted(
-    shares: &Shares,
+    shares: &WeightedDistribution,
     load: impl Fn(usize) -> u32,
     usable: impl Fn(usize) -> bool,
     turn: impl FnOnce() -> usize,
 ) -> Option<usize> {
     let mut least: Option<(usize, u64, u64)> = None;
     let mut equals = 0_usize;
-    for slot in (0..shares.count()).filter(|slot| usable(*slot)) {
+    for slot in (0..shares.len()).filter(|slot| usable(*slot)) {
         let (load, weight) = (u64::from(load(slot)), shares.weight(slot));
         // a / b < c / d without dividing: equal shares are exactly equal. 32-bit factors cannot overflow.
         match least {
@@ -63,7 +63,7 @@ pub fn pick_weighted(
         return Some(first);
     }
     let is_equal = |slot| u64::from(load(slot)) * its_weight == lowest * shares.weight(slot);
-    shares.draw_among(spread(turn()), |slot| usable(slot) && is_equal(slot)).or(Some(first))
+    shares.sample_among(weyl_sequence(turn()), |slot| usable(slot) && is_equal(slot)).or(Some(first))
 }
 
 #[cfg(test)]
@@ -96,17 +96,17 @@ mod tests {
             (&[u32::MAX, u32::MAX - 1], &[u32::MAX, u32::MAX], 1),
         ];
         for (loads, weights, expected) in cases {
-            let shares = Shares::new(weights.iter().copied());
+            let shares = WeightedDistribution::new(weights.iter().copied());
             let pick = pick_weighted(&shares, |slot| loads[slot], |_| true, || 0);
             // The fourth case is a tie of the last two that the turn decides.
             assert_eq!(pick, Some(expected), "{loads:?} {weights:?}");
         }
-        assert_eq!(pick_weighted(&Shares::new([1]), |_| 0, |_| false, || 0), None);
+        assert_eq!(pick_weighted(&WeightedDistribution::new([1]), |_| 0, |_| false, || 0), None);
     }
 
     #[test]
     fn the_idle_take_turns_by_weight() {
-        let shares = Shares::new([5, 1, 1]);
+        let shares = WeightedDistribution::new([5, 1, 1]);
         let mut counts = [0_i32; 3];
         for turn in 0..700 {
             counts[pick_weighted(&shares, |_| 0, |_| true, || turn).unwrap()] += 1;
@@ -117,7 +117,7 @@ mod tests {
     /// Nothing is ever answered: the loads must grow as the weights are.
     #[test]
     fn loads_settle_at_the_weights() {
-        let shares = Shares::new([5, 2, 1]);
+        let shares = WeightedDistribution::new([5, 2, 1]);
         let mut loads = [0_u32; 3];
         for turn in 0..800 {
             let slot = pick_weighted(&shares, |slot| loads[slot], |_| true, || turn).unwrap();

@@ -13,95 +13,95 @@
 //! that none is without a slot.
 
 use super::{
-    bounded_load::Consistent,
-    candidate::Member,
+    bounded_load::ConsistentHash,
+    candidate::HashedCandidate,
     hash::{combine, mix},
 };
 
 /// Slots of the table, a prime: so that every step size visits all of them. The paper's small one, and Envoy's.
-const SLOTS: usize = 65_537;
-const SLOTS_U64: u64 = SLOTS as u64;
+const TABLE_SIZE: usize = 65_537;
+const TABLE_SIZE_U64: u64 = TABLE_SIZE as u64;
 
 /// Whose each slot is.
 #[derive(Clone, Debug)]
 pub struct Maglev {
-    owners: Vec<u32>,
-    count: usize,
+    table: Vec<u32>,
+    candidate_count: usize,
 }
 
 /// One member's list of preferences, and how far it has read.
-struct List {
-    owner: u32,
+struct Permutation {
+    index: u32,
     weight: u64,
-    next: usize,
-    step: usize,
-    taken: u64,
+    position: usize,
+    skip: usize,
+    entries: u64,
 }
 
-impl List {
+impl Permutation {
     #[expect(clippy::cast_possible_truncation, reason = "below 65,537")]
-    fn new(owner: u32, member: Member) -> Self {
-        let next = combine(member.key, 1) % SLOTS_U64;
-        let step = combine(member.key, 2) % (SLOTS_U64 - 1) + 1;
+    fn new(owner: u32, member: HashedCandidate) -> Self {
+        let next = combine(member.name_hash, 1) % TABLE_SIZE_U64;
+        let step = combine(member.name_hash, 2) % (TABLE_SIZE_U64 - 1) + 1;
         let weight = u64::from(member.weight.max(1));
-        Self { owner, weight, next: next as usize, step: step as usize, taken: 0 }
+        Self { index: owner, weight, position: next as usize, skip: step as usize, entries: 0 }
     }
 
     /// Takes the first slot on the list that is free. One must be.
-    fn take(&mut self, owners: &mut [u32]) {
-        while owners[self.next] != FREE {
-            self.next = (self.next + self.step) % SLOTS;
+    fn claim_next(&mut self, owners: &mut [u32]) {
+        while owners[self.position] != EMPTY {
+            self.position = (self.position + self.skip) % TABLE_SIZE;
         }
-        owners[self.next] = self.owner;
-        self.taken += 1;
+        owners[self.position] = self.index;
+        self.entries += 1;
     }
 }
 
-const FREE: u32 = u32::MAX;
+const EMPTY: u32 = u32::MAX;
 
 impl Maglev {
     /// The table of these members; their order does not matter.
-    pub fn new(members: &[Member]) -> Self {
-        let mut lists: Vec<(u64, List)> =
-            (0..).zip(members).map(|(owner, member)| (member.key, List::new(owner, *member))).collect();
+    pub fn new(members: &[HashedCandidate]) -> Self {
+        let mut lists: Vec<(u64, Permutation)> =
+            (0..).zip(members).map(|(owner, member)| (member.name_hash, Permutation::new(owner, *member))).collect();
         // Who comes first in a round must not hang on the order in the configuration.
         lists.sort_unstable_by_key(|(key, _)| *key);
-        let owners = if lists.is_empty() { Vec::new() } else { filled(&mut lists) };
-        Self { owners, count: members.len() }
+        let owners = if lists.is_empty() { Vec::new() } else { populate(&mut lists) };
+        Self { table: owners, candidate_count: members.len() }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "below 65,537")]
-    fn place(&self, key: u64) -> Option<usize> {
-        mix(key).checked_rem(self.owners.len() as u64).map(|place| place as usize)
+    fn entry(&self, key: u64) -> Option<usize> {
+        mix(key).checked_rem(self.table.len() as u64).map(|place| place as usize)
     }
 }
 
-impl Consistent for Maglev {
+impl ConsistentHash for Maglev {
     /// The slot's owner; if it is not usable, that of the next slot whose owner is.
     fn pick(&self, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
-        let (before, after) = self.owners.split_at(self.place(key)?);
+        let (before, after) = self.table.split_at(self.entry(key)?);
         let mut onward = after.iter().chain(before).map(|owner| *owner as usize);
         let owner = onward.next()?;
         if usable(owner) {
             return Some(owner);
         }
         // Asked of the backends before all slots are walked: when all are full, that is each request's case.
-        let any = (0..self.count).find(|slot| usable(*slot))?;
+        let any = (0..self.candidate_count).find(|slot| usable(*slot))?;
         onward.find(|slot| usable(*slot)).or(Some(any))
     }
 }
 
 // ANCHOR: filled
 /// Round after round each takes a slot, those of the largest weight in every round.
-fn filled(lists: &mut [(u64, List)]) -> Vec<u32> {
+fn populate(lists: &mut [(u64, Permutation)]) -> Vec<u32> {
     let largest = lists.iter().map(|(_, list)| list.weight).max().unwrap_or(1);
-    let mut owners = vec![FREE; SLOTS];
-    let mut free = SLOTS;
+    let mut owners = vec![EMPTY; TABLE_SIZE];
+    let mut free = TABLE_SIZE;
     for round in 1.. {
         for (_, list) in lists.iter_mut() {
             // Rounded up: all take part in the first round.
-            if list.taken < (round * list.weight).div_ceil(largest) {
-                list.take(&mut owners);
+            if list.entries < (round * list.weight).div_ceil(largest) {
+                list.claim_next(&mut owners);
                 free -= 1;
             }
             if free == 0 {
@@ -117,23 +117,23 @@ fn filled(lists: &mut [(u64, List)]) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    fn members(weights: &[u32]) -> Vec<Member> {
-        (0..).zip(weights).map(|(i, weight)| Member { key: mix(i), weight: *weight }).collect()
+    fn members(weights: &[u32]) -> Vec<HashedCandidate> {
+        (0..).zip(weights).map(|(i, weight)| HashedCandidate { name_hash: mix(i), weight: *weight }).collect()
     }
 
-    fn slots_of(maglev: &Maglev, members: usize) -> Vec<usize> {
+    fn entries_per_candidate(maglev: &Maglev, members: usize) -> Vec<usize> {
         let mut slots = vec![0; members];
-        maglev.owners.iter().for_each(|owner| slots[*owner as usize] += 1);
+        maglev.table.iter().for_each(|owner| slots[*owner as usize] += 1);
         slots
     }
 
     #[test]
     fn slots_follow_the_weights() {
         for weights in [&[1, 1, 1][..], &[5, 1, 1], &[100, 50, 3, 2, 1], &[7]] {
-            let slots = slots_of(&Maglev::new(&members(weights)), weights.len());
+            let slots = entries_per_candidate(&Maglev::new(&members(weights)), weights.len());
             let total: u32 = weights.iter().sum();
             for (slots, weight) in slots.into_iter().zip(weights) {
-                let fair = SLOTS * *weight as usize / total as usize;
+                let fair = TABLE_SIZE * *weight as usize / total as usize;
                 assert!(slots.abs_diff(fair) <= 1 + weights.len(), "{slots} for {weight} of {weights:?}");
             }
         }
@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn the_least_weight_has_a_slot() {
-        let slots = slots_of(&Maglev::new(&members(&[u32::MAX, 1, 0])), 3);
-        assert_eq!(slots, [SLOTS - 2, 1, 1]);
+        let slots = entries_per_candidate(&Maglev::new(&members(&[u32::MAX, 1, 0])), 3);
+        assert_eq!(slots, [TABLE_SIZE - 2, 1, 1]);
     }
 
     #[test]
@@ -159,12 +159,12 @@ mod tests {
     fn slots_are_within_1_percent_of_an_equal_share() {
         for backends in [1, 3, 10, 30, 300] {
             let members: Vec<_> = (0..backends as u64)
-                .map(|key| Member { key: super::super::hash::hash(&key.to_le_bytes()), weight: 1 })
+                .map(|key| HashedCandidate { name_hash: super::super::hash::hash(&key.to_le_bytes()), weight: 1 })
                 .collect();
             let mut slots = vec![0_usize; backends];
-            Maglev::new(&members).owners.iter().for_each(|owner| slots[*owner as usize] += 1);
+            Maglev::new(&members).table.iter().for_each(|owner| slots[*owner as usize] += 1);
             let (least, most) = (slots.iter().min().unwrap() * backends, slots.iter().max().unwrap() * backends);
-            assert!(least * 100 >= SLOTS * 99 && most * 100 <= SLOTS * 101, "{backends}: {slots:?}");
+            assert!(least * 100 >= TABLE_SIZE * 99 && most * 100 <= TABLE_SIZE * 101, "{backends}: {slots:?}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub mod weighted_distribution;
 pub mod weighted_round_robin;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use candidate::{Candidate, Member};
-pub use counters::Turns;
+pub use candidate::{Candidate, HashedCandidate};
+pub use counters::PickCounters;
 pub use peak_ewma::PeakEwma;
 pub use picker::Picker;

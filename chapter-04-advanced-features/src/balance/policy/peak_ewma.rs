@@ -21,18 +21,18 @@ use std::{
 };
 
 /// After this long without an answer an estimate has sunk to 1/e of itself. Finagle's default.
-pub const DECAY: Duration = Duration::from_secs(10);
+pub const DECAY_TIME: Duration = Duration::from_secs(10);
 
 /// As what a failure counts at least: slower than any answer that one would wait for by choice.
-const FAILED: f32 = 1.0;
+const MIN_FAILURE_SECS: f32 = 1.0;
 /// As what failures count at most, however many follow each other, and answers too. In seconds.
-const SLOWEST: f32 = 60.0;
+const MAX_ESTIMATE_SECS: f32 = 60.0;
 
 /// The latency of one backend: moves up at once and down slowly.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct PeakEwma {
-    born: Instant,
+    created_at: Instant,
     /// The estimate in seconds as an `f32`'s bits, above the milliseconds since `born` when it was made: both
     /// change in one step. Zero: nothing is known.
     state: AtomicU64,
@@ -41,7 +41,7 @@ pub struct PeakEwma {
 impl PeakEwma {
     /// Of a backend that nothing is known about.
     pub fn new(now: Instant) -> Self {
-        Self { born: now, state: AtomicU64::new(0) }
+        Self { created_at: now, state: AtomicU64::new(0) }
     }
 
     /// An answer arrived after `latency`: its first byte, for the rest is the client's speed too.
@@ -50,8 +50,8 @@ impl PeakEwma {
     }
 
     /// No answer arrived, or an error. It counts as slow: as one second, or twice the estimate if that is more.
-    pub fn failed(&self, now: Instant) {
-        self.update(now, |estimate| (2.0 * estimate).max(FAILED));
+    pub fn record_failure(&self, now: Instant) {
+        self.update(now, |estimate| (2.0 * estimate).max(MIN_FAILURE_SECS));
     }
 
     /// The estimate as of now; zero if nothing is known, or nothing any more.
@@ -67,9 +67,9 @@ impl PeakEwma {
         let updated = |state| {
             let (estimate, faded) = decayed(state, millis);
             // A nanosecond at least: zero means unknown.
-            let sample = sample(estimate).clamp(1e-9, SLOWEST);
+            let sample = sample(estimate).clamp(1e-9, MAX_ESTIMATE_SECS);
             let estimate = if sample > estimate { sample } else { estimate + sample * faded };
-            Some(packed(estimate, later(stamp(state), millis)))
+            Some(pack(estimate, latest(timestamp(state), millis)))
         };
         // Always `Some`, so never an error. Relaxed: the estimate guards nothing else.
         _ = self.state.fetch_update(Relaxed, Relaxed, updated);
@@ -78,7 +78,7 @@ impl PeakEwma {
 
     #[expect(clippy::cast_possible_truncation, reason = "wraps after 49 days, and only differences are taken")]
     fn millis(&self, now: Instant) -> u32 {
-        now.saturating_duration_since(self.born).as_millis() as u32
+        now.saturating_duration_since(self.created_at).as_millis() as u32
     }
 }
 
@@ -88,42 +88,42 @@ impl PeakEwma {
 /// it is tried, and not flooded.
 pub fn cost(latency: Duration, in_flight: u32, weight: u32) -> f64 {
     /// Dearer than any that is known: 60 s times four thousand million requests.
-    const UNKNOWN: f64 = 1e12;
+    const UNKNOWN_COST: f64 = 1e12;
     let latency = latency.as_secs_f64();
     let (queue, weight) = (f64::from(in_flight), f64::from(weight.max(1)));
     match latency > 0.0 {
         true => latency * (queue + 1.0) / weight,
         false if in_flight == 0 => 0.0,
-        false => UNKNOWN + queue / weight,
+        false => UNKNOWN_COST + queue / weight,
     }
 }
 
 /// The estimate as of `millis`, and which share of it has faded since it was made.
 fn decayed(state: u64, millis: u32) -> (f32, f32) {
-    let elapsed = Duration::from_millis(u64::from(since(stamp(state), millis)));
-    let kept = (-elapsed.as_secs_f32() / DECAY.as_secs_f32()).exp();
+    let elapsed = Duration::from_millis(u64::from(elapsed_millis(timestamp(state), millis)));
+    let kept = (-elapsed.as_secs_f32() / DECAY_TIME.as_secs_f32()).exp();
     (f32::from_bits((state >> 32) as u32) * kept, 1.0 - kept)
 }
 
-fn packed(estimate: f32, stamp: u32) -> u64 {
+fn pack(estimate: f32, stamp: u32) -> u64 {
     u64::from(estimate.to_bits()) << 32 | u64::from(stamp)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is meant")]
-fn stamp(state: u64) -> u32 {
+fn timestamp(state: u64) -> u32 {
     state as u32
 }
 
 /// The milliseconds from one stamp to another; 0 if the other is a little earlier, as another core's `now` may be.
-fn since(stamp: u32, millis: u32) -> u32 {
+fn elapsed_millis(stamp: u32, millis: u32) -> u32 {
     /// Nobody acts on a `now` that is a minute old.
-    const EARLIER: u32 = 60_000;
+    const MAX_CLOCK_SKEW_MILLIS: u32 = 60_000;
     let elapsed = millis.wrapping_sub(stamp);
-    if elapsed <= u32::MAX - EARLIER { elapsed } else { 0 }
+    if elapsed <= u32::MAX - MAX_CLOCK_SKEW_MILLIS { elapsed } else { 0 }
 }
 
-fn later(stamp: u32, millis: u32) -> u32 {
-    stamp.wrapping_add(since(stamp, millis))
+fn latest(stamp: u32, millis: u32) -> u32 {
+    stamp.wrapping_add(elapsed_millis(stamp, millis))
 }
 
 #[cfg(test)]
@@ -165,22 +165,22 @@ mod tests {
         let t0 = start();
         let ewma = PeakEwma::new(t0);
         ewma.record(ms(1_000), t0);
-        assert_near(ewma.latency(t0 + DECAY), ms(368));
-        assert_near(ewma.latency(t0 + DECAY * 3), ms(50));
-        assert_eq!(ewma.latency(t0 + DECAY * 360), Duration::ZERO);
+        assert_near(ewma.latency(t0 + DECAY_TIME), ms(368));
+        assert_near(ewma.latency(t0 + DECAY_TIME * 3), ms(50));
+        assert_eq!(ewma.latency(t0 + DECAY_TIME * 360), Duration::ZERO);
     }
 
     #[test]
     fn a_failure_counts_as_slow() {
         let t0 = start();
         let ewma = PeakEwma::new(t0);
-        ewma.failed(t0);
+        ewma.record_failure(t0);
         assert_near(ewma.latency(t0), ms(1_000));
-        (0..20).for_each(|_| ewma.failed(t0));
+        (0..20).for_each(|_| ewma.record_failure(t0));
         assert_near(ewma.latency(t0), ms(60_000));
         let quick = PeakEwma::new(t0);
         quick.record(ms(1), t0);
-        quick.failed(t0);
+        quick.record_failure(t0);
         assert_near(quick.latency(t0), ms(1_000));
     }
 
@@ -193,15 +193,15 @@ mod tests {
         ewma.record(ms(200), t0 + ms(4_999));
         assert_near(ewma.latency(t0 + ms(5_000)), ms(200));
         // A month of silence, then the stamps begin again at zero.
-        let month = t0 + DECAY * 6 * 60 * 24 * 30;
+        let month = t0 + DECAY_TIME * 6 * 60 * 24 * 30;
         assert_eq!(ewma.latency(month), Duration::ZERO);
         ewma.record(ms(400), month);
-        assert_near(ewma.latency(month + DECAY), ms(147));
+        assert_near(ewma.latency(month + DECAY_TIME), ms(147));
         let near_wrap = t0 + ms(u64::from(u32::MAX) - 1_000);
         ewma.record(ms(300), near_wrap);
-        assert_near(ewma.latency(near_wrap + DECAY), ms(110));
-        ewma.record(Duration::MAX, near_wrap + DECAY);
-        assert_near(ewma.latency(near_wrap + DECAY), ms(60_000));
+        assert_near(ewma.latency(near_wrap + DECAY_TIME), ms(110));
+        ewma.record(Duration::MAX, near_wrap + DECAY_TIME);
+        assert_near(ewma.latency(near_wrap + DECAY_TIME), ms(60_000));
         ewma.record(Duration::ZERO, t0);
     }
 

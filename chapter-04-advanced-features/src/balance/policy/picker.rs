@@ -9,57 +9,59 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     algorithm::Algorithm,
-    bounded_load::{Bound, Consistent},
-    candidate::{Candidate, Member},
-    counters::Turns,
-    ketama::Ring,
+    bounded_load::{ConsistentHash, LoadBound},
+    candidate::{Candidate, HashedCandidate},
+    counters::PickCounters,
+    ketama::KetamaRing,
     least_connections,
     maglev::Maglev,
     peak_ewma, power_of_two_choices, random,
     rendezvous::Rendezvous,
     round_robin, source_hash,
-    weighted_distribution::Shares,
-    weighted_round_robin::Cycle,
+    weighted_distribution::WeightedDistribution,
+    weighted_round_robin::WeightedCycle,
 };
 
 /// Picks one of its candidates.
 #[derive(Debug)]
 pub struct Picker<C> {
     candidates: Vec<C>,
-    table: Table,
-    bound: Option<Bound>,
-    turns: Arc<Turns>,
+    state: PolicyState,
+    load_bound: Option<LoadBound>,
+    counters: Arc<PickCounters>,
 }
 
 /// What an algorithm works out in advance.
 #[derive(Debug)]
-enum Table {
+enum PolicyState {
     RoundRobin,
-    Weighted(Cycle),
-    Least,
-    WeightedLeast(Shares),
-    Random(Shares),
-    TwoChoices(Shares),
-    PeakEwma(Shares),
-    SourceHash(Shares),
-    Ketama(Ring),
+    WeightedRoundRobin(WeightedCycle),
+    LeastConnections,
+    WeightedLeastConnections(WeightedDistribution),
+    Random(WeightedDistribution),
+    PowerOfTwoChoices(WeightedDistribution),
+    PeakEwma(WeightedDistribution),
+    SourceHash(WeightedDistribution),
+    Ketama(KetamaRing),
     Rendezvous(Rendezvous),
     Maglev(Maglev),
 }
 
-impl Table {
-    fn new(algorithm: Algorithm, members: &[Member]) -> Self {
+impl PolicyState {
+    fn new(algorithm: Algorithm, members: &[HashedCandidate]) -> Self {
         let weights = || members.iter().map(|member| member.weight);
         match algorithm {
             Algorithm::RoundRobin => Self::RoundRobin,
-            Algorithm::WeightedRoundRobin => Self::Weighted(Cycle::new(&weights().collect::<Vec<_>>())),
-            Algorithm::LeastConnections => Self::Least,
-            Algorithm::WeightedLeastConnections => Self::WeightedLeast(Shares::new(weights())),
-            Algorithm::Random => Self::Random(Shares::new(weights())),
-            Algorithm::TwoChoices => Self::TwoChoices(Shares::new(weights())),
-            Algorithm::PeakEwma => Self::PeakEwma(Shares::new(weights())),
-            Algorithm::SourceHash => Self::SourceHash(Shares::new(weights())),
-            Algorithm::Ketama => Self::Ketama(Ring::new(members)),
+            Algorithm::WeightedRoundRobin => {
+                Self::WeightedRoundRobin(WeightedCycle::new(&weights().collect::<Vec<_>>()))
+            }
+            Algorithm::LeastConnections => Self::LeastConnections,
+            Algorithm::WeightedLeastConnections => Self::WeightedLeastConnections(WeightedDistribution::new(weights())),
+            Algorithm::Random => Self::Random(WeightedDistribution::new(weights())),
+            Algorithm::PowerOfTwoChoices => Self::PowerOfTwoChoices(WeightedDistribution::new(weights())),
+            Algorithm::PeakEwma => Self::PeakEwma(WeightedDistribution::new(weights())),
+            Algorithm::SourceHash => Self::SourceHash(WeightedDistribution::new(weights())),
+            Algorithm::Ketama => Self::Ketama(KetamaRing::new(members)),
             Algorithm::Rendezvous => Self::Rendezvous(Rendezvous::new(members)),
             Algorithm::Maglev => Self::Maglev(Maglev::new(members)),
         }
@@ -71,11 +73,16 @@ impl<C: Candidate> Picker<C> {
     /// ([`super::bounded_load`]); the other algorithms have no use for it.
     ///
     /// To build takes microseconds, for long cycles and Maglev's table milliseconds: not on the request path.
-    pub fn new(algorithm: Algorithm, balance_factor: Option<f64>, candidates: Vec<C>, turns: Arc<Turns>) -> Self {
-        let members: Vec<Member> = candidates.iter().map(Member::of).collect();
-        let bound = balance_factor.filter(|_| algorithm.is_consistent());
-        let bound = bound.map(|factor| Bound::new(factor, members.iter().map(|member| member.weight).collect()));
-        Self { table: Table::new(algorithm, &members), bound, candidates, turns }
+    pub fn new(
+        algorithm: Algorithm,
+        balance_factor: Option<f64>,
+        candidates: Vec<C>,
+        turns: Arc<PickCounters>,
+    ) -> Self {
+        let members: Vec<HashedCandidate> = candidates.iter().map(HashedCandidate::new).collect();
+        let bound = balance_factor.filter(|_| algorithm.is_consistent_hash());
+        let bound = bound.map(|factor| LoadBound::new(factor, members.iter().map(|member| member.weight).collect()));
+        Self { state: PolicyState::new(algorithm, &members), load_bound: bound, candidates, counters: turns }
     }
 
     /// Those to pick from.
@@ -93,41 +100,43 @@ impl<C: Candidate> Picker<C> {
         match self.candidates.as_slice() {
             [] => None,
             [only] => allowed(only).then_some(only),
-            candidates => self.slot(key, now, |slot| allowed(&candidates[slot])).map(|slot| &candidates[slot]),
+            candidates => self.pick_index(key, now, |slot| allowed(&candidates[slot])).map(|slot| &candidates[slot]),
         }
     }
 
     /// As [`pick`](Self::pick), for two candidates or more, by their places.
-    fn slot(&self, key: u64, now: Instant, usable: impl Fn(usize) -> bool) -> Option<usize> {
+    fn pick_index(&self, key: u64, now: Instant, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let candidates = self.candidates.as_slice();
         let load = |slot: usize| candidates[slot].in_flight();
-        let turn = || self.turns.turn();
-        match &self.table {
-            Table::RoundRobin => round_robin::pick(turn(), candidates.len(), usable),
-            Table::Weighted(cycle) => cycle.pick(turn(), usable),
-            Table::Least => least_connections::pick(candidates.len(), load, usable, turn),
-            Table::WeightedLeast(shares) => least_connections::pick_weighted(shares, load, usable, turn),
-            Table::Random(shares) => random::pick(shares, self.turns.random(), usable),
-            Table::TwoChoices(shares) => {
-                let cost = |slot: usize| power_of_two_choices::cost(load(slot), candidates[slot].weight());
-                power_of_two_choices::pick(shares, self.turns.random(), cost, usable)
+        let turn = || self.counters.next_round_robin();
+        match &self.state {
+            PolicyState::RoundRobin => round_robin::pick(turn(), candidates.len(), usable),
+            PolicyState::WeightedRoundRobin(cycle) => cycle.pick(turn(), usable),
+            PolicyState::LeastConnections => least_connections::pick(candidates.len(), load, usable, turn),
+            PolicyState::WeightedLeastConnections(shares) => {
+                least_connections::pick_weighted(shares, load, usable, turn)
             }
-            Table::PeakEwma(shares) => {
+            PolicyState::Random(shares) => random::pick(shares, self.counters.next_random(), usable),
+            PolicyState::PowerOfTwoChoices(shares) => {
+                let cost = |slot: usize| power_of_two_choices::load_per_weight(load(slot), candidates[slot].weight());
+                power_of_two_choices::pick(shares, self.counters.next_random(), cost, usable)
+            }
+            PolicyState::PeakEwma(shares) => {
                 let cost = |slot: usize| {
                     let candidate = &candidates[slot];
                     peak_ewma::cost(candidate.latency(now), candidate.in_flight(), candidate.weight())
                 };
-                power_of_two_choices::pick(shares, self.turns.random(), cost, usable)
+                power_of_two_choices::pick(shares, self.counters.next_random(), cost, usable)
             }
-            Table::SourceHash(shares) => source_hash::pick(shares, key, usable),
-            Table::Ketama(ring) => self.consistent(ring, key, usable),
-            Table::Rendezvous(rendezvous) => self.consistent(rendezvous, key, usable),
-            Table::Maglev(maglev) => self.consistent(maglev, key, usable),
+            PolicyState::SourceHash(shares) => source_hash::pick(shares, key, usable),
+            PolicyState::Ketama(ring) => self.pick_consistent(ring, key, usable),
+            PolicyState::Rendezvous(rendezvous) => self.pick_consistent(rendezvous, key, usable),
+            PolicyState::Maglev(maglev) => self.pick_consistent(maglev, key, usable),
         }
     }
 
-    fn consistent(&self, table: &impl Consistent, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
-        match &self.bound {
+    fn pick_consistent(&self, table: &impl ConsistentHash, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
+        match &self.load_bound {
             None => table.pick(key, usable),
             Some(bound) => bound.pick(table, key, |slot| self.candidates[slot].in_flight(), usable),
         }
@@ -143,13 +152,13 @@ mod tests {
 
     /// A backend made of numbers.
     #[derive(Clone, Copy, Debug, PartialEq)]
-    struct Fake {
+    struct FakeBackend {
         name: u64,
         in_flight: u32,
     }
 
-    impl Candidate for Fake {
-        fn key(&self) -> u64 {
+    impl Candidate for FakeBackend {
+        fn name_hash(&self) -> u64 {
             hash::mix(self.name)
         }
 
@@ -171,9 +180,9 @@ mod tests {
         Instant::now()
     }
 
-    fn picker(algorithm: Algorithm, factor: Option<f64>, loads: &[u32]) -> Picker<Fake> {
-        let fakes = (0..).zip(loads).map(|(name, in_flight)| Fake { name, in_flight: *in_flight });
-        Picker::new(algorithm, factor, fakes.collect(), Arc::new(Turns::seeded(1)))
+    fn picker(algorithm: Algorithm, factor: Option<f64>, loads: &[u32]) -> Picker<FakeBackend> {
+        let fakes = (0..).zip(loads).map(|(name, in_flight)| FakeBackend { name, in_flight: *in_flight });
+        Picker::new(algorithm, factor, fakes.collect(), Arc::new(PickCounters::with_seed(1)))
     }
 
     #[test]
@@ -188,8 +197,8 @@ mod tests {
 
     #[test]
     fn turns_go_on_in_the_next_picker() {
-        let turns = Arc::new(Turns::default());
-        let fakes: Vec<Fake> = (0..3).map(|name| Fake { name, in_flight: 0 }).collect();
+        let turns = Arc::new(PickCounters::default());
+        let fakes: Vec<FakeBackend> = (0..3).map(|name| FakeBackend { name, in_flight: 0 }).collect();
         let pick = || {
             let rebuilt = Picker::new(Algorithm::RoundRobin, None, fakes.clone(), Arc::clone(&turns));
             rebuilt.pick(0, now(), |_| true).map(|picked| picked.name)
@@ -202,7 +211,7 @@ mod tests {
         for algorithm in Algorithm::all() {
             let bounded = picker(algorithm, Some(1.25), &[100, 0, 0]);
             let picked = |key| bounded.pick(key, now(), |_| true).unwrap().name;
-            if algorithm.is_consistent() {
+            if algorithm.is_consistent_hash() {
                 assert!((0..1_000).all(|key| picked(key) != 0), "{algorithm}");
             }
             // The only one that is allowed, though far beyond its bound.

@@ -7,26 +7,26 @@
 //!
 //! **Cost**: one `fetch_add`, a multiplication, a binary search over the weights.
 
-use super::{hash::mix, weighted_distribution::Shares};
+use super::{hash::mix, weighted_distribution::WeightedDistribution};
 
 /// A slot by chance; if it is not usable, a usable one by chance.
-pub fn pick(shares: &Shares, random: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
-    let slot = shares.draw(random);
-    if usable(slot) { Some(slot) } else { shares.draw_among(mix(random), usable) }
+pub fn pick(shares: &WeightedDistribution, random: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
+    let slot = shares.sample(random);
+    if usable(slot) { Some(slot) } else { shares.sample_among(mix(random), usable) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balance::policy::counters::Turns;
+    use crate::balance::policy::counters::PickCounters;
 
     #[test]
     fn shares_come_near_the_weights() {
-        let (turns, shares) = (Turns::seeded(1), Shares::new([3, 2, 1]));
+        let (turns, shares) = (PickCounters::with_seed(1), WeightedDistribution::new([3, 2, 1]));
         let count = |usable: [bool; 3]| {
             let mut counts = [0_i32; 3];
             for _ in 0..60_000 {
-                counts[pick(&shares, turns.random(), |slot| usable[slot]).unwrap()] += 1;
+                counts[pick(&shares, turns.next_random(), |slot| usable[slot]).unwrap()] += 1;
             }
             counts
         };
@@ -37,6 +37,6 @@ mod tests {
         ] {
             assert!(counts.iter().zip(fair).all(|(count, fair)| (count - fair).abs() < 600), "{counts:?}");
         }
-        assert_eq!(pick(&shares, turns.random(), |_| false), None);
+        assert_eq!(pick(&shares, turns.next_random(), |_| false), None);
     }
 }

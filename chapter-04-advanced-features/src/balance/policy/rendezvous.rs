@@ -13,48 +13,48 @@
 //! wins exactly w times as often, and depends on nobody else's weight.
 
 use super::{
-    bounded_load::Consistent,
-    candidate::Member,
-    hash::{fraction, mix},
+    bounded_load::ConsistentHash,
+    candidate::HashedCandidate,
+    hash::{mix, unit_fraction},
 };
 
 /// The members, hashed once.
 #[derive(Clone, Debug)]
 pub struct Rendezvous {
-    keys: Vec<u64>,
+    name_hashes: Vec<u64>,
     /// Empty if all are equal: then -w / ln(h) is highest where h is, and the logarithms can be spared.
     weights: Vec<f64>,
 }
 
 impl Rendezvous {
     /// The meeting place of these members; their order does not matter.
-    pub fn new(members: &[Member]) -> Self {
+    pub fn new(members: &[HashedCandidate]) -> Self {
         let weights = members.iter().map(|member| member.weight.max(1));
         let equal = members.windows(2).all(|pair| pair[0].weight.max(1) == pair[1].weight.max(1));
         Self {
-            keys: members.iter().map(|member| mix(member.key)).collect(),
+            name_hashes: members.iter().map(|member| mix(member.name_hash)).collect(),
             weights: if equal { Vec::new() } else { weights.map(f64::from).collect() },
         }
     }
 }
 
-impl Consistent for Rendezvous {
+impl ConsistentHash for Rendezvous {
     /// The usable slot with the highest number for this key.
     // ANCHOR: pick
     fn pick(&self, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let key = mix(key);
-        let hashes = self.keys.iter().map(|member| mix(key ^ member));
+        let hashes = self.name_hashes.iter().map(|member| mix(key ^ member));
         if self.weights.is_empty() {
-            return highest(hashes, usable);
+            return highest_score(hashes, usable);
         }
-        let number = |(hash, weight): (u64, &f64)| -weight / fraction(hash).ln();
-        highest(hashes.zip(&self.weights).map(number), usable)
+        let number = |(hash, weight): (u64, &f64)| -weight / unit_fraction(hash).ln();
+        highest_score(hashes.zip(&self.weights).map(number), usable)
     }
     // ANCHOR_END: pick
 }
 
 /// The usable slot with the highest number. Only who would lead is asked: five or so of a hundred.
-fn highest<N: PartialOrd>(numbers: impl Iterator<Item = N>, usable: impl Fn(usize) -> bool) -> Option<usize> {
+fn highest_score<N: PartialOrd>(numbers: impl Iterator<Item = N>, usable: impl Fn(usize) -> bool) -> Option<usize> {
     let mut leader: Option<(usize, N)> = None;
     for (slot, number) in numbers.enumerate() {
         if leader.as_ref().is_none_or(|(_, highest)| number > *highest) && usable(slot) {
@@ -68,8 +68,8 @@ fn highest<N: PartialOrd>(numbers: impl Iterator<Item = N>, usable: impl Fn(usiz
 mod tests {
     use super::*;
 
-    fn members(weights: &[u32]) -> Vec<Member> {
-        (0..).zip(weights).map(|(i, weight)| Member { key: mix(i), weight: *weight }).collect()
+    fn members(weights: &[u32]) -> Vec<HashedCandidate> {
+        (0..).zip(weights).map(|(i, weight)| HashedCandidate { name_hash: mix(i), weight: *weight }).collect()
     }
 
     #[test]

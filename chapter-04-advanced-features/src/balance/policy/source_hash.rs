@@ -10,15 +10,15 @@
 //! Whatever is configured is hashed; the name is the custom's. Clients behind one address (an office, a phone
 //! network) are one client here: shares are only as even as the addresses are.
 
-use super::{hash::mix, weighted_distribution::Shares};
+use super::{hash::mix, weighted_distribution::WeightedDistribution};
 
 // ANCHOR: pick
 /// The slot that this key falls on; if it is not usable, a usable one that the key alone decides.
-pub fn pick(shares: &Shares, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
+pub fn pick(shares: &WeightedDistribution, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
     let hash = mix(key);
-    let slot = shares.at(hash.checked_rem(shares.total())?);
+    let slot = shares.index_at(hash.checked_rem(shares.total_weight())?);
     // Hashed once more: the clients of one full backend spread over all others, not over its neighbour.
-    if usable(slot) { Some(slot) } else { shares.draw_among(mix(hash), usable) }
+    if usable(slot) { Some(slot) } else { shares.sample_among(mix(hash), usable) }
 }
 // ANCHOR_END: pick
 
@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn a_key_keeps_its_slot_and_keys_follow_the_weights() {
-        let shares = Shares::new([3, 2, 1]);
+        let shares = WeightedDistribution::new([3, 2, 1]);
         let mut counts = [0_i32; 3];
         for key in 0..60_000 {
             let slot = pick(&shares, key, |_| true).unwrap();
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_clients_of_an_unusable_one_spread_and_the_others_stay() {
-        let shares = Shares::new([1; 4]);
+        let shares = WeightedDistribution::new([1; 4]);
         let mut heirs = [0_i32; 4];
         for key in 0..40_000 {
             let before = pick(&shares, key, |_| true).unwrap();

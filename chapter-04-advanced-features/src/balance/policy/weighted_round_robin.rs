@@ -12,41 +12,44 @@
 //! The cycle has at most [`MAX_CYCLE`] turns. Weights that reach no common measure below it are rounded to it, each
 //! to one turn at least: a share is then off by less than one turn in that many for each backend.
 
-use super::{counters::spread, weighted_distribution::Shares};
+use super::{counters::weyl_sequence, weighted_distribution::WeightedDistribution};
 
 /// The longest cycle before weights are rounded: whoever has a weight gets a turn within about as many.
-pub const MAX_CYCLE: u64 = 8_192;
+pub const MAX_CYCLE_LEN: u64 = 8_192;
 
 /// The sequence of turns, and the weights for those who inherit one.
 #[derive(Clone, Debug)]
-pub struct Cycle {
-    turns: Vec<u32>,
-    shares: Shares,
+pub struct WeightedCycle {
+    schedule: Vec<u32>,
+    distribution: WeightedDistribution,
 }
 
-impl Cycle {
+impl WeightedCycle {
     /// The cycle of these weights; 0 is taken as 1.
     pub fn new(weights: &[u32]) -> Self {
-        Self { turns: smooth(&reduced(weights)), shares: Shares::new(weights.iter().copied()) }
+        Self {
+            schedule: smooth_schedule(&reduce_weights(weights)),
+            distribution: WeightedDistribution::new(weights.iter().copied()),
+        }
     }
 
     // ANCHOR: turn
     /// The slot of this turn; if it is not usable, a usable one by weight.
     pub fn pick(&self, turn: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
-        let slot = self.turns[turn.checked_rem(self.turns.len())?] as usize;
-        if usable(slot) { Some(slot) } else { self.shares.draw_among(spread(turn), usable) }
+        let slot = self.schedule[turn.checked_rem(self.schedule.len())?] as usize;
+        if usable(slot) { Some(slot) } else { self.distribution.sample_among(weyl_sequence(turn), usable) }
     }
     // ANCHOR_END: turn
 }
 
 /// The same shares in the smallest numbers, or rounded to [`MAX_CYCLE`] in all.
-fn reduced(weights: &[u32]) -> Vec<i64> {
+fn reduce_weights(weights: &[u32]) -> Vec<i64> {
     let weights: Vec<u64> = weights.iter().map(|weight| u64::from((*weight).max(1))).collect();
     let divisor = weights.iter().copied().fold(0, gcd).max(1);
     let total = weights.iter().sum::<u64>() / divisor;
     let turns = |weight: u64| match weight / divisor {
-        turns if total <= MAX_CYCLE => turns,
-        turns => (turns * MAX_CYCLE / total).max(1),
+        turns if total <= MAX_CYCLE_LEN => turns,
+        turns => (turns * MAX_CYCLE_LEN / total).max(1),
     };
     weights.into_iter().map(|weight| turns(weight).cast_signed()).collect()
 }
@@ -57,7 +60,7 @@ fn gcd(a: u64, b: u64) -> u64 {
 
 // ANCHOR: smooth
 /// nginx's rule: each turn everyone gains their weight, the richest goes, and pays what all have gained.
-fn smooth(weights: &[i64]) -> Vec<u32> {
+fn smooth_schedule(weights: &[i64]) -> Vec<u32> {
     let total: i64 = weights.iter().sum();
     let mut wealth = vec![0; weights.len()];
     let mut turn = |_| {
@@ -91,22 +94,22 @@ mod tests {
             (&[], &[]),
         ];
         for (weights, turns) in cases {
-            assert_eq!(Cycle::new(weights).turns, turns, "{weights:?}");
+            assert_eq!(WeightedCycle::new(weights).schedule, turns, "{weights:?}");
         }
     }
 
     #[test]
     fn rounds_what_has_no_short_cycle() {
-        let cycle = Cycle::new(&[1_000_000, 500_001, 1, u32::MAX]);
-        assert!((8_000..=8_200).contains(&cycle.turns.len()), "{}", cycle.turns.len());
+        let cycle = WeightedCycle::new(&[1_000_000, 500_001, 1, u32::MAX]);
+        assert!((8_000..=8_200).contains(&cycle.schedule.len()), "{}", cycle.schedule.len());
         for slot in 0..4 {
-            assert!(cycle.turns.contains(&slot), "{slot} has no turn");
+            assert!(cycle.schedule.contains(&slot), "{slot} has no turn");
         }
     }
 
     #[test]
     fn lost_turns_are_inherited_by_weight() {
-        let cycle = Cycle::new(&[4, 2, 1]);
+        let cycle = WeightedCycle::new(&[4, 2, 1]);
         let mut counts = [0_i32; 3];
         for turn in 0..7_000 {
             counts[cycle.pick(turn, |slot| slot != 0).unwrap()] += 1;

@@ -17,54 +17,54 @@ use std::{
 use common::shutdown::Shutdown;
 
 use super::{
-    config::Check,
-    scheduler::{Hurried, Message, Round},
-    target::Checked,
+    config::CheckConfig,
+    scheduler::{CheckScheduler, SchedulerMessage, UrgentTargets},
+    target::HealthTarget,
 };
 
 /// Checks backends until it is dropped, which ends all checks at once and waits for their threads. Not to be dropped
 /// under a lock that [`Checked::checked`] takes.
 #[derive(Debug)]
-pub struct Checker<T> {
-    messages: Sender<Message>,
-    hurried: Hurried<T>,
+pub struct HealthChecker<T> {
+    messages: Sender<SchedulerMessage>,
+    urgent: UrgentTargets<T>,
     shutdown: Shutdown,
-    timekeeper: Option<JoinHandle<()>>,
+    scheduler_thread: Option<JoinHandle<()>>,
 }
 
-impl<T: Checked> Checker<T> {
+impl<T: HealthTarget> HealthChecker<T> {
     /// Starts to check whatever `targets` gives. It is asked each `fast_interval`: a backend that is new is checked
     /// soon, one that is gone no more. What it owns lives as long as the checker, so it must not own the checker.
     ///
     /// # Errors
     /// When this process can have no more descriptors or threads.
-    pub fn start(check: Check, targets: impl Fn() -> Vec<Arc<T>> + Send + 'static) -> io::Result<Self> {
+    pub fn start(check: CheckConfig, targets: impl Fn() -> Vec<Arc<T>> + Send + 'static) -> io::Result<Self> {
         let (messages, inbox) = channel();
-        let hurried = Hurried::default();
+        let hurried = UrgentTargets::default();
         let shutdown = Shutdown::new()?;
-        let mut round = Round::new(check, messages.clone(), Arc::clone(&hurried), shutdown.clone());
+        let mut round = CheckScheduler::new(check, messages.clone(), Arc::clone(&hurried), shutdown.clone());
         let run = move || round.run(&targets, &inbox);
         let timekeeper = Some(thread::Builder::new().name("health".into()).spawn(run)?);
-        Ok(Self { messages, hurried, shutdown, timekeeper })
+        Ok(Self { messages, urgent: hurried, shutdown, scheduler_thread: timekeeper })
     }
 
     /// A live connect to `target` has failed: it is to be checked soon, not in two seconds.
-    pub fn hurry(&self, target: &Arc<T>) {
-        let mut hurried = self.hurried.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn check_now(&self, target: &Arc<T>) {
+        let mut hurried = self.urgent.lock().unwrap_or_else(PoisonError::into_inner);
         if !hurried.iter().any(|known| Arc::ptr_eq(known, target)) {
             hurried.push(Arc::clone(target));
-            let _ = self.messages.send(Message::Wake);
+            let _ = self.messages.send(SchedulerMessage::Wake);
         }
     }
 }
 
-impl<T> Drop for Checker<T> {
+impl<T> Drop for HealthChecker<T> {
     fn drop(&mut self) {
-        self.shutdown.now();
-        let _ = self.messages.send(Message::Wake);
+        self.shutdown.stop();
+        let _ = self.messages.send(SchedulerMessage::Wake);
         // The last owner may be a target, dropped by the timekeeper itself.
         let is_another = |thread: &JoinHandle<()>| thread.thread().id() != thread::current().id();
-        if let Some(timekeeper) = self.timekeeper.take().filter(is_another) {
+        if let Some(timekeeper) = self.scheduler_thread.take().filter(is_another) {
             let _ = timekeeper.join();
         }
     }
@@ -86,8 +86,8 @@ mod tests {
     use common::clock::now;
 
     use super::*;
-    use crate::health::active::state::Change;
-    use crate::health::active::test_backend::{BlackHole, Refusing, Served};
+    use crate::health::active::state::HealthTransition;
+    use crate::health::active::test_backend::{BlackHole, RefusingPort, TestBackend};
 
     const LONG: Duration = Duration::from_secs(20);
 
@@ -95,40 +95,40 @@ mod tests {
     #[derive(Debug)]
     struct Told {
         address: SocketAddr,
-        learned: Sender<(bool, Option<Change>)>,
+        learned: Sender<(bool, Option<HealthTransition>)>,
     }
 
-    impl Checked for Told {
+    impl HealthTarget for Told {
         fn addresses(&self) -> Vec<SocketAddr> {
             vec![self.address]
         }
-        fn host(&self) -> String {
+        fn host_header(&self) -> String {
             self.address.to_string()
         }
-        fn checked(&self, outcome: Result<(), String>, change: Option<Change>, _: Instant) {
+        fn on_check_result(&self, outcome: Result<(), String>, change: Option<HealthTransition>, _: Instant) {
             let _ = self.learned.send((outcome.is_ok(), change));
         }
     }
 
-    fn target(address: SocketAddr) -> (Arc<Told>, Receiver<(bool, Option<Change>)>) {
+    fn target(address: SocketAddr) -> (Arc<Told>, Receiver<(bool, Option<HealthTransition>)>) {
         let (learned, learn) = channel();
         (Arc::new(Told { address, learned }), learn)
     }
 
     /// Checks these, so often that no test has to wait.
-    fn start(options: &str, targets: Vec<Arc<Told>>) -> Checker<Told> {
+    fn start(options: &str, targets: Vec<Arc<Told>>) -> HealthChecker<Told> {
         let check = format!("http:/health,interval=10ms,{options}").parse().unwrap();
-        Checker::start(check, move || targets.clone()).unwrap()
+        HealthChecker::start(check, move || targets.clone()).unwrap()
     }
 
     #[test]
     fn a_black_hole_delays_nobody_and_its_check_ends_with_the_checker() {
-        let ok = Served::answer("HTTP/1.1 200 OK\r\n\r\n");
-        let (hole, dead) = (BlackHole::new(), Refusing::new());
+        let ok = TestBackend::with_response("HTTP/1.1 200 OK\r\n\r\n");
+        let (hole, dead) = (BlackHole::new(), RefusingPort::new());
         let targets = [hole.address, dead.address, ok.address].map(target);
         let checker = start("timeout=1h", targets.iter().map(|(target, _)| Arc::clone(target)).collect());
         let next = |index: usize| targets[index].1.recv_timeout(LONG).expect("nobody waits for the black hole");
-        assert_eq!(next(1), (false, Some(Change::Down)), "a new one is judged by its first check");
+        assert_eq!(next(1), (false, Some(HealthTransition::Down)), "a new one is judged by its first check");
         for _ in 0..10 {
             assert_eq!(next(1), (false, None));
             assert_eq!(next(2), (true, None));
@@ -143,7 +143,7 @@ mod tests {
     fn three_failures_take_it_down_and_two_successes_bring_it_back() {
         let is_ok = Arc::new(AtomicBool::new(true));
         let seen = Arc::clone(&is_ok);
-        let backend = Served::by(move |mut stream, _| {
+        let backend = TestBackend::with_handler(move |mut stream, _| {
             let status = if seen.load(SeqCst) { "200 OK" } else { "500 Internal Server Error" };
             let _ = write!(stream, "HTTP/1.1 {status}\r\n\r\n");
         });
@@ -161,18 +161,18 @@ mod tests {
         };
         assert_eq!(learn.recv_timeout(LONG), Ok((true, None)));
         is_ok.store(false, SeqCst);
-        assert_eq!(until_change(false), (Change::Down, 3));
+        assert_eq!(until_change(false), (HealthTransition::Down, 3));
         is_ok.store(true, SeqCst);
-        assert_eq!(until_change(true), (Change::Up, 2));
+        assert_eq!(until_change(true), (HealthTransition::Up, 2));
     }
 
     #[test]
     fn backends_come_and_go() {
-        let ok = Served::answer("HTTP/1.1 200 OK\r\n\r\n");
+        let ok = TestBackend::with_response("HTTP/1.1 200 OK\r\n\r\n");
         let targets = Arc::new(Mutex::new(Vec::new()));
         let source = Arc::clone(&targets);
-        let check: Check = "http:/health,interval=10ms".parse().unwrap();
-        let _checker = Checker::start(check, move || source.lock().unwrap().clone()).unwrap();
+        let check: CheckConfig = "http:/health,interval=10ms".parse().unwrap();
+        let _checker = HealthChecker::start(check, move || source.lock().unwrap().clone()).unwrap();
         let (first, learn_first) = target(ok.address);
         targets.lock().unwrap().push(first);
         assert_eq!(learn_first.recv_timeout(LONG), Ok((true, None)));
@@ -186,15 +186,15 @@ mod tests {
 
     #[test]
     fn a_hurry_does_not_wait_for_the_interval() {
-        let ok = Served::answer("HTTP/1.1 200 OK\r\n\r\n");
+        let ok = TestBackend::with_response("HTTP/1.1 200 OK\r\n\r\n");
         let (watched, learn) = target(ok.address);
         let sources = vec![Arc::clone(&watched)];
         let check = "http:/health,interval=1h,fast=1ms".parse().unwrap();
-        let checker = Checker::start(check, move || sources.clone()).unwrap();
+        let checker = HealthChecker::start(check, move || sources.clone()).unwrap();
         for _ in 0..3 {
             assert_eq!(learn.recv_timeout(LONG), Ok((true, None)));
             for _ in 0..100 {
-                checker.hurry(&watched);
+                checker.check_now(&watched);
             }
         }
     }
@@ -203,24 +203,24 @@ mod tests {
     fn a_check_that_panics_is_made_again() {
         #[derive(Debug)]
         struct Fragile(AtomicBool, Sender<bool>);
-        impl Checked for Fragile {
+        impl HealthTarget for Fragile {
             fn addresses(&self) -> Vec<SocketAddr> {
                 if !self.0.swap(true, SeqCst) {
                     std::panic::resume_unwind(Box::new("on purpose"));
                 }
                 Vec::new()
             }
-            fn host(&self) -> String {
+            fn host_header(&self) -> String {
                 "fragile".into()
             }
-            fn checked(&self, outcome: Result<(), String>, _: Option<Change>, _: Instant) {
+            fn on_check_result(&self, outcome: Result<(), String>, _: Option<HealthTransition>, _: Instant) {
                 let _ = self.1.send(outcome.is_ok());
             }
         }
         let (learned, learn) = channel();
         let fragile = Arc::new(Fragile(AtomicBool::new(false), learned));
         let check = "tcp,interval=10ms".parse().unwrap();
-        let _checker = Checker::start(check, move || vec![Arc::clone(&fragile)]).unwrap();
+        let _checker = HealthChecker::start(check, move || vec![Arc::clone(&fragile)]).unwrap();
         assert_eq!(learn.recv_timeout(LONG), Ok(false), "it has no address");
     }
 }

@@ -12,15 +12,15 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use common::cli::duration;
+use common::cli::parse_duration;
 
-use super::status_set::{Statuses, StatusesError};
+use super::status_set::{StatusSet, StatusSetError};
 
 /// A question and the rhythm in which it is asked. The defaults are HAProxy's (`inter 2s fall 3 rise 2`).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Check {
+pub struct CheckConfig {
     /// What is asked.
-    pub kind: Kind,
+    pub kind: CheckKind,
     /// The port to ask, if it is not the one that requests go to.
     pub port: Option<u16>,
     /// From the end of one check to the next one of the same backend.
@@ -39,7 +39,7 @@ pub struct Check {
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum CheckKind {
     /// Whether a connection comes about.
     Tcp,
     /// `GET path`.
@@ -49,15 +49,15 @@ pub enum Kind {
         /// The `Host` field, if it is not the backend's own name.
         host: Option<String>,
         /// The statuses of a healthy backend.
-        expect: Statuses,
+        expected_statuses: StatusSet,
         /// What the first 64 KiB of the body must contain.
-        body: Option<String>,
+        body_contains: Option<String>,
     },
 }
 
-impl Check {
+impl CheckConfig {
     /// A check of this kind with the default rhythm.
-    pub fn new(kind: Kind) -> Self {
+    pub fn new(kind: CheckKind) -> Self {
         Self {
             kind,
             port: None,
@@ -71,69 +71,69 @@ impl Check {
     }
 }
 
-impl Default for Check {
+impl Default for CheckConfig {
     /// A TCP check.
     fn default() -> Self {
-        Self::new(Kind::Tcp)
+        Self::new(CheckKind::Tcp)
     }
 }
 
 /// Why a text is not a check.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CheckError {
+pub enum CheckConfigError {
     /// Neither of the two kinds.
     #[error("invalid health check '{0}': expected tcp or http:/path, then options such as ,interval=2s")]
-    Kind(String),
+    UnknownKind(String),
     /// Not a path that can stand in a request line.
     #[error("invalid path '{0}': it must start with / and contain only visible ASCII characters")]
-    Path(String),
+    InvalidPath(String),
     /// Not `name=value`, or a name that is not known.
     #[error(
         "unknown health check option '{0}'; known: port, interval, fast, timeout, fall, rise, jitter; http only: expect, body, host"
     )]
-    Option(String),
+    UnknownOption(String),
     /// It would have no effect.
     #[error("option '{0}' applies to http checks only")]
     HttpOnly(String),
     /// Which one is meant?
     #[error("option '{0}' is given twice")]
-    Twice(String),
+    Duplicate(String),
     /// A value that its option cannot take.
-    #[error("'{option}': {why}")]
-    Value {
+    #[error("'{option}': {expected}")]
+    InvalidValue {
         /// The whole option.
         option: String,
         /// What it should have been.
-        why: String,
+        expected: String,
     },
 }
 
 // ANCHOR: grammar
 /// `KIND[,OPTION=VALUE]...`. No value can hold a comma; in a path it is written `%2C`.
-impl FromStr for Check {
-    type Err = CheckError;
+impl FromStr for CheckConfig {
+    type Err = CheckConfigError;
 
-    fn from_str(text: &str) -> Result<Self, CheckError> {
+    fn from_str(text: &str) -> Result<Self, CheckConfigError> {
         let mut words = text.split(',');
-        let mut check = Self::new(kind(words.next().unwrap_or_default())?);
+        let mut check = Self::new(parse_kind(words.next().unwrap_or_default())?);
         let (mut seen, mut fast) = (Vec::new(), None);
         for word in words {
-            let (name, value) = word.split_once('=').ok_or_else(|| CheckError::Option(word.into()))?;
+            let (name, value) = word.split_once('=').ok_or_else(|| CheckConfigError::UnknownOption(word.into()))?;
             if seen.contains(&name) {
-                return Err(CheckError::Twice(name.into()));
+                return Err(CheckConfigError::Duplicate(name.into()));
             }
             seen.push(name);
-            let wrong = |why: String| CheckError::Value { option: word.into(), why };
+            let wrong = |why: String| CheckConfigError::InvalidValue { option: word.into(), expected: why };
             match name {
-                "port" => check.port = Some(whole(value, 1, u16::MAX).map_err(wrong)?),
-                "interval" => check.interval = duration(value).map_err(wrong)?,
-                "fast" => fast = Some(duration(value).map_err(wrong)?),
-                "timeout" => check.timeout = duration(value).map_err(wrong)?,
-                "fall" => check.fall = whole(value, 1, 100).map_err(wrong)?,
-                "rise" => check.rise = whole(value, 1, 100).map_err(wrong)?,
-                "jitter" => check.jitter = percent(value).map_err(wrong)?,
-                "expect" | "body" | "host" => check.kind.set(name, value, word)?,
-                _ => return Err(CheckError::Option(word.into())),
+                "port" => check.port = Some(parse_integer(value, 1, u16::MAX).map_err(wrong)?),
+                "interval" => check.interval = parse_duration(value).map_err(wrong)?,
+                "fast" => fast = Some(parse_duration(value).map_err(wrong)?),
+                "timeout" => check.timeout = parse_duration(value).map_err(wrong)?,
+                "fall" => check.fall = parse_integer(value, 1, 100).map_err(wrong)?,
+                "rise" => check.rise = parse_integer(value, 1, 100).map_err(wrong)?,
+                "jitter" => check.jitter = parse_percent(value).map_err(wrong)?,
+                "expect" | "body" | "host" => check.kind.set_http_option(name, value, word)?,
+                _ => return Err(CheckConfigError::UnknownOption(word.into())),
             }
         }
         // Who asks every 100 ms does not want to be slower when it matters.
@@ -143,13 +143,15 @@ impl FromStr for Check {
 }
 // ANCHOR_END: grammar
 
-impl Kind {
-    fn set(&mut self, name: &str, value: &str, word: &str) -> Result<(), CheckError> {
-        let Self::Http { host, expect, body, .. } = self else { return Err(CheckError::HttpOnly(word.into())) };
-        let wrong = |why: &str| CheckError::Value { option: word.into(), why: why.into() };
+impl CheckKind {
+    fn set_http_option(&mut self, name: &str, value: &str, word: &str) -> Result<(), CheckConfigError> {
+        let Self::Http { host, expected_statuses: expect, body_contains: body, .. } = self else {
+            return Err(CheckConfigError::HttpOnly(word.into()));
+        };
+        let wrong = |why: &str| CheckConfigError::InvalidValue { option: word.into(), expected: why.into() };
         match name {
-            "expect" => *expect = value.parse().map_err(|error: StatusesError| wrong(&error.to_string()))?,
-            "host" if !is_visible(value) => return Err(wrong("not a valid Host header value")),
+            "expect" => *expect = value.parse().map_err(|error: StatusSetError| wrong(&error.to_string()))?,
+            "host" if !is_visible_ascii(value) => return Err(wrong("not a valid Host header value")),
             "host" => *host = Some(value.into()),
             _ if value.is_empty() => return Err(wrong("must not be empty")),
             _ => *body = Some(value.into()),
@@ -158,23 +160,28 @@ impl Kind {
     }
 }
 
-fn kind(word: &str) -> Result<Kind, CheckError> {
+fn parse_kind(word: &str) -> Result<CheckKind, CheckConfigError> {
     match word.split_once(':') {
-        None if word == "tcp" => Ok(Kind::Tcp),
-        Some(("http", path)) if path.starts_with('/') && is_visible(path) && !path.contains('#') => {
-            Ok(Kind::Http { path: path.into(), host: None, expect: Statuses::default(), body: None })
+        None if word == "tcp" => Ok(CheckKind::Tcp),
+        Some(("http", path)) if path.starts_with('/') && is_visible_ascii(path) && !path.contains('#') => {
+            Ok(CheckKind::Http {
+                path: path.into(),
+                host: None,
+                expected_statuses: StatusSet::default(),
+                body_contains: None,
+            })
         }
-        Some(("http", path)) => Err(CheckError::Path(path.into())),
-        _ => Err(CheckError::Kind(word.into())),
+        Some(("http", path)) => Err(CheckConfigError::InvalidPath(path.into())),
+        _ => Err(CheckConfigError::UnknownKind(word.into())),
     }
 }
 
 /// What stands in a line that is sent must not be able to end it.
-fn is_visible(text: &str) -> bool {
+fn is_visible_ascii(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn whole<T: FromStr + PartialOrd + fmt::Display + Copy>(text: &str, least: T, most: T) -> Result<T, String> {
+fn parse_integer<T: FromStr + PartialOrd + fmt::Display + Copy>(text: &str, least: T, most: T) -> Result<T, String> {
     // Digits only: `parse` alone would also take `+3`.
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     number
@@ -182,9 +189,9 @@ fn whole<T: FromStr + PartialOrd + fmt::Display + Copy>(text: &str, least: T, mo
         .ok_or_else(|| format!("expected an integer from {least} to {most}"))
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+fn parse_percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').ok_or_else(|| "expected a percentage such as 5%".to_owned())?;
-    whole(number, 0, 50).map(|percent: u8| f64::from(percent) / 100.0)
+    parse_integer(number, 0, 50).map(|percent: u8| f64::from(percent) / 100.0)
 }
 
 #[cfg(test)]
@@ -193,22 +200,26 @@ mod tests {
 
     #[test]
     fn what_is_not_said_has_the_default() {
-        let check: Check = "http:/health".parse().unwrap();
+        let check: CheckConfig = "http:/health".parse().unwrap();
         assert_eq!((check.fall, check.rise, check.port), (3, 2, None));
         assert_eq!((check.interval, check.timeout), (Duration::from_secs(2), Duration::from_secs(1)));
         assert_eq!(check.fast_interval, Duration::from_millis(500));
-        assert_eq!("tcp".parse(), Ok(Check::default()));
-        let Kind::Http { path, host: None, expect, body: None } = check.kind else { panic!("{check:?}") };
+        assert_eq!("tcp".parse(), Ok(CheckConfig::default()));
+        let CheckKind::Http { path, host: None, expected_statuses: expect, body_contains: None } = check.kind else {
+            panic!("{check:?}")
+        };
         assert_eq!((path.as_str(), expect.to_string().as_str()), ("/health", "200-399"));
-        assert_eq!("tcp,interval=100ms".parse::<Check>().unwrap().fast_interval, Duration::from_millis(100));
+        assert_eq!("tcp,interval=100ms".parse::<CheckConfig>().unwrap().fast_interval, Duration::from_millis(100));
     }
 
     #[test]
     fn reads_every_option() {
         let text = "http:/h?x=1,expect=200-299|304,body=all ok=1,host=a.example:80,port=9100,interval=5s,fast=1s,\
                     timeout=500ms,fall=2,rise=4,jitter=10%";
-        let check: Check = text.parse().unwrap();
-        let Kind::Http { path, host, expect, body } = &check.kind else { panic!("{check:?}") };
+        let check: CheckConfig = text.parse().unwrap();
+        let CheckKind::Http { path, host, expected_statuses: expect, body_contains: body } = &check.kind else {
+            panic!("{check:?}")
+        };
         assert_eq!((path.as_str(), host.as_deref()), ("/h?x=1", Some("a.example:80")));
         assert_eq!((expect.to_string().as_str(), body.as_deref()), ("200-299|304", Some("all ok=1")));
         assert_eq!((check.port, check.fall, check.rise), (Some(9_100), 2, 4));
@@ -248,7 +259,7 @@ mod tests {
             ("http:/,body=", "'body='", "every body"),
             ("http:/,host=a b", "'host=a b'", "not the value of a Host field"),
         ] {
-            let error = text.parse::<Check>().expect_err(text).to_string();
+            let error = text.parse::<CheckConfig>().expect_err(text).to_string();
             assert!(error.contains(why) && error.contains(word), "{text:?}: {error}");
         }
     }

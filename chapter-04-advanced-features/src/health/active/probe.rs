@@ -12,19 +12,19 @@ use std::{
 
 use common::{
     clock::now,
-    http::{Interest, Kind as ErrorIs, Side, Wire as _},
-    shutdown::{Shutdown, Stage},
+    http::{FailureKind as ErrorIs, Interest, Side, Wire as _},
+    shutdown::{Shutdown, ShutdownStage},
 };
 use simple_proxy::{
     connect::connect,
-    poll::{Woken, wait},
+    poll::{WakeReason, poll_sockets},
     socket::Socket,
 };
 
 use super::{
-    config::{Check, Kind},
-    response_matcher::{MAX_BODY_BYTES, MAX_HEAD_BYTES, Verdict, judge},
-    status_set::Statuses,
+    config::{CheckConfig, CheckKind},
+    response_matcher::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MatchResult, match_response},
+    status_set::StatusSet,
 };
 
 const READ: Interest = Interest { read: true, write: false };
@@ -32,11 +32,11 @@ const WRITE: Interest = Interest { read: false, write: true };
 
 /// Why a check did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum CheckFailure {
     /// The backend failed it; why, in a few words.
     Unhealthy(String),
     /// It could not be carried out, and says nothing of the backend: no descriptor left, or health checks are shutting down.
-    NotItsFault(String),
+    Internal(String),
 }
 
 /// Checks a backend at `addresses`, of which one has to answer. `host` is for the `Host` field. Ends at the latest
@@ -44,19 +44,24 @@ pub enum Failure {
 ///
 /// # Errors
 /// Whose fault it was, and why.
-pub fn probe(check: &Check, addresses: &[SocketAddr], host: &str, shutdown: &Shutdown) -> Result<(), Failure> {
+pub fn probe(
+    check: &CheckConfig,
+    addresses: &[SocketAddr],
+    host: &str,
+    shutdown: &Shutdown,
+) -> Result<(), CheckFailure> {
     let probe = Probe { deadline: now() + check.timeout, timeout: check.timeout, shutdown };
     let mut socket = probe.connect(addresses, check.port)?;
     match &check.kind {
-        Kind::Tcp => Ok(()),
-        Kind::Http { path, host: own, expect, body } => {
+        CheckKind::Tcp => Ok(()),
+        CheckKind::Http { path, host: own, expected_statuses: expect, body_contains: body } => {
             let host = own.as_deref().unwrap_or(host);
             let request = format!(
                 "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: health-check\r\nAccept: */*\r\n\
                  Connection: close\r\n\r\n"
             );
-            probe.send(&mut socket, request.as_bytes())?;
-            probe.receive(&mut socket, expect, body.as_deref())
+            probe.send_request(&mut socket, request.as_bytes())?;
+            probe.receive_response(&mut socket, expect, body.as_deref())
         }
     }
 }
@@ -68,26 +73,31 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    fn connect(&self, addresses: &[SocketAddr], port: Option<u16>) -> Result<Socket, Failure> {
+    fn connect(&self, addresses: &[SocketAddr], port: Option<u16>) -> Result<Socket, CheckFailure> {
         let address = |address: &SocketAddr| SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
         connect(addresses.iter().map(address), self.timeout, self.shutdown).map_err(|error| match error.kind {
-            _ if error.side == Side::Internal => Failure::NotItsFault(error.to_string()),
-            ErrorIs::Timeout => Failure::Unhealthy(format!("connect timed out after {:?}", self.timeout)),
-            _ => Failure::Unhealthy(error.source.map_or("connect failed".into(), |source| source.to_string())),
+            _ if error.side == Side::Internal => CheckFailure::Internal(error.to_string()),
+            ErrorIs::Timeout => CheckFailure::Unhealthy(format!("connect timed out after {:?}", self.timeout)),
+            _ => CheckFailure::Unhealthy(error.source.map_or("connect failed".into(), |source| source.to_string())),
         })
     }
 
-    fn send(&self, socket: &mut Socket, mut request: &[u8]) -> Result<(), Failure> {
+    fn send_request(&self, socket: &mut Socket, mut request: &[u8]) -> Result<(), CheckFailure> {
         while !request.is_empty() {
             match socket.send(&[IoSlice::new(request)]) {
                 Ok(sent) => request = &request[sent..],
-                Err(error) => self.wait_or_fail(socket, WRITE, &error)?,
+                Err(error) => self.wait_if_would_block(socket, WRITE, &error)?,
             }
         }
         Ok(())
     }
 
-    fn receive(&self, socket: &mut Socket, expect: &Statuses, wanted: Option<&str>) -> Result<(), Failure> {
+    fn receive_response(
+        &self,
+        socket: &mut Socket,
+        expect: &StatusSet,
+        wanted: Option<&str>,
+    ) -> Result<(), CheckFailure> {
         let mut received = Vec::new();
         let mut piece = [0; 4096];
         loop {
@@ -98,30 +108,37 @@ impl Probe<'_> {
                     n == 0 || received.len() > MAX_HEAD_BYTES + MAX_BODY_BYTES
                 }
                 Err(error) => {
-                    self.wait_or_fail(socket, READ, &error)?;
+                    self.wait_if_would_block(socket, READ, &error)?;
                     continue;
                 }
             };
-            match judge(expect, wanted, &received, ended) {
-                Verdict::More => {}
-                Verdict::Healthy => return Ok(()),
-                Verdict::Unhealthy(why) => return Err(Failure::Unhealthy(why)),
+            match match_response(expect, wanted, &received, ended) {
+                MatchResult::NeedMore => {}
+                MatchResult::Healthy => return Ok(()),
+                MatchResult::Unhealthy(why) => return Err(CheckFailure::Unhealthy(why)),
             }
         }
     }
 
     /// Waits if that is all there was to the error.
-    fn wait_or_fail(&self, socket: &mut Socket, interest: Interest, error: &io::Error) -> Result<(), Failure> {
+    fn wait_if_would_block(
+        &self,
+        socket: &mut Socket,
+        interest: Interest,
+        error: &io::Error,
+    ) -> Result<(), CheckFailure> {
         match error.kind() {
             ErrorKind::Interrupted => return Ok(()),
             ErrorKind::WouldBlock => {}
-            _ => return Err(Failure::Unhealthy(error.to_string())),
+            _ => return Err(CheckFailure::Unhealthy(error.to_string())),
         }
-        match wait((socket, interest), None, self.shutdown, Stage::Draining, self.deadline) {
-            Ok(Woken::Ready) => Ok(()),
-            Ok(Woken::Expired) => Err(Failure::Unhealthy(format!("response timed out after {:?}", self.timeout))),
-            Ok(Woken::Stage) => Err(Failure::NotItsFault("the checks are being stopped".into())),
-            Err(error) => Err(Failure::NotItsFault(error.to_string())),
+        match poll_sockets((socket, interest), None, self.shutdown, ShutdownStage::Draining, self.deadline) {
+            Ok(WakeReason::Ready) => Ok(()),
+            Ok(WakeReason::TimedOut) => {
+                Err(CheckFailure::Unhealthy(format!("response timed out after {:?}", self.timeout)))
+            }
+            Ok(WakeReason::ShutdownStage) => Err(CheckFailure::Internal("the checks are being stopped".into())),
+            Err(error) => Err(CheckFailure::Internal(error.to_string())),
         }
     }
 }
@@ -134,27 +151,27 @@ mod tests {
     };
 
     use super::*;
-    use crate::health::active::test_backend::{BlackHole, Refusing, Served};
+    use crate::health::active::test_backend::{BlackHole, RefusingPort, TestBackend};
 
-    fn check(text: &str, addresses: &[SocketAddr]) -> Result<(), Failure> {
+    fn check(text: &str, addresses: &[SocketAddr]) -> Result<(), CheckFailure> {
         probe(&text.parse().unwrap(), addresses, "backend.test:80", &Shutdown::new().unwrap())
     }
 
     /// What is wrong with it.
     fn wrong(text: &str, address: SocketAddr) -> String {
         match check(text, &[address]) {
-            Err(Failure::Unhealthy(why)) => why,
+            Err(CheckFailure::Unhealthy(why)) => why,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn who_answers_right_is_healthy() {
-        let ok = Served::answer("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nall is well\n");
+        let ok = TestBackend::with_response("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nall is well\n");
         for text in ["tcp", "http:/health", "http:/,body=is well", "http:/,expect=200"] {
             assert_eq!(check(text, &[ok.address]), Ok(()), "{text}");
         }
-        let dead = Refusing::new();
+        let dead = RefusingPort::new();
         assert_eq!(check("http:/health", &[dead.address, ok.address]), Ok(()), "one of its addresses is enough");
         assert_eq!(check(&format!("http:/,port={}", ok.address.port()), &[dead.address]), Ok(()), "its own port");
     }
@@ -166,7 +183,7 @@ mod tests {
             ("http:/,host=a.example", "GET / HTTP/1.1", "Host: a.example"),
         ] {
             let (asked, requests) = std::sync::mpsc::channel();
-            let served = Served::by(move |mut stream, request| {
+            let served = TestBackend::with_handler(move |mut stream, request| {
                 asked.send(request.to_owned()).unwrap();
                 let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
             });
@@ -180,7 +197,7 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong() {
-        let refused = wrong("tcp", Refusing::new().address);
+        let refused = wrong("tcp", RefusingPort::new().address);
         assert!(refused.contains("refused"), "{refused}");
         for (answer, text, why) in [
             ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "http:/", "status 503, expected 200-399"),
@@ -188,7 +205,7 @@ mod tests {
             ("", "http:/", "closed before the response was complete"),
             ("220 mail.example ESMTP\r\n", "http:/", "not an HTTP/1 response: invalid HTTP version"),
         ] {
-            assert_eq!(wrong(text, Served::answer(answer).address), why);
+            assert_eq!(wrong(text, TestBackend::with_response(answer).address), why);
         }
     }
 
@@ -202,7 +219,7 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         assert_eq!(wrong("http:/,timeout=300ms", silent.local_addr().unwrap()), "no response within 300ms");
 
-        let dripping = Served::by(|mut stream, _| {
+        let dripping = TestBackend::with_handler(|mut stream, _| {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX: ");
             // A byte each 20 ms, until the other side has closed.
             let _ = stream.set_read_timeout(Some(Duration::from_millis(20)));
@@ -218,13 +235,13 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = silent.local_addr().unwrap();
         let shutdown = Shutdown::new().unwrap();
-        let check: Check = "http:/,timeout=1h".parse().unwrap();
+        let check: CheckConfig = "http:/,timeout=1h".parse().unwrap();
         let outcome = std::thread::scope(|scope| {
             let probing = scope.spawn(|| probe(&check, &[address], "x", &shutdown));
             let _asked = silent.accept().unwrap();
-            shutdown.now();
+            shutdown.stop();
             probing.join().unwrap()
         });
-        assert!(matches!(outcome, Err(Failure::NotItsFault(_))), "{outcome:?}");
+        assert!(matches!(outcome, Err(CheckFailure::Internal(_))), "{outcome:?}");
     }
 }

@@ -6,37 +6,37 @@
 
 use httparse::{Header, Response, Status, parse_chunk_size};
 
-use super::status_set::Statuses;
+use super::status_set::StatusSet;
 
 /// A response head that is longer is not read to its end.
 pub(crate) const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// The most that is searched of a body.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
-const MAX_FIELDS: usize = 100;
+const MAX_HEADERS: usize = 100;
 
 /// What is known so far.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    More,
+pub(crate) enum MatchResult {
+    NeedMore,
     Healthy,
     Unhealthy(String),
 }
 
-fn unhealthy(why: impl Into<String>) -> Verdict {
-    Verdict::Unhealthy(why.into())
+fn unhealthy(why: impl Into<String>) -> MatchResult {
+    MatchResult::Unhealthy(why.into())
 }
 
 /// Judges all that was received so far; `ended` if nothing will follow.
-pub(crate) fn judge(expect: &Statuses, wanted: Option<&str>, received: &[u8], ended: bool) -> Verdict {
+pub(crate) fn match_response(expect: &StatusSet, wanted: Option<&str>, received: &[u8], ended: bool) -> MatchResult {
     let mut rest = received;
     loop {
-        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = Response::new(&mut fields);
         let head_bytes = match response.parse(rest) {
             Ok(Status::Complete(bytes)) => bytes,
             Ok(Status::Partial) if rest.len() > MAX_HEAD_BYTES => return unhealthy("the response head is too large"),
             Ok(Status::Partial) if ended => return unhealthy("connection closed before the response was complete"),
-            Ok(Status::Partial) => return Verdict::More,
+            Ok(Status::Partial) => return MatchResult::NeedMore,
             Err(error) => return unhealthy(format!("not an HTTP/1 response: {error}")),
         };
         rest = &rest[head_bytes..];
@@ -48,33 +48,33 @@ pub(crate) fn judge(expect: &Statuses, wanted: Option<&str>, received: &[u8], en
         if !expect.contains(status) {
             return unhealthy(format!("status {status}, expected {expect}"));
         }
-        let Some(wanted) = wanted else { return Verdict::Healthy };
-        let Some((body, complete)) = body(status, response.headers, rest) else {
+        let Some(wanted) = wanted else { return MatchResult::Healthy };
+        let Some((body, complete)) = decode_body(status, response.headers, rest) else {
             return unhealthy("malformed body framing");
         };
-        return match found(wanted.as_bytes(), &body) {
-            true => Verdict::Healthy,
+        return match contains(wanted.as_bytes(), &body) {
+            true => MatchResult::Healthy,
             false if complete || ended || rest.len() >= MAX_BODY_BYTES => {
                 unhealthy(format!("the body does not contain '{wanted}'"))
             }
-            false => Verdict::More,
+            false => MatchResult::NeedMore,
         };
     }
 }
 
-fn found(wanted: &[u8], body: &[u8]) -> bool {
+fn contains(wanted: &[u8], body: &[u8]) -> bool {
     body.windows(wanted.len()).any(|window| window == wanted)
 }
 
 /// What there is of the body, and whether that is all; `None` if its framing is broken.
-fn body(status: u16, fields: &[Header<'_>], rest: &[u8]) -> Option<(Vec<u8>, bool)> {
+fn decode_body(status: u16, fields: &[Header<'_>], rest: &[u8]) -> Option<(Vec<u8>, bool)> {
     let value = |name: &str| fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value);
     let rest = &rest[..rest.len().min(MAX_BODY_BYTES)];
     if status == 204 || status == 304 {
         return Some((Vec::new(), true));
     }
     if value("transfer-encoding").is_some_and(|coding| coding.to_ascii_lowercase().ends_with(b"chunked")) {
-        return dechunked(rest);
+        return decode_chunked(rest);
     }
     match value("content-length") {
         None => Some((rest.to_vec(), false)), // until the connection closes
@@ -86,7 +86,7 @@ fn body(status: u16, fields: &[Header<'_>], rest: &[u8]) -> Option<(Vec<u8>, boo
 }
 
 /// The data of the chunks so far. From the beginning each time: a check's answer is a few bytes.
-fn dechunked(mut rest: &[u8]) -> Option<(Vec<u8>, bool)> {
+fn decode_chunked(mut rest: &[u8]) -> Option<(Vec<u8>, bool)> {
     let mut content = Vec::new();
     loop {
         let (skipped, length) = match parse_chunk_size(rest).ok()? {
@@ -108,8 +108,8 @@ mod tests {
     use super::*;
 
     fn verdict(wanted: Option<&str>, received: &str, ended: bool) -> String {
-        match judge(&Statuses::default(), wanted, received.as_bytes(), ended) {
-            Verdict::Unhealthy(why) => why,
+        match match_response(&StatusSet::default(), wanted, received.as_bytes(), ended) {
+            MatchResult::Unhealthy(why) => why,
             other => format!("{other:?}"),
         }
     }
@@ -167,7 +167,7 @@ mod tests {
             ended in any::<bool>(),
         ) {
             let received = [head.as_bytes(), b"\r\n", &body].concat();
-            judge(&Statuses::default(), Some("ok"), &received, ended);
+            match_response(&StatusSet::default(), Some("ok"), &received, ended);
         }
     }
 }

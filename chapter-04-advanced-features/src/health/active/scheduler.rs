@@ -15,109 +15,116 @@ use std::{
 };
 
 use common::clock::now;
-use common::shutdown::{Shutdown, Stage};
+use common::shutdown::{Shutdown, ShutdownStage};
 
 use super::{
-    config::Check,
-    probe::{Failure, probe},
-    state::Watch,
-    target::Checked,
+    config::CheckConfig,
+    probe::{CheckFailure, probe},
+    state::CheckState,
+    target::HealthTarget,
 };
 
 /// Checks under way at once, and so threads. Only as many backends as this that drop packets, all at once, could make
 /// others wait, and then for one timeout.
-const MAX_UNDER_WAY: usize = 64;
+const MAX_CONCURRENT_CHECKS: usize = 64;
 /// A check needs little: 4 KiB to read into, and the resolver is not asked.
-const STACK_BYTES: usize = 256 * 1024;
+const CHECK_STACK_BYTES: usize = 256 * 1024;
 
 /// Those that are to be checked soon, each once. A lock, which only failed connects take; a channel would grow with
 /// each of them.
-pub(crate) type Hurried<T> = Arc<Mutex<Vec<Arc<T>>>>;
+pub(crate) type UrgentTargets<T> = Arc<Mutex<Vec<Arc<T>>>>;
 
 /// What wakes the timekeeper.
 #[derive(Debug)]
-pub(crate) enum Message {
+pub(crate) enum SchedulerMessage {
     /// This check has ended.
-    Ended(u64, Result<(), Failure>),
+    CheckFinished(u64, Result<(), CheckFailure>),
     /// Somebody is in a hurry, or it is time to end.
     Wake,
 }
 
 /// What the timekeeper knows.
-pub(crate) struct Round<T> {
-    check: Arc<Check>,
-    entries: Vec<Entry<T>>,
+pub(crate) struct CheckScheduler<T> {
+    check: Arc<CheckConfig>,
+    targets: Vec<TargetEntry<T>>,
     last_id: u64,
-    under_way: usize,
+    running: usize,
     /// For the threads it starts.
-    messages: Sender<Message>,
-    hurried: Hurried<T>,
+    messages: Sender<SchedulerMessage>,
+    urgent: UrgentTargets<T>,
     shutdown: Shutdown,
 }
 
-struct Entry<T> {
+struct TargetEntry<T> {
     /// Not the target's address: a result must not reach one that has left and come back.
     id: u64,
     target: Arc<T>,
-    watch: Watch,
-    is_under_way: bool,
+    state: CheckState,
+    is_running: bool,
 }
 
-impl<T: Checked> Round<T> {
-    pub(crate) fn new(check: Check, messages: Sender<Message>, hurried: Hurried<T>, shutdown: Shutdown) -> Self {
+impl<T: HealthTarget> CheckScheduler<T> {
+    pub(crate) fn new(
+        check: CheckConfig,
+        messages: Sender<SchedulerMessage>,
+        hurried: UrgentTargets<T>,
+        shutdown: Shutdown,
+    ) -> Self {
         let (check, entries) = (Arc::new(check), Vec::new());
-        Self { check, entries, last_id: 0, under_way: 0, messages, hurried, shutdown }
+        Self { check, targets: entries, last_id: 0, running: 0, messages, urgent: hurried, shutdown }
     }
 
     /// Until the shutdown's last stage.
-    pub(crate) fn run(&mut self, targets: &impl Fn() -> Vec<Arc<T>>, inbox: &Receiver<Message>) {
+    pub(crate) fn run(&mut self, targets: &impl Fn() -> Vec<Arc<T>>, inbox: &Receiver<SchedulerMessage>) {
         let mut next_look = now();
-        while self.shutdown.stage() < Stage::Now {
+        while self.shutdown.stage() < ShutdownStage::Stopping {
             let time = now();
             if time >= next_look {
-                self.look(targets(), time);
+                self.sync_targets(targets(), time);
                 next_look = time + self.check.fast_interval;
             }
-            self.begin_due(time);
-            let until = self.next_due().map_or(next_look, |due| due.min(next_look));
+            self.start_due_checks(time);
+            let until = self.next_check_due().map_or(next_look, |due| due.min(next_look));
             if let Ok(message) = inbox.recv_timeout(until.saturating_duration_since(now())) {
-                self.hear(message);
+                self.on_message(message);
             }
         }
         // Who waits for us to end waits for the checks too.
-        while self.under_way > 0 {
-            if let Ok(Message::Ended(..)) = inbox.recv() {
-                self.under_way -= 1;
+        while self.running > 0 {
+            if let Ok(SchedulerMessage::CheckFinished(..)) = inbox.recv() {
+                self.running -= 1;
             }
         }
     }
 
     /// Learns who has come and who has gone.
-    fn look(&mut self, targets: Vec<Arc<T>>, time: Instant) {
-        self.entries.retain(|entry| targets.iter().any(|target| Arc::ptr_eq(target, &entry.target)));
-        let is_known = |target: &Arc<T>| self.entries.iter().any(|entry| Arc::ptr_eq(target, &entry.target));
+    fn sync_targets(&mut self, targets: Vec<Arc<T>>, time: Instant) {
+        self.targets.retain(|entry| targets.iter().any(|target| Arc::ptr_eq(target, &entry.target)));
+        let is_known = |target: &Arc<T>| self.targets.iter().any(|entry| Arc::ptr_eq(target, &entry.target));
         let new: Vec<_> = targets.into_iter().filter(|target| !is_known(target)).collect();
         let count = new.len();
         for (index, target) in new.into_iter().enumerate() {
             self.last_id += 1;
-            let watch = Watch::new(&self.check, time, index, count);
-            self.entries.push(Entry { id: self.last_id, target, watch, is_under_way: false });
+            let watch = CheckState::new(&self.check, time, index, count);
+            self.targets.push(TargetEntry { id: self.last_id, target, state: watch, is_running: false });
         }
     }
 
     /// Begins the checks that are due, the longest overdue first, as far as there are threads.
-    fn begin_due(&mut self, time: Instant) {
-        let is_due = |entry: &&mut Entry<T>| !entry.is_under_way && entry.watch.due() <= time;
-        let mut due: Vec<_> = self.entries.iter_mut().filter(is_due).collect();
-        due.sort_by_key(|entry| entry.watch.due());
-        due.truncate(MAX_UNDER_WAY - self.under_way);
+    fn start_due_checks(&mut self, time: Instant) {
+        let is_due = |entry: &&mut TargetEntry<T>| !entry.is_running && entry.state.next_check() <= time;
+        let mut due: Vec<_> = self.targets.iter_mut().filter(is_due).collect();
+        due.sort_by_key(|entry| entry.state.next_check());
+        due.truncate(MAX_CONCURRENT_CHECKS - self.running);
         for entry in due {
-            let report = Report { id: entry.id, outcome: None, messages: self.messages.clone() };
+            let report = FinishGuard { id: entry.id, result: None, messages: self.messages.clone() };
             let (check, target, shutdown) = (Arc::clone(&self.check), Arc::clone(&entry.target), self.shutdown.clone());
-            let run = move || report.after(|| probe(&check, &target.addresses(), &target.host(), &shutdown));
-            entry.is_under_way = true;
-            self.under_way += 1;
-            if let Err(error) = thread::Builder::new().name("health-check".into()).stack_size(STACK_BYTES).spawn(run) {
+            let run = move || report.run(|| probe(&check, &target.addresses(), &target.host_header(), &shutdown));
+            entry.is_running = true;
+            self.running += 1;
+            if let Err(error) =
+                thread::Builder::new().name("health-check".into()).stack_size(CHECK_STACK_BYTES).spawn(run)
+            {
                 // Its report was dropped with it, and so will be heard.
                 tracing::error!("cannot start a health check thread: {error}");
             }
@@ -125,71 +132,71 @@ impl<T: Checked> Round<T> {
     }
 
     /// When the next check is due that can be begun.
-    fn next_due(&self) -> Option<Instant> {
-        let waiting = self.entries.iter().filter(|entry| !entry.is_under_way);
-        waiting.map(|entry| entry.watch.due()).min().filter(|_| self.under_way < MAX_UNDER_WAY)
+    fn next_check_due(&self) -> Option<Instant> {
+        let waiting = self.targets.iter().filter(|entry| !entry.is_running);
+        waiting.map(|entry| entry.state.next_check()).min().filter(|_| self.running < MAX_CONCURRENT_CHECKS)
     }
 
-    fn hear(&mut self, message: Message) {
+    fn on_message(&mut self, message: SchedulerMessage) {
         let time = now();
         match message {
-            Message::Wake => self.hurry(time),
-            Message::Ended(id, outcome) => {
-                self.under_way -= 1;
-                if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == id) {
-                    entry.end(outcome, time);
+            SchedulerMessage::Wake => self.schedule_urgent(time),
+            SchedulerMessage::CheckFinished(id, outcome) => {
+                self.running -= 1;
+                if let Some(entry) = self.targets.iter_mut().find(|entry| entry.id == id) {
+                    entry.on_finished(outcome, time);
                 }
             }
         }
     }
 
     /// Those whose live connects have failed.
-    fn hurry(&mut self, time: Instant) {
-        let hurried = std::mem::take(&mut *self.hurried.lock().unwrap_or_else(PoisonError::into_inner));
-        let is_hurried = |entry: &&mut Entry<T>| hurried.iter().any(|target| Arc::ptr_eq(target, &entry.target));
-        self.entries.iter_mut().filter(is_hurried).for_each(|entry| entry.watch.hurry(time));
+    fn schedule_urgent(&mut self, time: Instant) {
+        let hurried = std::mem::take(&mut *self.urgent.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_hurried = |entry: &&mut TargetEntry<T>| hurried.iter().any(|target| Arc::ptr_eq(target, &entry.target));
+        self.targets.iter_mut().filter(is_hurried).for_each(|entry| entry.state.check_now(time));
     }
 }
 
-impl<T: Checked> Entry<T> {
-    fn end(&mut self, outcome: Result<(), Failure>, time: Instant) {
-        self.is_under_way = false;
+impl<T: HealthTarget> TargetEntry<T> {
+    fn on_finished(&mut self, outcome: Result<(), CheckFailure>, time: Instant) {
+        self.is_running = false;
         let outcome = match outcome {
             Ok(()) => Ok(()),
-            Err(Failure::Unhealthy(why)) => Err(why),
-            Err(Failure::NotItsFault(why)) => {
-                tracing::warn!("health check of {} could not run: {why}", self.target.host());
-                return self.watch.skip(time, random());
+            Err(CheckFailure::Unhealthy(why)) => Err(why),
+            Err(CheckFailure::Internal(why)) => {
+                tracing::warn!("health check of {} could not run: {why}", self.target.host_header());
+                return self.state.record_inconclusive(time, random_u64());
             }
         };
-        let change = self.watch.record(outcome.is_ok(), time, random());
-        self.target.checked(outcome, change, time);
+        let change = self.state.record(outcome.is_ok(), time, random_u64());
+        self.target.on_check_result(outcome, change, time);
     }
 }
 
 /// Reports the end of a check however it ends: else a panic would leave its backend unchecked for ever.
-struct Report {
+struct FinishGuard {
     id: u64,
-    outcome: Option<Result<(), Failure>>,
-    messages: Sender<Message>,
+    result: Option<Result<(), CheckFailure>>,
+    messages: Sender<SchedulerMessage>,
 }
 
-impl Report {
-    fn after(mut self, check: impl FnOnce() -> Result<(), Failure>) {
-        self.outcome = Some(check());
+impl FinishGuard {
+    fn run(mut self, check: impl FnOnce() -> Result<(), CheckFailure>) {
+        self.result = Some(check());
     }
 }
 
-impl Drop for Report {
+impl Drop for FinishGuard {
     fn drop(&mut self) {
         let outcome =
-            self.outcome.take().unwrap_or_else(|| Err(Failure::NotItsFault("the check thread panicked".into())));
+            self.result.take().unwrap_or_else(|| Err(CheckFailure::Internal("the check thread panicked".into())));
         // Nobody listens once the checker has ended.
-        let _ = self.messages.send(Message::Ended(self.id, outcome));
+        let _ = self.messages.send(SchedulerMessage::CheckFinished(self.id, outcome));
     }
 }
 
 /// The standard library's hasher has a random key: enough to be early or late by.
-fn random() -> u64 {
+fn random_u64() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -15,15 +15,15 @@ use common::net::connect_nonblocking;
 use socket2::{Domain, Socket, Type};
 
 /// One connection after another, until it is dropped.
-pub(crate) struct Served {
+pub(crate) struct TestBackend {
     pub(crate) address: SocketAddr,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Served {
+impl TestBackend {
     /// Gives each connection with the head of its request to `serve`.
-    pub(crate) fn by(serve: impl Fn(TcpStream, &str) + Send + 'static) -> Self {
+    pub(crate) fn with_handler(serve: impl Fn(TcpStream, &str) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
@@ -43,8 +43,8 @@ impl Served {
     }
 
     /// Sends these bytes to everybody who asks, and closes.
-    pub(crate) fn answer(bytes: &'static str) -> Self {
-        Self::by(move |mut stream, _| {
+    pub(crate) fn with_response(bytes: &'static str) -> Self {
+        Self::with_handler(move |mut stream, _| {
             let _ = stream.write_all(bytes.as_bytes());
         })
     }
@@ -62,7 +62,7 @@ fn read_head(stream: &mut TcpStream) -> Option<String> {
     String::from_utf8(head).ok()
 }
 
-impl Drop for Served {
+impl Drop for TestBackend {
     fn drop(&mut self) {
         self.stop.store(true, SeqCst);
         let woken = TcpStream::connect(self.address);
@@ -73,14 +73,14 @@ impl Drop for Served {
 }
 
 /// Refuses every connect: bound, so that nobody else is given the port, and not listened at.
-pub(crate) struct Refusing {
+pub(crate) struct RefusingPort {
     pub(crate) address: SocketAddr,
     _bound: Socket,
 }
 
-impl Refusing {
+impl RefusingPort {
     pub(crate) fn new() -> Self {
-        let (bound, address) = bound();
+        let (bound, address) = bind_loopback();
         Self { address, _bound: bound }
     }
 }
@@ -89,20 +89,20 @@ impl Refusing {
 pub(crate) struct BlackHole {
     pub(crate) address: SocketAddr,
     _listener: Socket,
-    _waiting: Vec<TcpStream>,
+    _backlog: Vec<TcpStream>,
 }
 
 impl BlackHole {
     pub(crate) fn new() -> Self {
-        let (listener, address) = bound();
+        let (listener, address) = bind_loopback();
         listener.listen(0).unwrap();
         let mut waiting = vec![TcpStream::connect(address).unwrap()];
         waiting.extend((0..3).map(|_| connect_nonblocking(address).unwrap().0));
-        Self { address, _listener: listener, _waiting: waiting }
+        Self { address, _listener: listener, _backlog: waiting }
     }
 }
 
-fn bound() -> (Socket, SocketAddr) {
+fn bind_loopback() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();

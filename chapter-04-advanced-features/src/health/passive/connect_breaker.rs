@@ -12,69 +12,69 @@ use std::{
 
 use crate::health::{
     epoch::Epoch,
-    half_open::{Gate, Pass},
+    half_open::{HalfOpenPermit, HalfOpenSemaphore},
 };
 
 /// What live connects say of one backend.
 #[derive(Debug)]
-pub struct Trial {
+pub struct ConnectBreaker {
     epoch: Epoch,
     /// When it may be tried again; 0 while it is up.
-    until: AtomicU64,
-    gate: Gate,
+    open_until: AtomicU64,
+    half_open: HalfOpenSemaphore,
 }
 
 /// Whether a backend may be connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub enum ConnectBreakerState {
     /// By everybody.
-    Up,
+    Closed,
     /// By nobody.
-    Down {
+    Open {
         /// When it will be on trial.
         until: Instant,
     },
     /// By who takes the [`Pass`].
-    OnTrial,
+    HalfOpen,
 }
 
-impl Trial {
+impl ConnectBreaker {
     /// A backend that is up. `epoch` is any instant before the first that will be asked about.
     pub fn new(epoch: Instant) -> Self {
-        Self { epoch: Epoch::new(epoch), until: AtomicU64::new(0), gate: Gate::default() }
+        Self { epoch: Epoch::new(epoch), open_until: AtomicU64::new(0), half_open: HalfOpenSemaphore::default() }
     }
 
     /// A connect has failed: nobody is to try before `now + time`. Gives whether that is news; a trial that failed
     /// is none.
-    pub fn mark_down(&self, now: Instant, time: Duration) -> bool {
+    pub fn record_failure(&self, now: Instant, time: Duration) -> bool {
         // The later end wins: connects that began together fail in any order.
-        self.until.fetch_max(self.epoch.millis(now + time), Relaxed) == 0
+        self.open_until.fetch_max(self.epoch.millis(now + time), Relaxed) == 0
     }
 
     /// A connect has succeeded. Gives whether that is news.
-    pub fn mark_up(&self) -> bool {
+    pub fn record_success(&self) -> bool {
         // A load first: on the steady path nothing is written, so the line stays shared between cores.
-        self.until.load(Relaxed) != 0 && self.until.swap(0, Relaxed) != 0
+        self.open_until.load(Relaxed) != 0 && self.open_until.swap(0, Relaxed) != 0
     }
 
     /// Whether it may be connected to now.
-    pub fn status(&self, now: Instant) -> Status {
-        match self.epoch.instant(self.until.load(Relaxed)) {
-            None => Status::Up,
-            Some(until) if now < until => Status::Down { until },
-            Some(_) => Status::OnTrial,
+    pub fn state(&self, now: Instant) -> ConnectBreakerState {
+        match self.epoch.instant(self.open_until.load(Relaxed)) {
+            None => ConnectBreakerState::Closed,
+            Some(until) if now < until => ConnectBreakerState::Open { until },
+            Some(_) => ConnectBreakerState::HalfOpen,
         }
     }
 
     /// Takes the trial, if it is on and nobody else has it. To be kept until after [`mark_up`](Self::mark_up) or
     /// [`mark_down`](Self::mark_down); dropped without either, the next request may try.
-    pub fn try_take(&self, now: Instant) -> Option<Pass> {
-        if self.status(now) != Status::OnTrial {
+    pub fn try_acquire(&self, now: Instant) -> Option<HalfOpenPermit> {
+        if self.state(now) != ConnectBreakerState::HalfOpen {
             return None;
         }
-        let pass = self.gate.try_enter()?;
+        let pass = self.half_open.try_acquire()?;
         // Again: between the look and the gate another trial may have come to its end.
-        (self.status(now) == Status::OnTrial).then_some(pass)
+        (self.state(now) == ConnectBreakerState::HalfOpen).then_some(pass)
     }
 }
 
@@ -90,27 +90,27 @@ mod tests {
     fn one_request_at_a_time_tries_after_the_time() {
         let epoch = now();
         let at = |seconds| epoch + Duration::from_secs(seconds);
-        let trial = Trial::new(epoch);
-        assert_eq!(trial.status(at(0)), Status::Up);
-        assert!(trial.try_take(at(0)).is_none(), "who is up needs no trial");
-        assert!(trial.mark_down(at(1), TIME), "news");
-        assert!(!trial.mark_down(at(0), TIME), "no news, and no earlier end");
-        assert_eq!(trial.status(at(10)), Status::Down { until: at(11) });
-        assert!(trial.try_take(at(10)).is_none());
+        let trial = ConnectBreaker::new(epoch);
+        assert_eq!(trial.state(at(0)), ConnectBreakerState::Closed);
+        assert!(trial.try_acquire(at(0)).is_none(), "who is up needs no trial");
+        assert!(trial.record_failure(at(1), TIME), "news");
+        assert!(!trial.record_failure(at(0), TIME), "no news, and no earlier end");
+        assert_eq!(trial.state(at(10)), ConnectBreakerState::Open { until: at(11) });
+        assert!(trial.try_acquire(at(10)).is_none());
 
-        assert_eq!(trial.status(at(11)), Status::OnTrial);
-        let pass = trial.try_take(at(11)).expect("it is on trial");
-        assert!(trial.try_take(at(11)).is_none(), "one at a time");
+        assert_eq!(trial.state(at(11)), ConnectBreakerState::HalfOpen);
+        let pass = trial.try_acquire(at(11)).expect("it is on trial");
+        assert!(trial.try_acquire(at(11)).is_none(), "one at a time");
         drop(pass);
-        let pass = trial.try_take(at(12)).expect("the first left without a word");
-        assert!(!trial.mark_down(at(12), TIME), "a failed trial is no news");
+        let pass = trial.try_acquire(at(12)).expect("the first left without a word");
+        assert!(!trial.record_failure(at(12), TIME), "a failed trial is no news");
         drop(pass);
-        assert_eq!(trial.status(at(21)), Status::Down { until: at(22) });
+        assert_eq!(trial.state(at(21)), ConnectBreakerState::Open { until: at(22) });
 
-        let pass = trial.try_take(at(22)).expect("on trial again");
-        assert!(trial.mark_up(), "news");
+        let pass = trial.try_acquire(at(22)).expect("on trial again");
+        assert!(trial.record_success(), "news");
         drop(pass);
-        assert!(!trial.mark_up() && trial.status(at(22)) == Status::Up);
-        assert!(trial.mark_down(at(23), TIME), "news again");
+        assert!(!trial.record_success() && trial.state(at(22)) == ConnectBreakerState::Closed);
+        assert!(trial.record_failure(at(23), TIME), "news again");
     }
 }

@@ -18,42 +18,46 @@ use crate::health::epoch::{Epoch, millis};
 
 /// When to eject, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct OutlierConfig {
     /// Failures in a row that are too many; 0 for never.
-    pub failures: u32,
+    pub consecutive_failures: u32,
     /// How long the first time, and how much longer each further time.
-    pub base: Duration,
+    pub base_ejection_time: Duration,
     /// Never longer than this.
-    pub cap: Duration,
+    pub max_ejection_time: Duration,
 }
 
-impl Default for Limits {
+impl Default for OutlierConfig {
     fn default() -> Self {
-        Self { failures: 5, base: Duration::from_secs(30), cap: Duration::from_mins(5) }
+        Self {
+            consecutive_failures: 5,
+            base_ejection_time: Duration::from_secs(30),
+            max_ejection_time: Duration::from_mins(5),
+        }
     }
 }
 
 /// What live responses say of one backend.
 #[derive(Debug)]
-pub struct Outlier {
-    limits: Limits,
+pub struct OutlierDetector {
+    config: OutlierConfig,
     epoch: Epoch,
-    in_a_row: AtomicU32,
+    consecutive_failures: AtomicU32,
     /// When it is let back in; 0 if it was never out. Stays after that time, to tell how long it has behaved.
-    until: AtomicU64,
+    ejected_until: AtomicU64,
     /// How often it was put out, less the times it has made good. At least 1 after an ejection.
-    times: AtomicU32,
+    ejection_multiplier: AtomicU32,
 }
 
-impl Outlier {
+impl OutlierDetector {
     /// A backend with a clean record. `epoch` is any instant before the first that will be asked about.
-    pub fn new(limits: Limits, epoch: Instant) -> Self {
+    pub fn new(limits: OutlierConfig, epoch: Instant) -> Self {
         Self {
-            limits,
+            config: limits,
             epoch: Epoch::new(epoch),
-            in_a_row: AtomicU32::new(0),
-            until: AtomicU64::new(0),
-            times: AtomicU32::new(0),
+            consecutive_failures: AtomicU32::new(0),
+            ejected_until: AtomicU64::new(0),
+            ejection_multiplier: AtomicU32::new(0),
         }
     }
 
@@ -64,42 +68,42 @@ impl Outlier {
     pub fn record(&self, failed: bool, now: Instant) -> Option<Duration> {
         if !failed {
             // A load first: on the steady path nothing is written, so the line stays shared between cores.
-            if self.in_a_row.load(Relaxed) != 0 {
-                self.in_a_row.store(0, Relaxed);
+            if self.consecutive_failures.load(Relaxed) != 0 {
+                self.consecutive_failures.store(0, Relaxed);
             }
             return None;
         }
-        if self.limits.failures == 0 || self.is_ejected(now) {
+        if self.config.consecutive_failures == 0 || self.is_ejected(now) {
             return None;
         }
         // Of threads that fail together, one sees the last number.
-        let before = self.in_a_row.fetch_add(1, Acquire);
-        (before + 1 == self.limits.failures).then(|| self.eject(now))
+        let before = self.consecutive_failures.fetch_add(1, Acquire);
+        (before + 1 == self.config.consecutive_failures).then(|| self.eject(now))
     }
     // ANCHOR_END: record
 
     fn eject(&self, now: Instant) -> Duration {
-        let times = self.times.load(Relaxed).saturating_sub(self.made_good(now)).saturating_add(1);
-        let time = self.limits.base.saturating_mul(times).min(self.limits.cap);
+        let times = self.ejection_multiplier.load(Relaxed).saturating_sub(self.multiplier_decay(now)).saturating_add(1);
+        let time = self.config.base_ejection_time.saturating_mul(times).min(self.config.max_ejection_time);
         // Beyond the cap it would only take longer to be forgiven.
-        let most = millis(self.limits.cap).div_ceil(millis(self.limits.base).max(1));
-        self.times.store(times.min(u32::try_from(most).unwrap_or(u32::MAX).max(1)), Relaxed);
+        let most = millis(self.config.max_ejection_time).div_ceil(millis(self.config.base_ejection_time).max(1));
+        self.ejection_multiplier.store(times.min(u32::try_from(most).unwrap_or(u32::MAX).max(1)), Relaxed);
         // This before the count: who finds the count at 0 shall find it ejected.
-        self.until.store(self.epoch.millis(now + time), Relaxed);
-        self.in_a_row.store(0, Release);
+        self.ejected_until.store(self.epoch.millis(now + time), Relaxed);
+        self.consecutive_failures.store(0, Release);
         time
     }
 
     /// One time is forgiven for each `base` since it was last let in. Reckoned when it matters, so nobody has to
     /// sweep.
-    fn made_good(&self, now: Instant) -> u32 {
-        let behaved = self.epoch.millis(now).saturating_sub(self.until.load(Relaxed));
-        u32::try_from(behaved / millis(self.limits.base).max(1)).unwrap_or(u32::MAX)
+    fn multiplier_decay(&self, now: Instant) -> u32 {
+        let behaved = self.epoch.millis(now).saturating_sub(self.ejected_until.load(Relaxed));
+        u32::try_from(behaved / millis(self.config.base_ejection_time).max(1)).unwrap_or(u32::MAX)
     }
 
     /// Until when it is, or was last, ejected.
     pub fn ejected_until(&self) -> Option<Instant> {
-        self.epoch.instant(self.until.load(Relaxed))
+        self.epoch.instant(self.ejected_until.load(Relaxed))
     }
 
     /// Whether it is out now.
@@ -114,13 +118,13 @@ mod tests {
 
     use super::*;
 
-    fn outlier() -> (Outlier, Instant) {
+    fn outlier() -> (OutlierDetector, Instant) {
         let epoch = now();
-        (Outlier::new(Limits::default(), epoch), epoch)
+        (OutlierDetector::new(OutlierConfig::default(), epoch), epoch)
     }
 
     /// Five failures at `now`; the seconds it is ejected for.
-    fn fail(outlier: &Outlier, now: Instant) -> u64 {
+    fn fail(outlier: &OutlierDetector, now: Instant) -> u64 {
         let before: Vec<_> = (0..4).filter_map(|_| outlier.record(true, now)).collect();
         assert_eq!(before, []);
         outlier.record(true, now).expect("five in a row").as_secs()
@@ -167,7 +171,7 @@ mod tests {
     #[test]
     fn zero_failures_never_eject() {
         let start = now();
-        let never = Outlier::new(Limits { failures: 0, ..Limits::default() }, start);
+        let never = OutlierDetector::new(OutlierConfig { consecutive_failures: 0, ..OutlierConfig::default() }, start);
         assert!((0..100).all(|_| never.record(true, start).is_none()));
     }
 

@@ -21,62 +21,62 @@ use lru::LruCache;
 /// More than there are cores: two requests hardly ever want the same one.
 const SHARDS: usize = 64;
 /// How many of those whose time is over a new entry takes away. More than one, so that they become fewer.
-const SWEPT: usize = 2;
+const MAX_EXPIRED_PER_UPDATE: usize = 2;
 
 /// The table of one group.
 #[derive(Debug)]
 pub struct StickTable {
-    shards: Vec<Mutex<LruCache<IpAddr, Entry>>>,
+    shards: Vec<Mutex<LruCache<IpAddr, StickEntry>>>,
     /// In each shard.
-    most: usize,
-    idle: Duration,
+    max_entries_per_shard: usize,
+    expire: Duration,
     /// With a key of its own: nobody can choose addresses that all fall into one shard.
     hasher: RandomState,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct StickEntry {
     backend: BackendId,
-    used: Instant,
+    last_used: Instant,
 }
 
 impl StickTable {
     /// How many clients are remembered by default.
-    pub const ENTRIES: usize = 100_000;
+    pub const DEFAULT_SIZE: usize = 100_000;
     /// An empty table, which takes no memory for those who have not come yet. It holds `entries` at most (and at least
     /// 64), each for `idle` since its last use.
     pub fn new(entries: usize, idle: Duration) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::new(LruCache::unbounded())).collect();
-        Self { shards, most: (entries / SHARDS).max(1), idle, hasher: RandomState::new() }
+        Self { shards, max_entries_per_shard: (entries / SHARDS).max(1), expire: idle, hasher: RandomState::new() }
     }
 
     /// Where this client was last, if that is not too long ago. Counts as a use.
-    pub fn look_up(&self, client: IpAddr, now: Instant) -> Option<BackendId> {
-        let client = key(client);
+    pub fn lookup(&self, client: IpAddr, now: Instant) -> Option<BackendId> {
+        let client = client_key(client);
         let mut shard = self.shard(client);
         let entry = shard.get_mut(&client)?;
-        if self.is_over(entry, now) {
+        if self.is_expired(entry, now) {
             shard.pop(&client);
             return None;
         }
-        entry.used = entry.used.max(now);
+        entry.last_used = entry.last_used.max(now);
         Some(entry.backend)
     }
 
     // ANCHOR: settle
     /// The client is to be at `backend` from now on, in place of `before`, where it was when it was looked up. Two
     /// first requests of a client may be under way together: the one that comes second gets the place of the first.
-    pub fn settle(&self, client: IpAddr, before: Option<BackendId>, backend: BackendId, now: Instant) -> BackendId {
-        let client = key(client);
+    pub fn update(&self, client: IpAddr, before: Option<BackendId>, backend: BackendId, now: Instant) -> BackendId {
+        let client = client_key(client);
         let mut shard = self.shard(client);
-        let known = shard.get(&client).filter(|entry| !self.is_over(entry, now)).map(|entry| entry.backend);
+        let known = shard.get(&client).filter(|entry| !self.is_expired(entry, now)).map(|entry| entry.backend);
         let backend = known.filter(|known| Some(*known) != before).unwrap_or(backend);
-        shard.push(client, Entry { backend, used: now });
-        if shard.len() > self.most {
+        shard.push(client, StickEntry { backend, last_used: now });
+        if shard.len() > self.max_entries_per_shard {
             shard.pop_lru();
         }
-        for _ in 0..SWEPT {
-            if shard.peek_lru().is_some_and(|(_, entry)| self.is_over(entry, now)) {
+        for _ in 0..MAX_EXPIRED_PER_UPDATE {
+            if shard.peek_lru().is_some_and(|(_, entry)| self.is_expired(entry, now)) {
                 shard.pop_lru();
             }
         }
@@ -84,11 +84,11 @@ impl StickTable {
     }
     // ANCHOR_END: settle
 
-    fn is_over(&self, entry: &Entry, now: Instant) -> bool {
-        now.saturating_duration_since(entry.used) >= self.idle
+    fn is_expired(&self, entry: &StickEntry, now: Instant) -> bool {
+        now.saturating_duration_since(entry.last_used) >= self.expire
     }
 
-    fn shard(&self, client: IpAddr) -> MutexGuard<'_, LruCache<IpAddr, Entry>> {
+    fn shard(&self, client: IpAddr) -> MutexGuard<'_, LruCache<IpAddr, StickEntry>> {
         #[expect(clippy::cast_possible_truncation, reason = "any of its bits will do")]
         let place = self.hasher.hash_one(client) as usize;
         lock(&self.shards[place % SHARDS])
@@ -102,7 +102,7 @@ fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Whom the table takes for one client. Of an IPv6 address the network, which is what a home or a host is given: one
 /// host may use any of its 2^64 addresses, and would fill the table by itself.
-fn key(client: IpAddr) -> IpAddr {
+fn client_key(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address @ IpAddr::V4(_) => address,

@@ -4,22 +4,22 @@
 //! where lenient readers disagree: CRLF only, one to sixteen hex digits, no sign, bounded extensions.
 //! Extensions and trailers are read, checked and dropped.
 
-use crate::http::{parse::field_name::TCHAR, protocol_error::Refusal};
+use crate::http::{parse::field_name::TCHAR, protocol_error::ProtocolError};
 
 /// Longest extension of one chunk, in bytes. Nobody uses them but attackers.
-const MAX_EXTENSION: u16 = 256;
+const MAX_EXTENSION_BYTES: u16 = 256;
 /// Largest trailer section, in bytes.
-const MAX_TRAILER: u16 = 8 * 1024;
+const MAX_TRAILER_BYTES: u16 = 8 * 1024;
 /// 16 hex digits fill a u64.
-const MAX_DIGITS: u16 = 16;
+const MAX_SIZE_DIGITS: u16 = 16;
 
 /// Where in the coding the next byte falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ChunkedState {
     /// In the size; how many digits were read.
     Size(u16),
     /// In blanks before a `;`; how many bytes since the size.
-    Blank(u16),
+    SizeBws(u16),
     /// In the extensions; how many bytes since the size.
     Extension(u16),
     /// After the CR that ends the size line.
@@ -40,85 +40,95 @@ enum State {
 
 /// One step of [`Decoder::step`].
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum ChunkedStep {
     /// The first `usize` bytes are spent; the next `usize` bytes after them are data.
     Data { skipped: usize, len: usize },
     /// The message ended after this many bytes.
     End(usize),
     /// All bytes are spent.
-    More,
+    NeedMore,
 }
 
 /// The state of one body.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Decoder {
-    state: State,
+pub(crate) struct ChunkedDecoder {
+    state: ChunkedState,
     /// Bytes of data that the current chunk still has.
-    left: u64,
+    remaining: u64,
     trailer_bytes: u16,
 }
 
-impl Decoder {
+impl ChunkedDecoder {
     pub(crate) fn new() -> Self {
-        Self { state: State::Size(0), left: 0, trailer_bytes: 0 }
+        Self { state: ChunkedState::Size(0), remaining: 0, trailer_bytes: 0 }
     }
 
     /// Reads on until data, the end, or the end of `input`.
-    pub(crate) fn step(&mut self, input: &[u8]) -> Result<Step, Refusal> {
+    pub(crate) fn step(&mut self, input: &[u8]) -> Result<ChunkedStep, ProtocolError> {
         for (at, &byte) in input.iter().enumerate() {
-            if self.state == State::Data {
+            if self.state == ChunkedState::Data {
                 let rest = input.len() - at;
-                let len = usize::try_from(self.left).map_or(rest, |left| left.min(rest));
-                self.left -= len as u64;
-                if self.left == 0 {
-                    self.state = State::DataCr;
+                let len = usize::try_from(self.remaining).map_or(rest, |left| left.min(rest));
+                self.remaining -= len as u64;
+                if self.remaining == 0 {
+                    self.state = ChunkedState::DataCr;
                 }
-                return Ok(Step::Data { skipped: at, len });
+                return Ok(ChunkedStep::Data { skipped: at, len });
             }
             self.state = self.next(byte)?;
-            if self.state == State::Done {
-                return Ok(Step::End(at + 1));
+            if self.state == ChunkedState::Done {
+                return Ok(ChunkedStep::End(at + 1));
             }
         }
-        Ok(Step::More)
+        Ok(ChunkedStep::NeedMore)
     }
 
-    fn next(&mut self, byte: u8) -> Result<State, Refusal> {
+    fn next(&mut self, byte: u8) -> Result<ChunkedState, ProtocolError> {
         match (self.state, byte) {
-            (State::Size(digits), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') if digits < MAX_DIGITS => {
+            (ChunkedState::Size(digits), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') if digits < MAX_SIZE_DIGITS => {
                 let digit = char::from(byte).to_digit(16).unwrap_or(0);
-                self.left = self.left << 4 | u64::from(digit);
-                Ok(State::Size(digits + 1))
+                self.remaining = self.remaining << 4 | u64::from(digit);
+                Ok(ChunkedState::Size(digits + 1))
             }
-            (State::Size(1..) | State::Extension(2..), b'\r') => Ok(State::SizeLf),
-            (State::Size(1..) | State::Blank(_), b';') => Ok(State::Extension(1)),
-            (State::Size(1..), b' ' | b'\t') => Ok(State::Blank(1)),
-            (State::Blank(n), b' ' | b'\t') if n < MAX_EXTENSION => Ok(State::Blank(n + 1)),
-            (State::Extension(n), b'\t' | b' '..=b'~' | 0x80..) if n < MAX_EXTENSION => Ok(State::Extension(n + 1)),
-            (State::SizeLf, b'\n') if self.left == 0 => Ok(State::TrailerStart),
-            (State::SizeLf, b'\n') => Ok(State::Data),
-            (State::DataCr, b'\r') => Ok(State::DataLf),
-            (State::DataLf, b'\n') => Ok(State::Size(0)),
-            (State::EndLf, b'\n') => Ok(State::Done),
-            (State::TrailerStart, b'\r') => Ok(State::EndLf),
-            (State::TrailerStart | State::TrailerName | State::TrailerValue | State::TrailerLf, _) => {
-                self.trailer(byte)
+            (ChunkedState::Size(1..) | ChunkedState::Extension(2..), b'\r') => Ok(ChunkedState::SizeLf),
+            (ChunkedState::Size(1..) | ChunkedState::SizeBws(_), b';') => Ok(ChunkedState::Extension(1)),
+            (ChunkedState::Size(1..), b' ' | b'\t') => Ok(ChunkedState::SizeBws(1)),
+            (ChunkedState::SizeBws(n), b' ' | b'\t') if n < MAX_EXTENSION_BYTES => Ok(ChunkedState::SizeBws(n + 1)),
+            (ChunkedState::Extension(n), b'\t' | b' '..=b'~' | 0x80..) if n < MAX_EXTENSION_BYTES => {
+                Ok(ChunkedState::Extension(n + 1))
             }
-            _ => Err(Refusal::Chunk),
+            (ChunkedState::SizeLf, b'\n') if self.remaining == 0 => Ok(ChunkedState::TrailerStart),
+            (ChunkedState::SizeLf, b'\n') => Ok(ChunkedState::Data),
+            (ChunkedState::DataCr, b'\r') => Ok(ChunkedState::DataLf),
+            (ChunkedState::DataLf, b'\n') => Ok(ChunkedState::Size(0)),
+            (ChunkedState::EndLf, b'\n') => Ok(ChunkedState::Done),
+            (ChunkedState::TrailerStart, b'\r') => Ok(ChunkedState::EndLf),
+            (
+                ChunkedState::TrailerStart
+                | ChunkedState::TrailerName
+                | ChunkedState::TrailerValue
+                | ChunkedState::TrailerLf,
+                _,
+            ) => self.trailer(byte),
+            _ => Err(ProtocolError::ChunkedCoding),
         }
     }
 
-    fn trailer(&mut self, byte: u8) -> Result<State, Refusal> {
+    fn trailer(&mut self, byte: u8) -> Result<ChunkedState, ProtocolError> {
         self.trailer_bytes += 1;
-        if self.trailer_bytes > MAX_TRAILER {
-            return Err(Refusal::Trailer);
+        if self.trailer_bytes > MAX_TRAILER_BYTES {
+            return Err(ProtocolError::Trailer);
         }
         match (self.state, byte) {
-            (State::TrailerStart | State::TrailerName, _) if TCHAR.has(byte) => Ok(State::TrailerName),
-            (State::TrailerName, b':') | (State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => Ok(State::TrailerValue),
-            (State::TrailerValue, b'\r') => Ok(State::TrailerLf),
-            (State::TrailerLf, b'\n') => Ok(State::TrailerStart),
-            _ => Err(Refusal::Trailer),
+            (ChunkedState::TrailerStart | ChunkedState::TrailerName, _) if TCHAR.contains(byte) => {
+                Ok(ChunkedState::TrailerName)
+            }
+            (ChunkedState::TrailerName, b':') | (ChunkedState::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => {
+                Ok(ChunkedState::TrailerValue)
+            }
+            (ChunkedState::TrailerValue, b'\r') => Ok(ChunkedState::TrailerLf),
+            (ChunkedState::TrailerLf, b'\n') => Ok(ChunkedState::TrailerStart),
+            _ => Err(ProtocolError::Trailer),
         }
     }
 }
@@ -128,19 +138,19 @@ mod tests {
     use super::*;
 
     /// Decodes `input` in pieces of `size`; gives the data and how many bytes the message took.
-    fn decode(input: &[u8], size: usize) -> Result<(Vec<u8>, Option<usize>), Refusal> {
-        let (mut decoder, mut data, mut used) = (Decoder::new(), Vec::new(), 0);
+    fn decode(input: &[u8], size: usize) -> Result<(Vec<u8>, Option<usize>), ProtocolError> {
+        let (mut decoder, mut data, mut used) = (ChunkedDecoder::new(), Vec::new(), 0);
         for piece in input.chunks(size) {
             let mut rest = piece;
             loop {
                 match decoder.step(rest)? {
-                    Step::Data { skipped, len } => {
+                    ChunkedStep::Data { skipped, len } => {
                         data.extend_from_slice(&rest[skipped..skipped + len]);
                         used += skipped + len;
                         rest = &rest[skipped + len..];
                     }
-                    Step::End(n) => return Ok((data, Some(used + n))),
-                    Step::More => {
+                    ChunkedStep::End(n) => return Ok((data, Some(used + n))),
+                    ChunkedStep::NeedMore => {
                         used += rest.len();
                         break;
                     }
@@ -189,9 +199,9 @@ mod tests {
             assert!(decode(bad.as_bytes(), 1).is_err(), "{bad:?}");
         }
         let long = format!("5;{}\r\nhello", "a".repeat(300));
-        assert_eq!(decode(long.as_bytes(), 7), Err(Refusal::Chunk));
+        assert_eq!(decode(long.as_bytes(), 7), Err(ProtocolError::ChunkedCoding));
         let long = format!("0\r\nX: {}\r\n\r\n", "a".repeat(9000));
-        assert_eq!(decode(long.as_bytes(), 4096), Err(Refusal::Trailer));
+        assert_eq!(decode(long.as_bytes(), 4096), Err(ProtocolError::Trailer));
     }
 
     #[test]

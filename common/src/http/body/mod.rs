@@ -7,4 +7,4 @@
 mod chunked;
 mod transcode;
 
-pub(crate) use transcode::{BodyReader, BodyWriter};
+pub(crate) use transcode::{BodyDecoder, BodyEncoder};

@@ -3,99 +3,104 @@
 //! What goes on is written anew from what was understood. So a length stays a length, chunks are cut
 //! again where our reads happened to end, and extensions and trailers stay behind.
 
-use super::chunked::{Decoder, Step};
-use crate::http::protocol_error::Refusal;
+use super::chunked::{ChunkedDecoder, ChunkedStep};
+use crate::http::protocol_error::ProtocolError;
 
 /// How an incoming body ends.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum BodyReader {
+pub(crate) enum BodyDecoder {
     /// After this many more bytes; zero is the end.
     Length(u64),
     /// Where the coding says.
-    Chunked(Decoder),
+    Chunked(ChunkedDecoder),
     /// With the connection (responses only, RFC 9112 §6.3 item 8).
-    UntilClose,
+    CloseDelimited,
 }
 
 /// How an outgoing body is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BodyWriter {
+pub(crate) enum BodyEncoder {
     /// As it is: the length was announced, or the end of the connection is the end.
-    Plain,
+    Raw,
     /// In chunks.
     Chunked,
 }
 
 /// What [`relay`](BodyReader::relay) did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Relayed {
+pub(crate) struct Transcoded {
     /// Bytes of input that belong to the body. All of them, unless it ended.
     pub(crate) consumed: usize,
     /// Bytes of data among them.
-    pub(crate) data: u64,
+    pub(crate) data_len: u64,
     /// The body is whole, and so is what was written.
     pub(crate) ended: bool,
 }
 
-impl BodyReader {
+impl BodyDecoder {
     pub(crate) fn chunked() -> Self {
-        Self::Chunked(Decoder::new())
+        Self::Chunked(ChunkedDecoder::new())
     }
 
     /// Reads `input` and writes its data to `out` in the framing of `writer`.
-    pub(crate) fn relay(&mut self, input: &[u8], writer: BodyWriter, out: &mut Vec<u8>) -> Result<Relayed, Refusal> {
+    pub(crate) fn transcode(
+        &mut self,
+        input: &[u8],
+        writer: BodyEncoder,
+        out: &mut Vec<u8>,
+    ) -> Result<Transcoded, ProtocolError> {
         match self {
             Self::Length(left) => {
                 let consumed = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
                 *left -= consumed as u64;
                 let ended = *left == 0;
-                writer.data(&input[..consumed], out);
+                writer.encode(&input[..consumed], out);
                 if ended {
-                    writer.end(out);
+                    writer.finish(out);
                 }
-                Ok(Relayed { consumed, data: consumed as u64, ended })
+                Ok(Transcoded { consumed, data_len: consumed as u64, ended })
             }
-            Self::Chunked(decoder) => relay_chunked(decoder, input, writer, out),
-            Self::UntilClose => {
-                writer.data(input, out);
-                Ok(Relayed { consumed: input.len(), data: input.len() as u64, ended: false })
+            Self::Chunked(decoder) => transcode_chunked(decoder, input, writer, out),
+            Self::CloseDelimited => {
+                writer.encode(input, out);
+                Ok(Transcoded { consumed: input.len(), data_len: input.len() as u64, ended: false })
             }
         }
     }
 }
 
-fn relay_chunked(
-    decoder: &mut Decoder,
+fn transcode_chunked(
+    decoder: &mut ChunkedDecoder,
     input: &[u8],
-    writer: BodyWriter,
+    writer: BodyEncoder,
     out: &mut Vec<u8>,
-) -> Result<Relayed, Refusal> {
+) -> Result<Transcoded, ProtocolError> {
     let (mut consumed, mut data) = (0, 0);
     loop {
         let ended = match decoder.step(&input[consumed..])? {
-            Step::Data { skipped, len } => {
+            ChunkedStep::Data { skipped, len } => {
                 let start = consumed + skipped;
                 consumed = start + len;
                 data += len as u64;
-                writer.data(&input[start..consumed], out);
+                writer.encode(&input[start..consumed], out);
                 continue;
             }
-            Step::End(used) => {
+            ChunkedStep::End(used) => {
                 consumed += used;
-                writer.end(out);
+                writer.finish(out);
                 true
             }
-            Step::More => {
+            ChunkedStep::NeedMore => {
                 consumed = input.len();
                 false
             }
         };
-        return Ok(Relayed { consumed, data, ended });
+        return Ok(Transcoded { consumed, data_len: data, ended });
     }
 }
 
-impl BodyWriter {
-    fn data(self, data: &[u8], out: &mut Vec<u8>) {
+impl BodyEncoder {
+    fn encode(self, data: &[u8], out: &mut Vec<u8>) {
         if data.is_empty() {
             return; // an empty chunk would be the last one
         }
@@ -110,7 +115,7 @@ impl BodyWriter {
     }
 
     /// Marks the end of a whole body. Never called for one that broke off.
-    pub(crate) fn end(self, out: &mut Vec<u8>) {
+    pub(crate) fn finish(self, out: &mut Vec<u8>) {
         if self == Self::Chunked {
             out.extend_from_slice(b"0\r\n\r\n");
         }
@@ -130,17 +135,18 @@ mod tests {
     #[test]
     fn chunked_is_cut_again_and_extensions_stay_behind() {
         let mut out = Vec::new();
-        let mut reader = BodyReader::Chunked(Decoder::new());
-        let relayed = reader.relay(b"3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\nGET", BodyWriter::Chunked, &mut out).unwrap();
-        assert_eq!(relayed, Relayed { consumed: 23, data: 3, ended: true });
+        let mut reader = BodyDecoder::Chunked(ChunkedDecoder::new());
+        let relayed =
+            reader.transcode(b"3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\nGET", BodyEncoder::Chunked, &mut out).unwrap();
+        assert_eq!(relayed, Transcoded { consumed: 23, data_len: 3, ended: true });
         assert_eq!(out, b"3\r\nabc\r\n0\r\n\r\n");
     }
 
     #[test]
     fn length_takes_its_bytes_and_no_more() {
         let mut out = Vec::new();
-        let mut reader = BodyReader::Length(3);
-        let relayed = reader.relay(b"abcGET", BodyWriter::Plain, &mut out).unwrap();
+        let mut reader = BodyDecoder::Length(3);
+        let relayed = reader.transcode(b"abcGET", BodyEncoder::Raw, &mut out).unwrap();
         assert_eq!((relayed.consumed, relayed.ended), (3, true));
         assert_eq!(out, b"abc");
     }

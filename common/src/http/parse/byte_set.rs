@@ -6,12 +6,13 @@ pub(crate) struct ByteSet([bool; 256]);
 
 impl ByteSet {
     /// ASCII letters and digits: ALPHA and DIGIT of the RFCs.
-    pub(crate) const ALPHANUMERIC: Self = Self([false; 256]).range(b'a', b'z').range(b'A', b'Z').range(b'0', b'9');
+    pub(crate) const ALPHANUMERIC: Self =
+        Self([false; 256]).with_range(b'a', b'z').with_range(b'A', b'Z').with_range(b'0', b'9');
     /// What ASCII has that can be seen: VCHAR of the RFCs.
-    pub(crate) const VISIBLE: Self = Self([false; 256]).range(b'!', b'~');
+    pub(crate) const VISIBLE: Self = Self([false; 256]).with_range(b'!', b'~');
 
     /// These and those from `first` to `last`.
-    const fn range(mut self, first: u8, last: u8) -> Self {
+    const fn with_range(mut self, first: u8, last: u8) -> Self {
         let mut byte = first;
         while byte <= last {
             self.0[byte as usize] = true;
@@ -21,7 +22,7 @@ impl ByteSet {
     }
 
     /// These and `more`.
-    pub(crate) const fn and(self, more: &[u8]) -> Self {
+    pub(crate) const fn with(self, more: &[u8]) -> Self {
         self.set(more, true)
     }
 
@@ -40,13 +41,13 @@ impl ByteSet {
     }
 
     /// Whether `byte` is one of them.
-    pub(crate) const fn has(&self, byte: u8) -> bool {
+    pub(crate) const fn contains(&self, byte: u8) -> bool {
         self.0[byte as usize]
     }
 
     /// Whether all of `bytes` are.
-    pub(crate) fn has_all(&self, bytes: &[u8]) -> bool {
-        bytes.iter().all(|byte| self.has(*byte))
+    pub(crate) fn contains_all(&self, bytes: &[u8]) -> bool {
+        bytes.iter().all(|byte| self.contains(*byte))
     }
 }
 
@@ -56,12 +57,12 @@ mod tests {
 
     #[test]
     fn a_set_has_what_was_named_and_no_other_byte() {
-        let set = ByteSet::ALPHANUMERIC.and(b"-_").without(b"x0");
+        let set = ByteSet::ALPHANUMERIC.with(b"-_").without(b"x0");
         for byte in 0..=u8::MAX {
             let expected = byte.is_ascii_alphanumeric() && !matches!(byte, b'x' | b'0') || matches!(byte, b'-' | b'_');
-            assert_eq!(set.has(byte), expected, "{byte:#x}");
-            assert_eq!(ByteSet::VISIBLE.has(byte), byte.is_ascii_graphic(), "{byte:#x}");
+            assert_eq!(set.contains(byte), expected, "{byte:#x}");
+            assert_eq!(ByteSet::VISIBLE.contains(byte), byte.is_ascii_graphic(), "{byte:#x}");
         }
-        assert!(set.has_all(b"A-z_9") && !set.has_all(b"A-x"));
+        assert!(set.contains_all(b"A-z_9") && !set.contains_all(b"A-x"));
     }
 }

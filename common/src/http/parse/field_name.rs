@@ -7,7 +7,7 @@ use super::byte_set::ByteSet;
 
 /// A field this machine acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum KnownField {
     Other,
     Host,
     ContentLength,
@@ -27,71 +27,73 @@ pub(crate) enum Known {
     RequestId,
     /// One of the above with underscores. CGI and its heirs read `X_Real_IP` as `X-Real-IP`, so a stranger could
     /// speak in our name, or announce a second length.
-    Alias,
+    UnderscoreVariant,
     /// RFC 7239; we neither write it nor let a stranger's pass.
     Forwarded,
 }
 
 /// Finds what `name` is, whatever its case.
-pub(crate) fn classify(name: &[u8]) -> Known {
-    let candidates = of_length(name.len());
-    let found = candidates.iter().find(|(candidate, _)| is(name, candidate.as_bytes()));
+pub(crate) fn classify_field_name(name: &[u8]) -> KnownField {
+    let candidates = candidates_of_length(name.len());
+    let found = candidates.iter().find(|(candidate, _)| eq_ignore_case(name, candidate.as_bytes()));
     match found {
         Some((_, known)) => *known,
-        None if candidates.iter().any(|(candidate, _)| is_alias(name, candidate.as_bytes())) => Known::Alias,
-        None => Known::Other,
+        None if candidates.iter().any(|(candidate, _)| is_underscore_variant(name, candidate.as_bytes())) => {
+            KnownField::UnderscoreVariant
+        }
+        None => KnownField::Other,
     }
 }
 
 /// Whether `name` is `candidate`, which is in lower case and as long. Of what a token is made of, this bit tells apart
 /// letters of either case and nothing else that stands in a candidate. No branch per byte.
-fn is(name: &[u8], candidate: &[u8]) -> bool {
+fn eq_ignore_case(name: &[u8], candidate: &[u8]) -> bool {
     const CASE: u8 = b'a' - b'A';
     name.iter().zip(candidate).fold(0, |difference, (a, b)| difference | ((a | CASE) ^ b)) == 0
 }
 
 /// Whether `name` is `candidate` with underscores for dashes.
-fn is_alias(name: &[u8], candidate: &[u8]) -> bool {
+fn is_underscore_variant(name: &[u8], candidate: &[u8]) -> bool {
     let same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a, *b) == (b'_', b'-');
     name.iter().zip(candidate).all(same)
 }
 
 /// The names of this length that are known.
-fn of_length(length: usize) -> &'static [(&'static str, Known)] {
+fn candidates_of_length(length: usize) -> &'static [(&'static str, KnownField)] {
     match length {
-        2 => &[("te", Known::HopByHop)],
-        3 => &[("via", Known::Via)],
-        4 => &[("host", Known::Host)],
-        6 => &[("expect", Known::Expect)],
-        7 => &[("upgrade", Known::Upgrade), ("trailer", Known::HopByHop)],
-        9 => &[("x-real-ip", Known::RealIp), ("forwarded", Known::Forwarded)],
-        10 => &[("connection", Known::Connection), ("keep-alive", Known::HopByHop)],
-        12 => &[("x-request-id", Known::RequestId)],
-        14 => &[("content-length", Known::ContentLength)],
-        15 => &[("x-forwarded-for", Known::ForwardedFor)],
-        16 => &[("x-forwarded-host", Known::ForwardedHost), ("proxy-connection", Known::HopByHop)],
-        17 => &[("transfer-encoding", Known::TransferEncoding), ("x-forwarded-proto", Known::ForwardedProto)],
-        18 => &[("proxy-authenticate", Known::HopByHop)],
-        19 => &[("proxy-authorization", Known::HopByHop)],
+        2 => &[("te", KnownField::HopByHop)],
+        3 => &[("via", KnownField::Via)],
+        4 => &[("host", KnownField::Host)],
+        6 => &[("expect", KnownField::Expect)],
+        7 => &[("upgrade", KnownField::Upgrade), ("trailer", KnownField::HopByHop)],
+        9 => &[("x-real-ip", KnownField::RealIp), ("forwarded", KnownField::Forwarded)],
+        10 => &[("connection", KnownField::Connection), ("keep-alive", KnownField::HopByHop)],
+        12 => &[("x-request-id", KnownField::RequestId)],
+        14 => &[("content-length", KnownField::ContentLength)],
+        15 => &[("x-forwarded-for", KnownField::ForwardedFor)],
+        16 => &[("x-forwarded-host", KnownField::ForwardedHost), ("proxy-connection", KnownField::HopByHop)],
+        17 => &[("transfer-encoding", KnownField::TransferEncoding), ("x-forwarded-proto", KnownField::ForwardedProto)],
+        18 => &[("proxy-authenticate", KnownField::HopByHop)],
+        19 => &[("proxy-authorization", KnownField::HopByHop)],
         _ => &[],
     }
 }
 
 /// What a `token` is made of (RFC 9110 §5.6.2).
-pub(crate) static TCHAR: ByteSet = ByteSet::ALPHANUMERIC.and(b"!#$%&'*+-.^_`|~");
+pub(crate) static TCHAR: ByteSet = ByteSet::ALPHANUMERIC.with(b"!#$%&'*+-.^_`|~");
 
 /// Whether `bytes` is a `token`.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && TCHAR.has_all(bytes)
+    !bytes.is_empty() && TCHAR.contains_all(bytes)
 }
 
 /// The elements of a comma-separated list, without the blanks around them; empty ones included.
-pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(trim)
+pub(crate) fn list_elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(trim_ows)
 }
 
 /// `value` without the optional white space (RFC 9110 §5.6.3) around it.
-pub(crate) fn trim(value: &[u8]) -> &[u8] {
+pub(crate) fn trim_ows(value: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let Some(first) = value.iter().position(|byte| !blank(byte)) else { return &[] };
     let last = value.iter().rposition(|byte| !blank(byte)).unwrap_or(first);
@@ -104,32 +106,32 @@ mod tests {
 
     #[test]
     fn names_are_known_in_any_case() {
-        assert_eq!(classify(b"CONTENT-length"), Known::ContentLength);
-        assert_eq!(classify(b"Te"), Known::HopByHop);
-        assert_eq!(classify(b"Forwarded"), Known::Forwarded);
-        assert_eq!(classify(b"x_real-IP"), Known::Alias);
-        assert_eq!(classify(b"Content_Length"), Known::Alias);
-        assert_eq!(classify(b"X_Forwarded_Fox"), Known::Other);
-        assert_eq!(classify(b"a_name_that_is_longer_than_any_that_we_know"), Known::Other);
-        assert_eq!(classify(b"X-Forwarded-Fox"), Known::Other);
-        assert_eq!(classify(b""), Known::Other);
+        assert_eq!(classify_field_name(b"CONTENT-length"), KnownField::ContentLength);
+        assert_eq!(classify_field_name(b"Te"), KnownField::HopByHop);
+        assert_eq!(classify_field_name(b"Forwarded"), KnownField::Forwarded);
+        assert_eq!(classify_field_name(b"x_real-IP"), KnownField::UnderscoreVariant);
+        assert_eq!(classify_field_name(b"Content_Length"), KnownField::UnderscoreVariant);
+        assert_eq!(classify_field_name(b"X_Forwarded_Fox"), KnownField::Other);
+        assert_eq!(classify_field_name(b"a_name_that_is_longer_than_any_that_we_know"), KnownField::Other);
+        assert_eq!(classify_field_name(b"X-Forwarded-Fox"), KnownField::Other);
+        assert_eq!(classify_field_name(b""), KnownField::Other);
     }
 
     #[test]
     fn a_name_is_compared_as_if_case_were_ignored() {
-        let candidates = (0..32).flat_map(of_length).map(|(candidate, _)| candidate.as_bytes());
+        let candidates = (0..32).flat_map(candidates_of_length).map(|(candidate, _)| candidate.as_bytes());
         let letters: Vec<u8> = candidates.flatten().copied().collect();
-        for a in (0..=u8::MAX).filter(|byte| TCHAR.has(*byte)) {
+        for a in (0..=u8::MAX).filter(|byte| TCHAR.contains(*byte)) {
             for b in &letters {
-                assert_eq!(is(&[a], &[*b]), a.eq_ignore_ascii_case(b), "{a:#x} {b:#x}");
+                assert_eq!(eq_ignore_case(&[a], &[*b]), a.eq_ignore_ascii_case(b), "{a:#x} {b:#x}");
             }
         }
     }
 
     #[test]
     fn lists_keep_their_empty_elements() {
-        let got: Vec<&[u8]> = elements(b" a ,,\tb c").collect();
+        let got: Vec<&[u8]> = list_elements(b" a ,,\tb c").collect();
         assert_eq!(got, [b"a" as &[u8], b"", b"b c"]);
-        assert_eq!(trim(b" \t"), b"");
+        assert_eq!(trim_ows(b" \t"), b"");
     }
 }

@@ -8,14 +8,14 @@
 use std::mem::MaybeUninit;
 
 use super::{
-    field_name::{self, Known},
+    field_name::{self, KnownField},
     head_end::{self, Span},
-    message_info::{Facts, Framing},
-    request_target::{self, Form, Role},
+    message_info::{Framing, MessageInfo},
+    request_target::{self, ProxyRole, TargetForm},
 };
 use crate::http::{
     exchange::{Method, Version},
-    protocol_error::Refusal,
+    protocol_error::ProtocolError,
 };
 
 /// Most fields in a head.
@@ -25,7 +25,7 @@ pub const MAX_FIELDS: usize = 100;
 struct Field {
     name: Span,
     value: Span,
-    known: Known,
+    known: KnownField,
     /// Named by `Connection`: ends here.
     hop_by_hop: bool,
 }
@@ -35,21 +35,21 @@ struct Field {
 pub(crate) struct FieldView<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) value: &'a [u8],
-    pub(crate) known: Known,
+    pub(crate) known: KnownField,
 }
 
 /// A parsed head: offsets into the buffer that it was read from.
 #[derive(Debug)]
 pub struct Head {
-    role: Role,
+    role: ProxyRole,
     method: Span,
     target: Span,
     authority: Span,
     version: Version,
     status: u16,
-    reason: Span,
+    reason_phrase: Span,
     fields: Vec<Field>,
-    facts: Facts,
+    info: MessageInfo,
 }
 
 impl Default for Head {
@@ -62,20 +62,20 @@ impl Head {
     /// A head with room for [`MAX_FIELDS`] fields (1,000 bytes), so that reading one never allocates.
     pub fn new() -> Self {
         Self {
-            role: Role::Reverse,
+            role: ProxyRole::Reverse,
             method: Span::default(),
             target: Span::default(),
             authority: Span::default(),
             version: Version::default(),
             status: 0,
-            reason: Span::default(),
+            reason_phrase: Span::default(),
             fields: Vec::with_capacity(MAX_FIELDS),
-            facts: Facts::default(),
+            info: MessageInfo::default(),
         }
     }
 
     /// As [`new`](Self::new), for a proxy of either role.
-    pub fn for_role(role: Role) -> Self {
+    pub fn with_role(role: ProxyRole) -> Self {
         Self { role, ..Self::new() }
     }
 
@@ -83,41 +83,41 @@ impl Head {
     /// `Ok(None)` when more bytes are needed. `scanned` is the caller's memory between two calls with a
     /// longer `bytes` (0 for a new head), so that a head that drips in costs no more than one that
     /// comes whole. What can be refused early is.
-    pub fn read_request(&mut self, bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, Refusal> {
+    pub fn read_request(&mut self, bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, ProtocolError> {
         // RFC 9112 §2.2: an empty line before a request is tolerated. One.
         let start = match bytes {
             [] | b"\r" => return Ok(None),
             [b'\r', b'\n', ..] => 2,
             _ => 0,
         };
-        if bytes.get(start).is_some_and(|first| !field_name::TCHAR.has(*first)) {
-            return Err(Refusal::StartLine);
+        if bytes.get(start).is_some_and(|first| !field_name::TCHAR.contains(*first)) {
+            return Err(ProtocolError::StartLine);
         }
         // Most heads come whole, and the parser finds their end. What it cannot read may only be unfinished.
         if *scanned == 0
-            && let Ok(Some(end)) = self.parse_request(head_end::within_limit(bytes), start)
+            && let Ok(Some(end)) = self.parse_request(head_end::truncate_to_limit(bytes), start)
         {
             return Ok(Some(end));
         }
-        let Some(end) = head_end::find_end(bytes, start, scanned)? else { return Ok(None) };
-        self.parse_request(&bytes[..end], start)?.map(Some).ok_or(Refusal::StartLine)
+        let Some(end) = head_end::find_head_end(bytes, start, scanned)? else { return Ok(None) };
+        self.parse_request(&bytes[..end], start)?.map(Some).ok_or(ProtocolError::StartLine)
     }
 
     /// As [`read_request`](Self::read_request), for a response. `Facts` that depend on the request
     /// (does a body follow?) are asked for later.
-    pub fn read_response(&mut self, bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, Refusal> {
+    pub fn read_response(&mut self, bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, ProtocolError> {
         const START: &[u8] = b"HTTP/1.";
         let known = bytes.len().min(START.len());
         if bytes[..known] != START[..known] {
-            return Err(Refusal::StartLine);
+            return Err(ProtocolError::StartLine);
         }
         if *scanned == 0
-            && let Ok(Some(end)) = self.parse_response(head_end::within_limit(bytes))
+            && let Ok(Some(end)) = self.parse_response(head_end::truncate_to_limit(bytes))
         {
             return Ok(Some(end));
         }
-        let Some(end) = head_end::find_end(bytes, 0, scanned)? else { return Ok(None) };
-        self.parse_response(&bytes[..end])?.map(Some).ok_or(Refusal::StartLine)
+        let Some(end) = head_end::find_head_end(bytes, 0, scanned)? else { return Ok(None) };
+        self.parse_response(&bytes[..end])?.map(Some).ok_or(ProtocolError::StartLine)
     }
 
     /// Joins the offsets with the bytes they were read from (the same slice, or one that begins the same).
@@ -126,114 +126,116 @@ impl Head {
     }
 
     /// Reads a request head at the beginning of `bytes`: where it ends, if it does.
-    fn parse_request(&mut self, bytes: &[u8], start: usize) -> Result<Option<usize>, Refusal> {
+    fn parse_request(&mut self, bytes: &[u8], start: usize) -> Result<Option<usize>, ProtocolError> {
         let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut []);
         let parsed = request.parse_with_uninit_headers(&bytes[start..], &mut room);
-        let Some(length) = head_end::parsed(parsed, &bytes[start..])? else { return Ok(None) };
+        let Some(length) = head_end::map_parse_result(parsed, &bytes[start..])? else { return Ok(None) };
         let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
-            return Err(Refusal::StartLine);
+            return Err(ProtocolError::StartLine);
         };
-        self.method = Span::of(method.as_bytes(), bytes);
+        self.method = Span::locate(method.as_bytes(), bytes);
         self.version = version(minor);
-        self.take_fields(request.headers, bytes);
-        self.take_target(
-            request_target::parse(self.role, method.as_bytes(), target.as_bytes())?,
-            Span::of(target.as_bytes(), bytes),
+        self.set_fields(request.headers, bytes);
+        self.set_target(
+            request_target::parse_target(self.role, method.as_bytes(), target.as_bytes())?,
+            Span::locate(target.as_bytes(), bytes),
         );
-        self.collect(bytes)?;
+        self.read_message_info(bytes)?;
         self.check_host(bytes)?;
-        let changes_protocol = self.facts.asks_for_websocket(self.version) || method == "CONNECT";
-        if changes_protocol && !matches!(self.facts.framing, Framing::None | Framing::Length(0)) {
-            return Err(Refusal::UpgradeWithBody);
+        let changes_protocol = self.info.is_websocket_upgrade(self.version) || method == "CONNECT";
+        if changes_protocol && !matches!(self.info.framing, Framing::None | Framing::Length(0)) {
+            return Err(ProtocolError::UpgradeWithBody);
         }
         Ok(Some(start + length))
     }
 
     /// The same of a response head.
-    fn parse_response(&mut self, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+    fn parse_response(&mut self, bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
         let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut []);
         let parsed =
             httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut room);
-        let Some(length) = head_end::parsed(parsed, bytes)? else { return Ok(None) };
-        let (Some(status), Some(minor)) = (response.code, response.version) else { return Err(Refusal::StartLine) };
+        let Some(length) = head_end::map_parse_result(parsed, bytes)? else { return Ok(None) };
+        let (Some(status), Some(minor)) = (response.code, response.version) else {
+            return Err(ProtocolError::StartLine);
+        };
         if !(100..600).contains(&status) {
-            return Err(Refusal::Status);
+            return Err(ProtocolError::StatusCode);
         }
         self.status = status;
         self.version = version(minor);
-        self.reason = head_end::reason(bytes);
-        self.take_fields(response.headers, bytes);
-        self.collect(bytes)?;
+        self.reason_phrase = head_end::reason_phrase_span(bytes);
+        self.set_fields(response.headers, bytes);
+        self.read_message_info(bytes)?;
         Ok(Some(length))
     }
 
-    fn take_fields(&mut self, parsed: &[httparse::Header<'_>], bytes: &[u8]) {
+    fn set_fields(&mut self, parsed: &[httparse::Header<'_>], bytes: &[u8]) {
         self.fields.clear();
         self.fields.extend(parsed.iter().map(|field| Field {
-            name: Span::of(field.name.as_bytes(), bytes),
-            value: Span::of(field.value, bytes),
-            known: field_name::classify(field.name.as_bytes()),
+            name: Span::locate(field.name.as_bytes(), bytes),
+            value: Span::locate(field.value, bytes),
+            known: field_name::classify_field_name(field.name.as_bytes()),
             hop_by_hop: false,
         }));
     }
 
     /// Keeps the origin-form of the target: what a backend is sent.
-    fn take_target(&mut self, form: Form, whole: Span) {
+    fn set_target(&mut self, form: TargetForm, whole: Span) {
         let at = |offset: usize| usize::from(whole.start) + offset;
         let end = usize::from(whole.end);
         (self.authority, self.target) = match form {
-            Form::Origin | Form::Asterisk => (Span::default(), whole),
-            Form::Absolute { authority, path } => (Span::new(at(authority), at(path)), Span::new(at(path), end)),
-            Form::Authority => (whole, Span::default()),
+            TargetForm::Origin | TargetForm::Asterisk => (Span::default(), whole),
+            TargetForm::Absolute { authority, path } => (Span::new(at(authority), at(path)), Span::new(at(path), end)),
+            TargetForm::Authority => (whole, Span::default()),
         };
     }
 
     /// Gathers what the fields say of framing and connection, and marks what `Connection` names.
-    fn collect(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    fn read_message_info(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let fields = self.fields.iter().map(|field| (field.known, field.value.get(bytes)));
-        self.facts = Facts::collect(self.version, fields)?;
-        if self.facts.names_fields {
+        self.info = MessageInfo::from_fields(self.version, fields)?;
+        if self.info.connection_names_fields {
             for at in 0..self.fields.len() {
-                if self.fields[at].known == Known::Connection {
-                    self.mark_named(self.fields[at].value.get(bytes), bytes);
+                if self.fields[at].known == KnownField::Connection {
+                    self.mark_hop_by_hop(self.fields[at].value.get(bytes), bytes);
                 }
             }
         }
         Ok(())
     }
 
-    fn mark_named(&mut self, connection: &[u8], bytes: &[u8]) {
-        for option in field_name::elements(connection) {
+    fn mark_hop_by_hop(&mut self, connection: &[u8], bytes: &[u8]) {
+        for option in field_name::list_elements(connection) {
             for field in &mut self.fields {
                 field.hop_by_hop |= field.name.get(bytes).eq_ignore_ascii_case(option);
             }
         }
     }
 
-    fn check_host(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let mut hosts = self.of(Known::Host).map(|field| field.value);
+    fn check_host(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        let mut hosts = self.fields_of(KnownField::Host).map(|field| field.value);
         let host = hosts.next();
         if hosts.next().is_some() {
-            return Err(Refusal::HostRepeated);
+            return Err(ProtocolError::HostRepeated);
         }
         let Some(host) = host else {
-            return if self.version == Version::Http11 { Err(Refusal::HostMissing) } else { Ok(()) };
+            return if self.version == Version::Http11 { Err(ProtocolError::HostMissing) } else { Ok(()) };
         };
         let host = host.get(bytes);
         if !request_target::is_authority(host) {
-            return Err(Refusal::HostInvalid);
+            return Err(ProtocolError::HostInvalid);
         }
         let authority = self.authority.get(bytes);
-        let both_count = self.role == Role::Reverse && !authority.is_empty();
+        let both_count = self.role == ProxyRole::Reverse && !authority.is_empty();
         if both_count && !authority.eq_ignore_ascii_case(host) {
-            return Err(Refusal::HostMismatch);
+            return Err(ProtocolError::HostMismatch);
         }
         Ok(())
     }
 
-    fn of(&self, known: Known) -> impl Iterator<Item = &Field> {
+    fn fields_of(&self, known: KnownField) -> impl Iterator<Item = &Field> {
         self.fields.iter().filter(move |field| field.known == known)
     }
 }
@@ -255,7 +257,7 @@ impl<'a> HeadView<'a> {
 
     /// The method of a request, as far as proxies tell methods apart.
     pub fn method(&self) -> Method {
-        Method::of(self.method_name())
+        Method::from_bytes(self.method_name())
     }
 
     /// The path and query of a request, or `*`. Empty where an absolute-form had neither.
@@ -272,14 +274,14 @@ impl<'a> HeadView<'a> {
     /// Who is asked: `Host` and the authority of the target name the same, or the proxy's role decides
     /// which counts. HTTP/1.0 may have neither.
     pub fn authority(&self) -> Option<&'a [u8]> {
-        let host = self.values(Known::Host).next();
+        let host = self.field_values(KnownField::Host).next();
         let target = Some(self.head.authority.get(self.bytes)).filter(|authority| !authority.is_empty());
-        if self.host_is_replaced() { target.or(host) } else { host.or(target) }
+        if self.target_overrides_host() { target.or(host) } else { host.or(target) }
     }
 
     /// Whether the authority of the target counts, and `Host` does not.
-    pub(crate) fn host_is_replaced(&self) -> bool {
-        self.head.role == Role::Forward
+    pub(crate) fn target_overrides_host(&self) -> bool {
+        self.head.role == ProxyRole::Forward
     }
 
     /// The version of the message.
@@ -299,24 +301,25 @@ impl<'a> HeadView<'a> {
     }
 
     /// About how many bytes the head has.
-    pub(crate) fn size(&self) -> usize {
+    pub(crate) fn approx_len(&self) -> usize {
         self.head.fields.last().map_or(0, |last| usize::from(last.value.end))
     }
 
-    pub(crate) fn reason(&self) -> &'a [u8] {
-        self.head.reason.get(self.bytes)
+    pub(crate) fn reason_phrase(&self) -> &'a [u8] {
+        self.head.reason_phrase.get(self.bytes)
     }
 
-    pub(crate) fn facts(&self) -> &'a Facts {
-        &self.head.facts
+    pub(crate) fn message_info(&self) -> &'a MessageInfo {
+        &self.head.info
     }
 
     /// The fields that may go on: neither hop-by-hop by nature nor named by `Connection`.
     /// `Transfer-Encoding` and `Content-Length` are among them; who writes a head decides.
-    pub(crate) fn end_to_end(&self) -> impl Iterator<Item = FieldView<'a>> {
+    pub(crate) fn end_to_end_fields(&self) -> impl Iterator<Item = FieldView<'a>> {
         let bytes = self.bytes;
         let kept = |field: &&Field| {
-            !field.hop_by_hop && !matches!(field.known, Known::HopByHop | Known::Connection | Known::Upgrade)
+            !field.hop_by_hop
+                && !matches!(field.known, KnownField::HopByHop | KnownField::Connection | KnownField::Upgrade)
         };
         let view = move |field: &Field| FieldView {
             name: field.name.get(bytes),
@@ -326,7 +329,7 @@ impl<'a> HeadView<'a> {
         self.head.fields.iter().filter(kept).map(view)
     }
 
-    pub(crate) fn values(&self, known: Known) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+    pub(crate) fn field_values(&self, known: KnownField) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         let bytes = self.bytes;
         self.head.fields.iter().filter(move |field| field.known == known).map(move |field| field.value.get(bytes))
     }

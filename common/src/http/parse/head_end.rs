@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use crate::http::protocol_error::Refusal;
+use crate::http::protocol_error::ProtocolError;
 
 /// Largest head in bytes, start line and empty line included. HAProxy has 16 KiB, nginx 4 × 8 KiB.
 pub const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -20,7 +20,7 @@ pub(crate) struct Span {
 
 impl Span {
     /// Where `part` lies in `whole`. An empty part may lie anywhere (`httparse` uses a static one).
-    pub(crate) fn of(part: &[u8], whole: &[u8]) -> Self {
+    pub(crate) fn locate(part: &[u8], whole: &[u8]) -> Self {
         if part.is_empty() {
             return Self::default();
         }
@@ -39,17 +39,17 @@ impl Span {
 }
 
 /// As much as a head may have.
-pub(crate) fn within_limit(bytes: &[u8]) -> &[u8] {
+pub(crate) fn truncate_to_limit(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(MAX_HEAD_BYTES)]
 }
 
 /// Finds the empty line that ends a head, from `scanned` on. Every line must end in CRLF.
-pub(crate) fn find_end(bytes: &[u8], start: usize, scanned: &mut usize) -> Result<Option<usize>, Refusal> {
+pub(crate) fn find_head_end(bytes: &[u8], start: usize, scanned: &mut usize) -> Result<Option<usize>, ProtocolError> {
     let limit = bytes.len().min(MAX_HEAD_BYTES);
     let from = (*scanned).clamp(start, limit);
     let end = EMPTY_LINE.find(&bytes[from..limit]).map(|found| from + found + EMPTY_LINE.needle().len());
     if has_bare_lf(&bytes[from..end.unwrap_or(limit)]) {
-        return Err(Refusal::BareLf);
+        return Err(ProtocolError::BareLf);
     }
     if end.is_some() {
         return Ok(end);
@@ -60,7 +60,7 @@ pub(crate) fn find_end(bytes: &[u8], start: usize, scanned: &mut usize) -> Resul
         return Ok(None);
     }
     let line_ended = memchr::memchr(b'\n', &bytes[start..limit]).is_some();
-    Err(if line_ended { Refusal::HeadTooLarge } else { Refusal::TargetTooLong })
+    Err(if line_ended { ProtocolError::HeadTooLarge } else { ProtocolError::TargetTooLong })
 }
 
 /// Whether a line ends in LF alone. The first byte ends none: it begins a head, or has been looked at before. No branch
@@ -72,20 +72,20 @@ fn has_bare_lf(bytes: &[u8]) -> bool {
 }
 
 /// Translates what `httparse` says of a head at the beginning of `bytes`: where it ends, if it does.
-pub(crate) fn parsed(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+pub(crate) fn map_parse_result(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
     match parsed {
-        Ok(httparse::Status::Complete(length)) if has_bare_lf(&bytes[..length]) => Err(Refusal::BareLf),
+        Ok(httparse::Status::Complete(length)) if has_bare_lf(&bytes[..length]) => Err(ProtocolError::BareLf),
         Ok(httparse::Status::Complete(length)) => Ok(Some(length)),
         Ok(httparse::Status::Partial) => Ok(None),
-        Err(httparse::Error::TooManyHeaders) => Err(Refusal::TooManyFields),
-        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => Err(Refusal::FieldLine),
-        Err(httparse::Error::Version) if names_a_version(bytes) => Err(Refusal::Version),
-        Err(_) => Err(Refusal::StartLine),
+        Err(httparse::Error::TooManyHeaders) => Err(ProtocolError::TooManyFields),
+        Err(httparse::Error::HeaderName | httparse::Error::HeaderValue) => Err(ProtocolError::FieldLine),
+        Err(httparse::Error::Version) if has_unsupported_version(bytes) => Err(ProtocolError::Version),
+        Err(_) => Err(ProtocolError::StartLine),
     }
 }
 
 /// Whether the first line is of three words, the last of them another version: then 505 is the honest answer.
-fn names_a_version(bytes: &[u8]) -> bool {
+fn has_unsupported_version(bytes: &[u8]) -> bool {
     let mut words = bytes.split(|byte| *byte == b'\r').next().unwrap_or(bytes).split(|byte| *byte == b' ');
     let (_, _, version, more) = (words.next(), words.next(), words.next(), words.next());
     let digits = |major: u8, minor: u8| major.is_ascii_digit() && minor.is_ascii_digit();
@@ -94,7 +94,7 @@ fn names_a_version(bytes: &[u8]) -> bool {
 }
 
 /// The reason phrase of a status line that is known to be well-formed. `httparse` drops one that is not ASCII.
-pub(crate) fn reason(bytes: &[u8]) -> Span {
+pub(crate) fn reason_phrase_span(bytes: &[u8]) -> Span {
     let end = memchr::memchr(b'\r', bytes).unwrap_or(0);
     Span::new(end.min("HTTP/1.1 200 ".len()), end)
 }

@@ -3,8 +3,8 @@
 //! Here is decided where a message ends, so here is where smuggling would begin. The rules are those of
 //! an edge: one length or one `chunked`, never both, never a list, never a guess.
 
-use super::field_name::{Known, elements, is_token};
-use crate::http::{exchange::Version, protocol_error::Refusal};
+use super::field_name::{KnownField, is_token, list_elements};
+use crate::http::{exchange::Version, protocol_error::ProtocolError};
 
 /// Most options in `Connection`; each costs a look at every field.
 const MAX_CONNECTION_OPTIONS: usize = 32;
@@ -24,14 +24,14 @@ pub(crate) enum Framing {
 /// What a head says that a proxy acts on.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; together they are no state")]
-pub(crate) struct Facts {
+pub(crate) struct MessageInfo {
     pub(crate) framing: Framing,
     /// `Connection: close`.
     pub(crate) close: bool,
     /// `Connection: keep-alive`.
     pub(crate) keep_alive: bool,
     /// `Connection` names other fields.
-    pub(crate) names_fields: bool,
+    pub(crate) connection_names_fields: bool,
     /// `Connection: upgrade`.
     upgrade: bool,
     /// `Upgrade` is `websocket`.
@@ -40,23 +40,23 @@ pub(crate) struct Facts {
     pub(crate) expects_continue: bool,
 }
 
-impl Facts {
-    pub(crate) fn collect<'a>(
+impl MessageInfo {
+    pub(crate) fn from_fields<'a>(
         version: Version,
-        fields: impl Iterator<Item = (Known, &'a [u8])>,
-    ) -> Result<Self, Refusal> {
+        fields: impl Iterator<Item = (KnownField, &'a [u8])>,
+    ) -> Result<Self, ProtocolError> {
         let mut facts = Self::default();
         let mut length = None;
         let mut coding = None;
         let mut options = 0;
         for (known, value) in fields {
             match known {
-                Known::ContentLength if length.is_some() => return Err(Refusal::LengthRepeated),
-                Known::ContentLength => length = Some(parse_length(value)?),
-                Known::TransferEncoding => coding.get_or_insert_with(Coding::default).read(value)?,
-                Known::Connection => facts.read_connection(value, &mut options)?,
-                Known::Upgrade => facts.websocket = value.eq_ignore_ascii_case(b"websocket"),
-                Known::Expect => facts.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
+                KnownField::ContentLength if length.is_some() => return Err(ProtocolError::LengthRepeated),
+                KnownField::ContentLength => length = Some(parse_length(value)?),
+                KnownField::TransferEncoding => coding.get_or_insert_with(TransferCodings::default).parse(value)?,
+                KnownField::Connection => facts.parse_connection(value, &mut options)?,
+                KnownField::Upgrade => facts.websocket = value.eq_ignore_ascii_case(b"websocket"),
+                KnownField::Expect => facts.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
                 _ => {}
             }
         }
@@ -64,24 +64,24 @@ impl Facts {
         facts.framing = match (length, coding) {
             (None, None) => Framing::None,
             (Some(length), None) => Framing::Length(length),
-            (Some(_), Some(_)) => return Err(Refusal::LengthAndCoding),
-            (None, Some(_)) if version == Version::Http10 => return Err(Refusal::CodingInHttp10),
-            (None, Some(coding)) => coding.finish()?,
+            (Some(_), Some(_)) => return Err(ProtocolError::LengthAndCoding),
+            (None, Some(_)) if version == Version::Http10 => return Err(ProtocolError::CodingInHttp10),
+            (None, Some(coding)) => coding.framing()?,
         };
         // ANCHOR_END: framing
         Ok(facts)
     }
 
     /// Whether this head asks for, or agrees to, the WebSocket protocol (RFC 6455 §4.1).
-    pub(crate) fn asks_for_websocket(&self, version: Version) -> bool {
+    pub(crate) fn is_websocket_upgrade(&self, version: Version) -> bool {
         self.upgrade && self.websocket && version == Version::Http11
     }
 
-    fn read_connection(&mut self, value: &[u8], options: &mut usize) -> Result<(), Refusal> {
-        for option in elements(value).filter(|option| !option.is_empty()) {
+    fn parse_connection(&mut self, value: &[u8], options: &mut usize) -> Result<(), ProtocolError> {
+        for option in list_elements(value).filter(|option| !option.is_empty()) {
             *options += 1;
             if *options > MAX_CONNECTION_OPTIONS || !is_token(option) {
-                return Err(Refusal::ConnectionInvalid);
+                return Err(ProtocolError::ConnectionInvalid);
             }
             let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
             if is("close") {
@@ -91,9 +91,9 @@ impl Facts {
             } else if is("upgrade") {
                 self.upgrade = true;
             } else if is("host") || is("content-length") || is("transfer-encoding") {
-                return Err(Refusal::ConnectionNamesFraming);
+                return Err(ProtocolError::ConnectionNamesFraming);
             } else {
-                self.names_fields = true;
+                self.connection_names_fields = true;
             }
         }
         Ok(())
@@ -101,31 +101,31 @@ impl Facts {
 }
 
 /// `1*DIGIT` that fits (RFC 9110 §8.6). `u64::from_str` would let `+5` through.
-fn parse_length(value: &[u8]) -> Result<u64, Refusal> {
+fn parse_length(value: &[u8]) -> Result<u64, ProtocolError> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return Err(Refusal::LengthInvalid);
+        return Err(ProtocolError::LengthInvalid);
     }
     value
         .iter()
         .try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
-        .ok_or(Refusal::LengthInvalid)
+        .ok_or(ProtocolError::LengthInvalid)
 }
 
 /// The transfer codings of a message, over all its `Transfer-Encoding` fields.
 #[derive(Debug, Default)]
-struct Coding {
+struct TransferCodings {
     chunked: bool,
     /// A coding that is registered but not implemented here.
     compressed: bool,
     unknown: bool,
 }
 
-impl Coding {
-    fn read(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        for coding in elements(value) {
+impl TransferCodings {
+    fn parse(&mut self, value: &[u8]) -> Result<(), ProtocolError> {
+        for coding in list_elements(value) {
             let is = |name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
             if self.chunked || !is_token(coding) {
-                return Err(Refusal::CodingInvalid);
+                return Err(ProtocolError::CodingInvalid);
             }
             if is("chunked") {
                 self.chunked = true;
@@ -138,11 +138,11 @@ impl Coding {
         Ok(())
     }
 
-    fn finish(&self) -> Result<Framing, Refusal> {
+    fn framing(&self) -> Result<Framing, ProtocolError> {
         match (self.chunked, self.compressed, self.unknown) {
             (true, false, false) => Ok(Framing::Chunked),
-            (false, true, false) => Err(Refusal::CodingInvalid),
-            _ => Err(Refusal::CodingUnknown),
+            (false, true, false) => Err(ProtocolError::CodingInvalid),
+            _ => Err(ProtocolError::CodingUnknown),
         }
     }
 }
@@ -151,8 +151,8 @@ impl Coding {
 mod tests {
     use super::*;
 
-    fn framing(version: Version, fields: &[(Known, &str)]) -> Result<Framing, Refusal> {
-        Facts::collect(version, fields.iter().map(|(known, value)| (*known, value.as_bytes())))
+    fn framing(version: Version, fields: &[(KnownField, &str)]) -> Result<Framing, ProtocolError> {
+        MessageInfo::from_fields(version, fields.iter().map(|(known, value)| (*known, value.as_bytes())))
             .map(|facts| facts.framing)
     }
 
@@ -162,18 +162,18 @@ mod tests {
             ("0", Ok(Framing::Length(0))),
             ("0007", Ok(Framing::Length(7))),
             ("18446744073709551615", Ok(Framing::Length(u64::MAX))),
-            ("18446744073709551616", Err(Refusal::LengthInvalid)),
-            ("+5", Err(Refusal::LengthInvalid)),
-            ("-5", Err(Refusal::LengthInvalid)),
-            ("0x5", Err(Refusal::LengthInvalid)),
-            ("5, 5", Err(Refusal::LengthInvalid)),
-            ("5 5", Err(Refusal::LengthInvalid)),
-            ("", Err(Refusal::LengthInvalid)),
+            ("18446744073709551616", Err(ProtocolError::LengthInvalid)),
+            ("+5", Err(ProtocolError::LengthInvalid)),
+            ("-5", Err(ProtocolError::LengthInvalid)),
+            ("0x5", Err(ProtocolError::LengthInvalid)),
+            ("5, 5", Err(ProtocolError::LengthInvalid)),
+            ("5 5", Err(ProtocolError::LengthInvalid)),
+            ("", Err(ProtocolError::LengthInvalid)),
         ] {
-            assert_eq!(framing(Version::Http11, &[(Known::ContentLength, value)]), expected, "{value:?}");
+            assert_eq!(framing(Version::Http11, &[(KnownField::ContentLength, value)]), expected, "{value:?}");
         }
-        let twice = [(Known::ContentLength, "5"), (Known::ContentLength, "5")];
-        assert_eq!(framing(Version::Http11, &twice), Err(Refusal::LengthRepeated));
+        let twice = [(KnownField::ContentLength, "5"), (KnownField::ContentLength, "5")];
+        assert_eq!(framing(Version::Http11, &twice), Err(ProtocolError::LengthRepeated));
     }
 
     #[test]
@@ -181,35 +181,38 @@ mod tests {
         for (value, expected) in [
             ("chunked", Ok(Framing::Chunked)),
             ("Chunked", Ok(Framing::Chunked)),
-            ("chunked, chunked", Err(Refusal::CodingInvalid)),
-            ("chunked, gzip", Err(Refusal::CodingInvalid)),
-            ("gzip", Err(Refusal::CodingInvalid)),
-            ("", Err(Refusal::CodingInvalid)),
-            (",chunked", Err(Refusal::CodingInvalid)),
-            ("chunked;a=b", Err(Refusal::CodingInvalid)),
-            ("\x0bchunked", Err(Refusal::CodingInvalid)),
-            ("gzip, chunked", Err(Refusal::CodingUnknown)),
-            ("xchunked", Err(Refusal::CodingUnknown)),
-            ("identity", Err(Refusal::CodingUnknown)),
+            ("chunked, chunked", Err(ProtocolError::CodingInvalid)),
+            ("chunked, gzip", Err(ProtocolError::CodingInvalid)),
+            ("gzip", Err(ProtocolError::CodingInvalid)),
+            ("", Err(ProtocolError::CodingInvalid)),
+            (",chunked", Err(ProtocolError::CodingInvalid)),
+            ("chunked;a=b", Err(ProtocolError::CodingInvalid)),
+            ("\x0bchunked", Err(ProtocolError::CodingInvalid)),
+            ("gzip, chunked", Err(ProtocolError::CodingUnknown)),
+            ("xchunked", Err(ProtocolError::CodingUnknown)),
+            ("identity", Err(ProtocolError::CodingUnknown)),
         ] {
-            assert_eq!(framing(Version::Http11, &[(Known::TransferEncoding, value)]), expected, "{value:?}");
+            assert_eq!(framing(Version::Http11, &[(KnownField::TransferEncoding, value)]), expected, "{value:?}");
         }
-        let two = [(Known::TransferEncoding, "chunked"), (Known::TransferEncoding, "chunked")];
-        assert_eq!(framing(Version::Http11, &two), Err(Refusal::CodingInvalid));
-        let both = [(Known::TransferEncoding, "chunked"), (Known::ContentLength, "5")];
-        assert_eq!(framing(Version::Http11, &both), Err(Refusal::LengthAndCoding));
-        let old = [(Known::TransferEncoding, "chunked")];
-        assert_eq!(framing(Version::Http10, &old), Err(Refusal::CodingInHttp10));
+        let two = [(KnownField::TransferEncoding, "chunked"), (KnownField::TransferEncoding, "chunked")];
+        assert_eq!(framing(Version::Http11, &two), Err(ProtocolError::CodingInvalid));
+        let both = [(KnownField::TransferEncoding, "chunked"), (KnownField::ContentLength, "5")];
+        assert_eq!(framing(Version::Http11, &both), Err(ProtocolError::LengthAndCoding));
+        let old = [(KnownField::TransferEncoding, "chunked")];
+        assert_eq!(framing(Version::Http10, &old), Err(ProtocolError::CodingInHttp10));
     }
 
     #[test]
     fn connection_cannot_hide_what_frames_a_message() {
         for name in ["Host", "content-length", "Transfer-Encoding"] {
             let value = format!("close, {name}");
-            assert_eq!(framing(Version::Http11, &[(Known::Connection, &value)]), Err(Refusal::ConnectionNamesFraming));
+            assert_eq!(
+                framing(Version::Http11, &[(KnownField::Connection, &value)]),
+                Err(ProtocolError::ConnectionNamesFraming)
+            );
         }
         let many = "a,".repeat(33);
-        assert_eq!(framing(Version::Http11, &[(Known::Connection, &many)]), Err(Refusal::ConnectionInvalid));
-        assert_eq!(framing(Version::Http11, &[(Known::Connection, "a b")]), Err(Refusal::ConnectionInvalid));
+        assert_eq!(framing(Version::Http11, &[(KnownField::Connection, &many)]), Err(ProtocolError::ConnectionInvalid));
+        assert_eq!(framing(Version::Http11, &[(KnownField::Connection, "a b")]), Err(ProtocolError::ConnectionInvalid));
     }
 }

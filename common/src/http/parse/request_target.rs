@@ -4,16 +4,16 @@
 //! are a hole, so they end here. `{|}` and the backtick pass: browsers send them, nobody splits on them.
 
 use super::byte_set::ByteSet;
-use crate::http::protocol_error::Refusal;
+use crate::http::protocol_error::ProtocolError;
 
 /// What a target may be made of.
-static TARGET: ByteSet = ByteSet::VISIBLE.without(b"\"<>\\^#");
+static TARGET_BYTES: ByteSet = ByteSet::VISIBLE.without(b"\"<>\\^#");
 /// What a registered name may be made of, besides what is percent-encoded (RFC 3986 §3.2.2).
-static REG_NAME: ByteSet = ByteSet::ALPHANUMERIC.and(b"-._~!$&'()*+;=");
+static REG_NAME_BYTES: ByteSet = ByteSet::ALPHANUMERIC.with(b"-._~!$&'()*+;=");
 
 /// Which kind of proxy reads a request: it decides which forms of a target make sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Role {
+pub enum ProxyRole {
     /// In front of servers, for whose origin clients take it: origin-form, or absolute-form that names the
     /// same authority as Host; no CONNECT.
     #[default]
@@ -25,7 +25,7 @@ pub enum Role {
 
 /// What the request asks for, as offsets into the target's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum TargetForm {
     /// `/path?query`.
     Origin,
     /// `http://authority/path`: where the authority and the path begin.
@@ -37,20 +37,20 @@ pub(crate) enum Form {
 }
 
 /// Finds the form of `target` and refuses what has none that makes sense to `role`.
-pub(crate) fn parse(role: Role, method: &[u8], target: &[u8]) -> Result<Form, Refusal> {
+pub(crate) fn parse_target(role: ProxyRole, method: &[u8], target: &[u8]) -> Result<TargetForm, ProtocolError> {
     let connect = method == b"CONNECT";
-    if connect && role == Role::Reverse {
-        return Err(Refusal::ConnectMethod);
+    if connect && role == ProxyRole::Reverse {
+        return Err(ProtocolError::ConnectNotAllowed);
     }
-    if !TARGET.has_all(target) {
-        return Err(Refusal::Target);
+    if !TARGET_BYTES.contains_all(target) {
+        return Err(ProtocolError::RequestTarget);
     }
     match target {
-        _ if connect && has_port(target) && is_authority(target) => Ok(Form::Authority),
-        _ if connect => Err(Refusal::Target),
-        [b'/', ..] if role == Role::Reverse => Ok(Form::Origin),
-        b"*" if method == b"OPTIONS" && role == Role::Reverse => Ok(Form::Asterisk),
-        _ => absolute(target),
+        _ if connect && has_port(target) && is_authority(target) => Ok(TargetForm::Authority),
+        _ if connect => Err(ProtocolError::RequestTarget),
+        [b'/', ..] if role == ProxyRole::Reverse => Ok(TargetForm::Origin),
+        b"*" if method == b"OPTIONS" && role == ProxyRole::Reverse => Ok(TargetForm::Asterisk),
+        _ => parse_absolute_form(target),
     }
 }
 
@@ -60,17 +60,17 @@ fn has_port(authority: &[u8]) -> bool {
     port.len() < authority.len() && !port.is_empty() && port.iter().all(u8::is_ascii_digit)
 }
 
-fn absolute(target: &[u8]) -> Result<Form, Refusal> {
+fn parse_absolute_form(target: &[u8]) -> Result<TargetForm, ProtocolError> {
     const SCHEME: &[u8] = b"http://";
-    let Some((scheme, rest)) = target.split_at_checked(SCHEME.len()) else { return Err(Refusal::Target) };
+    let Some((scheme, rest)) = target.split_at_checked(SCHEME.len()) else { return Err(ProtocolError::RequestTarget) };
     if !scheme.eq_ignore_ascii_case(SCHEME) {
-        return Err(Refusal::Target);
+        return Err(ProtocolError::RequestTarget);
     }
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     if !is_authority(&rest[..end]) {
-        return Err(Refusal::Target);
+        return Err(ProtocolError::RequestTarget);
     }
-    Ok(Form::Absolute { authority: SCHEME.len(), path: SCHEME.len() + end })
+    Ok(TargetForm::Absolute { authority: SCHEME.len(), path: SCHEME.len() + end })
 }
 
 /// Whether `bytes` is `uri-host [":" port]` with a host that is not empty and a port in range.
@@ -107,7 +107,7 @@ fn is_reg_name(host: &[u8]) -> bool {
     loop {
         rest = match rest {
             [] => return !host.is_empty(),
-            [byte, rest @ ..] if REG_NAME.has(*byte) => rest,
+            [byte, rest @ ..] if REG_NAME_BYTES.contains(*byte) => rest,
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
             _ => return false,
         };
@@ -127,39 +127,51 @@ mod tests {
     #[test]
     fn forms_are_told_apart() {
         for (method, target, expected) in [
-            ("GET", "/", Ok(Form::Origin)),
-            ("GET", "/a?b={c|d}`", Ok(Form::Origin)),
-            ("OPTIONS", "*", Ok(Form::Asterisk)),
-            ("GET", "http://a:80/x", Ok(Form::Absolute { authority: 7, path: 11 })),
-            ("GET", "HTTP://a?x", Ok(Form::Absolute { authority: 7, path: 8 })),
-            ("GET", "*", Err(Refusal::Target)),
-            ("GET", "x", Err(Refusal::Target)),
-            ("GET", "https://a/", Err(Refusal::Target)),
-            ("GET", "http:///", Err(Refusal::Target)),
-            ("GET", "http://u@a/", Err(Refusal::Target)),
-            ("CONNECT", "a:80", Err(Refusal::ConnectMethod)),
+            ("GET", "/", Ok(TargetForm::Origin)),
+            ("GET", "/a?b={c|d}`", Ok(TargetForm::Origin)),
+            ("OPTIONS", "*", Ok(TargetForm::Asterisk)),
+            ("GET", "http://a:80/x", Ok(TargetForm::Absolute { authority: 7, path: 11 })),
+            ("GET", "HTTP://a?x", Ok(TargetForm::Absolute { authority: 7, path: 8 })),
+            ("GET", "*", Err(ProtocolError::RequestTarget)),
+            ("GET", "x", Err(ProtocolError::RequestTarget)),
+            ("GET", "https://a/", Err(ProtocolError::RequestTarget)),
+            ("GET", "http:///", Err(ProtocolError::RequestTarget)),
+            ("GET", "http://u@a/", Err(ProtocolError::RequestTarget)),
+            ("CONNECT", "a:80", Err(ProtocolError::ConnectNotAllowed)),
         ] {
-            assert_eq!(parse(Role::Reverse, method.as_bytes(), target.as_bytes()), expected, "{method} {target}");
+            assert_eq!(
+                parse_target(ProxyRole::Reverse, method.as_bytes(), target.as_bytes()),
+                expected,
+                "{method} {target}"
+            );
         }
         for byte in [b'"', b'<', b'>', b'\\', b'^', b'#', 0x00, 0x1f, 0x7f, 0x80, 0xff] {
-            assert_eq!(parse(Role::Reverse, b"GET", &[b'/', byte]), Err(Refusal::Target), "{byte:#x}");
+            assert_eq!(
+                parse_target(ProxyRole::Reverse, b"GET", &[b'/', byte]),
+                Err(ProtocolError::RequestTarget),
+                "{byte:#x}"
+            );
         }
     }
 
     #[test]
     fn a_forward_proxy_wants_to_be_told_where_to() {
         for (method, target, expected) in [
-            ("CONNECT", "a:443", Ok(Form::Authority)),
-            ("CONNECT", "[::1]:443", Ok(Form::Authority)),
-            ("CONNECT", "a", Err(Refusal::Target)),
-            ("CONNECT", "a:", Err(Refusal::Target)),
-            ("CONNECT", "[::1]", Err(Refusal::Target)),
-            ("CONNECT", "http://a:443/", Err(Refusal::Target)),
-            ("GET", "http://a/", Ok(Form::Absolute { authority: 7, path: 8 })),
-            ("GET", "/", Err(Refusal::Target)),
-            ("OPTIONS", "*", Err(Refusal::Target)),
+            ("CONNECT", "a:443", Ok(TargetForm::Authority)),
+            ("CONNECT", "[::1]:443", Ok(TargetForm::Authority)),
+            ("CONNECT", "a", Err(ProtocolError::RequestTarget)),
+            ("CONNECT", "a:", Err(ProtocolError::RequestTarget)),
+            ("CONNECT", "[::1]", Err(ProtocolError::RequestTarget)),
+            ("CONNECT", "http://a:443/", Err(ProtocolError::RequestTarget)),
+            ("GET", "http://a/", Ok(TargetForm::Absolute { authority: 7, path: 8 })),
+            ("GET", "/", Err(ProtocolError::RequestTarget)),
+            ("OPTIONS", "*", Err(ProtocolError::RequestTarget)),
         ] {
-            assert_eq!(parse(Role::Forward, method.as_bytes(), target.as_bytes()), expected, "{method} {target}");
+            assert_eq!(
+                parse_target(ProxyRole::Forward, method.as_bytes(), target.as_bytes()),
+                expected,
+                "{method} {target}"
+            );
         }
     }
 

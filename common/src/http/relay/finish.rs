@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use super::{Relay, Request, Response};
+use super::{Relay, RequestState, ResponseState};
 use crate::http::{
-    error::{Kind, ProxyError, Side},
-    exchange::{AfterBackend, AfterClient, Exchange, Method, Times},
+    error::{FailureKind, ProxyError, Side},
+    exchange::{AfterBackend, AfterClient, Exchange, Method, PhaseTimes},
     write::local_reply,
 };
 
@@ -14,65 +14,67 @@ impl Relay {
     ///
     /// # Panics
     /// In debug builds, when a final response has begun.
-    pub fn answer(&mut self, status: u16, now: SystemTime, fields: &[(&str, &str)]) {
+    pub fn send_local_reply(&mut self, status: u16, now: SystemTime, fields: &[(&str, &str)]) {
         debug_assert!(self.outcome.status == 0, "a request has one final response");
-        self.outcome.close_client |= self.asked.method.is_none() || !matches!(self.request, Request::Whole);
-        local_reply::write(
+        self.outcome.close_client |=
+            self.downstream.method.is_none() || !matches!(self.request, RequestState::Complete);
+        local_reply::write_local_reply(
             self.to_client.tail(),
             status,
             now,
             fields,
             self.outcome.close_client,
-            self.asked.method == Some(Method::Head),
+            self.downstream.method == Some(Method::Head),
         );
         self.outcome.status = status;
-        self.outcome.own_answer = true;
-        self.stop(Response::Whole);
+        self.outcome.local_reply = true;
+        self.end_response(ResponseState::Complete);
     }
 
     /// Ends an exchange that cannot go on: with our own answer while none has begun; else what has come
     /// is delivered and the connection closed, so that the client sees the message break off.
     pub fn fail(&mut self, error: &ProxyError, now: SystemTime) {
-        self.fail_with(error, now, &[]);
+        self.fail_with_fields(error, now, &[]);
     }
 
     /// As [`fail`](Self::fail), with fields for our own answer, such as `Retry-After`.
-    pub fn fail_with(&mut self, error: &ProxyError, now: SystemTime, fields: &[(&str, &str)]) {
+    pub fn fail_with_fields(&mut self, error: &ProxyError, now: SystemTime, fields: &[(&str, &str)]) {
         // The first cause stays: that our answer to it could not be delivered is another matter.
         self.outcome.failure.get_or_insert(error.into());
         let client_is_gone = error.side == Side::Client
-            && (error.kind == Kind::Reset || error.kind == Kind::Timeout && self.owes_client());
+            && (error.kind == FailureKind::Reset
+                || error.kind == FailureKind::Timeout && self.has_pending_for_client());
         if client_is_gone {
             self.outcome.aborted = true;
             self.to_client.reset(false);
-            self.stop(Response::Broken);
+            self.end_response(ResponseState::Incomplete);
         } else if self.outcome.status == 0 {
-            self.answer(error.status(), now, fields);
+            self.send_local_reply(error.status(), now, fields);
         } else {
-            self.outcome.aborted = self.outcome.until_close;
-            self.stop(Response::Broken);
+            self.outcome.aborted = self.outcome.close_delimited;
+            self.end_response(ResponseState::Incomplete);
         }
     }
 
     /// Answers what could not be taken up as a request at all, and gives up the connection.
-    pub fn reject(&mut self, error: &ProxyError, now: SystemTime) {
+    pub fn reject_request(&mut self, error: &ProxyError, now: SystemTime) {
         self.reset();
         self.fail(error, now);
     }
 
-    fn stop(&mut self, response: Response) {
-        if !matches!(self.request, Request::Whole) {
-            self.request = Request::Abandoned;
+    fn end_response(&mut self, response: ResponseState) {
+        if !matches!(self.request, RequestState::Complete) {
+            self.request = RequestState::Abandoned;
         }
         self.response = response;
         self.to_backend.reset(false);
-        self.upstream.close = true;
+        self.upstream.must_close = true;
     }
 
     /// Closes the books.
     pub fn end(&mut self) -> (Exchange, AfterClient, AfterBackend) {
-        let broken = matches!(self.response, Response::Broken);
-        let whole = matches!(self.request, Request::Whole);
+        let broken = matches!(self.response, ResponseState::Incomplete);
+        let whole = matches!(self.request, RequestState::Complete);
         let client = if self.outcome.aborted {
             AfterClient::Abort
         } else if broken || self.outcome.close_client || !whole {
@@ -80,19 +82,22 @@ impl Relay {
         } else {
             AfterClient::KeepAlive
         };
-        let clean = !broken && whole && self.to_backend.is_empty() && self.upstream.upload_failed.is_none();
-        let backend =
-            if clean && self.asked.pooled && !self.upstream.close { AfterBackend::Pool } else { AfterBackend::Close };
+        let clean = !broken && whole && self.to_backend.is_empty() && self.upstream.write_error.is_none();
+        let backend = if clean && self.downstream.backend_keep_alive && !self.upstream.must_close {
+            AfterBackend::Pool
+        } else {
+            AfterBackend::Close
+        };
         let exchange = Exchange {
-            method: self.asked.method,
+            method: self.downstream.method,
             status: if self.outcome.status == 0 { 499 } else { self.outcome.status },
             backend: None,
             reused: self.upstream.reused,
             retries: self.attempts.saturating_sub(1),
-            own_answer: self.outcome.own_answer,
+            local_reply: self.outcome.local_reply,
             bytes_from_client: self.outcome.bytes_from_client,
             bytes_from_backend: self.outcome.bytes_from_backend,
-            times: Times::default(),
+            times: PhaseTimes::default(),
             failure: self.outcome.failure,
         };
         (exchange, client, backend)

@@ -1,11 +1,11 @@
 //! What the client's socket gives.
 
-use super::{Input, Relay, Request, Response};
-use crate::http::error::{Kind, ProxyError, Side};
+use super::{Input, Relay, RequestState, ResponseState};
+use crate::http::error::{FailureKind, ProxyError, Side};
 
 /// How much of a request is kept for a replay after some of it was sent. A small body often comes in a segment of its
 /// own; a large one is not worth its memory.
-const REPLAY_BYTES: usize = 16 * 1024;
+const MAX_REPLAY_BYTES: usize = 16 * 1024;
 
 impl Relay {
     /// Takes what the client's socket gave. Bytes beyond the request are not consumed: they are the next
@@ -16,44 +16,46 @@ impl Relay {
     pub fn from_client(&mut self, input: Input<'_>) -> Result<usize, ProxyError> {
         let bytes = match input {
             Input::Bytes(bytes) => bytes,
-            Input::Eof => return self.client_ended().map(|()| 0),
-            Input::Reset => return Err(self.client_error(Kind::Reset)),
+            Input::Eof => return self.on_client_eof().map(|()| 0),
+            Input::Reset => return Err(self.client_error(FailureKind::Reset)),
         };
-        self.moved.client_gave += bytes.len() as u64;
-        if matches!(self.response, Response::Tunnel) {
+        self.transferred.read_from_client += bytes.len() as u64;
+        if matches!(self.response, ResponseState::Tunnel) {
             self.to_backend.tail().extend_from_slice(bytes);
             self.outcome.bytes_from_client += bytes.len() as u64;
             return Ok(bytes.len());
         }
         let phase = self.phase();
-        let Request::Body(reader, writer) = &mut self.request else { return Ok(0) };
-        if self.upstream.sent && self.to_backend.held() + bytes.len() > REPLAY_BYTES {
+        let RequestState::Body(reader, writer) = &mut self.request else { return Ok(0) };
+        if self.upstream.request_started && self.to_backend.held() + bytes.len() > MAX_REPLAY_BYTES {
             self.to_backend.drain_from_now_on();
         }
         let relayed = reader
-            .relay(bytes, *writer, self.to_backend.tail())
-            .map_err(|refusal| ProxyError::refused_request(refusal, phase))?;
-        self.outcome.bytes_from_client += relayed.data;
-        self.asked.awaits_continue &= relayed.consumed == 0;
+            .transcode(bytes, *writer, self.to_backend.tail())
+            .map_err(|refusal| ProxyError::invalid_request(refusal, phase))?;
+        self.outcome.bytes_from_client += relayed.data_len;
+        self.downstream.awaits_continue &= relayed.consumed == 0;
         if relayed.ended {
-            self.request = Request::Whole;
+            self.request = RequestState::Complete;
         }
         Ok(relayed.consumed)
     }
 
-    fn client_ended(&mut self) -> Result<(), ProxyError> {
-        self.asked.end.seen = true;
+    fn on_client_eof(&mut self) -> Result<(), ProxyError> {
+        self.downstream.half_close.received = true;
         match (self.response, self.request) {
-            (Response::Head, Request::Body(..)) => return Err(self.client_error(Kind::Closed)),
+            (ResponseState::AwaitingHead, RequestState::Body(..)) => {
+                return Err(self.client_error(FailureKind::IncompleteMessage));
+            }
             // It was answered early and stops sending, as it may; the answer still goes to its end.
-            (Response::Body(..), Request::Body(..)) => self.request = Request::Abandoned,
+            (ResponseState::Body(..), RequestState::Body(..)) => self.request = RequestState::Abandoned,
             // A FIN after a whole request is a half-close: the client still reads.
             _ => {}
         }
         Ok(())
     }
 
-    pub(crate) fn client_error(&self, kind: Kind) -> ProxyError {
+    pub(crate) fn client_error(&self, kind: FailureKind) -> ProxyError {
         ProxyError::new(kind, Side::Client, self.phase())
     }
 
@@ -61,21 +63,21 @@ impl Relay {
     ///
     /// # Errors
     /// As [`from_client`](Self::from_client).
-    pub fn take_in(&mut self, bytes: &[u8]) -> Result<(), ProxyError> {
+    pub fn push_client_bytes(&mut self, bytes: &[u8]) -> Result<(), ProxyError> {
         if !bytes.is_empty() {
             let used = self.from_client(Input::Bytes(bytes))?;
-            self.keep_surplus(&bytes[used..]);
+            self.push_pipelined(&bytes[used..]);
         }
         Ok(())
     }
 
     /// Keeps bytes that the client sent beyond its request.
-    pub fn keep_surplus(&mut self, bytes: &[u8]) {
-        self.surplus.extend_from_slice(bytes);
+    pub fn push_pipelined(&mut self, bytes: &[u8]) {
+        self.pipelined.extend_from_slice(bytes);
     }
 
     /// Hands over what was kept: the beginning of the next request.
-    pub fn take_surplus(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.surplus)
+    pub fn take_pipelined(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.pipelined)
     }
 }

@@ -16,16 +16,16 @@ mod readiness;
 use std::{io, net::IpAddr};
 
 use super::{
-    body::{BodyReader, BodyWriter},
-    error::{Kind, Phase, ProxyError, Side},
-    exchange::{Ask, Failure, Method, Version},
+    body::{BodyDecoder, BodyEncoder},
+    error::{FailureKind, Phase, ProxyError, Side},
+    exchange::{Failure, Method, RequestMeta, Version},
     forwarding::{ClientAddress, Forwarding},
     parse::{
         head::{Head, HeadView},
         message_info::Framing,
     },
-    protocol_error::Refusal,
-    send_buffer::Lane,
+    protocol_error::ProtocolError,
+    send_buffer::SendBuffer,
     write::{fields::put_field, request_head},
 };
 
@@ -42,65 +42,65 @@ pub enum Input<'a> {
 
 /// How much of the request the client has sent.
 #[derive(Debug, Clone, Copy)]
-enum Request {
+enum RequestState {
     /// The body is on its way.
-    Body(BodyReader, BodyWriter),
+    Body(BodyDecoder, BodyEncoder),
     /// All of it is here.
-    Whole,
+    Complete,
     /// The rest will not be read: it was answered, or broke off, before its end.
     Abandoned,
 }
 
 /// How far the response is.
 #[derive(Debug, Clone, Copy)]
-enum Response {
+enum ResponseState {
     /// No final head yet.
-    Head,
-    Body(BodyReader, BodyWriter),
-    Whole,
+    AwaitingHead,
+    Body(BodyDecoder, BodyEncoder),
+    Complete,
     /// 101: both ends speak another protocol.
     Tunnel,
     /// It broke off after its head had gone on; what came of it is delivered, its end is not invented.
-    Broken,
+    Incomplete,
 }
 
 /// What one end of a tunnel has said and the other been told.
 #[derive(Debug, Clone, Copy, Default)]
 struct HalfClose {
-    seen: bool,
-    passed_on: bool,
+    received: bool,
+    forwarded: bool,
 }
 
 /// The request, as far as it matters after its head is gone.
 #[derive(Debug, Default)]
-struct Asked {
+struct DownstreamState {
     /// `None` until one has begun.
     method: Option<Method>,
     version: Version,
-    client: Option<IpAddr>,
+    client_ip: Option<IpAddr>,
     websocket: bool,
     /// `Expect: 100-continue`, and neither a response nor a byte of the body has come.
     awaits_continue: bool,
-    pooled: bool,
-    end: HalfClose,
+    backend_keep_alive: bool,
+    half_close: HalfClose,
 }
 
 /// One backend asked: the connection of this attempt.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that arise at different times, each read by its name")]
-struct Upstream {
+struct UpstreamState {
     reused: bool,
     /// A byte of the request was taken.
-    sent: bool,
+    request_started: bool,
     /// A byte of a response has come.
-    answered: bool,
+    response_started: bool,
     /// It takes no more; what it has to say may still come.
-    upload_failed: Option<io::Error>,
+    write_error: Option<io::Error>,
     /// How much of a partial head has been looked through.
     scanned: usize,
     /// It must not serve another request.
-    close: bool,
-    end: HalfClose,
+    must_close: bool,
+    half_close: HalfClose,
 }
 
 /// What the record and the fate of the connections will say.
@@ -109,10 +109,10 @@ struct Upstream {
 struct Outcome {
     /// Of the final response, once its head has gone on; else 0.
     status: u16,
-    own_answer: bool,
+    local_reply: bool,
     close_client: bool,
     /// The client would take the end of the connection for the end of the body.
-    until_close: bool,
+    close_delimited: bool,
     aborted: bool,
     failure: Option<Failure>,
     bytes_from_client: u64,
@@ -122,33 +122,33 @@ struct Outcome {
 /// Bytes that each side took and gave. Interim responses and a final head that drips in are not counted as
 /// given: they buy no time.
 #[derive(Debug, Default, Clone, Copy)]
-struct Moved {
-    client_took: u64,
-    client_gave: u64,
-    backend_took: u64,
-    backend_gave: u64,
+struct TransferCounters {
+    written_to_client: u64,
+    read_from_client: u64,
+    written_to_backend: u64,
+    read_from_backend: u64,
 }
 
 /// One request and its answer.
 #[derive(Debug)]
 pub struct Relay {
-    to_backend: Lane,
-    to_client: Lane,
-    request: Request,
-    response: Response,
-    asked: Asked,
+    to_backend: SendBuffer,
+    to_client: SendBuffer,
+    request: RequestState,
+    response: ResponseState,
+    downstream: DownstreamState,
     attempts: u8,
-    upstream: Upstream,
+    upstream: UpstreamState,
     outcome: Outcome,
     /// Of the response.
     head: Head,
     /// The part of a response head that has come.
-    partial: Vec<u8>,
+    partial_head: Vec<u8>,
     /// What the client sent beyond its request.
-    surplus: Vec<u8>,
+    pipelined: Vec<u8>,
     /// Field lines that we add to the backend's response.
-    own_fields: Vec<u8>,
-    moved: Moved,
+    added_fields: Vec<u8>,
+    transferred: TransferCounters,
 }
 
 impl Default for Relay {
@@ -161,19 +161,19 @@ impl Relay {
     /// An idle relay. Its lanes grow on first use.
     pub fn new() -> Self {
         Self {
-            to_backend: Lane::default(),
-            to_client: Lane::default(),
-            request: Request::Whole,
-            response: Response::Whole,
-            asked: Asked::default(),
+            to_backend: SendBuffer::default(),
+            to_client: SendBuffer::default(),
+            request: RequestState::Complete,
+            response: ResponseState::Complete,
+            downstream: DownstreamState::default(),
             attempts: 0,
-            upstream: Upstream::default(),
+            upstream: UpstreamState::default(),
             outcome: Outcome::default(),
             head: Head::new(),
-            partial: Vec::new(),
-            surplus: Vec::new(),
-            own_fields: Vec::new(),
-            moved: Moved::default(),
+            partial_head: Vec::new(),
+            pipelined: Vec::new(),
+            added_fields: Vec::new(),
+            transferred: TransferCounters::default(),
         }
     }
 
@@ -188,28 +188,28 @@ impl Relay {
         forwarding: &Forwarding,
         client: &ClientAddress,
         request_id: u128,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ProtocolError> {
         self.reset();
-        let named = request_head::write_request(head, forwarding, client, request_id, self.to_backend.tail())?;
-        let (facts, version) = (head.facts(), head.version());
+        let named = request_head::write_request_head(head, forwarding, client, request_id, self.to_backend.tail())?;
+        let (facts, version) = (head.message_info(), head.version());
         // RFC 9112 §9.3: no persistent connections with 1.0 clients, whose keep-alive proxies pass on blindly.
         self.outcome.close_client = facts.close || version == Version::Http10;
         self.request = match facts.framing {
-            Framing::None | Framing::Length(0) => Request::Whole,
-            Framing::Length(length) => Request::Body(BodyReader::Length(length), BodyWriter::Plain),
-            Framing::Chunked => Request::Body(BodyReader::chunked(), BodyWriter::Chunked),
+            Framing::None | Framing::Length(0) => RequestState::Complete,
+            Framing::Length(length) => RequestState::Body(BodyDecoder::Length(length), BodyEncoder::Raw),
+            Framing::Chunked => RequestState::Body(BodyDecoder::chunked(), BodyEncoder::Chunked),
         };
-        let has_body = matches!(self.request, Request::Body(..));
-        self.asked = Asked {
+        let has_body = matches!(self.request, RequestState::Body(..));
+        self.downstream = DownstreamState {
             method: Some(head.method()),
             version,
-            client: Some(named),
-            websocket: request_head::wants_websocket(head),
+            client_ip: Some(named),
+            websocket: request_head::is_websocket_request(head),
             awaits_continue: has_body && facts.expects_continue && version == Version::Http11,
-            pooled: forwarding.pooled,
-            end: HalfClose::default(),
+            backend_keep_alive: forwarding.backend_keep_alive,
+            half_close: HalfClose::default(),
         };
-        self.response = Response::Head;
+        self.response = ResponseState::AwaitingHead;
         Ok(())
     }
 
@@ -217,7 +217,11 @@ impl Relay {
     /// [`open_tunnel`](Self::open_tunnel), or [`fail`](Self::fail).
     pub fn begin_tunnel(&mut self, client: &ClientAddress) {
         self.reset();
-        self.asked = Asked { method: Some(Method::Connect), client: Some(client.peer()), ..Asked::default() };
+        self.downstream = DownstreamState {
+            method: Some(Method::Connect),
+            client_ip: Some(client.peer()),
+            ..DownstreamState::default()
+        };
         self.outcome.close_client = true;
     }
 
@@ -234,16 +238,16 @@ impl Relay {
     fn reset(&mut self) {
         self.to_backend.reset(true);
         self.to_client.reset(false);
-        self.request = Request::Whole;
-        self.response = Response::Whole;
-        self.asked = Asked::default();
+        self.request = RequestState::Complete;
+        self.response = ResponseState::Complete;
+        self.downstream = DownstreamState::default();
         self.attempts = 0;
-        self.upstream = Upstream::default();
+        self.upstream = UpstreamState::default();
         self.outcome = Outcome::default();
-        self.moved = Moved::default();
-        self.partial.clear();
-        self.surplus.clear();
-        self.own_fields.clear();
+        self.transferred = TransferCounters::default();
+        self.partial_head.clear();
+        self.pipelined.clear();
+        self.added_fields.clear();
     }
 
     /// A connection to a backend stands. `reused`: it has served before.
@@ -252,46 +256,52 @@ impl Relay {
     /// In debug builds, when the last error did not allow a retry ([`may_retry`](Self::may_retry)).
     pub fn attempt(&mut self, reused: bool) {
         self.attempts = self.attempts.saturating_add(1);
-        self.upstream = Upstream { reused, ..Upstream::default() };
-        self.partial.clear();
+        self.upstream = UpstreamState { reused, ..UpstreamState::default() };
+        self.partial_head.clear();
         self.to_backend.rewind();
     }
 
     /// Whether the request may go to another backend after `error` (RFC 9110 §9.2.2): no byte of it was
     /// sent; or it is idempotent, nothing of a response has come, and all that was sent is still here.
     pub fn may_retry(&self, error: &ProxyError) -> bool {
-        let untouched =
-            matches!(self.response, Response::Head) && !self.upstream.answered && self.to_backend.is_replayable();
+        let untouched = matches!(self.response, ResponseState::AwaitingHead)
+            && !self.upstream.response_started
+            && self.to_backend.is_replayable();
         let transient = match error.kind {
-            Kind::Connect => true,
-            Kind::Timeout => error.phase == Phase::Connect,
-            Kind::Closed | Kind::Reset => !self.upstream.sent || self.asked.method.is_some_and(Method::is_idempotent),
-            Kind::Refused(_) | Kind::Unavailable | Kind::Exhausted => false,
+            FailureKind::Connect => true,
+            FailureKind::Timeout => error.phase == Phase::Connect,
+            FailureKind::IncompleteMessage | FailureKind::Reset => {
+                !self.upstream.request_started || self.downstream.method.is_some_and(Method::is_idempotent)
+            }
+            FailureKind::Protocol(_) | FailureKind::Unavailable | FailureKind::ResourceExhausted => false,
         };
         error.side == Side::Backend && untouched && transient
     }
 
     /// What policies may ask of this request; `None` before `begin`.
-    pub fn ask(&self) -> Option<Ask> {
-        self.asked.method.zip(self.asked.client).map(|(method, client)| Ask { method, client })
+    pub fn request_meta(&self) -> Option<RequestMeta> {
+        self.downstream
+            .method
+            .zip(self.downstream.client_ip)
+            .map(|(method, client)| RequestMeta { method, client_ip: client })
     }
 
     /// Adds a field to the head of the backend's final response, such as a cookie that names the backend. Fields of
     /// our own answers go with [`answer`](Self::answer). `name` and `value` are ours: nothing in them is checked.
-    pub fn add_to_response(&mut self, name: &str, value: &str) {
-        put_field(&mut self.own_fields, name.as_bytes(), value.as_bytes());
+    pub fn add_response_field(&mut self, name: &str, value: &str) {
+        put_field(&mut self.added_fields, name.as_bytes(), value.as_bytes());
     }
 
     /// Takes back what [`add_to_response`](Self::add_to_response) added: another backend is asked.
-    pub fn forget_added_fields(&mut self) {
-        self.own_fields.clear();
+    pub fn clear_response_fields(&mut self) {
+        self.added_fields.clear();
     }
 
     /// This response is to be the last on its connection: the process is draining. Does nothing once the
     /// response's head has gone on, nor while requests are held that the client sent ahead: they were on
     /// their way before it could know, so the last of them closes.
-    pub fn close_after(&mut self) {
-        if self.outcome.status == 0 && self.surplus.is_empty() {
+    pub fn close_after_response(&mut self) {
+        if self.outcome.status == 0 && self.pipelined.is_empty() {
             self.outcome.close_client = true;
         }
     }

@@ -2,37 +2,39 @@
 
 use std::io;
 
-use super::{HalfClose, Relay, Request, Response};
+use super::{HalfClose, Relay, RequestState, ResponseState};
 use crate::http::{
-    error::{Kind, Phase, ProxyError, Side},
+    error::{FailureKind, Phase, ProxyError, Side},
     exchange::Failure,
-    send_buffer::Lane,
-    wants::{Deadline, Interest, Wants},
+    send_buffer::SendBuffer,
+    wants::{Interest, TimeoutKind, Wants},
 };
 
 impl Relay {
     /// What moves the deadline that runs: it starts again when this has grown. Bytes that go the other way do
     /// not count, or a client could hold a stalled download by dripping an upload.
     pub fn progress(&self) -> u64 {
-        let moved = &self.moved;
-        match self.deadline() {
-            Deadline::Client if self.owes_client() => moved.client_took,
+        let moved = &self.transferred;
+        match self.timeout_kind() {
+            TimeoutKind::ClientIo if self.has_pending_for_client() => moved.written_to_client,
             // The first byte has one deadline; it begins anew when more of the request had to come first.
-            Deadline::Client | Deadline::FirstByte => moved.client_gave,
-            Deadline::Backend => moved.backend_took,
-            Deadline::Stream => moved.backend_gave,
-            Deadline::Tunnel => moved.client_took + moved.client_gave + moved.backend_took + moved.backend_gave,
+            TimeoutKind::ClientIo | TimeoutKind::FirstByte => moved.read_from_client,
+            TimeoutKind::BackendWrite => moved.written_to_backend,
+            TimeoutKind::Stream => moved.read_from_backend,
+            TimeoutKind::Tunnel => {
+                moved.written_to_client + moved.read_from_client + moved.written_to_backend + moved.read_from_backend
+            }
         }
     }
 
     /// How far the exchange is.
     pub fn phase(&self) -> Phase {
         match (self.response, self.request) {
-            (Response::Tunnel, _) => Phase::Tunnel,
-            (Response::Body(..) | Response::Whole | Response::Broken, _) => Phase::Response,
-            (Response::Head, Request::Body(..)) => Phase::Request,
-            (Response::Head, _) if !self.to_backend.is_empty() => Phase::Request,
-            (Response::Head, _) => Phase::FirstByte,
+            (ResponseState::Tunnel, _) => Phase::Tunnel,
+            (ResponseState::Body(..) | ResponseState::Complete | ResponseState::Incomplete, _) => Phase::Response,
+            (ResponseState::AwaitingHead, RequestState::Body(..)) => Phase::Request,
+            (ResponseState::AwaitingHead, _) if !self.to_backend.is_empty() => Phase::Request,
+            (ResponseState::AwaitingHead, _) => Phase::WaitingForResponse,
         }
     }
 
@@ -42,14 +44,14 @@ impl Relay {
     /// it bounds a lane to one read buffer.
     pub fn wants(&self) -> Wants {
         let interest = |side| Interest { read: self.may_read(side), write: self.may_write(side) };
-        Wants { client: interest(Side::Client), backend: interest(Side::Backend), deadline: self.deadline() }
+        Wants { client: interest(Side::Client), backend: interest(Side::Backend), timeout: self.timeout_kind() }
     }
 
     /// Whether this side is owed something that it may still take.
     pub(in crate::http) fn may_write(&self, to: Side) -> bool {
         match to {
             Side::Client => !self.to_client.is_empty(),
-            _ => !self.to_backend.is_empty() && self.is_uploading(),
+            _ => !self.to_backend.is_empty() && self.can_send_request(),
         }
     }
 
@@ -57,97 +59,99 @@ impl Relay {
     pub(in crate::http) fn may_read(&self, from: Side) -> bool {
         match from {
             Side::Client if !self.to_backend.is_empty() => false,
-            Side::Client if matches!(self.response, Response::Tunnel) => !self.asked.end.seen,
-            Side::Client => matches!(self.request, Request::Body(..)) && self.is_uploading(),
-            _ => self.to_client.is_empty() && self.is_running() && !self.upstream.end.seen,
+            Side::Client if matches!(self.response, ResponseState::Tunnel) => !self.downstream.half_close.received,
+            Side::Client => matches!(self.request, RequestState::Body(..)) && self.can_send_request(),
+            _ => self.to_client.is_empty() && self.is_response_pending() && !self.upstream.half_close.received,
         }
     }
 
     /// The backend has something to say yet.
-    fn is_running(&self) -> bool {
-        matches!(self.response, Response::Head | Response::Body(..) | Response::Tunnel)
+    fn is_response_pending(&self) -> bool {
+        matches!(self.response, ResponseState::AwaitingHead | ResponseState::Body(..) | ResponseState::Tunnel)
     }
 
     /// It takes what the client sends.
-    fn is_uploading(&self) -> bool {
-        self.is_running() && self.upstream.upload_failed.is_none()
+    fn can_send_request(&self) -> bool {
+        self.is_response_pending() && self.upstream.write_error.is_none()
     }
 
-    pub(in crate::http) fn deadline(&self) -> Deadline {
+    pub(in crate::http) fn timeout_kind(&self) -> TimeoutKind {
         match self.response {
-            Response::Tunnel => Deadline::Tunnel,
-            _ if self.owes_client() => Deadline::Client,
-            Response::Body(..) => Deadline::Stream,
-            Response::Head if self.upstream.upload_failed.is_some() => Deadline::FirstByte,
-            Response::Head if !self.to_backend.is_empty() => Deadline::Backend,
-            Response::Head if matches!(self.request, Request::Body(..)) && !self.asked.awaits_continue => {
-                Deadline::Client
+            ResponseState::Tunnel => TimeoutKind::Tunnel,
+            _ if self.has_pending_for_client() => TimeoutKind::ClientIo,
+            ResponseState::Body(..) => TimeoutKind::Stream,
+            ResponseState::AwaitingHead if self.upstream.write_error.is_some() => TimeoutKind::FirstByte,
+            ResponseState::AwaitingHead if !self.to_backend.is_empty() => TimeoutKind::BackendWrite,
+            ResponseState::AwaitingHead
+                if matches!(self.request, RequestState::Body(..)) && !self.downstream.awaits_continue =>
+            {
+                TimeoutKind::ClientIo
             }
-            Response::Head => Deadline::FirstByte,
-            Response::Whole | Response::Broken => Deadline::Client,
+            ResponseState::AwaitingHead => TimeoutKind::FirstByte,
+            ResponseState::Complete | ResponseState::Incomplete => TimeoutKind::ClientIo,
         }
     }
 
     /// The error for a deadline that has passed.
-    pub fn timed_out(&self) -> ProxyError {
-        let side = match self.deadline() {
-            Deadline::Client => Side::Client,
-            Deadline::Backend | Deadline::FirstByte | Deadline::Stream => Side::Backend,
-            Deadline::Tunnel => Side::Internal, // nobody's fault: both were silent
+    pub fn timeout_error(&self) -> ProxyError {
+        let side = match self.timeout_kind() {
+            TimeoutKind::ClientIo => Side::Client,
+            TimeoutKind::BackendWrite | TimeoutKind::FirstByte | TimeoutKind::Stream => Side::Backend,
+            TimeoutKind::Tunnel => Side::Internal, // nobody's fault: both were silent
         };
-        ProxyError::new(Kind::Timeout, side, self.phase())
+        ProxyError::new(FailureKind::Timeout, side, self.phase())
     }
 
     /// Bytes owed to a side.
-    pub(in crate::http) fn owed(&self, to: Side) -> &[u8] {
-        if to == Side::Client { self.to_client.owed() } else { self.to_backend.owed() }
+    pub(in crate::http) fn pending(&self, to: Side) -> &[u8] {
+        if to == Side::Client { self.to_client.pending() } else { self.to_backend.pending() }
     }
 
     /// A side took `n` of the bytes it was owed.
-    pub(in crate::http) fn sent(&mut self, to: Side, n: usize) {
+    pub(in crate::http) fn advance(&mut self, to: Side, n: usize) {
         if to == Side::Client {
-            self.moved.client_took += n as u64;
+            self.transferred.written_to_client += n as u64;
             self.to_client.sent(n);
         } else {
-            self.moved.backend_took += n as u64;
-            self.upstream.sent |= n > 0;
+            self.transferred.written_to_backend += n as u64;
+            self.upstream.request_started |= n > 0;
             self.to_backend.sent(n);
         }
     }
 
     /// A side took nothing and will take nothing. The client is gone then; but a backend that stopped
     /// reading may have answered, and its answer is still to be read.
-    pub(in crate::http) fn write_failed(&mut self, to: Side, error: io::Error) -> Result<(), ProxyError> {
+    pub(in crate::http) fn on_write_error(&mut self, to: Side, error: io::Error) -> Result<(), ProxyError> {
         if to == Side::Client {
-            return Err(self.client_error(Kind::Reset).with_source(error));
+            return Err(self.client_error(FailureKind::Reset).with_source(error));
         }
-        self.upstream.upload_failed = Some(error);
-        if matches!(self.response, Response::Tunnel) {
-            self.give_up_upstream();
+        self.upstream.write_error = Some(error);
+        if matches!(self.response, ResponseState::Tunnel) {
+            self.abandon_tunnel_upload();
         }
         Ok(())
     }
 
     /// The backend's end of a tunnel takes no more. What it has said is still delivered; then it is over.
-    pub(crate) fn give_up_upstream(&mut self) {
-        self.outcome.failure = Some(Failure { kind: Kind::Reset, side: Side::Backend, phase: Phase::Tunnel });
+    pub(crate) fn abandon_tunnel_upload(&mut self) {
+        self.outcome.failure = Some(Failure { kind: FailureKind::Reset, side: Side::Backend, phase: Phase::Tunnel });
         self.to_backend.reset(false);
-        self.asked.end = HalfClose { seen: true, passed_on: true };
+        self.downstream.half_close = HalfClose { received: true, forwarded: true };
     }
 
     /// The side that is to be told now that the other will send no more (tunnels only).
-    pub(in crate::http) fn pass_on_end(&mut self) -> Option<Side> {
-        if !matches!(self.response, Response::Tunnel) {
+    pub(in crate::http) fn take_half_close(&mut self) -> Option<Side> {
+        if !matches!(self.response, ResponseState::Tunnel) {
             return None;
         }
-        let due = |end: &mut HalfClose, lane: &Lane| {
-            let now = end.seen && !end.passed_on && lane.is_empty();
-            end.passed_on |= now;
+        let due = |end: &mut HalfClose, lane: &SendBuffer| {
+            let now = end.received && !end.forwarded && lane.is_empty();
+            end.forwarded |= now;
             now
         };
-        if due(&mut self.asked.end, &self.to_backend) {
+        if due(&mut self.downstream.half_close, &self.to_backend) {
             Some(Side::Backend)
-        } else if due(&mut self.upstream.end, &self.to_client) {
+        } else if due(&mut self.upstream.half_close, &self.to_client) {
             Some(Side::Client)
         } else {
             None
@@ -157,14 +161,14 @@ impl Relay {
     /// Nothing is left to do but [`end`](Self::end).
     pub(in crate::http) fn is_done(&self) -> bool {
         match self.response {
-            Response::Whole | Response::Broken => self.to_client.is_empty(),
-            Response::Tunnel => self.asked.end.passed_on && self.upstream.end.passed_on,
-            Response::Head | Response::Body(..) => false,
+            ResponseState::Complete | ResponseState::Incomplete => self.to_client.is_empty(),
+            ResponseState::Tunnel => self.downstream.half_close.forwarded && self.upstream.half_close.forwarded,
+            ResponseState::AwaitingHead | ResponseState::Body(..) => false,
         }
     }
 
     /// The client is to take something.
-    pub(crate) fn owes_client(&self) -> bool {
+    pub(crate) fn has_pending_for_client(&self) -> bool {
         !self.to_client.is_empty()
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-pub(crate) fn put_display(out: &mut Vec<u8>, name: &str, value: impl std::fmt::Display) {
+pub(crate) fn put_display_field(out: &mut Vec<u8>, name: &str, value: impl std::fmt::Display) {
     use std::io::Write as _;
     write!(out, "{name}: {value}\r\n").expect("writing to a Vec cannot fail");
 }

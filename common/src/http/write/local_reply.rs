@@ -5,7 +5,7 @@ use std::{io::Write as _, time::SystemTime};
 use super::fields::{put_field, put_status_line};
 
 /// The reason phrase for the statuses that a balancer gives of its own accord (RFC 9110 §15).
-pub fn reason(status: u16) -> &'static str {
+pub fn reason_phrase(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         403 => "Forbidden",
@@ -27,7 +27,7 @@ pub fn reason(status: u16) -> &'static str {
 }
 
 /// Writes a whole answer: one line of text, with the length it really has.
-pub(crate) fn write(
+pub(crate) fn write_local_reply(
     out: &mut Vec<u8>,
     status: u16,
     now: SystemTime,
@@ -35,7 +35,7 @@ pub(crate) fn write(
     close: bool,
     bodiless: bool,
 ) {
-    let reason = reason(status);
+    let reason = reason_phrase(status);
     put_status_line(out, status, reason.as_bytes());
     put_field(out, b"Date", httpdate::fmt_http_date(now).as_bytes());
     for (name, value) in fields {
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn length_is_the_bodys() {
         let mut out = Vec::new();
-        write(&mut out, 502, SystemTime::UNIX_EPOCH, &[("Retry-After", "1")], true, false);
+        write_local_reply(&mut out, 502, SystemTime::UNIX_EPOCH, &[("Retry-After", "1")], true, false);
         let text = String::from_utf8(out).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(

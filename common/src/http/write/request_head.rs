@@ -5,52 +5,52 @@
 
 use std::net::IpAddr;
 
-use super::fields::{put_display, put_field, put_request_id};
+use super::fields::{put_display_field, put_field, put_request_id};
 use crate::http::{
     exchange::{Method, Version},
     forwarding::{ClientAddress, Forwarding},
     parse::{
-        field_name::{Known, elements},
+        field_name::{KnownField, list_elements},
         head::HeadView,
         message_info::Framing,
-        request_target::Role,
+        request_target::ProxyRole,
     },
-    protocol_error::Refusal,
+    protocol_error::ProtocolError,
 };
 
 /// About what we add to a head: a hint, so that writing it moves the buffer once at most.
 const ADDED_BYTES: usize = 384;
 
 /// Writes the head that a backend gets. Gives the client that it names.
-pub(crate) fn write_request(
+pub(crate) fn write_request_head(
     head: HeadView<'_>,
     forwarding: &Forwarding,
     client: &ClientAddress,
     request_id: u128,
     out: &mut Vec<u8>,
-) -> Result<IpAddr, Refusal> {
-    if passed_here_before(head, &forwarding.via) {
-        return Err(Refusal::Loop);
+) -> Result<IpAddr, ProtocolError> {
+    if is_forwarding_loop(head, &forwarding.via_pseudonym) {
+        return Err(ProtocolError::LoopDetected);
     }
-    let websocket = wants_websocket(head);
-    out.reserve(head.size() + ADDED_BYTES);
+    let websocket = is_websocket_request(head);
+    out.reserve(head.approx_len() + ADDED_BYTES);
     write_request_line(head, out);
-    if head.host_is_replaced() || head.values(Known::Host).next().is_none() {
+    if head.target_overrides_host() || head.field_values(KnownField::Host).next().is_none() {
         // RFC 9110 §7.1: with neither authority nor Host, the target is where the client connected to.
         match head.authority() {
             Some(authority) => put_field(out, b"Host", authority),
-            None => put_display(out, "Host", client.local()),
+            None => put_display_field(out, "Host", client.local()),
         }
     }
     // ANCHOR: fields
-    for field in head.end_to_end() {
+    for field in head.end_to_end_fields() {
         let goes_on = match field.known {
-            Known::TransferEncoding | Known::Alias => false,
-            Known::Host => !head.host_is_replaced(),
-            Known::Expect => head.version() == Version::Http11,
-            _ if forwarding.role == Role::Forward => true,
-            Known::ForwardedFor | Known::RealIp => false,
-            Known::ForwardedProto | Known::ForwardedHost | Known::RequestId | Known::Forwarded => {
+            KnownField::TransferEncoding | KnownField::UnderscoreVariant => false,
+            KnownField::Host => !head.target_overrides_host(),
+            KnownField::Expect => head.version() == Version::Http11,
+            _ if forwarding.role == ProxyRole::Forward => true,
+            KnownField::ForwardedFor | KnownField::RealIp => false,
+            KnownField::ForwardedProto | KnownField::ForwardedHost | KnownField::RequestId | KnownField::Forwarded => {
                 client.is_trusted_proxy()
             }
             _ => true,
@@ -60,17 +60,17 @@ pub(crate) fn write_request(
         }
     }
     // ANCHOR_END: fields
-    if head.facts().framing == Framing::Chunked {
+    if head.message_info().framing == Framing::Chunked {
         put_field(out, b"Transfer-Encoding", b"chunked");
     }
     let named = match forwarding.role {
-        Role::Reverse => write_forwarded(head, forwarding, client, request_id, out),
-        Role::Forward => client.peer(),
+        ProxyRole::Reverse => write_forwarded_fields(head, forwarding, client, request_id, out),
+        ProxyRole::Forward => client.peer(),
     };
     write_via(head, forwarding, out);
     if websocket {
         out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
-    } else if !forwarding.pooled {
+    } else if !forwarding.backend_keep_alive {
         put_field(out, b"Connection", b"close");
     }
     out.extend_from_slice(b"\r\n");
@@ -78,8 +78,8 @@ pub(crate) fn write_request(
 }
 
 /// Whether the request asks for the one upgrade that we forward (RFC 6455 §4.1 wants a GET).
-pub(crate) fn wants_websocket(head: HeadView<'_>) -> bool {
-    head.method() == Method::Get && head.facts().asks_for_websocket(head.version())
+pub(crate) fn is_websocket_request(head: HeadView<'_>) -> bool {
+    head.method() == Method::Get && head.message_info().is_websocket_upgrade(head.version())
 }
 
 fn write_request_line(head: HeadView<'_>, out: &mut Vec<u8>) {
@@ -100,53 +100,53 @@ fn write_via(head: HeadView<'_>, forwarding: &Forwarding, out: &mut Vec<u8>) {
     out.extend_from_slice(b"Via: 1.");
     out.push(if head.version() == Version::Http10 { b'0' } else { b'1' });
     out.push(b' ');
-    out.extend_from_slice(forwarding.via.as_bytes());
+    out.extend_from_slice(forwarding.via_pseudonym.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
 /// Writes X-Forwarded-*, X-Real-IP and X-Request-ID. A stranger's own word was left out before;
 /// a trusted proxy's is kept, and the client is the first from the right whom nobody trusts.
-fn write_forwarded(
+fn write_forwarded_fields(
     head: HeadView<'_>,
     forwarding: &Forwarding,
     client: &ClientAddress,
     request_id: u128,
     out: &mut Vec<u8>,
 ) -> IpAddr {
-    let named = client.named_in(head, forwarding);
+    let named = client.real_ip(head, forwarding);
     out.extend_from_slice(b"X-Forwarded-For: ");
     if client.is_trusted_proxy() {
-        for value in head.values(Known::ForwardedFor).filter(|value| !value.is_empty()) {
+        for value in head.field_values(KnownField::ForwardedFor).filter(|value| !value.is_empty()) {
             out.extend_from_slice(value);
             out.extend_from_slice(b", ");
         }
     }
     out.extend_from_slice(client.peer_text());
     out.extend_from_slice(b"\r\n");
-    let has = |known| client.is_trusted_proxy() && head.end_to_end().any(|field| field.known == known);
-    if !has(Known::ForwardedProto) {
+    let has = |known| client.is_trusted_proxy() && head.end_to_end_fields().any(|field| field.known == known);
+    if !has(KnownField::ForwardedProto) {
         put_field(out, b"X-Forwarded-Proto", forwarding.scheme.as_bytes());
     }
-    if let Some(authority) = head.authority().filter(|_| !has(Known::ForwardedHost)) {
+    if let Some(authority) = head.authority().filter(|_| !has(KnownField::ForwardedHost)) {
         put_field(out, b"X-Forwarded-Host", authority);
     }
     if named == client.peer() {
         put_field(out, b"X-Real-IP", client.peer_text());
     } else {
-        put_display(out, "X-Real-IP", named);
+        put_display_field(out, "X-Real-IP", named);
     }
-    if !has(Known::RequestId) {
+    if !has(KnownField::RequestId) {
         put_request_id(out, request_id);
     }
     named
 }
 
-fn passed_here_before(head: HeadView<'_>, via: &str) -> bool {
+fn is_forwarding_loop(head: HeadView<'_>, via: &str) -> bool {
     let names_us = |entry: &[u8]| {
         let mut words = entry.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
         words.nth(1).is_some_and(|word| word.eq_ignore_ascii_case(via.as_bytes()))
     };
-    head.values(Known::Via).flat_map(elements).any(names_us)
+    head.field_values(KnownField::Via).flat_map(list_elements).any(names_us)
 }
 
 #[cfg(test)]
@@ -156,25 +156,25 @@ mod tests {
 
     fn forwarding() -> Forwarding {
         Forwarding {
-            role: Role::Reverse,
-            via: "lb".into(),
+            role: ProxyRole::Reverse,
+            via_pseudonym: "lb".into(),
             scheme: "http",
-            trusted: vec!["10.0.0.0/8".parse().unwrap()],
-            pooled: false,
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            backend_keep_alive: false,
         }
     }
 
-    fn forward(peer: &str, request: &str) -> Result<String, Refusal> {
-        forward_as(Role::Reverse, peer, request)
+    fn forward(peer: &str, request: &str) -> Result<String, ProtocolError> {
+        forward_as(ProxyRole::Reverse, peer, request)
     }
 
-    fn forward_as(role: Role, peer: &str, request: &str) -> Result<String, Refusal> {
-        let mut head = Head::for_role(role);
+    fn forward_as(role: ProxyRole, peer: &str, request: &str) -> Result<String, ProtocolError> {
+        let mut head = Head::with_role(role);
         head.read_request(request.as_bytes(), &mut 0)?.expect("the head is whole");
         let forwarding = Forwarding { role, ..forwarding() };
         let client = ClientAddress::new(peer.parse().unwrap(), "192.0.2.9:8080".parse().unwrap(), &forwarding);
         let mut out = Vec::new();
-        write_request(head.view(request.as_bytes()), &forwarding, &client, 0xabc, &mut out)?;
+        write_request_head(head.view(request.as_bytes()), &forwarding, &client, 0xabc, &mut out)?;
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_forward_proxy_replaces_host_and_tells_nothing_of_its_client() {
         let got = forward_as(
-            Role::Forward,
+            ProxyRole::Forward,
             "192.0.2.1",
             "GET http://b:81/x HTTP/1.1\r\nHost: a\r\nProxy-Authorization: Basic c2VjcmV0\r\nProxy-Connection: keep-alive\r\n\
              Authorization: theirs\r\n\r\n",
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn an_old_client_expects_nothing_of_either_proxy() {
-        for (role, target) in [(Role::Reverse, "/"), (Role::Forward, "http://a/")] {
+        for (role, target) in [(ProxyRole::Reverse, "/"), (ProxyRole::Forward, "http://a/")] {
             for (version, kept) in [("1.0", false), ("1.1", true)] {
                 let request = format!("GET {target} HTTP/{version}\r\nHost: a\r\nExpect: 100-continue\r\n\r\n");
                 let got = forward_as(role, "192.0.2.1", &request).unwrap();
@@ -257,7 +257,7 @@ mod tests {
     fn loops_old_versions_and_upgrades() {
         assert_eq!(
             forward("1.1.1.1", "GET / HTTP/1.1\r\nHost: a\r\nVia: 1.0 x, 1.1 LB (c)\r\n\r\n"),
-            Err(Refusal::Loop)
+            Err(ProtocolError::LoopDetected)
         );
         let old = forward("1.1.1.1", "GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").unwrap();
         assert!(old.starts_with("GET / HTTP/1.1\r\nHost: 192.0.2.9:8080\r\n") && !old.contains("Expect"), "{old}");

@@ -1,11 +1,11 @@
 //! The head that a client gets: what the backend said, in the framing that this client understands.
 
 use super::fields::{put_field, put_status_line};
-use crate::http::parse::{field_name::Known, head::HeadView, message_info::Framing};
+use crate::http::parse::{field_name::KnownField, head::HeadView, message_info::Framing};
 
 /// What a client is told of its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum ConnectionHeader {
     /// Nothing: it stays open.
     KeepAlive,
     /// This is its last response.
@@ -15,12 +15,18 @@ pub(crate) enum Ending {
 }
 
 /// Writes the head that the client gets, with the body framed as `framing` and whole field lines of our `own`.
-pub(crate) fn write_response(head: HeadView<'_>, framing: Framing, ending: Ending, own: &[u8], out: &mut Vec<u8>) {
-    put_status_line(out, head.status(), head.reason());
-    for field in head.end_to_end() {
+pub(crate) fn write_response_head(
+    head: HeadView<'_>,
+    framing: Framing,
+    ending: ConnectionHeader,
+    own: &[u8],
+    out: &mut Vec<u8>,
+) {
+    put_status_line(out, head.status(), head.reason_phrase());
+    for field in head.end_to_end_fields() {
         let goes_on = match field.known {
-            Known::TransferEncoding => false,
-            Known::ContentLength => matches!(framing, Framing::Length(_)),
+            KnownField::TransferEncoding => false,
+            KnownField::ContentLength => matches!(framing, Framing::Length(_)),
             _ => true,
         };
         if goes_on {
@@ -32,9 +38,9 @@ pub(crate) fn write_response(head: HeadView<'_>, framing: Framing, ending: Endin
     }
     out.extend_from_slice(own);
     match ending {
-        Ending::KeepAlive => {}
-        Ending::Close => put_field(out, b"Connection", b"close"),
-        Ending::Upgrade => out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+        ConnectionHeader::KeepAlive => {}
+        ConnectionHeader::Close => put_field(out, b"Connection", b"close"),
+        ConnectionHeader::Upgrade => out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
     }
     out.extend_from_slice(b"\r\n");
 }

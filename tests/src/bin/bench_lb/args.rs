@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Parser;
-use common::cli::Exit;
+use common::cli::EarlyExit;
 use integration_tests::command_line;
 
 use crate::{
@@ -83,7 +83,7 @@ pub(crate) struct Plan {
 
 impl Options {
     /// Reads a command line; the first of `args` is the program.
-    pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Exit> {
+    pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, EarlyExit> {
         command_line::read(args)
     }
 
@@ -209,7 +209,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
 
-    fn options(line: &str) -> Result<Options, Exit> {
+    fn options(line: &str) -> Result<Options, EarlyExit> {
         let words = line.split(' ').filter(|word| !word.is_empty()).map(|word| word.trim_matches('\''));
         Options::read(std::iter::once("bench_lb").chain(words).map(OsString::from))
     }

@@ -40,7 +40,7 @@ use crate::args::Options;
 fn main() -> ExitCode {
     let options = match Options::read(std::env::args_os()) {
         Ok(options) => options,
-        Err(exit) => return exit.say(),
+        Err(exit) => return exit.print(),
     };
     if options.list {
         for workload in &workload::ALL {
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     }
     let plan = match options.plan() {
         Ok(plan) => plan,
-        Err(why) => return cli::refuse(why),
+        Err(why) => return cli::usage_error(why),
     };
     match run::run(&options, &plan) {
         Ok(code) => code,

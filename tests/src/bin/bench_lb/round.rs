@@ -65,7 +65,7 @@ impl Bench {
             Manner::Idle => self.idle(workload, &stage),
             _ => self.window(workload, stage, rate),
         };
-        if self.stop.draining() {
+        if self.stop.is_draining() {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted"));
         }
         sample

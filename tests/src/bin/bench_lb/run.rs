@@ -9,7 +9,7 @@ use std::{
 use common::{
     net, outln,
     shutdown::Shutdown,
-    signals::{Handlers, SIGHUP},
+    signals::{SIGHUP, SignalHandlers},
 };
 
 use crate::{
@@ -104,11 +104,11 @@ fn bench(plan: &Plan, programs: &Programs) -> io::Result<Bench> {
     let cores = Cores::divide(plan.workers)?;
     kernel::pin(&cores.load)?;
     // Too few are failures of the clients that lack them, and counted as such.
-    let _ = net::raise_file_limit();
+    let _ = net::raise_fd_limit();
     let stop = Shutdown::new()?;
     let hung_up = stop.clone();
     // A terminal that closes must not leave programs behind, either.
-    Handlers::new(stop.clone()).on(SIGHUP, move || hung_up.drain()).spawn()?;
+    SignalHandlers::new(stop.clone()).on(SIGHUP, move || hung_up.drain()).spawn()?;
     Ok(Bench {
         cores,
         origin: programs.path("origin"),

@@ -110,7 +110,7 @@ impl<'a> Session<'a> {
             Ok(result) => return Ok(Some(result)),
             Err(error) => error,
         };
-        if self.bench.stop.draining() {
+        if self.bench.stop.is_draining() {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted; nothing is written"));
         }
         self.failed.insert(target.name.clone());

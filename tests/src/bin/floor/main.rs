@@ -34,7 +34,7 @@ struct Options {
 
 fn main() -> ExitCode {
     let options: Options = cli::parse();
-    let _ = net::raise_file_limit(); // too few are reported once they lack
+    let _ = net::raise_fd_limit(); // too few are reported once they lack
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     match Listeners::bind(address, options.workers) {
         Ok(listeners) => cli::exit_code(run(listeners, &options.backends)),
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 
 /// Runs until a worker fails: one that is gone would leave its clients waiting in its listener's queue.
 fn run(listeners: Listeners, backends: &[SocketAddr]) -> io::Result<()> {
-    let address = listeners.address();
+    let address = listeners.local_address();
     let (failed, failure) = mpsc::channel();
     for (number, listener) in listeners.into_vec().into_iter().enumerate() {
         let mut worker = Worker::new(listener, backends.to_vec(), number)?;

@@ -62,13 +62,13 @@ enum Order {
 fn main() -> ExitCode {
     let options: Options = match integration_tests::command_line::read(std::env::args_os()) {
         Ok(options) => options,
-        Err(exit) => return exit.say(),
+        Err(exit) => return exit.print(),
     };
     let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace");
     let root = options.workspace.unwrap_or_else(|| built_in.to_owned());
     match run(&root, &options.order.unwrap_or(Order::List)) {
         Ok(code) => code,
-        Err(why) => cli::refuse(why),
+        Err(why) => cli::usage_error(why),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{io, rc::Rc, sync::Arc};
 
-use common::shutdown::{Shutdown, Stage};
+use common::shutdown::{Shutdown, ShutdownStage};
 use tokio::{
     runtime::{Builder, LocalOptions},
     task::JoinSet,
@@ -42,7 +42,7 @@ pub(crate) fn run(
         };
         tokio::select! {
             end = all => end,
-            () = shutdown.reached(Stage::Draining) => Ok(()),
+            () = shutdown.reached(ShutdownStage::Draining) => Ok(()),
         }
     })?;
     // The tasks that an interrupt left go with the runtime, and with them their claim on `shared`.

@@ -49,11 +49,11 @@ use crate::{
 fn main() -> ExitCode {
     let options = match Options::read(std::env::args_os()) {
         Ok(options) => options,
-        Err(exit) => return exit.say(),
+        Err(exit) => return exit.print(),
     };
     let plan = match Plan::of(&options) {
         Ok(plan) => plan,
-        Err(Refusal::Usage(why)) => return cli::refuse(why),
+        Err(Refusal::Usage(why)) => return cli::usage_error(why),
         Err(Refusal::Machine(why)) => return cli::exit_code(Err(why)),
     };
     // Before the run: a result of minutes must not be lost to a missing directory.
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 /// One SIGINT ends the run with its report; should that hang, the third ends the process.
 fn prepare() -> io::Result<Shutdown> {
     // Not enough files are a failure of the requests that lack them, counted as such.
-    let _ = net::raise_file_limit();
+    let _ = net::raise_fd_limit();
     let shutdown = Shutdown::new()?;
     signals::spawn(shutdown.clone(), || ())?;
     Ok(shutdown)

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Parser;
-use common::cli::{Exit, duration};
+use common::cli::{EarlyExit, parse_duration};
 use integration_tests::command_line;
 
 /// Puts load on an HTTP/1.1 server and checks every answer.
@@ -22,7 +22,7 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub(crate) connections: u32,
     /// How long to send, after the warm-up [default: 5s]
-    #[arg(short, long, value_name = "TIME", value_parser = duration, conflicts_with = "requests")]
+    #[arg(short, long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "requests")]
     pub(crate) duration: Option<Duration>,
     /// How many requests to send, instead of a duration
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -34,10 +34,10 @@ pub(crate) struct Options {
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) threads: u32,
     /// Sends load that is not counted first
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) warm_up: Option<Duration>,
     /// A request that takes longer has failed
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
     /// A fresh connection per request; latency then includes the connect
     #[arg(long)]
@@ -88,7 +88,7 @@ pub(crate) enum Refusal {
 
 impl Options {
     /// Reads a command line; the first of `args` is the program.
-    pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Exit> {
+    pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, EarlyExit> {
         command_line::read(args)
     }
 }
@@ -143,7 +143,7 @@ fn sha256(text: &str) -> Result<[u8; 32], String> {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<Options, Exit> {
+    fn read(line: &str) -> Result<Options, EarlyExit> {
         // No words at all for "": `split` would make one empty word of it.
         let words = line.split(' ').filter(|word| !word.is_empty());
         Options::read(std::iter::once("load").chain(words).map(OsString::from))

@@ -39,7 +39,7 @@ pub(crate) fn run(plan: &Arc<Plan>, pids: &[u32], quiet: bool, shutdown: &Shutdo
     let mut tallies = std::mem::take(&mut watch.tallies).into_iter();
     let mut tally = tallies.next().ok_or_else(|| io::Error::other("no thread ran"))?;
     tallies.for_each(|other| tally.merge(&other));
-    let interrupted = shutdown.draining();
+    let interrupted = shutdown.is_draining();
     let elapsed = elapsed(&timetable, plan.limit, &tally, interrupted);
     let mut report = Report::new(plan, &tally, elapsed);
     report.interrupted = interrupted;

@@ -33,19 +33,19 @@ struct Options {
     /// The port to listen on, on 127.0.0.1; 0 lets the system choose
     port: u16,
     /// How long each answer takes
-    #[arg(long, value_name = "TIME", value_parser = cli::duration)]
+    #[arg(long, value_name = "TIME", value_parser = cli::parse_duration)]
     delay: Option<Duration>,
 }
 
 fn main() -> ExitCode {
     let options: Options = cli::parse();
-    let _ = net::raise_file_limit(); // too few are reported once they lack
+    let _ = net::raise_fd_limit(); // too few are reported once they lack
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let listeners = match Listeners::bind(address, NonZeroUsize::MIN) {
         Ok(listeners) => listeners,
         Err(error) => return cli::exit_code(Err(error)),
     };
-    let address = listeners.address();
+    let address = listeners.local_address();
     let ended = Server::new(listeners.into_first(), options.delay).and_then(|mut server| {
         outln!("listening on {address}");
         server.run()

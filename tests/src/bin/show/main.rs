@@ -109,11 +109,11 @@ fn chosen(options: &Options) -> Result<&'static Demonstration, String> {
 fn main() -> ExitCode {
     let options: Options = match command_line::read(std::env::args_os()) {
         Ok(options) => options,
-        Err(exit) => return exit.say(),
+        Err(exit) => return exit.print(),
     };
     let demonstration = match chosen(&options) {
         Ok(demonstration) => demonstration,
-        Err(why) => return cli::refuse(why),
+        Err(why) => return cli::usage_error(why),
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace");
     let args = ["build", "--package", demonstration.package, "--bins", "--examples"];

@@ -38,7 +38,7 @@ fn threads_serve_an_active_client_beside_an_idle_one(ctx: &Context) {
 }
 
 fn a_thousand_clients_at_once(ctx: &Context) {
-    common::net::raise_file_limit().unwrap();
+    common::net::raise_fd_limit().unwrap();
     let mut program = ctx.start(&[], &["--threads"]);
     let mut clients: Vec<_> = (0..1000).map(|_| program.client()).collect();
     for (client, number) in clients.iter_mut().zip(0..) {

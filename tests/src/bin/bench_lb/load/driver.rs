@@ -123,7 +123,7 @@ impl<'a> Driver<'a> {
             Pace::Once => {}
         }
         let mut now = start;
-        while now < start + length && !self.stop.draining() {
+        while now < start + length && !self.stop.is_draining() {
             now = self.turn(start + length)?;
         }
         self.accepting = false;
@@ -133,7 +133,7 @@ impl<'a> Driver<'a> {
     /// Waits for the answers under way, `grace` at most; what is not answered then has failed.
     pub(crate) fn drain(&mut self, grace: Duration) -> io::Result<()> {
         let end = clock::now() + grace;
-        while self.is_busy() && clock::now() < end && !self.stop.draining() {
+        while self.is_busy() && clock::now() < end && !self.stop.is_draining() {
             self.turn(end)?;
         }
         for at in 0..self.clients.len() {
@@ -153,7 +153,7 @@ impl<'a> Driver<'a> {
     pub(crate) fn ask_once(&mut self, patience: Duration) -> io::Result<usize> {
         let end = clock::now() + patience;
         let mut waiting = std::mem::take(&mut self.free);
-        while !self.stop.draining() && clock::now() < end {
+        while !self.stop.is_draining() && clock::now() < end {
             let in_flight = self.clients.iter().filter(|client| client.is_in_flight()).count();
             if waiting.is_empty() && in_flight == 0 {
                 break;
