@@ -22,12 +22,12 @@ use crate::socket::Socket;
 ///
 /// # Errors
 /// `ETIMEDOUT` after `limit`; else what the handshake ended with, `ECONNREFUSED` when nobody listens.
-pub fn connect_timeout(address: SocketAddr, limit: Duration) -> nix::Result<Socket> {
+pub fn connect_timeout(address: SocketAddr, timeout: Duration) -> nix::Result<Socket> {
     let socket = Socket::new(address, SockType::Stream)?;
     socket.set_nonblocking(true)?;
     match socket.connect(address) {
         // Interrupted by a signal it goes on all the same: to call it again would fail with EALREADY.
-        Err(Errno::EINPROGRESS | Errno::EINTR) => wait_connected(&socket, limit)?,
+        Err(Errno::EINPROGRESS | Errno::EINTR) => wait_connected(&socket, timeout)?,
         other => other?,
     }
     socket.set_nonblocking(false)?;
@@ -37,8 +37,8 @@ pub fn connect_timeout(address: SocketAddr, limit: Duration) -> nix::Result<Sock
 
 /// Waits for the end of the handshake: the socket turns writable, and says how it went.
 #[expect(clippy::disallowed_methods, reason = "a deadline on real I/O")]
-fn wait_connected(socket: &Socket, limit: Duration) -> nix::Result<()> {
-    let deadline = Instant::now() + limit;
+fn wait_connected(socket: &Socket, timeout: Duration) -> nix::Result<()> {
+    let deadline = Instant::now() + timeout;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
@@ -56,15 +56,15 @@ fn wait_connected(socket: &Socket, limit: Duration) -> nix::Result<()> {
 ///
 /// # Errors
 /// The last address and its refusal.
-pub fn connect_first(addresses: &[SocketAddr], limit: Duration) -> Result<Socket, String> {
-    let mut refusal = "no address to connect to".to_owned();
+pub fn connect_first(addresses: &[SocketAddr], timeout: Duration) -> Result<Socket, String> {
+    let mut last_error = "no address to connect to".to_owned();
     for &address in addresses {
-        match connect_timeout(address, limit) {
+        match connect_timeout(address, timeout) {
             Ok(socket) => return Ok(socket),
-            Err(error) => refusal = format!("cannot connect to {address}: {error}"),
+            Err(error) => last_error = format!("cannot connect to {address}: {error}"),
         }
     }
-    Err(refusal)
+    Err(last_error)
 }
 
 #[cfg(test)]
@@ -82,8 +82,8 @@ mod tests {
         assert_eq!(connect_timeout(address, LIMIT).unwrap().peer_address(), Ok(address));
         drop(listener);
         assert_eq!(connect_timeout(address, LIMIT).unwrap_err(), Errno::ECONNREFUSED);
-        let refusal = connect_first(&[address], LIMIT).unwrap_err();
-        assert_eq!(refusal, format!("cannot connect to {address}: ECONNREFUSED: Connection refused"));
+        let last_error = connect_first(&[address], LIMIT).unwrap_err();
+        assert_eq!(last_error, format!("cannot connect to {address}: ECONNREFUSED: Connection refused"));
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn handle_client(client: Socket, address: SocketAddr, shutdown: &Shutdown) {
 // ANCHOR: accept
 /// Waits for a client; `None` once the program is to end.
 fn accept_client(listener: &Socket, shutdown: &Shutdown) -> nix::Result<Option<(Socket, SocketAddr)>> {
-    let mut said = false;
+    let mut warned = false;
     while wait_readable(listener, shutdown)? {
         match listener.accept().and_then(|client| client.peer_address().map(|address| (client, address))) {
             Ok(client) => return Ok(Some(client)),
@@ -74,7 +74,7 @@ fn accept_client(listener: &Socket, shutdown: &Shutdown) -> nix::Result<Option<(
             }
             Err(error) if is_resource_exhausted(error) => {
                 // Once: the listener stays readable, and ten lines a second would say nothing more.
-                if !std::mem::replace(&mut said, true) {
+                if !std::mem::replace(&mut warned, true) {
                     tracing::warn!("cannot accept: {error}; raise the open file limit (`ulimit -n`)");
                 }
                 shutdown.wait_timeout(ShutdownStage::Draining, ACCEPT_BACKOFF);

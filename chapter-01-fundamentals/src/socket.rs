@@ -26,9 +26,9 @@ pub struct Socket(OwnedFd);
 // ANCHOR: life
 impl Socket {
     /// socket(2): a socket of the address's family. It has no address and no peer yet.
-    pub fn new(family_of: SocketAddr, kind: SockType) -> nix::Result<Self> {
-        let family = if family_of.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-        socket(family, kind, sys::CLOEXEC, None).map(Self)
+    pub fn new(address: SocketAddr, socket_type: SockType) -> nix::Result<Self> {
+        let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        socket(family, socket_type, sys::CLOEXEC, None).map(Self)
     }
 
     /// setsockopt(2) with `SO_REUSEADDR`: lets a restarted server have its port back at once, although the

@@ -43,23 +43,23 @@ pub fn accept_loop<S>(
 where
     S: Fn(TcpStream, u32) + Send + Sync + 'static,
 {
-    let slots = Arc::new(ClientSemaphore::new(max_clients)?);
+    let permits = Arc::new(ClientSemaphore::new(max_clients)?);
     let serve = Arc::new(serve);
-    let mut connection = 0;
-    while wait_for_client(&listener, &slots, shutdown)? {
-        accept_pending(&listener, &slots, &serve, &mut connection, shutdown)?;
+    let mut connection_id = 0;
+    while wait_for_client(&listener, &permits, shutdown)? {
+        accept_pending(&listener, &permits, &serve, &mut connection_id, shutdown)?;
     }
-    let by = now() + drain;
-    while accept_pending(&listener, &slots, &serve, &mut connection, shutdown)? == AcceptOutcome::AtLimit {
+    let deadline = now() + drain;
+    while accept_pending(&listener, &permits, &serve, &mut connection_id, shutdown)? == AcceptOutcome::AtLimit {
         // Those who wait in the queue were let in by the kernel: they are served when others leave.
-        if !slots.wait_for_permit(by, shutdown)? {
+        if !permits.wait_for_permit(deadline, shutdown)? {
             break;
         }
     }
     drop(listener);
-    if !slots.wait_until_all_released(by, Some(shutdown))? {
+    if !permits.wait_until_all_released(deadline, Some(shutdown))? {
         shutdown.stop();
-        slots.wait_until_all_released(now() + FORCED_STOP_TIMEOUT, None)?;
+        permits.wait_until_all_released(now() + FORCED_STOP_TIMEOUT, None)?;
     }
     Ok(())
 }
@@ -193,11 +193,11 @@ impl ClientSemaphore {
 
     fn wait_until(
         &self,
-        holds: impl Fn(&ConnectionLimiter) -> bool,
+        condition: impl Fn(&ConnectionLimiter) -> bool,
         by: Instant,
         shutdown: Option<&Shutdown>,
     ) -> io::Result<bool> {
-        while !holds(&self.limiter) {
+        while !condition(&self.limiter) {
             let Some(timeout) = poll_timeout(by) else { return Ok(false) };
             let freed = PollFd::new(self.wake_rx.as_fd(), PollFlags::POLLIN);
             let stop = shutdown
@@ -208,7 +208,7 @@ impl ClientSemaphore {
             }
             self.clear_wakes();
             if shutdown.is_some_and(|shutdown| shutdown.stage() == ShutdownStage::Stopping) {
-                return Ok(holds(&self.limiter));
+                return Ok(condition(&self.limiter));
             }
         }
         Ok(true)

@@ -81,42 +81,44 @@ impl ClientConnection {
         waiter: &mut BlockingDriver<'_>,
         forwarding: &Forwarding,
         identity: InstanceId,
-        look: impl FnOnce(HeadView<'_>, IpAddr) -> Result<Option<Vec<u8>>, ProtocolError>,
+        inspect: impl FnOnce(HeadView<'_>, IpAddr) -> Result<Option<Vec<u8>>, ProtocolError>,
     ) -> Result<bool, ProxyError> {
         self.request_started_at = now();
-        let head_time = waiter.timeouts().head;
-        let mut by =
-            self.request_started_at + if self.request_buffer.is_idle() { waiter.idle_timeout() } else { head_time };
-        let mut came: &[u8] = &[];
+        let head_timeout = waiter.timeouts().head;
+        let mut deadline =
+            self.request_started_at + if self.request_buffer.is_idle() { waiter.idle_timeout() } else { head_timeout };
+        let mut received_bytes: &[u8] = &[];
         loop {
-            let refused = |refusal| ProxyError::invalid_request(refusal, Phase::RequestHead);
-            if let Some(received) = self.request_buffer.read_request(came, &mut self.head).map_err(refused)? {
+            let protocol_error = |refusal| ProxyError::invalid_request(refusal, Phase::RequestHead);
+            if let Some(received) =
+                self.request_buffer.read_request(received_bytes, &mut self.head).map_err(protocol_error)?
+            {
                 let head = self.head.view(received.head);
-                let target = look(head, self.client_address.real_ip(head, forwarding)).map_err(refused)?;
+                let target = inspect(head, self.client_address.real_ip(head, forwarding)).map_err(protocol_error)?;
                 let head = target.as_deref().map_or(head, |target| head.with_target(target));
                 self.request_count = self.request_count.wrapping_add(1);
                 if head.method() == Method::Connect {
                     self.relay.begin_tunnel(&self.client_address); // only a forward proxy's `Head` lets one through
                 } else {
                     let id = identity.request_id(self.connection_id, self.request_count);
-                    self.relay.begin(head, forwarding, &self.client_address, id).map_err(refused)?;
+                    self.relay.begin(head, forwarding, &self.client_address, id).map_err(protocol_error)?;
                 }
                 self.relay.push_client_bytes(received.rest)?;
                 self.request_buffer.clear();
                 return Ok(true);
             }
-            let idle = self.request_buffer.is_idle();
-            came = match waiter.read_client(&mut self.socket, by, idle) {
-                Ok([]) | Err(_) if idle => return Ok(false),
+            let is_idle = self.request_buffer.is_idle();
+            received_bytes = match waiter.read_client(&mut self.socket, deadline, is_idle) {
+                Ok([]) | Err(_) if is_idle => return Ok(false),
                 Ok([]) => {
                     return Err(ProxyError::new(FailureKind::IncompleteMessage, Side::Client, Phase::RequestHead));
                 }
-                got => got?,
+                result => result?,
             };
-            if idle {
+            if is_idle {
                 // The head has one deadline for all of it: a byte now and then buys no time.
                 self.request_started_at = now();
-                by = self.request_started_at + head_time;
+                deadline = self.request_started_at + head_timeout;
             }
         }
     }

@@ -30,10 +30,10 @@ use crate::{poll::poll_timeout, socket::Socket};
 /// is no backend's fault.
 pub fn connect(
     addresses: impl ExactSizeIterator<Item = SocketAddr>,
-    limit: Duration,
+    timeout: Duration,
     shutdown: &Shutdown,
 ) -> Result<Socket, ProxyError> {
-    let mut plan = ConnectPlan::new(addresses, now() + limit);
+    let mut plan = ConnectPlan::new(addresses, now() + timeout);
     while let Some((address, deadline)) = plan.next_address(now()) {
         match connect_address(address, deadline, shutdown) {
             Ok(stream) => return Ok(Socket::from_connected(stream)),

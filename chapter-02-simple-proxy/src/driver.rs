@@ -190,14 +190,14 @@ impl<'a> BlockingDriver<'a> {
         if client.shutdown_write().is_err() {
             return; // it is gone
         }
-        let by = now() + LINGER_TIMEOUT;
-        while now() < by {
+        let deadline = now() + LINGER_TIMEOUT;
+        while now() < deadline {
             match client.recv(&mut self.scratch) {
                 Ok(0) => return,
                 Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
-                Err(_) => match poll_sockets((client, READABLE), None, self.shutdown, self.seen_stage, by) {
+                Err(_) => match poll_sockets((client, READABLE), None, self.shutdown, self.seen_stage, deadline) {
                     Ok(WakeReason::Ready) => {}
                     Ok(WakeReason::ShutdownStage) if self.update_stage(Phase::Response).is_ok() => {}
                     Ok(WakeReason::ShutdownStage | WakeReason::TimedOut) | Err(_) => return,

@@ -40,8 +40,8 @@ pub use proxy::{ForwardConfig, ReverseProxy};
 /// The listener failed.
 pub fn run(proxy: &Arc<ReverseProxy>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     let config = &proxy.config;
-    let (listener, proxy, heeded) = (listeners.into_first(), Arc::clone(proxy), shutdown.clone());
+    let (listener, proxy, client_shutdown) = (listeners.into_first(), Arc::clone(proxy), shutdown.clone());
     accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection| {
-        serve::serve_connection(&proxy, stream, connection, &heeded);
+        serve::serve_connection(&proxy, stream, connection, &client_shutdown);
     })
 }

@@ -55,7 +55,7 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Result<ForwardConfig, Box<dyn std::error::Error>> {
+fn config(args: Args, fd_limit: u64, bundle: Option<&Bundle>) -> Result<ForwardConfig, Box<dyn std::error::Error>> {
     let addresses = match (bundle, &args.host, args.backend_port) {
         (None, Some(host), Some(port)) => net::resolve(host, port)?,
         (bundle, ..) => bundle.map(Bundle::addrs).unwrap_or_default(),
@@ -67,7 +67,7 @@ fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Result<ForwardConf
     Ok(ForwardConfig {
         backend_name: backend,
         addresses,
-        max_clients: net::max_clients_for_fds(files, 0, Some(args.serve.max_client_threads()), bundle.is_some()),
+        max_clients: net::max_clients_for_fds(fd_limit, 0, Some(args.serve.max_client_threads()), bundle.is_some()),
         timeouts: args.serve.timeouts,
         trusted_proxies: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,

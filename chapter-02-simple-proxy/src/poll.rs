@@ -93,10 +93,10 @@ fn update_readiness(socket: &mut Socket, events: PollFlags) {
 /// to wake twice.
 #[expect(clippy::disallowed_methods, reason = "the engine's clock")]
 pub fn poll_timeout(deadline: Instant) -> Option<PollTimeout> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
+    let remaining = deadline.saturating_duration_since(Instant::now());
+    if remaining.is_zero() {
         return None;
     }
-    let millis = left.saturating_add(Duration::from_nanos(999_999)).as_millis();
+    let millis = remaining.saturating_add(Duration::from_nanos(999_999)).as_millis();
     Some(PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX))
 }

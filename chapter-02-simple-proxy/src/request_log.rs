@@ -18,11 +18,11 @@ pub fn log_and_count(totals: &ProxyStats, log_requests: bool, client: IpAddr, ex
 fn log_request(client: IpAddr, exchange: &Exchange) {
     let method = exchange.method.map_or("-", Method::as_str);
     let first_byte = exchange.times.first_byte.map_or(String::from("-"), |time| format!("{time:.1?}"));
-    let ended = exchange
+    let outcome = exchange
         .failure
         .map_or(String::from("ok"), |failure| format!("{:?} {:?} in {:?}", failure.side, failure.kind, failure.phase));
     tracing::info!(
-        "{client} {method} {} in={} out={} first_byte={first_byte} total={:.1?} retries={} {ended}",
+        "{client} {method} {} in={} out={} first_byte={first_byte} total={:.1?} retries={} {outcome}",
         exchange.status,
         exchange.bytes_from_client,
         exchange.bytes_from_backend,

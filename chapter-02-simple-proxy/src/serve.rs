@@ -17,42 +17,42 @@ use crate::{
 
 /// Serves a client until it leaves, or may not stay.
 pub(crate) fn serve_connection(proxy: &ReverseProxy, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
-    let _counted = proxy.stats.track_connection();
+    let _gauge = proxy.stats.track_connection();
     let Ok(mut client) = ClientConnection::new(stream, connection, &proxy.forwarding) else { return }; // it left already
-    let mut waiter = BlockingDriver::new(&proxy.config.timeouts, shutdown);
+    let mut driver = BlockingDriver::new(&proxy.config.timeouts, shutdown);
     let after = loop {
-        match next_head(proxy, &mut client, &mut waiter) {
+        match next_head(proxy, &mut client, &mut driver) {
             Ok(true) => {}
             Ok(false) => break AfterClient::Linger,
             Err(error) => {
-                let (exchange, after) = client.reject_request(&mut waiter, &error);
+                let (exchange, after) = client.reject_request(&mut driver, &error);
                 proxy.log_and_count(client.peer_ip(), &exchange);
                 break after;
             }
         }
-        match serve_request(proxy, &mut client, &mut waiter) {
+        match serve_request(proxy, &mut client, &mut driver) {
             AfterClient::KeepAlive => client.keep_pipelined_bytes(),
             after => break after,
         }
     };
-    waiter.close(client.socket, after);
+    driver.close(client.socket, after);
 }
 
 // ANCHOR: one_request
-fn serve_request(proxy: &ReverseProxy, client: &mut ClientConnection, waiter: &mut BlockingDriver<'_>) -> AfterClient {
-    admit(client, waiter);
+fn serve_request(proxy: &ReverseProxy, client: &mut ClientConnection, driver: &mut BlockingDriver<'_>) -> AfterClient {
+    admit(client, driver);
     choose(proxy);
     let mut connected = None;
-    let outcome = connect(proxy, waiter).and_then(|mut backend| {
-        let _counted = proxy.backend_stats.track_request();
+    let outcome = connect(proxy, driver).and_then(|mut backend| {
+        let _gauge = proxy.backend_stats.track_request();
         connected = Some(client.request_started_at().elapsed());
-        exchange(client, waiter, &mut backend)
+        exchange(client, driver, &mut backend)
     });
     if let Err(error) = outcome {
         client.relay.fail(&error, wall_clock());
-        waiter.send_local_reply(&mut client.relay, &mut client.socket);
+        driver.send_local_reply(&mut client.relay, &mut client.socket);
     }
-    record(proxy, client, waiter, connected)
+    record(proxy, client, driver, connected)
 }
 // ANCHOR_END: one_request
 
@@ -60,14 +60,14 @@ fn serve_request(proxy: &ReverseProxy, client: &mut ClientConnection, waiter: &m
 fn next_head(
     proxy: &ReverseProxy,
     client: &mut ClientConnection,
-    waiter: &mut BlockingDriver<'_>,
+    driver: &mut BlockingDriver<'_>,
 ) -> Result<bool, ProxyError> {
-    client.next_request(waiter, &proxy.forwarding, proxy.identity)
+    client.next_request(driver, &proxy.forwarding, proxy.identity)
 }
 
 /// Lets the request in. All are let in; while the process drains, each is its connection's last.
-fn admit(client: &mut ClientConnection, waiter: &BlockingDriver<'_>) {
-    if waiter.is_draining() {
+fn admit(client: &mut ClientConnection, driver: &BlockingDriver<'_>) {
+    if driver.is_draining() {
         client.relay.close_after_response();
     }
 }
@@ -76,30 +76,30 @@ fn admit(client: &mut ClientConnection, waiter: &BlockingDriver<'_>) {
 fn choose(_proxy: &ReverseProxy) {}
 
 /// Connects to it: a fresh connection for each request.
-fn connect(proxy: &ReverseProxy, waiter: &BlockingDriver<'_>) -> Result<Socket, ProxyError> {
-    connect::connect(proxy.config.addresses.iter().copied(), waiter.timeouts().connect, waiter.shutdown())
+fn connect(proxy: &ReverseProxy, driver: &BlockingDriver<'_>) -> Result<Socket, ProxyError> {
+    connect::connect(proxy.config.addresses.iter().copied(), driver.timeouts().connect, driver.shutdown())
 }
 
 /// Relays the request and its answer.
 fn exchange(
     client: &mut ClientConnection,
-    waiter: &mut BlockingDriver<'_>,
+    driver: &mut BlockingDriver<'_>,
     backend: &mut Socket,
 ) -> Result<(), ProxyError> {
     client.relay.attempt(false);
-    waiter.exchange(&mut client.relay, &mut client.socket, backend)
+    driver.exchange(&mut client.relay, &mut client.socket, backend)
 }
 
 /// Closes the books on the exchange.
 fn record(
     proxy: &ReverseProxy,
     client: &mut ClientConnection,
-    waiter: &BlockingDriver<'_>,
-    connected: Option<Duration>,
+    driver: &BlockingDriver<'_>,
+    connected_after: Option<Duration>,
 ) -> AfterClient {
     let (mut exchange, after, _close) = client.relay.end();
-    exchange.times.connected = connected;
-    exchange.times.first_byte = connected.and(waiter.first_byte_at()).map(|at| at - client.request_started_at());
+    exchange.times.connected = connected_after;
+    exchange.times.first_byte = connected_after.and(driver.first_byte_at()).map(|at| at - client.request_started_at());
     exchange.times.total = client.request_started_at().elapsed();
     proxy.backend_stats.record(&exchange);
     proxy.log_and_count(client.peer_ip(), &exchange);

@@ -36,11 +36,11 @@ impl AddressSet {
     /// Takes a new answer. An empty one is no answer: the last good set stays. Gives whether anything changed.
     pub fn replace(&self, addresses: Vec<SocketAddr>) -> bool {
         let addresses = sorted(addresses);
-        let is_news = !addresses.is_empty() && **self.addresses.load() != addresses;
-        if is_news {
+        let changed = !addresses.is_empty() && **self.addresses.load() != addresses;
+        if changed {
             self.addresses.store(Arc::new(addresses));
         }
-        is_news
+        changed
     }
 }
 

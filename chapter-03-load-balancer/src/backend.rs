@@ -49,10 +49,10 @@ impl Backend {
 
     // ANCHOR: marks
     /// Leaves it out until `now + time`: it would not be connected to. Gives whether that is news.
-    pub fn mark_down(&self, now: Instant, time: Duration) -> bool {
-        let until = self.millis_since_epoch(now + time).max(1);
-        let before = self.down_until.swap(until, Relaxed);
-        before <= self.millis_since_epoch(now)
+    pub fn mark_down(&self, now: Instant, down_time: Duration) -> bool {
+        let down_until = self.millis_since_epoch(now + down_time).max(1);
+        let previous = self.down_until.swap(down_until, Relaxed);
+        previous <= self.millis_since_epoch(now)
     }
 
     /// It was connected to. Gives whether that is news.

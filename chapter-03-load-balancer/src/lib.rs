@@ -33,8 +33,8 @@ pub use balancer::{Balancer, Config};
 /// The listener failed.
 pub fn run(balancer: &Arc<Balancer>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     let config = &balancer.config;
-    let (listener, balancer, heeded) = (listeners.into_first(), Arc::clone(balancer), shutdown.clone());
+    let (listener, balancer, client_shutdown) = (listeners.into_first(), Arc::clone(balancer), shutdown.clone());
     accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection| {
-        serve::serve_connection(&balancer, stream, connection, &heeded);
+        serve::serve_connection(&balancer, stream, connection, &client_shutdown);
     })
 }

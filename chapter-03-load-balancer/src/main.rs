@@ -37,8 +37,8 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
-    if let Some(why) = check_backends(&args.backends) {
-        return cli::usage_error(why);
+    if let Some(error) = check_backends(&args.backends) {
+        return cli::usage_error(error);
     }
     logging::init();
     cli::exit_code(run(args))
@@ -78,7 +78,7 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Config {
+fn config(args: Args, fd_limit: u64, bundle: Option<&Bundle>) -> Config {
     let bundled = |bundle: &Bundle| {
         let endpoint = |address: std::net::SocketAddr| Endpoint {
             host: address.ip().to_string(),
@@ -91,7 +91,7 @@ fn config(args: Args, files: u64, bundle: Option<&Bundle>) -> Config {
         backends: bundle.map_or(args.backends, bundled),
         resolve_interval: args.resolve_interval,
         down_time: args.down_time,
-        max_clients: net::max_clients_for_fds(files, 0, Some(args.serve.max_client_threads()), bundle.is_some()),
+        max_clients: net::max_clients_for_fds(fd_limit, 0, Some(args.serve.max_client_threads()), bundle.is_some()),
         timeouts: args.serve.timeouts,
         trusted_proxies: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,

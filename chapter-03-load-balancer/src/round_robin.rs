@@ -19,15 +19,15 @@ impl RoundRobin {
     /// the neighbour of each dead backend a double share.
     // ANCHOR: pick
     pub fn pick(&self, count: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
-        let candidates = (0..count).filter(|slot| usable(*slot)).count();
-        if candidates == 0 {
+        let usable_count = (0..count).filter(|slot| usable(*slot)).count();
+        if usable_count == 0 {
             return None;
         }
         // Relaxed is enough: we need distinct turns, not an order between them.
-        let turn = self.counter.fetch_add(1, Relaxed) % candidates;
+        let offset = self.counter.fetch_add(1, Relaxed) % usable_count;
         // Another thread may have found one unusable in between: then the first usable one takes the turn.
         let mut usable_slots = (0..count).filter(|slot| usable(*slot));
-        usable_slots.nth(turn).or_else(|| (0..count).find(|slot| usable(*slot)))
+        usable_slots.nth(offset).or_else(|| (0..count).find(|slot| usable(*slot)))
     }
     // ANCHOR_END: pick
 }

@@ -18,40 +18,40 @@ use crate::{backend::Backend, balancer::Balancer, dns_refresher::DnsTarget as _}
 pub(crate) fn serve_connection(balancer: &Balancer, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
     let _counted = balancer.stats.track_connection();
     let Ok(mut client) = ClientConnection::new(stream, connection, &balancer.forwarding) else { return }; // it left already
-    let mut waiter = BlockingDriver::new(&balancer.config.timeouts, shutdown);
+    let mut driver = BlockingDriver::new(&balancer.config.timeouts, shutdown);
     let after = loop {
-        match next_head(balancer, &mut client, &mut waiter) {
+        match next_head(balancer, &mut client, &mut driver) {
             Ok(true) => {}
             Ok(false) => break AfterClient::Linger,
             Err(error) => {
-                let (exchange, after) = client.reject_request(&mut waiter, &error);
+                let (exchange, after) = client.reject_request(&mut driver, &error);
                 balancer.log_and_count(client.peer_ip(), &exchange);
                 break after;
             }
         }
-        match serve_request(balancer, &mut client, &mut waiter) {
+        match serve_request(balancer, &mut client, &mut driver) {
             AfterClient::KeepAlive => client.keep_pipelined_bytes(),
             after => break after,
         }
     };
-    waiter.close(client.socket, after);
+    driver.close(client.socket, after);
 }
 
-fn serve_request(balancer: &Balancer, client: &mut ClientConnection, waiter: &mut BlockingDriver<'_>) -> AfterClient {
-    admit(client, waiter);
+fn serve_request(balancer: &Balancer, client: &mut ClientConnection, driver: &mut BlockingDriver<'_>) -> AfterClient {
+    admit(client, driver);
     let mut connected = None;
     let mut tried = Vec::new();
-    let outcome = connect_with_failover(balancer, waiter, &mut tried).and_then(|(backend, mut socket)| {
+    let outcome = connect_with_failover(balancer, driver, &mut tried).and_then(|(backend, mut socket)| {
         tried.push(Arc::clone(&backend));
         let _counted = backend.stats.track_request();
         connected = Some(client.request_started_at().elapsed());
-        exchange(client, waiter, &mut socket)
+        exchange(client, driver, &mut socket)
     });
     if let Err(error) = outcome {
         client.relay.fail(&error, wall_clock());
-        waiter.send_local_reply(&mut client.relay, &mut client.socket);
+        driver.send_local_reply(&mut client.relay, &mut client.socket);
     }
-    record(balancer, client, waiter, connected, &tried)
+    record(balancer, client, driver, connected, &tried)
 }
 
 /// Chooses and connects until a backend is reached, or none is left that was not tried. Nothing has been
@@ -59,12 +59,12 @@ fn serve_request(balancer: &Balancer, client: &mut ClientConnection, waiter: &mu
 // ANCHOR: reach
 fn connect_with_failover(
     balancer: &Balancer,
-    waiter: &BlockingDriver<'_>,
+    driver: &BlockingDriver<'_>,
     tried: &mut Vec<Arc<Backend>>,
 ) -> Result<(Arc<Backend>, Socket), ProxyError> {
     let mut last = ProxyError::new(FailureKind::Unavailable, Side::Internal, Phase::Connect);
     while let Some(backend) = choose(balancer, tried) {
-        match connect(balancer, waiter, &backend) {
+        match connect(balancer, driver, &backend) {
             Ok(socket) => return Ok((backend, socket)),
             Err(error) if error.side == Side::Backend => last = error,
             Err(ours) => return Err(ours),
@@ -79,14 +79,14 @@ fn connect_with_failover(
 fn next_head(
     balancer: &Balancer,
     client: &mut ClientConnection,
-    waiter: &mut BlockingDriver<'_>,
+    driver: &mut BlockingDriver<'_>,
 ) -> Result<bool, ProxyError> {
-    client.next_request(waiter, &balancer.forwarding, balancer.identity)
+    client.next_request(driver, &balancer.forwarding, balancer.identity)
 }
 
 /// Lets the request in. All are let in; while the process drains, each is its connection's last.
-fn admit(client: &mut ClientConnection, waiter: &BlockingDriver<'_>) {
-    if waiter.is_draining() {
+fn admit(client: &mut ClientConnection, driver: &BlockingDriver<'_>) {
+    if driver.is_draining() {
         client.relay.close_after_response();
     }
 }
@@ -97,8 +97,8 @@ fn choose(balancer: &Balancer, tried: &[Arc<Backend>]) -> Option<Arc<Backend>> {
 }
 
 /// Connects to it: a fresh connection for each request. One that fails leaves the backend out for a while.
-fn connect(balancer: &Balancer, waiter: &BlockingDriver<'_>, backend: &Backend) -> Result<Socket, ProxyError> {
-    let connected = connect::connect(backend.rotated_addresses(), waiter.timeouts().connect, waiter.shutdown());
+fn connect(balancer: &Balancer, driver: &BlockingDriver<'_>, backend: &Backend) -> Result<Socket, ProxyError> {
+    let connected = connect::connect(backend.rotated_addresses(), driver.timeouts().connect, driver.shutdown());
     match &connected {
         Ok(_) if backend.mark_up() => tracing::info!("backend {} is up again", backend.endpoint()),
         Err(error) if error.side == Side::Backend => {
@@ -120,29 +120,29 @@ fn connect(balancer: &Balancer, waiter: &BlockingDriver<'_>, backend: &Backend) 
 /// Relays the request and its answer.
 fn exchange(
     client: &mut ClientConnection,
-    waiter: &mut BlockingDriver<'_>,
+    driver: &mut BlockingDriver<'_>,
     backend: &mut Socket,
 ) -> Result<(), ProxyError> {
     client.relay.attempt(false);
-    waiter.exchange(&mut client.relay, &mut client.socket, backend)
+    driver.exchange(&mut client.relay, &mut client.socket, backend)
 }
 
 /// Closes the books on the exchange. The last of `tried` is the one that was asked.
 fn record(
     balancer: &Balancer,
     client: &mut ClientConnection,
-    waiter: &BlockingDriver<'_>,
-    connected: Option<Duration>,
+    driver: &BlockingDriver<'_>,
+    connected_after: Option<Duration>,
     tried: &[Arc<Backend>],
 ) -> AfterClient {
     let (mut exchange, after, _close) = client.relay.end();
-    exchange.times.connected = connected;
-    exchange.times.first_byte = connected.and(waiter.first_byte_at()).map(|at| at - client.request_started_at());
+    exchange.times.connected = connected_after;
+    exchange.times.first_byte = connected_after.and(driver.first_byte_at()).map(|at| at - client.request_started_at());
     exchange.times.total = client.request_started_at().elapsed();
     exchange.retries = u8::try_from(tried.len().saturating_sub(1)).unwrap_or(u8::MAX);
     if let Some(backend) = tried.last() {
         exchange.backend = Some(backend.id());
-        if connected.is_some() {
+        if connected_after.is_some() {
             backend.stats.record(&exchange);
         }
     }

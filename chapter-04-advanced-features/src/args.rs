@@ -135,15 +135,15 @@ impl BalanceArgs {
         serve: ServeArgs,
         max_clients: usize,
         bundled: Option<&[SocketAddr]>,
-        weights_come: bool,
+        weights_can_change: bool,
     ) -> Result<Config, String> {
-        if weights_come {
+        if weights_can_change {
             // While all weights are alike it is round robin.
             self.algorithm.get_or_insert(Algorithm::WeightedRoundRobin);
         }
         let backends = bundled.map_or_else(|| self.backends.clone(), endpoints_from_addrs);
         let sticky = self.build_sticky()?;
-        let several = !self.groups.is_empty();
+        let has_named_groups = !self.groups.is_empty();
         let mut groups = Vec::new();
         if !backends.is_empty() {
             validate_members(&backends).map_err(|error| error.to_string())?;
@@ -154,8 +154,9 @@ impl BalanceArgs {
         for spec in &self.groups {
             let algorithm = spec.algorithm.as_deref().map(str::parse).transpose();
             let algorithm: Option<Algorithm> = algorithm.map_err(|error| format!("group '{}': {error}", spec.name))?;
-            let sticky =
-                sticky.as_ref().map(|sticky| if several { sticky.for_group(&spec.name) } else { sticky.clone() });
+            let sticky = sticky
+                .as_ref()
+                .map(|sticky| if has_named_groups { sticky.for_group(&spec.name) } else { sticky.clone() });
             groups.push(self.group_config(&spec.name, spec.backends.clone(), algorithm.or(self.algorithm), sticky)?);
         }
         let names: Vec<_> = groups.iter().map(|group| group.name.as_str()).collect();
@@ -195,8 +196,8 @@ impl BalanceArgs {
         algorithm: Option<Algorithm>,
         sticky: Option<StickyCookie>,
     ) -> Result<GroupConfig, String> {
-        let weighted = backends.iter().find(|backend| backend.weight.is_some_and(|weight| weight != 1));
-        let algorithm = match (algorithm, weighted) {
+        let first_weighted = backends.iter().find(|backend| backend.weight.is_some_and(|weight| weight != 1));
+        let algorithm = match (algorithm, first_weighted) {
             (Some(algorithm), Some(backend)) if !algorithm.supports_weights() => {
                 return Err(format!(
                     "backend {backend} has a weight, but {algorithm} ignores weights; use {}",
@@ -238,11 +239,11 @@ impl BalanceArgs {
 
 /// At no share of failures at all the breaker would be open always, so 0 means off.
 fn breaker_limits(percent: u32) -> breaker::BreakerConfig {
-    let limits = breaker::BreakerConfig::default();
+    let breaker_config = breaker::BreakerConfig::default();
     if percent == 0 {
-        breaker::BreakerConfig { min_requests: 0, ..limits }
+        breaker::BreakerConfig { min_requests: 0, ..breaker_config }
     } else {
-        breaker::BreakerConfig { failure_percent: percent, ..limits }
+        breaker::BreakerConfig { failure_percent: percent, ..breaker_config }
     }
 }
 

@@ -45,8 +45,8 @@ pub use balancer::Balancer;
 /// The listener failed.
 pub fn run(balancer: &Arc<Balancer>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     let config = &balancer.config;
-    let (listener, balancer, heeded) = (listeners.into_first(), Arc::clone(balancer), shutdown.clone());
+    let (listener, balancer, client_shutdown) = (listeners.into_first(), Arc::clone(balancer), shutdown.clone());
     accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection| {
-        serve::serve(&balancer, stream, connection, &heeded);
+        serve::serve(&balancer, stream, connection, &client_shutdown);
     })
 }

@@ -47,29 +47,31 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let Args { port, balance, admin: AdminArgs { admin }, serve } = args;
-    let files = net::raise_fd_limit()?;
-    let bundle = if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let file_limit = net::raise_fd_limit()?;
+    let bundled_backends =
+        if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = serve.listen_address(port);
-    let bundled = bundle.as_ref().map(backends::Bundle::addrs);
-    let max_clients = net::max_clients_for_fds(files, 0, Some(serve.max_client_threads()), bundle.is_some());
-    let config = match balance.into_config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
+    let bundled_addrs = bundled_backends.as_ref().map(backends::Bundle::addrs);
+    let max_clients =
+        net::max_clients_for_fds(file_limit, 0, Some(serve.max_client_threads()), bundled_backends.is_some());
+    let config = match balance.into_config(serve, max_clients, bundled_addrs.as_deref(), admin.is_some()) {
         Ok(config) => config,
-        Err(why) => return Ok(cli::usage_error(why)),
+        Err(error) => return Ok(cli::usage_error(error)),
     };
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(address, NonZeroUsize::MIN)?;
     let address = listeners.local_address();
     let balancer = Balancer::new("advanced_lb", config, SystemResolver)?;
-    let operated = balancer.clone();
-    let handler = move |request: &admin::AdminRequest| admin::handle_request(&*operated, request, now());
+    let admin_balancer = balancer.clone();
+    let handler = move |request: &admin::AdminRequest| admin::handle_request(&*admin_balancer, request, now());
     let admin = admin.map(|address| AdminServer::start(address, handler)).transpose()?;
-    let shown = balancer.clone();
-    signals::spawn(shutdown.clone(), move || outln!("{}", shown.stats_table()))?;
+    let stats_balancer = balancer.clone();
+    signals::spawn(shutdown.clone(), move || outln!("{}", stats_balancer.stats_table()))?;
     outln!("listening on {address}");
     if let Some(admin) = &admin {
         outln!("admin interface on {}", admin.address());
     }
-    if let Some(bundle) = &bundle {
+    if let Some(bundle) = &bundled_backends {
         outln!("{}", bundle.invitation(address));
     }
     advanced_features::run(&balancer, listeners, &shutdown)?;

@@ -27,43 +27,43 @@ use crate::{
 
 /// Serves a client until it leaves, or may not stay.
 pub(crate) fn serve(balancer: &Balancer, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
-    let _counted = balancer.totals.track_connection();
+    let _active_client = balancer.totals.track_connection();
     let Ok(mut client) = ClientConnection::new(stream, connection, &balancer.forwarding) else { return }; // it left already
-    let mut waiter = BlockingDriver::new(&balancer.config.timeouts, shutdown);
-    let mut upstreams = PerClientPool::default();
+    let mut driver = BlockingDriver::new(&balancer.config.timeouts, shutdown);
+    let mut pool = PerClientPool::default();
     let after = loop {
-        let course = match next_head(balancer, &mut client, &mut waiter) {
+        let ctx = match next_head(balancer, &mut client, &mut driver) {
             Ok(Some(course)) => course,
             Ok(None) => break AfterClient::Linger,
             Err(error) => {
-                let (exchange, after) = client.reject_request(&mut waiter, &error);
+                let (exchange, after) = client.reject_request(&mut driver, &error);
                 balancer.log_and_count(client.peer_ip(), &exchange);
                 break after;
             }
         };
-        match serve_request(balancer, &mut client, &mut waiter, &mut upstreams, course) {
+        match serve_request(balancer, &mut client, &mut driver, &mut pool, ctx) {
             AfterClient::KeepAlive => client.keep_pipelined_bytes(),
             after => break after,
         }
     };
-    waiter.close(client.socket, after);
+    driver.close(client.socket, after);
 }
 
 fn serve_request(
     balancer: &Balancer,
     client: &mut ClientConnection,
-    waiter: &mut BlockingDriver<'_>,
-    upstreams: &mut PerClientPool,
-    mut course: RequestContext,
+    driver: &mut BlockingDriver<'_>,
+    pool: &mut PerClientPool,
+    mut ctx: RequestContext,
 ) -> AfterClient {
     let mut attempt = None;
-    let outcome = admit(balancer, client, waiter, &mut course)
-        .and_then(|()| run_attempts(balancer, client, waiter, upstreams, &mut course, &mut attempt));
-    if let Err(trouble) = outcome {
-        trouble.write_to(&mut client.relay, wall_clock());
-        waiter.send_local_reply(&mut client.relay, &mut client.socket);
+    let outcome = admit(balancer, client, driver, &mut ctx)
+        .and_then(|()| run_attempts(balancer, client, driver, pool, &mut ctx, &mut attempt));
+    if let Err(reply) = outcome {
+        reply.write_to(&mut client.relay, wall_clock());
+        driver.send_local_reply(&mut client.relay, &mut client.socket);
     }
-    record(balancer, client, waiter, upstreams, course, attempt)
+    record(balancer, client, driver, pool, ctx, attempt)
 }
 
 // ANCHOR: attempts
@@ -72,37 +72,37 @@ fn serve_request(
 fn run_attempts(
     balancer: &Balancer,
     client: &mut ClientConnection,
-    waiter: &mut BlockingDriver<'_>,
-    upstreams: &mut PerClientPool,
-    course: &mut RequestContext,
-    last: &mut Option<Attempt<Socket>>,
+    driver: &mut BlockingDriver<'_>,
+    pool: &mut PerClientPool,
+    ctx: &mut RequestContext,
+    last_attempt: &mut Option<Attempt<Socket>>,
 ) -> Result<(), LocalReply> {
     loop {
-        let taken = choose(balancer, client, waiter, course)?;
-        let backend = Arc::clone(taken.backend());
-        let mut attempt = match connect(balancer, client, waiter, upstreams, course, taken) {
+        let in_flight = choose(balancer, client, driver, ctx)?;
+        let backend = Arc::clone(in_flight.backend());
+        let mut attempt = match connect(balancer, client, driver, pool, ctx, in_flight) {
             Ok(attempt) => attempt,
             // Nothing was sent, so any request may go to the next one, a POST too.
             Err(error) if error.side == Side::Backend => {
-                course.exclude_backend(&backend, error);
+                ctx.exclude_backend(&backend, error);
                 continue;
             }
             Err(ours) => return Err(ours.into()),
         };
-        let outcome = exchange(client, waiter, course, &mut attempt);
-        let attempt = last.insert(attempt);
+        let outcome = exchange(client, driver, ctx, &mut attempt);
+        let attempt = last_attempt.insert(attempt);
         let Err(error) = outcome else { return Ok(()) };
         if !client.relay.may_retry(&error) {
             return Err(error.into());
         }
         if attempt.reused {
             // It had ended while it rested, which says nothing about the backend: it may be chosen again.
-            course.needs_fresh_connection = true;
+            ctx.needs_fresh_connection = true;
         } else {
-            wait::wait_for_retry(balancer, client, waiter, course, error, &backend)?;
+            wait::wait_for_retry(balancer, client, driver, ctx, error, &backend)?;
             attempt.record_failure(now());
         }
-        *last = None;
+        *last_attempt = None;
     }
 }
 // ANCHOR_END: attempts
@@ -111,15 +111,15 @@ fn run_attempts(
 fn next_head(
     balancer: &Balancer,
     client: &mut ClientConnection,
-    waiter: &mut BlockingDriver<'_>,
+    driver: &mut BlockingDriver<'_>,
 ) -> Result<Option<RequestContext>, ProxyError> {
-    let mut course = None;
-    client.next_request_with(waiter, &balancer.forwarding, balancer.identity, |head, sender| {
-        let (directed, target) = balancer.route(head, sender, now())?;
-        course = Some(directed);
+    let mut ctx = None;
+    client.next_request_with(driver, &balancer.forwarding, balancer.identity, |head, sender| {
+        let (routed, target) = balancer.route(head, sender, now())?;
+        ctx = Some(routed);
         Ok(target)
     })?;
-    Ok(course)
+    Ok(ctx)
 }
 
 /// Lets the request in, unless no rule takes it or its group is left alone. While the process drains, each is its
@@ -127,25 +127,25 @@ fn next_head(
 fn admit(
     balancer: &Balancer,
     client: &mut ClientConnection,
-    waiter: &BlockingDriver<'_>,
-    course: &mut RequestContext,
+    driver: &BlockingDriver<'_>,
+    ctx: &mut RequestContext,
 ) -> Result<(), LocalReply> {
-    if waiter.is_draining() {
+    if driver.is_draining() {
         client.relay.close_after_response();
     }
-    balancer.admit(course, now())
+    balancer.admit(ctx, now())
 }
 
 /// Chooses a backend and takes a slot of it, at once or in its turn.
 fn choose(
     balancer: &Balancer,
     client: &ClientConnection,
-    waiter: &BlockingDriver<'_>,
-    course: &mut RequestContext,
+    driver: &BlockingDriver<'_>,
+    ctx: &mut RequestContext,
 ) -> Result<InFlightGuard, LocalReply> {
-    match course.choose(now())? {
-        Dispatch::Backend(taken) => Ok(taken),
-        Dispatch::Queue => wait::wait_in_queue(balancer, client, waiter, course),
+    match ctx.choose(now())? {
+        Dispatch::Backend(in_flight) => Ok(in_flight),
+        Dispatch::Queue => wait::wait_in_queue(balancer, client, driver, ctx),
     }
 }
 
@@ -153,60 +153,60 @@ fn choose(
 fn connect(
     balancer: &Balancer,
     client: &ClientConnection,
-    waiter: &BlockingDriver<'_>,
-    upstreams: &mut PerClientPool,
-    course: &RequestContext,
-    taken: InFlightGuard,
+    driver: &BlockingDriver<'_>,
+    pool: &mut PerClientPool,
+    ctx: &RequestContext,
+    in_flight: InFlightGuard,
 ) -> Result<Attempt<Socket>, ProxyError> {
-    let backend = Arc::clone(taken.backend());
+    let backend = Arc::clone(in_flight.backend());
     let idempotent = client.relay.request_meta().is_some_and(|ask| ask.method.is_idempotent());
-    let rested = if course.needs_fresh_connection { None } else { upstreams.take(backend.id(), idempotent, now()) };
-    let reused = rested.is_some();
-    let connected = match rested {
+    let idle_connection = if ctx.needs_fresh_connection { None } else { pool.take(backend.id(), idempotent, now()) };
+    let reused = idle_connection.is_some();
+    let connected = match idle_connection {
         Some(socket) => Ok(socket),
-        None => connect::connect(backend.addresses(), waiter.timeouts().connect, waiter.shutdown()),
+        None => connect::connect(backend.addresses(), driver.timeouts().connect, driver.shutdown()),
     };
-    let at = now();
-    balancer.record_connect(&backend, connected.as_ref().err(), at);
-    connected.map(|socket| Attempt::new(taken, socket, reused, client.request_started_at(), at))
+    let now = now();
+    balancer.record_connect(&backend, connected.as_ref().err(), now);
+    connected.map(|socket| Attempt::new(in_flight, socket, reused, client.request_started_at(), now))
 }
 
 /// Relays the request and its answer.
 fn exchange(
     client: &mut ClientConnection,
-    waiter: &mut BlockingDriver<'_>,
-    course: &RequestContext,
+    driver: &mut BlockingDriver<'_>,
+    ctx: &RequestContext,
     attempt: &mut Attempt<Socket>,
 ) -> Result<(), ProxyError> {
     let backend = attempt.backend();
     backend.totals.count_request();
     client.relay.attempt(attempt.reused);
     client.relay.clear_response_fields();
-    if let Some(cookie) = course.set_cookie_for(backend) {
+    if let Some(cookie) = ctx.set_cookie_for(backend) {
         client.relay.add_response_field("Set-Cookie", &cookie);
     }
-    waiter.exchange(&mut client.relay, &mut client.socket, &mut attempt.connection)
+    driver.exchange(&mut client.relay, &mut client.socket, &mut attempt.connection)
 }
 
 /// Closes the books on the exchange, and keeps the connection if it may be used again.
 fn record(
     balancer: &Balancer,
     client: &mut ClientConnection,
-    waiter: &BlockingDriver<'_>,
-    upstreams: &mut PerClientPool,
-    mut course: RequestContext,
+    driver: &BlockingDriver<'_>,
+    pool: &mut PerClientPool,
+    mut ctx: RequestContext,
     attempt: Option<Attempt<Socket>>,
 ) -> AfterClient {
     let (mut exchange, after, connection) = client.relay.end();
-    let at = now();
-    exchange.times.total = at - client.request_started_at();
+    let now = now();
+    exchange.times.total = now - client.request_started_at();
     if let Some(attempt) = attempt {
-        attempt.finish(&mut exchange, client.request_started_at(), waiter.first_byte_at(), at);
+        attempt.finish(&mut exchange, client.request_started_at(), driver.first_byte_at(), now);
         if connection == AfterBackend::Pool {
-            upstreams.put(attempt.backend().id(), attempt.into_connection(), at);
+            pool.put(attempt.backend().id(), attempt.into_connection(), now);
         }
     }
-    course.finish(&mut exchange, at);
+    ctx.finish(&mut exchange, now);
     balancer.log_and_count(client.peer_ip(), &exchange);
     after
 }

@@ -7,7 +7,7 @@
 //! | `serve` | the steps of a request, none of which waits |
 //! | `line`, `farewell` | where a request waits; how a client is parted with |
 //! | `connection` | one client's connection, in the state that says what it waits for |
-//! | `core` | what all connections of a loop share |
+//! | `worker` | what all connections of a loop share |
 //! | `socket` | a stream that remembers what the last events said of it |
 //! | `token`, [`table`] | how an event finds its connection, or finds that it is gone |
 //! | [`wheel`] | deadlines by the ten thousand |
@@ -67,8 +67,9 @@ impl Server {
     /// The table that SIGUSR1 and the exit print, and the clients of each loop.
     pub fn statistics(&self) -> String {
         let mut table = self.balancer.stats_table();
-        for (place, clients) in self.handoff.per_worker.counts().enumerate() {
-            write!(table, "\nworker {place}: {clients} client connections").expect("writing to a String cannot fail");
+        for (worker_id, clients) in self.handoff.per_worker.counts().enumerate() {
+            write!(table, "\nworker {worker_id}: {clients} client connections")
+                .expect("writing to a String cannot fail");
         }
         table
     }
@@ -83,11 +84,11 @@ impl Server {
 /// A loop that panics ends the process: its listener's queue would go on to swallow clients.
 pub fn run(server: &Server, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     let polls = std::mem::take(&mut *server.polls.lock().unwrap_or_else(PoisonError::into_inner));
-    let parts = polls.into_iter().zip(listeners.into_vec()).enumerate();
-    let worker = |(place, (poll, listener))| {
+    let worker_parts = polls.into_iter().zip(listeners.into_vec()).enumerate();
+    let worker = |(worker_id, (poll, listener))| {
         let (balancer, clients) = (Arc::clone(&server.balancer), Arc::clone(&server.handoff));
-        Worker::new(balancer, clients, place, poll, listener, shutdown)
+        Worker::new(balancer, clients, worker_id, poll, listener, shutdown)
     };
-    let workers = parts.map(worker).collect::<io::Result<Vec<_>>>()?;
+    let workers = worker_parts.map(worker).collect::<io::Result<Vec<_>>>()?;
     run_on_threads("worker", workers, shutdown, |_, worker| worker.run())
 }

@@ -45,12 +45,12 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let Args { port, balance, workers, serve } = args;
     let workers = workers.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let files = net::raise_fd_limit()?;
+    let fd_limit = net::raise_fd_limit()?;
     let bundle = if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = serve.listen_address(port);
     let bundled = bundle.as_ref().map(backends::Bundle::addrs);
-    let wanted = serve.max_clients.map(NonZeroUsize::get);
-    let max_clients = net::max_clients_for_fds(files, fds_for_workers(workers), wanted, bundle.is_some());
+    let requested_clients = serve.max_clients.map(NonZeroUsize::get);
+    let max_clients = net::max_clients_for_fds(fd_limit, fds_for_workers(workers), requested_clients, bundle.is_some());
     let config = match balance.into_config(serve, max_clients, bundled.as_deref(), false) {
         Ok(config) => config,
         Err(why) => return Ok(cli::usage_error(why)),
@@ -59,8 +59,8 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let listeners = Listeners::bind(address, workers)?;
     let address = listeners.local_address();
     let server = Arc::new(Server::new(Balancer::new("high_perf_lb", config, SystemResolver)?, workers)?);
-    let shown = Arc::clone(&server);
-    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    let stats_server = Arc::clone(&server);
+    signals::spawn(shutdown.clone(), move || outln!("{}", stats_server.statistics()))?;
     outln!("listening on {address}");
     let threads = if workers.get() == 1 { "worker thread" } else { "worker threads" };
     outln!("{workers} {threads} on {POLLER}, at most {max_clients} client connections");

@@ -13,7 +13,7 @@ use crate::{
     request::{
         begin, connecting,
         state::{PendingConnect, Request, State},
-        step::{Progress, Transition},
+        transition::{Progress, Transition},
         wait,
     },
     upstream::connect::Connecting,
@@ -22,22 +22,22 @@ use crate::{
 
 // ANCHOR: serve
 /// Takes the connection as far as it goes.
-pub(crate) fn serve(core: &mut WorkerContext, connection: &mut ClientConnection) -> Progress {
+pub(crate) fn serve(worker: &mut WorkerContext, connection: &mut ClientConnection) -> Progress {
     loop {
         let mut step = match mem::replace(&mut connection.state, State::ReadingHead) {
-            State::ReadingHead => next_head(core, connection),
-            State::Choosing(request) => choose(core, connection, request),
-            State::Queued(request, queued) => wait::wait_for_slot(core, connection, request, queued),
-            State::Connecting(request, connecting) => connecting::advance(core, connection, request, connecting),
-            State::Exchanging(request) => exchange(core, connection, request),
-            State::BackingOff(request, pausing) => wait::wait_for_retry(core, connection, request, pausing),
-            State::SendingLocalReply(request) => respond_and_close::send_local_reply(core, connection, request),
-            State::Lingering(by) => respond_and_close::linger(core, connection, by),
+            State::ReadingHead => next_head(worker, connection),
+            State::Choosing(request) => choose(worker, connection, request),
+            State::Queued(request, queued) => wait::wait_for_slot(worker, connection, request, queued),
+            State::Connecting(request, connecting) => connecting::advance(worker, connection, request, connecting),
+            State::Exchanging(request) => exchange(worker, connection, request),
+            State::BackingOff(request, pausing) => wait::wait_for_retry(worker, connection, request, pausing),
+            State::SendingLocalReply(request) => respond_and_close::send_local_reply(worker, connection, request),
+            State::Lingering(by) => respond_and_close::linger(worker, connection, by),
         };
         loop {
             step = match step {
-                Transition::Connect(request, taken) => connect(core, connection, request, taken),
-                Transition::Ended(request) => record(core, connection, request),
+                Transition::Connect(request, in_flight) => connect(worker, connection, request, in_flight),
+                Transition::Ended(request) => record(worker, connection, request),
                 Transition::To(state) => {
                     connection.state = state;
                     break;
@@ -58,89 +58,91 @@ pub(crate) fn serve(core: &mut WorkerContext, connection: &mut ClientConnection)
 // ANCHOR_END: serve
 
 /// Reads until a request is there.
-fn next_head(core: &mut WorkerContext, connection: &mut ClientConnection) -> Transition {
-    let mut came = 0;
+fn next_head(worker: &mut WorkerContext, connection: &mut ClientConnection) -> Transition {
+    let mut new_bytes = 0;
     loop {
-        match begin::begin_request(core, connection, came) {
-            Ok(Some(request)) => return admit(core, request),
+        match begin::begin_request(worker, connection, new_bytes) {
+            Ok(Some(request)) => return admit(worker, request),
             Ok(None) => {}
-            Err(error) => return respond_and_close::reject_request(core, connection, &error),
+            Err(error) => return respond_and_close::reject_request(worker, connection, &error),
         }
         let idle = connection.request_buffer.is_idle();
         let failed = |kind| ProxyError::new(kind, Side::Client, Phase::RequestHead);
-        came = match connection.socket.recv(&mut core.scratch) {
+        new_bytes = match connection.socket.recv(&mut worker.scratch) {
             Ok(0) if idle => return Transition::Close,
             Ok(0) => {
-                return respond_and_close::reject_request(core, connection, &failed(FailureKind::IncompleteMessage));
+                return respond_and_close::reject_request(worker, connection, &failed(FailureKind::IncompleteMessage));
             }
             Ok(came) => came,
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return wait::wait_for_head(core, connection, idle),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return wait::wait_for_head(worker, connection, idle);
+            }
             Err(_) if idle => return Transition::Close,
             Err(error) => {
                 return respond_and_close::reject_request(
-                    core,
+                    worker,
                     connection,
                     &failed(FailureKind::Reset).with_source(error),
                 );
             }
         };
         if idle {
-            connection.timeout_start = core.now;
+            connection.timeout_start = worker.now;
         }
     }
 }
 
 /// Lets the request in, unless no rule takes it or its group is left alone. While the process drains, each is its
 /// connection's last.
-fn admit(core: &mut WorkerContext, mut request: Box<Request>) -> Transition {
-    if core.drain_started_at.is_some() {
+fn admit(worker: &mut WorkerContext, mut request: Box<Request>) -> Transition {
+    if worker.drain_started_at.is_some() {
         request.relay.close_after_response();
     }
-    match core.balancer.admit(request.ctx(), core.now) {
+    match worker.balancer.admit(request.ctx(), worker.now) {
         Ok(()) => Transition::To(State::Choosing(request)),
         Err(trouble) => respond_and_close::respond_locally(request, &trouble),
     }
 }
 
 /// Chooses a backend and takes a slot of it, or enters the queue.
-fn choose(core: &mut WorkerContext, connection: &mut ClientConnection, mut request: Box<Request>) -> Transition {
-    match request.ctx().choose(core.now) {
-        Ok(Dispatch::Backend(taken)) => connect(core, connection, request, taken),
-        Ok(Dispatch::Queue) => wait::enqueue(core, connection, request),
+fn choose(worker: &mut WorkerContext, connection: &mut ClientConnection, mut request: Box<Request>) -> Transition {
+    match request.ctx().choose(worker.now) {
+        Ok(Dispatch::Backend(in_flight)) => connect(worker, connection, request, in_flight),
+        Ok(Dispatch::Queue) => wait::enqueue(worker, connection, request),
         Err(trouble) => respond_and_close::respond_locally(request, &trouble),
     }
 }
 
 /// Takes a connection that rests, or begins to make one.
 fn connect(
-    core: &mut WorkerContext,
+    worker: &mut WorkerContext,
     connection: &mut ClientConnection,
     mut request: Box<Request>,
     taken: InFlightGuard,
 ) -> Transition {
     let backend = taken.backend();
     let idempotent = request.relay.request_meta().is_some_and(|ask| ask.method.is_idempotent());
-    let rested = if request.ctx().needs_fresh_connection {
+    let idle_connection = if request.ctx().needs_fresh_connection {
         None
     } else {
-        connection.idle_pool.take(backend.id(), idempotent, core.now)
+        connection.idle_pool.take(backend.id(), idempotent, worker.now)
     };
-    if let Some(upstream) = rested {
-        return connecting::start_exchange(core, request, taken, upstream, true);
+    if let Some(upstream) = idle_connection {
+        return connecting::start_exchange(worker, request, taken, upstream, true);
     }
-    let dial = Connecting::new(backend.addresses(), core.now + core.balancer.config().timeouts.connect);
+    let dial = Connecting::new(backend.addresses(), worker.now + worker.balancer.config().timeouts.connect);
     Transition::To(State::Connecting(request, Box::new(PendingConnect { in_flight: taken, connecting: dial })))
 }
 
 // ANCHOR: exchange
 /// Moves what can be moved between the two sockets.
-fn exchange(core: &mut WorkerContext, connection: &mut ClientConnection, mut request: Box<Request>) -> Transition {
+fn exchange(worker: &mut WorkerContext, connection: &mut ClientConnection, mut request: Box<Request>) -> Transition {
     let Request { relay, exchange_timeouts: patience, attempt, first_byte_at: first_byte, .. } = &mut *request;
     let attempt = attempt.as_mut().expect("an exchange always has an attempt");
-    let mut pumped = pump(relay, &mut connection.socket, &mut attempt.connection.socket, &mut core.scratch);
+    let mut pumped = pump(relay, &mut connection.socket, &mut attempt.connection.socket, &mut worker.scratch);
     if first_byte.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
-        *first_byte = Some(core.now);
+        *first_byte = Some(worker.now);
     }
     if let Ok(Pumped::Wait(wants)) = pumped
         && wants.client.is_none()
@@ -150,52 +152,52 @@ fn exchange(core: &mut WorkerContext, connection: &mut ClientConnection, mut req
         pumped = relay.from_client(Input::Reset).map(|_| Pumped::Wait(wants));
     }
     match pumped {
-        Ok(Pumped::Done) => record(core, connection, request),
+        Ok(Pumped::Done) => record(worker, connection, request),
         Ok(Pumped::Yield) => Transition::Yield(State::Exchanging(request)),
         Ok(Pumped::Wait(_)) => {
-            let by = patience.deadline(relay, &core.balancer.config().timeouts, core.now);
-            if core.now < by {
+            let by = patience.deadline(relay, &worker.balancer.config().timeouts, worker.now);
+            if worker.now < by {
                 return Transition::Wait(State::Exchanging(request), by);
             }
             let late = relay.timeout_error();
-            wait::retry_or_fail(core, request, late)
+            wait::retry_or_fail(worker, request, late)
         }
-        Err(error) => wait::retry_or_fail(core, request, error),
+        Err(error) => wait::retry_or_fail(worker, request, error),
     }
 }
 // ANCHOR_END: exchange
 
 /// Closes the books on the exchange, and keeps the connections that may be used again.
 pub(crate) fn record(
-    core: &mut WorkerContext,
+    worker: &mut WorkerContext,
     connection: &mut ClientConnection,
     mut request: Box<Request>,
 ) -> Transition {
     let (mut exchange, after, upstream) = request.relay.end();
-    let started = request.started_at.unwrap_or(core.now);
-    exchange.times.total = core.now.saturating_duration_since(started);
+    let started = request.started_at.unwrap_or(worker.now);
+    exchange.times.total = worker.now.saturating_duration_since(started);
     if let Some(attempt) = request.attempt.take() {
-        attempt.finish(&mut exchange, started, request.first_byte_at, core.now);
+        attempt.finish(&mut exchange, started, request.first_byte_at, worker.now);
         if upstream == AfterBackend::Pool {
-            if core.has_fd_pressure() {
+            if worker.has_fd_pressure() {
                 connection.idle_pool.clear();
             }
-            connection.idle_pool.put(attempt.backend().id(), attempt.into_connection(), core.now);
+            connection.idle_pool.put(attempt.backend().id(), attempt.into_connection(), worker.now);
         }
     }
     if let Some(course) = &mut request.ctx {
-        course.finish(&mut exchange, core.now);
+        course.finish(&mut exchange, worker.now);
     }
-    core.balancer.log_and_count(connection.client_address.peer(), &exchange);
-    let ahead = request.relay.take_pipelined();
-    core.free_requests.recycle(request);
+    worker.balancer.log_and_count(connection.client_address.peer(), &exchange);
+    let pipelined = request.relay.take_pipelined();
+    worker.free_requests.recycle(request);
     match after {
         AfterClient::KeepAlive => {
-            connection.timeout_start = core.now;
-            connection.request_buffer.push_pipelined(ahead);
+            connection.timeout_start = worker.now;
+            connection.request_buffer.push_pipelined(pipelined);
             Transition::To(State::ReadingHead)
         }
-        AfterClient::Linger => respond_and_close::lingering_close(core, connection),
+        AfterClient::Linger => respond_and_close::lingering_close(worker, connection),
         AfterClient::Abort => {
             connection.socket.reset_on_close();
             Transition::Close

@@ -35,8 +35,8 @@ pub struct PoolArgs {
 impl PoolArgs {
     /// The pool that these words ask for, in a process that may have so many `files` open.
     pub fn config(self, files: u64) -> PoolConfig {
-        let most = usize::try_from(files / IDLE_FD_DIVISOR).unwrap_or(usize::MAX);
-        let total = self.idle_total.min(most);
+        let max_idle = usize::try_from(files / IDLE_FD_DIVISOR).unwrap_or(usize::MAX);
+        let total = self.idle_total.min(max_idle);
         let limits = PoolLimits {
             max_idle_per_key: self.idle_per_backend.min(total),
             max_idle_total: total,

@@ -9,7 +9,7 @@
 //! | `upstreams`, `upstream` | the pool with sockets; whether a connection may be used again |
 //! | `dial` | a connection to a backend in the making |
 //! | `wire`, `alarm` | the machine's socket and its deadline, as a task polls them |
-//! | `worker`, `core` | a thread with its runtime; what its tasks share |
+//! | `worker`, `worker` | a thread with its runtime; what its tasks share |
 //! | `clients`, `client` | how many clients there are, and who has the next; one of them |
 //! | [`args`] | the command line of the pool |
 
@@ -43,10 +43,10 @@ pub use statistics::PoolStatus;
 /// Serves clients on `listeners`, one for each core, until the shutdown, and drains. To be called once.
 ///
 /// # Errors
-/// A core could not start, or its listener failed. The others stop then.
+/// A worker could not start, or its listener failed. The others stop then.
 ///
 /// # Panics
-/// A core that panics ends the process: its listener's queue would go on to swallow clients. A client's task that panics
+/// A worker that panics ends the process: its listener's queue would go on to swallow clients. A client's task that panics
 /// ends that client.
 pub fn run(server: &Arc<Server>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     run_with(server, || Plaintext, listeners, shutdown)
@@ -61,12 +61,12 @@ pub fn run(server: &Arc<Server>, listeners: Listeners, shutdown: &Shutdown) -> i
 /// As [`run`].
 pub fn run_with<L: StreamLayer>(
     server: &Arc<Server>,
-    layer: impl Fn() -> L + Sync,
+    stream_layer: impl Fn() -> L + Sync,
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
     let doors = std::mem::take(&mut *server.handoff_receivers.lock().unwrap_or_else(PoisonError::into_inner));
-    run_on_threads("worker", doors.into_iter().zip(listeners.into_vec()), shutdown, |place, (door, listener)| {
-        worker::run::run(Arc::clone(server), &layer, place, listener, door, shutdown.clone())
+    run_on_threads("worker", doors.into_iter().zip(listeners.into_vec()), shutdown, |worker_id, (door, listener)| {
+        worker::run::run(Arc::clone(server), &stream_layer, worker_id, listener, door, shutdown.clone())
     })
 }

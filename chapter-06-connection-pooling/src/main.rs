@@ -54,14 +54,14 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let Args { port, balance, pool, admin: AdminArgs { admin }, workers, serve } = args;
     let workers = workers.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let files = net::raise_fd_limit()?;
-    let pool = pool.config(files);
+    let fd_limit = net::raise_fd_limit()?;
+    let pool = pool.config(fd_limit);
     let bundle = if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = serve.listen_address(port);
     let bundled = bundle.as_ref().map(backends::Bundle::addrs);
-    let own = fds_for_workers(workers) + u64::try_from(pool.limits.max_idle_total)?;
-    let wanted = serve.max_clients.map(NonZeroUsize::get);
-    let max_clients = net::max_clients_for_fds(files, own, wanted, bundle.is_some());
+    let own_fds = fds_for_workers(workers) + u64::try_from(pool.limits.max_idle_total)?;
+    let requested_clients = serve.max_clients.map(NonZeroUsize::get);
+    let max_clients = net::max_clients_for_fds(fd_limit, own_fds, requested_clients, bundle.is_some());
     let config = match balance.into_config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
         Ok(config) => config,
         Err(why) => return Ok(cli::usage_error(why)),
@@ -72,8 +72,8 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let balancer = Balancer::new("pooled_lb", config, SystemResolver)?;
     let server = Arc::new(Server::new(Arc::clone(&balancer), pool, workers));
     let admin = admin.map(|address| start_admin(address, &balancer, &server)).transpose()?;
-    let shown = Arc::clone(&server);
-    signals::spawn(shutdown.clone(), move || outln!("{}", shown.statistics()))?;
+    let stats_server = Arc::clone(&server);
+    signals::spawn(shutdown.clone(), move || outln!("{}", stats_server.statistics()))?;
     outln!("listening on {address}");
     let threads = if workers.get() == 1 { "worker thread" } else { "worker threads" };
     outln!("{workers} {threads}, at most {max_clients} client connections");

@@ -2,7 +2,7 @@
 //!
 //! `next_head → admit → choose → connect → exchange → record`. It reads as chapter 4's does, where a thread slept, and
 //! does what chapter 5's does, where a loop called: the compiler makes the states of what stands between two `await`s.
-//! New: a connection to a backend comes from the core's pool, whoever had it before.
+//! New: a connection to a backend comes from the worker's pool, whoever had it before.
 
 use std::{
     rc::Rc,
@@ -38,20 +38,20 @@ use crate::{
 #[expect(clippy::manual_async_fn, reason = "the future of an async fn would store `client` twice")]
 pub(crate) fn serve<L: StreamLayer>(mut client: ClientConnection<L>) -> impl Future<Output = ()> {
     async move {
-        let core = Rc::clone(&client.guard.worker);
+        let worker = Rc::clone(&client.guard.worker);
         loop {
-            let after = match next_head(&core, &mut client).await {
-                HeadOutcome::Request(request) => serve_request(&core, &mut client, request).await,
+            let after = match next_head(&worker, &mut client).await {
+                HeadOutcome::Request(request) => serve_request(&worker, &mut client, request).await,
                 HeadOutcome::Invalid(error) => {
-                    let request = Box::pin(respond_and_close::reject_request(&core, &mut client, &error)).await;
-                    record(&core, &mut client, request)
+                    let request = Box::pin(respond_and_close::reject_request(&worker, &mut client, &error)).await;
+                    record(&worker, &mut client, request)
                 }
                 HeadOutcome::IdleTimeout => AfterClient::Linger,
                 HeadOutcome::Closed => return,
             };
             match after {
                 AfterClient::KeepAlive => {}
-                AfterClient::Linger => return Box::pin(respond_and_close::lingering_close(&core, &mut client)).await,
+                AfterClient::Linger => return Box::pin(respond_and_close::lingering_close(&worker, &mut client)).await,
                 AfterClient::Abort => return set_reset_on_close(&client.stream),
             }
         }
@@ -60,40 +60,40 @@ pub(crate) fn serve<L: StreamLayer>(mut client: ClientConnection<L>) -> impl Fut
 // ANCHOR_END: serve
 
 async fn serve_request<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     mut request: Box<Request>,
 ) -> AfterClient {
-    let outcome = match admit(core, &mut request) {
-        Ok(()) => attempts(core, client, &mut request).await,
+    let outcome = match admit(worker, &mut request) {
+        Ok(()) => attempts(worker, client, &mut request).await,
         refused => refused,
     };
     if let Err(trouble) = outcome {
-        Box::pin(respond_and_close::respond_locally(core, client, &mut request, &trouble)).await;
+        Box::pin(respond_and_close::respond_locally(worker, client, &mut request, &trouble)).await;
     }
-    record(core, client, request)
+    record(worker, client, request)
 }
 
 // ANCHOR: attempts
 /// Asks one backend after another, until one has answered or nobody else may be asked.
 async fn attempts<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
 ) -> Result<(), LocalReply> {
     loop {
-        let taken = choose(core, client, request).await?;
+        let taken = choose(worker, client, request).await?;
         let backend = Arc::clone(taken.backend());
-        match connect(core, client, request, taken).await {
+        match connect(worker, client, request, taken).await {
             Ok(()) => {}
             // Nothing was sent, so any request may go to the next one, a POST too.
             Err(error) if error.side == Side::Backend => {
                 request.ctx().exclude_backend(&backend, error);
                 continue;
             }
-            Err(ours) => return Err(ours.into()),
+            Err(internal_error) => return Err(internal_error.into()),
         }
-        let Err(error) = exchange(core, client, request).await else { return Ok(()) };
+        let Err(error) = exchange(worker, client, request).await else { return Ok(()) };
         if !request.relay.may_retry(&error) {
             return Err(error.into());
         }
@@ -101,7 +101,7 @@ async fn attempts<L: StreamLayer>(
             // It had ended while it rested, which says nothing about the backend: it may be chosen again.
             request.ctx().needs_fresh_connection = true;
         } else {
-            Box::pin(wait::wait_for_retry(core, client, request, error, &backend)).await?;
+            Box::pin(wait::wait_for_retry(worker, client, request, error, &backend)).await?;
         }
         request.attempt = None;
     }
@@ -109,50 +109,50 @@ async fn attempts<L: StreamLayer>(
 // ANCHOR_END: attempts
 
 /// Waits for a request.
-async fn next_head<L: StreamLayer>(core: &WorkerContext, client: &mut ClientConnection<L>) -> HeadOutcome {
-    poll_fn_with_now(client.timeout_start, |context, now| begin::poll_head(core, client, now, context)).await
+async fn next_head<L: StreamLayer>(worker: &WorkerContext, client: &mut ClientConnection<L>) -> HeadOutcome {
+    poll_fn_with_now(client.timeout_start, |context, now| begin::poll_head(worker, client, now, context)).await
 }
 
 /// Lets the request in, unless no rule takes it or its group is left alone. While the process drains, each is its
 /// connection's last.
-fn admit(core: &WorkerContext, request: &mut Request) -> Result<(), LocalReply> {
-    if core.stage() > ShutdownStage::Running {
+fn admit(worker: &WorkerContext, request: &mut Request) -> Result<(), LocalReply> {
+    if worker.stage() > ShutdownStage::Running {
         request.relay.close_after_response();
     }
     let now = request.polled_at;
-    core.balancer().admit(request.ctx(), now)
+    worker.balancer().admit(request.ctx(), now)
 }
 
 /// Chooses a backend and takes a slot of it, at once or in its turn.
 async fn choose<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
 ) -> Result<InFlightGuard, LocalReply> {
     let now = request.polled_at;
     match request.ctx().choose(now)? {
         Dispatch::Backend(taken) => Ok(taken),
-        Dispatch::Queue => Box::pin(wait::wait_for_slot(core, client, request)).await,
+        Dispatch::Queue => Box::pin(wait::wait_for_slot(worker, client, request)).await,
     }
 }
 
 // ANCHOR: connect
 /// Takes a connection that rests, or makes one. One that fails leaves the backend out for a while.
 async fn connect<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
     taken: InFlightGuard,
 ) -> Result<(), ProxyError> {
     let idempotent = request.relay.request_meta().is_some_and(|ask| ask.method.is_idempotent());
     let fresh = request.ctx().needs_fresh_connection;
-    let rested = if fresh { None } else { socket_pool::take(core, taken.backend(), idempotent, request.polled_at) };
+    let rested = if fresh { None } else { socket_pool::take(worker, taken.backend(), idempotent, request.polled_at) };
     let reused = rested.is_some();
     let connected = match rested {
         Some(upstream) => Ok(upstream),
-        None => Box::pin(wait::wait_for_connect(core, client, request, taken.backend())).await,
+        None => Box::pin(wait::wait_for_connect(worker, client, request, taken.backend())).await,
     };
-    core.balancer().record_connect(taken.backend(), connected.as_ref().err(), request.polled_at);
+    worker.balancer().record_connect(taken.backend(), connected.as_ref().err(), request.polled_at);
     let upstream = connected?;
     taken.backend().totals.count_request();
     request.relay.attempt(reused);
@@ -168,20 +168,21 @@ async fn connect<L: StreamLayer>(
 
 /// Relays the request and its answer.
 async fn exchange<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
 ) -> Result<(), ProxyError> {
-    match poll_fn_with_now(request.polled_at, |context, now| poll_exchange(core, client, request, now, context)).await {
+    match poll_fn_with_now(request.polled_at, |context, now| poll_exchange(worker, client, request, now, context)).await
+    {
         ExchangePoll::Done(outcome) => outcome,
-        ExchangePoll::WatchForReset => Box::pin(wait::exchange_watching_for_reset(core, client, request)).await,
+        ExchangePoll::WatchForReset => Box::pin(wait::exchange_watching_for_reset(worker, client, request)).await,
     }
 }
 
 // ANCHOR: exchange
 /// Moves what can be moved between the two sockets.
 fn poll_exchange<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
     now: Instant,
@@ -190,20 +191,20 @@ fn poll_exchange<L: StreamLayer>(
     request.polled_at = now;
     let Request { relay, attempt, .. } = request;
     let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
-    let pumped = client.pump(core, relay, &mut upstream.stream, context);
+    let pumped = client.pump(worker, relay, &mut upstream.stream, context);
     if let Ok(Pumped::Wait(wants)) = pumped
         && wants.client.is_none()
         && client.stream.poll_read_ready(context).is_ready()
     {
         return Poll::Ready(ExchangePoll::WatchForReset);
     }
-    wait::poll_pump_result(core, &mut client.timer, request, pumped, context).map(ExchangePoll::Done)
+    wait::poll_pump_result(worker, &mut client.timer, request, pumped, context).map(ExchangePoll::Done)
 }
 // ANCHOR_END: exchange
 
 /// Closes the books on the exchange, and keeps the connection if it may be used again.
 fn record<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     mut request: Box<Request>,
 ) -> AfterClient {
@@ -213,15 +214,15 @@ fn record<L: StreamLayer>(
     if let Some(attempt) = request.attempt.take() {
         attempt.finish(&mut exchange, started, request.first_byte_at, now);
         if upstream == AfterBackend::Pool {
-            socket_pool::put_used(core, attempt.into_connection(), now);
+            socket_pool::put_used(worker, attempt.into_connection(), now);
         }
     }
     if let Some(course) = &mut request.ctx {
         course.finish(&mut exchange, now);
     }
-    core.balancer().log_and_count(client.client_address.peer(), &exchange);
+    worker.balancer().log_and_count(client.client_address.peer(), &exchange);
     let ahead = request.relay.take_pipelined();
-    core.recycle_request(request);
+    worker.recycle_request(request);
     if after == AfterClient::KeepAlive {
         client.timeout_start = now;
         client.request_buffer.push_pipelined(ahead);

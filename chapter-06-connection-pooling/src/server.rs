@@ -25,7 +25,7 @@ pub struct PoolConfig {
     pub warm_up: usize,
 }
 
-/// A balancer, its connections to backends, and the cores that are to drive it.
+/// A balancer, its connections to backends, and the workers that are to drive it.
 #[derive(Debug)]
 pub struct Server {
     pub(crate) balancer: Arc<Balancer>,
@@ -35,12 +35,12 @@ pub struct Server {
     /// One for each core.
     pub(crate) pool_counters: Vec<PoolCounters>,
     pub(crate) handoff: ConnectionHandoff,
-    /// Taken by the cores.
+    /// Taken by the workers.
     pub(crate) handoff_receivers: Mutex<Vec<UnboundedReceiver<AcceptedConnection<TcpStream>>>>,
 }
 
 impl Server {
-    /// As many cores as `workers`.
+    /// As many workers as `workers`.
     pub fn new(balancer: Arc<Balancer>, pool: PoolConfig, workers: NonZeroUsize) -> Self {
         let (doors, inner): (Vec<_>, Vec<_>) = (0..workers.get()).map(|_| unbounded_channel()).unzip();
         Self {
@@ -54,7 +54,7 @@ impl Server {
         }
     }
 
-    /// What the cores keep between them, and how it fares.
+    /// What the workers keep between them, and how it fares.
     pub fn pool_status(&self) -> PoolStatus {
         PoolStatus::new(self.pool_counters.iter().map(PoolCounters::stats).sum(), self.shared_pool.len())
     }
@@ -64,7 +64,7 @@ impl Server {
         statistics::format_table(&self.balancer.stats_table(), &self.pool_status(), self.handoff.per_worker.counts())
     }
 
-    /// Whether there is a core to share with.
+    /// Whether there is a worker to share with.
     pub(crate) fn has_shared_pool(&self) -> bool {
         self.workers.get() > 1
     }
@@ -73,7 +73,7 @@ impl Server {
         self.pool_config.limits.per_worker(self.workers)
     }
 
-    /// How many of the connections that are made in advance are for the core with this number.
+    /// How many of the connections that are made in advance are for the worker with this number.
     pub(crate) fn warm_up_share(&self, place: usize) -> usize {
         let (each, more) = (self.pool_config.warm_up / self.workers, self.pool_config.warm_up % self.workers);
         each + usize::from(place < more)

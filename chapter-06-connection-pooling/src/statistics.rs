@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::pool::PoolStats;
 
-/// The pool of all cores, as the admin interface shows it.
+/// The pool of all workers, as the admin interface shows it.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct PoolStatus {
     /// Of a hundred requests, how many needed no connect; `null` before the first.
@@ -14,7 +14,7 @@ pub struct PoolStatus {
     /// What has become of the connections.
     #[serde(flatten)]
     pub stats: PoolStats,
-    /// How many lie on the shelf between the cores.
+    /// How many lie on the shelf between the workers.
     pub shared_idle: usize,
 }
 

@@ -30,18 +30,18 @@ struct ArmedSleep {
 impl LazyTimer {
     /// Ready once `by` has come. Until then the task is woken when it has, and perhaps before. `now` has been read since
     /// the task was woken last: else a ring could be missed.
-    pub(crate) fn poll(&mut self, by: Instant, now: Instant, context: &mut Context<'_>) -> Poll<()> {
-        if now >= by {
+    pub(crate) fn poll(&mut self, deadline: Instant, now: Instant, context: &mut Context<'_>) -> Poll<()> {
+        if now >= deadline {
             return Poll::Ready(());
         }
-        let new = || ArmedSleep { fires_at: now, sleep: Box::pin(sleep_until(by.into())) };
+        let new = || ArmedSleep { fires_at: now, sleep: Box::pin(sleep_until(deadline.into())) };
         let ArmedSleep { fires_at: rings, sleep } = self.0.get_or_insert_with(new);
-        let has_rung = *rings <= now;
-        if !has_rung && *rings <= by {
+        let has_fired = *rings <= now;
+        if !has_fired && *rings <= deadline {
             return Poll::Pending; // the task's waker is with it since it was armed
         }
-        *rings = by;
-        sleep.as_mut().reset(by.into());
+        *rings = deadline;
+        sleep.as_mut().reset(deadline.into());
         // A task that has moved much in this poll has no budget left, and a timer that asks for it would not hear of it.
         pin!(unconstrained(sleep.as_mut())).poll(context)
     }
@@ -103,12 +103,12 @@ mod tests {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (mut alarm, started) = (LazyTimer::default(), now());
-            let by = started + Duration::from_millis(5);
+            let deadline = started + Duration::from_millis(5);
             let rings = poll_fn_with_now(started, |context, now| {
                 while has_budget_remaining() {
                     let _ = pin!(consume_budget()).poll(context);
                 }
-                alarm.poll(by, now, context)
+                alarm.poll(deadline, now, context)
             });
             // Whoever waits with it would wake the task in the end.
             let _ = timeout(Duration::from_secs(5), rings).await;

@@ -150,7 +150,7 @@ proptest! {
                         gone.iter().map(|resting| (resting.connection, model.why(resting).unwrap())).collect();
                     for number in 0..3 {
                         let of_peer = kept.iter().filter(|resting| resting.peer == peer(number)).count();
-                        for _ in per_peer..of_peer {
+                        for _ in max_idle_per_key..of_peer {
                             let oldest = kept.iter().position(|resting| resting.peer == peer(number)).unwrap();
                             expected.push((kept.remove(oldest).connection, EvictReason::PoolFull));
                         }
@@ -169,11 +169,11 @@ proptest! {
                 }
             }
             prop_assert_eq!(pool.len(), model.resting.len());
-            prop_assert!(pool.len() <= total);
+            prop_assert!(pool.len() <= max_idle_total);
             for number in 0..3 {
                 let resting = model.resting.iter().filter(|resting| resting.peer == peer(number)).count();
                 prop_assert_eq!(pool.len_of(peer(number)), resting);
-                prop_assert!(resting <= per_peer || !swept);
+                prop_assert!(resting <= max_idle_per_key || !swept);
             }
         }
     }

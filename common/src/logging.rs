@@ -18,7 +18,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 /// A line that stderr does not take is dropped: a log must never end the program it describes.
 pub fn init() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    let (filter, refused) = parse_filter(&wanted);
+    let (filter, parse_error) = parse_filter(&wanted);
     let installed = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
@@ -29,7 +29,7 @@ pub fn init() {
         // pipe.
         .log_internal_errors(false)
         .try_init();
-    if let (Ok(()), Some(why)) = (installed, refused) {
+    if let (Ok(()), Some(why)) = (installed, parse_error) {
         tracing::warn!("ignoring invalid RUST_LOG={wanted}: {why}");
     }
 }

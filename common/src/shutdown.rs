@@ -118,9 +118,9 @@ impl Shutdown {
     }
 
     /// Blocks this thread until `stage` is reached, `limit` at most; says whether it was reached.
-    pub fn wait_timeout(&self, stage: ShutdownStage, limit: Duration) -> bool {
+    pub fn wait_timeout(&self, stage: ShutdownStage, timeout: Duration) -> bool {
         let waiters = self.shared.lock();
-        drop(self.shared.changed.wait_timeout_while(waiters, limit, |_| self.stage() < stage));
+        drop(self.shared.changed.wait_timeout_while(waiters, timeout, |_| self.stage() < stage));
         self.stage() >= stage
     }
 

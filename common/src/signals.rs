@@ -27,8 +27,8 @@ use crate::shutdown::{Shutdown, ShutdownStage};
 ///
 /// They are handled from the moment this returns. `on_stats` runs on a thread of its own, so it may
 /// lock and print, and even wait for a reader of stdout who has gone to lunch.
-pub fn spawn(shutdown: Shutdown, on_stats: impl Fn() + Send + 'static) -> io::Result<()> {
-    SignalHandlers::new(shutdown).on(SIGUSR1, on_stats).spawn()
+pub fn spawn(shutdown: Shutdown, print_statistics: impl Fn() + Send + 'static) -> io::Result<()> {
+    SignalHandlers::new(shutdown).on(SIGUSR1, print_statistics).spawn()
 }
 
 /// A set of signals with what each of them does, for a program with more of them than [`spawn`]
@@ -68,9 +68,9 @@ impl SignalHandlers {
                 if signal == SIGINT || signal == SIGTERM {
                     advance_shutdown(&shutdown, signal);
                 }
-                for (_, asked) in actions.iter().filter(|(number, _)| *number == signal) {
+                for (_, trigger_tx) in actions.iter().filter(|(number, _)| *number == signal) {
                     // Full: the action will run once more anyway.
-                    let _ = asked.try_send(());
+                    let _ = trigger_tx.try_send(());
                 }
             }
         })?;
@@ -88,9 +88,9 @@ fn advance_shutdown(shutdown: &Shutdown, signal: i32) {
 }
 
 fn spawn_action_thread((signal, action): (i32, Box<dyn Fn() + Send>)) -> io::Result<(i32, SyncSender<()>)> {
-    let (asked, asks) = sync_channel(1);
-    thread::Builder::new().name(format!("signal {signal}")).spawn(move || asks.iter().for_each(|()| action()))?;
-    Ok((signal, asked))
+    let (trigger_tx, trigger_rx) = sync_channel(1);
+    thread::Builder::new().name(format!("signal {signal}")).spawn(move || trigger_rx.iter().for_each(|()| action()))?;
+    Ok((signal, trigger_tx))
 }
 
 impl fmt::Debug for SignalHandlers {
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn signals_print_statistics_then_drain_then_stop() {
         let shutdown = Shutdown::new().unwrap();
-        let (stats, asked) = mpsc::channel();
+        let (stats, trigger_tx) = mpsc::channel();
         let (reader, gone_to_lunch) = mpsc::channel::<()>();
         let print = move || {
             stats.send(()).unwrap();
@@ -124,7 +124,7 @@ mod tests {
         };
         spawn(shutdown.clone(), print).unwrap();
         raise(SIGUSR1).unwrap();
-        asked.recv_timeout(LONG).unwrap();
+        trigger_tx.recv_timeout(LONG).unwrap();
         assert_eq!(shutdown.stage(), ShutdownStage::Running);
         raise(SIGTERM).unwrap();
         assert!(shutdown.wait_timeout(ShutdownStage::Draining, LONG));

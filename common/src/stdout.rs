@@ -22,12 +22,12 @@ pub fn print_line(args: fmt::Arguments<'_>) {
 /// told to stop must not hang on a pager that waits for a key.
 pub fn print_last_line(text: String) {
     const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
-    let (said, done) = mpsc::channel();
-    let saying = thread::Builder::new().name("last line".into()).spawn(move || {
+    let (done_tx, done) = mpsc::channel();
+    let printer = thread::Builder::new().name("last line".into()).spawn(move || {
         print_line(format_args!("{text}"));
-        let _ = said.send(());
+        let _ = done_tx.send(());
     });
-    if saying.is_ok() {
+    if printer.is_ok() {
         let _ = done.recv_timeout(WRITE_TIMEOUT);
     }
 }

@@ -20,9 +20,9 @@ pub struct Panel {
 impl Panel {
     /// Where `program` says that it is.
     pub fn of(program: &Program) -> Self {
-        let stdout = program.wait_stdout("admin on ");
-        let addr = stdout.lines().find_map(|line| line.strip_prefix("admin on ")?.trim().parse().ok());
-        Self { addr: addr.unwrap_or_else(|| panic!("no address behind `admin on`: {stdout}")) }
+        let stdout = program.wait_stdout("admin interface on ");
+        let addr = stdout.lines().find_map(|line| line.strip_prefix("admin interface on ")?.trim().parse().ok());
+        Self { addr: addr.unwrap_or_else(|| panic!("no address behind `admin interface on`: {stdout}")) }
     }
 
     /// Where it is.

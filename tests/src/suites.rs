@@ -149,20 +149,16 @@ fn clients_of_loops(program: &Program, loops: usize) -> Vec<usize> {
     program.signal(Signal::SIGUSR1);
     let table = eventually(PATIENCE, || {
         let said = program.stdout();
-        let rows = said.rsplit("--- statistics").next()?.lines().filter_map(clients_of_loop).collect::<Vec<_>>();
+        let rows = said.rsplit("--- statistics").next()?.lines().filter_map(connections_of_worker).collect::<Vec<_>>();
         (tables(&said) > before && rows.len() == loops).then_some(rows)
     });
-    table.unwrap_or_else(|| panic!("no line for each of {loops} loops: {}", program.stdout()))
+    table.unwrap_or_else(|| panic!("no line for each of {loops} workers: {}", program.stdout()))
 }
 
-/// The number in `loop 0: 3 connected`; chapter 6 calls them cores.
-fn clients_of_loop(line: &str) -> Option<usize> {
-    let (_, clients) = line
-        .strip_prefix("loop ")
-        .or_else(|| line.strip_prefix("core "))?
-        .strip_suffix(" connected")?
-        .split_once(": ")?;
-    clients.parse().ok()
+/// The number in `worker 0: 3 client connections`.
+fn connections_of_worker(line: &str) -> Option<usize> {
+    let (_, connections) = line.strip_prefix("worker ")?.strip_suffix(" client connections")?.split_once(": ")?;
+    connections.parse().ok()
 }
 
 /// A file with a secret in it, gone when dropped.

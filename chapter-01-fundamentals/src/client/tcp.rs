@@ -55,11 +55,11 @@ impl<'a> EchoSession<'a> {
     // ANCHOR: turn
     /// Sleeps until something can be done, and does it; `false` once the server has closed its half.
     fn poll_once(&mut self, stdin: BorrowedFd<'_>) -> Result<bool, ClientError> {
-        let owed = self.unsent_from < self.input.len();
-        let on_socket = if owed { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
+        let has_pending = self.unsent_from < self.input.len();
+        let on_socket = if has_pending { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
         let mut fds = [PollFd::new(self.server.as_fd(), on_socket), PollFd::new(stdin, PollFlags::POLLIN)];
         // Standard input is asked for more only when nothing is owed: this bounds what we hold.
-        let watched = if owed || self.stdin_closed { 1 } else { 2 };
+        let watched = if has_pending || self.stdin_closed { 1 } else { 2 };
         match poll(&mut fds[..watched], PollTimeout::NONE) {
             Err(Errno::EINTR) => return Ok(true),
             Err(error) => return Err(ClientError::failed("cannot wait", error)),

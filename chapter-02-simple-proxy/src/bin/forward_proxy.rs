@@ -58,8 +58,8 @@ impl Args {
 
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
-    if let Some(why) = args.flag_conflict() {
-        return cli::usage_error(why);
+    if let Some(conflict) = args.flag_conflict() {
+        return cli::usage_error(conflict);
     }
     logging::init();
     cli::exit_code(run(args))

@@ -30,8 +30,8 @@ impl FromStr for AllowRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        if let Some(net) = bare.parse().ok().or_else(|| bare.parse::<IpAddr>().map(IpNet::from).ok()) {
+        let unbracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        if let Some(net) = unbracketed.parse().ok().or_else(|| unbracketed.parse::<IpAddr>().map(IpNet::from).ok()) {
             return Ok(Self::Network(net));
         }
         let (suffix, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
@@ -71,8 +71,8 @@ impl DestinationAcl {
     /// # Errors
     /// No rule allows it, whatever its address.
     pub fn check_name(&self, destination: &Destination) -> Result<(), DenyReason> {
-        let some_net = self.rules.iter().any(|rule| matches!(rule, AllowRule::Network(_)));
-        if self.rules.is_empty() || some_net || self.matches_host(&destination.host) {
+        let has_network_rule = self.rules.iter().any(|rule| matches!(rule, AllowRule::Network(_)));
+        if self.rules.is_empty() || has_network_rule || self.matches_host(&destination.host) {
             Ok(())
         } else {
             Err(DenyReason::NotAllowed)
@@ -92,11 +92,13 @@ impl DestinationAcl {
         if addresses.iter().any(|address| self.is_own_listener(*address)) {
             return Err(DenyReason::OwnListener);
         }
-        let named = destination.literal_ip().is_none() && self.matches_host(&destination.host);
+        let allowed_by_name = destination.literal_ip().is_none() && self.matches_host(&destination.host);
         let is_localhost = normalize_host(&destination.host) == "localhost";
         addresses.retain(|address| {
             let ip = address.ip().to_canonical();
-            self.rules.is_empty() || self.matches_ip(ip) || named && (is_localhost || !is_host_or_link_local(ip))
+            self.rules.is_empty()
+                || self.matches_ip(ip)
+                || allowed_by_name && (is_localhost || !is_host_or_link_local(ip))
         });
         if addresses.is_empty() { Err(DenyReason::NotAllowed) } else { Ok(addresses) }
     }

@@ -33,8 +33,8 @@ struct ForwardRequest {
 
 impl ForwardRequest {
     fn new(head: HeadView<'_>, expected: Option<&Credentials>) -> Self {
-        let mut given = head.fields().filter(|(name, _)| name.eq_ignore_ascii_case(b"Proxy-Authorization"));
-        let authenticated = match (expected, given.next(), given.next()) {
+        let mut presented = head.fields().filter(|(name, _)| name.eq_ignore_ascii_case(b"Proxy-Authorization"));
+        let authenticated = match (expected, presented.next(), presented.next()) {
             (None, ..) => true,
             (Some(expected), Some((_, value)), None) => expected.verify_header(value),
             _ => false,
@@ -63,7 +63,7 @@ pub(crate) fn serve_connection(proxy: &ForwardProxy, stream: TcpStream, connecti
     let Ok(mut client) = ClientConnection::new(stream, connection, &proxy.forwarding) else { return }; // it left already
     let mut waiter = BlockingDriver::new(&proxy.config.timeouts, shutdown);
     let after = loop {
-        let asked = match next_head(proxy, &mut client, &mut waiter) {
+        let request = match next_head(proxy, &mut client, &mut waiter) {
             Ok(Some(asked)) => asked,
             Ok(None) => break AfterClient::Linger,
             Err(error) => {
@@ -72,7 +72,7 @@ pub(crate) fn serve_connection(proxy: &ForwardProxy, stream: TcpStream, connecti
                 break after;
             }
         };
-        match serve_request(proxy, &mut client, &mut waiter, &asked) {
+        match serve_request(proxy, &mut client, &mut waiter, &request) {
             AfterClient::KeepAlive => client.keep_pipelined_bytes(),
             after => break after,
         }
@@ -84,17 +84,17 @@ fn serve_request(
     proxy: &ForwardProxy,
     client: &mut ClientConnection,
     waiter: &mut BlockingDriver<'_>,
-    asked: &ForwardRequest,
+    request: &ForwardRequest,
 ) -> AfterClient {
-    let totals = if asked.is_connect { &proxy.tunnel_stats } else { &proxy.request_stats };
+    let totals = if request.is_connect { &proxy.tunnel_stats } else { &proxy.request_stats };
     let mut connected = None;
     let mut steps = || -> Result<(), ForwardError> {
-        admit(client, waiter, asked)?;
-        let addresses = choose(proxy, asked)?;
+        admit(client, waiter, request)?;
+        let addresses = choose(proxy, request)?;
         let mut backend = connect(&addresses, waiter)?;
         let _counted = totals.track_request();
         connected = Some(client.request_started_at().elapsed());
-        Ok(exchange(client, waiter, &mut backend, asked)?)
+        Ok(exchange(client, waiter, &mut backend, request)?)
     };
     let outcome = steps();
     let cut = matches!(&outcome, Err(ForwardError::Proxy(error)) if is_tunnel_reset(error, Side::Backend));
@@ -106,7 +106,7 @@ fn serve_request(
         }
         waiter.send_local_reply(&mut client.relay, &mut client.socket);
     }
-    let (exchange, after) = record(proxy, client, waiter, asked, connected);
+    let (exchange, after) = record(proxy, client, waiter, request, connected);
     totals.record(&exchange);
     if cut { AfterClient::Abort } else { after }
 }
@@ -117,37 +117,37 @@ fn next_head(
     client: &mut ClientConnection,
     waiter: &mut BlockingDriver<'_>,
 ) -> Result<Option<ForwardRequest>, ProxyError> {
-    let mut asked = None;
+    let mut request = None;
     client.next_request_with(waiter, &proxy.forwarding, proxy.identity, |head, _| {
-        asked = Some(ForwardRequest::new(head, proxy.config.auth.as_ref()));
+        request = Some(ForwardRequest::new(head, proxy.config.auth.as_ref()));
         Ok(None)
     })?;
-    Ok(asked)
+    Ok(request)
 }
 
 /// Lets the request in if its client may ask; while the process drains, each is its connection's last.
 fn admit(
     client: &mut ClientConnection,
     waiter: &BlockingDriver<'_>,
-    asked: &ForwardRequest,
+    request: &ForwardRequest,
 ) -> Result<(), ForwardError> {
     if waiter.is_draining() {
         client.relay.close_after_response();
     }
-    if asked.is_authenticated { Ok(()) } else { Err(ForwardError::ProxyAuthRequired) }
+    if request.is_authenticated { Ok(()) } else { Err(ForwardError::ProxyAuthRequired) }
 }
 
 // ANCHOR: choose
 /// Chooses what the request names, if it is allowed: its addresses, in the resolver's order.
-fn choose(proxy: &ForwardProxy, asked: &ForwardRequest) -> Result<Vec<SocketAddr>, ForwardError> {
+fn choose(proxy: &ForwardProxy, request: &ForwardRequest) -> Result<Vec<SocketAddr>, ForwardError> {
     let denied = |denied| match denied {
         // RFC 9110 §7.6.3. Sent to ourselves it would come back with our own name in `Via`.
-        DenyReason::OwnListener if !asked.is_connect => {
+        DenyReason::OwnListener if !request.is_connect => {
             ProxyError::invalid_request(ProtocolError::LoopDetected, Phase::Connect).into()
         }
         DenyReason::OwnListener | DenyReason::NotAllowed => ForwardError::Forbidden,
     };
-    let destination = Destination::parse(&asked.authority)
+    let destination = Destination::parse(&request.authority)
         .ok_or_else(|| ProxyError::invalid_request(ProtocolError::RequestTarget, Phase::Connect))?;
     proxy.acl.check_name(&destination).map_err(denied)?;
     let addresses = destination
@@ -168,18 +168,18 @@ fn exchange(
     client: &mut ClientConnection,
     waiter: &mut BlockingDriver<'_>,
     backend: &mut Socket,
-    asked: &ForwardRequest,
+    request: &ForwardRequest,
 ) -> Result<(), ProxyError> {
-    if asked.is_connect {
+    if request.is_connect {
         client.relay.open_tunnel();
     } else {
         client.relay.attempt(false);
     }
-    let moved = waiter.exchange(&mut client.relay, &mut client.socket, backend);
-    if matches!(&moved, Err(error) if is_tunnel_reset(error, Side::Client)) {
+    let result = waiter.exchange(&mut client.relay, &mut client.socket, backend);
+    if matches!(&result, Err(error) if is_tunnel_reset(error, Side::Client)) {
         set_reset_on_close(backend.stream());
     }
-    moved
+    result
 }
 
 /// One end of a tunnel was reset. The other is told by the same means: a FIN would say that all is whole.
@@ -192,14 +192,14 @@ fn record(
     proxy: &ForwardProxy,
     client: &mut ClientConnection,
     waiter: &BlockingDriver<'_>,
-    asked: &ForwardRequest,
+    request: &ForwardRequest,
     connected: Option<Duration>,
 ) -> (Exchange, AfterClient) {
     let (mut exchange, after, _close) = client.relay.end();
     exchange.times.connected = connected;
     exchange.times.first_byte = connected.and(waiter.first_byte_at()).map(|at| at - client.request_started_at());
     exchange.times.total = client.request_started_at().elapsed();
-    tracing::info_span!("to", authority = %asked.authority.escape_ascii())
+    tracing::info_span!("to", authority = %request.authority.escape_ascii())
         .in_scope(|| proxy.log_and_count(client.peer_ip(), &exchange));
     (exchange, after)
 }

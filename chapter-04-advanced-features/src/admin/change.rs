@@ -68,8 +68,8 @@ pub(super) fn remove_backend(found: GroupMember, force: bool) -> Result<GroupMem
     let GroupMember { group, backend } = &found;
     group.update_members(|members| {
         let is_another = |member: &&Arc<Backend>| !Arc::ptr_eq(member, backend);
-        let left: Vec<_> = members.iter().filter(is_another).cloned().collect();
-        if let Err(error) = validate_members(&endpoints(&left))
+        let remaining: Vec<_> = members.iter().filter(is_another).cloned().collect();
+        if let Err(error) = validate_members(&endpoints(&remaining))
             && !force
         {
             return Err(AdminResponse::error(
@@ -81,7 +81,7 @@ pub(super) fn remove_backend(found: GroupMember, force: bool) -> Result<GroupMem
                 ),
             ));
         }
-        *members = left;
+        *members = remaining;
         Ok(())
     })?;
     tracing::info!("admin: removed {} from group {}", backend.name(), group.name());
@@ -90,11 +90,11 @@ pub(super) fn remove_backend(found: GroupMember, force: bool) -> Result<GroupMem
 // ANCHOR_END: remove
 
 /// Stops new clients, or lets them come again. Those that stick to the backend by a cookie stay.
-pub(super) fn set_draining(found: GroupMember, draining: bool) -> GroupMember {
-    found.backend.set_draining(draining);
+pub(super) fn set_draining(member: GroupMember, draining: bool) -> GroupMember {
+    member.backend.set_draining(draining);
     let what = if draining { "drained" } else { "enabled" };
-    tracing::info!("admin: {} of group {} is {what}", found.backend.name(), found.group.name());
-    found
+    tracing::info!("admin: {} of group {} is {what}", member.backend.name(), member.group.name());
+    member
 }
 
 /// Gives the backend another weight.
@@ -103,8 +103,8 @@ pub(super) fn set_weight(found: GroupMember, request: &AdminRequest) -> Result<G
     let GroupMember { group, backend } = &found;
     validate_weight(group, weight)?;
     group.update_members(|members| {
-        let of_this = |member: &Arc<Backend>| if Arc::ptr_eq(member, backend) { weight } else { member.weight() };
-        if members.iter().all(|member| of_this(member) == 0) {
+        let new_weight_of = |member: &Arc<Backend>| if Arc::ptr_eq(member, backend) { weight } else { member.weight() };
+        if members.iter().all(|member| new_weight_of(member) == 0) {
             return Err(AdminResponse::error(
                 409,
                 format!("group '{}': {}", group.name(), MembersError::AllWeightsZero),
@@ -118,7 +118,7 @@ pub(super) fn set_weight(found: GroupMember, request: &AdminRequest) -> Result<G
 }
 
 /// Limits the requests at once to the backend, or lifts the limit.
-pub(super) fn set_max_connections(found: GroupMember, request: &AdminRequest) -> Result<GroupMember, AdminResponse> {
+pub(super) fn set_max_connections(member: GroupMember, request: &AdminRequest) -> Result<GroupMember, AdminResponse> {
     let SetMaxConnections { max_connections } = request.parse_body(r#"{"max_connections": 100}"#)?;
     if max_connections == Some(0) {
         return Err(AdminResponse::error(
@@ -126,12 +126,12 @@ pub(super) fn set_max_connections(found: GroupMember, request: &AdminRequest) ->
             "max_connections must be at least 1, or null for no limit; to stop new requests, drain the backend",
         ));
     }
-    let GroupMember { group, backend } = &found;
+    let GroupMember { group, backend } = &member;
     backend.concurrency.set_limit(max_connections);
     group.queue.wake_next();
     let (name, limit) = (backend.name(), max_connections.map_or("any number of".to_owned(), |limit| limit.to_string()));
     tracing::info!("admin: {name} of group {} may have {limit} requests at once", group.name());
-    Ok(found)
+    Ok(member)
 }
 
 fn validate_weight(group: &Group, weight: u32) -> Result<(), AdminResponse> {

@@ -103,20 +103,20 @@ trait Handler: Fn(&AdminRequest) -> AdminResponse + Send + Sync + 'static {}
 
 impl<F: Fn(&AdminRequest) -> AdminResponse + Send + Sync + 'static> Handler for F {}
 
-async fn serve(listener: TcpListener, handler: Arc<impl Handler>, stop: Shutdown) {
+async fn serve(listener: TcpListener, handler: Arc<impl Handler>, shutdown: Shutdown) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!("the admin interface failed to start: {error}"),
     };
     let router = Router::new().fallback(move |request| serve_request(Arc::clone(&handler), request));
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.reached(ShutdownStage::Draining));
-    let too_long = async {
-        stop.reached(ShutdownStage::Draining).await;
+    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.reached(ShutdownStage::Draining));
+    let grace_expired = async {
+        shutdown.reached(ShutdownStage::Draining).await;
         time::sleep(SHUTDOWN_GRACE).await;
     };
     tokio::select! {
-        _ = served.into_future() => {}
-        () = too_long => {}
+        _ = server.into_future() => {}
+        () = grace_expired => {}
     }
 }
 

@@ -187,24 +187,24 @@ impl Backend {
     pub fn record_connect_failure(&self, now: Instant) -> bool {
         self.totals.count_failure();
         self.latency.record_failure(now);
-        let is_news = self.connect_breaker.record_failure(now, self.settings.down_time);
+        let changed = self.connect_breaker.record_failure(now, self.settings.down_time);
         self.change_notifier.notify();
-        is_news
+        changed
     }
 
     /// A live connect has succeeded. Gives whether that is news.
     pub fn record_connect_success(&self, now: Instant) -> bool {
-        let is_news = self.connect_breaker.record_success();
-        if is_news {
+        let changed = self.connect_breaker.record_success();
+        if changed {
             self.on_recovery(now);
         }
-        is_news
+        changed
     }
 
     /// A check has ended. One that succeeds also mends what a failed connect has marked: it has connected.
-    pub fn record_check(&self, succeeded: bool, change: Option<HealthTransition>, now: Instant) {
-        let mended = succeeded && self.connect_breaker.record_success();
-        match change {
+    pub fn record_check(&self, succeeded: bool, transition: Option<HealthTransition>, now: Instant) {
+        let recovered = succeeded && self.connect_breaker.record_success();
+        match transition {
             Some(HealthTransition::Down) => {
                 self.checks_down.store(true, Relaxed);
                 self.change_notifier.notify();
@@ -213,7 +213,7 @@ impl Backend {
                 self.checks_down.store(false, Relaxed);
                 self.on_recovery(now);
             }
-            None if mended => self.on_recovery(now),
+            None if recovered => self.on_recovery(now),
             None => {}
         }
     }
@@ -314,15 +314,15 @@ impl HealthTarget for Backend {
         self.name()
     }
 
-    fn on_check_result(&self, outcome: Result<(), String>, change: Option<HealthTransition>, now: Instant) {
-        match (change, &outcome) {
+    fn on_check_result(&self, outcome: Result<(), String>, transition: Option<HealthTransition>, now: Instant) {
+        match (transition, &outcome) {
             (Some(HealthTransition::Up), _) => tracing::info!("backend {} is up: health checks pass", self.name()),
             (Some(HealthTransition::Down), Err(why)) => {
                 tracing::warn!("backend {} is down: health checks fail: {why}", self.name())
             }
             _ => {}
         }
-        self.record_check(outcome.is_ok(), change, now);
+        self.record_check(outcome.is_ok(), transition, now);
     }
 }
 

@@ -62,19 +62,19 @@ impl Cluster {
         now: Instant,
     ) -> Result<(RouteDecision, Option<Vec<u8>>), ProtocolError> {
         if !self.inspects_requests {
-            let wish = Affinity { hash: self.source_hash(client), sticky_backend: None, client: Some(client) };
-            return Ok(((Arc::clone(&self.default_group), wish), None));
+            let affinity = Affinity { hash: self.source_hash(client), sticky_backend: None, client: Some(client) };
+            return Ok(((Arc::clone(&self.default_group), affinity), None));
         }
-        let facts = RequestInfo::from_head(head).map_err(|_| ProtocolError::RequestTarget)?;
-        let routed = self.routes.match_group(&facts).map(|place| &self.groups[place]);
-        let group = routed.unwrap_or(&self.default_group);
-        let presented = group.sticky().and_then(|sticky| sticky.read_value(facts.header_values("cookie")));
+        let info = RequestInfo::from_head(head).map_err(|_| ProtocolError::RequestTarget)?;
+        let matched = self.routes.match_group(&info).map(|index| &self.groups[index]);
+        let group = matched.unwrap_or(&self.default_group);
+        let cookie_value = group.sticky().and_then(|sticky| sticky.read_value(info.header_values("cookie")));
         let wish = Affinity {
-            hash: self.hash_key.hash_request(&facts, client, hash::hash),
-            sticky_backend: presented.and_then(|value| group.find_sticky_backend(value, now)),
+            hash: self.hash_key.hash_request(&info, client, hash::hash),
+            sticky_backend: cookie_value.and_then(|value| group.find_sticky_backend(value, now)),
             client: Some(client),
         };
-        Ok(((Arc::clone(group), wish), facts.rewritten_target()))
+        Ok(((Arc::clone(group), wish), info.rewritten_target()))
     }
     // ANCHOR_END: direct
 

@@ -34,13 +34,13 @@ impl RollingWindow {
 
     /// Notes one request that ended `at` so many milliseconds.
     pub(crate) fn record(&self, failed: bool, at: u64) {
-        let tenth = at / self.millis_per_bucket;
-        let bucket = &self.buckets[Self::bucket_index(tenth)];
-        let found = bucket.load(Relaxed);
-        if Self::stored_tag(found) != Self::tag_for(tenth) {
+        let bucket_number = at / self.millis_per_bucket;
+        let bucket = &self.buckets[Self::bucket_index(bucket_number)];
+        let word = bucket.load(Relaxed);
+        if Self::stored_tag(word) != Self::tag_for(bucket_number) {
             // Who loses this race finds the bucket begun by another.
-            let _ = bucket.compare_exchange(found, Self::tag_for(tenth) << (2 * COUNT_BITS), Relaxed, Relaxed);
-        } else if found & COUNT_MASK == COUNT_MASK {
+            let _ = bucket.compare_exchange(word, Self::tag_for(bucket_number) << (2 * COUNT_BITS), Relaxed, Relaxed);
+        } else if word & COUNT_MASK == COUNT_MASK {
             return; // full: the ratio of the first four million will do
         }
         bucket.fetch_add(1 | u64::from(failed) << COUNT_BITS, Relaxed);
@@ -49,12 +49,12 @@ impl RollingWindow {
     /// The failures and all requests of the window that ends `at`.
     pub(crate) fn totals(&self, at: u64) -> (u64, u64) {
         let last = at / self.millis_per_bucket;
-        (last.saturating_sub(BUCKETS - 1)..=last).fold((0, 0), |(failed, total), tenth| {
-            let found = self.buckets[Self::bucket_index(tenth)].load(Relaxed);
-            if Self::stored_tag(found) != Self::tag_for(tenth) {
+        (last.saturating_sub(BUCKETS - 1)..=last).fold((0, 0), |(failed, total), bucket_number| {
+            let word = self.buckets[Self::bucket_index(bucket_number)].load(Relaxed);
+            if Self::stored_tag(word) != Self::tag_for(bucket_number) {
                 return (failed, total);
             }
-            (failed + (found >> COUNT_BITS & COUNT_MASK), total + (found & COUNT_MASK))
+            (failed + (word >> COUNT_BITS & COUNT_MASK), total + (word & COUNT_MASK))
         })
     }
 
@@ -65,8 +65,8 @@ impl RollingWindow {
         }
     }
 
-    fn bucket_index(tenth: u64) -> usize {
-        usize::try_from(tenth % BUCKETS).expect("below ten")
+    fn bucket_index(bucket_number: u64) -> usize {
+        usize::try_from(bucket_number % BUCKETS).expect("below ten")
     }
 
     fn stored_tag(word: u64) -> u64 {
@@ -74,8 +74,8 @@ impl RollingWindow {
     }
 
     /// The tenth as far as a bucket remembers it: in a million of them (12 days of seconds) it comes again.
-    fn tag_for(tenth: u64) -> u64 {
-        tenth & ((1 << TAG_BITS) - 1)
+    fn tag_for(bucket_number: u64) -> u64 {
+        bucket_number & ((1 << TAG_BITS) - 1)
     }
 }
 

@@ -39,8 +39,8 @@ impl RetryBudget {
     /// Takes a retry, with `in_flight` requests under way now, this one included; `None` when the budget is spent.
     pub fn try_acquire(&self, in_flight: u32) -> Option<RetryPermit> {
         let share = u64::from(in_flight) * u64::from(self.percent) / 100;
-        let most = u32::try_from(share).unwrap_or(u32::MAX).max(self.min_retries);
-        let one_more = |taken| (taken < most).then_some(taken + 1);
+        let limit = u32::try_from(share).unwrap_or(u32::MAX).max(self.min_retries);
+        let one_more = |taken| (taken < limit).then_some(taken + 1);
         self.active_retries
             .fetch_update(Relaxed, Relaxed, one_more)
             .ok()
@@ -61,10 +61,10 @@ mod tests {
 
     #[test]
     fn retries_are_a_share_of_what_is_in_flight_and_a_few_in_any_case() {
-        for (in_flight, most) in [(1, 3), (15, 3), (20, 4), (100, 20), (1_000, 200)] {
+        for (in_flight, limit) in [(1, 3), (15, 3), (20, 4), (100, 20), (1_000, 200)] {
             let budget = RetryBudget::default();
             let taken: Vec<_> = std::iter::from_fn(|| budget.try_acquire(in_flight)).collect();
-            assert_eq!(taken.len(), most, "{in_flight} in flight");
+            assert_eq!(taken.len(), limit, "{in_flight} in flight");
             drop(taken);
             assert!(budget.try_acquire(in_flight).is_some(), "what is given back can be taken again");
         }

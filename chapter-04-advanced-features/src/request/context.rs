@@ -84,14 +84,14 @@ impl RequestContext {
     /// # Errors
     /// Nobody is left that it may go to.
     pub fn choose(&mut self, now: Instant) -> Result<Dispatch, LocalReply> {
-        let is_first_try = self.tried.is_empty();
+        let is_first_attempt = self.tried.is_empty();
         // Who waits was here before; who has been served by a backend that failed has waited already.
-        if is_first_try && !self.group.queue.is_empty() {
+        if is_first_attempt && !self.group.queue.is_empty() {
             return Ok(Dispatch::Queue);
         }
         match self.group.choose(now, self.affinity, &self.tried) {
-            Choice::Backend(taken) => Ok(Dispatch::Backend(taken)),
-            Choice::AllAtLimit if is_first_try => Ok(Dispatch::Queue),
+            Choice::Backend(in_flight) => Ok(Dispatch::Backend(in_flight)),
+            Choice::AllAtLimit if is_first_attempt => Ok(Dispatch::Queue),
             Choice::AllAtLimit | Choice::NoBackend => Err(self.no_backend_reply()),
         }
     }
@@ -102,7 +102,7 @@ impl RequestContext {
     /// Nobody is left that it may go to.
     pub fn choose_from_queue(&mut self, now: Instant) -> Result<Option<InFlightGuard>, LocalReply> {
         match self.group.choose(now, self.affinity, &self.tried) {
-            Choice::Backend(taken) => Ok(Some(taken)),
+            Choice::Backend(in_flight) => Ok(Some(in_flight)),
             Choice::AllAtLimit => Ok(None),
             Choice::NoBackend => Err(self.no_backend_reply()),
         }
@@ -110,8 +110,8 @@ impl RequestContext {
 
     /// What was sent has failed: whether it may be sent again, if each request may `most` times. Then, up to
     /// [`BUDGET_TRIES`] times, wait a back-off and [`take_retry`](Self::take_retry).
-    pub fn begin_retry(&mut self, most: u32) -> bool {
-        let may = self.retries < most;
+    pub fn begin_retry(&mut self, max_retries: u32) -> bool {
+        let may = self.retries < max_retries;
         self.retries += u32::from(may);
         // What a retry before this one took of the budget comes back first.
         self.retry_permit = None;

@@ -36,20 +36,20 @@ impl PerClientPool {
     pub(crate) fn take(&mut self, backend: BackendId, idempotent: bool, now: Instant) -> Option<Socket> {
         let at = self.idle.iter().position(|idle| idle.backend == backend)?;
         let IdleConnection { socket, idle_since: since, .. } = self.idle.swap_remove(at);
-        let rested = now.saturating_duration_since(since);
-        let is_young = rested < if idempotent { IDLE_TIMEOUT } else { NON_IDEMPOTENT_IDLE_LIMIT };
+        let idle_for = now.saturating_duration_since(since);
+        let within_limit = idle_for < if idempotent { IDLE_TIMEOUT } else { NON_IDEMPOTENT_IDLE_LIMIT };
         // A look without taking: the only right answer of an idle connection is that there is nothing.
-        let is_silent =
+        let has_no_pending_input =
             || matches!(socket.stream().peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
-        (is_young && is_silent()).then_some(socket)
+        (within_limit && has_no_pending_input()).then_some(socket)
     }
     // ANCHOR_END: take
 
     /// Keeps a connection whose response ended exactly where its framing said. Those that have rested too long go, so
     /// that nothing is kept for a backend that was removed.
     pub(crate) fn put(&mut self, backend: BackendId, socket: Socket, now: Instant) {
-        let may_rest = |idle: &IdleConnection| now.saturating_duration_since(idle.idle_since) < IDLE_TIMEOUT;
-        self.idle.retain(|idle| idle.backend != backend && may_rest(idle));
+        let is_within_timeout = |idle: &IdleConnection| now.saturating_duration_since(idle.idle_since) < IDLE_TIMEOUT;
+        self.idle.retain(|idle| idle.backend != backend && is_within_timeout(idle));
         self.idle.push(IdleConnection { backend, socket, idle_since: now });
     }
 }
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_rested_connection_is_for_what_may_be_sent_twice_and_an_old_one_for_nothing() {
-        for (idempotent, rested, used) in [
+        for (idempotent, idle_for, used) in [
             (true, Duration::from_secs(29), true),
             (true, Duration::from_secs(30), false),
             (false, Duration::from_millis(100), true),
@@ -119,7 +119,7 @@ mod tests {
             let (mut upstreams, (socket, _peer)) = (PerClientPool::default(), pair());
             let kept = now();
             upstreams.put(ID, socket, kept);
-            assert_eq!(upstreams.take(ID, idempotent, kept + rested).is_some(), used, "{idempotent} {rested:?}");
+            assert_eq!(upstreams.take(ID, idempotent, kept + idle_for).is_some(), used, "{idempotent} {idle_for:?}");
         }
     }
 }

@@ -23,25 +23,25 @@ use crate::{
 pub(crate) fn wait_in_queue(
     balancer: &Balancer,
     client: &ClientConnection,
-    waiter: &BlockingDriver<'_>,
+    driver: &BlockingDriver<'_>,
     course: &mut RequestContext,
 ) -> Result<InFlightGuard, LocalReply> {
-    let failed =
+    let failed_backend =
         |error| ProxyError::new(FailureKind::ResourceExhausted, Side::Internal, Phase::Connect).with_source(error);
-    let bell = WakePipe::new().map_err(failed)?;
-    let place = course.group.queue.enqueue(bell.waker()).map_err(|_| LocalReply::AT_CAPACITY)?;
-    let by = now() + balancer.config.queue_timeout;
+    let wake_pipe = WakePipe::new().map_err(failed_backend)?;
+    let ticket = course.group.queue.enqueue(wake_pipe.waker()).map_err(|_| LocalReply::AT_CAPACITY)?;
+    let deadline = now() + balancer.config.queue_timeout;
     loop {
         // Also right after entering: a slot may have come free in between.
-        if place.is_first()
+        if ticket.is_first()
             && let Some(taken) = course.choose_from_queue(now())?
         {
             return Ok(taken);
         }
-        if now() >= by {
+        if now() >= deadline {
             return Err(LocalReply::AT_CAPACITY);
         }
-        wait_until(&client.socket, Some(&bell), waiter.shutdown(), by)?;
+        wait_until(&client.socket, Some(&wake_pipe), driver.shutdown(), deadline)?;
     }
 }
 // ANCHOR_END: wait
@@ -51,18 +51,18 @@ pub(crate) fn wait_in_queue(
 pub(crate) fn wait_for_retry(
     balancer: &Balancer,
     client: &ClientConnection,
-    waiter: &BlockingDriver<'_>,
+    driver: &BlockingDriver<'_>,
     course: &mut RequestContext,
     error: ProxyError,
-    failed: &Arc<Backend>,
+    failed_backend: &Arc<Backend>,
 ) -> Result<(), LocalReply> {
     if !course.begin_retry(balancer.config.max_retries) {
         return Err(error.into());
     }
     for wait in 0..MAX_BUDGET_CHECKS {
-        wait_until(&client.socket, None, waiter.shutdown(), now() + balancer.backoff(wait))?;
+        wait_until(&client.socket, None, driver.shutdown(), now() + balancer.backoff(wait))?;
         if course.acquire_retry_permit() {
-            course.exclude_backend(failed, error);
+            course.exclude_backend(failed_backend, error);
             return Ok(());
         }
     }

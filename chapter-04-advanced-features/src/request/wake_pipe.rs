@@ -79,18 +79,18 @@ pub(crate) fn wait_until(
     client: &Socket,
     bell: Option<&WakePipe>,
     shutdown: &Shutdown,
-    by: Instant,
+    deadline: Instant,
 ) -> Result<WaitOutcome, ProxyError> {
     let failed = |kind, side| ProxyError::new(kind, side, Phase::Connect);
     loop {
-        let Some(timeout) = poll_timeout(by) else { return Ok(WaitOutcome::TimedOut) };
-        let now = shutdown.fd(ShutdownStage::Stopping);
+        let Some(timeout) = poll_timeout(deadline) else { return Ok(WaitOutcome::TimedOut) };
+        let shutdown_now = shutdown.fd(ShutdownStage::Stopping);
         // No events are asked of the client: errors and a hang-up are reported without.
         let mut fds = [
-            PollFd::new(now, PollFlags::POLLIN),
+            PollFd::new(shutdown_now, PollFlags::POLLIN),
             PollFd::new(client.stream().as_fd(), PollFlags::empty()),
             bell.map_or_else(
-                || PollFd::new(now, PollFlags::empty()),
+                || PollFd::new(shutdown_now, PollFlags::empty()),
                 |bell| PollFd::new(bell.reader.as_fd(), PollFlags::POLLIN),
             ),
         ];
@@ -99,14 +99,14 @@ pub(crate) fn wait_until(
             Err(error) => return Err(failed(FailureKind::ResourceExhausted, Side::Internal).with_source(error.into())),
             Ok(_) => {}
         }
-        let [now, client, bell_rang] = fds.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
+        let [now, client, woken] = fds.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
         if now {
             return Err(failed(FailureKind::Unavailable, Side::Internal));
         }
         if client {
             return Err(failed(FailureKind::Reset, Side::Client));
         }
-        if let Some(bell) = bell.filter(|_| bell_rang) {
+        if let Some(bell) = bell.filter(|_| woken) {
             bell.clear();
             return Ok(WaitOutcome::Woken);
         }

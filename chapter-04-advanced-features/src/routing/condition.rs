@@ -48,25 +48,25 @@ impl Condition {
 
     /// `NAME` or `NAME:VALUE`
     pub(crate) fn parse_header(value: &str) -> Result<Self, ConditionError> {
-        let (name, wanted) = parse_name_value(value, is_token)?;
-        Ok(Self::Header(name.to_ascii_lowercase(), wanted))
+        let (name, expected) = parse_name_value(value, is_token)?;
+        Ok(Self::Header(name.to_ascii_lowercase(), expected))
     }
 
     /// `NAME` or `NAME:VALUE`
     pub(crate) fn parse_query(value: &str) -> Result<Self, ConditionError> {
-        let (name, wanted) = parse_name_value(value, |name| !name.is_empty())?;
-        Ok(Self::Query(name, wanted))
+        let (name, expected) = parse_name_value(value, |name| !name.is_empty())?;
+        Ok(Self::Query(name, expected))
     }
 
     /// `NAME` or `NAME:VALUE`
     pub(crate) fn parse_cookie(value: &str) -> Result<Self, ConditionError> {
-        let (name, wanted) = parse_name_value(value, is_token)?;
-        Ok(Self::Cookie(name, wanted))
+        let (name, expected) = parse_name_value(value, is_token)?;
+        Ok(Self::Cookie(name, expected))
     }
 
     /// Whether it holds for this request.
     pub fn matches(&self, facts: &RequestInfo<'_>) -> bool {
-        let same = |wanted: &Option<String>, value: &[u8]| wanted.as_ref().is_none_or(|it| it.as_bytes() == value);
+        let same = |expected: &Option<String>, value: &[u8]| expected.as_ref().is_none_or(|it| it.as_bytes() == value);
         match self {
             Self::Method(methods) => methods.iter().any(|method| method.as_bytes() == facts.method()),
             Self::Header(name, wanted) => facts.header_values(name).any(|value| same(wanted, value)),
@@ -82,13 +82,13 @@ impl Condition {
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, name, wanted) = match self {
+        let (kind, name, expected) = match self {
             Self::Method(methods) => return write!(f, "method={}", methods.join(",")),
             Self::Header(name, wanted) => ("header", name, wanted),
             Self::Query(name, wanted) => ("query", name, wanted),
             Self::Cookie(name, wanted) => ("cookie", name, wanted),
         };
-        match wanted {
+        match expected {
             Some(wanted) => write!(f, "{kind}={name}:{wanted}"),
             None => write!(f, "{kind}={name}"),
         }
@@ -96,16 +96,16 @@ impl fmt::Display for Condition {
 }
 
 fn parse_name_value(text: &str, is_name: impl Fn(&str) -> bool) -> Result<(String, Option<String>), ConditionError> {
-    let (name, wanted) = text.split_once(':').map_or((text, None), |(name, value)| (name, Some(value)));
+    let (name, expected) = text.split_once(':').map_or((text, None), |(name, value)| (name, Some(value)));
     if is_name(name) {
-        Ok((name.into(), wanted.map(Into::into)))
+        Ok((name.into(), expected.map(Into::into)))
     } else {
         Err(ConditionError::InvalidName(text.into()))
     }
 }
 
 /// Whether `sent`, a part of a query, means `wanted`: `+` is a blank there, and a broken escape means itself.
-fn query_eq(sent: &[u8], wanted: &str) -> bool {
+fn query_eq(sent: &[u8], expected: &str) -> bool {
     let mut rest = sent;
     let decoded = std::iter::from_fn(|| {
         let (&first, tail) = rest.split_first()?;
@@ -116,7 +116,7 @@ fn query_eq(sent: &[u8], wanted: &str) -> bool {
         rest = tail;
         Some(if first == b'+' { b' ' } else { first })
     });
-    decoded.eq(wanted.bytes())
+    decoded.eq(expected.bytes())
 }
 
 #[cfg(test)]

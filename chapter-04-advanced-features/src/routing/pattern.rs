@@ -157,8 +157,8 @@ impl FromStr for PathPattern {
     type Err = PathPatternError;
 
     fn from_str(text: &str) -> Result<Self, PathPatternError> {
-        let impossible = |c: &char| !c.is_ascii_graphic() || "\"<>\\^#".contains(*c); // as the parser of requests
-        if let Some(character) = text.chars().find(impossible) {
+        let is_invalid = |c: &char| !c.is_ascii_graphic() || "\"<>\\^#".contains(*c); // as the parser of requests
+        if let Some(character) = text.chars().find(is_invalid) {
             return Err(PathPatternError::InvalidCharacter { pattern: text.into(), character });
         }
         if text.contains('?') {
@@ -169,15 +169,19 @@ impl FromStr for PathPattern {
             let path = path::normalize(path.as_bytes()).map_err(refused)?;
             Ok(String::from_utf8_lossy(&path::merge_slashes(&path)).into_owned())
         };
-        let shape = || PathPatternError::Syntax(text.into());
+        let syntax_error = || PathPatternError::Syntax(text.into());
         if let Some(suffix) = text.strip_prefix('*') {
             let is_name = !suffix.is_empty() && !suffix.contains(['*', '/']);
             // As if it were a name, for the escapes; `*..` is no dot segment.
-            return if is_name { Ok(Self::Suffix(normal(&format!("/x{suffix}"))?[2..].into())) } else { Err(shape()) };
+            return if is_name {
+                Ok(Self::Suffix(normal(&format!("/x{suffix}"))?[2..].into()))
+            } else {
+                Err(syntax_error())
+            };
         }
         let (path, is_prefix) = text.strip_suffix("/*").map_or((text, false), |prefix| (prefix, true));
         if path.contains('*') || !text.starts_with('/') {
-            return Err(shape());
+            return Err(syntax_error());
         }
         // The slash keeps a dot segment at the end of a prefix one: `/a/../*` is `/*`.
         let path = normal(&if is_prefix { format!("{path}/") } else { path.to_owned() })?;

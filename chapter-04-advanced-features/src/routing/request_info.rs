@@ -112,23 +112,23 @@ mod tests {
     #[test]
     fn a_request_is_taken_apart() {
         let lines = ["GET /x/../%61pi//v?b=1&&c&d=e=f HTTP/1.1", "HOST: WWW.Example.COM.:8080", "cookie: k=v"];
-        with_request_info(&lines, |facts| {
-            assert_eq!(facts.method(), b"GET");
-            assert_eq!(facts.host(), b"www.example.com");
-            assert_eq!(facts.path(), b"/api//v");
-            assert_eq!(facts.merged_path(), b"/api/v");
-            assert_eq!(facts.query, Some(b"b=1&&c&d=e=f".as_slice()));
-            assert_eq!(facts.rewritten_target().unwrap(), b"/api//v?b=1&&c&d=e=f");
+        with_request_info(&lines, |info| {
+            assert_eq!(info.method(), b"GET");
+            assert_eq!(info.host(), b"www.example.com");
+            assert_eq!(info.path(), b"/api//v");
+            assert_eq!(info.merged_path(), b"/api/v");
+            assert_eq!(info.query, Some(b"b=1&&c&d=e=f".as_slice()));
+            assert_eq!(info.rewritten_target().unwrap(), b"/api//v?b=1&&c&d=e=f");
             let parameters: [(&[u8], &[u8]); 3] = [(b"b", b"1"), (b"c", b""), (b"d", b"e=f")];
-            assert_eq!(facts.query_params().collect::<Vec<_>>(), parameters);
-            assert_eq!(facts.cookies().next(), Some((b"k".as_slice(), b"v".as_slice())));
-            assert_eq!(facts.header_values("Host").count(), 1);
+            assert_eq!(info.query_params().collect::<Vec<_>>(), parameters);
+            assert_eq!(info.cookies().next(), Some((b"k".as_slice(), b"v".as_slice())));
+            assert_eq!(info.header_values("Host").count(), 1);
         });
     }
 
     #[test]
     fn requests_without_a_path_or_a_host_have_facts_too() {
-        with_request_info(&["OPTIONS * HTTP/1.1", "Host: a"], |facts| assert_eq!(facts.path(), b"*"));
+        with_request_info(&["OPTIONS * HTTP/1.1", "Host: a"], |info| assert_eq!(info.path(), b"*"));
         with_request_info(&["GET http://a?x HTTP/1.1", "Host: a"], |facts| {
             assert_eq!((facts.path(), facts.query, facts.rewritten_target()), (&b"/"[..], Some(&b"x"[..]), None));
         });

@@ -13,25 +13,25 @@ use super::client_connection::ClientConnection;
 use crate::{
     request::{
         state::{Request, State},
-        step::Transition,
+        transition::Transition,
     },
     worker::context::WorkerContext,
 };
 
 /// Answers in the backend's place.
-pub(crate) fn respond_locally(mut request: Box<Request>, trouble: &LocalReply) -> Transition {
-    trouble.write_to(&mut request.relay, wall_clock());
+pub(crate) fn respond_locally(mut request: Box<Request>, reply: &LocalReply) -> Transition {
+    reply.write_to(&mut request.relay, wall_clock());
     request.exchange_timeouts = ExchangeTimeouts::new();
     Transition::To(State::SendingLocalReply(request))
 }
 
 /// Answers what is no request.
 pub(crate) fn reject_request(
-    core: &mut WorkerContext,
+    worker: &mut WorkerContext,
     connection: &ClientConnection,
     error: &ProxyError,
 ) -> Transition {
-    let mut request = core.free_requests.take(connection.timeout_start);
+    let mut request = worker.free_requests.take(connection.timeout_start);
     request.relay.reject_request(error, wall_clock());
     request.exchange_timeouts = ExchangeTimeouts::new();
     Transition::To(State::SendingLocalReply(request))
@@ -39,17 +39,17 @@ pub(crate) fn reject_request(
 
 /// Moves our own answer to the client. If it will not have it, the exchange is over all the same.
 pub(crate) fn send_local_reply(
-    core: &mut WorkerContext,
+    worker: &mut WorkerContext,
     connection: &mut ClientConnection,
     mut request: Box<Request>,
 ) -> Transition {
     let Request { relay, exchange_timeouts: patience, .. } = &mut *request;
-    let error = match pump(relay, &mut connection.socket, &mut NoWire, &mut core.scratch) {
+    let error = match pump(relay, &mut connection.socket, &mut NoWire, &mut worker.scratch) {
         Ok(Pumped::Done) => return Transition::Ended(request),
         Ok(Pumped::Yield) => return Transition::Yield(State::SendingLocalReply(request)),
         Ok(Pumped::Wait(_)) => {
-            let by = patience.deadline(relay, &core.balancer.config().timeouts, core.now);
-            if core.now < by {
+            let by = patience.deadline(relay, &worker.balancer.config().timeouts, worker.now);
+            if worker.now < by {
                 return Transition::Wait(State::SendingLocalReply(request), by);
             }
             relay.timeout_error()
@@ -62,22 +62,22 @@ pub(crate) fn send_local_reply(
 
 /// FIN, and then a short while of reading and throwing away: to close with bytes unread would send a reset, which can
 /// overtake the answer on its way to the client (RFC 9112 §9.6).
-pub(crate) fn lingering_close(core: &mut WorkerContext, connection: &mut ClientConnection) -> Transition {
+pub(crate) fn lingering_close(worker: &mut WorkerContext, connection: &mut ClientConnection) -> Transition {
     connection.idle_pool.clear();
     connection.request_buffer.clear();
     match connection.socket.shutdown_write() {
-        Ok(()) => Transition::To(State::Lingering(core.now + LINGER_TIMEOUT)),
+        Ok(()) => Transition::To(State::Lingering(worker.now + LINGER_TIMEOUT)),
         Err(_) => Transition::Close, // it is gone
     }
 }
 
 /// Goes on with that.
-pub(crate) fn linger(core: &mut WorkerContext, connection: &mut ClientConnection, by: Instant) -> Transition {
-    if core.now >= by {
+pub(crate) fn linger(worker: &mut WorkerContext, connection: &mut ClientConnection, by: Instant) -> Transition {
+    if worker.now >= by {
         return Transition::Close;
     }
     for _ in 0..LINGER_READS {
-        match connection.socket.recv(&mut core.scratch) {
+        match connection.socket.recv(&mut worker.scratch) {
             Ok(0) => return Transition::Close,
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -97,10 +97,10 @@ pub(crate) fn on_drain(connection: &mut ClientConnection) {
 
 /// The process stops now: says so to a client that waits for an answer, if it can be said without waiting. Gives the
 /// request, if there was one, to be recorded.
-pub(crate) fn on_stop(core: &mut WorkerContext, connection: &mut ClientConnection) -> Option<Box<Request>> {
+pub(crate) fn on_stop(worker: &mut WorkerContext, connection: &mut ClientConnection) -> Option<Box<Request>> {
     let mut request = mem::replace(&mut connection.state, State::ReadingHead).into_request()?;
     let stopped = ProxyError::new(FailureKind::Unavailable, Side::Internal, request.relay.phase());
     request.relay.fail(&stopped, wall_clock());
-    let _ = pump(&mut request.relay, &mut connection.socket, &mut NoWire, &mut core.scratch);
+    let _ = pump(&mut request.relay, &mut connection.socket, &mut NoWire, &mut worker.scratch);
     Some(request)
 }

@@ -7,12 +7,12 @@ use crate::{downstream::client_connection::ClientConnection, worker::context::Wo
 
 /// Takes up a request if its head is there, and finds out where it is to go.
 pub(crate) fn begin_request(
-    core: &mut WorkerContext,
+    worker: &mut WorkerContext,
     connection: &mut ClientConnection,
     came: usize,
 ) -> Result<Option<Box<Request>>, ProxyError> {
     let refused = |refusal| ProxyError::invalid_request(refusal, Phase::RequestHead);
-    let WorkerContext { balancer, head, scratch, free_requests: spare, now, .. } = core;
+    let WorkerContext { balancer, head, scratch, free_requests: spare, now, .. } = worker;
     let received = connection.request_buffer.read_request(&scratch[..came], head).map_err(refused)?;
     let Some(received) = received else { return Ok(None) };
     let head = head.view(received.head);

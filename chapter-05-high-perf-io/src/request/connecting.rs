@@ -7,7 +7,7 @@ use common::http::{ExchangeTimeouts, FailureKind, Side};
 
 use super::{
     state::{PendingConnect, Request, State},
-    step::Transition,
+    transition::Transition,
     wait::client_abort,
 };
 use crate::{
@@ -22,16 +22,16 @@ const FD_RETRY_DELAY: Duration = Duration::from_millis(10);
 /// Goes on with a connect. One that fails leaves the backend out for a while; nothing was sent, so any request may go to
 /// another one, a POST too.
 pub(crate) fn advance(
-    core: &mut WorkerContext,
+    worker: &mut WorkerContext,
     connection: &mut ClientConnection,
     mut request: Box<Request>,
     mut connecting: Box<PendingConnect>,
 ) -> Transition {
     let key = connection.key;
-    let gone_on = connecting.connecting.advance(core.now, &core.registry, key, || connection.next_socket_id());
+    let gone_on = connecting.connecting.advance(worker.now, &worker.registry, key, || connection.next_socket_id());
     let error = match gone_on {
         Ok(ConnectProgress::Connected(upstream)) => {
-            return start_exchange(core, request, connecting.in_flight, upstream, false);
+            return start_exchange(worker, request, connecting.in_flight, upstream, false);
         }
         Ok(ConnectProgress::Pending(by)) => {
             return match client_abort(connection) {
@@ -42,10 +42,10 @@ pub(crate) fn advance(
         Err(error) => error,
     };
     let backend = connecting.in_flight.backend();
-    core.balancer.record_connect(backend, Some(&error), core.now);
+    worker.balancer.record_connect(backend, Some(&error), worker.now);
     if error.kind == FailureKind::ResourceExhausted && !mem::replace(&mut request.waited_for_fd, true) {
-        core.fd_exhausted = true;
-        return Transition::Wait(State::Choosing(request), core.now + FD_RETRY_DELAY);
+        worker.fd_exhausted = true;
+        return Transition::Wait(State::Choosing(request), worker.now + FD_RETRY_DELAY);
     }
     if error.side != Side::Backend {
         return respond_and_close::respond_locally(request, &error.into());
@@ -56,21 +56,21 @@ pub(crate) fn advance(
 
 /// A connection stands: the request may go.
 pub(crate) fn start_exchange(
-    core: &mut WorkerContext,
+    worker: &mut WorkerContext,
     mut request: Box<Request>,
     taken: InFlightGuard,
     upstream: UpstreamConnection,
     reused: bool,
 ) -> Transition {
-    core.balancer.record_connect(taken.backend(), None, core.now);
+    worker.balancer.record_connect(taken.backend(), None, worker.now);
     taken.backend().totals.count_request();
     request.relay.attempt(reused);
     request.relay.clear_response_fields();
     if let Some(cookie) = request.ctx().set_cookie_for(taken.backend()) {
         request.relay.add_response_field("Set-Cookie", &cookie);
     }
-    let started = request.started_at.unwrap_or(core.now);
-    request.attempt = Some(Attempt::new(taken, upstream, reused, started, core.now));
+    let started = request.started_at.unwrap_or(worker.now);
+    request.attempt = Some(Attempt::new(taken, upstream, reused, started, worker.now));
     (request.exchange_timeouts, request.first_byte_at) = (ExchangeTimeouts::new(), None);
     Transition::To(State::Exchanging(request))
 }

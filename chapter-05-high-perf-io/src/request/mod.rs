@@ -7,5 +7,5 @@
 pub(crate) mod begin;
 pub(crate) mod connecting;
 pub(crate) mod state;
-pub(crate) mod step;
+pub(crate) mod transition;
 pub(crate) mod wait;

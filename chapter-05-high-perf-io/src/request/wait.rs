@@ -5,7 +5,7 @@ use common::http::{FailureKind, Phase, ProxyError, Side};
 
 use super::{
     state::{QueueWait, Request, RetryWait, State},
-    step::Transition,
+    transition::Transition,
 };
 use crate::{
     downstream::{
@@ -18,46 +18,47 @@ use crate::{
 
 /// A head has one deadline for all of it: a byte now and then buys no time. An idle client has another, and its
 /// connections to backends a shorter one.
-pub(crate) fn wait_for_head(core: &mut WorkerContext, connection: &mut ClientConnection, idle: bool) -> Transition {
-    let mut by = core.balancer.config().timeouts.head_deadline(connection.timeout_start, idle, core.drain_started_at);
-    if core.now >= by {
+pub(crate) fn wait_for_head(worker: &mut WorkerContext, connection: &mut ClientConnection, idle: bool) -> Transition {
+    let mut deadline =
+        worker.balancer.config().timeouts.head_deadline(connection.timeout_start, idle, worker.drain_started_at);
+    if worker.now >= deadline {
         let late = ProxyError::new(FailureKind::Timeout, Side::Client, Phase::RequestHead);
-        return if idle { lingering_close(core, connection) } else { reject_request(core, connection, &late) };
+        return if idle { lingering_close(worker, connection) } else { reject_request(worker, connection, &late) };
     }
     if idle && !connection.idle_pool.is_empty() {
-        if core.now >= connection.timeout_start + IDLE_UPSTREAM_TIMEOUT {
+        if worker.now >= connection.timeout_start + IDLE_UPSTREAM_TIMEOUT {
             connection.idle_pool.clear();
         } else {
-            by = by.min(connection.timeout_start + IDLE_UPSTREAM_TIMEOUT);
+            deadline = deadline.min(connection.timeout_start + IDLE_UPSTREAM_TIMEOUT);
         }
     }
-    Transition::Wait(State::ReadingHead, by)
+    Transition::Wait(State::ReadingHead, deadline)
 }
 
 /// Enters the group's queue.
 pub(crate) fn enqueue(
-    core: &mut WorkerContext,
+    worker: &mut WorkerContext,
     connection: &ClientConnection,
     mut request: Box<Request>,
 ) -> Transition {
     let queue = &request.ctx().group.queue;
-    let Ok(place) = queue.enqueue(connection_waker(&core.queue, connection.key)) else {
+    let Ok(place) = queue.enqueue(connection_waker(&worker.queue, connection.key)) else {
         return respond_locally(request, &LocalReply::AT_CAPACITY);
     };
-    let by = core.now + core.balancer.config().queue_timeout;
+    let by = worker.now + worker.balancer.config().queue_timeout;
     // On to a first try: a slot may have come free in between.
     Transition::To(State::Queued(request, Box::new(QueueWait { ticket: place, deadline: by })))
 }
 
 /// Takes a slot if one is free and it is this one's turn.
 pub(crate) fn wait_for_slot(
-    core: &mut WorkerContext,
+    worker: &mut WorkerContext,
     connection: &ClientConnection,
     mut request: Box<Request>,
     queued: Box<QueueWait>,
 ) -> Transition {
     if queued.ticket.is_first() {
-        match request.ctx().choose_from_queue(core.now) {
+        match request.ctx().choose_from_queue(worker.now) {
             Ok(Some(taken)) => return Transition::Connect(request, taken),
             Ok(None) => {}
             Err(trouble) => return respond_locally(request, &trouble),
@@ -66,15 +67,15 @@ pub(crate) fn wait_for_slot(
     if let Some(trouble) = client_abort(connection) {
         return respond_locally(request, &trouble);
     }
-    let by = queued.deadline;
-    if core.now >= by {
+    let deadline = queued.deadline;
+    if worker.now >= deadline {
         return respond_locally(request, &LocalReply::AT_CAPACITY);
     }
-    Transition::Wait(State::Queued(request, queued), by)
+    Transition::Wait(State::Queued(request, queued), deadline)
 }
 
 /// An exchange has failed: it is tried again if that is right, or its client is told.
-pub(crate) fn retry_or_fail(core: &mut WorkerContext, mut request: Box<Request>, error: ProxyError) -> Transition {
+pub(crate) fn retry_or_fail(worker: &mut WorkerContext, mut request: Box<Request>, error: ProxyError) -> Transition {
     if !request.relay.may_retry(&error) {
         return respond_locally(request, &error.into());
     }
@@ -84,21 +85,21 @@ pub(crate) fn retry_or_fail(core: &mut WorkerContext, mut request: Box<Request>,
         request.ctx().needs_fresh_connection = true;
         return Transition::To(State::Choosing(request));
     }
-    start_backoff(core, request, error)
+    start_backoff(worker, request, error)
 }
 
 /// Waits before `error` is answered by a retry, if this request may have one; else it is the client's.
-fn start_backoff(core: &mut WorkerContext, mut request: Box<Request>, error: ProxyError) -> Transition {
-    if !request.ctx().begin_retry(core.balancer.config().max_retries) {
+fn start_backoff(worker: &mut WorkerContext, mut request: Box<Request>, error: ProxyError) -> Transition {
+    if !request.ctx().begin_retry(worker.balancer.config().max_retries) {
         return respond_locally(request, &error.into());
     }
-    let until = core.now + core.balancer.backoff(0);
+    let until = worker.now + worker.balancer.backoff(0);
     Transition::To(State::BackingOff(request, Box::new(RetryWait { error, budget_checks: 0, deadline: until })))
 }
 
 /// Asks the budget for the retry once the back-off is over.
 pub(crate) fn wait_for_retry(
-    core: &mut WorkerContext,
+    worker: &mut WorkerContext,
     connection: &mut ClientConnection,
     mut request: Box<Request>,
     mut pausing: Box<RetryWait>,
@@ -107,13 +108,13 @@ pub(crate) fn wait_for_retry(
         return respond_locally(request, &trouble);
     }
     let until = pausing.deadline;
-    if core.now < until {
+    if worker.now < until {
         return Transition::Wait(State::BackingOff(request, pausing), until);
     }
     if request.ctx().acquire_retry_permit() {
         if let Some(failed) = request.attempt.take() {
             request.ctx().exclude_backend(failed.backend(), pausing.error);
-            failed.record_failure(core.now);
+            failed.record_failure(worker.now);
         }
         return Transition::To(State::Choosing(request));
     }
@@ -121,7 +122,7 @@ pub(crate) fn wait_for_retry(
     if pausing.budget_checks == MAX_BUDGET_CHECKS {
         return respond_locally(request, &pausing.error.into());
     }
-    pausing.deadline = core.now + core.balancer.backoff(pausing.budget_checks);
+    pausing.deadline = worker.now + worker.balancer.backoff(pausing.budget_checks);
     Transition::To(State::BackingOff(request, pausing))
 }
 

@@ -42,12 +42,12 @@ impl PerClientPool {
         let at = self.idle.iter().position(|idle| idle.backend == backend)?;
         let IdleConnection { upstream, idle_since: since, .. } = self.idle.swap_remove(at);
         let was_just_used = now.saturating_duration_since(since) < NON_IDEMPOTENT_IDLE_LIMIT;
-        let is_fit = if idempotent {
+        let is_reusable = if idempotent {
             upstream.socket.no_pending_input()
         } else {
             was_just_used && upstream.socket.peek_finds_no_input()
         };
-        is_fit.then_some(upstream)
+        is_reusable.then_some(upstream)
     }
     // ANCHOR_END: take
 

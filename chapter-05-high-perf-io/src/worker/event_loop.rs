@@ -30,7 +30,7 @@ use crate::{
         handoff::ConnectionHandoff,
         respond_and_close,
     },
-    request::step::Progress,
+    request::transition::Progress,
     serve,
     socket::Socket,
     wheel::Wheel,
@@ -111,8 +111,8 @@ impl Worker {
             for key in mem::take(&mut self.yielded) {
                 self.drive(key);
             }
-            while let Some(place) = self.wheel.expire(self.context.now) {
-                if let Some(key) = self.connections.key_at(place) {
+            while let Some(timer_id) = self.wheel.expire(self.context.now) {
+                if let Some(key) = self.connections.key_at(timer_id) {
                     self.drive(key);
                 }
             }
@@ -261,15 +261,15 @@ impl Worker {
     /// Begins to serve a client that has its place and is counted.
     fn start_connection(&mut self, newcomer: AcceptedConnection<TcpStream>) {
         let AcceptedConnection { stream, peer, local } = newcomer;
-        let Self { context: core, handoff: clients, shutdown, .. } = self;
+        let Self { context: worker, handoff: clients, shutdown, .. } = self;
         let make = |key| {
             if shutdown.stage() == ShutdownStage::Stopping {
                 return None;
             }
             let client =
-                Socket::register(stream, &core.registry, EventSource::Connection(key, CLIENT_SOCKET).token()).ok()?;
-            let (forwarding, serial) = (core.balancer.forwarding(), clients.per_worker.next_connection_id());
-            Some(ClientConnection::new(key, client, (peer, local), forwarding, serial, core.now))
+                Socket::register(stream, &worker.registry, EventSource::Connection(key, CLIENT_SOCKET).token()).ok()?;
+            let (forwarding, serial) = (worker.balancer.forwarding(), clients.per_worker.next_connection_id());
+            Some(ClientConnection::new(key, client, (peer, local), forwarding, serial, worker.now))
         };
         if let Some(key) = self.connections.insert_with(make) {
             self.context.balancer.totals().connection_opened();

@@ -35,15 +35,15 @@ impl<L: StreamLayer> ClientConnection<L> {
         local: SocketAddr,
         now: Instant,
     ) -> Self {
-        let core = &visit.worker;
+        let worker = &visit.worker;
         Self {
             stream,
             stream_layer: layer,
-            client_address: ClientAddress::new(peer.ip(), local, core.balancer().forwarding()),
+            client_address: ClientAddress::new(peer.ip(), local, worker.balancer().forwarding()),
             request_buffer: RequestBuffer::default(),
             timer: LazyTimer::default(),
             timeout_start: now,
-            connection_id: core.handoff().per_worker.next_connection_id(),
+            connection_id: worker.handoff().per_worker.next_connection_id(),
             request_count: 0,
             guard: visit,
         }
@@ -52,13 +52,13 @@ impl<L: StreamLayer> ClientConnection<L> {
     /// Moves what can be moved between it and `upstream`.
     pub(crate) fn pump(
         &mut self,
-        core: &WorkerContext,
+        worker: &WorkerContext,
         relay: &mut Relay,
         upstream: &mut TcpStream,
         context: &mut Context<'_>,
     ) -> Result<Pumped, ProxyError> {
-        let mut far = PolledStream::new(upstream, context);
-        pump(relay, &mut self.wire(context), &mut far, &mut core.scratch.borrow_mut())
+        let mut upstream_wire = PolledStream::new(upstream, context);
+        pump(relay, &mut self.wire(context), &mut upstream_wire, &mut worker.scratch.borrow_mut())
     }
 
     /// The client as the machine knows it, for one poll.
@@ -76,17 +76,17 @@ pub(crate) struct ConnectionGuard {
 
 impl ConnectionGuard {
     /// Begins to serve a client that has its place and is counted.
-    pub(crate) fn new(core: &Rc<WorkerContext>) -> Self {
-        core.balancer().totals().connection_opened();
-        Self { worker: Rc::clone(core), task_id: core.register() }
+    pub(crate) fn new(worker: &Rc<WorkerContext>) -> Self {
+        worker.balancer().totals().connection_opened();
+        Self { worker: Rc::clone(worker), task_id: worker.register() }
     }
 }
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        let core = &self.worker;
-        core.balancer().totals().connection_closed();
-        core.handoff().connection_closed(core.worker_id);
-        core.unregister(self.task_id);
+        let worker = &self.worker;
+        worker.balancer().totals().connection_closed();
+        worker.handoff().connection_closed(worker.worker_id);
+        worker.unregister(self.task_id);
     }
 }

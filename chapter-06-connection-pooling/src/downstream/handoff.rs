@@ -1,4 +1,4 @@
-//! The clients of all cores: how they come to another core, and who hears of a place that is free again.
+//! The clients of all workers: how they come to another worker, and who hears of a place that is free again.
 
 use std::{
     net::TcpStream,
@@ -12,7 +12,7 @@ use common::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-/// The clients of all cores.
+/// The clients of all workers.
 #[derive(Debug)]
 pub(crate) struct ConnectionHandoff {
     pub(crate) limiter: ConnectionLimiter,
@@ -25,7 +25,7 @@ pub(crate) struct ConnectionHandoff {
 }
 
 impl ConnectionHandoff {
-    /// At most `limit` of them; a core for each of `doors`.
+    /// At most `limit` of them; a worker for each of `doors`.
     pub(crate) fn new(
         limit: usize,
         doors: impl IntoIterator<Item = UnboundedSender<AcceptedConnection<TcpStream>>>,
@@ -61,22 +61,22 @@ impl ConnectionHandoff {
         }
     }
 
-    /// A client of `core` has left, and with it its place.
-    pub(crate) fn connection_closed(&self, core: usize) {
-        self.per_worker.decrement(core);
+    /// A client of `worker` has left, and with it its place.
+    pub(crate) fn connection_closed(&self, worker_id: usize) {
+        self.per_worker.decrement(worker_id);
         self.release();
     }
 
-    /// Sends a client to another core, which has been counted there.
+    /// Sends a client to another worker, which has been counted there.
     ///
     /// # Errors
-    /// The client, if that core takes nobody any more.
+    /// The client, if that worker takes nobody any more.
     pub(crate) fn hand_off(
         &self,
-        core: usize,
+        worker_id: usize,
         newcomer: AcceptedConnection<TcpStream>,
     ) -> Result<(), AcceptedConnection<TcpStream>> {
-        self.senders[core].send(newcomer).map_err(|refused| refused.0)
+        self.senders[worker_id].send(newcomer).map_err(|refused| refused.0)
     }
 }
 

@@ -24,30 +24,30 @@ use crate::{
 
 /// Answers in the backend's place.
 pub(crate) async fn respond_locally<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
     trouble: &LocalReply,
 ) {
     trouble.write_to(&mut request.relay, wall_clock());
-    send_local_reply(core, client, request).await;
+    send_local_reply(worker, client, request).await;
 }
 
 /// Answers what is no request. Gives what is to be recorded.
 pub(crate) async fn reject_request<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     error: &ProxyError,
 ) -> Box<Request> {
-    let mut request = core.take_request(client.timeout_start, now());
+    let mut request = worker.take_request(client.timeout_start, now());
     request.relay.reject_request(error, wall_clock());
-    send_local_reply(core, client, &mut request).await;
+    send_local_reply(worker, client, &mut request).await;
     request
 }
 
 /// Moves our own answer to the client. If it will not have it, the exchange is over all the same.
 async fn send_local_reply<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
 ) {
@@ -55,8 +55,8 @@ async fn send_local_reply<L: StreamLayer>(
     let delivered = poll_fn_with_now(now(), |context, now| {
         request.polled_at = now;
         let Request { relay, .. } = &mut *request;
-        let pumped = pump(relay, &mut client.wire(context), &mut NoWire, &mut core.scratch.borrow_mut());
-        wait::poll_pump_result(core, &mut client.timer, request, pumped, context)
+        let pumped = pump(relay, &mut client.wire(context), &mut NoWire, &mut worker.scratch.borrow_mut());
+        wait::poll_pump_result(worker, &mut client.timer, request, pumped, context)
     });
     if let Err(error) = delivered.await {
         request.relay.fail(&error, wall_clock());
@@ -65,27 +65,27 @@ async fn send_local_reply<L: StreamLayer>(
 
 /// FIN, and then a short while of reading and throwing away: to close with bytes unread would send a reset, which can
 /// overtake the answer on its way to the client (RFC 9112 §9.6).
-pub(crate) async fn lingering_close<L: StreamLayer>(core: &WorkerContext, client: &mut ClientConnection<L>) {
+pub(crate) async fn lingering_close<L: StreamLayer>(worker: &WorkerContext, client: &mut ClientConnection<L>) {
     client.request_buffer.clear();
     let by = now() + LINGER_TIMEOUT;
     let is_gone = poll_fn(|context| Poll::Ready(client.wire(context).shutdown_write().is_err())).await;
     if !is_gone {
-        poll_fn_with_now(now(), |context, now| poll_linger(core, client, by, now, context)).await;
+        poll_fn_with_now(now(), |context, now| poll_linger(worker, client, by, now, context)).await;
     }
 }
 
 fn poll_linger<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     by: Instant,
     now: Instant,
     context: &mut Context<'_>,
 ) -> Poll<()> {
-    if core.stage() == ShutdownStage::Stopping || now >= by {
+    if worker.stage() == ShutdownStage::Stopping || now >= by {
         return Poll::Ready(());
     }
     for _ in 0..LINGER_READS {
-        let received = client.wire(context).recv(&mut core.scratch.borrow_mut());
+        let received = client.wire(context).recv(&mut worker.scratch.borrow_mut());
         match received {
             Ok(0) => return Poll::Ready(()),
             Ok(_) => {}

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
-        /// One core's counters. It alone writes them, so that adding is a load and a store, and no locked instruction.
+        /// One worker's counters. It alone writes them, so that adding is a load and a store, and no locked instruction.
         #[derive(Debug, Default)]
         #[repr(align(64))] // nobody else's counters on the same line
         pub struct PoolCounters {
             $($(#[$doc])* $name: AtomicU64,)+
         }
 
-        /// What the counters say, of one core or of all.
+        /// What the counters say, of one worker or of all.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
         pub struct PoolStats {
             $($(#[$doc])* pub $name: u64,)+
@@ -38,7 +38,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Requests that went over a connection which the core had.
+    /// Requests that went over a connection which the worker had.
     hits,
     /// Requests that went over one from the shelf.
     shared_hits,

@@ -1,4 +1,4 @@
-//! One core's connections that rest.
+//! One worker's connections that rest.
 //!
 //! A lane for each peer, a stack: the connection that came back last is taken first. So as few as possible stay in use,
 //! and the others rest until they are too many or have rested too long. A queue would keep all of them warm for ever,
@@ -67,8 +67,8 @@ impl<C> IdlePool<C> {
     }
 
     /// How many rest that lead to `peer`.
-    pub fn len_of(&self, peer: PoolKey) -> usize {
-        self.stacks.get(&peer).map_or(0, VecDeque::len)
+    pub fn len_of(&self, key: PoolKey) -> usize {
+        self.stacks.get(&key).map_or(0, VecDeque::len)
     }
 
     // ANCHOR: put
@@ -88,7 +88,7 @@ impl<C> IdlePool<C> {
         let is_full = self.len >= self.limits.max_idle_total;
         let evicted = if is_full { self.longest_idle_key().and_then(|peer| self.evict_oldest(peer)) } else { None };
         let lane = self.stacks.entry(peer).or_default();
-        // On the shelf what is laid down may have rested longer than what lies there; in a core it never has.
+        // On the shelf what is laid down may have rested longer than what lies there; in a worker it never has.
         let place = lane.iter().rposition(|older| older.idle_since <= idle.idle_since).map_or(0, |below| below + 1);
         lane.insert(place, idle);
         self.len += 1;
@@ -104,9 +104,9 @@ impl<C> IdlePool<C> {
         &mut self,
         peer: PoolKey,
         now: Instant,
-        within: Duration,
-        mut fit: impl FnMut(&mut C) -> bool,
-        mut removed: impl FnMut(Evicted<C>),
+        max_idle: Duration,
+        mut is_reusable: impl FnMut(&mut C) -> bool,
+        mut on_evict: impl FnMut(Evicted<C>),
     ) -> Option<IdleConnection<C>> {
         let lane = self.stacks.get_mut(&peer)?;
         let mut found = None;
@@ -114,18 +114,18 @@ impl<C> IdlePool<C> {
             self.len -= 1;
             let why = if !self.limits.allows_idle(&idle, now) {
                 EvictReason::Expired
-            } else if now.saturating_duration_since(idle.idle_since) >= within {
+            } else if now.saturating_duration_since(idle.idle_since) >= max_idle {
                 // And so have all that lie below it.
                 lane.push_back(idle);
                 self.len += 1;
                 break;
-            } else if !fit(&mut idle.connection) {
+            } else if !is_reusable(&mut idle.connection) {
                 EvictReason::Stale
             } else {
                 found = Some(idle);
                 break;
             };
-            removed(Evicted { key: peer, idle, reason: why });
+            on_evict(Evicted { key: peer, idle, reason: why });
         }
         found
     }
@@ -136,26 +136,26 @@ impl<C> IdlePool<C> {
     pub fn sweep(
         &mut self,
         now: Instant,
-        mut fit: impl FnMut(PoolKey, &mut C) -> bool,
-        mut removed: impl FnMut(Evicted<C>),
+        mut is_reusable: impl FnMut(PoolKey, &mut C) -> bool,
+        mut on_evict: impl FnMut(Evicted<C>),
     ) {
         for (&peer, lane) in &mut self.stacks {
             for _ in 0..lane.len() {
                 let Some(mut idle) = lane.pop_front() else { break };
                 let why = if !self.limits.allows_idle(&idle, now) {
                     EvictReason::Expired
-                } else if !fit(peer, &mut idle.connection) {
+                } else if !is_reusable(peer, &mut idle.connection) {
                     EvictReason::Stale
                 } else {
                     lane.push_back(idle);
                     continue;
                 };
                 self.len -= 1;
-                removed(Evicted { key: peer, idle, reason: why });
+                on_evict(Evicted { key: peer, idle, reason: why });
             }
             let surplus = lane.len().saturating_sub(self.limits.max_idle_per_key);
             self.len -= surplus;
-            lane.drain(..surplus).for_each(|idle| removed(Evicted { key: peer, idle, reason: EvictReason::PoolFull }));
+            lane.drain(..surplus).for_each(|idle| on_evict(Evicted { key: peer, idle, reason: EvictReason::PoolFull }));
         }
         self.stacks.retain(|_, lane| !lane.is_empty());
     }
@@ -163,17 +163,17 @@ impl<C> IdlePool<C> {
     /// Takes the connection that has rested longest, if it has rested for `at_least`: a surplus, as those that came back
     /// later were enough meanwhile.
     pub fn take_longest_idle(&mut self, at_least: Duration, now: Instant) -> Option<(PoolKey, IdleConnection<C>)> {
-        let peer = self.longest_idle_key()?;
-        let oldest = self.stacks.get(&peer)?.front()?;
+        let key = self.longest_idle_key()?;
+        let oldest = self.stacks.get(&key)?.front()?;
         if now.saturating_duration_since(oldest.idle_since) < at_least {
             return None;
         }
-        self.evict_oldest(peer).map(|removed| (removed.key, removed.idle))
+        self.evict_oldest(key).map(|on_evict| (on_evict.key, on_evict.idle))
     }
 
     /// The peer of the connection that has rested longest. Looks at one connection of each lane.
     fn longest_idle_key(&self) -> Option<PoolKey> {
-        let fronts = self.stacks.iter().filter_map(|(peer, lane)| Some((lane.front()?.idle_since, *peer)));
+        let fronts = self.stacks.iter().filter_map(|(key, lane)| Some((lane.front()?.idle_since, *key)));
         fronts.min_by_key(|(since, _)| *since).map(|(_, peer)| peer)
     }
 

@@ -23,25 +23,25 @@ pub struct PoolLimits {
     pub max_requests: u32,
 }
 
-/// Of what may rest in a process with several cores, this part lies on the shelf.
+/// Of what may rest in a process with several workers, this part lies on the shelf.
 const SHARED_DIVISOR: usize = 4;
 
 impl PoolLimits {
-    /// What one of so many cores may keep of what the process may.
+    /// What one of so many workers may keep of what the process may.
     #[must_use]
     pub fn per_worker(self, cores: NonZeroUsize) -> Self {
         let part = |all: usize| if cores.get() == 1 { all } else { (all - all / SHARED_DIVISOR) / cores };
         Self { max_idle_per_key: part(self.max_idle_per_key), max_idle_total: part(self.max_idle_total), ..self }
     }
 
-    /// What remains for the shelf: with one core nothing, as nobody is there to share with.
+    /// What remains for the shelf: with one worker nothing, as nobody is there to share with.
     #[must_use]
     pub fn shared(self, cores: NonZeroUsize) -> Self {
-        let core = self.per_worker(cores);
-        let rest = |all: usize, core: usize| all - core * cores.get();
+        let worker = self.per_worker(cores);
+        let rest = |all: usize, worker: usize| all - worker * cores.get();
         Self {
-            max_idle_per_key: rest(self.max_idle_per_key, core.max_idle_per_key),
-            max_idle_total: rest(self.max_idle_total, core.max_idle_total),
+            max_idle_per_key: rest(self.max_idle_per_key, worker.max_idle_per_key),
+            max_idle_total: rest(self.max_idle_total, worker.max_idle_total),
             ..self
         }
     }
@@ -73,9 +73,9 @@ mod tests {
     fn worker_and_shared_limits_sum_to_the_total() {
         for cores in 1..=300 {
             let cores = NonZeroUsize::new(cores).unwrap();
-            let (core, shelf) = (LIMITS.per_worker(cores), LIMITS.shared(cores));
-            assert_eq!(core.max_idle_per_key * cores.get() + shelf.max_idle_per_key, 256, "{cores}");
-            assert_eq!(core.max_idle_total * cores.get() + shelf.max_idle_total, 4096, "{cores}");
+            let (worker, shelf) = (LIMITS.per_worker(cores), LIMITS.shared(cores));
+            assert_eq!(worker.max_idle_per_key * cores.get() + shelf.max_idle_per_key, 256, "{cores}");
+            assert_eq!(worker.max_idle_total * cores.get() + shelf.max_idle_total, 4096, "{cores}");
         }
         assert_eq!(LIMITS.per_worker(NonZeroUsize::MIN), LIMITS);
         let four = NonZeroUsize::new(4).unwrap();

@@ -1,8 +1,8 @@
 //! Connections to backends that rest between two requests, and who may have them.
 //!
 //! All of it is book-keeping: generic over what a connection is, with the time passed in, so that every rule is tested
-//! without a socket. Each core has a [`Pool`] of its own, without a lock. What one has too many of lies on the
-//! [`Shelf`], from which a core takes that has none.
+//! without a socket. Each worker has a [`Pool`] of its own, without a lock. What one has too many of lies on the
+//! [`Shelf`], from which a worker takes that has none.
 
 pub mod counters;
 pub mod idle_connection;

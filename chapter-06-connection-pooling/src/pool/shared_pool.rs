@@ -1,6 +1,6 @@
-//! Where cores leave what they have too many of, for those that have none.
+//! Where workers leave what they have too many of, for those that have none.
 //!
-//! It is locked, and so it is never on the way of a request that finds a connection in its core's own pool: to look
+//! It is locked, and so it is never on the way of a request that finds a connection in its worker's own pool: to look
 //! whether there is anything at all costs one load. A connection that changes hands has to be taken from one poller and
 //! given to another, which is two system calls: less than a connect, more than nothing. So whoever has some keeps them.
 
@@ -13,7 +13,7 @@ use super::{
     sync::{AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError},
 };
 
-/// A pool that several cores share.
+/// A pool that several workers share.
 #[derive(Debug)]
 pub struct SharedPool<C> {
     pool: Mutex<IdlePool<C>>,

@@ -28,16 +28,16 @@ pub(crate) enum HeadOutcome {
 
 /// Reads until a request is there.
 pub(crate) fn poll_head<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     now: Instant,
     context: &mut Context<'_>,
 ) -> Poll<HeadOutcome> {
-    core.set_waker(client.guard.task_id, context);
-    let mut scratch = core.scratch.borrow_mut();
+    worker.set_waker(client.guard.task_id, context);
+    let mut scratch = worker.scratch.borrow_mut();
     let mut came = 0;
     loop {
-        match begin_request(core, client, &scratch[..came], now) {
+        match begin_request(worker, client, &scratch[..came], now) {
             Ok(Some(request)) => return Poll::Ready(HeadOutcome::Request(request)),
             Ok(None) => {}
             Err(error) => return Poll::Ready(HeadOutcome::Invalid(error)),
@@ -51,9 +51,9 @@ pub(crate) fn poll_head<L: StreamLayer>(
             Ok(came) => came,
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                ready!(wait::poll_head_deadline(core, client, idle, now, context));
+                ready!(wait::poll_head_deadline(worker, client, idle, now, context));
                 let late = failed(FailureKind::Timeout);
-                return Poll::Ready(match (core.stage(), idle) {
+                return Poll::Ready(match (worker.stage(), idle) {
                     (ShutdownStage::Stopping, _) => HeadOutcome::Closed,
                     (_, true) => HeadOutcome::IdleTimeout,
                     (_, false) => HeadOutcome::Invalid(late),
@@ -70,14 +70,14 @@ pub(crate) fn poll_head<L: StreamLayer>(
 
 /// Takes up a request if its head is there, and finds out where it is to go.
 fn begin_request<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     came: &[u8],
     now: Instant,
 ) -> Result<Option<Box<Request>>, ProxyError> {
     let refused = |refusal| ProxyError::invalid_request(refusal, Phase::RequestHead);
-    let balancer = core.balancer();
-    let head = &mut *core.head.borrow_mut();
+    let balancer = worker.balancer();
+    let head = &mut *worker.head.borrow_mut();
     let Some(received) = client.request_buffer.read_request(came, head).map_err(refused)? else { return Ok(None) };
     let head = head.view(received.head);
     let sender = client.client_address.real_ip(head, balancer.forwarding());
@@ -85,7 +85,7 @@ fn begin_request<L: StreamLayer>(
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     client.request_count = client.request_count.wrapping_add(1);
     let id = balancer.identity().request_id(client.connection_id, client.request_count);
-    let mut request = core.take_request(client.timeout_start, now);
+    let mut request = worker.take_request(client.timeout_start, now);
     request.relay.begin(head, balancer.forwarding(), &client.client_address, id).map_err(refused)?;
     request.relay.push_client_bytes(received.rest)?;
     request.ctx = Some(course);

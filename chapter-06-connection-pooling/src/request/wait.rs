@@ -31,25 +31,25 @@ use crate::{
 /// A head has one deadline for all of it: a byte now and then buys no time. An idle client has another. Ready once it has
 /// passed, or the process stops.
 pub(crate) fn poll_head_deadline<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     idle: bool,
     now: Instant,
     context: &mut Context<'_>,
 ) -> Poll<()> {
-    if core.stage() == ShutdownStage::Stopping {
+    if worker.stage() == ShutdownStage::Stopping {
         return Poll::Ready(());
     }
-    let timeouts = &core.balancer().config().timeouts;
-    let by = timeouts.head_deadline(client.timeout_start, idle, core.drain_started_at.get());
+    let timeouts = &worker.balancer().config().timeouts;
+    let by = timeouts.head_deadline(client.timeout_start, idle, worker.drain_started_at.get());
     client.timer.poll(by, now, context)
 }
 
 // ANCHOR: over
 /// What a pump has come to. Pending: the sockets have the task's waker, and the alarm has the deadline.
 pub(crate) fn poll_pump_result(
-    core: &WorkerContext,
-    alarm: &mut LazyTimer,
+    worker: &WorkerContext,
+    timer: &mut LazyTimer,
     request: &mut Request,
     pumped: Result<Pumped, ProxyError>,
     context: &mut Context<'_>,
@@ -61,7 +61,7 @@ pub(crate) fn poll_pump_result(
     match pumped {
         Ok(Pumped::Done) => Poll::Ready(Ok(())),
         Err(error) => Poll::Ready(Err(error)),
-        Ok(Pumped::Wait(_) | Pumped::Yield) if core.stage() == ShutdownStage::Stopping => {
+        Ok(Pumped::Wait(_) | Pumped::Yield) if worker.stage() == ShutdownStage::Stopping => {
             Poll::Ready(Err(stopped_error(relay.phase())))
         }
         Ok(Pumped::Yield) => {
@@ -69,11 +69,11 @@ pub(crate) fn poll_pump_result(
             Poll::Pending
         }
         Ok(Pumped::Wait(_)) => {
-            if core.stage() > ShutdownStage::Running {
+            if worker.stage() > ShutdownStage::Running {
                 relay.close_after_response();
             }
-            let by = patience.deadline(relay, &core.balancer().config().timeouts, *now);
-            ready!(alarm.poll(by, *now, context));
+            let by = patience.deadline(relay, &worker.balancer().config().timeouts, *now);
+            ready!(timer.poll(by, *now, context));
             Poll::Ready(Err(relay.timeout_error()))
         }
     }
@@ -91,44 +91,44 @@ pub(crate) enum ExchangePoll {
 
 /// Goes on with an exchange while the client is listened to for nothing but a reset.
 pub(crate) async fn exchange_watching_for_reset<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
 ) -> Result<(), ProxyError> {
     let ClientConnection { stream, stream_layer: layer, timer: alarm, .. } = client;
     let stream = &*stream;
-    let mut broken = pin!(stream.ready(Interest::ERROR));
+    let mut reset = pin!(stream.ready(Interest::ERROR));
     poll_fn_with_now(request.polled_at, |context, now| {
         request.polled_at = now;
         let Request { relay, attempt, .. } = &mut *request;
         let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
         let mut near = layer.wrap(SharedPolledStream::new(stream, context));
         let mut far = PolledStream::new(&mut upstream.stream, context);
-        let mut pumped = pump(relay, &mut near, &mut far, &mut core.scratch.borrow_mut());
+        let mut pumped = pump(relay, &mut near, &mut far, &mut worker.scratch.borrow_mut());
         if let Ok(Pumped::Wait(wants)) = pumped
             && wants.client.is_none()
-            && broken.as_mut().poll(context).is_ready()
+            && reset.as_mut().poll(context).is_ready()
         {
             // Nothing would be read from it, so the machine is told.
             pumped = relay.from_client(Input::Reset).map(|_| Pumped::Wait(wants));
         }
-        poll_pump_result(core, alarm, request, pumped, context)
+        poll_pump_result(worker, alarm, request, pumped, context)
     })
     .await
 }
 
 /// Waits for a slot in the group's queue, and takes it in its turn.
 pub(crate) async fn wait_for_slot<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
 ) -> Result<InFlightGuard, LocalReply> {
     let queue = Arc::clone(&request.ctx().group.queue);
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
-    let place = queue.enqueue(waker).map_err(|_| LocalReply::AT_CAPACITY)?;
-    let by = now() + core.balancer().config().queue_timeout;
-    let turn = wait_unless_aborted(core, client, by, |_| {
-        if !place.is_first() {
+    let ticket = queue.enqueue(waker).map_err(|_| LocalReply::AT_CAPACITY)?;
+    let by = now() + worker.balancer().config().queue_timeout;
+    let slot_wait = wait_unless_aborted(worker, client, by, |_| {
+        if !ticket.is_first() {
             return Poll::Pending;
         }
         match request.ctx().choose_from_queue(now()).transpose() {
@@ -136,27 +136,28 @@ pub(crate) async fn wait_for_slot<L: StreamLayer>(
             None => Poll::Pending,
         }
     });
-    let slot = turn.await?.unwrap_or(Err(LocalReply::AT_CAPACITY));
+    let slot = slot_wait.await?.unwrap_or(Err(LocalReply::AT_CAPACITY));
     request.polled_at = now();
     slot
 }
 
 /// Makes a connection. If descriptors have run out, those that rest are given up for it.
 pub(crate) async fn wait_for_connect<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
     backend: &Arc<Backend>,
 ) -> Result<UpstreamConnection, ProxyError> {
-    core.pool_counters().misses(1);
+    worker.pool_counters().misses(1);
     loop {
-        let deadline = now() + core.balancer().config().timeouts.connect;
-        let mut dialling = pin!(connect_any(backend.addresses(), deadline));
-        let dialled = wait_unless_aborted(core, client, deadline, |context| dialling.as_mut().poll(context)).await?;
+        let deadline = now() + worker.balancer().config().timeouts.connect;
+        let mut connecting = pin!(connect_any(backend.addresses(), deadline));
+        let dialled =
+            wait_unless_aborted(worker, client, deadline, |context| connecting.as_mut().poll(context)).await?;
         request.polled_at = now();
         let late = || ProxyError::new(FailureKind::Timeout, Side::Backend, Phase::Connect);
         match dialled.unwrap_or_else(|| Err(late())) {
-            Err(error) if error.kind == FailureKind::ResourceExhausted && socket_pool::evict_one(core) => {}
+            Err(error) if error.kind == FailureKind::ResourceExhausted && socket_pool::evict_one(worker) => {}
             outcome => return outcome,
         }
     }
@@ -164,18 +165,18 @@ pub(crate) async fn wait_for_connect<L: StreamLayer>(
 
 /// Waits before `error` of `failed` is answered by a retry, if this request may have one; else it is the client's.
 pub(crate) async fn wait_for_retry<L: StreamLayer>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
     error: ProxyError,
     failed: &Backend,
 ) -> Result<(), LocalReply> {
-    if !request.ctx().begin_retry(core.balancer().config().max_retries) {
+    if !request.ctx().begin_retry(worker.balancer().config().max_retries) {
         return Err(error.into());
     }
     for tries in 0..MAX_BUDGET_CHECKS {
-        let until = now() + core.balancer().backoff(tries);
-        wait_unless_aborted(core, client, until, |_| Poll::<()>::Pending).await?;
+        let until = now() + worker.balancer().backoff(tries);
+        wait_unless_aborted(worker, client, until, |_| Poll::<()>::Pending).await?;
         request.polled_at = now();
         if request.ctx().acquire_retry_permit() {
             request.ctx().exclude_backend(failed, error);
@@ -193,24 +194,24 @@ pub(crate) async fn wait_for_retry<L: StreamLayer>(
 /// # Errors
 /// The client has reset its connection, or the process stops.
 async fn wait_unless_aborted<L: StreamLayer, O>(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     by: Instant,
     mut ready: impl FnMut(&mut Context<'_>) -> Poll<O>,
 ) -> Result<Option<O>, ProxyError> {
-    let (stream, alarm): (&TcpStream, _) = (&client.stream, &mut client.timer);
-    let mut broken = pin!(stream.ready(Interest::ERROR));
+    let (stream, timer): (&TcpStream, _) = (&client.stream, &mut client.timer);
+    let mut reset = pin!(stream.ready(Interest::ERROR));
     poll_fn_with_now(now(), |context, now| {
         if let Poll::Ready(outcome) = ready(context) {
             return Poll::Ready(Ok(Some(outcome)));
         }
-        if broken.as_mut().poll(context).is_ready() {
+        if reset.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(ProxyError::new(FailureKind::Reset, Side::Client, Phase::Connect)));
         }
-        if core.stage() == ShutdownStage::Stopping {
+        if worker.stage() == ShutdownStage::Stopping {
             return Poll::Ready(Err(stopped_error(Phase::Connect)));
         }
-        alarm.poll(by, now, context).map(|()| Ok(None))
+        timer.poll(by, now, context).map(|()| Ok(None))
     })
     .await
 }

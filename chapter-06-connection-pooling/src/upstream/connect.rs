@@ -1,4 +1,4 @@
-//! A connection to a backend, made by a task that does not hold up its core.
+//! A connection to a backend, made by a task that does not hold up its worker.
 
 use std::{io, net::SocketAddr, time::Instant};
 

@@ -1,4 +1,4 @@
-//! The pool as a core uses it: with sockets, a shelf behind it, and somebody who looks after what rests.
+//! The pool as a worker uses it: with sockets, a shelf behind it, and somebody who looks after what rests.
 
 use std::{
     collections::HashSet,
@@ -21,41 +21,42 @@ use crate::{
     worker::context::WorkerContext,
 };
 
-/// How long a connection has to rest before it is a surplus of its core.
+/// How long a connection has to rest before it is a surplus of its worker.
 const OFFLOAD_AFTER: Duration = Duration::from_secs(5);
 
 // ANCHOR: take
-/// Takes a connection to `backend` that rests and may have such a request: the core's own, or else the shelf's.
+/// Takes a connection to `backend` that rests and may have such a request: the worker's own, or else the shelf's.
 pub(crate) fn take(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     backend: &Backend,
     idempotent: bool,
     now: Instant,
 ) -> Option<UpstreamConnection> {
-    let counts = core.pool_counters();
+    let counts = worker.pool_counters();
     let within = if idempotent { Duration::MAX } else { NON_IDEMPOTENT_IDLE_LIMIT };
-    let mut pool = core.pool.borrow_mut();
+    let mut pool = worker.pool.borrow_mut();
     for address in backend.addresses() {
         let peer = PoolKey { address };
-        let fit = |stream: &mut TcpStream| is_reusable(stream, idempotent);
-        if let Some(idle) = pool.take(peer, now, within, fit, |removed| count_eviction(counts, removed.reason)) {
+        let is_reusable = |stream: &mut TcpStream| is_reusable(stream, idempotent);
+        if let Some(idle) = pool.take(peer, now, within, is_reusable, |removed| count_eviction(counts, removed.reason))
+        {
             counts.hits(1);
             return Some(UpstreamConnection { stream: idle.connection, key: peer, meta: idle.meta });
         }
     }
-    if core.shared_pool().is_empty() || !idempotent {
+    if worker.shared_pool().is_empty() || !idempotent {
         return None;
     }
-    backend.addresses().find_map(|address| take_shared(core, PoolKey { address }, now))
+    backend.addresses().find_map(|address| take_shared(worker, PoolKey { address }, now))
 }
 // ANCHOR_END: take
 
 /// Takes connections from the shelf until one is fit.
-fn take_shared(core: &WorkerContext, peer: PoolKey, now: Instant) -> Option<UpstreamConnection> {
-    let counts = core.pool_counters();
+fn take_shared(worker: &WorkerContext, peer: PoolKey, now: Instant) -> Option<UpstreamConnection> {
+    let counts = worker.pool_counters();
     loop {
         let IdleConnection { connection, meta: life, .. } =
-            core.shared_pool().take(peer, now, |removed| count_eviction(counts, removed.reason))?;
+            worker.shared_pool().take(peer, now, |removed| count_eviction(counts, removed.reason))?;
         if !peek_finds_no_input(&SockRef::from(&connection)) {
             counts.stale(1);
         } else if let Ok(stream) = TcpStream::from_std(connection) {
@@ -66,45 +67,46 @@ fn take_shared(core: &WorkerContext, peer: PoolKey, now: Instant) -> Option<Upst
 }
 
 /// Keeps a connection whose response ended exactly where its framing said; not if more has come.
-pub(crate) fn put_used(core: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
+pub(crate) fn put_used(worker: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
     let UpstreamConnection { stream, key: peer, meta: mut life } = upstream;
     life.requests_served = life.requests_served.saturating_add(1);
     if !no_pending_input(&stream) {
-        core.pool_counters().stale(1);
+        worker.pool_counters().stale(1);
         return;
     }
-    put(core, UpstreamConnection { stream, key: peer, meta: life }, now);
+    put(worker, UpstreamConnection { stream, key: peer, meta: life }, now);
 }
 
 /// What the pool has no room for may lie on the shelf. What must not be used again is closed.
-fn offload(core: &WorkerContext, removed: Evicted<TcpStream>) {
+fn offload(worker: &WorkerContext, removed: Evicted<TcpStream>) {
     let Evicted { key: peer, idle, reason: why } = removed;
-    if why != EvictReason::PoolFull || !core.server.has_shared_pool() {
-        return count_eviction(core.pool_counters(), why);
+    if why != EvictReason::PoolFull || !worker.server.has_shared_pool() {
+        return count_eviction(worker.pool_counters(), why);
     }
     let IdleConnection { connection, meta: life, idle_since: since } = idle;
-    // Taken from this core's poller: another one may give it to its own.
-    let Ok(connection) = connection.into_std() else { return core.pool_counters().evicted(1) };
-    if let Some(removed) = core.shared_pool().put(peer, IdleConnection { connection, meta: life, idle_since: since }) {
-        count_eviction(core.pool_counters(), removed.reason);
+    // Taken from this worker's poller: another one may give it to its own.
+    let Ok(connection) = connection.into_std() else { return worker.pool_counters().evicted(1) };
+    if let Some(removed) = worker.shared_pool().put(peer, IdleConnection { connection, meta: life, idle_since: since })
+    {
+        count_eviction(worker.pool_counters(), removed.reason);
     }
 }
 
-/// Closes the connection of this core that has rested longest, or else one of the shelf: a descriptor is needed.
-pub(crate) fn evict_one(core: &WorkerContext) -> bool {
+/// Closes the connection of this worker that has rested longest, or else one of the shelf: a descriptor is needed.
+pub(crate) fn evict_one(worker: &WorkerContext) -> bool {
     let now = now();
-    let is_given_up = core.pool.borrow_mut().take_longest_idle(Duration::ZERO, now).is_some()
-        || core.shared_pool().take_longest_idle(Duration::ZERO, now).is_some();
-    core.pool_counters().evicted(usize::from(is_given_up));
-    is_given_up
+    let is_evicted = worker.pool.borrow_mut().take_longest_idle(Duration::ZERO, now).is_some()
+        || worker.shared_pool().take_longest_idle(Duration::ZERO, now).is_some();
+    worker.pool_counters().evicted(usize::from(is_evicted));
+    is_evicted
 }
 
 // ANCHOR: sweep
 /// Looks after what rests: closes what has ended, has had its time, or leads to nobody, and lays on the shelf what this
-/// core has not needed for a while.
-pub(crate) fn sweep(core: &WorkerContext, wanted: &HashSet<SocketAddr>) {
-    let (now, counts) = (now(), core.pool_counters());
-    let is_wanted = |peer: PoolKey| wanted.contains(&peer.address);
+/// worker has not needed for a while.
+pub(crate) fn sweep(worker: &WorkerContext, eligible: &HashSet<SocketAddr>) {
+    let (now, counts) = (now(), worker.pool_counters());
+    let is_wanted = |peer: PoolKey| eligible.contains(&peer.address);
     let discard = |peer, why| {
         if why == EvictReason::Stale && !is_wanted(peer) {
             counts.backend_unavailable(1)
@@ -112,34 +114,34 @@ pub(crate) fn sweep(core: &WorkerContext, wanted: &HashSet<SocketAddr>) {
             count_eviction(counts, why)
         }
     };
-    let mut pool = core.pool.borrow_mut();
-    let fit = |peer, stream: &mut TcpStream| is_wanted(peer) && no_pending_input(stream);
-    pool.sweep(now, fit, |removed| match removed.reason {
-        EvictReason::PoolFull => offload(core, removed),
+    let mut pool = worker.pool.borrow_mut();
+    let is_reusable = |peer, stream: &mut TcpStream| is_wanted(peer) && no_pending_input(stream);
+    pool.sweep(now, is_reusable, |removed| match removed.reason {
+        EvictReason::PoolFull => offload(worker, removed),
         why => discard(removed.key, why),
     });
-    if core.worker_id == 0 {
+    if worker.worker_id == 0 {
         let fit = |peer, stream: &mut StdStream| is_wanted(peer) && peek_finds_no_input(&SockRef::from(&*stream));
-        core.shared_pool().sweep(now, fit, |removed| discard(removed.key, removed.reason));
+        worker.shared_pool().sweep(now, fit, |removed| discard(removed.key, removed.reason));
     }
-    if core.server.has_shared_pool() {
-        offload_idle(core, &mut pool, now);
+    if worker.server.has_shared_pool() {
+        offload_idle(worker, &mut pool, now);
     }
 }
 // ANCHOR_END: sweep
 
 /// Lays on the shelf what has rested for long, as long as there is room.
-fn offload_idle(core: &WorkerContext, pool: &mut IdlePool<TcpStream>, now: Instant) {
-    while core.shared_pool().has_capacity()
+fn offload_idle(worker: &WorkerContext, pool: &mut IdlePool<TcpStream>, now: Instant) {
+    while worker.shared_pool().has_capacity()
         && let Some((peer, idle)) = pool.take_longest_idle(OFFLOAD_AFTER, now)
     {
-        offload(core, Evicted { key: peer, idle, reason: EvictReason::PoolFull });
+        offload(worker, Evicted { key: peer, idle, reason: EvictReason::PoolFull });
     }
 }
 
 /// The addresses of the backends that may be asked now.
-pub(crate) fn eligible_addresses(core: &WorkerContext, now: Instant) -> HashSet<SocketAddr> {
-    let backends = core.balancer().cluster().backends();
+pub(crate) fn eligible_addresses(worker: &WorkerContext, now: Instant) -> HashSet<SocketAddr> {
+    let backends = worker.balancer().cluster().backends();
     let is_up = |backend: &&Arc<Backend>| {
         !matches!(backend.state(now), BackendState::Down | BackendState::ConnectFailed { .. })
     };
@@ -155,10 +157,10 @@ fn count_eviction(counts: &PoolCounters, why: EvictReason) {
 }
 
 /// Lays down a connection, used or new. What the pool has no room for is given away.
-pub(crate) fn put(core: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
+pub(crate) fn put(worker: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
     let UpstreamConnection { stream, key: peer, meta: life } = upstream;
-    let removed = core.pool.borrow_mut().put(peer, stream, life, now);
+    let removed = worker.pool.borrow_mut().put(peer, stream, life, now);
     if let Some(removed) = removed {
-        offload(core, removed);
+        offload(worker, removed);
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     upstream::socket_pool,
 };
 
-/// What comes next to a core that takes in clients.
+/// What comes next to a worker that takes in clients.
 enum AcceptEvent {
     /// This client, accepted here.
     Accepted(TcpStream, SocketAddr),
@@ -43,7 +43,7 @@ enum AcceptEvent {
 
 /// Takes in clients until the process drains and nobody waits in the kernel's queue.
 pub(crate) async fn accept<L: StreamLayer>(
-    core: &Rc<WorkerContext>,
+    worker: &Rc<WorkerContext>,
     layer: &impl Fn() -> L,
     listener: StdListener,
     door: &mut UnboundedReceiver<AcceptedConnection<StdStream>>,
@@ -52,26 +52,26 @@ pub(crate) async fn accept<L: StreamLayer>(
     SockRef::from(&listener).set_tcp_nodelay(true)?;
     let address = listener.local_addr()?;
     let listener = TcpListener::from_std(listener)?;
-    let task = core.register();
+    let task = worker.register();
     let outcome = loop {
-        match poll_fn(|context| poll_accept(core, &listener, door, task, context)).await {
+        match poll_fn(|context| poll_accept(worker, &listener, door, task, context)).await {
             AcceptEvent::Accepted(stream, peer) => {
                 // A listener of all addresses does not know which of them it was. Who has left already is nobody's client.
                 let local = if address.ip().is_unspecified() { stream.local_addr() } else { Ok(address) };
                 match local {
-                    Ok(local) => serve_or_hand_off(core, layer, stream, peer, local),
-                    Err(_) => core.handoff().release(),
+                    Ok(local) => serve_or_hand_off(worker, layer, stream, peer, local),
+                    Err(_) => worker.handoff().release(),
                 }
             }
-            AcceptEvent::HandedOff(newcomer) => start_handed_off(core, layer, newcomer),
+            AcceptEvent::HandedOff(newcomer) => start_handed_off(worker, layer, newcomer),
             AcceptEvent::Failed(error) => match AcceptError::classify(&error) {
                 AcceptError::Transient => {}
                 AcceptError::Fatal => break Err(error),
                 AcceptError::Exhausted => {
-                    if core.handoff().fd_pressure.is_new(now()) {
+                    if worker.handoff().fd_pressure.is_new(now()) {
                         tracing::warn!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients");
                     }
-                    if !socket_pool::evict_one(core) {
+                    if !socket_pool::evict_one(worker) {
                         sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -79,34 +79,34 @@ pub(crate) async fn accept<L: StreamLayer>(
             AcceptEvent::Closed => break Ok(()),
         }
     };
-    core.unregister(task);
+    worker.unregister(task);
     outcome
 }
 
 fn poll_accept(
-    core: &WorkerContext,
+    worker: &WorkerContext,
     listener: &TcpListener,
     door: &mut UnboundedReceiver<AcceptedConnection<StdStream>>,
     task: usize,
     context: &mut Context<'_>,
 ) -> Poll<AcceptEvent> {
-    core.set_waker(task, context);
+    worker.set_waker(task, context);
     if let Poll::Ready(Some(newcomer)) = door.poll_recv(context) {
         return Poll::Ready(AcceptEvent::HandedOff(newcomer));
     }
-    if core.stage() == ShutdownStage::Stopping {
+    if worker.stage() == ShutdownStage::Stopping {
         return Poll::Ready(AcceptEvent::Closed);
     }
-    if !core.handoff().try_acquire(context.waker()) {
+    if !worker.handoff().try_acquire(context.waker()) {
         return Poll::Pending;
     }
-    let drains = core.stage() > ShutdownStage::Running;
+    let drains = worker.stage() > ShutdownStage::Running;
     let accepted = if drains { Poll::Ready(accept_without_poller(listener)) } else { listener.poll_accept(context) };
     if let Poll::Ready(Ok((stream, peer))) = accepted {
         return Poll::Ready(AcceptEvent::Accepted(stream, peer));
     }
-    // A place is a client's, not a core's that waits for one.
-    core.handoff().release();
+    // A place is a client's, not a worker's that waits for one.
+    worker.handoff().release();
     match accepted {
         Poll::Ready(Err(error)) if drains && error.kind() == ErrorKind::WouldBlock => Poll::Ready(AcceptEvent::Closed),
         Poll::Ready(Err(error)) => Poll::Ready(AcceptEvent::Failed(error)),
@@ -122,45 +122,45 @@ fn accept_without_poller(listener: &TcpListener) -> io::Result<(TcpStream, Socke
     Ok((TcpStream::from_std(socket.into())?, peer))
 }
 
-/// Serves the client here, or hands it to the core with the fewest. Who drains keeps what it has accepted.
+/// Serves the client here, or hands it to the worker with the fewest. Who drains keeps what it has accepted.
 fn serve_or_hand_off<L: StreamLayer>(
-    core: &Rc<WorkerContext>,
+    worker: &Rc<WorkerContext>,
     layer: &impl Fn() -> L,
     stream: TcpStream,
     peer: SocketAddr,
     local: SocketAddr,
 ) {
-    if core.stage() > ShutdownStage::Running {
-        core.handoff().per_worker.increment(core.worker_id);
-        return start_connection(core, layer, stream, peer, local);
+    if worker.stage() > ShutdownStage::Running {
+        worker.handoff().per_worker.increment(worker.worker_id);
+        return start_connection(worker, layer, stream, peer, local);
     }
-    let chosen = core.handoff().per_worker.assign_worker(core.worker_id);
-    if chosen == core.worker_id {
-        return start_connection(core, layer, stream, peer, local);
+    let chosen = worker.handoff().per_worker.assign_worker(worker.worker_id);
+    if chosen == worker.worker_id {
+        return start_connection(worker, layer, stream, peer, local);
     }
-    let Ok(stream) = stream.into_std() else { return core.handoff().connection_closed(chosen) };
-    if let Err(newcomer) = core.handoff().hand_off(chosen, AcceptedConnection { stream, peer, local }) {
+    let Ok(stream) = stream.into_std() else { return worker.handoff().connection_closed(chosen) };
+    if let Err(newcomer) = worker.handoff().hand_off(chosen, AcceptedConnection { stream, peer, local }) {
         // That one takes nobody any more.
-        core.handoff().per_worker.decrement(chosen);
-        core.handoff().per_worker.increment(core.worker_id);
-        start_handed_off(core, layer, newcomer);
+        worker.handoff().per_worker.decrement(chosen);
+        worker.handoff().per_worker.increment(worker.worker_id);
+        start_handed_off(worker, layer, newcomer);
     }
 }
 
-/// Begins to serve a client that was accepted on another core, or for another core.
+/// Begins to serve a client that was accepted on another worker, or for another worker.
 pub(crate) fn start_handed_off<L: StreamLayer>(
-    core: &Rc<WorkerContext>,
+    worker: &Rc<WorkerContext>,
     layer: &impl Fn() -> L,
     newcomer: AcceptedConnection<StdStream>,
 ) {
     let AcceptedConnection { stream, peer, local } = newcomer;
-    let Ok(stream) = TcpStream::from_std(stream) else { return core.handoff().connection_closed(core.worker_id) };
-    start_connection(core, layer, stream, peer, local);
+    let Ok(stream) = TcpStream::from_std(stream) else { return worker.handoff().connection_closed(worker.worker_id) };
+    start_connection(worker, layer, stream, peer, local);
 }
 
 /// Begins to serve a client that has its place and is counted.
 fn start_connection<L: StreamLayer>(
-    core: &Rc<WorkerContext>,
+    worker: &Rc<WorkerContext>,
     layer: &impl Fn() -> L,
     stream: TcpStream,
     peer: SocketAddr,
@@ -168,7 +168,7 @@ fn start_connection<L: StreamLayer>(
 ) {
     #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true); // of no client that is still there
-    let client = ClientConnection::new(ConnectionGuard::new(core), layer(), stream, peer, local, now());
+    let client = ClientConnection::new(ConnectionGuard::new(worker), layer(), stream, peer, local, now());
     spawn_local(serve(client));
 }
 

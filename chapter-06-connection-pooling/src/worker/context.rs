@@ -1,4 +1,4 @@
-//! What all connections of a core share. None of it is locked, for nobody else has it.
+//! What all connections of a worker share. None of it is locked, for nobody else has it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -26,7 +26,7 @@ use crate::{
 /// How many boxes for requests are kept. More were in use at once only for a moment.
 const MAX_FREE_REQUESTS: usize = 1024;
 
-/// One core's own things.
+/// One worker's own things.
 #[derive(Debug)]
 pub(crate) struct WorkerContext {
     pub(crate) server: Arc<Server>,
@@ -49,7 +49,7 @@ pub(crate) struct WorkerContext {
 }
 
 impl WorkerContext {
-    /// The core with the number `place`.
+    /// The worker with the number `place`.
     pub(crate) fn new(server: Arc<Server>, place: usize) -> Self {
         let pool = RefCell::new(IdlePool::new(server.worker_limits()));
         Self {
@@ -71,12 +71,12 @@ impl WorkerContext {
         &self.server.balancer
     }
 
-    /// The clients of all cores.
+    /// The clients of all workers.
     pub(crate) fn handoff(&self) -> &ConnectionHandoff {
         &self.server.handoff
     }
 
-    /// What has become of this core's connections to backends.
+    /// What has become of this worker's connections to backends.
     pub(crate) fn pool_counters(&self) -> &PoolCounters {
         &self.server.pool_counters[self.worker_id]
     }
@@ -106,18 +106,18 @@ impl WorkerContext {
     }
 
     /// This is where it is to be woken: said with its first poll.
-    pub(crate) fn set_waker(&self, task: usize, context: &Context<'_>) {
+    pub(crate) fn set_waker(&self, task_id: usize, context: &Context<'_>) {
         let mut tasks = self.tasks.borrow_mut();
-        if let Some(waker @ None) = tasks.get_mut(task) {
+        if let Some(waker @ None) = tasks.get_mut(task_id) {
             *waker = Some(context.waker().clone());
         }
     }
 
     /// It has ended.
-    pub(crate) fn unregister(&self, task: usize) {
+    pub(crate) fn unregister(&self, task_id: usize) {
         let is_last = {
             let mut tasks = self.tasks.borrow_mut();
-            tasks.remove(task);
+            tasks.remove(task_id);
             tasks.is_empty()
         };
         if is_last && let Some(waker) = self.empty_waker.take() {

@@ -15,7 +15,7 @@ use crate::{
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Looks after the pool, and has connections made before they are needed.
-pub(crate) async fn maintain_pool(core: Rc<WorkerContext>) {
+pub(crate) async fn maintain_pool(worker: Rc<WorkerContext>) {
     let mut wanted_before = HashSet::new();
     // Each on a task of its own: who does not answer holds up neither the others nor the sweep.
     let mut warming = JoinSet::new();
@@ -23,24 +23,24 @@ pub(crate) async fn maintain_pool(core: Rc<WorkerContext>) {
     loop {
         turns.tick().await;
         while warming.try_join_next().is_some() {}
-        let wanted = socket_pool::eligible_addresses(&core, now());
-        socket_pool::sweep(&core, &wanted);
+        let wanted = socket_pool::eligible_addresses(&worker, now());
+        socket_pool::sweep(&worker, &wanted);
         for &address in wanted.difference(&wanted_before) {
-            warming.spawn_local(warm_up(Rc::clone(&core), PoolKey { address }));
+            warming.spawn_local(warm_up(Rc::clone(&worker), PoolKey { address }));
         }
         wanted_before = wanted;
     }
 }
 
-/// Makes this core's part of the connections that are to wait for the first requests to a backend that is new or back.
-async fn warm_up(core: Rc<WorkerContext>, peer: PoolKey) {
-    let missing = core.server.warm_up_share(core.worker_id).saturating_sub(core.pool.borrow().len_of(peer));
+/// Makes this worker's part of the connections that are to wait for the first requests to a backend that is new or back.
+async fn warm_up(worker: Rc<WorkerContext>, peer: PoolKey) {
+    let missing = worker.server.warm_up_share(worker.worker_id).saturating_sub(worker.pool.borrow().len_of(peer));
     for _ in 0..missing {
-        let deadline = now() + core.balancer().config().timeouts.connect;
+        let deadline = now() + worker.balancer().config().timeouts.connect;
         match connect_any(std::iter::once(peer.address), deadline).await {
             Ok(upstream) => {
-                core.pool_counters().warmed_up(1);
-                socket_pool::put(&core, upstream, now());
+                worker.pool_counters().warmed_up(1);
+                socket_pool::put(&worker, upstream, now());
             }
             Err(error) => {
                 tracing::info!("warm-up connect to {} failed: {error}", peer.address);

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::server::Server;
 
-/// Serves clients of `listener`, and those that other cores send to `door`, until the shutdown; then drains.
+/// Serves clients of `listener`, and those that other workers send to `door`, until the shutdown; then drains.
 ///
 /// # Errors
 /// The runtime could not start, or the listener failed.
@@ -41,41 +41,41 @@ pub(crate) fn run<L: StreamLayer>(
     layer: &impl Fn() -> L,
     place: usize,
     listener: StdListener,
-    mut door: UnboundedReceiver<AcceptedConnection<StdStream>>,
+    mut handoff_rx: UnboundedReceiver<AcceptedConnection<StdStream>>,
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
-        let core = Rc::new(WorkerContext::new(server, place));
-        let helpers = [
-            spawn_local(maintain_pool(Rc::clone(&core))),
-            spawn_local(watch_shutdown(Rc::clone(&core), shutdown.clone())),
+        let worker = Rc::new(WorkerContext::new(server, place));
+        let background_tasks = [
+            spawn_local(maintain_pool(Rc::clone(&worker))),
+            spawn_local(watch_shutdown(Rc::clone(&worker), shutdown.clone())),
         ];
-        let accepted = accept(&core, layer, listener, &mut door).await;
+        let accepted = accept(&worker, layer, listener, &mut handoff_rx).await;
         if accepted.is_err() {
             shutdown.stop();
-            core.set_stage(ShutdownStage::Stopping, now());
+            worker.set_stage(ShutdownStage::Stopping, now());
         }
         // Who was on the way here is served; who comes later stays where it was accepted.
-        door.close();
-        while let Some(newcomer) = door.recv().await {
-            start_handed_off(&core, layer, newcomer);
+        handoff_rx.close();
+        while let Some(newcomer) = handoff_rx.recv().await {
+            start_handed_off(&worker, layer, newcomer);
         }
-        poll_fn(|context| if core.is_empty(context) { Poll::Ready(()) } else { Poll::Pending }).await;
-        for helper in helpers {
-            helper.abort();
+        poll_fn(|context| if worker.is_empty(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+        for task in background_tasks {
+            task.abort();
         }
         accepted
     })
 }
 
-/// Tells the core's tasks how far the process is on its way out, and ends all patience when the drain has lasted too long.
-async fn watch_shutdown(core: Rc<WorkerContext>, shutdown: Shutdown) {
+/// Tells the worker's tasks how far the process is on its way out, and ends all patience when the drain has lasted too long.
+async fn watch_shutdown(worker: Rc<WorkerContext>, shutdown: Shutdown) {
     shutdown.reached(ShutdownStage::Draining).await;
-    core.set_stage(ShutdownStage::Draining, now());
-    let drain = core.balancer().config().timeouts.drain;
+    worker.set_stage(ShutdownStage::Draining, now());
+    let drain = worker.balancer().config().timeouts.drain;
     if timeout(drain, shutdown.reached(ShutdownStage::Stopping)).await.is_err() {
         shutdown.stop();
     }
-    core.set_stage(ShutdownStage::Stopping, now());
+    worker.set_stage(ShutdownStage::Stopping, now());
 }

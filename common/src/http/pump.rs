@@ -68,8 +68,8 @@ pub fn pump<C: Wire, B: Wire>(
     scratch: &mut [u8],
 ) -> Result<Pumped, ProxyError> {
     for _ in 0..MAX_ITERATIONS {
-        let mut moved = flush(relay, Side::Backend, backend)?;
-        moved |= flush(relay, Side::Client, client)?;
+        let mut progressed = flush(relay, Side::Backend, backend)?;
+        progressed |= flush(relay, Side::Client, client)?;
         while let Some(side) = relay.take_half_close() {
             // The peer may be gone already; then its read says so.
             drop(if side == Side::Client { client.shutdown_write() } else { backend.shutdown_write() });
@@ -78,12 +78,12 @@ pub fn pump<C: Wire, B: Wire>(
             return Ok(Pumped::Done);
         }
         if relay.may_read(Side::Backend) {
-            moved |= receive(relay, Side::Backend, backend, scratch)?;
+            progressed |= receive(relay, Side::Backend, backend, scratch)?;
         }
         if relay.may_read(Side::Client) {
-            moved |= receive(relay, Side::Client, client, scratch)?;
+            progressed |= receive(relay, Side::Client, client, scratch)?;
         }
-        if !moved && !relay.is_done() {
+        if !progressed && !relay.is_done() {
             return Ok(Pumped::Wait(relay.wants()));
         }
     }

@@ -23,11 +23,11 @@ const RESOURCE_ERRNOS: [Errno; 4] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUF
 ///
 /// This asks the system's resolver, and so may block for seconds.
 pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let answer = (host, port)
+    let resolved = (host, port)
         .to_socket_addrs()
         .map_err(|error| io::Error::new(error.kind(), format!("cannot resolve '{host}': {error}")))?;
     let mut addresses = Vec::new();
-    for address in answer {
+    for address in resolved {
         if !addresses.contains(&address) {
             addresses.push(address);
         }

@@ -94,7 +94,7 @@ impl TestCluster {
 fn what_is_asked_wrongly_gets_one_line_and_changes_nothing() {
     const ADD: &str = "/backends";
     let long = format!(r#"{{"backend": "{}:1"}}"#, "x".repeat(300));
-    for (method, target, body, status, says) in [
+    for (method, target, body, status, expected) in [
         ("GET", "/nothing", "", 404, "GET / lists"),
         ("GET", "/backends/c:1", "", 404, "no backend 'c:1'"),
         ("GET", "/backends?group=x", "", 404, "no group 'x'"),
@@ -129,20 +129,20 @@ fn what_is_asked_wrongly_gets_one_line_and_changes_nothing() {
         ("PUT", "/backends/a:1/max-connections", "{}", 400, "missing field"),
         ("DELETE", "/backends/a:1?force=yes", "", 400, "force=true"),
     ] {
-        let desk = TestCluster::new();
-        let (_, before) = desk.request("GET", "/backends", "");
-        let (got, json) = desk.request(method, target, body);
+        let cluster = TestCluster::new();
+        let (_, before) = cluster.request("GET", "/backends", "");
+        let (got, json) = cluster.request(method, target, body);
         let error = json["error"].as_str().unwrap_or_default();
         assert_eq!(got, status, "{method} {target} {body}: {json}");
-        assert!(error.contains(says) && !error.contains('\n'), "{method} {target} {body}: {error}");
-        assert_eq!(desk.request("GET", "/backends", "").1, before, "{method} {target}");
+        assert!(error.contains(expected) && !error.contains('\n'), "{method} {target} {body}: {error}");
+        assert_eq!(cluster.request("GET", "/backends", "").1, before, "{method} {target}");
     }
 }
 
 #[test]
 fn the_lists_show_what_there_is() {
-    let desk = TestCluster::new();
-    let (status, json) = desk.request("GET", "/backends", "");
+    let cluster = TestCluster::new();
+    let (status, json) = cluster.request("GET", "/backends", "");
     let names = |json: &Value| -> Vec<String> {
         let rows = json["backends"].as_array().unwrap();
         rows.iter().map(|row| format!("{} {}", row["group"], row["name"]).replace('"', "")).collect()
@@ -154,76 +154,80 @@ fn the_lists_show_what_there_is() {
         "max_connections": null, "total": 0, "failed": 0
     });
     assert_eq!(json["backends"][0], expected);
-    assert_eq!(desk.request("GET", "/backends/a:1", ""), (200, expected));
-    assert_eq!(names(&desk.request("GET", "/backends?group=plain", "").1), ["plain b:1", "plain [::1]:1"]);
-    assert_eq!(desk.request("GET", "/backends/%5B0:0::1%5D:1", "").1["name"], "[::1]:1", "another spelling");
-    let groups = desk.request("GET", "/groups", "").1;
+    assert_eq!(cluster.request("GET", "/backends/a:1", ""), (200, expected));
+    assert_eq!(names(&cluster.request("GET", "/backends?group=plain", "").1), ["plain b:1", "plain [::1]:1"]);
+    assert_eq!(cluster.request("GET", "/backends/%5B0:0::1%5D:1", "").1["name"], "[::1]:1", "another spelling");
+    let groups = cluster.request("GET", "/groups", "").1;
     assert_eq!(groups["groups"][1]["name"], "plain");
     assert_eq!(groups["groups"][0]["backends"], 2);
-    assert!(desk.request("GET", "/", "").1["help"][0].as_str().unwrap().contains("/backends"));
+    assert!(cluster.request("GET", "/", "").1["help"][0].as_str().unwrap().contains("/backends"));
 }
 
 #[test]
 fn one_that_is_added_gets_its_share_and_one_that_is_removed_nothing() {
-    let desk = TestCluster::new();
-    assert_eq!(desk.picks(4), "aabb");
-    let (status, json) = desk.request("POST", "/backends?group=default", r#"{"backend": "c:1:2"}"#);
+    let cluster = TestCluster::new();
+    assert_eq!(cluster.picks(4), "aabb");
+    let (status, json) = cluster.request("POST", "/backends?group=default", r#"{"backend": "c:1:2"}"#);
     assert_eq!((status, &json["name"], &json["weight"]), (201, &"c:1".into(), &2.into()));
-    assert_eq!(desk.picks(8), "aabbcccc");
-    assert_eq!(desk.request("DELETE", "/backends/a:1", "").0, 200);
-    assert_eq!(desk.picks(6), "bbcccc");
-    assert_eq!(desk.request("DELETE", "/backends/a:1", "").0, 404, "it is gone");
-    assert_eq!(desk.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201, "it may come back");
+    assert_eq!(cluster.picks(8), "aabbcccc");
+    assert_eq!(cluster.request("DELETE", "/backends/a:1", "").0, 200);
+    assert_eq!(cluster.picks(6), "bbcccc");
+    assert_eq!(cluster.request("DELETE", "/backends/a:1", "").0, 404, "it is gone");
+    assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201, "it may come back");
 }
 
 #[test]
 fn the_last_one_stays_unless_forced() {
-    let desk = TestCluster::new();
-    assert_eq!(desk.request("DELETE", "/backends/a:1", "").0, 200);
-    let (status, json) = desk.request("DELETE", "/backends/b:1?group=default", "");
+    let cluster = TestCluster::new();
+    assert_eq!(cluster.request("DELETE", "/backends/a:1", "").0, 200);
+    let (status, json) = cluster.request("DELETE", "/backends/b:1?group=default", "");
     assert_eq!(status, 409, "{json}");
     assert!(json["error"].as_str().unwrap().contains("?force=true"));
-    assert_eq!(desk.request("DELETE", "/backends/b:1?group=default&force=true", "").0, 200);
-    assert!(matches!(desk.cluster.groups()[0].choose(now(), Affinity::default(), &[]), Choice::NoBackend));
-    assert_eq!(desk.request("POST", "/backends", r#"{"backend": "a:1:0"}"#).0, 400, "nobody would be served");
-    assert_eq!(desk.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201);
+    assert_eq!(cluster.request("DELETE", "/backends/b:1?group=default&force=true", "").0, 200);
+    assert!(matches!(cluster.cluster.groups()[0].choose(now(), Affinity::default(), &[]), Choice::NoBackend));
+    assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1:0"}"#).0, 400, "nobody would be served");
+    assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201);
 }
 
 #[test]
 fn drained_ones_get_nothing_until_they_are_enabled() {
-    let desk = TestCluster::new();
-    let (status, json) = desk.request("POST", "/backends/a:1/drain", "");
+    let cluster = TestCluster::new();
+    let (status, json) = cluster.request("POST", "/backends/a:1/drain", "");
     assert_eq!((status, &json["state"], &json["draining"]), (200, &"DRAIN".into(), &true.into()));
-    assert_eq!(desk.picks(3), "bbb");
-    assert_eq!(desk.request("POST", "/backends/a:1/enable", "").1["state"], "UP");
-    assert_eq!(desk.picks(4), "aabb");
+    assert_eq!(cluster.picks(3), "bbb");
+    assert_eq!(cluster.request("POST", "/backends/a:1/enable", "").1["state"], "UP");
+    assert_eq!(cluster.picks(4), "aabb");
 }
 
 #[test]
 fn a_weight_holds_from_the_next_pick_on_and_not_all_are_0() {
-    let desk = TestCluster::new();
-    assert_eq!(desk.request("PUT", "/backends/a:1/weight", r#"{"weight": 3}"#).1["weight"], 3);
-    assert_eq!(desk.picks(8), "aaaaaabb");
-    assert_eq!(desk.request("PUT", "/backends/a:1/weight", r#"{"weight": 0}"#).0, 200);
-    assert_eq!(desk.picks(3), "bbb");
-    assert_eq!(desk.request("PUT", "/backends/b:1/weight?group=default", r#"{"weight": 0}"#).0, 409);
-    assert_eq!(desk.request("DELETE", "/backends/b:1?group=default", "").0, 409, "the one that is left has weight 0");
+    let cluster = TestCluster::new();
+    assert_eq!(cluster.request("PUT", "/backends/a:1/weight", r#"{"weight": 3}"#).1["weight"], 3);
+    assert_eq!(cluster.picks(8), "aaaaaabb");
+    assert_eq!(cluster.request("PUT", "/backends/a:1/weight", r#"{"weight": 0}"#).0, 200);
+    assert_eq!(cluster.picks(3), "bbb");
+    assert_eq!(cluster.request("PUT", "/backends/b:1/weight?group=default", r#"{"weight": 0}"#).0, 409);
+    assert_eq!(
+        cluster.request("DELETE", "/backends/b:1?group=default", "").0,
+        409,
+        "the one that is left has weight 0"
+    );
 }
 
 #[test]
 fn a_limit_is_set_and_lifted_and_wakes_who_waits() {
-    let desk = TestCluster::new();
+    let cluster = TestCluster::new();
     let limit = |limit: &str| {
-        desk.request("PUT", "/backends/a:1/max-connections", &format!(r#"{{"max_connections": {limit}}}"#))
+        cluster.request("PUT", "/backends/a:1/max-connections", &format!(r#"{{"max_connections": {limit}}}"#))
     };
     assert_eq!(limit("1").1["max_connections"], 1);
-    let group = &desk.cluster.groups()[0];
+    let group = &cluster.cluster.groups()[0];
     let woken = Arc::new(WakeFlag::default());
-    let place = group.queue.enqueue(Arc::clone(&woken).into()).unwrap();
-    assert_eq!(desk.request("GET", "/groups", "").1["groups"][0]["waiting"], 1);
-    assert_eq!(limit("null"), (200, desk.request("GET", "/backends/a:1", "").1));
+    let ticket = group.queue.enqueue(Arc::clone(&woken).into()).unwrap();
+    assert_eq!(cluster.request("GET", "/groups", "").1["groups"][0]["waiting"], 1);
+    assert_eq!(limit("null"), (200, cluster.request("GET", "/backends/a:1", "").1));
     assert!(woken.0.load(std::sync::atomic::Ordering::SeqCst), "who waits tries again");
-    drop(place);
+    drop(ticket);
 }
 
 #[derive(Default)]

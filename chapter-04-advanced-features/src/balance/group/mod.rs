@@ -95,13 +95,13 @@ impl Group {
     pub fn new(
         name: String,
         choosing: LbPolicyConfig,
-        queued: usize,
+        queue_limit: usize,
         breaker: breaker::BreakerConfig,
         now: Instant,
     ) -> Self {
         let turns = Arc::new(PickCounters::default());
         let picker = Picker::new(choosing.algorithm, choosing.balance_factor, Vec::new(), Arc::clone(&turns));
-        let queue = Arc::new(Queue::new(queued));
+        let queue = Arc::new(Queue::new(queue_limit));
         let remembered = choosing.sticky_source.map(|idle| StickTable::new(StickTable::DEFAULT_SIZE, idle));
         Self {
             name,
@@ -139,9 +139,9 @@ impl Group {
     }
 
     /// To whom a client is tied that brings this.
-    pub fn find_sticky_backend(&self, presented: StickyValue, now: Instant) -> Option<BackendId> {
-        let tied = |backend: &&Arc<Backend>| backend.sticky_value() == Some(presented);
-        self.current_view(now).members.iter().find(tied).map(|backend| backend.id())
+    pub fn find_sticky_backend(&self, cookie_value: StickyValue, now: Instant) -> Option<BackendId> {
+        let matches = |backend: &&Arc<Backend>| backend.sticky_value() == Some(cookie_value);
+        self.current_view(now).members.iter().find(matches).map(|backend| backend.id())
     }
 
     /// Where its backends say what has changed.
@@ -175,8 +175,8 @@ impl Group {
     /// Chooses one of those that may be picked and are not in `tried`, and takes a slot of it.
     pub fn choose(&self, now: Instant, wish: Affinity, tried: &[BackendId]) -> Choice {
         let view = self.current_view(now);
-        if let Some(taken) = wish.sticky_backend.and_then(|id| self.acquire_sticky(&view, id, tried, now)) {
-            return Choice::Backend(taken);
+        if let Some(in_flight) = wish.sticky_backend.and_then(|id| self.acquire_sticky(&view, id, tried, now)) {
+            return Choice::Backend(in_flight);
         }
         match (&self.stick_table, wish.client) {
             (Some(table), Some(client)) => self.choose_by_stick_table(&view, (table, client), now, wish.hash, tried),
@@ -188,24 +188,22 @@ impl Group {
     fn pick(&self, view: &BackendView, now: Instant, hash: u64, tried: &[BackendId]) -> Choice {
         // Who turns a request away for a reason that shows only once it is asked: a trial that another request has,
         // a slot that is gone meanwhile, a ramp.
-        let mut passed_over = Vec::new();
-        let mut ramping = None;
+        let mut skipped = Vec::new();
+        let mut slow_starting = None;
         loop {
             let allowed = |backend: &Arc<Backend>| {
-                !tried.contains(&backend.id())
-                    && !passed_over.contains(&backend.id())
-                    && !backend.concurrency.is_at_limit()
+                !tried.contains(&backend.id()) && !skipped.contains(&backend.id()) && !backend.concurrency.is_at_limit()
             };
             let Some(backend) = view.picker.pick(hash, now, allowed) else { break };
             if !backend.slow_start.accepts_pick(now) {
-                ramping = ramping.or(Some(backend));
-            } else if let Some(taken) = self.acquire(backend, now) {
-                return Choice::Backend(taken);
+                slow_starting = slow_starting.or(Some(backend));
+            } else if let Some(in_flight) = self.acquire(backend, now) {
+                return Choice::Backend(in_flight);
             }
-            passed_over.push(backend.id());
+            skipped.push(backend.id());
         }
         // Nobody else would have it: then a backend that is still warming up is better than none.
-        if let Some(taken) = ramping.and_then(|backend| self.acquire(backend, now)) {
+        if let Some(taken) = slow_starting.and_then(|backend| self.acquire(backend, now)) {
             return Choice::Backend(taken);
         }
         let is_untried = |backend: &Arc<Backend>| !tried.contains(&backend.id());
@@ -223,17 +221,18 @@ impl Group {
         now: Instant,
     ) -> Option<InFlightGuard> {
         let backend = view.members.iter().find(|backend| backend.id() == id && !tried.contains(&id))?;
-        let is_well = matches!(backend.state(now), BackendState::Up | BackendState::Draining | BackendState::HalfOpen);
-        if is_well { self.acquire(backend, now) } else { None }
+        let is_usable =
+            matches!(backend.state(now), BackendState::Up | BackendState::Draining | BackendState::HalfOpen);
+        if is_usable { self.acquire(backend, now) } else { None }
     }
 
     /// Takes a slot of the backend, and its trial if it is on one.
     fn acquire(&self, backend: &Arc<Backend>, now: Instant) -> Option<InFlightGuard> {
         let is_on_trial = backend.state(now) == BackendState::HalfOpen;
         let trial = if is_on_trial { Some(backend.connect_breaker.try_acquire(now)?) } else { None };
-        let taken =
+        let in_flight =
             || InFlightGuard { backend: Arc::clone(backend), queue: Arc::clone(&self.queue), _half_open_permit: trial };
-        backend.concurrency.try_acquire().then(taken)
+        backend.concurrency.try_acquire().then(in_flight)
     }
 
     // ANCHOR: fresh
@@ -259,8 +258,8 @@ impl Group {
         let pickable: Vec<_> = members.iter().filter(|backend| backend.weight() > 0).collect();
         let states: Vec<_> = pickable.iter().map(|backend| backend.state(now)).collect();
         let in_service = states.iter().filter(|state| **state != BackendState::Draining).count();
-        let well = states.iter().filter(|state| matches!(state, BackendState::Up | BackendState::HalfOpen)).count();
-        let panic = is_panic_mode(well, in_service);
+        let healthy = states.iter().filter(|state| matches!(state, BackendState::Up | BackendState::HalfOpen)).count();
+        let panic = is_panic_mode(healthy, in_service);
         let is_candidate = |state: &BackendState| match state {
             BackendState::Up | BackendState::HalfOpen => true,
             // What checks and failures say is an opinion; a connect that was refused a moment ago is a fact. But an
@@ -293,19 +292,19 @@ impl Group {
         };
         let before = self.view.swap(Arc::new(view));
         if before.in_panic != panic {
-            self.log_panic_change(panic, well, in_service);
+            self.log_panic_change(panic, healthy, in_service);
         }
     }
     // ANCHOR_END: view
 
-    fn log_panic_change(&self, panic: bool, well: usize, of: usize) {
+    fn log_panic_change(&self, panic: bool, healthy: usize, of: usize) {
         let name = &self.name;
         if panic {
             tracing::error!(
-                "group {name}: entering panic mode: only {well} of {of} backends are healthy, health status is ignored"
+                "group {name}: entering panic mode: only {healthy} of {of} backends are healthy, health status is ignored"
             );
         } else {
-            tracing::warn!("group {name}: leaving panic mode: {well} of {of} backends are healthy");
+            tracing::warn!("group {name}: leaving panic mode: {healthy} of {of} backends are healthy");
         }
     }
 }

@@ -19,18 +19,18 @@ impl Group {
         hash: u64,
         tried: &[BackendId],
     ) -> Choice {
-        let before = table.lookup(client, now);
-        if let Some(taken) = before.and_then(|id| self.acquire_sticky(view, id, tried, now)) {
+        let previous = table.lookup(client, now);
+        if let Some(taken) = previous.and_then(|id| self.acquire_sticky(view, id, tried, now)) {
             return Choice::Backend(taken);
         }
         let choice = self.pick(view, now, hash, tried);
         let Choice::Backend(taken) = &choice else { return choice };
-        let settled = table.update(client, before, taken.backend().id(), now);
-        if settled == taken.backend().id() {
+        let stored = table.update(client, previous, taken.backend().id(), now);
+        if stored == taken.backend().id() {
             return choice;
         }
         // Another request of this client has been placed meanwhile: both go there.
-        self.acquire_sticky(view, settled, tried, now).map_or(choice, Choice::Backend)
+        self.acquire_sticky(view, stored, tried, now).map_or(choice, Choice::Backend)
     }
     // ANCHOR_END: source
 }

@@ -34,10 +34,10 @@ fn test_group(algorithm: Algorithm, weights: &[u32], max_connections: Option<u32
         outlier: outlier::OutlierConfig::default(),
         slow_start: SLOW_START,
     };
-    let backend = |(place, weight): (usize, &u32)| {
-        let endpoint: Endpoint = format!("127.0.0.1:{}:{weight}", place + 1).parse().unwrap();
+    let backend = |(index, weight): (usize, &u32)| {
+        let endpoint: Endpoint = format!("127.0.0.1:{}:{weight}", index + 1).parse().unwrap();
         let sticky = group.sticky().map(|sticky| sticky.value_for(&endpoint.to_string()));
-        let id = BackendId { slot: u16::try_from(place).unwrap(), generation: 0 };
+        let id = BackendId { slot: u16::try_from(index).unwrap(), generation: 0 };
         Arc::new(Backend::new(id, endpoint, Vec::new(), settings, sticky, Arc::clone(group.change_notifier()), start))
     };
     let backends: Vec<_> = weights.iter().enumerate().map(backend).collect();
@@ -67,9 +67,9 @@ impl TestGroup {
         shares
     }
 
-    fn fail_attempts(&self, place: usize, times: u32, at: Instant) {
+    fn fail_attempts(&self, index: usize, times: u32, at: Instant) {
         for _ in 0..times {
-            self.backends[place].record_attempt(AttemptOutcome::BackendFailure, at);
+            self.backends[index].record_attempt(AttemptOutcome::BackendFailure, at);
         }
     }
 }
@@ -199,7 +199,7 @@ fn who_is_remembered_stays_until_the_backend_is_ill_and_then_elsewhere() {
     world.backends[0].set_draining(false);
     world.backends[0].record_check(false, Some(HealthTransition::Down), world.at(3));
     let moved = at(3);
-    assert!(moved.iter().all(|place| *place != 0) && moved[1] == 1 && moved[2] == 2, "{moved:?}");
+    assert!(moved.iter().all(|index| *index != 0) && moved[1] == 1 && moved[2] == 2, "{moved:?}");
     world.backends[0].record_check(true, Some(HealthTransition::Up), world.at(4));
     assert_eq!(at(100), moved, "who had to move has moved for good");
     world.group.update_members(|members| members.retain(|backend| backend.id().slot != 1));

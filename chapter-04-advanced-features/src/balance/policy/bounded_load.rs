@@ -15,7 +15,7 @@ use super::weighted_distribution::WeightedDistribution;
 /// A hash that takes the next one when its first choice may not be picked: what can be bounded.
 pub trait ConsistentHash {
     /// The usable slot that this key belongs to; `None` only if none is usable.
-    fn pick(&self, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize>;
+    fn pick(&self, key: u64, eligible: impl Fn(usize) -> bool) -> Option<usize>;
 }
 
 /// The factor, and the weights that shares are measured by.
@@ -40,19 +40,20 @@ impl LoadBound {
         table: &impl ConsistentHash,
         key: u64,
         load: impl Fn(usize) -> u32,
-        usable: impl Fn(usize) -> bool,
+        eligible: impl Fn(usize) -> bool,
     ) -> Option<usize> {
         let room = self.below_bound(load);
-        table.pick(key, |slot| usable(slot) && room(slot)).or_else(|| table.pick(key, &usable))
+        table.pick(key, |index| eligible(index) && room(index)).or_else(|| table.pick(key, &eligible))
     }
 
     /// Which slots have room, at the loads of this moment.
     pub fn below_bound(&self, load: impl Fn(usize) -> u32) -> impl Fn(usize) -> bool {
-        let all: f64 = (0..self.weights.len()).map(|slot| f64::from(load(slot))).sum();
+        let total_load: f64 = (0..self.weights.len()).map(|index| f64::from(load(index))).sum();
         // One above: with nothing in flight everybody has room for the first.
-        let most =
-            move |slot: usize| (self.factor_per_weight * all * f64::from(self.weights[slot].max(1)) + 1.0).ceil();
-        move |slot| f64::from(load(slot)) < most(slot)
+        let bound = move |slot: usize| {
+            (self.factor_per_weight * total_load * f64::from(self.weights[slot].max(1)) + 1.0).ceil()
+        };
+        move |slot| f64::from(load(slot)) < bound(slot)
     }
 }
 
@@ -78,7 +79,7 @@ mod tests {
         ];
         for (factor, weights, loads, expected) in cases {
             let bound = LoadBound::new(factor, weights.clone());
-            let room = bound.below_bound(|slot| loads[slot]);
+            let room = bound.below_bound(|index| loads[index]);
             assert_eq!([room(0), room(1)], expected, "{factor} {weights:?} {loads:?}");
         }
     }

@@ -53,8 +53,8 @@ impl PickCounters {
 /// Where a turn falls if the turns are to be spread over all 64-bit numbers: each as far as can be from those
 /// shortly before it (Weyl's sequence with the golden ratio). Shares taken from it are nearly exact at any time,
 /// where those taken by chance only come near after a while.
-pub fn weyl_sequence(turn: usize) -> u64 {
-    (turn as u64).wrapping_mul(GOLDEN_GAMMA)
+pub fn weyl_sequence(sequence: usize) -> u64 {
+    (sequence as u64).wrapping_mul(GOLDEN_GAMMA)
 }
 
 #[cfg(test)]
@@ -83,10 +83,10 @@ mod tests {
     #[test]
     fn spread_turns_keep_each_share_at_any_time() {
         let mut low = 0_i32;
-        for turn in 0..1_000 {
-            low += i32::from(weyl_sequence(turn) < u64::MAX / 4);
-            let fair = (i32::try_from(turn).unwrap() + 1) / 4;
-            assert!((low - fair).abs() <= 4, "{low} of {turn} turns in the first quarter");
+        for sequence in 0..1_000 {
+            low += i32::from(weyl_sequence(sequence) < u64::MAX / 4);
+            let fair = (i32::try_from(sequence).unwrap() + 1) / 4;
+            assert!((low - fair).abs() <= 4, "{low} of {sequence} turns in the first quarter");
         }
     }
 }

@@ -43,15 +43,15 @@ pub fn mix(number: u64) -> u64 {
 }
 
 /// Brings an evenly spread number into `0..below`, evenly, without a division (Lemire 2019). 0 for `below` 0.
-pub fn scale_to_range(spread: u64, below: u64) -> u64 {
-    let product = u128::from(spread) * u128::from(below);
+pub fn scale_to_range(uniform: u64, bound: u64) -> u64 {
+    let product = u128::from(uniform) * u128::from(bound);
     (product >> 64) as u64
 }
 
 /// An evenly spread number as a fraction, never quite 0 and never quite 1.
 #[expect(clippy::cast_precision_loss, reason = "52 bits and the half are the 53 that an f64 holds")]
-pub fn unit_fraction(spread: u64) -> f64 {
-    ((spread >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
+pub fn unit_fraction(uniform: u64) -> f64 {
+    ((uniform >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
 }
 
 #[cfg(test)]

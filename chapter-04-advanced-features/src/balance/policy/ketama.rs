@@ -50,8 +50,8 @@ impl ConsistentHash for KetamaRing {
     // ANCHOR: pick
     /// The first usable slot at or after the key's place.
     fn pick(&self, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
-        let place = hash::mix(key);
-        let start = self.hashes.partition_point(|point| *point < place);
+        let position = hash::mix(key);
+        let start = self.hashes.partition_point(|point| *point < position);
         let (before, after) = self.indexes.split_at(start);
         let mut clockwise = after.iter().chain(before).map(|owner| *owner as usize);
         let owner = clockwise.next()?;

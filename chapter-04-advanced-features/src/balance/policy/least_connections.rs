@@ -18,52 +18,52 @@ use super::{counters::weyl_sequence, weighted_distribution::WeightedDistribution
 pub fn pick(
     count: usize,
     load: impl Fn(usize) -> u32,
-    usable: impl Fn(usize) -> bool,
-    turn: impl FnOnce() -> usize,
+    eligible: impl Fn(usize) -> bool,
+    sequence: impl FnOnce() -> usize,
 ) -> Option<usize> {
     let mut least: Option<(usize, u32)> = None;
-    let mut equals = 0_usize;
-    for slot in (0..count).filter(|slot| usable(*slot)) {
+    let mut ties = 0_usize;
+    for slot in (0..count).filter(|slot| eligible(*slot)) {
         let load = load(slot);
         match least {
             Some((_, lower)) if lower < load => {}
-            Some((_, same)) if same == load => equals += 1,
-            _ => (least, equals) = (Some((slot, load)), 1),
+            Some((_, same)) if same == load => ties += 1,
+            _ => (least, ties) = (Some((slot, load)), 1),
         }
     }
     let (first, lowest) = least?;
-    if equals == 1 {
+    if ties == 1 {
         return Some(first);
     }
-    let nth = turn() % equals;
+    let nth = sequence() % ties;
     // The loads may have changed since: then the first will do.
-    (0..count).filter(|slot| usable(*slot) && load(*slot) == lowest).nth(nth).or(Some(first))
+    (0..count).filter(|slot| eligible(*slot) && load(*slot) == lowest).nth(nth).or(Some(first))
 }
 
 /// The usable slot with the least load for its weight; equals take turns by weight, as nginx has it.
 pub fn pick_weighted(
     shares: &WeightedDistribution,
     load: impl Fn(usize) -> u32,
-    usable: impl Fn(usize) -> bool,
-    turn: impl FnOnce() -> usize,
+    eligible: impl Fn(usize) -> bool,
+    sequence: impl FnOnce() -> usize,
 ) -> Option<usize> {
     let mut least: Option<(usize, u64, u64)> = None;
-    let mut equals = 0_usize;
-    for slot in (0..shares.len()).filter(|slot| usable(*slot)) {
+    let mut ties = 0_usize;
+    for slot in (0..shares.len()).filter(|slot| eligible(*slot)) {
         let (load, weight) = (u64::from(load(slot)), shares.weight(slot));
         // a / b < c / d without dividing: equal shares are exactly equal. 32-bit factors cannot overflow.
         match least {
-            Some((_, lower, its_weight)) if lower * weight < load * its_weight => {}
-            Some((_, same, its_weight)) if same * weight == load * its_weight => equals += 1,
-            _ => (least, equals) = (Some((slot, load, weight)), 1),
+            Some((_, lower, lowest_weight)) if lower * weight < load * lowest_weight => {}
+            Some((_, same, its_weight)) if same * weight == load * its_weight => ties += 1,
+            _ => (least, ties) = (Some((slot, load, weight)), 1),
         }
     }
     let (first, lowest, its_weight) = least?;
-    if equals == 1 {
+    if ties == 1 {
         return Some(first);
     }
     let is_equal = |slot| u64::from(load(slot)) * its_weight == lowest * shares.weight(slot);
-    shares.sample_among(weyl_sequence(turn()), |slot| usable(slot) && is_equal(slot)).or(Some(first))
+    shares.sample_among(weyl_sequence(sequence()), |slot| eligible(slot) && is_equal(slot)).or(Some(first))
 }
 
 #[cfg(test)]
@@ -80,8 +80,8 @@ mod tests {
             (&[u32::MAX, u32::MAX], &[true; 2], &[0, 1, 0, 1]),
             (&[0, 0], &[false; 2], &[]),
         ];
-        for (loads, usable, expected) in cases {
-            let pick = |turn| pick(loads.len(), |slot| loads[slot], |slot| usable[slot], || turn);
+        for (loads, eligible, expected) in cases {
+            let pick = |sequence| pick(loads.len(), |slot| loads[slot], |slot| eligible[slot], || sequence);
             assert_eq!((0..4).filter_map(pick).collect::<Vec<_>>(), expected, "{loads:?}");
         }
     }
@@ -108,8 +108,8 @@ mod tests {
     fn the_idle_take_turns_by_weight() {
         let shares = WeightedDistribution::new([5, 1, 1]);
         let mut counts = [0_i32; 3];
-        for turn in 0..700 {
-            counts[pick_weighted(&shares, |_| 0, |_| true, || turn).unwrap()] += 1;
+        for sequence in 0..700 {
+            counts[pick_weighted(&shares, |_| 0, |_| true, || sequence).unwrap()] += 1;
         }
         assert!((counts[0] - 500).abs() <= 2 && (counts[1] - 100).abs() <= 2, "{counts:?}");
     }
@@ -119,8 +119,8 @@ mod tests {
     fn loads_settle_at_the_weights() {
         let shares = WeightedDistribution::new([5, 2, 1]);
         let mut loads = [0_u32; 3];
-        for turn in 0..800 {
-            let slot = pick_weighted(&shares, |slot| loads[slot], |_| true, || turn).unwrap();
+        for sequence in 0..800 {
+            let slot = pick_weighted(&shares, |slot| loads[slot], |_| true, || sequence).unwrap();
             loads[slot] += 1;
         }
         assert_eq!(loads, [500, 200, 100]);

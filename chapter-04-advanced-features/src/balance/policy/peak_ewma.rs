@@ -65,10 +65,10 @@ impl PeakEwma {
     fn update(&self, now: Instant, sample: impl Fn(f32) -> f32) {
         let millis = self.millis(now);
         let updated = |state| {
-            let (estimate, faded) = decayed(state, millis);
+            let (estimate, decayed_share) = decayed(state, millis);
             // A nanosecond at least: zero means unknown.
             let sample = sample(estimate).clamp(1e-9, MAX_ESTIMATE_SECS);
-            let estimate = if sample > estimate { sample } else { estimate + sample * faded };
+            let estimate = if sample > estimate { sample } else { estimate + sample * decayed_share };
             Some(pack(estimate, latest(timestamp(state), millis)))
         };
         // Always `Some`, so never an error. Relaxed: the estimate guards nothing else.

@@ -96,11 +96,11 @@ impl<C: Candidate> Picker<C> {
     /// those that this request has tried and those at their limit. It may be asked more than once about the same
     /// candidate, so it must not count its questions: whoever takes a slot takes it from what was picked, and
     /// picks again if it is gone.
-    pub fn pick(&self, key: u64, now: Instant, allowed: impl Fn(&C) -> bool) -> Option<&C> {
+    pub fn pick(&self, key: u64, now: Instant, eligible: impl Fn(&C) -> bool) -> Option<&C> {
         match self.candidates.as_slice() {
             [] => None,
-            [only] => allowed(only).then_some(only),
-            candidates => self.pick_index(key, now, |slot| allowed(&candidates[slot])).map(|slot| &candidates[slot]),
+            [single] => eligible(single).then_some(single),
+            candidates => self.pick_index(key, now, |slot| eligible(&candidates[slot])).map(|slot| &candidates[slot]),
         }
     }
 

@@ -22,14 +22,14 @@ pub fn pick(
     usable: impl Fn(usize) -> bool,
 ) -> Option<usize> {
     // One number from the source, which all cores share, and the others from it.
-    let (again, last) = (mix(random), mix(mix(random)));
+    let (second_random, fallback_random) = (mix(random), mix(mix(random)));
     let first = shares.sample(random);
-    let second = shares.sample_excluding(first, again);
+    let second = shares.sample_excluding(first, second_random);
     match (usable(first), usable(second)) {
         (true, true) if cost(second) < cost(first) => Some(second),
         (true, _) => Some(first),
         (false, true) => Some(second),
-        (false, false) => shares.sample_among(last, usable),
+        (false, false) => shares.sample_among(fallback_random, usable),
     }
 }
 // ANCHOR_END: pick

@@ -47,8 +47,8 @@ impl ConsistentHash for Rendezvous {
         if self.weights.is_empty() {
             return highest_score(hashes, usable);
         }
-        let number = |(hash, weight): (u64, &f64)| -weight / unit_fraction(hash).ln();
-        highest_score(hashes.zip(&self.weights).map(number), usable)
+        let score = |(hash, weight): (u64, &f64)| -weight / unit_fraction(hash).ln();
+        highest_score(hashes.zip(&self.weights).map(score), usable)
     }
     // ANCHOR_END: pick
 }
@@ -56,9 +56,9 @@ impl ConsistentHash for Rendezvous {
 /// The usable slot with the highest number. Only who would lead is asked: five or so of a hundred.
 fn highest_score<N: PartialOrd>(numbers: impl Iterator<Item = N>, usable: impl Fn(usize) -> bool) -> Option<usize> {
     let mut leader: Option<(usize, N)> = None;
-    for (slot, number) in numbers.enumerate() {
-        if leader.as_ref().is_none_or(|(_, highest)| number > *highest) && usable(slot) {
-            leader = Some((slot, number));
+    for (slot, score) in numbers.enumerate() {
+        if leader.as_ref().is_none_or(|(_, highest)| score > *highest) && usable(slot) {
+            leader = Some((slot, score));
         }
     }
     leader.map(|(slot, _)| slot)

@@ -13,16 +13,16 @@
 
 /// The slot of this turn; if it is not usable, a usable one, so that all of these inherit equally.
 // To walk on to the next usable one would give the neighbour of a full backend a double share.
-pub fn pick(turn: usize, count: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
-    let slot = turn.checked_rem(count)?;
+pub fn pick(sequence: usize, count: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
+    let slot = sequence.checked_rem(count)?;
     if usable(slot) {
         return Some(slot);
     }
-    let heirs = (0..count).filter(|slot| usable(*slot)).count();
+    let eligible_count = (0..count).filter(|slot| usable(*slot)).count();
     // The round decides: one slot's lost turns go to each heir once, then to each once more.
-    let heir = (turn / count).wrapping_add(slot).checked_rem(heirs)?;
+    let nth = (sequence / count).wrapping_add(slot).checked_rem(eligible_count)?;
     // Another thread may have made one unusable in between: then any will do.
-    (0..count).filter(|slot| usable(*slot)).nth(heir).or_else(|| (0..count).find(|slot| usable(*slot)))
+    (0..count).filter(|slot| usable(*slot)).nth(nth).or_else(|| (0..count).find(|slot| usable(*slot)))
 }
 
 #[cfg(test)]
@@ -31,15 +31,15 @@ mod tests {
 
     fn counts(usable: &[bool], turns: usize) -> Vec<usize> {
         let mut counts = vec![0; usable.len()];
-        for turn in 0..turns {
-            counts[pick(turn, usable.len(), |slot| usable[slot]).unwrap()] += 1;
+        for sequence in 0..turns {
+            counts[pick(sequence, usable.len(), |slot| usable[slot]).unwrap()] += 1;
         }
         counts
     }
 
     #[test]
     fn each_has_its_turn() {
-        let slots: Vec<_> = (0..7).filter_map(|turn| pick(turn, 3, |_| true)).collect();
+        let slots: Vec<_> = (0..7).filter_map(|sequence| pick(sequence, 3, |_| true)).collect();
         assert_eq!(slots, [0, 1, 2, 0, 1, 2, 0]);
     }
 

@@ -14,11 +14,11 @@ use super::{hash::mix, weighted_distribution::WeightedDistribution};
 
 // ANCHOR: pick
 /// The slot that this key falls on; if it is not usable, a usable one that the key alone decides.
-pub fn pick(shares: &WeightedDistribution, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
+pub fn pick(shares: &WeightedDistribution, key: u64, eligible: impl Fn(usize) -> bool) -> Option<usize> {
     let hash = mix(key);
     let slot = shares.index_at(hash.checked_rem(shares.total_weight())?);
     // Hashed once more: the clients of one full backend spread over all others, not over its neighbour.
-    if usable(slot) { Some(slot) } else { shares.sample_among(mix(hash), usable) }
+    if eligible(slot) { Some(slot) } else { shares.sample_among(mix(hash), eligible) }
 }
 // ANCHOR_END: pick
 

@@ -43,26 +43,26 @@ impl WeightedDistribution {
     }
 
     /// A slot by an evenly spread number, each as often as its weight says. Not to be called without slots.
-    pub fn sample(&self, spread: u64) -> usize {
-        self.index_at(scale_to_range(spread, self.total_weight()))
+    pub fn sample(&self, uniform: u64) -> usize {
+        self.index_at(scale_to_range(uniform, self.total_weight()))
     }
 
     /// A slot other than `first`, each of the others as often as its weight says. There must be two.
-    pub fn sample_excluding(&self, first: usize, spread: u64) -> usize {
+    pub fn sample_excluding(&self, first: usize, uniform: u64) -> usize {
         // Drawn from the line without the first one's stretch, then moved past it: never a second try.
-        let point = scale_to_range(spread, self.total_weight() - self.weight(first));
+        let point = scale_to_range(uniform, self.total_weight() - self.weight(first));
         self.index_at(if point < self.range_start(first) { point } else { point + self.weight(first) })
     }
 
     /// A usable slot, each of them as often as its weight says among these; `None` if there is none.
-    pub fn sample_among(&self, spread: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
+    pub fn sample_among(&self, uniform: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let mut first = None;
         let mut total = 0;
         for slot in (0..self.len()).filter(|slot| usable(*slot)) {
             first = first.or(Some(slot));
             total += self.weight(slot);
         }
-        let mut point = scale_to_range(spread, total);
+        let mut point = scale_to_range(uniform, total);
         let holds_point = |slot: &usize| {
             let weight = self.weight(*slot);
             let holds = point < weight;
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn each_point_belongs_to_a_weight() {
         let shares = WeightedDistribution::new([2, 1, 3]);
-        let drawn: Vec<usize> = parts(6).map(|spread| shares.sample(spread)).collect();
+        let drawn: Vec<usize> = parts(6).map(|uniform| shares.sample(uniform)).collect();
         assert_eq!(drawn, [0, 0, 1, 2, 2, 2]);
         assert_eq!((shares.total_weight(), shares.weight(0), shares.weight(2)), (6, 2, 3));
     }
@@ -101,7 +101,7 @@ mod tests {
         let shares = WeightedDistribution::new([2, 1, 3]);
         let others = |first| -> Vec<usize> {
             let left = shares.total_weight() - shares.weight(first);
-            parts(left).map(|spread| shares.sample_excluding(first, spread)).collect()
+            parts(left).map(|uniform| shares.sample_excluding(first, uniform)).collect()
         };
         assert_eq!(others(0), [1, 2, 2, 2]);
         assert_eq!(others(1), [0, 0, 2, 2, 2]);
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn among_some_each_keeps_its_weight() {
         let shares = WeightedDistribution::new([2, 1, 3]);
-        let drawn: Vec<_> = parts(5).map(|spread| shares.sample_among(spread, |slot| slot != 1).unwrap()).collect();
+        let drawn: Vec<_> = parts(5).map(|uniform| shares.sample_among(uniform, |slot| slot != 1).unwrap()).collect();
         assert_eq!(drawn, [0, 0, 2, 2, 2]);
         assert_eq!(shares.sample_among(7, |_| false), None);
     }

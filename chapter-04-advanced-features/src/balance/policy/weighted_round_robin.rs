@@ -62,18 +62,18 @@ fn gcd(a: u64, b: u64) -> u64 {
 /// nginx's rule: each turn everyone gains their weight, the richest goes, and pays what all have gained.
 fn smooth_schedule(weights: &[i64]) -> Vec<u32> {
     let total: i64 = weights.iter().sum();
-    let mut wealth = vec![0; weights.len()];
+    let mut current_weights = vec![0; weights.len()];
     let mut turn = |_| {
-        let mut richest = 0;
-        for slot in 0..wealth.len() {
-            wealth[slot] += weights[slot];
+        let mut best = 0;
+        for slot in 0..current_weights.len() {
+            current_weights[slot] += weights[slot];
             // The first of equals goes.
-            if wealth[slot] > wealth[richest] {
-                richest = slot;
+            if current_weights[slot] > current_weights[best] {
+                best = slot;
             }
         }
-        wealth[richest] -= total;
-        u32::try_from(richest).expect("a group has fewer than 2^32 backends")
+        current_weights[best] -= total;
+        u32::try_from(best).expect("a group has fewer than 2^32 backends")
     };
     (0..total).map(&mut turn).collect()
 }

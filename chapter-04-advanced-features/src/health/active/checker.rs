@@ -42,8 +42,8 @@ impl<T: HealthTarget> HealthChecker<T> {
         let (messages, inbox) = channel();
         let hurried = UrgentTargets::default();
         let shutdown = Shutdown::new()?;
-        let mut round = CheckScheduler::new(check, messages.clone(), Arc::clone(&hurried), shutdown.clone());
-        let run = move || round.run(&targets, &inbox);
+        let mut scheduler = CheckScheduler::new(check, messages.clone(), Arc::clone(&hurried), shutdown.clone());
+        let run = move || scheduler.run(&targets, &inbox);
         let timekeeper = Some(thread::Builder::new().name("health".into()).spawn(run)?);
         Ok(Self { messages, urgent: hurried, shutdown, scheduler_thread: timekeeper })
     }

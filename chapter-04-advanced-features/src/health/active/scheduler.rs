@@ -76,16 +76,16 @@ impl<T: HealthTarget> CheckScheduler<T> {
 
     /// Until the shutdown's last stage.
     pub(crate) fn run(&mut self, targets: &impl Fn() -> Vec<Arc<T>>, inbox: &Receiver<SchedulerMessage>) {
-        let mut next_look = now();
+        let mut next_sync = now();
         while self.shutdown.stage() < ShutdownStage::Stopping {
             let time = now();
-            if time >= next_look {
+            if time >= next_sync {
                 self.sync_targets(targets(), time);
-                next_look = time + self.check.fast_interval;
+                next_sync = time + self.check.fast_interval;
             }
             self.start_due_checks(time);
-            let until = self.next_check_due().map_or(next_look, |due| due.min(next_look));
-            if let Ok(message) = inbox.recv_timeout(until.saturating_duration_since(now())) {
+            let wake_at = self.next_check_due().map_or(next_sync, |due| due.min(next_sync));
+            if let Ok(message) = inbox.recv_timeout(wake_at.saturating_duration_since(now())) {
                 self.on_message(message);
             }
         }

@@ -83,15 +83,16 @@ impl OutlierDetector {
     // ANCHOR_END: record
 
     fn eject(&self, now: Instant) -> Duration {
-        let times = self.ejection_multiplier.load(Relaxed).saturating_sub(self.multiplier_decay(now)).saturating_add(1);
-        let time = self.config.base_ejection_time.saturating_mul(times).min(self.config.max_ejection_time);
+        let multiplier =
+            self.ejection_multiplier.load(Relaxed).saturating_sub(self.multiplier_decay(now)).saturating_add(1);
+        let duration = self.config.base_ejection_time.saturating_mul(multiplier).min(self.config.max_ejection_time);
         // Beyond the cap it would only take longer to be forgiven.
         let most = millis(self.config.max_ejection_time).div_ceil(millis(self.config.base_ejection_time).max(1));
-        self.ejection_multiplier.store(times.min(u32::try_from(most).unwrap_or(u32::MAX).max(1)), Relaxed);
+        self.ejection_multiplier.store(multiplier.min(u32::try_from(most).unwrap_or(u32::MAX).max(1)), Relaxed);
         // This before the count: who finds the count at 0 shall find it ejected.
-        self.ejected_until.store(self.epoch.millis(now + time), Relaxed);
+        self.ejected_until.store(self.epoch.millis(now + duration), Relaxed);
         self.consecutive_failures.store(0, Release);
-        time
+        duration
     }
 
     /// One time is forgiven for each `base` since it was last let in. Reckoned when it matters, so nobody has to

@@ -90,8 +90,8 @@ impl StickTable {
 
     fn shard(&self, client: IpAddr) -> MutexGuard<'_, LruCache<IpAddr, StickEntry>> {
         #[expect(clippy::cast_possible_truncation, reason = "any of its bits will do")]
-        let place = self.hasher.hash_one(client) as usize;
-        lock(&self.shards[place % SHARDS])
+        let hash = self.hasher.hash_one(client) as usize;
+        lock(&self.shards[hash % SHARDS])
     }
 }
 

@@ -127,9 +127,9 @@ impl Head {
 
     /// Reads a request head at the beginning of `bytes`: where it ends, if it does.
     fn parse_request(&mut self, bytes: &[u8], start: usize) -> Result<Option<usize>, ProtocolError> {
-        let mut room = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut header_slots = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut []);
-        let parsed = request.parse_with_uninit_headers(&bytes[start..], &mut room);
+        let parsed = request.parse_with_uninit_headers(&bytes[start..], &mut header_slots);
         let Some(length) = head_end::map_parse_result(parsed, &bytes[start..])? else { return Ok(None) };
         let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
             return Err(ProtocolError::StartLine);

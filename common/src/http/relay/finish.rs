@@ -74,16 +74,16 @@ impl Relay {
     /// Closes the books.
     pub fn end(&mut self) -> (Exchange, AfterClient, AfterBackend) {
         let broken = matches!(self.response, ResponseState::Incomplete);
-        let whole = matches!(self.request, RequestState::Complete);
+        let request_complete = matches!(self.request, RequestState::Complete);
         let client = if self.outcome.aborted {
             AfterClient::Abort
-        } else if broken || self.outcome.close_client || !whole {
+        } else if broken || self.outcome.close_client || !request_complete {
             AfterClient::Linger
         } else {
             AfterClient::KeepAlive
         };
-        let clean = !broken && whole && self.to_backend.is_empty() && self.upstream.write_error.is_none();
-        let backend = if clean && self.downstream.backend_keep_alive && !self.upstream.must_close {
+        let reusable = !broken && request_complete && self.to_backend.is_empty() && self.upstream.write_error.is_none();
+        let backend = if reusable && self.downstream.backend_keep_alive && !self.upstream.must_close {
             AfterBackend::Pool
         } else {
             AfterBackend::Close

@@ -264,7 +264,7 @@ impl Relay {
     /// Whether the request may go to another backend after `error` (RFC 9110 §9.2.2): no byte of it was
     /// sent; or it is idempotent, nothing of a response has come, and all that was sent is still here.
     pub fn may_retry(&self, error: &ProxyError) -> bool {
-        let untouched = matches!(self.response, ResponseState::AwaitingHead)
+        let can_replay = matches!(self.response, ResponseState::AwaitingHead)
             && !self.upstream.response_started
             && self.to_backend.is_replayable();
         let transient = match error.kind {
@@ -275,7 +275,7 @@ impl Relay {
             }
             FailureKind::Protocol(_) | FailureKind::Unavailable | FailureKind::ResourceExhausted => false,
         };
-        error.side == Side::Backend && untouched && transient
+        error.side == Side::Backend && can_replay && transient
     }
 
     /// What policies may ask of this request; `None` before `begin`.

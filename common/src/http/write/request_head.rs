@@ -44,7 +44,7 @@ pub(crate) fn write_request_head(
     }
     // ANCHOR: fields
     for field in head.end_to_end_fields() {
-        let goes_on = match field.known {
+        let is_forwarded = match field.known {
             KnownField::TransferEncoding | KnownField::UnderscoreVariant => false,
             KnownField::Host => !head.target_overrides_host(),
             KnownField::Expect => head.version() == Version::Http11,
@@ -55,7 +55,7 @@ pub(crate) fn write_request_head(
             }
             _ => true,
         };
-        if goes_on {
+        if is_forwarded {
             put_field(out, field.name, field.value);
         }
     }
@@ -63,7 +63,7 @@ pub(crate) fn write_request_head(
     if head.message_info().framing == Framing::Chunked {
         put_field(out, b"Transfer-Encoding", b"chunked");
     }
-    let named = match forwarding.role {
+    let client_ip = match forwarding.role {
         ProxyRole::Reverse => write_forwarded_fields(head, forwarding, client, request_id, out),
         ProxyRole::Forward => client.peer(),
     };
@@ -74,7 +74,7 @@ pub(crate) fn write_request_head(
         put_field(out, b"Connection", b"close");
     }
     out.extend_from_slice(b"\r\n");
-    Ok(named)
+    Ok(client_ip)
 }
 
 /// Whether the request asks for the one upgrade that we forward (RFC 6455 §4.1 wants a GET).
@@ -113,7 +113,7 @@ fn write_forwarded_fields(
     request_id: u128,
     out: &mut Vec<u8>,
 ) -> IpAddr {
-    let named = client.real_ip(head, forwarding);
+    let client_ip = client.real_ip(head, forwarding);
     out.extend_from_slice(b"X-Forwarded-For: ");
     if client.is_trusted_proxy() {
         for value in head.field_values(KnownField::ForwardedFor).filter(|value| !value.is_empty()) {
@@ -130,15 +130,15 @@ fn write_forwarded_fields(
     if let Some(authority) = head.authority().filter(|_| !has(KnownField::ForwardedHost)) {
         put_field(out, b"X-Forwarded-Host", authority);
     }
-    if named == client.peer() {
+    if client_ip == client.peer() {
         put_field(out, b"X-Real-IP", client.peer_text());
     } else {
-        put_display_field(out, "X-Real-IP", named);
+        put_display_field(out, "X-Real-IP", client_ip);
     }
     if !has(KnownField::RequestId) {
         put_request_id(out, request_id);
     }
-    named
+    client_ip
 }
 
 fn is_forwarding_loop(head: HeadView<'_>, via: &str) -> bool {

@@ -111,17 +111,17 @@ fn time_of_a_request(client: &mut Client) -> Duration {
 fn clients_by_loop(balancer: &Program) -> Vec<usize> {
     let before = balancer.stdout().len();
     balancer.signal(Signal::SIGUSR1);
-    let last = |text: &str| text.get(before..).is_some_and(|new| new.contains("loop 3: "));
+    let last = |text: &str| text.get(before..).is_some_and(|new| new.contains("worker 3: "));
     until("the statistics are printed", || last(&balancer.stdout()));
     let text = balancer.stdout();
-    let counts = text[before..].lines().filter(|line| line.starts_with("loop "));
+    let counts = text[before..].lines().filter(|line| line.starts_with("worker "));
     let counts = counts.filter_map(|line| line.split_whitespace().nth(2)?.parse().ok());
     counts.collect()
 }
 
 fn show_loops(stage: &Stage, counts: &[usize]) {
     let lines: Vec<_> =
-        counts.iter().enumerate().map(|(place, count)| format!("loop {place}: {count} connected")).collect();
+        counts.iter().enumerate().map(|(place, count)| format!("worker {place}: {count} client connections")).collect();
     stage.seen(&lines.join("\n"));
 }
 

@@ -137,7 +137,7 @@ fn a_raised_limit_lets_those_in_who_wait(ctx: &Context) {
     for client in &mut clients {
         client.request("GET", "/", "");
     }
-    until("two wait", || panel.done("GET", "/groups", "")["groups"][0]["waiting"] == 2);
+    until("two wait", || panel.done("GET", "/groups", "")["groups"][0]["queued"] == 2);
     // Its slot is taken before its connect.
     until("the first is asked", || asked.load(Ordering::SeqCst) == 1);
     limit("null");

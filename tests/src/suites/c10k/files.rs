@@ -83,7 +83,7 @@ fn what_clients_keep_open_leaves_enough_to_connect(ctx: &Context) {
 /// How many clients the program says that it can have.
 fn promised(program: &Program) -> usize {
     let said = program.wait_stdout(" clients");
-    let number = said.split_once("at most ").and_then(|(_, rest)| rest.split_once(" clients"));
+    let number = said.split_once("at most ").and_then(|(_, rest)| rest.split_once(" client"));
     number.and_then(|(number, _)| number.parse().ok()).unwrap_or_else(|| panic!("no number of clients: {said}"))
 }
 

@@ -27,7 +27,7 @@ fn five_failures_in_a_row_eject(ctx: &Context) {
         let pair = [client.get("/").status(), client.get("/").status()];
         assert!(pair == [500, 200] || pair == [200, 500], "a 500 is the backend's answer, and passed on: {pair:?}");
     }
-    assert_eq!(state(&program, failing.addr()), "EJECT");
+    assert_eq!(state(&program, failing.addr()), "EJECTED");
     (0..20).for_each(|_| assert_eq!(client.get("/").status(), 200));
     assert_eq!(failing.connections(), 5);
 }
@@ -55,7 +55,7 @@ fn resets_eject_too(ctx: &Context) {
     let program = ctx.start(&[resetting.addr(), well.addr()], &EJECTING);
     let mut client = program.client();
     (0..30).for_each(|_| assert_eq!(client.get("/").status(), 200, "each GET is retried on the other one"));
-    assert_eq!(state(&program, resetting.addr()), "EJECT");
+    assert_eq!(state(&program, resetting.addr()), "EJECTED");
     assert_eq!(resetting.connections(), 5);
 }
 
@@ -67,7 +67,7 @@ fn ejections_of_most_are_not_believed(ctx: &Context) {
     (0..15).for_each(|_| drop(client.get("/")));
     for backend in &failing {
         // The record follows the answer, and the table may be quicker than it.
-        until_state(&program, backend.addr(), "EJECT");
+        until_state(&program, backend.addr(), "EJECTED");
     }
     (0..9).for_each(|_| drop(client.get("/")));
     assert_eq!(well.connections(), 5 + 3, "one of three must not carry the load of all");
@@ -82,7 +82,7 @@ fn an_ejected_one_is_let_back_in(ctx: &Context) {
     let program = ctx.start(&[subject.addr(), well.addr()], &EJECTING);
     let mut client = program.client();
     (0..12).for_each(|_| drop(client.get("/")));
-    until_state(&program, subject.addr(), "EJECT");
+    until_state(&program, subject.addr(), "EJECTED");
     let back = eventually(Duration::from_secs(45), || (client.get("/").text() == "mended").then_some(()));
     back.expect("after 30 s it is asked again");
     assert_eq!(state(&program, subject.addr()), "UP");

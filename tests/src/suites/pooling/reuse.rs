@@ -45,7 +45,7 @@ fn reuse(ctx: &Context, each: usize, at_least: f64) {
         let rate = pool["hit_rate_percent"].as_f64().unwrap();
         assert!(rate >= at_least, "{workers} workers: {pool}");
         assert_eq!(
-            count(&program, "hits") + count(&program, "moved") + count(&program, "misses"),
+            count(&program, "hits") + count(&program, "shared_hits") + count(&program, "misses"),
             (CLIENTS * each) as u64
         );
     }

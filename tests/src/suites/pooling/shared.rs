@@ -20,8 +20,8 @@ fn what_one_core_does_not_need_serves_another(ctx: &Context) {
     together(CLIENTS, |_| assert_eq!(program.client().get("/").status(), 200));
     let made = connections(&backend).0;
     assert_eq!(made, CLIENTS);
-    until("what nobody has needed lies on the shelf", || count(&program, "on_shelf") == CLIENTS as u64);
+    until("what nobody has needed lies on the shelf", || count(&program, "shared_idle") == CLIENTS as u64);
     together(CLIENTS, |_| assert_eq!(program.client().get("/").status(), 200));
-    assert_eq!(count(&program, "moved"), CLIENTS as u64);
+    assert_eq!(count(&program, "shared_hits"), CLIENTS as u64);
     assert_eq!(connections(&backend), (CLIENTS, 0), "nobody has connected");
 }

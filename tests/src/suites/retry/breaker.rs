@@ -47,7 +47,7 @@ fn the_breaker_opens_at_half_of_twenty_and_not_before(ctx: &Context) {
     if began.elapsed() < Duration::from_secs(8) {
         assert_eq!(backends.iter().map(Backend::connections).sum::<usize>(), 20, "it is left alone");
     }
-    until("it says so", || program.stderr().contains("left alone"));
+    until("it says so", || program.stderr().contains("circuit breaker opened"));
 }
 
 fn one_probe_finds_out_whether_it_may_close(ctx: &Context) {

@@ -24,7 +24,7 @@ pub(crate) fn play(stage: &Stage, programs: &Programs) {
     );
     let balancer = balancer(stage, programs, &backends.names()[..3], &["--admin", "127.0.0.1:0"]);
     let panel = Panel::of(&balancer);
-    stage.seen(&format!("admin on {}", panel.addr()));
+    stage.seen(&format!("admin interface on {}", panel.addr()));
     let traffic = Traffic::default();
     thread::scope(|scope| {
         let _stop = Stop(&traffic.stop);

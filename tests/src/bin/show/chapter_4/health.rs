@@ -40,7 +40,7 @@ fn found_by_requests(stage: &Stage, programs: &Programs, backends: &Fleet) {
     assert!(statuses[9..].iter().all(|status| *status == 200), "{statuses:?}");
     stage
         .say("Three requests paid, and none after them. A 500 is an answer: it is passed on, and not asked for again.");
-    assert!(table.contains("EJECT"), "{table}");
+    assert!(table.contains("EJECTED"), "{table}");
     stage.seen(&table);
     backends.set_fault(2, Fault::None);
 }
@@ -56,9 +56,9 @@ fn found_by_checks(stage: &Stage, programs: &Programs, backends: &Fleet) {
     let mut client = balancer.client();
     let before = backends[1].requests();
     backends.set_fault(2, Fault::Error);
-    until("the checks find it", || log_says(&balancer, "its checks fail").is_some());
+    until("the checks find it", || log_says(&balancer, "health checks fail").is_some());
     let nine = tally(&answers(&mut client, 9));
-    stage.seen(&log_says(&balancer, "its checks fail").unwrap_or_default());
+    stage.seen(&log_says(&balancer, "health checks fail").unwrap_or_default());
     assert!(!nine.contains_key(&2) && backends[1].requests() == before);
     stage.say("Nine requests, nine times 200: no client had to find out.");
     it_comes_back(stage, backends, &mut client);
