@@ -141,8 +141,8 @@ where
 
 /// Leaves the listener alone for a moment. It stays readable, and asking again at once would be a loop that
 /// burns a core.
-fn pause_accepting(why: &str, shutdown: &Shutdown) {
-    tracing::warn!("{why}");
+fn pause_accepting(reason: &str, shutdown: &Shutdown) {
+    tracing::warn!("{reason}");
     let mut fds = [PollFd::new(shutdown.fd(ShutdownStage::Draining), PollFlags::POLLIN)];
     let _ = poll(&mut fds, PollTimeout::try_from(ACCEPT_PAUSE).unwrap_or(PollTimeout::ZERO));
 }
@@ -158,10 +158,10 @@ struct ClientSemaphore {
 
 impl ClientSemaphore {
     fn new(limit: usize) -> io::Result<Self> {
-        let (freed, wake) = UnixStream::pair()?;
-        freed.set_nonblocking(true)?;
-        wake.set_nonblocking(true)?;
-        Ok(Self { limiter: ConnectionLimiter::new(limit), wake_rx: freed, wake_tx: wake })
+        let (wake_rx, wake_tx) = UnixStream::pair()?;
+        wake_rx.set_nonblocking(true)?;
+        wake_tx.set_nonblocking(true)?;
+        Ok(Self { limiter: ConnectionLimiter::new(limit), wake_rx, wake_tx })
     }
 
     fn try_acquire(slots: &Arc<Self>) -> Option<ClientPermit> {
@@ -182,23 +182,23 @@ impl ClientSemaphore {
     }
 
     /// Waits until a client leaves; `false` when `by` came first, or the stage that ends all patience.
-    fn wait_for_permit(&self, by: Instant, shutdown: &Shutdown) -> io::Result<bool> {
-        self.wait_until(ConnectionLimiter::has_capacity, by, Some(shutdown))
+    fn wait_for_permit(&self, deadline: Instant, shutdown: &Shutdown) -> io::Result<bool> {
+        self.wait_until(ConnectionLimiter::has_capacity, deadline, Some(shutdown))
     }
 
     /// Waits until no client is left; `false` when `by` came first, or the stage that ends all patience.
-    fn wait_until_all_released(&self, by: Instant, shutdown: Option<&Shutdown>) -> io::Result<bool> {
-        self.wait_until(|limiter| limiter.open() == 0, by, shutdown)
+    fn wait_until_all_released(&self, deadline: Instant, shutdown: Option<&Shutdown>) -> io::Result<bool> {
+        self.wait_until(|limiter| limiter.open() == 0, deadline, shutdown)
     }
 
     fn wait_until(
         &self,
         condition: impl Fn(&ConnectionLimiter) -> bool,
-        by: Instant,
+        deadline: Instant,
         shutdown: Option<&Shutdown>,
     ) -> io::Result<bool> {
         while !condition(&self.limiter) {
-            let Some(timeout) = poll_timeout(by) else { return Ok(false) };
+            let Some(timeout) = poll_timeout(deadline) else { return Ok(false) };
             let freed = PollFd::new(self.wake_rx.as_fd(), PollFlags::POLLIN);
             let stop = shutdown
                 .map_or(freed.clone(), |shutdown| PollFd::new(shutdown.fd(ShutdownStage::Stopping), PollFlags::POLLIN));

@@ -34,7 +34,7 @@ pub struct ClientConnection {
 
 impl ClientConnection {
     /// Takes the `connection`th accepted stream.
-    pub fn new(stream: TcpStream, connection: u32, forwarding: &Forwarding) -> io::Result<Self> {
+    pub fn new(stream: TcpStream, connection_id: u32, forwarding: &Forwarding) -> io::Result<Self> {
         let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
         Ok(Self {
             socket: Socket::from_accepted(stream)?,
@@ -42,7 +42,7 @@ impl ClientConnection {
             client_address: ClientAddress::new(peer.ip(), local, forwarding),
             head: Head::with_role(forwarding.role),
             request_buffer: RequestBuffer::default(),
-            connection_id: connection,
+            connection_id,
             request_count: 0,
             request_started_at: now(),
         })
@@ -64,11 +64,11 @@ impl ClientConnection {
     /// What came is no request, or does not come: to be rejected.
     pub fn next_request(
         &mut self,
-        waiter: &mut BlockingDriver<'_>,
+        driver: &mut BlockingDriver<'_>,
         forwarding: &Forwarding,
         identity: InstanceId,
     ) -> Result<bool, ProxyError> {
-        self.next_request_with(waiter, forwarding, identity, |_, _| Ok(None))
+        self.next_request_with(driver, forwarding, identity, |_, _| Ok(None))
     }
 
     /// As [`next_request`](Self::next_request); `look` is shown the head while its bytes are still there, and who sent
@@ -78,15 +78,15 @@ impl ClientConnection {
     /// What came is no request, or does not come: to be rejected.
     pub fn next_request_with(
         &mut self,
-        waiter: &mut BlockingDriver<'_>,
+        driver: &mut BlockingDriver<'_>,
         forwarding: &Forwarding,
         identity: InstanceId,
         inspect: impl FnOnce(HeadView<'_>, IpAddr) -> Result<Option<Vec<u8>>, ProtocolError>,
     ) -> Result<bool, ProxyError> {
         self.request_started_at = now();
-        let head_timeout = waiter.timeouts().head;
+        let head_timeout = driver.timeouts().head;
         let mut deadline =
-            self.request_started_at + if self.request_buffer.is_idle() { waiter.idle_timeout() } else { head_timeout };
+            self.request_started_at + if self.request_buffer.is_idle() { driver.idle_timeout() } else { head_timeout };
         let mut received_bytes: &[u8] = &[];
         loop {
             let protocol_error = |refusal| ProxyError::invalid_request(refusal, Phase::RequestHead);
@@ -108,7 +108,7 @@ impl ClientConnection {
                 return Ok(true);
             }
             let is_idle = self.request_buffer.is_idle();
-            received_bytes = match waiter.read_client(&mut self.socket, deadline, is_idle) {
+            received_bytes = match driver.read_client(&mut self.socket, deadline, is_idle) {
                 Ok([]) | Err(_) if is_idle => return Ok(false),
                 Ok([]) => {
                     return Err(ProxyError::new(FailureKind::IncompleteMessage, Side::Client, Phase::RequestHead));
@@ -124,9 +124,9 @@ impl ClientConnection {
     }
 
     /// Answers what is no request. The connection is done after that: gives the record of the exchange, and how to close.
-    pub fn reject_request(&mut self, waiter: &mut BlockingDriver<'_>, error: &ProxyError) -> (Exchange, AfterClient) {
+    pub fn reject_request(&mut self, driver: &mut BlockingDriver<'_>, error: &ProxyError) -> (Exchange, AfterClient) {
         self.relay.reject_request(error, wall_clock());
-        waiter.send_local_reply(&mut self.relay, &mut self.socket);
+        driver.send_local_reply(&mut self.relay, &mut self.socket);
         let (mut exchange, after, _) = self.relay.end();
         exchange.times.total = self.request_started_at.elapsed();
         (exchange, after)

@@ -63,7 +63,7 @@ impl<'a> BlockingDriver<'a> {
 
     /// Reads what an idle client, or one in the middle of a head, sends next: no byte is the end.
     /// `by` is when it must have come; a drain leaves an idle client a second.
-    pub fn read_client(&mut self, client: &mut Socket, mut by: Instant, idle: bool) -> Result<&[u8], ProxyError> {
+    pub fn read_client(&mut self, client: &mut Socket, mut deadline: Instant, idle: bool) -> Result<&[u8], ProxyError> {
         let error = |kind| ProxyError::new(kind, Side::Client, Phase::RequestHead);
         loop {
             match client.recv(&mut self.scratch) {
@@ -72,13 +72,13 @@ impl<'a> BlockingDriver<'a> {
                 Err(reason) if reason.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(reason) => return Err(error(FailureKind::Reset).with_source(reason)),
             }
-            match poll_sockets((client, READABLE), None, self.shutdown, self.seen_stage, by) {
+            match poll_sockets((client, READABLE), None, self.shutdown, self.seen_stage, deadline) {
                 Ok(WakeReason::Ready) => {}
                 Ok(WakeReason::TimedOut) => return Err(error(FailureKind::Timeout)),
                 Ok(WakeReason::ShutdownStage) => {
                     self.update_stage(Phase::RequestHead)?;
                     if idle {
-                        by = by.min(now() + self.idle_timeout());
+                        deadline = deadline.min(now() + self.idle_timeout());
                     }
                 }
                 Err(reason) => return Err(error(FailureKind::ResourceExhausted).with_source(reason)),
@@ -118,22 +118,22 @@ impl<'a> BlockingDriver<'a> {
         client: &mut Socket,
         mut backend: Option<&mut Socket>,
     ) -> Result<(), ProxyError> {
-        let mut patience = ExchangeTimeouts::new();
+        let mut timeouts = ExchangeTimeouts::new();
         loop {
             let pumped = match &mut backend {
                 Some(backend) => pump(relay, client, *backend, &mut self.scratch),
                 None => pump(relay, client, &mut NoWire, &mut self.scratch),
             }?;
-            let asked = backend.is_some();
-            if asked && self.first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
+            let request = backend.is_some();
+            if request && self.first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
                 self.first_byte_at = Some(now());
             }
             match pumped {
                 Pumped::Done => return Ok(()),
                 Pumped::Yield => {}
                 Pumped::Wait(wants) => {
-                    let by = patience.deadline(relay, self.timeouts, now());
-                    self.wait_ready(relay, client, backend.as_deref_mut(), wants, by)?;
+                    let deadline = timeouts.deadline(relay, self.timeouts, now());
+                    self.wait_ready(relay, client, backend.as_deref_mut(), wants, deadline)?;
                 }
             }
         }
@@ -145,10 +145,10 @@ impl<'a> BlockingDriver<'a> {
         client: &mut Socket,
         backend: Option<&mut Socket>,
         wants: Wants,
-        by: Instant,
+        deadline: Instant,
     ) -> Result<(), ProxyError> {
         let backend = backend.map(|backend| (backend, wants.backend));
-        match poll_sockets((client, wants.client), backend, self.shutdown, self.seen_stage, by) {
+        match poll_sockets((client, wants.client), backend, self.shutdown, self.seen_stage, deadline) {
             Ok(WakeReason::TimedOut) => Err(relay.timeout_error()),
             Ok(WakeReason::ShutdownStage) => {
                 relay.close_after_response();

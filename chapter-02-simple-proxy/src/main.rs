@@ -60,12 +60,12 @@ fn config(args: Args, fd_limit: u64, bundle: Option<&Bundle>) -> Result<ForwardC
         (None, Some(host), Some(port)) => net::resolve(host, port)?,
         (bundle, ..) => bundle.map(Bundle::addrs).unwrap_or_default(),
     };
-    let backend = match (args.host, args.backend_port) {
+    let backend_name = match (args.host, args.backend_port) {
         (Some(host), Some(port)) => common::endpoint::Endpoint { host, port, weight: None }.to_string(),
         _ => addresses.iter().map(ToString::to_string).collect(),
     };
     Ok(ForwardConfig {
-        backend_name: backend,
+        backend_name,
         addresses,
         max_clients: net::max_clients_for_fds(fd_limit, 0, Some(args.serve.max_client_threads()), bundle.is_some()),
         timeouts: args.serve.timeouts,

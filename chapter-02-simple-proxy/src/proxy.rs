@@ -54,15 +54,8 @@ impl ReverseProxy {
             trusted_proxies: config.trusted_proxies.clone(),
             backend_keep_alive: false,
         };
-        let (totals, backend_totals) = (ProxyStats::default(), BackendStats::default());
-        Arc::new(Self {
-            config,
-            forwarding,
-            identity,
-            stats: totals,
-            backend_stats: backend_totals,
-            started_at: clock::now(),
-        })
+        let (stats, backend_stats) = (ProxyStats::default(), BackendStats::default());
+        Arc::new(Self { config, forwarding, identity, stats, backend_stats, started_at: clock::now() })
     }
 
     /// The table that SIGUSR1 and the exit print.

@@ -84,8 +84,8 @@ impl ProxyStats {
         line(format_args!("requests/s {rate:.1}"));
         line(format_args!("failed {}", self.requests_failed.load(Relaxed)));
         line(format_args!("{:<width$}  {:<9}  {:>6}  {:>8}  {:>8}", "backend", "state", "active", "total", "failed"));
-        for StatsRow { name, state, active, stats: totals } in rows {
-            let [total, failed] = [&totals.requests_total, &totals.failures].map(|count| count.load(Relaxed));
+        for StatsRow { name, state, active, stats } in rows {
+            let [total, failed] = [&stats.requests_total, &stats.failures].map(|count| count.load(Relaxed));
             line(format_args!("{name:<width$}  {state:<9}  {active:>6}  {total:>8}  {failed:>8}"));
         }
         table.truncate(table.trim_end().len());

@@ -62,16 +62,16 @@ impl Balancer {
     /// # Errors
     /// A name that cannot be resolved: better said now than found out by the first client.
     pub fn new(config: Config, resolver: impl Resolve) -> io::Result<Arc<Self>> {
-        let started = now();
+        let started_at = now();
         let backend = |(slot, endpoint): (usize, &Endpoint)| {
             let slot = u16::try_from(slot).map_err(|_| io::Error::other("more than 65,536 backends"))?;
             let id = BackendId { slot, generation: 0 };
             let addresses = resolver.resolve(&endpoint.host, endpoint.port)?;
-            Ok(Arc::new(Backend::new(id, endpoint.clone(), addresses, started)))
+            Ok(Arc::new(Backend::new(id, endpoint.clone(), addresses, started_at)))
         };
         let backends: Vec<_> = config.backends.iter().enumerate().map(backend).collect::<io::Result<_>>()?;
         let watched = backends.clone();
-        let names = DnsRefresher::start(move || watched.clone(), config.resolve_interval, resolver)?;
+        let dns_refresher = DnsRefresher::start(move || watched.clone(), config.resolve_interval, resolver)?;
         let identity = InstanceId::new();
         let forwarding = Forwarding {
             role: ProxyRole::Reverse,
@@ -80,16 +80,8 @@ impl Balancer {
             trusted_proxies: config.trusted_proxies.clone(),
             backend_keep_alive: false,
         };
-        let (cluster, totals) = (Cluster::new(backends), ProxyStats::default());
-        Ok(Arc::new(Self {
-            config,
-            cluster,
-            dns_refresher: names,
-            forwarding,
-            identity,
-            stats: totals,
-            started_at: started,
-        }))
+        let (cluster, stats) = (Cluster::new(backends), ProxyStats::default());
+        Ok(Arc::new(Self { config, cluster, dns_refresher, forwarding, identity, stats, started_at }))
     }
 
     /// The table that SIGUSR1 and the exit print.

@@ -57,11 +57,11 @@ impl DnsRefresher {
         resolver: impl Resolve,
     ) -> io::Result<Self> {
         // Room for one: to be asked twice before it has looked is to be asked once.
-        let (asked, asks) = sync_channel(1);
+        let (refresh_tx, asks) = sync_channel(1);
         thread::Builder::new()
             .name("dns-refresher".into())
             .spawn(move || refresh_loop(backends, interval, &resolver, &asks))?;
-        Ok(Self { refresh_tx: asked })
+        Ok(Self { refresh_tx })
     }
 
     /// Looks again now, without waiting for it: a connect has failed.
@@ -132,9 +132,9 @@ mod tests {
         let epoch = std::time::Instant::now();
         let id = BackendId { slot: 0, generation: 0 };
         let backend = Arc::new(Backend::new(id, "backend.test:80".parse().unwrap(), vec![old], epoch));
-        let (asked, asks) = channel();
+        let (request, asks) = channel();
         let answers = vec![Ok(Vec::new()), Err(io::ErrorKind::TimedOut.into()), Ok(vec![new])];
-        let scripted = ScriptedResolver { answers: answers.into(), asked };
+        let scripted = ScriptedResolver { answers: answers.into(), asked: request };
         let names = DnsRefresher::start(targets(&backend), Duration::from_hours(1), scripted).unwrap();
         for _ in 0..4 {
             names.refresh_now();
@@ -150,8 +150,8 @@ mod tests {
         let epoch = std::time::Instant::now();
         let id = BackendId { slot: 0, generation: 0 };
         let backend = Arc::new(Backend::new(id, "backend.test:80".parse().unwrap(), Vec::new(), epoch));
-        let (asked, asks) = channel();
-        let scripted = ScriptedResolver { answers: Vec::new().into(), asked };
+        let (request, asks) = channel();
+        let scripted = ScriptedResolver { answers: Vec::new().into(), asked: request };
         let names = DnsRefresher::start(targets(&backend), Duration::from_millis(5), scripted).unwrap();
         for _ in 0..3 {
             asks.recv_timeout(Duration::from_secs(10)).expect("nobody has to ask");

@@ -67,7 +67,7 @@ fn connect_with_failover(
         match connect(balancer, driver, &backend) {
             Ok(socket) => return Ok((backend, socket)),
             Err(error) if error.side == Side::Backend => last = error,
-            Err(ours) => return Err(ours),
+            Err(internal_error) => return Err(internal_error),
         }
         tried.push(backend);
     }

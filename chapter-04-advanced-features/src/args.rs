@@ -150,7 +150,7 @@ impl BalanceArgs {
             let sticky = sticky.clone();
             groups.push(self.group_config(DEFAULT_GROUP, backends, self.algorithm, sticky)?);
         }
-        let default = (!groups.is_empty()).then_some(0);
+        let default_group = (!groups.is_empty()).then_some(0);
         for spec in &self.groups {
             let algorithm = spec.algorithm.as_deref().map(str::parse).transpose();
             let algorithm: Option<Algorithm> = algorithm.map_err(|error| format!("group '{}': {error}", spec.name))?;
@@ -164,7 +164,7 @@ impl BalanceArgs {
         Ok(Config {
             groups,
             routes,
-            default_group: default,
+            default_group,
             hash_key: self.hash_key,
             backend_settings: backend::BackendSettings {
                 max_connections: self.max_connections,
@@ -211,13 +211,13 @@ impl BalanceArgs {
             (None, Some(_)) => Algorithm::WeightedRoundRobin,
             (None, None) => Algorithm::RoundRobin,
         };
-        let choosing = LbPolicyConfig {
+        let lb_policy = LbPolicyConfig {
             algorithm,
             balance_factor: self.balance_factor,
             sticky,
             sticky_source: self.sticky_source,
         };
-        Ok(GroupConfig { name: name.to_owned(), backends, lb_policy: choosing })
+        Ok(GroupConfig { name: name.to_owned(), backends, lb_policy })
     }
 
     fn build_sticky(&self) -> Result<Option<StickyCookie>, String> {
@@ -238,12 +238,12 @@ impl BalanceArgs {
 }
 
 /// At no share of failures at all the breaker would be open always, so 0 means off.
-fn breaker_limits(percent: u32) -> breaker::BreakerConfig {
+fn breaker_limits(failure_percent: u32) -> breaker::BreakerConfig {
     let breaker_config = breaker::BreakerConfig::default();
-    if percent == 0 {
+    if failure_percent == 0 {
         breaker::BreakerConfig { min_requests: 0, ..breaker_config }
     } else {
-        breaker::BreakerConfig { failure_percent: percent, ..breaker_config }
+        breaker::BreakerConfig { failure_percent, ..breaker_config }
     }
 }
 

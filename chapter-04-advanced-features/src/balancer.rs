@@ -56,20 +56,20 @@ impl Balancer {
     /// # Errors
     /// A name that cannot be resolved, or no thread for the checks: better said now than found out by a client.
     pub fn new(program: &str, config: Config, resolver: impl Resolve + Sync + Clone) -> io::Result<Arc<Self>> {
-        let started = now();
-        let factory = BackendFactory::new(config.backend_settings, resolver.clone());
-        let group = |group: &GroupConfig| build_group(group, &config, &factory, started);
+        let started_at = now();
+        let backend_factory = BackendFactory::new(config.backend_settings, resolver.clone());
+        let group = |group: &GroupConfig| build_group(group, &config, &backend_factory, started_at);
         let groups: Vec<_> = config.groups.iter().map(group).collect::<io::Result<_>>()?;
-        let nowhere = || Arc::new(Group::new("-".into(), LbPolicyConfig::default(), 0, config.breaker, started));
+        let nowhere = || Arc::new(Group::new("-".into(), LbPolicyConfig::default(), 0, config.breaker, started_at));
         let default = config.default_group.map_or_else(nowhere, |place| Arc::clone(&groups[place]));
         let cluster = Arc::new(Cluster::new(groups, config.routes.clone(), default, config.hash_key.clone()));
         let backends = |cluster: &Arc<Cluster>| {
             let cluster = Arc::clone(cluster);
             move || cluster.backends()
         };
-        let names = DnsRefresher::start(backends(&cluster), config.resolve_interval, resolver)?;
+        let dns_refresher = DnsRefresher::start(backends(&cluster), config.resolve_interval, resolver)?;
         let start = |check: &CheckConfig| HealthChecker::start(check.clone(), backends(&cluster));
-        let checker = config.health_check.as_ref().map(start).transpose()?;
+        let health_checker = config.health_check.as_ref().map(start).transpose()?;
         let identity = InstanceId::new();
         let forwarding = Forwarding {
             role: ProxyRole::Reverse,
@@ -82,14 +82,14 @@ impl Balancer {
         Ok(Arc::new(Self {
             config,
             cluster,
-            backend_factory: factory,
-            dns_refresher: names,
-            health_checker: checker,
+            backend_factory,
+            dns_refresher,
+            health_checker,
             forwarding,
             identity,
             totals,
             random,
-            started_at: started,
+            started_at,
         }))
     }
 
@@ -137,16 +137,16 @@ impl Balancer {
         client: IpAddr,
         now: Instant,
     ) -> Result<(RequestContext, Option<Vec<u8>>), ProtocolError> {
-        let ((group, wish), target) = self.cluster.route(head, client, now)?;
-        Ok((RequestContext::new(group, wish), target))
+        let ((group, affinity), target) = self.cluster.route(head, client, now)?;
+        Ok((RequestContext::new(group, affinity), target))
     }
 
     /// Lets a request in, unless no rule takes it or its group is left alone.
     ///
     /// # Errors
     /// What its client is told.
-    pub fn admit(&self, course: &mut RequestContext, now: Instant) -> Result<(), LocalReply> {
-        if self.cluster.is_unrouted(&course.group) { Err(LocalReply::NoRoute) } else { course.admit(now) }
+    pub fn admit(&self, ctx: &mut RequestContext, now: Instant) -> Result<(), LocalReply> {
+        if self.cluster.is_unrouted(&ctx.group) { Err(LocalReply::NoRoute) } else { ctx.admit(now) }
     }
 
     /// A connect to `backend` has succeeded, or failed with `error`: marks it, and has its name and its health looked

@@ -87,7 +87,7 @@ fn run_attempts(
                 ctx.exclude_backend(&backend, error);
                 continue;
             }
-            Err(ours) => return Err(ours.into()),
+            Err(internal_error) => return Err(internal_error.into()),
         };
         let outcome = exchange(client, driver, ctx, &mut attempt);
         let attempt = last_attempt.insert(attempt);
@@ -159,7 +159,7 @@ fn connect(
     in_flight: InFlightGuard,
 ) -> Result<Attempt<Socket>, ProxyError> {
     let backend = Arc::clone(in_flight.backend());
-    let idempotent = client.relay.request_meta().is_some_and(|ask| ask.method.is_idempotent());
+    let idempotent = client.relay.request_meta().is_some_and(|meta| meta.method.is_idempotent());
     let idle_connection = if ctx.needs_fresh_connection { None } else { pool.take(backend.id(), idempotent, now()) };
     let reused = idle_connection.is_some();
     let connected = match idle_connection {

@@ -60,8 +60,8 @@ impl Server {
         let polls = (0..workers.get()).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>()?;
         let mailbox = |poll: &Poll| WorkerQueue::new(poll.registry()).map(Arc::new);
         let mailboxes = polls.iter().map(mailbox).collect::<io::Result<Vec<_>>>()?;
-        let clients = Arc::new(ConnectionHandoff::new(balancer.config().max_clients, mailboxes));
-        Ok(Self { balancer, handoff: clients, polls: Mutex::new(polls) })
+        let handoff = Arc::new(ConnectionHandoff::new(balancer.config().max_clients, mailboxes));
+        Ok(Self { balancer, handoff, polls: Mutex::new(polls) })
     }
 
     /// The table that SIGUSR1 and the exit print, and the clients of each loop.

@@ -53,7 +53,7 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let max_clients = net::max_clients_for_fds(fd_limit, fds_for_workers(workers), requested_clients, bundle.is_some());
     let config = match balance.into_config(serve, max_clients, bundled.as_deref(), false) {
         Ok(config) => config,
-        Err(why) => return Ok(cli::usage_error(why)),
+        Err(reason) => return Ok(cli::usage_error(reason)),
     };
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(address, workers)?;

@@ -30,9 +30,9 @@ pub(crate) fn serve(worker: &mut WorkerContext, connection: &mut ClientConnectio
             State::Queued(request, queued) => wait::wait_for_slot(worker, connection, request, queued),
             State::Connecting(request, connecting) => connecting::advance(worker, connection, request, connecting),
             State::Exchanging(request) => exchange(worker, connection, request),
-            State::BackingOff(request, pausing) => wait::wait_for_retry(worker, connection, request, pausing),
+            State::BackingOff(request, retry_wait) => wait::wait_for_retry(worker, connection, request, retry_wait),
             State::SendingLocalReply(request) => respond_and_close::send_local_reply(worker, connection, request),
-            State::Lingering(by) => respond_and_close::linger(worker, connection, by),
+            State::Lingering(deadline) => respond_and_close::linger(worker, connection, deadline),
         };
         loop {
             step = match step {
@@ -73,7 +73,7 @@ fn next_head(worker: &mut WorkerContext, connection: &mut ClientConnection) -> T
             Ok(0) => {
                 return respond_and_close::reject_request(worker, connection, &failed(FailureKind::IncompleteMessage));
             }
-            Ok(came) => came,
+            Ok(received) => received,
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 return wait::wait_for_head(worker, connection, idle);
@@ -101,7 +101,7 @@ fn admit(worker: &mut WorkerContext, mut request: Box<Request>) -> Transition {
     }
     match worker.balancer.admit(request.ctx(), worker.now) {
         Ok(()) => Transition::To(State::Choosing(request)),
-        Err(trouble) => respond_and_close::respond_locally(request, &trouble),
+        Err(reply) => respond_and_close::respond_locally(request, &reply),
     }
 }
 
@@ -110,7 +110,7 @@ fn choose(worker: &mut WorkerContext, connection: &mut ClientConnection, mut req
     match request.ctx().choose(worker.now) {
         Ok(Dispatch::Backend(in_flight)) => connect(worker, connection, request, in_flight),
         Ok(Dispatch::Queue) => wait::enqueue(worker, connection, request),
-        Err(trouble) => respond_and_close::respond_locally(request, &trouble),
+        Err(reply) => respond_and_close::respond_locally(request, &reply),
     }
 }
 
@@ -119,30 +119,30 @@ fn connect(
     worker: &mut WorkerContext,
     connection: &mut ClientConnection,
     mut request: Box<Request>,
-    taken: InFlightGuard,
+    in_flight: InFlightGuard,
 ) -> Transition {
-    let backend = taken.backend();
-    let idempotent = request.relay.request_meta().is_some_and(|ask| ask.method.is_idempotent());
+    let backend = in_flight.backend();
+    let idempotent = request.relay.request_meta().is_some_and(|meta| meta.method.is_idempotent());
     let idle_connection = if request.ctx().needs_fresh_connection {
         None
     } else {
         connection.idle_pool.take(backend.id(), idempotent, worker.now)
     };
     if let Some(upstream) = idle_connection {
-        return connecting::start_exchange(worker, request, taken, upstream, true);
+        return connecting::start_exchange(worker, request, in_flight, upstream, true);
     }
-    let dial = Connecting::new(backend.addresses(), worker.now + worker.balancer.config().timeouts.connect);
-    Transition::To(State::Connecting(request, Box::new(PendingConnect { in_flight: taken, connecting: dial })))
+    let connecting = Connecting::new(backend.addresses(), worker.now + worker.balancer.config().timeouts.connect);
+    Transition::To(State::Connecting(request, Box::new(PendingConnect { in_flight, connecting })))
 }
 
 // ANCHOR: exchange
 /// Moves what can be moved between the two sockets.
 fn exchange(worker: &mut WorkerContext, connection: &mut ClientConnection, mut request: Box<Request>) -> Transition {
-    let Request { relay, exchange_timeouts: patience, attempt, first_byte_at: first_byte, .. } = &mut *request;
+    let Request { relay, exchange_timeouts, attempt, first_byte_at, .. } = &mut *request;
     let attempt = attempt.as_mut().expect("an exchange always has an attempt");
     let mut pumped = pump(relay, &mut connection.socket, &mut attempt.connection.socket, &mut worker.scratch);
-    if first_byte.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
-        *first_byte = Some(worker.now);
+    if first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
+        *first_byte_at = Some(worker.now);
     }
     if let Ok(Pumped::Wait(wants)) = pumped
         && wants.client.is_none()
@@ -155,9 +155,9 @@ fn exchange(worker: &mut WorkerContext, connection: &mut ClientConnection, mut r
         Ok(Pumped::Done) => record(worker, connection, request),
         Ok(Pumped::Yield) => Transition::Yield(State::Exchanging(request)),
         Ok(Pumped::Wait(_)) => {
-            let by = patience.deadline(relay, &worker.balancer.config().timeouts, worker.now);
-            if worker.now < by {
-                return Transition::Wait(State::Exchanging(request), by);
+            let deadline = exchange_timeouts.deadline(relay, &worker.balancer.config().timeouts, worker.now);
+            if worker.now < deadline {
+                return Transition::Wait(State::Exchanging(request), deadline);
             }
             let late = relay.timeout_error();
             wait::retry_or_fail(worker, request, late)
@@ -185,8 +185,8 @@ pub(crate) fn record(
             connection.idle_pool.put(attempt.backend().id(), attempt.into_connection(), worker.now);
         }
     }
-    if let Some(course) = &mut request.ctx {
-        course.finish(&mut exchange, worker.now);
+    if let Some(ctx) = &mut request.ctx {
+        ctx.finish(&mut exchange, worker.now);
     }
     worker.balancer.log_and_count(connection.client_address.peer(), &exchange);
     let pipelined = request.relay.take_pipelined();

@@ -102,8 +102,8 @@ impl Wheel {
     /// Gives a timer that is due at `now`, and disarms it; to be called until there is none.
     pub fn expire(&mut self, now: Instant) -> Option<u32> {
         let now = self.tick_floor(now);
-        while let Some(NextSlot { slot, tick: at }) = self.next_slot().filter(|coming| coming.tick <= now) {
-            self.elapsed = at;
+        while let Some(NextSlot { slot, tick }) = self.next_slot().filter(|coming| coming.tick <= now) {
+            self.elapsed = tick;
             if slot.level == 0 {
                 let id = *self.head(slot);
                 self.disarm(id);

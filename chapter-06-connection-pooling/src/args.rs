@@ -36,10 +36,10 @@ impl PoolArgs {
     /// The pool that these words ask for, in a process that may have so many `files` open.
     pub fn config(self, files: u64) -> PoolConfig {
         let max_idle = usize::try_from(files / IDLE_FD_DIVISOR).unwrap_or(usize::MAX);
-        let total = self.idle_total.min(max_idle);
+        let max_idle_total = self.idle_total.min(max_idle);
         let limits = PoolLimits {
-            max_idle_per_key: self.idle_per_backend.min(total),
-            max_idle_total: total,
+            max_idle_per_key: self.idle_per_backend.min(max_idle_total),
+            max_idle_total,
             idle_timeout: self.upstream_idle_timeout,
             max_age: self.upstream_max_age,
             max_requests: self.upstream_max_requests.get(),

@@ -64,7 +64,7 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let max_clients = net::max_clients_for_fds(fd_limit, own_fds, requested_clients, bundle.is_some());
     let config = match balance.into_config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
         Ok(config) => config,
-        Err(why) => return Ok(cli::usage_error(why)),
+        Err(reason) => return Ok(cli::usage_error(reason)),
     };
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(address, workers)?;

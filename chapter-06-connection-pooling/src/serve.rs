@@ -68,8 +68,8 @@ async fn serve_request<L: StreamLayer>(
         Ok(()) => attempts(worker, client, &mut request).await,
         refused => refused,
     };
-    if let Err(trouble) = outcome {
-        Box::pin(respond_and_close::respond_locally(worker, client, &mut request, &trouble)).await;
+    if let Err(reply) = outcome {
+        Box::pin(respond_and_close::respond_locally(worker, client, &mut request, &reply)).await;
     }
     record(worker, client, request)
 }
@@ -82,9 +82,9 @@ async fn attempts<L: StreamLayer>(
     request: &mut Request,
 ) -> Result<(), LocalReply> {
     loop {
-        let taken = choose(worker, client, request).await?;
-        let backend = Arc::clone(taken.backend());
-        match connect(worker, client, request, taken).await {
+        let in_flight = choose(worker, client, request).await?;
+        let backend = Arc::clone(in_flight.backend());
+        match connect(worker, client, request, in_flight).await {
             Ok(()) => {}
             // Nothing was sent, so any request may go to the next one, a POST too.
             Err(error) if error.side == Side::Backend => {
@@ -131,7 +131,7 @@ async fn choose<L: StreamLayer>(
 ) -> Result<InFlightGuard, LocalReply> {
     let now = request.polled_at;
     match request.ctx().choose(now)? {
-        Dispatch::Backend(taken) => Ok(taken),
+        Dispatch::Backend(in_flight) => Ok(in_flight),
         Dispatch::Queue => Box::pin(wait::wait_for_slot(worker, client, request)).await,
     }
 }
@@ -142,25 +142,26 @@ async fn connect<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
-    taken: InFlightGuard,
+    in_flight: InFlightGuard,
 ) -> Result<(), ProxyError> {
-    let idempotent = request.relay.request_meta().is_some_and(|ask| ask.method.is_idempotent());
+    let idempotent = request.relay.request_meta().is_some_and(|meta| meta.method.is_idempotent());
     let fresh = request.ctx().needs_fresh_connection;
-    let rested = if fresh { None } else { socket_pool::take(worker, taken.backend(), idempotent, request.polled_at) };
-    let reused = rested.is_some();
-    let connected = match rested {
+    let idle_connection =
+        if fresh { None } else { socket_pool::take(worker, in_flight.backend(), idempotent, request.polled_at) };
+    let reused = idle_connection.is_some();
+    let connected = match idle_connection {
         Some(upstream) => Ok(upstream),
-        None => Box::pin(wait::wait_for_connect(worker, client, request, taken.backend())).await,
+        None => Box::pin(wait::wait_for_connect(worker, client, request, in_flight.backend())).await,
     };
-    worker.balancer().record_connect(taken.backend(), connected.as_ref().err(), request.polled_at);
+    worker.balancer().record_connect(in_flight.backend(), connected.as_ref().err(), request.polled_at);
     let upstream = connected?;
-    taken.backend().totals.count_request();
+    in_flight.backend().totals.count_request();
     request.relay.attempt(reused);
     request.relay.clear_response_fields();
-    if let Some(cookie) = request.ctx().set_cookie_for(taken.backend()) {
+    if let Some(cookie) = request.ctx().set_cookie_for(in_flight.backend()) {
         request.relay.add_response_field("Set-Cookie", &cookie);
     }
-    request.attempt = Some(Attempt::new(taken, upstream, reused, request.started_at, request.polled_at));
+    request.attempt = Some(Attempt::new(in_flight, upstream, reused, request.started_at, request.polled_at));
     (request.exchange_timeouts, request.first_byte_at) = (ExchangeTimeouts::new(), None);
     Ok(())
 }
@@ -209,22 +210,22 @@ fn record<L: StreamLayer>(
     mut request: Box<Request>,
 ) -> AfterClient {
     let (mut exchange, after, upstream) = request.relay.end();
-    let Request { started_at: started, polled_at: now, .. } = *request;
-    exchange.times.total = now.saturating_duration_since(started);
+    let Request { started_at, polled_at, .. } = *request;
+    exchange.times.total = polled_at.saturating_duration_since(started_at);
     if let Some(attempt) = request.attempt.take() {
-        attempt.finish(&mut exchange, started, request.first_byte_at, now);
+        attempt.finish(&mut exchange, started_at, request.first_byte_at, polled_at);
         if upstream == AfterBackend::Pool {
-            socket_pool::put_used(worker, attempt.into_connection(), now);
+            socket_pool::put_used(worker, attempt.into_connection(), polled_at);
         }
     }
-    if let Some(course) = &mut request.ctx {
-        course.finish(&mut exchange, now);
+    if let Some(ctx) = &mut request.ctx {
+        ctx.finish(&mut exchange, polled_at);
     }
     worker.balancer().log_and_count(client.client_address.peer(), &exchange);
     let ahead = request.relay.take_pipelined();
     worker.recycle_request(request);
     if after == AfterClient::KeepAlive {
-        client.timeout_start = now;
+        client.timeout_start = polled_at;
         client.request_buffer.push_pipelined(ahead);
     }
     after

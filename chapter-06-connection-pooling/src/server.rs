@@ -41,15 +41,15 @@ pub struct Server {
 
 impl Server {
     /// As many workers as `workers`.
-    pub fn new(balancer: Arc<Balancer>, pool: PoolConfig, workers: NonZeroUsize) -> Self {
+    pub fn new(balancer: Arc<Balancer>, pool_config: PoolConfig, workers: NonZeroUsize) -> Self {
         let (doors, inner): (Vec<_>, Vec<_>) = (0..workers.get()).map(|_| unbounded_channel()).unzip();
         Self {
             handoff: ConnectionHandoff::new(balancer.config().max_clients, doors),
-            shared_pool: SharedPool::new(pool.limits.shared(workers)),
+            shared_pool: SharedPool::new(pool_config.limits.shared(workers)),
             pool_counters: (0..workers.get()).map(|_| PoolCounters::default()).collect(),
             handoff_receivers: Mutex::new(inner),
             balancer,
-            pool_config: pool,
+            pool_config,
             workers,
         }
     }

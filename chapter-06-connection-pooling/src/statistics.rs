@@ -19,8 +19,8 @@ pub struct PoolStatus {
 }
 
 impl PoolStatus {
-    pub(crate) fn new(tally: PoolStats, on_shelf: usize) -> Self {
-        Self { hit_rate_percent: tally.hit_rate(), stats: tally, shared_idle: on_shelf }
+    pub(crate) fn new(stats: PoolStats, shared_idle: usize) -> Self {
+        Self { hit_rate_percent: stats.hit_rate(), stats, shared_idle }
     }
 }
 

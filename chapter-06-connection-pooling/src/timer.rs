@@ -35,12 +35,12 @@ impl LazyTimer {
             return Poll::Ready(());
         }
         let new = || ArmedSleep { fires_at: now, sleep: Box::pin(sleep_until(deadline.into())) };
-        let ArmedSleep { fires_at: rings, sleep } = self.0.get_or_insert_with(new);
-        let has_fired = *rings <= now;
-        if !has_fired && *rings <= deadline {
+        let ArmedSleep { fires_at, sleep } = self.0.get_or_insert_with(new);
+        let has_fired = *fires_at <= now;
+        if !has_fired && *fires_at <= deadline {
             return Poll::Pending; // the task's waker is with it since it was armed
         }
-        *rings = deadline;
+        *fires_at = deadline;
         sleep.as_mut().reset(deadline.into());
         // A task that has moved much in this poll has no budget left, and a timer that asks for it would not hear of it.
         pin!(unconstrained(sleep.as_mut())).poll(context)
@@ -70,11 +70,11 @@ mod tests {
     use super::*;
 
     /// Waits, with a deadline that is so long after the beginning at each poll. Gives how often it was polled.
-    async fn wait(alarm: &mut LazyTimer, deadline: impl Fn(usize) -> Duration) -> usize {
+    async fn wait(timer: &mut LazyTimer, deadline: impl Fn(usize) -> Duration) -> usize {
         let (started, mut polls) = (now(), 0);
         let waited = poll_fn_with_now(started, |context, now| {
             polls += 1;
-            alarm.poll(started + deadline(polls), now, context)
+            timer.poll(started + deadline(polls), now, context)
         });
         waited.await;
         assert!(started.elapsed() >= deadline(polls), "it rang early");
@@ -86,15 +86,15 @@ mod tests {
         const SOON: Duration = Duration::from_millis(5);
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let mut alarm = LazyTimer::default();
-            assert_eq!(wait(&mut alarm, |_| Duration::ZERO).await, 1);
-            assert_eq!(wait(&mut alarm, |_| SOON).await, 2);
+            let mut timer = LazyTimer::default();
+            assert_eq!(wait(&mut timer, |_| Duration::ZERO).await, 1);
+            assert_eq!(wait(&mut timer, |_| SOON).await, 2);
             // Moved back while it waits: what it was armed for wakes it, and it is armed anew.
-            assert!(wait(&mut alarm, |poll| if poll == 1 { SOON } else { 3 * SOON }).await > 1);
+            assert!(wait(&mut timer, |poll| if poll == 1 { SOON } else { 3 * SOON }).await > 1);
             // Armed for a time long after this test, and moved forward.
             let long = now() + Duration::from_hours(1);
-            assert!(poll_fn(|context| Poll::Ready(alarm.poll(long, now(), context))).await.is_pending());
-            assert_eq!(wait(&mut alarm, |_| SOON).await, 2);
+            assert!(poll_fn(|context| Poll::Ready(timer.poll(long, now(), context))).await.is_pending());
+            assert_eq!(wait(&mut timer, |_| SOON).await, 2);
         });
     }
 
@@ -102,13 +102,13 @@ mod tests {
     fn fires_for_a_task_without_coop_budget() {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let (mut alarm, started) = (LazyTimer::default(), now());
+            let (mut timer, started) = (LazyTimer::default(), now());
             let deadline = started + Duration::from_millis(5);
             let rings = poll_fn_with_now(started, |context, now| {
                 while has_budget_remaining() {
                     let _ = pin!(consume_budget()).poll(context);
                 }
-                alarm.poll(deadline, now, context)
+                timer.poll(deadline, now, context)
             });
             // Whoever waits with it would wake the task in the end.
             let _ = timeout(Duration::from_secs(5), rings).await;

@@ -29,8 +29,8 @@ pub fn init() {
         // pipe.
         .log_internal_errors(false)
         .try_init();
-    if let (Ok(()), Some(why)) = (installed, parse_error) {
-        tracing::warn!("ignoring invalid RUST_LOG={wanted}: {why}");
+    if let (Ok(()), Some(reason)) = (installed, parse_error) {
+        tracing::warn!("ignoring invalid RUST_LOG={wanted}: {reason}");
     }
 }
 
@@ -42,7 +42,7 @@ fn parse_filter(wanted: &str) -> (EnvFilter, Option<String>) {
     let builder = || EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     match builder().parse(wanted) {
         Ok(filter) => (filter, None),
-        Err(why) => (builder().parse_lossy(""), Some(why.to_string())),
+        Err(reason) => (builder().parse_lossy(""), Some(reason.to_string())),
     }
 }
 
@@ -84,9 +84,9 @@ mod tests {
     fn defaults_to_info_and_survives_a_bad_filter() {
         assert_eq!(parse_filter("").0.max_level_hint(), Some(LevelFilter::INFO));
         assert_eq!(parse_filter("debug").0.max_level_hint(), Some(LevelFilter::DEBUG));
-        let (fallback, why) = parse_filter("info=bogus=worse");
+        let (fallback, reason) = parse_filter("info=bogus=worse");
         assert_eq!(fallback.max_level_hint(), Some(LevelFilter::INFO));
-        assert!(why.is_some());
+        assert!(reason.is_some());
     }
 
     #[test]

@@ -62,8 +62,8 @@ pub struct DestinationAcl {
 
 impl DestinationAcl {
     /// Without rules, any destination is allowed but the proxy itself.
-    pub fn new(rules: Vec<AllowRule>, listening: SocketAddr) -> Self {
-        Self { rules, listen_address: listening }
+    pub fn new(rules: Vec<AllowRule>, listen_address: SocketAddr) -> Self {
+        Self { rules, listen_address }
     }
 
     /// Before the name is resolved: one that no rule can allow is not even looked up.

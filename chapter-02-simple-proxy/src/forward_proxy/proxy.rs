@@ -74,11 +74,11 @@ impl ForwardProxy {
     /// for, so there is one for each form of request.
     pub fn stats_table(&self) -> String {
         let rows = [("http://...", &self.request_stats), ("CONNECT", &self.tunnel_stats)];
-        let rows = rows.map(|(name, totals)| StatsRow {
+        let rows = rows.map(|(name, stats)| StatsRow {
             name: name.to_owned(),
             state: "-",
-            active: totals.active_requests(),
-            stats: totals,
+            active: stats.active_requests(),
+            stats,
         });
         self.stats.table(self.started_at.elapsed(), rows)
     }

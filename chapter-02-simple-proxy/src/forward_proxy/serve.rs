@@ -34,13 +34,13 @@ struct ForwardRequest {
 impl ForwardRequest {
     fn new(head: HeadView<'_>, expected: Option<&Credentials>) -> Self {
         let mut presented = head.fields().filter(|(name, _)| name.eq_ignore_ascii_case(b"Proxy-Authorization"));
-        let authenticated = match (expected, presented.next(), presented.next()) {
+        let is_authenticated = match (expected, presented.next(), presented.next()) {
             (None, ..) => true,
             (Some(expected), Some((_, value)), None) => expected.verify_header(value),
             _ => false,
         };
         let authority = head.authority().unwrap_or_default().to_vec();
-        Self { is_connect: head.method() == Method::Connect, authority, is_authenticated: authenticated }
+        Self { is_connect: head.method() == Method::Connect, authority, is_authenticated }
     }
 }
 
@@ -61,40 +61,40 @@ impl From<ProxyError> for ForwardError {
 pub(crate) fn serve_connection(proxy: &ForwardProxy, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
     let _counted = proxy.stats.track_connection();
     let Ok(mut client) = ClientConnection::new(stream, connection, &proxy.forwarding) else { return }; // it left already
-    let mut waiter = BlockingDriver::new(&proxy.config.timeouts, shutdown);
+    let mut driver = BlockingDriver::new(&proxy.config.timeouts, shutdown);
     let after = loop {
-        let request = match next_head(proxy, &mut client, &mut waiter) {
+        let request = match next_head(proxy, &mut client, &mut driver) {
             Ok(Some(asked)) => asked,
             Ok(None) => break AfterClient::Linger,
             Err(error) => {
-                let (exchange, after) = client.reject_request(&mut waiter, &error);
+                let (exchange, after) = client.reject_request(&mut driver, &error);
                 proxy.log_and_count(client.peer_ip(), &exchange);
                 break after;
             }
         };
-        match serve_request(proxy, &mut client, &mut waiter, &request) {
+        match serve_request(proxy, &mut client, &mut driver, &request) {
             AfterClient::KeepAlive => client.keep_pipelined_bytes(),
             after => break after,
         }
     };
-    waiter.close(client.socket, after);
+    driver.close(client.socket, after);
 }
 
 fn serve_request(
     proxy: &ForwardProxy,
     client: &mut ClientConnection,
-    waiter: &mut BlockingDriver<'_>,
+    driver: &mut BlockingDriver<'_>,
     request: &ForwardRequest,
 ) -> AfterClient {
     let totals = if request.is_connect { &proxy.tunnel_stats } else { &proxy.request_stats };
     let mut connected = None;
     let mut steps = || -> Result<(), ForwardError> {
-        admit(client, waiter, request)?;
+        admit(client, driver, request)?;
         let addresses = choose(proxy, request)?;
-        let mut backend = connect(&addresses, waiter)?;
+        let mut backend = connect(&addresses, driver)?;
         let _counted = totals.track_request();
         connected = Some(client.request_started_at().elapsed());
-        Ok(exchange(client, waiter, &mut backend, request)?)
+        Ok(exchange(client, driver, &mut backend, request)?)
     };
     let outcome = steps();
     let cut = matches!(&outcome, Err(ForwardError::Proxy(error)) if is_tunnel_reset(error, Side::Backend));
@@ -104,9 +104,9 @@ fn serve_request(
             ForwardError::Forbidden => client.relay.send_local_reply(403, wall_clock(), &[]),
             ForwardError::Proxy(error) => client.relay.fail(&error, wall_clock()),
         }
-        waiter.send_local_reply(&mut client.relay, &mut client.socket);
+        driver.send_local_reply(&mut client.relay, &mut client.socket);
     }
-    let (exchange, after) = record(proxy, client, waiter, request, connected);
+    let (exchange, after) = record(proxy, client, driver, request, connected);
     totals.record(&exchange);
     if cut { AfterClient::Abort } else { after }
 }
@@ -115,10 +115,10 @@ fn serve_request(
 fn next_head(
     proxy: &ForwardProxy,
     client: &mut ClientConnection,
-    waiter: &mut BlockingDriver<'_>,
+    driver: &mut BlockingDriver<'_>,
 ) -> Result<Option<ForwardRequest>, ProxyError> {
     let mut request = None;
-    client.next_request_with(waiter, &proxy.forwarding, proxy.identity, |head, _| {
+    client.next_request_with(driver, &proxy.forwarding, proxy.identity, |head, _| {
         request = Some(ForwardRequest::new(head, proxy.config.auth.as_ref()));
         Ok(None)
     })?;
@@ -128,10 +128,10 @@ fn next_head(
 /// Lets the request in if its client may ask; while the process drains, each is its connection's last.
 fn admit(
     client: &mut ClientConnection,
-    waiter: &BlockingDriver<'_>,
+    driver: &BlockingDriver<'_>,
     request: &ForwardRequest,
 ) -> Result<(), ForwardError> {
-    if waiter.is_draining() {
+    if driver.is_draining() {
         client.relay.close_after_response();
     }
     if request.is_authenticated { Ok(()) } else { Err(ForwardError::ProxyAuthRequired) }
@@ -158,15 +158,15 @@ fn choose(proxy: &ForwardProxy, request: &ForwardRequest) -> Result<Vec<SocketAd
 // ANCHOR_END: choose
 
 /// Connects to it: a fresh connection for each request.
-fn connect(addresses: &[SocketAddr], waiter: &BlockingDriver<'_>) -> Result<Socket, ProxyError> {
-    connect::connect(addresses.iter().copied(), waiter.timeouts().connect, waiter.shutdown())
+fn connect(addresses: &[SocketAddr], driver: &BlockingDriver<'_>) -> Result<Socket, ProxyError> {
+    connect::connect(addresses.iter().copied(), driver.timeouts().connect, driver.shutdown())
 }
 
 /// Relays the request and its answer; or opens the tunnel, now that its other end stands and not before:
 /// a 200 could not be taken back.
 fn exchange(
     client: &mut ClientConnection,
-    waiter: &mut BlockingDriver<'_>,
+    driver: &mut BlockingDriver<'_>,
     backend: &mut Socket,
     request: &ForwardRequest,
 ) -> Result<(), ProxyError> {
@@ -175,7 +175,7 @@ fn exchange(
     } else {
         client.relay.attempt(false);
     }
-    let result = waiter.exchange(&mut client.relay, &mut client.socket, backend);
+    let result = driver.exchange(&mut client.relay, &mut client.socket, backend);
     if matches!(&result, Err(error) if is_tunnel_reset(error, Side::Client)) {
         set_reset_on_close(backend.stream());
     }
@@ -183,21 +183,21 @@ fn exchange(
 }
 
 /// One end of a tunnel was reset. The other is told by the same means: a FIN would say that all is whole.
-fn is_tunnel_reset(error: &ProxyError, by: Side) -> bool {
-    error.phase == Phase::Tunnel && error.kind == FailureKind::Reset && error.side == by
+fn is_tunnel_reset(error: &ProxyError, deadline: Side) -> bool {
+    error.phase == Phase::Tunnel && error.kind == FailureKind::Reset && error.side == deadline
 }
 
 /// Closes the books on the exchange.
 fn record(
     proxy: &ForwardProxy,
     client: &mut ClientConnection,
-    waiter: &BlockingDriver<'_>,
+    driver: &BlockingDriver<'_>,
     request: &ForwardRequest,
     connected: Option<Duration>,
 ) -> (Exchange, AfterClient) {
     let (mut exchange, after, _close) = client.relay.end();
     exchange.times.connected = connected;
-    exchange.times.first_byte = connected.and(waiter.first_byte_at()).map(|at| at - client.request_started_at());
+    exchange.times.first_byte = connected.and(driver.first_byte_at()).map(|at| at - client.request_started_at());
     exchange.times.total = client.request_started_at().elapsed();
     tracing::info_span!("to", authority = %request.authority.escape_ascii())
         .in_scope(|| proxy.log_and_count(client.peer_ip(), &exchange));

@@ -59,15 +59,9 @@ mod tests {
     use super::*;
 
     fn asked(method: &str, host: Option<&str>, origin: Option<&str>, fetch_site: Option<&str>) -> bool {
-        let [host, origin, fetch_site] = [host, origin, fetch_site].map(|text| text.map(str::to_owned));
-        check_origin(&AdminRequest {
-            method: method.into(),
-            host,
-            origin,
-            sec_fetch_site: fetch_site,
-            ..AdminRequest::default()
-        })
-        .is_ok()
+        let [host, origin, sec_fetch_site] = [host, origin, fetch_site].map(|text| text.map(str::to_owned));
+        check_origin(&AdminRequest { method: method.into(), host, origin, sec_fetch_site, ..AdminRequest::default() })
+            .is_ok()
     }
 
     #[test]

@@ -73,15 +73,15 @@ impl AdminServer {
             .enable_all()
             .max_blocking_threads(MAX_CONCURRENT_REQUESTS)
             .build()?;
-        let stop = Shutdown::new()?;
-        let (stopped, handler) = (stop.clone(), Arc::new(handler));
+        let shutdown = Shutdown::new()?;
+        let (stopped, handler) = (shutdown.clone(), Arc::new(handler));
         let run = move || {
             runtime.block_on(serve(listener, handler, stopped));
             // A resolver that still has not answered is not waited for.
             runtime.shutdown_background();
         };
         let thread = Some(thread::Builder::new().name("admin".into()).spawn(run)?);
-        Ok(Self { address, shutdown: stop, thread })
+        Ok(Self { address, shutdown, thread })
     }
 
     /// Where it listens.

@@ -116,14 +116,14 @@ impl Backend {
         endpoint: Endpoint,
         addresses: Vec<SocketAddr>,
         settings: BackendSettings,
-        sticky: Option<StickyValue>,
-        bulletin: Arc<ChangeNotifier>,
+        sticky_value: Option<StickyValue>,
+        change_notifier: Arc<ChangeNotifier>,
         now: Instant,
     ) -> Self {
         Self {
             id,
-            sticky_value: sticky,
-            change_notifier: bulletin,
+            sticky_value,
+            change_notifier,
             // Without its weight: a new weight makes no other backend.
             name_hash: hash::hash(endpoint.to_string().as_bytes()),
             addresses: AddressSet::new(addresses),
@@ -317,8 +317,8 @@ impl HealthTarget for Backend {
     fn on_check_result(&self, outcome: Result<(), String>, transition: Option<HealthTransition>, now: Instant) {
         match (transition, &outcome) {
             (Some(HealthTransition::Up), _) => tracing::info!("backend {} is up: health checks pass", self.name()),
-            (Some(HealthTransition::Down), Err(why)) => {
-                tracing::warn!("backend {} is down: health checks fail: {why}", self.name())
+            (Some(HealthTransition::Down), Err(reason)) => {
+                tracing::warn!("backend {} is down: health checks fail: {reason}", self.name())
             }
             _ => {}
         }

@@ -34,8 +34,8 @@ impl BackendFactory {
     pub(crate) fn create(&self, group: &Group, endpoint: &Endpoint, now: Instant) -> io::Result<Arc<Backend>> {
         let addresses = self.resolver.resolve(&endpoint.host, endpoint.port)?;
         let sticky = group.sticky().map(|sticky| sticky.value_for(&endpoint.to_string()));
-        let bulletin = Arc::clone(group.change_notifier());
-        Ok(Arc::new(Backend::new(self.next_id(), endpoint.clone(), addresses, self.settings, sticky, bulletin, now)))
+        let notifier = Arc::clone(group.change_notifier());
+        Ok(Arc::new(Backend::new(self.next_id(), endpoint.clone(), addresses, self.settings, sticky, notifier, now)))
     }
 
     fn next_id(&self) -> BackendId {

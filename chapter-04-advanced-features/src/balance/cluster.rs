@@ -29,9 +29,10 @@ pub type RouteDecision = (Arc<Group>, Affinity);
 impl Cluster {
     /// A cluster of `groups`, by whose places `routes` name them. `default` is one of them, or a group without
     /// backends if there is none for requests that no rule takes.
-    pub fn new(groups: Vec<Arc<Group>>, routes: RouteTable, default: Arc<Group>, hash_key: HashKey) -> Self {
-        let looks = !routes.is_empty() || !hash_key.is_source() || groups.iter().any(|group| group.sticky().is_some());
-        Self { groups, routes, default_group: default, hash_key, inspects_requests: looks }
+    pub fn new(groups: Vec<Arc<Group>>, routes: RouteTable, default_group: Arc<Group>, hash_key: HashKey) -> Self {
+        let inspects_requests =
+            !routes.is_empty() || !hash_key.is_source() || groups.iter().any(|group| group.sticky().is_some());
+        Self { groups, routes, default_group, hash_key, inspects_requests }
     }
 
     /// The groups, in the order of the command line.

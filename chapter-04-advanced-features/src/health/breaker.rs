@@ -90,13 +90,13 @@ pub enum BreakerTransition {
 
 impl Breaker {
     /// A closed breaker. `epoch` is any instant before the first that will be asked about.
-    pub fn new(limits: BreakerConfig, epoch: Instant) -> Self {
+    pub fn new(config: BreakerConfig, epoch: Instant) -> Self {
         Self {
-            config: limits,
+            config,
             epoch: Epoch::new(epoch),
             open_until: AtomicU64::new(0),
             half_open: HalfOpenSemaphore::default(),
-            rolling_window: RollingWindow::new(limits.window),
+            rolling_window: RollingWindow::new(config.window),
         }
     }
 

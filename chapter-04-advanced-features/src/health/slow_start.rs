@@ -30,15 +30,9 @@ impl SlowStart {
     pub const DEFAULT_MIN_FACTOR: f64 = 0.1;
 
     /// A backend with its full share. `from` is clamped to 0..=1, `epoch` any instant before the first asked about.
-    pub fn new(length: Duration, from: f64, epoch: Instant) -> Self {
-        let (began, owed) = (AtomicU64::new(0), AtomicU32::new(0));
-        Self {
-            epoch: Epoch::new(epoch),
-            duration: length,
-            min_factor: from.clamp(0.0, 1.0),
-            started_at: began,
-            remainder: owed,
-        }
+    pub fn new(duration: Duration, from: f64, epoch: Instant) -> Self {
+        let (started_at, remainder) = (AtomicU64::new(0), AtomicU32::new(0));
+        Self { epoch: Epoch::new(epoch), duration, min_factor: from.clamp(0.0, 1.0), started_at, remainder }
     }
 
     /// It has come back: the ramp begins.
@@ -110,10 +104,10 @@ mod tests {
     fn two_threads_share_one_count() {
         let (slow, epoch) = ramp();
         slow.start(epoch);
-        let taken = || (0..5_000).filter(|_| slow.accepts_pick(epoch)).count();
+        let in_flight = || (0..5_000).filter(|_| slow.accepts_pick(epoch)).count();
         let all = std::thread::scope(|scope| {
-            let other = scope.spawn(taken);
-            taken() + other.join().unwrap()
+            let other = scope.spawn(in_flight);
+            in_flight() + other.join().unwrap()
         });
         assert!((999..=1_000).contains(&all), "{all}");
     }
@@ -124,9 +118,9 @@ mod tests {
             let (slow, epoch) = ramp();
             slow.start(epoch);
             let now = epoch + Duration::from_millis(millis);
-            let taken = u32::try_from((0..turns).filter(|_| slow.accepts_pick(now)).count()).unwrap();
+            let in_flight = u32::try_from((0..turns).filter(|_| slow.accepts_pick(now)).count()).unwrap();
             let due = slow.weight_factor(now) * f64::from(turns);
-            prop_assert!((f64::from(taken) - due).abs() < 1.001, "{taken} of {turns}, {due} due");
+            prop_assert!((f64::from(in_flight) - due).abs() < 1.001, "{in_flight} of {turns}, {due} due");
         }
     }
 }

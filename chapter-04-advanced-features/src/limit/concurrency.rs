@@ -31,7 +31,7 @@ impl ConcurrencyLimit {
             self.in_flight.fetch_add(1, SeqCst);
             return true;
         }
-        let one_more = |taken| (taken < limit).then_some(taken + 1);
+        let one_more = |in_flight| (in_flight < limit).then_some(in_flight + 1);
         self.in_flight.fetch_update(SeqCst, SeqCst, one_more).is_ok()
     }
     // ANCHOR_END: take

@@ -54,8 +54,8 @@ pub struct QueueFull;
 
 impl Queue {
     /// A queue in which at most `limit` may wait.
-    pub fn new(limit: usize) -> Self {
-        Self { state: Mutex::default(), len: AtomicUsize::new(0), max_waiting: limit }
+    pub fn new(max_waiting: usize) -> Self {
+        Self { state: Mutex::default(), len: AtomicUsize::new(0), max_waiting }
     }
 
     /// How many wait.

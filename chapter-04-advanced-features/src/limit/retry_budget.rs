@@ -31,8 +31,8 @@ impl Default for RetryBudget {
 
 impl RetryBudget {
     /// At most `percent` of the requests in flight may be retries, and `at_least` in any case.
-    pub fn new(percent: u32, at_least: u32) -> Self {
-        Self { active_retries: Arc::default(), percent, min_retries: at_least }
+    pub fn new(percent: u32, min_retries: u32) -> Self {
+        Self { active_retries: Arc::default(), percent, min_retries }
     }
 
     // ANCHOR: take

@@ -27,14 +27,8 @@ pub struct Attempt<S> {
 
 impl<S> Attempt<S> {
     /// A connection stands since `now`; the first byte of the request came at `started`.
-    pub fn new(taken: InFlightGuard, socket: S, reused: bool, started: Instant, now: Instant) -> Self {
-        Self {
-            connection: socket,
-            reused,
-            connected_after: now.saturating_duration_since(started),
-            sent_at: now,
-            in_flight: taken,
-        }
+    pub fn new(in_flight: InFlightGuard, connection: S, reused: bool, started: Instant, now: Instant) -> Self {
+        Self { connection, reused, connected_after: now.saturating_duration_since(started), sent_at: now, in_flight }
     }
 
     /// Who is asked.

@@ -52,14 +52,14 @@ pub struct RequestContext {
 
 impl RequestContext {
     /// A request for `group`.
-    pub fn new(group: Arc<Group>, wish: Affinity) -> Self {
-        let (tried, retries, fresh) = (Vec::new(), 0, false);
+    pub fn new(group: Arc<Group>, affinity: Affinity) -> Self {
+        let (tried, retries, needs_fresh_connection) = (Vec::new(), 0, false);
         Self {
             group,
-            affinity: wish,
+            affinity,
             tried,
             retries,
-            needs_fresh_connection: fresh,
+            needs_fresh_connection,
             half_open_probe: None,
             retry_permit: None,
             last_error: None,

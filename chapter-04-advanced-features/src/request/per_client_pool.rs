@@ -35,8 +35,8 @@ impl PerClientPool {
     /// has said something unasked, is closed here and now.
     pub(crate) fn take(&mut self, backend: BackendId, idempotent: bool, now: Instant) -> Option<Socket> {
         let at = self.idle.iter().position(|idle| idle.backend == backend)?;
-        let IdleConnection { socket, idle_since: since, .. } = self.idle.swap_remove(at);
-        let idle_for = now.saturating_duration_since(since);
+        let IdleConnection { socket, idle_since, .. } = self.idle.swap_remove(at);
+        let idle_for = now.saturating_duration_since(idle_since);
         let within_limit = idle_for < if idempotent { IDLE_TIMEOUT } else { NON_IDEMPOTENT_IDLE_LIMIT };
         // A look without taking: the only right answer of an idle connection is that there is nothing.
         let has_no_pending_input =

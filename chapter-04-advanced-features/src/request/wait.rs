@@ -24,19 +24,19 @@ pub(crate) fn wait_in_queue(
     balancer: &Balancer,
     client: &ClientConnection,
     driver: &BlockingDriver<'_>,
-    course: &mut RequestContext,
+    ctx: &mut RequestContext,
 ) -> Result<InFlightGuard, LocalReply> {
     let failed_backend =
         |error| ProxyError::new(FailureKind::ResourceExhausted, Side::Internal, Phase::Connect).with_source(error);
     let wake_pipe = WakePipe::new().map_err(failed_backend)?;
-    let ticket = course.group.queue.enqueue(wake_pipe.waker()).map_err(|_| LocalReply::AT_CAPACITY)?;
+    let ticket = ctx.group.queue.enqueue(wake_pipe.waker()).map_err(|_| LocalReply::AT_CAPACITY)?;
     let deadline = now() + balancer.config.queue_timeout;
     loop {
         // Also right after entering: a slot may have come free in between.
         if ticket.is_first()
-            && let Some(taken) = course.choose_from_queue(now())?
+            && let Some(in_flight) = ctx.choose_from_queue(now())?
         {
-            return Ok(taken);
+            return Ok(in_flight);
         }
         if now() >= deadline {
             return Err(LocalReply::AT_CAPACITY);
@@ -52,17 +52,17 @@ pub(crate) fn wait_for_retry(
     balancer: &Balancer,
     client: &ClientConnection,
     driver: &BlockingDriver<'_>,
-    course: &mut RequestContext,
+    ctx: &mut RequestContext,
     error: ProxyError,
     failed_backend: &Arc<Backend>,
 ) -> Result<(), LocalReply> {
-    if !course.begin_retry(balancer.config.max_retries) {
+    if !ctx.begin_retry(balancer.config.max_retries) {
         return Err(error.into());
     }
     for wait in 0..MAX_BUDGET_CHECKS {
         wait_until(&client.socket, None, driver.shutdown(), now() + balancer.backoff(wait))?;
-        if course.acquire_retry_permit() {
-            course.exclude_backend(failed_backend, error);
+        if ctx.acquire_retry_permit() {
+            ctx.exclude_backend(failed_backend, error);
             return Ok(());
         }
     }

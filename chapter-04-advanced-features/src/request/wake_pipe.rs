@@ -45,10 +45,10 @@ impl Wake for WakePipeWriter {
 impl WakePipe {
     /// A bell that nobody has rung.
     pub(crate) fn new() -> io::Result<Self> {
-        let (heard, rope) = UnixStream::pair()?;
-        heard.set_nonblocking(true)?;
+        let (reader, rope) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
         rope.set_nonblocking(true)?;
-        Ok(Self { reader: heard, writer: Arc::new(WakePipeWriter(rope)) })
+        Ok(Self { reader, writer: Arc::new(WakePipeWriter(rope)) })
     }
 
     /// What rings it.

@@ -65,16 +65,16 @@ impl Condition {
     }
 
     /// Whether it holds for this request.
-    pub fn matches(&self, facts: &RequestInfo<'_>) -> bool {
+    pub fn matches(&self, info: &RequestInfo<'_>) -> bool {
         let same = |expected: &Option<String>, value: &[u8]| expected.as_ref().is_none_or(|it| it.as_bytes() == value);
         match self {
-            Self::Method(methods) => methods.iter().any(|method| method.as_bytes() == facts.method()),
-            Self::Header(name, wanted) => facts.header_values(name).any(|value| same(wanted, value)),
-            Self::Query(name, wanted) => facts.query_params().any(|(found, value)| {
+            Self::Method(methods) => methods.iter().any(|method| method.as_bytes() == info.method()),
+            Self::Header(name, wanted) => info.header_values(name).any(|value| same(wanted, value)),
+            Self::Query(name, wanted) => info.query_params().any(|(found, value)| {
                 query_eq(found, name) && wanted.as_ref().is_none_or(|wanted| query_eq(value, wanted))
             }),
             Self::Cookie(name, wanted) => {
-                facts.cookies().any(|(found, value)| found == name.as_bytes() && same(wanted, value))
+                info.cookies().any(|(found, value)| found == name.as_bytes() && same(wanted, value))
             }
         }
     }
@@ -160,7 +160,7 @@ mod tests {
             (cookie, "c:d=e", true),
         ] {
             let condition = parse(text).unwrap();
-            assert_eq!(with_request_info(&request, |facts| condition.matches(facts)), expected, "{condition}");
+            assert_eq!(with_request_info(&request, |info| condition.matches(info)), expected, "{condition}");
         }
     }
 

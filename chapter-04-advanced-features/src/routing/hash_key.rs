@@ -42,14 +42,14 @@ pub struct HashKeyError(String);
 impl HashKey {
     /// The key of a request from `client` (who a trusted proxy says it is, else the peer). `hash` is the one of the
     /// algorithms, [`policy::hash`](crate::balance::policy::hash::hash).
-    pub fn hash_request(&self, facts: &RequestInfo<'_>, client: IpAddr, hash: impl Fn(&[u8]) -> u64) -> u64 {
+    pub fn hash_request(&self, info: &RequestInfo<'_>, client: IpAddr, hash: impl Fn(&[u8]) -> u64) -> u64 {
         let named = match self {
             Self::Source => None,
-            Self::Host => Some(facts.host()),
-            Self::Path => Some(facts.path()),
-            Self::Target => Some(facts.target()),
-            Self::Header(name) => facts.header_values(name).next(),
-            Self::Cookie(name) => facts.cookies().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value),
+            Self::Host => Some(info.host()),
+            Self::Path => Some(info.path()),
+            Self::Target => Some(info.target()),
+            Self::Header(name) => info.header_values(name).next(),
+            Self::Cookie(name) => info.cookies().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value),
         };
         named.filter(|value| !value.is_empty()).map_or_else(|| hash_source(client, &hash), &hash)
     }
@@ -129,7 +129,7 @@ mod tests {
                 hashed.borrow_mut().extend_from_slice(bytes);
                 42
             };
-            assert_eq!(with_request_info(&request, |facts| key.hash_request(facts, client, hash)), 42);
+            assert_eq!(with_request_info(&request, |info| key.hash_request(info, client, hash)), 42);
             assert_eq!(hashed.into_inner(), expected.as_bytes(), "{key}");
         }
         assert!(HashKey::default().is_source());

@@ -34,11 +34,11 @@ impl<'a> RequestInfo<'a> {
             None => (target, None),
         };
         let path = path::normalize(path)?;
-        let merged = match path::merge_slashes(&path) {
+        let merged_path = match path::merge_slashes(&path) {
             Cow::Borrowed(_) => None,
             Cow::Owned(merged) => Some(merged),
         };
-        Ok(Self { host: canonical_host(head.authority().unwrap_or_default()), head, path, merged_path: merged, query })
+        Ok(Self { host: canonical_host(head.authority().unwrap_or_default()), head, path, merged_path, query })
     }
 
     /// The method, as it was sent: methods are case-sensitive.

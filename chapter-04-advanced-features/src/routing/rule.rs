@@ -69,14 +69,14 @@ impl RouteRule {
     }
 
     /// Whether all its conditions hold.
-    pub fn matches(&self, facts: &RequestInfo<'_>) -> bool {
-        self.host.as_ref().is_none_or(|host| host.matches(facts.host())) && self.matches_ignoring_host(facts)
+    pub fn matches(&self, info: &RequestInfo<'_>) -> bool {
+        self.host.as_ref().is_none_or(|host| host.matches(info.host())) && self.matches_ignoring_host(info)
     }
 
     /// As [`matches`](Self::matches), for a host that is known to fit.
-    pub(crate) fn matches_ignoring_host(&self, facts: &RequestInfo<'_>) -> bool {
-        self.path.as_ref().is_none_or(|path| path.matches(facts.merged_path()))
-            && self.conditions.iter().all(|condition| condition.matches(facts))
+    pub(crate) fn matches_ignoring_host(&self, info: &RequestInfo<'_>) -> bool {
+        self.path.as_ref().is_none_or(|path| path.matches(info.merged_path()))
+            && self.conditions.iter().all(|condition| condition.matches(info))
     }
 
     /// Whether the other asks the same, whatever its group.
@@ -131,7 +131,7 @@ impl FromStr for RouteRule {
             [conditions @ .., "->", group] => parse(conditions, group),
             _ => Err(RouteRuleErrorKind::MissingGroup),
         };
-        parsed.map_err(|problem| RouteRuleError { rule: words.join(" "), kind: problem })
+        parsed.map_err(|kind| RouteRuleError { rule: words.join(" "), kind })
     }
 }
 

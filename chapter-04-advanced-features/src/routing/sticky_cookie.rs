@@ -135,8 +135,8 @@ impl StickyCookie {
     /// What the client brings in the values of its `Cookie` fields. The first cookie of that name counts, even if
     /// its value could not be ours: browsers send the one with the closest path first (RFC 6265 §5.4).
     pub fn read_value<'a>(&self, fields: impl IntoIterator<Item = &'a [u8]>) -> Option<StickyValue> {
-        let mut ours = parse_cookies(fields).filter(|(name, _)| *name == self.name.as_bytes());
-        StickyValue::parse(ours.next()?.1)
+        let mut internal_error = parse_cookies(fields).filter(|(name, _)| *name == self.name.as_bytes());
+        StickyValue::parse(internal_error.next()?.1)
     }
 
     /// The `Set-Cookie` value that ties a client. `HttpOnly`: no script needs it. `SameSite=Lax`: a link from

@@ -93,8 +93,8 @@ impl RouteTable {
 
     /// The index of the group that the request is for, among those that [`new`](Self::new) was given. `None` if no
     /// rule is for it.
-    pub fn match_group(&self, facts: &RequestInfo<'_>) -> Option<usize> {
-        self.find(facts).map(|route| route.group)
+    pub fn match_group(&self, info: &RequestInfo<'_>) -> Option<usize> {
+        self.find(info).map(|route| route.group)
     }
 
     /// Whether there are no rules, so that nothing has to be asked.
@@ -102,11 +102,11 @@ impl RouteTable {
         self.exact_host_rules.is_empty() && self.other_rules.is_empty()
     }
 
-    fn find(&self, facts: &RequestInfo<'_>) -> Option<&ResolvedRule> {
-        let of_host = self.exact_host_rules.get(facts.host()).into_iter().flatten();
+    fn find(&self, info: &RequestInfo<'_>) -> Option<&ResolvedRule> {
+        let of_host = self.exact_host_rules.get(info.host()).into_iter().flatten();
         of_host
-            .filter(|route| route.rule.matches_ignoring_host(facts))
-            .chain(self.other_rules.iter().filter(|route| route.rule.matches(facts)))
+            .filter(|route| route.rule.matches_ignoring_host(info))
+            .chain(self.other_rules.iter().filter(|route| route.rule.matches(info)))
             .next()
     }
 }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn selected(routes: &RouteTable, lines: &[&str]) -> Option<&'static str> {
-        with_request_info(lines, |facts| routes.match_group(facts)).map(|group| GROUPS[group])
+        with_request_info(lines, |info| routes.match_group(info)).map(|group| GROUPS[group])
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(selected(&routes(&["header=Y -> api", "header=X -> web"]).unwrap(), &lines), Some("api"));
         let both = routes(&["header=X -> web", "header=Y header=X -> api"]).unwrap();
         assert_eq!(selected(&both, &lines), Some("api"));
-        let deciding = with_request_info(&lines, |facts| both.find(facts).map(|route| route.rule.to_string()));
+        let deciding = with_request_info(&lines, |info| both.find(info).map(|route| route.rule.to_string()));
         assert_eq!(deciding.as_deref(), Some("header=x header=y -> api"));
     }
 

@@ -81,8 +81,8 @@ impl Acceptor {
                 Ok((stream, peer)) => {
                     self.paused_until = None;
                     // Who has left already is nobody's client.
-                    if let Some(newcomer) = self.accepted_connection(stream, peer) {
-                        return Ok(AcceptOutcome::Connection(newcomer));
+                    if let Some(accepted) = self.accepted_connection(stream, peer) {
+                        return Ok(AcceptOutcome::Connection(accepted));
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {

@@ -41,21 +41,21 @@ impl ClientConnection {
     /// A client that has said nothing yet: `peer`, connected to `local`.
     pub(crate) fn new(
         key: Key,
-        client: Socket,
+        socket: Socket,
         (peer, local): (SocketAddr, SocketAddr),
         forwarding: &Forwarding,
-        serial: u32,
+        connection_id: u32,
         now: Instant,
     ) -> Self {
         Self {
             key,
-            socket: client,
+            socket,
             state: State::ReadingHead,
             client_address: ClientAddress::new(peer.ip(), local, forwarding),
             request_buffer: RequestBuffer::default(),
             idle_pool: PerClientPool::default(),
             timeout_start: now,
-            connection_id: serial,
+            connection_id,
             request_count: 0,
             last_socket_id: CLIENT_SOCKET,
         }

@@ -20,9 +20,9 @@ pub(crate) struct ConnectionHandoff {
 
 impl ConnectionHandoff {
     /// At most `limit` of them.
-    pub(crate) fn new(limit: usize, loops: Vec<Arc<WorkerQueue>>) -> Self {
-        let per_worker = WorkerConnections::new(loops.len());
-        Self { limiter: ConnectionLimiter::new(limit), per_worker, fd_pressure: FdPressure::default(), queues: loops }
+    pub(crate) fn new(limit: usize, queues: Vec<Arc<WorkerQueue>>) -> Self {
+        let per_worker = WorkerConnections::new(queues.len());
+        Self { limiter: ConnectionLimiter::new(limit), per_worker, fd_pressure: FdPressure::default(), queues }
     }
 
     /// The loops, by their mailboxes.

@@ -43,14 +43,14 @@ pub(crate) fn send_local_reply(
     connection: &mut ClientConnection,
     mut request: Box<Request>,
 ) -> Transition {
-    let Request { relay, exchange_timeouts: patience, .. } = &mut *request;
+    let Request { relay, exchange_timeouts, .. } = &mut *request;
     let error = match pump(relay, &mut connection.socket, &mut NoWire, &mut worker.scratch) {
         Ok(Pumped::Done) => return Transition::Ended(request),
         Ok(Pumped::Yield) => return Transition::Yield(State::SendingLocalReply(request)),
         Ok(Pumped::Wait(_)) => {
-            let by = patience.deadline(relay, &worker.balancer.config().timeouts, worker.now);
-            if worker.now < by {
-                return Transition::Wait(State::SendingLocalReply(request), by);
+            let deadline = exchange_timeouts.deadline(relay, &worker.balancer.config().timeouts, worker.now);
+            if worker.now < deadline {
+                return Transition::Wait(State::SendingLocalReply(request), deadline);
             }
             relay.timeout_error()
         }
@@ -72,8 +72,8 @@ pub(crate) fn lingering_close(worker: &mut WorkerContext, connection: &mut Clien
 }
 
 /// Goes on with that.
-pub(crate) fn linger(worker: &mut WorkerContext, connection: &mut ClientConnection, by: Instant) -> Transition {
-    if worker.now >= by {
+pub(crate) fn linger(worker: &mut WorkerContext, connection: &mut ClientConnection, deadline: Instant) -> Transition {
+    if worker.now >= deadline {
         return Transition::Close;
     }
     for _ in 0..LINGER_READS {
@@ -81,11 +81,13 @@ pub(crate) fn linger(worker: &mut WorkerContext, connection: &mut ClientConnecti
             Ok(0) => return Transition::Close,
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Transition::Wait(State::Lingering(by), by),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Transition::Wait(State::Lingering(deadline), deadline);
+            }
             Err(_) => return Transition::Close,
         }
     }
-    Transition::Yield(State::Lingering(by))
+    Transition::Yield(State::Lingering(deadline))
 }
 
 /// The process drains: the request under way is to be its connection's last.

@@ -11,20 +11,20 @@ pub(crate) fn begin_request(
     connection: &mut ClientConnection,
     came: usize,
 ) -> Result<Option<Box<Request>>, ProxyError> {
-    let refused = |refusal| ProxyError::invalid_request(refusal, Phase::RequestHead);
-    let WorkerContext { balancer, head, scratch, free_requests: spare, now, .. } = worker;
+    let refused = |protocol_error| ProxyError::invalid_request(protocol_error, Phase::RequestHead);
+    let WorkerContext { balancer, head, scratch, free_requests, now, .. } = worker;
     let received = connection.request_buffer.read_request(&scratch[..came], head).map_err(refused)?;
     let Some(received) = received else { return Ok(None) };
     let head = head.view(received.head);
     let sender = connection.client_address.real_ip(head, balancer.forwarding());
-    let (course, target) = balancer.route(head, sender, *now).map_err(refused)?;
+    let (ctx, target) = balancer.route(head, sender, *now).map_err(refused)?;
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     connection.request_count = connection.request_count.wrapping_add(1);
     let id = balancer.identity().request_id(connection.connection_id, connection.request_count);
-    let mut request = spare.take(connection.timeout_start);
+    let mut request = free_requests.take(connection.timeout_start);
     request.relay.begin(head, balancer.forwarding(), &connection.client_address, id).map_err(refused)?;
     request.relay.push_client_bytes(received.rest)?;
-    request.ctx = Some(course);
+    request.ctx = Some(ctx);
     connection.request_buffer.clear();
     Ok(Some(request))
 }

@@ -33,10 +33,10 @@ pub(crate) fn advance(
         Ok(ConnectProgress::Connected(upstream)) => {
             return start_exchange(worker, request, connecting.in_flight, upstream, false);
         }
-        Ok(ConnectProgress::Pending(by)) => {
+        Ok(ConnectProgress::Pending(deadline)) => {
             return match client_abort(connection) {
-                Some(trouble) => respond_and_close::respond_locally(request, &trouble),
-                None => Transition::Wait(State::Connecting(request, connecting), by),
+                Some(reply) => respond_and_close::respond_locally(request, &reply),
+                None => Transition::Wait(State::Connecting(request, connecting), deadline),
             };
         }
         Err(error) => error,
@@ -58,19 +58,19 @@ pub(crate) fn advance(
 pub(crate) fn start_exchange(
     worker: &mut WorkerContext,
     mut request: Box<Request>,
-    taken: InFlightGuard,
+    in_flight: InFlightGuard,
     upstream: UpstreamConnection,
     reused: bool,
 ) -> Transition {
-    worker.balancer.record_connect(taken.backend(), None, worker.now);
-    taken.backend().totals.count_request();
+    worker.balancer.record_connect(in_flight.backend(), None, worker.now);
+    in_flight.backend().totals.count_request();
     request.relay.attempt(reused);
     request.relay.clear_response_fields();
-    if let Some(cookie) = request.ctx().set_cookie_for(taken.backend()) {
+    if let Some(cookie) = request.ctx().set_cookie_for(in_flight.backend()) {
         request.relay.add_response_field("Set-Cookie", &cookie);
     }
     let started = request.started_at.unwrap_or(worker.now);
-    request.attempt = Some(Attempt::new(taken, upstream, reused, started, worker.now));
+    request.attempt = Some(Attempt::new(in_flight, upstream, reused, started, worker.now));
     (request.exchange_timeouts, request.first_byte_at) = (ExchangeTimeouts::new(), None);
     Transition::To(State::Exchanging(request))
 }

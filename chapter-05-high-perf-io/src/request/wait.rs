@@ -42,12 +42,12 @@ pub(crate) fn enqueue(
     mut request: Box<Request>,
 ) -> Transition {
     let queue = &request.ctx().group.queue;
-    let Ok(place) = queue.enqueue(connection_waker(&worker.queue, connection.key)) else {
+    let Ok(ticket) = queue.enqueue(connection_waker(&worker.queue, connection.key)) else {
         return respond_locally(request, &LocalReply::AT_CAPACITY);
     };
-    let by = worker.now + worker.balancer.config().queue_timeout;
+    let deadline = worker.now + worker.balancer.config().queue_timeout;
     // On to a first try: a slot may have come free in between.
-    Transition::To(State::Queued(request, Box::new(QueueWait { ticket: place, deadline: by })))
+    Transition::To(State::Queued(request, Box::new(QueueWait { ticket, deadline })))
 }
 
 /// Takes a slot if one is free and it is this one's turn.
@@ -59,9 +59,9 @@ pub(crate) fn wait_for_slot(
 ) -> Transition {
     if queued.ticket.is_first() {
         match request.ctx().choose_from_queue(worker.now) {
-            Ok(Some(taken)) => return Transition::Connect(request, taken),
+            Ok(Some(in_flight)) => return Transition::Connect(request, in_flight),
             Ok(None) => {}
-            Err(trouble) => return respond_locally(request, &trouble),
+            Err(reply) => return respond_locally(request, &reply),
         }
     }
     if let Some(trouble) = client_abort(connection) {
@@ -93,8 +93,8 @@ fn start_backoff(worker: &mut WorkerContext, mut request: Box<Request>, error: P
     if !request.ctx().begin_retry(worker.balancer.config().max_retries) {
         return respond_locally(request, &error.into());
     }
-    let until = worker.now + worker.balancer.backoff(0);
-    Transition::To(State::BackingOff(request, Box::new(RetryWait { error, budget_checks: 0, deadline: until })))
+    let deadline = worker.now + worker.balancer.backoff(0);
+    Transition::To(State::BackingOff(request, Box::new(RetryWait { error, budget_checks: 0, deadline })))
 }
 
 /// Asks the budget for the retry once the back-off is over.
@@ -102,28 +102,28 @@ pub(crate) fn wait_for_retry(
     worker: &mut WorkerContext,
     connection: &mut ClientConnection,
     mut request: Box<Request>,
-    mut pausing: Box<RetryWait>,
+    mut retry_wait: Box<RetryWait>,
 ) -> Transition {
-    if let Some(trouble) = client_abort(connection) {
-        return respond_locally(request, &trouble);
+    if let Some(reply) = client_abort(connection) {
+        return respond_locally(request, &reply);
     }
-    let until = pausing.deadline;
+    let until = retry_wait.deadline;
     if worker.now < until {
-        return Transition::Wait(State::BackingOff(request, pausing), until);
+        return Transition::Wait(State::BackingOff(request, retry_wait), until);
     }
     if request.ctx().acquire_retry_permit() {
         if let Some(failed) = request.attempt.take() {
-            request.ctx().exclude_backend(failed.backend(), pausing.error);
+            request.ctx().exclude_backend(failed.backend(), retry_wait.error);
             failed.record_failure(worker.now);
         }
         return Transition::To(State::Choosing(request));
     }
-    pausing.budget_checks += 1;
-    if pausing.budget_checks == MAX_BUDGET_CHECKS {
-        return respond_locally(request, &pausing.error.into());
+    retry_wait.budget_checks += 1;
+    if retry_wait.budget_checks == MAX_BUDGET_CHECKS {
+        return respond_locally(request, &retry_wait.error.into());
     }
-    pausing.deadline = worker.now + worker.balancer.backoff(pausing.budget_checks);
-    Transition::To(State::BackingOff(request, pausing))
+    retry_wait.deadline = worker.now + worker.balancer.backoff(retry_wait.budget_checks);
+    Transition::To(State::BackingOff(request, retry_wait))
 }
 
 /// A request that waits for no socket hears of a client that has reset its connection.

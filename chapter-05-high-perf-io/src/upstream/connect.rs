@@ -77,9 +77,9 @@ impl Connecting {
                     Err(error) => self.plan.failed(error),
                 }
             }
-            let Some((address, by)) = self.plan.next_address(now) else { return Err(self.plan.take_error()) };
+            let Some((address, deadline)) = self.plan.next_address(now) else { return Err(self.plan.take_error()) };
             match start_connect(address, registry, key, number()) {
-                Ok(upstream) => self.handshake = Some(Handshake { address, upstream, deadline: by }),
+                Ok(upstream) => self.handshake = Some(Handshake { address, upstream, deadline }),
                 Err(error) => self.plan.failed(error),
             }
         }
@@ -101,11 +101,11 @@ fn start_connect(
     address: SocketAddr,
     registry: &Registry,
     key: Key,
-    number: SocketId,
+    socket_id: SocketId,
 ) -> io::Result<UpstreamConnection> {
     let (stream, _) = connect_nonblocking(address)?;
-    let token = EventSource::Connection(key, number).token();
+    let token = EventSource::Connection(key, socket_id).token();
     // Whether it stands at once or later: the first event says so.
     let socket = Socket::register(TcpStream::from_std(stream), registry, token)?;
-    Ok(UpstreamConnection { socket_id: number, socket })
+    Ok(UpstreamConnection { socket_id, socket })
 }

@@ -40,8 +40,8 @@ impl PerClientPool {
     /// sent without asking the kernel: its events have said what there was to say.
     pub(crate) fn take(&mut self, backend: BackendId, idempotent: bool, now: Instant) -> Option<UpstreamConnection> {
         let at = self.idle.iter().position(|idle| idle.backend == backend)?;
-        let IdleConnection { upstream, idle_since: since, .. } = self.idle.swap_remove(at);
-        let was_just_used = now.saturating_duration_since(since) < NON_IDEMPOTENT_IDLE_LIMIT;
+        let IdleConnection { upstream, idle_since, .. } = self.idle.swap_remove(at);
+        let was_just_used = now.saturating_duration_since(idle_since) < NON_IDEMPOTENT_IDLE_LIMIT;
         let is_reusable = if idempotent {
             upstream.socket.no_pending_input()
         } else {

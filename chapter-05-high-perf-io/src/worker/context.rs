@@ -38,11 +38,11 @@ pub(crate) struct WorkerContext {
 pub(crate) struct RequestFreeList(Vec<Box<Request>>);
 
 impl WorkerContext {
-    pub(crate) fn new(balancer: Arc<Balancer>, registry: Registry, mailbox: Arc<WorkerQueue>, now: Instant) -> Self {
+    pub(crate) fn new(balancer: Arc<Balancer>, registry: Registry, queue: Arc<WorkerQueue>, now: Instant) -> Self {
         Self {
             balancer,
             registry,
-            queue: mailbox,
+            queue,
             now,
             fd_exhausted: false,
             fd_pressure_until: None,

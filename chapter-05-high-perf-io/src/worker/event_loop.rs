@@ -64,8 +64,8 @@ impl Worker {
     /// others send.
     pub(crate) fn new(
         balancer: Arc<Balancer>,
-        clients: Arc<ConnectionHandoff>,
-        place: usize,
+        handoff: Arc<ConnectionHandoff>,
+        worker_id: usize,
         poll: Poll,
         listener: TcpListener,
         shutdown: &Shutdown,
@@ -80,14 +80,14 @@ impl Worker {
             registry.register(&mut SourceFd(&fd), source.token(), Interest::READABLE)?;
         }
         Ok(Self {
-            context: WorkerContext::new(balancer, registry, Arc::clone(&clients.queues()[place]), now),
-            worker_id: place,
+            context: WorkerContext::new(balancer, registry, Arc::clone(&handoff.queues()[worker_id]), now),
+            worker_id,
             poll,
             acceptor,
             connections: GenerationalSlab::default(),
             wheel: Wheel::new(now),
             yielded: Vec::new(),
-            handoff: clients,
+            handoff,
             shutdown: shutdown.clone(),
         })
     }
@@ -163,7 +163,7 @@ impl Worker {
         match serve::serve(&mut self.context, connection) {
             // Most deadlines are moved before they pass. So the timer stays where it is as long as it is not late, and
             // when it fires for nothing it is armed for what is then to be waited for.
-            Progress::Wait(by) if self.wheel.due(key.index).is_some_and(|due| due <= by) => {}
+            Progress::Wait(deadline) if self.wheel.due(key.index).is_some_and(|due| due <= deadline) => {}
             Progress::Wait(by) => self.wheel.arm(key.index, by),
             Progress::Yield => self.yielded.push(key),
             Progress::Close => self.close(key),
@@ -183,7 +183,7 @@ impl Worker {
         for letter in self.context.queue.take_all() {
             match letter {
                 Command::WakeConnection(key) => self.drive(key),
-                Command::ServeConnection(newcomer) => self.start_connection(newcomer),
+                Command::ServeConnection(accepted) => self.start_connection(accepted),
                 Command::RetryAccept => {}
                 Command::EnterFdPressure => self.enter_fd_pressure(),
             }
@@ -240,16 +240,16 @@ impl Worker {
     }
 
     /// Serves the client here, or hands it to the loop with the fewest. Who drains keeps what it has accepted.
-    fn serve_or_hand_off(&mut self, newcomer: AcceptedConnection<TcpStream>) {
+    fn serve_or_hand_off(&mut self, accepted: AcceptedConnection<TcpStream>) {
         if self.context.drain_started_at.is_some() {
             self.handoff.per_worker.increment(self.worker_id);
-            return self.start_connection(newcomer);
+            return self.start_connection(accepted);
         }
         let chosen = self.handoff.per_worker.assign_worker(self.worker_id);
         if chosen == self.worker_id {
-            self.start_connection(newcomer);
+            self.start_connection(accepted);
         } else if let Err(Command::ServeConnection(newcomer)) =
-            self.handoff.queues()[chosen].push(Command::ServeConnection(newcomer))
+            self.handoff.queues()[chosen].push(Command::ServeConnection(accepted))
         {
             // That one takes nobody any more.
             self.handoff.per_worker.decrement(chosen);
@@ -259,16 +259,16 @@ impl Worker {
     }
 
     /// Begins to serve a client that has its place and is counted.
-    fn start_connection(&mut self, newcomer: AcceptedConnection<TcpStream>) {
-        let AcceptedConnection { stream, peer, local } = newcomer;
-        let Self { context: worker, handoff: clients, shutdown, .. } = self;
+    fn start_connection(&mut self, accepted: AcceptedConnection<TcpStream>) {
+        let AcceptedConnection { stream, peer, local } = accepted;
+        let Self { context: worker, handoff, shutdown, .. } = self;
         let make = |key| {
             if shutdown.stage() == ShutdownStage::Stopping {
                 return None;
             }
             let client =
                 Socket::register(stream, &worker.registry, EventSource::Connection(key, CLIENT_SOCKET).token()).ok()?;
-            let (forwarding, serial) = (worker.balancer.forwarding(), clients.per_worker.next_connection_id());
+            let (forwarding, serial) = (worker.balancer.forwarding(), handoff.per_worker.next_connection_id());
             Some(ClientConnection::new(key, client, (peer, local), forwarding, serial, worker.now))
         };
         if let Some(key) = self.connections.insert_with(make) {

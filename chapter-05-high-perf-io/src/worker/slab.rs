@@ -42,11 +42,11 @@ impl<T> GenerationalSlab<T> {
     /// At four thousand million entries; no process has so many descriptors.
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> Option<T>) -> Option<Key> {
         let place = self.free.last().copied();
-        let place = place.unwrap_or_else(|| u32::try_from(self.entries.len()).expect("fewer than 2^32 descriptors"));
-        let generation = self.entries.get(place as usize).map_or(0, |entry| entry.generation);
-        let key = Key { index: place, generation };
+        let index = place.unwrap_or_else(|| u32::try_from(self.entries.len()).expect("fewer than 2^32 descriptors"));
+        let generation = self.entries.get(index as usize).map_or(0, |entry| entry.generation);
+        let key = Key { index, generation };
         let value = Some(make(key)?);
-        match self.entries.get_mut(place as usize) {
+        match self.entries.get_mut(index as usize) {
             Some(entry) => {
                 entry.value = value;
                 self.free.pop();
@@ -73,9 +73,9 @@ impl<T> GenerationalSlab<T> {
     }
 
     /// The key of what is in this place now.
-    pub fn key_at(&self, place: u32) -> Option<Key> {
-        let entry = self.entries.get(place as usize).filter(|entry| entry.value.is_some())?;
-        Some(Key { index: place, generation: entry.generation })
+    pub fn key_at(&self, index: u32) -> Option<Key> {
+        let entry = self.entries.get(index as usize).filter(|entry| entry.value.is_some())?;
+        Some(Key { index, generation: entry.generation })
     }
 
     /// Whether there is none.

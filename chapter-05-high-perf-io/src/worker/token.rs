@@ -41,9 +41,9 @@ impl EventSource {
 
     #[expect(clippy::cast_possible_truncation, reason = "the word is taken apart into its parts")]
     pub(crate) fn from_token(Token(word): Token) -> Self {
-        let (place, generation, number) = (word as u32, (word >> 32) as u16, (word >> 48) as u16);
-        if place != NO_CONNECTION {
-            return Self::Connection(Key { index: place, generation }, number);
+        let (index, generation, number) = (word as u32, (word >> 32) as u16, (word >> 48) as u16);
+        if index != NO_CONNECTION {
+            return Self::Connection(Key { index, generation }, number);
         }
         match number {
             0 => Self::Listener,

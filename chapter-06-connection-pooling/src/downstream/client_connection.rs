@@ -28,24 +28,24 @@ pub(crate) struct ClientConnection<L: StreamLayer> {
 impl<L: StreamLayer> ClientConnection<L> {
     /// A client that has said nothing yet: `peer`, connected to `local`.
     pub(crate) fn new(
-        visit: ConnectionGuard,
-        layer: L,
+        guard: ConnectionGuard,
+        stream_layer: L,
         stream: TcpStream,
         peer: SocketAddr,
         local: SocketAddr,
         now: Instant,
     ) -> Self {
-        let worker = &visit.worker;
+        let worker = &guard.worker;
         Self {
             stream,
-            stream_layer: layer,
+            stream_layer,
             client_address: ClientAddress::new(peer.ip(), local, worker.balancer().forwarding()),
             request_buffer: RequestBuffer::default(),
             timer: LazyTimer::default(),
             timeout_start: now,
             connection_id: worker.handoff().per_worker.next_connection_id(),
             request_count: 0,
-            guard: visit,
+            guard,
         }
     }
 

@@ -30,12 +30,12 @@ impl ConnectionHandoff {
         limit: usize,
         doors: impl IntoIterator<Item = UnboundedSender<AcceptedConnection<TcpStream>>>,
     ) -> Self {
-        let doors: Vec<_> = doors.into_iter().collect();
+        let senders: Vec<_> = doors.into_iter().collect();
         Self {
             limiter: ConnectionLimiter::new(limit),
-            per_worker: WorkerConnections::new(doors.len()),
+            per_worker: WorkerConnections::new(senders.len()),
             fd_pressure: FdPressure::default(),
-            senders: doors,
+            senders,
             capacity_wakers: Mutex::default(),
         }
     }
@@ -74,9 +74,9 @@ impl ConnectionHandoff {
     pub(crate) fn hand_off(
         &self,
         worker_id: usize,
-        newcomer: AcceptedConnection<TcpStream>,
+        accepted: AcceptedConnection<TcpStream>,
     ) -> Result<(), AcceptedConnection<TcpStream>> {
-        self.senders[worker_id].send(newcomer).map_err(|refused| refused.0)
+        self.senders[worker_id].send(accepted).map_err(|refused| refused.0)
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
 
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let local = listener.local_addr().unwrap();
-        let newcomer = AcceptedConnection { stream: TcpStream::connect(local).unwrap(), peer: local, local };
-        assert!(clients.hand_off(0, newcomer).is_err(), "nobody is behind that door");
+        let accepted = AcceptedConnection { stream: TcpStream::connect(local).unwrap(), peer: local, local };
+        assert!(clients.hand_off(0, accepted).is_err(), "nobody is behind that door");
     }
 }

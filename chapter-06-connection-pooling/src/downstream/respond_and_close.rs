@@ -27,9 +27,9 @@ pub(crate) async fn respond_locally<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
-    trouble: &LocalReply,
+    reply: &LocalReply,
 ) {
-    trouble.write_to(&mut request.relay, wall_clock());
+    reply.write_to(&mut request.relay, wall_clock());
     send_local_reply(worker, client, request).await;
 }
 
@@ -67,21 +67,21 @@ async fn send_local_reply<L: StreamLayer>(
 /// overtake the answer on its way to the client (RFC 9112 §9.6).
 pub(crate) async fn lingering_close<L: StreamLayer>(worker: &WorkerContext, client: &mut ClientConnection<L>) {
     client.request_buffer.clear();
-    let by = now() + LINGER_TIMEOUT;
+    let deadline = now() + LINGER_TIMEOUT;
     let is_gone = poll_fn(|context| Poll::Ready(client.wire(context).shutdown_write().is_err())).await;
     if !is_gone {
-        poll_fn_with_now(now(), |context, now| poll_linger(worker, client, by, now, context)).await;
+        poll_fn_with_now(now(), |context, now| poll_linger(worker, client, deadline, now, context)).await;
     }
 }
 
 fn poll_linger<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
-    by: Instant,
+    deadline: Instant,
     now: Instant,
     context: &mut Context<'_>,
 ) -> Poll<()> {
-    if worker.stage() == ShutdownStage::Stopping || now >= by {
+    if worker.stage() == ShutdownStage::Stopping || now >= deadline {
         return Poll::Ready(());
     }
     for _ in 0..LINGER_READS {
@@ -90,7 +90,7 @@ fn poll_linger<L: StreamLayer>(
             Ok(0) => return Poll::Ready(()),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return client.timer.poll(by, now, context),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return client.timer.poll(deadline, now, context),
             Err(_) => return Poll::Ready(()),
         }
     }

@@ -24,8 +24,8 @@ pub struct ConnectionMeta {
 
 impl ConnectionMeta {
     /// A connection that was made at `born` and has served nobody.
-    pub fn new(born: Instant) -> Self {
-        Self { created_at: born, requests_served: 0 }
+    pub fn new(created_at: Instant) -> Self {
+        Self { created_at, requests_served: 0 }
     }
 }
 

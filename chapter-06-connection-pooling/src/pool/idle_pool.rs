@@ -77,20 +77,20 @@ impl<C> IdlePool<C> {
     ///
     /// How many may rest for a peer is for the sweep to see to. When many requests end at once, more come back than may
     /// rest, and a moment later most of them are wanted again: to close them here would be to connect anew for nothing.
-    pub fn put(&mut self, peer: PoolKey, connection: C, life: ConnectionMeta, now: Instant) -> Option<Evicted<C>> {
-        let idle = IdleConnection { connection, meta: life, idle_since: now };
-        if !self.limits.allows_reuse(life, now) {
-            return Some(Evicted { key: peer, idle, reason: EvictReason::Expired });
+    pub fn put(&mut self, key: PoolKey, connection: C, meta: ConnectionMeta, now: Instant) -> Option<Evicted<C>> {
+        let idle = IdleConnection { connection, meta, idle_since: now };
+        if !self.limits.allows_reuse(meta, now) {
+            return Some(Evicted { key, idle, reason: EvictReason::Expired });
         }
         if self.limits.max_idle_per_key == 0 || self.limits.max_idle_total == 0 {
-            return Some(Evicted { key: peer, idle, reason: EvictReason::PoolFull });
+            return Some(Evicted { key, idle, reason: EvictReason::PoolFull });
         }
         let is_full = self.len >= self.limits.max_idle_total;
         let evicted = if is_full { self.longest_idle_key().and_then(|peer| self.evict_oldest(peer)) } else { None };
-        let lane = self.stacks.entry(peer).or_default();
+        let buffer = self.stacks.entry(key).or_default();
         // On the shelf what is laid down may have rested longer than what lies there; in a worker it never has.
-        let place = lane.iter().rposition(|older| older.idle_since <= idle.idle_since).map_or(0, |below| below + 1);
-        lane.insert(place, idle);
+        let place = buffer.iter().rposition(|older| older.idle_since <= idle.idle_since).map_or(0, |below| below + 1);
+        buffer.insert(place, idle);
         self.len += 1;
         evicted
     }
@@ -102,21 +102,21 @@ impl<C> IdlePool<C> {
     /// request stay for others.
     pub fn take(
         &mut self,
-        peer: PoolKey,
+        key: PoolKey,
         now: Instant,
         max_idle: Duration,
         mut is_reusable: impl FnMut(&mut C) -> bool,
         mut on_evict: impl FnMut(Evicted<C>),
     ) -> Option<IdleConnection<C>> {
-        let lane = self.stacks.get_mut(&peer)?;
+        let buffer = self.stacks.get_mut(&key)?;
         let mut found = None;
-        while let Some(mut idle) = lane.pop_back() {
+        while let Some(mut idle) = buffer.pop_back() {
             self.len -= 1;
-            let why = if !self.limits.allows_idle(&idle, now) {
+            let reason = if !self.limits.allows_idle(&idle, now) {
                 EvictReason::Expired
             } else if now.saturating_duration_since(idle.idle_since) >= max_idle {
                 // And so have all that lie below it.
-                lane.push_back(idle);
+                buffer.push_back(idle);
                 self.len += 1;
                 break;
             } else if !is_reusable(&mut idle.connection) {
@@ -125,7 +125,7 @@ impl<C> IdlePool<C> {
                 found = Some(idle);
                 break;
             };
-            on_evict(Evicted { key: peer, idle, reason: why });
+            on_evict(Evicted { key, idle, reason });
         }
         found
     }
@@ -139,23 +139,23 @@ impl<C> IdlePool<C> {
         mut is_reusable: impl FnMut(PoolKey, &mut C) -> bool,
         mut on_evict: impl FnMut(Evicted<C>),
     ) {
-        for (&peer, lane) in &mut self.stacks {
-            for _ in 0..lane.len() {
-                let Some(mut idle) = lane.pop_front() else { break };
-                let why = if !self.limits.allows_idle(&idle, now) {
+        for (&key, buffer) in &mut self.stacks {
+            for _ in 0..buffer.len() {
+                let Some(mut idle) = buffer.pop_front() else { break };
+                let reason = if !self.limits.allows_idle(&idle, now) {
                     EvictReason::Expired
-                } else if !is_reusable(peer, &mut idle.connection) {
+                } else if !is_reusable(key, &mut idle.connection) {
                     EvictReason::Stale
                 } else {
-                    lane.push_back(idle);
+                    buffer.push_back(idle);
                     continue;
                 };
                 self.len -= 1;
-                on_evict(Evicted { key: peer, idle, reason: why });
+                on_evict(Evicted { key, idle, reason });
             }
-            let surplus = lane.len().saturating_sub(self.limits.max_idle_per_key);
+            let surplus = buffer.len().saturating_sub(self.limits.max_idle_per_key);
             self.len -= surplus;
-            lane.drain(..surplus).for_each(|idle| on_evict(Evicted { key: peer, idle, reason: EvictReason::PoolFull }));
+            buffer.drain(..surplus).for_each(|idle| on_evict(Evicted { key, idle, reason: EvictReason::PoolFull }));
         }
         self.stacks.retain(|_, lane| !lane.is_empty());
     }
@@ -173,14 +173,14 @@ impl<C> IdlePool<C> {
 
     /// The peer of the connection that has rested longest. Looks at one connection of each lane.
     fn longest_idle_key(&self) -> Option<PoolKey> {
-        let fronts = self.stacks.iter().filter_map(|(key, lane)| Some((lane.front()?.idle_since, *key)));
+        let fronts = self.stacks.iter().filter_map(|(key, buffer)| Some((buffer.front()?.idle_since, *key)));
         fronts.min_by_key(|(since, _)| *since).map(|(_, peer)| peer)
     }
 
-    fn evict_oldest(&mut self, peer: PoolKey) -> Option<Evicted<C>> {
-        let lane = self.stacks.get_mut(&peer)?;
-        let idle = lane.pop_front()?;
+    fn evict_oldest(&mut self, key: PoolKey) -> Option<Evicted<C>> {
+        let buffer = self.stacks.get_mut(&key)?;
+        let idle = buffer.pop_front()?;
         self.len -= 1;
-        Some(Evicted { key: peer, idle, reason: EvictReason::PoolFull })
+        Some(Evicted { key, idle, reason: EvictReason::PoolFull })
     }
 }

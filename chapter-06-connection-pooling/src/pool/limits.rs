@@ -47,8 +47,8 @@ impl PoolLimits {
     }
 
     /// Whether a connection may serve once more.
-    pub fn allows_reuse(&self, life: ConnectionMeta, now: Instant) -> bool {
-        life.requests_served < self.max_requests && now.saturating_duration_since(life.created_at) < self.max_age
+    pub fn allows_reuse(&self, meta: ConnectionMeta, now: Instant) -> bool {
+        meta.requests_served < self.max_requests && now.saturating_duration_since(meta.created_at) < self.max_age
     }
 
     /// Whether one that rests may rest on.
@@ -73,9 +73,9 @@ mod tests {
     fn worker_and_shared_limits_sum_to_the_total() {
         for cores in 1..=300 {
             let cores = NonZeroUsize::new(cores).unwrap();
-            let (worker, shelf) = (LIMITS.per_worker(cores), LIMITS.shared(cores));
-            assert_eq!(worker.max_idle_per_key * cores.get() + shelf.max_idle_per_key, 256, "{cores}");
-            assert_eq!(worker.max_idle_total * cores.get() + shelf.max_idle_total, 4096, "{cores}");
+            let (worker, shared_pool) = (LIMITS.per_worker(cores), LIMITS.shared(cores));
+            assert_eq!(worker.max_idle_per_key * cores.get() + shared_pool.max_idle_per_key, 256, "{cores}");
+            assert_eq!(worker.max_idle_total * cores.get() + shared_pool.max_idle_total, 4096, "{cores}");
         }
         assert_eq!(LIMITS.per_worker(NonZeroUsize::MIN), LIMITS);
         let four = NonZeroUsize::new(4).unwrap();
@@ -84,12 +84,12 @@ mod tests {
 
     #[test]
     fn idle_time_age_and_requests_are_limited() {
-        let born = common::clock::now();
-        let at = |seconds| born + Duration::from_secs(seconds);
-        let idle = |requests, since| IdleConnection {
+        let created_at = common::clock::now();
+        let at = |seconds| created_at + Duration::from_secs(seconds);
+        let idle = |requests_served, idle_since| IdleConnection {
             connection: (),
-            meta: ConnectionMeta { created_at: born, requests_served: requests },
-            idle_since: since,
+            meta: ConnectionMeta { created_at, requests_served },
+            idle_since,
         };
         assert!(LIMITS.allows_idle(&idle(9_999, at(10)), at(39)));
         assert!(!LIMITS.allows_idle(&idle(9_999, at(10)), at(40)));

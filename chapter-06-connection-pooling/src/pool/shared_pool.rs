@@ -55,9 +55,9 @@ impl<C> SharedPool<C> {
             return None;
         }
         let mut pool = self.lock();
-        let taken = pool.take(peer, now, Duration::MAX, |_| true, removed);
+        let in_flight = pool.take(peer, now, Duration::MAX, |_| true, removed);
         self.len.store(pool.len(), Ordering::Relaxed);
-        taken
+        in_flight
     }
 
     /// Whether there is room for one more.
@@ -68,15 +68,20 @@ impl<C> SharedPool<C> {
     /// As [`Pool::take_surplus`].
     pub fn take_longest_idle(&self, at_least: Duration, now: Instant) -> Option<(PoolKey, IdleConnection<C>)> {
         let mut pool = self.lock();
-        let taken = pool.take_longest_idle(at_least, now);
+        let in_flight = pool.take_longest_idle(at_least, now);
         self.len.store(pool.len(), Ordering::Relaxed);
-        taken
+        in_flight
     }
 
     /// As [`Pool::sweep`].
-    pub fn sweep(&self, now: Instant, fit: impl FnMut(PoolKey, &mut C) -> bool, removed: impl FnMut(Evicted<C>)) {
+    pub fn sweep(
+        &self,
+        now: Instant,
+        is_reusable: impl FnMut(PoolKey, &mut C) -> bool,
+        removed: impl FnMut(Evicted<C>),
+    ) {
         let mut pool = self.lock();
-        pool.sweep(now, fit, removed);
+        pool.sweep(now, is_reusable, removed);
         self.len.store(pool.len(), Ordering::Relaxed);
     }
 

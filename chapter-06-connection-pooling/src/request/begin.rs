@@ -75,20 +75,20 @@ fn begin_request<L: StreamLayer>(
     came: &[u8],
     now: Instant,
 ) -> Result<Option<Box<Request>>, ProxyError> {
-    let refused = |refusal| ProxyError::invalid_request(refusal, Phase::RequestHead);
+    let refused = |protocol_error| ProxyError::invalid_request(protocol_error, Phase::RequestHead);
     let balancer = worker.balancer();
     let head = &mut *worker.head.borrow_mut();
     let Some(received) = client.request_buffer.read_request(came, head).map_err(refused)? else { return Ok(None) };
     let head = head.view(received.head);
     let sender = client.client_address.real_ip(head, balancer.forwarding());
-    let (course, target) = balancer.route(head, sender, client.timeout_start).map_err(refused)?;
+    let (ctx, target) = balancer.route(head, sender, client.timeout_start).map_err(refused)?;
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     client.request_count = client.request_count.wrapping_add(1);
     let id = balancer.identity().request_id(client.connection_id, client.request_count);
     let mut request = worker.take_request(client.timeout_start, now);
     request.relay.begin(head, balancer.forwarding(), &client.client_address, id).map_err(refused)?;
     request.relay.push_client_bytes(received.rest)?;
-    request.ctx = Some(course);
+    request.ctx = Some(ctx);
     client.request_buffer.clear();
     Ok(Some(request))
 }

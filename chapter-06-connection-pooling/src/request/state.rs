@@ -24,15 +24,15 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(started: Instant) -> Self {
-        let (relay, patience) = (Relay::new(), ExchangeTimeouts::new());
+    pub(crate) fn new(started_at: Instant) -> Self {
+        let (relay, exchange_timeouts) = (Relay::new(), ExchangeTimeouts::new());
         Self {
             relay,
-            exchange_timeouts: patience,
+            exchange_timeouts,
             ctx: None,
             attempt: None,
-            started_at: started,
-            polled_at: started,
+            started_at,
+            polled_at: started_at,
             first_byte_at: None,
         }
     }

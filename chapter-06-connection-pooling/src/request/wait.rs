@@ -41,8 +41,8 @@ pub(crate) fn poll_head_deadline<L: StreamLayer>(
         return Poll::Ready(());
     }
     let timeouts = &worker.balancer().config().timeouts;
-    let by = timeouts.head_deadline(client.timeout_start, idle, worker.drain_started_at.get());
-    client.timer.poll(by, now, context)
+    let deadline = timeouts.head_deadline(client.timeout_start, idle, worker.drain_started_at.get());
+    client.timer.poll(deadline, now, context)
 }
 
 // ANCHOR: over
@@ -54,9 +54,9 @@ pub(crate) fn poll_pump_result(
     pumped: Result<Pumped, ProxyError>,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ProxyError>> {
-    let Request { relay, exchange_timeouts: patience, first_byte_at: first_byte, polled_at: now, .. } = request;
-    if first_byte.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
-        *first_byte = Some(*now);
+    let Request { relay, exchange_timeouts, first_byte_at, polled_at, .. } = request;
+    if first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
+        *first_byte_at = Some(*polled_at);
     }
     match pumped {
         Ok(Pumped::Done) => Poll::Ready(Ok(())),
@@ -72,8 +72,8 @@ pub(crate) fn poll_pump_result(
             if worker.stage() > ShutdownStage::Running {
                 relay.close_after_response();
             }
-            let by = patience.deadline(relay, &worker.balancer().config().timeouts, *now);
-            ready!(timer.poll(by, *now, context));
+            let deadline = exchange_timeouts.deadline(relay, &worker.balancer().config().timeouts, *polled_at);
+            ready!(timer.poll(deadline, *polled_at, context));
             Poll::Ready(Err(relay.timeout_error()))
         }
     }
@@ -95,14 +95,14 @@ pub(crate) async fn exchange_watching_for_reset<L: StreamLayer>(
     client: &mut ClientConnection<L>,
     request: &mut Request,
 ) -> Result<(), ProxyError> {
-    let ClientConnection { stream, stream_layer: layer, timer: alarm, .. } = client;
+    let ClientConnection { stream, stream_layer, timer, .. } = client;
     let stream = &*stream;
     let mut reset = pin!(stream.ready(Interest::ERROR));
     poll_fn_with_now(request.polled_at, |context, now| {
         request.polled_at = now;
         let Request { relay, attempt, .. } = &mut *request;
         let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
-        let mut near = layer.wrap(SharedPolledStream::new(stream, context));
+        let mut near = stream_layer.wrap(SharedPolledStream::new(stream, context));
         let mut far = PolledStream::new(&mut upstream.stream, context);
         let mut pumped = pump(relay, &mut near, &mut far, &mut worker.scratch.borrow_mut());
         if let Ok(Pumped::Wait(wants)) = pumped
@@ -112,7 +112,7 @@ pub(crate) async fn exchange_watching_for_reset<L: StreamLayer>(
             // Nothing would be read from it, so the machine is told.
             pumped = relay.from_client(Input::Reset).map(|_| Pumped::Wait(wants));
         }
-        poll_pump_result(worker, alarm, request, pumped, context)
+        poll_pump_result(worker, timer, request, pumped, context)
     })
     .await
 }
@@ -126,8 +126,8 @@ pub(crate) async fn wait_for_slot<L: StreamLayer>(
     let queue = Arc::clone(&request.ctx().group.queue);
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
     let ticket = queue.enqueue(waker).map_err(|_| LocalReply::AT_CAPACITY)?;
-    let by = now() + worker.balancer().config().queue_timeout;
-    let slot_wait = wait_unless_aborted(worker, client, by, |_| {
+    let deadline = now() + worker.balancer().config().queue_timeout;
+    let slot_wait = wait_unless_aborted(worker, client, deadline, |_| {
         if !ticket.is_first() {
             return Poll::Pending;
         }
@@ -196,7 +196,7 @@ pub(crate) async fn wait_for_retry<L: StreamLayer>(
 async fn wait_unless_aborted<L: StreamLayer, O>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
-    by: Instant,
+    deadline: Instant,
     mut ready: impl FnMut(&mut Context<'_>) -> Poll<O>,
 ) -> Result<Option<O>, ProxyError> {
     let (stream, timer): (&TcpStream, _) = (&client.stream, &mut client.timer);
@@ -211,7 +211,7 @@ async fn wait_unless_aborted<L: StreamLayer, O>(
         if worker.stage() == ShutdownStage::Stopping {
             return Poll::Ready(Err(stopped_error(Phase::Connect)));
         }
-        timer.poll(by, now, context).map(|()| Ok(None))
+        timer.poll(deadline, now, context).map(|()| Ok(None))
     })
     .await
 }

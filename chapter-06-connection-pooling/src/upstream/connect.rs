@@ -34,11 +34,11 @@ pub(crate) async fn connect_any(
     Err(plan.take_error())
 }
 
-async fn connect_one(address: SocketAddr, by: Instant) -> io::Result<TcpStream> {
+async fn connect_one(address: SocketAddr, deadline: Instant) -> io::Result<TcpStream> {
     let (stream, _) = connect_nonblocking(address)?;
     let stream = TcpStream::from_std(stream)?;
     // Whether it stands at once or later: the poller says so.
-    timeout_at(by.into(), stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    timeout_at(deadline.into(), stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
     if let Some(error) = stream.take_error()? {
         return Err(error);
     }

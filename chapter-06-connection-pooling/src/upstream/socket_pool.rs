@@ -36,12 +36,11 @@ pub(crate) fn take(
     let within = if idempotent { Duration::MAX } else { NON_IDEMPOTENT_IDLE_LIMIT };
     let mut pool = worker.pool.borrow_mut();
     for address in backend.addresses() {
-        let peer = PoolKey { address };
+        let key = PoolKey { address };
         let is_reusable = |stream: &mut TcpStream| is_reusable(stream, idempotent);
-        if let Some(idle) = pool.take(peer, now, within, is_reusable, |removed| count_eviction(counts, removed.reason))
-        {
+        if let Some(idle) = pool.take(key, now, within, is_reusable, |removed| count_eviction(counts, removed.reason)) {
             counts.hits(1);
-            return Some(UpstreamConnection { stream: idle.connection, key: peer, meta: idle.meta });
+            return Some(UpstreamConnection { stream: idle.connection, key, meta: idle.meta });
         }
     }
     if worker.shared_pool().is_empty() || !idempotent {
@@ -52,42 +51,41 @@ pub(crate) fn take(
 // ANCHOR_END: take
 
 /// Takes connections from the shelf until one is fit.
-fn take_shared(worker: &WorkerContext, peer: PoolKey, now: Instant) -> Option<UpstreamConnection> {
+fn take_shared(worker: &WorkerContext, key: PoolKey, now: Instant) -> Option<UpstreamConnection> {
     let counts = worker.pool_counters();
     loop {
-        let IdleConnection { connection, meta: life, .. } =
-            worker.shared_pool().take(peer, now, |removed| count_eviction(counts, removed.reason))?;
+        let IdleConnection { connection, meta, .. } =
+            worker.shared_pool().take(key, now, |removed| count_eviction(counts, removed.reason))?;
         if !peek_finds_no_input(&SockRef::from(&connection)) {
             counts.stale(1);
         } else if let Ok(stream) = TcpStream::from_std(connection) {
             counts.shared_hits(1);
-            return Some(UpstreamConnection { stream, key: peer, meta: life });
+            return Some(UpstreamConnection { stream, key, meta });
         }
     }
 }
 
 /// Keeps a connection whose response ended exactly where its framing said; not if more has come.
 pub(crate) fn put_used(worker: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
-    let UpstreamConnection { stream, key: peer, meta: mut life } = upstream;
-    life.requests_served = life.requests_served.saturating_add(1);
+    let UpstreamConnection { stream, key, mut meta } = upstream;
+    meta.requests_served = meta.requests_served.saturating_add(1);
     if !no_pending_input(&stream) {
         worker.pool_counters().stale(1);
         return;
     }
-    put(worker, UpstreamConnection { stream, key: peer, meta: life }, now);
+    put(worker, UpstreamConnection { stream, key, meta }, now);
 }
 
 /// What the pool has no room for may lie on the shelf. What must not be used again is closed.
 fn offload(worker: &WorkerContext, removed: Evicted<TcpStream>) {
-    let Evicted { key: peer, idle, reason: why } = removed;
-    if why != EvictReason::PoolFull || !worker.server.has_shared_pool() {
-        return count_eviction(worker.pool_counters(), why);
+    let Evicted { key, idle, reason } = removed;
+    if reason != EvictReason::PoolFull || !worker.server.has_shared_pool() {
+        return count_eviction(worker.pool_counters(), reason);
     }
-    let IdleConnection { connection, meta: life, idle_since: since } = idle;
+    let IdleConnection { connection, meta, idle_since } = idle;
     // Taken from this worker's poller: another one may give it to its own.
     let Ok(connection) = connection.into_std() else { return worker.pool_counters().evicted(1) };
-    if let Some(removed) = worker.shared_pool().put(peer, IdleConnection { connection, meta: life, idle_since: since })
-    {
+    if let Some(removed) = worker.shared_pool().put(key, IdleConnection { connection, meta, idle_since }) {
         count_eviction(worker.pool_counters(), removed.reason);
     }
 }
@@ -107,11 +105,11 @@ pub(crate) fn evict_one(worker: &WorkerContext) -> bool {
 pub(crate) fn sweep(worker: &WorkerContext, eligible: &HashSet<SocketAddr>) {
     let (now, counts) = (now(), worker.pool_counters());
     let is_wanted = |peer: PoolKey| eligible.contains(&peer.address);
-    let discard = |peer, why| {
-        if why == EvictReason::Stale && !is_wanted(peer) {
+    let discard = |peer, reason| {
+        if reason == EvictReason::Stale && !is_wanted(peer) {
             counts.backend_unavailable(1)
         } else {
-            count_eviction(counts, why)
+            count_eviction(counts, reason)
         }
     };
     let mut pool = worker.pool.borrow_mut();
@@ -133,9 +131,9 @@ pub(crate) fn sweep(worker: &WorkerContext, eligible: &HashSet<SocketAddr>) {
 /// Lays on the shelf what has rested for long, as long as there is room.
 fn offload_idle(worker: &WorkerContext, pool: &mut IdlePool<TcpStream>, now: Instant) {
     while worker.shared_pool().has_capacity()
-        && let Some((peer, idle)) = pool.take_longest_idle(OFFLOAD_AFTER, now)
+        && let Some((key, idle)) = pool.take_longest_idle(OFFLOAD_AFTER, now)
     {
-        offload(worker, Evicted { key: peer, idle, reason: EvictReason::PoolFull });
+        offload(worker, Evicted { key, idle, reason: EvictReason::PoolFull });
     }
 }
 
@@ -148,8 +146,8 @@ pub(crate) fn eligible_addresses(worker: &WorkerContext, now: Instant) -> HashSe
     backends.iter().filter(is_up).flat_map(|backend| backend.addresses()).collect()
 }
 
-fn count_eviction(counts: &PoolCounters, why: EvictReason) {
-    match why {
+fn count_eviction(counts: &PoolCounters, reason: EvictReason) {
+    match reason {
         EvictReason::PoolFull => counts.evicted(1),
         EvictReason::Expired => counts.expired(1),
         EvictReason::Stale => counts.stale(1),
@@ -158,8 +156,8 @@ fn count_eviction(counts: &PoolCounters, why: EvictReason) {
 
 /// Lays down a connection, used or new. What the pool has no room for is given away.
 pub(crate) fn put(worker: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
-    let UpstreamConnection { stream, key: peer, meta: life } = upstream;
-    let removed = worker.pool.borrow_mut().put(peer, stream, life, now);
+    let UpstreamConnection { stream, key, meta } = upstream;
+    let removed = worker.pool.borrow_mut().put(key, stream, meta, now);
     if let Some(removed) = removed {
         offload(worker, removed);
     }

@@ -63,7 +63,7 @@ pub(crate) async fn accept<L: StreamLayer>(
                     Err(_) => worker.handoff().release(),
                 }
             }
-            AcceptEvent::HandedOff(newcomer) => start_handed_off(worker, layer, newcomer),
+            AcceptEvent::HandedOff(accepted) => start_handed_off(worker, layer, accepted),
             AcceptEvent::Failed(error) => match AcceptError::classify(&error) {
                 AcceptError::Transient => {}
                 AcceptError::Fatal => break Err(error),
@@ -139,11 +139,11 @@ fn serve_or_hand_off<L: StreamLayer>(
         return start_connection(worker, layer, stream, peer, local);
     }
     let Ok(stream) = stream.into_std() else { return worker.handoff().connection_closed(chosen) };
-    if let Err(newcomer) = worker.handoff().hand_off(chosen, AcceptedConnection { stream, peer, local }) {
+    if let Err(accepted) = worker.handoff().hand_off(chosen, AcceptedConnection { stream, peer, local }) {
         // That one takes nobody any more.
         worker.handoff().per_worker.decrement(chosen);
         worker.handoff().per_worker.increment(worker.worker_id);
-        start_handed_off(worker, layer, newcomer);
+        start_handed_off(worker, layer, accepted);
     }
 }
 
@@ -151,9 +151,9 @@ fn serve_or_hand_off<L: StreamLayer>(
 pub(crate) fn start_handed_off<L: StreamLayer>(
     worker: &Rc<WorkerContext>,
     layer: &impl Fn() -> L,
-    newcomer: AcceptedConnection<StdStream>,
+    accepted: AcceptedConnection<StdStream>,
 ) {
-    let AcceptedConnection { stream, peer, local } = newcomer;
+    let AcceptedConnection { stream, peer, local } = accepted;
     let Ok(stream) = TcpStream::from_std(stream) else { return worker.handoff().connection_closed(worker.worker_id) };
     start_connection(worker, layer, stream, peer, local);
 }

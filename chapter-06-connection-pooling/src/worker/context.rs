@@ -50,11 +50,11 @@ pub(crate) struct WorkerContext {
 
 impl WorkerContext {
     /// The worker with the number `place`.
-    pub(crate) fn new(server: Arc<Server>, place: usize) -> Self {
+    pub(crate) fn new(server: Arc<Server>, worker_id: usize) -> Self {
         let pool = RefCell::new(IdlePool::new(server.worker_limits()));
         Self {
             server,
-            worker_id: place,
+            worker_id,
             pool,
             head: RefCell::new(Head::new()),
             scratch: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong() {
-        for (text, why) in [
+        for (text, reason) in [
             ("", "expected"),
             ("s", "expected"),
             ("3", "the unit is missing"),
@@ -73,7 +73,7 @@ mod tests {
             ("99999999999999999999999ms", "longer than a year"),
         ] {
             let error = parse_duration(text).expect_err(text);
-            assert!(error.contains(why), "{text}: {error}");
+            assert!(error.contains(reason), "{text}: {error}");
         }
     }
 }

@@ -62,8 +62,8 @@ pub fn try_parse_from<T: clap::Parser>(args: impl IntoIterator<Item = impl Into<
     let program = args.first().map_or_else(String::new, file_name);
     T::try_parse_from(args).map_err(|error| {
         if error.use_stderr() {
-            let line = format!("{program}: {} (see --help)", clap_summary(&error));
-            EarlyExit { code: EXIT_USAGE, text: line, to_stdout: false }
+            let text = format!("{program}: {} (see --help)", clap_summary(&error));
+            EarlyExit { code: EXIT_USAGE, text, to_stdout: false }
         } else {
             EarlyExit { code: 0, text: error.to_string().trim_end().to_owned(), to_stdout: true }
         }
@@ -80,8 +80,8 @@ pub fn exit_code<E: Display>(result: Result<(), E>) -> ExitCode {
 
 /// Refuses what `clap` could not know to be wrong, such as two flags that contradict each other:
 /// one line on stderr and [`EXIT_USAGE`].
-pub fn usage_error(why: impl Display) -> ExitCode {
-    print_error(&why, EXIT_USAGE)
+pub fn usage_error(reason: impl Display) -> ExitCode {
+    print_error(&reason, EXIT_USAGE)
 }
 
 fn print_error(error: &impl Display, code: u8) -> ExitCode {
@@ -174,8 +174,8 @@ mod tests {
             ),
         ] {
             let exit = parse(line).expect_err(line);
-            let line = format!("load_balancer: {expected} (see --help)");
-            assert_eq!(exit, EarlyExit { code: EXIT_USAGE, text: line, to_stdout: false });
+            let text = format!("load_balancer: {expected} (see --help)");
+            assert_eq!(exit, EarlyExit { code: EXIT_USAGE, text, to_stdout: false });
         }
     }
 
@@ -195,7 +195,7 @@ mod tests {
         assert!(help.text.contains("--first-byte-timeout <TIME>"), "{}", help.text);
         let (options, deadlines) = help.text.split_once("Deadlines:").unwrap();
         assert!(options.contains("--own") && !deadlines.contains("--own"), "{}", help.text);
-        let line = format!("load_balancer {}", env!("CARGO_PKG_VERSION"));
-        assert_eq!(parse("--version").unwrap_err(), EarlyExit { code: 0, text: line, to_stdout: true });
+        let text = format!("load_balancer {}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(parse("--version").unwrap_err(), EarlyExit { code: 0, text, to_stdout: true });
     }
 }

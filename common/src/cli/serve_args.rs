@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn refuses_values_with_the_reason() {
-        for (line, why) in [
+        for (line, reason) in [
             ("--bind localhost", "expected an IP address"),
             ("--max-clients 0", "'--max-clients <N>'"),
             ("--workers 0", "'--workers <N>'"),
@@ -147,7 +147,7 @@ mod tests {
             ("--idle-timeout 60", "the unit is missing"),
         ] {
             let error = parse(line).expect_err(line);
-            assert!(error.contains(why), "{line}: {error}");
+            assert!(error.contains(reason), "{line}: {error}");
         }
     }
 }

@@ -73,8 +73,8 @@ impl ProxyError {
     }
 
     /// The client's message broke a rule.
-    pub fn invalid_request(refusal: ProtocolError, phase: Phase) -> Self {
-        Self::new(FailureKind::Protocol(refusal), Side::Client, phase)
+    pub fn invalid_request(protocol_error: ProtocolError, phase: Phase) -> Self {
+        Self::new(FailureKind::Protocol(protocol_error), Side::Client, phase)
     }
 
     /// Adds the system's word.
@@ -87,7 +87,7 @@ impl ProxyError {
     /// The status that tells the client. 499 (nginx's) is for the log only: that client is gone.
     pub fn status(&self) -> u16 {
         match (self.side, self.kind) {
-            (Side::Client, FailureKind::Protocol(refusal)) => refusal.status(),
+            (Side::Client, FailureKind::Protocol(protocol_error)) => protocol_error.status(),
             (Side::Client, FailureKind::Timeout) => 408,
             (Side::Client, FailureKind::IncompleteMessage) => 400,
             (Side::Client, _) => 499,
@@ -112,7 +112,7 @@ impl fmt::Display for ProxyError {
             Side::Internal => "balancer",
         };
         match self.kind {
-            FailureKind::Protocol(refusal) => write!(f, "{side}: {refusal}")?,
+            FailureKind::Protocol(protocol_error) => write!(f, "{side}: {protocol_error}")?,
             FailureKind::Connect => write!(f, "{side}: connect failed")?,
             FailureKind::Timeout => write!(f, "{side}: timed out")?,
             FailureKind::IncompleteMessage => write!(f, "{side}: connection closed before the message was complete")?,

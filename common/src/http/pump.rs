@@ -125,12 +125,12 @@ fn receive(relay: &mut Relay, from: Side, wire: &mut impl Wire, scratch: &mut [u
         Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
         Err(error) => (Input::Reset, Some(error)),
     };
-    let taken = match (from, input) {
+    let in_flight = match (from, input) {
         (Side::Client, Input::Bytes(bytes)) => relay.push_client_bytes(bytes),
         (Side::Client, end) => relay.from_client(end).map(drop),
         (_, input) => relay.from_backend(input).map(drop),
     };
-    taken.map_err(|error| match source {
+    in_flight.map_err(|error| match source {
         Some(source) => error.with_source(source),
         None => error,
     })?;

@@ -37,22 +37,22 @@ impl RequestBuffer {
     /// What came cannot be a request.
     pub fn read_request<'a>(
         &'a mut self,
-        came: &'a [u8],
+        received: &'a [u8],
         head: &mut Head,
     ) -> Result<Option<ReceivedRequest<'a>>, ProtocolError> {
         let bytes = if self.partial.is_empty() {
-            came
+            received
         } else {
-            self.partial.extend_from_slice(came);
+            self.partial.extend_from_slice(received);
             &self.partial
         };
         if let Some(length) = head.read_request(bytes, &mut self.scanned)? {
-            let bytes = if self.partial.is_empty() { came } else { &self.partial };
+            let bytes = if self.partial.is_empty() { received } else { &self.partial };
             let (head, rest) = bytes.split_at(length);
             return Ok(Some(ReceivedRequest { head, rest }));
         }
         if self.partial.is_empty() {
-            self.partial.extend_from_slice(came);
+            self.partial.extend_from_slice(received);
         }
         Ok(None)
     }

@@ -78,17 +78,17 @@ mod tests {
 
     #[test]
     fn replays_until_told_to_drain() {
-        let mut lane = SendBuffer::default();
-        lane.reset(true);
-        lane.tail().extend_from_slice(b"hello");
-        lane.sent(5);
-        assert!(lane.is_empty());
-        lane.rewind();
-        assert_eq!(lane.pending(), b"hello");
-        lane.sent(2);
-        lane.drain_from_now_on();
-        assert_eq!(lane.pending(), b"llo");
-        lane.sent(3);
-        assert!(lane.is_empty() && lane.tail().is_empty());
+        let mut buffer = SendBuffer::default();
+        buffer.reset(true);
+        buffer.tail().extend_from_slice(b"hello");
+        buffer.sent(5);
+        assert!(buffer.is_empty());
+        buffer.rewind();
+        assert_eq!(buffer.pending(), b"hello");
+        buffer.sent(2);
+        buffer.drain_from_now_on();
+        assert_eq!(buffer.pending(), b"llo");
+        buffer.sent(3);
+        assert!(buffer.is_empty() && buffer.tail().is_empty());
     }
 }

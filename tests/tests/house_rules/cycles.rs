@@ -113,7 +113,9 @@ impl Reader<'_> {
     fn enter(&mut self, module: String, file: String, items: &[Item]) {
         self.scopes.entry(module.clone()).or_default().file = file;
         let (outer, depth) = (std::mem::replace(&mut self.module, module), std::mem::take(&mut self.depth));
-        items.iter().for_each(|item| self.visit_item(item));
+        for item in items {
+            self.visit_item(item);
+        }
         (self.module, self.depth) = (outer, depth);
     }
 
@@ -404,7 +406,7 @@ fn cycle_faults(directory: &str, graph: &Graph) -> Vec<String> {
         let mut edges = Vec::new();
         for (module, needed) in graph.iter().filter(|(module, _)| cycle.contains(&module.as_str())) {
             for (other, items) in needed.iter().filter(|(other, _)| cycle.contains(&other.as_str())) {
-                let items = Vec::from_iter(items.iter().map(String::as_str)).join(", ");
+                let items = items.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
                 edges.push(format!("\n    {} needs {items} of {}", shown(module), shown(other)));
             }
         }
@@ -420,8 +422,8 @@ fn cycle_faults(directory: &str, graph: &Graph) -> Vec<String> {
 /// Modules whose files are yet to be read: each with the two files that it can be, and the directory of those below it.
 type Unread = Vec<(String, [PathBuf; 2], PathBuf)>;
 
-/// Notes the modules that `items` declare in files of their own, but for those of tests.
-fn note_declared(module: &str, below: &Path, items: &[Item], unread: &mut Unread) {
+/// Adds the modules that `items` declare in files of their own, but for those of tests.
+fn add_declared(module: &str, below: &Path, items: &[Item], unread: &mut Unread) {
     for item in items {
         let Item::Mod(inner) = item else { continue };
         if is_test(&inner.attrs) {
@@ -437,7 +439,7 @@ fn note_declared(module: &str, below: &Path, items: &[Item], unread: &mut Unread
         });
         let (module, within) = (child(module, &name), below.join(path.as_ref().unwrap_or(&name)));
         match &inner.content {
-            Some((_, items)) => note_declared(&module, &within, items, unread),
+            Some((_, items)) => add_declared(&module, &within, items, unread),
             None => unread.push((module, [below.join(format!("{name}.rs")), within.join("mod.rs")], within)),
         }
     }
@@ -450,7 +452,7 @@ fn modules_of(root_file: &Path) -> Modules {
     let mut unread = vec![(String::new(), [root_file.to_owned(), root_file.to_owned()], src)];
     while let Some((module, [file, other], below)) = unread.pop() {
         let source = read(if file.exists() { &file } else { &other });
-        note_declared(&module, &below, &items(&module, &source), &mut unread);
+        add_declared(&module, &below, &items(&module, &source), &mut unread);
         modules.insert(module, source);
     }
     modules

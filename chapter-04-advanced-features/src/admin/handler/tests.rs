@@ -81,7 +81,7 @@ impl TestCluster {
     /// Which backends of the default group the next picks are.
     fn picks(&self, count: usize) -> String {
         let pick = |_| match self.cluster.groups()[0].choose(now(), Affinity::default(), &[]) {
-            Choice::Backend(taken) => taken.backend().name()[..1].to_owned(),
+            Choice::Backend(in_flight) => in_flight.backend().name()[..1].to_owned(),
             other => panic!("{other:?}"),
         };
         let mut picks: Vec<_> = (0..count).map(pick).collect();

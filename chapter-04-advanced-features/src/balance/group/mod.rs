@@ -94,18 +94,18 @@ impl Group {
     /// A group without backends yet; at most `queued` requests may wait in it.
     pub fn new(
         name: String,
-        choosing: LbPolicyConfig,
+        lb_policy: LbPolicyConfig,
         queue_limit: usize,
         breaker: breaker::BreakerConfig,
         now: Instant,
     ) -> Self {
-        let turns = Arc::new(PickCounters::default());
-        let picker = Picker::new(choosing.algorithm, choosing.balance_factor, Vec::new(), Arc::clone(&turns));
+        let counters = Arc::new(PickCounters::default());
+        let picker = Picker::new(lb_policy.algorithm, lb_policy.balance_factor, Vec::new(), Arc::clone(&counters));
         let queue = Arc::new(Queue::new(queue_limit));
-        let remembered = choosing.sticky_source.map(|idle| StickTable::new(StickTable::DEFAULT_SIZE, idle));
+        let stick_table = lb_policy.sticky_source.map(|idle| StickTable::new(StickTable::DEFAULT_SIZE, idle));
         Self {
             name,
-            lb_policy: choosing,
+            lb_policy,
             members: Mutex::default(),
             change_notifier: Arc::new(ChangeNotifier::new(Arc::clone(&queue))),
             view: ArcSwap::from_pointee(BackendView {
@@ -115,8 +115,8 @@ impl Group {
                 picker,
                 members: Vec::new(),
             }),
-            counters: turns,
-            stick_table: remembered,
+            counters,
+            stick_table,
             queue,
             breaker: Breaker::new(breaker, now),
             retry_budget: RetryBudget::default(),
@@ -173,14 +173,16 @@ impl Group {
 
     // ANCHOR: choose
     /// Chooses one of those that may be picked and are not in `tried`, and takes a slot of it.
-    pub fn choose(&self, now: Instant, wish: Affinity, tried: &[BackendId]) -> Choice {
+    pub fn choose(&self, now: Instant, affinity: Affinity, tried: &[BackendId]) -> Choice {
         let view = self.current_view(now);
-        if let Some(in_flight) = wish.sticky_backend.and_then(|id| self.acquire_sticky(&view, id, tried, now)) {
+        if let Some(in_flight) = affinity.sticky_backend.and_then(|id| self.acquire_sticky(&view, id, tried, now)) {
             return Choice::Backend(in_flight);
         }
-        match (&self.stick_table, wish.client) {
-            (Some(table), Some(client)) => self.choose_by_stick_table(&view, (table, client), now, wish.hash, tried),
-            _ => self.pick(&view, now, wish.hash, tried),
+        match (&self.stick_table, affinity.client) {
+            (Some(table), Some(client)) => {
+                self.choose_by_stick_table(&view, (table, client), now, affinity.hash, tried)
+            }
+            _ => self.pick(&view, now, affinity.hash, tried),
         }
     }
 
@@ -254,17 +256,17 @@ impl Group {
     fn rebuild_view(&self, now: Instant) {
         // Under the lock, so that an older look cannot replace a newer one.
         let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
-        let changes = self.change_notifier.version();
+        let version = self.change_notifier.version();
         let pickable: Vec<_> = members.iter().filter(|backend| backend.weight() > 0).collect();
         let states: Vec<_> = pickable.iter().map(|backend| backend.state(now)).collect();
         let in_service = states.iter().filter(|state| **state != BackendState::Draining).count();
         let healthy = states.iter().filter(|state| matches!(state, BackendState::Up | BackendState::HalfOpen)).count();
-        let panic = is_panic_mode(healthy, in_service);
+        let in_panic = is_panic_mode(healthy, in_service);
         let is_candidate = |state: &BackendState| match state {
             BackendState::Up | BackendState::HalfOpen => true,
             // What checks and failures say is an opinion; a connect that was refused a moment ago is a fact. But an
             // only backend is never left out: there is nobody to ask in its place.
-            BackendState::Down | BackendState::Ejected { .. } => panic,
+            BackendState::Down | BackendState::Ejected { .. } => in_panic,
             BackendState::ConnectFailed { .. } => in_service == 1,
             BackendState::Draining => false,
         };
@@ -279,9 +281,9 @@ impl Group {
             _ => None,
         });
         let view = BackendView {
-            version: changes,
+            version,
             valid_until: expires.min(),
-            in_panic: panic,
+            in_panic,
             picker: Picker::new(
                 self.lb_policy.algorithm,
                 self.lb_policy.balance_factor,
@@ -291,8 +293,8 @@ impl Group {
             members: members.clone(),
         };
         let before = self.view.swap(Arc::new(view));
-        if before.in_panic != panic {
-            self.log_panic_change(panic, healthy, in_service);
+        if before.in_panic != in_panic {
+            self.log_panic_change(in_panic, healthy, in_service);
         }
     }
     // ANCHOR_END: view

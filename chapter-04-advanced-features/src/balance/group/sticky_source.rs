@@ -20,8 +20,8 @@ impl Group {
         tried: &[BackendId],
     ) -> Choice {
         let previous = table.lookup(client, now);
-        if let Some(taken) = previous.and_then(|id| self.acquire_sticky(view, id, tried, now)) {
-            return Choice::Backend(taken);
+        if let Some(in_flight) = previous.and_then(|id| self.acquire_sticky(view, id, tried, now)) {
+            return Choice::Backend(in_flight);
         }
         let choice = self.pick(view, now, hash, tried);
         let Choice::Backend(taken) = &choice else { return choice };

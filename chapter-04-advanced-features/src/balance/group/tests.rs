@@ -50,9 +50,9 @@ impl TestGroup {
         self.start + Duration::from_secs(seconds)
     }
 
-    fn acquire(&self, at: Instant, wish: Affinity, tried: &[BackendId]) -> Option<InFlightGuard> {
-        match self.group.choose(at, wish, tried) {
-            Choice::Backend(taken) => Some(taken),
+    fn acquire(&self, at: Instant, affinity: Affinity, tried: &[BackendId]) -> Option<InFlightGuard> {
+        match self.group.choose(at, affinity, tried) {
+            Choice::Backend(in_flight) => Some(in_flight),
             Choice::AllAtLimit | Choice::NoBackend => None,
         }
     }
@@ -61,8 +61,8 @@ impl TestGroup {
     fn request_counts(&self, at: Instant, requests: usize) -> BTreeMap<u16, usize> {
         let mut shares = BTreeMap::new();
         for _ in 0..requests {
-            let taken = self.acquire(at, Affinity::default(), &[]).expect("somebody is there");
-            *shares.entry(taken.backend().id().slot).or_default() += 1;
+            let in_flight = self.acquire(at, Affinity::default(), &[]).expect("somebody is there");
+            *shares.entry(in_flight.backend().id().slot).or_default() += 1;
         }
         shares
     }
@@ -80,8 +80,8 @@ fn neither_the_dead_nor_the_tried_are_chosen() {
     assert!(world.backends[0].record_connect_failure(world.at(1)), "news");
     assert_eq!(world.request_counts(world.at(1), 6), [(1, 3), (2, 3)].into());
     let tried = [world.backends[1].id()];
-    let taken = world.acquire(world.at(1), Affinity::default(), &tried).unwrap();
-    assert_eq!(taken.backend().id(), world.backends[2].id());
+    let in_flight = world.acquire(world.at(1), Affinity::default(), &tried).unwrap();
+    assert_eq!(in_flight.backend().id(), world.backends[2].id());
     let tried = [world.backends[1].id(), world.backends[2].id()];
     assert!(matches!(world.group.choose(world.at(1), Affinity::default(), &tried), Choice::NoBackend));
 }
@@ -92,7 +92,7 @@ fn one_request_at_a_time_tries_what_was_refused() {
     world.backends[0].record_connect_failure(world.at(1));
     let at = world.at(11);
     let trials: Vec<_> = (0..6).filter_map(|_| world.acquire(at, Affinity::default(), &[])).collect();
-    let tries = trials.iter().filter(|taken| taken.backend().id().slot == 0).count();
+    let tries = trials.iter().filter(|in_flight| in_flight.backend().id().slot == 0).count();
     assert_eq!((trials.len(), tries), (6, 1));
     world.backends[0].record_connect_failure(at);
     drop(trials);
@@ -137,12 +137,12 @@ fn what_is_ejected_comes_back_by_itself() {
 #[test]
 fn a_full_backend_is_skipped_and_all_full_is_said() {
     let world = test_group(Algorithm::Ketama, &[1, 1], Some(2));
-    let wish = Affinity { hash: 7, ..Affinity::default() };
-    let taken: Vec<_> = std::iter::from_fn(|| world.acquire(world.at(0), wish, &[])).collect();
-    assert_eq!(taken.len(), 4, "the other one takes what the first cannot");
-    assert!(matches!(world.group.choose(world.at(0), wish, &[]), Choice::AllAtLimit));
-    drop(taken);
-    assert!(world.acquire(world.at(0), wish, &[]).is_some());
+    let affinity = Affinity { hash: 7, ..Affinity::default() };
+    let in_flight: Vec<_> = std::iter::from_fn(|| world.acquire(world.at(0), affinity, &[])).collect();
+    assert_eq!(in_flight.len(), 4, "the other one takes what the first cannot");
+    assert!(matches!(world.group.choose(world.at(0), affinity, &[]), Choice::AllAtLimit));
+    drop(in_flight);
+    assert!(world.acquire(world.at(0), affinity, &[]).is_some());
     assert!(world.backends.iter().all(|backend| backend.concurrency.in_flight() == 0));
 }
 
@@ -165,10 +165,10 @@ fn what_comes_back_ramps_up_and_alone_it_takes_all() {
 fn who_sticks_stays_until_the_backend_is_ill() {
     let world = test_group(Algorithm::RoundRobin, &[1, 0, 1], None);
     let presented = world.backends[1].sticky_value().unwrap();
-    let sticky = world.group.find_sticky_backend(presented, world.at(0));
-    assert_eq!(sticky, Some(world.backends[1].id()));
-    let wish = Affinity { sticky_backend: sticky, ..Affinity::default() };
-    let stays = |at: Instant| world.acquire(at, wish, &[]).unwrap().backend().id().slot == 1;
+    let sticky_backend = world.group.find_sticky_backend(presented, world.at(0));
+    assert_eq!(sticky_backend, Some(world.backends[1].id()));
+    let affinity = Affinity { sticky_backend, ..Affinity::default() };
+    let stays = |at: Instant| world.acquire(at, affinity, &[]).unwrap().backend().id().slot == 1;
     assert!(stays(world.at(0)), "weight 0 is for those who stick");
     assert_eq!(world.request_counts(world.at(0), 4), [(0, 2), (2, 2)].into(), "and for nobody else");
     world.backends[1].set_draining(true);
@@ -181,8 +181,8 @@ fn who_sticks_stays_until_the_backend_is_ill() {
 
 /// Where a client of this number goes at that second.
 fn backend_slot_for(world: &TestGroup, client: u8, second: u64) -> u16 {
-    let wish = Affinity { client: Some([192, 0, 2, client].into()), ..Affinity::default() };
-    world.acquire(world.at(second), wish, &[]).expect("somebody is there").backend().id().slot
+    let affinity = Affinity { client: Some([192, 0, 2, client].into()), ..Affinity::default() };
+    world.acquire(world.at(second), affinity, &[]).expect("somebody is there").backend().id().slot
 }
 
 #[test]
@@ -222,12 +222,12 @@ fn who_is_away_too_long_is_a_new_client_and_one_without_an_address_is_nobody() {
 fn a_cookie_goes_before_the_address_and_changes_nothing_there() {
     let world = test_group(Algorithm::RoundRobin, &[1, 1], None);
     assert_eq!(backend_slot_for(&world, 1, 0), 0);
-    let wish = Affinity {
+    let affinity = Affinity {
         sticky_backend: Some(world.backends[1].id()),
         client: Some([192, 0, 2, 1].into()),
         ..Affinity::default()
     };
-    assert_eq!(world.acquire(world.at(1), wish, &[]).unwrap().backend().id().slot, 1);
+    assert_eq!(world.acquire(world.at(1), affinity, &[]).unwrap().backend().id().slot, 1);
     assert_eq!(backend_slot_for(&world, 1, 2), 0);
 }
 
@@ -235,8 +235,8 @@ fn a_cookie_goes_before_the_address_and_changes_nothing_there() {
 fn a_retry_takes_the_memory_along() {
     let world = test_group(Algorithm::RoundRobin, &[1, 1, 1], None);
     assert_eq!(backend_slot_for(&world, 1, 0), 0);
-    let wish = Affinity { client: Some([192, 0, 2, 1].into()), ..Affinity::default() };
-    let next = world.acquire(world.at(1), wish, &[world.backends[0].id()]).unwrap().backend().id().slot;
+    let affinity = Affinity { client: Some([192, 0, 2, 1].into()), ..Affinity::default() };
+    let next = world.acquire(world.at(1), affinity, &[world.backends[0].id()]).unwrap().backend().id().slot;
     assert_ne!(next, 0);
     assert_eq!(backend_slot_for(&world, 1, 2), next);
 }

@@ -41,8 +41,8 @@ impl KetamaRing {
             points.extend((0..count.max(1)).map(|point| (hash::combine(member.name_hash, point), owner)));
         }
         points.sort_unstable();
-        let (hashes, owners) = points.into_iter().unzip();
-        Self { hashes, indexes: owners, candidate_count: members.len() }
+        let (hashes, indexes) = points.into_iter().unzip();
+        Self { hashes, indexes, candidate_count: members.len() }
     }
 }
 

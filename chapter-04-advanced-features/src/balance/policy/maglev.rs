@@ -40,11 +40,11 @@ struct Permutation {
 
 impl Permutation {
     #[expect(clippy::cast_possible_truncation, reason = "below 65,537")]
-    fn new(owner: u32, member: HashedCandidate) -> Self {
+    fn new(index: u32, member: HashedCandidate) -> Self {
         let next = combine(member.name_hash, 1) % TABLE_SIZE_U64;
         let step = combine(member.name_hash, 2) % (TABLE_SIZE_U64 - 1) + 1;
         let weight = u64::from(member.weight.max(1));
-        Self { index: owner, weight, position: next as usize, skip: step as usize, entries: 0 }
+        Self { index, weight, position: next as usize, skip: step as usize, entries: 0 }
     }
 
     /// Takes the first slot on the list that is free. One must be.
@@ -66,8 +66,8 @@ impl Maglev {
             (0..).zip(members).map(|(owner, member)| (member.name_hash, Permutation::new(owner, *member))).collect();
         // Who comes first in a round must not hang on the order in the configuration.
         lists.sort_unstable_by_key(|(key, _)| *key);
-        let owners = if lists.is_empty() { Vec::new() } else { populate(&mut lists) };
-        Self { table: owners, candidate_count: members.len() }
+        let table = if lists.is_empty() { Vec::new() } else { populate(&mut lists) };
+        Self { table, candidate_count: members.len() }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "below 65,537")]

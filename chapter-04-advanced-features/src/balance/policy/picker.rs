@@ -77,12 +77,13 @@ impl<C: Candidate> Picker<C> {
         algorithm: Algorithm,
         balance_factor: Option<f64>,
         candidates: Vec<C>,
-        turns: Arc<PickCounters>,
+        counters: Arc<PickCounters>,
     ) -> Self {
         let members: Vec<HashedCandidate> = candidates.iter().map(HashedCandidate::new).collect();
         let bound = balance_factor.filter(|_| algorithm.is_consistent_hash());
-        let bound = bound.map(|factor| LoadBound::new(factor, members.iter().map(|member| member.weight).collect()));
-        Self { state: PolicyState::new(algorithm, &members), load_bound: bound, candidates, counters: turns }
+        let load_bound =
+            bound.map(|factor| LoadBound::new(factor, members.iter().map(|member| member.weight).collect()));
+        Self { state: PolicyState::new(algorithm, &members), load_bound, candidates, counters }
     }
 
     /// Those to pick from.
@@ -108,13 +109,13 @@ impl<C: Candidate> Picker<C> {
     fn pick_index(&self, key: u64, now: Instant, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let candidates = self.candidates.as_slice();
         let load = |slot: usize| candidates[slot].in_flight();
-        let turn = || self.counters.next_round_robin();
+        let sequence = || self.counters.next_round_robin();
         match &self.state {
-            PolicyState::RoundRobin => round_robin::pick(turn(), candidates.len(), usable),
-            PolicyState::WeightedRoundRobin(cycle) => cycle.pick(turn(), usable),
-            PolicyState::LeastConnections => least_connections::pick(candidates.len(), load, usable, turn),
+            PolicyState::RoundRobin => round_robin::pick(sequence(), candidates.len(), usable),
+            PolicyState::WeightedRoundRobin(cycle) => cycle.pick(sequence(), usable),
+            PolicyState::LeastConnections => least_connections::pick(candidates.len(), load, usable, sequence),
             PolicyState::WeightedLeastConnections(shares) => {
-                least_connections::pick_weighted(shares, load, usable, turn)
+                least_connections::pick_weighted(shares, load, usable, sequence)
             }
             PolicyState::Random(shares) => random::pick(shares, self.counters.next_random(), usable),
             PolicyState::PowerOfTwoChoices(shares) => {

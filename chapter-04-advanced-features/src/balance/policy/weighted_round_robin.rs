@@ -35,9 +35,9 @@ impl WeightedCycle {
 
     // ANCHOR: turn
     /// The slot of this turn; if it is not usable, a usable one by weight.
-    pub fn pick(&self, turn: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
-        let slot = self.schedule[turn.checked_rem(self.schedule.len())?] as usize;
-        if usable(slot) { Some(slot) } else { self.distribution.sample_among(weyl_sequence(turn), usable) }
+    pub fn pick(&self, sequence: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
+        let slot = self.schedule[sequence.checked_rem(self.schedule.len())?] as usize;
+        if usable(slot) { Some(slot) } else { self.distribution.sample_among(weyl_sequence(sequence), usable) }
     }
     // ANCHOR_END: turn
 }
@@ -63,7 +63,7 @@ fn gcd(a: u64, b: u64) -> u64 {
 fn smooth_schedule(weights: &[i64]) -> Vec<u32> {
     let total: i64 = weights.iter().sum();
     let mut current_weights = vec![0; weights.len()];
-    let mut turn = |_| {
+    let mut sequence = |_| {
         let mut best = 0;
         for slot in 0..current_weights.len() {
             current_weights[slot] += weights[slot];
@@ -75,7 +75,7 @@ fn smooth_schedule(weights: &[i64]) -> Vec<u32> {
         current_weights[best] -= total;
         u32::try_from(best).expect("a group has fewer than 2^32 backends")
     };
-    (0..total).map(&mut turn).collect()
+    (0..total).map(&mut sequence).collect()
 }
 // ANCHOR_END: smooth
 
@@ -111,8 +111,8 @@ mod tests {
     fn lost_turns_are_inherited_by_weight() {
         let cycle = WeightedCycle::new(&[4, 2, 1]);
         let mut counts = [0_i32; 3];
-        for turn in 0..7_000 {
-            counts[cycle.pick(turn, |slot| slot != 0).unwrap()] += 1;
+        for sequence in 0..7_000 {
+            counts[cycle.pick(sequence, |slot| slot != 0).unwrap()] += 1;
         }
         // 2,000 and 1,000 of their own, and 4,000 inherited at 2:1.
         assert_eq!(counts[0], 0);

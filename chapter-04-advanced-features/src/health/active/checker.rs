@@ -40,12 +40,12 @@ impl<T: HealthTarget> HealthChecker<T> {
     /// When this process can have no more descriptors or threads.
     pub fn start(check: CheckConfig, targets: impl Fn() -> Vec<Arc<T>> + Send + 'static) -> io::Result<Self> {
         let (messages, inbox) = channel();
-        let hurried = UrgentTargets::default();
+        let urgent = UrgentTargets::default();
         let shutdown = Shutdown::new()?;
-        let mut scheduler = CheckScheduler::new(check, messages.clone(), Arc::clone(&hurried), shutdown.clone());
+        let mut scheduler = CheckScheduler::new(check, messages.clone(), Arc::clone(&urgent), shutdown.clone());
         let run = move || scheduler.run(&targets, &inbox);
-        let timekeeper = Some(thread::Builder::new().name("health".into()).spawn(run)?);
-        Ok(Self { messages, urgent: hurried, shutdown, scheduler_thread: timekeeper })
+        let scheduler_thread = Some(thread::Builder::new().name("health".into()).spawn(run)?);
+        Ok(Self { messages, urgent, shutdown, scheduler_thread })
     }
 
     /// A live connect to `target` has failed: it is to be checked soon, not in two seconds.

@@ -123,7 +123,7 @@ impl FromStr for CheckConfig {
                 return Err(CheckConfigError::Duplicate(name.into()));
             }
             seen.push(name);
-            let wrong = |why: String| CheckConfigError::InvalidValue { option: word.into(), expected: why };
+            let wrong = |expected: String| CheckConfigError::InvalidValue { option: word.into(), expected };
             match name {
                 "port" => check.port = Some(parse_integer(value, 1, u16::MAX).map_err(wrong)?),
                 "interval" => check.interval = parse_duration(value).map_err(wrong)?,
@@ -145,16 +145,18 @@ impl FromStr for CheckConfig {
 
 impl CheckKind {
     fn set_http_option(&mut self, name: &str, value: &str, word: &str) -> Result<(), CheckConfigError> {
-        let Self::Http { host, expected_statuses: expect, body_contains: body, .. } = self else {
+        let Self::Http { host, expected_statuses, body_contains, .. } = self else {
             return Err(CheckConfigError::HttpOnly(word.into()));
         };
-        let wrong = |why: &str| CheckConfigError::InvalidValue { option: word.into(), expected: why.into() };
+        let wrong = |reason: &str| CheckConfigError::InvalidValue { option: word.into(), expected: reason.into() };
         match name {
-            "expect" => *expect = value.parse().map_err(|error: StatusSetError| wrong(&error.to_string()))?,
+            "expect" => {
+                *expected_statuses = value.parse().map_err(|error: StatusSetError| wrong(&error.to_string()))?
+            }
             "host" if !is_visible_ascii(value) => return Err(wrong("not a valid Host header value")),
             "host" => *host = Some(value.into()),
             _ if value.is_empty() => return Err(wrong("must not be empty")),
-            _ => *body = Some(value.into()),
+            _ => *body_contains = Some(value.into()),
         }
         Ok(())
     }
@@ -205,10 +207,10 @@ mod tests {
         assert_eq!((check.interval, check.timeout), (Duration::from_secs(2), Duration::from_secs(1)));
         assert_eq!(check.fast_interval, Duration::from_millis(500));
         assert_eq!("tcp".parse(), Ok(CheckConfig::default()));
-        let CheckKind::Http { path, host: None, expected_statuses: expect, body_contains: None } = check.kind else {
+        let CheckKind::Http { path, host: None, expected_statuses, body_contains: None } = check.kind else {
             panic!("{check:?}")
         };
-        assert_eq!((path.as_str(), expect.to_string().as_str()), ("/health", "200-399"));
+        assert_eq!((path.as_str(), expected_statuses.to_string().as_str()), ("/health", "200-399"));
         assert_eq!("tcp,interval=100ms".parse::<CheckConfig>().unwrap().fast_interval, Duration::from_millis(100));
     }
 
@@ -217,11 +219,12 @@ mod tests {
         let text = "http:/h?x=1,expect=200-299|304,body=all ok=1,host=a.example:80,port=9100,interval=5s,fast=1s,\
                     timeout=500ms,fall=2,rise=4,jitter=10%";
         let check: CheckConfig = text.parse().unwrap();
-        let CheckKind::Http { path, host, expected_statuses: expect, body_contains: body } = &check.kind else {
-            panic!("{check:?}")
-        };
+        let CheckKind::Http { path, host, expected_statuses, body_contains } = &check.kind else { panic!("{check:?}") };
         assert_eq!((path.as_str(), host.as_deref()), ("/h?x=1", Some("a.example:80")));
-        assert_eq!((expect.to_string().as_str(), body.as_deref()), ("200-299|304", Some("all ok=1")));
+        assert_eq!(
+            (expected_statuses.to_string().as_str(), body_contains.as_deref()),
+            ("200-299|304", Some("all ok=1"))
+        );
         assert_eq!((check.port, check.fall, check.rise), (Some(9_100), 2, 4));
         let times = [check.interval, check.fast_interval, check.timeout].map(|time| time.as_millis());
         assert_eq!(times, [5_000, 1_000, 500]);
@@ -230,7 +233,7 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong_in_one_line_with_the_word() {
-        for (text, word, why) in [
+        for (text, word, reason) in [
             ("", "''", "is not a check"),
             ("https:/x", "'https:/x'", "is not a check"),
             ("tcp:/x", "'tcp:/x'", "is not a check"),
@@ -260,7 +263,7 @@ mod tests {
             ("http:/,host=a b", "'host=a b'", "not the value of a Host field"),
         ] {
             let error = text.parse::<CheckConfig>().expect_err(text).to_string();
-            assert!(error.contains(why) && error.contains(word), "{text:?}: {error}");
+            assert!(error.contains(reason) && error.contains(word), "{text:?}: {error}");
         }
     }
 }

@@ -54,14 +54,14 @@ pub fn probe(
     let mut socket = probe.connect(addresses, check.port)?;
     match &check.kind {
         CheckKind::Tcp => Ok(()),
-        CheckKind::Http { path, host: own, expected_statuses: expect, body_contains: body } => {
+        CheckKind::Http { path, host: own, expected_statuses, body_contains } => {
             let host = own.as_deref().unwrap_or(host);
             let request = format!(
                 "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: health-check\r\nAccept: */*\r\n\
                  Connection: close\r\n\r\n"
             );
             probe.send_request(&mut socket, request.as_bytes())?;
-            probe.receive_response(&mut socket, expect, body.as_deref())
+            probe.receive_response(&mut socket, expected_statuses, body_contains.as_deref())
         }
     }
 }
@@ -115,7 +115,7 @@ impl Probe<'_> {
             match match_response(expect, wanted, &received, ended) {
                 MatchResult::NeedMore => {}
                 MatchResult::Healthy => return Ok(()),
-                MatchResult::Unhealthy(why) => return Err(CheckFailure::Unhealthy(why)),
+                MatchResult::Unhealthy(reason) => return Err(CheckFailure::Unhealthy(reason)),
             }
         }
     }
@@ -160,7 +160,7 @@ mod tests {
     /// What is wrong with it.
     fn wrong(text: &str, address: SocketAddr) -> String {
         match check(text, &[address]) {
-            Err(CheckFailure::Unhealthy(why)) => why,
+            Err(CheckFailure::Unhealthy(reason)) => reason,
             other => panic!("{other:?}"),
         }
     }
@@ -199,13 +199,13 @@ mod tests {
     fn says_what_is_wrong() {
         let refused = wrong("tcp", RefusingPort::new().address);
         assert!(refused.contains("refused"), "{refused}");
-        for (answer, text, why) in [
+        for (answer, text, reason) in [
             ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "http:/", "status 503, expected 200-399"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", "http:/,body=yes", "the body does not contain 'yes'"),
             ("", "http:/", "closed before the response was complete"),
             ("220 mail.example ESMTP\r\n", "http:/", "not an HTTP/1 response: invalid HTTP version"),
         ] {
-            assert_eq!(wrong(text, TestBackend::with_response(answer).address), why);
+            assert_eq!(wrong(text, TestBackend::with_response(answer).address), reason);
         }
     }
 

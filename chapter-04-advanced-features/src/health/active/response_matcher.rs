@@ -22,8 +22,8 @@ pub(crate) enum MatchResult {
     Unhealthy(String),
 }
 
-fn unhealthy(why: impl Into<String>) -> MatchResult {
-    MatchResult::Unhealthy(why.into())
+fn unhealthy(reason: impl Into<String>) -> MatchResult {
+    MatchResult::Unhealthy(reason.into())
 }
 
 /// Judges all that was received so far; `ended` if nothing will follow.
@@ -109,7 +109,7 @@ mod tests {
 
     fn verdict(wanted: Option<&str>, received: &str, ended: bool) -> String {
         match match_response(&StatusSet::default(), wanted, received.as_bytes(), ended) {
-            MatchResult::Unhealthy(why) => why,
+            MatchResult::Unhealthy(reason) => reason,
             other => format!("{other:?}"),
         }
     }

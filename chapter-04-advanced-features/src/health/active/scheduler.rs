@@ -67,11 +67,11 @@ impl<T: HealthTarget> CheckScheduler<T> {
     pub(crate) fn new(
         check: CheckConfig,
         messages: Sender<SchedulerMessage>,
-        hurried: UrgentTargets<T>,
+        urgent: UrgentTargets<T>,
         shutdown: Shutdown,
     ) -> Self {
-        let (check, entries) = (Arc::new(check), Vec::new());
-        Self { check, targets: entries, last_id: 0, running: 0, messages, urgent: hurried, shutdown }
+        let (check, targets) = (Arc::new(check), Vec::new());
+        Self { check, targets, last_id: 0, running: 0, messages, urgent, shutdown }
     }
 
     /// Until the shutdown's last stage.
@@ -105,8 +105,8 @@ impl<T: HealthTarget> CheckScheduler<T> {
         let count = new.len();
         for (index, target) in new.into_iter().enumerate() {
             self.last_id += 1;
-            let watch = CheckState::new(&self.check, time, index, count);
-            self.targets.push(TargetEntry { id: self.last_id, target, state: watch, is_running: false });
+            let state = CheckState::new(&self.check, time, index, count);
+            self.targets.push(TargetEntry { id: self.last_id, target, state, is_running: false });
         }
     }
 
@@ -163,7 +163,7 @@ impl<T: HealthTarget> TargetEntry<T> {
         self.is_running = false;
         let outcome = match outcome {
             Ok(()) => Ok(()),
-            Err(CheckFailure::Unhealthy(why)) => Err(why),
+            Err(CheckFailure::Unhealthy(reason)) => Err(reason),
             Err(CheckFailure::Internal(why)) => {
                 tracing::warn!("health check of {} could not run: {why}", self.target.host_header());
                 return self.state.record_inconclusive(time, random_u64());

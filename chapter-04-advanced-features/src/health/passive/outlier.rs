@@ -51,9 +51,9 @@ pub struct OutlierDetector {
 
 impl OutlierDetector {
     /// A backend with a clean record. `epoch` is any instant before the first that will be asked about.
-    pub fn new(limits: OutlierConfig, epoch: Instant) -> Self {
+    pub fn new(config: OutlierConfig, epoch: Instant) -> Self {
         Self {
-            config: limits,
+            config,
             epoch: Epoch::new(epoch),
             consecutive_failures: AtomicU32::new(0),
             ejected_until: AtomicU64::new(0),

@@ -45,9 +45,9 @@ impl StickTable {
     pub const DEFAULT_SIZE: usize = 100_000;
     /// An empty table, which takes no memory for those who have not come yet. It holds `entries` at most (and at least
     /// 64), each for `idle` since its last use.
-    pub fn new(entries: usize, idle: Duration) -> Self {
+    pub fn new(entries: usize, expire: Duration) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::new(LruCache::unbounded())).collect();
-        Self { shards, max_entries_per_shard: (entries / SHARDS).max(1), expire: idle, hasher: RandomState::new() }
+        Self { shards, max_entries_per_shard: (entries / SHARDS).max(1), expire, hasher: RandomState::new() }
     }
 
     /// Where this client was last, if that is not too long ago. Counts as a use.

@@ -62,15 +62,15 @@ fn ipv6_counts_by_its_network_and_ipv4_by_its_address() {
 fn a_place_is_changed_by_who_knows_it_and_kept_against_who_does_not() {
     let (table, start) = (StickTable::new(1_000, DEFAULT_EXPIRE), now());
     let one = client(1);
-    for (before, wanted, settled, why) in [
+    for (before, wanted, settled, reason) in [
         (None, 1, 1, "nobody was there"),
         (None, 2, 1, "another first request was quicker"),
         (Some(1), 2, 2, "its backend is down"),
         (Some(1), 3, 2, "another request has found that out before"),
         (Some(2), 2, 2, "nothing changes"),
     ] {
-        assert_eq!(table.update(one, before.map(backend), backend(wanted), start), backend(settled), "{why}");
-        assert_eq!(table.lookup(one, start), Some(backend(settled)), "{why}");
+        assert_eq!(table.update(one, before.map(backend), backend(wanted), start), backend(settled), "{reason}");
+        assert_eq!(table.lookup(one, start), Some(backend(settled)), "{reason}");
     }
     let later = start + DEFAULT_EXPIRE;
     assert_eq!(table.update(one, None, backend(7), later), backend(7), "what is over binds nobody");
@@ -116,7 +116,7 @@ proptest! {
     fn it_is_bounded_forgets_in_time_and_keeps_who_came_last(visits in visits(), entries in 64..300_usize) {
         let (table, mut at) = (StickTable::new(entries, DEFAULT_EXPIRE), now());
         let mut last = HashMap::new();
-        for (turn, (number, seconds)) in visits.into_iter().enumerate() {
+        for (sequence, (number, seconds)) in visits.into_iter().enumerate() {
             at += Duration::from_secs(seconds);
             let found = table.lookup(client(number), at);
             if let Some(found) = found {
@@ -124,7 +124,7 @@ proptest! {
                 prop_assert_eq!(found, place, "where it was last");
                 prop_assert!(at - used < DEFAULT_EXPIRE, "an entry outlives its time");
             }
-            let place = backend(u16::try_from(turn % 5).unwrap());
+            let place = backend(u16::try_from(sequence % 5).unwrap());
             prop_assert_eq!(table.update(client(number), found, place, at), place);
             last.insert(number, (place, at));
             prop_assert!(len(&table) <= entries, "{} of {entries}", len(&table));

@@ -75,13 +75,13 @@ fn transcode_chunked(
     writer: BodyEncoder,
     out: &mut Vec<u8>,
 ) -> Result<Transcoded, ProtocolError> {
-    let (mut consumed, mut data) = (0, 0);
+    let (mut consumed, mut data_len) = (0, 0);
     loop {
         let ended = match decoder.step(&input[consumed..])? {
             ChunkedStep::Data { skipped, len } => {
                 let start = consumed + skipped;
                 consumed = start + len;
-                data += len as u64;
+                data_len += len as u64;
                 writer.encode(&input[start..consumed], out);
                 continue;
             }
@@ -95,7 +95,7 @@ fn transcode_chunked(
                 false
             }
         };
-        return Ok(Transcoded { consumed, data_len: data, ended });
+        return Ok(Transcoded { consumed, data_len, ended });
     }
 }
 

@@ -45,7 +45,7 @@ impl MessageInfo {
         version: Version,
         fields: impl Iterator<Item = (KnownField, &'a [u8])>,
     ) -> Result<Self, ProtocolError> {
-        let mut facts = Self::default();
+        let mut info = Self::default();
         let mut length = None;
         let mut coding = None;
         let mut options = 0;
@@ -54,14 +54,14 @@ impl MessageInfo {
                 KnownField::ContentLength if length.is_some() => return Err(ProtocolError::LengthRepeated),
                 KnownField::ContentLength => length = Some(parse_length(value)?),
                 KnownField::TransferEncoding => coding.get_or_insert_with(TransferCodings::default).parse(value)?,
-                KnownField::Connection => facts.parse_connection(value, &mut options)?,
-                KnownField::Upgrade => facts.websocket = value.eq_ignore_ascii_case(b"websocket"),
-                KnownField::Expect => facts.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
+                KnownField::Connection => info.parse_connection(value, &mut options)?,
+                KnownField::Upgrade => info.websocket = value.eq_ignore_ascii_case(b"websocket"),
+                KnownField::Expect => info.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
                 _ => {}
             }
         }
         // ANCHOR: framing
-        facts.framing = match (length, coding) {
+        info.framing = match (length, coding) {
             (None, None) => Framing::None,
             (Some(length), None) => Framing::Length(length),
             (Some(_), Some(_)) => return Err(ProtocolError::LengthAndCoding),
@@ -69,7 +69,7 @@ impl MessageInfo {
             (None, Some(coding)) => coding.framing()?,
         };
         // ANCHOR_END: framing
-        Ok(facts)
+        Ok(info)
     }
 
     /// Whether this head asks for, or agrees to, the WebSocket protocol (RFC 6455 §4.1).
@@ -153,7 +153,7 @@ mod tests {
 
     fn framing(version: Version, fields: &[(KnownField, &str)]) -> Result<Framing, ProtocolError> {
         MessageInfo::from_fields(version, fields.iter().map(|(known, value)| (*known, value.as_bytes())))
-            .map(|facts| facts.framing)
+            .map(|info| info.framing)
     }
 
     #[test]

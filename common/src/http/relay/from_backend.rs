@@ -31,7 +31,7 @@ impl Relay {
         while matches!(self.response, ResponseState::AwaitingHead) && consumed < bytes.len() {
             consumed += self
                 .read_response_head(&bytes[consumed..])
-                .map_err(|refusal| self.backend_error(FailureKind::Protocol(refusal)))?;
+                .map_err(|protocol_error| self.backend_error(FailureKind::Protocol(protocol_error)))?;
         }
         let rest = &bytes[consumed..];
         consumed +=
@@ -159,10 +159,10 @@ impl Relay {
 
     fn on_final_response_head(&mut self, bytes: &[u8], status: u16) {
         let head = self.head.view(bytes);
-        let (facts, http11) = (*head.message_info(), self.downstream.version == Version::Http11);
+        let (info, http11) = (*head.message_info(), self.downstream.version == Version::Http11);
         let bodiless = self.downstream.method == Some(Method::Head) || matches!(status, 204 | 304);
-        let came = if status == 204 { Framing::None } else { facts.framing };
-        let goes = match came {
+        let received = if status == 204 { Framing::None } else { info.framing };
+        let goes = match received {
             Framing::Chunked if !http11 => Framing::None,
             Framing::None if http11 && !bodiless => Framing::Chunked,
             came => came,
@@ -170,13 +170,13 @@ impl Relay {
         // A request still on its way when it is answered may never end; so the connection does.
         self.outcome.close_client |= !matches!(self.request, RequestState::Complete);
         // A 204 that announces a body may yet send it.
-        let stray = status == 204 && !matches!(facts.framing, Framing::None | Framing::Length(0));
-        self.upstream.must_close |= stray || facts.close || head.version() == Version::Http10 && !facts.keep_alive;
+        let stray = status == 204 && !matches!(info.framing, Framing::None | Framing::Length(0));
+        self.upstream.must_close |= stray || info.close || head.version() == Version::Http10 && !info.keep_alive;
         self.outcome.status = status;
         let ending = if self.outcome.close_client { ConnectionHeader::Close } else { ConnectionHeader::KeepAlive };
         response_head::write_response_head(head, goes, ending, &self.added_fields, self.to_client.tail());
         let writer = if goes == Framing::Chunked { BodyEncoder::Chunked } else { BodyEncoder::Raw };
-        self.response = match came {
+        self.response = match received {
             _ if bodiless => ResponseState::Complete,
             Framing::Length(0) => ResponseState::Complete,
             Framing::Length(length) => ResponseState::Body(BodyDecoder::Length(length), writer),

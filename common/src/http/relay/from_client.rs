@@ -32,7 +32,7 @@ impl Relay {
         }
         let relayed = reader
             .transcode(bytes, *writer, self.to_backend.tail())
-            .map_err(|refusal| ProxyError::invalid_request(refusal, phase))?;
+            .map_err(|protocol_error| ProxyError::invalid_request(protocol_error, phase))?;
         self.outcome.bytes_from_client += relayed.data_len;
         self.downstream.awaits_continue &= relayed.consumed == 0;
         if relayed.ended {

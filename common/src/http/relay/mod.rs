@@ -191,10 +191,10 @@ impl Relay {
     ) -> Result<(), ProtocolError> {
         self.reset();
         let named = request_head::write_request_head(head, forwarding, client, request_id, self.to_backend.tail())?;
-        let (facts, version) = (head.message_info(), head.version());
+        let (info, version) = (head.message_info(), head.version());
         // RFC 9112 §9.3: no persistent connections with 1.0 clients, whose keep-alive proxies pass on blindly.
-        self.outcome.close_client = facts.close || version == Version::Http10;
-        self.request = match facts.framing {
+        self.outcome.close_client = info.close || version == Version::Http10;
+        self.request = match info.framing {
             Framing::None | Framing::Length(0) => RequestState::Complete,
             Framing::Length(length) => RequestState::Body(BodyDecoder::Length(length), BodyEncoder::Raw),
             Framing::Chunked => RequestState::Body(BodyDecoder::chunked(), BodyEncoder::Chunked),
@@ -205,7 +205,7 @@ impl Relay {
             version,
             client_ip: Some(named),
             websocket: request_head::is_websocket_request(head),
-            awaits_continue: has_body && facts.expects_continue && version == Version::Http11,
+            awaits_continue: has_body && info.expects_continue && version == Version::Http11,
             backend_keep_alive: forwarding.backend_keep_alive,
             half_close: HalfClose::default(),
         };
@@ -283,7 +283,7 @@ impl Relay {
         self.downstream
             .method
             .zip(self.downstream.client_ip)
-            .map(|(method, client)| RequestMeta { method, client_ip: client })
+            .map(|(method, client_ip)| RequestMeta { method, client_ip })
     }
 
     /// Adds a field to the head of the backend's final response, such as a cookie that names the backend. Fields of

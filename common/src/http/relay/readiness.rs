@@ -144,8 +144,8 @@ impl Relay {
         if !matches!(self.response, ResponseState::Tunnel) {
             return None;
         }
-        let due = |end: &mut HalfClose, lane: &SendBuffer| {
-            let now = end.received && !end.forwarded && lane.is_empty();
+        let due = |end: &mut HalfClose, buffer: &SendBuffer| {
+            let now = end.received && !end.forwarded && buffer.is_empty();
             end.forwarded |= now;
             now
         };
