@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Measures the chapters beside nginx, HAProxy, Pingora and a floor; says what to install first if something is absent.
+# Compares the chapters with nginx, HAProxy, Pingora and a floor; first lists tools that are not installed.
 #
 #   tests/bench.sh                      everything, about half an hour; arguments go to `cargo bench-lb`
-#   tests/bench.sh --quick              whether it works at all
+#   tests/bench.sh --quick              a smoke test
 #   tests/bench.sh --criterion          the criterion suites against their saved baseline `main`
 #   tests/bench.sh --criterion NAME     against the baseline NAME
 #
@@ -11,32 +11,32 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Program and package, for `apt-get install`. wrk is not used; it is there for a second opinion. Pingora's build
-# needs cmake.
+# Program and package, for `apt-get install`. wrk is not used here, but is useful to cross-check results. Pingora's
+# build needs cmake.
 tools=(nginx:nginx-light haproxy:haproxy strace:strace wrk:wrk cmake:cmake)
 
-say_what_is_absent() {
+print_missing_tools() {
     local tool absent=()
-    # Servers lie where not everyone's PATH looks.
+    # Servers are installed in directories that are not in every user's PATH.
     local PATH="$PATH:/usr/sbin:/usr/local/sbin"
     for tool in "${tools[@]}"; do
         command -v "${tool%%:*}" >/dev/null || absent+=("${tool##*:}")
     done
     if [ "${#absent[@]}" -gt 0 ]; then
-        echo "absent: apt-get install ${absent[*]}"
+        echo "not installed: apt-get install ${absent[*]}"
     fi
 }
 
 criterion() {
     local name=$1 log code=0
     if [[ ! $name =~ ^[A-Za-z0-9_.-]+$ ]]; then
-        echo "bench.sh: '$name' is no name for a baseline" >&2
+        echo "bench.sh: invalid baseline name '$name'" >&2
         exit 64
     fi
     local target="${CARGO_TARGET_DIR:-target}"
     if ! find "$target/criterion" -type d -name "$name" -print -quit 2>/dev/null | grep -q .; then
         cargo bench --workspace -- --save-baseline "$name"
-        echo "saved as the baseline $name; run this again after a change"
+        echo "saved baseline $name; run this again after a change"
         return
     fi
     log="$(mktemp)"
@@ -69,5 +69,5 @@ if [ "${1:-}" = --criterion ]; then
     criterion "${2:-main}"
     exit
 fi
-say_what_is_absent
+print_missing_tools
 exec cargo bench-lb "$@"

@@ -16,7 +16,7 @@ for word in "$@"; do
         --full) full=1 ;;
         [0-9] | [0-9][0-9]) chapter="$word" ;;
         *)
-            echo "run_all.sh: unknown word '$word'; it takes a chapter's number and --full" >&2
+            echo "run_all.sh: unknown argument '$word'; expected a chapter's number or --full" >&2
             exit 64
             ;;
     esac
@@ -30,8 +30,8 @@ passed=0
 failed=0
 skipped=0
 
-# Adds up every "test result: ok. 3 passed; 0 failed; 1 ignored; ...". What is ignored there are the reader's
-# exercises and the excerpts of the pages (fences marked `ignore`): neither is a test that was skipped.
+# Adds up every "test result: ok. 3 passed; 0 failed; 1 ignored; ...". Ignored tests are the reader's exercises
+# and the excerpts on pages (fences marked `ignore`), which do not count as skipped.
 count_libtest() {
     local sums p f
     sums="$(awk '/^test result: / {
@@ -70,13 +70,13 @@ if [ -z "$chapter" ]; then
         echo "the build failed"
         exit 1
     fi
-    # The ladders have a table of their own below; everything else runs here.
+    # The ladders have their own table below; everything else runs here.
     if cargo nextest --version >/dev/null 2>&1; then
         step "tests" "$log/tests" cargo nextest run --workspace --no-fail-fast --no-tests=pass \
             --color never -E 'not binary(=ladder)'
         count_nextest "$log/tests"
     else
-        # `cargo test` cannot be told which target to leave out, so all the others are named.
+        # `cargo test` cannot exclude a target, so all the others are named.
         others=()
         for file in */tests/*.rs */tests/*/main.rs */exercises/tests/*/main.rs; do
             name="${file##*tests/}" name="${name%/main.rs}" name="${name%.rs}"
@@ -92,7 +92,7 @@ fi
 echo "--- ladder"
 cargo build --quiet -p integration-tests --bin ladder || exit 1
 cargo run --quiet -p integration-tests --bin ladder -- --verbose $chapter >"$log/ladder" 2>&1 || status=1
-# The ladder's last line is its own sum; the script's, below, includes it.
+# The ladder's last line is its own total, which is included in the script's total below.
 sed '$d' "$log/ladder"
 sum="$(tail -n 1 "$log/ladder")"
 if [[ "$sum" =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then

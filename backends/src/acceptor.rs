@@ -1,4 +1,4 @@
-//! The one task that owns a backend's listening socket, and so the only one that changes its fault.
+//! The task that owns a backend's listening socket, and the only one that changes its fault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::port::{Listener, Port};
 use crate::routes;
 use crate::state::State;
 
-/// How long to wait when accepting fails, for want of descriptors as a rule.
+/// The pause after a failed accept, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Accepts connections and carries out [`Command`]s.
+/// Accepts connections and executes [`Command`]s.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     port: Port,
-    /// None while the backend is down.
+    /// `None` while the backend is down.
     listener: Option<Listener>,
     commands: mpsc::UnboundedReceiver<Command>,
     recover_at: Option<Instant>,
@@ -32,7 +32,7 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Needs a runtime to be entered, to register the listener with.
+    /// Must be called inside a runtime, which registers the listener.
     pub(crate) fn new(
         port: Port,
         listener: std::net::TcpListener,
@@ -44,7 +44,7 @@ impl Acceptor {
         Ok(Self { port, listener, commands, recover_at: None, state, router })
     }
 
-    /// Runs until it is dropped: a fleet holds senders of `commands` for as long.
+    /// Runs until it is dropped: a fleet holds senders of `commands` for that long.
     pub(crate) async fn run(mut self) {
         loop {
             tokio::select! {
@@ -54,7 +54,7 @@ impl Acceptor {
                 }
                 () = at(self.recover_at) => {
                     if let Err(error) = self.apply(Fault::None, None) {
-                        warn!(backend = self.state.id, %error, "cannot recover, will try again");
+                        warn!(backend = self.state.id, %error, "cannot listen again, will retry");
                         self.recover_at = Some(Instant::now() + ACCEPT_PAUSE);
                     }
                 }
@@ -77,12 +77,12 @@ impl Acceptor {
 
     fn apply(&mut self, fault: Fault, recover_after: Option<Duration>) -> io::Result<()> {
         if fault == Fault::Down {
-            // The socket first: whoever sees the fault finds that connecting is refused.
+            // The socket first: a caller that sees the fault must find connects refused.
             self.listener = None;
         } else if self.listener.is_none() {
             self.listener = Some(Listener::new(self.port.listen()?)?);
         }
-        // A time that no clock reaches is as good as none.
+        // A duration beyond the clock's range is the same as none.
         self.recover_at = recover_after.and_then(|after| Instant::now().checked_add(after));
         self.state.fault.send_replace(fault);
         if fault == Fault::Down {

@@ -16,14 +16,14 @@ use crate::own_thread::OwnThread;
 use crate::port::Port;
 use crate::state::State;
 
-/// Where a backend listens and what it is called.
+/// A backend's address and id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendConfig {
-    /// The address to bind; 127.0.0.1 unless said otherwise.
+    /// The address to bind; 127.0.0.1 by default.
     pub bind: IpAddr,
-    /// The port; 0, the default, lets the kernel choose.
+    /// The port; 0, the default, means an ephemeral port.
     pub port: u16,
-    /// The name it answers with, in `X-Server-ID` and in the JSON of `/`; `backend-1` by default.
+    /// Its id, in `X-Server-ID` and in the JSON of `/`; `backend-1` by default.
     pub id: String,
 }
 
@@ -33,7 +33,7 @@ impl Default for BackendConfig {
     }
 }
 
-/// A running backend, on a thread and a runtime of its own. Dropping it ends it.
+/// A running backend, on its own thread and runtime. Dropping it stops it.
 #[derive(Debug)]
 pub struct Backend {
     state: Arc<State>,
@@ -44,13 +44,13 @@ pub struct Backend {
 impl Backend {
     /// Starts a backend; it listens when this returns.
     ///
-    /// The error is that of binding, and names the address; or `InvalidInput` for an id that cannot be
-    /// the value of a field.
+    /// Fails if the address cannot be bound, and the error names it; or with `InvalidInput` for an id that is not a
+    /// valid header value.
     pub fn start(config: BackendConfig) -> io::Result<Self> {
         Self::start_in(Fleet::default(), config)
     }
 
-    /// Starts a backend that the others of `fleet` can break and mend.
+    /// Starts a backend whose fault the others of `fleet` can set and clear.
     pub(crate) fn start_in(fleet: Fleet, config: BackendConfig) -> io::Result<Self> {
         let id_field = HeaderValue::from_str(&config.id)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{:?} cannot be an id", config.id)))?;
@@ -71,22 +71,22 @@ impl Backend {
         Ok(Self { state, commands, _thread: thread })
     }
 
-    /// Where it listens, with the port that it got.
+    /// Its address, with the actual port.
     pub fn addr(&self) -> SocketAddr {
         self.state.addr
     }
 
-    /// Its name.
+    /// Its id.
     pub fn id(&self) -> &str {
         &self.state.id
     }
 
-    /// All counters at once.
+    /// All counters, read together.
     pub fn counts(&self) -> Counts {
         self.state.counters.read()
     }
 
-    /// Requests that arrived, but for `/health`, `/count` and `/_fault/*`.
+    /// Requests received, except for `/health`, `/count` and `/_fault/*`.
     pub fn requests(&self) -> u64 {
         self.counts().requests
     }
@@ -96,26 +96,26 @@ impl Backend {
         self.counts().connections
     }
 
-    /// Requests whose answer has not been handed over whole.
+    /// Requests whose response is not yet sent whole.
     pub fn in_flight(&self) -> u64 {
         self.counts().in_flight
     }
 
-    /// The fault it has now.
+    /// The current fault.
     pub fn fault(&self) -> Fault {
         *self.state.fault.borrow()
     }
 
-    /// Breaks it, or mends it with [`Fault::None`]. When this returns, the fault is in effect for every
-    /// request that arrives and, for [`Fault::Down`], connecting is refused; open connections end at
-    /// once, not necessarily before the return.
+    /// Sets a fault, or clears it with [`Fault::None`]. When this returns, the fault applies to every request that
+    /// arrives and, for [`Fault::Down`], connects are refused; open connections are closed at once, but not necessarily
+    /// before the return.
     ///
-    /// An error is possible only in coming up again from [`Fault::Down`].
+    /// Can fail only when it comes up again from [`Fault::Down`].
     pub fn set_fault(&self, fault: Fault) -> io::Result<()> {
         self.command(fault, None)
     }
 
-    /// Like [`set_fault`](Self::set_fault), and mends itself after `time`.
+    /// Like [`set_fault`](Self::set_fault), and clears the fault after `time`.
     pub fn set_fault_for(&self, fault: Fault, time: Duration) -> io::Result<()> {
         self.command(fault, Some(time))
     }
@@ -129,8 +129,7 @@ impl Backend {
         applied.recv().map_err(|_| gone())?
     }
 
-    /// Ends it: when this returns, its sockets are closed and its thread has been joined. Dropping does
-    /// the same.
+    /// Stops it: when this returns, its sockets are closed and its thread has been joined. Dropping does the same.
     pub fn stop(self) {}
 }
 

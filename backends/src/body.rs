@@ -11,7 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::state::InFlight;
 
-/// Prime, so that a block of any usual size that is lost, repeated or moved shows.
+/// A prime, so that a lost, repeated or moved block of any usual size shows.
 const PERIOD: u16 = 251;
 
 /// Whole periods, a little under 64 KiB: every frame is a slice of it, and none is copied.
@@ -19,7 +19,7 @@ static TABLE: LazyLock<Bytes> = LazyLock::new(|| (0..u64::from(PERIOD) * 260).ma
 
 /// Byte `index` of what `/bytes/{n}` and `/chunked/{n}` send: `index % 251`.
 pub fn pattern_byte(index: u64) -> u8 {
-    // Under 251 by construction.
+    // Always less than 251.
     u8::try_from(index % u64::from(PERIOD)).unwrap_or_default()
 }
 
@@ -28,12 +28,12 @@ pub fn pattern(len: usize) -> Vec<u8> {
     (0..len as u64).map(pattern_byte).collect()
 }
 
-/// The pattern's first bytes, a frame at a time.
+/// The first bytes of the pattern, one frame at a time.
 #[derive(Debug)]
 pub(crate) struct Pattern {
     sent: u64,
     left: u64,
-    /// Whether the length is told, and becomes Content-Length; else the body is chunked.
+    /// Whether the length is announced, and becomes Content-Length; otherwise the body is chunked.
     sized: bool,
 }
 
@@ -74,13 +74,13 @@ pub(crate) struct Events {
     ticks: Interval,
     server_id: String,
     next: u64,
-    /// None: until the client leaves.
+    /// `None`: until the client disconnects.
     last: Option<u64>,
 }
 
 impl Events {
     pub(crate) fn new(server_id: String, mut ticks: Interval, count: Option<u64>) -> Self {
-        // A client that was slow gets the next event a period later, not a burst of the missed ones.
+        // After a slow read the next event comes one period later, instead of a burst of missed ones.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { ticks, server_id, next: 1, last: count }
     }
@@ -144,7 +144,7 @@ pub(crate) async fn next_data(body: &mut Body) -> Option<Result<Bytes, axum::Err
     }
 }
 
-/// Reads `body` to its end; the number of its bytes.
+/// Reads `body` to its end; returns the number of its bytes.
 pub(crate) async fn drain(body: &mut Body) -> Result<u64, axum::Error> {
     let mut bytes = 0;
     while let Some(data) = next_data(body).await {

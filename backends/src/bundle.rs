@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use crate::backend::{Backend, BackendConfig};
 use crate::fleet::Fleet;
 
-/// Backends that can break and mend each other: `POST /_fault/up?id=backend-2` to any of them reaches
-/// the one that is down. Dropping it ends them all.
+/// Backends that can set each other's faults: `POST /_fault/up?id=backend-2` to any of them reaches the one that is
+/// down. Dropping it stops all of them.
 #[derive(Debug)]
 pub struct Bundle {
     backends: Vec<Backend>,
@@ -32,26 +32,26 @@ impl Bundle {
         self.backends.iter().map(Backend::addr).collect()
     }
 
-    /// The ports that [`start_bundled`] wanted and did not get, for the caller to say so.
+    /// The requested ports that [`start_bundled`] did not get, so that the caller can report them.
     pub fn taken(&self) -> &[u16] {
         &self.taken
     }
 
-    /// Ends them all and waits for their threads. Dropping does the same.
+    /// Stops all of them and waits for their threads. Dropping does the same.
     pub fn stop(self) {}
 }
 
 /// Starts `backend-1` to `backend-{count}` on 127.0.0.1, on `first_port` and the ports after it.
 ///
-/// One whose port is in use gets a free port instead, and the port that was wanted is among
-/// [`Bundle::taken`]. With `first_port` 0 all are the kernel's choice.
+/// A backend whose port is in use gets an ephemeral port instead, and the requested port is listed in
+/// [`Bundle::taken`]. With `first_port` 0 all ports are ephemeral.
 pub fn start_bundled(count: usize, first_port: u16) -> io::Result<Bundle> {
     let fleet = Fleet::default();
     let mut bundle = Bundle { backends: Vec::new(), taken: Vec::new() };
     for index in 0..count {
         let wanted = match first_port {
             0 => 0,
-            // Past the last port there is nothing to want.
+            // After port 65535 there is no next port to request.
             first => u16::try_from(index).ok().and_then(|index| first.checked_add(index)).unwrap_or(0),
         };
         let config = |port| BackendConfig { port, id: format!("backend-{}", index + 1), ..BackendConfig::default() };

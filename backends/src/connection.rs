@@ -1,4 +1,4 @@
-//! One accepted connection: hyper's HTTP/1.1, with the fault standing between it and the routes.
+//! One accepted connection: hyper's HTTP/1.1, with the fault applied before the routes.
 
 use std::io;
 use std::pin::pin;
@@ -28,14 +28,14 @@ use crate::state::{InFlight, State};
 use crate::wire::{Link, Wire};
 
 const X_SERVER_ID: HeaderName = HeaderName::from_static("x-server-id");
-/// A balancer adds fields to the 100 that it lets pass; hyper's own limit of 100 would then answer 431.
+/// A balancer forwards up to 100 headers and adds its own; hyper's default limit of 100 would then answer 431.
 const MAX_FIELDS: usize = 256;
 /// How long `close` waits for the rest of a request body, which would turn its FIN into a RST.
 const CLOSE_DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves one connection until it ends or the backend goes down.
 ///
-/// What it needs to notice a `down` is taken here, before its task has its first turn.
+/// The state that it needs to notice a `down` is taken here, before its task first runs.
 pub(crate) fn serve(stream: TcpStream, state: Arc<State>, router: Router) -> impl Future<Output = ()> + Send + 'static {
     let downs = state.downs.subscribe();
     run(stream, state, router, downs)
@@ -64,7 +64,7 @@ async fn run(stream: TcpStream, state: Arc<State>, router: Router, mut downs: wa
             }
         }
         _ = downs.changed() => {
-            // Whoever posts `down` is answered on the connection that it asked on.
+            // The client that posts `down` gets its response on the connection of that request.
             if link.switching.load(Ordering::Relaxed) {
                 connection.as_mut().graceful_shutdown();
                 let _ = connection.await;
@@ -93,10 +93,10 @@ async fn answer(request: Request<Incoming>, state: &Arc<State>, link: &Link, rou
     Ok(response)
 }
 
-/// The answer of a backend in good order.
+/// The response of a backend without a fault.
 async fn route(mut request: Request<Body>, number: u64, router: Routes) -> Response {
     if request.method() == Method::CONNECT {
-        // A 2xx would turn the connection into a tunnel to nowhere.
+        // A 2xx would make the connection a tunnel without a destination.
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     if routes::drops_body(request.uri()) {
@@ -109,13 +109,13 @@ async fn route(mut request: Request<Body>, number: u64, router: Routes) -> Respo
     router.call(request).await.unwrap_or_else(|never| match never {})
 }
 
-/// What the present fault does to a request: nothing, an answer of its own, or no answer at all.
+/// The effect of the current fault on a request: none, a response of its own, or no response.
 async fn pass_fault(request: &mut Request<Body>, state: &State, link: &Link) -> io::Result<Option<Response>> {
     let mut changes = state.fault.subscribe();
     let fault = *changes.borrow_and_update();
     let unanswered = || io::Error::other(format!("not answered: the fault is `{fault}`"));
     match fault {
-        // Down is about to end this connection.
+        // The backend is going down, which closes this connection.
         Fault::None | Fault::Down => Ok(None),
         Fault::Slow(by) => {
             tokio::time::sleep(by).await;

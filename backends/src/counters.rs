@@ -1,4 +1,4 @@
-//! What a backend counts, so that a test can say where requests and connections went.
+//! A backend's counters, with which a test can tell where requests and connections went.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,21 +7,21 @@ use serde::Serialize;
 /// One reading of a backend's counters; also the JSON of `/count`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Requests that arrived, but for those to `/health`, `/count` and `/_fault/*`: so a share of the
-    /// load can be asserted while health checks run.
+    /// Requests received, except for those to `/health`, `/count` and `/_fault/*`: so a share of the load can be
+    /// asserted while health checks run.
     pub requests: u64,
     /// Requests to `/health`.
     pub health_checks: u64,
     /// Connections accepted since the start.
     pub connections: u64,
-    /// Connections open now, upgraded ones included.
+    /// Open connections, including upgraded ones.
     pub open_connections: u64,
-    /// Requests whose answer has not been handed over whole: delayed, hung or streaming ones included.
+    /// Requests whose response is not yet sent whole, including delayed, hanging and streaming ones.
     pub in_flight: u64,
 }
 
 /// The live counters behind [`Counts`].
-// Relaxed everywhere: each is a number of its own, and orders nothing else.
+// Relaxed everywhere: each counter is independent, and orders nothing else.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     requests: AtomicU64,
@@ -42,8 +42,7 @@ impl Counters {
         }
     }
 
-    /// Counts a request to `path`; the answer is its number, from 1, or the last one's for a path that
-    /// is not counted as a request.
+    /// Counts a request to `path`; returns its number, from 1, or the last request's for a path that is not counted.
     pub(crate) fn arrived(&self, path: &str) -> u64 {
         if path == "/health" {
             self.health_checks.fetch_add(1, Ordering::Relaxed);

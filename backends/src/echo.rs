@@ -1,4 +1,4 @@
-//! The two echoes over HTTP: `/echo` gives the body back as it arrives, `/ws` each WebSocket message.
+//! The two HTTP echoes: `/echo` returns the body as it arrives, `/ws` each WebSocket message.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use tokio::sync::watch;
 use crate::body::next_data;
 use crate::state::State;
 
-/// Answers at once and streams: a client may send the second half after it has read the first.
+/// Responds at once and streams: a client may send the second half after it has read the first.
 ///
-/// A body with a length goes back with that length, a chunked one chunked.
+/// A body with a length is returned with that length, a chunked one chunked.
 pub(crate) async fn http(request: Request) -> Response {
     let (head, mut body) = request.into_parts();
     let body = if head.headers.contains_key(EXPECT) {
-        // hyper sends its 100 when the body is first read, and no more once an answer has begun.
+        // hyper sends its 100 when the body is first read, and no longer after a response has begun.
         match next_data(&mut body).await {
             Some(first) => Body::new(Resumed { first: Some(first), rest: body }),
             None => Body::empty(),
@@ -71,11 +71,11 @@ pub(crate) async fn websocket(Shared(state): Shared<Arc<State>>, upgrade: WebSoc
     upgrade.on_upgrade(move |socket| echo_messages(socket, downs)).into_response()
 }
 
-/// Until the client closes, or the backend goes down: the socket is no longer its connection's then.
+/// Runs until the client closes or the backend goes down: after the upgrade the connection no longer owns the socket.
 async fn echo_messages(mut socket: WebSocket, mut downs: watch::Receiver<u64>) {
     let echo = async {
         while let Some(Ok(message)) = socket.recv().await {
-            // Pings and closes are answered beneath.
+            // axum answers pings and closes itself.
             let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
             if is_data && socket.send(message).await.is_err() {
                 break;

@@ -1,20 +1,20 @@
-//! What can be wrong with a backend: faults that are injected and cleared at run time.
+//! Faults that can be injected into a backend and cleared at run time.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// What is wrong with a backend. `/_fault/*` itself is answered under all but [`Fault::Down`].
+/// What is wrong with a backend. `/_fault/*` itself is answered under every fault but [`Fault::Down`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing: it answers.
+    /// No fault.
     #[default]
     None,
-    /// The listening socket is closed, so that connecting is refused, and all connections are closed.
+    /// The listening socket is closed, so that connects are refused, and all connections are closed.
     Down,
-    /// Each answer comes this much later.
+    /// Every response is delayed by this much.
     Slow(Duration),
-    /// Requests are read and never answered; their connections close when a fault is next set.
+    /// Requests are read and never answered; their connections close when the next fault is set.
     Hang,
     /// A request is answered by a RST.
     Reset,
@@ -24,7 +24,7 @@ pub enum Fault {
     Error,
 }
 
-/// The words that `POST /_fault/{word}` takes.
+/// The names that `POST /_fault/{name}` accepts.
 pub(crate) const WORDS: &str = "down, up, slow, hang, reset, close, error";
 
 impl Fault {
@@ -43,7 +43,7 @@ impl Fault {
 }
 
 impl fmt::Display for Fault {
-    /// The word that `POST /_fault/{word}` takes.
+    /// The name that `POST /_fault/{name}` accepts.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "up",
@@ -57,10 +57,10 @@ impl fmt::Display for Fault {
     }
 }
 
-/// An order to the acceptor, which alone changes a backend's fault.
+/// A command for the acceptor, which alone changes a backend's fault.
 pub(crate) struct Command {
     pub(crate) fault: Fault,
-    /// When to mend by itself.
+    /// When to clear the fault automatically.
     pub(crate) recover_after: Option<Duration>,
     /// Called once the fault is in effect: the listening socket closed, or open again.
     pub(crate) done: Box<dyn FnOnce(io::Result<()>) + Send>,

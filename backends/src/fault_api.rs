@@ -17,9 +17,9 @@ use crate::query::{number, query};
 use crate::refusal::Refusal;
 use crate::state::State;
 
-/// How long a backend that was posted `down` stays down when the request does not say.
+/// How long a backend stays down after `down` by default.
 const DEFAULT_DOWN: Duration = Duration::from_secs(10);
-/// What `slow` adds to each answer when the request does not say.
+/// The delay that `slow` adds to each response by default.
 const DEFAULT_SLOW: Duration = Duration::from_secs(2);
 
 /// `POST /_fault/{word}?id=…|port=…&for=5s&ms=2000`
@@ -30,11 +30,11 @@ pub(crate) async fn post(
 ) -> Result<Response, Refusal> {
     let slow = number(&uri, "ms")?.map_or(DEFAULT_SLOW, Duration::from_millis);
     let fault = Fault::from_word(&word, slow)
-        .ok_or_else(|| Refusal::not_found(format!("no fault `{word}`; there are {WORDS}")))?;
+        .ok_or_else(|| Refusal::not_found(format!("unknown fault `{word}`; known: {WORDS}")))?;
     let recover_after = match query(&uri, "for") {
-        Some(time) => {
-            Some(parse_time(time).ok_or_else(|| Refusal::bad_request("`for` is not a time such as 500ms, 5s or 2m"))?)
-        }
+        Some(time) => Some(
+            parse_time(time).ok_or_else(|| Refusal::bad_request("`for` must be a duration such as 500ms, 5s or 2m"))?,
+        ),
         None if fault == Fault::Down => Some(DEFAULT_DOWN),
         None => None,
     };
@@ -51,7 +51,7 @@ pub(crate) async fn post(
     .into_response())
 }
 
-/// Orders the fault and waits until it is in effect.
+/// Sends the command and waits until the fault is in effect.
 async fn command(member: &Member, fault: Fault, recover_after: Option<Duration>) -> io::Result<()> {
     let stopped = || io::Error::other("that backend has stopped");
     let (done, applied) = oneshot::channel();
@@ -60,7 +60,7 @@ async fn command(member: &Member, fault: Fault, recover_after: Option<Duration>)
     applied.await.map_err(|_| stopped())?
 }
 
-/// Whom the request means: a sibling by `id` or `port`, else this backend.
+/// The backend that the request addresses: a sibling by `id` or `port`, otherwise this one.
 fn member(state: &State, uri: &Uri) -> Result<Member, Refusal> {
     let found = if let Some(id) = query(uri, "id") {
         state.fleet.find(|member| member.id == id)
@@ -71,7 +71,7 @@ fn member(state: &State, uri: &Uri) -> Result<Member, Refusal> {
     };
     found.ok_or_else(|| {
         let ids = state.fleet.ids().join(", ");
-        Refusal::not_found(format!("no such backend here; there are {ids}"))
+        Refusal::not_found(format!("unknown backend; known: {ids}"))
     })
 }
 

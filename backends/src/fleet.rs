@@ -1,7 +1,7 @@
-//! Backends that can reach each other's switch.
+//! Backends that can set each other's faults.
 //!
-//! A backend that is down refuses connections, so nobody can post `up` to it. Its siblings can pass the
-//! word: `POST /_fault/up?id=backend-2` to any backend of the same [`Bundle`](crate::Bundle).
+//! A backend that is down refuses connections, so `up` cannot be posted to it. Its siblings can forward the command:
+//! `POST /_fault/up?id=backend-2` to any backend of the same [`Bundle`](crate::Bundle).
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 
 use crate::fault::Command;
 
-/// The backends of one bundle, or a single one alone.
+/// The backends of one bundle, or a single backend.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fleet(Arc<Mutex<Vec<Member>>>);
 
-/// One backend's name, address and switch.
+/// One backend's id, address and command channel.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
     pub(crate) id: String,
@@ -41,7 +41,7 @@ impl Fleet {
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut Vec<Member>) -> R) -> R {
-        // A list is whole after every step above, so a panic elsewhere has not broken it.
+        // The list is consistent after every step above, so a panic elsewhere has not broken it.
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,4 +1,4 @@
-//! What a program says when it has started backends of its own.
+//! What a program prints when it has started bundled backends.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -6,10 +6,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::Bundle;
 
 impl Bundle {
-    /// The lines for a person who started a balancer on `balancer` without backends: what runs, a request
-    /// to try, and a way to break something.
+    /// The lines printed when a balancer on `balancer` was started without backends: the addresses, a request to try,
+    /// and a way to break something.
     pub fn invitation(&self, mut balancer: SocketAddr) -> String {
-        // "Any address" is where it listens; it is none to connect to everywhere.
+        // The unspecified address is fine to listen on, but not every system can connect to it.
         if balancer.ip().is_unspecified() {
             balancer.set_ip(if balancer.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
         }

@@ -9,14 +9,14 @@ use common::outln;
 use common::shutdown::{Shutdown, ShutdownStage};
 use common::signals::SignalHandlers;
 
-/// Real HTTP servers to balance. `POST /_fault/down` breaks one; see the package's README for all routes.
+/// HTTP test backends. `POST /_fault/down` takes one down; see the package's README for all routes
 #[derive(clap::Parser, Debug)]
 #[command(name = "backends", version)]
 struct Args {
-    /// The port to listen on, and the first of several; 0: the kernel chooses
+    /// The port to listen on, and the first of several; 0 means an ephemeral port
     #[arg(default_value_t = 9001)]
     port: u16,
-    /// What the server calls itself; with --count the name before the number
+    /// The server's id; with --count the part before the number
     #[arg(value_parser = id)]
     id: Option<String>,
     /// Run N backends on consecutive ports, backend-1 to backend-N
@@ -25,7 +25,7 @@ struct Args {
     /// The IP address to listen on; 0.0.0.0 or :: opens the backends, and their faults, to other machines
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
-    /// Run a plain TCP echo there instead of HTTP
+    /// Run a plain TCP echo server instead of HTTP
     #[arg(long, conflicts_with_all = ["id", "count"])]
     tcp_echo: bool,
 }
@@ -33,7 +33,7 @@ struct Args {
 fn main() -> ExitCode {
     let args: Args = common::cli::parse();
     if args.port != 0 && args.port.checked_add(args.count - 1).is_none() {
-        return common::cli::usage_error(format_args!("{} ports from {} on end past 65535", args.count, args.port));
+        return common::cli::usage_error(format_args!("{} ports starting at {} exceed 65535", args.count, args.port));
     }
     common::logging::init();
     common::cli::exit_code(run(&args))
@@ -69,5 +69,5 @@ fn configs(args: &Args) -> impl Iterator<Item = BackendConfig> {
 
 fn id(text: &str) -> Result<String, String> {
     let printable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    printable.then(|| text.to_owned()).ok_or_else(|| "an id is printable ASCII without spaces".to_owned())
+    printable.then(|| text.to_owned()).ok_or_else(|| "an id must be printable ASCII without spaces".to_owned())
 }

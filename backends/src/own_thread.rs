@@ -1,7 +1,7 @@
 //! A server's own thread and runtime.
 //!
-//! In-process backends must not disturb the program that runs them: they take no turn on its workers,
-//! and no signal is ever delivered to their thread, so that the program's own handling sees each one.
+//! In-process backends must not disturb the program that runs them: they use none of its workers, and no signal is ever
+//! delivered to their thread, so the program's own handling sees each one.
 
 use std::future::Future;
 use std::sync::mpsc;
@@ -20,8 +20,7 @@ pub(crate) struct OwnThread {
 }
 
 impl OwnThread {
-    /// Starts the thread. `prepare` runs there, inside the runtime, before this returns; an error of it
-    /// is the answer.
+    /// Starts the thread. `prepare` runs there, inside the runtime, before this returns; its error is returned.
     pub(crate) fn spawn<P, F>(name: &str, prepare: P) -> io::Result<Self>
     where
         P: FnOnce() -> io::Result<F> + Send + 'static,
@@ -46,17 +45,17 @@ impl OwnThread {
                             _ = stopped => {}
                         }
                     });
-                    // The runtime's drop ends every connection's task.
+                    // Dropping the runtime ends every connection's task.
                 }
                 Err(error) => drop(report.send(Err(error))),
             }
         };
-        // A thread inherits its mask: set before the spawn, there is no moment without it.
+        // A thread inherits its signal mask: set before the spawn, it leaves no moment without it.
         let callers_mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
         let spawned = thread::Builder::new().name(name.to_owned()).spawn(body);
         callers_mask.thread_set_mask()?;
         let thread = spawned?;
-        prepared.recv().map_err(|_| io::Error::other("the server's thread ended at its start"))??;
+        prepared.recv().map_err(|_| io::Error::other("the server's thread ended during its start"))??;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }

@@ -1,8 +1,8 @@
-//! A port that stays ours while nobody listens on it.
+//! A port that stays reserved while nothing listens on it.
 //!
-//! A backend that is `down` must refuse connections and later come back on the same port. A socket that
-//! is bound but does not listen holds the port meanwhile: without it the kernel may give the number to
-//! any outgoing connection, and a balancer that tries the backend could even connect to itself.
+//! A backend that is `down` must refuse connections and later come back on the same port. A socket that is bound but
+//! does not listen reserves the port meanwhile: without it the kernel may assign the number to an outgoing connection,
+//! and a balancer that tries the backend could even connect to itself.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -10,19 +10,19 @@ use std::net::{Shutdown, SocketAddr, TcpListener};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 
-/// A burst of fresh connections must not be dropped by a short queue, as std's 128 would.
+/// A short queue, such as std's 128, would drop connections of a burst.
 const BACKLOG: i32 = 1024;
 
 /// An address that is bound for as long as this value lives.
 #[derive(Debug)]
 pub(crate) struct Port {
     addr: SocketAddr,
-    /// Never read: it only holds the port. None where two sockets cannot be bound to one address.
+    /// Never read: it only reserves the port. `None` where two sockets cannot be bound to one address.
     _reservation: Option<Socket>,
 }
 
 impl Port {
-    /// Binds `addr` (port 0: the kernel chooses) and listens.
+    /// Binds `addr` (port 0: an ephemeral port) and listens.
     pub(crate) fn open(addr: SocketAddr) -> io::Result<(Self, TcpListener)> {
         Self::try_open(addr).map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {addr}: {e}")))
     }
@@ -32,7 +32,7 @@ impl Port {
         let addr = reservation.local_addr()?.as_socket().unwrap_or(addr);
         match listening(addr) {
             Ok(listener) => Ok((Self { addr, _reservation: Some(reservation) }, listener)),
-            // Linux lets both be bound as long as one of them listens; others may not.
+            // Linux lets both be bound as long as only one of them listens; other systems may not.
             Err(_) if !cfg!(target_os = "linux") => {
                 drop(reservation);
                 Ok((Self { addr, _reservation: None }, listening(addr)?))
@@ -56,15 +56,15 @@ impl Port {
 pub(crate) struct Listener(tokio::net::TcpListener);
 
 impl Listener {
-    /// Needs a runtime to be entered, to register the socket with.
+    /// Must be called inside a runtime, which registers the socket.
     pub(crate) fn new(listener: TcpListener) -> io::Result<Self> {
         Ok(Self(tokio::net::TcpListener::from_std(listener)?))
     }
 
-    /// The next connection. Safe to drop: none is lost.
+    /// The next connection. Cancel safe: no connection is lost.
     pub(crate) async fn accept(&self) -> io::Result<TcpStream> {
         let (stream, _) = self.0.accept().await?;
-        // Only a latency matter: a socket that refuses the option serves as well.
+        // Only for latency: a socket that rejects the option works as well.
         let _ = stream.set_nodelay(true);
         Ok(stream)
     }
@@ -72,8 +72,8 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // close(2) is not enough: a process that this one is just starting holds a copy of the socket
-        // between its fork and its exec, and would keep it listening. Not all systems can do this.
+        // close(2) is not enough: a child process that is being started holds a copy of the socket between its fork and
+        // its exec, and would keep it listening. Not every system supports this.
         let _ = SockRef::from(&self.0).shutdown(Shutdown::Both);
     }
 }

@@ -1,4 +1,4 @@
-//! A request that a route cannot do: a status and one line of why.
+//! An error response of a route: a status and one line of explanation.
 
 use axum::Json;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! What a backend answers. The table of routes is in the crate's front page.
+//! The routes of a backend. The crate's front page lists them.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use crate::refusal::Refusal;
 use crate::state::State;
 use crate::{echo, fault_api};
 
-/// The longest that `/delay/{ms}` waits: a typo must not hold a connection for a day.
+/// The longest wait of `/delay/{ms}`: a typo must not hold a connection for a day.
 const MAX_DELAY_MS: u64 = 60_000;
 const DEFAULT_EVERY: Duration = Duration::from_millis(100);
 
-/// The number of a request, for the answer of `/`.
+/// The number of a request, for the response of `/`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestNumber(pub(crate) u64);
 
@@ -47,8 +47,8 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .with_state(state)
 }
 
-/// Whether the body of a request for `uri` is read to its end and dropped before it is routed. It is the
-/// rule, also for what is refused: only then can the connection be used again.
+/// Whether the body of a request for `uri` is read to its end and dropped before the request is routed. That is the
+/// rule, also for rejected requests: only then is the connection reusable.
 pub(crate) fn drops_body(uri: &Uri) -> bool {
     match uri.path() {
         "/echo" | "/upload" | "/ws" => false,
@@ -79,7 +79,7 @@ async fn hello(
     .into_response()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the answer tells the time of day")]
+#[expect(clippy::disallowed_methods, reason = "the response contains the time of day")]
 fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -103,7 +103,7 @@ struct Arrived {
 async fn headers(method: Method, uri: Uri, version: Version, fields: HeaderMap) -> Json<Arrived> {
     let text = |value: &[u8]| match std::str::from_utf8(value) {
         Ok(text) => text.to_owned(),
-        // ISO-8859-1, what HTTP once said that other bytes are: nothing is lost.
+        // ISO-8859-1, in which HTTP once defined other bytes: nothing is lost.
         Err(_) => value.iter().copied().map(char::from).collect(),
     };
     Json(Arrived {
@@ -143,7 +143,7 @@ async fn stream(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response,
 
 async fn status(Shared(state): Shared<Arc<State>>, Path(code): Path<u16>) -> Result<Response, Refusal> {
     let status = StatusCode::from_u16(code).ok().filter(|_| (200..=599).contains(&code));
-    // A 1xx is not an answer: the client would go on waiting for one.
+    // A 1xx is not final: the client would wait for another response.
     let status = status.ok_or_else(|| Refusal::bad_request("a final status is 200-599"))?;
     if matches!(code, 204 | 205 | 304) {
         return Ok(status.into_response());

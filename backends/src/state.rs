@@ -1,4 +1,4 @@
-//! What all connections of one backend share.
+//! The state that all connections of one backend share.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ pub(crate) struct State {
     pub(crate) addr: SocketAddr,
     pub(crate) counters: Counters,
     pub(crate) fault: watch::Sender<Fault>,
-    /// How often it went down. A connection watches this and not the fault: one that is mended at once
-    /// may be gone before the connection's task has had a turn to see it.
+    /// How often it went down. A connection watches this and not the fault: a fault that is cleared at once may be gone
+    /// before the connection's task runs.
     pub(crate) downs: watch::Sender<u64>,
-    /// Whom a `/_fault/*` request may address: this backend and its siblings.
+    /// The backends that a `/_fault/*` request may address: this one and its siblings.
     pub(crate) fleet: Fleet,
 }
 
-/// A request in flight, from its head until its answer's body has ended or was given up.
+/// A request in flight, from its head until its response's body has ended or was dropped.
 #[derive(Debug)]
 pub(crate) struct InFlight(Arc<State>);
 

@@ -1,4 +1,4 @@
-//! A plain TCP echo, for what balances connections and knows no HTTP.
+//! A plain TCP echo server, for balancers of connections that do not speak HTTP.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,7 +13,7 @@ use crate::port::{Listener, Port};
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// A TCP server that sends back each byte, and the FIN after the last. Dropping it ends it.
+/// A TCP server that echoes every byte, and the FIN after the last. Dropping it stops it.
 #[derive(Debug)]
 pub struct TcpEcho {
     addr: SocketAddr,
@@ -22,7 +22,7 @@ pub struct TcpEcho {
 }
 
 impl TcpEcho {
-    /// Starts one on 127.0.0.1 and a port that the kernel chooses.
+    /// Starts one on 127.0.0.1 and an ephemeral port.
     pub fn start() -> io::Result<Self> {
         Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
     }
@@ -37,7 +37,7 @@ impl TcpEcho {
         Ok(Self { addr, connections, _thread: thread })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -47,7 +47,7 @@ impl TcpEcho {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Ends it and waits for its thread. Dropping does the same.
+    /// Stops it and waits for its thread. Dropping does the same.
     pub fn stop(self) {}
 }
 
@@ -69,7 +69,7 @@ async fn accept_all(listener: Listener, connections: Arc<AtomicU64>) {
 
 async fn echo(mut stream: TcpStream) {
     let (mut from, mut to) = stream.split();
-    // After the client's FIN, `copy` returns and the socket's close sends ours. An error is the client's
-    // own reset: there is nobody left to tell.
+    // After the client's FIN, `copy` returns, and closing the socket sends ours. An error is the client's own reset,
+    // which needs no response.
     let _ = tokio::io::copy(&mut from, &mut to).await;
 }

@@ -1,4 +1,4 @@
-//! The socket under hyper: counted while it is open, and closed by a RST when told so.
+//! The socket below hyper: counted while it is open, and closed with a RST on request.
 
 use std::io;
 use std::pin::Pin;
@@ -11,17 +11,17 @@ use tokio::net::TcpStream;
 
 use crate::state::State;
 
-/// What a connection's service and its socket tell each other.
-// Relaxed is enough: one task runs both.
+/// Flags between a connection's service and its socket.
+// Relaxed is enough: both run in one task.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
-    /// The latest request is one to `/_fault/*`.
+    /// Whether the latest request is one to `/_fault/*`.
     pub(crate) switching: AtomicBool,
-    /// The socket is to be closed by a RST.
+    /// Whether the socket is to be closed with a RST.
     pub(crate) reset: AtomicBool,
 }
 
-/// The socket, counted while it is open. It outlives hyper's connection when that is upgraded.
+/// The socket, counted while it is open. After an upgrade it outlives hyper's connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: TcpStream,

@@ -1,5 +1,5 @@
-//! What an idle client costs when each has a thread: connects more and more of them to a server in this process, and
-//! prints what the kernel says of it (`/proc/self/status`, Linux only).
+//! Measures what an idle client costs in a thread-per-client server: connects up to 1000 of them to a server in this
+//! process, and prints threads and memory from `/proc/self/status` (Linux only).
 #![expect(clippy::unwrap_used, reason = "a measurement that fails should stop")]
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 use common::{net::raise_fd_limit, outln, shutdown::Shutdown};
 use fundamentals::{listener::bind_tcp_listener, serve};
 
-/// The number behind `key`; memory is in KiB.
+/// The value of `key`; memory is in KiB.
 fn status(key: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap();
@@ -31,7 +31,7 @@ fn main() {
     for count in [0, 10, 100, 1000] {
         while clients.len() < count {
             let mut client = TcpStream::connect(server).unwrap();
-            // One echo, so that its thread has run and touched its stack.
+            // One echo, so that the client's thread has run and touched its stack.
             client.write_all(b"x").unwrap();
             client.read_exact(&mut [0]).unwrap();
             clients.push(client);

@@ -1,7 +1,7 @@
-//! The echo server as one writes it first: one `read` is taken for one message.
+//! The naive echo server: it takes one `read` for one message.
 //!
-//! It works for a word typed by hand. Here its own client says two things that TCP does not promise otherwise:
-//! a message that comes in two pieces, and one that is longer than the buffer. The finished server is
+//! It works for a word typed by hand. Its client here sends two things that TCP allows and the server does not
+//! handle: a message that arrives in two pieces, and one that is longer than the buffer. The finished server is
 //! `echo_server`.
 #![expect(clippy::unwrap_used, reason = "the naive version does not handle errors either")]
 
@@ -21,25 +21,25 @@ fn serve_one(mut client: TcpStream) {
 }
 // ANCHOR_END: naive
 
-/// Says `pieces`, each once the one before has had time to arrive, and counts what comes back.
-fn say(server: SocketAddr, pieces: &[&[u8]]) -> (usize, usize) {
+/// Sends `pieces`, each after the echo of the one before has arrived, and counts the bytes sent and echoed.
+fn exchange(server: SocketAddr, pieces: &[&[u8]]) -> (usize, usize) {
     let mut client = TcpStream::connect(server).unwrap();
     client.set_nodelay(true).unwrap();
-    let (mut said, mut echo) = (0, Vec::new());
+    let (mut sent, mut echo) = (0, Vec::new());
     for piece in pieces {
         let mut part = vec![0; piece.len()];
         if client.write_all(piece).is_err() {
             break;
         }
-        said += piece.len();
-        // The first piece is back: so it was a read of its own.
+        sent += piece.len();
+        // The first piece has come back, so the server read it on its own.
         let back = client.read(&mut part).unwrap_or(0);
         echo.extend_from_slice(&part[..back]);
     }
     let _ = client.shutdown(Shutdown::Write);
-    // An error is a reset: the server closed while bytes of ours lay unread.
+    // An error is a reset: the server closed with unread bytes in its receive buffer.
     let _ = client.read_to_end(&mut echo);
-    (said, echo.len())
+    (sent, echo.len())
 }
 
 fn main() {
@@ -52,9 +52,9 @@ fn main() {
     ];
     let serving = thread::spawn(move || (0..3).for_each(|_| serve_one(listener.accept().unwrap().0)));
     for (what, pieces) in cases {
-        let (said, echoed) = say(server, pieces);
-        let verdict = if said == echoed { "right" } else { "WRONG" };
-        outln!("{what}: {echoed} of {said} bytes came back: {verdict}");
+        let (sent, echoed) = exchange(server, pieces);
+        let result = if sent == echoed { "right" } else { "WRONG" };
+        outln!("{what}: {echoed} of {sent} bytes came back: {result}");
     }
     serving.join().unwrap();
 }

@@ -1,8 +1,8 @@
-//! The echo client as one writes it first: send everything, then receive everything.
+//! The naive echo client: it sends everything, then receives everything.
 //!
-//! Up to a size it works. Beyond it, both sides wait for each other: the server cannot send what the client does not
-//! receive, so it stops receiving, and the client's send never ends. A deadline makes the hang visible here. The
-//! finished client is `echo_client`, which does both at once.
+//! It works up to a certain size. Beyond it, both sides deadlock: the server cannot send while the client does not
+//! receive, so it stops receiving, and the client's send never returns. A timeout makes the deadlock visible here.
+//! The finished client is `echo_client`, which sends and receives at once.
 #![expect(clippy::unwrap_used, reason = "the naive version does not handle errors either")]
 
 use std::{
@@ -14,8 +14,8 @@ use std::{
 
 use common::outln;
 
-/// Without it, the program would hang until you end it.
-const DEADLINE: Duration = Duration::from_millis(500);
+/// Without it, the program would hang for ever.
+const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 
 // ANCHOR: naive
 fn send_then_receive(mut server: TcpStream, message: &[u8]) -> io::Result<Vec<u8>> {
@@ -32,13 +32,13 @@ fn main() {
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            // A correct echo: whatever comes, until the end.
+            // A correct echo server: copies until the end of the stream.
             thread::spawn(move || io::copy(&mut &client, &mut &client));
         }
     });
     for size in [1000, 100_000, 100_000_000] {
         let server = TcpStream::connect(address).unwrap();
-        server.set_write_timeout(Some(DEADLINE)).unwrap();
+        server.set_write_timeout(Some(WRITE_TIMEOUT)).unwrap();
         match send_then_receive(server, &vec![b'x'; size]) {
             Ok(echo) => outln!("{size} bytes: {} came back", echo.len()),
             Err(_) => outln!("{size} bytes: stuck, neither side can go on"),

@@ -1,4 +1,4 @@
-//! From nothing to a socket that clients can reach: four calls, in this order.
+//! Server sockets: the system calls that make a socket reachable for clients, in order.
 
 use std::{io, net::SocketAddr};
 
@@ -7,11 +7,11 @@ use nix::{errno::Errno, sys::socket::SockType};
 use crate::socket::Socket;
 
 // ANCHOR: listen
-/// A socket that listens on `address`. It does not block: a client may have left again by the time that
-/// we accept it, and we would sleep until the next one comes.
+/// A socket that listens on `address`. It is non-blocking: a client may reset its connection between poll and
+/// accept, and a blocking accept would then wait for the next client.
 ///
 /// # Errors
-/// One line that says which address, and what to do.
+/// One line that names the address and says what to do.
 pub fn bind_tcp_listener(address: SocketAddr) -> io::Result<Socket> {
     let open = || {
         let socket = Socket::new(address, SockType::Stream)?;
@@ -25,14 +25,14 @@ pub fn bind_tcp_listener(address: SocketAddr) -> io::Result<Socket> {
 }
 // ANCHOR_END: listen
 
-/// A socket that takes datagrams at `address`. Nobody connects, so there is nothing to listen for.
+/// A socket that receives datagrams at `address`. UDP has no connections, so there is no listen(2).
 ///
 /// # Errors
-/// As [`listen_on`].
+/// As [`bind_tcp_listener`].
 pub fn bind_udp_socket(address: SocketAddr) -> io::Result<Socket> {
     let open = || {
         let socket = Socket::new(address, SockType::Datagram)?;
-        // No SO_REUSEADDR: a datagram socket has no TIME_WAIT, and with it two servers could share a port.
+        // No SO_REUSEADDR: a UDP socket has no TIME_WAIT, and with the option two servers could share a port.
         socket.bind(address)?;
         socket.set_nonblocking(true)?;
         Ok(socket)
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_taken_address_is_refused_with_the_reason() {
+    fn an_address_in_use_is_an_error_that_says_so() {
         let any = "127.0.0.1:0".parse().unwrap();
         for open in [bind_tcp_listener, bind_udp_socket] {
             let holder: Socket = open(any).unwrap();

@@ -42,7 +42,7 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let shutdown = Shutdown::new()?;
     let address = SocketAddr::new(args.bind, args.port);
     let socket = if args.udp { bind_udp_socket(address)? } else { bind_tcp_listener(address)? };
-    // There are no statistics; SIGUSR1 is handled all the same, for it would end us otherwise.
+    // There are no statistics to print; SIGUSR1 is handled anyway, because its default action ends the process.
     signals::spawn(shutdown.clone(), || {})?;
     outln!("listening on {}", socket.local_address()?);
     match args {

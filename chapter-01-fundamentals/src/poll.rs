@@ -1,8 +1,8 @@
-//! Sleeping until a socket is ready, or the program is asked to stop, whichever comes first: poll(2).
+//! Waits with poll(2) until a socket is ready or shutdown begins, whichever comes first.
 //!
-//! A thread that sleeps in recv(2) wakes up when bytes come, and for nothing else: a server that is to end
-//! would have to wait for its idle clients. poll(2) sleeps on several descriptors at once, and the request
-//! to stop is one of them ([`Shutdown::fd`]).
+//! A thread blocked in recv(2) wakes up only when bytes arrive, so a server that shuts down would have to wait for
+//! its idle clients. poll(2) waits for several descriptors at once, and the shutdown signal is one of them
+//! ([`Shutdown::fd`]).
 
 use std::os::fd::AsFd as _;
 
@@ -14,11 +14,11 @@ use nix::{
 
 use crate::socket::Socket;
 
-/// What a client who does not read may cost a program that is to end.
+/// How long shutdown waits for a client that does not read its echo.
 const DRAIN_WRITE_TIMEOUT_MS: u16 = 2_000;
 
 // ANCHOR: readable
-/// Sleeps until there is something to receive, or to accept; `false` once the program is to end.
+/// Waits until there is something to receive, or to accept; `false` once shutdown has begun.
 pub fn wait_readable(socket: &Socket, shutdown: &Shutdown) -> nix::Result<bool> {
     while !shutdown.is_draining() {
         let event = PollFd::new(socket.as_fd(), PollFlags::POLLIN);
@@ -34,8 +34,8 @@ pub fn wait_readable(socket: &Socket, shutdown: &Shutdown) -> nix::Result<bool> 
 }
 // ANCHOR_END: readable
 
-/// Sleeps until the kernel takes bytes again. What was received is still to be echoed when the program is to
-/// end, so the client gets a little longer; `false` when that was in vain.
+/// Waits until the socket is writable. Received bytes are still echoed after shutdown has begun, so the client gets
+/// `DRAIN_WRITE_TIMEOUT_MS` to read them; `false` if the socket does not become writable in that time.
 pub fn wait_writable(socket: &Socket, shutdown: &Shutdown) -> nix::Result<bool> {
     while shutdown.stage() < ShutdownStage::Stopping {
         let (stage, limit) = if shutdown.is_draining() {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_to_stop_ends_the_wait_for_bytes() {
+    fn shutdown_ends_the_wait_for_bytes() {
         let (_client, server) = pair();
         let shutdown = Shutdown::new().unwrap();
         std::thread::scope(|scope| {
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_who_does_not_read_is_given_up() {
+    fn shutdown_gives_up_on_a_client_that_does_not_read() {
         let (_client, server) = pair();
         let shutdown = Shutdown::new().unwrap();
         while server.send(&[7; 16_384], MsgFlags::MSG_DONTWAIT).is_ok() {}

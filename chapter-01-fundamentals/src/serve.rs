@@ -1,4 +1,4 @@
-//! Two ways to share one server among clients: one after another, or each on a thread of its own.
+//! Two server models: iterative (one client after another), and a thread per client.
 
 use std::{
     io,
@@ -12,14 +12,14 @@ use nix::errno::Errno;
 
 use crate::{poll::wait_readable, socket::Socket, tcp_echo::echo};
 
-/// Enough for the buffer of `echo`; the default of 2 MiB is address space for nothing.
+/// Enough for the buffer of `echo`; the default of 2 MiB would waste address space.
 const STACK_BYTES: usize = 128 * 1024;
-/// How long to leave the listener alone when descriptors have run out: it stays readable, and asking again
-/// at once would be a loop that burns a core.
+/// How long accepting pauses when file descriptors run out: the listener stays readable, so retrying at once would
+/// be a busy loop.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 // ANCHOR: iterative
-/// Serves clients one after another, until the program is to end. While one is idle, the next ones wait.
+/// Serves clients one after another, until shutdown. While the current client is idle, all others wait.
 pub fn serve_iterative(listener: Socket, shutdown: &Shutdown) -> io::Result<()> {
     while let Some((client, address)) = accept_client(&listener, shutdown)? {
         handle_client(client, address, shutdown);
@@ -29,7 +29,7 @@ pub fn serve_iterative(listener: Socket, shutdown: &Shutdown) -> io::Result<()> 
 // ANCHOR_END: iterative
 
 // ANCHOR: threads
-/// Serves each client on a thread of its own, until the program is to end and all threads have.
+/// Serves each client on its own thread, until shutdown; returns when all threads have ended.
 pub fn serve_thread_per_client(listener: Socket, shutdown: &Shutdown) -> io::Result<()> {
     thread::scope(|scope| {
         while let Some((client, address)) = accept_client(&listener, shutdown)? {
@@ -40,7 +40,7 @@ pub fn serve_thread_per_client(listener: Socket, shutdown: &Shutdown) -> io::Res
 }
 // ANCHOR_END: threads
 
-/// A closure that is not run is dropped, and the client in it is closed.
+/// If the thread cannot be spawned, its closure is dropped, which closes the connection.
 fn spawn_client_thread<'scope>(
     scope: &'scope Scope<'scope, '_>,
     client: Socket,
@@ -53,7 +53,7 @@ fn spawn_client_thread<'scope>(
     }
 }
 
-/// A conversation and its log line. What goes wrong in it is this client's trouble alone.
+/// Serves one client and logs the result. An error ends only this client's connection.
 fn handle_client(client: Socket, address: SocketAddr, shutdown: &Shutdown) {
     match echo(&client, shutdown).and_then(|echoed| client.close().map(|()| echoed)) {
         Ok(echoed) => tracing::info!("{address}: {echoed} bytes echoed"),
@@ -62,7 +62,7 @@ fn handle_client(client: Socket, address: SocketAddr, shutdown: &Shutdown) {
 }
 
 // ANCHOR: accept
-/// Waits for a client; `None` once the program is to end.
+/// Waits for a client; `None` once shutdown has begun.
 fn accept_client(listener: &Socket, shutdown: &Shutdown) -> nix::Result<Option<(Socket, SocketAddr)>> {
     let mut warned = false;
     while wait_readable(listener, shutdown)? {
@@ -73,7 +73,7 @@ fn accept_client(listener: &Socket, shutdown: &Shutdown) -> nix::Result<Option<(
                 tracing::info!("connection aborted before it was accepted: {error}");
             }
             Err(error) if is_resource_exhausted(error) => {
-                // Once: the listener stays readable, and ten lines a second would say nothing more.
+                // Logged once: the listener stays readable, and ten lines a second would add nothing.
                 if !std::mem::replace(&mut warned, true) {
                     tracing::warn!("cannot accept: {error}; raise the open file limit (`ulimit -n`)");
                 }
@@ -86,7 +86,7 @@ fn accept_client(listener: &Socket, shutdown: &Shutdown) -> nix::Result<Option<(
 }
 // ANCHOR_END: accept
 
-/// The connection was undone before we came to it; `ENOTCONN` is getpeername's word for that.
+/// The client's connection failed before it was accepted; getpeername reports that as `ENOTCONN`.
 fn is_connection_error(error: Errno) -> bool {
     matches!(
         error,
@@ -94,7 +94,7 @@ fn is_connection_error(error: Errno) -> bool {
     )
 }
 
-/// This process or the whole system has no descriptor or no memory left for another client.
+/// The process or the system is out of file descriptors or memory.
 fn is_resource_exhausted(error: Errno) -> bool {
     matches!(error, Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)
 }

@@ -1,7 +1,7 @@
-//! A socket, and the calls that it answers to: each method is one system call, under its own name.
+//! A socket and its system calls: each method is one call, under its own name.
 //!
-//! Every method returns [`nix::Result`], whose error is the kernel's own word ([`Errno`]). `EINTR` is not
-//! among them: it says that a signal came by, and the call is made again.
+//! Every method returns [`nix::Result`], whose error is the kernel's [`Errno`]. Calls that can block never return
+//! `EINTR` (interrupted by a signal): they are retried. The exception is [`Socket::connect`].
 
 use std::{
     net::SocketAddr,
@@ -19,7 +19,7 @@ use nix::{
 
 use crate::sys;
 
-/// An open socket. Dropped: closed.
+/// An open socket; closed on drop.
 #[derive(Debug)]
 pub struct Socket(OwnedFd);
 
@@ -31,19 +31,19 @@ impl Socket {
         socket(family, socket_type, sys::CLOEXEC, None).map(Self)
     }
 
-    /// setsockopt(2) with `SO_REUSEADDR`: lets a restarted server have its port back at once, although the
-    /// kernel still remembers connections of the last one (`TIME_WAIT`, a minute).
+    /// setsockopt(2) with `SO_REUSEADDR`: lets a restarted server bind its port at once, although connections of
+    /// the previous process are still in `TIME_WAIT` (a minute).
     pub fn set_reuse_address(&self) -> nix::Result<()> {
         setsockopt(&self.0, sockopt::ReuseAddr, &true)
     }
 
-    /// bind(2): gives it an address of this machine. Port 0 lets the kernel choose one.
+    /// bind(2): assigns a local address. Port 0 lets the kernel choose a port.
     pub fn bind(&self, address: SocketAddr) -> nix::Result<()> {
         bind(self.0.as_raw_fd(), &SockaddrStorage::from(address))
     }
 
-    /// listen(2): from now on the kernel answers clients, and queues them until they are accepted. The
-    /// queue is as long as the system allows: a client that meets a full one waits a second.
+    /// listen(2): from now on the kernel completes handshakes, and queues the connections until they are accepted.
+    /// The queue is as long as the system allows: when it is full, a client retries after a second.
     pub fn listen(&self) -> nix::Result<()> {
         listen(&self.0, Backlog::MAXCONN)
     }
@@ -58,26 +58,26 @@ impl Socket {
         shutdown(self.0.as_raw_fd(), Shutdown::Write)
     }
 
-    /// close(2): gives the descriptor back. Dropping the socket does the same, and keeps the error to itself.
+    /// close(2): releases the descriptor. Dropping the socket does the same, but discards the error.
     pub fn close(self) -> nix::Result<()> {
         nix::unistd::close(self.0)
     }
 }
 // ANCHOR_END: life
 
-/// Bytes.
+/// Sending and receiving.
 impl Socket {
     /// recv(2): up to `into.len()` bytes of the stream, or one datagram. 0 is the end of a stream.
     pub fn recv(&self, into: &mut [u8], flags: MsgFlags) -> nix::Result<usize> {
         retry_on_eintr(|| recv(self.0.as_raw_fd(), into, flags))
     }
 
-    /// send(2): says how many of the bytes the kernel took, which may be fewer than it was given.
+    /// send(2): returns how many bytes the kernel took, which may be fewer than `from` has.
     pub fn send(&self, from: &[u8], flags: MsgFlags) -> nix::Result<usize> {
         retry_on_eintr(|| send(self.0.as_raw_fd(), from, flags))
     }
 
-    /// recvfrom(2): one datagram and who sent it. What does not fit `into` is lost.
+    /// recvfrom(2): one datagram and its sender. The bytes that do not fit `into` are lost.
     pub fn recv_from(&self, into: &mut [u8]) -> nix::Result<(usize, SocketAddr)> {
         let (length, sender) = retry_on_eintr(|| recvfrom::<SockaddrStorage>(self.0.as_raw_fd(), into))?;
         Ok((length, to_socket_addr(sender.as_ref())?))
@@ -92,23 +92,23 @@ impl Socket {
 
 /// Addresses and modes.
 impl Socket {
-    /// connect(2). On a socket that does not block: `EINPROGRESS`, and the handshake goes on without us. For
-    /// datagrams nothing is sent: the kernel only notes the peer.
+    /// connect(2). On a non-blocking socket it returns `EINPROGRESS`, and the handshake continues in the background.
+    /// On a UDP socket it sends nothing: the kernel only records the peer.
     pub fn connect(&self, address: SocketAddr) -> nix::Result<()> {
         connect(self.0.as_raw_fd(), &SockaddrStorage::from(address))
     }
 
-    /// getsockname(2): the address at our end, with the port that the kernel chose.
+    /// getsockname(2): the local address, with the port that the kernel chose.
     pub fn local_address(&self) -> nix::Result<SocketAddr> {
         to_socket_addr(Some(&getsockname(self.0.as_raw_fd())?))
     }
 
-    /// getpeername(2): the address at the other end; `ENOTCONN` once the peer has reset the connection.
+    /// getpeername(2): the peer's address; `ENOTCONN` once the peer has reset the connection.
     pub fn peer_address(&self) -> nix::Result<SocketAddr> {
         to_socket_addr(Some(&getpeername(self.0.as_raw_fd())?))
     }
 
-    /// getsockopt(2) with `SO_ERROR`: how a connect that we did not wait for went.
+    /// getsockopt(2) with `SO_ERROR`: the result of a non-blocking connect.
     pub fn take_error(&self) -> nix::Result<()> {
         match getsockopt(&self.0, sockopt::SocketError)? {
             0 => Ok(()),
@@ -116,7 +116,7 @@ impl Socket {
         }
     }
 
-    /// fcntl(2) with `O_NONBLOCK`: a call that would have to wait returns `EAGAIN` instead.
+    /// fcntl(2) with `O_NONBLOCK`: a call that would block returns `EAGAIN` instead.
     pub fn set_nonblocking(&self, nonblocking: bool) -> nix::Result<()> {
         let flags = if nonblocking { OFlag::O_NONBLOCK } else { OFlag::empty() };
         fcntl(&self.0, FcntlArg::F_SETFL(flags)).map(drop)
@@ -129,7 +129,7 @@ impl AsFd for Socket {
     }
 }
 
-/// Makes a call until it is not interrupted by a signal.
+/// Repeats `call` until it is not interrupted by a signal.
 fn retry_on_eintr<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     loop {
         match call() {
@@ -139,8 +139,8 @@ fn retry_on_eintr<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T>
     }
 }
 
-/// The kernel's form of an address in ours. Its port is in network byte order there: the high byte first,
-/// whatever the processor does. `nix` turns it round.
+/// Converts the kernel's form of an address. The kernel keeps the port in network byte order (the high byte first,
+/// whatever the processor's order is); `nix` converts it.
 fn to_socket_addr(address: Option<&SockaddrStorage>) -> nix::Result<SocketAddr> {
     let address = address.ok_or(Errno::EAFNOSUPPORT)?;
     let v4 = address.as_sockaddr_in().map(|v4| SocketAddr::from(*v4));
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_lives_through_all_its_calls() {
+    fn a_connection_works_over_ipv4_and_ipv6() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let address: SocketAddr = address.parse().unwrap();
             let listener = Socket::new(address, SockType::Stream).unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_call_is_made_again() {
+    fn an_interrupted_call_is_retried() {
         let mut answers = [Err(Errno::EINTR), Err(Errno::EINTR), Ok(7)].into_iter();
         assert_eq!(retry_on_eintr(|| answers.next().unwrap()), Ok(7));
         assert_eq!(retry_on_eintr(|| Err::<(), _>(Errno::EPIPE)), Err(Errno::EPIPE));

@@ -1,15 +1,14 @@
-//! The one call for which `nix` hands out a bare number: here it gets an owner.
+//! accept4(2), the one call for which `nix` returns a raw descriptor: it becomes an [`OwnedFd`] here.
 //!
-//! A file descriptor is a small number that the kernel looks up in this process's table. Whoever closes it
-//! twice closes somebody else's file the second time, so everything outside this file holds an [`OwnedFd`],
-//! which is closed once.
-#![allow(unsafe_code, reason = "accept4 returns a number, and only we know that nobody else has it")]
+//! A file descriptor is a small number that the kernel looks up in the process's table. Closing it twice may close
+//! a file that was opened in between, so all code outside this module holds an [`OwnedFd`], which is closed once.
+#![allow(unsafe_code, reason = "accept4 returns a number, and only this module knows that nothing else owns it")]
 
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
 use nix::sys::socket::{self, SockFlag};
 
-/// The descriptor is not inherited by programs that this one starts. macOS has no such flag.
+/// Child processes do not inherit the descriptor. macOS has no such flag.
 #[cfg(not(target_os = "macos"))]
 pub(crate) const CLOEXEC: SockFlag = SockFlag::SOCK_CLOEXEC;
 #[cfg(target_os = "macos")]
@@ -21,7 +20,7 @@ pub(crate) fn accept(listener: &OwnedFd) -> nix::Result<OwnedFd> {
     let client = socket::accept4(listener.as_raw_fd(), CLOEXEC)?;
     #[cfg(target_os = "macos")]
     let client = socket::accept(listener.as_raw_fd())?;
-    // SAFETY: the call succeeded, so the descriptor is open, and it was given to nobody but us.
+    // SAFETY: the call succeeded, so the descriptor is open, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(client) })
 }
 
@@ -35,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn owns_what_it_accepted() {
+    fn the_accepted_descriptor_is_closed_on_drop() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let client = accept(&listener.into()).unwrap();

@@ -1,4 +1,4 @@
-//! One client's conversation: what comes in goes out, until the client has said its last word.
+//! The echo of one TCP connection: every received byte is sent back, until the client closes its sending half.
 
 use common::shutdown::Shutdown;
 use nix::{errno::Errno, sys::socket::MsgFlags};
@@ -8,16 +8,16 @@ use crate::{
     socket::Socket,
 };
 
-/// How much is received at once, and all that is ever held of a message: a client who sends and does not
-/// read is not read from either (back-pressure), so a message of any size fits.
+/// The size of one receive, and the most that is ever buffered: while a client does not read its echo, we do not
+/// receive from it either (backpressure), so a message may have any size.
 const BUFFER_BYTES: usize = 16 * 1024;
 
 // ANCHOR: echo
-/// Echoes until the client closes its sending half, or the program is to end; then closes ours. Returns
-/// how many bytes went back.
+/// Echoes until the client closes its sending half, or shutdown begins; then closes our sending half. Returns
+/// how many bytes were echoed.
 ///
 /// # Errors
-/// The connection broke (`ECONNRESET`, `EPIPE`), or the client did not read and the program is to end
+/// The connection broke (`ECONNRESET`, `EPIPE`), or the client did not read its echo during shutdown
 /// (`ECANCELED`).
 pub fn echo(client: &Socket, shutdown: &Shutdown) -> nix::Result<u64> {
     let mut buffer = [0; BUFFER_BYTES];
@@ -39,7 +39,7 @@ pub fn echo(client: &Socket, shutdown: &Shutdown) -> nix::Result<u64> {
 // ANCHOR_END: echo
 
 // ANCHOR: send_all
-/// Sends all of `bytes`: as much as the kernel takes, and the rest when it has room again.
+/// Sends all of `bytes`: as many as fit the socket's send buffer, and the rest once the socket is writable again.
 fn send_all(client: &Socket, mut bytes: &[u8], shutdown: &Shutdown) -> nix::Result<()> {
     while !bytes.is_empty() {
         match client.send(bytes, MsgFlags::MSG_DONTWAIT) {

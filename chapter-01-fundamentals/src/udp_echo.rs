@@ -1,4 +1,4 @@
-//! The same service over UDP: no connection, no stream, a socket for everybody.
+//! The echo service over UDP: no connections, no streams, one socket for all clients.
 
 use common::shutdown::Shutdown;
 use nix::errno::Errno;
@@ -9,10 +9,10 @@ use crate::{poll::wait_readable, socket::Socket};
 const MAX_DATAGRAM_BYTES: usize = 65_535;
 
 // ANCHOR: datagrams
-/// Sends each datagram back to whoever sent it, until the program is to end.
+/// Sends each datagram back to its sender, until shutdown.
 ///
-/// One receive is one message here, also an empty one, and an empty one ends nothing. A datagram that cannot
-/// be sent back is lost, as any datagram may be on its way: to wait until it can is not what UDP promises.
+/// One receive is one message; an empty message is a message too, and not the end of a stream. A datagram that
+/// cannot be sent back is dropped: UDP does not guarantee delivery, so there is no reason to wait and retry.
 pub fn echo_datagrams(socket: &Socket, shutdown: &Shutdown) -> nix::Result<()> {
     let mut datagram = vec![0; MAX_DATAGRAM_BYTES];
     while wait_readable(socket, shutdown)? {
@@ -20,7 +20,7 @@ pub fn echo_datagrams(socket: &Socket, shutdown: &Shutdown) -> nix::Result<()> {
             Ok(received) => received,
             Err(Errno::EAGAIN) => continue,
             Err(error) => {
-                // A report about an earlier datagram, such as ECONNREFUSED: no reason to end.
+                // The error of an earlier datagram, such as ECONNREFUSED: no reason to stop.
                 tracing::info!("cannot receive a datagram: {error}");
                 continue;
             }

@@ -1,2 +1,2 @@
-//! Chapter 1's rung: the suite that `echo_server`, `echo_client` and `getaddrinfo_demo` pass.
+//! Runs the suite that chapter 1's `echo_server`, `echo_client` and `getaddrinfo_demo` pass.
 integration_tests::ladder!(chapter = 1, bin = "echo_server", others = ["echo_client", "getaddrinfo_demo"]);

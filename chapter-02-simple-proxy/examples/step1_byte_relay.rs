@@ -1,17 +1,17 @@
 //! Step 1: connect, and copy bytes both ways until both sides have closed.
 //!
-//! What fails: HTTP/1.1 connections stay open after a response, so nobody closes. This relay does not know
-//! what a response is, and so never knows that one has ended: it stays with its first client for ever.
+//! What fails: HTTP/1.1 connections stay open after a response, so neither side closes. This relay does not parse
+//! responses, so it cannot tell when one has ended: it serves its first client for ever.
 //!
 //! ```console
 //! $ cargo run -p chapter-02-simple-proxy --example step1_byte_relay
-//! $ (printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'; sleep 60) | nc 127.0.0.1 8080     # answered, and open
-//! $ curl -m 3 http://127.0.0.1:8080/                                  # in a second terminal: time is out
+//! $ (printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'; sleep 60) | nc 127.0.0.1 8080     # answered, stays open
+//! $ curl -m 3 http://127.0.0.1:8080/                                  # in a second terminal: times out
 //! ```
 //!
-//! A thread per client would hide it, and keep a backend connection open for every idle client. Nor could
-//! it send two requests of one client to two backends, or tell a backend who asks. Step 2 looks for the
-//! request.
+//! A thread per client would hide this, and keep a backend connection open for every idle client. It still could
+//! not send two requests of one client to two backends, or tell a backend the client's address. Step 2 looks for
+//! the request.
 
 use std::{
     io,
@@ -30,14 +30,14 @@ fn main() -> ExitCode {
 fn serve(client: &TcpStream, backend: SocketAddr) -> io::Result<()> {
     let backend = TcpStream::connect(backend)?;
     thread::scope(|scope| {
-        // Two directions, each of which may be silent while the other is not: two threads.
+        // Each direction may be idle while the other is not, so each has a thread.
         let up = scope.spawn(|| copy(client, &backend));
         let down = copy(&backend, client);
         up.join().expect("copying does not panic").and(down)
     })
 }
 
-/// Copies until `from` has closed, and then says so to `to`.
+/// Copies until `from` has closed, and then closes the sending half of `to`.
 fn copy(mut from: &TcpStream, mut to: &TcpStream) -> io::Result<()> {
     io::copy(&mut from, &mut to)?;
     to.shutdown(Shutdown::Write)
@@ -51,7 +51,7 @@ mod tests {
     use integration_tests::client::Client;
 
     #[test]
-    fn a_client_that_is_answered_and_stays_keeps_all_others_waiting() {
+    fn an_idle_client_blocks_all_others() {
         let proxy = super::start::running(super::serve);
         let mut first = Client::connect(proxy);
         for _ in 0..2 {

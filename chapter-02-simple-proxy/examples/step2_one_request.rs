@@ -1,8 +1,8 @@
-//! Step 2: one read is one request. Ask the backend to close, copy its answer until it does, close.
+//! Step 2: one read is one request. Ask the backend to close, copy its response until it does, close.
 //!
-//! It serves `curl`, and nobody is kept waiting: clients leave after one answer. What fails: TCP is a stream,
-//! and a read ends wherever the last packet happened to end. A body that comes a moment after its head is
-//! never read, and the backend waits for it.
+//! It serves `curl`, and no client waits for long: each connection is closed after one response. What fails: TCP is
+//! a stream, and a read ends wherever the last packet happened to end. A body that arrives a moment after its head
+//! is never read, and the backend waits for it.
 //!
 //! ```console
 //! $ cargo run -p chapter-02-simple-proxy --example step2_one_request
@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The last line prints a head and no `hello`. A larger buffer only moves the limit, and a second read would
-//! wait for ever behind a GET. The length of a message stands in the message: step 3 reads it there.
+//! block for ever after a GET. The length of a message is in its head: step 3 reads it there.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -36,7 +36,8 @@ fn serve(mut client: &TcpStream, backend: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-/// The request with `Connection: close` behind its first line, so that the end of the answer can be seen.
+/// The request with `Connection: close` after its first line, so that the end of the response is the end of the
+/// stream.
 fn with_close(request: &[u8]) -> Vec<u8> {
     let line = request.iter().position(|byte| *byte == b'\n').map_or(request.len(), |end| end + 1);
     [&request[..line], b"Connection: close\r\n", &request[line..]].concat()
@@ -51,7 +52,7 @@ mod tests {
     const HEAD: &str = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
 
     #[test]
-    fn a_body_that_comes_late_is_lost() {
+    fn a_body_in_a_later_segment_is_lost() {
         let proxy = super::start::running(super::serve);
         let mut client = Client::connect(proxy);
         client.send(format!("{HEAD}hello"));

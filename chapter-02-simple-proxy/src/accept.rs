@@ -1,7 +1,7 @@
-//! A thread per client: the accept loop, its limit, and the drain.
+//! A thread per client: the accept loop, its connection limit, and the drain.
 //!
-//! The limit is kept by not accepting: a client beyond it waits in the kernel's queue and is served when
-//! another leaves. To accept and refuse it would cost more and please nobody.
+//! At the limit the proxy stops accepting: further clients wait in the kernel's accept queue and are served when
+//! others disconnect. Accepting and rejecting them would cost more and serve no client.
 
 use std::{
     io,
@@ -24,15 +24,15 @@ use nix::{
 
 use crate::poll::poll_timeout;
 
-/// Enough for the machine and its head on the stack; the default of 2 MiB is address space for nothing.
+/// Enough for the relay and its head on the stack; the default of 2 MiB would waste address space.
 const STACK_BYTES: usize = 256 * 1024;
-/// How long threads may take to notice that the process stops now.
+/// How long client threads may take to end after [`ShutdownStage::Stopping`].
 const FORCED_STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Accepts clients and serves each on its own thread, until the shutdown; then drains.
 ///
-/// Drain: accepts until the queue is empty, closes the listener, and waits for the clients that are left
-/// until `drain` has passed or the stage is [`Stage::Now`].
+/// Draining accepts until the accept queue is empty, closes the listener, and waits for the remaining clients
+/// until `drain` has passed or the stage is [`ShutdownStage::Stopping`].
 pub fn accept_loop<S>(
     listener: TcpListener,
     max_clients: usize,
@@ -51,7 +51,7 @@ where
     }
     let deadline = now() + drain;
     while accept_pending(&listener, &permits, &serve, &mut connection_id, shutdown)? == AcceptOutcome::AtLimit {
-        // Those who wait in the queue were let in by the kernel: they are served when others leave.
+        // The kernel has completed the handshakes of the queued clients: they are served when others disconnect.
         if !permits.wait_for_permit(deadline, shutdown)? {
             break;
         }
@@ -64,43 +64,43 @@ where
     Ok(())
 }
 
-/// How far the queue of waiting clients was taken in.
+/// Why accepting stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AcceptOutcome {
-    /// As far as it can be now.
+    /// No more clients can be accepted now: the accept queue is empty, or accepting has failed.
     QueueEmpty,
-    /// Until there was no slot.
+    /// The connection limit is reached.
     AtLimit,
 }
 
-/// Sleeps until a client can be accepted; `false` once the process drains.
-fn wait_for_client(listener: &TcpListener, slots: &ClientSemaphore, shutdown: &Shutdown) -> io::Result<bool> {
-    let source = if slots.limiter.has_capacity() { listener.as_fd() } else { slots.wake_rx.as_fd() };
+/// Waits until a client can be accepted; `false` once the process drains.
+fn wait_for_client(listener: &TcpListener, permits: &ClientSemaphore, shutdown: &Shutdown) -> io::Result<bool> {
+    let source = if permits.limiter.has_capacity() { listener.as_fd() } else { permits.wake_rx.as_fd() };
     let mut fds =
         [PollFd::new(shutdown.fd(ShutdownStage::Draining), PollFlags::POLLIN), PollFd::new(source, PollFlags::POLLIN)];
     match poll(&mut fds, PollTimeout::NONE) {
         Ok(_) | Err(Errno::EINTR) => {}
         Err(error) => return Err(error.into()),
     }
-    slots.clear_wakes();
+    permits.clear_wakes();
     Ok(!shutdown.is_draining())
 }
 
 fn accept_pending<S>(
     listener: &TcpListener,
-    slots: &Arc<ClientSemaphore>,
+    permits: &Arc<ClientSemaphore>,
     serve: &Arc<S>,
-    connection: &mut u32,
+    connection_id: &mut u32,
     shutdown: &Shutdown,
 ) -> io::Result<AcceptOutcome>
 where
     S: Fn(TcpStream, u32) + Send + Sync + 'static,
 {
-    while let Some(slot) = ClientSemaphore::try_acquire(slots) {
+    while let Some(permit) = ClientSemaphore::try_acquire(permits) {
         match listener.accept() {
             Ok((stream, _)) => {
-                *connection = connection.wrapping_add(1);
-                if let Err(error) = spawn_client_thread(stream, *connection, slot, Arc::clone(serve)) {
+                *connection_id = connection_id.wrapping_add(1);
+                if let Err(error) = spawn_client_thread(stream, *connection_id, permit, Arc::clone(serve)) {
                     pause_accepting(
                         &format!(
                             "cannot start a thread for a client: {error}; raise `ulimit -u` or lower --max-clients"
@@ -127,31 +127,30 @@ where
     Ok(AcceptOutcome::AtLimit)
 }
 
-fn spawn_client_thread<S>(stream: TcpStream, connection: u32, slot: ClientPermit, serve: Arc<S>) -> io::Result<()>
+fn spawn_client_thread<S>(stream: TcpStream, connection_id: u32, permit: ClientPermit, serve: Arc<S>) -> io::Result<()>
 where
     S: Fn(TcpStream, u32) + Send + Sync + 'static,
 {
     let client = thread::Builder::new().name("client".into()).stack_size(STACK_BYTES);
     client.spawn(move || {
-        serve(stream, connection);
-        drop(slot);
+        serve(stream, connection_id);
+        drop(permit);
     })?;
     Ok(())
 }
 
-/// Leaves the listener alone for a moment. It stays readable, and asking again at once would be a loop that
-/// burns a core.
+/// Pauses accepting for a moment. The listener stays readable, so retrying at once would be a busy loop.
 fn pause_accepting(reason: &str, shutdown: &Shutdown) {
     tracing::warn!("{reason}");
     let mut fds = [PollFd::new(shutdown.fd(ShutdownStage::Draining), PollFlags::POLLIN)];
     let _ = poll(&mut fds, PollTimeout::try_from(ACCEPT_PAUSE).unwrap_or(PollTimeout::ZERO));
 }
 
-/// How many clients there are, and a way to wait for one to leave.
+/// Counts the connected clients, and can wait for one to disconnect.
 #[derive(Debug)]
 struct ClientSemaphore {
     limiter: ConnectionLimiter,
-    /// A byte arrives here when a slot is given back and none was free, or none is taken any more.
+    /// Receives a byte when a permit is released while none was free, and when the last permit is released.
     wake_rx: UnixStream,
     wake_tx: UnixStream,
 }
@@ -164,14 +163,14 @@ impl ClientSemaphore {
         Ok(Self { limiter: ConnectionLimiter::new(limit), wake_rx, wake_tx })
     }
 
-    fn try_acquire(slots: &Arc<Self>) -> Option<ClientPermit> {
-        slots.limiter.try_acquire().then(|| ClientPermit(Arc::clone(slots)))
+    fn try_acquire(permits: &Arc<Self>) -> Option<ClientPermit> {
+        permits.limiter.try_acquire().then(|| ClientPermit(Arc::clone(permits)))
     }
 
     fn release(&self) {
         let was_full = self.limiter.release();
         if was_full || self.limiter.open() == 0 {
-            // A full socket buffer is as good a wake-up as one more byte.
+            // If the socket buffer is full, a wake-up is pending anyway.
             let _ = io::Write::write(&mut &self.wake_tx, &[1]);
         }
     }
@@ -181,12 +180,14 @@ impl ClientSemaphore {
         while matches!(io::Read::read(&mut &self.wake_rx, &mut bytes), Ok(n) if n == bytes.len()) {}
     }
 
-    /// Waits until a client leaves; `false` when `by` came first, or the stage that ends all patience.
+    /// Waits until a permit is free; `false` if `deadline` passes or the stage becomes
+    /// [`ShutdownStage::Stopping`] first.
     fn wait_for_permit(&self, deadline: Instant, shutdown: &Shutdown) -> io::Result<bool> {
         self.wait_until(ConnectionLimiter::has_capacity, deadline, Some(shutdown))
     }
 
-    /// Waits until no client is left; `false` when `by` came first, or the stage that ends all patience.
+    /// Waits until all permits are released; `false` if `deadline` passes or the stage becomes
+    /// [`ShutdownStage::Stopping`] first.
     fn wait_until_all_released(&self, deadline: Instant, shutdown: Option<&Shutdown>) -> io::Result<bool> {
         self.wait_until(|limiter| limiter.open() == 0, deadline, shutdown)
     }
@@ -215,7 +216,7 @@ impl ClientSemaphore {
     }
 }
 
-/// One client's place; given back when dropped, also by a panic.
+/// The permit of one client; released on drop, including during a panic.
 #[derive(Debug)]
 struct ClientPermit(Arc<ClientSemaphore>);
 

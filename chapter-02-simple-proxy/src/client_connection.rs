@@ -1,4 +1,4 @@
-//! A client's connection between and during its requests.
+//! One client connection and its requests, one after another.
 
 use std::{
     io,
@@ -17,12 +17,12 @@ use common::{
 
 use crate::{driver::BlockingDriver, socket::Socket};
 
-/// A client, and the machine that serves it.
+/// A client connection, and the HTTP relay of its current request.
 #[derive(Debug)]
 pub struct ClientConnection {
-    /// Its socket.
+    /// The client's socket.
     pub socket: Socket,
-    /// The exchange under way.
+    /// The current exchange.
     pub relay: Box<Relay>,
     client_address: ClientAddress,
     head: Head,
@@ -33,7 +33,7 @@ pub struct ClientConnection {
 }
 
 impl ClientConnection {
-    /// Takes the `connection`th accepted stream.
+    /// Takes an accepted stream. `connection_id` becomes part of its request IDs.
     pub fn new(stream: TcpStream, connection_id: u32, forwarding: &Forwarding) -> io::Result<Self> {
         let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
         Ok(Self {
@@ -48,20 +48,20 @@ impl ClientConnection {
         })
     }
 
-    /// When the first byte of the last request was there.
+    /// When the first byte of the current request arrived.
     pub fn request_started_at(&self) -> Instant {
         self.request_started_at
     }
 
-    /// Its address.
+    /// The client's IP address.
     pub fn peer_ip(&self) -> IpAddr {
         self.client_address.peer()
     }
 
-    /// Waits for a request and begins it. `Ok(false)`: the client has left, or was idle for too long.
+    /// Waits for a request and begins it. `Ok(false)`: the client has disconnected, or the idle timeout has expired.
     ///
     /// # Errors
-    /// What came is no request, or does not come: to be rejected.
+    /// The request is invalid or incomplete: call [`reject_request`](Self::reject_request).
     pub fn next_request(
         &mut self,
         driver: &mut BlockingDriver<'_>,
@@ -71,11 +71,11 @@ impl ClientConnection {
         self.next_request_with(driver, forwarding, identity, |_, _| Ok(None))
     }
 
-    /// As [`next_request`](Self::next_request); `look` is shown the head while its bytes are still there, and who sent
-    /// it. It may give a target to send on in place of the one that came, or refuse.
+    /// As [`next_request`](Self::next_request); `inspect` is called with the head, while its bytes are still buffered,
+    /// and the client's IP address. It may return a target that replaces the request's, or reject the request.
     ///
     /// # Errors
-    /// What came is no request, or does not come: to be rejected.
+    /// As [`next_request`](Self::next_request), and the errors of `inspect`.
     pub fn next_request_with(
         &mut self,
         driver: &mut BlockingDriver<'_>,
@@ -89,7 +89,7 @@ impl ClientConnection {
             self.request_started_at + if self.request_buffer.is_idle() { driver.idle_timeout() } else { head_timeout };
         let mut received_bytes: &[u8] = &[];
         loop {
-            let protocol_error = |refusal| ProxyError::invalid_request(refusal, Phase::RequestHead);
+            let protocol_error = |error| ProxyError::invalid_request(error, Phase::RequestHead);
             if let Some(received) =
                 self.request_buffer.read_request(received_bytes, &mut self.head).map_err(protocol_error)?
             {
@@ -98,7 +98,7 @@ impl ClientConnection {
                 let head = target.as_deref().map_or(head, |target| head.with_target(target));
                 self.request_count = self.request_count.wrapping_add(1);
                 if head.method() == Method::Connect {
-                    self.relay.begin_tunnel(&self.client_address); // only a forward proxy's `Head` lets one through
+                    self.relay.begin_tunnel(&self.client_address); // only a forward proxy's `Head` accepts CONNECT
                 } else {
                     let id = identity.request_id(self.connection_id, self.request_count);
                     self.relay.begin(head, forwarding, &self.client_address, id).map_err(protocol_error)?;
@@ -116,14 +116,15 @@ impl ClientConnection {
                 result => result?,
             };
             if is_idle {
-                // The head has one deadline for all of it: a byte now and then buys no time.
+                // One deadline for the whole head: a client that sends a byte now and then does not extend it.
                 self.request_started_at = now();
                 deadline = self.request_started_at + head_timeout;
             }
         }
     }
 
-    /// Answers what is no request. The connection is done after that: gives the record of the exchange, and how to close.
+    /// Answers an invalid request with a local reply. Returns the record of the exchange, and how to close the
+    /// connection.
     pub fn reject_request(&mut self, driver: &mut BlockingDriver<'_>, error: &ProxyError) -> (Exchange, AfterClient) {
         self.relay.reject_request(error, wall_clock());
         driver.send_local_reply(&mut self.relay, &mut self.socket);
@@ -132,7 +133,7 @@ impl ClientConnection {
         (exchange, after)
     }
 
-    /// The exchange is over and the connection stays: what came ahead is next.
+    /// Keeps the pipelined bytes for the next request. Call it when an exchange ends and the connection stays open.
     pub fn keep_pipelined_bytes(&mut self) {
         self.request_buffer.push_pipelined(self.relay.take_pipelined());
     }

@@ -1,7 +1,7 @@
-//! A connection to a backend, before a deadline.
+//! Connects to a backend with a timeout.
 //!
-//! `connect` on a blocking socket waits as long as the kernel likes: two minutes, for a host that drops
-//! packets. So the socket does not block, and `poll` tells when the handshake is over.
+//! On a blocking socket, `connect` waits until the kernel gives up: two minutes, for a host that drops packets. So
+//! the socket is non-blocking, and `poll` reports when the handshake is over.
 
 use std::{
     io,
@@ -23,11 +23,11 @@ use nix::{
 
 use crate::{poll::poll_timeout, socket::Socket};
 
-/// Tries `addresses` in order within `limit`, as [`ConnectPlan`] divides it among them.
+/// Tries `addresses` in order within `timeout`, which [`ConnectPlan`] divides among them.
 ///
 /// # Errors
-/// Side `Backend` when no address answered; `Internal` when this process can open no more sockets, which
-/// is no backend's fault.
+/// Side `Backend` if no address accepted the connection; `Internal` if this process cannot open another socket,
+/// which is not the backend's fault.
 pub fn connect(
     addresses: impl ExactSizeIterator<Item = SocketAddr>,
     timeout: Duration,
@@ -52,7 +52,7 @@ fn connect_address(address: SocketAddr, deadline: Instant, shutdown: &Shutdown) 
     Ok(stream)
 }
 
-/// Waits for the end of the handshake: the socket turns writable, and says how it went.
+/// Waits for the end of the handshake: the socket becomes writable, and `SO_ERROR` holds the result.
 fn wait_connected(stream: &TcpStream, deadline: Instant, shutdown: &Shutdown) -> io::Result<()> {
     loop {
         let Some(timeout) = poll_timeout(deadline) else { return Err(io::ErrorKind::TimedOut.into()) };

@@ -1,7 +1,7 @@
-//! What a thread does around [`pump`]: sleeps, keeps the deadlines, notices the shutdown.
+//! Drives [`pump`] on a client's thread: waits for the sockets, enforces the deadlines, reacts to the shutdown.
 //!
-//! One per client thread, with the thread's read buffer. This is the first of three engines that drive the
-//! machine; it is the simplest to read, and it costs a thread for each client.
+//! Each client thread has one, with its read buffer. This is the first of three engines that drive the HTTP relay;
+//! it is the simplest to read, and it costs a thread per client.
 
 use std::time::{Duration, Instant};
 
@@ -23,19 +23,19 @@ use crate::{
 
 const READABLE: Interest = Interest { read: true, write: false };
 
-/// A thread's means to wait.
+/// Drives the exchanges of one client connection on its own thread, with blocking waits.
 #[derive(Debug)]
 pub struct BlockingDriver<'a> {
     timeouts: &'a Timeouts,
     shutdown: &'a Shutdown,
-    /// The stage that this thread has acted upon.
+    /// The shutdown stage that this thread has last handled.
     seen_stage: ShutdownStage,
     scratch: Vec<u8>,
     first_byte_at: Option<Instant>,
 }
 
 impl<'a> BlockingDriver<'a> {
-    /// A waiter with a buffer of its own (64 KiB, of which the kernel backs what is used).
+    /// A driver with its own buffer (64 KiB, of which only the used pages take memory).
     pub fn new(timeouts: &'a Timeouts, shutdown: &'a Shutdown) -> Self {
         Self {
             timeouts,
@@ -46,12 +46,12 @@ impl<'a> BlockingDriver<'a> {
         }
     }
 
-    /// The deadlines in force.
+    /// The configured timeouts.
     pub fn timeouts(&self) -> &'a Timeouts {
         self.timeouts
     }
 
-    /// The shutdown that is heeded.
+    /// The shutdown that this driver reacts to.
     pub fn shutdown(&self) -> &'a Shutdown {
         self.shutdown
     }
@@ -61,8 +61,8 @@ impl<'a> BlockingDriver<'a> {
         self.first_byte_at
     }
 
-    /// Reads what an idle client, or one in the middle of a head, sends next: no byte is the end.
-    /// `by` is when it must have come; a drain leaves an idle client a second.
+    /// Reads the next bytes of an idle client, or of a request head; an empty slice is the end of the stream.
+    /// `deadline` limits the wait; when a drain begins, an idle client has [`DRAIN_IDLE_TIMEOUT`] left.
     pub fn read_client(&mut self, client: &mut Socket, mut deadline: Instant, idle: bool) -> Result<&[u8], ProxyError> {
         let error = |kind| ProxyError::new(kind, Side::Client, Phase::RequestHead);
         loop {
@@ -86,7 +86,7 @@ impl<'a> BlockingDriver<'a> {
         }
     }
 
-    /// How long a client may be idle now.
+    /// How long a client may be idle: less while the process drains.
     pub(crate) fn idle_timeout(&self) -> Duration {
         if self.is_draining() { DRAIN_IDLE_TIMEOUT } else { self.timeouts.idle }
     }
@@ -96,16 +96,16 @@ impl<'a> BlockingDriver<'a> {
         self.seen_stage >= ShutdownStage::Draining
     }
 
-    /// Moves the exchange to its end, and the client's answer with it.
+    /// Runs the exchange to its end: relays the request to the backend and the response to the client.
     ///
     /// # Errors
-    /// As [`pump`]'s; a deadline that passed; the end of the process's patience.
+    /// Those of [`pump`]; a timeout; or shutdown has reached [`ShutdownStage::Stopping`].
     pub fn exchange(&mut self, relay: &mut Relay, client: &mut Socket, backend: &mut Socket) -> Result<(), ProxyError> {
         self.first_byte_at = None;
         self.drive(relay, client, Some(backend))
     }
 
-    /// Moves our own answer to the client. If it will not have it, the exchange is over all the same.
+    /// Sends the relay's local reply to the client. If sending fails, the exchange is over anyway.
     pub fn send_local_reply(&mut self, relay: &mut Relay, client: &mut Socket) {
         if let Err(error) = self.drive(relay, client, None) {
             relay.fail(&error, wall_clock());
@@ -118,21 +118,21 @@ impl<'a> BlockingDriver<'a> {
         client: &mut Socket,
         mut backend: Option<&mut Socket>,
     ) -> Result<(), ProxyError> {
-        let mut timeouts = ExchangeTimeouts::new();
+        let mut exchange_timeouts = ExchangeTimeouts::new();
         loop {
             let pumped = match &mut backend {
                 Some(backend) => pump(relay, client, *backend, &mut self.scratch),
                 None => pump(relay, client, &mut NoWire, &mut self.scratch),
             }?;
-            let request = backend.is_some();
-            if request && self.first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
+            let has_backend = backend.is_some();
+            if has_backend && self.first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
                 self.first_byte_at = Some(now());
             }
             match pumped {
                 Pumped::Done => return Ok(()),
                 Pumped::Yield => {}
                 Pumped::Wait(wants) => {
-                    let deadline = timeouts.deadline(relay, self.timeouts, now());
+                    let deadline = exchange_timeouts.deadline(relay, self.timeouts, now());
                     self.wait_ready(relay, client, backend.as_deref_mut(), wants, deadline)?;
                 }
             }
@@ -154,7 +154,7 @@ impl<'a> BlockingDriver<'a> {
                 relay.close_after_response();
                 self.update_stage(relay.phase())
             }
-            // Nothing would be read from it, so the machine is told.
+            // No read would report the client's reset, so the relay is told.
             Ok(WakeReason::Ready) if client.failed && wants.client.is_none() => {
                 relay.from_client(Input::Reset).map(drop)
             }
@@ -165,7 +165,7 @@ impl<'a> BlockingDriver<'a> {
         }
     }
 
-    /// Takes note of a new stage. The last one ends whatever runs.
+    /// Records the new shutdown stage. [`ShutdownStage::Stopping`] ends the exchange.
     fn update_stage(&mut self, phase: Phase) -> Result<(), ProxyError> {
         self.seen_stage = self.shutdown.stage();
         match self.seen_stage {
@@ -174,7 +174,7 @@ impl<'a> BlockingDriver<'a> {
         }
     }
 
-    /// Parts with a client in the way that the machine asked for.
+    /// Closes a client connection as the relay has asked: with a reset, or with a lingering close.
     pub fn close(&mut self, mut client: Socket, after: AfterClient) {
         if after == AfterClient::Abort {
             set_reset_on_close(client.stream());
@@ -184,11 +184,11 @@ impl<'a> BlockingDriver<'a> {
     }
 
     // ANCHOR: linger
-    /// FIN, then a short while of reading and throwing away. To close with bytes unread would send a reset,
-    /// which can overtake the answer on its way to the client (RFC 9112 §9.6).
+    /// Lingering close: sends FIN, then reads and discards for a short while. Closing with unread bytes would send
+    /// a reset, which can reach the client before the response (RFC 9112 §9.6).
     fn linger(&mut self, client: &mut Socket) {
         if client.shutdown_write().is_err() {
-            return; // it is gone
+            return; // the client is gone
         }
         let deadline = now() + LINGER_TIMEOUT;
         while now() < deadline {

@@ -5,16 +5,15 @@
 //! |---|---|
 //! | `serve` | the steps of a request |
 //! | [`client_connection`] | a connection and its requests, one after another |
-//! | [`driver`] | what the thread does around the HTTP machine: sleep, deadlines, drain |
-//! | [`mod@wait`] | `poll(2)` on two sockets at once |
-//! | [`socket`] | a stream that never waits |
-//! | [`mod@connect`] | a connection before a deadline |
-//! | [`accept`] | a thread per client, and a limit to them |
-//! | [`stats`] | what is counted |
-//! | [`forward_proxy`] | part two: the forward proxy, on the same thread |
+//! | [`driver`] | drives the HTTP relay on the client's thread: waiting, deadlines, drain |
+//! | [`poll`] | `poll(2)` on two sockets at once |
+//! | [`socket`] | a non-blocking stream that caches its readiness |
+//! | [`mod@connect`] | connecting with a timeout |
+//! | [`accept`] | a thread per client, and the connection limit |
+//! | [`stats`], [`request_log`] | counters, the statistics table, and the log line of a request |
+//! | [`forward_proxy`] | part two: the forward proxy, with the same driver |
 //!
-//! Chapters 3 and 4 import all of it and write their own `serve`. How HTTP messages are framed and passed
-//! on is in [`common::http`], for all engines.
+//! Chapters 3 and 4 import these and write their own `serve`. HTTP framing and forwarding is in [`common::http`].
 
 pub mod accept;
 pub mod client_connection;
@@ -41,7 +40,7 @@ pub use proxy::{ForwardConfig, ReverseProxy};
 pub fn run(proxy: &Arc<ReverseProxy>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     let config = &proxy.config;
     let (listener, proxy, client_shutdown) = (listeners.into_first(), Arc::clone(proxy), shutdown.clone());
-    accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection| {
-        serve::serve_connection(&proxy, stream, connection, &client_shutdown);
+    accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection_id| {
+        serve::serve_connection(&proxy, stream, connection_id, &client_shutdown);
     })
 }

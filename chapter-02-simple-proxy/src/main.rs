@@ -38,14 +38,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
-    let files = net::raise_fd_limit()?;
+    let fd_limit = net::raise_fd_limit()?;
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(args.serve.listen_address(args.port), NonZeroUsize::MIN)?;
     let bundle = if args.host.is_none() { Some(backends::start_bundled(1, 9001)?) } else { None };
     let address = listeners.local_address();
-    let proxy = ReverseProxy::new(config(args, files, bundle.as_ref())?);
-    let shown = proxy.clone();
-    signals::spawn(shutdown.clone(), move || outln!("{}", shown.stats_table()))?;
+    let proxy = ReverseProxy::new(config(args, fd_limit, bundle.as_ref())?);
+    let stats_source = proxy.clone();
+    signals::spawn(shutdown.clone(), move || outln!("{}", stats_source.stats_table()))?;
     outln!("listening on {address}");
     if let Some(bundle) = &bundle {
         outln!("{}", bundle.invitation(address));

@@ -1,8 +1,7 @@
-//! The thread's sleep: `poll(2)` on two sockets, the shutdown and a deadline.
+//! Waits with `poll(2)` for two sockets, the shutdown and a deadline.
 //!
-//! A thread that blocked in `read` would be deaf to everything else: to the other socket, to the end of
-//! its patience, to the signal that asks it to stop. `poll` listens to all of them at once. Chapter 5
-//! turns this inside out: one thread sleeps once for all its connections.
+//! A thread blocked in `read` would not react to the other socket, to a deadline, or to the shutdown. `poll` waits
+//! for all of them at once. Chapter 5 inverts this: one thread waits for all of its connections at once.
 
 use std::{
     io,
@@ -21,40 +20,40 @@ use nix::{
 
 use crate::socket::Socket;
 
-/// Why a sleep ended.
+/// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WakeReason {
-    /// A socket is ready; it knows for what.
+    /// A socket is ready; its readiness flags are updated.
     Ready,
     /// The deadline passed.
     TimedOut,
-    /// The shutdown has gone beyond the stage that the caller knew.
+    /// The shutdown has passed the stage that the caller has seen.
     ShutdownStage,
 }
 
-/// Sleeps until a socket is ready for what is wanted of it, the shutdown goes beyond `known`, or the
-/// deadline passes. A client of which nothing is wanted is still watched for its reset.
+/// Waits until a socket is ready for its interest, the shutdown passes `seen_stage`, or the deadline expires. A
+/// client without interest is still watched for a reset.
 pub fn poll_sockets(
     client: (&mut Socket, Interest),
     backend: Option<(&mut Socket, Interest)>,
     shutdown: &Shutdown,
-    known: ShutdownStage,
+    seen_stage: ShutdownStage,
     deadline: Instant,
 ) -> io::Result<WakeReason> {
     let (client, client_wants) = client;
     let backend = backend.filter(|(_, interest)| !interest.is_none());
     loop {
         let Some(timeout) = poll_timeout(deadline) else { return Ok(WakeReason::TimedOut) };
-        let next = if known == ShutdownStage::Running { ShutdownStage::Draining } else { ShutdownStage::Stopping };
+        let next = if seen_stage == ShutdownStage::Running { ShutdownStage::Draining } else { ShutdownStage::Stopping };
         let stage = shutdown.fd(next);
-        // Who has hung up for good and is wanted for nothing would end every sleep at once.
-        let nobody = || PollFd::new(stage, PollFlags::empty());
+        // A client that has hung up and has no interest would end every wait at once, so it is not polled.
+        let unwatched = || PollFd::new(stage, PollFlags::empty());
         // ANCHOR: poll
-        let client_matters = !(client.hung_up && client_wants.is_none());
+        let watch_client = !(client.hung_up && client_wants.is_none());
         let mut fds = [
             PollFd::new(stage, PollFlags::POLLIN),
-            if client_matters { poll_fd(client, client_wants) } else { nobody() },
-            backend.as_ref().map_or_else(nobody, |(socket, interest)| poll_fd(socket, *interest)),
+            if watch_client { poll_fd(client, client_wants) } else { unwatched() },
+            backend.as_ref().map_or_else(unwatched, |(socket, interest)| poll_fd(socket, *interest)),
         ];
         match poll(&mut fds, timeout) {
             Err(Errno::EINTR) | Ok(0) => continue,
@@ -82,15 +81,15 @@ fn poll_fd(socket: &Socket, interest: Interest) -> PollFd<'_> {
 }
 
 fn update_readiness(socket: &mut Socket, events: PollFlags) {
-    let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-    socket.readable |= events.intersects(PollFlags::POLLIN | gone);
-    socket.writable |= events.intersects(PollFlags::POLLOUT | gone);
+    let closed = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+    socket.readable |= events.intersects(PollFlags::POLLIN | closed);
+    socket.writable |= events.intersects(PollFlags::POLLOUT | closed);
     socket.hung_up |= events.intersects(PollFlags::POLLHUP);
     socket.failed |= events.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL);
 }
 
-/// The time left, in the milliseconds of `poll`; `None` when there is none. Rounded up: to wake early would be
-/// to wake twice.
+/// The time until `deadline`, in the milliseconds of `poll`; `None` once it has passed. Rounded up, because waking
+/// early would mean waking twice.
 #[expect(clippy::disallowed_methods, reason = "the engine's clock")]
 pub fn poll_timeout(deadline: Instant) -> Option<PollTimeout> {
     let remaining = deadline.saturating_duration_since(Instant::now());

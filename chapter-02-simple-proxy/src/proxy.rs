@@ -1,4 +1,4 @@
-//! A running reverse proxy: its configuration, and what it counts.
+//! A running reverse proxy: its configuration and its counters.
 
 use std::net::IpAddr;
 
@@ -15,18 +15,18 @@ use common::{
 
 use crate::stats::{BackendStats, ProxyStats, StatsRow};
 
-/// What the proxy is to do.
+/// The configuration of a reverse proxy.
 #[derive(Debug, Clone)]
 pub struct ForwardConfig {
-    /// The backend, as it is to be shown.
+    /// The backend's name in statistics.
     pub backend_name: String,
-    /// Its addresses, in the order in which they are tried.
+    /// The backend's addresses, in the order in which they are tried.
     pub addresses: Vec<SocketAddr>,
-    /// Clients served at once.
+    /// How many clients may be connected at once.
     pub max_clients: usize,
     /// How long each phase may take.
     pub timeouts: Timeouts,
-    /// Who may speak for other clients.
+    /// The networks whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Whether each request gets a log line.
     pub log_requests: bool,
@@ -44,7 +44,7 @@ pub struct ReverseProxy {
 }
 
 impl ReverseProxy {
-    /// A proxy that is to be [`run`].
+    /// A proxy with this configuration; serve it with [`run`](crate::run).
     pub fn new(config: ForwardConfig) -> Arc<Self> {
         let identity = InstanceId::new();
         let forwarding = Forwarding {
@@ -58,7 +58,7 @@ impl ReverseProxy {
         Arc::new(Self { config, forwarding, identity, stats, backend_stats, started_at: clock::now() })
     }
 
-    /// The table that SIGUSR1 and the exit print.
+    /// The table that is printed on SIGUSR1 and at exit.
     pub fn stats_table(&self) -> String {
         let row = StatsRow {
             name: self.config.backend_name.clone(),
@@ -69,7 +69,7 @@ impl ReverseProxy {
         self.stats.table(self.started_at.elapsed(), [row])
     }
 
-    /// Counts an exchange that has ended, and logs it if requests are logged.
+    /// Counts a finished exchange, and logs it if `log_requests` is set.
     pub(crate) fn log_and_count(&self, client: IpAddr, exchange: &Exchange) {
         log_and_count(&self.stats, self.config.log_requests, client, exchange);
     }

@@ -1,4 +1,4 @@
-//! The line per request that `--log-requests` turns on.
+//! The log line per request that `--log-requests` enables.
 
 use std::net::IpAddr;
 
@@ -6,15 +6,15 @@ use common::http::{Exchange, Method};
 
 use crate::stats::ProxyStats;
 
-/// Counts an exchange that has ended in `totals`, and writes its line if `log_requests`.
-pub fn log_and_count(totals: &ProxyStats, log_requests: bool, client: IpAddr, exchange: &Exchange) {
-    totals.record(exchange);
+/// Counts a finished exchange in `stats`, and logs it if `log_requests` is set.
+pub fn log_and_count(stats: &ProxyStats, log_requests: bool, client: IpAddr, exchange: &Exchange) {
+    stats.record(exchange);
     if log_requests {
         log_request(client, exchange);
     }
 }
 
-/// Writes the line: who asked, what came of it, how long it took, and why it failed if it did.
+/// Logs the client, the request method and status, the bytes, the times, and the failure if there is one.
 fn log_request(client: IpAddr, exchange: &Exchange) {
     let method = exchange.method.map_or("-", Method::as_str);
     let first_byte = exchange.times.first_byte.map_or(String::from("-"), |time| format!("{time:.1?}"));

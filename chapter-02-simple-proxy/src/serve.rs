@@ -1,7 +1,7 @@
-//! One client, from its first request to its last: the steps that every chapter takes.
+//! Serves one client connection, with the same steps as every chapter.
 //!
-//! `next_head → admit → choose → connect → exchange → record`. Open the next chapter's `serve.rs` beside
-//! this one to see what it adds.
+//! `next_head → admit → choose → connect → exchange → record`. Compare the next chapter's `serve.rs` to see what it
+//! adds.
 
 use std::{net::TcpStream, time::Duration};
 
@@ -15,10 +15,11 @@ use crate::{
     client_connection::ClientConnection, connect, driver::BlockingDriver, proxy::ReverseProxy, socket::Socket,
 };
 
-/// Serves a client until it leaves, or may not stay.
-pub(crate) fn serve_connection(proxy: &ReverseProxy, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
+/// Serves a client until it disconnects, or its connection must be closed.
+pub(crate) fn serve_connection(proxy: &ReverseProxy, stream: TcpStream, connection_id: u32, shutdown: &Shutdown) {
     let _gauge = proxy.stats.track_connection();
-    let Ok(mut client) = ClientConnection::new(stream, connection, &proxy.forwarding) else { return }; // it left already
+    // An error: the client has disconnected already.
+    let Ok(mut client) = ClientConnection::new(stream, connection_id, &proxy.forwarding) else { return };
     let mut driver = BlockingDriver::new(&proxy.config.timeouts, shutdown);
     let after = loop {
         match next_head(proxy, &mut client, &mut driver) {
@@ -42,21 +43,21 @@ pub(crate) fn serve_connection(proxy: &ReverseProxy, stream: TcpStream, connecti
 fn serve_request(proxy: &ReverseProxy, client: &mut ClientConnection, driver: &mut BlockingDriver<'_>) -> AfterClient {
     admit(client, driver);
     choose(proxy);
-    let mut connected = None;
+    let mut connected_after = None;
     let outcome = connect(proxy, driver).and_then(|mut backend| {
         let _gauge = proxy.backend_stats.track_request();
-        connected = Some(client.request_started_at().elapsed());
+        connected_after = Some(client.request_started_at().elapsed());
         exchange(client, driver, &mut backend)
     });
     if let Err(error) = outcome {
         client.relay.fail(&error, wall_clock());
         driver.send_local_reply(&mut client.relay, &mut client.socket);
     }
-    record(proxy, client, driver, connected)
+    record(proxy, client, driver, connected_after)
 }
 // ANCHOR_END: one_request
 
-/// Waits for a request.
+/// Waits for the next request.
 fn next_head(
     proxy: &ReverseProxy,
     client: &mut ClientConnection,
@@ -65,7 +66,7 @@ fn next_head(
     client.next_request(driver, &proxy.forwarding, proxy.identity)
 }
 
-/// Lets the request in. All are let in; while the process drains, each is its connection's last.
+/// Admits the request. All are admitted; while the process drains, each is the connection's last.
 fn admit(client: &mut ClientConnection, driver: &BlockingDriver<'_>) {
     if driver.is_draining() {
         client.relay.close_after_response();
@@ -75,12 +76,12 @@ fn admit(client: &mut ClientConnection, driver: &BlockingDriver<'_>) {
 /// Chooses a backend. There is one.
 fn choose(_proxy: &ReverseProxy) {}
 
-/// Connects to it: a fresh connection for each request.
+/// Connects to the backend: each request gets a new connection.
 fn connect(proxy: &ReverseProxy, driver: &BlockingDriver<'_>) -> Result<Socket, ProxyError> {
     connect::connect(proxy.config.addresses.iter().copied(), driver.timeouts().connect, driver.shutdown())
 }
 
-/// Relays the request and its answer.
+/// Relays the request and its response.
 fn exchange(
     client: &mut ClientConnection,
     driver: &mut BlockingDriver<'_>,
@@ -90,7 +91,7 @@ fn exchange(
     driver.exchange(&mut client.relay, &mut client.socket, backend)
 }
 
-/// Closes the books on the exchange.
+/// Ends the exchange, and records its times and result.
 fn record(
     proxy: &ReverseProxy,
     client: &mut ClientConnection,

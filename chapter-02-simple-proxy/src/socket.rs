@@ -1,7 +1,7 @@
-//! A TCP stream that never waits, and remembers what `poll(2)` last said of it.
+//! A non-blocking TCP stream that caches the readiness last reported by `poll(2)`.
 //!
-//! The memory saves system calls: after a read that did not fill the buffer there is nothing more to read,
-//! and asking would only cost an EAGAIN. [`wait`](crate::poll) corrects it before the thread sleeps.
+//! The cache saves system calls: after a read that did not fill the buffer, another read would only return EAGAIN.
+//! [`poll_sockets`](crate::poll::poll_sockets) updates the cache after each wait.
 
 use std::{
     io::{self, ErrorKind, IoSlice, Read, Write},
@@ -10,7 +10,7 @@ use std::{
 
 use common::http::Wire;
 
-/// One end of a connection, client's or backend's.
+/// The proxy's end of a connection to a client or a backend.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "poll's own flags, each by its name")]
 pub struct Socket {
@@ -19,19 +19,19 @@ pub struct Socket {
     pub(crate) writable: bool,
     /// Both directions are closed.
     pub(crate) hung_up: bool,
-    /// The connection is gone: `poll` reported an error.
+    /// The connection has failed: `poll` reported an error.
     pub(crate) failed: bool,
 }
 
 impl Socket {
-    /// Takes an accepted stream: the client has probably sent something already.
+    /// Wraps an accepted stream. It starts readable, because the client has probably sent its request already.
     pub fn from_accepted(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, readable: true, writable: true, hung_up: false, failed: false })
     }
 
-    /// Takes a connected, non-blocking stream: the backend has nothing to say before it is asked.
+    /// Wraps a connected, non-blocking stream. It starts not readable: a backend sends nothing before the request.
     pub fn from_connected(stream: TcpStream) -> Self {
         Self { stream, readable: false, writable: true, hung_up: false, failed: false }
     }

@@ -1,4 +1,4 @@
-//! What the program counts, and the table that shows it.
+//! The counters of a proxy, and the table that shows them.
 
 use std::{
     fmt::Write as _,
@@ -8,7 +8,7 @@ use std::{
 
 use common::http::{Exchange, Side};
 
-/// Counters of the whole process. Relaxed is enough: nobody draws an order from them.
+/// Counters of the whole process. `Relaxed` is enough, because no other memory access depends on their order.
 #[derive(Debug, Default)]
 pub struct ProxyStats {
     connections_accepted: AtomicU64,
@@ -17,8 +17,7 @@ pub struct ProxyStats {
     requests_failed: AtomicU64,
 }
 
-/// Counters of one backend: `total` requests were sent to it; it `failed` that often, connects that came to
-/// nothing included.
+/// Counters of one backend: the requests sent to it, and how often it failed, failed connects included.
 #[derive(Debug, Default)]
 pub struct BackendStats {
     requests_active: AtomicU64,
@@ -29,35 +28,36 @@ pub struct BackendStats {
 /// A row of the table.
 #[derive(Debug)]
 pub struct StatsRow<'a> {
-    /// The backend as it was configured.
+    /// The backend's configured name.
     pub name: String,
     /// `UP` or `DOWN`.
     pub state: &'static str,
-    /// Requests under way to it.
+    /// Requests in flight.
     pub active: u64,
-    /// Its counters.
+    /// The backend's counters.
     pub stats: &'a BackendStats,
 }
 
 impl ProxyStats {
-    /// A client has come; it has left when the guard is dropped.
+    /// Counts a client as connected until the guard is dropped.
     pub fn track_connection(&self) -> impl Drop + '_ {
         self.connections_accepted.fetch_add(1, Relaxed);
         GaugeGuard::new(&self.connections_active)
     }
 
-    /// The same for an engine that keeps no guards: [`client_left`](Self::client_left) is to follow.
+    /// Counts a client as connected, for an engine that keeps no guards: it must call
+    /// [`connection_closed`](Self::connection_closed) later.
     pub fn connection_opened(&self) {
         self.connections_accepted.fetch_add(1, Relaxed);
         self.connections_active.fetch_add(1, Relaxed);
     }
 
-    /// A client has left.
+    /// Counts a client as disconnected.
     pub fn connection_closed(&self) {
         self.connections_active.fetch_sub(1, Relaxed);
     }
 
-    /// An exchange has ended.
+    /// Counts a finished exchange.
     pub fn record(&self, exchange: &Exchange) {
         self.requests_total.fetch_add(1, Relaxed);
         if exchange.failure.is_some() {
@@ -65,7 +65,7 @@ impl ProxyStats {
         }
     }
 
-    /// The table that SIGUSR1 and the exit print.
+    /// The table that is printed on SIGUSR1 and at exit.
     pub fn table<'a>(&self, uptime: Duration, rows: impl IntoIterator<Item = StatsRow<'a>>) -> String {
         let rows: Vec<StatsRow<'_>> = rows.into_iter().collect();
         let width = rows.iter().map(|row| row.name.len()).chain(["backend".len()]).max().unwrap_or(0);
@@ -94,46 +94,46 @@ impl ProxyStats {
 }
 
 impl BackendStats {
-    /// A request is under way to this backend until the guard is dropped.
+    /// Counts a request as sent, and as in flight until the guard is dropped.
     pub fn track_request(&self) -> impl Drop + '_ {
         self.count_request();
         GaugeGuard::new(&self.requests_active)
     }
 
-    /// Requests that [`request`](Self::request) has begun and that have not ended.
+    /// Requests in flight: those of [`track_request`](Self::track_request) whose guards are not dropped yet.
     pub fn active_requests(&self) -> u64 {
         self.requests_active.load(Relaxed)
     }
 
-    /// Requests that were sent to it.
+    /// Requests that were sent to this backend.
     pub fn total_requests(&self) -> u64 {
         self.requests_total.load(Relaxed)
     }
 
-    /// How often it failed.
+    /// How often this backend failed.
     pub fn failures(&self) -> u64 {
         self.failures.load(Relaxed)
     }
 
-    /// A request goes to this backend; whoever says so counts those under way in another place.
+    /// Counts a request as sent; the caller counts the requests in flight itself.
     pub fn count_request(&self) {
         self.requests_total.fetch_add(1, Relaxed);
     }
 
-    /// An exchange with this backend has ended.
+    /// Records a finished exchange with this backend: counts a failure if the backend caused one.
     pub fn record(&self, exchange: &Exchange) {
         if exchange.failure.is_some_and(|failure| failure.side == Side::Backend) {
             self.count_failure();
         }
     }
 
-    /// The backend did not do its part.
+    /// Counts a failure of this backend.
     pub fn count_failure(&self) {
         self.failures.fetch_add(1, Relaxed);
     }
 }
 
-/// One more for as long as it lives, also through a panic.
+/// Increments a gauge until it is dropped, including during a panic.
 struct GaugeGuard<'a>(&'a AtomicU64);
 
 impl<'a> GaugeGuard<'a> {
@@ -155,8 +155,8 @@ mod tests {
 
     #[test]
     fn guards_count_up_and_down() {
-        let (totals, backend) = (ProxyStats::default(), BackendStats::default());
-        let client = totals.track_connection();
+        let (stats, backend) = (ProxyStats::default(), BackendStats::default());
+        let client = stats.track_connection();
         let request = backend.track_request();
         let row = || {
             [StatsRow {
@@ -166,10 +166,10 @@ mod tests {
                 stats: &backend,
             }]
         };
-        let table = totals.table(Duration::from_secs(2), row());
+        let table = stats.table(Duration::from_secs(2), row());
         assert!(table.contains("clients 1 (1 connected)\nrequests 0\nrequests/s 0.0\n"), "{table}");
         assert!(table.ends_with("127.0.0.1:9001  UP              1         1         0"), "{table}");
         drop((client, request));
-        assert!(totals.table(Duration::ZERO, row()).ends_with("0         1         0"));
+        assert!(stats.table(Duration::ZERO, row()).ends_with("0         1         0"));
     }
 }

@@ -1,7 +1,8 @@
-//! What a turn costs under a mutex and as an atomic, alone and contended: `cargo bench -p chapter-03-load-balancer`.
+//! The cost of a round-robin pick with a mutex and with an atomic, alone and contended:
+//! `cargo bench -p chapter-03-load-balancer`.
 //!
-//! Each measurement is of one thread's turn while the others take theirs as fast as they can. Real requests leave
-//! a thousand times more room between two turns: this is the worst that contention can do.
+//! Each benchmark measures the picks of one thread while the other threads pick as fast as they can. Real requests
+//! leave a thousand times more time between two picks, so this is the worst case of contention.
 
 use std::{
     hint::black_box,
@@ -18,31 +19,31 @@ use load_balancer::round_robin::RoundRobin;
 const BACKENDS: usize = 3;
 
 // ANCHOR: naive
-/// The turn as one would write it first: a number, and a lock around it.
+/// The naive round-robin counter: a number behind a mutex.
 #[derive(Debug, Default)]
-struct LockedTurn {
-    turn: Mutex<usize>,
+struct LockedCounter {
+    counter: Mutex<usize>,
 }
 
-impl LockedTurn {
+impl LockedCounter {
     fn next(&self) -> usize {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        *turn = turn.wrapping_add(1);
-        *turn
+        let mut counter = self.counter.lock().unwrap_or_else(PoisonError::into_inner);
+        *counter = counter.wrapping_add(1);
+        *counter
     }
 }
 // ANCHOR_END: naive
 
-impl LockedTurn {
-    /// As [`RoundRobin::pick`], with the lock in the counter's place.
+impl LockedCounter {
+    /// As [`RoundRobin::pick`], with a mutex instead of the atomic counter.
     fn pick(&self, usable: impl Fn(usize) -> bool) -> usize {
-        let candidates = (0..BACKENDS).filter(|slot| usable(*slot)).count();
-        let turn = self.next() % candidates.max(1);
-        (0..BACKENDS).filter(|slot| usable(*slot)).nth(turn).unwrap_or(0)
+        let usable_count = (0..BACKENDS).filter(|slot| usable(*slot)).count();
+        let offset = self.next() % usable_count.max(1);
+        (0..BACKENDS).filter(|slot| usable(*slot)).nth(offset).unwrap_or(0)
     }
 }
 
-/// Measures `pick` on this thread while `threads - 1` others call it without pause.
+/// Measures `pick` on this thread while `threads - 1` other threads call it in a loop.
 fn measure(c: &mut Criterion, name: &str, pick: impl Fn() -> usize + Sync) {
     for threads in [1, 2] {
         let stop = AtomicBool::new(false);
@@ -60,17 +61,17 @@ fn measure(c: &mut Criterion, name: &str, pick: impl Fn() -> usize + Sync) {
     }
 }
 
-/// Nobody is down. The compiler must not know.
+/// Always true, but the compiler must not know that.
 fn is_up(slot: usize) -> bool {
     black_box(slot) < BACKENDS
 }
 
 fn turns(c: &mut Criterion) {
-    let (locked, atomic, ours) = (LockedTurn::default(), AtomicUsize::default(), RoundRobin::default());
+    let (locked, atomic, round_robin) = (LockedCounter::default(), AtomicUsize::default(), RoundRobin::default());
     measure(c, "mutex, the number alone", || locked.next() % BACKENDS);
     measure(c, "atomic, the number alone", || atomic.fetch_add(1, Relaxed) % BACKENDS);
     measure(c, "mutex, asking who is up", || locked.pick(is_up));
-    measure(c, "atomic, asking who is up (ours)", || ours.pick(BACKENDS, is_up).unwrap_or(0));
+    measure(c, "atomic, asking who is up (ours)", || round_robin.pick(BACKENDS, is_up).unwrap_or(0));
 }
 
 criterion_group!(benches, turns);

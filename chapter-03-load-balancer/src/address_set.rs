@@ -1,4 +1,4 @@
-//! The addresses that a name stands for now.
+//! The addresses that a backend's name currently resolves to.
 
 use std::{
     net::SocketAddr,
@@ -10,30 +10,30 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-/// The last good answer to a name. Swapped whole, so that a connect reads one set from first to last.
+/// The addresses of the last successful resolution. They are replaced as a whole, so a connect sees one consistent set.
 #[derive(Debug)]
 pub struct AddressSet {
     addresses: ArcSwap<Vec<SocketAddr>>,
-    /// Which address is tried first next time.
+    /// Counts the connects, to rotate which address is tried first.
     rotation: AtomicUsize,
 }
 
 impl AddressSet {
-    /// The first answer.
+    /// A set with the addresses of the first resolution.
     pub fn new(addresses: Vec<SocketAddr>) -> Self {
         Self { addresses: ArcSwap::from_pointee(sorted(addresses)), rotation: AtomicUsize::new(0) }
     }
 
-    /// All of them, beginning with another one each time, so that a name with several spreads its load.
+    /// All addresses, starting with the next one on each call, so that a name with several addresses spreads its load.
     pub fn rotated(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
         let addresses = self.addresses.load();
         let count = addresses.len();
-        // Most names have one address, and nothing that all cores write to is touched for those.
+        // Most names have one address: those skip the counter, a cache line that all cores would write to.
         let first = if count > 1 { self.rotation.fetch_add(1, Relaxed) } else { 0 };
         (0..count).map(move |offset| addresses[(first % count + offset) % count])
     }
 
-    /// Takes a new answer. An empty one is no answer: the last good set stays. Gives whether anything changed.
+    /// Replaces the addresses, and returns whether they changed. An empty result is ignored: the last good set stays.
     pub fn replace(&self, addresses: Vec<SocketAddr>) -> bool {
         let addresses = sorted(addresses);
         let changed = !addresses.is_empty() && **self.addresses.load() != addresses;
@@ -44,7 +44,7 @@ impl AddressSet {
     }
 }
 
-/// A rotated answer is the same answer.
+/// Sorted, because DNS servers rotate the order: the same addresses in another order are no change.
 fn sorted(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     addresses.sort_unstable();
     addresses
@@ -64,7 +64,10 @@ mod tests {
         let firsts: Vec<_> = (0..4).map(|_| addresses.rotated().next().unwrap().to_string()).collect();
         assert_eq!(firsts, ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1", "127.0.0.1:1"]);
         assert!(!addresses.replace(Vec::new()));
-        assert!(!addresses.replace(parse_all(&["127.0.0.3:1", "127.0.0.1:1", "127.0.0.2:1"])), "a rotated answer");
+        assert!(
+            !addresses.replace(parse_all(&["127.0.0.3:1", "127.0.0.1:1", "127.0.0.2:1"])),
+            "the same addresses, rotated"
+        );
         assert_eq!(addresses.rotated().len(), 3);
         assert!(addresses.replace(parse_all(&["127.0.0.9:1"])));
         assert_eq!(addresses.rotated().collect::<Vec<_>>(), parse_all(&["127.0.0.9:1"]));

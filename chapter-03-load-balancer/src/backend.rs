@@ -1,4 +1,4 @@
-//! One configured backend: its name, its addresses, whether it is left out, and what it did.
+//! A configured backend: its name, its addresses, whether it is marked down, and its counters.
 
 use std::{
     net::SocketAddr,
@@ -11,21 +11,21 @@ use simple_proxy::stats::BackendStats;
 
 use crate::{address_set::AddressSet, dns_refresher::DnsTarget};
 
-/// A backend is what was configured, not an address: a name may stand for many, and they change.
+/// A backend as configured, not an address: a name may resolve to several addresses, and they change.
 #[derive(Debug)]
 pub struct Backend {
     id: BackendId,
     endpoint: Endpoint,
     address_set: AddressSet,
-    /// Milliseconds after `epoch` until which it is left out; 0 for never.
+    /// Milliseconds after `epoch` until which the backend is marked down; 0 if it is not.
     down_until: AtomicU64,
     epoch: Instant,
-    /// What it did.
+    /// The backend's counters.
     pub stats: BackendStats,
 }
 
 impl Backend {
-    /// A backend that is up. `epoch` is any instant before the first that it will be asked about.
+    /// A backend that is up. `epoch` must not be later than any instant passed to the other methods.
     pub fn new(id: BackendId, endpoint: Endpoint, addresses: Vec<SocketAddr>, epoch: Instant) -> Self {
         Self {
             id,
@@ -37,31 +37,31 @@ impl Backend {
         }
     }
 
-    /// Which one it is.
+    /// The backend's ID.
     pub fn id(&self) -> BackendId {
         self.id
     }
 
-    /// Its addresses, in the order in which to try them now.
+    /// The backend's addresses, in the order in which the next connect tries them.
     pub fn rotated_addresses(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
         self.address_set.rotated()
     }
 
     // ANCHOR: marks
-    /// Leaves it out until `now + time`: it would not be connected to. Gives whether that is news.
+    /// Marks the backend down until `now + down_time`, after a failed connect. Returns whether it was up.
     pub fn mark_down(&self, now: Instant, down_time: Duration) -> bool {
         let down_until = self.millis_since_epoch(now + down_time).max(1);
         let previous = self.down_until.swap(down_until, Relaxed);
         previous <= self.millis_since_epoch(now)
     }
 
-    /// It was connected to. Gives whether that is news.
+    /// Marks the backend up, after a successful connect. Returns whether it was marked down.
     pub fn mark_up(&self) -> bool {
-        // A load first: on the steady path nothing is written, so the line stays shared between cores.
+        // Load first: the common path writes nothing, so the cache line stays shared between cores.
         self.down_until.load(Relaxed) != 0 && self.down_until.swap(0, Relaxed) != 0
     }
 
-    /// Whether it is left out. Once the time is over it is given another try.
+    /// Whether the backend is marked down. When the down time is over, it is tried again.
     pub fn is_down(&self, now: Instant) -> bool {
         self.down_until.load(Relaxed) > self.millis_since_epoch(now)
     }
@@ -94,8 +94,8 @@ mod tests {
         let backend = Backend::new(id, "a:1".parse().unwrap(), Vec::new(), epoch);
         let at = |seconds| epoch + Duration::from_secs(seconds);
         assert!(!backend.is_down(at(0)));
-        assert!(backend.mark_down(at(1), Duration::from_secs(10)), "news");
-        assert!(!backend.mark_down(at(2), Duration::from_secs(10)), "no news");
+        assert!(backend.mark_down(at(1), Duration::from_secs(10)), "was up");
+        assert!(!backend.mark_down(at(2), Duration::from_secs(10)), "was down already");
         assert!(backend.is_down(at(11)));
         assert!(!backend.is_down(at(12)), "it is tried again");
         assert!(backend.mark_up() && !backend.mark_up());

@@ -1,4 +1,4 @@
-//! A running balancer: its configuration, its backends and what it counts.
+//! A running balancer: its configuration, its backends and its counters.
 
 use std::net::IpAddr;
 
@@ -25,20 +25,20 @@ use crate::{
     dns_refresher::{DnsRefresher, DnsTarget as _, Resolve},
 };
 
-/// What the balancer is to do.
+/// The configuration of a balancer.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The backends, in the order of their turns.
+    /// The backends, in round-robin order.
     pub backends: Vec<Endpoint>,
-    /// How often names are resolved again.
+    /// How often backend names are resolved again.
     pub resolve_interval: Duration,
-    /// How long a backend is left out after a failed connect.
+    /// How long a backend is marked down after a failed connect.
     pub down_time: Duration,
-    /// Clients served at once.
+    /// How many clients may be connected at once.
     pub max_clients: usize,
     /// How long each phase may take.
     pub timeouts: Timeouts,
-    /// Who may speak for other clients.
+    /// The networks whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Whether each request gets a log line.
     pub log_requests: bool,
@@ -57,10 +57,11 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// A balancer that is to be [`run`]. Each name is resolved once before it returns.
+    /// A balancer with this configuration; serve it with [`run`](crate::run). Resolves each name once, and starts the
+    /// DNS refresher.
     ///
     /// # Errors
-    /// A name that cannot be resolved: better said now than found out by the first client.
+    /// A name does not resolve: this must fail at startup, not with the first request.
     pub fn new(config: Config, resolver: impl Resolve) -> io::Result<Arc<Self>> {
         let started_at = now();
         let backend = |(slot, endpoint): (usize, &Endpoint)| {
@@ -70,8 +71,8 @@ impl Balancer {
             Ok(Arc::new(Backend::new(id, endpoint.clone(), addresses, started_at)))
         };
         let backends: Vec<_> = config.backends.iter().enumerate().map(backend).collect::<io::Result<_>>()?;
-        let watched = backends.clone();
-        let dns_refresher = DnsRefresher::start(move || watched.clone(), config.resolve_interval, resolver)?;
+        let refresh_targets = backends.clone();
+        let dns_refresher = DnsRefresher::start(move || refresh_targets.clone(), config.resolve_interval, resolver)?;
         let identity = InstanceId::new();
         let forwarding = Forwarding {
             role: ProxyRole::Reverse,
@@ -84,7 +85,7 @@ impl Balancer {
         Ok(Arc::new(Self { config, cluster, dns_refresher, forwarding, identity, stats, started_at }))
     }
 
-    /// The table that SIGUSR1 and the exit print.
+    /// The table that is printed on SIGUSR1 and at exit.
     pub fn stats_table(&self) -> String {
         let now = now();
         let rows = self.cluster.backends().iter().map(|backend| StatsRow {
@@ -96,7 +97,7 @@ impl Balancer {
         self.stats.table(now - self.started_at, rows)
     }
 
-    /// Counts an exchange that has ended, and logs it if requests are logged.
+    /// Counts a finished exchange, and logs it if `log_requests` is set.
     pub(crate) fn log_and_count(&self, client: IpAddr, exchange: &Exchange) {
         log_and_count(&self.stats, self.config.log_requests, client, exchange);
     }

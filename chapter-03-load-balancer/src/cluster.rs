@@ -1,11 +1,11 @@
-//! All backends, and the choice between them.
+//! All backends, and the round-robin choice among them.
 
 use std::{sync::Arc, time::Instant};
 
 use crate::{backend::Backend, round_robin::RoundRobin};
 
-/// An immutable snapshot of the backends with the policy over them. Counters and marks inside it change;
-/// which backends there are does not. (Chapter 10 swaps one cluster for another.)
+/// An immutable set of backends with its load balancing policy. Counters and health status in it change; the set of
+/// backends does not. (Chapter 10 swaps one cluster for another.)
 #[derive(Debug)]
 pub struct Cluster {
     backends: Vec<Arc<Backend>>,
@@ -18,13 +18,15 @@ impl Cluster {
         Self { backends, round_robin: RoundRobin::default() }
     }
 
-    /// All of them, in the order of the command line.
+    /// All backends, in the order of the command line.
     pub fn backends(&self) -> &[Arc<Backend>] {
         &self.backends
     }
 
-    /// Whose turn it is, among those that are up at `now` and not in `tried`. An only backend is never left
-    /// out: there is nobody to ask in its place.
+    /// The next backend in round-robin order that is up at `now` and not in `tried`. A single backend is never
+    /// skipped as down, because there is no other to use in its place.
+    /// `None` is answered with a 503 at once instead of trying a backend that is down: a dead cluster answers quickly,
+    /// and `--down-time` later its backends are tried again.
     pub fn choose(&self, now: Instant, tried: &[Arc<Backend>]) -> Option<&Arc<Backend>> {
         let usable = |slot: usize| {
             let backend = &self.backends[slot];

@@ -1,8 +1,8 @@
-//! Names, asked again and again in the background.
+//! Resolves backend names again and again in the background.
 //!
-//! A name that is resolved once, at the start, is wrong from the first time its backend moves. A name that
-//! is resolved for each request makes every request wait for the resolver. So a thread of its own asks:
-//! every interval, and at once when a connect has failed. A failed or empty answer changes nothing.
+//! A name resolved only at startup becomes wrong as soon as its backend moves. A name resolved for each request makes
+//! every request wait for the resolver. So a background thread resolves the names: at every interval, and at once
+//! after a failed connect. A failed or empty result changes nothing.
 
 use std::{
     io,
@@ -19,15 +19,15 @@ use common::endpoint::Endpoint;
 
 use crate::address_set::AddressSet;
 
-/// A backend that was configured by a name, which may come to stand for other addresses.
+/// A backend that is configured by name, whose addresses may change.
 pub trait DnsTarget: Send + Sync + 'static {
     /// The name and the port, as configured.
     fn endpoint(&self) -> &Endpoint;
-    /// What the name stood for last.
+    /// The addresses of the last successful resolution.
     fn address_set(&self) -> &AddressSet;
 }
 
-/// Turns a name into addresses. May block; only the resolver's own thread waits for it.
+/// Resolves a name to addresses. May block: after startup, only the refresher's thread calls it.
 pub trait Resolve: Send + 'static {
     /// All addresses of `host`, with `port`.
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
@@ -43,30 +43,30 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// Asks the resolver's thread to look now. Dropping the last one ends the thread.
+/// A handle to the background thread. Dropping the last clone ends the thread.
 #[derive(Debug, Clone)]
 pub struct DnsRefresher {
     refresh_tx: SyncSender<()>,
 }
 
 impl DnsRefresher {
-    /// Starts the thread. `backends` says, each time that it looks, which there are now.
+    /// Starts the thread. `backends` is called at each refresh, and returns the current backends.
     pub fn start<B: DnsTarget>(
         backends: impl Fn() -> Vec<Arc<B>> + Send + 'static,
         interval: Duration,
         resolver: impl Resolve,
     ) -> io::Result<Self> {
-        // Room for one: to be asked twice before it has looked is to be asked once.
-        let (refresh_tx, asks) = sync_channel(1);
+        // Capacity 1: several requests before the next refresh count as one.
+        let (refresh_tx, refresh_rx) = sync_channel(1);
         thread::Builder::new()
             .name("dns-refresher".into())
-            .spawn(move || refresh_loop(backends, interval, &resolver, &asks))?;
+            .spawn(move || refresh_loop(backends, interval, &resolver, &refresh_rx))?;
         Ok(Self { refresh_tx })
     }
 
-    /// Looks again now, without waiting for it: a connect has failed.
+    /// Starts a refresh now and returns without waiting for it. Call it when a connect has failed.
     pub fn refresh_now(&self) {
-        // Full: it will look anyway.
+        // If the channel is full, a refresh is pending already.
         let _ = self.refresh_tx.try_send(());
     }
 }
@@ -76,17 +76,17 @@ fn refresh_loop<B: DnsTarget>(
     backends: impl Fn() -> Vec<Arc<B>>,
     interval: Duration,
     resolver: &impl Resolve,
-    asks: &Receiver<()>,
+    refresh_rx: &Receiver<()>,
 ) {
-    while !matches!(asks.recv_timeout(interval), Err(RecvTimeoutError::Disconnected)) {
+    while !matches!(refresh_rx.recv_timeout(interval), Err(RecvTimeoutError::Disconnected)) {
         for backend in backends() {
             let endpoint = backend.endpoint();
             if endpoint.host.parse::<std::net::IpAddr>().is_ok() {
-                continue; // an address needs no resolver
+                continue; // an IP address needs no resolver
             }
             match resolver.resolve(&endpoint.host, endpoint.port) {
-                Ok(found) if backend.address_set().replace(found.clone()) => {
-                    tracing::info!("{endpoint} now resolves to {found:?}");
+                Ok(resolved) if backend.address_set().replace(resolved.clone()) => {
+                    tracing::info!("{endpoint} now resolves to {resolved:?}");
                 }
                 Ok(_) => {}
                 Err(error) => tracing::warn!("cannot resolve {endpoint}: {error}; keeping its last addresses"),
@@ -105,17 +105,17 @@ mod tests {
     use super::*;
     use crate::backend::Backend;
 
-    /// Gives one answer after another, and says when it was asked.
+    /// Returns one scripted result after another, and reports each call.
     struct ScriptedResolver {
-        answers: std::sync::Mutex<Vec<io::Result<Vec<SocketAddr>>>>,
-        asked: Sender<()>,
+        results: std::sync::Mutex<Vec<io::Result<Vec<SocketAddr>>>>,
+        calls: Sender<()>,
     }
 
     impl Resolve for ScriptedResolver {
         fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
             assert_eq!((host, port), ("backend.test", 80));
-            self.asked.send(()).unwrap();
-            self.answers.lock().unwrap().pop().unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
+            self.calls.send(()).unwrap();
+            self.results.lock().unwrap().pop().unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
         }
     }
 
@@ -132,15 +132,15 @@ mod tests {
         let epoch = std::time::Instant::now();
         let id = BackendId { slot: 0, generation: 0 };
         let backend = Arc::new(Backend::new(id, "backend.test:80".parse().unwrap(), vec![old], epoch));
-        let (request, asks) = channel();
-        let answers = vec![Ok(Vec::new()), Err(io::ErrorKind::TimedOut.into()), Ok(vec![new])];
-        let scripted = ScriptedResolver { answers: answers.into(), asked: request };
-        let names = DnsRefresher::start(targets(&backend), Duration::from_hours(1), scripted).unwrap();
+        let (calls, called) = channel();
+        let results = vec![Ok(Vec::new()), Err(io::ErrorKind::TimedOut.into()), Ok(vec![new])];
+        let scripted = ScriptedResolver { results: results.into(), calls };
+        let refresher = DnsRefresher::start(targets(&backend), Duration::from_hours(1), scripted).unwrap();
         for _ in 0..4 {
-            names.refresh_now();
-            asks.recv_timeout(Duration::from_secs(10)).expect("it looks at once");
+            refresher.refresh_now();
+            called.recv_timeout(Duration::from_secs(10)).expect("a refresh starts at once");
         }
-        // The fourth look has begun, so the first three are over.
+        // The fourth refresh has begun, so the first three are over.
         assert_eq!(backend.rotated_addresses().collect::<Vec<_>>(), [new]);
     }
 
@@ -150,14 +150,14 @@ mod tests {
         let epoch = std::time::Instant::now();
         let id = BackendId { slot: 0, generation: 0 };
         let backend = Arc::new(Backend::new(id, "backend.test:80".parse().unwrap(), Vec::new(), epoch));
-        let (request, asks) = channel();
-        let scripted = ScriptedResolver { answers: Vec::new().into(), asked: request };
-        let names = DnsRefresher::start(targets(&backend), Duration::from_millis(5), scripted).unwrap();
+        let (calls, called) = channel();
+        let scripted = ScriptedResolver { results: Vec::new().into(), calls };
+        let refresher = DnsRefresher::start(targets(&backend), Duration::from_millis(5), scripted).unwrap();
         for _ in 0..3 {
-            asks.recv_timeout(Duration::from_secs(10)).expect("nobody has to ask");
+            called.recv_timeout(Duration::from_secs(10)).expect("a refresh starts at each interval");
         }
-        drop(names);
-        // The thread ends with its last owner, and its end of the channel with it.
-        while asks.recv_timeout(Duration::from_secs(10)).is_ok() {}
+        drop(refresher);
+        // Dropping the last handle ends the thread, which drops its end of the channel.
+        while called.recv_timeout(Duration::from_secs(10)).is_ok() {}
     }
 }

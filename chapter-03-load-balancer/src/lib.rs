@@ -3,14 +3,14 @@
 //!
 //! | module | the idea |
 //! |---|---|
-//! | `serve` | the steps of a request, with a choice in them |
-//! | [`round_robin`] | whose turn it is |
-//! | [`cluster`] | all backends, and the choice between them |
-//! | [`backend`] | a configured name, its marks and counters |
-//! | [`address_set`] | what a name stands for now |
-//! | [`dns_refresher`] | names asked again in the background |
+//! | `serve` | the steps of a request, with the choice of a backend |
+//! | [`round_robin`] | the round-robin pick |
+//! | [`cluster`] | all backends, and the choice among them |
+//! | [`backend`] | a configured backend: addresses, health status, counters |
+//! | [`address_set`] | the addresses that a name currently resolves to |
+//! | [`dns_refresher`] | resolves names again in the background |
 //!
-//! Threads, sockets and waiting are chapter 2's ([`simple_proxy`]), unchanged.
+//! Threads, sockets and waiting are those of chapter 2 ([`simple_proxy`]), unchanged.
 
 pub mod address_set;
 pub mod backend;
@@ -34,7 +34,7 @@ pub use balancer::{Balancer, Config};
 pub fn run(balancer: &Arc<Balancer>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     let config = &balancer.config;
     let (listener, balancer, client_shutdown) = (listeners.into_first(), Arc::clone(balancer), shutdown.clone());
-    accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection| {
-        serve::serve_connection(&balancer, stream, connection, &client_shutdown);
+    accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection_id| {
+        serve::serve_connection(&balancer, stream, connection_id, &client_shutdown);
     })
 }

@@ -44,13 +44,13 @@ fn main() -> ExitCode {
     cli::exit_code(run(args))
 }
 
-/// What the command line says that cannot be meant.
+/// An error if a backend is listed twice, or has a weight.
 fn check_backends(backends: &[Endpoint]) -> Option<String> {
-    let twice = backends.iter().enumerate().find(|(at, endpoint)| {
+    let duplicate = backends.iter().enumerate().find(|(at, endpoint)| {
         backends[..*at].iter().any(|other| (&other.host, other.port) == (&endpoint.host, endpoint.port))
     });
     let weighted = || backends.iter().find(|endpoint| endpoint.weight.is_some());
-    match twice {
+    match duplicate {
         Some((_, endpoint)) => Some(format!("duplicate backend {endpoint}; list each backend once")),
         None => weighted().map(|endpoint| {
             format!(
@@ -61,14 +61,14 @@ fn check_backends(backends: &[Endpoint]) -> Option<String> {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
-    let files = net::raise_fd_limit()?;
+    let fd_limit = net::raise_fd_limit()?;
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(args.serve.listen_address(args.port), NonZeroUsize::MIN)?;
     let bundle = if args.backends.is_empty() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = listeners.local_address();
-    let balancer = Balancer::new(config(args, files, bundle.as_ref()), SystemResolver)?;
-    let shown = balancer.clone();
-    signals::spawn(shutdown.clone(), move || outln!("{}", shown.stats_table()))?;
+    let balancer = Balancer::new(config(args, fd_limit, bundle.as_ref()), SystemResolver)?;
+    let stats_source = balancer.clone();
+    signals::spawn(shutdown.clone(), move || outln!("{}", stats_source.stats_table()))?;
     outln!("listening on {address}");
     if let Some(bundle) = &bundle {
         outln!("{}", bundle.invitation(address));

@@ -1,31 +1,31 @@
-//! Whose turn it is.
+//! Round robin: each backend gets every n-th request.
 //!
-//! Use it when the backends are alike and requests cost about the same; chapter 4 has answers for when they
-//! do not. One counter for the whole process makes the turns exact with any number of threads: nine
-//! requests over three backends are three each.
+//! Use it when the backends are alike and requests cost about the same; chapter 4 has policies for other cases. One
+//! counter for the whole process makes the distribution exact with any number of threads: of nine requests, each of
+//! three backends gets three.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Takes turns.
+/// The round-robin policy: one shared counter.
 #[derive(Debug, Default)]
 pub struct RoundRobin {
     counter: AtomicUsize,
 }
 
 impl RoundRobin {
-    /// Picks one of the `count` slots for which `usable` holds, each as often as the others.
+    /// Picks one of the `count` slots for which `usable` returns true, each equally often.
     ///
-    /// A turn picks among the *usable* ones. To pick among all and walk on from an unusable one would give
-    /// the neighbour of each dead backend a double share.
+    /// The counter selects among the *usable* slots. Selecting among all and moving on from an unusable slot would
+    /// give the neighbour of each dead backend a double share.
     // ANCHOR: pick
     pub fn pick(&self, count: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let usable_count = (0..count).filter(|slot| usable(*slot)).count();
         if usable_count == 0 {
             return None;
         }
-        // Relaxed is enough: we need distinct turns, not an order between them.
+        // Relaxed is enough: picks need distinct numbers, not an order between them.
         let offset = self.counter.fetch_add(1, Relaxed) % usable_count;
-        // Another thread may have found one unusable in between: then the first usable one takes the turn.
+        // A slot may have become unusable since it was counted: then the first usable one is picked.
         let mut usable_slots = (0..count).filter(|slot| usable(*slot));
         usable_slots.nth(offset).or_else(|| (0..count).find(|slot| usable(*slot)))
     }
@@ -37,8 +37,8 @@ mod tests {
     use super::*;
 
     fn picks(usable: &[bool], times: usize) -> Vec<usize> {
-        let turns = RoundRobin::default();
-        (0..times).filter_map(|_| turns.pick(usable.len(), |slot| usable[slot])).collect()
+        let round_robin = RoundRobin::default();
+        (0..times).filter_map(|_| round_robin.pick(usable.len(), |slot| usable[slot])).collect()
     }
 
     #[test]
@@ -54,13 +54,13 @@ mod tests {
 
     #[test]
     fn distribution_is_exact_across_threads() {
-        let turns = RoundRobin::default();
+        let round_robin = RoundRobin::default();
         let counts: [AtomicUsize; 3] = Default::default();
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..3_000 {
-                        counts[turns.pick(3, |_| true).unwrap()].fetch_add(1, Relaxed);
+                        counts[round_robin.pick(3, |_| true).unwrap()].fetch_add(1, Relaxed);
                     }
                 });
             }

@@ -1,7 +1,7 @@
-//! One client, from its first request to its last: the steps that every chapter takes.
+//! Serves one client connection, with the same steps as every chapter.
 //!
-//! `next_head → admit → choose → connect → exchange → record`. New since chapter 2: there is a choice, it is
-//! made for each request, and a connect that fails chooses again.
+//! `next_head → admit → choose → connect → exchange → record`. New since chapter 2: a backend is chosen for each
+//! request, and a failed connect chooses another one.
 
 use std::{net::TcpStream, sync::Arc, time::Duration};
 
@@ -14,10 +14,11 @@ use simple_proxy::{client_connection::ClientConnection, connect, driver::Blockin
 
 use crate::{backend::Backend, balancer::Balancer, dns_refresher::DnsTarget as _};
 
-/// Serves a client until it leaves, or may not stay.
-pub(crate) fn serve_connection(balancer: &Balancer, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
-    let _counted = balancer.stats.track_connection();
-    let Ok(mut client) = ClientConnection::new(stream, connection, &balancer.forwarding) else { return }; // it left already
+/// Serves a client until it disconnects, or its connection must be closed.
+pub(crate) fn serve_connection(balancer: &Balancer, stream: TcpStream, connection_id: u32, shutdown: &Shutdown) {
+    let _gauge = balancer.stats.track_connection();
+    // An error: the client has disconnected already.
+    let Ok(mut client) = ClientConnection::new(stream, connection_id, &balancer.forwarding) else { return };
     let mut driver = BlockingDriver::new(&balancer.config.timeouts, shutdown);
     let after = loop {
         match next_head(balancer, &mut client, &mut driver) {
@@ -39,43 +40,43 @@ pub(crate) fn serve_connection(balancer: &Balancer, stream: TcpStream, connectio
 
 fn serve_request(balancer: &Balancer, client: &mut ClientConnection, driver: &mut BlockingDriver<'_>) -> AfterClient {
     admit(client, driver);
-    let mut connected = None;
+    let mut connected_after = None;
     let mut tried = Vec::new();
     let outcome = connect_with_failover(balancer, driver, &mut tried).and_then(|(backend, mut socket)| {
         tried.push(Arc::clone(&backend));
-        let _counted = backend.stats.track_request();
-        connected = Some(client.request_started_at().elapsed());
+        let _gauge = backend.stats.track_request();
+        connected_after = Some(client.request_started_at().elapsed());
         exchange(client, driver, &mut socket)
     });
     if let Err(error) = outcome {
         client.relay.fail(&error, wall_clock());
         driver.send_local_reply(&mut client.relay, &mut client.socket);
     }
-    record(balancer, client, driver, connected, &tried)
+    record(balancer, client, driver, connected_after, &tried)
 }
 
-/// Chooses and connects until a backend is reached, or none is left that was not tried. Nothing has been
-/// sent so far, so any request may go to the next one, a POST too.
+/// Chooses a backend and connects to it, until a connect succeeds or all backends have been tried. Nothing of the
+/// request has been sent yet, so any request may fail over to the next backend, even a POST.
 // ANCHOR: reach
 fn connect_with_failover(
     balancer: &Balancer,
     driver: &BlockingDriver<'_>,
     tried: &mut Vec<Arc<Backend>>,
 ) -> Result<(Arc<Backend>, Socket), ProxyError> {
-    let mut last = ProxyError::new(FailureKind::Unavailable, Side::Internal, Phase::Connect);
+    let mut last_error = ProxyError::new(FailureKind::Unavailable, Side::Internal, Phase::Connect);
     while let Some(backend) = choose(balancer, tried) {
         match connect(balancer, driver, &backend) {
             Ok(socket) => return Ok((backend, socket)),
-            Err(error) if error.side == Side::Backend => last = error,
+            Err(error) if error.side == Side::Backend => last_error = error,
             Err(internal_error) => return Err(internal_error),
         }
         tried.push(backend);
     }
-    Err(last)
+    Err(last_error)
 }
 // ANCHOR_END: reach
 
-/// Waits for a request.
+/// Waits for the next request.
 fn next_head(
     balancer: &Balancer,
     client: &mut ClientConnection,
@@ -84,19 +85,19 @@ fn next_head(
     client.next_request(driver, &balancer.forwarding, balancer.identity)
 }
 
-/// Lets the request in. All are let in; while the process drains, each is its connection's last.
+/// Admits the request. All are admitted; while the process drains, each is the connection's last.
 fn admit(client: &mut ClientConnection, driver: &BlockingDriver<'_>) {
     if driver.is_draining() {
         client.relay.close_after_response();
     }
 }
 
-/// Chooses the backend whose turn it is.
+/// Chooses the next backend in round-robin order.
 fn choose(balancer: &Balancer, tried: &[Arc<Backend>]) -> Option<Arc<Backend>> {
     balancer.cluster.choose(now(), tried).cloned()
 }
 
-/// Connects to it: a fresh connection for each request. One that fails leaves the backend out for a while.
+/// Connects to the backend: each request gets a new connection. A failed connect marks the backend down for a while.
 fn connect(balancer: &Balancer, driver: &BlockingDriver<'_>, backend: &Backend) -> Result<Socket, ProxyError> {
     let connected = connect::connect(backend.rotated_addresses(), driver.timeouts().connect, driver.shutdown());
     match &connected {
@@ -105,9 +106,9 @@ fn connect(balancer: &Balancer, driver: &BlockingDriver<'_>, backend: &Backend) 
             backend.stats.count_failure();
             balancer.dns_refresher.refresh_now();
             if backend.mark_down(now(), balancer.config.down_time) {
-                let time = balancer.config.down_time;
+                let down_time = balancer.config.down_time;
                 tracing::warn!(
-                    "backend {} marked down for {time:?} after a failed connect: {error}",
+                    "backend {} marked down for {down_time:?} after a failed connect: {error}",
                     backend.endpoint()
                 );
             }
@@ -117,7 +118,7 @@ fn connect(balancer: &Balancer, driver: &BlockingDriver<'_>, backend: &Backend) 
     connected
 }
 
-/// Relays the request and its answer.
+/// Relays the request and its response.
 fn exchange(
     client: &mut ClientConnection,
     driver: &mut BlockingDriver<'_>,
@@ -127,7 +128,7 @@ fn exchange(
     driver.exchange(&mut client.relay, &mut client.socket, backend)
 }
 
-/// Closes the books on the exchange. The last of `tried` is the one that was asked.
+/// Ends the exchange, and records its times and result. The last of `tried` is the backend that was used.
 fn record(
     balancer: &Balancer,
     client: &mut ClientConnection,

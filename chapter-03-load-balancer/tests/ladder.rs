@@ -1,2 +1,2 @@
-//! Chapter 3's rung: the suites that `load_balancer` passes.
+//! Runs the suites that chapter 3's `load_balancer` passes.
 integration_tests::ladder!(chapter = 3, bin = "load_balancer");

@@ -1,10 +1,10 @@
-//! What a pick costs under each algorithm: `cargo bench -p chapter-04-advanced-features --bench picks`.
+//! The cost of a pick under each algorithm: `cargo bench -p chapter-04-advanced-features --bench picks`.
 //!
-//! At 3, 30 and 300 backends, all of them allowed, alone and while another thread picks without pause from the
-//! same picker. Real requests leave a thousand times more room between two picks: the second thread is the worst
-//! that contention can do, not what to expect.
+//! With 3, 30 and 300 backends, all of them eligible, on one thread and while another thread picks continuously from
+//! the same picker. With real requests the time between two picks is a thousand times longer: the second thread shows
+//! the worst case of contention, not the expected one.
 //!
-//! `-- --warm-up-time 0.05 --measurement-time 0.1 --sample-size 20` behind it makes it a matter of seconds.
+//! Append `-- --warm-up-time 0.05 --measurement-time 0.1 --sample-size 20` to finish in seconds.
 
 use std::{
     hint::black_box,
@@ -19,7 +19,7 @@ use std::{
 use advanced_features::balance::policy::{Algorithm, Candidate, PeakEwma, PickCounters, Picker, hash};
 use criterion::{Criterion, criterion_group, criterion_main};
 
-/// A backend as the request path has it: its numbers on cache lines of their own.
+/// A backend as on the request path: its counters on their own cache lines.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Backend {
@@ -46,7 +46,7 @@ impl Candidate for Backend {
     }
 }
 
-/// Backends that have answered already, each with a few requests in flight.
+/// Backends with a known latency, each with a few requests in flight.
 fn backends(count: u64, now: Instant) -> Vec<Arc<Backend>> {
     let backend = |i| {
         let ewma = PeakEwma::new(now);
@@ -57,10 +57,10 @@ fn backends(count: u64, now: Instant) -> Vec<Arc<Backend>> {
     (0..count).map(backend).collect()
 }
 
-/// Measures picks on this thread while `threads - 1` others pick without pause.
+/// Measures picks on this thread while `threads - 1` others pick continuously.
 fn measure(c: &mut Criterion, name: &str, picker: &Picker<Arc<Backend>>, now: Instant) {
     let keys = AtomicU64::new(0);
-    // Each thread counts its own keys: the counter must not be what is measured.
+    // Each thread counts its own keys, so that the benchmark does not measure the counter.
     let pick = |key: &mut u64| {
         *key = key.wrapping_add(1);
         picker.pick(*key, now, |backend| black_box(backend.key) != 0).map(|backend| backend.key)
@@ -85,7 +85,7 @@ fn measure(c: &mut Criterion, name: &str, picker: &Picker<Arc<Backend>>, now: In
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "one instant for all picks; to read the clock is the engine's cost")]
+#[expect(clippy::disallowed_methods, reason = "one instant for all picks; reading the clock is the engine's cost")]
 fn picks(c: &mut Criterion) {
     let now = Instant::now();
     let bounded = [(Algorithm::Maglev, Some(1.25))];

@@ -1,4 +1,4 @@
-//! What a command line says of backends, algorithms, health, limits and routes, and what that comes to.
+//! Command-line options for backends, algorithms, health checks, limits and routes; they resolve to a [`Config`].
 
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     routing::{GroupSpec, HashKey, RouteRule, RouteTable, StickyCookie, StickySecret, group_spec::validate_members},
 };
 
-/// What all balancers from chapter 4 on take: `#[command(flatten)] balance: BalanceArgs`, after the port.
+/// The options of every balancer from chapter 4 on: `#[command(flatten)] balance: BalanceArgs`, after the port.
 #[derive(clap::Args, Clone, Debug)]
 #[expect(clippy::doc_markdown, reason = "these are the lines of --help")]
 pub struct BalanceArgs {
@@ -79,7 +79,7 @@ pub struct BalanceArgs {
     resolve_interval: Duration,
 }
 
-/// `--admin`, for programs that are changed while they run.
+/// `--admin`, for programs whose configuration can change at run time.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct AdminArgs {
     /// Address of the admin API, such as 127.0.0.1:9900; loopback only. The default algorithm is then wrr, since weights can change at run time
@@ -87,7 +87,7 @@ pub struct AdminArgs {
     pub admin: Option<SocketAddr>,
 }
 
-/// `--check off` is a word too.
+/// The value of `--check`: `None` for `off`.
 #[derive(Debug, Clone)]
 struct CheckArg(Option<CheckConfig>);
 
@@ -105,7 +105,7 @@ fn parse_duration_or_zero(text: &str) -> Result<Duration, String> {
     if text == "0s" { Ok(Duration::ZERO) } else { cli::parse_duration(text) }
 }
 
-/// The interface has no password, so it is for this machine only.
+/// The admin API has no authentication, so it listens on loopback only.
 fn parse_loopback_addr(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());
     address.ok_or_else(|| "expected a loopback address and a port, such as 127.0.0.1:9900 or [::1]:9900".to_owned())
@@ -116,20 +116,20 @@ fn parse_balance_factor(text: &str) -> Result<f64, String> {
     factor.ok_or_else(|| "expected a number from 1 to 100, such as 1.25".to_owned())
 }
 
-/// The group of the backends that stand on the command line by themselves.
+/// The group of the backends that are given on the command line outside any `--group`.
 const DEFAULT_GROUP: &str = "default";
 
 impl BalanceArgs {
-    /// Whether there is nobody to serve, so that bundled backends are wanted.
+    /// Whether no backend is configured, so that the program should start bundled ones.
     pub fn needs_bundled_backends(&self) -> bool {
         self.backends.is_empty() && self.groups.is_empty()
     }
 
-    /// What the command line means. `bundled`: the backends that were started in this process in the absence of others.
-    /// `weights_come`: an operator may give backends weights while all runs.
+    /// Resolves the command line. `bundled`: the addresses of the bundled backends, if this process started them.
+    /// `weights_can_change`: an operator may set weights at run time.
     ///
     /// # Errors
-    /// What it says that cannot be meant: one line.
+    /// Invalid or contradictory options: one line that names the option and the value.
     pub fn into_config(
         mut self,
         serve: ServeArgs,
@@ -138,7 +138,7 @@ impl BalanceArgs {
         weights_can_change: bool,
     ) -> Result<Config, String> {
         if weights_can_change {
-            // While all weights are alike it is round robin.
+            // With equal weights it behaves like round robin.
             self.algorithm.get_or_insert(Algorithm::WeightedRoundRobin);
         }
         let backends = bundled.map_or_else(|| self.backends.clone(), endpoints_from_addrs);
@@ -237,7 +237,7 @@ impl BalanceArgs {
     }
 }
 
-/// At no share of failures at all the breaker would be open always, so 0 means off.
+/// A threshold of 0 % would keep the breaker open permanently, so 0 means off.
 fn breaker_limits(failure_percent: u32) -> breaker::BreakerConfig {
     let breaker_config = breaker::BreakerConfig::default();
     if failure_percent == 0 {

@@ -38,7 +38,7 @@ use crate::{
 pub struct Balancer {
     pub(crate) config: Config,
     pub(crate) cluster: Arc<Cluster>,
-    /// For backends that are added while it runs.
+    /// Creates the backends that are added at run time.
     pub(crate) backend_factory: BackendFactory,
     pub(crate) dns_refresher: DnsRefresher,
     pub(crate) health_checker: Option<HealthChecker<Backend>>,
@@ -50,18 +50,20 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// A balancer that is to be [`run`], by the name of `program` in `Via`. Each backend's name is resolved once before
-    /// it returns.
+    /// Creates a balancer for [`run`](crate::run); `program` is its name in `Via`. Resolves each backend's name once
+    /// before it returns.
     ///
     /// # Errors
-    /// A name that cannot be resolved, or no thread for the checks: better said now than found out by a client.
+    /// A name that cannot be resolved, or no thread for the health checks: the start fails instead of a client's
+    /// request.
     pub fn new(program: &str, config: Config, resolver: impl Resolve + Sync + Clone) -> io::Result<Arc<Self>> {
         let started_at = now();
         let backend_factory = BackendFactory::new(config.backend_settings, resolver.clone());
         let group = |group: &GroupConfig| build_group(group, &config, &backend_factory, started_at);
         let groups: Vec<_> = config.groups.iter().map(group).collect::<io::Result<_>>()?;
-        let nowhere = || Arc::new(Group::new("-".into(), LbPolicyConfig::default(), 0, config.breaker, started_at));
-        let default = config.default_group.map_or_else(nowhere, |place| Arc::clone(&groups[place]));
+        let unrouted_group =
+            || Arc::new(Group::new("-".into(), LbPolicyConfig::default(), 0, config.breaker, started_at));
+        let default = config.default_group.map_or_else(unrouted_group, |index| Arc::clone(&groups[index]));
         let cluster = Arc::new(Cluster::new(groups, config.routes.clone(), default, config.hash_key.clone()));
         let backends = |cluster: &Arc<Cluster>| {
             let cluster = Arc::clone(cluster);
@@ -93,7 +95,7 @@ impl Balancer {
         }))
     }
 
-    /// The table that SIGUSR1 and the exit print.
+    /// The statistics table that SIGUSR1 and the exit print.
     pub fn stats_table(&self) -> String {
         let now = now();
         let backends = self.cluster.backends();
@@ -106,7 +108,7 @@ impl Balancer {
         self.totals.table(now - self.started_at, rows)
     }
 
-    /// What it is to do.
+    /// The configuration it runs with.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -116,7 +118,7 @@ impl Balancer {
         &self.forwarding
     }
 
-    /// Who it is, and what its requests are called.
+    /// The identity of this process, from which request ids and the `Via` pseudonym derive.
     pub fn identity(&self) -> InstanceId {
         self.identity
     }
@@ -126,11 +128,11 @@ impl Balancer {
         &self.totals
     }
 
-    /// Where a request of `client` goes, with a target to send on in place of the one that came, where the rules saw
-    /// another than was written.
+    /// Routes a request of `client`. Returns its context, and the target to forward where the normalized target differs
+    /// from the received one.
     ///
     /// # Errors
-    /// A path that can be read in two ways.
+    /// An ambiguous path.
     pub fn route(
         &self,
         head: HeadView<'_>,
@@ -141,20 +143,20 @@ impl Balancer {
         Ok((RequestContext::new(group, affinity), target))
     }
 
-    /// Lets a request in, unless no rule takes it or its group is left alone.
+    /// Admits a request, unless no rule matches it or its group's breaker is open.
     ///
     /// # Errors
-    /// What its client is told.
+    /// The local reply for the client.
     pub fn admit(&self, ctx: &mut RequestContext, now: Instant) -> Result<(), LocalReply> {
         if self.cluster.is_unrouted(&ctx.group) { Err(LocalReply::NoRoute) } else { ctx.admit(now) }
     }
 
-    /// A connect to `backend` has succeeded, or failed with `error`: marks it, and has its name and its health looked
-    /// at now.
+    /// Records that a connect to `backend` succeeded, or failed with `error`. A failure marks the backend down and
+    /// triggers a DNS refresh and a health check.
     pub fn record_connect(&self, backend: &Arc<Backend>, error: Option<&ProxyError>, now: Instant) {
         match error {
             None if backend.record_connect_success(now) => {
-                tracing::info!("backend {} is up: a live connect succeeded", backend.name())
+                tracing::info!("backend {} is up: a live connect succeeded", backend.name());
             }
             Some(error) if error.side == Side::Backend => {
                 self.dns_refresher.refresh_now();
@@ -173,12 +175,12 @@ impl Balancer {
         }
     }
 
-    /// How long to wait before the retry with this number (0 is the first), drawn anew each time.
+    /// The back-off before the retry with this number (0 is the first), with fresh jitter each time.
     pub fn backoff(&self, retry: u32) -> Duration {
         self.config.backoff.delay(retry, self.random.next_random())
     }
 
-    /// An exchange with `client` has ended.
+    /// Logs and counts an exchange with `client` that has ended.
     pub fn log_and_count(&self, client: IpAddr, exchange: &Exchange) {
         log_and_count(&self.totals, self.config.log_requests, client, exchange);
     }
@@ -194,10 +196,10 @@ impl ClusterControl for Balancer {
     }
 }
 
-fn build_group(group: &GroupConfig, config: &Config, factory: &BackendFactory, now: Instant) -> io::Result<Arc<Group>> {
-    let built = Group::new(group.name.clone(), group.lb_policy.clone(), config.queue_limit, config.breaker, now);
-    let backends = group.backends.iter().map(|endpoint| factory.create(&built, endpoint, now));
+fn build_group(spec: &GroupConfig, config: &Config, factory: &BackendFactory, now: Instant) -> io::Result<Arc<Group>> {
+    let group = Group::new(spec.name.clone(), spec.lb_policy.clone(), config.queue_limit, config.breaker, now);
+    let backends = spec.backends.iter().map(|endpoint| factory.create(&group, endpoint, now));
     let backends = backends.collect::<io::Result<Vec<_>>>()?;
-    built.update_members(|members| *members = backends);
-    Ok(Arc::new(built))
+    group.update_members(|members| *members = backends);
+    Ok(Arc::new(group))
 }

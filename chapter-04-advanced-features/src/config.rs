@@ -1,4 +1,4 @@
-//! What the balancer is to do, checked and resolved: what a command line or a file has come to.
+//! The validated configuration of a balancer, resolved from a command line or a file.
 
 use std::time::Duration;
 
@@ -11,49 +11,49 @@ use crate::{
     routing::{HashKey, RouteTable},
 };
 
-/// One group.
+/// The configuration of one group.
 #[derive(Debug, Clone)]
 pub struct GroupConfig {
-    /// Its name.
+    /// The group's name.
     pub name: String,
-    /// Its backends.
+    /// The group's backends.
     pub backends: Vec<Endpoint>,
-    /// How it chooses.
+    /// How the group picks a backend.
     pub lb_policy: LbPolicyConfig,
 }
 
-/// What the balancer is to do.
+/// The configuration of a balancer.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The groups of backends.
     pub groups: Vec<GroupConfig>,
-    /// Which requests are for which of them.
+    /// The routing rules between them.
     pub routes: RouteTable,
-    /// The place of the group for all other requests.
+    /// The index of the group for requests that no rule matches; `None` answers them with 404.
     pub default_group: Option<usize>,
-    /// What of a request the hashes hash.
+    /// The part of a request that the hashing algorithms hash.
     pub hash_key: HashKey,
-    /// What all backends have in common.
+    /// The settings that all backends share.
     pub backend_settings: backend::BackendSettings,
-    /// How backends are checked; not at all without.
+    /// How backends are checked; `None` disables health checks.
     pub health_check: Option<CheckConfig>,
-    /// When a group is left alone.
+    /// When a group's circuit breaker opens.
     pub breaker: breaker::BreakerConfig,
-    /// How often a request that was sent may be sent again, each time elsewhere.
+    /// Maximum retries of a request that was sent, each on a different backend.
     pub max_retries: u32,
-    /// How long to wait before that.
+    /// The back-off before a retry.
     pub backoff: Backoff,
-    /// How many requests may wait for a slot in each group.
+    /// Maximum queued requests per group.
     pub queue_limit: usize,
-    /// For how long.
+    /// Maximum time a request may be queued.
     pub queue_timeout: Duration,
-    /// How often backend names are resolved again.
+    /// Interval between DNS refreshes of backend names.
     pub resolve_interval: Duration,
-    /// Clients served at once.
+    /// Maximum concurrent client connections.
     pub max_clients: usize,
-    /// How long each phase may take.
+    /// The timeouts of each phase of an exchange.
     pub timeouts: Timeouts,
-    /// Who may speak for other clients.
+    /// Peers whose forwarding headers are trusted.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Whether each request gets a log line.
     pub log_requests: bool,

@@ -1,23 +1,18 @@
 #![doc = include_str!("../README.md")]
 //! # The modules
 //!
-//! | module | the idea |
+//! | module | what lives there |
 //! |---|---|
-//! | `serve` | the steps of a request |
-//! | [`course`] | one request's way through its group, and the rules on it |
-//! | [`cluster`] | all groups, and the way of a request to one of them |
-//! | [`group`] | backends that can stand in for each other, and the choice among them |
-//! | [`backend`] | all that is known of one backend |
-//! | [`policy`] | how one of many is picked |
-//! | [`health`] | whether it may be picked |
-//! | [`limit`] | how much it may be given |
-//! | [`route`] | which requests are for it |
-//! | [`admin`] | all of this changed while requests flow |
-//! | [`args`], [`Config`] | what a command line says of it, and what that comes to |
+//! | `serve`, [`Balancer`] | the steps of a request on a client's thread; what all requests share |
+//! | [`request`] | one request's state and rules, and how this chapter's threads wait |
+//! | [`balance`] | groups, backends and the algorithms that pick one; nothing of a single request |
+//! | [`health`], [`limit`] | whether a backend may be picked; how many requests it may hold |
+//! | [`routing`] | which group a request goes to, and session affinity |
+//! | [`admin`] | the admin API: changes while requests flow |
+//! | [`args`], [`Config`] | the command line, and the configuration it resolves to |
 //!
-//! All but `serve` and the few files that wait (`line`, `pause`, `upstreams`, the checker's threads, the admin
-//! interface's server) is policy: it has no socket and no clock, and the engines of the later chapters drive it
-//! unchanged.
+//! Sockets, clocks and waiting belong in `serve`, `request::{wait, wake_pipe, per_client_pool}`, the health checker's
+//! threads and [`admin::server`]. Everything else takes `now` as an argument; later chapters drive it unchanged.
 
 pub mod admin;
 pub mod args;
@@ -39,10 +34,10 @@ pub use config::{Config, GroupConfig};
 
 pub use balancer::Balancer;
 
-/// Serves clients on the first of `listeners` until the shutdown, and drains.
+/// Serves clients on the first of `listeners` until shutdown, then drains.
 ///
 /// # Errors
-/// The listener failed.
+/// Accepting on the listener failed.
 pub fn run(balancer: &Arc<Balancer>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     let config = &balancer.config;
     let (listener, balancer, client_shutdown) = (listeners.into_first(), Arc::clone(balancer), shutdown.clone());

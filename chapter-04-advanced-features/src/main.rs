@@ -11,7 +11,7 @@ use clap::Parser;
 use common::{
     cli::{self, ServeArgs},
     clock::now,
-    logging,
+   
     net::{self, Listeners},
     outln,
     shutdown::Shutdown,
@@ -37,12 +37,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = cli::parse::<Args>();
-    logging::init();
-    match run(args) {
-        Ok(code) => code,
-        Err(error) => cli::exit_code(Err(error)),
-    }
+    cli::run(run)
 }
 
 fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {

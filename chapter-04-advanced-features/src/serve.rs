@@ -1,8 +1,8 @@
-//! One client, from its first request to its last: the steps that every chapter takes.
+//! Serves one client connection, request by request, in the steps that every chapter has.
 //!
-//! `next_head → admit → choose → connect → exchange → record`. New since chapter 3: a group may be closed to requests,
-//! the choice may have to wait for a slot, a connection may be one that was used before, and an exchange that failed
-//! may be tried again elsewhere.
+//! `next_head → admit → choose → connect → exchange → record`. New since chapter 3: a group's circuit breaker may
+//! reject a request, `choose` may queue it until a slot is free, `connect` may reuse an idle connection, and a failed
+//! exchange may be retried on another backend.
 
 use std::{net::TcpStream, sync::Arc};
 
@@ -25,15 +25,16 @@ use crate::{
     },
 };
 
-/// Serves a client until it leaves, or may not stay.
+/// Serves a client until it closes its connection or the connection may not be kept.
 pub(crate) fn serve(balancer: &Balancer, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
     let _active_client = balancer.totals.track_connection();
-    let Ok(mut client) = ClientConnection::new(stream, connection, &balancer.forwarding) else { return }; // it left already
+    // An error: the client has disconnected already.
+    let Ok(mut client) = ClientConnection::new(stream, connection, &balancer.forwarding) else { return };
     let mut driver = BlockingDriver::new(&balancer.config.timeouts, shutdown);
     let mut pool = PerClientPool::default();
     let after = loop {
         let ctx = match next_head(balancer, &mut client, &mut driver) {
-            Ok(Some(course)) => course,
+            Ok(Some(ctx)) => ctx,
             Ok(None) => break AfterClient::Linger,
             Err(error) => {
                 let (exchange, after) = client.reject_request(&mut driver, &error);
@@ -67,8 +68,8 @@ fn serve_request(
 }
 
 // ANCHOR: attempts
-/// Asks one backend after another, until one has answered or nobody else may be asked. `last` is the one that was
-/// asked to the end.
+/// Tries one backend after another, until one has responded or the request may not be retried. `last_attempt` is the
+/// attempt whose exchange ended last.
 fn run_attempts(
     balancer: &Balancer,
     client: &mut ClientConnection,
@@ -82,7 +83,7 @@ fn run_attempts(
         let backend = Arc::clone(in_flight.backend());
         let mut attempt = match connect(balancer, client, driver, pool, ctx, in_flight) {
             Ok(attempt) => attempt,
-            // Nothing was sent, so any request may go to the next one, a POST too.
+            // Nothing was sent, so any request may go to the next backend, a POST too.
             Err(error) if error.side == Side::Backend => {
                 ctx.exclude_backend(&backend, error);
                 continue;
@@ -96,7 +97,7 @@ fn run_attempts(
             return Err(error.into());
         }
         if attempt.reused {
-            // It had ended while it rested, which says nothing about the backend: it may be chosen again.
+            // The backend closed the connection while it was idle, which is no failure: it may be chosen again.
             ctx.needs_fresh_connection = true;
         } else {
             wait::wait_for_retry(balancer, client, driver, ctx, error, &backend)?;
@@ -107,7 +108,7 @@ fn run_attempts(
 }
 // ANCHOR_END: attempts
 
-/// Waits for a request, and finds out where it is to go while its head is there.
+/// Waits for a request head and routes it while the head is still in the buffer.
 fn next_head(
     balancer: &Balancer,
     client: &mut ClientConnection,
@@ -122,8 +123,8 @@ fn next_head(
     Ok(ctx)
 }
 
-/// Lets the request in, unless no rule takes it or its group is left alone. While the process drains, each is its
-/// connection's last.
+/// Admits the request, unless no rule matches it or its group's breaker is open. While the process drains, each request
+/// is the last of its connection.
 fn admit(
     balancer: &Balancer,
     client: &mut ClientConnection,
@@ -136,7 +137,7 @@ fn admit(
     balancer.admit(ctx, now())
 }
 
-/// Chooses a backend and takes a slot of it, at once or in its turn.
+/// Chooses a backend and takes a slot of it, at once or after waiting in the queue.
 fn choose(
     balancer: &Balancer,
     client: &ClientConnection,
@@ -149,7 +150,7 @@ fn choose(
     }
 }
 
-/// Connects to it, or takes a connection that rests. One that fails leaves the backend out for a while.
+/// Connects to the backend, or reuses an idle connection. A failed connect marks the backend down for a while.
 fn connect(
     balancer: &Balancer,
     client: &ClientConnection,
@@ -171,7 +172,7 @@ fn connect(
     connected.map(|socket| Attempt::new(in_flight, socket, reused, client.request_started_at(), now))
 }
 
-/// Relays the request and its answer.
+/// Relays the request and its response.
 fn exchange(
     client: &mut ClientConnection,
     driver: &mut BlockingDriver<'_>,
@@ -188,7 +189,7 @@ fn exchange(
     driver.exchange(&mut client.relay, &mut client.socket, &mut attempt.connection)
 }
 
-/// Closes the books on the exchange, and keeps the connection if it may be used again.
+/// Records the exchange, and keeps the backend connection if it is reusable.
 fn record(
     balancer: &Balancer,
     client: &mut ClientConnection,

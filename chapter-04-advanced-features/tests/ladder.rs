@@ -1,2 +1,2 @@
-//! Chapter 4's rung: the suites that `advanced_lb` passes.
+//! The test suites that `advanced_lb` passes.
 integration_tests::ladder!(chapter = 4, bin = "advanced_lb");

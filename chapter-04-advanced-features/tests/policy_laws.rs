@@ -1,7 +1,7 @@
-//! The laws of the algorithms: what must hold whatever the backends, the weights and the keys.
+//! Properties of the algorithms that hold for all backends, weights and keys.
 //!
-//! Shares are measured with fixed names, seeds and keys, so that a pass today is a pass tomorrow; what must hold
-//! for any input is tried on random ones.
+//! Shares are measured with fixed names, seeds and keys, so that the result is reproducible; properties of any input
+//! are tested with random inputs.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 const KEYS: u64 = 100_000;
 
-/// A backend by its name, with a weight and a load that stand still.
+/// A backend with a name, and a constant weight and load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Fake {
     name: u64,
@@ -49,23 +49,23 @@ fn picker(algorithm: Algorithm, fakes: Vec<Fake>) -> Picker<Fake> {
     Picker::new(algorithm, None, fakes, Arc::new(PickCounters::with_seed(1)))
 }
 
-#[expect(clippy::disallowed_methods, reason = "an instant can be had nowhere else; only differences matter")]
+#[expect(clippy::disallowed_methods, reason = "there is no other source of an instant; only differences matter")]
 fn now() -> Instant {
     Instant::now()
 }
 
-/// How often each name was picked over the keys 0 to `picks`.
+/// How often each name is picked for the keys from 0 to `picks`.
 fn counts<C: Candidate>(picker: &Picker<C>, picks: u64, name: impl Fn(&C) -> u64) -> HashMap<u64, u32> {
     let now = now();
     let mut counts = HashMap::new();
     for key in 0..picks {
-        let chosen = picker.pick(key, now, |_| true).expect("all are allowed");
+        let chosen = picker.pick(key, now, |_| true).expect("all are eligible");
         *counts.entry(name(chosen)).or_default() += 1;
     }
     counts
 }
 
-/// Asserts that each share is that of its weight, give or take this part of it.
+/// Asserts that each share matches its weight within this relative tolerance.
 fn assert_shares(algorithm: Algorithm, weights: &[u32], tolerance: f64) {
     let counts = counts(&picker(algorithm, idle(weights)), KEYS, |fake| fake.name);
     let total: u32 = weights.iter().sum();
@@ -78,7 +78,7 @@ fn assert_shares(algorithm: Algorithm, weights: &[u32], tolerance: f64) {
 }
 
 #[test]
-fn turns_are_exact_over_a_full_cycle() {
+fn shares_are_exact_over_a_full_cycle() {
     for (algorithm, weights) in [
         (Algorithm::RoundRobin, &[1_u32, 1, 1][..]),
         (Algorithm::RoundRobin, &[1; 30]),
@@ -96,7 +96,7 @@ fn turns_are_exact_over_a_full_cycle() {
 }
 
 #[test]
-fn turns_are_exact_across_threads() {
+fn shares_are_exact_across_threads() {
     let picker = picker(Algorithm::WeightedRoundRobin, idle(&[5, 1, 1]));
     let mut all = [0; 3];
     std::thread::scope(|scope| {
@@ -109,11 +109,11 @@ fn turns_are_exact_across_threads() {
 }
 
 #[test]
-fn chance_and_even_hashes_are_within_3_percent() {
+fn random_and_even_hashes_are_within_3_percent() {
     use Algorithm::{PeakEwma, PowerOfTwoChoices, Random, Rendezvous, SourceHash};
     for algorithm in [Random, PowerOfTwoChoices, PeakEwma, Rendezvous, SourceHash] {
         for weights in [&[1_u32; 3][..], &[1; 10], &[5, 1, 1], &[4, 3, 2, 1]] {
-            // At idle the first of two drawn gets it; with equal latencies and unequal weights the larger does.
+            // Of two idle backends, the first drawn is picked; with equal latencies and unequal weights, the larger.
             if algorithm != PeakEwma || weights.iter().all(|weight| *weight == 1) {
                 assert_shares(algorithm, weights, 0.03);
             }
@@ -133,7 +133,7 @@ fn maglevs_shares_are_within_5_percent() {
     assert_shares(Algorithm::Maglev, &[1; 10], 0.05);
 }
 
-/// How many of the keys change their backend when one of `count` leaves, in all and between two that stay.
+/// How many keys change their backend when `leaver` is removed: in total, and between two backends that stay.
 fn moved(algorithm: Algorithm, weights: &[u32], leaver: u64) -> (u64, u64) {
     let before = picker(algorithm, idle(weights));
     let after = picker(algorithm, idle(weights).into_iter().filter(|fake| fake.name != leaver).collect());
@@ -148,7 +148,7 @@ fn moved(algorithm: Algorithm, weights: &[u32], leaver: u64) -> (u64, u64) {
     moved
 }
 
-/// How many move: `cargo test -p chapter-04-advanced-features --test policy_laws leaver -- --nocapture`.
+/// Print the counts: `cargo test -p chapter-04-advanced-features --test policy_laws leaver -- --nocapture`.
 #[test]
 fn a_leaver_moves_few_keys_of_consistent_hashes() {
     for leaver in 0..10 {
@@ -165,18 +165,18 @@ fn a_leaver_moves_few_keys_of_consistent_hashes() {
         let (all, between) = moved(algorithm, &[1; 10], 3);
         println!("{algorithm:11} one of 10 leaves: {all} of {KEYS} keys move, {between} between two that stay");
     }
-    // The contrast: nine of ten move where one of ten had to.
+    // The contrast: nine of ten keys move where one of ten had to.
     assert!(moved(Algorithm::SourceHash, &[1; 10], 3).0 > KEYS / 2);
 }
 
-/// A backend whose latency moves as answers arrive.
-struct Living {
+/// A backend whose latency estimate changes with each response.
+struct LatencyBackend {
     name: u64,
     weight: u32,
     ewma: PeakEwma,
 }
 
-impl Candidate for Living {
+impl Candidate for LatencyBackend {
     fn name_hash(&self) -> u64 {
         hash::mix(self.name)
     }
@@ -194,14 +194,18 @@ impl Candidate for Living {
     }
 }
 
-/// 100 requests a second, one after the other: to two fast backends and one that is slow or fails.
+/// 100 requests a second, one at a time, to two fast backends and one that is slow or fails.
 #[test]
-fn peak_ewma_prefers_the_fast_and_forgets_nobody() {
+fn peak_ewma_prefers_fast_backends_and_still_tries_the_slow_one() {
     let start = now();
     for third_fails in [false, true] {
-        let living = |name| Living { name, weight: 1, ewma: PeakEwma::new(start) };
-        let picker =
-            Picker::new(Algorithm::PeakEwma, None, (0..3).map(living).collect(), Arc::new(PickCounters::with_seed(1)));
+        let latency_backend = |name| LatencyBackend { name, weight: 1, ewma: PeakEwma::new(start) };
+        let picker = Picker::new(
+            Algorithm::PeakEwma,
+            None,
+            (0..3).map(latency_backend).collect(),
+            Arc::new(PickCounters::with_seed(1)),
+        );
         let mut third = 0;
         for i in 0..10_000_u32 {
             let now = start + Duration::from_millis(10) * i;
@@ -233,44 +237,45 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn only_the_allowed_are_picked_and_one_always_is(
+    fn picks_an_eligible_backend_whenever_there_is_one(
         (algorithm, fakes, factor) in (algorithms(), fakes(), prop::option::of(1.0..3.0)),
-        allowed in prop::collection::vec(any::<bool>(), 12),
+        eligible in prop::collection::vec(any::<bool>(), 12),
         keys in prop::collection::vec(any::<u64>(), 1..50),
     ) {
-        let is_allowed = |fake: &Fake| allowed[usize::try_from(fake.name).unwrap()];
-        let any_allowed = fakes.iter().any(is_allowed);
+        let is_eligible = |fake: &Fake| eligible[usize::try_from(fake.name).unwrap()];
+        let any_eligible = fakes.iter().any(is_eligible);
         let picker = Picker::new(algorithm, factor, fakes, Arc::new(PickCounters::with_seed(keys[0])));
         let now = now();
         for key in keys {
-            let picked = picker.pick(key, now, is_allowed);
-            prop_assert_eq!(picked.is_some(), any_allowed);
-            prop_assert!(picked.is_none_or(is_allowed));
+            let picked = picker.pick(key, now, is_eligible);
+            prop_assert_eq!(picked.is_some(), any_eligible);
+            prop_assert!(picked.is_none_or(is_eligible));
         }
     }
 
     #[test]
     fn each_idle_backend_is_picked_within_10_000(algorithm in algorithms(), fakes in fakes()) {
         let start = now();
-        let living = |fake: &Fake| Living { name: fake.name, weight: fake.weight, ewma: PeakEwma::new(start) };
+        let latency_backend =
+            |fake: &Fake| LatencyBackend { name: fake.name, weight: fake.weight, ewma: PeakEwma::new(start) };
         let picker = Picker::new(
-            algorithm, None, fakes.iter().map(living).collect(), Arc::new(PickCounters::with_seed(1)),
+            algorithm, None, fakes.iter().map(latency_backend).collect(), Arc::new(PickCounters::with_seed(1)),
         );
-        let counts = counts(&picker, 10_000, |living| living.name);
+        let counts = counts(&picker, 10_000, |backend| backend.name);
         prop_assert_eq!(counts.len(), fakes.len(), "{}: {:?}", algorithm, counts);
     }
 
     #[test]
     fn the_order_of_the_backends_does_not_move_a_key(
-        (fakes, turn, factor) in (fakes(), 0_usize..12, prop::option::of(1.0..3.0)),
+        (fakes, rotation, factor) in (fakes(), 0_usize..12, prop::option::of(1.0..3.0)),
         keys in prop::collection::vec(any::<u64>(), 1..100),
     ) {
-        let mut turned = fakes.clone();
-        turned.rotate_left(turn % fakes.len());
+        let mut rotated = fakes.clone();
+        rotated.rotate_left(rotation % fakes.len());
         let now = now();
         for algorithm in Algorithm::all().into_iter().filter(|algorithm| algorithm.is_consistent_hash()) {
             let one = Picker::new(algorithm, factor, fakes.clone(), Arc::default());
-            let other = Picker::new(algorithm, factor, turned.clone(), Arc::default());
+            let other = Picker::new(algorithm, factor, rotated.clone(), Arc::default());
             for key in &keys {
                 prop_assert_eq!(one.pick(*key, now, |_| true), other.pick(*key, now, |_| true));
             }
@@ -290,7 +295,7 @@ proptest! {
                 let from = before.pick(*key, now, |_| true).copied();
                 let to = after.pick(*key, now, |_| true).copied();
                 prop_assert!(from == to || from == Some(leaver), "{}: {:?} to {:?}", algorithm, from, to);
-                // One that may not be picked now is as good as gone: its keys go where they would go then.
+                // An ineligible backend behaves like a removed one: its keys move to the same backends.
                 prop_assert_eq!(before.pick(*key, now, |fake| *fake != leaver).copied(), to);
             }
         }
@@ -305,7 +310,7 @@ proptest! {
         ),
         hot in any::<u64>(),
     ) {
-        // Everybody wants the same, and nothing is ever answered.
+        // All requests have the same key, and none ever completes.
         let mut fakes = idle(&vec![1; count]);
         for requests in 0..60_u32 {
             let picker = Picker::new(algorithm, Some(factor), fakes.clone(), Arc::default());

@@ -1,4 +1,4 @@
-//! Laws of routing: they hold for every path, rule and cookie, not for the ones we thought of.
+//! Properties of routing that hold for every path, rule and cookie.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use advanced_features::routing::{
 use common::http::Head;
 use proptest::prelude::*;
 
-/// Paths out of pieces that mean something to someone, mostly of the kind that is not refused.
+/// Paths of pieces with a special meaning, most of them not rejected.
 fn path() -> impl Strategy<Value = Vec<u8>> {
     let pieces = |pieces: &'static [&str]| prop::sample::select(pieces).prop_map(|piece| piece.as_bytes().to_vec());
     let piece = prop_oneof![
@@ -22,7 +22,7 @@ fn path() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| [b"/".to_vec(), pieces.concat()].concat())
 }
 
-/// The segments that are left when all escapes are decoded, empty segments skipped and dot segments resolved.
+/// The segments that remain after all escapes are decoded, empty segments skipped and dot segments resolved.
 fn as_read_leniently(path: &[u8]) -> Vec<Vec<u8>> {
     let mut read: Vec<Vec<u8>> = Vec::new();
     for segment in decoded(path).split(|byte| *byte == b'/') {
@@ -55,28 +55,28 @@ fn segments() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec("[a-z]{1,3}", 0..4)
 }
 
-/// Runs `check` with the facts of a request that the parser lets through.
+/// Runs `check` with the routing information of a request, if the parser accepts it.
 fn with_request(text: &[u8], check: impl FnOnce(&RequestInfo<'_>)) {
     let mut head = Head::new();
     if let Ok(Some(length)) = head.read_request(text, &mut 0)
-        && let Ok(facts) = RequestInfo::from_head(head.view(&text[..length]))
+        && let Ok(info) = RequestInfo::from_head(head.view(&text[..length]))
     {
-        check(&facts);
+        check(&info);
     }
 }
 
 proptest! {
     #[test]
-    fn normalising_a_route_path_twice_is_normalising_once(path in path()) {
+    fn normalizing_a_route_path_is_idempotent(path in path()) {
         if let Ok(once) = normalize(&path) {
             prop_assert_eq!(normalize(&once).map(Cow::into_owned), Ok(once.to_vec()));
             let merged = merge_slashes(&once);
-            prop_assert_eq!(normalize(&merged).map(Cow::into_owned), Ok(merged.to_vec()), "merged slashes make nothing new of it");
+            prop_assert_eq!(normalize(&merged).map(Cow::into_owned), Ok(merged.to_vec()), "still normalized");
         }
     }
 
     #[test]
-    fn a_normal_route_path_has_no_dot_segments(path in path()) {
+    fn a_normalized_route_path_has_no_dot_segments(path in path()) {
         if let Ok(normal) = normalize(&path) {
             prop_assert!(normal.starts_with(b"/"));
             for segment in normal.split(|byte| *byte == b'/') {
@@ -85,9 +85,9 @@ proptest! {
         }
     }
 
-    /// A second opinion: segments by an honest stack, for paths in which only dots are special.
+    /// Compares with a simple stack, for paths in which only dots are special.
     #[test]
-    fn dot_segments_of_a_route_path_go_as_on_a_stack(
+    fn dot_segments_of_a_route_path_match_a_stack(
         pieces in prop::collection::vec(prop::sample::select(vec![".", "..", "a", "b", "%2e%2E", "%2e"]), 1..9),
     ) {
         let mut stack = Vec::new();
@@ -121,7 +121,7 @@ proptest! {
         prop_assert_eq!(pattern.matches(request.as_bytes()), path.starts_with(&prefix), "{} {}", pattern, request);
     }
 
-    /// The most lenient server reads the same path as we do, or the path is refused: else a rule could be walked around.
+    /// The most lenient server reads the same path as we do, or the path is rejected: else a rule could be bypassed.
     #[test]
     fn a_route_path_means_the_same_to_a_lenient_server(path in path()) {
         if let Ok(normal) = normalize(&path) {
@@ -129,7 +129,7 @@ proptest! {
             let plain: Vec<_> = merge_slashes(&normal).split(|byte| *byte == b'/').map(decoded).collect();
             let read = as_read_leniently(&path);
             let names: Vec<_> = plain.into_iter().filter(|segment| !segment.is_empty()).collect();
-            prop_assert_eq!(names, read, "nothing is left to resolve");
+            prop_assert_eq!(names, read, "no escape or dot segment remains");
         }
     }
 
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn a_route_rule_that_is_shown_can_be_written(text in
+    fn a_displayed_route_rule_can_be_parsed(text in
         "(host=(\\*\\.)?[a-zA-Z]{1,3} )?(path=(/[a-z.%/]{0,6}(/\\*)?|\\*\\.[a-z]{1,3}) )?(method=[A-Z]{1,3}(,[A-Z]{1,3})? )?(header=[a-zA-Z]{1,3}(:[!-~]{0,4})? )?(query=[a-z](:[!-~]{0,4})? )?-> [a-z]{1,3}"
     ) {
         if let Ok(rule) = text.parse::<RouteRule>() {
@@ -173,12 +173,12 @@ proptest! {
         let routes = RouteTable::new(rules.iter().map(|rule| rule.parse().unwrap()).collect(), &["a"]).unwrap();
         let sticky = StickyCookie::new("lb", StickySecret::new(b"0123456789abcdef").unwrap()).unwrap();
         let head = [b"GET ", target.as_slice(), b" HTTP/1.1\r\nHost: ", host.as_bytes(), b"\r\nCookie: lb=", &cookie];
-        with_request(&[&head.concat(), b"\r\n\r\n".as_slice()].concat(), |facts| {
-            assert_eq!(routes.match_group(facts), Some(0));
-            assert!(sticky.read_value(facts.header_values("cookie")) != Some(sticky.value_for("a:1")), "none is made up");
+        with_request(&[&head.concat(), b"\r\n\r\n".as_slice()].concat(), |info| {
+            assert_eq!(routes.match_group(info), Some(0));
+            assert!(sticky.read_value(info.header_values("cookie")) != Some(sticky.value_for("a:1")), "forged cookie");
             for key in ["source", "host", "path", "target", "cookie:lb", "header:host"] {
                 let key: HashKey = key.parse().unwrap();
-                let _ = key.hash_request(facts, [127, 0, 0, 1].into(), |bytes| bytes.len() as u64);
+                let _ = key.hash_request(info, [127, 0, 0, 1].into(), |bytes| bytes.len() as u64);
             }
         });
     }

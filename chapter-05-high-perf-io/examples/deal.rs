@@ -1,12 +1,12 @@
-//! How the kernel deals clients out to listeners that share a port: by a hash of their addresses, not by a count.
+//! How the kernel distributes connections over listeners that share a port: by a hash of the addresses, not by count.
 //!
 //! ```console
 //! $ cargo run -p chapter-05-high-perf-io --example deal                  # 8 clients, 4 listeners, 20 times
 //! $ cargo run -p chapter-05-high-perf-io --example deal -- 1000 4
 //! ```
 //!
-//! Over many clients the shares come near each other. Over few that stay, they do not, and a loop that got five of eight
-//! has them for as long as they stay. What mends it in `high_perf_lb` is `clients.rs`.
+//! Over many connections the shares are nearly equal. Over a few long-lived ones they are not, and a worker that got
+//! five of eight keeps them until they close. `high_perf_lb` corrects this: see `src/downstream/handoff.rs`.
 
 use std::{
     error::Error,
@@ -19,16 +19,16 @@ use std::{
 use clap::Parser;
 use common::{cli, net::Listeners, outln};
 
-/// Deals clients out to listeners on one port, as the kernel does it.
+/// Shows how the kernel distributes connections over listeners on one port.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Clients
+    /// Number of clients
     #[arg(default_value = "8", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     clients: u16,
-    /// Listeners
+    /// Number of listeners
     #[arg(default_value = "4")]
     listeners: NonZeroUsize,
-    /// How often
+    /// Number of runs
     #[arg(default_value_t = 20)]
     times: u32,
 }
@@ -56,13 +56,13 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 fn deal(args: &Args) -> Result<Vec<usize>, Box<dyn Error>> {
     let listeners = Listeners::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), args.listeners)?;
     let connect = |_| TcpStream::connect(listeners.local_address());
-    // The handshake is the kernel's: who is connected waits in the queue of one of the listeners.
+    // The kernel completes the handshakes: each connection waits in the accept queue of one listener.
     let _clients = (0..args.clients).map(connect).collect::<io::Result<Vec<_>>>()?;
     Ok(listeners.iter().map(|listener| std::iter::from_fn(|| listener.accept().ok()).count()).collect())
 }
 
 #[test]
-fn every_client_is_dealt_to_one_listener() {
+fn every_client_gets_exactly_one_listener() {
     let args = Args { clients: 50, listeners: NonZeroUsize::new(4).unwrap(), times: 1 };
     let counts = deal(&args).unwrap();
     assert_eq!((counts.len(), counts.iter().sum::<usize>()), (4, 50));

@@ -1,16 +1,16 @@
 //! The echo server on `mio`: `epoll` on Linux, `kqueue` on macOS and the BSDs, one interface.
 //!
-//! `mio` asks the kernel for edges. So what has been said once is worked off until a call would wait: a client is read
-//! until nothing is left, and written to until nothing more fits. What did not fit is kept with the client, who is not
-//! read again before it is gone: a client that does not listen costs one buffer, and nobody waits for it.
+//! `mio` registers sockets edge-triggered. So after an event the server reads until a read would block, and writes
+//! until a write would block. Unsent bytes are kept with the client, and the client is not read again until they are
+//! sent: a client that does not read costs one buffer, and delays no other client.
 //!
 //! ```console
 //! $ cargo run -p chapter-05-high-perf-io --example mio_echo
 //! $ nc 127.0.0.1 8080                                              # in a second terminal: type
 //! ```
 //!
-//! What is missing: a client that sends and reads without a pause keeps the loop to itself. `high_perf_lb` lets the
-//! others have their turn after some rounds.
+//! What is missing: a client that sends and reads without a pause keeps the loop to itself. `high_perf_lb` yields to
+//! other connections after a number of rounds.
 
 use std::{
     collections::HashMap,
@@ -26,7 +26,7 @@ use mio::{
 };
 
 const LISTENER: Token = Token(0);
-/// For all clients: nothing stays in it.
+/// Shared by all clients: no bytes stay in it between two reads.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// An echo server on mio.
@@ -53,8 +53,8 @@ fn serve(listener: std::net::TcpListener) -> io::Result<()> {
     let mut listener = TcpListener::from_std(listener);
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    // Numbers are not used again, so an event of a client that has left finds nobody.
-    let (mut clients, mut numbers) = (HashMap::new(), LISTENER.0 + 1..);
+    // Tokens are not reused, so an event of a closed connection finds no client.
+    let (mut clients, mut tokens) = (HashMap::new(), LISTENER.0 + 1..);
     let mut events = Events::with_capacity(1024);
     let mut scratch = vec![0; BUFFER_BYTES];
     loop {
@@ -64,18 +64,18 @@ fn serve(listener: std::net::TcpListener) -> io::Result<()> {
         }
         for event in &events {
             if event.token() != LISTENER {
-                let leaves =
+                let closed =
                     clients.get_mut(&event.token()).is_some_and(|client: &mut Client| client.serve(&mut scratch));
-                if leaves {
+                if closed {
                     clients.remove(&event.token());
                 }
                 continue;
             }
             while let Some(mut stream) = accept(&listener)? {
-                let token = Token(numbers.next().expect("fewer than 2^64 clients"));
-                // Both directions, once: an edge that nobody waits for costs nothing.
+                let token = Token(tokens.next().expect("fewer than 2^64 clients"));
+                // Both directions, once: an edge that nothing waits for costs little.
                 poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-                clients.insert(token, Client { stream, owed: Vec::new() });
+                clients.insert(token, Client { stream, unsent: Vec::new() });
             }
         }
     }
@@ -93,15 +93,15 @@ fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
     }
 }
 
-/// A client, and what it has not taken back yet.
+/// A client, and the bytes that it has not been sent yet.
 #[derive(Debug)]
 struct Client {
     stream: TcpStream,
-    owed: Vec<u8>,
+    unsent: Vec<u8>,
 }
 
 impl Client {
-    /// Goes as far as it can without waiting. Gives whether the client has left.
+    /// Echoes until a call would block. Returns whether the connection is to be closed.
     fn serve(&mut self, scratch: &mut [u8]) -> bool {
         loop {
             match self.step(scratch) {
@@ -114,20 +114,20 @@ impl Client {
     }
 
     // ANCHOR: step
-    /// Sends what is owed; once there is nothing, reads. `true`: the client has sent all, and has it back.
+    /// Sends the unsent bytes; if there are none, reads. `true`: the client has sent FIN, and everything is echoed.
     fn step(&mut self, scratch: &mut [u8]) -> io::Result<bool> {
-        if !self.owed.is_empty() {
-            let sent = self.stream.write(&self.owed)?;
-            self.owed.drain(..sent);
+        if !self.unsent.is_empty() {
+            let sent = self.stream.write(&self.unsent)?;
+            self.unsent.drain(..sent);
             return Ok(false);
         }
-        let came = self.stream.read(scratch)?;
-        let sent = match self.stream.write(&scratch[..came]) {
+        let received = self.stream.read(scratch)?;
+        let sent = match self.stream.write(&scratch[..received]) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             sent => sent?,
         };
-        self.owed = scratch[sent..came].to_vec(); // of nothing, it allocates nothing
-        Ok(came == 0)
+        self.unsent = scratch[sent..received].to_vec(); // empty, it does not allocate
+        Ok(received == 0)
     }
     // ANCHOR_END: step
 }
@@ -139,11 +139,11 @@ mod tests {
     use integration_tests::{client::Client, seed::Seed, wait::ms};
 
     #[test]
-    fn a_client_that_reads_late_gets_every_byte_and_keeps_nobody_waiting() {
+    fn a_slow_reader_gets_every_byte_and_delays_no_other_client() {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         thread::spawn(move || super::serve(listener));
-        // More than the kernel keeps on the way there and back.
+        // More than the kernel's buffers hold in both directions.
         let message = Seed::new(5).bytes(32 << 20);
         let mut late = Client::connect(address);
         let mut others = [(); 3].map(|()| Client::connect(address));
@@ -156,8 +156,8 @@ mod tests {
                 other.send("hello");
                 assert_eq!(other.read_exact(5), b"hello");
             }
-            assert!(!writing.is_finished(), "the server keeps all of it");
-            assert!(late.read_exact(message.len()) == *message, "the echo is another message");
+            assert!(!writing.is_finished(), "the server has buffered the whole message");
+            assert!(late.read_exact(message.len()) == *message, "the echo differs from the message");
             assert!(writing.join().unwrap());
         });
         late.half_close();

@@ -6,7 +6,7 @@ use advanced_features::{Balancer, args::BalanceArgs};
 use clap::Parser;
 use common::{
     cli::{self, ServeArgs, WorkerArgs},
-    logging,
+   
     net::{self, Listeners},
     outln,
     shutdown::Shutdown,
@@ -34,12 +34,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = cli::parse::<Args>();
-    logging::init();
-    match run(args) {
-        Ok(code) => code,
-        Err(error) => cli::exit_code(Err(error)),
-    }
+    cli::run(run)
 }
 
 fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {

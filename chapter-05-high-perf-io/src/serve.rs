@@ -1,7 +1,7 @@
-//! One connection, as far as it goes without waiting: the steps that every chapter takes.
+//! Drives one connection until it would block: the steps of a request, the same in every chapter.
 //!
-//! `next_head → admit → choose → connect → exchange → record`. New since chapter 4: no step waits. Where a thread would
-//! sleep, a step says what the connection waits for and until when, and the loop calls again.
+//! `next_head → admit → choose → connect → exchange → record`. New since chapter 4: no step blocks. Where a thread
+//! would block, a step returns what the connection waits for and until when, and the event loop calls again.
 
 use std::{io::ErrorKind, mem};
 
@@ -21,7 +21,7 @@ use crate::{
 };
 
 // ANCHOR: serve
-/// Takes the connection as far as it goes.
+/// Drives the connection until it has to wait, yields or closes.
 pub(crate) fn serve(worker: &mut WorkerContext, connection: &mut ClientConnection) -> Progress {
     loop {
         let mut step = match mem::replace(&mut connection.state, State::ReadingHead) {
@@ -42,9 +42,9 @@ pub(crate) fn serve(worker: &mut WorkerContext, connection: &mut ClientConnectio
                     connection.state = state;
                     break;
                 }
-                Transition::Wait(state, by) => {
+                Transition::Wait(state, deadline) => {
                     connection.state = state;
-                    return Progress::Wait(by);
+                    return Progress::Wait(deadline);
                 }
                 Transition::Yield(state) => {
                     connection.state = state;
@@ -57,7 +57,7 @@ pub(crate) fn serve(worker: &mut WorkerContext, connection: &mut ClientConnectio
 }
 // ANCHOR_END: serve
 
-/// Reads until a request is there.
+/// Reads until a request head is complete.
 fn next_head(worker: &mut WorkerContext, connection: &mut ClientConnection) -> Transition {
     let mut new_bytes = 0;
     loop {
@@ -93,8 +93,8 @@ fn next_head(worker: &mut WorkerContext, connection: &mut ClientConnection) -> T
     }
 }
 
-/// Lets the request in, unless no rule takes it or its group is left alone. While the process drains, each is its
-/// connection's last.
+/// Admits the request, unless no routing rule matches it or its group's breaker is open. While the process drains, each
+/// request is the last of its connection.
 fn admit(worker: &mut WorkerContext, mut request: Box<Request>) -> Transition {
     if worker.drain_started_at.is_some() {
         request.relay.close_after_response();
@@ -105,7 +105,7 @@ fn admit(worker: &mut WorkerContext, mut request: Box<Request>) -> Transition {
     }
 }
 
-/// Chooses a backend and takes a slot of it, or enters the queue.
+/// Chooses a backend and takes one of its slots, or enters the queue.
 fn choose(worker: &mut WorkerContext, connection: &mut ClientConnection, mut request: Box<Request>) -> Transition {
     match request.ctx().choose(worker.now) {
         Ok(Dispatch::Backend(in_flight)) => connect(worker, connection, request, in_flight),
@@ -114,7 +114,7 @@ fn choose(worker: &mut WorkerContext, connection: &mut ClientConnection, mut req
     }
 }
 
-/// Takes a connection that rests, or begins to make one.
+/// Takes an idle connection, or starts to connect.
 fn connect(
     worker: &mut WorkerContext,
     connection: &mut ClientConnection,
@@ -136,7 +136,7 @@ fn connect(
 }
 
 // ANCHOR: exchange
-/// Moves what can be moved between the two sockets.
+/// Moves the bytes that can be moved between the two sockets now.
 fn exchange(worker: &mut WorkerContext, connection: &mut ClientConnection, mut request: Box<Request>) -> Transition {
     let Request { relay, exchange_timeouts, attempt, first_byte_at, .. } = &mut *request;
     let attempt = attempt.as_mut().expect("an exchange always has an attempt");
@@ -148,7 +148,7 @@ fn exchange(worker: &mut WorkerContext, connection: &mut ClientConnection, mut r
         && wants.client.is_none()
         && connection.socket.has_failed()
     {
-        // Nothing would be read from it, so the machine is told.
+        // Nothing is read from the client now, so no read would report the reset: tell the relay.
         pumped = relay.from_client(Input::Reset).map(|_| Pumped::Wait(wants));
     }
     match pumped {
@@ -159,15 +159,15 @@ fn exchange(worker: &mut WorkerContext, connection: &mut ClientConnection, mut r
             if worker.now < deadline {
                 return Transition::Wait(State::Exchanging(request), deadline);
             }
-            let late = relay.timeout_error();
-            wait::retry_or_fail(worker, request, late)
+            let timed_out = relay.timeout_error();
+            wait::retry_or_fail(worker, request, timed_out)
         }
         Err(error) => wait::retry_or_fail(worker, request, error),
     }
 }
 // ANCHOR_END: exchange
 
-/// Closes the books on the exchange, and keeps the connections that may be used again.
+/// Records the exchange, and keeps the connections that may be reused.
 pub(crate) fn record(
     worker: &mut WorkerContext,
     connection: &mut ClientConnection,

@@ -1,12 +1,12 @@
-//! A stream that never waits, and remembers what the last events said of it.
+//! A non-blocking stream that remembers the readiness its last events reported.
 //!
-//! Events are edge-triggered: the kernel speaks when something has become possible, once, and not again until it has
-//! ceased to be possible. So what was said is kept until a call proves it wrong. Two rules follow:
+//! Events are edge-triggered: the kernel reports readiness once, when it begins, and not again until it has ended. So
+//! the socket stores the readiness until a call shows that it is over. Two rules follow:
 //!
-//! 1. What is readable stays so until a read finds less than it asked for. That saves a read per message that would only
-//!    find nothing; it is right because bytes that come later are a new edge.
-//! 2. But a FIN that came *with* the bytes is no new edge. Whoever forgets the first event after a short read waits for
-//!    ever for the second. So a socket whose peer has closed stays readable to its end.
+//! 1. A readable socket stays readable until a read returns less than it asked for. That saves a read per message that
+//!    would only return `WouldBlock`; it is right because bytes that arrive later are a new edge.
+//! 2. But a FIN that arrived *with* the bytes is no new edge. Code that clears readiness after a short read waits
+//!    forever for a second event. So a socket whose peer has sent FIN stays readable until a read has returned 0.
 
 use std::{
     io::{self, ErrorKind, IoSlice, Read, Write},
@@ -19,29 +19,29 @@ use common::{
 };
 use mio::{Interest, Registry, Token, event::Event, net::TcpStream};
 
-/// One end of a connection, client's or backend's.
+/// The socket of a connection, to a client or to a backend.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "one flag per readiness that an event reports")]
 pub(crate) struct Socket {
     stream: TcpStream,
     readable: bool,
     writable: bool,
-    /// The peer will send no more.
+    /// The peer has sent FIN.
     read_closed: bool,
-    /// The connection is gone.
+    /// The connection has failed.
     failed: bool,
 }
 
 impl Socket {
-    /// Watches `stream` under `token`. The first event says how it is.
+    /// Registers `stream` under `token`. The first event reports its readiness.
     pub(crate) fn register(mut stream: TcpStream, registry: &Registry, token: Token) -> io::Result<Self> {
-        // Once, for both directions and for good: edges cost nothing while nobody waits for them.
+        // Once, for both directions: an edge that nothing waits for costs little, and interest never has to change.
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { stream, readable: false, writable: false, read_closed: false, failed: false })
     }
 
     // ANCHOR: learn
-    /// Takes note of an event.
+    /// Records the readiness that an event reports.
     pub(crate) fn update_readiness(&mut self, event: &Event) {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.writable |= event.is_writable() || event.is_error();
@@ -50,12 +50,12 @@ impl Socket {
     }
     // ANCHOR_END: learn
 
-    /// Whether a connect has ended, well or not.
+    /// Whether a connect has ended, in success or failure.
     pub(crate) fn is_connect_done(&self) -> bool {
         self.writable || self.failed
     }
 
-    /// How the connect to `address` has ended.
+    /// The result of the connect to `address`.
     pub(crate) fn connect_result(&self, address: SocketAddr) -> io::Result<()> {
         if let Some(error) = self.stream.take_error()? {
             return Err(error);
@@ -63,23 +63,24 @@ impl Socket {
         check_not_self_connect(self.stream.local_addr()?, address)
     }
 
-    /// Whether the connection is gone: a reset of a client of which nothing is wanted shows here alone.
+    /// Whether the connection has failed. The only sign of a client's reset while nothing is read from the client.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed
     }
 
-    /// Whether nothing has come that nobody has read, an end included.
+    /// Whether no unread bytes, FIN or error have been reported.
     pub(crate) fn no_pending_input(&self) -> bool {
         !self.readable && !self.failed
     }
 
-    /// Asks the kernel the same. For what must not be sent twice: its own event may be on its way.
+    /// The same, checked with the kernel. For a request that must not be sent twice: an event may not have been
+    /// delivered yet.
     pub(crate) fn peek_finds_no_input(&self) -> bool {
         self.no_pending_input()
             && matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
-    /// Its close is to be a reset.
+    /// Makes the close send a reset.
     pub(crate) fn reset_on_close(&self) {
         set_reset_on_close(&self.stream);
     }
@@ -105,12 +106,12 @@ impl Wire for Socket {
             return Err(ErrorKind::WouldBlock.into());
         }
         let sent = match from {
-            // `send` asks less of the kernel than `writev` does.
+            // `send` costs the kernel less than `writev` does.
             [all] => self.stream.write(all),
             parts => self.stream.write_vectored(parts),
         };
         self.writable = match &sent {
-            // The kernel's buffer is full, and it will say when it is not.
+            // Less than asked: the send buffer is full, and an event will report when it is not.
             Ok(n) => *n == from.iter().map(|slice| slice.len()).sum::<usize>(),
             Err(error) => error.kind() != ErrorKind::WouldBlock,
         };
@@ -150,12 +151,12 @@ mod tests {
     }
 
     impl Rig {
-        /// Learns what the kernel says until it says what is waited for.
+        /// Polls and records events until the condition holds.
         fn poll_until(&mut self, holds: impl Fn(&Socket) -> bool) {
             let mut events = Events::with_capacity(8);
             while !holds(&self.socket) {
                 self.poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
-                assert!(!events.is_empty(), "nothing happens: {:?}", self.socket);
+                assert!(!events.is_empty(), "no event: {:?}", self.socket);
                 events.iter().for_each(|event| self.socket.update_readiness(event));
             }
         }
@@ -177,7 +178,7 @@ mod tests {
         rig.poll_until(|socket| socket.readable);
         assert!(!rig.socket.no_pending_input());
         assert_eq!(rig.socket.recv(&mut [0; 5]).unwrap(), 5);
-        assert!(!rig.socket.no_pending_input(), "a full read says nothing of what is behind it");
+        assert!(!rig.socket.no_pending_input(), "a full read does not show whether more is pending");
         assert!(would_block(rig.socket.recv(&mut [0; 5])));
     }
 
@@ -211,7 +212,7 @@ mod tests {
         let mut events = Events::with_capacity(8);
         while !rig.socket.has_failed() {
             rig.poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
-            assert!(!events.is_empty(), "nothing happens");
+            assert!(!events.is_empty(), "no event");
             events.iter().for_each(|event| rig.socket.update_readiness(event));
         }
         assert!(!rig.socket.no_pending_input());

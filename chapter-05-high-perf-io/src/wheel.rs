@@ -1,16 +1,17 @@
 //! Deadlines by the ten thousand: a hierarchical timing wheel.
 //!
-//! Every connection has a deadline, nearly all are moved before they pass, and a sorted collection would pay a search
-//! for each move. A wheel files a timer under the tick in which it is due: to arm, to move and to disarm are a few
-//! instructions, however many there are. Four wheels of 64 slots turn at a 64th of each other's speed, as the hands of
-//! a clock: 4 ms a slot, then 256 ms, 16 s, 17 min. A timer in a slow wheel drops into a faster one when its slot comes.
+//! Every connection has a deadline, nearly all deadlines are moved before they pass, and a sorted collection would
+//! search for each move. A wheel files a timer in the slot of the tick in which it is due: arming, moving and disarming
+//! take a few instructions, however many timers there are. Four levels of 64 slots turn at a 64th of each other's
+//! speed, as the hands of a clock: 4 ms a slot, then 256 ms, 16 s, 17 min. A timer cascades to a faster level when its
+//! slot is due.
 //!
 //! Invariants: a timer fires once, never early, and at most a tick late. Sans-IO: `now` is an argument. The scheme is
 //! that of Varghese and Lauck (1987); the Linux kernel and tokio use it, so chapter 6 has one too.
 
 use std::time::{Duration, Instant};
 
-/// How exact it is. No deadline of a proxy is shorter than some ticks, and none needs to be met to the millisecond.
+/// The resolution. Every deadline of a proxy is several ticks long, and none has to be met to the millisecond.
 pub const TICK: Duration = Duration::from_nanos(TICK_NANOS);
 const TICK_NANOS: u64 = 4_000_000;
 const LEVELS: usize = 4;
@@ -19,20 +20,20 @@ const SLOTS_PER_LEVEL: usize = 1 << BITS_PER_LEVEL;
 const NIL: u32 = u32::MAX;
 const NEVER: u64 = u64::MAX;
 
-/// Timers, each known by a number that the owner chooses: small numbers, for they are places in a table.
+/// Timers, each with an id that the caller chooses. Ids should be small: they index a table.
 #[derive(Debug)]
 pub struct Wheel {
     origin: Instant,
     /// The tick up to which all timers have fired.
     elapsed: u64,
-    /// A bit for each slot that is not empty.
+    /// One bit per slot that is not empty.
     occupied: [u64; LEVELS],
     /// The first timer of each slot's list.
     heads: [[u32; SLOTS_PER_LEVEL]; LEVELS],
     timers: Vec<Timer>,
 }
 
-/// A link of its slot's list. The lists run through the table, so that none is ever allocated.
+/// A node in its slot's list. The lists link entries of the table, so that no list allocates.
 #[derive(Debug, Clone, Copy)]
 struct Timer {
     due: u64,
@@ -49,7 +50,7 @@ struct Slot {
 
 const UNARMED: Timer = Timer { due: NEVER, slot: Slot { level: 0, index: 0 }, previous: NIL, next: NIL };
 
-/// A slot that is not empty, and the tick at which it comes.
+/// A slot that is not empty, and the tick at which it is due.
 #[derive(Debug, Clone, Copy)]
 struct NextSlot {
     slot: Slot,
@@ -57,7 +58,7 @@ struct NextSlot {
 }
 
 impl Wheel {
-    /// A wheel that begins to turn at `now`.
+    /// A wheel that starts at `now`.
     pub fn new(now: Instant) -> Self {
         Self {
             origin: now,
@@ -68,18 +69,18 @@ impl Wheel {
         }
     }
 
-    /// Arms the timer `id` for `at`, or moves it there. A time that has passed means the next tick.
+    /// Arms the timer `id` for `at`, or moves it there. A time in the past means the next tick.
     pub fn arm(&mut self, id: u32, at: Instant) {
-        let place = id as usize;
-        if place >= self.timers.len() {
-            self.timers.resize(place + 1, UNARMED);
+        let index = id as usize;
+        if index >= self.timers.len() {
+            self.timers.resize(index + 1, UNARMED);
         }
         self.unlink(id);
-        self.timers[place].due = self.tick_ceil(at).max(self.elapsed + 1);
+        self.timers[index].due = self.tick_ceil(at).max(self.elapsed + 1);
         self.link(id);
     }
 
-    /// Takes the timer back, if it is armed.
+    /// Disarms the timer, if it is armed.
     pub fn disarm(&mut self, id: u32) {
         if (id as usize) < self.timers.len() {
             self.unlink(id);
@@ -93,16 +94,17 @@ impl Wheel {
         Some(self.instant_of(timer.due))
     }
 
-    /// When to look again: not after the first timer is due, though it may be before. `None`: nothing is armed.
+    /// When to call [`expire`](Self::expire) next: not later than the first timer is due, perhaps earlier. `None`: no
+    /// timer is armed.
     pub fn next_wakeup(&self) -> Option<Instant> {
-        self.next_slot().map(|coming| self.instant_of(coming.tick))
+        self.next_slot().map(|next| self.instant_of(next.tick))
     }
 
     // ANCHOR: expire
-    /// Gives a timer that is due at `now`, and disarms it; to be called until there is none.
+    /// Returns a timer that is due at `now`, and disarms it. Call it until it returns `None`.
     pub fn expire(&mut self, now: Instant) -> Option<u32> {
         let now = self.tick_floor(now);
-        while let Some(NextSlot { slot, tick }) = self.next_slot().filter(|coming| coming.tick <= now) {
+        while let Some(NextSlot { slot, tick }) = self.next_slot().filter(|next| next.tick <= now) {
             self.elapsed = tick;
             if slot.level == 0 {
                 let id = *self.head(slot);
@@ -116,8 +118,8 @@ impl Wheel {
     }
     // ANCHOR_END: expire
 
-    /// The slot of a slow wheel has come: all that is in it belongs into faster ones now. All at once, or what is left
-    /// here would be overlooked for what is due later in a faster one.
+    /// The slot of a slow level is due: all its timers move to faster levels. All at once: a timer left here would be
+    /// overlooked in favour of one that is due later in a faster level.
     fn cascade(&mut self, slot: Slot) {
         while let id = *self.head(slot)
             && id != NIL
@@ -128,10 +130,11 @@ impl Wheel {
     }
 
     // ANCHOR: file
-    /// The slot for what is due at this tick: in the fastest wheel that does not come round before.
+    /// The slot for a timer that is due at this tick: in the fastest level that does not wrap before.
     fn slot_for(&self, due: u64) -> Slot {
         let slowest = level_shift(LEVELS - 1);
-        // Beyond a turn of the slowest wheel it waits in that wheel's last slot, and is filed again when this comes.
+        // Beyond one turn of the slowest level, the timer waits in that level's last slot, and is filed again from
+        // there.
         let filed = due.min(((self.elapsed >> slowest) + SLOTS_PER_LEVEL as u64 - 1) << slowest);
         let highest_difference = ((filed ^ self.elapsed) | 1).ilog2();
         let level = (highest_difference / BITS_PER_LEVEL).min(level_shift(LEVELS - 1) / BITS_PER_LEVEL);
@@ -139,14 +142,14 @@ impl Wheel {
     }
     // ANCHOR_END: file
 
-    /// The first slot that is not empty: what is in a fast wheel is due before all that is in slower ones.
+    /// The first slot that is not empty: timers in a fast level are due before all timers in slower levels.
     fn next_slot(&self) -> Option<NextSlot> {
-        let level = self.occupied.iter().position(|places| *places != 0)?;
+        let level = self.occupied.iter().position(|slots| *slots != 0)?;
         let here = self.elapsed >> level_shift(level);
         let ahead = self.occupied[level].rotate_right(u32::from(to_u8(here % SLOTS_PER_LEVEL as u64))).trailing_zeros();
-        let comes = here + u64::from(ahead);
-        let slot = Slot { level: to_u8(level as u64), index: to_u8(comes % SLOTS_PER_LEVEL as u64) };
-        Some(NextSlot { slot, tick: comes << level_shift(level) })
+        let next = here + u64::from(ahead);
+        let slot = Slot { level: to_u8(level as u64), index: to_u8(next % SLOTS_PER_LEVEL as u64) };
+        Some(NextSlot { slot, tick: next << level_shift(level) })
     }
 
     fn head(&mut self, slot: Slot) -> &mut u32 {
@@ -164,7 +167,7 @@ impl Wheel {
         self.timers[id as usize] = Timer { due, slot, previous: NIL, next };
     }
 
-    /// Takes it out of its slot's list; nothing if it is in none.
+    /// Removes a timer from its slot's list, if it is in one.
     fn unlink(&mut self, id: u32) {
         let Timer { due, slot, previous, next } = self.timers[id as usize];
         if due == NEVER {
@@ -183,7 +186,7 @@ impl Wheel {
         }
     }
 
-    /// Rounded up: to fire early would be to fire twice.
+    /// Rounded up: a timer must never fire early.
     fn tick_ceil(&self, at: Instant) -> u64 {
         self.nanos(at).div_ceil(TICK_NANOS)
     }
@@ -193,7 +196,7 @@ impl Wheel {
     }
 
     fn nanos(&self, at: Instant) -> u64 {
-        // Five centuries fit; beyond that it is never.
+        // Five centuries fit; a later time counts as never.
         u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(NEVER - 1)
     }
 
@@ -202,12 +205,12 @@ impl Wheel {
     }
 }
 
-/// How many bits of a tick's number the wheels below this level tell apart.
+/// How many low bits of a tick the levels below this one distinguish.
 fn level_shift(level: usize) -> u32 {
     BITS_PER_LEVEL * u32::from(to_u8(level as u64))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "levels and places are below 64")]
+#[expect(clippy::cast_possible_truncation, reason = "levels and slots are below 64")]
 fn to_u8(number: u64) -> u8 {
     number as u8
 }
@@ -266,16 +269,16 @@ mod tests {
         let mut wheel = Wheel::new(start);
         let month = Duration::from_hours(30 * 24);
         wheel.arm(0, start + month);
-        let (mut looks, mut at) = (0, start);
+        let (mut wakeups, mut at) = (0, start);
         let fired = loop {
             at = at.max(wheel.next_wakeup().unwrap());
-            looks += 1;
+            wakeups += 1;
             if wheel.expire(at).is_some() {
                 break at;
             }
         };
         assert!((month..=month + TICK).contains(&(fired - start)), "{:?}", fired - start);
-        assert!(looks < 50, "it is looked at {looks} times");
+        assert!(wakeups < 50, "{wakeups} wakeups for one timer");
     }
 
     #[derive(Debug, Clone, Copy)]
@@ -285,8 +288,8 @@ mod tests {
         Advance(u64),
     }
 
-    fn deed() -> impl Strategy<Value = Op> {
-        // Near, a few seconds, hours, beyond a turn of the slowest wheel.
+    fn op() -> impl Strategy<Value = Op> {
+        // Near, a few seconds, hours, beyond one turn of the slowest level.
         let millis = || prop_oneof![0..300u64, 0..40_000u64, 0..20_000_000u64, 0..200_000_000u64];
         prop_oneof![
             4 => (0..20u32, millis()).prop_map(|(id, millis)| Op::Arm(id, millis)),
@@ -297,12 +300,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_timer_fires_once_within_a_tick_and_never_early(deeds in prop::collection::vec(deed(), 1..80)) {
+        fn every_timer_fires_once_within_a_tick_and_never_early(ops in prop::collection::vec(op(), 1..80)) {
             let start = now();
             let (mut wheel, mut armed) = (Wheel::new(start), BTreeMap::new());
             let mut at = start;
-            for deed in deeds {
-                match deed {
+            for op in ops {
+                match op {
                     Op::Arm(id, millis) => {
                         wheel.arm(id, at + ms(millis));
                         armed.insert(id, at + ms(millis));

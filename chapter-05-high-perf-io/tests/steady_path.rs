@@ -1,4 +1,4 @@
-//! A request on the steady path costs the loop no memory.
+//! A request on the steady path makes the worker allocate nothing.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{net::SocketAddr, num::NonZeroUsize};

@@ -1,7 +1,7 @@
-//! A balancer on tokio that makes a connection for each request: correct, short, and what this chapter mends.
+//! A balancer on tokio that opens a connection per request: correct, short, and slow, which this chapter improves.
 //!
-//! It has chapter 2's machine, so it reads HTTP as strictly as all the others, and its clients stay connected. Its
-//! backends' connections do not: `pooled: false` tells them `Connection: close`, and each answer ends one.
+//! It uses chapter 2's relay, so it parses HTTP as strictly as all the others, and its clients stay connected. Its
+//! connections to backends do not: `backend_keep_alive: false` sends `Connection: close`, and each response ends one.
 //!
 //! ```console
 //! $ cargo run -p chapter-06-connection-pooling --example naive_lb
@@ -9,8 +9,8 @@
 //! $ curl -s http://127.0.0.1:9001/count                               # and how many did this backend accept?
 //! ```
 //!
-//! What is missing, besides a pool: deadlines, checks, another backend when one fails, notice of a client that resets
-//! while its backend thinks, a lingering close, a drain.
+//! What is missing, besides a pool: deadlines, health checks, a retry on another backend, detection of a client's reset
+//! while its backend works, a lingering close, a drain.
 
 use std::{
     cell::{Cell, RefCell},
@@ -42,14 +42,14 @@ use tokio::{
 
 use crate::wire::PolledStream;
 
-// The chapter's own: a library would have to show it to everybody.
+// The chapter's own module, which the library does not export.
 #[path = "../src/wire.rs"]
-#[allow(dead_code, reason = "not all of it is needed here")]
+#[allow(dead_code, reason = "the example uses only a part")]
 mod wire;
 
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// A balancer without a pool. Without backends it starts three of its own.
+/// A load balancer without a pool. Without backends it starts three bundled ones.
 #[derive(Debug, Parser)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
@@ -80,7 +80,7 @@ fn run(listener: std::net::TcpListener, backends: Vec<SocketAddr>) -> io::Result
     let via = identity.via_pseudonym("naive_lb");
     let lb = Rc::new(Naive {
         backends,
-        turn: Cell::new(0),
+        round_robin: Cell::new(0),
         forwarding: Forwarding {
             role: ProxyRole::Reverse,
             via_pseudonym: via,
@@ -96,9 +96,9 @@ fn run(listener: std::net::TcpListener, backends: Vec<SocketAddr>) -> io::Result
     runtime.block_on(async move {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        for serial in (0..=u32::MAX).cycle() {
+        for connection_id in (0..=u32::MAX).cycle() {
             match listener.accept().await {
-                Ok((stream, _)) => drop(spawn_local(serve(Rc::clone(&lb), stream, serial))),
+                Ok((stream, _)) => drop(spawn_local(serve(Rc::clone(&lb), stream, connection_id))),
                 Err(error) if AcceptError::classify(&error) == AcceptError::Transient => {}
                 Err(error) => return Err(error),
             }
@@ -107,26 +107,27 @@ fn run(listener: std::net::TcpListener, backends: Vec<SocketAddr>) -> io::Result
     })
 }
 
-/// What all clients share.
+/// The state that all clients share.
 struct Naive {
     backends: Vec<SocketAddr>,
-    turn: Cell<usize>,
+    round_robin: Cell<usize>,
     forwarding: Forwarding,
     identity: InstanceId,
     head: RefCell<Head>,
-    /// Nothing stays in it between two polls.
+    /// No bytes stay in it between two polls.
     scratch: RefCell<Box<[u8]>>,
 }
 
-/// A client, from its first request to its last.
-async fn serve(lb: Rc<Naive>, mut client: TcpStream, serial: u32) -> io::Result<()> {
+/// Serves a client, from its first request to its last.
+async fn serve(lb: Rc<Naive>, mut client: TcpStream, connection_id: u32) -> io::Result<()> {
     client.set_nodelay(true)?;
     let address = ClientAddress::new(client.peer_addr()?.ip(), client.local_addr()?, &lb.forwarding);
-    let (mut inbox, mut relay) = (RequestBuffer::default(), Box::new(Relay::new()));
+    let (mut request_buffer, mut relay) = (RequestBuffer::default(), Box::new(Relay::new()));
     for request in 1.. {
-        let id = lb.identity.request_id(serial, request);
-        let came = poll_fn(|context| poll_request(&lb, &mut client, &mut inbox, &mut relay, &address, id, context));
-        match came.await {
+        let id = lb.identity.request_id(connection_id, request);
+        let begun =
+            poll_fn(|context| poll_request(&lb, &mut client, &mut request_buffer, &mut relay, &address, id, context));
+        match begun.await {
             Ok(true) => {
                 if let Err(error) = exchange(&lb, &mut client, &mut relay).await {
                     relay.fail(&error, wall_clock());
@@ -135,73 +136,73 @@ async fn serve(lb: Rc<Naive>, mut client: TcpStream, serial: u32) -> io::Result<
             Ok(false) => break,
             Err(error) => relay.reject_request(&error, wall_clock()),
         }
-        // An answer of our own, if there is one.
-        let owed = poll_fn(|context| poll_pump(&lb, &mut relay, &mut client, &mut NoWire, context));
-        if let Err(error) = owed.await {
-            relay.fail(&error, wall_clock()); // the client does not want it
+        // Send the local reply, if there is one.
+        let sent = poll_fn(|context| poll_pump(&lb, &mut relay, &mut client, &mut NoWire, context));
+        if let Err(error) = sent.await {
+            relay.fail(&error, wall_clock()); // the client does not take it
         }
         if relay.end().1 != AfterClient::KeepAlive {
             break;
         }
-        inbox.push_pipelined(relay.take_pipelined());
+        request_buffer.push_pipelined(relay.take_pipelined());
     }
     Ok(())
 }
 
-/// Reads until a request is there, and begins it. `false`: the client has left.
+/// Reads until a request head is complete, and begins the request. `false`: the client has closed the connection.
 fn poll_request(
     lb: &Naive,
     client: &mut TcpStream,
-    inbox: &mut RequestBuffer,
+    request_buffer: &mut RequestBuffer,
     relay: &mut Relay,
     address: &ClientAddress,
     id: u128,
     context: &mut Context<'_>,
 ) -> Poll<Result<bool, ProxyError>> {
-    let refused = |refusal| ProxyError::invalid_request(refusal, Phase::RequestHead);
+    let invalid = |protocol_error| ProxyError::invalid_request(protocol_error, Phase::RequestHead);
     let (head, scratch) = (&mut *lb.head.borrow_mut(), &mut *lb.scratch.borrow_mut());
-    let mut came = 0;
+    let mut new_bytes = 0;
     loop {
-        if let Some(received) = inbox.read_request(&scratch[..came], head).map_err(refused)? {
-            relay.begin(head.view(received.head), &lb.forwarding, address, id).map_err(refused)?;
+        if let Some(received) = request_buffer.read_request(&scratch[..new_bytes], head).map_err(invalid)? {
+            relay.begin(head.view(received.head), &lb.forwarding, address, id).map_err(invalid)?;
             relay.push_client_bytes(received.rest)?;
-            inbox.clear();
+            request_buffer.clear();
             return Poll::Ready(Ok(true));
         }
-        came = match PolledStream::new(client, context).recv(scratch) {
+        new_bytes = match PolledStream::new(client, context).recv(scratch) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
             Ok(0) | Err(_) => return Poll::Ready(Ok(false)),
-            Ok(came) => came,
+            Ok(length) => length,
         };
     }
 }
 
 // ANCHOR: exchange
-/// The backend whose turn it is, and a connection that nobody else will ever use.
+/// Picks a backend by round robin, and opens a connection that no other request will use.
 async fn exchange(lb: &Naive, client: &mut TcpStream, relay: &mut Relay) -> Result<(), ProxyError> {
-    let turn = lb.turn.replace(lb.turn.get().wrapping_add(1));
-    let connected = TcpStream::connect(lb.backends[turn % lb.backends.len()]).await;
+    let pick = lb.round_robin.replace(lb.round_robin.get().wrapping_add(1));
+    let connected = TcpStream::connect(lb.backends[pick % lb.backends.len()]).await;
     let failed = |error| ProxyError::new(FailureKind::Connect, Side::Backend, Phase::Connect).with_source(error);
     let mut backend = connected.map_err(failed)?;
-    let _ = backend.set_nodelay(true); // slower without, and as right
+    let _ = backend.set_nodelay(true); // without it, only slower
     relay.attempt(false);
     poll_fn(|context| {
-        let mut far = PolledStream::new(&mut backend, context);
-        poll_pump(lb, relay, client, &mut far, context)
+        let mut upstream_wire = PolledStream::new(&mut backend, context);
+        poll_pump(lb, relay, client, &mut upstream_wire, context)
     })
     .await
 }
 // ANCHOR_END: exchange
 
-/// Moves what can be moved. Pending: both sockets have the task's waker.
+/// Moves the bytes that can be moved now. Pending: both sockets have the task's waker.
 fn poll_pump(
     lb: &Naive,
     relay: &mut Relay,
     client: &mut TcpStream,
-    far: &mut impl Wire,
+    upstream_wire: &mut impl Wire,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ProxyError>> {
-    match pump(relay, &mut PolledStream::new(client, context), far, &mut lb.scratch.borrow_mut())? {
+    match pump(relay, &mut PolledStream::new(client, context), upstream_wire, &mut lb.scratch.borrow_mut())? {
         Pumped::Done => return Poll::Ready(Ok(())),
         Pumped::Wait(_) => {}
         Pumped::Yield => context.waker().wake_by_ref(),
@@ -216,7 +217,7 @@ mod tests {
     use integration_tests::client::Client;
 
     #[test]
-    fn each_request_costs_a_connection() {
+    fn each_request_opens_a_connection() {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let (address, bundle) = (listener.local_addr().unwrap(), backends::start_bundled(3, 0).unwrap());
         let backends = bundle.addrs();

@@ -1,16 +1,16 @@
 //! Futures from the inside: an executor on chapter 5's loop, and an echo server written as an `async fn`.
 //!
-//! Three parts, and tokio has the same three. A *future* tries, and if it would have to wait it says `Pending` and leaves
-//! its *waker* where the event will come. The *reactor* sleeps in `mio` and wakes whom an event is for. The *executor*
-//! polls those who were woken, and nobody else. The states between two `await`s are written by the compiler.
+//! Three parts, and tokio has the same three. A *future* tries, and if it would block it returns `Pending` and stores
+//! its *waker* with the socket. The *reactor* blocks in `mio` and wakes the task that an event is for. The *executor*
+//! polls the tasks that were woken, and no others. The compiler generates the states between two `await`s.
 //!
 //! ```console
 //! $ cargo run -p chapter-06-connection-pooling --example tiny_executor
 //! $ nc 127.0.0.1 8080                                              # in a second terminal: type
 //! ```
 //!
-//! What is missing: timers, and a turn for the others while one client sends without a pause. And look at the size that
-//! it prints: `tokio_echo` says where it comes from.
+//! What is missing: timers, and fairness while one client sends without a pause. Note the size that it prints:
+//! `tokio_echo` explains where it comes from.
 
 use std::{
     cell::{Cell, RefCell},
@@ -32,7 +32,7 @@ use mio::{
     net::{TcpListener, TcpStream},
 };
 
-/// Of each client. It lives across an `await`, and so in the future.
+/// Per client. The buffer lives across an `await`, and so in the future.
 const BUFFER_BYTES: usize = 1024;
 
 /// An echo server on an executor of a hundred lines.
@@ -48,25 +48,26 @@ fn main() -> ExitCode {
 }
 
 fn start(args: &Args) -> io::Result<()> {
+    let future_bytes = size_of_future(echo);
     let listener = std::net::TcpListener::bind(("127.0.0.1", args.port))?;
     outln!("listening on {}", listener.local_addr()?);
-    outln!("a client is a future of {} bytes", size_of_future(echo));
-    run(|world| serve(listener, world))
+    outln!("a client is a future of {future_bytes} bytes");
+    run(|reactor| serve(listener, reactor))
 }
 
-/// The size of what an `async fn` makes, without making it.
+/// The size of the future that an `async fn` returns, without calling it.
 fn size_of_future<F>(_: fn(Socket<TcpStream>) -> F) -> usize {
     mem::size_of::<F>()
 }
 
-async fn serve(listener: std::net::TcpListener, world: Rc<World>) -> io::Result<()> {
+async fn serve(listener: std::net::TcpListener, reactor: Rc<Reactor>) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let mut listener = Socket::new(TcpListener::from_std(listener), &world)?;
+    let mut listener = Socket::new(TcpListener::from_std(listener), &reactor)?;
     loop {
         match listener.attempt(|listener| listener.accept()).await {
             Ok((stream, _)) => {
-                let client = Socket::new(stream, &world)?;
-                world.spawn(async { drop(echo(client).await) }); // who breaks off harms nobody else
+                let client = Socket::new(stream, &reactor)?;
+                reactor.spawn(async { drop(echo(client).await) }); // an error closes this client only
             }
             Err(error) if AcceptError::classify(&error) == AcceptError::Transient => {}
             Err(error) => return Err(error),
@@ -75,15 +76,15 @@ async fn serve(listener: std::net::TcpListener, world: Rc<World>) -> io::Result<
 }
 
 // ANCHOR: echo
-/// Gives back what comes, until the client has said its last.
+/// Echoes the received bytes until FIN.
 async fn echo(mut client: Socket<TcpStream>) -> io::Result<()> {
     let mut buffer = [0; BUFFER_BYTES];
     loop {
-        let came = client.attempt(|stream| stream.read(&mut buffer)).await?;
-        if came == 0 {
+        let received = client.attempt(|stream| stream.read(&mut buffer)).await?;
+        if received == 0 {
             return Ok(());
         }
-        let mut rest = &buffer[..came];
+        let mut rest = &buffer[..received];
         while !rest.is_empty() {
             let sent = client.attempt(|stream| stream.write(rest)).await?;
             rest = &rest[sent..];
@@ -92,26 +93,26 @@ async fn echo(mut client: Socket<TcpStream>) -> io::Result<()> {
 }
 // ANCHOR_END: echo
 
-/// What sockets and tasks share.
-struct World {
+/// What sockets and tasks share with the loop.
+struct Reactor {
     registry: Registry,
-    /// Whom an event of a socket is for.
+    /// The waker of the task that waits for each socket.
     waiting: RefCell<HashMap<Token, Waker>>,
-    /// Numbers are not used again, so an event of a socket that is closed finds nobody.
+    /// The next id. Ids are not reused, so an event of a closed socket finds no waker.
     next: Cell<usize>,
     /// Tasks that have not been polled yet.
-    newcomers: RefCell<Vec<Task>>,
+    spawned: RefCell<Vec<Task>>,
 }
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-impl World {
-    fn number(&self) -> usize {
+impl Reactor {
+    fn next_id(&self) -> usize {
         self.next.replace(self.next.get() + 1)
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.newcomers.borrow_mut().push(Box::pin(task));
+        self.spawned.borrow_mut().push(Box::pin(task));
     }
 }
 
@@ -119,14 +120,14 @@ impl World {
 struct Socket<S: Source> {
     source: S,
     token: Token,
-    world: Rc<World>,
+    reactor: Rc<Reactor>,
 }
 
 impl<S: Source> Socket<S> {
-    fn new(mut source: S, world: &Rc<World>) -> io::Result<Self> {
-        let token = Token(world.number());
-        world.registry.register(&mut source, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { source, token, world: Rc::clone(world) })
+    fn new(mut source: S, reactor: &Rc<Reactor>) -> io::Result<Self> {
+        let token = Token(reactor.next_id());
+        reactor.registry.register(&mut source, token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Self { source, token, reactor: Rc::clone(reactor) })
     }
 
     fn attempt<T, F: FnMut(&mut S) -> io::Result<T>>(&mut self, call: F) -> Attempt<'_, S, F> {
@@ -136,12 +137,12 @@ impl<S: Source> Socket<S> {
 
 impl<S: Source> Drop for Socket<S> {
     fn drop(&mut self) {
-        self.world.waiting.borrow_mut().remove(&self.token);
+        self.reactor.waiting.borrow_mut().remove(&self.token);
     }
 }
 
 // ANCHOR: future
-/// A call that may have to wait: a future written by hand.
+/// A call that may block: a future written by hand.
 struct Attempt<'a, S: Source, F> {
     socket: &'a mut Socket<S>,
     call: F,
@@ -156,7 +157,7 @@ impl<S: Source, T, F: FnMut(&mut S) -> io::Result<T> + Unpin> Future for Attempt
             match call(&mut socket.source) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    socket.world.waiting.borrow_mut().insert(socket.token, context.waker().clone());
+                    socket.reactor.waiting.borrow_mut().insert(socket.token, context.waker().clone());
                     return Poll::Pending;
                 }
                 outcome => return Poll::Ready(outcome),
@@ -166,64 +167,64 @@ impl<S: Source, T, F: FnMut(&mut S) -> io::Result<T> + Unpin> Future for Attempt
 }
 // ANCHOR_END: future
 
-/// The numbers of the tasks that are to be polled.
-type Due = Mutex<Vec<usize>>;
+/// The ids of the tasks that have been woken.
+type ReadyQueue = Mutex<Vec<usize>>;
 
 // ANCHOR: waker
-/// What is behind a waker: to wake a task is to write down its number. A waker may be sent anywhere, hence the lock.
-struct Ticket {
-    task: usize,
-    due: Arc<Due>,
+/// The data behind a waker: waking a task pushes its id. A waker may be sent to any thread, hence the lock.
+struct TaskWaker {
+    task_id: usize,
+    ready: Arc<ReadyQueue>,
 }
 
-impl Wake for Ticket {
+impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
-        self.due.lock().unwrap_or_else(PoisonError::into_inner).push(self.task);
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(self.task_id);
     }
 }
 // ANCHOR_END: waker
 
-/// Polls whoever was woken, then sleeps until an event wakes somebody; until the first task fails.
-fn run<F>(main: impl FnOnce(Rc<World>) -> F) -> io::Result<()>
+/// Polls the tasks that were woken, then blocks until an event wakes one. Returns when the main task fails.
+fn run<F>(main: impl FnOnce(Rc<Reactor>) -> F) -> io::Result<()>
 where
     F: Future<Output = io::Result<()>> + 'static,
 {
     let mut poll = mio::Poll::new()?;
     let mut events = Events::with_capacity(1024);
     let registry = poll.registry().try_clone()?;
-    let world =
-        Rc::new(World { registry, waiting: RefCell::default(), next: Cell::new(0), newcomers: RefCell::default() });
-    let (failed, failure) = (Rc::new(Cell::new(None)), main(Rc::clone(&world)));
-    let told = Rc::clone(&failed);
-    world.spawn(async move { told.set(failure.await.err()) });
-    let (mut tasks, due): (HashMap<usize, (Task, Waker)>, Arc<Due>) = Default::default();
+    let reactor =
+        Rc::new(Reactor { registry, waiting: RefCell::default(), next: Cell::new(0), spawned: RefCell::default() });
+    let (failed, main_task) = (Rc::new(Cell::new(None)), main(Rc::clone(&reactor)));
+    let result = Rc::clone(&failed);
+    reactor.spawn(async move { result.set(main_task.await.err()) });
+    let (mut tasks, ready): (HashMap<usize, (Task, Waker)>, Arc<ReadyQueue>) = Default::default();
     // ANCHOR: executor
     loop {
-        for task in world.newcomers.take() {
-            let ticket = Ticket { task: world.number(), due: Arc::clone(&due) };
-            due.lock().unwrap_or_else(PoisonError::into_inner).push(ticket.task);
-            tasks.insert(ticket.task, (task, Waker::from(Arc::new(ticket))));
+        for task in reactor.spawned.take() {
+            let waker = TaskWaker { task_id: reactor.next_id(), ready: Arc::clone(&ready) };
+            ready.lock().unwrap_or_else(PoisonError::into_inner).push(waker.task_id);
+            tasks.insert(waker.task_id, (task, Waker::from(Arc::new(waker))));
         }
-        let woken = mem::take(&mut *due.lock().unwrap_or_else(PoisonError::into_inner));
-        for number in &woken {
-            // Who has ended may be woken once more by an event of before.
-            let Some((task, waker)) = tasks.get_mut(number) else { continue };
+        let woken = mem::take(&mut *ready.lock().unwrap_or_else(PoisonError::into_inner));
+        for task_id in &woken {
+            // A task that has ended may still be woken by an earlier event.
+            let Some((task, waker)) = tasks.get_mut(task_id) else { continue };
             if task.as_mut().poll(&mut Context::from_waker(waker)).is_ready() {
-                tasks.remove(number);
+                tasks.remove(task_id);
             }
         }
         if let Some(error) = failed.take() {
             return Err(error);
         }
         if !woken.is_empty() {
-            continue; // to poll may have woken somebody, or brought a newcomer
+            continue; // polling may have woken or spawned a task
         }
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         for event in &events {
-            let waker = world.waiting.borrow_mut().remove(&event.token());
+            let waker = reactor.waiting.borrow_mut().remove(&event.token());
             waker.into_iter().for_each(Waker::wake);
         }
     }
@@ -239,11 +240,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_are_served_side_by_side_and_get_back_every_byte() {
+    fn clients_are_served_concurrently_and_get_every_byte_back() {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        thread::spawn(move || run(|world| serve(listener, world)));
-        // More than the kernel keeps on the way there and back.
+        thread::spawn(move || run(|reactor| serve(listener, reactor)));
+        // More than the kernel's buffers hold in both directions.
         let message = Seed::new(6).bytes(32 << 20);
         let mut late = Client::connect(address);
         let mut others = [(); 3].map(|()| Client::connect(address));
@@ -256,7 +257,7 @@ mod tests {
                 other.send("hello");
                 assert_eq!(other.read_exact(5), b"hello");
             }
-            assert!(late.read_exact(message.len()) == *message, "the echo is another message");
+            assert!(late.read_exact(message.len()) == *message, "the echo differs from the message");
             assert!(writing.join().unwrap());
         });
         late.half_close();

@@ -1,7 +1,7 @@
 //! The echo server on tokio, twice: with a buffer for each client, and with one for all of them.
 //!
-//! [`LocalRuntime`](tokio::runtime::LocalRuntime) is a runtime that never leaves its thread. So a task need not be `Send`,
-//! and what the tasks of a core share is an `Rc` with a cell in it: no lock, no atomic.
+//! [`LocalRuntime`](tokio::runtime::LocalRuntime) is a runtime that never leaves its thread. So a task need not be
+//! `Send`, and the tasks of a worker share an `Rc` with a cell in it: no lock, no atomic.
 //!
 //! ```console
 //! $ cargo run -p chapter-06-connection-pooling --example tokio_echo                        # one buffer for all
@@ -9,10 +9,10 @@
 //! $ nc 127.0.0.1 8080                                              # in a second terminal: type
 //! ```
 //!
-//! What lives across an `await` lives in the future, and a future lives as long as its client: a thousand clients that
-//! are asleep with a buffer of 16 KiB each are 16 MiB. One buffer for all must be empty whenever a task goes to sleep. So
-//! it is read into *within* a poll (`poll_read`), and what the client does not take at once moves into a buffer of its
-//! own. (`readable().await` and then `try_read` would do as well, and asks the kernel once more for each message.)
+//! A variable that lives across an `await` is stored in the future, and a future lives as long as its client: a
+//! thousand idle clients with a buffer of 16 KiB each need 16 MiB. A shared buffer must be empty whenever a task
+//! suspends. So the task reads into it *within* a poll (`poll_read`), and moves bytes that the client does not take at
+//! once into its own buffer. (`readable().await`, then `try_read` would work too, with one more system call each.)
 
 use std::{
     cell::RefCell,
@@ -34,7 +34,7 @@ use tokio::{
 
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// The buffer of all clients of a core. Nothing stays in it between two polls.
+/// The buffer that all clients of a worker share. No bytes stay in it between two polls.
 type Scratch = Rc<RefCell<Box<[u8]>>>;
 
 /// An echo server on tokio.
@@ -60,7 +60,7 @@ fn start(args: &Args) -> io::Result<()> {
     serve(listener, args.own_buffer)
 }
 
-/// The size of what an `async fn` makes, without making it.
+/// The size of the future that an `async fn` returns, without calling it.
 fn size_of_future<F>(_: fn(TcpStream, Scratch) -> F) -> usize {
     mem::size_of::<F>()
 }
@@ -82,49 +82,49 @@ fn serve(listener: std::net::TcpListener, own_buffer: bool) -> io::Result<()> {
     })
 }
 
-/// As one would write it.
+/// The obvious way: each client has a buffer.
 async fn echo(mut stream: TcpStream, _: Scratch) -> io::Result<()> {
     let mut buffer = [0; BUFFER_BYTES];
     loop {
-        let came = stream.read(&mut buffer).await?;
-        if came == 0 {
+        let received = stream.read(&mut buffer).await?;
+        if received == 0 {
             return Ok(());
         }
-        stream.write_all(&buffer[..came]).await?;
+        stream.write_all(&buffer[..received]).await?;
     }
 }
 
-/// The same without a buffer.
+/// The same with the shared buffer.
 async fn echo_through(mut stream: TcpStream, scratch: Scratch) -> io::Result<()> {
-    let mut owed = Vec::new();
-    std::future::poll_fn(|context| poll_echo(&mut stream, &scratch, &mut owed, context)).await
+    let mut unsent = Vec::new();
+    std::future::poll_fn(|context| poll_echo(&mut stream, &scratch, &mut unsent, context)).await
 }
 
-/// Goes as far as it can. Whoever says `Pending` here has left the task's waker with the socket.
+/// Echoes until a call would block. Each call that returns `Pending` has registered the task's waker with the socket.
 fn poll_echo(
     stream: &mut TcpStream,
     scratch: &RefCell<Box<[u8]>>,
-    owed: &mut Vec<u8>,
+    unsent: &mut Vec<u8>,
     context: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     loop {
-        while !owed.is_empty() {
-            let sent = ready!(Pin::new(&mut *stream).poll_write(context, owed))?;
-            owed.drain(..sent);
+        while !unsent.is_empty() {
+            let sent = ready!(Pin::new(&mut *stream).poll_write(context, unsent))?;
+            unsent.drain(..sent);
         }
         // ANCHOR: shared
         let scratch = &mut *scratch.borrow_mut();
         let mut buffer = ReadBuf::new(scratch);
         ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
-        let came = buffer.filled();
-        if came.is_empty() {
+        let received = buffer.filled();
+        if received.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let sent = match Pin::new(&mut *stream).poll_write(context, came)? {
+        let sent = match Pin::new(&mut *stream).poll_write(context, received)? {
             Poll::Ready(sent) => sent,
             Poll::Pending => 0,
         };
-        *owed = came[sent..].to_vec(); // of nothing, it allocates nothing
+        *unsent = received[sent..].to_vec(); // empty, it does not allocate
         // ANCHOR_END: shared
     }
 }
@@ -138,12 +138,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_give_back_every_byte_to_a_client_that_reads_late() {
+    fn both_echo_every_byte_to_a_slow_reader() {
         for own_buffer in [false, true] {
             let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
             let address = listener.local_addr().unwrap();
             thread::spawn(move || serve(listener, own_buffer));
-            // More than the kernel keeps on the way there and back.
+            // More than the kernel's buffers hold in both directions.
             let message = Seed::new(6).bytes(32 << 20);
             let (mut late, mut other) = (Client::connect(address), Client::connect(address));
             thread::scope(|scope| {
@@ -154,7 +154,7 @@ mod tests {
                     other.send("hello");
                     assert_eq!(other.read_exact(5), b"hello");
                 }
-                assert!(late.read_exact(message.len()) == *message, "the echo is another message");
+                assert!(late.read_exact(message.len()) == *message, "the echo differs from the message");
                 assert!(writing.join().unwrap());
             });
             late.half_close();

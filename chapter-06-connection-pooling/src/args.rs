@@ -1,4 +1,4 @@
-//! What a command line says of the pool.
+//! The command-line options of the pool.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -6,10 +6,10 @@ use common::cli;
 
 use crate::{pool::PoolLimits, server::PoolConfig};
 
-/// Of the files that may be open, one in so many at most is a connection that rests: clients need the others.
+/// At most this part of the descriptors may be idle connections: clients need the others.
 const IDLE_FD_DIVISOR: u64 = 4;
 
-/// What all balancers from chapter 6 on take: `#[command(flatten)] pool: PoolArgs`.
+/// The options of every balancer from chapter 6 on: `#[command(flatten)] pool: PoolArgs`.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct PoolArgs {
     /// Maximum idle connections per backend, over all workers
@@ -33,9 +33,9 @@ pub struct PoolArgs {
 }
 
 impl PoolArgs {
-    /// The pool that these words ask for, in a process that may have so many `files` open.
-    pub fn config(self, files: u64) -> PoolConfig {
-        let max_idle = usize::try_from(files / IDLE_FD_DIVISOR).unwrap_or(usize::MAX);
+    /// The pool that these options describe, in a process that may have `fd_limit` descriptors open.
+    pub fn config(self, fd_limit: u64) -> PoolConfig {
+        let max_idle = usize::try_from(fd_limit / IDLE_FD_DIVISOR).unwrap_or(usize::MAX);
         let max_idle_total = self.idle_total.min(max_idle);
         let limits = PoolLimits {
             max_idle_per_key: self.idle_per_backend.min(max_idle_total),

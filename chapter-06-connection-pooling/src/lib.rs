@@ -1,16 +1,16 @@
 #![doc = include_str!("../README.md")]
 //! # The modules
 //!
-//! | module | the idea |
+//! | module | what it holds |
 //! |---|---|
-//! | `serve` | the steps of a request, as chapter 4 writes them, on a task |
-//! | `line`, `farewell` | what a request waits for; how a client is parted with |
-//! | [`pool`] | connections that rest, and who may have them: without a socket |
-//! | `upstreams`, `upstream` | the pool with sockets; whether a connection may be used again |
-//! | `dial` | a connection to a backend in the making |
-//! | `wire`, `alarm` | the machine's socket and its deadline, as a task polls them |
-//! | `worker`, `worker` | a thread with its runtime; what its tasks share |
-//! | `clients`, `client` | how many clients there are, and who has the next; one of them |
+//! | `serve` | the steps of a request, as chapter 4 writes them, in a task |
+//! | [`pool`] | idle connections, their limits and their counters: without a socket |
+//! | `upstream` | the backends' side: the pool with sockets, reuse checks, connects |
+//! | `request` | a request from its head to its record: its state, and what it waits for |
+//! | `downstream` | the client's side: a connection, hand-off, local replies and lingering close |
+//! | `wire`, `timer` | the relay's socket and its deadline, as a task polls them |
+//! | `worker` | a thread with its runtime: accept, pool maintenance, shutdown, what its tasks share |
+//! | `server`, `statistics` | what the workers share; the table and the JSON of the pool |
 //! | [`args`] | the command line of the pool |
 
 pub mod args;
@@ -40,19 +40,19 @@ use common::{
 pub use server::{PoolConfig, Server};
 pub use statistics::PoolStatus;
 
-/// Serves clients on `listeners`, one for each core, until the shutdown, and drains. To be called once.
+/// Serves clients on `listeners`, one listener per worker, until shutdown, then drains. Call it once.
 ///
 /// # Errors
-/// A worker could not start, or its listener failed. The others stop then.
+/// A worker could not start, or its listener failed. The other workers stop then.
 ///
 /// # Panics
-/// A worker that panics ends the process: its listener's queue would go on to swallow clients. A client's task that panics
-/// ends that client.
+/// A worker that panics ends the process: otherwise its listener's queue would go on swallowing clients. A client's
+/// task that panics closes only that client's connection.
 pub fn run(server: &Arc<Server>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     run_with(server, || Plaintext, listeners, shutdown)
 }
 
-/// As [`run`], with the layer that `layer` makes over each client's socket.
+/// As [`run`], with a layer from `stream_layer` over each client's socket.
 ///
 /// # Errors
 /// As [`run`].
@@ -65,8 +65,13 @@ pub fn run_with<L: StreamLayer>(
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    let doors = std::mem::take(&mut *server.handoff_receivers.lock().unwrap_or_else(PoisonError::into_inner));
-    run_on_threads("worker", doors.into_iter().zip(listeners.into_vec()), shutdown, |worker_id, (door, listener)| {
-        worker::run::run(Arc::clone(server), &stream_layer, worker_id, listener, door, shutdown.clone())
-    })
+    let receivers = std::mem::take(&mut *server.handoff_receivers.lock().unwrap_or_else(PoisonError::into_inner));
+    run_on_threads(
+        "worker",
+        receivers.into_iter().zip(listeners.into_vec()),
+        shutdown,
+        |worker_id, (handoff_rx, listener)| {
+            worker::run::run(Arc::clone(server), &stream_layer, worker_id, listener, handoff_rx, shutdown.clone())
+        },
+    )
 }

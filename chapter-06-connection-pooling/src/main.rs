@@ -11,7 +11,7 @@ use clap::Parser;
 use common::{
     cli::{self, ServeArgs, WorkerArgs},
     clock::now,
-    logging,
+   
     net::{self, Listeners},
     outln,
     shutdown::Shutdown,
@@ -43,12 +43,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = cli::parse::<Args>();
-    logging::init();
-    match run(args) {
-        Ok(code) => code,
-        Err(error) => cli::exit_code(Err(error)),
-    }
+    cli::run(run)
 }
 
 fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
@@ -88,7 +83,7 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Chapter 4's interface, and the pool.
+/// Chapter 4's admin interface, with the pool at `/pool`.
 fn start_admin(
     address: std::net::SocketAddr,
     balancer: &Arc<Balancer>,

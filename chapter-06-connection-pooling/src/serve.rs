@@ -1,8 +1,8 @@
-//! One client, from its first request to its last: the steps that every chapter takes.
+//! Serves one client, from its first request to its last: the steps of a request, the same in every chapter.
 //!
-//! `next_head → admit → choose → connect → exchange → record`. It reads as chapter 4's does, where a thread slept, and
-//! does what chapter 5's does, where a loop called: the compiler makes the states of what stands between two `await`s.
-//! New: a connection to a backend comes from the worker's pool, whoever had it before.
+//! `next_head → admit → choose → connect → exchange → record`. It reads like chapter 4, where a thread blocked, and
+//! works like chapter 5, where a loop called: the compiler turns the code between two `await`s into a state. New:
+//! connections to backends come from the worker's pool, which all its clients share.
 
 use std::{
     rc::Rc,
@@ -34,7 +34,7 @@ use crate::{
 };
 
 // ANCHOR: serve
-/// Serves a client until it leaves, or may not stay.
+/// Serves a client until its connection has to be closed.
 #[expect(clippy::manual_async_fn, reason = "the future of an async fn would store `client` twice")]
 pub(crate) fn serve<L: StreamLayer>(mut client: ClientConnection<L>) -> impl Future<Output = ()> {
     async move {
@@ -66,7 +66,7 @@ async fn serve_request<L: StreamLayer>(
 ) -> AfterClient {
     let outcome = match admit(worker, &mut request) {
         Ok(()) => attempts(worker, client, &mut request).await,
-        refused => refused,
+        Err(reply) => Err(reply),
     };
     if let Err(reply) = outcome {
         Box::pin(respond_and_close::respond_locally(worker, client, &mut request, &reply)).await;
@@ -75,7 +75,7 @@ async fn serve_request<L: StreamLayer>(
 }
 
 // ANCHOR: attempts
-/// Asks one backend after another, until one has answered or nobody else may be asked.
+/// Tries one backend after another, until one has answered or no other may be tried.
 async fn attempts<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -86,7 +86,7 @@ async fn attempts<L: StreamLayer>(
         let backend = Arc::clone(in_flight.backend());
         match connect(worker, client, request, in_flight).await {
             Ok(()) => {}
-            // Nothing was sent, so any request may go to the next one, a POST too.
+            // Nothing was sent, so any request may go to the next backend, even a POST.
             Err(error) if error.side == Side::Backend => {
                 request.ctx().exclude_backend(&backend, error);
                 continue;
@@ -98,7 +98,8 @@ async fn attempts<L: StreamLayer>(
             return Err(error.into());
         }
         if request.attempt.as_ref().is_some_and(|attempt| attempt.reused) {
-            // It had ended while it rested, which says nothing about the backend: it may be chosen again.
+            // The connection was closed while it was idle, which says nothing about the backend: it may be chosen
+            // again.
             request.ctx().needs_fresh_connection = true;
         } else {
             Box::pin(wait::wait_for_retry(worker, client, request, error, &backend)).await?;
@@ -108,13 +109,13 @@ async fn attempts<L: StreamLayer>(
 }
 // ANCHOR_END: attempts
 
-/// Waits for a request.
+/// Waits for a request head.
 async fn next_head<L: StreamLayer>(worker: &WorkerContext, client: &mut ClientConnection<L>) -> HeadOutcome {
     poll_fn_with_now(client.timeout_start, |context, now| begin::poll_head(worker, client, now, context)).await
 }
 
-/// Lets the request in, unless no rule takes it or its group is left alone. While the process drains, each is its
-/// connection's last.
+/// Admits the request, unless no routing rule matches it or its group's breaker is open. While the process drains, each
+/// request is the last of its connection.
 fn admit(worker: &WorkerContext, request: &mut Request) -> Result<(), LocalReply> {
     if worker.stage() > ShutdownStage::Running {
         request.relay.close_after_response();
@@ -123,7 +124,7 @@ fn admit(worker: &WorkerContext, request: &mut Request) -> Result<(), LocalReply
     worker.balancer().admit(request.ctx(), now)
 }
 
-/// Chooses a backend and takes a slot of it, at once or in its turn.
+/// Chooses a backend and takes one of its slots, at once or after waiting in the queue.
 async fn choose<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -137,7 +138,7 @@ async fn choose<L: StreamLayer>(
 }
 
 // ANCHOR: connect
-/// Takes a connection that rests, or makes one. One that fails leaves the backend out for a while.
+/// Takes an idle connection, or connects. A failed connect opens the backend's connect breaker.
 async fn connect<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -181,7 +182,7 @@ async fn exchange<L: StreamLayer>(
 }
 
 // ANCHOR: exchange
-/// Moves what can be moved between the two sockets.
+/// Moves the bytes that can be moved between the two sockets now.
 fn poll_exchange<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -203,7 +204,7 @@ fn poll_exchange<L: StreamLayer>(
 }
 // ANCHOR_END: exchange
 
-/// Closes the books on the exchange, and keeps the connection if it may be used again.
+/// Records the exchange, and keeps the connection if it may be reused.
 fn record<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -222,11 +223,11 @@ fn record<L: StreamLayer>(
         ctx.finish(&mut exchange, polled_at);
     }
     worker.balancer().log_and_count(client.client_address.peer(), &exchange);
-    let ahead = request.relay.take_pipelined();
+    let pipelined = request.relay.take_pipelined();
     worker.recycle_request(request);
     if after == AfterClient::KeepAlive {
         client.timeout_start = polled_at;
-        client.request_buffer.push_pipelined(ahead);
+        client.request_buffer.push_pipelined(pipelined);
     }
     after
 }

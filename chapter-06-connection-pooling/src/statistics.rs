@@ -1,4 +1,4 @@
-//! What the pool says of itself.
+//! The pool's statistics, as JSON and as text.
 
 use std::fmt::Write as _;
 
@@ -9,12 +9,12 @@ use crate::pool::PoolStats;
 /// The pool of all workers, as the admin interface shows it.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct PoolStatus {
-    /// Of a hundred requests, how many needed no connect; `null` before the first.
+    /// The percentage of requests that needed no connect; `null` before the first.
     pub hit_rate_percent: Option<f64>,
-    /// What has become of the connections.
+    /// The pool's counters.
     #[serde(flatten)]
     pub stats: PoolStats,
-    /// How many lie on the shelf between the workers.
+    /// How many idle connections are in the shared pool.
     pub shared_idle: usize,
 }
 
@@ -24,7 +24,7 @@ impl PoolStatus {
     }
 }
 
-/// The balancer's own table, with the pool and the clients of each core below it.
+/// The balancer's table, followed by the pool and the connections of each worker.
 pub(crate) fn format_table(balancer: &str, pool: &PoolStatus, clients: impl Iterator<Item = usize>) -> String {
     let PoolStats { hits, shared_hits, misses, evicted, expired, stale, backend_unavailable, warmed_up } = pool.stats;
     let mut table = format!(
@@ -37,8 +37,8 @@ pub(crate) fn format_table(balancer: &str, pool: &PoolStatus, clients: impl Iter
         None => write!(table, "-"),
     };
     written.expect("writing to a String cannot fail");
-    for (place, clients) in clients.enumerate() {
-        write!(table, "\nworker {place}: {clients} client connections").expect("writing to a String cannot fail");
+    for (worker_id, clients) in clients.enumerate() {
+        write!(table, "\nworker {worker_id}: {clients} client connections").expect("writing to a String cannot fail");
     }
     table
 }

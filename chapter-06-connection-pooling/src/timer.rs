@@ -1,8 +1,9 @@
 //! A connection's timer.
 //!
 //! Most deadlines are moved before they pass, so a timer that is moved with them would be moved for nothing, twice per
-//! request. This one stays where it is as long as it is not late. When it rings, whoever waits is asked anew until when,
-//! and it is armed for that. As long as it stays, its memory is not touched either: of many connections, each has its own.
+//! request. This one is lazy: it is left alone as long as it is not too late. When it fires early, the task is polled,
+//! and the timer is armed for the deadline that applies then. Until then its memory is not touched either, which
+//! matters with one timer per connection.
 
 use std::{
     future::poll_fn,
@@ -17,7 +18,7 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 
-/// A timer of one task, made when it is first needed.
+/// The timer of one task, allocated when it is first needed.
 #[derive(Debug, Default)]
 pub(crate) struct LazyTimer(Option<ArmedSleep>);
 
@@ -28,8 +29,8 @@ struct ArmedSleep {
 }
 
 impl LazyTimer {
-    /// Ready once `by` has come. Until then the task is woken when it has, and perhaps before. `now` has been read since
-    /// the task was woken last: else a ring could be missed.
+    /// Ready once `deadline` has passed; otherwise the task is woken then, and perhaps earlier. `now` must have been
+    /// read after the task was last woken: otherwise a wake-up could be missed.
     pub(crate) fn poll(&mut self, deadline: Instant, now: Instant, context: &mut Context<'_>) -> Poll<()> {
         if now >= deadline {
             return Poll::Ready(());
@@ -38,23 +39,24 @@ impl LazyTimer {
         let ArmedSleep { fires_at, sleep } = self.0.get_or_insert_with(new);
         let has_fired = *fires_at <= now;
         if !has_fired && *fires_at <= deadline {
-            return Poll::Pending; // the task's waker is with it since it was armed
+            return Poll::Pending; // it has had the task's waker since it was armed
         }
         *fires_at = deadline;
         sleep.as_mut().reset(deadline.into());
-        // A task that has moved much in this poll has no budget left, and a timer that asks for it would not hear of it.
+        // A task that has moved many bytes in this poll may have no coop budget left. A sleep that asks for budget
+        // would return `Pending` without registering the waker with the timer.
         pin!(unconstrained(sleep.as_mut())).poll(context)
     }
 }
 
-/// As [`std::future::poll_fn`], for what begins at `at`: each poll is told the time. One look at the clock serves all
-/// that happens until the task waits again, which takes microseconds.
+/// As [`std::future::poll_fn`], with the time as an argument of each poll; the first poll gets `first_now`. One reading
+/// of the clock serves a whole poll, which takes microseconds.
 pub(crate) fn poll_fn_with_now<T>(
-    at: Instant,
+    first_now: Instant,
     mut poll: impl FnMut(&mut Context<'_>, Instant) -> Poll<T>,
 ) -> impl Future<Output = T> {
-    let mut known = Some(at);
-    poll_fn(move |context| poll(context, known.take().unwrap_or_else(now)))
+    let mut first_now = Some(first_now);
+    poll_fn(move |context| poll(context, first_now.take().unwrap_or_else(now)))
 }
 
 #[cfg(test)]
@@ -69,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// Waits, with a deadline that is so long after the beginning at each poll. Gives how often it was polled.
+    /// Waits until the deadline, which `deadline` gives for each poll, from the start. Returns the number of polls.
     async fn wait(timer: &mut LazyTimer, deadline: impl Fn(usize) -> Duration) -> usize {
         let (started, mut polls) = (now(), 0);
         let waited = poll_fn_with_now(started, |context, now| {
@@ -77,7 +79,7 @@ mod tests {
             timer.poll(started + deadline(polls), now, context)
         });
         waited.await;
-        assert!(started.elapsed() >= deadline(polls), "it rang early");
+        assert!(started.elapsed() >= deadline(polls), "it fired early");
         polls
     }
 
@@ -89,9 +91,9 @@ mod tests {
             let mut timer = LazyTimer::default();
             assert_eq!(wait(&mut timer, |_| Duration::ZERO).await, 1);
             assert_eq!(wait(&mut timer, |_| SOON).await, 2);
-            // Moved back while it waits: what it was armed for wakes it, and it is armed anew.
+            // Moved back while it waits: it fires at the old deadline, and is armed for the new one.
             assert!(wait(&mut timer, |poll| if poll == 1 { SOON } else { 3 * SOON }).await > 1);
-            // Armed for a time long after this test, and moved forward.
+            // Armed for long after this test, then moved forward.
             let long = now() + Duration::from_hours(1);
             assert!(poll_fn(|context| Poll::Ready(timer.poll(long, now(), context))).await.is_pending());
             assert_eq!(wait(&mut timer, |_| SOON).await, 2);
@@ -104,15 +106,15 @@ mod tests {
         runtime.block_on(async {
             let (mut timer, started) = (LazyTimer::default(), now());
             let deadline = started + Duration::from_millis(5);
-            let rings = poll_fn_with_now(started, |context, now| {
+            let fires = poll_fn_with_now(started, |context, now| {
                 while has_budget_remaining() {
                     let _ = pin!(consume_budget()).poll(context);
                 }
                 timer.poll(deadline, now, context)
             });
-            // Whoever waits with it would wake the task in the end.
-            let _ = timeout(Duration::from_secs(5), rings).await;
-            assert!(started.elapsed() < Duration::from_secs(5), "it does not ring");
+            // The outer timeout would wake the task in the end.
+            let _ = timeout(Duration::from_secs(5), fires).await;
+            assert!(started.elapsed() < Duration::from_secs(5), "it did not fire");
         });
     }
 }

@@ -1,7 +1,7 @@
-//! A task's socket as the machine knows it: `Pending` is `WouldBlock`, and the task is woken when it is over.
+//! A task's socket as a `Wire`: `Pending` becomes `WouldBlock`, and the task is woken when the socket is ready.
 //!
-//! The machine reads with `recv` until it would block. Each of these calls is a poll: it tries, and if nothing is there
-//! it leaves the task's waker with the socket. So when `pump` says what it waits for, the waker is there already.
+//! `pump` calls `recv` until it would block. Each of these calls is a poll: it tries, and if the socket is not ready,
+//! it registers the task's waker. So when `pump` returns what it waits for, the waker is registered already.
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -17,7 +17,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A socket, for the length of one poll.
+/// A socket, for the duration of one poll.
 #[derive(Debug)]
 pub(crate) struct PolledStream<'a, 'w> {
     stream: &'a mut TcpStream,
@@ -42,7 +42,7 @@ impl Wire for PolledStream<'_, '_> {
     fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize> {
         let stream = Pin::new(&mut *self.stream);
         pending_to_would_block(match from {
-            // `send` asks less of the kernel than `writev` does.
+            // `send` costs the kernel less than `writev` does.
             [all] => stream.poll_write(&mut self.context, all),
             parts => stream.poll_write_vectored(&mut self.context, parts),
         })
@@ -61,7 +61,7 @@ fn pending_to_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
 }
 // ANCHOR_END: wire
 
-/// The same for a socket that something else waits for too: by reference, for one more system call per message.
+/// The same for a socket that another future waits for too: by shared reference, at one more system call per message.
 #[derive(Debug)]
 pub(crate) struct SharedPolledStream<'a, 'w> {
     stream: &'a TcpStream,
@@ -80,7 +80,7 @@ impl Wire for SharedPolledStream<'_, '_> {
         loop {
             pending_to_would_block(self.stream.poll_read_ready(&mut self.context))?;
             match self.stream.try_read(into) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {} // the readiness was of before
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {} // stale readiness, now cleared
                 outcome => return outcome,
             }
         }

@@ -1,4 +1,4 @@
-//! A name that moves takes the pool with it.
+//! When a backend's name resolves to a new address, idle connections to the old one are closed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -13,7 +13,7 @@ use common::http::Plaintext;
 use integration_tests::{backend::Backend, client::Client, wait::until};
 use load_balancer::dns_refresher::Resolve;
 
-/// Answers every name with one address.
+/// Resolves every name to one address, which can be changed.
 #[derive(Clone)]
 struct Moving(Arc<Mutex<SocketAddr>>);
 
@@ -23,7 +23,7 @@ impl Resolve for Moving {
     }
 }
 
-fn saying(body: &'static str) -> Backend {
+fn backend(body: &'static str) -> Backend {
     Backend::start(move |conn| {
         while conn.request().is_ok() {
             conn.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
@@ -32,8 +32,8 @@ fn saying(body: &'static str) -> Backend {
 }
 
 #[test]
-fn what_rests_at_the_old_address_of_a_name_is_neither_used_nor_kept() {
-    let (old, new) = (saying("old"), saying("new"));
+fn idle_connections_to_the_old_address_of_a_name_are_not_reused_and_closed() {
+    let (old, new) = (backend("old"), backend("new"));
     let name = Moving(Arc::new(Mutex::new(old.addr())));
     let server = support::server(&["moves.example:80", "--resolve-interval", "20ms"], name.clone());
     support::running(
@@ -43,10 +43,10 @@ fn what_rests_at_the_old_address_of_a_name_is_neither_used_nor_kept() {
             let mut client = Client::connect(address);
             assert_eq!(client.get("/").text(), "old");
             *name.0.lock().unwrap() = new.addr();
-            until("the name leads elsewhere", || client.get("/").text() == "new");
+            until("the new address is used", || client.get("/").text() == "new");
             assert_eq!(client.get("/").text(), "new");
-            old.wait_for("what rests there is closed", |seen| seen.iter().all(|seen| seen.ended));
-            until("it is counted", || server.pool_status().stats.backend_unavailable == 1);
+            old.wait_for("idle connections to the old address are closed", |seen| seen.iter().all(|seen| seen.ended));
+            until("the close is counted", || server.pool_status().stats.backend_unavailable == 1);
             assert_eq!(server.pool_status().stats.misses, 2);
         },
     );

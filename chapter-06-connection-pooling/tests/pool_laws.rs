@@ -1,4 +1,4 @@
-//! The pool's laws, held against a model that keeps everything in one list.
+//! The pool's laws, checked against a model that keeps everything in one list.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -10,89 +10,89 @@ use std::{
 use connection_pooling::pool::{ConnectionMeta, EvictReason, Evicted, IdlePool, PoolKey, PoolLimits};
 use proptest::{collection::vec, prelude::*};
 
-/// A connection is a number, and fit if nobody has said otherwise.
+/// A connection is a number, and reusable unless it is in `closed`.
 type Connection = u32;
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// A connection's use ends.
+    /// A connection is no longer in use.
     Put {
-        peer: u16,
+        key: u16,
         age: u64,
         requests: u32,
     },
-    /// A request wants one.
+    /// A request takes a connection.
     Take {
-        peer: u16,
-        within: u64,
+        key: u16,
+        max_idle: u64,
     },
-    /// The backend closes those whose number leaves this rest when divided by three.
-    Spoil {
-        rest: u32,
+    /// The backend closes the connections whose number modulo three is this.
+    Close {
+        remainder: u32,
     },
     Sweep,
-    Surplus {
-        at_least: u64,
+    TakeLongestIdle {
+        min_idle: u64,
     },
-    /// So many seconds pass.
+    /// This many seconds pass.
     Wait(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (0..3_u16, 0..100_u64, 0..12_u32).prop_map(|(peer, age, requests)| Step::Put { peer, age, requests }),
-        5 => (0..3_u16, 0..60_u64).prop_map(|(peer, within)| Step::Take { peer, within }),
-        1 => (0..3_u32).prop_map(|rest| Step::Spoil { rest }),
+        6 => (0..3_u16, 0..100_u64, 0..12_u32).prop_map(|(key, age, requests)| Step::Put { key, age, requests }),
+        5 => (0..3_u16, 0..60_u64).prop_map(|(key, max_idle)| Step::Take { key, max_idle }),
+        1 => (0..3_u32).prop_map(|remainder| Step::Close { remainder }),
         1 => Just(Step::Sweep),
-        1 => (0..20_u64).prop_map(|at_least| Step::Surplus { at_least }),
+        1 => (0..20_u64).prop_map(|min_idle| Step::TakeLongestIdle { min_idle }),
         3 => (0..12_u64).prop_map(Step::Wait),
     ]
 }
 
-fn peer(number: u16) -> PoolKey {
+fn key(number: u16) -> PoolKey {
     PoolKey { address: SocketAddr::from(([127, 0, 0, 1], number + 1)) }
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Resting {
-    peer: PoolKey,
+struct Idle {
+    key: PoolKey,
     connection: Connection,
-    life: ConnectionMeta,
+    meta: ConnectionMeta,
     since: Instant,
 }
 
-/// What should be: in the order in which they came.
+/// The expected content of the pool, in the order of the puts.
 struct Model {
     limits: PoolLimits,
-    resting: Vec<Resting>,
-    spoiled: BTreeSet<Connection>,
+    idle: Vec<Idle>,
+    closed: BTreeSet<Connection>,
     now: Instant,
 }
 
 impl Model {
-    fn has_had_its_time(&self, resting: &Resting) -> bool {
-        self.now - resting.since >= self.limits.idle_timeout || is_spent(self.limits, resting.life, self.now)
+    fn is_expired(&self, idle: &Idle) -> bool {
+        self.now - idle.since >= self.limits.idle_timeout || is_used_up(self.limits, idle.meta, self.now)
     }
 
-    fn why(&self, resting: &Resting) -> Option<EvictReason> {
-        if self.has_had_its_time(resting) {
+    fn evict_reason(&self, idle: &Idle) -> Option<EvictReason> {
+        if self.is_expired(idle) {
             Some(EvictReason::Expired)
         } else {
-            self.spoiled.contains(&resting.connection).then_some(EvictReason::Stale)
+            self.closed.contains(&idle.connection).then_some(EvictReason::Stale)
         }
     }
 
     fn oldest(&self) -> Option<usize> {
-        (0..self.resting.len()).min_by_key(|at| self.resting[*at].since)
+        (0..self.idle.len()).min_by_key(|at| self.idle[*at].since)
     }
 }
 
-fn is_spent(limits: PoolLimits, life: ConnectionMeta, now: Instant) -> bool {
-    life.requests_served >= limits.max_requests || now - life.created_at >= limits.max_age
+fn is_used_up(limits: PoolLimits, meta: ConnectionMeta, now: Instant) -> bool {
+    meta.requests_served >= limits.max_requests || now - meta.created_at >= limits.max_age
 }
 
-fn told(removed: &Evicted<Connection>) -> (Connection, EvictReason) {
-    (removed.idle.connection, removed.reason)
+fn summary(evicted: &Evicted<Connection>) -> (Connection, EvictReason) {
+    (evicted.idle.connection, evicted.reason)
 }
 
 proptest! {
@@ -109,71 +109,74 @@ proptest! {
             max_age: Duration::from_secs(90),
             max_requests: 10,
         };
-        let begun = common::clock::now() + Duration::from_secs(1_000);
+        let started = common::clock::now() + Duration::from_secs(1_000);
         let mut pool = IdlePool::new(limits);
-        let mut model = Model { limits, resting: Vec::new(), spoiled: BTreeSet::new(), now: begun };
+        let mut model = Model { limits, idle: Vec::new(), closed: BTreeSet::new(), now: started };
         let mut next = 0;
         for step in steps {
             let swept = matches!(step, Step::Sweep);
             match step {
                 Step::Wait(seconds) => model.now += Duration::from_secs(seconds) + Duration::from_millis(1),
-                Step::Spoil { rest } => {
-                    let spoiled = model.resting.iter().map(|resting| resting.connection);
-                    model.spoiled.extend(spoiled.filter(|connection| connection % 3 == rest));
+                Step::Close { remainder } => {
+                    let connections = model.idle.iter().map(|idle| idle.connection);
+                    model.closed.extend(connections.filter(|connection| connection % 3 == remainder));
                 }
-                Step::Put { peer: number, age, requests } => {
+                Step::Put { key: number, age, requests } => {
                     next += 1;
-                    // No two come at the same moment: else either may be the one that has rested longest.
+                    // No two puts at the same moment: otherwise either may count as the longest idle one.
                     model.now += Duration::from_micros(1);
-                    let life = ConnectionMeta { created_at: model.now.checked_sub(Duration::from_secs(age)).unwrap(), requests_served: requests };
-                    let removed = pool.put(peer(number), next, life, model.now).as_ref().map(told);
-                    let expected = put(&mut model, peer(number), next, life);
-                    prop_assert_eq!(removed, expected);
+                    let created_at = model.now.checked_sub(Duration::from_secs(age)).unwrap();
+                    let meta = ConnectionMeta { created_at, requests_served: requests };
+                    let evicted = pool.put(key(number), next, meta, model.now).as_ref().map(summary);
+                    let expected = put(&mut model, key(number), next, meta);
+                    prop_assert_eq!(evicted, expected);
                 }
-                Step::Take { peer: number, within } => {
-                    let mut removed = Vec::new();
-                    let spoiled = model.spoiled.clone();
-                    let fit = |connection: &mut Connection| !spoiled.contains(connection);
-                    let within = Duration::from_secs(within);
-                    let taken = pool.take(peer(number), model.now, within, fit, |gone| removed.push(told(&gone)));
-                    let (expected, gone) = take(&mut model, peer(number), within);
+                Step::Take { key: number, max_idle } => {
+                    let mut evicted = Vec::new();
+                    let closed = model.closed.clone();
+                    let is_reusable = |connection: &mut Connection| !closed.contains(connection);
+                    let max_idle = Duration::from_secs(max_idle);
+                    let on_evict = |one| evicted.push(summary(&one));
+                    let taken = pool.take(key(number), model.now, max_idle, is_reusable, on_evict);
+                    let (expected, expected_evicted) = take(&mut model, key(number), max_idle);
                     prop_assert_eq!(taken.map(|idle| idle.connection), expected);
-                    prop_assert_eq!(removed, gone);
+                    prop_assert_eq!(evicted, expected_evicted);
                 }
                 Step::Sweep => {
-                    let mut removed = Vec::new();
-                    let spoiled = model.spoiled.clone();
-                    pool.sweep(model.now, |_, connection| !spoiled.contains(connection), |gone| removed.push(told(&gone)));
-                    let (gone, mut kept): (Vec<_>, Vec<_>) =
-                        model.resting.iter().copied().partition(|resting| model.why(resting).is_some());
+                    let mut evicted = Vec::new();
+                    let closed = model.closed.clone();
+                    let on_evict = |one| evicted.push(summary(&one));
+                    pool.sweep(model.now, |_, connection| !closed.contains(connection), on_evict);
+                    let (unusable, mut kept): (Vec<_>, Vec<_>) =
+                        model.idle.iter().copied().partition(|idle| model.evict_reason(idle).is_some());
                     let mut expected: Vec<_> =
-                        gone.iter().map(|resting| (resting.connection, model.why(resting).unwrap())).collect();
+                        unusable.iter().map(|idle| (idle.connection, model.evict_reason(idle).unwrap())).collect();
                     for number in 0..3 {
-                        let of_peer = kept.iter().filter(|resting| resting.peer == peer(number)).count();
-                        for _ in max_idle_per_key..of_peer {
-                            let oldest = kept.iter().position(|resting| resting.peer == peer(number)).unwrap();
+                        let of_key = kept.iter().filter(|idle| idle.key == key(number)).count();
+                        for _ in max_idle_per_key..of_key {
+                            let oldest = kept.iter().position(|idle| idle.key == key(number)).unwrap();
                             expected.push((kept.remove(oldest).connection, EvictReason::PoolFull));
                         }
                     }
-                    removed.sort_unstable_by_key(|(connection, _)| *connection);
+                    evicted.sort_unstable_by_key(|(connection, _)| *connection);
                     expected.sort_unstable_by_key(|(connection, _)| *connection);
-                    prop_assert_eq!(removed, expected);
-                    model.resting = kept;
+                    prop_assert_eq!(evicted, expected);
+                    model.idle = kept;
                 }
-                Step::Surplus { at_least } => {
-                    let at_least = Duration::from_secs(at_least);
-                    let taken = pool.take_longest_idle(at_least, model.now).map(|(peer, idle)| (peer, idle.connection));
-                    let oldest = model.oldest().filter(|at| model.now - model.resting[*at].since >= at_least);
-                    let expected = oldest.map(|at| model.resting.remove(at));
-                    prop_assert_eq!(taken, expected.map(|resting| (resting.peer, resting.connection)));
+                Step::TakeLongestIdle { min_idle } => {
+                    let min_idle = Duration::from_secs(min_idle);
+                    let taken = pool.take_longest_idle(min_idle, model.now).map(|(key, idle)| (key, idle.connection));
+                    let oldest = model.oldest().filter(|at| model.now - model.idle[*at].since >= min_idle);
+                    let expected = oldest.map(|at| model.idle.remove(at));
+                    prop_assert_eq!(taken, expected.map(|idle| (idle.key, idle.connection)));
                 }
             }
-            prop_assert_eq!(pool.len(), model.resting.len());
+            prop_assert_eq!(pool.len(), model.idle.len());
             prop_assert!(pool.len() <= max_idle_total);
             for number in 0..3 {
-                let resting = model.resting.iter().filter(|resting| resting.peer == peer(number)).count();
-                prop_assert_eq!(pool.len_of(peer(number)), resting);
-                prop_assert!(resting <= max_idle_per_key || !swept);
+                let idle = model.idle.iter().filter(|idle| idle.key == key(number)).count();
+                prop_assert_eq!(pool.len_of(key(number)), idle);
+                prop_assert!(idle <= max_idle_per_key || !swept);
             }
         }
     }
@@ -181,59 +184,59 @@ proptest! {
 
 fn put(
     model: &mut Model,
-    peer: PoolKey,
+    key: PoolKey,
     connection: Connection,
-    life: ConnectionMeta,
+    meta: ConnectionMeta,
 ) -> Option<(Connection, EvictReason)> {
-    if is_spent(model.limits, life, model.now) {
+    if is_used_up(model.limits, meta, model.now) {
         return Some((connection, EvictReason::Expired));
     }
     if model.limits.max_idle_per_key == 0 || model.limits.max_idle_total == 0 {
         return Some((connection, EvictReason::PoolFull));
     }
-    let is_full = model.resting.len() >= model.limits.max_idle_total;
+    let is_full = model.idle.len() >= model.limits.max_idle_total;
     let evicted = if is_full { model.oldest() } else { None };
-    let evicted = evicted.map(|at| (model.resting.remove(at).connection, EvictReason::PoolFull));
-    model.resting.push(Resting { peer, connection, life, since: model.now });
+    let evicted = evicted.map(|at| (model.idle.remove(at).connection, EvictReason::PoolFull));
+    model.idle.push(Idle { key, connection, meta, since: model.now });
     evicted
 }
 
-/// Who came last is taken first.
-fn take(model: &mut Model, peer: PoolKey, within: Duration) -> (Option<Connection>, Vec<(Connection, EvictReason)>) {
-    let mut removed = Vec::new();
-    while let Some(at) = model.resting.iter().rposition(|resting| resting.peer == peer) {
-        let resting = model.resting[at];
-        let why = model.why(&resting);
-        if why != Some(EvictReason::Expired) && model.now - resting.since >= within {
+/// Last in, first out.
+fn take(model: &mut Model, key: PoolKey, max_idle: Duration) -> (Option<Connection>, Vec<(Connection, EvictReason)>) {
+    let mut evicted = Vec::new();
+    while let Some(at) = model.idle.iter().rposition(|idle| idle.key == key) {
+        let idle = model.idle[at];
+        let reason = model.evict_reason(&idle);
+        if reason != Some(EvictReason::Expired) && model.now - idle.since >= max_idle {
             break;
         }
-        model.resting.remove(at);
-        match why {
-            Some(why) => removed.push((resting.connection, why)),
-            None => return (Some(resting.connection), removed),
+        model.idle.remove(at);
+        match reason {
+            Some(reason) => evicted.push((idle.connection, reason)),
+            None => return (Some(idle.connection), evicted),
         }
     }
-    (None, removed)
+    (None, evicted)
 }
 
-/// As a shelf is, on which each core lays what has rested there for a while.
+/// As in the shared pool, to which each worker moves connections that have been idle for a while.
 #[test]
-fn what_is_laid_down_with_a_rest_behind_it_lies_where_that_belongs() {
-    let began = common::clock::now();
-    let at = |seconds| began + Duration::from_secs(seconds);
-    let life = ConnectionMeta::new(began);
-    let (rest, age) = (Duration::from_secs(30), Duration::from_secs(90));
+fn a_connection_that_was_idle_before_is_put_in_order_of_its_idle_time() {
+    let started = common::clock::now();
+    let at = |seconds| started + Duration::from_secs(seconds);
+    let meta = ConnectionMeta::new(started);
+    let (idle_timeout, age) = (Duration::from_secs(30), Duration::from_secs(90));
     let mut pool = IdlePool::new(PoolLimits {
         max_idle_per_key: 9,
         max_idle_total: 9,
-        idle_timeout: rest,
+        idle_timeout,
         max_age: age,
         max_requests: 10,
     });
     for since in [5_u32, 1, 3, 5, 2] {
-        assert!(pool.put(peer(0), since, life, at(since.into())).is_none());
+        assert!(pool.put(key(0), since, meta, at(since.into())).is_none());
     }
     assert_eq!(pool.take_longest_idle(Duration::ZERO, at(5)).unwrap().1.connection, 1);
-    let mut take = || pool.take(peer(0), at(5), Duration::MAX, |_| true, |_| ()).map(|idle| idle.connection);
+    let mut take = || pool.take(key(0), at(5), Duration::MAX, |_| true, |_| ()).map(|idle| idle.connection);
     assert_eq!([take(), take(), take(), take(), take()], [Some(5), Some(5), Some(3), Some(2), None]);
 }

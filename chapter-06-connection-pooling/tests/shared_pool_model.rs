@@ -1,12 +1,12 @@
-//! The shelf under every order in which two or three cores can come to it, by the model checker loom.
+//! The shared pool under every interleaving of two or three workers, with the model checker loom.
 //!
-//! The files of the pool are compiled here once more, with loom's lock and loom's atomics in place of the standard
-//! library's: what is checked is the code that runs, line by line.
+//! The pool's files are compiled here once more, with loom's lock and loom's atomics instead of the standard library's:
+//! the code that is checked is the code that runs, line by line.
 #![allow(
     clippy::unwrap_used,
     dead_code,
     unreachable_pub,
-    reason = "a test fails by panicking; not all of the pool is asked here"
+    reason = "a test fails by panicking; the test uses only a part of the pool"
 )]
 
 #[path = "../src/pool"]
@@ -49,7 +49,7 @@ const LIMITS: PoolLimits = PoolLimits {
     max_requests: 10,
 };
 
-fn peer() -> PoolKey {
+fn key() -> PoolKey {
     PoolKey { address: SocketAddr::from(([127, 0, 0, 1], 80)) }
 }
 
@@ -60,41 +60,40 @@ fn idle(connection: u32, now: Instant) -> IdleConnection<u32> {
 #[test]
 fn each_connection_ends_with_one_owner() {
     loom::model(|| {
-        let (shelf, now) = (Arc::new(SharedPool::new(LIMITS)), common::clock::now());
-        assert!(shelf.put(peer(), idle(0, now)).is_none());
-        let cores: Vec<_> = [1, 2]
+        let (pool, now) = (Arc::new(SharedPool::new(LIMITS)), common::clock::now());
+        assert!(pool.put(key(), idle(0, now)).is_none());
+        let mut seen: Vec<_> = [1, 2]
             .map(|number| {
-                let shelf = Arc::clone(&shelf);
+                let pool = Arc::clone(&pool);
                 thread::spawn(move || {
-                    let refused = shelf.put(peer(), idle(number, now)).map(|removed| removed.idle.connection);
-                    let taken = shelf.take(peer(), now, |_| {}).map(|idle| idle.connection);
-                    [refused, taken]
+                    let evicted = pool.put(key(), idle(number, now)).map(|evicted| evicted.idle.connection);
+                    let taken = pool.take(key(), now, |_| {}).map(|idle| idle.connection);
+                    [evicted, taken]
                 })
             })
             .into_iter()
-            .flat_map(|core| core.join().unwrap())
+            .flat_map(|worker| worker.join().unwrap())
             .flatten()
             .collect();
-        let mut seen = cores;
-        while let Some(idle) = shelf.take(peer(), now, |_| {}) {
+        while let Some(idle) = pool.take(key(), now, |_| {}) {
             seen.push(idle.connection);
         }
         seen.sort_unstable();
-        assert_eq!(seen, [0, 1, 2], "one is lost, or is had by two");
-        assert_eq!(shelf.len(), 0);
+        assert_eq!(seen, [0, 1, 2], "a connection is lost, or has two owners");
+        assert_eq!(pool.len(), 0);
     });
 }
 
 #[test]
-fn what_lies_there_before_is_found_or_had_by_another() {
+fn an_idle_connection_is_taken_by_exactly_one_worker() {
     loom::model(|| {
-        let (shelf, now) = (Arc::new(SharedPool::new(LIMITS)), common::clock::now());
-        shelf.put(peer(), idle(1, now));
+        let (pool, now) = (Arc::new(SharedPool::new(LIMITS)), common::clock::now());
+        pool.put(key(), idle(1, now));
         let other = {
-            let shelf = Arc::clone(&shelf);
-            thread::spawn(move || shelf.take(peer(), now, |_| {}).is_some())
+            let pool = Arc::clone(&pool);
+            thread::spawn(move || pool.take(key(), now, |_| {}).is_some())
         };
-        let own = shelf.take(peer(), now, |_| {}).is_some();
-        assert!(own ^ other.join().unwrap(), "one connection, two takers");
+        let own = pool.take(key(), now, |_| {}).is_some();
+        assert!(own ^ other.join().unwrap(), "one connection, and not exactly one owner");
     });
 }

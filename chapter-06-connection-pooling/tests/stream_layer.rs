@@ -1,4 +1,4 @@
-//! A layer over the client's socket, as TLS will be one: every byte passes through it.
+//! A layer over the client's socket, such as TLS: every byte passes through it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -11,14 +11,14 @@ use load_balancer::dns_refresher::SystemResolver;
 
 use crate::veil::{Veil, veiling};
 
-/// Sends a request whole, and a body.
+/// Sends a request head and its body.
 fn post(client: &mut Client, target: &str, body: &[u8]) {
     client.send(format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n", body.len()));
     client.send(body);
 }
 
 #[test]
-fn a_layer_is_between_the_client_and_all_that_the_machine_reads_and_says() {
+fn every_byte_between_the_client_and_the_relay_passes_the_layer() {
     let backend = backends::Backend::start(BackendConfig::default()).unwrap();
     let server = support::server(&[&backend.addr().to_string()], SystemResolver);
     support::running(&server, Veil::default, |address| {
@@ -26,7 +26,7 @@ fn a_layer_is_between_the_client_and_all_that_the_machine_reads_and_says() {
         let body = backends::pattern(3_000_000);
         post(&mut client, "/echo", &body);
         assert!(client.response("POST").body == body);
-        // Ahead of their turn, which is heard while an answer is on its way, and then FIN.
+        // Pipelined requests, received while a response is in flight, and then FIN.
         let mut client = Client::connect(veiling(address));
         client.request("GET", "/delay/50", "");
         client.request("GET", "/bytes/300000", "");
@@ -34,9 +34,9 @@ fn a_layer_is_between_the_client_and_all_that_the_machine_reads_and_says() {
         assert_eq!(client.response("GET").status(), 200);
         assert!(client.response("GET").body == backends::pattern(300_000));
         client.expect_closed();
-        let mut refused = Client::connect(veiling(address));
-        refused.send("GET / HTTP/1.1\r\n\r\n");
-        assert_eq!(refused.response("GET").status(), 400);
-        refused.expect_closed();
+        let mut invalid = Client::connect(veiling(address));
+        invalid.send("GET / HTTP/1.1\r\n\r\n");
+        assert_eq!(invalid.response("GET").status(), 400);
+        invalid.expect_closed();
     });
 }

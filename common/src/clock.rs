@@ -1,17 +1,17 @@
-//! The two clocks, read where an engine has to and nowhere else.
+//! The monotonic clock and the wall clock. Only engines read them.
 //!
-//! Policy never calls these: it takes `now` as an argument, so that a test can play a day in a millisecond. A loop
-//! reads the clock once a turn and shares what it read.
+//! Policies never call these functions: they take `now` as an argument, so a test can simulate a day in a millisecond.
+//! An event loop reads the clock once per iteration and shares the value.
 
 use std::time::{Instant, SystemTime};
 
-/// The monotonic clock: for deadlines and durations.
+/// The monotonic clock, for deadlines and durations.
 #[expect(clippy::disallowed_methods, reason = "this is where engines read it")]
 pub fn now() -> Instant {
     Instant::now()
 }
 
-/// The wall clock: for the `Date` of our own answers.
+/// The wall clock, for the `Date` header of local replies.
 #[expect(clippy::disallowed_methods, reason = "this is where engines read it")]
 pub fn wall_clock() -> SystemTime {
     SystemTime::now()

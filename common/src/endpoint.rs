@@ -1,33 +1,33 @@
-//! Addresses as people write them: `host:port`, `host:port:weight`, `[::1]:9001:2`.
+//! Configured server addresses: `host:port`, `host:port:weight`, `[::1]:9001:2`.
 //!
-//! An [`Endpoint`] is what was *configured*; a name in it is resolved later and again
-//! ([`crate::net::resolve`]), for an address that is looked up once is wrong after the first
-//! fail-over of the name.
+//! An [`Endpoint`] is the *configured* address. A host name in it is resolved later and repeatedly
+//! ([`crate::net::resolve`]), because an address that is resolved only once is wrong after the first failover of that
+//! name.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// The longest name that DNS can carry, in characters (RFC 1035 §2.3.4).
+/// Longest host name in DNS, in bytes (RFC 1035 §2.3.4).
 const MAX_HOST_NAME_BYTES: usize = 253;
-/// The longest part of a name between two dots (RFC 1035 §2.3.4).
+/// Longest label of a host name, in bytes (RFC 1035 §2.3.4).
 const MAX_LABEL_BYTES: usize = 63;
 
-/// A configured server: a name or an IP address, a port and perhaps a weight.
+/// A configured server: a host name or an IP address, a port and an optional weight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Endpoint {
-    /// A host name as written, or an IP address; an IPv6 address stands here without brackets.
+    /// A host name as written, or an IP address (an IPv6 address without brackets).
     pub host: String,
     /// The port, never 0.
     pub port: u16,
-    /// The weight, if one was written. Zero is legal: no new clients, but those that stick to it.
+    /// The weight, if one was given. Zero is legal: the server gets no new clients, only those that stick to it.
     pub weight: Option<u32>,
 }
 
-/// Why a text is not an [`Endpoint`]: one line that shows the text and what was expected.
+/// Why a text is not a valid [`Endpoint`]: one line with the text and the expected format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// Not of the form `host:port[:weight]` at all.
+    /// Not of the form `host:port[:weight]`.
     #[error("'{text}' is not host:port or host:port:weight, such as 127.0.0.1:9001 or [::1]:9001")]
     Format {
         /// The whole text.
@@ -39,26 +39,26 @@ pub enum EndpointError {
         /// The whole text.
         text: String,
     },
-    /// An IPv6 address without brackets, in which the port cannot be told from the address.
+    /// An IPv6 address without brackets: the port cannot be told from the address.
     #[error("'{text}': an IPv6 address needs brackets, such as [::1]:9001")]
     NoBrackets {
         /// The whole text.
         text: String,
     },
-    /// Neither an IP address nor a possible host name.
+    /// Neither an IP address nor a valid host name.
     #[error("'{text}': '{host}' is not an IP address or a host name")]
     Host {
         /// The whole text.
         text: String,
-        /// The part of it that stands where the host should.
+        /// The invalid host part.
         host: String,
     },
-    /// Not a port that one can connect to.
+    /// Not a port to connect to.
     #[error("'{text}': port '{port}' is not a number from 1 to 65535")]
     Port {
         /// The whole text.
         text: String,
-        /// The part of it that stands where the port should.
+        /// The invalid port part.
         port: String,
     },
     /// Not a weight.
@@ -66,7 +66,7 @@ pub enum EndpointError {
     Weight {
         /// The whole text.
         text: String,
-        /// The part of it that stands where the weight should.
+        /// The invalid weight part.
         weight: String,
     },
 }
@@ -98,11 +98,10 @@ impl FromStr for Endpoint {
     }
 }
 
-/// `host:port`, with brackets around an IPv6 address: what a `Host` field, a log line or a table
-/// shows.
+/// `host:port`, with brackets around an IPv6 address, as in a `Host` header, a log line or a table.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `pad` makes widths work: tables are made of these.
+        // `pad` honours the width in a format string, which tables use.
         if self.host.contains(':') {
             f.pad(&format!("[{}]:{}", self.host, self.port))
         } else {
@@ -111,14 +110,14 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// The checked host, and what stands behind its colon.
+/// The checked host, and the text after its colon.
 fn split_host(text: &str) -> Result<(String, &str), EndpointError> {
     let shape = || EndpointError::Format { text: text.into() };
     let no_host = |host: &str| EndpointError::Host { text: text.into(), host: host.into() };
     if let Some(inside) = text.strip_prefix('[') {
         let (address, rest) = inside.split_once(']').ok_or_else(shape)?;
         let rest = rest.strip_prefix(':').ok_or_else(shape)?;
-        // In the canonical spelling, so that two spellings of one address compare equal.
+        // In canonical form, so that two spellings of one address compare equal.
         let address: Ipv6Addr = address.parse().map_err(|_| no_host(address))?;
         return Ok((address.to_string(), rest));
     }
@@ -132,7 +131,7 @@ fn split_host(text: &str) -> Result<(String, &str), EndpointError> {
     Ok((host.to_owned(), rest))
 }
 
-/// Is this an IPv6 address, alone or with `:port` or `:port:weight` behind it?
+/// Whether this is an IPv6 address, alone or followed by `:port` or `:port:weight`.
 fn lacks_brackets(text: &str) -> bool {
     let is_v6 = |text: &str| text.parse::<Ipv6Addr>().is_ok();
     let shorter = text.rsplit_once(':').map_or("", |(before, _)| before);
@@ -142,8 +141,8 @@ fn lacks_brackets(text: &str) -> bool {
 
 /// An IPv4 address or a name of letters, digits, `-`, `_` and dots.
 ///
-/// A name that ends in a number must be a whole IPv4 address: `10.0.0.999` is a typo, and the
-/// resolver of libc would quietly read `10.1` as 10.0.0.1.
+/// A name whose last label is a number must be a complete IPv4 address: `10.0.0.999` is a typo, and the libc resolver
+/// silently reads `10.1` as 10.0.0.1.
 fn is_valid_host(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     let is_label = |label: &str| {
@@ -159,7 +158,7 @@ fn is_valid_host(host: &str) -> bool {
     !last.bytes().all(|b| b.is_ascii_digit()) || host.parse::<Ipv4Addr>().is_ok()
 }
 
-/// Digits only: `parse` alone would also take `+80`.
+/// Digits only; `parse` alone would also accept `+80`.
 fn parse_digits<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
@@ -169,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_people_write() {
+    fn parses_host_port_and_weight() {
         for (text, host, port, weight, shown) in [
             ("127.0.0.1:9001", "127.0.0.1", 9001, None, "127.0.0.1:9001"),
             ("localhost:1:5", "localhost", 1, Some(5), "localhost:1"),
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_and_what_is_expected() {
+    fn errors_name_the_fault_and_the_expected_format() {
         let shape = "is not host:port or host:port:weight";
         let url = "is a URL";
         let host = "is not an IP address or a host name";
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn pads_in_a_table() {
+    fn display_honours_the_width() {
         let endpoint: Endpoint = "[::1]:9001:2".parse().unwrap();
         assert_eq!(format!("{endpoint:<12}|"), "[::1]:9001  |");
     }

@@ -1,12 +1,12 @@
-//! What tells this process and its requests from all others.
+//! Ids that distinguish this process and its requests from all others.
 //!
-//! A balancer names itself in `Via` so that it knows a request that comes round again, and names each
-//! request so that logs on both sides can be joined. Neither needs a clock or a lock: a request's name is
-//! the process's random number, the connection's number and the request's place on it.
+//! A balancer puts its own id into `Via`, so that it detects a forwarding loop, and an id into each request, so that
+//! logs on both sides can be joined. Neither needs a clock or a lock: a request id consists of the random number of the
+//! process, the number of the connection and the number of the request on it.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-/// The random number of this process.
+/// The random id of this process.
 #[derive(Debug, Clone, Copy)]
 pub struct InstanceId {
     seed: u64,
@@ -19,17 +19,17 @@ impl Default for InstanceId {
 }
 
 impl InstanceId {
-    /// A new number, from the same source of randomness as the keys of std's hash maps.
+    /// A new id, from the same source of randomness as the keys of std's hash maps.
     pub fn new() -> Self {
         Self { seed: RandomState::new().build_hasher().finish() }
     }
 
-    /// The name for `Via`: what this program is, and 8 hex digits (RFC 9110 §7.6.3 allows any token).
+    /// The pseudonym for `Via`: the program's name and 8 hex digits (RFC 9110 §7.6.3 allows any token).
     pub fn via_pseudonym(&self, program: &str) -> String {
         format!("{program}-{:08x}", self.seed >> 32)
     }
 
-    /// The name of the `request`th request on the `connection`th connection.
+    /// The id of the `request`th request on connection number `connection`.
     pub fn request_id(&self, connection: u32, request: u32) -> u128 {
         u128::from(self.seed) << 64 | u128::from(connection) << 32 | u128::from(request)
     }
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_processes_differ_and_requests_within_one_too() {
+    fn ids_differ_between_processes_and_between_requests() {
         let (a, b) = (InstanceId::new(), InstanceId::new());
         assert_ne!(a.via_pseudonym("lb"), b.via_pseudonym("lb"));
         assert_ne!(a.request_id(1, 1), a.request_id(1, 2));

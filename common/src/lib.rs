@@ -1,21 +1,18 @@
-//! What every chapter stands on and no chapter teaches.
+//! The HTTP/1.1 implementation and the plumbing that all chapters share; no chapter teaches the plumbing.
 //!
 //! | module | what it is | first needed in |
 //! |---|---|---|
-//! | [`endpoint`] | `host:port[:weight]` as people write it | chapter 2 |
-//! | [`http`] | the HTTP/1.1 machine that all engines drive | chapter 2, which teaches it |
-//! | [`clock`] | the two clocks | chapter 2 |
-//! | [`net`] | listeners, name resolution, connects that do not wait, the file limit | chapter 2 |
-//! | [`shutdown`] | stopping in two stages, waited for by a thread, an fd or a future | chapter 2 |
-//! | [`signals`] | which signal asks for which stage | chapter 2 |
-//! | [`cli`] | the flags all programs share, refusals on one line | chapter 2 |
-//! | [`timeouts`] | how long each phase may take | chapter 2 |
-//! | [`stdout`] | lines on stdout that survive a closed pipe | chapter 2 |
-//! | [`instance_id`] | names for this process and for its requests | chapter 2 |
-//! | [`logging`] | log lines on stderr | chapter 2 |
-//! | [`worker`] | a thread per core, and connections spread over them | chapter 5 |
+//! | [`endpoint`] | configured addresses: `host:port[:weight]` | chapter 2 |
+//! | [`http`] | the sans-IO HTTP/1.1 state machine that all engines drive | chapter 2, which teaches it |
+//! | [`clock`] | the monotonic clock and the wall clock | chapter 2 |
+//! | [`net`] | listeners, accept errors, the connection limit, name resolution, connects, fd limit | chapter 2 |
+//! | [`shutdown`], [`signals`] | shutdown in two stages, and which signal requests which stage | chapter 2 |
+//! | [`cli`], [`timeouts`] | the flags that all programs share, error messages of one line | chapter 2 |
+//! | [`stdout`], [`logging`] | lines on stdout that survive a closed pipe; log lines on stderr | chapter 2 |
+//! | [`instance_id`] | ids of this process and of its requests | chapter 2 |
+//! | [`worker`] | a thread per core, and the distribution of connections over workers | chapter 5 |
 //!
-//! There is no async runtime in here: three engines with three ways to wait share this crate.
+//! There is no async runtime in this crate: it serves three engines that wait in three different ways.
 
 pub mod cli;
 pub mod clock;

@@ -1,8 +1,7 @@
 //! Log lines: on stderr, one per event, `12:34:56.789Z  INFO message field=value`.
 //!
-//! `RUST_LOG` chooses what is logged (`RUST_LOG=debug`, `RUST_LOG=load_balancer=trace`); without
-//! it, `info`. Stdout is kept for what a program answers ([`crate::stdout`]), so that the two can be
-//! redirected apart.
+//! `RUST_LOG` selects what is logged (`RUST_LOG=debug`, `RUST_LOG=load_balancer=trace`); the default is `info`. Stdout
+//! is reserved for the program's output ([`crate::stdout`]), so that the two can be redirected separately.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -13,9 +12,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-/// Sends log lines to stderr from now on; a second call does nothing.
+/// Installs the logger that writes to stderr; a second call does nothing.
 ///
-/// A line that stderr does not take is dropped: a log must never end the program it describes.
+/// A line that cannot be written is dropped: logging must never end the program.
 pub fn init() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let (filter, parse_error) = parse_filter(&wanted);
@@ -25,8 +24,7 @@ pub fn init() {
         .with_target(false)
         .with_timer(UtcTime)
         .with_env_filter(filter)
-        // The report of an internal error is an `eprintln!`, which panics when stderr is a closed
-        // pipe.
+        // The layer reports an internal error with `eprintln!`, which panics when stderr is a closed pipe.
         .log_internal_errors(false)
         .try_init();
     if let (Ok(()), Some(reason)) = (installed, parse_error) {
@@ -34,10 +32,10 @@ pub fn init() {
     }
 }
 
-/// The filter for a `RUST_LOG`, and why it was ignored if it was: a typo there is no reason not to
-/// start.
+/// The filter for a `RUST_LOG` value, and the parse error if the value is invalid: a typo there must not keep the
+/// program from starting.
 ///
-/// Not `parse_lossy`, which reports with `eprintln!`.
+/// Not `parse_lossy`, which reports errors with `eprintln!`.
 fn parse_filter(wanted: &str) -> (EnvFilter, Option<String>) {
     let builder = || EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     match builder().parse(wanted) {
@@ -46,8 +44,8 @@ fn parse_filter(wanted: &str) -> (EnvFilter, Option<String>) {
     }
 }
 
-/// The time of day in UTC. Local time would need the time zone database; the date is known to
-/// whoever stores the log.
+/// The time of day in UTC. Local time would need the time zone database; the date is known from the log file or the
+/// collector.
 struct UtcTime;
 
 impl FormatTime for UtcTime {
@@ -81,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_to_info_and_survives_a_bad_filter() {
+    fn defaults_to_info_and_ignores_an_invalid_filter() {
         assert_eq!(parse_filter("").0.max_level_hint(), Some(LevelFilter::INFO));
         assert_eq!(parse_filter("debug").0.max_level_hint(), Some(LevelFilter::DEBUG));
         let (fallback, reason) = parse_filter("info=bogus=worse");

@@ -1,11 +1,10 @@
-//! Stopping in two stages: first *drain* (finish what was begun, take nothing new), then *now*
-//! (drop the rest).
+//! Shutdown in two stages: *draining* (finish the requests in flight, accept no new ones), then *stopping* (drop the
+//! rest).
 //!
-//! Every engine of this workspace waits in its own way, and each can wait for a [`Shutdown`]: a
-//! thread by [`Shutdown::wait`], a poller by [`Shutdown::fd`], a task by [`Shutdown::reached`], and
-//! a loop that comes by anyway asks [`Shutdown::draining`], which is one atomic load. A stage is
-//! reached once and never left, so it cannot be missed by whoever looks late. Who asks for it:
-//! [`crate::signals`], a test, chapter 10's hand-over.
+//! Each engine waits in its own way, and each can wait for a [`Shutdown`]: a thread with [`Shutdown::wait`], a poller
+//! with [`Shutdown::fd`], a task with [`Shutdown::reached`]; a loop that runs anyway checks [`Shutdown::is_draining`],
+//! which is one atomic load. A stage that has been reached is never left, so a late check cannot miss it.
+//! [`crate::signals`], a test, or chapter 10's upgrade requests the shutdown.
 
 use std::collections::BTreeMap;
 use std::io::{self, PipeReader, PipeWriter, Write};
@@ -16,15 +15,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// How far a program is on its way out. Later stages are greater.
+/// The stage of a shutdown. Later stages compare greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum ShutdownStage {
-    /// Nobody has asked it to stop.
+    /// No shutdown has been requested.
     Running,
-    /// Finish what was begun, take nothing new.
+    /// Finish the requests in flight, accept no new ones.
     Draining,
-    /// Drop what is left and return.
+    /// Drop the remaining requests and return.
     Stopping,
 }
 
@@ -32,8 +31,7 @@ impl ShutdownStage {
     const ALL: [Self; 3] = [Self::Running, Self::Draining, Self::Stopping];
 }
 
-/// The request to stop, shared by everything that must heed it. Clones are handles to the same
-/// request.
+/// The shutdown request, shared by everything that must act on it. Clones are handles to the same request.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     shared: Arc<Shared>,
@@ -46,17 +44,17 @@ struct Shared {
     waiters: Mutex<Waiters>,
     /// Notified after every change of `stage`.
     changed: Condvar,
-    /// Per stage, the end of a pipe that is at end-of-file once the stage is reached.
+    /// Per stage, the read end of a pipe that is readable and at end-of-file once the stage is reached.
     stage_pipes: [PipeReader; 3],
 }
 
 #[derive(Debug)]
 struct Waiters {
-    /// The writing ends of `Shared::gates`, closed (and `None`) once their stage is reached.
+    /// The write ends of `Shared::stage_pipes`, closed (and `None`) once their stage is reached.
     pipe_writers: [Option<PipeWriter>; 3],
-    /// One entry per waiting future, removed when it ends or is dropped.
+    /// One entry per waiting future, removed when the future ends or is dropped.
     wakers: BTreeMap<u64, (ShutdownStage, Waker)>,
-    /// The id given out last; 64 bits do not run out.
+    /// The last id given out; 64 bits do not run out.
     next_id: u64,
 }
 
@@ -68,14 +66,13 @@ impl Waiters {
 }
 
 impl Shutdown {
-    /// A program that is running. Fails only if the process is out of file descriptors: it takes
-    /// five.
+    /// A running program. Fails only if the process is out of file descriptors: it takes five.
     pub fn new() -> io::Result<Self> {
-        let (running, _) = io::pipe()?; // nobody has to wait for `Running`
+        let (running, _) = io::pipe()?; // `Running` is always reached
         let (draining, close_draining) = io::pipe()?;
-        let (now, close_now) = io::pipe()?;
+        let (stopping, close_stopping) = io::pipe()?;
         let waiters = Waiters {
-            pipe_writers: [None, Some(close_draining), Some(close_now)],
+            pipe_writers: [None, Some(close_draining), Some(close_stopping)],
             wakers: BTreeMap::new(),
             next_id: 0,
         };
@@ -83,17 +80,17 @@ impl Shutdown {
             stage: AtomicU8::new(ShutdownStage::Running as u8),
             waiters: Mutex::new(waiters),
             changed: Condvar::new(),
-            stage_pipes: [running, draining, now],
+            stage_pipes: [running, draining, stopping],
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Asks for the first stage. Does nothing if it was reached already.
+    /// Requests the first stage. Does nothing if it has been reached.
     pub fn drain(&self) {
         self.shared.advance_to(ShutdownStage::Draining);
     }
 
-    /// Asks for the second stage, and so for the first. Does nothing if it was reached already.
+    /// Requests the second stage, and with it the first. Does nothing if it has been reached.
     pub fn stop(&self) {
         self.shared.advance_to(ShutdownStage::Stopping);
     }
@@ -103,7 +100,7 @@ impl Shutdown {
         self.shared.stage()
     }
 
-    /// Has any stage but [`Stage::Running`] been reached?
+    /// Whether a stage after [`ShutdownStage::Running`] has been reached.
     pub fn is_draining(&self) -> bool {
         self.stage() >= ShutdownStage::Draining
     }
@@ -117,25 +114,22 @@ impl Shutdown {
         }
     }
 
-    /// Blocks this thread until `stage` is reached, `limit` at most; says whether it was reached.
+    /// Blocks this thread until `stage` is reached or `timeout` has passed; returns whether the stage was reached.
     pub fn wait_timeout(&self, stage: ShutdownStage, timeout: Duration) -> bool {
         let waiters = self.shared.lock();
         drop(self.shared.changed.wait_timeout_while(waiters, timeout, |_| self.stage() < stage));
         self.stage() >= stage
     }
 
-    /// A descriptor that is readable, and hung up, from `stage` on: for `poll`, `epoll`, `kqueue`,
-    /// `mio`, `AsyncFd`.
+    /// A descriptor that is readable, and hung up, from `stage` on: for `poll`, `epoll`, `kqueue`, `mio`, `AsyncFd`.
     ///
-    /// It stays so for ever and for any number of pollers, because nobody reads from it: do not
-    /// either. Level- and edge-triggered pollers both report it, also when they are told of it
-    /// late.
+    /// It stays readable for any number of pollers because nothing reads from it; callers must not read from it either.
+    /// Level- and edge-triggered pollers both report it, also when it is registered after the stage was reached.
     pub fn fd(&self, stage: ShutdownStage) -> BorrowedFd<'_> {
         self.shared.stage_pipes[stage as usize].as_fd()
     }
 
-    /// A future that ends once `stage` is reached. It needs no particular runtime and may be
-    /// dropped at any time.
+    /// A future that completes once `stage` is reached. It needs no particular runtime. Cancel safe.
     #[must_use = "a future does nothing until it is polled"]
     pub fn reached(&self, stage: ShutdownStage) -> impl Future<Output = ()> + Send + 'static {
         Reached { shared: Arc::clone(&self.shared), stage, id: None }
@@ -144,8 +138,7 @@ impl Shutdown {
 
 impl Shared {
     fn stage(&self) -> ShutdownStage {
-        // Acquire, with the release in `advance`: what was written before the request to stop is
-        // seen after it.
+        // Acquire, with the release in `advance_to`: writes made before the shutdown request are visible after it.
         ShutdownStage::ALL[usize::from(self.stage.load(Ordering::Acquire))]
     }
 
@@ -159,19 +152,17 @@ impl Shared {
             return;
         }
         self.stage.store(to as u8, Ordering::Release);
-        for gate in &mut waiters.pipe_writers[..=to as usize] {
-            if let Some(mut gate) = gate.take() {
-                // The end of the file alone is HUP without IN to `poll` on Linux: the byte is for
-                // those who ask for IN only. It cannot block (the pipe is empty), and its failure
-                // would leave the HUP.
-                let _ = gate.write_all(b"!");
+        for pipe_writer in &mut waiters.pipe_writers[..=to as usize] {
+            if let Some(mut pipe_writer) = pipe_writer.take() {
+                // A closed write end alone is POLLHUP without POLLIN on Linux; the byte serves pollers that ask for
+                // POLLIN only. The write cannot block (the pipe is empty), and if it fails, POLLHUP remains.
+                let _ = pipe_writer.write_all(b"!");
             }
         }
         let woken: Vec<_> = waiters.wakers.extract_if(.., |_, (stage, _)| *stage <= to).collect();
         drop(waiters);
         self.changed.notify_all();
-        // Not under the lock: a waker may run or drop a task there and then, and with it a
-        // `Reached`.
+        // Not under the lock: a waker may run or drop a task at once, and with it a `Reached`.
         for (_, (_, waker)) in woken {
             waker.wake();
         }
@@ -182,7 +173,7 @@ impl Shared {
 struct Reached {
     shared: Arc<Shared>,
     stage: ShutdownStage,
-    /// Our entry in `Waiters::wakers`, from the first poll that had to wait.
+    /// This future's entry in `Waiters::wakers`, from the first poll that returned `Pending`.
     id: Option<u64>,
 }
 
@@ -191,10 +182,9 @@ impl Future for Reached {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let waker = cx.waker().clone(); // foreign code, hence not under the lock
+        let waker = cx.waker().clone(); // foreign code: not under the lock
         let mut waiters = this.shared.lock();
-        // Looked at under the lock, under which the stage changes: between this look and the insert
-        // nothing is lost.
+        // Checked under the lock that every stage change takes, so no change between this check and the insert is lost.
         if this.shared.stage() >= this.stage {
             return Poll::Ready(());
         }
@@ -307,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_futures_leave_nothing_behind() {
+    fn dropped_futures_are_removed() {
         let shutdown = Shutdown::new().unwrap();
         let poll_once = |future: Pin<&mut dyn Future<Output = ()>>| {
             assert!(future.poll(&mut Context::from_waker(Waker::noop())).is_pending());

@@ -1,14 +1,13 @@
-//! Which signal asks for what.
+//! Which signal does what.
 //!
 //! | signal | effect |
 //! |---|---|
-//! | SIGINT, SIGTERM | drain; a second one: stop at once; a third: end by the signal, whatever the program does |
+//! | SIGINT, SIGTERM | drain; the second: stop at once; the third: the default action, which ends the process |
 //! | SIGUSR1 | print the statistics |
-//! | others | nothing, unless [`Handlers::on`] adds them (chapter 10: SIGHUP and SIGUSR2) |
+//! | others | not handled, unless [`SignalHandlers::on`] adds them (chapter 10: SIGHUP and SIGUSR2) |
 //!
-//! A signal handler proper may do next to nothing (signal-safety(7)), so `signal-hook` only writes
-//! a byte there, and what follows happens on an ordinary thread, where it may lock, allocate and
-//! print.
+//! Very little is safe inside a signal handler (signal-safety(7)), so `signal-hook` only writes a byte there. The
+//! action runs on an ordinary thread, where it may lock, allocate and print.
 
 use std::fmt;
 use std::io;
@@ -22,44 +21,40 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::shutdown::{Shutdown, ShutdownStage};
 
-/// Handles SIGINT, SIGTERM and SIGUSR1 from now on: the signals that all programs of this workspace
-/// share.
+/// Handles SIGINT, SIGTERM and SIGUSR1, the signals that all programs of this workspace share.
 ///
-/// They are handled from the moment this returns. `on_stats` runs on a thread of its own, so it may
-/// lock and print, and even wait for a reader of stdout who has gone to lunch.
+/// The handlers are installed when this returns. `print_statistics` runs on its own thread, so it may lock, print, and
+/// block on a full stdout pipe.
 pub fn spawn(shutdown: Shutdown, print_statistics: impl Fn() + Send + 'static) -> io::Result<()> {
     SignalHandlers::new(shutdown).on(SIGUSR1, print_statistics).spawn()
 }
 
-/// A set of signals with what each of them does, for a program with more of them than [`spawn`]
-/// takes.
-#[must_use = "handlers are in force only once spawned"]
+/// A set of signals and their actions, for a program that handles more of them than [`spawn`] does.
+#[must_use = "the handlers are installed by `spawn`"]
 pub struct SignalHandlers {
     shutdown: Shutdown,
     actions: Vec<(i32, Box<dyn Fn() + Send>)>,
 }
 
 impl SignalHandlers {
-    /// SIGINT and SIGTERM for this shutdown, and nothing else yet.
+    /// Handlers for SIGINT and SIGTERM that advance `shutdown`, and no others yet.
     pub fn new(shutdown: Shutdown) -> Self {
         Self { shutdown, actions: Vec::new() }
     }
 
-    /// Also runs `action`, on a thread of its own, whenever `signal` has arrived: an action that waits
-    /// must not make the program deaf to SIGTERM.
+    /// Also runs `action`, on its own thread, whenever `signal` arrives: an action that blocks must not delay SIGTERM.
     ///
-    /// Signals of one number that arrive while their action is busy count as one, as they do in the
-    /// kernel.
+    /// A signal that arrives several times while its action runs counts once, as it does in the kernel.
     pub fn on(mut self, signal: i32, action: impl Fn() + Send + 'static) -> Self {
         self.actions.push((signal, Box::new(action)));
         self
     }
 
-    /// Registers the handlers and starts the signal thread, which lives as long as the process.
+    /// Installs the handlers and starts the signal thread, which lives as long as the process.
     pub fn spawn(self) -> io::Result<()> {
         let numbers = self.actions.iter().map(|(signal, _)| *signal);
-        // Before the thread starts: a signal that comes right after our return must not meet the
-        // default action.
+        // Before the thread starts: a signal that arrives right after this function returns must not meet the default
+        // action.
         let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(numbers))?;
         let actions: Vec<_> = self.actions.into_iter().map(spawn_action_thread).collect::<io::Result<_>>()?;
         let shutdown = self.shutdown;
@@ -69,7 +64,7 @@ impl SignalHandlers {
                     advance_shutdown(&shutdown, signal);
                 }
                 for (_, trigger_tx) in actions.iter().filter(|(number, _)| *number == signal) {
-                    // Full: the action will run once more anyway.
+                    // Full: the action is already due to run again.
                     let _ = trigger_tx.try_send(());
                 }
             }
@@ -82,7 +77,7 @@ fn advance_shutdown(shutdown: &Shutdown, signal: i32) {
     match shutdown.stage() {
         ShutdownStage::Running => shutdown.drain(),
         ShutdownStage::Draining => shutdown.stop(),
-        // The program was told twice and is still here: do not make its user look up its process id.
+        // The program was asked twice and still runs: the user should not have to look up its process id.
         ShutdownStage::Stopping => drop(emulate_default_handler(signal)),
     }
 }
@@ -96,7 +91,7 @@ fn spawn_action_thread((signal, action): (i32, Box<dyn Fn() + Send>)) -> io::Res
 impl fmt::Debug for SignalHandlers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let signals: Vec<_> = self.actions.iter().map(|(signal, _)| signal).collect();
-        f.debug_struct("Handlers").field("signals", &signals).finish_non_exhaustive()
+        f.debug_struct("SignalHandlers").field("signals", &signals).finish_non_exhaustive()
     }
 }
 
@@ -111,20 +106,19 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(10);
 
-    // One test for all signals: they belong to the process, so that two tests would receive each
-    // other's.
+    // One test for all signals: they belong to the process, so two tests would receive each other's signals.
     #[test]
     fn signals_print_statistics_then_drain_then_stop() {
         let shutdown = Shutdown::new().unwrap();
-        let (stats, trigger_tx) = mpsc::channel();
-        let (reader, gone_to_lunch) = mpsc::channel::<()>();
+        let (printed_tx, printed_rx) = mpsc::channel();
+        let (reader, blocked_stdout) = mpsc::channel::<()>();
         let print = move || {
-            stats.send(()).unwrap();
-            let _ = gone_to_lunch.recv();
+            printed_tx.send(()).unwrap();
+            let _ = blocked_stdout.recv();
         };
         spawn(shutdown.clone(), print).unwrap();
         raise(SIGUSR1).unwrap();
-        trigger_tx.recv_timeout(LONG).unwrap();
+        printed_rx.recv_timeout(LONG).unwrap();
         assert_eq!(shutdown.stage(), ShutdownStage::Running);
         raise(SIGTERM).unwrap();
         assert!(shutdown.wait_timeout(ShutdownStage::Draining, LONG));

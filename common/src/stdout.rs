@@ -1,8 +1,8 @@
-//! Lines on stdout: what a program answers, as opposed to what it logs.
+//! Lines on stdout: the output of a program, as opposed to its log.
 //!
-//! `println!` panics when the reader has gone, and readers do go: `load_balancer | head -1` is
-//! enough. Here a line that nobody can read is dropped. Each line is flushed, because stdout may be
-//! a pipe on which a test or a script waits for `listening on …`.
+//! `println!` panics when stdout is a closed pipe, and `load_balancer | head -1` is enough to close it. The functions
+//! here drop a line that cannot be written. Each line is flushed, because stdout may be a pipe on which a test or a
+//! script waits for `listening on …`.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Writes one line to stdout and flushes it; an error is ignored, as there is nobody left to tell.
+/// Writes one line to stdout and flushes it; errors are ignored, because there is no reader left to report them to.
 ///
 /// Usually called through [`outln!`](crate::outln).
 pub fn print_line(args: fmt::Arguments<'_>) {
@@ -18,12 +18,12 @@ pub fn print_line(args: fmt::Arguments<'_>) {
     let _ = write_line(&mut stdout, args);
 }
 
-/// Writes a last line to stdout, but waits no longer than a second for it to be taken: a program that was
-/// told to stop must not hang on a pager that waits for a key.
+/// Writes the last line to stdout and waits at most one second for the write: a program that was told to stop must not
+/// hang on a pager that waits for a key.
 pub fn print_last_line(text: String) {
     const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
     let (done_tx, done) = mpsc::channel();
-    let printer = thread::Builder::new().name("last line".into()).spawn(move || {
+    let printer = thread::Builder::new().name("stdout".into()).spawn(move || {
         print_line(format_args!("{text}"));
         let _ = done_tx.send(());
     });
@@ -32,13 +32,13 @@ pub fn print_last_line(text: String) {
     }
 }
 
-/// Writes one line to stderr, for a refusal; an error is ignored.
+/// Writes one line to stderr, for an error at startup; write errors are ignored.
 pub(crate) fn eprint_line(args: fmt::Arguments<'_>) {
     let mut stderr = io::stderr().lock();
     let _ = write_line(&mut stderr, args);
 }
 
-/// One write per line, so that lines of two processes on one terminal do not mix.
+/// One write per line, so that the lines of two processes on one terminal do not interleave.
 fn write_line(to: &mut impl Write, args: fmt::Arguments<'_>) -> io::Result<()> {
     let mut text = args.to_string();
     text.push('\n');
@@ -46,7 +46,7 @@ fn write_line(to: &mut impl Write, args: fmt::Arguments<'_>) -> io::Result<()> {
     to.flush()
 }
 
-/// `println!` that does not panic once the reader has closed the pipe, and that flushes.
+/// `println!` that flushes, and that does not panic when stdout is a closed pipe.
 ///
 /// ```
 /// # let address = "127.0.0.1:8080";
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn writes_the_line_at_once() {
+    fn flushes_each_line() {
         let mut to = io::BufWriter::new(Vec::new());
         write_line(&mut to, format_args!("listening on {}", 8080)).unwrap();
         assert_eq!(to.get_ref(), b"listening on 8080\n");

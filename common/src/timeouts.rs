@@ -1,23 +1,25 @@
-//! How long things may take, wherever that is said: on the command line, or later in a file.
+//! The timeouts of all phases, as flags on the command line and, from chapter 10 on, in a configuration file.
 
 use std::time::{Duration, Instant};
 
 use crate::cli::parse_duration;
 
-/// Per flag, not as `next_help_heading`: that would swallow the flags a program declares after ours.
+/// Set per flag and not as `next_help_heading`, which would also apply to the flags that a program declares after
+/// these.
 const HELP_HEADING: &str = "Timeouts";
 
-/// How long a client may take to read its last response and close, once our side has sent FIN. What it still sends
-/// meanwhile is read and dropped, for closing with unread bytes sends a reset that can overtake the response (RFC 9112
-/// §9.6). Bounded in time alone: with a limit of 256 KiB, Python's http.client lost the 413 to every 8 MB upload.
+/// How long a client may take to read its last response and close, once the balancer has sent FIN. Bytes that it still
+/// sends are read and discarded, because closing a socket with unread bytes sends a reset that can overtake the
+/// response (RFC 9112 §9.6). The limit is in time alone: with a limit of 256 KiB, Python's http.client lost the 413 to
+/// every 8 MB upload; with 2 s and no byte limit, to none.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
-/// How many reads a lingering connection may make before other connections have their turn.
+/// How many reads a lingering connection may make before the event loop serves other connections.
 pub const LINGER_READS: usize = 16;
-/// How long an idle client may still send a request once the process drains: one may already be on its way.
+/// How long an idle client may still send a request once the process drains: one may already be in flight.
 pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long each phase of an exchange may take: without a deadline, a silent peer holds its slot
-/// for free.
+/// How long each phase of an exchange may take: without a timeout, a silent peer would hold its connection slot
+/// forever.
 #[derive(clap::Args, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// Limit for connecting to a backend
@@ -55,9 +57,9 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// Until when a client connection may wait for its next request head. An `idle` one waits from `since`, when its last
-    /// exchange ended, and for a second only once the process drains. Otherwise a head has begun at `since`, and has one
-    /// deadline for all of it: a byte now and then buys no time.
+    /// The deadline for the next request head of a client connection. An `idle` connection waits from `since`, the end
+    /// of its last exchange, and once the process drains for at most [`DRAIN_IDLE_TIMEOUT`]. Otherwise a head has begun
+    /// at `since`, and one deadline covers all of it: a byte now and then does not extend it.
     pub fn head_deadline(&self, since: Instant, idle: bool, drain_started: Option<Instant>) -> Instant {
         if !idle {
             return since + self.head;

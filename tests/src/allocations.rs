@@ -1,18 +1,18 @@
-//! Counts what a thread asks the allocator for, to hold a steady path to nothing.
+//! Counts a thread's calls of the allocator, for tests that a steady path allocates nothing.
 //!
-//! A test that wants it says `#[global_allocator] static ALLOCATOR: Counting = Counting;`. Counts are kept per thread,
-//! because the test harness has threads of its own; a thread that serves others is [`watched`](watch_this_thread).
+//! A test enables it by `#[global_allocator] static ALLOCATOR: Counting = Counting;`. Counts are kept per thread,
+//! because the test harness has its own threads; a thread that serves others is [`watched`](watch_this_thread).
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use sys::{Counting, count, watch_this_thread};
 
-/// What one watched thread has asked for, to be read by another thread.
+/// The allocations of one watched thread, readable from another thread.
 #[derive(Debug, Default)]
 pub struct Tally(AtomicU64);
 
 impl Tally {
-    /// Nothing yet.
+    /// A tally of zero.
     pub const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
@@ -36,28 +36,28 @@ mod sys {
         static TALLY: Cell<Option<&'static Tally>> = const { Cell::new(None) };
     }
 
-    /// Calls by this thread that asked for memory.
+    /// This thread's calls that allocated memory.
     pub fn count() -> u64 {
         COUNT.with(Cell::get)
     }
 
-    /// From now on, what this thread asks for is counted in `tally` too.
+    /// From now on, this thread's allocations are counted in `tally` too.
     pub fn watch_this_thread(tally: &'static Tally) {
         TALLY.with(|watching| watching.set(Some(tally)));
     }
 
     fn one_more() {
-        // A thread that ends has no counter left, and none is needed then.
+        // A thread that ends has no counter any more, and none is needed then.
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
         let _ = TALLY.try_with(|tally| tally.get().map(|tally| tally.0.fetch_add(1, Relaxed)));
     }
 
-    /// The system's allocator, and a count.
+    /// The system's allocator, with a counter.
     #[derive(Debug)]
     pub struct Counting;
 
     // SAFETY: each call goes to `System` with the arguments it came with, whose contract is ours; the counters are
-    // `Cell`s without destructor or lazy start, so that counting never allocates.
+    // `Cell`s without destructor or lazy initialization, so counting never allocates.
     unsafe impl GlobalAlloc for Counting {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             one_more();

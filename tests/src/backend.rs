@@ -1,48 +1,32 @@
-//! A scripted backend: it records every byte it was sent and does exactly what the case says.
+//! A scripted backend: it records every byte that it receives and does exactly what the case's script says.
 
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::checker::{RequestHead, whole_request};
+use crate::checker::RequestHead;
 use crate::wait::PATIENCE;
 
 pub mod bundled;
 mod conn;
+mod own_process;
+mod recording;
 pub mod separate;
 
 pub use conn::{Conn, Request};
+pub use recording::Seen;
 
-/// Bytes kept for each connection; more are counted only.
+use recording::{Shared, lock};
+
+/// Bytes recorded per connection; further ones are only counted.
 const KEPT_BYTES: usize = 4 << 20;
-
-/// What one connection sent.
-#[derive(Debug, Clone, Default)]
-pub struct Seen {
-    /// Every byte, up to some megabytes.
-    pub bytes: Vec<u8>,
-    /// How many.
-    pub count: u64,
-    /// Whether the balancer has closed it or reset it, as far as the script has read.
-    pub ended: bool,
-}
-
-impl Seen {
-    /// The one whole request that this connection must be.
-    pub fn request(&self) -> (RequestHead, Vec<u8>) {
-        let (head, body, _) =
-            whole_request(&self.bytes).unwrap_or_else(|fault| panic!("{fault:?} in {}", self.bytes.escape_ascii()));
-        (head, body)
-    }
-}
 
 /// Weak, because a script that closes a connection must really close it.
 type Streams = Arc<Mutex<Vec<Weak<TcpStream>>>>;
-type Shared = Arc<(Mutex<Vec<Seen>>, Condvar)>;
 
-/// A listening backend. Dropped: closed, with all its connections, and its threads joined.
+/// A listening backend. Dropped: closed with all its connections, and its threads joined.
 #[derive(Debug)]
 pub struct Backend {
     addr: SocketAddr,
@@ -52,17 +36,17 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Runs `script` on a thread for each accepted connection, on a port the kernel chooses.
+    /// Runs `script` on a thread for each accepted connection, on an ephemeral port.
     pub fn start(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
         Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0)), script)
     }
 
-    /// The same on a given address: a backend that comes back.
+    /// The same on a given address: a backend that restarts.
     pub fn start_on(at: SocketAddr, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
         Self::start_keeping(at, KEPT_BYTES, script)
     }
 
-    /// The same, but it keeps no byte of what it is sent: for a load that goes on for long.
+    /// The same, but it records no bytes: for a load that lasts long.
     pub fn start_forgetful(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
         Self::start_keeping(SocketAddr::from(([127, 0, 0, 1], 0)), 0, script)
     }
@@ -100,32 +84,32 @@ impl Backend {
         Self::answering(ok_response(body))
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// What each connection has sent so far, in the order of accepting.
+    /// What each connection has sent so far, in the order they were accepted.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.shared.0).clone()
     }
 
-    /// How many connections there have been.
+    /// How many connections were accepted.
     pub fn connections(&self) -> usize {
         lock(&self.shared.0).len()
     }
 
-    /// How many bytes have come in over all connections.
+    /// How many bytes were received over all connections.
     pub fn total_bytes(&self) -> u64 {
         lock(&self.shared.0).iter().map(|seen| seen.count).sum()
     }
 
-    /// Waits until `claim` holds of what was seen; panics with `what` otherwise.
+    /// Waits until `claim` holds for the recordings; panics with `what` otherwise.
     pub fn wait_for(&self, what: &str, claim: impl Fn(&[Seen]) -> bool) {
         assert!(self.holds_within(PATIENCE, claim), "the backend: {what}: {:?}", self.seen());
     }
 
-    /// Whether `claim` comes to hold of what was seen.
+    /// Whether `claim` becomes true for the recordings.
     pub fn holds_within(&self, within: Duration, claim: impl Fn(&[Seen]) -> bool) -> bool {
         let deadline = Instant::now() + within;
         let mut seen = lock(&self.shared.0);
@@ -144,14 +128,14 @@ impl Backend {
 
     /// The one request of the last connection.
     pub fn last_request(&self) -> (RequestHead, Vec<u8>) {
-        self.seen().last().expect("the backend was never reached").request()
+        self.seen().last().expect("the backend received no connection").request()
     }
 }
 
 impl Drop for Backend {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
-        // Wakes `accept`: there is no other portable way.
+        // Wakes `accept`; there is no other portable way.
         let _ = TcpStream::connect_timeout(&self.addr, Duration::from_secs(1));
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
@@ -163,10 +147,6 @@ impl Drop for Backend {
 pub fn ok_response(body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").into()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Acceptor<S> {

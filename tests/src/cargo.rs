@@ -1,21 +1,22 @@
-//! Building with cargo from a tool, and learning where it put the programs: guessing paths runs stale ones.
+//! Builds with cargo from a tool, and reads the programs' paths from cargo's messages: a guessed path may be a stale
+//! build.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A program that cargo has just built, or found to be fresh.
+/// A program that cargo has just built, or found up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
     /// The target's name: a binary, an example, or a test target.
     pub name: String,
-    /// Where it lies.
+    /// Its path.
     pub program: PathBuf,
 }
 
 /// Runs cargo in `root` with `args`, such as `["build", "-p", "chapter-03-load-balancer"]`.
 ///
-/// `None` when it refuses; it has said why on standard error. The error is that cargo does not start.
+/// `None` when the build fails, which cargo has explained on standard error. An error if cargo cannot be started.
 pub fn build(root: &Path, args: &[&str]) -> io::Result<Option<Vec<Built>>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -24,7 +25,7 @@ pub fn build(root: &Path, args: &[&str]) -> io::Result<Option<Vec<Built>>> {
     Ok(output.status.success().then(|| programs(&String::from_utf8_lossy(&output.stdout))))
 }
 
-/// The programs that cargo's messages name.
+/// The programs in cargo's messages.
 fn programs(messages: &str) -> Vec<Built> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let built = messages.filter_map(|message| {
@@ -46,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_does_not_exist_is_a_refusal() {
+    fn a_missing_package_is_a_failed_build() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         assert_eq!(build(root, &["build", "--offline", "-p", "no-such-package"]).unwrap(), None);
     }

@@ -1,61 +1,30 @@
 //! A strict HTTP/1.1 message reader, written from RFC 9112 and independent of the product.
 //!
-//! Every message that a backend saw or a client got goes through it: a balancer that repairs,
-//! invents or loses a byte is caught here and not by a second copy of its own parser. It accepts
-//! only what a careful sender generates: CRLF, one framing, no folding, no stray whitespace.
+//! Every message that a backend or a client receives goes through it, so a balancer that repairs,
+//! invents or loses a byte is caught by a parser other than its own. It accepts only what a careful
+//! sender generates: CRLF, one framing, no folding, no stray whitespace.
 
 use std::io::{self, Read};
 
+mod fault;
 mod fields;
 mod head;
 
+pub use fault::Fault;
 pub use fields::Fields;
 pub use head::{Framing, RequestHead, ResponseHead};
 
-/// More than any honest head here: a reader that never finds the end must not eat the memory.
+use fault::malformed;
+
+/// Longer than any valid head here: a head without an end must not fill the memory.
 const MAX_HEAD_BYTES: usize = 256 * 1024;
 
-/// Why a message could not be read.
-#[derive(Debug)]
-pub enum Fault {
-    /// The peer closed in good order before the first byte of a message.
-    Closed,
-    /// The peer closed inside a message; the text says inside what.
-    Truncated(&'static str),
-    /// The bytes break RFC 9112; the text says which rule.
-    Malformed(String),
-    /// The peer reset the connection.
-    Reset,
-    /// Nothing arrived within the read timeout of the socket.
-    TimedOut,
-    /// Any other failure of the socket.
-    Io(io::Error),
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::TimedOut,
-            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-                Self::Reset
-            }
-            _ => Self::Io(error),
-        }
-    }
-}
-
-/// A malformed-message fault with the offending bytes shown.
-pub(crate) fn malformed(rule: &str, bytes: &[u8]) -> Fault {
-    let shown = &bytes[..bytes.len().min(120)];
-    Fault::Malformed(format!("{rule}: {}", shown.escape_ascii()))
-}
-
-/// What a body was, once it has been read to its end.
+/// The summary of a body that was read to its end.
 #[derive(Debug, Default, Clone)]
 pub struct BodyEnd {
     /// Bytes of content, without chunk framing.
     pub length: u64,
-    /// Chunks received, the last (empty) one not counted.
+    /// Chunks received, without the last (empty) one.
     pub chunks: u64,
     /// Whether a chunk carried an extension.
     pub extensions: bool,
@@ -63,7 +32,7 @@ pub struct BodyEnd {
     pub trailers: Fields,
 }
 
-/// Reads messages, one after the other, from a byte source.
+/// Reads messages, one after another, from a byte source.
 #[derive(Debug)]
 pub struct Reader<R> {
     source: R,
@@ -77,12 +46,12 @@ impl<R: Read> Reader<R> {
         Self { source, held: Vec::new(), at: 0 }
     }
 
-    /// Bytes that have arrived and belong to no message read so far.
+    /// Bytes that have arrived but belong to no message read so far.
     pub fn held(&self) -> &[u8] {
         &self.held[self.at..]
     }
 
-    /// Takes [`held`](Self::held) away: the first bytes of a tunnel.
+    /// Takes the [`held`](Self::held) bytes: the first ones of a tunnel.
     pub fn take_held(&mut self) -> Vec<u8> {
         let rest = self.held.split_off(self.at);
         self.held.clear();
@@ -90,7 +59,7 @@ impl<R: Read> Reader<R> {
         rest
     }
 
-    /// Waits for more bytes and holds them; 0 is the end of the stream.
+    /// Waits for more bytes and buffers them; 0 is the end of the stream.
     pub fn fill(&mut self) -> io::Result<usize> {
         self.held.drain(..self.at);
         self.at = 0;
@@ -100,7 +69,7 @@ impl<R: Read> Reader<R> {
         Ok(got)
     }
 
-    /// Reads one request head. No empty line before it: the product sends none.
+    /// Reads one request head. No empty line may precede it: the product sends none.
     pub fn request_head(&mut self) -> Result<RequestHead, Fault> {
         let line = self.start_line("request line")?;
         RequestHead::parse(&line, self.fields("request head")?)

@@ -1,4 +1,4 @@
-//! A strict client on a raw socket: it sends exactly what it is told and never retries.
+//! A strict client on a raw socket: it sends exactly the given bytes and never retries.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use socket2::SockRef;
 use crate::checker::{BodyEnd, Fault, Fields, Framing, Reader, ResponseHead};
 use crate::wait::{PATIENCE, pause};
 
-/// A whole response as the client got it.
+/// A whole response as the client received it.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The interim responses before it.
@@ -57,13 +57,13 @@ impl Client {
         Self::try_connect(addr).unwrap_or_else(|error| panic!("connect {addr}: {error}"))
     }
 
-    /// Connects, or says why not.
+    /// Connects, or returns the error.
     pub fn try_connect(addr: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
         Self::over(stream)
     }
 
-    /// A client with a receive buffer of `bytes`, set before connecting so that the window obeys.
+    /// A client with a receive buffer of `bytes`, set before connecting, which determines the TCP window.
     pub fn connect_narrow(addr: SocketAddr, bytes: usize) -> Self {
         let domain = socket2::Domain::for_address(addr);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
@@ -72,7 +72,7 @@ impl Client {
         Self::over(socket.into()).unwrap()
     }
 
-    /// A client with an address of its own: each of 127.0.0.0/8 is this machine's.
+    /// A client with its own source address: all of 127.0.0.0/8 belongs to this machine.
     pub fn connect_from(source: IpAddr, addr: SocketAddr) -> Self {
         let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::new(source, 0).into()).unwrap_or_else(|error| panic!("bind {source}: {error}"));
@@ -88,12 +88,12 @@ impl Client {
         Ok(Self { stream, reader })
     }
 
-    /// Changes how long a read waits.
+    /// Sets the read timeout.
     pub fn patience(&mut self, within: Duration) {
         self.stream.set_read_timeout(Some(within)).unwrap();
     }
 
-    /// Our own address: what the balancer should call us.
+    /// Our own address, which the balancer should report.
     pub fn local_addr(&self) -> SocketAddr {
         self.stream.local_addr().unwrap()
     }
@@ -103,12 +103,12 @@ impl Client {
         self.try_send(bytes.as_ref()).unwrap_or_else(|error| panic!("send: {error}"));
     }
 
-    /// Sends these bytes, or says why not: a peer that refuses may stop reading.
+    /// Sends these bytes, or returns the error: a peer that rejects a request may stop reading.
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
 
-    /// Sends the pieces as segments of their own, `between` apart; stops when the peer has closed.
+    /// Sends each piece as its own segment, `between` apart; stops when the peer has closed.
     pub fn send_pieces<'a>(&mut self, pieces: impl IntoIterator<Item = &'a [u8]>, between: Duration) {
         for (index, piece) in pieces.into_iter().enumerate() {
             if index > 0 {
@@ -120,12 +120,12 @@ impl Client {
         }
     }
 
-    /// Sends a bodyless request for `target`, with `extra` header lines each ended by CRLF.
+    /// Sends a request without a body for `target`, with `extra` header lines that each end in CRLF.
     pub fn request(&mut self, method: &str, target: &str, extra: &str) {
         self.send(format!("{method} {target} HTTP/1.1\r\nHost: test\r\n{extra}\r\n"));
     }
 
-    /// GET and its response.
+    /// Sends a GET and reads its response.
     pub fn get(&mut self, target: &str) -> Response {
         self.request("GET", target, "");
         self.response("GET")
@@ -144,7 +144,7 @@ impl Client {
         Ok(response)
     }
 
-    /// Reads a response and gives its body to `sink`, for bodies that should not be held.
+    /// Reads a response and passes its body to `sink`, for bodies that should not be buffered.
     pub fn response_to(&mut self, method: &str, sink: &mut dyn FnMut(&[u8])) -> Result<Response, Fault> {
         let (interim, head, framing) = self.response_head(method)?;
         let end = self.reader.body(framing, sink)?;
@@ -164,12 +164,12 @@ impl Client {
         }
     }
 
-    /// The strict reader, for what comes piece by piece.
+    /// The strict reader, for messages that arrive piece by piece.
     pub fn reader(&mut self) -> &mut Reader<TcpStream> {
         &mut self.reader
     }
 
-    /// Reads exactly `length` bytes, whatever they are: a tunnel, or a body in steps.
+    /// Reads exactly `length` bytes of any content: a tunnel, or a body in steps.
     pub fn read_exact(&mut self, length: usize) -> Vec<u8> {
         let mut got = Vec::new();
         self.reader
@@ -178,7 +178,7 @@ impl Client {
         got
     }
 
-    /// Reads until the peer closes, in good order or by a reset; `None` when it does not.
+    /// Reads until the peer closes, with FIN or RST; `None` when it does not.
     pub fn rest(&mut self, within: Duration) -> Option<Vec<u8>> {
         self.patience(within);
         loop {
@@ -193,7 +193,7 @@ impl Client {
         }
     }
 
-    /// Asserts that the peer closes now without another byte.
+    /// Asserts that the peer closes without another byte.
     pub fn expect_closed(&mut self) {
         match self.rest(PATIENCE) {
             Some(rest) => assert!(rest.is_empty(), "stray bytes: {}", rest.escape_ascii()),
@@ -201,7 +201,7 @@ impl Client {
         }
     }
 
-    /// Asserts that nothing comes for a while, not even a close.
+    /// Asserts that nothing arrives for a while, not even a close.
     pub fn expect_silence(&mut self, during: Duration) {
         self.patience(during);
         match self.reader.fill() {
@@ -213,7 +213,7 @@ impl Client {
         }
     }
 
-    /// Whether something has come, or the end, that was not read yet. Does not wait.
+    /// Whether unread bytes or the end of the stream have arrived. Does not wait.
     pub fn has_news(&mut self) -> bool {
         let at_once = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
         !self.reader.held().is_empty() || recv(self.stream.as_raw_fd(), &mut [0], at_once) != Err(Errno::EAGAIN)

@@ -1,43 +1,14 @@
-//! What a case is given: the program under test, and how this chapter's is started.
+//! The context of a case: the program under test, and how to start this chapter's.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
+use crate::children::Children;
 use crate::process::{Finished, Options, Program};
 
-/// The processes that a case has running, so that a watchdog can end them.
-#[derive(Debug, Clone, Default)]
-pub struct Children(Arc<Mutex<Vec<i32>>>);
-
-impl Children {
-    fn change(&self, change: impl FnOnce(&mut Vec<i32>)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    pub(crate) fn add(&self, pid: i32) {
-        self.change(|pids| pids.push(pid));
-    }
-
-    pub(crate) fn remove(&self, pid: i32) {
-        self.change(|pids| pids.retain(|known| *known != pid));
-    }
-
-    /// Kills what has not been waited for.
-    pub(crate) fn kill_all(&self) {
-        self.change(|pids| {
-            for pid in pids.drain(..) {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
-        });
-    }
-}
-
-/// What a case that says nothing about it is spared from chapter 4 on: checks, which a scripted backend would count
-/// as connections; a ramp, under which turns are not exact; and what shuts out backends that fail on purpose.
+/// Switches off, from chapter 4 on, what would disturb a case that does not set these flags: health checks, which a
+/// scripted backend would count as connections; slow start, under which round robin is not exact; and ejection and the
+/// circuit breaker, which would exclude backends that fail on purpose.
 fn quiet(flags: &[&str]) -> Vec<String> {
     let defaults = [["--check", "off"], ["--slow-start", "0s"], ["--eject-after", "0"], ["--breaker", "0"]];
     let unsaid = defaults.into_iter().filter(|[flag, _]| !flags.contains(flag));
@@ -68,17 +39,17 @@ impl Context {
         Path::new(found.unwrap_or_else(|| panic!("`ladder!` does not name {name}")).1)
     }
 
-    /// Whether each request has an upstream connection of its own: before chapter 4 there is no pool.
+    /// Whether each request has its own upstream connection: before chapter 4 there is no pool.
     pub fn upstreams_are_told_to_close(&self) -> bool {
         self.chapter < 4
     }
 
-    /// Whether connections to backends belong to no client: from chapter 6 on.
+    /// Whether all clients share the upstream connections: from chapter 6 on.
     pub fn upstreams_are_shared(&self) -> bool {
         self.chapter >= 6
     }
 
-    /// Whether each client has a task, which knows by itself where it is: from chapter 6 on.
+    /// Whether each client has an async task: from chapter 6 on.
     pub fn clients_are_tasks(&self) -> bool {
         self.chapter >= 6
     }
@@ -87,7 +58,7 @@ impl Context {
         self.children.clone()
     }
 
-    /// Starts the program on a port of the kernel's choice in front of `backends`.
+    /// Starts the program on an ephemeral port in front of `backends`.
     pub fn start(&self, backends: &[SocketAddr], flags: &[&str]) -> Program {
         let names: Vec<_> = backends.iter().map(ToString::to_string).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
@@ -99,7 +70,7 @@ impl Context {
         self.start_with(backends, flags, Options::default())
     }
 
-    /// Starts the program without backends: it runs bundled ones.
+    /// Starts the program without backends: it starts bundled ones.
     pub fn start_bundled(&self, flags: &[&str]) -> Program {
         self.start_with(&[], flags, Options::default())
     }
@@ -110,19 +81,19 @@ impl Context {
         Program::start(&self.program, &args, options, self.children())
     }
 
-    /// Runs the program with exactly these arguments until it ends by itself.
+    /// Runs the program with exactly these arguments until it exits.
     pub fn run(&self, args: &[&str]) -> Finished {
         let args: Vec<_> = args.iter().map(ToString::to_string).collect();
         Program::run(&self.program, &args, self.children())
     }
 
-    /// Runs the program as [`start_named`](Self::start_named) would, on `port`, until it ends.
+    /// Runs the program as [`start_named`](Self::start_named) would, on `port`, until it exits.
     pub fn run_named(&self, port: &str, backends: &[&str], flags: &[&str]) -> Finished {
         let args = self.command_line(port, backends, flags);
         Program::run(&self.program, &args, self.children())
     }
 
-    /// Chapter 2 takes one backend as two words; from chapter 3 on each is one word.
+    /// Chapter 2 takes one backend as two arguments; from chapter 3 on each backend is one argument.
     fn command_line(&self, port: &str, backends: &[&str], flags: &[&str]) -> Vec<String> {
         let mut args = vec![port.to_owned()];
         for backend in backends {

@@ -1,9 +1,9 @@
-//! A socket in an edge-triggered event loop, which remembers what its events said.
+//! A socket in an edge-triggered event loop, with the readiness that its events reported.
 //!
-//! The tools that must cost next to nothing (`floor`, `origin`) are loops over `epoll`. A socket is registered once for
-//! both directions, and an event says that something *has changed*, once. So whoever gets an event has to keep it until
-//! a call reports that nothing is left. A `recv` that fills less than its buffer reports that too, and that saves the
-//! second `recv` which would fail: one call per message is what makes these tools a floor.
+//! The tools that must cost almost nothing (`floor`, `origin`) are `epoll` loops. A socket is registered once for both
+//! directions, and each event is delivered once per change. So readiness has to be remembered until a call reports
+//! `WouldBlock`. A `recv` that fills less than its buffer reports the same, and saves the second `recv` that would fail:
+//! one call per message is what makes these tools a floor.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -12,31 +12,31 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-/// A registered stream. Dropped: closed, and so forgotten by the loop.
+/// A registered stream. Dropped: closed, which also deregisters it.
 #[derive(Debug)]
 pub struct EdgeStream {
     stream: TcpStream,
     readable: bool,
     writable: bool,
-    /// The peer's end has been announced, and there will be no further event for it: read until it comes.
+    /// The peer has closed, and no further event will come for that: read until the end.
     hung_up: bool,
 }
 
 impl EdgeStream {
-    /// Registers `stream` under `token`. It may still be connecting: the first event says when that has ended.
+    /// Registers `stream` under `token`. It may still be connecting: the first event says when that is over.
     pub fn register(mut stream: TcpStream, registry: &Registry, token: Token) -> io::Result<Self> {
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { stream, readable: false, writable: false, hung_up: false })
     }
 
-    /// Takes note of an event of this stream.
+    /// Records an event of this stream.
     pub fn note(&mut self, event: &Event) {
         self.hung_up |= event.is_read_closed() || event.is_error();
         self.readable |= event.is_readable() || self.hung_up;
         self.writable |= event.is_writable() || event.is_write_closed();
     }
 
-    /// Reads once. `None`: nothing more before the next event. `Some(0)`: the peer has ended its side.
+    /// Reads once. `None`: no data before the next event. `Some(0)`: the peer has closed its side.
     pub fn read(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
         if !self.readable {
             return Ok(None);
@@ -46,7 +46,7 @@ impl EdgeStream {
         Ok(read)
     }
 
-    /// Writes once. `None`, or less than all of `from`: no more before the next event.
+    /// Writes once. `None`, or less than all of `from`: not writable before the next event.
     pub fn write(&mut self, from: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
         if !self.writable {
             return Ok(None);
@@ -61,7 +61,7 @@ impl EdgeStream {
         Ok(written)
     }
 
-    /// Ends our side; what was written before still arrives.
+    /// Shuts down our side; bytes written before still arrive.
     pub fn shut_write(&self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }
@@ -72,7 +72,7 @@ impl EdgeStream {
     }
 }
 
-/// Calls until it was not interrupted; `None` is "would block".
+/// Repeats an interrupted call; `None` is `WouldBlock`.
 fn retried(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match call() {
@@ -84,10 +84,10 @@ fn retried(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usi
     }
 }
 
-/// Accepts until nobody waits any more, as an edge-triggered listener has to.
+/// Accepts until no connection is pending, as an edge-triggered listener has to.
 ///
-/// A client that left before it was accepted is nobody. Any other failure is returned: in a measurement, a listener
-/// that is out of descriptors must not pass for a slow one.
+/// A client that left before it was accepted is skipped. Any other error is returned: in a measurement, a listener
+/// that is out of descriptors must not look like a slow one.
 pub fn accept_all(
     listener: &mio::net::TcpListener,
     mut serve: impl FnMut(TcpStream) -> io::Result<()>,

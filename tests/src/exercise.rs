@@ -1,10 +1,11 @@
-//! What holds an exercise's checks to two answers: the reader's, on request, and ours, always.
+//! Runs an exercise's checks against two answers: the reader's, on request, and our solution, always.
 
-/// Expands to a test for each check and each of the two answers.
+/// Expands to one test per check and answer.
 ///
 /// An answer is a free function. A check is a function that takes it: `fn capitals(serve: Serve)`, with a type that
-/// both answers coerce to (a function pointer), or generic over what it makes (`fn empty<C: Cache>(new: fn() -> C)`). The reader's is `krate::path`, ignored unless asked
-/// for, so that the ordinary tests are never red; ours is `krate::solutions::path`.
+/// both answers coerce to (a function pointer), or generic over what it makes (`fn empty<C: Cache>(new: fn() -> C)`).
+/// The reader's is `krate::path`, ignored unless asked for, so that the ordinary tests are never red; ours is
+/// `krate::solutions::path`.
 ///
 /// ```ignore
 /// held_to!(exercises_01, e1_shout::serve, [capitals, every_segment_is_answered]);

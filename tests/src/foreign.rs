@@ -1,6 +1,6 @@
-//! Other people's HTTP: curl, Python's `http.client` and `http.server`, and hyper on both sides.
+//! Third-party HTTP: curl, Python's `http.client` and `http.server`, and hyper on both sides.
 //!
-//! A test that only compares our client with our balancer could hold two copies of one mistake.
+//! A test that only runs our client against our balancer could contain the same mistake twice.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -32,7 +32,7 @@ pub fn run(program: &str, args: &[&str], input: &[u8]) -> Option<String> {
         }
     };
     let (mut stdin, input) = (child.stdin.take().expect("piped"), input.to_vec());
-    // On a thread: a program that prints before it has read everything would block us.
+    // On a thread: a program that prints before it has read its whole input would block us.
     let feeder = thread::spawn(move || {
         let _ = stdin.write_all(&input);
     });
@@ -95,7 +95,7 @@ impl PythonServer {
         Some(server)
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -113,7 +113,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// A listener, and a switch that ends a server thread when dropped.
+/// A listener, and a guard that ends a server thread when dropped.
 fn listener() -> (TcpListener, oneshot::Sender<()>, oneshot::Receiver<()>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.set_nonblocking(true).unwrap();

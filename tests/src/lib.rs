@@ -1,10 +1,10 @@
 //! Black-box suites for every chapter, and the peers they speak through.
 //!
-//! A chapter's `tests/ladder.rs` is one line, [`ladder!`]. It runs, against the binary that cargo
-//! has just built, each suite that [`capabilities`] says this chapter passes. Nothing here looks
-//! inside the product: the suites speak raw bytes to a process on a port the kernel chose, through
-//! a [`client`] and scripted [`backend`]s whose every byte is read by a [`checker`] of our own, or
-//! through other people's HTTP ([`foreign`]).
+//! A chapter's `tests/ladder.rs` is one line, [`ladder!`]. It runs each suite that [`capabilities`]
+//! lists for the chapter against the binary that cargo has just built. Nothing here looks inside the
+//! product: the suites send raw bytes to a process on an ephemeral port, through a [`client`] and
+//! scripted [`backend`]s whose every byte is read by a [`checker`] of our own, or through third-party
+//! HTTP implementations ([`foreign`]).
 //!
 //! Invariants: each case starts its own programs and backends and ends them when dropped; each wait
 //! has a deadline; no case depends on the speed of the machine.
@@ -21,7 +21,9 @@ pub mod allocations;
 pub mod backend;
 pub mod capabilities;
 pub mod cargo;
+mod case;
 pub mod checker;
+mod children;
 pub mod client;
 pub mod command_line;
 pub mod context;
@@ -37,13 +39,14 @@ pub mod steady;
 mod suites;
 pub mod wait;
 
+pub use case::{Case, Tier};
 pub use context::Context;
-pub use runner::{Case, Tier, run_ladder};
+pub use runner::run_ladder;
 
 /// Expands to the `main` of a chapter's `tests/ladder.rs`.
 ///
-/// `env!("CARGO_BIN_EXE_…")` must be expanded there: only so does cargo build the binary first. A chapter with
-/// further programs names them, `others = ["echo_client"]`, and a case finds them by [`Context::other`].
+/// `env!("CARGO_BIN_EXE_…")` must be expanded there, because only then does cargo build the binary first. A chapter with
+/// further programs lists them, `others = ["echo_client"]`, and a case finds them by [`Context::other`].
 #[macro_export]
 macro_rules! ladder {
     (chapter = $chapter:literal, bin = $bin:literal $(, others = [$($other:literal),+])?) => {

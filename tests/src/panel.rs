@@ -1,4 +1,4 @@
-//! The admin interface of a balancer, from the operator's side.
+//! The admin interface of a balancer, as an operator uses it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::client::{Client, Response};
 use crate::process::Program;
 
-/// A name that does not resolve may take as long as this to be known not to.
+/// It may take this long until a name is known not to resolve.
 const RESOLVER_PATIENCE: Duration = Duration::from_secs(40);
 
 /// The admin interface of a running program.
@@ -18,34 +18,34 @@ pub struct Panel {
 }
 
 impl Panel {
-    /// Where `program` says that it is.
+    /// The address that `program` prints.
     pub fn of(program: &Program) -> Self {
         let stdout = program.wait_stdout("admin interface on ");
         let addr = stdout.lines().find_map(|line| line.strip_prefix("admin interface on ")?.trim().parse().ok());
-        Self { addr: addr.unwrap_or_else(|| panic!("no address behind `admin interface on`: {stdout}")) }
+        Self { addr: addr.unwrap_or_else(|| panic!("no address after `admin interface on`: {stdout}")) }
     }
 
-    /// Where it is.
+    /// Its address.
     pub fn addr(self) -> SocketAddr {
         self.addr
     }
 
-    /// Sends a request with these header lines besides its length.
+    /// Sends a request with these header lines and a Content-Length.
     pub fn send(self, method: &str, target: &str, fields: &str, body: impl AsRef<[u8]>) -> Response {
         let (mut client, body) = (Client::connect(self.addr), body.as_ref());
         client.patience(RESOLVER_PATIENCE);
         client.send(format!("{method} {target} HTTP/1.1\r\n{fields}Content-Length: {}\r\n\r\n", body.len()));
-        let _ = client.try_send(body); // one that is refused early need not be read to its end
+        let _ = client.try_send(body); // a request that is rejected early need not be read to its end
         client.response(method)
     }
 
-    /// What it answers to this machine's own `curl`.
+    /// What it answers to `curl` on this machine.
     pub fn ask(self, method: &str, target: &str, body: &str) -> (u16, Value) {
         let response = self.send(method, target, &format!("Host: {}\r\n", self.addr), body);
         (response.status(), json(&response))
     }
 
-    /// As [`ask`](Self::ask), for what must succeed.
+    /// As [`ask`](Self::ask), for requests that must succeed.
     pub fn done(self, method: &str, target: &str, body: &str) -> Value {
         let (status, json) = self.ask(method, target, body);
         assert!(matches!(status, 200 | 201), "{method} {target} {body}: {status} {json}");
@@ -57,17 +57,17 @@ impl Panel {
         self.done("POST", "/backends", &format!(r#"{{"backend": "{backend}"}}"#))
     }
 
-    /// Takes it out.
+    /// Removes a backend.
     pub fn remove(self, backend: SocketAddr) -> Value {
         self.done("DELETE", &format!("/backends/{backend}"), "")
     }
 
-    /// What is done to the backend by a POST: `drain`, `enable`.
+    /// An action on a backend by POST: `drain`, `enable`.
     pub fn tell(self, backend: SocketAddr, what: &str) -> Value {
         self.done("POST", &format!("/backends/{backend}/{what}"), "")
     }
 
-    /// Gives it another weight.
+    /// Sets a backend's weight.
     pub fn weigh(self, backend: SocketAddr, weight: u32) -> Value {
         self.done("PUT", &format!("/backends/{backend}/weight"), &format!(r#"{{"weight": {weight}}}"#))
     }
@@ -80,7 +80,7 @@ impl Panel {
     }
 }
 
-/// The body, which must be JSON and said to be.
+/// The body, which must be JSON and labelled so.
 pub fn json(response: &Response) -> Value {
     assert_eq!(response.fields().get("content-type"), Some("application/json"), "{response:?}");
     serde_json::from_slice(&response.body).unwrap_or_else(|error| panic!("{error}: {response:?}"))

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::children::Children;
 use crate::client::Client;
-use crate::context::Children;
 use crate::cpu::CpuTime;
 use crate::wait::{PATIENCE, eventually};
 
-/// A program that should end by itself gets this long: a name that does not resolve takes a while.
+/// The time limit of a program that should exit on its own: a name that does not resolve takes a while.
 const RUN_DEADLINE: Duration = Duration::from_secs(40);
 
 /// How the program is started.
@@ -27,13 +27,13 @@ const RUN_DEADLINE: Duration = Duration::from_secs(40);
 pub struct Options {
     /// Close our end of its standard output once it listens, as `| head -1` does.
     pub close_stdout: bool,
-    /// Read no more of its standard output once it listens: a pager that waits for a key.
+    /// Stop reading its standard output once it listens, as a pager does that waits for a key.
     pub unread_stdout: bool,
-    /// The limit of open files, soft and hard; that of the test run if absent.
+    /// The open file limit, soft and hard; that of the test run if absent.
     pub max_files: Option<u32>,
 }
 
-/// What a program left behind that ended by itself.
+/// The exit code and output of a program that has exited.
 #[derive(Debug)]
 pub struct Finished {
     /// Its exit code.
@@ -61,7 +61,7 @@ impl Program {
         Self::start(program, &args, Options::default(), Children::default())
     }
 
-    /// Runs a program until it ends by itself; panics when it does not.
+    /// Runs a program until it exits; panics when it does not.
     pub fn run_to_end(program: &Path, args: &[&str]) -> Finished {
         let args: Vec<_> = args.iter().map(ToString::to_string).collect();
         Self::run(program, &args, Children::default())
@@ -71,7 +71,7 @@ impl Program {
         let mut child = match options.max_files {
             None => spawn(program, args, &children),
             Some(limit) => {
-                // A shell sets the limit and becomes the program, so the process stays ours.
+                // A shell sets the limit and execs the program, so the process stays our child.
                 let exec = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
                 let mut all = vec!["-c".to_owned(), exec, program.display().to_string()];
                 all.extend_from_slice(args);
@@ -112,7 +112,7 @@ impl Program {
         }
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -146,12 +146,12 @@ impl Program {
         kill(self.pid(), signal).expect("the program still exists");
     }
 
-    /// Waits for its end; `None` when it still runs after `within`.
+    /// Waits until it exits; `None` when it still runs after `within`.
     pub fn wait(&mut self, within: Duration) -> Option<ExitStatus> {
         eventually(within, || self.child.try_wait().expect("our own child"))
     }
 
-    /// Waits for its end and returns the exit code.
+    /// Waits until it exits and returns the exit code.
     pub fn exit_code(&mut self, within: Duration) -> i32 {
         let status = self.wait(within).unwrap_or_else(|| panic!("still running after {within:?}"));
         status.code().unwrap_or_else(|| panic!("ended by signal {:?}", status.signal()))
@@ -179,7 +179,7 @@ impl Program {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
     }
 
-    /// The lowest number that is no open file of its: the next one gets it.
+    /// The lowest free descriptor number: the next file gets it.
     ///
     /// # Panics
     /// Without `/proc`.
@@ -194,10 +194,10 @@ impl Program {
         CpuTime::of(&self.pid().to_string()).unwrap_or_else(|error| panic!("the CPU time of the program: {error}"))
     }
 
-    /// Whether each of its threads sleeps: then it has dealt with all that was sent to it. Without `/proc`, `true`.
+    /// Whether all its threads sleep: then it has handled everything that was sent to it. Without `/proc`, `true`.
     pub fn sleeps(&self) -> bool {
         let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.pid())) else { return true };
-        // `123 (a name) S …`; a thread that has gone meanwhile has no such file.
+        // `123 (a name) S …`; a thread that has ended meanwhile has no such file.
         let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
         stats.into_iter().all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S')))
     }
@@ -219,7 +219,7 @@ impl Program {
             .unwrap_or_else(|| panic!("no {key} in /proc/PID/status: has the program ended?"))
     }
 
-    /// Its number.
+    /// Its process id.
     pub fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"))
     }
@@ -252,7 +252,7 @@ fn spawn(program: &Path, args: &[impl AsRef<OsStr>], children: &Children) -> Chi
     child
 }
 
-/// The lines of a pipe, followed by a thread.
+/// The lines of a pipe, collected by a thread.
 #[derive(Debug)]
 struct Lines(Arc<(Mutex<Followed>, Condvar)>);
 
@@ -288,7 +288,7 @@ impl Lines {
         Self(shared)
     }
 
-    /// Waits until `found` answers; gives up when the pipe closes or `within` has passed.
+    /// Waits until `found` returns a value; gives up when the pipe closes or `within` has passed.
     fn wait<T>(&self, within: Duration, found: impl Fn(&[String]) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + within;
         let (lock, changed) = &*self.0;

@@ -1,4 +1,4 @@
-//! Reproducible randomness and bodies: a failure names its seed and happens again.
+//! Reproducible randomness and bodies: a failure names its seed and can be repeated.
 
 use sha2::{Digest, Sha256};
 
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 pub struct Seed(u64);
 
 impl Seed {
-    /// A generator for this seed; 0 is as good as any other.
+    /// A generator for this seed; 0 is a valid seed.
     pub fn new(seed: u64) -> Self {
         Self(seed ^ 0x9e37_79b9_7f4a_7c15)
     }
@@ -30,18 +30,18 @@ impl Seed {
         &choices[self.below(choices.len())]
     }
 
-    /// `length` random bytes, every value from 0 to 255 alike.
+    /// `length` random bytes, uniformly from 0 to 255.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.number().to_be_bytes()[0]).collect()
     }
 }
 
-/// A block to build large bodies from: random, so that a lost or doubled piece changes the digest.
+/// A random block to build large bodies from: a lost or doubled piece changes the digest.
 pub fn block() -> Vec<u8> {
     Seed::new(7).bytes(64 * 1024)
 }
 
-/// SHA-256, fed piece by piece.
+/// SHA-256, computed piece by piece.
 #[derive(Debug, Clone, Default)]
 pub struct Digester(Sha256);
 
@@ -51,7 +51,7 @@ impl Digester {
         self.0.update(piece);
     }
 
-    /// The digest of everything added.
+    /// The digest of all pieces.
     pub fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
     }

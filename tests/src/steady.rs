@@ -1,4 +1,4 @@
-//! Requests that follow one another on a connection that is used already, and what each costs in memory: nothing.
+//! The steady path: further requests on a connection that is already in use allocate nothing.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,11 +12,11 @@ use crate::allocations::{Tally, watch_this_thread};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n";
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-/// Until everything has grown as large as it will be.
+/// Warm-up, until every buffer has its final size.
 const FIRST: usize = 100;
 const THEN: usize = 1_000;
 
-/// A backend that answers whatever comes over its one connection, a request a segment.
+/// A backend that answers each request on its one connection; each request comes in one segment.
 pub fn backend() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -38,8 +38,8 @@ fn ask(stream: &mut TcpStream, times: usize) {
     }
 }
 
-/// Asserts that the thread on which `run` serves a [`backend`]'s clients allocates nothing in a thousand requests. `tally`
-/// is the caller's, whose global allocator is [`Counting`](crate::allocations::Counting).
+/// Asserts that the thread on which `run` serves a [`backend`]'s clients allocates nothing in a thousand requests.
+/// `tally` is the caller's, whose global allocator is [`Counting`](crate::allocations::Counting).
 pub fn assert_allocates_nothing(tally: &'static Tally, run: impl FnOnce(Listeners, &Shutdown) + Send) {
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();
     let (address, shutdown) = (listeners.local_address(), Shutdown::new().unwrap());
@@ -59,7 +59,7 @@ pub fn assert_allocates_nothing(tally: &'static Tally, run: impl FnOnce(Listener
     });
 }
 
-/// Whoever serves is told to stop when this is dropped, also by a failure.
+/// Requests shutdown when dropped, also by a panic.
 struct Ended<'a>(&'a Shutdown);
 
 impl Drop for Ended<'_> {

@@ -1,23 +1,23 @@
-//! Waiting with deadlines, and the one place that sleeps.
+//! Waiting with deadlines, and the only place that sleeps.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything may take that has to happen: far more than a loaded machine needs.
+/// How long any expected event may take: far more than a loaded machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Shorthand, for tables and arguments.
+/// Short for `Duration::from_millis`, for tables and arguments.
 pub const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// Lets time pass. Only for a pause that is itself the stimulus (a slow peer), never to wait.
+/// Sleeps. Only for a pause that is itself the stimulus (a slow peer), never to wait for something.
 pub fn pause(length: Duration) {
     thread::sleep(length);
 }
 
-/// Asks `probe` until it answers or `within` has passed.
+/// Polls `probe` until it returns a value or `within` has passed.
 pub fn eventually<T>(within: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + within;
     loop {
@@ -31,13 +31,13 @@ pub fn eventually<T>(within: Duration, mut probe: impl FnMut() -> Option<T>) -> 
     }
 }
 
-/// Like [`eventually`], for a claim; panics with `what` when it does not come true in [`PATIENCE`].
+/// Like [`eventually`], for a condition; panics with `what` when it does not become true within [`PATIENCE`].
 pub fn until(what: &str, mut claim: impl FnMut() -> bool) {
     let held = eventually(PATIENCE, || claim().then_some(()));
     assert!(held.is_some(), "not within {PATIENCE:?}: {what}");
 }
 
-/// Raises the flag when dropped, through a panic too: nobody runs on for a test that has failed.
+/// Sets the flag when dropped, also by a panic, so that no thread runs on after its test has failed.
 #[derive(Debug)]
 pub struct Stop<'a>(pub &'a AtomicBool);
 

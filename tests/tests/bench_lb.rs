@@ -1,4 +1,4 @@
-//! The yardstick as a black box: it measures, its figures are sane, and it leaves nothing behind.
+//! `bench_lb` as a black box: it measures, its figures are plausible, and it leaves no process behind.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use nix::{
 };
 use serde_json::Value;
 
-/// More than cargo needs to build all that is measured.
+/// More than cargo needs to build everything that is measured.
 #[cfg(target_os = "linux")]
 const A_BUILD: Duration = Duration::from_mins(20);
 
@@ -31,7 +31,7 @@ fn run(words: &[&str]) -> Output {
 /// The number at `path` in an object of objects.
 fn number(value: &Value, path: &[&str]) -> f64 {
     let found = path.iter().fold(value, |value, key| &value[*key]);
-    found.as_f64().unwrap_or_else(|| panic!("{path:?} is no number in {value}"))
+    found.as_f64().unwrap_or_else(|| panic!("{path:?} is not a number in {value}"))
 }
 
 #[cfg(target_os = "linux")]
@@ -39,7 +39,7 @@ fn number(value: &Value, path: &[&str]) -> f64 {
 fn quick_run_gives_sane_figures() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().to_str().unwrap();
-    // It builds chapter 3 as it was built itself; beside a workspace that is built this is a matter of a second.
+    // It builds chapter 3 in its own profile; in a workspace that is built already this takes about a second.
     let output = run(&[
         "--quick",
         "--rounds",
@@ -85,7 +85,7 @@ fn quick_run_gives_sane_figures() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn algorithms_that_look_at_load_leave_a_slow_backend_alone() {
+fn load_aware_algorithms_avoid_a_slow_backend() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().to_str().unwrap();
     let output = run(&["--algorithms", "--rounds", "1", "--seconds", "0.3", "--out", out]);
@@ -100,13 +100,14 @@ fn algorithms_that_look_at_load_leave_a_slow_backend_alone() {
     for result in results {
         let share = number(result, &["medians", "slow_percent", "median"]);
         let name = result["target"].as_str().unwrap();
-        // A third, but for chance, for the places on a ring, and for a window of a few hundred requests.
+        // A third each, with slack for chance, for the distribution on a ring, and for a window of a few hundred
+        // requests.
         let expected = if ["lc", "wlc", "p2c", "ewma"].contains(&name) { 0.0..10.0 } else { 15.0..60.0 };
         assert!(expected.contains(&share), "{name}: {share} %");
         assert!(number(&result["rounds"][0], &["errors"]) < 0.5, "{result}");
     }
     assert!(directory.path().join("algorithms.svg").exists());
-    assert!(!directory.path().join("pages.json").exists(), "that is the ladder's");
+    assert!(!directory.path().join("pages.json").exists(), "only a ladder run writes it");
 }
 
 #[cfg(target_os = "linux")]
@@ -119,7 +120,7 @@ fn interrupt_ends_it_and_its_programs() {
     let mut child = bench_lb(&words).spawn().expect("it starts");
     let pid = child.id();
     let descendants = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    // An origin and the floor; cargo, which runs before, is one. It waits for as long as another test's cargo builds.
+    // An origin and the floor; cargo, which runs before them, is one. It may wait for the build lock of another test.
     let started = eventually(A_BUILD, || {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         let pids: Vec<String> = descendants().split_whitespace().map(str::to_owned).collect();

@@ -1,5 +1,5 @@
-//! What the measurements stand on: `origin` answers what it was asked, and `floor` loses no byte. Were one of them
-//! wrong, every figure beside it would be.
+//! The basis of the measurements: `origin` answers what was requested, and `floor` loses no byte. If one of them were
+//! wrong, every figure measured with it would be.
 #![allow(clippy::unwrap_used, reason = "test code: it panics to fail")]
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -49,12 +49,12 @@ impl Drop for Tool {
     }
 }
 
-/// Byte `i` is `i % 251`: out of step with every buffer.
+/// Byte `i` is `i % 251`: out of step with every buffer size.
 fn pattern(bytes: usize) -> Vec<u8> {
     (0..251).cycle().take(bytes).collect()
 }
 
-/// Connections and requests that `origin` has counted.
+/// The connections and requests that `origin` has counted.
 fn counts(client: &mut Client) -> (u64, u64) {
     let counted: Value = serde_json::from_slice(&client.get("/_count").body).unwrap();
     (counted["connections"].as_u64().unwrap(), counted["requests"].as_u64().unwrap())
@@ -110,7 +110,7 @@ fn origin_counts_connections_and_requests() {
         other.get("/");
         other.get("/bytes/10");
     }
-    assert_eq!(counts(&mut first), (4, 7), "the first question is counted by now");
+    assert_eq!(counts(&mut first), (4, 7), "the first counter request is counted by now");
 }
 
 #[test]
@@ -136,11 +136,11 @@ fn origin_delays_each_answer_and_no_other() {
         assert_eq!(client.response("GET").body.len(), 14);
     }
     let took = began.elapsed();
-    // One after the other they would take two seconds.
+    // Sequentially they would take two seconds.
     assert!(took >= ms(100) && took < ms(1900), "{took:?}");
 }
 
-/// Through floor, `sent` goes to a backend that sends it back and ends; both sides read slowly.
+/// Through `floor`, `sent` goes to a backend that echoes it and closes; both sides read slowly.
 fn echoed_by_a_slow_backend(sent: &[u8], workers: &str) -> Vec<u8> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let floor = Tool::floor(listener.local_addr().unwrap(), workers);
@@ -158,7 +158,7 @@ fn echoed_by_a_slow_backend(sent: &[u8], workers: &str) -> Vec<u8> {
     received
 }
 
-/// All that comes until the end, with a pause after each of the first reads: so buffers on the way fill.
+/// Reads until the end, with a pause after each of the first reads, so that the buffers on the way fill.
 fn read_slowly(stream: &mut TcpStream) -> Vec<u8> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let (mut all, mut piece) = (Vec::new(), [0; 10_000]);
@@ -175,7 +175,7 @@ fn read_slowly(stream: &mut TcpStream) -> Vec<u8> {
 
 #[test]
 fn floor_passes_every_byte_to_slow_readers_and_then_the_end() {
-    // 16 MiB: more than the sockets' buffers on the way take, so that back-pressure is met.
+    // 16 MiB: more than the socket buffers on the way hold, so that backpressure is needed.
     for (bytes, workers) in [(1 << 20, "1"), (16 << 20, "2")] {
         let sent = pattern(bytes);
         let received = echoed_by_a_slow_backend(&sent, workers);
@@ -184,7 +184,7 @@ fn floor_passes_every_byte_to_slow_readers_and_then_the_end() {
 }
 
 #[test]
-fn floor_gives_each_client_a_backend_of_its_own_in_turn() {
+fn floor_assigns_each_client_a_backend_round_robin() {
     let backends = [Tool::origin(&[]), Tool::origin(&[])];
     let addresses = backends.each_ref().map(|backend| backend.addr.to_string());
     let floor = Tool::start(env!("CARGO_BIN_EXE_floor"), &["0", "1", &addresses[0], &addresses[1]]);
@@ -195,13 +195,13 @@ fn floor_gives_each_client_a_backend_of_its_own_in_turn() {
         }
     }
     for backend in &backends {
-        assert_eq!(counts(&mut backend.client()), (4, 15), "three of floor's and the one that asks");
+        assert_eq!(counts(&mut backend.client()), (4, 15), "three of floor's and the one that reads the counters");
     }
 }
 
 #[test]
 fn floor_ends_the_client_of_a_backend_that_refuses() {
-    // Bound and not listening: it refuses, and nobody else can get the port meanwhile.
+    // Bound but not listening: connects are refused, and no other program can take the port.
     let refuses = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     refuses.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let floor = Tool::floor(refuses.local_addr().unwrap().as_socket().unwrap(), "1");

@@ -1,8 +1,8 @@
-//! The rules of the house that no compiler checks: which crate may name which, where versions and features are
-//! declared and that all builds share them, that no modules need each other, that no code stands twice, and what lies
-//! at the top of the repository.
+//! House rules that no compiler checks: which crate may use which, where versions and features are declared and that
+//! all builds share them, that modules form no import cycle, that no code is duplicated, and what lies at the top of
+//! the repository.
 //!
-//! Each rule is a function from text to faults, so that a second test can show that it does find one.
+//! Each rule is a function from text to faults, so that a second test can show that it finds one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,11 +22,11 @@ mod repeats;
 #[path = "house_rules/sources.rs"]
 mod sources;
 
-/// Where a crate of ours lives, by the name that code gives it.
+/// The directory of each crate of ours, by the crate's name in code.
 type Crates = BTreeMap<String, String>;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the workspace").to_owned()
 }
 
 fn read(path: &Path) -> String {
@@ -37,14 +37,14 @@ fn parse(text: &str) -> Document<&str> {
     Document::parse(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The number in `chapter-03-load-balancer`, also of a crate below it.
+/// The number in `chapter-03-load-balancer`, also for a crate inside that directory.
 fn chapter_of(directory: &str) -> Option<u8> {
     let (number, title) = directory.strip_prefix("chapter-")?.split_once('-')?;
     let number = number.parse().ok().filter(|_| number.len() == 2 && !title.is_empty())?;
     (1..=10).contains(&number).then_some(number)
 }
 
-/// The crates that `[workspace.dependencies]` finds by a path.
+/// The crates that `[workspace.dependencies]` declares with a path.
 fn our_crates(workspace: &Document<&str>) -> Crates {
     let declared = workspace["workspace"]["dependencies"].as_table_like().expect("dependencies are declared");
     let ours = declared.iter().filter_map(|(name, how)| Some((name, how.get("path")?.as_str()?)));
@@ -59,7 +59,7 @@ fn members(workspace: &Document<&str>) -> Vec<String> {
     members
 }
 
-/// Whether the crate in `user` must not name the one in `other`.
+/// Whether the crate in `user` must not use the one in `other`.
 fn is_forbidden(user: &str, other: &str) -> bool {
     match (chapter_of(user), chapter_of(other)) {
         (Some(own), Some(theirs)) => theirs > own,
@@ -68,7 +68,7 @@ fn is_forbidden(user: &str, other: &str) -> bool {
     }
 }
 
-/// Which names do not belong at the top of the repository.
+/// Names that do not belong at the top of the repository.
 fn top_level_faults<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let agreed = ["Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "common", "backends", "tests", "target"];
     let is_agreed = |name: &str| agreed.contains(&name) || name.starts_with('.') || chapter_of(name).is_some();
@@ -76,10 +76,10 @@ fn top_level_faults<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String>
     strangers.map(|name| format!("{name}: does not belong at the top of the repository")).collect()
 }
 
-/// What the repository holds at its top. A file that git does not know is the reader's own and nobody's fault;
-/// without git, what lies there counts.
+/// The names at the top of the repository. Files that git does not know are the reader's own and are ignored;
+/// without git, every file counts.
 fn top_level_names() -> Vec<String> {
-    // The owner of a clone in a container is often someone else, and git would refuse to look.
+    // In a container the clone's owner is often another user, and git would refuse to read it.
     let git = Command::new("git").args(["-c", "safe.directory=*", "ls-files"]).current_dir(root()).output();
     match git {
         Ok(listed) if listed.status.success() => {
@@ -94,7 +94,7 @@ fn top_level_names() -> Vec<String> {
 }
 
 fn assert_none(faults: &[String]) {
-    assert!(faults.is_empty(), "{} against the rules of the house:\n{}", faults.len(), faults.join("\n"));
+    assert!(faults.is_empty(), "{} violations of the house rules:\n{}", faults.len(), faults.join("\n"));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn only_the_agreed_names_lie_at_the_top() {
 }
 
 #[test]
-fn a_stranger_at_the_top_is_found() {
+fn an_unexpected_name_at_the_top_is_found() {
     assert_eq!(
         top_level_faults(["Cargo.toml", ".ci", "target", "chapter-10-hot-reload", "tests"]),
         Vec::<String>::new()
@@ -115,7 +115,7 @@ fn a_stranger_at_the_top_is_found() {
     }
 }
 
-/// A workspace to find faults in.
+/// A workspace for tests of the rules.
 fn some_crates() -> Crates {
     let directories = ["common", "backends", "chapter-02-simple-proxy", "chapter-03-load-balancer", "tests"];
     let names = ["common", "backends", "simple_proxy", "load_balancer", "integration_tests"];

@@ -1,7 +1,7 @@
-//! `cargo learn`, as a reader uses it: on a copy of the workspace, with starting points and with solutions.
+//! `cargo learn` as a reader uses it: on a copy of the workspace, with starting points and with solutions.
 //!
-//! The copy keeps the reader's own work out of it. It is built into the same target folder, so that the
-//! dependencies are compiled already, as another version: else cargo would take the one's programs for the other's.
+//! The copy keeps the reader's own work out of the test. It is built into the same target directory, so that the
+//! dependencies are compiled already, but with another version: cargo would confuse the programs of both otherwise.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
 
 use std::collections::BTreeSet;
@@ -12,13 +12,13 @@ use std::thread;
 
 use integration_tests::cargo;
 
-/// A copy of what the workspace holds, with every exercise at its starting point.
+/// A copy of the workspace, with every exercise at its starting point.
 struct Copy {
     root: PathBuf,
 }
 
 impl Copy {
-    /// The same place each time, so that cargo finds what it has built there before.
+    /// Always the same directory, so that cargo finds its earlier build there.
     fn make(name: &str) -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(root.join(".learn"));
@@ -29,7 +29,7 @@ impl Copy {
         copy
     }
 
-    /// Cargo tells the packages of a workspace apart by name, version and place below its root, wherever that lies.
+    /// Cargo identifies a workspace's packages by name, version and path below the root, wherever the root is.
     fn become_another_version(&self) {
         let manifest = self.root.join("Cargo.toml");
         let text = fs::read_to_string(&manifest).unwrap();
@@ -38,7 +38,7 @@ impl Copy {
         fs::write(manifest, copied).unwrap();
     }
 
-    /// Makes what lies in `folder` the reader's answers; gives their places, such as `1.1`.
+    /// Copies the files in `folder` over the reader's answers; returns the exercises' numbers, such as `1.1`.
     fn put_in_place(&self, folder: &str) -> Vec<String> {
         let mut numbers = Vec::new();
         for chapter in fs::read_dir(&self.root).unwrap().flatten() {
@@ -58,7 +58,7 @@ impl Copy {
     fn learn(&self, args: &[&str]) -> Output {
         let mut learn = Command::new(env!("CARGO_BIN_EXE_learn"));
         learn.arg("--workspace").arg(&self.root).args(args).current_dir(&self.root);
-        // The tests' own cargo says where it builds; without one, `target` beside the manifest is meant.
+        // The cargo that runs the tests sets the target directory; without it, `target` next to the manifest is used.
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         learn.env("CARGO_TARGET_DIR", target).env("CARGO_NET_OFFLINE", "true").output().unwrap()
     }
@@ -75,7 +75,7 @@ fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The program that checks the exercises of chapter 1, as cargo builds it for the workspace at `root`.
+/// The program with the checks of chapter 1, as cargo builds it for the workspace at `root`.
 fn checks_of(root: &Path) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_str().unwrap();
     let args = ["test", "--no-run", "--offline", "--target-dir", target, "--package", "chapter-01-exercises"];
@@ -83,7 +83,7 @@ fn checks_of(root: &Path) -> PathBuf {
     built.into_iter().find(|built| built.name == "checks").unwrap().program
 }
 
-/// Copies files that differ; one that is the same keeps its time, so that cargo does not build it again.
+/// Copies files that differ; an unchanged file keeps its time, so that cargo does not rebuild it.
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
@@ -112,7 +112,7 @@ fn every_start_is_red_and_every_solution_green() {
     let numbers = copy.put_in_place("start");
     assert!(numbers.len() >= 3, "{numbers:?}");
     let chapters: BTreeSet<_> = numbers.iter().map(|number| number.split_once('.').unwrap().0).collect();
-    // At once, for checks of what is not done wait for their deadlines while cargo builds the next ones.
+    // In parallel, because failing checks wait for their deadlines while cargo builds the next ones.
     let outputs: Vec<_> = thread::scope(|scope| {
         let checking: Vec<_> = chapters.iter().map(|chapter| scope.spawn(|| copy.learn(&["check", chapter]))).collect();
         checking.into_iter().map(|checking| checking.join().unwrap()).collect()
@@ -133,13 +133,13 @@ fn every_start_is_red_and_every_solution_green() {
     assert!(copy.says(&["list"]).contains(&format!("{0} of {0} done", numbers.len())));
     assert!(copy.says(&["next"]).contains("exercises are done"));
     assert!(copy.says(&["solution", &numbers[0]]).contains("pub fn"));
-    // Else the reader's next check would run what was built of the solutions.
+    // Otherwise the reader's next check would run the build of the solutions.
     assert_ne!(checks_of(&copy.root), checks_of(workspace()));
 }
 
 #[test]
 fn hints_come_one_by_one_and_a_reset_keeps_what_was_written() {
-    // Its own name: the other test's copy is in use.
+    // Another name, because the other test uses its own copy.
     let copy = Copy::make("learn-orders");
     assert!(copy.says(&["next"]).starts_with("1.1 "));
     for shown in 1..=4 {
@@ -159,7 +159,7 @@ fn hints_come_one_by_one_and_a_reset_keeps_what_was_written() {
 }
 
 #[test]
-fn a_solution_is_kept_back_and_nonsense_refused_in_one_line() {
+fn a_solution_is_withheld_and_invalid_input_rejected_in_one_line() {
     let copy = Copy::make("learn-refusals");
     let early = copy.learn(&["solution", "1.1"]);
     assert_eq!(early.status.code(), Some(1));
@@ -171,7 +171,7 @@ fn a_solution_is_kept_back_and_nonsense_refused_in_one_line() {
     }
 }
 
-/// The files that a reader changes are those that `reset` brings back, until the reader has begun.
+/// The files that a reader changes equal the starting points that `reset` restores, until the reader has begun.
 #[test]
 fn the_exercises_are_committed_at_their_starting_points() {
     if std::env::var_os("CI").is_none() {
@@ -183,7 +183,7 @@ fn the_exercises_are_committed_at_their_starting_points() {
         for file in given.flatten() {
             let source = chapter.path().join("exercises/src").join(file.file_name());
             let same = fs::read(&source).ok() == fs::read(file.path()).ok();
-            assert!(same, "{} is not what lies in start/", source.display());
+            assert!(same, "{} differs from its starting point in start/", source.display());
         }
     }
 }

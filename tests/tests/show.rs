@@ -1,4 +1,4 @@
-//! `cargo show N --fast`: each demonstration checks what it says, and so fails here if it would lie.
+//! `cargo show N --fast`: each demonstration checks its own statements, so a wrong one fails here.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::{Command, Output};

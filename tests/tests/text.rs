@@ -1,8 +1,8 @@
-//! The text of the course, held to the code: excerpts, results, commands, links and the shape of a chapter's page.
+//! The text of the course, checked against the code: excerpts, results, commands, links and the shape of the pages.
 //!
-//! Each rule is a function from a page to faults, with a test of its own that shows it find some.
-//! `UPDATE_EXCERPTS=1 cargo test -p integration-tests --test text` writes excerpts and tables of results anew.
-#![allow(clippy::print_stderr, reason = "what is not replayed is said")]
+//! Each rule is a function from a page to faults, and has a test that shows it find some.
+//! `UPDATE_EXCERPTS=1 cargo test -p integration-tests --test text` rewrites excerpts and tables of results.
+#![allow(clippy::print_stderr, reason = "skipped blocks are reported")]
 
 use std::{
     fs,
@@ -31,7 +31,7 @@ mod shape;
 use document::Document;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the workspace").to_owned()
 }
 
 /// The directories of the chapters, with their numbers.
@@ -47,7 +47,7 @@ fn chapters() -> Vec<(u8, PathBuf)> {
     chapters
 }
 
-/// The pages of the chapters that have one.
+/// The README of each chapter that has one.
 fn chapter_pages() -> Vec<(u8, Document)> {
     let pages = chapters().into_iter().map(|(number, path)| (number, path.join("README.md")));
     pages.filter(|(_, path)| path.exists()).map(|(number, path)| (number, Document::read(&path))).collect()
@@ -71,7 +71,7 @@ fn part_pages() -> Vec<Document> {
 }
 
 fn assert_none(faults: &[String]) {
-    assert!(faults.is_empty(), "{} to mend:\n{}", faults.len(), faults.join("\n"));
+    assert!(faults.is_empty(), "{} to fix:\n{}", faults.len(), faults.join("\n"));
 }
 
 fn assert_pages(faults: fn(&Document) -> Vec<String>) {
@@ -107,7 +107,7 @@ fn chapters_have_the_sections_of_a_chapter() {
     assert_none(&chapter_pages().iter().flat_map(of).collect::<Vec<_>>());
 }
 
-/// A part that nothing leads to is read by nobody.
+/// A part without a link to it would never be read.
 #[test]
 fn parts_are_linked_from_their_chapters_page() {
     let chapters = chapter_pages();

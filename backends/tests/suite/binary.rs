@@ -1,4 +1,4 @@
-//! The binary: what it prints, how it ends.
+//! The binary: its output, its exit.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +15,7 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-/// A running binary, killed if a test gives up on it.
+/// A running binary, killed if a test fails before it ends.
 struct Running(Child);
 
 impl Drop for Running {
@@ -59,7 +59,7 @@ fn serves_until_a_signal() {
 }
 
 #[test]
-fn serves_several_that_mend_each_other() {
+fn serves_several_that_clear_each_others_faults() {
     let (running, addrs) = Running::start(&["0", "--count", "3"], 3);
     for (addr, id) in addrs.iter().zip(["backend-1", "backend-2", "backend-3"]) {
         assert_eq!(ask(*addr, "GET /").json()["server_id"], id);

@@ -1,10 +1,10 @@
-//! A client small enough to be trusted: one connection, raw requests, answers read by their framing.
+//! A minimal client: one connection, raw requests, responses read by their framing.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// No read in this suite may take longer.
+/// The time limit of every read in this suite.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Client {
             0 => String::new(),
             len => format!("Content-Length: {len}\r\n"),
         };
-        // Head and body apart: the body need not be there yet when the head is read.
+        // Head and body in separate writes: the body need not have arrived when the head is read.
         self.send(format!("{line} HTTP/1.1\r\nHost: test\r\n{length}\r\n"));
         self.send(body);
         self.answer(!line.starts_with("HEAD "))
@@ -73,7 +73,7 @@ impl Client {
         answer
     }
 
-    /// The head of an answer; an error when the connection ends before it.
+    /// The head of a response; an error when the connection ends before it.
     pub(crate) fn head(&mut self) -> io::Result<Answer> {
         let mut head = Vec::new();
         loop {
@@ -90,7 +90,7 @@ impl Client {
         Ok(Answer { status, head, body: Vec::new() })
     }
 
-    /// The next chunk, None for the last.
+    /// The next chunk, `None` for the last.
     pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();
@@ -101,7 +101,7 @@ impl Client {
         (len > 0).then_some(data)
     }
 
-    /// How the connection ends: Ok for a FIN with nothing before it.
+    /// The end of the connection: `Ok` for a FIN with no byte before it.
     pub(crate) fn end(&mut self) -> io::Result<()> {
         match self.0.read(&mut [0])? {
             0 => Ok(()),
@@ -110,17 +110,17 @@ impl Client {
     }
 }
 
-/// A request on a connection of its own.
+/// A request on a new connection.
 pub(crate) fn ask(addr: SocketAddr, line: &str) -> Answer {
     Client::connect(addr).ask(line, b"")
 }
 
 /// Waits until `is_so`, at most [`DEADLINE`].
-#[expect(clippy::disallowed_methods, reason = "counters can only be looked at again")]
+#[expect(clippy::disallowed_methods, reason = "counters can only be polled")]
 pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < DEADLINE, "not so in time: {what}");
+        assert!(start.elapsed() < DEADLINE, "timed out: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -57,7 +57,7 @@ fn large_body_streams_through() {
         });
         client.answer(true)
     });
-    assert!(answer.body == body, "the body came back changed");
+    assert!(answer.body == body, "the echoed body differs");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn tcp_echo_sends_back_all_bytes_and_the_fin() {
     stream.shutdown(Shutdown::Write).unwrap();
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
-    assert!(rest == pattern(10_000), "the bytes came back changed");
+    assert!(rest == pattern(10_000), "the echoed bytes differ");
     assert_eq!(echo.connections(), 1);
     let addr = echo.addr();
     echo.stop();

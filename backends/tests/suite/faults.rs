@@ -1,4 +1,4 @@
-//! Breaking and mending, from the library and over HTTP.
+//! Setting and clearing faults, from the library and over HTTP.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
@@ -30,11 +30,11 @@ fn down_refuses_closes_and_comes_back_on_the_same_port() {
         assert_eq!(ask(addr, "GET /").status, 200);
     }
     idle.end().unwrap();
-    assert_eq!(backend.requests(), 4, "the count goes on");
+    assert_eq!(backend.requests(), 4, "the counter continues");
 }
 
 #[test]
-fn down_cuts_an_answer_short() {
+fn down_truncates_a_response() {
     let backend = start();
     let mut client = Client::connect(backend.addr());
     client.send("GET /delay/60000 HTTP/1.1\r\nHost: test\r\n\r\n");
@@ -102,7 +102,7 @@ fn slow_delays_each_answer() {
 }
 
 #[test]
-fn hang_never_answers_but_can_be_mended() {
+fn hang_never_answers_but_can_be_cleared() {
     let backend = start();
     let mut client = Client::connect(backend.addr());
     assert_eq!(client.ask("POST /_fault/hang", b"").status, 200);
@@ -124,7 +124,7 @@ fn hung_request_ends_with_its_client() {
     client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
     until("the request hangs", || backend.in_flight() == 1);
     drop(client);
-    until("the request is given up", || backend.in_flight() == 0);
+    until("the request is dropped", || backend.in_flight() == 0);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn error_answers_500_and_keeps_the_connection() {
 }
 
 #[test]
-fn wrong_orders_are_refused_and_change_nothing() {
+fn invalid_commands_are_rejected_and_change_nothing() {
     let backend = start();
     for (line, status) in [
         ("GET /_fault/down", 405),

@@ -1,4 +1,4 @@
-//! Starting and ending, alone and in bundles.
+//! Starting and stopping, alone and in bundles.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -36,7 +36,7 @@ fn drop_ends_the_thread_with_requests_in_flight() {
         .collect();
     until("all are in flight", || backend.in_flight() == 3);
     drop(backend);
-    // The kernel lets a thread be joined a moment before its entry is gone.
+    // The kernel lets a thread be joined a moment before its entry in /proc is gone.
     until("the thread is gone", || !has_thread("soon-gone"));
     assert!(TcpStream::connect(addr).is_err());
     clients[0].end().unwrap();
@@ -52,7 +52,7 @@ fn port_in_use_is_an_error_that_names_the_address() {
 }
 
 #[test]
-fn id_that_no_field_can_carry_is_an_error() {
+fn id_that_is_no_header_value_is_an_error() {
     let error = Backend::start(config(0, "two\r\nlines")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
@@ -69,7 +69,7 @@ fn stopped_backend_frees_its_port() {
 
 #[test]
 fn bundle_takes_a_free_port_for_one_that_is_taken() {
-    // Any listener's port may be followed by a taken one, but its own is certain.
+    // The port after any listener's may be taken, but its own certainly is.
     let squatter = Backend::start(config(0, "squatter")).unwrap();
     let port = squatter.addr().port();
     let bundle = start_bundled(1, port).unwrap();

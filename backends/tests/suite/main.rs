@@ -1,4 +1,4 @@
-//! Backends over real sockets, asked by a client that knows only bytes.
+//! Backends over real sockets, tested by a client that works on raw bytes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 

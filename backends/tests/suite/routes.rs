@@ -11,7 +11,7 @@ fn start() -> Backend {
 }
 
 #[test]
-fn root_says_who_answers_and_numbers_the_requests() {
+fn root_names_the_server_and_numbers_the_requests() {
     let backend = start();
     let mut client = Client::connect(backend.addr());
     for number in 1..=3 {

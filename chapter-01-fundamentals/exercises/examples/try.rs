@@ -1,4 +1,4 @@
-//! Your answers, to be tried by hand: `cargo run -p chapter-01-exercises --example try -- shout`.
+//! Runs your solutions, to try them by hand: `cargo run -p chapter-01-exercises --example try -- shout`.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use common::{cli, outln};
 use exercises_01::{e1_shout, e2_called, e3_calculator, e5_chat};
 
-/// Lines that may wait for somebody in the chat.
+/// How many lines may be queued for a member of the chat.
 const BACKLOG: usize = 100;
 
 /// Starts the server that you wrote, on 127.0.0.1; Ctrl-C ends it.

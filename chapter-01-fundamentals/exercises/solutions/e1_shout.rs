@@ -1,7 +1,7 @@
 //! Exercise 1.1, solved.
 //!
-//! Two things were missing: the loop (a `read` gives what has arrived, not what was sent) and the capitals, which
-//! `make_ascii_uppercase` writes in place and without a look at bytes that are no letters.
+//! Two things were missing: the loop (a `read` returns what has arrived, which may be less than what was sent) and the
+//! conversion: `make_ascii_uppercase` works in place and leaves bytes that are not letters unchanged.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,12 +10,12 @@ use std::net::{TcpListener, TcpStream};
 pub fn serve(listener: &TcpListener) -> io::Result<()> {
     loop {
         let (mut client, _) = listener.accept()?;
-        // One client's reset is no reason to leave the others waiting.
+        // A reset of one client must not stop the server.
         let _ = answer(&mut client);
     }
 }
 
-/// Answers one client until it has sent its last byte.
+/// Answers one client until it ends its sending side.
 fn answer(client: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 4096];
     loop {

@@ -1,15 +1,15 @@
 //! Exercise 1.3, solved.
 //!
-//! Lines are cut out of the stream in one place, `next_line`, which alone knows of segments, ends and the limit; the
-//! arithmetic never sees a socket. The end of a line that is too long is the delicate part: closing a socket that
-//! still holds received bytes resets the connection, and a reset may overtake the error that explains it.
+//! The stream is split into lines in one place, `next_line`, which alone handles segments, line ends and the limit; the
+//! arithmetic never sees a socket. The delicate part is a line that is too long: closing a socket with unread bytes
+//! resets the connection, and the reset may reach the client before the error that explains it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 const LONGEST_LINE: usize = 1024;
-/// How much a client that was refused may still send, and for how long, before it is cut off.
+/// How much a rejected client may still send, and for how long, before it is disconnected.
 const DRAIN_BYTES: usize = 256 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
@@ -17,14 +17,14 @@ const DRAIN_TIME: Duration = Duration::from_secs(2);
 pub fn serve(listener: &TcpListener) -> io::Result<()> {
     loop {
         let (client, _) = listener.accept()?;
-        // One client's reset is no reason to leave the others waiting.
+        // A reset of one client must not stop the server.
         let _ = converse(&client);
     }
 }
 
-/// Answers one client until it has sent its last line, or one that is too long.
+/// Answers one client until it ends its sending side, or sends a line that is too long.
 fn converse(mut client: &TcpStream) -> io::Result<()> {
-    // An answer must not wait for the acknowledgement of the one before.
+    // No Nagle delay: an answer must not wait for the acknowledgement of the one before.
     client.set_nodelay(true)?;
     let mut stream = BufReader::new(client);
     let mut buffer = Vec::new();
@@ -45,15 +45,15 @@ fn converse(mut client: &TcpStream) -> io::Result<()> {
     }
 }
 
-/// What comes next in a stream of lines.
+/// The next item in a stream of lines.
 enum Line<'a> {
-    /// Without its end.
+    /// A complete line, without its line end.
     Whole(&'a [u8]),
     TooLong,
     End,
 }
 
-/// Cuts the next line out of the stream; holds no more of it than the limit and its end.
+/// Reads the next line; buffers no more of it than the limit and its line end.
 fn next_line<'a>(stream: &mut impl BufRead, buffer: &'a mut Vec<u8>) -> io::Result<Line<'a>> {
     buffer.clear();
     let with_crlf = LONGEST_LINE as u64 + 2;
@@ -64,7 +64,7 @@ fn next_line<'a>(stream: &mut impl BufRead, buffer: &'a mut Vec<u8>) -> io::Resu
     Ok(if line.len() > LONGEST_LINE { Line::TooLong } else { Line::Whole(line) })
 }
 
-/// The result of one line, or what is wrong with it.
+/// The result of one line, or why it is invalid.
 fn calculate(line: &[u8]) -> Result<i64, &'static str> {
     let line = str::from_utf8(line).map_err(|_| "not text")?;
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -76,25 +76,25 @@ fn calculate(line: &[u8]) -> Result<i64, &'static str> {
         "-" => left.checked_sub(right),
         "*" => left.checked_mul(right),
         "/" if right == 0 => return Err("division by zero"),
-        // Also division can overflow: the least number has no positive counterpart.
+        // Division can overflow, too: the least number has no positive counterpart.
         "/" => left.checked_div(right),
         _ => return Err("none of + - * /"),
     };
     result.ok_or("the result does not fit into 64 bits")
 }
 
-/// Receives and drops what a refused client still sends, within limits, so that it can read why.
+/// Receives and discards what a rejected client still sends, within limits, so that it can read the error.
 #[expect(clippy::disallowed_methods, reason = "a deadline on real I/O")]
 fn drain(mut client: &TcpStream) -> io::Result<()> {
     let deadline = Instant::now() + DRAIN_TIME;
     let mut scratch = [0; 4096];
     let mut dropped = 0;
     while dropped < DRAIN_BYTES {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        if remaining.is_zero() {
             break;
         }
-        client.set_read_timeout(Some(left))?;
+        client.set_read_timeout(Some(remaining))?;
         match client.read(&mut scratch)? {
             0 => break,
             received => dropped += received,

@@ -1,15 +1,15 @@
 //! Exercise 1.4, solved.
 //!
-//! The limit becomes a deadline once, at the start; each share is computed anew from what is left of it, so late
-//! attempts and quick refusals need no case of their own. Go's `net.Dialer` divides its time in the same way. The
-//! next step would be to overlap the attempts ("happy eyeballs", RFC 8305).
+//! The limit becomes a deadline once, at the start; each share is computed from the remaining time, so late attempts
+//! and quick refusals need no special case. Go's `net.Dialer` divides its time in the same way. The next step would be
+//! to overlap the attempts ("happy eyeballs", RFC 8305).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::contracts::Network;
 
-/// Connects to the first of `addresses` that answers, all within `limit`.
+/// Connects to the first of `addresses` that accepts, all within `limit`.
 pub fn connect_any<N: Network>(
     addresses: &[SocketAddr],
     limit: Duration,
@@ -20,10 +20,10 @@ pub fn connect_any<N: Network>(
     }
     let deadline = network.now() + limit;
     let mut reasons = Vec::new();
-    // Counting down: how many addresses are left, this one included.
-    for (&address, still) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let left = deadline.saturating_duration_since(network.now());
-        let share = left / u32::try_from(still).unwrap_or(u32::MAX);
+    // Counting down: how many addresses remain, this one included.
+    for (&address, addresses_left) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        let time_left = deadline.saturating_duration_since(network.now());
+        let share = time_left / u32::try_from(addresses_left).unwrap_or(u32::MAX);
         if share.is_zero() {
             reasons.push(format!("{address}: no time left"));
             continue;

@@ -1,22 +1,22 @@
-//! What an exercise is given from outside: the checks hand in a staged one, a program the real one.
+//! The interfaces that an exercise gets from its caller: a simulated one in the checks, the real one in a program.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// Whatever connects, and the clock that goes with it (exercise 1.4).
+/// A network and its clock (exercise 1.4).
 ///
-/// The two belong together: a staged network moves its clock by as long as an attempt is meant to take, so that a
-/// test of seconds takes no time.
+/// The two belong together: a simulated network advances its clock by the duration of an attempt, so that a test of
+/// seconds takes no time.
 pub trait Network {
-    /// What a successful attempt gives.
+    /// The result of a successful attempt.
     type Connection;
 
-    /// What time it is now.
+    /// The current time.
     fn now(&self) -> Instant;
 
-    /// Tries to connect to `address`, and gives up with [`io::ErrorKind::TimedOut`] after `limit`, which must not be
-    /// zero. It may take a little longer than `limit`, as everything on a busy machine may.
+    /// Tries to connect to `address`, and fails with [`io::ErrorKind::TimedOut`] after `limit`, which must not be zero.
+    /// On a busy machine it may take a little longer than `limit`.
     fn connect(&mut self, address: SocketAddr, limit: Duration) -> io::Result<Self::Connection>;
 }
 

@@ -1,16 +1,16 @@
 //! Exercise 1.2: who called (an hour).
 //!
-//! **Contract.** [`serve`] echoes every byte, one client after another. When a client has left, in whatever way, it
-//! writes one line about it to `log`, in one call of `write`, so that lines of several programs do not mix:
+//! **Contract.** [`serve`] echoes every byte, one client after another. When a connection has ended, for whatever
+//! reason, it writes one line about it to `log`, in one call of `write`, so that lines of several programs do not mix:
 //!
 //! ```text
 //! 127.0.0.1:54321 5 bytes in, 5 out, 1.2 ms
 //! ```
 //!
 //! The address is the client's; an IPv4 client that reached an IPv6 listener (`::ffff:127.0.0.1`) is written as
-//! IPv4. *In* are the bytes received, *out* those that the kernel took, exactly, also for a client that resets the
-//! connection. The time runs from accepting to the end, in milliseconds with one decimal. A log that cannot be
-//! written is no reason to stop serving.
+//! IPv4. *In* is the exact number of bytes received, *out* of those that the kernel took, also for a client that
+//! resets the connection. The time is from accept to the end, in milliseconds with one decimal. If the log cannot be
+//! written, serving continues.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -25,7 +25,7 @@ pub fn serve(listener: &TcpListener, log: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// Echoes until the client has sent its last byte; returns how many bytes there were.
+/// Echoes until the client ends its sending side; returns how many bytes were echoed.
 fn echo(client: &mut TcpStream) -> io::Result<u64> {
     let mut buffer = [0; 4096];
     let mut echoed = 0;

@@ -3,14 +3,14 @@
 //! **Contract.** [`serve`] answers each line with a line, one client after another: `2 + 3` with `5`. A line is two
 //! whole numbers of 64 bits (`i64`) and one of `+ - * /` between them, with spaces around it; `/` drops the remainder.
 //!
-//! - A line ends with LF or CRLF, and the last one also with the end of the stream; answers end with LF. Where a
-//!   segment ends says nothing: several lines may come in one, or one line in many. An answer goes out as soon as its
-//!   line is complete.
-//! - What is no such calculation, divides by zero, or has a result that does not fit gets one line that begins with
-//!   `error: `, and the next line is answered as if nothing had been.
+//! - A line ends with LF or CRLF, and the last one also with the end of the stream; answers end with LF. Segment
+//!   boundaries mean nothing: one segment may hold several lines, and one line may span many. An answer is sent as
+//!   soon as its line is complete.
+//! - A line that is no such calculation, divides by zero, or has a result that does not fit gets one line that begins
+//!   with `error: `, and the next line is answered as usual.
 //! - A line of more than 1024 bytes (its end not counted) gets one such line, then the end of the stream. It is not
-//!   kept, whether or not its end ever comes. The client gets the error and a clean end, not a reset, also while it
-//!   is still sending: so you go on receiving, and drop it. After 256 KiB or 2 s of that, the client is cut off.
+//!   buffered, whether or not its end ever arrives. The client gets the error and a clean end, not a reset, even while
+//!   it is still sending: keep receiving and discard. After 256 KiB or 2 s of that, disconnect the client.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,12 +19,12 @@ use std::net::{TcpListener, TcpStream};
 pub fn serve(listener: &TcpListener) -> io::Result<()> {
     loop {
         let (mut client, _) = listener.accept()?;
-        // One client's reset is no reason to leave the others waiting.
+        // A reset of one client must not stop the server.
         let _ = converse(&mut client);
     }
 }
 
-/// Answers one client until it has sent its last line.
+/// Answers one client until it ends its sending side.
 fn converse(client: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 1024];
     loop {

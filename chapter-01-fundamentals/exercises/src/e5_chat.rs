@@ -1,26 +1,25 @@
 //! Exercise 1.5: a chat (project).
 //!
 //! **Contract.** [`serve`] is a chat room. All lines end with LF (CRLF from a client is fine).
-//!
-//! - A client's first line is its name: 1 to 16 ASCII letters or digits, and nobody else's here. Otherwise it gets one
-//!   line that begins with `error: ` and the end of the stream; no reset, also while it goes on speaking. After 64 KiB
-//!   or 2 s of that, it is cut off. A name is free again once its owner has left.
-//! - The newcomer is told who is here, itself included, in alphabetical order: `* here: ann, bob`. All others are told
-//!   `* bob joined`. Who has not given a name hears nothing.
-//! - Each further line goes to all others as `bob: hello`, and not back to its speaker. All hear lines in the same
-//!   order. Its bytes are passed on as they are. A line of more than 1024 bytes ends its client, and is not passed on;
-//!   nor is a last one without LF.
-//! - A client that ends its sending side has left, and so has one whose connection breaks. All others are told, once:
-//!   `* bob left`. What it was owed before still reaches it, then the end of the stream.
-//! - A client that does not read stops nobody. At most `backlog` lines (at least 1) wait for it, behind the one that
-//!   the kernel is being handed; with one more it is cut off, and has left. Nothing of it is heard after that.
+//! - A client's first line is its name: 1 to 16 ASCII letters or digits, not used by another member. Otherwise it gets
+//!   one line that begins with `error: ` and the end of the stream; no reset, even while it keeps sending. After 64 KiB
+//!   or 2 s of that, it is disconnected. A name is free again once its owner has left.
+//! - A new member gets the list of members, itself included, in alphabetical order: `* here: ann, bob`. All others get
+//!   `* bob joined`. A client without a name receives nothing.
+//! - Each further line goes to all others as `bob: hello`, and not back to its sender. All receive lines in the same
+//!   order, and their bytes unchanged. A line of more than 1024 bytes disconnects its client, and is not forwarded;
+//!   nor is a last line without LF.
+//! - A client that ends its sending side has left, and so has one whose connection breaks. All others get `* bob left`,
+//!   once. The client still receives the lines queued for it, then the end of the stream.
+//! - A client that does not read blocks no other. At most `backlog` lines (at least 1) are queued for it, besides one
+//!   being written to its socket; with one more it is disconnected and has left, and none of its lines are forwarded.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// Everybody in the room, by name.
+/// The members and their connections, by name.
 type Room = Arc<Mutex<Vec<(String, TcpStream)>>>;
 
 /// Serves all clients at once, until accepting fails.
@@ -34,7 +33,7 @@ pub fn serve(listener: &TcpListener, backlog: usize) -> io::Result<()> {
     }
 }
 
-/// One client's stay, on a thread of its own.
+/// Serves one client, on its own thread.
 fn attend(mut client: &TcpStream, room: &Room) -> io::Result<()> {
     let mut lines = BufReader::new(client).lines();
     let Some(name) = lines.next().transpose()? else { return Ok(()) };
@@ -53,10 +52,10 @@ fn attend(mut client: &TcpStream, room: &Room) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends a line to everybody but its speaker.
-fn tell_others(room: &Room, speaker: &str, line: &str) {
+/// Sends a line to all members but its sender.
+fn tell_others(room: &Room, sender: &str, line: &str) {
     for (name, client) in room.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
-        if name != speaker {
+        if name != sender {
             let _ = client.write_all(line.as_bytes());
         }
     }

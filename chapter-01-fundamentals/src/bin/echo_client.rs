@@ -11,10 +11,10 @@ use fundamentals::{
 };
 use nix::sys::socket::SockType;
 
-/// Longer than any handshake takes that is going to succeed.
+/// Longer than a handshake that succeeds takes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Sends what you type, and prints what comes back; Ctrl-D ends it.
+/// Sends standard input to an echo server and prints the echo; Ctrl-D ends it.
 #[derive(Debug, Parser)]
 #[command(name = "echo_client", version)]
 struct Args {
@@ -32,12 +32,12 @@ struct Args {
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
     logging::init();
-    let ended = net::resolve(&args.host, args.port)
+    let result = net::resolve(&args.host, args.port)
         .map_err(|error| ClientError::Failed(error.to_string()))
         .and_then(|addresses| if args.udp { run_udp(&addresses) } else { run_tcp(&addresses) });
-    cli::exit_code(match ended {
+    cli::exit_code(match result {
         Ok(()) | Err(ClientError::StdoutClosed) => Ok(()),
-        Err(ClientError::Failed(why)) => Err(why),
+        Err(ClientError::Failed(message)) => Err(message),
     })
 }
 
@@ -46,8 +46,8 @@ fn run_tcp(addresses: &[SocketAddr]) -> Result<(), ClientError> {
     client::tcp::run(&server)
 }
 
-/// A connected datagram socket hears from nobody else, and is told when nobody listens there. Nothing tells
-/// which address is alive, so the first one is taken.
+/// A connected UDP socket receives only from its peer, and reports `ECONNREFUSED` if the port has no listener. UDP
+/// has no handshake that tells which address works, so the first one is used.
 fn run_udp(addresses: &[SocketAddr]) -> Result<(), ClientError> {
     let server = addresses.first().ok_or_else(|| ClientError::Failed("no address".into())).and_then(|&address| {
         let connected = Socket::new(address, SockType::Datagram).and_then(|socket| {

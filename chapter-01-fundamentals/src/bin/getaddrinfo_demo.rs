@@ -9,10 +9,10 @@ use fundamentals::{
     resolve::{ResolvedAddress, lookup_host},
 };
 
-/// What each address gets before the next one is tried.
+/// How long each address may take before the next one is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Shows what a name resolves to, and connects to the first address that answers.
+/// Prints the addresses that a name resolves to, and connects to the first one that accepts.
 #[derive(Debug, Parser)]
 #[command(name = "getaddrinfo_demo", version)]
 struct Args {
@@ -35,17 +35,17 @@ fn main() -> ExitCode {
 }
 
 fn print_addresses(found: &[ResolvedAddress]) {
-    for (answer, number) in found.iter().zip(1..) {
-        outln!("{number:2}  {answer}");
+    for (resolved, number) in found.iter().zip(1..) {
+        outln!("{number:2}  {resolved}");
     }
-    let streams = found.iter().filter(|answer| answer.is_stream()).count();
+    let streams = found.iter().filter(|resolved| resolved.is_stream()).count();
     outln!("{} addresses, {streams} for stream sockets", found.len());
 }
 
 // ANCHOR: try
-/// A refusal is an answer too, so it does not change the exit code.
+/// A refused connection is a result, too, so it does not change the exit code.
 fn connect_in_order(found: &[ResolvedAddress]) {
-    for ResolvedAddress { address, .. } in found.iter().filter(|answer| answer.is_stream()) {
+    for ResolvedAddress { address, .. } in found.iter().filter(|resolved| resolved.is_stream()) {
         match connect_timeout(*address, CONNECT_TIMEOUT).and_then(|socket| socket.peer_address()) {
             Ok(peer) => return outln!("connected to {peer}"),
             Err(error) => outln!("{address}: {error}"),

@@ -1,9 +1,9 @@
-//! The other side: standard input goes out, what comes back goes to standard output.
+//! The echo client: sends standard input to the server, and writes the echo to standard output.
 //!
-//! | module | over |
+//! | module | protocol |
 //! |---|---|
-//! | [`tcp`] | TCP: bytes in both directions at once, counted |
-//! | [`udp`] | UDP: a line, its echo, the next line |
+//! | [`tcp`] | TCP: sends and receives at once, and counts the bytes of both |
+//! | [`udp`] | UDP: sends a line, waits for its echo, sends the next line |
 
 pub mod tcp;
 pub mod udp;
@@ -12,12 +12,12 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use nix::errno::Errno;
 
-/// How a client ends before its time.
+/// Why the client ends early.
 #[derive(Debug)]
 pub enum ClientError {
-    /// Whoever read our standard output has gone: nobody is left to tell, and nothing is wrong.
+    /// The reader of our standard output has closed it. Not a failure: the client exits silently.
     StdoutClosed,
-    /// Anything else, in words.
+    /// Any other error, as the message to print.
     Failed(String),
 }
 
@@ -27,7 +27,7 @@ impl ClientError {
     }
 }
 
-/// Whether a person sits there: only they are shown a prompt.
+/// Whether standard input and output are a terminal: only then is there a prompt.
 #[must_use]
 pub fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
@@ -37,8 +37,8 @@ fn prompt(interactive: bool) -> Result<(), ClientError> {
     if interactive { print(b"> ") } else { Ok(()) }
 }
 
-/// Not `println!`: Rust programs ignore SIGPIPE, so that a closed pipe is the error `EPIPE` here, and a panic
-/// there.
+/// Unlike `println!`, this does not panic on a closed pipe: Rust programs ignore SIGPIPE, so the write returns the
+/// error `EPIPE`.
 fn print(bytes: &[u8]) -> Result<(), ClientError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {

@@ -1,8 +1,8 @@
-//! A stream in both directions at once.
+//! Sends and receives on one TCP stream at once.
 //!
-//! To send all and then to receive works for a line and hangs for a megabyte: the server, who echoes what it
-//! reads, cannot send until we receive, so it does not read, so we cannot send. Hence one loop that sleeps on
-//! standard input and on the socket, and does what can be done.
+//! Sending everything before receiving works for a line and deadlocks for a megabyte: the echo server cannot send
+//! until we receive, so it stops reading, so we cannot send. Hence one loop that waits for standard input and for
+//! the socket with poll(2), and does whichever is ready.
 
 use std::{
     io,
@@ -26,20 +26,20 @@ const BUFFER_BYTES: usize = 16 * 1024;
 /// # Errors
 /// The connection broke, or the server closed it before every byte had come back.
 pub fn run(server: &Socket) -> Result<(), ClientError> {
-    let mut conversation = EchoSession::new(server);
-    prompt(conversation.interactive)?;
-    while conversation.poll_once(io::stdin().as_fd())? {}
-    conversation.check_complete()
+    let mut session = EchoSession::new(server);
+    prompt(session.interactive)?;
+    while session.poll_once(io::stdin().as_fd())? {}
+    session.check_complete()
 }
 
-/// What is under way: the bytes that wait to be sent, and the two counts.
+/// The state of one connection: the bytes to be sent, and how many were sent and echoed.
 #[derive(Debug)]
 struct EchoSession<'a> {
     server: &'a Socket,
     interactive: bool,
-    /// Standard input has ended, and the server knows it.
+    /// Standard input has ended, and our sending half is closed.
     stdin_closed: bool,
-    /// Read from standard input; `unsent` says from where on it is still to be sent.
+    /// Bytes read from standard input; those from `unsent_from` on are not sent yet.
     input: Vec<u8>,
     unsent_from: usize,
     sent: u64,
@@ -53,19 +53,19 @@ impl<'a> EchoSession<'a> {
     }
 
     // ANCHOR: turn
-    /// Sleeps until something can be done, and does it; `false` once the server has closed its half.
+    /// Waits until a descriptor is ready, and handles it; `false` once the server has closed its sending half.
     fn poll_once(&mut self, stdin: BorrowedFd<'_>) -> Result<bool, ClientError> {
         let has_pending = self.unsent_from < self.input.len();
         let on_socket = if has_pending { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
         let mut fds = [PollFd::new(self.server.as_fd(), on_socket), PollFd::new(stdin, PollFlags::POLLIN)];
-        // Standard input is asked for more only when nothing is owed: this bounds what we hold.
+        // Standard input is read only when no bytes are pending: this bounds the buffer.
         let watched = if has_pending || self.stdin_closed { 1 } else { 2 };
         match poll(&mut fds[..watched], PollTimeout::NONE) {
             Err(Errno::EINTR) => return Ok(true),
             Err(error) => return Err(ClientError::failed("cannot wait", error)),
             Ok(_) => {}
         }
-        let input = watched == 2 && fds[1].any() == Some(true);
+        let stdin_ready = watched == 2 && fds[1].any() == Some(true);
         let events = fds[0].revents().unwrap_or(PollFlags::empty());
         if events.contains(PollFlags::POLLOUT) {
             self.send()?;
@@ -73,7 +73,7 @@ impl<'a> EchoSession<'a> {
         if events.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR) && !self.receive()? {
             return Ok(false);
         }
-        if input {
+        if stdin_ready {
             self.read_stdin(stdin)?;
         }
         Ok(true)
@@ -93,8 +93,8 @@ impl<'a> EchoSession<'a> {
     }
 
     // ANCHOR: receive
-    /// Prints what has come back. Where one receive ends says nothing of where a line does: only the count
-    /// tells when the echo is complete.
+    /// Prints the bytes that have come back. A receive may end in the middle of a line: only the byte count tells
+    /// whether the echo is complete.
     fn receive(&mut self) -> Result<bool, ClientError> {
         let mut bytes = [0; BUFFER_BYTES];
         match self.server.recv(&mut bytes, MsgFlags::MSG_DONTWAIT) {
@@ -112,8 +112,8 @@ impl<'a> EchoSession<'a> {
     }
     // ANCHOR_END: receive
 
-    /// Reads a line from a terminal, or what there is from a pipe or a file. At its end, the sending half is
-    /// closed and the other stays open: what is still on its way comes back.
+    /// Reads a line from a terminal, or a block from a pipe or a file. At the end of the input, only the sending
+    /// half is closed: the rest of the echo can still be received.
     fn read_stdin(&mut self, stdin: BorrowedFd<'_>) -> Result<(), ClientError> {
         self.input.resize(BUFFER_BYTES, 0);
         self.unsent_from = 0;

@@ -1,4 +1,4 @@
-//! A datagram per line, and a deadline for its echo: nobody promises that it comes.
+//! Sends a datagram per line, and waits for its echo with a timeout, because UDP may lose either.
 
 use std::{
     io::{self, BufRead as _},
@@ -18,15 +18,15 @@ use crate::socket::Socket;
 
 /// How long an echo may take before it counts as lost.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(1);
-const LONGEST_DATAGRAM: usize = 65_535;
+const MAX_DATAGRAM_BYTES: usize = 65_535;
 
 /// Sends each line of standard input as a datagram and prints what comes back.
 ///
 /// # Errors
-/// Nobody listens there, a line does not fit into a datagram, or an echo was lost.
+/// The port has no listener, a line does not fit into a datagram, or an echo was lost.
 pub fn run(server: &Socket) -> Result<(), ClientError> {
     let interactive = is_interactive();
-    let (mut line, mut echo, mut lost) = (Vec::new(), vec![0; LONGEST_DATAGRAM], 0);
+    let (mut line, mut echo, mut lost) = (Vec::new(), vec![0; MAX_DATAGRAM_BYTES], 0);
     let mut stdin = io::stdin().lock();
     loop {
         prompt(interactive)?;
@@ -50,15 +50,15 @@ pub fn run(server: &Socket) -> Result<(), ClientError> {
     if lost == 0 { Ok(()) } else { Err(ClientError::Failed(format!("{lost} datagrams were lost"))) }
 }
 
-/// The next datagram; `None` when there is none in time.
+/// The next datagram; `None` on timeout.
 #[expect(clippy::disallowed_methods, reason = "a deadline on real I/O")]
 fn receive(server: &Socket, into: &mut [u8]) -> Result<Option<usize>, ClientError> {
     let deadline = Instant::now() + ECHO_TIMEOUT;
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let remaining = PollTimeout::try_from(remaining).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(server.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, left) {
+        match poll(&mut fds, remaining) {
             Ok(0) => return Ok(None),
             Err(Errno::EINTR) => continue,
             Err(error) => return Err(ClientError::failed("cannot wait", error)),

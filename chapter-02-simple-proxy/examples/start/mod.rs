@@ -1,5 +1,5 @@
-//! What the steps share and no step teaches: the command line of `reverse_proxy`, a backend where none is
-//! named, and the loop that serves one client after another.
+//! The code that all steps share: the command line of `reverse_proxy`, a bundled backend if none is given, and the
+//! loop that serves one client after another.
 
 use std::{
     io,
@@ -10,7 +10,7 @@ use std::{
 use clap::Parser;
 use common::{cli, logging, net, outln};
 
-/// A first try at a reverse proxy: see the top of its source for what fails. Without a backend it starts one.
+/// A naive reverse proxy; the top of its source says what fails. Without a backend argument it starts a bundled one.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -25,7 +25,7 @@ struct Args {
     backend_port: Option<u16>,
 }
 
-/// The `main` of a step: listens, and gives each client to `serve`, one after another.
+/// The `main` of a step: listens, and calls `serve` for one client after another.
 pub(crate) fn main(serve: impl Fn(&TcpStream, SocketAddr) -> io::Result<()>) -> ExitCode {
     let args = cli::parse::<Args>();
     logging::init();
@@ -57,7 +57,7 @@ fn serve_all(
     }
 }
 
-/// Runs a step within a test, before a backend of its own, until the test ends.
+/// Runs a step in a test, with its own bundled backend, until the test ends.
 #[cfg(test)]
 pub(crate) fn running(serve: fn(&TcpStream, SocketAddr) -> io::Result<()>) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();

@@ -1,8 +1,8 @@
 //! Exercise 2.1, solved.
 //!
-//! The point is whose bytes these are. All but the request line is ours; that one is a stranger's, so it is let
-//! through byte by byte, from a list of what is harmless. To look for what is harmful instead is to forget something.
-//! Since `"` never appears as itself, even a reader that knows no escapes finds the end of the quotes.
+//! Only the request line comes from the client, so it is untrusted: each byte passes an allowlist of harmless bytes. A
+//! denylist of harmful bytes would miss some. Since `"` is always escaped, even a parser that does not know the escapes
+//! finds the end of the quoted string.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -35,7 +35,7 @@ fn escaped(request_line: &[u8]) -> String {
         if matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\') {
             text.push(char::from(byte));
         } else {
-            write!(text, "\\x{byte:02X}").expect("a String takes what it is given");
+            write!(text, "\\x{byte:02X}").expect("writing to a String cannot fail");
         }
     }
     text

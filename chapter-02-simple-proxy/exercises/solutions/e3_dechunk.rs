@@ -1,8 +1,8 @@
 //! Exercise 2.3, solved.
 //!
-//! A split can fall between any two bytes, so all that is known between two bytes has to be in the state: one `match`
-//! on where we are and what comes says it all, and what it does not list is malformed. Only data is taken in one go.
-//! The counters bound what an attacker can make us read for nothing.
+//! The input may be split between any two bytes, so everything known between two bytes is in the state: one `match` on
+//! the state and the next byte holds the grammar, and any pair that it does not list is malformed. Only chunk data is
+//! copied in blocks. The counters bound the useless bytes that an attacker can make us read.
 
 use crate::contracts::{Dechunk, Malformed};
 
@@ -11,41 +11,41 @@ const MAX_DIGITS: u16 = 16;
 const MAX_EXTENSION_BYTES: u16 = 256;
 const MAX_TRAILER_BYTES: u16 = 8 * 1024;
 
-/// Where the next byte falls.
+/// The position of the next byte in the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// In the size, after this many digits.
+    /// In the chunk size, after this many digits.
     Size(u16),
-    /// Behind the size, after this many bytes.
+    /// In the chunk extension, after this many bytes.
     Extension(u16),
     /// After the CR of the size line.
     SizeLf,
-    /// In the data.
+    /// In the chunk data.
     Data,
     DataCr,
     DataLf,
-    /// At the start of a trailer, or of the empty line.
+    /// At the start of a trailer, or of the final empty line.
     TrailerStart,
     TrailerName,
     TrailerValue,
     TrailerLf,
-    /// After the CR of the empty line.
+    /// After the CR of the final empty line.
     EndLf,
     Complete,
     Broken,
 }
 
-/// A decoder at the start of a body.
+/// A decoder for a new body.
 pub fn decoder() -> Decoder {
-    Decoder { state: State::Size(0), left: 0, trailer_bytes: 0 }
+    Decoder { state: State::Size(0), remaining: 0, trailer_bytes: 0 }
 }
 
-/// The state of one body: a few words, whatever its size.
+/// The state of one body: a few machine words, whatever the body's size.
 #[derive(Debug)]
 pub struct Decoder {
     state: State,
-    /// The size that is being read, then the bytes of data that are still to come.
-    left: u64,
+    /// The chunk size while it is read, then the bytes of chunk data that are still to come.
+    remaining: u64,
     trailer_bytes: u16,
 }
 
@@ -75,29 +75,29 @@ impl Dechunk for Decoder {
 }
 
 impl Decoder {
-    /// Takes what `input` has of the current chunk's data.
+    /// Copies the current chunk's data from `input` to `out`; returns how many bytes that were.
     fn take(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
-        let taken = usize::try_from(self.left).map_or(input.len(), |left| left.min(input.len()));
+        let taken = usize::try_from(self.remaining).map_or(input.len(), |remaining| remaining.min(input.len()));
         out.extend_from_slice(&input[..taken]);
-        self.left -= taken as u64;
-        if self.left == 0 {
+        self.remaining -= taken as u64;
+        if self.remaining == 0 {
             self.state = State::DataCr;
         }
         taken
     }
 
-    /// The state after one byte that is not data; `None` if it has no place there.
+    /// The state after one byte that is not chunk data; `None` if the byte is malformed there.
     fn next(&mut self, byte: u8) -> Option<State> {
         use State::{Data, DataCr, DataLf, EndLf, Extension, Size, SizeLf, TrailerStart};
         match (self.state, byte) {
             (Size(digits), _) if byte.is_ascii_hexdigit() && digits < MAX_DIGITS => {
-                self.left = self.left << 4 | u64::from(char::from(byte).to_digit(16)?);
+                self.remaining = self.remaining << 4 | u64::from(char::from(byte).to_digit(16)?);
                 Some(Size(digits + 1))
             }
             (Size(1..) | Extension(_), b'\r') => Some(SizeLf),
             (Size(1..), b';') => Some(Extension(1)),
             (Extension(bytes), _) if is_text(byte) && bytes < MAX_EXTENSION_BYTES => Some(Extension(bytes + 1)),
-            (SizeLf, b'\n') => Some(if self.left == 0 { TrailerStart } else { Data }),
+            (SizeLf, b'\n') => Some(if self.remaining == 0 { TrailerStart } else { Data }),
             (DataCr, b'\r') => Some(DataLf),
             (DataLf, b'\n') => Some(Size(0)),
             (TrailerStart, b'\r') => Some(EndLf),
@@ -123,12 +123,12 @@ impl Decoder {
     }
 }
 
-/// Whether `byte` may stand in a name (RFC 9110 §5.6.2).
+/// Whether `byte` is allowed in a name (RFC 9110 §5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether `byte` may stand in a value or an extension.
+/// Whether `byte` is allowed in a value or an extension.
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }

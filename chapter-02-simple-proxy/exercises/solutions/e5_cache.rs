@@ -1,9 +1,10 @@
 //! Exercise 2.5, solved.
 //!
-//! Two questions are kept apart: what may be kept and for how long is RFC 9111, and needs no store (`policy`); what is
-//! kept, for whom and at whose cost is book-keeping, and needs no RFC (this file). All that a response says is read
-//! once, when it is stored. Turns, not times, order the uses: each use takes the next one, so the first in the map is
-//! the one that was not used for longest. What a client can choose (URIs, the values that `Vary` names) is counted too.
+//! Two concerns are separate: which responses may be stored and how long they are fresh is RFC 9111, and needs no store
+//! (`policy`); lookup, size accounting and eviction need no RFC (this file). The headers of a response are parsed once,
+//! when it is stored. The order of use is a sequence number, not a time: each use takes the next number, so the first
+//! entry of the map is the least recently used. Data that clients choose (URIs, the values that `Vary` selects) counts
+//! towards the limit, too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,41 +14,41 @@ use crate::contracts::{Answered, Asked, Found, Store, Stored, Validators};
 
 mod policy;
 
-/// Variants of one URI. A lookup compares with each, so their number must not be the clients' choice.
+/// The most variants of one URI. A lookup compares with each, so clients must not be able to add more and more.
 const MAX_VARIANTS: usize = 16;
 
 /// An empty store.
 pub fn cache(max_bytes: usize) -> Cache {
-    Cache { max_bytes, bytes: 0, last_turn: 0, entries: BTreeMap::new(), variants: HashMap::new() }
+    Cache { max_bytes, bytes: 0, last_use: 0, entries: BTreeMap::new(), variants: HashMap::new() }
 }
 
 /// Responses in the order of their last use.
 #[derive(Debug)]
 pub struct Cache {
     max_bytes: usize,
-    /// What all entries count together.
+    /// The sum of the entries' sizes.
     bytes: usize,
-    last_turn: u64,
-    /// By the turn of their last use.
+    last_use: u64,
+    /// By the sequence number of their last use.
     entries: BTreeMap<u64, Entry>,
-    /// The turns of the entries of each URI; never empty.
+    /// The sequence numbers of the entries of each URI; never empty.
     variants: HashMap<String, Vec<u64>>,
 }
 
-/// A response, for whom it is, and until when.
+/// A stored response, the requests that it matches, and its freshness.
 #[derive(Debug)]
 struct Entry {
     uri: String,
-    /// The fields that `Vary` names, with the values that the request had.
+    /// The headers that `Vary` names, with the values of the request.
     varied: Vec<(String, Option<String>)>,
     response: Arc<Stored>,
     validators: Validators,
-    /// How long it is good without asking.
+    /// How long the response is fresh.
     lifetime: Duration,
-    /// How old it was when it was stored.
+    /// The response's age when it was stored.
     initial_age: Duration,
-    since: SystemTime,
-    /// What it counts.
+    stored_at: SystemTime,
+    /// The size of the entry.
     bytes: usize,
 }
 
@@ -62,18 +63,18 @@ impl Store for Cache {
         }
         let entry = Entry::new(request, response, now);
         if entry.bytes > self.max_bytes {
-            return; // it would empty the store and still not fit
+            return; // it would evict everything and still not fit
         }
         while let Some(older) = self.find(request) {
-            self.forget(older);
+            self.remove(older);
         }
         while self.bytes + entry.bytes > self.max_bytes {
             let Some((&oldest, _)) = self.entries.first_key_value() else { break };
-            self.forget(oldest);
+            self.remove(oldest);
         }
-        while let Some(turns) = self.variants.get(&entry.uri).filter(|turns| turns.len() >= MAX_VARIANTS) {
-            let Some(&oldest) = turns.iter().min() else { break };
-            self.forget(oldest);
+        while let Some(uses) = self.variants.get(&entry.uri).filter(|uses| uses.len() >= MAX_VARIANTS) {
+            let Some(&oldest) = uses.iter().min() else { break };
+            self.remove(oldest);
         }
         self.insert(entry);
     }
@@ -82,35 +83,35 @@ impl Store for Cache {
         if request.method != "GET" {
             return Found::Miss;
         }
-        let Some(entry) = self.find(request).and_then(|turn| self.forget(turn)) else { return Found::Miss };
-        let found = entry.judge(request, now);
-        self.insert(entry); // with a new turn: it has been used
+        let Some(entry) = self.find(request).and_then(|last_use| self.remove(last_use)) else { return Found::Miss };
+        let found = entry.evaluate(request, now);
+        self.insert(entry); // with a new sequence number: it has been used
         found
     }
 }
 
 impl Cache {
-    /// The turn of the latest entry that is for this request.
+    /// The sequence number of the latest entry that matches this request.
     fn find(&self, request: &Asked<'_>) -> Option<u64> {
-        let turns = self.variants.get(request.uri)?.iter();
-        let entries = turns.filter_map(|turn| Some((*turn, self.entries.get(turn)?)));
-        let matching = entries.filter(|(_, entry)| entry.is_for(request));
-        matching.max_by_key(|(_, entry)| entry.since).map(|(turn, _)| turn)
+        let uses = self.variants.get(request.uri)?.iter();
+        let entries = uses.filter_map(|last_use| Some((*last_use, self.entries.get(last_use)?)));
+        let matching = entries.filter(|(_, entry)| entry.matches(request));
+        matching.max_by_key(|(_, entry)| entry.stored_at).map(|(last_use, _)| last_use)
     }
 
     fn insert(&mut self, entry: Entry) {
-        self.last_turn += 1;
+        self.last_use += 1;
         self.bytes += entry.bytes;
-        self.variants.entry(entry.uri.clone()).or_default().push(self.last_turn);
-        self.entries.insert(self.last_turn, entry);
+        self.variants.entry(entry.uri.clone()).or_default().push(self.last_use);
+        self.entries.insert(self.last_use, entry);
     }
 
-    fn forget(&mut self, turn: u64) -> Option<Entry> {
-        let entry = self.entries.remove(&turn)?;
+    fn remove(&mut self, last_use: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&last_use)?;
         self.bytes -= entry.bytes;
-        if let Some(turns) = self.variants.get_mut(&entry.uri) {
-            turns.retain(|other| *other != turn);
-            if turns.is_empty() {
+        if let Some(uses) = self.variants.get_mut(&entry.uri) {
+            uses.retain(|other| *other != last_use);
+            if uses.is_empty() {
                 self.variants.remove(&entry.uri);
             }
         }
@@ -135,21 +136,21 @@ impl Entry {
             validators: policy::validators(response.fields),
             lifetime: policy::lifetime(response.fields, now),
             initial_age: policy::initial_age(response.fields, now),
-            since: now,
-            // The URI is in both maps. Without the entry itself, many empty bodies would be free.
+            stored_at: now,
+            // The URI is in both maps. The entry itself counts, too: otherwise empty bodies would be free.
             bytes: bytes + 2 * request.uri.len() + size_of::<Self>(),
         }
     }
 
-    /// Whether the response was made for requests like this one (RFC 9111 §4.1).
-    fn is_for(&self, request: &Asked<'_>) -> bool {
+    /// Whether the stored response matches the request (RFC 9111 §4.1).
+    fn matches(&self, request: &Asked<'_>) -> bool {
         self.varied.iter().all(|(name, value)| policy::combined(request.fields, name) == *value)
     }
 
-    fn judge(&self, request: &Asked<'_>, now: SystemTime) -> Found {
-        // A clock that was set back makes nothing younger than it came.
-        let age = self.initial_age + now.duration_since(self.since).unwrap_or_default();
-        if age < self.lifetime && !policy::says(request.fields, "no-cache") {
+    fn evaluate(&self, request: &Asked<'_>, now: SystemTime) -> Found {
+        // If the clock was set back, the age stays at least the initial age.
+        let age = self.initial_age + now.duration_since(self.stored_at).unwrap_or_default();
+        if age < self.lifetime && !policy::has_directive(request.fields, "no-cache") {
             Found::Fresh { response: Arc::clone(&self.response), age }
         } else if self.validators == Validators::default() {
             Found::Miss

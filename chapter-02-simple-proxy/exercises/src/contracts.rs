@@ -1,63 +1,64 @@
-//! The types and traits that your answers and ours share, so that the same checks hold both.
+//! The types and traits that your solutions and ours share, so that the same checks run on both.
 //!
-//! Leave this file as it is: what you promise is written here, how you keep it is yours.
+//! Do not change this file: it is the contract; the implementation is yours.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// A field of a head (2.2): its name, and its value without the blanks around it. A value need not be UTF-8.
+/// A header (2.2): its name, and its value without surrounding spaces and tabs. A value may be invalid UTF-8. RFC 9110
+/// calls headers and trailers fields.
 pub type Field<'a> = (&'a str, &'a [u8]);
 
-/// `Connection` names a field that the next hop cannot do without (2.2): routing or framing would be the client's to
-/// remove. Holds which, spelled as here.
+/// `Connection` names a header that the next hop needs (2.2): the client could remove routing or framing. Holds the
+/// canonical name of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Connection names {0}")]
 pub struct NamesNeeded(pub &'static str);
 
-/// The body is not in the chunked coding (2.3), and nothing that follows can be believed.
+/// The body is not valid chunked coding (2.3), so nothing after it can be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed chunked body")]
 pub struct Malformed;
 
-/// A decoder of one chunked body (2.3), which is pushed what has arrived and never waits.
+/// A push decoder for one chunked body (2.3): it gets the bytes that have arrived, and never blocks.
 pub trait Dechunk {
-    /// Reads on. Appends the data found to `out` and gives how many bytes of `input` belonged to the body: all of
-    /// them, unless it ended before. After the end, none. An error is given with the first byte that is wrong, and
-    /// again at each call after it; what `out` got before stays there.
+    /// Decodes `input`, appends the data to `out`, and returns how many bytes of `input` belong to the body: all of
+    /// them, unless the body ends before; 0 after the end. The first malformed byte is an error, and so is each later
+    /// call; data that was appended before the error stays in `out`.
     fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Malformed>;
 
     /// Whether the last chunk, the trailers and the empty line after them have been read.
     fn is_complete(&self) -> bool;
 }
 
-/// What a file server answers (2.4). Whoever sends it adds the status line's rest and the date.
+/// The response of a file server (2.4). Its sender adds the rest of the status line and the date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// The status.
+    /// The status code.
     pub status: u16,
-    /// The fields, in the order in which they are sent.
+    /// The headers, in the order in which they are sent.
     pub fields: Vec<(&'static str, String)>,
     /// The bytes after the head: none for HEAD, whatever `Content-Length` says.
     pub body: Vec<u8>,
 }
 
-/// A request, as a cache looks at it (2.5).
+/// The parts of a request that a cache uses (2.5).
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// The method.
     pub method: &'a str,
     /// The whole URI with scheme, host and query, as in `http://a/b?c`.
     pub uri: &'a str,
-    /// All fields: name and value. The client's, so do not trust their number or their length.
+    /// All headers: name and value. They come from the client, so do not trust their number or length.
     pub fields: &'a [(&'a str, &'a str)],
 }
 
-/// A response that came from the backend, whole (2.5). Hop-by-hop fields have been removed: exercise 2.2.
+/// A complete response from the backend (2.5). Hop-by-hop headers have been removed: exercise 2.2.
 #[derive(Debug, Clone, Copy)]
 pub struct Answered<'a> {
-    /// The status.
+    /// The status code.
     pub status: u16,
-    /// All fields: name and value.
+    /// All headers: name and value.
     pub fields: &'a [(&'a str, &'a str)],
     /// The body.
     pub body: &'a [u8],
@@ -66,13 +67,13 @@ pub struct Answered<'a> {
 /// A response in the store (2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// The fields as they came, but for `Age`: whoever sends them writes the age of now.
+    /// The headers as received, without `Age`: the sender of the response adds the current age.
     pub fields: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// What to ask the backend with whether a stored response is still good (2.5).
+/// The validators for a conditional request to the backend (2.5).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Validators {
     /// `ETag`, for `If-None-Match`.
@@ -81,34 +82,34 @@ pub struct Validators {
     pub last_modified: Option<String>,
 }
 
-/// What a store has for a request (2.5).
+/// The result of a lookup (2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Send this, without asking the backend.
+    /// A fresh response: send it without asking the backend.
     Fresh {
         /// The response.
         response: Arc<Stored>,
-        /// How old it is, for the `Age` field.
+        /// The response's age, for the `Age` header.
         age: Duration,
     },
-    /// There is one, and the backend has to say first whether it is still good. Holds at least one validator.
+    /// A stale response: the backend must validate it first. Holds at least one validator.
     Stale(Validators),
-    /// There is none that could be used.
+    /// No usable response.
     Miss,
 }
 
-/// The store of a shared cache (2.5): it decides and remembers, and neither waits nor looks at the clock.
+/// The store of a shared cache (2.5). It does no I/O, and gets the time from its caller.
 ///
-/// The proxy asks [`lookup`](Self::lookup) for each request; when it has to ask the backend, it gives the answer
+/// The proxy calls [`lookup`](Self::lookup) for each request; when it has to ask the backend, it passes the response
 /// to [`store`](Self::store).
 pub trait Store {
-    /// Whether the response may be kept and given to somebody else (RFC 9111 §3).
+    /// Whether the response may be stored and reused for other clients (RFC 9111 §3).
     fn may_store(&self, request: &Asked<'_>, response: &Answered<'_>) -> bool;
 
-    /// Keeps the response, if it may and if it fits, in place of an older one for the same request; makes room by
-    /// forgetting those that have not been used for longest.
+    /// Stores the response, if it may be stored and if it fits. It replaces an older one for the same request; the
+    /// least recently used responses are evicted to make room.
     fn store(&mut self, request: &Asked<'_>, response: &Answered<'_>, now: SystemTime);
 
-    /// What there is for this request. Being found, fresh or stale, counts as a use.
+    /// Finds a stored response for this request. Finding one, fresh or stale, counts as a use.
     fn lookup(&mut self, request: &Asked<'_>, now: SystemTime) -> Found;
 }

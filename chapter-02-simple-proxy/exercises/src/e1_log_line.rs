@@ -1,11 +1,11 @@
 //! Exercise 2.1: a line in the access log (warm-up).
 //!
-//! **Contract.** [`log_line`] gives one line in the Common Log Format, with the duration behind it and no line end:
+//! **Contract.** [`log_line`] returns one line in the Common Log Format, followed by the duration, without a line end:
 //! `127.0.0.1 - - [20/Nov/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 14 0.003`. The number after the status is the
-//! bytes that came from the backend, `-` if there were none; the last is seconds with three decimals. The request
-//! line stands as it was received, `-` if it is empty. In it, `"`, `\` and every byte outside printable ASCII (space
-//! to `~`) is written `\xHH`, with capital hex digits, as nginx does: whatever a client sends, the line stays one
-//! line and its quotes stay where they are.
+//! bytes received from the backend, `-` if there were none; the last is seconds with three decimals. The request line
+//! is written as received, `-` if it is empty. In it, `"`, `\` and every byte outside printable ASCII (space to `~`)
+//! is written `\xHH`, with uppercase hex digits, as nginx does: whatever a client sends, the entry stays one line with
+//! exactly two quotes.
 
 use std::net::IpAddr;
 use std::time::SystemTime;

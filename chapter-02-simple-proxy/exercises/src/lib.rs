@@ -1,7 +1,7 @@
 //! The exercises of chapter 2. You write in `src/`, one file an exercise; `cargo learn next` says which.
 //!
-//! `start/` holds each file as it was given (`cargo learn reset 2.1` puts it back), `solutions/` an answer to
-//! compare yours with, `tests/checks/` what both are held to. `contracts` holds the types that yours and ours share.
+//! `start/` holds each file as it was given (`cargo learn reset 2.1` restores it), `solutions/` a solution to compare
+//! yours with, `tests/checks/` the tests that both must pass. `contracts` holds the types that yours and ours share.
 
 pub mod contracts;
 pub mod e1_log_line;
@@ -10,7 +10,7 @@ pub mod e3_dechunk;
 pub mod e4_files;
 pub mod e5_cache;
 
-/// Our answers. Yours may differ and be as good: the checks decide.
+/// Our solutions. Yours may differ and be as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
     pub mod e1_log_line;

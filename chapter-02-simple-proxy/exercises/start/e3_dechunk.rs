@@ -1,22 +1,21 @@
 //! Exercise 2.3: chunks that arrive as they like (an hour).
 //!
-//! **Contract.** [`decoder`] gives a [`Dechunk`]. The body is `size [;extension] CRLF data CRLF`, again and again, and
-//! after a size of zero the trailer fields, each with CRLF, and an empty line. However the input is cut into pieces,
-//! the data, the end and the errors are the same. A size is one to sixteen hex digits, with `;` or CR right behind
-//! them: no sign, no blanks. Every line ends in CRLF; a bare LF or CR is malformed. Extensions are dropped, and so are
-//! trailers, if each is `token:value`; neither may have control bytes but tab. What is never kept must still not go on
-//! for ever: more than 256 bytes of extension behind one size, its `;` counted, are malformed, and so are more than
-//! 8 KiB of trailers, with the CRLF of each but without the empty line. Nothing is set aside for a chunk before its
-//! data is there.
+//! **Contract.** [`decoder`] returns a [`Dechunk`]. The body is `size [;extension] CRLF data CRLF`, repeated, and after
+//! a size of zero the trailers, each with CRLF, and an empty line. However the input is split, the data, the end and
+//! the errors are the same. A size is one to sixteen hex digits, directly followed by `;` or CR: no sign, no spaces.
+//! Every line ends in CRLF; a bare LF or CR is malformed. Extensions are discarded, and so are trailers, if each is
+//! `token:value`; neither may contain control bytes except tab. Discarded bytes are limited, too: more than 256 bytes
+//! of extension after one size, including its `;`, are malformed, and so are more than 8 KiB of trailers, with the CRLF
+//! of each but without the empty line. No memory is allocated for a chunk before its data arrives.
 
 use crate::contracts::{Dechunk, Malformed};
 
-/// A decoder at the start of a body.
+/// A decoder for a new body.
 pub fn decoder() -> Decoder {
     Decoder { complete: false }
 }
 
-/// Reads chunks that arrive whole.
+/// Decodes chunks that arrive complete.
 #[derive(Debug)]
 pub struct Decoder {
     complete: bool,

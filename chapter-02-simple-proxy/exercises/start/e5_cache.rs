@@ -1,16 +1,16 @@
 //! Exercise 2.5: the store of a caching proxy (project).
 //!
-//! **Contract.** [`cache`] gives a [`Store`] that counts at most `max_bytes`: bodies, URIs, the names and values of
-//! fields, and whatever else it keeps of a client's. It stores a 200 to a GET that says how long it is good, unless
-//! request or response say `no-store`, the response says `private` or has a `Set-Cookie`, or varies by `*`; if the
-//! request has an `Authorization`, only what says `public`, `must-revalidate` or `s-maxage` (RFC 9111 §3).
+//! **Contract.** [`cache`] returns a [`Store`] of at most `max_bytes`: bodies, URIs, names and values of headers, and
+//! all other data that it keeps from a client. It stores a 200 to a GET that has an explicit lifetime, unless the
+//! request or the response has `no-store`, or the response has `private`, a `Set-Cookie` or `Vary: *`. If the request
+//! has an `Authorization`, the response also needs `public`, `must-revalidate` or `s-maxage` (RFC 9111 §3).
 //!
-//! How long: `s-maxage`, else `max-age`, else `Expires` less `Date` (less now, without a `Date`); what is no number or
-//! no date means: not at all. How old: the time in the store, and before that the larger of `Age` and the time since
-//! `Date`. Fresh is what is younger than that, unless the response said `no-cache`, or the request does now. What is
-//! not fresh and has a validator is stale, else a miss. A response that varies is found by requests whose fields named
-//! in `Vary` have the same values. Names of fields and directives know no case; fields may be repeated; a comma in
-//! quotes separates nothing.
+//! The lifetime is `s-maxage`, else `max-age`, else `Expires` minus `Date` (minus now, without a `Date`); an invalid
+//! number or date means zero. The age is the time in the store, plus the larger of `Age` and the time since `Date` when
+//! it was stored. A response is fresh while its age is below the lifetime, unless it, or the current request, has
+//! `no-cache`. One that is not fresh is stale if it has a validator, else a miss. A response with `Vary` matches
+//! requests with the same values of the headers that it names. Names of headers and directives are case-insensitive;
+//! headers may be repeated; a comma in quotes is not a separator.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub fn cache(max_bytes: usize) -> Cache {
     Cache { max_bytes, responses: HashMap::new() }
 }
 
-/// Keeps everything that says `max-age`, and one response for each URI.
+/// Stores every response with a `max-age`, one for each URI.
 #[derive(Debug)]
 pub struct Cache {
     max_bytes: usize,
@@ -45,8 +45,8 @@ impl Store for Cache {
     }
 
     fn lookup(&mut self, request: &Asked<'_>, now: SystemTime) -> Found {
-        let Some((response, since)) = self.responses.get(request.uri) else { return Found::Miss };
-        let age = now.duration_since(*since).unwrap_or_default();
+        let Some((response, stored_at)) = self.responses.get(request.uri) else { return Found::Miss };
+        let age = now.duration_since(*stored_at).unwrap_or_default();
         let fields = response.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         match max_age(fields) {
             Some(lifetime) if age < lifetime => Found::Fresh { response: Arc::clone(response), age },
@@ -55,7 +55,7 @@ impl Store for Cache {
     }
 }
 
-/// What `Cache-Control: max-age=N` says.
+/// The value of `Cache-Control: max-age=N`.
 fn max_age<'a>(mut fields: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Duration> {
     let seconds =
         fields.find_map(

@@ -32,7 +32,7 @@ struct Args {
 }
 
 impl Args {
-    /// What is wrong with flags that are right one by one.
+    /// An error for flags that are valid on their own but not together.
     fn flag_conflict(&self) -> Option<&'static str> {
         let open = self.allow.is_empty() && self.auth.is_none();
         if open && !self.is_loopback() {
@@ -50,7 +50,7 @@ impl Args {
         self.serve.bind.to_canonical().is_loopback()
     }
 
-    /// Started by somebody who tries it out, for whom there should be something to ask for.
+    /// Whether the proxy is started to try it out, without restrictions: then it also starts a demo backend.
     fn wants_demo_backend(&self) -> bool {
         self.is_loopback() && self.allow.is_empty() && self.auth.is_none()
     }
@@ -72,8 +72,8 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let bundle = if args.wants_demo_backend() { Some(backends::start_bundled(1, 9001)?) } else { None };
     let address = listeners.local_address();
     let proxy = ForwardProxy::new(config(args), address);
-    let shown = proxy.clone();
-    signals::spawn(shutdown.clone(), move || outln!("{}", shown.stats_table()))?;
+    let stats_source = proxy.clone();
+    signals::spawn(shutdown.clone(), move || outln!("{}", stats_source.stats_table()))?;
     outln!("listening on {address}");
     if let Some(destination) = bundle.as_ref().map(Bundle::addrs).and_then(|addrs| addrs.first().copied()) {
         outln!("{}", usage_hint(address, destination));

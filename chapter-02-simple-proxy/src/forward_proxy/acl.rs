@@ -1,9 +1,9 @@
-//! Which destinations may be asked for.
+//! The access control list: which destinations clients may connect to.
 //!
-//! A forward proxy connects to whatever it is told, from where it stands: to the printer in its network,
-//! to the database that only listens on loopback, to itself. Opened to others without a rule it is an *open
-//! proxy*, and found within hours. So names are checked, and then the addresses behind them: whoever owns a
-//! name decides what it points to.
+//! A forward proxy connects to any destination that a client names, from its own network position: to a printer in
+//! its network, to a database that only listens on loopback, to itself. Without rules and reachable by others it is
+//! an *open proxy*, and scanners find it within hours. So names are checked, and then the addresses they resolve to,
+//! because the owner of a name decides where it points.
 
 use std::{
     net::{IpAddr, SocketAddr, UdpSocket},
@@ -15,14 +15,14 @@ use ipnet::IpNet;
 
 use super::destination::Destination;
 
-/// One `--allow`.
+/// One `--allow` rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowRule {
-    /// Addresses, and names that point to them.
+    /// A network: its addresses, and names that resolve to them.
     Network(IpNet),
-    /// One name.
+    /// One host name.
     Host(String),
-    /// All names that end in this; it begins with a dot.
+    /// All host names with this suffix, which begins with a dot.
     Suffix(String),
 }
 
@@ -44,16 +44,16 @@ impl FromStr for AllowRule {
     }
 }
 
-/// Why a destination is not connected to.
+/// Why a destination is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DenyReason {
     /// No rule allows it.
     NotAllowed,
-    /// It is this proxy.
+    /// It is this proxy's own listener.
     OwnListener,
 }
 
-/// The rules, and where the proxy itself listens.
+/// The allow rules, and the proxy's own listen address.
 #[derive(Debug)]
 pub struct DestinationAcl {
     rules: Vec<AllowRule>,
@@ -61,15 +61,15 @@ pub struct DestinationAcl {
 }
 
 impl DestinationAcl {
-    /// Without rules, any destination is allowed but the proxy itself.
+    /// Without rules, any destination except the proxy itself is allowed.
     pub fn new(rules: Vec<AllowRule>, listen_address: SocketAddr) -> Self {
         Self { rules, listen_address }
     }
 
-    /// Before the name is resolved: one that no rule can allow is not even looked up.
+    /// Checks the host name before it is resolved, so a name that no rule can allow causes no DNS query.
     ///
     /// # Errors
-    /// No rule allows it, whatever its address.
+    /// No rule can allow it, whatever its address is.
     pub fn check_name(&self, destination: &Destination) -> Result<(), DenyReason> {
         let has_network_rule = self.rules.iter().any(|rule| matches!(rule, AllowRule::Network(_)));
         if self.rules.is_empty() || has_network_rule || self.matches_host(&destination.host) {
@@ -79,11 +79,11 @@ impl DestinationAcl {
         }
     }
 
-    /// After it: keeps the addresses that may be connected to. These are then used and no others; a second
-    /// look-up could give a second answer.
+    /// Checks the resolved addresses, and keeps the allowed ones. The proxy must connect to these and not resolve the
+    /// name again: a second lookup could return other addresses (DNS rebinding).
     ///
     /// # Errors
-    /// None is left, or one is our own.
+    /// No address is allowed, or one is our own listener.
     pub fn check_addresses(
         &self,
         destination: &Destination,
@@ -116,22 +116,22 @@ impl DestinationAcl {
         self.rules.iter().any(|rule| matches!(rule, AllowRule::Network(net) if net.contains(&ip)))
     }
 
-    /// Whether a connection to `address` would reach our own listener.
+    /// Whether a connection to `address` would reach this proxy's own listener.
     fn is_own_listener(&self, address: SocketAddr) -> bool {
         let (own, ip) = (self.listen_address.ip().to_canonical(), address.ip().to_canonical());
-        // Connecting to 0.0.0.0 reaches this machine; listening on it is listening on all its addresses.
+        // Connecting to 0.0.0.0 reaches this machine; listening on it accepts connections to all its addresses.
         let same = ip == own || ip.is_unspecified() && (own.is_loopback() || own.is_unspecified());
         address.port() == self.listen_address.port() && (same || own.is_unspecified() && is_local_address(ip))
     }
 }
 
-/// Names compare without case, and with or without the dot of the root.
+/// Host names are compared without case, and with or without the trailing dot of the root.
 fn normalize_host(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// This machine and its link. A name rule does not open these: it would be its owner's word that we reach
-/// our own services (or a cloud's metadata at 169.254.169.254).
+/// Whether the address is on this machine or link-local. A host rule does not allow these: otherwise the owner of
+/// the name could make the proxy reach our own services (or a cloud's metadata at 169.254.169.254).
 fn is_host_or_link_local(ip: IpAddr) -> bool {
     let link_local = match ip {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
@@ -140,7 +140,7 @@ fn is_host_or_link_local(ip: IpAddr) -> bool {
     link_local || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast()
 }
 
-/// Whether this machine has the address: only then can a socket be bound to it.
+/// Whether the address is local: only then can a socket be bound to it.
 fn is_local_address(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
 }
@@ -149,17 +149,17 @@ fn is_local_address(ip: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn access(rules: &[&str]) -> DestinationAcl {
+    fn acl(rules: &[&str]) -> DestinationAcl {
         let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
         DestinationAcl::new(rules, "127.0.0.1:8888".parse().unwrap())
     }
 
-    /// Whether `host`, which resolves to `address`, may be asked for at port 80.
+    /// Whether `host`, which resolves to `address`, is allowed at port 80.
     fn allows(rules: &[&str], host: &str, address: &str) -> bool {
-        let access = access(rules);
+        let acl = acl(rules);
         let destination = Destination { host: host.into(), port: 80 };
         let address = SocketAddr::new(address.parse().unwrap(), 80);
-        access.check_name(&destination).is_ok() && access.check_addresses(&destination, vec![address]).is_ok()
+        acl.check_name(&destination).is_ok() && acl.check_addresses(&destination, vec![address]).is_ok()
     }
 
     #[test]
@@ -217,8 +217,8 @@ mod tests {
             ("0.0.0.0:8888", "127.0.0.1:8888", true),
             ("0.0.0.0:8888", "192.0.2.1:8888", false),
         ] {
-            let access = DestinationAcl::new(Vec::new(), listening.parse().unwrap());
-            assert_eq!(access.is_own_listener(address.parse().unwrap()), expected, "{listening} {address}");
+            let acl = DestinationAcl::new(Vec::new(), listening.parse().unwrap());
+            assert_eq!(acl.is_own_listener(address.parse().unwrap()), expected, "{listening} {address}");
         }
     }
 }

@@ -1,40 +1,40 @@
-//! Who may ask: one user and password, by the Basic scheme (RFC 7617).
+//! Proxy authentication: one user and password, with the Basic scheme (RFC 7617).
 //!
-//! Basic is a password in clear text under a coat of base64: enough on a network that you trust, and no
-//! more. It is demanded with 407 and `Proxy-Authenticate`, not with 401: that would be the origin's to ask,
-//! and both may ask at once (RFC 9110 §11.7).
+//! Basic sends the password in clear text, only base64-encoded: use it on a network that you trust. The challenge
+//! is 407 with `Proxy-Authenticate`, not 401: 401 belongs to the origin server, and both may challenge the same
+//! request (RFC 9110 §11.7).
 
 use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use subtle::ConstantTimeEq as _;
 
-/// What goes with the 407.
+/// The header of the 407 response.
 pub const CHALLENGE: (&str, &str) = ("Proxy-Authenticate", "Basic realm=\"forward_proxy\", charset=\"UTF-8\"");
 
-/// A user and a password, kept in the form in which clients send them.
+/// A user and a password, stored base64-encoded, as clients send them.
 #[derive(Clone)]
 pub struct Credentials {
     encoded: String,
 }
 
 impl Credentials {
-    /// Whether the value of a `Proxy-Authorization` field is these.
+    /// Whether the value of a `Proxy-Authorization` header matches.
     ///
-    /// The time this takes does not depend on where a wrong guess first differs: else a client could find
-    /// the password one byte after another. It does tell the length.
+    /// The comparison takes constant time, wherever the first wrong byte is: otherwise a client could find the
+    /// password byte by byte. It does reveal the length.
     pub fn verify_header(&self, value: &[u8]) -> bool {
         const SCHEME: &[u8] = b"Basic ";
-        let Some((scheme, token)) = value.split_at_checked(SCHEME.len()) else { return false };
-        let token = token.trim_ascii_start();
-        scheme.eq_ignore_ascii_case(SCHEME) && bool::from(self.encoded.as_bytes().ct_eq(token))
+        let Some((scheme, presented)) = value.split_at_checked(SCHEME.len()) else { return false };
+        let presented = presented.trim_ascii_start();
+        scheme.eq_ignore_ascii_case(SCHEME) && bool::from(self.encoded.as_bytes().ct_eq(presented))
     }
 }
 
 impl FromStr for Credentials {
     type Err = String;
 
-    /// Reads `user:password`; the first colon divides (RFC 7617 §2).
+    /// Parses `user:password`; the first colon separates them (RFC 7617 §2).
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some((user, _)) if !user.is_empty() && !text.contains(char::is_control) => {
@@ -45,7 +45,7 @@ impl FromStr for Credentials {
     }
 }
 
-/// Shows nothing: what is printed is read by others.
+/// Hides the credentials: debug output may end up in logs.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials(..)")

@@ -1,7 +1,7 @@
-//! Where a request is to go: the authority of its target, and the addresses behind it.
+//! The destination of a request: the authority of its target, and the addresses it resolves to.
 //!
-//! A reverse proxy is configured with its backend; a forward proxy is told anew with each request, by
-//! whoever sent it. So nothing here is known beforehand, and nothing of it is trusted.
+//! A reverse proxy is configured with its backend; a forward proxy gets the destination with each request, from the
+//! client. So nothing here is known in advance, and none of it is trusted.
 
 use std::{
     io,
@@ -10,20 +10,20 @@ use std::{
 
 use common::net;
 
-/// The port of `http://host/` (RFC 9110 §4.2.1). A CONNECT names its port: it has no default.
+/// The default port of `http://host/` (RFC 9110 §4.2.1). CONNECT has no default: it always names the port.
 const HTTP_PORT: u16 = 80;
 
-/// A host and a port, as a request named them.
+/// The host and port that a request names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// A name or an address, IPv6 without brackets.
+    /// A host name or an IP address, IPv6 without brackets.
     pub host: String,
     /// The port, never 0.
     pub port: u16,
 }
 
 impl Destination {
-    /// Takes `host[:port]` apart. `None` where it is none, or its port is 0: nobody can listen there.
+    /// Parses `host[:port]`. `None` if it is invalid, or the port is 0, on which no server can listen.
     pub fn parse(authority: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(authority).ok()?;
         let (host, port) = match text.strip_prefix('[') {
@@ -37,16 +37,16 @@ impl Destination {
         (!host.is_empty()).then(|| Self { host: host.to_owned(), port })
     }
 
-    /// The host, if it is an address and not a name.
+    /// The host, if it is an IP address and not a name.
     pub fn literal_ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 
-    /// Its addresses. Asks the system's resolver, which may take seconds: on this client's thread, it
-    /// costs this client only.
+    /// Resolves the host. The system's resolver may block for seconds: on the client's own thread, that delays only
+    /// this client.
     ///
     /// # Errors
-    /// The name has none.
+    /// The name does not resolve.
     pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         net::resolve(&self.host, self.port)
     }

@@ -1,15 +1,15 @@
-//! Part two: a forward proxy. It stands before clients, who know it, instead of before servers.
+//! Part two: a forward proxy. Clients are configured to use it; a reverse proxy is placed in front of servers instead.
 //!
 //! | module | the idea |
 //! |---|---|
-//! | `serve` | the same steps; the request says where to |
+//! | `serve` | the same steps; the request names the destination |
 //! | [`destination`] | the target's authority, and its addresses |
 //! | [`acl`] | which destinations are allowed |
-//! | [`credentials`] | who may ask |
+//! | [`credentials`] | which clients are allowed |
 //!
-//! A request comes in one of two forms. `GET http://host/path` is relayed as any other. `CONNECT host:port`
-//! asks for a tunnel: after the 200 bytes are bytes, mostly those of TLS, and the proxy cannot read them.
-//! The machine, the thread around it and the accept loop are those of the reverse proxy.
+//! A request has one of two forms. `GET http://host/path` is relayed as in the reverse proxy. `CONNECT host:port`
+//! opens a tunnel: after the 200, the proxy relays bytes that it cannot read, mostly TLS. The HTTP relay, the driver
+//! and the accept loop are those of the reverse proxy.
 
 pub mod acl;
 pub mod credentials;
@@ -31,8 +31,8 @@ pub use proxy::{Config, ForwardProxy};
 /// The listener failed.
 pub fn run(proxy: &Arc<ForwardProxy>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     let config = &proxy.config;
-    let (listener, proxy, heeded) = (listeners.into_first(), Arc::clone(proxy), shutdown.clone());
-    accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection| {
-        serve::serve_connection(&proxy, stream, connection, &heeded);
+    let (listener, proxy, client_shutdown) = (listeners.into_first(), Arc::clone(proxy), shutdown.clone());
+    accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection_id| {
+        serve::serve_connection(&proxy, stream, connection_id, &client_shutdown);
     })
 }

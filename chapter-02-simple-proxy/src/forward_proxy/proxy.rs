@@ -1,4 +1,4 @@
-//! A running forward proxy: its configuration, and what it counts.
+//! A running forward proxy: its configuration and its counters.
 
 use std::net::IpAddr;
 
@@ -19,14 +19,14 @@ use crate::forward_proxy::{
 };
 use crate::stats::{BackendStats, ProxyStats, StatsRow};
 
-/// What the proxy is to do.
+/// The configuration of a forward proxy.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Destinations that may be asked for; none: any.
+    /// The allowed destinations; empty: any.
     pub allow: Vec<AllowRule>,
-    /// Who may ask; `None`: anybody who can connect.
+    /// The credentials that clients must send; `None`: no authentication.
     pub auth: Option<Credentials>,
-    /// Clients served at once.
+    /// How many clients may be connected at once.
     pub max_clients: usize,
     /// How long each phase may take.
     pub timeouts: Timeouts,
@@ -48,8 +48,8 @@ pub struct ForwardProxy {
 }
 
 impl ForwardProxy {
-    /// A proxy that is to be [`run`] on `listening`.
-    pub fn new(config: Config, listening: SocketAddr) -> Arc<Self> {
+    /// A proxy that listens on `listen_address`; serve it with [`run`](super::run).
+    pub fn new(config: Config, listen_address: SocketAddr) -> Arc<Self> {
         let identity = InstanceId::new();
         let forwarding = Forwarding {
             role: ProxyRole::Forward,
@@ -59,7 +59,7 @@ impl ForwardProxy {
             backend_keep_alive: false,
         };
         Arc::new(Self {
-            acl: DestinationAcl::new(config.allow.clone(), listening),
+            acl: DestinationAcl::new(config.allow.clone(), listen_address),
             config,
             forwarding,
             identity,
@@ -70,8 +70,8 @@ impl ForwardProxy {
         })
     }
 
-    /// The table that SIGUSR1 and the exit print. A row per destination would grow with what clients ask
-    /// for, so there is one for each form of request.
+    /// The table that is printed on SIGUSR1 and at exit. A row per destination would let clients grow the table
+    /// without limit, so there is one row for each form of request.
     pub fn stats_table(&self) -> String {
         let rows = [("http://...", &self.request_stats), ("CONNECT", &self.tunnel_stats)];
         let rows = rows.map(|(name, stats)| StatsRow {
@@ -83,7 +83,7 @@ impl ForwardProxy {
         self.stats.table(self.started_at.elapsed(), rows)
     }
 
-    /// Counts an exchange that has ended, and logs it if requests are logged.
+    /// Counts a finished exchange, and logs it if `log_requests` is set.
     pub(crate) fn log_and_count(&self, client: IpAddr, exchange: &Exchange) {
         log_and_count(&self.stats, self.config.log_requests, client, exchange);
     }

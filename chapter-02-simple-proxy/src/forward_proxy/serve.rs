@@ -1,8 +1,8 @@
-//! One client of the forward proxy, from its first request to its last.
+//! Serves one client connection of the forward proxy.
 //!
-//! `next_head → admit → choose → connect → exchange → record`, as in the reverse proxy: open `serve.rs`
-//! beside this one. What differs is who knows where to (the request does), and that a CONNECT is answered
-//! by us, with a tunnel behind the answer.
+//! `next_head → admit → choose → connect → exchange → record`, as in the reverse proxy: compare its `serve.rs`.
+//! Two things differ: the request names the destination, and the proxy itself answers a CONNECT, with a tunnel after
+//! the response.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{client_connection::ClientConnection, connect, driver::BlockingDriver, socket::Socket};
 
-/// What a request says of itself, kept after its head is gone.
+/// The parts of a request that are needed after its head has been consumed.
 struct ForwardRequest {
     is_connect: bool,
     authority: Vec<u8>,
@@ -44,7 +44,7 @@ impl ForwardRequest {
     }
 }
 
-/// Why a request goes nowhere, or not to its end.
+/// Why a request was not completed.
 enum ForwardError {
     ProxyAuthRequired,
     Forbidden,
@@ -57,14 +57,15 @@ impl From<ProxyError> for ForwardError {
     }
 }
 
-/// Serves a client until it leaves, or may not stay.
-pub(crate) fn serve_connection(proxy: &ForwardProxy, stream: TcpStream, connection: u32, shutdown: &Shutdown) {
-    let _counted = proxy.stats.track_connection();
-    let Ok(mut client) = ClientConnection::new(stream, connection, &proxy.forwarding) else { return }; // it left already
+/// Serves a client until it disconnects, or its connection must be closed.
+pub(crate) fn serve_connection(proxy: &ForwardProxy, stream: TcpStream, connection_id: u32, shutdown: &Shutdown) {
+    let _gauge = proxy.stats.track_connection();
+    // An error: the client has disconnected already.
+    let Ok(mut client) = ClientConnection::new(stream, connection_id, &proxy.forwarding) else { return };
     let mut driver = BlockingDriver::new(&proxy.config.timeouts, shutdown);
     let after = loop {
         let request = match next_head(proxy, &mut client, &mut driver) {
-            Ok(Some(asked)) => asked,
+            Ok(Some(request)) => request,
             Ok(None) => break AfterClient::Linger,
             Err(error) => {
                 let (exchange, after) = client.reject_request(&mut driver, &error);
@@ -86,32 +87,32 @@ fn serve_request(
     driver: &mut BlockingDriver<'_>,
     request: &ForwardRequest,
 ) -> AfterClient {
-    let totals = if request.is_connect { &proxy.tunnel_stats } else { &proxy.request_stats };
-    let mut connected = None;
+    let stats = if request.is_connect { &proxy.tunnel_stats } else { &proxy.request_stats };
+    let mut connected_after = None;
     let mut steps = || -> Result<(), ForwardError> {
         admit(client, driver, request)?;
         let addresses = choose(proxy, request)?;
         let mut backend = connect(&addresses, driver)?;
-        let _counted = totals.track_request();
-        connected = Some(client.request_started_at().elapsed());
+        let _gauge = stats.track_request();
+        connected_after = Some(client.request_started_at().elapsed());
         Ok(exchange(client, driver, &mut backend, request)?)
     };
     let outcome = steps();
-    let cut = matches!(&outcome, Err(ForwardError::Proxy(error)) if is_tunnel_reset(error, Side::Backend));
-    if let Err(stopped) = outcome {
-        match stopped {
+    let backend_reset = matches!(&outcome, Err(ForwardError::Proxy(error)) if is_tunnel_reset(error, Side::Backend));
+    if let Err(error) = outcome {
+        match error {
             ForwardError::ProxyAuthRequired => client.relay.send_local_reply(407, wall_clock(), &[CHALLENGE]),
             ForwardError::Forbidden => client.relay.send_local_reply(403, wall_clock(), &[]),
             ForwardError::Proxy(error) => client.relay.fail(&error, wall_clock()),
         }
         driver.send_local_reply(&mut client.relay, &mut client.socket);
     }
-    let (exchange, after) = record(proxy, client, driver, request, connected);
-    totals.record(&exchange);
-    if cut { AfterClient::Abort } else { after }
+    let (exchange, after) = record(proxy, client, driver, request, connected_after);
+    stats.record(&exchange);
+    if backend_reset { AfterClient::Abort } else { after }
 }
 
-/// Waits for a request.
+/// Waits for the next request.
 fn next_head(
     proxy: &ForwardProxy,
     client: &mut ClientConnection,
@@ -125,7 +126,7 @@ fn next_head(
     Ok(request)
 }
 
-/// Lets the request in if its client may ask; while the process drains, each is its connection's last.
+/// Admits the request if its client is authenticated; while the process drains, it is the connection's last request.
 fn admit(
     client: &mut ClientConnection,
     driver: &BlockingDriver<'_>,
@@ -138,10 +139,10 @@ fn admit(
 }
 
 // ANCHOR: choose
-/// Chooses what the request names, if it is allowed: its addresses, in the resolver's order.
+/// Chooses the destination that the request names, if it is allowed: its addresses, in the resolver's order.
 fn choose(proxy: &ForwardProxy, request: &ForwardRequest) -> Result<Vec<SocketAddr>, ForwardError> {
-    let denied = |denied| match denied {
-        // RFC 9110 §7.6.3. Sent to ourselves it would come back with our own name in `Via`.
+    let denied = |reason| match reason {
+        // RFC 9110 §7.6.3: a request to our own listener would come back with our own name in `Via`.
         DenyReason::OwnListener if !request.is_connect => {
             ProxyError::invalid_request(ProtocolError::LoopDetected, Phase::Connect).into()
         }
@@ -157,13 +158,13 @@ fn choose(proxy: &ForwardProxy, request: &ForwardRequest) -> Result<Vec<SocketAd
 }
 // ANCHOR_END: choose
 
-/// Connects to it: a fresh connection for each request.
+/// Connects to the destination: each request gets a new connection.
 fn connect(addresses: &[SocketAddr], driver: &BlockingDriver<'_>) -> Result<Socket, ProxyError> {
     connect::connect(addresses.iter().copied(), driver.timeouts().connect, driver.shutdown())
 }
 
-/// Relays the request and its answer; or opens the tunnel, now that its other end stands and not before:
-/// a 200 could not be taken back.
+/// Relays the request and its response, or opens the tunnel. The tunnel is opened only after the backend is
+/// connected, because a 200 cannot be taken back.
 fn exchange(
     client: &mut ClientConnection,
     driver: &mut BlockingDriver<'_>,
@@ -182,22 +183,23 @@ fn exchange(
     result
 }
 
-/// One end of a tunnel was reset. The other is told by the same means: a FIN would say that all is whole.
-fn is_tunnel_reset(error: &ProxyError, deadline: Side) -> bool {
-    error.phase == Phase::Tunnel && error.kind == FailureKind::Reset && error.side == deadline
+/// Whether the tunnel was reset by `side`. The other side must be reset too: a FIN would mean that the stream is
+/// complete.
+fn is_tunnel_reset(error: &ProxyError, side: Side) -> bool {
+    error.phase == Phase::Tunnel && error.kind == FailureKind::Reset && error.side == side
 }
 
-/// Closes the books on the exchange.
+/// Ends the exchange, and records its times and result.
 fn record(
     proxy: &ForwardProxy,
     client: &mut ClientConnection,
     driver: &BlockingDriver<'_>,
     request: &ForwardRequest,
-    connected: Option<Duration>,
+    connected_after: Option<Duration>,
 ) -> (Exchange, AfterClient) {
     let (mut exchange, after, _close) = client.relay.end();
-    exchange.times.connected = connected;
-    exchange.times.first_byte = connected.and(driver.first_byte_at()).map(|at| at - client.request_started_at());
+    exchange.times.connected = connected_after;
+    exchange.times.first_byte = connected_after.and(driver.first_byte_at()).map(|at| at - client.request_started_at());
     exchange.times.total = client.request_started_at().elapsed();
     tracing::info_span!("to", authority = %request.authority.escape_ascii())
         .in_scope(|| proxy.log_and_count(client.peer_ip(), &exchange));

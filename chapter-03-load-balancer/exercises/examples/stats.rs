@@ -1,4 +1,4 @@
-//! Your answer to 3.6, to be tried by hand: `cargo run -p chapter-03-exercises --example stats`.
+//! Runs your solution of 3.6, to try it by hand: `cargo run -p chapter-03-exercises --example stats`.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -11,7 +11,7 @@ use common::{cli, outln};
 use exercises_03::contracts::{Endpoint, Stats};
 use exercises_03::e6_stats;
 
-/// Starts the endpoint that you wrote, on 127.0.0.1, over counters that are made up; Ctrl-C ends it.
+/// Starts the endpoint that you wrote, on 127.0.0.1, with simulated counters; Ctrl-C ends it.
 #[derive(Debug, Parser)]
 #[command(name = "stats")]
 struct Args {
@@ -20,12 +20,12 @@ struct Args {
     port: u16,
 }
 
-/// Counters that move at each look: one request more. The second backend is down, and fails all of its requests.
-struct MadeUp {
+/// Simulated counters: each read adds a request. The second backend is down, and all of its requests fail.
+struct SimulatedStats {
     requests: [AtomicU64; 2],
 }
 
-impl Stats for MadeUp {
+impl Stats for SimulatedStats {
     fn backends(&self) -> usize {
         self.requests.len()
     }
@@ -53,5 +53,5 @@ fn main() -> ExitCode {
 fn serve(args: &Args) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))?;
     outln!("listening on {}", listener.local_addr()?);
-    e6_stats::endpoint(Arc::new(MadeUp { requests: Default::default() })).serve(&listener)
+    e6_stats::endpoint(Arc::new(SimulatedStats { requests: Default::default() })).serve(&listener)
 }

@@ -1,8 +1,8 @@
 //! Exercise 3.1, solved.
 //!
-//! The draw has to be among the candidates, not among all. To draw a place and walk on gives each backend its own
-//! places and those of the dead ones before it: its neighbour's death doubles its load. `%` itself is harmless here: of
-//! 2^64 numbers at most one in 2^64 / candidates is drawn too often.
+//! The random number must select among the candidates, not among all. Selecting an index among all and moving on gives
+//! a backend its own indexes and those of the dead backends before it: when its neighbour dies, its load doubles. The
+//! bias of `%` is negligible here: of 2^64 numbers, at most one in 2^64 / candidates is picked too often.
 
 /// The backend for a request, from a number in which all 64 bits are random.
 pub fn pick(up: &[bool], random: u64) -> Option<usize> {

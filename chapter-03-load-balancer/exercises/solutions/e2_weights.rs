@@ -1,33 +1,33 @@
 //! Exercise 3.2, solved.
 //!
-//! Each backend has a credit. A turn pays everybody that takes part its weight, gives the turn to the richest, and
-//! takes from it what all were paid together (nginx's algorithm since 1.3.1). So that sum is the price of one turn.
-//! When backends come or go, the price changes, and all credits with it: what is kept is how many *turns* each is
-//! owed. Whoever is down is neither paid nor charged. Then nobody strays from its share by more than a few turns, and
-//! the number of backends alone says how few: it is the car pool of Fagin and Williams (1983), in which whoever owes
-//! most drives.
+//! Each backend has a credit. A turn adds its weight to the credit of each participating backend, picks the backend
+//! with the highest credit, and subtracts the sum of the weights from that (nginx's algorithm since 1.3.1). So the sum
+//! is the price of one turn. When backends go up or down, the price changes, and all credits are scaled, so that each
+//! is still worth the same number of *turns*. A backend that is down neither earns nor pays. Then no backend deviates
+//! from its share by more than a few turns, a bound that depends only on the number of backends: it is the carpool
+//! problem of Fagin and Williams (1983), in which the person who owes most drives.
 
 use crate::contracts::Turns;
 
-/// Bits behind the point of a credit: what rounding loses at a change of price is a millionth of a turn at most.
+/// Fractional bits of a credit: rounding at a change of price loses at most a millionth of a turn.
 const FRACTION_BITS: u32 = 20;
 
 /// Smooth weighted round robin.
 #[derive(Debug)]
 pub struct Weighted {
     accounts: Vec<Account>,
-    /// The price of a turn that the credits are reckoned in: the weights of those that took part in the last one.
+    /// The price of the last turn, the unit of the credits: the sum of the weights of its participating backends.
     price: i128,
 }
 
 #[derive(Debug)]
 struct Account {
     weight: u32,
-    /// `i128`: it reaches the sum of all weights, in both directions, and is multiplied by one.
+    /// `i128`, because it reaches plus or minus the sum of all weights, and is multiplied by such a sum.
     credit: i128,
 }
 
-/// Turns for backends of these weights.
+/// Weighted round robin over backends with these weights.
 pub fn turns(weights: &[u32]) -> Weighted {
     let accounts = weights.iter().map(|weight| Account { weight: *weight, credit: 0 }).collect();
     Weighted { accounts, price: 1 }
@@ -35,34 +35,35 @@ pub fn turns(weights: &[u32]) -> Weighted {
 
 impl Turns for Weighted {
     fn next(&mut self, up: &[bool]) -> Option<usize> {
-        // Without a weight it would still win while the others are in debt.
-        let takes_part = |backend: usize, account: &Account| up[backend] && account.weight > 0;
+        // A backend of weight 0 would be picked while the credits of all others are negative.
+        let participates = |backend: usize, account: &Account| up[backend] && account.weight > 0;
         let all = self.accounts.iter().enumerate();
-        let price = all.filter(|(backend, one)| takes_part(*backend, one)).map(|(_, one)| i128::from(one.weight)).sum();
+        let participants = all.filter(|(backend, account)| participates(*backend, account));
+        let price = participants.map(|(_, account)| i128::from(account.weight)).sum();
         if price == 0 {
             return None;
         }
         self.reprice(price);
-        let mut richest: Option<(usize, i128)> = None;
+        let mut highest: Option<(usize, i128)> = None;
         for (backend, account) in self.accounts.iter_mut().enumerate() {
-            if !takes_part(backend, account) {
+            if !participates(backend, account) {
                 continue;
             }
             account.credit += i128::from(account.weight) << FRACTION_BITS;
-            if richest.is_none_or(|(_, most)| account.credit > most) {
-                richest = Some((backend, account.credit));
+            if highest.is_none_or(|(_, credit)| account.credit > credit) {
+                highest = Some((backend, account.credit));
             }
         }
-        let (chosen, _) = richest?;
+        let (chosen, _) = highest?;
         self.accounts[chosen].credit -= price << FRACTION_BITS;
         Some(chosen)
     }
 }
 
 impl Weighted {
-    /// Everybody, also who is down, is owed as many turns at the new price as it was at the old one.
+    /// Scales all credits, those of backends that are down too, so that each is worth as many turns as before.
     fn reprice(&mut self, price: i128) {
-        // While nothing changes, nothing is rounded: cycles are exact.
+        // While the price is unchanged, nothing is rounded, so cycles are exact.
         if price != self.price {
             for account in &mut self.accounts {
                 account.credit = account.credit * price / self.price;

@@ -1,9 +1,9 @@
 //! Exercise 3.3, solved.
 //!
-//! The count is given back by `Drop`, which no return, `?` or panic can step over; `finish` has nothing left to do. The
-//! choice is counted by `compare_exchange`: if another thread has counted on the same backend in between, what we saw
-//! is old, and we look again. A turn among the *tied* ones: an offset into all would give a dead one's turn to its
-//! neighbour.
+//! `Drop` decrements the count, which no return, `?` or panic can skip; `finish` has nothing left to do. The choice is
+//! counted with `compare_exchange`: if another thread has counted a request on the same backend in between, the choice
+//! is outdated, and the loop retries. The round-robin counter selects among the *tied* backends: an offset into all
+//! would give the share of a dead backend to its neighbour.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,7 +14,7 @@ use crate::contracts::{LeastInFlight, Ticket};
 #[derive(Debug)]
 pub struct Least {
     in_flight: Arc<[AtomicUsize]>,
-    turn: AtomicUsize,
+    counter: AtomicUsize,
 }
 
 /// One request in flight.
@@ -24,24 +24,24 @@ pub struct InFlight {
     backend: usize,
 }
 
-/// Counts for so many backends, all idle.
+/// Counters for `backends` backends, all idle.
 pub fn least(backends: usize) -> Least {
-    Least { in_flight: (0..backends).map(|_| AtomicUsize::new(0)).collect(), turn: AtomicUsize::new(0) }
+    Least { in_flight: (0..backends).map(|_| AtomicUsize::new(0)).collect(), counter: AtomicUsize::new(0) }
 }
 
 impl LeastInFlight for Least {
     type Ticket = InFlight;
 
     fn choose(&self, up: &[bool]) -> Option<InFlight> {
-        // Relaxed throughout: the counts carry no other memory with them.
-        let turn = self.turn.fetch_add(1, Relaxed);
+        // Relaxed throughout: no other memory access depends on the counts.
+        let count = self.counter.fetch_add(1, Relaxed);
         let candidates = || (0..self.in_flight.len()).filter(|backend| up[*backend]);
         loop {
             let fewest = candidates().map(|backend| self.in_flight(backend)).min()?;
             let tied = || candidates().filter(|backend| self.in_flight(*backend) == fewest);
-            let count = tied().count().max(1);
-            // None, or changed since: another thread was quicker.
-            let Some(backend) = tied().nth(turn % count) else { continue };
+            let tied_count = tied().count().max(1);
+            // None if another thread has changed the counts in between.
+            let Some(backend) = tied().nth(count % tied_count) else { continue };
             if self.in_flight[backend].compare_exchange(fewest, fewest + 1, Relaxed, Relaxed).is_ok() {
                 return Some(InFlight { counts: Arc::clone(&self.in_flight), backend });
             }

@@ -1,9 +1,9 @@
 //! Exercise 3.5, solved.
 //!
-//! The counter is a state and one number: how often in a row the opposite of the state was seen. A result that agrees
-//! with the state makes it 0, which is all there is to "in a row". Each backend has a thread of its own, so there is
-//! nothing that a slow one could delay. All of them sleep in `recv_timeout` on one end of a channel: dropping the other
-//! end wakes them, as no flag would.
+//! The counter is a state and one number: how many results in a row contradict the state. A result that agrees with the
+//! state resets it to 0, which is all that "in a row" needs. Each backend has its own thread, so a slow one cannot
+//! delay the others. All threads wait in `recv_timeout` on one end of a channel: dropping the other end wakes them at
+//! once, which a flag could not do.
 
 use std::io;
 use std::net::TcpStream;
@@ -25,8 +25,8 @@ pub struct Count {
     fall: u32,
     rise: u32,
     is_up: bool,
-    /// Results in a row that speak against `is_up`.
-    against: u32,
+    /// Results in a row that contradict `is_up`.
+    contradictions: u32,
 }
 
 /// One thread for each backend; dropping a sender ends its thread.
@@ -45,7 +45,7 @@ impl Health for ByConnect {
     type Watch = Checks;
 
     fn counter(&self) -> Count {
-        Count { fall: self.settings.fall, rise: self.settings.rise, is_up: true, against: 0 }
+        Count { fall: self.settings.fall, rise: self.settings.rise, is_up: true, contradictions: 0 }
     }
 
     fn watch(&self, backends: Vec<Watched>) -> io::Result<Checks> {
@@ -55,7 +55,7 @@ impl Health for ByConnect {
             let checks = move || check(&backend, counter, settings, &stopped);
             Ok((stop, thread::Builder::new().name("health".to_owned()).spawn(checks)?))
         };
-        // If one does not start, those that did are dropped here, which ends them.
+        // If a thread cannot be spawned, the senders of the others are dropped here, which ends them.
         let threads = backends.into_iter().map(start).collect::<io::Result<_>>()?;
         Ok(Checks { threads })
     }
@@ -64,33 +64,33 @@ impl Health for ByConnect {
 impl Counter for Count {
     fn observe(&mut self, ok: bool) -> Option<Change> {
         if ok == self.is_up {
-            self.against = 0;
+            self.contradictions = 0;
             return None;
         }
-        self.against += 1;
-        let (enough, change) = if ok { (self.rise, Change::Up) } else { (self.fall, Change::Down) };
-        if self.against < enough {
+        self.contradictions += 1;
+        let (threshold, change) = if ok { (self.rise, Change::Up) } else { (self.fall, Change::Down) };
+        if self.contradictions < threshold {
             return None;
         }
         self.is_up = ok;
-        self.against = 0;
+        self.contradictions = 0;
         Some(change)
     }
 }
 
 impl Watch for Checks {
     fn stop(self) {
-        // First tell all, then wait: several timeouts under way at once are over after one.
+        // Stop all threads before waiting for any: their connect timeouts run in parallel.
         let (stops, threads): (Vec<_>, Vec<_>) = self.threads.into_iter().unzip();
         drop(stops);
         for thread in threads {
-            // A checker that has panicked is over, too.
+            // An error means that the checker has panicked, so it has ended, too.
             let _ = thread.join();
         }
     }
 }
 
-/// Checks one backend until nobody holds the other end of `stopped`.
+/// Checks one backend until the sender of `stopped` is dropped.
 fn check(backend: &Watched, mut counter: Count, settings: Settings, stopped: &Receiver<()>) {
     loop {
         let ok = TcpStream::connect_timeout(&backend.address, settings.timeout).is_ok();

@@ -1,8 +1,8 @@
 //! Exercise 3.6, solved.
 //!
-//! One snapshot per answer, read against the order in which the counters are written: a request that ends while you
-//! read can only make `total` larger than it was. Everything shown comes from that snapshot. The head is read by
-//! `common::http`, as the balancer reads it, against *one* deadline: a timeout that starts again with each byte is none.
+//! One snapshot per response, read in the reverse of the order in which the counters are written: a request that ends
+//! during the read can only make `total` larger. All values in the response come from that snapshot. The head is parsed
+//! by `common::http`, as in the balancer, with *one* deadline: a timeout that restarts with each byte is no limit.
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
@@ -17,9 +17,9 @@ use serde::Serialize;
 
 use crate::contracts::{Endpoint, HEAD_TIME, Response, Stats};
 
-/// Answers at one time. Fixed, so that no number of clients becomes a number of threads.
+/// Requests served at once. Fixed, so that the number of threads does not depend on the number of clients.
 const WORKERS: usize = 16;
-/// What is read and thrown away of a body, so that its sender gets to the answer.
+/// How much of an unwanted body is read and discarded, so that its sender can read the response.
 const MAX_UNREAD_BYTES: u64 = 256 * 1024;
 /// How long that may take.
 const LINGER_TIME: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// The statistics of a balancer, by HTTP.
+/// The statistics of a balancer, over HTTP.
 pub struct Statistics {
     stats: Arc<dyn Stats>,
 }
@@ -43,7 +43,7 @@ pub fn endpoint(stats: Arc<dyn Stats>) -> Statistics {
     Statistics { stats }
 }
 
-/// What an answer shows: every counter read once.
+/// The values of one response: every counter is read once.
 #[derive(Debug, Serialize)]
 struct Snapshot {
     requests: u64,
@@ -62,7 +62,7 @@ struct Row {
 
 impl Row {
     fn read(stats: &dyn Stats, backend: usize) -> Self {
-        // Last written, first read: what is counted in between is at most missing in the earlier reads.
+        // The counter written last is read first: a request counted in between is only missing in earlier reads.
         let failed = stats.failed(backend);
         let finished = stats.finished(backend);
         let total = stats.started(backend);
@@ -89,7 +89,7 @@ impl Snapshot {
         let mut table = format!("{:width$}  state  {:>8}  {:>12}  {:>12}\n", "backend", "active", "total", "failed");
         for Row { backend, up, active, total, failed } in &self.backends {
             let state = if *up { "UP" } else { "DOWN" };
-            // Writing to a string does not fail.
+            // Writing to a String cannot fail.
             let _ = writeln!(table, "{backend:width$}  {state:5}  {active:>8}  {total:>12}  {failed:>12}");
         }
         table
@@ -116,18 +116,18 @@ impl Endpoint for Statistics {
     }
 
     fn serve(&self, listener: &TcpListener) -> io::Result<()> {
-        // No queue: who is not accepted yet waits in the listener's backlog.
-        let (accepted, to_answer) = mpsc::sync_channel(0);
-        let to_answer = &Mutex::new(to_answer);
+        // No queue here: clients that are not accepted yet wait in the listener's backlog.
+        let (accepted_tx, accepted_rx) = mpsc::sync_channel(0);
+        let accepted_rx = &Mutex::new(accepted_rx);
         thread::scope(|scope| {
             for _ in 0..WORKERS {
-                thread::Builder::new().name("statistics".to_owned()).spawn_scoped(scope, || self.work(to_answer))?;
+                thread::Builder::new().name("statistics".to_owned()).spawn_scoped(scope, || self.work(accepted_rx))?;
             }
-            // Moved in here, so that whichever way this ends, the workers see the end of their channel.
-            let accepted = accepted;
+            // Moved into the closure, so that it is dropped however this ends, and the workers end.
+            let accepted_tx = accepted_tx;
             loop {
                 match listener.accept() {
-                    Ok((client, _)) => accepted.send(client).map_err(io::Error::other)?,
+                    Ok((client, _)) => accepted_tx.send(client).map_err(io::Error::other)?,
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => return Err(error),
                 }
@@ -137,12 +137,12 @@ impl Endpoint for Statistics {
 }
 
 impl Statistics {
-    /// Answers one client after another until there will be no more.
-    fn work(&self, to_answer: &Mutex<Receiver<TcpStream>>) {
-        // The lock is held by whoever waits for the next client, not while one is answered.
-        let next = || to_answer.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    /// Answers one client after another until the channel is closed.
+    fn work(&self, accepted_rx: &Mutex<Receiver<TcpStream>>) {
+        // The lock is held while waiting for the next client, not while answering one.
+        let next = || accepted_rx.lock().unwrap_or_else(PoisonError::into_inner).recv();
         while let Ok(client) = next() {
-            // A client that resets or does not read ends only itself.
+            // An error, such as a reset or a write timeout, ends only this connection.
             let _ = self.answer(client);
         }
     }
@@ -150,7 +150,7 @@ impl Statistics {
     fn answer(&self, mut client: TcpStream) -> io::Result<()> {
         client.set_write_timeout(Some(HEAD_TIME))?;
         let response = self.response_to(&mut client, after(HEAD_TIME))?;
-        // No reason phrase: nobody needs one (RFC 9112 §4). The space before it stays.
+        // The reason phrase is optional (RFC 9112 §4), but the space before it is not.
         let mut bytes = format!("HTTP/1.1 {} \r\n", response.status);
         for (name, value) in &response.fields {
             let _ = write!(bytes, "{name}: {value}\r\n");
@@ -162,13 +162,13 @@ impl Statistics {
         linger(&mut client)
     }
 
-    /// Reads a head and answers it. An error if none came in time.
+    /// Reads a request head and answers it. An error if it is not complete in time.
     fn response_to(&self, client: &mut TcpStream, deadline: Instant) -> io::Result<Response> {
         let (mut head, mut scanned) = (Head::new(), 0);
         let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
         loop {
             match read(client, &mut buffer, deadline)? {
-                0 => return Ok(whole(400, TEXT, "half a request\n".to_owned(), "")),
+                0 => return Ok(whole(400, TEXT, "incomplete request\n".to_owned(), "")),
                 count => received.extend_from_slice(&buffer[..count]),
             }
             match head.read_request(&received, &mut scanned) {
@@ -178,21 +178,20 @@ impl Statistics {
                     let text = String::from_utf8_lossy;
                     return Ok(self.respond(&text(view.method_name()), &text(view.target())));
                 }
-                Err(refusal) => return Ok(whole(refusal.status(), TEXT, format!("{refusal}\n"), "")),
+                Err(error) => return Ok(whole(error.status(), TEXT, format!("{error}\n"), "")),
             }
         }
     }
 }
 
-/// A response with its length; for HEAD without its body.
+/// A response with `Content-Length`; for HEAD, without its body.
 fn whole(status: u16, content_type: &str, body: String, method: &str) -> Response {
     let fields = vec![("Content-Type", content_type.to_owned()), ("Content-Length", body.len().to_string())];
     let body = if method == "HEAD" { Vec::new() } else { body.into_bytes() };
     Response { status, fields, body }
 }
 
-/// Ends the connection in a way that the answer survives: closing with bytes unread would be a reset, which may
-/// overtake it.
+/// Lingering close: closing with unread bytes would send a reset, which may reach the client before the response.
 fn linger(client: &mut TcpStream) -> io::Result<()> {
     client.shutdown(Shutdown::Write)?;
     let (deadline, mut unread, mut buffer) = (after(LINGER_TIME), 0, [0; 4096]);
@@ -205,18 +204,18 @@ fn linger(client: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads what is there, before the deadline.
+/// Reads the next bytes, before the deadline.
 fn read(client: &mut TcpStream, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
-    let left = deadline.saturating_duration_since(after(Duration::ZERO));
-    if left.is_zero() {
+    let remaining = deadline.saturating_duration_since(after(Duration::ZERO));
+    if remaining.is_zero() {
         return Err(io::ErrorKind::TimedOut.into());
     }
-    client.set_read_timeout(Some(left))?;
+    client.set_read_timeout(Some(remaining))?;
     client.read(buffer)
 }
 
-/// The moment so much later than now.
+/// The instant that is `duration` from now.
 #[expect(clippy::disallowed_methods, reason = "the engine of this exercise: its deadlines are real time")]
-fn after(length: Duration) -> Instant {
-    Instant::now() + length
+fn after(duration: Duration) -> Instant {
+    Instant::now() + duration
 }

@@ -1,6 +1,6 @@
-//! What the types that you write have to do. The checks know your types by these traits only.
+//! The traits that your types implement. The checks use your types only through these traits.
 //!
-//! Backends are numbered from 0, in the order of the command line. `up` always has one entry for each of them.
+//! Backends are numbered from 0, in the order of the command line. `up` always has one entry per backend.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -8,38 +8,38 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Exercise 3.2: says whose turn it is, by weight.
+/// Exercise 3.2: weighted round robin.
 pub trait Turns {
-    /// The backend of the next turn; `None` if none is up that has a weight.
+    /// The backend of the next turn; `None` if no backend is up that has a weight above 0.
     fn next(&mut self, up: &[bool]) -> Option<usize>;
 }
 
-/// Exercise 3.3: sends each request to the backend that has the fewest under way. Any thread may ask.
+/// Exercise 3.3: sends each request to the backend with the fewest requests in flight. Any thread may call it.
 pub trait LeastInFlight: Send + Sync + 'static {
-    /// What a request holds while it is under way.
+    /// Held by a request while it is in flight.
     type Ticket: Ticket;
 
     /// Chooses among the backends that are up and counts the request, in one step; `None` if none is up.
     fn choose(&self, up: &[bool]) -> Option<Self::Ticket>;
 
-    /// How many requests are under way on `backend`.
+    /// How many requests are in flight on `backend`.
     fn in_flight(&self, backend: usize) -> usize;
 }
 
-/// Exercise 3.3: one request under way.
+/// Exercise 3.3: one request in flight.
 ///
-/// It is counted until [`finish`](Self::finish) is called or it is dropped, whichever comes first, and given back once.
+/// It is counted until [`finish`](Self::finish) is called or it is dropped, whichever comes first, and released once.
 pub trait Ticket: Send + 'static {
     /// The backend that was chosen.
     fn backend(&self) -> usize;
 
-    /// The request was answered.
+    /// Ends the request, after its response.
     fn finish(self);
 }
 
-/// Exercise 3.4: a hash that only the holder of the secret can compute. The secret is inside.
+/// Exercise 3.4: a keyed hash. The function contains the secret; without the secret, the hash cannot be computed.
 ///
-/// Alike for the same text as long as the secret is the same: after a restart too, and in another process.
+/// The same text and the same secret give the same hash, even after a restart or in another process.
 pub type Keyed = dyn Fn(&str) -> u64;
 
 /// Exercise 3.5: when and how a backend is checked.
@@ -49,27 +49,27 @@ pub struct Settings {
     pub interval: Duration,
     /// How long a connect may take.
     pub timeout: Duration,
-    /// So many failures in a row take a backend down. At least 1.
+    /// How many failures in a row mark a backend down. At least 1.
     pub fall: u32,
-    /// So many successes in a row bring it back. At least 1.
+    /// How many successes in a row mark it up. At least 1.
     pub rise: u32,
 }
 
-/// Exercise 3.5: news about a backend.
+/// Exercise 3.5: a change of a backend's health status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It is back.
+    /// It is up again.
     Up,
-    /// It is to be left out.
+    /// It is marked down.
     Down,
 }
 
-/// Exercise 3.5: a backend to watch.
+/// Exercise 3.5: a backend to check.
 #[derive(Debug, Clone)]
 pub struct Watched {
-    /// Where it listens.
+    /// The address to connect to.
     pub address: SocketAddr,
-    /// Where the checker says whether it is up. True when the checks begin.
+    /// The health status, written by the checker. True when the checks begin.
     pub up: Arc<AtomicBool>,
 }
 
@@ -80,67 +80,67 @@ pub trait Health {
     /// See [`Watch`].
     type Watch: Watch;
 
-    /// The state of one backend, up at first. No socket and no clock.
+    /// The state of one backend, up at first. It uses no socket and no clock.
     fn counter(&self) -> Self::Counter;
 
-    /// Checks all of `backends`, each at once and then again and again, until told to stop.
+    /// Checks all of `backends`, each at once and then at every interval, until stopped.
     ///
-    /// A check is a connect: one that succeeds is closed without a byte. However slow one backend is, the checks of
-    /// the others go on.
+    /// A check is a connect; a successful connection is closed without sending a byte. A slow backend does not delay
+    /// the checks of the others.
     fn watch(&self, backends: Vec<Watched>) -> io::Result<Self::Watch>;
 }
 
-/// Exercise 3.5: what the results of one backend's checks add up to.
+/// Exercise 3.5: the state of one backend, from the results of its checks.
 pub trait Counter {
-    /// Takes the result of a check; gives what is news, and news once.
+    /// Records the result of a check; returns a change of the state, once per change.
     fn observe(&mut self, ok: bool) -> Option<Change>;
 }
 
-/// Exercise 3.5: checks that are under way.
+/// Exercise 3.5: running checks.
 pub trait Watch: Send + 'static {
-    /// Ends them. Returns when the last thread has ended, within one `timeout`, however long the `interval`.
+    /// Stops the checks. Returns when the last thread has ended, within one `timeout`, however long `interval` is.
     fn stop(self);
 }
 
-/// Exercise 3.6: the counters of a running balancer. They move while you read.
+/// Exercise 3.6: the counters of a running balancer. They change while you read them.
 ///
 /// A request is counted in `started`, later in `finished`, and then, if it failed, in `failed`. So at every moment
-/// `failed <= finished <= started`. A count never shrinks.
+/// `failed <= finished <= started`. A counter never decreases.
 pub trait Stats: Send + Sync + 'static {
     /// How many backends there are.
     fn backends(&self) -> usize;
-    /// The name of one, as configured.
+    /// The name of a backend, as configured.
     fn name(&self, backend: usize) -> String;
-    /// Whether it is up.
+    /// Whether a backend is up.
     fn is_up(&self, backend: usize) -> bool;
-    /// Requests that were sent to it.
+    /// Requests that were sent to a backend.
     fn started(&self, backend: usize) -> u64;
-    /// Those of them that are over.
+    /// Requests that have ended.
     fn finished(&self, backend: usize) -> u64;
-    /// Those of the finished ones that failed.
+    /// Finished requests that failed.
     fn failed(&self, backend: usize) -> u64;
 }
 
-/// Exercise 3.6: an answer, before it becomes bytes.
+/// Exercise 3.6: a response, before it is serialized.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// The status.
+    /// The status code.
     pub status: u16,
-    /// Name and value of each field, `Content-Type` and `Content-Length` among them.
+    /// Name and value of each header, including `Content-Type` and `Content-Length`.
     pub fields: Vec<(&'static str, String)>,
     /// The body; empty for HEAD.
     pub body: Vec<u8>,
 }
 
-/// Exercise 3.6: how long a client may take for the head of its request, from its connect to the empty line.
+/// Exercise 3.6: the timeout for the head of a request, from the connect to the empty line.
 pub const HEAD_TIME: Duration = Duration::from_secs(1);
 
 /// Exercise 3.6: the statistics, for people and for programs.
 pub trait Endpoint: Send + Sync + 'static {
-    /// Answers a request. No socket.
+    /// The response to a request. It uses no socket.
     fn respond(&self, method: &str, target: &str) -> Response;
 
-    /// Answers clients, one request each, until accepting fails. No client waits for a slow one longer than
-    /// [`HEAD_TIME`] or so.
+    /// Serves clients, one request each, until accepting fails. A slow client delays others by about [`HEAD_TIME`] at
+    /// most.
     fn serve(&self, listener: &TcpListener) -> io::Result<()>;
 }

@@ -1,6 +1,6 @@
 //! Exercise 3.1: any backend that is up (warm-up).
 //!
-//! **Contract.** [`pick`] chooses among the backends that are up, each as likely as the others, whichever are down. The
+//! **Contract.** [`pick`] chooses among the backends that are up, all equally likely, whichever others are down. The
 //! random number comes from the caller: the same number and the same backends give the same choice. A backend that is
 //! down is never chosen; `None` if none is up. No number makes it panic.
 
@@ -9,7 +9,7 @@ pub fn pick(up: &[bool], random: u64) -> Option<usize> {
     if up.is_empty() {
         return None;
     }
-    // From a random place, on to the next backend that is up.
+    // Starts at a random index, and moves on to the next backend that is up.
     let first = below(random, up.len());
     (first..up.len()).chain(0..first).find(|backend| up[*backend])
 }

@@ -1,12 +1,12 @@
 //! Exercise 3.5: who is there? (an evening)
 //!
-//! **Contract.** [`health`] makes a [`Health`]: two things that have nothing to do with each other.
+//! **Contract.** [`health`] returns a [`Health`], which has two independent parts:
 //!
-//! - A [`Counter`] says what results mean. A backend that is up goes down after `fall` failures *in a row*, one that is
-//!   down comes up after `rise` successes in a row. It is up at first. A change is told once.
-//! - A [`Watch`] gets the results. It connects to each backend, at once and then every `interval`, and gives up on a
-//!   connect after `timeout`. What the counter says goes to the backend's `up`. A backend that swallows every packet
-//!   delays no other one's checks. `stop` returns within one `timeout`, and then no thread is left.
+//! - A [`Counter`] interprets the results. A backend that is up goes down after `fall` failures *in a row*, one that is
+//!   down comes up after `rise` successes in a row. It is up at first. A change is reported once.
+//! - A [`Watch`] runs the checks. It connects to each backend, at once and then every `interval`, with `timeout` for a
+//!   connect. Changes that the counter reports are written to the backend's `up`. A backend that drops all packets does
+//!   not delay the checks of others. `stop` returns within one `timeout`, and then no thread is left.
 
 use std::io;
 use std::net::TcpStream;
@@ -51,10 +51,10 @@ impl Health for ByConnect {
     }
 
     fn watch(&self, backends: Vec<Watched>) -> io::Result<Checks> {
-        let watched = backends.into_iter().map(|backend| (backend, self.counter())).collect();
+        let targets = backends.into_iter().map(|backend| (backend, self.counter())).collect();
         let settings = self.settings;
         let (stop, stopped) = mpsc::channel();
-        let thread = thread::Builder::new().spawn(move || check_all(watched, settings, &stopped))?;
+        let thread = thread::Builder::new().spawn(move || check_all(targets, settings, &stopped))?;
         Ok(Checks { stop, thread })
     }
 }
@@ -74,15 +74,15 @@ impl Counter for Count {
 impl Watch for Checks {
     fn stop(self) {
         drop(self.stop);
-        // A checker that has panicked is over, too.
+        // An error means that the checker has panicked, so it has ended, too.
         let _ = self.thread.join();
     }
 }
 
-/// One backend after the other, until nobody holds the other end of `stopped`.
-fn check_all(mut watched: Vec<(Watched, Count)>, settings: Settings, stopped: &Receiver<()>) {
+/// Checks one backend after the other, until the sender of `stopped` is dropped.
+fn check_all(mut targets: Vec<(Watched, Count)>, settings: Settings, stopped: &Receiver<()>) {
     loop {
-        for (backend, counter) in &mut watched {
+        for (backend, counter) in &mut targets {
             let ok = TcpStream::connect_timeout(&backend.address, settings.timeout).is_ok();
             if let Some(change) = counter.observe(ok) {
                 backend.up.store(change == Change::Up, Relaxed);

@@ -1,14 +1,14 @@
 //! Exercise 3.3: the one with the least to do (an hour).
 //!
-//! **Contract.** [`least`] makes a [`LeastInFlight`] for so many backends.
+//! **Contract.** [`least`] returns a [`LeastInFlight`] for so many backends.
 //!
-//! - A request goes to the backend, among those that are up, that has the fewest requests under way.
-//! - Backends that have equally few take turns, so that idle ones share alike. One that is down gives its turns to all
-//!   others, not to its neighbour.
-//! - A request is counted until its ticket is finished or dropped: when it fails and returns early, and when its thread
-//!   panics, too. It is given back once.
-//! - To choose and to count is one step: of 400 requests that begin at the same moment, each of four backends gets 100.
-//! - A request under way holds no lock.
+//! - A request goes to the backend, among those that are up, with the fewest requests in flight.
+//! - Ties are broken by round robin, so that idle backends get equal shares. The share of a backend that is down goes
+//!   to all others, not to its neighbour.
+//! - A request is counted until its ticket is finished or dropped, including when it fails and returns early, and when
+//!   its thread panics. It is released once.
+//! - Choosing and counting is atomic: of 400 requests that begin at the same moment, each of four backends gets 100.
+//! - A request in flight holds no lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -28,7 +28,7 @@ pub struct InFlight {
     backend: usize,
 }
 
-/// Counts for so many backends, all idle.
+/// Counters for `backends` backends, all idle.
 pub fn least(backends: usize) -> Least {
     Least { in_flight: (0..backends).map(|_| AtomicUsize::new(0)).collect() }
 }

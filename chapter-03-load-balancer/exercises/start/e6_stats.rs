@@ -1,18 +1,18 @@
 //! Exercise 3.6: what is going on in there? (project)
 //!
-//! **Contract.** [`endpoint`] makes an [`Endpoint`] over the counters of a balancer.
+//! **Contract.** [`endpoint`] returns an [`Endpoint`] that serves the counters of a balancer.
 //!
 //! - `GET /stats` is JSON: `{"requests":7,"failed":1,"backends":[{"backend":"127.0.0.1:9001","up":true,"active":2,
-//!   "total":7,"failed":1}]}`. `total` is what was started, `active` what is not finished, `requests` and the outer
-//!   `failed` are the sums of the rows *in this answer*, and no row contradicts itself: `failed + active <= total`.
+//!   "total":7,"failed":1}]}`. `total` counts the started requests, `active` those in flight, `requests` and the outer
+//!   `failed` are the sums of the rows *in this response*, and every row is consistent: `failed + active <= total`.
 //! - `GET /stats.txt` is a table for people: a header `backend state active total failed`, a line for each backend,
-//!   `UP` or `DOWN`, the columns under each other, numbers to the right. All lines are equally long.
-//! - A query (`/stats?now`) changes nothing. HEAD is answered as GET, without the body. Other methods: 405 with
+//!   `UP` or `DOWN`, aligned columns, numbers aligned to the right. All lines have the same length.
+//! - A query (`/stats?now`) is ignored. HEAD is answered as GET, without the body. Other methods: 405 with
 //!   `Allow: GET, HEAD`. Any other path, whatever the method: 404.
-//! - `serve` answers HTTP/1.1 clients: a head in pieces, and what is no HTTP (400). Each connection is closed after one
-//!   answer, and says so. A client that sends a body that nobody wants (up to 100,000 bytes) can send it all and gets its
-//!   answer, not a reset. One that has not sent its head after [`HEAD_TIME`](crate::contracts::HEAD_TIME), however
-//!   steadily it drips, is let go, and twenty of them keep nobody from an answer for long.
+//! - `serve` answers HTTP/1.1 clients: a head in several segments, too, and invalid HTTP (400). A connection gets one
+//!   response, with `Connection: close`. A client with an unwanted body (up to 100,000 bytes) can send it all and gets
+//!   its response, not a reset. One whose head is incomplete after [`HEAD_TIME`](crate::contracts::HEAD_TIME), however
+//!   steadily it sends, is disconnected, and twenty of them do not block other clients for long.
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::contracts::{Endpoint, Response, Stats};
 
-/// The statistics of a balancer, by HTTP.
+/// The statistics of a balancer, over HTTP.
 pub struct Statistics {
     stats: Arc<dyn Stats>,
 }
@@ -51,7 +51,7 @@ impl Endpoint for Statistics {
     fn serve(&self, listener: &TcpListener) -> io::Result<()> {
         loop {
             let (mut client, _) = listener.accept()?;
-            // One client's failure is no reason to leave the others waiting.
+            // A failure of one client must not stop the server.
             let _ = self.answer(&mut client);
         }
     }

@@ -1,4 +1,4 @@
-//! Your answer to 4.6, on a balancer that runs: `cargo run -p chapter-04-exercises --example rollout -- --help`.
+//! Your answer to 4.6, on a running balancer: `cargo run -p chapter-04-exercises --example rollout -- --help`.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -15,24 +15,24 @@ use serde_json::{Value, json};
 #[derive(Debug, Parser)]
 #[command(name = "rollout")]
 struct Args {
-    /// Where its admin interface listens, such as 127.0.0.1:9900
+    /// Address of the balancer's admin interface, such as 127.0.0.1:9900
     admin: SocketAddr,
-    /// Those that serve now, such as 127.0.0.1:9001,127.0.0.1:9002
+    /// Backends that serve now, such as 127.0.0.1:9001,127.0.0.1:9002
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
     blue: Vec<String>,
-    /// Those that are to serve; they have weight 0 now
+    /// Backends that take over; they have weight 0 now
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required = true)]
     green: Vec<String>,
     /// Percent of the traffic for green, step by step
     #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_value = "10,50,100")]
     steps: Vec<u32>,
-    /// How long each step is watched
+    /// Minimum time that each step is watched
     #[arg(long, default_value = "5s", value_parser = cli::parse_duration)]
     hold: Duration,
-    /// How many requests green must have had in a step
+    /// Requests that green must have had in a step before the next one
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     min_requests: u64,
-    /// How many percent of them may fail
+    /// Percentage of them that may fail
     #[arg(long, value_name = "PERCENT", default_value_t = 5)]
     max_failed: u64,
 }
@@ -50,18 +50,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Ticks once a second until it is over, and says what is new.
+/// Ticks once a second until the rollout has ended, and prints each new status.
 fn follow(rollout: &mut impl Rollout, admin: &mut Http) -> Status {
-    let mut before = None;
+    let mut previous = None;
     loop {
         let status = rollout.tick(now(), admin);
-        if before.as_ref() != Some(&status) {
+        if previous.as_ref() != Some(&status) {
             outln!("{status:?}");
         }
         if !matches!(status, Status::Underway(_) | Status::RollingBack(_)) {
             return status;
         }
-        before = Some(status);
+        previous = Some(status);
         wait::pause(Duration::from_secs(1));
     }
 }
@@ -70,11 +70,11 @@ fn follow(rollout: &mut impl Rollout, admin: &mut Http) -> Status {
 struct Http(SocketAddr);
 
 impl Http {
-    /// Asks, and gives the JSON of a good answer.
-    fn ask(&self, method: &str, target: &str, body: Vec<u8>) -> Result<Value, AdminError> {
-        let answer = hyper_exchange(self.0, method, target, body).map_err(|_| AdminError::Unreachable)?;
-        let json: Value = serde_json::from_slice(&answer.body).map_err(|_| AdminError::Unreachable)?;
-        match answer.status.as_u16() {
+    /// Sends a request, and returns the JSON of a successful response.
+    fn request(&self, method: &str, target: &str, body: Vec<u8>) -> Result<Value, AdminError> {
+        let response = hyper_exchange(self.0, method, target, body).map_err(|_| AdminError::Unreachable)?;
+        let json: Value = serde_json::from_slice(&response.body).map_err(|_| AdminError::Unreachable)?;
+        match response.status.as_u16() {
             200..=299 => Ok(json),
             400..=499 => Err(AdminError::Refused(json["error"].to_string())),
             _ => Err(AdminError::Unreachable),
@@ -84,7 +84,7 @@ impl Http {
 
 impl Admin for Http {
     fn list(&mut self) -> Result<Vec<Listed>, AdminError> {
-        let json = self.ask("GET", "/backends", Vec::new())?;
+        let json = self.request("GET", "/backends", Vec::new())?;
         let listed = |backend: &Value| {
             Some(Listed {
                 name: backend["name"].as_str()?.to_owned(),
@@ -100,11 +100,11 @@ impl Admin for Http {
 
     fn weigh(&mut self, name: &str, weight: u32) -> Result<(), AdminError> {
         let body = json!({ "weight": weight }).to_string().into_bytes();
-        self.ask("PUT", &format!("/backends/{name}/weight"), body).map(|_| ())
+        self.request("PUT", &format!("/backends/{name}/weight"), body).map(|_| ())
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this example is the engine: it reads the clock")]
+#[expect(clippy::disallowed_methods, reason = "this example drives the rollout, so it reads the clock")]
 fn now() -> Instant {
     Instant::now()
 }

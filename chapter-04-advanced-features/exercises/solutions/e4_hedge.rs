@@ -1,24 +1,24 @@
 //! Exercise 4.4, solved.
 //!
-//! What is waited for is kept in the order of time, what is under way by its number; whatever ends a request takes it
-//! out of both. The delicate part is what is *not* seen: the first attempt that is cancelled was one of the slow ones.
-//! Leave it out, and the delay is computed from the quick ones only, sinks, and more and more requests are sent twice.
-//! Hedging, and the percentile as its delay, are Dean and Barroso's, *The Tail at Scale* (2013).
+//! Waiting requests are ordered by time, requests in flight are found by number; whatever ends a request removes it from
+//! both. The delicate part is the latency that is *not* seen: a first attempt that is cancelled was one of the slow
+//! ones. Leave it out, and the delay is computed from the fast ones only, shrinks, and more and more requests are sent
+//! twice. Hedging, and the percentile as its delay, are by Dean and Barroso, *The Tail at Scale* (2013).
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::contracts::{Attempt, Hedge, Hedging, Verdict};
 
-/// One second attempt, in what is saved: hundredths, so that a hundred requests earn `earned_percent` exactly.
+/// One second attempt in the budget, in hundredths, so that a hundred requests earn `earned_percent` exactly.
 const WHOLE: u64 = 100;
 
-/// The requests under way.
+/// The requests in flight.
 #[derive(Debug)]
 pub struct Hedger {
     hedge: Hedge,
-    /// Times of first attempts, the newest last.
-    known: VecDeque<Duration>,
+    /// Latencies of first attempts, the newest last.
+    latencies: VecDeque<Duration>,
     saved: u64,
     waiting: BTreeSet<(Instant, u64)>,
     requests: HashMap<u64, Request>,
@@ -26,10 +26,10 @@ pub struct Hedger {
 
 #[derive(Debug)]
 struct Request {
-    began: Instant,
-    /// When it is to be sent again; `None` if never, or not any more.
+    started_at: Instant,
+    /// When the second attempt is due; `None` if never, or not any more.
     due: Option<Instant>,
-    /// Its attempts that have not ended.
+    /// The attempts that have not ended.
     running: Vec<Attempt>,
 }
 
@@ -37,7 +37,7 @@ struct Request {
 pub fn hedging(hedge: Hedge) -> Hedger {
     Hedger {
         hedge,
-        known: VecDeque::new(),
+        latencies: VecDeque::new(),
         saved: hedge.saved.saturating_mul(WHOLE),
         waiting: BTreeSet::new(),
         requests: HashMap::new(),
@@ -49,7 +49,7 @@ impl Hedging for Hedger {
         self.saved = self.saved.saturating_add(self.hedge.earned_percent).min(self.hedge.saved.saturating_mul(WHOLE));
         let due = self.delay().filter(|_| repeatable).map(|delay| now + delay);
         self.waiting.extend(due.map(|due| (due, request)));
-        self.requests.insert(request, Request { began: now, due, running: vec![Attempt::First] });
+        self.requests.insert(request, Request { started_at: now, due, running: vec![Attempt::First] });
     }
 
     fn wake(&self) -> Option<Instant> {
@@ -72,19 +72,19 @@ impl Hedging for Hedger {
     }
 
     fn answered(&mut self, request: u64, attempt: Attempt, now: Instant) -> Verdict {
-        if !self.has_ended(request, attempt) {
+        if !self.end_attempt(request, attempt) {
             return Verdict::Ignore;
         }
-        let Some(over) = self.remove(request) else { return Verdict::Ignore };
-        let cancel = over.running.first().copied();
+        let Some(ended) = self.remove(request) else { return Verdict::Ignore };
+        let cancel = ended.running.first().copied();
         if attempt == Attempt::First || cancel == Some(Attempt::First) {
-            self.learn(now.duration_since(over.began));
+            self.record_latency(now.duration_since(ended.started_at));
         }
         Verdict::Deliver { cancel }
     }
 
     fn failed(&mut self, request: u64, attempt: Attempt, _now: Instant) -> Verdict {
-        if !self.has_ended(request, attempt) {
+        if !self.end_attempt(request, attempt) {
             return Verdict::Ignore;
         }
         if self.requests.get(&request).is_some_and(|request| !request.running.is_empty()) {
@@ -100,32 +100,32 @@ impl Hedging for Hedger {
 }
 
 impl Hedger {
-    /// What the slowest few take longer than; `None` while too little is known.
+    /// The delay before a second attempt; `None` while too few latencies are known.
     fn delay(&self) -> Option<Duration> {
-        if self.known.len() < self.hedge.at_least.max(1) {
+        if self.latencies.len() < self.hedge.at_least.max(1) {
             return None;
         }
-        let mut sorted: Vec<_> = self.known.iter().copied().collect();
+        let mut sorted: Vec<_> = self.latencies.iter().copied().collect();
         sorted.sort_unstable();
-        let place = (sorted.len() * self.hedge.percentile).div_ceil(100);
-        sorted.get(place.saturating_sub(1)).copied()
+        let rank = (sorted.len() * self.hedge.percentile).div_ceil(100);
+        sorted.get(rank.saturating_sub(1)).copied()
     }
 
-    fn learn(&mut self, time: Duration) {
-        self.known.push_back(time);
-        if self.known.len() > self.hedge.window {
-            self.known.pop_front();
+    fn record_latency(&mut self, latency: Duration) {
+        self.latencies.push_back(latency);
+        if self.latencies.len() > self.hedge.window {
+            self.latencies.pop_front();
         }
     }
 
-    /// The attempt is not under way any more; whether it was.
-    fn has_ended(&mut self, request: u64, attempt: Attempt) -> bool {
+    /// Removes the attempt from the running ones. Returns whether it was running.
+    fn end_attempt(&mut self, request: u64, attempt: Attempt) -> bool {
         let Some(request) = self.requests.get_mut(&request) else { return false };
-        let place = request.running.iter().position(|running| *running == attempt);
-        place.map(|place| request.running.remove(place)).is_some()
+        let index = request.running.iter().position(|running| *running == attempt);
+        index.map(|index| request.running.remove(index)).is_some()
     }
 
-    /// Takes the request out, wherever it stands.
+    /// Removes the request, and its entry among the waiting ones.
     fn remove(&mut self, number: u64) -> Option<Request> {
         let request = self.requests.remove(&number)?;
         if let Some(due) = request.due {

@@ -1,30 +1,30 @@
 //! Exercise 4.5, solved.
 //!
-//! The field is read from its end, byte by byte. From the left, a quote that a stranger has opened and not closed would
-//! swallow what your own proxies have written behind it; from the right, they are read before the stranger's bytes are
-//! looked at. This works because an opening quote stands behind `=`, and a closing one behind a whole number of pairs of
-//! backslashes: which of the two a quote is can be told from either side.
+//! The header is read from its end, byte by byte. From the left, a quote that an untrusted client has opened and not
+//! closed would swallow what your own proxies have appended; from the right, their elements are read before the untrusted
+//! bytes. This works because an opening quote follows `=`, and a closing one follows an even number of backslashes:
+//! whether a quote is escaped can be told from either side.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The address of the client behind `peer`.
 pub fn client(peer: IpAddr, forwarded: &[&[u8]], is_trusted: &dyn Fn(IpAddr) -> bool) -> IpAddr {
-    let mut known = peer.to_canonical();
-    for element in forwarded.iter().rev().flat_map(|field| FromTheEnd(Some(field))) {
-        if !is_trusted(known) {
+    let mut current = peer.to_canonical();
+    for element in forwarded.iter().rev().flat_map(|value| ElementsFromEnd(Some(value))) {
+        if !is_trusted(current) {
             break;
         }
-        let Some(before) = node(element).and_then(address) else { break };
-        known = before.to_canonical();
+        let Some(before) = for_value(element).and_then(parse_address) else { break };
+        current = before.to_canonical();
     }
-    known
+    current
 }
 
-/// The elements of a field, the last one first, without those that are empty.
-struct FromTheEnd<'a>(Option<&'a [u8]>);
+/// The elements of a header value, the last one first, without the empty ones.
+struct ElementsFromEnd<'a>(Option<&'a [u8]>);
 
-impl<'a> Iterator for FromTheEnd<'a> {
+impl<'a> Iterator for ElementsFromEnd<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
@@ -40,7 +40,7 @@ impl<'a> Iterator for FromTheEnd<'a> {
     }
 }
 
-/// The place of the last comma that is not in quotes.
+/// The index of the last comma that is not in quotes.
 fn last_comma(bytes: &[u8]) -> Option<usize> {
     let mut is_quoted = false;
     for at in (0..bytes.len()).rev() {
@@ -57,14 +57,14 @@ fn last_comma(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The value of `for`; `None` if there is none, or the element breaks the grammar.
-fn node(element: &[u8]) -> Option<Vec<u8>> {
+fn for_value(element: &[u8]) -> Option<Vec<u8>> {
     let mut names = BTreeSet::new();
     let mut node = None;
     let mut rest = element;
     loop {
         rest = trim(rest);
         if !matches!(rest, [] | [b';', ..]) {
-            let (name, value, after) = pair(rest)?;
+            let (name, value, after) = parse_pair(rest)?;
             if name == b"for" {
                 node = Some(value);
             }
@@ -81,32 +81,32 @@ fn node(element: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The name, in small letters, and the value of the pair that stands first, and what follows.
-fn pair(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>, &[u8])> {
-    let (name, rest) = token(bytes)?;
+/// The lower-case name and the value of the first pair, and the rest.
+fn parse_pair(bytes: &[u8]) -> Option<(Vec<u8>, Vec<u8>, &[u8])> {
+    let (name, rest) = parse_token(bytes)?;
     let name = name.to_ascii_lowercase();
     match rest {
         [b'=', b'"', inside @ ..] => {
-            let (value, after) = unquoted(inside)?;
+            let (value, after) = parse_quoted(inside)?;
             Some((name, value, after))
         }
         [b'=', value @ ..] => {
-            let (value, after) = token(value)?;
+            let (value, after) = parse_token(value)?;
             Some((name, value.to_vec(), after))
         }
         _ => None,
     }
 }
 
-/// The token that stands first, and what follows (RFC 9110 §5.6.2).
-fn token(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The first token, and the rest (RFC 9110 §5.6.2).
+fn parse_token(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let end = bytes.iter().position(|byte| !is_token(byte)).unwrap_or(bytes.len());
     (end > 0).then(|| bytes.split_at(end))
 }
 
-/// What stands before the closing quote, without its backslashes, and what follows (RFC 9110 §5.6.4).
-fn unquoted(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+/// The unescaped text up to the closing quote, and the rest (RFC 9110 §5.6.4).
+fn parse_quoted(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut value = Vec::new();
     let mut rest = bytes;
     loop {
@@ -124,18 +124,18 @@ fn unquoted(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 }
 
 /// The address of a node, with or without a port (RFC 7239 §6).
-fn address(node: Vec<u8>) -> Option<IpAddr> {
+fn parse_address(node: Vec<u8>) -> Option<IpAddr> {
     let node = String::from_utf8(node).ok()?;
     if let Some(inside) = node.strip_prefix('[') {
         let (address, port) = inside.split_once(']')?;
-        return has_port_or_nothing(port).then(|| address.parse::<Ipv6Addr>().ok())?.map(IpAddr::V6);
+        return is_empty_or_port(port).then(|| address.parse::<Ipv6Addr>().ok())?.map(IpAddr::V6);
     }
     let (address, port) = node.split_at(node.find(':').unwrap_or(node.len()));
-    has_port_or_nothing(port).then(|| address.parse::<Ipv4Addr>().ok())?.map(IpAddr::V4)
+    is_empty_or_port(port).then(|| address.parse::<Ipv4Addr>().ok())?.map(IpAddr::V4)
 }
 
-/// Whether this is what may follow an address: nothing, or a colon and a port.
-fn has_port_or_nothing(text: &str) -> bool {
+/// Whether `text` may follow an address: empty, or a colon and a port.
+fn is_empty_or_port(text: &str) -> bool {
     let Some(port) = text.strip_prefix(':') else { return text.is_empty() };
     match port.strip_prefix('_') {
         Some(name) => {

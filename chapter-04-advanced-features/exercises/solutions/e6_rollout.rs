@@ -1,18 +1,18 @@
 //! Exercise 4.6, solved.
 //!
-//! Each tick looks first, and believes what it sees rather than what it has ordered: an order whose answer was lost is
-//! then no case of its own. Every backend has the weight that it had and the one that it is to have; any other is
-//! somebody else's. What is to be done follows from the difference, in an order in which green never gets ahead.
+//! Each tick lists the backends first, and trusts the listing rather than its own record of changes: so a change whose
+//! response was lost needs no special case. Every backend has a last known weight and a wanted one; any other weight was
+//! set by someone else. The difference gives the changes, in an order in which green never gets ahead.
 
 use std::time::Instant;
 
 use crate::contracts::{Admin, AdminError, Listed, Plan, Reason, Rollout, Status};
 
-/// A switch under way.
+/// A rollout in progress.
 #[derive(Debug)]
 pub struct Switch {
     plan: Plan,
-    /// Those of the plan, blue ones first; empty until the first look.
+    /// The backends of the plan, blue ones first; empty until the first listing.
     members: Vec<Member>,
     phase: Phase,
 }
@@ -21,11 +21,12 @@ pub struct Switch {
 struct Member {
     name: String,
     is_green: bool,
-    /// What it weighs beside others of its colour.
-    part: u64,
-    /// When it goes back.
-    home: u32,
-    had: u32,
+    /// Its weight relative to others of its colour.
+    relative_weight: u64,
+    /// Its weight after a rollback.
+    original: u32,
+    /// Its last known weight.
+    current: u32,
     wanted: u32,
     total: u64,
     failed: u64,
@@ -33,16 +34,16 @@ struct Member {
 
 #[derive(Debug)]
 enum Phase {
-    /// Forward, to the step of this number; watched since all weights were as they should be.
+    /// Moving to the step with this number, or watching it once all weights are as they should be.
     Step {
         step: usize,
         watched: Option<Watched>,
     },
-    Back(Reason),
-    Over(Status),
+    RollingBack(Reason),
+    Ended(Status),
 }
 
-/// What was counted in a step.
+/// The counts of a step.
 #[derive(Debug)]
 struct Watched {
     since: Instant,
@@ -50,57 +51,57 @@ struct Watched {
     failed: u64,
 }
 
-/// A switch that has not begun.
+/// A rollout that has not begun.
 pub fn rollout(plan: Plan) -> Switch {
     Switch { plan, members: Vec::new(), phase: Phase::Step { step: 0, watched: None } }
 }
 
 impl Rollout for Switch {
     fn tick(&mut self, now: Instant, admin: &mut dyn Admin) -> Status {
-        if !matches!(self.phase, Phase::Over(_))
+        if !matches!(self.phase, Phase::Ended(_))
             && let Ok(listed) = admin.list()
         {
-            match self.look(&listed) {
+            match self.update(&listed) {
                 Ok(seen) => {
                     self.judge(&seen, now);
-                    self.go_on(now, admin);
+                    self.apply_changes(now, admin);
                 }
-                Err(name) => self.phase = Phase::Over(Status::Stopped(Reason::Interfered(name))),
+                Err(name) => self.phase = Phase::Ended(Status::Stopped(Reason::Interfered(name))),
             }
         }
         match &self.phase {
             Phase::Step { step, .. } => Status::Underway(self.plan.steps[*step]),
-            Phase::Back(reason) => Status::RollingBack(reason.clone()),
-            Phase::Over(status) => status.clone(),
+            Phase::RollingBack(reason) => Status::RollingBack(reason.clone()),
+            Phase::Ended(status) => status.clone(),
         }
     }
 }
 
 impl Switch {
-    /// What is listed of the members, in their order; an error names the one that somebody else has changed.
-    fn look<'a>(&mut self, listed: &'a [Listed]) -> Result<Vec<&'a Listed>, String> {
+    /// The listed members, in their order; an error names the one that someone else has changed.
+    fn update<'a>(&mut self, listed: &'a [Listed]) -> Result<Vec<&'a Listed>, String> {
         let find = |name: &str| listed.iter().find(|listed| listed.name == name).ok_or_else(|| name.to_owned());
         if self.members.is_empty() {
             for name in &self.plan.blue {
                 let weight = find(name)?.weight;
                 self.members.push(Member::new(name, false, weight, weight));
             }
-            for (name, part) in &self.plan.green {
-                self.members.push(Member::new(name, true, *part, find(name)?.weight));
+            for (name, relative_weight) in &self.plan.green {
+                self.members.push(Member::new(name, true, *relative_weight, find(name)?.weight));
             }
-            self.aim(0);
+            self.plan_step(0);
         }
         let seen: Vec<_> = self.members.iter().map(|member| find(&member.name)).collect::<Result<_, _>>()?;
         for (member, seen) in self.members.iter_mut().zip(&seen) {
-            if seen.weight != member.had && seen.weight != member.wanted {
+            if seen.weight != member.current && seen.weight != member.wanted {
                 return Err(member.name.clone());
             }
-            member.had = seen.weight;
+            member.current = seen.weight;
         }
         Ok(seen)
     }
 
-    /// Counts, and decides whether to stay, to go on or to go back.
+    /// Counts, and decides whether to stay, to move on or to roll back.
     fn judge(&mut self, seen: &[&Listed], now: Instant) {
         let (mut total, mut failed) = (0, 0);
         for (member, seen) in self.members.iter_mut().zip(seen).filter(|(member, _)| member.is_green) {
@@ -114,7 +115,7 @@ impl Switch {
         let ill = self.members.iter().zip(seen).find(|(member, seen)| member.is_green && !seen.is_up);
         if let Some((member, _)) = ill {
             let reason = Reason::Ill(member.name.clone());
-            self.turn_back(reason);
+            self.roll_back(reason);
             return;
         }
         let Some(watched) = watched else { return };
@@ -122,63 +123,68 @@ impl Switch {
         watched.failed += failed;
         let base = watched.total.max(self.plan.min_requests);
         if watched.failed.saturating_mul(100) > base.saturating_mul(self.plan.max_failed_percent) {
-            self.turn_back(Reason::Failures);
+            self.roll_back(Reason::Failures);
         } else if now >= watched.since + self.plan.hold && watched.total >= self.plan.min_requests {
             let next = *step + 1;
             if next == self.plan.steps.len() {
-                self.phase = Phase::Over(Status::Done);
+                self.phase = Phase::Ended(Status::Done);
             } else {
                 self.phase = Phase::Step { step: next, watched: None };
-                self.aim(next);
+                self.plan_step(next);
             }
         }
     }
 
-    /// Wants the weights of a step: the smallest whole numbers in the right proportions.
-    fn aim(&mut self, step: usize) {
+    /// Sets the wanted weights of a step: the smallest integers in the right proportions.
+    fn plan_step(&mut self, step: usize) {
         let percent = u64::from(self.plan.steps[step]);
-        let sum = |is_green| self.members.iter().filter(|one| one.is_green == is_green).map(|one| one.part).sum();
+        let sum =
+            |is_green| self.members.iter().filter(|one| one.is_green == is_green).map(|one| one.relative_weight).sum();
         let (blue, green): (u64, u64) = (sum(false), sum(true));
         let weight = |member: &Member| {
-            if member.is_green { percent * member.part * blue } else { (100 - percent) * member.part * green }
+            if member.is_green {
+                percent * member.relative_weight * blue
+            } else {
+                (100 - percent) * member.relative_weight * green
+            }
         };
         let divisor = self.members.iter().map(weight).fold(0, greatest_common_divisor).max(1);
         for member in &mut self.members {
-            // What is too large will be refused.
+            // A weight that is too large will be rejected.
             member.wanted = u32::try_from(weight(member) / divisor).unwrap_or(u32::MAX);
         }
     }
 
-    fn turn_back(&mut self, reason: Reason) {
+    fn roll_back(&mut self, reason: Reason) {
         for member in &mut self.members {
-            member.wanted = member.home;
+            member.wanted = member.original;
         }
-        self.phase = Phase::Back(reason);
+        self.phase = Phase::RollingBack(reason);
     }
 
-    /// Changes what is not as it should be; if all is, the next thing begins.
-    fn go_on(&mut self, now: Instant, admin: &mut dyn Admin) {
-        let mut changes: Vec<_> = self.members.iter_mut().filter(|member| member.had != member.wanted).collect();
+    /// Changes the weights that differ from the wanted ones; if none does, the next phase begins.
+    fn apply_changes(&mut self, now: Instant, admin: &mut dyn Admin) {
+        let mut changes: Vec<_> = self.members.iter_mut().filter(|member| member.current != member.wanted).collect();
         if changes.is_empty() {
             match &mut self.phase {
                 Phase::Step { watched, .. } => {
                     watched.get_or_insert(Watched { since: now, total: 0, failed: 0 });
                 }
-                Phase::Back(reason) => self.phase = Phase::Over(Status::RolledBack(reason.clone())),
-                Phase::Over(_) => {}
+                Phase::RollingBack(reason) => self.phase = Phase::Ended(Status::RolledBack(reason.clone())),
+                Phase::Ended(_) => {}
             }
             return;
         }
-        changes.sort_by_key(|member| member.turn());
+        changes.sort_by_key(|member| member.change_order());
         for member in changes {
             match admin.weigh(&member.name, member.wanted) {
-                Ok(()) => member.had = member.wanted,
+                Ok(()) => member.current = member.wanted,
                 Err(AdminError::Refused(_)) if matches!(self.phase, Phase::Step { .. }) => {
                     let reason = Reason::Refused(member.name.clone());
-                    self.turn_back(reason);
-                    return self.go_on(now, admin);
+                    self.roll_back(reason);
+                    return self.apply_changes(now, admin);
                 }
-                // Again after the next look, which shows what has been done.
+                // Again after the next listing, which shows what has been done.
                 Err(_) => return,
             }
         }
@@ -186,16 +192,25 @@ impl Switch {
 }
 
 impl Member {
-    fn new(name: &str, is_green: bool, part: u32, weight: u32) -> Self {
-        let home = if is_green { 0 } else { weight };
+    fn new(name: &str, is_green: bool, relative_weight: u32, weight: u32) -> Self {
+        let original = if is_green { 0 } else { weight };
         let name = name.to_owned();
-        Self { name, is_green, part: part.into(), home, had: weight, wanted: weight, total: 0, failed: 0 }
+        Self {
+            name,
+            is_green,
+            relative_weight: relative_weight.into(),
+            original,
+            current: weight,
+            wanted: weight,
+            total: 0,
+            failed: 0,
+        }
     }
 
-    /// When it is changed: what makes green's share smaller comes first. So the share is never above both its old and
-    /// its new value, and blue has gone to 0 only when green has a weight.
-    fn turn(&self) -> u8 {
-        match (self.is_green, self.wanted > self.had) {
+    /// Its position in the order of changes: those that make green's share smaller come first. So the share is never
+    /// above both its old and its new value, and blue becomes 0 only when green has a weight.
+    fn change_order(&self) -> u8 {
+        match (self.is_green, self.wanted > self.current) {
             (false, true) => 0,
             (true, false) => 1,
             (true, true) => 2,

@@ -1,31 +1,31 @@
-//! Exercise 4.4: ask a second time, before the first has failed (an evening).
+//! Exercise 4.4: send a second attempt before the first has failed (an evening).
 //!
-//! **Contract.** [`hedging`] makes a [`Hedging`] for one group. It sends nothing itself: it says what is to be sent.
+//! **Contract.** [`hedging`] makes a [`Hedging`] for one group. It sends nothing itself: it says what to send.
 //!
-//! - **How long to wait.** Of the last `window` first attempts whose time is known, sorted, the delay is the one at
-//!   place ⌈count × `percentile` / 100⌉, counted from 1. With fewer than `at_least` known there is none. A request has
-//!   the delay that holds when it begins, whatever comes later. It is due when the delay is over, in that very moment.
-//! - **What is known.** A first attempt that is answered has taken until then. One whose request is over because the
-//!   second was quicker has taken *at least* until then, and counts so. A failure, a client that has left, and second
-//!   attempts say nothing.
-//! - **Who is asked twice.** A request that is repeatable, due, and waits for its first attempt: once. Each one costs a
-//!   second attempt of those that are saved. Each request that begins, repeatable or not, earns `earned_percent`
-//!   hundredths of one, until `saved` are there. One that is due when less than a whole one is left is never asked
-//!   twice.
-//! - **How it ends.** The first answer is delivered, and the other attempt cancelled. A failure is waited out while the
-//!   other attempt is under way, else the request has failed. Whatever comes after the end of a request or of an
-//!   attempt, or of a request that never began, is ignored.
-//! - `wake` is the moment in which the next request will be due; `None` if none waits.
+//! - **The delay.** Of the last `window` first attempts whose latency is known, sorted, the delay is the one of rank
+//!   ⌈count × `percentile` / 100⌉, counted from 1. With fewer than `at_least` known there is no delay. A request keeps
+//!   the delay that holds when it begins. It is due at the very moment the delay is over.
+//! - **Known latencies.** A first attempt that is answered has taken until then. One whose request is over because the
+//!   second was faster has taken *at least* until then, and counts as that long. A failure, a client that has left, and
+//!   second attempts add no latency.
+//! - **Second attempts.** A request that is repeatable, due, and waits for its first attempt is sent again, once. Each
+//!   second attempt costs one of those that are saved. Each request that begins, repeatable or not, earns
+//!   `earned_percent` hundredths of one, up to `saved`. A request that is due when less than a whole one is left is
+//!   never sent twice.
+//! - **The end.** The first response is delivered, and the other attempt cancelled. After a failure the request waits
+//!   for the other attempt if that is running, else it has failed. Events after the end of a request or of an attempt,
+//!   or for a request that never began, are ignored.
+//! - `wake` is the time at which the next request becomes due; `None` if none waits.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::contracts::{Attempt, Hedge, Hedging, Verdict};
 
-/// After so long a request is sent again. Is it too long, or too short?
+/// The delay before a request is sent again. Is it too long, or too short?
 const DELAY: Duration = Duration::from_millis(50);
 
-/// The requests under way.
+/// The requests in flight.
 #[derive(Debug)]
 pub struct Hedger {
     requests: HashMap<u64, Request>,
@@ -61,9 +61,9 @@ impl Hedging for Hedger {
     }
 
     fn answered(&mut self, request: u64, attempt: Attempt, _now: Instant) -> Verdict {
-        let Some(over) = self.requests.remove(&request) else { return Verdict::Ignore };
+        let Some(ended) = self.requests.remove(&request) else { return Verdict::Ignore };
         let other = if attempt == Attempt::First { Attempt::Second } else { Attempt::First };
-        Verdict::Deliver { cancel: over.is_hedged.then_some(other) }
+        Verdict::Deliver { cancel: ended.is_hedged.then_some(other) }
     }
 
     fn failed(&mut self, request: u64, _attempt: Attempt, _now: Instant) -> Verdict {

@@ -1,37 +1,37 @@
 //! Exercise 4.5: who is it really? (an evening)
 //!
-//! **Contract.** [`client`] gives the address of the client, from the address of the `peer` who is connected to us, and
-//! the values of all its `Forwarded` fields (RFC 7239), in their order. Each proxy on the way has added one element at
-//! the end: `for=` and whoever spoke to *it*.
+//! **Contract.** [`client`] returns the address of the client, from the address of the connected `peer`, and the values
+//! of all its `Forwarded` headers (RFC 7239), in their order. Each proxy on the way has appended one element: `for=` and
+//! the address that connected to *it*.
 //!
-//! - Only a trusted address is believed. From the right: as long as the address that we have is trusted, the next
-//!   element says who spoke to it. The first that is not trusted is the client; if all are, it is the leftmost.
-//! - An element without a usable address ends the search: the client is the last address that we had. So it is for
-//!   `for=unknown` and names like `for=_gate7`, without `for`, and for an element that breaks the grammar.
-//! - The grammar: elements are separated by commas, pairs `name=value` in them by semicolons; blanks and tabs may stand
-//!   around both, and not around `=`. Elements and pairs may be empty: an empty element is as none. Names are tokens in
-//!   any case, each once in an element. A value is a token or in quotes, in which `\` takes the next byte as it is, and
-//!   all but control bytes other than the tab may stand. There `,` and `;` and `=` separate nothing.
+//! - Only trusted addresses are believed. From the right: as long as the current address is trusted, the next element
+//!   gives the address that connected to it. The first that is not trusted is the client; if all are, the leftmost.
+//! - An element without a usable address ends the search: the client is the last address found. This applies to
+//!   `for=unknown` and names like `for=_gate7`, a missing `for`, and an element that breaks the grammar.
+//! - The grammar: elements are separated by commas, pairs `name=value` in them by semicolons; spaces and tabs are
+//!   allowed around both, but not around `=`. Elements and pairs may be empty: an empty element is ignored. Names are
+//!   case-insensitive tokens, each once per element. A value is a token or a quoted string, in which `\` escapes the next
+//!   byte, and all bytes except control characters other than tab are allowed. There `,` and `;` and `=` do not separate.
 //! - An address is `192.0.2.7`, or `[2001:db8::7]`, which needs quotes, as a port does: `"192.0.2.7:4711"`. A port is
-//!   one to five digits, or `_` and more of letters, digits, `.`, `_` and `-`.
-//! - An IPv4 address that is written as IPv6 (`::ffff:192.0.2.7`) is the IPv4 address, the peer's too: so `is_trusted`
-//!   is asked, and so it is given.
-//! - What strangers wrote on the left changes nothing about how the elements of trusted proxies, on its right, are read.
-//!   No bytes make it panic, or slow.
+//!   one to five digits, or `_` followed by letters, digits, `.`, `_` and `-` (at least one).
+//! - An IPv4-mapped address (`::ffff:192.0.2.7`) becomes the IPv4 address, the peer's too: `is_trusted` is called with
+//!   that, and that is returned.
+//! - Untrusted elements on the left do not change how the elements of trusted proxies, on their right, are read. No
+//!   input makes it panic, or slow.
 
 use std::net::IpAddr;
 
 /// The address of the client behind `peer`.
 pub fn client(peer: IpAddr, forwarded: &[&[u8]], is_trusted: &dyn Fn(IpAddr) -> bool) -> IpAddr {
     let all = String::from_utf8_lossy(&forwarded.join(&b", "[..])).into_owned();
-    let mut known = peer;
+    let mut address = peer;
     for element in all.split(',').rev() {
         let node = element.split(';').find_map(|pair| pair.trim().strip_prefix("for="));
-        let Some(address) = node.and_then(|node| node.trim_matches('"').parse().ok()) else { continue };
-        known = address;
-        if !is_trusted(known) {
+        let Some(before) = node.and_then(|node| node.trim_matches('"').parse().ok()) else { continue };
+        address = before;
+        if !is_trusted(address) {
             break;
         }
     }
-    known
+    address
 }

@@ -1,8 +1,8 @@
-//! The exercises of chapter 4. You write in `src/`, one file an exercise; `cargo learn next` says which.
+//! The exercises of chapter 4. You write in `src/`, one file per exercise; `cargo learn next` shows which one is next.
 //!
-//! `start/` holds each file as it was given (`cargo learn reset 4.1` puts it back), `solutions/` an answer to
-//! compare yours with, `tests/checks/` what both are held to. Where an exercise asks for a type, [`contracts`] says
-//! what it has to do.
+//! `start/` holds the starting point of each file (`cargo learn reset 4.1` restores it), `solutions/` an answer to
+//! compare yours with, `tests/checks/` the checks that both have to pass. Where an exercise asks for a type,
+//! [`contracts`] defines what it has to do.
 
 pub mod contracts;
 pub mod e1_memory;
@@ -12,7 +12,7 @@ pub mod e4_hedge;
 pub mod e5_forwarded;
 pub mod e6_rollout;
 
-/// Our answers. Yours may differ and be as good: the checks decide.
+/// Our answers. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
     pub mod e1_memory;

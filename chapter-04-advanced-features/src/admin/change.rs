@@ -1,7 +1,7 @@
-//! The changes: add, remove, drain, weigh, limit.
+//! The changes of the admin API: add, remove, drain, set the weight, set the limit.
 //!
-//! Whatever must hold of a group as a whole (each backend once, not all weights 0) is looked at under the lock under
-//! which members change: two operators at once cannot both take the last but one.
+//! The invariants of a group as a whole (no duplicates, not all weights 0) are checked under the lock under which
+//! members change: two concurrent requests cannot each remove one of the last two backends.
 
 use std::sync::Arc;
 
@@ -33,12 +33,12 @@ struct SetWeight {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SetMaxConnections {
-    // Of this type the field must stand there, `null` or not: `{}` must not lift a limit.
+    // With this attribute the key is required, `null` or not: `{}` must not remove a limit.
     #[serde(deserialize_with = "Option::deserialize")]
     max_connections: Option<u32>,
 }
 
-/// Adds a backend to the group. It has its full share from the next request on.
+/// Adds a backend to the group. It gets its full share from the next request on.
 pub(super) fn add_backend(
     operations: &impl ClusterControl,
     group: Arc<Group>,
@@ -49,7 +49,8 @@ pub(super) fn add_backend(
     if let Some(weight) = endpoint.weight {
         validate_weight(&group, weight)?;
     }
-    // Before the name is resolved, which may take long; and again when it joins, for another may have been faster.
+    // Checked before the name is resolved, which may take long, and again under the lock, because a concurrent request
+    // may have added it in between.
     validate_addition(&group, &group.members(), &endpoint)?;
     let unresolved = |error| AdminResponse::error(400, format!("{endpoint}: {error}"));
     let backend = operations.create_backend(&group, &endpoint).map_err(unresolved)?;
@@ -63,12 +64,12 @@ pub(super) fn add_backend(
 }
 
 // ANCHOR: remove
-/// Takes a backend out: no request is given to it any more, and those that it has are finished.
-pub(super) fn remove_backend(found: GroupMember, force: bool) -> Result<GroupMember, AdminResponse> {
-    let GroupMember { group, backend } = &found;
+/// Removes a backend: it gets no new requests, and those in flight complete.
+pub(super) fn remove_backend(target: GroupMember, force: bool) -> Result<GroupMember, AdminResponse> {
+    let GroupMember { group, backend } = &target;
     group.update_members(|members| {
-        let is_another = |member: &&Arc<Backend>| !Arc::ptr_eq(member, backend);
-        let remaining: Vec<_> = members.iter().filter(is_another).cloned().collect();
+        let is_other = |member: &&Arc<Backend>| !Arc::ptr_eq(member, backend);
+        let remaining: Vec<_> = members.iter().filter(is_other).cloned().collect();
         if let Err(error) = validate_members(&endpoints(&remaining))
             && !force
         {
@@ -85,11 +86,11 @@ pub(super) fn remove_backend(found: GroupMember, force: bool) -> Result<GroupMem
         Ok(())
     })?;
     tracing::info!("admin: removed {} from group {}", backend.name(), group.name());
-    Ok(found)
+    Ok(target)
 }
 // ANCHOR_END: remove
 
-/// Stops new clients, or lets them come again. Those that stick to the backend by a cookie stay.
+/// Stops new clients, or accepts them again. Clients that are tied to the backend stay.
 pub(super) fn set_draining(member: GroupMember, draining: bool) -> GroupMember {
     member.backend.set_draining(draining);
     let what = if draining { "drained" } else { "enabled" };
@@ -97,10 +98,10 @@ pub(super) fn set_draining(member: GroupMember, draining: bool) -> GroupMember {
     member
 }
 
-/// Gives the backend another weight.
-pub(super) fn set_weight(found: GroupMember, request: &AdminRequest) -> Result<GroupMember, AdminResponse> {
+/// Sets the backend's weight.
+pub(super) fn set_weight(target: GroupMember, request: &AdminRequest) -> Result<GroupMember, AdminResponse> {
     let SetWeight { weight } = request.parse_body(r#"{"weight": 5}"#)?;
-    let GroupMember { group, backend } = &found;
+    let GroupMember { group, backend } = &target;
     validate_weight(group, weight)?;
     group.update_members(|members| {
         let new_weight_of = |member: &Arc<Backend>| if Arc::ptr_eq(member, backend) { weight } else { member.weight() };
@@ -114,10 +115,10 @@ pub(super) fn set_weight(found: GroupMember, request: &AdminRequest) -> Result<G
         Ok(())
     })?;
     tracing::info!("admin: set weight of {} in group {} to {weight}", backend.name(), group.name());
-    Ok(found)
+    Ok(target)
 }
 
-/// Limits the requests at once to the backend, or lifts the limit.
+/// Limits the concurrent requests to the backend, or removes the limit.
 pub(super) fn set_max_connections(member: GroupMember, request: &AdminRequest) -> Result<GroupMember, AdminResponse> {
     let SetMaxConnections { max_connections } = request.parse_body(r#"{"max_connections": 100}"#)?;
     if max_connections == Some(0) {
@@ -129,8 +130,8 @@ pub(super) fn set_max_connections(member: GroupMember, request: &AdminRequest) -
     let GroupMember { group, backend } = &member;
     backend.concurrency.set_limit(max_connections);
     group.queue.wake_next();
-    let (name, limit) = (backend.name(), max_connections.map_or("any number of".to_owned(), |limit| limit.to_string()));
-    tracing::info!("admin: {name} of group {} may have {limit} requests at once", group.name());
+    let (name, limit) = (backend.name(), max_connections.map_or("none".to_owned(), |limit| limit.to_string()));
+    tracing::info!("admin: set max-connections of {name} in group {} to {limit}", group.name());
     Ok(member)
 }
 
@@ -146,7 +147,7 @@ fn validate_weight(group: &Group, weight: u32) -> Result<(), AdminResponse> {
     Ok(())
 }
 
-/// Whether one more may be a member beside these.
+/// Checks that `endpoint` may be added to these members.
 fn validate_addition(group: &Group, members: &[Arc<Backend>], endpoint: &Endpoint) -> Result<(), AdminResponse> {
     let mut all = endpoints(members);
     all.push(endpoint.clone());
@@ -158,7 +159,7 @@ fn validate_addition(group: &Group, members: &[Arc<Backend>], endpoint: &Endpoin
     })
 }
 
-/// The members as they would be written now.
+/// The members as endpoints with their current weights.
 fn endpoints(members: &[Arc<Backend>]) -> Vec<Endpoint> {
     let endpoint = |backend: &Arc<Backend>| Endpoint { weight: Some(backend.weight()), ..backend.endpoint().clone() };
     members.iter().map(endpoint).collect()

@@ -1,18 +1,17 @@
-//! Change while running: an HTTP interface on loopback that lists, adds, drains, weighs and removes backends.
+//! The admin API: changes at run time by HTTP on loopback. It lists, adds, drains, reweights and removes backends.
 //!
-//! | module | the idea |
+//! | module | what lives there |
 //! |---|---|
-//! | [`request`] | what came in and what goes out, without a connection |
-//! | [`origin_check`] | who is refused before anything is looked at: other people's web pages |
-//! | [`resource`] | what a path names, and which methods it takes |
-//! | [`handler`](mod@handler) | what each request does |
-//! | [`operations`] | what it works on |
-//! | [`status`] | what the answers show |
-//! | [`server`] | HTTP itself, on a thread of its own |
+//! | [`request`], [`status`] | a request and its response, without a connection; the JSON of responses |
+//! | [`origin_check`] | rejects requests from other sites' web pages |
+//! | [`resource`] | paths, and the methods that each allows |
+//! | [`handler`](mod@handler), `change` | what each request does; the changes to a group |
+//! | [`operations`] | [`ClusterControl`], through which the handler reaches the balancer |
+//! | [`server`] | HTTP itself, on its own thread |
 //!
-//! Everything but `server` is sans-IO. A change is a new list of members, or an atomic of a backend, and a notice on
-//! the group's bulletin: no request waits for it, and those under way end where they are. Chapters 8 and 10 serve
-//! more: they give [`server::Admin`] a handler that answers what is theirs and leaves the rest to this one.
+//! Everything but `server` is sans-IO. A change replaces a member list or an atomic of a backend and notifies the
+//! group: no client request waits for it, and those in flight complete. Client traffic does not belong here. Chapters 8
+//! and 10 pass [`server::AdminServer`] a handler that serves their resources and delegates the rest to this one.
 
 mod change;
 pub mod handler;

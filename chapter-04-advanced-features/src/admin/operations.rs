@@ -1,4 +1,4 @@
-//! What the admin interface works on: the groups of a running balancer, and one of their members.
+//! What the admin API controls: the groups of a running balancer, and their members.
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -7,19 +7,19 @@ use common::endpoint::Endpoint;
 use super::{request::AdminResponse, status::BackendStatus};
 use crate::balance::{backend::Backend, cluster::Cluster, group::Group};
 
-/// What the interface works on. It may be asked by several threads at once.
+/// The balancer as the admin API sees it. Several threads may call it concurrently.
 pub trait ClusterControl: Send + Sync {
     /// The groups as they are now.
     fn cluster(&self) -> Arc<Cluster>;
 
-    /// A new backend for `group`, not yet its member, its name resolved. May block for as long as a resolver does.
+    /// Creates a backend for `group`, not yet its member, and resolves its name. May block for as long as the resolver.
     ///
     /// # Errors
-    /// The name has no address.
+    /// The name cannot be resolved.
     fn create_backend(&self, group: &Group, endpoint: &Endpoint) -> io::Result<Arc<Backend>>;
 }
 
-/// A backend and the group it belongs to.
+/// A backend and its group.
 #[derive(Debug)]
 pub(crate) struct GroupMember {
     pub(crate) group: Arc<Group>,
@@ -27,7 +27,7 @@ pub(crate) struct GroupMember {
 }
 
 impl GroupMember {
-    #[expect(clippy::unnecessary_wraps, reason = "the last step of what may fail before")]
+    #[expect(clippy::unnecessary_wraps, reason = "the last step of a chain of fallible calls")]
     pub(crate) fn to_response(&self, status: u16, now: Instant) -> Result<AdminResponse, AdminResponse> {
         Ok(AdminResponse::json(status, &BackendStatus::new(&self.group, &self.backend, now)))
     }

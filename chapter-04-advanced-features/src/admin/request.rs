@@ -1,47 +1,47 @@
-//! A request to the admin interface and its response, without a connection.
+//! A request to the admin API and its response, without a connection.
 //!
-//! What HTTP has more than this (versions, framing, most fields) is the server's business. A handler that takes one
-//! and gives the other can be tested as a table, and chapters 8 and 10 put theirs before this chapter's.
+//! The rest of HTTP (versions, framing, most headers) is the server's concern. A handler from one type to the other can
+//! be tested as a table, and chapters 8 and 10 put theirs before this chapter's.
 
 use serde::{Serialize, de::DeserializeOwned};
 
-/// What is asked.
+/// A request to the admin API.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdminRequest {
-    /// Such as `GET`, as written.
+    /// The method as sent, such as `GET`.
     pub method: String,
-    /// The target's path, as written: it begins with `/`, and percent signs stand for themselves.
+    /// The target's path as sent: it begins with `/` and is not percent-decoded.
     pub path: String,
-    /// What stands behind its question mark, if anything does.
+    /// The query after the question mark; empty if there is none.
     pub query: String,
-    /// The authority that the client believes to talk to: the target's, or else the `Host` field.
+    /// The authority that the client addresses: the target's, or else the `Host` header.
     pub host: Option<String>,
-    /// The `Origin` field: the web page that asks, if one does.
+    /// The `Origin` header: the origin of the web page that sent the request, if one did.
     pub origin: Option<String>,
-    /// The `Sec-Fetch-Site` field: what the browser says about that page.
+    /// The `Sec-Fetch-Site` header: the relation of that page to this site, as the browser reports it.
     pub sec_fetch_site: Option<String>,
     /// The whole body.
     pub body: Vec<u8>,
 }
 
-/// What is answered.
+/// A response of the admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminResponse {
     /// The status code.
     pub status: u16,
-    /// The methods that the resource takes; with status 405 only.
+    /// The methods that the resource allows; only with status 405.
     pub allow: Option<&'static str>,
-    /// The body: JSON, and a newline for the reader at a terminal.
+    /// The body: JSON, with a final newline for terminals.
     pub body: String,
 }
 
 impl AdminRequest {
-    /// The segments of the path with their percent signs resolved; `None` where they make no text.
+    /// The percent-decoded segments of the path; `None` if an escape is invalid or the result is not UTF-8.
     pub fn path_segments(&self) -> Option<Vec<String>> {
         self.path.strip_prefix('/')?.split('/').map(percent_decode).collect()
     }
 
-    /// The pairs of the query with their percent signs resolved. A name without `=` has an empty value.
+    /// The percent-decoded pairs of the query. A name without `=` has an empty value.
     pub fn query_pairs(&self) -> Option<Vec<(String, String)>> {
         let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
         let pair = |pair: &str| {
@@ -51,10 +51,10 @@ impl AdminRequest {
         pairs.map(pair).collect()
     }
 
-    /// The body as what it is to be.
+    /// Parses the body as JSON.
     ///
     /// # Errors
-    /// Status 400 with what is wrong with it and `example`, which shows what was expected.
+    /// Status 400 with the parse error and `example`, a valid body.
     pub fn parse_body<T: DeserializeOwned>(&self, example: &str) -> Result<T, AdminResponse> {
         let expected = |error| AdminResponse::error(400, format!("expected a body such as {example}: {error}"));
         serde_json::from_slice(&self.body).map_err(expected)
@@ -62,7 +62,7 @@ impl AdminRequest {
 }
 
 impl AdminResponse {
-    /// A response that shows `value`.
+    /// A response with `value` as JSON.
     pub fn json(status: u16, value: &impl Serialize) -> Self {
         match serde_json::to_string_pretty(value) {
             Ok(json) => Self { status, allow: None, body: json + "\n" },
@@ -70,34 +70,35 @@ impl AdminResponse {
         }
     }
 
-    /// A response that says in one line what is wrong: `{"error": "…"}`.
+    /// An error response of one line: `{"error": "…"}`.
     pub fn error(status: u16, text: impl AsRef<str>) -> Self {
-        // Part of it may be what was sent: it must neither leave its line nor move a terminal's cursor.
+        // The text may quote the request: escape control characters, which could break the line or move a cursor.
         let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
         let text = serde_json::Value::String(text.as_ref().chars().map(visible).collect());
         Self { status, allow: None, body: format!("{{\"error\": {text}}}\n") }
     }
 
-    /// A response to a method that the resource does not take; `allow` lists those that it takes.
+    /// A 405 response; `allow` lists the methods that the resource allows.
     pub fn method_not_allowed(allow: &'static str) -> Self {
         Self { allow: Some(allow), ..Self::error(405, format!("method not allowed; allowed: {allow}")) }
     }
 }
 
-/// Percent signs resolved (RFC 3986 §2.1); `None` for one without two hex digits behind it, or if no text comes out.
+/// Percent-decodes a text (RFC 3986 §2.1); `None` for `%` without two hex digits after it, or if the result is not
+/// UTF-8.
 fn percent_decode(text: &str) -> Option<String> {
     let mut rest = text.as_bytes();
     let mut bytes = Vec::with_capacity(rest.len());
-    while let Some((first, behind)) = rest.split_first() {
-        rest = behind;
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
         if *first != b'%' {
             bytes.push(*first);
             continue;
         }
-        let (digits, behind) = rest.split_first_chunk::<2>()?;
+        let (digits, tail) = rest.split_first_chunk::<2>()?;
         let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
         bytes.push(u8::try_from(high? * 16 + low?).ok()?);
-        rest = behind;
+        rest = tail;
     }
     String::from_utf8(bytes).ok()
 }
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percent_signs_are_resolved_behind_the_slashes() {
+    fn percent_decodes_after_splitting_at_slashes() {
         for (path, expected) in [
             ("/", Some(vec![""])),
             ("/backends/127.0.0.1:9001/drain", Some(vec!["backends", "127.0.0.1:9001", "drain"])),
@@ -130,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_pairs() {
+    fn splits_a_query_into_pairs() {
         let request = AdminRequest { query: "group=a%2Db&&force&x=1=2".into(), ..AdminRequest::default() };
         let pairs = [("group", "a-b"), ("force", ""), ("x", "1=2")];
         assert_eq!(request.query_pairs().unwrap(), pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 
     #[test]
-    fn an_error_is_one_line_of_json_whatever_it_says() {
+    fn an_error_is_one_line_of_json() {
         let response = AdminResponse::error(400, "a \"quoted\"\nline");
         let json: serde_json::Value = serde_json::from_str(&response.body).unwrap();
         assert_eq!(json["error"], "a \"quoted\"\\nline");

@@ -1,11 +1,11 @@
-//! What a path names, and which methods it takes.
+//! The resources of the admin API: their paths, and the methods that each allows.
 //!
-//! Paths and methods apart, because a path that is not there (404) and a method that is not for it (405, with the
-//! list of those that are) are two mistakes.
+//! Paths and methods are matched separately, because an unknown path (404) and a method that a resource does not allow
+//! (405, with the allowed ones) are different errors.
 
 use super::request::{AdminRequest, AdminResponse};
 
-/// What `GET /` answers: the routes, in the order in which one meets them.
+/// The response to `GET /`: the endpoints.
 pub const ENDPOINTS: &[&str] = &[
     "GET /backends[?group=NAME]",
     "POST /backends[?group=NAME] {\"backend\": \"host:port[:weight]\"}",
@@ -18,32 +18,32 @@ pub const ENDPOINTS: &[&str] = &[
     "GET /groups",
 ];
 
-/// What there is to ask about.
+/// A resource of the admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
-    /// The list of all this.
+    /// The list of endpoints.
     Help,
     /// All groups.
     Groups,
     /// All backends, or those of one group.
     Backends,
-    /// The backend of this name.
+    /// The backend with this name.
     Backend(String),
-    /// That it gets no new clients.
+    /// Drains the backend: it gets no new clients.
     Drain(String),
-    /// That it gets them again.
+    /// Ends the drain.
     Enable(String),
-    /// Its weight.
+    /// The backend's weight.
     Weight(String),
-    /// The limit on requests at once to it.
+    /// The backend's limit on concurrent requests.
     MaxConnections(String),
 }
 
 impl Resource {
-    /// What the request is about.
+    /// The resource of a request.
     ///
     /// # Errors
-    /// Status 404 for a path that names nothing, 405 for a method that is not for what it names.
+    /// Status 404 for an unknown path, 405 for a method that the resource does not allow.
     pub fn from_request(request: &AdminRequest) -> Result<Self, AdminResponse> {
         let segments = request.path_segments().unwrap_or_default();
         let segments: Vec<_> = segments.iter().map(String::as_str).collect();
@@ -67,7 +67,7 @@ impl Resource {
         }
     }
 
-    /// The methods that it takes, as `Allow` lists them.
+    /// The allowed methods, as listed in the `Allow` header.
     fn methods(&self) -> &'static str {
         match self {
             Self::Help | Self::Groups => "GET, HEAD",
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_and_a_method_are_two_mistakes() {
+    fn unknown_path_is_404_and_wrong_method_405() {
         const NAME: &str = "127.0.0.1:9001";
         let name = || NAME.to_owned();
         for (method, path, expected) in [
@@ -108,8 +108,8 @@ mod tests {
             ("OPTIONS", "*", Err((404, None))),
         ] {
             let request = AdminRequest { method: method.into(), path: path.into(), ..AdminRequest::default() };
-            let got = Resource::from_request(&request).map_err(|response| (response.status, response.allow));
-            assert_eq!(got, expected, "{method} {path}");
+            let actual = Resource::from_request(&request).map_err(|response| (response.status, response.allow));
+            assert_eq!(actual, expected, "{method} {path}");
         }
     }
 }

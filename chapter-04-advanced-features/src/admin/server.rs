@@ -1,9 +1,9 @@
-//! HTTP for the admin interface: axum on a thread of its own.
+//! The HTTP server of the admin API: axum on its own thread.
 //!
-//! Its own thread with its own runtime, so that nothing here can hold up traffic, in no chapter's engine. HTTP is
-//! axum's: this is not the traffic that the workspace teaches. The handler may block, so it runs on one of the
-//! runtime's blocking threads. What is bounded: the length of a body, how long one may take to come, how many
-//! requests are worked on at once, how long the end may take.
+//! It has its own thread and runtime, so that it cannot delay traffic in any chapter's engine. axum does the HTTP: this
+//! is not the traffic that the workspace teaches. The handler may block, so it runs on one of the runtime's blocking
+//! threads. Bounded are the length of a body, the time to receive it, the concurrent requests, and the time to shut
+//! down.
 
 use std::{
     future::IntoFuture as _,
@@ -28,18 +28,18 @@ use super::{
     request::{AdminRequest, AdminResponse},
 };
 
-/// The longest body: that of a change has a line.
+/// The maximum length of a body; that of a change is one line.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// What is read of a longer one before it is refused.
+/// How much of a longer body is read before it is rejected.
 const MAX_READ_BYTES: usize = 1024 * 1024;
-/// How long a body may take to come.
+/// The timeout for receiving a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Requests worked on at once: more than one, so that a slow resolver holds up only who asked for a new name.
+/// Maximum concurrent requests: more than one, so that a slow resolver delays only the request that needs it.
 const MAX_CONCURRENT_REQUESTS: usize = 4;
-/// How long requests may go on when all is to end.
+/// How long requests in flight may take after shutdown begins.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 
-/// The running interface. Dropped: closed, with its thread joined.
+/// The running admin server. Dropping it closes the listener and joins its thread.
 #[derive(Debug)]
 pub struct AdminServer {
     address: SocketAddr,
@@ -48,13 +48,13 @@ pub struct AdminServer {
 }
 
 impl AdminServer {
-    /// Listens on `address`, which must be of loopback, and has `handler` answer what the [`guard`] lets in.
+    /// Listens on `address`, which must be loopback, and calls `handler` for the requests that [`origin_check`] admits.
     ///
-    /// The handler runs on threads of its own and may block. `now`-taking handlers read the clock in it:
-    /// `move |request| handle(&*balancer, request, now())`.
+    /// The handler runs on blocking threads and may block. A handler that takes `now` reads the clock there:
+    /// `move |request| handle_request(&*balancer, request, now())`.
     ///
     /// # Errors
-    /// Not of loopback; in use; no descriptors or threads left.
+    /// The address is not loopback or is in use, or no file descriptors or threads are left.
     pub fn start(
         address: SocketAddr,
         handler: impl Fn(&AdminRequest) -> AdminResponse + Send + Sync + 'static,
@@ -74,17 +74,17 @@ impl AdminServer {
             .max_blocking_threads(MAX_CONCURRENT_REQUESTS)
             .build()?;
         let shutdown = Shutdown::new()?;
-        let (stopped, handler) = (shutdown.clone(), Arc::new(handler));
+        let (server_shutdown, handler) = (shutdown.clone(), Arc::new(handler));
         let run = move || {
-            runtime.block_on(serve(listener, handler, stopped));
-            // A resolver that still has not answered is not waited for.
+            runtime.block_on(serve(listener, handler, server_shutdown));
+            // Do not wait for a resolver call that has not returned.
             runtime.shutdown_background();
         };
         let thread = Some(thread::Builder::new().name("admin".into()).spawn(run)?);
         Ok(Self { address, shutdown, thread })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -123,14 +123,15 @@ async fn serve(listener: TcpListener, handler: Arc<impl Handler>, shutdown: Shut
 async fn serve_request(handler: Arc<impl Handler>, request: axum::extract::Request) -> response::Response {
     let (parts, body) = request.into_parts();
     let mut request = request_without_body(&parts);
-    // Read even if the request is refused: who closes on a client that still writes may lose its answer to a reset.
+    // Read the body even if the request is rejected: closing on a client that is still sending may reset the connection
+    // before it has read the response.
     let body = read_body(body).await;
-    if let Err(refused) = origin_check::check_origin(&request) {
-        return into_axum_response(refused);
+    if let Err(rejection) = origin_check::check_origin(&request) {
+        return into_axum_response(rejection);
     }
     match body {
         Ok(body) => request.body = body,
-        Err(refused) => return into_axum_response(refused),
+        Err(rejection) => return into_axum_response(rejection),
     }
     let response = task::spawn_blocking(move || handler(&request)).await;
     into_axum_response(response.unwrap_or_else(|_| AdminResponse::error(500, "internal error; see the log")))
@@ -138,22 +139,22 @@ async fn serve_request(handler: Arc<impl Handler>, request: axum::extract::Reque
 
 /// The request without its body.
 fn request_without_body(parts: &Parts) -> AdminRequest {
-    let field = |name: header::HeaderName| single_header(&parts.headers, &name);
+    let header_value = |name: header::HeaderName| single_header(&parts.headers, &name);
     let authority = parts.uri.authority().map(|authority| authority.as_str().to_owned());
     AdminRequest {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
-        host: authority.or_else(|| field(header::HOST)),
-        origin: field(header::ORIGIN),
-        sec_fetch_site: field(header::HeaderName::from_static("sec-fetch-site")),
+        host: authority.or_else(|| header_value(header::HOST)),
+        origin: header_value(header::ORIGIN),
+        sec_fetch_site: header_value(header::HeaderName::from_static("sec-fetch-site")),
         body: Vec::new(),
     }
 }
 
-/// A field's value. Of several none can be trusted, nor one that is no text: then it is something that nobody is.
-fn single_header(fields: &HeaderMap, name: &header::HeaderName) -> Option<String> {
-    let mut values = fields.get_all(name).iter();
+/// A header's value. If the header is repeated or not text, it cannot be trusted: then `?`, which no check accepts.
+fn single_header(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     let is_only = values.next().is_none();
     Some(first.to_str().ok().filter(|_| is_only).unwrap_or("?").to_owned())
@@ -163,7 +164,7 @@ async fn read_body(body: Body) -> Result<Vec<u8>, AdminResponse> {
     let too_long = || AdminResponse::error(413, format!("the body exceeds {MAX_BODY_BYTES} bytes"));
     match time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_READ_BYTES)).await {
         Ok(Ok(body)) if body.len() <= MAX_BODY_BYTES => Ok(body.into()),
-        // Longer than all that is read, or broken off: then nobody reads the answer.
+        // Longer than the read limit, or the client has disconnected, and then the response does not matter.
         Ok(Ok(_) | Err(_)) => Err(too_long()),
         Err(_) => {
             Err(AdminResponse::error(408, format!("timed out reading the body after {} s", BODY_TIMEOUT.as_secs())))
@@ -172,13 +173,13 @@ async fn read_body(body: Body) -> Result<Vec<u8>, AdminResponse> {
 }
 
 fn into_axum_response(response: AdminResponse) -> response::Response {
-    let mut written = response::Response::new(Body::from(response.body));
-    *written.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let fields = written.headers_mut();
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let mut http_response = response::Response::new(Body::from(response.body));
+    *http_response.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = http_response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(allow) = response.allow {
-        fields.insert(header::ALLOW, HeaderValue::from_static(allow));
+        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     }
-    written
+    http_response
 }

@@ -1,4 +1,4 @@
-//! What the answers show of backends and groups.
+//! The JSON of backends and groups in responses.
 
 use std::time::Instant;
 
@@ -6,71 +6,71 @@ use serde::Serialize;
 
 use crate::balance::{backend::Backend, group::Group};
 
-/// A backend as it is listed.
+/// The status of a backend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BackendStatus {
-    /// The group that it belongs to.
+    /// Its group.
     pub group: String,
     /// Its name, as configured and without its weight.
     pub name: String,
-    /// `UP`, `DOWN`, `EJECTED`, `DRAIN` or `HALF-OPEN`: what it comes to, as in the table of statistics.
+    /// `UP`, `DOWN`, `EJECTED`, `DRAIN` or `HALF-OPEN`, as in the statistics table.
     pub state: &'static str,
-    /// Whether an operator wants it empty, also while it is down.
+    /// Whether an operator has drained it; also shown while it is down.
     pub draining: bool,
     /// Its weight.
     pub weight: u32,
-    /// Requests under way to it.
+    /// Requests in flight to it.
     pub in_flight: u32,
-    /// How many of them there may be.
+    /// The limit on requests in flight; `null` for none.
     pub max_connections: Option<u32>,
-    /// Requests that were sent to it.
+    /// Requests sent to it so far.
     pub total: u64,
-    /// How often it failed, connects that came to nothing included.
+    /// Failures so far, failed connects included.
     pub failed: u64,
 }
 
-/// A group as it is listed.
+/// The status of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GroupStatus {
     /// Its name.
     pub name: String,
-    /// How one of its backends is picked.
+    /// The algorithm that picks a backend.
     pub algorithm: String,
-    /// How many backends it has.
+    /// The number of backends.
     pub backends: usize,
-    /// Requests under way to them.
+    /// Requests in flight to them.
     pub in_flight: u32,
-    /// Requests that wait for one of them.
+    /// Queued requests.
     pub queued: usize,
-    /// Whether so few are well that the marks are not believed.
+    /// Whether it is in panic mode: so few backends are healthy that health status is ignored.
     pub panic: bool,
-    /// Whether it is left alone, because it fails.
+    /// Whether its circuit breaker is open.
     pub breaker_open: bool,
 }
 
-/// The answer that lists backends.
+/// The response that lists backends.
 #[derive(Debug, Serialize)]
 pub struct BackendList {
-    /// Them.
+    /// The backends.
     pub backends: Vec<BackendStatus>,
 }
 
-/// The answer that lists groups.
+/// The response that lists groups.
 #[derive(Debug, Serialize)]
 pub struct GroupList {
-    /// Them.
+    /// The groups.
     pub groups: Vec<GroupStatus>,
 }
 
-/// The answer to `GET /`.
+/// The response to `GET /`.
 #[derive(Debug, Serialize)]
 pub struct Help {
-    /// The routes.
+    /// The endpoints.
     pub help: &'static [&'static str],
 }
 
 impl BackendStatus {
-    /// The backend of this group as it is now.
+    /// The current status of a backend of this group.
     pub fn new(group: &Group, backend: &Backend, now: Instant) -> Self {
         Self {
             group: group.name().to_owned(),
@@ -87,7 +87,7 @@ impl BackendStatus {
 }
 
 impl GroupStatus {
-    /// The group as it is now.
+    /// The current status of the group.
     pub fn new(group: &Group, now: Instant) -> Self {
         Self {
             name: group.name().to_owned(),

@@ -1,8 +1,8 @@
-//! One configured backend: all that is known of it, and whether it may be picked.
+//! One configured backend: its health, its load, its settings, and whether it may be picked.
 //!
-//! Several opinions meet here. The checks say up or down, live connects say refused, live responses say failing, an
-//! operator says drain. Each keeps its own mark and mends it in its own time; [`Backend::state`] is where they are
-//! weighed. Whoever changes a mark says so to the group ([`Bulletin`]), which then looks at its backends again.
+//! Several sources of health status meet here: active checks, live connects, live responses, and an operator's drain.
+//! Each keeps its own flag and clears it in its own time; [`Backend::state`] combines them. Every change of a flag
+//! notifies the group ([`ChangeNotifier`]), which then rebuilds its backend view.
 
 use std::{
     net::SocketAddr,
@@ -34,44 +34,44 @@ use crate::{
     routing::StickyValue,
 };
 
-/// What all backends of a group have in common.
+/// The settings that all backends of a group share.
 #[derive(Debug, Clone, Copy)]
 pub struct BackendSettings {
-    /// Requests at once to each of them; none for no limit.
+    /// Maximum concurrent requests per backend; `None` for no limit.
     pub max_connections: Option<u32>,
-    /// For how long one is left out after a failed connect.
+    /// How long a backend stays marked down after a failed connect.
     pub down_time: Duration,
-    /// When one is ejected.
+    /// When a backend is ejected, and for how long.
     pub outlier: outlier::OutlierConfig,
-    /// How long one takes to its full share after it came back.
+    /// How long a recovered backend takes to reach its full share.
     pub slow_start: Duration,
 }
 
-/// What is to be thought of a backend. The first that applies, in this order.
+/// The health status of a backend. The first that applies, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackendState {
-    /// A live connect failed a moment ago.
+    /// A live connect failed recently.
     ConnectFailed {
-        /// When a request may try again.
+        /// When a request may try to connect again.
         until: Instant,
     },
-    /// The checks have failed.
+    /// Active health checks have failed.
     Down,
-    /// Its responses were failures, one after another.
+    /// Ejected after consecutive failed responses.
     Ejected {
-        /// When it is let back in.
+        /// When the ejection ends.
         until: Instant,
     },
-    /// An operator wants it empty: it gets no new clients.
+    /// Drained by an operator: it gets no new clients.
     Draining,
-    /// A request at a time may find out whether it is back.
+    /// One request at a time may probe whether it has recovered.
     HalfOpen,
     /// It may be picked.
     Up,
 }
 
 impl BackendState {
-    /// As the table shows it.
+    /// The name in the statistics table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ConnectFailed { .. } | Self::Down => "DOWN",
@@ -83,7 +83,7 @@ impl BackendState {
     }
 }
 
-/// A backend is what was configured, not an address: a name may stand for many, and they change.
+/// A backend as configured. It is not an address: a name may resolve to many addresses, and they change.
 #[derive(Debug)]
 pub struct Backend {
     id: BackendId,
@@ -93,24 +93,24 @@ pub struct Backend {
     weight: AtomicU32,
     draining: AtomicBool,
     checks_down: AtomicBool,
-    /// What live connects say.
+    /// The health status from live connects.
     pub(crate) connect_breaker: ConnectBreaker,
     outlier: OutlierDetector,
-    /// How much of its share it takes after it came back.
+    /// The share it takes after it has recovered.
     pub(crate) slow_start: SlowStart,
     latency: PeakEwma,
     /// Requests in flight.
     pub concurrency: ConcurrencyLimit,
-    /// What it did.
+    /// Its statistics.
     pub totals: BackendStats,
     settings: BackendSettings,
-    /// What stands in the cookie of a client that sticks to it.
+    /// The value of the affinity cookie that ties a client to it.
     sticky_value: Option<StickyValue>,
     change_notifier: Arc<ChangeNotifier>,
 }
 
 impl Backend {
-    /// A backend that is up. `now` is the epoch of its marks.
+    /// A backend that is up. `now` is the epoch of its timestamps.
     pub fn new(
         id: BackendId,
         endpoint: Endpoint,
@@ -124,7 +124,7 @@ impl Backend {
             id,
             sticky_value,
             change_notifier,
-            // Without its weight: a new weight makes no other backend.
+            // Without the weight: a backend stays the same when its weight changes.
             name_hash: hash::hash(endpoint.to_string().as_bytes()),
             addresses: AddressSet::new(addresses),
             weight: AtomicU32::new(endpoint.weight.unwrap_or(1)),
@@ -141,7 +141,7 @@ impl Backend {
         }
     }
 
-    /// Which one it is.
+    /// Its id.
     pub fn id(&self) -> BackendId {
         self.id
     }
@@ -151,7 +151,7 @@ impl Backend {
         self.endpoint.to_string()
     }
 
-    /// What stands in the cookie of a client that sticks to it, where its group has such cookies.
+    /// The value of the affinity cookie that ties a client to it, if its group uses cookies.
     pub fn sticky_value(&self) -> Option<StickyValue> {
         self.sticky_value
     }
@@ -161,12 +161,12 @@ impl Backend {
         self.addresses.rotated()
     }
 
-    /// Its weight now; an operator may have changed it. 0: only for those who stick to it.
+    /// Its weight now; an operator may have changed it. 0: it serves only clients that are tied to it.
     pub fn weight(&self) -> u32 {
         self.weight.load(Relaxed)
     }
 
-    /// What is to be thought of it.
+    /// Its health status now.
     // ANCHOR: state
     pub fn state(&self, now: Instant) -> BackendState {
         let connects = self.connect_breaker.state(now);
@@ -183,7 +183,7 @@ impl Backend {
     }
     // ANCHOR_END: state
 
-    /// A live connect has failed: it is left out for a while. Gives whether that is news.
+    /// Records a failed live connect: the backend is marked down for a while. Returns whether that is a change.
     pub fn record_connect_failure(&self, now: Instant) -> bool {
         self.totals.count_failure();
         self.latency.record_failure(now);
@@ -192,7 +192,7 @@ impl Backend {
         changed
     }
 
-    /// A live connect has succeeded. Gives whether that is news.
+    /// Records a successful live connect. Returns whether that is a change.
     pub fn record_connect_success(&self, now: Instant) -> bool {
         let changed = self.connect_breaker.record_success();
         if changed {
@@ -201,7 +201,8 @@ impl Backend {
         changed
     }
 
-    /// A check has ended. One that succeeds also mends what a failed connect has marked: it has connected.
+    /// Records the result of a health check. A successful check also clears the mark of a failed connect: it has
+    /// connected.
     pub fn record_check(&self, succeeded: bool, transition: Option<HealthTransition>, now: Instant) {
         let recovered = succeeded && self.connect_breaker.record_success();
         match transition {
@@ -223,10 +224,10 @@ impl Backend {
         self.change_notifier.notify();
     }
 
-    /// Notes how an attempt ended that was sent to it. Gives for how long it is ejected, if that was one failure too
-    /// many.
-    pub fn record_attempt(&self, end: AttemptOutcome, now: Instant) -> Option<Duration> {
-        let failed = match end {
+    /// Records the outcome of an attempt. Returns for how long the backend is ejected, if this failure exceeds the
+    /// limit.
+    pub fn record_attempt(&self, outcome: AttemptOutcome, now: Instant) -> Option<Duration> {
+        let failed = match outcome {
             AttemptOutcome::Response { status, latency } if !is_server_error(status) => {
                 self.latency.record(latency, now);
                 false
@@ -248,7 +249,7 @@ impl Backend {
         ejected
     }
 
-    /// Stops new clients, or lets them come again.
+    /// Stops new clients, or accepts them again.
     pub fn set_draining(&self, draining: bool) {
         self.draining.store(draining, Relaxed);
         self.change_notifier.notify();
@@ -259,30 +260,30 @@ impl Backend {
         self.draining.load(Relaxed)
     }
 
-    /// Gives it another weight.
+    /// Sets its weight.
     pub fn set_weight(&self, weight: u32) {
         self.weight.store(weight, Relaxed);
         self.change_notifier.notify();
     }
 }
 
-/// How an attempt ended, as far as it tells of the backend.
+/// The outcome of an attempt, as far as it says something about the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// With a response.
+    /// The backend responded.
     Response {
-        /// Its status.
+        /// The status code.
         status: u16,
-        /// From the request to its first byte.
+        /// From the request to the first byte of the response.
         latency: Duration,
     },
-    /// The backend broke off, or kept silent for too long.
+    /// The backend closed or reset the connection, or timed out.
     BackendFailure,
-    /// The client left, or we gave up: no fault of the backend's.
+    /// The client disconnected, or the balancer gave up: says nothing about the backend.
     Inconclusive,
 }
 
-/// Whether a backend that answers with this status did not do its part.
+/// Whether this status counts as a failure of the backend.
 pub fn is_server_error(status: u16) -> bool {
     (500..=599).contains(&status)
 }
@@ -318,7 +319,7 @@ impl HealthTarget for Backend {
         match (transition, &outcome) {
             (Some(HealthTransition::Up), _) => tracing::info!("backend {} is up: health checks pass", self.name()),
             (Some(HealthTransition::Down), Err(reason)) => {
-                tracing::warn!("backend {} is down: health checks fail: {reason}", self.name())
+                tracing::warn!("backend {} is down: health checks fail: {reason}", self.name());
             }
             _ => {}
         }

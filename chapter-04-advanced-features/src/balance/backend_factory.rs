@@ -1,4 +1,4 @@
-//! Where backends are made, at the start and while all runs.
+//! Creates backends, at the start and at run time.
 
 use std::{
     fmt, io,
@@ -17,7 +17,7 @@ use super::{
     group::Group,
 };
 
-/// Makes backends, each with an id that no other has had.
+/// Creates backends, each with an id that was never used before.
 pub(crate) struct BackendFactory {
     settings: BackendSettings,
     resolver: Box<dyn Resolve + Sync>,
@@ -29,8 +29,8 @@ impl BackendFactory {
         Self { settings, resolver: Box::new(resolver), next_number: AtomicU64::new(0) }
     }
 
-    /// A backend for `group`, not yet its member. Its name is resolved before this returns: better said now than
-    /// found out by a client.
+    /// Creates a backend for `group`, not yet its member. Resolves its name before it returns, so that a wrong name
+    /// fails here and not at a client's request.
     pub(crate) fn create(&self, group: &Group, endpoint: &Endpoint, now: Instant) -> io::Result<Arc<Backend>> {
         let addresses = self.resolver.resolve(&endpoint.host, endpoint.port)?;
         let sticky = group.sticky().map(|sticky| sticky.value_for(&endpoint.to_string()));
@@ -47,9 +47,9 @@ impl BackendFactory {
 
 impl fmt::Debug for BackendFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Factory")
+        f.debug_struct("BackendFactory")
             .field("settings", &self.settings)
-            .field("made", &self.next_number)
+            .field("next_number", &self.next_number)
             .finish_non_exhaustive()
     }
 }

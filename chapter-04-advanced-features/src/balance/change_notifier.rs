@@ -1,8 +1,9 @@
-//! Where backends say that something about them has changed, and requests find out.
+//! A version counter by which backends notify their group of a change.
 //!
-//! A group picks from a snapshot of its backends, and has to make another when a mark changes. To tell the group, a
-//! backend would need to know it; to ask every backend on each request would cost a look at each. So all of a group
-//! share one number, which grows with every change: a request compares it with its snapshot's, one relaxed load.
+//! A group picks from a view of its backends, and must rebuild it when a health status changes. A backend has no
+//! reference to its group, and reading every backend's status on each request would cost a load per backend. So all
+//! backends of a group share one version number, which grows with every change: a request compares it with the view's
+//! version, one load.
 
 use std::sync::{
     Arc,
@@ -14,7 +15,7 @@ use std::sync::{
 
 use crate::limit::queue::Queue;
 
-/// The changes of a group.
+/// The change notifier of one group.
 #[derive(Debug)]
 pub struct ChangeNotifier {
     version: AtomicU64,
@@ -22,20 +23,20 @@ pub struct ChangeNotifier {
 }
 
 impl ChangeNotifier {
-    /// For the group in whose `queue` requests wait that a change may help.
+    /// A notifier for the group with this `queue`: a change may free its waiting requests.
     pub fn new(queue: Arc<Queue>) -> Self {
         Self { version: AtomicU64::new(0), queue }
     }
 
     // ANCHOR: changed
-    /// Something has changed that is visible to who sees this.
+    /// Publishes a change, and wakes the first queued request. A reader that sees the new version sees the change.
     pub fn notify(&self) {
         self.version.fetch_add(1, Release);
         self.queue.wake_next();
     }
     // ANCHOR_END: changed
 
-    /// How often something has changed.
+    /// The number of changes so far.
     pub fn version(&self) -> u64 {
         self.version.load(Acquire)
     }

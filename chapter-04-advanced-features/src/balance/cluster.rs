@@ -1,4 +1,4 @@
-//! All groups, and the way of a request to one of them.
+//! All groups, and the routing of a request to one of them.
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
@@ -16,19 +16,19 @@ use crate::routing::{HashKey, RequestInfo, RouteTable};
 pub struct Cluster {
     groups: Vec<Arc<Group>>,
     routes: RouteTable,
-    /// For requests that no rule takes.
+    /// For requests that no rule matches.
     default_group: Arc<Group>,
     hash_key: HashKey,
-    /// Whether a request has to be looked at: there are rules, cookies, or keys in it.
+    /// Whether requests must be inspected: there are rules, affinity cookies, or a hash key from the request.
     inspects_requests: bool,
 }
 
-/// Where a request goes, and what it wants there.
+/// The group that a request goes to, and its affinity there.
 pub type RouteDecision = (Arc<Group>, Affinity);
 
 impl Cluster {
-    /// A cluster of `groups`, by whose places `routes` name them. `default` is one of them, or a group without
-    /// backends if there is none for requests that no rule takes.
+    /// A cluster of `groups`; `routes` refer to them by index. `default_group` is one of them, or a group without
+    /// backends if requests that no rule matches are to be rejected.
     pub fn new(groups: Vec<Arc<Group>>, routes: RouteTable, default_group: Arc<Group>, hash_key: HashKey) -> Self {
         let inspects_requests =
             !routes.is_empty() || !hash_key.is_source() || groups.iter().any(|group| group.sticky().is_some());
@@ -40,7 +40,7 @@ impl Cluster {
         &self.groups
     }
 
-    /// Whether requests for this group are for nobody: no rule took them.
+    /// Whether this group is the placeholder for requests that no rule matches.
     pub fn is_unrouted(&self, group: &Arc<Group>) -> bool {
         !self.groups.iter().any(|known| Arc::ptr_eq(known, group))
     }
@@ -51,11 +51,11 @@ impl Cluster {
     }
 
     // ANCHOR: direct
-    /// Where a request of `client` goes, with a target to send on in place of the one that came, where the rules saw
-    /// another than was written.
+    /// Routes a request of `client`. Returns the decision, and the target to forward where the normalized target
+    /// differs from the received one.
     ///
     /// # Errors
-    /// A path that can be read in two ways.
+    /// An ambiguous path.
     pub fn route(
         &self,
         head: HeadView<'_>,
@@ -70,12 +70,12 @@ impl Cluster {
         let matched = self.routes.match_group(&info).map(|index| &self.groups[index]);
         let group = matched.unwrap_or(&self.default_group);
         let cookie_value = group.sticky().and_then(|sticky| sticky.read_value(info.header_values("cookie")));
-        let wish = Affinity {
+        let affinity = Affinity {
             hash: self.hash_key.hash_request(&info, client, hash::hash),
             sticky_backend: cookie_value.and_then(|value| group.find_sticky_backend(value, now)),
             client: Some(client),
         };
-        Ok(((Arc::clone(group), wish), info.rewritten_target()))
+        Ok(((Arc::clone(group), affinity), info.rewritten_target()))
     }
     // ANCHOR_END: direct
 

@@ -1,9 +1,9 @@
-//! What can be chosen, and how one of it is chosen.
+//! Groups of backends, and how one backend is chosen.
 //!
-//! A [`cluster`] holds groups and the routes between them, a [`group`] holds backends that can stand in for each other,
-//! and a [`backend`] gathers all that is known of one of them. [`policy`] has the algorithms. All of it is `Sync` data
-//! that is asked with `now` as an argument: no sockets, no clock, no waiting, and nothing of one request
-//! ([`request`](crate::request)).
+//! A [`cluster`] holds groups and the routes between them, a [`group`] holds interchangeable backends, and a
+//! [`backend`] holds the health, load and settings of one of them. [`policy`] has the algorithms. All of it is `Sync`
+//! data that takes `now` as an argument: no sockets, no clock, no waiting (only the backend factory resolves names),
+//! and no state of a single request, which is [`request`](crate::request)'s.
 
 pub mod backend;
 pub(crate) mod backend_factory;

@@ -1,12 +1,12 @@
-//! A group that fails is left alone for a while.
+//! A circuit breaker for a whole group.
 //!
 //! When you need it: when all backends of a group fail (a database behind them, a bad release), each further request
 //! costs a connection, a wait and a retry, and keeps the backends from recovering. At 50 % failures of at least 20
-//! requests within 10 s the breaker opens: for 10 s the answer is 503 at once, then one request is let through, and
-//! what becomes of it decides. What it costs: a relaxed load on the way in, one atomic addition on the way out.
+//! requests within 10 s the breaker opens: for 10 s every request gets 503 at once, then one half-open probe is
+//! admitted, and its outcome decides. What it costs: a load to admit a request, one atomic addition to record it.
 //!
 //! The pattern is Nygard's (*Release It!*, 2007), the window that of Hystrix; Traefik's `circuitBreaker` is one too.
-//! What Envoy calls circuit breaking is a limit ([`slots`](crate::limit::concurrency)).
+//! What Envoy calls circuit breaking is a limit ([`concurrency`](crate::limit::concurrency)).
 
 use std::{
     sync::atomic::{
@@ -22,19 +22,19 @@ use super::{
     rolling_window::RollingWindow,
 };
 
-/// What a client is told to wait while a probe is under way: nobody knows how long that takes.
+/// `Retry-After` while a half-open probe is in flight: its duration is unknown.
 const HALF_OPEN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// When to open, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerConfig {
-    /// Failures in a hundred requests that are too many.
+    /// The failure percentage that opens the breaker.
     pub failure_percent: u32,
-    /// With fewer requests in the window there is no judgement; 0 for never.
+    /// With fewer requests in the window the breaker stays closed; 0 disables it.
     pub min_requests: u32,
-    /// How far back requests count.
+    /// The length of the rolling window.
     pub window: Duration,
-    /// For how long everything is refused.
+    /// How long the breaker stays open before a probe.
     pub open_duration: Duration,
 }
 
@@ -54,42 +54,43 @@ impl Default for BreakerConfig {
 pub struct Breaker {
     config: BreakerConfig,
     epoch: Epoch,
-    /// When a probe may pass; 0 while closed.
+    /// When a probe is admitted; 0 while closed.
     open_until: AtomicU64,
     half_open: HalfOpenSemaphore,
     rolling_window: RollingWindow,
 }
 
-/// What a request may do.
+/// Whether a request is admitted.
 #[derive(Debug)]
-#[must_use = "what is refused must not go on, and a probe must be recorded"]
+#[must_use = "a rejected request must not go on, and a probe must be recorded"]
 pub enum Admission {
-    /// Go on: all is well.
+    /// Admitted: the breaker is closed.
     Closed,
-    /// Go on: this one request finds out whether all is well again. Pass the probe to [`Breaker::record`].
+    /// Admitted as the half-open probe. Pass the permit to [`Breaker::record`].
     HalfOpen(BreakerPermit),
-    /// 503, at once.
+    /// Rejected with 503: the breaker is open.
     Rejected {
-        /// For the `Retry-After` field.
+        /// The value of the `Retry-After` header.
         retry_after: Duration,
     },
 }
 
-/// The one request that is let through. Dropped without a record (the client left, a panic), the next one is.
+/// The permit of the half-open probe. Dropped without a record (the client disconnected, a panic), the next request
+/// becomes the probe.
 #[derive(Debug)]
 pub struct BreakerPermit(HalfOpenPermit);
 
-/// What a record changed.
+/// A change of the breaker's state by a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerTransition {
-    /// Too much failed, or the probe did: all is refused.
+    /// The failure threshold was reached, or the probe failed: all requests are rejected.
     Opened,
-    /// The probe succeeded: all go on.
+    /// The probe succeeded: all requests are admitted.
     Closed,
 }
 
 impl Breaker {
-    /// A closed breaker. `epoch` is any instant before the first that will be asked about.
+    /// A closed breaker. `epoch` is any instant before the first `now`.
     pub fn new(config: BreakerConfig, epoch: Instant) -> Self {
         Self {
             config,
@@ -101,51 +102,51 @@ impl Breaker {
     }
 
     // ANCHOR: admit
-    /// Whether a request may go on.
+    /// Admits a request, or rejects it while the breaker is open.
     pub fn admit(&self, now: Instant) -> Admission {
-        let Some(opens) = self.open_remaining(now) else { return Admission::Closed };
-        if !opens.is_zero() {
-            return Admission::Rejected { retry_after: opens };
+        let Some(remaining) = self.open_remaining(now) else { return Admission::Closed };
+        if !remaining.is_zero() {
+            return Admission::Rejected { retry_after: remaining };
         }
-        let Some(pass) = self.half_open.try_acquire() else {
+        let Some(permit) = self.half_open.try_acquire() else {
             return Admission::Rejected { retry_after: HALF_OPEN_RETRY_AFTER };
         };
-        // Again: between the look and the gate another probe may have come to its end.
+        // Check again: another probe may have ended between the load and the permit.
         match self.open_remaining(now) {
             None => Admission::Closed,
-            Some(opens) if opens.is_zero() => Admission::HalfOpen(BreakerPermit(pass)),
+            Some(remaining) if remaining.is_zero() => Admission::HalfOpen(BreakerPermit(permit)),
             Some(retry_after) => Admission::Rejected { retry_after },
         }
     }
     // ANCHOR_END: admit
 
-    /// How long it still refuses everything; `None` while closed.
+    /// How long the breaker stays open; zero if a probe is due, `None` while closed.
     fn open_remaining(&self, now: Instant) -> Option<Duration> {
         self.epoch.instant(self.open_until.load(Acquire)).map(|until| until.saturating_duration_since(now))
     }
 
-    /// Whether requests are refused (or one of them probes).
+    /// Whether the breaker is open or half-open.
     pub fn is_open(&self) -> bool {
         self.open_until.load(Acquire) != 0
     }
 
-    /// Notes how a request ended that was admitted, with the probe if it was one.
+    /// Records the outcome of an admitted request, with its permit if it was the probe.
     pub fn record(&self, probe: Option<BreakerPermit>, failed: bool, now: Instant) -> Option<BreakerTransition> {
         let until = self.epoch.millis(now + self.config.open_duration);
-        if let Some(BreakerPermit(pass)) = probe {
-            // The window forgets what was before the trouble; release, so that who sees it closed sees that too.
+        if let Some(BreakerPermit(permit)) = probe {
+            // Clear the window of earlier failures. Release: a thread that sees the breaker closed sees it cleared.
             self.rolling_window.clear();
             self.open_until.store(if failed { until } else { 0 }, Release);
-            drop(pass); // not before it is decided
+            drop(permit); // only after the new state is stored
             return Some(if failed { BreakerTransition::Opened } else { BreakerTransition::Closed });
         }
-        // A straggler of the time before it opened says nothing about now.
+        // A request that was admitted before the breaker opened says nothing about now.
         if self.is_open() {
             return None;
         }
         let at = self.epoch.millis(now);
         self.rolling_window.record(failed, at);
-        // Only a failure can make it open, so only a failure pays for the sum.
+        // Only a failure can open the breaker, so only a failure sums the window.
         if !failed || !self.is_over_threshold(at) {
             return None;
         }
@@ -171,13 +172,13 @@ mod tests {
         (Breaker::new(BreakerConfig::default(), epoch), epoch)
     }
 
-    /// Records so many successes and then so many failures; what the last of them changed.
+    /// Records successes and then failures; returns the transition of the last one.
     fn run(breaker: &Breaker, successes: u32, failures: u32, now: Instant) -> Option<BreakerTransition> {
         let outcomes = (0..successes).map(|_| false).chain((0..failures).map(|_| true));
         outcomes.fold(None, |_, failed| breaker.record(None, failed, now))
     }
 
-    fn refused_for(breaker: &Breaker, now: Instant) -> Option<Duration> {
+    fn rejected_for(breaker: &Breaker, now: Instant) -> Option<Duration> {
         match breaker.admit(now) {
             Admission::Rejected { retry_after } => Some(retry_after),
             Admission::Closed | Admission::HalfOpen(_) => None,
@@ -192,19 +193,19 @@ mod tests {
     }
 
     #[test]
-    fn opens_at_half_of_enough() {
+    fn opens_at_the_failure_threshold_of_enough_requests() {
         for (successes, failures, opens) in
             [(0, 19, false), (0, 20, true), (10, 10, true), (11, 9, false), (51, 49, false), (50, 50, true)]
         {
             let (breaker, start) = breaker();
-            let change = run(&breaker, successes, failures, start);
-            assert_eq!(change.is_some(), opens, "{failures} failures after {successes} successes");
+            let transition = run(&breaker, successes, failures, start);
+            assert_eq!(transition.is_some(), opens, "{failures} failures after {successes} successes");
             assert_eq!(breaker.is_open(), opens);
         }
     }
 
     #[test]
-    fn what_is_older_than_the_window_is_forgotten() {
+    fn forgets_requests_older_than_the_window() {
         let (breaker, start) = breaker();
         run(&breaker, 0, 19, start);
         assert_eq!(run(&breaker, 0, 19, start + Duration::from_secs(10)), None);
@@ -216,28 +217,28 @@ mod tests {
     }
 
     #[test]
-    fn one_probe_decides() {
+    fn the_half_open_probe_decides() {
         let (breaker, start) = breaker();
         run(&breaker, 0, 20, start);
-        assert_eq!(refused_for(&breaker, start + Duration::from_secs(3)), Some(Duration::from_secs(7)));
-        assert_eq!(breaker.record(None, false, start), None, "a straggler closes nothing");
+        assert_eq!(rejected_for(&breaker, start + Duration::from_secs(3)), Some(Duration::from_secs(7)));
+        assert_eq!(breaker.record(None, false, start), None, "a request from before it opened does not close it");
 
         let half_open = start + Duration::from_secs(10);
         let first = probe(&breaker, half_open);
-        assert_eq!(refused_for(&breaker, half_open), Some(HALF_OPEN_RETRY_AFTER), "one at a time");
+        assert_eq!(rejected_for(&breaker, half_open), Some(HALF_OPEN_RETRY_AFTER), "one at a time");
         assert_eq!(breaker.record(Some(first), true, half_open), Some(BreakerTransition::Opened));
-        assert_eq!(refused_for(&breaker, half_open), Some(Duration::from_secs(10)));
+        assert_eq!(rejected_for(&breaker, half_open), Some(Duration::from_secs(10)));
 
         let half_open = half_open + Duration::from_secs(10);
-        drop(probe(&breaker, half_open)); // its client left
+        drop(probe(&breaker, half_open)); // its client disconnected
         let second = probe(&breaker, half_open);
         assert_eq!(breaker.record(Some(second), false, half_open), Some(BreakerTransition::Closed));
         assert!(matches!(breaker.admit(half_open), Admission::Closed));
-        assert_eq!(run(&breaker, 0, 19, half_open), None, "it begins with an empty window");
+        assert_eq!(run(&breaker, 0, 19, half_open), None, "it closes with an empty window");
     }
 
     #[test]
-    fn threads_that_fail_together_open_it_once_and_one_of_them_probes() {
+    fn concurrent_failures_open_it_once_and_one_request_probes() {
         let (breaker, start) = breaker();
         let half_open = start + Duration::from_secs(10);
         let work = || {

@@ -1,10 +1,10 @@
 //! Instants that fit an atomic: milliseconds after a fixed one.
 //!
-//! An `Instant` is opaque, so it cannot be swapped without a lock; a `u64` can. 0 is kept for "never".
+//! An `Instant` is opaque, so it cannot be swapped without a lock; a `u64` can. 0 is reserved for "never".
 
 use std::time::{Duration, Instant};
 
-/// The instant from which the milliseconds count. Any will do that is not after the first that is asked about.
+/// The instant from which the milliseconds count: any instant that is not after the first one converted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Epoch(Instant);
 
@@ -13,7 +13,7 @@ impl Epoch {
         Self(at)
     }
 
-    /// At least 1, because 0 says "never".
+    /// Milliseconds since the epoch, at least 1, because 0 means "never".
     pub(super) fn millis(self, at: Instant) -> u64 {
         millis(at.saturating_duration_since(self.0)).max(1)
     }
@@ -24,7 +24,7 @@ impl Epoch {
     }
 }
 
-/// A duration as an atomic holds it.
+/// A duration in milliseconds, as stored in an atomic.
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

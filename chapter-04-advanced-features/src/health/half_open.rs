@@ -1,8 +1,9 @@
-//! A gate for one request at a time: the half-open state of whoever was shut out.
+//! A semaphore with one permit: the half-open state of a breaker.
 //!
-//! When you need it: something may have recovered, and one request shall find out, not the hundred that wait. The
-//! invariant: at most one [`Pass`] is out, and it comes back by itself. A client that leaves, a panic, a forgotten
-//! branch drop the pass, and the next request may try. Used by [`trial`](super::passive::connect_breaker) and [`breaker`](super::breaker).
+//! When you need it: a backend or a group may have recovered, and one request is to probe it, not a hundred. The
+//! invariant: at most one [`HalfOpenPermit`] exists, and it is released on drop. If the client disconnects, a thread
+//! panics or a branch forgets it, the next request may probe. Used by
+//! [`connect_breaker`](super::passive::connect_breaker) and [`breaker`](super::breaker).
 
 use std::sync::{
     Arc,
@@ -12,24 +13,24 @@ use std::sync::{
     },
 };
 
-/// Lets one in at a time.
+/// Permits one holder at a time.
 #[derive(Debug, Default)]
 pub struct HalfOpenSemaphore(Arc<AtomicBool>);
 
-/// The right to be the only one; dropping it opens the gate for the next. It borrows nothing, so that an event loop
-/// can keep it in the state of a connection.
+/// The only permit; dropping it releases it for the next request. It borrows nothing, so an event loop can keep it in
+/// the state of a connection.
 #[derive(Debug)]
-#[must_use = "dropping the pass lets the next one in"]
+#[must_use = "dropping the permit releases it"]
 pub struct HalfOpenPermit(Arc<AtomicBool>);
 
 impl HalfOpenSemaphore {
-    /// Lets the caller in unless somebody is inside.
+    /// Takes the permit, unless another request holds it.
     pub fn try_acquire(&self) -> Option<HalfOpenPermit> {
-        // A look first: those who are kept out read a shared line instead of fighting for it.
+        // A load first: threads that fail only read a shared cache line and do not contend for it.
         if self.0.load(Relaxed) {
             return None;
         }
-        // Acquire, with the release of the drop: who enters sees what the last one found out.
+        // Acquire pairs with the release in `drop`: the new holder sees what the last one stored.
         (!self.0.swap(true, Acquire)).then(|| HalfOpenPermit(Arc::clone(&self.0)))
     }
 }
@@ -47,28 +48,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dropped_pass_lets_the_next_one_in() {
-        let gate = HalfOpenSemaphore::default();
-        let pass = gate.try_acquire().expect("nobody is inside");
-        assert!(gate.try_acquire().is_none());
-        drop(pass);
+    fn a_dropped_permit_is_available_again() {
+        let semaphore = HalfOpenSemaphore::default();
+        let permit = semaphore.try_acquire().expect("the permit is free");
+        assert!(semaphore.try_acquire().is_none());
+        drop(permit);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _pass = gate.try_acquire().expect("the first has left");
+            let _permit = semaphore.try_acquire().expect("the first was dropped");
             std::panic::resume_unwind(Box::new("on purpose"));
         }));
-        assert!(panicked.is_err() && gate.try_acquire().is_some());
+        assert!(panicked.is_err() && semaphore.try_acquire().is_some());
     }
 
     #[test]
-    fn never_two_at_once() {
-        let (gate, inside) = (HalfOpenSemaphore::default(), AtomicU32::new(0));
+    fn never_two_permits_at_once() {
+        let (semaphore, held) = (HalfOpenSemaphore::default(), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..10_000 {
-                        if let Some(_pass) = gate.try_acquire() {
-                            assert_eq!(inside.fetch_add(1, Relaxed), 0);
-                            inside.fetch_sub(1, Relaxed);
+                        if let Some(_permit) = semaphore.try_acquire() {
+                            assert_eq!(held.fetch_add(1, Relaxed), 0);
+                            held.fetch_sub(1, Relaxed);
                         }
                     }
                 });

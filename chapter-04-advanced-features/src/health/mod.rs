@@ -1,17 +1,16 @@
-//! Whether a backend may be picked.
+//! Health status: whether a backend may be picked. Four detectors, each for failures that the others miss.
 //!
-//! Four watchmen, each blind where another sees. They only give marks; who may be picked is decided from the marks in
-//! one place, and below half of the backends nobody is left out ([`mod@panic`]).
-//!
-//! | module | who speaks | what is noticed |
+//! | module | observes | detects |
 //! |---|---|---|
-//! | [`active`], [`watch`], [`checker`], [`probe`] | a question of our own, every 2 s | a backend that is down, and its return, without any traffic |
-//! | [`passive`] | a live connect | a dead process, at the first request instead of the third check |
-//! | [`outlier`] | live responses to one backend | one that accepts and then fails |
-//! | [`breaker`] | live responses of a whole group | that all of them fail, and asking more makes it worse |
+//! | [`active`] | health checks, every 2 s | a backend that is down, and its recovery, without traffic |
+//! | [`passive::connect_breaker`] | live connects | a dead process, at the first request instead of the third check |
+//! | [`passive::outlier`] | live responses of one backend | a backend that accepts requests and then fails them |
+//! | [`breaker`] | live responses of a whole group | that all backends fail, and more requests make it worse |
 //!
-//! [`slow_start`] is for what comes back. All but the checker's threads are plain `Sync` structs with `now` passed in:
-//! the engines of chapters 5 to 10 drive them unchanged.
+//! [`slow_start`] limits a recovered backend's share; below half of healthy backends [`panic_threshold`] ignores the
+//! status; [`half_open`] is the breakers' permit. The detectors only record status: what it means for picking belongs
+//! in [`Backend::state`](crate::balance::backend::Backend::state) and the group's view. All but the checker's threads
+//! are plain `Sync` structs with `now` passed in: the engines of chapters 5 to 10 drive them unchanged.
 
 pub mod active;
 pub mod breaker;

@@ -1,9 +1,10 @@
-//! How many requests there were lately, and how many of them failed.
+//! A rolling window: how many recent requests there were, and how many of them failed.
 //!
-//! When you need it: a rate must forget, and to forget exactly each request's time would have to be kept. So the
-//! window is cut into ten buckets, and the oldest is dropped whole: it covers between nine and ten tenths. Nobody
-//! sweeps: a bucket carries the number of the tenth that it counts, and the first to find it stale begins it anew.
-//! What it costs: a load and one atomic addition per request, without a lock. Used by [`breaker`](super::breaker).
+//! When you need it: a failure rate must forget old requests, and forgetting exactly would need each request's time. So
+//! the window is divided into ten buckets, and the oldest is dropped whole: it covers between nine and ten tenths. No
+//! timer clears buckets: each is tagged with the number of the tenth that it counts, and the first writer that finds it
+//! stale resets it. What it costs: a load and one atomic addition per request, no lock. Used by
+//! [`breaker`](super::breaker).
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -13,13 +14,13 @@ use std::{
 use super::epoch::millis;
 
 const BUCKETS: u64 = 10;
-/// A bucket is one word, so that it is begun anew in one step: 20 bits for the number of its tenth, 22 for the
-/// failures, 22 for all: four million requests in a tenth of the window.
+/// A bucket is one word, so that it is reset in one step: 20 bits for its tag, the number of its tenth, 22 for the
+/// failures, 22 for all requests: four million in a tenth of the window.
 const COUNT_BITS: u32 = 22;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 const TAG_BITS: u32 = 64 - 2 * COUNT_BITS;
 
-/// The last requests of a group. On a cache line of its own: each request of every core writes it.
+/// The recent requests of a group. On its own cache line: every request on every core writes it.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(crate) struct RollingWindow {
@@ -32,21 +33,21 @@ impl RollingWindow {
         Self { buckets: Default::default(), millis_per_bucket: (millis(length) / BUCKETS).max(1) }
     }
 
-    /// Notes one request that ended `at` so many milliseconds.
+    /// Records a request that ended at `at`, in milliseconds.
     pub(crate) fn record(&self, failed: bool, at: u64) {
         let bucket_number = at / self.millis_per_bucket;
         let bucket = &self.buckets[Self::bucket_index(bucket_number)];
         let word = bucket.load(Relaxed);
         if Self::stored_tag(word) != Self::tag_for(bucket_number) {
-            // Who loses this race finds the bucket begun by another.
+            // If this race is lost, another thread has reset the bucket.
             let _ = bucket.compare_exchange(word, Self::tag_for(bucket_number) << (2 * COUNT_BITS), Relaxed, Relaxed);
         } else if word & COUNT_MASK == COUNT_MASK {
-            return; // full: the ratio of the first four million will do
+            return; // full: the ratio of the first four million is enough
         }
         bucket.fetch_add(1 | u64::from(failed) << COUNT_BITS, Relaxed);
     }
 
-    /// The failures and all requests of the window that ends `at`.
+    /// The failures and all requests of the window that ends at `at`.
     pub(crate) fn totals(&self, at: u64) -> (u64, u64) {
         let last = at / self.millis_per_bucket;
         (last.saturating_sub(BUCKETS - 1)..=last).fold((0, 0), |(failed, total), bucket_number| {
@@ -73,7 +74,7 @@ impl RollingWindow {
         word >> (2 * COUNT_BITS)
     }
 
-    /// The tenth as far as a bucket remembers it: in a million of them (12 days of seconds) it comes again.
+    /// The tag of a tenth: its low bits, which repeat after a million tenths (12 days for tenths of a second each).
     fn tag_for(bucket_number: u64) -> u64 {
         bucket_number & ((1 << TAG_BITS) - 1)
     }
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_bucket_does_not_run_over() {
+    fn a_full_bucket_does_not_overflow() {
         let window = window();
         window.buckets[0].store(COUNT_MASK - 1, Relaxed);
         for _ in 0..10 {

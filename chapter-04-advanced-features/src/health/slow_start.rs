@@ -1,10 +1,10 @@
-//! Less than a full share for a backend that has just come back.
+//! Slow start: a reduced share for a backend that has just recovered.
 //!
 //! When you need it: where a fresh process is slow (cold caches, a JIT, lazy connections). Least connections and
-//! peak EWMA make it worse, because the newcomer looks idle and gets everything at once. What it costs: two relaxed
-//! loads, and one atomic addition while it ramps up. Not at process start: then nobody else could take the rest.
-//! HAProxy's `slowstart` grows in a straight line, as here (nginx's `slow_start` is in its paid edition); Envoy's
-//! `slow_start_config` also takes a curve.
+//! peak EWMA make it worse, because the recovered backend looks idle and gets all requests at once. What it costs: two
+//! relaxed loads, and one atomic addition while it ramps up. It does not apply at process start: no other backend could
+//! take the rest. HAProxy's `slowstart` ramps up linearly, as here (nginx's `slow_start` is in its paid edition);
+//! Envoy's `slow_start_config` also takes a curve.
 
 use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -13,39 +13,39 @@ use std::{
 
 use super::epoch::{Epoch, millis};
 
-/// The ramp of one backend.
+/// The slow start of one backend.
 #[derive(Debug)]
 pub struct SlowStart {
     epoch: Epoch,
     duration: Duration,
     min_factor: f64,
-    /// When it came back; 0 for never.
+    /// When it recovered; 0 for never.
     started_at: AtomicU64,
-    /// The part of a turn that is still owed to it, in 2^-32: what rounding has left over so far.
+    /// The fraction of a pick that is carried over, in units of 2^-32.
     remainder: AtomicU32,
 }
 
 impl SlowStart {
-    /// The share with which it begins by default.
+    /// The default share at the start of the ramp.
     pub const DEFAULT_MIN_FACTOR: f64 = 0.1;
 
-    /// A backend with its full share. `from` is clamped to 0..=1, `epoch` any instant before the first asked about.
-    pub fn new(duration: Duration, from: f64, epoch: Instant) -> Self {
+    /// A backend with its full share. `min_factor` is clamped to 0..=1; `epoch` is any instant before the first `now`.
+    pub fn new(duration: Duration, min_factor: f64, epoch: Instant) -> Self {
         let (started_at, remainder) = (AtomicU64::new(0), AtomicU32::new(0));
-        Self { epoch: Epoch::new(epoch), duration, min_factor: from.clamp(0.0, 1.0), started_at, remainder }
+        Self { epoch: Epoch::new(epoch), duration, min_factor: min_factor.clamp(0.0, 1.0), started_at, remainder }
     }
 
-    /// It has come back: the ramp begins.
+    /// The backend has recovered: starts the ramp.
     pub fn start(&self, now: Instant) {
         self.remainder.store(0, Relaxed);
         self.started_at.store(self.epoch.millis(now), Relaxed);
     }
 
-    /// Which part of its turns it takes at `now`: from `from` to 1.
+    /// The fraction of its picks that it accepts at `now`: from `min_factor` to 1.
     pub fn weight_factor(&self, now: Instant) -> f64 {
-        let began = self.started_at.load(Relaxed);
-        let elapsed = self.epoch.millis(now).saturating_sub(began);
-        if began == 0 || elapsed >= millis(self.duration) {
+        let started_at = self.started_at.load(Relaxed);
+        let elapsed = self.epoch.millis(now).saturating_sub(started_at);
+        if started_at == 0 || elapsed >= millis(self.duration) {
             return 1.0;
         }
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a ramp, far below 2^52")]
@@ -54,10 +54,10 @@ impl SlowStart {
     }
 
     // ANCHOR: thin
-    /// Whether it takes the turn that it was just offered. No dice: the shares add up, and each whole is a turn taken
-    /// (error diffusion), so after any number of turns it has had what is due to it, to one turn.
+    /// Whether the backend accepts a pick. Not random: the fractions add up, and each whole is an accepted pick (error
+    /// diffusion), so after any number of picks it has accepted its share to within one.
     ///
-    /// A refused turn goes to another backend. Where there is none, do not ask.
+    /// A rejected pick goes to another backend. Where there is none, do not call this.
     pub fn accepts_pick(&self, now: Instant) -> bool {
         let share = self.weight_factor(now);
         if share >= 1.0 {
@@ -65,7 +65,7 @@ impl SlowStart {
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 1, so below 2^32")]
         let step = (share * 2f64.powi(32)) as u32;
-        // The addition wraps at a whole turn, and that is when one is due.
+        // The addition overflows at each whole pick: that one is accepted.
         self.remainder.fetch_add(step, Relaxed).checked_add(step).is_none()
     }
     // ANCHOR_END: thin
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn grows_in_a_straight_line_and_ends() {
+    fn ramps_up_linearly_and_ends() {
         let (slow, epoch) = ramp();
         assert!(slow.weight_factor(epoch) >= 1.0, "not at process start");
         let back = epoch + Duration::from_mins(1);
@@ -104,23 +104,23 @@ mod tests {
     fn two_threads_share_one_count() {
         let (slow, epoch) = ramp();
         slow.start(epoch);
-        let in_flight = || (0..5_000).filter(|_| slow.accepts_pick(epoch)).count();
+        let accepted = || (0..5_000).filter(|_| slow.accepts_pick(epoch)).count();
         let all = std::thread::scope(|scope| {
-            let other = scope.spawn(in_flight);
-            in_flight() + other.join().unwrap()
+            let other = scope.spawn(accepted);
+            accepted() + other.join().unwrap()
         });
         assert!((999..=1_000).contains(&all), "{all}");
     }
 
     proptest! {
         #[test]
-        fn takes_its_share_of_turns_to_one_turn(millis in 0..30_000u64, turns in 1..2_000u32) {
+        fn accepts_its_share_of_picks_to_within_one(millis in 0..30_000u64, picks in 1..2_000u32) {
             let (slow, epoch) = ramp();
             slow.start(epoch);
             let now = epoch + Duration::from_millis(millis);
-            let in_flight = u32::try_from((0..turns).filter(|_| slow.accepts_pick(now)).count()).unwrap();
-            let due = slow.weight_factor(now) * f64::from(turns);
-            prop_assert!((f64::from(in_flight) - due).abs() < 1.001, "{in_flight} of {turns}, {due} due");
+            let accepted = u32::try_from((0..picks).filter(|_| slow.accepts_pick(now)).count()).unwrap();
+            let expected = slow.weight_factor(now) * f64::from(picks);
+            prop_assert!((f64::from(accepted) - expected).abs() < 1.001, "{accepted} of {picks}, {expected} due");
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The requests in flight to one backend, and the limit on them (`max_connections`).
 //!
-//! Use a limit where a backend falls over, or only grows slower, beyond some number of requests at once: what it
-//! cannot start now is better off in a queue here, where it can still go elsewhere. The limit is exact with any
-//! number of threads. HAProxy calls it `maxconn`, nginx `max_conns`, Envoy a circuit breaker's `max_requests`.
-//! Cost: one atomic instruction to take a slot and one to give it back.
+//! Use a limit where a backend fails, or only gets slower, beyond some number of concurrent requests: a request that it
+//! cannot start now is better off in a queue here, where it can still go to another backend. The limit is exact with
+//! any number of threads. HAProxy calls it `maxconn`, nginx `max_conns`, Envoy a circuit breaker's `max_requests`.
+//! Cost: one atomic instruction to take a slot and one to release it.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-/// A count with a limit. Alone on its cache line: each request of every core writes it.
+/// A count of requests in flight with a limit. Alone on its cache line: every request on every core writes it.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct ConcurrencyLimit {
@@ -16,15 +16,15 @@ pub struct ConcurrencyLimit {
 }
 
 impl ConcurrencyLimit {
-    /// Slots without end, or as many as `limit`.
+    /// At most `limit` requests in flight, or any number.
     pub fn new(limit: Option<u32>) -> Self {
         Self { in_flight: AtomicU32::new(0), limit: AtomicU32::new(limit.unwrap_or(u32::MAX)) }
     }
 
     // ANCHOR: take
-    /// Takes a slot, unless all are taken. Each success is to be followed by one [`give_back`](Self::give_back).
-    // `SeqCst` here and in the queue: a slot that is given back and a request that begins to wait must not miss
-    // each other. On x86-64 it costs nothing beyond the atomic instruction that counts.
+    /// Takes a slot, unless all are held. Each success must be followed by one [`release`](Self::release).
+    // `SeqCst` here and in the queue: a slot that is released and a request that enters the queue must not miss each
+    // other. On x86-64 it costs nothing beyond the atomic instruction that counts.
     pub fn try_acquire(&self) -> bool {
         let limit = self.limit.load(SeqCst);
         if limit == u32::MAX {
@@ -36,18 +36,18 @@ impl ConcurrencyLimit {
     }
     // ANCHOR_END: take
 
-    /// Gives a slot back. Then [`Queue::freed`](super::queue::Queue::freed) is to be called.
+    /// Releases a slot. The caller then calls [`Queue::wake_next`](super::queue::Queue::wake_next).
     pub fn release(&self) {
         let before = self.in_flight.fetch_sub(1, SeqCst);
-        debug_assert!(before > 0, "a slot was given back that nobody took");
+        debug_assert!(before > 0, "released a slot that was not held");
     }
 
-    /// How many are taken.
+    /// How many limit are held.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(SeqCst)
     }
 
-    /// Whether none is free.
+    /// Whether no slot is free.
     pub fn is_at_limit(&self) -> bool {
         self.in_flight.load(SeqCst) >= self.limit.load(SeqCst)
     }
@@ -57,7 +57,7 @@ impl ConcurrencyLimit {
         Some(self.limit.load(SeqCst)).filter(|limit| *limit != u32::MAX)
     }
 
-    /// Changes the limit. What is taken beyond a lower one stays taken until it is given back.
+    /// Changes the limit. Slots held beyond a lower limit stay held until they are released.
     pub fn set_limit(&self, limit: Option<u32>) {
         self.limit.store(limit.unwrap_or(u32::MAX), SeqCst);
     }
@@ -68,38 +68,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_than_the_limit_are_out_at_once() {
-        let slots = ConcurrencyLimit::new(Some(2));
-        assert!(slots.try_acquire() && slots.try_acquire());
-        assert!(!slots.try_acquire() && slots.is_at_limit());
-        slots.release();
-        assert!(slots.try_acquire());
-        slots.set_limit(Some(1));
-        slots.release();
-        assert!(!slots.try_acquire(), "one is still taken");
-        slots.set_limit(None);
-        assert!(slots.try_acquire() && slots.limit().is_none());
+    fn never_exceeds_the_limit() {
+        let limit = ConcurrencyLimit::new(Some(2));
+        assert!(limit.try_acquire() && limit.try_acquire());
+        assert!(!limit.try_acquire() && limit.is_at_limit());
+        limit.release();
+        assert!(limit.try_acquire());
+        limit.set_limit(Some(1));
+        limit.release();
+        assert!(!limit.try_acquire(), "one is still held");
+        limit.set_limit(None);
+        assert!(limit.try_acquire() && limit.limit().is_none());
     }
 
     #[test]
     fn the_limit_is_exact_across_threads() {
-        let slots = ConcurrencyLimit::new(Some(3));
-        let most = AtomicU32::new(0);
-        let out = AtomicU32::new(0);
+        let limit = ConcurrencyLimit::new(Some(3));
+        let peak = AtomicU32::new(0);
+        let held = AtomicU32::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..20_000 {
-                        if slots.try_acquire() {
-                            most.fetch_max(out.fetch_add(1, SeqCst) + 1, SeqCst);
-                            out.fetch_sub(1, SeqCst);
-                            slots.release();
+                        if limit.try_acquire() {
+                            peak.fetch_max(held.fetch_add(1, SeqCst) + 1, SeqCst);
+                            held.fetch_sub(1, SeqCst);
+                            limit.release();
                         }
                     }
                 });
             }
         });
-        assert!(most.into_inner() <= 3);
-        assert_eq!(slots.in_flight(), 0);
+        assert!(peak.into_inner() <= 3);
+        assert_eq!(limit.in_flight(), 0);
     }
 }

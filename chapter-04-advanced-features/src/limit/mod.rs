@@ -1,11 +1,14 @@
-//! How much a backend may be given, and what happens to the rest.
+//! Limits: how many requests a backend may hold, and what happens to the rest.
 //!
-//! | module | the idea |
+//! | module | what lives there |
 //! |---|---|
-//! | [`concurrency`] | requests in flight to one backend, never more than its limit |
-//! | [`queue`] | those that wait for a slot, first come first served |
-//! | [`retry_budget`] | retries as a share of the traffic, so that trouble is not multiplied |
-//! | [`backoff`] | how long to wait before a retry, each time at random |
+//! | [`concurrency`] | the limit on requests in flight to one backend |
+//! | [`queue`] | requests that wait for a slot, first in, first out |
+//! | [`retry_budget`] | retries as a share of the traffic, so that an outage is not amplified |
+//! | [`backoff`] | exponential back-off with jitter before a retry |
+//!
+//! Counters and their rules only. Nothing here sleeps, reads a clock or knows a backend: a waiting request leaves a
+//! [`Waker`](std::task::Waker), and the engine ([`request`](crate::request) in this chapter) does the waiting.
 
 pub mod backoff;
 pub mod concurrency;

@@ -1,12 +1,12 @@
-//! Requests that wait because every backend they may go to is at its limit.
+//! The queue of requests that wait because every backend they may go to is at its limit.
 //!
-//! First come, first served, and bounded: beyond a thousand in line, another would only wait to be refused later.
-//! The queue has no clock and knows no engine. Who waits leaves a [`Waker`]: a thread's writes to a pipe that its
-//! `poll(2)` watches, a task's is its own. Rules that make it lose nobody:
+//! First in, first out, and bounded: behind a thousand queued requests, another would only wait to be rejected later.
+//! The queue has no clock and knows no engine. Each waiting request leaves a [`Waker`]: a thread's waker writes to a
+//! pipe that its `poll(2)` watches, a task's is its own. Three rules keep wake-ups from getting lost:
 //!
-//! 1. A newcomer enters while anybody waits, even if a slot is free: else it would overtake.
-//! 2. Who has entered tries again at once if first; a slot may have come free in between.
-//! 3. A slot given back wakes the first. Who leaves, served or not, wakes the next, who tries in turn.
+//! 1. A new request enters the queue while any other waits, even if a slot is free: else it would overtake.
+//! 2. A request that has entered tries again at once if it is first; a slot may have been released in between.
+//! 3. A released slot wakes the first request. A request that leaves, served or not, wakes the next, which then tries.
 
 use std::{
     collections::VecDeque,
@@ -21,7 +21,7 @@ use std::{
 #[derive(Debug)]
 pub struct Queue {
     state: Mutex<QueueState>,
-    /// The length of the line, to be read without the lock on the way of requests that need not wait.
+    /// The length of the queue, readable without the lock by requests that need not wait.
     len: AtomicUsize,
     max_waiting: usize,
 }
@@ -40,49 +40,52 @@ impl QueueState {
     }
 }
 
-/// A place in the queue; dropping it leaves.
+/// A request's position in the queue; dropping it leaves the queue.
 #[derive(Debug)]
 pub struct QueueTicket {
     queue: Arc<Queue>,
     number: u64,
 }
 
-/// The queue is as long as it may be.
+/// The queue is at its maximum length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the queue is full")]
 pub struct QueueFull;
 
 impl Queue {
-    /// A queue in which at most `limit` may wait.
+    /// A queue in which at most `max_waiting` requests may wait.
     pub fn new(max_waiting: usize) -> Self {
         Self { state: Mutex::default(), len: AtomicUsize::new(0), max_waiting }
     }
 
-    /// How many wait.
+    /// How many requests wait.
     pub fn len(&self) -> usize {
         self.len.load(SeqCst)
     }
 
-    /// Whether nobody waits.
+    /// Whether no request waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Takes the last place. `waker` is woken each time that it may be worth trying again; it may be woken
-    /// for nothing.
+    /// Enters at the end of the queue. `waker` is called each time the request should try again; spurious wake-ups are
+    /// possible.
+    ///
+    /// # Errors
+    /// The queue is full.
     pub fn enqueue(self: &Arc<Self>, waker: Waker) -> Result<QueueTicket, QueueFull> {
-        let mut line = self.lock();
-        if line.waiting.len() >= self.max_waiting {
+        let mut state = self.lock();
+        if state.waiting.len() >= self.max_waiting {
             return Err(QueueFull);
         }
-        let number = line.next_number;
-        line.next_number += 1;
-        line.waiting.push_back((number, waker));
-        self.len.store(line.waiting.len(), SeqCst);
+        let number = state.next_number;
+        state.next_number += 1;
+        state.waiting.push_back((number, waker));
+        self.len.store(state.waiting.len(), SeqCst);
         Ok(QueueTicket { queue: Arc::clone(self), number })
     }
 
-    /// A slot was given back, a limit raised, or a backend came up: wakes the first in line.
+    /// A slot was released, a limit raised, or a backend came up: wakes the first request.
     pub fn wake_next(&self) {
         if !self.is_empty() {
             self.lock().wake_front();
@@ -95,7 +98,7 @@ impl Queue {
 }
 
 impl QueueTicket {
-    /// Whether it is this one's turn to try.
+    /// Whether this request is at the head of the queue and may try.
     pub fn is_first(&self) -> bool {
         self.queue.lock().waiting.front().is_some_and(|(number, _)| *number == self.number)
     }
@@ -103,12 +106,12 @@ impl QueueTicket {
 
 impl Drop for QueueTicket {
     fn drop(&mut self) {
-        let mut line = self.queue.lock();
-        // In order of their numbers: the place is found in a few steps however long the line is.
-        if let Ok(index) = line.waiting.binary_search_by_key(&self.number, |(number, _)| *number) {
-            line.waiting.remove(index);
-            self.queue.len.store(line.waiting.len(), SeqCst);
-            line.wake_front();
+        let mut state = self.queue.lock();
+        // Tickets are sorted by number, so a binary search finds this one in a few steps.
+        if let Ok(index) = state.waiting.binary_search_by_key(&self.number, |(number, _)| *number) {
+            state.waiting.remove(index);
+            self.queue.len.store(state.waiting.len(), SeqCst);
+            state.wake_front();
         }
     }
 }
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn first_come_first_served_and_bounded() {
+    fn is_first_in_first_out_and_bounded() {
         let queue = Arc::new(Queue::new(2));
         let ((first_woken, first), (second_woken, second)) = (waker(), waker());
         let first = queue.enqueue(first).unwrap();
@@ -150,17 +153,17 @@ mod tests {
         queue.wake_next();
         assert_eq!((first_woken.0.load(SeqCst), second_woken.0.load(SeqCst)), (1, 0));
         drop(first);
-        assert_eq!(second_woken.0.load(SeqCst), 1, "who leaves wakes the next");
+        assert_eq!(second_woken.0.load(SeqCst), 1, "leaving wakes the next");
         assert!(second.is_first());
         drop(second);
         assert!(queue.is_empty());
     }
 
     #[test]
-    fn who_gives_up_in_the_middle_is_no_longer_in_line() {
+    fn dropping_a_ticket_in_the_middle_leaves_the_queue() {
         let queue = Arc::new(Queue::new(9));
-        let places: Vec<_> = (0..3).map(|_| queue.enqueue(waker().1).unwrap()).collect();
-        let [first, second, third] = places.try_into().unwrap();
+        let tickets: Vec<_> = (0..3).map(|_| queue.enqueue(waker().1).unwrap()).collect();
+        let [first, second, third] = tickets.try_into().unwrap();
         drop(second);
         assert_eq!(queue.len(), 2);
         drop(first);
@@ -175,41 +178,41 @@ mod tests {
         }
     }
 
-    /// Waits for a slot as an engine does, and gives whether it had to wait.
-    fn acquire_or_queue(slots: &ConcurrencyLimit, queue: &Arc<Queue>) -> bool {
-        if queue.is_empty() && slots.try_acquire() {
+    /// Waits for a slot as an engine does, and returns whether it had to wait.
+    fn acquire_or_queue(limit: &ConcurrencyLimit, queue: &Arc<Queue>) -> bool {
+        if queue.is_empty() && limit.try_acquire() {
             return false;
         }
-        let place = queue.enqueue(Waker::from(Arc::new(Unpark(thread::current())))).unwrap();
-        while !(place.is_first() && slots.try_acquire()) {
-            // A wake that was lost would show as this time running out.
+        let ticket = queue.enqueue(Waker::from(Arc::new(Unpark(thread::current())))).unwrap();
+        while !(ticket.is_first() && limit.try_acquire()) {
+            // A lost wake-up would show as this timeout.
             thread::park_timeout(Duration::from_secs(20));
         }
         true
     }
 
     #[test]
-    fn nobody_is_forgotten_and_the_limit_holds() {
-        let (slots, queue) = (ConcurrencyLimit::new(Some(2)), Arc::new(Queue::new(1_000)));
-        let (out, waited) = (AtomicU32::new(0), AtomicU32::new(0));
+    fn no_wakeup_is_lost_and_the_limit_holds() {
+        let (limit, queue) = (ConcurrencyLimit::new(Some(2)), Arc::new(Queue::new(1_000)));
+        let (held, waited) = (AtomicU32::new(0), AtomicU32::new(0));
         #[expect(clippy::disallowed_methods, reason = "the test's own clock")]
         let began = std::time::Instant::now();
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..2_000 {
-                        waited.fetch_add(u32::from(acquire_or_queue(&slots, &queue)), SeqCst);
-                        assert!(out.fetch_add(1, SeqCst) < 2);
+                        waited.fetch_add(u32::from(acquire_or_queue(&limit, &queue)), SeqCst);
+                        assert!(held.fetch_add(1, SeqCst) < 2);
                         thread::yield_now();
-                        out.fetch_sub(1, SeqCst);
-                        slots.release();
+                        held.fetch_sub(1, SeqCst);
+                        limit.release();
                         queue.wake_next();
                     }
                 });
             }
         });
-        assert!(began.elapsed() < Duration::from_secs(20), "somebody was forgotten");
-        assert!(waited.into_inner() > 0, "nobody had to wait: nothing was tested");
-        assert!(queue.is_empty() && slots.in_flight() == 0);
+        assert!(began.elapsed() < Duration::from_secs(20), "a wake-up was lost");
+        assert!(waited.into_inner() > 0, "no request had to wait: nothing was tested");
+        assert!(queue.is_empty() && limit.in_flight() == 0);
     }
 }

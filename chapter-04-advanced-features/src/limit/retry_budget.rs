@@ -1,8 +1,8 @@
-//! A budget for retries: a share of the requests under way.
+//! A budget for retries: a share of the requests in flight.
 //!
-//! A retry is a second request. When one backend of ten is ill, retries hide it; when all are ill, retries double
-//! the load that made them so. A budget lets the first case through and stops the second: retries may be at most a
-//! share of the requests in flight (20 %), but always a few (3), so that a quiet balancer may retry at all.
+//! A retry is a second request. When one backend of ten is unhealthy, retries hide it; when all are, retries double the
+//! load that made them so. A budget permits the first case and stops the second: retries may be at most a share of the
+//! requests in flight (20 %), but always a few (3), so that a balancer with little traffic may retry at all.
 //! Envoy's `retry_budget` has the same rule and the same defaults; linkerd and Finagle count over time instead.
 
 use std::sync::{
@@ -10,7 +10,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-/// The retries that may be under way in a group. Cost: nothing until a request fails.
+/// The concurrent retries that a group permits. Cost: nothing until a request fails.
 #[derive(Debug)]
 pub struct RetryBudget {
     active_retries: Arc<AtomicU32>,
@@ -18,7 +18,7 @@ pub struct RetryBudget {
     min_retries: u32,
 }
 
-/// One retry under way; dropping it gives it back. It borrows nothing, so that an event loop can keep it.
+/// The permit of one retry; dropping it returns it to the budget. It borrows nothing, so an event loop can keep it.
 #[derive(Debug)]
 pub struct RetryPermit(Arc<AtomicU32>);
 
@@ -30,17 +30,18 @@ impl Default for RetryBudget {
 }
 
 impl RetryBudget {
-    /// At most `percent` of the requests in flight may be retries, and `at_least` in any case.
+    /// At most `percent` of the requests in flight may be retries, but always `min_retries`.
     pub fn new(percent: u32, min_retries: u32) -> Self {
         Self { active_retries: Arc::default(), percent, min_retries }
     }
 
     // ANCHOR: take
-    /// Takes a retry, with `in_flight` requests under way now, this one included; `None` when the budget is spent.
+    /// Takes a permit, given `in_flight` requests in the group now, this one included; `None` when the budget is
+    /// exhausted.
     pub fn try_acquire(&self, in_flight: u32) -> Option<RetryPermit> {
         let share = u64::from(in_flight) * u64::from(self.percent) / 100;
         let limit = u32::try_from(share).unwrap_or(u32::MAX).max(self.min_retries);
-        let one_more = |taken| (taken < limit).then_some(taken + 1);
+        let one_more = |active| (active < limit).then_some(active + 1);
         self.active_retries
             .fetch_update(Relaxed, Relaxed, one_more)
             .ok()
@@ -60,13 +61,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retries_are_a_share_of_what_is_in_flight_and_a_few_in_any_case() {
+    fn permits_a_share_of_requests_in_flight_and_always_a_few() {
         for (in_flight, limit) in [(1, 3), (15, 3), (20, 4), (100, 20), (1_000, 200)] {
             let budget = RetryBudget::default();
-            let taken: Vec<_> = std::iter::from_fn(|| budget.try_acquire(in_flight)).collect();
-            assert_eq!(taken.len(), limit, "{in_flight} in flight");
-            drop(taken);
-            assert!(budget.try_acquire(in_flight).is_some(), "what is given back can be taken again");
+            let permits: Vec<_> = std::iter::from_fn(|| budget.try_acquire(in_flight)).collect();
+            assert_eq!(permits.len(), limit, "{in_flight} in flight");
+            drop(permits);
+            assert!(budget.try_acquire(in_flight).is_some(), "a returned permit is available again");
         }
         assert!(RetryBudget::new(0, 0).try_acquire(1_000).is_none());
     }

@@ -1,4 +1,4 @@
-//! One attempt: a backend that a request was sent to, and what its end tells of that backend.
+//! One attempt: a request sent to one backend, and what its outcome says about that backend.
 
 use std::{
     sync::Arc,
@@ -12,37 +12,37 @@ use crate::balance::{
     group::InFlightGuard,
 };
 
-/// One backend asked: the slot, the connection (an engine's own type), and what the clock said.
+/// An attempt on one backend: the slot it holds, the connection (an engine's own type), and its timestamps.
 #[derive(Debug)]
 pub struct Attempt<S> {
-    /// The connection.
+    /// The connection to the backend.
     pub connection: S,
-    /// Whether it had served before.
+    /// Whether the connection has served an earlier request.
     pub reused: bool,
-    /// From the first byte of the request to the connection.
+    /// From the first byte of the request to the established connection.
     connected_after: Duration,
     sent_at: Instant,
     in_flight: InFlightGuard,
 }
 
 impl<S> Attempt<S> {
-    /// A connection stands since `now`; the first byte of the request came at `started`.
+    /// An attempt whose connection is established at `now`; the first byte of the request arrived at `started`.
     pub fn new(in_flight: InFlightGuard, connection: S, reused: bool, started: Instant, now: Instant) -> Self {
         Self { connection, reused, connected_after: now.saturating_duration_since(started), sent_at: now, in_flight }
     }
 
-    /// Who is asked.
+    /// The backend of this attempt.
     pub fn backend(&self) -> &Arc<Backend> {
         self.in_flight.backend()
     }
 
-    /// It broke off: tells the backend's watchmen.
+    /// Records a failure with the backend's passive health checks; a retry follows.
     pub fn record_failure(&self, now: Instant) {
         self.record_outcome(AttemptOutcome::BackendFailure, now);
     }
 
-    /// It was the last of its request: completes the record, and tells the backend's watchmen. The first byte of the
-    /// request came at `started`, that of the response at `first_byte`.
+    /// Completes the exchange record of a request's last attempt, and records the outcome with the backend's passive
+    /// health checks. The first byte of the request arrived at `started`, that of the response at `first_byte`.
     pub fn finish(&self, exchange: &mut Exchange, started: Instant, first_byte: Option<Instant>, now: Instant) {
         exchange.backend = Some(self.backend().id());
         exchange.times.connected = Some(self.connected_after);
@@ -51,20 +51,20 @@ impl<S> Attempt<S> {
         self.record_outcome(attempt_outcome(exchange, latency), now);
     }
 
-    fn record_outcome(&self, end: AttemptOutcome, now: Instant) {
+    fn record_outcome(&self, outcome: AttemptOutcome, now: Instant) {
         let backend = self.backend();
-        if let Some(time) = backend.record_attempt(end, now) {
+        if let Some(time) = backend.record_attempt(outcome, now) {
             tracing::warn!("backend {} is ejected for {time:?}: too many consecutive failures", backend.name());
         }
     }
 
-    /// Gives the connection away, to be kept; the slot is free then.
+    /// Returns the connection, so that it can be pooled, and releases the slot.
     pub fn into_connection(self) -> S {
         self.connection
     }
 }
 
-/// How the last attempt ended, as far as it tells of the backend.
+/// The outcome of the last attempt, as far as it says something about the backend.
 fn attempt_outcome(exchange: &Exchange, latency: Option<Duration>) -> AttemptOutcome {
     match (exchange.failure.map(|failure| failure.side), latency) {
         (Some(Side::Backend), _) => AttemptOutcome::BackendFailure,

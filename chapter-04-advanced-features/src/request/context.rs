@@ -1,7 +1,7 @@
-//! What a request goes through: the group that it is for, who was tried, and the attempt under way.
+//! The context of one request: its group, the backends already tried, and its retries.
 //!
-//! The rules that a request follows stand here, for every engine: when it is let in, when it may wait for a slot, what
-//! its end tells of the backend and of the group. An engine adds the waiting.
+//! The rules that a request follows are here, for every engine: when it is admitted, when it may queue for a slot, when
+//! it may be retried, and what its outcome says about the group. An engine adds the waiting.
 
 use std::{sync::Arc, time::Instant};
 
@@ -17,35 +17,37 @@ use crate::{
     limit::retry_budget::RetryPermit,
 };
 
-/// How often a retry asks the budget, each time after a back-off, before it is given up. With the bounds of the back-off
-/// that is half a second.
+/// How often a retry asks the budget, each time after a back-off, before it fails. With the bounds of the back-off that
+/// takes about half a second.
+/// When a backend dies, all its requests fail at once: failing those beyond the budget of 20 % would lose most of them,
+/// and retrying 20 % at a time is quick enough to serve them all.
 pub const MAX_BUDGET_CHECKS: u32 = 5;
 
-/// Where a request goes next.
+/// The next step of a request.
 #[derive(Debug)]
 pub enum Dispatch {
-    /// To this backend, with a slot of its.
+    /// Go to this backend; its slot is held.
     Backend(InFlightGuard),
-    /// Into the group's queue: whom it may go to is at its limit, or others wait already.
+    /// Enter the group's queue: every eligible backend is at its limit, or other requests are queued already.
     Queue,
 }
 
-/// One request's way through its group.
+/// The state of one request in its group.
 #[derive(Debug)]
 pub struct RequestContext {
-    /// The group that it is for.
+    /// The group that the request is routed to.
     pub group: Arc<Group>,
-    /// What it wants there.
+    /// Its affinity to a backend of that group.
     pub affinity: Affinity,
-    /// Who was asked, or could not be, and is not asked again.
+    /// Backends that failed this request, or could not be connected to. They are not tried again.
     tried: Vec<BackendId>,
-    /// Retries of what was sent. A connect that failed is none: nothing was sent.
+    /// Retries after the request was sent. A failed connect does not count: nothing was sent.
     retries: u32,
-    /// A connection that had rested has just failed: not another one.
+    /// A reused connection has just failed: the next attempt opens a new one.
     pub needs_fresh_connection: bool,
-    /// The one request that finds out whether the group is well again.
+    /// Set if this request is the half-open probe of the group's breaker.
     half_open_probe: Option<BreakerPermit>,
-    /// The retry under way, within the group's budget.
+    /// The permit of the current retry, within the group's budget.
     retry_permit: Option<RetryPermit>,
     last_error: Option<ProxyError>,
 }
@@ -66,10 +68,10 @@ impl RequestContext {
         }
     }
 
-    /// Lets the request in, unless its group is left alone.
+    /// Admits the request, unless its group's breaker is open.
     ///
     /// # Errors
-    /// What its client is told.
+    /// The local reply for the client.
     pub fn admit(&mut self, now: Instant) -> Result<(), LocalReply> {
         match self.group.breaker.admit(now) {
             Admission::Closed => {}
@@ -79,13 +81,13 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Chooses a backend and takes a slot of it, or says that the request has to wait for one.
+    /// Chooses a backend and takes a slot of it, or tells the request to queue for one.
     ///
     /// # Errors
-    /// Nobody is left that it may go to.
+    /// No backend is left that the request may go to.
     pub fn choose(&mut self, now: Instant) -> Result<Dispatch, LocalReply> {
         let is_first_attempt = self.tried.is_empty();
-        // Who waits was here before; who has been served by a backend that failed has waited already.
+        // Queued requests came first. A request whose backend failed has waited already, so it does not queue again.
         if is_first_attempt && !self.group.queue.is_empty() {
             return Ok(Dispatch::Queue);
         }
@@ -96,10 +98,10 @@ impl RequestContext {
         }
     }
 
-    /// Chooses for a request that is the first of its group's queue; `None`: it waits on.
+    /// Chooses for a request at the head of its group's queue; `None`: it keeps waiting.
     ///
     /// # Errors
-    /// Nobody is left that it may go to.
+    /// No backend is left that the request may go to.
     pub fn choose_from_queue(&mut self, now: Instant) -> Result<Option<InFlightGuard>, LocalReply> {
         match self.group.choose(now, self.affinity, &self.tried) {
             Choice::Backend(in_flight) => Ok(Some(in_flight)),
@@ -108,56 +110,59 @@ impl RequestContext {
         }
     }
 
-    /// What was sent has failed: whether it may be sent again, if each request may `most` times. Then, up to
-    /// [`BUDGET_TRIES`] times, wait a back-off and [`take_retry`](Self::take_retry).
+    /// An exchange failed after the request was sent: whether it may be retried, given `max_retries` per request. If
+    /// so, wait a back-off and call [`acquire_retry_permit`](Self::acquire_retry_permit), up to [`MAX_BUDGET_CHECKS`]
+    /// times.
     pub fn begin_retry(&mut self, max_retries: u32) -> bool {
         let may = self.retries < max_retries;
         self.retries += u32::from(may);
-        // What a retry before this one took of the budget comes back first.
+        // The permit of an earlier retry goes back to the budget first.
         self.retry_permit = None;
         may
     }
 
-    /// Takes a retry from the group's budget, if that is not spent.
+    /// Takes a permit from the group's retry budget, if it is not exhausted.
     pub fn acquire_retry_permit(&mut self) -> bool {
         self.retry_permit = self.group.retry_budget.try_acquire(self.group.in_flight());
         self.retry_permit.is_some()
     }
 
-    /// This backend failed the request; it goes on elsewhere.
+    /// Records that this backend failed the request with `error`, so that it is not tried again.
+    /// After a failed connect this takes neither a retry nor a permit of the budget: nothing was sent, so nothing runs
+    /// twice. Only a retry of a sent request takes both.
     pub fn exclude_backend(&mut self, backend: &Backend, error: ProxyError) {
         self.tried.push(backend.id());
         self.last_error = Some(error);
     }
 
-    /// The `Set-Cookie` that is to bring the client back to `backend`, unless it has that cookie already.
+    /// The `Set-Cookie` value that ties the client to `backend`, unless the client has sent that cookie.
     pub fn set_cookie_for(&self, backend: &Backend) -> Option<String> {
         let (sticky, value) = (self.group.sticky()?, backend.sticky_value()?);
         (self.affinity.sticky_backend != Some(backend.id())).then(|| sticky.set_cookie(value))
     }
 
-    /// The request has ended: completes its record, and tells the group.
+    /// The request has ended: completes its record, and records the outcome with the group's breaker.
     pub fn finish(&mut self, exchange: &mut Exchange, now: Instant) {
         exchange.retries = u8::try_from(self.tried.len()).unwrap_or(u8::MAX);
         match self.group.breaker.record(self.half_open_probe.take(), is_group_failure(exchange), now) {
             Some(BreakerTransition::Opened) => {
-                tracing::error!("group {}: circuit breaker opened: too many failures", self.group.name())
+                tracing::error!("group {}: circuit breaker opened: too many failures", self.group.name());
             }
             Some(BreakerTransition::Closed) => {
-                tracing::warn!("group {}: circuit breaker closed: the half-open probe succeeded", self.group.name())
+                tracing::warn!("group {}: circuit breaker closed: the half-open probe succeeded", self.group.name());
             }
             None => {}
         }
     }
 
-    /// Nobody is left to be asked: what the last one said, or that there was nobody at all.
+    /// The reply when no backend is left: the last error, or 503 if none was tried.
     fn no_backend_reply(&mut self) -> LocalReply {
-        let nobody = || ProxyError::new(FailureKind::Unavailable, Side::Internal, Phase::Connect);
-        LocalReply::Failed(self.last_error.take().unwrap_or_else(nobody))
+        let unavailable = || ProxyError::new(FailureKind::Unavailable, Side::Internal, Phase::Connect);
+        LocalReply::Failed(self.last_error.take().unwrap_or_else(unavailable))
     }
 }
 
-/// Whether the group has failed this request.
+/// Whether this request counts as a failure of the group.
 fn is_group_failure(exchange: &Exchange) -> bool {
     match exchange.failure {
         Some(failure) => failure.side == Side::Backend,

@@ -1,17 +1,17 @@
-//! Responses that the balancer sends in a backend's place.
+//! Local replies: responses that the balancer sends itself, without a backend.
 
 use std::time::{Duration, SystemTime};
 
 use common::http::{ProxyError, Relay};
 
-/// Why a request gets an answer of our own.
+/// Why a request gets a local reply.
 #[derive(Debug)]
 pub enum LocalReply {
-    /// No route leads anywhere.
+    /// No route matches the request, and there is no default group: 404.
     NoRoute,
-    /// Not now: the group is left alone, or all its backends are at their limits.
+    /// The group's breaker is open, or all its backends are at their limits: 503.
     ServiceUnavailable {
-        /// When it may be worth asking again.
+        /// The value of `Retry-After`.
         retry_after: Duration,
     },
     /// The exchange failed.
@@ -19,10 +19,10 @@ pub enum LocalReply {
 }
 
 impl LocalReply {
-    /// What a client is told that finds all backends at their limits.
+    /// The reply when all backends are at their limits and the queue is full or timed out.
     pub const AT_CAPACITY: Self = Self::ServiceUnavailable { retry_after: Duration::from_secs(1) };
 
-    /// Answers in the backend's place.
+    /// Writes the local reply to the client's side of `relay`.
     pub fn write_to(&self, relay: &mut Relay, now: SystemTime) {
         match self {
             Self::NoRoute => relay.send_local_reply(404, now, &[]),

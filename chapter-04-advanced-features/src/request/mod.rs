@@ -1,8 +1,9 @@
-//! One request's way through its group, and the waiting that a thread does for it.
+//! The state of one request, the rules it follows, and how a thread waits on its behalf.
 //!
-//! [`context`], [`attempt`] and [`local_reply`] are the rules that every engine follows: when a request is let in, when
-//! it may wait or be retried, what its end says of the backend. They have no socket and no clock. `wait`, `wake_pipe`
-//! and `per_client_pool` are this chapter's engine, a thread per client; chapters 5 and 6 bring their own.
+//! [`context`], [`attempt`] and [`local_reply`] are the rules of every engine: when a request is admitted, when it may
+//! queue or be retried, what its outcome says about the backend. They have no socket and no clock. `wait`, `wake_pipe`
+//! and `per_client_pool` are this chapter's engine, a thread per client; chapters 5 and 6 bring their own. State that
+//! several requests share does not belong here, but in [`balance`](crate::balance).
 
 pub mod attempt;
 pub mod context;

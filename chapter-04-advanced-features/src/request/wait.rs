@@ -1,4 +1,4 @@
-//! Where a request waits: for a slot, and before a retry.
+//! Where a client's thread waits: in the queue for a slot, and in the back-off before a retry.
 
 use std::sync::Arc;
 
@@ -19,20 +19,20 @@ use crate::{
 };
 
 // ANCHOR: wait
-/// Waits in line until a backend has a slot, for as long as the configuration says.
+/// Waits in the group's queue until a backend has a free slot, or the queue timeout expires.
 pub(crate) fn wait_in_queue(
     balancer: &Balancer,
     client: &ClientConnection,
     driver: &BlockingDriver<'_>,
     ctx: &mut RequestContext,
 ) -> Result<InFlightGuard, LocalReply> {
-    let failed_backend =
+    let out_of_fds =
         |error| ProxyError::new(FailureKind::ResourceExhausted, Side::Internal, Phase::Connect).with_source(error);
-    let wake_pipe = WakePipe::new().map_err(failed_backend)?;
+    let wake_pipe = WakePipe::new().map_err(out_of_fds)?;
     let ticket = ctx.group.queue.enqueue(wake_pipe.waker()).map_err(|_| LocalReply::AT_CAPACITY)?;
     let deadline = now() + balancer.config.queue_timeout;
     loop {
-        // Also right after entering: a slot may have come free in between.
+        // Also right after enqueueing: a slot may have been released in between.
         if ticket.is_first()
             && let Some(in_flight) = ctx.choose_from_queue(now())?
         {
@@ -46,8 +46,11 @@ pub(crate) fn wait_in_queue(
 }
 // ANCHOR_END: wait
 
-/// Waits before `error` is answered by a retry on another backend than the one that `failed`, if the retries of this
-/// request and of its group allow one; else it is the client's.
+/// Waits a back-off before a retry on another backend than `failed_backend`, if the request's retries and the group's
+/// retry budget allow one.
+///
+/// # Errors
+/// No retry is allowed: `error`, as the local reply. Or the client has reset its connection, or the process stops.
 pub(crate) fn wait_for_retry(
     balancer: &Balancer,
     client: &ClientConnection,

@@ -1,7 +1,7 @@
-//! A thread that waits for something that is no socket: its turn in a queue, or the end of a back-off.
+//! A wake pipe: lets a thread wait for a queue or a back-off timer and still notice its client and the shutdown.
 //!
-//! It must not sleep as `thread::sleep` does, deaf to a client that leaves and to the end of the process. So what it
-//! waits for rings a bell that `poll(2)` hears like any socket.
+//! `thread::sleep` or a condition variable would miss a client that resets its connection and the end of the process.
+//! So the waker writes a byte to a socket pair, and one `poll(2)` watches it together with the client's socket.
 
 use std::{
     io::{self, Read, Write},
@@ -21,7 +21,7 @@ use nix::{
 };
 use simple_proxy::{poll::poll_timeout, socket::Socket};
 
-/// A bell that whoever has its [`Waker`] can ring.
+/// The read end that a thread polls; its [`Waker`] writes to the other end.
 #[derive(Debug)]
 pub(crate) struct WakePipe {
     reader: UnixStream,
@@ -37,21 +37,21 @@ impl Wake for WakePipeWriter {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // A full buffer has rung already.
+        // If the buffer is full, a wake-up is pending already.
         let _ = (&self.0).write(&[1]);
     }
 }
 
 impl WakePipe {
-    /// A bell that nobody has rung.
+    /// A wake pipe without a pending wake-up.
     pub(crate) fn new() -> io::Result<Self> {
-        let (reader, rope) = UnixStream::pair()?;
+        let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
-        rope.set_nonblocking(true)?;
-        Ok(Self { reader, writer: Arc::new(WakePipeWriter(rope)) })
+        writer.set_nonblocking(true)?;
+        Ok(Self { reader, writer: Arc::new(WakePipeWriter(writer)) })
     }
 
-    /// What rings it.
+    /// The waker that makes the read end readable.
     pub(crate) fn waker(&self) -> Waker {
         Waker::from(Arc::clone(&self.writer))
     }
@@ -62,36 +62,36 @@ impl WakePipe {
     }
 }
 
-/// How a pause ended.
+/// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitOutcome {
-    /// The bell rang.
+    /// The waker was called.
     Woken,
-    /// The time is over.
+    /// The deadline has passed.
     TimedOut,
 }
 
-/// Waits until `by`, or until the bell rings.
+/// Waits until `deadline`, or until the waker of `wake_pipe` is called.
 ///
 /// # Errors
-/// The client has reset its connection, or the process stops now. Either ends the request.
+/// The client has reset its connection, or the process reached [`ShutdownStage::Stopping`]. Either ends the request.
 pub(crate) fn wait_until(
     client: &Socket,
-    bell: Option<&WakePipe>,
+    wake_pipe: Option<&WakePipe>,
     shutdown: &Shutdown,
     deadline: Instant,
 ) -> Result<WaitOutcome, ProxyError> {
     let failed = |kind, side| ProxyError::new(kind, side, Phase::Connect);
     loop {
         let Some(timeout) = poll_timeout(deadline) else { return Ok(WaitOutcome::TimedOut) };
-        let shutdown_now = shutdown.fd(ShutdownStage::Stopping);
-        // No events are asked of the client: errors and a hang-up are reported without.
+        let shutdown_fd = shutdown.fd(ShutdownStage::Stopping);
+        // No events are requested for the client: poll(2) reports errors and hang-ups anyway.
         let mut fds = [
-            PollFd::new(shutdown_now, PollFlags::POLLIN),
+            PollFd::new(shutdown_fd, PollFlags::POLLIN),
             PollFd::new(client.stream().as_fd(), PollFlags::empty()),
-            bell.map_or_else(
-                || PollFd::new(shutdown_now, PollFlags::empty()),
-                |bell| PollFd::new(bell.reader.as_fd(), PollFlags::POLLIN),
+            wake_pipe.map_or_else(
+                || PollFd::new(shutdown_fd, PollFlags::empty()),
+                |wake_pipe| PollFd::new(wake_pipe.reader.as_fd(), PollFlags::POLLIN),
             ),
         ];
         match poll(&mut fds, timeout) {
@@ -99,15 +99,15 @@ pub(crate) fn wait_until(
             Err(error) => return Err(failed(FailureKind::ResourceExhausted, Side::Internal).with_source(error.into())),
             Ok(_) => {}
         }
-        let [now, client, woken] = fds.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
-        if now {
+        let [stopping, client_gone, woken] = fds.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
+        if stopping {
             return Err(failed(FailureKind::Unavailable, Side::Internal));
         }
-        if client {
+        if client_gone {
             return Err(failed(FailureKind::Reset, Side::Client));
         }
-        if let Some(bell) = bell.filter(|_| woken) {
-            bell.clear();
+        if let Some(wake_pipe) = wake_pipe.filter(|_| woken) {
+            wake_pipe.clear();
             return Ok(WaitOutcome::Woken);
         }
     }

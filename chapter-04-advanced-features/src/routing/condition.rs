@@ -1,34 +1,35 @@
-//! What a rule may ask of a request beyond its host and path.
+//! Conditions of a rule beyond host and path: method, header, query, cookie.
 //!
-//! Reach for it to send testers to a canary (`cookie=canary:1`), writes to the primary (`method=POST,PUT`), a
-//! version to its servers (`header=X-Api-Version:2`). Header names are matched without regard to case, all else
-//! exactly as written. A field, parameter or cookie may come more than once: one that fits is enough. So a
-//! condition picks who is *served where*; it keeps nobody out, for the client chooses all of these.
+//! Use them to route testers to a canary (`cookie=canary:1`), writes to the primary (`method=POST,PUT`), a version to
+//! its servers (`header=X-Api-Version:2`). Header names are case-insensitive, all else is compared exactly. If a
+//! header, parameter or cookie occurs more than once, one match is enough. So a condition decides *where* a request is
+//! served; it is no access control, because the client chooses all of these.
 
 use std::fmt;
 
 use super::{cookie::is_token, path::decode_percent_triplet, request_info::RequestInfo};
 
-/// One condition; a rule is for a request only if all of its conditions hold.
+/// One condition; a rule matches a request only if all of its conditions do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
     /// The method is one of these (sorted, each once).
     Method(Vec<String>),
-    /// There is such a header field (its name in lower case), with that value if one is given.
+    /// The request has this header (its name in lower case), with this value if one is given. (RFC 9110 calls a header
+    /// a field.)
     Header(String, Option<String>),
-    /// There is such a parameter in the query, with that value if one is given, both compared decoded.
+    /// The query has this parameter, with this value if one is given, both compared decoded.
     Query(String, Option<String>),
-    /// There is such a cookie, with that value if one is given.
+    /// The request has this cookie, with this value if one is given.
     Cookie(String, Option<String>),
 }
 
-/// Why a text is no condition.
+/// Why a text is not a condition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
     /// Not a method.
     #[error("invalid method '{0}': expected upper case, such as GET or POST")]
     InvalidMethod(String),
-    /// Not the name of a field or a cookie.
+    /// Not the name of a header or a cookie.
     #[error("'{0}' is not NAME or NAME:VALUE, with a name such as X-Env")]
     InvalidName(String),
 }
@@ -64,17 +65,19 @@ impl Condition {
         Ok(Self::Cookie(name, expected))
     }
 
-    /// Whether it holds for this request.
+    /// Whether the request matches.
     pub fn matches(&self, info: &RequestInfo<'_>) -> bool {
-        let same = |expected: &Option<String>, value: &[u8]| expected.as_ref().is_none_or(|it| it.as_bytes() == value);
+        let same = |expected: &Option<String>, value: &[u8]| {
+            expected.as_ref().is_none_or(|expected| expected.as_bytes() == value)
+        };
         match self {
             Self::Method(methods) => methods.iter().any(|method| method.as_bytes() == info.method()),
-            Self::Header(name, wanted) => info.header_values(name).any(|value| same(wanted, value)),
-            Self::Query(name, wanted) => info.query_params().any(|(found, value)| {
-                query_eq(found, name) && wanted.as_ref().is_none_or(|wanted| query_eq(value, wanted))
+            Self::Header(name, expected) => info.header_values(name).any(|value| same(expected, value)),
+            Self::Query(name, expected) => info.query_params().any(|(actual, value)| {
+                query_eq(actual, name) && expected.as_ref().is_none_or(|expected| query_eq(value, expected))
             }),
-            Self::Cookie(name, wanted) => {
-                info.cookies().any(|(found, value)| found == name.as_bytes() && same(wanted, value))
+            Self::Cookie(name, expected) => {
+                info.cookies().any(|(actual, value)| actual == name.as_bytes() && same(expected, value))
             }
         }
     }
@@ -84,12 +87,12 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, name, expected) = match self {
             Self::Method(methods) => return write!(f, "method={}", methods.join(",")),
-            Self::Header(name, wanted) => ("header", name, wanted),
-            Self::Query(name, wanted) => ("query", name, wanted),
-            Self::Cookie(name, wanted) => ("cookie", name, wanted),
+            Self::Header(name, expected) => ("header", name, expected),
+            Self::Query(name, expected) => ("query", name, expected),
+            Self::Cookie(name, expected) => ("cookie", name, expected),
         };
         match expected {
-            Some(wanted) => write!(f, "{kind}={name}:{wanted}"),
+            Some(expected) => write!(f, "{kind}={name}:{expected}"),
             None => write!(f, "{kind}={name}"),
         }
     }
@@ -104,7 +107,7 @@ fn parse_name_value(text: &str, is_name: impl Fn(&str) -> bool) -> Result<(Strin
     }
 }
 
-/// Whether `sent`, a part of a query, means `wanted`: `+` is a blank there, and a broken escape means itself.
+/// Whether `sent`, a part of a query, decodes to `expected`: `+` is a space, and an invalid escape stays as it is.
 fn query_eq(sent: &[u8], expected: &str) -> bool {
     let mut rest = sent;
     let decoded = std::iter::from_fn(|| {
@@ -127,7 +130,7 @@ mod tests {
     type Parse = fn(&str) -> Result<Condition, ConditionError>;
 
     #[test]
-    fn conditions_hold_or_do_not() {
+    fn conditions_match_or_do_not() {
         let request = [
             "POST /?v=2&na%6De=a%20b+c&empty&bad=%4 HTTP/1.1",
             "Host: a",
@@ -165,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_conditions_are_named() {
+    fn errors_quote_the_invalid_condition() {
         for error in [
             Condition::parse_method("get"),
             Condition::parse_method("GET,"),
@@ -175,7 +178,8 @@ mod tests {
             Condition::parse_query(":x"),
             Condition::parse_cookie("a=b"),
         ] {
-            assert!(error.unwrap_err().to_string().starts_with('\''));
+            let text = error.unwrap_err().to_string();
+            assert!(text.starts_with("invalid method '") || text.starts_with('\''), "{text}");
         }
     }
 }

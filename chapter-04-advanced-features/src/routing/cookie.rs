@@ -1,16 +1,16 @@
-//! Cookies of a request, and what may be the name of one.
+//! Parses the cookies of a request, and checks cookie names.
 
-/// The cookies in the values of the `Cookie` fields: name and value, in order. What has no `=` is passed over.
+/// The cookies in the values of the `Cookie` headers: name and value, in order. Pairs without `=` are skipped.
 pub(crate) fn parse_cookies<'a>(
-    fields: impl IntoIterator<Item = &'a [u8]>,
+    headers: impl IntoIterator<Item = &'a [u8]>,
 ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-    fields.into_iter().flat_map(|field| field.split(|byte| *byte == b';')).filter_map(|pair| {
+    headers.into_iter().flat_map(|header| header.split(|byte| *byte == b';')).filter_map(|pair| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         Some((pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii()))
     })
 }
 
-/// A token of RFC 9110 §5.6.2: methods, names of fields, names of cookies.
+/// A token of RFC 9110 §5.6.2: methods, header names, cookie names.
 pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
@@ -20,10 +20,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cookies_are_told_apart() {
-        let fields: [&[u8]; 4] = [b"a=1; b=2", b"", b"junk;=x; c = 3 ;", b"a=4=5"];
-        let found: Vec<_> = parse_cookies(fields).collect();
+    fn splits_headers_into_cookies() {
+        let headers: [&[u8]; 4] = [b"a=1; b=2", b"", b"junk;=x; c = 3 ;", b"a=4=5"];
+        let cookies: Vec<_> = parse_cookies(headers).collect();
         let expected: [(&[u8], &[u8]); 5] = [(b"a", b"1"), (b"b", b"2"), (b"", b"x"), (b"c", b"3"), (b"a", b"4=5")];
-        assert_eq!(found, expected);
+        assert_eq!(cookies, expected);
     }
 }

@@ -1,33 +1,33 @@
-//! A group of backends, as people write it.
+//! The specification of a group of backends, as given to `--group`.
 //!
 //! ```text
 //! api=127.0.0.1:9001,127.0.0.1:9002:2 -a least-connections
 //! ```
 //!
-//! A name, `=`, the backends as on the command line but with commas between them, then perhaps the algorithm; without
-//! it the group has the balancer's own. [`check_members`] holds for backends that stand outside of any group, too.
+//! A name, `=`, the backends as on the command line but separated by commas, then optionally the algorithm; without it
+//! the group uses the balancer's. [`validate_members`] also applies to the backends of the default group.
 
 use std::{collections::HashSet, str::FromStr};
 
 use common::endpoint::{Endpoint, EndpointError};
 
-/// The largest weight. Ratios beyond it are never meant: nginx and Envoy take more, HAProxy stops at 256.
+/// The largest weight. Larger ratios are typing errors: nginx and Envoy accept more, HAProxy at most 256.
 pub const MAX_WEIGHT: u32 = 65_535;
-/// The longest name of a group, in bytes: it stands in tables, logs and metrics.
+/// The maximum length of a group's name in bytes: it appears in tables, logs and metrics.
 const MAX_NAME_BYTES: usize = 64;
 
-/// A group as it was configured.
+/// A group as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupSpec {
     /// Letters, digits, `-`, `_` and `.`, at most 64 of them.
     pub name: String,
-    /// Its backends: at least one, each once, not all of weight 0.
+    /// Its backends: at least one, no duplicates, not all of weight 0.
     pub backends: Vec<Endpoint>,
-    /// How one of them is picked, as written. Whoever knows the algorithms reads it.
+    /// The algorithm's name as written; [`Algorithm`](crate::balance::policy::Algorithm) parses it.
     pub algorithm: Option<String>,
 }
 
-/// Why a text is no [`GroupSpec`]: one line.
+/// Why a text is not a [`GroupSpec`]: one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it all")]
 pub enum GroupSpecError {
@@ -43,16 +43,16 @@ pub enum GroupSpecError {
     UnexpectedArgument { name: String, word: String },
 }
 
-/// Why some backends cannot be a group.
+/// Why a list of backends is not a valid group.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MembersError {
-    /// There is none.
+    /// The list is empty.
     #[error("no backends")]
     Empty,
-    /// One stands twice. A weight says the same and can be changed.
+    /// A backend is listed twice. A weight has the same effect and can be changed.
     #[error("duplicate backend '{0}'; set its weight instead, such as {0}:2")]
     Duplicate(String),
-    /// Beyond [`MAX_WEIGHT`].
+    /// A weight above [`MAX_WEIGHT`].
     #[error("backend '{backend}': weight {weight} is more than {MAX_WEIGHT}")]
     WeightTooLarge {
         /// The backend.
@@ -60,13 +60,13 @@ pub enum MembersError {
         /// Its weight.
         weight: u32,
     },
-    /// Weight 0 means no new clients, so that no client would be served.
+    /// All weights are 0. Weight 0 means no new clients, so no client would be served.
     #[error("all weights are 0, so no backend would get new clients")]
     AllWeightsZero,
 }
 
-/// Whether these may be a group together. Names are compared as written, in any case: what they resolve to may
-/// change at any time.
+/// Checks that these backends are a valid group. Names are compared as written, ignoring case: the addresses they
+/// resolve to may change at any time.
 pub fn validate_members(backends: &[Endpoint]) -> Result<(), MembersError> {
     let mut seen = HashSet::new();
     for backend in backends {
@@ -87,7 +87,7 @@ pub fn validate_members(backends: &[Endpoint]) -> Result<(), MembersError> {
     Ok(())
 }
 
-/// Whether a text can be the name of a group.
+/// Whether a text is a valid group name.
 pub(crate) fn is_group_name(text: &str) -> bool {
     (1..=MAX_NAME_BYTES).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
@@ -97,14 +97,14 @@ impl FromStr for GroupSpec {
     type Err = GroupSpecError;
 
     fn from_str(text: &str) -> Result<Self, GroupSpecError> {
-        let shape = || GroupSpecError::Syntax(text.split_whitespace().collect::<Vec<_>>().join(" "));
-        let (name, rest) = text.split_once('=').ok_or_else(shape)?;
+        let syntax_error = || GroupSpecError::Syntax(text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let (name, rest) = text.split_once('=').ok_or_else(syntax_error)?;
         let name = name.trim().to_owned();
         if !is_group_name(&name) {
             return Err(GroupSpecError::InvalidName(name.escape_debug().to_string()));
         }
         let words: Vec<&str> = rest.split_whitespace().collect();
-        // A blank behind a comma is no reason to refuse.
+        // Allow blanks after commas.
         let options = words.iter().position(|word| word.starts_with('-')).unwrap_or(words.len());
         let (members, options) = words.split_at(options);
         let backends =
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_is_read() {
+    fn parses_a_group() {
         for (text, name, backends, algorithm) in [
             ("api=127.0.0.1:9001", "api", vec!["127.0.0.1:9001"], None),
             ("a.b-c_1 = [::1]:1:0 , host:2:3\t-a lc ", "a.b-c_1", vec!["[::1]:1:0", "host:2:3"], Some("lc")),
@@ -148,25 +148,25 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_group_is_refused_on_one_line() {
+    fn errors_are_one_line_with_the_reason() {
         for (text, expected) in [
-            ("", "group '' is not NAME="),
-            ("127.0.0.1:9001", "group '127.0.0.1:9001' is not NAME="),
-            ("=h:1", "a name has 1 to 64 letters"),
-            ("a\nb=h:1", "group 'a\\nb': a name has"),
-            ("a/b=h:1", "group 'a/b': a name has"),
-            ("api=", "group 'api': it has no backends"),
-            ("api= -a lc", "group 'api': it has no backends"),
+            ("", "invalid group '': expected NAME="),
+            ("127.0.0.1:9001", "invalid group '127.0.0.1:9001': expected NAME="),
+            ("=h:1", "invalid group name '': 1 to 64 letters"),
+            ("a\nb=h:1", "invalid group name 'a\\nb': 1 to 64"),
+            ("a/b=h:1", "invalid group name 'a/b': 1 to 64"),
+            ("api=", "group 'api': no backends"),
+            ("api= -a lc", "group 'api': no backends"),
             ("api=h:1,", "'' is not host:port"),
             ("api=h:1 h:2", "'h:1 h:2': port '1 h' is not a number"),
-            ("api=h:1,h:1", "backend 'h:1' stands twice"),
-            ("api=h:1,H.:1:3", "backend 'H.:1' stands twice"),
+            ("api=h:1,h:1", "duplicate backend 'h:1'"),
+            ("api=h:1,H.:1:3", "duplicate backend 'H.:1'"),
             ("api=h:1:-5", "weight '-5' is not a whole number"),
             ("api=h:1:65536", "backend 'h:1': weight 65536 is more than 65535"),
             ("api=h:1:0,h:2:0", "group 'api': all weights are 0"),
-            ("api=h:1 -a", "group 'api': '-a' is unknown here"),
-            ("api=h:1 --algorithm lc", "'--algorithm' is unknown here"),
-            ("api=h:1 -a lc rr", "'rr' is unknown here"),
+            ("api=h:1 -a", "group 'api': unexpected '-a'"),
+            ("api=h:1 --algorithm lc", "unexpected '--algorithm'"),
+            ("api=h:1 -a lc rr", "unexpected 'rr'"),
         ] {
             let line = text.parse::<GroupSpec>().unwrap_err().to_string();
             assert!(line.contains(expected), "{text}: {line}");
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_backend_of_weight_may_leave_but_not_all() {
+    fn rejects_a_group_without_weight_or_members() {
         let endpoints = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Endpoint>>();
         assert_eq!(validate_members(&endpoints(&["a:1:0", "b:1"])), Ok(()));
         assert_eq!(validate_members(&endpoints(&["a:1:0"])), Err(MembersError::AllWeightsZero));

@@ -1,22 +1,22 @@
-//! What the hashing algorithms hash.
+//! The hash key: which part of a request the hashing algorithms hash.
 //!
-//! | key | what stays together | reach for it when |
+//! | key | same key, same backend | use it for |
 //! |---|---|---|
-//! | `source` | a client's address | sessions without cookies; useless behind one big NAT |
-//! | `host` | a site | each backend caches some sites |
-//! | `path` | a path, whatever the query | caches of files |
-//! | `target` | path and query, as sent | caches of answers, as nginx's `hash $request_uri` |
-//! | `header:NAME` | a field's value | tenants, API keys |
-//! | `cookie:NAME` | a cookie's value | users, once they have logged in |
+//! | `source` | the client's address | sessions without cookies; useless behind one big NAT |
+//! | `host` | the site | backends that each cache some sites |
+//! | `path` | the path without the query | caches of files |
+//! | `target` | path and query, as sent | caches of responses, as nginx's `hash $request_uri` |
+//! | `header:NAME` | the header's value | tenants, API keys |
+//! | `cookie:NAME` | the cookie's value | users who have logged in |
 //!
-//! A request without that header or cookie is hashed by its source: an empty key would send all of those to one
-//! backend, which is how nginx's `hash $cookie_x` surprises.
+//! A request without that header or cookie is hashed by its source: an empty key would send all such requests to one
+//! backend, a known surprise of nginx's `hash $cookie_x`.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use super::{cookie::is_token, request_info::RequestInfo};
 
-/// What of a request decides about its backend.
+/// The part of a request that determines its backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HashKey {
     /// The client's address.
@@ -24,26 +24,26 @@ pub enum HashKey {
     Source,
     /// The host, in lower case, without port.
     Host,
-    /// The path in its one spelling.
+    /// The normalized path.
     Path,
     /// Path and query as they were sent.
     Target,
-    /// The first field of that name.
+    /// The first header with this name.
     Header(String),
-    /// The first cookie of that name.
+    /// The first cookie with this name.
     Cookie(String),
 }
 
-/// Not a [`HashKey`].
+/// The text is not a [`HashKey`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown hash key '{0}'; known: source, host, path, target, header:NAME, cookie:NAME")]
 pub struct HashKeyError(String);
 
 impl HashKey {
-    /// The key of a request from `client` (who a trusted proxy says it is, else the peer). `hash` is the one of the
-    /// algorithms, [`policy::hash`](crate::balance::policy::hash::hash).
+    /// The hash of a request's key. `client` is the address that a trusted proxy reports, else the peer's. `hash` is
+    /// the hash of the algorithms, [`policy::hash`](crate::balance::policy::hash::hash).
     pub fn hash_request(&self, info: &RequestInfo<'_>, client: IpAddr, hash: impl Fn(&[u8]) -> u64) -> u64 {
-        let named = match self {
+        let value = match self {
             Self::Source => None,
             Self::Host => Some(info.host()),
             Self::Path => Some(info.path()),
@@ -51,16 +51,16 @@ impl HashKey {
             Self::Header(name) => info.header_values(name).next(),
             Self::Cookie(name) => info.cookies().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value),
         };
-        named.filter(|value| !value.is_empty()).map_or_else(|| hash_source(client, &hash), &hash)
+        value.filter(|value| !value.is_empty()).map_or_else(|| hash_source(client, &hash), &hash)
     }
 
-    /// Whether the key is known before the request is: from its connection alone.
+    /// Whether the connection alone determines the key, without the request.
     pub fn is_source(&self) -> bool {
         *self == Self::Source
     }
 }
 
-/// The key of a client's address; an IPv4 address in IPv6 clothes is undressed.
+/// The hash of a client's address; IPv4-mapped addresses become IPv4.
 pub fn hash_source(client: IpAddr, hash: impl Fn(&[u8]) -> u64) -> u64 {
     match client.to_canonical() {
         IpAddr::V4(address) => hash(&address.octets()),
@@ -108,7 +108,7 @@ mod tests {
     use crate::routing::request_info::with_request_info;
 
     #[test]
-    fn each_key_hashes_its_part() {
+    fn each_key_hashes_its_part_of_the_request() {
         let request = ["GET /a/./b?c HTTP/1.1", "Host: A.example:80", "X-Tenant: t", "Empty:", "Cookie: u=7; u=8"];
         for (key, expected) in [
             ("source", "\x0a\0\0\x01"),
@@ -136,10 +136,10 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_are_refused_with_the_known_ones() {
+    fn unknown_key_lists_the_known_ones() {
         for text in ["", "ip", "Source", "header", "header:", "cookie:a b", "query:x"] {
             let line = text.parse::<HashKey>().unwrap_err().to_string();
-            assert!(line.starts_with(&format!("unknown hash key '{text}'; known are source, host")), "{line}");
+            assert!(line.starts_with(&format!("unknown hash key '{text}'; known: source, host")), "{line}");
         }
     }
 }

@@ -1,22 +1,17 @@
-//! Which group of backends a request belongs to, and what ties a client to one of them.
+//! Content routing, by host, path, headers and cookies, and session affinity.
 //!
-//! This is what layer 7 can see and layer 4 cannot: the host, the path, the cookies. A group is a name for some
-//! backends; a rule says which requests are for it; [`Routes`] finds the rule of a request by one pass over them.
-//!
-//! | module | the idea |
+//! | module | what lives there |
 //! |---|---|
-//! | [`path`] | one spelling for a path, so that a rule cannot be walked around |
-//! | [`request_info`] | what may be asked of a request |
-//! | [`pattern`] | hosts and paths of rules, and which of two is the closer match |
-//! | [`condition`] | method, header, query, cookie |
-//! | [`rule`] | conditions and a group, as people write them |
-//! | [`table`] | all rules, in order of precedence, checked against the groups |
-//! | [`group_spec`] | backends under a name, as people write them |
-//! | [`sticky_cookie`] | a cookie that brings a client back to its backend |
-//! | [`stick_table`] | a memory that does the same for clients without cookies |
-//! | [`hash_key`] | what the hashing algorithms of [`policy`](crate::balance::policy) hash |
+//! | [`path`] | path normalization, so that a rule cannot be bypassed |
+//! | [`request_info`] | the parts of a request that rules match |
+//! | [`pattern`], [`condition`] | what a rule matches: hosts and paths; method, header, query, cookie |
+//! | [`rule`], [`table`] | a rule and its syntax; all rules in order of precedence |
+//! | [`group_spec`] | the syntax of `--group` |
+//! | [`sticky_cookie`], [`stick_table`] | affinity by a signed cookie; by client address |
+//! | [`hash_key`], `cookie` | the part of a request that is hashed; parsing of cookies |
 //!
-//! Nothing here waits, reads a clock or allocates for a request that is spelled plainly.
+//! Nothing here knows a backend's health or load, waits, reads a clock, or allocates for a request whose target is
+//! already normalized; [`balance`](crate::balance) picks the backend.
 
 pub mod condition;
 mod cookie;

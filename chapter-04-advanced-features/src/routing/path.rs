@@ -1,20 +1,20 @@
-//! One spelling for a path (RFC 3986 §6.2.2), so that a rule for `/admin/*` cannot be walked around with
-//! `/x/../admin/`, `/%61dmin/` or `//admin/`.
+//! Path normalization (RFC 3986 §6.2.2), so that a rule for `/admin/*` cannot be bypassed with `/x/../admin/`,
+//! `/%61dmin/` or `//admin/`.
 //!
-//! [`normalise`] gives an equivalent path, which may be sent on: escapes of unreserved characters are decoded, hex
-//! digits in those that stay are upper case, dot segments are gone. [`merge_slashes`] is for matching alone: by RFC
-//! 3986 `//admin` is not `/admin`, but many servers read it so, and a rule has to hold for those as well.
+//! [`normalize`] returns an equivalent path, which may be forwarded: escapes of unreserved characters are decoded, hex
+//! digits in the others are upper case, dot segments are removed. [`merge_slashes`] is for matching only: by RFC 3986
+//! `//admin` is not `/admin`, but many servers treat it so, and a rule must hold for those as well.
 //!
-//! Where two servers would read a path in two ways it is refused, never repaired: `%2F` (one segment or two?),
-//! `%5C` (a slash to some), `%00` (the end to some), a broken escape, `..` behind an empty segment (which of the
-//! two goes?) and `/..;x/` (Tomcat reads `/../`). Neither function allocates for a path that is in order.
+//! An ambiguous path, which two servers may read in two ways, is rejected, never repaired: `%2F` (one segment or two?),
+//! `%5C` (a slash to some), `%00` (the end to some), an invalid escape, `..` after an empty segment (which of the two
+//! is removed?) and `/..;x/` (Tomcat reads `/../`). Neither function allocates for a path that is normalized already.
 
 use std::borrow::Cow;
 
-/// Why a path is refused, with 400.
+/// Why a path is rejected with 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// `%` without two hex digits behind it.
+    /// `%` without two hex digits after it.
     #[error("a '%' in the path is not followed by two hex digits")]
     BadPercentEncoding,
     /// `%2F`, `%5C` or `%00`.
@@ -28,22 +28,22 @@ pub enum PathError {
     DotSegmentWithParameter,
 }
 
-/// The same path in its one spelling. The empty path is `/`; what is no path (`*`) stays as it is.
+/// Normalizes a path. The empty path becomes `/`; a target that is no path (`*`) is unchanged.
 pub fn normalize(path: &[u8]) -> Result<Cow<'_, [u8]>, PathError> {
     if path.is_empty() {
         return Ok(Cow::Borrowed(b"/"));
     }
-    // The usual path: nothing to decode, no segment that begins with a dot.
-    let in_order = !path.contains(&b'%') && !path.windows(2).any(|two| two == b"/.");
-    if in_order || path[0] != b'/' {
+    // The fast path: nothing to decode, no segment that begins with a dot.
+    let is_normalized = !path.contains(&b'%') && !path.windows(2).any(|two| two == b"/.");
+    if is_normalized || path[0] != b'/' {
         return Ok(Cow::Borrowed(path));
     }
-    // First the escapes, for `%2E%2E` is a dot segment too.
+    // Escapes first, because `%2E%2E` is a dot segment too.
     let decoded = decode_unreserved(path)?;
     remove_dot_segments(&decoded).map(Cow::Owned)
 }
 
-/// The path with each run of slashes as one.
+/// The path with each run of slashes merged into one.
 pub fn merge_slashes(path: &[u8]) -> Cow<'_, [u8]> {
     if !path.windows(2).any(|two| two == b"//") {
         return Cow::Borrowed(path);
@@ -53,7 +53,7 @@ pub fn merge_slashes(path: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(merged)
 }
 
-/// The byte that an escape at the start of `bytes` stands for.
+/// Decodes the percent-encoded byte at the start of `bytes`.
 pub(crate) fn decode_percent_triplet(bytes: &[u8]) -> Option<u8> {
     let [b'%', high, low, ..] = *bytes else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -81,7 +81,7 @@ fn decode_unreserved(path: &[u8]) -> Result<Vec<u8>, PathError> {
 }
 // ANCHOR_END: decode
 
-/// RFC 3986 §2.3: what means the same with and without an escape.
+/// RFC 3986 §2.3: characters that mean the same with and without an escape.
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
@@ -94,7 +94,7 @@ fn remove_dot_segments(path: &[u8]) -> Result<Vec<u8>, PathError> {
         match segment {
             b"." => {}
             b".." => {
-                // Above the root is the root.
+                // The parent of the root is the root.
                 let parent = out.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
                 if out.get(parent..) == Some(b"/".as_slice()) {
                     return Err(PathError::DotDotAfterEmptySegment);
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_spelling_for_each_path() {
+    fn normalizes_paths() {
         for (path, expected) in [
             ("", "/"),
             ("/", "/"),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_reads_in_two_ways_is_refused() {
+    fn rejects_ambiguous_paths() {
         use PathError::{BadPercentEncoding, DotDotAfterEmptySegment, DotSegmentWithParameter, EncodedSeparator};
         for (path, expected) in [
             ("/a%2fb", EncodedSeparator),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_in_order_is_borrowed() {
+    fn borrows_a_normalized_path() {
         for path in ["/", "/a.b/c-d", "/a//b", "*"] {
             assert!(matches!(normalize(path.as_bytes()), Ok(Cow::Borrowed(_))), "{path}");
         }

@@ -1,6 +1,6 @@
-//! Hosts and paths of rules.
+//! Host and path patterns of rules.
 //!
-//! | written | matches | does not match |
+//! | pattern | matches | does not match |
 //! |---|---|---|
 //! | `a.example` | `a.example`, `A.Example:8080`, `a.example.` | `x.a.example` |
 //! | `*.a.example` | `x.a.example`, `x.y.a.example` | `a.example` |
@@ -8,48 +8,48 @@
 //! | `/api/*` | `/api`, `/api/`, `/api/v1` | `/apix` |
 //! | `*.png` | `/logo.png`, `/a/b.png` | `/logo.png/`, `/logo.PNG` |
 //!
-//! The order of both types is the order of precedence, the closest match first: exact before a wildcard or prefix
-//! before a suffix, among equals the longer. No regular expressions: one that is not anchored at both ends is the
-//! classic hole of routing by path, and one that is bounded is hard to tell from one that is not.
+//! Precedence, the most specific first: exact before a wildcard, exact before prefix before suffix, among equals the
+//! longer. No regular expressions: one that is not anchored at both ends is the classic hole of routing by path, and an
+//! expression with bounded run time is hard to tell from one without.
 
 use std::{borrow::Cow, cmp::Reverse, fmt, str::FromStr};
 
 use super::path::{self, PathError};
 
-/// The host of an authority, in lower case, without port and without the dot that ends an absolute name.
+/// The host of an authority, in lower case, without the port and without the trailing dot of an absolute name.
 pub(crate) fn canonical_host(authority: &[u8]) -> Cow<'_, [u8]> {
-    // The colons inside `[::1]` are not the port's.
-    let colon = authority.iter().rposition(|byte| *byte == b':').filter(|at| !authority[*at..].contains(&b']'));
+    // A colon inside `[::1]` does not start the port.
+    let colon = authority.iter().rposition(|byte| *byte == b':').filter(|index| !authority[*index..].contains(&b']'));
     let host = &authority[..colon.unwrap_or(authority.len())];
     let host = host.strip_suffix(b".").unwrap_or(host);
     if host.iter().any(u8::is_ascii_uppercase) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
 }
 
-/// Which hosts a rule is for.
+/// Which hosts a rule matches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HostPattern {
-    /// This one.
+    /// This host.
     Exact(String),
-    /// All below this one, however deep: the suffix with its dot.
+    /// All subdomains at any depth: the suffix with its leading dot.
     Wildcard(String),
 }
 
-/// Why a text is no [`HostPattern`].
+/// Why a text is not a [`HostPattern`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a host such as a.example, [::1] or *.a.example, without a port")]
 pub struct HostPatternError(String);
 
 impl HostPattern {
-    /// Whether it matches a host as [`RequestFacts::host`](super::RequestFacts::host) gives it.
+    /// Whether it matches a host as returned by [`RequestInfo::host`](super::RequestInfo::host).
     pub fn matches(&self, host: &[u8]) -> bool {
         match self {
             Self::Exact(name) => host == name.as_bytes(),
-            // `.a.example` is below nothing.
+            // `.a.example` has no label before the suffix.
             Self::Wildcard(suffix) => host.strip_suffix(suffix.as_bytes()).is_some_and(|labels| !labels.is_empty()),
         }
     }
 
-    /// Sorts the closest match first.
+    /// Sorts the most specific pattern first.
     pub(crate) fn precedence(&self) -> impl Ord + use<> {
         match self {
             Self::Exact(_) => (0, Reverse(0)),
@@ -62,10 +62,10 @@ impl FromStr for HostPattern {
     type Err = HostPatternError;
 
     fn from_str(text: &str) -> Result<Self, HostPatternError> {
-        let wrong = || HostPatternError(text.into());
+        let invalid = || HostPatternError(text.into());
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         if let Some(inside) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            inside.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?;
+            inside.parse::<std::net::Ipv6Addr>().map_err(|_| invalid())?;
             return Ok(Self::Exact(name));
         }
         let labels = name.strip_prefix("*.").unwrap_or(&name);
@@ -73,7 +73,7 @@ impl FromStr for HostPattern {
             !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
         if !labels.split('.').all(is_label) {
-            return Err(wrong());
+            return Err(invalid());
         }
         Ok(match name.strip_prefix('*') {
             Some(suffix) => Self::Wildcard(suffix.to_owned()),
@@ -91,35 +91,35 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// Which paths a rule is for.
+/// Which paths a rule matches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathPattern {
-    /// This one.
+    /// This path.
     Exact(String),
-    /// This one and all below it. Without the slash at its end: the root is the empty string.
+    /// This path and all below it. Without the trailing slash: the root is the empty string.
     Prefix(String),
-    /// All that end so.
+    /// All paths with this suffix.
     Suffix(String),
 }
 
-/// Why a text is no [`PathPattern`].
+/// Why a text is not a [`PathPattern`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathPatternError {
     /// Not one of the three forms.
     #[error("'{0}' is not a path such as /api (itself), /api/* (with all below it) or *.png")]
     Syntax(String),
-    /// It has a query.
+    /// It contains a query.
     #[error("'{0}': a path pattern cannot contain a query; use query=NAME:VALUE")]
     HasQuery(String),
-    /// No request has it: something that a URI spells as an escape.
+    /// A character that no request path contains, because a URI must percent-encode it.
     #[error("'{pattern}': '{character}' is not allowed in a path; percent-encode it, such as %20")]
     InvalidCharacter {
         /// The whole text.
         pattern: String,
-        /// What cannot stand there.
+        /// The invalid character.
         character: char,
     },
-    /// No request has it: it is refused.
+    /// A path that [`path::normalize`] rejects, so that no request can match it.
     #[error("'{pattern}': {source}")]
     InvalidPath {
         /// The whole text.
@@ -130,7 +130,7 @@ pub enum PathPatternError {
 }
 
 impl PathPattern {
-    /// Whether it matches a path as [`RequestFacts::matched_path`](super::RequestFacts::matched_path) gives it.
+    /// Whether it matches a path as returned by [`RequestInfo::merged_path`](super::RequestInfo::merged_path).
     pub fn matches(&self, path: &[u8]) -> bool {
         match self {
             Self::Exact(whole) => path == whole.as_bytes(),
@@ -143,7 +143,7 @@ impl PathPattern {
         }
     }
 
-    /// Sorts the closest match first.
+    /// Sorts the most specific pattern first.
     pub(crate) fn precedence(&self) -> impl Ord + use<> {
         match self {
             Self::Exact(_) => (0, Reverse(0)),
@@ -157,24 +157,24 @@ impl FromStr for PathPattern {
     type Err = PathPatternError;
 
     fn from_str(text: &str) -> Result<Self, PathPatternError> {
-        let is_invalid = |c: &char| !c.is_ascii_graphic() || "\"<>\\^#".contains(*c); // as the parser of requests
+        let is_invalid = |c: &char| !c.is_ascii_graphic() || "\"<>\\^#".contains(*c); // as in the request parser
         if let Some(character) = text.chars().find(is_invalid) {
             return Err(PathPatternError::InvalidCharacter { pattern: text.into(), character });
         }
         if text.contains('?') {
             return Err(PathPatternError::HasQuery(text.into()));
         }
-        let normal = |path: &str| -> Result<String, PathPatternError> {
-            let refused = |source| PathPatternError::InvalidPath { pattern: text.into(), source };
-            let path = path::normalize(path.as_bytes()).map_err(refused)?;
+        let normalized = |path: &str| -> Result<String, PathPatternError> {
+            let rejected = |source| PathPatternError::InvalidPath { pattern: text.into(), source };
+            let path = path::normalize(path.as_bytes()).map_err(rejected)?;
             Ok(String::from_utf8_lossy(&path::merge_slashes(&path)).into_owned())
         };
         let syntax_error = || PathPatternError::Syntax(text.into());
         if let Some(suffix) = text.strip_prefix('*') {
             let is_name = !suffix.is_empty() && !suffix.contains(['*', '/']);
-            // As if it were a name, for the escapes; `*..` is no dot segment.
+            // Normalized after a dummy name, for the escapes; `*..` is not a dot segment.
             return if is_name {
-                Ok(Self::Suffix(normal(&format!("/x{suffix}"))?[2..].into()))
+                Ok(Self::Suffix(normalized(&format!("/x{suffix}"))?[2..].into()))
             } else {
                 Err(syntax_error())
             };
@@ -183,8 +183,8 @@ impl FromStr for PathPattern {
         if path.contains('*') || !text.starts_with('/') {
             return Err(syntax_error());
         }
-        // The slash keeps a dot segment at the end of a prefix one: `/a/../*` is `/*`.
-        let path = normal(&if is_prefix { format!("{path}/") } else { path.to_owned() })?;
+        // The trailing slash keeps a dot segment at the end of a prefix a segment: `/a/../*` is `/*`.
+        let path = normalized(&if is_prefix { format!("{path}/") } else { path.to_owned() })?;
         Ok(match path.strip_suffix('/') {
             Some(prefix) if is_prefix => Self::Prefix(prefix.to_owned()),
             _ => Self::Exact(path),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_patterns_are_named() {
+    fn errors_quote_the_invalid_pattern() {
         for text in ["", "*", "*.", "a b", "a.example:80", "*.*.a", "a.*.b", "a..b", "[::g]", "[]", "http://a", ".a"] {
             let line = text.parse::<HostPattern>().unwrap_err().to_string();
             assert!(line.contains(&format!("'{text}'")), "{line}");
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_shown_as_they_are_meant() {
+    fn displays_the_normalized_pattern() {
         for (text, shown) in [("/a/./b", "/a/b"), ("/a//b/*", "/a/b/*"), ("/*", "/*"), ("*.png", "*.png")] {
             assert_eq!(text.parse::<PathPattern>().unwrap().to_string(), shown);
         }

@@ -1,7 +1,7 @@
-//! What may be asked of a request to decide where it goes.
+//! The parts of a request that routing uses.
 //!
-//! The facts borrow from the head and are gone before the first wait; what is needed later (the group, the hash,
-//! the sticky value) is small and copied out. Host and path are here in the one spelling that rules are written in.
+//! A [`RequestInfo`] borrows from the head and is dropped before the first wait; what is needed later (the group, the
+//! hash, the affinity cookie) is small and copied. Host and path are normalized in the same way as in rules.
 
 use std::borrow::Cow;
 
@@ -13,20 +13,23 @@ use super::{
     pattern::canonical_host,
 };
 
-/// A request as rules see it.
+/// A request as rules match it.
 #[derive(Clone, Debug)]
 pub struct RequestInfo<'a> {
     head: HeadView<'a>,
     host: Cow<'a, [u8]>,
     path: Cow<'a, [u8]>,
-    /// The path with its slashes merged, where that makes a difference.
+    /// The path with its slashes merged, if that changes it.
     merged_path: Option<Vec<u8>>,
     query: Option<&'a [u8]>,
 }
 
 impl<'a> RequestInfo<'a> {
-    /// The facts of a request. An error is the client's, and wants a 400. Allocates only for a host with capitals
-    /// and for a path that is not in order.
+    /// Extracts the routing information of a request. Allocates only for a host with capitals and for a path that is
+    /// not normalized.
+    ///
+    /// # Errors
+    /// An ambiguous path, to be answered with 400.
     pub fn from_head(head: HeadView<'a>) -> Result<Self, PathError> {
         let target = head.target();
         let (path, query) = match target.iter().position(|byte| *byte == b'?') {
@@ -46,17 +49,17 @@ impl<'a> RequestInfo<'a> {
         self.head.method_name()
     }
 
-    /// The host in lower case, without port and trailing dot. Empty if HTTP/1.0 named none.
+    /// The host in lower case, without port and trailing dot. Empty for an HTTP/1.0 request without one.
     pub fn host(&self) -> &[u8] {
         &self.host
     }
 
-    /// The path in its one spelling: [`path::normalise`]. Safe to send on.
+    /// The normalized path ([`path::normalize`]), safe to forward.
     pub fn path(&self) -> &[u8] {
         &self.path
     }
 
-    /// The path that rules are matched with: as [`path`](Self::path), each run of slashes as one.
+    /// The path that rules are matched against: as [`path`](Self::path), with each run of slashes merged.
     pub fn merged_path(&self) -> &[u8] {
         self.merged_path.as_deref().unwrap_or(&self.path)
     }
@@ -66,8 +69,8 @@ impl<'a> RequestInfo<'a> {
         self.head.target()
     }
 
-    /// The target to send on in place of the one that came, where the two differ: a backend that does not remove
-    /// dot segments must not see another path than the rules saw.
+    /// The target to forward instead of the received one, if the two differ: a backend that does not remove dot
+    /// segments must not see another path than the rules.
     pub fn rewritten_target(&self) -> Option<Vec<u8>> {
         let Cow::Owned(path) = &self.path else { return None };
         Some(match self.query {
@@ -76,17 +79,20 @@ impl<'a> RequestInfo<'a> {
         })
     }
 
-    /// The values of the fields of that name, in order; case does not matter.
+    /// The values of the headers with this name, in order; case does not matter.
     pub fn header_values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.head.fields().filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        self.head
+            .fields()
+            .filter(move |(header_name, _)| header_name.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
     }
 
-    /// Names and values of the cookies, in order, nothing decoded.
+    /// Names and values of the cookies, in order, not decoded.
     pub fn cookies(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         parse_cookies(self.header_values("cookie"))
     }
 
-    /// Names and values of the parameters in the query, in order, nothing decoded.
+    /// Names and values of the query parameters, in order, not decoded.
     pub fn query_params(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         let pairs = self.query.unwrap_or_default().split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         pairs.map(|pair| match pair.iter().position(|byte| *byte == b'=') {
@@ -96,7 +102,7 @@ impl<'a> RequestInfo<'a> {
     }
 }
 
-/// For the tests of this module: runs `check` with the facts of a request in text form, line ends added.
+/// For the tests of this module: runs `check` with the info of a request in text form; adds line ends.
 #[cfg(test)]
 pub(crate) fn with_request_info<T>(lines: &[&str], check: impl FnOnce(&RequestInfo<'_>) -> T) -> T {
     let text = lines.join("\r\n") + "\r\n\r\n";
@@ -110,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_taken_apart() {
+    fn extracts_the_parts_of_a_request() {
         let lines = ["GET /x/../%61pi//v?b=1&&c&d=e=f HTTP/1.1", "HOST: WWW.Example.COM.:8080", "cookie: k=v"];
         with_request_info(&lines, |info| {
             assert_eq!(info.method(), b"GET");
@@ -127,14 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn requests_without_a_path_or_a_host_have_facts_too() {
+    fn accepts_requests_without_a_path_or_a_host() {
         with_request_info(&["OPTIONS * HTTP/1.1", "Host: a"], |info| assert_eq!(info.path(), b"*"));
-        with_request_info(&["GET http://a?x HTTP/1.1", "Host: a"], |facts| {
-            assert_eq!((facts.path(), facts.query, facts.rewritten_target()), (&b"/"[..], Some(&b"x"[..]), None));
+        with_request_info(&["GET http://a?x HTTP/1.1", "Host: a"], |info| {
+            assert_eq!((info.path(), info.query, info.rewritten_target()), (&b"/"[..], Some(&b"x"[..]), None));
         });
-        with_request_info(&["GET //a HTTP/1.0"], |facts| {
-            assert_eq!((facts.host(), facts.path(), facts.merged_path()), (&b""[..], &b"//a"[..], &b"/a"[..]));
-            assert_eq!(facts.rewritten_target(), None, "slashes are merged for the rules alone");
+        with_request_info(&["GET //a HTTP/1.0"], |info| {
+            assert_eq!((info.host(), info.path(), info.merged_path()), (&b""[..], &b"//a"[..], &b"/a"[..]));
+            assert_eq!(info.rewritten_target(), None, "slashes are merged for matching only");
         });
     }
 }

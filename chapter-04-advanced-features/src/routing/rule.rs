@@ -1,11 +1,12 @@
-//! A rule: conditions, and the group for requests for which all of them hold.
+//! A routing rule: conditions, and the group for requests that match all of them.
 //!
 //! ```text
 //! host=*.a.example path=/api/* method=GET,POST header=X-Env:beta query=v:2 cookie=canary:1 -> api
 //! ```
 //!
-//! Words between blanks; each condition is `NAME=VALUE`, in any order. `host`, `path` and `method` stand once at
-//! most, the others as often as you like. A rule without conditions (`-> web`) takes what no other takes.
+//! Words separated by blanks; each condition is `NAME=VALUE`, in any order. `host`, `path` and `method` may occur once,
+//! the others any number of times. A rule without conditions (`-> web`) matches all requests that no other rule
+//! matches.
 
 use std::{cmp::Reverse, fmt, str::FromStr};
 
@@ -21,23 +22,23 @@ use super::{
 pub struct RouteRule {
     host: Option<HostPattern>,
     path: Option<PathPattern>,
-    /// Sorted, each once: two rules are equal if they ask the same.
+    /// Sorted, without duplicates: two rules are equal if their conditions are.
     conditions: Vec<Condition>,
     group: String,
 }
 
-/// Why a text is no [`Rule`]: one line with the rule and the word.
+/// Why a text is not a [`RouteRule`]: one line with the rule and the invalid word.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("route '{rule}': {kind}")]
 pub struct RouteRuleError {
-    /// The rule on one line.
+    /// The rule, on one line.
     pub rule: String,
     /// What is wrong with it.
     #[source]
     pub kind: RouteRuleErrorKind,
 }
 
-/// What may be wrong with a rule.
+/// What is wrong with a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it all")]
 pub enum RouteRuleErrorKind {
@@ -58,35 +59,35 @@ pub enum RouteRuleErrorKind {
 }
 
 impl RouteRule {
-    /// The group it is for.
+    /// The group that matching requests go to.
     pub fn group(&self) -> &str {
         &self.group
     }
 
-    /// The host that it is for.
+    /// The host pattern, if there is one.
     pub fn host(&self) -> Option<&HostPattern> {
         self.host.as_ref()
     }
 
-    /// Whether all its conditions hold.
+    /// Whether the request matches all conditions.
     pub fn matches(&self, info: &RequestInfo<'_>) -> bool {
         self.host.as_ref().is_none_or(|host| host.matches(info.host())) && self.matches_ignoring_host(info)
     }
 
-    /// As [`matches`](Self::matches), for a host that is known to fit.
+    /// As [`matches`](Self::matches), for a host that is known to match.
     pub(crate) fn matches_ignoring_host(&self, info: &RequestInfo<'_>) -> bool {
         self.path.as_ref().is_none_or(|path| path.matches(info.merged_path()))
             && self.conditions.iter().all(|condition| condition.matches(info))
     }
 
-    /// Whether the other asks the same, whatever its group.
+    /// Whether the other rule has the same conditions, whatever its group.
     pub(crate) fn has_same_conditions(&self, other: &Self) -> bool {
         (&self.host, &self.path, &self.conditions) == (&other.host, &other.path, &other.conditions)
     }
 
-    /// Sorts the rule first that knows best: by host, then by path, then by the number of further conditions.
+    /// Sorts the most specific rule first: by host, then by path, then by the number of further conditions.
     pub(crate) fn precedence(&self) -> impl Ord + use<> {
-        // `None` would sort first, and asks least.
+        // `None` would sort first, but it is the least specific.
         let host = (self.host.is_none(), self.host.as_ref().map(HostPattern::precedence));
         let path = (self.path.is_none(), self.path.as_ref().map(PathPattern::precedence));
         (host, path, Reverse(self.conditions.len()))
@@ -114,8 +115,8 @@ impl RouteRule {
     }
 }
 
-fn set_once<T>(place: &mut Option<T>, value: T, word: &str) -> Result<(), RouteRuleErrorKind> {
-    match place.replace(value) {
+fn set_once<T>(slot: &mut Option<T>, value: T, word: &str) -> Result<(), RouteRuleErrorKind> {
+    match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(RouteRuleErrorKind::DuplicateCondition(word.into())),
     }
@@ -167,8 +168,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_is_read_and_shown() {
-        for (text, shown) in [
+    fn parses_and_displays_a_rule() {
+        for (text, displayed) in [
             ("path=/api/* -> api", "path=/api/* -> api"),
             ("  ->   web ", "-> web"),
             (
@@ -177,31 +178,31 @@ mod tests {
             ),
         ] {
             let rule: RouteRule = text.parse().unwrap_or_else(|error| panic!("{error}"));
-            assert_eq!(rule.to_string(), shown);
-            assert_eq!(shown.parse(), Ok(rule), "what is shown can be written");
+            assert_eq!(rule.to_string(), displayed);
+            assert_eq!(displayed.parse(), Ok(rule), "what is displayed can be parsed");
         }
     }
 
     #[test]
-    fn a_wrong_rule_is_refused_with_its_word() {
+    fn errors_quote_the_rule_and_the_word() {
         for (text, expected) in [
             ("", "must end with '-> GROUP'"),
             ("path=/api", "must end with '-> GROUP'"),
             ("path=/api ->", "must end with '-> GROUP'"),
             ("path=/api->api", "must end with '-> GROUP'"),
             ("path=/api -> api web", "must end with '-> GROUP'"),
-            ("path=/api -> -> web", "'->' is no condition"),
-            ("path=/api -> a/b", "'a/b' is not the name of a group"),
-            ("/api -> api", "'/api' is no condition; known are host=, path="),
-            ("port=80 -> api", "'port=80' is no condition"),
-            ("path=/a path=/b -> api", "'path=/b' says again"),
-            ("host=a host=a -> api", "'host=a' says again"),
-            ("method=GET method=PUT -> api", "'method=PUT' says again"),
-            ("query=a query=a -> api", "'query=a' says again"),
+            ("path=/api -> -> web", "unknown condition '->'"),
+            ("path=/api -> a/b", "invalid group name 'a/b'"),
+            ("/api -> api", "unknown condition '/api'; known: host=, path="),
+            ("port=80 -> api", "unknown condition 'port=80'"),
+            ("path=/a path=/b -> api", "'path=/b' is a duplicate"),
+            ("host=a host=a -> api", "'host=a' is a duplicate"),
+            ("method=GET method=PUT -> api", "'method=PUT' is a duplicate"),
+            ("query=a query=a -> api", "'query=a' is a duplicate"),
             ("host=a:80 -> api", "'a:80' is not a host"),
             ("path=api -> api", "'api' is not a path"),
-            ("path=/a%2fb\n -> api", "'/a%2fb': the path hides"),
-            ("method=get -> api", "'get' is not a method"),
+            ("path=/a%2fb\n -> api", "'/a%2fb': the path contains a percent-encoded"),
+            ("method=get -> api", "invalid method 'get'"),
             ("header=:b -> api", "':b' is not NAME or NAME:VALUE"),
         ] {
             let line = text.parse::<RouteRule>().unwrap_err().to_string();

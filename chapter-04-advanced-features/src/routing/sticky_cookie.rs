@@ -1,14 +1,14 @@
-//! A cookie that brings a client back to its backend.
+//! Session affinity by a cookie that ties a client to its backend.
 //!
-//! WHEN TO USE IT: for a program that keeps sessions in its own memory. It fights balancing (a busy client stays where
-//! it is) and says goodbye to the session when the backend goes; shared session storage needs neither. Consistent
-//! hashing ([`HashKey`](super::HashKey)) is the alternative that needs no cookie.
+//! WHEN TO USE IT: for a program that keeps sessions in its own memory. It works against balancing (a busy client stays
+//! on its backend) and loses the session with the backend; shared session storage has neither problem. Consistent
+//! hashing ([`HashKey`](super::HashKey)) is the alternative without a cookie.
 //!
-//! The value is a keyed hash (HMAC-SHA-256, RFC 2104, 128 bits of it) of the cookie's name and the backend's, so it
-//! tells nothing about the backends, cannot be made up, and is the same after a restart, and in all balancers with
-//! the same secret. It is made once per backend: a request costs a search for the cookie and one comparison of 32
-//! bytes per backend, in a time that does not tell how much of a guess was right. HAProxy's `cookie … insert` sends
-//! the backend's name as it is; Envoy's hash policy sends a random number and hashes it again.
+//! The value is a keyed hash (HMAC-SHA-256, RFC 2104, truncated to 128 bits) of the cookie's name and the backend's, so
+//! it reveals nothing about the backends, cannot be forged, and is the same after a restart and in all balancers with
+//! the same secret. It is computed once per backend: a request costs a search for the cookie and one comparison of 32
+//! bytes per backend, in constant time, so that timing reveals nothing about a guess. HAProxy's `cookie … insert` sends
+//! the backend's name in plain text; Envoy's hash policy sends a random number and hashes it again.
 
 use std::fmt;
 
@@ -18,11 +18,11 @@ use subtle::ConstantTimeEq as _;
 
 use super::cookie::{is_token, parse_cookies};
 
-/// The fewest bytes that make a secret: 128 bits.
+/// The minimum length of a secret: 128 bits.
 const MIN_SECRET_BYTES: usize = 16;
 const HEX_DIGITS: usize = 32;
 
-/// The key of the hash. Whoever has it can choose a backend, no more.
+/// The HMAC key. A client that knows it can choose its backend, no more.
 #[derive(Clone)]
 pub struct StickySecret(Hmac<Sha256>);
 
@@ -34,7 +34,7 @@ pub struct StickySecret(Hmac<Sha256>);
 pub struct SecretTooShort(usize);
 
 impl StickySecret {
-    /// The contents of a secret file. Blanks and line ends around it do not count: editors add them.
+    /// A secret from the contents of a file. Surrounding whitespace is ignored: editors add it.
     pub fn new(contents: &[u8]) -> Result<Self, SecretTooShort> {
         let key = contents.trim_ascii();
         if key.len() < MIN_SECRET_BYTES {
@@ -43,7 +43,7 @@ impl StickySecret {
         Ok(Self::from_key(key))
     }
 
-    /// One that nobody knows, and that is gone with this process: so are the ties of all clients.
+    /// A random secret. It ends with this process, and so does the affinity of all clients.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;
@@ -51,7 +51,7 @@ impl StickySecret {
     }
 
     fn from_key(key: &[u8]) -> Self {
-        Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
+        Self(Hmac::new_from_slice(key).expect("HMAC accepts keys of any length"))
     }
 }
 
@@ -61,7 +61,7 @@ impl fmt::Debug for StickySecret {
     }
 }
 
-/// What stands in the cookie: 32 hex digits. Small enough to be kept when the head is gone.
+/// The value of the cookie: 32 hex digits. Small enough to copy out of the request head.
 #[derive(Clone, Copy, Debug)]
 pub struct StickyValue([u8; HEX_DIGITS]);
 
@@ -77,7 +77,7 @@ impl StickyValue {
     }
 }
 
-/// In constant time.
+/// Compares in constant time.
 impl PartialEq for StickyValue {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
@@ -86,20 +86,20 @@ impl PartialEq for StickyValue {
 
 impl Eq for StickyValue {}
 
-/// How clients of one group are tied to its backends.
+/// The affinity cookie of one group.
 #[derive(Clone, Debug)]
 pub struct StickyCookie {
     name: String,
     secret: StickySecret,
 }
 
-/// The text cannot be the name of a cookie.
+/// The text is not a valid cookie name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid cookie name '{0}': only letters, digits and !#$%&'*+-.^_`|~ are allowed")]
 pub struct CookieNameError(String);
 
 impl StickyCookie {
-    /// Ties by a cookie of that name, which the browser forgets when it ends.
+    /// Affinity by a session cookie of this name, which a browser deletes when it exits.
     pub fn new(name: &str, secret: StickySecret) -> Result<Self, CookieNameError> {
         if !is_token(name) {
             return Err(CookieNameError(name.escape_debug().to_string()));
@@ -107,18 +107,18 @@ impl StickyCookie {
         Ok(Self { name: name.into(), secret })
     }
 
-    /// The same for another group, whose name is added to the cookie's: a client of two groups would else lose
-    /// its tie to one whenever it is tied in the other.
+    /// The cookie for another group: the group's name is appended to the cookie's. Otherwise a client of two groups
+    /// would lose its affinity in one whenever the other sets the cookie.
     #[must_use]
     pub fn for_group(&self, group: &str) -> Self {
         Self { name: format!("{}-{group}", self.name), secret: self.secret.clone() }
     }
 
     // ANCHOR: value
-    /// The value for a backend, by its configured name (`host:port`). Ask once, keep it.
+    /// The value for a backend, by its configured name (`host:port`). Compute it once and keep it.
     pub fn value_for(&self, backend: &str) -> StickyValue {
         let mut mac = self.secret.0.clone();
-        // A NUL is in neither name, so no two pairs run into one text.
+        // Neither name contains a NUL, so no two pairs give the same text.
         for part in [self.name.as_bytes(), b"\0", backend.as_bytes()] {
             mac.update(part);
         }
@@ -132,15 +132,15 @@ impl StickyCookie {
     }
     // ANCHOR_END: value
 
-    /// What the client brings in the values of its `Cookie` fields. The first cookie of that name counts, even if
-    /// its value could not be ours: browsers send the one with the closest path first (RFC 6265 §5.4).
-    pub fn read_value<'a>(&self, fields: impl IntoIterator<Item = &'a [u8]>) -> Option<StickyValue> {
-        let mut internal_error = parse_cookies(fields).filter(|(name, _)| *name == self.name.as_bytes());
-        StickyValue::parse(internal_error.next()?.1)
+    /// Reads the value from a client's `Cookie` headers. The first cookie of this name counts, even if its value is
+    /// invalid: browsers send the one with the longest path first (RFC 6265 §5.4).
+    pub fn read_value<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Option<StickyValue> {
+        let mut values = parse_cookies(headers).filter(|(name, _)| *name == self.name.as_bytes());
+        StickyValue::parse(values.next()?.1)
     }
 
-    /// The `Set-Cookie` value that ties a client. `HttpOnly`: no script needs it. `SameSite=Lax`: a link from
-    /// elsewhere leads to the same backend, a form from elsewhere is not told apart by it.
+    /// The `Set-Cookie` value that ties a client to a backend. `HttpOnly`: no script needs it. `SameSite=Lax`: a link
+    /// from another site sends the cookie, a form on another site does not.
     pub fn set_cookie(&self, value: StickyValue) -> String {
         format!("{}={}; Path=/; HttpOnly; SameSite=Lax", self.name, value.as_str())
     }
@@ -154,7 +154,7 @@ mod tests {
         StickyCookie::new("lb", StickySecret::new(b"0123456789abcdef\n").unwrap()).unwrap()
     }
 
-    /// If this fails, every tie of every user breaks at the next upgrade.
+    /// If this fails, every client loses its affinity at the next upgrade.
     #[test]
     fn the_value_is_pinned() {
         // printf 'lb\000127.0.0.1:9001' | openssl dgst -sha256 -hmac 0123456789abcdef, the first half
@@ -178,11 +178,11 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_brought_back_or_not() {
+    fn reads_the_first_valid_cookie_of_the_name() {
         let sticky = sticky();
         let values = ["a:1", "a:2", "a:3"].map(|backend| sticky.value_for(backend));
         let [one, two, _] = values.each_ref().map(StickyValue::as_str);
-        for (fields, expected) in [
+        for (headers, expected) in [
             (vec![format!("lb={one}")], Some(0)),
             (vec![format!("a=b; lb={two} ;c=d")], Some(1)),
             (vec!["a=b".to_owned(), format!("x=y;lb={two}")], Some(1)),
@@ -197,9 +197,9 @@ mod tests {
             (vec![format!("lb={}", sticky.value_for("gone:1").as_str())], None),
             (vec![], None),
         ] {
-            let presented = sticky.read_value(fields.iter().map(String::as_bytes));
-            let found = presented.and_then(|value| values.iter().position(|known| *known == value));
-            assert_eq!(found, expected, "{fields:?}");
+            let cookie_value = sticky.read_value(headers.iter().map(String::as_bytes));
+            let index = cookie_value.and_then(|value| values.iter().position(|known| *known == value));
+            assert_eq!(index, expected, "{headers:?}");
         }
         assert!(sticky.read_value([b"lb=\xff\xff".as_slice()]).is_none());
     }
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn weak_secrets_and_impossible_names_are_refused() {
+    fn rejects_short_secrets_and_invalid_names() {
         assert_eq!(StickySecret::new(b" 0123456789abcde\n\n").err(), Some(SecretTooShort(15)));
         for name in ["", "a b", "a=b", "a;b", "é", "a\r\nb"] {
             let line = StickyCookie::new(name, StickySecret::random().unwrap()).unwrap_err().to_string();

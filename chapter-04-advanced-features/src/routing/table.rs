@@ -1,23 +1,23 @@
-//! All rules, the one that knows best first, and which group a request is for.
+//! The routing table: all rules in order of precedence, and the group that a request matches.
 //!
-//! WHEN TO USE IT: when one address serves several programs. Without rules it costs nothing, and neither do the
-//! facts, if nobody else asks for them. With rules: about 100 ns for the facts, one lookup of the host in a map, then
-//! the rules of that host and those of no exact host one by one, about 10 ns each by path or wildcard, 100 ns by
-//! header or cookie. That is fine for dozens; for thousands of paths on one host you want a tree of segments, as
-//! Envoy and Traefik have it.
+//! WHEN TO USE IT: when one address serves several programs. Without rules it costs nothing, and a request is not
+//! inspected unless affinity or the hash key needs it. With rules: about 100 ns for the [`RequestInfo`], one lookup of
+//! the host in a map, then the rules of that host and those without an exact host one by one, about 10 ns each by path
+//! or wildcard, 100 ns by header or cookie. That is fine for dozens; thousands of paths on one host need a tree of
+//! segments, as in Envoy and Traefik.
 //!
 //! Precedence: exact host, then the longest `*.host`, then none; among those exact path, longest prefix, longest
-//! suffix, none; among those the most further conditions; then the order in which they were given. HAProxy takes
-//! rules in the order given alone, nginx has an order like ours for `location`.
+//! suffix, none; among those the most further conditions; then the order in which they were given. HAProxy uses only
+//! the order given, nginx has an order like ours for `location`.
 
 use std::collections::HashMap;
 
 use super::{pattern::HostPattern, request_info::RequestInfo, rule::RouteRule};
 
-/// The rules of a balancer, checked against its groups.
+/// The routing rules of a balancer, validated against its groups.
 #[derive(Clone, Debug, Default)]
 pub struct RouteTable {
-    /// Those of one exact host: they come before all others.
+    /// Rules by exact host: they come before all others.
     exact_host_rules: HashMap<Box<[u8]>, Vec<ResolvedRule>>,
     other_rules: Vec<ResolvedRule>,
 }
@@ -28,41 +28,41 @@ struct ResolvedRule {
     group: usize,
 }
 
-/// Why rules and groups do not fit.
+/// Why the rules and groups are inconsistent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteTableError {
-    /// Two groups have one name.
+    /// Two groups have the same name.
     #[error("duplicate group '{0}'")]
     DuplicateGroup(String),
-    /// A rule for a group that is not there.
+    /// A rule refers to an unknown group.
     #[error("route '{rule}': unknown group '{group}'; known: {known_groups}")]
     UnknownGroup {
         /// The rule.
         rule: String,
-        /// The group it names.
+        /// The unknown group.
         group: String,
-        /// Those that are there.
+        /// The known groups.
         known_groups: String,
     },
-    /// Two rules ask the same.
+    /// Two rules have the same conditions.
     #[error("route '{second}' has the same conditions as route '{first}'")]
     DuplicateRule {
-        /// The one that came first.
+        /// The first rule.
         first: String,
-        /// The one that could never be taken.
+        /// The second rule, which could never match.
         second: String,
     },
 }
 
 impl RouteTable {
-    /// The rules in their order of precedence; `groups` are the names that they may use.
+    /// Sorts the rules by precedence and resolves their groups; `groups` are the known names.
     pub fn new(rules: Vec<RouteRule>, groups: &[impl AsRef<str>]) -> Result<Self, RouteTableError> {
         let names: Vec<&str> = groups.iter().map(AsRef::as_ref).collect();
-        if let Some((_, name)) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        if let Some((_, name)) = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
             return Err(RouteTableError::DuplicateGroup((*name).to_owned()));
         }
-        for (at, rule) in rules.iter().enumerate() {
-            if let Some(first) = rules[..at].iter().find(|other| other.has_same_conditions(rule)) {
+        for (index, rule) in rules.iter().enumerate() {
+            if let Some(first) = rules[..index].iter().find(|other| other.has_same_conditions(rule)) {
                 return Err(RouteTableError::DuplicateRule { first: first.to_string(), second: rule.to_string() });
             }
         }
@@ -77,34 +77,33 @@ impl RouteTable {
                 }),
             })
             .collect::<Result<Vec<_>, _>>()?;
-        // A stable sort: equal ones stay in the order given.
+        // A stable sort: rules of equal precedence stay in the order given.
         routes.sort_by_cached_key(|route| route.rule.precedence());
-        let mut all = Self::default();
+        let mut table = Self::default();
         for route in routes {
             match route.rule.host() {
                 Some(HostPattern::Exact(host)) => {
-                    all.exact_host_rules.entry(host.as_bytes().into()).or_default().push(route)
+                    table.exact_host_rules.entry(host.as_bytes().into()).or_default().push(route);
                 }
-                _ => all.other_rules.push(route),
+                _ => table.other_rules.push(route),
             }
         }
-        Ok(all)
+        Ok(table)
     }
 
-    /// The index of the group that the request is for, among those that [`new`](Self::new) was given. `None` if no
-    /// rule is for it.
+    /// The index of the request's group, among those that were passed to [`new`](Self::new). `None` if no rule matches.
     pub fn match_group(&self, info: &RequestInfo<'_>) -> Option<usize> {
         self.find(info).map(|route| route.group)
     }
 
-    /// Whether there are no rules, so that nothing has to be asked.
+    /// Whether there are no rules, so that requests need not be inspected.
     pub fn is_empty(&self) -> bool {
         self.exact_host_rules.is_empty() && self.other_rules.is_empty()
     }
 
     fn find(&self, info: &RequestInfo<'_>) -> Option<&ResolvedRule> {
-        let of_host = self.exact_host_rules.get(info.host()).into_iter().flatten();
-        of_host
+        let host_rules = self.exact_host_rules.get(info.host()).into_iter().flatten();
+        host_rules
             .filter(|route| route.rule.matches_ignoring_host(info))
             .chain(self.other_rules.iter().filter(|route| route.rule.matches(info)))
             .next()
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_closest_match_wins_whatever_the_order() {
+    fn the_most_specific_rule_wins_whatever_the_order() {
         let mut rules = vec![
             "-> web",
             "path=*.png -> files",
@@ -166,18 +165,18 @@ mod tests {
     }
 
     #[test]
-    fn among_equals_the_first_given_wins() {
+    fn at_equal_precedence_the_first_given_wins() {
         let lines = ["GET / HTTP/1.1", "Host: a", "X: 1", "Y: 1"];
         assert_eq!(selected(&routes(&["header=X -> web", "header=Y -> api"]).unwrap(), &lines), Some("web"));
         assert_eq!(selected(&routes(&["header=Y -> api", "header=X -> web"]).unwrap(), &lines), Some("api"));
         let both = routes(&["header=X -> web", "header=Y header=X -> api"]).unwrap();
         assert_eq!(selected(&both, &lines), Some("api"));
-        let deciding = with_request_info(&lines, |info| both.find(info).map(|route| route.rule.to_string()));
-        assert_eq!(deciding.as_deref(), Some("header=x header=y -> api"));
+        let rule = with_request_info(&lines, |info| both.find(info).map(|route| route.rule.to_string()));
+        assert_eq!(rule.as_deref(), Some("header=x header=y -> api"));
     }
 
     #[test]
-    fn without_a_rule_there_is_no_group() {
+    fn without_a_matching_rule_there_is_no_group() {
         let lines = ["GET / HTTP/1.1", "Host: a"];
         assert_eq!(selected(&routes(&[]).unwrap(), &lines), None);
         assert_eq!(selected(&routes(&["path=/x -> api", "host=b -> web"]).unwrap(), &lines), None);
@@ -185,19 +184,22 @@ mod tests {
     }
 
     #[test]
-    fn rules_that_cannot_be_meant_are_refused() {
+    fn rejects_unknown_groups_and_duplicates() {
         for (rules, expected) in [
-            (["path=/a -> app", "-> web"], "route 'path=/a -> app': there is no group 'app'; known are web, api"),
-            (["path=/a -> api", "path=/a -> web"], "route 'path=/a -> web' asks the same as route 'path=/a -> api'"),
-            (["host=A query=b query=a -> api", "query=a query=b host=a. -> api"], "asks the same"),
-            (["path=/a/* -> api", "path=/%61/* -> web"], "asks the same"),
-            (["method=PUT,GET -> api", "method=GET,PUT -> web"], "asks the same"),
-            (["-> api", "-> web"], "asks the same"),
+            (["path=/a -> app", "-> web"], "route 'path=/a -> app': unknown group 'app'; known: web, api"),
+            (
+                ["path=/a -> api", "path=/a -> web"],
+                "route 'path=/a -> web' has the same conditions as route 'path=/a -> api'",
+            ),
+            (["host=A query=b query=a -> api", "query=a query=b host=a. -> api"], "has the same conditions"),
+            (["path=/a/* -> api", "path=/%61/* -> web"], "has the same conditions"),
+            (["method=PUT,GET -> api", "method=GET,PUT -> web"], "has the same conditions"),
+            (["-> api", "-> web"], "has the same conditions"),
         ] {
             let line = routes(&rules).unwrap_err().to_string();
             assert!(line.contains(expected), "{line}");
         }
         let line = RouteTable::new(vec![], &["a", "b", "a"]).unwrap_err().to_string();
-        assert_eq!(line, "two groups have the name 'a'");
+        assert_eq!(line, "duplicate group 'a'");
     }
 }

@@ -1,8 +1,8 @@
-//! What idle clients cost: a thread for each, or one event loop for all.
+//! What idle clients cost: one thread per client, or one event loop for all.
 //!
-//! Each way is a server in a process of its own, started afresh, so that nothing is measured but it: the clients' ends of
-//! the connections belong to this process. Every client is served once, so that its thread has touched its stack. What
-//! the kernel keeps for a connection, some KiB of it, is the same in both ways, and not in these numbers; a thread costs
+//! Each variant is a server in its own process, started afresh, so that nothing else is measured: the clients' ends of
+//! the connections belong to this process. Every client is served once, so that its thread has touched its stack. The
+//! kernel's memory for a connection, a few KiB, is the same in both variants and not in these numbers; a thread costs
 //! the kernel 16 KiB more, which is not in them either.
 //!
 //! ```console
@@ -10,7 +10,7 @@
 //! $ cargo run -p chapter-05-high-perf-io --example c10k_threads -- 10000
 //! ```
 //!
-//! Linux only: the numbers stand in `/proc`.
+//! Linux only: the numbers come from `/proc`.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -27,16 +27,16 @@ mod servers;
 #[path = "../status/mod.rs"]
 mod status;
 
-/// Files that are no client's.
-const OWN_FILES: u64 = 32;
+/// Descriptors that are not clients' sockets.
+const OWN_FDS: u64 = 32;
 
-/// What idle clients cost.
+/// Measures what idle clients cost.
 #[derive(Debug, Parser)]
 struct Args {
-    /// How many
+    /// Number of clients
     #[arg(default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     clients: u64,
-    /// Be the server
+    /// Run as the server
     #[arg(long, hide = true)]
     serve: Option<Way>,
 }
@@ -55,16 +55,16 @@ fn main() -> ExitCode {
     })
 }
 
-fn measure(wanted: u64) -> io::Result<()> {
-    let possible = raise_fd_limit()?.saturating_sub(OWN_FILES).max(1);
-    let clients = wanted.min(possible);
-    if clients < wanted {
-        outln!("The limit of open files is enough for {clients} clients: raise `ulimit -n`.");
+fn measure(requested_clients: u64) -> io::Result<()> {
+    let possible = raise_fd_limit()?.saturating_sub(OWN_FDS).max(1);
+    let clients = requested_clients.min(possible);
+    if clients < requested_clients {
+        outln!("The limit of open files allows {clients} clients: raise `ulimit -n`.");
     }
     outln!("{clients} idle clients   threads  resident before  resident with them  for each");
     for way in [Way::Threads, Way::Loop] {
         let server = Server::start(way)?;
-        // The first client pays for what is needed once.
+        // The first client causes the allocations that happen only once.
         let _first = server.client()?;
         let before = server.status("VmRSS")?;
         let _clients = (0..clients).map(|_| server.client()).collect::<io::Result<Vec<_>>>()?;
@@ -75,7 +75,7 @@ fn measure(wanted: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// A server in a process of its own, ended when dropped.
+/// A server in its own process, killed when dropped.
 #[derive(Debug)]
 struct Server {
     process: Child,
@@ -84,12 +84,12 @@ struct Server {
 
 impl Server {
     fn start(way: Way) -> io::Result<Self> {
-        let way = way.to_possible_value().expect("no way is hidden");
+        let way = way.to_possible_value().expect("no variant is hidden");
         let mut command = Command::new(std::env::current_exe()?);
         let mut process = command.args(["--serve", way.get_name()]).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line)?;
-        let address = line.trim().parse().map_err(|_| io::Error::other("the server does not start"))?;
+        let address = line.trim().parse().map_err(|_| io::Error::other("the server did not start"))?;
         Ok(Self { process, address })
     }
 
@@ -97,7 +97,7 @@ impl Server {
     fn client(&self) -> io::Result<TcpStream> {
         let mut client = TcpStream::connect(self.address)?;
         client.write_all(b"x")?;
-        let refused = |_| io::Error::other("the server takes no more clients: see `ulimit -u` and `ulimit -n`");
+        let refused = |_| io::Error::other("the server accepts no more clients: see `ulimit -u` and `ulimit -n`");
         client.read_exact(&mut [0]).map_err(refused)?;
         Ok(client)
     }

@@ -1,4 +1,4 @@
-//! The two ways, as echo servers.
+//! The two variants, as echo servers.
 
 use std::{
     collections::HashMap,
@@ -23,12 +23,12 @@ pub(crate) fn serve(way: Way) -> io::Result<()> {
 
 fn serve_on(listener: TcpListener, way: Way) -> io::Result<()> {
     match way {
-        Way::Threads => serve_by_threads(&listener),
-        Way::Loop => serve_in_a_loop(listener),
+        Way::Threads => serve_with_threads(&listener),
+        Way::Loop => serve_in_event_loop(listener),
     }
 }
 
-fn serve_by_threads(listener: &TcpListener) -> io::Result<()> {
+fn serve_with_threads(listener: &TcpListener) -> io::Result<()> {
     loop {
         let (client, _) = listener.accept()?;
         thread::Builder::new().spawn(move || {
@@ -38,28 +38,28 @@ fn serve_by_threads(listener: &TcpListener) -> io::Result<()> {
     }
 }
 
-fn serve_in_a_loop(listener: TcpListener) -> io::Result<()> {
+fn serve_in_event_loop(listener: TcpListener) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let mut listener = mio::net::TcpListener::from_std(listener);
     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(1024));
     poll.registry().register(&mut listener, Token(0), Interest::READABLE)?;
-    let (mut clients, mut numbers) = (HashMap::new(), 1..);
+    let (mut clients, mut tokens) = (HashMap::new(), 1..);
     let mut buffer = [0; BUFFER_BYTES];
     loop {
         poll.poll(&mut events, None)?;
         for event in &events {
             if let Some(client) = clients.get_mut(&event.token()) {
-                let ended = loop {
+                let closed = loop {
                     if let Err(error) = echo(client, &mut buffer) {
                         break error.kind() != ErrorKind::WouldBlock;
                     }
                 };
-                if ended {
+                if closed {
                     clients.remove(&event.token());
                 }
             }
             while let Some(mut client) = accept(&listener)? {
-                let token = Token(numbers.next().expect("fewer than 2^64 clients"));
+                let token = Token(tokens.next().expect("fewer than 2^64 clients"));
                 poll.registry().register(&mut client, token, Interest::READABLE)?;
                 clients.insert(token, client);
             }
@@ -74,7 +74,7 @@ fn accept(listener: &mio::net::TcpListener) -> io::Result<Option<mio::net::TcpSt
     }
 }
 
-/// Reads once and sends it back. That the client has left is an error, too.
+/// Reads once and sends the bytes back. A FIN is an error too.
 fn echo(client: &mut (impl io::Read + io::Write), buffer: &mut [u8]) -> io::Result<()> {
     match client.read(buffer)? {
         0 => Err(ErrorKind::UnexpectedEof.into()),
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn either_way_serves_all_its_clients_again_and_again() {
+    fn both_variants_serve_all_clients_repeatedly() {
         for way in [Way::Threads, Way::Loop] {
             let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
             let address = listener.local_addr().unwrap();

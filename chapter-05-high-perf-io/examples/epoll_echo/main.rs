@@ -1,8 +1,7 @@
 //! An echo server on `epoll`, the kernel's own interface (Linux): one thread, any number of clients.
 //!
-//! The kernel is told once which sockets matter, and asked in one call which of them have something to read. It can
-//! answer in two ways. *Level-triggered*, the default: as long as something is there. *Edge-triggered*: once, when
-//! something comes. The buffer is small, so that a line typed by hand is longer than a read.
+//! Each socket is registered once, and one call returns those that are readable. *Level-triggered*, the default: as
+//! long as bytes are there. *Edge-triggered*: once, when bytes arrive. The buffer is shorter than a line typed by hand.
 //!
 //! ```console
 //! $ cargo run -p chapter-05-high-perf-io --example epoll_echo                       # every line comes back
@@ -11,9 +10,9 @@
 //! $ nc 127.0.0.1 8080                                                               # in a second terminal: type
 //! ```
 //!
-//! What fails with `--edge`: one read per event. What it leaves is no news, so there is no event for it: this is the lost
-//! wake-up. The next line *is* news, and fetches 16 bytes of the one before it. With `--drain` the server reads until the
-//! kernel says that nothing is left; only then is the next event certain to come.
+//! What fails with `--edge`: one read per event. The bytes that it leaves cause no further event: this is the lost
+//! wake-up. The next line *does* cause one, and the read returns 16 bytes of the line before. With `--drain` the server
+//! reads until a read would block; only then is the next event certain to come.
 
 use std::process::ExitCode;
 
@@ -27,15 +26,15 @@ use server::start;
 
 /// An echo server on epoll.
 #[derive(Debug, Clone, Copy, Parser)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there is no epoll to tell it to"))]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there is no epoll here"))]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
     #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
-    /// Be told when something has come, not while something is there
+    /// Use edge-triggered events instead of level-triggered ones
     #[arg(long)]
     edge: bool,
-    /// Read until nothing is left
+    /// Read until a read would block
     #[arg(long, requires = "edge")]
     drain: bool,
 }
@@ -46,6 +45,6 @@ fn main() -> ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn start(_: Args) -> std::io::Result<()> {
-    common::outln!("epoll is Linux's own: the example mio_echo is the same on kqueue");
+    common::outln!("epoll exists on Linux only: the example mio_echo does the same on kqueue");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The loop.
+//! The event loop.
 
 use std::{
     collections::HashMap,
@@ -14,9 +14,9 @@ use nix::{
 
 use crate::Args;
 
-/// Shorter than a line.
+/// Shorter than a line, so that one read does not empty the socket.
 const BUFFER_BYTES: usize = 16;
-/// What the kernel gives back with an event is a number of our choice. This one means the listener.
+/// The kernel returns with an event a number of our choice. This one means the listener.
 const LISTENER: u64 = 0;
 
 pub(crate) fn start(args: Args) -> io::Result<()> {
@@ -30,7 +30,7 @@ fn serve(listener: &TcpListener, args: Args) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
-    // Numbers are not used again, so an event of a client that has left finds nobody.
+    // Numbers are not reused, so an event of a closed connection finds no client.
     let (mut clients, mut numbers) = (HashMap::new(), LISTENER + 1..);
     let trigger = if args.edge { EpollFlags::EPOLLET } else { EpollFlags::empty() };
     let mut events = [EpollEvent::empty(); 64];
@@ -41,9 +41,9 @@ fn serve(listener: &TcpListener, args: Args) -> io::Result<()> {
         };
         for event in &events[..ready] {
             if event.data() != LISTENER {
-                let leaves = clients.get(&event.data()).is_some_and(|client| !echo(client, args.drain));
-                if leaves {
-                    clients.remove(&event.data()); // closed, and so forgotten by epoll too
+                let closed = clients.get(&event.data()).is_some_and(|client| !echo(client, args.drain));
+                if closed {
+                    clients.remove(&event.data()); // closes the socket, which deregisters it from epoll
                 }
             } else if let (Some(client), Some(number)) = (accept(listener)?, numbers.next()) {
                 epoll.add(&client, EpollEvent::new(EpollFlags::EPOLLIN | trigger, number))?;
@@ -54,18 +54,19 @@ fn serve(listener: &TcpListener, args: Args) -> io::Result<()> {
 }
 // ANCHOR_END: serve
 
-/// One client. If more wait, the listener, which is level-triggered, says so again.
+/// Accepts one client. If more wait, the level-triggered listener is reported again.
 fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
     match listener.accept() {
         Ok((client, _)) => client.set_nonblocking(true).map(|()| Some(client)),
-        // It has left again.
+        // The connection is closed already.
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 // ANCHOR: echo
-/// Sends back what has come. `false`: the client has left, or does not take what it is sent; `mio_echo` waits for it.
+/// Echoes the received bytes. `false`: close the connection; the client has sent FIN, or a write would block.
+/// `mio_echo` waits until it can write.
 fn echo(mut client: &TcpStream, drain: bool) -> bool {
     let mut buffer = [0; BUFFER_BYTES];
     loop {
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_comes_back_when_the_kernel_repeats_itself_or_when_all_is_read() {
+    fn a_long_line_is_echoed_with_level_triggering_or_with_draining() {
         for (edge, drain) in [(false, false), (true, true)] {
             let mut client = client(edge, drain);
             for _ in 0..3 {
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn with_one_read_per_event_the_rest_waits_for_the_next_line() {
+    fn edge_triggered_without_draining_leaves_the_rest_until_the_next_line() {
         let mut client = client(true, false);
         client.send(LINE);
         assert_eq!(client.read_exact(BUFFER_BYTES), LINE[..BUFFER_BYTES]);

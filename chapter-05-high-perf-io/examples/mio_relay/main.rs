@@ -1,13 +1,13 @@
-//! A relay: what a client sends goes to a server, what the server sends goes to the client, by one thread for all.
+//! A relay: it copies bytes from a client to a server and back, with one thread for all pairs.
 //!
-//! Two sockets, of which one may be quick and the other slow. The rule that keeps memory flat: a side is read only while
-//! the other is owed nothing. What is not read fills the kernel's buffers, then the sender's, and then the sender waits:
-//! this is *back-pressure*. That a side has ended (FIN) is passed on as well, and the other direction goes on.
+//! Two sockets, of which one may be fast and the other slow. The rule that keeps memory flat: one side is read only
+//! while no unsent bytes wait for the other. Unread bytes fill the kernel's buffers, then the sender's, and then the
+//! sender blocks: this is *backpressure*. A FIN is relayed as well, and the other direction goes on.
 //!
 //! ```console
 //! $ cargo run -p chapter-05-high-perf-io --example mio_relay                        # a slow reader: memory stays flat
 //! $ cargo run -p chapter-05-high-perf-io --example mio_relay -- --greedy            # without the rule it does not
-//! $ cargo run -p chapter-05-high-perf-io --example mio_relay -- 8080 127.0.0.1:9001 # before a server of yours
+//! $ cargo run -p chapter-05-high-perf-io --example mio_relay -- 8080 127.0.0.1:9001 # in front of your server
 //! ```
 
 use std::{
@@ -29,10 +29,10 @@ mod slow_reader;
 mod status;
 
 const LISTENER: Token = Token(0);
-/// For all pairs: nothing stays in it.
+/// Shared by all pairs: no bytes stay in it between two reads.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// A relay of bytes. Without a server it shows what a slow reader costs.
+/// Relays bytes to a server. Without a server it shows what a slow reader costs.
 #[derive(Debug, Parser)]
 struct Args {
     /// Port to listen on; 0 lets the kernel choose
@@ -40,7 +40,7 @@ struct Args {
     port: u16,
     /// Address of the server
     server: Option<SocketAddr>,
-    /// Read a side also while the other is owed something
+    /// Read one side even while unsent bytes wait for the other
     #[arg(long)]
     greedy: bool,
 }
@@ -61,8 +61,8 @@ fn serve(listener: TcpListener, server: SocketAddr, greedy: bool) -> io::Result<
     let mut listener = mio::net::TcpListener::from_std(listener);
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    // Numbers are not used again, so an event of a pair that has ended finds nobody.
-    let (mut pairs, mut numbers) = (HashMap::new(), LISTENER.0 + 1..);
+    // Tokens are not reused, so an event of a closed pair finds nothing.
+    let (mut pairs, mut tokens) = (HashMap::new(), LISTENER.0 + 1..);
     let mut events = Events::with_capacity(1024);
     let mut scratch = vec![0; BUFFER_BYTES];
     loop {
@@ -79,8 +79,8 @@ fn serve(listener: TcpListener, server: SocketAddr, greedy: bool) -> io::Result<
                 continue;
             }
             while let Some((client, _)) = if_ready(|| listener.accept())? {
-                let token = Token(numbers.next().expect("fewer than 2^64 clients"));
-                // A client whose server is not there is closed.
+                let token = Token(tokens.next().expect("fewer than 2^64 clients"));
+                // If the server cannot be reached, the client is closed.
                 if let Ok(pair) = connect(client, server, poll.registry(), token) {
                     pairs.insert(token, pair);
                 }
@@ -89,13 +89,13 @@ fn serve(listener: TcpListener, server: SocketAddr, greedy: bool) -> io::Result<
     }
 }
 
-/// This connect waits, and everybody else with it; `dial.rs` of this chapter does not.
+/// This connect blocks, and with it all other pairs; `src/upstream/connect.rs` of this chapter does not.
 fn connect(client: TcpStream, server: SocketAddr, registry: &Registry, token: Token) -> io::Result<Pair> {
     let server = std::net::TcpStream::connect(server)?;
     server.set_nonblocking(true)?;
     let mut streams = [client, TcpStream::from_std(server)];
     for stream in &mut streams {
-        // One number for both: whichever is ready, the pair is taken as far as it goes.
+        // One token for both: whichever is ready, the pair is driven until it would block.
         registry.register(stream, token, Interest::READABLE | Interest::WRITABLE)?;
     }
     Ok(Pair::new(streams))

@@ -1,4 +1,4 @@
-//! A client's connection, the one to the server, and what is on its way between them.
+//! A client's connection, the connection to the server, and the unsent bytes of both directions.
 
 use std::{
     io::{self, ErrorKind, Read as _, Write as _},
@@ -11,60 +11,60 @@ use mio::net::TcpStream;
 #[derive(Debug)]
 pub(crate) struct Pair([Side; 2]);
 
-/// A socket, and what it has still to hear.
+/// A socket, and what has still to be sent to it.
 #[derive(Debug)]
 struct Side {
     stream: TcpStream,
-    /// What it has not taken yet.
-    owed: Vec<u8>,
-    /// It will send no more.
+    /// Bytes from the other side that are not sent yet.
+    unsent: Vec<u8>,
+    /// It has sent FIN.
     has_ended: bool,
-    /// It has heard that the other will send no more.
-    is_told: bool,
+    /// The other side's FIN has been relayed to it.
+    is_shut_down: bool,
 }
 
 impl Pair {
     pub(crate) fn new(streams: [TcpStream; 2]) -> Self {
-        Self(streams.map(|stream| Side { stream, owed: Vec::new(), has_ended: false, is_told: false }))
+        Self(streams.map(|stream| Side { stream, unsent: Vec::new(), has_ended: false, is_shut_down: false }))
     }
 
-    /// Moves what can be moved without waiting. `true`: both have ended.
+    /// Moves the bytes that can be moved without blocking. `true`: both directions have ended.
     pub(crate) fn relay(&mut self, scratch: &mut [u8], greedy: bool) -> io::Result<bool> {
         let [client, server] = &mut self.0;
-        while client.pass_on(server, scratch, greedy)? | server.pass_on(client, scratch, greedy)? {}
-        Ok(client.is_told && server.is_told)
+        while client.copy_to(server, scratch, greedy)? | server.copy_to(client, scratch, greedy)? {}
+        Ok(client.is_shut_down && server.is_shut_down)
     }
 }
 
 impl Side {
     // ANCHOR: pass_on
-    /// One step from here to there: what is owed, and only then more. Gives whether something has moved.
-    fn pass_on(&mut self, to: &mut Self, scratch: &mut [u8], greedy: bool) -> io::Result<bool> {
+    /// One step in one direction: sends the unsent bytes, and only then reads more. Returns whether bytes have moved.
+    fn copy_to(&mut self, to: &mut Self, scratch: &mut [u8], greedy: bool) -> io::Result<bool> {
         let mut moved = false;
-        if !to.owed.is_empty()
-            && let Some(sent) = if_ready(|| to.stream.write(&to.owed))?
+        if !to.unsent.is_empty()
+            && let Some(sent) = if_ready(|| to.stream.write(&to.unsent))?
         {
-            to.owed.drain(..sent);
+            to.unsent.drain(..sent);
             moved = true;
         }
-        if (to.owed.is_empty() || greedy)
+        if (to.unsent.is_empty() || greedy)
             && !self.has_ended
-            && let Some(came) = if_ready(|| self.stream.read(scratch))?
+            && let Some(received) = if_ready(|| self.stream.read(scratch))?
         {
-            to.owed.extend_from_slice(&scratch[..came]);
-            self.has_ended = came == 0;
+            to.unsent.extend_from_slice(&scratch[..received]);
+            self.has_ended = received == 0;
             moved = true;
         }
-        if self.has_ended && to.owed.is_empty() && !to.is_told {
+        if self.has_ended && to.unsent.is_empty() && !to.is_shut_down {
             to.stream.shutdown(Shutdown::Write)?;
-            to.is_told = true;
+            to.is_shut_down = true;
         }
         Ok(moved)
     }
     // ANCHOR_END: pass_on
 }
 
-/// `None`: it would wait, and an event will say when it would not.
+/// `None`: the call would block, and an event will report when it would not.
 pub(crate) fn if_ready<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
     loop {
         match call() {

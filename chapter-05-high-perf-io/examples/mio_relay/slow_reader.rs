@@ -1,4 +1,4 @@
-//! A quick source, the relay, and a reader who takes a mebibyte a second.
+//! A fast source, the relay, and a reader that takes a mebibyte a second.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -15,14 +15,14 @@ use common::outln;
 
 use crate::{serve, status::status};
 
-/// More than the kernel's buffers on the way can hold.
+/// More than the kernel's buffers along the path can hold.
 const SOURCE_MIB: u64 = 64;
 const SECONDS: u64 = 5;
 const MIB: usize = 1 << 20;
 
 pub(crate) fn show(greedy: bool) -> io::Result<()> {
     let (mut reader, sent) = chain(greedy)?;
-    outln!("A source has {SOURCE_MIB} MiB for a reader who takes one a second.");
+    outln!("A source has {SOURCE_MIB} MiB for a reader that takes one a second.");
     let mut mebibyte = vec![0; MIB];
     for second in 1..=SECONDS {
         pause();
@@ -34,12 +34,12 @@ pub(crate) fn show(greedy: bool) -> io::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "that the reader is slow is what this is about")]
+#[expect(clippy::disallowed_methods, reason = "the example needs a slow reader")]
 fn pause() {
     thread::sleep(Duration::from_secs(1));
 }
 
-/// A reader's connection through a relay to a source, and how much that has sent.
+/// A reader's connection through a relay to a source, and how many bytes the source has sent.
 fn chain(greedy: bool) -> io::Result<(TcpStream, Arc<AtomicU64>)> {
     let (source, relay) = (TcpListener::bind(("127.0.0.1", 0))?, TcpListener::bind(("127.0.0.1", 0))?);
     let (from, at): (SocketAddr, SocketAddr) = (source.local_addr()?, relay.local_addr()?);
@@ -50,7 +50,7 @@ fn chain(greedy: bool) -> io::Result<(TcpStream, Arc<AtomicU64>)> {
     Ok((TcpStream::connect(at)?, sent))
 }
 
-/// To one client; ends with FIN.
+/// Sends everything to one client, then FIN.
 fn send_all(source: &TcpListener, sent: &AtomicU64) -> io::Result<()> {
     let (mut client, _) = source.accept()?;
     let piece = vec![b'x'; MIB / 16];
@@ -74,7 +74,7 @@ mod tests {
     const ALL: u64 = SOURCE_MIB * MIB as u64;
 
     #[test]
-    fn a_source_waits_for_its_reader_and_loses_no_byte() {
+    fn backpressure_stops_the_source_and_no_byte_is_lost() {
         let (mut reader, sent) = chain(false).unwrap();
         let mut before = u64::MAX;
         until("the source waits", || {
@@ -82,20 +82,20 @@ mod tests {
             let now = sent.load(Relaxed);
             std::mem::replace(&mut before, now) == now && now > 0
         });
-        assert!(before < ALL, "the relay took all of it");
+        assert!(before < ALL, "the relay has buffered all of it");
         let mut rest = Vec::new();
         reader.read_to_end(&mut rest).unwrap();
         assert!(rest.len() as u64 == ALL && rest.iter().all(|byte| *byte == b'x'));
     }
 
     #[test]
-    fn a_greedy_relay_takes_everything() {
+    fn a_greedy_relay_buffers_everything() {
         let (_reader, sent) = chain(true).unwrap();
         until("the relay has all of it", || sent.load(Relaxed) == ALL);
     }
 
     #[test]
-    fn an_answer_comes_after_the_clients_end() {
+    fn a_response_arrives_after_the_clients_fin() {
         let server = Backend::start(|conn| {
             conn.until_ended();
             conn.write("you have ended");

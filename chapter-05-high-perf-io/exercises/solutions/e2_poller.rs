@@ -1,12 +1,12 @@
 //! Exercise 5.2, solved.
 //!
-//! `poll` tells of an end and of an error whether one asks or not, and there is no flag against it. So who is watched for
-//! nothing is not given to it at all: else the first client that leaves while nothing is wanted of it makes every wait
-//! return at once, and the loop burns a core. Its time-out is whole milliseconds, and rounded down 300 µs would be 0,
-//! which is another way to burn one.
+//! `poll` reports a hang-up and an error whether they are asked for or not, and no flag turns that off. So a socket
+//! that is watched for nothing is not passed to `poll` at all: otherwise the first client that closes while nothing is
+//! expected from it makes every wait return at once, and the loop burns a CPU core. The timeout is in whole
+//! milliseconds, and 300 µs rounded down would be 0, which burns a CPU core too.
 //!
-//! Each wait hands all sockets to the kernel anew and looks through all of them afterwards, ready or not. That is what
-//! epoll saves, and all that it saves.
+//! Each wait passes all sockets to the kernel again and scans all of them afterwards, ready or not. That is what epoll
+//! saves, and all that it saves.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,13 +20,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::contracts::{Interest, Poller, Ready};
 
-/// Sockets to wait for.
+/// The sockets that are watched.
 #[derive(Debug)]
 pub struct Polling {
     watched: BTreeMap<usize, (Arc<OwnedFd>, Interest)>,
 }
 
-/// Watches nothing yet.
+/// A poller that watches nothing yet.
 pub fn poller() -> Polling {
     Polling { watched: BTreeMap::new() }
 }
@@ -35,8 +35,8 @@ impl Poller for Polling {
     fn watch(&mut self, token: usize, socket: Arc<OwnedFd>, interest: Interest) -> io::Result<()> {
         match self.watched.entry(token) {
             Entry::Occupied(_) => Err(ErrorKind::AlreadyExists.into()),
-            Entry::Vacant(place) => {
-                place.insert((socket, interest));
+            Entry::Vacant(vacant) => {
+                vacant.insert((socket, interest));
                 Ok(())
             }
         }
@@ -54,28 +54,28 @@ impl Poller for Polling {
 
     fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
         ready.clear();
-        let asked = self.watched.iter().filter(|(_, (_, interest))| *interest != Interest::default());
-        let (asked, mut fds): (Vec<_>, Vec<_>) = asked
+        let watched = self.watched.iter().filter(|(_, (_, interest))| *interest != Interest::default());
+        let (watched, mut fds): (Vec<_>, Vec<_>) = watched
             .map(|(token, (socket, interest))| ((*token, *interest), PollFd::new(socket.as_fd(), flags(*interest))))
             .unzip();
         let deadline = timeout.and_then(|timeout| clock().checked_add(timeout));
-        while sleep(&mut fds, deadline)? == 0 {
+        while poll_once(&mut fds, deadline)? == 0 {
             if deadline.is_some_and(|deadline| clock() >= deadline) {
                 return Ok(());
             }
         }
-        ready.extend(asked.iter().zip(&fds).filter_map(|((token, interest), fd)| told(*token, *interest, fd)));
+        ready.extend(watched.iter().zip(&fds).filter_map(|((token, interest), fd)| readiness(*token, *interest, fd)));
         Ok(())
     }
 }
 
-/// Sleeps until something is ready; how many are. 0: the time may be over, or it was too long to be slept at once, or a
-/// signal came in between.
-fn sleep(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<i32> {
+/// Blocks until a socket is ready; returns how many are. 0: the deadline may have passed, or it was too far away for
+/// one call, or a signal interrupted the call.
+fn poll_once(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<i32> {
     let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
-        let left = deadline.saturating_duration_since(clock());
-        // Up to the next millisecond; beyond what `poll` can sleep at once, again.
-        PollTimeout::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(PollTimeout::MAX)
+        let remaining = deadline.saturating_duration_since(clock());
+        // Rounded up to the next millisecond; a longer timeout than `poll` accepts takes several calls.
+        PollTimeout::try_from(remaining.as_nanos().div_ceil(1_000_000)).unwrap_or(PollTimeout::MAX)
     });
     match poll(fds, timeout) {
         Err(Errno::EINTR) => Ok(0),
@@ -83,11 +83,11 @@ fn sleep(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<i32> {
     }
 }
 
-fn told(token: usize, interest: Interest, fd: &PollFd<'_>) -> Option<Ready> {
-    let found = fd.revents().unwrap_or(PollFlags::empty());
-    let ended = found.intersects(PollFlags::POLLHUP | PollFlags::POLLERR);
-    let read = interest.read && (ended || found.contains(PollFlags::POLLIN));
-    let write = interest.write && (ended || found.contains(PollFlags::POLLOUT));
+fn readiness(token: usize, interest: Interest, fd: &PollFd<'_>) -> Option<Ready> {
+    let events = fd.revents().unwrap_or(PollFlags::empty());
+    let ended = events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR);
+    let read = interest.read && (ended || events.contains(PollFlags::POLLIN));
+    let write = interest.write && (ended || events.contains(PollFlags::POLLOUT));
     (read || write).then_some(Ready { token, read, write })
 }
 
@@ -98,7 +98,7 @@ fn flags(interest: Interest) -> PollFlags {
     flags
 }
 
-#[expect(clippy::disallowed_methods, reason = "whoever waits needs the clock")]
+#[expect(clippy::disallowed_methods, reason = "a wait needs the clock")]
 fn clock() -> Instant {
     Instant::now()
 }

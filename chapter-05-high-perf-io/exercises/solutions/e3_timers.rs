@@ -1,13 +1,13 @@
 //! Exercise 5.3, solved.
 //!
-//! A heap cannot find an entry to take it out. So it stays where it is, and a table says of each timer which entry
-//! counts: the one whose number is the timer's latest. What comes to the top and does not count is thrown away there
-//! (lazy deletion), before anybody looks. Ten thousand connections that move their deadlines a hundred times a second
-//! would fill memory with entries that are not due for a minute, so when more than half are dead, the heap is made anew
-//! of the living: that costs all of them once, and at least as many moves have paid for it.
+//! A heap cannot find an entry in the middle to remove it. So an old entry stays, and a table maps each timer to its
+//! latest entry. An obsolete entry is discarded when it reaches the top (lazy deletion). Ten thousand connections that
+//! move their deadlines a hundred times a second would fill memory with entries that are not due for a minute. So when
+//! more than half of the entries are obsolete, the heap is rebuilt without them: that is linear, and amortized over at
+//! least as many moves.
 //!
-//! Beside the wheel: exact, a third of its code, and a search through the heap for each move, where the wheel pays a few
-//! instructions.
+//! Compared with the wheel: exact, a third of the code, and a logarithmic push for each move, where the wheel takes a
+//! few instructions.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -15,34 +15,34 @@ use std::time::Instant;
 
 use crate::contracts::Timers;
 
-/// So few dead entries are not worth the work.
+/// This few obsolete entries are not worth a rebuild.
 const FEW: usize = 64;
 
-/// Deadlines in a heap.
+/// Timers in a heap.
 #[derive(Debug)]
 pub struct Heap {
-    /// Time, number of the entry, timer.
+    /// Deadline, entry number, timer id.
     entries: BinaryHeap<Reverse<(Instant, u64, u32)>>,
-    /// The number of each armed timer's entry.
+    /// The entry number of each armed timer.
     armed: HashMap<u32, u64>,
-    /// The number of the next entry.
+    /// The number of the latest entry.
     number: u64,
 }
 
-/// Without any timer.
+/// An empty heap.
 pub fn timers() -> Heap {
     Heap { entries: BinaryHeap::new(), armed: HashMap::new(), number: 0 }
 }
 
 impl Heap {
-    /// Throws away what does not count: at the top always, all of it when it is more than half.
+    /// Discards obsolete entries: at the top always, all of them when they are more than half.
     fn tidy(&mut self) {
         let Self { entries, armed, .. } = self;
-        let counts = |number: u64, id: u32| armed.get(&id) == Some(&number);
+        let is_current = |number: u64, id: u32| armed.get(&id) == Some(&number);
         if entries.len() > 2 * armed.len() + FEW {
-            entries.retain(|Reverse((_, number, id))| counts(*number, *id));
+            entries.retain(|Reverse((_, number, id))| is_current(*number, *id));
         }
-        while entries.peek().is_some_and(|Reverse((_, number, id))| !counts(*number, *id)) {
+        while entries.peek().is_some_and(|Reverse((_, number, id))| !is_current(*number, *id)) {
             entries.pop();
         }
     }

@@ -1,47 +1,47 @@
 //! Exercise 5.4, solved.
 //!
-//! To find somebody in a queue costs a search, so a table says of each in which queue it is, and by which ticket. A
-//! ticket in a queue that is not its owner's latest is void; whoever is forgotten or becomes urgent leaves a void one
-//! behind, and a turn passes it over. Each is passed over once, so on average a turn costs what it did.
+//! Finding an id in a queue costs a search, so a table has each id's class and ticket. A ticket in a queue that is not
+//! its id's latest is void: an id that is forgotten or becomes urgent leaves a void ticket behind, and a pop skips it.
+//! Each void ticket is skipped once, so the average cost of a pop does not change.
 //!
-//! For the share one number is enough: how many turns in a row the urgent ones had while a normal one waited. It begins
-//! again with each turn of a normal one, and when no normal one waits; so nothing is saved up on either side.
+//! One counter is enough for the share: how many pops in a row were urgent while a normal id waited. A normal pop
+//! resets it, and so does a pop while no normal id waits, so no credit accumulates on either side.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::contracts::{Class, ReadyQueue, SHARE};
 
-/// Who waits in one class, with the ticket of each.
-type Line = VecDeque<(u32, u64)>;
+/// The ids of one class, each with its ticket.
+type Fifo = VecDeque<(u32, u64)>;
 
-/// Two lines, and who stands where.
+/// One queue per class, and a table of all ids.
 #[derive(Debug)]
 pub struct Queue {
-    urgent: Line,
-    normal: Line,
+    urgent: Fifo,
+    normal: Fifo,
     waiting: HashMap<u32, (Class, u64)>,
-    normal_ones: usize,
+    normal_count: usize,
     tickets: u64,
-    /// Turns of urgent ones in a row, while a normal one waited.
-    in_a_row: usize,
+    /// Urgent pops in a row while a normal id waited.
+    urgent_in_a_row: usize,
 }
 
-/// With nobody in it.
+/// An empty queue.
 pub fn ready_queue() -> Queue {
     Queue {
-        urgent: Line::default(),
-        normal: Line::default(),
+        urgent: Fifo::default(),
+        normal: Fifo::default(),
         waiting: HashMap::new(),
-        normal_ones: 0,
+        normal_count: 0,
         tickets: 0,
-        in_a_row: 0,
+        urgent_in_a_row: 0,
     }
 }
 
 impl Queue {
     fn remove(&mut self, id: u32) {
         if let Some((Class::Normal, _)) = self.waiting.remove(&id) {
-            self.normal_ones -= 1;
+            self.normal_count -= 1;
         }
     }
 }
@@ -58,19 +58,19 @@ impl ReadyQueue for Queue {
             Class::Urgent => self.urgent.push_back((id, self.tickets)),
             Class::Normal => {
                 self.normal.push_back((id, self.tickets));
-                self.normal_ones += 1;
+                self.normal_count += 1;
             }
         }
     }
 
     fn pop(&mut self) -> Option<u32> {
-        let is_normals_turn = self.normal_ones > 0 && self.in_a_row + 1 >= SHARE;
-        let has_urgent = self.waiting.len() > self.normal_ones;
-        let takes_urgent = has_urgent && !is_normals_turn;
-        self.in_a_row = if takes_urgent && self.normal_ones > 0 { self.in_a_row + 1 } else { 0 };
-        let line = if takes_urgent { &mut self.urgent } else { &mut self.normal };
+        let is_normal_due = self.normal_count > 0 && self.urgent_in_a_row + 1 >= SHARE;
+        let has_urgent = self.waiting.len() > self.normal_count;
+        let takes_urgent = has_urgent && !is_normal_due;
+        self.urgent_in_a_row = if takes_urgent && self.normal_count > 0 { self.urgent_in_a_row + 1 } else { 0 };
+        let queue = if takes_urgent { &mut self.urgent } else { &mut self.normal };
         loop {
-            let (id, ticket) = line.pop_front()?;
+            let (id, ticket) = queue.pop_front()?;
             if self.waiting.get(&id).is_some_and(|(_, latest)| *latest == ticket) {
                 self.remove(id);
                 return Some(id);

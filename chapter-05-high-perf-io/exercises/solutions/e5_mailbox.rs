@@ -1,13 +1,13 @@
 //! Exercise 5.5, solved.
 //!
-//! Two orders carry all of it. A sender puts the letter in *before* it rings, or the loop looks too early and sleeps
-//! again. The loop silences the bell *before* it takes the letters, or the ring of a letter that comes in between is
-//! wiped out with the old one. Each the other way round works for weeks.
+//! Two orderings make it correct. A sender adds the message *before* it rings; otherwise the loop looks too early and
+//! blocks again. The loop silences the bell *before* it takes the messages; otherwise the ring of a message that is
+//! posted in between is lost with the old one. Either one reversed works for weeks.
 //!
-//! The bell is rung by whoever finds the box empty, for whoever finds it full knows that a ring is on its way. And it is rung
-//! when the lock is free again: the loop that it wakes would run into it. A pipe holds some rings and then is full, which
-//! is a ring that need not be made; to silence it is to read until nothing is left. (Linux has a thing for this that is
-//! a number instead of a pipe, `eventfd`; `mio`'s waker uses it.)
+//! A sender rings only if the mailbox was empty: otherwise another sender has rung, or is about to. It rings after it
+//! has released the lock: otherwise the loop that it wakes would block on the lock. A full pipe is readable already, so
+//! that ring can be skipped; silencing reads until the pipe is empty. (Linux has `eventfd`, a counter instead of a
+//! pipe, which `mio`'s waker uses.)
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
@@ -17,11 +17,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::contracts::{Bell, Mailbox, Office};
 
-/// Makes bells and mailboxes.
+/// Creates bells and mailboxes.
 #[derive(Debug, Clone, Copy)]
 pub struct Post;
 
-/// Makes bells and mailboxes.
+/// Creates bells and mailboxes.
 pub fn office() -> Post {
     Post
 }
@@ -35,11 +35,11 @@ impl Office for Post {
     }
 
     fn mailbox<T: Send + 'static>(self, bell: Arc<dyn Bell>) -> impl Mailbox<T> {
-        Letters { bell, inside: Mutex::new(Inside { waiting: Vec::new(), is_closed: false }) }
+        Messages { bell, pending: Mutex::new(Pending { messages: Vec::new(), is_closed: false }) }
     }
 }
 
-/// Two connected sockets that never wait: a byte that is written to one makes the other readable.
+/// Two connected non-blocking sockets: a byte written to one makes the other readable.
 #[derive(Debug)]
 struct Pipe {
     ours: UnixStream,
@@ -54,7 +54,7 @@ impl AsFd for Pipe {
 
 impl Bell for Pipe {
     fn ring(&self) {
-        // Full: it is readable as it is. Nothing else can happen, for we hold both ends.
+        // Would block: the pipe is full, so it is readable already. No other error is possible: both ends are ours.
         while (&self.theirs).write(&[1]).is_err_and(|error| error.kind() == ErrorKind::Interrupted) {}
     }
 
@@ -70,32 +70,32 @@ impl Bell for Pipe {
     }
 }
 
-/// Letters that wait, and whom to wake for them.
-struct Letters<T> {
+/// A mailbox, and the bell of its loop.
+struct Messages<T> {
     bell: Arc<dyn Bell>,
-    inside: Mutex<Inside<T>>,
+    pending: Mutex<Pending<T>>,
 }
 
-struct Inside<T> {
-    waiting: Vec<T>,
+struct Pending<T> {
+    messages: Vec<T>,
     is_closed: bool,
 }
 
-impl<T> Letters<T> {
-    fn lock(&self) -> MutexGuard<'_, Inside<T>> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+impl<T> Messages<T> {
+    fn lock(&self) -> MutexGuard<'_, Pending<T>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T: Send + 'static> Mailbox<T> for Letters<T> {
-    fn post(&self, letter: T) -> Result<(), T> {
-        let mut inside = self.lock();
-        if inside.is_closed {
-            return Err(letter);
+impl<T: Send + 'static> Mailbox<T> for Messages<T> {
+    fn post(&self, message: T) -> Result<(), T> {
+        let mut pending = self.lock();
+        if pending.is_closed {
+            return Err(message);
         }
-        let is_first = inside.waiting.is_empty();
-        inside.waiting.push(letter);
-        drop(inside);
+        let is_first = pending.messages.is_empty();
+        pending.messages.push(message);
+        drop(pending);
         if is_first {
             self.bell.ring();
         }
@@ -104,12 +104,12 @@ impl<T: Send + 'static> Mailbox<T> for Letters<T> {
 
     fn collect(&self) -> Vec<T> {
         self.bell.silence();
-        mem::take(&mut self.lock().waiting)
+        mem::take(&mut self.lock().messages)
     }
 
     fn close(&self) -> Vec<T> {
-        let mut inside = self.lock();
-        inside.is_closed = true;
-        mem::take(&mut inside.waiting)
+        let mut pending = self.lock();
+        pending.is_closed = true;
+        mem::take(&mut pending.messages)
     }
 }

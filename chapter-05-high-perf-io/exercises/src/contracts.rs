@@ -1,162 +1,164 @@
-//! What the types that you write have to do. The checks know your types by these traits only.
+//! The traits of the types that you write. The checks use your types through these traits only.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Exercise 5.1: what happened to a socket, one thing after another.
+/// Exercise 5.1: one step in the history of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// An event, edge-triggered: it tells what there is when it is given, and comes only after something has been added.
+    /// An edge-triggered event: it reports the state when it is delivered, and occurs only after something new has
+    /// arrived.
     Event(Told),
-    /// A read into a buffer with room for so many bytes, and never for none.
+    /// A read into a buffer that is never empty.
     Read {
         /// The buffer's length.
         room: usize,
-        /// What it found.
+        /// Its result.
         found: Found,
     },
 }
 
-/// Exercise 5.1: what an event tells.
+/// Exercise 5.1: what an event reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Told {
-    /// There is something to read, be it an end.
+    /// There is something to read: bytes, a FIN or an error.
     pub readable: bool,
-    /// The peer will send no more: its FIN has come, perhaps behind bytes.
+    /// The peer's FIN has arrived, perhaps after unread bytes.
     pub read_closed: bool,
-    /// The connection is broken. Bytes that came before may still be there.
+    /// The connection has failed. Bytes that arrived before may still be unread.
     pub error: bool,
 }
 
-/// Exercise 5.1: what a read found.
+/// Exercise 5.1: the result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// So many bytes, at least one.
+    /// This many bytes, at least one.
     Bytes(usize),
-    /// The end: the FIN.
+    /// The FIN: a read of 0 bytes.
     End,
     /// Nothing yet (`EAGAIN`).
     Nothing,
-    /// A signal came in between (`EINTR`).
+    /// Interrupted by a signal (`EINTR`).
     Interrupted,
-    /// That the connection is broken.
+    /// The connection has failed (`ECONNRESET`).
     Broken,
 }
 
-/// Exercise 5.2: what a socket is watched for.
+/// Exercise 5.2: the readiness that a socket is watched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Interest {
-    /// That it can be read.
+    /// Readable.
     pub read: bool,
-    /// That it can be written to.
+    /// Writable.
     pub write: bool,
 }
 
 /// Exercise 5.2: a socket that is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
-    /// The number under which it is watched.
+    /// The token under which it is watched.
     pub token: usize,
-    /// A read would not wait. Never true for one that is not watched for it.
+    /// A read would not block. Never true for a socket that is not watched for it.
     pub read: bool,
-    /// A write would not wait. Never true for one that is not watched for it.
+    /// A write would not block. Never true for a socket that is not watched for it.
     pub write: bool,
 }
 
-/// Exercise 5.2: one place to wait for many sockets, level-triggered.
+/// Exercise 5.2: waits for many sockets at once, level-triggered.
 pub trait Poller {
-    /// Begins to watch `socket` under a number of the caller's. The socket stays open at least as long as it is watched.
+    /// Watches `socket` under a token that the caller chooses. The socket stays open at least as long as it is watched.
     ///
-    /// `AlreadyExists`: another one is watched under this number.
+    /// `AlreadyExists`: another socket is watched under this token.
     fn watch(&mut self, token: usize, socket: Arc<OwnedFd>, interest: Interest) -> io::Result<()>;
 
-    /// Watches it for something else from now on. `NotFound`: there is none with this number.
+    /// Changes the interest of a socket. `NotFound`: no socket is watched under this token.
     fn change(&mut self, token: usize, interest: Interest) -> io::Result<()>;
 
-    /// Watches it no more, and lets go of it. `NotFound`: there is none with this number.
+    /// Stops watching a socket, and drops it. `NotFound`: no socket is watched under this token.
     fn forget(&mut self, token: usize) -> io::Result<()>;
 
-    /// Sleeps until something is ready, or until `timeout` is over (`None`: never). What is ready is in `ready` then,
-    /// and nothing else.
+    /// Blocks until a socket is ready, or until `timeout` has passed (`None`: no timeout). Afterwards `ready` holds the
+    /// sockets that are ready, and nothing else.
     fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()>;
 }
 
-/// Exercise 5.3: deadlines, each known by a number of the caller's.
+/// Exercise 5.3: timers, each with an id that the caller chooses.
 pub trait Timers {
     /// Arms the timer `id` for `at`, or moves it there.
     fn arm(&mut self, id: u32, at: Instant);
 
-    /// Takes it back, if it is armed.
+    /// Disarms the timer, if it is armed.
     fn disarm(&mut self, id: u32);
 
-    /// When the first of those that are armed is due: until then a loop may sleep.
+    /// When the first armed timer is due: until then an event loop may block.
     fn next(&mut self) -> Option<Instant>;
 
-    /// Gives one that is due at `now`, and disarms it; to be called until there is none.
+    /// Returns a timer that is due at `now`, and disarms it. Call it until it returns `None`.
     fn expire(&mut self, now: Instant) -> Option<u32>;
 
-    /// How many entries are kept, those included that no longer count.
+    /// How many entries are stored, including obsolete ones.
     fn entries(&self) -> usize;
 }
 
-/// Exercise 5.4: how much of a hurry somebody is in.
+/// Exercise 5.4: the priority of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// A health check, an operator: few, and late they are worthless.
+    /// A health check, an operator's request: few, and worthless when late.
     Urgent,
-    /// A client.
+    /// A client's connection.
     Normal,
 }
 
-/// Exercise 5.4: of so many turns in a row, one belongs to the clients, as long as any waits.
+/// Exercise 5.4: of this many pops in a row, at least one is a normal id, as long as one waits.
 pub const SHARE: usize = 8;
 
-/// Exercise 5.4: whose turn it is, among all that could go on.
+/// Exercise 5.4: the order in which ready tasks run.
 pub trait ReadyQueue {
-    /// `id` could go on. One that is in the queue already stays where it is, unless it was normal and is urgent now.
+    /// `id` is ready. If it is in the queue already, it stays where it is, unless it was normal and is urgent now.
     fn push(&mut self, id: u32, class: Class);
 
-    /// Who is next; it is no longer in the queue.
+    /// Removes and returns the next id.
     fn pop(&mut self) -> Option<u32>;
 
-    /// `id` is gone, and has no turn any more.
+    /// Removes `id` from the queue.
     fn forget(&mut self, id: u32);
 
-    /// How many have a turn to come.
+    /// How many ids are in the queue.
     fn len(&self) -> usize;
 
-    /// Whether nobody has.
+    /// Whether the queue is empty.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Exercise 5.5: what wakes a loop that sleeps in `poll(2)` or `epoll`, whose descriptor becomes readable by it.
+/// Exercise 5.5: wakes an event loop that blocks in `poll(2)` or `epoll`, through a descriptor that becomes readable.
 pub trait Bell: Send + Sync + 'static {
-    /// Makes the descriptor readable, if it is not. Any thread may, and it never waits.
+    /// Makes the descriptor readable, if it is not. Any thread may call it, and it never blocks.
     fn ring(&self);
 
-    /// Makes it unreadable, however often it has been rung. The loop's own thread does, and it never waits.
+    /// Makes the descriptor unreadable, however often `ring` was called. Only the loop's own thread calls it, and it
+    /// never blocks.
     fn silence(&self);
 }
 
-/// Exercise 5.5: what other threads leave for a loop.
+/// Exercise 5.5: a queue of messages from other threads to an event loop.
 pub trait Mailbox<T>: Send + Sync + 'static {
-    /// Leaves a letter. If nobody will collect it any more, it comes back.
-    fn post(&self, letter: T) -> Result<(), T>;
+    /// Adds a message. If the mailbox is closed, the message is returned.
+    fn post(&self, message: T) -> Result<(), T>;
 
-    /// Gives all letters that were left since it was called last. The loop calls it after its bell has rung.
+    /// Returns all messages since the last call. The loop calls it after its bell has rung.
     fn collect(&self) -> Vec<T>;
 
-    /// Takes no more letters from now on, and gives those that are left.
+    /// Closes the mailbox, and returns the messages that are left.
     fn close(&self) -> Vec<T>;
 }
 
-/// Exercise 5.5: makes the two.
+/// Exercise 5.5: creates bells and mailboxes.
 pub trait Office: Copy + Send + Sync + 'static {
-    /// A bell and the descriptor to sleep on.
+    /// A bell, with the descriptor to poll.
     fn bell(self) -> io::Result<impl Bell + AsFd>;
 
     /// A mailbox whose loop is woken by `bell`.

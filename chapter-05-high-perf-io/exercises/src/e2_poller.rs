@@ -1,14 +1,15 @@
 //! Exercise 5.2: a poller on poll(2) (an hour).
 //!
-//! **Contract.** [`poller`] makes a [`Poller`] with nothing but the system call `poll` behind it.
+//! **Contract.** [`poller`] returns a [`Poller`] that uses only the system call `poll`.
 //!
-//! - It is level-triggered: what is ready is told by every `wait`, until it is not. All that is ready is told at once.
-//! - An end or a break of the connection makes a socket ready for all that it is watched for: only the read or the write
-//!   finds out what it is. A loop watches pipes too, and what has ended there is told in the same way.
-//! - A socket that is watched for nothing is never told of, and never ends a wait, whatever happens to it.
-//! - A wait without anything ready takes as long as was asked for, never less, be it 300 µs or longer than anybody lives.
-//!   It is slept: no core is burnt meanwhile. One with something ready returns at once.
-//! - A socket is kept open while it is watched, and let go by `forget`. Its number can be used for another one then.
+//! - It is level-triggered: every `wait` reports a ready socket until it is no longer ready, and all ready ones at
+//!   once.
+//! - A FIN, a hang-up or an error makes a socket ready for everything that it is watched for: only the read or the
+//!   write shows which it is. A loop watches pipes too, and a closed other end is reported in the same way.
+//! - A socket that is watched for nothing is never reported, and never ends a wait, whatever happens to it.
+//! - A wait without a ready socket takes as long as its timeout, never less, be it 300 µs or longer than a lifetime. It
+//!   blocks: it does not burn a CPU core. A wait with a ready socket returns at once.
+//! - A socket is kept open while it is watched, and dropped by `forget`. Then its token may be used for another socket.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,13 +21,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::contracts::{Interest, Poller, Ready};
 
-/// Sockets to wait for.
+/// The sockets that are watched.
 #[derive(Debug)]
 pub struct Polling {
     watched: BTreeMap<usize, (Arc<OwnedFd>, Interest)>,
 }
 
-/// Watches nothing yet.
+/// A poller that watches nothing yet.
 pub fn poller() -> Polling {
     Polling { watched: BTreeMap::new() }
 }
@@ -48,17 +49,17 @@ impl Poller for Polling {
     }
 
     fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
-        let asked = self.watched.values().map(|(socket, interest)| PollFd::new(socket.as_fd(), flags(*interest)));
-        let mut fds: Vec<_> = asked.collect();
+        let fds = self.watched.values().map(|(socket, interest)| PollFd::new(socket.as_fd(), flags(*interest)));
+        let mut fds: Vec<_> = fds.collect();
         let timeout = timeout.map_or(-1, |timeout| i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
         poll(&mut fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::NONE))?;
-        let told = self.watched.keys().zip(&fds).filter_map(|(token, fd)| {
-            let found = fd.revents().unwrap_or(PollFlags::empty());
-            let (read, write) = (found.contains(PollFlags::POLLIN), found.contains(PollFlags::POLLOUT));
+        let found = self.watched.keys().zip(&fds).filter_map(|(token, fd)| {
+            let events = fd.revents().unwrap_or(PollFlags::empty());
+            let (read, write) = (events.contains(PollFlags::POLLIN), events.contains(PollFlags::POLLOUT));
             (read || write).then_some(Ready { token: *token, read, write })
         });
         ready.clear();
-        ready.extend(told);
+        ready.extend(found);
         Ok(())
     }
 }

@@ -1,13 +1,13 @@
 //! Exercise 5.3: a heap of timers (an hour).
 //!
-//! **Contract.** [`timers`] makes [`Timers`], held to the laws of this chapter's wheel, and to the nanosecond:
+//! **Contract.** [`timers`] returns [`Timers`] that obey the laws of this chapter's wheel, exact to the nanosecond:
 //!
-//! - A timer fires once, at the first `expire` whose `now` is not before its time. Of those that are due the first comes
-//!   first; among equal ones any.
-//! - A timer that is armed again has only its new time, be that earlier or later. One that is disarmed never fires.
-//! - `next` is the time of a timer that is armed, the first of them: a loop must not wake for one that was moved.
-//! - However often timers are moved, at most twice as many entries are kept as timers are armed, and 64 besides.
-//! - With 100,000 timers armed, to move one costs microseconds at most.
+//! - A timer fires once, at the first `expire` whose `now` is not before its deadline. Due timers fire in the order of
+//!   their deadlines; timers with equal deadlines fire in any order.
+//! - A timer that is armed again has only its new deadline, be that earlier or later. A disarmed timer never fires.
+//! - `next` is the earliest deadline of an armed timer: a loop must not wake for the old deadline of a moved one.
+//! - However often timers are moved, at most 2 × armed timers + 64 entries are stored.
+//! - With 100,000 timers armed, moving one costs microseconds at most.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,13 +15,13 @@ use std::time::Instant;
 
 use crate::contracts::Timers;
 
-/// Deadlines in a heap.
+/// Timers in a heap.
 #[derive(Debug)]
 pub struct Heap {
     entries: BinaryHeap<Reverse<(Instant, u32)>>,
 }
 
-/// Without any timer.
+/// An empty heap.
 pub fn timers() -> Heap {
     Heap { entries: BinaryHeap::new() }
 }

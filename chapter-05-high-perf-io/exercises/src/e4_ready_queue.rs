@@ -1,28 +1,28 @@
-//! Exercise 5.4: who goes first (an hour).
+//! Exercise 5.4: a ready queue with two priorities (an hour).
 //!
-//! **Contract.** [`ready_queue`] makes a [`ReadyQueue`]: whoever could go on waits in it for a turn.
+//! **Contract.** [`ready_queue`] returns a [`ReadyQueue`] of the ids of tasks that are ready to run.
 //!
-//! - Nobody is in it twice. To be pushed again changes nothing, but one that was normal and is urgent now goes to the end
-//!   of the urgent ones.
-//! - Urgent ones come before normal ones. But once they had [`SHARE`](crate::contracts::SHARE)` - 1` turns in a row, each
-//!   while a normal one waited, the next turn is a normal one's, if there still is one.
-//! - Nobody saves turns up: when normal ones had all turns for an hour, an urgent one that comes is next all the same.
-//! - Within its class each comes in its turn: first in, first out.
-//! - One that is forgotten has no turn. If it is pushed again later, it waits in the last place.
-//! - However many there are, a turn, a push and a `forget` cost a microsecond or so on average.
+//! - No id is in the queue twice. Pushing it again changes nothing, except that a normal id that is pushed as urgent
+//!   moves to the end of the urgent ones.
+//! - Urgent ids come before normal ones. But after [`SHARE`](crate::contracts::SHARE)` - 1` urgent pops in a row, each
+//!   while a normal id waited, the next pop returns a normal id, if one still waits.
+//! - No credit accumulates: even if all pops were normal for an hour, an urgent id that is pushed then is next.
+//! - Within a class the order is first in, first out.
+//! - An id that is forgotten is not popped. If it is pushed again later, it goes to the end.
+//! - Whatever the length, a pop, a push and a `forget` cost about a microsecond on average.
 
 use std::collections::VecDeque;
 
 use crate::contracts::{Class, ReadyQueue};
 
-/// Two queues.
+/// One queue per class.
 #[derive(Debug)]
 pub struct Queue {
     urgent: VecDeque<u32>,
     normal: VecDeque<u32>,
 }
 
-/// With nobody in it.
+/// An empty queue.
 pub fn ready_queue() -> Queue {
     Queue { urgent: VecDeque::new(), normal: VecDeque::new() }
 }

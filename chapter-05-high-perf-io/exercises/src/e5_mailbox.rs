@@ -1,17 +1,17 @@
-//! Exercise 5.5: a hand-over between loops (project).
+//! Exercise 5.5: messages between event loops (project).
 //!
-//! **Contract.** [`office`] makes two things that know nothing of each other: a [`Bell`], which wakes a loop that sleeps in
-//! the kernel, and a [`Mailbox`], in which other threads leave letters for it and ring the bell.
+//! **Contract.** [`office`] creates two independent parts: a [`Bell`], which wakes a loop that blocks in the kernel,
+//! and a [`Mailbox`], to which other threads post messages for the loop.
 //!
-//! - The descriptor of a bell is readable from the first `ring` to the next `silence`. Neither waits, after a million rings
-//!   either. A ring while nobody sleeps is not lost: the next sleep does not begin.
-//! - A letter that was taken is given out once, by `collect` or by `close`. Those of one thread keep their order. One that
-//!   is not taken comes back to its sender. There is no third.
-//! - A loop that calls `collect` whenever its bell has rung, and at no other time, gets every letter.
-//! - However many letters are left between two `collect`s, the bell is rung once.
-//! - No lock is held while the bell rings: whoever is woken by it may be at the mailbox before `post` returns.
+//! - The descriptor of a bell is readable from the first `ring` to the next `silence`. Neither blocks, not even after a
+//!   million rings. A ring while the loop runs is not lost: the next poll returns at once.
+//! - An accepted message is returned once, by `collect` or by `close`. Messages of one thread keep their order. A
+//!   message that is not accepted is returned to its sender. There is no third case.
+//! - A loop that calls `collect` when its bell has rung, and at no other time, gets every message.
+//! - However many messages are posted between two `collect`s, the bell is rung once.
+//! - No lock is held while the bell rings: the loop that it wakes may use the mailbox before `post` returns.
 //!
-//! A bell that rings for nothing now and then is no fault. One that does not ring is.
+//! A spurious ring now and then is allowed. A missing one is not.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,11 +20,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::contracts::{Bell, Mailbox, Office};
 
-/// Makes bells and mailboxes.
+/// Creates bells and mailboxes.
 #[derive(Debug, Clone, Copy)]
 pub struct Post;
 
-/// Makes bells and mailboxes.
+/// Creates bells and mailboxes.
 pub fn office() -> Post {
     Post
 }
@@ -36,11 +36,11 @@ impl Office for Post {
     }
 
     fn mailbox<T: Send + 'static>(self, bell: Arc<dyn Bell>) -> impl Mailbox<T> {
-        Letters { bell, waiting: Mutex::new(Vec::new()) }
+        Messages { bell, pending: Mutex::new(Vec::new()) }
     }
 }
 
-/// Two connected sockets: a byte that is written to one makes the other readable.
+/// Two connected sockets: a byte written to one makes the other readable.
 #[derive(Debug)]
 struct Pipe {
     ours: UnixStream,
@@ -63,23 +63,23 @@ impl Bell for Pipe {
     }
 }
 
-/// Letters that wait.
-struct Letters<T> {
+/// A mailbox, and the bell of its loop.
+struct Messages<T> {
     bell: Arc<dyn Bell>,
-    waiting: Mutex<Vec<T>>,
+    pending: Mutex<Vec<T>>,
 }
 
-impl<T: Send + 'static> Mailbox<T> for Letters<T> {
-    fn post(&self, letter: T) -> Result<(), T> {
+impl<T: Send + 'static> Mailbox<T> for Messages<T> {
+    fn post(&self, message: T) -> Result<(), T> {
         self.bell.ring();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).push(message);
         Ok(())
     }
 
     fn collect(&self) -> Vec<T> {
-        let letters = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let messages = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
         self.bell.silence();
-        letters
+        messages
     }
 
     fn close(&self) -> Vec<T> {

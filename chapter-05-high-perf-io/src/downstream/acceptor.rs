@@ -1,7 +1,8 @@
-//! A loop's listener.
+//! A worker's listener.
 //!
-//! Edge-triggered too: the kernel says once that clients wait, so they are accepted until it says that none does. Where
-//! that cannot be, because there is no room or no descriptor left, it is remembered that some still wait.
+//! Edge-triggered, as all sockets here: the kernel reports once that connections wait, so the worker accepts until
+//! `accept` would block. When it has to stop before that, at the limit or without a descriptor, the listener stays
+//! ready.
 
 use std::{
     io::{self, ErrorKind},
@@ -18,32 +19,32 @@ use socket2::SockRef;
 
 use crate::worker::token::EventSource;
 
-/// A listener and what is known of its queue.
+/// A listener, and whether its queue may hold connections.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     listener: TcpListener,
     address: SocketAddr,
-    /// Clients may wait.
+    /// Connections may wait in the queue.
     ready: bool,
-    /// Not before this time.
+    /// Accepting is paused until then.
     paused_until: Option<Instant>,
 }
 
-/// What came of asking for a client.
+/// The outcome of an accept.
 #[derive(Debug)]
 pub(crate) enum AcceptOutcome {
-    /// This one.
+    /// An accepted connection.
     Connection(AcceptedConnection<TcpStream>),
-    /// None waits.
+    /// No connection waits.
     QueueEmpty,
-    /// Some may wait, but the process can open nothing more now.
+    /// Connections may wait, but the process is out of descriptors.
     OutOfFds(io::Error),
 }
 
 impl Acceptor {
-    /// Watches `listener`.
+    /// Registers `listener` with the poller.
     pub(crate) fn register(listener: std::net::TcpListener, registry: &Registry) -> io::Result<Self> {
-        // Accepted sockets inherit it, which saves a system call for each (Linux; elsewhere it is set on each).
+        // Accepted sockets inherit it, which saves a system call per connection (Linux; elsewhere it is set on each).
         SockRef::from(&listener).set_tcp_nodelay(true)?;
         let address = listener.local_addr()?;
         let mut listener = TcpListener::from_std(listener);
@@ -51,36 +52,36 @@ impl Acceptor {
         Ok(Self { listener, address, ready: true, paused_until: None })
     }
 
-    /// The kernel says that clients wait.
+    /// The kernel reports that connections wait.
     pub(crate) fn set_ready(&mut self) {
         self.ready = true;
     }
 
-    /// Whether clients may wait that can be asked for now.
+    /// Whether connections may wait and accepting is not paused.
     pub(crate) fn can_accept(&self, now: Instant) -> bool {
         self.ready && self.paused_until.is_none_or(|until| now >= until)
     }
 
-    /// Whether the queue was empty when it was looked at last.
+    /// Whether the queue was empty at the last accept.
     pub(crate) fn is_queue_empty(&self) -> bool {
         !self.ready
     }
 
-    /// When to ask again if nothing happens meanwhile.
+    /// When to accept again if no event comes before.
     pub(crate) fn paused_until(&self) -> Option<Instant> {
         self.paused_until
     }
 
-    /// Asks for a client.
+    /// Accepts a connection.
     ///
     /// # Errors
-    /// No later call would do better.
+    /// The listener is broken: no later call would succeed.
     pub(crate) fn accept(&mut self, now: Instant) -> io::Result<AcceptOutcome> {
         loop {
             match self.listener.accept() {
                 Ok((stream, peer)) => {
                     self.paused_until = None;
-                    // Who has left already is nobody's client.
+                    // A connection that is closed already is dropped.
                     if let Some(accepted) = self.accepted_connection(stream, peer) {
                         return Ok(AcceptOutcome::Connection(accepted));
                     }
@@ -104,7 +105,7 @@ impl Acceptor {
     fn accepted_connection(&self, stream: TcpStream, peer: SocketAddr) -> Option<AcceptedConnection<TcpStream>> {
         #[cfg(not(target_os = "linux"))]
         stream.set_nodelay(true).ok()?;
-        // A listener of all addresses does not know which of them it was.
+        // A wildcard listener does not know which local address the client connected to.
         let local = if self.address.ip().is_unspecified() { stream.local_addr().ok()? } else { self.address };
         Some(AcceptedConnection { stream, peer, local })
     }

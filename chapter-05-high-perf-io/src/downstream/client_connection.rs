@@ -1,16 +1,15 @@
-//! One client's connection, in the state that says what it waits for.
+//! One client's connection, with the state that says what it waits for.
 //!
-//! A thread keeps this on its stack: where it is in the code is what it waits for. A loop that serves ten thousand has to
-//! write it down. What an idle connection needs stands here and is small; what a request needs besides is boxed, and
-//! lent from the loop's spares for as long as the request lasts.
+//! What an idle connection needs is here and small. What a request needs in addition is boxed, and taken from the
+//! worker's free list for as long as the request lasts.
 
-use crate::request::state::State;
 use std::{net::SocketAddr, time::Instant};
 
 use common::http::{ClientAddress, Forwarding, RequestBuffer};
 use mio::event::Event;
 
 use crate::{
+    request::state::State,
     socket::Socket,
     upstream::per_client_pool::PerClientPool,
     worker::{
@@ -28,17 +27,17 @@ pub(crate) struct ClientConnection {
     pub(crate) client_address: ClientAddress,
     pub(crate) request_buffer: RequestBuffer,
     pub(crate) idle_pool: PerClientPool,
-    /// Since when it is idle, or when the first byte of its request came.
+    /// Since when it is idle, or when the first byte of its request arrived.
     pub(crate) timeout_start: Instant,
-    /// Which one it is of the process.
+    /// Its id, unique in the process until it wraps.
     pub(crate) connection_id: u32,
-    /// How many requests it has sent.
+    /// How many requests it has carried.
     pub(crate) request_count: u32,
     last_socket_id: SocketId,
 }
 
 impl ClientConnection {
-    /// A client that has said nothing yet: `peer`, connected to `local`.
+    /// A new connection of `peer` to `local`.
     pub(crate) fn new(
         key: Key,
         socket: Socket,
@@ -61,29 +60,29 @@ impl ClientConnection {
         }
     }
 
-    /// Takes note of an event of the socket with this number. Gives whether that may get the connection further.
-    pub(crate) fn on_event(&mut self, number: SocketId, event: &Event) -> bool {
-        if number == CLIENT_SOCKET {
+    /// Records an event of the socket with this id. Returns whether the connection has to be driven.
+    pub(crate) fn on_event(&mut self, socket_id: SocketId, event: &Event) -> bool {
+        if socket_id == CLIENT_SOCKET {
             self.socket.update_readiness(event);
             return true;
         }
-        let under_way = match &mut self.state {
-            State::Connecting(_, connecting) => connecting.connecting.socket_mut(number),
+        let in_use = match &mut self.state {
+            State::Connecting(_, connecting) => connecting.connecting.socket_mut(socket_id),
             State::Exchanging(request) | State::BackingOff(request, _) => {
                 let upstream = request.attempt.as_mut().map(|attempt| &mut attempt.connection);
-                upstream.filter(|upstream| upstream.socket_id == number).map(|upstream| &mut upstream.socket)
+                upstream.filter(|upstream| upstream.socket_id == socket_id).map(|upstream| &mut upstream.socket)
             }
             _ => None,
         };
-        let Some(socket) = under_way else {
-            self.idle_pool.on_event(number, event);
+        let Some(socket) = in_use else {
+            self.idle_pool.on_event(socket_id, event);
             return false;
         };
         socket.update_readiness(event);
         true
     }
 
-    /// A number that none of its sockets has had for 65,535 connects.
+    /// An id that none of its sockets has had for 65,535 connects.
     pub(crate) fn next_socket_id(&mut self) -> SocketId {
         self.last_socket_id = self.last_socket_id.checked_add(1).unwrap_or(CLIENT_SOCKET + 1);
         self.last_socket_id

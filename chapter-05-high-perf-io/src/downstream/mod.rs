@@ -1,8 +1,8 @@
-//! The client's side: accepting connections, and what is kept of each.
+//! The client's side: accepting connections, and the state of each.
 //!
 //! A connection is accepted by one worker and may be served by another; from then on it is a state machine that its
-//! event loop drives. How a client gets a local reply, and how its connection is closed so that the reply arrives,
-//! stands here too. Nothing here chooses a backend or talks to one.
+//! event loop drives. Local replies, and the lingering close that lets them arrive, are here too. Nothing here chooses
+//! a backend or talks to one.
 
 pub(crate) mod acceptor;
 pub(crate) mod client_connection;

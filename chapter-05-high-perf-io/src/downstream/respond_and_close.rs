@@ -1,4 +1,4 @@
-//! How a client gets an answer of our own, and how it is parted with.
+//! Local replies, and the lingering close of a client's connection.
 
 use std::{io::ErrorKind, mem, time::Instant};
 
@@ -18,14 +18,14 @@ use crate::{
     worker::context::WorkerContext,
 };
 
-/// Answers in the backend's place.
+/// Answers with a local reply instead of a backend's response.
 pub(crate) fn respond_locally(mut request: Box<Request>, reply: &LocalReply) -> Transition {
     reply.write_to(&mut request.relay, wall_clock());
     request.exchange_timeouts = ExchangeTimeouts::new();
     Transition::To(State::SendingLocalReply(request))
 }
 
-/// Answers what is no request.
+/// Answers an invalid request.
 pub(crate) fn reject_request(
     worker: &mut WorkerContext,
     connection: &ClientConnection,
@@ -37,7 +37,7 @@ pub(crate) fn reject_request(
     Transition::To(State::SendingLocalReply(request))
 }
 
-/// Moves our own answer to the client. If it will not have it, the exchange is over all the same.
+/// Sends a local reply to the client. If the client does not take it, the exchange ends all the same.
 pub(crate) fn send_local_reply(
     worker: &mut WorkerContext,
     connection: &mut ClientConnection,
@@ -60,18 +60,18 @@ pub(crate) fn send_local_reply(
     Transition::Ended(request)
 }
 
-/// FIN, and then a short while of reading and throwing away: to close with bytes unread would send a reset, which can
-/// overtake the answer on its way to the client (RFC 9112 §9.6).
+/// Sends FIN, then reads and discards for a short time: closing with unread bytes sends a reset, which can overtake the
+/// response on its way to the client (RFC 9112 §9.6).
 pub(crate) fn lingering_close(worker: &mut WorkerContext, connection: &mut ClientConnection) -> Transition {
     connection.idle_pool.clear();
     connection.request_buffer.clear();
     match connection.socket.shutdown_write() {
         Ok(()) => Transition::To(State::Lingering(worker.now + LINGER_TIMEOUT)),
-        Err(_) => Transition::Close, // it is gone
+        Err(_) => Transition::Close, // already closed
     }
 }
 
-/// Goes on with that.
+/// Continues a lingering close.
 pub(crate) fn linger(worker: &mut WorkerContext, connection: &mut ClientConnection, deadline: Instant) -> Transition {
     if worker.now >= deadline {
         return Transition::Close;
@@ -90,15 +90,15 @@ pub(crate) fn linger(worker: &mut WorkerContext, connection: &mut ClientConnecti
     Transition::Yield(State::Lingering(deadline))
 }
 
-/// The process drains: the request under way is to be its connection's last.
+/// The process drains: the request in flight becomes the last of its connection.
 pub(crate) fn on_drain(connection: &mut ClientConnection) {
     if let Some(request) = connection.state.request_mut() {
         request.relay.close_after_response();
     }
 }
 
-/// The process stops now: says so to a client that waits for an answer, if it can be said without waiting. Gives the
-/// request, if there was one, to be recorded.
+/// The process stops now: sends a local reply to a client that waits for a response, as far as that does not block.
+/// Returns the request in flight, if there is one, to be recorded.
 pub(crate) fn on_stop(worker: &mut WorkerContext, connection: &mut ClientConnection) -> Option<Box<Request>> {
     let mut request = mem::replace(&mut connection.state, State::ReadingHead).into_request()?;
     let stopped = ProxyError::new(FailureKind::Unavailable, Side::Internal, request.relay.phase());

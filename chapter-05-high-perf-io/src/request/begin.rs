@@ -5,24 +5,24 @@ use common::http::{Phase, ProxyError};
 use super::state::Request;
 use crate::{downstream::client_connection::ClientConnection, worker::context::WorkerContext};
 
-/// Takes up a request if its head is there, and finds out where it is to go.
+/// Begins a request and routes it, if its head is complete. `new_bytes` of the scratch buffer have just been received.
 pub(crate) fn begin_request(
     worker: &mut WorkerContext,
     connection: &mut ClientConnection,
-    came: usize,
+    new_bytes: usize,
 ) -> Result<Option<Box<Request>>, ProxyError> {
-    let refused = |protocol_error| ProxyError::invalid_request(protocol_error, Phase::RequestHead);
+    let invalid = |protocol_error| ProxyError::invalid_request(protocol_error, Phase::RequestHead);
     let WorkerContext { balancer, head, scratch, free_requests, now, .. } = worker;
-    let received = connection.request_buffer.read_request(&scratch[..came], head).map_err(refused)?;
+    let received = connection.request_buffer.read_request(&scratch[..new_bytes], head).map_err(invalid)?;
     let Some(received) = received else { return Ok(None) };
     let head = head.view(received.head);
     let sender = connection.client_address.real_ip(head, balancer.forwarding());
-    let (ctx, target) = balancer.route(head, sender, *now).map_err(refused)?;
+    let (ctx, target) = balancer.route(head, sender, *now).map_err(invalid)?;
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     connection.request_count = connection.request_count.wrapping_add(1);
     let id = balancer.identity().request_id(connection.connection_id, connection.request_count);
     let mut request = free_requests.take(connection.timeout_start);
-    request.relay.begin(head, balancer.forwarding(), &connection.client_address, id).map_err(refused)?;
+    request.relay.begin(head, balancer.forwarding(), &connection.client_address, id).map_err(invalid)?;
     request.relay.push_client_bytes(received.rest)?;
     request.ctx = Some(ctx);
     connection.request_buffer.clear();

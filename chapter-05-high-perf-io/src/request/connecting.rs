@@ -1,4 +1,4 @@
-//! A request whose connect is under way, until its exchange can start.
+//! A request whose connect is in progress, until its exchange starts.
 
 use std::{mem, time::Duration};
 
@@ -16,11 +16,11 @@ use crate::{
     worker::context::WorkerContext,
 };
 
-/// How long a request waits for the loops to close what they keep open, when it finds no descriptor for its backend.
+/// How long a request that gets no descriptor waits for the workers to close idle connections.
 const FD_RETRY_DELAY: Duration = Duration::from_millis(10);
 
-/// Goes on with a connect. One that fails leaves the backend out for a while; nothing was sent, so any request may go to
-/// another one, a POST too.
+/// Continues a connect. A failed connect opens the backend's connect breaker; nothing was sent, so any request may go
+/// to another backend, even a POST.
 pub(crate) fn advance(
     worker: &mut WorkerContext,
     connection: &mut ClientConnection,
@@ -28,8 +28,8 @@ pub(crate) fn advance(
     mut connecting: Box<PendingConnect>,
 ) -> Transition {
     let key = connection.key;
-    let gone_on = connecting.connecting.advance(worker.now, &worker.registry, key, || connection.next_socket_id());
-    let error = match gone_on {
+    let progress = connecting.connecting.advance(worker.now, &worker.registry, key, || connection.next_socket_id());
+    let error = match progress {
         Ok(ConnectProgress::Connected(upstream)) => {
             return start_exchange(worker, request, connecting.in_flight, upstream, false);
         }
@@ -54,7 +54,7 @@ pub(crate) fn advance(
     Transition::To(State::Choosing(request))
 }
 
-/// A connection stands: the request may go.
+/// Starts the exchange over an established connection.
 pub(crate) fn start_exchange(
     worker: &mut WorkerContext,
     mut request: Box<Request>,

@@ -1,8 +1,8 @@
 //! A request between its head and its record: its state, and where it waits.
 //!
-//! The steps themselves stand in [`serve`](crate::serve); this folder has what they keep between two calls, and the waits
-//! that are for no exchange: the rest of a head, a slot, the back-off before a retry. A wait says what it waits for and
-//! until when, and never blocks.
+//! The steps themselves are in [`serve`](crate::serve); this folder has the state that they keep between two calls, and
+//! every wait that is not part of an exchange: for the rest of a head, for a slot, for the back-off before a retry. A
+//! wait returns what it waits for and until when, and never blocks.
 
 pub(crate) mod begin;
 pub(crate) mod connecting;

@@ -1,7 +1,7 @@
-//! What a connection waits for, and what is kept of its request meanwhile.
+//! The state of a connection: what it waits for, and the request that it serves.
 //!
-//! A thread keeps this on its stack: where it is in the code is what it waits for. A loop that serves ten thousand has to
-//! write it down.
+//! A thread keeps this on its stack: its position in the code says what it waits for. A loop that serves ten thousand
+//! connections has to store it.
 
 use std::time::Instant;
 
@@ -20,25 +20,25 @@ use crate::upstream::{connect::Connecting, per_client_pool::UpstreamConnection};
 pub(crate) enum State {
     /// A request, or the rest of its head.
     ReadingHead,
-    /// Nothing, or a moment for descriptors: a backend is to be chosen.
+    /// The choice of a backend, perhaps after a short wait for descriptors.
     Choosing(Box<Request>),
     /// A slot of a backend, in its group's queue.
     Queued(Box<Request>, Box<QueueWait>),
     /// A connection to a backend.
     Connecting(Box<Request>, Box<PendingConnect>),
-    /// Either end, for as long as the exchange lasts.
+    /// The client or the backend, while the exchange lasts.
     Exchanging(Box<Request>),
     /// The end of a back-off before a retry.
     BackingOff(Box<Request>, Box<RetryWait>),
-    /// The client, who is to take an answer of our own.
+    /// The client, which has to read a local reply.
     SendingLocalReply(Box<Request>),
-    /// The client's end of the stream, after its last answer.
+    /// The client's FIN, after its last response.
     Lingering(Instant),
 }
 // ANCHOR_END: state
 
 impl State {
-    /// The request under way.
+    /// The request in flight, if there is one.
     pub(crate) fn request_mut(&mut self) -> Option<&mut Request> {
         match self {
             Self::ReadingHead | Self::Lingering(_) => None,
@@ -51,7 +51,7 @@ impl State {
         }
     }
 
-    /// The same, for good.
+    /// As [`request_mut`](Self::request_mut), by value.
     pub(crate) fn into_request(self) -> Option<Box<Request>> {
         match self {
             Self::ReadingHead | Self::Lingering(_) => None,
@@ -65,26 +65,26 @@ impl State {
     }
 }
 
-/// A place in a queue.
+/// A wait in the group's queue.
 #[derive(Debug)]
 pub(crate) struct QueueWait {
     pub(crate) ticket: QueueTicket,
     pub(crate) deadline: Instant,
 }
 
-/// A connect under way.
+/// A connect in progress.
 #[derive(Debug)]
 pub(crate) struct PendingConnect {
     pub(crate) in_flight: InFlightGuard,
     pub(crate) connecting: Connecting,
 }
 
-/// A back-off.
+/// A back-off before a retry.
 #[derive(Debug)]
 pub(crate) struct RetryWait {
-    /// What the client is told if there is no retry.
+    /// The error that the client gets if there is no retry.
     pub(crate) error: ProxyError,
-    /// How often the budget has been asked.
+    /// How often the retry budget has been checked.
     pub(crate) budget_checks: u32,
     pub(crate) deadline: Instant,
 }
@@ -94,19 +94,19 @@ pub(crate) struct RetryWait {
 pub(crate) struct Request {
     pub(crate) relay: Relay,
     pub(crate) exchange_timeouts: ExchangeTimeouts,
-    /// None for what was no request.
+    /// `None` for an invalid request.
     pub(crate) ctx: Option<RequestContext>,
     pub(crate) attempt: Option<Attempt<UpstreamConnection>>,
-    /// When its first byte came.
+    /// When its first byte arrived.
     pub(crate) started_at: Option<Instant>,
-    /// When the first byte of its answer came.
+    /// When the first byte of its response arrived.
     pub(crate) first_byte_at: Option<Instant>,
-    /// It had to wait for a descriptor, and will not do so again.
+    /// It has waited for a descriptor once, and does not wait again.
     pub(crate) waited_for_fd: bool,
 }
 
 impl Request {
-    /// Its way through its group.
+    /// Its routing and balancing context.
     pub(crate) fn ctx(&mut self) -> &mut RequestContext {
         self.ctx.as_mut().expect("every parsed request has been routed")
     }

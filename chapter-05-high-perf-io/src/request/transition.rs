@@ -1,4 +1,4 @@
-//! What a step of a request tells its caller.
+//! What a step of a request returns to its caller.
 
 use std::time::Instant;
 
@@ -6,29 +6,29 @@ use advanced_features::balance::group::InFlightGuard;
 
 use super::state::{Request, State};
 
-/// What the loop is to do with a connection now.
+/// What the loop has to do with a connection now.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Progress {
-    /// Call again when one of its sockets is ready, or at this time.
+    /// Call again when one of its sockets is ready, or at this deadline.
     Wait(Instant),
-    /// Call again once others have had their turn.
+    /// Call again after the other connections have been served.
     Yield,
     /// Close it.
     Close,
 }
 
-/// What a step came to.
+/// The outcome of a step.
 pub(crate) enum Transition {
-    /// On to the next, at once.
+    /// Run the step of this state at once.
     To(State),
     /// A backend is chosen and its slot is held: connect to it.
     Connect(Box<Request>, InFlightGuard),
-    /// The exchange is over, or the local reply is sent: record it.
+    /// The exchange has ended, or the local reply is sent: record it.
     Ended(Box<Request>),
-    /// Nothing can be done before one of the sockets is ready, or this time has come.
+    /// Nothing can be done before one of the sockets is ready or this deadline has passed.
     Wait(State, Instant),
-    /// Something could be done, but others should have their turn.
+    /// There is more to do, but other connections come first.
     Yield(State),
-    /// The connection is over.
+    /// Close the connection.
     Close,
 }

@@ -1,4 +1,5 @@
-//! Where a request waits that waits for no exchange: for the rest of its head, for a slot, and before a retry.
+//! The waits of a request outside an exchange: for the rest of its head, for a slot, and for the back-off before a
+//! retry.
 
 use advanced_features::request::{context::MAX_BUDGET_CHECKS, local_reply::LocalReply};
 use common::http::{FailureKind, Phase, ProxyError, Side};
@@ -16,14 +17,14 @@ use crate::{
     worker::{context::WorkerContext, queue::connection_waker},
 };
 
-/// A head has one deadline for all of it: a byte now and then buys no time. An idle client has another, and its
-/// connections to backends a shorter one.
+/// A head has one deadline as a whole: sending a byte now and then does not extend it. An idle client has the idle
+/// timeout, and its connections to backends have a shorter one.
 pub(crate) fn wait_for_head(worker: &mut WorkerContext, connection: &mut ClientConnection, idle: bool) -> Transition {
     let mut deadline =
         worker.balancer.config().timeouts.head_deadline(connection.timeout_start, idle, worker.drain_started_at);
     if worker.now >= deadline {
-        let late = ProxyError::new(FailureKind::Timeout, Side::Client, Phase::RequestHead);
-        return if idle { lingering_close(worker, connection) } else { reject_request(worker, connection, &late) };
+        let timed_out = ProxyError::new(FailureKind::Timeout, Side::Client, Phase::RequestHead);
+        return if idle { lingering_close(worker, connection) } else { reject_request(worker, connection, &timed_out) };
     }
     if idle && !connection.idle_pool.is_empty() {
         if worker.now >= connection.timeout_start + IDLE_UPSTREAM_TIMEOUT {
@@ -46,11 +47,11 @@ pub(crate) fn enqueue(
         return respond_locally(request, &LocalReply::AT_CAPACITY);
     };
     let deadline = worker.now + worker.balancer.config().queue_timeout;
-    // On to a first try: a slot may have come free in between.
+    // Try at once: a slot may have become free in between.
     Transition::To(State::Queued(request, Box::new(QueueWait { ticket, deadline })))
 }
 
-/// Takes a slot if one is free and it is this one's turn.
+/// Takes a slot if one is free and the request is first in the queue.
 pub(crate) fn wait_for_slot(
     worker: &mut WorkerContext,
     connection: &ClientConnection,
@@ -64,8 +65,8 @@ pub(crate) fn wait_for_slot(
             Err(reply) => return respond_locally(request, &reply),
         }
     }
-    if let Some(trouble) = client_abort(connection) {
-        return respond_locally(request, &trouble);
+    if let Some(reply) = client_abort(connection) {
+        return respond_locally(request, &reply);
     }
     let deadline = queued.deadline;
     if worker.now >= deadline {
@@ -74,13 +75,13 @@ pub(crate) fn wait_for_slot(
     Transition::Wait(State::Queued(request, queued), deadline)
 }
 
-/// An exchange has failed: it is tried again if that is right, or its client is told.
+/// Handles a failed exchange: retries it if the request allows that, or sends the client a local reply.
 pub(crate) fn retry_or_fail(worker: &mut WorkerContext, mut request: Box<Request>, error: ProxyError) -> Transition {
     if !request.relay.may_retry(&error) {
         return respond_locally(request, &error.into());
     }
     if request.attempt.as_ref().is_some_and(|attempt| attempt.reused) {
-        // It had ended while it rested, which says nothing about the backend: it may be chosen again.
+        // The connection was closed while it was idle, which says nothing about the backend: it may be chosen again.
         request.attempt = None;
         request.ctx().needs_fresh_connection = true;
         return Transition::To(State::Choosing(request));
@@ -88,7 +89,7 @@ pub(crate) fn retry_or_fail(worker: &mut WorkerContext, mut request: Box<Request
     start_backoff(worker, request, error)
 }
 
-/// Waits before `error` is answered by a retry, if this request may have one; else it is the client's.
+/// Starts the back-off before a retry, if this request has retries left; otherwise the client gets `error`.
 fn start_backoff(worker: &mut WorkerContext, mut request: Box<Request>, error: ProxyError) -> Transition {
     if !request.ctx().begin_retry(worker.balancer.config().max_retries) {
         return respond_locally(request, &error.into());
@@ -97,7 +98,7 @@ fn start_backoff(worker: &mut WorkerContext, mut request: Box<Request>, error: P
     Transition::To(State::BackingOff(request, Box::new(RetryWait { error, budget_checks: 0, deadline })))
 }
 
-/// Asks the budget for the retry once the back-off is over.
+/// Asks the retry budget for a permit once the back-off is over.
 pub(crate) fn wait_for_retry(
     worker: &mut WorkerContext,
     connection: &mut ClientConnection,
@@ -107,9 +108,9 @@ pub(crate) fn wait_for_retry(
     if let Some(reply) = client_abort(connection) {
         return respond_locally(request, &reply);
     }
-    let until = retry_wait.deadline;
-    if worker.now < until {
-        return Transition::Wait(State::BackingOff(request, retry_wait), until);
+    let deadline = retry_wait.deadline;
+    if worker.now < deadline {
+        return Transition::Wait(State::BackingOff(request, retry_wait), deadline);
     }
     if request.ctx().acquire_retry_permit() {
         if let Some(failed) = request.attempt.take() {
@@ -126,7 +127,7 @@ pub(crate) fn wait_for_retry(
     Transition::To(State::BackingOff(request, retry_wait))
 }
 
-/// A request that waits for no socket hears of a client that has reset its connection.
+/// The local reply that ends a request whose client has reset its connection. For waits that read from no socket.
 pub(crate) fn client_abort(connection: &ClientConnection) -> Option<LocalReply> {
     let reset = || ProxyError::new(FailureKind::Reset, Side::Client, Phase::Connect).into();
     connection.socket.has_failed().then(reset)

@@ -1,4 +1,4 @@
-//! A connection to a backend in the making: a connect that does not wait, to one address after another.
+//! A non-blocking connect to a backend, which tries one address after another.
 
 use std::{io, net::SocketAddr, time::Instant, vec};
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// A connect under way, to one address of a backend after another.
+/// A connect in progress. It tries a backend's addresses one after another.
 #[derive(Debug)]
 pub(crate) struct Connecting {
     plan: ConnectPlan<vec::IntoIter<SocketAddr>>,
@@ -31,46 +31,46 @@ struct Handshake {
     deadline: Instant,
 }
 
-/// How far a dial has come.
+/// How far a connect has got.
 #[derive(Debug)]
 pub(crate) enum ConnectProgress {
-    /// The connection stands.
+    /// The connection is established.
     Connected(UpstreamConnection),
-    /// A handshake is under way; it has until then.
+    /// A TCP handshake is in progress, and has this deadline.
     Pending(Instant),
 }
 
 impl Connecting {
-    /// A dial of `addresses` that ends at `deadline`.
+    /// A connect to one of `addresses` that fails at `deadline`.
     pub(crate) fn new(addresses: impl Iterator<Item = SocketAddr>, deadline: Instant) -> Self {
         let addresses = addresses.collect::<Vec<_>>().into_iter();
         Self { plan: ConnectPlan::new(addresses, deadline), handshake: None }
     }
 
-    /// The socket under way, if it has this number.
-    pub(crate) fn socket_mut(&mut self, number: SocketId) -> Option<&mut Socket> {
+    /// The connecting socket, if it has this id.
+    pub(crate) fn socket_mut(&mut self, socket_id: SocketId) -> Option<&mut Socket> {
         let upstream = self.handshake.as_mut().map(|current| &mut current.upstream);
-        upstream.filter(|upstream| upstream.socket_id == number).map(|upstream| &mut upstream.socket)
+        upstream.filter(|upstream| upstream.socket_id == socket_id).map(|upstream| &mut upstream.socket)
     }
 
-    /// Goes as far as it can without waiting. A new socket is registered for the connection `key`, under the number that
-    /// `number` gives.
+    /// Advances as far as it can without blocking. A new socket is registered for the connection `key`, with an id from
+    /// `next_socket_id`.
     ///
     /// # Errors
-    /// No address has answered, or this process can open no more sockets.
+    /// No address accepted the connection, or this process can open no more sockets.
     pub(crate) fn advance(
         &mut self,
         now: Instant,
         registry: &Registry,
         key: Key,
-        mut number: impl FnMut() -> SocketId,
+        mut next_socket_id: impl FnMut() -> SocketId,
     ) -> Result<ConnectProgress, ProxyError> {
         loop {
             if let Some(current) = self.handshake.take() {
                 if !current.upstream.socket.is_connect_done() && now < current.deadline {
-                    let by = current.deadline;
+                    let deadline = current.deadline;
                     self.handshake = Some(current);
-                    return Ok(ConnectProgress::Pending(by));
+                    return Ok(ConnectProgress::Pending(deadline));
                 }
                 match current.finish() {
                     Ok(upstream) => return Ok(ConnectProgress::Connected(upstream)),
@@ -78,7 +78,7 @@ impl Connecting {
                 }
             }
             let Some((address, deadline)) = self.plan.next_address(now) else { return Err(self.plan.take_error()) };
-            match start_connect(address, registry, key, number()) {
+            match start_connect(address, registry, key, next_socket_id()) {
                 Ok(upstream) => self.handshake = Some(Handshake { address, upstream, deadline }),
                 Err(error) => self.plan.failed(error),
             }
@@ -87,7 +87,7 @@ impl Connecting {
 }
 
 impl Handshake {
-    /// How the handshake ended, or that its time is over.
+    /// The connection, if the handshake succeeded; a timeout, if it has not ended.
     fn finish(self) -> io::Result<UpstreamConnection> {
         if !self.upstream.socket.is_connect_done() {
             return Err(io::ErrorKind::TimedOut.into());
@@ -105,7 +105,7 @@ fn start_connect(
 ) -> io::Result<UpstreamConnection> {
     let (stream, _) = connect_nonblocking(address)?;
     let token = EventSource::Connection(key, socket_id).token();
-    // Whether it stands at once or later: the first event says so.
+    // Established at once or later: the first event reports it.
     let socket = Socket::register(TcpStream::from_std(stream), registry, token)?;
     Ok(UpstreamConnection { socket_id, socket })
 }

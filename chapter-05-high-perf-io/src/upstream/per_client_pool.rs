@@ -1,7 +1,7 @@
-//! The connections to backends that one client's connection keeps while it has nothing to ask.
+//! The idle connections to backends that one client's connection keeps.
 //!
-//! As in chapter 4 at most one for each backend, and they are shared with nobody. The loop hears of each what the thread
-//! had to ask for: one that ends or speaks while it rests is closed there and then.
+//! As in chapter 4, at most one per backend, and not shared with other clients. The loop gets an event where the thread
+//! had to check: an idle connection that receives a FIN or data is closed at once.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,11 @@ use mio::event::Event;
 
 use crate::{socket::Socket, worker::token::SocketId};
 
-/// How long a client may be idle before its connections to backends are closed. Ten thousand clients that only listen
-/// would else hold ten thousand connections to each backend.
+/// How long a client may be idle before its connections to backends are closed. Otherwise ten thousand idle clients
+/// would hold ten thousand connections to each backend.
 pub(crate) const IDLE_UPSTREAM_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection to a backend, and its number among those of its client.
+/// A connection to a backend, and its id among the sockets of its client.
 #[derive(Debug)]
 pub(crate) struct UpstreamConnection {
     pub(crate) socket_id: SocketId,
@@ -28,7 +28,7 @@ struct IdleConnection {
     idle_since: Instant,
 }
 
-/// Those that rest.
+/// The idle connections of one client.
 #[derive(Debug, Default)]
 pub(crate) struct PerClientPool {
     idle: Vec<IdleConnection>,
@@ -36,8 +36,8 @@ pub(crate) struct PerClientPool {
 
 impl PerClientPool {
     // ANCHOR: take
-    /// Takes the connection to `backend`, if there is one that can be used for such a request. What may be sent again is
-    /// sent without asking the kernel: its events have said what there was to say.
+    /// Takes the idle connection to `backend`, if it can be reused for such a request. For an idempotent request the
+    /// readiness from past events is enough, and no system call is made: such a request can be retried.
     pub(crate) fn take(&mut self, backend: BackendId, idempotent: bool, now: Instant) -> Option<UpstreamConnection> {
         let at = self.idle.iter().position(|idle| idle.backend == backend)?;
         let IdleConnection { upstream, idle_since, .. } = self.idle.swap_remove(at);
@@ -51,7 +51,7 @@ impl PerClientPool {
     }
     // ANCHOR_END: take
 
-    /// Keeps one whose response ended exactly where its framing said; not if more has come.
+    /// Keeps a connection whose response ended exactly where its framing said, unless more bytes have arrived.
     pub(crate) fn put(&mut self, backend: BackendId, upstream: UpstreamConnection, now: Instant) {
         self.idle.retain(|idle| idle.backend != backend);
         if upstream.socket.no_pending_input() {
@@ -59,9 +59,9 @@ impl PerClientPool {
         }
     }
 
-    /// Takes note of an event of one that rests. Whatever it says but that it could be written to is its end.
-    pub(crate) fn on_event(&mut self, number: SocketId, event: &Event) {
-        let is_this = |idle: &IdleConnection| idle.upstream.socket_id == number;
+    /// Records an event of an idle connection. Any event but writability closes it.
+    pub(crate) fn on_event(&mut self, socket_id: SocketId, event: &Event) {
+        let is_this = |idle: &IdleConnection| idle.upstream.socket_id == socket_id;
         if let Some(at) = self.idle.iter().position(is_this) {
             self.idle[at].upstream.socket.update_readiness(event);
             if !self.idle[at].upstream.socket.no_pending_input() {
@@ -74,7 +74,7 @@ impl PerClientPool {
         self.idle.is_empty()
     }
 
-    /// Closes them all, and gives their places back.
+    /// Closes all of them, and frees the memory.
     pub(crate) fn clear(&mut self) {
         self.idle = Vec::new();
     }

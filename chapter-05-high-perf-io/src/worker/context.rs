@@ -1,4 +1,4 @@
-//! What all connections of a loop share. None of it is locked, for nobody else has it.
+//! What all connections of a worker share. Nothing is locked, because no other thread has access.
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,30 +9,31 @@ use mio::Registry;
 use super::queue::WorkerQueue;
 use crate::request::state::Request;
 
-/// How many boxes for requests are kept. More were in use at once only for a moment.
+/// How many boxed requests are kept for reuse. More than that are in use only in a burst.
 const MAX_FREE_REQUESTS: usize = 1024;
 
-/// One loop's own things.
+/// The state of one worker.
 #[derive(Debug)]
 pub(crate) struct WorkerContext {
     pub(crate) balancer: Arc<Balancer>,
     pub(crate) registry: Registry,
     pub(crate) queue: Arc<WorkerQueue>,
-    /// When the loop woke last: one look at the clock for all that happened meanwhile.
+    /// When the loop last woke: the clock is read once for all events of a poll.
     pub(crate) now: Instant,
-    /// A connect has failed for want of a descriptor, and the loop is to see to that.
+    /// An accept or a connect has failed because the process is out of descriptors; the loop handles it after the
+    /// events.
     pub(crate) fd_exhausted: bool,
-    /// Until when no client is to keep more than one connection to a backend, as descriptors have run out.
+    /// Until when no client may keep more than one connection to a backend, because descriptors have run out.
     pub(crate) fd_pressure_until: Option<Instant>,
-    /// Since when the process drains.
+    /// When the process began to drain.
     pub(crate) drain_started_at: Option<Instant>,
-    /// For the request head at hand; none outlives the call that reads it.
+    /// The parsed request head; none outlives the call that reads it.
     pub(crate) head: Head,
     pub(crate) scratch: Box<[u8]>,
     pub(crate) free_requests: RequestFreeList,
 }
 
-/// Boxes for requests: lent to a connection for as long as its request lasts, with the memory that they have grown.
+/// A free list of boxed requests. A connection takes one for as long as its request lasts; buffers keep their capacity.
 #[derive(Debug, Default)]
 #[expect(clippy::vec_box, reason = "the box itself is recycled, so it is not allocated again")]
 pub(crate) struct RequestFreeList(Vec<Box<Request>>);
@@ -53,14 +54,14 @@ impl WorkerContext {
         }
     }
 
-    /// Whether descriptors have run out a moment ago.
+    /// Whether descriptors have run out recently.
     pub(crate) fn has_fd_pressure(&self) -> bool {
         self.fd_pressure_until.is_some_and(|until| self.now < until)
     }
 }
 
 impl RequestFreeList {
-    /// A box for a request that began at `started`.
+    /// A boxed request that began at `started`.
     pub(crate) fn take(&mut self, started: Instant) -> Box<Request> {
         let mut request = self.0.pop().unwrap_or_default();
         request.started_at = Some(started);
@@ -69,7 +70,7 @@ impl RequestFreeList {
         request
     }
 
-    /// The request is over.
+    /// Takes back a request that has ended.
     pub(crate) fn recycle(&mut self, mut request: Box<Request>) {
         (request.ctx, request.attempt) = (None, None);
         if self.0.len() < MAX_FREE_REQUESTS {

@@ -1,4 +1,4 @@
-//! The loop: sleep once for all connections, then take each that something has happened to as far as it goes.
+//! The event loop: block once for all connections, then drive each one that has an event until it would block.
 
 use std::{
     io::{self, ErrorKind},
@@ -36,32 +36,32 @@ use crate::{
     wheel::Wheel,
 };
 
-/// Events taken from the kernel at once.
+/// Events taken from the kernel per poll.
 const EVENTS_PER_POLL: usize = 1024;
-/// Clients accepted before those that are here have their turn.
+/// Connections accepted per poll, before the open ones are served again.
 const ACCEPTS_PER_POLL: usize = 64;
-/// For how long a loop is thrifty with descriptors after they have run out.
+/// For how long a worker saves descriptors after they have run out.
 const FD_PRESSURE_PERIOD: Duration = Duration::from_secs(10);
 
-/// A loop and all that is in its hands.
+/// A worker: its poller, its listener, its connections and their timers.
 #[derive(Debug)]
 pub(crate) struct Worker {
     context: WorkerContext,
-    /// Which loop it is.
+    /// Its index among the workers.
     worker_id: usize,
     poll: Poll,
     acceptor: Option<Acceptor>,
     connections: GenerationalSlab<ClientConnection>,
     wheel: Wheel,
-    /// Those that had to let others have their turn.
+    /// Connections that have yielded and are driven again after the events.
     yielded: Vec<Key>,
     handoff: Arc<ConnectionHandoff>,
     shutdown: Shutdown,
 }
 
 impl Worker {
-    /// The loop `place` of all those of `clients`, over the events of `poll`, for clients of `listener` and those that
-    /// others send.
+    /// The worker `worker_id` of those in `handoff`. It takes events from `poll`, accepts on `listener`, and serves the
+    /// connections that other workers hand to it.
     pub(crate) fn new(
         balancer: Arc<Balancer>,
         handoff: Arc<ConnectionHandoff>,
@@ -93,10 +93,10 @@ impl Worker {
     }
 
     // ANCHOR: run
-    /// Turns until the shutdown, and until the last client has left.
+    /// Runs until shutdown and the last connection has closed.
     ///
     /// # Errors
-    /// The kernel gives no events, or the listener is broken.
+    /// The poller or the listener fails.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
         while !self.is_finished() {
@@ -126,22 +126,22 @@ impl Worker {
     }
     // ANCHOR_END: run
 
-    /// How long it may sleep: until the first deadline, and not at all if there is something left to do.
+    /// How long the poll may block: until the first deadline, and not at all while work is pending.
     fn poll_timeout(&self) -> Option<Duration> {
         let pending = self.acceptor.as_ref().is_some_and(|acceptor| acceptor.can_accept(self.context.now));
         if !self.yielded.is_empty() || pending && self.handoff.limiter.has_capacity() {
             return Some(Duration::ZERO);
         }
-        // Once its time has come, it is for room that the acceptor waits.
-        let rest = self.acceptor.as_ref().and_then(Acceptor::paused_until).filter(|until| *until > self.context.now);
-        let next = [self.wheel.next_wakeup(), rest, self.drain_deadline()].into_iter().flatten().min()?;
+        // When the pause is over and accepting has not resumed, the acceptor waits for capacity: no deadline.
+        let pause = self.acceptor.as_ref().and_then(Acceptor::paused_until).filter(|until| *until > self.context.now);
+        let next = [self.wheel.next_wakeup(), pause, self.drain_deadline()].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.context.now))
     }
 
     fn on_event(&mut self, event: &Event) {
         match EventSource::from_token(event.token()) {
-            EventSource::Connection(key, number) => {
-                if self.connections.get_mut(key).is_some_and(|connection| connection.on_event(number, event)) {
+            EventSource::Connection(key, socket_id) => {
+                if self.connections.get_mut(key).is_some_and(|connection| connection.on_event(socket_id, event)) {
                     self.drive(key);
                 }
             }
@@ -157,14 +157,14 @@ impl Worker {
     }
 
     // ANCHOR: drive
-    /// Takes a connection as far as it goes, and arms its timer for what it waits for then.
+    /// Drives a connection until it would block, and arms its timer for the deadline of what it waits for.
     fn drive(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         match serve::serve(&mut self.context, connection) {
-            // Most deadlines are moved before they pass. So the timer stays where it is as long as it is not late, and
-            // when it fires for nothing it is armed for what is then to be waited for.
+            // Most deadlines are moved before they pass. So a timer that is not too late is left alone; when it fires
+            // early, the connection is driven, and the timer is armed for the deadline that applies then.
             Progress::Wait(deadline) if self.wheel.due(key.index).is_some_and(|due| due <= deadline) => {}
-            Progress::Wait(by) => self.wheel.arm(key.index, by),
+            Progress::Wait(deadline) => self.wheel.arm(key.index, deadline),
             Progress::Yield => self.yielded.push(key),
             Progress::Close => self.close(key),
         }
@@ -180,8 +180,8 @@ impl Worker {
     }
 
     fn run_commands(&mut self) {
-        for letter in self.context.queue.take_all() {
-            match letter {
+        for command in self.context.queue.take_all() {
+            match command {
                 Command::WakeConnection(key) => self.drive(key),
                 Command::ServeConnection(accepted) => self.start_connection(accepted),
                 Command::RetryAccept => {}
@@ -190,7 +190,7 @@ impl Worker {
         }
     }
 
-    /// Accepts while clients wait and there is room.
+    /// Accepts while connections wait and the limit allows it.
     fn accept(&mut self) -> io::Result<()> {
         let Some(acceptor) = &mut self.acceptor else { return Ok(()) };
         let mut accepted = Vec::new();
@@ -200,7 +200,7 @@ impl Worker {
                 break;
             }
             match acceptor.accept(self.context.now)? {
-                AcceptOutcome::Connection(newcomer) => accepted.push(newcomer),
+                AcceptOutcome::Connection(connection) => accepted.push(connection),
                 AcceptOutcome::QueueEmpty => self.handoff.release(),
                 AcceptOutcome::OutOfFds(error) => {
                     self.handoff.release();
@@ -211,25 +211,25 @@ impl Worker {
                 }
             }
         }
-        for newcomer in accepted {
-            self.serve_or_hand_off(newcomer);
+        for connection in accepted {
+            self.serve_or_hand_off(connection);
         }
         Ok(())
     }
 
-    /// Descriptors have run out, here and so in all loops.
+    /// Descriptors have run out for the process: enters fd pressure, and tells the other workers.
     fn on_fd_exhausted(&mut self) {
         if self.context.has_fd_pressure() {
             return;
         }
         self.enter_fd_pressure();
-        for mailbox in self.handoff.queues().iter().filter(|mailbox| !Arc::ptr_eq(mailbox, &self.context.queue)) {
-            let _ = mailbox.push(Command::EnterFdPressure);
+        for queue in self.handoff.queues().iter().filter(|queue| !Arc::ptr_eq(queue, &self.context.queue)) {
+            let _ = queue.push(Command::EnterFdPressure);
         }
     }
 
-    /// Closes the connections to backends that rest, and is thrifty with new ones for a while: a client that goes round
-    /// all backends keeps one open to each, and there were to be two descriptors for each client.
+    /// Closes idle connections to backends, and for a while keeps only one per client: a client whose requests go to
+    /// all backends keeps one open to each, and the limit of clients assumes two descriptors per client.
     fn enter_fd_pressure(&mut self) {
         self.context.fd_pressure_until = Some(self.context.now + FD_PRESSURE_PERIOD);
         for key in self.connections.keys() {
@@ -239,7 +239,7 @@ impl Worker {
         }
     }
 
-    /// Serves the client here, or hands it to the loop with the fewest. Who drains keeps what it has accepted.
+    /// Serves the connection here, or hands it to the worker with the fewest. A draining worker keeps what it accepts.
     fn serve_or_hand_off(&mut self, accepted: AcceptedConnection<TcpStream>) {
         if self.context.drain_started_at.is_some() {
             self.handoff.per_worker.increment(self.worker_id);
@@ -248,17 +248,17 @@ impl Worker {
         let chosen = self.handoff.per_worker.assign_worker(self.worker_id);
         if chosen == self.worker_id {
             self.start_connection(accepted);
-        } else if let Err(Command::ServeConnection(newcomer)) =
+        } else if let Err(Command::ServeConnection(returned)) =
             self.handoff.queues()[chosen].push(Command::ServeConnection(accepted))
         {
-            // That one takes nobody any more.
+            // The chosen worker has ended.
             self.handoff.per_worker.decrement(chosen);
             self.handoff.per_worker.increment(self.worker_id);
-            self.start_connection(newcomer);
+            self.start_connection(returned);
         }
     }
 
-    /// Begins to serve a client that has its place and is counted.
+    /// Starts to serve a connection that the limiter and the worker's count already include.
     fn start_connection(&mut self, accepted: AcceptedConnection<TcpStream>) {
         let AcceptedConnection { stream, peer, local } = accepted;
         let Self { context: worker, handoff, shutdown, .. } = self;
@@ -268,8 +268,8 @@ impl Worker {
             }
             let client =
                 Socket::register(stream, &worker.registry, EventSource::Connection(key, CLIENT_SOCKET).token()).ok()?;
-            let (forwarding, serial) = (worker.balancer.forwarding(), handoff.per_worker.next_connection_id());
-            Some(ClientConnection::new(key, client, (peer, local), forwarding, serial, worker.now))
+            let (forwarding, connection_id) = (worker.balancer.forwarding(), handoff.per_worker.next_connection_id());
+            Some(ClientConnection::new(key, client, (peer, local), forwarding, connection_id, worker.now))
         };
         if let Some(key) = self.connections.insert_with(make) {
             self.context.balancer.totals().connection_opened();
@@ -279,7 +279,8 @@ impl Worker {
         }
     }
 
-    /// The process drains: who waits in the kernel's queue was let in, everybody else is told to leave.
+    /// The process begins to drain: connections in the kernel's queue are still accepted, and every connection closes
+    /// after its current request.
     fn start_drain(&mut self) {
         if self.context.drain_started_at.is_some() {
             return;
@@ -297,21 +298,21 @@ impl Worker {
     }
 
     fn drain_deadline(&self) -> Option<Instant> {
-        self.context.drain_started_at.map(|since| since + self.context.balancer.config().timeouts.drain)
+        self.context.drain_started_at.map(|started_at| started_at + self.context.balancer.config().timeouts.drain)
     }
 
-    /// Closes the listener once its queue is empty, and ends all patience when its time is over.
+    /// Closes the listener once its queue is empty, and stops the process when the drain timeout has passed.
     fn continue_drain(&mut self) {
-        let Some(until) = self.drain_deadline() else { return };
+        let Some(deadline) = self.drain_deadline() else { return };
         if self.acceptor.as_ref().is_some_and(Acceptor::is_queue_empty) {
             self.acceptor = None;
         }
-        if self.context.now >= until {
+        if self.context.now >= deadline {
             self.shutdown.stop();
         }
     }
 
-    /// The process stops now.
+    /// The process stops now: closes every connection.
     fn stop(&mut self) {
         self.context.drain_started_at.get_or_insert(self.context.now);
         self.acceptor = None;
@@ -325,9 +326,10 @@ impl Worker {
         }
     }
 
-    /// Whether nobody is left, and nobody can come any more.
+    /// Whether no connection is open, and none can arrive any more.
     fn is_finished(&self) -> bool {
-        let is_last = self.context.drain_started_at.is_some() && self.acceptor.is_none() && self.connections.is_empty();
-        is_last && self.context.queue.close_if_empty()
+        let is_drained =
+            self.context.drain_started_at.is_some() && self.acceptor.is_none() && self.connections.is_empty();
+        is_drained && self.context.queue.close_if_empty()
     }
 }

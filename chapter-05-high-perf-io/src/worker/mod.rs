@@ -1,7 +1,7 @@
 //! A worker thread: its event loop, what its connections share, and how other threads reach it.
 //!
-//! The loop sleeps in the poller, finds the connection that an event names, and drives it as far as it goes. Nothing here
-//! knows HTTP: what a connection does next is [`serve`](crate::serve)'s.
+//! The loop blocks in the poller, finds the connection that an event belongs to, and drives it until it would block.
+//! Nothing here knows HTTP: `serve` decides what a connection does next.
 
 pub(crate) mod context;
 pub(crate) mod event_loop;

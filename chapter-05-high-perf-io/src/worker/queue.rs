@@ -1,7 +1,7 @@
-//! What other threads leave for a loop: clients of theirs, and word that a wait is over.
+//! Commands from other threads to a worker: connections handed off to it, and wake-ups for connections that wait.
 //!
-//! The loop sleeps in the kernel, deaf to a lock or a channel. So a letter comes with an event: `mio`'s waker, an
-//! `eventfd` on Linux. Letters are rare: none on the way of a request that need not wait.
+//! The loop blocks in the poller, where no lock or channel can wake it. So a command comes with an event: `mio`'s
+//! waker, an `eventfd` on Linux. Commands are rare: a request that does not have to wait causes none.
 
 use std::{
     io, mem,
@@ -17,20 +17,20 @@ use mio::{Registry, net::TcpStream};
 
 use super::{slab::Key, token::EventSource};
 
-/// A letter.
+/// A command to a worker.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// A client that another loop has accepted, and that is better off here.
+    /// Serve a connection that another worker has accepted: this one has fewer.
     ServeConnection(AcceptedConnection<TcpStream>),
-    /// What this connection waits for may have come.
+    /// Drive this connection: what it waits for may have happened.
     WakeConnection(Key),
-    /// There is room for clients again.
+    /// Accept again: the number of connections is below the limit.
     RetryAccept,
-    /// Descriptors have run out: what is kept open for later is to be closed.
+    /// Close idle connections to backends: descriptors have run out.
     EnterFdPressure,
 }
 
-/// A loop's mailbox.
+/// The commands that wait for a worker.
 #[derive(Debug)]
 pub(crate) struct WorkerQueue {
     waits_for_capacity: AtomicBool,
@@ -45,48 +45,49 @@ struct PendingCommands {
 }
 
 impl WorkerQueue {
-    /// The mailbox of the loop that waits for events of `registry`.
+    /// The queue of the worker whose poller `registry` belongs to.
     pub(crate) fn new(registry: &Registry) -> io::Result<Self> {
         let waker = mio::Waker::new(registry, EventSource::Commands.token())?;
         Ok(Self { waits_for_capacity: AtomicBool::new(false), waker, pending: Mutex::default() })
     }
 
-    /// Leaves a letter.
+    /// Adds a command, and wakes the worker if it is the first.
     ///
     /// # Errors
-    /// The letter, if nobody will read it any more.
-    pub(crate) fn push(&self, letter: Command) -> Result<(), Command> {
-        let mut letters = self.lock();
-        if letters.closed {
-            return Err(letter);
+    /// The command, if the queue is closed.
+    pub(crate) fn push(&self, command: Command) -> Result<(), Command> {
+        let mut pending = self.lock();
+        if pending.closed {
+            return Err(command);
         }
-        let is_first = letters.commands.is_empty();
-        letters.commands.push(letter);
-        drop(letters);
+        let is_first = pending.commands.is_empty();
+        pending.commands.push(command);
+        drop(pending);
         if is_first && let Err(error) = self.waker.wake() {
             tracing::error!("cannot wake worker thread: {error}");
         }
         Ok(())
     }
 
-    /// Takes all letters.
+    /// Takes all commands.
     pub(crate) fn take_all(&self) -> Vec<Command> {
         mem::take(&mut self.lock().commands)
     }
 
-    /// Takes no more letters, if there is none now.
+    /// Closes the queue if it is empty. Returns whether it is closed.
     pub(crate) fn close_if_empty(&self) -> bool {
-        let mut letters = self.lock();
-        letters.closed |= letters.commands.is_empty();
-        letters.closed
+        let mut pending = self.lock();
+        pending.closed |= pending.commands.is_empty();
+        pending.closed
     }
 
-    /// The loop cannot let in a client that waits, and wants to hear of room. It is to look once more after this.
+    /// Notes that the worker has stopped accepting at the limit, and waits for [`Command::RetryAccept`]. The worker has
+    /// to check the limit once more after this call: a connection may have closed in between.
     pub(crate) fn set_waits_for_capacity(&self) {
         self.waits_for_capacity.store(true, SeqCst);
     }
 
-    /// Whether it did; it is told now.
+    /// Whether the worker waits to accept; resets it.
     pub(crate) fn take_waits_for_capacity(&self) -> bool {
         self.waits_for_capacity.swap(false, SeqCst)
     }
@@ -96,9 +97,9 @@ impl WorkerQueue {
     }
 }
 
-/// What wakes the connection `key` of the loop with this mailbox.
-pub(crate) fn connection_waker(mailbox: &Arc<WorkerQueue>, key: Key) -> Waker {
-    Waker::from(Arc::new(ConnectionWaker { queue: Arc::clone(mailbox), key }))
+/// A waker that makes the worker of this queue drive the connection `key`.
+pub(crate) fn connection_waker(queue: &Arc<WorkerQueue>, key: Key) -> Waker {
+    Waker::from(Arc::new(ConnectionWaker { queue: Arc::clone(queue), key }))
 }
 
 #[derive(Debug)]
@@ -113,7 +114,7 @@ impl Wake for ConnectionWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // A loop that has ended has no connection that waits.
+        // Fails only for a worker that has ended, which has no connections.
         let _ = self.queue.push(Command::WakeConnection(self.key));
     }
 }
@@ -128,7 +129,7 @@ mod tests {
 
     const KEY: Key = Key { index: 1, generation: 2 };
 
-    /// Whether a letter's event arrives within the time.
+    /// Whether the waker's event arrives within this time.
     fn is_woken(poll: &mut Poll, within: Duration) -> bool {
         let mut events = Events::with_capacity(8);
         poll.poll(&mut events, Some(within)).unwrap();
@@ -138,26 +139,26 @@ mod tests {
     #[test]
     fn first_command_wakes_the_worker_and_all_are_taken() {
         let mut poll = Poll::new().unwrap();
-        let mailbox = Arc::new(WorkerQueue::new(poll.registry()).unwrap());
-        let waker = connection_waker(&mailbox, KEY);
+        let queue = Arc::new(WorkerQueue::new(poll.registry()).unwrap());
+        let waker = connection_waker(&queue, KEY);
         waker.wake_by_ref();
         waker.wake();
         assert!(is_woken(&mut poll, Duration::from_secs(10)));
-        let letters = mailbox.take_all();
-        assert!(matches!(letters[..], [Command::WakeConnection(KEY), Command::WakeConnection(KEY)]), "{letters:?}");
-        assert!(!is_woken(&mut poll, Duration::from_millis(10)), "nothing has come since");
-        mailbox.push(Command::RetryAccept).unwrap();
-        assert!(is_woken(&mut poll, Duration::from_secs(10)), "an emptied mailbox wakes again");
+        let commands = queue.take_all();
+        assert!(matches!(commands[..], [Command::WakeConnection(KEY), Command::WakeConnection(KEY)]), "{commands:?}");
+        assert!(!is_woken(&mut poll, Duration::from_millis(10)), "no command since");
+        queue.push(Command::RetryAccept).unwrap();
+        assert!(is_woken(&mut poll, Duration::from_secs(10)), "an emptied queue wakes again");
     }
 
     #[test]
     fn a_closed_queue_returns_the_command_and_a_non_empty_one_stays_open() {
         let poll = Poll::new().unwrap();
-        let mailbox = WorkerQueue::new(poll.registry()).unwrap();
-        mailbox.push(Command::RetryAccept).unwrap();
-        assert!(!mailbox.close_if_empty(), "somebody still has to read it");
-        mailbox.take_all();
-        assert!(mailbox.close_if_empty());
-        assert!(matches!(mailbox.push(Command::WakeConnection(KEY)), Err(Command::WakeConnection(KEY))));
+        let queue = WorkerQueue::new(poll.registry()).unwrap();
+        queue.push(Command::RetryAccept).unwrap();
+        assert!(!queue.close_if_empty(), "a command is pending");
+        queue.take_all();
+        assert!(queue.close_if_empty());
+        assert!(matches!(queue.push(Command::WakeConnection(KEY)), Err(Command::WakeConnection(KEY))));
     }
 }

@@ -1,24 +1,24 @@
 //! Exercise 6.2, solved.
 //!
-//! A slot's number says where, never whose. So each lease has a number of its own, and who comes late shows one that is
-//! no longer the slot's: nothing else stands between a forgotten request and the connection of another user.
+//! A slot's index identifies a connection, not its holder. So each lease has a number of its own, and a late holder has
+//! one that is no longer the slot's: nothing else separates a forgotten request from the connection of another user.
 //!
-//! A lease can be over before anybody has noticed. It counts as over all the same, but its slot becomes free only when
-//! `expire` has given it out, for only then does somebody close the connection. Were the slot lent again by itself, the
-//! leak would never be seen, and two would write to one socket.
+//! A lease can expire before `expire` is called. It counts as expired at once, but its slot becomes free only when
+//! `expire` has returned it, because only then does the caller close the connection. If the slot became free by itself,
+//! the leak would never be noticed, and two requests would write to one socket.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::contracts::{Lease, Leases, Usage};
 
-/// Slots, and to whom each is lent.
+/// The slots and their leases.
 #[derive(Debug)]
 pub struct Table {
     limit: Duration,
     slots: Vec<Option<Loan>>,
     free: Vec<usize>,
-    /// Those that will be over some day, the first in front. A set: a loan that is renewed is taken out of the middle.
+    /// The leases with a deadline, the first in front. A set, because a renewed lease is removed from the middle.
     due: BTreeSet<(Instant, usize)>,
     turns: u64,
     leaked: u64,
@@ -28,11 +28,11 @@ pub struct Table {
 #[derive(Debug, Clone, Copy)]
 struct Loan {
     turn: u64,
-    /// `None`: for ever.
+    /// `None`: no limit.
     until: Option<Instant>,
 }
 
-/// So many slots, all free.
+/// A table of free slots.
 pub fn leases(slots: usize, limit: Duration) -> Table {
     Table {
         limit,
@@ -46,14 +46,14 @@ pub fn leases(slots: usize, limit: Duration) -> Table {
 }
 
 impl Table {
-    /// Lends the slot from now on, under this number.
+    /// Lends the slot from now on, under this lease number.
     fn set(&mut self, slot: usize, turn: u64, now: Instant) {
         let until = now.checked_add(self.limit);
         self.slots[slot] = Some(Loan { turn, until });
         self.due.extend(until.map(|until| (until, slot)));
     }
 
-    /// Ends whatever loan there is of the slot. Who calls it has to see to the slot.
+    /// Ends the loan of the slot, if there is one. The caller has to free the slot or lend it again.
     fn clear(&mut self, slot: usize) -> Option<Loan> {
         let loan = self.slots[slot].take()?;
         if let Some(until) = loan.until {
@@ -62,8 +62,8 @@ impl Table {
         Some(loan)
     }
 
-    /// Whether it still counts; if not, that is one refusal more.
-    fn admit(&mut self, lease: Lease, now: Instant) -> bool {
+    /// Whether the lease is valid; counts a rejected call if it is not.
+    fn check(&mut self, lease: Lease, now: Instant) -> bool {
         let loan = self.slots.get(lease.slot).copied().flatten().filter(|loan| loan.turn == lease.turn);
         let is_valid = loan.is_some_and(|loan| loan.until.is_none_or(|until| now < until));
         self.refused += u64::from(!is_valid);
@@ -80,7 +80,7 @@ impl Leases for Table {
     }
 
     fn renew(&mut self, lease: Lease, now: Instant) -> bool {
-        let is_valid = self.admit(lease, now);
+        let is_valid = self.check(lease, now);
         if is_valid {
             self.clear(lease.slot);
             self.set(lease.slot, lease.turn, now);
@@ -89,7 +89,7 @@ impl Leases for Table {
     }
 
     fn give_back(&mut self, lease: Lease, now: Instant) -> bool {
-        let is_valid = self.admit(lease, now);
+        let is_valid = self.check(lease, now);
         if is_valid {
             self.clear(lease.slot);
             self.free.push(lease.slot);

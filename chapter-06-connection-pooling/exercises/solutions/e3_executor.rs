@@ -1,12 +1,12 @@
 //! Exercise 6.3, solved.
 //!
-//! What wakers need, and what tasks need, are kept apart. A waker is a number, a flag and the queue, all of which any
+//! The state of wakers is separate from the state of tasks. A waker has an id, a flag and the queue, all of which any
 //! thread may use; the futures stay in a table that only `turn` touches. So there is no lock around a future, and no
-//! circle of a task that owns a waker that owns the task: that circle is how executors leak.
+//! reference cycle of a task that owns a waker that owns the task: that cycle is how executors leak.
 //!
-//! The flag says "is in the queue, or has ended", and is lowered *before* the poll: a wake that comes during it puts the
-//! task back. Lowered afterwards, it would swallow that wake, and the task would sleep for ever. Numbers are never used
-//! again, so an old waker cannot find a new task.
+//! The flag means "is in the queue, or has ended", and is cleared *before* the poll: a wake during the poll enqueues
+//! the task again. Cleared afterwards, it would lose that wake, and the task would never be polled again. Ids are never
+//! reused, so an old waker cannot wake a new task.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Debug};
@@ -22,11 +22,11 @@ use crate::contracts::{Executor, Task};
 pub struct Loop {
     queue: Arc<Queue>,
     tasks: HashMap<u64, Spawned>,
-    /// The number of the next one.
-    number: u64,
+    /// The id of the latest task.
+    last_id: u64,
 }
 
-/// Who is to be polled.
+/// The ids of woken tasks.
 #[derive(Debug)]
 struct Queue {
     woken: Mutex<VecDeque<u64>>,
@@ -36,8 +36,8 @@ struct Queue {
 /// A task's waker.
 #[derive(Debug)]
 struct Signal {
-    number: u64,
-    /// It is in the queue, or has ended: a wake has nothing to do.
+    task_id: u64,
+    /// The task is in the queue, or has ended: a wake does nothing.
     is_raised: AtomicBool,
     queue: Arc<Queue>,
 }
@@ -67,13 +67,13 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // AcqRel: what was done before the wake is seen by the poll that lowers the flag.
+        // AcqRel: writes before the wake are visible to the poll that clears the flag.
         if self.is_raised.swap(true, AcqRel) {
             return;
         }
         let mut woken = self.queue.lock();
         let is_first = woken.is_empty();
-        woken.push_back(self.number);
+        woken.push_back(self.task_id);
         drop(woken);
         if is_first {
             self.queue.parent.wake_by_ref();
@@ -81,32 +81,32 @@ impl Wake for Signal {
     }
 }
 
-/// Without a task.
+/// An executor without tasks.
 pub fn executor(parent: Waker) -> Loop {
-    Loop { queue: Arc::new(Queue { woken: Mutex::default(), parent }), tasks: HashMap::new(), number: 0 }
+    Loop { queue: Arc::new(Queue { woken: Mutex::default(), parent }), tasks: HashMap::new(), last_id: 0 }
 }
 
 impl Executor for Loop {
     fn spawn(&mut self, task: Task) {
-        self.number += 1;
-        let (number, queue) = (self.number, Arc::clone(&self.queue));
-        let signal = Arc::new(Signal { number, is_raised: AtomicBool::new(false), queue });
+        self.last_id += 1;
+        let (task_id, queue) = (self.last_id, Arc::clone(&self.queue));
+        let signal = Arc::new(Signal { task_id, is_raised: AtomicBool::new(false), queue });
         let waker = Waker::from(Arc::clone(&signal));
-        self.tasks.insert(number, Spawned { task, signal: Arc::clone(&signal), waker });
+        self.tasks.insert(task_id, Spawned { task, signal: Arc::clone(&signal), waker });
         signal.wake();
     }
 
     fn turn(&mut self) -> usize {
         let woken = mem::take(&mut *self.queue.lock());
         let mut polled = 0;
-        for number in woken {
-            // One that was woken by another thread while it ended.
-            let Some(Spawned { task, signal, waker }) = self.tasks.get_mut(&number) else { continue };
+        for task_id in woken {
+            // Missing: the task was woken by another thread while it ended.
+            let Some(Spawned { task, signal, waker }) = self.tasks.get_mut(&task_id) else { continue };
             polled += 1;
             signal.is_raised.swap(false, AcqRel);
             if task.as_mut().poll(&mut Context::from_waker(waker)).is_ready() {
                 signal.is_raised.store(true, Release);
-                self.tasks.remove(&number);
+                self.tasks.remove(&task_id);
             }
         }
         polled

@@ -1,40 +1,41 @@
 //! Exercise 6.4, solved.
 //!
-//! A connection that is begun now is there in one connect time. So there have to be as many as will be needed by then,
-//! and the best guess is the most that were needed within one connect time lately: each request needs one, each that is
-//! given back is one less. And one more, as lately is not for ever. Not the mean: with that ready, half of them wait.
+//! A connect that starts now is established one connect time later. So the pool has to hold as many connections as will
+//! be needed by then. The best estimate is the recent maximum that was needed within one connect time: each request
+//! needs one, and each returned connection is one less. One more is added, because the maximum may be exceeded. The
+//! mean would not do: with that many ready, half of the requests wait.
 //!
-//! Two memories do it, each the largest of what was seen within a while. They forget by themselves, so a burst is not
-//! paid for all day, and a backend that has become quick again is believed.
+//! Two sliding-window maxima are enough. Old values leave the window, so a burst does not cost connections all day, and
+//! a backend that has become fast again is treated as fast.
 //!
-//! A ratio, as Envoy has it, asks how many requests are under way. What counts is how many begin while one connects:
-//! the same for requests of a millisecond and of a minute.
+//! A ratio, as in Envoy, uses the number of requests in flight. What matters is the number of arrivals during one
+//! connect, which is the same for requests of a millisecond and of a minute.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::contracts::{Event, Limits, Pool, Preconnect};
 
-/// How long a burst is remembered, and a slow connect.
+/// The window: how long a burst or a slow connect is remembered.
 const MEMORY: Duration = Duration::from_secs(5);
 
-/// Decides by what was needed lately.
+/// A policy based on the recent need.
 #[derive(Debug)]
 pub struct Lately {
     limits: Limits,
-    /// Requests that took a connection, less those that gave one back.
+    /// Requests that took a connection, minus connections that were returned.
     need: i64,
-    /// What `need` was, negative: the largest is the lowest that it was.
+    /// Past values of `need`, negated: the largest is the minimum of `need`.
     lows: Largest<i64>,
-    /// By how much `need` rose within one connect time.
+    /// How much `need` rose within one connect time.
     rises: Largest<i64>,
     connects: Largest<Duration>,
-    /// Nothing is opened ahead before.
+    /// Nothing is opened ahead before this.
     pause_until: Option<Instant>,
 }
 
-/// The largest of what was seen within a while. What is followed by something as large is of no use any more, so what is
-/// kept falls from front to back.
+/// A sliding-window maximum. A value that is followed by one as large is never the maximum again, so the stored values
+/// decrease from front to back.
 #[derive(Debug)]
 struct Largest<T>(VecDeque<(Instant, T)>);
 
@@ -50,17 +51,17 @@ impl<T: Ord + Copy> Largest<T> {
     }
 }
 
-/// Knows nothing yet.
+/// A policy that has seen no event yet.
 pub fn preconnect(limits: Limits) -> Lately {
     let (lows, rises) = (Largest(VecDeque::new()), Largest(VecDeque::new()));
     Lately { limits, need: 0, lows, rises, connects: Largest(VecDeque::new()), pause_until: None }
 }
 
 impl Lately {
-    fn learn(&mut self, event: Event, now: Instant) {
+    fn record(&mut self, event: Event, now: Instant) {
         match event {
             Event::Taken => {
-                // It was so until now, however long ago it became so.
+                // `need` had this value until now, however long ago it got it.
                 self.lows.add(-self.need, now);
                 self.need += 1;
                 let connect = self.connects.within(MEMORY, now).unwrap_or_default();
@@ -77,7 +78,7 @@ impl Lately {
         }
     }
 
-    /// How many are to be ready or in the making.
+    /// How many connections should be idle or connecting, beyond the waiting requests.
     fn target(&mut self, now: Instant) -> usize {
         if self.pause_until.is_some_and(|until| now < until) {
             return 0;
@@ -89,10 +90,10 @@ impl Lately {
 
 impl Preconnect for Lately {
     fn decide(&mut self, event: Event, pool: Pool, now: Instant) -> usize {
-        self.learn(event, now);
+        self.record(event, now);
         let Pool { waiting, in_use, idle, connecting } = pool;
-        let wanted = waiting + self.target(now);
-        let room = self.limits.total.saturating_sub(in_use + idle + connecting);
-        wanted.saturating_sub(idle + connecting).min(room)
+        let needed = waiting + self.target(now);
+        let capacity = self.limits.total.saturating_sub(in_use + idle + connecting);
+        needed.saturating_sub(idle + connecting).min(capacity)
     }
 }

@@ -1,138 +1,138 @@
-//! What the types that you write have to do. The checks know your types by these traits only.
+//! The traits of the types that you write. The checks use your types through these traits only.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-/// Exercise 6.1: which of the connections that rest is taken.
+/// Exercise 6.1: which idle connection is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The one that came back last: a stack.
+    /// The one that was returned last: a stack.
     LastIn,
-    /// The one that has rested longest: a queue.
+    /// The longest idle one: a queue.
     FirstIn,
 }
 
-/// Exercise 6.1: what is done with a pool.
+/// Exercise 6.1: an operation on a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// A request takes a connection.
     Take,
-    /// One that was taken comes back.
+    /// A connection that was taken is returned.
     Put,
 }
 
-/// Exercise 6.1: all that is done with a pool, with times that count from its beginning.
+/// Exercise 6.1: the operations on a pool, with times since its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
-    /// What is done, and when: one after another, some perhaps at the same time.
+    /// The operations and their times, in order; some may have the same time.
     pub acts: Vec<(Duration, Act)>,
-    /// How long a connection may rest.
+    /// The idle timeout of a connection.
     pub rest: Duration,
-    /// When it ends, not before the last act.
+    /// When the trace ends, not before the last operation.
     pub end: Duration,
 }
 
-/// Exercise 6.1: what came of it.
+/// Exercise 6.1: the result of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Account {
-    /// How many connections were made.
+    /// How many connections were opened.
     pub connects: usize,
-    /// How many were closed, as they had rested too long.
+    /// How many were closed by the idle timeout.
     pub expired: usize,
-    /// How many rest at the end.
+    /// How many are idle at the end.
     pub warm: usize,
 }
 
-/// Exercise 6.2: what a borrower has to show when it gives back what was lent.
+/// Exercise 6.2: proof that a slot is lent to its holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lease {
-    /// What was lent: the place of a connection in a table.
+    /// The slot: the index of a connection in a table.
     pub slot: usize,
-    /// To whom: what tells this lease from all others of the slot.
+    /// What distinguishes this lease from all others of the slot.
     pub turn: u64,
 }
 
-/// Exercise 6.2: how it stands.
+/// Exercise 6.2: the counters of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Slots that are not free.
     pub lent: usize,
     /// Leases that `expire` has found.
     pub leaked: u64,
-    /// Calls of `renew` and `give_back` that were refused.
+    /// Calls of `renew` and `give_back` that were rejected.
     pub refused: u64,
 }
 
-/// Exercise 6.2: connections in use, each lent for so long.
+/// Exercise 6.2: connections in use, each lent for a limited time.
 pub trait Leases {
-    /// Lends a slot that is free. `None`: none is.
+    /// Lends a free slot. `None`: no slot is free.
     fn lend(&mut self, now: Instant) -> Option<Lease>;
 
-    /// The borrower gives a sign of life. False: refused.
+    /// Extends a lease: its holder is alive. False: rejected.
     fn renew(&mut self, lease: Lease, now: Instant) -> bool;
 
-    /// The borrower gives it back. False: refused.
+    /// Ends a lease: its holder returns the slot. False: rejected.
     fn give_back(&mut self, lease: Lease, now: Instant) -> bool;
 
-    /// Gives a lease whose time is over at `now`, and ends it; to be called until there is none. The caller closes the
-    /// connection before it lends the next time.
+    /// Ends a lease that has expired at `now`, and returns it. Call it until it returns `None`. The caller closes the
+    /// connection before the next `lend`.
     fn expire(&mut self, now: Instant) -> Option<Lease>;
 
-    /// When the first of them will be over: until then `expire` need not be called. `None`: never.
+    /// When the first lease expires: until then `expire` need not be called. `None`: never.
     fn next(&self) -> Option<Instant>;
 
-    /// How it stands.
+    /// The counters.
     fn usage(&self) -> Usage;
 }
 
-/// Exercise 6.3: a task. It stays on its thread; its wakers go anywhere.
+/// Exercise 6.3: a task. It stays on its thread; its wakers may go to any thread.
 pub type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Exercise 6.3: what polls tasks, on one thread.
+/// Exercise 6.3: polls tasks on one thread.
 pub trait Executor {
-    /// Takes in a task.
+    /// Adds a task.
     fn spawn(&mut self, task: Task);
 
-    /// Polls once each of those that have been woken. How many those were.
+    /// Polls each task that has been woken once. Returns how many it has polled.
     fn turn(&mut self) -> usize;
 
     /// How many tasks have not ended.
     fn len(&self) -> usize;
 
-    /// Whether all have.
+    /// Whether all tasks have ended.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Exercise 6.4: how far one may go.
+/// Exercise 6.4: the limits of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// So many connections may be opened ahead, and no more.
+    /// How many connections may be opened ahead of requests.
     pub ahead: usize,
-    /// So many connections there may be in all, those included that are being made.
+    /// How many connections there may be in total, including those that are connecting.
     pub total: usize,
-    /// For so long nothing is opened ahead after a connect that has failed.
+    /// How long nothing is opened ahead after a failed connect.
     pub pause: Duration,
 }
 
-/// Exercise 6.4: what has just happened to the connections to one peer.
+/// Exercise 6.4: an event of the connections to one peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A request came. It has taken a connection that rested, or waits for one.
+    /// A request has arrived. It has taken an idle connection, or waits for one.
     Taken,
-    /// A connect has ended well after so long. Whoever waits has the connection, else it rests.
+    /// A connect has succeeded. A waiting request has the connection; if none waits, it is idle.
     Connected {
-        /// How long it took.
+        /// How long the connect took.
         took: Duration,
     },
-    /// A connect has come to nothing, and a request that waited is answered without a backend.
+    /// A connect has failed, and a waiting request gets a local reply.
     Failed,
-    /// A request has ended, and its connection can be used again. Whoever waits has it, else it rests.
+    /// A request has ended, and its connection can be reused. A waiting request has it; if none waits, it is idle.
     GivenBack,
-    /// A connection is gone: with the request that had it, or as it had rested too long.
+    /// A connection was closed: with its request, or by the idle timeout.
     Closed,
-    /// Nothing. Comes ten times a second.
+    /// A timer, ten times a second.
     Tick,
 }
 
@@ -141,16 +141,16 @@ pub enum Event {
 pub struct Pool {
     /// Requests that wait for a connection.
     pub waiting: usize,
-    /// Connections that requests have.
+    /// Connections that are used by requests.
     pub in_use: usize,
-    /// Connections that rest.
+    /// Idle connections.
     pub idle: usize,
-    /// Connections in the making.
+    /// Connects in progress.
     pub connecting: usize,
 }
 
-/// Exercise 6.4: who decides when to connect.
+/// Exercise 6.4: a policy that decides when to connect.
 pub trait Preconnect {
-    /// How many connects are to begin now. They are in the making when the next event comes.
+    /// Returns how many connects to start now. They count as connecting from the next event on.
     fn decide(&mut self, event: Event, pool: Pool, now: Instant) -> usize;
 }

@@ -1,24 +1,23 @@
-//! Exercise 6.2: whoever never gives it back (an hour).
+//! Exercise 6.2: leases that find connection leaks (an hour).
 //!
-//! **Contract.** [`leases`] makes [`Leases`] of so many slots, 0 and up, each lent for `limit` at a time. What forgets to
-//! give a connection back would else hold its slot for ever.
+//! **Contract.** [`leases`] returns [`Leases`] for `slots` slots, from 0 up, each lent for `limit` at a time. Without a
+//! limit, code that forgets to return a connection would hold its slot forever.
 //!
-//! - A slot is lent to one at a time. As many are lent as there are.
-//! - A lease is over in the moment `limit` after it was lent or, if it was renewed since, after the last time it was. A
-//!   limit that reaches further than the clock is none.
-//! - Once it is over it can be neither renewed nor given back, whether `expire` has found it yet or not. Both are refused,
-//!   and change nothing but the count of what was refused. So are a lease that was given back before, and one that this
-//!   table never gave.
-//! - What was refused never touches the slot's next borrower.
-//! - `expire` finds each lease that is over once, the first first. Only by this, or when it is given back, does a slot
-//!   become free: until then the connection is open, and nobody else may have it.
-//! - However many are lent, a call costs a microsecond or so on average. Signs of life are frequent.
+//! - A slot has one lease at a time. All slots can be lent.
+//! - A lease expires `limit` after it was lent or last renewed. A limit beyond the range of the clock means no limit.
+//! - An expired lease can be neither renewed nor given back, whether `expire` has found it or not. Both are rejected,
+//!   and change nothing but the count of rejected calls. The same holds for a lease that was given back before, and for
+//!   one that this table never issued.
+//! - A rejected call never affects the slot's next lease.
+//! - `expire` returns each expired lease once, in the order in which they expired. Only `expire` and `give_back` free a
+//!   slot: until then the connection is open, and no other lease may be issued for it.
+//! - However many slots are lent, a call costs about a microsecond on average. Renewals are frequent.
 
 use std::time::{Duration, Instant};
 
 use crate::contracts::{Lease, Leases, Usage};
 
-/// Until when each slot is lent, if it is.
+/// The deadline of each slot's lease, if it is lent.
 #[derive(Debug)]
 pub struct Table {
     limit: Duration,
@@ -26,7 +25,7 @@ pub struct Table {
     usage: Usage,
 }
 
-/// So many slots, all free.
+/// A table of free slots.
 pub fn leases(slots: usize, limit: Duration) -> Table {
     Table { limit, until: vec![None; slots], usage: Usage::default() }
 }

@@ -1,17 +1,17 @@
 //! Exercise 6.3: a tiny executor (an hour).
 //!
-//! **Contract.** [`executor`] makes an [`Executor`]: a queue of tasks that have been woken, and what polls them. `parent` is
-//! the waker of whoever calls `turn`: a thread that is parked, or a task of another executor.
+//! **Contract.** [`executor`] returns an [`Executor`]: a queue of woken tasks, and the code that polls them. `parent`
+//! is the waker of the caller of `turn`: a parked thread, or a task of another executor.
 //!
-//! - To spawn a task wakes it for the first time. Nothing is polled but in a turn.
-//! - A turn polls those that had been woken when it began, in the order in which they were woken. Each is polled once for
-//!   however many wakes came since its last poll began. The turn says how many it has polled.
-//! - A wake that comes while its task is polled, of itself or by another thread, is for the next turn. None is lost.
-//! - A task that has ended is dropped before the next one is polled, though its wakers live on. To use them then, or when
-//!   the executor has been dropped with all its tasks, does nothing: nobody is polled for it, the parent is not woken.
-//! - When a wake or a spawn finds nobody in the queue, it wakes the parent. Others need not, and do not.
-//! - A task has the same waker in all polls: `will_wake` says so. Who has kept one need not clone it again.
-//! - No lock is held while a task is polled or dropped, or the parent is woken: each of them may wake whom it likes.
+//! - Spawning a task wakes it for the first time. Tasks are polled only in `turn`.
+//! - A turn polls the tasks that were woken before it began, in the order of their wakes, each once, however many wakes
+//!   it got since its last poll began. It returns how many it has polled.
+//! - A wake during the poll of its task, by the task or by another thread, counts for the next turn. No wake is lost.
+//! - A task that has ended is dropped before the next poll, though its wakers live on. Using them then, or after the
+//!   executor has been dropped with all its tasks, does nothing: no task is polled, and the parent is not woken.
+//! - A wake or a spawn that finds the queue empty wakes the parent. Others do not.
+//! - A task has the same waker in all polls (`will_wake` returns true), so a stored waker need not be cloned again.
+//! - No lock is held while a task is polled or dropped, or the parent is woken: each of them may wake any task.
 
 use std::task::{Context, Waker};
 
@@ -24,7 +24,7 @@ pub struct Loop {
     tasks: Vec<Unknown>,
 }
 
-/// A task, of which nothing can be said.
+/// A task, which has no `Debug` of its own.
 struct Unknown(Task);
 
 impl std::fmt::Debug for Unknown {
@@ -33,7 +33,7 @@ impl std::fmt::Debug for Unknown {
     }
 }
 
-/// Without a task.
+/// An executor without tasks.
 pub fn executor(parent: Waker) -> Loop {
     Loop { parent, tasks: Vec::new() }
 }

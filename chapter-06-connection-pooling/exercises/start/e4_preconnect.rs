@@ -1,44 +1,38 @@
-//! Exercise 6.4: connect before they come (an evening).
+//! Exercise 6.4: preconnect (an evening).
 //!
-//! **Contract.** [`preconnect`] makes a [`Preconnect`]. It hears of everything that happens to the connections to one peer
-//! and says how many connects are to begin.
+//! **Contract.** [`preconnect`] returns a [`Preconnect`] for one peer. On each event it decides how many to connect.
 //!
-//! - **Who waits.** For each request that waits a connect is under way, always, unless there are `total` connections. There
-//!   are never more than `total`.
-//! - **The bound.** Beyond that connects begin only ahead of requests to come, and only as long as those that rest and
-//!   those in the making, less the requests that wait, are at most `ahead`.
-//! - **Ready.** Requests come by chance, ten or more a second on average, to a backend that closes each connection after
-//!   its response. From the tenth second on at most 2 in 100 of them wait. (All of these count while `ahead` is ample:
-//!   four times as many as come while one connects, and eight.)
-//! - **Thrifty.** Meanwhile, with `n` requests that come while one connects, at most 6 + 3 × `n` connections rest on
-//!   average, however long the requests take. The one that came last is taken first, and none rests for more than ten
-//!   seconds.
-//! - **It learns.** Twenty seconds after the rate, or the time that a connect takes, has changed, up or down, both hold
-//!   again. When nobody has come for ten seconds, nothing is opened any more.
-//! - **What comes back counts.** If the backend keeps its connections, one connect for fifty requests is enough that at
-//!   most 2 in 100 of them wait.
-//! - **The backend is down.** From a connect that has failed until `pause` is over connects begin for those who wait only.
-//!   Ten seconds after that all holds again.
+//! - **Waiting requests.** Each has a connect in progress, unless there are `total` connections, which is the maximum.
+//! - **The bound.** Other connects start only ahead of requests: idle + connecting - waiting is at most `ahead` then.
+//! - **Ready.** Requests arrive at random, ten or more per second on average, and the backend closes each connection
+//!   after its response. After ten seconds, at most 2 in 100 wait, if `ahead` is 4 × `n` + 8 or more (`n`: below).
+//! - **Economical.** With `n` arrivals per connect time, at most 6 + 3 × `n` connections are idle on average, however
+//!   long requests take. The pool is LIFO, with an idle timeout of ten seconds.
+//! - **Adaptive.** Twenty seconds after the rate or the connect time has changed, up or down, both hold again. Ten
+//!   seconds after the last request, nothing is opened any more.
+//! - **Reuse counts.** With kept connections, at most one connect starts per fifty requests, and at most 2 in 100 wait.
+//! - **Down.** From a failed connect until `pause` has passed, connects start only for waiting requests. Ten seconds
+//!   after that, all of this holds again.
 
 use std::time::Instant;
 
 use crate::contracts::{Event, Limits, Pool, Preconnect};
 
-/// For two connections that are needed now, three. It is Envoy's `per_upstream_preconnect_ratio`, which a person sets.
+/// Three connections for every two that are needed now: Envoy's `per_upstream_preconnect_ratio`, which is configured.
 #[derive(Debug)]
 pub struct Ratio {
     limits: Limits,
 }
 
-/// Knows nothing yet.
+/// A policy that has seen no event yet.
 pub fn preconnect(limits: Limits) -> Ratio {
     Ratio { limits }
 }
 
 impl Preconnect for Ratio {
     fn decide(&mut self, _event: Event, pool: Pool, _now: Instant) -> usize {
-        let wanted = ((pool.waiting + pool.in_use) * 3).div_ceil(2);
-        let there = pool.connecting + pool.in_use + pool.idle;
-        wanted.saturating_sub(there).min(self.limits.ahead)
+        let needed = ((pool.waiting + pool.in_use) * 3).div_ceil(2);
+        let existing = pool.connecting + pool.in_use + pool.idle;
+        needed.saturating_sub(existing).min(self.limits.ahead)
     }
 }

@@ -7,26 +7,26 @@ use tokio::net::TcpStream;
 
 use crate::{timer::LazyTimer, wire::PolledStream, worker::context::WorkerContext};
 
-/// What a connection keeps while it is idle: no buffer is among it.
+/// The state that a connection keeps while it is idle: it includes no buffer memory.
 #[derive(Debug)]
 pub(crate) struct ClientConnection<L: StreamLayer> {
     pub(crate) stream: TcpStream,
-    /// Over the stream.
+    /// The layer over the stream, such as TLS.
     pub(crate) stream_layer: L,
     pub(crate) client_address: ClientAddress,
     pub(crate) request_buffer: RequestBuffer,
     pub(crate) timer: LazyTimer,
-    /// Since when it is idle, or when the first byte of its request came.
+    /// Since when it is idle, or when the first byte of its request arrived.
     pub(crate) timeout_start: Instant,
-    /// Which one it is of the process.
+    /// Its id, unique in the process until it wraps.
     pub(crate) connection_id: u32,
-    /// How many requests it has sent.
+    /// How many requests it has carried.
     pub(crate) request_count: u32,
     pub(crate) guard: ConnectionGuard,
 }
 
 impl<L: StreamLayer> ClientConnection<L> {
-    /// A client that has said nothing yet: `peer`, connected to `local`.
+    /// A new connection of `peer` to `local`.
     pub(crate) fn new(
         guard: ConnectionGuard,
         stream_layer: L,
@@ -49,7 +49,7 @@ impl<L: StreamLayer> ClientConnection<L> {
         }
     }
 
-    /// Moves what can be moved between it and `upstream`.
+    /// Moves the bytes that can be moved between the client and `upstream` now.
     pub(crate) fn pump(
         &mut self,
         worker: &WorkerContext,
@@ -61,13 +61,13 @@ impl<L: StreamLayer> ClientConnection<L> {
         pump(relay, &mut self.wire(context), &mut upstream_wire, &mut worker.scratch.borrow_mut())
     }
 
-    /// The client as the machine knows it, for one poll.
+    /// The client's socket with its layer, as a [`Wire`] for one poll.
     pub(crate) fn wire<'a, 'w: 'a>(&'a mut self, context: &Context<'w>) -> impl Wire + use<'a, 'w, L> {
         self.stream_layer.wrap(PolledStream::new(&mut self.stream, context))
     }
 }
 
-/// A client's place, from the moment it is served until its task has ended, however that comes.
+/// Counts a connection while it is served. Dropping the guard releases its slot, however the task ends.
 #[derive(Debug)]
 pub(crate) struct ConnectionGuard {
     pub(crate) worker: Rc<WorkerContext>,
@@ -75,7 +75,7 @@ pub(crate) struct ConnectionGuard {
 }
 
 impl ConnectionGuard {
-    /// Begins to serve a client that has its place and is counted.
+    /// For a connection that the limiter and the worker's count already include.
     pub(crate) fn new(worker: &Rc<WorkerContext>) -> Self {
         worker.balancer().totals().connection_opened();
         Self { worker: Rc::clone(worker), task_id: worker.register() }

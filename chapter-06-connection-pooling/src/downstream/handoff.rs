@@ -1,4 +1,4 @@
-//! The clients of all workers: how they come to another worker, and who hears of a place that is free again.
+//! How a connection gets to another worker, and which workers are woken when the connection limit allows one more.
 
 use std::{
     net::TcpStream,
@@ -12,25 +12,25 @@ use common::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-/// The clients of all workers.
+/// The connections of all workers: their limit, their distribution, and a hand-off channel per worker.
 #[derive(Debug)]
 pub(crate) struct ConnectionHandoff {
     pub(crate) limiter: ConnectionLimiter,
     pub(crate) per_worker: WorkerConnections,
     pub(crate) fd_pressure: FdPressure,
-    /// How to send a client to each core.
+    /// The hand-off channels, by worker id.
     senders: Vec<UnboundedSender<AcceptedConnection<TcpStream>>>,
-    /// Who waits for room.
+    /// The accept loops that wait at the limit.
     capacity_wakers: Mutex<Vec<Waker>>,
 }
 
 impl ConnectionHandoff {
-    /// At most `limit` of them; a worker for each of `doors`.
+    /// For at most `limit` connections, and one worker per sender.
     pub(crate) fn new(
         limit: usize,
-        doors: impl IntoIterator<Item = UnboundedSender<AcceptedConnection<TcpStream>>>,
+        senders: impl IntoIterator<Item = UnboundedSender<AcceptedConnection<TcpStream>>>,
     ) -> Self {
-        let senders: Vec<_> = doors.into_iter().collect();
+        let senders: Vec<_> = senders.into_iter().collect();
         Self {
             limiter: ConnectionLimiter::new(limit),
             per_worker: WorkerConnections::new(senders.len()),
@@ -40,20 +40,20 @@ impl ConnectionHandoff {
         }
     }
 
-    /// Takes a place for one more, if there is one. Else `waker` is woken when there may be.
+    /// Counts one more connection, unless the limit is reached. In that case `waker` is woken when one has closed.
     pub(crate) fn try_acquire(&self, waker: &Waker) -> bool {
         self.limiter.try_acquire() || {
             let mut waiting = self.capacity_wakers.lock().unwrap_or_else(PoisonError::into_inner);
-            if !waiting.iter().any(|waits| waits.will_wake(waker)) {
+            if !waiting.iter().any(|other| other.will_wake(waker)) {
                 waiting.push(waker.clone());
             }
             drop(waiting);
-            // Somebody may have left in between and told nobody.
+            // A connection may have closed in between, before the waker was stored.
             self.limiter.try_acquire()
         }
     }
 
-    /// Gives a place back.
+    /// Counts one connection less, and wakes the accept loops that wait at the limit.
     pub(crate) fn release(&self) {
         if self.limiter.release() {
             let waiting = std::mem::take(&mut *self.capacity_wakers.lock().unwrap_or_else(PoisonError::into_inner));
@@ -61,22 +61,22 @@ impl ConnectionHandoff {
         }
     }
 
-    /// A client of `worker` has left, and with it its place.
+    /// A connection that was counted for worker `worker_id` has closed.
     pub(crate) fn connection_closed(&self, worker_id: usize) {
         self.per_worker.decrement(worker_id);
         self.release();
     }
 
-    /// Sends a client to another worker, which has been counted there.
+    /// Hands a connection to another worker, for which it is already counted.
     ///
     /// # Errors
-    /// The client, if that worker takes nobody any more.
+    /// The connection, if that worker has ended.
     pub(crate) fn hand_off(
         &self,
         worker_id: usize,
         accepted: AcceptedConnection<TcpStream>,
     ) -> Result<(), AcceptedConnection<TcpStream>> {
-        self.senders[worker_id].send(accepted).map_err(|refused| refused.0)
+        self.senders[worker_id].send(accepted).map_err(|error| error.0)
     }
 }
 
@@ -94,8 +94,8 @@ mod tests {
 
     use super::*;
 
-    fn clients(limit: usize, cores: usize) -> ConnectionHandoff {
-        ConnectionHandoff::new(limit, (0..cores).map(|_| unbounded_channel().0))
+    fn handoff(limit: usize, workers: usize) -> ConnectionHandoff {
+        ConnectionHandoff::new(limit, (0..workers).map(|_| unbounded_channel().0))
     }
 
     #[derive(Default)]
@@ -109,19 +109,19 @@ mod tests {
 
     #[test]
     fn release_at_the_limit_wakes_waiters_and_a_closed_worker_returns_the_connection() {
-        let (clients, count) = (clients(2, 1), Arc::new(WakeCount::default()));
+        let (handoff, count) = (handoff(2, 1), Arc::new(WakeCount::default()));
         let waker = Waker::from(Arc::clone(&count));
-        assert!(clients.try_acquire(&waker) && clients.try_acquire(&waker) && !clients.try_acquire(&waker));
-        clients.release();
+        assert!(handoff.try_acquire(&waker) && handoff.try_acquire(&waker) && !handoff.try_acquire(&waker));
+        handoff.release();
         assert_eq!(count.0.load(Relaxed), 1);
-        assert!(clients.try_acquire(&waker));
-        clients.release();
-        clients.release();
-        assert_eq!(count.0.load(Relaxed), 1, "nobody waited");
+        assert!(handoff.try_acquire(&waker));
+        handoff.release();
+        handoff.release();
+        assert_eq!(count.0.load(Relaxed), 1, "no waker was stored");
 
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let local = listener.local_addr().unwrap();
         let accepted = AcceptedConnection { stream: TcpStream::connect(local).unwrap(), peer: local, local };
-        assert!(clients.hand_off(0, accepted).is_err(), "nobody is behind that door");
+        assert!(handoff.hand_off(0, accepted).is_err(), "the receiver is gone");
     }
 }

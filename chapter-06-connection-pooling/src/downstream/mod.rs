@@ -1,7 +1,7 @@
-//! The client's side: what is kept of a connection, and how it changes workers.
+//! The client's side: the state of a connection, and its hand-off to another worker.
 //!
-//! A client's connection is served by one task on one worker. How a client gets a local reply, and how its connection is
-//! closed so that the reply arrives, stands here too. Nothing here chooses a backend or talks to one.
+//! A client's connection is served by one task on one worker. Local replies, and the lingering close that lets them
+//! arrive, are here too. Nothing here chooses a backend or talks to one.
 
 pub(crate) mod client_connection;
 pub(crate) mod handoff;

@@ -1,4 +1,4 @@
-//! How a client gets an answer of our own, and how it is parted with.
+//! Local replies, and the lingering close of a client's connection.
 
 use std::{
     future::poll_fn,
@@ -22,7 +22,7 @@ use crate::{
     worker::context::WorkerContext,
 };
 
-/// Answers in the backend's place.
+/// Answers with a local reply instead of a backend's response.
 pub(crate) async fn respond_locally<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -33,7 +33,7 @@ pub(crate) async fn respond_locally<L: StreamLayer>(
     send_local_reply(worker, client, request).await;
 }
 
-/// Answers what is no request. Gives what is to be recorded.
+/// Answers an invalid request. Returns the request to be recorded.
 pub(crate) async fn reject_request<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -45,31 +45,31 @@ pub(crate) async fn reject_request<L: StreamLayer>(
     request
 }
 
-/// Moves our own answer to the client. If it will not have it, the exchange is over all the same.
+/// Sends a local reply to the client. If the client does not take it, the exchange ends all the same.
 async fn send_local_reply<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
 ) {
     request.exchange_timeouts = ExchangeTimeouts::new();
-    let delivered = poll_fn_with_now(now(), |context, now| {
+    let sent = poll_fn_with_now(now(), |context, now| {
         request.polled_at = now;
         let Request { relay, .. } = &mut *request;
         let pumped = pump(relay, &mut client.wire(context), &mut NoWire, &mut worker.scratch.borrow_mut());
         wait::poll_pump_result(worker, &mut client.timer, request, pumped, context)
     });
-    if let Err(error) = delivered.await {
+    if let Err(error) = sent.await {
         request.relay.fail(&error, wall_clock());
     }
 }
 
-/// FIN, and then a short while of reading and throwing away: to close with bytes unread would send a reset, which can
-/// overtake the answer on its way to the client (RFC 9112 §9.6).
+/// Sends FIN, then reads and discards for a short time: closing with unread bytes sends a reset, which can overtake the
+/// response on its way to the client (RFC 9112 §9.6).
 pub(crate) async fn lingering_close<L: StreamLayer>(worker: &WorkerContext, client: &mut ClientConnection<L>) {
     client.request_buffer.clear();
     let deadline = now() + LINGER_TIMEOUT;
-    let is_gone = poll_fn(|context| Poll::Ready(client.wire(context).shutdown_write().is_err())).await;
-    if !is_gone {
+    let is_closed = poll_fn(|context| Poll::Ready(client.wire(context).shutdown_write().is_err())).await;
+    if !is_closed {
         poll_fn_with_now(now(), |context, now| poll_linger(worker, client, deadline, now, context)).await;
     }
 }

@@ -1,24 +1,25 @@
-//! What has become of the connections: counted by each core for itself, read by whoever asks.
+//! Counters of what happens to connections: each worker counts its own, any thread may read them.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
-        /// One worker's counters. It alone writes them, so that adding is a load and a store, and no locked instruction.
+        /// One worker's counters. Only that worker writes them, so adding is a load and a store, not a locked
+        /// instruction.
         #[derive(Debug, Default)]
-        #[repr(align(64))] // nobody else's counters on the same line
+        #[repr(align(64))] // not on a cache line with another worker's counters
         pub struct PoolCounters {
             $($(#[$doc])* $name: AtomicU64,)+
         }
 
-        /// What the counters say, of one worker or of all.
+        /// A reading of the counters of one worker, or the sum of all.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
         pub struct PoolStats {
             $($(#[$doc])* pub $name: u64,)+
         }
 
         impl PoolCounters {
-            /// What they say now.
+            /// The current values.
             pub fn stats(&self) -> PoolStats {
                 PoolStats { $($name: self.$name.load(Relaxed),)+ }
             }
@@ -38,30 +39,30 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Requests that went over a connection which the worker had.
+    /// Requests that reused a connection from the worker's own pool.
     hits,
-    /// Requests that went over one from the shelf.
+    /// Requests that reused a connection from the shared pool.
     shared_hits,
     /// Requests that had to connect.
     misses,
-    /// Connections that were closed as there was no room for more.
+    /// Connections that were closed because the pool was full.
     evicted,
-    /// Connections that had rested too long, become too old or served enough.
+    /// Connections that reached the idle timeout, the maximum age or the maximum number of requests.
     expired,
-    /// Connections that the backend had closed while they rested, or over which it had spoken unasked.
+    /// Idle connections that the backend had closed, or on which it had sent unrequested data.
     stale,
-    /// Connections to who is down, or is nobody's backend any more.
+    /// Connections to a backend that is down, or to an address that no backend has any more.
     backend_unavailable,
-    /// Connections made before anybody asked for them.
+    /// Connections opened before a request needed them.
     warmed_up,
 }
 
 impl PoolStats {
-    /// Of a hundred requests, how many needed no connect; `None` before the first.
+    /// The percentage of requests that needed no connect; `None` before the first.
     pub fn hit_rate(&self) -> Option<f64> {
         let reused = self.hits + self.shared_hits;
         let all = reused + self.misses;
-        #[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
+        #[expect(clippy::cast_precision_loss, reason = "a percentage to read, not to compute with")]
         (all > 0).then(|| reused as f64 * 100.0 / all as f64)
     }
 }

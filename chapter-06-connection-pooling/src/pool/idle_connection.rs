@@ -1,41 +1,42 @@
-//! A connection that rests: to whom it leads, and what it has behind it.
+//! An idle connection: its pool key, its age and how many requests it has served.
 
 use std::{net::SocketAddr, time::Instant};
 
-/// To whom a connection leads, and all else that makes two of them interchangeable.
+/// What makes two connections interchangeable: the peer they lead to.
 ///
-/// The address, not the backend's name: a name that has moved must not get a connection to where it was, and two names
-/// of one server may share. Compared whole; a hash alone would let two peers collide, and one user's request go to
-/// another one's server. A connection that is encrypted will have its server name and its certificate here.
+/// The address, not the backend's name: a name that resolves to a new address must not get a connection to the old one,
+/// and two names of one server may share connections. Keys are compared in full: with a hash alone two peers could
+/// collide, and one user's request would go to another user's server. With TLS, the server name and the certificate
+/// belong here too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PoolKey {
-    /// Where it is connected to.
+    /// The peer's address.
     pub address: SocketAddr,
 }
 
-/// What a connection has behind it. Goes with it wherever it goes.
+/// The history of a connection. It moves with the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionMeta {
-    /// When it was made.
+    /// When its connect began.
     pub created_at: Instant,
     /// How many requests it has served.
     pub requests_served: u32,
 }
 
 impl ConnectionMeta {
-    /// A connection that was made at `born` and has served nobody.
+    /// A connection that was created at `created_at` and has served no request.
     pub fn new(created_at: Instant) -> Self {
         Self { created_at, requests_served: 0 }
     }
 }
 
-/// A connection that rests.
+/// An idle connection.
 #[derive(Debug)]
 pub struct IdleConnection<C> {
     /// The connection.
     pub connection: C,
-    /// What it has behind it.
+    /// Its age and its requests.
     pub meta: ConnectionMeta,
-    /// Since when it rests.
+    /// Since when it is idle.
     pub idle_since: Instant,
 }

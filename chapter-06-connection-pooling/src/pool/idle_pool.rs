@@ -1,10 +1,10 @@
-//! One worker's connections that rest.
+//! One worker's idle connections.
 //!
-//! A lane for each peer, a stack: the connection that came back last is taken first. So as few as possible stay in use,
-//! and the others rest until they are too many or have rested too long. A queue would keep all of them warm for ever,
-//! and hand out the one that its backend is about to close.
+//! One stack per pool key: the connection that was returned last is taken first. So as few as possible stay in use, and
+//! the others stay idle until they exceed a limit or the idle timeout. A queue (FIFO) would keep all of them warm
+//! forever, and hand out the one that its backend is about to close.
 //!
-//! Only what rests is here, so that no rule of this file can ever close or hand out a connection in use.
+//! Only idle connections are here, so no rule of this file can ever close or hand out a connection in use.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,35 +18,35 @@ use super::{
     limits::PoolLimits,
 };
 
-/// Connections that rest.
+/// Idle connections, by pool key.
 #[derive(Debug)]
 pub struct IdlePool<C> {
     limits: PoolLimits,
-    /// The one that has rested longest in front. A lane that is empty stays until the next sweep: most are needed again
-    /// in a moment. Two looks per request, so the hash is a quick one: no client chooses a peer.
+    /// The longest idle connection in front. An empty stack stays until the next sweep: most are needed again soon.
+    /// There are two lookups per request, so the hash is a fast one: no client chooses a key, so none can attack it.
     stacks: HashMap<PoolKey, VecDeque<IdleConnection<C>>, RandomState>,
     len: usize,
 }
 
-/// Why a connection is not kept.
+/// Why the pool does not keep a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EvictReason {
-    /// There is no room, and it has rested longest.
+    /// The pool is full, and this is the longest idle connection.
     PoolFull,
-    /// It has rested too long, is too old or has served enough.
+    /// It has reached the idle timeout, its maximum age or its maximum number of requests.
     Expired,
-    /// Whoever looked at it found it unfit: it has ended, or something came that nobody asked for.
+    /// The check found it not reusable: the backend has closed it, or has sent unrequested data.
     Stale,
 }
 
-/// A connection that the pool keeps no longer.
+/// A connection that the pool has removed.
 #[derive(Debug)]
 pub struct Evicted<C> {
-    /// Whom it leads to.
+    /// Its pool key.
     pub key: PoolKey,
     /// The connection.
     pub idle: IdleConnection<C>,
-    /// Why.
+    /// Why it was removed.
     pub reason: EvictReason,
 }
 
@@ -56,27 +56,27 @@ impl<C> IdlePool<C> {
         Self { limits, stacks: HashMap::default(), len: 0 }
     }
 
-    /// How many rest.
+    /// How many connections are idle.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether none does.
+    /// Whether none is idle.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How many rest that lead to `peer`.
+    /// How many idle connections have this key.
     pub fn len_of(&self, key: PoolKey) -> usize {
         self.stacks.get(&key).map_or(0, VecDeque::len)
     }
 
     // ANCHOR: put
-    /// Takes in a connection whose use has ended. Gives what is not kept, for its sake or instead of it: at most one, so
-    /// that no put takes longer than another.
+    /// Puts a connection that is no longer in use. Returns the connection that is evicted for it, or itself if it is
+    /// not kept: at most one, so that no put takes longer than another.
     ///
-    /// How many may rest for a peer is for the sweep to see to. When many requests end at once, more come back than may
-    /// rest, and a moment later most of them are wanted again: to close them here would be to connect anew for nothing.
+    /// The limit per key is enforced by the sweep. When many requests end at once, more connections are returned than
+    /// may stay idle, and most are needed again a moment later: closing them here would cost new connects.
     pub fn put(&mut self, key: PoolKey, connection: C, meta: ConnectionMeta, now: Instant) -> Option<Evicted<C>> {
         let idle = IdleConnection { connection, meta, idle_since: now };
         if !self.limits.allows_reuse(meta, now) {
@@ -86,20 +86,20 @@ impl<C> IdlePool<C> {
             return Some(Evicted { key, idle, reason: EvictReason::PoolFull });
         }
         let is_full = self.len >= self.limits.max_idle_total;
-        let evicted = if is_full { self.longest_idle_key().and_then(|peer| self.evict_oldest(peer)) } else { None };
-        let buffer = self.stacks.entry(key).or_default();
-        // On the shelf what is laid down may have rested longer than what lies there; in a worker it never has.
-        let place = buffer.iter().rposition(|older| older.idle_since <= idle.idle_since).map_or(0, |below| below + 1);
-        buffer.insert(place, idle);
+        let evicted = if is_full { self.longest_idle_key().and_then(|key| self.evict_oldest(key)) } else { None };
+        let stack = self.stacks.entry(key).or_default();
+        // In the shared pool, a new entry may have been idle longer than those there; in a worker's pool it never has.
+        let at = stack.iter().rposition(|older| older.idle_since <= idle.idle_since).map_or(0, |below| below + 1);
+        stack.insert(at, idle);
         self.len += 1;
         evicted
     }
     // ANCHOR_END: put
 
     // ANCHOR: take
-    /// Takes the connection to `peer` that came back last, has rested for less than `within` and that `fit` finds fit for
-    /// use. Those that are not, or have had their time, go to `removed`. Those that have only rested too long for this
-    /// request stay for others.
+    /// Takes the connection with this key that was returned last, has been idle for less than `max_idle` and is
+    /// reusable. Those that are expired or not reusable are removed and passed to `on_evict`. Those that have only been
+    /// idle too long for this request stay for others.
     pub fn take(
         &mut self,
         key: PoolKey,
@@ -108,15 +108,15 @@ impl<C> IdlePool<C> {
         mut is_reusable: impl FnMut(&mut C) -> bool,
         mut on_evict: impl FnMut(Evicted<C>),
     ) -> Option<IdleConnection<C>> {
-        let buffer = self.stacks.get_mut(&key)?;
+        let stack = self.stacks.get_mut(&key)?;
         let mut found = None;
-        while let Some(mut idle) = buffer.pop_back() {
+        while let Some(mut idle) = stack.pop_back() {
             self.len -= 1;
             let reason = if !self.limits.allows_idle(&idle, now) {
                 EvictReason::Expired
             } else if now.saturating_duration_since(idle.idle_since) >= max_idle {
-                // And so have all that lie below it.
-                buffer.push_back(idle);
+                // And so have all those below it.
+                stack.push_back(idle);
                 self.len += 1;
                 break;
             } else if !is_reusable(&mut idle.connection) {
@@ -131,55 +131,55 @@ impl<C> IdlePool<C> {
     }
     // ANCHOR_END: take
 
-    /// Looks at all: those that `fit` finds unfit, that have had their time, or that are more than may rest for their peer
-    /// go to `removed`.
+    /// Checks all connections: those that are expired, not reusable, or beyond the limit per key are removed and passed
+    /// to `on_evict`.
     pub fn sweep(
         &mut self,
         now: Instant,
         mut is_reusable: impl FnMut(PoolKey, &mut C) -> bool,
         mut on_evict: impl FnMut(Evicted<C>),
     ) {
-        for (&key, buffer) in &mut self.stacks {
-            for _ in 0..buffer.len() {
-                let Some(mut idle) = buffer.pop_front() else { break };
+        for (&key, stack) in &mut self.stacks {
+            for _ in 0..stack.len() {
+                let Some(mut idle) = stack.pop_front() else { break };
                 let reason = if !self.limits.allows_idle(&idle, now) {
                     EvictReason::Expired
                 } else if !is_reusable(key, &mut idle.connection) {
                     EvictReason::Stale
                 } else {
-                    buffer.push_back(idle);
+                    stack.push_back(idle);
                     continue;
                 };
                 self.len -= 1;
                 on_evict(Evicted { key, idle, reason });
             }
-            let surplus = buffer.len().saturating_sub(self.limits.max_idle_per_key);
-            self.len -= surplus;
-            buffer.drain(..surplus).for_each(|idle| on_evict(Evicted { key, idle, reason: EvictReason::PoolFull }));
+            let excess = stack.len().saturating_sub(self.limits.max_idle_per_key);
+            self.len -= excess;
+            stack.drain(..excess).for_each(|idle| on_evict(Evicted { key, idle, reason: EvictReason::PoolFull }));
         }
-        self.stacks.retain(|_, lane| !lane.is_empty());
+        self.stacks.retain(|_, stack| !stack.is_empty());
     }
 
-    /// Takes the connection that has rested longest, if it has rested for `at_least`: a surplus, as those that came back
-    /// later were enough meanwhile.
-    pub fn take_longest_idle(&mut self, at_least: Duration, now: Instant) -> Option<(PoolKey, IdleConnection<C>)> {
+    /// Takes the longest idle connection, if it has been idle for `min_idle`: this worker does not need it, because the
+    /// connections that were returned later have been enough.
+    pub fn take_longest_idle(&mut self, min_idle: Duration, now: Instant) -> Option<(PoolKey, IdleConnection<C>)> {
         let key = self.longest_idle_key()?;
         let oldest = self.stacks.get(&key)?.front()?;
-        if now.saturating_duration_since(oldest.idle_since) < at_least {
+        if now.saturating_duration_since(oldest.idle_since) < min_idle {
             return None;
         }
-        self.evict_oldest(key).map(|on_evict| (on_evict.key, on_evict.idle))
+        self.evict_oldest(key).map(|evicted| (evicted.key, evicted.idle))
     }
 
-    /// The peer of the connection that has rested longest. Looks at one connection of each lane.
+    /// The key of the longest idle connection. Looks at one connection per stack.
     fn longest_idle_key(&self) -> Option<PoolKey> {
-        let fronts = self.stacks.iter().filter_map(|(key, buffer)| Some((buffer.front()?.idle_since, *key)));
-        fronts.min_by_key(|(since, _)| *since).map(|(_, peer)| peer)
+        let fronts = self.stacks.iter().filter_map(|(key, stack)| Some((stack.front()?.idle_since, *key)));
+        fronts.min_by_key(|(since, _)| *since).map(|(_, key)| key)
     }
 
     fn evict_oldest(&mut self, key: PoolKey) -> Option<Evicted<C>> {
-        let buffer = self.stacks.get_mut(&key)?;
-        let idle = buffer.pop_front()?;
+        let stack = self.stacks.get_mut(&key)?;
+        let idle = stack.pop_front()?;
         self.len -= 1;
         Some(Evicted { key, idle, reason: EvictReason::PoolFull })
     }

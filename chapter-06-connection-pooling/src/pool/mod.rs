@@ -1,8 +1,8 @@
-//! Connections to backends that rest between two requests, and who may have them.
+//! Idle connections to backends, kept for the next request.
 //!
-//! All of it is book-keeping: generic over what a connection is, with the time passed in, so that every rule is tested
-//! without a socket. Each worker has a [`Pool`] of its own, without a lock. What one has too many of lies on the
-//! [`Shelf`], from which a worker takes that has none.
+//! All of it is bookkeeping: generic over the connection type, with the time passed in, so that every rule is tested
+//! without a socket. Each worker has its own [`IdlePool`], without a lock. Connections that a worker does not need go
+//! to the [`SharedPool`], from which a worker takes one when its own pool has none.
 
 pub mod counters;
 pub mod idle_connection;

@@ -1,8 +1,9 @@
-//! Where workers leave what they have too many of, for those that have none.
+//! The pool in which workers leave connections that they do not need, for workers that have none.
 //!
-//! It is locked, and so it is never on the way of a request that finds a connection in its worker's own pool: to look
-//! whether there is anything at all costs one load. A connection that changes hands has to be taken from one poller and
-//! given to another, which is two system calls: less than a connect, more than nothing. So whoever has some keeps them.
+//! It has a lock, so a request that finds a connection in its worker's own pool never touches it; checking whether it
+//! is empty costs one load. A connection that changes workers is deregistered from one poller and registered with
+//! another, which is two system calls: less than a connect, more than nothing. So a worker keeps the connections that
+//! it uses.
 
 use std::time::{Duration, Instant};
 
@@ -17,71 +18,71 @@ use super::{
 #[derive(Debug)]
 pub struct SharedPool<C> {
     pool: Mutex<IdlePool<C>>,
-    /// As many as lie there, or lay there a moment ago.
+    /// How many are there, or were a moment ago.
     len: AtomicUsize,
     capacity: usize,
 }
 
 impl<C> SharedPool<C> {
-    /// An empty shelf within `limits`.
+    /// An empty pool within `limits`.
     pub fn new(limits: PoolLimits) -> Self {
         Self { pool: Mutex::new(IdlePool::new(limits)), len: AtomicUsize::new(0), capacity: limits.max_idle_total }
     }
 
-    /// How many lie there, or lay there a moment ago.
+    /// How many are there, or were a moment ago.
     pub fn len(&self) -> usize {
-        // Relaxed is enough: who is told of none that lies there connects, and who is told of one that does not finds
-        // that out under the lock.
+        // Relaxed is enough: a worker that reads 0 too early connects, and one that reads 1 too late finds that out
+        // under the lock.
         self.len.load(Ordering::Relaxed)
     }
 
-    /// Whether none does.
+    /// Whether none is there.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Leaves a connection there, which has rested since it says so. Gives what is not kept.
-    pub fn put(&self, peer: PoolKey, idle: IdleConnection<C>) -> Option<Evicted<C>> {
+    /// Puts an idle connection, which keeps its `idle_since`. Returns what is not kept.
+    pub fn put(&self, key: PoolKey, idle: IdleConnection<C>) -> Option<Evicted<C>> {
         let mut pool = self.lock();
-        let removed = pool.put(peer, idle.connection, idle.meta, idle.idle_since);
+        let evicted = pool.put(key, idle.connection, idle.meta, idle.idle_since);
         self.len.store(pool.len(), Ordering::Relaxed);
-        removed
+        evicted
     }
 
-    /// Takes one that leads to `peer`, if it has not had its time. Whether it is fit for use is to be seen: it lay where
-    /// nobody listened.
-    pub fn take(&self, peer: PoolKey, now: Instant, removed: impl FnMut(Evicted<C>)) -> Option<IdleConnection<C>> {
+    /// Takes a connection with this key that has not expired. The caller has to check whether it is reusable: no poller
+    /// has watched it here.
+    pub fn take(&self, key: PoolKey, now: Instant, on_evict: impl FnMut(Evicted<C>)) -> Option<IdleConnection<C>> {
         if self.is_empty() {
             return None;
         }
         let mut pool = self.lock();
-        let in_flight = pool.take(peer, now, Duration::MAX, |_| true, removed);
+        let taken = pool.take(key, now, Duration::MAX, |_| true, on_evict);
         self.len.store(pool.len(), Ordering::Relaxed);
-        in_flight
+        taken
     }
 
-    /// Whether there is room for one more.
+    /// Whether it is below its limit.
     pub fn has_capacity(&self) -> bool {
         self.len() < self.capacity
     }
 
-    /// As [`Pool::take_surplus`].
-    pub fn take_longest_idle(&self, at_least: Duration, now: Instant) -> Option<(PoolKey, IdleConnection<C>)> {
+    /// As [`IdlePool::take_longest_idle`].
+    pub fn take_longest_idle(&self, min_idle: Duration, now: Instant) -> Option<(PoolKey, IdleConnection<C>)> {
         let mut pool = self.lock();
-        let in_flight = pool.take_longest_idle(at_least, now);
+        let taken = pool.take_longest_idle(min_idle, now);
         self.len.store(pool.len(), Ordering::Relaxed);
-        in_flight
+        taken
     }
 
-    /// As [`Pool::sweep`].
+    /// As [`IdlePool::sweep`].
     pub fn sweep(
         &self,
         now: Instant,
         is_reusable: impl FnMut(PoolKey, &mut C) -> bool,
-        removed: impl FnMut(Evicted<C>),
+        on_evict: impl FnMut(Evicted<C>),
     ) {
         let mut pool = self.lock();
-        pool.sweep(now, is_reusable, removed);
+        pool.sweep(now, is_reusable, on_evict);
         self.len.store(pool.len(), Ordering::Relaxed);
     }
 

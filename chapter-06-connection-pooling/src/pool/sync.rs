@@ -1,4 +1,5 @@
-//! What the shelf locks with. A file of its own, so that the model checker can put its own in place of it.
+//! The lock and the atomic of the shared pool. A file of its own, so that the model checker can replace them with its
+//! own.
 
 pub(crate) use std::sync::{
     Mutex, MutexGuard, PoisonError,

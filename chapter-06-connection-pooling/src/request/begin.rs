@@ -14,19 +14,19 @@ use common::{
 use super::{state::Request, wait};
 use crate::{downstream::client_connection::ClientConnection, worker::context::WorkerContext};
 
-/// What a wait for a request comes to.
+/// The outcome of waiting for a request head.
 pub(crate) enum HeadOutcome {
-    /// A request, and where it is to go.
+    /// A request that has been routed.
     Request(Box<Request>),
-    /// What is none.
+    /// Not a valid request, or not a whole one.
     Invalid(ProxyError),
-    /// Nothing, for too long.
+    /// The connection was idle for too long.
     IdleTimeout,
-    /// The client has gone, or the process stops.
+    /// The client has closed the connection, or the process stops.
     Closed,
 }
 
-/// Reads until a request is there.
+/// Reads until a request head is complete.
 pub(crate) fn poll_head<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -35,9 +35,9 @@ pub(crate) fn poll_head<L: StreamLayer>(
 ) -> Poll<HeadOutcome> {
     worker.set_waker(client.guard.task_id, context);
     let mut scratch = worker.scratch.borrow_mut();
-    let mut came = 0;
+    let mut new_bytes = 0;
     loop {
-        match begin_request(worker, client, &scratch[..came], now) {
+        match begin_request(worker, client, &scratch[..new_bytes], now) {
             Ok(Some(request)) => return Poll::Ready(HeadOutcome::Request(request)),
             Ok(None) => {}
             Err(error) => return Poll::Ready(HeadOutcome::Invalid(error)),
@@ -45,18 +45,18 @@ pub(crate) fn poll_head<L: StreamLayer>(
         let idle = client.request_buffer.is_idle();
         let failed = |kind| ProxyError::new(kind, Side::Client, Phase::RequestHead);
         let received = client.wire(context).recv(&mut scratch);
-        came = match received {
+        new_bytes = match received {
             Ok(0) if idle => return Poll::Ready(HeadOutcome::Closed),
             Ok(0) => return Poll::Ready(HeadOutcome::Invalid(failed(FailureKind::IncompleteMessage))),
-            Ok(came) => came,
+            Ok(length) => length,
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 ready!(wait::poll_head_deadline(worker, client, idle, now, context));
-                let late = failed(FailureKind::Timeout);
+                let timed_out = failed(FailureKind::Timeout);
                 return Poll::Ready(match (worker.stage(), idle) {
                     (ShutdownStage::Stopping, _) => HeadOutcome::Closed,
                     (_, true) => HeadOutcome::IdleTimeout,
-                    (_, false) => HeadOutcome::Invalid(late),
+                    (_, false) => HeadOutcome::Invalid(timed_out),
                 });
             }
             Err(_) if idle => return Poll::Ready(HeadOutcome::Closed),
@@ -68,25 +68,25 @@ pub(crate) fn poll_head<L: StreamLayer>(
     }
 }
 
-/// Takes up a request if its head is there, and finds out where it is to go.
+/// Begins a request and routes it, if `new_bytes` complete its head.
 fn begin_request<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
-    came: &[u8],
+    new_bytes: &[u8],
     now: Instant,
 ) -> Result<Option<Box<Request>>, ProxyError> {
-    let refused = |protocol_error| ProxyError::invalid_request(protocol_error, Phase::RequestHead);
+    let invalid = |protocol_error| ProxyError::invalid_request(protocol_error, Phase::RequestHead);
     let balancer = worker.balancer();
     let head = &mut *worker.head.borrow_mut();
-    let Some(received) = client.request_buffer.read_request(came, head).map_err(refused)? else { return Ok(None) };
+    let Some(received) = client.request_buffer.read_request(new_bytes, head).map_err(invalid)? else { return Ok(None) };
     let head = head.view(received.head);
     let sender = client.client_address.real_ip(head, balancer.forwarding());
-    let (ctx, target) = balancer.route(head, sender, client.timeout_start).map_err(refused)?;
+    let (ctx, target) = balancer.route(head, sender, client.timeout_start).map_err(invalid)?;
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     client.request_count = client.request_count.wrapping_add(1);
     let id = balancer.identity().request_id(client.connection_id, client.request_count);
     let mut request = worker.take_request(client.timeout_start, now);
-    request.relay.begin(head, balancer.forwarding(), &client.client_address, id).map_err(refused)?;
+    request.relay.begin(head, balancer.forwarding(), &client.client_address, id).map_err(invalid)?;
     request.relay.push_client_bytes(received.rest)?;
     request.ctx = Some(ctx);
     client.request_buffer.clear();

@@ -1,7 +1,8 @@
 //! A request between its head and its record: its state, and what it waits for.
 //!
-//! The steps themselves stand in [`serve`](crate::serve); this folder has what a request keeps across an `await`, and the
-//! awaits with their deadlines: the rest of a head, a slot, a connect, an exchange, the back-off before a retry.
+//! The steps themselves are in [`serve`](crate::serve); this folder has the state that a request keeps across an
+//! `await`, and the awaits with their deadlines: the rest of a head, a slot, a connect, an exchange, the back-off
+//! before a retry.
 
 pub(crate) mod begin;
 pub(crate) mod state;

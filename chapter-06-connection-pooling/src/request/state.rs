@@ -1,4 +1,4 @@
-//! What is kept of a request from its head to its record.
+//! The state of a request from its head to its record.
 
 use std::time::Instant;
 
@@ -12,14 +12,14 @@ use crate::upstream::connection::UpstreamConnection;
 pub(crate) struct Request {
     pub(crate) relay: Relay,
     pub(crate) exchange_timeouts: ExchangeTimeouts,
-    /// None for what was no request.
+    /// `None` for an invalid request.
     pub(crate) ctx: Option<RequestContext>,
     pub(crate) attempt: Option<Attempt<UpstreamConnection>>,
-    /// When its first byte came.
+    /// When its first byte arrived.
     pub(crate) started_at: Instant,
-    /// When it was last attended to.
+    /// When it was last polled.
     pub(crate) polled_at: Instant,
-    /// When the first byte of its answer came.
+    /// When the first byte of its response arrived.
     pub(crate) first_byte_at: Option<Instant>,
 }
 
@@ -37,7 +37,7 @@ impl Request {
         }
     }
 
-    /// Its way through its group.
+    /// Its routing and balancing context.
     pub(crate) fn ctx(&mut self) -> &mut RequestContext {
         self.ctx.as_mut().expect("every parsed request has been routed")
     }

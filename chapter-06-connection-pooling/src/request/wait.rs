@@ -1,4 +1,4 @@
-//! What a request waits for, and for how long: an exchange, the rest of a head, a slot, a connect, a retry.
+//! What a request waits for, and until when: the rest of a head, a slot, a connect, an exchange, a retry.
 
 use std::{
     future::poll_fn,
@@ -28,8 +28,8 @@ use crate::{
     worker::context::WorkerContext,
 };
 
-/// A head has one deadline for all of it: a byte now and then buys no time. An idle client has another. Ready once it has
-/// passed, or the process stops.
+/// A head has one deadline as a whole: sending a byte now and then does not extend it. An idle client has the idle
+/// timeout. Ready once the deadline has passed, or the process stops.
 pub(crate) fn poll_head_deadline<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -46,7 +46,7 @@ pub(crate) fn poll_head_deadline<L: StreamLayer>(
 }
 
 // ANCHOR: over
-/// What a pump has come to. Pending: the sockets have the task's waker, and the alarm has the deadline.
+/// Handles the result of a pump. Pending: the sockets have the task's waker, and the timer has the deadline.
 pub(crate) fn poll_pump_result(
     worker: &WorkerContext,
     timer: &mut LazyTimer,
@@ -80,16 +80,16 @@ pub(crate) fn poll_pump_result(
 }
 // ANCHOR_END: over
 
-/// How far an exchange has come.
+/// The state of an exchange after a poll.
 pub(crate) enum ExchangePoll {
-    /// It has ended.
+    /// The exchange has ended.
     Done(Result<(), ProxyError>),
-    /// It goes on. But the client has sent what may not be read yet, or has closed its half: what else it does, a reset
-    /// say, would go unheard, as there is something to hear already.
+    /// The exchange goes on. But the client has sent bytes that may not be read yet, or has sent FIN, so its socket
+    /// stays readable: readiness for reading would not report a reset. It has to be watched for separately.
     WatchForReset,
 }
 
-/// Goes on with an exchange while the client is listened to for nothing but a reset.
+/// Continues an exchange, and watches the client's socket for a reset.
 pub(crate) async fn exchange_watching_for_reset<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -102,14 +102,14 @@ pub(crate) async fn exchange_watching_for_reset<L: StreamLayer>(
         request.polled_at = now;
         let Request { relay, attempt, .. } = &mut *request;
         let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
-        let mut near = stream_layer.wrap(SharedPolledStream::new(stream, context));
-        let mut far = PolledStream::new(&mut upstream.stream, context);
-        let mut pumped = pump(relay, &mut near, &mut far, &mut worker.scratch.borrow_mut());
+        let mut client_wire = stream_layer.wrap(SharedPolledStream::new(stream, context));
+        let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
+        let mut pumped = pump(relay, &mut client_wire, &mut upstream_wire, &mut worker.scratch.borrow_mut());
         if let Ok(Pumped::Wait(wants)) = pumped
             && wants.client.is_none()
             && reset.as_mut().poll(context).is_ready()
         {
-            // Nothing would be read from it, so the machine is told.
+            // Nothing is read from the client now, so no read would report the reset: tell the relay.
             pumped = relay.from_client(Input::Reset).map(|_| Pumped::Wait(wants));
         }
         poll_pump_result(worker, timer, request, pumped, context)
@@ -117,7 +117,7 @@ pub(crate) async fn exchange_watching_for_reset<L: StreamLayer>(
     .await
 }
 
-/// Waits for a slot in the group's queue, and takes it in its turn.
+/// Waits in the group's queue until it gets a slot.
 pub(crate) async fn wait_for_slot<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -141,7 +141,7 @@ pub(crate) async fn wait_for_slot<L: StreamLayer>(
     slot
 }
 
-/// Makes a connection. If descriptors have run out, those that rest are given up for it.
+/// Connects to the backend. If descriptors have run out, idle connections are closed until the connect gets one.
 pub(crate) async fn wait_for_connect<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -152,18 +152,19 @@ pub(crate) async fn wait_for_connect<L: StreamLayer>(
     loop {
         let deadline = now() + worker.balancer().config().timeouts.connect;
         let mut connecting = pin!(connect_any(backend.addresses(), deadline));
-        let dialled =
+        let outcome =
             wait_unless_aborted(worker, client, deadline, |context| connecting.as_mut().poll(context)).await?;
         request.polled_at = now();
-        let late = || ProxyError::new(FailureKind::Timeout, Side::Backend, Phase::Connect);
-        match dialled.unwrap_or_else(|| Err(late())) {
+        let timed_out = || ProxyError::new(FailureKind::Timeout, Side::Backend, Phase::Connect);
+        match outcome.unwrap_or_else(|| Err(timed_out())) {
             Err(error) if error.kind == FailureKind::ResourceExhausted && socket_pool::evict_one(worker) => {}
             outcome => return outcome,
         }
     }
 }
 
-/// Waits before `error` of `failed` is answered by a retry, if this request may have one; else it is the client's.
+/// Waits for the back-off and a retry permit after `error` from the backend `failed`. Without a retry left, the client
+/// gets `error`.
 pub(crate) async fn wait_for_retry<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
@@ -175,8 +176,8 @@ pub(crate) async fn wait_for_retry<L: StreamLayer>(
         return Err(error.into());
     }
     for tries in 0..MAX_BUDGET_CHECKS {
-        let until = now() + worker.balancer().backoff(tries);
-        wait_unless_aborted(worker, client, until, |_| Poll::<()>::Pending).await?;
+        let deadline = now() + worker.balancer().backoff(tries);
+        wait_unless_aborted(worker, client, deadline, |_| Poll::<()>::Pending).await?;
         request.polled_at = now();
         if request.ctx().acquire_retry_permit() {
             request.ctx().exclude_backend(failed, error);
@@ -189,7 +190,7 @@ pub(crate) async fn wait_for_retry<L: StreamLayer>(
     Err(error.into())
 }
 
-/// Waits until `ready` is; `None` once `by` has come.
+/// Waits until `ready` is ready; `None` once `deadline` has passed.
 ///
 /// # Errors
 /// The client has reset its connection, or the process stops.

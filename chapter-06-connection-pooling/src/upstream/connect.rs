@@ -1,4 +1,4 @@
-//! A connection to a backend, made by a task that does not hold up its worker.
+//! Connects to a backend without blocking the worker.
 
 use std::{io, net::SocketAddr, time::Instant};
 
@@ -12,8 +12,8 @@ use tokio::{net::TcpStream, time::timeout_at};
 use super::connection::UpstreamConnection;
 use crate::pool::{ConnectionMeta, PoolKey};
 
-/// Tries `addresses` in order until `deadline`, as [`ConnectPlan`] divides it among them. Cancel safe: dropped, it ends the
-/// handshake.
+/// Tries `addresses` in order until `deadline`; [`ConnectPlan`] divides the time among them. Cancel safe: dropping it
+/// aborts the handshake.
 ///
 /// # Errors
 /// Side `Backend` when no address answered; `Internal` when this process can open no more sockets.
@@ -22,9 +22,9 @@ pub(crate) async fn connect_any(
     deadline: Instant,
 ) -> Result<UpstreamConnection, ProxyError> {
     let mut plan = ConnectPlan::new(addresses, deadline);
-    while let Some((address, by)) = plan.next_address(now()) {
+    while let Some((address, address_deadline)) = plan.next_address(now()) {
         let started = now();
-        match connect_one(address, by).await {
+        match connect_one(address, address_deadline).await {
             Ok(stream) => {
                 return Ok(UpstreamConnection { stream, key: PoolKey { address }, meta: ConnectionMeta::new(started) });
             }
@@ -37,7 +37,7 @@ pub(crate) async fn connect_any(
 async fn connect_one(address: SocketAddr, deadline: Instant) -> io::Result<TcpStream> {
     let (stream, _) = connect_nonblocking(address)?;
     let stream = TcpStream::from_std(stream)?;
-    // Whether it stands at once or later: the poller says so.
+    // Established at once or later: the poller reports it.
     timeout_at(deadline.into(), stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
     if let Some(error) = stream.take_error()? {
         return Err(error);

@@ -1,4 +1,4 @@
-//! A connection to a backend, and whether it may be used again.
+//! A connection to a backend, and whether it may be reused.
 
 use std::{
     io::{self, ErrorKind},
@@ -19,21 +19,21 @@ pub(crate) struct UpstreamConnection {
 }
 
 // ANCHOR: quiet
-/// Whether nothing has come that nobody has read, an end included. If the poller has heard of nothing, that is that, and
-/// no system call is made.
+/// Whether no unread bytes, FIN or error have arrived. If the poller has reported nothing, that is the answer, and no
+/// system call is made.
 pub(crate) fn no_pending_input(stream: &TcpStream) -> bool {
-    let looked = stream.try_io(Interest::READABLE, || peek(&SockRef::from(stream)));
-    matches!(looked, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    let peeked = stream.try_io(Interest::READABLE, || peek(&SockRef::from(stream)));
+    matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
-/// Whether a connection may have a request. One that must not be executed twice asks the kernel too: an event may be on
-/// its way.
+/// Whether a request may use this connection. For a request that must not be sent twice, the kernel is asked too: an
+/// event may not have been delivered yet.
 pub(crate) fn is_reusable(stream: &TcpStream, idempotent: bool) -> bool {
     no_pending_input(stream) && (idempotent || peek_finds_no_input(&SockRef::from(stream)))
 }
 // ANCHOR_END: quiet
 
-/// The same, by asking the kernel.
+/// As [`no_pending_input`], checked with the kernel.
 pub(crate) fn peek_finds_no_input(socket: &SockRef<'_>) -> bool {
     matches!(peek(socket), Err(error) if error.kind() == ErrorKind::WouldBlock)
 }

@@ -1,7 +1,7 @@
 //! The backends' side: the pool with sockets in it, and new connections.
 //!
-//! [`pool`](crate::pool) has the book-keeping, without a socket; here are the sockets: whether an idle connection may be
-//! used again, connects, and the sweep that keeps a worker's pool in order. Nothing here knows of requests or clients.
+//! [`pool`](crate::pool) has the bookkeeping, without a socket; here are the sockets: whether an idle connection may be
+//! reused, connects, and the sweep that keeps a worker's pool in order. Nothing here knows about requests or clients.
 
 pub(crate) mod connect;
 pub(crate) mod connection;

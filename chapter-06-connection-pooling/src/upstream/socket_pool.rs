@@ -1,4 +1,4 @@
-//! The pool as a worker uses it: with sockets, a shelf behind it, and somebody who looks after what rests.
+//! The pool as a worker uses it: with sockets, the shared pool behind it, and the sweep of idle connections.
 
 use std::{
     collections::HashSet,
@@ -21,25 +21,28 @@ use crate::{
     worker::context::WorkerContext,
 };
 
-/// How long a connection has to rest before it is a surplus of its worker.
+/// How long a connection has to be idle before its worker moves it to the shared pool.
 const OFFLOAD_AFTER: Duration = Duration::from_secs(5);
 
 // ANCHOR: take
-/// Takes a connection to `backend` that rests and may have such a request: the worker's own, or else the shelf's.
+/// Takes an idle connection to `backend` that may carry such a request: from the worker's own pool, or else from the
+/// shared pool.
 pub(crate) fn take(
     worker: &WorkerContext,
     backend: &Backend,
     idempotent: bool,
     now: Instant,
 ) -> Option<UpstreamConnection> {
-    let counts = worker.pool_counters();
-    let within = if idempotent { Duration::MAX } else { NON_IDEMPOTENT_IDLE_LIMIT };
+    let counters = worker.pool_counters();
+    let max_idle = if idempotent { Duration::MAX } else { NON_IDEMPOTENT_IDLE_LIMIT };
     let mut pool = worker.pool.borrow_mut();
     for address in backend.addresses() {
         let key = PoolKey { address };
         let is_reusable = |stream: &mut TcpStream| is_reusable(stream, idempotent);
-        if let Some(idle) = pool.take(key, now, within, is_reusable, |removed| count_eviction(counts, removed.reason)) {
-            counts.hits(1);
+        if let Some(idle) =
+            pool.take(key, now, max_idle, is_reusable, |evicted| count_eviction(counters, evicted.reason))
+        {
+            counters.hits(1);
             return Some(UpstreamConnection { stream: idle.connection, key, meta: idle.meta });
         }
     }
@@ -50,22 +53,25 @@ pub(crate) fn take(
 }
 // ANCHOR_END: take
 
-/// Takes connections from the shelf until one is fit.
+/// Takes connections from the shared pool until one is reusable.
+///
+/// Only for idempotent requests: no poller watched these connections, and a peek misses a close that is in flight. A
+/// GET is then sent again; a POST must not be.
 fn take_shared(worker: &WorkerContext, key: PoolKey, now: Instant) -> Option<UpstreamConnection> {
-    let counts = worker.pool_counters();
+    let counters = worker.pool_counters();
     loop {
         let IdleConnection { connection, meta, .. } =
-            worker.shared_pool().take(key, now, |removed| count_eviction(counts, removed.reason))?;
+            worker.shared_pool().take(key, now, |evicted| count_eviction(counters, evicted.reason))?;
         if !peek_finds_no_input(&SockRef::from(&connection)) {
-            counts.stale(1);
+            counters.stale(1);
         } else if let Ok(stream) = TcpStream::from_std(connection) {
-            counts.shared_hits(1);
+            counters.shared_hits(1);
             return Some(UpstreamConnection { stream, key, meta });
         }
     }
 }
 
-/// Keeps a connection whose response ended exactly where its framing said; not if more has come.
+/// Keeps a connection whose response ended exactly where its framing said, unless more bytes have arrived.
 pub(crate) fn put_used(worker: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
     let UpstreamConnection { stream, key, mut meta } = upstream;
     meta.requests_served = meta.requests_served.saturating_add(1);
@@ -76,21 +82,22 @@ pub(crate) fn put_used(worker: &WorkerContext, upstream: UpstreamConnection, now
     put(worker, UpstreamConnection { stream, key, meta }, now);
 }
 
-/// What the pool has no room for may lie on the shelf. What must not be used again is closed.
-fn offload(worker: &WorkerContext, removed: Evicted<TcpStream>) {
-    let Evicted { key, idle, reason } = removed;
+/// Moves a connection that the pool is too full for to the shared pool. One that must not be reused is closed.
+fn offload(worker: &WorkerContext, evicted: Evicted<TcpStream>) {
+    let Evicted { key, idle, reason } = evicted;
     if reason != EvictReason::PoolFull || !worker.server.has_shared_pool() {
         return count_eviction(worker.pool_counters(), reason);
     }
     let IdleConnection { connection, meta, idle_since } = idle;
-    // Taken from this worker's poller: another one may give it to its own.
+    // Deregistered from this worker's poller: another worker registers it with its own.
     let Ok(connection) = connection.into_std() else { return worker.pool_counters().evicted(1) };
-    if let Some(removed) = worker.shared_pool().put(key, IdleConnection { connection, meta, idle_since }) {
-        count_eviction(worker.pool_counters(), removed.reason);
+    if let Some(evicted) = worker.shared_pool().put(key, IdleConnection { connection, meta, idle_since }) {
+        count_eviction(worker.pool_counters(), evicted.reason);
     }
 }
 
-/// Closes the connection of this worker that has rested longest, or else one of the shelf: a descriptor is needed.
+/// Closes this worker's longest idle connection, or else one of the shared pool, to free a descriptor. Returns whether
+/// there was one.
 pub(crate) fn evict_one(worker: &WorkerContext) -> bool {
     let now = now();
     let is_evicted = worker.pool.borrow_mut().take_longest_idle(Duration::ZERO, now).is_some()
@@ -100,27 +107,28 @@ pub(crate) fn evict_one(worker: &WorkerContext) -> bool {
 }
 
 // ANCHOR: sweep
-/// Looks after what rests: closes what has ended, has had its time, or leads to nobody, and lays on the shelf what this
-/// worker has not needed for a while.
+/// Sweeps the idle connections: closes those that are closed by the peer, expired, or lead to no eligible backend, and
+/// moves to the shared pool those that this worker has not needed for a while.
 pub(crate) fn sweep(worker: &WorkerContext, eligible: &HashSet<SocketAddr>) {
-    let (now, counts) = (now(), worker.pool_counters());
-    let is_wanted = |peer: PoolKey| eligible.contains(&peer.address);
-    let discard = |peer, reason| {
-        if reason == EvictReason::Stale && !is_wanted(peer) {
-            counts.backend_unavailable(1)
+    let (now, counters) = (now(), worker.pool_counters());
+    let is_eligible = |key: PoolKey| eligible.contains(&key.address);
+    let discard = |key, reason| {
+        if reason == EvictReason::Stale && !is_eligible(key) {
+            counters.backend_unavailable(1)
         } else {
-            count_eviction(counts, reason)
+            count_eviction(counters, reason)
         }
     };
     let mut pool = worker.pool.borrow_mut();
-    let is_reusable = |peer, stream: &mut TcpStream| is_wanted(peer) && no_pending_input(stream);
-    pool.sweep(now, is_reusable, |removed| match removed.reason {
-        EvictReason::PoolFull => offload(worker, removed),
-        why => discard(removed.key, why),
+    let is_reusable = |key, stream: &mut TcpStream| is_eligible(key) && no_pending_input(stream);
+    pool.sweep(now, is_reusable, |evicted| match evicted.reason {
+        EvictReason::PoolFull => offload(worker, evicted),
+        reason => discard(evicted.key, reason),
     });
     if worker.worker_id == 0 {
-        let fit = |peer, stream: &mut StdStream| is_wanted(peer) && peek_finds_no_input(&SockRef::from(&*stream));
-        worker.shared_pool().sweep(now, fit, |removed| discard(removed.key, removed.reason));
+        let is_reusable =
+            |key, stream: &mut StdStream| is_eligible(key) && peek_finds_no_input(&SockRef::from(&*stream));
+        worker.shared_pool().sweep(now, is_reusable, |evicted| discard(evicted.key, evicted.reason));
     }
     if worker.server.has_shared_pool() {
         offload_idle(worker, &mut pool, now);
@@ -128,7 +136,7 @@ pub(crate) fn sweep(worker: &WorkerContext, eligible: &HashSet<SocketAddr>) {
 }
 // ANCHOR_END: sweep
 
-/// Lays on the shelf what has rested for long, as long as there is room.
+/// Moves connections that have been idle for long to the shared pool, up to its limit.
 fn offload_idle(worker: &WorkerContext, pool: &mut IdlePool<TcpStream>, now: Instant) {
     while worker.shared_pool().has_capacity()
         && let Some((key, idle)) = pool.take_longest_idle(OFFLOAD_AFTER, now)
@@ -137,7 +145,7 @@ fn offload_idle(worker: &WorkerContext, pool: &mut IdlePool<TcpStream>, now: Ins
     }
 }
 
-/// The addresses of the backends that may be asked now.
+/// The addresses of the backends that may get requests now.
 pub(crate) fn eligible_addresses(worker: &WorkerContext, now: Instant) -> HashSet<SocketAddr> {
     let backends = worker.balancer().cluster().backends();
     let is_up = |backend: &&Arc<Backend>| {
@@ -146,19 +154,19 @@ pub(crate) fn eligible_addresses(worker: &WorkerContext, now: Instant) -> HashSe
     backends.iter().filter(is_up).flat_map(|backend| backend.addresses()).collect()
 }
 
-fn count_eviction(counts: &PoolCounters, reason: EvictReason) {
+fn count_eviction(counters: &PoolCounters, reason: EvictReason) {
     match reason {
-        EvictReason::PoolFull => counts.evicted(1),
-        EvictReason::Expired => counts.expired(1),
-        EvictReason::Stale => counts.stale(1),
+        EvictReason::PoolFull => counters.evicted(1),
+        EvictReason::Expired => counters.expired(1),
+        EvictReason::Stale => counters.stale(1),
     }
 }
 
-/// Lays down a connection, used or new. What the pool has no room for is given away.
+/// Puts a connection, used or new, into the worker's pool. What the pool evicts for it is offloaded.
 pub(crate) fn put(worker: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
     let UpstreamConnection { stream, key, meta } = upstream;
-    let removed = worker.pool.borrow_mut().put(key, stream, meta, now);
-    if let Some(removed) = removed {
-        offload(worker, removed);
+    let evicted = worker.pool.borrow_mut().put(key, stream, meta, now);
+    if let Some(evicted) = evicted {
+        offload(worker, evicted);
     }
 }

@@ -1,4 +1,4 @@
-//! A worker's clients: accepted here, or handed over by another worker.
+//! A worker's connections: accepted here, or handed off by another worker.
 
 use std::{
     future::poll_fn,
@@ -29,41 +29,42 @@ use crate::{
     upstream::socket_pool,
 };
 
-/// What comes next to a worker that takes in clients.
+/// The next event of a worker's accept loop.
 enum AcceptEvent {
-    /// This client, accepted here.
+    /// A connection, accepted here.
     Accepted(TcpStream, SocketAddr),
-    /// This one, accepted elsewhere.
+    /// A connection, accepted by another worker.
     HandedOff(AcceptedConnection<StdStream>),
     /// Accepting has failed.
     Failed(io::Error),
-    /// Nobody comes any more.
+    /// No more connections: the process stops, or drains and the kernel's queue is empty.
     Closed,
 }
 
-/// Takes in clients until the process drains and nobody waits in the kernel's queue.
+/// Accepts connections until the process drains and the kernel's queue is empty.
 pub(crate) async fn accept<L: StreamLayer>(
     worker: &Rc<WorkerContext>,
-    layer: &impl Fn() -> L,
+    stream_layer: &impl Fn() -> L,
     listener: StdListener,
-    door: &mut UnboundedReceiver<AcceptedConnection<StdStream>>,
+    handoff_rx: &mut UnboundedReceiver<AcceptedConnection<StdStream>>,
 ) -> io::Result<()> {
-    // Accepted sockets inherit it, which saves a system call for each (Linux; elsewhere it is set on each).
+    // Accepted sockets inherit it, which saves a system call per connection (Linux; elsewhere it is set on each).
     SockRef::from(&listener).set_tcp_nodelay(true)?;
     let address = listener.local_addr()?;
     let listener = TcpListener::from_std(listener)?;
-    let task = worker.register();
+    let task_id = worker.register();
     let outcome = loop {
-        match poll_fn(|context| poll_accept(worker, &listener, door, task, context)).await {
+        match poll_fn(|context| poll_accept(worker, &listener, handoff_rx, task_id, context)).await {
             AcceptEvent::Accepted(stream, peer) => {
-                // A listener of all addresses does not know which of them it was. Who has left already is nobody's client.
+                // A wildcard listener does not know which local address the client connected to. An error means that
+                // the connection is closed already.
                 let local = if address.ip().is_unspecified() { stream.local_addr() } else { Ok(address) };
                 match local {
-                    Ok(local) => serve_or_hand_off(worker, layer, stream, peer, local),
+                    Ok(local) => serve_or_hand_off(worker, stream_layer, stream, peer, local),
                     Err(_) => worker.handoff().release(),
                 }
             }
-            AcceptEvent::HandedOff(accepted) => start_handed_off(worker, layer, accepted),
+            AcceptEvent::HandedOff(accepted) => start_handed_off(worker, stream_layer, accepted),
             AcceptEvent::Failed(error) => match AcceptError::classify(&error) {
                 AcceptError::Transient => {}
                 AcceptError::Fatal => break Err(error),
@@ -79,20 +80,20 @@ pub(crate) async fn accept<L: StreamLayer>(
             AcceptEvent::Closed => break Ok(()),
         }
     };
-    worker.unregister(task);
+    worker.unregister(task_id);
     outcome
 }
 
 fn poll_accept(
     worker: &WorkerContext,
     listener: &TcpListener,
-    door: &mut UnboundedReceiver<AcceptedConnection<StdStream>>,
-    task: usize,
+    handoff_rx: &mut UnboundedReceiver<AcceptedConnection<StdStream>>,
+    task_id: usize,
     context: &mut Context<'_>,
 ) -> Poll<AcceptEvent> {
-    worker.set_waker(task, context);
-    if let Poll::Ready(Some(newcomer)) = door.poll_recv(context) {
-        return Poll::Ready(AcceptEvent::HandedOff(newcomer));
+    worker.set_waker(task_id, context);
+    if let Poll::Ready(Some(accepted)) = handoff_rx.poll_recv(context) {
+        return Poll::Ready(AcceptEvent::HandedOff(accepted));
     }
     if worker.stage() == ShutdownStage::Stopping {
         return Poll::Ready(AcceptEvent::Closed);
@@ -105,7 +106,7 @@ fn poll_accept(
     if let Poll::Ready(Ok((stream, peer))) = accepted {
         return Poll::Ready(AcceptEvent::Accepted(stream, peer));
     }
-    // A place is a client's, not a worker's that waits for one.
+    // Nothing was accepted: a worker that only waits must not count against the limit.
     worker.handoff().release();
     match accepted {
         Poll::Ready(Err(error)) if drains && error.kind() == ErrorKind::WouldBlock => Poll::Ready(AcceptEvent::Closed),
@@ -114,7 +115,8 @@ fn poll_accept(
     }
 }
 
-/// Asks the kernel itself: of those who came last the poller has not heard yet, and to close the listener would reset them.
+/// Calls `accept` without the poller, which may not have reported the latest connections yet: closing the listener
+/// would reset them.
 fn accept_without_poller(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (socket, peer) = SockRef::from(listener).accept()?;
     socket.set_nonblocking(true)?;
@@ -122,53 +124,53 @@ fn accept_without_poller(listener: &TcpListener) -> io::Result<(TcpStream, Socke
     Ok((TcpStream::from_std(socket.into())?, peer))
 }
 
-/// Serves the client here, or hands it to the worker with the fewest. Who drains keeps what it has accepted.
+/// Serves the connection here, or hands it to the worker with the fewest. A draining worker keeps what it accepts.
 fn serve_or_hand_off<L: StreamLayer>(
     worker: &Rc<WorkerContext>,
-    layer: &impl Fn() -> L,
+    stream_layer: &impl Fn() -> L,
     stream: TcpStream,
     peer: SocketAddr,
     local: SocketAddr,
 ) {
     if worker.stage() > ShutdownStage::Running {
         worker.handoff().per_worker.increment(worker.worker_id);
-        return start_connection(worker, layer, stream, peer, local);
+        return start_connection(worker, stream_layer, stream, peer, local);
     }
     let chosen = worker.handoff().per_worker.assign_worker(worker.worker_id);
     if chosen == worker.worker_id {
-        return start_connection(worker, layer, stream, peer, local);
+        return start_connection(worker, stream_layer, stream, peer, local);
     }
     let Ok(stream) = stream.into_std() else { return worker.handoff().connection_closed(chosen) };
     if let Err(accepted) = worker.handoff().hand_off(chosen, AcceptedConnection { stream, peer, local }) {
-        // That one takes nobody any more.
+        // The chosen worker has ended.
         worker.handoff().per_worker.decrement(chosen);
         worker.handoff().per_worker.increment(worker.worker_id);
-        start_handed_off(worker, layer, accepted);
+        start_handed_off(worker, stream_layer, accepted);
     }
 }
 
-/// Begins to serve a client that was accepted on another worker, or for another worker.
+/// Starts to serve a connection that another worker has handed off, or that could not be handed off.
 pub(crate) fn start_handed_off<L: StreamLayer>(
     worker: &Rc<WorkerContext>,
-    layer: &impl Fn() -> L,
+    stream_layer: &impl Fn() -> L,
     accepted: AcceptedConnection<StdStream>,
 ) {
     let AcceptedConnection { stream, peer, local } = accepted;
     let Ok(stream) = TcpStream::from_std(stream) else { return worker.handoff().connection_closed(worker.worker_id) };
-    start_connection(worker, layer, stream, peer, local);
+    start_connection(worker, stream_layer, stream, peer, local);
 }
 
-/// Begins to serve a client that has its place and is counted.
+/// Starts to serve a connection that the limiter and the worker's count already include.
 fn start_connection<L: StreamLayer>(
     worker: &Rc<WorkerContext>,
-    layer: &impl Fn() -> L,
+    stream_layer: &impl Fn() -> L,
     stream: TcpStream,
     peer: SocketAddr,
     local: SocketAddr,
 ) {
     #[cfg(not(target_os = "linux"))]
-    let _ = stream.set_nodelay(true); // of no client that is still there
-    let client = ClientConnection::new(ConnectionGuard::new(worker), layer(), stream, peer, local, now());
+    let _ = stream.set_nodelay(true); // fails only for a connection that is closed already
+    let client = ClientConnection::new(ConnectionGuard::new(worker), stream_layer(), stream, peer, local, now());
     spawn_local(serve(client));
 }
 
@@ -182,7 +184,7 @@ mod tests {
         size_of::<F>()
     }
 
-    /// Ten thousand idle clients have ten thousand of them.
+    /// Ten thousand idle clients have ten thousand of these futures.
     #[test]
     fn client_task_future_is_small() {
         let bytes = future_size(serve);

@@ -1,4 +1,4 @@
-//! What all connections of a worker share. None of it is locked, for nobody else has it.
+//! What all connections of a worker share. Nothing is locked, because no other thread has access.
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,33 +23,33 @@ use crate::{
     server::Server,
 };
 
-/// How many boxes for requests are kept. More were in use at once only for a moment.
+/// How many boxed requests are kept for reuse. More than that are in use only in a burst.
 const MAX_FREE_REQUESTS: usize = 1024;
 
-/// One worker's own things.
+/// The state of one worker.
 #[derive(Debug)]
 pub(crate) struct WorkerContext {
     pub(crate) server: Arc<Server>,
-    /// Which one it is.
+    /// Its index among the workers.
     pub(crate) worker_id: usize,
     pub(crate) pool: RefCell<IdlePool<TcpStream>>,
-    /// For the request head at hand; none outlives the poll that reads it.
+    /// The parsed request head; none outlives the poll that reads it.
     pub(crate) head: RefCell<Head>,
     pub(crate) scratch: RefCell<Box<[u8]>>,
-    /// Boxes for requests: lent for as long as a request lasts.
+    /// Boxed requests for reuse: each is taken for as long as a request lasts.
     #[expect(clippy::vec_box, reason = "the box itself is recycled, so it is not allocated again")]
     free_requests: RefCell<Vec<Box<Request>>>,
     stage: Cell<ShutdownStage>,
-    /// Since when the process drains.
+    /// When the process began to drain.
     pub(crate) drain_started_at: Cell<Option<Instant>>,
-    /// Every task that has to hear of the end: its clients', and its listener's.
+    /// The wakers of all tasks that the shutdown has to reach: one per client, and the accept loop.
     tasks: RefCell<Slab<Option<Waker>>>,
-    /// Who waits for the last of them to end.
+    /// Woken when the last of these tasks has ended.
     empty_waker: RefCell<Option<Waker>>,
 }
 
 impl WorkerContext {
-    /// The worker with the number `place`.
+    /// The worker with the index `worker_id`.
     pub(crate) fn new(server: Arc<Server>, worker_id: usize) -> Self {
         let pool = RefCell::new(IdlePool::new(server.worker_limits()));
         Self {
@@ -66,46 +66,46 @@ impl WorkerContext {
         }
     }
 
-    /// What decides.
+    /// The balancer, which chooses backends.
     pub(crate) fn balancer(&self) -> &Balancer {
         &self.server.balancer
     }
 
-    /// The clients of all workers.
+    /// The connection limit, and the hand-off to other workers.
     pub(crate) fn handoff(&self) -> &ConnectionHandoff {
         &self.server.handoff
     }
 
-    /// What has become of this worker's connections to backends.
+    /// The counters of this worker's pool.
     pub(crate) fn pool_counters(&self) -> &PoolCounters {
         &self.server.pool_counters[self.worker_id]
     }
 
-    /// Where surplus connections lie.
+    /// The pool that all workers share.
     pub(crate) fn shared_pool(&self) -> &crate::pool::SharedPool<StdStream> {
         &self.server.shared_pool
     }
 
-    /// How far the process is on its way out.
+    /// The stage of the shutdown.
     pub(crate) fn stage(&self) -> ShutdownStage {
         self.stage.get()
     }
 
-    /// The process has come so far on its way out: tells every task.
+    /// Sets the stage of the shutdown, and wakes every task.
     pub(crate) fn set_stage(&self, stage: ShutdownStage, now: Instant) {
         self.stage.set(stage);
         self.drain_started_at.set(self.drain_started_at.get().or(Some(now)));
-        // Not while they are woken: a waker may drop a task.
+        // Collected first: waking may drop a task, which borrows `tasks`.
         let wakers: Vec<_> = self.tasks.borrow().iter().filter_map(|(_, waker)| waker.clone()).collect();
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// A task begins that has to hear of the end.
+    /// Registers a task that the shutdown has to reach.
     pub(crate) fn register(&self) -> usize {
         self.tasks.borrow_mut().insert(None)
     }
 
-    /// This is where it is to be woken: said with its first poll.
+    /// Stores the task's waker, in its first poll.
     pub(crate) fn set_waker(&self, task_id: usize, context: &Context<'_>) {
         let mut tasks = self.tasks.borrow_mut();
         if let Some(waker @ None) = tasks.get_mut(task_id) {
@@ -113,7 +113,7 @@ impl WorkerContext {
         }
     }
 
-    /// It has ended.
+    /// Unregisters a task that has ended.
     pub(crate) fn unregister(&self, task_id: usize) {
         let is_last = {
             let mut tasks = self.tasks.borrow_mut();
@@ -125,25 +125,25 @@ impl WorkerContext {
         }
     }
 
-    /// Whether none is left; else the task of `context` is woken when the last one has ended.
+    /// Whether no task is left; otherwise the task of `context` is woken when the last one has ended.
     pub(crate) fn is_empty(&self, context: &Context<'_>) -> bool {
         self.empty_waker.replace(Some(context.waker().clone()));
         self.tasks.borrow().is_empty()
     }
 
-    /// A box for a request that began at `started`, with the memory that it has grown before.
+    /// A boxed request that began at `started`. A reused one keeps the capacity of its buffers.
     pub(crate) fn take_request(&self, started: Instant, now: Instant) -> Box<Request> {
         let mut request = self.free_requests.borrow_mut().pop().unwrap_or_else(|| Box::new(Request::new(started)));
         (request.started_at, request.polled_at, request.first_byte_at) = (started, now, None);
         request
     }
 
-    /// The request is over.
+    /// Takes back a request that has ended.
     pub(crate) fn recycle_request(&self, mut request: Box<Request>) {
         (request.ctx, request.attempt) = (None, None);
-        let mut spare = self.free_requests.borrow_mut();
-        if spare.len() < MAX_FREE_REQUESTS {
-            spare.push(request);
+        let mut free = self.free_requests.borrow_mut();
+        if free.len() < MAX_FREE_REQUESTS {
+            free.push(request);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A worker thread: a runtime that never leaves it, and what its tasks share.
 //!
-//! It accepts clients, spawns a task for each, looks after its pool, and tells its tasks when the process drains. What is
-//! shared stays on the thread, in cells and without locks. What a client's task does is [`serve`](crate::serve)'s.
+//! It accepts connections, spawns a task for each, maintains its pool, and notifies its tasks when the process drains.
+//! Shared state stays on the thread, in cells and without locks. What a client's task does is in
+//! [`serve`](crate::serve).
 
 mod accept;
 pub(crate) mod context;

@@ -1,7 +1,8 @@
-//! A worker from its start to its end: it accepts, until the process drains and its last client has left.
+//! A worker from start to end: it accepts until the process drains, and ends when its last connection has closed.
 //!
-//! Its clients' tasks are spawned on the same runtime and stay there: what they share is in an `Rc` and in cells. Each of
-//! them ends by itself once it has been told of the end ([`Core::reach`]), and the worker waits for the last.
+//! The tasks of its clients are spawned on the same runtime and stay there: what they share is in an `Rc` and in cells.
+//! Each task ends by itself once the shutdown has reached it ([`WorkerContext::set_stage`]), and the worker waits for
+//! the last.
 
 use std::{
     future::poll_fn,
@@ -32,34 +33,34 @@ use super::{
 };
 use crate::server::Server;
 
-/// Serves clients of `listener`, and those that other workers send to `door`, until the shutdown; then drains.
+/// Serves connections of `listener`, and those that other workers send to `handoff_rx`, until shutdown; then drains.
 ///
 /// # Errors
 /// The runtime could not start, or the listener failed.
 pub(crate) fn run<L: StreamLayer>(
     server: Arc<Server>,
-    layer: &impl Fn() -> L,
-    place: usize,
+    stream_layer: &impl Fn() -> L,
+    worker_id: usize,
     listener: StdListener,
     mut handoff_rx: UnboundedReceiver<AcceptedConnection<StdStream>>,
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
-        let worker = Rc::new(WorkerContext::new(server, place));
+        let worker = Rc::new(WorkerContext::new(server, worker_id));
         let background_tasks = [
             spawn_local(maintain_pool(Rc::clone(&worker))),
             spawn_local(watch_shutdown(Rc::clone(&worker), shutdown.clone())),
         ];
-        let accepted = accept(&worker, layer, listener, &mut handoff_rx).await;
+        let accepted = accept(&worker, stream_layer, listener, &mut handoff_rx).await;
         if accepted.is_err() {
             shutdown.stop();
             worker.set_stage(ShutdownStage::Stopping, now());
         }
-        // Who was on the way here is served; who comes later stays where it was accepted.
+        // Connections already in the channel are served; later ones stay with the worker that accepted them.
         handoff_rx.close();
-        while let Some(newcomer) = handoff_rx.recv().await {
-            start_handed_off(&worker, layer, newcomer);
+        while let Some(connection) = handoff_rx.recv().await {
+            start_handed_off(&worker, stream_layer, connection);
         }
         poll_fn(|context| if worker.is_empty(context) { Poll::Ready(()) } else { Poll::Pending }).await;
         for task in background_tasks {
@@ -69,7 +70,7 @@ pub(crate) fn run<L: StreamLayer>(
     })
 }
 
-/// Tells the worker's tasks how far the process is on its way out, and ends all patience when the drain has lasted too long.
+/// Tells the worker's tasks the stage of the shutdown, and stops the process when the drain timeout has passed.
 async fn watch_shutdown(worker: Rc<WorkerContext>, shutdown: Shutdown) {
     shutdown.reached(ShutdownStage::Draining).await;
     worker.set_stage(ShutdownStage::Draining, now());

@@ -1,4 +1,4 @@
-//! A server in this process, for what no command line reaches.
+//! A server in this process, for tests that need more than the command line.
 
 use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
 
@@ -18,26 +18,26 @@ struct Args {
     serve: ServeArgs,
 }
 
-/// One core with a command line of `words`, whose backends are not checked.
-pub(crate) fn server(words: &[&str], resolver: impl Resolve + Sync + Clone) -> Arc<Server> {
-    let Args { balance, pool, serve } = Args::parse_from([&["pooled_lb", "--check", "off"], words].concat());
+/// A server with one worker and the options `args`, without health checks.
+pub(crate) fn server(args: &[&str], resolver: impl Resolve + Sync + Clone) -> Arc<Server> {
+    let Args { balance, pool, serve } = Args::parse_from([&["pooled_lb", "--check", "off"], args].concat());
     let config = balance.into_config(serve, 10, None, false).unwrap();
     let balancer = Balancer::new("pooled_lb", config, resolver).unwrap();
     Arc::new(Server::new(balancer, pool.config(1_024), NonZeroUsize::MIN))
 }
 
-/// Runs `server` for as long as `case` lasts, which is told where.
-#[allow(dead_code, reason = "not every test runs one")]
+/// Runs `server` while `case` runs, which gets its address.
+#[allow(dead_code, reason = "not every test uses it")]
 pub(crate) fn running<L: StreamLayer>(
     server: &Arc<Server>,
-    layer: impl Fn() -> L + Sync + Send,
+    stream_layer: impl Fn() -> L + Sync + Send,
     case: impl FnOnce(SocketAddr) + Send,
 ) {
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();
     let (address, shutdown) = (listeners.local_address(), Shutdown::new().unwrap());
     thread::scope(|scope| {
         let case = scope.spawn(move || case(address));
-        scope.spawn(|| run_with(server, layer, listeners, &shutdown).unwrap());
+        scope.spawn(|| run_with(server, stream_layer, listeners, &shutdown).unwrap());
         let ended = case.join();
         shutdown.stop();
         ended.unwrap();

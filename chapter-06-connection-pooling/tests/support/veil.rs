@@ -1,4 +1,4 @@
-//! A layer as TLS is one, without its secrets: records with a length before them, every byte changed.
+//! A layer like TLS without the cryptography: records with a length prefix, and every byte is changed.
 
 use std::{
     io::{self, ErrorKind, IoSlice, Read, Write},
@@ -8,23 +8,23 @@ use std::{
 
 use common::http::{StreamLayer, Wire};
 
-/// Turns a byte, and turns it back.
-const TURN: u8 = 0x5a;
-/// The most that one record holds.
-const RECORD: usize = 1_000;
+/// Veils and unveils a byte by XOR.
+const MASK: u8 = 0x5a;
+/// The maximum payload of a record.
+const RECORD_BYTES: usize = 1_000;
 
 /// The server's end.
 #[derive(Debug, Default)]
 pub(crate) struct Veil {
-    /// Came from the socket, and is no whole record yet, or has not been read.
-    came: Vec<u8>,
+    /// Received from the socket, not decoded yet.
+    received: Vec<u8>,
     plain: Vec<u8>,
-    /// On its way to the socket, and what the machine gave for it.
-    owed: Vec<u8>,
-    taken: usize,
+    /// The record that is being sent, and the length of its payload.
+    unsent: Vec<u8>,
+    payload_length: usize,
 }
 
-/// It and a socket.
+/// The layer with its socket, for one poll.
 #[derive(Debug)]
 pub(crate) struct Veiled<'a, W> {
     veil: &'a mut Veil,
@@ -41,17 +41,17 @@ impl StreamLayer for Veil {
 
 impl<W: Wire> Wire for Veiled<'_, W> {
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let Veil { came, plain, .. } = &mut *self.veil;
+        let Veil { received, plain, .. } = &mut *self.veil;
         while plain.is_empty() {
-            if let Some(record) = next_record(came) {
+            if let Some(record) = next_record(received) {
                 *plain = record;
                 continue;
             }
             let mut more = [0; 4096];
             match self.socket.recv(&mut more)? {
-                0 if came.is_empty() => return Ok(0),
+                0 if received.is_empty() => return Ok(0),
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
-                length => came.extend_from_slice(&more[..length]),
+                length => received.extend_from_slice(&more[..length]),
             }
         }
         let length = plain.len().min(into.len());
@@ -61,17 +61,17 @@ impl<W: Wire> Wire for Veiled<'_, W> {
     }
 
     fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize> {
-        let Veil { owed, taken, .. } = &mut *self.veil;
-        if owed.is_empty() {
-            let first = from.first().map_or(&[][..], |slice| &slice[..slice.len().min(RECORD)]);
-            *taken = first.len();
-            *owed = record(first);
+        let Veil { unsent, payload_length, .. } = &mut *self.veil;
+        if unsent.is_empty() {
+            let first = from.first().map_or(&[][..], |slice| &slice[..slice.len().min(RECORD_BYTES)]);
+            *payload_length = first.len();
+            *unsent = record(first);
         }
-        while !owed.is_empty() {
-            let sent = self.socket.send(&[IoSlice::new(owed)])?;
-            owed.drain(..sent);
+        while !unsent.is_empty() {
+            let sent = self.socket.send(&[IoSlice::new(unsent)])?;
+            unsent.drain(..sent);
         }
-        Ok(*taken)
+        Ok(*payload_length)
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -81,28 +81,28 @@ impl<W: Wire> Wire for Veiled<'_, W> {
 
 fn record(plain: &[u8]) -> Vec<u8> {
     let length = u16::try_from(plain.len()).expect("a record is short");
-    length.to_be_bytes().into_iter().chain(plain.iter().map(|byte| byte ^ TURN)).collect()
+    length.to_be_bytes().into_iter().chain(plain.iter().map(|byte| byte ^ MASK)).collect()
 }
 
-fn next_record(came: &mut Vec<u8>) -> Option<Vec<u8>> {
-    let length = usize::from(u16::from_be_bytes(*came.first_chunk()?));
-    (came.len() >= 2 + length).then(|| came.drain(..2 + length).skip(2).map(|byte| byte ^ TURN).collect())
+fn next_record(received: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let length = usize::from(u16::from_be_bytes(*received.first_chunk()?));
+    (received.len() >= 2 + length).then(|| received.drain(..2 + length).skip(2).map(|byte| byte ^ MASK).collect())
 }
 
-/// Veils what its clients say to `server`, and unveils what they are told: where plain clients find it.
+/// Starts a proxy for plain clients: it veils their bytes to `server` and unveils the responses. Returns its address.
 pub(crate) fn veiling(server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for client in listener.incoming() {
             let (client, server) = (client.unwrap(), TcpStream::connect(server).unwrap());
-            let (answers, asker) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-            thread::spawn(move || pass(client, &server, |bytes| bytes.chunks(RECORD).flat_map(record).collect()));
+            let (responses, plain_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            thread::spawn(move || copy(client, &server, |bytes| bytes.chunks(RECORD_BYTES).flat_map(record).collect()));
             thread::spawn(move || {
-                let mut came = Vec::new();
-                pass(answers, &asker, |bytes| {
-                    came.extend_from_slice(bytes);
-                    std::iter::from_fn(|| next_record(&mut came)).flatten().collect()
+                let mut received = Vec::new();
+                copy(responses, &plain_client, |bytes| {
+                    received.extend_from_slice(bytes);
+                    std::iter::from_fn(|| next_record(&mut received)).flatten().collect()
                 });
             });
         }
@@ -110,13 +110,13 @@ pub(crate) fn veiling(server: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Until one of them is gone.
-fn pass(mut from: TcpStream, mut to: &TcpStream, mut change: impl FnMut(&[u8]) -> Vec<u8>) {
+/// Copies until one side has closed.
+fn copy(mut from: TcpStream, mut to: &TcpStream, mut change: impl FnMut(&[u8]) -> Vec<u8>) {
     let mut bytes = [0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut bytes) {
         if to.write_all(&change(&bytes[..length])).is_err() {
             return;
         }
     }
-    let _ = to.shutdown(Shutdown::Write); // it may be gone
+    let _ = to.shutdown(Shutdown::Write); // it may be closed already
 }

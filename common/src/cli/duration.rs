@@ -1,20 +1,20 @@
-//! Durations as people write them: `500ms`, `3s`, `5m`, `1h`.
+//! Durations with a unit: `500ms`, `3s`, `5m`, `1h`.
 
 use std::time::Duration;
 
-/// The longest duration taken: a year. Longer ones are typos, and a deadline must never overflow
-/// the clock.
+/// The longest accepted duration: one year. Longer values are typos, and adding one to an `Instant` must never
+/// overflow.
 const MAX_DURATION: Duration = Duration::from_hours(365 * 24);
 
 /// Parses a whole number with its unit, as a `clap` value parser.
 ///
-/// A unit is required (is `30` seconds or milliseconds?) and zero is refused: some programs take it
-/// for "at once" and others for "never".
+/// A unit is required (is `30` seconds or milliseconds?), and zero is rejected: some programs read it as "at once" and
+/// others as "never".
 ///
 /// ```
 /// use std::time::Duration;
-/// assert_eq!(common::cli::duration("500ms"), Ok(Duration::from_millis(500)));
-/// assert!(common::cli::duration("30").is_err());
+/// assert_eq!(common::cli::parse_duration("500ms"), Ok(Duration::from_millis(500)));
+/// assert!(common::cli::parse_duration("30").is_err());
 /// ```
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = "expected a whole number and a unit, such as 500ms, 3s, 5m or 1h";
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_whole_numbers_with_a_unit() {
+    fn parses_whole_numbers_with_a_unit() {
         for (text, millis) in
             [("1ms", 1), ("500ms", 500), ("3s", 3000), ("090s", 90_000), ("5m", 300_000), ("1h", 3_600_000)]
         {
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn errors_name_the_fault() {
         for (text, reason) in [
             ("", "expected"),
             ("s", "expected"),
@@ -66,11 +66,11 @@ mod tests {
             ("3d", "expected"),
             ("3s ", "expected"),
             ("٣s", "expected"),
-            ("0s", "more than zero"),
-            ("000ms", "more than zero"),
-            ("8761h", "longer than a year"),
-            ("18446744073709551615h", "longer than a year"),
-            ("99999999999999999999999ms", "longer than a year"),
+            ("0s", "greater than zero"),
+            ("000ms", "greater than zero"),
+            ("8761h", "must not exceed one year"),
+            ("18446744073709551615h", "must not exceed one year"),
+            ("99999999999999999999999ms", "must not exceed one year"),
         ] {
             let error = parse_duration(text).expect_err(text);
             assert!(error.contains(reason), "{text}: {error}");

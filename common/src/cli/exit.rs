@@ -1,4 +1,4 @@
-//! How a program ends before it began: `--help`, a refused command line, a refused machine.
+//! Exits before the server runs: `--help`, an invalid command line, a failed startup.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -7,26 +7,26 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 
-use crate::stdout;
+use crate::{logging, stdout};
 
-/// Exit code for a refused command line or configuration (`EX_USAGE` of sysexits.h).
+/// Exit code for an invalid command line or configuration (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
-/// Exit code for what the machine refuses: a port in use, a name that does not resolve.
+/// Exit code for a failure of the environment: a port in use, a name that does not resolve.
 pub const EXIT_FAILURE: u8 = 1;
 
-/// What to print, and where, instead of running.
+/// The text to print instead of running, and the exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EarlyExit {
     /// 0 for `--help` and `--version`, else [`EXIT_USAGE`].
     pub code: u8,
-    /// The text, without its last line end: one line for a refusal, more for `--help`.
+    /// The text without its final newline: one line for an error, several for `--help`.
     pub text: String,
-    /// On stdout because it was asked for; else on stderr.
+    /// To stdout, because the user asked for it (`--help`); otherwise to stderr.
     pub to_stdout: bool,
 }
 
 impl EarlyExit {
-    /// Prints the text where it belongs and gives the code, for the end of a `main`.
+    /// Prints the text to its stream and returns the exit code, for the end of `main`.
     pub fn print(&self) -> ExitCode {
         if self.to_stdout {
             stdout::print_line(format_args!("{}", self.text));
@@ -37,11 +37,10 @@ impl EarlyExit {
     }
 }
 
-/// The command line of this process as a `T`; prints and exits if there is something to print
-/// instead.
+/// Parses the command line of this process; on `--help`, `--version` or an error, prints the text and exits.
 ///
-/// `--help` and `--version` go to stdout and exit with 0. Anything else is refused with one line on
-/// stderr (`clap`'s own report takes six) and [`EXIT_USAGE`]:
+/// `--help` and `--version` go to stdout with exit code 0. An error is one line on stderr (`clap`'s own report takes
+/// six) with [`EXIT_USAGE`]:
 ///
 /// ```text
 /// load_balancer: invalid value '70000' for '[PORT]': expected the port to listen on, a number from 0 to 65535 (see --help)
@@ -56,7 +55,7 @@ pub fn parse<T: clap::Parser>() -> T {
     }
 }
 
-/// [`parse`] without its effects. The first of `args` is the program, as in `argv`.
+/// [`parse`] without side effects. The first of `args` is the program, as in `argv`.
 pub fn try_parse_from<T: clap::Parser>(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<T, EarlyExit> {
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
     let program = args.first().map_or_else(String::new, file_name);
@@ -70,7 +69,15 @@ pub fn try_parse_from<T: clap::Parser>(args: impl IntoIterator<Item = impl Into<
     })
 }
 
-/// The end of `main`: success, or one line `program: error` on stderr and [`EXIT_FAILURE`].
+/// The whole of a `main`: parses the command line, starts logging and calls `program`. An error of `program` is one line on
+/// stderr and [`EXIT_FAILURE`].
+pub fn run<A: clap::Parser, E: Display>(program: impl FnOnce(A) -> Result<ExitCode, E>) -> ExitCode {
+    let args = parse();
+    logging::init();
+    program(args).unwrap_or_else(|error| print_error(&error, EXIT_FAILURE))
+}
+
+/// The exit code of `main`: success, or one line `program: error` on stderr and [`EXIT_FAILURE`].
 pub fn exit_code<E: Display>(result: Result<(), E>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -78,8 +85,8 @@ pub fn exit_code<E: Display>(result: Result<(), E>) -> ExitCode {
     }
 }
 
-/// Refuses what `clap` could not know to be wrong, such as two flags that contradict each other:
-/// one line on stderr and [`EXIT_USAGE`].
+/// Reports a usage error that `clap` cannot detect, such as two contradictory flags: one line on stderr and
+/// [`EXIT_USAGE`].
 pub fn usage_error(reason: impl Display) -> ExitCode {
     print_error(&reason, EXIT_USAGE)
 }
@@ -90,7 +97,7 @@ fn print_error(error: &impl Display, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// What `clap` says in its first paragraph, and what it would have understood.
+/// The first paragraph of `clap`'s report, and its suggestion.
 fn clap_summary(error: &clap::Error) -> String {
     let report = error.to_string();
     let paragraph = report.split("\n\n").next().unwrap_or_default();
@@ -106,7 +113,7 @@ fn clap_summary(error: &clap::Error) -> String {
     summary
 }
 
-/// The lines of `text` joined by spaces; what is quoted from the command line may hold anything.
+/// The lines of `text` joined by spaces: an argument quoted in it may contain newlines.
 fn one_line(text: &str) -> String {
     let lines: Vec<_> = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join(" ")
@@ -146,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn parses_what_is_right() {
+    fn parses_a_valid_command_line() {
         let args = parse("0 127.0.0.1:9001 [::1]:9002:3 -a wrr --log-requests").unwrap();
         assert_eq!((args.port, args.algorithm.as_str()), (0, "wrr"));
         assert_eq!(args.backends[1].weight, Some(3));
@@ -155,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_on_one_line() {
+    fn usage_errors_are_one_line() {
         for (line, expected) in [
             ("70000", "invalid value '70000' for '[PORT]': 70000 is not in 0..=65535"),
             ("--bnid ::1", "unexpected argument '--bnid' found; did you mean '--bind'?"),
@@ -180,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn stays_on_one_line_whatever_was_typed() {
+    fn errors_stay_on_one_line_for_any_argument() {
         for word in ["--a\nb", "a\n\nb", "\r\n", "\u{1b}[2J\n"] {
             let exit = try_parse_from::<Args>(["p", word]).expect_err(word);
             assert!(!exit.text.contains(['\n', '\r']), "{:?}", exit.text);
@@ -188,13 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn help_and_version_are_answers() {
+    fn help_and_version_go_to_stdout() {
         let help = parse("--help").unwrap_err();
         assert_eq!((help.code, help.to_stdout), (0, true));
         assert!(help.text.contains("Usage: load_balancer"), "{}", help.text);
         assert!(help.text.contains("--first-byte-timeout <TIME>"), "{}", help.text);
-        let (options, deadlines) = help.text.split_once("Deadlines:").unwrap();
-        assert!(options.contains("--own") && !deadlines.contains("--own"), "{}", help.text);
+        let (options, timeouts) = help.text.split_once("Timeouts:").unwrap();
+        assert!(options.contains("--own") && !timeouts.contains("--own"), "{}", help.text);
         let text = format!("load_balancer {}", env!("CARGO_PKG_VERSION"));
         assert_eq!(parse("--version").unwrap_err(), EarlyExit { code: 0, text, to_stdout: true });
     }

@@ -7,10 +7,10 @@ use ipnet::IpNet;
 
 use crate::timeouts::Timeouts;
 
-/// A thread is a stack, and a place in the scheduler's queue: more of them than this help nobody.
+/// Each thread costs a stack and an entry in the scheduler's run queue: more threads than this no longer help.
 const DEFAULT_MAX_CLIENT_THREADS: usize = 1_000;
 
-/// What every HTTP program takes: `#[command(flatten)] serve: ServeArgs`.
+/// The flags of every HTTP program: `#[command(flatten)] serve: ServeArgs`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct ServeArgs {
     /// IP address to listen on; 0.0.0.0 or :: accepts connections from other machines
@@ -32,18 +32,18 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// The address to listen on, given the port, which is each program's own positional argument.
+    /// The address to listen on: the `--bind` address with `port`, which is each program's own positional argument.
     pub fn listen_address(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.bind, port)
     }
 
-    /// Clients served at once by a program with a thread for each of them.
+    /// The maximum number of concurrent clients of a program with one thread per client.
     pub fn max_client_threads(&self) -> usize {
         self.max_clients.map_or(DEFAULT_MAX_CLIENT_THREADS, NonZeroUsize::get)
     }
 }
 
-/// `--workers`, for programs with one loop per core (from chapter 5 on).
+/// `--workers`, for programs with one worker per core (from chapter 5 on).
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct WorkerArgs {
     /// Worker threads; one per available core by default
@@ -57,8 +57,8 @@ pub fn parse_ip(text: &str) -> Result<IpAddr, String> {
     bare.parse().map_err(|_| "expected an IP address, such as 127.0.0.1, 0.0.0.0 or ::1".into())
 }
 
-/// A port to listen on. The plain number's own error would not say what the word was taken for, and the first word
-/// of a command line is easily forgotten.
+/// A port to listen on. The error of `u16` would not say that the argument was taken for the port, and the first
+/// argument of a command line is easily forgotten.
 pub fn parse_port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| "expected the port to listen on, a number from 0 to 65535".into())
 }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_flag() {
+    fn parses_every_flag() {
         let Program { serve, workers } = parse(
             "--bind [::1] --max-clients 7 --workers 2 --log-requests \
              --trusted-proxy 10.0.0.0/8 --trusted-proxy ::1 \
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_values_with_the_reason() {
+    fn invalid_values_are_explained() {
         for (line, reason) in [
             ("--bind localhost", "expected an IP address"),
             ("--max-clients 0", "'--max-clients <N>'"),

@@ -1,56 +1,56 @@
-//! What went wrong in an exchange, on which side, and in which phase.
+//! Why an exchange failed: what happened, on which side, and in which phase.
 //!
-//! Retry, blame, the status of our answer and the log line all follow from these three facts, so that
-//! no engine decides anything from an [`io::Error`] by itself. The shape is Pingora's.
+//! Whether to retry, what to record about the backend, the status code and the log line all follow from these three, so
+//! no engine interprets an [`io::Error`] itself. The shape is Pingora's.
 
 use std::{fmt, io};
 
 use super::protocol_error::ProtocolError;
 
-/// Whose doing it was.
+/// The side that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The one who sent the request.
+    /// The sender of the request.
     Client,
-    /// The one who is to answer it.
+    /// The server that was to answer it.
     Backend,
     /// This process.
     Internal,
 }
 
-/// How far the exchange had come.
+/// The phase of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// The request head is being read.
     RequestHead,
-    /// A connection to a backend is being made.
+    /// The connection to the backend is being established.
     Connect,
     /// The request is being sent.
     Request,
-    /// The request is sent, the response has not begun.
+    /// The request has been sent; the response has not begun.
     WaitingForResponse,
     /// The response is being relayed.
     Response,
-    /// Both ends speak another protocol after a 101.
+    /// Both ends use another protocol, after a 101 or a CONNECT.
     Tunnel,
 }
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureKind {
-    /// The message broke a rule.
+    /// The message violates the protocol.
     Protocol(ProtocolError),
-    /// No connection came about: refused, unreachable, reset in the handshake.
+    /// The connect failed: refused, unreachable, or reset during the handshake.
     Connect,
-    /// A deadline passed.
+    /// A timeout expired.
     Timeout,
-    /// The peer ended the stream where a message had not ended.
+    /// The peer closed the connection before the message was complete.
     IncompleteMessage,
     /// The peer reset the connection, or the socket failed.
     Reset,
     /// No backend can take the request.
     Unavailable,
-    /// This process lacks what it needs (file descriptors, memory, threads).
+    /// This process is out of resources (file descriptors, memory, threads).
     ResourceExhausted,
 }
 
@@ -58,33 +58,33 @@ pub enum FailureKind {
 pub struct ProxyError {
     /// What happened.
     pub kind: FailureKind,
-    /// Whose doing it was.
+    /// The side that failed.
     pub side: Side,
-    /// How far the exchange had come.
+    /// The phase in which it failed.
     pub phase: Phase,
-    /// The system's own word for it, where there is one.
+    /// The error of the operating system, if there is one.
     pub source: Option<io::Error>,
 }
 
 impl ProxyError {
-    /// An error that the system has no word for.
+    /// An error without an [`io::Error`] behind it.
     pub fn new(kind: FailureKind, side: Side, phase: Phase) -> Self {
         Self { kind, side, phase, source: None }
     }
 
-    /// The client's message broke a rule.
+    /// The client's request violates the protocol.
     pub fn invalid_request(protocol_error: ProtocolError, phase: Phase) -> Self {
         Self::new(FailureKind::Protocol(protocol_error), Side::Client, phase)
     }
 
-    /// Adds the system's word.
+    /// Adds the error of the operating system.
     #[must_use]
     pub fn with_source(mut self, source: io::Error) -> Self {
         self.source = Some(source);
         self
     }
 
-    /// The status that tells the client. 499 (nginx's) is for the log only: that client is gone.
+    /// The status code for the client. 499 (nginx's) appears only in logs, because that client has gone.
     pub fn status(&self) -> u16 {
         match (self.side, self.kind) {
             (Side::Client, FailureKind::Protocol(protocol_error)) => protocol_error.status(),
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_side_has_its_status() {
+    fn status_depends_on_side_and_kind() {
         for (kind, side, status) in [
             (FailureKind::Protocol(ProtocolError::HeadTooLarge), Side::Client, 431),
             (FailureKind::Timeout, Side::Client, 408),

@@ -1,13 +1,13 @@
-//! The record of one exchange, and what becomes of its two connections.
+//! The record of one exchange, and what to do with its two connections.
 //!
-//! Logs, statistics, metrics and outlier detection read the record once the exchange has ended; nothing
-//! calls back into them while it runs.
+//! Logs, statistics, metrics and outlier detection read the record after the exchange has ended; there are no callbacks
+//! while it runs.
 
 use std::time::Duration;
 
 use super::error::{FailureKind, Phase, ProxyError, Side};
 
-/// The version in a start line.
+/// The HTTP version of a start line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Version {
     /// HTTP/1.0
@@ -17,12 +17,12 @@ pub enum Version {
     Http11,
 }
 
-/// How long a connection may have been idle to be used for a request whose method is not idempotent. Such a request must
-/// not run twice, so it is never sent over a connection that the backend may just be closing; within this time its close
-/// would be known.
+/// The longest idle time after which a backend connection is reused for a request that is not idempotent. Such a
+/// request must not run twice, so it is never sent over a connection that the backend may be closing at that moment; a
+/// close within this time would have been seen.
 pub const NON_IDEMPOTENT_IDLE_LIMIT: Duration = Duration::from_millis(500);
 
-/// A request method, as far as proxies tell methods apart.
+/// A request method; methods that a proxy does not distinguish are [`Other`](Self::Other).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum Method {
@@ -40,7 +40,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// Methods are case-sensitive (RFC 9110 §9.1).
+    /// Parses a method name. Method names are case-sensitive (RFC 9110 §9.1).
     pub fn from_bytes(name: &[u8]) -> Self {
         match name {
             b"GET" => Self::Get,
@@ -56,12 +56,12 @@ impl Method {
         }
     }
 
-    /// Whether sending the request twice is the same as sending it once (RFC 9110 §9.2.2).
+    /// Whether the method is idempotent (RFC 9110 §9.2.2).
     pub fn is_idempotent(self) -> bool {
         !matches!(self, Self::Post | Self::Patch | Self::Connect | Self::Other)
     }
 
-    /// The name for a log line.
+    /// The name, for a log line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -78,44 +78,44 @@ impl Method {
     }
 }
 
-/// What policies may ask of a request once the bytes of its head are gone.
+/// The part of a request that policies use after its head is gone.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestMeta {
     /// The method.
     pub method: Method,
-    /// The client that the forwarded request names: the peer, or whom a trusted peer vouches for.
+    /// The client's address in the forwarded request: the peer, or the address that a trusted proxy reports.
     pub client_ip: std::net::IpAddr,
 }
 
-/// Which configured backend, for good: a slot that is used again has another generation.
+/// The stable id of a configured backend: a slot that is reused gets another generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BackendId {
-    /// Index into the cluster.
+    /// The index in the cluster.
     pub slot: u16,
-    /// Counts the backends that had this slot.
+    /// Counts the backends that have used this slot.
     pub generation: u32,
 }
 
-/// When the phases of an exchange ended, measured from its first byte. The engine fills them in.
+/// When the phases of an exchange ended, measured from the first byte of the request. Set by the engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PhaseTimes {
-    /// The backend connection stood (for the last attempt).
+    /// The backend connection was established (in the last attempt).
     pub connected: Option<Duration>,
-    /// The first byte of the response came.
+    /// The first byte of the response arrived.
     pub first_byte: Option<Duration>,
     /// The exchange ended.
     pub total: Duration,
 }
 
-/// Who ended an exchange before its end, in which phase, and how. The two-letter codes of HAProxy's log
-/// say the same.
+/// The side that ended an exchange early, the phase, and the reason; like the two-letter termination codes in HAProxy's
+/// log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
     /// What happened.
     pub kind: FailureKind,
-    /// Whose doing it was.
+    /// The side that failed.
     pub side: Side,
-    /// How far the exchange had come.
+    /// The phase in which it failed.
     pub phase: Phase,
 }
 
@@ -125,48 +125,48 @@ impl From<&ProxyError> for Failure {
     }
 }
 
-/// One finished request: plain data, copied freely.
+/// The record of one finished request: plain data.
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange {
-    /// The method; `None` where no request could be read.
+    /// The method; `None` if no request could be parsed.
     pub method: Option<Method>,
-    /// The status that the client was sent; 499 where it left before one was.
+    /// The status code that the client was sent; 499 if the client left before.
     pub status: u16,
-    /// The backend that was asked last. The engine fills it in.
+    /// The backend of the last attempt. Set by the engine.
     pub backend: Option<BackendId>,
-    /// Whether that went over a connection that had served before.
+    /// Whether the last attempt used an idle connection that had served before.
     pub reused: bool,
-    /// Attempts beyond the first. An engine that goes on after a failed connect counts that one too.
+    /// The number of attempts after the first. An engine that continues after a failed connect counts that attempt too.
     pub retries: u8,
-    /// Whether the response is the balancer's own.
+    /// Whether the response is a local reply.
     pub local_reply: bool,
-    /// Bytes of body and tunnel from the client.
+    /// Bytes of the body or tunnel received from the client.
     pub bytes_from_client: u64,
-    /// Bytes of body and tunnel from the backend.
+    /// Bytes of the body or tunnel received from the backend.
     pub bytes_from_backend: u64,
-    /// Phase times.
+    /// When its phases ended.
     pub times: PhaseTimes,
-    /// Why the exchange did not end well; `None` where it did.
+    /// Why the exchange failed; `None` if it succeeded.
     pub failure: Option<Failure>,
 }
 
-/// What becomes of the client's connection.
+/// What to do with the client connection after an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterClient {
-    /// The next request may come.
+    /// Keep it open for the next request.
     KeepAlive,
-    /// Shut down writing, read and discard for a short while, close. To close at once would reset the
-    /// connection when unread bytes are left, and the reset can overtake the answer (RFC 9112 §9.6).
+    /// Shut down the write side, read and discard for a short time, then close. An immediate close with unread bytes
+    /// would reset the connection, and the reset can overtake the response (RFC 9112 §9.6).
     Linger,
-    /// Reset: the client is gone, or would take a closed connection for the end of the message.
+    /// Close it with a reset: the client is gone, or would take a FIN for the end of the message.
     Abort,
 }
 
-/// What becomes of the backend's connection.
+/// What to do with the backend connection after an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterBackend {
-    /// It may serve another request: the response ended exactly where its framing said.
+    /// Keep it for another request: the response ended exactly where its framing said.
     Pool,
-    /// It is closed.
+    /// Close it.
     Close,
 }

@@ -1,20 +1,20 @@
-//! How long an exchange may go on as it does.
+//! The timeouts of a running exchange.
 //!
-//! Every wait has a deadline, and each is fed only by what it is about: a stalled download by bytes that the
-//! client takes, a silent backend by bytes that it gives ([`Relay::progress`]). Sans-IO: the engine arms its
-//! timer with what [`until`](Patience::until) says.
+//! Every wait has a deadline, and each is extended only by its own progress: that of a stalled download by bytes
+//! written to the client, that of a slow response by bytes read from the backend ([`Relay::progress`]). Sans-IO: the
+//! engine arms its timer with [`ExchangeTimeouts::deadline`].
 
 use std::time::Instant;
 
 use super::{relay::Relay, wants::TimeoutKind};
 use crate::timeouts::Timeouts;
 
-/// The deadlines of one exchange.
+/// The running timeouts of one exchange.
 #[derive(Debug, Default)]
 pub struct ExchangeTimeouts {
     running: Option<RunningTimeout>,
-    /// Kept while something else is waited for in between: a client that is slow to take interim responses
-    /// must not give its backend more time.
+    /// Kept while another timeout runs in between: a client that is slow to read interim responses must not give its
+    /// backend more time.
     first_byte: Option<RunningTimeout>,
 }
 
@@ -26,12 +26,12 @@ struct RunningTimeout {
 }
 
 impl ExchangeTimeouts {
-    /// Nothing has been waited for yet.
+    /// No timeout is running yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Until when the exchange may wait for what it wants now.
+    /// The deadline for what the exchange waits for now.
     pub fn deadline(&mut self, relay: &Relay, timeouts: &Timeouts, now: Instant) -> Instant {
         let (kind, progress) = (relay.timeout_kind(), relay.progress());
         let slot = if kind == TimeoutKind::FirstByte { &mut self.first_byte } else { &mut self.running };
@@ -47,7 +47,7 @@ impl ExchangeTimeouts {
 }
 
 impl Timeouts {
-    /// How long an exchange may wait in this way without progress.
+    /// The timeout for this kind of wait.
     fn for_kind(&self, kind: TimeoutKind) -> std::time::Duration {
         match kind {
             TimeoutKind::ClientIo | TimeoutKind::BackendWrite => self.body,

@@ -1,7 +1,7 @@
-//! How requests are forwarded, and the client address that backends are told (X-Forwarded-For, X-Real-IP).
+//! How requests are forwarded, and the client address that backends see (X-Forwarded-For, X-Real-IP).
 //!
-//! [`Forwarding`] is the same for all requests of a process, [`ClientAddress`] for all of a connection. So they are two
-//! arguments of [`Relay::begin`](super::Relay::begin), and neither is copied per request.
+//! [`Forwarding`] is constant per process, and [`ClientAddress`] per client connection. They are two arguments of
+//! [`Relay::begin`](super::Relay::begin), so neither is copied per request.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,30 +9,30 @@ use ipnet::IpNet;
 
 use super::parse::{field_name::KnownField, head::HeadView, request_target::ProxyRole};
 
-/// How requests are forwarded: one per process, shared.
+/// How requests are forwarded; one per process.
 #[derive(Debug, Clone)]
 pub struct Forwarding {
-    /// A forward proxy keeps to itself who its clients are: it adds `Via` alone, and leaves fields that
-    /// speak of a client as they came.
+    /// The role of the proxy. A forward proxy does not reveal its clients: it adds only `Via`, and forwards headers
+    /// about the client unchanged.
     pub role: ProxyRole,
-    /// Our pseudonym in `Via`. Unique per process: two balancers in a row are no loop.
+    /// This proxy's pseudonym in `Via`. Unique per process, so that two balancers in a row are not taken for a loop.
     pub via_pseudonym: String,
-    /// The scheme clients used: `http`, or `https` behind TLS termination.
+    /// The scheme that clients use: `http`, or `https` behind TLS termination.
     pub scheme: &'static str,
-    /// Proxies whose word on the client's address is taken.
+    /// Networks of proxies whose X-Forwarded-* headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether backend connections are used again; else they are told `Connection: close`.
+    /// Whether backend connections are kept alive; otherwise requests carry `Connection: close`.
     pub backend_keep_alive: bool,
 }
 
 impl Forwarding {
-    /// Whether `peer` may speak for others.
+    /// Whether `peer` is a trusted proxy.
     pub fn is_trusted_proxy(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|net| net.contains(&peer))
     }
 }
 
-/// The two ends of a client's connection, as backends are told of them. Made once per connection.
+/// The two addresses of a client connection, as backends see them. Created once per connection.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress {
     peer: IpAddr,
@@ -41,7 +41,7 @@ pub struct ClientAddress {
     is_trusted_proxy: bool,
 }
 
-/// An address as text, written once per connection: `core::fmt` was a sixth of the cost of a forwarded head.
+/// An address as text, formatted once per connection: `core::fmt` took a sixth of the cost of a forwarded head.
 #[derive(Debug, Clone, Copy)]
 struct AddressText {
     bytes: [u8; "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".len()],
@@ -62,21 +62,21 @@ impl AddressText {
 }
 
 impl ClientAddress {
-    /// `peer` connected to `local`. An IPv4 address in IPv6 clothes is undressed.
+    /// A client at `peer` that is connected to `local`. An IPv4-mapped address becomes IPv4.
     pub fn new(peer: IpAddr, local: SocketAddr, forwarding: &Forwarding) -> Self {
         let peer = peer.to_canonical();
         Self { peer, peer_text: AddressText::new(peer), local, is_trusted_proxy: forwarding.is_trusted_proxy(peer) }
     }
 
-    /// The address of the peer.
+    /// The address of the peer: the client, or the proxy in front of us.
     pub fn peer(&self) -> IpAddr {
         self.peer
     }
 
-    /// Who sent this request: the peer, or whom a trusted peer vouches for.
+    /// The address of the client: the peer, or the address that a trusted proxy reports in X-Forwarded-For.
     pub fn real_ip(&self, head: HeadView<'_>, forwarding: &Forwarding) -> IpAddr {
-        let vouched = self.is_trusted_proxy.then(|| first_untrusted(head, forwarding)).flatten();
-        vouched.unwrap_or(self.peer)
+        let reported = self.is_trusted_proxy.then(|| first_untrusted(head, forwarding)).flatten();
+        reported.unwrap_or(self.peer)
     }
 
     /// The peer's address as text.
@@ -84,19 +84,19 @@ impl ClientAddress {
         self.peer_text.as_bytes()
     }
 
-    /// The address that it connected to.
+    /// The local address that the peer connected to.
     pub(crate) fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// Whether the peer is a trusted proxy, so that its X-Forwarded-* fields count.
+    /// Whether the peer is a trusted proxy, whose X-Forwarded-* headers are kept.
     pub(crate) fn is_trusted_proxy(&self) -> bool {
         self.is_trusted_proxy
     }
 }
 
-/// Reads the chain from the right. Where it cannot be read, or all are trusted, its last readable
-/// address is the best that is known.
+/// The last untrusted address in X-Forwarded-For, read from the right. If an entry is malformed or all are trusted, the
+/// leftmost valid address read so far.
 fn first_untrusted(head: HeadView<'_>, forwarding: &Forwarding) -> Option<IpAddr> {
     let mut known = None;
     for value in head.field_values(KnownField::ForwardedFor).rev() {
@@ -113,7 +113,7 @@ fn first_untrusted(head: HeadView<'_>, forwarding: &Forwarding) -> Option<IpAddr
     known
 }
 
-/// `192.0.2.1`, and the forms that some proxies write: with a port, in brackets.
+/// Parses `192.0.2.1`, and the forms that some proxies write: with a port, or in brackets.
 fn parse_hop(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));

@@ -1,17 +1,18 @@
-//! The HTTP/1.1 machine: heads, framing, one exchange, and no waiting.
+//! HTTP/1.1 without I/O: heads, framing, and the exchange of one request and its response.
 //!
 //! | you have | you want | see |
 //! |---|---|---|
-//! | bytes that may hold a head | its parts, checked | [`Head`], [`HeadView`], [`Refusal`] |
-//! | bytes of a client, in pieces | its next request | [`Inbox`] |
-//! | a request | the exchange it starts | [`Relay`], [`Forwarding`] |
-//! | two sockets | the bytes moved | [`Wire`], [`pump`](pump()) |
-//! | a client that encrypts | the machine's bytes | [`Layer`] |
-//! | an error | a status, a retry, someone to blame | [`ProxyError`] |
+//! | bytes that may hold a head | the parsed and validated head | [`Head`], [`HeadView`], [`ProtocolError`] |
+//! | bytes of a client, in pieces | its next request | [`RequestBuffer`] |
+//! | a request | its exchange | [`Relay`], [`Forwarding`] |
+//! | two sockets | to move bytes between them | [`Wire`], [`pump`](pump()) |
+//! | an encrypted client connection | plaintext | [`StreamLayer`] |
+//! | an error | a status code, the failed side, whether to retry | [`ProxyError`] |
 //! | a finished exchange | its record, and what to do with its connections | [`Exchange`], [`AfterClient`], [`AfterBackend`] |
 //!
-//! The invariant: what a backend reads is what we read, and what a client reads ends where the backend
-//! ended it. Three engines drive this module (threads, an event loop, `async`) and differ in how they wait.
+//! The invariant: a backend reads a message exactly as we read it, and a client sees it end exactly where the backend
+//! ended it. RFC 9110 calls a header a *field*, and so do the names of this module. Three engines drive it (threads, an
+//! event loop, `async`); they differ in how they wait.
 
 mod body;
 mod error;

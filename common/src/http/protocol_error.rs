@@ -1,84 +1,85 @@
-//! Why a message was refused.
+//! Why a message was rejected.
 //!
-//! The profile is an edge's: what two readers could understand in two ways is refused, never repaired,
-//! because the one who repairs it and the one behind may repair it differently (request smuggling).
-//! A refusal of a request carries the status to answer with; a refused response is always a 502.
+//! The rules are those of an edge proxy: a message that two parsers could read in two ways is rejected, never repaired,
+//! because the next server may repair it differently (request smuggling). An error in a request carries the status to
+//! answer with; an error in a response is always a 502.
 
 use thiserror::Error;
 
-/// A rule of RFC 9110, RFC 9112 or of this edge's profile that a message broke.
+/// A violation of RFC 9110, of RFC 9112, or of this proxy's stricter rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 pub enum ProtocolError {
-    /// No method, no target or no version where the grammar has one (RFC 9112 §3).
+    /// The method, the target or the version is missing or malformed (RFC 9112 §3).
     #[error("malformed start line")]
     StartLine,
-    /// A line that ends in LF alone; RFC 9112 §2.2 lets a recipient accept it, and peers differ.
+    /// A line ends in LF alone; RFC 9112 §2.2 lets a recipient accept it, and implementations differ.
     #[error("line ends in a bare LF")]
     BareLf,
-    /// A field line outside the grammar: a space before the colon, folding, a control byte (RFC 9112 §5).
-    #[error("malformed field line")]
+    /// A malformed header line: whitespace before the colon, folding, a control byte (RFC 9112 §5).
+    #[error("malformed header line")]
     FieldLine,
-    /// A version that this balancer does not speak on this connection (RFC 9110 §15.6.6).
+    /// The HTTP version is not supported (RFC 9110 §15.6.6).
     #[error("HTTP version is not 1.0 or 1.1")]
     Version,
-    /// A target that is not in origin-form, absolute-form or `*` for OPTIONS, or has a forbidden byte (RFC 9112 §3.2).
+    /// The target is not in origin-form, absolute-form or `*` for OPTIONS, or has an invalid byte (RFC 9112 §3.2).
     #[error("malformed request target")]
     RequestTarget,
-    /// The request line alone fills the room for a head.
+    /// The request line alone exceeds the limit for a head.
     #[error("request target is too long")]
     TargetTooLong,
     /// The head is larger than [`MAX_HEAD_BYTES`](super::MAX_HEAD_BYTES).
     #[error("head is larger than 32 KiB")]
     HeadTooLarge,
-    /// The head has more than [`MAX_FIELDS`](super::MAX_FIELDS) fields.
-    #[error("head has more than 100 fields")]
+    /// The head has more than [`MAX_FIELDS`](super::MAX_FIELDS) headers.
+    #[error("head has more than 100 headers")]
     TooManyFields,
-    /// HTTP/1.1 without Host (RFC 9112 §3.2).
+    /// An HTTP/1.1 request has no Host (RFC 9112 §3.2).
     #[error("Host is missing")]
     HostMissing,
-    /// More than one Host (RFC 9112 §3.2).
+    /// More than one Host header (RFC 9112 §3.2).
     #[error("Host is repeated")]
     HostRepeated,
     /// Host is not `uri-host [":" port]` (RFC 9110 §7.2).
     #[error("Host is not a valid authority")]
     HostInvalid,
-    /// An absolute-form target that names another authority than Host.
+    /// An absolute-form target names another authority than Host does.
     #[error("target and Host name different authorities")]
     HostMismatch,
-    /// A length that is not one plain decimal number in range (RFC 9112 §6.3).
+    /// Content-Length is not one plain decimal number in range (RFC 9112 §6.3).
     #[error("Content-Length is not one decimal number")]
     LengthInvalid,
-    /// More than one Content-Length, even when they agree.
+    /// More than one Content-Length, even if the values agree: RFC 9112 §6.3 lets a recipient merge them or reject the
+    /// message, and two servers that choose differently allow smuggling.
     #[error("Content-Length is repeated")]
     LengthRepeated,
-    /// Both framings at once: the classic way to smuggle a request (RFC 9112 §6.1).
+    /// Content-Length and Transfer-Encoding together: the classic way to smuggle a request (RFC 9112 §6.1).
     #[error("both Content-Length and Transfer-Encoding are present")]
     LengthAndCoding,
-    /// Transfer-Encoding in a message of version 1.0 (RFC 9112 §6.1).
+    /// Transfer-Encoding in an HTTP/1.0 message (RFC 9112 §6.1).
     #[error("Transfer-Encoding in HTTP/1.0")]
     CodingInHttp10,
     /// `chunked` is repeated, not last or missing, or the list is malformed (RFC 9112 §6.3).
     #[error("final transfer coding is not a single chunked")]
     CodingInvalid,
-    /// A transfer coding that this balancer does not implement (RFC 9112 §6.1: 501).
+    /// A transfer coding that this proxy does not implement (RFC 9112 §6.1: 501).
     #[error("unknown transfer coding")]
     CodingUnknown,
-    /// `Connection` declares a field that frames or routes the message to be hop-by-hop.
+    /// `Connection` names a header that frames or routes the message.
     #[error("Connection names Host, Content-Length or Transfer-Encoding")]
     ConnectionNamesFraming,
     /// `Connection` is not a list of tokens, or has more than 32 of them.
     #[error("malformed Connection")]
     ConnectionInvalid,
-    /// CONNECT to a reverse proxy.
+    /// CONNECT sent to a reverse proxy.
     #[error("CONNECT is not allowed on a reverse proxy")]
     ConnectNotAllowed,
-    /// An upgrade request or a CONNECT with a body: where the new protocol begins would be a guess.
+    /// An upgrade request or a CONNECT with a body: it would be ambiguous where the new protocol begins.
     #[error("Upgrade or CONNECT request has a body")]
     UpgradeWithBody,
-    /// Our own pseudonym in `Via`: the request came round in a circle (RFC 9110 §7.6.3).
+    /// `Via` contains this proxy's own pseudonym: a forwarding loop (RFC 9110 §7.6.3).
     #[error("forwarding loop: Via already names this proxy")]
     LoopDetected,
-    /// Chunked framing broken (RFC 9112 §7.1).
+    /// Malformed chunked framing (RFC 9112 §7.1).
     #[error("malformed chunked coding")]
     ChunkedCoding,
     /// The trailer section is malformed or larger than 8 KiB (RFC 9112 §7.1.2).
@@ -87,13 +88,13 @@ pub enum ProtocolError {
     /// A status code outside 100 to 599 (RFC 9110 §15).
     #[error("status code outside 100-599")]
     StatusCode,
-    /// 101 to a request that asked for no upgrade, or to another protocol (RFC 9110 §15.2.2).
+    /// A 101 to a request that asked for no upgrade, or for another protocol (RFC 9110 §15.2.2).
     #[error("unexpected 101 Switching Protocols")]
     UnexpectedUpgrade,
 }
 
 impl ProtocolError {
-    /// The status to answer a refused *request* with.
+    /// The status code for a rejected *request*.
     pub fn status(self) -> u16 {
         match self {
             Self::TargetTooLong => 414,

@@ -1,4 +1,4 @@
-//! Bytes between two sockets that never wait, and the machine in between.
+//! Moves bytes between two non-blocking sockets and a relay.
 
 use std::io::{self, ErrorKind, IoSlice};
 
@@ -8,26 +8,28 @@ use super::{
     wants::Wants,
 };
 
-/// A good size for the read buffer that an engine shares between its exchanges.
+/// The recommended size of the read buffer that an engine shares between its exchanges.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
-/// Rounds after which a pump lets others have their turn, while both sockets still have work for it.
+/// Iterations after which [`pump`] yields although both sockets are still ready. Running until both would block lets
+/// two fast peers starve the other connections of an event loop.
 const MAX_ITERATIONS: usize = 16;
 
-/// A socket that never waits: `WouldBlock` means that the engine waits, and calls [`pump`] again once
-/// the socket is ready for what [`Wants`] names. A wire that knows without a system call that nothing has
-/// come may say `WouldBlock` at once; it must find out again before the engine next waits. With
-/// edge-triggered readiness that is a trap: data and FIN can come in one event, and after a short read no
-/// other follows. Such a wire stays readable while its last event said that the peer has closed.
+/// A non-blocking socket. On `WouldBlock` the engine waits, and calls [`pump`] again when the socket is ready for what
+/// [`Wants`] names. An implementation that knows without a system call that no input has arrived, for example after a
+/// short read, may return `WouldBlock` at once: this saves a `recv` per message. It must ask the kernel again before
+/// the engine next waits. With edge-triggered readiness this is a trap: data and FIN can arrive in one event, and no
+/// other event follows a short read. Such an implementation keeps the socket readable while its last event reported
+/// that the peer has closed.
 pub trait Wire {
-    /// Reads what is there; 0 is the end of the stream.
+    /// Reads what has arrived; 0 is the end of the stream.
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize>;
-    /// Writes what fits.
+    /// Writes as much as the socket takes.
     fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize>;
-    /// Ends the stream towards the peer (FIN).
+    /// Shuts down the write side (FIN).
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
-/// The wire of a side that is not there: for an answer that no backend is asked for.
+/// The wire of an absent side: for a local reply, which has no backend.
 #[derive(Debug, Clone, Copy)]
 pub struct NoWire;
 
@@ -45,22 +47,23 @@ impl Wire for NoWire {
     }
 }
 
-/// How a pump ended.
+/// The result of [`pump`](pump()).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pumped {
-    /// Nothing can move: wait for this.
+    /// Both sockets would block: wait for this.
     Wait(Wants),
-    /// More could move, but others should have their turn first. A thread of its own calls again at once.
+    /// More bytes could be moved, but other connections should be served first. A thread per connection calls again at
+    /// once.
     Yield,
-    /// The exchange is over: [`Relay::end`].
+    /// The exchange is complete: call [`Relay::end`].
     Done,
 }
 
-/// Moves all that can move without waiting. `scratch` is the engine's read buffer, shared by all its
-/// exchanges; nothing stays in it. [`READ_BUFFER_BYTES`] is a good size.
+/// Moves bytes until both sockets would block. `scratch` is the engine's read buffer, shared by all its exchanges; no
+/// bytes stay in it. [`READ_BUFFER_BYTES`] is a good size.
 ///
 /// # Errors
-/// The exchange failed: ask [`Relay::may_retry`], or tell [`Relay::fail`] and pump the answer out.
+/// The exchange failed: check [`Relay::may_retry`], or call [`Relay::fail`] and pump again to send the local reply.
 pub fn pump<C: Wire, B: Wire>(
     relay: &mut Relay,
     client: &mut C,
@@ -71,7 +74,7 @@ pub fn pump<C: Wire, B: Wire>(
         let mut progressed = flush(relay, Side::Backend, backend)?;
         progressed |= flush(relay, Side::Client, client)?;
         while let Some(side) = relay.take_half_close() {
-            // The peer may be gone already; then its read says so.
+            // If the peer is gone, the next read reports it.
             drop(if side == Side::Client { client.shutdown_write() } else { backend.shutdown_write() });
         }
         if relay.is_done() {
@@ -90,28 +93,28 @@ pub fn pump<C: Wire, B: Wire>(
     Ok(Pumped::Yield)
 }
 
-/// Sends what a side is owed. Whether anything moved.
+/// Sends the pending bytes of one side. Returns whether anything was sent.
 fn flush(relay: &mut Relay, to: Side, wire: &mut impl Wire) -> Result<bool, ProxyError> {
-    let mut moved = false;
+    let mut progressed = false;
     while relay.may_write(to) {
         match wire.send(&[IoSlice::new(relay.pending(to))]) {
             Ok(0) => relay.on_write_error(to, ErrorKind::WriteZero.into())?,
             Ok(n) => {
                 relay.advance(to, n);
-                moved = true;
+                progressed = true;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
                 relay.on_write_error(to, error)?;
-                moved = true;
+                progressed = true;
             }
         }
     }
-    Ok(moved)
+    Ok(progressed)
 }
 
-/// Reads once from a side. Whether anything came of it.
+/// Reads once from one side. Returns whether anything was read.
 fn receive(relay: &mut Relay, from: Side, wire: &mut impl Wire, scratch: &mut [u8]) -> Result<bool, ProxyError> {
     let received = loop {
         match wire.recv(scratch) {
@@ -125,12 +128,12 @@ fn receive(relay: &mut Relay, from: Side, wire: &mut impl Wire, scratch: &mut [u
         Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
         Err(error) => (Input::Reset, Some(error)),
     };
-    let in_flight = match (from, input) {
+    let accepted = match (from, input) {
         (Side::Client, Input::Bytes(bytes)) => relay.push_client_bytes(bytes),
         (Side::Client, end) => relay.from_client(end).map(drop),
         (_, input) => relay.from_backend(input).map(drop),
     };
-    in_flight.map_err(|error| match source {
+    accepted.map_err(|error| match source {
         Some(source) => error.with_source(source),
         None => error,
     })?;

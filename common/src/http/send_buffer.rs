@@ -1,9 +1,9 @@
-//! Bytes owed to one socket.
+//! Bytes pending for one socket.
 //!
-//! Everything that a peer is to get passes through its lane: no engine keeps unsent bytes anywhere else.
-//! While a replay is possible, sending moves a mark and keeps the bytes, so that a retry sends the same.
+//! All bytes for a peer pass through its `SendBuffer`: no engine keeps unsent bytes anywhere else. While a replay is
+//! possible, sending advances an offset and keeps the bytes, so that a retry sends the same bytes.
 
-/// Above this a lane gives its memory back when it is used for another exchange.
+/// Capacity above this is freed when the buffer is used for another exchange.
 const MAX_RETAINED_CAPACITY: usize = 32 * 1024;
 
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub(crate) struct SendBuffer {
 }
 
 impl SendBuffer {
-    /// Empties the lane for another exchange.
+    /// Empties the buffer for another exchange.
     pub(crate) fn reset(&mut self, replayable: bool) {
         self.bytes.clear();
         self.bytes.shrink_to(MAX_RETAINED_CAPACITY);
@@ -22,48 +22,49 @@ impl SendBuffer {
         self.replayable = replayable;
     }
 
-    /// Where new bytes are written.
-    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
+    /// The buffer to append new bytes to.
+    pub(crate) fn buf_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// What is still owed.
+    /// The bytes that have not been sent.
     pub(crate) fn pending(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether all bytes have been sent; bytes kept for a replay do not count as unsent.
+    pub(crate) fn is_flushed(&self) -> bool {
         self.sent == self.bytes.len()
     }
 
-    /// The socket took `n` bytes.
-    pub(crate) fn sent(&mut self, n: usize) {
+    /// Records that the socket took `n` bytes.
+    pub(crate) fn advance(&mut self, n: usize) {
         self.sent += n;
-        debug_assert!(self.sent <= self.bytes.len(), "a socket cannot take more than it was offered");
-        if !self.replayable && self.is_empty() {
+        debug_assert!(self.sent <= self.bytes.len(), "a socket cannot take more bytes than it was given");
+        if !self.replayable && self.is_flushed() {
             self.bytes.clear();
             self.sent = 0;
         }
     }
 
-    /// Whether [`rewind`](Self::rewind) would bring back every byte since the reset.
+    /// Whether [`rewind`](Self::rewind) would restore every byte since the reset.
     pub(crate) fn is_replayable(&self) -> bool {
         self.replayable
     }
 
-    /// Starts again from the first byte.
+    /// Sends again from the first byte.
     pub(crate) fn rewind(&mut self) {
-        debug_assert!(self.replayable, "the bytes of a drained lane are gone");
+        debug_assert!(self.replayable, "the sent bytes have been dropped");
         self.sent = 0;
     }
 
-    /// How many bytes are held, those kept for a replay included.
-    pub(crate) fn held(&self) -> usize {
+    /// The number of bytes in the buffer, sent bytes kept for a replay included.
+    pub(crate) fn retained_len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Gives up the replay and what was kept for it.
-    pub(crate) fn drain_from_now_on(&mut self) {
+    /// Disables the replay and drops the bytes kept for it.
+    pub(crate) fn disable_replay(&mut self) {
         if self.replayable {
             self.replayable = false;
             self.bytes.drain(..self.sent);
@@ -77,18 +78,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replays_until_told_to_drain() {
+    fn replays_until_replay_is_disabled() {
         let mut buffer = SendBuffer::default();
         buffer.reset(true);
-        buffer.tail().extend_from_slice(b"hello");
-        buffer.sent(5);
-        assert!(buffer.is_empty());
+        buffer.buf_mut().extend_from_slice(b"hello");
+        buffer.advance(5);
+        assert!(buffer.is_flushed());
         buffer.rewind();
         assert_eq!(buffer.pending(), b"hello");
-        buffer.sent(2);
-        buffer.drain_from_now_on();
+        buffer.advance(2);
+        buffer.disable_replay();
         assert_eq!(buffer.pending(), b"llo");
-        buffer.sent(3);
-        assert!(buffer.is_empty() && buffer.tail().is_empty());
+        buffer.advance(3);
+        assert!(buffer.is_flushed() && buffer.buf_mut().is_empty());
     }
 }

@@ -1,28 +1,29 @@
-//! What may lie between a client's socket and the machine: nothing, or encryption.
+//! A layer between a client's socket and the relay: none, or encryption.
 
 use std::fmt::Debug;
 
 use super::pump::Wire;
 
-/// Changes the bytes between a socket and the machine, and has no socket of its own: the engine's socket is passed in,
-/// whatever it waits with.
+/// Transforms the bytes between a socket and the relay. A layer does not own the socket: the engine passes its socket
+/// in, whatever type it waits with. The alternative, a stream type that owns its socket, was rejected: a task that
+/// watches the socket for a reset must hold it while the relay reads through the layer; and one layer works with every
+/// engine.
 ///
-/// The [`Wire`] that it gives keeps the socket's promises. What `recv` gives is what the machine is to read, and 0 only
-/// where the peer has ended its stream as the layer wants it ended. What `send` has taken is with the socket: a layer that
-/// could not get rid of all that it has made of it says `WouldBlock`, remembers, and says how much it took when it is
-/// asked again, with the same bytes first. `shut_write` says goodbye as the layer does, as far as the socket takes it, and
-/// then sends FIN.
+/// The wrapped [`Wire`] keeps the contract of a socket. `recv` returns plaintext, and 0 only when the peer has ended
+/// its stream as the layer requires. Bytes that `send` has taken are in the socket: a layer that could not write all of
+/// its output returns `WouldBlock`, remembers its state, and reports how much it took on the next call, which begins
+/// with the same bytes. `shutdown_write` sends the layer's closing message as far as the socket takes it, and then FIN.
 pub trait StreamLayer: Debug + 'static {
-    /// The machine's end of it.
+    /// The wrapped socket, as the relay sees it.
     type Wrapped<'a, W: Wire + 'a>: Wire
     where
         Self: 'a;
 
-    /// Lays it over `socket`, for one poll.
+    /// Wraps `socket` for one poll.
     fn wrap<'a, W: Wire + 'a>(&'a mut self, socket: W) -> Self::Wrapped<'a, W>;
 }
 
-/// No layer.
+/// No encryption.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Plaintext;
 

@@ -1,45 +1,45 @@
-//! What an exchange waits for, said to the engine.
+//! What an exchange waits for, as the engine needs to know it.
 
-/// Which events of one socket matter.
+/// The readiness events of one socket that matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Interest {
-    /// Bytes or the end can be taken.
+    /// The relay can take bytes or the end of the stream.
     pub read: bool,
-    /// Bytes are owed.
+    /// Bytes are pending.
     pub write: bool,
 }
 
 impl Interest {
-    /// Neither.
+    /// Whether neither is set.
     pub fn is_none(self) -> bool {
         !self.read && !self.write
     }
 }
 
-/// What is waited for, and so which deadline runs.
+/// Which timeout runs.
 ///
-/// [`Patience`](super::Patience) says until when it may last.
+/// [`ExchangeTimeouts`](super::ExchangeTimeouts) has the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeoutKind {
-    /// The client is to send more of its body, or to take what it is owed.
+    /// The client has to send more of its body, or to read pending bytes.
     ClientIo,
-    /// The backend is to take the request.
+    /// The backend has to read the request.
     BackendWrite,
-    /// The backend is to begin its response.
+    /// The backend has to begin its response.
     FirstByte,
-    /// The backend is to go on with its response.
+    /// The backend has to continue its response.
     Stream,
-    /// Either end of a tunnel is to say something.
+    /// Either end of a tunnel has to send something.
     Tunnel,
 }
 
-/// What the exchange waits for. Of the client, a hang-up matters even where it wants nothing.
+/// What the exchange waits for. A hang-up of the client matters even when its interest is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wants {
-    /// On the client's socket.
+    /// The events of the client's socket.
     pub client: Interest,
-    /// On the backend's socket.
+    /// The events of the backend's socket.
     pub backend: Interest,
-    /// How long.
+    /// The timeout that runs.
     pub timeout: TimeoutKind,
 }

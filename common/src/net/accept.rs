@@ -1,4 +1,4 @@
-//! What a failed accept means, and an accepted connection on its way to the worker that serves it.
+//! Errors of accept(2), and an accepted connection before a worker serves it.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -6,14 +6,14 @@ use nix::errno::Errno;
 
 use super::connect::is_errno;
 
-/// How long accepting pauses when descriptors have run out. The listener stays readable meanwhile, so that trying again
+/// How long accepting pauses when the process is out of descriptors. The listener stays readable meanwhile, so retrying
 /// at once would be a busy loop.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What an error of accept(2) asks for.
+/// How to react to an error of accept(2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AcceptError {
-    /// This one connection was aborted before it was accepted: accept the next one (accept(2): "treat like `EAGAIN`").
+    /// This connection was aborted before it was accepted: accept the next one (accept(2): "treat like `EAGAIN`").
     Transient,
     /// The process or the system is out of descriptors or memory: pause for [`ACCEPT_PAUSE`].
     Exhausted,
@@ -22,8 +22,8 @@ pub enum AcceptError {
 }
 
 impl AcceptError {
-    /// Classifies an error of accept(2), other than `WouldBlock`. An unknown error counts as exhaustion: pausing is safe,
-    /// and a server that stops accepting for an error it does not know is not.
+    /// Classifies an error of accept(2) other than `WouldBlock`. An unknown error counts as exhaustion: pausing is
+    /// safe, whereas stopping to accept because of an unknown error is not.
     pub fn classify(error: &io::Error) -> Self {
         const TRANSIENT: [Errno; 6] =
             [Errno::ECONNABORTED, Errno::EINTR, Errno::EPROTO, Errno::EPERM, Errno::EHOSTUNREACH, Errno::ENETUNREACH];

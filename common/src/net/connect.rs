@@ -1,5 +1,4 @@
-//! The way to a backend: addresses of a name, a connect that does not wait, and a close that is not
-//! polite.
+//! Connecting to a backend: name resolution, a non-blocking connect, and a close by reset.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -11,17 +10,15 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::http::{FailureKind, Phase, ProxyError, Side};
 
-/// This process, or the whole system, can open no more sockets.
+/// The process, or the system, cannot open another socket.
 const RESOURCE_ERRNOS: [Errno; 4] = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
 
-/// All addresses of a host name, or of an IP address (IPv6 without brackets), in the resolver's
-/// order.
+/// All addresses of a host name or an IP address (IPv6 without brackets), in the resolver's order.
 ///
-/// The order is kept because the resolver sorts by reachability (RFC 6724); duplicates, which
-/// `/etc/hosts` is fond of, are dropped. The list is never empty: a name without an address is an
-/// error. The error names the host.
+/// The order is kept because the resolver sorts by reachability (RFC 6724); duplicates, which `/etc/hosts` often has,
+/// are removed. The list is never empty: a name without an address is an error. Errors name the host.
 ///
-/// This asks the system's resolver, and so may block for seconds.
+/// Blocks: the system's resolver may take seconds.
 pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let resolved = (host, port)
         .to_socket_addrs()
@@ -38,19 +35,18 @@ pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// Starts to connect to `address`, without waiting: a non-blocking stream, and whether it is
-/// connected already.
+/// Starts a non-blocking connect to `address`. Returns the stream, and whether it is already connected.
 ///
-/// If it is not, wait until it is writable and then ask `TcpStream::take_error` how it went: `None`
-/// is success. Nagle's algorithm is off (`TCP_NODELAY`): a proxy writes whole messages, and holding
-/// back the last packet of one until the peer acknowledges the others only adds latency.
+/// If it is not, wait until the stream is writable and then call `TcpStream::take_error`: `None` is success. Nagle's
+/// algorithm is off (`TCP_NODELAY`): a proxy writes whole messages, and delaying the last packet of one until the peer
+/// acknowledges the others only adds latency.
 pub fn connect_nonblocking(address: SocketAddr) -> io::Result<(TcpStream, bool)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     let connected = match socket.connect(&address.into()) {
         Ok(()) => true,
-        // Interrupted, it goes on all the same (POSIX connect): to call it again would fail with
+        // An interrupted connect continues in the background (POSIX connect); calling it again would fail with
         // EALREADY.
         Err(e) if is_errno(&e, &[Errno::EINPROGRESS, Errno::EINTR]) => false,
         Err(e) => return Err(e),
@@ -58,25 +54,25 @@ pub fn connect_nonblocking(address: SocketAddr) -> io::Result<(TcpStream, bool)>
     Ok((socket.into(), connected))
 }
 
-/// Refuses a connection from `local` to itself. To a dead loopback port in the ephemeral range the kernel now and then
-/// gives that very port as the source: the handshake then succeeds with nobody else there, and would keep
-/// the backend from coming back (TCP simultaneous open, RFC 9293 §3.5).
+/// Fails if `local` is connected to itself. On a connect to a closed loopback port in the ephemeral range, the kernel
+/// occasionally picks that port as the source port: the handshake then succeeds without a server (TCP simultaneous
+/// open, RFC 9293 §3.5), and the connection would keep the backend from binding its port again.
 pub fn check_not_self_connect(local: SocketAddr, address: SocketAddr) -> io::Result<()> {
     if local == address { Err(Errno::ECONNREFUSED.into()) } else { Ok(()) }
 }
 
-/// Makes the close of this socket a reset (RST): the peer must not take what it has for the whole
+/// Makes the close of this socket a reset (RST), so that the peer does not take what it has received for the whole
 /// message.
 ///
-/// Call it just before the close, which then also discards what was not sent yet. A failure is not
-/// reported, for there is nothing left to do but to close.
+/// Call it just before the close, which then also discards unsent bytes. Errors are ignored: the only thing left to do
+/// is to close.
 pub fn set_reset_on_close(stream: &impl AsFd) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-/// What a failed connect means. Without descriptors or memory no other address would do better. An address that this host
-/// cannot use (EADDRNOTAVAIL: no IPv6 here; EPERM: a firewall) is a failed connect like any other, not a fault of this
-/// process: where IPv6 is off, `localhost` still resolves to `::1` first.
+/// Classifies a connect error. Without descriptors or memory, no other address would do better. An address that this
+/// host cannot use (EADDRNOTAVAIL: no IPv6 here; EPERM: a firewall) counts as a failed connect, not as a fault of this
+/// process (503): where IPv6 is off, `localhost` still resolves to `::1` first.
 pub fn connect_error(error: io::Error) -> ProxyError {
     let (kind, side) = match error.kind() {
         io::ErrorKind::TimedOut => (FailureKind::Timeout, Side::Backend),
@@ -101,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_to_itself_is_refused() {
+    fn a_self_connect_is_refused() {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         let itself = socket.local_addr().unwrap();
@@ -121,15 +117,19 @@ mod tests {
     }
 
     #[test]
-    fn names_the_host_that_does_not_resolve() {
-        // A label cannot be empty, so that this fails without a question to the network.
+    fn resolve_errors_name_the_host() {
+        // A label cannot be empty, so this fails without a DNS query.
         let error = resolve("no..such", 80).unwrap_err();
         assert!(error.to_string().contains("'no..such'"), "{error}");
     }
 
     fn wait_writable(stream: &TcpStream) {
         let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
-        assert_eq!(poll(&mut fds, PollTimeout::from(10_000_u16)).unwrap(), 1, "neither connected nor refused in 10 s");
+        assert_eq!(
+            poll(&mut fds, PollTimeout::from(10_000_u16)).unwrap(),
+            1,
+            "neither connected nor refused within 10 s"
+        );
     }
 
     #[test]

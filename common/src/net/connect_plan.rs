@@ -1,8 +1,8 @@
-//! The order and the deadlines of a connect to a backend with several addresses.
+//! The order and the deadlines of the connects to a backend with several addresses.
 //!
-//! The addresses are tried in order within one deadline. Each gets an equal share of the time that is left, so that one
-//! that drops packets does not cost the others their turn. Sans-IO: an engine makes the connects and waits for them in its
-//! own way, with a thread, an event loop or a future.
+//! The addresses are tried in order within one deadline. Each gets an equal share of the remaining time, so that an
+//! address that drops packets does not use up the time of the others. Sans-IO: an engine makes the connects and waits
+//! for them in its own way, with a thread, an event loop or a future.
 
 use std::{
     io, mem,
@@ -13,7 +13,7 @@ use std::{
 use super::connect::connect_error;
 use crate::http::{FailureKind, Phase, ProxyError, Side};
 
-/// What is left to try of a backend's addresses.
+/// The addresses of a backend that have not been tried yet.
 #[derive(Debug)]
 pub struct ConnectPlan<A> {
     addresses: A,
@@ -27,8 +27,8 @@ impl<A: ExactSizeIterator<Item = SocketAddr>> ConnectPlan<A> {
         Self { addresses, deadline, last_error: no_address() }
     }
 
-    /// The address to try next, and the deadline for it alone. `None` when no address is left, or none would do better
-    /// because this process can open no more sockets: see [`take_error`](Self::take_error).
+    /// The next address to try, and its own deadline. `None` when no address is left, or when no other address would do
+    /// better because this process cannot open more sockets: see [`take_error`](Self::take_error).
     pub fn next_address(&mut self, now: Instant) -> Option<(SocketAddr, Instant)> {
         if self.last_error.side == Side::Internal {
             return None;
@@ -37,13 +37,13 @@ impl<A: ExactSizeIterator<Item = SocketAddr>> ConnectPlan<A> {
         Some((self.addresses.next()?, now + share))
     }
 
-    /// The connect to the last address has failed.
+    /// Records that the connect to the last address failed.
     pub fn failed(&mut self, error: io::Error) {
         self.last_error = connect_error(error);
     }
 
-    /// Why no address could be connected to: side `Backend` when none answered, `Internal` when this process can open no
-    /// more sockets, which is no fault of the backend.
+    /// Why no connect succeeded: side `Backend` when no address answered, `Internal` when this process cannot open more
+    /// sockets, which is no fault of the backend.
     pub fn take_error(&mut self) -> ProxyError {
         mem::replace(&mut self.last_error, no_address())
     }

@@ -1,8 +1,9 @@
-//! How many client connections a process has open, and whether it may open one more.
+//! A limit on the open client connections of a process.
 //!
-//! The limit is kept by not accepting: a client beyond it waits in the kernel's queue and is served when another
-//! connection closes. To accept and refuse would cost more and help nobody. The limiter knows nothing of how an engine
-//! waits: whoever releases is told whether the limit was reached, and wakes those that wait in its own way.
+//! At the limit the server stops accepting: a client beyond it waits in the kernel's accept queue and is served when
+//! another connection closes. Accepting and rejecting it would cost more and serve nobody. The limiter does not depend
+//! on how an engine waits: [`release`](ConnectionLimiter::release) returns whether the limit was reached, and the
+//! caller then wakes its acceptors.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -14,29 +15,29 @@ pub struct ConnectionLimiter {
 }
 
 impl ConnectionLimiter {
-    /// None open, and at most `limit`.
+    /// No open connections, at most `limit`.
     pub fn new(limit: usize) -> Self {
         Self { open: AtomicUsize::new(0), limit }
     }
 
-    /// Counts one more connection, unless the limit is reached. Each success needs one [`release`](Self::release).
+    /// Counts one more connection unless the limit is reached. Each success needs one [`release`](Self::release).
     pub fn try_acquire(&self) -> bool {
         let one_more = |open| (open < self.limit).then_some(open + 1);
         self.open.fetch_update(SeqCst, SeqCst, one_more).is_ok()
     }
 
-    /// Whether one more connection may be opened now.
+    /// Whether another connection may be opened now.
     pub fn has_capacity(&self) -> bool {
         self.open() < self.limit
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     pub fn open(&self) -> usize {
         self.open.load(SeqCst)
     }
 
-    /// Counts one connection less, and returns whether the limit was reached before: then somebody may be waiting.
-    #[must_use = "somebody may wait for this connection to close"]
+    /// Counts one connection less, and returns whether the limit had been reached: an acceptor may then be waiting.
+    #[must_use = "an acceptor may be waiting for this connection to close"]
     pub fn release(&self) -> bool {
         self.open.fetch_sub(1, SeqCst) == self.limit
     }
@@ -52,7 +53,7 @@ mod tests {
         assert!(limiter.try_acquire() && limiter.try_acquire() && !limiter.try_acquire() && !limiter.has_capacity());
         assert!(limiter.release());
         assert!(limiter.has_capacity());
-        assert!(!limiter.release(), "nobody waited");
+        assert!(!limiter.release(), "the limit was not reached");
         assert_eq!(limiter.open(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! The sockets that accept clients.
+//! Listening sockets.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -6,30 +6,29 @@ use std::num::NonZeroUsize;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// How many clients the kernel keeps for us between two accepts. The kernel caps it
-/// (`net.core.somaxconn`, 4,096); the 128 of the standard library overflows in a burst, and each
-/// client that meets a full queue waits a second.
+/// The length of the kernel's accept queue. The kernel caps it (`net.core.somaxconn`, 4,096); the standard library's
+/// 128 overflows in a burst, and a client that meets a full queue waits one second before it retries.
 const BACKLOG: i32 = 4096;
 
-/// Bound and listening sockets, all on one address: one, or one per worker.
+/// Bound and listening sockets on one address: one, or one per worker.
 ///
-/// They do not block (an accept after its client has gone would otherwise stall the accept loop)
-/// and are not inherited by child processes. With more than one, the kernel spreads clients over
-/// them by `SO_REUSEPORT`, so that workers accept without contending. Owned by whoever calls `run`:
-/// so a test has the port before the server starts.
+/// They are non-blocking (otherwise an accept after its client has gone would stall the accept loop) and are not
+/// inherited by child processes. With more than one, the kernel distributes connections over them by `SO_REUSEPORT`, so
+/// that workers accept without contending. The caller of `run` owns them, so a test knows the port before the server
+/// starts.
 #[derive(Debug)]
 pub struct Listeners {
     listeners: Vec<TcpListener>,
     address: SocketAddr,
 }
 
-/// The address that could not be had, and why.
+/// An address that could not be bound, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {}", bind_error_text(.source))]
 pub struct BindError {
-    /// The address that was asked for.
+    /// The requested address.
     pub address: SocketAddr,
-    /// What the system said.
+    /// The error of the system.
     pub source: io::Error,
 }
 
@@ -47,14 +46,14 @@ fn bind_error_text(source: &io::Error) -> String {
 impl Listeners {
     /// Binds `count` sockets to `address`; with port 0 the kernel chooses one port for all of them.
     ///
-    /// Had they all `SO_REUSEPORT` from the start, a second copy of the program would come up
-    /// without an error and take half of the clients from the first. So the first socket is bound
-    /// *without* it, which fails if anybody has the port, and gets the option once it listens:
-    /// Linux looks at it only when the next one binds (macOS is untested). Because this probe is
-    /// kept, there is no moment at which the port is free, and no client queued on it is lost.
+    /// If all sockets had `SO_REUSEPORT` from the start, a second copy of the program would start without an error and
+    /// take half of the clients from the first. So the first socket is bound *without* the option, which fails if the
+    /// port is in use, and gets the option once it listens: Linux checks it only when the next socket binds (macOS is
+    /// untested). The first socket is kept, so the port is never free in between, and no client in its accept queue is
+    /// lost.
     ///
-    /// What remains: from then on another process *of the same user* that sets the option itself
-    /// can join, as chapter 10's hand-over wants it to.
+    /// Limitation: from then on another process *of the same user* that sets the option itself can bind the port, as
+    /// chapter 10's binary upgrade does.
     pub fn bind(address: SocketAddr, count: NonZeroUsize) -> Result<Self, BindError> {
         Self::bind_all(address, count).map_err(|source| BindError { address, source })
     }
@@ -62,7 +61,7 @@ impl Listeners {
     fn bind_all(address: SocketAddr, count: NonZeroUsize) -> io::Result<Self> {
         let first = socket(address)?;
         listen(&first, address)?;
-        // With port 0, this is where the port becomes known.
+        // With port 0, the kernel has chosen the port by now.
         let address = first.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
         let mut listeners = Vec::with_capacity(count.get());
         if count.get() > 1 {
@@ -78,17 +77,17 @@ impl Listeners {
         Ok(Self { listeners, address })
     }
 
-    /// The address they are bound to, with the port that the kernel chose if it was asked to.
+    /// The bound address, with the port that the kernel chose if port 0 was requested.
     pub fn local_address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The sockets, one per worker.
+    /// The listeners, one per worker.
     pub fn into_vec(self) -> Vec<TcpListener> {
         self.listeners
     }
 
-    /// The first socket, for an engine that has one accept loop.
+    /// The first listener, for an engine with one accept loop.
     ///
     /// # Panics
     /// Never: `bind` binds at least one.
@@ -96,7 +95,7 @@ impl Listeners {
         self.listeners.into_iter().next().expect("`bind` binds at least one")
     }
 
-    /// The sockets, by reference.
+    /// The listeners, by reference.
     pub fn iter(&self) -> std::slice::Iter<'_, TcpListener> {
         self.listeners.iter()
     }
@@ -114,11 +113,11 @@ impl<'a> IntoIterator for &'a Listeners {
 fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    // Lets a restarted server have its port back while old connections of it are in TIME_WAIT.
-    // On Unix, unlike on Windows, it does not let two programs listen on one address.
+    // Lets a restarted server bind its port while old connections are in TIME_WAIT. On Unix, unlike on Windows, the
+    // option does not let two programs listen on one address.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
-        // `::` means all addresses, IPv4 too, whatever net.ipv6.bindv6only says.
+        // `::` means all addresses, IPv4 included, whatever net.ipv6.bindv6only is set to.
         socket.set_only_v6(false)?;
     }
     Ok(socket)
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_port_in_use_also_when_it_is_shared() {
+    fn a_port_in_use_is_an_error_also_with_several_listeners() {
         for (held, wanted) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
             let holder = bind("127.0.0.1:0", held).unwrap();
             let address = holder.local_address().to_string();
@@ -175,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn says_why_an_address_cannot_be_had() {
+    fn explains_why_an_address_cannot_be_bound() {
         // TEST-NET-1 (RFC 5737) belongs to no machine.
         let error = bind("192.0.2.1:0", 1).unwrap_err();
         assert_eq!(error.to_string(), "cannot listen on 192.0.2.1:0: no interface of this machine has this address");
     }
 
     #[test]
-    fn every_client_reaches_one_of_the_listeners() {
+    fn connections_are_distributed_over_all_listeners() {
         let listeners = bind("127.0.0.1:0", 3).unwrap();
         let clients: Vec<_> = (0..60).map(|_| TcpStream::connect(listeners.local_address()).unwrap()).collect();
         let mut accepted = vec![0; 3];
@@ -196,7 +195,7 @@ mod tests {
             }
         }
         if cfg!(target_os = "linux") {
-            // By a hash: a listener is left out once in 10^10 runs.
+            // By a hash: one of the listeners gets no connection in 1 of 10^10 runs.
             assert!(accepted.iter().all(|&n| n > 0), "{accepted:?}");
         }
     }

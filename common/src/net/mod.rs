@@ -1,10 +1,10 @@
 //! Sockets, up to the point where bytes flow.
 //!
-//! [`Listeners`] are bound before anything else starts, so that a port in use is an error before
-//! the first log line promises service. On the other side, [`resolve`] turns a name into addresses,
-//! and [`connect_nonblocking`] starts a connect that the engine waits for in its own way. Nothing
-//! here waits, except [`resolve`], which asks the system's resolver and may take seconds: never
-//! call it on a worker.
+//! [`Listeners`] are bound before anything else starts, so that a port in use is an error before the first log line.
+//! [`AcceptError`] classifies errors of accept(2), and [`ConnectionLimiter`] bounds the number of clients. Towards
+//! backends, [`resolve`] resolves a name, [`ConnectPlan`] orders the connects to its addresses, and
+//! [`connect_nonblocking`] starts one, for which the engine waits in its own way. Nothing here blocks except
+//! [`resolve`], which asks the system's resolver and may take seconds: never call it on a worker.
 
 mod accept;
 mod connect;

@@ -1,12 +1,13 @@
-//! How many connections each worker has, and which worker serves the next one.
+//! The number of connections of each worker, and the choice of the worker that serves the next connection.
 //!
-//! `SO_REUSEPORT` distributes connections by a hash of their addresses: of 8 clients that stay connected, 4 workers get 0
-//! to 5 each. Over many connections the hash is even, so a worker hands a connection over only when it has more than an
-//! eighth more than the worker with the fewest: a hand-over costs more than a small imbalance.
+//! `SO_REUSEPORT` distributes connections by a hash of their addresses: of 8 clients that stay connected, 4 workers get
+//! 0 to 5 each. Over many connections the hash is even, so a worker hands a connection to the least loaded worker only
+//! when it has over an eighth more connections. Exact balance is not attempted: a hand-off costs more than a small
+//! imbalance.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
-/// A worker may have this part more connections than the one with the fewest before it hands one over.
+/// A worker may exceed the least loaded worker by this fraction before it hands off a connection.
 const IMBALANCE_DIVISOR: usize = 8;
 
 /// The connections of all workers.
@@ -16,18 +17,18 @@ pub struct WorkerConnections {
     next_id: AtomicU32,
 }
 
-/// How many connections a worker has.
+/// The number of connections of one worker.
 #[derive(Debug, Default)]
-#[repr(align(64))] // each worker counts its own connections: not on a cache line that another one writes
+#[repr(align(64))] // one cache line per worker: no false sharing
 struct WorkerCount(AtomicUsize);
 
 impl WorkerConnections {
-    /// For so many workers, without connections.
+    /// Counters for `workers` workers, without connections.
     pub fn new(workers: usize) -> Self {
         Self { workers: (0..workers).map(|_| WorkerCount::default()).collect(), next_id: AtomicU32::new(0) }
     }
 
-    /// How many connections each worker has.
+    /// The number of connections of each worker.
     pub fn counts(&self) -> impl Iterator<Item = usize> {
         self.workers.iter().map(|worker| worker.0.load(Relaxed))
     }
@@ -40,7 +41,7 @@ impl WorkerConnections {
             let counts = self.counts().enumerate().map(|(worker_id, count)| (count, worker_id));
             let (fewest, least_loaded) = counts.min().unwrap_or((own, accepted_by));
             let (chosen, seen) = if is_imbalanced(own, fewest) { (least_loaded, fewest) } else { (accepted_by, own) };
-            // Two workers that look at the same time choose the same one: the second looks again.
+            // Two workers may choose the same one at the same time: the second retries.
             if self.workers[chosen].0.compare_exchange(seen, seen + 1, Relaxed, Relaxed).is_ok() {
                 return chosen;
             }
@@ -48,23 +49,23 @@ impl WorkerConnections {
     }
     // ANCHOR_END: assign_worker
 
-    /// Counts a connection of this worker.
+    /// Counts one more connection of this worker.
     pub fn increment(&self, worker_id: usize) {
         self.workers[worker_id].0.fetch_add(1, Relaxed);
     }
 
-    /// Counts a connection of this worker less: it has closed, or another worker serves it after all.
+    /// Counts one connection of this worker less: it has closed, or another worker serves it after all.
     pub fn decrement(&self, worker_id: usize) {
         self.workers[worker_id].0.fetch_sub(1, Relaxed);
     }
 
-    /// The id of the next connection, unique in the process until it wraps.
+    /// The id of the next connection, unique in the process until the counter wraps.
     pub fn next_connection_id(&self) -> u32 {
         self.next_id.fetch_add(1, Relaxed)
     }
 }
 
-/// Whether a worker with so many connections should hand the next one to a worker with so few.
+/// Whether a worker with `own` connections should hand the next one to the worker with the `fewest`.
 fn is_imbalanced(own: usize, fewest: usize) -> bool {
     own > fewest + fewest / IMBALANCE_DIVISOR
 }
@@ -106,7 +107,7 @@ mod tests {
         (0..90).for_each(|_| connections.increment(0));
         (0..80).for_each(|_| connections.increment(1));
         assert_eq!(connections.assign_worker(0), 0);
-        assert_eq!(connections.assign_worker(0), 1, "91 are more than an eighth beyond 80");
+        assert_eq!(connections.assign_worker(0), 1, "91 exceeds 80 by more than an eighth");
         connections.decrement(0);
         assert_eq!(connections.counts().collect::<Vec<_>>(), [90, 81]);
     }

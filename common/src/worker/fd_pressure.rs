@@ -1,22 +1,23 @@
-//! One log line for all workers when descriptors run out.
+//! One log line for all workers when the process is out of file descriptors.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// Descriptors that run out again within this time have run out once, whatever could be accepted in between.
+/// Exhaustion that recurs within this time counts as the same incident, even if some connections were accepted in
+/// between.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// When a worker last found that the process is out of descriptors.
+/// When a worker last found the process out of descriptors.
 #[derive(Debug, Default)]
 pub struct FdPressure {
     last: Mutex<Option<Instant>>,
 }
 
 impl FdPressure {
-    /// Notes that descriptors have run out, and returns whether that is new: they run out for the process, and each worker
-    /// finds out by itself.
+    /// Records that the process is out of descriptors, and returns whether this is a new incident: the limit is per
+    /// process, but each worker runs into it separately.
     pub fn is_new(&self, now: Instant) -> bool {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
         last.is_none_or(|last| now.saturating_duration_since(last) >= WINDOW)

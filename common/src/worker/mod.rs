@@ -1,8 +1,8 @@
-//! What servers with a worker thread per core share, from chapter 5 on: event loops there, runtimes in chapter 6.
+//! Shared by servers with one worker thread per core, from chapter 5 on: event loops in chapter 5, async runtimes in 6.
 //!
-//! A worker has its own listener, its own connections and nothing to lock. Here is the little that is common to all of
-//! them: the threads, the distribution of connections over workers, and one log line for all when descriptors run out.
-//! Nothing here knows how a worker waits.
+//! A worker has its own listener and connections, and shares no lock. This module has the parts that all workers share:
+//! the threads, the distribution of connections over workers, and the rate-limited log line for fd pressure. It does
+//! not depend on how a worker waits.
 
 mod connections;
 mod fd_pressure;

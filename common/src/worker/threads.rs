@@ -1,25 +1,26 @@
-//! A thread for each worker, and what becomes of the process when one of them ends early.
+//! One thread per worker, and what happens to the process when one of them ends early.
 
 use std::{io, num::NonZeroUsize, thread};
 
 use crate::shutdown::Shutdown;
 
-/// A worker's listener, its poller (twice: once for its registry) and its waker.
+/// A worker's listener, its poller (twice: once for the registry) and its waker.
 const FDS_PER_WORKER: u64 = 4;
 
-/// How many descriptors so many workers need for themselves.
+/// The number of descriptors that `workers` workers need for themselves.
 pub fn fds_for_workers(workers: NonZeroUsize) -> u64 {
     FDS_PER_WORKER.saturating_mul(u64::try_from(workers.get()).unwrap_or(u64::MAX))
 }
 
-/// Runs `run` for each of `inputs`, with its worker id, on a thread called `name` and the id. The first runs on the calling
-/// thread, so that one worker needs no other thread. When one fails, the others are told to stop.
+/// Runs `run` for each of `inputs`, with a worker id, on a thread named `name` and the id. The first runs on the
+/// calling thread, so that a single worker needs no extra thread. When one fails, the others are told to stop.
 ///
 /// # Errors
-/// The first error of all, or that a thread could not start.
+/// The first error of `run`, or the failure to start a thread.
 ///
 /// # Panics
-/// One that panics ends the process: its listener's queue would go on to swallow clients.
+/// A panic in `run` aborts the process: a dead worker's listener would keep accepting connections into its queue, where
+/// they would never be served.
 pub fn run_on_threads<P: Send>(
     name: &str,
     inputs: impl IntoIterator<Item = P>,
@@ -27,7 +28,7 @@ pub fn run_on_threads<P: Send>(
     run: impl Fn(usize, P) -> io::Result<()> + Sync,
 ) -> io::Result<()> {
     let run = |worker_id, input| {
-        let _ends_the_process = AbortOnPanic;
+        let _abort_on_panic = AbortOnPanic;
         let ended = run(worker_id, input);
         if ended.is_err() {
             shutdown.stop();
@@ -52,7 +53,7 @@ pub fn run_on_threads<P: Send>(
     })
 }
 
-/// Ends the process when it is dropped by a panic.
+/// Aborts the process when dropped during a panic.
 struct AbortOnPanic;
 
 impl Drop for AbortOnPanic {

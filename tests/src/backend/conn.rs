@@ -1,16 +1,16 @@
 //! One connection of a scripted backend: the verbs a script is written in.
 
-use std::io::{self, Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::{Shared, lock};
+use super::recording::{Recorder, Shared};
 use crate::checker::{BodyEnd, Fault, Framing, Reader, RequestHead};
 
-/// A script that waits for a peer gives up after this long.
+/// The read and write timeout of a script.
 const STALL: Duration = Duration::from_mins(1);
 
 /// A request as a script reads it.
@@ -27,7 +27,7 @@ pub struct Request {
 /// An accepted connection. Dropped: closed, with a RST if bytes are left unread.
 #[derive(Debug)]
 pub struct Conn {
-    /// Which connection this is, from 0.
+    /// The index of the connection, from 0.
     pub index: usize,
     open: Option<(Arc<TcpStream>, Reader<Recorder>)>,
 }
@@ -70,12 +70,12 @@ impl Conn {
         Ok(Request { head, body, end })
     }
 
-    /// Reads a body, giving each piece to `sink`.
+    /// Reads a body and passes each piece to `sink`.
     pub fn body(&mut self, framing: Framing, sink: &mut dyn FnMut(&[u8])) -> Result<BodyEnd, Fault> {
         self.reader().body(framing, sink)
     }
 
-    /// Sends bytes; a peer that has gone is no error of the script's.
+    /// Sends bytes; `false` if the peer is gone, which is no error of the script.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream().write_all(bytes.as_ref()).is_ok()
     }
@@ -87,7 +87,7 @@ impl Conn {
         }
     }
 
-    /// Sends FIN and goes on reading.
+    /// Sends FIN and can still read.
     pub fn half_close(&mut self) {
         let _ = self.stream().shutdown(Shutdown::Write);
     }
@@ -102,39 +102,9 @@ impl Conn {
         self.open.is_none()
     }
 
-    /// Ends with a RST.
+    /// Closes with a RST.
     pub fn reset(&mut self) {
         let _ = SockRef::from(self.stream()).set_linger(Some(Duration::ZERO));
         self.open = None;
-    }
-}
-
-/// Reads from the socket and writes down what came.
-#[derive(Debug)]
-pub struct Recorder {
-    stream: Arc<TcpStream>,
-    index: usize,
-    shared: Shared,
-    kept_bytes: usize,
-}
-
-impl Read for Recorder {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let outcome = (&*self.stream).read(room);
-        let (seen, changed) = &*self.shared;
-        let mut seen = lock(seen);
-        let seen = &mut seen[self.index];
-        match &outcome {
-            Ok(0) => seen.ended = true,
-            Ok(got) => {
-                let keep = self.kept_bytes.saturating_sub(seen.bytes.len()).min(*got);
-                seen.bytes.extend_from_slice(&room[..keep]);
-                seen.count += *got as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => seen.ended = true,
-            Err(_) => {}
-        }
-        changed.notify_all();
-        outcome
     }
 }

@@ -1,8 +1,8 @@
-//! A backend in a process of its own, for what only a process can suffer: SIGKILL.
+//! A scripted backend in its own process, which can be killed by SIGKILL.
 //!
-//! It is this test program, started again with a word in place of libtest's flags, so nothing else has to be built. It
-//! keeps connections open, and says on standard output which requests it has executed, before it answers: what it has
-//! said survives it.
+//! It is this test program, started again with a role in place of libtest's flags, so nothing else has to be built. It
+//! keeps connections open, and prints each request that it has executed before it answers, so the output survives the
+//! kill.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -11,14 +11,15 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{Backend, bundled};
+use super::Backend;
+use super::own_process::{is_started_as, start, until_orphaned};
 use crate::Context;
-use crate::process::{Options, Program};
+use crate::process::Program;
 use crate::wait::{ms, pause};
 
-/// The word.
+/// The argument that starts this test program as the backend.
 const ROLE: &str = "--as-backend";
-/// What a request takes: long enough that some are always under way.
+/// How long a request takes: long enough that some are always in flight.
 const WORK: Duration = ms(4);
 
 /// A backend that can be killed. Dropped: killed and waited for.
@@ -26,40 +27,30 @@ const WORK: Duration = ms(4);
 pub struct Separate(Program);
 
 impl Separate {
-    /// Starts one on a port the kernel chooses.
+    /// Starts one on an ephemeral port.
     pub fn start(ctx: &Context) -> Self {
         Self(start(ctx, ROLE))
     }
 
-    /// Where it listens, or did.
+    /// The address it listens on, or did.
     pub fn addr(&self) -> SocketAddr {
         self.0.addr()
     }
 
-    /// Ends it as `kill -9` does: nothing is flushed, the kernel resets what was open.
+    /// Kills it as `kill -9` does: nothing is flushed, the kernel resets its open connections.
     pub fn kill(&self) {
         self.0.signal(Signal::SIGKILL);
     }
 
-    /// The targets of the requests with a body that it has executed, each as often as it did.
+    /// The bodies of the requests that it has executed, each as often as it was executed.
     pub fn executed(&self) -> Vec<String> {
         self.0.stdout().lines().filter_map(|line| line.strip_prefix("executed ")).map(str::to_owned).collect()
     }
 }
 
-/// Whether this process is to be a backend. Then it is one, until somebody ends it or nobody is left to read it.
-pub(crate) fn if_asked() -> Option<ExitCode> {
-    match std::env::args().nth(1)?.as_str() {
-        ROLE => Some(run()),
-        bundled::ROLE => Some(bundled::run()),
-        _ => None,
-    }
-}
-
-/// Another process of this test program, which plays the backend that `role` asks for.
-pub(super) fn start(ctx: &Context, role: &str) -> Program {
-    let program = std::env::current_exe().expect("the path of the test program");
-    Program::start(&program, &[role.to_owned()], Options::default(), ctx.children())
+/// If this process was started as a backend: runs it and returns its exit code.
+pub(crate) fn run_if_asked() -> Option<ExitCode> {
+    is_started_as(ROLE).then(run)
 }
 
 fn run() -> ExitCode {
@@ -80,15 +71,7 @@ fn run() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Waits until the test run has ended, whichever way.
-pub(super) fn until_orphaned() {
-    let parent = nix::unistd::getppid();
-    while nix::unistd::getppid() == parent {
-        pause(ms(200));
-    }
-}
-
-/// One write, so that lines of several threads do not mix.
+/// Prints with one write, so that lines of several threads do not mix.
 fn say(line: &str) -> bool {
     std::io::stdout().lock().write_all(line.as_bytes()).and_then(|()| std::io::stdout().flush()).is_ok()
 }

@@ -11,17 +11,17 @@ use std::collections::BTreeMap;
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Parser;
-use integration_tests::capabilities::LADDER;
+use integration_tests::capabilities::{CHAPTERS, suites_of};
 
 /// Runs the black-box suites of each chapter and prints the ladder of results.
 #[derive(Debug, Parser)]
 struct Options {
-    /// Only this chapter.
+    /// Run only this chapter
     chapter: Option<u8>,
-    /// Also the long cases.
+    /// Also run the long cases
     #[arg(long)]
     full: bool,
-    /// Also print the output of chapters in which a case fails.
+    /// Also print the output of chapters in which a case fails
     #[arg(long)]
     verbose: bool,
 }
@@ -45,15 +45,15 @@ struct Rung {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let chosen: Vec<_> = LADDER.iter().filter(|(n, _)| options.chapter.is_none_or(|only| only == *n)).collect();
+    let chosen: Vec<_> = CHAPTERS.filter(|number| options.chapter.is_none_or(|only| only == *number)).collect();
     if chosen.is_empty() {
         println!("no such chapter on the ladder");
         return ExitCode::from(64);
     }
     let (mut total, mut all_finished) = (Counts::default(), true);
-    for (chapter, suites) in chosen {
-        let rung = climb(*chapter, options.full);
-        print_rung(*chapter, suites, &rung, options.verbose);
+    for chapter in chosen {
+        let rung = climb(chapter, options.full);
+        print_rung(chapter, &suites_of(chapter), &rung, options.verbose);
         all_finished &= rung.finished;
         for counts in rung.suites.values() {
             total.passed += counts.passed;
@@ -81,7 +81,7 @@ fn climb(chapter: u8, full: bool) -> Rung {
             let finished = text.contains("test result: ");
             (text, finished)
         }
-        Err(error) => (format!("cargo does not start: {error}"), false),
+        Err(error) => (format!("cannot run cargo: {error}"), false),
     };
     let mut rung = Rung { suites: BTreeMap::new(), failed_cases: Vec::new(), output: text, finished };
     for line in rung.output.lines() {

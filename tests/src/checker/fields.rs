@@ -1,13 +1,13 @@
-//! Header fields as they came: order, case and duplicates kept, the grammar checked strictly.
+//! Headers as received: order, case and duplicates are kept, the grammar is checked strictly.
 
-use super::{Fault, malformed};
+use super::fault::{Fault, malformed};
 
-/// The fields of one head or trailer section.
+/// The headers of one head or trailer section (RFC 9110 calls them fields).
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// Checks and adds one field line, given without its CRLF (RFC 9112 §5).
+    /// Checks and adds one header line, given without its CRLF (RFC 9112 §5).
     pub(crate) fn push_line(&mut self, line: &[u8]) -> Result<(), Fault> {
         let colon = line.iter().position(|&b| b == b':').ok_or_else(|| malformed("a field line has a colon", line))?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
@@ -49,7 +49,7 @@ impl Fields {
         !self.all(name).is_empty()
     }
 
-    /// The members of a list field, over all its lines, lower-cased.
+    /// The members of a list header, over all its lines, in lower case.
     pub fn list(&self, name: &str) -> Vec<String> {
         self.all(name)
             .iter()
@@ -59,7 +59,7 @@ impl Fields {
             .collect()
     }
 
-    /// How many field lines there are.
+    /// The number of header lines.
     pub fn len(&self) -> usize {
         self.0.len()
     }

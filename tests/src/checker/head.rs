@@ -1,7 +1,7 @@
 //! Start lines and framing (RFC 9112 §3, §4 and §6.3), for the strict reader.
 
-use super::fields::is_token;
-use super::{Fault, Fields, malformed};
+use super::fault::{Fault, malformed};
+use super::fields::{Fields, is_token};
 
 /// How the body of a message is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Framing {
     UntilClose,
 }
 
-/// A request line and its fields.
+/// A request line and its headers.
 #[derive(Debug, Clone)]
 pub struct RequestHead {
     /// The method, as sent.
@@ -56,7 +56,7 @@ impl RequestHead {
     }
 }
 
-/// A status line and its fields.
+/// A status line and its headers.
 #[derive(Debug, Clone)]
 pub struct ResponseHead {
     /// The minor version: 0 or 1.
@@ -103,7 +103,7 @@ impl ResponseHead {
         Ok(declared.unwrap_or(Framing::UntilClose))
     }
 
-    /// Whether the sender said that it will close after this message.
+    /// Whether the sender announced that it will close after this message.
     pub fn says_close(&self) -> bool {
         self.fields.list("connection").iter().any(|option| option == "close")
     }
@@ -117,7 +117,7 @@ fn minor_version(version: &[u8]) -> Option<u8> {
     }
 }
 
-/// The framing that the fields state, if any; two statements are an error.
+/// The framing that the headers declare, if any; two declarations are an error.
 fn declared(fields: &Fields) -> Result<Option<Framing>, Fault> {
     let (lengths, codings) = (fields.all("content-length"), fields.all("transfer-encoding"));
     match (lengths.as_slice(), codings.as_slice()) {

@@ -1,4 +1,4 @@
-//! hyper as the client: one request on a connection of its own.
+//! hyper as the client: one request on its own connection.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::runtime;
 use crate::wait::PATIENCE;
 
-/// What hyper got.
+/// The response that hyper received.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
@@ -23,7 +23,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// Sends one request with hyper and reads the whole answer; the error is hyper's, as text.
+/// Sends one request with hyper and reads the whole response; the error is hyper's, as text.
 pub fn hyper_exchange(addr: SocketAddr, method: &str, target: &str, body: Vec<u8>) -> Result<Answer, String> {
     let request = Request::builder()
         .method(method)

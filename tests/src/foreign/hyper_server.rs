@@ -1,4 +1,4 @@
-//! hyper as the backend: it answers a request with its own body, streamed as it arrives.
+//! hyper as the backend: it echoes the body of each request as it arrives.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{listener, runtime};
 
-/// An echo server on a thread of its own. Dropped: stopped and joined.
+/// An echo server on its own thread. Dropped: stopped and joined.
 #[derive(Debug)]
 pub struct HyperServer {
     addr: SocketAddr,
@@ -22,7 +22,7 @@ pub struct HyperServer {
 }
 
 impl HyperServer {
-    /// Starts it on a port the kernel chooses.
+    /// Starts it on an ephemeral port.
     pub fn echo() -> Self {
         let (listener, switch, mut ended) = listener();
         let addr = listener.local_addr().unwrap();
@@ -43,7 +43,7 @@ impl HyperServer {
         Self { addr, switch: Some(switch), thread: Some(thread) }
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }

@@ -1,22 +1,16 @@
-//! Suite `admin`: backends are listed, added, drained, weighed and removed while traffic flows.
+//! Suite `admin`: backends are listed, added, drained, weighted and removed under traffic.
 
 use crate::Context;
 use crate::backend::Backend;
 use crate::client::Client;
 use crate::panel::Panel;
 use crate::process::Program;
-use crate::runner::Case;
 
-mod access;
-mod changes;
-mod traffic;
+pub(super) mod access;
+pub(super) mod changes;
+pub(super) mod traffic;
 
-/// The suite.
-pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[changes::CASES, traffic::CASES, access::CASES])
-}
-
-/// The program in front of these, with its admin interface.
+/// The program with its admin interface, in front of `backends`.
 fn start(ctx: &Context, backends: &[&Backend], flags: &[&str]) -> (Program, Panel) {
     let addrs: Vec<_> = backends.iter().map(|backend| backend.addr()).collect();
     let program = ctx.start(&addrs, &[&["--admin", "127.0.0.1:0"], flags].concat());
@@ -24,7 +18,7 @@ fn start(ctx: &Context, backends: &[&Backend], flags: &[&str]) -> (Program, Pane
     (program, panel)
 }
 
-/// A backend that answers each request with its name, and keeps its connections.
+/// A backend that answers each request with its name, and keeps its connections open.
 fn named(name: &'static str) -> Backend {
     Backend::start(move |conn| {
         while conn.request().is_ok() {
@@ -36,7 +30,7 @@ fn named(name: &'static str) -> Backend {
     })
 }
 
-/// Who answers the next `count` requests of a client, sorted.
+/// The backends that answer the next `count` requests of a client, sorted.
 fn answers(client: &mut Client, count: usize) -> String {
     let answer = |_| {
         let response = client.get("/");

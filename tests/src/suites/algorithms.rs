@@ -1,4 +1,4 @@
-//! Suite `algorithms`: each algorithm by name, and what a client can see of its promise.
+//! Suite `algorithms`: each algorithm by name, and the properties of each that a client can observe.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,30 +8,25 @@ use std::thread;
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::client::Client;
-use crate::runner::cases;
 use crate::suites::balance::{addrs, named};
 use crate::wait::{PATIENCE, eventually, ms, pause};
 
-mod hashes;
-mod loops;
+pub(super) mod hashes;
+pub(super) mod workers;
 
 cases! { "algorithms";
     Fast weights_are_smooth,
     Fast weights_are_exact_under_many_clients,
-    Fast a_backend_of_weight_zero_gets_nobody,
-    Fast weights_that_mean_nothing_are_refused,
+    Fast a_backend_of_weight_zero_gets_no_requests,
+    Fast invalid_weights_are_rejected,
     Fast each_name_serves,
-    Fast an_unknown_name_is_64_and_the_known_are_listed,
-    Fast the_idle_one_is_preferred,
+    Fast an_unknown_name_is_64_and_known_names_are_listed,
+    Fast an_idle_backend_is_preferred,
     Fast connections_follow_the_weights,
-    Fast the_slow_one_is_avoided,
-    Fast chance_is_fair,
-}
-
-/// The cases of this suite.
-pub(crate) fn cases() -> Vec<crate::Case> {
-    super::collect(&[CASES, hashes::CASES, loops::CASES])
+    Fast a_slow_backend_is_avoided,
+    Fast random_picks_are_fair,
 }
 
 const NAMES: [&str; 23] = [
@@ -60,7 +55,7 @@ const NAMES: [&str; 23] = [
     "MAGLEV",
 ];
 
-/// The backends as words of the command line, with a weight each.
+/// The backends as command line arguments, each with a weight.
 fn weighted(backends: &[Backend], weights: &[u32]) -> Vec<String> {
     backends.iter().zip(weights).map(|(backend, weight)| format!("{}:{weight}", backend.addr())).collect()
 }
@@ -94,7 +89,7 @@ fn weights_are_exact_under_many_clients(ctx: &Context) {
     assert_eq!(counts, [1_000, 200, 200]);
 }
 
-fn a_backend_of_weight_zero_gets_nobody(ctx: &Context) {
+fn a_backend_of_weight_zero_gets_no_requests(ctx: &Context) {
     let backends = named(&["a", "b", "c"]);
     for name in ["wrr", "wlc", "random", "p2c", "ewma", "iphash", "ketama", "rendezvous", "maglev"] {
         let program = ctx.start_named(&strs(&weighted(&backends, &[0, 1, 2])), &["-a", name]);
@@ -104,7 +99,7 @@ fn a_backend_of_weight_zero_gets_nobody(ctx: &Context) {
     assert_eq!(backends[0].connections(), 0);
 }
 
-fn weights_that_mean_nothing_are_refused(ctx: &Context) {
+fn invalid_weights_are_rejected(ctx: &Context) {
     for args in [
         &["127.0.0.1:9001:-5"][..],
         &["127.0.0.1:9001:heavy"],
@@ -129,7 +124,7 @@ fn each_name_serves(ctx: &Context) {
     }
 }
 
-fn an_unknown_name_is_64_and_the_known_are_listed(ctx: &Context) {
+fn an_unknown_name_is_64_and_known_names_are_listed(ctx: &Context) {
     for unknown in ["fastest", "", "rr,lc", "round robin"] {
         let finished = ctx.run(&["0", "127.0.0.1:9001", "-a", unknown]);
         assert_eq!(finished.code, 64, "{unknown:?}: {finished:?}");
@@ -140,7 +135,7 @@ fn an_unknown_name_is_64_and_the_known_are_listed(ctx: &Context) {
     }
 }
 
-/// Backends that answer at once, but hold a request for `/hold` until they are told to let go.
+/// Backends that answer at once, but hold each request for `/hold` until they are released.
 fn holding(names: &[&'static str], let_go: &Arc<AtomicBool>) -> Vec<Backend> {
     let backend = |name: &&'static str| {
         let (name, let_go) = (*name, Arc::clone(let_go));
@@ -164,7 +159,7 @@ fn hold(mut client: Client, backends: &[Backend]) -> Client {
     client
 }
 
-fn the_idle_one_is_preferred(ctx: &Context) {
+fn an_idle_backend_is_preferred(ctx: &Context) {
     for name in ["lc", "wlc", "p2c"] {
         let let_go = Arc::new(AtomicBool::new(false));
         let backends = holding(&["a", "b"], &let_go);
@@ -188,7 +183,7 @@ fn connections_follow_the_weights(ctx: &Context) {
     assert_eq!(answers.iter().filter(|answer| *answer == "a").count(), 6, "{answers:?}");
 }
 
-fn the_slow_one_is_avoided(ctx: &Context) {
+fn a_slow_backend_is_avoided(ctx: &Context) {
     let slow = Backend::start(|conn| {
         if conn.request().is_ok() {
             pause(ms(100));
@@ -199,11 +194,11 @@ fn the_slow_one_is_avoided(ctx: &Context) {
     let program = ctx.start(&[slow.addr(), fast[0].addr(), fast[1].addr()], &["-a", "ewma"]);
     let mut client = program.client();
     (0..100).for_each(|_| assert_eq!(client.get("/").status(), 200));
-    // Turns would make it 33.
+    // Round robin would send it 33.
     assert!(slow.connections() <= 15, "{} of 100 requests went to the slow one", slow.connections());
 }
 
-fn chance_is_fair(ctx: &Context) {
+fn random_picks_are_fair(ctx: &Context) {
     let backends = named(&["a", "b", "c"]);
     for name in ["random", "p2c"] {
         let before: Vec<_> = backends.iter().map(Backend::connections).collect();
@@ -216,7 +211,7 @@ fn chance_is_fair(ctx: &Context) {
     }
 }
 
-/// Which backend each of so many clients is at. All of them come through one trusted proxy.
+/// The backend of each of `clients` clients. All requests come through one trusted proxy.
 fn homes(client: &mut Client, clients: u32) -> BTreeMap<u32, String> {
     let ask = |number: u32| {
         let forwarded = format!("X-Forwarded-For: 10.1.{}.{}\r\n", number / 200, number % 200 + 1);

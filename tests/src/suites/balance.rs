@@ -1,4 +1,4 @@
-//! Suite `balance`: round robin by request, exact, and a statistics table that agrees.
+//! Suite `balance`: exact round robin per request, and a statistics table that agrees.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -7,16 +7,16 @@ use nix::sys::signal::Signal;
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::process::Program;
-use crate::runner::cases;
 
 cases! { "balance";
     Fast requests_of_one_connection_go_round_robin,
     Fast pipelined_requests_go_round_robin,
     Fast ten_thousand_requests_of_a_hundred_clients_are_shared_exactly,
     Fast the_statistics_table_agrees_with_what_the_backends_saw,
-    Fast bundled_backends_take_turns,
-    Fast refused_requests_take_no_turn,
+    Fast bundled_backends_are_picked_round_robin,
+    Fast rejected_requests_do_not_advance_round_robin,
 }
 
 pub(super) fn named(names: &[&'static str]) -> Vec<Backend> {
@@ -27,7 +27,7 @@ pub(super) fn addrs(backends: &[Backend]) -> Vec<SocketAddr> {
     backends.iter().map(Backend::addr).collect()
 }
 
-/// Each of the three once in every three, in the same order.
+/// Each of the three backends once in every three requests, in the same order.
 pub(super) fn assert_turns(answers: &[String]) {
     assert!(answers.len() >= 6, "{answers:?}");
     let mut first = answers[..3].to_vec();
@@ -43,7 +43,7 @@ fn requests_of_one_connection_go_round_robin(ctx: &Context) {
     let mut client = program.client();
     let answers: Vec<_> = (0..9).map(|_| client.get("/").text()).collect();
     assert_turns(&answers);
-    // A new connection goes on where the last one was.
+    // A new connection continues where the last one stopped.
     let mut client = program.client();
     let more: Vec<_> = (0..9).map(|_| client.get("/").text()).collect();
     assert_eq!(more, answers);
@@ -91,7 +91,7 @@ pub(super) fn row(table: &str, addr: SocketAddr) -> (String, u64, u64, u64) {
     (row[0].clone(), number(1), number(2), number(3))
 }
 
-/// Asks for the table and waits until it shows that `requests` were counted.
+/// Requests the table and waits until it counts `requests`.
 pub(super) fn table(program: &Program, requests: u64) -> String {
     let mut last = String::new();
     crate::wait::until("the table shows every request", || {
@@ -133,7 +133,7 @@ fn the_statistics_table_agrees_with_what_the_backends_saw(ctx: &Context) {
     }
 }
 
-fn bundled_backends_take_turns(ctx: &Context) {
+fn bundled_backends_are_picked_round_robin(ctx: &Context) {
     let program = ctx.start_bundled(&[]);
     let mut client = program.client();
     let answers: Vec<_> =
@@ -141,7 +141,7 @@ fn bundled_backends_take_turns(ctx: &Context) {
     assert_turns(&answers);
 }
 
-fn refused_requests_take_no_turn(ctx: &Context) {
+fn rejected_requests_do_not_advance_round_robin(ctx: &Context) {
     let backends = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs(&backends), &[]);
     let mut client = program.client();

@@ -1,5 +1,5 @@
-//! Suite `c10k`: clients by the thousand, of which nearly all are idle. They cost little, hold nothing of a backend's,
-//! and keep nobody waiting.
+//! Suite `c10k`: clients by the thousand, nearly all of them idle. They cost little, hold no upstream connections, and
+//! do not delay active clients.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::thread;
@@ -10,39 +10,33 @@ use socket2::{Domain, Socket, Type};
 use crate::Context;
 use crate::checker::Reader;
 use crate::process::Program;
-use crate::runner::Case;
 use crate::wait::PATIENCE;
 
-mod files;
-mod idle;
-mod memory;
+pub(super) mod files;
+pub(super) mod idle;
+pub(super) mod memory;
 
-/// The cases of this suite.
-pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[idle::CASES, memory::CASES, files::CASES])
-}
-
-/// So many threads of ours connect and ask. The program is to be busy, not we.
+/// Threads of ours that connect and send requests. The program should be busy, not the test.
 const HANDS: usize = 8;
-/// Files of this process that are no client's: other cases run at the same time.
+/// Descriptors of this process that belong to no client: other cases run at the same time.
 const OTHER_FILES: u64 = 2_000;
-/// An address has 28,000 ports for clients on Linux; there are more addresses.
+/// Linux has 28,000 ephemeral ports per address; more clients need more addresses.
 const CLIENTS_AT_AN_ADDRESS: usize = 20_000;
 
-/// How many clients the limit of open files allows, here and in the program, if so many more are to come.
+/// How many clients the open file limit allows, here and in the program, with `more` still to come.
 fn room(more: usize) -> usize {
     let files = raise_fd_limit().unwrap();
     let ours = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
-    // The program has the same limit, and keeps two files for each client.
+    // The program has the same limit, and needs two descriptors per client.
     ours.min(max_clients_for_fds(files, 0, None, false)).saturating_sub(more)
 }
 
-/// How many connections to backends may be open while all clients are idle: a few, where they are shared.
+/// How many upstream connections may be open while all clients are idle: a few, where they are shared.
 fn resting(ctx: &Context) -> u64 {
     if ctx.upstreams_are_shared() { 3 * HANDS as u64 } else { 0 }
 }
 
-/// A client that stays. One descriptor and no buffer: there are thousands.
+/// A client that stays connected. One descriptor and no buffer: there are thousands.
 #[derive(Debug)]
 struct Idle(TcpStream);
 
@@ -60,7 +54,7 @@ impl Idle {
         Self(socket.into())
     }
 
-    /// GET, and its whole answer.
+    /// GET, and its whole response.
     fn ask(&mut self) {
         use std::io::Write as _;
         self.0.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
@@ -72,7 +66,7 @@ impl Idle {
     }
 }
 
-/// So many clients, each of which has been served once.
+/// `count` clients, each of which has been served once.
 fn crowd(program: &Program, count: usize) -> Vec<Idle> {
     let connect = |number| {
         let mut client = Idle::connect(program.addr(), number);
@@ -86,7 +80,7 @@ fn crowd(program: &Program, count: usize) -> Vec<Idle> {
     })
 }
 
-/// Each of them asks again.
+/// Every client sends another request.
 fn ask_all(clients: &mut [Idle]) {
     let part = clients.len().div_ceil(HANDS);
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Suite `failover`: a backend that cannot be reached is hidden; one that is killed costs little.
+//! Suite `failover`: clients do not notice an unreachable backend, and a killed one costs only what was in flight.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -6,20 +6,21 @@ use std::time::Instant;
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::process::Program;
-use crate::runner::cases;
 use crate::seed::Seed;
 use crate::suites::balance::{row, table};
-use crate::suites::{black_hole, own_answer, reserved};
+use crate::suites::local_reply;
+use crate::suites::support::{black_hole, reserved};
 use crate::wait::{ms, pause, until};
 
 cases! { "failover";
     Fast a_dead_backend_is_hidden_from_every_client,
     Fast a_body_survives_the_failover,
-    Fast a_dead_backend_is_left_out_and_comes_back,
-    Fast all_dead_is_502_then_503_and_mends_itself,
+    Fast a_dead_backend_is_marked_down_and_recovers,
+    Fast all_dead_is_502_then_503_and_recovers,
     Fast a_backend_killed_under_load_loses_only_what_was_in_flight,
-    Fast a_black_holed_backend_is_passed_over_at_the_connect_deadline,
+    Fast a_black_holed_backend_is_skipped_at_the_connect_deadline,
     Fast a_name_is_tried_at_every_address,
 }
 
@@ -62,12 +63,12 @@ fn a_body_survives_the_failover(ctx: &Context) {
         }
         client.send(&body);
         assert_eq!(client.response("POST").text(), "got it");
-        assert!(backend.last_request().1 == body, "the body arrives changed");
+        assert!(backend.last_request().1 == body, "the body differs");
     }
     assert_eq!(backend.connections(), 6);
 }
 
-fn a_dead_backend_is_left_out_and_comes_back(ctx: &Context) {
+fn a_dead_backend_is_marked_down_and_recovers(ctx: &Context) {
     let dead = reserved();
     let addr = dead.addr;
     let alive = Backend::ok("alive");
@@ -83,7 +84,7 @@ fn a_dead_backend_is_left_out_and_comes_back(ctx: &Context) {
             conn.write(ok_response("back"));
         }
     });
-    // Not tried while it is down, though it would answer.
+    // Not tried while it is marked down, although it would answer.
     while began.elapsed() < ms(1500) {
         assert_eq!(client.get("/").text(), "alive");
         pause(ms(20));
@@ -91,21 +92,21 @@ fn a_dead_backend_is_left_out_and_comes_back(ctx: &Context) {
     if began.elapsed() < ms(2800) {
         assert_eq!(back.connections(), 0);
     }
-    until("the backend that is back gets requests", || client.get("/").text() == "back");
+    until("the recovered backend gets requests", || client.get("/").text() == "back");
     let answers: Vec<_> = (0..10).map(|_| client.get("/").text()).collect();
     assert_eq!(answers.iter().filter(|answer| *answer == "back").count(), 5, "{answers:?}");
 }
 
-fn all_dead_is_502_then_503_and_mends_itself(ctx: &Context) {
+fn all_dead_is_502_then_503_and_recovers(ctx: &Context) {
     let dead = [reserved(), reserved(), reserved()];
     let addrs: Vec<_> = dead.iter().map(|dead| dead.addr).collect();
     let program = ctx.start(&addrs, &["--down-time", "2s"]);
     let mut client = program.client();
     let began = Instant::now();
-    own_answer::assert_own(&client.get("/"), 502);
+    local_reply::assert_local(&client.get("/"), 502);
     let second = client.get("/");
     if began.elapsed() < ms(1500) {
-        own_answer::assert_own(&second, 503);
+        local_reply::assert_local(&second, 503);
     }
     client.request("HEAD", "/", "");
     assert!(matches!(client.response("HEAD").status(), 502 | 503));
@@ -113,7 +114,7 @@ fn all_dead_is_502_then_503_and_mends_itself(ctx: &Context) {
     client.send("hi");
     let response = client.response("POST");
     assert!(matches!(response.status(), 502 | 503));
-    own_answer::check(&response).unwrap();
+    local_reply::check(&response).unwrap();
     drop(dead);
     let backends: Vec<_> = addrs.iter().map(|addr| back_on(*addr)).collect();
     until("it serves again", || program.client().get("/").status() == 200);
@@ -151,11 +152,11 @@ fn a_backend_killed_under_load_loses_only_what_was_in_flight(ctx: &Context) {
     assert!(lost <= CLIENTS, "{lost} of {answered} requests were lost with {CLIENTS} in flight");
     let mut client = program.client();
     for _ in 0..30 {
-        assert_eq!(client.get("/").status(), 200, "after the kill nothing is lost any more");
+        assert_eq!(client.get("/").status(), 200, "after the kill no request fails");
     }
 }
 
-/// Requests until the deadline: every answer is a 200 or a well-formed 502. Both are counted.
+/// Sends requests until the deadline: every response is a 200 or a well-formed 502. Both are counted.
 fn count_lost(program: &Program, deadline: Instant) -> (usize, usize) {
     let mut client = program.client();
     let (mut answered, mut lost) = (0, 0);
@@ -165,7 +166,7 @@ fn count_lost(program: &Program, deadline: Instant) -> (usize, usize) {
         match response.status() {
             200 => {}
             502 => {
-                own_answer::check(&response).unwrap();
+                local_reply::check(&response).unwrap();
                 lost += 1;
             }
             other => panic!("{other}: {response:?}"),
@@ -177,7 +178,7 @@ fn count_lost(program: &Program, deadline: Instant) -> (usize, usize) {
     (answered, lost)
 }
 
-fn a_black_holed_backend_is_passed_over_at_the_connect_deadline(ctx: &Context) {
+fn a_black_holed_backend_is_skipped_at_the_connect_deadline(ctx: &Context) {
     let hole = black_hole();
     let alive = Backend::ok("alive");
     let flags = ["--connect-timeout", "500ms", "--down-time", "60s"];
@@ -187,13 +188,13 @@ fn a_black_holed_backend_is_passed_over_at_the_connect_deadline(ctx: &Context) {
     for _ in 0..20 {
         assert_eq!(client.get("/").text(), "alive");
     }
-    // The hole was tried once, at most a few times: not for half a second by every other request.
+    // The black hole was tried a few times at most: not for half a second by every second request.
     assert!(began.elapsed() < ms(4000), "20 requests took {:?}", began.elapsed());
     assert_eq!(row(&table(&program, 20), hole.addr).0, "DOWN");
 }
 
 fn a_name_is_tried_at_every_address(ctx: &Context) {
-    // `localhost` may be ::1 first; nobody listens there.
+    // `localhost` may resolve to ::1 first, where nothing listens.
     let backend = Backend::ok("by name");
     let name = format!("localhost:{}", backend.addr().port());
     let program = ctx.start_named(&[&name], &[]);

@@ -1,30 +1,16 @@
-//! Suite `forward`: what a forward proxy does for clients that know it, chapter 2's second program.
+//! Suite `forward`: chapter 2's second program, a forward proxy for clients that are configured to use it.
 
 use crate::Context;
 use crate::client::{Client, Response};
 use crate::process::{Finished, Options, Program};
-use crate::runner::Case;
 
-mod access;
-mod peers;
-mod program;
-mod refused;
-mod requests;
-mod tunnel_ends;
-mod tunnels;
-
-/// The cases of this suite.
-pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[
-        requests::CASES,
-        refused::CASES,
-        tunnels::CASES,
-        tunnel_ends::CASES,
-        access::CASES,
-        program::CASES,
-        peers::CASES,
-    ])
-}
+pub(super) mod access;
+pub(super) mod peers;
+pub(super) mod program;
+pub(super) mod refused;
+pub(super) mod requests;
+pub(super) mod tunnel_ends;
+pub(super) mod tunnels;
 
 const PROGRAM: &str = "forward_proxy";
 
@@ -37,18 +23,18 @@ fn start(ctx: &Context, flags: &[&str]) -> Program {
     Program::start(ctx.other(PROGRAM), &words("0", flags), Options::default(), ctx.children())
 }
 
-/// Runs it until it ends by itself.
+/// Runs it until it exits.
 fn run(ctx: &Context, port: &str, flags: &[&str]) -> Finished {
     Program::run(ctx.other(PROGRAM), &words(port, flags), ctx.children())
 }
 
-/// A bodyless request for `url`, with `extra` field lines, and its response.
+/// A request without a body for `url`, with `extra` header lines, and its response.
 fn ask(client: &mut Client, method: &str, url: &str, extra: &str) -> Response {
     client.send(format!("{method} {url} HTTP/1.1\r\nHost: proxy.test\r\n{extra}\r\n"));
     client.response(method)
 }
 
-/// CONNECT and the status of its answer; after a 200 the tunnel stands.
+/// CONNECT and the status of the response; after a 200 the tunnel is open.
 fn connect(client: &mut Client, authority: impl std::fmt::Display) -> u16 {
     client.send(format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n"));
     let head = client.reader().response_head().unwrap_or_else(|fault| panic!("the answer to CONNECT: {fault:?}"));

@@ -1,29 +1,14 @@
 //! Suite `framing`: bodies of every kind, in both directions, byte for byte and in bounded memory.
 
-use crate::runner::Case;
+pub(super) mod bodies;
+pub(super) mod duplex;
+pub(super) mod early;
+pub(super) mod large;
+pub(super) mod reframing;
+pub(super) mod splits;
+pub(super) mod truncated;
 
-mod bodies;
-mod duplex;
-mod early;
-mod large;
-mod reframing;
-mod splits;
-mod truncated;
-
-/// The cases of this suite.
-pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[
-        bodies::CASES,
-        splits::CASES,
-        reframing::CASES,
-        duplex::CASES,
-        early::CASES,
-        truncated::CASES,
-        large::CASES,
-    ])
-}
-
-/// `body` as chunks of these sizes in turn, without the last chunk.
+/// `body` in chunks that cycle through these sizes, without the last chunk.
 fn chunks(body: &[u8], sizes: &[usize]) -> Vec<u8> {
     let mut raw = Vec::with_capacity(body.len() + 64);
     let mut left = body;
@@ -40,7 +25,7 @@ fn chunks(body: &[u8], sizes: &[usize]) -> Vec<u8> {
     raw
 }
 
-/// `body` chunked, to its end.
+/// `body` in chunks, with the last chunk.
 fn chunked(body: &[u8], sizes: &[usize]) -> Vec<u8> {
     [&chunks(body, sizes)[..], b"0\r\n\r\n"].concat()
 }

@@ -1,4 +1,4 @@
-//! Suite `health`: who is taken out, by what evidence, and how it comes back.
+//! Suite `health`: which backends are taken out of rotation, on what evidence, and how they return.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,21 +8,15 @@ use nix::sys::signal::Signal;
 
 use crate::backend::{Backend, Conn, Request, ok_response};
 use crate::process::Program;
-use crate::runner::Case;
 use crate::suites::balance::row;
 use crate::wait::until;
 
-mod checks;
-mod questions;
-mod responses;
-mod traffic;
+pub(super) mod checks;
+pub(super) mod probes;
+pub(super) mod responses;
+pub(super) mod traffic;
 
-/// The cases of this suite.
-pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[questions::CASES, checks::CASES, traffic::CASES, responses::CASES])
-}
-
-/// A backend that answers its checks as it is told, and everything else with 200 and its name.
+/// A backend whose health check can be made to fail; it answers every other request with 200 and its name.
 struct Patient {
     backend: Backend,
     well: Arc<AtomicBool>,
@@ -54,7 +48,7 @@ impl Patient {
         self.well.store(well, Ordering::SeqCst);
     }
 
-    /// Requests that were no checks.
+    /// Requests other than health checks.
     fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
@@ -78,13 +72,13 @@ fn failure() -> Vec<u8> {
     b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
 }
 
-/// What the program's table calls this backend now.
+/// The state of this backend in the program's table now.
 fn state(program: &Program, addr: SocketAddr) -> String {
     let tables = || program.stdout().matches("--- statistics").count();
     let before = tables();
     program.signal(Signal::SIGUSR1);
     let mut last = String::new();
-    until("a whole table", || {
+    until("a complete table", || {
         let all = program.stdout();
         all.rsplit("--- statistics").next().unwrap_or_default().clone_into(&mut last);
         tables() > before && last.contains(&addr.to_string())

@@ -1,38 +1,39 @@
-//! Suite `identity`: who asked, as backends and hashes see it; believed from a trusted proxy alone.
+//! Suite `identity`: the client's identity, as backends and hashes see it; only a trusted proxy may set it.
 
 use std::collections::HashSet;
 use std::thread;
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::checker::Fields;
 use crate::client::Client;
 use crate::process::Program;
-use crate::runner::cases;
-use crate::suites::{named, own_answer, reserved};
+use crate::suites::local_reply;
+use crate::suites::support::{named, reserved};
 
 cases! { "identity";
-    Fast there_is_one_x_forwarded_for_whatever_came,
-    Fast a_strangers_word_is_replaced,
-    Fast the_hash_is_of_the_first_untrusted_from_the_right,
-    Fast a_stranger_cannot_choose_its_backend,
+    Fast exactly_one_x_forwarded_for_reaches_the_backend,
+    Fast headers_of_an_untrusted_peer_are_replaced,
+    Fast the_hash_uses_the_first_untrusted_address_from_the_right,
+    Fast an_untrusted_client_cannot_choose_its_backend,
     Fast a_request_id_is_unique,
     Fast a_request_id_is_kept_from_a_trusted_proxy,
-    Fast an_attempt_elsewhere_is_the_same_request,
+    Fast a_retry_keeps_the_request_id,
     Fast via_names_this_process_and_finds_a_loop,
     Fast two_balancers_in_a_row_name_the_client_once_each,
 }
 
 const TRUSTED: [&str; 4] = ["--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "10.0.0.0/8"];
 
-/// What the backend sees of a request with these fields.
+/// The headers that the backend receives for a request with `extra`.
 fn seen(client: &mut Client, backend: &Backend, extra: &str) -> Fields {
     client.request("GET", "/", extra);
     assert_eq!(client.response("GET").status(), 200, "{extra:?}");
     backend.last_request().0.fields
 }
 
-fn there_is_one_x_forwarded_for_whatever_came(ctx: &Context) {
+fn exactly_one_x_forwarded_for_reaches_the_backend(ctx: &Context) {
     let backend = Backend::ok("ok");
     for (flags, trusted) in [(&[][..], false), (&TRUSTED[..], true)] {
         let program = ctx.start(&[backend.addr()], flags);
@@ -44,7 +45,7 @@ fn there_is_one_x_forwarded_for_whatever_came(ctx: &Context) {
             ("X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-For: 198.51.100.2\r\n", "203.0.113.7, 198.51.100.2, "),
             ("X-Forwarded-For:\r\nX-FORWARDED-FOR: 198.51.100.2\r\n", "198.51.100.2, "),
             ("X-Forwarded-For: unknown\r\nX-Forwarded-For: 2001:db8::1\r\n", "unknown, 2001:db8::1, "),
-            // Some servers read an underscore as a hyphen: an alias is nobody's word.
+            // Some servers read an underscore as a hyphen, so an alias with one is removed.
             ("X_Forwarded_For: 203.0.113.7\r\n", ""),
             ("Connection: X-Forwarded-For\r\nX-Forwarded-For: 203.0.113.7\r\n", "203.0.113.7, "),
         ] {
@@ -63,7 +64,7 @@ fn there_is_one_x_forwarded_for_whatever_came(ctx: &Context) {
     }
 }
 
-fn a_strangers_word_is_replaced(ctx: &Context) {
+fn headers_of_an_untrusted_peer_are_replaced(ctx: &Context) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &["--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::/0"]);
     let mut client = program.client();
@@ -86,7 +87,7 @@ fn a_strangers_word_is_replaced(ctx: &Context) {
 
 const HASHES: [&str; 4] = ["iphash", "ketama", "rendezvous", "maglev"];
 
-/// Who answers a request with this chain.
+/// The backend that answers a request with this X-Forwarded-For chain.
 fn backend_of(client: &mut Client, chain: &str) -> String {
     client.request("GET", "/", &format!("X-Forwarded-For: {chain}\r\n"));
     let response = client.response("GET");
@@ -94,7 +95,7 @@ fn backend_of(client: &mut Client, chain: &str) -> String {
     response.text()
 }
 
-fn the_hash_is_of_the_first_untrusted_from_the_right(ctx: &Context) {
+fn the_hash_uses_the_first_untrusted_address_from_the_right(ctx: &Context) {
     let (_backends, addrs) = named(&["a", "b", "c", "d"]);
     for algorithm in HASHES {
         let program = ctx.start(&addrs, &[&TRUSTED[..], &["-a", algorithm]].concat());
@@ -121,7 +122,7 @@ fn the_hash_is_of_the_first_untrusted_from_the_right(ctx: &Context) {
     }
 }
 
-fn a_stranger_cannot_choose_its_backend(ctx: &Context) {
+fn an_untrusted_client_cannot_choose_its_backend(ctx: &Context) {
     let (_backends, addrs) = named(&["a", "b", "c", "d"]);
     for algorithm in HASHES {
         let program = ctx.start(&addrs, &["-a", algorithm, "--trusted-proxy", "10.0.0.0/8"]);
@@ -167,7 +168,7 @@ fn a_request_id_is_kept_from_a_trusted_proxy(ctx: &Context) {
     let _ = request_id(&seen(&mut client, &backend, ""));
 }
 
-fn an_attempt_elsewhere_is_the_same_request(ctx: &Context) {
+fn a_retry_keeps_the_request_id(ctx: &Context) {
     let broken = Backend::start(|conn| {
         let _ = conn.request();
         conn.reset();
@@ -180,7 +181,7 @@ fn an_attempt_elsewhere_is_the_same_request(ctx: &Context) {
     }
     let tried: HashSet<_> = broken.seen().iter().map(|seen| request_id(&seen.request().0.fields)).collect();
     let served: Vec<_> = well.seen().iter().map(|seen| request_id(&seen.request().0.fields)).collect();
-    assert!(!tried.is_empty(), "nobody was retried");
+    assert!(!tried.is_empty(), "no request was retried");
     assert!(tried.iter().all(|id| served.contains(id)), "{tried:?} and {served:?}");
     assert_eq!(served.iter().collect::<HashSet<_>>().len(), 6);
 }
@@ -202,7 +203,7 @@ fn via_names_this_process_and_finds_a_loop(ctx: &Context) {
     {
         let mut client = program.client();
         client.request("GET", "/", &format!("Via: {via}\r\n"));
-        own_answer::assert_own(&client.response("GET"), 508);
+        local_reply::assert_local(&client.response("GET"), 508);
     }
     assert_eq!(backend.connections(), reached);
 }

@@ -1,25 +1,19 @@
-//! Suite `limits`: at most so many requests at once to a backend, the others in line, and no line without an end.
+//! Suite `limits`: concurrent requests per backend are limited, further ones are queued, and the queue is bounded.
 
 use std::sync::{Arc, Condvar, Mutex};
 
 use crate::backend::{Backend, ok_response};
 use crate::client::Client;
 use crate::process::Program;
-use crate::runner::Case;
-use crate::suites::{settle, together};
+use crate::suites::support::{settle, together};
 use crate::wait::{PATIENCE, until};
 
-mod leaving;
-mod loops;
-mod queue;
-mod slots;
+pub(super) mod leaving;
+pub(super) mod queue;
+pub(super) mod slots;
+pub(super) mod workers;
 
-/// The cases of this suite.
-pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[slots::CASES, queue::CASES, leaving::CASES, loops::CASES])
-}
-
-/// A backend that answers a request only when it is let: `served` is the targets in the order of their arrival.
+/// A backend that answers each request only when the gate opens; `served` is the targets in order of arrival.
 struct Gated {
     backend: Backend,
     gate: Arc<Gate>,
@@ -50,7 +44,7 @@ impl Gated {
     }
 }
 
-/// Lets one through for each time that it is opened.
+/// Lets one request through for each time that it is opened.
 #[derive(Default)]
 struct Gate {
     free: Mutex<usize>,
@@ -63,7 +57,7 @@ impl Gate {
         self.opened.notify_all();
     }
 
-    /// Waits to be let through; `false` when nobody opens.
+    /// Waits to be let through; `false` when the gate stays closed.
     fn pass(&self) -> bool {
         let free = self.free.lock().unwrap();
         let (mut free, waited) = self.opened.wait_timeout_while(free, PATIENCE, |free| *free == 0).unwrap();
@@ -75,7 +69,7 @@ impl Gate {
     }
 }
 
-/// Sends a request for `target` and waits until the program has put it in line: until nothing in it moves.
+/// Sends a request for `target` and waits until the program has queued it: until all its threads sleep.
 fn wait_in_line(program: &Program, target: &str) -> Client {
     let mut client = program.client();
     client.request("GET", target, "");

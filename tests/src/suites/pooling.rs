@@ -1,33 +1,27 @@
-//! Suite `pooling`: connections to backends are shared by all clients, and no answer ever goes to the wrong one.
+//! Suite `pooling`: all clients share the connections to backends, and no response ever goes to the wrong client.
 
 use serde_json::Value;
 
 use crate::backend::{Backend, Conn};
 use crate::panel::Panel;
 use crate::process::Program;
-use crate::runner::Case;
 use crate::wait::until;
 
-mod crossed;
-mod limits;
-mod reuse;
-mod shared;
-mod stale;
+pub(super) mod crossed;
+pub(super) mod limits;
+pub(super) mod reuse;
+pub(super) mod shared;
+pub(super) mod stale;
 
-/// The cases of this suite.
-pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[reuse::CASES, limits::CASES, stale::CASES, shared::CASES, crossed::CASES])
-}
-
-/// Where the pool can be asked how it fares.
+/// The flags for an admin interface, which serves the pool's statistics.
 const ADMIN: [&str; 2] = ["--admin", "127.0.0.1:0"];
 
-/// Answers, and keeps the connection.
+/// Answers, and keeps the connection open.
 fn answer(conn: &mut Conn) {
     conn.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 }
 
-/// A backend that answers each request with `answer`, until that closes the connection or the balancer does.
+/// A backend that answers each request with `answer`, until that or the balancer closes the connection.
 fn answering(answer: impl Fn(&mut Conn) + Send + Sync + 'static) -> Backend {
     Backend::start(move |conn| {
         while !conn.is_closed() && conn.request().is_ok() {
@@ -36,24 +30,24 @@ fn answering(answer: impl Fn(&mut Conn) + Send + Sync + 'static) -> Backend {
     })
 }
 
-/// What the pool of a program started with [`ADMIN`] says of itself.
+/// The pool statistics of a program started with [`ADMIN`].
 fn pool_of(program: &Program) -> Value {
     Panel::of(program).done("GET", "/pool", "")
 }
 
-/// One of its counts.
+/// One of the pool's counters.
 fn count(program: &Program, name: &str) -> u64 {
     let pool = pool_of(program);
-    pool[name].as_u64().unwrap_or_else(|| panic!("{name} is no count in {pool}"))
+    pool[name].as_u64().unwrap_or_else(|| panic!("{name} is no counter in {pool}"))
 }
 
-/// How many connections a backend has been given, and how many of them have ended.
+/// How many connections a backend has accepted, and how many of them have ended.
 fn connections(backend: &Backend) -> (usize, usize) {
     let seen = backend.seen();
     (seen.len(), seen.iter().filter(|seen| seen.ended).count())
 }
 
-/// Waits until so many connections to a backend are open.
+/// Waits until `expected` connections to a backend are open.
 fn until_open(backend: &Backend, expected: usize) {
     until(&format!("{expected} connections are open"), || {
         let (all, ended) = connections(backend);

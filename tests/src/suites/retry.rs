@@ -1,21 +1,15 @@
-//! Suite `retry`: what may be sent again is, elsewhere and within a budget; what may not be never is.
+//! Suite `retry`: what may be retried is retried on another backend within a budget; nothing else is sent twice.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::backend::{Backend, Conn, Request};
-use crate::runner::Case;
 
-mod breaker;
-mod budget;
-mod endurance;
-mod killed;
-mod rested;
-mod rules;
-
-/// The cases of this suite.
-pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[rules::CASES, rested::CASES, budget::CASES, breaker::CASES, killed::CASES, endurance::CASES])
-}
+pub(super) mod breaker;
+pub(super) mod budget;
+pub(super) mod endurance;
+pub(super) mod idle;
+pub(super) mod killed;
+pub(super) mod rules;
 
 /// The requests that backends have executed, in order: method, target and body.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +32,7 @@ impl Book {
     }
 }
 
-/// A backend that reads each request, writes it down, and then does `end`: it may answer, or not.
+/// A backend that reads each request, records it, and then runs `end`, which may answer or not.
 fn noting(book: &Book, end: impl Fn(&mut Conn) + Send + Sync + 'static) -> Backend {
     let book = book.clone();
     Backend::start(move |conn| {
@@ -52,7 +46,7 @@ fn noting(book: &Book, end: impl Fn(&mut Conn) + Send + Sync + 'static) -> Backe
     })
 }
 
-/// Answers, and keeps the connection.
+/// Answers, and keeps the connection open.
 fn answer(conn: &mut Conn) {
     conn.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
 }

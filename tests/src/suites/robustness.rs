@@ -1,26 +1,10 @@
-//! Suite `robustness`: slow, stalled, rude and vanished peers; signals and draining under load.
+//! Suite `robustness`: slow, stalled, aborting and vanished peers; signals and draining under load.
 
-use crate::runner::Case;
-
-mod cancel;
-mod deadlines;
-mod drain;
-mod fuzz;
-mod loops;
-mod phases;
-mod signals;
-mod stalled;
-
-/// The cases of this suite.
-pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[
-        deadlines::CASES,
-        stalled::CASES,
-        cancel::CASES,
-        phases::CASES,
-        signals::CASES,
-        drain::CASES,
-        fuzz::CASES,
-        loops::CASES,
-    ])
-}
+pub(super) mod cancel;
+pub(super) mod deadlines;
+pub(super) mod drain;
+pub(super) mod fuzz;
+pub(super) mod phases;
+pub(super) mod signals;
+pub(super) mod stalled;
+pub(super) mod workers;

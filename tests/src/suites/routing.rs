@@ -1,23 +1,17 @@
-//! Suite `routing`: which group a request is for, and the one spelling of a path that rules and backends see.
+//! Suite `routing`: which group a request belongs to, and the normalized path that rules and backends see.
 
 use std::net::SocketAddr;
 
 use crate::Context;
 use crate::backend::Backend;
 use crate::process::Program;
-use crate::runner::Case;
 
-mod conditions;
-mod groups;
-mod paths;
-mod refused;
+pub(super) mod conditions;
+pub(super) mod groups;
+pub(super) mod paths;
+pub(super) mod refused;
 
-/// The cases of this suite.
-pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[conditions::CASES, paths::CASES, groups::CASES, refused::CASES])
-}
-
-/// A program with a group of one backend for each name; each backend answers with its name.
+/// A program with one group of one backend for each name; each backend answers with its name.
 struct Site {
     program: Program,
     backends: Vec<Backend>,
@@ -25,7 +19,7 @@ struct Site {
 }
 
 impl Site {
-    /// `rules` lead to groups; each group is made that one of them names. All else goes to `default`.
+    /// Starts the groups that `rules` name. Every other request goes to `default`.
     fn start(ctx: &Context, rules: &[&str]) -> Self {
         let mut names: Vec<_> = rules.iter().map(|rule| rule.rsplit_once("-> ").expect("a rule").1).collect();
         names.sort_unstable();
@@ -40,7 +34,7 @@ impl Site {
         Self { program, backends, _default: default }
     }
 
-    /// Asserts of each head (without its last empty line) which group answers. All on one connection.
+    /// Asserts which group answers each head (given without its last empty line). All on one connection.
     fn assert_routes(&self, table: &[(&str, &str)]) {
         let mut client = self.program.client();
         for (head, group) in table {
@@ -53,13 +47,13 @@ impl Site {
         }
     }
 
-    /// Requests that any group but the default has got.
+    /// Requests that groups other than the default have received.
     fn routed(&self) -> usize {
         self.backends.iter().map(Backend::connections).sum()
     }
 }
 
-/// `NAME=` and a backend that is never asked.
+/// `NAME=` and a backend that never receives a request.
 fn idle_group(name: &str) -> String {
     format!("{name}={}", SocketAddr::from(([127, 0, 0, 1], 9)))
 }

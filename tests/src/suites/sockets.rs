@@ -1,4 +1,4 @@
-//! Chapter 1: an echo server over TCP and UDP, its client, and the resolver's demonstration.
+//! Suite `sockets`: chapter 1's echo server over TCP and UDP, its client, and the resolver demo.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -7,23 +7,18 @@ use std::thread;
 use crate::Context;
 use crate::client::Client;
 use crate::process::Finished;
-use crate::runner::Case;
 
-mod clients;
-mod datagrams;
-mod ending;
-mod programs;
-mod streams;
+pub(super) mod clients;
+pub(super) mod datagrams;
+pub(super) mod ending;
+pub(super) mod programs;
+pub(super) mod streams;
 
-pub(super) fn cases() -> Vec<Case> {
-    super::collect(&[streams::CASES, clients::CASES, datagrams::CASES, ending::CASES, programs::CASES])
-}
-
-/// Sends `bytes` and asserts that exactly they come back.
+/// Sends `bytes` and asserts that exactly these bytes come back.
 fn assert_echo(client: &mut Client, bytes: &[u8]) {
     let mut writer = client.stream();
     let sent = bytes.to_vec();
-    // On a thread: an echo of more than fits into the socket buffers must be read while it is sent.
+    // On its own thread: an echo larger than the socket buffers must be read while it is sent.
     let sending = thread::spawn(move || writer.write_all(&sent));
     assert!(client.read_exact(bytes.len()) == bytes, "what came back is not what was sent");
     sending.join().unwrap().unwrap();
@@ -41,7 +36,7 @@ fn run_other(ctx: &Context, name: &str, args: &[&str], input: &[u8]) -> Finished
     let (pid, children) = (i32::try_from(child.id()).unwrap(), ctx.children());
     children.add(pid);
     let (mut stdin, mut stderr, input) = (child.stdin.take().unwrap(), child.stderr.take().unwrap(), input.to_vec());
-    // The program may end without having read everything.
+    // The program may end without having read all of its input.
     let writing = thread::spawn(move || _ = stdin.write_all(&input));
     let complaints = thread::spawn(move || {
         let mut text = String::new();
@@ -60,7 +55,7 @@ fn run_other(ctx: &Context, name: &str, args: &[&str], input: &[u8]) -> Finished
     }
 }
 
-/// `addr` as the two words that the client takes.
+/// `addr` as the two arguments that the client takes.
 fn words(addr: std::net::SocketAddr) -> [String; 2] {
     [addr.ip().to_string(), addr.port().to_string()]
 }

@@ -1,13 +1,6 @@
-//! Suite `sticky`: a cookie brings a client back to its backend, and is believed only if it is ours; or its address.
+//! Suite `sticky`: session affinity, by a signed cookie or by the client's address.
 
-use crate::runner::Case;
-
-mod cookie;
-mod loops;
-mod source;
-mod ties;
-
-/// The cases of this suite.
-pub(crate) fn cases() -> Vec<Case> {
-    super::collect(&[cookie::CASES, ties::CASES, source::CASES, loops::CASES])
-}
+pub(super) mod affinity;
+pub(super) mod cookie;
+pub(super) mod source;
+pub(super) mod workers;

@@ -1,8 +1,8 @@
-//! No modules of a crate depend on each other in a circle.
+//! The modules of a crate form no import cycle.
 //!
-//! A module depends on the file that defines an item which the module's code names: in a `use`, in a path, in a macro's
-//! arguments. A re-export is followed to the definition and is no dependency itself: a parent may show what its
-//! children define. Code under `#[cfg(test)]` does not count; a `mod x { }` counts as the file it stands in.
+//! A module depends on the file that defines an item which the module's code names: in a `use`, in a path, or in the
+//! arguments of a macro. A re-export is followed to the definition and is no dependency itself: a parent may re-export
+//! its children's items. Code under `#[cfg(test)]` is ignored; a `mod x { }` counts as part of its file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,37 +19,37 @@ use crate::{assert_none, members, parse, read, root};
 
 /// The sources of a crate by the paths of their modules; the path of the root is empty.
 type Modules = BTreeMap<String, String>;
-/// Which module depends on which, and what it names there.
+/// Which module depends on which, and the items it names there.
 type Graph = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 /// The segments of a path in code.
 type Segments = Vec<String>;
 
-/// What a `use` brings into a module.
+/// One import of a `use` item.
 struct Import {
-    /// `None` brings all that is there.
+    /// `None` for a glob.
     name: Option<String>,
     path: Segments,
     is_reexport: bool,
 }
 
-/// What one module holds, be it a file or inline.
+/// One module, in its own file or inline.
 #[derive(Default)]
 struct Scope {
     /// The module whose file this is.
     file: String,
     defines: BTreeSet<String>,
     imports: Vec<Import>,
-    /// All paths in the code, of one segment or more.
+    /// All paths in the code, of one or more segments.
     names: BTreeSet<Segments>,
 }
 
 type Scopes = BTreeMap<String, Scope>;
 
-/// What a path leads to.
+/// What a path resolves to.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
     Module(String),
-    /// The module that defines an item, and the item.
+    /// An item, with the module that defines it.
     Item(String, String),
     OtherCrate,
 }
@@ -62,7 +62,7 @@ fn parent(module: &str) -> String {
     module.rsplit_once("::").map_or("", |(parent, _)| parent).to_owned()
 }
 
-/// Whether what is inside a `cfg` holds only in tests.
+/// Whether a `cfg` condition holds only in tests.
 fn needs_test(condition: &Meta) -> bool {
     let Meta::List(list) = condition else { return condition.path().is_ident("test") };
     let parts = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).unwrap_or_default();
@@ -95,12 +95,12 @@ fn parts(item: &Item) -> (Option<String>, &[Attribute]) {
     (name.map(ToString::to_string), attributes)
 }
 
-/// Fills the scopes of a crate, from the module it stands in on.
+/// Fills the scopes of a crate, starting at the current module.
 struct Reader<'a> {
     modules: &'a Modules,
     scopes: &'a mut Scopes,
     module: String,
-    /// How many function bodies deep: what is defined in there has no path.
+    /// Nesting depth of function bodies: items defined there have no path.
     depth: usize,
 }
 
@@ -109,7 +109,7 @@ impl Reader<'_> {
         self.scopes.get_mut(&self.module).expect("a module is entered before it is read")
     }
 
-    /// Reads a module's items. `file` is the module whose file they stand in.
+    /// Reads a module's items. `file` is the module in whose file they are.
     fn enter(&mut self, module: String, file: String, items: &[Item]) {
         self.scopes.entry(module.clone()).or_default().file = file;
         let (outer, depth) = (std::mem::replace(&mut self.module, module), std::mem::take(&mut self.depth));
@@ -135,7 +135,7 @@ impl Reader<'_> {
         self.scope().imports.push(Import { name, path, is_reexport });
     }
 
-    /// Takes the paths out of a macro's arguments, which can be anything.
+    /// Collects the paths in a macro's arguments, which can be any tokens.
     fn tokens(&mut self, mut cursor: Cursor<'_>) {
         let (mut path, mut is_after_colons, mut is_after_dot) = (Segments::new(), false, false);
         while !cursor.eof() {
@@ -143,7 +143,7 @@ impl Reader<'_> {
                 if !is_after_colons {
                     self.name(std::mem::take(&mut path));
                 }
-                // Not after `>::` or `.`: such a name is found in a type.
+                // Not after `>::` or `.`: such a name is resolved by type.
                 if !(path.is_empty() && (is_after_colons || is_after_dot)) {
                     path.push(ident.to_string());
                 }
@@ -193,7 +193,7 @@ impl Visit<'_> for Reader<'_> {
                 }
                 return;
             }
-            // What follows `::` is another crate's.
+            // A path that begins with `::` belongs to another crate.
             Item::Use(import) if import.leading_colon.is_none() => {
                 self.import(&import.tree, &[], !matches!(import.vis, Visibility::Inherited));
             }
@@ -276,7 +276,7 @@ fn items(module: &str, source: &str) -> Vec<Item> {
     syn::parse_file(source).unwrap_or_else(|error| panic!("{module}: {error}")).items
 }
 
-/// All that `name` means in a module. `open` are the imports that are being followed.
+/// Everything that `name` means in a module. `open` are the imports being followed.
 fn find<'a>(scopes: &'a Scopes, module: &str, name: &str, open: &mut Vec<&'a Import>) -> BTreeSet<Target> {
     let Some(scope) = scopes.get(module) else { return BTreeSet::new() };
     let mut found = BTreeSet::new();
@@ -288,7 +288,7 @@ fn find<'a>(scopes: &'a Scopes, module: &str, name: &str, open: &mut Vec<&'a Imp
     }
     for is_glob in [false, true] {
         if is_glob && !found.is_empty() {
-            break; // A name hides what a glob would bring.
+            break; // A named import shadows a glob.
         }
         for import in &scope.imports {
             let is_meant = import.name.as_deref().map_or(is_glob, |own| !is_glob && own == name);
@@ -309,12 +309,12 @@ fn find<'a>(scopes: &'a Scopes, module: &str, name: &str, open: &mut Vec<&'a Imp
     found
 }
 
-/// All that a path leads to when it stands in `module`.
+/// Everything that a path resolves to in `module`.
 fn resolve<'a>(scopes: &'a Scopes, module: &str, path: &[String], open: &mut Vec<&'a Import>) -> BTreeSet<Target> {
     let mut found = BTreeSet::from([Target::Module(module.to_owned())]);
     for (at, segment) in path.iter().enumerate() {
         if found.iter().any(|target| matches!(target, Target::Module(_))) {
-            found.retain(|target| matches!(target, Target::Module(_))); // `serve::f` is no part of a function `serve`
+            found.retain(|target| matches!(target, Target::Module(_))); // `serve::f` is not inside a function `serve`
         }
         let mut next = BTreeSet::new();
         for target in found {
@@ -333,7 +333,7 @@ fn resolve<'a>(scopes: &'a Scopes, module: &str, path: &[String], open: &mut Vec
                     } else if at == 0 {
                         next.insert(Target::OtherCrate);
                     } else {
-                        next.insert(Target::Item(inner, name.to_owned())); // made there by a macro
+                        next.insert(Target::Item(inner, name.to_owned())); // defined there by a macro
                     }
                 }
             }
@@ -343,7 +343,7 @@ fn resolve<'a>(scopes: &'a Scopes, module: &str, path: &[String], open: &mut Vec
     found
 }
 
-/// Which modules of a crate depend on which.
+/// The dependency graph of a crate's modules.
 fn dependencies(modules: &Modules) -> Graph {
     let mut scopes = Scopes::new();
     let mut reader = Reader { modules, scopes: &mut scopes, module: String::new(), depth: 0 };
@@ -353,7 +353,7 @@ fn dependencies(modules: &Modules) -> Graph {
         let mut needed = Vec::new();
         for import in scope.imports.iter().filter(|import| !import.is_reexport) {
             let targets = resolve(&scopes, module, &import.path, &mut Vec::new());
-            // Of a module, what it is asked for counts. That is not known of a glob: it asks for all.
+            // Of a module only the requested items count. For a glob they are unknown, so all do.
             match targets.iter().find_map(|target| if let Target::Module(inner) = target { Some(inner) } else { None })
             {
                 Some(inner) if import.name.is_none() && !scopes[inner].defines.is_empty() => {
@@ -376,7 +376,7 @@ fn dependencies(modules: &Modules) -> Graph {
     graph
 }
 
-/// All that a module depends on, over others too.
+/// All modules that a module depends on, directly or indirectly.
 fn reached<'a>(graph: &'a Graph, from: &'a str) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
     let mut open = vec![from];
@@ -387,7 +387,7 @@ fn reached<'a>(graph: &'a Graph, from: &'a str) -> BTreeSet<&'a str> {
     reached
 }
 
-/// Every largest set of modules each of which depends on all others.
+/// Every maximal set of modules that all depend on each other.
 fn cycles(graph: &Graph) -> Vec<Vec<&str>> {
     let reached: BTreeMap<_, _> = graph.keys().map(|module| (module.as_str(), reached(graph, module))).collect();
     let cycle_of = |module: &str| {
@@ -398,7 +398,7 @@ fn cycles(graph: &Graph) -> Vec<Vec<&str>> {
     cycles.into_iter().collect()
 }
 
-/// Tells who names what in each cycle of a crate.
+/// Describes each cycle of a crate: which module needs which items of which.
 fn cycle_faults(directory: &str, graph: &Graph) -> Vec<String> {
     const TOLD: usize = 12;
     let shown = |module: &str| if module.is_empty() { "lib.rs".to_owned() } else { module.to_owned() };
@@ -419,10 +419,10 @@ fn cycle_faults(directory: &str, graph: &Graph) -> Vec<String> {
     told.collect()
 }
 
-/// Modules whose files are yet to be read: each with the two files that it can be, and the directory of those below it.
+/// Modules whose files are yet to be read: each with its two possible files, and the directory of its children.
 type Unread = Vec<(String, [PathBuf; 2], PathBuf)>;
 
-/// Adds the modules that `items` declare in files of their own, but for those of tests.
+/// Adds the modules that `items` declare in separate files, except test modules.
 fn add_declared(module: &str, below: &Path, items: &[Item], unread: &mut Unread) {
     for item in items {
         let Item::Mod(inner) = item else { continue };
@@ -445,10 +445,10 @@ fn add_declared(module: &str, below: &Path, items: &[Item], unread: &mut Unread)
     }
 }
 
-/// The modules of the crate whose root this file is, tests left aside.
+/// The modules of the crate with this root file, without test modules.
 fn modules_of(root_file: &Path) -> Modules {
     let mut modules = Modules::new();
-    let src = root_file.parent().expect("a file lies in a directory").to_owned();
+    let src = root_file.parent().expect("a file has a directory").to_owned();
     let mut unread = vec![(String::new(), [root_file.to_owned(), root_file.to_owned()], src)];
     while let Some((module, [file, other], below)) = unread.pop() {
         let source = read(if file.exists() { &file } else { &other });
@@ -478,7 +478,7 @@ fn no_crate_has_an_import_cycle() {
     assert_none(&faults);
 }
 
-/// The cycles of a crate of these modules.
+/// The cycles of a crate with these modules.
 fn cycles_in(modules: &[(&str, &str)]) -> Vec<Vec<String>> {
     let modules = modules.iter().map(|(module, source)| ((*module).to_owned(), (*source).to_owned())).collect();
     let owned = |cycle: Vec<&str>| cycle.into_iter().map(str::to_owned).collect();
@@ -561,7 +561,7 @@ fn a_cycle_is_found_over_a_third_module_a_reexport_and_a_parent() {
 fn what_is_no_cycle_is_not_found() {
     for (why, modules) in [
         (
-            "the parent only shows what its child defines",
+            "the parent only re-exports items of its child",
             [
                 ("", "mod a; pub use a::f;"),
                 ("a", "mod inner; mod other; pub use inner::f; pub(crate) use other::*;"),
@@ -570,7 +570,7 @@ fn what_is_no_cycle_is_not_found() {
             ],
         ),
         (
-            "the parent declares a child and is used by it",
+            "the parent declares a child that uses it",
             [
                 ("", "mod a; mod b;"),
                 ("a", "mod inner; pub struct Kind;"),
@@ -588,7 +588,7 @@ fn what_is_no_cycle_is_not_found() {
             ],
         ),
         (
-            "tests only, of every kind",
+            "test code of every kind",
             [
                 ("", "mod a; mod b;"),
                 ("a", "#[cfg(all(test, unix))] use crate::b; struct S { #[cfg(test)] g: crate::b::G }"),
@@ -597,7 +597,7 @@ fn what_is_no_cycle_is_not_found() {
             ],
         ),
         (
-            "the module and the function it shows have one name",
+            "a module and its re-exported function have the same name",
             [
                 ("", "mod serve; mod b; pub use serve::serve;"),
                 ("serve", "pub fn serve() { crate::b::g() } pub mod limit;"),

@@ -1,22 +1,22 @@
-//! One set of features: what `cargo run -p` builds of a dependency is what `--workspace` builds of it.
+//! One set of features: `cargo run -p` builds a dependency with the same features as `--workspace`.
 //!
-//! Cargo joins the features that all packages of a build ask for. So where a test's dependency asks for more than a
-//! program's, the program and all below it is built twice, once for each kind of command, and a reader waits twice.
+//! Cargo unifies the features that all packages of a build request. So if a test's dependency requests more than a
+//! program's, the program and everything below it is built twice, once per kind of command, and a reader waits twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use crate::{assert_none, members, parse, read, root};
 
-/// What cargo prints of each package of a build: its name and version, a bar, its features.
+/// The format of cargo's output for each package of a build: name and version, a bar, features.
 const FORMAT: &str = "{p}|{f}";
-/// What it resolves for, wherever this runs: elsewhere a dependency may ask for other features.
+/// The platform to resolve for, wherever this runs: on others a dependency may request other features.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The features with which each package is built. More than one set: once for a build script and once for a program.
+/// The features with which each package is built. There may be two sets: one for build scripts, one for programs.
 type Features = BTreeMap<String, BTreeSet<String>>;
 
-/// What cargo resolves for a build of `packages`, with what their tests need or without.
+/// Cargo's resolution for a build of `packages`, with or without their test dependencies.
 fn resolve(packages: &[&str], with_tests: bool) -> Features {
     let edges = if with_tests { "normal,build,dev" } else { "normal,build" };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -41,7 +41,7 @@ fn features(tree: &str) -> Features {
     features
 }
 
-/// What the build of `who` makes otherwise than the build of everything.
+/// The packages that the build of `who` builds differently than the build of the workspace.
 fn faults(who: &str, alone: &Features, all: &Features) -> Vec<String> {
     let nowhere = BTreeSet::new();
     let compared = alone.iter().map(|(package, sets)| (package, sets, all.get(package).unwrap_or(&nowhere)));
@@ -53,7 +53,7 @@ fn faults(who: &str, alone: &Features, all: &Features) -> Vec<String> {
 }
 
 #[test]
-fn each_package_alone_is_built_from_what_the_workspace_is_built_from() {
+fn each_package_alone_has_the_features_of_the_workspace_build() {
     let workspace = read(&root().join("Cargo.toml"));
     let all = resolve(&["--workspace"], true);
     assert!(all.len() > 100, "{all:?}");
@@ -61,7 +61,7 @@ fn each_package_alone_is_built_from_what_the_workspace_is_built_from() {
     for directory in members(&parse(&workspace)) {
         let manifest = read(&root().join(&directory).join("Cargo.toml"));
         let name = parse(&manifest)["package"]["name"].as_str().expect("a package has a name").to_owned();
-        // Of exercises there is nothing but tests.
+        // Exercise packages only have tests.
         let kinds: &[bool] = if directory.ends_with("exercises") { &[true] } else { &[false, true] };
         for &with_tests in kinds {
             let who = if with_tests { format!("cargo test -p {name}") } else { format!("cargo run -p {name}") };

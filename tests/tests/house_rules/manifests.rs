@@ -1,11 +1,11 @@
-//! What a crate's manifest may say: its lints are the workspace's, its dependencies are declared in the root, and none
-//! of them is a crate that it must not know.
+//! Rules for a crate's manifest: its lints are the workspace's, its dependencies are declared in the root, and it
+//! depends on no crate that it must not use.
 
 use toml_edit::{Item, TableLike};
 
 use crate::{Crates, assert_none, chapter_of, is_forbidden, members, our_crates, parse, read, root};
 
-/// Every table of dependencies: of the crate, its tests, its build and each platform.
+/// Every dependency table: of the crate, its tests, its build script and each platform.
 fn dependency_tables(manifest: &dyn TableLike) -> Vec<&dyn TableLike> {
     let sections = ["dependencies", "dev-dependencies", "build-dependencies"];
     let own = sections.iter().filter_map(|section| manifest.get(section)?.as_table_like());
@@ -18,7 +18,7 @@ fn is_true(item: Option<&Item>) -> bool {
     item.and_then(Item::as_bool).unwrap_or(false)
 }
 
-/// What is wrong with the manifest of the crate in `directory`.
+/// The violations in the manifest of the crate in `directory`.
 fn manifest_faults(directory: &str, text: &str, crates: &Crates) -> Vec<String> {
     let manifest = parse(text);
     let mut faults = Vec::new();
@@ -26,7 +26,7 @@ fn manifest_faults(directory: &str, text: &str, crates: &Crates) -> Vec<String> 
         faults.push(format!("{directory}: `[lints] workspace = true` is missing"));
     }
     if chapter_of(directory).is_some() && manifest.get("features").is_some() {
-        faults.push(format!("{directory}: has features of its own, and a feature hides code from a reader"));
+        faults.push(format!("{directory}: has its own features; a feature hides code from a reader"));
     }
     for (name, how) in dependency_tables(manifest.as_table()).into_iter().flat_map(TableLike::iter) {
         let features = ["features", "default-features"].iter().any(|key| how.get(key).is_some());

@@ -1,8 +1,8 @@
-//! No more than [`ALLOWED`] lines of code in a row stand twice.
+//! No more than [`ALLOWED`] consecutive lines of code are duplicated.
 //!
-//! Lines are compared without their indentation, and only those that say something: no blank lines, comments, lone
-//! brackets or imports, and no tests. Exercises and `serve.rs` are left out: a solution repeats its starting point, and
-//! each engine's `serve.rs` the steps of the one before, for a reader to compare.
+//! Lines are compared without their indentation, and without blank lines, comments, lone brackets, imports and tests.
+//! Exercises and `serve.rs` are exempt: a solution repeats its starting point, and each engine's `serve.rs` the steps
+//! of the one before, for a reader to compare.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{assert_none, members, parse, read, root};
 
-/// How many equal lines in a row are nobody's fault.
+/// The longest run of equal lines that is not reported.
 const ALLOWED: usize = 8;
 
 fn indentation(line: &str) -> usize {
@@ -21,7 +21,7 @@ fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with("//")
 }
 
-/// The lines of the item at the head of `lines`, formatted by rustfmt, with its attributes and comments.
+/// The lines of the item at the start of `lines`, formatted by rustfmt, with its attributes and comments.
 fn item<'a, 'b>(lines: &'b [&'a str]) -> &'b [&'a str] {
     let level = lines.first().map_or(0, |line| indentation(line));
     let is_last = |line: &&str| {
@@ -31,20 +31,20 @@ fn item<'a, 'b>(lines: &'b [&'a str]) -> &'b [&'a str] {
     &lines[..lines.iter().position(is_last).map_or(lines.len(), |last| last + 1)]
 }
 
-/// The items of a source that are there for tests only, each by the index of its first line.
+/// The test-only items of a source, each with the index of its first line.
 fn test_items<'a, 'b>(lines: &'b [&'a str]) -> Vec<(usize, &'b [&'a str])> {
     let is_marked = |line: &str| ["#[cfg(test)]", "#[cfg(all(test,"].iter().any(|mark| line.starts_with(mark));
     let marked = (0..lines.len()).filter(|at| is_marked(lines[*at].trim_start()));
     marked.map(|at| (at, item(&lines[at..]))).collect()
 }
 
-/// What a line declares, without the word that says for whom.
+/// A declaration without its visibility.
 fn without_visibility(line: &str) -> &str {
     let Some(rest) = line.trim().strip_prefix("pub") else { return line.trim() };
     if rest.starts_with('(') { rest.split_once(')').map_or(rest, |(_, rest)| rest) } else { rest }.trim_start()
 }
 
-/// The modules in files of their own that are there for tests only.
+/// The test-only modules in separate files.
 fn test_modules(source: &str) -> Vec<String> {
     let lines: Vec<_> = source.lines().collect();
     let last_lines = test_items(&lines).into_iter().filter_map(|(_, item)| item.last().copied());
@@ -64,7 +64,7 @@ fn code(source: &str) -> Vec<(usize, &str)> {
     numbered.map(|(at, line)| (at + 1, line.trim())).filter(|(_, line)| says_something(line)).collect()
 }
 
-/// The runs of lines that stand twice in these files, given by name and text.
+/// The duplicated runs of lines in these files, given by name and text.
 fn repeats(files: &[(String, String)]) -> Vec<String> {
     let lines: Vec<_> = files.iter().map(|(_, source)| code(source)).collect();
     let texts: Vec<Vec<_>> = lines.iter().map(|lines| lines.iter().map(|(_, text)| *text).collect()).collect();
@@ -74,7 +74,7 @@ fn repeats(files: &[(String, String)]) -> Vec<String> {
         for (at, run) in text.windows(ALLOWED + 1).enumerate() {
             let earlier = places.entry(run).or_default();
             for &(other, start) in earlier.iter() {
-                // Two runs of one file have no line in common.
+                // Two runs in one file must not overlap.
                 let room = if other == file { at - start } else { usize::MAX };
                 let equal = texts[other][start..].iter().zip(&text[at..]).take(room);
                 let length = equal.take_while(|(one, two)| one == two).count();
@@ -93,7 +93,7 @@ fn repeats(files: &[(String, String)]) -> Vec<String> {
     faults
 }
 
-/// The Rust files below `directory`, but for what is there for tests only or is repeated on purpose.
+/// The Rust files below `directory`, except test-only files and `serve.rs`.
 fn compared_files(directory: &Path) -> Vec<PathBuf> {
     let mut open = vec![directory.to_owned()];
     let (mut files, mut tests) = (Vec::new(), Vec::new());
@@ -128,12 +128,12 @@ fn no_code_stands_twice() {
     assert_none(&repeats(&files.iter().map(|path| (name(path), read(path))).collect::<Vec<_>>()));
 }
 
-/// Some lines of code, each another one.
+/// `count` different lines of code.
 fn statements(count: usize) -> String {
     (0..count).fold(String::new(), |lines, number| lines + &format!("    let x{number} = f({number});\n"))
 }
 
-/// The repeats in two files with these texts.
+/// The duplicates in two files with these texts.
 fn repeats_in(one: &str, two: &str) -> Vec<String> {
     repeats(&[("one.rs".to_owned(), one.to_owned()), ("two.rs".to_owned(), two.to_owned())])
 }
@@ -197,7 +197,7 @@ fn files_of_tests_and_what_is_repeated_on_purpose_are_not_compared() {
         ("a/b/notes.md", ""),
     ] {
         let file = src.path().join(name);
-        fs::create_dir_all(file.parent().expect("a file lies in a directory")).expect("a directory is made");
+        fs::create_dir_all(file.parent().expect("a file has a directory")).expect("a directory is made");
         fs::write(file, source).expect("a file is written");
     }
     let compared = ["a/b/c.rs", "a/b/mod.rs", "a.rs", "lib.rs"].map(|name| src.path().join(name));

@@ -1,12 +1,12 @@
-//! What a library's source may name. Cargo lets a whole package use what only its programs and tests should: so these
-//! files are read.
+//! Rules for a library's sources. Cargo lets the whole package use dependencies that only its programs and tests should
+//! use, so these files are read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::{Crates, assert_none, chapter_of, is_forbidden, members, our_crates, parse, read, root};
 
-/// Whether a name that follows `before` begins a path, and does not go on with one or with a value.
+/// Whether a name after `before` begins a path, rather than continuing one or following a value.
 fn begins_a_path(before: &str) -> bool {
     let is_part = |end: char| end.is_alphanumeric() || "_>".contains(end);
     if let Some(prefix) = before.strip_suffix("::") {
@@ -23,9 +23,9 @@ fn begins_a_path(before: &str) -> bool {
     !before.ends_with('.')
 }
 
-/// Whether the code of a library, its comments and its unit tests left aside, uses the crate called `name`.
+/// Whether the code of a library, without comments and unit tests, uses the crate called `name`.
 fn uses_crate(source: &str, name: &str) -> bool {
-    // Clippy's `items_after_test_module` keeps code from hiding below the tests.
+    // Clippy's `items_after_test_module` guarantees that no code follows the tests.
     let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let lines = code.lines().map(|line| line.split("//").next().unwrap_or_default().trim());
     let code = lines.collect::<Vec<_>>().join(" ");
@@ -40,7 +40,7 @@ fn uses_crate(source: &str, name: &str) -> bool {
     })
 }
 
-/// What is wrong with a source file of the library in `directory`.
+/// The violations in a source file of the library in `directory`.
 fn source_faults(directory: &str, file: &str, source: &str, crates: &Crates) -> Vec<String> {
     let is_library = directory == "common" || chapter_of(directory).is_some();
     let forbidden = |used: &str| is_forbidden(directory, used) || (is_library && used == "backends");
@@ -48,7 +48,7 @@ fn source_faults(directory: &str, file: &str, source: &str, crates: &Crates) -> 
     named.map(|(name, _)| format!("{file}: a library here must not use {name}")).collect()
 }
 
-/// The source files below `directory`, but for `main.rs` and `bin/`.
+/// The source files below `directory`, except `main.rs` and `bin/`.
 fn library_files(src: &Path) -> Vec<PathBuf> {
     let mut open = vec![src.to_owned()];
     let mut files = Vec::new();

@@ -1,6 +1,6 @@
-//! Whether what was printed is what the page shows, but for what differs from run to run.
+//! Compares printed output with the page's, except for what differs between runs.
 
-/// Whether the lines are alike. A line `...` of the page stands for any number of lines.
+/// Whether the lines match. A line `...` on the page stands for any number of lines.
 pub(crate) fn alike(page: &[impl AsRef<str>], printed: &[impl AsRef<str>]) -> bool {
     let Some((first, rest)) = page.split_first() else { return printed.is_empty() };
     if first.as_ref().trim() == "..." {
@@ -9,7 +9,7 @@ pub(crate) fn alike(page: &[impl AsRef<str>], printed: &[impl AsRef<str>]) -> bo
     printed.split_first().is_some_and(|(line, more)| matches(first.as_ref(), line.as_ref()) && alike(rest, more))
 }
 
-/// Whether a line is alike. `...` in the page's stands for any text.
+/// Whether a line matches. `...` on the page stands for any text.
 pub(crate) fn matches(page: &str, printed: &str) -> bool {
     let (page, printed) = (steady(page), steady(printed));
     let mut parts = page.split("...");
@@ -24,7 +24,7 @@ pub(crate) fn matches(page: &str, printed: &str) -> bool {
     last.map_or(rest.is_empty(), |part| part.is_empty() || rest.is_empty() || printed.ends_with(part))
 }
 
-/// The port numbers of a line, in their order.
+/// The port numbers in a line, in order.
 pub(crate) fn ports(line: &str) -> Vec<u16> {
     let after = |(at, _): (usize, &str)| {
         let digits: String = line[at + 1..].chars().take_while(char::is_ascii_digit).collect();
@@ -33,7 +33,7 @@ pub(crate) fn ports(line: &str) -> Vec<u16> {
     line.match_indices(':').filter_map(after).collect()
 }
 
-/// The line with what differs from run to run made the same: ports, times, durations, identifiers, dates.
+/// The line with values that differ between runs normalized: ports, times, durations, identifiers, dates.
 fn steady(line: &str) -> String {
     let line = line.trim_end();
     let name = line.split_once(':').map_or("", |(name, _)| name);
@@ -54,11 +54,11 @@ fn steady(line: &str) -> String {
         out.push_str(if is_port { "PORT" } else { kind(&word) });
         rest = &rest[word.len()..];
     }
-    // Columns are as wide as what stands in them.
+    // The width of columns depends on their content.
     out.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// What stands for a word: itself, unless it is a time, a duration or an identifier.
+/// The normalized form of a word: itself, unless it is a time, a duration or an identifier.
 fn kind(word: &str) -> &str {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     let is_decimal = word.split_once('.').is_some_and(|(whole, part)| is_number(whole) && is_number(part));
@@ -94,7 +94,7 @@ fn what_differs_from_run_to_run_is_alike() {
 }
 
 #[test]
-fn what_does_not_is_not() {
+fn other_differences_are_not_alike() {
     for (page, printed) in [
         ("HTTP/1.1 200 OK", "HTTP/1.1 502 Bad Gateway"),
         (r#"{"port":9001}"#, r#"{"port":9002}"#),

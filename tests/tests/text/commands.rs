@@ -1,4 +1,4 @@
-//! The commands that a page tells a reader to type: the packages, programs, aliases and flags exist.
+//! Commands on pages: the packages, programs, aliases and flags exist.
 
 use std::fs;
 
@@ -10,16 +10,16 @@ use crate::{
     root,
 };
 
-/// What a page may send a reader to, besides cargo and files of the repository.
+/// Commands that a page may use, besides cargo and files of the repository.
 const KNOWN: [&str; 31] = [
     "cat", "cd", "curl", "diff", "echo", "export", "for", "git", "grep", "head", "kill", "ls", "lsof", "nc", "printf",
     "ps", "python3", "rustup", "sed", "sleep", "sort", "ss", "strace", "tail", "timeout", "tr", "ulimit", "uniq",
     "watch", "wc", "xargs",
 ];
-/// What `cargo` itself understands, of which a page makes use.
+/// The built-in cargo commands that pages use.
 const SUBCOMMANDS: [&str; 9] = ["bench", "build", "check", "clean", "clippy", "doc", "fmt", "run", "test"];
 
-/// The typed lines of a console block, each with what was printed below it. A backslash continues a line.
+/// The typed lines of a console block, each with the output below it. A backslash continues a line.
 pub(crate) fn typed(content: &str) -> Vec<(String, Vec<String>)> {
     let mut commands: Vec<(String, Vec<String>)> = Vec::new();
     let mut continued = false;
@@ -57,7 +57,7 @@ pub(crate) fn faults(document: &Document) -> Vec<String> {
     faults
 }
 
-/// Words as a shell would see them: quotes kept together, comments dropped, cut at `|`, `;` and `&`.
+/// Splits words as a shell would: quotes kept together, comments dropped, cut at `|`, `;` and `&`.
 fn simple_commands(line: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let (mut word, mut quote, mut open, mut shells) = (String::new(), None, false, 0);
@@ -85,7 +85,7 @@ fn simple_commands(line: &str) -> Vec<Vec<String>> {
     commands
 }
 
-/// What is wrong with one command.
+/// The fault of one command, if any.
 fn wrong(words: &[String]) -> Option<String> {
     let is_setting = |word: &&String| word.split_once('=').is_some_and(|(name, _)| name.chars().all(is_name));
     let set = words.iter().take_while(is_setting).count();
@@ -100,7 +100,7 @@ fn wrong(words: &[String]) -> Option<String> {
         return (!exists).then(|| format!("{program} is not in the repository"));
     }
     if ["strace", "timeout", "bash", "sh"].contains(program) {
-        return None; // what it starts is not parsed
+        return None; // the command that it starts is not parsed
     }
     (!KNOWN.contains(program)).then(|| format!("{program} is not among the commands that a page may use"))
 }
@@ -135,7 +135,7 @@ fn cargo(args: &[&str]) -> Option<String> {
     if *subcommand == "run" { flags(package, known, &value, theirs) } else { None }
 }
 
-/// Flags that the program does not know, by its own `--help`.
+/// Flags that the program's own `--help` does not list.
 fn flags<'a>(
     package: &str,
     known: &Package,
@@ -146,10 +146,10 @@ fn flags<'a>(
     let used = args.iter().filter(|arg| arg.len() > 1 && arg.starts_with('-') && **arg != "--");
     let used: Vec<&str> = used.map(|arg| arg.split_once('=').map_or(*arg, |(flag, _)| flag)).collect();
     if used.is_empty() || program.kind == "example" {
-        return None; // not built for nothing; examples take no flags
+        return None; // not built without need; examples take no flags
     }
     let help = help(&program);
-    // `--flag[=<VALUE>]` is how clap shows one whose value may be left out.
+    // clap shows a flag with an optional value as `--flag[=<VALUE>]`.
     let mut known =
         help.split(|letter: char| letter.is_whitespace() || [',', '['].contains(&letter)).collect::<Vec<_>>();
     known.push("-h");
@@ -179,7 +179,7 @@ pub(crate) fn started(command: &str) -> Option<(Program, Vec<String>)> {
     Some((program, args.iter().map(|arg| (*arg).to_owned()).collect()))
 }
 
-/// What an alias of ours stands for.
+/// The command that one of our aliases stands for.
 fn alias(name: &str) -> Option<String> {
     let config = fs::read_to_string(root().join(".cargo/config.toml")).ok()?;
     let config = Toml::parse(&config).ok()?;

@@ -1,4 +1,4 @@
-//! A Markdown file as the checkers see it: its fences, headings, links, tables, and the comments that mark them.
+//! A Markdown file as the checks need it: its fences, headings, links, tables, and the comments that mark them.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ pub(crate) struct Document {
     pub(crate) tables: Vec<Block>,
     pub(crate) headings: Vec<Heading>,
     pub(crate) links: Vec<Link>,
-    /// Comments that look like marks and stand before neither fence nor table.
+    /// Comments that look like marks but precede neither a fence nor a table.
     pub(crate) strays: Vec<(usize, String)>,
 }
 
@@ -26,16 +26,16 @@ pub(crate) struct Document {
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) line: usize,
-    /// What a fence says it holds; empty for a table.
+    /// The language of a fence; empty for a table.
     pub(crate) language: String,
-    /// Where its content is: between the fences, or the whole table.
+    /// The range of its content: between the fences, or the whole table.
     pub(crate) content: Range<usize>,
-    /// The comments right before it: `excerpt: src/lib.rs#name`.
+    /// The comments directly before it: `excerpt: src/lib.rs#name`.
     pub(crate) marks: Vec<String>,
 }
 
 impl Block {
-    /// What follows `kind:` in the mark of that kind.
+    /// The text after `kind:` in the mark of that kind.
     pub(crate) fn mark(&self, kind: &str) -> Option<&str> {
         self.marks.iter().find_map(|mark| mark.strip_prefix(kind)?.strip_prefix(':').map(str::trim))
     }
@@ -74,7 +74,7 @@ impl Document {
         document
     }
 
-    /// `path:line: what`, for a person to click on.
+    /// `path:line: what`, which terminals make clickable.
     pub(crate) fn fault(&self, line: usize, what: &str) -> String {
         format!("{}:{line}: {what}", self.path.display())
     }
@@ -83,12 +83,12 @@ impl Document {
         &self.text[block.content.clone()]
     }
 
-    /// The directory that paths in this file start from.
+    /// The directory to which this file's links are relative.
     pub(crate) fn directory(&self) -> &Path {
-        self.path.parent().expect("a file lies in a directory")
+        self.path.parent().expect("a file has a directory")
     }
 
-    /// The part of the text below the heading `title`, to the next heading of its level.
+    /// The text of the section with the heading `title`, up to the next heading of its level.
     pub(crate) fn section(&self, title: &str) -> Option<Range<usize>> {
         let at = self.headings.iter().position(|heading| heading.text == title)?;
         let level = self.headings[at].level;
@@ -101,7 +101,7 @@ impl Document {
     }
 }
 
-/// What is open while the events go by.
+/// The parser's state between events.
 #[derive(Debug, Default)]
 struct Reading {
     marks: Vec<(usize, String)>,
@@ -160,7 +160,7 @@ impl Reading {
         document.strays.extend(self.marks.drain(..).filter(|(_, mark)| is_mark(mark)));
     }
 
-    /// As GitHub makes it: lower case, spaces to hyphens, punctuation dropped, a number for a repetition.
+    /// GitHub's slug: lower case, spaces to hyphens, punctuation dropped, a number for a repetition.
     fn slug(&mut self, heading: &str) -> String {
         let lower = heading.to_lowercase();
         let kept = lower.chars().filter_map(|letter| match letter {

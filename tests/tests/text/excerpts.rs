@@ -1,4 +1,4 @@
-//! Excerpts and tables of results: the page shows what the sources hold, to the letter.
+//! Excerpts and tables of results: the page must show exactly what the sources contain.
 //!
 //! `<!-- excerpt: src/file.rs#name -->` before a fence, and `// ANCHOR: name` to `// ANCHOR_END: name` in the file.
 //! `<!-- results: ../tests/results/file.json#key -->` before a table, and in the file under `key` the `command` that
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::document::{Block, Document};
 
-/// What stands in the page, and what should.
+/// The text on the page, and the text that it should be.
 #[derive(Debug)]
 pub(crate) struct Shown {
     line: usize,
@@ -37,7 +37,7 @@ pub(crate) fn shown(document: &Document) -> Vec<Shown> {
     fences.chain(document.tables.iter().filter_map(results)).collect()
 }
 
-/// What does not agree with its source.
+/// The blocks that differ from their source.
 pub(crate) fn faults(document: &Document) -> Vec<String> {
     let of = |shown: Shown| match shown.expected {
         Err(why) => Some(document.fault(shown.line, &format!("{}: {why}", shown.mark))),
@@ -51,7 +51,7 @@ pub(crate) fn faults(document: &Document) -> Vec<String> {
     shown(document).into_iter().filter_map(of).collect()
 }
 
-/// The page with every marked block replaced by what it should show; those without a source stay.
+/// The page with every marked block replaced by its source; blocks without a source stay.
 pub(crate) fn updated(document: &Document) -> String {
     let mut blocks = shown(document);
     blocks.sort_by_key(|block| std::cmp::Reverse(block.content.start));
@@ -89,7 +89,7 @@ fn region(source: &str, name: &str) -> Option<String> {
     Some(lines.iter().flat_map(|line| [line.get(indent..).unwrap_or(""), "\n"]).collect())
 }
 
-/// The rows under `key` as a Markdown table. The page must name the command that measures them.
+/// The rows under `key` as a Markdown table. The page must show the command that measures them.
 fn table(source: &str, key: &str, page: &str) -> Result<String, String> {
     let file: Value = serde_json::from_str(source).map_err(|error| error.to_string())?;
     let entry = file.get(key).ok_or_else(|| format!("no entry `{key}`"))?;
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_drifted_is_found_and_mended() {
+    fn a_page_that_drifted_is_found_and_fixed() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("f.rs"), SOURCE).unwrap();
         fs::write(directory.path().join("r.json"), RESULTS).unwrap();

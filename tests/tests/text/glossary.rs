@@ -1,10 +1,10 @@
-//! The glossary: each term once, in the order of the alphabet, with the place where it is taught.
+//! The glossary: each term once, in alphabetical order, with the chapter that teaches it.
 
 use std::{fs, path::Path};
 
 use crate::document::Document;
 
-/// What is wrong with the rows `| term | meaning | where |`.
+/// The faults of the rows `| term | meaning | where |`.
 pub(crate) fn faults(document: &Document) -> Vec<String> {
     let mut faults = Vec::new();
     let mut before = String::new();
@@ -32,7 +32,7 @@ pub(crate) fn faults(document: &Document) -> Vec<String> {
     faults
 }
 
-/// Whether a page leads to the glossary.
+/// Whether a page links to the glossary.
 pub(crate) fn is_linked_from(readme: &Path) -> bool {
     fs::read_to_string(readme).is_ok_and(|text| text.contains("common/GLOSSARY.md"))
 }

@@ -1,4 +1,4 @@
-//! Links that stay in the repository: the file is there, and so is the heading.
+//! Links inside the repository: the file and the heading exist.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ pub(crate) fn faults(document: &Document) -> Vec<String> {
     why.map(|(link, why)| document.fault(link.line, &format!("{}: {why}", link.target))).collect()
 }
 
-/// Other people's pages, which a test must not depend on, and rustdoc's own paths.
+/// External pages, which a test must not depend on, and rustdoc's own paths.
 fn is_elsewhere(target: &str) -> bool {
     ["http://", "https://", "mailto:"].iter().any(|scheme| target.starts_with(scheme))
 }

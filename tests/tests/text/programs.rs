@@ -1,4 +1,4 @@
-//! The workspace's programs: which there are, and where cargo has put them.
+//! The workspace's programs, and the paths of their builds.
 
 use std::{
     collections::HashMap,
@@ -33,7 +33,7 @@ impl Package {
         self.targets.iter().any(|(k, n)| k == kind && n == name)
     }
 
-    /// What a bare `cargo run` starts.
+    /// The program that `cargo run` starts without `--bin`.
     pub(crate) fn default_bin(&self) -> Option<&str> {
         let mut bins = self.targets.iter().filter(|(kind, _)| kind == "bin").map(|(_, name)| name.as_str());
         self.default_run.as_deref().or_else(|| bins.next().filter(|_| bins.next().is_none()))
@@ -64,7 +64,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// Where the program is, built anew: a path that was guessed would run yesterday's.
+/// The program's path after a fresh build: a guessed path could be an old build.
 pub(crate) fn built(program: &Program) -> PathBuf {
     static BUILT: OnceLock<Mutex<HashMap<Program, PathBuf>>> = OnceLock::new();
     let mut built = BUILT.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,7 +89,7 @@ fn cargo(args: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// What the program says of its flags.
+/// The program's `--help`.
 pub(crate) fn help(program: &Program) -> String {
     static HELP: OnceLock<Mutex<HashMap<Program, String>>> = OnceLock::new();
     let mut known = HELP.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,9 @@
-//! Console blocks that are typed for the reader: `<!-- replay -->` before the fence.
+//! Runs the console blocks of a page that have `<!-- replay -->` before the fence.
 //!
-//! `cargo run` starts the program on a port the kernel chooses; it runs to the end of the page. Everything else goes
-//! to a shell, with the page's ports and `$(pidof …)` replaced by the real ones. After a `kill`, what follows is what
-//! the program prints. The output is compared once ports, times and identifiers are made alike; a line `...` stands
-//! for any lines, `...` in a line for any text. A block whose command this machine lacks is skipped, with the reason.
+//! `cargo run` starts the program on an ephemeral port; it runs to the end of the page. Everything else goes to a shell,
+//! with the page's ports and `$(pidof …)` replaced by the real ones. The lines after a `kill` are the program's output.
+//! Output is compared after ports, times and identifiers are normalized; a line `...` stands for any lines, `...` in a
+//! line for any text. A block whose command is not installed here is skipped, with the reason.
 
 use std::{
     collections::BTreeMap,
@@ -21,10 +21,10 @@ use crate::{
     programs::{self, Program},
 };
 
-/// How long a line may take to come.
+/// How long a line of output may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Types every marked block of a page.
+/// Runs every marked block of a page.
 pub(crate) fn faults(document: &Document) -> Vec<String> {
     let mut terminal = Terminal::default();
     let mut faults = Vec::new();
@@ -33,7 +33,7 @@ pub(crate) fn faults(document: &Document) -> Vec<String> {
             match terminal.enter(&command, &expected) {
                 Ok(()) => {}
                 Err(Missing::Command(name)) => {
-                    eprintln!("{}", document.fault(fence.line, &format!("not replayed: {name} is not here")));
+                    eprintln!("{}", document.fault(fence.line, &format!("not replayed: {name} is not installed")));
                     break;
                 }
                 Err(Missing::Output(why)) => faults.push(document.fault(fence.line, &format!("$ {command}\n{why}"))),
@@ -43,14 +43,14 @@ pub(crate) fn faults(document: &Document) -> Vec<String> {
     faults
 }
 
-/// Why a command was not shown to print what the page says.
+/// Why a command's output could not be confirmed.
 #[derive(Debug)]
 enum Missing {
     Command(String),
     Output(String),
 }
 
-/// What runs, and which port of the page is which port here.
+/// The running programs, and the mapping from the page's ports to real ones.
 #[derive(Debug, Default)]
 struct Terminal {
     running: Vec<Running>,
@@ -73,7 +73,7 @@ impl Terminal {
         }
         let output = Command::new("sh").args(["-c", &command]).stdin(Stdio::null()).output().expect("a shell is here");
         if let Some(running) = self.running.last().filter(|_| command.starts_with("kill ")) {
-            // What it printed before, and the page did not show, comes first.
+            // The program's earlier output that the page does not show comes first.
             let expected: Vec<String> = ["...".to_owned()].into_iter().chain(expected.iter().cloned()).collect();
             return self.compare(&expected, &running.lines_like(&expected));
         }
@@ -81,20 +81,20 @@ impl Terminal {
         self.compare(expected, &printed)
     }
 
-    /// Starts a program with its port, the first of its arguments, left to the kernel.
+    /// Starts a program with its port, the first of its arguments, set to 0.
     fn start(&mut self, program: &Program, args: &[String], expected: &[String]) -> Result<(), Missing> {
         let mut args: Vec<String> = args.iter().map(|arg| self.substituted(arg)).collect();
         if args.first().is_some_and(|arg| arg.parse::<u16>().is_ok()) {
             args.remove(0);
         }
         args.insert(0, "0".to_owned());
-        // Nor does its admin interface take a port that somebody may have.
+        // The admin interface must not take a fixed port either.
         if let Some(admin) = args.iter().position(|arg| arg == "--admin").and_then(|at| args.get_mut(at + 1)) {
             "127.0.0.1:0".clone_into(admin);
         }
         let running = Running::start(program, &args);
         let printed = running.lines_like(expected);
-        // A line of the page and the line of the program that it stands for give the ports of the one and the other.
+        // A line of the page and the program's line that it matches pair the two ports.
         for (page, here) in expected.iter().zip(&printed).filter(|(page, here)| matches(page, here)) {
             self.ports.extend(ports(page).into_iter().zip(ports(here)));
         }
@@ -103,7 +103,7 @@ impl Terminal {
     }
 
     fn compare(&self, expected: &[String], printed: &[String]) -> Result<(), Missing> {
-        // Trailing empty lines part two commands on the page.
+        // Trailing empty lines separate two commands on the page.
         let end = expected.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
         let back: BTreeMap<u16, u16> = self.ports.iter().map(|(page, here)| (*here, *page)).collect();
         let printed: Vec<String> = printed.iter().map(|line| renumbered(line, &back)).collect();
@@ -119,7 +119,7 @@ impl Terminal {
 
     fn substituted(&self, command: &str) -> String {
         let mut command = renumbered(command, &self.ports);
-        // The last one first: a reader who starts a program again has ended the one before.
+        // The last one first: a reader who starts a program again has ended the earlier one.
         for running in self.running.iter().rev() {
             command = command.replace(&format!("$(pidof {})", running.name), &running.child.id().to_string());
         }
@@ -127,7 +127,7 @@ impl Terminal {
     }
 }
 
-/// The text with its port numbers, and no part of a longer number, replaced.
+/// The text with its port numbers replaced, but no part of a longer number.
 fn renumbered(text: &str, ports: &BTreeMap<u16, u16>) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -164,13 +164,13 @@ impl Running {
         Self { name: program.name.clone(), child, lines }
     }
 
-    /// Reads until the lines are like the expected ones, or no more come in time.
+    /// Reads until the lines match the expected ones, or no more arrive in time.
     fn lines_like(&self, expected: &[String]) -> Vec<String> {
         let end = expected.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
         let mut printed = Vec::new();
         while !alike(&expected[..end], &printed) {
             match self.lines.recv_timeout(PATIENCE) {
-                // Said where 9001 is taken, by another test or by the reader's own backends.
+                // Printed if 9001 is taken, by another test or by the reader's own backends.
                 Ok(line) if line.trim_start().starts_with("(port ") => {}
                 Ok(line) => printed.push(line),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,

@@ -1,4 +1,4 @@
-//! The shape of a page: its fences say what they hold, a chapter has the sections of a chapter, pictures are small.
+//! The shape of a page: fences name their language, a chapter has its sections, pictures are small.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use pulldown_cmark::HeadingLevel;
 
 use crate::document::Document;
 
-/// The sections of a chapter, in their order. `{}` is the number of an earlier chapter.
+/// The sections of a chapter, in order. `{}` is the number of an earlier chapter.
 const SECTIONS: [&str; 13] = [
     "What you will learn",
     "Run it",
@@ -24,7 +24,7 @@ const SECTIONS: [&str; 13] = [
 ];
 const MAX_PICTURE_BYTES: u64 = 20_000;
 
-/// Fences without a language (rustdoc takes them for Rust), and marks that mark nothing.
+/// Fences without a language (rustdoc takes them for Rust), and marks without a block.
 pub(crate) fn block_faults(document: &Document) -> Vec<String> {
     let unlabelled = document.fences.iter().filter(|fence| fence.language.is_empty());
     let unlabelled = unlabelled.map(|fence| document.fault(fence.line, "a fence without a language"));
@@ -34,7 +34,7 @@ pub(crate) fn block_faults(document: &Document) -> Vec<String> {
     unlabelled.chain(strays).chain(misplaced).collect()
 }
 
-/// What a chapter's page lacks or has in the wrong place. Other sections may stand between these.
+/// The missing and misplaced sections of a chapter's page. Other sections may stand between these.
 pub(crate) fn chapter_faults(document: &Document, chapter: u8, has_exercises: bool) -> Vec<String> {
     let mut faults = Vec::new();
     let titles: Vec<_> = document.headings.iter().filter(|heading| heading.level == HeadingLevel::H2).collect();
@@ -66,7 +66,7 @@ pub(crate) fn chapter_faults(document: &Document, chapter: u8, has_exercises: bo
     faults
 }
 
-/// Tables of numbers in "Measure it" that come from nowhere.
+/// Tables of numbers in "Measure it" without a source.
 pub(crate) fn measured_faults(document: &Document) -> Vec<String> {
     let Some(section) = document.section("Measure it") else { return Vec::new() };
     let inside = document.tables.iter().filter(|table| section.contains(&table.content.start));
@@ -80,7 +80,7 @@ fn is_picture(target: &str) -> bool {
     !target.contains("://") && Path::new(target).extension().is_some_and(|extension| extension == "svg")
 }
 
-/// A picture that is missing or too large to be read as text.
+/// A picture that is missing, or too large to be hand-written.
 pub(crate) fn picture_faults(document: &Document) -> Vec<String> {
     let pictures = document.links.iter().filter(|link| is_picture(&link.target));
     let faulty = pictures.filter_map(|link| match fs::metadata(document.directory().join(&link.target)) {

@@ -46,7 +46,7 @@ fn every_segment_is_answered(serve: Serve) {
 }
 
 fn a_long_message_comes_back_whole(serve: Serve) {
-    // Two letters, so that a lost byte shows; short enough for the buffers between us.
+    // Two letters, so that a lost byte is visible; short enough for the socket buffers.
     let answer = answer_to(start(serve), &b"ab".repeat(10_000));
     assert_eq!(answer.len(), 20_000, "all 20,000 bytes should come back");
     assert!(answer == "AB".repeat(10_000), "20,000 bytes came back, but not the capitals of what was sent");

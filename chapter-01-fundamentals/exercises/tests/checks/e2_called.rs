@@ -20,17 +20,17 @@ held_to!(
     exercises_01,
     e2_called::serve,
     [
-        a_client_that_leaves_is_logged_in_one_write,
-        a_client_that_says_nothing_is_logged,
+        a_connection_is_logged_in_one_write,
+        a_client_that_sends_nothing_is_logged,
         a_client_that_resets_is_logged,
-        bytes_that_the_kernel_took_count_as_out,
-        the_time_is_that_of_the_stay,
+        bytes_taken_by_the_kernel_count_as_out,
+        the_logged_time_is_the_connection_duration,
         an_ipv4_client_of_an_ipv6_listener_is_logged_as_ipv4,
-        a_log_that_cannot_be_written_stops_nobody,
+        a_failing_log_does_not_stop_the_server,
     ]
 );
 
-/// A log to look into: an element for each call of `write`.
+/// A log in memory: an element for each call of `write`.
 #[derive(Debug, Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -46,7 +46,7 @@ impl Write for Log {
 }
 
 impl Log {
-    /// Waits until `count` lines are there.
+    /// Waits until there are `count` lines.
     fn lines(&self, count: usize) -> Vec<String> {
         let text = || self.0.lock().unwrap().concat();
         let complete = eventually(PATIENCE, || Some(text()).filter(|text| text.matches("\\n").count() >= count));
@@ -63,7 +63,7 @@ fn start(serve: Serve, listener: TcpListener) -> Log {
     log
 }
 
-/// What a log line says: the address, the bytes in, the bytes out, the milliseconds.
+/// The fields of a log line: the address, the bytes in, the bytes out, the milliseconds.
 fn parsed(line: &str) -> (String, u64, u64, f64) {
     let read = || {
         let (address, rest) = line.split_once(' ')?;
@@ -83,7 +83,7 @@ fn address_of(client: &TcpStream) -> String {
     client.local_addr().unwrap().to_string()
 }
 
-fn a_client_that_leaves_is_logged_in_one_write(serve: Serve) {
+fn a_connection_is_logged_in_one_write(serve: Serve) {
     let (listener, address) = listen();
     let log = start(serve, listener);
     assert_eq!(answer_to(address, b"hello"), "hello");
@@ -103,7 +103,7 @@ fn a_client_that_leaves_is_logged_in_one_write(serve: Serve) {
     assert_eq!(writes.len(), 2, "each line should be one write, but the writes are {writes:?}");
 }
 
-fn a_client_that_says_nothing_is_logged(serve: Serve) {
+fn a_client_that_sends_nothing_is_logged(serve: Serve) {
     let (listener, address) = listen();
     let log = start(serve, listener);
     let client = connect(address);
@@ -125,14 +125,14 @@ fn a_client_that_resets_is_logged(serve: Serve) {
     assert_eq!((address, bytes_in, bytes_out), (from, 5, 5), "address, bytes in and out");
 }
 
-fn bytes_that_the_kernel_took_count_as_out(serve: Serve) {
+fn bytes_taken_by_the_kernel_count_as_out(serve: Serve) {
     const SENT: usize = 32 * 1024;
     const READ: usize = 1000;
     let (listener, address) = listen_with_small_buffers();
     let log = start(serve, listener);
     let client = connect_with_small_buffers(address);
     send(&client, &vec![b'x'; SENT]);
-    // The server is in the middle of sending now: it cannot get rid of the rest.
+    // The server is blocked in a send now: the rest does not fit the socket buffers.
     next(&client, READ);
     reset(client);
     let (_, bytes_in, bytes_out, _) = parsed(&log.lines(1)[0]);
@@ -142,19 +142,19 @@ fn bytes_that_the_kernel_took_count_as_out(serve: Serve) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the time in the log is compared with the time that passed here")]
-fn the_time_is_that_of_the_stay(serve: Serve) {
+fn the_logged_time_is_the_connection_duration(serve: Serve) {
     let (listener, address) = listen();
     let log = start(serve, listener);
-    let began = Instant::now();
+    let started_at = Instant::now();
     let client = connect(address);
     send(&client, b"a");
     assert_eq!(next(&client, 1), "a");
     pause(ms(50));
     drop(client);
-    let (.., stayed) = parsed(&log.lines(1)[0]);
-    let at_most = began.elapsed().as_secs_f64() * 1000.0;
-    assert!(stayed >= 49.9, "the client stayed for 50 ms, but the log says {stayed}");
-    assert!(stayed <= at_most + 0.1, "the client stayed for at most {at_most:.1} ms, but the log says {stayed}");
+    let (.., logged) = parsed(&log.lines(1)[0]);
+    let at_most = started_at.elapsed().as_secs_f64() * 1000.0;
+    assert!(logged >= 49.9, "the client was connected for 50 ms, but the log says {logged}");
+    assert!(logged <= at_most + 0.1, "the client was connected for at most {at_most:.1} ms, but the log says {logged}");
 }
 
 fn an_ipv4_client_of_an_ipv6_listener_is_logged_as_ipv4(serve: Serve) {
@@ -181,7 +181,7 @@ fn an_ipv4_client_of_an_ipv6_listener_is_logged_as_ipv4(serve: Serve) {
     assert_eq!(parsed(&log.lines(1)[0]).0, from, "the address in the log");
 }
 
-fn a_log_that_cannot_be_written_stops_nobody(serve: Serve) {
+fn a_failing_log_does_not_stop_the_server(serve: Serve) {
     struct Full;
     impl Write for Full {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {

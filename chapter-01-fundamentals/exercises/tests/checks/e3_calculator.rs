@@ -18,12 +18,12 @@ held_to!(
         each_line_of_a_segment_is_answered,
         a_line_is_answered_when_it_is_complete,
         lines_end_with_lf_or_crlf_or_the_stream,
-        what_cannot_be_calculated_gets_an_error_and_the_next_line_is_answered,
+        an_invalid_line_gets_an_error_and_the_next_line_is_answered,
         segments_make_no_difference,
         a_line_of_1024_bytes_is_answered,
         a_longer_line_gets_an_error_and_a_clean_end,
-        a_client_that_does_not_stop_sending_is_cut_off,
-        a_client_that_stays_after_the_end_keeps_nobody_waiting,
+        a_client_that_does_not_stop_sending_is_disconnected,
+        a_client_that_stays_after_the_end_does_not_delay_the_next,
     ]
 );
 
@@ -56,7 +56,7 @@ fn lines_end_with_lf_or_crlf_or_the_stream(serve: Serve) {
     assert_eq!(answer_to(address, b""), "");
 }
 
-fn what_cannot_be_calculated_gets_an_error_and_the_next_line_is_answered(serve: Serve) {
+fn an_invalid_line_gets_an_error_and_the_next_line_is_answered(serve: Serve) {
     let address = start(serve);
     let wrong: [&[u8]; 15] = [
         b"1 / 0",
@@ -126,30 +126,43 @@ fn a_longer_line_gets_an_error_and_a_clean_end(serve: Serve) {
         ("100 KiB without an end", endless),
     ] {
         let answer = answer_to(address, format!("3 + 3\n{line}").as_bytes());
-        let refusal = answer.strip_prefix("6\\n");
-        let refusal = refusal.unwrap_or_else(|| {
+        let error_line = answer.strip_prefix("6\\n");
+        let error_line = error_line.unwrap_or_else(|| {
             panic!("`3 + 3`, before {what}, should get its `6` first, but the answer is `{answer}`")
         });
-        assert!(refusal.starts_with("error: "), "{what} should get a line `error: …`, but the answer is `{refusal}`");
-        let lines = refusal.matches("\\n").count();
-        assert_eq!(lines, 1, "{what} should get one line, and then the end, but the answer is `{refusal}`");
+        assert!(
+            error_line.starts_with("error: "),
+            "{what} should get a line `error: …`, but the answer is `{error_line}`"
+        );
+        let lines = error_line.matches("\\n").count();
+        assert_eq!(lines, 1, "{what} should get one line, and then the end, but the answer is `{error_line}`");
     }
 }
 
-fn a_client_that_does_not_stop_sending_is_cut_off(serve: Serve) {
+fn a_client_that_does_not_stop_sending_is_disconnected(serve: Serve) {
     let address = start(serve);
     let mut client = connect(address);
     let block = vec![b'x'; 64 * 1024];
-    let cut_off = (0..1024).any(|_| client.write_all(&block).is_err());
-    assert!(cut_off, "after 256 KiB of a refused line the client should be cut off, but 64 MiB of it were taken");
+    let disconnected = (0..1024).any(|_| client.write_all(&block).is_err());
+    assert!(
+        disconnected,
+        "after 256 KiB of a line that is too long the client should be disconnected, but 64 MiB of it were taken"
+    );
     assert_eq!(answer_to(address, b"1 + 1\n"), "2\\n", "the answer to the next client");
 }
 
-fn a_client_that_stays_after_the_end_keeps_nobody_waiting(serve: Serve) {
+fn a_client_that_stays_after_the_end_does_not_delay_the_next(serve: Serve) {
     let address = start(serve);
     let client = connect(address);
     send(&client, line_of(2000).as_bytes());
-    let refusal = rest_of(&client);
-    assert!(refusal.starts_with("error: "), "2000 bytes should get a line `error: …`, but the answer is `{refusal}`");
-    assert_eq!(answer_to(address, b"1 + 1\n"), "2\\n", "the answer to the next client, while the first one stays");
+    let error_line = rest_of(&client);
+    assert!(
+        error_line.starts_with("error: "),
+        "2000 bytes should get a line `error: …`, but the answer is `{error_line}`"
+    );
+    assert_eq!(
+        answer_to(address, b"1 + 1\n"),
+        "2\\n",
+        "the answer to the next client, while the first one stays connected"
+    );
 }

@@ -1,4 +1,4 @@
-//! The checks of exercise 1.4: on a staged network, where time passes only as the stage says, and on the real one.
+//! The checks of exercise 1.4: on a simulated network, where time passes only as scripted, and on the real one.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,59 +17,60 @@ held_to!(
     exercises_01,
     e4_any_address::connect_any,
     [
-        the_first_that_answers_is_taken,
-        each_gets_an_even_share_of_the_limit,
-        what_a_quick_refusal_saves_goes_to_the_others,
-        what_comes_after_the_deadline_is_not_tried,
+        the_first_address_that_accepts_is_used,
+        each_address_gets_an_even_share_of_the_limit,
+        time_saved_by_a_quick_refusal_goes_to_later_addresses,
+        addresses_after_the_deadline_are_not_tried,
         the_error_names_every_address_and_its_reason,
         no_address_is_an_error,
-        a_full_queue_does_not_eat_the_deadline,
+        a_full_accept_queue_does_not_use_up_the_deadline,
     ]
 );
 
-/// What is wrong where a connection comes of nothing.
-const NOBODY: &str = "nobody answers, so there should be an error, but there is a connection";
+/// The failure message for a connection where no address accepts.
+const NONE_ACCEPTS: &str = "no address accepts, so there should be an error, but there is a connection";
 
-/// How an address behaves on the stage.
+/// How a simulated address behaves.
 #[derive(Debug, Clone, Copy)]
-enum Act {
-    /// It answers after this time.
-    Answers(Duration),
+enum Behavior {
+    /// It accepts after this time.
+    Accepts(Duration),
     /// It refuses after this time.
     Refuses(Duration),
-    /// It says nothing.
-    Swallows,
-    /// It says nothing, and the machine is so busy that the attempt ends this much too late.
-    SwallowsAndIsLate(Duration),
+    /// It drops all packets.
+    Drops,
+    /// It drops all packets, and the machine is so busy that the attempt ends this much after its limit.
+    DropsAndIsLate(Duration),
 }
 
-/// A network with a play to perform: address N of [`Stage::addresses`] does what act N says.
+/// A simulated network: address N of [`SimulatedNetwork::addresses`] has behavior N.
 #[derive(Debug)]
-struct Stage {
+struct SimulatedNetwork {
     now: Instant,
-    opened: Instant,
-    acts: Vec<Act>,
-    /// Which address was tried, and how long it was given.
+    started_at: Instant,
+    behaviors: Vec<Behavior>,
+    /// The addresses that were tried, and the limit of each attempt.
     tried: Vec<(usize, Duration)>,
 }
 
-impl Stage {
+impl SimulatedNetwork {
     #[expect(clippy::disallowed_methods, reason = "there is no other way to make an `Instant`")]
-    fn new(acts: &[Act]) -> Self {
+    fn new(behaviors: &[Behavior]) -> Self {
         let now = Instant::now();
-        Self { now, opened: now, acts: acts.to_vec(), tried: Vec::new() }
+        Self { now, started_at: now, behaviors: behaviors.to_vec(), tried: Vec::new() }
     }
 
     fn addresses(&self) -> Vec<SocketAddr> {
-        (0..self.acts.len()).map(|act| SocketAddr::from(([192, 0, 2, 1], 1000 + u16::try_from(act).unwrap()))).collect()
+        let ports = (1000..).take(self.behaviors.len());
+        ports.map(|port| SocketAddr::from(([192, 0, 2, 1], port))).collect()
     }
 
-    fn passed(&self) -> Duration {
-        self.now - self.opened
+    fn elapsed(&self) -> Duration {
+        self.now - self.started_at
     }
 }
 
-impl Network for Stage {
+impl Network for SimulatedNetwork {
     type Connection = usize;
 
     fn now(&self) -> Instant {
@@ -77,57 +78,67 @@ impl Network for Stage {
     }
 
     fn connect(&mut self, address: SocketAddr, limit: Duration) -> io::Result<usize> {
-        assert!(!limit.is_zero(), "a limit of zero should never be asked for, but {address} was tried with it");
+        assert!(!limit.is_zero(), "`connect` should never get a limit of zero, but {address} was tried with it");
         let number = usize::from(address.port() - 1000);
         self.tried.push((number, limit));
-        let (takes, answer) = match self.acts[number] {
-            Act::Answers(after) if after <= limit => (after, Ok(number)),
-            Act::Refuses(after) if after <= limit => (after, Err(ErrorKind::ConnectionRefused.into())),
-            Act::SwallowsAndIsLate(late) => (limit + late, Err(ErrorKind::TimedOut.into())),
+        let (duration, result) = match self.behaviors[number] {
+            Behavior::Accepts(after) if after <= limit => (after, Ok(number)),
+            Behavior::Refuses(after) if after <= limit => (after, Err(ErrorKind::ConnectionRefused.into())),
+            Behavior::DropsAndIsLate(late) => (limit + late, Err(ErrorKind::TimedOut.into())),
             _ => (limit, Err(ErrorKind::TimedOut.into())),
         };
-        self.now += takes;
-        answer
+        self.now += duration;
+        result
     }
 }
 
-fn the_first_that_answers_is_taken(connect: Connect<Stage>) {
-    let acts = [Act::Refuses(ms(0)), Act::Answers(ms(10)), Act::Answers(ms(0))];
-    let mut stage = Stage::new(&acts);
-    assert_eq!(connect(&stage.addresses(), ms(3000), &mut stage), Ok(1), "which address is connected to");
-    assert_eq!(stage.tried.len(), 2, "nothing should be tried after an answer, but these were: {:?}", stage.tried);
+fn the_first_address_that_accepts_is_used(connect: Connect<SimulatedNetwork>) {
+    let mut network =
+        SimulatedNetwork::new(&[Behavior::Refuses(ms(0)), Behavior::Accepts(ms(10)), Behavior::Accepts(ms(0))]);
+    assert_eq!(connect(&network.addresses(), ms(3000), &mut network), Ok(1), "which address is connected to");
+    assert_eq!(
+        network.tried.len(),
+        2,
+        "no address should be tried after one has accepted, but these were: {:?}",
+        network.tried
+    );
 }
 
-fn each_gets_an_even_share_of_the_limit(connect: Connect<Stage>) {
-    let mut stage = Stage::new(&[Act::Swallows, Act::Swallows, Act::Answers(ms(900))]);
-    assert_eq!(connect(&stage.addresses(), ms(3000), &mut stage), Ok(2), "which address is connected to");
-    assert_eq!(stage.tried, [(0, ms(1000)), (1, ms(1000)), (2, ms(1000))], "(address, how long it was given)");
-    let mut stage = Stage::new(&[Act::Swallows; 4]);
-    connect(&stage.addresses(), ms(2000), &mut stage).expect_err(NOBODY);
-    assert_eq!(stage.passed(), ms(2000), "how long all attempts took together");
+fn each_address_gets_an_even_share_of_the_limit(connect: Connect<SimulatedNetwork>) {
+    let mut network = SimulatedNetwork::new(&[Behavior::Drops, Behavior::Drops, Behavior::Accepts(ms(900))]);
+    assert_eq!(connect(&network.addresses(), ms(3000), &mut network), Ok(2), "which address is connected to");
+    assert_eq!(network.tried, [(0, ms(1000)), (1, ms(1000)), (2, ms(1000))], "(address, limit)");
+    let mut network = SimulatedNetwork::new(&[Behavior::Drops; 4]);
+    connect(&network.addresses(), ms(2000), &mut network).expect_err(NONE_ACCEPTS);
+    assert_eq!(network.elapsed(), ms(2000), "how long all attempts took together");
 }
 
-fn what_a_quick_refusal_saves_goes_to_the_others(connect: Connect<Stage>) {
-    let mut stage = Stage::new(&[Act::Refuses(ms(0)), Act::Refuses(ms(1000)), Act::Swallows, Act::Answers(ms(900))]);
-    assert_eq!(connect(&stage.addresses(), ms(3000), &mut stage), Ok(3), "which address is connected to");
+fn time_saved_by_a_quick_refusal_goes_to_later_addresses(connect: Connect<SimulatedNetwork>) {
+    let mut network = SimulatedNetwork::new(&[
+        Behavior::Refuses(ms(0)),
+        Behavior::Refuses(ms(1000)),
+        Behavior::Drops,
+        Behavior::Accepts(ms(900)),
+    ]);
+    assert_eq!(connect(&network.addresses(), ms(3000), &mut network), Ok(3), "which address is connected to");
     let expected = [(0, ms(750)), (1, ms(1000)), (2, ms(1000)), (3, ms(1000))];
-    assert_eq!(stage.tried, expected, "(address, how long it was given)");
+    assert_eq!(network.tried, expected, "(address, limit)");
 }
 
-fn what_comes_after_the_deadline_is_not_tried(connect: Connect<Stage>) {
-    let mut stage = Stage::new(&[Act::SwallowsAndIsLate(ms(5000)), Act::Answers(ms(0))]);
-    let connected = connect(&stage.addresses(), ms(2000), &mut stage);
+fn addresses_after_the_deadline_are_not_tried(connect: Connect<SimulatedNetwork>) {
+    let mut network = SimulatedNetwork::new(&[Behavior::DropsAndIsLate(ms(5000)), Behavior::Accepts(ms(0))]);
+    let connected = connect(&network.addresses(), ms(2000), &mut network);
     let error = connected.expect_err("the time was over, so there should be an error, but there is a connection");
-    assert_eq!(stage.tried, [(0, ms(1000))], "(address, how long it was given)");
+    assert_eq!(network.tried, [(0, ms(1000))], "(address, limit)");
     assert!(error.contains("192.0.2.1:1001"), "192.0.2.1:1001 had no time, and should be in the error `{error}`");
 }
 
-fn the_error_names_every_address_and_its_reason(connect: Connect<Stage>) {
-    let mut stage = Stage::new(&[Act::Refuses(ms(0)), Act::Swallows, Act::Refuses(ms(1))]);
-    let error = connect(&stage.addresses(), ms(3000), &mut stage).expect_err(NOBODY);
+fn the_error_names_every_address_and_its_reason(connect: Connect<SimulatedNetwork>) {
+    let mut network = SimulatedNetwork::new(&[Behavior::Refuses(ms(0)), Behavior::Drops, Behavior::Refuses(ms(1))]);
+    let error = connect(&network.addresses(), ms(3000), &mut network).expect_err(NONE_ACCEPTS);
     let mut from = 0;
     let (refused, late) = (io::Error::from(ErrorKind::ConnectionRefused), io::Error::from(ErrorKind::TimedOut));
-    for (address, reason) in stage.addresses().iter().zip([&refused, &late, &refused]) {
+    for (address, reason) in network.addresses().iter().zip([&refused, &late, &refused]) {
         let part = format!("{address}: {reason}");
         let found = error[from..].find(&part);
         from += found.unwrap_or_else(|| panic!("the error should say `{part}`, in this order, but it is `{error}`"));
@@ -135,14 +146,14 @@ fn the_error_names_every_address_and_its_reason(connect: Connect<Stage>) {
     assert!(!error.contains('\n'), "the error should be one line, but it is {error:?}");
 }
 
-fn no_address_is_an_error(connect: Connect<Stage>) {
-    let mut stage = Stage::new(&[]);
-    let error = connect(&[], ms(1000), &mut stage).expect_err(NOBODY);
+fn no_address_is_an_error(connect: Connect<SimulatedNetwork>) {
+    let mut network = SimulatedNetwork::new(&[]);
+    let error = connect(&[], ms(1000), &mut network).expect_err(NONE_ACCEPTS);
     assert!(!error.is_empty(), "the error should say that there is no address, but it is empty");
 }
 
-/// A listener whose queue is full: Linux drops what asks for a place in it. The connections fill it.
-fn swallower() -> Option<(TcpListener, Vec<TcpStream>)> {
+/// A listener whose accept queue is full, so Linux drops further SYNs. The connections fill the queue.
+fn full_listener() -> Option<(TcpListener, Vec<TcpStream>)> {
     let (listener, address) = listen();
     SockRef::from(&listener).listen(0).unwrap();
     let mut queue = Vec::new();
@@ -155,12 +166,12 @@ fn swallower() -> Option<(TcpListener, Vec<TcpStream>)> {
     None
 }
 
-fn a_full_queue_does_not_eat_the_deadline(connect: Connect<Kernel>) {
-    let Some((silent, _queue)) = swallower() else {
-        println!("skipped: this kernel lets every client into a full queue; the staged networks have shown it");
+fn a_full_accept_queue_does_not_use_up_the_deadline(connect: Connect<Kernel>) {
+    let Some((silent, _queue)) = full_listener() else {
+        println!("skipped: this kernel accepts connections beyond a full queue; the simulated checks cover this");
         return;
     };
-    // Bound and not listening: the port is nobody else's, and refuses.
+    // Bound but not listening: it refuses, and no other process can have the port.
     let refusing = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     refusing.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let refusing = (refusing.local_addr().unwrap().as_socket().unwrap(), refusing);
@@ -169,7 +180,7 @@ fn a_full_queue_does_not_eat_the_deadline(connect: Connect<Kernel>) {
     let connected = connect(&addresses, ms(1500), &mut Kernel);
     let stream = connected.unwrap_or_else(|error| panic!("{answering} listens and should be reached, but: {error}"));
     assert_eq!(stream.peer_addr().unwrap(), answering, "which address is connected to");
-    let error = connect(&addresses[..2], ms(200), &mut Kernel).expect_err(NOBODY);
+    let error = connect(&addresses[..2], ms(200), &mut Kernel).expect_err(NONE_ACCEPTS);
     let named = addresses[..2].iter().all(|address| error.contains(&address.to_string()));
     assert!(named, "the error should name both addresses, {:?}, but it is `{error}`", &addresses[..2]);
 }

@@ -15,17 +15,17 @@ held_to!(
     exercises_01,
     e5_chat::serve,
     [
-        a_line_goes_to_all_others_with_its_speaker_in_front,
-        who_comes_is_announced_and_told_who_is_here,
-        who_leaves_is_announced_once,
-        a_bad_or_taken_name_is_refused,
-        who_has_no_name_yet_hears_nothing,
-        lines_are_cut_at_their_ends_only,
-        all_hear_the_same_order,
-        a_reader_within_its_backlog_loses_nothing,
-        a_stalled_reader_stops_nobody_and_is_cut_off,
-        who_was_cut_off_is_not_heard_any_more,
-        who_is_refused_is_not_reset,
+        a_line_goes_to_all_others_with_the_name_of_its_sender,
+        joining_is_announced_and_lists_the_members,
+        leaving_is_announced_once,
+        an_invalid_or_taken_name_is_rejected,
+        a_client_without_a_name_receives_nothing,
+        lines_are_split_at_line_ends_only,
+        all_members_receive_the_same_order,
+        a_member_within_its_backlog_loses_nothing,
+        a_stalled_member_blocks_no_other_and_is_disconnected,
+        lines_of_a_disconnected_member_are_dropped,
+        a_rejected_client_is_not_reset,
     ]
 );
 
@@ -35,14 +35,14 @@ fn start(serve: Serve, backlog: usize) -> SocketAddr {
     address
 }
 
-/// Somebody in the room.
+/// A client of the chat. Its methods say what it sends and what it must receive next.
 struct Person {
     name: &'static str,
     lines: BufReader<TcpStream>,
 }
 
 impl Person {
-    /// Comes in, and checks what it is told: so all that happens later, it hears.
+    /// Joins, and checks the list of members, so it is a member when this returns.
     fn join(address: SocketAddr, name: &'static str, here: &str) -> Self {
         Self::enter(connect(address), name, here)
     }
@@ -78,7 +78,7 @@ impl Person {
         assert_eq!(self.next(), expected, "what {} hears next", self.name);
     }
 
-    /// Has nothing more to say, and hears the rest.
+    /// Ends the sending side, and returns the rest that it receives.
     fn leaves(self) -> String {
         let heard = self.lines.buffer().escape_ascii();
         assert!(self.lines.buffer().is_empty(), "{} should hear nothing now, but heard `{heard}`", self.name);
@@ -88,7 +88,7 @@ impl Person {
     }
 }
 
-/// Ann, Bob and Carl, who know of each other.
+/// Ann, Bob and Carl, who have all joined.
 fn three(address: SocketAddr) -> [Person; 3] {
     let mut ann = Person::join(address, "ann", "ann");
     let mut bob = Person::join(address, "bob", "ann, bob");
@@ -99,16 +99,16 @@ fn three(address: SocketAddr) -> [Person; 3] {
     [ann, bob, carl]
 }
 
-fn a_line_goes_to_all_others_with_its_speaker_in_front(serve: Serve) {
+fn a_line_goes_to_all_others_with_the_name_of_its_sender(serve: Serve) {
     let [mut ann, mut bob, mut carl] = three(start(serve, 100));
     ann.says("hello");
     bob.hears("ann: hello");
     carl.hears("ann: hello");
     bob.says("hello, ann");
-    // Had Ann heard herself, it would be now.
+    // If Ann received her own line, it would come first.
     ann.hears("bob: hello, ann");
     carl.hears("bob: hello, ann");
-    // Said, and no news: whose line it is does not depend on its words.
+    // Lines that look like announcements are still lines of their sender.
     for line in ["i left", "* ann joined", "* bob left", "error: none", "ann: hello"] {
         bob.says(line);
         ann.hears(&format!("bob: {line}"));
@@ -118,7 +118,7 @@ fn a_line_goes_to_all_others_with_its_speaker_in_front(serve: Serve) {
     bob.hears("ann: bob?");
 }
 
-fn who_comes_is_announced_and_told_who_is_here(serve: Serve) {
+fn joining_is_announced_and_lists_the_members(serve: Serve) {
     let address = start(serve, 100);
     let mut zoe = Person::join(address, "zoe", "zoe");
     let mut bob = Person::join(address, "bob", "bob, zoe");
@@ -128,19 +128,19 @@ fn who_comes_is_announced_and_told_who_is_here(serve: Serve) {
     bob.hears("* ann joined");
 }
 
-fn who_leaves_is_announced_once(serve: Serve) {
+fn leaving_is_announced_once(serve: Serve) {
     let [mut ann, mut bob, carl] = three(start(serve, 100));
     bob.says("bye, carl");
     ann.hears("bob: bye, carl");
-    assert_eq!(carl.leaves(), "bob: bye, carl\\n", "what carl was owed");
+    assert_eq!(carl.leaves(), "bob: bye, carl\\n", "the lines queued for carl");
     ann.hears("* carl left");
     bob.hears("* carl left");
     reset(bob.lines.into_inner());
     ann.hears("* bob left");
-    assert_eq!(ann.leaves(), "", "what ann hears after all was announced once");
+    assert_eq!(ann.leaves(), "", "what ann hears after both have left");
 }
 
-fn a_bad_or_taken_name_is_refused(serve: Serve) {
+fn an_invalid_or_taken_name_is_rejected(serve: Serve) {
     let address = start(serve, 100);
     let mut ann = Person::join(address, "ann", "ann");
     for name in ["ann", "", "two words", "12345678901234567", "a:b", "é"] {
@@ -163,7 +163,7 @@ fn a_bad_or_taken_name_is_refused(serve: Serve) {
     });
 }
 
-fn who_has_no_name_yet_hears_nothing(serve: Serve) {
+fn a_client_without_a_name_receives_nothing(serve: Serve) {
     let address = start(serve, 100);
     let late = connect(address);
     send(&late, b"da");
@@ -177,7 +177,7 @@ fn who_has_no_name_yet_hears_nothing(serve: Serve) {
     ann.hears("* dave joined");
 }
 
-fn lines_are_cut_at_their_ends_only(serve: Serve) {
+fn lines_are_split_at_line_ends_only(serve: Serve) {
     let [mut ann, mut bob, mut carl] = three(start(serve, 100));
     for byte in b"in pieces\r\n" {
         ann.sends(&[*byte]);
@@ -201,7 +201,7 @@ fn lines_are_cut_at_their_ends_only(serve: Serve) {
     bob.hears("* carl left");
 }
 
-fn all_hear_the_same_order(serve: Serve) {
+fn all_members_receive_the_same_order(serve: Serve) {
     const LINES: usize = 200;
     let address = start(serve, 10 * LINES);
     let [mut ann, mut bob, mut carl] = three(address);
@@ -209,12 +209,12 @@ fn all_hear_the_same_order(serve: Serve) {
     carl.hears("* dave joined");
     let talk = (0..LINES).map(|number| format!("{number}\n")).collect::<Vec<_>>().concat();
     let (carls, daves) = thread::scope(|scope| {
-        // Who speaks also listens, or would be the one that stalls.
-        for speaker in [&mut ann, &mut bob] {
-            let mut mouth = speaker.lines.get_ref().try_clone().unwrap();
-            scope.spawn(move || (0..LINES).map(|_| speaker.next()).last());
+        // The senders also read, or they would stall.
+        for sender in [&mut ann, &mut bob] {
+            let mut stream = sender.lines.get_ref().try_clone().unwrap();
+            scope.spawn(move || (0..LINES).map(|_| sender.next()).last());
             let talk = &talk;
-            scope.spawn(move || talk.split_inclusive('\n').try_for_each(|line| mouth.write_all(line.as_bytes())));
+            scope.spawn(move || talk.split_inclusive('\n').try_for_each(|line| stream.write_all(line.as_bytes())));
         }
         let listeners =
             [carl, dave].map(|mut all| scope.spawn(move || (0..2 * LINES).map(|_| all.next()).collect::<Vec<_>>()));
@@ -226,7 +226,7 @@ fn all_hear_the_same_order(serve: Serve) {
     assert!(anns.eq(talk.lines()), "carl should hear all of ann's lines in her order, but hears {carls:?}");
 }
 
-fn a_reader_within_its_backlog_loses_nothing(serve: Serve) {
+fn a_member_within_its_backlog_loses_nothing(serve: Serve) {
     const BACKLOG: usize = 20;
     let [mut ann, mut bob, mut carl] = three(start(serve, BACKLOG));
     for round in 0..3 {
@@ -241,7 +241,7 @@ fn a_reader_within_its_backlog_loses_nothing(serve: Serve) {
     }
 }
 
-fn a_stalled_reader_stops_nobody_and_is_cut_off(serve: Serve) {
+fn a_stalled_member_blocks_no_other_and_is_disconnected(serve: Serve) {
     let address = start(serve, 10);
     let mut ann = Person::join(address, "ann", "ann");
     let mut carl = Person::join(address, "carl", "ann, carl");
@@ -249,9 +249,9 @@ fn a_stalled_reader_stops_nobody_and_is_cut_off(serve: Serve) {
     let stalled = Person::enter(connect_with_small_buffers(address), "bob", "ann, bob, carl");
     ann.hears("* bob joined");
     carl.hears("* bob joined");
-    // Far more than the kernel holds for Bob: 20 MB.
+    // Far more than the socket buffers hold for Bob: 20 MB.
     let long = "x".repeat(1000);
-    let cut_off = (0..20_000).any(|number| {
+    let disconnected = (0..20_000).any(|number| {
         ann.says(&format!("{number} {long}"));
         let spoken = format!("ann: {number} {long}");
         match carl.next() {
@@ -263,41 +263,45 @@ fn a_stalled_reader_stops_nobody_and_is_cut_off(serve: Serve) {
             }
         }
     });
-    assert!(cut_off, "bob should be cut off when more than 10 lines wait for him, but 20 MB of lines do");
+    assert!(
+        disconnected,
+        "bob should be disconnected when more than 10 lines are queued for him, but 20 MB of lines are"
+    );
     ann.hears("* bob left");
-    // Bob finds the end, or a reset, after what the kernel holds for him; anything but an open connection.
+    // After the buffered lines, Bob gets the end of the stream or a reset: anything but an open connection.
     let end = stalled.lines.lines().find_map(Result::err);
     let still_open =
         end.is_some_and(|error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut));
-    assert!(!still_open, "bob was announced as gone and should be cut off, but his connection is still open");
+    assert!(!still_open, "bob was announced as gone and should be disconnected, but his connection is still open");
     carl.says("where is bob?");
     ann.hears("carl: where is bob?");
 }
 
-fn who_was_cut_off_is_not_heard_any_more(serve: Serve) {
-    // The moment to be hit is short: a few rooms, to be sure.
+fn lines_of_a_disconnected_member_are_dropped(serve: Serve) {
+    // The race window is short, so the test runs several times.
     for _ in 0..5 {
-        let heard = heard_while_bob_is_cut_off(serve);
+        let heard = heard_while_bob_is_disconnected(serve);
         let left = heard.iter().position(|line| line == "* bob left");
-        let left = left.unwrap_or_else(|| panic!("bob should be cut off, but is not, after {} lines", heard.len()));
+        let left =
+            left.unwrap_or_else(|| panic!("bob should be disconnected, but is not, after {} lines", heard.len()));
         let late = heard[left..].iter().filter(|line| line.starts_with("bob: ")).count();
         assert_eq!(late, 0, "how many lines of bob are heard after `* bob left`");
     }
 }
 
-/// What Carl hears while Bob, who does not read, talks and is cut off in the middle of it.
-fn heard_while_bob_is_cut_off(serve: Serve) -> Vec<String> {
+/// What Carl receives while Bob, who does not read, is sending and is disconnected in the middle of it.
+fn heard_while_bob_is_disconnected(serve: Serve) -> Vec<String> {
     const BURST: usize = 2_000;
     const LAST: usize = 60;
     const BACKLOG: usize = 2 * BURST + 4 * LAST;
     let long = format!("{}\n", "x".repeat(1000));
-    // All that is said in the end can wait for Ann and Carl, who read: Bob alone is cut off.
+    // The last lines fit the queues of Ann and Carl, who read: only Bob is disconnected.
     let address = start(serve, BACKLOG);
     let mut ann = Person::join(address, "ann", "ann");
     let mut carl = Person::join(address, "carl", "ann, carl");
     let bob = Person::enter(connect_with_small_buffers(address), "bob", "ann, bob, carl");
     carl.hears("* bob joined");
-    // As many as may wait for Bob. The kernel has taken a few of them.
+    // As many as may be queued for Bob. A few of them are in the socket buffers.
     for _ in 0..BACKLOG / LAST {
         ann.sends(long.repeat(LAST).as_bytes());
         (0..LAST).for_each(|_| assert!(carl.next().starts_with("ann: x")));
@@ -305,9 +309,9 @@ fn heard_while_bob_is_cut_off(serve: Serve) -> Vec<String> {
     let burst = "y\n".repeat(BURST);
     send(bob.lines.get_ref(), burst.as_bytes());
     ann.sends(long.repeat(LAST).as_bytes());
-    // He may be gone already.
+    // Bob may be disconnected already.
     let _ = bob.lines.get_ref().write_all(burst.as_bytes());
-    // Time to say what should not be said any more.
+    // Time for lines of Bob that should not be forwarded any more.
     let mut heard = Vec::new();
     for question in (0..100).map(|number| format!("{number}?")) {
         ann.says(&question);
@@ -317,16 +321,16 @@ fn heard_while_bob_is_cut_off(serve: Serve) -> Vec<String> {
     heard
 }
 
-fn who_is_refused_is_not_reset(serve: Serve) {
+fn a_rejected_client_is_not_reset(serve: Serve) {
     let address = start(serve, 100);
-    // More than one, for a reset comes when the server's thread gets to it.
+    // Several clients, because the time of a reset depends on the server's thread.
     for _ in 0..10 {
         let client = connect(address);
         send(&client, b"two words\n");
         let answer = rest_of(&client);
         assert!(answer.starts_with("error: "), "a bad name should get a line `error: …`, but gets `{answer}`");
         for _ in 0..50 {
-            send(&client, "and some of those lines that nobody waits for\n".repeat(20).as_bytes());
+            send(&client, "lines that are sent after the rejection\n".repeat(20).as_bytes());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the exercises of chapter 1 are held to: yours on request (`cargo learn check 1`), our solutions always.
+//! The checks of chapter 1's exercises: for yours on request (`cargo learn check 1`), for our solutions always.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a check fails by panicking, and says what it skips")]
 
 mod e1_shout;

@@ -1,5 +1,5 @@
-//! The other end of a connection, as the checks need it: every wait has a deadline, and nothing is read as bytes that
-//! a failure has to show.
+//! The client side of the checks: every read and write has a timeout, and received bytes are returned escaped, so that
+//! a failure message can show them.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use integration_tests::wait::PATIENCE;
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// Small enough that a peer which does not read is felt after a few kilobytes.
+/// Small enough that a peer that does not read causes backpressure after a few kilobytes.
 const SMALL_BUFFER: usize = 4 * 1024;
 
 /// A listener on a port of the kernel's choice, and its address.
@@ -18,7 +18,7 @@ pub(crate) fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A listener whose clients' sockets hold little that is not yet sent: they inherit its buffer.
+/// A listener whose accepted sockets have a small send buffer: they inherit it.
 pub(crate) fn listen_with_small_buffers() -> (TcpListener, SocketAddr) {
     let (listener, address) = listen();
     SockRef::from(&listener).set_send_buffer_size(SMALL_BUFFER).unwrap();
@@ -27,45 +27,49 @@ pub(crate) fn listen_with_small_buffers() -> (TcpListener, SocketAddr) {
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let connected = TcpStream::connect(address);
-    patient(connected.unwrap_or_else(|error| panic!("the server should go on listening, but does not: {error}")))
+    with_timeouts(connected.unwrap_or_else(|error| panic!("the server should go on listening, but does not: {error}")))
 }
 
-/// A client whose kernel takes little before the client itself reads.
+/// A client with a small receive buffer.
 pub(crate) fn connect_with_small_buffers(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(SMALL_BUFFER).unwrap();
     let connected = socket.connect(&address.into());
     connected.unwrap_or_else(|error| panic!("the server should go on listening, but does not: {error}"));
-    patient(socket.into())
+    with_timeouts(socket.into())
 }
 
 /// Sends all of `bytes`.
 pub(crate) fn send(mut client: &TcpStream, bytes: &[u8]) {
     let sent = client.write_all(bytes);
-    sent.unwrap_or_else(|error| panic!("the server should take all that is sent, but it hung up before: {error}"));
+    sent.unwrap_or_else(|error| {
+        panic!("the server should take all that is sent, but it closed the connection before: {error}")
+    });
 }
 
 /// Ends the sending side.
 pub(crate) fn end(client: &TcpStream) {
     let ended = client.shutdown(Shutdown::Write);
-    ended.unwrap_or_else(|error| panic!("the server should read to the end, but it hung up before: {error}"));
+    ended.unwrap_or_else(|error| {
+        panic!("the server should read to the end, but it closed the connection before: {error}")
+    });
 }
 
-/// Every segment at once on its way, every wait with a deadline.
-fn patient(client: TcpStream) -> TcpStream {
+/// Disables Nagle's algorithm, and sets timeouts for reads and writes.
+fn with_timeouts(client: TcpStream) -> TcpStream {
     client.set_nodelay(true).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client.set_write_timeout(Some(PATIENCE)).unwrap();
     client
 }
 
-/// Leaves with a reset, as a program that was killed with unread bytes does.
+/// Resets the connection, as a program that is killed with unread bytes does.
 pub(crate) fn reset(client: TcpStream) {
     SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
     drop(client);
 }
 
-/// Up to the end of the stream, escaped so that a failure can be read.
+/// The bytes up to the end of the stream, escaped.
 pub(crate) fn rest_of(mut client: &TcpStream) -> String {
     let mut rest = Vec::new();
     let ended = client.read_to_end(&mut rest);
@@ -77,7 +81,7 @@ pub(crate) fn rest_of(mut client: &TcpStream) -> String {
     rest
 }
 
-/// What comes back for `sent` and the end of the stream.
+/// Sends `sent` and the end of the stream, and returns the answer.
 pub(crate) fn answer_to(address: SocketAddr, sent: &[u8]) -> String {
     let client = connect(address);
     send(&client, sent);

@@ -1,4 +1,4 @@
-//! What a shared cache may keep, and for how long (RFC 9111): functions of the fields, without a store.
+//! What a shared cache may store, and how long it is fresh (RFC 9111): functions of the headers, without a store.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,43 +6,44 @@ use crate::contracts::{Answered, Asked, Validators};
 
 type Fields<'a> = [(&'a str, &'a str)];
 
-/// Whether the response may be kept and given to somebody else (§3; §3.5 for `Authorization`).
+/// Whether the response may be stored and reused for other clients (§3; §3.5 for `Authorization`).
 pub(super) fn may_store(request: &Asked<'_>, response: &Answered<'_>) -> bool {
-    let is_personal = values(request.fields, "Authorization").next().is_some();
-    let is_for_all = || ["public", "must-revalidate", "s-maxage"].iter().any(|name| says(response.fields, name));
+    let is_authorized = values(request.fields, "Authorization").next().is_some();
+    let is_shareable =
+        || ["public", "must-revalidate", "s-maxage"].iter().any(|name| has_directive(response.fields, name));
     request.method == "GET"
         && response.status == 200
-        && !says(request.fields, "no-store")
-        && !says(response.fields, "no-store")
-        && !says(response.fields, "private")
-        // The RFC would let it be kept. Then everybody would get the same session.
+        && !has_directive(request.fields, "no-store")
+        && !has_directive(response.fields, "no-store")
+        && !has_directive(response.fields, "private")
+        // The RFC allows storing it, but then all clients would share one session.
         && values(response.fields, "Set-Cookie").next().is_none()
         && varied_by(response.fields).all(|name| name != "*")
-        && (!is_personal || is_for_all())
-        && says_how_long(response.fields)
+        && (!is_authorized || is_shareable())
+        && has_explicit_lifetime(response.fields)
 }
 
-fn says_how_long(fields: &Fields<'_>) -> bool {
-    says(fields, "s-maxage") || says(fields, "max-age") || values(fields, "Expires").next().is_some()
+fn has_explicit_lifetime(fields: &Fields<'_>) -> bool {
+    has_directive(fields, "s-maxage") || has_directive(fields, "max-age") || values(fields, "Expires").next().is_some()
 }
 
-/// How long the response is good without asking (§4.2.1).
+/// How long the response is fresh (§4.2.1).
 pub(super) fn lifetime(fields: &Fields<'_>, now: SystemTime) -> Duration {
-    if says(fields, "no-cache") {
+    if has_directive(fields, "no-cache") {
         return Duration::ZERO;
     }
     seconds(fields, "s-maxage").or_else(|| seconds(fields, "max-age")).unwrap_or_else(|| {
-        // `Expires: 0` is no date, and meant to be the past (§5.3).
+        // `Expires: 0` is not a date, and means a time in the past (§5.3).
         let expires = date(fields, "Expires").unwrap_or(SystemTime::UNIX_EPOCH);
         expires.duration_since(date(fields, "Date").unwrap_or(now)).unwrap_or_default()
     })
 }
 
-/// How old the response is when it arrives: other caches may have kept it before (§4.2.3).
+/// The age of the response when it arrives: other caches may have stored it before (§4.2.3).
 pub(super) fn initial_age(fields: &Fields<'_>, now: SystemTime) -> Duration {
-    let told = values(fields, "Age").next().map(delta_seconds).unwrap_or_default();
+    let age_header = values(fields, "Age").next().map(delta_seconds).unwrap_or_default();
     let apparent = date(fields, "Date").and_then(|date| now.duration_since(date).ok()).unwrap_or_default();
-    told.max(apparent)
+    age_header.max(apparent)
 }
 
 pub(super) fn validators(fields: &Fields<'_>) -> Validators {
@@ -50,20 +51,20 @@ pub(super) fn validators(fields: &Fields<'_>) -> Validators {
     Validators { etag: first("ETag"), last_modified: first("Last-Modified") }
 }
 
-/// The names in all `Vary` fields.
+/// The names in all `Vary` headers.
 pub(super) fn varied_by<'a>(fields: &'a Fields<'a>) -> impl Iterator<Item = &'a str> {
     values(fields, "Vary").flat_map(elements)
 }
 
-/// All values of a field as one list; `None` if there is no such field, which is not the same as an empty one.
+/// All values of a header as one list; `None` if there is no such header, which differs from an empty one.
 pub(super) fn combined(fields: &Fields<'_>, name: &str) -> Option<String> {
     let all: Vec<_> = values(fields, name).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-/// Whether `Cache-Control` has this directive, with an argument or without. `private="X"` would let the rest be kept;
-/// to take it for `private` is allowed and safe.
-pub(super) fn says(fields: &Fields<'_>, directive: &str) -> bool {
+/// Whether `Cache-Control` has this directive, with or without an argument. `private="X"` would allow storing the rest;
+/// treating it as `private` is allowed and safe.
+pub(super) fn has_directive(fields: &Fields<'_>, directive: &str) -> bool {
     directives(fields).any(|(name, _)| name.eq_ignore_ascii_case(directive))
 }
 
@@ -72,7 +73,7 @@ fn seconds(fields: &Fields<'_>, directive: &str) -> Option<Duration> {
     found.map(|(_, argument)| delta_seconds(argument))
 }
 
-/// A number of seconds; 0 if it is none, for then nothing is known, and as long as can be if it is too large (§1.2.2).
+/// A number of seconds; 0 if it is not a number, and the maximum if it is too large (§1.2.2).
 fn delta_seconds(text: &str) -> Duration {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Duration::ZERO;
@@ -84,7 +85,7 @@ fn date(fields: &Fields<'_>, name: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(values(fields, name).next()?).ok()
 }
 
-/// The directives of all `Cache-Control` fields, with their arguments without quotes, empty if there are none.
+/// The directives of all `Cache-Control` headers, with their unquoted arguments, or empty strings.
 fn directives<'a>(fields: &'a Fields<'a>) -> impl Iterator<Item = (&'a str, &'a str)> {
     let all = values(fields, "Cache-Control").flat_map(elements);
     all.map(|directive| {
@@ -93,12 +94,12 @@ fn directives<'a>(fields: &'a Fields<'a>) -> impl Iterator<Item = (&'a str, &'a 
     })
 }
 
-/// The values of all fields of this name.
+/// The values of all headers of this name.
 fn values<'a>(fields: &'a Fields<'a>, name: &str) -> impl Iterator<Item = &'a str> {
     fields.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-/// The elements of a list; a comma in quotes separates nothing.
+/// The elements of a list; a comma in quotes is not a separator.
 fn elements(value: &str) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     let elements = value.split(move |character| {

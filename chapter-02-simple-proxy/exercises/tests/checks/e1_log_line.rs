@@ -13,11 +13,11 @@ held_to!(
     e1_log_line::log_line,
     [
         an_exchange_is_one_line_in_the_common_log_format,
-        days_and_clients_of_all_kinds_are_written,
-        no_bytes_and_no_request_are_a_dash,
-        quotes_cannot_be_closed,
-        a_second_line_cannot_be_forged,
-        any_bytes_can_be_read_back,
+        dates_and_addresses_are_formatted,
+        missing_bytes_and_request_are_a_dash,
+        a_client_cannot_close_the_quotes,
+        a_client_cannot_forge_a_second_line,
+        escaped_bytes_can_be_decoded,
     ]
 );
 
@@ -54,7 +54,7 @@ fn an_exchange_is_one_line_in_the_common_log_format(log_line: LogLine) {
     );
 }
 
-fn days_and_clients_of_all_kinds_are_written(log_line: LogLine) {
+fn dates_and_addresses_are_formatted(log_line: LogLine) {
     let client = "2001:db8::1".parse().unwrap();
     let cases = [
         (0, "[01/Jan/1970:00:00:00 +0000]", 0, "0.000"),
@@ -67,12 +67,12 @@ fn days_and_clients_of_all_kinds_are_written(log_line: LogLine) {
     }
 }
 
-fn no_bytes_and_no_request_are_a_dash(log_line: LogLine) {
+fn missing_bytes_and_request_are_a_dash(log_line: LogLine) {
     let line = log_line([10, 0, 0, 9].into(), at(NOON), b"", &exchange(400, 0, 0));
     assert_eq!(line, r#"10.0.0.9 - - [20/Nov/2026:12:00:00 +0000] "-" 400 - 0.000"#);
 }
 
-fn quotes_cannot_be_closed(log_line: LogLine) {
+fn a_client_cannot_close_the_quotes(log_line: LogLine) {
     let line = line_for(log_line, br#"GET /" 200 14 0.001 "\" HTTP/1.1"#);
     assert_eq!(
         line,
@@ -80,13 +80,13 @@ fn quotes_cannot_be_closed(log_line: LogLine) {
     );
 }
 
-fn a_second_line_cannot_be_forged(log_line: LogLine) {
+fn a_client_cannot_forge_a_second_line(log_line: LogLine) {
     let line = line_for(log_line, b"GET /\r\n10.0.0.1\x0b\x85\x1b[2J\x7f\0\xc2\x85\xe2\x80\xa8 HTTP/1.1");
     let expected = r"GET /\x0D\x0A10.0.0.1\x0B\x85\x1B[2J\x7F\x00\xC2\x85\xE2\x80\xA8 HTTP/1.1";
-    assert_eq!(quoted(&line), expected, "every byte that a reader or a terminal may obey should be escaped");
+    assert_eq!(quoted(&line), expected, "every byte that a parser or a terminal may interpret should be escaped");
 }
 
-fn any_bytes_can_be_read_back(log_line: LogLine) {
+fn escaped_bytes_can_be_decoded(log_line: LogLine) {
     let mut seed = Seed::new(21);
     for _ in 0..200 {
         let length = 1 + seed.below(80);
@@ -98,10 +98,10 @@ fn any_bytes_can_be_read_back(log_line: LogLine) {
     }
 }
 
-/// What stands between the two quotes of `line`, which must have two.
+/// The text between the quotes of `line`, which must have exactly two.
 fn quoted(line: &str) -> &str {
     let quotes = line.matches('"').count();
-    assert_eq!(quotes, 2, "the request line should stand between the only two quotes, but the line is {line}");
+    assert_eq!(quotes, 2, "the request line should be between the only two quotes, but the line is {line}");
     line.split('"').nth(1).unwrap()
 }
 

@@ -9,35 +9,35 @@ held_to!(
     exercises_02,
     e2_hop_by_hop::forwarded,
     [
-        order_case_and_duplicates_survive,
-        hop_by_hop_fields_end_here_in_any_case,
-        what_connection_names_ends_here,
-        several_connection_fields_are_one_list,
+        order_case_and_duplicates_are_kept,
+        hop_by_hop_headers_are_removed_in_any_case,
+        headers_named_by_connection_are_removed,
+        several_connection_headers_are_one_list,
         names_are_compared_whole,
-        what_is_needed_cannot_be_named,
+        required_headers_cannot_be_named,
     ]
 );
 
-/// The fields of a head that is written as lines of `Name: value`.
+/// The headers of a head that is written as lines of `Name: value`.
 fn fields(head: &str) -> Vec<Field<'_>> {
     let lines = head.split('\n').filter(|line| !line.is_empty());
     lines.map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name, value.as_bytes())).collect()
 }
 
-/// What goes on of `head`, in the same form.
+/// The forwarded headers of `head`, in the same form.
 fn passed(forwarded: Forwarded, head: &str) -> Result<String, NamesNeeded> {
     let line = |(name, value): &Field<'_>| format!("{name}: {}\n", value.escape_ascii());
     Ok(forwarded(&fields(head))?.iter().map(line).collect())
 }
 
-fn order_case_and_duplicates_survive(forwarded: Forwarded) {
+fn order_case_and_duplicates_are_kept(forwarded: Forwarded) {
     let head = "hOST: a\nX-B: 2\nX-A: 1\nx-b: 3\nX-B: 2\nCookie: a=1\nX-Empty: \nContent-Length: 5\n";
     assert_eq!(passed(forwarded, head).as_deref(), Ok(head), "nothing in it should change");
     let raw: [Field<'_>; 1] = [("X-Raw", b"caf\xe9")];
     assert_eq!(forwarded(&raw).as_deref(), Ok(&raw[..]), "a value need not be UTF-8 to be forwarded");
 }
 
-fn hop_by_hop_fields_end_here_in_any_case(forwarded: Forwarded) {
+fn hop_by_hop_headers_are_removed_in_any_case(forwarded: Forwarded) {
     for name in [
         "Connection",
         "Keep-Alive",
@@ -51,12 +51,12 @@ fn hop_by_hop_fields_end_here_in_any_case(forwarded: Forwarded) {
     ] {
         for name in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
             let head = format!("Host: a\n{name}: x\nAccept: b\n{name}: y\n");
-            assert_eq!(passed(forwarded, &head).as_deref(), Ok("Host: a\nAccept: b\n"), "{name} should end here");
+            assert_eq!(passed(forwarded, &head).as_deref(), Ok("Host: a\nAccept: b\n"), "{name} should be removed");
         }
     }
 }
 
-fn what_connection_names_ends_here(forwarded: Forwarded) {
+fn headers_named_by_connection_are_removed(forwarded: Forwarded) {
     let head = "X-Before: 1\nHost: a\nConnection: close, X-BEFORE,x-behind ,\t X-Last\t,, ,\n\
                 X-Behind: 2\nX-Other: 3\nx-last: 4\nX-Behind: 5\n";
     assert_eq!(passed(forwarded, head).as_deref(), Ok("Host: a\nX-Other: 3\n"));
@@ -65,7 +65,7 @@ fn what_connection_names_ends_here(forwarded: Forwarded) {
     assert_eq!(forwarded(&raw).as_deref(), Ok(&rest[..]), "bytes that are not UTF-8 should hide no name");
 }
 
-fn several_connection_fields_are_one_list(forwarded: Forwarded) {
+fn several_connection_headers_are_one_list(forwarded: Forwarded) {
     let head = "Connection: x-a\nX-A: 1\nX-B: 2\nX-C: 3\nconnection: X-B\nX-D: 4\nCONNECTION: keep-alive, X-D\n";
     assert_eq!(passed(forwarded, head).as_deref(), Ok("X-C: 3\n"));
 }
@@ -75,11 +75,11 @@ fn names_are_compared_whole(forwarded: Forwarded) {
     assert_eq!(
         passed(forwarded, head).as_deref(),
         Ok("X-AB: 1\nX: 2\nX-C: 3\nTrailers: 4\nHost: a\nX-A-: 5\n"),
-        "`close x-c` is one element, and the name of no field"
+        "`close x-c` is one element, and not the name of a header"
     );
 }
 
-fn what_is_needed_cannot_be_named(forwarded: Forwarded) {
+fn required_headers_cannot_be_named(forwarded: Forwarded) {
     for needed in ["Host", "Content-Length", "Transfer-Encoding"] {
         let (lower, upper) = (needed.to_lowercase(), needed.to_uppercase());
         for head in [
@@ -87,7 +87,7 @@ fn what_is_needed_cannot_be_named(forwarded: Forwarded) {
             format!("Host: a\nX-A: 1\nCONNECTION: close,\t{lower}\t\n"),
             format!("Connection: close\nConnection: x-a\nHost: a\nconnection: ,{upper},\n"),
         ] {
-            assert_eq!(passed(forwarded, &head), Err(NamesNeeded(needed)), "what comes of\n{head}");
+            assert_eq!(passed(forwarded, &head), Err(NamesNeeded(needed)), "the result for\n{head}");
         }
     }
 }

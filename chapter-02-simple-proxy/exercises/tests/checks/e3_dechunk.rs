@@ -8,16 +8,16 @@ held_to!(
     e3_dechunk::decoder,
     [
         a_body_in_one_piece_is_decoded,
-        any_split_gives_the_same,
-        what_follows_the_body_is_left,
-        lenient_spellings_are_malformed,
-        an_error_comes_with_its_byte_and_stays,
-        a_size_of_sixteen_digits_sets_nothing_aside,
-        what_is_dropped_is_bounded,
+        any_split_gives_the_same_result,
+        bytes_after_the_body_are_not_consumed,
+        lenient_encodings_are_malformed,
+        an_error_is_reported_at_its_byte_and_persists,
+        a_size_of_sixteen_digits_allocates_nothing,
+        discarded_bytes_are_bounded,
     ]
 );
 
-/// Bodies, and what they carry.
+/// Bodies, and their decoded data.
 const BODIES: [(&str, &str); 4] = [
     ("0\r\n\r\n", ""),
     ("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", "hello world"),
@@ -25,7 +25,7 @@ const BODIES: [(&str, &str); 4] = [
     ("2\r\n\r\n\r\n0;last\r\nX-Sum: 1, 2\r\nEmpty:\r\nTab:\t\r\n\r\n", "\r\n"),
 ];
 
-/// What a decoder made of its input.
+/// The result of a decoder.
 #[derive(Debug, PartialEq, Eq)]
 struct Decoded {
     data: String,
@@ -34,7 +34,7 @@ struct Decoded {
     malformed: bool,
 }
 
-/// Feeds `pieces` until one is refused.
+/// Feeds `pieces` until one is malformed.
 fn decode<D: Dechunk>(new: fn() -> D, pieces: &[&[u8]]) -> Decoded {
     let (mut decoder, mut data, mut consumed, mut malformed) = (new(), Vec::new(), 0, false);
     for piece in pieces {
@@ -43,10 +43,10 @@ fn decode<D: Dechunk>(new: fn() -> D, pieces: &[&[u8]]) -> Decoded {
             break;
         };
         let shown = piece.escape_ascii();
-        let there = piece.len();
-        assert!(used <= there, "`feed` should use at most the {there} bytes of {shown}, but says {used}");
-        let is_all = used == there || decoder.is_complete();
-        assert!(is_all, "in the middle of the body `feed` should use all {there} bytes of {shown}, but says {used}");
+        let length = piece.len();
+        assert!(used <= length, "`feed` should use at most the {length} bytes of {shown}, but returns {used}");
+        let is_all = used == length || decoder.is_complete();
+        assert!(is_all, "inside the body `feed` should use all {length} bytes of {shown}, but returns {used}");
         consumed += used;
     }
     Decoded { data: data.escape_ascii().to_string(), consumed, complete: decoder.is_complete(), malformed }
@@ -63,7 +63,7 @@ fn a_body_in_one_piece_is_decoded<D: Dechunk>(new: fn() -> D) {
     }
 }
 
-fn any_split_gives_the_same<D: Dechunk>(new: fn() -> D) {
+fn any_split_gives_the_same_result<D: Dechunk>(new: fn() -> D) {
     for (body, data) in valid() {
         let bytes = body.as_bytes();
         for at in 0..=bytes.len() {
@@ -81,7 +81,7 @@ fn any_split_gives_the_same<D: Dechunk>(new: fn() -> D) {
     }
 }
 
-fn what_follows_the_body_is_left<D: Dechunk>(new: fn() -> D) {
+fn bytes_after_the_body_are_not_consumed<D: Dechunk>(new: fn() -> D) {
     for (body, data) in valid() {
         for next in ["GET / HTTP/1.1\r\n\r\n", "0\r\n\r\n", "\r\n"] {
             let input = format!("{body}{next}");
@@ -94,7 +94,7 @@ fn what_follows_the_body_is_left<D: Dechunk>(new: fn() -> D) {
     }
 }
 
-/// Each is wrong in its last byte, and only there.
+/// Each is malformed in its last byte, and only there.
 const BAD: [&str; 33] = [
     "\r",
     "\n",
@@ -131,49 +131,53 @@ const BAD: [&str; 33] = [
     "0\r\nX: 1\r\n ",
 ];
 
-fn lenient_spellings_are_malformed<D: Dechunk>(new: fn() -> D) {
+fn lenient_encodings_are_malformed<D: Dechunk>(new: fn() -> D) {
     for bad in BAD {
-        // What would make it whole again, if the bad byte were let through.
+        // These would complete the body if the bad byte were accepted.
         for rest in ["", "\n", "\r\n", "hello\r\n0\r\n\r\n", "\n0\r\n\r\n", "\nhello\r\n0\r\n\r\n"] {
             let input = format!("{bad}{rest}");
             let got = decode(new, &[input.as_bytes()]);
-            let refused = got.malformed && !got.complete;
-            assert!(refused, "{} should be malformed, but is taken as {got:?}", input.escape_default());
+            let is_rejected = got.malformed && !got.complete;
+            assert!(is_rejected, "{} should be malformed, but is decoded as {got:?}", input.escape_default());
         }
     }
 }
 
-fn an_error_comes_with_its_byte_and_stays<D: Dechunk>(new: fn() -> D) {
+fn an_error_is_reported_at_its_byte_and_persists<D: Dechunk>(new: fn() -> D) {
     for bad in BAD {
         let shown = bad.escape_default();
         for at in 0..bad.len() {
             let (mut decoder, mut data) = (new(), Vec::new());
             let (first, rest) = bad.as_bytes().split_at(at);
-            assert_eq!(decoder.feed(first, &mut data), Ok(at), "the first {at} bytes of {shown}, which are in order");
+            assert_eq!(decoder.feed(first, &mut data), Ok(at), "the first {at} bytes of {shown}, which are valid");
             assert_eq!(decoder.feed(rest, &mut data), Err(Malformed), "{shown}, from byte {at} on");
-            let had = data.len();
+            let length = data.len();
             for more in ["", "0\r\n\r\n", "\n"] {
-                assert_eq!(decoder.feed(more.as_bytes(), &mut data), Err(Malformed), "after {shown}, which is broken");
+                assert_eq!(
+                    decoder.feed(more.as_bytes(), &mut data),
+                    Err(Malformed),
+                    "after {shown}, which is malformed"
+                );
             }
-            let has_stopped = data.len() == had && !decoder.is_complete();
+            let has_stopped = data.len() == length && !decoder.is_complete();
             assert!(has_stopped, "after {shown} there should be no more data and no end, but it went on");
         }
     }
 }
 
-fn a_size_of_sixteen_digits_sets_nothing_aside<D: Dechunk>(new: fn() -> D) {
+fn a_size_of_sixteen_digits_allocates_nothing<D: Dechunk>(new: fn() -> D) {
     for size in ["ffffffffffffffff", "7FFFFFFFFFFFFFFF", "0000000040000000", "8000000000000000"] {
         let (mut decoder, mut data) = (new(), Vec::new());
         let input = format!("{size}\r\nhello");
-        assert_eq!(decoder.feed(input.as_bytes(), &mut data), Ok(input.len()), "{size} is a size, and should be taken");
+        assert_eq!(decoder.feed(input.as_bytes(), &mut data), Ok(input.len()), "{size} is a valid size");
         assert_eq!(data.escape_ascii().to_string(), "hello", "the data so far");
         let capacity = data.capacity();
-        assert!(capacity < 1 << 20, "for five bytes little should be set aside, but {capacity} bytes are");
+        assert!(capacity < 1 << 20, "for five bytes little should be allocated, but {capacity} bytes are");
         assert!(!decoder.is_complete(), "after five bytes of {size} the body should go on, but it is complete");
     }
 }
 
-fn what_is_dropped_is_bounded<D: Dechunk>(new: fn() -> D) {
+fn discarded_bytes_are_bounded<D: Dechunk>(new: fn() -> D) {
     let extension = |bytes: usize| format!("1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(bytes - 1));
     let body = extension(256);
     assert_eq!(decode(new, &[body.as_bytes()]), whole(&body, "x"), "256 bytes of extension, with the `;`");
@@ -188,7 +192,7 @@ fn what_is_dropped_is_bounded<D: Dechunk>(new: fn() -> D) {
         let endless = vec![piece.as_bytes(); 1000];
         let pieces: Vec<_> = std::iter::once(start.as_bytes()).chain(endless).collect();
         let got = decode(new, &pieces);
-        assert!(got.malformed, "{what} without an end should be malformed, but {} bytes are taken", got.consumed);
+        assert!(got.malformed, "{what} without an end should be malformed, but {} bytes are accepted", got.consumed);
     }
 }
 

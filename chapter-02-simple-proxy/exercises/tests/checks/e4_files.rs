@@ -18,20 +18,20 @@ held_to!(
     exercises_02,
     e4_files::respond,
     [
-        files_are_given_with_their_type,
-        a_directory_gives_its_index,
-        a_target_is_decoded_once_and_its_query_plays_no_part,
-        head_gives_the_head_of_the_get,
-        other_methods_are_told_what_is_allowed,
-        no_spelling_leads_out,
-        no_link_leads_out,
-        what_is_no_file_is_not_found,
+        files_are_served_with_their_type,
+        a_directory_serves_its_index,
+        a_target_is_decoded_once_and_its_query_is_ignored,
+        head_has_the_headers_of_get,
+        other_methods_get_405_with_allow,
+        no_encoding_escapes_the_root,
+        no_symlink_escapes_the_root,
+        anything_but_a_regular_file_gets_404,
     ]
 );
 
 const SECRET: &str = "the secret";
 
-/// A root, with a secret beside it: `www`, and `www-old/secret.txt` and `secret.txt` next to it.
+/// A root directory `www`, with secrets outside of it: `www-old/secret.txt` and `secret.txt`.
 struct Site {
     directory: TempDir,
 }
@@ -59,42 +59,42 @@ impl Site {
         self.directory.path().join(name)
     }
 
-    /// The answer, if there is one before patience ends: opening the wrong thing waits for ever.
-    fn ask(&self, respond: Respond, method: &str, target: &str) -> Response {
+    /// The response, within a timeout: opening a pipe would block for ever.
+    fn request(&self, respond: Respond, method: &str, target: &str) -> Response {
         let (root, shown) = (self.root(), format!("{method} {target}"));
         let (method, target) = (method.to_owned(), target.to_owned());
-        let (done, answer) = mpsc::channel();
+        let (done, response) = mpsc::channel();
         thread::spawn(move || done.send(respond(&root, &method, &target)));
-        let answer = answer.recv_timeout(PATIENCE);
-        answer.unwrap_or_else(|_| panic!("{shown} should get an answer, but yours waits, or has panicked"))
+        let response = response.recv_timeout(PATIENCE);
+        response.unwrap_or_else(|_| panic!("{shown} should get a response, but `respond` blocks, or has panicked"))
     }
 
     fn assert_not_found(&self, respond: Respond, target: &str) {
-        let unknown = self.ask(respond, "GET", "/no-such-file");
+        let unknown = self.request(respond, "GET", "/no-such-file");
         assert_eq!(unknown.status, 404, "the status for GET /no-such-file");
-        let answer = self.ask(respond, "GET", target);
-        let body = answer.body.escape_ascii();
-        let is_out = answer.body.windows(6).any(|bytes| bytes == b"secret");
-        assert!(!is_out, "GET {target} should not lead out of the root, but gives `{body}`");
-        assert_eq!(answer, unknown, "GET {target} should be answered as any other file that is not there");
+        let response = self.request(respond, "GET", target);
+        let body = response.body.escape_ascii();
+        let is_outside = response.body.windows(6).any(|bytes| bytes == b"secret");
+        assert!(!is_outside, "GET {target} should not leave the root, but gets `{body}`");
+        assert_eq!(response, unknown, "GET {target} should get the same response as a file that does not exist");
     }
 }
 
-/// The value of the one field of this name.
-fn field<'a>(response: &'a Response, name: &str) -> &'a str {
+/// The value of the header of this name, which must occur once.
+fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     let mut found = response.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
-    let (_, value) = found.next().unwrap_or_else(|| panic!("{name} should be among the fields {:?}", response.fields));
+    let (_, value) = found.next().unwrap_or_else(|| panic!("{name} should be among the headers {:?}", response.fields));
     assert!(found.next().is_none(), "{name} should be there once, but there are {:?}", response.fields);
     value
 }
 
-fn assert_file(response: &Response, content: &str, asked: &str) {
-    assert_eq!(response.status, 200, "the status for {asked}");
-    assert_eq!(response.body.escape_ascii().to_string(), content.escape_default().to_string(), "the body of {asked}");
-    assert_eq!(field(response, "Content-Length"), content.len().to_string(), "the Content-Length of {asked}");
+fn assert_file(response: &Response, content: &str, target: &str) {
+    assert_eq!(response.status, 200, "the status for {target}");
+    assert_eq!(response.body.escape_ascii().to_string(), content.escape_default().to_string(), "the body of {target}");
+    assert_eq!(header(response, "Content-Length"), content.len().to_string(), "the Content-Length of {target}");
 }
 
-fn files_are_given_with_their_type(respond: Respond) {
+fn files_are_served_with_their_type(respond: Respond) {
     let types = [
         ("page.html", "text/html; charset=utf-8"),
         ("look.css", "text/css; charset=utf-8"),
@@ -111,25 +111,25 @@ fn files_are_given_with_their_type(respond: Respond) {
     let files: Vec<_> = types.iter().map(|(name, _)| (*name, *name)).collect();
     let site = Site::new(&files);
     for (name, content_type) in types {
-        let answer = site.ask(respond, "GET", &format!("/{name}"));
-        assert_file(&answer, name, name);
-        assert_eq!(field(&answer, "Content-Type"), content_type, "the Content-Type of {name}");
+        let response = site.request(respond, "GET", &format!("/{name}"));
+        assert_file(&response, name, name);
+        assert_eq!(header(&response, "Content-Type"), content_type, "the Content-Type of {name}");
     }
 }
 
-fn a_directory_gives_its_index(respond: Respond) {
+fn a_directory_serves_its_index(respond: Respond) {
     let site = Site::new(&[("index.html", "home"), ("docs/index.html", "docs"), ("empty/other.html", "x")]);
     for (target, content) in [("/", "home"), ("/?a=/b/", "home"), ("/docs/", "docs"), ("/docs/?", "docs")] {
-        let answer = site.ask(respond, "GET", target);
-        assert_file(&answer, content, target);
-        assert_eq!(field(&answer, "Content-Type"), "text/html; charset=utf-8", "the Content-Type of {target}");
+        let response = site.request(respond, "GET", target);
+        assert_file(&response, content, target);
+        assert_eq!(header(&response, "Content-Type"), "text/html; charset=utf-8", "the Content-Type of {target}");
     }
     for target in ["/docs", "/empty/", "/none/", "/docs/index.html/"] {
         site.assert_not_found(respond, target);
     }
 }
 
-fn a_target_is_decoded_once_and_its_query_plays_no_part(respond: Respond) {
+fn a_target_is_decoded_once_and_its_query_is_ignored(respond: Respond) {
     let site = Site::new(&[
         ("two words.txt", "spaced"),
         ("50%20off.txt", "a literal percent sign"),
@@ -150,38 +150,38 @@ fn a_target_is_decoded_once_and_its_query_plays_no_part(respond: Respond) {
         ("/a..b.txt", "so are these"),
         ("/plus+.txt", "plus"),
     ] {
-        assert_file(&site.ask(respond, "GET", target), content, target);
+        assert_file(&site.request(respond, "GET", target), content, target);
     }
     site.assert_not_found(respond, "/50%20off.txt");
 }
 
-fn head_gives_the_head_of_the_get(respond: Respond) {
+fn head_has_the_headers_of_get(respond: Respond) {
     let site = Site::new(&[("index.html", "<p>hello"), ("empty.txt", "")]);
     for target in ["/", "/index.html", "/empty.txt", "/none", "/../secret.txt"] {
-        let (get, head) = (site.ask(respond, "GET", target), site.ask(respond, "HEAD", target));
+        let (get, head) = (site.request(respond, "GET", target), site.request(respond, "HEAD", target));
         assert_eq!((head.status, &head.fields), (get.status, &get.fields), "HEAD {target}, compared with GET");
-        assert_eq!(field(&get, "Content-Length"), get.body.len().to_string(), "the Content-Length of GET {target}");
+        assert_eq!(header(&get, "Content-Length"), get.body.len().to_string(), "the Content-Length of GET {target}");
         let body = head.body.escape_ascii();
         assert!(head.body.is_empty(), "HEAD {target} should get no body, but gets `{body}`");
     }
 }
 
-fn other_methods_are_told_what_is_allowed(respond: Respond) {
+fn other_methods_get_405_with_allow(respond: Respond) {
     let site = Site::new(&[("index.html", "home")]);
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "get", "Head", "BREW"] {
         for target in ["/", "/none"] {
-            let answer = site.ask(respond, method, target);
-            assert_eq!(answer.status, 405, "the status for {method} {target}");
-            assert_eq!(field(&answer, "Allow"), "GET, HEAD", "Allow for {method} {target}");
-            let length = answer.body.len().to_string();
-            assert_eq!(field(&answer, "Content-Length"), length, "the Content-Length for {method} {target}");
+            let response = site.request(respond, method, target);
+            assert_eq!(response.status, 405, "the status for {method} {target}");
+            assert_eq!(header(&response, "Allow"), "GET, HEAD", "Allow for {method} {target}");
+            let length = response.body.len().to_string();
+            assert_eq!(header(&response, "Content-Length"), length, "the Content-Length for {method} {target}");
         }
     }
     let content = fs::read_to_string(site.root().join("index.html")).unwrap();
-    assert_eq!(content, "home", "index.html, which no method should change");
+    assert_eq!(content, "home", "the content of index.html, which no method should change");
 }
 
-fn no_spelling_leads_out(respond: Respond) {
+fn no_encoding_escapes_the_root(respond: Respond) {
     let site = Site::new(&[("index.html", "home"), ("page.txt", "page")]);
     let absolute = site.outside("secret.txt");
     let absolute = absolute.to_str().unwrap();
@@ -225,7 +225,7 @@ fn no_spelling_leads_out(respond: Respond) {
     }
 }
 
-fn no_link_leads_out(respond: Respond) {
+fn no_symlink_escapes_the_root(respond: Respond) {
     let site = Site::new(&[("real.txt", "real"), ("real/index.html", "inside")]);
     let root = site.root();
     symlink(site.outside("secret.txt"), root.join("absolute.txt")).unwrap();
@@ -249,17 +249,17 @@ fn no_link_leads_out(respond: Respond) {
     ] {
         site.assert_not_found(respond, target);
     }
-    let alias = site.ask(respond, "GET", "/alias.html");
+    let alias = site.request(respond, "GET", "/alias.html");
     assert_file(&alias, "real", "a link that stays inside");
-    assert_eq!(field(&alias, "Content-Type"), "text/html; charset=utf-8", "the type of the name that was asked for");
-    assert_file(&site.ask(respond, "GET", "/sub/there/"), "inside", "a link to a directory inside");
+    assert_eq!(header(&alias, "Content-Type"), "text/html; charset=utf-8", "the type of the requested name");
+    assert_file(&site.request(respond, "GET", "/sub/there/"), "inside", "a link to a directory inside");
 
     let by_link = site.outside("current");
     symlink(&root, &by_link).unwrap();
     assert_file(&respond(&by_link, "GET", "/real.txt"), "real", "a file below a root that is a link itself");
 }
 
-fn what_is_no_file_is_not_found(respond: Respond) {
+fn anything_but_a_regular_file_gets_404(respond: Respond) {
     let site = Site::new(&[("page.txt", "page")]);
     mkfifo(&site.root().join("pipe"), Mode::S_IRWXU).unwrap();
     let long = format!("/{}", "n".repeat(300));

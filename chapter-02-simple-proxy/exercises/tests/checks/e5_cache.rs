@@ -9,15 +9,15 @@ held_to!(
     exercises_02,
     e5_cache::cache,
     [
-        what_is_good_is_found_until_it_is_not,
-        a_shared_cache_listens_to_the_last_word_on_age,
-        only_what_may_be_shared_is_stored,
-        answers_to_one_user_are_for_that_user,
-        what_varies_is_found_by_its_like,
-        what_is_not_fresh_is_asked_for_with_its_validators,
-        the_newest_answer_replaces_the_older,
-        the_least_recently_used_makes_room,
-        what_clients_choose_is_counted_too,
+        a_fresh_response_is_found_until_it_expires,
+        lifetime_and_age_follow_the_rules_for_shared_caches,
+        only_shareable_responses_are_stored,
+        responses_to_authorized_requests_are_not_shared,
+        vary_selects_the_matching_response,
+        a_stale_response_gives_its_validators,
+        a_newer_response_replaces_the_older,
+        the_least_recently_used_response_is_evicted,
+        data_chosen_by_clients_counts_towards_the_limit,
     ]
 );
 
@@ -39,8 +39,8 @@ fn noon_and(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_176_000 + seconds)
 }
 
-/// What was found, in a word that a failure can be read by.
-fn word(found: &Found) -> String {
+/// The result of a lookup, as text for failure messages.
+fn describe(found: &Found) -> String {
     match found {
         Found::Fresh { response, age } => format!("{} at {}", response.body.escape_ascii(), age.as_secs()),
         Found::Stale(_) => String::from("stale"),
@@ -49,17 +49,17 @@ fn word(found: &Found) -> String {
 }
 
 fn look<C: Store>(cache: &mut C, uri: &str, fields: Fields<'_>, seconds: u64) -> String {
-    word(&cache.lookup(&get(uri, fields), noon_and(seconds)))
+    describe(&cache.lookup(&get(uri, fields), noon_and(seconds)))
 }
 
-/// Stores an answer with these fields at noon, in an empty cache.
+/// A cache that stores one response with these headers, at noon.
 fn with<C: Store>(new: fn(usize) -> C, fields: Fields<'_>) -> C {
     let mut cache = new(LARGE);
     cache.store(&get(URI, &[]), &ok(fields, b"tea"), noon_and(0));
     cache
 }
 
-fn what_is_good_is_found_until_it_is_not<C: Store>(new: fn(usize) -> C) {
+fn a_fresh_response_is_found_until_it_expires<C: Store>(new: fn(usize) -> C) {
     let fields = [("Content-Type", "text/plain"), ("Cache-Control", "max-age=60"), ("Age", "0"), ("X-A", "1")];
     let mut cache = with(new, &fields);
     assert_eq!(look(&mut cache, URI, &[], 0), "tea at 0");
@@ -69,17 +69,17 @@ fn what_is_good_is_found_until_it_is_not<C: Store>(new: fn(usize) -> C) {
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
         let found = cache.lookup(&Asked { method, ..get(URI, &[]) }, noon_and(1));
-        assert_eq!(word(&found), "miss", "what is found for a {method}");
+        assert_eq!(describe(&found), "miss", "what is found for a {method}");
     }
     let found = cache.lookup(&get(URI, &[]), noon_and(1));
     let Found::Fresh { response, .. } = found else { panic!("it should be fresh after 1 s, but is {found:?}") };
     let kept = [("Content-Type", "text/plain"), ("Cache-Control", "max-age=60"), ("X-A", "1")];
     let kept = kept.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    assert_eq!(response.fields, kept, "the fields should be as they came, without Age");
-    assert_eq!(look(&mut cache, URI, &[], 60), "miss", "what is found after 60 s, with no validator to ask with");
+    assert_eq!(response.fields, kept, "the headers should be as received, without Age");
+    assert_eq!(look(&mut cache, URI, &[], 60), "miss", "what is found after 60 s, without a validator");
 }
 
-fn a_shared_cache_listens_to_the_last_word_on_age<C: Store>(new: fn(usize) -> C) {
+fn lifetime_and_age_follow_the_rules_for_shared_caches<C: Store>(new: fn(usize) -> C) {
     let noon = ("Date", "Fri, 20 Nov 2026 12:00:00 GMT");
     let cases: [(Fields<'_>, Option<u64>); 17] = [
         (&[("cache-control", "Public, MAX-AGE=60")], Some(60)),
@@ -100,27 +100,27 @@ fn a_shared_cache_listens_to_the_last_word_on_age<C: Store>(new: fn(usize) -> C)
         (&[("Cache-Control", "max-age")], None),
         (&[("Cache-Control", "max-age=60, no-cache")], None),
     ];
-    for (fields, good_for) in cases {
+    for (fields, fresh_for) in cases {
         let mut cache = with(new, fields);
         let is_fresh = |cache: &mut C, seconds| look(cache, URI, &[], seconds).starts_with("tea");
-        match good_for {
+        match fresh_for {
             None => assert!(!is_fresh(&mut cache, 0), "{fields:?} should never be fresh, but is at once"),
             Some(seconds) => {
                 let last = seconds - 1;
-                let good = is_fresh(&mut cache, last);
-                assert!(good, "{fields:?} should be fresh for {seconds} s, but is not after {last} s");
+                let fresh = is_fresh(&mut cache, last);
+                assert!(fresh, "{fields:?} should be fresh for {seconds} s, but is not after {last} s");
                 let too_long = is_fresh(&mut cache, seconds);
                 assert!(!too_long, "{fields:?} should not be fresh after {seconds} s, but still is");
             }
         }
     }
     let mut cache = with(new, &[("Cache-Control", "max-age=99999999999999999999")]);
-    assert_eq!(look(&mut cache, URI, &[], 86_400), "tea at 86400", "too large a number should be a long time");
+    assert_eq!(look(&mut cache, URI, &[], 86_400), "tea at 86400", "a number that is too large should be a long time");
 }
 
-fn only_what_may_be_shared_is_stored<C: Store>(new: fn(usize) -> C) {
+fn only_shareable_responses_are_stored<C: Store>(new: fn(usize) -> C) {
     let good = ("Cache-Control", "max-age=60");
-    let assert_refused = |request: Asked<'_>, response: Answered<'_>| {
+    let assert_not_stored = |request: Asked<'_>, response: Answered<'_>| {
         let mut cache = new(LARGE);
         let (status, fields) = (response.status, response.fields);
         let shown = format!("a {status} with {fields:?} to {request:?}");
@@ -131,12 +131,12 @@ fn only_what_may_be_shared_is_stored<C: Store>(new: fn(usize) -> C) {
     let may_store = new(LARGE).may_store(&get(URI, &[]), &ok(&[good], b"tea"));
     assert!(may_store, "a 200 to a GET with max-age=60 should be stored, but may not be");
     for method in ["POST", "HEAD", "PUT", "get"] {
-        assert_refused(Asked { method, ..get(URI, &[]) }, ok(&[good], b"tea"));
+        assert_not_stored(Asked { method, ..get(URI, &[]) }, ok(&[good], b"tea"));
     }
     for status in [206, 301, 304, 404, 500] {
-        assert_refused(get(URI, &[]), Answered { status, ..ok(&[good], b"tea") });
+        assert_not_stored(get(URI, &[]), Answered { status, ..ok(&[good], b"tea") });
     }
-    let refused: [Fields<'_>; 9] = [
+    let not_storable: [Fields<'_>; 9] = [
         &[],
         &[("Cache-Control", "public")],
         &[("ETag", "\"1\""), ("Last-Modified", "Fri, 20 Nov 2026 11:00:00 GMT")],
@@ -147,13 +147,13 @@ fn only_what_may_be_shared_is_stored<C: Store>(new: fn(usize) -> C) {
         &[good, ("Set-Cookie", "session=1")],
         &[good, ("Vary", "Accept, *")],
     ];
-    for fields in refused {
-        assert_refused(get(URI, &[]), ok(fields, b"tea"));
+    for fields in not_storable {
+        assert_not_stored(get(URI, &[]), ok(fields, b"tea"));
     }
-    assert_refused(get(URI, &[("Cache-Control", "no-store")]), ok(&[good], b"tea"));
+    assert_not_stored(get(URI, &[("Cache-Control", "no-store")]), ok(&[good], b"tea"));
 }
 
-fn answers_to_one_user_are_for_that_user<C: Store>(new: fn(usize) -> C) {
+fn responses_to_authorized_requests_are_not_shared<C: Store>(new: fn(usize) -> C) {
     let alice = [("authorization", "Basic YWxpY2U6dGVh")];
     for (cache_control, is_shared) in [
         ("max-age=60", false),
@@ -168,20 +168,21 @@ fn answers_to_one_user_are_for_that_user<C: Store>(new: fn(usize) -> C) {
         let mut cache = new(LARGE);
         cache.store(&get(URI, &alice), &ok(&[("Cache-Control", cache_control)], b"tea"), noon_and(0));
         let expected = if is_shared { "tea at 1" } else { "miss" };
-        for who in [&[][..], &[("Authorization", "Basic Ym9iOnRlYQ==")], &alice] {
-            assert_eq!(look(&mut cache, URI, who, 1), expected, "what is found of {cache_control}, asked by {who:?}");
+        for client in [&[][..], &[("Authorization", "Basic Ym9iOnRlYQ==")], &alice] {
+            let found = look(&mut cache, URI, client, 1);
+            assert_eq!(found, expected, "what is found of {cache_control}, for a request with {client:?}");
         }
     }
 }
 
-fn what_varies_is_found_by_its_like<C: Store>(new: fn(usize) -> C) {
+fn vary_selects_the_matching_response<C: Store>(new: fn(usize) -> C) {
     let mut cache = new(LARGE);
     let fields = [("Cache-Control", "max-age=60"), ("Vary", "Accept-Language ,"), ("vary", "X-Kind,\tX-Kind")];
     let german: Fields<'_> = &[("accept-language", "de"), ("X-Other", "1")];
     let english: Fields<'_> = &[("Accept-Language", "en"), ("x-kind", "green"), ("X-Kind", "black")];
     cache.store(&get(URI, german), &ok(&fields, b"Tee"), noon_and(0));
     cache.store(&get(URI, english), &ok(&fields, b"tea"), noon_and(1));
-    for (asked, expected) in [
+    for (request, expected) in [
         (german, "Tee at 2"),
         (english, "tea at 1"),
         (&[("ACCEPT-LANGUAGE", "de")], "Tee at 2"),
@@ -192,47 +193,51 @@ fn what_varies_is_found_by_its_like<C: Store>(new: fn(usize) -> C) {
         (&[("Accept-Language", "fr")], "miss"),
         (&[], "miss"),
     ] {
-        assert_eq!(look(&mut cache, URI, asked, 2), expected, "what is found by {asked:?}");
+        assert_eq!(look(&mut cache, URI, request, 2), expected, "what is found for {request:?}");
     }
 }
 
-fn what_is_not_fresh_is_asked_for_with_its_validators<C: Store>(new: fn(usize) -> C) {
+fn a_stale_response_gives_its_validators<C: Store>(new: fn(usize) -> C) {
     let fields = [("ETag", "W/\"1\""), ("Last-Modified", "Fri, 20 Nov 2026 11:00:00 GMT")];
     let both = Validators { etag: Some(fields[0].1.to_owned()), last_modified: Some(fields[1].1.to_owned()) };
-    for (cache_control, asked, at) in [
+    for (cache_control, request, at) in [
         ("max-age=60", &[][..], 60),
         ("max-age=60, no-cache", &[], 0),
         ("no-cache=\"x, y\", max-age=60", &[], 0),
         ("max-age=60", &[("cache-control", "x, No-Cache")], 0),
     ] {
         let mut cache = with(new, &[("Cache-Control", cache_control), fields[0], fields[1]]);
-        let found = cache.lookup(&get(URI, asked), noon_and(at));
-        assert_eq!(found, Found::Stale(both.clone()), "what is found of {cache_control}, asked with {asked:?}");
+        let found = cache.lookup(&get(URI, request), noon_and(at));
+        assert_eq!(
+            found,
+            Found::Stale(both.clone()),
+            "what is found of {cache_control}, for a request with {request:?}"
+        );
     }
     let mut cache = with(new, &[("Cache-Control", "max-age=60"), fields[1]]);
     let one = Validators { etag: None, ..both };
     assert_eq!(cache.lookup(&get(URI, &[]), noon_and(99)), Found::Stale(one), "what is found after 99 s");
-    assert_eq!(look(&mut cache, URI, &[], 59), "tea at 59", "what was found stale should stay in the store");
+    assert_eq!(look(&mut cache, URI, &[], 59), "tea at 59", "a stale response should stay in the store");
 }
 
-fn the_newest_answer_replaces_the_older<C: Store>(new: fn(usize) -> C) {
+fn a_newer_response_replaces_the_older<C: Store>(new: fn(usize) -> C) {
     let mut cache = new(100_000);
     let (good, green) = (("Cache-Control", "max-age=60"), [("X-Kind", "green")]);
     cache.store(&get(URI, &green), &ok(&[good], b"old"), noon_and(0));
     cache.store(&get(URI, &green), &ok(&[good, ("Vary", "X-Kind")], b"new"), noon_and(1));
-    assert_eq!(look(&mut cache, URI, &green, 2), "new at 1", "what is found of two answers");
+    assert_eq!(look(&mut cache, URI, &green, 2), "new at 1", "what is found of two responses");
     cache.store(&get("http://a/kept", &[]), &ok(&[good], b"kept"), noon_and(2));
-    for turn in 0..100 {
-        let body = vec![b'0' + turn % 10; 40_000];
+    for number in 0..100 {
+        let body = vec![b'0' + number % 10; 40_000];
         cache.store(&get(URI, &[]), &ok(&[good], &body), noon_and(3));
     }
     let found = look(&mut cache, URI, &[], 4);
     let is_newest = found.starts_with("999");
-    assert!(is_newest, "the newest of a hundred answers should be found, but it is {found:.20}…");
-    assert_eq!(look(&mut cache, "http://a/kept", &[], 4), "kept at 2", "what is replaced should count no more");
+    assert!(is_newest, "the newest of a hundred responses should be found, but it is {found:.20}…");
+    assert_eq!(look(&mut cache, "http://a/kept", &[], 4), "kept at 2", "a replaced response should not count any more");
 }
 
-fn the_least_recently_used_makes_room<C: Store>(new: fn(usize) -> C) {
+fn the_least_recently_used_response_is_evicted<C: Store>(new: fn(usize) -> C) {
     let mut cache = new(35_000);
     let put = |cache: &mut C, uri: &str, length: usize| {
         let fields = [("Cache-Control", "max-age=60"), ("ETag", "\"1\"")];
@@ -242,30 +247,40 @@ fn the_least_recently_used_makes_room<C: Store>(new: fn(usize) -> C) {
     for uri in ["http://a/1", "http://a/2", "http://a/3"] {
         put(&mut cache, uri, 10_000);
     }
-    assert!(has(&mut cache, "http://a/1", 1), "three of 10,000 bytes should fit in 35,000, but http://a/1 is gone");
-    assert!(has(&mut cache, "http://a/2", 99), "http://a/2 should be stale and still there, but it is gone");
+    assert!(
+        has(&mut cache, "http://a/1", 1),
+        "three responses of 10,000 bytes should fit in 35,000, but http://a/1 is gone"
+    );
+    assert!(has(&mut cache, "http://a/2", 99), "http://a/2 should be stale and still stored, but it is gone");
     put(&mut cache, "http://a/4", 10_000);
     let has_3 = has(&mut cache, "http://a/3", 1);
-    assert!(!has_3, "http://a/3 should have made room, for nobody has asked for it, but it is still there");
-    assert!(has(&mut cache, "http://a/1", 1), "http://a/3 should have made room, but http://a/1 is gone");
+    assert!(!has_3, "http://a/3 was least recently used and should be evicted, but it is still stored");
+    assert!(has(&mut cache, "http://a/1", 1), "http://a/3 should be evicted, but http://a/1 is gone");
     put(&mut cache, "http://a/huge", 40_000);
     let has_huge = has(&mut cache, "http://a/huge", 1);
-    assert!(!has_huge, "40,000 bytes should not be kept in a store of 35,000, but they are");
+    assert!(!has_huge, "40,000 bytes should not be stored in a cache of 35,000, but they are");
     for uri in ["http://a/1", "http://a/2", "http://a/4"] {
-        assert!(has(&mut cache, uri, 1), "{uri} should make no room for what does not fit, but it is gone");
+        assert!(
+            has(&mut cache, uri, 1),
+            "{uri} should not be evicted for a response that does not fit, but it is gone"
+        );
     }
     put(&mut cache, "http://a/5", 20_000);
     let left = ["http://a/1", "http://a/2", "http://a/4", "http://a/5"].map(|uri| has(&mut cache, uri, 1));
-    assert_eq!(left, [false, false, true, true], "1, 2, 4 and 5: which are there; as few as possible should go");
+    assert_eq!(
+        left,
+        [false, false, true, true],
+        "1, 2, 4 and 5: which are stored; as few as possible should be evicted"
+    );
 }
 
-/// Stores answers without a body until there should be room for none of the first, and counts those still there.
-fn what_clients_choose_is_counted_too<C: Store>(new: fn(usize) -> C) {
-    let kept = |name: &str, request: &dyn Fn(usize) -> (String, String), answer: &dyn Fn(usize) -> String| {
+/// Stores responses without a body, more than fit, and counts those that are still stored.
+fn data_chosen_by_clients_counts_towards_the_limit<C: Store>(new: fn(usize) -> C) {
+    let kept = |name: &str, request: &dyn Fn(usize) -> (String, String), response: &dyn Fn(usize) -> String| {
         let mut cache = new(100_000);
         for number in 0..300 {
-            let ((uri, value), told) = (request(number), answer(number));
-            let fields = [("Cache-Control", "max-age=60"), ("Vary", "X-Kind"), ("X-Told", told.as_str())];
+            let ((uri, value), header) = (request(number), response(number));
+            let fields = [("Cache-Control", "max-age=60"), ("Vary", "X-Kind"), ("X-Header", header.as_str())];
             cache.store(&get(&uri, &[("X-Kind", &value)]), &ok(&fields, b""), noon_and(0));
         }
         let is_kept = |number: &usize| {
@@ -273,12 +288,12 @@ fn what_clients_choose_is_counted_too<C: Store>(new: fn(usize) -> C) {
             look(&mut cache, &uri, &[("X-Kind", &value)], 1) != "miss"
         };
         let kept = (0..300).rev().filter(is_kept).count();
-        assert!(kept > 0, "{name}: some should be kept, but none is");
-        assert!(kept <= 100, "{name}: of 1,000 bytes each at most 100 should fit in 100,000, but {kept} are kept");
+        assert!(kept > 0, "{name}: some should be stored, but none is");
+        assert!(kept <= 100, "{name}: of 1,000 bytes each at most 100 should fit in 100,000, but {kept} are stored");
     };
     let long = |number: usize| format!("{number:01000}");
     let short = |number: usize| format!("http://a/{number}");
     kept("URIs", &|number| (format!("http://a/{}", long(number)), String::new()), &|_| String::new());
     kept("values that Vary names", &|number| (short(number), long(number)), &|_| String::new());
-    kept("fields", &|number| (short(number), String::new()), &long);
+    kept("headers", &|number| (short(number), String::new()), &long);
 }

@@ -1,4 +1,4 @@
-//! What the exercises of chapter 2 are held to: yours on request (`cargo learn check 2`), our solutions always.
+//! The checks of chapter 2's exercises: for yours on request (`cargo learn check 2`), for our solutions always.
 #![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
 
 mod e1_log_line;

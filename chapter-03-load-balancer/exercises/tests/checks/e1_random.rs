@@ -9,32 +9,32 @@ held_to!(
     e1_random::pick,
     [
         none_is_picked_when_none_is_up,
-        one_that_is_down_is_never_picked,
+        a_backend_that_is_down_is_never_picked,
         the_same_number_gives_the_same_choice,
-        all_share_alike_when_all_are_up,
-        the_share_of_a_dead_one_is_split_among_all,
+        shares_are_equal_when_all_are_up,
+        the_share_of_a_dead_backend_is_split_among_all,
     ]
 );
 
 const PICKS: u32 = 100_000;
 
-/// How often each of four backends is picked; panics if one is that is down.
+/// How often each of four backends is picked; panics if one that is down is picked.
 fn counts(pick: Pick, up: [bool; 4]) -> [u32; 4] {
     let mut random = Seed::new(3);
     let mut counts = [0; 4];
     for _ in 0..PICKS {
-        let picked = pick(&up, random.number()).expect("one is up and should be picked, but none is");
-        assert!(up[picked], "backend {picked} should not be picked, for it is down, but it is; up: {up:?}");
+        let picked = pick(&up, random.number()).expect("a backend is up and should be picked, but none is");
+        assert!(up[picked], "backend {picked} is down and should not be picked, but is; up: {up:?}");
         counts[picked] += 1;
     }
     counts
 }
 
-/// Each backend that is up has its share within 3 %.
+/// Checks that each backend that is up gets its share, within 3 %.
 fn assert_even(pick: Pick, up: [bool; 4]) {
     let counts = counts(pick, up);
-    let alive = up.iter().filter(|up| **up).count();
-    let share = f64::from(PICKS) / f64::from(u32::try_from(alive).unwrap());
+    let up_count = up.iter().filter(|up| **up).count();
+    let share = f64::from(PICKS) / f64::from(u32::try_from(up_count).unwrap());
     let fair = |count: u32| (f64::from(count) - share).abs() <= 0.03 * share;
     let is_fair = up.iter().zip(counts).all(|(up, count)| !up || fair(count));
     assert!(is_fair, "up: {up:?}; each should be picked {share:.0} times, within 3 %, but the counts are {counts:?}");
@@ -47,7 +47,7 @@ fn none_is_picked_when_none_is_up(pick: Pick) {
     }
 }
 
-fn one_that_is_down_is_never_picked(pick: Pick) {
+fn a_backend_that_is_down_is_never_picked(pick: Pick) {
     let mut random = Seed::new(4);
     for mask in 1_usize..1 << 6 {
         let up: Vec<_> = (0..6).map(|backend| mask >> backend & 1 == 1).collect();
@@ -55,7 +55,7 @@ fn one_that_is_down_is_never_picked(pick: Pick) {
         for number in numbers {
             let picked = pick(&up, number);
             let is_up = picked.is_some_and(|picked| up[picked]);
-            assert!(is_up, "one that is up should be picked, but {number} gives {picked:?}; up: {up:?}");
+            assert!(is_up, "a backend that is up should be picked, but {number} gives {picked:?}; up: {up:?}");
         }
     }
 }
@@ -65,14 +65,14 @@ fn the_same_number_gives_the_same_choice(pick: Pick) {
     let mut random = Seed::new(5);
     let numbers: Vec<_> = (0..100).map(|_| random.number()).collect();
     let picks = || numbers.iter().map(|number| pick(&up, *number)).collect::<Vec<_>>();
-    assert_eq!(picks(), picks(), "what a hundred numbers give, and what they give again");
+    assert_eq!(picks(), picks(), "the picks of a hundred numbers, twice");
 }
 
-fn all_share_alike_when_all_are_up(pick: Pick) {
+fn shares_are_equal_when_all_are_up(pick: Pick) {
     assert_even(pick, [true; 4]);
 }
 
-fn the_share_of_a_dead_one_is_split_among_all(pick: Pick) {
+fn the_share_of_a_dead_backend_is_split_among_all(pick: Pick) {
     for mask in 1..15 {
         assert_even(pick, [0, 1, 2, 3].map(|backend| mask >> backend & 1 == 1));
     }

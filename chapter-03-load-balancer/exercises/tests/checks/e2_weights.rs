@@ -7,12 +7,12 @@ held_to!(
     exercises_03,
     e2_weights::turns,
     [
-        five_one_one_is_spread_as_nginx_does_it,
+        five_one_one_is_interleaved_as_in_nginx,
         each_cycle_is_exact,
-        weight_zero_has_no_turns,
-        the_turns_of_one_that_is_down_are_split_by_weight,
-        one_that_comes_back_does_not_make_up_for_lost_turns,
-        one_that_flaps_leaves_the_others_their_shares,
+        weight_zero_gets_no_turns,
+        the_turns_of_a_down_backend_are_split_by_weight,
+        a_recovered_backend_does_not_make_up_for_missed_turns,
+        a_flapping_backend_does_not_change_the_shares_of_others,
         no_weight_is_too_large,
     ]
 );
@@ -23,12 +23,12 @@ fn next<T: Turns>(turns: &mut T, up: &[bool], count: usize) -> String {
     (0..count).map(|_| turns.next(up).map_or('-', letter)).collect()
 }
 
-/// How often each of `backends` is in `taken`.
-fn counts(taken: &str, backends: usize) -> Vec<usize> {
-    ('a'..).take(backends).map(|letter| taken.matches(letter).count()).collect()
+/// How often each of `backends` is in `picks`.
+fn counts(picks: &str, backends: usize) -> Vec<usize> {
+    ('a'..).take(backends).map(|letter| picks.matches(letter).count()).collect()
 }
 
-fn five_one_one_is_spread_as_nginx_does_it<T: Turns>(new: fn(&[u32]) -> T) {
+fn five_one_one_is_interleaved_as_in_nginx<T: Turns>(new: fn(&[u32]) -> T) {
     assert_eq!(next(&mut new(&[5, 1, 1]), &[true; 3], 14), "aabacaaaabacaa", "two cycles of 5, 1, 1");
     assert_eq!(next(&mut new(&[1, 1, 1]), &[true; 3], 6), "abcabc", "equal weights should be plain round robin");
 }
@@ -38,13 +38,13 @@ fn each_cycle_is_exact<T: Turns>(new: fn(&[u32]) -> T) {
         let mut turns = new(&weights);
         let expected: Vec<_> = weights.iter().map(|weight| *weight as usize).collect();
         for cycle in 1..=3 {
-            let taken = next(&mut turns, &vec![true; weights.len()], expected.iter().sum());
-            assert_eq!(counts(&taken, weights.len()), expected, "weights {weights:?}, cycle {cycle}: {taken}");
+            let picks = next(&mut turns, &vec![true; weights.len()], expected.iter().sum());
+            assert_eq!(counts(&picks, weights.len()), expected, "weights {weights:?}, cycle {cycle}: {picks}");
         }
     }
 }
 
-fn weight_zero_has_no_turns<T: Turns>(new: fn(&[u32]) -> T) {
+fn weight_zero_gets_no_turns<T: Turns>(new: fn(&[u32]) -> T) {
     assert_eq!(counts(&next(&mut new(&[0, 2, 0]), &[true; 3], 20), 3), [0, 20, 0], "20 turns of 0, 2, 0");
     assert_eq!(next(&mut new(&[0, 2]), &[true, false], 3), "---", "only one of weight 0 is up");
     assert_eq!(next(&mut new(&[0, 0]), &[true, true], 3), "---", "all weights are 0");
@@ -52,54 +52,54 @@ fn weight_zero_has_no_turns<T: Turns>(new: fn(&[u32]) -> T) {
     assert_eq!(next(&mut new(&[2, 1]), &[false, false], 3), "---", "none is up");
 }
 
-fn the_turns_of_one_that_is_down_are_split_by_weight<T: Turns>(new: fn(&[u32]) -> T) {
+fn the_turns_of_a_down_backend_are_split_by_weight<T: Turns>(new: fn(&[u32]) -> T) {
     for (weights, up, expected) in [
         ([5, 1, 1], [false, true, true], [0, 100, 100]),
         ([3, 2, 1], [true, false, true], [150, 0, 50]),
         ([3, 2, 1], [true, true, false], [120, 80, 0]),
     ] {
         let total = expected.iter().sum();
-        let taken = next(&mut new(&weights), &up, total);
-        assert_eq!(counts(&taken, 3), expected, "{total} turns, weights {weights:?}, up {up:?}");
+        let picks = next(&mut new(&weights), &up, total);
+        assert_eq!(counts(&picks, 3), expected, "{total} turns, weights {weights:?}, up {up:?}");
     }
 }
 
-fn one_that_comes_back_does_not_make_up_for_lost_turns<T: Turns>(new: fn(&[u32]) -> T) {
+fn a_recovered_backend_does_not_make_up_for_missed_turns<T: Turns>(new: fn(&[u32]) -> T) {
     let mut turns = new(&[1, 1, 1]);
     next(&mut turns, &[true, true, false], 1_000);
-    let taken = next(&mut turns, &[true; 3], 12);
-    let back = counts(&taken, 3)[2];
-    assert!((3..=5).contains(&back), "c is back and should have about 4 of 12 turns, but has {back}: {taken}");
+    let picks = next(&mut turns, &[true; 3], 12);
+    let back = counts(&picks, 3)[2];
+    assert!((3..=5).contains(&back), "c is back and should get about 4 of 12 turns, but gets {back}: {picks}");
 }
 
-fn one_that_flaps_leaves_the_others_their_shares<T: Turns>(new: fn(&[u32]) -> T) {
+fn a_flapping_backend_does_not_change_the_shares_of_others<T: Turns>(new: fn(&[u32]) -> T) {
     for weights in [[5, 1, 1], [1, 1, 5], [1, 2, 2], [9, 4, 2]] {
         for (ups, downs) in (1..=5).flat_map(|ups| (1..=5).map(move |downs| (ups, downs))) {
-            let (had, fair) = had_and_fair(&mut new(&weights), weights, |turn| turn % (ups + downs) < ups);
+            let (actual, fair) = actual_and_fair(&mut new(&weights), weights, |turn| turn % (ups + downs) < ups);
             for backend in [1, 2] {
-                let (had, fair, who) = (had[backend], fair[backend], ["a", "b", "c"][backend]);
+                let (actual, fair, name) = (actual[backend], fair[backend], ["a", "b", "c"][backend]);
                 assert!(
-                    (had / fair - 1.0).abs() < 0.03,
-                    "weights {weights:?}, a up for {ups} turns, down for {downs}, and so on: {who} should have about \
-                     {fair:.0} of 7000 turns, but has {had}",
+                    (actual / fair - 1.0).abs() < 0.03,
+                    "weights {weights:?}, a up for {ups} turns, down for {downs}, and so on: {name} should get about \
+                     {fair:.0} of 7000 turns, but gets {actual}",
                 );
             }
         }
     }
 }
 
-/// The turns that each has in 7000, and its share of them, while only the first goes up and down.
-fn had_and_fair<T: Turns>(turns: &mut T, weights: [u32; 3], is_up: impl Fn(u32) -> bool) -> ([f64; 3], [f64; 3]) {
-    let (mut had, mut fair) = ([0.0; 3], [0.0; 3]);
+/// The turns that each backend gets of 7000, and its fair share of them, while only the first one flaps.
+fn actual_and_fair<T: Turns>(turns: &mut T, weights: [u32; 3], is_up: impl Fn(u32) -> bool) -> ([f64; 3], [f64; 3]) {
+    let (mut actual, mut fair) = ([0.0; 3], [0.0; 3]);
     for up in (0..7_000).map(|turn| [is_up(turn), true, true]) {
-        let here: Vec<usize> = (0..3).filter(|backend| up[*backend]).collect();
-        let all: u32 = here.iter().map(|backend| weights[*backend]).sum();
-        for &backend in &here {
-            fair[backend] += f64::from(weights[backend]) / f64::from(all);
+        let candidates: Vec<usize> = (0..3).filter(|backend| up[*backend]).collect();
+        let sum: u32 = candidates.iter().map(|backend| weights[*backend]).sum();
+        for &backend in &candidates {
+            fair[backend] += f64::from(weights[backend]) / f64::from(sum);
         }
-        had[turns.next(&up).expect("b and c are up, so it should be somebody's turn")] += 1.0;
+        actual[turns.next(&up).expect("b and c are up, so a backend should be picked")] += 1.0;
     }
-    (had, fair)
+    (actual, fair)
 }
 
 fn no_weight_is_too_large<T: Turns>(new: fn(&[u32]) -> T) {

@@ -10,22 +10,22 @@ held_to!(
     exercises_03,
     e3_least::least,
     [
-        the_one_with_the_fewest_requests_is_chosen,
-        one_that_is_down_is_never_chosen,
-        idle_backends_take_turns,
-        a_dead_one_gives_its_turns_to_all_others,
-        a_request_that_fails_is_given_back,
-        a_request_that_panics_is_given_back,
-        a_finished_request_is_given_back_once,
-        choosing_and_counting_is_one_step,
-        a_request_under_way_holds_nobody_up,
+        the_backend_with_the_fewest_requests_is_chosen,
+        a_backend_that_is_down_is_never_chosen,
+        idle_backends_get_equal_shares,
+        the_share_of_a_dead_backend_goes_to_all_others,
+        a_failed_request_is_released,
+        a_panicking_request_is_released,
+        a_finished_request_is_released_once,
+        choosing_and_counting_is_atomic,
+        a_request_in_flight_blocks_no_other,
     ]
 );
 
-/// What is wrong where there is a choice and none is made.
-const NONE: &str = "one is up and should be chosen, but none is";
+/// The failure message if `choose` returns nothing.
+const NONE: &str = "a backend is up and should be chosen, but none is";
 
-/// How many requests are under way on each of `backends`.
+/// How many requests are in flight on each of `backends`.
 fn in_flight<L: LeastInFlight>(least: &L, backends: usize) -> Vec<usize> {
     (0..backends).map(|backend| least.in_flight(backend)).collect()
 }
@@ -43,36 +43,36 @@ fn one_by_one<L: LeastInFlight>(least: &L, up: &[bool], count: usize) -> Vec<usi
     chosen
 }
 
-fn the_one_with_the_fewest_requests_is_chosen<L: LeastInFlight>(new: fn(usize) -> L) {
+fn the_backend_with_the_fewest_requests_is_chosen<L: LeastInFlight>(new: fn(usize) -> L) {
     let least = new(3);
     let mut held: Vec<_> = (0..6).map(|_| least.choose(&[true; 3]).expect(NONE)).collect();
     assert_eq!(in_flight(&least, 3), [2, 2, 2], "six requests at a time over three backends");
-    let place = held.iter().position(|ticket| ticket.backend() == 1).expect("two of the six should be on backend 1");
-    held.swap_remove(place).finish();
-    assert_eq!(in_flight(&least, 3), [2, 1, 2], "under way, after one request of backend 1 is finished");
+    let index = held.iter().position(|ticket| ticket.backend() == 1).expect("two of the six should be on backend 1");
+    held.swap_remove(index).finish();
+    assert_eq!(in_flight(&least, 3), [2, 1, 2], "in flight, after one request of backend 1 is finished");
     let next = least.choose(&[true; 3]).expect(NONE);
     assert_eq!(next.backend(), 1, "backend 1 has the fewest and should be chosen");
 }
 
-fn one_that_is_down_is_never_chosen<L: LeastInFlight>(new: fn(usize) -> L) {
+fn a_backend_that_is_down_is_never_chosen<L: LeastInFlight>(new: fn(usize) -> L) {
     let least = new(2);
     let _held: Vec<_> = (0..5).map(|_| least.choose(&[false, true]).expect(NONE)).collect();
-    assert_eq!(in_flight(&least, 2), [0, 5], "under way, while backend 0 is idle, and down");
-    assert!(least.choose(&[false, false]).is_none(), "none is up and none should be chosen, but one is");
-    assert_eq!(in_flight(&least, 2), [0, 5], "under way: a choice of none should count nowhere");
+    assert_eq!(in_flight(&least, 2), [0, 5], "in flight, while backend 0 is idle, and down");
+    assert!(least.choose(&[false, false]).is_none(), "no backend is up and none should be chosen, but one is");
+    assert_eq!(in_flight(&least, 2), [0, 5], "in flight: an unsuccessful choice should not be counted");
 }
 
-fn idle_backends_take_turns<L: LeastInFlight>(new: fn(usize) -> L) {
+fn idle_backends_get_equal_shares<L: LeastInFlight>(new: fn(usize) -> L) {
     let chosen = one_by_one(&new(3), &[true; 3], 9);
     assert_eq!(chosen, [0, 0, 0, 1, 1, 1, 2, 2, 2], "nine requests, one after the other, three idle backends");
 }
 
-fn a_dead_one_gives_its_turns_to_all_others<L: LeastInFlight>(new: fn(usize) -> L) {
+fn the_share_of_a_dead_backend_goes_to_all_others<L: LeastInFlight>(new: fn(usize) -> L) {
     let chosen = one_by_one(&new(4), &[true, false, true, true], 9);
     assert_eq!(chosen, [0, 0, 0, 2, 2, 2, 3, 3, 3], "nine requests, one after the other; backend 1 is down");
 }
 
-fn a_request_that_fails_is_given_back<L: LeastInFlight>(new: fn(usize) -> L) {
+fn a_failed_request_is_released<L: LeastInFlight>(new: fn(usize) -> L) {
     let least = new(1);
     let request = || -> Result<(), &str> {
         let ticket = least.choose(&[true]).ok_or("none is up")?;
@@ -81,10 +81,10 @@ fn a_request_that_fails_is_given_back<L: LeastInFlight>(new: fn(usize) -> L) {
         Ok(())
     };
     assert_eq!(request(), Err("connection reset"));
-    assert_eq!(in_flight(&least, 1), [0], "under way, after a request returned early with its ticket unfinished");
+    assert_eq!(in_flight(&least, 1), [0], "in flight, after a request returned early with its ticket unfinished");
 }
 
-fn a_request_that_panics_is_given_back<L: LeastInFlight>(new: fn(usize) -> L) {
+fn a_panicking_request_is_released<L: LeastInFlight>(new: fn(usize) -> L) {
     let least = new(1);
     let ticket = least.choose(&[true]).expect(NONE);
     let request = thread::spawn(move || {
@@ -92,20 +92,20 @@ fn a_request_that_panics_is_given_back<L: LeastInFlight>(new: fn(usize) -> L) {
         panic!("this panic belongs to the check");
     });
     assert!(request.join().is_err());
-    assert_eq!(in_flight(&least, 1), [0], "under way, after the thread of a request has panicked");
+    assert_eq!(in_flight(&least, 1), [0], "in flight, after the thread of a request has panicked");
     assert!(least.choose(&[true]).is_some(), "after a panic the next request should find a backend, but finds none");
 }
 
-fn a_finished_request_is_given_back_once<L: LeastInFlight>(new: fn(usize) -> L) {
+fn a_finished_request_is_released_once<L: LeastInFlight>(new: fn(usize) -> L) {
     let least = new(1);
     let still_running = least.choose(&[true]).expect(NONE);
     least.choose(&[true]).expect(NONE).finish();
-    assert_eq!(in_flight(&least, 1), [1], "under way, after one request is finished and another is not");
+    assert_eq!(in_flight(&least, 1), [1], "in flight, after one request is finished and another is not");
     drop(still_running);
-    assert_eq!(in_flight(&least, 1), [0], "under way, after both have ended");
+    assert_eq!(in_flight(&least, 1), [0], "in flight, after both have ended");
 }
 
-fn choosing_and_counting_is_one_step<L: LeastInFlight>(new: fn(usize) -> L) {
+fn choosing_and_counting_is_atomic<L: LeastInFlight>(new: fn(usize) -> L) {
     let (least, start) = (Arc::new(new(4)), Arc::new(Barrier::new(8)));
     let threads: Vec<_> = (0..8)
         .map(|_| {
@@ -117,17 +117,17 @@ fn choosing_and_counting_is_one_step<L: LeastInFlight>(new: fn(usize) -> L) {
         })
         .collect();
     let held: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-    assert_eq!(in_flight(&*least, 4), [100; 4], "under way, after eight threads began 50 requests each");
-    let endings: Vec<_> = held.into_iter().map(|tickets| thread::spawn(move || drop(tickets))).collect();
-    for thread in endings {
+    assert_eq!(in_flight(&*least, 4), [100; 4], "in flight, after eight threads began 50 requests each");
+    let threads: Vec<_> = held.into_iter().map(|tickets| thread::spawn(move || drop(tickets))).collect();
+    for thread in threads {
         thread.join().unwrap();
     }
-    assert_eq!(in_flight(&*least, 4), [0; 4], "under way, after all have ended, on eight threads");
+    assert_eq!(in_flight(&*least, 4), [0; 4], "in flight, after all have ended, on eight threads");
 }
 
-fn a_request_under_way_holds_nobody_up<L: LeastInFlight>(new: fn(usize) -> L) {
+fn a_request_in_flight_blocks_no_other<L: LeastInFlight>(new: fn(usize) -> L) {
     let least = Arc::new(new(1));
-    let _under_way = least.choose(&[true]).expect(NONE);
+    let _in_flight = least.choose(&[true]).expect(NONE);
     let (done, other) = mpsc::channel();
     let shared = Arc::clone(&least);
     thread::spawn(move || {
@@ -135,6 +135,6 @@ fn a_request_under_way_holds_nobody_up<L: LeastInFlight>(new: fn(usize) -> L) {
         let _ = done.send(shared.in_flight(0));
     });
     let count = other.recv_timeout(PATIENCE);
-    let count = count.expect("a request should begin and end while another is under way, but it waits");
-    assert_eq!(count, 1, "under way, after the second request has ended");
+    let count = count.expect("a request should begin and end while another is in flight, but it blocks");
+    assert_eq!(count, 1, "in flight, after the second request has ended");
 }

@@ -11,23 +11,23 @@ held_to!(
     e4_sticky::choose,
     [
         a_new_client_gets_the_next_backend_and_a_cookie,
-        the_cookie_leads_back,
+        the_cookie_selects_its_backend,
         a_restart_and_another_order_change_nothing,
         a_client_whose_backend_is_down_or_gone_gets_another,
-        the_value_tells_nothing,
-        a_forged_cookie_is_none,
-        other_cookies_stand_beside_it,
-        nonsense_is_no_cookie,
+        the_cookie_value_reveals_nothing,
+        a_forged_cookie_is_ignored,
+        other_cookies_may_surround_it,
+        malformed_cookies_are_ignored,
     ]
 );
 
 const BACKENDS: [&str; 3] = ["10.0.0.7:80", "a-backend-with-a-longer-name.internal:8080", "[::1]:9001"];
 const ALL_UP: [bool; 3] = [true; 3];
 
-/// What is wrong where a new client is given nothing to come back with.
+/// The failure message if a new client gets no cookie.
 const NO_COOKIE: &str = "a new client should get a cookie, but gets none";
 
-/// A hash that needs `secret`. (SHA-256 over both, cut short: enough for a check.)
+/// A hash with the key `secret`. (Truncated SHA-256 over both: enough for a check.)
 fn with_secret(secret: &'static str) -> impl Fn(&str) -> u64 {
     move |text| {
         let digest: [u8; 32] =
@@ -36,18 +36,18 @@ fn with_secret(secret: &'static str) -> impl Fn(&str) -> u64 {
     }
 }
 
-/// What a new client of `next` sends with its second request.
+/// The cookie that a new client of backend `next` sends with its second request.
 fn cookie_for(choose: Choose, next: usize, keyed: &Keyed) -> String {
     let (backend, set_cookie) = choose(None, &BACKENDS, &ALL_UP, next, keyed);
-    assert_eq!(backend, next, "the backend without a cookie, when it is the turn of {next}");
+    assert_eq!(backend, next, "the backend without a cookie, when the next is {next}");
     let set_cookie = set_cookie.expect(NO_COOKIE);
     set_cookie.split(';').next().unwrap().trim().to_owned()
 }
 
-/// What [`sent_to`] gives, for a failure to say.
-const BACKEND_AND_NEW: &str = "(the backend, whether a new cookie comes)";
+/// The meaning of the result of [`sent_to`], for failure messages.
+const BACKEND_AND_NEW: &str = "(the backend, whether there is a new cookie)";
 
-/// Which backend a client with these cookies gets when it is the turn of `next`, and whether it gets a new cookie.
+/// The backend that a client with these cookies gets, and whether it gets a new cookie.
 fn sent_to(choose: Choose, cookies: &str, next: usize) -> (usize, bool) {
     let (backend, set_cookie) = choose(Some(cookies), &BACKENDS, &ALL_UP, next, &with_secret("s"));
     (backend, set_cookie.is_some())
@@ -56,7 +56,7 @@ fn sent_to(choose: Choose, cookies: &str, next: usize) -> (usize, bool) {
 fn a_new_client_gets_the_next_backend_and_a_cookie(choose: Choose) {
     for next in 0..3 {
         let (backend, set_cookie) = choose(None, &BACKENDS, &ALL_UP, next, &with_secret("s"));
-        assert_eq!(backend, next, "the backend without a cookie, when it is the turn of {next}");
+        assert_eq!(backend, next, "the backend without a cookie, when the next is {next}");
         let set_cookie = set_cookie.expect(NO_COOKIE);
         let mut parts = set_cookie.split(';').map(str::trim);
         let pair = parts.next().unwrap();
@@ -70,12 +70,12 @@ fn a_new_client_gets_the_next_backend_and_a_cookie(choose: Choose) {
     }
 }
 
-fn the_cookie_leads_back(choose: Choose) {
+fn the_cookie_selects_its_backend(choose: Choose) {
     for backend in 0..3 {
         let cookie = cookie_for(choose, backend, &with_secret("s"));
         for next in 0..3 {
             let sent_to = sent_to(choose, &cookie, next);
-            assert_eq!(sent_to, (backend, false), "{BACKEND_AND_NEW}, for {cookie:?} at the turn of {next}");
+            assert_eq!(sent_to, (backend, false), "{BACKEND_AND_NEW}, for {cookie:?} when the next is {next}");
         }
     }
 }
@@ -84,9 +84,9 @@ fn a_restart_and_another_order_change_nothing(choose: Choose) {
     for (backend, name) in BACKENDS.iter().enumerate() {
         let cookie = cookie_for(choose, backend, &with_secret("s"));
         let reordered = ["new:80", BACKENDS[2], BACKENDS[0], BACKENDS[1]];
-        // Another closure with the same secret: nothing but that survives a restart.
+        // Another closure with the same secret: only the secret survives a restart.
         let (now, set_cookie) = choose(Some(&cookie), &reordered, &[true; 4], 0, &with_secret("s"));
-        assert_eq!(reordered[now], *name, "{cookie:?} was given for {name}, and should lead there");
+        assert_eq!(reordered[now], *name, "{cookie:?} was made for {name}, and should select it");
         assert_eq!(set_cookie, None, "{cookie:?} is still valid, and should not be replaced");
     }
 }
@@ -95,51 +95,51 @@ fn a_client_whose_backend_is_down_or_gone_gets_another(choose: Choose) {
     let keyed = with_secret("s");
     let cookie = cookie_for(choose, 1, &keyed);
     let (backend, set_cookie) = choose(Some(&cookie), &BACKENDS, &[true, false, true], 2, &keyed);
-    assert_eq!(backend, 2, "the backend at the turn of 2, for the cookie of 1, which is down");
-    let set_cookie = set_cookie.expect("with a new backend a client should get a new cookie, but gets none");
+    assert_eq!(backend, 2, "the backend when the next is 2, for the cookie of 1, which is down");
+    let set_cookie = set_cookie.expect("a client with a new backend should get a new cookie, but gets none");
     let new = set_cookie.split(';').next().unwrap();
     assert_eq!(sent_to(choose, new, 0), (2, false), "{BACKEND_AND_NEW}, for the cookie of 2, after 1 is back");
     let (backend, set_cookie) = choose(Some(&cookie), &[BACKENDS[0], BACKENDS[2]], &[true; 2], 1, &keyed);
     assert_eq!(
         (backend, set_cookie.is_some()),
         (1, true),
-        "{BACKEND_AND_NEW}, for the cookie of one that is off the list"
+        "{BACKEND_AND_NEW}, for the cookie of a backend that is not listed any more"
     );
 }
 
-fn the_value_tells_nothing(choose: Choose) {
+fn the_cookie_value_reveals_nothing(choose: Choose) {
     let values = |secret| {
         BACKENDS.map(|name| {
-            let place = BACKENDS.iter().position(|backend| *backend == name).unwrap();
-            cookie_for(choose, place, &with_secret(secret))
+            let index = BACKENDS.iter().position(|backend| *backend == name).unwrap();
+            cookie_for(choose, index, &with_secret(secret))
         })
     };
     let (one, other) = (values("s"), values("t"));
     for value in one.iter().chain(&other) {
         assert_eq!(value.len(), one[0].len(), "the length should not depend on the backend: {one:?} {other:?}");
     }
-    // What is alike under two secrets does not come from the hash.
+    // Bytes that are equal with two secrets do not come from the hash.
     for (one, other) in one.iter().zip(&other) {
-        let alike = one.trim_start_matches("lb=").bytes().zip(other.trim_start_matches("lb=").bytes());
-        let alike = alike.filter(|(one, other)| one == other).count();
-        assert!(one != other && alike < 8, "{one:?} and, with another secret, {other:?} should not be so alike");
+        let pairs = one.trim_start_matches("lb=").bytes().zip(other.trim_start_matches("lb=").bytes());
+        let equal = pairs.filter(|(one, other)| one == other).count();
+        assert!(one != other && equal < 8, "{one:?} and, with another secret, {other:?} have {equal} bytes in common");
     }
-    // The place is not in it: the first of any list would have the same in common.
+    // The index is not in it: otherwise the cookies of the first backend of any list would begin alike.
     let first = |name| choose(None, &[name], &[true], 0, &with_secret("s")).1.unwrap_or_default();
     let all = ["a:1", "b:1", "c:1", "d:1", "e:1", "f:1", "g:1", "h:1"].map(first);
     let start = |value: &String| value.chars().take(5).collect::<String>();
     assert!(
         all.iter().any(|value| start(value) != start(&all[0])),
-        "the value should not tell the place, but for the first backend it always begins with {:?}",
+        "the value should not reveal the index, but for the first backend it always begins with {:?}",
         start(&all[0])
     );
 }
 
-fn a_forged_cookie_is_none(choose: Choose) {
+fn a_forged_cookie_is_ignored(choose: Choose) {
     let cookie = cookie_for(choose, 1, &with_secret("s"));
-    let flipped = |place: usize| {
+    let flipped = |index: usize| {
         let mut bytes = cookie.clone().into_bytes();
-        bytes[place] = if bytes[place] == b'0' { b'1' } else { b'0' };
+        bytes[index] = if bytes[index] == b'0' { b'1' } else { b'0' };
         String::from_utf8(bytes).unwrap()
     };
     let mut forged: Vec<_> = (3..cookie.len()).map(flipped).collect();
@@ -149,12 +149,12 @@ fn a_forged_cookie_is_none(choose: Choose) {
     for forged in forged {
         for next in [0, 2] {
             let sent_to = sent_to(choose, &forged, next);
-            assert_eq!(sent_to, (next, true), "{BACKEND_AND_NEW}, for {forged:?}, made up from {cookie:?}");
+            assert_eq!(sent_to, (next, true), "{BACKEND_AND_NEW}, for {forged:?}, forged from {cookie:?}");
         }
     }
 }
 
-fn other_cookies_stand_beside_it(choose: Choose) {
+fn other_cookies_may_surround_it(choose: Choose) {
     let cookie = cookie_for(choose, 1, &with_secret("s"));
     let value = cookie.strip_prefix("lb=").unwrap();
     for cookies in [
@@ -173,7 +173,7 @@ fn other_cookies_stand_beside_it(choose: Choose) {
     }
 }
 
-fn nonsense_is_no_cookie(choose: Choose) {
+fn malformed_cookies_are_ignored(choose: Choose) {
     for cookies in ["", "lb", "lb=", "=", ";", ";;;=;", "lb;", "lb==", "lb=é", "é=lb", "lb=+", " lb = ", "lb=\u{1f36a}"]
     {
         assert_eq!(sent_to(choose, cookies, 2), (2, true), "{BACKEND_AND_NEW}, for {cookies:?}");

@@ -16,29 +16,29 @@ held_to!(
     exercises_03,
     e5_health::health,
     [
-        failures_in_a_row_take_it_down_and_successes_in_a_row_bring_it_back,
-        a_result_in_between_begins_the_count_again,
-        a_change_is_told_once,
+        consecutive_failures_mark_down_and_consecutive_successes_mark_up,
+        a_contrary_result_resets_the_count,
+        a_change_is_reported_once,
         a_backend_that_refuses_goes_down_and_comes_back,
-        a_backend_that_swallows_every_packet_goes_down,
-        a_backend_that_swallows_every_packet_delays_nobody,
+        a_backend_that_drops_all_packets_goes_down,
+        a_backend_that_drops_all_packets_delays_no_other_checks,
         the_first_check_does_not_wait_for_the_interval,
-        stopping_ends_all_threads_in_the_middle_of_an_interval,
+        stop_ends_all_threads_in_the_middle_of_an_interval,
     ]
 );
 
 const SETTINGS: Settings = Settings { interval: ms(5), timeout: PATIENCE, fall: 3, rise: 2 };
 const AN_HOUR: Duration = Duration::from_hours(1);
 
-/// What a counter says to results, `.` for a success, `x` for a failure: `U`, `D`, or `-` for no news.
-fn news<H: Health>(health: &H, results: &str) -> String {
+/// The changes that a counter reports for results (`.` is a success, `x` a failure): `U`, `D`, or `-` for no change.
+fn changes<H: Health>(health: &H, results: &str) -> String {
     let mut counter = health.counter();
-    let told = |result| match counter.observe(result == '.') {
+    let change = |result| match counter.observe(result == '.') {
         Some(Change::Up) => 'U',
         Some(Change::Down) => 'D',
         None => '-',
     };
-    results.chars().map(told).collect()
+    results.chars().map(change).collect()
 }
 
 fn watched(address: SocketAddr) -> Watched {
@@ -52,7 +52,7 @@ fn bound() -> (Socket, SocketAddr) {
     (socket, address)
 }
 
-/// A backend that accepts, and counts; its thread ends with the test's process.
+/// A backend that accepts, and counts the connections; its thread ends with the test's process.
 fn accepting() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
@@ -65,8 +65,8 @@ fn accepting() -> (SocketAddr, Arc<AtomicUsize>) {
     (address, count)
 }
 
-/// A backend whose queue is full: a connect to it gets no answer at all, while the sockets live.
-fn swallowing() -> (Vec<Socket>, SocketAddr) {
+/// A backend whose accept queue is full: a connect to it gets no answer while the sockets are open.
+fn dropping() -> (Vec<Socket>, SocketAddr) {
     let (listener, address) = bound();
     listener.listen(0).unwrap();
     let mut held = vec![listener];
@@ -78,10 +78,10 @@ fn swallowing() -> (Vec<Socket>, SocketAddr) {
             return (held, address);
         }
     }
-    panic!("the queue of a listener that accepts nobody does not fill");
+    panic!("the accept queue of a listener that never accepts should fill, but does not");
 }
 
-/// Stops it within the time that anything may take, and says that it did.
+/// Calls `stop`, and panics if it does not return in time.
 fn stop(watch: impl Watch) {
     let (done, stopped) = mpsc::channel();
     thread::spawn(move || {
@@ -91,28 +91,32 @@ fn stop(watch: impl Watch) {
     stopped.recv_timeout(PATIENCE).expect("`stop` should return, but does not");
 }
 
-fn failures_in_a_row_take_it_down_and_successes_in_a_row_bring_it_back<H: Health>(new: fn(Settings) -> H) {
-    assert_eq!(news(&new(SETTINGS), "xxx.."), "--D-U", "what xxx.. tells, fall 3, rise 2");
+fn consecutive_failures_mark_down_and_consecutive_successes_mark_up<H: Health>(new: fn(Settings) -> H) {
+    assert_eq!(changes(&new(SETTINGS), "xxx.."), "--D-U", "the changes for xxx.., fall 3, rise 2");
     let sensitive = Settings { fall: 1, rise: 1, ..SETTINGS };
-    assert_eq!(news(&new(sensitive), "x.x."), "DUDU", "what x.x. tells, fall 1, rise 1");
+    assert_eq!(changes(&new(sensitive), "x.x."), "DUDU", "the changes for x.x., fall 1, rise 1");
 }
 
-fn a_result_in_between_begins_the_count_again<H: Health>(new: fn(Settings) -> H) {
+fn a_contrary_result_resets_the_count<H: Health>(new: fn(Settings) -> H) {
     assert_eq!(
-        news(&new(SETTINGS), "xx.xx.xxx"),
+        changes(&new(SETTINGS), "xx.xx.xxx"),
         "--------D",
-        "what xx.xx.xxx tells: only the last three are in a row"
+        "the changes for xx.xx.xxx: only the last three are in a row"
     );
-    assert_eq!(news(&new(SETTINGS), "xxx.x.x.."), "--D-----U", "what xxx.x.x.. tells: only the last two are in a row");
+    assert_eq!(
+        changes(&new(SETTINGS), "xxx.x.x.."),
+        "--D-----U",
+        "the changes for xxx.x.x..: only the last two are in a row"
+    );
 }
 
-fn a_change_is_told_once<H: Health>(new: fn(Settings) -> H) {
-    assert_eq!(news(&new(SETTINGS), "......."), "-------", "what seven successes tell: it was up at first");
-    assert_eq!(news(&new(SETTINGS), "xxxxxxxx....xxx"), "--D------U----D", "what xxxxxxxx....xxx tells");
+fn a_change_is_reported_once<H: Health>(new: fn(Settings) -> H) {
+    assert_eq!(changes(&new(SETTINGS), "......."), "-------", "the changes for seven successes: it was up at first");
+    assert_eq!(changes(&new(SETTINGS), "xxxxxxxx....xxx"), "--D------U----D", "the changes for xxxxxxxx....xxx");
 }
 
 fn a_backend_that_refuses_goes_down_and_comes_back<H: Health>(new: fn(Settings) -> H) {
-    // Bound and not listening: refuses, and nobody else can have its port.
+    // Bound but not listening: it refuses, and no other process can have the port.
     let (socket, address) = bound();
     let (refusing, (address_of_other, _)) = (watched(address), accepting());
     let other = watched(address_of_other);
@@ -122,26 +126,26 @@ fn a_backend_that_refuses_goes_down_and_comes_back<H: Health>(new: fn(Settings) 
     let listener = TcpListener::from(socket);
     thread::spawn(move || while listener.accept().is_ok() {});
     until("the backend that listens now should be marked up", || refusing.up.load(Relaxed));
-    assert!(other.up.load(Relaxed), "the other one was never away and should be up, but it is marked down");
+    assert!(other.up.load(Relaxed), "the other backend was always reachable and should be up, but it is marked down");
     stop(watch);
 }
 
-fn a_backend_that_swallows_every_packet_goes_down<H: Health>(new: fn(Settings) -> H) {
-    let (_held, address) = swallowing();
+fn a_backend_that_drops_all_packets_goes_down<H: Health>(new: fn(Settings) -> H) {
+    let (_held, address) = dropping();
     let silent = watched(address);
     let watch = new(Settings { timeout: ms(20), ..SETTINGS }).watch(vec![silent.clone()]).unwrap();
     until("the silent backend should be marked down, after three timeouts of 20 ms", || !silent.up.load(Relaxed));
     stop(watch);
 }
 
-fn a_backend_that_swallows_every_packet_delays_nobody<H: Health>(new: fn(Settings) -> H) {
-    let (held, silent) = swallowing();
+fn a_backend_that_drops_all_packets_delays_no_other_checks<H: Health>(new: fn(Settings) -> H) {
+    let (held, silent) = dropping();
     let (address, count) = accepting();
     let watch = new(SETTINGS).watch(vec![watched(silent), watched(address), watched(silent)]).unwrap();
-    until("there should be 20 checks of the healthy one, while a connect to the silent ones may take 10 s", || {
+    until("there should be 20 checks of the healthy backend, while a connect to the silent ones may take 10 s", || {
         count.load(Relaxed) >= 20
     });
-    // Now it refuses, and so the connects that are under way end.
+    // Closing the listener resets the pending connects, so the checks end.
     drop(held);
     stop(watch);
 }
@@ -150,19 +154,19 @@ fn the_first_check_does_not_wait_for_the_interval<H: Health>(new: fn(Settings) -
     let (_refuses, address) = bound();
     let backend = watched(address);
     let watch = new(Settings { interval: AN_HOUR, fall: 1, ..SETTINGS }).watch(vec![backend.clone()]).unwrap();
-    until("the dead one should be marked down by the first check, an hour before the second", || {
+    until("the dead backend should be marked down by the first check, an hour before the second", || {
         !backend.up.load(Relaxed)
     });
     stop(watch);
 }
 
-fn stopping_ends_all_threads_in_the_middle_of_an_interval<H: Health>(new: fn(Settings) -> H) {
+fn stop_ends_all_threads_in_the_middle_of_an_interval<H: Health>(new: fn(Settings) -> H) {
     let (address, count) = accepting();
     let backends: Vec<_> = (0..3).map(|_| watched(address)).collect();
     let watch = new(Settings { interval: AN_HOUR, ..SETTINGS }).watch(backends.clone()).unwrap();
     until("each of three should have been checked once", || count.load(Relaxed) == 3);
     stop(watch);
     for backend in backends {
-        assert_eq!(Arc::strong_count(&backend.up), 1, "after `stop` nobody but the check should hold a backend's flag");
+        assert_eq!(Arc::strong_count(&backend.up), 1, "after `stop` only the check should hold a backend's flag");
     }
 }

@@ -17,26 +17,26 @@ held_to!(
     e6_stats::endpoint,
     [
         stats_is_json,
-        names_are_quoted_as_json_wants_it,
-        an_answer_does_not_contradict_itself,
+        names_are_escaped_in_json,
+        a_response_is_consistent,
         stats_txt_is_a_table,
-        head_has_the_fields_and_no_body,
+        head_has_the_headers_of_get_and_no_body,
         other_paths_are_404_and_other_methods_405,
-        clients_are_answered_one_request_each,
-        other_peoples_client_understands,
-        a_body_that_nobody_wants_is_taken,
-        what_is_no_http_is_400,
-        silent_clients_keep_nobody_from_an_answer,
-        a_dripping_client_is_let_go,
+        each_connection_serves_one_request,
+        a_hyper_client_parses_the_response,
+        an_unwanted_body_is_drained,
+        invalid_http_gets_400,
+        silent_clients_do_not_block_others,
+        a_slow_client_is_disconnected,
     ]
 );
 
 type New<E> = fn(Arc<dyn Stats>) -> E;
 
-/// Counters that stand still: name, up, started, finished, failed.
-struct Still(Vec<(&'static str, bool, u64, u64, u64)>);
+/// Constant counters: name, up, started, finished, failed.
+struct FixedStats(Vec<(&'static str, bool, u64, u64, u64)>);
 
-impl Stats for Still {
+impl Stats for FixedStats {
     fn backends(&self) -> usize {
         self.0.len()
     }
@@ -58,20 +58,20 @@ impl Stats for Still {
 }
 
 fn two_backends() -> Arc<dyn Stats> {
-    Arc::new(Still(vec![("127.0.0.1:9001", true, 1_234_567, 1_234_565, 12), ("[::1]:9002", false, 7, 7, 7)]))
+    Arc::new(FixedStats(vec![("127.0.0.1:9001", true, 1_234_567, 1_234_565, 12), ("[::1]:9002", false, 7, 7, 7)]))
 }
 
-/// Counters of a balancer whose backends fail each request, one for each look at a counter.
+/// Counters that grow with each read, as those of a busy balancer whose requests all fail.
 #[derive(Default)]
-struct Moving(AtomicU64);
+struct GrowingStats(AtomicU64);
 
-impl Moving {
-    fn look(&self) -> u64 {
+impl GrowingStats {
+    fn increment(&self) -> u64 {
         self.0.fetch_add(1, SeqCst)
     }
 }
 
-impl Stats for Moving {
+impl Stats for GrowingStats {
     fn backends(&self) -> usize {
         3
     }
@@ -82,24 +82,24 @@ impl Stats for Moving {
         true
     }
     fn started(&self, _: usize) -> u64 {
-        self.look()
+        self.increment()
     }
     fn finished(&self, _: usize) -> u64 {
-        self.look()
+        self.increment()
     }
     fn failed(&self, _: usize) -> u64 {
-        self.look()
+        self.increment()
     }
 }
 
-fn field<'a>(response: &'a Response, name: &str) -> &'a str {
-    let found = response.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
-    found.map_or_else(|| panic!("{name} should be among the fields {:?}", response.fields), |(_, value)| value)
+fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    let found = response.fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    found.map_or_else(|| panic!("{name} should be among the headers {:?}", response.fields), |(_, value)| value)
 }
 
-/// The body, whose length the fields say.
+/// The body, which must match `Content-Length`.
 fn body(response: &Response) -> String {
-    assert_eq!(field(response, "Content-Length"), response.body.len().to_string(), "Content-Length");
+    assert_eq!(header(response, "Content-Length"), response.body.len().to_string(), "Content-Length");
     String::from_utf8(response.body.clone()).expect("the body should be UTF-8, but is not")
 }
 
@@ -109,7 +109,7 @@ fn json_of(response: &Response) -> Value {
         .unwrap_or_else(|error| panic!("the body should be JSON, but there is {error} in {text}"))
 }
 
-/// Serves on a port of the kernel's choice; the thread ends with the test's process.
+/// Serves on a port that the kernel chooses; the thread ends with the test's process.
 fn serving<E: Endpoint>(new: New<E>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -121,29 +121,29 @@ fn serving<E: Endpoint>(new: New<E>) -> SocketAddr {
 fn stats_is_json<E: Endpoint>(new: New<E>) {
     for target in ["/stats", "/stats?now", "/stats?"] {
         let response = new(two_backends()).respond("GET", target);
-        assert_eq!((response.status, field(&response, "Content-Type")), (200, "application/json"), "GET {target}");
+        assert_eq!((response.status, header(&response, "Content-Type")), (200, "application/json"), "GET {target}");
         let expected = json!({ "requests": 1_234_574, "failed": 19, "backends": [
             { "backend": "127.0.0.1:9001", "up": true, "active": 2, "total": 1_234_567, "failed": 12 },
             { "backend": "[::1]:9002", "up": false, "active": 0, "total": 7, "failed": 7 },
         ]});
         assert_eq!(json_of(&response), expected, "GET {target}");
     }
-    let none = new(Arc::new(Still(Vec::new()))).respond("GET", "/stats");
+    let none = new(Arc::new(FixedStats(Vec::new()))).respond("GET", "/stats");
     assert_eq!(json_of(&none), json!({ "requests": 0, "failed": 0, "backends": [] }), "GET /stats, without backends");
 }
 
-fn names_are_quoted_as_json_wants_it<E: Endpoint>(new: New<E>) {
+fn names_are_escaped_in_json<E: Endpoint>(new: New<E>) {
     let name = "a \"quoted\" \\name\\\n";
-    let response = new(Arc::new(Still(vec![(name, true, 0, 0, 0)]))).respond("GET", "/stats");
+    let response = new(Arc::new(FixedStats(vec![(name, true, 0, 0, 0)]))).respond("GET", "/stats");
     assert_eq!(json_of(&response)["backends"][0]["backend"], name, "a name with quotes and a line feed in it");
 }
 
-fn an_answer_does_not_contradict_itself<E: Endpoint>(new: New<E>) {
-    let json = json_of(&new(Arc::new(Moving::default())).respond("GET", "/stats"));
+fn a_response_is_consistent<E: Endpoint>(new: New<E>) {
+    let json = json_of(&new(Arc::new(GrowingStats::default())).respond("GET", "/stats"));
     let rows = json["backends"].as_array().expect("`backends` should be an array, but is none");
     let sum = |field| rows.iter().map(|row| row[field].as_u64().unwrap()).sum::<u64>();
-    assert_eq!(json["requests"], sum("total"), "`requests`, and the sum of the totals shown: {json}");
-    assert_eq!(json["failed"], sum("failed"), "`failed`, and the sum of those shown: {json}");
+    assert_eq!(json["requests"], sum("total"), "`requests`, and the sum of the rows' `total`: {json}");
+    assert_eq!(json["failed"], sum("failed"), "`failed`, and the sum of the rows' `failed`: {json}");
     for row in rows {
         let [active, total, failed] = ["active", "total", "failed"].map(|field| row[field].as_u64().unwrap());
         assert!(failed + active <= total, "failed + active should be at most total, but the row is {row}");
@@ -153,22 +153,22 @@ fn an_answer_does_not_contradict_itself<E: Endpoint>(new: New<E>) {
 fn stats_txt_is_a_table<E: Endpoint>(new: New<E>) {
     let response = new(two_backends()).respond("GET", "/stats.txt");
     assert_eq!(response.status, 200, "the status for GET /stats.txt");
-    let content_type = field(&response, "Content-Type");
+    let content_type = header(&response, "Content-Type");
     assert!(content_type.starts_with("text/plain"), "the type should be text/plain, but is {content_type}");
     let text = body(&response);
     let words: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let expected = ["backend state active total failed", "127.0.0.1:9001 UP 2 1234567 12", "[::1]:9002 DOWN 0 7 7"];
     assert_eq!(words, expected, "the words of the table\n{text}");
     let lengths: Vec<_> = text.lines().map(str::len).collect();
-    let all_alike = lengths.iter().all(|length| *length == lengths[0]);
-    assert!(all_alike, "all lines should be equally long, with columns under each other, but here is\n{text}");
-    let is_under = |line: &str| line.starts_with("127.0.0.1:9001 ") || !line.starts_with(' ');
-    let all_under = text.lines().all(is_under);
-    assert!(all_under, "the names should begin where their column does, to the left, but here is\n{text}");
+    let equal = lengths.iter().all(|length| *length == lengths[0]);
+    assert!(equal, "all lines should have the same length, with aligned columns, but the table is\n{text}");
+    let is_aligned = |line: &str| line.starts_with("127.0.0.1:9001 ") || !line.starts_with(' ');
+    let all_aligned = text.lines().all(is_aligned);
+    assert!(all_aligned, "the names should be aligned to the left, but the table is\n{text}");
     assert!(text.ends_with('\n'), "each line should end with a line feed, but the last one does not:\n{text}");
 }
 
-fn head_has_the_fields_and_no_body<E: Endpoint>(new: New<E>) {
+fn head_has_the_headers_of_get_and_no_body<E: Endpoint>(new: New<E>) {
     let endpoint = new(two_backends());
     for target in ["/stats", "/stats.txt", "/nothing"] {
         let (get, head) = (endpoint.respond("GET", target), endpoint.respond("HEAD", target));
@@ -190,7 +190,7 @@ fn other_paths_are_404_and_other_methods_405<E: Endpoint>(new: New<E>) {
         for target in ["/stats", "/stats.txt", "/stats?now"] {
             let response = endpoint.respond(method, target);
             assert_eq!(
-                (response.status, field(&response, "Allow")),
+                (response.status, header(&response, "Allow")),
                 (405, "GET, HEAD"),
                 "status and Allow for {method} {target}"
             );
@@ -199,7 +199,7 @@ fn other_paths_are_404_and_other_methods_405<E: Endpoint>(new: New<E>) {
     }
 }
 
-fn clients_are_answered_one_request_each<E: Endpoint>(new: New<E>) {
+fn each_connection_serves_one_request<E: Endpoint>(new: New<E>) {
     let address = serving(new);
     let mut client = Client::connect(address);
     client.send_pieces([&b"GET /sta"[..], b"ts.txt HTTP/1.1\r\nHo", b"st: test\r\n\r", b"\n"], ms(20));
@@ -214,7 +214,7 @@ fn clients_are_answered_one_request_each<E: Endpoint>(new: New<E>) {
     client.expect_closed();
 }
 
-fn other_peoples_client_understands<E: Endpoint>(new: New<E>) {
+fn a_hyper_client_parses_the_response<E: Endpoint>(new: New<E>) {
     let address = serving(new);
     let answer = hyper_exchange(address, "GET", "/stats", Vec::new()).unwrap();
     assert_eq!((answer.status.as_u16(), &answer.fields["connection"]), (200, &"close".parse().unwrap()));
@@ -223,24 +223,26 @@ fn other_peoples_client_understands<E: Endpoint>(new: New<E>) {
     assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 0), "HEAD");
 }
 
-fn a_body_that_nobody_wants_is_taken<E: Endpoint>(new: New<E>) {
+fn an_unwanted_body_is_drained<E: Endpoint>(new: New<E>) {
     let mut client = TcpStream::connect(serving(new)).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client.set_write_timeout(Some(PATIENCE)).unwrap();
     client.write_all(b"POST /stats HTTP/1.1\r\nHost: test\r\nContent-Length: 80000\r\n\r\n").unwrap();
     let piece = vec![b'x'; 20_000];
     for _ in 0..4 {
-        // Not a wait: the client is still busy with its body when the answer comes.
+        // Not a wait for a result: the client is still sending its body when the response arrives.
         pause(ms(10));
-        client.write_all(&piece).expect("a body of 80,000 bytes should be taken to its end, but it is not");
+        client.write_all(&piece).expect("a body of 80,000 bytes should be received to its end, but it is not");
     }
     let mut answer = Vec::new();
-    client.read_to_end(&mut answer).expect("an answer should come, and then the end of the stream, but it does not");
+    client
+        .read_to_end(&mut answer)
+        .expect("there should be a response and then the end of the stream, but there is not");
     let begins = answer[..answer.len().min(12)].escape_ascii().to_string();
-    assert_eq!(begins, "HTTP/1.1 405", "how the answer begins");
+    assert_eq!(begins, "HTTP/1.1 405", "the start of the response");
 }
 
-fn what_is_no_http_is_400<E: Endpoint>(new: New<E>) {
+fn invalid_http_gets_400<E: Endpoint>(new: New<E>) {
     let address = serving(new);
     for request in
         [&b"hello\r\n\r\n"[..], b"\x16\x03\x01\x00\r\n\r\n", b"GET /stats\r\n\r\n", b"\xff \xff \xff\r\n\r\n"]
@@ -252,7 +254,7 @@ fn what_is_no_http_is_400<E: Endpoint>(new: New<E>) {
     assert_eq!(Client::connect(address).get("/stats").status(), 200, "the status for the next client");
 }
 
-fn silent_clients_keep_nobody_from_an_answer<E: Endpoint>(new: New<E>) {
+fn silent_clients_do_not_block_others<E: Endpoint>(new: New<E>) {
     let address = serving(new);
     let _silent: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
     let mut client = TcpStream::connect(address).unwrap();
@@ -261,19 +263,20 @@ fn silent_clients_keep_nobody_from_an_answer<E: Endpoint>(new: New<E>) {
     let mut first = [0; 12];
     client
         .read_exact(&mut first)
-        .expect("an answer should come, although 20 clients before say nothing, but it does not");
-    assert_eq!(first.escape_ascii().to_string(), "HTTP/1.1 200", "how the answer begins");
+        .expect("there should be a response although 20 clients are connected and silent, but there is none");
+    assert_eq!(first.escape_ascii().to_string(), "HTTP/1.1 200", "the start of the response");
 }
 
-fn a_dripping_client_is_let_go<E: Endpoint>(new: New<E>) {
+fn a_slow_client_is_disconnected<E: Endpoint>(new: New<E>) {
     let address = serving(new);
-    let mut dripping = TcpStream::connect(address).unwrap();
-    dripping.write_all(b"GET /stats HTTP/1.1\r\nHost: test\r\nX: ").unwrap();
-    let let_go = eventually(PATIENCE, || {
-        // Not a wait: the pace of this client.
+    let mut slow = TcpStream::connect(address).unwrap();
+    slow.write_all(b"GET /stats HTTP/1.1\r\nHost: test\r\nX: ").unwrap();
+    let disconnected = eventually(PATIENCE, || {
+        // Not a wait for a result: the pace of this client.
         pause(ms(100));
-        dripping.write_all(b"a").err()
+        slow.write_all(b"a").err()
     });
-    assert!(let_go.is_some(), "a client of a byte every 100 ms should be let go, but is here after {PATIENCE:?}");
+    let message = "a client that sends a byte every 100 ms should be disconnected, but is still connected";
+    assert!(disconnected.is_some(), "{message} after {PATIENCE:?}");
     until("other clients should be answered", || Client::connect(address).get("/stats").status() == 200);
 }

@@ -1,4 +1,4 @@
-//! What the exercises of chapter 3 are held to: yours on request (`cargo learn check 3`), our solutions always.
+//! The checks of chapter 3's exercises: for yours on request (`cargo learn check 3`), for our solutions always.
 #![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
 
 mod e1_random;

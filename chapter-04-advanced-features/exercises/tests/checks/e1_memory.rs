@@ -9,23 +9,23 @@ held_to!(
     exercises_04,
     e1_memory::choose,
     [
-        the_less_loaded_of_the_two_gets_the_request,
-        this_request_counts_when_it_is_said_whom_to_remember,
-        one_that_is_down_is_neither_chosen_nor_remembered,
-        one_that_has_left_the_list_is_as_none,
-        the_drawn_one_may_be_the_remembered_one,
-        no_number_of_requests_is_too_many,
+        less_loaded_backend_gets_the_request,
+        remembered_backend_is_chosen_with_this_request_counted,
+        backend_that_is_down_is_neither_chosen_nor_remembered,
+        backend_that_left_the_list_is_ignored,
+        drawn_backend_may_be_the_remembered_one,
+        no_request_count_panics,
         a_memory_is_as_good_as_a_second_draw,
     ]
 );
 
-/// Whom a choice among three backends that are up gives the request to, and whom it remembers.
+/// A choice among three backends that are up: the chosen one, and the remembered one.
 fn chosen(choose: Choose, drawn: usize, remembered: Option<usize>, in_flight: [u32; 3]) -> (usize, usize) {
     let Choice { backend, remember } = choose(drawn, remembered, &in_flight, &[true; 3]);
     (backend, remember)
 }
 
-fn the_less_loaded_of_the_two_gets_the_request(choose: Choose) {
+fn less_loaded_backend_gets_the_request(choose: Choose) {
     for (drawn, remembered, in_flight, expected) in [
         (0, 1, [9, 3, 0], 1),
         (1, 0, [9, 3, 0], 1),
@@ -40,7 +40,7 @@ fn the_less_loaded_of_the_two_gets_the_request(choose: Choose) {
     assert_eq!(chosen(choose, 0, None, [9, 0, 0]).0, 0, "0 is drawn and none remembered; [9, 0, 0] in flight");
 }
 
-fn this_request_counts_when_it_is_said_whom_to_remember(choose: Choose) {
+fn remembered_backend_is_chosen_with_this_request_counted(choose: Choose) {
     for (drawn, remembered, in_flight, expected) in [
         (0, 1, [9, 3, 0], 1),
         (1, 0, [9, 3, 0], 1),
@@ -53,13 +53,13 @@ fn this_request_counts_when_it_is_said_whom_to_remember(choose: Choose) {
         let (_, remember) = chosen(choose, drawn, Some(remembered), in_flight);
         assert_eq!(
             remember, expected,
-            "whom to remember when {drawn} is drawn, {remembered} remembered, and in flight are {in_flight:?}"
+            "the remembered backend when {drawn} is drawn, {remembered} remembered, and in flight are {in_flight:?}"
         );
     }
-    assert_eq!(chosen(choose, 2, None, [0, 0, 7]).1, 2, "whom to remember when 2 is drawn and none remembered");
+    assert_eq!(chosen(choose, 2, None, [0, 0, 7]).1, 2, "the remembered backend when 2 is drawn and none remembered");
 }
 
-fn one_that_is_down_is_neither_chosen_nor_remembered(choose: Choose) {
+fn backend_that_is_down_is_neither_chosen_nor_remembered(choose: Choose) {
     for in_flight in [[9, 0, 9], [9, 9, 9], [0, 9, 0]] {
         let choice = choose(0, Some(1), &in_flight, &[true, false, true]);
         let expected = Choice { backend: 0, remember: 0 };
@@ -67,7 +67,7 @@ fn one_that_is_down_is_neither_chosen_nor_remembered(choose: Choose) {
     }
 }
 
-fn one_that_has_left_the_list_is_as_none(choose: Choose) {
+fn backend_that_left_the_list_is_ignored(choose: Choose) {
     for gone in [3, 4, usize::MAX] {
         let choice = choose(2, Some(gone), &[0, 0, 5], &[true; 3]);
         let expected = Choice { backend: 2, remember: 2 };
@@ -75,19 +75,19 @@ fn one_that_has_left_the_list_is_as_none(choose: Choose) {
     }
 }
 
-fn the_drawn_one_may_be_the_remembered_one(choose: Choose) {
+fn drawn_backend_may_be_the_remembered_one(choose: Choose) {
     assert_eq!(chosen(choose, 1, Some(1), [0, 5, 0]), (1, 1), "1 is drawn and remembered");
 }
 
-fn no_number_of_requests_is_too_many(choose: Choose) {
+fn no_request_count_panics(choose: Choose) {
     let all = u32::MAX;
-    assert_eq!(chosen(choose, 0, Some(1), [all, all, 0]), (0, 1), "as many in flight as can be, on both");
+    assert_eq!(chosen(choose, 0, Some(1), [all, all, 0]), (0, 1), "`u32::MAX` in flight on both");
     assert_eq!(chosen(choose, 0, Some(1), [all - 1, all, 0]), (0, 1), "one less on the drawn one");
     assert_eq!(chosen(choose, 0, Some(1), [all, 0, 0]), (1, 1), "none on the remembered one");
 }
 
-/// Requests that are never answered: the fullest of a thousand backends, the mean of twenty runs.
-fn fullest(mut next: impl FnMut(&mut Seed, &[u32]) -> usize) -> f64 {
+/// Requests that are never answered: the highest load of a thousand backends, the mean of twenty runs.
+fn highest_load(mut next: impl FnMut(&mut Seed, &[u32]) -> usize) -> f64 {
     let runs = (1..=20).map(|run| {
         let (mut seed, mut in_flight) = (Seed::new(run), [0; 1_000]);
         for _ in 0..3_000 {
@@ -99,20 +99,20 @@ fn fullest(mut next: impl FnMut(&mut Seed, &[u32]) -> usize) -> f64 {
 }
 
 fn a_memory_is_as_good_as_a_second_draw(choose: Choose) {
-    let one_draw = fullest(|seed, in_flight| seed.below(in_flight.len()));
-    let two_draws = fullest(|seed, in_flight| {
+    let one_draw = highest_load(|seed, in_flight| seed.below(in_flight.len()));
+    let two_draws = highest_load(|seed, in_flight| {
         let (one, other) = (seed.below(in_flight.len()), seed.below(in_flight.len()));
         if in_flight[other] < in_flight[one] { other } else { one }
     });
     let mut remembered = None;
-    let memory = fullest(|seed, in_flight| {
+    let memory = highest_load(|seed, in_flight| {
         let choice = choose(seed.below(in_flight.len()), remembered, in_flight, &[true; 1_000]);
         remembered = Some(choice.remember);
         choice.backend
     });
     assert!(
         memory < two_draws + 0.5,
-        "of 3000 requests on 1000 backends, the fullest should have about {two_draws} as with two draws (one draw: \
-         {one_draw}), but has {memory}",
+        "of 3000 requests on 1000 backends, the highest load should be about {two_draws} as with two draws (one draw: \
+         {one_draw}), but is {memory}",
     );
 }

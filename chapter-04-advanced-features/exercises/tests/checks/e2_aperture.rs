@@ -11,17 +11,17 @@ held_to!(
     exercises_04,
     e2_aperture::aperture,
     [
-        a_part_has_as_many_as_it_should_and_each_once,
-        every_backend_has_the_same_traffic,
-        the_order_of_the_list_makes_no_difference,
-        one_backend_more_or_less_moves_little,
-        one_balancer_more_or_less_moves_little,
-        no_part_lies_in_one_rack,
-        few_of_either_are_no_trouble,
+        subset_has_the_required_size_and_no_duplicates,
+        every_backend_gets_the_same_traffic,
+        list_order_makes_no_difference,
+        one_backend_more_or_less_changes_little,
+        one_balancer_more_or_less_changes_little,
+        no_subset_lies_in_one_rack,
+        few_backends_or_balancers_work,
     ]
 );
 
-/// Backends, balancers, and how many backends each balancer is to have at least.
+/// Backends, balancers, and the minimum number of backends per balancer.
 const CASES: [(usize, usize, usize); 13] = [
     (300, 40, 20),
     (300, 40, 30),
@@ -42,54 +42,54 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("10.0.{}.{}:8080", number / 50, number % 50)).collect()
 }
 
-/// The part of a balancer, by name.
-fn part<'a>(
+/// The subset of a balancer, by name.
+fn subset<'a>(
     aperture: Aperture,
     names: &[&'a str],
-    place: usize,
+    index: usize,
     balancers: usize,
     at_least: usize,
 ) -> BTreeMap<&'a str, u32> {
-    let mut part = BTreeMap::new();
-    for Share { backend, weight } in aperture(names, place, balancers, at_least) {
-        assert!(weight > 0, "the weights of a part should be at least 1, but backend {backend} has 0");
+    let mut subset = BTreeMap::new();
+    for Share { backend, weight } in aperture(names, index, balancers, at_least) {
+        assert!(weight > 0, "the weights of a subset should be at least 1, but backend {backend} has 0");
         let name = names.get(backend);
-        let name = name.unwrap_or_else(|| panic!("{backend} should be a place among {} backends", names.len()));
-        let before = part.insert(*name, weight);
-        assert_eq!(before, None, "{name} stands in a part twice; this is what it weighed before");
+        let name = name.unwrap_or_else(|| panic!("{backend} should be an index among {} backends", names.len()));
+        let before = subset.insert(*name, weight);
+        assert_eq!(before, None, "{name} is in a subset twice; this is its first weight");
     }
-    part
+    subset
 }
 
-fn set<'a>(aperture: Aperture, names: &[&'a str], place: usize, balancers: usize, least: usize) -> BTreeSet<&'a str> {
-    part(aperture, names, place, balancers, least).into_keys().collect()
+fn set<'a>(aperture: Aperture, names: &[&'a str], index: usize, balancers: usize, least: usize) -> BTreeSet<&'a str> {
+    subset(aperture, names, index, balancers, least).into_keys().collect()
 }
 
-fn a_part_has_as_many_as_it_should_and_each_once(aperture: Aperture) {
+fn subset_has_the_required_size_and_no_duplicates(aperture: Aperture) {
     for (count, balancers, at_least) in CASES {
         let names = names(count);
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let (least, most) = (at_least.min(count), at_least + count.div_ceil(balancers) + 1);
-        for place in 0..balancers {
-            let size = part(aperture, &names, place, balancers, at_least).len();
+        for index in 0..balancers {
+            let size = subset(aperture, &names, index, balancers, at_least).len();
             assert!(
                 (least..=most).contains(&size),
-                "{count} backends, {balancers} balancers, at least {at_least}: the part of balancer {place} should \
+                "{count} backends, {balancers} balancers, at least {at_least}: the subset of balancer {index} should \
                  have {least} to {most} backends, but has {size}",
             );
         }
     }
 }
 
-fn every_backend_has_the_same_traffic(aperture: Aperture) {
+fn every_backend_gets_the_same_traffic(aperture: Aperture) {
     for (count, balancers, at_least) in CASES {
         let names = names(count);
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let mut traffic: BTreeMap<_, f64> = names.iter().map(|name| (*name, 0.0)).collect();
-        for place in 0..balancers {
-            let part = part(aperture, &names, place, balancers, at_least);
-            let all: f64 = part.values().copied().map(f64::from).sum();
-            for (name, weight) in part {
+        for index in 0..balancers {
+            let subset = subset(aperture, &names, index, balancers, at_least);
+            let all: f64 = subset.values().copied().map(f64::from).sum();
+            for (name, weight) in subset {
                 *traffic.entry(name).or_default() += f64::from(weight) / all;
             }
         }
@@ -103,7 +103,7 @@ fn every_backend_has_the_same_traffic(aperture: Aperture) {
     }
 }
 
-fn the_order_of_the_list_makes_no_difference(aperture: Aperture) {
+fn list_order_makes_no_difference(aperture: Aperture) {
     let names = names(40);
     let sorted: Vec<_> = names.iter().map(String::as_str).collect();
     let mut seed = Seed::new(42);
@@ -111,30 +111,30 @@ fn the_order_of_the_list_makes_no_difference(aperture: Aperture) {
     for last in (1..shuffled.len()).rev() {
         shuffled.swap(last, seed.below(last + 1));
     }
-    for place in 0..9 {
+    for index in 0..9 {
         assert_eq!(
-            part(aperture, &shuffled, place, 9, 6),
-            part(aperture, &sorted, place, 9, 6),
-            "the part of balancer {place} of 9, by names, with 40 backends shuffled and in order"
+            subset(aperture, &shuffled, index, 9, 6),
+            subset(aperture, &sorted, index, 9, 6),
+            "the subset of balancer {index} of 9, by names, with 40 backends shuffled and in order"
         );
     }
 }
 
-fn one_backend_more_or_less_moves_little(aperture: Aperture) {
+fn one_backend_more_or_less_changes_little(aperture: Aperture) {
     for (count, balancers, at_least) in [(100, 50, 20), (60, 60, 12), (90, 30, 20)] {
         let names = names(count);
         let all: Vec<_> = names.iter().map(String::as_str).collect();
         let most = 2 * count.div_ceil(balancers) + 2;
         for gone in [0, count / 2, count - 1] {
             let fewer: Vec<_> = all.iter().copied().filter(|name| *name != all[gone]).collect();
-            for place in 0..balancers {
-                let with = set(aperture, &all, place, balancers, at_least);
-                let without = set(aperture, &fewer, place, balancers, at_least);
-                let (come, back) = (without.difference(&with).count(), with.difference(&without).count());
+            for index in 0..balancers {
+                let with = set(aperture, &all, index, balancers, at_least);
+                let without = set(aperture, &fewer, index, balancers, at_least);
+                let (added, restored) = (without.difference(&with).count(), with.difference(&without).count());
                 assert!(
-                    come <= most && back <= most,
-                    "{count} backends, {balancers} balancers, at least {at_least}: when {} goes or comes, at most \
-                     {most} should be new in the part of balancer {place}, but {come} or {back} are",
+                    added <= most && restored <= most,
+                    "{count} backends, {balancers} balancers, at least {at_least}: when {} leaves or joins, at most \
+                     {most} should be new in the subset of balancer {index}, but {added} or {restored} are",
                     all[gone]
                 );
             }
@@ -142,46 +142,46 @@ fn one_backend_more_or_less_moves_little(aperture: Aperture) {
     }
 }
 
-fn one_balancer_more_or_less_moves_little(aperture: Aperture) {
+fn one_balancer_more_or_less_changes_little(aperture: Aperture) {
     for (count, balancers, at_least) in [(100, 50, 20), (60, 60, 12), (90, 30, 20)] {
         let names = names(count);
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let most = 2 * count.div_ceil(balancers) + 2;
-        for place in 0..balancers {
-            let before = set(aperture, &names, place, balancers, at_least);
-            let after = set(aperture, &names, place, balancers + 1, at_least);
-            let (come, back) = (after.difference(&before).count(), before.difference(&after).count());
+        for index in 0..balancers {
+            let before = set(aperture, &names, index, balancers, at_least);
+            let after = set(aperture, &names, index, balancers + 1, at_least);
+            let (added, restored) = (after.difference(&before).count(), before.difference(&after).count());
             assert!(
-                come <= most && back <= most,
-                "{count} backends, {balancers} balancers, at least {at_least}: when a balancer comes or goes, at most \
-                 {most} should be new in the part of balancer {place}, but {come} or {back} are",
+                added <= most && restored <= most,
+                "{count} backends, {balancers} balancers, at least {at_least}: when a balancer joins or leaves, at most \
+                 {most} should be new in the subset of balancer {index}, but {added} or {restored} are",
             );
         }
     }
 }
 
-fn no_part_lies_in_one_rack(aperture: Aperture) {
+fn no_subset_lies_in_one_rack(aperture: Aperture) {
     let names: Vec<_> = (0..80).map(|number| format!("rack{}-{:02}:80", number / 20, number % 20)).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    for place in 0..16 {
-        let part = set(aperture, &names, place, 16, 20);
-        let racks: BTreeSet<_> = part.iter().filter_map(|name| name.split('-').next()).collect();
+    for index in 0..16 {
+        let subset = set(aperture, &names, index, 16, 20);
+        let racks: BTreeSet<_> = subset.iter().filter_map(|name| name.split('-').next()).collect();
         assert!(
             racks.len() >= 3,
-            "4 racks of 20 backends, 16 balancers, at least 20: the part of balancer {place} should lie in three racks \
-             or four, but is {part:?}",
+            "4 racks of 20 backends, 16 balancers, at least 20: the subset of balancer {index} should span three \
+             or four racks, but is {subset:?}",
         );
     }
 }
 
-fn few_of_either_are_no_trouble(aperture: Aperture) {
+fn few_backends_or_balancers_work(aperture: Aperture) {
     assert_eq!(aperture(&[], 0, 3, 5), [], "no backends");
-    for (place, balancers, at_least) in [(0, 1, 0), (0, 1, 1), (2, 3, 0), (4, 5, 9), (0, 1, 1_000)] {
-        let part = set(aperture, &["a:1"], place, balancers, at_least);
-        assert_eq!(part, BTreeSet::from(["a:1"]), "a single backend, balancer {place} of {balancers}");
+    for (index, balancers, at_least) in [(0, 1, 0), (0, 1, 1), (2, 3, 0), (4, 5, 9), (0, 1, 1_000)] {
+        let subset = set(aperture, &["a:1"], index, balancers, at_least);
+        assert_eq!(subset, BTreeSet::from(["a:1"]), "a single backend, balancer {index} of {balancers}");
     }
-    let part = part(aperture, &["a:1", "b:1", "c:1"], 1, 2, 100);
-    assert_eq!(part.len(), 3, "three backends of which at least 100 are wanted; the part is {part:?}");
-    let is_even = part.values().all(|weight| *weight == part["a:1"]);
-    assert!(is_even, "who uses all backends should use them alike, but the part is {part:?}");
+    let subset = subset(aperture, &["a:1", "b:1", "c:1"], 1, 2, 100);
+    assert_eq!(subset.len(), 3, "three backends, at least 100; the subset is {subset:?}");
+    let is_even = subset.values().all(|weight| *weight == subset["a:1"]);
+    assert!(is_even, "a balancer that uses all backends should use them equally, but the subset is {subset:?}");
 }

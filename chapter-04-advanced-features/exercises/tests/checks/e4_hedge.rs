@@ -14,33 +14,33 @@ held_to!(
     exercises_04,
     e4_hedge::hedging,
     [
-        the_delay_is_what_most_first_attempts_take_at_most,
-        without_enough_known_nothing_is_sent_twice,
-        only_the_last_first_attempts_are_looked_at,
+        delay_is_the_percentile_of_first_attempts,
+        nothing_is_sent_twice_without_enough_latencies,
+        only_the_last_first_attempts_count,
         a_cancelled_first_attempt_counts_as_slow,
-        failures_and_second_attempts_are_no_times,
-        a_request_keeps_the_delay_with_which_it_began,
-        who_has_waited_longest_comes_first_and_once,
-        the_first_answer_is_delivered_and_the_other_attempt_cancelled,
-        what_comes_late_is_ignored,
-        a_failure_is_waited_out_while_the_other_attempt_runs,
-        what_is_over_is_never_due,
-        what_must_not_be_repeated_is_never_due,
-        second_attempts_are_earned,
-        a_stalled_group_does_not_get_twice_the_load,
-        the_slow_ones_are_cut_and_little_is_sent_twice,
+        failures_and_second_attempts_add_no_latency,
+        request_keeps_the_delay_with_which_it_began,
+        longest_waiting_request_is_due_first_and_once,
+        first_response_is_delivered_and_the_other_attempt_cancelled,
+        late_events_are_ignored,
+        failure_waits_for_the_other_attempt,
+        finished_request_is_never_due,
+        unrepeatable_request_is_never_due,
+        second_attempts_need_budget,
+        stalled_group_does_not_get_twice_the_load,
+        slow_tail_is_cut_and_little_is_sent_twice,
     ]
 );
 
 type New<H> = fn(Hedge) -> H;
 
-const NOBODY: [u64; 0] = [];
+const NONE: [u64; 0] = [];
 
-/// Nine of ten of the last ten; as many second attempts as anybody wants.
-const NINE_OF_TEN: Hedge =
+/// The 90th percentile of the last ten; an unlimited number of second attempts.
+const P90_OF_TEN: Hedge =
     Hedge { percentile: 90, window: 10, at_least: 10, earned_percent: 100, saved: u32::MAX as u64 };
 
-/// A group, and the moment that it is in.
+/// A group, and its current time.
 struct Group<H> {
     hedging: H,
     now: Instant,
@@ -52,14 +52,14 @@ impl<H: Hedging> Group<H> {
         Self { hedging: new(hedge), now: beginning(), number: 0 }
     }
 
-    /// One that has seen first attempts that took so many milliseconds.
+    /// A group that has seen first attempts with these latencies in milliseconds.
     fn with(new: New<H>, hedge: Hedge, times: impl IntoIterator<Item = u64>) -> Self {
         let mut group = Self::new(new, hedge);
         times.into_iter().for_each(|time| group.see(time));
         group
     }
 
-    /// A request that is answered after so many milliseconds, by its first attempt.
+    /// A request that its first attempt answers after this many milliseconds.
     fn see(&mut self, time: u64) {
         let request = self.begin();
         self.now += ms(time);
@@ -72,11 +72,11 @@ impl<H: Hedging> Group<H> {
         self.number
     }
 
-    /// A request that is under way twice by now, and began as long ago as the delay.
+    /// A request with two running attempts, whose delay has just passed.
     fn hedged(&mut self) -> u64 {
         let request = self.begin();
         self.now += self.delay().expect("a request that may be repeated should wait for its delay, but does not");
-        assert_eq!(self.due(), [request], "who is due after the delay");
+        assert_eq!(self.due(), [request], "due requests after the delay");
         request
     }
 
@@ -92,12 +92,12 @@ impl<H: Hedging> Group<H> {
         self.hedging.due(self.now)
     }
 
-    /// How long it is until somebody is due.
+    /// How long until the next request is due.
     fn delay(&self) -> Option<Duration> {
         self.hedging.wake().map(|wake| wake.saturating_duration_since(self.now))
     }
 
-    /// The delay of a request that begins now, and leaves at once.
+    /// The delay of a request that begins now, and whose client leaves at once.
     fn next_delay(&mut self) -> Option<Duration> {
         let request = self.begin();
         let delay = self.delay();
@@ -106,7 +106,7 @@ impl<H: Hedging> Group<H> {
     }
 }
 
-fn the_delay_is_what_most_first_attempts_take_at_most<H: Hedging>(new: New<H>) {
+fn delay_is_the_percentile_of_first_attempts<H: Hedging>(new: New<H>) {
     for (percentile, times, expected) in [
         (90, &[10, 20, 30, 40, 50, 60, 70, 80, 90, 100][..], 90),
         (90, &[100, 20, 80, 40, 60, 50, 70, 30, 90, 10], 90),
@@ -118,34 +118,34 @@ fn the_delay_is_what_most_first_attempts_take_at_most<H: Hedging>(new: New<H>) {
         (50, &[1, 2, 3, 4], 2),
         (95, &[8], 8),
     ] {
-        let mut group = Group::with(new, Hedge { percentile, at_least: 1, ..NINE_OF_TEN }, times.iter().copied());
+        let mut group = Group::with(new, Hedge { percentile, at_least: 1, ..P90_OF_TEN }, times.iter().copied());
         let delay = group.next_delay();
         assert_eq!(
             delay,
             Some(ms(expected)),
-            "the delay by {percentile} of 100, of first attempts that took {times:?} ms"
+            "the delay at percentile {percentile} of first attempts that took {times:?} ms"
         );
     }
-    let mut group = Group::with(new, NINE_OF_TEN, 1..=10);
+    let mut group = Group::with(new, P90_OF_TEN, 1..=10);
     let request = group.begin();
     group.now += Duration::from_nanos(8_999_999);
-    assert_eq!(group.due(), NOBODY, "who is due a nanosecond before the delay is over");
+    assert_eq!(group.due(), NONE, "due requests a nanosecond before the delay is over");
     group.now += Duration::from_nanos(1);
-    assert_eq!(group.due(), [request], "who is due when the delay is over");
+    assert_eq!(group.due(), [request], "due requests when the delay is over");
 }
 
-fn without_enough_known_nothing_is_sent_twice<H: Hedging>(new: New<H>) {
-    let mut group = Group::with(new, NINE_OF_TEN, 1..=9);
+fn nothing_is_sent_twice_without_enough_latencies<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, P90_OF_TEN, 1..=9);
     let early = group.begin();
-    assert_eq!(group.delay(), None, "the delay with nine times known, where ten are wanted");
+    assert_eq!(group.delay(), None, "the delay with nine latencies known, where ten are required");
     group.see(10);
     group.now += Duration::from_hours(1);
-    assert_eq!(group.due(), NOBODY, "who is due of those that began when too little was known");
+    assert_eq!(group.due(), NONE, "due requests among those that began when too little was known");
     assert_eq!(group.answered(early, First), Verdict::Deliver { cancel: None }, "an answer after an hour");
 }
 
-fn only_the_last_first_attempts_are_looked_at<H: Hedging>(new: New<H>) {
-    let mut group = Group::with(new, NINE_OF_TEN, [vec![500; 30], vec![5; 9]].concat());
+fn only_the_last_first_attempts_count<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, P90_OF_TEN, [vec![500; 30], vec![5; 9]].concat());
     assert_eq!(group.next_delay(), Some(ms(5)), "the delay after 30 times 500 ms and 9 times 5 ms, of the last ten");
     for _ in 0..10 {
         group.see(40);
@@ -154,7 +154,7 @@ fn only_the_last_first_attempts_are_looked_at<H: Hedging>(new: New<H>) {
 }
 
 fn a_cancelled_first_attempt_counts_as_slow<H: Hedging>(new: New<H>) {
-    let mut group = Group::with(new, Hedge { percentile: 50, window: 3, at_least: 3, ..NINE_OF_TEN }, [10, 10, 10]);
+    let mut group = Group::with(new, Hedge { percentile: 50, window: 3, at_least: 3, ..P90_OF_TEN }, [10, 10, 10]);
     for (second_took, expected) in [(30, 10), (50, 40), (1, 41)] {
         let request = group.hedged();
         group.now += ms(second_took);
@@ -169,18 +169,18 @@ fn a_cancelled_first_attempt_counts_as_slow<H: Hedging>(new: New<H>) {
     }
 }
 
-fn failures_and_second_attempts_are_no_times<H: Hedging>(new: New<H>) {
-    let mut group = Group::with(new, Hedge { window: 2, at_least: 2, ..NINE_OF_TEN }, [20, 20]);
+fn failures_and_second_attempts_add_no_latency<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, Hedge { window: 2, at_least: 2, ..P90_OF_TEN }, [20, 20]);
     for _ in 0..3 {
         let request = group.begin();
         group.now += ms(1);
         assert_eq!(group.failed(request, First), Verdict::Fail, "the only attempt fails");
     }
-    assert_eq!(group.next_delay(), Some(ms(20)), "the delay after two times 20 ms and three quick failures");
+    assert_eq!(group.next_delay(), Some(ms(20)), "the delay after two times 20 ms and three fast failures");
     for _ in 0..3 {
         let request = group.hedged();
         group.now += ms(700);
-        assert_eq!(group.failed(request, First), Verdict::Wait, "the first attempt fails, the second is under way");
+        assert_eq!(group.failed(request, First), Verdict::Wait, "the first attempt fails, the second is running");
         group.now += ms(700);
         assert_eq!(group.answered(request, Second), Verdict::Deliver { cancel: None }, "the second is answered");
     }
@@ -193,48 +193,48 @@ fn failures_and_second_attempts_are_no_times<H: Hedging>(new: New<H>) {
     assert_eq!(group.next_delay(), Some(ms(20)), "and after three clients that left after 2 ms");
 }
 
-fn a_request_keeps_the_delay_with_which_it_began<H: Hedging>(new: New<H>) {
-    let mut group = Group::with(new, Hedge { window: 1, at_least: 1, ..NINE_OF_TEN }, [100]);
+fn request_keeps_the_delay_with_which_it_began<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, Hedge { window: 1, at_least: 1, ..P90_OF_TEN }, [100]);
     let slow = group.begin();
     group.see(5);
-    let quick = group.begin();
+    let fast = group.begin();
     assert_eq!(group.delay(), Some(ms(5)), "until the next one is due, when the delay has become 5 ms");
     group.now += ms(5);
-    assert_eq!(group.due(), [quick], "who is due after 5 ms");
+    assert_eq!(group.due(), [fast], "due requests after 5 ms");
     assert_eq!(group.delay(), Some(ms(90)), "until the one is due that began with a delay of 100 ms, 10 ms ago");
     group.now += ms(90);
-    assert_eq!(group.due(), [slow], "who is due after 100 ms");
+    assert_eq!(group.due(), [slow], "due requests after 100 ms");
 }
 
-fn who_has_waited_longest_comes_first_and_once<H: Hedging>(new: New<H>) {
-    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+fn longest_waiting_request_is_due_first_and_once<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, P90_OF_TEN, [10; 10]);
     let mut requests = Vec::new();
     for _ in 0..20 {
         requests.push(group.begin());
         group.now += Duration::from_micros(1);
     }
     group.now += ms(9);
-    assert_eq!(group.due(), NOBODY, "who is due before the first delay is over");
+    assert_eq!(group.due(), NONE, "due requests before the first delay is over");
     group.now += ms(1);
-    assert_eq!(group.due(), requests, "who is due when all delays are over, a microsecond after each other");
+    assert_eq!(group.due(), requests, "due requests when all delays are over, a microsecond after each other");
     group.now += Duration::from_hours(1);
-    assert_eq!((group.due(), group.delay()), (Vec::new(), None), "who is due after that, and when");
+    assert_eq!((group.due(), group.delay()), (Vec::new(), None), "due requests after that, and when");
 }
 
-fn the_first_answer_is_delivered_and_the_other_attempt_cancelled<H: Hedging>(new: New<H>) {
-    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+fn first_response_is_delivered_and_the_other_attempt_cancelled<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, P90_OF_TEN, [10; 10]);
     for (attempt, other) in [(First, Second), (Second, First)] {
         let request = group.hedged();
         let verdict = group.answered(request, attempt);
-        assert_eq!(verdict, Verdict::Deliver { cancel: Some(other) }, "both are under way; {attempt:?} is answered");
+        assert_eq!(verdict, Verdict::Deliver { cancel: Some(other) }, "both are running; {attempt:?} is answered");
     }
     let request = group.begin();
     assert_eq!(group.answered(request, Second), Verdict::Ignore, "an attempt that was never sent");
     assert_eq!(group.answered(request, First), Verdict::Deliver { cancel: None }, "and then the one that was");
 }
 
-fn what_comes_late_is_ignored<H: Hedging>(new: New<H>) {
-    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+fn late_events_are_ignored<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, P90_OF_TEN, [10; 10]);
     let request = group.hedged();
     group.answered(request, First);
     assert_eq!(group.answered(request, Second), Verdict::Ignore, "the second attempt is answered after the first");
@@ -242,7 +242,7 @@ fn what_comes_late_is_ignored<H: Hedging>(new: New<H>) {
     assert_eq!(group.answered(request, First), Verdict::Ignore, "the first attempt is answered twice");
     let request = group.hedged();
     assert_eq!(group.failed(request, First), Verdict::Wait);
-    assert_eq!(group.failed(request, First), Verdict::Ignore, "the first attempt fails twice, the second is under way");
+    assert_eq!(group.failed(request, First), Verdict::Ignore, "the first attempt fails twice, the second is running");
     assert_eq!(group.answered(request, First), Verdict::Ignore, "the first attempt is answered after it has failed");
     assert_eq!(group.answered(request, Second), Verdict::Deliver { cancel: None }, "the second is answered");
     let request = group.hedged();
@@ -256,52 +256,52 @@ fn what_comes_late_is_ignored<H: Hedging>(new: New<H>) {
     assert_eq!(group.failed(u64::MAX, Second), Verdict::Ignore, "a request that never began fails");
 }
 
-fn a_failure_is_waited_out_while_the_other_attempt_runs<H: Hedging>(new: New<H>) {
-    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+fn failure_waits_for_the_other_attempt<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, P90_OF_TEN, [10; 10]);
     let request = group.begin();
     assert_eq!(group.failed(request, First), Verdict::Fail, "the first attempt fails before a second is sent");
     for (one, other) in [(First, Second), (Second, First)] {
         let request = group.hedged();
-        assert_eq!(group.failed(request, one), Verdict::Wait, "both are under way; {one:?} fails");
+        assert_eq!(group.failed(request, one), Verdict::Wait, "both are running; {one:?} fails");
         assert_eq!(group.failed(request, other), Verdict::Fail, "and then {other:?}");
         let request = group.hedged();
-        assert_eq!(group.failed(request, one), Verdict::Wait, "both are under way; {one:?} fails");
-        assert_eq!(group.due(), NOBODY, "who is due after {one:?} has failed: there is no third attempt");
+        assert_eq!(group.failed(request, one), Verdict::Wait, "both are running; {one:?} fails");
+        assert_eq!(group.due(), NONE, "due requests after {one:?} has failed: there is no third attempt");
         assert_eq!(group.answered(request, other), Verdict::Deliver { cancel: None }, "and then {other:?} is answered");
     }
 }
 
-fn what_is_over_is_never_due<H: Hedging>(new: New<H>) {
-    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+fn finished_request_is_never_due<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, P90_OF_TEN, [10; 10]);
     let [answered, failed, left, other] = std::array::from_fn(|_| group.begin());
     group.answered(answered, First);
     group.failed(failed, First);
     group.hedging.left(left);
     group.now += ms(10);
-    assert_eq!(group.due(), [other], "who is due of four, of which one was answered, one failed, and one left");
+    assert_eq!(group.due(), [other], "due requests of four, of which one was answered, one failed, and one left");
     group.begin();
     group.hedging.left(group.number);
-    assert_eq!(group.delay(), None, "when the next one is due, with nobody left who waits");
+    assert_eq!(group.delay(), None, "when the next one is due, with no request waiting");
 }
 
-fn what_must_not_be_repeated_is_never_due<H: Hedging>(new: New<H>) {
-    let mut group = Group::with(new, NINE_OF_TEN, [10; 10]);
+fn unrepeatable_request_is_never_due<H: Hedging>(new: New<H>) {
+    let mut group = Group::with(new, P90_OF_TEN, [10; 10]);
     group.hedging.begin(1_000, false, group.now);
     assert_eq!(group.delay(), None, "when a request is due that must not be repeated");
     group.now += Duration::from_hours(1);
-    assert_eq!(group.due(), NOBODY, "who is due after an hour");
+    assert_eq!(group.due(), NONE, "due requests after an hour");
     assert_eq!(group.answered(1_000, First), Verdict::Deliver { cancel: None }, "its answer, at last");
 }
 
-fn second_attempts_are_earned<H: Hedging>(new: New<H>) {
-    let hedge = Hedge { earned_percent: 10, saved: 5, ..NINE_OF_TEN };
+fn second_attempts_need_budget<H: Hedging>(new: New<H>) {
+    let hedge = Hedge { earned_percent: 10, saved: 5, ..P90_OF_TEN };
     let mut group = Group::with(new, hedge, [10; 10]);
-    // All at once: five are there, and stay five whatever these earn.
+    // All at once: five are saved, and stay five whatever these earn.
     let requests: Vec<_> = (0..25).map(|_| group.begin()).collect();
     group.now += ms(10);
-    assert_eq!(group.due(), requests[..5], "who is due of 25, with five second attempts saved");
+    assert_eq!(group.due(), requests[..5], "due requests of 25, with five second attempts saved");
     group.now += Duration::from_hours(1);
-    assert_eq!(group.due(), NOBODY, "who is due later of those for whom nothing was left");
+    assert_eq!(group.due(), NONE, "due requests later among those without budget");
     let mut sent = 0;
     for request in 1..=100 {
         group.hedging.begin(10_000 + request, true, group.now);
@@ -314,23 +314,23 @@ fn second_attempts_are_earned<H: Hedging>(new: New<H>) {
     }
     let [one, two] = std::array::from_fn(|_| group.begin());
     group.now += ms(10);
-    assert_eq!(group.due(), [one], "who is due of {one} and {two}, after 15 requests that must not be repeated");
+    assert_eq!(group.due(), [one], "due requests of {one} and {two}, after 15 requests that must not be repeated");
 }
 
 const GENEROUS: Hedge = Hedge { percentile: 95, window: 200, at_least: 100, earned_percent: 30, saved: 50 };
 
-fn a_stalled_group_does_not_get_twice_the_load<H: Hedging>(new: New<H>) {
+fn stalled_group_does_not_get_twice_the_load<H: Hedging>(new: New<H>) {
     let hedge = Hedge { earned_percent: 5, saved: 10, ..GENEROUS };
     let mut seed = Seed::new(4);
-    // From the five-hundredth request on, all are slow.
+    // From request 500 on, all are slow.
     let time = |request| ms(if request < 500 { 10 } else { 400 } + seed.number() % 10);
     let Simulated { sent_twice, took } = simulate(new, hedge, 2_000, time);
     assert_eq!(took.len(), 2_000, "answered requests of 2000");
     assert!(sent_twice <= 10 + 2_000 / 20, "at most 10 + 5 % of 2000 should be sent twice, but {sent_twice} are");
-    assert!(sent_twice >= 60, "as long as there is something saved it should be used, but only {sent_twice} are sent");
+    assert!(sent_twice >= 60, "the saved budget should be used, but only {sent_twice} are sent twice");
 }
 
-fn the_slow_ones_are_cut_and_little_is_sent_twice<H: Hedging>(new: New<H>) {
+fn slow_tail_is_cut_and_little_is_sent_twice<H: Hedging>(new: New<H>) {
     let mut seed = Seed::new(5);
     let mut time =
         |_| if seed.below(100) < 4 { ms(1_000) } else { ms(10) + Duration::from_micros(seed.number() % 10_000) };
@@ -345,6 +345,6 @@ fn the_slow_ones_are_cut_and_little_is_sent_twice<H: Hedging>(new: New<H>) {
     );
     assert!(
         (150..=400).contains(&sent_twice),
-        "about 250 of 5000 should be sent twice, for 95 % are quicker than the delay, but {sent_twice} are"
+        "about 250 of 5000 should be sent twice, because 95 % are faster than the delay, but {sent_twice} are"
     );
 }

@@ -12,17 +12,17 @@ held_to!(
     exercises_04,
     e5_forwarded::client,
     [
-        without_a_trusted_peer_nothing_is_believed,
-        the_first_from_the_right_that_is_not_trusted_is_the_client,
-        several_fields_are_one_list,
-        one_that_hides_ends_the_search,
-        ports_and_other_pairs_are_read_and_passed_over,
-        what_breaks_the_grammar_ends_the_search,
-        quotes_hide_what_separates,
-        an_address_has_one_spelling,
-        a_stranger_changes_nothing_about_what_stands_on_the_right,
-        no_bytes_make_it_panic,
-        long_fields_are_read_quickly,
+        header_of_an_untrusted_peer_is_ignored,
+        first_untrusted_address_from_the_right_is_the_client,
+        several_headers_are_one_list,
+        obfuscated_node_ends_the_search,
+        ports_and_other_pairs_are_skipped,
+        invalid_element_ends_the_search,
+        separators_in_quotes_do_not_separate,
+        ipv4_mapped_address_is_the_ipv4_address,
+        untrusted_elements_do_not_change_those_on_the_right,
+        no_input_panics,
+        long_headers_are_read_in_linear_time,
     ]
 );
 
@@ -30,8 +30,8 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// Whether the address is one of ours: 10.0.0.0/8, or `fd00::/8`.
-fn is_ours(address: IpAddr) -> bool {
+/// Whether the address is a trusted one: 10.0.0.0/8, or `fd00::/8`.
+fn is_trusted(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.octets()[0] == 10,
         IpAddr::V6(address) => address.octets()[0] == 0xfd,
@@ -39,28 +39,28 @@ fn is_ours(address: IpAddr) -> bool {
 }
 
 #[track_caller]
-fn assert_client(client: Client, peer: &str, fields: &[&[u8]], expected: &str) {
-    let shown: Vec<_> = fields.iter().map(|field| field.escape_ascii().to_string()).collect();
-    let found = client(ip(peer), fields, &is_ours);
+fn assert_client(client: Client, peer: &str, headers: &[&[u8]], expected: &str) {
+    let shown: Vec<_> = headers.iter().map(|header| header.escape_ascii().to_string()).collect();
+    let found = client(ip(peer), headers, &is_trusted);
     assert_eq!(found, ip(expected), "the client behind {peer}, with `{}`", shown.join("` and `"));
 }
 
 /// Behind 10.0.0.1, which is trusted.
 #[track_caller]
-fn assert_behind(client: Client, field: &str, expected: &str) {
-    assert_client(client, "10.0.0.1", &[field.as_bytes()], expected);
+fn assert_behind(client: Client, header: &str, expected: &str) {
+    assert_client(client, "10.0.0.1", &[header.as_bytes()], expected);
 }
 
-fn without_a_trusted_peer_nothing_is_believed(client: Client) {
-    for field in ["for=192.0.2.7", "for=10.0.0.9", "for=10.0.0.9, for=10.0.0.8", "nonsense", ""] {
-        assert_client(client, "198.51.100.4", &[field.as_bytes()], "198.51.100.4");
-        assert_client(client, "2001:db8::4", &[field.as_bytes()], "2001:db8::4");
+fn header_of_an_untrusted_peer_is_ignored(client: Client) {
+    for header in ["for=192.0.2.7", "for=10.0.0.9", "for=10.0.0.9, for=10.0.0.8", "nonsense", ""] {
+        assert_client(client, "198.51.100.4", &[header.as_bytes()], "198.51.100.4");
+        assert_client(client, "2001:db8::4", &[header.as_bytes()], "2001:db8::4");
     }
     assert_client(client, "198.51.100.4", &[], "198.51.100.4");
     assert_client(client, "10.0.0.1", &[], "10.0.0.1");
 }
 
-fn the_first_from_the_right_that_is_not_trusted_is_the_client(client: Client) {
+fn first_untrusted_address_from_the_right_is_the_client(client: Client) {
     assert_behind(client, "for=192.0.2.7", "192.0.2.7");
     assert_behind(client, "for=6.6.6.6, for=192.0.2.7", "192.0.2.7");
     assert_behind(client, "for=6.6.6.6, for=192.0.2.7, for=10.0.0.2", "192.0.2.7");
@@ -70,7 +70,7 @@ fn the_first_from_the_right_that_is_not_trusted_is_the_client(client: Client) {
     assert_behind(client, "for=\"[2001:db8::7]\"", "2001:db8::7");
 }
 
-fn several_fields_are_one_list(client: Client) {
+fn several_headers_are_one_list(client: Client) {
     let (six, seven, two): (&[u8], &[u8], &[u8]) = (b"for=6.6.6.6", b"for=192.0.2.7", b"for=10.0.0.2");
     assert_client(client, "10.0.0.1", &[six, seven], "192.0.2.7");
     assert_client(client, "10.0.0.1", &[six, seven, two], "192.0.2.7");
@@ -78,7 +78,7 @@ fn several_fields_are_one_list(client: Client) {
     assert_client(client, "10.0.0.1", &[b"", seven, b"", b" , ", two, b""], "192.0.2.7");
 }
 
-fn one_that_hides_ends_the_search(client: Client) {
+fn obfuscated_node_ends_the_search(client: Client) {
     for hidden in ["unknown", "_gate7", "\"_gate7:_p\"", "\"unknown:80\""] {
         assert_behind(client, &format!("for={hidden}"), "10.0.0.1");
         assert_behind(client, &format!("for=6.6.6.6, for={hidden}, for=10.0.0.2"), "10.0.0.2");
@@ -87,7 +87,7 @@ fn one_that_hides_ends_the_search(client: Client) {
     assert_behind(client, "for=6.6.6.6, ;, for=10.0.0.2", "10.0.0.2");
 }
 
-fn ports_and_other_pairs_are_read_and_passed_over(client: Client) {
+fn ports_and_other_pairs_are_skipped(client: Client) {
     for element in [
         "for=\"192.0.2.7:4711\"",
         "for=\"192.0.2.7:_door.1-a\"",
@@ -109,7 +109,7 @@ fn ports_and_other_pairs_are_read_and_passed_over(client: Client) {
     }
 }
 
-fn what_breaks_the_grammar_ends_the_search(client: Client) {
+fn invalid_element_ends_the_search(client: Client) {
     for element in [
         "192.0.2.7",
         "for",
@@ -154,7 +154,7 @@ fn what_breaks_the_grammar_ends_the_search(client: Client) {
     }
 }
 
-fn quotes_hide_what_separates(client: Client) {
+fn separators_in_quotes_do_not_separate(client: Client) {
     for pair in [
         r#"host="a, for=6.6.6.6""#,
         r#"host="a;for=6.6.6.6""#,
@@ -174,7 +174,7 @@ fn quotes_hide_what_separates(client: Client) {
     assert_behind(client, r#"for="\[2001:db8::\7\]""#, "2001:db8::7");
 }
 
-fn an_address_has_one_spelling(client: Client) {
+fn ipv4_mapped_address_is_the_ipv4_address(client: Client) {
     assert_client(client, "::ffff:10.0.0.1", &[b"for=192.0.2.7"], "192.0.2.7");
     assert_client(client, "::ffff:198.51.100.4", &[b"for=192.0.2.7"], "198.51.100.4");
     assert_behind(client, "for=6.6.6.6, for=192.0.2.7, for=\"[::ffff:10.0.0.2]\"", "192.0.2.7");
@@ -183,8 +183,8 @@ fn an_address_has_one_spelling(client: Client) {
     assert_behind(client, "for=\"[::192.0.2.7]\"", "::192.0.2.7");
 }
 
-fn a_stranger_changes_nothing_about_what_stands_on_the_right(client: Client) {
-    let theirs: [&[u8]; 13] = [
+fn untrusted_elements_do_not_change_those_on_the_right(client: Client) {
+    let untrusted: [&[u8]; 13] = [
         b"for=\"6.6.6.6",
         b"for=6.6.6.6;x=\"",
         b"for=6.6.6.6;x=\"\\",
@@ -199,22 +199,22 @@ fn a_stranger_changes_nothing_about_what_stands_on_the_right(client: Client) {
         b"for=6.6.6.6\0",
         b"for=6.6.6.6;x=\",for=10.0.0.4;y=",
     ];
-    let ours: [&[u8]; 3] = [
+    let trusted: [&[u8]; 3] = [
         b"for=192.0.2.7",
         b"for=\"[2001:db8::7]:4711\";proto=https, for=10.0.0.2",
         b"proto=http;for=192.0.2.7;host=\"x\\\"y, z\", for=\"10.0.0.3:1\"",
     ];
-    for their in theirs {
-        for (our, expected) in ours.iter().zip(["192.0.2.7", "2001:db8::7", "192.0.2.7"]) {
-            // Our proxies have added to the stranger's field, or written one of their own.
-            assert_client(client, "10.0.0.1", &[&[their, b", ", our].concat()], expected);
-            assert_client(client, "10.0.0.1", &[&[their, b",", our].concat()], expected);
-            assert_client(client, "10.0.0.1", &[their, our], expected);
+    for prefix in untrusted {
+        for (suffix, expected) in trusted.iter().zip(["192.0.2.7", "2001:db8::7", "192.0.2.7"]) {
+            // Our proxies have appended to the client's header, or added one of their own.
+            assert_client(client, "10.0.0.1", &[&[prefix, b", ", suffix].concat()], expected);
+            assert_client(client, "10.0.0.1", &[&[prefix, b",", suffix].concat()], expected);
+            assert_client(client, "10.0.0.1", &[prefix, suffix], expected);
         }
     }
 }
 
-fn no_bytes_make_it_panic(client: Client) {
+fn no_input_panics(client: Client) {
     let pieces: [&[u8]; 14] = [
         b"for=",
         b"\"",
@@ -233,17 +233,17 @@ fn no_bytes_make_it_panic(client: Client) {
     ];
     let mut seed = Seed::new(5);
     for _ in 0..20_000 {
-        let their: Vec<u8> = (0..seed.below(12)).flat_map(|_| seed.pick(&pieces).to_vec()).collect();
-        client(ip("10.0.0.1"), &[&their], &is_ours);
-        assert_client(client, "10.0.0.1", &[&[&their[..], b", for=192.0.2.7"].concat()], "192.0.2.7");
+        let prefix: Vec<u8> = (0..seed.below(12)).flat_map(|_| seed.pick(&pieces).to_vec()).collect();
+        client(ip("10.0.0.1"), &[&prefix], &is_trusted);
+        assert_client(client, "10.0.0.1", &[&[&prefix[..], b", for=192.0.2.7"].concat()], "192.0.2.7");
     }
 }
 
-fn long_fields_are_read_quickly(client: Client) {
-    // Each takes no time if read once, and minutes if each byte makes the reader look at all others.
+fn long_headers_are_read_in_linear_time(client: Client) {
+    // Each is fast if every byte is read once, and takes minutes in quadratic time.
     let long = 1_000_000;
     let names = (0..long / 8).fold(String::new(), |all, number| all + "a" + &number.to_string() + "=1;");
-    let fields = [
+    let headers = [
         ("many pairs", format!("{names}for=192.0.2.7"), "192.0.2.7"),
         ("many elements", "for=10.0.0.3,".repeat(long / 13), "10.0.0.3"),
         ("commas", ",".repeat(long), "10.0.0.1"),
@@ -251,11 +251,11 @@ fn long_fields_are_read_quickly(client: Client) {
         ("escaped quotes", format!("for=192.0.2.7;host=\"{}\"", r#"\""#.repeat(long / 2)), "192.0.2.7"),
         ("quotes", "\"".repeat(long), "10.0.0.1"),
     ];
-    for (what, field, expected) in fields {
+    for (what, header, expected) in headers {
         let (done, found) = mpsc::channel();
-        thread::spawn(move || done.send(client(ip("10.0.0.1"), &[field.as_bytes()], &is_ours)));
+        thread::spawn(move || done.send(client(ip("10.0.0.1"), &[header.as_bytes()], &is_trusted)));
         let found = found.recv_timeout(PATIENCE);
-        let found = found.unwrap_or_else(|_| panic!("a megabyte of {what} should be read in no time, but is not"));
+        let found = found.unwrap_or_else(|_| panic!("a megabyte of {what} should be read at once, but is not"));
         assert_eq!(found, ip(expected), "the client behind 10.0.0.1, with a megabyte of {what}");
     }
 }

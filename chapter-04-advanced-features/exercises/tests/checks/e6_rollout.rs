@@ -15,27 +15,27 @@ held_to!(
     e6_rollout::rollout,
     [
         green_takes_over_in_steps,
-        a_tick_looks_once_and_writes_what_differs,
+        tick_lists_once_and_writes_only_what_differs,
         each_colour_keeps_its_proportions,
         green_never_gets_ahead_of_a_step,
-        large_weights_are_made_small,
-        a_step_is_held_from_the_look_that_finds_it_done,
+        large_weights_are_reduced,
+        step_is_held_from_the_listing_that_confirms_it,
         without_requests_it_waits,
-        what_was_counted_before_a_step_does_not_count,
-        a_count_that_begins_again_is_no_surprise,
-        too_many_failures_bring_it_back,
-        it_goes_back_as_soon_as_it_is_clear,
-        failures_of_blue_are_not_greens,
-        a_green_one_that_is_ill_brings_it_back,
-        an_ill_one_at_the_first_look_changes_nothing,
-        back_from_the_last_step_somebody_always_serves,
-        who_does_not_answer_is_asked_again,
-        a_change_whose_answer_is_lost_is_looked_for,
-        a_refused_weight_brings_it_back,
-        on_the_way_back_a_refused_weight_is_tried_again,
-        somebody_elses_weight_stops_it,
-        a_backend_that_is_gone_stops_it,
-        others_in_the_group_are_left_alone,
+        requests_before_a_step_do_not_count,
+        restarted_counter_is_handled,
+        too_many_failures_roll_back,
+        rolls_back_as_soon_as_the_outcome_is_clear,
+        failures_of_blue_do_not_count,
+        ill_green_backend_rolls_back,
+        ill_backend_in_the_first_listing_changes_nothing,
+        rollback_from_the_last_step_never_leaves_all_weights_zero,
+        missing_response_is_retried,
+        change_with_a_lost_response_is_found_in_the_listing,
+        rejected_weight_rolls_back,
+        rejected_weight_is_retried_during_rollback,
+        foreign_weight_stops_the_rollout,
+        missing_backend_stops_the_rollout,
+        other_backends_of_the_group_are_ignored,
     ]
 );
 
@@ -58,7 +58,7 @@ fn green_takes_over_in_steps<R: Rollout>(new: New<R>) {
     for percent in [10, 50, 100] {
         assert_eq!(world.tick_now(), Status::Underway(percent), "the tick that moves to {percent} %");
         world.assert_share(percent.into());
-        assert_eq!(world.tick(), Status::Underway(percent), "the tick that finds it moved");
+        assert_eq!(world.tick(), Status::Underway(percent), "the tick that confirms the move");
         world.serve(1_000, 0);
         world.now += HOLD;
     }
@@ -67,15 +67,15 @@ fn green_takes_over_in_steps<R: Rollout>(new: New<R>) {
     world.assert_over(&Status::Done);
 }
 
-fn a_tick_looks_once_and_writes_what_differs<R: Rollout>(new: New<R>) {
+fn tick_lists_once_and_writes_only_what_differs<R: Rollout>(new: New<R>) {
     let mut world = World::usual(new);
     for _ in 0..3 {
         world.tick_twice();
         world.pass();
     }
     assert_eq!(world.tick(), Status::Done, "after the last step");
-    assert_eq!(world.looks, 1, "the most looks of a tick");
-    assert_eq!(world.fake.rewritten, None, "a backend that was given the weight that it had");
+    assert_eq!(world.list_calls, 1, "the most `list` calls in a tick");
+    assert_eq!(world.fake.rewritten, None, "a backend that was set to the weight that it had");
     assert_eq!(world.fake.changes, 8, "changes: 1, 1, 0, 0 to 9, 9, 1, 1, to 1, 1, 1, 1, to 0, 0, 1, 1");
 }
 
@@ -107,15 +107,15 @@ fn green_never_gets_ahead_of_a_step<R: Rollout>(new: New<R>) {
         steps.dedup();
         steps.push(100);
         let mut world = World::new(new, &blue, &green, &steps);
-        // Somebody has tried green before.
+        // Someone has tried green before.
         world.fake.get("green-1:80").weight = u32::try_from(seed.below(3)).unwrap();
         let mut ticks = 0;
         while world.tick() != Status::Done {
             ticks += 1;
             assert!(ticks < 200, "round {round}: {blue:?} to {green:?} by {steps:?} should be done, but is not");
-            // What is done in pieces must be right in pieces.
+            // Interrupted changes must keep the invariants, too.
             world.fake.fates.extend((0..seed.below(4)).map(|_| Fate::Done));
-            world.fake.fates.push_back(*seed.pick(&[Fate::Done, Fate::Unheard, Fate::Lost]));
+            world.fake.fates.push_back(*seed.pick(&[Fate::Done, Fate::NotMade, Fate::Lost]));
             world.serve(1_000, 0);
             world.now += HOLD / 2;
             world.assert_not_overtaken();
@@ -123,7 +123,7 @@ fn green_never_gets_ahead_of_a_step<R: Rollout>(new: New<R>) {
     }
 }
 
-fn large_weights_are_made_small<R: Rollout>(new: New<R>) {
+fn large_weights_are_reduced<R: Rollout>(new: New<R>) {
     let steps = [1, 50, 99, 100];
     let mut world = World::new(new, &[10_000, 30_000], &[20_000, 20_000], &steps);
     for percent in steps {
@@ -131,23 +131,23 @@ fn large_weights_are_made_small<R: Rollout>(new: New<R>) {
         world.assert_share(percent.into());
         let weights = world.fake.weights();
         let is_small = weights.iter().all(|(name, weight)| *name == "other:80" || *weight < 300);
-        assert!(is_small, "at {percent} % the smallest whole numbers should do, but there are {weights:?}");
+        assert!(is_small, "at {percent} % the smallest integers should be used, but the weights are {weights:?}");
         world.serve(1_000, 0);
         world.now += HOLD;
     }
     world.fake.get("green-2:80").is_up = false;
     assert_eq!(world.tick(), Status::RollingBack(ill("green-2:80")), "after a failure in the last step");
-    world.assert_weights(&[("blue-1", 10_000), ("blue-2", 30_000)], "on the way back, as it was at the first look");
+    world.assert_weights(&[("blue-1", 10_000), ("blue-2", 30_000)], "during the rollback, as in the first listing");
 }
 
-fn a_step_is_held_from_the_look_that_finds_it_done<R: Rollout>(new: New<R>) {
+fn step_is_held_from_the_listing_that_confirms_it<R: Rollout>(new: New<R>) {
     let mut world = World::usual(new);
-    // The last change is not made at first; so the step begins later.
-    world.fake.fates = VecDeque::from([Fate::Done, Fate::Done, Fate::Done, Fate::Unheard]);
+    // The last change fails at first, so the step begins later.
+    world.fake.fates = VecDeque::from([Fate::Done, Fate::Done, Fate::Done, Fate::NotMade]);
     world.tick();
     world.now += HOLD;
     assert_eq!(world.tick(), Status::Underway(10), "the tick that makes the last change");
-    assert_eq!(world.tick(), Status::Underway(10), "the tick that finds all changes made: the step begins");
+    assert_eq!(world.tick(), Status::Underway(10), "the tick that confirms all changes: the step begins");
     world.assert_share(10);
     world.serve(1_000, 0);
     world.now += NEARLY;
@@ -163,12 +163,12 @@ fn without_requests_it_waits<R: Rollout>(new: New<R>) {
     assert_eq!(world.tick(), Status::Underway(10), "held for long, without a request");
     // Of both together 98, and then 100.
     world.serve(49, 0);
-    assert_eq!(world.tick(), Status::Underway(10), "held for long, with 98 requests where 100 are wanted");
+    assert_eq!(world.tick(), Status::Underway(10), "held for long, with 98 requests where 100 are required");
     world.serve(1, 0);
     assert_eq!(world.tick(), Status::Underway(50), "held for long, with 100 requests");
 }
 
-fn what_was_counted_before_a_step_does_not_count<R: Rollout>(new: New<R>) {
+fn requests_before_a_step_do_not_count<R: Rollout>(new: New<R>) {
     let mut world = World::usual(new);
     world.serve(5_000, 5_000);
     world.tick();
@@ -177,27 +177,27 @@ fn what_was_counted_before_a_step_does_not_count<R: Rollout>(new: New<R>) {
     world.now += HOLD;
     let when = "failures before the step and while the weights were changed, and no request since";
     assert_eq!(world.tick(), Status::Underway(10), "{when}");
-    assert_eq!(world.pass(), Status::Underway(50), "1000 requests since, all well");
+    assert_eq!(world.pass(), Status::Underway(50), "1000 requests since, all successful");
     world.serve(500, 500);
     assert_eq!(world.tick(), Status::Underway(50), "failures while the weights were changed to the second step");
     world.now += HOLD;
-    assert_eq!(world.tick(), Status::Underway(50), "the requests of the first step are none of the second");
+    assert_eq!(world.tick(), Status::Underway(50), "the requests of the first step do not count in the second");
 }
 
-fn a_count_that_begins_again_is_no_surprise<R: Rollout>(new: New<R>) {
+fn restarted_counter_is_handled<R: Rollout>(new: New<R>) {
     let mut world = World::watching(new);
     world.serve(200, 0);
     assert_eq!(world.tick(), Status::Underway(10), "no failures of 400");
     let started_again = world.fake.get("green-1:80");
     (started_again.total, started_again.failed) = (40, 13);
-    assert_eq!(world.tick(), Status::Underway(10), "one has begun again, and has 13 failures of 40: of 440 in all");
+    assert_eq!(world.tick(), Status::Underway(10), "one has restarted, and has 13 failures of 40: of 440 in all");
     let started_again = world.fake.get("green-1:80");
     (started_again.total, started_again.failed) = (60, 24);
     let back = Status::RollingBack(Reason::Failures);
     assert_eq!(world.tick(), back, "it has 24 failures of 60 by now: of 460 in all");
 }
 
-fn too_many_failures_bring_it_back<R: Rollout>(new: New<R>) {
+fn too_many_failures_roll_back<R: Rollout>(new: New<R>) {
     let mut world = World::watching(new);
     world.serve(400, 20);
     assert_eq!(world.tick(), Status::Underway(10), "40 failures of 800: 5 %, which is allowed");
@@ -213,42 +213,42 @@ fn too_many_failures_bring_it_back<R: Rollout>(new: New<R>) {
     assert_eq!(world.tick(), back, "12 failures of 200, first seen at the end of the step");
 }
 
-fn it_goes_back_as_soon_as_it_is_clear<R: Rollout>(new: New<R>) {
+fn rolls_back_as_soon_as_the_outcome_is_clear<R: Rollout>(new: New<R>) {
     let mut world = World::watching(new);
     world.fake.get("green-1:80").total += 5;
     world.fake.get("green-1:80").failed += 5;
-    assert_eq!(world.tick(), Status::Underway(10), "5 failures of 5: the other 95 of 100 may be well");
+    assert_eq!(world.tick(), Status::Underway(10), "5 failures of 5: the other 95 of 100 may succeed");
     world.fake.get("green-2:80").total += 1;
     world.fake.get("green-2:80").failed += 1;
     let back = Status::RollingBack(Reason::Failures);
-    assert_eq!(world.tick(), back, "6 failures of 6: more than 5 of 100, whatever comes");
+    assert_eq!(world.tick(), back, "6 failures of 6: more than 5 of 100, whatever follows");
 }
 
-fn failures_of_blue_are_not_greens<R: Rollout>(new: New<R>) {
+fn failures_of_blue_do_not_count<R: Rollout>(new: New<R>) {
     let mut world = World::watching(new);
     for name in ["blue-1:80", "blue-2:80", "other:80"] {
         let backend = world.fake.get(name);
         (backend.total, backend.failed, backend.is_up) = (100_000, 100_000, false);
     }
-    assert_eq!(world.tick(), Status::Underway(10), "everybody but green fails, and is ill");
-    assert_eq!(world.pass(), Status::Underway(50), "and so it goes on");
+    assert_eq!(world.tick(), Status::Underway(10), "all backends but green fail, and are unhealthy");
+    assert_eq!(world.pass(), Status::Underway(50), "and so the rollout moves on");
 }
 
-fn a_green_one_that_is_ill_brings_it_back<R: Rollout>(new: New<R>) {
+fn ill_green_backend_rolls_back<R: Rollout>(new: New<R>) {
     let mut world = World::watching(new);
     world.fake.get("green-2:80").is_up = false;
     assert_eq!(world.tick(), Status::RollingBack(ill("green-2:80")), "one of the green ones is ill");
     world.assert_weights(&blue_has(1), "after that tick");
     world.assert_goes_back(&ill("green-2:80"));
     let mut world = World::usual(new);
-    world.fake.fates.push_back(Fate::Unheard);
+    world.fake.fates.push_back(Fate::NotMade);
     assert_eq!(world.tick(), Status::Underway(10), "nothing could be changed yet");
     world.fake.get("green-1:80").is_up = false;
-    let gone_back = Status::RolledBack(ill("green-1:80"));
-    assert_eq!(world.tick(), gone_back, "ill on the way to the first step, and all weights are as they were");
+    let rolled_back = Status::RolledBack(ill("green-1:80"));
+    assert_eq!(world.tick(), rolled_back, "ill while moving to the first step, and all weights are as they were");
 }
 
-fn an_ill_one_at_the_first_look_changes_nothing<R: Rollout>(new: New<R>) {
+fn ill_backend_in_the_first_listing_changes_nothing<R: Rollout>(new: New<R>) {
     let mut world = World::usual(new);
     world.fake.get("green-1:80").is_up = false;
     assert_eq!(world.tick(), Status::RolledBack(ill("green-1:80")), "ill at the first look");
@@ -256,9 +256,9 @@ fn an_ill_one_at_the_first_look_changes_nothing<R: Rollout>(new: New<R>) {
     world.assert_over(&Status::RolledBack(ill("green-1:80")));
 }
 
-fn back_from_the_last_step_somebody_always_serves<R: Rollout>(new: New<R>) {
+fn rollback_from_the_last_step_never_leaves_all_weights_zero<R: Rollout>(new: New<R>) {
     for fates in
-        [vec![], vec![Fate::Unheard], vec![Fate::Done, Fate::Lost], vec![Fate::Done, Fate::Done, Fate::Unheard]]
+        [vec![], vec![Fate::NotMade], vec![Fate::Done, Fate::Lost], vec![Fate::Done, Fate::Done, Fate::NotMade]]
     {
         let mut world = World::new(new, &[2, 3], &[1, 1], &[100]);
         assert_eq!(world.tick_twice(), Status::Underway(100), "in a single step of 100 %");
@@ -268,7 +268,10 @@ fn back_from_the_last_step_somebody_always_serves<R: Rollout>(new: New<R>) {
         let mut ticks = 0;
         while world.tick() == Status::RollingBack(Reason::Failures) {
             ticks += 1;
-            assert!(ticks < 10, "it should be back after a few ticks, but is not: is a weight refused, the last one?");
+            assert!(
+                ticks < 10,
+                "it should be back after a few ticks, but is not: is the last nonzero weight rejected?"
+            );
         }
         world.assert_not_overtaken();
         world.assert_weights(&[("blue-1", 2), ("blue-2", 3), ("green-1", 0), ("green-2", 0)], "after all");
@@ -276,129 +279,133 @@ fn back_from_the_last_step_somebody_always_serves<R: Rollout>(new: New<R>) {
     }
 }
 
-fn who_does_not_answer_is_asked_again<R: Rollout>(new: New<R>) {
+fn missing_response_is_retried<R: Rollout>(new: New<R>) {
     let mut world = World::usual(new);
     world.fake.is_reachable = false;
-    assert_eq!(world.tick_twice(), Status::Underway(10), "nobody has answered yet");
-    assert_eq!(world.fake.changes, 0, "changes, without a look");
+    assert_eq!(world.tick_twice(), Status::Underway(10), "no response yet");
+    assert_eq!(world.fake.changes, 0, "changes, without a listing");
     world.fake.is_reachable = true;
     world.tick_twice();
     world.assert_share(10);
-    // Blind to the end of the step and beyond.
+    // Without responses to the end of the step and beyond.
     world.fake.is_reachable = false;
-    assert_eq!(world.pass(), Status::Underway(10), "the step is over, and nobody answers");
+    assert_eq!(world.pass(), Status::Underway(10), "the step is over, without a response");
     world.serve(0, 900);
     world.fake.is_reachable = true;
-    assert_eq!(world.tick(), Status::RollingBack(Reason::Failures), "what was not seen then is seen now");
+    assert_eq!(world.tick(), Status::RollingBack(Reason::Failures), "failures that were not seen then are seen now");
     let mut world = World::watching(new);
     world.serve(1_000, 1_000);
-    world.fake.fates.push_back(Fate::Unheard);
-    assert_eq!(world.tick(), Status::RollingBack(Reason::Failures), "back, and nobody hears it");
+    world.fake.fates.push_back(Fate::NotMade);
+    assert_eq!(world.tick(), Status::RollingBack(Reason::Failures), "rolling back, and the change is not made");
     world.assert_share(10);
     assert_eq!(world.tick(), Status::RollingBack(Reason::Failures), "the same again");
-    world.assert_weights(&blue_has(1), "when it was heard");
+    world.assert_weights(&blue_has(1), "when the change was made");
     world.assert_goes_back(&Reason::Failures);
 }
 
-fn a_change_whose_answer_is_lost_is_looked_for<R: Rollout>(new: New<R>) {
+fn change_with_a_lost_response_is_found_in_the_listing<R: Rollout>(new: New<R>) {
     let mut world = World::usual(new);
     for lost in 0..4 {
         world.fake.fates.push_back(Fate::Lost);
-        assert_eq!(world.tick(), Status::Underway(10), "the answer to change {lost} is lost");
+        assert_eq!(world.tick(), Status::Underway(10), "the response to change {lost} is lost");
     }
     world.tick();
     world.assert_share(10);
-    assert_eq!(world.fake.rewritten, None, "a backend that was given the weight that it had, after a lost answer");
+    assert_eq!(world.fake.rewritten, None, "a backend that was set to the weight that it had, after a lost response");
     assert_eq!(world.pass(), Status::Underway(50), "and then the step is passed");
 }
 
-fn a_refused_weight_brings_it_back<R: Rollout>(new: New<R>) {
-    for refused in 0..4 {
+fn rejected_weight_rolls_back<R: Rollout>(new: New<R>) {
+    for rejected in 0..4 {
         let mut world = World::usual(new);
-        world.fake.fates.extend(vec![Fate::Done; refused]);
+        world.fake.fates.extend(vec![Fate::Done; rejected]);
         world.fake.fates.push_back(Fate::Refused);
         let status = world.tick();
         let (Status::RollingBack(reason) | Status::RolledBack(reason)) = status else {
-            panic!("after change {refused} was refused it should go back, but is {status:?}");
+            panic!("after change {rejected} was rejected it should roll back, but is {status:?}");
         };
         let is_named = matches!(&reason, Reason::Refused(name) if world.fake.weights().contains_key(name.as_str()));
-        assert!(is_named, "the reason should be the backend whose weight was refused, but is {reason:?}");
+        assert!(is_named, "the reason should be the backend whose weight was rejected, but is {reason:?}");
         let weights = [("blue-1", 1), ("blue-2", 1), ("green-1", 0), ("green-2", 0)];
-        world.assert_weights(&weights, "after the tick in which one was refused");
-        if refused > 0 {
+        world.assert_weights(&weights, "after the tick in which one was rejected");
+        if rejected > 0 {
             world.assert_goes_back(&reason);
         }
     }
 }
 
-fn on_the_way_back_a_refused_weight_is_tried_again<R: Rollout>(new: New<R>) {
+fn rejected_weight_is_retried_during_rollback<R: Rollout>(new: New<R>) {
     let mut world = World::watching(new);
     world.fake.get("green-1:80").is_up = false;
     let back = Status::RollingBack(ill("green-1:80"));
     for attempt in 1..=5 {
         world.fake.fates = VecDeque::from([Fate::Refused]);
-        assert_eq!(world.tick(), back, "the way back is refused, attempt {attempt}");
+        assert_eq!(world.tick(), back, "the rollback is rejected, attempt {attempt}");
     }
     world.fake.get("green-1:80").is_up = true;
     world.fake.fates.clear();
-    assert_eq!(world.tick(), back, "it is not refused any more; that green is well again changes nothing");
+    assert_eq!(world.tick(), back, "it is not rejected any more; that green is healthy again changes nothing");
     world.assert_goes_back(&ill("green-1:80"));
 }
 
-fn somebody_elses_weight_stops_it<R: Rollout>(new: New<R>) {
+fn foreign_weight_stops_the_rollout<R: Rollout>(new: New<R>) {
     for name in ["blue-2:80", "green-1:80"] {
         for weight in [0, 7] {
             let mut world = World::watching(new);
             world.fake.get(name).weight = weight;
-            assert_eq!(world.tick(), interfered(name), "somebody gives {name} the weight {weight} in a step");
+            assert_eq!(world.tick(), interfered(name), "someone sets {name} to weight {weight} in a step");
             world.assert_over(&interfered(name));
         }
-        // On the way: what was changed is changed back.
+        // While moving: a change is reverted.
         let mut world = World::usual(new);
         let before = world.fake.get(name).weight;
         world.fake.fates = VecDeque::from([Fate::Done, Fate::Done, Fate::Done, Fate::Done]);
         world.tick();
         world.fake.get(name).weight = before;
-        assert_eq!(world.tick(), interfered(name), "somebody puts back the weight of {name} after our change");
-        // On the way back.
+        assert_eq!(world.tick(), interfered(name), "someone restores the weight of {name} after our change");
+        // During the rollback.
         let mut world = World::watching(new);
         world.serve(1_000, 1_000);
-        world.fake.fates.push_back(Fate::Unheard);
+        world.fake.fates.push_back(Fate::NotMade);
         world.tick();
         world.fake.get(name).weight = 50;
         let changes = world.fake.changes;
-        assert_eq!(world.tick(), interfered(name), "somebody gives {name} the weight 50 on the way back");
+        assert_eq!(world.tick(), interfered(name), "someone sets {name} to weight 50 during the rollback");
         assert_eq!(world.fake.changes, changes, "changes after that");
     }
-    // It is looked at before anything is judged.
+    // This is checked before anything is judged.
     let mut world = World::watching(new);
     world.serve(1_000, 1_000);
     world.fake.get("green-2:80").is_up = false;
     world.fake.get("blue-1:80").weight = 50;
-    assert_eq!(world.tick(), interfered("blue-1:80"), "green fails and is ill, and somebody is at work already");
+    assert_eq!(
+        world.tick(),
+        interfered("blue-1:80"),
+        "green fails and is ill, and someone has changed a weight already"
+    );
 }
 
-fn a_backend_that_is_gone_stops_it<R: Rollout>(new: New<R>) {
+fn missing_backend_stops_the_rollout<R: Rollout>(new: New<R>) {
     for name in ["blue-1:80", "green-2:80"] {
         let mut world = World::usual(new);
         world.fake.backends.retain(|backend| backend.name != name);
-        assert_eq!(world.tick(), interfered(name), "{name} is not there at the first look");
+        assert_eq!(world.tick(), interfered(name), "{name} is missing in the first listing");
         assert_eq!(world.fake.changes, 0, "changes");
         let mut world = World::watching(new);
         world.fake.backends.retain(|backend| backend.name != name);
-        assert_eq!(world.tick(), interfered(name), "{name} is taken away in a step");
+        assert_eq!(world.tick(), interfered(name), "{name} is removed in a step");
         world.assert_over(&interfered(name));
     }
 }
 
-fn others_in_the_group_are_left_alone<R: Rollout>(new: New<R>) {
+fn other_backends_of_the_group_are_ignored<R: Rollout>(new: New<R>) {
     let mut world = World::watching(new);
     world.fake.get("other:80").weight = 3;
     assert_eq!(world.tick(), Status::Underway(10), "another backend of the group gets another weight");
     world.fake.backends.retain(|backend| backend.name != "other:80");
     let listed = Listed { name: "new:80".to_owned(), is_up: false, weight: 9, total: 1, failed: 1 };
     world.fake.backends.insert(0, listed);
-    assert_eq!(world.tick(), Status::Underway(10), "it is taken away, and another one comes");
+    assert_eq!(world.tick(), Status::Underway(10), "it is removed, and another one joins");
     assert_eq!(world.pass(), Status::Underway(50), "the step is over");
-    assert_eq!(world.fake.get("new:80").weight, 9, "the weight of the one that came");
+    assert_eq!(world.fake.get("new:80").weight, 9, "the weight of the one that joined");
 }

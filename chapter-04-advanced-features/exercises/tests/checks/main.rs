@@ -1,4 +1,4 @@
-//! What the exercises of chapter 4 are held to: yours on request (`cargo learn check 4`), our solutions always.
+//! The checks of chapter 4's exercises: on your answers on request (`cargo learn check 4`), on our solutions always.
 #![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
 
 use std::time::Instant;
@@ -10,8 +10,8 @@ mod e4_hedge;
 mod e5_forwarded;
 mod e6_rollout;
 
-/// A moment to count from: any will do, for no answer reads the clock.
-#[expect(clippy::disallowed_methods, reason = "an `Instant` cannot be made up; no time passes in a check")]
+/// The start time: any instant will do, because no answer reads the clock.
+#[expect(clippy::disallowed_methods, reason = "an `Instant` cannot be constructed; no time passes in a check")]
 fn beginning() -> Instant {
     Instant::now()
 }

@@ -1,8 +1,7 @@
-//! What each request to the admin interface does.
+//! Handles each request to the admin API.
 //!
-//! A request comes in, the groups are looked at or changed, a response goes out: no socket, no clock. The one thing
-//! that may take long is to resolve a new backend's name; who calls this is prepared to wait (the server's blocking
-//! threads), and traffic does not.
+//! From a request to a response, by reading or changing the groups: no socket, no clock. Only resolving a new backend's
+//! name may take long; the caller must be able to block (the server's blocking threads are), and traffic does not wait.
 
 use std::{sync::Arc, time::Instant};
 
@@ -17,9 +16,9 @@ use super::{
 };
 use crate::balance::{backend::Backend, cluster::Cluster, group::Group};
 
-/// Does what is asked, and says what came of it.
+/// Executes a request and returns the response.
 pub fn handle_request(operations: &impl ClusterControl, request: &AdminRequest, now: Instant) -> AdminResponse {
-    dispatch(operations, request, now).unwrap_or_else(|refused| refused)
+    dispatch(operations, request, now).unwrap_or_else(|rejection| rejection)
 }
 
 fn dispatch(
@@ -55,10 +54,10 @@ fn dispatch(
     }
 }
 
-/// The group that a new backend belongs to if none is named.
+/// The group of a new backend if the request names none.
 const DEFAULT_GROUP: &str = "default";
 
-/// What the query asks for.
+/// The options in the query.
 #[derive(Debug, Default)]
 struct QueryOptions {
     group: Option<String>,
@@ -66,7 +65,7 @@ struct QueryOptions {
 }
 
 impl QueryOptions {
-    /// A word that is not understood is refused: `?forse=true` must not do half of what was meant.
+    /// Rejects unknown parameters: `?forse=true` must not execute half of a request.
     fn parse(request: &AdminRequest) -> Result<Self, AdminResponse> {
         let mut options = Self::default();
         let pairs = request.query_pairs().ok_or_else(|| AdminResponse::error(400, "malformed query string"))?;
@@ -86,27 +85,27 @@ impl QueryOptions {
         Ok(options)
     }
 
-    /// The group that is named, or else the one of the name `otherwise`.
+    /// The group in the query, or else the group named `otherwise`.
     fn find_group(&self, cluster: &Cluster, otherwise: Option<&str>) -> Result<Arc<Group>, AdminResponse> {
         let name = self.group.as_deref().or(otherwise).unwrap_or_default();
         let group = cluster.groups().iter().find(|group| group.name() == name);
         group.cloned().ok_or_else(|| AdminResponse::error(404, format!("unknown group '{name}'; see GET /groups")))
     }
 
-    /// The groups to look into.
+    /// The groups that the request applies to.
     fn selected_groups(&self, cluster: &Cluster) -> Result<Vec<Arc<Group>>, AdminResponse> {
         if self.group.is_some() { Ok(vec![self.find_group(cluster, None)?]) } else { Ok(cluster.groups().to_vec()) }
     }
 
-    /// The backend of this name, which may stand in several groups.
+    /// The backend with this name, which may be in several groups.
     fn find_backend(&self, cluster: &Cluster, name: &str) -> Result<GroupMember, AdminResponse> {
         // Another spelling of an IPv6 address is the same backend.
         let canonical = name.parse::<Endpoint>().map_or_else(|_| name.to_owned(), |endpoint| endpoint.to_string());
         let mut found = Vec::new();
         for group in self.selected_groups(cluster)? {
             let members = group.members();
-            let of_that_name = members.into_iter().find(|backend| backend.name().eq_ignore_ascii_case(&canonical));
-            found.extend(of_that_name.map(|backend| GroupMember { group, backend }));
+            let named = members.into_iter().find(|backend| backend.name().eq_ignore_ascii_case(&canonical));
+            found.extend(named.map(|backend| GroupMember { group, backend }));
         }
         match found.len() {
             0 => Err(AdminResponse::error(404, format!("unknown backend '{name}'; see GET /backends"))),
@@ -125,8 +124,8 @@ impl QueryOptions {
 fn list_backends(cluster: &Cluster, options: &QueryOptions, now: Instant) -> Result<AdminResponse, AdminResponse> {
     let groups = options.selected_groups(cluster)?;
     let of_group = |group: &Arc<Group>| {
-        let view = |backend: &Arc<Backend>| BackendStatus::new(group, backend, now);
-        group.members().iter().map(view).collect::<Vec<_>>()
+        let status = |backend: &Arc<Backend>| BackendStatus::new(group, backend, now);
+        group.members().iter().map(status).collect::<Vec<_>>()
     };
     Ok(AdminResponse::json(200, &BackendList { backends: groups.iter().flat_map(of_group).collect() }))
 }

@@ -1,4 +1,4 @@
-//! Requests and their answers, as tables.
+//! Requests and their responses, as tables.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     routing::{HashKey, RouteTable},
 };
 
-/// Knows all names but those of `.invalid`.
+/// Resolves all names except those in `.invalid`.
 #[derive(Clone)]
 struct StaticResolver;
 
@@ -45,7 +45,7 @@ impl ClusterControl for TestCluster {
 }
 
 impl TestCluster {
-    /// Group `default` picks by wrr among `a:1` and `b:1`, group `plain` by rr has `b:1` and `[::1]:1`.
+    /// Group `default` has `a:1` and `b:1` with wrr, group `plain` has `b:1` and `[::1]:1` with rr.
     fn new() -> Self {
         let settings = BackendSettings {
             max_connections: None,
@@ -55,8 +55,8 @@ impl TestCluster {
         };
         let factory = BackendFactory::new(settings, StaticResolver);
         let group = |name: &str, algorithm, backends: &[&str]| {
-            let choosing = LbPolicyConfig { algorithm, ..LbPolicyConfig::default() };
-            let group = Arc::new(Group::new(name.into(), choosing, 9, breaker::BreakerConfig::default(), now()));
+            let policy = LbPolicyConfig { algorithm, ..LbPolicyConfig::default() };
+            let group = Arc::new(Group::new(name.into(), policy, 9, breaker::BreakerConfig::default(), now()));
             let backend = |text: &&str| factory.create(&group, &text.parse().unwrap(), now()).unwrap();
             group.update_members(|members| members.extend(backends.iter().map(backend)));
             group
@@ -78,7 +78,7 @@ impl TestCluster {
         (response.status, serde_json::from_str(&response.body).expect("it is JSON"))
     }
 
-    /// Which backends of the default group the next picks are.
+    /// The backends of the next picks in the default group, sorted.
     fn picks(&self, count: usize) -> String {
         let pick = |_| match self.cluster.groups()[0].choose(now(), Affinity::default(), &[]) {
             Choice::Backend(in_flight) => in_flight.backend().name()[..1].to_owned(),
@@ -91,14 +91,14 @@ impl TestCluster {
 }
 
 #[test]
-fn what_is_asked_wrongly_gets_one_line_and_changes_nothing() {
+fn invalid_requests_get_a_one_line_error_and_change_nothing() {
     const ADD: &str = "/backends";
     let long = format!(r#"{{"backend": "{}:1"}}"#, "x".repeat(300));
     for (method, target, body, status, expected) in [
         ("GET", "/nothing", "", 404, "GET / lists"),
-        ("GET", "/backends/c:1", "", 404, "no backend 'c:1'"),
-        ("GET", "/backends?group=x", "", 404, "no group 'x'"),
-        ("GET", "/backends?grup=x", "", 400, "not 'grup=x'"),
+        ("GET", "/backends/c:1", "", 404, "unknown backend 'c:1'"),
+        ("GET", "/backends?group=x", "", 404, "unknown group 'x'"),
+        ("GET", "/backends?grup=x", "", 400, "unknown query parameter 'grup=x'"),
         ("GET", "/backends?group=%", "", 400, "query"),
         ("PATCH", "/backends", "", 405, "GET, HEAD, POST"),
         ("POST", ADD, "", 400, "expected a body such as"),
@@ -115,32 +115,32 @@ fn what_is_asked_wrongly_gets_one_line_and_changes_nothing() {
         ("POST", ADD, r#"{"backend": "c\r\n:1"}"#, 400, "host"),
         ("POST", ADD, &long, 400, "host"),
         ("POST", ADD, r#"{"backend": "c.invalid:1"}"#, 400, "no such name"),
-        ("POST", ADD, r#"{"backend": "a:1"}"#, 409, "has a:1 already"),
+        ("POST", ADD, r#"{"backend": "a:1"}"#, 409, "already contains a:1"),
         ("POST", ADD, r#"{"backend": "A.:1:7"}"#, 409, "already"),
-        ("POST", "/backends?group=x", r#"{"backend": "c:1"}"#, 404, "no group 'x'"),
-        ("POST", "/backends?group=plain", r#"{"backend": "c:1:2"}"#, 409, "no weights"),
+        ("POST", "/backends?group=x", r#"{"backend": "c:1"}"#, 404, "unknown group 'x'"),
+        ("POST", "/backends?group=plain", r#"{"backend": "c:1:2"}"#, 409, "ignores weights"),
         ("POST", "/backends/b:1/drain", "", 409, "?group=default|plain"),
-        ("POST", "/backends/c:1/drain", "", 404, "no backend"),
+        ("POST", "/backends/c:1/drain", "", 404, "unknown backend"),
         ("PUT", "/backends/a:1/weight", r#"{"weight": -1}"#, 400, "expected a body such as"),
         ("PUT", "/backends/a:1/weight", r#"{"weight": 1.5}"#, 400, "expected a body such as"),
         ("PUT", "/backends/a:1/weight", r#"{"weight": 70000}"#, 400, "more than 65535"),
-        ("PUT", "/backends/b:1/weight?group=plain", r#"{"weight": 2}"#, 409, "no weights"),
-        ("PUT", "/backends/a:1/max-connections", r#"{"max_connections": 0}"#, 400, "drain it instead"),
+        ("PUT", "/backends/b:1/weight?group=plain", r#"{"weight": 2}"#, 409, "ignores weights"),
+        ("PUT", "/backends/a:1/max-connections", r#"{"max_connections": 0}"#, 400, "drain the backend"),
         ("PUT", "/backends/a:1/max-connections", "{}", 400, "missing field"),
         ("DELETE", "/backends/a:1?force=yes", "", 400, "force=true"),
     ] {
         let cluster = TestCluster::new();
         let (_, before) = cluster.request("GET", "/backends", "");
-        let (got, json) = cluster.request(method, target, body);
+        let (actual, json) = cluster.request(method, target, body);
         let error = json["error"].as_str().unwrap_or_default();
-        assert_eq!(got, status, "{method} {target} {body}: {json}");
+        assert_eq!(actual, status, "{method} {target} {body}: {json}");
         assert!(error.contains(expected) && !error.contains('\n'), "{method} {target} {body}: {error}");
         assert_eq!(cluster.request("GET", "/backends", "").1, before, "{method} {target}");
     }
 }
 
 #[test]
-fn the_lists_show_what_there_is() {
+fn lists_show_backends_and_groups() {
     let cluster = TestCluster::new();
     let (status, json) = cluster.request("GET", "/backends", "");
     let names = |json: &Value| -> Vec<String> {
@@ -164,7 +164,7 @@ fn the_lists_show_what_there_is() {
 }
 
 #[test]
-fn one_that_is_added_gets_its_share_and_one_that_is_removed_nothing() {
+fn added_backend_gets_its_share_and_removed_one_nothing() {
     let cluster = TestCluster::new();
     assert_eq!(cluster.picks(4), "aabb");
     let (status, json) = cluster.request("POST", "/backends?group=default", r#"{"backend": "c:1:2"}"#);
@@ -172,12 +172,12 @@ fn one_that_is_added_gets_its_share_and_one_that_is_removed_nothing() {
     assert_eq!(cluster.picks(8), "aabbcccc");
     assert_eq!(cluster.request("DELETE", "/backends/a:1", "").0, 200);
     assert_eq!(cluster.picks(6), "bbcccc");
-    assert_eq!(cluster.request("DELETE", "/backends/a:1", "").0, 404, "it is gone");
-    assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201, "it may come back");
+    assert_eq!(cluster.request("DELETE", "/backends/a:1", "").0, 404, "it was removed");
+    assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201, "it may be added again");
 }
 
 #[test]
-fn the_last_one_stays_unless_forced() {
+fn removing_the_last_backend_needs_force() {
     let cluster = TestCluster::new();
     assert_eq!(cluster.request("DELETE", "/backends/a:1", "").0, 200);
     let (status, json) = cluster.request("DELETE", "/backends/b:1?group=default", "");
@@ -185,12 +185,12 @@ fn the_last_one_stays_unless_forced() {
     assert!(json["error"].as_str().unwrap().contains("?force=true"));
     assert_eq!(cluster.request("DELETE", "/backends/b:1?group=default&force=true", "").0, 200);
     assert!(matches!(cluster.cluster.groups()[0].choose(now(), Affinity::default(), &[]), Choice::NoBackend));
-    assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1:0"}"#).0, 400, "nobody would be served");
+    assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1:0"}"#).0, 400, "no client would be served");
     assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201);
 }
 
 #[test]
-fn drained_ones_get_nothing_until_they_are_enabled() {
+fn drained_backend_gets_nothing_until_enabled() {
     let cluster = TestCluster::new();
     let (status, json) = cluster.request("POST", "/backends/a:1/drain", "");
     assert_eq!((status, &json["state"], &json["draining"]), (200, &"DRAIN".into(), &true.into()));
@@ -200,22 +200,18 @@ fn drained_ones_get_nothing_until_they_are_enabled() {
 }
 
 #[test]
-fn a_weight_holds_from_the_next_pick_on_and_not_all_are_0() {
+fn weight_applies_from_the_next_pick_and_not_all_may_be_0() {
     let cluster = TestCluster::new();
     assert_eq!(cluster.request("PUT", "/backends/a:1/weight", r#"{"weight": 3}"#).1["weight"], 3);
     assert_eq!(cluster.picks(8), "aaaaaabb");
     assert_eq!(cluster.request("PUT", "/backends/a:1/weight", r#"{"weight": 0}"#).0, 200);
     assert_eq!(cluster.picks(3), "bbb");
     assert_eq!(cluster.request("PUT", "/backends/b:1/weight?group=default", r#"{"weight": 0}"#).0, 409);
-    assert_eq!(
-        cluster.request("DELETE", "/backends/b:1?group=default", "").0,
-        409,
-        "the one that is left has weight 0"
-    );
+    assert_eq!(cluster.request("DELETE", "/backends/b:1?group=default", "").0, 409, "the remaining one has weight 0");
 }
 
 #[test]
-fn a_limit_is_set_and_lifted_and_wakes_who_waits() {
+fn limit_is_set_and_removed_and_wakes_the_queue() {
     let cluster = TestCluster::new();
     let limit = |limit: &str| {
         cluster.request("PUT", "/backends/a:1/max-connections", &format!(r#"{{"max_connections": {limit}}}"#))
@@ -224,9 +220,9 @@ fn a_limit_is_set_and_lifted_and_wakes_who_waits() {
     let group = &cluster.cluster.groups()[0];
     let woken = Arc::new(WakeFlag::default());
     let ticket = group.queue.enqueue(Arc::clone(&woken).into()).unwrap();
-    assert_eq!(cluster.request("GET", "/groups", "").1["groups"][0]["waiting"], 1);
+    assert_eq!(cluster.request("GET", "/groups", "").1["groups"][0]["queued"], 1);
     assert_eq!(limit("null"), (200, cluster.request("GET", "/backends/a:1", "").1));
-    assert!(woken.0.load(std::sync::atomic::Ordering::SeqCst), "who waits tries again");
+    assert!(woken.0.load(std::sync::atomic::Ordering::SeqCst), "the queued request tries again");
     drop(ticket);
 }
 

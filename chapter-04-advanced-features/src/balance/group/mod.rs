@@ -1,4 +1,8 @@
-//! A group of backends that can stand in for each other, and the choice among them.
+//! A group of interchangeable backends, and the choice among them.
+//!
+//! Requests pick from a view of the backends that is rebuilt when a health status, a weight or a member changes, so the
+//! request path takes no lock. The group's queue, retry budget and breaker are here; the algorithms are
+//! [`policy`](super::policy)'s.
 
 use std::{
     net::IpAddr,
@@ -23,75 +27,76 @@ use crate::{
     routing::{StickTable, StickyCookie, StickyValue},
 };
 
-/// How a group chooses.
+/// How a group picks a backend.
 #[derive(Debug, Clone, Default)]
 pub struct LbPolicyConfig {
-    /// By which algorithm.
+    /// The algorithm.
     pub algorithm: Algorithm,
-    /// How much more than the average one backend may have, for the consistent hashes.
+    /// Bounded load: the most requests per backend relative to the average, for the consistent hashes.
     pub balance_factor: Option<f64>,
-    /// The cookie that brings a client back to its backend.
+    /// The affinity cookie that ties a client to its backend.
     pub sticky: Option<StickyCookie>,
-    /// Clients without that cookie are remembered by their address until they have been away for so long.
+    /// Affinity by client address, for clients without that cookie; an entry expires after this idle time.
     pub sticky_source: Option<Duration>,
 }
 
-/// What a request wants of a group.
+/// A request's affinity to a backend of its group.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Affinity {
-    /// The hash of what is to stay at one backend.
+    /// The hash of the configured hash key: equal hashes go to the same backend.
     pub hash: u64,
-    /// The backend that the client was at before, by its cookie.
+    /// The backend that the client's cookie ties it to.
     pub sticky_backend: Option<BackendId>,
-    /// Who asks, for a group that remembers its clients.
+    /// The client's address, for a group with affinity by address.
     pub client: Option<IpAddr>,
 }
 
-/// What came of a choice.
+/// The result of a choice.
 #[derive(Debug)]
 pub enum Choice {
-    /// This one, with a slot of its.
+    /// This backend; its slot is held.
     Backend(InFlightGuard),
-    /// Those that it may go to are at their limits: it may wait.
+    /// Every eligible backend is at its limit: the request may queue.
     AllAtLimit,
-    /// There is none that it may go to.
+    /// No backend is eligible.
     NoBackend,
 }
 
-/// A group.
+/// A group of interchangeable backends.
 #[derive(Debug)]
 pub struct Group {
     name: String,
     lb_policy: LbPolicyConfig,
-    /// Who belongs to it. Changed under the lock, with a notice on the bulletin.
+    /// The members. Changed under the lock, followed by a change notification.
     members: Mutex<Vec<Arc<Backend>>>,
     change_notifier: Arc<ChangeNotifier>,
     view: ArcSwap<BackendView>,
     counters: Arc<PickCounters>,
     stick_table: Option<StickTable>,
-    /// Those who wait for a slot.
+    /// Requests that wait for a slot.
     pub queue: Arc<Queue>,
-    /// Whether it is left alone.
+    /// The group's circuit breaker.
     pub breaker: Breaker,
-    /// The retries that are still allowed.
+    /// The retries that the group still permits.
     pub retry_budget: RetryBudget,
 }
 
-/// The backends as they were at one moment: what a request picks from.
+/// The view that requests pick from: the backends as they were when it was built. The first request that finds it out
+/// of date rebuilds it: no engine needs a timer for states that expire, and no thread rebuilds it in the background.
 #[derive(Debug)]
 struct BackendView {
-    /// The bulletin's count when it was made.
+    /// The change notifier's version when the view was built.
     version: u64,
-    /// When a mark runs out by itself.
+    /// When the next mark-down or ejection expires.
     valid_until: Option<Instant>,
-    /// The marks are not believed: fewer than half would be left.
+    /// Panic mode: health status is ignored, because fewer than half of the backends are healthy.
     in_panic: bool,
     picker: Picker<Arc<Backend>>,
     members: Vec<Arc<Backend>>,
 }
 
 impl Group {
-    /// A group without backends yet; at most `queued` requests may wait in it.
+    /// A group without backends yet; at most `queue_limit` requests may wait in it.
     pub fn new(
         name: String,
         lb_policy: LbPolicyConfig,
@@ -123,56 +128,56 @@ impl Group {
         }
     }
 
-    /// Its name.
+    /// The group's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How it chooses.
+    /// How it picks a backend.
     pub fn lb_policy(&self) -> &LbPolicyConfig {
         &self.lb_policy
     }
 
-    /// The cookie that brings a client back to its backend.
+    /// The affinity cookie that ties a client to its backend.
     pub fn sticky(&self) -> Option<&StickyCookie> {
         self.lb_policy.sticky.as_ref()
     }
 
-    /// To whom a client is tied that brings this.
+    /// The backend that a cookie value ties its client to.
     pub fn find_sticky_backend(&self, cookie_value: StickyValue, now: Instant) -> Option<BackendId> {
         let matches = |backend: &&Arc<Backend>| backend.sticky_value() == Some(cookie_value);
         self.current_view(now).members.iter().find(matches).map(|backend| backend.id())
     }
 
-    /// Where its backends say what has changed.
+    /// The change notifier that its backends share.
     pub fn change_notifier(&self) -> &Arc<ChangeNotifier> {
         &self.change_notifier
     }
 
-    /// Who belongs to it now.
+    /// The members now.
     pub fn members(&self) -> Vec<Arc<Backend>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Changes who belongs to it.
+    /// Changes the members, and publishes the change.
     pub fn update_members<T>(&self, change: impl FnOnce(&mut Vec<Arc<Backend>>) -> T) -> T {
         let changed = change(&mut self.members.lock().unwrap_or_else(PoisonError::into_inner));
         self.change_notifier.notify();
         changed
     }
 
-    /// Requests under way to its backends. A look at each of them: not for the steady path.
+    /// Requests in flight to its backends. Reads every backend's counter, so it is not for the request path.
     pub fn in_flight(&self) -> u32 {
         self.members().iter().map(|backend| backend.concurrency.in_flight()).sum()
     }
 
-    /// Whether the marks on its backends are not believed.
+    /// Whether the group is in panic mode: the health status of its backends is ignored.
     pub fn is_in_panic(&self, now: Instant) -> bool {
         self.current_view(now).in_panic
     }
 
     // ANCHOR: choose
-    /// Chooses one of those that may be picked and are not in `tried`, and takes a slot of it.
+    /// Chooses an eligible backend that is not in `tried`, and takes a slot of it.
     pub fn choose(&self, now: Instant, affinity: Affinity, tried: &[BackendId]) -> Choice {
         let view = self.current_view(now);
         if let Some(in_flight) = affinity.sticky_backend.and_then(|id| self.acquire_sticky(&view, id, tried, now)) {
@@ -186,17 +191,17 @@ impl Group {
         }
     }
 
-    /// Picks one by the algorithm.
+    /// Picks a backend by the algorithm.
     fn pick(&self, view: &BackendView, now: Instant, hash: u64, tried: &[BackendId]) -> Choice {
-        // Who turns a request away for a reason that shows only once it is asked: a trial that another request has,
-        // a slot that is gone meanwhile, a ramp.
+        // Backends that were picked but could not be acquired: another request holds the half-open permit, the last
+        // slot was taken in between, or slow start rejected the pick.
         let mut skipped = Vec::new();
         let mut slow_starting = None;
         loop {
-            let allowed = |backend: &Arc<Backend>| {
+            let eligible = |backend: &Arc<Backend>| {
                 !tried.contains(&backend.id()) && !skipped.contains(&backend.id()) && !backend.concurrency.is_at_limit()
             };
-            let Some(backend) = view.picker.pick(hash, now, allowed) else { break };
+            let Some(backend) = view.picker.pick(hash, now, eligible) else { break };
             if !backend.slow_start.accepts_pick(now) {
                 slow_starting = slow_starting.or(Some(backend));
             } else if let Some(in_flight) = self.acquire(backend, now) {
@@ -204,17 +209,17 @@ impl Group {
             }
             skipped.push(backend.id());
         }
-        // Nobody else would have it: then a backend that is still warming up is better than none.
-        if let Some(taken) = slow_starting.and_then(|backend| self.acquire(backend, now)) {
-            return Choice::Backend(taken);
+        // No other backend is available: then one in slow start is better than none.
+        if let Some(in_flight) = slow_starting.and_then(|backend| self.acquire(backend, now)) {
+            return Choice::Backend(in_flight);
         }
         let is_untried = |backend: &Arc<Backend>| !tried.contains(&backend.id());
         if view.picker.candidates().iter().any(is_untried) { Choice::AllAtLimit } else { Choice::NoBackend }
     }
     // ANCHOR_END: choose
 
-    /// The backend that the client was at before, if it is well: one that is drained, or has weight 0, keeps those
-    /// who stick to it.
+    /// Takes a slot of the backend that the client is tied to, if it is healthy. A backend that is drained, or has
+    /// weight 0, keeps the clients that are tied to it.
     fn acquire_sticky(
         &self,
         view: &BackendView,
@@ -228,17 +233,20 @@ impl Group {
         if is_usable { self.acquire(backend, now) } else { None }
     }
 
-    /// Takes a slot of the backend, and its trial if it is on one.
+    /// Takes a slot of the backend, and its half-open permit if it is half-open.
     fn acquire(&self, backend: &Arc<Backend>, now: Instant) -> Option<InFlightGuard> {
-        let is_on_trial = backend.state(now) == BackendState::HalfOpen;
-        let trial = if is_on_trial { Some(backend.connect_breaker.try_acquire(now)?) } else { None };
-        let in_flight =
-            || InFlightGuard { backend: Arc::clone(backend), queue: Arc::clone(&self.queue), _half_open_permit: trial };
+        let is_half_open = backend.state(now) == BackendState::HalfOpen;
+        let permit = if is_half_open { Some(backend.connect_breaker.try_acquire(now)?) } else { None };
+        let in_flight = || InFlightGuard {
+            backend: Arc::clone(backend),
+            queue: Arc::clone(&self.queue),
+            _half_open_permit: permit,
+        };
         backend.concurrency.try_acquire().then(in_flight)
     }
 
     // ANCHOR: fresh
-    /// The snapshot to pick from, made anew if something has changed.
+    /// The view to pick from, rebuilt if something has changed.
     fn current_view(&self, now: Instant) -> arc_swap::Guard<Arc<BackendView>> {
         let view = self.view.load();
         let is_fresh =
@@ -252,9 +260,9 @@ impl Group {
     // ANCHOR_END: fresh
 
     // ANCHOR: view
-    /// Makes the snapshot anew. Rare: a mark has changed, or has run out.
+    /// Rebuilds the view. Rare: a health status has changed, or a mark-down or ejection has expired.
     fn rebuild_view(&self, now: Instant) {
-        // Under the lock, so that an older look cannot replace a newer one.
+        // Under the lock, so that an older view cannot replace a newer one.
         let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         let version = self.change_notifier.version();
         let pickable: Vec<_> = members.iter().filter(|backend| backend.weight() > 0).collect();
@@ -264,8 +272,8 @@ impl Group {
         let in_panic = is_panic_mode(healthy, in_service);
         let is_candidate = |state: &BackendState| match state {
             BackendState::Up | BackendState::HalfOpen => true,
-            // What checks and failures say is an opinion; a connect that was refused a moment ago is a fact. But an
-            // only backend is never left out: there is nobody to ask in its place.
+            // Failed checks and responses may have other causes, so panic mode ignores them; a refused connect is
+            // certain. But a group's only backend is never excluded: there is no other to try.
             BackendState::Down | BackendState::Ejected { .. } => in_panic,
             BackendState::ConnectFailed { .. } => in_service == 1,
             BackendState::Draining => false,
@@ -292,8 +300,8 @@ impl Group {
             ),
             members: members.clone(),
         };
-        let before = self.view.swap(Arc::new(view));
-        if before.in_panic != in_panic {
+        let previous = self.view.swap(Arc::new(view));
+        if previous.in_panic != in_panic {
             self.log_panic_change(in_panic, healthy, in_service);
         }
     }
@@ -311,8 +319,8 @@ impl Group {
     }
 }
 
-/// A request under way to a backend: its slot, and its trial if it is on one. Dropping it gives both back, also
-/// through a panic.
+/// A request in flight to a backend: holds a slot, and the half-open permit if the backend is half-open. Dropping it
+/// releases both, also when a thread panics.
 #[derive(Debug)]
 pub struct InFlightGuard {
     backend: Arc<Backend>,
@@ -321,7 +329,7 @@ pub struct InFlightGuard {
 }
 
 impl InFlightGuard {
-    /// Where it is.
+    /// The backend of the request.
     pub fn backend(&self) -> &Arc<Backend> {
         &self.backend
     }

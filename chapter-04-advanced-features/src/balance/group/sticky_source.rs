@@ -1,4 +1,4 @@
-//! The choice for a client that the group remembers by its address.
+//! The choice for a client with affinity by address: the stick table first, then the algorithm.
 
 use std::{net::IpAddr, time::Instant};
 
@@ -9,8 +9,8 @@ use crate::routing::StickTable;
 
 impl Group {
     // ANCHOR: source
-    /// Chooses the backend that this client was at before, if it is well; else one by the algorithm, which is its
-    /// backend from now on.
+    /// Chooses the backend that the stick table has for this client, if it is healthy; else picks one by the algorithm
+    /// and stores it.
     pub(super) fn choose_by_stick_table(
         &self,
         view: &BackendView,
@@ -24,12 +24,12 @@ impl Group {
             return Choice::Backend(in_flight);
         }
         let choice = self.pick(view, now, hash, tried);
-        let Choice::Backend(taken) = &choice else { return choice };
-        let stored = table.update(client, previous, taken.backend().id(), now);
-        if stored == taken.backend().id() {
+        let Choice::Backend(in_flight) = &choice else { return choice };
+        let stored = table.update(client, previous, in_flight.backend().id(), now);
+        if stored == in_flight.backend().id() {
             return choice;
         }
-        // Another request of this client has been placed meanwhile: both go there.
+        // Another request of this client has stored a backend in between: both go there.
         self.acquire_sticky(view, stored, tried, now).map_or(choice, Choice::Backend)
     }
     // ANCHOR_END: source

@@ -1,4 +1,4 @@
-//! The laws of a group, with time passed in.
+//! Tests of a group, with time passed in.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -26,8 +26,8 @@ struct TestGroup {
 fn test_group(algorithm: Algorithm, weights: &[u32], max_connections: Option<u32>) -> TestGroup {
     let start = now();
     let sticky = StickyCookie::new("lb", StickySecret::new(b"0123456789abcdef").unwrap()).unwrap();
-    let choosing = LbPolicyConfig { algorithm, balance_factor: None, sticky: Some(sticky), sticky_source: Some(IDLE) };
-    let group = Group::new("test".into(), choosing, 10, breaker::BreakerConfig::default(), start);
+    let policy = LbPolicyConfig { algorithm, balance_factor: None, sticky: Some(sticky), sticky_source: Some(IDLE) };
+    let group = Group::new("test".into(), policy, 10, breaker::BreakerConfig::default(), start);
     let settings = BackendSettings {
         max_connections,
         down_time: DOWN_TIME,
@@ -57,14 +57,14 @@ impl TestGroup {
         }
     }
 
-    /// How many of `requests`, one after another, each backend gets, by its place.
+    /// How many of `requests`, one after another, each backend gets, by its slot.
     fn request_counts(&self, at: Instant, requests: usize) -> BTreeMap<u16, usize> {
-        let mut shares = BTreeMap::new();
+        let mut counts = BTreeMap::new();
         for _ in 0..requests {
-            let in_flight = self.acquire(at, Affinity::default(), &[]).expect("somebody is there");
-            *shares.entry(in_flight.backend().id().slot).or_default() += 1;
+            let in_flight = self.acquire(at, Affinity::default(), &[]).expect("a backend is available");
+            *counts.entry(in_flight.backend().id().slot).or_default() += 1;
         }
-        shares
+        counts
     }
 
     fn fail_attempts(&self, index: usize, times: u32, at: Instant) {
@@ -75,181 +75,181 @@ impl TestGroup {
 }
 
 #[test]
-fn neither_the_dead_nor_the_tried_are_chosen() {
-    let world = test_group(Algorithm::RoundRobin, &[1, 1, 1], None);
-    assert!(world.backends[0].record_connect_failure(world.at(1)), "news");
-    assert_eq!(world.request_counts(world.at(1), 6), [(1, 3), (2, 3)].into());
-    let tried = [world.backends[1].id()];
-    let in_flight = world.acquire(world.at(1), Affinity::default(), &tried).unwrap();
-    assert_eq!(in_flight.backend().id(), world.backends[2].id());
-    let tried = [world.backends[1].id(), world.backends[2].id()];
-    assert!(matches!(world.group.choose(world.at(1), Affinity::default(), &tried), Choice::NoBackend));
+fn skips_backends_that_are_down_or_already_tried() {
+    let setup = test_group(Algorithm::RoundRobin, &[1, 1, 1], None);
+    assert!(setup.backends[0].record_connect_failure(setup.at(1)), "the state changes");
+    assert_eq!(setup.request_counts(setup.at(1), 6), [(1, 3), (2, 3)].into());
+    let tried = [setup.backends[1].id()];
+    let in_flight = setup.acquire(setup.at(1), Affinity::default(), &tried).unwrap();
+    assert_eq!(in_flight.backend().id(), setup.backends[2].id());
+    let tried = [setup.backends[1].id(), setup.backends[2].id()];
+    assert!(matches!(setup.group.choose(setup.at(1), Affinity::default(), &tried), Choice::NoBackend));
 }
 
 #[test]
-fn one_request_at_a_time_tries_what_was_refused() {
-    let world = test_group(Algorithm::RoundRobin, &[1, 1], None);
-    world.backends[0].record_connect_failure(world.at(1));
-    let at = world.at(11);
-    let trials: Vec<_> = (0..6).filter_map(|_| world.acquire(at, Affinity::default(), &[])).collect();
-    let tries = trials.iter().filter(|in_flight| in_flight.backend().id().slot == 0).count();
-    assert_eq!((trials.len(), tries), (6, 1));
-    world.backends[0].record_connect_failure(at);
-    drop(trials);
-    assert_eq!(world.request_counts(world.at(20), 4), [(1, 4)].into(), "out for another while");
+fn one_request_at_a_time_probes_a_half_open_backend() {
+    let setup = test_group(Algorithm::RoundRobin, &[1, 1], None);
+    setup.backends[0].record_connect_failure(setup.at(1));
+    let at = setup.at(11);
+    let in_flight: Vec<_> = (0..6).filter_map(|_| setup.acquire(at, Affinity::default(), &[])).collect();
+    let probes = in_flight.iter().filter(|in_flight| in_flight.backend().id().slot == 0).count();
+    assert_eq!((in_flight.len(), probes), (6, 1));
+    setup.backends[0].record_connect_failure(at);
+    drop(in_flight);
+    assert_eq!(setup.request_counts(setup.at(20), 4), [(1, 4)].into(), "marked down again");
     assert!(
-        world
-            .acquire(world.at(21), Affinity::default(), &[])
-            .is_some_and(|_| world.backends[0].record_connect_success(world.at(21)))
+        setup
+            .acquire(setup.at(21), Affinity::default(), &[])
+            .is_some_and(|_| setup.backends[0].record_connect_success(setup.at(21)))
     );
 }
 
 #[test]
-fn an_opinion_is_not_believed_below_half_but_a_refused_connect_is() {
-    let world = test_group(Algorithm::RoundRobin, &[1, 1, 1], None);
-    world.backends[0].record_check(false, Some(HealthTransition::Down), world.at(1));
-    assert_eq!(world.request_counts(world.at(1), 4), [(1, 2), (2, 2)].into());
-    world.fail_attempts(1, 5, world.at(2));
-    assert!(world.group.is_in_panic(world.at(2)));
-    assert_eq!(world.request_counts(world.at(2), 6), [(0, 2), (1, 2), (2, 2)].into());
-    world.backends[2].record_connect_failure(world.at(3));
-    assert_eq!(world.request_counts(world.at(3), 4), [(0, 2), (1, 2)].into());
-    world.backends[0].record_connect_failure(world.at(3));
-    world.backends[1].record_connect_failure(world.at(3));
-    assert!(matches!(world.group.choose(world.at(4), Affinity::default(), &[]), Choice::NoBackend), "503 at once");
+fn panic_mode_ignores_checks_and_ejections_but_not_refused_connects() {
+    let setup = test_group(Algorithm::RoundRobin, &[1, 1, 1], None);
+    setup.backends[0].record_check(false, Some(HealthTransition::Down), setup.at(1));
+    assert_eq!(setup.request_counts(setup.at(1), 4), [(1, 2), (2, 2)].into());
+    setup.fail_attempts(1, 5, setup.at(2));
+    assert!(setup.group.is_in_panic(setup.at(2)));
+    assert_eq!(setup.request_counts(setup.at(2), 6), [(0, 2), (1, 2), (2, 2)].into());
+    setup.backends[2].record_connect_failure(setup.at(3));
+    assert_eq!(setup.request_counts(setup.at(3), 4), [(0, 2), (1, 2)].into());
+    setup.backends[0].record_connect_failure(setup.at(3));
+    setup.backends[1].record_connect_failure(setup.at(3));
+    assert!(matches!(setup.group.choose(setup.at(4), Affinity::default(), &[]), Choice::NoBackend), "503 at once");
 }
 
 #[test]
-fn an_only_backend_is_never_left_out() {
-    let world = test_group(Algorithm::LeastConnections, &[1], None);
-    world.backends[0].record_connect_failure(world.at(1));
-    assert_eq!(world.request_counts(world.at(2), 2), [(0, 2)].into());
+fn the_only_backend_is_never_excluded() {
+    let setup = test_group(Algorithm::LeastConnections, &[1], None);
+    setup.backends[0].record_connect_failure(setup.at(1));
+    assert_eq!(setup.request_counts(setup.at(2), 2), [(0, 2)].into());
 }
 
 #[test]
-fn what_is_ejected_comes_back_by_itself() {
-    let world = test_group(Algorithm::RoundRobin, &[1, 1, 1], None);
-    world.fail_attempts(0, 5, world.at(1));
-    assert_eq!(world.request_counts(world.at(30), 4), [(1, 2), (2, 2)].into());
-    assert_eq!(world.request_counts(world.at(31), 3).len(), 3);
+fn an_ejection_expires() {
+    let setup = test_group(Algorithm::RoundRobin, &[1, 1, 1], None);
+    setup.fail_attempts(0, 5, setup.at(1));
+    assert_eq!(setup.request_counts(setup.at(30), 4), [(1, 2), (2, 2)].into());
+    assert_eq!(setup.request_counts(setup.at(31), 3).len(), 3);
 }
 
 #[test]
-fn a_full_backend_is_skipped_and_all_full_is_said() {
-    let world = test_group(Algorithm::Ketama, &[1, 1], Some(2));
+fn skips_backend_at_its_limit_and_reports_all_at_limit() {
+    let setup = test_group(Algorithm::Ketama, &[1, 1], Some(2));
     let affinity = Affinity { hash: 7, ..Affinity::default() };
-    let in_flight: Vec<_> = std::iter::from_fn(|| world.acquire(world.at(0), affinity, &[])).collect();
-    assert_eq!(in_flight.len(), 4, "the other one takes what the first cannot");
-    assert!(matches!(world.group.choose(world.at(0), affinity, &[]), Choice::AllAtLimit));
+    let in_flight: Vec<_> = std::iter::from_fn(|| setup.acquire(setup.at(0), affinity, &[])).collect();
+    assert_eq!(in_flight.len(), 4, "the other backend takes the overflow");
+    assert!(matches!(setup.group.choose(setup.at(0), affinity, &[]), Choice::AllAtLimit));
     drop(in_flight);
-    assert!(world.acquire(world.at(0), affinity, &[]).is_some());
-    assert!(world.backends.iter().all(|backend| backend.concurrency.in_flight() == 0));
+    assert!(setup.acquire(setup.at(0), affinity, &[]).is_some());
+    assert!(setup.backends.iter().all(|backend| backend.concurrency.in_flight() == 0));
 }
 
 #[test]
-fn what_comes_back_ramps_up_and_alone_it_takes_all() {
-    let world = test_group(Algorithm::RoundRobin, &[1, 1], None);
-    world.backends[0].record_check(false, Some(HealthTransition::Down), world.at(1));
-    world.backends[0].record_check(true, Some(HealthTransition::Up), world.at(10));
+fn recovered_backend_ramps_up_unless_it_is_the_only_one() {
+    let setup = test_group(Algorithm::RoundRobin, &[1, 1], None);
+    setup.backends[0].record_check(false, Some(HealthTransition::Down), setup.at(1));
+    setup.backends[0].record_check(true, Some(HealthTransition::Up), setup.at(10));
     // As if its weight were a tenth of the other's: 1 to 10.
-    let early = world.request_counts(world.at(10), 220)[&0];
+    let early = setup.request_counts(setup.at(10), 220)[&0];
     assert!((19..=21).contains(&early), "{early}");
-    let late = world.request_counts(world.at(41), 200)[&0];
+    let late = setup.request_counts(setup.at(41), 200)[&0];
     assert_eq!(late, 100);
-    world.backends[0].record_check(true, Some(HealthTransition::Up), world.at(50));
-    world.backends[1].record_connect_failure(world.at(50));
-    assert_eq!(world.request_counts(world.at(50), 10), [(0, 10)].into(), "there is nobody else");
+    setup.backends[0].record_check(true, Some(HealthTransition::Up), setup.at(50));
+    setup.backends[1].record_connect_failure(setup.at(50));
+    assert_eq!(setup.request_counts(setup.at(50), 10), [(0, 10)].into(), "there is no other backend");
 }
 
 #[test]
-fn who_sticks_stays_until_the_backend_is_ill() {
-    let world = test_group(Algorithm::RoundRobin, &[1, 0, 1], None);
-    let presented = world.backends[1].sticky_value().unwrap();
-    let sticky_backend = world.group.find_sticky_backend(presented, world.at(0));
-    assert_eq!(sticky_backend, Some(world.backends[1].id()));
+fn cookie_affinity_holds_until_the_backend_is_unhealthy() {
+    let setup = test_group(Algorithm::RoundRobin, &[1, 0, 1], None);
+    let cookie_value = setup.backends[1].sticky_value().unwrap();
+    let sticky_backend = setup.group.find_sticky_backend(cookie_value, setup.at(0));
+    assert_eq!(sticky_backend, Some(setup.backends[1].id()));
     let affinity = Affinity { sticky_backend, ..Affinity::default() };
-    let stays = |at: Instant| world.acquire(at, affinity, &[]).unwrap().backend().id().slot == 1;
-    assert!(stays(world.at(0)), "weight 0 is for those who stick");
-    assert_eq!(world.request_counts(world.at(0), 4), [(0, 2), (2, 2)].into(), "and for nobody else");
-    world.backends[1].set_draining(true);
-    assert!(stays(world.at(0)), "a drained one keeps them");
-    world.backends[1].record_check(false, Some(HealthTransition::Down), world.at(1));
-    assert!(!stays(world.at(1)), "an ill one does not");
-    world.group.update_members(|members| members.retain(|backend| backend.id().slot != 1));
-    assert_eq!(world.group.find_sticky_backend(presented, world.at(2)), None, "nor one that is gone");
+    let stays = |at: Instant| setup.acquire(at, affinity, &[]).unwrap().backend().id().slot == 1;
+    assert!(stays(setup.at(0)), "weight 0 keeps tied clients");
+    assert_eq!(setup.request_counts(setup.at(0), 4), [(0, 2), (2, 2)].into(), "and gets no others");
+    setup.backends[1].set_draining(true);
+    assert!(stays(setup.at(0)), "a drained backend keeps them");
+    setup.backends[1].record_check(false, Some(HealthTransition::Down), setup.at(1));
+    assert!(!stays(setup.at(1)), "an unhealthy one does not");
+    setup.group.update_members(|members| members.retain(|backend| backend.id().slot != 1));
+    assert_eq!(setup.group.find_sticky_backend(cookie_value, setup.at(2)), None, "a removed one matches no cookie");
 }
 
-/// Where a client of this number goes at that second.
-fn backend_slot_for(world: &TestGroup, client: u8, second: u64) -> u16 {
+/// The slot of the backend that the client with this number gets at that second.
+fn backend_slot_for(setup: &TestGroup, client: u8, second: u64) -> u16 {
     let affinity = Affinity { client: Some([192, 0, 2, client].into()), ..Affinity::default() };
-    world.acquire(world.at(second), affinity, &[]).expect("somebody is there").backend().id().slot
+    setup.acquire(setup.at(second), affinity, &[]).expect("a backend is available").backend().id().slot
 }
 
 #[test]
-fn who_is_remembered_stays_until_the_backend_is_ill_and_then_elsewhere() {
-    let world = test_group(Algorithm::RoundRobin, &[1, 1, 1], None);
-    let first: Vec<_> = (0..6).map(|client| backend_slot_for(&world, client, 0)).collect();
-    assert_eq!(first, [0, 1, 2, 0, 1, 2], "a new client is placed by the algorithm");
-    let at = |second| (0..6).map(|client| backend_slot_for(&world, client, second)).collect::<Vec<_>>();
+fn address_affinity_holds_until_the_backend_is_unhealthy_then_moves_for_good() {
+    let setup = test_group(Algorithm::RoundRobin, &[1, 1, 1], None);
+    let first: Vec<_> = (0..6).map(|client| backend_slot_for(&setup, client, 0)).collect();
+    assert_eq!(first, [0, 1, 2, 0, 1, 2], "the algorithm picks for a new client");
+    let at = |second| (0..6).map(|client| backend_slot_for(&setup, client, second)).collect::<Vec<_>>();
     assert_eq!(at(1), first);
-    world.backends[0].set_draining(true);
-    world.backends[1].set_weight(0);
-    assert_eq!(at(2), first, "drained, or of weight 0, they keep their own");
-    assert!((6..12).all(|client| backend_slot_for(&world, client, 2) == 2), "and get nobody new");
-    world.backends[0].set_draining(false);
-    world.backends[0].record_check(false, Some(HealthTransition::Down), world.at(3));
+    setup.backends[0].set_draining(true);
+    setup.backends[1].set_weight(0);
+    assert_eq!(at(2), first, "drained, or of weight 0, backends keep their clients");
+    assert!((6..12).all(|client| backend_slot_for(&setup, client, 2) == 2), "and get no new ones");
+    setup.backends[0].set_draining(false);
+    setup.backends[0].record_check(false, Some(HealthTransition::Down), setup.at(3));
     let moved = at(3);
     assert!(moved.iter().all(|index| *index != 0) && moved[1] == 1 && moved[2] == 2, "{moved:?}");
-    world.backends[0].record_check(true, Some(HealthTransition::Up), world.at(4));
-    assert_eq!(at(100), moved, "who had to move has moved for good");
-    world.group.update_members(|members| members.retain(|backend| backend.id().slot != 1));
-    assert!(at(101).iter().all(|place| *place != 1), "who is gone has nobody");
+    setup.backends[0].record_check(true, Some(HealthTransition::Up), setup.at(4));
+    assert_eq!(at(100), moved, "a moved client does not move back");
+    setup.group.update_members(|members| members.retain(|backend| backend.id().slot != 1));
+    assert!(at(101).iter().all(|slot| *slot != 1), "a removed backend has no clients");
 }
 
 #[test]
-fn who_is_away_too_long_is_a_new_client_and_one_without_an_address_is_nobody() {
-    let world = test_group(Algorithm::RoundRobin, &[1, 1], None);
+fn address_affinity_expires_and_needs_an_address() {
+    let setup = test_group(Algorithm::RoundRobin, &[1, 1], None);
     assert_eq!(
-        [0, 599, 1_198].map(|second| backend_slot_for(&world, 1, second)),
+        [0, 599, 1_198].map(|second| backend_slot_for(&setup, 1, second)),
         [0, 0, 0],
-        "each use begins the time anew"
+        "each use restarts the idle time"
     );
-    assert_eq!(backend_slot_for(&world, 1, 1_798), 1);
-    assert_eq!(world.request_counts(world.at(1_798), 4), [(0, 2), (1, 2)].into());
+    assert_eq!(backend_slot_for(&setup, 1, 1_798), 1);
+    assert_eq!(setup.request_counts(setup.at(1_798), 4), [(0, 2), (1, 2)].into());
 }
 
 #[test]
-fn a_cookie_goes_before_the_address_and_changes_nothing_there() {
-    let world = test_group(Algorithm::RoundRobin, &[1, 1], None);
-    assert_eq!(backend_slot_for(&world, 1, 0), 0);
+fn cookie_takes_precedence_over_address_and_leaves_its_entry() {
+    let setup = test_group(Algorithm::RoundRobin, &[1, 1], None);
+    assert_eq!(backend_slot_for(&setup, 1, 0), 0);
     let affinity = Affinity {
-        sticky_backend: Some(world.backends[1].id()),
+        sticky_backend: Some(setup.backends[1].id()),
         client: Some([192, 0, 2, 1].into()),
         ..Affinity::default()
     };
-    assert_eq!(world.acquire(world.at(1), affinity, &[]).unwrap().backend().id().slot, 1);
-    assert_eq!(backend_slot_for(&world, 1, 2), 0);
+    assert_eq!(setup.acquire(setup.at(1), affinity, &[]).unwrap().backend().id().slot, 1);
+    assert_eq!(backend_slot_for(&setup, 1, 2), 0);
 }
 
 #[test]
-fn a_retry_takes_the_memory_along() {
-    let world = test_group(Algorithm::RoundRobin, &[1, 1, 1], None);
-    assert_eq!(backend_slot_for(&world, 1, 0), 0);
+fn a_retry_moves_the_address_affinity() {
+    let setup = test_group(Algorithm::RoundRobin, &[1, 1, 1], None);
+    assert_eq!(backend_slot_for(&setup, 1, 0), 0);
     let affinity = Affinity { client: Some([192, 0, 2, 1].into()), ..Affinity::default() };
-    let next = world.acquire(world.at(1), affinity, &[world.backends[0].id()]).unwrap().backend().id().slot;
+    let next = setup.acquire(setup.at(1), affinity, &[setup.backends[0].id()]).unwrap().backend().id().slot;
     assert_ne!(next, 0);
-    assert_eq!(backend_slot_for(&world, 1, 2), next);
+    assert_eq!(backend_slot_for(&setup, 1, 2), next);
 }
 
 #[test]
-fn weights_and_members_change_while_it_runs() {
-    let world = test_group(Algorithm::WeightedRoundRobin, &[5, 1, 1], None);
-    assert_eq!(world.request_counts(world.at(0), 7), [(0, 5), (1, 1), (2, 1)].into());
-    world.backends[0].set_weight(1);
-    assert_eq!(world.request_counts(world.at(0), 6), [(0, 2), (1, 2), (2, 2)].into());
-    world.backends[1].set_draining(true);
-    assert_eq!(world.request_counts(world.at(0), 6), [(0, 3), (2, 3)].into());
-    world.backends[1].set_draining(false);
-    world.group.update_members(|members| members.retain(|backend| backend.id().slot != 0));
-    assert_eq!(world.request_counts(world.at(0), 6), [(1, 3), (2, 3)].into());
+fn weights_and_members_change_at_run_time() {
+    let setup = test_group(Algorithm::WeightedRoundRobin, &[5, 1, 1], None);
+    assert_eq!(setup.request_counts(setup.at(0), 7), [(0, 5), (1, 1), (2, 1)].into());
+    setup.backends[0].set_weight(1);
+    assert_eq!(setup.request_counts(setup.at(0), 6), [(0, 2), (1, 2), (2, 2)].into());
+    setup.backends[1].set_draining(true);
+    assert_eq!(setup.request_counts(setup.at(0), 6), [(0, 3), (2, 3)].into());
+    setup.backends[1].set_draining(false);
+    setup.group.update_members(|members| members.retain(|backend| backend.id().slot != 0));
+    assert_eq!(setup.request_counts(setup.at(0), 6), [(1, 3), (2, 3)].into());
 }

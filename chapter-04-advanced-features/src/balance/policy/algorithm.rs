@@ -1,35 +1,35 @@
-//! The algorithms by name, as people write them after `-a`.
+//! The algorithms by name, as given to `-a`.
 //!
-//! Each has a long name, which is what we print, and short ones, which are what other balancers and the habit of
-//! typing have made known. Case does not matter, and an underscore is as good as a hyphen.
+//! Each has a long name, which is what we print, and short aliases, known from other balancers. Case does not matter,
+//! and an underscore is equivalent to a hyphen.
 
 use std::{fmt, str::FromStr};
 
 /// How one of several backends is picked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Algorithm {
-    /// Turns, each backend as often as the others: [`super::round_robin`].
+    /// Each backend in turn: [`super::round_robin`].
     #[default]
     RoundRobin,
-    /// Turns by weight, evenly mixed: [`super::weighted_round_robin`].
+    /// In turn by weight, evenly interleaved: [`super::weighted_round_robin`].
     WeightedRoundRobin,
     /// The fewest requests in flight: [`super::least_connections`].
     LeastConnections,
-    /// The fewest requests in flight for its weight: [`super::least_connections`].
+    /// The fewest requests in flight relative to the weight: [`super::least_connections`].
     WeightedLeastConnections,
-    /// Chance, by weight: [`super::random`].
+    /// At random, by weight: [`super::random`].
     Random,
     /// The less loaded of two drawn at random: [`super::power_of_two_choices`].
     PowerOfTwoChoices,
-    /// The one of two that would answer sooner: [`super::peak_ewma`].
+    /// Of two drawn at random, the one with the lower expected latency: [`super::peak_ewma`].
     PeakEwma,
     /// The client's hash modulo the weights: [`super::source_hash`].
     SourceHash,
     /// A ring of hashes: [`super::ketama`].
     Ketama,
-    /// The highest of one hash per backend: [`super::rendezvous`].
+    /// The backend with the highest hash for the key: [`super::rendezvous`].
     Rendezvous,
-    /// A table filled by preference: [`super::maglev`].
+    /// A lookup table filled by each backend's permutation: [`super::maglev`].
     Maglev,
 }
 
@@ -49,22 +49,22 @@ const NAMES: [(Algorithm, &[&str]); 11] = [
 ];
 
 impl Algorithm {
-    /// All of them, in the order in which the chapter explains them.
+    /// All algorithms, in the order in which the chapter explains them.
     pub fn all() -> [Self; 11] {
         NAMES.map(|(algorithm, _)| algorithm)
     }
 
-    /// Its names: the long one, which is also how it is displayed, then the short ones.
+    /// Its names: the long one, which `Display` prints, then the aliases.
     pub fn names(self) -> &'static [&'static str] {
         NAMES.iter().find(|(algorithm, _)| *algorithm == self).map_or(&[], |(_, names)| *names)
     }
 
-    /// Whether a backend of weight 2 gets twice as much. The plain two have a weighted brother each.
+    /// Whether a backend of weight 2 gets twice as much. The two that do not each have a weighted variant.
     pub fn supports_weights(self) -> bool {
         !matches!(self, Self::RoundRobin | Self::LeastConnections)
     }
 
-    /// Whether a change of the backends moves few keys. Only these take a balance factor: [`super::bounded_load`].
+    /// Whether adding or removing a backend moves few keys. Only these take a balance factor: [`super::bounded_load`].
     pub fn is_consistent_hash(self) -> bool {
         matches!(self, Self::Ketama | Self::Rendezvous | Self::Maglev)
     }
@@ -76,13 +76,13 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// The word names no algorithm. One line: the known ones, and the nearest if one is near.
+/// An unknown algorithm name. The message is one line with the known names, and a suggestion if one is similar.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown algorithm '{name}'{}; expected one of {}", format_suggestion(*.suggestion), known_names())]
 pub struct UnknownAlgorithm {
-    /// What was written.
+    /// The name as given.
     pub name: String,
-    /// What was perhaps meant.
+    /// The most similar known name, if one is similar enough.
     pub suggestion: Option<&'static str>,
 }
 
@@ -103,24 +103,24 @@ impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
     fn from_str(word: &str) -> Result<Self, UnknownAlgorithm> {
-        let wanted = word.trim().to_ascii_lowercase().replace('_', "-");
-        let named = NAMES.iter().find(|(_, names)| names.contains(&wanted.as_str()));
+        let normalized = word.trim().to_ascii_lowercase().replace('_', "-");
+        let named = NAMES.iter().find(|(_, names)| names.contains(&normalized.as_str()));
         named
             .map(|(algorithm, _)| *algorithm)
-            .ok_or_else(|| UnknownAlgorithm { suggestion: nearest_name(&wanted), name: word.into() })
+            .ok_or_else(|| UnknownAlgorithm { suggestion: nearest_name(&normalized), name: word.into() })
     }
 }
 
-/// The name that takes the fewest edits to reach, if they are no more than a third of it: beyond that a
-/// suggestion is a guess.
-fn nearest_name(wanted: &str) -> Option<&'static str> {
-    // Nobody means a name by a word far longer than all of them, and the search is quadratic.
-    let names = NAMES.iter().flat_map(|(_, names)| names.iter().copied()).filter(|_| wanted.len() <= 64);
-    let (edits, name) = names.map(|name| (edit_distance(wanted, name), name)).min_by_key(|(edits, _)| *edits)?;
+/// The name at the smallest edit distance, if that is at most a third of its length: beyond that a suggestion is a
+/// guess.
+fn nearest_name(normalized: &str) -> Option<&'static str> {
+    // A word far longer than every name resembles none, and the search is quadratic.
+    let names = NAMES.iter().flat_map(|(_, names)| names.iter().copied()).filter(|_| normalized.len() <= 64);
+    let (edits, name) = names.map(|name| (edit_distance(normalized, name), name)).min_by_key(|(edits, _)| *edits)?;
     (edits * 3 <= name.len()).then_some(name)
 }
 
-/// Levenshtein's distance: how many characters must be added, dropped or changed.
+/// The Levenshtein distance: how many characters must be added, removed or changed.
 fn edit_distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_read_and_the_long_one_shown() {
+    fn parses_every_name_and_displays_the_long_one() {
         for algorithm in Algorithm::all() {
             for name in algorithm.names() {
                 assert_eq!(name.parse(), Ok(algorithm));
@@ -149,11 +149,11 @@ mod tests {
             }
             assert_eq!(algorithm.to_string(), algorithm.names()[0]);
         }
-        assert_eq!(format!("{:12}|", Algorithm::Maglev), "maglev      |", "tables are made of these");
+        assert_eq!(format!("{:12}|", Algorithm::Maglev), "maglev      |", "padding works, for tables");
     }
 
     #[test]
-    fn no_name_means_two_algorithms() {
+    fn names_are_unique() {
         let mut names: Vec<&str> = NAMES.iter().flat_map(|(_, names)| names.iter().copied()).collect();
         names.sort_unstable();
         let all = names.len();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_word_gets_the_known_ones_and_the_nearest() {
+    fn unknown_name_lists_known_names_and_a_suggestion() {
         let cases = [
             ("leastconn", Some("least-conn")),
             ("round-robbin", Some("round-robin")),

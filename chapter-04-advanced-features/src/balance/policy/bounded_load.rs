@@ -1,24 +1,24 @@
-//! Bounded load: a consistent hash that passes over a backend which has far more than its share.
+//! Bounded load: a consistent hash that skips a backend which holds far more than its share.
 //!
-//! **Use it** with a consistent hash when keys are not equally popular: one video that all want would drown the
-//! backend it hashes to. With a balance factor of 1.25 no backend takes a request while it holds more than a
-//! quarter above the average; the next one by the same hash does, so that even the overflow of a key finds its
-//! way to the same places (Mirrokni, Thorup, Zadimoghaddam 2018). HAProxy's `hash-balance-factor 125`, Envoy's
-//! `hash_balance_factor`. Smaller is more even and moves more keys about; 1.25 to 2 is usual.
+//! **Use it** with a consistent hash when keys are not equally popular: one popular video would overload the backend it
+//! hashes to. With a balance factor of 1.25 no backend takes a request while it holds more than a quarter above the
+//! average; the next one by the same hash does, so the overflow of a key also goes to the same backends (Mirrokni,
+//! Thorup, Zadimoghaddam 2018). HAProxy's `hash-balance-factor 125`, Envoy's `hash_balance_factor`. A smaller factor is
+//! more even and moves more keys; 1.25 to 2 is usual.
 //!
 //! **Cost**: every backend's counter is read at each pick, as in [`super::least_connections`].
 //!
-//! It never refuses: if none that may be picked is below its bound, the bound does not count.
+//! It never rejects a request: if no eligible backend is below its bound, the bound is ignored.
 
 use super::weighted_distribution::WeightedDistribution;
 
-/// A hash that takes the next one when its first choice may not be picked: what can be bounded.
+/// A consistent hash with a next choice when the first is not eligible: what bounded load needs.
 pub trait ConsistentHash {
-    /// The usable slot that this key belongs to; `None` only if none is usable.
+    /// The index of the eligible candidate that this key maps to; `None` only if none is eligible.
     fn pick(&self, key: u64, eligible: impl Fn(usize) -> bool) -> Option<usize>;
 }
 
-/// The factor, and the weights that shares are measured by.
+/// The balance factor, and the weights that define each candidate's share.
 #[derive(Clone, Debug)]
 pub struct LoadBound {
     /// The factor for each unit of weight.
@@ -27,14 +27,14 @@ pub struct LoadBound {
 }
 
 impl LoadBound {
-    /// At most `factor` times the average, by weight. A factor below 1 could not be kept by all; it is taken as 1.
+    /// At most `factor` times the average, by weight. A factor below 1 cannot hold for all; it is taken as 1.
     #[expect(clippy::cast_precision_loss, reason = "a sum of weights beyond 2^53 may be rounded")]
     pub fn new(factor: f64, weights: Vec<u32>) -> Self {
         let total = WeightedDistribution::new(weights.iter().copied()).total_weight().max(1);
         Self { factor_per_weight: factor.max(1.0) / total as f64, weights }
     }
 
-    /// The key's slot among those that have room; if none has, among all usable ones.
+    /// The key's candidate among the eligible ones below their bound; if there is none, among all eligible ones.
     pub fn pick(
         &self,
         table: &impl ConsistentHash,
@@ -42,18 +42,18 @@ impl LoadBound {
         load: impl Fn(usize) -> u32,
         eligible: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let room = self.below_bound(load);
-        table.pick(key, |index| eligible(index) && room(index)).or_else(|| table.pick(key, &eligible))
+        let below_bound = self.below_bound(load);
+        table.pick(key, |index| eligible(index) && below_bound(index)).or_else(|| table.pick(key, &eligible))
     }
 
-    /// Which slots have room, at the loads of this moment.
+    /// Which candidates are below their bound, at the current loads.
     pub fn below_bound(&self, load: impl Fn(usize) -> u32) -> impl Fn(usize) -> bool {
         let total_load: f64 = (0..self.weights.len()).map(|index| f64::from(load(index))).sum();
-        // One above: with nothing in flight everybody has room for the first.
-        let bound = move |slot: usize| {
-            (self.factor_per_weight * total_load * f64::from(self.weights[slot].max(1)) + 1.0).ceil()
+        // Plus one: with nothing in flight, every candidate may take the first request.
+        let bound = move |index: usize| {
+            (self.factor_per_weight * total_load * f64::from(self.weights[index].max(1)) + 1.0).ceil()
         };
-        move |slot| f64::from(load(slot)) < bound(slot)
+        move |index| f64::from(load(index)) < bound(index)
     }
 }
 
@@ -62,8 +62,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn has_room_up_to_the_factor() {
-        // factor, weights, loads, who has room
+    fn is_below_the_bound_up_to_the_factor() {
+        // factor, weights, loads, which candidates are below their bound
         let cases = [
             (1.25, vec![1, 1], vec![0, 0], [true, true]),
             // 1.25 x 1 + 1 = 2.25: up to 3.
@@ -79,8 +79,8 @@ mod tests {
         ];
         for (factor, weights, loads, expected) in cases {
             let bound = LoadBound::new(factor, weights.clone());
-            let room = bound.below_bound(|index| loads[index]);
-            assert_eq!([room(0), room(1)], expected, "{factor} {weights:?} {loads:?}");
+            let below = bound.below_bound(|index| loads[index]);
+            assert_eq!([below(0), below(1)], expected, "{factor} {weights:?} {loads:?}");
         }
     }
 }

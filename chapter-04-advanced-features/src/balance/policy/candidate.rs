@@ -1,28 +1,28 @@
-//! What a policy may know about a backend: its name's hash, its weight, its load, how fast it was of late.
+//! What a policy may know about a backend: the hash of its name, its weight, its load, its recent latency.
 //!
-//! The policies pick among anything that can answer these four questions. So they are tested with numbers and
-//! driven by the threads of chapter 4, the loops of chapter 5 and the runtimes of chapter 6 alike.
+//! The policies pick among anything that implements these four methods. So the tests use plain numbers, and the threads
+//! of chapter 4, the event loops of chapter 5 and the runtimes of chapter 6 use the same code.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// One of those to pick from.
+/// A candidate of a pick.
 ///
-/// All of it is asked on the request path, by many threads at once: an answer is a field or one relaxed load.
+/// All methods are called on the request path, by many threads at once: each returns a field or does one relaxed load.
 pub trait Candidate {
     /// A hash of the backend's *name* ([`super::hash::hash`]): the same after a restart, in every process of a
     /// fleet, and whatever the order in the configuration. Two candidates never share one.
     fn name_hash(&self) -> u64;
 
-    /// Its share relative to the others. Zero is not pickable and has no place here; it is taken as 1.
+    /// Its share relative to the others. A backend of weight 0 is never a candidate; 0 is taken as 1.
     fn weight(&self) -> u32;
 
-    /// Requests sent to it and not yet answered.
+    /// Requests in flight to it.
     fn in_flight(&self) -> u32;
 
-    /// How long it takes to answer, as [`super::peak_ewma::PeakEwma`] sees it; zero if nothing is known.
+    /// Its latency, as [`super::peak_ewma::PeakEwma`] estimates it; zero if unknown.
     fn latency(&self, now: Instant) -> Duration;
 }
 
@@ -44,17 +44,17 @@ impl<T: Candidate + ?Sized> Candidate for Arc<T> {
     }
 }
 
-/// What the tables of the consistent hashes are built from: what does not change from request to request.
+/// The input of the consistent hashes' tables: what does not change from request to request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashedCandidate {
-    /// As [`Candidate::key`].
+    /// As [`Candidate::name_hash`].
     pub name_hash: u64,
     /// As [`Candidate::weight`].
     pub weight: u32,
 }
 
 impl HashedCandidate {
-    /// What of a candidate does not change.
+    /// The parts of a candidate that do not change.
     pub fn new(candidate: &impl Candidate) -> Self {
         Self { name_hash: candidate.name_hash(), weight: candidate.weight().max(1) }
     }

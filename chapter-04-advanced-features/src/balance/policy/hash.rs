@@ -1,25 +1,25 @@
-//! The one hash of all the policies: 64 bits, the same in every build, on every machine, for ever.
+//! The hash of all policies: 64 bits, the same in every build and on every machine.
 //!
-//! Which backend a client belongs to hangs on these numbers. The standard library's hashers will not do:
+//! These numbers determine which backend a client goes to. The standard library's hashers are no option:
 //! `RandomState` differs in every process, and `DefaultHasher` may change with the compiler; each would move
 //! every client at a restart. The tests below pin the values.
 //!
-//! The bytes are taken eight at a time through the finaliser of `SplitMix64` (Steele, Lea, Flood 2014), a
+//! The input is mixed eight bytes at a time with the finaliser of `SplitMix64` (Steele, Lea, Flood 2014), a
 //! bijection in which each bit of the input changes half of the output. Cost: a few nanoseconds for each 8 bytes.
-//! It spreads; it does not keep secrets: who knows the seed can choose keys that meet at one backend, which who
-//! may choose keys can do anyway by sending the same one again.
+//! It is not cryptographic: a client that knows the seed can choose keys that collide on one backend, but a client that
+//! chooses its keys can do that anyway, by sending the same key again.
 
-/// 2^64 divided by the golden ratio, odd: its multiples are spread evenly over all 64-bit numbers.
+/// 2^64 divided by the golden ratio, odd: its multiples are evenly distributed over all 64-bit numbers.
 pub const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// The hash of some bytes: of a backend's name, of a client's address.
+/// The hash of bytes, such as a backend's name or a client's address.
 pub fn hash(bytes: &[u8]) -> u64 {
     hash_with_seed(0, bytes)
 }
 
-/// As [`hash`], unlike it for each other seed.
+/// As [`hash`], but different for each seed.
 pub fn hash_with_seed(seed: u64, bytes: &[u8]) -> u64 {
-    // The length goes first, for the last word is filled up with zeros: `a` and `a\0` must differ.
+    // The length goes first, because the last word is padded with zeros: `a` and `a\0` must differ.
     let start = combine(seed, bytes.len() as u64);
     let (words, rest) = bytes.as_chunks();
     let state = words.iter().fold(start, |state, word| combine(state, u64::from_le_bytes(*word)));
@@ -29,12 +29,12 @@ pub fn hash_with_seed(seed: u64, bytes: &[u8]) -> u64 {
     combine(state, rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)))
 }
 
-/// One hash of two numbers, in this order.
+/// Combines two numbers into one hash; the order matters.
 pub fn combine(a: u64, b: u64) -> u64 {
     mix(a.wrapping_add(GOLDEN_GAMMA) ^ mix(b))
 }
 
-/// Spreads a number over all 64 bits; no two numbers meet. The finaliser of `SplitMix64`.
+/// Mixes a number over all 64 bits without collisions: the finaliser of `SplitMix64`.
 pub fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(GOLDEN_GAMMA);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -42,13 +42,13 @@ pub fn mix(number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Brings an evenly spread number into `0..below`, evenly, without a division (Lemire 2019). 0 for `below` 0.
+/// Scales a uniform number to `0..bound`, uniformly, without a division (Lemire 2019). 0 if `bound` is 0.
 pub fn scale_to_range(uniform: u64, bound: u64) -> u64 {
     let product = u128::from(uniform) * u128::from(bound);
     (product >> 64) as u64
 }
 
-/// An evenly spread number as a fraction, never quite 0 and never quite 1.
+/// Converts a uniform number to a fraction greater than 0 and less than 1.
 #[expect(clippy::cast_precision_loss, reason = "52 bits and the half are the 53 that an f64 holds")]
 pub fn unit_fraction(uniform: u64) -> f64 {
     ((uniform >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
@@ -60,7 +60,7 @@ mod tests {
 
     /// If this fails, every client of every user of this balancer moves at the next upgrade.
     #[test]
-    fn its_values_are_pinned() {
+    fn hash_values_are_pinned() {
         // The first outputs of SplitMix64 seeded with 0 and 1, as published with its reference code.
         assert_eq!(mix(0), 0xE220_A839_7B1D_CDAF);
         assert_eq!(mix(1), 0x910A_2DEC_8902_5CC1);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_a_little_differs_a_lot() {
+    fn similar_inputs_have_different_hashes() {
         let texts: [&[u8]; 6] = [b"a", b"a\0", b"b", b"aaaaaaaa", b"aaaaaaaab", b"aaaaaaaaa"];
         for (i, a) in texts.iter().enumerate() {
             for b in &texts[i + 1..] {

@@ -1,20 +1,20 @@
-//! Least connections: to whom has the fewest requests in flight.
+//! Least connections: picks the backend with the fewest requests in flight.
 //!
-//! **Use it** when requests differ in cost or backends in speed: a slow backend answers less, so holds more, so
-//! gets less. With weights when you also know how they differ in size. What is counted is *requests* in flight,
-//! not connections: an idle kept-alive connection is no load. nginx's `least_conn`, HAProxy's `leastconn`, Envoy's
-//! `LEAST_REQUEST` over all.
+//! **Use it** when requests differ in cost or backends in speed: a slow backend completes fewer requests, so it holds
+//! more, so it gets fewer. Use weights when you also know how the backends differ in size. What is counted is
+//! *requests* in flight, not connections: an idle keep-alive connection is no load. nginx's `least_conn`, HAProxy's
+//! `leastconn`, Envoy's `LEAST_REQUEST` over all.
 //!
-//! **Traps**: a backend that fails at once looks idle and draws everything: that is what ejection is for. Several
-//! balancers that each see their own load only, or many at once that see the same least one, run in a herd:
+//! **Traps**: a backend that fails fast looks idle and attracts all traffic: ejection is the remedy. Several balancers
+//! that each see only their own load, or many requests at once that see the same least loaded backend, herd to it:
 //! [`super::power_of_two_choices`].
 //!
-//! **Cost**: reads every backend's counter, each on a cache line that other cores write: 3 or 30 are nothing, 300
-//! are some hundred nanoseconds. Those equally loaded take turns; else the first would get all of a light traffic.
+//! **Cost**: reads every backend's counter, each on a cache line that other CPU cores write: negligible for 3 or 30,
+//! some hundred nanoseconds for 300. Ties go round robin; else the first would get all of a light traffic.
 
 use super::{counters::weyl_sequence, weighted_distribution::WeightedDistribution};
 
-/// The usable slot with the least load; of equals the one whose turn it is. `turn` is asked for only then.
+/// The index of the eligible candidate with the least load; ties go round robin. `sequence` is called only for a tie.
 pub fn pick(
     count: usize,
     load: impl Fn(usize) -> u32,
@@ -23,12 +23,12 @@ pub fn pick(
 ) -> Option<usize> {
     let mut least: Option<(usize, u32)> = None;
     let mut ties = 0_usize;
-    for slot in (0..count).filter(|slot| eligible(*slot)) {
-        let load = load(slot);
+    for index in (0..count).filter(|index| eligible(*index)) {
+        let load = load(index);
         match least {
             Some((_, lower)) if lower < load => {}
             Some((_, same)) if same == load => ties += 1,
-            _ => (least, ties) = (Some((slot, load)), 1),
+            _ => (least, ties) = (Some((index, load)), 1),
         }
     }
     let (first, lowest) = least?;
@@ -36,34 +36,35 @@ pub fn pick(
         return Some(first);
     }
     let nth = sequence() % ties;
-    // The loads may have changed since: then the first will do.
-    (0..count).filter(|slot| eligible(*slot) && load(*slot) == lowest).nth(nth).or(Some(first))
+    // The loads may have changed in between: then take the first.
+    (0..count).filter(|index| eligible(*index) && load(*index) == lowest).nth(nth).or(Some(first))
 }
 
-/// The usable slot with the least load for its weight; equals take turns by weight, as nginx has it.
+/// The index of the eligible candidate with the least load relative to its weight; ties go round robin by weight, as in
+/// nginx.
 pub fn pick_weighted(
-    shares: &WeightedDistribution,
+    distribution: &WeightedDistribution,
     load: impl Fn(usize) -> u32,
     eligible: impl Fn(usize) -> bool,
     sequence: impl FnOnce() -> usize,
 ) -> Option<usize> {
     let mut least: Option<(usize, u64, u64)> = None;
     let mut ties = 0_usize;
-    for slot in (0..shares.len()).filter(|slot| eligible(*slot)) {
-        let (load, weight) = (u64::from(load(slot)), shares.weight(slot));
-        // a / b < c / d without dividing: equal shares are exactly equal. 32-bit factors cannot overflow.
+    for index in (0..distribution.len()).filter(|index| eligible(*index)) {
+        let (load, weight) = (u64::from(load(index)), distribution.weight(index));
+        // a / b < c / d without division, so equal ratios are exactly equal. 32-bit factors cannot overflow.
         match least {
             Some((_, lower, lowest_weight)) if lower * weight < load * lowest_weight => {}
-            Some((_, same, its_weight)) if same * weight == load * its_weight => ties += 1,
-            _ => (least, ties) = (Some((slot, load, weight)), 1),
+            Some((_, same, lowest_weight)) if same * weight == load * lowest_weight => ties += 1,
+            _ => (least, ties) = (Some((index, load, weight)), 1),
         }
     }
-    let (first, lowest, its_weight) = least?;
+    let (first, lowest, lowest_weight) = least?;
     if ties == 1 {
         return Some(first);
     }
-    let is_equal = |slot| u64::from(load(slot)) * its_weight == lowest * shares.weight(slot);
-    shares.sample_among(weyl_sequence(sequence()), |slot| eligible(slot) && is_equal(slot)).or(Some(first))
+    let is_equal = |index| u64::from(load(index)) * lowest_weight == lowest * distribution.weight(index);
+    distribution.sample_among(weyl_sequence(sequence()), |index| eligible(index) && is_equal(index)).or(Some(first))
 }
 
 #[cfg(test)]
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_loaded_and_equals_in_turn() {
+    fn picks_least_loaded_and_ties_round_robin() {
         let cases: [(&[u32], &[bool], &[usize]); 6] = [
             (&[3, 1, 2], &[true; 3], &[1, 1, 1, 1]),
             (&[0, 0, 0], &[true; 3], &[0, 1, 2, 0]),
@@ -81,13 +82,13 @@ mod tests {
             (&[0, 0], &[false; 2], &[]),
         ];
         for (loads, eligible, expected) in cases {
-            let pick = |sequence| pick(loads.len(), |slot| loads[slot], |slot| eligible[slot], || sequence);
+            let pick = |sequence| pick(loads.len(), |index| loads[index], |index| eligible[index], || sequence);
             assert_eq!((0..4).filter_map(pick).collect::<Vec<_>>(), expected, "{loads:?}");
         }
     }
 
     #[test]
-    fn the_least_loaded_for_its_weight() {
+    fn picks_least_loaded_relative_to_weight() {
         let cases: [(&[u32], &[u32], usize); 5] = [
             (&[4, 1], &[5, 1], 0),
             (&[6, 1], &[5, 1], 1),
@@ -96,32 +97,32 @@ mod tests {
             (&[u32::MAX, u32::MAX - 1], &[u32::MAX, u32::MAX], 1),
         ];
         for (loads, weights, expected) in cases {
-            let shares = WeightedDistribution::new(weights.iter().copied());
-            let pick = pick_weighted(&shares, |slot| loads[slot], |_| true, || 0);
-            // The fourth case is a tie of the last two that the turn decides.
+            let distribution = WeightedDistribution::new(weights.iter().copied());
+            let pick = pick_weighted(&distribution, |index| loads[index], |_| true, || 0);
+            // The fourth case is a tie of the last two, which the sequence decides.
             assert_eq!(pick, Some(expected), "{loads:?} {weights:?}");
         }
         assert_eq!(pick_weighted(&WeightedDistribution::new([1]), |_| 0, |_| false, || 0), None);
     }
 
     #[test]
-    fn the_idle_take_turns_by_weight() {
-        let shares = WeightedDistribution::new([5, 1, 1]);
+    fn idle_backends_are_picked_by_weight() {
+        let distribution = WeightedDistribution::new([5, 1, 1]);
         let mut counts = [0_i32; 3];
         for sequence in 0..700 {
-            counts[pick_weighted(&shares, |_| 0, |_| true, || sequence).unwrap()] += 1;
+            counts[pick_weighted(&distribution, |_| 0, |_| true, || sequence).unwrap()] += 1;
         }
         assert!((counts[0] - 500).abs() <= 2 && (counts[1] - 100).abs() <= 2, "{counts:?}");
     }
 
-    /// Nothing is ever answered: the loads must grow as the weights are.
+    /// No request ever completes: the loads must grow in proportion to the weights.
     #[test]
     fn loads_settle_at_the_weights() {
-        let shares = WeightedDistribution::new([5, 2, 1]);
+        let distribution = WeightedDistribution::new([5, 2, 1]);
         let mut loads = [0_u32; 3];
         for sequence in 0..800 {
-            let slot = pick_weighted(&shares, |slot| loads[slot], |_| true, || sequence).unwrap();
-            loads[slot] += 1;
+            let index = pick_weighted(&distribution, |index| loads[index], |_| true, || sequence).unwrap();
+            loads[index] += 1;
         }
         assert_eq!(loads, [500, 200, 100]);
     }

@@ -1,19 +1,18 @@
-//! How one of many backends is picked.
+//! Load-balancing algorithms: each picks one of the backends that are up. [`picker`] is the interface for the request
+//! path, [`algorithm`] has the names; [`candidate`], [`counters`], [`hash`], [`weighted_distribution`] are shared
+//! parts.
 //!
-//! | module | the idea | reach for it when |
+//! | module | picks | use it when |
 //! |---|---|---|
-//! | [`round_robin`] | turns | backends and requests are alike |
-//! | [`weighted_round_robin`] | turns by weight, evenly mixed | backends differ by a known factor |
-//! | [`least_connections`] | fewest requests in flight, for its weight if you like | requests differ |
-//! | [`random`] | chance | many balancers, nothing shared |
-//! | [`power_of_two_choices`] | the less loaded of two | in doubt |
-//! | [`peak_ewma`] | the sooner answer of two | backends differ in speed, from minute to minute |
-//! | [`source_hash`] | hash modulo weights | as the contrast to the next three |
-//! | [`ketama`], [`rendezvous`], [`maglev`] | consistent hashes | caches, sessions: a key keeps its backend |
-//! | [`bounded_load`] | a limit on unevenness | with one of these, when some keys are in great demand |
+//! | [`round_robin`], [`weighted_round_robin`] | in turn (by weight) | backends and requests are alike |
+//! | [`least_connections`] | the fewest requests in flight (by weight) | requests differ in cost |
+//! | [`random`], [`power_of_two_choices`] | at random; the less loaded of two | many balancers; in doubt |
+//! | [`peak_ewma`] | the lower expected latency of two | backend speed varies from minute to minute |
+//! | [`source_hash`] | hash modulo weights | as a contrast to the next three |
+//! | [`ketama`], [`rendezvous`], [`maglev`] | consistent hash | caches, sessions: a key keeps its backend |
+//! | [`bounded_load`] | limits uneven load | with one of these, when some keys are popular |
 //!
-//! [`picker`] is what the request path asks; [`algorithm`] is what people write. Nothing here waits, reads a clock
-//! or locks: the threads of chapter 4, the loops of chapter 5 and the runtimes of chapter 6 drive it unchanged.
+//! No sockets, clocks, waiting, locks or health status here: a policy sees candidates only.
 
 pub mod algorithm;
 pub mod bounded_load;

@@ -1,60 +1,58 @@
-//! Peak EWMA: of two, the one that would answer sooner.
+//! Peak EWMA: of two backends, the one with the lower expected latency.
 //!
-//! **Use it** when backends differ in speed and the difference changes: a cold cache, a pause for garbage
-//! collection, a farther data centre. It costs each backend at its recent latency times the requests before this
-//! one, and gives the cheaper of two drawn at random the request. Finagle's `p2cPeakEwma` (Oliver Gould), tower's
-//! and linkerd's `PeakEwma`; nginx's `least_time` is a cousin.
+//! **Use it** when backends differ in speed and the difference changes: a cold cache, a pause for garbage collection, a
+//! remote data centre. Each backend's cost is its recent latency times its requests in flight; the cheaper of two drawn
+//! at random gets the request. Finagle's `p2cPeakEwma` (Oliver Gould), tower's and linkerd's `PeakEwma`; nginx's
+//! `least_time` is similar.
 //!
-//! **Peak**: a slower answer than expected is believed at once, a faster one by and by, over [`DECAY`]. So a
-//! backend that stalls loses its traffic after one answer. Without answers the estimate sinks towards zero: who
-//! got nothing for a while is tried again.
+//! **Peak**: a response slower than expected raises the estimate at once, a faster one lowers it over [`DECAY_TIME`]. A
+//! backend that stalls loses its traffic after one response. Without responses the estimate decays towards zero: a
+//! backend without traffic is tried again. **Traps**: errors are fast, so a broken backend that refuses at once looks
+//! like the fastest: a failure counts as slow. A new backend is unknown: it gets one request, and the next when that
+//! has been answered.
 //!
-//! **Traps**, both met here. Errors are quick: a broken backend that refuses at once looks like the fastest of
-//! all, so a failure counts as slow, never as fast. A new backend is unknown: it gets one request, and the
-//! next when that is answered.
-//!
-//! **Cost**: as [`super::power_of_two_choices`], with two `exp`; to record, one compare-and-swap, never a lock.
+//! **Cost**: as [`super::power_of_two_choices`], plus two `exp`; to record, one compare-and-swap, never a lock.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-/// After this long without an answer an estimate has sunk to 1/e of itself. Finagle's default.
+/// After this long without a response an estimate has decayed to 1/e. Finagle's default.
 pub const DECAY_TIME: Duration = Duration::from_secs(10);
 
-/// As what a failure counts at least: slower than any answer that one would wait for by choice.
+/// The least that a failure counts as, in seconds: slower than an acceptable response.
 const MIN_FAILURE_SECS: f32 = 1.0;
-/// As what failures count at most, however many follow each other, and answers too. In seconds.
+/// The maximum estimate in seconds, for consecutive failures and for responses.
 const MAX_ESTIMATE_SECS: f32 = 60.0;
 
-/// The latency of one backend: moves up at once and down slowly.
+/// The latency estimate of one backend: rises at once and falls slowly.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct PeakEwma {
     created_at: Instant,
-    /// The estimate in seconds as an `f32`'s bits, above the milliseconds since `born` when it was made: both
-    /// change in one step. Zero: nothing is known.
+    /// The estimate in seconds as the bits of an `f32` in the high half, and in the low half its timestamp in
+    /// milliseconds since `created_at`: both change in one step. Zero: unknown.
     state: AtomicU64,
 }
 
 impl PeakEwma {
-    /// Of a backend that nothing is known about.
+    /// The estimate of a backend without responses: unknown.
     pub fn new(now: Instant) -> Self {
         Self { created_at: now, state: AtomicU64::new(0) }
     }
 
-    /// An answer arrived after `latency`: its first byte, for the rest is the client's speed too.
+    /// Records a response whose first byte arrived after `latency` (the rest also depends on the client's speed).
     pub fn record(&self, latency: Duration, now: Instant) {
         self.update(now, |_| latency.as_secs_f32());
     }
 
-    /// No answer arrived, or an error. It counts as slow: as one second, or twice the estimate if that is more.
+    /// Records a failure. It counts as slow: as one second, or twice the estimate if that is more.
     pub fn record_failure(&self, now: Instant) {
         self.update(now, |estimate| (2.0 * estimate).max(MIN_FAILURE_SECS));
     }
 
-    /// The estimate as of now; zero if nothing is known, or nothing any more.
+    /// The estimate as of `now`; zero if unknown or fully decayed.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 60 s, in nanoseconds")]
     pub fn latency(&self, now: Instant) -> Duration {
         let (estimate, _) = decayed(self.state.load(Relaxed), self.millis(now));
@@ -66,7 +64,7 @@ impl PeakEwma {
         let millis = self.millis(now);
         let updated = |state| {
             let (estimate, decayed_share) = decayed(state, millis);
-            // A nanosecond at least: zero means unknown.
+            // At least a nanosecond: zero means unknown.
             let sample = sample(estimate).clamp(1e-9, MAX_ESTIMATE_SECS);
             let estimate = if sample > estimate { sample } else { estimate + sample * decayed_share };
             Some(pack(estimate, latest(timestamp(state), millis)))
@@ -82,12 +80,12 @@ impl PeakEwma {
     }
 }
 
-/// The cost of one more request: how long it would take if those in flight go first.
+/// The cost of one more request: its expected latency behind the requests in flight.
 ///
-/// A backend that nothing is known about costs nothing while idle and more than any other once it has a request:
-/// it is tried, and not flooded.
+/// A backend of unknown latency costs nothing while idle and more than any other once it has a request in flight: it is
+/// tried, but not flooded.
 pub fn cost(latency: Duration, in_flight: u32, weight: u32) -> f64 {
-    /// Dearer than any that is known: 60 s times four thousand million requests.
+    /// More than any known cost: 60 s times four thousand million requests.
     const UNKNOWN_COST: f64 = 1e12;
     let latency = latency.as_secs_f64();
     let (queue, weight) = (f64::from(in_flight), f64::from(weight.max(1)));
@@ -98,15 +96,15 @@ pub fn cost(latency: Duration, in_flight: u32, weight: u32) -> f64 {
     }
 }
 
-/// The estimate as of `millis`, and which share of it has faded since it was made.
+/// The estimate as of `millis`, and the fraction of it that has decayed since its timestamp.
 fn decayed(state: u64, millis: u32) -> (f32, f32) {
     let elapsed = Duration::from_millis(u64::from(elapsed_millis(timestamp(state), millis)));
-    let kept = (-elapsed.as_secs_f32() / DECAY_TIME.as_secs_f32()).exp();
-    (f32::from_bits((state >> 32) as u32) * kept, 1.0 - kept)
+    let remaining = (-elapsed.as_secs_f32() / DECAY_TIME.as_secs_f32()).exp();
+    (f32::from_bits((state >> 32) as u32) * remaining, 1.0 - remaining)
 }
 
-fn pack(estimate: f32, stamp: u32) -> u64 {
-    u64::from(estimate.to_bits()) << 32 | u64::from(stamp)
+fn pack(estimate: f32, millis: u32) -> u64 {
+    u64::from(estimate.to_bits()) << 32 | u64::from(millis)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is meant")]
@@ -114,16 +112,17 @@ fn timestamp(state: u64) -> u32 {
     state as u32
 }
 
-/// The milliseconds from one stamp to another; 0 if the other is a little earlier, as another core's `now` may be.
-fn elapsed_millis(stamp: u32, millis: u32) -> u32 {
-    /// Nobody acts on a `now` that is a minute old.
+/// The milliseconds from one timestamp to another; 0 if the other is slightly earlier, as another thread's `now` may
+/// be.
+fn elapsed_millis(from: u32, millis: u32) -> u32 {
+    /// No caller passes a `now` that is a minute old.
     const MAX_CLOCK_SKEW_MILLIS: u32 = 60_000;
-    let elapsed = millis.wrapping_sub(stamp);
+    let elapsed = millis.wrapping_sub(from);
     if elapsed <= u32::MAX - MAX_CLOCK_SKEW_MILLIS { elapsed } else { 0 }
 }
 
-fn latest(stamp: u32, millis: u32) -> u32 {
-    stamp.wrapping_add(elapsed_millis(stamp, millis))
+fn latest(from: u32, millis: u32) -> u32 {
+    from.wrapping_add(elapsed_millis(from, millis))
 }
 
 #[cfg(test)]
@@ -139,12 +138,12 @@ mod tests {
         Instant::now()
     }
 
-    fn assert_near(found: Duration, expected: Duration) {
-        assert!(found.abs_diff(expected) <= expected / 50, "{found:?}, not {expected:?}");
+    fn assert_near(actual: Duration, expected: Duration) {
+        assert!(actual.abs_diff(expected) <= expected / 50, "{actual:?}, not {expected:?}");
     }
 
     #[test]
-    fn up_at_once_and_down_slowly() {
+    fn rises_at_once_and_falls_slowly() {
         let t0 = start();
         let ewma = PeakEwma::new(t0);
         assert_eq!(ewma.latency(t0), Duration::ZERO);
@@ -152,16 +151,16 @@ mod tests {
         assert_near(ewma.latency(t0), ms(10));
         ewma.record(ms(500), t0 + ms(1));
         assert_near(ewma.latency(t0 + ms(1)), ms(500));
-        // A quick answer right after it changes nothing yet.
+        // A fast response right after it changes nothing yet.
         ewma.record(ms(10), t0 + ms(1));
         assert_near(ewma.latency(t0 + ms(1)), ms(500));
-        // One every 100 ms for one time constant: 500 / e, and 10 for what has gone from it.
+        // One every 100 ms for one time constant: 500 / e, plus 10 times the decayed fraction.
         (1..=100).for_each(|i| ewma.record(ms(10), t0 + ms(1) + ms(100) * i));
         assert_near(ewma.latency(t0 + ms(10_001)), ms(190));
     }
 
     #[test]
-    fn sinks_without_answers_until_nothing_is_known() {
+    fn decays_without_responses_until_unknown() {
         let t0 = start();
         let ewma = PeakEwma::new(t0);
         ewma.record(ms(1_000), t0);
@@ -185,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_disagree_and_wrap_do_no_harm() {
+    fn tolerates_clock_skew_and_timestamp_wraparound() {
         let t0 = start();
         let ewma = PeakEwma::new(t0);
         ewma.record(ms(100), t0 + ms(5_000));
-        // Another core's `now`, read a little earlier.
+        // Another thread's `now`, read slightly earlier.
         ewma.record(ms(200), t0 + ms(4_999));
         assert_near(ewma.latency(t0 + ms(5_000)), ms(200));
-        // A month of silence, then the stamps begin again at zero.
+        // A month without responses, then the timestamps wrap around.
         let month = t0 + DECAY_TIME * 6 * 60 * 24 * 30;
         assert_eq!(ewma.latency(month), Duration::ZERO);
         ewma.record(ms(400), month);
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_is_lost_across_threads() {
+    fn no_response_is_lost_across_threads() {
         let t0 = start();
         let ewma = PeakEwma::new(t0);
         std::thread::scope(|scope| {
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn costs_are_in_the_right_order() {
+    fn costs_are_ordered() {
         let rising = [
             cost(Duration::ZERO, 0, 1),
             cost(ms(1), 0, 2),

@@ -1,9 +1,9 @@
-//! One algorithm over the backends that may be picked now: what the request path asks.
+//! One algorithm over the backends that are up: the interface for the request path.
 //!
-//! A picker is immutable and cheap to throw away: when a backend comes, goes, falls ill or gets another weight, a
-//! new one is built beside the traffic and put in its place, with the same [`Turns`]. So the tables hold exactly
-//! those that are up, and a pick needs no lock. What changes from request to request (who was tried already, who
-//! is full) comes in as a question.
+//! A picker is immutable and cheap to replace: when a backend is added, removed, marked down or gets another weight, a
+//! new picker is built off the request path and swapped in, with the same [`PickCounters`]. So the tables hold exactly
+//! the backends that are up, and a pick needs no lock. What changes from request to request (which backends were
+//! already tried or are at their limits) is passed in as a predicate.
 
 use std::{sync::Arc, time::Instant};
 
@@ -31,7 +31,7 @@ pub struct Picker<C> {
     counters: Arc<PickCounters>,
 }
 
-/// What an algorithm works out in advance.
+/// What an algorithm precomputes.
 #[derive(Debug)]
 enum PolicyState {
     RoundRobin,
@@ -70,9 +70,9 @@ impl PolicyState {
 
 impl<C: Candidate> Picker<C> {
     /// A picker over these candidates. `balance_factor` bounds the load of the consistent hashes
-    /// ([`super::bounded_load`]); the other algorithms have no use for it.
+    /// ([`super::bounded_load`]); the other algorithms ignore it.
     ///
-    /// To build takes microseconds, for long cycles and Maglev's table milliseconds: not on the request path.
+    /// Takes microseconds, for long cycles and Maglev's table milliseconds: not for the request path.
     pub fn new(
         algorithm: Algorithm,
         balance_factor: Option<f64>,
@@ -86,60 +86,68 @@ impl<C: Candidate> Picker<C> {
         Self { state: PolicyState::new(algorithm, &members), load_bound, candidates, counters }
     }
 
-    /// Those to pick from.
+    /// The candidates.
     pub fn candidates(&self) -> &[C] {
         &self.candidates
     }
 
-    /// Picks an allowed candidate; `None` only if none is allowed.
+    /// Picks an eligible candidate; `None` only if none is eligible.
     ///
-    /// `key` is the hash of what is to stay at one backend; only the hashes read it. `allowed` is to be false for
-    /// those that this request has tried and those at their limit. It may be asked more than once about the same
-    /// candidate, so it must not count its questions: whoever takes a slot takes it from what was picked, and
-    /// picks again if it is gone.
+    /// `key` is the request's hash; only the hashing algorithms use it. `eligible` is false for backends that were
+    /// tried for this request and those at their limit. It may be called several times for the same candidate, so it
+    /// must have no side effects: take the concurrency slot of the picked candidate afterwards, and pick again if that
+    /// fails.
     pub fn pick(&self, key: u64, now: Instant, eligible: impl Fn(&C) -> bool) -> Option<&C> {
         match self.candidates.as_slice() {
             [] => None,
             [single] => eligible(single).then_some(single),
-            candidates => self.pick_index(key, now, |slot| eligible(&candidates[slot])).map(|slot| &candidates[slot]),
+            candidates => {
+                self.pick_index(key, now, |index| eligible(&candidates[index])).map(|index| &candidates[index])
+            }
         }
     }
 
-    /// As [`pick`](Self::pick), for two candidates or more, by their places.
-    fn pick_index(&self, key: u64, now: Instant, usable: impl Fn(usize) -> bool) -> Option<usize> {
+    /// As [`pick`](Self::pick), for two candidates or more; returns the index.
+    fn pick_index(&self, key: u64, now: Instant, eligible: impl Fn(usize) -> bool) -> Option<usize> {
         let candidates = self.candidates.as_slice();
-        let load = |slot: usize| candidates[slot].in_flight();
+        let load = |index: usize| candidates[index].in_flight();
         let sequence = || self.counters.next_round_robin();
         match &self.state {
-            PolicyState::RoundRobin => round_robin::pick(sequence(), candidates.len(), usable),
-            PolicyState::WeightedRoundRobin(cycle) => cycle.pick(sequence(), usable),
-            PolicyState::LeastConnections => least_connections::pick(candidates.len(), load, usable, sequence),
-            PolicyState::WeightedLeastConnections(shares) => {
-                least_connections::pick_weighted(shares, load, usable, sequence)
+            PolicyState::RoundRobin => round_robin::pick(sequence(), candidates.len(), eligible),
+            PolicyState::WeightedRoundRobin(cycle) => cycle.pick(sequence(), eligible),
+            PolicyState::LeastConnections => least_connections::pick(candidates.len(), load, eligible, sequence),
+            PolicyState::WeightedLeastConnections(distribution) => {
+                least_connections::pick_weighted(distribution, load, eligible, sequence)
             }
-            PolicyState::Random(shares) => random::pick(shares, self.counters.next_random(), usable),
-            PolicyState::PowerOfTwoChoices(shares) => {
-                let cost = |slot: usize| power_of_two_choices::load_per_weight(load(slot), candidates[slot].weight());
-                power_of_two_choices::pick(shares, self.counters.next_random(), cost, usable)
+            PolicyState::Random(distribution) => random::pick(distribution, self.counters.next_random(), eligible),
+            PolicyState::PowerOfTwoChoices(distribution) => {
+                let cost =
+                    |index: usize| power_of_two_choices::load_per_weight(load(index), candidates[index].weight());
+                power_of_two_choices::pick(distribution, self.counters.next_random(), cost, eligible)
             }
-            PolicyState::PeakEwma(shares) => {
-                let cost = |slot: usize| {
-                    let candidate = &candidates[slot];
+            PolicyState::PeakEwma(distribution) => {
+                let cost = |index: usize| {
+                    let candidate = &candidates[index];
                     peak_ewma::cost(candidate.latency(now), candidate.in_flight(), candidate.weight())
                 };
-                power_of_two_choices::pick(shares, self.counters.next_random(), cost, usable)
+                power_of_two_choices::pick(distribution, self.counters.next_random(), cost, eligible)
             }
-            PolicyState::SourceHash(shares) => source_hash::pick(shares, key, usable),
-            PolicyState::Ketama(ring) => self.pick_consistent(ring, key, usable),
-            PolicyState::Rendezvous(rendezvous) => self.pick_consistent(rendezvous, key, usable),
-            PolicyState::Maglev(maglev) => self.pick_consistent(maglev, key, usable),
+            PolicyState::SourceHash(distribution) => source_hash::pick(distribution, key, eligible),
+            PolicyState::Ketama(ring) => self.pick_consistent(ring, key, eligible),
+            PolicyState::Rendezvous(rendezvous) => self.pick_consistent(rendezvous, key, eligible),
+            PolicyState::Maglev(maglev) => self.pick_consistent(maglev, key, eligible),
         }
     }
 
-    fn pick_consistent(&self, table: &impl ConsistentHash, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
+    fn pick_consistent(
+        &self,
+        table: &impl ConsistentHash,
+        key: u64,
+        eligible: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
         match &self.load_bound {
-            None => table.pick(key, usable),
-            Some(bound) => bound.pick(table, key, |slot| self.candidates[slot].in_flight(), usable),
+            None => table.pick(key, eligible),
+            Some(bound) => bound.pick(table, key, |index| self.candidates[index].in_flight(), eligible),
         }
     }
 }
@@ -151,7 +159,7 @@ mod tests {
     use super::*;
     use crate::balance::policy::hash;
 
-    /// A backend made of numbers.
+    /// A backend with fixed numbers.
     #[derive(Clone, Copy, Debug, PartialEq)]
     struct FakeBackend {
         name: u64,
@@ -176,7 +184,7 @@ mod tests {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "an instant can be had nowhere else; it does not matter which")]
+    #[expect(clippy::disallowed_methods, reason = "there is no other source of an instant, and any will do")]
     fn now() -> Instant {
         Instant::now()
     }
@@ -187,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn of_none_nobody_and_of_one_that_one_if_allowed() {
+    fn picks_none_of_none_and_the_only_one_if_eligible() {
         for algorithm in Algorithm::all() {
             assert_eq!(picker(algorithm, None, &[]).pick(7, now(), |_| true), None);
             let one = picker(algorithm, Some(1.25), &[9]);
@@ -197,25 +205,25 @@ mod tests {
     }
 
     #[test]
-    fn turns_go_on_in_the_next_picker() {
-        let turns = Arc::new(PickCounters::default());
+    fn round_robin_continues_in_the_next_picker() {
+        let counters = Arc::new(PickCounters::default());
         let fakes: Vec<FakeBackend> = (0..3).map(|name| FakeBackend { name, in_flight: 0 }).collect();
         let pick = || {
-            let rebuilt = Picker::new(Algorithm::RoundRobin, None, fakes.clone(), Arc::clone(&turns));
+            let rebuilt = Picker::new(Algorithm::RoundRobin, None, fakes.clone(), Arc::clone(&counters));
             rebuilt.pick(0, now(), |_| true).map(|picked| picked.name)
         };
         assert_eq!([pick(), pick(), pick(), pick()], [Some(0), Some(1), Some(2), Some(0)]);
     }
 
     #[test]
-    fn the_bound_holds_for_consistent_hashes_and_gives_way_to_need() {
+    fn bound_holds_for_consistent_hashes_unless_no_other_is_eligible() {
         for algorithm in Algorithm::all() {
             let bounded = picker(algorithm, Some(1.25), &[100, 0, 0]);
             let picked = |key| bounded.pick(key, now(), |_| true).unwrap().name;
             if algorithm.is_consistent_hash() {
                 assert!((0..1_000).all(|key| picked(key) != 0), "{algorithm}");
             }
-            // The only one that is allowed, though far beyond its bound.
+            // The only eligible one, though far above its bound.
             assert_eq!(bounded.pick(1, now(), |fake| fake.name == 0), Some(&bounded.candidates()[0]), "{algorithm}");
         }
     }

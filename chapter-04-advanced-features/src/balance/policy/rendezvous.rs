@@ -1,16 +1,16 @@
-//! Rendezvous: the highest of one hash per backend.
+//! Rendezvous hashing: picks the backend with the highest hash for the key.
 //!
 //! **Use it** as the first choice of a consistent hash for some dozens of backends: no table to build, even shares,
-//! exact weights, and no key moves between two that stay. A client and each backend are hashed together; the
-//! highest number wins (Thaler and Ravishankar 1996, "highest random weight"). When the winner may not be
-//! picked, the second highest is next, another one for each key: its keys spread over all. Traefik's and Sozu's
-//! `hrw`, Caddy's `ip_hash`.
+//! exact weights, and no key moves between two backends that stay. The key is hashed with each backend; the highest
+//! score wins (Thaler and Ravishankar 1996, "highest random weight"). If the winner is not eligible, the second highest
+//! is next, which differs from key to key: its keys are distributed over all others. Traefik's and Sozu's `hrw`,
+//! Caddy's `ip_hash`.
 //!
-//! **Cost**: one hash for each backend at each pick: nothing for 3, near a microsecond for 300. With unequal weights
-//! also a logarithm each, which is several times that.
+//! **Cost**: one hash per backend at each pick: negligible for 3, near a microsecond for 300. With unequal weights also
+//! a logarithm each, which is several times that.
 //!
-//! With weights a backend's number is -w / ln(h), h its hash between 0 and 1 (Schindelhauer and Schomaker 2005): it
-//! wins exactly w times as often, and depends on nobody else's weight.
+//! With weights a backend's score is -w / ln(h), where h is its hash between 0 and 1 (Schindelhauer and Schomaker
+//! 2005): it wins exactly w times as often, independent of the other weights.
 
 use super::{
     bounded_load::ConsistentHash,
@@ -18,16 +18,16 @@ use super::{
     hash::{mix, unit_fraction},
 };
 
-/// The members, hashed once.
+/// The members' name hashes, mixed once, and their weights.
 #[derive(Clone, Debug)]
 pub struct Rendezvous {
     name_hashes: Vec<u64>,
-    /// Empty if all are equal: then -w / ln(h) is highest where h is, and the logarithms can be spared.
+    /// Empty if all are equal: then -w / ln(h) is highest where h is, and no logarithm is needed.
     weights: Vec<f64>,
 }
 
 impl Rendezvous {
-    /// The meeting place of these members; their order does not matter.
+    /// Rendezvous hashing over these members; their order does not matter.
     pub fn new(members: &[HashedCandidate]) -> Self {
         let weights = members.iter().map(|member| member.weight.max(1));
         let equal = members.windows(2).all(|pair| pair[0].weight.max(1) == pair[1].weight.max(1));
@@ -39,29 +39,30 @@ impl Rendezvous {
 }
 
 impl ConsistentHash for Rendezvous {
-    /// The usable slot with the highest number for this key.
+    /// The index of the eligible candidate with the highest score for this key.
     // ANCHOR: pick
-    fn pick(&self, key: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
+    fn pick(&self, key: u64, eligible: impl Fn(usize) -> bool) -> Option<usize> {
         let key = mix(key);
         let hashes = self.name_hashes.iter().map(|member| mix(key ^ member));
         if self.weights.is_empty() {
-            return highest_score(hashes, usable);
+            return highest_score(hashes, eligible);
         }
         let score = |(hash, weight): (u64, &f64)| -weight / unit_fraction(hash).ln();
-        highest_score(hashes.zip(&self.weights).map(score), usable)
+        highest_score(hashes.zip(&self.weights).map(score), eligible)
     }
     // ANCHOR_END: pick
 }
 
-/// The usable slot with the highest number. Only who would lead is asked: five or so of a hundred.
-fn highest_score<N: PartialOrd>(numbers: impl Iterator<Item = N>, usable: impl Fn(usize) -> bool) -> Option<usize> {
-    let mut leader: Option<(usize, N)> = None;
-    for (slot, score) in numbers.enumerate() {
-        if leader.as_ref().is_none_or(|(_, highest)| score > *highest) && usable(slot) {
-            leader = Some((slot, score));
+/// The index of the eligible candidate with the highest score. `eligible` is called only for a new maximum: about five
+/// times in a hundred.
+fn highest_score<N: PartialOrd>(scores: impl Iterator<Item = N>, eligible: impl Fn(usize) -> bool) -> Option<usize> {
+    let mut best: Option<(usize, N)> = None;
+    for (index, score) in scores.enumerate() {
+        if best.as_ref().is_none_or(|(_, highest)| score > *highest) && eligible(index) {
+            best = Some((index, score));
         }
     }
-    leader.map(|(slot, _)| slot)
+    best.map(|(index, _)| index)
 }
 
 #[cfg(test)]
@@ -83,20 +84,20 @@ mod tests {
     }
 
     #[test]
-    fn without_logarithms_it_is_the_same() {
-        let short = Rendezvous::new(&members(&[4; 9]));
-        let long = Rendezvous { weights: vec![4.0; 9], ..short.clone() };
-        assert!((0..10_000).all(|key| short.pick(key, |_| true) == long.pick(key, |_| true)));
+    fn equal_weights_without_logarithms_pick_the_same() {
+        let unweighted = Rendezvous::new(&members(&[4; 9]));
+        let weighted = Rendezvous { weights: vec![4.0; 9], ..unweighted.clone() };
+        assert!((0..10_000).all(|key| unweighted.pick(key, |_| true) == weighted.pick(key, |_| true)));
     }
 
     #[test]
-    fn the_keys_of_an_unusable_one_spread() {
+    fn keys_of_an_ineligible_backend_are_distributed_over_the_others() {
         let rendezvous = Rendezvous::new(&members(&[1; 4]));
-        let mut heirs = [0_i32; 4];
+        let mut inherited = [0_i32; 4];
         for key in (0..40_000).filter(|key| rendezvous.pick(*key, |_| true) == Some(1)) {
-            heirs[rendezvous.pick(key, |slot| slot != 1).unwrap()] += 1;
+            inherited[rendezvous.pick(key, |index| index != 1).unwrap()] += 1;
         }
-        assert!([0, 2, 3].iter().all(|slot| (heirs[*slot] - 3_333).abs() < 200), "{heirs:?}");
+        assert!([0, 2, 3].iter().all(|index| (inherited[*index] - 3_333).abs() < 200), "{inherited:?}");
         assert_eq!(rendezvous.pick(1, |_| false), None);
     }
 }

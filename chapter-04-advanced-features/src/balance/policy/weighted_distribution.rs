@@ -1,19 +1,19 @@
-//! Weights laid end to end: a point on the line belongs to the slot whose stretch it falls in.
+//! A discrete distribution by weight: cumulative weights, sampled with a uniform number.
 //!
-//! Under chance, two choices and the source hash, and under whatever must hand on a share by weight. Cost: a
-//! binary search for a draw among all; two walks over all slots for a draw among some.
+//! Used by random, two choices and the source hash, and wherever a share is redistributed by weight. Cost: a binary
+//! search to sample among all candidates; two walks over all of them to sample among the eligible ones.
 
 use super::hash::scale_to_range;
 
-/// The slots' weights as stretches of a line.
+/// The candidates' weights as consecutive ranges of integers.
 #[derive(Clone, Debug)]
 pub struct WeightedDistribution {
-    /// Where each slot's stretch ends. Strictly rising.
+    /// Where each candidate's range ends. Strictly increasing.
     cumulative_weights: Vec<u64>,
 }
 
 impl WeightedDistribution {
-    /// A stretch of `weight` for each slot; 0 is taken as 1.
+    /// A range of length `weight` for each candidate; 0 is taken as 1.
     pub fn new(weights: impl IntoIterator<Item = u32>) -> Self {
         let end = |sum: &mut u64, weight: u32| {
             *sum += u64::from(weight.max(1));
@@ -22,59 +22,59 @@ impl WeightedDistribution {
         Self { cumulative_weights: weights.into_iter().scan(0, end).collect() }
     }
 
-    /// How many slots there are.
+    /// The number of candidates.
     pub fn len(&self) -> usize {
         self.cumulative_weights.len()
     }
 
-    /// The length of the line: all weights together.
+    /// The sum of all weights.
     pub fn total_weight(&self) -> u64 {
         self.cumulative_weights.last().copied().unwrap_or(0)
     }
 
-    /// A slot's weight.
-    pub fn weight(&self, slot: usize) -> u64 {
-        self.cumulative_weights[slot] - self.range_start(slot)
+    /// A candidate's weight.
+    pub fn weight(&self, index: usize) -> u64 {
+        self.cumulative_weights[index] - self.range_start(index)
     }
 
-    /// The slot that a point below [`total`](Self::total) belongs to.
+    /// The candidate whose range contains `point`, which is below [`total_weight`](Self::total_weight).
     pub fn index_at(&self, point: u64) -> usize {
         self.cumulative_weights.partition_point(|end| *end <= point)
     }
 
-    /// A slot by an evenly spread number, each as often as its weight says. Not to be called without slots.
+    /// Samples a candidate by weight, given a uniform number. There must be at least one candidate.
     pub fn sample(&self, uniform: u64) -> usize {
         self.index_at(scale_to_range(uniform, self.total_weight()))
     }
 
-    /// A slot other than `first`, each of the others as often as its weight says. There must be two.
+    /// Samples a candidate other than `first` by weight. There must be at least two.
     pub fn sample_excluding(&self, first: usize, uniform: u64) -> usize {
-        // Drawn from the line without the first one's stretch, then moved past it: never a second try.
+        // Sample the ranges without the first one's, then shift past it: no rejection and second try.
         let point = scale_to_range(uniform, self.total_weight() - self.weight(first));
         self.index_at(if point < self.range_start(first) { point } else { point + self.weight(first) })
     }
 
-    /// A usable slot, each of them as often as its weight says among these; `None` if there is none.
-    pub fn sample_among(&self, uniform: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
+    /// Samples an eligible candidate by weight; `None` if there is none.
+    pub fn sample_among(&self, uniform: u64, eligible: impl Fn(usize) -> bool) -> Option<usize> {
         let mut first = None;
         let mut total = 0;
-        for slot in (0..self.len()).filter(|slot| usable(*slot)) {
-            first = first.or(Some(slot));
-            total += self.weight(slot);
+        for index in (0..self.len()).filter(|index| eligible(*index)) {
+            first = first.or(Some(index));
+            total += self.weight(index);
         }
         let mut point = scale_to_range(uniform, total);
-        let holds_point = |slot: &usize| {
-            let weight = self.weight(*slot);
+        let holds_point = |index: &usize| {
+            let weight = self.weight(*index);
             let holds = point < weight;
             point = point.saturating_sub(weight);
             holds
         };
-        // Another thread may have made one unusable in between: then the first that was usable is taken.
-        (0..self.len()).filter(|slot| usable(*slot)).find(holds_point).or(first)
+        // Another thread may have made one ineligible in between: then take the first that was eligible.
+        (0..self.len()).filter(|index| eligible(*index)).find(holds_point).or(first)
     }
 
-    fn range_start(&self, slot: usize) -> u64 {
-        slot.checked_sub(1).map_or(0, |before| self.cumulative_weights[before])
+    fn range_start(&self, index: usize) -> u64 {
+        index.checked_sub(1).map_or(0, |before| self.cumulative_weights[before])
     }
 }
 
@@ -82,26 +82,26 @@ impl WeightedDistribution {
 mod tests {
     use super::*;
 
-    /// An evenly spread number for each of `parts` equal parts, from the middle of each.
+    /// A uniform number from the middle of each of `parts` equal parts.
     fn parts(parts: u64) -> impl Iterator<Item = u64> {
         let part = u64::MAX / parts;
         (0..parts).map(move |i| i * part + part / 2)
     }
 
     #[test]
-    fn each_point_belongs_to_a_weight() {
-        let shares = WeightedDistribution::new([2, 1, 3]);
-        let drawn: Vec<usize> = parts(6).map(|uniform| shares.sample(uniform)).collect();
+    fn samples_by_weight() {
+        let distribution = WeightedDistribution::new([2, 1, 3]);
+        let drawn: Vec<usize> = parts(6).map(|uniform| distribution.sample(uniform)).collect();
         assert_eq!(drawn, [0, 0, 1, 2, 2, 2]);
-        assert_eq!((shares.total_weight(), shares.weight(0), shares.weight(2)), (6, 2, 3));
+        assert_eq!((distribution.total_weight(), distribution.weight(0), distribution.weight(2)), (6, 2, 3));
     }
 
     #[test]
-    fn the_second_of_two_is_another() {
-        let shares = WeightedDistribution::new([2, 1, 3]);
+    fn sample_excluding_never_returns_the_first() {
+        let distribution = WeightedDistribution::new([2, 1, 3]);
         let others = |first| -> Vec<usize> {
-            let left = shares.total_weight() - shares.weight(first);
-            parts(left).map(|uniform| shares.sample_excluding(first, uniform)).collect()
+            let rest = distribution.total_weight() - distribution.weight(first);
+            parts(rest).map(|uniform| distribution.sample_excluding(first, uniform)).collect()
         };
         assert_eq!(others(0), [1, 2, 2, 2]);
         assert_eq!(others(1), [0, 0, 2, 2, 2]);
@@ -109,17 +109,18 @@ mod tests {
     }
 
     #[test]
-    fn among_some_each_keeps_its_weight() {
-        let shares = WeightedDistribution::new([2, 1, 3]);
-        let drawn: Vec<_> = parts(5).map(|uniform| shares.sample_among(uniform, |slot| slot != 1).unwrap()).collect();
+    fn sample_among_keeps_the_weights() {
+        let distribution = WeightedDistribution::new([2, 1, 3]);
+        let drawn: Vec<_> =
+            parts(5).map(|uniform| distribution.sample_among(uniform, |index| index != 1).unwrap()).collect();
         assert_eq!(drawn, [0, 0, 2, 2, 2]);
-        assert_eq!(shares.sample_among(7, |_| false), None);
+        assert_eq!(distribution.sample_among(7, |_| false), None);
     }
 
     #[test]
     fn the_largest_weights_do_not_overflow() {
-        let shares = WeightedDistribution::new([u32::MAX; 4]);
-        assert_eq!(shares.sample(u64::MAX), 3);
-        assert_eq!(shares.sample_excluding(3, u64::MAX), 2);
+        let distribution = WeightedDistribution::new([u32::MAX; 4]);
+        assert_eq!(distribution.sample(u64::MAX), 3);
+        assert_eq!(distribution.sample_excluding(3, u64::MAX), 2);
     }
 }

@@ -1,8 +1,8 @@
-//! What a backend is asked to find out whether it lives, and how often.
+//! The configuration of health checks: what is checked, and how often.
 //!
-//! A TCP check says that something listens; an HTTP check says that it answers, and what. Use HTTP wherever the
-//! backend speaks it: a process that is stuck still accepts. On the command line a check is one word; what is
-//! not said has the default.
+//! A TCP check shows that a process listens; an HTTP check shows that it responds, and how. Use HTTP wherever the
+//! backend speaks it: a process that hangs still accepts connections. On the command line a check is one word; omitted
+//! options have their defaults.
 //!
 //! ```text
 //! tcp                                         connects
@@ -16,37 +16,37 @@ use common::cli::parse_duration;
 
 use super::status_set::{StatusSet, StatusSetError};
 
-/// A question and the rhythm in which it is asked. The defaults are HAProxy's (`inter 2s fall 3 rise 2`).
+/// A health check and its schedule. The defaults are HAProxy's (`inter 2s fall 3 rise 2`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckConfig {
-    /// What is asked.
+    /// The kind of check.
     pub kind: CheckKind,
-    /// The port to ask, if it is not the one that requests go to.
+    /// The port to check, if it is not the one that requests go to.
     pub port: Option<u16>,
     /// From the end of one check to the next one of the same backend.
     pub interval: Duration,
-    /// The same while it seems to be changing: this makes three failures in a row a matter of two seconds, not of six.
+    /// The interval while results contradict the status: three failures in a row then take two seconds, not six.
     pub fast_interval: Duration,
     /// The whole check must be over within this: connect, request and response.
     pub timeout: Duration,
-    /// Failures in a row that take it down.
+    /// Consecutive failures that mark a backend down.
     pub fall: u32,
-    /// Successes in a row that bring it back up.
+    /// Consecutive successes that mark it up.
     pub rise: u32,
-    /// Each interval is longer or shorter by up to this part of it, so that many balancers do not ask in step.
+    /// Each interval is longer or shorter by up to this fraction, so that many balancers do not check in step.
     pub jitter: f64,
 }
 
-/// What is asked.
+/// The kind of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckKind {
-    /// Whether a connection comes about.
+    /// Connect.
     Tcp,
     /// `GET path`.
     Http {
-        /// With its leading slash.
+        /// The path, with its leading slash.
         path: String,
-        /// The `Host` field, if it is not the backend's own name.
+        /// The `Host` header, if it is not the backend's own name.
         host: Option<String>,
         /// The statuses of a healthy backend.
         expected_statuses: StatusSet,
@@ -56,7 +56,7 @@ pub enum CheckKind {
 }
 
 impl CheckConfig {
-    /// A check of this kind with the default rhythm.
+    /// A check of this kind with the default schedule.
     pub fn new(kind: CheckKind) -> Self {
         Self {
             kind,
@@ -78,38 +78,38 @@ impl Default for CheckConfig {
     }
 }
 
-/// Why a text is not a check.
+/// Why a text is not a valid health check.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckConfigError {
     /// Neither of the two kinds.
     #[error("invalid health check '{0}': expected tcp or http:/path, then options such as ,interval=2s")]
     UnknownKind(String),
-    /// Not a path that can stand in a request line.
+    /// Not a valid path for a request line.
     #[error("invalid path '{0}': it must start with / and contain only visible ASCII characters")]
     InvalidPath(String),
-    /// Not `name=value`, or a name that is not known.
+    /// Not `name=value`, or an unknown name.
     #[error(
         "unknown health check option '{0}'; known: port, interval, fast, timeout, fall, rise, jitter; http only: expect, body, host"
     )]
     UnknownOption(String),
-    /// It would have no effect.
+    /// An option for HTTP checks on a TCP check, where it has no effect.
     #[error("option '{0}' applies to http checks only")]
     HttpOnly(String),
-    /// Which one is meant?
+    /// An option that is given twice.
     #[error("option '{0}' is given twice")]
     Duplicate(String),
-    /// A value that its option cannot take.
+    /// An invalid value.
     #[error("'{option}': {expected}")]
     InvalidValue {
         /// The whole option.
         option: String,
-        /// What it should have been.
+        /// What was expected.
         expected: String,
     },
 }
 
 // ANCHOR: grammar
-/// `KIND[,OPTION=VALUE]...`. No value can hold a comma; in a path it is written `%2C`.
+/// `KIND[,OPTION=VALUE]...`. A value cannot contain a comma; in a path it is written `%2C`.
 impl FromStr for CheckConfig {
     type Err = CheckConfigError;
 
@@ -123,20 +123,20 @@ impl FromStr for CheckConfig {
                 return Err(CheckConfigError::Duplicate(name.into()));
             }
             seen.push(name);
-            let wrong = |expected: String| CheckConfigError::InvalidValue { option: word.into(), expected };
+            let invalid_value = |expected: String| CheckConfigError::InvalidValue { option: word.into(), expected };
             match name {
-                "port" => check.port = Some(parse_integer(value, 1, u16::MAX).map_err(wrong)?),
-                "interval" => check.interval = parse_duration(value).map_err(wrong)?,
-                "fast" => fast = Some(parse_duration(value).map_err(wrong)?),
-                "timeout" => check.timeout = parse_duration(value).map_err(wrong)?,
-                "fall" => check.fall = parse_integer(value, 1, 100).map_err(wrong)?,
-                "rise" => check.rise = parse_integer(value, 1, 100).map_err(wrong)?,
-                "jitter" => check.jitter = parse_percent(value).map_err(wrong)?,
+                "port" => check.port = Some(parse_integer(value, 1, u16::MAX).map_err(invalid_value)?),
+                "interval" => check.interval = parse_duration(value).map_err(invalid_value)?,
+                "fast" => fast = Some(parse_duration(value).map_err(invalid_value)?),
+                "timeout" => check.timeout = parse_duration(value).map_err(invalid_value)?,
+                "fall" => check.fall = parse_integer(value, 1, 100).map_err(invalid_value)?,
+                "rise" => check.rise = parse_integer(value, 1, 100).map_err(invalid_value)?,
+                "jitter" => check.jitter = parse_percent(value).map_err(invalid_value)?,
                 "expect" | "body" | "host" => check.kind.set_http_option(name, value, word)?,
                 _ => return Err(CheckConfigError::UnknownOption(word.into())),
             }
         }
-        // Who asks every 100 ms does not want to be slower when it matters.
+        // With an interval below the default fast interval, the fast interval is not slower.
         check.fast_interval = fast.unwrap_or(check.fast_interval.min(check.interval));
         Ok(check)
     }
@@ -148,14 +148,16 @@ impl CheckKind {
         let Self::Http { host, expected_statuses, body_contains, .. } = self else {
             return Err(CheckConfigError::HttpOnly(word.into()));
         };
-        let wrong = |reason: &str| CheckConfigError::InvalidValue { option: word.into(), expected: reason.into() };
+        let invalid_value =
+            |reason: &str| CheckConfigError::InvalidValue { option: word.into(), expected: reason.into() };
         match name {
             "expect" => {
-                *expected_statuses = value.parse().map_err(|error: StatusSetError| wrong(&error.to_string()))?
+                *expected_statuses =
+                    value.parse().map_err(|error: StatusSetError| invalid_value(&error.to_string()))?;
             }
-            "host" if !is_visible_ascii(value) => return Err(wrong("not a valid Host header value")),
+            "host" if !is_visible_ascii(value) => return Err(invalid_value("not a valid Host header value")),
             "host" => *host = Some(value.into()),
-            _ if value.is_empty() => return Err(wrong("must not be empty")),
+            _ if value.is_empty() => return Err(invalid_value("must not be empty")),
             _ => *body_contains = Some(value.into()),
         }
         Ok(())
@@ -178,17 +180,17 @@ fn parse_kind(word: &str) -> Result<CheckKind, CheckConfigError> {
     }
 }
 
-/// What stands in a line that is sent must not be able to end it.
+/// Text that is sent in a request line or a header must not contain a line end.
 fn is_visible_ascii(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn parse_integer<T: FromStr + PartialOrd + fmt::Display + Copy>(text: &str, least: T, most: T) -> Result<T, String> {
+fn parse_integer<T: FromStr + PartialOrd + fmt::Display + Copy>(text: &str, min: T, max: T) -> Result<T, String> {
     // Digits only: `parse` alone would also take `+3`.
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     number
-        .filter(|number| (&least..=&most).contains(&number))
-        .ok_or_else(|| format!("expected an integer from {least} to {most}"))
+        .filter(|number| (&min..=&max).contains(&number))
+        .ok_or_else(|| format!("expected an integer from {min} to {max}"))
 }
 
 fn parse_percent(text: &str) -> Result<f64, String> {
@@ -201,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_said_has_the_default() {
+    fn omitted_options_have_defaults() {
         let check: CheckConfig = "http:/health".parse().unwrap();
         assert_eq!((check.fall, check.rise, check.port), (3, 2, None));
         assert_eq!((check.interval, check.timeout), (Duration::from_secs(2), Duration::from_secs(1)));
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_option() {
+    fn parses_every_option() {
         let text = "http:/h?x=1,expect=200-299|304,body=all ok=1,host=a.example:80,port=9100,interval=5s,fast=1s,\
                     timeout=500ms,fall=2,rise=4,jitter=10%";
         let check: CheckConfig = text.parse().unwrap();
@@ -232,35 +234,35 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_in_one_line_with_the_word() {
+    fn errors_name_the_word_and_the_reason() {
         for (text, word, reason) in [
-            ("", "''", "is not a check"),
-            ("https:/x", "'https:/x'", "is not a check"),
-            ("tcp:/x", "'tcp:/x'", "is not a check"),
-            ("HTTP:/x", "'HTTP:/x'", "is not a check"),
-            ("http", "'http'", "is not a check"),
-            ("http:", "''", "is not a path"),
-            ("http:health", "'health'", "is not a path"),
-            ("http:/a b", "'/a b'", "is not a path"),
-            ("http:/a\r\nX: 1", "'/a", "is not a path"),
-            ("tcp,", "''", "is not an option"),
-            ("tcp,interval", "'interval'", "is not an option"),
-            ("tcp,inter=2s", "'inter=2s'", "is not an option"),
-            ("tcp,expect=200", "'expect=200'", "of http checks only"),
+            ("", "''", "expected tcp or http:/path"),
+            ("https:/x", "'https:/x'", "expected tcp or http:/path"),
+            ("tcp:/x", "'tcp:/x'", "expected tcp or http:/path"),
+            ("HTTP:/x", "'HTTP:/x'", "expected tcp or http:/path"),
+            ("http", "'http'", "expected tcp or http:/path"),
+            ("http:", "''", "must start with / and contain only visible"),
+            ("http:health", "'health'", "must start with / and contain only visible"),
+            ("http:/a b", "'/a b'", "must start with / and contain only visible"),
+            ("http:/a\r\nX: 1", "'/a", "must start with / and contain only visible"),
+            ("tcp,", "''", "unknown health check option"),
+            ("tcp,interval", "'interval'", "unknown health check option"),
+            ("tcp,inter=2s", "'inter=2s'", "unknown health check option"),
+            ("tcp,expect=200", "'expect=200'", "applies to http checks only"),
             ("tcp,fall=1,fall=2", "'fall'", "given twice"),
             ("tcp,fall=0", "'fall=0'", "from 1 to 100"),
             ("tcp,rise=+1", "'rise=+1'", "from 1 to 100"),
             ("tcp,port=0", "'port=0'", "from 1 to 65535"),
             ("tcp,port=65536", "'port=65536'", "from 1 to 65535"),
             ("tcp,interval=2", "'interval=2'", "the unit is missing"),
-            ("tcp,timeout=0s", "'timeout=0s'", "more than zero"),
+            ("tcp,timeout=0s", "'timeout=0s'", "greater than zero"),
             ("tcp,jitter=5", "'jitter=5'", "percentage"),
             ("tcp,jitter=51%", "'jitter=51%'", "from 0 to 50"),
             ("http:/,expect=", "'expect='", "expected statuses"),
             ("http:/,expect=299-200", "'expect=299-200'", "expected statuses"),
             ("http:/,expect=200|600", "'expect=200|600'", "expected statuses"),
-            ("http:/,body=", "'body='", "every body"),
-            ("http:/,host=a b", "'host=a b'", "not the value of a Host field"),
+            ("http:/,body=", "'body='", "must not be empty"),
+            ("http:/,host=a b", "'host=a b'", "not a valid Host header value"),
         ] {
             let error = text.parse::<CheckConfig>().expect_err(text).to_string();
             assert!(error.contains(reason) && error.contains(word), "{text:?}: {error}");

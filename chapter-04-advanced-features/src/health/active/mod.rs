@@ -1,9 +1,9 @@
-//! Active health checks: requests of our own, sent on a schedule.
+//! Active health checks: the balancer's own requests, sent on a schedule.
 //!
-//! [`config`] says what is asked and how often, [`state`] counts results until they change a backend's status
+//! [`config`] says what is checked and how often, [`state`] counts results until they change a backend's status
 //! (rise and fall), and the [`checker`] runs the checks on its own threads. The other files are its parts: the
-//! schedule, one check on the wire, and the match of a response against what is expected. Live traffic is judged in
-//! [`passive`](super::passive), never here.
+//! scheduler, one check on the wire ([`probe`]), and the match of a response against what is expected. Live traffic is
+//! the concern of [`passive`](super::passive), never of this module.
 
 pub mod checker;
 pub mod config;

@@ -1,8 +1,8 @@
 //! One check of one backend, on the thread that calls it.
 //!
-//! The connection is always a fresh one, never one of the traffic's: a check that waited for a slot in a pool would
-//! say that the pool is full. Connect, request and response share **one** deadline, so that a backend which sends a
-//! byte now and then is as dead as one that sends none.
+//! The connection is always a new one, never a pooled one: a check that waited for a pooled connection would only show
+//! that the pool is full. Connect, request and response share **one** deadline, so that a backend which sends a byte
+//! now and then times out like one that sends none.
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -33,17 +33,18 @@ const WRITE: Interest = Interest { read: false, write: true };
 /// Why a check did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckFailure {
-    /// The backend failed it; why, in a few words.
+    /// The backend failed the check; the reason in a few words.
     Unhealthy(String),
-    /// It could not be carried out, and says nothing of the backend: no descriptor left, or health checks are shutting down.
+    /// The check could not run, and says nothing about the backend: no file descriptor left, or health checks are
+    /// shutting down.
     Internal(String),
 }
 
-/// Checks a backend at `addresses`, of which one has to answer. `host` is for the `Host` field. Ends at the latest
-/// after `check.timeout`, and at once when `shutdown` reaches its last stage.
+/// Checks a backend at `addresses`; one of them has to respond. `host` is the value of the `Host` header. Ends after
+/// `check.timeout` at the latest, and at once when `shutdown` reaches its last stage.
 ///
 /// # Errors
-/// Whose fault it was, and why.
+/// Whether the backend or this process is at fault, and the reason.
 pub fn probe(
     check: &CheckConfig,
     addresses: &[SocketAddr],
@@ -54,8 +55,8 @@ pub fn probe(
     let mut socket = probe.connect(addresses, check.port)?;
     match &check.kind {
         CheckKind::Tcp => Ok(()),
-        CheckKind::Http { path, host: own, expected_statuses, body_contains } => {
-            let host = own.as_deref().unwrap_or(host);
+        CheckKind::Http { path, host: host_override, expected_statuses, body_contains } => {
+            let host = host_override.as_deref().unwrap_or(host);
             let request = format!(
                 "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: health-check\r\nAccept: */*\r\n\
                  Connection: close\r\n\r\n"
@@ -95,16 +96,16 @@ impl Probe<'_> {
     fn receive_response(
         &self,
         socket: &mut Socket,
-        expect: &StatusSet,
-        wanted: Option<&str>,
+        expected_statuses: &StatusSet,
+        body_contains: Option<&str>,
     ) -> Result<(), CheckFailure> {
         let mut received = Vec::new();
-        let mut piece = [0; 4096];
+        let mut buffer = [0; 4096];
         loop {
-            let ended = match socket.recv(&mut piece) {
+            let eof = match socket.recv(&mut buffer) {
                 Ok(n) => {
-                    received.extend_from_slice(&piece[..n]);
-                    // Whoever sends more than this is judged by what it has sent.
+                    received.extend_from_slice(&buffer[..n]);
+                    // Beyond this size, match what has been received.
                     n == 0 || received.len() > MAX_HEAD_BYTES + MAX_BODY_BYTES
                 }
                 Err(error) => {
@@ -112,7 +113,7 @@ impl Probe<'_> {
                     continue;
                 }
             };
-            match match_response(expect, wanted, &received, ended) {
+            match match_response(expected_statuses, body_contains, &received, eof) {
                 MatchResult::NeedMore => {}
                 MatchResult::Healthy => return Ok(()),
                 MatchResult::Unhealthy(reason) => return Err(CheckFailure::Unhealthy(reason)),
@@ -120,7 +121,7 @@ impl Probe<'_> {
         }
     }
 
-    /// Waits if that is all there was to the error.
+    /// Waits for the socket if the error is `WouldBlock`; fails on any other error.
     fn wait_if_would_block(
         &self,
         socket: &mut Socket,
@@ -137,7 +138,7 @@ impl Probe<'_> {
             Ok(WakeReason::TimedOut) => {
                 Err(CheckFailure::Unhealthy(format!("response timed out after {:?}", self.timeout)))
             }
-            Ok(WakeReason::ShutdownStage) => Err(CheckFailure::Internal("the checks are being stopped".into())),
+            Ok(WakeReason::ShutdownStage) => Err(CheckFailure::Internal("health checks are shutting down".into())),
             Err(error) => Err(CheckFailure::Internal(error.to_string())),
         }
     }
@@ -157,8 +158,8 @@ mod tests {
         probe(&text.parse().unwrap(), addresses, "backend.test:80", &Shutdown::new().unwrap())
     }
 
-    /// What is wrong with it.
-    fn wrong(text: &str, address: SocketAddr) -> String {
+    /// The reason why the backend is unhealthy.
+    fn reason_for(text: &str, address: SocketAddr) -> String {
         match check(text, &[address]) {
             Err(CheckFailure::Unhealthy(reason)) => reason,
             other => panic!("{other:?}"),
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn who_answers_right_is_healthy() {
+    fn expected_responses_are_healthy() {
         let ok = TestBackend::with_response("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nall is well\n");
         for text in ["tcp", "http:/health", "http:/,body=is well", "http:/,expect=200"] {
             assert_eq!(check(text, &[ok.address]), Ok(()), "{text}");
@@ -177,17 +178,17 @@ mod tests {
     }
 
     #[test]
-    fn asks_for_the_path_with_the_host() {
+    fn sends_path_and_host() {
         for (text, line, host) in [
             ("http:/health?a=1", "GET /health?a=1 HTTP/1.1", "Host: backend.test:80"),
             ("http:/,host=a.example", "GET / HTTP/1.1", "Host: a.example"),
         ] {
-            let (asked, requests) = std::sync::mpsc::channel();
-            let served = TestBackend::with_handler(move |mut stream, request| {
-                asked.send(request.to_owned()).unwrap();
+            let (received, requests) = std::sync::mpsc::channel();
+            let backend = TestBackend::with_handler(move |mut stream, request| {
+                received.send(request.to_owned()).unwrap();
                 let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
             });
-            assert_eq!(check(text, &[served.address]), Ok(()));
+            assert_eq!(check(text, &[backend.address]), Ok(()));
             let request = requests.recv_timeout(Duration::from_secs(10)).unwrap();
             let lines: Vec<_> = request.split("\r\n").collect();
             assert_eq!(lines[0], line);
@@ -196,49 +197,49 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
-        let refused = wrong("tcp", RefusingPort::new().address);
+    fn reports_why_a_backend_is_unhealthy() {
+        let refused = reason_for("tcp", RefusingPort::new().address);
         assert!(refused.contains("refused"), "{refused}");
         for (answer, text, reason) in [
             ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "http:/", "status 503, expected 200-399"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", "http:/,body=yes", "the body does not contain 'yes'"),
-            ("", "http:/", "closed before the response was complete"),
+            ("", "http:/", "connection closed before the response was complete"),
             ("220 mail.example ESMTP\r\n", "http:/", "not an HTTP/1 response: invalid HTTP version"),
         ] {
-            assert_eq!(wrong(text, TestBackend::with_response(answer).address), reason);
+            assert_eq!(reason_for(text, TestBackend::with_response(answer).address), reason);
         }
     }
 
     #[test]
-    fn one_deadline_for_all_of_it() {
+    fn one_deadline_for_connect_request_and_response() {
         let began = now();
         let hole = BlackHole::new();
-        assert_eq!(wrong("tcp,timeout=300ms", hole.address), "no connection within 300ms");
+        assert_eq!(reason_for("tcp,timeout=300ms", hole.address), "connect timed out after 300ms");
 
-        // The kernel accepts for it; nobody answers.
+        // The kernel completes the handshake; no process responds.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        assert_eq!(wrong("http:/,timeout=300ms", silent.local_addr().unwrap()), "no response within 300ms");
+        assert_eq!(reason_for("http:/,timeout=300ms", silent.local_addr().unwrap()), "response timed out after 300ms");
 
         let dripping = TestBackend::with_handler(|mut stream, _| {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX: ");
-            // A byte each 20 ms, until the other side has closed.
+            // A byte every 20 ms, until the other side has closed.
             let _ = stream.set_read_timeout(Some(Duration::from_millis(20)));
             while !matches!(stream.read(&mut [0; 1]), Ok(0)) && stream.write_all(b"x").is_ok() {}
         });
-        assert_eq!(wrong("http:/,timeout=300ms", dripping.address), "no response within 300ms");
+        assert_eq!(reason_for("http:/,timeout=300ms", dripping.address), "response timed out after 300ms");
         let took = now() - began;
         assert!((Duration::from_millis(900)..Duration::from_secs(10)).contains(&took), "{took:?}");
     }
 
     #[test]
-    fn a_shutdown_ends_it_and_blames_nobody() {
+    fn a_shutdown_cancels_the_check_without_blaming_the_backend() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = silent.local_addr().unwrap();
         let shutdown = Shutdown::new().unwrap();
         let check: CheckConfig = "http:/,timeout=1h".parse().unwrap();
         let outcome = std::thread::scope(|scope| {
             let probing = scope.spawn(|| probe(&check, &[address], "x", &shutdown));
-            let _asked = silent.accept().unwrap();
+            let _accepted = silent.accept().unwrap();
             shutdown.stop();
             probing.join().unwrap()
         });

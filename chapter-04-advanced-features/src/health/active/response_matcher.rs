@@ -1,20 +1,20 @@
-//! What the bytes of a response say of the health of who sent it.
+//! Matches the response to a health check against the expected status and body.
 //!
-//! A question in, an answer out, no socket: the [`probe`](super::probe) brings the bytes, again with each read, until
-//! there is a verdict. It reads as much of HTTP as that takes: the status, and the body only if something must be
-//! found in it. `httparse` alone is enough here, lenient as it is: nothing that is read goes on to a client.
+//! A pure function without a socket: the [`probe`](super::probe) calls it with all bytes so far after each read, until
+//! there is a result. It parses only what it needs: the status, and the body only if it must contain a text. `httparse`
+//! is lenient, but enough here: nothing of the response is forwarded to a client.
 
 use httparse::{Header, Response, Status, parse_chunk_size};
 
 use super::status_set::StatusSet;
 
-/// A response head that is longer is not read to its end.
+/// The maximum length of a response head.
 pub(crate) const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// The most that is searched of a body.
+/// How much of a body is searched.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
 
-/// What is known so far.
+/// The result for the bytes so far.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum MatchResult {
     NeedMore,
@@ -26,49 +26,55 @@ fn unhealthy(reason: impl Into<String>) -> MatchResult {
     MatchResult::Unhealthy(reason.into())
 }
 
-/// Judges all that was received so far; `ended` if nothing will follow.
-pub(crate) fn match_response(expect: &StatusSet, wanted: Option<&str>, received: &[u8], ended: bool) -> MatchResult {
+/// Matches all bytes received so far; `eof` if no more will follow.
+pub(crate) fn match_response(
+    expected_statuses: &StatusSet,
+    body_contains: Option<&str>,
+    received: &[u8],
+    eof: bool,
+) -> MatchResult {
     let mut rest = received;
     loop {
-        let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut response = Response::new(&mut fields);
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut response = Response::new(&mut headers);
         let head_bytes = match response.parse(rest) {
             Ok(Status::Complete(bytes)) => bytes,
             Ok(Status::Partial) if rest.len() > MAX_HEAD_BYTES => return unhealthy("the response head is too large"),
-            Ok(Status::Partial) if ended => return unhealthy("connection closed before the response was complete"),
+            Ok(Status::Partial) if eof => return unhealthy("connection closed before the response was complete"),
             Ok(Status::Partial) => return MatchResult::NeedMore,
             Err(error) => return unhealthy(format!("not an HTTP/1 response: {error}")),
         };
         rest = &rest[head_bytes..];
         let status = response.code.unwrap_or_default();
-        // Interim responses come before the one that counts (RFC 9110 §15.2).
+        // Interim responses precede the final one (RFC 9110 §15.2).
         if (100..200).contains(&status) && status != 101 {
             continue;
         }
-        if !expect.contains(status) {
-            return unhealthy(format!("status {status}, expected {expect}"));
+        if !expected_statuses.contains(status) {
+            return unhealthy(format!("status {status}, expected {expected_statuses}"));
         }
-        let Some(wanted) = wanted else { return MatchResult::Healthy };
+        let Some(body_contains) = body_contains else { return MatchResult::Healthy };
         let Some((body, complete)) = decode_body(status, response.headers, rest) else {
             return unhealthy("malformed body framing");
         };
-        return match contains(wanted.as_bytes(), &body) {
+        return match contains(body_contains.as_bytes(), &body) {
             true => MatchResult::Healthy,
-            false if complete || ended || rest.len() >= MAX_BODY_BYTES => {
-                unhealthy(format!("the body does not contain '{wanted}'"))
+            false if complete || eof || rest.len() >= MAX_BODY_BYTES => {
+                unhealthy(format!("the body does not contain '{body_contains}'"))
             }
             false => MatchResult::NeedMore,
         };
     }
 }
 
-fn contains(wanted: &[u8], body: &[u8]) -> bool {
-    body.windows(wanted.len()).any(|window| window == wanted)
+fn contains(body_contains: &[u8], body: &[u8]) -> bool {
+    body.windows(body_contains.len()).any(|window| window == body_contains)
 }
 
-/// What there is of the body, and whether that is all; `None` if its framing is broken.
-fn decode_body(status: u16, fields: &[Header<'_>], rest: &[u8]) -> Option<(Vec<u8>, bool)> {
-    let value = |name: &str| fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value);
+/// The body received so far, and whether it is complete; `None` if its framing is malformed.
+fn decode_body(status: u16, headers: &[Header<'_>], rest: &[u8]) -> Option<(Vec<u8>, bool)> {
+    let value =
+        |name: &str| headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value);
     let rest = &rest[..rest.len().min(MAX_BODY_BYTES)];
     if status == 204 || status == 304 {
         return Some((Vec::new(), true));
@@ -85,7 +91,7 @@ fn decode_body(status: u16, fields: &[Header<'_>], rest: &[u8]) -> Option<(Vec<u
     }
 }
 
-/// The data of the chunks so far. From the beginning each time: a check's answer is a few bytes.
+/// The data of the chunks received so far. Decoded from the start each time: a check's response is a few bytes.
 fn decode_chunked(mut rest: &[u8]) -> Option<(Vec<u8>, bool)> {
     let mut content = Vec::new();
     loop {
@@ -107,56 +113,56 @@ mod tests {
 
     use super::*;
 
-    fn verdict(wanted: Option<&str>, received: &str, ended: bool) -> String {
-        match match_response(&StatusSet::default(), wanted, received.as_bytes(), ended) {
+    fn result(body_contains: Option<&str>, received: &str, eof: bool) -> String {
+        match match_response(&StatusSet::default(), body_contains, received.as_bytes(), eof) {
             MatchResult::Unhealthy(reason) => reason,
             other => format!("{other:?}"),
         }
     }
 
     #[test]
-    fn reads_the_status_and_no_further_than_it_must() {
-        for (received, ended, expected) in [
-            ("", false, "More"),
-            ("HTTP/1.1 200 OK\r\n", false, "More"),
+    fn reads_no_further_than_the_status() {
+        for (received, eof, expected) in [
+            ("", false, "NeedMore"),
+            ("HTTP/1.1 200 OK\r\n", false, "NeedMore"),
             ("HTTP/1.1 200 OK\r\n\r\n", false, "Healthy"),
             ("HTTP/1.0 302 Found\r\nLocation: /x\r\n\r\n", false, "Healthy"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nx", false, "Healthy"),
             ("HTTP/1.1 503 Service Unavailable\r\n\r\n", false, "status 503, expected 200-399"),
-            ("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", false, "More"),
+            ("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", false, "NeedMore"),
             ("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n", false, "status 404, expected 200-399"),
-            ("HTTP/1.1 200 OK\r\n", true, "closed before the response was complete"),
-            ("", true, "closed before the response was complete"),
+            ("HTTP/1.1 200 OK\r\n", true, "connection closed before the response was complete"),
+            ("", true, "connection closed before the response was complete"),
             ("SSH-2.0-OpenSSH_9.6\r\n", false, "not an HTTP/1 response: invalid HTTP version"),
         ] {
-            assert_eq!(verdict(None, received, ended), expected, "{received:?}");
+            assert_eq!(result(None, received, eof), expected, "{received:?}");
         }
         let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(MAX_HEAD_BYTES));
-        assert_eq!(verdict(None, &endless, false), "the response head is too large");
+        assert_eq!(result(None, &endless, false), "the response head is too large");
     }
 
     #[test]
-    fn finds_a_text_in_a_body_of_any_framing() {
+    fn finds_a_text_in_a_body_with_any_framing() {
         let missing = "the body does not contain 'ok'";
-        for (received, ended, expected) in [
-            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nis ", false, "More"),
+        for (received, eof, expected) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nis ", false, "NeedMore"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nis ok", false, "Healthy"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad ok", false, missing),
-            ("HTTP/1.1 200 OK\r\n\r\nso far so", false, "More"),
+            ("HTTP/1.1 200 OK\r\n\r\nso far so", false, "NeedMore"),
             ("HTTP/1.1 200 OK\r\n\r\nso far so ok", false, "Healthy"),
             ("HTTP/1.1 200 OK\r\n\r\nbad", true, missing),
             ("HTTP/1.1 204 No Content\r\n\r\n", false, missing),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n", false, "Healthy"),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n", false, "More"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n", false, "NeedMore"),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad\r\n0\r\n\r\n", false, missing),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad!!", false, "the body is malformed"),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", false, "the body is malformed"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", false, "the body is malformed"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbad!!", false, "malformed body framing"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", false, "malformed body framing"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", false, "malformed body framing"),
         ] {
-            assert_eq!(verdict(Some("ok"), received, ended), expected, "{received:?}");
+            assert_eq!(result(Some("ok"), received, eof), expected, "{received:?}");
         }
         let large = format!("HTTP/1.1 200 OK\r\n\r\n{}ok", "x".repeat(MAX_BODY_BYTES));
-        assert_eq!(verdict(Some("ok"), &large, false), missing, "it lies beyond the first 64 KiB");
+        assert_eq!(result(Some("ok"), &large, false), missing, "it is beyond the first 64 KiB");
     }
 
     proptest! {
@@ -164,10 +170,10 @@ mod tests {
         fn nothing_a_backend_sends_panics(
             head in "(HTTP/1\\.[01] [1-5][0-9]{2} OK\r\n)?(Transfer-Encoding: chunked\r\n|Content-Length: [0-9]{0,22}\r\n)?",
             body in proptest::collection::vec(any::<u8>(), 0..200),
-            ended in any::<bool>(),
+            eof in any::<bool>(),
         ) {
             let received = [head.as_bytes(), b"\r\n", &body].concat();
-            match_response(&StatusSet::default(), Some("ok"), &received, ended);
+            match_response(&StatusSet::default(), Some("ok"), &received, eof);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What the timekeeper of the [`checker`](super::checker) does: who is to be checked, when, and what came of it.
+//! The scheduler of the [`checker`](super::checker): starts the checks that are due, and records their results.
 //!
-//! It never blocks but to wait for the next thing to do, so a check begins when it is due. Each check runs on a thread
-//! of its own and reports back by a message.
+//! It blocks only to wait for the next due check or message, so checks start on time. Each check runs on a thread of
+//! its own and reports its result by a message.
 
 use std::{
     collections::hash_map::RandomState,
@@ -24,39 +24,39 @@ use super::{
     target::HealthTarget,
 };
 
-/// Checks under way at once, and so threads. Only as many backends as this that drop packets, all at once, could make
-/// others wait, and then for one timeout.
+/// Maximum concurrent checks, and so threads. Other checks wait only if this many backends drop packets at the same
+/// time, and then for one timeout.
 const MAX_CONCURRENT_CHECKS: usize = 64;
-/// A check needs little: 4 KiB to read into, and the resolver is not asked.
+/// A check needs little stack: a 4 KiB read buffer, and no resolver call.
 const CHECK_STACK_BYTES: usize = 256 * 1024;
 
-/// Those that are to be checked soon, each once. A lock, which only failed connects take; a channel would grow with
-/// each of them.
+/// Targets to be checked soon, each once. Behind a lock that only failed connects take; a channel would grow with each
+/// failed connect.
 pub(crate) type UrgentTargets<T> = Arc<Mutex<Vec<Arc<T>>>>;
 
-/// What wakes the timekeeper.
+/// What wakes the scheduler.
 #[derive(Debug)]
 pub(crate) enum SchedulerMessage {
-    /// This check has ended.
+    /// The check of the target with this id has ended.
     CheckFinished(u64, Result<(), CheckFailure>),
-    /// Somebody is in a hurry, or it is time to end.
+    /// A target is urgent, or the checker is shutting down.
     Wake,
 }
 
-/// What the timekeeper knows.
+/// The state of the scheduler thread.
 pub(crate) struct CheckScheduler<T> {
     check: Arc<CheckConfig>,
     targets: Vec<TargetEntry<T>>,
     last_id: u64,
     running: usize,
-    /// For the threads it starts.
+    /// Cloned for the check threads.
     messages: Sender<SchedulerMessage>,
     urgent: UrgentTargets<T>,
     shutdown: Shutdown,
 }
 
 struct TargetEntry<T> {
-    /// Not the target's address: a result must not reach one that has left and come back.
+    /// Not the target's address: a result must not reach a target that was removed and added again.
     id: u64,
     target: Arc<T>,
     state: CheckState,
@@ -74,8 +74,8 @@ impl<T: HealthTarget> CheckScheduler<T> {
         Self { check, targets, last_id: 0, running: 0, messages, urgent, shutdown }
     }
 
-    /// Until the shutdown's last stage.
-    pub(crate) fn run(&mut self, targets: &impl Fn() -> Vec<Arc<T>>, inbox: &Receiver<SchedulerMessage>) {
+    /// Runs until the shutdown's last stage, then waits for the running checks.
+    pub(crate) fn run(&mut self, targets: &impl Fn() -> Vec<Arc<T>>, receiver: &Receiver<SchedulerMessage>) {
         let mut next_sync = now();
         while self.shutdown.stage() < ShutdownStage::Stopping {
             let time = now();
@@ -85,19 +85,19 @@ impl<T: HealthTarget> CheckScheduler<T> {
             }
             self.start_due_checks(time);
             let wake_at = self.next_check_due().map_or(next_sync, |due| due.min(next_sync));
-            if let Ok(message) = inbox.recv_timeout(wake_at.saturating_duration_since(now())) {
+            if let Ok(message) = receiver.recv_timeout(wake_at.saturating_duration_since(now())) {
                 self.on_message(message);
             }
         }
-        // Who waits for us to end waits for the checks too.
+        // Joining this thread also waits for the checks.
         while self.running > 0 {
-            if let Ok(SchedulerMessage::CheckFinished(..)) = inbox.recv() {
+            if let Ok(SchedulerMessage::CheckFinished(..)) = receiver.recv() {
                 self.running -= 1;
             }
         }
     }
 
-    /// Learns who has come and who has gone.
+    /// Adds new targets and drops removed ones.
     fn sync_targets(&mut self, targets: Vec<Arc<T>>, time: Instant) {
         self.targets.retain(|entry| targets.iter().any(|target| Arc::ptr_eq(target, &entry.target)));
         let is_known = |target: &Arc<T>| self.targets.iter().any(|entry| Arc::ptr_eq(target, &entry.target));
@@ -110,28 +110,28 @@ impl<T: HealthTarget> CheckScheduler<T> {
         }
     }
 
-    /// Begins the checks that are due, the longest overdue first, as far as there are threads.
+    /// Starts the checks that are due, the longest overdue first, up to the maximum of threads.
     fn start_due_checks(&mut self, time: Instant) {
         let is_due = |entry: &&mut TargetEntry<T>| !entry.is_running && entry.state.next_check() <= time;
         let mut due: Vec<_> = self.targets.iter_mut().filter(is_due).collect();
         due.sort_by_key(|entry| entry.state.next_check());
         due.truncate(MAX_CONCURRENT_CHECKS - self.running);
         for entry in due {
-            let report = FinishGuard { id: entry.id, result: None, messages: self.messages.clone() };
+            let guard = FinishGuard { id: entry.id, result: None, messages: self.messages.clone() };
             let (check, target, shutdown) = (Arc::clone(&self.check), Arc::clone(&entry.target), self.shutdown.clone());
-            let run = move || report.run(|| probe(&check, &target.addresses(), &target.host_header(), &shutdown));
+            let run = move || guard.run(|| probe(&check, &target.addresses(), &target.host_header(), &shutdown));
             entry.is_running = true;
             self.running += 1;
             if let Err(error) =
                 thread::Builder::new().name("health-check".into()).stack_size(CHECK_STACK_BYTES).spawn(run)
             {
-                // Its report was dropped with it, and so will be heard.
+                // The guard was dropped with the closure, so the failure is reported.
                 tracing::error!("cannot start a health check thread: {error}");
             }
         }
     }
 
-    /// When the next check is due that can be begun.
+    /// When the next check is due that can start.
     fn next_check_due(&self) -> Option<Instant> {
         let waiting = self.targets.iter().filter(|entry| !entry.is_running);
         waiting.map(|entry| entry.state.next_check()).min().filter(|_| self.running < MAX_CONCURRENT_CHECKS)
@@ -150,11 +150,11 @@ impl<T: HealthTarget> CheckScheduler<T> {
         }
     }
 
-    /// Those whose live connects have failed.
+    /// Schedules a check soon for targets whose live connects have failed.
     fn schedule_urgent(&mut self, time: Instant) {
-        let hurried = std::mem::take(&mut *self.urgent.lock().unwrap_or_else(PoisonError::into_inner));
-        let is_hurried = |entry: &&mut TargetEntry<T>| hurried.iter().any(|target| Arc::ptr_eq(target, &entry.target));
-        self.targets.iter_mut().filter(is_hurried).for_each(|entry| entry.state.check_now(time));
+        let urgent = std::mem::take(&mut *self.urgent.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_urgent = |entry: &&mut TargetEntry<T>| urgent.iter().any(|target| Arc::ptr_eq(target, &entry.target));
+        self.targets.iter_mut().filter(is_urgent).for_each(|entry| entry.state.check_now(time));
     }
 }
 
@@ -164,17 +164,17 @@ impl<T: HealthTarget> TargetEntry<T> {
         let outcome = match outcome {
             Ok(()) => Ok(()),
             Err(CheckFailure::Unhealthy(reason)) => Err(reason),
-            Err(CheckFailure::Internal(why)) => {
-                tracing::warn!("health check of {} could not run: {why}", self.target.host_header());
+            Err(CheckFailure::Internal(reason)) => {
+                tracing::warn!("health check of {} could not run: {reason}", self.target.host_header());
                 return self.state.record_inconclusive(time, random_u64());
             }
         };
-        let change = self.state.record(outcome.is_ok(), time, random_u64());
-        self.target.on_check_result(outcome, change, time);
+        let transition = self.state.record(outcome.is_ok(), time, random_u64());
+        self.target.on_check_result(outcome, transition, time);
     }
 }
 
-/// Reports the end of a check however it ends: else a panic would leave its backend unchecked for ever.
+/// Reports the end of a check on drop: otherwise a panic would leave its backend unchecked permanently.
 struct FinishGuard {
     id: u64,
     result: Option<Result<(), CheckFailure>>,
@@ -191,12 +191,12 @@ impl Drop for FinishGuard {
     fn drop(&mut self) {
         let outcome =
             self.result.take().unwrap_or_else(|| Err(CheckFailure::Internal("the check thread panicked".into())));
-        // Nobody listens once the checker has ended.
+        // The receiver is gone once the checker has ended.
         let _ = self.messages.send(SchedulerMessage::CheckFinished(self.id, outcome));
     }
 }
 
-/// The standard library's hasher has a random key: enough to be early or late by.
+/// The standard library's hasher has a random key: random enough for jitter.
 fn random_u64() -> u64 {
     RandomState::new().build_hasher().finish()
 }

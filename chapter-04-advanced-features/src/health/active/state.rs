@@ -1,16 +1,16 @@
-//! When a backend is checked, and what the results add up to.
+//! The check state of a backend: when it is checked next, and what its results add up to.
 //!
-//! One failed check is noise; three in a row are news. So a watch counts: `fall` failures in a row take its backend
-//! down, `rise` successes bring it back. While it counts it asks at the fast interval, so that patience costs seconds
-//! only when something is going on. A new backend is taken for up, but unproven: its first check decides alone, as
-//! HAProxy has it, so that one which never ran is out after one check. No clock and no socket: the
-//! [`checker`](super::checker) brings both.
+//! One failed check may be noise; three in a row are not. So the state counts: `fall` consecutive failures mark its
+//! backend down, `rise` consecutive successes mark it up. While it counts, checks use the fast interval, so that
+//! a decision takes seconds. A new backend is assumed to be up, but unverified: its first check decides alone, as in
+//! HAProxy, so that a backend that never ran is down after one check. No clock and no socket: the
+//! [`checker`](super::checker) has both.
 
 use std::time::{Duration, Instant};
 
 use super::config::CheckConfig;
 
-/// The checks of one backend.
+/// The check state of one backend.
 #[derive(Debug)]
 pub struct CheckState {
     interval: Duration,
@@ -21,28 +21,28 @@ pub struct CheckState {
     is_up: bool,
     /// No check has ended yet.
     is_unchecked: bool,
-    /// Results in a row that speak against `is_up`.
+    /// Consecutive results that contradict `is_up`.
     consecutive_contrary: u32,
     next_check: Instant,
     /// When the last check ended.
     last_check_end: Option<Instant>,
 }
 
-/// What the results have added up to.
+/// A change of the health status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthTransition {
-    /// It may be picked again.
+    /// Marked up: it may be picked again.
     Up,
-    /// It must not be picked.
+    /// Marked down: it must not be picked.
     Down,
 }
 
 impl CheckState {
-    /// The watch of backend `index` of the `count` that begin together at `now`: their first checks are spread evenly
-    /// over an interval, so that a start is not a burst, and the later ones follow in the same step.
+    /// The state of backend `index` of `count` that start together at `now`: their first checks are spread evenly over
+    /// an interval, so that a start is no burst, and later checks keep that offset.
     pub fn new(check: &CheckConfig, now: Instant, index: usize, count: usize) -> Self {
-        let part = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
-        let offset = check.interval / part(count.max(1)) * part(index % count.max(1));
+        let to_u32 = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let offset = check.interval / to_u32(count.max(1)) * to_u32(index % count.max(1));
         Self {
             interval: check.interval,
             fast_interval: check.fast_interval,
@@ -57,16 +57,16 @@ impl CheckState {
         }
     }
 
-    /// When it wants to be checked next.
+    /// When the next check is due.
     pub fn next_check(&self) -> Instant {
         self.next_check
     }
 
     // ANCHOR: record
-    /// Notes the result of a check that ended at `now`, and says whether that makes a difference. `random` is any
-    /// number, each as likely as the others: the next check is early or late by it.
+    /// Records the result of a check that ended at `now`, and returns the change of status, if any. `random` is a
+    /// uniform number for the jitter of the next check.
     pub fn record(&mut self, ok: bool, now: Instant, random: u64) -> Option<HealthTransition> {
-        let needed = if self.is_unchecked {
+        let threshold = if self.is_unchecked {
             1
         } else if self.is_up {
             self.fall
@@ -75,26 +75,26 @@ impl CheckState {
         };
         self.is_unchecked = false;
         self.consecutive_contrary = if ok == self.is_up { 0 } else { self.consecutive_contrary + 1 };
-        let change = self.consecutive_contrary >= needed;
-        if change {
+        let changed = self.consecutive_contrary >= threshold;
+        if changed {
             self.is_up = ok;
             self.consecutive_contrary = 0;
         }
         self.schedule_next(now, random);
-        change.then_some(if ok { HealthTransition::Up } else { HealthTransition::Down })
+        changed.then_some(if ok { HealthTransition::Up } else { HealthTransition::Down })
     }
     // ANCHOR_END: record
 
-    /// A check came to nothing through no fault of the backend (this process had no descriptor left): it is asked
-    /// again in due time, and nothing is concluded.
+    /// Records a check that could not run through no fault of the backend (such as no file descriptor left): the next
+    /// one is scheduled, and the status and the counts stay.
     pub fn record_inconclusive(&mut self, now: Instant, random: u64) {
         self.schedule_next(now, random);
     }
 
-    /// A live connect has failed: look soon. However many of them fail, not faster than the fast interval.
+    /// A live connect has failed: checks soon, but never more often than the fast interval, however many fail.
     pub fn check_now(&mut self, now: Instant) {
-        let soonest = self.last_check_end.map_or(now, |last| now.max(last + self.fast_interval));
-        self.next_check = self.next_check.min(soonest);
+        let earliest = self.last_check_end.map_or(now, |last| now.max(last + self.fast_interval));
+        self.next_check = self.next_check.min(earliest);
     }
 
     fn schedule_next(&mut self, now: Instant, random: u64) {
@@ -112,18 +112,18 @@ mod tests {
 
     use super::*;
 
-    /// In the middle: no jitter.
+    /// The middle of the range: no jitter.
     const MIDDLE: u64 = u64::MAX / 2;
 
     fn millis(from: Instant, to: Instant) -> u128 {
-        // To the nearest: a float was in between.
+        // Rounded, because the jitter is computed in floating point.
         (to.duration_since(from) + Duration::from_micros(500)).as_millis()
     }
 
     #[test]
-    fn the_first_check_decides_and_then_it_takes_three_down_and_two_up() {
+    fn first_check_decides_then_three_mark_down_and_two_mark_up() {
         use HealthTransition::{Down, Up};
-        // Results, the change after each, and the milliseconds to the next check after each.
+        // Result, transition, and milliseconds to the next check.
         type Step = (bool, Option<HealthTransition>, u128);
         let tables: [&[Step]; 4] = [
             &[(false, Some(Down), 2_000), (true, None, 500), (true, Some(Up), 2_000)],
@@ -133,61 +133,61 @@ mod tests {
         ];
         for table in tables {
             let start = now();
-            let mut watch = CheckState::new(&CheckConfig::default(), start, 0, 1);
-            assert!(watch.is_up && watch.next_check() == start);
+            let mut state = CheckState::new(&CheckConfig::default(), start, 0, 1);
+            assert!(state.is_up && state.next_check() == start);
             for (step, &(ok, change, next)) in table.iter().enumerate() {
-                let at = watch.next_check() + Duration::from_millis(7);
-                assert_eq!(watch.record(ok, at, MIDDLE), change, "step {step} of {table:?}");
-                assert_eq!(millis(at, watch.next_check()), next, "step {step} of {table:?}");
+                let at = state.next_check() + Duration::from_millis(7);
+                assert_eq!(state.record(ok, at, MIDDLE), change, "step {step} of {table:?}");
+                assert_eq!(millis(at, state.next_check()), next, "step {step} of {table:?}");
             }
         }
     }
 
     #[test]
-    fn the_first_round_is_spread_over_an_interval() {
+    fn first_checks_are_spread_over_an_interval() {
         let start = now();
         let due =
             |index, count| millis(start, CheckState::new(&CheckConfig::default(), start, index, count).next_check());
         assert_eq!([0, 1, 2, 3].map(|index| due(index, 4)), [0, 500, 1_000, 1_500]);
-        assert_eq!(due(0, 0), 0, "nobody to share with");
+        assert_eq!(due(0, 0), 0, "a single backend is checked at once");
     }
 
     #[test]
     fn jitter_is_five_percent_to_either_side() {
         let start = now();
         let next = |random| {
-            let mut watch = CheckState::new(&CheckConfig::default(), start, 0, 1);
-            watch.record(true, start, random);
-            millis(start, watch.next_check())
+            let mut state = CheckState::new(&CheckConfig::default(), start, 0, 1);
+            state.record(true, start, random);
+            millis(start, state.next_check())
         };
         assert_eq!([0, MIDDLE, u64::MAX].map(next), [1_900, 2_000, 2_100]);
     }
 
     #[test]
-    fn hurries_but_not_faster_than_the_fast_interval() {
+    fn check_now_is_never_faster_than_the_fast_interval() {
         let start = now();
         let at = |millis| start + Duration::from_millis(millis);
-        let mut watch = CheckState::new(&CheckConfig::default(), start, 1, 2);
-        watch.check_now(at(10));
-        assert_eq!(watch.next_check(), at(10), "it was never checked");
-        watch.record(true, at(20), MIDDLE);
+        let mut state = CheckState::new(&CheckConfig::default(), start, 1, 2);
+        state.check_now(at(10));
+        assert_eq!(state.next_check(), at(10), "it was never checked");
+        state.record(true, at(20), MIDDLE);
         for _ in 0..1_000 {
-            watch.check_now(at(30));
+            state.check_now(at(30));
         }
-        assert_eq!(watch.next_check(), at(520));
-        watch.check_now(at(600));
-        assert_eq!(watch.next_check(), at(520), "it is due already");
+        assert_eq!(state.next_check(), at(520));
+        state.check_now(at(600));
+        assert_eq!(state.next_check(), at(520), "it is due already");
     }
 
     #[test]
-    fn what_is_skipped_counts_for_nothing() {
+    fn an_inconclusive_check_changes_no_count() {
         let start = now();
-        let mut watch = CheckState::new(&CheckConfig::default(), start, 0, 1);
-        watch.record(true, start, MIDDLE);
-        watch.record(false, start, MIDDLE);
-        watch.record(false, start, MIDDLE);
-        watch.record_inconclusive(start, MIDDLE);
-        assert_eq!(millis(start, watch.next_check()), 500);
-        assert_eq!(watch.record(false, start, MIDDLE), Some(HealthTransition::Down));
+        let mut state = CheckState::new(&CheckConfig::default(), start, 0, 1);
+        state.record(true, start, MIDDLE);
+        state.record(false, start, MIDDLE);
+        state.record(false, start, MIDDLE);
+        state.record_inconclusive(start, MIDDLE);
+        assert_eq!(millis(start, state.next_check()), 500);
+        assert_eq!(state.record(false, start, MIDDLE), Some(HealthTransition::Down));
     }
 }

@@ -1,4 +1,4 @@
-//! A set of HTTP statuses, as people write one: `200-299|304`.
+//! A set of HTTP statuses, written as `200-299|304`.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
@@ -14,13 +14,13 @@ impl StatusSet {
 }
 
 impl Default for StatusSet {
-    /// 200-399: what HAProxy and nginx take for health. A redirect shows that it works.
+    /// 200-399: what HAProxy and nginx treat as healthy. A redirect shows that the backend works.
     fn default() -> Self {
         Self(vec![200..=399])
     }
 }
 
-/// A text is not a set of statuses.
+/// The text is not a set of statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected statuses from 100 to 599 such as 200-299|304")]
 pub struct StatusSetError;
@@ -46,11 +46,11 @@ fn parse_status(text: &str) -> Option<u16> {
 
 impl fmt::Display for StatusSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, range) in self.0.iter().enumerate() {
-            let bar = if at == 0 { "" } else { "|" };
+        for (index, range) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "|" };
             match (range.start(), range.end()) {
-                (first, last) if first == last => write!(f, "{bar}{first}")?,
-                (first, last) => write!(f, "{bar}{first}-{last}")?,
+                (first, last) if first == last => write!(f, "{separator}{first}")?,
+                (first, last) => write!(f, "{separator}{first}-{last}")?,
             }
         }
         Ok(())
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holds_what_it_says() {
+    fn contains_the_listed_statuses() {
         for (text, members) in [
             ("200", &[200][..]),
             ("200-299|304", &[200, 299, 304]),
@@ -70,16 +70,16 @@ mod tests {
         ] {
             let statuses: StatusSet = text.parse().unwrap();
             assert_eq!(statuses.to_string(), text);
-            let found: Vec<u16> = [100, 199, 200, 299, 300, 304, 305, 500]
+            let contained: Vec<u16> = [100, 199, 200, 299, 300, 304, 305, 500]
                 .into_iter()
                 .filter(|status| statuses.contains(*status))
                 .collect();
-            assert_eq!(found, members);
+            assert_eq!(contained, members);
         }
     }
 
     #[test]
-    fn is_not_anything_else() {
+    fn rejects_anything_else() {
         for text in ["", "|", "200|", "-", "200-", "299-200", "99", "600", "+200", "200,304", "2xx", "99999999999"] {
             assert_eq!(text.parse::<StatusSet>(), Err(StatusSetError), "{text}");
         }

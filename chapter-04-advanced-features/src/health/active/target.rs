@@ -1,17 +1,18 @@
-//! What the checker needs of a backend, and what it tells it.
+//! The interface between the health checker and a backend.
 
 use std::{net::SocketAddr, time::Instant};
 
 use super::state::HealthTransition;
 
-/// What is checked. All of these are called on the checker's threads, and a panic in `checked` ends the checks.
+/// A target of health checks. All methods are called on the checker's threads; a panic in
+/// [`on_check_result`](Self::on_check_result) ends all checks.
 pub trait HealthTarget: Send + Sync + 'static {
-    /// Where it is now. One of them has to answer.
+    /// Its addresses now. One of them has to respond.
     fn addresses(&self) -> Vec<SocketAddr>;
-    /// What the `Host` field is to say, such as `a.example:9001`.
+    /// The value of the `Host` header, such as `a.example:9001`.
     fn host_header(&self) -> String;
-    /// Takes the outcome of a check that ended at `now` (with the reason, if it failed) and what it changed. A new
-    /// backend passes for up, so that the first change of a healthy one never comes. Must not block: nobody else's
-    /// result is heard meanwhile.
-    fn on_check_result(&self, outcome: Result<(), String>, change: Option<HealthTransition>, now: Instant);
+    /// Receives the outcome of a check that ended at `now` (with the reason, if it failed) and the change of status. A
+    /// new backend is assumed to be up, so a healthy one gets no `Up` transition. Must not block: it runs on the
+    /// scheduler thread, and other results wait.
+    fn on_check_result(&self, outcome: Result<(), String>, transition: Option<HealthTransition>, now: Instant);
 }

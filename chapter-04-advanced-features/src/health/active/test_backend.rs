@@ -1,4 +1,4 @@
-//! Backends for the tests of this module: real sockets, scripted answers.
+//! Backends for the tests of this module: real sockets, scripted responses.
 
 use std::{
     io::{Read as _, Write as _},
@@ -14,7 +14,7 @@ use std::{
 use common::net::connect_nonblocking;
 use socket2::{Domain, Socket, Type};
 
-/// One connection after another, until it is dropped.
+/// Serves one connection after another until it is dropped.
 pub(crate) struct TestBackend {
     pub(crate) address: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -22,7 +22,7 @@ pub(crate) struct TestBackend {
 }
 
 impl TestBackend {
-    /// Gives each connection with the head of its request to `serve`.
+    /// Calls `serve` with each connection and the head of its request.
     pub(crate) fn with_handler(serve: impl Fn(TcpStream, &str) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -42,7 +42,7 @@ impl TestBackend {
         Self { address, stop, thread: Some(thread::spawn(run)) }
     }
 
-    /// Sends these bytes to everybody who asks, and closes.
+    /// Sends these bytes in response to each request, and closes.
     pub(crate) fn with_response(bytes: &'static str) -> Self {
         Self::with_handler(move |mut stream, _| {
             let _ = stream.write_all(bytes.as_bytes());
@@ -52,10 +52,10 @@ impl TestBackend {
 
 fn read_head(stream: &mut TcpStream) -> Option<String> {
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-    let (mut head, mut piece) = (Vec::new(), [0; 1024]);
+    let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
     while !head.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut piece) {
-            Ok(n) if n > 0 => head.extend_from_slice(&piece[..n]),
+        match stream.read(&mut buffer) {
+            Ok(n) if n > 0 => head.extend_from_slice(&buffer[..n]),
             _ => return None,
         }
     }
@@ -72,7 +72,7 @@ impl Drop for TestBackend {
     }
 }
 
-/// Refuses every connect: bound, so that nobody else is given the port, and not listened at.
+/// Refuses every connect: the port is bound, so that no other socket gets it, but not listening.
 pub(crate) struct RefusingPort {
     pub(crate) address: SocketAddr,
     _bound: Socket,
@@ -85,7 +85,7 @@ impl RefusingPort {
     }
 }
 
-/// Drops every connect: its queue is full, and nobody accepts.
+/// Drops every connect: its accept queue is full, and no thread accepts.
 pub(crate) struct BlackHole {
     pub(crate) address: SocketAddr,
     _listener: Socket,

@@ -1,9 +1,9 @@
-//! A backend that refused a connect: left out for a while, then tried by one request.
+//! A breaker for connects: a backend that refused a connect is marked down for a while, then probed by one request.
 //!
-//! When you need it: always. A killed process is noticed by the first request that meets it, where the checks take
-//! until the third round. What it costs: one relaxed load of a line that is hardly ever written. The invariant: once
-//! its time is over, one request at a time is the test; the others stay away until that one has connected. nginx does
-//! the same with `fail_timeout`; the half-open state is the circuit breaker's (Nygard, *Release It!*, 2007).
+//! When you need it: always. The first request that fails to connect detects a killed process; the checks need three
+//! failures. What it costs: one relaxed load of a cache line that is rarely written. The invariant: once the time is
+//! over, one request at a time probes the backend; the others avoid it until that one has connected. nginx does the
+//! same with `fail_timeout`; the half-open state is the circuit breaker's (Nygard, *Release It!*, 2007).
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -15,11 +15,11 @@ use crate::health::{
     half_open::{HalfOpenPermit, HalfOpenSemaphore},
 };
 
-/// What live connects say of one backend.
+/// The connect breaker of one backend.
 #[derive(Debug)]
 pub struct ConnectBreaker {
     epoch: Epoch,
-    /// When it may be tried again; 0 while it is up.
+    /// When it becomes half-open; 0 while closed.
     open_until: AtomicU64,
     half_open: HalfOpenSemaphore,
 }
@@ -27,33 +27,33 @@ pub struct ConnectBreaker {
 /// Whether a backend may be connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectBreakerState {
-    /// By everybody.
+    /// Any request may connect.
     Closed,
-    /// By nobody.
+    /// No request may connect.
     Open {
-        /// When it will be on trial.
+        /// When it becomes half-open.
         until: Instant,
     },
-    /// By who takes the [`Pass`].
+    /// Only the request that holds the [`HalfOpenPermit`] may connect.
     HalfOpen,
 }
 
 impl ConnectBreaker {
-    /// A backend that is up. `epoch` is any instant before the first that will be asked about.
+    /// A closed breaker. `epoch` is any instant before the first `now`.
     pub fn new(epoch: Instant) -> Self {
         Self { epoch: Epoch::new(epoch), open_until: AtomicU64::new(0), half_open: HalfOpenSemaphore::default() }
     }
 
-    /// A connect has failed: nobody is to try before `now + time`. Gives whether that is news; a trial that failed
-    /// is none.
+    /// Records a failed connect: opens the breaker until `now + time`. Returns whether it was closed before; a failed
+    /// probe is no change.
     pub fn record_failure(&self, now: Instant, time: Duration) -> bool {
-        // The later end wins: connects that began together fail in any order.
+        // The later end wins: concurrent connects fail in any order.
         self.open_until.fetch_max(self.epoch.millis(now + time), Relaxed) == 0
     }
 
-    /// A connect has succeeded. Gives whether that is news.
+    /// Records a successful connect: closes the breaker. Returns whether that is a change.
     pub fn record_success(&self) -> bool {
-        // A load first: on the steady path nothing is written, so the line stays shared between cores.
+        // A load first: in steady state nothing is written, so the cache line stays shared between cores.
         self.open_until.load(Relaxed) != 0 && self.open_until.swap(0, Relaxed) != 0
     }
 
@@ -66,15 +66,16 @@ impl ConnectBreaker {
         }
     }
 
-    /// Takes the trial, if it is on and nobody else has it. To be kept until after [`mark_up`](Self::mark_up) or
-    /// [`mark_down`](Self::mark_down); dropped without either, the next request may try.
+    /// Takes the half-open permit, if the breaker is half-open and the permit is free. Keep it until after
+    /// [`record_success`](Self::record_success) or [`record_failure`](Self::record_failure); if it is dropped without
+    /// either, the next request may probe.
     pub fn try_acquire(&self, now: Instant) -> Option<HalfOpenPermit> {
         if self.state(now) != ConnectBreakerState::HalfOpen {
             return None;
         }
-        let pass = self.half_open.try_acquire()?;
-        // Again: between the look and the gate another trial may have come to its end.
-        (self.state(now) == ConnectBreakerState::HalfOpen).then_some(pass)
+        let permit = self.half_open.try_acquire()?;
+        // Check again: another probe may have ended between the load and the permit.
+        (self.state(now) == ConnectBreakerState::HalfOpen).then_some(permit)
     }
 }
 
@@ -87,30 +88,30 @@ mod tests {
     const TIME: Duration = Duration::from_secs(10);
 
     #[test]
-    fn one_request_at_a_time_tries_after_the_time() {
+    fn one_request_at_a_time_probes_after_the_time() {
         let epoch = now();
         let at = |seconds| epoch + Duration::from_secs(seconds);
-        let trial = ConnectBreaker::new(epoch);
-        assert_eq!(trial.state(at(0)), ConnectBreakerState::Closed);
-        assert!(trial.try_acquire(at(0)).is_none(), "who is up needs no trial");
-        assert!(trial.record_failure(at(1), TIME), "news");
-        assert!(!trial.record_failure(at(0), TIME), "no news, and no earlier end");
-        assert_eq!(trial.state(at(10)), ConnectBreakerState::Open { until: at(11) });
-        assert!(trial.try_acquire(at(10)).is_none());
+        let breaker = ConnectBreaker::new(epoch);
+        assert_eq!(breaker.state(at(0)), ConnectBreakerState::Closed);
+        assert!(breaker.try_acquire(at(0)).is_none(), "a closed breaker has no permit");
+        assert!(breaker.record_failure(at(1), TIME), "it opens");
+        assert!(!breaker.record_failure(at(0), TIME), "no change, and no earlier end");
+        assert_eq!(breaker.state(at(10)), ConnectBreakerState::Open { until: at(11) });
+        assert!(breaker.try_acquire(at(10)).is_none());
 
-        assert_eq!(trial.state(at(11)), ConnectBreakerState::HalfOpen);
-        let pass = trial.try_acquire(at(11)).expect("it is on trial");
-        assert!(trial.try_acquire(at(11)).is_none(), "one at a time");
-        drop(pass);
-        let pass = trial.try_acquire(at(12)).expect("the first left without a word");
-        assert!(!trial.record_failure(at(12), TIME), "a failed trial is no news");
-        drop(pass);
-        assert_eq!(trial.state(at(21)), ConnectBreakerState::Open { until: at(22) });
+        assert_eq!(breaker.state(at(11)), ConnectBreakerState::HalfOpen);
+        let permit = breaker.try_acquire(at(11)).expect("it is half-open");
+        assert!(breaker.try_acquire(at(11)).is_none(), "one at a time");
+        drop(permit);
+        let permit = breaker.try_acquire(at(12)).expect("the first probe ended without a result");
+        assert!(!breaker.record_failure(at(12), TIME), "a failed probe is no change");
+        drop(permit);
+        assert_eq!(breaker.state(at(21)), ConnectBreakerState::Open { until: at(22) });
 
-        let pass = trial.try_acquire(at(22)).expect("on trial again");
-        assert!(trial.record_success(), "news");
-        drop(pass);
-        assert!(!trial.record_success() && trial.state(at(22)) == ConnectBreakerState::Closed);
-        assert!(trial.record_failure(at(23), TIME), "news again");
+        let permit = breaker.try_acquire(at(22)).expect("half-open again");
+        assert!(breaker.record_success(), "it opens");
+        drop(permit);
+        assert!(!breaker.record_success() && breaker.state(at(22)) == ConnectBreakerState::Closed);
+        assert!(breaker.record_failure(at(23), TIME), "it opens again");
     }
 }

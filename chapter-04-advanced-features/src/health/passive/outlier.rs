@@ -1,10 +1,11 @@
-//! A backend that accepts requests and then fails them, found by the requests themselves.
+//! Outlier detection: ejects a backend that accepts requests and then fails them.
 //!
-//! When you need it: a check asks `/health`, and `/health` may be fine while everything else answers 500. Five
-//! failures in a row (5xx from the backend, resets, timeouts) put the backend out for 30 s; each time again for 30 s
-//! longer, up to 300 s. What it costs: a request that succeeds reads one line that is hardly ever written. Envoy's
+//! When you need it: a check requests `/health`, which may respond 200 while everything else responds 500. Five
+//! consecutive failures (5xx from the backend, resets, timeouts) eject the backend for 30 s, each further time for 30 s
+//! longer, up to 300 s. What it costs: a successful request reads one cache line that is rarely written. Envoy's
 //! outlier detection (`consecutive_5xx`, `base_ejection_time`, `max_ejection_time`) with its defaults; HAProxy:
-//! `observe layer7`, nginx: `max_fails`. That not too many go is [`panic`](crate::health::panic_threshold)'s to see to.
+//! `observe layer7`, nginx: `max_fails`. Against too many ejections there is the
+//! [panic threshold](crate::health::panic_threshold).
 
 use std::{
     sync::atomic::{
@@ -19,11 +20,11 @@ use crate::health::epoch::{Epoch, millis};
 /// When to eject, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutlierConfig {
-    /// Failures in a row that are too many; 0 for never.
+    /// Consecutive failures that eject a backend; 0 disables ejection.
     pub consecutive_failures: u32,
-    /// How long the first time, and how much longer each further time.
+    /// The length of the first ejection, and how much longer each further one is.
     pub base_ejection_time: Duration,
-    /// Never longer than this.
+    /// The maximum length of an ejection.
     pub max_ejection_time: Duration,
 }
 
@@ -37,20 +38,20 @@ impl Default for OutlierConfig {
     }
 }
 
-/// What live responses say of one backend.
+/// The outlier detector of one backend.
 #[derive(Debug)]
 pub struct OutlierDetector {
     config: OutlierConfig,
     epoch: Epoch,
     consecutive_failures: AtomicU32,
-    /// When it is let back in; 0 if it was never out. Stays after that time, to tell how long it has behaved.
+    /// When the last ejection ends; 0 if there was none. Kept after that time, to compute how long it has been back.
     ejected_until: AtomicU64,
-    /// How often it was put out, less the times it has made good. At least 1 after an ejection.
+    /// The number of ejections, minus those forgiven since. At least 1 after an ejection.
     ejection_multiplier: AtomicU32,
 }
 
 impl OutlierDetector {
-    /// A backend with a clean record. `epoch` is any instant before the first that will be asked about.
+    /// A backend without failures. `epoch` is any instant before the first `now`.
     pub fn new(config: OutlierConfig, epoch: Instant) -> Self {
         Self {
             config,
@@ -62,12 +63,12 @@ impl OutlierDetector {
     }
 
     // ANCHOR: record
-    /// Notes how a request ended, and says for how long the backend is ejected, if this one was too many.
+    /// Records the outcome of a request, and returns for how long the backend is ejected, if this failure ejects it.
     ///
-    /// What ends while it is out counts for nothing: those requests began before.
+    /// Requests that end during an ejection do not count: they started before it.
     pub fn record(&self, failed: bool, now: Instant) -> Option<Duration> {
         if !failed {
-            // A load first: on the steady path nothing is written, so the line stays shared between cores.
+            // A load first: in steady state nothing is written, so the cache line stays shared between cores.
             if self.consecutive_failures.load(Relaxed) != 0 {
                 self.consecutive_failures.store(0, Relaxed);
             }
@@ -76,9 +77,9 @@ impl OutlierDetector {
         if self.config.consecutive_failures == 0 || self.is_ejected(now) {
             return None;
         }
-        // Of threads that fail together, one sees the last number.
-        let before = self.consecutive_failures.fetch_add(1, Acquire);
-        (before + 1 == self.config.consecutive_failures).then(|| self.eject(now))
+        // Of threads that fail concurrently, exactly one reaches the threshold.
+        let previous = self.consecutive_failures.fetch_add(1, Acquire);
+        (previous + 1 == self.config.consecutive_failures).then(|| self.eject(now))
     }
     // ANCHOR_END: record
 
@@ -86,28 +87,30 @@ impl OutlierDetector {
         let multiplier =
             self.ejection_multiplier.load(Relaxed).saturating_sub(self.multiplier_decay(now)).saturating_add(1);
         let duration = self.config.base_ejection_time.saturating_mul(multiplier).min(self.config.max_ejection_time);
-        // Beyond the cap it would only take longer to be forgiven.
-        let most = millis(self.config.max_ejection_time).div_ceil(millis(self.config.base_ejection_time).max(1));
-        self.ejection_multiplier.store(multiplier.min(u32::try_from(most).unwrap_or(u32::MAX).max(1)), Relaxed);
-        // This before the count: who finds the count at 0 shall find it ejected.
+        // Beyond the cap a larger multiplier would only take longer to decay.
+        let max_multiplier =
+            millis(self.config.max_ejection_time).div_ceil(millis(self.config.base_ejection_time).max(1));
+        self.ejection_multiplier
+            .store(multiplier.min(u32::try_from(max_multiplier).unwrap_or(u32::MAX).max(1)), Relaxed);
+        // Store this before the count: a thread that sees the count at 0 must see the ejection.
         self.ejected_until.store(self.epoch.millis(now + duration), Relaxed);
         self.consecutive_failures.store(0, Release);
         duration
     }
 
-    /// One time is forgiven for each `base` since it was last let in. Reckoned when it matters, so nobody has to
-    /// sweep.
+    /// One ejection is forgiven for each `base_ejection_time` since the last one ended. Computed on demand, so no timer
+    /// is needed.
     fn multiplier_decay(&self, now: Instant) -> u32 {
-        let behaved = self.epoch.millis(now).saturating_sub(self.ejected_until.load(Relaxed));
-        u32::try_from(behaved / millis(self.config.base_ejection_time).max(1)).unwrap_or(u32::MAX)
+        let back_for = self.epoch.millis(now).saturating_sub(self.ejected_until.load(Relaxed));
+        u32::try_from(back_for / millis(self.config.base_ejection_time).max(1)).unwrap_or(u32::MAX)
     }
 
-    /// Until when it is, or was last, ejected.
+    /// When the current or the last ejection ends.
     pub fn ejected_until(&self) -> Option<Instant> {
         self.epoch.instant(self.ejected_until.load(Relaxed))
     }
 
-    /// Whether it is out now.
+    /// Whether it is ejected now.
     pub fn is_ejected(&self, now: Instant) -> bool {
         self.ejected_until().is_some_and(|until| now < until)
     }
@@ -124,7 +127,7 @@ mod tests {
         (OutlierDetector::new(OutlierConfig::default(), epoch), epoch)
     }
 
-    /// Five failures at `now`; the seconds it is ejected for.
+    /// Records five failures at `now`; returns the seconds of the ejection.
     fn fail(outlier: &OutlierDetector, now: Instant) -> u64 {
         let before: Vec<_> = (0..4).filter_map(|_| outlier.record(true, now)).collect();
         assert_eq!(before, []);
@@ -132,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn five_in_a_row_eject_and_four_do_not() {
+    fn five_consecutive_failures_eject_and_four_do_not() {
         let (outlier, start) = outlier();
         for _ in 0..100 {
             for failed in [true, true, true, true, false] {
@@ -147,23 +150,23 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_while_it_is_out_counts_for_nothing() {
+    fn requests_that_end_during_an_ejection_do_not_count() {
         let (outlier, start) = outlier();
         fail(&outlier, start);
         assert!((0..100).all(|_| outlier.record(true, start).is_none()));
         let back = start + Duration::from_secs(31);
-        assert!((0..4).all(|_| outlier.record(true, back).is_none()), "the count begins again");
+        assert!((0..4).all(|_| outlier.record(true, back).is_none()), "the count starts again");
     }
 
     #[test]
-    fn each_time_is_longer_up_to_a_cap_and_good_behaviour_is_forgiven() {
+    fn each_ejection_is_longer_up_to_a_cap_and_decays() {
         let (outlier, start) = outlier();
         let mut now = start;
         for expected in [30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300] {
             assert_eq!(fail(&outlier, now), expected);
             now = outlier.ejected_until().unwrap();
         }
-        now += Duration::from_secs(95); // three times are forgiven, of ten
+        now += Duration::from_secs(95); // three of ten ejections are forgiven
         assert_eq!(fail(&outlier, now), 240);
         now = outlier.ejected_until().unwrap() + Duration::from_hours(1);
         assert_eq!(fail(&outlier, now), 30, "all is forgiven");
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_fail_together_eject_once() {
+    fn concurrent_failures_eject_once() {
         let (outlier, start) = outlier();
         let fail = || (0..1_000).filter(|_| outlier.record(true, start).is_some()).count();
         let ejections = std::thread::scope(|scope| {

@@ -14,14 +14,14 @@ held_to!(
     e1_wake_up::is_readable,
     [
         before_the_first_event_nothing_is_known,
-        a_short_read_has_taken_all_there_was,
-        a_full_buffer_may_have_left_something,
-        a_fin_that_came_with_the_bytes_is_still_to_be_found,
-        a_break_is_found_behind_the_bytes_that_came_before_it,
-        a_read_that_a_signal_interrupted_says_nothing,
-        after_the_end_nothing_comes,
-        no_wake_up_is_lost_whatever_comes_in_between,
-        no_read_is_made_that_is_sure_to_find_nothing,
+        a_short_read_has_emptied_the_socket,
+        a_full_buffer_may_have_left_bytes,
+        a_fin_that_arrived_with_bytes_still_has_to_be_read,
+        an_error_is_read_after_the_bytes_before_it,
+        an_interrupted_read_changes_nothing,
+        after_the_fin_or_the_error_nothing_is_readable,
+        no_wake_up_is_lost_in_any_interleaving,
+        no_read_is_certain_to_return_nothing,
     ]
 );
 
@@ -45,7 +45,7 @@ fn before_the_first_event_nothing_is_known(is_readable: IsReadable) {
     expect(is_readable, true, &[&[BYTES], &[WRITABLE, BYTES], &[BYTES, WRITABLE], &[FIN], &[BREAK]]);
 }
 
-fn a_short_read_has_taken_all_there_was(is_readable: IsReadable) {
+fn a_short_read_has_emptied_the_socket(is_readable: IsReadable) {
     expect(
         is_readable,
         false,
@@ -59,13 +59,13 @@ fn a_short_read_has_taken_all_there_was(is_readable: IsReadable) {
     expect(is_readable, true, &[&[BYTES, read(Bytes(1)), BYTES]]);
 }
 
-fn a_full_buffer_may_have_left_something(is_readable: IsReadable) {
+fn a_full_buffer_may_have_left_bytes(is_readable: IsReadable) {
     expect(is_readable, true, &[&[BYTES, read(Bytes(64))], &[BYTES, read(Bytes(64)), read(Bytes(64))]]);
     expect(is_readable, true, &[&[BYTES, Read { room: 1, found: Bytes(1) }]]);
     expect(is_readable, false, &[&[BYTES, read(Bytes(64)), read(Nothing)]]);
 }
 
-fn a_fin_that_came_with_the_bytes_is_still_to_be_found(is_readable: IsReadable) {
+fn a_fin_that_arrived_with_bytes_still_has_to_be_read(is_readable: IsReadable) {
     expect(
         is_readable,
         true,
@@ -79,26 +79,26 @@ fn a_fin_that_came_with_the_bytes_is_still_to_be_found(is_readable: IsReadable) 
     );
 }
 
-fn a_break_is_found_behind_the_bytes_that_came_before_it(is_readable: IsReadable) {
-    let told_of_nothing_else = Event(Told { error: true, ..Told::default() });
+fn an_error_is_read_after_the_bytes_before_it(is_readable: IsReadable) {
+    let error_only = Event(Told { error: true, ..Told::default() });
     expect(
         is_readable,
         true,
         &[
             &[BREAK, read(Bytes(10))],
-            &[told_of_nothing_else],
-            &[told_of_nothing_else, read(Bytes(10))],
-            &[BYTES, read(Bytes(10)), told_of_nothing_else],
+            &[error_only],
+            &[error_only, read(Bytes(10))],
+            &[BYTES, read(Bytes(10)), error_only],
         ],
     );
 }
 
-fn a_read_that_a_signal_interrupted_says_nothing(is_readable: IsReadable) {
+fn an_interrupted_read_changes_nothing(is_readable: IsReadable) {
     expect(is_readable, true, &[&[BYTES, read(Interrupted)], &[FIN, read(Bytes(10)), read(Interrupted)]]);
     expect(is_readable, false, &[&[BYTES, read(Bytes(10)), read(Interrupted)], &[read(Interrupted)]]);
 }
 
-fn after_the_end_nothing_comes(is_readable: IsReadable) {
+fn after_the_fin_or_the_error_nothing_is_readable(is_readable: IsReadable) {
     expect(
         is_readable,
         false,
@@ -112,20 +112,20 @@ fn after_the_end_nothing_comes(is_readable: IsReadable) {
     );
 }
 
-/// A socket, and the kernel's edge-triggered word on it.
+/// A socket with edge-triggered events.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 struct Socket {
     bytes: usize,
     fin: bool,
     broken: bool,
-    /// Something has been added since the last event.
+    /// Something new has arrived since the last event.
     edge: bool,
     ended: bool,
 }
 
 impl Socket {
-    /// The peer does something. After its FIN it can only break the connection, and then nothing.
+    /// The peer acts. After its FIN it can only reset the connection, and after a reset it can do nothing.
     fn peer(&mut self, random: &mut Seed) {
         match random.below(8) {
             _ if self.broken => return,
@@ -137,28 +137,28 @@ impl Socket {
         self.edge = true;
     }
 
-    /// What an event would tell now, if there is one.
+    /// The next event, if there is one.
     fn event(&mut self) -> Option<Seen> {
         let closed = self.fin || self.broken;
-        let told = Told { readable: self.bytes > 0 || closed, read_closed: closed, error: self.broken };
-        std::mem::take(&mut self.edge).then_some(Event(told))
+        let event = Told { readable: self.bytes > 0 || closed, read_closed: closed, error: self.broken };
+        std::mem::take(&mut self.edge).then_some(Event(event))
     }
 
     fn read(&mut self, room: usize) -> Found {
-        let taken = self.bytes.min(room);
-        self.bytes -= taken;
-        self.ended |= taken == 0 && (self.fin || self.broken);
-        match taken {
+        let length = self.bytes.min(room);
+        self.bytes -= length;
+        self.ended |= length == 0 && (self.fin || self.broken);
+        match length {
             0 if self.broken => Broken,
             0 if self.fin => End,
             0 => Nothing,
-            taken => Bytes(taken),
+            length => Bytes(length),
         }
     }
 }
 
-/// A loop that reads when it is told to, against a peer that acts whenever it likes. The history, and the socket as it is
-/// when nothing more happens.
+/// Runs an event loop that reads when `is_readable` says so, against a peer that acts at random. Returns the history,
+/// and the final state of the socket.
 fn run(is_readable: IsReadable, seed: u64) -> (Vec<Seen>, Socket) {
     let (mut random, mut socket, mut history) = (Seed::new(seed), Socket::default(), Vec::new());
     let mut acts = 1 + random.below(12);
@@ -175,23 +175,23 @@ fn run(is_readable: IsReadable, seed: u64) -> (Vec<Seen>, Socket) {
         } else if acts == 0 && !is_readable(&history) {
             return (history, socket);
         }
-        assert!(history.len() < 10_000, "seed {seed}: it reads on and on: {:?}", &history[..40]);
+        assert!(history.len() < 10_000, "seed {seed}: it never stops reading: {:?}", &history[..40]);
     }
 }
 
-fn no_wake_up_is_lost_whatever_comes_in_between(is_readable: IsReadable) {
+fn no_wake_up_is_lost_in_any_interleaving(is_readable: IsReadable) {
     for seed in 0..20_000 {
         let (history, socket) = run(is_readable, seed);
-        assert_eq!(socket.bytes, 0, "seed {seed}: bytes lie there for ever, and no event will tell: {history:?}");
+        assert_eq!(socket.bytes, 0, "seed {seed}: bytes stay unread, and no event will report them: {history:?}");
         let has_end = socket.fin || socket.broken;
         assert_eq!(
             socket.ended, has_end,
-            "seed {seed}: whether the end is found; no event will tell again: {history:?}"
+            "seed {seed}: whether the FIN or the error is read; no event will report it again: {history:?}"
         );
     }
 }
 
-fn no_read_is_made_that_is_sure_to_find_nothing(is_readable: IsReadable) {
+fn no_read_is_certain_to_return_nothing(is_readable: IsReadable) {
     for seed in 0..20_000 {
         let (history, _) = run(is_readable, seed);
         let is_read = |seen: &&Seen| !matches!(seen, Read { found: Interrupted, .. });
@@ -200,11 +200,11 @@ fn no_read_is_made_that_is_sure_to_find_nothing(is_readable: IsReadable) {
             if let [Read { room, found: Bytes(bytes) }, Read { found: Nothing, .. }] = pair {
                 assert_eq!(
                     bytes, room,
-                    "seed {seed}: a short read, no event, and a read that finds nothing: {history:?}"
+                    "seed {seed}: after a short read and no event, a read returns nothing: {history:?}"
                 );
             }
             let twice = matches!(pair, [Read { found: Nothing | End | Broken, .. }, Read { .. }]);
-            assert!(!twice, "seed {seed}: nothing was to be found after {:?}: {history:?}", pair[0]);
+            assert!(!twice, "seed {seed}: a read after {:?} cannot return anything: {history:?}", pair[0]);
         }
     }
 }

@@ -20,19 +20,19 @@ held_to!(
     exercises_05,
     e2_poller::poller,
     [
-        what_is_ready_is_told_until_it_is_not,
-        all_that_is_ready_is_told_at_once,
-        only_what_is_asked_for_is_told,
-        an_end_is_told_to_those_who_read,
-        a_break_is_told_to_those_who_write,
-        a_pipe_without_its_other_end_is_told,
-        who_is_watched_for_nothing_ends_no_wait,
-        a_wait_takes_its_time_and_not_less,
-        a_wait_is_slept_not_burnt,
+        a_ready_socket_is_reported_until_it_is_not_ready,
+        all_ready_sockets_are_reported_at_once,
+        only_the_interest_is_reported,
+        a_fin_is_reported_as_readable,
+        a_reset_is_reported_as_readable_and_writable,
+        a_pipe_with_a_closed_end_is_reported,
+        a_socket_watched_for_nothing_ends_no_wait,
+        a_wait_takes_at_least_its_timeout,
+        a_wait_does_not_burn_cpu_time,
         a_wait_of_centuries_is_no_error,
-        numbers_are_known_or_refused,
-        what_is_forgotten_is_let_go,
-        an_echo_server_on_it_serves_slow_and_quick_clients,
+        unknown_and_used_tokens_are_rejected,
+        a_forgotten_socket_is_dropped,
+        an_echo_server_on_it_serves_slow_and_fast_clients,
     ]
 );
 
@@ -41,7 +41,7 @@ const WRITE: Interest = Interest { read: false, write: true };
 const BOTH: Interest = Interest { read: true, write: true };
 const NONE: Interest = Interest { read: false, write: false };
 
-/// Two ends of a connection.
+/// The two ends of a connection.
 fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -54,9 +54,9 @@ fn fd(stream: &TcpStream) -> Arc<OwnedFd> {
     Arc::new(stream.try_clone().unwrap().into())
 }
 
-/// What a wait of at most this long tells, sorted.
+/// The sockets that a wait of at most this long reports, sorted by token.
 fn wait(poller: &mut impl Poller, within: Duration) -> Vec<Ready> {
-    // What was in the list before is to be gone.
+    // The old content of the list has to be removed.
     let mut ready = vec![Ready { token: 99, read: true, write: true }];
     poller.wait(&mut ready, Some(within)).expect("a wait should work");
     ready.sort_by_key(|ready| ready.token);
@@ -76,7 +76,7 @@ fn reset(client: TcpStream) {
     drop(client);
 }
 
-fn what_is_ready_is_told_until_it_is_not<P: Poller>(new: fn() -> P) {
+fn a_ready_socket_is_reported_until_it_is_not_ready<P: Poller>(new: fn() -> P) {
     let ((mut client, mut server), mut poller) = (pair(), new());
     poller.watch(3, fd(&server), READ).unwrap();
     assert_eq!(wait(&mut poller, ms(1)), [], "before anything was sent");
@@ -87,10 +87,10 @@ fn what_is_ready_is_told_until_it_is_not<P: Poller>(new: fn() -> P) {
     server.read_exact(&mut [0; 4]).unwrap();
     assert_eq!(wait(&mut poller, PATIENCE), [reads(3)], "one byte is unread");
     server.read_exact(&mut [0; 1]).unwrap();
-    assert_eq!(wait(&mut poller, ms(1)), [], "all is read");
+    assert_eq!(wait(&mut poller, ms(1)), [], "all bytes are read");
 }
 
-fn all_that_is_ready_is_told_at_once<P: Poller>(new: fn() -> P) {
+fn all_ready_sockets_are_reported_at_once<P: Poller>(new: fn() -> P) {
     let (pairs, mut poller): (Vec<_>, _) = ((0..100).map(|_| pair()).collect(), new());
     for (token, (_, server)) in pairs.iter().enumerate() {
         poller.watch(token, fd(server), READ).unwrap();
@@ -99,10 +99,10 @@ fn all_that_is_ready_is_told_at_once<P: Poller>(new: fn() -> P) {
         { client }.write_all(b"x").unwrap();
     }
     let expected: Vec<_> = (0..100).step_by(3).map(reads).collect();
-    assert_eq!(wait(&mut poller, PATIENCE), expected, "every third of 100 has something");
+    assert_eq!(wait(&mut poller, PATIENCE), expected, "every third of 100 has unread bytes");
 }
 
-fn only_what_is_asked_for_is_told<P: Poller>(new: fn() -> P) {
+fn only_the_interest_is_reported<P: Poller>(new: fn() -> P) {
     let ((mut client, server), mut poller) = (pair(), new());
     client.write_all(b"x").unwrap();
     poller.watch(0, fd(&server), WRITE).unwrap();
@@ -115,7 +115,7 @@ fn only_what_is_asked_for_is_told<P: Poller>(new: fn() -> P) {
     assert_eq!(wait(&mut poller, ms(1)), [], "watched for nothing");
 }
 
-fn an_end_is_told_to_those_who_read<P: Poller>(new: fn() -> P) {
+fn a_fin_is_reported_as_readable<P: Poller>(new: fn() -> P) {
     let ((client, server), mut poller) = (pair(), new());
     poller.watch(0, fd(&server), READ).unwrap();
     client.shutdown(Shutdown::Write).unwrap();
@@ -125,26 +125,26 @@ fn an_end_is_told_to_those_who_read<P: Poller>(new: fn() -> P) {
     assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "both ends are closed");
 }
 
-fn a_break_is_told_to_those_who_write<P: Poller>(new: fn() -> P) {
+fn a_reset_is_reported_as_readable_and_writable<P: Poller>(new: fn() -> P) {
     for (interest, expected) in [(READ, reads(0)), (WRITE, writes(0))] {
         let ((client, mut server), mut poller) = (pair(), new());
         SockRef::from(&server).set_nonblocking(true).unwrap();
-        // Until it cannot be written to; then only the break can make it ready.
+        // Until it is not writable; then only the reset can make it ready.
         while server.write(&[0; 8_192]).is_ok() {}
         poller.watch(0, fd(&server), interest).unwrap();
-        assert_eq!(wait(&mut poller, ms(1)), [], "nothing to read, no room to write");
+        assert_eq!(wait(&mut poller, ms(1)), [], "not readable, not writable");
         reset(client);
-        assert_eq!(wait(&mut poller, PATIENCE), [expected], "a broken connection, watched for {interest:?}");
+        assert_eq!(wait(&mut poller, PATIENCE), [expected], "a reset connection, watched for {interest:?}");
     }
 }
 
-/// A socket that ended is readable too; an empty pipe is not, and a full one is not writable. Only the end itself is told.
-fn a_pipe_without_its_other_end_is_told<P: Poller>(new: fn() -> P) {
+/// A closed socket is readable too; an empty pipe is not, and a full one is not writable. Only the hang-up is reported.
+fn a_pipe_with_a_closed_end_is_reported<P: Poller>(new: fn() -> P) {
     let (mut poller, (read, write)) = (new(), nix::unistd::pipe().unwrap());
     poller.watch(0, Arc::new(read), READ).unwrap();
     assert_eq!(wait(&mut poller, ms(1)), [], "the pipe is empty");
     drop(write);
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "nobody can write to it any more: a read finds its end");
+    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "the write end is closed: a read returns 0");
 
     let (mut poller, (read, write)) = (new(), nix::unistd::pipe().unwrap());
     nix::fcntl::fcntl(&write, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
@@ -152,22 +152,25 @@ fn a_pipe_without_its_other_end_is_told<P: Poller>(new: fn() -> P) {
     poller.watch(0, Arc::new(write), WRITE).unwrap();
     assert_eq!(wait(&mut poller, ms(1)), [], "the pipe is full");
     drop(read);
-    assert_eq!(wait(&mut poller, PATIENCE), [writes(0)], "nobody can read it any more: a write fails without a wait");
+    assert_eq!(wait(&mut poller, PATIENCE), [writes(0)], "the read end is closed: a write fails at once");
 }
 
-fn who_is_watched_for_nothing_ends_no_wait<P: Poller>(new: fn() -> P) {
+fn a_socket_watched_for_nothing_ends_no_wait<P: Poller>(new: fn() -> P) {
     let ((client, server), mut poller) = (pair(), new());
     poller.watch(0, fd(&server), NONE).unwrap();
     reset(client);
     let begun = now();
-    assert_eq!(wait(&mut poller, ms(30)), [], "nothing was asked for");
+    assert_eq!(wait(&mut poller, ms(30)), [], "it is watched for nothing");
     let took = begun.elapsed();
-    assert!(took >= ms(30), "its connection broke; the wait of 30 ms ended after {took:?}, and so would each after it");
+    assert!(
+        took >= ms(30),
+        "its connection was reset; the wait of 30 ms ended after {took:?}, and so would every later one"
+    );
     poller.change(0, READ).unwrap();
     assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "now it is watched for reading");
 }
 
-fn a_wait_takes_its_time_and_not_less<P: Poller>(new: fn() -> P) {
+fn a_wait_takes_at_least_its_timeout<P: Poller>(new: fn() -> P) {
     let ((mut client, server), mut poller) = (pair(), new());
     poller.watch(0, fd(&server), READ).unwrap();
     for micros in [1, 300, 1_500, 20_000] {
@@ -182,8 +185,9 @@ fn a_wait_takes_its_time_and_not_less<P: Poller>(new: fn() -> P) {
     assert!(begun.elapsed() < PATIENCE, "neither should have waited: {:?}", begun.elapsed());
 }
 
-/// The kernel counts in milliseconds. Who rounds what is left down asks it again and again for no time at all.
-fn a_wait_is_slept_not_burnt<P: Poller>(new: fn() -> P) {
+/// The kernel counts in milliseconds. A remaining time that is rounded down makes the loop call `poll` with a timeout
+/// of 0.
+fn a_wait_does_not_burn_cpu_time<P: Poller>(new: fn() -> P) {
     let ((_client, server), mut poller) = (pair(), new());
     poller.watch(0, fd(&server), READ).unwrap();
     let (begun, used) = (now(), cpu());
@@ -191,7 +195,7 @@ fn a_wait_is_slept_not_burnt<P: Poller>(new: fn() -> P) {
         wait(&mut poller, Duration::from_micros(990));
     }
     let (took, used) = (begun.elapsed(), cpu().saturating_sub(used));
-    assert!(used * 2 < took, "of {took:?} in a hundred waits of 990 µs, {used:?} were spent computing");
+    assert!(used * 2 < took, "of {took:?} in a hundred waits of 990 µs, {used:?} were CPU time");
 }
 
 /// The CPU time of this thread.
@@ -210,13 +214,13 @@ fn a_wait_of_centuries_is_no_error<P: Poller>(new: fn() -> P) {
     }
 }
 
-fn numbers_are_known_or_refused<P: Poller>(new: fn() -> P) {
+fn unknown_and_used_tokens_are_rejected<P: Poller>(new: fn() -> P) {
     let ((_client, server), (mut other, second), mut poller) = (pair(), pair(), new());
-    let kind = |outcome: io::Result<()>| outcome.map_err(|error| error.kind());
+    let kind = |result: io::Result<()>| result.map_err(|error| error.kind());
     assert_eq!(kind(poller.change(7, READ)), Err(ErrorKind::NotFound), "nothing is watched");
     assert_eq!(kind(poller.forget(7)), Err(ErrorKind::NotFound), "nothing is watched");
     poller.watch(7, fd(&server), READ).unwrap();
-    assert_eq!(kind(poller.watch(7, fd(&second), READ)), Err(ErrorKind::AlreadyExists), "7 is taken");
+    assert_eq!(kind(poller.watch(7, fd(&second), READ)), Err(ErrorKind::AlreadyExists), "7 is in use");
     other.write_all(b"x").unwrap();
     assert_eq!(wait(&mut poller, ms(5)), [], "7 is still the first socket, to which nothing was sent");
     poller.forget(7).unwrap();
@@ -225,7 +229,7 @@ fn numbers_are_known_or_refused<P: Poller>(new: fn() -> P) {
     assert_eq!(wait(&mut poller, PATIENCE), [reads(7)], "7 is the second socket now");
 }
 
-fn what_is_forgotten_is_let_go<P: Poller>(new: fn() -> P) {
+fn a_forgotten_socket_is_dropped<P: Poller>(new: fn() -> P) {
     let ((mut client, server), mut poller) = (pair(), new());
     let socket: Arc<OwnedFd> = Arc::new(server.into());
     poller.watch(0, Arc::clone(&socket), READ).unwrap();
@@ -235,32 +239,32 @@ fn what_is_forgotten_is_let_go<P: Poller>(new: fn() -> P) {
     client.write_all(b"x").unwrap();
     assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "a watched socket stays open");
     poller.forget(0).unwrap();
-    assert_eq!(held.strong_count(), 0, "nobody should hold a socket that is forgotten");
+    assert_eq!(held.strong_count(), 0, "a forgotten socket should be dropped");
     assert_eq!(wait(&mut poller, ms(1)), [], "nothing is watched");
 }
 
-/// A client of the echo server below, and what it is still owed.
-struct Guest {
+/// A client of the echo server below, and the bytes that it has not been sent yet.
+struct Connection {
     stream: TcpStream,
-    owed: Vec<u8>,
+    unsent: Vec<u8>,
 }
 
-impl Guest {
-    /// Reads if that is right, and sends what can be sent. What to wait for next; `None`: it is gone.
+impl Connection {
+    /// Reads if no unsent bytes are left, and sends what can be sent. Returns the next interest; `None`: it is closed.
     fn serve(&mut self, ready: Ready) -> Option<Interest> {
         let mut buffer = [0; 4096];
-        if ready.read && self.owed.is_empty() {
+        if ready.read && self.unsent.is_empty() {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return None,
-                Ok(length) => self.owed.extend_from_slice(&buffer[..length]),
+                Ok(length) => self.unsent.extend_from_slice(&buffer[..length]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(_) => return None,
             }
         }
-        while !self.owed.is_empty() {
-            match self.stream.write(&self.owed) {
-                Ok(length) => drop(self.owed.drain(..length)),
-                // It reads no more until what is owed is sent: a slow reader is a slow sender.
+        while !self.unsent.is_empty() {
+            match self.stream.write(&self.unsent) {
+                Ok(length) => drop(self.unsent.drain(..length)),
+                // No read until all bytes are sent: backpressure makes a slow reader a slow sender.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Some(WRITE),
                 Err(_) => return None,
             }
@@ -269,25 +273,25 @@ impl Guest {
     }
 }
 
-/// Sends back what so many clients send, on one thread, until all have left.
+/// Echoes for this many clients on one thread, until all have closed.
 fn echo(mut poller: impl Poller, listener: &TcpListener, clients: usize) -> io::Result<()> {
-    let (mut guests, mut ready) = (Vec::<Option<Guest>>::new(), Vec::new());
+    let (mut connections, mut ready) = (Vec::<Option<Connection>>::new(), Vec::new());
     poller.watch(usize::MAX, Arc::new(listener.try_clone()?.into()), READ)?;
-    while guests.len() < clients || guests.iter().any(Option::is_some) {
+    while connections.len() < clients || connections.iter().any(Option::is_some) {
         poller.wait(&mut ready, Some(PATIENCE))?;
-        assert!(!ready.is_empty(), "nothing is ready, but clients are still there");
+        assert!(!ready.is_empty(), "no socket is ready, but clients are still connected");
         for event in &ready {
             if event.token == usize::MAX {
                 let Ok((stream, _)) = listener.accept() else { continue };
                 stream.set_nonblocking(true)?;
-                poller.watch(guests.len(), fd(&stream), READ)?;
-                guests.push(Some(Guest { stream, owed: Vec::new() }));
-            } else if let Some(guest) = &mut guests[event.token] {
-                if let Some(interest) = guest.serve(*event) {
+                poller.watch(connections.len(), fd(&stream), READ)?;
+                connections.push(Some(Connection { stream, unsent: Vec::new() }));
+            } else if let Some(connection) = &mut connections[event.token] {
+                if let Some(interest) = connection.serve(*event) {
                     poller.change(event.token, interest)?;
                 } else {
                     poller.forget(event.token)?;
-                    guests[event.token] = None;
+                    connections[event.token] = None;
                 }
             }
         }
@@ -295,7 +299,7 @@ fn echo(mut poller: impl Poller, listener: &TcpListener, clients: usize) -> io::
     Ok(())
 }
 
-/// Sends a million bytes and gets them back; a slow one begins to read when it has nothing left to send.
+/// Sends a million bytes and reads them back; a slow client starts to read late.
 fn client(address: SocketAddr, slow: bool) {
     const LENGTH: usize = 1_000_000;
     let stream = TcpStream::connect(address).unwrap();
@@ -317,12 +321,12 @@ fn client(address: SocketAddr, slow: bool) {
     assert!(back == sent, "a client (slow: {slow}) should get back what it sent, {} of {LENGTH} bytes", back.len());
 }
 
-fn an_echo_server_on_it_serves_slow_and_quick_clients<P: Poller>(new: fn() -> P) {
+fn an_echo_server_on_it_serves_slow_and_fast_clients<P: Poller>(new: fn() -> P) {
     const CLIENTS: usize = 20;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    let (done, outcome) = mpsc::channel();
+    let (done, results) = mpsc::channel();
     thread::scope(|scope| {
         for number in 0..CLIENTS {
             let done = done.clone();
@@ -334,5 +338,5 @@ fn an_echo_server_on_it_serves_slow_and_quick_clients<P: Poller>(new: fn() -> P)
         echo(new(), &listener, CLIENTS).expect("the poller should work");
     });
     drop(done);
-    assert_eq!(outcome.iter().count(), CLIENTS, "clients that got back what they sent");
+    assert_eq!(results.iter().count(), CLIENTS, "clients that got back what they sent");
 }

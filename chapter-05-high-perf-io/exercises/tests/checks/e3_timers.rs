@@ -14,19 +14,19 @@ held_to!(
     e3_timers::timers,
     [
         a_timer_fires_when_it_is_due_and_once,
-        the_first_that_is_due_comes_first,
-        a_timer_that_is_moved_has_only_its_new_time,
-        a_timer_that_is_disarmed_never_fires,
-        who_sleeps_until_the_next_one_does_not_wake_for_nothing,
-        whatever_is_done_it_agrees_with_a_sorted_list,
-        moving_a_timer_for_ever_fills_no_memory,
+        due_timers_fire_in_order_of_their_deadlines,
+        a_moved_timer_has_only_its_new_deadline,
+        a_disarmed_timer_never_fires,
+        next_gives_no_spurious_wake_ups,
+        any_operations_agree_with_a_sorted_list,
+        moving_timers_forever_needs_bounded_memory,
         a_hundred_thousand_timers_are_moved_quickly,
     ]
 );
 
-const NOBODY: [u32; 0] = [];
+const NONE: [u32; 0] = [];
 
-/// All that are due, in the order in which they come.
+/// All timers that are due, in the order in which they fire.
 fn due(timers: &mut impl Timers, now: Instant) -> Vec<u32> {
     std::iter::from_fn(|| timers.expire(now)).take(1_000).collect()
 }
@@ -36,15 +36,15 @@ fn a_timer_fires_when_it_is_due_and_once<T: Timers>(new: fn() -> T) {
     assert_eq!((timers.next(), timers.expire(start)), (None, None), "nothing is armed");
     timers.arm(7, start + ms(10));
     assert_eq!(timers.next(), Some(start + ms(10)), "when 7 is due");
-    assert_eq!(due(&mut timers, start + Duration::from_nanos(9_999_999)), NOBODY, "a nanosecond early");
+    assert_eq!(due(&mut timers, start + Duration::from_nanos(9_999_999)), NONE, "a nanosecond early");
     assert_eq!(due(&mut timers, start + ms(10)), [7], "it is due");
-    assert_eq!(due(&mut timers, start + ms(900)), NOBODY, "it has fired");
+    assert_eq!(due(&mut timers, start + ms(900)), NONE, "it has fired");
     assert_eq!((timers.next(), timers.entries()), (None, 0), "nothing is armed any more");
     timers.arm(7, start);
     assert_eq!(due(&mut timers, start + ms(900)), [7], "armed again, for a time that has passed");
 }
 
-fn the_first_that_is_due_comes_first<T: Timers>(new: fn() -> T) {
+fn due_timers_fire_in_order_of_their_deadlines<T: Timers>(new: fn() -> T) {
     let (start, mut timers) = (now(), new());
     for (id, at) in [(1, 30), (2, 10), (3, 50), (4, 20), (5, 40)] {
         timers.arm(id, start + ms(at));
@@ -59,24 +59,24 @@ fn the_first_that_is_due_comes_first<T: Timers>(new: fn() -> T) {
     assert_eq!(equal, [7, 8, 9], "three of the same time, in any order");
 }
 
-fn a_timer_that_is_moved_has_only_its_new_time<T: Timers>(new: fn() -> T) {
+fn a_moved_timer_has_only_its_new_deadline<T: Timers>(new: fn() -> T) {
     let (start, mut timers) = (now(), new());
     timers.arm(1, start + ms(10));
     timers.arm(1, start + ms(50));
     assert_eq!(timers.next(), Some(start + ms(50)), "when 1 is due, moved from 10 to 50 ms");
-    assert_eq!(due(&mut timers, start + ms(49)), NOBODY, "its old time has passed");
+    assert_eq!(due(&mut timers, start + ms(49)), NONE, "its old time has passed");
     assert_eq!(due(&mut timers, start + ms(50)), [1], "its new time");
     timers.arm(2, start + ms(90));
     timers.arm(2, start + ms(60));
     assert_eq!(due(&mut timers, start + ms(60)), [2], "moved from 90 to 60 ms");
-    assert_eq!(due(&mut timers, start + ms(90)), NOBODY, "its old time, when it has fired");
+    assert_eq!(due(&mut timers, start + ms(90)), NONE, "its old time, when it has fired");
     timers.arm(3, start + ms(100));
     timers.arm(3, start + ms(200));
     timers.arm(3, start + ms(100));
     assert_eq!(due(&mut timers, start + ms(300)), [3], "moved away and back: it fires once");
 }
 
-fn a_timer_that_is_disarmed_never_fires<T: Timers>(new: fn() -> T) {
+fn a_disarmed_timer_never_fires<T: Timers>(new: fn() -> T) {
     let (start, mut timers) = (now(), new());
     timers.disarm(5);
     for id in 0..3 {
@@ -93,9 +93,9 @@ fn a_timer_that_is_disarmed_never_fires<T: Timers>(new: fn() -> T) {
     assert_eq!(due(&mut timers, start + ms(50)), [1], "disarmed and armed again: it fires once");
 }
 
-fn who_sleeps_until_the_next_one_does_not_wake_for_nothing<T: Timers>(new: fn() -> T) {
+fn next_gives_no_spurious_wake_ups<T: Timers>(new: fn() -> T) {
     let (start, mut timers) = (now(), new());
-    // As a client whose deadline moves with each of its requests.
+    // Like a client whose deadline moves with each of its requests.
     for request in 0..100 {
         timers.arm(1, start + ms(request + 60));
     }
@@ -106,10 +106,10 @@ fn who_sleeps_until_the_next_one_does_not_wake_for_nothing<T: Timers>(new: fn() 
     while let Some(at) = timers.next().filter(|_| wakes.len() < 10) {
         wakes.push((at - start, timers.expire(at)));
     }
-    assert_eq!(wakes, [(ms(159), Some(1)), (ms(500), Some(2))], "when it wakes, and for whom");
+    assert_eq!(wakes, [(ms(159), Some(1)), (ms(500), Some(2))], "when it wakes, and for which timer");
 }
 
-fn whatever_is_done_it_agrees_with_a_sorted_list<T: Timers>(new: fn() -> T) {
+fn any_operations_agree_with_a_sorted_list<T: Timers>(new: fn() -> T) {
     for seed in 0..300 {
         let (start, mut random) = (now(), Seed::new(seed));
         let (mut timers, mut armed, mut at) = (new(), BTreeMap::new(), start);
@@ -143,14 +143,15 @@ fn whatever_is_done_it_agrees_with_a_sorted_list<T: Timers>(new: fn() -> T) {
     }
 }
 
-fn moving_a_timer_for_ever_fills_no_memory<T: Timers>(new: fn() -> T) {
+fn moving_timers_forever_needs_bounded_memory<T: Timers>(new: fn() -> T) {
     let (start, mut timers) = (now(), new());
-    // It is due before all others and stays, so that nothing comes to the top that could be thrown away there.
+    // It is due before all others and stays armed, so that no obsolete entry reaches the top, where it could be
+    // discarded.
     timers.arm(u32::MAX, start + ms(1));
     for live in [1, 100, 1_000] {
-        for turn in 0..50_000_u32 {
-            timers.arm(turn % live, start + ms(60_000 + u64::from(turn)));
-            let (kept, armed) = (timers.entries(), 1 + live.min(turn + 1) as usize);
+        for step in 0..50_000_u32 {
+            timers.arm(step % live, start + ms(60_000 + u64::from(step)));
+            let (kept, armed) = (timers.entries(), 1 + live.min(step + 1) as usize);
             assert!(kept <= 2 * armed + 64, "{kept} entries are kept for {armed} timers");
         }
         for id in 0..live {

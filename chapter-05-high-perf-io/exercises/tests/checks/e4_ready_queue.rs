@@ -15,15 +15,15 @@ held_to!(
     exercises_05,
     e4_ready_queue::ready_queue,
     [
-        each_comes_in_its_turn,
-        nobody_is_in_it_twice,
-        urgent_ones_come_first,
-        clients_keep_their_share_whatever_is_urgent,
-        nobody_saves_turns_up,
-        one_that_becomes_urgent_is_last_of_the_urgent_ones,
-        one_that_is_forgotten_has_no_turn,
-        whatever_is_done_it_agrees_with_a_plain_list,
-        a_hundred_thousand_come_and_go_quickly,
+        ids_are_popped_in_order,
+        no_id_is_in_it_twice,
+        urgent_ids_come_first,
+        normal_ids_keep_their_share_under_urgent_load,
+        no_credit_accumulates,
+        an_id_that_becomes_urgent_is_last_of_the_urgent_ones,
+        a_forgotten_id_is_not_popped,
+        any_operations_agree_with_a_plain_list,
+        a_hundred_thousand_ids_are_handled_quickly,
     ]
 );
 
@@ -37,23 +37,23 @@ fn pop(queue: &mut impl ReadyQueue, count: usize) -> Vec<u32> {
     std::iter::from_fn(|| queue.pop()).take(count).collect()
 }
 
-fn each_comes_in_its_turn<Q: ReadyQueue>(new: fn() -> Q) {
+fn ids_are_popped_in_order<Q: ReadyQueue>(new: fn() -> Q) {
     let mut queue = new();
-    assert_eq!((queue.pop(), queue.len(), queue.is_empty()), (None, 0, true), "nobody waits");
+    assert_eq!((queue.pop(), queue.len(), queue.is_empty()), (None, 0, true), "the queue is empty");
     push(&mut queue, &[5, 3, 9], Normal);
     assert_eq!(queue.len(), 3, "how many wait");
     assert_eq!(pop(&mut queue, 2), [5, 3], "the first two");
     push(&mut queue, &[5], Normal);
-    assert_eq!(pop(&mut queue, 9), [9, 5], "5 came again, behind 9");
-    assert!(queue.is_empty(), "nobody is left");
+    assert_eq!(pop(&mut queue, 9), [9, 5], "5 was pushed again, behind 9");
+    assert!(queue.is_empty(), "the queue is empty again");
 }
 
-fn nobody_is_in_it_twice<Q: ReadyQueue>(new: fn() -> Q) {
+fn no_id_is_in_it_twice<Q: ReadyQueue>(new: fn() -> Q) {
     for class in [Normal, Urgent] {
         let mut queue = new();
         push(&mut queue, &[1, 2, 1, 1, 2, 3], class);
         assert_eq!(queue.len(), 3, "1, 2 and 3 wait, all {class:?}");
-        assert_eq!(pop(&mut queue, 9), [1, 2, 3], "each once, in the first of its places");
+        assert_eq!(pop(&mut queue, 9), [1, 2, 3], "each once, where it was pushed first");
     }
     let mut queue = new();
     push(&mut queue, &[1, 2], Urgent);
@@ -61,66 +61,66 @@ fn nobody_is_in_it_twice<Q: ReadyQueue>(new: fn() -> Q) {
     assert_eq!((queue.len(), pop(&mut queue, 9)), (2, vec![1, 2]), "1 was urgent, and stays so");
 }
 
-fn urgent_ones_come_first<Q: ReadyQueue>(new: fn() -> Q) {
+fn urgent_ids_come_first<Q: ReadyQueue>(new: fn() -> Q) {
     let mut queue = new();
     push(&mut queue, &[10, 11], Normal);
     push(&mut queue, &[1, 2, 3], Urgent);
-    assert_eq!(pop(&mut queue, 2), [1, 2], "urgent ones, though they came later");
+    assert_eq!(pop(&mut queue, 2), [1, 2], "urgent ones, though they were pushed later");
     push(&mut queue, &[4], Urgent);
     assert_eq!(pop(&mut queue, 9), [3, 4, 10, 11], "the rest");
 }
 
-/// How long the longest run of turns is in which no normal one had any.
-fn longest_run(turns: &[u32], is_normal: impl Fn(u32) -> bool) -> usize {
-    turns.split(|id| is_normal(*id)).map(<[u32]>::len).max().unwrap_or(0)
+/// The length of the longest run of pops without a normal id.
+fn longest_run(pops: &[u32], is_normal: impl Fn(u32) -> bool) -> usize {
+    pops.split(|id| is_normal(*id)).map(<[u32]>::len).max().unwrap_or(0)
 }
 
-fn clients_keep_their_share_whatever_is_urgent<Q: ReadyQueue>(new: fn() -> Q) {
+fn normal_ids_keep_their_share_under_urgent_load<Q: ReadyQueue>(new: fn() -> Q) {
     let mut queue = new();
     push(&mut queue, &(1_000..1_100).collect::<Vec<_>>(), Normal);
     push(&mut queue, &(0..1_000).collect::<Vec<_>>(), Urgent);
-    let turns = pop(&mut queue, 500);
-    let longest = longest_run(&turns, |id| id >= 1_000);
-    assert!(longest < SHARE, "{longest} turns in a row were urgent ones', while clients waited");
-    let normal = turns.iter().filter(|id| **id >= 1_000).count();
-    assert!(normal <= 500 / SHARE + 1, "the clients had {normal} of 500 turns, while urgent ones waited");
+    let pops = pop(&mut queue, 500);
+    let longest = longest_run(&pops, |id| id >= 1_000);
+    assert!(longest < SHARE, "{longest} pops in a row were urgent, while normal ids waited");
+    let normal = pops.iter().filter(|id| **id >= 1_000).count();
+    assert!(normal <= 500 / SHARE + 1, "{normal} of 500 pops were normal, while urgent ids waited");
 
-    // Urgent ones that come again and again, each as soon as it had its turn.
+    // Urgent ids that are pushed again as soon as they are popped.
     let mut queue = new();
     push(&mut queue, &[1, 2], Urgent);
     push(&mut queue, &[50, 51, 52], Normal);
-    let mut turns = Vec::new();
+    let mut pops = Vec::new();
     for _ in 0..4 * SHARE {
-        let id = queue.pop().expect("somebody waits");
-        turns.push(id);
+        let id = queue.pop().expect("the queue is not empty");
+        pops.push(id);
         if id < 50 {
             queue.push(id, Urgent);
         }
     }
-    let clients: Vec<_> = turns.into_iter().filter(|id| *id >= 50).collect();
-    assert_eq!(clients, [50, 51, 52], "the clients that had their turns, in order");
+    let normal: Vec<_> = pops.into_iter().filter(|id| *id >= 50).collect();
+    assert_eq!(normal, [50, 51, 52], "the normal ids that were popped, in order");
 }
 
-fn nobody_saves_turns_up<Q: ReadyQueue>(new: fn() -> Q) {
+fn no_credit_accumulates<Q: ReadyQueue>(new: fn() -> Q) {
     let mut queue = new();
     for id in 0..1_000 {
         push(&mut queue, &[id], Normal);
-        assert_eq!(queue.pop(), Some(id), "a client alone");
+        assert_eq!(queue.pop(), Some(id), "a normal id alone");
     }
     push(&mut queue, &[5, 6, 7], Normal);
     push(&mut queue, &[1_000], Urgent);
-    assert_eq!(queue.pop(), Some(1_000), "clients had a thousand turns; an urgent one is next all the same");
+    assert_eq!(queue.pop(), Some(1_000), "a thousand pops were normal; an urgent id is next all the same");
     let mut queue = new();
     for id in 0..1_000 {
         push(&mut queue, &[id], Urgent);
-        assert_eq!(queue.pop(), Some(id), "an urgent one alone");
+        assert_eq!(queue.pop(), Some(id), "an urgent id alone");
     }
     push(&mut queue, &[2_000, 2_001], Normal);
     push(&mut queue, &[1, 2, 3], Urgent);
-    assert_eq!(pop(&mut queue, 3), [1, 2, 3], "while nobody else waited, urgent ones took no client's turn");
+    assert_eq!(pop(&mut queue, 3), [1, 2, 3], "urgent pops while no normal id waited do not count");
 }
 
-fn one_that_becomes_urgent_is_last_of_the_urgent_ones<Q: ReadyQueue>(new: fn() -> Q) {
+fn an_id_that_becomes_urgent_is_last_of_the_urgent_ones<Q: ReadyQueue>(new: fn() -> Q) {
     let mut queue = new();
     push(&mut queue, &[10, 11, 12], Normal);
     push(&mut queue, &[1], Urgent);
@@ -129,7 +129,7 @@ fn one_that_becomes_urgent_is_last_of_the_urgent_ones<Q: ReadyQueue>(new: fn() -
     assert_eq!(pop(&mut queue, 9), [1, 11, 10, 12], "11 became urgent");
 }
 
-fn one_that_is_forgotten_has_no_turn<Q: ReadyQueue>(new: fn() -> Q) {
+fn a_forgotten_id_is_not_popped<Q: ReadyQueue>(new: fn() -> Q) {
     let mut queue = new();
     queue.forget(1);
     push(&mut queue, &[1, 2, 3], Normal);
@@ -141,14 +141,18 @@ fn one_that_is_forgotten_has_no_turn<Q: ReadyQueue>(new: fn() -> Q) {
     push(&mut queue, &[1, 2, 3], Normal);
     queue.forget(1);
     push(&mut queue, &[1], Normal);
-    assert_eq!((queue.len(), pop(&mut queue, 9)), (3, vec![2, 3, 1]), "1 was forgotten and came again, so it is last");
+    assert_eq!(
+        (queue.len(), pop(&mut queue, 9)),
+        (3, vec![2, 3, 1]),
+        "1 was forgotten and pushed again, so it is last"
+    );
     push(&mut queue, &[1, 2], Urgent);
     queue.forget(1);
     push(&mut queue, &[1], Normal);
-    assert_eq!(pop(&mut queue, 9), [2, 1], "1 was urgent, was forgotten, and is a client now");
+    assert_eq!(pop(&mut queue, 9), [2, 1], "1 was urgent, was forgotten, and is normal now");
 }
 
-/// The contract, slow and plain.
+/// The contract, simple and slow.
 #[derive(Default)]
 struct Plain {
     urgent: VecDeque<u32>,
@@ -175,14 +179,14 @@ impl Plain {
     }
 
     fn pop(&mut self) -> Option<u32> {
-        let a_client_waits = !self.normal.is_empty();
-        let takes_client = a_client_waits && (self.urgent.is_empty() || self.in_a_row == SHARE - 1);
-        self.in_a_row = if a_client_waits && !takes_client { self.in_a_row + 1 } else { 0 };
-        if takes_client { self.normal.pop_front() } else { self.urgent.pop_front() }
+        let normal_waits = !self.normal.is_empty();
+        let takes_normal = normal_waits && (self.urgent.is_empty() || self.in_a_row == SHARE - 1);
+        self.in_a_row = if normal_waits && !takes_normal { self.in_a_row + 1 } else { 0 };
+        if takes_normal { self.normal.pop_front() } else { self.urgent.pop_front() }
     }
 }
 
-fn whatever_is_done_it_agrees_with_a_plain_list<Q: ReadyQueue>(new: fn() -> Q) {
+fn any_operations_agree_with_a_plain_list<Q: ReadyQueue>(new: fn() -> Q) {
     for seed in 0..500 {
         let (mut random, mut queue, mut plain) = (Seed::new(seed), new(), Plain::default());
         for step in 0..300 {
@@ -193,7 +197,7 @@ fn whatever_is_done_it_agrees_with_a_plain_list<Q: ReadyQueue>(new: fn() -> Q) {
                     queue.forget(id);
                     plain.forget(id);
                 }
-                1..=3 => assert_eq!(queue.pop(), plain.pop(), "seed {seed}: whose turn it is in step {step}"),
+                1..=3 => assert_eq!(queue.pop(), plain.pop(), "seed {seed}: which id is popped in step {step}"),
                 _ => {
                     queue.push(id, class);
                     plain.push(id, class);
@@ -205,35 +209,35 @@ fn whatever_is_done_it_agrees_with_a_plain_list<Q: ReadyQueue>(new: fn() -> Q) {
     }
 }
 
-fn a_hundred_thousand_come_and_go_quickly<Q: ReadyQueue>(new: fn() -> Q) {
+fn a_hundred_thousand_ids_are_handled_quickly<Q: ReadyQueue>(new: fn() -> Q) {
     const MANY: u32 = 100_000;
     let (mut queue, begun) = (new(), now());
-    let hurry = |what: &str, done: u32| {
+    let assert_in_time = |what: &str, done: u32| {
         let took = begun.elapsed();
         assert!(took < PATIENCE, "{what} {done} of {MANY} should not take {took:?}");
     };
     for id in 0..MANY {
         queue.push(id, Normal);
         queue.push(id, Normal);
-        hurry("to push", id);
+        assert_in_time("to push", id);
     }
     for id in (0..MANY).rev().step_by(2) {
         queue.forget(id);
-        hurry("to forget", id);
+        assert_in_time("to forget", id);
     }
     for id in (0..MANY).step_by(4) {
         queue.push(id, Urgent);
     }
-    // One that never rests: forgotten and pushed again, over and over.
-    for turn in 0..4 * MANY {
+    // One id that is forgotten and pushed again, over and over.
+    for round in 0..4 * MANY {
         queue.forget(2);
         queue.push(2, Normal);
-        hurry("to forget and push, again and again,", turn);
+        assert_in_time("to forget and push, again and again,", round);
     }
     let mut left = MANY / 2;
     while queue.pop().is_some() {
         left -= 1;
-        hurry("to take", left);
+        assert_in_time("to pop", left);
     }
-    assert_eq!(left, 0, "how many of those that were there had no turn");
+    assert_eq!(left, 0, "how many ids were never popped");
 }

@@ -1,4 +1,4 @@
-//! What the exercises of chapter 5 are held to: yours on request (`cargo learn check 5`), our solutions always.
+//! The checks of chapter 5's exercises: for your code on request (`cargo learn check 5`), for our solutions always.
 #![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
 
 mod e1_wake_up;

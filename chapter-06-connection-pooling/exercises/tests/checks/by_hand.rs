@@ -1,4 +1,4 @@
-//! Tasks made by hand, and a parent that counts: what the checks of exercise 6.3 are made of.
+//! Tasks made by hand, and a parent waker that counts, for the checks of exercise 6.3.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use integration_tests::wait::PATIENCE;
 
 pub(crate) type New<E> = fn(Waker) -> E;
 
-/// A parent that counts how often it was woken, and may wake a task then.
+/// A parent waker that counts its wakes, and can wake a task when it is woken.
 #[derive(Default)]
 pub(crate) struct Parent {
     woken: AtomicUsize,
@@ -28,36 +28,36 @@ impl Wake for Parent {
 }
 
 impl Parent {
-    /// How often, since it was asked last.
+    /// How often it was woken since the last call.
     pub(crate) fn times(&self) -> usize {
         self.woken.swap(0, SeqCst)
     }
 }
 
-/// What became of tasks made by hand.
+/// A record of what happened to the tasks.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// Who was polled, in order.
+    /// The tasks that were polled, in order.
     pub(crate) polls: RefCell<Vec<usize>>,
-    /// The wakers that they had.
+    /// The waker of each poll.
     pub(crate) wakers: RefCell<Vec<Waker>>,
     pub(crate) drops: Cell<usize>,
 }
 
 impl Seen {
-    /// Who was polled, since it was asked last.
+    /// The tasks that were polled since the last call.
     pub(crate) fn polled(&self) -> Vec<usize> {
         self.polls.take()
     }
 
-    /// Uses the wakers of these polls, counted from the first of all.
+    /// Uses the wakers of these polls, counted from the first.
     pub(crate) fn wake(&self, polls: &[usize]) {
         let wakers: Vec<_> = polls.iter().map(|poll| self.wakers.borrow()[*poll].clone()).collect();
         wakers.into_iter().for_each(Waker::wake);
     }
 }
 
-/// A task made by hand: does `act` in each poll, and ends when that says so.
+/// A task made by hand: calls `act` in each poll, and ends when that returns true.
 struct Hand<F> {
     name: usize,
     seen: Rc<Seen>,
@@ -87,7 +87,7 @@ where
     executor.spawn(Box::pin(Hand { name, seen: Rc::clone(seen), act }));
 }
 
-/// An executor with so many tasks that wait, each polled once: the nth poll is that of the nth.
+/// An executor with this many pending tasks, each polled once: poll n is that of task n.
 pub(crate) fn begun<E: Executor>(new: New<E>, tasks: usize) -> (Arc<Parent>, E, Rc<Seen>) {
     let (parent, seen) = (Arc::new(Parent::default()), Rc::<Seen>::default());
     let mut executor = new(Waker::from(Arc::clone(&parent)));
@@ -97,7 +97,7 @@ pub(crate) fn begun<E: Executor>(new: New<E>, tasks: usize) -> (Arc<Parent>, E, 
     (parent, executor, seen)
 }
 
-/// Runs it on a thread of its own; panics when it does not end.
+/// Runs `work` on another thread; panics if it does not end in time.
 pub(crate) fn ends(what: &str, work: impl FnOnce() + Send + 'static) {
     let (done, result) = mpsc::channel();
     let thread = thread::spawn(move || {
@@ -105,7 +105,7 @@ pub(crate) fn ends(what: &str, work: impl FnOnce() + Send + 'static) {
         let _ = done.send(());
     });
     match result.recv_timeout(PATIENCE) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it should end, but waits, as for a lock: {what}"),
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it should end, but blocks, perhaps on a lock: {what}"),
         _ => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
     }
 }

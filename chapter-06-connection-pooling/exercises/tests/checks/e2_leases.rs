@@ -15,31 +15,31 @@ held_to!(
     exercises_06,
     e2_leases::leases,
     [
-        as_many_are_lent_as_there_are_slots,
-        one_that_is_never_given_back_is_found_once,
-        a_late_give_back_leaves_the_next_borrower_alone,
-        what_is_given_back_twice_is_refused_the_second_time,
-        a_lease_is_over_whether_it_was_found_or_not,
-        a_slot_is_free_only_when_its_leak_was_found,
-        a_sign_of_life_begins_the_time_anew,
-        a_limit_beyond_the_clock_is_none,
-        a_lease_that_was_never_given_is_refused,
-        whatever_is_done_it_agrees_with_a_plain_list,
-        a_hundred_thousand_are_lent_and_renewed_quickly,
+        all_slots_can_be_lent_and_no_more,
+        a_leaked_lease_is_returned_once_by_expire,
+        a_late_give_back_does_not_affect_the_next_lease,
+        a_second_give_back_is_rejected,
+        a_lease_expires_before_expire_is_called,
+        a_leaked_slot_is_free_only_after_expire,
+        renew_restarts_the_limit,
+        a_limit_beyond_the_clock_is_no_limit,
+        a_lease_that_was_never_issued_is_rejected,
+        any_operations_agree_with_a_plain_list,
+        a_hundred_thousand_leases_are_handled_quickly,
     ]
 );
 
 const LIMIT: Duration = ms(100);
-const NOBODY: [Lease; 0] = [];
+const NONE: [Lease; 0] = [];
 
 fn lend(leases: &mut impl Leases, count: usize, at: Instant) -> Vec<Lease> {
     let lent: Vec<_> = (0..count).map_while(|_| leases.lend(at)).collect();
-    assert_eq!(lent.len(), count, "how many of {count} slots that are free were lent");
+    assert_eq!(lent.len(), count, "how many of {count} free slots were lent");
     lent
 }
 
-/// All that are over, in the order in which they are found.
-fn over(leases: &mut impl Leases, at: Instant) -> Vec<Lease> {
+/// All expired leases, in the order in which `expire` returns them.
+fn expired(leases: &mut impl Leases, at: Instant) -> Vec<Lease> {
     std::iter::from_fn(|| leases.expire(at)).take(1_000).collect()
 }
 
@@ -47,7 +47,7 @@ fn usage(lent: usize, leaked: u64, refused: u64) -> Usage {
     Usage { lent, leaked, refused }
 }
 
-fn as_many_are_lent_as_there_are_slots<L: Leases>(new: New<L>) {
+fn all_slots_can_be_lent_and_no_more<L: Leases>(new: New<L>) {
     let (start, mut leases) = (now(), new(3, LIMIT));
     assert_eq!((leases.usage(), leases.next(), leases.expire(start)), (usage(0, 0, 0), None, None), "none is lent");
     let lent = lend(&mut leases, 3, start);
@@ -61,106 +61,115 @@ fn as_many_are_lent_as_there_are_slots<L: Leases>(new: New<L>) {
     assert_eq!(new(0, LIMIT).lend(start), None, "one of none");
 }
 
-fn one_that_is_never_given_back_is_found_once<L: Leases>(new: New<L>) {
+fn a_leaked_lease_is_returned_once_by_expire<L: Leases>(new: New<L>) {
     let (start, mut leases) = (now(), new(4, LIMIT));
     let lent: Vec<_> = (0..4).map(|one| lend(&mut leases, 1, start + ms(one * 10))[0]).collect();
     assert!(leases.give_back(lent[1], start + ms(50)), "the second is given back in time");
-    assert_eq!(leases.next(), Some(start + ms(100)), "when the first one is over");
-    assert_eq!(over(&mut leases, start + Duration::from_nanos(99_999_999)), NOBODY, "a nanosecond early");
-    assert_eq!(over(&mut leases, start + ms(100)), [lent[0]], "the first is over");
-    assert_eq!(leases.next(), Some(start + ms(120)), "when the third one is over");
-    assert_eq!(over(&mut leases, start + ms(500)), [lent[2], lent[3]], "the others, the first first");
-    assert_eq!((over(&mut leases, start + ms(900)), leases.next()), (vec![], None), "each is found once");
+    assert_eq!(leases.next(), Some(start + ms(100)), "when the first lease expires");
+    assert_eq!(expired(&mut leases, start + Duration::from_nanos(99_999_999)), NONE, "a nanosecond early");
+    assert_eq!(expired(&mut leases, start + ms(100)), [lent[0]], "the first has expired");
+    assert_eq!(leases.next(), Some(start + ms(120)), "when the third lease expires");
+    assert_eq!(expired(&mut leases, start + ms(500)), [lent[2], lent[3]], "the others, in order of expiry");
+    assert_eq!((expired(&mut leases, start + ms(900)), leases.next()), (vec![], None), "each is returned once");
     assert_eq!(leases.usage(), usage(0, 3, 0), "three were never given back");
     lend(&mut leases, 4, start + ms(900));
     assert_eq!(leases.lend(start + ms(900)), None, "each slot became free once: a fifth of four");
 }
 
-fn a_late_give_back_leaves_the_next_borrower_alone<L: Leases>(new: New<L>) {
+fn a_late_give_back_does_not_affect_the_next_lease<L: Leases>(new: New<L>) {
     let (start, mut leases) = (now(), new(1, LIMIT));
     let late = lend(&mut leases, 1, start)[0];
-    assert_eq!(over(&mut leases, start + ms(100)), [late], "it is over");
-    assert!(!leases.give_back(late, start + ms(101)), "it comes back late, and nobody has it: refused");
+    assert_eq!(expired(&mut leases, start + ms(100)), [late], "it has expired");
+    assert!(!leases.give_back(late, start + ms(101)), "given back late, while the slot is free: rejected");
     let next = lend(&mut leases, 1, start + ms(110))[0];
-    assert!(!leases.give_back(late, start + ms(120)), "late, and somebody else has it: refused");
-    assert!(!leases.renew(late, start + ms(120)), "a sign of life of one that is over: refused");
-    assert_eq!((leases.lend(start + ms(120)), leases.usage()), (None, usage(1, 1, 3)), "the next one still has it");
-    assert_eq!(leases.next(), Some(start + ms(210)), "and as long as it was to");
-    assert!(leases.give_back(next, start + ms(130)), "the next one gives it back in time");
+    assert!(!leases.give_back(late, start + ms(120)), "given back late, while another lease has the slot: rejected");
+    assert!(!leases.renew(late, start + ms(120)), "an expired lease is renewed: rejected");
+    assert_eq!(
+        (leases.lend(start + ms(120)), leases.usage()),
+        (None, usage(1, 1, 3)),
+        "the next lease still has the slot"
+    );
+    assert_eq!(leases.next(), Some(start + ms(210)), "and its deadline is unchanged");
+    assert!(leases.give_back(next, start + ms(130)), "the next lease is given back in time");
 }
 
-fn what_is_given_back_twice_is_refused_the_second_time<L: Leases>(new: New<L>) {
+fn a_second_give_back_is_rejected<L: Leases>(new: New<L>) {
     let (start, mut leases) = (now(), new(1, LIMIT));
     let first = lend(&mut leases, 1, start)[0];
     assert!(leases.give_back(first, start + ms(1)), "in time");
     assert!(!leases.give_back(first, start + ms(2)), "twice");
-    assert!(!leases.renew(first, start + ms(2)), "a sign of life when it was given back");
+    assert!(!leases.renew(first, start + ms(2)), "renewed after it was given back");
     let second = lend(&mut leases, 1, start + ms(3))[0];
-    assert!(!leases.give_back(first, start + ms(4)), "twice, and somebody else has it");
-    assert!(!leases.renew(first, start + ms(90)), "a sign of life for somebody else's");
-    assert_eq!((leases.lend(start + ms(90)), leases.usage()), (None, usage(1, 0, 4)), "the second has it");
-    assert_eq!(over(&mut leases, start + ms(103)), [second], "over when it was to be");
+    assert!(!leases.give_back(first, start + ms(4)), "twice, while another lease has the slot");
+    assert!(!leases.renew(first, start + ms(90)), "renewed while another lease has the slot");
+    assert_eq!((leases.lend(start + ms(90)), leases.usage()), (None, usage(1, 0, 4)), "the second lease has the slot");
+    assert_eq!(expired(&mut leases, start + ms(103)), [second], "it expires at its own deadline");
 }
 
-fn a_lease_is_over_whether_it_was_found_or_not<L: Leases>(new: New<L>) {
+fn a_lease_expires_before_expire_is_called<L: Leases>(new: New<L>) {
     let (start, mut leases) = (now(), new(2, LIMIT));
     let lent = lend(&mut leases, 2, start);
-    assert!(!leases.give_back(lent[0], start + ms(100)), "given back in the moment in which it is over: refused");
-    assert!(!leases.renew(lent[1], start + ms(100)), "renewed in the moment in which it is over: refused");
-    let mut found = over(&mut leases, start + ms(100));
+    assert!(!leases.give_back(lent[0], start + ms(100)), "given back at the moment of expiry: rejected");
+    assert!(!leases.renew(lent[1], start + ms(100)), "renewed at the moment of expiry: rejected");
+    let mut found = expired(&mut leases, start + ms(100));
     found.sort_unstable_by_key(|lease| lent.iter().position(|one| one == lease));
-    assert_eq!(found, lent, "both are found, though somebody spoke of them");
-    assert_eq!(leases.usage(), usage(0, 2, 2), "two leaks and two refusals");
+    assert_eq!(found, lent, "both are returned, despite the rejected calls");
+    assert_eq!(leases.usage(), usage(0, 2, 2), "two leaks and two rejected calls");
 }
 
-fn a_slot_is_free_only_when_its_leak_was_found<L: Leases>(new: New<L>) {
+fn a_leaked_slot_is_free_only_after_expire<L: Leases>(new: New<L>) {
     let (start, mut leases) = (now(), new(1, LIMIT));
     let leak = lend(&mut leases, 1, start)[0];
-    assert_eq!(leases.lend(start + ms(500)), None, "it is over, but its connection has not been closed");
+    assert_eq!(leases.lend(start + ms(500)), None, "it has expired, but its connection is not closed yet");
     assert!(!leases.give_back(leak, start + ms(500)), "given back late");
-    assert_eq!((leases.lend(start + ms(500)), leases.usage()), (None, usage(1, 0, 1)), "refused: nothing changes");
-    assert_eq!(leases.next(), Some(start + ms(100)), "it waits to be found");
-    assert_eq!(over(&mut leases, start + ms(500)), [leak], "it is found");
+    assert_eq!((leases.lend(start + ms(500)), leases.usage()), (None, usage(1, 0, 1)), "rejected: nothing changes");
+    assert_eq!(leases.next(), Some(start + ms(100)), "`expire` has not returned it yet");
+    assert_eq!(expired(&mut leases, start + ms(500)), [leak], "`expire` returns it");
     lend(&mut leases, 1, start + ms(500));
 }
 
-fn a_sign_of_life_begins_the_time_anew<L: Leases>(new: New<L>) {
+fn renew_restarts_the_limit<L: Leases>(new: New<L>) {
     let (start, mut leases) = (now(), new(2, LIMIT));
     let lent = lend(&mut leases, 2, start);
     for beat in 1..=50 {
-        assert!(leases.renew(lent[0], start + ms(beat * 60)), "a sign of life every 60 ms, the {beat}th");
+        assert!(leases.renew(lent[0], start + ms(beat * 60)), "renewed every 60 ms, time {beat}");
         let expected = if beat == 2 { vec![lent[1]] } else { vec![] };
-        assert_eq!(over(&mut leases, start + ms(beat * 60)), expected, "who is over after {} ms", beat * 60);
+        assert_eq!(
+            expired(&mut leases, start + ms(beat * 60)),
+            expected,
+            "which lease has expired after {} ms",
+            beat * 60
+        );
         let first = if beat == 1 { ms(100) } else { ms(beat * 60 + 100) };
-        assert_eq!(leases.next(), Some(start + first), "when the next one is over, after {} ms", beat * 60);
+        assert_eq!(leases.next(), Some(start + first), "when the next lease expires, after {} ms", beat * 60);
     }
-    assert!(leases.give_back(lent[0], start + ms(3_099)), "after three seconds, a moment before it is over");
+    assert!(leases.give_back(lent[0], start + ms(3_099)), "after three seconds, just before it expires");
     assert_eq!((leases.next(), leases.usage()), (None, usage(0, 1, 0)), "one was given back, one leaked");
 }
 
-fn a_limit_beyond_the_clock_is_none<L: Leases>(new: New<L>) {
+fn a_limit_beyond_the_clock_is_no_limit<L: Leases>(new: New<L>) {
     let (start, mut leases) = (now(), new(2, Duration::MAX));
     let lent = lend(&mut leases, 2, start);
     let later = start + Duration::from_secs(1_000_000_000);
     assert!(leases.renew(lent[0], later), "renewed after thirty years");
-    assert_eq!((leases.next(), over(&mut leases, later)), (None, vec![]), "nobody is ever over");
+    assert_eq!((leases.next(), expired(&mut leases, later)), (None, vec![]), "no lease ever expires");
     assert!(leases.give_back(lent[0], later) && leases.give_back(lent[1], later), "given back after thirty years");
-    assert_eq!(leases.usage(), usage(0, 0, 0), "how it stands then");
+    assert_eq!(leases.usage(), usage(0, 0, 0), "the counters then");
 }
 
-fn a_lease_that_was_never_given_is_refused<L: Leases>(new: New<L>) {
+fn a_lease_that_was_never_issued_is_rejected<L: Leases>(new: New<L>) {
     let (start, mut leases) = (now(), new(2, LIMIT));
     let real = lend(&mut leases, 1, start)[0];
-    for strange in
+    for unknown in
         [Lease { slot: 2, ..real }, Lease { slot: usize::MAX, turn: 0 }, Lease { slot: 1 - real.slot, ..real }]
     {
-        assert!(!leases.give_back(strange, start), "{strange:?} was never given");
-        assert!(!leases.renew(strange, start), "{strange:?} was never given");
+        assert!(!leases.give_back(unknown, start), "{unknown:?} was never issued");
+        assert!(!leases.renew(unknown, start), "{unknown:?} was never issued");
     }
-    assert_eq!(leases.usage(), usage(1, 0, 6), "how it stands then");
+    assert_eq!(leases.usage(), usage(1, 0, 6), "the counters then");
 }
 
-fn whatever_is_done_it_agrees_with_a_plain_list<L: Leases>(new: New<L>) {
+fn any_operations_agree_with_a_plain_list<L: Leases>(new: New<L>) {
     for seed in 0..400 {
         let (mut random, mut leases, mut at) = (Seed::new(seed), new(4, LIMIT), now());
         let (mut lent, mut known, mut expected) = (HashMap::<Lease, Instant>::new(), Vec::new(), usage(0, 0, 0));
@@ -178,20 +187,20 @@ fn whatever_is_done_it_agrees_with_a_plain_list<L: Leases>(new: New<L>) {
                     while let Some(found) = leases.expire(at) {
                         let first = lent.values().min().copied();
                         let until = lent.remove(&found);
-                        assert!(until.is_some(), "seed {seed}, step {step}: {found:?} is found, but not lent");
+                        assert!(until.is_some(), "seed {seed}, step {step}: {found:?} is returned, but not lent");
                         assert!(until <= Some(at) && until == first, "seed {seed}, step {step}: {found:?} is not next");
                         expected.leaked += 1;
                     }
                     let missed = lent.iter().find(|(_, until)| **until <= at);
-                    assert_eq!(missed, None, "seed {seed}, step {step}: it is over and not found");
+                    assert_eq!(missed, None, "seed {seed}, step {step}: it has expired and is not returned");
                 }
                 act if !known.is_empty() => {
                     let newest = known.len().saturating_sub(8);
                     let lease = *random.pick(&known[newest..]);
                     let is_valid = lent.get(&lease).is_some_and(|until| at < *until);
-                    let said = if act == 3 { leases.renew(lease, at) } else { leases.give_back(lease, at) };
+                    let accepted = if act == 3 { leases.renew(lease, at) } else { leases.give_back(lease, at) };
                     assert_eq!(
-                        said, is_valid,
+                        accepted, is_valid,
                         "seed {seed}, step {step}: {lease:?} is renewed (3) or given back: {act}"
                     );
                     expected.refused += u64::from(!is_valid);
@@ -204,35 +213,36 @@ fn whatever_is_done_it_agrees_with_a_plain_list<L: Leases>(new: New<L>) {
                 _ => {}
             }
             expected.lent = lent.len();
-            assert_eq!(leases.usage(), expected, "seed {seed}: how it stands after step {step}");
-            assert_eq!(leases.next(), lent.values().min().copied(), "seed {seed}: who is next after step {step}");
+            assert_eq!(leases.usage(), expected, "seed {seed}: the counters after step {step}");
+            assert_eq!(leases.next(), lent.values().min().copied(), "seed {seed}: the next deadline after step {step}");
         }
     }
 }
 
-fn a_hundred_thousand_are_lent_and_renewed_quickly<L: Leases>(new: New<L>) {
+fn a_hundred_thousand_leases_are_handled_quickly<L: Leases>(new: New<L>) {
     const MANY: usize = 100_000;
     let (begun, start, mut random) = (now(), now(), Seed::new(1));
     let mut leases = new(MANY, Duration::from_mins(1));
-    let hurry = |what: &str, done: usize| {
+    let assert_in_time = |what: &str, done: usize| {
         let took = begun.elapsed();
         assert!(took < PATIENCE, "to {what} {done} of {MANY} leases should not take {took:?}");
     };
     let mut lent = Vec::new();
     for done in 0..MANY {
         lent.extend(leases.lend(start));
-        hurry("lend", done);
+        assert_in_time("lend", done);
     }
     for beat in 0..200_000 {
         let at = start + Duration::from_micros(beat);
         assert!(leases.renew(*random.pick(&lent), at), "it is lent");
-        assert_eq!((leases.expire(at), leases.next().is_some()), (None, true), "none is over, but one will be");
-        hurry("renew", usize::try_from(beat).unwrap());
+        assert_eq!((leases.expire(at), leases.next().is_some()), (None, true), "none has expired, but one will");
+        assert_in_time("renew", usize::try_from(beat).unwrap());
     }
     for (done, lease) in lent.iter().enumerate().skip(MANY / 2) {
         assert!(leases.give_back(*lease, start + ms(900)), "it is lent");
-        hurry("give back", done);
+        assert_in_time("give back", done);
     }
-    let found = std::iter::from_fn(|| leases.expire(start + Duration::from_secs(90))).inspect(|_| hurry("find", 0));
+    let found =
+        std::iter::from_fn(|| leases.expire(start + Duration::from_secs(90))).inspect(|_| assert_in_time("find", 0));
     assert_eq!(found.count(), MANY / 2, "how many were never given back");
 }

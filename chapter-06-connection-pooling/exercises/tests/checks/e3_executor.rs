@@ -17,42 +17,46 @@ held_to!(
     exercises_06,
     e3_executor::executor,
     [
-        nothing_is_polled_but_in_a_turn,
-        only_those_that_were_woken_are_polled_in_their_order,
-        who_wakes_itself_is_polled_in_the_next_turn,
-        one_that_wakes_others_of_the_same_turn,
-        a_wake_by_another_thread_during_the_poll_is_not_lost,
-        a_task_that_has_ended_is_dropped_and_its_waker_harmless,
-        an_executor_that_is_dropped_drops_its_tasks,
-        the_parent_is_woken_by_the_first_only,
+        tasks_are_polled_only_in_a_turn,
+        only_woken_tasks_are_polled_in_the_order_of_their_wakes,
+        a_task_that_wakes_itself_is_polled_in_the_next_turn,
+        a_task_may_wake_others_of_the_same_turn,
+        a_wake_by_another_thread_during_a_poll_is_not_lost,
+        an_ended_task_is_dropped_and_its_waker_does_nothing,
+        dropping_the_executor_drops_its_tasks,
+        only_the_first_wake_wakes_the_parent,
         a_task_has_the_same_waker_in_all_polls,
-        no_lock_is_held_while_others_run,
-        no_wake_of_any_thread_is_lost,
+        no_lock_is_held_during_poll_drop_and_wake,
+        no_wake_by_any_thread_is_lost,
     ]
 );
 
-fn nothing_is_polled_but_in_a_turn<E: Executor>(new: New<E>) {
+fn tasks_are_polled_only_in_a_turn<E: Executor>(new: New<E>) {
     let (_, mut executor, seen) = begun(new, 0);
     assert!(executor.is_empty(), "none was spawned");
     (0..3).for_each(|name| spawn(&mut executor, &seen, name, move |_| name == 1));
-    assert_eq!((seen.polled(), executor.len()), (vec![], 3), "three were spawned: who was polled, how many there are");
+    assert_eq!(
+        (seen.polled(), executor.len()),
+        (vec![], 3),
+        "three were spawned: which were polled, how many there are"
+    );
     assert_eq!((executor.turn(), seen.polled()), (3, vec![0, 1, 2]), "the first turn");
     assert_eq!((executor.len(), seen.drops.get()), (2, 1), "1 has ended: how many are left, and are dropped");
     seen.wake(&[0]);
-    assert_eq!(seen.polled(), vec![0; 0], "who is polled when 0 is woken, before the turn");
+    assert_eq!(seen.polled(), vec![0; 0], "which task is polled when 0 is woken, before the turn");
 }
 
-fn only_those_that_were_woken_are_polled_in_their_order<E: Executor>(new: New<E>) {
+fn only_woken_tasks_are_polled_in_the_order_of_their_wakes<E: Executor>(new: New<E>) {
     let (_, mut executor, seen) = begun(new, 100);
-    assert_eq!((executor.turn(), seen.polled()), (0, vec![]), "nobody was woken");
+    assert_eq!((executor.turn(), seen.polled()), (0, vec![]), "no task was woken");
     seen.wake(&[70, 3, 42]);
     assert_eq!((executor.turn(), seen.polled()), (3, vec![70, 3, 42]), "three were woken, in this order");
     seen.wake(&[5, 1, 5, 5, 1]);
     assert_eq!((executor.turn(), seen.polled()), (2, vec![5, 1]), "5 was woken three times, 1 twice");
-    assert_eq!((executor.turn(), seen.polled()), (0, vec![]), "nobody was woken since");
+    assert_eq!((executor.turn(), seen.polled()), (0, vec![]), "no task was woken since");
 }
 
-fn who_wakes_itself_is_polled_in_the_next_turn<E: Executor + 'static>(new: New<E>) {
+fn a_task_that_wakes_itself_is_polled_in_the_next_turn<E: Executor + 'static>(new: New<E>) {
     ends("a task that wakes itself in each of fifty polls", move || {
         let (_, mut executor, seen) = begun(new, 0);
         let mut polls = 0;
@@ -68,7 +72,7 @@ fn who_wakes_itself_is_polled_in_the_next_turn<E: Executor + 'static>(new: New<E
     });
 }
 
-fn one_that_wakes_others_of_the_same_turn<E: Executor + 'static>(new: New<E>) {
+fn a_task_may_wake_others_of_the_same_turn<E: Executor + 'static>(new: New<E>) {
     ends("a task that wakes two others in each poll", move || {
         let (_, mut executor, seen) = begun(new, 2);
         let others = Rc::clone(&seen);
@@ -84,7 +88,7 @@ fn one_that_wakes_others_of_the_same_turn<E: Executor + 'static>(new: New<E>) {
     });
 }
 
-fn a_wake_by_another_thread_during_the_poll_is_not_lost<E: Executor + 'static>(new: New<E>) {
+fn a_wake_by_another_thread_during_a_poll_is_not_lost<E: Executor + 'static>(new: New<E>) {
     ends("a task that is woken by another thread while it is polled", move || {
         let (_, mut executor, seen) = begun(new, 0);
         let mut polls = 0;
@@ -100,7 +104,7 @@ fn a_wake_by_another_thread_during_the_poll_is_not_lost<E: Executor + 'static>(n
     });
 }
 
-fn a_task_that_has_ended_is_dropped_and_its_waker_harmless<E: Executor>(new: New<E>) {
+fn an_ended_task_is_dropped_and_its_waker_does_nothing<E: Executor>(new: New<E>) {
     let (parent, mut executor, seen) = begun(new, 0);
     let dropped = Rc::clone(&seen);
     spawn(&mut executor, &seen, 0, |_| true);
@@ -113,13 +117,13 @@ fn a_task_that_has_ended_is_dropped_and_its_waker_harmless<E: Executor>(new: New
     seen.wake(&[0, 0]);
     assert_eq!((executor.turn(), parent.times()), (0, 0), "0 is woken after its end: polls, and wakes of the parent");
     (2..6).for_each(|name| spawn(&mut executor, &seen, name, |_| false));
-    assert_eq!((executor.turn(), seen.polled()), (4, vec![2, 3, 4, 5]), "four were spawned, one perhaps in 0's place");
+    assert_eq!((executor.turn(), seen.polled()), (4, vec![2, 3, 4, 5]), "four were spawned, one perhaps with 0's id");
     parent.times();
     seen.wake(&[0]);
     assert_eq!((executor.turn(), seen.polled(), parent.times()), (0, vec![], 0), "0 is woken after its end, again");
 }
 
-fn an_executor_that_is_dropped_drops_its_tasks<E: Executor>(new: New<E>) {
+fn dropping_the_executor_drops_its_tasks<E: Executor>(new: New<E>) {
     let (parent, mut executor, seen) = begun(new, 2);
     spawn(&mut executor, &seen, 2, |_| false);
     executor.turn();
@@ -127,15 +131,15 @@ fn an_executor_that_is_dropped_drops_its_tasks<E: Executor>(new: New<E>) {
     drop(executor);
     assert_eq!(seen.drops.get(), 3, "how many tasks were dropped with the executor, though their wakers live on");
     seen.wake(&[0, 1, 2]);
-    assert_eq!(parent.times(), 0, "how often wakers wake the parent when the executor is gone");
+    assert_eq!(parent.times(), 0, "how often wakers wake the parent when the executor is dropped");
 }
 
-fn the_parent_is_woken_by_the_first_only<E: Executor + 'static>(new: New<E>) {
+fn only_the_first_wake_wakes_the_parent<E: Executor + 'static>(new: New<E>) {
     ends("tasks that wake themselves in their first poll", move || {
         let (parent, mut executor, seen) = begun(new, 3);
         seen.wake(&[2, 1, 2, 0]);
         assert_eq!(parent.times(), 1, "three were woken, the first when the queue was empty");
-        assert_eq!((executor.turn(), parent.times()), (3, 0), "nobody was woken in the turn");
+        assert_eq!((executor.turn(), parent.times()), (3, 0), "no task was woken in the turn");
         (3..5).for_each(|name| {
             let mut is_woken = false;
             spawn(&mut executor, &seen, name, move |waker| {
@@ -147,7 +151,7 @@ fn the_parent_is_woken_by_the_first_only<E: Executor + 'static>(new: New<E>) {
         assert_eq!(
             (executor.turn(), parent.times()),
             (2, 1),
-            "two woke themselves in the turn: who sleeps has to hear it"
+            "two woke themselves in the turn: the parent has to be woken"
         );
     });
 }
@@ -161,7 +165,7 @@ fn a_task_has_the_same_waker_in_all_polls<E: Executor>(new: New<E>) {
     assert!(!wakers[0].will_wake(&wakers[1]), "two tasks should not have the same waker");
 }
 
-fn no_lock_is_held_while_others_run<E: Executor + 'static>(new: New<E>) {
+fn no_lock_is_held_during_poll_drop_and_wake<E: Executor + 'static>(new: New<E>) {
     /// Wakes the first task when it is dropped.
     struct Last(Rc<Seen>);
     impl Drop for Last {
@@ -184,8 +188,8 @@ fn no_lock_is_held_while_others_run<E: Executor + 'static>(new: New<E>) {
     });
 }
 
-fn no_wake_of_any_thread_is_lost<E: Executor>(new: New<E>) {
-    /// Wakes a thread that is parked.
+fn no_wake_by_any_thread_is_lost<E: Executor>(new: New<E>) {
+    /// Wakes a parked thread.
     struct Unpark(thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

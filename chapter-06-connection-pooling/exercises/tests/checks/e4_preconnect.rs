@@ -12,43 +12,43 @@ held_to!(
     exercises_06,
     e4_preconnect::preconnect,
     [
-        whoever_waits_has_a_connect_under_way,
-        more_than_the_bound_are_never_opened_ahead,
+        every_waiting_request_has_a_connect_in_progress,
+        no_more_than_the_bound_are_opened_ahead,
         requests_rarely_wait,
-        few_connections_rest,
-        what_is_under_way_does_not_matter,
-        it_learns_what_has_changed,
-        nothing_is_opened_when_nobody_comes,
-        what_comes_back_is_not_opened_ahead,
-        a_backend_that_is_down_is_left_alone,
+        few_connections_are_idle,
+        requests_in_flight_do_not_matter,
+        it_adapts_to_changes,
+        nothing_is_opened_without_requests,
+        returned_connections_are_not_opened_ahead,
+        a_backend_that_is_down_gets_few_connects,
     ]
 );
 
 const LIMITS: Limits = Limits { ahead: 64, total: 1_000, pause: ms(3_000) };
 
-/// So many requests a second to a backend that is so far away, and closes each connection.
+/// `rate` requests per second to a backend with this connect time, which closes each connection after its response.
 const fn load(rate: usize, connect_ms: u64) -> Load {
     Load { rate, connect_ms, serve_ms: 5, is_kept: false, is_down: false }
 }
 
-/// How many come while one connects.
-fn come(load: Load) -> u64 {
+/// How many requests arrive during one connect.
+fn arrivals_per_connect(load: Load) -> u64 {
     load.rate as u64 * load.connect_ms / 1_000
 }
 
-fn assert_ready(seen: &Seen, load: Load, told: &str) {
+fn assert_ready(seen: &Seen, load: Load, context: &str) {
     let (waited, requests) = (seen.waited, seen.requests);
-    assert!(waited * 50 <= requests, "{told}: {waited} of {requests} requests waited, more than 2 in 100: {load:?}");
+    assert!(waited * 50 <= requests, "{context}: {waited} of {requests} requests waited, more than 2 in 100: {load:?}");
 }
 
-fn assert_thrifty(seen: &Seen, load: Load, told: &str) {
-    let (idle, most) = (seen.idle(), 3 * come(load) + 6);
-    assert!(idle <= most, "{told}: {idle} connections rest on average, and {most} are enough: {load:?}");
+fn assert_economical(seen: &Seen, load: Load, context: &str) {
+    let (idle, limit) = (seen.idle(), 3 * arrivals_per_connect(load) + 6);
+    assert!(idle <= limit, "{context}: {idle} connections are idle on average, the limit is {limit}: {load:?}");
 }
 
 const LOADS: [Load; 6] = [load(10, 20), load(20, 50), load(100, 50), load(300, 20), load(250, 4), load(50, 200)];
 
-/// What is seen from the tenth second on, for each load and some seeds.
+/// Checks the counts from the tenth second on, for each load and some seeds.
 fn settled<P: Preconnect>(new: New<P>, mut check: impl FnMut(&Seen, Load, &str)) {
     for (load, seed) in LOADS.into_iter().flat_map(|load| (0..3).map(move |seed| (load, seed))) {
         let mut world = World::new(new, LIMITS, load, seed);
@@ -57,17 +57,17 @@ fn settled<P: Preconnect>(new: New<P>, mut check: impl FnMut(&Seen, Load, &str))
     }
 }
 
-fn whoever_waits_has_a_connect_under_way<P: Preconnect>(new: New<P>) {
+fn every_waiting_request_has_a_connect_in_progress<P: Preconnect>(new: New<P>) {
     for (waiting, in_use, connecting) in [(1, 0, 0), (7, 3, 2), (100, 0, 0), (100, 30, 50), (5, 900, 5), (200, 900, 0)]
     {
         let pool = Pool { waiting, in_use, connecting, idle: 0 };
         let connects = new(LIMITS).decide(Event::Taken, pool, now());
-        law(LIMITS, pool, connects, &format!("the first request that it hears of: {pool:?}"));
+        law(LIMITS, pool, connects, &format!("the first request: {pool:?}"));
     }
 }
 
-fn more_than_the_bound_are_never_opened_ahead<P: Preconnect>(new: New<P>) {
-    // Each event is held to the law, whatever the policy has learned.
+fn no_more_than_the_bound_are_opened_ahead<P: Preconnect>(new: New<P>) {
+    // Every decision has to obey the law, whatever the policy has recorded.
     for (ahead, total) in [(0, 1_000), (3, 1_000), (16, 40), (64, 8), (1_000, 100)] {
         let limits = Limits { ahead, total, ..LIMITS };
         for (load, seed) in LOADS.into_iter().zip(0..) {
@@ -95,46 +95,46 @@ fn requests_rarely_wait<P: Preconnect>(new: New<P>) {
     settled(new, assert_ready);
 }
 
-fn few_connections_rest<P: Preconnect>(new: New<P>) {
-    settled(new, assert_thrifty);
+fn few_connections_are_idle<P: Preconnect>(new: New<P>) {
+    settled(new, assert_economical);
 }
 
-fn what_is_under_way_does_not_matter<P: Preconnect>(new: New<P>) {
+fn requests_in_flight_do_not_matter<P: Preconnect>(new: New<P>) {
     for serve_ms in [1, 100, 3_000] {
         let load = Load { serve_ms, ..load(50, 40) };
         let mut world = World::new(new, LIMITS, load, serve_ms);
         world.play(load, 10);
         let seen = world.play(load, 40);
         assert_ready(&seen, load, "settled");
-        assert_thrifty(&seen, load, "settled");
+        assert_economical(&seen, load, "settled");
     }
 }
 
-fn it_learns_what_has_changed<P: Preconnect>(new: New<P>) {
+fn it_adapts_to_changes<P: Preconnect>(new: New<P>) {
     let loads = [load(20, 20), load(200, 20), load(20, 20), load(20, 400), load(20, 20), load(100, 80), load(10, 10)];
     for seed in 0..3 {
         let mut world = World::new(new, LIMITS, loads[0], seed);
         for (before, load) in loads.into_iter().zip(loads.into_iter().skip(1)) {
             world.play(before, 30);
             world.play(load, 20);
-            let (seen, told) = (world.play(load, 30), format!("seed {seed}, 20 s after {before:?} has changed"));
-            assert_ready(&seen, load, &told);
-            assert_thrifty(&seen, load, &told);
+            let (seen, context) = (world.play(load, 30), format!("seed {seed}, 20 s after {before:?} has changed"));
+            assert_ready(&seen, load, &context);
+            assert_economical(&seen, load, &context);
         }
     }
 }
 
-fn nothing_is_opened_when_nobody_comes<P: Preconnect>(new: New<P>) {
+fn nothing_is_opened_without_requests<P: Preconnect>(new: New<P>) {
     for before in LOADS {
         let mut world = World::new(new, LIMITS, before, 1);
         world.play(before, 20);
         world.play(load(0, before.connect_ms), 10);
         let opened = world.play(load(0, before.connect_ms), 120).connects;
-        assert_eq!(opened, 0, "connects that began when nobody had come for ten seconds; before that {before:?}");
+        assert_eq!(opened, 0, "connects that started ten seconds after the last request; before that {before:?}");
     }
 }
 
-fn what_comes_back_is_not_opened_ahead<P: Preconnect>(new: New<P>) {
+fn returned_connections_are_not_opened_ahead<P: Preconnect>(new: New<P>) {
     for (rate, connect_ms, serve_ms) in [(50, 20, 20), (100, 50, 200), (300, 20, 100), (100, 400, 20)] {
         let load = Load { serve_ms, is_kept: true, ..load(rate, connect_ms) };
         let mut world = World::new(new, LIMITS, load, 5);
@@ -144,23 +144,23 @@ fn what_comes_back_is_not_opened_ahead<P: Preconnect>(new: New<P>) {
         let (connects, requests) = (seen.connects, seen.requests);
         assert!(
             connects * 50 <= requests,
-            "{connects} connects for {requests} requests, though each is kept: {load:?}"
+            "{connects} connects for {requests} requests, though each connection is kept: {load:?}"
         );
     }
 }
 
-fn a_backend_that_is_down_is_left_alone<P: Preconnect>(new: New<P>) {
+fn a_backend_that_is_down_gets_few_connects<P: Preconnect>(new: New<P>) {
     let load = load(100, 50);
     let mut world = World::new(new, LIMITS, load, 7);
     world.play(load, 20);
-    // What was opened ahead is used up in the first second.
+    // Connections that were opened ahead are used up in the first second.
     world.play(Load { is_down: true, ..load }, 1);
     let seen = world.play(Load { is_down: true, ..load }, 20);
     let (connects, waited) = (seen.connects, seen.waited);
     assert!(connects <= waited, "{connects} connects to a backend that is down, and {waited} requests waited");
     let seen = world.play(load, 2);
     assert!(seen.waited * 2 > seen.requests, "{} of {} requests waited within the pause", seen.waited, seen.requests);
-    // Three seconds of pause, and ten.
+    // Three seconds of pause, and ten more.
     world.play(load, 11);
     assert_ready(&world.play(load, 20), load, "it is up again");
 }

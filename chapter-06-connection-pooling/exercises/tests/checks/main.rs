@@ -1,4 +1,4 @@
-//! What the exercises of chapter 6 are held to: yours on request (`cargo learn check 6`), our solutions always.
+//! The checks of chapter 6's exercises: for your code on request (`cargo learn check 6`), for our solutions always.
 #![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
 
 mod by_hand;

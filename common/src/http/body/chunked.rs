@@ -1,30 +1,30 @@
-//! The chunked transfer coding, read without waiting (RFC 9112 §7.1).
+//! An incremental decoder of the chunked transfer coding (RFC 9112 §7.1).
 //!
-//! The decoder sees the stream in pieces of any size and gives back the data in between. It is strict
-//! where lenient readers disagree: CRLF only, one to sixteen hex digits, no sign, bounded extensions.
-//! Extensions and trailers are read, checked and dropped.
+//! The decoder gets the stream in pieces of any size and returns the data ranges. It is strict where lenient parsers
+//! disagree: CRLF only, one to sixteen hex digits, no sign, bounded extensions. Extensions and trailers are validated
+//! and dropped.
 
 use crate::http::{parse::field_name::TCHAR, protocol_error::ProtocolError};
 
-/// Longest extension of one chunk, in bytes. Nobody uses them but attackers.
+/// Longest extension of one chunk, in bytes. In practice only attackers use them.
 const MAX_EXTENSION_BYTES: u16 = 256;
 /// Largest trailer section, in bytes.
 const MAX_TRAILER_BYTES: u16 = 8 * 1024;
 /// 16 hex digits fill a u64.
 const MAX_SIZE_DIGITS: u16 = 16;
 
-/// Where in the coding the next byte falls.
+/// The position in the coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChunkedState {
-    /// In the size; how many digits were read.
+    /// In the chunk size; the number of digits read.
     Size(u16),
-    /// In blanks before a `;`; how many bytes since the size.
+    /// In whitespace before a `;`; the number of bytes since the size.
     SizeBws(u16),
-    /// In the extensions; how many bytes since the size.
+    /// In the extensions; the number of bytes since the size.
     Extension(u16),
     /// After the CR that ends the size line.
     SizeLf,
-    /// In the data; `left` is not zero.
+    /// In the data; `remaining` is not zero.
     Data,
     DataCr,
     DataLf,
@@ -38,14 +38,14 @@ enum ChunkedState {
     Done,
 }
 
-/// One step of [`Decoder::step`].
+/// The result of [`ChunkedDecoder::step`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ChunkedStep {
-    /// The first `usize` bytes are spent; the next `usize` bytes after them are data.
+    /// `skipped` bytes of framing, then `len` bytes of data.
     Data { skipped: usize, len: usize },
     /// The message ended after this many bytes.
     End(usize),
-    /// All bytes are spent.
+    /// All input is consumed.
     NeedMore,
 }
 
@@ -53,7 +53,7 @@ pub(crate) enum ChunkedStep {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChunkedDecoder {
     state: ChunkedState,
-    /// Bytes of data that the current chunk still has.
+    /// Remaining data bytes of the current chunk.
     remaining: u64,
     trailer_bytes: u16,
 }
@@ -63,7 +63,7 @@ impl ChunkedDecoder {
         Self { state: ChunkedState::Size(0), remaining: 0, trailer_bytes: 0 }
     }
 
-    /// Reads on until data, the end, or the end of `input`.
+    /// Decodes until data, the end of the body, or the end of `input`.
     pub(crate) fn step(&mut self, input: &[u8]) -> Result<ChunkedStep, ProtocolError> {
         for (at, &byte) in input.iter().enumerate() {
             if self.state == ChunkedState::Data {
@@ -137,7 +137,7 @@ impl ChunkedDecoder {
 mod tests {
     use super::*;
 
-    /// Decodes `input` in pieces of `size`; gives the data and how many bytes the message took.
+    /// Decodes `input` in pieces of `size`; returns the data and the length of the message.
     fn decode(input: &[u8], size: usize) -> Result<(Vec<u8>, Option<usize>), ProtocolError> {
         let (mut decoder, mut data, mut used) = (ChunkedDecoder::new(), Vec::new(), 0);
         for piece in input.chunks(size) {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_framing_is_refused() {
+    fn malformed_framing_is_rejected() {
         for bad in [
             "\r\n",
             "g\r\n",

@@ -1,8 +1,8 @@
-//! Message bodies: decoded by the framing they came in, encoded in the framing that the next hop understands.
+//! Message bodies: decoded from the framing in which they arrive, and encoded in the framing for the next hop.
 //!
-//! Content-Length stays what it was, chunked is re-chunked, and a body that ends with its connection becomes chunked
-//! for HTTP/1.1 clients (RFC 9112 §6, §7). The state of a body lives here; which framing applies is decided by
-//! [`relay`](super::relay). No heads, and no sockets.
+//! Content-Length is kept, chunked is re-chunked, and a close-delimited body becomes chunked for HTTP/1.1 clients (RFC
+//! 9112 §6, §7). This module has the state of a body; [`relay`](super::relay) decides which framing applies. It knows
+//! neither heads nor sockets.
 
 mod chunked;
 mod transcode;

@@ -1,39 +1,39 @@
-//! A body on its way through: decoded from one framing, encoded into another.
+//! A body is decoded from one framing and encoded in another.
 //!
-//! What goes on is written anew from what was understood. So a length stays a length, chunks are cut
-//! again where our reads happened to end, and extensions and trailers stay behind.
+//! The outgoing body is encoded from the decoded data, so a length stays a length, chunk boundaries follow our reads,
+//! and extensions and trailers are dropped.
 
 use super::chunked::{ChunkedDecoder, ChunkedStep};
 use crate::http::protocol_error::ProtocolError;
 
-/// How an incoming body ends.
+/// How an incoming body is framed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum BodyDecoder {
-    /// After this many more bytes; zero is the end.
+    /// By length: this many bytes remain.
     Length(u64),
-    /// Where the coding says.
+    /// Chunked.
     Chunked(ChunkedDecoder),
-    /// With the connection (responses only, RFC 9112 §6.3 item 8).
+    /// By the end of the connection (responses only, RFC 9112 §6.3 item 8).
     CloseDelimited,
 }
 
 /// How an outgoing body is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyEncoder {
-    /// As it is: the length was announced, or the end of the connection is the end.
+    /// Unchanged: the length was announced, or the end of the connection is the end.
     Raw,
     /// In chunks.
     Chunked,
 }
 
-/// What [`relay`](BodyReader::relay) did.
+/// The result of [`BodyDecoder::transcode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Transcoded {
-    /// Bytes of input that belong to the body. All of them, unless it ended.
+    /// Bytes of input that belong to the body: all of them, unless the body ended.
     pub(crate) consumed: usize,
     /// Bytes of data among them.
     pub(crate) data_len: u64,
-    /// The body is whole, and so is what was written.
+    /// The body is complete, and so is the output.
     pub(crate) ended: bool,
 }
 
@@ -42,27 +42,27 @@ impl BodyDecoder {
         Self::Chunked(ChunkedDecoder::new())
     }
 
-    /// Reads `input` and writes its data to `out` in the framing of `writer`.
+    /// Decodes `input` and appends its data to `out` in the framing of `encoder`.
     pub(crate) fn transcode(
         &mut self,
         input: &[u8],
-        writer: BodyEncoder,
+        encoder: BodyEncoder,
         out: &mut Vec<u8>,
     ) -> Result<Transcoded, ProtocolError> {
         match self {
-            Self::Length(left) => {
-                let consumed = usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
-                *left -= consumed as u64;
-                let ended = *left == 0;
-                writer.encode(&input[..consumed], out);
+            Self::Length(remaining) => {
+                let consumed = usize::try_from(*remaining).map_or(input.len(), |remaining| remaining.min(input.len()));
+                *remaining -= consumed as u64;
+                let ended = *remaining == 0;
+                encoder.encode(&input[..consumed], out);
                 if ended {
-                    writer.finish(out);
+                    encoder.finish(out);
                 }
                 Ok(Transcoded { consumed, data_len: consumed as u64, ended })
             }
-            Self::Chunked(decoder) => transcode_chunked(decoder, input, writer, out),
+            Self::Chunked(decoder) => transcode_chunked(decoder, input, encoder, out),
             Self::CloseDelimited => {
-                writer.encode(input, out);
+                encoder.encode(input, out);
                 Ok(Transcoded { consumed: input.len(), data_len: input.len() as u64, ended: false })
             }
         }
@@ -72,7 +72,7 @@ impl BodyDecoder {
 fn transcode_chunked(
     decoder: &mut ChunkedDecoder,
     input: &[u8],
-    writer: BodyEncoder,
+    encoder: BodyEncoder,
     out: &mut Vec<u8>,
 ) -> Result<Transcoded, ProtocolError> {
     let (mut consumed, mut data_len) = (0, 0);
@@ -82,12 +82,12 @@ fn transcode_chunked(
                 let start = consumed + skipped;
                 consumed = start + len;
                 data_len += len as u64;
-                writer.encode(&input[start..consumed], out);
+                encoder.encode(&input[start..consumed], out);
                 continue;
             }
             ChunkedStep::End(used) => {
                 consumed += used;
-                writer.finish(out);
+                encoder.finish(out);
                 true
             }
             ChunkedStep::NeedMore => {
@@ -102,7 +102,7 @@ fn transcode_chunked(
 impl BodyEncoder {
     fn encode(self, data: &[u8], out: &mut Vec<u8>) {
         if data.is_empty() {
-            return; // an empty chunk would be the last one
+            return; // an empty chunk would end the body
         }
         if self == Self::Chunked {
             put_hex(data.len(), out);
@@ -114,7 +114,7 @@ impl BodyEncoder {
         }
     }
 
-    /// Marks the end of a whole body. Never called for one that broke off.
+    /// Writes the end of a complete body. Never called for an incomplete one.
     pub(crate) fn finish(self, out: &mut Vec<u8>) {
         if self == Self::Chunked {
             out.extend_from_slice(b"0\r\n\r\n");
@@ -122,7 +122,7 @@ impl BodyEncoder {
     }
 }
 
-/// `core::fmt` would do; it costs ten times as much, once per read.
+/// Not `core::fmt`, which costs ten times as much, once per read.
 fn put_hex(value: usize, out: &mut Vec<u8>) {
     let digits = (usize::BITS - value.leading_zeros()).div_ceil(4).max(1);
     out.extend((0..digits).rev().map(|digit| b"0123456789abcdef"[value >> (4 * digit) & 0xf]));
@@ -133,21 +133,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunked_is_cut_again_and_extensions_stay_behind() {
+    fn chunks_are_re_encoded_and_extensions_dropped() {
         let mut out = Vec::new();
-        let mut reader = BodyDecoder::Chunked(ChunkedDecoder::new());
-        let relayed =
-            reader.transcode(b"3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\nGET", BodyEncoder::Chunked, &mut out).unwrap();
-        assert_eq!(relayed, Transcoded { consumed: 23, data_len: 3, ended: true });
+        let mut decoder = BodyDecoder::Chunked(ChunkedDecoder::new());
+        let transcoded =
+            decoder.transcode(b"3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\nGET", BodyEncoder::Chunked, &mut out).unwrap();
+        assert_eq!(transcoded, Transcoded { consumed: 23, data_len: 3, ended: true });
         assert_eq!(out, b"3\r\nabc\r\n0\r\n\r\n");
     }
 
     #[test]
-    fn length_takes_its_bytes_and_no_more() {
+    fn a_length_body_consumes_exactly_its_length() {
         let mut out = Vec::new();
-        let mut reader = BodyDecoder::Length(3);
-        let relayed = reader.transcode(b"abcGET", BodyEncoder::Raw, &mut out).unwrap();
-        assert_eq!((relayed.consumed, relayed.ended), (3, true));
+        let mut decoder = BodyDecoder::Length(3);
+        let transcoded = decoder.transcode(b"abcGET", BodyEncoder::Raw, &mut out).unwrap();
+        assert_eq!((transcoded.consumed, transcoded.ended), (3, true));
         assert_eq!(out, b"abc");
     }
 

@@ -1,6 +1,6 @@
-//! Sets of bytes, for the grammars of names, targets and authorities: one look per byte.
+//! Sets of bytes, for the grammars of names, targets and authorities: one table lookup per byte.
 
-/// Which bytes may stand somewhere.
+/// A set of bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct ByteSet([bool; 256]);
 
@@ -8,10 +8,10 @@ impl ByteSet {
     /// ASCII letters and digits: ALPHA and DIGIT of the RFCs.
     pub(crate) const ALPHANUMERIC: Self =
         Self([false; 256]).with_range(b'a', b'z').with_range(b'A', b'Z').with_range(b'0', b'9');
-    /// What ASCII has that can be seen: VCHAR of the RFCs.
+    /// The visible ASCII characters: VCHAR of the RFCs.
     pub(crate) const VISIBLE: Self = Self([false; 256]).with_range(b'!', b'~');
 
-    /// These and those from `first` to `last`.
+    /// This set and the bytes from `first` to `last`.
     const fn with_range(mut self, first: u8, last: u8) -> Self {
         let mut byte = first;
         while byte <= last {
@@ -21,12 +21,12 @@ impl ByteSet {
         self
     }
 
-    /// These and `more`.
+    /// This set and `more`.
     pub(crate) const fn with(self, more: &[u8]) -> Self {
         self.set(more, true)
     }
 
-    /// These without `less`.
+    /// This set without `less`.
     pub(crate) const fn without(self, less: &[u8]) -> Self {
         self.set(less, false)
     }
@@ -40,12 +40,12 @@ impl ByteSet {
         self
     }
 
-    /// Whether `byte` is one of them.
+    /// Whether `byte` is in the set.
     pub(crate) const fn contains(&self, byte: u8) -> bool {
         self.0[byte as usize]
     }
 
-    /// Whether all of `bytes` are.
+    /// Whether all of `bytes` are in the set.
     pub(crate) fn contains_all(&self, bytes: &[u8]) -> bool {
         bytes.iter().all(|byte| self.contains(*byte))
     }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_has_what_was_named_and_no_other_byte() {
+    fn a_set_contains_exactly_the_named_bytes() {
         let set = ByteSet::ALPHANUMERIC.with(b"-_").without(b"x0");
         for byte in 0..=u8::MAX {
             let expected = byte.is_ascii_alphanumeric() && !matches!(byte, b'x' | b'0') || matches!(byte, b'-' | b'_');

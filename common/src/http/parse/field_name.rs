@@ -1,11 +1,11 @@
-//! The field names that a proxy has to know.
+//! The header names that a proxy acts on.
 //!
-//! Everything else passes through untouched. One look at the length rules out nearly all candidates,
-//! so a field that we do not know costs a jump and at most four comparisons.
+//! All other headers are forwarded unchanged. The length rules out nearly all candidates, so an unknown header costs a
+//! jump and at most four comparisons.
 
 use super::byte_set::ByteSet;
 
-/// A field this machine acts on.
+/// A header that this proxy acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KnownField {
     Other,
@@ -16,7 +16,8 @@ pub(crate) enum KnownField {
     Upgrade,
     Expect,
     Via,
-    /// Keep-Alive, Proxy-*, TE, Trailer: they speak of one connection only (RFC 9110 §7.6.1).
+    /// Keep-Alive, Proxy-*, TE, Trailer: they apply to one connection only (RFC 9110 §7.6.1). Proxy-Authenticate and
+    /// Proxy-Authorization are not forwarded either: credentials for this proxy are not for a backend.
     HopByHop,
     ForwardedFor,
     /// X-Forwarded-Proto.
@@ -25,14 +26,14 @@ pub(crate) enum KnownField {
     ForwardedHost,
     RealIp,
     RequestId,
-    /// One of the above with underscores. CGI and its heirs read `X_Real_IP` as `X-Real-IP`, so a stranger could
-    /// speak in our name, or announce a second length.
+    /// One of the above with underscores; never forwarded. CGI and its successors read `X_Real_IP` as `X-Real-IP`, so a
+    /// client could forge our headers, or announce a second length.
     UnderscoreVariant,
-    /// RFC 7239; we neither write it nor let a stranger's pass.
+    /// `Forwarded` (RFC 7239): we do not write it, and an untrusted client's is dropped.
     Forwarded,
 }
 
-/// Finds what `name` is, whatever its case.
+/// Classifies `name`, ignoring its case.
 pub(crate) fn classify_field_name(name: &[u8]) -> KnownField {
     let candidates = candidates_of_length(name.len());
     let found = candidates.iter().find(|(candidate, _)| eq_ignore_case(name, candidate.as_bytes()));
@@ -45,8 +46,8 @@ pub(crate) fn classify_field_name(name: &[u8]) -> KnownField {
     }
 }
 
-/// Whether `name` is `candidate`, which is in lower case and as long. Of what a token is made of, this bit tells apart
-/// letters of either case and nothing else that stands in a candidate. No branch per byte.
+/// Whether `name` equals `candidate`, which is in lower case and of the same length. Among the bytes of a token, the
+/// case bit distinguishes only letters of either case, and no other byte in a candidate. There is no branch per byte.
 fn eq_ignore_case(name: &[u8], candidate: &[u8]) -> bool {
     const CASE: u8 = b'a' - b'A';
     name.iter().zip(candidate).fold(0, |difference, (a, b)| difference | ((a | CASE) ^ b)) == 0
@@ -58,7 +59,7 @@ fn is_underscore_variant(name: &[u8], candidate: &[u8]) -> bool {
     name.iter().zip(candidate).all(same)
 }
 
-/// The names of this length that are known.
+/// The known names of this length.
 fn candidates_of_length(length: usize) -> &'static [(&'static str, KnownField)] {
     match length {
         2 => &[("te", KnownField::HopByHop)],
@@ -79,7 +80,7 @@ fn candidates_of_length(length: usize) -> &'static [(&'static str, KnownField)] 
     }
 }
 
-/// What a `token` is made of (RFC 9110 §5.6.2).
+/// The bytes of a `token` (RFC 9110 §5.6.2).
 pub(crate) static TCHAR: ByteSet = ByteSet::ALPHANUMERIC.with(b"!#$%&'*+-.^_`|~");
 
 /// Whether `bytes` is a `token`.
@@ -87,12 +88,12 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && TCHAR.contains_all(bytes)
 }
 
-/// The elements of a comma-separated list, without the blanks around them; empty ones included.
+/// The elements of a comma-separated list, without surrounding whitespace; empty elements included.
 pub(crate) fn list_elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim_ows)
 }
 
-/// `value` without the optional white space (RFC 9110 §5.6.3) around it.
+/// `value` without surrounding optional whitespace (RFC 9110 §5.6.3).
 pub(crate) fn trim_ows(value: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let Some(first) = value.iter().position(|byte| !blank(byte)) else { return &[] };
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_known_in_any_case() {
+    fn names_are_classified_in_any_case() {
         assert_eq!(classify_field_name(b"CONTENT-length"), KnownField::ContentLength);
         assert_eq!(classify_field_name(b"Te"), KnownField::HopByHop);
         assert_eq!(classify_field_name(b"Forwarded"), KnownField::Forwarded);
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_compared_as_if_case_were_ignored() {
+    fn eq_ignore_case_agrees_with_std() {
         let candidates = (0..32).flat_map(candidates_of_length).map(|(candidate, _)| candidate.as_bytes());
         let letters: Vec<u8> = candidates.flatten().copied().collect();
         for a in (0..=u8::MAX).filter(|byte| TCHAR.contains(*byte)) {

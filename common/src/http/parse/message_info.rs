@@ -1,18 +1,18 @@
-//! What the fields of a head say of its framing and its connection (RFC 9112 §6, §9).
+//! The framing and the connection options in the headers of a message (RFC 9112 §6, §9).
 //!
-//! Here is decided where a message ends, so here is where smuggling would begin. The rules are those of
-//! an edge: one length or one `chunked`, never both, never a list, never a guess.
+//! This code decides where a message ends, so an error here would allow request smuggling. The rules are those of an
+//! edge proxy: one length or one `chunked`, never both, never a list, never a guess.
 
 use super::field_name::{KnownField, is_token, list_elements};
 use crate::http::{exchange::Version, protocol_error::ProtocolError};
 
-/// Most options in `Connection`; each costs a look at every field.
+/// Maximum number of options in `Connection`; each is compared with every header.
 const MAX_CONNECTION_OPTIONS: usize = 32;
 
-/// How the fields frame the body, before the method or the status has its say.
+/// How the headers frame the body; the method or the status code may override it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Framing {
-    /// Neither length nor coding.
+    /// Neither Content-Length nor Transfer-Encoding.
     #[default]
     None,
     /// `Content-Length`.
@@ -21,7 +21,7 @@ pub(crate) enum Framing {
     Chunked,
 }
 
-/// What a head says that a proxy acts on.
+/// The properties of a message that a proxy acts on.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; together they are no state")]
 pub(crate) struct MessageInfo {
@@ -30,7 +30,7 @@ pub(crate) struct MessageInfo {
     pub(crate) close: bool,
     /// `Connection: keep-alive`.
     pub(crate) keep_alive: bool,
-    /// `Connection` names other fields.
+    /// `Connection` names other headers.
     pub(crate) connection_names_fields: bool,
     /// `Connection: upgrade`.
     upgrade: bool,
@@ -51,6 +51,8 @@ impl MessageInfo {
         let mut options = 0;
         for (known, value) in fields {
             match known {
+                // RFC 9112 §6.3 lets a recipient merge equal values or reject them; two servers that choose differently
+                // allow smuggling.
                 KnownField::ContentLength if length.is_some() => return Err(ProtocolError::LengthRepeated),
                 KnownField::ContentLength => length = Some(parse_length(value)?),
                 KnownField::TransferEncoding => coding.get_or_insert_with(TransferCodings::default).parse(value)?,
@@ -72,7 +74,7 @@ impl MessageInfo {
         Ok(info)
     }
 
-    /// Whether this head asks for, or agrees to, the WebSocket protocol (RFC 6455 §4.1).
+    /// Whether this head requests, or accepts, WebSocket (RFC 6455 §4.1).
     pub(crate) fn is_websocket_upgrade(&self, version: Version) -> bool {
         self.upgrade && self.websocket && version == Version::Http11
     }
@@ -100,7 +102,7 @@ impl MessageInfo {
     }
 }
 
-/// `1*DIGIT` that fits (RFC 9110 §8.6). `u64::from_str` would let `+5` through.
+/// Parses `1*DIGIT` (RFC 9110 §8.6). `u64::from_str` would also accept `+5`.
 fn parse_length(value: &[u8]) -> Result<u64, ProtocolError> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(ProtocolError::LengthInvalid);
@@ -111,11 +113,11 @@ fn parse_length(value: &[u8]) -> Result<u64, ProtocolError> {
         .ok_or(ProtocolError::LengthInvalid)
 }
 
-/// The transfer codings of a message, over all its `Transfer-Encoding` fields.
+/// The transfer codings of a message, from all its `Transfer-Encoding` headers.
 #[derive(Debug, Default)]
 struct TransferCodings {
     chunked: bool,
-    /// A coding that is registered but not implemented here.
+    /// A registered coding that is not implemented here.
     compressed: bool,
     unknown: bool,
 }
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn codings_are_one_chunked() {
+    fn the_only_valid_coding_is_one_chunked() {
         for (value, expected) in [
             ("chunked", Ok(Framing::Chunked)),
             ("Chunked", Ok(Framing::Chunked)),
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_cannot_hide_what_frames_a_message() {
+    fn connection_cannot_name_framing_headers() {
         for name in ["Host", "content-length", "Transfer-Encoding"] {
             let value = format!("close, {name}");
             assert_eq!(

@@ -1,9 +1,9 @@
-//! From bytes to a checked head.
+//! Parsing and validating heads.
 //!
-//! A head is found, tokenised by `httparse`, and then held to an edge's rules: line endings, framing, `Host`, the
-//! request target (RFC 9110, RFC 9112). What can be read in two ways is a
-//! [`ProtocolError`](super::ProtocolError) here and nowhere later. Nothing in this folder writes bytes, keeps state
-//! between two messages or knows what an exchange is.
+//! The end of a head is found, `httparse` tokenises it, and it is then held to the rules of an edge proxy: line
+//! endings, framing, `Host`, the request target (RFC 9110, RFC 9112). A head that two parsers could read in two ways is
+//! a [`ProtocolError`](super::ProtocolError) here and nowhere later. This module writes no bytes, keeps no state
+//! between two messages and knows no exchange.
 
 pub(crate) mod byte_set;
 pub(crate) mod field_name;

@@ -1,34 +1,35 @@
 //! Request targets and authorities (RFC 9112 §3.2, RFC 3986 §3.2).
 //!
-//! `httparse` lets bytes through here that a URI cannot have; two servers that treat them in two ways
-//! are a hole, so they end here. `{|}` and the backtick pass: browsers send them, nobody splits on them.
+//! `httparse` accepts bytes here that a URI cannot contain; two servers that treat them differently are a security
+//! hole, so they are rejected. `{`, `|`, `}` and the backtick are accepted, although RFC 3986 forbids them: browsers
+//! send them, and no parser splits a target at them.
 
 use super::byte_set::ByteSet;
 use crate::http::protocol_error::ProtocolError;
 
-/// What a target may be made of.
+/// The bytes of a target.
 static TARGET_BYTES: ByteSet = ByteSet::VISIBLE.without(b"\"<>\\^#");
-/// What a registered name may be made of, besides what is percent-encoded (RFC 3986 §3.2.2).
+/// The bytes of a registered name, apart from percent-encoded ones (RFC 3986 §3.2.2).
 static REG_NAME_BYTES: ByteSet = ByteSet::ALPHANUMERIC.with(b"-._~!$&'()*+;=");
 
-/// Which kind of proxy reads a request: it decides which forms of a target make sense.
+/// The role of the proxy, which determines the valid forms of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProxyRole {
-    /// In front of servers, for whose origin clients take it: origin-form, or absolute-form that names the
-    /// same authority as Host; no CONNECT.
+    /// In front of servers; clients take it for the origin server. Accepts origin-form, and absolute-form if it names
+    /// the same authority as Host; no CONNECT.
     #[default]
     Reverse,
-    /// In front of clients, who know it: absolute-form, whose authority then counts and not Host
-    /// (RFC 9112 §3.2.2), and CONNECT.
+    /// In front of clients that are configured to use it. Accepts absolute-form, whose authority then counts instead of
+    /// Host (RFC 9112 §3.2.2), and CONNECT.
     Forward,
 }
 
-/// What the request asks for, as offsets into the target's bytes.
+/// The form of a target, with offsets into its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TargetForm {
     /// `/path?query`.
     Origin,
-    /// `http://authority/path`: where the authority and the path begin.
+    /// `http://authority/path`: the offsets of the authority and the path.
     Absolute { authority: usize, path: usize },
     /// `*`, with OPTIONS only.
     Asterisk,
@@ -36,7 +37,7 @@ pub(crate) enum TargetForm {
     Authority,
 }
 
-/// Finds the form of `target` and refuses what has none that makes sense to `role`.
+/// Determines the form of `target`; an error if `role` does not allow it.
 pub(crate) fn parse_target(role: ProxyRole, method: &[u8], target: &[u8]) -> Result<TargetForm, ProtocolError> {
     let connect = method == b"CONNECT";
     if connect && role == ProxyRole::Reverse {
@@ -73,8 +74,8 @@ fn parse_absolute_form(target: &[u8]) -> Result<TargetForm, ProtocolError> {
     Ok(TargetForm::Absolute { authority: SCHEME.len(), path: SCHEME.len() + end })
 }
 
-/// Whether `bytes` is `uri-host [":" port]` with a host that is not empty and a port in range.
-/// User information (`user@host`) is refused with the rest.
+/// Whether `bytes` is `uri-host [":" port]` with a non-empty host and a port in range. User information (`user@host`)
+/// is rejected.
 pub(crate) fn is_authority(bytes: &[u8]) -> bool {
     let (host, port) = match bytes {
         [b'[', ..] => {
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_are_told_apart() {
+    fn distinguishes_the_four_forms() {
         for (method, target, expected) in [
             ("GET", "/", Ok(TargetForm::Origin)),
             ("GET", "/a?b={c|d}`", Ok(TargetForm::Origin)),
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forward_proxy_wants_to_be_told_where_to() {
+    fn a_forward_proxy_requires_an_authority() {
         for (method, target, expected) in [
             ("CONNECT", "a:443", Ok(TargetForm::Authority)),
             ("CONNECT", "[::1]:443", Ok(TargetForm::Authority)),

@@ -1,4 +1,7 @@
-//! How an exchange ends: in our own answer, in a failure, and in its record.
+//! How an exchange ends: local replies, failures, and the record.
+//!
+//! Functions that may write a local reply take the wall clock as an argument, for its `Date` header: the relay reads no
+//! clock.
 
 use std::time::SystemTime;
 
@@ -10,16 +13,17 @@ use crate::http::{
 };
 
 impl Relay {
-    /// Answers in the backend's place. The connection stays open only if the whole request was read.
+    /// Sends a local reply instead of the backend's response. The connection stays open only if the whole request was
+    /// read.
     ///
     /// # Panics
-    /// In debug builds, when a final response has begun.
+    /// In debug builds, if a final response has begun.
     pub fn send_local_reply(&mut self, status: u16, now: SystemTime, fields: &[(&str, &str)]) {
         debug_assert!(self.outcome.status == 0, "a request has one final response");
         self.outcome.close_client |=
             self.downstream.method.is_none() || !matches!(self.request, RequestState::Complete);
         local_reply::write_local_reply(
-            self.to_client.tail(),
+            self.to_client.buf_mut(),
             status,
             now,
             fields,
@@ -31,15 +35,15 @@ impl Relay {
         self.end_response(ResponseState::Complete);
     }
 
-    /// Ends an exchange that cannot go on: with our own answer while none has begun; else what has come
-    /// is delivered and the connection closed, so that the client sees the message break off.
+    /// Ends an exchange that cannot continue: with a local reply if no response has begun. Otherwise the bytes received
+    /// so far are delivered and the connection is closed, so that the client sees the response break off.
     pub fn fail(&mut self, error: &ProxyError, now: SystemTime) {
         self.fail_with_fields(error, now, &[]);
     }
 
-    /// As [`fail`](Self::fail), with fields for our own answer, such as `Retry-After`.
+    /// As [`fail`](Self::fail), with headers for the local reply, such as `Retry-After`.
     pub fn fail_with_fields(&mut self, error: &ProxyError, now: SystemTime, fields: &[(&str, &str)]) {
-        // The first cause stays: that our answer to it could not be delivered is another matter.
+        // The first cause is kept: failing to deliver the local reply is a consequence.
         self.outcome.failure.get_or_insert(error.into());
         let client_is_gone = error.side == Side::Client
             && (error.kind == FailureKind::Reset
@@ -51,12 +55,14 @@ impl Relay {
         } else if self.outcome.status == 0 {
             self.send_local_reply(error.status(), now, fields);
         } else {
+            // FIN where the framing shows the truncation, so that the client gets the bytes received so far; RST, which
+            // may discard them, only where it would take FIN for the end of the body.
             self.outcome.aborted = self.outcome.close_delimited;
             self.end_response(ResponseState::Incomplete);
         }
     }
 
-    /// Answers what could not be taken up as a request at all, and gives up the connection.
+    /// Sends a local reply to bytes that are no valid request; the connection then closes.
     pub fn reject_request(&mut self, error: &ProxyError, now: SystemTime) {
         self.reset();
         self.fail(error, now);
@@ -71,18 +77,19 @@ impl Relay {
         self.upstream.must_close = true;
     }
 
-    /// Closes the books.
+    /// Ends the exchange: its record, and what to do with both connections.
     pub fn end(&mut self) -> (Exchange, AfterClient, AfterBackend) {
-        let broken = matches!(self.response, ResponseState::Incomplete);
+        let incomplete = matches!(self.response, ResponseState::Incomplete);
         let request_complete = matches!(self.request, RequestState::Complete);
         let client = if self.outcome.aborted {
             AfterClient::Abort
-        } else if broken || self.outcome.close_client || !request_complete {
+        } else if incomplete || self.outcome.close_client || !request_complete {
             AfterClient::Linger
         } else {
             AfterClient::KeepAlive
         };
-        let reusable = !broken && request_complete && self.to_backend.is_empty() && self.upstream.write_error.is_none();
+        let reusable =
+            !incomplete && request_complete && self.to_backend.is_flushed() && self.upstream.write_error.is_none();
         let backend = if reusable && self.downstream.backend_keep_alive && !self.upstream.must_close {
             AfterBackend::Pool
         } else {

@@ -1,4 +1,4 @@
-//! What the backend's socket gives.
+//! Input from the backend's socket.
 
 use super::{Input, Relay, RequestState, ResponseState};
 use crate::http::{
@@ -11,8 +11,8 @@ use crate::http::{
 };
 
 impl Relay {
-    /// Takes what the backend's socket gave. Bytes that are not consumed belong to no response: a
-    /// connection that sent them must not be pooled ([`end`](Self::end) sees to it).
+    /// Takes input from the backend. Bytes that are not consumed belong to no response, and a connection that sent them
+    /// is not pooled ([`end`](Self::end)).
     ///
     /// # Errors
     /// The response is malformed or breaks off.
@@ -26,7 +26,7 @@ impl Relay {
             self.transferred.read_from_backend += bytes.len() as u64;
         }
         self.upstream.response_started = true;
-        self.to_backend.drain_from_now_on();
+        self.to_backend.disable_replay();
         let mut consumed = 0;
         while matches!(self.response, ResponseState::AwaitingHead) && consumed < bytes.len() {
             consumed += self
@@ -34,24 +34,25 @@ impl Relay {
                 .map_err(|protocol_error| self.backend_error(FailureKind::Protocol(protocol_error)))?;
         }
         let rest = &bytes[consumed..];
-        consumed +=
-            self.read_response_body(rest).map_err(|refusal| self.backend_error(FailureKind::Protocol(refusal)))?;
+        consumed += self
+            .read_response_body(rest)
+            .map_err(|protocol_error| self.backend_error(FailureKind::Protocol(protocol_error)))?;
         self.upstream.must_close |= consumed < bytes.len();
         Ok(consumed)
     }
 
     fn read_response_body(&mut self, bytes: &[u8]) -> Result<usize, ProtocolError> {
         match &mut self.response {
-            ResponseState::Body(reader, writer) if !bytes.is_empty() => {
-                let relayed = reader.transcode(bytes, *writer, self.to_client.tail())?;
-                self.outcome.bytes_from_backend += relayed.data_len;
-                if relayed.ended {
+            ResponseState::Body(decoder, encoder) if !bytes.is_empty() => {
+                let transcoded = decoder.transcode(bytes, *encoder, self.to_client.buf_mut())?;
+                self.outcome.bytes_from_backend += transcoded.data_len;
+                if transcoded.ended {
                     self.response = ResponseState::Complete;
                 }
-                Ok(relayed.consumed)
+                Ok(transcoded.consumed)
             }
             ResponseState::Tunnel => {
-                self.to_client.tail().extend_from_slice(bytes);
+                self.to_client.buf_mut().extend_from_slice(bytes);
                 self.outcome.bytes_from_backend += bytes.len() as u64;
                 Ok(bytes.len())
             }
@@ -63,14 +64,14 @@ impl Relay {
         self.upstream.half_close.received = true;
         self.upstream.must_close = true;
         match self.response {
-            ResponseState::Body(BodyDecoder::CloseDelimited, writer) => {
-                writer.finish(self.to_client.tail());
+            ResponseState::Body(BodyDecoder::CloseDelimited, encoder) => {
+                encoder.finish(self.to_client.buf_mut());
                 self.response = ResponseState::Complete;
                 Ok(())
             }
             ResponseState::AwaitingHead | ResponseState::Body(..) => {
                 let error = self.backend_error(FailureKind::IncompleteMessage);
-                // That it took no more of the request says more than that it closed.
+                // The earlier write error is more specific than the close.
                 Err(match self.upstream.write_error.take() {
                     Some(source) => error.with_source(source),
                     None => error,
@@ -80,7 +81,7 @@ impl Relay {
         }
     }
 
-    /// Reads a head out of `input`, or keeps the part of one. Gives how many bytes were taken.
+    /// Parses a head in `input`, or keeps a partial one. Returns the number of bytes consumed.
     fn read_response_head(&mut self, input: &[u8]) -> Result<usize, ProtocolError> {
         if self.partial_head.is_empty() {
             let Some(length) = self.head.read_response(input, &mut self.upstream.scanned)? else {
@@ -114,7 +115,7 @@ impl Relay {
                         Framing::None,
                         ConnectionHeader::KeepAlive,
                         &[],
-                        self.to_client.tail(),
+                        self.to_client.buf_mut(),
                     );
                 }
                 Ok(())
@@ -126,7 +127,7 @@ impl Relay {
         }
     }
 
-    /// 101: the protocol changes (RFC 9110 §7.8). Only here: not when it was asked for.
+    /// 101 switches protocols (RFC 9110 §7.8). Only the response does so, not the request for it.
     fn switch_protocols(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let head = self.head.view(bytes);
         if !self.downstream.websocket || !head.message_info().is_websocket_upgrade(head.version()) {
@@ -137,7 +138,7 @@ impl Relay {
             Framing::None,
             ConnectionHeader::Upgrade,
             &self.added_fields,
-            self.to_client.tail(),
+            self.to_client.buf_mut(),
         );
         self.outcome.status = 101;
         self.enter_tunnel();
@@ -147,14 +148,15 @@ impl Relay {
         Ok(())
     }
 
-    /// From here on bytes are bytes. What the client sent ahead was held back as the next request; it is
-    /// the tunnel's. Nothing of it is kept for a replay: it would grow with all that the client sends.
+    /// Enters the tunnel: bytes are forwarded unchanged. Bytes that the client sent ahead were kept as a pipelined
+    /// request; they belong to the tunnel. Unlike a request, a tunnel keeps no bytes for a replay: they would grow with
+    /// all that the client sends.
     pub(crate) fn enter_tunnel(&mut self) {
-        self.to_backend.drain_from_now_on();
+        self.to_backend.disable_replay();
         self.outcome.close_client = true;
         self.upstream.must_close = true;
         self.response = ResponseState::Tunnel;
-        self.to_backend.tail().append(&mut self.pipelined);
+        self.to_backend.buf_mut().append(&mut self.pipelined);
     }
 
     fn on_final_response_head(&mut self, bytes: &[u8], status: u16) {
@@ -162,28 +164,36 @@ impl Relay {
         let (info, http11) = (*head.message_info(), self.downstream.version == Version::Http11);
         let bodiless = self.downstream.method == Some(Method::Head) || matches!(status, 204 | 304);
         let received = if status == 204 { Framing::None } else { info.framing };
-        let goes = match received {
+        let sent_framing = match received {
             Framing::Chunked if !http11 => Framing::None,
             Framing::None if http11 && !bodiless => Framing::Chunked,
-            came => came,
+            framing => framing,
         };
-        // A request still on its way when it is answered may never end; so the connection does.
+        // The rest of a request with an early response may never arrive: close instead of waiting for it.
         self.outcome.close_client |= !matches!(self.request, RequestState::Complete);
-        // A 204 that announces a body may yet send it.
-        let stray = status == 204 && !matches!(info.framing, Framing::None | Framing::Length(0));
-        self.upstream.must_close |= stray || info.close || head.version() == Version::Http10 && !info.keep_alive;
+        // A 204 that announces a body may still send it.
+        let unexpected_body = status == 204 && !matches!(info.framing, Framing::None | Framing::Length(0));
+        self.upstream.must_close |=
+            unexpected_body || info.close || head.version() == Version::Http10 && !info.keep_alive;
         self.outcome.status = status;
-        let ending = if self.outcome.close_client { ConnectionHeader::Close } else { ConnectionHeader::KeepAlive };
-        response_head::write_response_head(head, goes, ending, &self.added_fields, self.to_client.tail());
-        let writer = if goes == Framing::Chunked { BodyEncoder::Chunked } else { BodyEncoder::Raw };
+        let connection = if self.outcome.close_client { ConnectionHeader::Close } else { ConnectionHeader::KeepAlive };
+        response_head::write_response_head(
+            head,
+            sent_framing,
+            connection,
+            &self.added_fields,
+            self.to_client.buf_mut(),
+        );
+        let encoder = if sent_framing == Framing::Chunked { BodyEncoder::Chunked } else { BodyEncoder::Raw };
         self.response = match received {
             _ if bodiless => ResponseState::Complete,
             Framing::Length(0) => ResponseState::Complete,
-            Framing::Length(length) => ResponseState::Body(BodyDecoder::Length(length), writer),
-            Framing::Chunked => ResponseState::Body(BodyDecoder::chunked(), writer),
-            Framing::None => ResponseState::Body(BodyDecoder::CloseDelimited, writer),
+            Framing::Length(length) => ResponseState::Body(BodyDecoder::Length(length), encoder),
+            Framing::Chunked => ResponseState::Body(BodyDecoder::chunked(), encoder),
+            Framing::None => ResponseState::Body(BodyDecoder::CloseDelimited, encoder),
         };
-        self.outcome.close_delimited = goes == Framing::None && matches!(self.response, ResponseState::Body(..));
+        self.outcome.close_delimited =
+            sent_framing == Framing::None && matches!(self.response, ResponseState::Body(..));
     }
 
     fn backend_error(&self, kind: FailureKind) -> ProxyError {
@@ -196,7 +206,7 @@ mod tests {
     use crate::http::{ClientAddress, Forwarding, Input, ProxyRole, Relay, Side};
 
     #[test]
-    fn a_tunnel_begins_with_what_came_ahead_and_keeps_nothing_of_what_it_sent() {
+    fn a_tunnel_starts_with_pipelined_bytes_and_keeps_no_sent_bytes() {
         let forwarding = Forwarding {
             role: ProxyRole::Forward,
             via_pseudonym: "p".into(),
@@ -216,6 +226,6 @@ mod tests {
             assert_eq!(relay.pending(Side::Backend).len(), 1024);
             relay.advance(Side::Backend, 1024);
         }
-        assert!(relay.to_backend.tail().is_empty(), "{} bytes are kept", relay.to_backend.tail().len());
+        assert!(relay.to_backend.buf_mut().is_empty(), "{} bytes are kept", relay.to_backend.buf_mut().len());
     }
 }

@@ -1,15 +1,16 @@
-//! What the client's socket gives.
+//! Input from the client's socket.
 
 use super::{Input, Relay, RequestState, ResponseState};
 use crate::http::error::{FailureKind, ProxyError, Side};
 
-/// How much of a request is kept for a replay after some of it was sent. A small body often comes in a segment of its
-/// own; a large one is not worth its memory.
+/// How much of a request is kept for a replay after its first bytes were sent, however it was segmented. Clients often
+/// send a small body in its own segment, so keeping only the first read would make the retry of a PUT depend on
+/// segmentation; keeping a large body is not worth the memory.
 const MAX_REPLAY_BYTES: usize = 16 * 1024;
 
 impl Relay {
-    /// Takes what the client's socket gave. Bytes beyond the request are not consumed: they are the next
-    /// request's, to be kept by [`keep_surplus`](Self::keep_surplus).
+    /// Takes input from the client. Bytes beyond the request are not consumed: they belong to the next request; pass
+    /// them to [`push_pipelined`](Self::push_pipelined).
     ///
     /// # Errors
     /// The body is malformed or breaks off, or the client is gone.
@@ -21,24 +22,24 @@ impl Relay {
         };
         self.transferred.read_from_client += bytes.len() as u64;
         if matches!(self.response, ResponseState::Tunnel) {
-            self.to_backend.tail().extend_from_slice(bytes);
+            self.to_backend.buf_mut().extend_from_slice(bytes);
             self.outcome.bytes_from_client += bytes.len() as u64;
             return Ok(bytes.len());
         }
         let phase = self.phase();
-        let RequestState::Body(reader, writer) = &mut self.request else { return Ok(0) };
-        if self.upstream.request_started && self.to_backend.held() + bytes.len() > MAX_REPLAY_BYTES {
-            self.to_backend.drain_from_now_on();
+        let RequestState::Body(decoder, encoder) = &mut self.request else { return Ok(0) };
+        if self.upstream.request_started && self.to_backend.retained_len() + bytes.len() > MAX_REPLAY_BYTES {
+            self.to_backend.disable_replay();
         }
-        let relayed = reader
-            .transcode(bytes, *writer, self.to_backend.tail())
+        let transcoded = decoder
+            .transcode(bytes, *encoder, self.to_backend.buf_mut())
             .map_err(|protocol_error| ProxyError::invalid_request(protocol_error, phase))?;
-        self.outcome.bytes_from_client += relayed.data_len;
-        self.downstream.awaits_continue &= relayed.consumed == 0;
-        if relayed.ended {
+        self.outcome.bytes_from_client += transcoded.data_len;
+        self.downstream.awaits_continue &= transcoded.consumed == 0;
+        if transcoded.ended {
             self.request = RequestState::Complete;
         }
-        Ok(relayed.consumed)
+        Ok(transcoded.consumed)
     }
 
     fn on_client_eof(&mut self) -> Result<(), ProxyError> {
@@ -47,9 +48,9 @@ impl Relay {
             (ResponseState::AwaitingHead, RequestState::Body(..)) => {
                 return Err(self.client_error(FailureKind::IncompleteMessage));
             }
-            // It was answered early and stops sending, as it may; the answer still goes to its end.
+            // The client got an early response and stops sending, which it may; the response is still completed.
             (ResponseState::Body(..), RequestState::Body(..)) => self.request = RequestState::Abandoned,
-            // A FIN after a whole request is a half-close: the client still reads.
+            // A FIN after a complete request is a half-close: the client still reads.
             _ => {}
         }
         Ok(())
@@ -59,7 +60,7 @@ impl Relay {
         ProxyError::new(kind, Side::Client, self.phase())
     }
 
-    /// Takes bytes that the client sent: what is beyond its request is kept.
+    /// Takes bytes from the client, and keeps those beyond its request.
     ///
     /// # Errors
     /// As [`from_client`](Self::from_client).
@@ -71,12 +72,12 @@ impl Relay {
         Ok(())
     }
 
-    /// Keeps bytes that the client sent beyond its request.
+    /// Keeps pipelined bytes.
     pub fn push_pipelined(&mut self, bytes: &[u8]) {
         self.pipelined.extend_from_slice(bytes);
     }
 
-    /// Hands over what was kept: the beginning of the next request.
+    /// Takes the pipelined bytes: the beginning of the next request.
     pub fn take_pipelined(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.pipelined)
     }

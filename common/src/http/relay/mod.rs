@@ -1,12 +1,12 @@
-//! One request and its answer, as a machine that never waits.
+//! One request and its response, as a state machine without I/O.
 //!
-//! A relay is fed what the sockets gave ([`from_client`](Relay::from_client), [`from_backend`](Relay::from_backend))
-//! and says what it wants next ([`wants`](Relay::wants)); what each socket is owed stands in a lane. It has
-//! no socket and no clock, so the rules on early answers, retries, half-close and truncation stand here
-//! once, for threads, for the event loop and for `async`. Box it and use it again: its lanes keep their memory.
+//! A relay takes what the sockets gave ([`from_client`](Relay::from_client), [`from_backend`](Relay::from_backend)) and
+//! says what it waits for ([`wants`](Relay::wants)); bytes pending for a socket are in its send buffer. It has no
+//! socket and no clock, so the rules on early responses, retries, half-close and truncation are written once, for
+//! threads, event loops and `async`. Box and reuse it: its buffers keep their memory.
 //!
-//! Order of calls: `begin`, then per attempt `attempt` and any number of pumps, `fail` or `answer` where the
-//! exchange cannot go on, `end` once when [`pump`](super::pump) says `Done`.
+//! Order of calls: `begin`, then per attempt `attempt` and any number of pumps, `fail` or `send_local_reply` if the
+//! exchange cannot continue, and `end` once after [`pump`](super::pump()) returns `Done`.
 
 mod finish;
 mod from_backend;
@@ -29,89 +29,89 @@ use super::{
     write::{fields::put_field, request_head},
 };
 
-/// What a socket gave.
+/// The result of a read from a socket.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
-    /// Bytes; never none.
+    /// Bytes, at least one.
     Bytes(&'a [u8]),
-    /// The peer will send no more (FIN).
+    /// The peer has finished sending (FIN).
     Eof,
-    /// The connection is gone (RST or any other error).
+    /// The connection is broken (RST or any other error).
     Reset,
 }
 
-/// How much of the request the client has sent.
+/// How much of the request has arrived.
 #[derive(Debug, Clone, Copy)]
 enum RequestState {
-    /// The body is on its way.
+    /// The body is being received.
     Body(BodyDecoder, BodyEncoder),
-    /// All of it is here.
+    /// All of it.
     Complete,
-    /// The rest will not be read: it was answered, or broke off, before its end.
+    /// The rest will not be read: the request was answered early, or broke off.
     Abandoned,
 }
 
-/// How far the response is.
+/// How much of the response has arrived.
 #[derive(Debug, Clone, Copy)]
 enum ResponseState {
     /// No final head yet.
     AwaitingHead,
     Body(BodyDecoder, BodyEncoder),
     Complete,
-    /// 101: both ends speak another protocol.
+    /// After a 101 or a CONNECT: both ends use another protocol.
     Tunnel,
-    /// It broke off after its head had gone on; what came of it is delivered, its end is not invented.
+    /// It broke off after its head was forwarded: received bytes are delivered, and the end is not faked.
     Incomplete,
 }
 
-/// What one end of a tunnel has said and the other been told.
+/// Whether one end of a tunnel has sent FIN, and whether the FIN was forwarded.
 #[derive(Debug, Clone, Copy, Default)]
 struct HalfClose {
     received: bool,
     forwarded: bool,
 }
 
-/// The request, as far as it matters after its head is gone.
+/// The parts of the request that matter after its head is gone.
 #[derive(Debug, Default)]
 struct DownstreamState {
-    /// `None` until one has begun.
+    /// `None` until a request has begun.
     method: Option<Method>,
     version: Version,
     client_ip: Option<IpAddr>,
     websocket: bool,
-    /// `Expect: 100-continue`, and neither a response nor a byte of the body has come.
+    /// `Expect: 100-continue`, and neither a response nor a byte of the body has arrived.
     awaits_continue: bool,
     backend_keep_alive: bool,
     half_close: HalfClose,
 }
 
-/// One backend asked: the connection of this attempt.
+/// The backend connection of the current attempt.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that arise at different times, each read by its name")]
 struct UpstreamState {
     reused: bool,
-    /// A byte of the request was taken.
+    /// At least one byte of the request was written.
     request_started: bool,
-    /// A byte of a response has come.
+    /// At least one byte of a response was read.
     response_started: bool,
-    /// It takes no more; what it has to say may still come.
+    /// The backend takes no more bytes; its response may still arrive.
     write_error: Option<io::Error>,
-    /// How much of a partial head has been looked through.
+    /// How much of a partial head has been searched for its end.
     scanned: usize,
-    /// It must not serve another request.
+    /// The connection must not be reused.
     must_close: bool,
     half_close: HalfClose,
 }
 
-/// What the record and the fate of the connections will say.
+/// What the record will contain, and what decides about the connections.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that arise at different times, each read by its name")]
 struct Outcome {
-    /// Of the final response, once its head has gone on; else 0.
+    /// The status of the final response once its head was forwarded; before, 0.
     status: u16,
     local_reply: bool,
     close_client: bool,
-    /// The client would take the end of the connection for the end of the body.
+    /// The body to the client ends with the connection.
     close_delimited: bool,
     aborted: bool,
     failure: Option<Failure>,
@@ -119,8 +119,8 @@ struct Outcome {
     bytes_from_backend: u64,
 }
 
-/// Bytes that each side took and gave. Interim responses and a final head that drips in are not counted as
-/// given: they buy no time.
+/// Bytes written to and read from each side. Interim responses, and a final head that arrives slowly, do not count as
+/// read: they must not extend a timeout.
 #[derive(Debug, Default, Clone, Copy)]
 struct TransferCounters {
     written_to_client: u64,
@@ -129,7 +129,7 @@ struct TransferCounters {
     read_from_backend: u64,
 }
 
-/// One request and its answer.
+/// One request and its response.
 #[derive(Debug)]
 pub struct Relay {
     to_backend: SendBuffer,
@@ -140,13 +140,14 @@ pub struct Relay {
     attempts: u8,
     upstream: UpstreamState,
     outcome: Outcome,
-    /// Of the response.
+    /// The head of the response. The relay owns it, and not the engine: a relay that is boxed and reused then needs no
+    /// other buffer for an exchange.
     head: Head,
-    /// The part of a response head that has come.
+    /// The part of a response head that has arrived.
     partial_head: Vec<u8>,
-    /// What the client sent beyond its request.
+    /// Pipelined bytes: what the client sent after its request.
     pipelined: Vec<u8>,
-    /// Field lines that we add to the backend's response.
+    /// Header lines that we add to the backend's response.
     added_fields: Vec<u8>,
     transferred: TransferCounters,
 }
@@ -158,7 +159,7 @@ impl Default for Relay {
 }
 
 impl Relay {
-    /// An idle relay. Its lanes grow on first use.
+    /// An idle relay. Its buffers grow on first use.
     pub fn new() -> Self {
         Self {
             to_backend: SendBuffer::default(),
@@ -177,11 +178,13 @@ impl Relay {
         }
     }
 
-    /// Takes up a request and writes the head that backends get, once: a retry sends the same bytes.
-    /// Body bytes that came with the head are to be given to [`from_client`](Self::from_client) next.
+    /// Begins an exchange and writes the request head for the backend once: a retry sends the same bytes. Pass body
+    /// bytes that arrived with the head to [`from_client`](Self::from_client) next. `forwarding` (per process) and
+    /// `client` (per connection) are separate arguments, so neither is copied into a policy struct per request.
     ///
     /// # Errors
-    /// [`Refusal::Loop`]. The relay is then as fresh, for [`reject`](Self::reject).
+    /// [`ProtocolError::LoopDetected`]. The relay is then in its initial state, for
+    /// [`reject_request`](Self::reject_request).
     pub fn begin(
         &mut self,
         head: HeadView<'_>,
@@ -190,9 +193,11 @@ impl Relay {
         request_id: u128,
     ) -> Result<(), ProtocolError> {
         self.reset();
-        let named = request_head::write_request_head(head, forwarding, client, request_id, self.to_backend.tail())?;
+        let client_ip =
+            request_head::write_request_head(head, forwarding, client, request_id, self.to_backend.buf_mut())?;
         let (info, version) = (head.message_info(), head.version());
-        // RFC 9112 §9.3: no persistent connections with 1.0 clients, whose keep-alive proxies pass on blindly.
+        // RFC 9112 §9.3 forbids persistent connections with 1.0 clients: older proxies forward `Connection: keep-alive`
+        // blindly, so it is not negotiated.
         self.outcome.close_client = info.close || version == Version::Http10;
         self.request = match info.framing {
             Framing::None | Framing::Length(0) => RequestState::Complete,
@@ -203,7 +208,7 @@ impl Relay {
         self.downstream = DownstreamState {
             method: Some(head.method()),
             version,
-            client_ip: Some(named),
+            client_ip: Some(client_ip),
             websocket: request_head::is_websocket_request(head),
             awaits_continue: has_body && info.expects_continue && version == Version::Http11,
             backend_keep_alive: forwarding.backend_keep_alive,
@@ -213,8 +218,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Takes up a CONNECT. Next is a connection to the authority that it named, and then
-    /// [`open_tunnel`](Self::open_tunnel), or [`fail`](Self::fail).
+    /// Begins a CONNECT. Next, connect to the authority that it names, then call [`open_tunnel`](Self::open_tunnel), or
+    /// [`fail`](Self::fail).
     pub fn begin_tunnel(&mut self, client: &ClientAddress) {
         self.reset();
         self.downstream = DownstreamState {
@@ -225,16 +230,16 @@ impl Relay {
         self.outcome.close_client = true;
     }
 
-    /// The connection that a CONNECT asked for stands: tells the client, and from here on bytes are bytes
-    /// (RFC 9110 §9.3.6). What it sent ahead goes first.
+    /// The connection for a CONNECT is established: answers 200 and enters the tunnel (RFC 9110 §9.3.6). Pipelined
+    /// bytes are sent to the backend first.
     pub fn open_tunnel(&mut self) {
         self.attempts = 1;
         self.outcome.status = 200;
-        self.to_client.tail().extend_from_slice(b"HTTP/1.1 200 Connection established\r\n\r\n");
+        self.to_client.buf_mut().extend_from_slice(b"HTTP/1.1 200 Connection established\r\n\r\n");
         self.enter_tunnel();
     }
 
-    /// Forgets the last exchange, and with it all that belonged to its client.
+    /// Clears the last exchange and everything that belonged to its client.
     fn reset(&mut self) {
         self.to_backend.reset(true);
         self.to_client.reset(false);
@@ -250,10 +255,10 @@ impl Relay {
         self.added_fields.clear();
     }
 
-    /// A connection to a backend stands. `reused`: it has served before.
+    /// Begins an attempt over an established backend connection. `reused`: it has served before.
     ///
     /// # Panics
-    /// In debug builds, when the last error did not allow a retry ([`may_retry`](Self::may_retry)).
+    /// In debug builds, if the last error did not allow a retry ([`may_retry`](Self::may_retry)).
     pub fn attempt(&mut self, reused: bool) {
         self.attempts = self.attempts.saturating_add(1);
         self.upstream = UpstreamState { reused, ..UpstreamState::default() };
@@ -261,8 +266,8 @@ impl Relay {
         self.to_backend.rewind();
     }
 
-    /// Whether the request may go to another backend after `error` (RFC 9110 §9.2.2): no byte of it was
-    /// sent; or it is idempotent, nothing of a response has come, and all that was sent is still here.
+    /// Whether the request may be sent to another backend after `error` (RFC 9110 §9.2.2): no byte of it was sent; or
+    /// it is idempotent, nothing of a response has arrived, and all bytes sent can be replayed.
     pub fn may_retry(&self, error: &ProxyError) -> bool {
         let can_replay = matches!(self.response, ResponseState::AwaitingHead)
             && !self.upstream.response_started
@@ -278,7 +283,7 @@ impl Relay {
         error.side == Side::Backend && can_replay && transient
     }
 
-    /// What policies may ask of this request; `None` before `begin`.
+    /// What policies need of this request; `None` before `begin`.
     pub fn request_meta(&self) -> Option<RequestMeta> {
         self.downstream
             .method
@@ -286,20 +291,21 @@ impl Relay {
             .map(|(method, client_ip)| RequestMeta { method, client_ip })
     }
 
-    /// Adds a field to the head of the backend's final response, such as a cookie that names the backend. Fields of
-    /// our own answers go with [`answer`](Self::answer). `name` and `value` are ours: nothing in them is checked.
+    /// Adds a header to the backend's final response, such as a cookie that names the backend. Headers of local replies
+    /// are passed to [`send_local_reply`](Self::send_local_reply). `name` and `value` come from us and are not
+    /// validated.
     pub fn add_response_field(&mut self, name: &str, value: &str) {
         put_field(&mut self.added_fields, name.as_bytes(), value.as_bytes());
     }
 
-    /// Takes back what [`add_to_response`](Self::add_to_response) added: another backend is asked.
+    /// Removes the headers added by [`add_response_field`](Self::add_response_field), before another backend is tried.
     pub fn clear_response_fields(&mut self) {
         self.added_fields.clear();
     }
 
-    /// This response is to be the last on its connection: the process is draining. Does nothing once the
-    /// response's head has gone on, nor while requests are held that the client sent ahead: they were on
-    /// their way before it could know, so the last of them closes.
+    /// Makes this response the last on its connection, because the process is draining. Does nothing once the response
+    /// head was forwarded, nor while pipelined requests are waiting: the client sent them before it could know of the
+    /// shutdown, so the last of them closes. (RFC 9112 §9.6 would allow dropping them.)
     pub fn close_after_response(&mut self) {
         if self.outcome.status == 0 && self.pipelined.is_empty() {
             self.outcome.close_client = true;

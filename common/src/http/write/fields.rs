@@ -1,4 +1,4 @@
-//! The pieces that heads are written with.
+//! Functions that write the parts of a head.
 
 pub(crate) fn put_status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
     out.extend_from_slice(b"HTTP/1.1 ");
@@ -20,7 +20,7 @@ pub(crate) fn put_display_field(out: &mut Vec<u8>, name: &str, value: impl std::
     write!(out, "{name}: {value}\r\n").expect("writing to a Vec cannot fail");
 }
 
-/// 32 hex digits.
+/// Writes X-Request-ID: 32 hex digits.
 pub(crate) fn put_request_id(out: &mut Vec<u8>, id: u128) {
     let digits =
         id.to_be_bytes().map(|byte| [byte >> 4, byte & 0xf].map(|digit| b"0123456789abcdef"[usize::from(digit)]));

@@ -1,10 +1,10 @@
-//! The balancer's own answers.
+//! Local replies: responses of the balancer itself.
 
 use std::{io::Write as _, time::SystemTime};
 
 use super::fields::{put_field, put_status_line};
 
-/// The reason phrase for the statuses that a balancer gives of its own accord (RFC 9110 §15).
+/// The reason phrase of the status codes that the balancer sends itself (RFC 9110 §15).
 pub fn reason_phrase(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
@@ -26,14 +26,14 @@ pub fn reason_phrase(status: u16) -> &'static str {
     }
 }
 
-/// Writes a whole answer: one line of text, with the length it really has.
+/// Writes a complete response with a one-line text body and its exact length.
 pub(crate) fn write_local_reply(
     out: &mut Vec<u8>,
     status: u16,
     now: SystemTime,
     fields: &[(&str, &str)],
     close: bool,
-    bodiless: bool,
+    omit_body: bool,
 ) {
     let reason = reason_phrase(status);
     put_status_line(out, status, reason.as_bytes());
@@ -50,7 +50,7 @@ pub(crate) fn write_local_reply(
     put_field(out, b"Content-Type", b"text/plain; charset=utf-8");
     let length = "000 \n".len() + reason.len();
     write!(out, "Content-Length: {length}\r\n\r\n").expect("writing to a Vec cannot fail");
-    if !bodiless {
+    if !omit_body {
         writeln!(out, "{status} {reason}").expect("writing to a Vec cannot fail");
     }
 }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn length_is_the_bodys() {
+    fn content_length_matches_the_body() {
         let mut out = Vec::new();
         write_local_reply(&mut out, 502, SystemTime::UNIX_EPOCH, &[("Retry-After", "1")], true, false);
         let text = String::from_utf8(out).unwrap();

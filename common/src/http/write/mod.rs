@@ -1,8 +1,8 @@
-//! From a parsed head to the bytes that go on.
+//! Writing heads.
 //!
-//! A head is never forwarded as it came: it is serialised from what was parsed, so that the next hop reads what we
-//! read. Here stand the request head for a backend, the response head for a client, and local replies. Nothing in this
-//! folder parses, and nothing decides: framing and connection handling arrive as arguments.
+//! A head is never forwarded as received: it is serialised from the parsed one, so that the next hop reads what we
+//! read. This module writes the request head for a backend, the response head for a client, and local replies. It does
+//! not parse, and it makes no decisions: framing and connection handling are arguments.
 
 pub(crate) mod fields;
 pub(crate) mod local_reply;

@@ -1,7 +1,7 @@
-//! Heads on their way through: which fields go on, which we add (RFC 9110 §7.6).
+//! The request head for a backend: which headers are forwarded, and which are added (RFC 9110 §7.6).
 //!
-//! A head is never passed on as bytes. It is written anew from what was parsed, so that the backend reads
-//! what we read. Order, case and duplicates of the fields survive.
+//! A head is not forwarded byte by byte. It is written from the parsed one, so that the backend reads what we read.
+//! Order, case and duplicates of the headers are kept.
 
 use std::net::IpAddr;
 
@@ -18,10 +18,10 @@ use crate::http::{
     protocol_error::ProtocolError,
 };
 
-/// About what we add to a head: a hint, so that writing it moves the buffer once at most.
+/// The approximate size of the added headers: a hint, so that the buffer is reallocated at most once.
 const ADDED_BYTES: usize = 384;
 
-/// Writes the head that a backend gets. Gives the client that it names.
+/// Writes the head for the backend. Returns the client address that it names.
 pub(crate) fn write_request_head(
     head: HeadView<'_>,
     forwarding: &Forwarding,
@@ -36,7 +36,7 @@ pub(crate) fn write_request_head(
     out.reserve(head.approx_len() + ADDED_BYTES);
     write_request_line(head, out);
     if head.target_overrides_host() || head.field_values(KnownField::Host).next().is_none() {
-        // RFC 9110 §7.1: with neither authority nor Host, the target is where the client connected to.
+        // RFC 9110 §7.1: with neither authority nor Host, the target is the address that the client connected to.
         match head.authority() {
             Some(authority) => put_field(out, b"Host", authority),
             None => put_display_field(out, "Host", client.local()),
@@ -50,6 +50,7 @@ pub(crate) fn write_request_head(
             KnownField::Expect => head.version() == Version::Http11,
             _ if forwarding.role == ProxyRole::Forward => true,
             KnownField::ForwardedFor | KnownField::RealIp => false,
+            // `Forwarded` (RFC 7239) too: a backend may trust it as it trusts X-Forwarded-*, and a client can forge it.
             KnownField::ForwardedProto | KnownField::ForwardedHost | KnownField::RequestId | KnownField::Forwarded => {
                 client.is_trusted_proxy()
             }
@@ -77,7 +78,7 @@ pub(crate) fn write_request_head(
     Ok(client_ip)
 }
 
-/// Whether the request asks for the one upgrade that we forward (RFC 6455 §4.1 wants a GET).
+/// Whether the request asks for WebSocket, the only upgrade that is forwarded (RFC 6455 §4.1 requires GET).
 pub(crate) fn is_websocket_request(head: HeadView<'_>) -> bool {
     head.method() == Method::Get && head.message_info().is_websocket_upgrade(head.version())
 }
@@ -104,8 +105,8 @@ fn write_via(head: HeadView<'_>, forwarding: &Forwarding, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes X-Forwarded-*, X-Real-IP and X-Request-ID. A stranger's own word was left out before;
-/// a trusted proxy's is kept, and the client is the first from the right whom nobody trusts.
+/// Writes X-Forwarded-*, X-Real-IP and X-Request-ID. Those of an untrusted client were dropped before; those of a
+/// trusted proxy are kept, and the client is the first untrusted address from the right.
 fn write_forwarded_fields(
     head: HeadView<'_>,
     forwarding: &Forwarding,
@@ -170,7 +171,7 @@ mod tests {
 
     fn forward_as(role: ProxyRole, peer: &str, request: &str) -> Result<String, ProtocolError> {
         let mut head = Head::with_role(role);
-        head.read_request(request.as_bytes(), &mut 0)?.expect("the head is whole");
+        head.read_request(request.as_bytes(), &mut 0)?.expect("the head is complete");
         let forwarding = Forwarding { role, ..forwarding() };
         let client = ClientAddress::new(peer.parse().unwrap(), "192.0.2.9:8080".parse().unwrap(), &forwarding);
         let mut out = Vec::new();
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_words_are_replaced() {
+    fn headers_of_untrusted_clients_are_replaced() {
         let got = forward(
             "192.0.2.1",
             "GET http://a/x?y HTTP/1.1\r\nHost: A\r\nX-Forwarded-For: 1.1.1.1\r\nx-real-ip: 1.1.1.1\r\nForwarded: for=x\r\n\
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn trusted_proxys_words_are_kept_and_the_client_is_the_first_untrusted_from_the_right() {
+    fn headers_of_trusted_proxies_are_kept_and_the_client_is_the_first_untrusted_from_the_right() {
         let got = forward(
             "10.0.0.1",
             "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.7\r\nX-Forwarded-For: 10.1.1.1\r\n\
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forward_proxy_replaces_host_and_tells_nothing_of_its_client() {
+    fn a_forward_proxy_replaces_host_and_does_not_reveal_its_client() {
         let got = forward_as(
             ProxyRole::Forward,
             "192.0.2.1",
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_client_expects_nothing_of_either_proxy() {
+    fn expect_of_http_1_0_clients_is_dropped_in_both_roles() {
         for (role, target) in [(ProxyRole::Reverse, "/"), (ProxyRole::Forward, "http://a/")] {
             for (version, kept) in [("1.0", false), ("1.1", true)] {
                 let request = format!("GET {target} HTTP/{version}\r\nHost: a\r\nExpect: 100-continue\r\n\r\n");
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absolute_form_goes_on_as_its_origin_form() {
+    fn absolute_form_is_forwarded_as_origin_form() {
         for (request, line) in [
             ("GET http://a/x?y", "GET /x?y "),
             ("GET http://a", "GET / "),
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn loops_old_versions_and_upgrades() {
+    fn handles_loops_http_1_0_and_upgrades() {
         assert_eq!(
             forward("1.1.1.1", "GET / HTTP/1.1\r\nHost: a\r\nVia: 1.0 x, 1.1 LB (c)\r\n\r\n"),
             Err(ProtocolError::LoopDetected)

@@ -1,4 +1,4 @@
-//! `--algorithms`: one program under each of its algorithms, as targets like any other.
+//! `--algorithms`: one program under each of its algorithms; each is a target like any other.
 
 use std::io;
 
@@ -9,18 +9,18 @@ use crate::{
     target::{Kind, Target},
 };
 
-/// Where the algorithms come from; the later chapters have the same.
+/// The chapter whose algorithms are measured; the later chapters have the same.
 const CHAPTER: u8 = 4;
-/// In the program's `--help`, before the list of all it knows.
-const LIST: &str = "How a backend is picked: ";
+/// The start of the list of algorithms in the program's `--help`.
+const LIST: &str = "Load-balancing algorithm: ";
 
 /// The chapter whose program it is.
 pub(crate) fn chapter() -> Option<&'static Chapter> {
     CHAPTERS.iter().find(|chapter| chapter.number == CHAPTER)
 }
 
-/// A target for each algorithm that the program says it knows. All get the same words else, also those that hash
-/// nothing: so all do the same work.
+/// A target for each algorithm that the program lists. All get the same other arguments, also those that do not hash,
+/// so all do the same work.
 pub(crate) fn targets(chapter: &Chapter, programs: &Programs) -> io::Result<Vec<Target>> {
     let program = programs.path(chapter.program);
     let help = setup::help(&program)?;
@@ -37,7 +37,7 @@ pub(crate) fn targets(chapter: &Chapter, programs: &Programs) -> io::Result<Vec<
 }
 
 fn names_in(help: &str) -> Vec<String> {
-    // The lines end where the terminal does.
+    // Lines are wrapped at the terminal's width.
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some((_, list)) = help.split_once(LIST) else { return Vec::new() };
     let list = list.split(" [").next().unwrap_or_default();
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn algorithms_are_those_that_the_program_names() {
-        let help = "  -a, --algorithm <ALGORITHM>\n          How a backend is picked: rr, wrr,\n          lc [default: rr, or wrr]\n";
+        let help = "  -a, --algorithm <ALGORITHM>\n          Load-balancing algorithm: rr, wrr,\n          lc [default: rr, or wrr]\n";
         assert_eq!(names_in(help), ["rr", "wrr", "lc"]);
         assert_eq!(names_in("no such line"), Vec::<String>::new());
     }

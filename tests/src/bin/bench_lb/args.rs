@@ -1,4 +1,4 @@
-//! The command line as typed, and [`Plan`]: what it means.
+//! The command line as typed, and the [`Plan`] that it resolves to.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -13,71 +13,71 @@ use crate::{
     workload::{self, Workload},
 };
 
-/// Measures the chapters beside nginx, HAProxy, Pingora and a floor that only moves bytes.
+/// Compares the chapters with nginx, HAProxy, Pingora and a floor that only moves bytes
 ///
-/// Every target gets the same workloads, in rounds that take turns (A B C A B C), on a core of its own; load and
-/// origins run on the others. The headline is the CPU time per request of the target's processes. What is not
-/// installed is skipped. A full run writes tests/bench/results, a narrower one target/bench. Ctrl-C ends it and leaves
-/// no process behind.
+/// Every target gets the same workloads, in interleaved rounds (A B C A B C), on its own CPU core; load and origins run
+/// on the others. The headline is the CPU time per request of the target's processes. Peers that are not installed are
+/// skipped. A full run writes tests/bench/results, a narrower one target/bench. Ctrl-C ends the run and leaves no
+/// process behind.
 #[derive(Debug, Parser)]
 #[command(name = "bench-lb")]
 pub(crate) struct Options {
     /// Chapters, such as 2,3 [default: all that exist]
     #[arg(long, value_name = "LIST")]
     chapters: Option<String>,
-    /// Of nginx,haproxy,pingora; '' for none [default: those found; pingora if it is built]
+    /// Peers, of nginx,haproxy,pingora; '' for none [default: those installed; pingora if it is built]
     #[arg(long, value_name = "LIST")]
     peers: Option<String>,
-    /// Of those listed by --list [default: all]
+    /// Workloads, of those listed by --list [default: all]
     #[arg(long, value_name = "LIST")]
     workloads: Option<String>,
-    /// Chapter 4's program under each of its algorithms, with one slow backend of three; nothing else
+    /// Measure only chapter 4's program, under each of its algorithms, with one slow backend of three
     #[arg(long, conflicts_with_all = ["chapters", "peers", "workloads", "workers"])]
     algorithms: bool,
-    /// Lists the workloads and ends
+    /// List the workloads and exit
     #[arg(long)]
     pub(crate) list: bool,
     /// Rounds per workload and target [default: 7]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
-    /// How long each round is measured [default: 2, with --algorithms 1]
+    /// Duration of each measured round in seconds [default: 2, with --algorithms 1]
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<Duration>,
-    /// Cores for the target, and workers if it has them
+    /// CPU cores for the target, and its workers if it has the flag
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: u8,
-    /// Three rounds of half a second, get-64 only: whether it works at all
+    /// Smoke test: three rounds of half a second, get-64 only
     #[arg(long)]
     quick: bool,
-    /// Where the results go
+    /// Directory for the results
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Says what got worse since the results in OLD; with NEW compares the two files and measures nothing
+    /// Report what got worse since the results in OLD; with NEW, compare the two files and measure nothing
     #[arg(long, value_names = ["OLD", "NEW"], num_args = 1..=2)]
     pub(crate) compare: Vec<PathBuf>,
-    /// Programs that are built already, instead of building them
+    /// Directory with built programs, instead of building them
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) bin_dir: Option<PathBuf>,
 }
 
-/// What is to be measured, and how.
+/// The resolved run: what is measured, and how.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) chapters: Vec<&'static Chapter>,
     pub(crate) peers: Vec<Peer>,
-    /// The peers were named, so that one which has to be built is built.
+    /// The peers were named on the command line, so one that has to be built is built.
     pub(crate) peers_named: bool,
     pub(crate) workloads: Vec<&'static Workload>,
-    /// The chapters' programs run under each of their algorithms.
+    /// Chapter 4's program is run under each of its algorithms.
     pub(crate) algorithms: bool,
     pub(crate) rounds: u32,
     pub(crate) seconds: Duration,
     pub(crate) workers: usize,
-    /// The name of the results' file.
+    /// The name of the results file.
     pub(crate) set: String,
-    /// Nothing was left out: the results may replace those that are committed.
+    /// Every target and workload is included, so the results may replace the committed ones.
     pub(crate) is_full: bool,
-    /// As it can be typed again, but for where files are.
+    /// The command line to repeat the run, without file locations.
     pub(crate) command: String,
 }
 
@@ -87,7 +87,7 @@ impl Options {
         command_line::read(args)
     }
 
-    /// What was meant; an error names what does not exist.
+    /// Resolves the command line; an error names what does not exist.
     pub(crate) fn plan(&self) -> Result<Plan, String> {
         if self.algorithms {
             return Ok(self.plan_of_algorithms());
@@ -142,7 +142,7 @@ impl Options {
         }
     }
 
-    /// How many, and how long each is.
+    /// How many rounds, and how long each is.
     fn rounds_of(&self, usual: Duration) -> (u32, Duration) {
         let (rounds, seconds) = if self.quick { (3, Duration::from_millis(500)) } else { (7, usual) };
         (self.rounds.unwrap_or(rounds), self.seconds.unwrap_or(seconds))
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn without_words_it_is_the_full_run() {
+    fn without_arguments_it_is_the_full_run() {
         let plan = plan("--").unwrap();
         assert!(plan.is_full && plan.set == "ladder" && plan.command == "cargo bench-lb");
         assert_eq!((plan.workloads.len(), plan.peers.len(), plan.rounds), (workload::ALL.len(), 3, 7));

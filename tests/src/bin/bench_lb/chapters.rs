@@ -1,5 +1,4 @@
-//! Which program is a chapter's. A chapter that does not exist yet is not there; nothing else needs to know of a new
-//! one.
+//! The program of each chapter. A chapter that does not exist yet is skipped; a new one is entered here only.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ pub(crate) struct Chapter {
     pub(crate) number: u8,
     pub(crate) package: &'static str,
     pub(crate) program: &'static str,
-    /// Takes `PORT HOST PORT` and no more; the others take `PORT HOST:PORT …`.
+    /// It takes `PORT HOST PORT` and no more; the others take `PORT HOST:PORT …`.
     pub(crate) one_backend: bool,
 }
 
@@ -23,7 +22,7 @@ impl Chapter {
     }
 }
 
-/// Chapter 1 speaks no HTTP. Chapter 10 is started from a file and not from words.
+/// Chapter 1 does not speak HTTP. Chapter 10 is configured by a file, not by arguments.
 pub(crate) static CHAPTERS: [Chapter; 8] = [
     Chapter::new(2, "chapter-02-simple-proxy", "reverse_proxy"),
     Chapter::new(3, "chapter-03-load-balancer", "load_balancer"),
@@ -35,7 +34,7 @@ pub(crate) static CHAPTERS: [Chapter; 8] = [
     Chapter::new(9, "chapter-09-zero-copy", "zero_copy_lb"),
 ];
 
-/// The workspace.
+/// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package).to_owned()

@@ -1,4 +1,4 @@
-//! Time: read in one place.
+//! The only place that reads the clock.
 
 use std::time::{Instant, SystemTime};
 

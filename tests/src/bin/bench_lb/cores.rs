@@ -1,21 +1,21 @@
-//! Which core is whose: what is measured gets cores of its own, the load and the origins get the rest.
+//! CPU cores: the target gets its own, the load and the origins share the rest.
 
 use std::io;
 
 use crate::kernel;
 
-/// Numbers of cores; each list has at least one.
+/// CPU numbers; each list has at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cores {
-    /// The target's, one per worker.
+    /// For the target, one per worker.
     pub(crate) target: Vec<usize>,
-    /// The load generator's.
+    /// For the load generator.
     pub(crate) load: Vec<usize>,
     pub(crate) origins: Vec<usize>,
 }
 
 impl Cores {
-    /// Divides what this process may use.
+    /// Divides the CPU cores that this process may use.
     pub(crate) fn divide(workers: usize) -> io::Result<Self> {
         let allowed = kernel::allowed_cores()?;
         Self::among(&allowed, workers).ok_or_else(|| {
@@ -30,7 +30,7 @@ impl Cores {
         let (target, rest) = allowed.split_at_checked(workers)?;
         let last = allowed.last().copied()?;
         let (load, origins) = match rest {
-            // Nothing is left: they share the last of the target's.
+            // No core is left: load and origins share the last one of the target's.
             [] => (last, vec![last]),
             [only] => (*only, vec![*only]),
             [first, others @ ..] => (*first, others.to_vec()),
@@ -38,7 +38,7 @@ impl Cores {
         Some(Self { target: target.to_vec(), load: vec![load], origins })
     }
 
-    /// Whether the target has its cores for itself.
+    /// Whether the target's CPU cores run nothing else.
     pub(crate) fn are_apart(&self) -> bool {
         !self.load.iter().chain(&self.origins).any(|core| self.target.contains(core))
     }

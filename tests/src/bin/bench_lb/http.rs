@@ -1,4 +1,4 @@
-//! One request outside all load: is it up, what has it counted?
+//! Single requests outside the load: is a server up, and what has it counted?
 
 use std::{
     io::{self, Read, Write},
@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// A server on this machine that takes longer is not up.
+/// A server on this machine that takes longer counts as down.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The body of a 200 to `GET path`.
@@ -15,9 +15,9 @@ pub(crate) fn get(from: SocketAddr, path: &str) -> io::Result<String> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {from}\r\nConnection: close\r\n\r\n")?;
     let mut text = String::new();
-    // As much as a status page; a server that went on and on would never be up.
+    // As large as a status page; an endless response must not block the run.
     stream.take(1 << 20).read_to_string(&mut text)?;
-    let wrong = || io::Error::other(format!("GET {path}: {}", text.lines().next().unwrap_or("no answer")));
+    let wrong = || io::Error::other(format!("GET {path}: {}", text.lines().next().unwrap_or("no response")));
     let (head, body) = text.split_once("\r\n\r\n").ok_or_else(wrong)?;
     if !head.starts_with("HTTP/1.1 200") {
         return Err(wrong());

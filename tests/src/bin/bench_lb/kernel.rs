@@ -1,7 +1,7 @@
-//! What the yardstick asks of Linux and of no other system: which cores a process may run on, how much CPU time
-//! another process has used, an alarm to the microsecond.
+//! What the benchmark needs of Linux only: which CPU cores a process may run on, how much CPU time another process has
+//! used, a timer with microsecond precision.
 //!
-//! Elsewhere every function says that it is not supported, and `main` asks for [`allowed_cores`] first.
+//! On other systems every function returns an error, and `main` calls [`allowed_cores`] first.
 
 use std::{io, time::Duration};
 
@@ -28,16 +28,16 @@ mod linux {
 
     use super::{Duration, io};
 
-    /// The calling thread, to the affinity calls.
+    /// The calling thread, for the affinity calls.
     const THIS_THREAD: Pid = Pid::from_raw(0);
 
-    /// The cores that this process may use, in order.
+    /// The CPU cores that this process may use, in order.
     pub(crate) fn allowed_cores() -> io::Result<Vec<usize>> {
         let set = sched_getaffinity(THIS_THREAD)?;
         Ok((0..CpuSet::count()).filter(|&core| set.is_set(core).unwrap_or(false)).collect())
     }
 
-    /// Keeps the calling thread, and the processes that it starts from now on, on `cores`.
+    /// Pins the calling thread, and the processes that it starts from now on, to `cores`.
     pub(crate) fn pin(cores: &[usize]) -> io::Result<()> {
         let mut set = CpuSet::new();
         for &core in cores {
@@ -46,7 +46,7 @@ mod linux {
         Ok(sched_setaffinity(THIS_THREAD, &set)?)
     }
 
-    /// The CPU time that process `pid` has used so far, to the nanosecond: all its threads, those that ended included.
+    /// The CPU time that process `pid` has used so far, to the nanosecond, over all its threads, ended ones included.
     ///
     /// `/proc/P/stat` says the same in ticks of 10 ms; `/proc/P/task/*/schedstat` forgets the threads that ended, which
     /// are all of them in the chapters with a thread per connection.
@@ -54,7 +54,8 @@ mod linux {
         Ok(clock_gettime(clock_getcpuclockid(Pid::from_raw(pid))?)?.into())
     }
 
-    /// A timer in a poller. `Poll::poll`'s own timeout is rounded up to a millisecond, ten times what an answer takes.
+    /// A timer in a poller. `Poll::poll`'s own timeout is rounded up to a millisecond, ten times the latency of a
+    /// response.
     #[derive(Debug)]
     pub(crate) struct Alarm(TimerFd);
 
@@ -65,7 +66,7 @@ mod linux {
             Ok(Self(timer))
         }
 
-        /// Rings once, `after` from now. Setting it again resets its count: the next expiry is a new edge.
+        /// Expires once, `after` from now. Setting it again resets its expiry count: the next expiry is a new edge.
         pub(crate) fn set(&self, after: Duration) -> io::Result<()> {
             // A zero would disarm it.
             let after = after.max(Duration::from_nanos(1));
@@ -81,7 +82,10 @@ mod elsewhere {
     use super::{Duration, io};
 
     fn unsupported<T>() -> io::Result<T> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "the yardstick pins to cores and reads /proc: it needs Linux"))
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "bench_lb pins processes to CPU cores and reads /proc: it needs Linux",
+        ))
     }
 
     pub(crate) fn allowed_cores() -> io::Result<Vec<usize>> {

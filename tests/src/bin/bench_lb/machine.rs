@@ -1,4 +1,4 @@
-//! The machine, described as far as it matters for the figures and no further: it has no name here.
+//! The machine, described as far as the figures need it; its name is left out.
 
 use std::fs;
 
@@ -9,13 +9,13 @@ use crate::kernel;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) cpu: String,
-    /// That this process may use.
+    /// CPU cores that this process may use.
     pub(crate) cores: usize,
     pub(crate) memory_mib: u64,
-    /// Its version, without what a distributor adds.
+    /// The kernel version, without the distributor's suffix.
     pub(crate) kernel: String,
     pub(crate) architecture: String,
-    /// A guest of a hypervisor, whose other guests are not seen from here.
+    /// Whether this is a virtual machine, whose neighbours are not visible from here.
     pub(crate) is_virtual: bool,
 }
 
@@ -36,7 +36,7 @@ impl Machine {
     }
 }
 
-/// The model, and whether a hypervisor is below, from `/proc/cpuinfo`.
+/// The CPU model, and whether there is a hypervisor, from `/proc/cpuinfo`.
 fn cpu(text: &str) -> (String, bool) {
     let value = |key: &str| {
         let line = text.lines().find(|line| line.starts_with(key))?;
@@ -64,7 +64,7 @@ mod tests {
         assert!(machine.cores > 0 && machine.memory_mib > 0 && machine.kernel.contains('.'), "{machine:?}");
         let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let described = serde_json::to_string(&machine).unwrap();
-        // Some hosts are called after nothing but a syllable that is in every description.
+        // Some host names are a single syllable that occurs in every description.
         assert!(host.trim().len() < 5 || !described.contains(host.trim()));
     }
 }

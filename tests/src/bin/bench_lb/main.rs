@@ -1,10 +1,10 @@
-//! `cargo bench-lb`: every chapter beside nginx, HAProxy, Pingora and a floor, on the reader's machine.
+//! `cargo bench-lb`: every chapter compared with nginx, HAProxy, Pingora and a floor, on the reader's machine.
 //!
 //! ```text
-//! load (one core)  ->  target (a core of its own)  ->  origins (the load's core)
+//! load (one CPU core)  ->  target (its own CPU core)  ->  origins (the load's core)
 //! ```
-//! A run is a [`Session`](session::Session): per workload, rounds in which the targets take turns. A round is
-//! [`Bench::round`](round::Bench::round). What is measured, and why so, is on `tests/bench/README.md`.
+//! A run is a [`Session`](session::Session): per workload, interleaved rounds of all targets. A round is
+//! [`Bench::round`](round::Bench::round). `tests/bench/README.md` says what is measured, and why.
 
 mod algorithms;
 mod args;

@@ -1,41 +1,41 @@
-//! What is measured, by name: each figure once, for the table, the JSON and a comparison alike.
+//! The metrics by name: each is defined once, for the table, the JSON and a comparison.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A figure of a round, in the order of the table's columns.
+/// A metric of a round, in the order of the table's columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Metric {
     /// CPU time of the target's processes per request, in microseconds. The headline: another program on the machine
-    /// makes a request later, but hardly dearer.
+    /// delays a request, but hardly changes its CPU time.
     CpuUs,
-    /// The part of it in the program itself.
+    /// The part of it spent in the program itself.
     UserUs,
-    /// The part of it in the kernel.
+    /// The part of it spent in the kernel.
     SystemUs,
     /// CPU seconds per GiB of bodies.
     CpuSPerGib,
-    /// What an idle client adds to the resident memory of a fresh process.
+    /// Resident memory that an idle client adds to that of a fresh process.
     BytesPerClient,
     RequestsPerS,
-    /// The part of its cores that the target used. Far below 1 the load was the limit, and requests per second are not
-    /// the target's.
+    /// The share of its CPU cores that the target used. Far below 1 the load was the limit, and requests per second are
+    /// not the target's.
     Busy,
-    /// Half of the answers came within this. In an open loop from the time that the request was due.
+    /// Median latency. In an open loop it is measured from the time that the request was due.
     P50Us,
     P99Us,
-    /// The most resident memory in the round, from start to end.
+    /// The maximum resident memory during the round.
     PeakRssKib,
     /// Connections opened to origins per 1,000 requests.
     UpstreamPer1000,
-    /// Of a hundred requests, those that went to the slow origin.
+    /// Percentage of requests that went to the slow origin.
     SlowPercent,
 }
 
 impl Metric {
-    /// Over a column.
+    /// The title of its column.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::CpuUs => "CPU µs/req",
@@ -53,7 +53,7 @@ impl Metric {
         }
     }
 
-    /// How a comparison of two runs judges a change; none: it says nothing about better or worse.
+    /// How a comparison of two runs judges a change; `None` if neither direction is better.
     pub(crate) fn lower_is_better(self) -> Option<bool> {
         match self {
             Self::RequestsPerS => Some(false),
@@ -63,7 +63,7 @@ impl Metric {
     }
 }
 
-/// What a target is divided by.
+/// What a target's figure is divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Base {
@@ -76,7 +76,7 @@ pub(crate) enum Base {
 impl Base {
     pub(crate) const ALL: [Self; 3] = [Self::BestServer, Self::Pingora, Self::Floor];
 
-    /// The targets of which the best counts.
+    /// The targets of which the best one counts.
     pub(crate) fn targets(self) -> &'static [&'static str] {
         match self {
             Self::BestServer => &["nginx", "haproxy"],
@@ -85,7 +85,7 @@ impl Base {
         }
     }
 
-    /// Over a column.
+    /// The title of its column.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::BestServer => "×nginx|haproxy",
@@ -99,7 +99,7 @@ impl Base {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sample {
     pub(crate) round: u32,
-    /// Right answers within the window.
+    /// Correct responses within the window.
     pub(crate) requests: u64,
     pub(crate) errors: u64,
     /// The errors by kind.

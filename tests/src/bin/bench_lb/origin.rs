@@ -1,5 +1,5 @@
-//! The origins behind the target: programs of their own, so that their CPU time is not the load's, and that one can be
-//! killed.
+//! The origins behind the target: separate processes, so that their CPU time is not counted as the load's, and one can
+//! be killed.
 
 use std::{io, net::SocketAddr, path::Path, process::Command};
 
@@ -11,7 +11,7 @@ use crate::{
     workload::Origins,
 };
 
-/// What origins have counted since they started.
+/// The counters of origins since their start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Count {
     pub(crate) connections: u64,
@@ -51,12 +51,12 @@ impl Fleet {
         self.origins.pop();
     }
 
-    /// What each of them says.
+    /// The counters of each origin.
     pub(crate) fn count(&self) -> io::Result<Vec<Count>> {
         self.origins.iter().map(|(_, addr)| parse(&http::get(*addr, "/_count")?)).collect()
     }
 
-    /// What the target caused at each since `earlier`: between two counts lies one question of ours per origin.
+    /// What the target caused at each origin since `earlier`: between two readings lies one request of ours per origin.
     pub(crate) fn since(&self, earlier: &[Count]) -> io::Result<Vec<Count>> {
         let since = |(now, then): (Count, &Count)| Count {
             connections: (now.connections - then.connections).saturating_sub(1),

@@ -1,4 +1,4 @@
-//! The proxies that ours are measured beside: where they are, which version, and what to do if they are not there.
+//! The peers of the comparison: their programs, their versions, and how to install a missing one.
 
 use std::{
     env, fs, io,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::{chapters::root, programs, target::Kind};
 
-/// Where packages install servers, which is not in everyone's PATH.
+/// Directories of installed servers that are not in every user's PATH.
 const SERVER_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Peer {
     }
 }
 
-/// The program called `name`, as a shell would find it, or where servers are.
+/// The program called `name`, in PATH or in a directory for servers.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories = env::split_paths(&path).chain(SERVER_DIRECTORIES.iter().map(PathBuf::from));
@@ -66,9 +66,9 @@ fn pingora(named: bool) -> Result<(PathBuf, String), String> {
     let directory = root().join("target/peers");
     let program = directory.join("release/pingora-peer");
     if !named && !program.is_file() {
-        return Err("pingora is skipped: not built (name it in --peers, and it is)".to_owned());
+        return Err("pingora is skipped: not built (name it in --peers to build it)".to_owned());
     }
-    // Also if it is there: it may be older than its sources.
+    // Built even if it exists: it may be older than its sources.
     if let Err(error) = programs::build_peer(&manifest, &directory) {
         return Err(format!("pingora is skipped: {error}; it needs cmake"));
     }
@@ -77,7 +77,7 @@ fn pingora(named: bool) -> Result<(PathBuf, String), String> {
     Ok((program, version))
 }
 
-/// The first word on the first line that begins as a version does: `nginx version: nginx/1.24.0 (Ubuntu)`,
+/// The first word that looks like a version, in the first line that has one: `nginx version: nginx/1.24.0 (Ubuntu)`,
 /// `HAProxy version 2.8.5-1ubuntu3 2024/04/01 - …`.
 fn version_in(text: &str) -> Option<String> {
     let words = text.lines().next()?.split_whitespace();
@@ -92,7 +92,7 @@ fn locked_version(lock: &str, package: &str) -> Option<String> {
     rest.split('"').next().map(str::to_owned)
 }
 
-/// Where the templates of the peers' configurations are.
+/// The directory of the peers' configuration templates.
 pub(crate) fn templates() -> PathBuf {
     root().join(Path::new("tests/bench/peers"))
 }

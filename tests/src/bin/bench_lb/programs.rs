@@ -1,4 +1,4 @@
-//! Our own programs: built by the tool itself, so that what it measures is what the sources say.
+//! Our own programs, built by this tool, so that it measures what the sources say.
 
 use std::{
     env, io,
@@ -20,10 +20,10 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds the chapters', the origin and the floor as this program itself was built: same profile, same directory.
+    /// Builds the chapters, the origin and the floor as this program was built: same profile, same directory.
     pub(crate) fn build(chapters: &[&Chapter]) -> io::Result<Self> {
         let own = env::current_exe()?;
-        let directory = own.parent().ok_or_else(|| io::Error::other("this program lies nowhere"))?;
+        let directory = own.parent().ok_or_else(|| io::Error::other("this program has no directory"))?;
         let target = directory.parent().unwrap_or(directory);
         let programs = Self::at(directory);
         let mut command = cargo();
@@ -36,10 +36,10 @@ impl Programs {
         Ok(programs)
     }
 
-    /// Those that lie in `directory`, whoever built them.
+    /// The programs in `directory`, however they were built.
     pub(crate) fn at(directory: &Path) -> Self {
         let name = directory.file_name().unwrap_or_default().to_string_lossy();
-        // Cargo's own exception: the directory of `dev` is `debug`.
+        // Cargo's exception: the directory of profile `dev` is `debug`.
         let profile = if name == "debug" { "dev".to_owned() } else { name.into_owned() };
         Self { directory: directory.to_owned(), profile }
     }
@@ -49,13 +49,13 @@ impl Programs {
         self.directory.join(name)
     }
 
-    /// For results that are not committed: beside the programs' directory.
+    /// For results that are not committed: next to the programs' directory.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.directory.parent().unwrap_or(&self.directory).join(name)
     }
 }
 
-/// Builds the peer that is a crate of its own.
+/// Builds the peer that is a separate crate.
 pub(crate) fn build_peer(manifest: &Path, target: &Path) -> io::Result<()> {
     let mut command = cargo();
     command.args(["build", "--release", "--locked", "--manifest-path"]).arg(manifest).arg("--target-dir").arg(target);
@@ -68,9 +68,9 @@ fn cargo() -> Command {
     command
 }
 
-/// What cargo says goes to stderr, where it belongs.
+/// Cargo's messages go to stderr.
 fn run(mut command: Command) -> io::Result<()> {
-    let status = command.status().map_err(|error| io::Error::other(format!("cargo does not start: {error}")))?;
+    let status = command.status().map_err(|error| io::Error::other(format!("cannot run cargo: {error}")))?;
     if status.success() { Ok(()) } else { Err(io::Error::other("the build failed")) }
 }
 

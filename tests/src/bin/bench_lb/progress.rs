@@ -9,7 +9,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(steps: u64) -> Self {
-        // Hidden by itself where stderr is no terminal.
+        // Hidden automatically where stderr is no terminal.
         let bar = ProgressBar::new(steps);
         if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {pos}/{len}, {eta} left  {msg}") {
             bar.set_style(style);
@@ -17,7 +17,8 @@ impl Progress {
         Self { bar, begun: false }
     }
 
-    /// The last step is done, and this one begins. Nothing is drawn during a step: that would take time from the load.
+    /// Marks the last step as done and begins this one. Nothing is drawn during a step: drawing would take CPU time
+    /// from the load.
     pub(crate) fn step(&mut self, workload: &str, target: &str, what: &str) {
         self.bar.inc(u64::from(std::mem::replace(&mut self.begun, true)));
         self.bar.set_message(format!("{workload}, {target}, {what}"));

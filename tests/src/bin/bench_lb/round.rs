@@ -1,7 +1,7 @@
-//! One round: a fresh target before fresh origins, warmed up, measured for a window, and ended.
+//! One round: a fresh target in front of fresh origins is warmed up, measured for a window, and stopped.
 //!
-//! Everything is started anew each time. It costs a tenth of a second, and no round inherits another's heap, pool or
-//! layout of memory; so the spread of the rounds is that of runs.
+//! Everything is started anew each time. That costs a tenth of a second, and no round inherits another's heap, pool or
+//! memory layout, so the spread over the rounds is that of separate runs.
 
 use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -21,28 +21,28 @@ use crate::{
     workload::{Manner, Origins, Workload},
 };
 
-/// For the answers that are under way when the window ends.
+/// Grace period for responses in flight when the window ends.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// For 2,000 clients to be served once.
+/// Time limit for serving 2,000 clients once.
 const IDLE_PATIENCE: Duration = Duration::from_secs(30);
 
-/// The part of a round's length that comes before it: pools fill, buffers grow, branch predictors learn.
+/// The warm-up, relative to the round: pools fill, buffers grow, branch predictors learn.
 const WARM_UP_PART: f64 = 0.25;
 
-/// What the rounds of a run have in common.
+/// What all rounds of a run share.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) cores: Cores,
     pub(crate) origin: PathBuf,
     pub(crate) strace: Option<PathBuf>,
     pub(crate) workers: usize,
-    /// The window.
+    /// The length of the window.
     pub(crate) seconds: Duration,
     pub(crate) stop: Shutdown,
 }
 
-/// The programs of one round. The target is dropped, and so ended, first.
+/// The programs of one round. The target is dropped, and so stopped, first.
 struct Stage {
     target: Child,
     addr: SocketAddr,
@@ -58,7 +58,7 @@ impl Stage {
 }
 
 impl Bench {
-    /// Measures once. `rate`: the requests per second of an open loop.
+    /// Measures one round. `rate`: the requests per second of an open loop.
     pub(crate) fn round(&self, workload: &Workload, target: &Target, rate: Option<f64>) -> io::Result<Sample> {
         let stage = self.stage(workload, target)?;
         let sample = match workload.manner {
@@ -71,7 +71,7 @@ impl Bench {
         sample
     }
 
-    /// System calls per request, in a run of its own.
+    /// System calls per request, in a separate round.
     pub(crate) fn calls(&self, workload: &Workload, target: &Target) -> io::Result<BTreeMap<String, f64>> {
         let Some(program) = &self.strace else { return Ok(BTreeMap::new()) };
         let stage = self.stage(workload, target)?;
@@ -114,7 +114,7 @@ impl Bench {
         let mut driver = self.driver(workload, stage.addr, pace)?;
         driver.run(self.warm_up())?;
         let counted = stage.fleet.count()?;
-        // Asking the origins took a while, in which answers waited: a second, shorter warm-up forgets that.
+        // Reading the origins' counters took time, in which responses waited: a second, shorter warm-up drains those.
         driver.run(self.warm_up() / 4)?;
         driver.reset();
 
@@ -141,7 +141,7 @@ impl Bench {
         for (metric, part) in [(Metric::P50Us, 0.5), (Metric::P99Us, 0.99)] {
             figures.extend(driver.tally().quantile_us(part).map(|latency| (metric, latency)));
         }
-        // What the dead one had counted is gone.
+        // The counters of the killed origin are lost.
         if workload.manner != Manner::Killing {
             figures.extend(upstream_figures(workload, &stage.fleet.since(&counted)?));
         }
@@ -172,7 +172,7 @@ fn cpu_figures(workload: &Workload, user: Duration, system: Duration, answered: 
         (Metric::UserUs, per_request(user)),
         (Metric::SystemUs, per_request(system)),
     ];
-    // For small bodies the bytes cost nothing that a request does not.
+    // For small bodies the cost per byte is not distinguishable from the cost per request.
     if workload.answer_bytes >= 1 << 20 {
         let gib = answered * to_f64(workload.answer_bytes) / f64::from(1 << 30);
         figures.push((Metric::CpuSPerGib, (user + system).as_secs_f64() / gib));
@@ -202,7 +202,7 @@ fn sample(requests: u64, tally: &Tally, figures: Vec<(Metric, f64)>) -> Sample {
     }
 }
 
-/// By this is divided.
+/// The divisor of all per-request figures.
 fn answered(tally: &Tally) -> io::Result<f64> {
     if tally.answered > 0 {
         return Ok(to_f64(tally.answered));

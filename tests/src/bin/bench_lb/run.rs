@@ -1,4 +1,4 @@
-//! A run from its plan to its files.
+//! A run from its plan to its result files.
 
 use std::{
     io,
@@ -27,16 +27,16 @@ use crate::{
     setup::Found,
 };
 
-/// Of results that are not committed, beside the built programs.
+/// Directory of results that are not committed, next to the built programs.
 const SCRATCH: &str = "bench";
 const QUICK_SCRATCH: &str = "bench-quick";
 
-/// Does what the command line asks for.
+/// Runs what the command line asks for.
 pub(crate) fn run(options: &Options, plan: &Plan) -> io::Result<ExitCode> {
     if let [old, new] = &options.compare[..] {
         return Ok(compare(&Report::read(old)?, &Report::read(new)?));
     }
-    // Before the run: minutes must not be lost to a name that is mistyped.
+    // Before the run: a mistyped name must not cost minutes.
     let old = options.compare.first().map(|path| Report::read(path)).transpose()?;
     let programs = match &options.bin_dir {
         Some(directory) => Programs::at(directory),
@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options, plan: &Plan) -> io::Result<ExitCode> {
     report.write(&file)?;
     outln!("{report}");
     outln!("{}", in_workspace(&file).display());
-    // A ladder with two workers would overwrite the one with one.
+    // A ladder run with two workers would overwrite the one with one.
     if plan.workers == 1 {
         if !plan.algorithms {
             report.write_pages(&directory.join("pages.json"))?;
@@ -64,21 +64,22 @@ pub(crate) fn run(options: &Options, plan: &Plan) -> io::Result<ExitCode> {
 
 fn measure(plan: &Plan, programs: &Programs) -> io::Result<Report> {
     let Found { targets, versions, mut notes } = Found::new(plan, programs)?;
-    // Before this thread has only one of them.
+    // Before this thread is pinned to one CPU core.
     let machine = Machine::describe();
     let bench = bench(plan, programs)?;
     if plan.workloads.iter().any(|workload| workload.counts_calls) && bench.strace.is_none() {
         notes.push("system calls are not counted: no strace (apt-get install strace)".to_owned());
     }
     if !bench.cores.are_apart() {
-        notes.push(
-            "the target shares a core with the load: compare nothing but CPU time, and that with care".to_owned(),
-        );
+        notes.push("the target shares a core with the load: compare only CPU time, and with care".to_owned());
     }
     if programs.profile != PROFILE {
-        notes.push(format!("ours are built in the profile '{}': these are no results", programs.profile));
+        notes.push(format!(
+            "our programs were built with profile '{}': the figures are not comparable",
+            programs.profile
+        ));
     }
-    // Now and not at the end of an hour.
+    // Printed now, not after an hour.
     for note in &notes {
         outln!("{note}");
     }
@@ -99,15 +100,15 @@ fn measure(plan: &Plan, programs: &Programs) -> io::Result<Report> {
     Ok(Report::new(about, measured))
 }
 
-/// Takes this thread to its core, and listens for Ctrl-C.
+/// Pins this thread to its CPU core, and handles Ctrl-C.
 fn bench(plan: &Plan, programs: &Programs) -> io::Result<Bench> {
     let cores = Cores::divide(plan.workers)?;
     kernel::pin(&cores.load)?;
-    // Too few are failures of the clients that lack them, and counted as such.
+    // Too few descriptors show up as failures of the clients that lack one.
     let _ = net::raise_fd_limit();
     let stop = Shutdown::new()?;
     let hung_up = stop.clone();
-    // A terminal that closes must not leave programs behind, either.
+    // A closed terminal must not leave programs behind either.
     SignalHandlers::new(stop.clone()).on(SIGHUP, move || hung_up.drain()).spawn()?;
     Ok(Bench {
         cores,
@@ -119,7 +120,7 @@ fn bench(plan: &Plan, programs: &Programs) -> io::Result<Bench> {
     })
 }
 
-/// Where the results go: only a full run, built as it should be, may replace those that are committed.
+/// Where the results go: only a full run, built with the right profile, may replace the committed ones.
 fn results(options: &Options, plan: &Plan, programs: &Programs) -> PathBuf {
     match &options.out {
         Some(directory) => directory.clone(),

@@ -1,5 +1,5 @@
-//! All rounds of all workloads. The targets take turns, A B C A B C: what the machine does to one round it does to all
-//! targets, and not to one of them in all its rounds.
+//! All rounds of all workloads, interleaved over the targets (A B C A B C): a disturbance of the machine affects one
+//! round of every target, not every round of one target.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,33 +15,33 @@ use crate::{
     workload::{self, Manner, Workload},
 };
 
-/// What one workload made of one target.
+/// The result of one workload for one target.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
     pub(crate) workload: &'static Workload,
     pub(crate) target: String,
     pub(crate) samples: Vec<Sample>,
-    /// System calls per request by name; empty where they were not counted.
+    /// System calls per request by name; empty if they were not counted.
     pub(crate) calls: BTreeMap<String, f64>,
 }
 
-/// A run under way.
+/// A run in progress.
 pub(crate) struct Session<'a> {
     bench: &'a Bench,
     targets: &'a [Target],
     rounds: u32,
     measured: Vec<Measured>,
-    /// Requests per second that a target manages at most.
+    /// Maximum requests per second of each target.
     maxima: BTreeMap<String, f64>,
-    /// Targets that failed in the workload at hand: they are left out of its other rounds.
+    /// Targets that failed in the current workload: they are skipped in its other rounds.
     failed: BTreeSet<String>,
-    /// What went wrong, in lines.
+    /// Failures, one per line.
     notes: Vec<String>,
     progress: Progress,
 }
 
 impl<'a> Session<'a> {
-    /// Runs all of it. What fails is noted, and the others go on; an error means that the run was interrupted.
+    /// Runs everything. A failure is noted, and the other targets go on; an error means that the run was interrupted.
     pub(crate) fn run(
         bench: &'a Bench,
         targets: &'a [Target],
@@ -96,7 +96,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Notes a failure; passes on an interruption.
+    /// Notes a failure; returns an interruption as an error.
     fn attempt<T>(
         &mut self,
         workload: &Workload,
@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
             Err(error) => error,
         };
         if self.bench.stop.is_draining() {
-            return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted; nothing is written"));
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted; no results were written"));
         }
         self.failed.insert(target.name.clone());
         self.notes.push(format!("{}, {}: {error}", workload.name, target.name));
@@ -126,7 +126,7 @@ impl<'a> Session<'a> {
         self.bench.round(workload, target, rate)
     }
 
-    /// From the rounds of the base workload if it ran, else from one round of it now.
+    /// From the rounds of the base workload if it ran, otherwise from one round of it now.
     fn maximum(&mut self, target: &Target) -> io::Result<f64> {
         if let Some(known) = self.maxima.get(&target.name) {
             return Ok(*known);

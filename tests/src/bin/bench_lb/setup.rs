@@ -1,4 +1,4 @@
-//! From a plan to targets: builds what is ours, looks for what is not.
+//! From a plan to targets: builds our programs, and looks for the peers.
 
 use std::{collections::BTreeMap, io, path::Path, process::Command};
 
@@ -10,11 +10,11 @@ use crate::{
     target::{Kind, Target},
 };
 
-/// What there is to measure.
+/// The targets that can be measured.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) targets: Vec<Target>,
-    /// Of the peers.
+    /// Versions of the peers.
     pub(crate) versions: BTreeMap<String, String>,
     /// What was skipped, and why.
     pub(crate) notes: Vec<String>,
@@ -54,7 +54,7 @@ fn kind(chapter: &Chapter, programs: &Programs) -> io::Result<Kind> {
     Ok(Kind::Chapter { number: chapter.number, one_backend: chapter.one_backend, flags })
 }
 
-/// What a program says of itself.
+/// The program's `--help`.
 pub(crate) fn help(program: &Path) -> io::Result<String> {
     let named = |error| io::Error::other(format!("{}: {error}", program.display()));
     let output = Command::new(program).arg("--help").output().map_err(named)?;

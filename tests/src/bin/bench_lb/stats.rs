@@ -1,13 +1,14 @@
-//! Medians and their spread. No mean: one round that another program disturbed would move it.
+//! Medians and their spread. No mean: one disturbed round would move it.
 
 use serde::{Deserialize, Serialize};
 
-/// What several rounds gave for one figure.
+/// The values of several rounds for one metric.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) min: f64,
-    /// First and third quartile: the middle half of the rounds lies between. This is "the spread" of a comparison.
+    /// First and third quartile, between which lies the middle half of the rounds. A comparison calls this "the
+    /// spread".
     pub(crate) q1: f64,
     pub(crate) q3: f64,
     pub(crate) max: f64,
@@ -23,13 +24,13 @@ impl Spread {
         Some(Self { median: at(0.5), min, q1: at(0.25), q3: at(0.75), max })
     }
 
-    /// Whether this lies above `other`, each by more than its own spread.
+    /// Whether this lies above `other` by more than the spread of either.
     pub(crate) fn is_above(&self, other: &Self) -> bool {
         self.q1 > other.q3
     }
 }
 
-/// Between two figures in proportion, as most tools do it (R's type 7).
+/// Interpolates linearly between two values, as most tools do (R's type 7).
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "few rounds")]
 fn quantile(sorted: &[f64], part: f64) -> f64 {
     let place = part * (sorted.len() - 1) as f64;
@@ -38,13 +39,13 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
-/// Four digits that count: more would only make the files longer.
+/// Four significant digits: more would only make the files longer.
 pub(crate) fn rounded(figure: f64) -> f64 {
     if figure == 0.0 || !figure.is_finite() {
         return figure;
     }
     let magnitude = 10_f64.powf(3.0 - figure.abs().log10().floor());
-    // Whole numbers stay whole.
+    // Whole numbers keep all their digits.
     if magnitude < 1.0 { figure.round() } else { (figure * magnitude).round() / magnitude }
 }
 

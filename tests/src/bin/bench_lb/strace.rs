@@ -1,13 +1,13 @@
-//! System calls per request, counted by `strace -c` in a run of its own: a traced program is ten times slower.
+//! System calls per request, counted by `strace -c` in a separate round: a traced program is ten times slower.
 
 use std::{collections::BTreeMap, fs, io, path::Path, process::Command};
 
 use crate::process::{Child, Space};
 
-/// How often each call was made.
+/// How often each system call was made.
 pub(crate) type Calls = BTreeMap<String, u64>;
 
-/// Counts the system calls of `pids`, their threads and children while `work` runs.
+/// Counts the system calls of `pids`, their threads and their children while `work` runs.
 pub(crate) fn count<T>(
     program: &Path,
     pids: &[i32],
@@ -23,20 +23,20 @@ pub(crate) fn count<T>(
     let mut strace = Child::start("strace", command, space)?;
     strace.becomes("attach", || pids.iter().all(|pid| is_traced(*pid)).then_some(()))?;
     let result = work()?;
-    // It lets go of the processes, writes its table and ends.
+    // On SIGINT strace detaches, writes its table and exits.
     strace.interrupt()?;
     let text = fs::read_to_string(&table)?;
-    let calls = parse(&text).ok_or_else(|| io::Error::other("strace's table has another form here"))?;
+    let calls = parse(&text).ok_or_else(|| io::Error::other("cannot parse strace's table"))?;
     Ok((calls, result))
 }
 
-/// Every thread of the process is.
+/// Whether every thread of the process is traced.
 fn is_traced(pid: i32) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
     let mut statuses = threads.flatten().map(|thread| fs::read_to_string(thread.path().join("status")));
     statuses.all(|status| match status {
         Ok(status) => !status.lines().any(|line| line == "TracerPid:\t0"),
-        // A thread that ended meanwhile makes no more calls.
+        // A thread that has ended meanwhile makes no more calls.
         Err(_) => true,
     })
 }
@@ -104,7 +104,7 @@ mod tests {
         };
         match count(&program, &[child.pid()], space, work) {
             Ok((calls, result)) => assert!(calls["chdir"] > 10 && result == 7, "{calls:?}"),
-            // A sandbox may forbid it, and then the tool says so.
+            // A sandbox may forbid ptrace; then the tool says so.
             Err(error) => assert!(error.to_string().contains("strace"), "{error}"),
         }
     }

@@ -1,4 +1,4 @@
-//! What is measured, and how it is started: a chapter's program, a peer, the floor.
+//! A target and how it is started: a chapter's program, a peer, the floor.
 
 use std::{
     fs, io,
@@ -13,15 +13,15 @@ use crate::{
     workload::{Manner, Origins, Workload},
 };
 
-/// The thread-per-connection chapters stop at 1,000 clients by default; the idle workload has 2,000.
+/// The thread-per-connection chapters accept 1,000 clients by default; the idle workload has 2,000.
 const MAX_CLIENTS: &str = "4096";
 
 /// How a target's command line looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Moves bytes and parses nothing: what the kernel alone costs.
+    /// Moves bytes and parses nothing: the cost of the kernel alone.
     Floor,
-    /// One of ours: `0 HOST PORT` with the one backend that it knows, or `0 HOST:PORT …`.
+    /// A chapter's program: `0 HOST PORT` if it takes one backend, or `0 HOST:PORT …`.
     Chapter {
         number: u8,
         one_backend: bool,
@@ -38,25 +38,25 @@ pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) program: PathBuf,
-    /// Further words of a chapter's command line.
+    /// Further arguments of a chapter's program.
     pub(crate) words: Vec<String>,
-    /// Where the templates of the peers' configurations are.
+    /// The directory of the peers' configuration templates.
     pub(crate) templates: PathBuf,
 }
 
 impl Target {
-    /// One without a name yet, and without further words.
+    /// A target without a name and further arguments yet.
     pub(crate) fn new(kind: Kind, program: PathBuf) -> Self {
         Self { name: String::new(), kind, program, words: Vec::new(), templates: peers::templates() }
     }
 
-    /// What a chapter's program says of itself decides which shared flags it gets: those with a thread per connection
-    /// have no workers.
+    /// The flags that a chapter's `--help` lists decide which shared flags it gets: programs with a thread per
+    /// connection have no workers.
     pub(crate) fn flags_in(help: &str) -> Vec<&'static str> {
         ["--workers", "--max-clients"].into_iter().filter(|flag| help.contains(flag)).collect()
     }
 
-    /// Whether the workload means anything for it: the floor and chapter 2 balance nothing.
+    /// Whether the workload applies to it: the floor and chapter 2 do not balance.
     pub(crate) fn can(&self, workload: &Workload) -> bool {
         let balances = !matches!(self.kind, Kind::Floor | Kind::Chapter { one_backend: true, .. });
         balances || (workload.origins == Origins::One && workload.manner != Manner::Killing)
@@ -144,7 +144,7 @@ fn backend_words(backends: &[SocketAddr], one_backend: bool) -> Vec<String> {
 }
 
 fn fill(template: &str, backends: &[String], (port, workers): (u16, &str), directory: &Path) -> String {
-    // A line of comment that names the placeholders must stay a comment: it gets the first line only.
+    // A comment line that names the placeholders must stay a comment: it gets the first line only.
     let mut text = String::new();
     for line in template.lines() {
         let backends = if line.trim_start().starts_with('#') { "BACKENDS" } else { &backends.join("\n    ") };
@@ -156,7 +156,7 @@ fn fill(template: &str, backends: &[String], (port, workers): (u16, &str), direc
         .replace("@DIR@", &directory.to_string_lossy())
 }
 
-/// A port that was free a moment ago, for a program that cannot say which one the kernel chose.
+/// A port that was free a moment ago, for a program that cannot report an ephemeral port.
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

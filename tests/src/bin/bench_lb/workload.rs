@@ -1,34 +1,34 @@
-//! The workloads: what is asked, by how many clients, in which manner, of how many origins.
+//! The workloads: what is requested, by how many clients, at what pace, with how many origins.
 
 use std::net::SocketAddr;
 
 use crate::load::Request;
 
-/// The body of the origin's answer to anything but `/bytes/N`.
+/// The length of the origin's response to any path but `/bytes/N`.
 const SMALL_ANSWER_BYTES: u64 = 14;
 
-/// In which manner the clients ask.
+/// The pace of the clients.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Manner {
-    /// Each client has one request in flight, always.
+    /// Closed loop: each client always has one request in flight.
     Closed,
-    /// The same, with a connection for each request.
+    /// The same, with a new connection for each request.
     NewConnection,
-    /// At this part of the most requests per second that the target itself managed in the workload `get-64`.
+    /// Open loop, at this share of the target's own maximum in the workload `get-64`.
     Open { part: f64 },
-    /// Each client asks once and stays.
+    /// Each client sends one request and stays connected.
     Idle,
-    /// Closed; in the middle of the window an origin dies.
+    /// Closed loop; in the middle of the window an origin dies.
     Killing,
 }
 
-/// What is behind the target.
+/// The origins behind the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origins {
-    /// Also for the balancers: chapter 2 knows no more than one, and all do the same work so.
+    /// One, also for the balancers: chapter 2 supports only one, and this way all do the same work.
     One,
     Three,
-    /// Three, of which the last answers after `delay`.
+    /// Three, of which the last one answers after `delay`.
     OneSlow {
         delay: &'static str,
     },
@@ -45,23 +45,23 @@ impl Origins {
 
 #[derive(Debug)]
 pub(crate) struct Workload {
-    /// On the command line and in results.
+    /// Its name on the command line and in results.
     pub(crate) name: &'static str,
-    /// In one line.
+    /// One line of description.
     pub(crate) what: &'static str,
     pub(crate) clients: usize,
     pub(crate) manner: Manner,
     pub(crate) origins: Origins,
     path: &'static str,
-    /// How many paths there are, for what hashes them: `/0`, `/1` and so on.
+    /// The number of paths, for hashing algorithms: `/0`, `/1` and so on.
     keys: usize,
     body_bytes: usize,
     pub(crate) answer_bytes: u64,
-    /// Also counts system calls, in a run of its own.
+    /// Also counts system calls, in a separate round.
     pub(crate) counts_calls: bool,
 }
 
-/// The workload by whose throughput the open loops are measured out, and the only one of `--quick`.
+/// The workload whose throughput scales the open loops, and the only one of `--quick`.
 pub(crate) const BASE: &str = "get-64";
 
 const SMALL: Workload = Workload {
@@ -77,7 +77,7 @@ const SMALL: Workload = Workload {
     counts_calls: false,
 };
 
-/// All of them, in the order in which they run. The open loops come after the workload that they depend on.
+/// All workloads, in the order they run. The open loops come after the workload that they depend on.
 pub(crate) static ALL: [Workload; 12] = [
     Workload { name: "get-1", what: "small keep-alive GET, 1 client", clients: 1, ..SMALL },
     Workload { counts_calls: true, ..SMALL },
@@ -147,7 +147,7 @@ pub(crate) static ALL: [Workload; 12] = [
     },
 ];
 
-/// The one workload of `--algorithms`. The paths differ for all algorithms, so that all do the same work.
+/// The one workload of `--algorithms`. All algorithms get different paths, so that all do the same work.
 pub(crate) static BY_ALGORITHM: Workload = Workload {
     name: "one-slow",
     what: "small keep-alive GET of 500 paths, 16 clients; one backend of three answers after 100 ms",
@@ -158,12 +158,12 @@ pub(crate) static BY_ALGORITHM: Workload = Workload {
 };
 
 impl Workload {
-    /// By its name.
+    /// Looks a workload up by name.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         ALL.iter().find(|workload| workload.name == name)
     }
 
-    /// What the clients send.
+    /// The requests that the clients send.
     pub(crate) fn request(&self, to: SocketAddr) -> Request {
         let new_connection = self.manner == Manner::NewConnection;
         let paths: Vec<_> = match self.keys {

@@ -1,11 +1,11 @@
-//! `floor PORT WORKERS BACKEND [BACKEND ...]`: moves bytes between clients and backends, and reads none of them.
+//! `floor PORT WORKERS BACKEND [BACKEND ...]`: copies bytes between clients and backends without parsing them.
 //!
-//! What a proxy costs on a machine has a floor that no proxy can get under: the kernel's price for one `recv` and one
-//! `send` in each direction, and for being told when. This program pays that and nothing else. It is measured in every
-//! set, so that a proxy's own share is what it costs more.
+//! No proxy can cost less than this: the kernel's price for one `recv` and one `send` in each direction, and for the
+//! readiness events. This program pays that and nothing else. It is measured in every set, so that a proxy's own cost
+//! is the difference.
 //!
-//! Each client gets a connection to a backend for as long as it stays, in turn. One loop per worker, one listener per
-//! loop (`SO_REUSEPORT`), one buffer per loop.
+//! Each client gets a connection to a backend for as long as it stays, round robin. One event loop per worker, one
+//! listener per loop (`SO_REUSEPORT`), one buffer per loop.
 
 mod pair;
 mod worker;
@@ -20,12 +20,12 @@ use common::{cli, net, net::Listeners, outln};
 
 use crate::worker::Worker;
 
-/// Moves bytes between clients and backends without reading any of them
+/// Copies bytes between clients and backends without parsing them
 #[derive(clap::Parser, Debug)]
 struct Options {
-    /// The port to listen on, on 127.0.0.1; 0 lets the system choose
+    /// The port to listen on, on 127.0.0.1; 0 means an ephemeral port
     port: u16,
-    /// Worker threads, each with a loop of its own
+    /// Worker threads, each with its own event loop
     workers: NonZeroUsize,
     /// The backends, as 127.0.0.1:9001
     #[arg(required = true)]
@@ -34,7 +34,7 @@ struct Options {
 
 fn main() -> ExitCode {
     let options: Options = cli::parse();
-    let _ = net::raise_fd_limit(); // too few are reported once they lack
+    let _ = net::raise_fd_limit(); // too few descriptors are reported when they run out
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     match Listeners::bind(address, options.workers) {
         Ok(listeners) => cli::exit_code(run(listeners, &options.backends)),
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs until a worker fails: one that is gone would leave its clients waiting in its listener's queue.
+/// Runs until a worker fails: clients would wait for ever in the accept queue of a worker that is gone.
 fn run(listeners: Listeners, backends: &[SocketAddr]) -> io::Result<()> {
     let address = listeners.local_address();
     let (failed, failure) = mpsc::channel();

@@ -1,7 +1,7 @@
-//! A client, its backend, and what each is owed.
+//! A client, its backend, and the bytes pending for each.
 //!
-//! The invariant is back-pressure: a side is read only while the other is owed nothing. So a pair holds at most one
-//! buffer's worth per direction, and only while its reader is slow; then TCP tells the writer to wait.
+//! The invariant is backpressure: a side is read only while no bytes are pending for the other. So a pair buffers at
+//! most one read per direction, and only while its reader is slow; then TCP flow control stops the writer.
 
 use std::io::{self, IoSlice};
 
@@ -24,11 +24,11 @@ pub(crate) enum Progress {
 /// One end of a pair.
 struct End {
     stream: EdgeStream,
-    /// Bytes for this end that it has not taken yet.
+    /// Bytes that are still to be sent to this end.
     owed: Vec<u8>,
-    /// It will send nothing more.
+    /// This end has sent FIN.
     finished: bool,
-    /// It was told that nothing more comes.
+    /// FIN was sent to this end.
     shut: bool,
 }
 
@@ -50,12 +50,12 @@ impl Pair {
         }
     }
 
-    /// Moves what can be moved, both ways.
+    /// Moves bytes both ways, as far as possible.
     pub(crate) fn run(&mut self, scratch: &mut [u8]) -> Progress {
         let Self { client, backend } = self;
         let moved = relay(client, backend, scratch).and_then(|()| relay(backend, client, scratch));
         if moved.is_err() {
-            // Cut off: neither side may take what it has for the whole.
+            // Reset: neither side may take what it received for the complete stream.
             set_reset_on_close(client.stream.socket());
             set_reset_on_close(backend.stream.socket());
             return Progress::Ended;
@@ -64,7 +64,7 @@ impl Pair {
     }
 }
 
-/// Moves bytes one way until there are none, or nobody takes them.
+/// Moves bytes one way until no more can be read or written.
 fn relay(from: &mut End, to: &mut End, scratch: &mut [u8]) -> io::Result<()> {
     while to.flush()? && !to.shut {
         if from.finished {
@@ -82,7 +82,7 @@ fn relay(from: &mut End, to: &mut End, scratch: &mut [u8]) -> io::Result<()> {
 }
 
 impl End {
-    /// Sends what is owed; `false` if some of it still is.
+    /// Sends pending bytes; `false` if some are still pending.
     fn flush(&mut self) -> io::Result<bool> {
         if self.owed.is_empty() {
             return Ok(true);
@@ -90,12 +90,12 @@ impl End {
         let sent = self.stream.write(&[IoSlice::new(&self.owed)])?.unwrap_or(0);
         self.owed.drain(..sent);
         if self.owed.is_empty() {
-            self.owed = Vec::new(); // a pair that waits for the next message holds no buffer
+            self.owed = Vec::new(); // an idle pair holds no buffer
         }
         Ok(self.owed.is_empty())
     }
 
-    /// Sends `bytes`, and owes what does not go.
+    /// Sends `bytes`; what the socket does not take becomes pending.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         let sent = self.stream.write(&[IoSlice::new(bytes)])?.unwrap_or(0);
         self.owed.extend_from_slice(&bytes[sent..]);

@@ -1,4 +1,4 @@
-//! One loop: its listener, its pairs and the one buffer through which all their bytes go.
+//! One event loop: its listener, its pairs and the one buffer through which all their bytes go.
 
 use std::io;
 use std::net::{self, SocketAddr};
@@ -13,10 +13,10 @@ use crate::pair::{Pair, Progress, Side};
 
 const LISTENER: Token = Token(usize::MAX);
 
-/// Events taken per wait; more wait for the next one.
+/// Events handled per wait; further ones are returned by the next wait.
 const EVENTS: usize = 1024;
 
-/// Large enough that an 8 MB body takes few calls, small enough to stay in the core's own cache.
+/// Large enough that an 8 MB body takes few calls, small enough for the CPU core's private cache.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Worker {
@@ -29,7 +29,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// The `first` backend differs between workers, so that few clients on many workers still spread.
+    /// The `first` backend differs between workers, so that few clients on many workers are still spread.
     pub(crate) fn new(listener: net::TcpListener, backends: Vec<SocketAddr>, first: usize) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::from_std(listener);
@@ -38,7 +38,7 @@ impl Worker {
         Ok(Self { poll, listener, backends, turn: first, pairs: Slab::new(), scratch })
     }
 
-    /// Runs until the machine fails it.
+    /// Runs until a system call fails.
     pub(crate) fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
@@ -52,7 +52,7 @@ impl Worker {
                     continue;
                 }
                 let (key, side) = of_token(event.token());
-                // Absent: ended by an earlier event of this round.
+                // Missing: closed by an earlier event of the same wait.
                 let Some(pair) = self.pairs.get_mut(key) else { continue };
                 pair.note(side, event);
                 if pair.run(&mut self.scratch) == Progress::Ended {
@@ -68,7 +68,7 @@ impl Worker {
             let backend = backends[*turn % backends.len()];
             *turn = turn.wrapping_add(1);
             let entry = pairs.vacant_entry();
-            // A backend that refuses at once is the client's loss, as one that refuses later is.
+            // A backend that refuses at once closes its client, as one that refuses later does.
             let Ok((backend, _)) = connect_nonblocking(backend) else { return Ok(()) };
             let register = |stream, side| EdgeStream::register(stream, poll.registry(), token(entry.key(), side));
             let client = register(client, Side::Client)?;

@@ -1,4 +1,4 @@
-//! The exercises that there are: found on disk, so that a chapter's author has nothing to register.
+//! The exercises, found on disk: a chapter's author registers nothing.
 
 use std::fmt::{self, Display};
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::page::{self, Section};
 use crate::progress::Progress;
 
-/// The name of an exercise, as a reader types it: `1.2`.
+/// The number of an exercise, as a reader types it: `1.2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Number {
     pub(crate) chapter: u8,
@@ -33,28 +33,28 @@ pub(crate) struct Exercise {
     pub(crate) number: Number,
     /// The name of its module: `e2_called`.
     pub(crate) module: String,
-    /// `chapter-01-fundamentals/exercises`, from the workspace.
+    /// `chapter-01-fundamentals/exercises`, relative to the workspace.
     pub(crate) directory: PathBuf,
     pub(crate) section: Section,
 }
 
 impl Exercise {
-    /// The file that the reader changes, from the workspace.
+    /// The file that the reader changes, relative to the workspace.
     pub(crate) fn source(&self) -> PathBuf {
         self.file("src")
     }
 
-    /// The same file as it was given.
+    /// The starting point of that file.
     pub(crate) fn start(&self) -> PathBuf {
         self.file("start")
     }
 
-    /// Our answer.
+    /// Our solution.
     pub(crate) fn solution(&self) -> PathBuf {
         self.file("solutions")
     }
 
-    /// The package that holds it.
+    /// The package of the exercise.
     pub(crate) fn package(&self) -> String {
         format!("chapter-{:02}-exercises", self.number.chapter)
     }
@@ -64,7 +64,7 @@ impl Exercise {
     }
 }
 
-/// All exercises, in their order.
+/// All exercises, in order.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     pub(crate) exercises: Vec<Exercise>,
@@ -83,39 +83,40 @@ impl Catalogue {
         }
         exercises.sort_by_key(|exercise| exercise.number);
         if exercises.is_empty() {
-            return Err(format!("{} holds no chapter with exercises", root.display()));
+            return Err(format!("{} has no chapter with exercises", root.display()));
         }
         Ok(Self { exercises })
     }
 
-    /// The exercise that a reader named.
+    /// The exercise with the number that a reader typed.
     pub(crate) fn named(&self, which: &str) -> Result<&Exercise, String> {
-        let number = Number::parse(which).ok_or_else(|| format!("'{which}' is no exercise; write one as 1.2"))?;
+        let number =
+            Number::parse(which).ok_or_else(|| format!("invalid exercise '{which}'; expected a number such as 1.2"))?;
         let found = self.exercises.iter().find(|exercise| exercise.number == number);
-        found.ok_or_else(|| format!("there is no exercise {number}; `cargo learn list` shows those there are"))
+        found.ok_or_else(|| format!("unknown exercise {number}; see `cargo learn list`"))
     }
 
-    /// The one named, or the next to do.
+    /// The exercise that was named, or the next open one.
     pub(crate) fn one(&self, which: Option<&str>, progress: &Progress) -> Result<&Exercise, String> {
         match which {
             Some(which) => self.named(which),
-            None => self.next(progress).ok_or_else(|| "all exercises are done; name one, such as 1.2".to_owned()),
+            None => self.next(progress).ok_or_else(|| "all exercises are done; give a number, such as 1.2".to_owned()),
         }
     }
 
-    /// The one named, all of the chapter named, or the next to do.
+    /// The exercise that was named, all of a chapter, or the next open one.
     pub(crate) fn chosen(&self, which: Option<&str>, progress: &Progress) -> Result<Vec<&Exercise>, String> {
         let Some(chapter) = which.and_then(|which| which.parse::<u8>().ok()) else {
             return Ok(vec![self.one(which, progress)?]);
         };
         let of_chapter: Vec<_> = self.exercises.iter().filter(|one| one.number.chapter == chapter).collect();
         if of_chapter.is_empty() {
-            return Err(format!("chapter {chapter} has no exercises; `cargo learn list` shows those there are"));
+            return Err(format!("chapter {chapter} has no exercises; see `cargo learn list`"));
         }
         Ok(of_chapter)
     }
 
-    /// The first that is not done.
+    /// The first one that is not done.
     pub(crate) fn next(&self, progress: &Progress) -> Option<&Exercise> {
         self.exercises.iter().find(|exercise| !progress.is_done(exercise.number))
     }
@@ -140,7 +141,7 @@ fn of_chapter(root: &Path, name: &str, chapter: u8) -> Result<Vec<Exercise>, Str
     Ok(exercises)
 }
 
-/// The pages of a chapter with their text: its README, and its parts, if it is told in parts.
+/// The pages of a chapter with their text: its README, and the pages of its parts, if it has parts.
 fn pages(chapter: &Path) -> Result<Vec<(PathBuf, String)>, String> {
     let mut paths = vec![chapter.join("README.md")];
     let parts = fs::read_dir(chapter.join("parts")).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -152,7 +153,7 @@ fn pages(chapter: &Path) -> Result<Vec<(PathBuf, String)>, String> {
     paths.into_iter().map(read).collect()
 }
 
-/// The section of the page that tells of the exercise; if none does, the error names the README.
+/// The section of the page that describes the exercise; if there is none, the error names the README.
 fn section(pages: &[(PathBuf, String)], number: Number) -> Result<Section, String> {
     let number = number.to_string();
     let found = pages.iter().find(|(_, text)| page::tells_of(text, &number)).or(pages.first());
@@ -188,7 +189,7 @@ mod tests {
         }
     }
 
-    /// A workspace of one chapter whose only exercise is told on the page at this place.
+    /// A workspace of one chapter with one exercise, whose section is on the page at `place`.
     fn told_at(place: &str) -> Result<Catalogue, String> {
         let root = tempfile::tempdir().unwrap();
         let folded = |title| format!("<details>\n<summary>{title}</summary>\n\nx\n\n</details>\n");
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exercise_is_told_in_the_readme_or_in_a_part() {
+    fn an_exercise_is_described_in_the_readme_or_in_a_part() {
         for place in ["README.md", "parts/1-a.md", "parts/2-b.md"] {
             assert_eq!(told_at(place).unwrap().exercises[0].section.title, "One (warm-up)", "{place}");
         }
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_is_found_or_refused_in_one_line() {
+    fn names_are_found_or_rejected_in_one_line() {
         let (catalogue, progress) = (workspace(), Progress::default());
         assert_eq!(catalogue.named("1.1").unwrap().module, "e1_shout");
         assert!(catalogue.chosen(Some("1"), &progress).unwrap().len() > 1);

@@ -1,7 +1,7 @@
-//! Runs the checks of exercises and says which hold.
+//! Runs the checks of exercises and reports which pass.
 //!
-//! Cargo builds the checks and says where the program is; it is then run directly, so that an answer that never
-//! ends can be stopped without leaving it behind.
+//! Cargo builds the checks and reports the program's path. The program is then run directly, so that an answer with an
+//! endless loop can be killed.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -16,29 +16,29 @@ use integration_tests::{cargo, wait};
 use crate::catalogue::Exercise;
 use crate::progress::Progress;
 
-/// Longer than any check takes that ends at all: each has its own deadlines, of seconds.
+/// Longer than any check takes that ends at all: each has deadlines of seconds.
 const MOST: Duration = Duration::from_mins(1);
 
-/// Checks wait more than they work; those of a wrong answer wait for their deadlines, better together.
+/// Threads for the checks: they mostly wait, and those of a wrong answer wait for their deadlines in parallel.
 const THREADS: &str = "--test-threads=16";
 
-/// How one check ended.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdict {
     Holds,
-    /// With what it said.
+    /// With the check's output.
     Fails(String),
 }
 
-/// Checks the exercises, which are of one chapter, marks those that are done, and says what is next.
+/// Checks the exercises, which are of one chapter, marks those that are done, and prints the next step.
 pub(crate) fn run(root: &Path, exercises: &[&Exercise], progress: &mut Progress) -> Result<ExitCode, String> {
     let Some(first) = exercises.first() else { return Err("there is nothing to check".to_owned()) };
     let Some(program) = build(root, first)? else {
-        outln!("The exercises of chapter {} do not compile: see above, where and why.", first.number.chapter);
-        outln!("None of them can be checked until they do. `cargo learn reset` puts one back as it was given.");
+        outln!("The exercises of chapter {} do not compile; see the compiler's messages above.", first.number.chapter);
+        outln!("Fix them before checking. `cargo learn reset` restores a starting point.");
         return Ok(ExitCode::FAILURE);
     };
-    // All at once, for the same reason as the checks of one.
+    // All exercises in parallel, for the same reason as the checks of one.
     let verdicts: Vec<_> = thread::scope(|scope| {
         let program = &program;
         let running: Vec<_> =
@@ -53,10 +53,10 @@ pub(crate) fn run(root: &Path, exercises: &[&Exercise], progress: &mut Progress)
     Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Builds the chapter's checks; `None` if the compiler refuses, which it has said on stderr.
+/// Builds the chapter's checks; `None` if they do not compile, which the compiler has explained on stderr.
 fn build(root: &Path, exercise: &Exercise) -> Result<Option<PathBuf>, String> {
     let args = ["test", "--no-run", "--test", "checks", "--package", &exercise.package()];
-    let built = cargo::build(root, &args).map_err(|error| format!("cargo does not start: {error}"))?;
+    let built = cargo::build(root, &args).map_err(|error| format!("cannot run cargo: {error}"))?;
     let Some(built) = built else { return Ok(None) };
     let checks = built.into_iter().find(|built| built.name == "checks");
     checks.map(|checks| Some(checks.program)).ok_or_else(|| format!("cargo built no checks of {}", exercise.package()))
@@ -83,7 +83,7 @@ fn verdicts(root: &Path, exercise: &Exercise, program: &Path) -> Result<BTreeMap
     let said = reading.join().map_err(|_| "the checks' output was lost".to_owned())?;
     let mut verdicts = read_verdicts(&said, &yours);
     for name in names(root, exercise, program, &yours)? {
-        let unended = || Verdict::Fails(format!("not ended within {MOST:?}: does a loop of yours wait for ever?"));
+        let unended = || Verdict::Fails(format!("not finished within {MOST:?}: does your code loop for ever?"));
         verdicts.entry(name).or_insert_with(unended);
     }
     if verdicts.is_empty() {
@@ -92,7 +92,7 @@ fn verdicts(root: &Path, exercise: &Exercise, program: &Path) -> Result<BTreeMap
     Ok(verdicts)
 }
 
-/// The names of all checks of the exercise, as a person reads them.
+/// The names of all checks of the exercise, for printing.
 fn names(root: &Path, exercise: &Exercise, program: &Path, yours: &str) -> Result<Vec<String>, String> {
     let mut list = Command::new(program);
     list.args(["--ignored", "--list", yours]).current_dir(root.join(&exercise.directory));
@@ -102,7 +102,7 @@ fn names(root: &Path, exercise: &Exercise, program: &Path, yours: &str) -> Resul
     Ok(names.map(|name| name.replace('_', " ")).collect())
 }
 
-/// Reads what libtest printed: a line for each test, then what the failed ones said.
+/// Parses libtest's output: a line per test, then the output of the failed ones.
 fn read_verdicts(said: &str, prefix: &str) -> BTreeMap<String, Verdict> {
     let mut verdicts = BTreeMap::new();
     let tests = said.lines().filter_map(|line| line.strip_prefix("test ")?.strip_prefix(prefix)?.split_once(" ... "));
@@ -116,8 +116,8 @@ fn read_verdicts(said: &str, prefix: &str) -> BTreeMap<String, Verdict> {
     verdicts
 }
 
-/// What a failed test printed, without the lines that speak of Rust's machinery. Where a panic was matters only if it
-/// was in the reader's own file.
+/// The output of a failed test, without lines about Rust's test harness. The place of a panic is kept only if it is in
+/// the reader's own file.
 fn detail(said: &str, heading: &str) -> String {
     let Some((_, rest)) = said.split_once(heading) else { return String::new() };
     let block = rest.lines().take_while(|line| !line.starts_with("---- ") && *line != "failures:");
@@ -126,14 +126,14 @@ fn detail(said: &str, heading: &str) -> String {
             place.contains("/src/e").then(|| format!("panicked at {place}"))
         }
         _ if line.is_empty() || line.starts_with("note: run with") => None,
-        // Bytes are compared as escaped text, which the assertion escapes once more.
+        // Bytes are compared as escaped text, and the assertion escapes that again.
         _ if line.starts_with("  left: ") || line.starts_with(" right: ") => Some(line.replace(r"\\", r"\")),
         _ => Some(line.to_owned()),
     });
     told.collect::<Vec<_>>().join("\n")
 }
 
-/// Prints the verdicts and notes the progress; whether the exercise is done.
+/// Prints the results and saves the progress; returns whether the exercise is done.
 fn report(exercise: &Exercise, verdicts: &BTreeMap<String, Verdict>, progress: &mut Progress) -> bool {
     let number = exercise.number;
     outln!("{number} {}", exercise.section.title);
@@ -147,12 +147,14 @@ fn report(exercise: &Exercise, verdicts: &BTreeMap<String, Verdict>, progress: &
         }
     }
     if verdicts.values().any(|verdict| matches!(verdict, Verdict::Fails(said) if said.contains("left: "))) {
-        outln!("  (left is what yours gave, right what was expected)");
+        outln!("  (left: your result, right: the expected one)");
     }
     let is_done = verdicts.values().all(|verdict| *verdict == Verdict::Holds);
     if is_done {
         progress.mark_done(number);
-        outln!("{number} is done. Compare with ours: `cargo learn solution {number}`. Then: `cargo learn next`.");
+        outln!(
+            "{number} is done. Compare with our solution: `cargo learn solution {number}`. Then: `cargo learn next`."
+        );
     } else {
         progress.mark_open(number);
         outln!("{number} is open: {}. Stuck? `cargo learn hint {number}`.", exercise.source().display());
@@ -171,7 +173,7 @@ mod tests {
         failures:\n    e1::yours::c\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n";
 
     #[test]
-    fn verdicts_are_read_with_what_was_said() {
+    fn verdicts_are_read_with_their_output() {
         let verdicts = read_verdicts(SAID, "e1::yours::");
         assert_eq!(verdicts.len(), 2);
         assert_eq!(verdicts["a b"], Verdict::Holds);

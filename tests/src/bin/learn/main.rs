@@ -1,8 +1,8 @@
-//! `cargo learn`: leads a reader through the exercises of the chapters.
+//! `cargo learn`: guides a reader through the exercises of the chapters.
 //!
-//! An exercise is a file that the reader changes, checks that are red until it is done, and a section of the
-//! chapter's page with its statement, three hints and our solution ([`catalogue`], [`page`]). What has been done
-//! and which hints were shown is kept in `.learn/`, which git ignores ([`progress`]).
+//! An exercise is a file that the reader changes, checks that fail until it is done, and a section of the chapter's
+//! page with its statement, three hints and our solution ([`catalogue`], [`page`]). Completed exercises and the hints
+//! shown are saved in `.learn/`, which git ignores ([`progress`]).
 
 mod catalogue;
 mod check;
@@ -19,40 +19,40 @@ use common::cli;
 use crate::catalogue::Catalogue;
 use crate::progress::Progress;
 
-/// Leads through the exercises of the chapters.
+/// Guides you through the exercises of the chapters
 #[derive(Debug, Parser)]
 #[command(name = "cargo learn", version)]
 struct Options {
-    /// Another copy of the workspace than the one this was built in
+    /// Use another copy of the workspace than the one this program was built in
     #[arg(long, value_name = "DIR", hide = true)]
     workspace: Option<PathBuf>,
     #[command(subcommand)]
     order: Option<Order>,
 }
 
-/// What to do; `list` unless said.
+/// The command; `list` by default.
 #[derive(Debug, Subcommand)]
 enum Order {
-    /// All exercises, and which of them you have done
+    /// List all exercises, and which of them you have done
     List,
-    /// The next one to do: what it asks, and which file to change
+    /// Show the next open exercise: its statement, and the file to change
     Next,
-    /// Checks an exercise (1.2), a chapter (1), or the next one to do
+    /// Check an exercise (1.2), a chapter (1), or the next open exercise
     Check {
         /// An exercise or a chapter
         which: Option<String>,
     },
-    /// Shows one more of an exercise's three hints
+    /// Show the next of an exercise's three hints
     Hint {
-        /// An exercise; the next one to do unless said
+        /// An exercise [default: the next open one]
         which: Option<String>,
     },
-    /// Puts an exercise's starting point back; what you wrote is kept in .learn
+    /// Restore an exercise's starting point; your version is kept in .learn
     Reset {
         /// An exercise
         which: String,
     },
-    /// Shows our solution, once yours has passed its checks
+    /// Show our solution, once yours has passed its checks
     Solution {
         /// An exercise
         which: String,
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(exit) => return exit.print(),
     };
-    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace");
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the workspace");
     let root = options.workspace.unwrap_or_else(|| built_in.to_owned());
     match run(&root, &options.order.unwrap_or(Order::List)) {
         Ok(code) => code,

@@ -1,12 +1,12 @@
-//! An exercise's section of its chapter's page, or of one of its parts: the only place where an exercise is told.
+//! An exercise's section of the chapter's page, or of one of its parts: the only place that describes an exercise.
 
-/// What the page says of one exercise.
+/// The description of one exercise on the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Section {
     pub(crate) title: String,
     pub(crate) statement: String,
     pub(crate) hints: [String; 3],
-    /// What there is to say of our solution.
+    /// The notes on our solution.
     pub(crate) solution: String,
 }
 
@@ -19,7 +19,7 @@ fn heading(number: &str) -> String {
     format!("### {number} ")
 }
 
-/// Reads the section `### 1.2 Title` of the page's text; the error says what is missing.
+/// Parses the section `### 1.2 Title` of the page's text; the error says what is missing.
 pub(crate) fn section(text: &str, number: &str) -> Result<Section, String> {
     let heading = heading(number);
     let lines: Vec<_> = text.lines().collect();
@@ -43,7 +43,7 @@ pub(crate) fn section(text: &str, number: &str) -> Result<Section, String> {
     })
 }
 
-/// The text as a terminal shows it: links lose their targets, everything else reads well as it is.
+/// The text for a terminal: links lose their targets, everything else stays as it is.
 pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_section_lacks_is_said() {
+    fn missing_parts_of_a_section_are_reported() {
         assert!(section(PAGE, "1.2").unwrap_err().contains("no heading"));
         assert!(section(PAGE, "1.10").unwrap_err().contains("'Hint 1'"));
         assert!(section(&PAGE.replace("three", ""), "1.1").unwrap_err().contains("'Hint 3'"));

@@ -1,4 +1,4 @@
-//! What a reader has done, kept in `.learn/progress.json` of the workspace.
+//! A reader's progress, saved in `.learn/progress.json` of the workspace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Number;
 
-/// The folder of the reader's own things; git ignores it.
+/// The directory of the reader's own files; git ignores it.
 pub(crate) const FOLDER: &str = ".learn";
 const FILE: &str = "progress.json";
 
-/// What has been done, and which hints have been shown.
+/// The exercises that are done, and the hints that were shown.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Progress {
@@ -22,18 +22,18 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Reads the file; none yet is a beginning.
+    /// Reads the file; a missing file is an empty progress.
     pub(crate) fn read(root: &Path) -> Result<Self, String> {
         let path = root.join(FOLDER).join(FILE);
         match fs::read_to_string(&path) {
             Ok(text) => serde_json::from_str(&text)
-                .map_err(|error| format!("{}: {error}; mend the file, or remove it to begin anew", path.display())),
+                .map_err(|error| format!("{}: {error}; fix the file, or delete it to start over", path.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(format!("{}: {error}", path.display())),
         }
     }
 
-    /// Writes the file whole or not at all: a reader who presses Ctrl-C loses nothing.
+    /// Writes the file atomically: Ctrl-C loses nothing.
     pub(crate) fn write(&self, root: &Path) -> Result<(), String> {
         let folder = root.join(FOLDER);
         let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
@@ -51,27 +51,27 @@ impl Progress {
         self.done.contains(&number.to_string())
     }
 
-    /// Its checks have passed.
+    /// Marks it as done: its checks have passed.
     pub(crate) fn mark_done(&mut self, number: Number) {
         self.done.insert(number.to_string());
     }
 
-    /// Its checks have failed: what was done before no longer is.
+    /// Marks it as open: its checks have failed.
     pub(crate) fn mark_open(&mut self, number: Number) {
         self.done.remove(&number.to_string());
     }
 
-    /// How many of its hints have been shown.
+    /// How many of its hints were shown.
     pub(crate) fn hints_shown(&self, number: Number) -> usize {
         self.hints.get(&number.to_string()).copied().unwrap_or(0)
     }
 
-    /// So many of its hints have been shown.
+    /// Sets how many of its hints were shown.
     pub(crate) fn show_hints(&mut self, number: Number, shown: usize) {
         self.hints.insert(number.to_string(), shown);
     }
 
-    /// As if it had never been begun.
+    /// Forgets the exercise.
     pub(crate) fn forget(&mut self, number: Number) {
         self.mark_open(number);
         self.hints.remove(&number.to_string());

@@ -1,4 +1,4 @@
-//! What the orders that run no checks print.
+//! The output of the commands that run no checks.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::catalogue::{Catalogue, Exercise};
 use crate::page::plain;
 use crate::progress::{FOLDER, Progress};
 
-/// All exercises, with what is done of them.
+/// Lists all exercises and their state.
 pub(crate) fn list(catalogue: &Catalogue, progress: &Progress) -> ExitCode {
     let mut chapter = 0;
     for exercise in &catalogue.exercises {
@@ -27,7 +27,7 @@ pub(crate) fn list(catalogue: &Catalogue, progress: &Progress) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The next exercise, and what to do with it.
+/// Prints the next exercise and how to work on it.
 pub(crate) fn statement(root: &Path, catalogue: &Catalogue, progress: &Progress) -> ExitCode {
     let Some(exercise) = catalogue.next(progress) else {
         outln!("All {} exercises are done.", catalogue.exercises.len());
@@ -51,7 +51,7 @@ fn module_doc(source: &str) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// The hints shown so far and one more.
+/// Prints the hints shown so far and one more.
 pub(crate) fn hint(exercise: &Exercise, progress: &mut Progress) -> ExitCode {
     let hints = &exercise.section.hints;
     let shown = (progress.hints_shown(exercise.number) + 1).min(hints.len());
@@ -62,7 +62,10 @@ pub(crate) fn hint(exercise: &Exercise, progress: &mut Progress) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Puts the starting point back and keeps what was there.
+/// Restores the starting point and keeps the reader's version.
+///
+/// The starting point is a file of its own in `start/` and not asked of git, because it must be found whatever the
+/// reader has committed.
 pub(crate) fn reset(root: &Path, exercise: &Exercise, progress: &mut Progress) -> Result<ExitCode, String> {
     let (source, start) = (root.join(exercise.source()), root.join(exercise.start()));
     let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
@@ -77,11 +80,11 @@ pub(crate) fn reset(root: &Path, exercise: &Exercise, progress: &mut Progress) -
     }
     fs::write(&source, given).map_err(|error| format!("{}: {error}", source.display()))?;
     progress.forget(exercise.number);
-    outln!("{} is as it was given: {}", exercise.number, source.display());
+    outln!("{} is unchanged from its starting point: {}", exercise.number, source.display());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes what the reader wrote beside the progress, under the first name that is free.
+/// Saves the reader's version in the progress directory, under the first free name.
 fn keep(root: &Path, exercise: &Exercise, yours: &[u8]) -> Result<String, String> {
     let folder = root.join(FOLDER);
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -91,12 +94,12 @@ fn keep(root: &Path, exercise: &Exercise, yours: &[u8]) -> Result<String, String
     Ok(path.display().to_string())
 }
 
-/// Our solution, to one who has their own.
+/// Prints our solution, once the reader's own has passed.
 pub(crate) fn solution(root: &Path, exercise: &Exercise, progress: &Progress) -> Result<ExitCode, String> {
     let number = exercise.number;
     if !progress.is_done(number) {
-        outln!("{number} has not passed its checks yet: `cargo learn check {number}`. A solution reads better after");
-        outln!("your own. If you want it now, it is {}", root.join(exercise.solution()).display());
+        outln!("{number} has not passed its checks yet: `cargo learn check {number}`. Ours teaches more after");
+        outln!("you have solved it yourself. To read it now, see {}", root.join(exercise.solution()).display());
         return Ok(ExitCode::FAILURE);
     }
     let path = root.join(exercise.solution());

@@ -1,4 +1,4 @@
-//! The chunked coding, RFC 9112 §7.1, read a piece at a time.
+//! The chunked coding (RFC 9112 §7.1), parsed piece by piece.
 
 /// Sixteen hexadecimal digits fill a `u64`.
 const MAX_SIZE_DIGITS: u8 = 16;
@@ -17,11 +17,11 @@ enum State {
     EndLf,
 }
 
-/// What of a body was read so far.
+/// The state of the parser.
 #[derive(Debug)]
 pub(crate) struct Chunked {
     state: State,
-    /// The size of the chunk whose line is being read.
+    /// The size of the current chunk, while its line is read.
     size: u64,
 }
 
@@ -30,8 +30,8 @@ impl Chunked {
         Self { state: State::Size { value: 0, digits: 0 }, size: 0 }
     }
 
-    /// Gives the body's bytes to `sink`. Returns how many of `bytes` belong to the coding, once it
-    /// is complete; none: all of them do, and more are to come.
+    /// Passes the body's bytes to `sink`. Returns how many of `bytes` belong to the body once it is complete; `None`:
+    /// all of them do, and more are to come.
     pub(crate) fn read(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[u8])) -> Result<Option<usize>, &'static str> {
         let mut at = 0;
         while at < bytes.len() {

@@ -1,8 +1,8 @@
-//! One connection and the exchanges on it.
+//! One connection and its exchanges.
 //!
-//! Raw on purpose: the generator shares its machine with what it measures, so every microsecond that
-//! it takes is one that the server does not get. Bytes are read into a buffer that all connections
-//! of a thread share and are checked there; nothing is allocated per request.
+//! Written on raw sockets on purpose: the generator shares its machine with the server that it measures, so every
+//! microsecond it uses is taken from the server. Bytes are read into a buffer that all connections of a thread share
+//! and are checked there; nothing is allocated per request.
 
 use std::{
     cell::{Cell, RefCell},
@@ -29,16 +29,16 @@ use crate::{
     tally::Tally,
 };
 
-/// One read takes at most this: large enough that a large body costs few calls.
+/// The most bytes of one read: large enough that a large body takes few calls.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// What the connections of one thread have in common.
+/// What the connections of one thread share.
 pub(crate) struct Shared {
     pub(crate) plan: Arc<Plan>,
     pub(crate) tally: RefCell<Tally>,
     /// Borrowed within one poll only.
     scratch: RefCell<Box<[u8]>>,
-    /// Which of the target's addresses answered last: `localhost` is two, and often one listens.
+    /// Which of the target's addresses answered last: `localhost` has two, and often only one listens.
     address: Cell<usize>,
 }
 
@@ -55,15 +55,15 @@ pub(crate) struct Client {
     stream: Option<TcpStream>,
     reader: ResponseReader,
     body: BodyCheck,
-    /// Bytes of this request that are sent.
+    /// Bytes of this request that were sent.
     sent: usize,
-    /// Bytes that came in answer to it.
+    /// Bytes of its response that were received.
     received: u64,
-    /// The request cannot be sent further. The answer may be there all the same.
+    /// The rest of the request cannot be sent. The response may arrive all the same.
     send_failed: bool,
     deadline: Instant,
-    /// Set once and moved only when it rings too early: a timer set per request would cost more than
-    /// parsing the answer.
+    /// Set once and moved only when it expires too early: a timer per request would cost more than parsing the
+    /// response.
     timer: Pin<Box<Sleep>>,
 }
 
@@ -89,15 +89,15 @@ impl Client {
         (self.sent as u64, self.received)
     }
 
-    /// The `X-Server-ID` of the last answer; empty without one.
+    /// The `X-Server-ID` of the last response; empty without one.
     pub(crate) fn server_id(&self) -> &[u8] {
         &self.reader.server_id
     }
 
-    /// Sends one request and reads its answer, on the connection at hand or else on a fresh one.
+    /// Sends one request and reads its response, on the open connection or else on a new one.
     ///
-    /// Never sends twice: a request that met a closing connection has failed, as a real client's
-    /// POST would have. Only a connection whose end was seen *before* is replaced.
+    /// Never retries: a request that met a closing connection has failed, as a real client's POST would have. Only a
+    /// connection whose end was seen *before* the request is replaced.
     pub(crate) async fn request(&mut self, now: Instant) -> Result<(), Failure> {
         self.deadline = now + self.shared.plan.timeout;
         self.reader.begin();
@@ -149,8 +149,8 @@ impl Client {
         Ok(stream)
     }
 
-    /// Between two requests a connection has nothing to say: whatever it says is its end. Costs no
-    /// system call while the runtime has seen nothing.
+    /// An idle connection must stay silent: any byte or FIN is its end. Needs no system call while the runtime has
+    /// reported no event.
     fn drop_if_ended(&mut self, cx: &mut Context<'_>) {
         let Some(stream) = &mut self.stream else { return };
         let mut byte = [0; 1];
@@ -159,8 +159,8 @@ impl Client {
         }
     }
 
-    /// Sends and reads at once: a server may answer before it has read the whole request, and would
-    /// never read the rest from a client that does not listen meanwhile.
+    /// Sends and reads at once: a server may respond before it has read the whole request, and would then never read
+    /// the rest from a client that does not read meanwhile.
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.poll_send(cx);
         if let Poll::Ready(end) = self.poll_answer(cx) {
@@ -215,8 +215,8 @@ impl Client {
         }
     }
 
-    /// How long to wait before the next attempt. Without a pause a closed loop would ask a dead port
-    /// a hundred thousand times a second, and starve the server that is about to come back.
+    /// The delay before the next attempt. Without it a closed loop would connect to a dead port a hundred thousand
+    /// times a second, and starve a server that is restarting.
     pub(crate) fn pause_after(failure: Failure) -> Option<Duration> {
         failure.is_connect().then_some(Duration::from_millis(10))
     }

@@ -1,7 +1,7 @@
-//! Time: read in one place, and waited for to the microsecond.
+//! The only place that reads the clock, and timers with microsecond precision.
 //!
-//! A runtime's own timers are rounded up to a millisecond. On the loopback interface an answer takes
-//! a tenth of that, so an open loop paced by them would mostly measure its own lateness.
+//! A runtime's own timers are rounded up to a millisecond. On the loopback interface a response takes a tenth of that,
+//! so an open loop paced by them would mostly measure its own delay.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Waits for an instant by the runtime's timer, to the millisecond.
+/// Waits for an instant with the runtime's timer, to the millisecond.
 #[cfg(not(target_os = "linux"))]
 pub(crate) struct Alarm;
 
@@ -37,14 +37,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alarm_rings_after_its_time_and_can_be_set_again() {
+    fn timer_expires_after_its_time_and_can_be_reset() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut alarm = Alarm::new().unwrap();
             for wait in [0, 300, 1_700] {
                 let due = now() + Duration::from_micros(wait);
                 let rings = tokio::time::timeout(Duration::from_secs(10), alarm.until(due));
-                rings.await.expect("the alarm never rang").unwrap();
+                rings.await.expect("the timer did not expire").unwrap();
                 assert!(now() >= due);
             }
         });

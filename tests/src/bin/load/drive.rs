@@ -1,4 +1,4 @@
-//! One thread of load: a runtime, its share of the connections, and the loop of each.
+//! One load thread: a runtime, its share of the connections, and the loop of each.
 
 use std::{io, rc::Rc, sync::Arc};
 
@@ -16,9 +16,8 @@ use crate::{
     tally::Tally,
 };
 
-/// Runs `connections` loops on this thread until the timetable ends or `shutdown` begins, and
-/// returns what they counted. On an interrupt, requests in flight are dropped and stay counted as
-/// such.
+/// Runs `connections` loops on this thread until the schedule ends or `shutdown` begins, and returns their counters. On
+/// an interrupt, requests in flight are dropped and counted as such.
 pub(crate) fn run(
     plan: Arc<Plan>,
     timetable: &Arc<Timetable>,
@@ -35,7 +34,7 @@ pub(crate) fn run(
         }
         let all = async {
             while let Some(end) = loops.join_next().await {
-                // A panic here is our bug, and half a result would hide it.
+                // A panic here is a bug of ours, and a partial result would hide it.
                 end.map_err(io::Error::other)??;
             }
             Ok::<(), io::Error>(())
@@ -45,7 +44,7 @@ pub(crate) fn run(
             () = shutdown.reached(ShutdownStage::Draining) => Ok(()),
         }
     })?;
-    // The tasks that an interrupt left go with the runtime, and with them their claim on `shared`.
+    // Tasks cancelled by an interrupt are dropped with the runtime, and with them their references to `shared`.
     drop(runtime);
     Rc::into_inner(shared)
         .map(|shared| shared.tally.into_inner())

@@ -1,4 +1,4 @@
-//! What a good answer looks like, and the check of one body while it streams by: nothing is kept.
+//! What a correct response looks like, and the check of a body as it is streamed: nothing is buffered.
 
 use std::sync::LazyLock;
 
@@ -6,11 +6,11 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 
-/// The bundled backends answer `/bytes/{n}` and `/chunked/{n}` with byte `i` being `i % 251`. A prime,
-/// so that a block lost or repeated at any power of two shows.
+/// The bundled backends answer `/bytes/{n}` and `/chunked/{n}` with byte `i` being `i % 251`. 251 is a prime, so a
+/// block that is lost or repeated at any power of two shows.
 const PATTERN_PERIOD: usize = 251;
 
-/// What is compared in one go.
+/// Bytes compared at once.
 const PATTERN_BYTES: usize = 16 * 1024;
 
 /// Longer by one period: the bytes expected at any offset of a body are one slice of it.
@@ -19,16 +19,16 @@ static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| pattern(PATTERN_BYTES + PAT
 /// The expectations of one run; by default: any 2xx, complete.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Expectation {
-    /// Empty: any 2xx.
+    /// Empty means any 2xx.
     pub(crate) statuses: Vec<u16>,
     pub(crate) body_len: Option<u64>,
     pub(crate) body_sha256: Option<[u8; 32]>,
-    /// The body is the backends' pattern.
+    /// The body must be the backends' pattern.
     pub(crate) pattern: bool,
 }
 
 impl Expectation {
-    /// What follows from the path alone: `/bytes/{n}` and `/chunked/{n}` say their body.
+    /// The expectations that the path implies: `/bytes/{n}` and `/chunked/{n}` name their body.
     pub(crate) fn of_path(path: &str) -> Self {
         let path = path.split('?').next().unwrap_or_default();
         let body_len = ["/bytes/", "/chunked/"].iter().find_map(|prefix| path.strip_prefix(prefix)?.parse().ok());
@@ -40,7 +40,7 @@ impl Expectation {
     }
 }
 
-/// Checks one body after the other.
+/// Checks one body after another.
 pub(crate) struct BodyCheck {
     expect: Expectation,
     seen: u64,
@@ -53,7 +53,7 @@ impl BodyCheck {
         Self { expect, seen: 0, as_pattern: true, hash: Sha256::new() }
     }
 
-    /// Forgets the last body.
+    /// Resets the state for the next body.
     pub(crate) fn begin(&mut self) {
         self.seen = 0;
         self.as_pattern = true;
@@ -77,7 +77,7 @@ impl BodyCheck {
         }
     }
 
-    /// Judges a whole response. A wrong status is one failure: its body is an error page's.
+    /// Judges a complete response. A wrong status is one failure: its body is an error page's.
     pub(crate) fn finish(&mut self, status: u16, to_head: bool) -> Result<(), Failure> {
         if !self.expect.accepts(status) {
             return Err(Failure::Status(status));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn asked_status_and_digest_are_held_to() {
+    fn expected_status_and_digest_are_checked() {
         let expect = Expectation {
             statuses: vec![503],
             body_sha256: Some(Sha256::digest(b"busy").into()),

@@ -1,4 +1,4 @@
-//! Why a request failed: a few kinds, since each one accuses someone else.
+//! Why a request failed. Each kind points to another culprit.
 
 use std::{fmt, io};
 
@@ -7,32 +7,32 @@ use nix::errno::Errno;
 /// One kind of failure; a request has at most one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Failure {
-    /// Nobody listens there.
+    /// Nothing listens on that port.
     ConnectRefused,
     ConnectTimeout,
     /// We ran out of file descriptors or of local ports: the generator's limit, not the server's.
     OutOfSockets,
-    /// The answer was not whole within `--timeout`.
+    /// The response was not complete within `--timeout`.
     Timeout,
-    /// RST, before the answer or in it.
+    /// RST, before the response or during it.
     Reset,
-    /// FIN before the first byte of an answer. Nothing is sent again: a lost request is a result.
+    /// FIN before the first byte of a response. Nothing is retried: a lost request is a result.
     ClosedUnanswered,
-    /// FIN in the middle of an answer.
+    /// FIN in the middle of a response.
     Truncated,
     /// Not HTTP/1.1, with the reason.
     Malformed(&'static str),
-    /// Bytes after the end of an answer: the next one on this connection would be misread.
+    /// Bytes after the end of a response: the next one on this connection would be misread.
     StrayBytes,
     Status(u16),
-    /// Whole, but not what was expected, with the reason.
+    /// Complete, but not as expected, with the reason.
     WrongBody(&'static str),
-    /// What the system said otherwise.
+    /// Another error of the operating system.
     Io(io::ErrorKind),
 }
 
 impl Failure {
-    /// Of `connect(2)` and what comes before it.
+    /// For an error of `connect(2)` or of a call before it.
     pub(crate) fn of_connect(error: &io::Error) -> Self {
         let errno = error.raw_os_error().map(Errno::from_raw);
         if let Some(Errno::EMFILE | Errno::ENFILE | Errno::EADDRNOTAVAIL) = errno {
@@ -46,10 +46,10 @@ impl Failure {
         }
     }
 
-    /// Of a connection that was made.
+    /// For an error of an established connection.
     pub(crate) fn of_exchange(error: &io::Error) -> Self {
         match error.kind() {
-            // EPIPE is how a reset looks to the next write.
+            // The next write after a reset fails with EPIPE.
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
                 Self::Reset
             }
@@ -57,7 +57,7 @@ impl Failure {
         }
     }
 
-    /// Whether no connection was made.
+    /// Whether no connection was established.
     pub(crate) fn is_connect(self) -> bool {
         matches!(self, Self::ConnectRefused | Self::ConnectTimeout | Self::OutOfSockets)
     }

@@ -1,14 +1,14 @@
-//! The head of a response, read strictly.
+//! The head of a response, parsed strictly.
 //!
-//! Written by hand and not over `httparse`: the balancers are built on that, and a check that shares
-//! the reader of what it checks shares its mistakes.
+//! Written by hand instead of with `httparse`: the balancers use that, and a check that shares the parser of what it
+//! checks shares its bugs.
 
 use std::ops::Range;
 
-/// A head that is longer is refused: no server worth measuring sends one.
+/// A longer head is an error: no server worth measuring sends one.
 pub(crate) const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// How the end of a body is known, RFC 9112 §6.3.
+/// How the end of a body is found (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     None,
@@ -26,7 +26,7 @@ pub(crate) struct Head {
     pub(crate) server_id: Range<usize>,
 }
 
-/// The fields that matter here, as they were found.
+/// The relevant headers, as they were found.
 struct Fields {
     length: Option<u64>,
     chunked: bool,
@@ -36,8 +36,8 @@ struct Fields {
 }
 
 impl Head {
-    /// The head at the start of `bytes` and its length, or none when its end is yet to come.
-    /// `to_head`: it answers a HEAD, so no body follows.
+    /// Parses the head at the start of `bytes` and returns it with its length, or `None` if its end has not arrived.
+    /// `to_head`: it is the response to a HEAD request, so no body follows.
     pub(crate) fn read(bytes: &[u8], to_head: bool) -> Result<Option<(Self, usize)>, &'static str> {
         let Some(first) = line(bytes, 0)? else { return Ok(None) };
         let (minor, status) = status_line(&bytes[first.clone()])?;
@@ -67,7 +67,7 @@ impl Fields {
             return Err("a field name that is no token");
         }
         let value = text[colon + 1..].trim_ascii();
-        // By length first: nearly all fields are told apart by it.
+        // By length first, which rules out nearly all headers.
         match name.len() {
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
@@ -110,7 +110,7 @@ impl Fields {
     }
 }
 
-/// The line that starts at `at`, without its CRLF; none when its end is yet to come.
+/// The line that starts at `at`, without its CRLF; `None` if its end has not arrived.
 fn line(bytes: &[u8], at: usize) -> Result<Option<Range<usize>>, &'static str> {
     let Some(length) = bytes[at..].iter().position(|&byte| byte == b'\n') else {
         return Ok(None);
@@ -137,7 +137,7 @@ fn status_line(text: &[u8]) -> Result<(u8, u16), &'static str> {
 }
 
 fn decimal(text: &[u8]) -> Option<u64> {
-    // `parse` would take a plus sign.
+    // `parse` would accept a plus sign.
     if !text.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -1,7 +1,7 @@
-//! `load`: puts load on an HTTP/1.1 server, checks every answer and reports rates and latencies.
+//! `load`: an HTTP/1.1 load generator that checks every response and reports rates and latencies.
 //!
-//! Every measurement of this workspace rests on it, so it keeps two promises: a request that failed
-//! is never counted as fast, and time spent waiting to send is never left out (see [`schedule`]).
+//! Every measurement of this workspace relies on two guarantees: a failed request is never counted as fast, and time
+//! spent waiting to send is never left out (see [`schedule`]).
 //!
 //! ```console
 //! $ cargo load http://127.0.0.1:8080/ -c 64 -d 5s
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         Err(Refusal::Usage(why)) => return cli::usage_error(why),
         Err(Refusal::Machine(why)) => return cli::exit_code(Err(why)),
     };
-    // Before the run: a result of minutes must not be lost to a missing directory.
+    // Before the run: minutes of results must not be lost to a missing directory.
     let json = match options.json.as_deref().map(Sink::open).transpose() {
         Ok(json) => json,
         Err(error) => return cli::exit_code(Err(error)),
@@ -72,9 +72,9 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!report.is_clean()))
 }
 
-/// One SIGINT ends the run with its report; should that hang, the third ends the process.
+/// One SIGINT ends the run with its report; if that hangs, the third ends the process.
 fn prepare() -> io::Result<Shutdown> {
-    // Not enough files are a failure of the requests that lack them, counted as such.
+    // Too few descriptors show up as failures of the requests that lack one.
     let _ = net::raise_fd_limit();
     let shutdown = Shutdown::new()?;
     signals::spawn(shutdown.clone(), || ())?;
@@ -110,7 +110,7 @@ fn print(report: &Report, json: Option<Sink>, wants_cpu: bool) -> io::Result<()>
     }
     outln!("{}", report.to_string().trim_end());
     if wants_cpu && !CpuTime::is_available() {
-        outln!("cpu          not known: there is no /proc here");
+        outln!("cpu          unknown: /proc is missing");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The command line as typed. [`Plan`](crate::plan::Plan) is what it means.
+//! The command line as typed. [`Plan`](crate::plan::Plan) is its resolved form.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -6,81 +6,81 @@ use clap::Parser;
 use common::cli::{EarlyExit, parse_duration};
 use integration_tests::command_line;
 
-/// Puts load on an HTTP/1.1 server and checks every answer.
+/// HTTP/1.1 load generator that checks every response
 ///
-/// A closed loop by default: each connection sends its next request when the last answer is whole.
-/// With --rate an open loop: requests are sent on a fixed timetable, and latency runs from the time
+/// By default a closed loop: each connection sends its next request when the last response is complete.
+/// With --rate an open loop: requests are sent on a fixed schedule, and latency counts from the time
 /// at which a request was due (corrected for coordinated omission, as in Gil Tene's wrk2).
-/// Answers must be complete and 2xx; those to /bytes/N and /chunked/N are checked byte by byte.
+/// Responses must be complete and 2xx; those to /bytes/N and /chunked/N are checked byte by byte.
 /// Ctrl-C ends the run early and prints the report. Exit code 1 if any request failed.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "load", version)]
 pub(crate) struct Options {
-    /// Where to: http://host:port/path, on this machine
+    /// Target URL: http://host:port/path, on this machine
     pub(crate) url: String,
-    /// Connections, each with one request at a time
+    /// Concurrent connections, each with one request at a time
     #[arg(short, long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub(crate) connections: u32,
-    /// How long to send, after the warm-up [default: 5s]
+    /// Duration of the run after the warm-up [default: 5s]
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "requests")]
     pub(crate) duration: Option<Duration>,
-    /// How many requests to send, instead of a duration
+    /// Number of requests, instead of a duration
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) requests: Option<u64>,
-    /// Open loop: requests per second, over all connections
+    /// Open loop with this many requests per second, over all connections
     #[arg(short, long, value_name = "R", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// Threads, each with its share of the connections
+    /// Threads, which share the connections
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) threads: u32,
-    /// Sends load that is not counted first
+    /// Warm-up before the measurement; its requests are not counted
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) warm_up: Option<Duration>,
-    /// A request that takes longer has failed
+    /// A request that takes longer fails
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub(crate) timeout: Duration,
-    /// A fresh connection per request; latency then includes the connect
+    /// Open a new connection per request; latency then includes the connect
     #[arg(long)]
     pub(crate) new_connection: bool,
 
-    /// [default: GET, or POST with --body-size]
+    /// Request method [default: GET, or POST with --body-size]
     #[arg(short, long, value_parser = method)]
     pub(crate) method: Option<String>,
-    /// Sends a body of N bytes, byte i being i % 251
+    /// Send a body of N bytes, byte i being i % 251
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1 << 30))]
     pub(crate) body_size: u64,
-    /// A further field, repeatable
+    /// Add a header (repeatable)
     #[arg(short = 'H', long = "header", value_name = "K: V", value_parser = header)]
     pub(crate) headers: Vec<(String, String)>,
 
-    /// The status to expect, repeatable [default: any 2xx]
+    /// Expected status (repeatable) [default: any 2xx]
     #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(200..=599))]
     pub(crate) expect_status: Vec<u16>,
-    /// The length that every body must have
+    /// Expected length of every body
     #[arg(long, value_name = "N")]
     pub(crate) expect_body_len: Option<u64>,
-    /// The digest that every body must have
+    /// Expected SHA-256 digest of every body
     #[arg(long, value_name = "HEX", value_parser = sha256)]
     pub(crate) expect_body_sha256: Option<[u8; 32]>,
 
-    /// Also report the CPU time that this process used, repeatable
+    /// Also report the CPU time of this process (repeatable)
     #[arg(long = "pid", value_name = "P")]
     pub(crate) pids: Vec<u32>,
-    /// Writes the result as JSON; "-": to stdout, instead of the report
+    /// Write the result as JSON to this file; "-" writes it to stdout instead of the report
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// No progress bar
+    /// Hide the progress bar
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Allows a server that is not this machine
+    /// Allow a target that is not on this machine
     #[arg(long)]
     pub(crate) allow_remote: bool,
 }
 
-/// Why there is no run.
+/// Why the run cannot start.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Refusal {
-    /// What was asked for makes no sense: exit code 64.
+    /// Invalid command line: exit code 64.
     Usage(String),
     /// The machine cannot do it: exit code 1.
     Machine(String),
@@ -95,7 +95,7 @@ impl Options {
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        // The bounds keep the distance of two requests within what a `Duration` holds.
+        // The limits keep the interval between two requests within a `Duration`.
         Ok(rate) if (0.001..=10_000_000.0).contains(&rate) => Ok(rate),
         _ => Err("expected requests per second, from 0.001 to 10000000".to_owned()),
     }
@@ -108,22 +108,22 @@ fn is_token(text: &str) -> bool {
 
 fn method(text: &str) -> Result<String, String> {
     match text {
-        "CONNECT" => Err("a tunnel is no request that can be measured here".to_owned()),
+        "CONNECT" => Err("CONNECT is not supported: a tunnel cannot be measured".to_owned()),
         _ if is_token(text) => Ok(text.to_owned()),
-        _ => Err("not a method".to_owned()),
+        _ => Err("invalid method".to_owned()),
     }
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("expected 'Name: value'")?;
     if !is_token(name) {
-        return Err(format!("'{name}' is not a field name"));
+        return Err(format!("invalid header name '{name}'"));
     }
     if ["content-length", "transfer-encoding"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
-        return Err("the framing follows from --body-size".to_owned());
+        return Err("framing headers are set by --body-size".to_owned());
     }
     if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
-        return Err("a control character in the value".to_owned());
+        return Err("control character in the header value".to_owned());
     }
     Ok((name.to_owned(), value.trim().to_owned()))
 }
@@ -144,13 +144,13 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<Options, EarlyExit> {
-        // No words at all for "": `split` would make one empty word of it.
+        // No arguments for "": `split` would return one empty one.
         let words = line.split(' ').filter(|word| !word.is_empty());
         Options::read(std::iter::once("load").chain(words).map(OsString::from))
     }
 
     #[test]
-    fn takes_the_separator_that_cargo_run_taught() {
+    fn accepts_a_second_separator() {
         for line in ["-- http://127.0.0.1/ -c 64 -d 5s", "-c 64 http://127.0.0.1/ -d 5s"] {
             let options = read(line).unwrap();
             assert_eq!((options.connections, options.duration), (64, Some(Duration::from_secs(5))));

@@ -1,5 +1,5 @@
-//! The run as resolved from the command line: everything that can be refused is refused here, and
-//! the bytes of the request are written once.
+//! The run as resolved from the command line: every invalid option is rejected here, and the bytes of the request are
+//! written once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
 
 const DEFAULT_DURATION: Duration = Duration::from_secs(5);
 
-/// What each thread needs to know; shared by all.
+/// What every thread needs; shared by all.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) target: Target,
@@ -30,7 +30,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Resolves the target's name, so it may wait for the network.
+    /// Resolves the target's name, so it may wait for DNS.
     pub(crate) fn of(options: &Options) -> Result<Arc<Self>, Refusal> {
         let target = Target::resolve(&options.url, options.allow_remote)?;
         let method = options.method.as_deref().unwrap_or(if options.body_size > 0 { "POST" } else { "GET" });
@@ -58,7 +58,7 @@ impl Plan {
         }))
     }
 
-    /// How many connections are thread `index`'s.
+    /// The number of connections of thread `index`.
     pub(crate) fn share(&self, index: u32) -> u32 {
         self.connections / self.threads + u32::from(index < self.connections % self.threads)
     }
@@ -71,7 +71,7 @@ fn request(method: &str, target: &Target, options: &Options) -> Result<Vec<u8>, 
     if !has("host") {
         field("Host", &target.authority);
     }
-    // With `close` the server ends the connection, as the last request on one should have it.
+    // With `close` the server closes the connection, as after the last request of a real client.
     if options.new_connection && !has("connection") {
         field("Connection", "close");
     }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{schedule::Limit, tally::Gauge};
 
-/// Between two looks at the gauges.
+/// The interval of updates.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(200);
 
 pub(crate) struct Progress {
@@ -40,7 +40,7 @@ impl Progress {
         Self { bar, gauges, limit, start, warm_up, last: (start, 0) }
     }
 
-    /// Shows the rate since the last look.
+    /// Shows the rate since the last update.
     pub(crate) fn show(&mut self, now: Instant) {
         let sum = |count: fn(&Gauge) -> u64| self.gauges.iter().map(|gauge| count(gauge)).sum::<u64>();
         let done = sum(|gauge| gauge.done.load(Ordering::Relaxed));

@@ -1,4 +1,4 @@
-//! The result: for people, and as JSON for programs.
+//! The result, as text and as JSON.
 
 use std::{
     collections::BTreeMap,
@@ -12,14 +12,14 @@ use serde::Serialize;
 
 use crate::{plan::Plan, tally::Tally};
 
-/// Above this share of its threads' time the generator itself is what was measured.
+/// Above this share of its threads' time the generator itself is the bottleneck.
 const BUSY_GENERATOR: f64 = 0.9;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) authority: String,
     pub(crate) path: String,
-    /// Requests per second asked for; null in a closed loop.
+    /// Requested rate per second; null in a closed loop.
     pub(crate) rate: Option<f64>,
     pub(crate) connections: u32,
     pub(crate) threads: u32,
@@ -32,22 +32,22 @@ pub(crate) struct Report {
     pub(crate) warm_up_failed: u64,
     /// In flight at an interrupt.
     pub(crate) abandoned: u64,
-    /// Due in an open loop, and no connection was free before the end.
+    /// Due in an open loop, but no connection was free before the end.
     pub(crate) never_sent: u64,
     pub(crate) requests_per_second: f64,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
-    /// Of successes: in an open loop from the time a request was due.
+    /// Of successes: in an open loop from the time at which a request was due.
     pub(crate) latency_us: Latency,
-    /// In an open loop: from the time a request was sent.
+    /// In an open loop: from the time at which a request was sent.
     pub(crate) uncorrected_latency_us: Option<Latency>,
     pub(crate) connections_opened: u64,
-    /// Warm-up included, in both numbers.
+    /// Both numbers include the warm-up.
     pub(crate) requests_per_connection: f64,
-    /// Answers by `X-Server-ID`.
+    /// Responses by `X-Server-ID`.
     pub(crate) servers: BTreeMap<String, u64>,
     pub(crate) processes: Vec<ProcessUse>,
-    /// Processes that ended before the run did.
+    /// Processes that exited before the end of the run.
     pub(crate) ended_pids: Vec<u32>,
     pub(crate) generator: Option<ProcessUse>,
 }
@@ -73,7 +73,7 @@ pub(crate) struct ProcessUse {
 }
 
 impl Report {
-    /// `seconds`: from the end of the warm-up to the last answer.
+    /// `seconds`: from the end of the warm-up to the last response.
     pub(crate) fn new(plan: &Plan, tally: &Tally, elapsed: Duration) -> Self {
         let seconds = elapsed.as_secs_f64();
         Self {
@@ -109,12 +109,12 @@ impl Report {
         }
     }
 
-    /// Whether all that was asked was answered as it should be.
+    /// Whether every request got the expected response.
     pub(crate) fn is_clean(&self) -> bool {
         self.failed == 0 && self.warm_up_failed == 0
     }
 
-    /// Whether the generator, and not the server, may have been the slower one.
+    /// Whether the generator, and not the server, may have been the bottleneck.
     fn is_generator_busy(&self) -> bool {
         self.generator.as_ref().is_some_and(|own| {
             own.user_seconds + own.system_seconds > BUSY_GENERATOR * self.seconds * f64::from(self.threads)
@@ -161,7 +161,7 @@ impl fmt::Display for Report {
             row(f, "abandoned", format_args!("{} in flight at the interrupt, not counted", self.abandoned))?;
         }
         if self.never_sent > 0 {
-            row(f, "never sent", format_args!("{} were due, and no connection was free", self.never_sent))?;
+            row(f, "never sent", format_args!("{} were due, but no connection was free", self.never_sent))?;
         }
         row(f, "rate", format_args!("{:.0} requests/s", self.requests_per_second))?;
         let (sent, received) = (mebibytes(self.bytes_sent), mebibytes(self.bytes_received));
@@ -172,7 +172,7 @@ impl fmt::Display for Report {
         row(f, "connections", format_args!("{opened} opened, {each:.1} requests on each"))?;
         for (id, &count) in &self.servers {
             let share = 100.0 * ratio(count, to_f64(self.servers.values().sum()));
-            // What a server sent goes to a terminal: escape sequences must not.
+            // The value comes from a server and goes to a terminal: escape sequences must not pass.
             row(f, "server", format_args!("{:<12} {count:>10}  {share:.2} %", id.escape_debug().to_string()))?;
         }
         self.write_cpu(f)
@@ -207,10 +207,10 @@ impl Report {
             )?;
         }
         for pid in &self.ended_pids {
-            row(f, "cpu", format_args!("pid {pid} ended during the run: its time is lost"))?;
+            row(f, "cpu", format_args!("pid {pid} exited during the run: its CPU time is unknown"))?;
         }
         if self.is_generator_busy() {
-            row(f, "note", format_args!("load itself was busy all the time: try more threads (-t)"))?;
+            row(f, "note", format_args!("load itself was the bottleneck: try more threads (-t)"))?;
         }
         Ok(())
     }
@@ -228,7 +228,7 @@ fn latency_row(f: &mut fmt::Formatter<'_>, name: &str, latency: &Latency) -> fmt
     row(f, name, format_args!("{}", text.trim_end()))
 }
 
-/// Three or four digits and a unit.
+/// Three or four significant digits and a unit.
 fn spell(micros: f64) -> String {
     match micros {
         _ if micros < 1_000.0 => format!("{micros:.0} µs"),
@@ -246,7 +246,7 @@ fn mebibytes(bytes: u64) -> f64 {
     to_f64(bytes) / f64::from(1 << 20)
 }
 
-/// Zero when there is nothing to divide by.
+/// Zero instead of a division by zero.
 fn ratio(count: u64, by: f64) -> f64 {
     if by > 0.0 { to_f64(count) / by } else { 0.0 }
 }

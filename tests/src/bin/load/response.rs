@@ -1,7 +1,7 @@
-//! Reads one response from whatever pieces the network delivers: bytes in, the body's bytes out.
+//! Parses one response from the pieces that the network delivers: bytes in, the body's bytes out.
 //!
-//! It knows nothing of sockets, so a test can split a response at every byte. It keeps one promise:
-//! [`Fed::Whole`] is said exactly where the framing ends, never for a message that was cut short.
+//! It does no IO, so a test can split a response at every byte. The invariant: [`Fed::Whole`] is returned exactly where
+//! the framing ends, never for a truncated message.
 
 use crate::{
     chunked::Chunked,
@@ -9,7 +9,7 @@ use crate::{
     head::{Framing, Head, MAX_HEAD_BYTES},
 };
 
-/// What a piece did.
+/// The result of feeding a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fed {
     More,
@@ -27,15 +27,15 @@ enum Stage {
     UntilClose,
 }
 
-/// Reused from response to response.
+/// Reused for every response.
 #[derive(Debug)]
 pub(crate) struct ResponseReader {
     stage: Stage,
     to_head: bool,
-    /// The part of a head that came without its end. Usually a head comes whole and is never copied.
+    /// The part of a head that came without its end. A head usually comes complete and is never copied.
     held: Vec<u8>,
     started: bool,
-    /// Of the final head, once it is read.
+    /// From the final head, once it is parsed.
     pub(crate) status: u16,
     pub(crate) keep_alive: bool,
     pub(crate) server_id: Vec<u8>,
@@ -55,7 +55,7 @@ impl ResponseReader {
         }
     }
 
-    /// Forgets the last response.
+    /// Resets the state for the next response.
     pub(crate) fn begin(&mut self) {
         self.stage = Stage::Head;
         self.held.clear();
@@ -65,7 +65,7 @@ impl ResponseReader {
         self.server_id.clear();
     }
 
-    /// Takes the next piece and gives what of it is body to `sink`.
+    /// Takes the next piece and passes its body bytes to `sink`.
     pub(crate) fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[u8])) -> Result<Fed, Failure> {
         self.started |= !bytes.is_empty();
         let mut at = 0;
@@ -84,7 +84,7 @@ impl ResponseReader {
         self.body(bytes, at, sink)
     }
 
-    /// The peer closed. A body that ends with the connection is whole now; nothing else is.
+    /// The peer closed. A body delimited by the close is complete now; nothing else is.
     pub(crate) fn eof(&self) -> Result<(), Failure> {
         match self.stage {
             Stage::UntilClose => Ok(()),
@@ -116,7 +116,7 @@ impl ResponseReader {
         self.status = head.status;
         self.keep_alive = head.keep_alive;
         self.held.clear();
-        // What was held had no end in it, so the head ends within this piece.
+        // The bytes held had no end in them, so the head ends within this piece.
         Ok(Some((head.framing, length - before)))
     }
 
@@ -150,7 +150,7 @@ mod tests {
     const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Server-ID: b1\r\n\r\n\
                            2\r\nhe\r\n003 ;a=b\r\nllo\r\n0\r\nSum: 1\r\n\r\n";
 
-    /// Feeds the pieces; the body and whether the response became whole exactly at the end.
+    /// Feeds the pieces; returns the body and whether the response was complete exactly at the end.
     fn read(pieces: &[&[u8]]) -> Result<(String, ResponseReader), Failure> {
         let mut reader = ResponseReader::new(false);
         reader.begin();

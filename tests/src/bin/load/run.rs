@@ -1,4 +1,4 @@
-//! A whole run: starts the threads, watches the clock for them, and gathers what they counted.
+//! A whole run: starts the threads, keeps the time for them, and merges their counters.
 
 use std::{
     io,
@@ -24,7 +24,7 @@ use crate::{
 
 type End = io::Result<Tally>;
 
-/// Puts the load on and returns the report; `pids`: the processes whose CPU time is wanted.
+/// Runs the load and returns the report; `pids`: the processes whose CPU time is reported.
 pub(crate) fn run(plan: &Arc<Plan>, pids: &[u32], quiet: bool, shutdown: &Shutdown) -> io::Result<Report> {
     let timetable = Arc::new(Timetable::new(clock::now(), plan.warm_up, plan.limit, plan.rate));
     CpuMeter::start(pids)?; // a mistyped --pid must not cost a run
@@ -48,8 +48,8 @@ pub(crate) fn run(plan: &Arc<Plan>, pids: &[u32], quiet: bool, shutdown: &Shutdo
     Ok(report)
 }
 
-/// What the rate is over: the whole duration even if the last answer came before its end, and longer
-/// if it came after.
+/// The time that the rate is based on: the whole duration even if the last response came earlier, and longer if it came
+/// later.
 fn elapsed(timetable: &Timetable, limit: Limit, tally: &Tally, interrupted: bool) -> Duration {
     let since = |end: Instant| end.saturating_duration_since(timetable.measured_from());
     let until_last = tally.last_end.map(since).unwrap_or_default();
@@ -75,14 +75,14 @@ fn start_threads(
         let (ended, shutdown) = (ended.clone(), shutdown.clone());
         thread::Builder::new().name(format!("load-{index}")).spawn(move || {
             let share = plan.share(index);
-            // Nobody listens only if another thread has failed the run already.
+            // The receiver is gone only if another thread has already failed the run.
             let _ = ended.send(drive::run(plan, &timetable, share, tally, &shutdown));
         })?;
     }
     Ok((gauges, ends))
 }
 
-/// Waits for the threads, with the bar moving.
+/// Waits for the threads and updates the progress bar.
 struct Watch {
     ends: Receiver<End>,
     progress: Progress,
@@ -103,7 +103,7 @@ impl Watch {
                 Ok(end) => self.tallies.push(end?),
                 Err(RecvTimeoutError::Timeout) => self.progress.show(clock::now()),
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(io::Error::other("a thread of the generator died"));
+                    return Err(io::Error::other("a load thread panicked"));
                 }
             }
         }
@@ -111,7 +111,7 @@ impl Watch {
     }
 }
 
-/// CPU times at the end of the warm-up, to be subtracted from those at the end.
+/// CPU times at the end of the warm-up, which are subtracted from those at the end.
 struct CpuMeter {
     pids: Vec<(u32, CpuTime)>,
     own: Option<CpuTime>,

@@ -1,13 +1,12 @@
-//! The timetable: which request is next, when it is due, and whether it counts.
+//! The schedule: which request is next, when it is due, and whether it counts.
 //!
-//! A **closed** loop sends the next request when the last answer is whole. When the server stalls,
-//! so does the client, and the requests that would have met the stall are never sent: that is
-//! *coordinated omission*. An **open** loop fixes the times beforehand, and latency runs from the
-//! time that a request was *due*. Gil Tene named the error and corrected it this way in `wrk2`.
+//! A **closed** loop sends the next request when the last response is complete. When the server stalls, so does the
+//! client, and the requests that would have met the stall are never sent: that is *coordinated omission*. An **open**
+//! loop fixes the times beforehand, and latency counts from the time at which a request was *due*. Gil Tene named the
+//! error and corrected it this way in `wrk2`.
 //!
-//! `wrk2` gives each connection its own timetable; here any free connection takes the next ticket,
-//! as customers of one queue do, so that one slow answer delays one request and not a connection's
-//! whole share.
+//! `wrk2` gives each connection its own schedule; here any free connection takes the next ticket, as in a queue with
+//! several servers, so one slow response delays one request and not a connection's whole share.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -17,7 +16,7 @@ use std::{
 /// When a run is over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Limit {
-    /// No request is begun later than this; what is in flight then is waited for.
+    /// No request is started later than this; requests in flight then are waited for.
     For(Duration),
     Requests(u64),
 }
@@ -25,19 +24,19 @@ pub(crate) enum Limit {
 /// The right to send one request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Ticket {
-    /// In an open loop: the time to send it, and to measure from.
+    /// In an open loop: the time to send it, from which its latency counts.
     pub(crate) due: Option<Instant>,
-    /// False in the warm-up.
+    /// False during the warm-up.
     pub(crate) measured: bool,
 }
 
-/// Shared by all connections of all threads. The warm-up's end and the limit count from `start`.
+/// Shared by all connections of all threads. The warm-up and the limit count from `start`.
 #[derive(Debug)]
 pub(crate) struct Timetable {
     pub(crate) start: Instant,
     pub(crate) warm_up: Duration,
     limit: Limit,
-    /// Requests per second; none in a closed loop.
+    /// Requests per second; `None` in a closed loop.
     rate: Option<f64>,
     next: AtomicU64,
 }
@@ -52,7 +51,7 @@ impl Timetable {
         self.start + self.warm_up
     }
 
-    /// The next ticket, or none when the run is over.
+    /// The next ticket, or `None` when the run is over.
     pub(crate) fn take(&self, now: Instant) -> Option<Ticket> {
         match self.rate {
             None => self.take_closed(now),
@@ -66,7 +65,7 @@ impl Timetable {
         let more = !measured
             || match self.limit {
                 Limit::For(duration) => now < from + duration,
-                // Relaxed is enough: we need distinct turns, not an order between them.
+                // Relaxed is enough: the numbers must be distinct, not ordered.
                 Limit::Requests(most) => self.next.fetch_add(1, Ordering::Relaxed) < most,
             };
         more.then_some(Ticket { due: None, measured })
@@ -85,7 +84,7 @@ impl Timetable {
         (turn < self.turns(rate, warm_up)).then_some(ticket)
     }
 
-    /// All turns of an open loop, the warm-up's included.
+    /// All tickets of an open loop, those of the warm-up included.
     fn turns(&self, rate: f64, warm_up: u64) -> u64 {
         match self.limit {
             Limit::For(duration) => turns_in(self.warm_up + duration, rate),
@@ -93,8 +92,8 @@ impl Timetable {
         }
     }
 
-    /// Requests of an open loop that were due before the end and that no connection was free to
-    /// send. They are in no latency, so a report that left them out would omit the worst.
+    /// Requests of an open loop that were due before the end, but no connection was free to send them. No latency
+    /// includes them, so a report without this number would omit the worst ones.
     pub(crate) fn never_sent(&self) -> u64 {
         let Some(rate) = self.rate else { return 0 };
         let all = self.turns(rate, turns_in(self.warm_up, rate));
@@ -102,13 +101,13 @@ impl Timetable {
     }
 }
 
-/// When turn `turn` is due. From its number, not from the turn before: rounding does not add up.
+/// When ticket number `turn` is due. Computed from the number, not from the ticket before: rounding does not add up.
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 requests")]
 fn time_of(turn: u64, rate: f64) -> Duration {
     Duration::from_secs_f64(turn as f64 / rate)
 }
 
-/// How many turns are due before `span` is over.
+/// How many tickets are due before `span` is over.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float saturates when cast")]
 fn turns_in(span: Duration, rate: f64) -> u64 {
     (span.as_secs_f64() * rate).ceil() as u64
@@ -126,7 +125,7 @@ mod tests {
         let start = clock::now();
         let table = Timetable::new(start, Duration::ZERO, Limit::For(100 * MS), Some(100.0));
         for turn in 0..10 {
-            // Asked 45 ms late at the fifth turn and ever after: the due times do not move.
+            // Taken 45 ms late at the fifth ticket and from then on: the due times do not move.
             let asked = start + if turn < 5 { 10 * MS * turn } else { 95 * MS };
             let due = Some(start + 10 * MS * turn);
             assert_eq!(table.take(asked), Some(Ticket { due, measured: true }));

@@ -1,7 +1,7 @@
-//! The alarm on Linux: `timerfd_create(2)` in the runtime's epoll.
+//! The timer on Linux: `timerfd_create(2)` in the runtime's epoll.
 //!
-//! The only unsafe block of the generator: `tokio` cannot know that a descriptor stays open and the
-//! same while it is registered, so we promise it.
+//! The only unsafe block of the generator: `tokio` cannot know that a descriptor stays open and the same while it is
+//! registered, so we guarantee it.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::clock;
 
-/// `AsyncFd` asks for `AsRawFd`, which `nix` leaves out.
+/// `AsyncFd` needs `AsRawFd`, which `nix` does not implement.
 struct Timer(TimerFd);
 
 impl AsRawFd for Timer {
@@ -30,7 +30,7 @@ impl AsRawFd for Timer {
 pub(crate) struct Alarm(AsyncFd<Timer>);
 
 impl Alarm {
-    /// Only inside a runtime.
+    /// Must be called inside a runtime.
     pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = Timer(TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?);
@@ -43,14 +43,14 @@ impl Alarm {
     /// Returns at once when `due` has passed.
     pub(crate) async fn until(&mut self, due: Instant) -> io::Result<()> {
         let left = due.saturating_duration_since(clock::now());
-        // A zero would disarm the timer, and the wait would have no end.
+        // Zero would disarm the timer, and the wait would never end.
         if left.is_zero() {
             return Ok(());
         }
         let once = Expiration::OneShot(TimeSpec::from_duration(left));
         self.0.get_ref().0.set(once, TimerSetTimeFlags::empty())?;
-        // The expiry is not read: setting the timer again resets its count, and the next expiry is a
-        // new edge for epoll.
+        // The expiry is not read: setting the timer again resets its count, and the next expiry is a new edge for
+        // epoll.
         self.0.readable().await?.clear_ready();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What one thread counts; the threads' tallies are merged once, at the end.
+//! The counters of one thread; they are merged once, at the end.
 
 use std::{
     collections::BTreeMap,
@@ -13,12 +13,12 @@ use hdrhistogram::Histogram;
 
 use crate::{client::Client, failure::Failure, schedule::Ticket};
 
-/// Latencies are kept in nanoseconds, to three digits, from 100 ns to an hour: 220 kB a histogram.
+/// Latencies are recorded in nanoseconds, with three significant digits, from 100 ns to an hour: 220 kB per histogram.
 const SHORTEST_NANOS: u64 = 100;
 const LONGEST_NANOS: u64 = 3_600_000_000_000;
 const DIGITS: u8 = 3;
 
-/// A server that counts up in `X-Server-ID` must not fill our memory.
+/// A server with a new `X-Server-ID` in every response must not fill our memory.
 const MAX_SERVER_IDS: usize = 1_000;
 
 /// What the progress bar shows of a thread while it runs.
@@ -30,28 +30,28 @@ pub(crate) struct Gauge {
 
 pub(crate) struct Tally {
     gauge: Arc<Gauge>,
-    /// Requests that ended, whether well or not, after the warm-up.
+    /// Requests that ended after the warm-up, successful or not.
     pub(crate) requests: u64,
     pub(crate) failures: BTreeMap<Failure, u64>,
     pub(crate) warm_up_requests: u64,
     pub(crate) warm_up_failures: u64,
-    /// Begun and not ended: at the end of a run only what an interrupt cut off.
+    /// Started but not ended: at the end of a run only those that an interrupt cut off.
     pub(crate) in_flight: u64,
-    /// Of the successes: a refusal is quick, and would make a broken server look fast.
+    /// Of successes only: errors are quick, and would make a broken server look fast.
     pub(crate) latency: Histogram<u64>,
-    /// From the time of sending; kept in an open loop only, where the two differ.
+    /// From the time of sending; recorded in an open loop only, where the two differ.
     pub(crate) uncorrected: Option<Histogram<u64>>,
-    /// Connections, the warm-up's included.
+    /// Connections, including the warm-up.
     pub(crate) opened: u64,
     pub(crate) sent: u64,
     pub(crate) received: u64,
-    /// Answers per `X-Server-ID`. A list: backends are few.
+    /// Responses per `X-Server-ID`. A list, because backends are few.
     pub(crate) server_ids: Vec<(Vec<u8>, u64)>,
     pub(crate) last_end: Option<Instant>,
 }
 
 impl Tally {
-    /// Fails only if there is no histogram of these bounds.
+    /// Fails only if there is no histogram with these bounds.
     pub(crate) fn new(gauge: Arc<Gauge>, open_loop: bool) -> Result<Self, hdrhistogram::CreationError> {
         let histogram = || Histogram::new_with_bounds(SHORTEST_NANOS, LONGEST_NANOS, DIGITS);
         Ok(Self {
@@ -71,7 +71,7 @@ impl Tally {
         })
     }
 
-    /// One request ended. `began`: when it was sent, which may be later than it was due.
+    /// Records the end of a request. `began`: when it was sent, which may be later than it was due.
     pub(crate) fn record(
         &mut self,
         ticket: Ticket,
@@ -108,7 +108,7 @@ impl Tally {
         self.failures.values().sum()
     }
 
-    /// Adds what another thread counted.
+    /// Adds the counters of another thread.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         for (&failure, count) in &other.failures {
@@ -117,7 +117,7 @@ impl Tally {
         self.warm_up_requests += other.warm_up_requests;
         self.warm_up_failures += other.warm_up_failures;
         self.in_flight += other.in_flight;
-        // Equal bounds, so nothing can be out of range.
+        // The bounds are equal, so no value is out of range.
         let _ = self.latency.add(&other.latency);
         if let (Some(own), Some(others)) = (&mut self.uncorrected, &other.uncorrected) {
             let _ = own.add(others);

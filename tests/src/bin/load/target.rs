@@ -1,4 +1,4 @@
-//! Where the load goes: an `http://` address, on this machine unless allowed otherwise.
+//! The target of the load: an `http://` URL, on this machine unless allowed otherwise.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
@@ -7,7 +7,7 @@ use crate::options::Refusal;
 /// A resolved URL.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Target {
-    /// As in the URL: the Host field.
+    /// As in the URL: the value of the Host header.
     pub(crate) authority: String,
     /// Origin-form: path and query.
     pub(crate) path: String,
@@ -15,15 +15,15 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Reads and resolves `url`. Load sent to someone else's machine is an attack, so an address
-    /// that is not loopback takes `allow_remote`.
+    /// Parses and resolves `url`. Load on a machine of others is an attack, so an address that is not loopback requires
+    /// `allow_remote`.
     pub(crate) fn resolve(url: &str, allow_remote: bool) -> Result<Self, Refusal> {
         let (authority, path) = split(url).map_err(|why| Refusal::Usage(format!("{url}: {why}")))?;
         let (host, port) = host_and_port(authority)
             .ok_or_else(|| Refusal::Usage(format!("{url}: {authority} is not host or host:port")))?;
         let addresses: Vec<_> = (host, port)
             .to_socket_addrs()
-            .map_err(|error| Refusal::Machine(format!("{host} does not resolve: {error}")))?
+            .map_err(|error| Refusal::Machine(format!("cannot resolve {host}: {error}")))?
             .collect();
         if addresses.is_empty() {
             return Err(Refusal::Machine(format!("{host} has no address")));
@@ -32,7 +32,7 @@ impl Target {
             && !allow_remote
         {
             return Err(Refusal::Usage(format!(
-                "{} is not this machine; put load only on a server that you may, with --allow-remote",
+                "{} is not on this machine; use --allow-remote, and only for a server you are allowed to load",
                 remote.ip()
             )));
         }
@@ -40,26 +40,26 @@ impl Target {
     }
 }
 
-/// Also `::ffff:127.0.0.1`.
+/// Also accepts `::ffff:127.0.0.1`.
 fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// The authority and the origin-form target; the scheme may be left out, a fragment is dropped.
+/// The authority and the origin-form target; the scheme is optional, a fragment is dropped.
 fn split(url: &str) -> Result<(&str, String), &'static str> {
     let rest = match url.split_once("://") {
         Some(("http", rest)) => rest,
-        Some(("https", _)) => return Err("TLS is not spoken here: http only"),
-        Some(_) => return Err("http only"),
+        Some(("https", _)) => return Err("TLS is not supported; use http"),
+        Some(_) => return Err("unsupported scheme; use http"),
         None => url,
     };
     let rest = rest.split('#').next().unwrap_or_default();
     if rest.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return Err("spaces, controls and letters beyond ASCII must be percent-encoded");
+        return Err("spaces, control and non-ASCII characters must be percent-encoded");
     }
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     if authority.contains('@') {
-        return Err("a user in a URL is not supported");
+        return Err("userinfo in the URL is not supported");
     }
     let slash = if path.starts_with('/') { "" } else { "/" };
     Ok((authority, format!("{slash}{path}")))

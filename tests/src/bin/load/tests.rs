@@ -1,4 +1,4 @@
-//! Whole runs: against `hyper`, which speaks HTTP right, and against sockets that do not.
+//! Whole runs: against `hyper`, which implements HTTP correctly, and against sockets that do not.
 
 use std::{
     convert::Infallible,
@@ -62,7 +62,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible
     Ok(response.unwrap())
 }
 
-/// A server in `hyper`, on its own thread; it ends with the test's process.
+/// A `hyper` server on its own thread; it ends with the test process.
 fn hyper_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -82,7 +82,7 @@ fn hyper_server() -> SocketAddr {
     address
 }
 
-/// Reads a request on each connection and does `then` with it.
+/// Reads a request on each connection and passes the connection to `then`.
 fn raw_server(then: impl Fn(TcpStream) + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -133,7 +133,7 @@ fn open_loop_keeps_its_rate_and_counts_waiting_as_latency() {
     assert_eq!((report.requests, report.warm_up_requests), (60, 20));
     assert_eq!((report.never_sent, failures(&report)), (0, vec![]));
 
-    // 50 answers a second against 200 asked for: each waits longer than the one before.
+    // 50 responses a second against 200 requested: each waits longer than the one before.
     let report = load(address, "URL/slow --rate 200 -n 40 -c 1");
     let uncorrected = report.uncorrected_latency_us.unwrap();
     assert_eq!((report.requests, report.never_sent), (40, 0));
@@ -146,7 +146,7 @@ fn open_loop_keeps_its_rate_and_counts_waiting_as_latency() {
 
 #[test]
 fn each_fault_is_counted_under_its_own_name() {
-    // Bound and not listening: refuses, and nobody else can get the port meanwhile.
+    // Bound but not listening: connects are refused, and no other program can take the port.
     let unused = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     unused.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let unused_address = unused.local_addr().unwrap().as_socket().unwrap();
@@ -163,7 +163,7 @@ fn each_fault_is_counted_under_its_own_name() {
         (text_server("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab"), "URL/", "stray bytes after the answer"),
         (text_server("SSH-2.0-x\r\n"), "URL/", "malformed: no HTTP/1 status line"),
         (
-            // It says that it closes; else the next request could meet the end of the connection.
+            // It announces the close; otherwise the next request could meet the end of the connection.
             text_server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab"),
             "URL/bytes/2",
             "wrong body: byte i is not i % 251",
@@ -185,7 +185,7 @@ fn answer_that_comes_before_the_request_was_read_is_taken() {
     });
     let report = load(address, "URL/ -n 3 -c 1 --body-size 8000000 --expect-status 413 --timeout 10s");
     assert_eq!(failures(&report), []);
-    assert_eq!(report.connections_opened, 3, "a connection owed half a request is not used again");
+    assert_eq!(report.connections_opened, 3, "a connection with half a request pending is not reused");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Answers, made before they are needed.
+//! Responses, built before they are needed.
 
 use std::io::{self, IoSlice};
 use std::rc::Rc;
@@ -7,39 +7,39 @@ use integration_tests::edge::EdgeStream;
 
 use crate::request::Asked;
 
-/// What `/` says: 14 bytes.
+/// The body of `/`: 14 bytes.
 const TEXT: &str = "Hello, world!\n";
 
-/// Byte `i` of a body is `i % 251`, as the bundled backends have it and `load` expects it: a prime, so that a block
+/// Byte `i` of a body is `i % 251`, as the bundled backends send it and `load` expects it: a prime, so a block that is
 /// lost or repeated at any power of two shows.
 const PERIOD: u8 = 251;
 
-/// A slice of the pattern goes out per call. It stays in the core's own cache; ten times as much would not.
+/// A slice of the pattern is sent per call. It fits the CPU core's private cache; ten times as much would not.
 const PATTERN_BYTES: usize = 1024 * PERIOD as usize;
 
-/// What has been counted since the start.
+/// The counters since the start.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) connections: u64,
     pub(crate) requests: u64,
 }
 
-/// All answers.
+/// All responses.
 pub(crate) struct Answers {
-    /// To be kept alive, to be closed.
+    /// For keep-alive, and for `Connection: close`.
     small: [Rc<[u8]>; 2],
-    /// The head before so many bytes: a measurement asks for one length only.
+    /// The head for a body of so many bytes: a measurement requests one length only.
     last: Option<(u64, bool, Rc<[u8]>)>,
     pattern: Vec<u8>,
 }
 
-/// An answer on its way out.
+/// A response that is being sent.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     /// The head, and a small body.
     head: Rc<[u8]>,
     head_sent: usize,
-    /// How much of the pattern follows, and how much of that is sent.
+    /// The length of the pattern that follows, and how much of it was sent.
     body: u64,
     body_sent: u64,
 }
@@ -77,7 +77,7 @@ impl Answers {
 }
 
 impl Outgoing {
-    /// Sends what the socket takes; `true` once that was all.
+    /// Sends what the socket takes; `true` once the response is complete.
     pub(crate) fn send(&mut self, stream: &mut EdgeStream, answers: &Answers) -> io::Result<bool> {
         loop {
             let head = &self.head[self.head_sent..];

@@ -1,25 +1,25 @@
-//! Where a request's body ends. Its bytes are nobody's business here.
+//! Where a request's body ends. Its content is ignored.
 
 use crate::request::Malformed;
 
-/// What is left of a body, fed with its bytes in pieces of any size.
+/// The rest of a body, fed with its bytes in pieces of any size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
-    /// As many more bytes.
+    /// The number of bytes left.
     Length(u64),
     Chunked(Chunk),
 }
 
-/// Where in the chunked coding the next byte falls (RFC 9112 §7.1).
+/// The position of the next byte in the chunked coding (RFC 9112 §7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chunk {
-    /// In the size, of which this much is known.
+    /// In the size, with the value so far.
     Size(u64),
-    /// After the size, before its line ends.
+    /// After the size, before the end of its line.
     Extension(u64),
-    /// In the data and the line end behind it.
+    /// In the data and the line end after it.
     Data(u64),
-    /// In a line behind the last chunk; whether it is empty so far.
+    /// In a line after the last chunk, and whether it is empty so far.
     Trailer {
         empty: bool,
     },
@@ -34,7 +34,7 @@ impl Body {
         matches!(self, Self::Length(0) | Self::Chunked(Chunk::Done))
     }
 
-    /// Takes the bytes that belong to the body and says how many they are.
+    /// Takes the bytes that belong to the body and returns their number.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         match self {
             Self::Length(left) => Ok(skip(left, bytes.len())),
@@ -76,7 +76,7 @@ impl Chunk {
     }
 }
 
-/// Counts `left` down by what there is of it, and says how much that is.
+/// Reduces `left` by as much as is there, and returns that number.
 fn skip(left: &mut u64, there: usize) -> usize {
     let taken = usize::try_from(*left).map_or(there, |left| left.min(there));
     *left -= taken as u64;
@@ -87,7 +87,7 @@ fn skip(left: &mut u64, there: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// Feeds `input` in pieces of `size`; how many bytes the body took, if it ended.
+    /// Feeds `input` in pieces of `size`; returns how many bytes the body took, if it ended.
     fn ends_at(mut body: Body, input: &[u8], size: usize) -> Result<Option<usize>, Malformed> {
         let mut used = 0;
         for piece in input.chunks(size) {

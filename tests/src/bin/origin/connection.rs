@@ -1,4 +1,4 @@
-//! One connection: a request, perhaps a pause, an answer, and again.
+//! One connection: a request, perhaps a delay, a response, and again.
 
 use std::io;
 
@@ -9,12 +9,12 @@ use crate::answer::{Answers, Counts, Outgoing};
 use crate::body::Body;
 use crate::request::{self, Asked, Malformed, Request};
 
-/// Where a connection stands.
+/// The state of a connection.
 #[derive(Debug)]
 enum Phase {
     Head,
     Body(Request),
-    /// The request is here and is to be answered.
+    /// The request is complete and is to be answered.
     Due(Asked),
     /// The same, but not before [`Connection::resume`].
     Delayed(Asked),
@@ -32,7 +32,7 @@ pub(crate) enum Progress {
     Ended,
 }
 
-/// What all connections use.
+/// What all connections share.
 pub(crate) struct Shared {
     pub(crate) answers: Answers,
     pub(crate) counts: Counts,
@@ -44,9 +44,9 @@ pub(crate) struct Connection {
     stream: EdgeStream,
     phase: Phase,
     close: bool,
-    /// The beginning of a head, or what came after the request that is being answered.
+    /// The beginning of a head, or the bytes after the request that is being answered.
     held: Vec<u8>,
-    /// Tells it from another that had its place before.
+    /// Distinguishes it from an earlier connection in the same slot.
     pub(crate) serial: u64,
 }
 
@@ -67,7 +67,7 @@ impl Connection {
         self.run(shared)
     }
 
-    /// Goes as far as it can.
+    /// Proceeds as far as possible.
     pub(crate) fn run(&mut self, shared: &mut Shared) -> Progress {
         self.advance(shared).unwrap_or(Progress::Ended)
     }
@@ -108,7 +108,7 @@ impl Connection {
         self.phase = Phase::Sending(shared.answers.to(asked, self.close, shared.counts));
     }
 
-    /// Takes the bytes held back and then `bytes`, and holds back what is not of this request.
+    /// Takes the bytes held back and then `bytes`, and holds back what belongs to the next request.
     fn receive(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         if self.held.is_empty() {
             return self.take(bytes);

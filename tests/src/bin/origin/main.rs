@@ -1,8 +1,8 @@
-//! `origin PORT [--delay 50ms]`: a server behind a proxy under test, which costs as little as it can.
+//! `origin PORT [--delay 50ms]`: a server behind a proxy under test that uses as little CPU time as possible.
 //!
-//! A measurement has two cores: one for the proxy, one for all the rest. Whatever the backend takes of the second, the
-//! load generator lacks. So this one is a single loop whose answers are written before they are asked for. The bundled
-//! backends (`cargo run -p backends`) are real servers with real features; this is not one.
+//! A measurement has two CPU cores: one for the proxy, one for the rest. Whatever the origin uses of the second, the
+//! load generator lacks. So this is a single event loop whose responses are built in advance. The bundled backends
+//! (`cargo run -p backends`) are real servers with real features; this is not one.
 //!
 //! | request | answer |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | `GET /_count` | `{"connections": …, "requests": …}`: accepted and answered so far |
 //! | any other, its body read to the end | 14 bytes of text |
 //!
-//! `--delay` makes it a slow backend: every answer comes that much later. `Expect: 100-continue` is not answered.
+//! `--delay` makes it a slow backend: every response is sent that much later. `Expect: 100-continue` is not answered.
 
 mod answer;
 mod body;
@@ -27,19 +27,19 @@ use common::{cli, net, net::Listeners, outln};
 
 use crate::server::Server;
 
-/// A backend for measurements: one thread, answers made in advance
+/// An origin server for measurements: one thread, responses built in advance
 #[derive(clap::Parser, Debug)]
 struct Options {
-    /// The port to listen on, on 127.0.0.1; 0 lets the system choose
+    /// The port to listen on, on 127.0.0.1; 0 means an ephemeral port
     port: u16,
-    /// How long each answer takes
+    /// Delay before each response
     #[arg(long, value_name = "TIME", value_parser = cli::parse_duration)]
     delay: Option<Duration>,
 }
 
 fn main() -> ExitCode {
     let options: Options = cli::parse();
-    let _ = net::raise_fd_limit(); // too few are reported once they lack
+    let _ = net::raise_fd_limit(); // too few descriptors are reported when they run out
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let listeners = match Listeners::bind(address, NonZeroUsize::MIN) {
         Ok(listeners) => listeners,

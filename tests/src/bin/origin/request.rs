@@ -1,12 +1,12 @@
-//! A request's head, as far as the answer depends on it.
+//! A request's head, as far as the response depends on it.
 
 use crate::body::Body;
 
-/// Longest head; behind a proxy that adds some fields, ours need a few hundred bytes.
+/// Longest head; behind a proxy that adds some headers, ours need a few hundred bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_FIELDS: usize = 128;
 
-/// What is asked for.
+/// What is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     Small,
@@ -18,16 +18,16 @@ pub(crate) enum Asked {
 pub(crate) struct Request {
     pub(crate) asked: Asked,
     pub(crate) body: Body,
-    /// The connection ends after the answer.
+    /// The connection closes after the response.
     pub(crate) close: bool,
 }
 
-/// Bytes that are no request that this server knows. The connection is cut: its peers are proxies under test, and a
-/// broken request is a result that must not be missed.
+/// Not a request that this server supports. The connection is closed: its peers are proxies under test, and a broken
+/// request is a result that must not be missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// Reads the head at the start of `bytes`, and says how long it is. `None`: it is not complete.
+/// Parses the head at the start of `bytes`, and returns its length. `None`: it is not complete.
 pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Request, usize)>, Malformed> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut head = httparse::Request::new(&mut fields);
@@ -36,14 +36,14 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Request, usize)>, Malformed> 
         Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD_BYTES => return Ok(None),
         _ => return Err(Malformed),
     };
-    // What HEAD asks for would have to be sent without its body; nobody here asks.
+    // The response to a HEAD would have to be sent without its body; no test sends one.
     let asked = match (head.method, head.path) {
         (Some("HEAD") | None, _) | (_, None) => return Err(Malformed),
         (_, Some(path)) => asked(path)?,
     };
     let mut request = Request { asked, body: Body::EMPTY, close: head.version == Some(0) };
     for field in head.headers.iter() {
-        // By the length first: most fields are none of these.
+        // By length first, which rules out most headers.
         match field.name.len() {
             10 if field.name.eq_ignore_ascii_case("connection") => {
                 request.close |= field.value.split(|&byte| byte == b',').any(|token| is(token, "close"));

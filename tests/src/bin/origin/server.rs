@@ -1,4 +1,4 @@
-//! The loop: a listener, its connections, and the answers that are to come later.
+//! The event loop: a listener, its connections, and the responses that are delayed.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,10 +15,10 @@ use crate::connection::{Connection, Progress, Shared};
 
 const LISTENER: Token = Token(usize::MAX);
 
-/// Events taken per wait; more wait for the next one.
+/// Events handled per wait; further ones are returned by the next wait.
 const EVENTS: usize = 1024;
 
-/// What one `recv` may take: a POST of 64 KiB comes in one or two.
+/// The most bytes of one `recv`: a POST of 64 KiB comes in one or two.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Server {
@@ -27,7 +27,8 @@ pub(crate) struct Server {
     connections: Slab<Connection>,
     shared: Shared,
     delay: Option<Duration>,
-    /// When which connection goes on: its place, and its serial because another may have the place by then.
+    /// When which connection resumes: its slot, and its serial number, since another connection may have the slot by
+    /// then.
     due: BinaryHeap<Reverse<(Instant, usize, u64)>>,
 }
 
@@ -41,7 +42,7 @@ impl Server {
         Ok(Self { poll, listener, connections: Slab::new(), shared, delay, due: BinaryHeap::new() })
     }
 
-    /// Runs until the machine fails it.
+    /// Runs until a system call fails.
     pub(crate) fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         loop {

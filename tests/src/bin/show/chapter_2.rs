@@ -1,4 +1,4 @@
-//! Chapter 2: the proxy that counts bytes, and those that do not.
+//! Chapter 2: a proxy that copies bytes, and one that parses messages.
 
 use backends::{Backend, BackendConfig, Fault};
 use integration_tests::client::{Client, Response};
@@ -14,7 +14,7 @@ pub(crate) fn play(stage: &Stage, programs: &Programs) {
     let to_backend = ["0", "127.0.0.1", &port];
     a_late_body_is_lost(stage, programs, &to_backend);
 
-    stage.scene("The finished proxy", "It reads the head, learns how long the body is, and waits for all of it.");
+    stage.scene("The finished proxy", "It reads the head, finds out how long the body is, and waits for all of it.");
     let proxy = programs.start(stage, "reverse_proxy", &to_backend);
     let mut client = proxy.client();
     client.send(LATE_BODY_HEAD);
@@ -32,10 +32,10 @@ pub(crate) fn play(stage: &Stage, programs: &Programs) {
     a_tunnel(stage, programs, &backend);
 }
 
-/// Shows a response and holds it to its status and a part of its body.
+/// Prints a response and checks its status and a part of its body.
 fn answered(stage: &Stage, what: &str, response: &Response, status: u16, part: &str) {
     let body = response.text();
-    // An answer of the proxy's own begins with its status.
+    // A local reply begins with its status.
     let said = body.trim_end();
     let said = if said.starts_with(&status.to_string()) { said.to_owned() } else { format!("{status} {said}") };
     stage.seen(&format!("{what}: {said}"));
@@ -46,8 +46,8 @@ fn answered(stage: &Stage, what: &str, response: &Response, status: u16, part: &
 fn a_late_body_is_lost(stage: &Stage, programs: &Programs, to_backend: &[&str]) {
     stage.scene(
         "A proxy that reads once",
-        "It takes what one `read` gives for the whole request. On your own machine head and body mostly arrive \
-         together. Here the body comes 150 ms after the head, as it does from a phone.",
+        "It takes the result of one `read` for the whole request. On one machine head and body mostly arrive together. \
+         Here the body comes 150 ms after the head, as it may over a mobile network.",
     );
     let naive = programs.start_example(stage, "step2_one_request", to_backend);
     let mut client = naive.client();
@@ -63,9 +63,9 @@ fn a_late_body_is_lost(stage: &Stage, programs: &Programs, to_backend: &[&str]) 
 
 fn what_the_backend_sees(stage: &Stage, client: &mut Client) {
     stage.scene(
-        "What the backend sees",
-        "Fields that speak of one connection stay behind; what the backend could not know otherwise is added. A name \
-         that the client gives itself is replaced.",
+        "What the backend receives",
+        "Hop-by-hop headers are removed, and the client's address is added. A forwarded address that the client claims \
+         is replaced.",
     );
     stage.typed("curl -H 'X-Forwarded-For: 1.2.3.4' -H 'Connection: X-Private' -H 'X-Private: 1' …/headers");
     client.request("GET", "/headers", "X-Forwarded-For: 1.2.3.4\r\nConnection: X-Private\r\nX-Private: 1\r\n");
@@ -78,9 +78,9 @@ fn what_the_backend_sees(stage: &Stage, client: &mut Client) {
 
 fn what_is_refused(stage: &Stage, proxy: &integration_tests::process::Program) {
     stage.scene(
-        "What can be read in two ways is refused",
-        "A body with two lengths ends in one place for one program and elsewhere for the next: what lies between is a \
-         request that nobody looked at.",
+        "Ambiguous messages are refused",
+        "A body with two lengths ends in different places for different programs: the bytes between are a smuggled \
+         request.",
     );
     let ambiguous = [
         ("two lengths", "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n"),
@@ -96,17 +96,20 @@ fn what_is_refused(stage: &Stage, proxy: &integration_tests::process::Program) {
 }
 
 fn a_backend_that_goes(stage: &Stage, backend: &Backend, client: &mut Client) {
-    stage.scene("The backend goes away", "There is only one, so all the proxy can do is to say so, and well-formed.");
+    stage.scene(
+        "The backend goes away",
+        "There is only one, so the proxy can only send an error, but a well-formed one.",
+    );
     backend.set_fault(Fault::Down).expect("it goes down");
     answered(stage, "GET / without a backend", &client.get("/"), 502, "502");
     backend.set_fault(Fault::None).expect("its port is still free");
-    answered(stage, "GET / when it is back, on the same connection", &client.get("/"), 200, "Hello");
+    answered(stage, "GET / after its restart, on the same connection", &client.get("/"), 200, "Hello");
 }
 
 fn a_tunnel(stage: &Stage, programs: &Programs, backend: &Backend) {
     stage.scene(
         "The other proxy",
-        "A forward proxy works for the client. CONNECT asks it for a tunnel; what is sent early is not lost.",
+        "A forward proxy works for the client. CONNECT requests a tunnel; bytes that are sent early are not lost.",
     );
     let proxy = programs.start(stage, "forward_proxy", &["0"]);
     let mut client = proxy.client();

@@ -1,4 +1,4 @@
-//! Chapter 4: everything a balancer decides, in the five parts of its text.
+//! Chapter 4: load-balancing decisions, in the five parts of its text.
 
 mod algorithms;
 mod changes;
@@ -12,7 +12,7 @@ use integration_tests::process::Program;
 use crate::fleet::{Fleet, who_answered};
 use crate::stage::{Play, Programs, Stage};
 
-/// A part's title, and what plays it.
+/// A part's title, and the function that plays it.
 pub(crate) const PARTS: [(&str, Play); 5] = [
     ("algorithms", algorithms::play),
     ("health", health::play),
@@ -28,13 +28,13 @@ fn balancer(stage: &Stage, programs: &Programs, backends: &[String], flags: &[&s
     programs.start(stage, "advanced_lb", &args)
 }
 
-/// Who answers a GET for `target` with these header lines.
+/// The backend that answers a GET for `target` with these header lines.
 fn asked(client: &mut Client, target: &str, fields: &str) -> usize {
     client.request("GET", target, fields);
     who_answered(&client.response("GET"))
 }
 
-/// How many more requests each backend has seen than it had `before`.
+/// How many requests each backend has received since `before`.
 fn since(backends: &Fleet, before: &[u64]) -> Vec<u64> {
     backends.requests().iter().zip(before).map(|(now, before)| now - before).collect()
 }

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 
 use crate::stage::{Programs, Stage};
 
-/// Without checks, so that nothing but traffic and what is broken on purpose makes a difference.
+/// Without checks, so that only traffic and deliberate faults have an effect.
 const QUIET: [&str; 2] = ["--check", "off"];
 
 pub(crate) fn play(stage: &Stage, programs: &Programs) {
@@ -36,7 +36,7 @@ fn start(stage: &Stage, programs: &Programs, backends: &[Backend], options: &[&s
     programs.start(stage, "high_perf_lb", &args)
 }
 
-/// So many clients, each of which has been served once and stays.
+/// `count` clients, each of which has been served once and stays connected.
 fn guests(balancer: &Program, count: usize) -> Vec<Client> {
     let guest = |_| {
         let mut client = balancer.client();
@@ -50,29 +50,31 @@ fn hundreds_on_one_thread(stage: &Stage, programs: &Programs, backends: &[Backen
     const GUESTS: usize = 500;
     stage.scene(
         "Hundreds of clients, one thread",
-        "One loop. How many threads does the process have before anybody comes, and how many with 500 clients that stay \
-         connected and say nothing?",
+        "One event loop. How many threads does the process have without clients, and how many with 500 idle ones?",
     );
     let balancer = start(stage, programs, backends, &["--workers", "1"]);
-    // Those that are only there for the start have gone when a first client is served.
+    // Threads that only run at the start are gone when a first client is served.
     drop(guests(&balancer, 1));
-    // A thread has the name of the one that started it until it takes its own.
+    // A thread has the name of its creator until it sets its own.
     until("the threads have their names", || {
         balancer.threads().iter().filter(|name| *name == "high_perf_lb").count() == 1
     });
     let (threads, memory) = (balancer.threads(), balancer.rss_kib());
-    stage.seen(&format!("nobody yet:  {} threads ({})", threads.len(), threads.join(", ")));
+    stage.seen(&format!("no clients:  {} threads ({})", threads.len(), threads.join(", ")));
     let mut clients = guests(&balancer, GUESTS);
     let with_guests = balancer.threads();
     stage.seen(&format!("{GUESTS} clients: {} threads", with_guests.len()));
     assert_eq!(with_guests, threads);
     let each = balancer.rss_kib().saturating_sub(memory) * 1024 / GUESTS as u64;
     assert!(each < 8 * 1024, "{each} bytes for each client");
-    stage.seen(&format!("{each} bytes of memory for each of them, as the kernel counts them"));
-    stage.say("Chapter 4 had 500 threads here. The loop sleeps once for all, and the last client to come is as near as the first:");
+    stage.seen(&format!("{each} bytes of memory per client, as the kernel counts them"));
+    stage.say(
+        "Chapter 4 had 500 threads here. The loop waits for all clients at once, and the last client is served as \
+         quickly as the first:",
+    );
     for place in [GUESTS - 1, 0] {
         assert_eq!(clients[place].get("/").status(), 200);
-        stage.seen(&format!("client {}: 200, on the connection that it has had all the time", place + 1));
+        stage.seen(&format!("client {}: 200, on its first connection", place + 1));
     }
     a_slow_reader(stage, &balancer, clients);
 }
@@ -81,13 +83,13 @@ fn a_slow_reader(stage: &Stage, balancer: &Program, mut clients: Vec<Client>) {
     const LENGTH: u64 = 30_000_000;
     stage.scene(
         "A slow reader",
-        "One client asks for 30 MB and does not read. The balancer reads from the backend only what it could pass on. \
-         Who else notices, and where are the 30 MB?",
+        "One client requests 30 MB and does not read. The balancer reads from the backend only what it can forward. Do \
+         other clients notice, and where are the 30 MB?",
     );
     let memory = balancer.peak_rss_kib();
     let mut slow = Client::connect_narrow(balancer.addr(), 32 * 1024);
     slow.request("GET", &format!("/bytes/{LENGTH}"), "");
-    let slowest = clients.iter_mut().map(time_of_a_request).max().expect("there are clients");
+    let slowest = clients.iter_mut().map(time_of_a_request).max().expect("at least one client");
     stage.seen(&format!("{} others were answered meanwhile, the slowest in {slowest:.0?}", clients.len()));
     let grown = balancer.peak_rss_kib().saturating_sub(memory);
     assert!(grown < 8 * 1024, "{grown} KiB more memory");
@@ -107,7 +109,7 @@ fn time_of_a_request(client: &mut Client) -> Duration {
     begun.elapsed()
 }
 
-/// The clients of each loop, as the statistics tell.
+/// The client connections of each worker, from the statistics.
 fn clients_by_loop(balancer: &Program) -> Vec<usize> {
     let before = balancer.stdout().len();
     balancer.signal(Signal::SIGUSR1);
@@ -127,9 +129,9 @@ fn show_loops(stage: &Stage, counts: &[usize]) {
 
 fn a_loop_for_each_core(stage: &Stage, programs: &Programs, backends: &[Backend]) {
     stage.scene(
-        "Four loops",
-        "Each has a listener of its own on the same port. The kernel deals clients out by a hash of their addresses, which \
-         is even over thousands. Eight clients come, as eight gateways would that send all your traffic.",
+        "Four workers",
+        "Each has its own listener on the same port. The kernel distributes connections by a hash of their addresses, \
+         which is even over thousands. Here only eight clients connect, such as eight gateways with all your traffic.",
     );
     let balancer = start(stage, programs, backends, &["--workers", "4"]);
     let mut clients = guests(&balancer, 8);
@@ -137,26 +139,26 @@ fn a_loop_for_each_core(stage: &Stage, programs: &Programs, backends: &[Backend]
     let counts = clients_by_loop(&balancer);
     show_loops(stage, &counts);
     assert_eq!(counts, [2; 4]);
-    stage.say("A loop that has accepted one too many hands it to the loop with the fewest. Then 92 more:");
+    stage.say("A worker that has accepted one too many hands it off to the worker with the fewest. Then 92 more:");
     clients.extend(guests(&balancer, 92));
     let counts = clients_by_loop(&balancer);
     show_loops(stage, &counts);
     assert!(counts.iter().sum::<usize>() == 100 && counts.iter().all(|count| (20..=30).contains(count)), "{counts:?}");
-    stage.say("Nearly even: a hand-over costs a little, so a small difference is left alone when there are many.");
+    stage.say("Nearly even: a hand-off costs a little, so with many clients a small difference stays.");
 }
 
 fn a_stalled_backend(stage: &Stage, programs: &Programs, backends: &[Backend]) {
     const ASKING: usize = 40;
     stage.scene(
         "A stalled backend",
-        "Backend 2 reads requests and never answers. Forty clients ask at the same moment, so twenty of them wait on it, \
-         for at most 700 ms. One thread waits for all of them: for how long?",
+        "Backend 2 reads requests and never answers. Forty clients send requests at the same moment, so twenty of them \
+         wait for it, for at most 700 ms each. One thread waits for all of them: for how long?",
     );
     let options =
         ["--workers", "1", "--first-byte-timeout", "700ms", "--retries", "0", "--eject-after", "0", "--breaker", "0"];
     let balancer = start(stage, programs, backends, &options);
     let mut clients = guests(&balancer, ASKING);
-    backends[1].set_fault(Fault::Hang).expect("it can hang");
+    backends[1].set_fault(Fault::Hang).expect("the fault is set");
     let begun = now();
     for client in &mut clients {
         client.request("GET", "/", "");
@@ -167,16 +169,15 @@ fn a_stalled_backend(stage: &Stage, programs: &Programs, backends: &[Backend]) {
     assert_eq!((of(200), of(504)), (ASKING / 2, ASKING / 2));
     stage.seen(&format!("200: {}   504: {}   all within {took:.1?}", of(200), of(504)));
     assert!((ms(700)..PATIENCE).contains(&took), "{took:?}");
-    stage
-        .say("Twenty deadlines passed side by side. A thread that waited for one after another would have taken 14 s.");
-    backends[1].set_fault(Fault::None).expect("it is mended");
+    stage.say("Twenty deadlines ran in parallel. A thread that waits for one after another would have taken 14 s.");
+    backends[1].set_fault(Fault::None).expect("the fault is cleared");
 }
 
 fn it_is_told_to_stop(stage: &Stage, programs: &Programs, backends: &[Backend]) {
     const ASKING: usize = 50;
     stage.scene(
-        "It is told to stop",
-        "Four loops, 50 requests under way that take 800 ms each, and 50 clients that are idle, when SIGTERM comes.",
+        "Graceful shutdown",
+        "Four workers, 50 requests in flight that take 800 ms each, and 50 idle clients, when SIGTERM arrives.",
     );
     let mut balancer = start(stage, programs, backends, &["--workers", "4"]);
     let idle = guests(&balancer, ASKING);
@@ -185,17 +186,17 @@ fn it_is_told_to_stop(stage: &Stage, programs: &Programs, backends: &[Backend]) 
         client.request("GET", "/delay/800", "");
     }
     until("all of them are at a backend", || backends.iter().map(Backend::in_flight).sum::<u64>() == ASKING as u64);
-    // At once: people read at a pace of their own, and the requests are soon over.
+    // At once: readers take as long as they like, and the requests are soon over.
     balancer.signal(Signal::SIGTERM);
     stage.typed("kill -TERM $(pidof high_perf_lb)");
-    until("nobody new is let in", || Client::try_connect(balancer.addr()).is_err());
+    until("no new client is accepted", || Client::try_connect(balancer.addr()).is_err());
     stage.seen("new clients are refused");
     let goodbyes = thread::spawn(move || idle.into_iter().for_each(|mut client| client.expect_closed()));
     let is_last = |answer: &Response| answer.status() == 200 && answer.fields().get("connection") == Some("close");
     let answered = asking.iter_mut().map(|client| client.response("GET")).filter(is_last).count();
     assert_eq!(answered, ASKING);
     stage.seen(&format!("{answered} of {ASKING} requests are answered: 200, `Connection: close`"));
-    goodbyes.join().expect("each idle client is told to leave");
+    goodbyes.join().expect("each idle client gets FIN");
     stage.seen(&format!("{ASKING} idle clients got FIN, between two requests"));
     drop(asking);
     assert_eq!(balancer.exit_code(PATIENCE), 0);

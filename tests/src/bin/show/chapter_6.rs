@@ -1,4 +1,4 @@
-//! Chapter 6: a handful of connections for everybody, and none of them ever carries somebody else's answer.
+//! Chapter 6: a handful of connections for all clients, and none of them ever carries another client's response.
 
 use std::thread;
 
@@ -11,7 +11,7 @@ use integration_tests::wait::{ms, pause, until};
 
 use crate::stage::{Programs, Stage};
 
-/// Without checks, which connect too, so that what is counted is traffic.
+/// Without checks, which connect too, so that only traffic is counted.
 const QUIET: [&str; 4] = ["--check", "off", "--admin", "127.0.0.1:0"];
 
 pub(crate) fn play(stage: &Stage, programs: &Programs) {
@@ -38,7 +38,7 @@ fn names(backends: &[Backend]) -> Vec<String> {
     backends.iter().map(|backend| backend.addr().to_string()).collect()
 }
 
-/// So many clients, each of which asks once and stays.
+/// `count` clients, each of which sends one request and stays connected.
 fn guests(balancer: &Program, count: usize) -> Vec<Client> {
     let guest = |_| {
         let mut client = balancer.client();
@@ -48,7 +48,7 @@ fn guests(balancer: &Program, count: usize) -> Vec<Client> {
     (0..count).map(guest).collect()
 }
 
-/// All of them ask at the same moment, for an answer that takes a while.
+/// All of them send a request at the same moment, whose response takes a while.
 fn ask_at_once(clients: &mut [Client]) {
     for client in &mut *clients {
         client.request("GET", "/delay/100", "");
@@ -62,7 +62,7 @@ fn connections(backends: &[Backend]) -> u64 {
     backends.iter().map(Backend::connections).sum()
 }
 
-/// What the pool counts, by the admin interface.
+/// A pool counter, from the admin interface.
 fn count(balancer: &Program, name: &str) -> u64 {
     Panel::of(balancer).done("GET", "/pool", "")[name].as_u64().expect("a count")
 }
@@ -78,8 +78,8 @@ fn hundreds_share_a_handful(stage: &Stage, programs: &Programs, backends: &[Back
     const GUESTS: usize = 300;
     stage.scene(
         "Hundreds of clients, a handful of connections",
-        "300 clients ask once and stay connected, as browsers do. In chapters 4 and 5 each of them has connections of its \
-         own. How many do two backends see now?",
+        "300 clients send one request and stay connected, as browsers do. In chapters 4 and 5 each of them has its own \
+         connections. How many do two backends get now?",
     );
     let before = connections(backends);
     let balancer = start(stage, programs, &names(backends), &["--workers", "1"]);
@@ -88,39 +88,39 @@ fn hundreds_share_a_handful(stage: &Stage, programs: &Programs, backends: &[Back
     stage.seen(&format!("{GUESTS} clients are connected; {made} connections to backends were made"));
     assert!(made <= 8, "{made} connections");
     hit_rate(stage, &balancer);
-    stage.say("They asked one after another. It is not clients that need connections, it is requests under way:");
+    stage.say("They sent their requests one after another. Not clients need connections, but requests in flight:");
     ask_at_once(&mut clients[..40]);
     let made = connections(backends) - before;
-    stage.seen(&format!("40 of them have asked at the same moment: {made} connections by now"));
+    stage.seen(&format!("40 of them sent a request at the same moment: {made} connections by now"));
     assert!((40..=48).contains(&made), "{made} connections");
 }
 
 fn the_last_is_the_first(stage: &Stage, programs: &Programs, backends: &[Backend]) {
     stage.scene(
-        "The last in is the first out",
-        "Twenty requests at once leave connections behind. Then one client goes on alone. Here one may rest for a second \
-         only, so that you need not wait for 30. How many are left after two?",
+        "Last in, first out",
+        "Twenty concurrent requests leave idle connections. Then only one client continues. Here the idle timeout is one \
+         second instead of 30. How many connections are left after two?",
     );
     let balancer = start(stage, programs, &names(backends)[..1], &["--workers", "1", "--upstream-idle-timeout", "1s"]);
     let mut clients = guests(&balancer, 20);
     ask_at_once(&mut clients);
     stage.seen(&format!("{} connections were made for twenty requests at once", count(&balancer, "misses")));
     let made = count(&balancer, "misses");
-    until("the others have had their time", || {
+    until("the others have expired", || {
         assert_eq!(clients[0].get("/").status(), 200);
         pause(ms(20));
         count(&balancer, "expired") == made - 1
     });
-    stage.seen(&format!("{} have rested for too long; the one client has used one all the time", made - 1));
+    stage.seen(&format!("{} expired; the one client used one all the time", made - 1));
     assert_eq!(count(&balancer, "misses"), made);
-    stage.say("A queue would have used each of them in turn, and kept them all for nothing.");
+    stage.say("A FIFO queue would have used each of them in turn, and kept them all open for nothing.");
 }
 
 fn a_restart_that_nobody_notices(stage: &Stage, programs: &Programs, backends: &[Backend]) {
     stage.scene(
         "A backend restarts",
-        "Connections rest, and their backend ends and comes back. All of them are dead, and the next requests would go \
-         over them.",
+        "Connections are idle while their backend restarts. All of them are stale now, and the next requests would use \
+         them.",
     );
     let balancer = start(stage, programs, &names(backends)[..1], &["--workers", "1"]);
     let mut clients = guests(&balancer, 10);
@@ -130,18 +130,18 @@ fn a_restart_that_nobody_notices(stage: &Stage, programs: &Programs, backends: &
     let answered = clients.iter_mut().map(|client| client.get("/").status()).filter(|status| *status == 200).count();
     assert_eq!(answered, clients.len());
     stage.seen(&format!("{answered} of {} requests after the restart: 200", clients.len()));
-    until("all that are dead are found", || count(&balancer, "stale") >= 9);
+    until("all stale connections are found", || count(&balancer, "stale") >= 9);
     stage.seen(&format!(
-        "{} connections were found dead and closed, before anybody was sent over them",
+        "{} stale connections were found and closed, before a request used them",
         count(&balancer, "stale")
     ));
 }
 
 fn an_answer_that_nobody_asked_for(stage: &Stage, programs: &Programs) {
     stage.scene(
-        "An answer that nobody asked for",
-        "A backend that counts wrong, or was made to: behind each answer comes a second one, to nobody. On a connection \
-         that is used again it would be the next client's.",
+        "An unsolicited response",
+        "A broken or compromised backend sends a second response after each one. On a reused connection it would go to \
+         the next client.",
     );
     let backend = Scripted::start(|conn| {
         let answer = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -163,8 +163,8 @@ fn an_answer_that_nobody_asked_for(stage: &Stage, programs: &Programs) {
             });
         }
     });
-    stage.seen("A and B have asked 50 times each: every answer was theirs");
+    stage.seen("A and B sent 50 requests each: every response was their own");
     assert_eq!((count(&balancer, "hits"), count(&balancer, "misses")), (0, 100));
     hit_rate(stage, &balancer);
-    stage.say("No connection was used a second time. That is dear, and right: mend the backend.");
+    stage.say("No connection was reused. That is expensive, but right: fix the backend.");
 }

@@ -1,4 +1,4 @@
-//! The backends of a demonstration, in this process: each with its number, and what it has seen.
+//! The backends of a demonstration, in this process: numbered, with counters.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -28,17 +28,17 @@ impl Fleet {
         self.iter().map(|backend| backend.addr().to_string()).collect()
     }
 
-    /// How many requests each has seen.
+    /// How many requests each backend has received.
     pub(crate) fn requests(&self) -> Vec<u64> {
         self.iter().map(Backend::requests).collect()
     }
 
-    /// Breaks or mends backend `number`.
+    /// Sets the fault of backend `number`.
     pub(crate) fn set_fault(&self, number: usize, fault: Fault) {
         self[number - 1].set_fault(fault).expect("its port is still free");
     }
 
-    /// Breaks or mends all of them.
+    /// Sets the fault of all backends.
     pub(crate) fn set_all(&self, fault: Fault) {
         (1..=self.len()).for_each(|number| self.set_fault(number, fault));
     }
@@ -52,26 +52,26 @@ impl Deref for Fleet {
     }
 }
 
-/// The number of the backend that answered; it must have been with 200.
+/// The number of the backend that answered; the status must be 200.
 pub(crate) fn who_answered(response: &Response) -> usize {
     assert_eq!(response.status(), 200, "{response:?}");
     let id = response.fields().get("x-server-id").and_then(|id| id.strip_prefix("backend-"));
-    id.and_then(|number| number.parse().ok()).expect("a backend says who it is")
+    id.and_then(|number| number.parse().ok()).expect("a backend sends its id")
 }
 
-/// Sends `count` GETs; who answered, one after the other.
+/// Sends `count` GETs; returns the numbers of the backends that answered, in order.
 pub(crate) fn answers(client: &mut Client, count: usize) -> Vec<usize> {
     (0..count).map(|_| who_answered(&client.get("/"))).collect()
 }
 
-/// Shows who answered; who answered how many.
+/// Prints the numbers of the backends that answered; returns how many requests each answered.
 pub(crate) fn show(stage: &Stage, answers: &[usize]) -> BTreeMap<usize, usize> {
     let numbers: Vec<_> = answers.iter().map(ToString::to_string).collect();
     stage.seen(&format!("answered by backend {}", numbers.join(" ")));
     tally(answers)
 }
 
-/// Who answered how many.
+/// How many requests each backend answered.
 pub(crate) fn tally(answers: &[usize]) -> BTreeMap<usize, usize> {
     let mut tally = BTreeMap::new();
     for number in answers {

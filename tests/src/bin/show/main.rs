@@ -1,8 +1,8 @@
 //! `cargo show 3`: a chapter's demonstration in the terminal.
 //!
-//! It starts the chapter's real programs, sends them traffic, breaks something, and says what is seen. Everything
-//! it claims is checked as it happens: a demonstration that would lie ends with an error instead, which is also
-//! how the tests run it (`--fast`, without the pauses).
+//! It starts the chapter's real programs, sends them traffic, breaks something, and prints what happens. Every
+//! statement is checked as it is made: a wrong one ends the demonstration with an error, which is also how the
+//! tests run it (`--fast`, without the pauses).
 
 mod chapter_1;
 mod chapter_2;
@@ -22,17 +22,17 @@ use integration_tests::{cargo, command_line};
 
 use crate::stage::{Play, Programs, Stage};
 
-/// Shows what a chapter's programs do: starts them, sends traffic, breaks something.
+/// Demonstrates what a chapter's programs do: starts them, sends traffic, breaks something
 #[derive(Debug, Parser)]
 #[command(name = "cargo show", version)]
 struct Options {
-    /// The chapter
+    /// The chapter's number
     #[arg(value_name = "N")]
     chapter: u8,
-    /// Only this part, of a chapter in parts
+    /// Show only this part, of a chapter in parts
     #[arg(long, value_name = "N")]
     part: Option<usize>,
-    /// Without the pauses for reading
+    /// Skip the pauses for reading
     #[arg(long)]
     fast: bool,
 }
@@ -47,7 +47,7 @@ struct Demonstration {
 
 enum Script {
     Whole(Play),
-    /// In parts, as the chapter's text is: each with its title, and understood without the others.
+    /// In parts, like the chapter's text: each has a title, and needs none of the others.
     Parts(&'static [(&'static str, Play)]),
 }
 
@@ -55,52 +55,52 @@ const DEMONSTRATIONS: [Demonstration; 6] = [
     Demonstration {
         chapter: 1,
         package: "chapter-01-fundamentals",
-        title: "sockets, and what waiting for one of them costs the others",
+        title: "sockets, and how a blocking read delays other clients",
         script: Script::Whole(chapter_1::play),
     },
     Demonstration {
         chapter: 2,
         package: "chapter-02-simple-proxy",
-        title: "a proxy knows where a message ends",
+        title: "a proxy finds the end of a message",
         script: Script::Whole(chapter_2::play),
     },
     Demonstration {
         chapter: 3,
         package: "chapter-03-load-balancer",
-        title: "many backends look like one that never dies",
+        title: "many backends look like one that never fails",
         script: Script::Whole(chapter_3::play),
     },
     Demonstration {
         chapter: 4,
         package: "chapter-04-advanced-features",
-        title: "everything a balancer decides",
+        title: "load-balancing decisions",
         script: Script::Parts(&chapter_4::PARTS),
     },
     Demonstration {
         chapter: 5,
         package: "chapter-05-high-perf-io",
-        title: "one thread that waits for everybody at once",
+        title: "one thread waits for all clients at once",
         script: Script::Whole(chapter_5::play),
     },
     Demonstration {
         chapter: 6,
         package: "chapter-06-connection-pooling",
-        title: "a handful of connections for everybody",
+        title: "a handful of connections for all clients",
         script: Script::Whole(chapter_6::play),
     },
 ];
 
-/// What was asked for, or why there is no such thing: one line.
+/// The script that was requested, or a one-line error.
 fn chosen(options: &Options) -> Result<&'static Demonstration, String> {
     let chapter = options.chapter;
     let Some(demonstration) = DEMONSTRATIONS.iter().find(|one| one.chapter == chapter) else {
         let known: Vec<_> = DEMONSTRATIONS.iter().map(|one| one.chapter.to_string()).collect();
-        return Err(format!("chapter {chapter} shows nothing; there are {}", known.join(", ")));
+        return Err(format!("chapter {chapter} has no demonstration; available: {}", known.join(", ")));
     };
     match (&demonstration.script, options.part) {
-        (Script::Whole(_), Some(_)) => Err(format!("chapter {chapter} has no parts; leave --part out")),
+        (Script::Whole(_), Some(_)) => Err(format!("chapter {chapter} has no parts; omit --part")),
         (Script::Parts(parts), Some(part)) if !(1..=parts.len()).contains(&part) => {
-            Err(format!("chapter {chapter} has no part {part}; there are 1 to {}", parts.len()))
+            Err(format!("chapter {chapter} has no part {part}; available: 1 to {}", parts.len()))
         }
         _ => Ok(demonstration),
     }
@@ -115,12 +115,12 @@ fn main() -> ExitCode {
         Ok(demonstration) => demonstration,
         Err(why) => return cli::usage_error(why),
     };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the workspace");
     let args = ["build", "--package", demonstration.package, "--bins", "--examples"];
     let built = match cargo::build(root, &args) {
         Ok(Some(built)) => Programs::new(demonstration.package, built),
-        Ok(None) => return cli::exit_code(Err("the chapter does not compile; the compiler says why above")),
-        Err(error) => return cli::exit_code(Err(format!("cargo does not start: {error}"))),
+        Ok(None) => return cli::exit_code(Err("the chapter does not compile; see the compiler's messages above")),
+        Err(error) => return cli::exit_code(Err(format!("cannot run cargo: {error}"))),
     };
     let stage = Stage::new(options.fast);
     outln!("Chapter {}: {}", demonstration.chapter, demonstration.title);
@@ -134,6 +134,6 @@ fn main() -> ExitCode {
             }
         }
     }
-    outln!("\nEverything that was said above was checked as it happened.");
+    outln!("\nEvery statement above was checked as it happened.");
     ExitCode::SUCCESS
 }

@@ -1,4 +1,4 @@
-//! The stage: what is said, typed and seen, at a pace at which it can be read.
+//! The stage: prints narration, commands and observations at a readable pace.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ const WIDTH: usize = 76;
 /// A quick reader's pace.
 const PER_WORD: Duration = Duration::from_millis(160);
 
-/// What a shell does not take as it stands.
+/// Characters that a shell would interpret.
 const SPECIAL: [char; 3] = [' ', '*', '>'];
 
-/// What plays a chapter, or a part of one.
+/// Plays a chapter, or a part of one.
 pub(crate) type Play = fn(&Stage, &Programs);
 
-/// For what is said of how long something took.
+/// Measures durations that are printed.
 #[expect(clippy::disallowed_methods, reason = "what a person sees takes its time")]
 pub(crate) fn now() -> Instant {
     Instant::now()
@@ -37,19 +37,19 @@ impl Stage {
         Self { fast }
     }
 
-    /// A part of a long demonstration begins.
-    #[expect(clippy::unused_self, reason = "all that is said is said on a stage")]
+    /// Announces a part of a long demonstration.
+    #[expect(clippy::unused_self, reason = "all output goes through a stage")]
     pub(crate) fn part(&self, number: usize, title: &str) {
         outln!("\n== Part {number}: {title}");
     }
 
-    /// A new scene, with what to look for.
+    /// Begins a scene, and says what to look for.
     pub(crate) fn scene(&self, title: &str, text: &str) {
         outln!("\n-- {title}");
         self.say(text);
     }
 
-    /// Says something, and gives time to read it.
+    /// Prints a sentence, and pauses to let it be read.
     pub(crate) fn say(&self, text: &str) {
         for line in wrapped(text) {
             outln!("   {line}");
@@ -57,18 +57,18 @@ impl Stage {
         self.wait(PER_WORD * u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX));
     }
 
-    /// What you would type yourself.
+    /// Prints a command that the reader could type.
     pub(crate) fn typed(&self, command: &str) {
         outln!("   $ {command}");
         self.wait(PER_WORD * 4);
     }
 
-    /// The same for a program and its arguments, on as many lines as they need.
+    /// The same for a program and its arguments, on as many lines as needed.
     fn started(&self, command: &str, args: &[&str]) {
         self.typed(&continued(command, args).join(" \\\n       "));
     }
 
-    /// What the programs said.
+    /// Prints what was observed.
     pub(crate) fn seen(&self, text: &str) {
         for line in text.lines() {
             outln!("   | {line}");
@@ -105,7 +105,7 @@ fn continued(command: &str, args: &[&str]) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     for (at, word) in args.iter().enumerate() {
         let word = if word.contains(SPECIAL) { format!("'{word}'") } else { (*word).to_owned() };
-        // A flag's value stays beside it.
+        // A flag and its value stay on one line.
         match pieces.last_mut() {
             Some(piece) if args[at - 1].starts_with('-') && !word.starts_with('-') => {
                 piece.push(' ');
@@ -117,7 +117,7 @@ fn continued(command: &str, args: &[&str]) -> Vec<String> {
     let mut lines = vec![command.to_owned()];
     for piece in pieces {
         let last = lines.last_mut().expect("there is always a line");
-        // With what stands before a line that goes on, and behind it.
+        // With the indentation and the backslash of a continued line.
         if last.chars().count() + piece.chars().count() + 7 <= WIDTH {
             last.push(' ');
             last.push_str(&piece);
@@ -140,7 +140,7 @@ impl Programs {
         Self { package, built }
     }
 
-    /// Starts one on a port that the kernel chooses, and shows the line that would.
+    /// Starts one on an ephemeral port, and prints the equivalent command.
     pub(crate) fn start(&self, stage: &Stage, name: &str, args: &[&str]) -> Program {
         stage.started(&format!("cargo run -p {} --bin {name} --", self.package), args);
         self.begin(stage, name, args)
@@ -152,7 +152,7 @@ impl Programs {
         self.begin(stage, name, args)
     }
 
-    /// Runs one that ends by itself.
+    /// Runs one that exits on its own.
     pub(crate) fn run(&self, stage: &Stage, name: &str, args: &[&str]) -> Finished {
         stage.started(&format!("cargo run -p {} --bin {name} --", self.package), args);
         Program::run_to_end(self.path(name), args)

@@ -1,4 +1,4 @@
-//! Who may ask, and what becomes of nonsense.
+//! Access to the admin interface, and invalid requests.
 
 use std::net::TcpListener;
 
@@ -6,9 +6,9 @@ use nix::sys::signal::Signal;
 
 use super::{answers, named, start};
 use crate::Context;
+use crate::case::cases;
 use crate::client::{Client, Response};
 use crate::panel::json;
-use crate::runner::cases;
 use crate::seed::Seed;
 use crate::wait::PATIENCE;
 
@@ -21,7 +21,7 @@ cases! { "admin";
     Fast it_ends_with_the_process,
 }
 
-/// Asserts that this is an error of the interface, in JSON, on one line.
+/// Asserts that this is an error of the interface: one line of JSON.
 fn assert_refused(response: &Response, status: u16, what: &str) {
     assert_eq!(response.status(), status, "{what}: {response:?}");
     let json = json(response);
@@ -77,7 +77,7 @@ fn another_sites_page_changes_nothing(ctx: &Context) {
     }
     assert_eq!(panel.done("GET", "/backends", ""), before);
     let own = format!("Host: {0}\r\nOrigin: http://{0}\r\nSec-Fetch-Site: same-origin\r\n", panel.addr());
-    assert_eq!(panel.send("DELETE", &one, &own, "").status(), 200, "its own page may");
+    assert_eq!(panel.send("DELETE", &one, &own, "").status(), 200, "a same-origin request may");
 }
 
 fn garbage_is_refused_and_changes_nothing(ctx: &Context) {
@@ -105,7 +105,7 @@ fn garbage_is_refused_and_changes_nothing(ctx: &Context) {
         let body = serde_json::json!({ "backend": backend }).to_string();
         assert_refused(&panel.send("POST", "/backends", &host, &body), 400, backend);
     }
-    // What is not HTTP at all.
+    // Input that is not HTTP.
     for raw in
         ["\r\n\r\n\r\n", "GET /backends\r\n\r\n", "\u{16}\u{3}\u{1}\u{0}", "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n"]
     {
@@ -162,7 +162,7 @@ fn it_ends_with_the_process(ctx: &Context) {
     let mut idle = Client::connect(panel.addr());
     let mut stalled = Client::connect(panel.addr());
     stalled.send(format!("POST /backends HTTP/1.1\r\nHost: {}\r\nContent-Length: 99\r\n\r\n{{", panel.addr()));
-    assert_eq!(panel.names().len(), 1, "nobody waits for a body that does not come");
+    assert_eq!(panel.names().len(), 1, "the interface does not wait for a missing body");
     program.signal(Signal::SIGTERM);
     assert_eq!(program.exit_code(PATIENCE), 0);
     idle.expect_closed();

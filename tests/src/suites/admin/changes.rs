@@ -1,10 +1,10 @@
-//! One change at a time: each holds from the next request on.
+//! One change at a time: each takes effect from the next request on.
 
 use super::{answers, named, start};
 use crate::Context;
+use crate::case::cases;
 use crate::client::Client;
 use crate::foreign::curl;
-use crate::runner::cases;
 use crate::wait::until;
 
 cases! { "admin";
@@ -12,10 +12,10 @@ cases! { "admin";
     Fast an_added_backend_gets_its_share_at_once,
     Fast a_removed_backend_gets_nothing_more,
     Fast a_drained_backend_gets_nothing_until_it_is_enabled,
-    Fast those_known_by_their_address_stay_at_a_drained_backend,
+    Fast clients_with_source_affinity_stay_at_a_drained_backend,
     Fast a_weight_holds_from_the_next_request_on,
     Fast the_last_backend_stays_unless_forced,
-    Fast what_is_added_twice_or_cannot_be_resolved_is_refused,
+    Fast duplicate_and_unresolvable_backends_are_rejected,
     Fast curl_lists_adds_and_removes,
 }
 
@@ -23,8 +23,8 @@ fn the_list_shows_every_backend(ctx: &Context) {
     let (a, b) = (named("a"), named("b"));
     let (program, panel) = start(ctx, &[&a, &b], &[]);
     answers(&mut program.client(), 10);
-    // A client may have its answer a moment before the slot is given back.
-    until("nothing is under way", || panel.done("GET", "/groups", "")["groups"][0]["in_flight"] == 0);
+    // A client may have its response a moment before the slot is released.
+    until("no request is in flight", || panel.done("GET", "/groups", "")["groups"][0]["in_flight"] == 0);
     let list = panel.done("GET", "/backends", "");
     for (row, backend) in [(0, &a), (1, &b)] {
         let row = &list["backends"][row];
@@ -72,14 +72,14 @@ fn a_drained_backend_gets_nothing_until_it_is_enabled(ctx: &Context) {
     assert_eq!(answers(&mut client, 4), "aabb");
 }
 
-fn those_known_by_their_address_stay_at_a_drained_backend(ctx: &Context) {
+fn clients_with_source_affinity_stay_at_a_drained_backend(ctx: &Context) {
     let (a, b) = (named("a"), named("b"));
     let (program, panel) = start(ctx, &[&a, &b], &["--sticky-source"]);
     let asked = |number| answers(&mut Client::connect_from([127, 0, 0, number].into(), program.addr()), 2);
     assert_eq!((asked(11), asked(12)), ("aa".to_owned(), "bb".to_owned()));
     let stays = |why: &str, new: [u8; 2]| {
-        assert_eq!(asked(12), "bb", "{why}: it keeps its own");
-        assert_eq!(new.map(asked), ["aa", "aa"], "{why}: and gets nobody new");
+        assert_eq!(asked(12), "bb", "{why}: it keeps its clients");
+        assert_eq!(new.map(asked), ["aa", "aa"], "{why}: and gets no new ones");
     };
     panel.tell(b.addr(), "drain");
     stays("drained", [13, 14]);
@@ -90,7 +90,7 @@ fn those_known_by_their_address_stay_at_a_drained_backend(ctx: &Context) {
     panel.remove(b.addr());
     assert_eq!(asked(12), "aa");
     panel.add_backend(b.addr());
-    assert_eq!(asked(12), "aa", "one that joins takes nobody away");
+    assert_eq!(asked(12), "aa", "an added backend takes no client away");
 }
 
 fn a_weight_holds_from_the_next_request_on(ctx: &Context) {
@@ -104,7 +104,7 @@ fn a_weight_holds_from_the_next_request_on(ctx: &Context) {
     assert_eq!(answers(&mut client, 4), "bbcc");
     panel.remove(b.addr());
     let last = format!("/backends/{}/weight", c.addr());
-    assert_eq!(panel.ask("PUT", &last, r#"{"weight": 0}"#).0, 409, "nobody would be served");
+    assert_eq!(panel.ask("PUT", &last, r#"{"weight": 0}"#).0, 409, "no backend would be left");
     assert_eq!(answers(&mut client, 2), "cc");
 }
 
@@ -122,15 +122,15 @@ fn the_last_backend_stays_unless_forced(ctx: &Context) {
     assert_eq!(answers(&mut client, 1), "a");
 }
 
-fn what_is_added_twice_or_cannot_be_resolved_is_refused(ctx: &Context) {
+fn duplicate_and_unresolvable_backends_are_rejected(ctx: &Context) {
     let a = named("a");
     let (program, panel) = start(ctx, &[&a], &[]);
     let add = |backend: &str| panel.ask("POST", "/backends", &format!(r#"{{"backend": "{backend}"}}"#)).0;
     assert_eq!(add(&a.addr().to_string()), 409);
-    assert_eq!(add(&format!("{}:3", a.addr())), 409, "a weight makes no other backend");
+    assert_eq!(add(&format!("{}:3", a.addr())), 409, "the same backend with another weight");
     assert_eq!(add("no-such-name.invalid:80"), 400);
     assert_eq!(panel.ask("POST", "/backends?group=nobody", r#"{"backend": "127.0.0.1:9"}"#).0, 404);
-    // By a name it is another: what that stands for may change.
+    // By name it is another backend: its addresses may change.
     assert_eq!(add(&format!("localhost:{}", a.addr().port())), 201);
     assert_eq!(panel.names().len(), 2);
     assert_eq!(answers(&mut program.client(), 4), "aaaa");

@@ -1,4 +1,4 @@
-//! Changes in the middle of traffic: nobody notices.
+//! Changes under traffic: no client notices.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -9,20 +9,20 @@ use std::thread;
 use super::{answers, named, start};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::process::Program;
-use crate::runner::cases;
 use crate::wait::{Stop, until};
 
 cases! { "admin";
     Fast no_request_fails_while_everything_changes,
     Fast a_removed_backend_finishes_its_slow_request,
-    Fast a_raised_limit_lets_those_in_who_wait,
+    Fast a_raised_limit_admits_queued_requests,
 }
 
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 10;
 
-/// What the clients have got, by who answered.
+/// The responses that the clients received, by backend.
 #[derive(Debug, Default)]
 struct Answers(Mutex<BTreeMap<String, usize>>);
 
@@ -31,13 +31,13 @@ impl Answers {
         self.0.lock().unwrap().get(name).copied().unwrap_or(0)
     }
 
-    /// Waits until `name` has answered `count` times more: traffic flows there.
+    /// Waits until `name` has answered `count` more requests: it gets traffic.
     fn until_more(&self, name: &str, count: usize) {
         let before = self.count(name);
         until(&format!("{name} answers"), || self.count(name) >= before + count);
     }
 
-    /// Sends GETs and POSTs until it is to stop; each must be answered with 200.
+    /// Sends GETs and POSTs until it is stopped; each must be answered with 200.
     fn ask(&self, program: &Program, stop: &AtomicBool) {
         let mut client = program.client();
         while !stop.load(Ordering::Relaxed) {
@@ -71,24 +71,24 @@ fn no_request_fails_while_everything_changes(ctx: &Context) {
             got.until_more("a", 5 * CLIENTS);
             let drained = got.count("b");
             got.until_more("a", 5 * CLIENTS);
-            assert!(got.count("b") <= drained + CLIENTS, "round {round}: a drained backend is asked");
+            assert!(got.count("b") <= drained + CLIENTS, "round {round}: a drained backend gets requests");
             panel.tell(b.addr(), "enable");
             panel.weigh(a.addr(), 1);
             got.until_more("b", CLIENTS);
             panel.remove(c.addr());
-            // What was under way there may still end.
+            // Requests that were in flight there may still finish.
             got.until_more("a", CLIENTS);
             let removed = got.count("c");
             got.until_more("a", 3 * CLIENTS);
-            assert!(got.count("c") <= removed + CLIENTS, "round {round}: a removed backend is asked");
+            assert!(got.count("c") <= removed + CLIENTS, "round {round}: a removed backend gets requests");
         }
     });
     let none = |key: &str| {
         let list = panel.done("GET", "/backends", "");
         list["backends"].as_array().expect("a list").iter().all(|row| row[key] == 0)
     };
-    // A client may have its answer a moment before the slot is given back.
-    until("nothing is under way any more", || none("in_flight"));
+    // A client may have its response a moment before the slot is released.
+    until("no request is in flight", || none("in_flight"));
     assert!(none("failed"), "no backend has failed");
 }
 
@@ -112,10 +112,10 @@ fn a_removed_backend_finishes_its_slow_request(ctx: &Context) {
     release.send(()).unwrap();
     assert_eq!(waiting.response("GET").text(), "slow");
     assert_eq!(answers(&mut waiting, 2), "quick quick ");
-    assert_eq!(slow.connections(), 1, "it was asked once");
+    assert_eq!(slow.connections(), 1, "it got one request");
 }
 
-fn a_raised_limit_lets_those_in_who_wait(ctx: &Context) {
+fn a_raised_limit_admits_queued_requests(ctx: &Context) {
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
     let asked = std::sync::Arc::new(AtomicUsize::new(0));
@@ -137,11 +137,11 @@ fn a_raised_limit_lets_those_in_who_wait(ctx: &Context) {
     for client in &mut clients {
         client.request("GET", "/", "");
     }
-    until("two wait", || panel.done("GET", "/groups", "")["groups"][0]["queued"] == 2);
-    // Its slot is taken before its connect.
-    until("the first is asked", || asked.load(Ordering::SeqCst) == 1);
+    until("two are queued", || panel.done("GET", "/groups", "")["groups"][0]["queued"] == 2);
+    // The slot is taken before the connect.
+    until("the first reaches the backend", || asked.load(Ordering::SeqCst) == 1);
     limit("null");
-    until("all are asked", || asked.load(Ordering::SeqCst) == 3);
+    until("all reach the backend", || asked.load(Ordering::SeqCst) == 3);
     drop(release);
     for client in &mut clients {
         assert_eq!(client.response("GET").text(), "done");

@@ -1,27 +1,27 @@
-//! The algorithms that keep a client at its backend: who stays, who moves, and who comes home again.
+//! Hash algorithms: which clients keep their backend, which move, and which return when a backend recovers.
 
 use std::collections::BTreeSet;
 
 use super::{back_on, homes};
 use crate::Context;
 use crate::backend::Backend;
-use crate::runner::cases;
+use crate::case::cases;
 use crate::suites::balance::{addrs, named};
 use crate::wait::until;
 
 cases! { "algorithms";
     Fast a_source_hash_keeps_clients,
-    Fast a_ring_keeps_clients_and_moves_only_those_of_the_dead,
-    Fast rendezvous_keeps_clients_and_moves_only_those_of_the_dead,
+    Fast a_ring_keeps_clients_and_moves_only_those_of_a_dead_backend,
+    Fast rendezvous_keeps_clients_and_moves_only_those_of_a_dead_backend,
     Fast maglev_keeps_clients_and_moves_few,
-    Fast a_client_nobody_vouches_for_is_its_peer,
-    Fast a_hash_key_of_ones_own_choice,
+    Fast without_a_trusted_proxy_the_peer_address_is_hashed,
+    Fast the_hash_key_can_be_configured,
 }
 
 const CLIENTS: u32 = 200;
 const TRUSTING: [&str; 2] = ["--trusted-proxy", "127.0.0.1"];
 
-/// Kills one of four, and brings it back. `most_moved`: of a hundred clients of the survivors.
+/// Kills one of four backends and restarts it. `most_moved`: of a hundred clients of the other backends.
 fn keeps(ctx: &Context, algorithm: &str, most_moved: usize) {
     let mut backends = named(&["a", "b", "c", "d"]);
     let flags = ["-a", algorithm, "--check", "tcp,interval=50ms", "--down-time", "60s", TRUSTING[0], TRUSTING[1]];
@@ -32,29 +32,29 @@ fn keeps(ctx: &Context, algorithm: &str, most_moved: usize) {
     assert_eq!(homes(&mut program.client(), CLIENTS), home, "a client keeps its backend, whatever its connection");
 
     let addr = backends.remove(1).addr(); // dropped: dead
-    until("its clients are elsewhere", || homes(&mut client, CLIENTS).values().all(|at| at != "b"));
+    until("its clients have moved", || homes(&mut client, CLIENTS).values().all(|at| at != "b"));
     let refuge = homes(&mut client, CLIENTS);
-    assert_eq!(homes(&mut client, CLIENTS), refuge, "they stay where they went");
+    assert_eq!(homes(&mut client, CLIENTS), refuge, "they keep their new backend");
     let survivors = home.iter().filter(|(_, at)| *at != "b").count();
     let moved = home.iter().filter(|(number, at)| *at != "b" && refuge[*number] != **at).count();
     assert!(moved * 100 <= survivors * most_moved, "{moved} of {survivors} moved without need");
     let taken_in: BTreeSet<_> = home.iter().filter(|(_, at)| *at == "b").map(|(number, _)| &refuge[number]).collect();
-    assert!(taken_in.len() > 1, "all went to the neighbour: {taken_in:?}");
+    assert!(taken_in.len() > 1, "all moved to the same backend: {taken_in:?}");
 
     let _back = back_on(addr, "b");
-    until("everyone is home again", || homes(&mut client, CLIENTS) == home);
+    until("every client is back at its first backend", || homes(&mut client, CLIENTS) == home);
 }
 
 fn a_source_hash_keeps_clients(ctx: &Context) {
-    // The contrast: nearly everybody may move.
+    // For contrast: without a consistent hash nearly every client may move.
     keeps(ctx, "iphash", 100);
 }
 
-fn a_ring_keeps_clients_and_moves_only_those_of_the_dead(ctx: &Context) {
+fn a_ring_keeps_clients_and_moves_only_those_of_a_dead_backend(ctx: &Context) {
     keeps(ctx, "ketama", 0);
 }
 
-fn rendezvous_keeps_clients_and_moves_only_those_of_the_dead(ctx: &Context) {
+fn rendezvous_keeps_clients_and_moves_only_those_of_a_dead_backend(ctx: &Context) {
     keeps(ctx, "rendezvous", 0);
 }
 
@@ -62,16 +62,16 @@ fn maglev_keeps_clients_and_moves_few(ctx: &Context) {
     keeps(ctx, "maglev", 15);
 }
 
-fn a_client_nobody_vouches_for_is_its_peer(ctx: &Context) {
+fn without_a_trusted_proxy_the_peer_address_is_hashed(ctx: &Context) {
     let backends = named(&["a", "b", "c", "d"]);
     for name in ["iphash", "ketama", "rendezvous", "maglev"] {
         let program = ctx.start(&addrs(&backends), &["-a", name]);
         let home = homes(&mut program.client(), 60);
-        assert_eq!(home.values().collect::<BTreeSet<_>>().len(), 1, "{name}: X-Forwarded-For was believed");
+        assert_eq!(home.values().collect::<BTreeSet<_>>().len(), 1, "{name}: X-Forwarded-For was used");
     }
 }
 
-fn a_hash_key_of_ones_own_choice(ctx: &Context) {
+fn the_hash_key_can_be_configured(ctx: &Context) {
     let backends = named(&["a", "b", "c", "d"]);
     for (key, target, extra) in
         [("path", "/{}?other", ""), ("target", "/?{}", ""), ("header:X-Tenant", "/", "X-Tenant: {}\r\n")]

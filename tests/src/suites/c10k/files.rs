@@ -1,31 +1,31 @@
-//! More clients than descriptors.
+//! More clients than file descriptors.
 
 use crate::Context;
 use crate::backend::{Backend, bundled::Bundled};
+use crate::case::cases;
 use crate::client::Client;
 use crate::foreign;
 use crate::process::{Options, Program};
-use crate::runner::cases;
-use crate::suites::{answered, asking, clients_of_loops, settle};
+use crate::suites::support::{answered, asking, clients_per_worker, settle};
 use crate::wait::{ms, pause, until};
 
 cases! { "c10k";
     Fast clients_beyond_the_limit_of_open_files_wait_at_no_cost,
-    Fast the_files_of_many_loops_are_no_clients,
-    Fast what_clients_keep_open_leaves_enough_to_connect,
-    Fast without_a_descriptor_it_does_not_spin_says_it_once_and_goes_on,
-    Fast without_a_descriptor_four_loops_say_it_once_too,
+    Fast the_descriptors_of_many_workers_are_reserved,
+    Fast idle_upstream_connections_leave_descriptors_to_connect,
+    Fast out_of_descriptors_it_logs_once_does_not_spin_and_recovers,
+    Fast out_of_descriptors_four_workers_log_once,
 }
 
-/// Of a second, while there is nothing to do but to wait.
+/// CPU time of one second in which the program only waits.
 const IDLE: std::time::Duration = ms(200);
 
-/// Asserts that the program uses next to no CPU time for a second.
+/// Asserts that the program uses almost no CPU time for a second.
 fn assert_rests(program: &Program) {
     let before = program.cpu();
     pause(ms(1_000));
     let used = program.cpu().since(before).total();
-    assert!(used <= IDLE, "{used:?} of CPU time in a second of waiting");
+    assert!(used <= IDLE, "{used:?} of CPU time in an idle second");
 }
 
 fn clients_beyond_the_limit_of_open_files_wait_at_no_cost(ctx: &Context) {
@@ -44,7 +44,7 @@ fn clients_beyond_the_limit_of_open_files_wait_at_no_cost(ctx: &Context) {
     all_are_served_in_turn(clients);
 }
 
-/// Each that is answered leaves, until nobody is left.
+/// Each client that is answered disconnects, until none is left.
 fn all_are_served_in_turn(mut clients: Vec<Client>) {
     while !clients.is_empty() {
         until("the next one is served", || answered(&mut clients) > 0);
@@ -54,9 +54,9 @@ fn all_are_served_in_turn(mut clients: Vec<Client>) {
     }
 }
 
-/// A loop has files of its own, and sixteen have many. Who is accepted and then finds no descriptor left for the way to a
-/// backend is worse off than who waits.
-fn the_files_of_many_loops_are_no_clients(ctx: &Context) {
+/// Each worker needs descriptors of its own, and sixteen workers need many. A client that is accepted and then finds no
+/// descriptor for its upstream connection is worse off than one that waits.
+fn the_descriptors_of_many_workers_are_reserved(ctx: &Context) {
     let backend = Backend::ok("ok");
     let name = backend.addr().to_string();
     let options = Options { max_files: Some(128), ..Options::default() };
@@ -64,9 +64,9 @@ fn the_files_of_many_loops_are_no_clients(ctx: &Context) {
     all_are_served_in_turn(asking(&program, 60));
 }
 
-/// A client that goes round three backends keeps a connection to each. That is a saving, not a right: what others keep
-/// must not be what a request lacks.
-fn what_clients_keep_open_leaves_enough_to_connect(ctx: &Context) {
+/// A client whose requests go to three backends keeps a connection to each. These idle connections only save time, so
+/// they must not use up the descriptors that a request needs.
+fn idle_upstream_connections_leave_descriptors_to_connect(ctx: &Context) {
     let backends = Bundled::start(ctx);
     let names: Vec<_> = backends.addrs().iter().map(ToString::to_string).collect();
     let options = Options { max_files: Some(128), ..Options::default() };
@@ -80,28 +80,28 @@ fn what_clients_keep_open_leaves_enough_to_connect(ctx: &Context) {
     }
 }
 
-/// How many clients the program says that it can have.
+/// The maximum number of clients that the program prints.
 fn promised(program: &Program) -> usize {
-    let said = program.wait_stdout(" clients");
+    let said = program.wait_stdout(" client connections");
     let number = said.split_once("at most ").and_then(|(_, rest)| rest.split_once(" client"));
     number.and_then(|(number, _)| number.parse().ok()).unwrap_or_else(|| panic!("no number of clients: {said}"))
 }
 
-fn without_a_descriptor_it_does_not_spin_says_it_once_and_goes_on(ctx: &Context) {
+fn out_of_descriptors_it_logs_once_does_not_spin_and_recovers(ctx: &Context) {
     run_out_of_descriptors(ctx, 1);
 }
 
-fn without_a_descriptor_four_loops_say_it_once_too(ctx: &Context) {
+fn out_of_descriptors_four_workers_log_once(ctx: &Context) {
     run_out_of_descriptors(ctx, 4);
 }
 
-/// What no reckoning foresees: somebody else takes the descriptors, here by lowering the limit of a running program.
+/// The case that no calculation foresees: descriptors run out, here because the limit of a running program is lowered.
 fn run_out_of_descriptors(ctx: &Context, loops: usize) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &["--workers", &loops.to_string()]);
-    let connected = |clients| clients_of_loops(&program, loops).iter().sum::<usize>() == clients;
+    let connected = |clients| clients_per_worker(&program, loops).iter().sum::<usize>() == clients;
     let mut within: Vec<_> = (0..24).map(|_| program.client()).collect();
-    // All of them before the first request, so that theirs are the lowest numbers, without gaps.
+    // All connect before the first request, so that they have the lowest descriptor numbers, without gaps.
     until("all are accepted", || connected(within.len()));
     for client in &mut within {
         assert_eq!(client.get("/").text(), "ok");
@@ -112,12 +112,12 @@ fn run_out_of_descriptors(ctx: &Context, loops: usize) {
         return;
     }
     let mut waiting: Vec<_> = (0..8).map(|_| program.client()).collect();
-    until("it says so", || program.stderr().contains("cannot accept"));
+    until("the error is logged", || program.stderr().contains("cannot accept"));
     assert_rests(&program);
-    assert!(connected(within.len()), "there is no descriptor for more");
-    // Two for each of those that stay and those that wait.
+    assert!(connected(within.len()), "no further client can be accepted");
+    // Two descriptors for each client that stays and each that waits.
     within.truncate(4);
-    until("those who waited are accepted", || connected(within.len() + waiting.len()));
+    until("the waiting clients are accepted", || connected(within.len() + waiting.len()));
     for client in within.iter_mut().chain(&mut waiting) {
         assert_eq!(client.get("/").text(), "ok");
     }

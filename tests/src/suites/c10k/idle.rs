@@ -1,30 +1,30 @@
-//! Idle clients, those who ask beside them, and what both hold.
+//! Idle clients, the active ones beside them, and the resources that both hold.
 
 use super::{ask_all, crowd, resting, room};
 use crate::Context;
 use crate::backend::bundled::Bundled;
-use crate::runner::cases;
-use crate::suites::together;
+use crate::case::cases;
+use crate::suites::support::together;
 use crate::wait::{eventually, ms, until};
 
 cases! { "c10k";
-    Fast five_thousand_idle_clients_keep_nobody_waiting,
-    Full as_many_idle_clients_as_there_are_files_keep_nobody_waiting within ms(600_000),
-    Fast clients_that_have_gone_idle_hold_no_connection_to_a_backend,
+    Fast five_thousand_idle_clients_delay_no_request,
+    Full as_many_idle_clients_as_descriptors_delay_no_request within ms(600_000),
+    Fast idle_clients_hold_no_backend_connection,
 }
 
 const ACTIVE: usize = 64;
 const REQUESTS: usize = 50;
-/// Beyond it nothing is new, and the kernel's own memory for connections is not ours to use up.
+/// More clients would test nothing new, and would use up the kernel's memory for connections.
 const MOST: usize = 100_000;
-/// None of them is to leave before the end.
+/// None of the idle clients may be closed before the end.
 const FOR_LONG: [&str; 2] = ["--idle-timeout", "1h"];
 
-fn five_thousand_idle_clients_keep_nobody_waiting(ctx: &Context) {
+fn five_thousand_idle_clients_delay_no_request(ctx: &Context) {
     idle_clients_keep_nobody_waiting(ctx, 5_000);
 }
 
-fn as_many_idle_clients_as_there_are_files_keep_nobody_waiting(ctx: &Context) {
+fn as_many_idle_clients_as_descriptors_delay_no_request(ctx: &Context) {
     idle_clients_keep_nobody_waiting(ctx, MOST);
 }
 
@@ -40,29 +40,29 @@ fn idle_clients_keep_nobody_waiting(ctx: &Context, at_most: usize) {
             assert_eq!(client.get("/").status(), 200);
         }
     });
-    assert!(program.fds() > count, "{} files: the idle ones are not there any more", program.fds());
+    assert!(program.fds() > count, "{} files: the idle clients are gone", program.fds());
     ask_all(&mut idle);
     program.assert_running();
-    println!("c10k: {count} idle clients were answered before and after {ACTIVE} others");
+    println!("c10k: {count} idle clients were served before and after {ACTIVE} active ones");
 }
 
-/// How soon. The promise is 2 s; the rest is for a loaded machine.
+/// How soon idle upstream connections close. The requirement is 2 s; the rest is slack for a loaded machine.
 const SOON: std::time::Duration = ms(4_000);
 
-fn clients_that_have_gone_idle_hold_no_connection_to_a_backend(ctx: &Context) {
+fn idle_clients_hold_no_backend_connection(ctx: &Context) {
     let backends = Bundled::start(ctx);
     let program = ctx.start(&backends.addrs(), &FOR_LONG);
     let mut clients: Vec<_> = (0..50).map(|_| program.client()).collect();
     for _ in 0..2 {
-        // A connection to each of the three, for each client.
+        // A connection to each of the three backends, for each client.
         for client in &mut clients {
             (0..3).for_each(|_| assert_eq!(client.get("/").status(), 200));
         }
-        assert!(backends.open_connections() > 0, "none was kept for the next request");
+        assert!(backends.open_connections() > 0, "no connection was kept for the next request");
         let closed = eventually(SOON, || (backends.open_connections() <= resting(ctx)).then_some(()));
         assert!(closed.is_some(), "{} are open", backends.open_connections());
     }
-    // Whoever goes on asking keeps theirs.
+    // A client that keeps sending requests keeps its connections.
     let busy = &mut clients[0];
     for _ in 0..30 {
         assert_eq!(busy.get("/").status(), 200);

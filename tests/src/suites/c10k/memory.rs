@@ -1,9 +1,9 @@
-//! What an idle client costs the program. What the kernel keeps for its connection is not in this number.
+//! What an idle client costs the program in memory. The kernel's memory for its connection is not counted.
 
 use super::{crowd, resting, room};
 use crate::Context;
 use crate::backend::bundled::Bundled;
-use crate::runner::cases;
+use crate::case::cases;
 use crate::wait::until;
 
 cases! { "c10k";
@@ -11,15 +11,15 @@ cases! { "c10k";
 }
 
 const CLIENTS: usize = 4_000;
-/// An engine that writes down what a client waits for: about 460 were measured.
+/// For an engine with a state machine per client: about 460 were measured.
 const MOST_BYTES_OF_A_STATE: u64 = 1_024;
-/// An engine that has a task for each.
+/// For an engine with a task per client.
 const MOST_BYTES_OF_A_TASK: u64 = 2_048;
 
 fn an_idle_client_costs_a_few_hundred_bytes(ctx: &Context) {
     let backends = Bundled::start(ctx);
     let program = ctx.start(&backends.addrs(), &["--idle-timeout", "1h"]);
-    // The first pay for what is needed once, such as the pages of the code.
+    // The first clients pay for what is needed once, such as the pages of the code.
     let first = crowd(&program, 64);
     until("they are idle", || backends.open_connections() <= resting(ctx));
     let before = program.rss_kib();

@@ -1,25 +1,25 @@
-//! curl and Python as clients, hyper as the origin: other people's idea of a forward proxy.
+//! curl and Python as clients, hyper as the origin: third-party implementations of proxying.
 
 use crate::Context;
+use crate::case::cases;
 use crate::foreign::{HyperServer, python, run};
-use crate::runner::cases;
 
 use super::start;
 
 cases! { "forward";
-    Fast curl_asks_and_tunnels,
-    Fast curl_gives_credentials,
+    Fast curl_requests_and_tunnels,
+    Fast curl_sends_credentials,
     Fast python_tunnels,
 }
 
-/// curl through the proxy at `proxy`, whatever the environment says of proxies.
+/// curl through the proxy at `proxy`, whatever proxies the environment configures.
 fn curl(proxy: &str, args: &[&str], input: &[u8]) -> Option<String> {
     let mut all = vec!["-sS", "--max-time", "20", "--noproxy", "", "-x", proxy];
     all.extend(args);
     run("curl", &all, input)
 }
 
-fn curl_asks_and_tunnels(ctx: &Context) {
+fn curl_requests_and_tunnels(ctx: &Context) {
     let (origin, program) = (HyperServer::echo(), start(ctx, &[]));
     let (proxy, url) = (format!("http://{}", program.addr()), format!("http://{}/", origin.addr()));
     let body = "0123456789abcdef".repeat(7000);
@@ -38,14 +38,14 @@ fn curl_asks_and_tunnels(ctx: &Context) {
     }
 }
 
-fn curl_gives_credentials(ctx: &Context) {
+fn curl_sends_credentials(ctx: &Context) {
     let (origin, program) = (HyperServer::echo(), start(ctx, &["--auth", "user:secret"]));
     let (proxy, url) = (format!("http://{}", program.addr()), format!("http://{}/", origin.addr()));
     for tunnel in [&[][..], &["-p"]] {
         for (user, codes) in [("user:secret", ["200", "200"]), ("user:wrong", ["407", "407"])] {
             let mut args = vec!["-o", "/dev/null", "-w", "%{http_code} %{http_connect}", "-U", user, &url];
             args.extend(tunnel);
-            // curl fails (56) where the tunnel is refused; the code that it saw is printed all the same.
+            // curl fails (56) where the tunnel is refused; it still prints the status that it saw.
             let mut script = vec!["-c", "curl -sS --max-time 20 --noproxy '' \"$@\" 2>&1; true", "sh", "-x", &proxy];
             script.extend(&args);
             let Some(said) = run("sh", &script, b"") else { return };

@@ -1,4 +1,4 @@
-//! The program as a program: its command line, what it prints, and what it brings along.
+//! The program from the outside: its command line, its output, and its test backend.
 
 use std::net::TcpListener;
 
@@ -7,28 +7,28 @@ use nix::sys::signal::Signal;
 
 use crate::Context;
 use crate::backend::Backend;
-use crate::runner::cases;
+use crate::case::cases;
 use crate::wait::{PATIENCE, until};
 
 use super::{ask, run, start, tunnel};
 
 cases! { "forward";
-    Fast started_bare_it_brings_something_to_ask_for,
+    Fast without_arguments_it_starts_a_test_backend,
     Fast a_refused_command_line_is_one_line_and_64,
     Fast a_port_in_use_is_one_line_and_1,
     Fast the_table_tells_requests_from_tunnels,
     Fast the_log_names_destinations,
 }
 
-fn started_bare_it_brings_something_to_ask_for(ctx: &Context) {
+fn without_arguments_it_starts_a_test_backend(ctx: &Context) {
     let program = start(ctx, &[]);
     let said = program.wait_stdout("through CONNECT: curl -p -x ");
-    let line = said.lines().find(|line| line.starts_with("try this:")).expect("a line to try");
+    let line = said.lines().find(|line| line.starts_with("try this:")).expect("a line that begins with `try this:`");
     let url = line.split_whitespace().last().unwrap();
     assert!(line.contains(&format!("curl -x http://{}", program.addr())), "{line}");
     let response = ask(&mut program.client(), "GET", url, "");
     assert_eq!(response.status(), 200);
-    assert!(response.text().contains("forward_proxy-"), "its Via is shown: {}", response.text());
+    assert!(response.text().contains("forward_proxy-"), "its Via header reaches the backend: {}", response.text());
 }
 
 fn a_refused_command_line_is_one_line_and_64(ctx: &Context) {

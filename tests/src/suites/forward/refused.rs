@@ -1,10 +1,10 @@
-//! What goes nowhere, and the answer that says so.
+//! Requests that cannot be forwarded, and the local reply that says why.
 
 use crate::Context;
 use crate::backend::Backend;
-use crate::runner::cases;
-use crate::suites::own_answer::assert_own;
-use crate::suites::{black_hole, reserved};
+use crate::case::cases;
+use crate::suites::local_reply::assert_local;
+use crate::suites::support::{black_hole, reserved};
 use crate::wait::{PATIENCE, ms};
 
 use super::{ask, connect, start};
@@ -35,7 +35,7 @@ fn a_request_without_a_destination_is_400(ctx: &Context) {
         client.send(format!("{line}\r\nHost: 127.0.0.1\r\n\r\n"));
         let response = client.response("GET");
         assert_eq!(response.status(), 400, "{line}");
-        assert_own(&response, 400);
+        assert_local(&response, 400);
     }
 }
 
@@ -57,7 +57,7 @@ fn connect_needs_a_port_and_no_body(ctx: &Context) {
         client.send(format!("CONNECT {target} HTTP/1.1\r\nHost: a\r\n{extra}\r\nabc"));
         let response = client.response("GET");
         assert_eq!(response.status(), 400, "{target} {extra}");
-        assert_own(&response, 400);
+        assert_local(&response, 400);
         client.expect_closed();
     }
     assert_eq!(backend.connections(), 0);
@@ -66,10 +66,10 @@ fn connect_needs_a_port_and_no_body(ctx: &Context) {
 fn what_does_not_resolve_is_502(ctx: &Context) {
     let program = start(ctx, &[]);
     let mut client = program.client();
-    client.patience(4 * PATIENCE); // the resolver's own
-    assert_own(&ask(&mut client, "GET", "http://no-such-host.invalid/", ""), 502);
-    assert_own(&ask(&mut client, "GET", "http://a%20b/", ""), 502);
-    assert_own(&ask(&mut client, "CONNECT", "no-such-host.invalid:443", ""), 502);
+    client.patience(4 * PATIENCE); // the resolver has its own timeout
+    assert_local(&ask(&mut client, "GET", "http://no-such-host.invalid/", ""), 502);
+    assert_local(&ask(&mut client, "GET", "http://a%20b/", ""), 502);
+    assert_local(&ask(&mut client, "CONNECT", "no-such-host.invalid:443", ""), 502);
     client.expect_closed();
 }
 
@@ -77,7 +77,7 @@ fn what_does_not_answer_is_502_or_504_and_no_tunnel(ctx: &Context) {
     let program = start(ctx, &["--connect-timeout", "500ms"]);
     let (dead, silent) = (reserved(), black_hole());
     for (address, status) in [(dead.addr, 502), (silent.addr, 504)] {
-        assert_own(&ask(&mut program.client(), "GET", &format!("http://{address}/"), ""), status);
+        assert_local(&ask(&mut program.client(), "GET", &format!("http://{address}/"), ""), status);
         let mut client = program.client();
         client.send(format!("CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\nahead"));
         let answer = client.rest(PATIENCE).expect("the connection is closed");
@@ -90,16 +90,16 @@ fn a_request_to_the_proxy_itself_is_caught(ctx: &Context) {
     let (program, backend) = (start(ctx, &[]), Backend::ok("ok"));
     let own = program.addr();
     for at in [own.to_string(), format!("0.0.0.0:{}", own.port()), format!("[::ffff:127.0.0.1]:{}", own.port())] {
-        assert_own(&ask(&mut program.client(), "GET", &format!("http://{at}/"), ""), 508);
-        assert_own(&ask(&mut program.client(), "CONNECT", &at, ""), 403);
+        assert_local(&ask(&mut program.client(), "GET", &format!("http://{at}/"), ""), 508);
+        assert_local(&ask(&mut program.client(), "CONNECT", &at, ""), 403);
     }
     // Once around through another proxy: our own name in Via.
     let url = format!("http://{}/", backend.addr());
     assert_eq!(ask(&mut program.client(), "GET", &url, "").status(), 200);
     let via = backend.last_request().0.fields.get("via").unwrap().to_owned();
-    assert_own(&ask(&mut program.client(), "GET", &url, &format!("Via: 1.1 other, {via}\r\n")), 508);
+    assert_local(&ask(&mut program.client(), "GET", &url, &format!("Via: 1.1 other, {via}\r\n")), 508);
     assert_eq!(backend.connections(), 1);
     let mut client = program.client();
-    assert_eq!(connect(&mut client, backend.addr()), 200, "a tunnel cannot be looked into");
+    assert_eq!(connect(&mut client, backend.addr()), 200, "the proxy cannot see into a tunnel");
     client.expect_silence(ms(30));
 }

@@ -1,8 +1,8 @@
-//! Absolute-form: the target says where to, and the origin gets what any server gets.
+//! Absolute-form requests: the target names the destination, and the origin gets an ordinary request.
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
-use crate::runner::cases;
+use crate::case::cases;
 use crate::seed::Seed;
 
 use super::{ask, start};
@@ -12,12 +12,12 @@ cases! { "forward";
     Fast bodies_go_through_with_a_length_and_chunked,
     Fast head_has_no_body_and_the_connection_goes_on,
     Fast one_connection_reaches_several_destinations,
-    Fast fields_meant_for_the_proxy_end_there,
-    Fast old_clients_are_served_and_closed,
+    Fast headers_for_the_proxy_are_not_forwarded,
+    Fast http_1_0_clients_are_served_and_closed,
     Fast a_name_is_resolved,
 }
 
-/// Answers with the target and the Host it was asked with.
+/// Answers with the target and the Host that it received.
 fn mirror() -> Backend {
     Backend::start(|conn| {
         if let Ok(request) = conn.request() {
@@ -44,7 +44,7 @@ fn a_request_goes_to_the_authority_in_its_target(ctx: &Context) {
         assert_eq!(head.fields.all("via").len(), 1, "{head:?}");
         assert!(head.fields.get("via").is_some_and(|via| via.starts_with("1.1 forward_proxy-")), "{head:?}");
         assert_eq!(head.fields.get("x-kept"), Some("1"));
-        assert_eq!(head.fields.all("x-forwarded-for"), ["theirs"], "nothing of its client is told");
+        assert_eq!(head.fields.all("x-forwarded-for"), ["theirs"], "the proxy adds nothing about its client");
         for name in ["x-real-ip", "x-forwarded-host", "x-forwarded-proto", "x-request-id", "forwarded"] {
             assert!(!head.fields.has(name), "{name}: {head:?}");
         }
@@ -98,7 +98,7 @@ fn one_connection_reaches_several_destinations(ctx: &Context) {
         let response = ask(&mut client, "GET", &format!("http://{}/{round}", backend.addr()), "");
         assert_eq!(response.text(), format!("/{round} at {}", backend.addr()));
     }
-    // Ahead of their turn, too.
+    // Pipelined as well.
     let [first, second, _] = backends.each_ref().map(Backend::addr);
     client.send(format!(
         "GET http://{first}/1 HTTP/1.1\r\nHost: a\r\n\r\nGET http://{second}/2 HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -107,7 +107,7 @@ fn one_connection_reaches_several_destinations(ctx: &Context) {
     assert_eq!(client.response("GET").text(), format!("/2 at {second}"));
 }
 
-fn fields_meant_for_the_proxy_end_there(ctx: &Context) {
+fn headers_for_the_proxy_are_not_forwarded(ctx: &Context) {
     let (backend, program) = (mirror(), start(ctx, &[]));
     let mut client = program.client();
     let extra = "Proxy-Authorization: Basic c2VjcmV0OnNlY3JldA==\r\nProxy-Connection: keep-alive\r\n\
@@ -118,19 +118,19 @@ fn fields_meant_for_the_proxy_end_there(ctx: &Context) {
     for name in ["proxy-authorization", "proxy-connection", "keep-alive", "x-hop", "te"] {
         assert!(!head.fields.has(name), "{name}: {head:?}");
     }
-    assert_eq!(head.fields.get("authorization"), Some("Bearer theirs"), "that one is the origin's");
+    assert_eq!(head.fields.get("authorization"), Some("Bearer theirs"), "this header is for the origin");
     assert_eq!(head.fields.get("cookie"), Some("a=b"));
     let sent = backend.seen()[0].bytes.clone();
     assert!(!sent.windows(8).any(|part| part == b"c2VjcmV0"), "{}", sent.escape_ascii());
 }
 
-fn old_clients_are_served_and_closed(ctx: &Context) {
+fn http_1_0_clients_are_served_and_closed(ctx: &Context) {
     let (backend, program) = (mirror(), start(ctx, &[]));
     let mut client = program.client();
     client.send(format!("GET http://{}/old HTTP/1.0\r\nExpect: 100-continue\r\n\r\n", backend.addr()));
     assert_eq!(client.response("GET").text(), format!("/old at {}", backend.addr()));
     client.expect_closed();
-    assert!(!backend.last_request().0.fields.has("expect"), "an old client does not know what it means");
+    assert!(!backend.last_request().0.fields.has("expect"), "Expect of an HTTP/1.0 client is ignored");
 }
 
 fn a_name_is_resolved(ctx: &Context) {

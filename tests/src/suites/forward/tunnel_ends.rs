@@ -1,4 +1,4 @@
-//! How tunnels end: by a FIN in one direction, by both, by a reset, by silence, by the end of the program.
+//! How tunnels end: a FIN in one direction, in both, a RST, the idle timeout, the end of the program.
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpListener;
@@ -10,14 +10,14 @@ use socket2::SockRef;
 
 use crate::Context;
 use crate::backend::Backend;
-use crate::runner::cases;
+use crate::case::cases;
 use crate::wait::{PATIENCE, ms, pause};
 
 use super::{start, tunnel};
 
 cases! { "forward";
-    Fast a_client_that_has_said_all_still_hears,
-    Fast a_server_that_has_said_all_still_hears,
+    Fast a_half_closed_client_still_receives,
+    Fast a_half_closed_server_still_receives,
     Fast a_clients_reset_resets_the_server,
     Fast a_servers_reset_resets_the_client,
     Fast a_silent_tunnel_is_closed_and_a_busy_one_is_not,
@@ -25,7 +25,7 @@ cases! { "forward";
     Fast a_drain_cuts_tunnels_at_its_deadline,
 }
 
-fn a_client_that_has_said_all_still_hears(ctx: &Context) {
+fn a_half_closed_client_still_receives(ctx: &Context) {
     let program = start(ctx, &[]);
     let backend = Backend::start(|conn| {
         conn.until_ended();
@@ -43,7 +43,7 @@ fn a_client_that_has_said_all_still_hears(ctx: &Context) {
     assert_eq!(client.rest(PATIENCE).as_deref(), Some(&b"echo"[..]));
 }
 
-fn a_server_that_has_said_all_still_hears(ctx: &Context) {
+fn a_half_closed_server_still_receives(ctx: &Context) {
     let program = start(ctx, &[]);
     let backend = Backend::start(|conn| {
         conn.write("bye");
@@ -64,7 +64,7 @@ fn a_clients_reset_resets_the_server(ctx: &Context) {
     let (mut server, _) = listener.accept().unwrap();
     server.set_read_timeout(Some(PATIENCE)).unwrap();
     client.reset();
-    let error = server.read(&mut [0; 1]).expect_err("a FIN would say that all is whole");
+    let error = server.read(&mut [0; 1]).expect_err("a FIN would look like a complete stream");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
@@ -74,7 +74,7 @@ fn a_servers_reset_resets_the_client(ctx: &Context) {
     let (server, _) = listener.accept().unwrap();
     SockRef::from(&server).set_linger(Some(Duration::ZERO)).unwrap();
     drop(server);
-    let error = client.stream().read(&mut [0; 1]).expect_err("a FIN would say that all is whole");
+    let error = client.stream().read(&mut [0; 1]).expect_err("a FIN would look like a complete stream");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
@@ -96,7 +96,7 @@ fn a_drain_waits_for_tunnels_that_end(ctx: &Context) {
     let (echo, mut program) = (TcpEcho::start().unwrap(), start(ctx, &["--drain-timeout", "60s"]));
     let mut client = tunnel(&program, echo.addr());
     program.signal(Signal::SIGTERM);
-    assert!(program.wait(ms(500)).is_none(), "it does not wait");
+    assert!(program.wait(ms(500)).is_none(), "it does not wait for the tunnel");
     client.send("still");
     assert_eq!(client.read_exact(5), b"still");
     client.half_close();

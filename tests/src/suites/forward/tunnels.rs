@@ -1,4 +1,4 @@
-//! CONNECT: after the 200, bytes are bytes, in both directions and from the first on.
+//! CONNECT: after the 200 every byte is forwarded as it is, in both directions.
 
 use std::io::Write;
 use std::thread;
@@ -7,23 +7,23 @@ use backends::TcpEcho;
 
 use crate::Context;
 use crate::backend::{Backend, Conn};
-use crate::runner::cases;
+use crate::case::cases;
 use crate::seed::Seed;
 use crate::wait::{PATIENCE, ms};
 
 use super::{ask, connect, start, tunnel};
 
 cases! { "forward";
-    Fast a_tunnel_echoes_whatever_it_is_given,
+    Fast a_tunnel_echoes_every_byte,
     Fast a_tunnel_carries_megabytes_both_ways_at_once,
-    Fast what_came_with_the_connect_is_delivered_first,
+    Fast bytes_sent_with_the_connect_are_delivered_first,
     Fast a_server_may_speak_first,
     Fast a_tunnel_can_follow_requests_on_a_connection,
-    Fast an_idle_tunnel_holds_up_nobody,
-    Fast a_tunnel_keeps_nothing_of_what_it_has_carried,
+    Fast an_idle_tunnel_delays_no_other_client,
+    Fast a_tunnel_frees_what_it_has_forwarded,
 }
 
-fn a_tunnel_echoes_whatever_it_is_given(ctx: &Context) {
+fn a_tunnel_echoes_every_byte(ctx: &Context) {
     let (echo, program) = (TcpEcho::start().unwrap(), start(ctx, &[]));
     for authority in [echo.addr().to_string(), format!("localhost:{}", echo.addr().port())] {
         let mut client = tunnel(&program, authority);
@@ -45,7 +45,7 @@ fn a_tunnel_carries_megabytes_both_ways_at_once(ctx: &Context) {
     writing.join().unwrap().unwrap();
 }
 
-fn what_came_with_the_connect_is_delivered_first(ctx: &Context) {
+fn bytes_sent_with_the_connect_are_delivered_first(ctx: &Context) {
     let (echo, program) = (TcpEcho::start().unwrap(), start(ctx, &[]));
     let at = echo.addr();
     for size in [1, 517, 40_000] {
@@ -56,7 +56,7 @@ fn what_came_with_the_connect_is_delivered_first(ctx: &Context) {
         client.send(&segment);
         assert_eq!(client.reader().response_head().unwrap().status, 200);
         client.send("later");
-        assert!(client.read_exact(size) == early, "{size} bytes ahead");
+        assert!(client.read_exact(size) == early, "{size} bytes sent with the CONNECT");
         assert_eq!(client.read_exact(5), b"later");
     }
 }
@@ -80,7 +80,7 @@ fn a_tunnel_can_follow_requests_on_a_connection(ctx: &Context) {
     assert_eq!(client.read_exact(5), b"hello");
 }
 
-fn an_idle_tunnel_holds_up_nobody(ctx: &Context) {
+fn an_idle_tunnel_delays_no_other_client(ctx: &Context) {
     let (echo, backend, program) = (TcpEcho::start().unwrap(), Backend::ok("ok"), start(ctx, &[]));
     let mut idle: Vec<_> = (0..8).map(|_| tunnel(&program, echo.addr())).collect();
     assert_eq!(ask(&mut program.client(), "GET", &format!("http://{}/", backend.addr()), "").text(), "ok");
@@ -94,7 +94,7 @@ fn an_idle_tunnel_holds_up_nobody(ctx: &Context) {
     }
 }
 
-fn a_tunnel_keeps_nothing_of_what_it_has_carried(ctx: &Context) {
+fn a_tunnel_frees_what_it_has_forwarded(ctx: &Context) {
     const PIECE: usize = 1 << 20;
     let sink = Backend::start(Conn::until_ended);
     let program = start(ctx, &[]);
@@ -108,8 +108,8 @@ fn a_tunnel_keeps_nothing_of_what_it_has_carried(ctx: &Context) {
     }
     assert!(
         sink.holds_within(3 * PATIENCE, |seen| seen.first().is_some_and(|first| first.count == 64 * PIECE as u64)),
-        "not all arrives"
+        "bytes are missing"
     );
     let grown = program.peak_rss_kib() - before;
-    assert!(grown < 8 * 1024, "{grown} KiB more for 63 MiB that nobody answered");
+    assert!(grown < 8 * 1024, "memory grew by {grown} KiB for 63 MiB in one direction");
 }

@@ -1,9 +1,9 @@
-//! Bodies up and down: with a length, chunked, until close; from none to a megabyte; any bytes.
+//! Request and response bodies: with a length, chunked, until close; from zero bytes to a megabyte; any byte value.
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::checker::Framing;
-use crate::runner::cases;
 use crate::seed::Seed;
 use crate::suites::framing::chunked;
 use crate::wait::ms;
@@ -18,11 +18,11 @@ cases! { "framing";
     Fast bodies_of_nul_bytes_arrive_whole,
 }
 
-/// None, one, many, and each side of the sizes that buffers like to have.
+/// Zero bytes, one, many, and both sides of common buffer sizes.
 const SIZES: &[usize] =
     &[0, 1, 1000, 4096, 16_383, 16_384, 16_385, 32_767, 32_768, 32_769, 65_535, 65_536, 65_537, 100_000, 1 << 20];
 
-/// Sends `raw` after the head, perhaps later, and checks what the backend got.
+/// Sends `raw` after the head, perhaps later, and checks what the backend received.
 fn assert_upload(ctx: &Context, bodies: &[Vec<u8>], is_chunked: bool, later: bool) {
     let backend = Backend::ok("got it");
     let program = ctx.start(&[backend.addr()], &[]);
@@ -41,7 +41,7 @@ fn assert_upload(ctx: &Context, bodies: &[Vec<u8>], is_chunked: bool, later: boo
         }
         assert_eq!(client.response("POST").text(), "got it", "{} bytes", body.len());
         let (head, got) = backend.last_request();
-        assert!(&got == body, "{} bytes arrive changed", body.len());
+        assert!(&got == body, "{} bytes: the body differs", body.len());
         let want = if is_chunked { Framing::Chunked } else { Framing::Length(body.len() as u64) };
         assert_eq!(head.framing, want);
     }
@@ -81,7 +81,12 @@ fn assert_downloads(ctx: &Context, head: &str, frame: fn(&[u8]) -> Vec<u8>, fram
     let mut client = program.client();
     for (index, body) in bodies.iter().enumerate() {
         let response = client.get(&format!("/{index}"));
-        assert!(&response.body == body, "{} bytes arrive as {}", body.len(), response.body.len());
+        assert!(
+            &response.body == body,
+            "{} bytes: the body differs, {} bytes received",
+            body.len(),
+            response.body.len()
+        );
         assert_eq!(response.framing, framing.unwrap_or(Framing::Length(body.len() as u64)));
     }
 }

@@ -1,13 +1,13 @@
-//! Both directions at once: a response may flow while its request still uploads.
+//! Both directions at once: a response may be streamed while its request is still being uploaded.
 
 use std::io::Write;
 use std::thread;
 
 use crate::Context;
 use crate::backend::{Backend, Conn};
+use crate::case::cases;
 use crate::checker::Framing;
 use crate::client::Client;
-use crate::runner::cases;
 use crate::seed::Seed;
 use crate::suites::framing::chunked;
 
@@ -16,7 +16,7 @@ cases! { "framing";
     Fast megabytes_flow_both_ways_at_once,
 }
 
-/// Answers at once and sends back each piece of the body as it arrives.
+/// Answers at once and echoes each piece of the body as it arrives.
 fn echo(conn: &mut Conn) {
     let Ok(head) = conn.head() else { return };
     conn.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -55,7 +55,7 @@ fn each_chunk_is_echoed_before_the_next_is_sent(ctx: &Context) {
     client.request("POST", "/duplex", "Transfer-Encoding: chunked\r\n");
     let (_, head, framing) = client.response_head("POST").unwrap();
     assert_eq!((head.status, framing), (200, Framing::Chunked));
-    // The head came before the request was whole: the connection ends with this exchange.
+    // The head came before the request was complete: the connection ends with this exchange.
     assert!(head.says_close(), "{head:?}");
     for turn in 0..30 {
         let piece = Seed::new(turn).bytes(1 + 1000 * usize::try_from(turn).unwrap());

@@ -1,13 +1,13 @@
-//! An early response: the 413 reaches the client while its megabyte is still on the way.
+//! An early response: the 413 reaches the client while its megabyte is still being uploaded.
 
 use std::io::Write;
 use std::thread;
 
 use crate::Context;
 use crate::backend::{Backend, Conn};
+use crate::case::cases;
 use crate::foreign::{curl, hyper_exchange, python};
 use crate::process::Program;
-use crate::runner::cases;
 use crate::wait::{ms, pause};
 
 cases! { "framing";
@@ -16,8 +16,8 @@ cases! { "framing";
     Fast an_early_413_reaches_python,
     Fast an_early_413_reaches_hyper,
     Fast an_early_response_to_a_client_that_sends_no_more_ends,
-    Fast an_upload_without_end_is_cut_soon_after_its_early_answer,
-    Fast who_sends_on_after_a_refusal_is_not_reset,
+    Fast an_endless_upload_is_cut_soon_after_its_early_response,
+    Fast a_client_that_sends_on_after_an_error_is_not_reset,
 }
 
 const TOO_LARGE: &str = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\nConnection: close\r\n\r\ntoo big";
@@ -33,7 +33,7 @@ r = c.getresponse()
 print(r.status, r.read().decode())
 "#;
 
-/// Refuses and closes at once: unread bytes make that a RST.
+/// Answers 413 and closes at once: unread bytes make that a RST.
 fn close_at_once(conn: &mut Conn) {
     if conn.head().is_ok() {
         conn.write(TOO_LARGE);
@@ -41,7 +41,7 @@ fn close_at_once(conn: &mut Conn) {
     }
 }
 
-/// Refuses and reads on to the end.
+/// Answers 413 and reads on to the end.
 fn read_on(conn: &mut Conn) {
     if conn.head().is_ok() {
         conn.write(TOO_LARGE);
@@ -50,7 +50,7 @@ fn read_on(conn: &mut Conn) {
     }
 }
 
-/// Reads some, refuses, and stops reading without closing.
+/// Reads some bytes, answers 413, and stops reading without closing.
 fn stop_reading(conn: &mut Conn) {
     if let Ok(head) = conn.head() {
         if head.method == "POST" {
@@ -61,13 +61,13 @@ fn stop_reading(conn: &mut Conn) {
     }
 }
 
-/// What a backend does after it has refused.
+/// What a backend does after its 413.
 type Script = fn(&mut Conn);
 
 const KINDS: [(&str, Script); 3] =
     [("closes at once", close_at_once), ("reads on", read_on), ("stops reading", stop_reading)];
 
-/// Each kind of backend in turn, ten times over: the order of RST and answer is a race.
+/// Each kind of backend in turn, ten times: RST and response race.
 fn with_each_backend(ctx: &Context, check: impl Fn(&Program, &str)) {
     for (kind, script) in KINDS {
         let backend = Backend::start(script);
@@ -78,8 +78,8 @@ fn with_each_backend(ctx: &Context, check: impl Fn(&Program, &str)) {
     }
 }
 
-/// The lingering close reads on for 2 s and no longer, however much comes.
-fn an_upload_without_end_is_cut_soon_after_its_early_answer(ctx: &Context) {
+/// The lingering close reads for 2 s and no longer, however much arrives.
+fn an_endless_upload_is_cut_soon_after_its_early_response(ctx: &Context) {
     let backend = Backend::start(close_at_once);
     let program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();
@@ -95,7 +95,7 @@ fn an_upload_without_end_is_cut_soon_after_its_early_answer(ctx: &Context) {
         None
     });
     assert_eq!(client.response("POST").status(), 413);
-    let took = writing.join().unwrap().expect("it is still read after 15 s");
+    let took = writing.join().unwrap().expect("it is still being read after 15 s");
     assert!(took < ms(8_000), "cut only after {took:?}");
 }
 
@@ -121,8 +121,8 @@ fn an_early_413_reaches_a_raw_client(ctx: &Context) {
                 client.expect_closed();
                 writing.join().unwrap();
             } else {
-                // The balancer read the upload whole before the answer: then it may go on.
-                assert!(writing.join().unwrap(), "{kind}: kept open, though the upload broke off");
+                // If the balancer read the whole upload before the response, the connection may stay open.
+                assert!(writing.join().unwrap(), "{kind}: kept open, though the upload was cut");
                 assert_eq!(client.get("/next").status(), 413, "{kind}");
             }
         }
@@ -163,13 +163,13 @@ fn an_early_response_to_a_client_that_sends_no_more_ends(ctx: &Context) {
     client.request("POST", "/up", "Content-Length: 1048576\r\n");
     let response = client.response("POST");
     assert_eq!((response.status(), response.text().as_str()), (413, "too big"));
-    // The FIN comes with the answer; what lingers behind it is the balancer's business.
+    // The FIN follows the response; how long the balancer then lingers is not checked here.
     client.expect_closed();
 }
 
-/// A reset could overtake the answer on its way to the client. The head comes in two parts, so that the first is held
-/// when the second is refused.
-fn who_sends_on_after_a_refusal_is_not_reset(ctx: &Context) {
+/// A RST could overtake the response on its way to the client. The head comes in two parts, so the balancer has
+/// buffered the first when it rejects the second.
+fn a_client_that_sends_on_after_an_error_is_not_reset(ctx: &Context) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();

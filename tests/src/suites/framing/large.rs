@@ -1,4 +1,4 @@
-//! Large bodies: exact by SHA-256, and the memory of the balancer does not grow with them.
+//! Large bodies: exact by SHA-256, and the balancer's memory does not grow with them.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -6,9 +6,9 @@ use std::thread;
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::checker::Framing;
 use crate::process::Program;
-use crate::runner::cases;
 use crate::seed::{Digester, block};
 
 cases! { "framing";
@@ -16,7 +16,7 @@ cases! { "framing";
     Full a_gibibyte_up_and_down_is_exact_in_bounded_memory,
 }
 
-/// How much more the balancer may hold than after its first request.
+/// How much memory may grow after the first request.
 const MAX_GROWTH_KIB: u64 = 8 * 1024;
 
 fn sixty_four_mebibytes_up_and_down_are_exact_in_bounded_memory(ctx: &Context) {
@@ -34,7 +34,7 @@ fn hex(digest: [u8; 32]) -> String {
     })
 }
 
-/// The body: blocks of 64 KiB, each with its number in front so that no two are alike.
+/// The body: blocks of 64 KiB that begin with their number, so that no two are alike.
 fn blocks(mebibytes: usize) -> impl Iterator<Item = Vec<u8>> {
     let block = block();
     (0..mebibytes * 16).map(move |number| {
@@ -44,7 +44,7 @@ fn blocks(mebibytes: usize) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// Writes the body in one of the two framings.
+/// Writes the body with one of the two framings.
 fn write_body(out: &mut impl Write, mebibytes: usize, framing: Framing) -> std::io::Result<()> {
     for block in blocks(mebibytes) {
         if framing == Framing::Chunked {
@@ -58,7 +58,7 @@ fn write_body(out: &mut impl Write, mebibytes: usize, framing: Framing) -> std::
     if framing == Framing::Chunked { out.write_all(b"0\r\n\r\n") } else { Ok(()) }
 }
 
-/// `/length` and `/chunked` send the body; a POST is answered with the digest of what came.
+/// `/length` and `/chunked` send the body; a POST is answered with the digest of what arrived.
 fn backend(mebibytes: usize) -> Backend {
     Backend::start(move |conn| {
         let Ok(head) = conn.head() else { return };

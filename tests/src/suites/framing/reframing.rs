@@ -1,9 +1,9 @@
-//! What is re-written between the two connections, and what of a chunked body is dropped.
+//! What the balancer rewrites between the two connections, and which parts of a chunked body it drops.
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::checker::{Framing, whole_request};
-use crate::runner::cases;
 use crate::suites::framing::chunked;
 
 cases! { "framing";
@@ -70,7 +70,7 @@ fn a_long_body_until_close_becomes_chunked(ctx: &Context) {
     for _ in 0..2 {
         let response = client.get("/");
         assert_eq!(response.framing, Framing::Chunked);
-        assert!(response.body == long_body(), "it arrives changed");
+        assert!(response.body == long_body(), "the body differs");
     }
 }
 
@@ -82,7 +82,7 @@ fn a_long_chunked_body_reaches_an_http_1_0_client(ctx: &Context) {
     client.send("GET / HTTP/1.0\r\n\r\n");
     let response = client.response("GET");
     assert_eq!(response.framing, Framing::UntilClose);
-    assert!(response.body == long_body(), "it arrives changed");
+    assert!(response.body == long_body(), "the body differs");
 }
 
 fn an_http_1_0_request_body_with_a_length_goes_on(ctx: &Context) {

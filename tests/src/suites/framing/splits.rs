@@ -1,14 +1,14 @@
-//! TCP is a stream: a message means the same wherever it is cut.
+//! TCP is a stream: a message means the same wherever it is split into segments.
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
-use crate::runner::cases;
+use crate::case::cases;
 use crate::wait::{ms, pause};
 
 cases! { "framing";
     Fast a_request_may_be_cut_at_every_byte,
     Fast a_response_may_be_cut_at_every_byte,
-    Fast messages_may_drip_byte_by_byte,
+    Fast messages_may_arrive_byte_by_byte,
 }
 
 const REQUESTS: &[&str] = &[
@@ -22,7 +22,7 @@ const RESPONSES: &[&str] = &[
     "HTTP/1.1 200 OK\r\nX: y\r\n\r\nabcde",
 ];
 
-/// Answers with the body it was sent.
+/// Answers with the body that it received.
 fn echo() -> Backend {
     Backend::start(|conn| {
         if let Ok(request) = conn.request() {
@@ -66,7 +66,7 @@ fn a_response_may_be_cut_at_every_byte(ctx: &Context) {
     }
 }
 
-fn messages_may_drip_byte_by_byte(ctx: &Context) {
+fn messages_may_arrive_byte_by_byte(ctx: &Context) {
     let backend = Backend::start(|conn| {
         let Ok(request) = conn.request() else { return };
         let raw = RESPONSES[request.body.len() % RESPONSES.len()];

@@ -1,10 +1,10 @@
-//! Long bodies that break off: no peer may take them for whole, and all that arrived is delivered.
+//! Long bodies that are cut off: no peer may take them for complete, and every byte that arrived is delivered.
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::checker::Fault;
 use crate::foreign::python;
-use crate::runner::cases;
 use crate::seed::Seed;
 use crate::suites::framing::chunks;
 
@@ -21,7 +21,7 @@ for path in ("/length", "/chunked"):
     c.request("GET", path)
     try:
         got = c.getresponse().read()
-        print("took", len(got), "bytes for whole")
+        print("took", len(got), "bytes for complete")
     except (http.client.IncompleteRead, ConnectionResetError):
         print("noticed")
 "#;
@@ -71,7 +71,7 @@ fn a_truncated_upload_is_not_finished_at_the_backend(ctx: &Context) {
         let Ok(head) = conn.head() else { return };
         let mut length = 0;
         let end = conn.body(head.framing, &mut |piece| length += piece.len());
-        assert!(end.is_err(), "the backend took {length} bytes for whole");
+        assert!(end.is_err(), "the backend took {length} bytes for complete");
     });
     let program = ctx.start(&[backend.addr()], &[]);
     let part = Seed::new(8).bytes(300_000);
@@ -84,7 +84,7 @@ fn a_truncated_upload_is_not_finished_at_the_backend(ctx: &Context) {
         let response = client.response("POST");
         assert_eq!(response.status(), 400, "{field}");
         client.expect_closed();
-        backend.wait_for("the upload breaks off", |seen| seen.get(turn).is_some_and(|s| s.ended));
+        backend.wait_for("the upload is cut", |seen| seen.get(turn).is_some_and(|s| s.ended));
         let seen = &backend.seen()[turn];
         assert!(!seen.bytes.ends_with(b"0\r\n\r\n"), "{field}: an invented last chunk");
     }

@@ -1,4 +1,4 @@
-//! What the results of the checks add up to.
+//! How check results change the state of a backend.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,21 +6,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::{Patient, answer_all, failure, patients, state, until_state};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
-use crate::runner::cases;
-use crate::suites::reserved;
+use crate::case::cases;
+use crate::suites::support::reserved;
 use crate::wait::{ms, pause, until};
 
 cases! { "health";
-    Fast one_that_fails_its_checks_is_out_and_comes_back_without_traffic,
-    Fast fewer_failures_than_fall_are_noise,
-    Fast three_failures_take_it_out_and_no_sooner,
-    Fast fewer_successes_than_rise_do_not_bring_it_back,
-    Fast the_first_check_of_a_new_one_decides,
-    Fast when_most_fail_their_checks_all_are_used,
-    Fast in_panic_one_that_refused_stays_out,
+    Fast a_backend_that_fails_its_checks_goes_down_and_recovers_without_traffic,
+    Fast fewer_failures_than_fall_change_nothing,
+    Fast three_failures_take_a_backend_down_and_no_fewer,
+    Fast fewer_successes_than_rise_do_not_bring_a_backend_up,
+    Fast the_first_check_of_a_new_backend_decides,
+    Fast panic_mode_uses_all_backends_when_most_fail_their_checks,
+    Fast panic_mode_skips_a_backend_that_refused_a_connect,
 }
 
-fn one_that_fails_its_checks_is_out_and_comes_back_without_traffic(ctx: &Context) {
+fn a_backend_that_fails_its_checks_goes_down_and_recovers_without_traffic(ctx: &Context) {
     let ([a, b, c], addrs) = patients(["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms"]);
     let mut client = program.client();
@@ -30,16 +30,16 @@ fn one_that_fails_its_checks_is_out_and_comes_back_without_traffic(ctx: &Context
     until_state(&program, a.addr(), "DOWN");
     let before = a.requests();
     (0..12).for_each(|_| assert_eq!(client.get("/").status(), 200));
-    assert_eq!(a.requests(), before, "it is out");
+    assert_eq!(a.requests(), before, "it is down");
     assert_eq!(b.requests() + c.requests(), 16);
     a.be_well(true);
     until_state(&program, a.addr(), "UP");
-    assert_eq!(a.requests(), before, "no request was needed for that");
+    assert_eq!(a.requests(), before, "it went down without a request");
     (0..6).for_each(|_| assert_eq!(client.get("/").status(), 200));
     assert_eq!(a.requests(), before + 2, "its full share at once, without slow start");
 }
 
-/// A backend whose checks succeed (`+`) or fail (`-`) as `script` says, and then as its last sign does.
+/// A backend whose checks succeed (`+`) or fail (`-`) in the order of `script`; the last sign repeats.
 fn scripted(script: &'static str, checks: &Arc<AtomicUsize>) -> Backend {
     let counted = Arc::clone(checks);
     Backend::start(move |conn| {
@@ -53,7 +53,7 @@ fn scripted(script: &'static str, checks: &Arc<AtomicUsize>) -> Backend {
     })
 }
 
-/// The states that the table shows while the checks go through the script, without repetitions.
+/// The states that the table shows while the checks follow the script, without repetitions.
 fn states(ctx: &Context, script: &'static str, options: &str) -> Vec<String> {
     let checks = Arc::new(AtomicUsize::new(0));
     let backend = scripted(script, &checks);
@@ -68,17 +68,17 @@ fn states(ctx: &Context, script: &'static str, options: &str) -> Vec<String> {
     states
 }
 
-fn fewer_failures_than_fall_are_noise(ctx: &Context) {
+fn fewer_failures_than_fall_change_nothing(ctx: &Context) {
     assert_eq!(states(ctx, "+--+--+--+--+--+", "fall=3,rise=1"), ["UP"]);
 }
 
-fn three_failures_take_it_out_and_no_sooner(ctx: &Context) {
+fn three_failures_take_a_backend_down_and_no_fewer(ctx: &Context) {
     let checks = Arc::new(AtomicUsize::new(0));
     let backend = scripted("++-", &checks);
     let program = ctx.start(&[backend.addr()], &["--check", "http:/health,interval=80ms,fall=3"]);
     let mut seen_up_after = 0;
     until("it is down", || {
-        // Read before the table is asked for: what is answered later cannot be in it.
+        // Read before the table is requested: a check that is answered later cannot be in it.
         let failed = checks.load(Ordering::SeqCst).saturating_sub(2);
         let is_down = state(&program, backend.addr()) == "DOWN";
         let failed_by_now = checks.load(Ordering::SeqCst).saturating_sub(2);
@@ -92,13 +92,13 @@ fn three_failures_take_it_out_and_no_sooner(ctx: &Context) {
     assert!(seen_up_after <= 3, "up still after {seen_up_after} failures");
 }
 
-fn fewer_successes_than_rise_do_not_bring_it_back(ctx: &Context) {
+fn fewer_successes_than_rise_do_not_bring_a_backend_up(ctx: &Context) {
     assert_eq!(states(ctx, "-++-++-++-++-++-", "fall=1,rise=3").last().unwrap(), "DOWN");
     let states = states(ctx, "-++-+++", "fall=1,rise=3");
     assert!(states == ["UP", "DOWN", "UP"] || states == ["DOWN", "UP"], "{states:?}");
 }
 
-fn the_first_check_of_a_new_one_decides(ctx: &Context) {
+fn the_first_check_of_a_new_backend_decides(ctx: &Context) {
     let checks = Arc::new(AtomicUsize::new(0));
     let backend = scripted("-", &checks);
     let program = ctx.start(&[backend.addr()], &["--check", "http:/health,interval=1h,fast=1h,fall=100"]);
@@ -106,7 +106,7 @@ fn the_first_check_of_a_new_one_decides(ctx: &Context) {
     assert_eq!(checks.load(Ordering::SeqCst), 1);
 }
 
-fn when_most_fail_their_checks_all_are_used(ctx: &Context) {
+fn panic_mode_uses_all_backends_when_most_fail_their_checks(ctx: &Context) {
     let ([a, b, c], addrs) = patients(["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms"]);
     for patient in [&a, &b] {
@@ -117,17 +117,17 @@ fn when_most_fail_their_checks_all_are_used(ctx: &Context) {
     }
     let mut client = program.client();
     (0..9).for_each(|_| assert_eq!(client.get("/").status(), 200));
-    assert_eq!([&a, &b, &c].map(Patient::requests), [3, 3, 3], "one of three is too few to be believed");
-    until("it says so", || program.stderr().contains("1 of 3"));
+    assert_eq!([&a, &b, &c].map(Patient::requests), [3, 3, 3], "panic mode: one healthy backend of three is too few");
+    until("panic mode is logged", || program.stderr().contains("1 of 3"));
     a.be_well(true);
     until_state(&program, a.addr(), "UP");
     let before = b.requests();
     (0..9).for_each(|_| assert_eq!(client.get("/").status(), 200));
-    assert_eq!(b.requests(), before, "two of three are believed again");
-    until("it says so again", || program.stderr().contains("2 of 3"));
+    assert_eq!(b.requests(), before, "health status counts again with two of three");
+    until("the end of panic mode is logged", || program.stderr().contains("2 of 3"));
 }
 
-fn in_panic_one_that_refused_stays_out(ctx: &Context) {
+fn panic_mode_skips_a_backend_that_refused_a_connect(ctx: &Context) {
     let ([a, b], mut addrs) = patients(["a", "b"]);
     let dead = reserved();
     addrs.push(dead.addr);

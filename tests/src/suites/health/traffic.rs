@@ -1,4 +1,4 @@
-//! What the clients notice of checks and of backends that come and go: as little as can be.
+//! What clients notice of checks, and of backends that fail and recover: as little as possible.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 use super::{answer_all, patients, state, until_state};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::process::Program;
-use crate::runner::cases;
 use crate::suites::balance::{row, table};
-use crate::suites::black_hole;
+use crate::suites::support::black_hole;
 use crate::wait::{ms, pause};
 
 cases! { "health";
-    Fast a_black_hole_delays_only_who_was_sent_there,
-    Fast one_that_comes_back_begins_with_few,
-    Fast a_ramp_ends_at_the_full_share,
-    Fast who_is_alone_is_not_slowed,
+    Fast a_black_hole_delays_only_the_requests_sent_to_it,
+    Fast a_recovered_backend_begins_with_few_requests,
+    Fast slow_start_ends_at_the_full_share,
+    Fast slow_start_does_not_limit_the_only_backend,
     Fast flapping_does_not_spread,
 }
 
 const CLIENTS: usize = 8;
 
-/// Requests of several clients until `stop`: how many, and how long each slow one took. All are answered with 200.
+/// Several clients send requests until `stop`; returns their number and the durations of slow ones. All must be 200.
 fn load(program: &Program, stop: &AtomicBool) -> (usize, Vec<Duration>) {
     let one = || {
         let (mut client, mut asked, mut slow) = (program.client(), 0, Vec::new());
@@ -47,7 +47,7 @@ fn load(program: &Program, stop: &AtomicBool) -> (usize, Vec<Duration>) {
     })
 }
 
-fn a_black_hole_delays_only_who_was_sent_there(ctx: &Context) {
+fn a_black_hole_delays_only_the_requests_sent_to_it(ctx: &Context) {
     let hole = black_hole();
     let (a, b) = (Backend::ok("a"), Backend::ok("b"));
     let flags = ["--check", "tcp,interval=500ms,timeout=500ms", "--connect-timeout", "1500ms", "--down-time", "60s"];
@@ -55,24 +55,24 @@ fn a_black_hole_delays_only_who_was_sent_there(ctx: &Context) {
     let stop = AtomicBool::new(false);
     let (asked, slow) = thread::scope(|scope| {
         let clients = scope.spawn(|| load(&program, &stop));
-        pause(ms(3_500)); // three checks of the hole, each as long as it may take
+        pause(ms(3_500)); // three checks of the black hole, each until its timeout
         stop.store(true, Ordering::SeqCst);
         clients.join().unwrap()
     });
     let table = table(&program, asked as u64);
     let (state, _, _, failed) = row(&table, hole.addr);
     assert_eq!(state, "DOWN", "{table}");
-    assert!(slow.len() as u64 <= failed, "{failed} were sent into the hole, but these were slow: {slow:?}");
-    assert!(failed <= CLIENTS as u64, "{failed} of {asked} were sent into the hole");
-    assert!(asked > 200, "{CLIENTS} clients had time for {asked} requests only");
+    assert!(slow.len() as u64 <= failed, "{failed} were sent to the black hole, but these were slow: {slow:?}");
+    assert!(failed <= CLIENTS as u64, "{failed} of {asked} were sent to the black hole");
+    assert!(asked > 200, "{CLIENTS} clients sent only {asked} requests");
 }
 
-fn one_that_comes_back_begins_with_few(ctx: &Context) {
+fn a_recovered_backend_begins_with_few_requests(ctx: &Context) {
     let ([a, b], addrs) = patients(["a", "b"]);
     let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms", "--slow-start", "100s"]);
     let mut client = program.client();
     (0..20).for_each(|_| assert_eq!(client.get("/").status(), 200));
-    assert_eq!((a.requests(), b.requests()), (10, 10), "no ramp at the start of the process");
+    assert_eq!((a.requests(), b.requests()), (10, 10), "no slow start when the process starts");
     a.be_well(false);
     until_state(&program, a.addr(), "DOWN");
     a.be_well(true);
@@ -80,11 +80,11 @@ fn one_that_comes_back_begins_with_few(ctx: &Context) {
     let before = a.requests();
     (0..200).for_each(|_| assert_eq!(client.get("/").status(), 200));
     let taken = a.requests() - before;
-    // A tenth of its hundred turns, and what the ramp has grown meanwhile: a fifth after ten seconds.
+    // A tenth of its hundred requests, and what slow start has added since: a fifth after ten seconds.
     assert!((9..=20).contains(&taken), "{taken} of 200");
 }
 
-fn a_ramp_ends_at_the_full_share(ctx: &Context) {
+fn slow_start_ends_at_the_full_share(ctx: &Context) {
     let ([a, _b], addrs) = patients(["a", "b"]);
     let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms", "--slow-start", "400ms"]);
     let mut client = program.client();
@@ -98,7 +98,7 @@ fn a_ramp_ends_at_the_full_share(ctx: &Context) {
     assert_eq!(a.requests() - before, 10);
 }
 
-fn who_is_alone_is_not_slowed(ctx: &Context) {
+fn slow_start_does_not_limit_the_only_backend(ctx: &Context) {
     let ([a], addrs) = patients(["a"]);
     let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms", "--slow-start", "100s"]);
     a.be_well(false);
@@ -108,10 +108,10 @@ fn who_is_alone_is_not_slowed(ctx: &Context) {
     let mut client = program.client();
     let began = Instant::now();
     (0..50).for_each(|_| assert_eq!(client.get("/").text(), "a"));
-    assert!(began.elapsed() < ms(5_000), "nobody else would have its turns: {:?}", began.elapsed());
+    assert!(began.elapsed() < ms(5_000), "no other backend could take its requests: {:?}", began.elapsed());
 }
 
-/// Comes and goes until `stop`, and stays in the end.
+/// A backend that goes up and down until `stop`, and then stays up.
 fn flap(addr: SocketAddr, stop: &AtomicBool) -> Backend {
     loop {
         let backend = Backend::start_on(addr, |conn| answer_all(conn, |_| ok_response("flapping")));
@@ -139,7 +139,7 @@ fn flapping_does_not_spread(ctx: &Context) {
     drop(flapping);
     let (asked, _back) = thread::scope(|scope| {
         let flapper = scope.spawn(|| flap(addr, &stay));
-        // Each of them sees nothing but 200.
+        // Every client gets nothing but 200.
         let clients = scope.spawn(|| load(&program, &stop));
         let until = Instant::now() + ms(2_500);
         while Instant::now() < until {

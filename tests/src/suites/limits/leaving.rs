@@ -1,4 +1,4 @@
-//! Who leaves the line, and what becomes of it when the backend or the program goes.
+//! Requests that leave the queue: the client, the backend or the program goes away.
 
 use std::time::{Duration, Instant};
 
@@ -6,16 +6,16 @@ use nix::sys::signal::Signal;
 
 use super::{Gated, settle, wait_in_line};
 use crate::Context;
+use crate::case::cases;
 use crate::process::Program;
-use crate::runner::cases;
-use crate::suites::own_answer;
+use crate::suites::local_reply;
 use crate::wait::{PATIENCE, until};
 
 cases! { "limits";
-    Fast who_leaves_the_queue_gives_its_place_up_and_reaches_no_backend,
-    Fast who_only_says_no_more_is_still_served,
+    Fast a_client_that_leaves_the_queue_drops_its_ticket_and_reaches_no_backend,
+    Fast a_half_closed_client_in_the_queue_is_still_served,
     Fast the_queue_is_served_while_the_program_drains,
-    Fast a_second_signal_ends_those_who_wait_too,
+    Fast a_second_signal_ends_queued_requests_too,
     Fast the_queue_of_a_backend_that_dies_is_answered,
     Fast the_queue_leaves_no_descriptors_behind,
 }
@@ -25,19 +25,19 @@ fn start(ctx: &Context, gated: &Gated, queue: &str) -> Program {
     ctx.start(&[gated.backend.addr()], &flags)
 }
 
-fn who_leaves_the_queue_gives_its_place_up_and_reaches_no_backend(ctx: &Context) {
+fn a_client_that_leaves_the_queue_drops_its_ticket_and_reaches_no_backend(ctx: &Context) {
     let gated = Gated::start();
     let program = start(ctx, &gated, "2");
     let mut first = wait_in_line(&program, "/first");
     let gone = [wait_in_line(&program, "/gone"), wait_in_line(&program, "/gone-too")];
     let mut client = program.client();
-    own_answer::assert_own(&client.get("/full"), 503);
+    local_reply::assert_local(&client.get("/full"), 503);
     gone.into_iter().for_each(crate::client::Client::reset);
     settle(&program);
-    // Both places are free again.
+    // Both queue tickets are free again.
     let mut second = wait_in_line(&program, "/second");
     let mut third = wait_in_line(&program, "/third");
-    own_answer::assert_own(&client.get("/full"), 503);
+    local_reply::assert_local(&client.get("/full"), 503);
     gated.gate.open(3);
     for client in [&mut first, &mut second, &mut third] {
         assert_eq!(client.response("GET").status(), 200);
@@ -45,12 +45,12 @@ fn who_leaves_the_queue_gives_its_place_up_and_reaches_no_backend(ctx: &Context)
     assert_eq!(gated.served(), ["/first", "/second", "/third"]);
 }
 
-fn who_only_says_no_more_is_still_served(ctx: &Context) {
+fn a_half_closed_client_in_the_queue_is_still_served(ctx: &Context) {
     let gated = Gated::start();
     let program = start(ctx, &gated, "2");
     let mut first = wait_in_line(&program, "/first");
     let mut second = wait_in_line(&program, "/second");
-    // A FIN ends what the client has to say, not its wish for an answer.
+    // With a FIN the client sends nothing more, but it still waits for the response.
     second.half_close();
     settle(&program);
     gated.gate.open(2);
@@ -77,7 +77,7 @@ fn the_queue_is_served_while_the_program_drains(ctx: &Context) {
     assert_eq!(program.exit_code(PATIENCE), 0);
 }
 
-fn a_second_signal_ends_those_who_wait_too(ctx: &Context) {
+fn a_second_signal_ends_queued_requests_too(ctx: &Context) {
     let gated = Gated::start();
     let mut program = start(ctx, &gated, "10");
     let clients: Vec<_> = ["/0", "/1", "/2"].iter().map(|target| wait_in_line(&program, target)).collect();
@@ -98,14 +98,14 @@ fn the_queue_of_a_backend_that_dies_is_answered(ctx: &Context) {
     let mut clients: Vec<_> = ["/0", "/1", "/2", "/3"].iter().map(|target| wait_in_line(&program, target)).collect();
     gated.wait_served(&["/0"]);
     let began = Instant::now();
-    gated.gate.open(10); // for the script, which is joined; its connection is gone by then
+    gated.gate.open(10); // releases the script, which is joined; its connection is gone by then
     drop(gated.backend);
     for client in &mut clients[1..] {
         let response = client.response("GET");
         assert!(matches!(response.status(), 502 | 503), "{response:?}");
-        own_answer::check(&response).unwrap();
+        local_reply::check(&response).unwrap();
     }
-    assert!(began.elapsed() < Duration::from_secs(8), "they waited for {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(8), "they were queued for {:?}", began.elapsed());
 }
 
 fn the_queue_leaves_no_descriptors_behind(ctx: &Context) {
@@ -129,5 +129,5 @@ fn the_queue_leaves_no_descriptors_behind(ctx: &Context) {
             assert_eq!(client.response("GET").status(), 200);
         }
     }
-    until("all that was opened is closed", || program.fds() <= before);
+    until("every descriptor is closed", || program.fds() <= before);
 }

@@ -1,30 +1,30 @@
-//! The line: first come, first served, bounded in length and in time.
+//! The queue: first in, first out, bounded in length and in time.
 
 use std::time::{Duration, Instant};
 
 use super::{Gated, settle, wait_in_line};
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::client::{Client, Response};
-use crate::runner::cases;
-use crate::suites::own_answer;
+use crate::suites::local_reply;
 use crate::wait::{PATIENCE, ms, until};
 
 cases! { "limits";
-    Fast those_who_wait_are_served_in_the_order_they_came,
-    Fast nobody_overtakes_those_who_wait,
+    Fast queued_requests_are_served_in_order_of_arrival,
+    Fast no_request_overtakes_the_queue,
     Fast a_full_queue_is_503_at_once,
     Fast without_a_queue_a_full_backend_is_503_at_once,
-    Fast who_has_waited_too_long_is_told_503,
+    Fast a_request_queued_for_too_long_is_503,
     Fast a_request_with_a_body_waits_like_any_other,
     Fast each_group_has_a_queue_of_its_own,
 }
 
-/// The answer to those for whom there is no place.
+/// The response when the queue is full.
 fn assert_full(response: &Response) {
-    own_answer::assert_own(response, 503);
+    local_reply::assert_local(response, 503);
     assert_eq!(response.fields().get("retry-after"), Some("1"), "{response:?}");
-    assert!(!response.head.says_close(), "the connection may be used again: {response:?}");
+    assert!(!response.head.says_close(), "the connection stays open: {response:?}");
 }
 
 fn at_once(client: &mut Client) {
@@ -33,18 +33,18 @@ fn at_once(client: &mut Client) {
     assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
 }
 
-fn those_who_wait_are_served_in_the_order_they_came(ctx: &Context) {
+fn queued_requests_are_served_in_order_of_arrival(ctx: &Context) {
     let gated = Gated::start();
     let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "2", "--queue-timeout", "60s"]);
     let targets: Vec<_> = (0..20).map(|number| format!("/{number}")).collect();
-    let arrived = |count: usize| until("the next in line arrives", || gated.served().len() == count);
+    let arrived = |count: usize| until("the next in the queue arrives", || gated.served().len() == count);
     let mut clients = Vec::new();
     for (target, count) in targets.iter().zip(1..) {
         clients.push(wait_in_line(&program, target));
         arrived(count.min(2));
     }
     for answered in 1..=20 {
-        // One at a time: two that are let go together may arrive in any order.
+        // One at a time: two that are released together may arrive in any order.
         gated.gate.open(1);
         arrived((answered + 2).min(20));
     }
@@ -54,14 +54,14 @@ fn those_who_wait_are_served_in_the_order_they_came(ctx: &Context) {
     assert_eq!(gated.served(), targets);
 }
 
-fn nobody_overtakes_those_who_wait(ctx: &Context) {
+fn no_request_overtakes_the_queue(ctx: &Context) {
     let gated = Gated::start();
     let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "60s"]);
     let mut first = wait_in_line(&program, "/first");
     let mut second = wait_in_line(&program, "/second");
     gated.gate.open(1);
     assert_eq!(first.response("GET").status(), 200);
-    // Its connection is the one that the balancer is busy with, and still it has to stand behind.
+    // The balancer is reading from its connection, and still the request has to be queued.
     let mut third = wait_in_line(&program, "/third");
     first.request("GET", "/again", "");
     settle(&program);
@@ -80,14 +80,14 @@ fn a_full_queue_is_503_at_once(ctx: &Context) {
     let mut client = program.client();
     at_once(&mut client);
     at_once(&mut client);
-    // In one segment: the connection can go on only if the request was read whole before it was refused.
+    // In one segment: the connection stays open only if the request was read whole before it was rejected.
     client.send("POST /refused HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nbody");
     assert_full(&client.response("POST"));
     gated.gate.open(4);
     for client in &mut served {
         assert_eq!(client.response("GET").status(), 200);
     }
-    assert_eq!(client.get("/3").status(), 200, "there is room again");
+    assert_eq!(client.get("/3").status(), 200, "the queue has room again");
     assert_eq!(gated.served(), ["/0", "/1", "/2", "/3"]);
 }
 
@@ -102,7 +102,7 @@ fn without_a_queue_a_full_backend_is_503_at_once(ctx: &Context) {
     assert_eq!(served.response("GET").status(), 200);
 }
 
-fn who_has_waited_too_long_is_told_503(ctx: &Context) {
+fn a_request_queued_for_too_long_is_503(ctx: &Context) {
     let gated = Gated::start();
     let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "300ms"]);
     let mut served = wait_in_line(&program, "/0");
@@ -118,7 +118,7 @@ fn who_has_waited_too_long_is_told_503(ctx: &Context) {
     gated.gate.open(2);
     assert_eq!(served.response("GET").status(), 200);
     assert_eq!(client.get("/1").status(), 200);
-    assert_eq!(gated.served(), ["/0", "/1"], "who was refused has not reached the backend");
+    assert_eq!(gated.served(), ["/0", "/1"], "the rejected request did not reach the backend");
 }
 
 fn a_request_with_a_body_waits_like_any_other(ctx: &Context) {
@@ -135,7 +135,7 @@ fn a_request_with_a_body_waits_like_any_other(ctx: &Context) {
     let mut waits = wait_in_line(&program, "/2");
     gated.gate.open(3);
     assert_eq!(served.response("GET").status(), 200);
-    assert!(poster.response("POST").text() == body, "the body has changed");
+    assert!(poster.response("POST").text() == body, "the body differs");
     assert_eq!(waits.response("GET").status(), 200);
     assert_eq!(gated.served(), ["/0", "/1", "/2"]);
 }

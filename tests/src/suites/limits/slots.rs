@@ -1,4 +1,4 @@
-//! No more requests at once than the limit, and not one fewer.
+//! Exactly as many concurrent requests as the limit allows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -6,21 +6,21 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use super::{Gated, settle, together, wait_in_line};
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
-use crate::runner::cases;
-use crate::suites::own_answer;
+use crate::case::cases;
+use crate::suites::local_reply;
 use crate::wait::{ms, pause, until};
 
 cases! { "limits";
-    Fast a_backend_never_sees_one_more_than_its_limit,
-    Fast a_backend_that_keeps_connections_never_sees_one_more_either,
-    Fast a_full_backend_is_passed_over_for_one_that_is_not,
-    Fast a_client_that_leaves_gives_its_slot_back,
-    Fast a_backend_that_fails_gives_the_slot_back,
+    Fast a_backend_never_sees_more_than_its_limit,
+    Fast a_keep_alive_backend_never_sees_more_than_its_limit,
+    Fast a_full_backend_is_skipped,
+    Fast a_client_that_leaves_releases_its_slot,
+    Fast a_backend_that_fails_releases_the_slot,
     Full sixty_four_clients_are_served_for_long,
 }
 
-/// Counts how many requests it has at once, and remembers the most. A request is over before its answer is sent, so
-/// that the count never lags behind the balancer's.
+/// Counts its concurrent requests, and remembers the maximum. A request ends before its response is sent, so the
+/// count never lags behind the balancer's.
 struct Crowd {
     now: AtomicUsize,
     most: AtomicUsize,
@@ -56,14 +56,14 @@ pub(super) fn sixty_four_clients(ctx: &Context, alive: bool, each: usize, flags:
             assert_eq!(response.status(), 200, "request {turn}: {response:?}");
         }
     });
-    assert_eq!(crowd.most.load(SeqCst), 10, "the most at once");
+    assert_eq!(crowd.most.load(SeqCst), 10, "the maximum of concurrent requests");
 }
 
-fn a_backend_never_sees_one_more_than_its_limit(ctx: &Context) {
+fn a_backend_never_sees_more_than_its_limit(ctx: &Context) {
     sixty_four_clients(ctx, false, 10, &[]);
 }
 
-fn a_backend_that_keeps_connections_never_sees_one_more_either(ctx: &Context) {
+fn a_keep_alive_backend_never_sees_more_than_its_limit(ctx: &Context) {
     sixty_four_clients(ctx, true, 10, &[]);
 }
 
@@ -71,11 +71,11 @@ fn sixty_four_clients_are_served_for_long(ctx: &Context) {
     sixty_four_clients(ctx, true, 300, &[]);
 }
 
-fn a_full_backend_is_passed_over_for_one_that_is_not(ctx: &Context) {
+fn a_full_backend_is_skipped(ctx: &Context) {
     let (slow, quick) = (Gated::start(), Backend::ok("quick"));
     let program = ctx.start(&[slow.backend.addr(), quick.addr()], &["--max-connections", "1"]);
     let mut held = wait_in_line(&program, "/0");
-    until("one of them is asked", || !slow.served().is_empty() || quick.connections() > 0);
+    until("one of them gets the request", || !slow.served().is_empty() || quick.connections() > 0);
     let mut client = program.client();
     if slow.served().is_empty() {
         assert_eq!(held.response("GET").text(), "quick");
@@ -90,7 +90,7 @@ fn a_full_backend_is_passed_over_for_one_that_is_not(ctx: &Context) {
     assert_eq!(held.response("GET").status(), 200);
 }
 
-fn a_client_that_leaves_gives_its_slot_back(ctx: &Context) {
+fn a_client_that_leaves_releases_its_slot(ctx: &Context) {
     let gated = Gated::start();
     let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "60s"]);
     let leaves = wait_in_line(&program, "/0");
@@ -102,7 +102,7 @@ fn a_client_that_leaves_gives_its_slot_back(ctx: &Context) {
     assert_eq!(waits.response("GET").status(), 200);
 }
 
-fn a_backend_that_fails_gives_the_slot_back(ctx: &Context) {
+fn a_backend_that_fails_releases_the_slot(ctx: &Context) {
     let backend = Backend::start(|conn| {
         let Ok(request) = conn.request() else { return };
         match request.head.target.as_str() {
@@ -120,11 +120,11 @@ fn a_backend_that_fails_gives_the_slot_back(ctx: &Context) {
             let mut client = program.client();
             client.request("POST", target, "Content-Length: 0\r\n");
             if target == "/short" {
-                assert!(client.try_response("POST").is_err(), "a whole response");
+                assert!(client.try_response("POST").is_err(), "a truncated response passes for a complete one");
             } else {
                 let response = client.response("POST");
                 assert!(matches!(response.status(), 502 | 504), "{target}: {response:?}");
-                own_answer::check(&response).unwrap();
+                local_reply::check(&response).unwrap();
             }
         }
         assert_eq!(program.client().get("/").text(), "ok", "after {target}");

@@ -1,32 +1,32 @@
-//! The one thing that must never happen: a client gets the answer to another one's request.
+//! The one failure that must never happen: a client gets the response to another client's request.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Context;
 use crate::backend::{Backend, Conn};
+use crate::case::cases;
 use crate::checker::Framing;
 use crate::client::Client;
-use crate::runner::cases;
 use crate::seed::Seed;
-use crate::suites::together;
+use crate::suites::support::together;
 use crate::wait::{ms, pause};
 
 cases! { "pooling";
-    Fast no_answer_is_crossed_by_a_moody_backend,
-    Full no_answer_is_crossed_in_a_hundred_thousand_requests within ms(900_000),
+    Fast no_response_is_crossed_by_a_misbehaving_backend,
+    Full no_response_is_crossed_in_a_hundred_thousand_requests within ms(900_000),
 }
 
-fn no_answer_is_crossed_by_a_moody_backend(ctx: &Context) {
+fn no_response_is_crossed_by_a_misbehaving_backend(ctx: &Context) {
     crossed(ctx, 4_000);
 }
 
-fn no_answer_is_crossed_in_a_hundred_thousand_requests(ctx: &Context) {
+fn no_response_is_crossed_in_a_hundred_thousand_requests(ctx: &Context) {
     crossed(ctx, 100_000);
 }
 
-/// Two clients and a pool of one, so that every connection goes from one to the other; and a backend that does every
-/// second time something that it should not.
+/// Two clients and a pool of one, so that every connection alternates between them, and a backend that misbehaves on
+/// every second request.
 fn crossed(ctx: &Context, requests: usize) {
     let seed = Mutex::new(Seed::new(66));
     let backend = Backend::start_forgetful(move |conn| {
@@ -53,11 +53,11 @@ fn crossed(ctx: &Context, requests: usize) {
             }
         });
         let whole = whole.into_inner();
-        assert!(whole > requests / 4, "{whole} of {} answers were whole", requests / 2);
+        assert!(whole > requests / 4, "{whole} of {} responses were complete", requests / 2);
     }
 }
 
-/// One request under its own name, and whose answer comes. Whether the connection can be used again.
+/// Sends one request with its own name, and checks whose response comes. Returns whether the connection is reusable.
 fn ask(client: &mut Client, name: &str, with_body: bool) -> bool {
     let sent = if with_body {
         format!("POST /{name} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
@@ -69,15 +69,15 @@ fn ask(client: &mut Client, name: &str, with_body: bool) -> bool {
     }
     let Ok(response) = client.try_response(if with_body { "POST" } else { "GET" }) else { return false };
     match response.status() {
-        // Cut short by the backend is no answer to anybody; whole it is ours, or the test fails.
-        200 => assert_eq!(response.text(), name, "the answer to another request"),
+        // A response that the backend truncated is ignored; a complete one must be ours.
+        200 => assert_eq!(response.text(), name, "the response to another request"),
         502..=504 => {}
         status => panic!("{name}: {status}"),
     }
     response.fields().get("connection") != Some("close")
 }
 
-/// Answers a request with its name, in this mood. Whether the connection goes on.
+/// Answers a request with its name, in this mood. Returns whether the connection stays open.
 fn serve(conn: &mut Conn, mood: usize) -> bool {
     let Ok(head) = conn.head() else { return false };
     let name = head.target[1..].to_owned();
@@ -85,7 +85,7 @@ fn serve(conn: &mut Conn, mood: usize) -> bool {
     let length = name.len();
     let whole = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{name}");
     if mood == 0 && body > 0 {
-        // Early: the answer comes before the body is read.
+        // Early: the response comes before the body is read.
         conn.write(&whole);
     }
     let framing = if body > 0 { Framing::Length(body) } else { Framing::None };
@@ -101,14 +101,14 @@ fn serve(conn: &mut Conn, mood: usize) -> bool {
             conn.write(&whole[..whole.len() - 1]);
             conn.close();
         }
-        // Over-long. Not a moment later: what comes when the next request has been sent is its answer, for all that
-        // anybody can know.
+        // Too long. Without any delay: bytes that come after the next request was sent are its response, as far as
+        // any proxy can know.
         4 => drop(conn.write(format!("{whole}HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"))),
         5 => {
             pause(ms(1));
             conn.write(&whole);
         }
-        // Until it closes, and then a close without a word.
+        // Until close, and then a close without a response.
         6 => {
             conn.write(format!("HTTP/1.1 200 OK\r\n\r\n{name}"));
             conn.close();
@@ -117,7 +117,7 @@ fn serve(conn: &mut Conn, mood: usize) -> bool {
             conn.write(&whole);
             conn.close();
         }
-        // In chunks, with an interim response before.
+        // Chunked, after an interim response.
         8 => {
             conn.write(format!(
                 "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{name}\r\n0\r\n\r\n"

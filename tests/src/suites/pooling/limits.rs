@@ -1,23 +1,23 @@
-//! How many connections rest, for how long, and how often they are used.
+//! How many connections are idle, for how long, and how often each is used.
 
 use super::{ADMIN, answer, answering, connections, count, until_open};
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::process::Program;
-use crate::runner::cases;
-use crate::suites::together;
+use crate::suites::support::together;
 use crate::wait::{ms, pause, until};
 
 cases! { "pooling";
-    Fast no_more_rest_than_may,
-    Fast a_pool_of_none_works,
-    Fast what_has_rested_longest_is_evicted_first,
-    Fast a_connection_rests_no_longer_than_it_may,
-    Fast a_connection_serves_no_more_than_it_may,
-    Fast a_connection_becomes_no_older_than_it_may,
+    Fast idle_connections_never_exceed_the_limit,
+    Fast a_pool_of_size_zero_works,
+    Fast the_longest_idle_connection_is_evicted_first,
+    Fast a_connection_is_idle_no_longer_than_its_timeout,
+    Fast a_connection_serves_no_more_than_max_requests,
+    Fast a_connection_becomes_no_older_than_max_age,
 }
 
-/// Slow enough that requests of several clients overlap.
+/// Slow enough that the requests of several clients overlap.
 fn slow() -> Backend {
     answering(|conn| {
         pause(ms(50));
@@ -25,7 +25,7 @@ fn slow() -> Backend {
     })
 }
 
-/// So many requests at once.
+/// Sends `count` concurrent requests.
 fn burst(program: &Program, clients: usize) {
     together(clients, |_| assert_eq!(program.client().get("/").status(), 200));
 }
@@ -34,7 +34,7 @@ fn start(ctx: &Context, backend: &Backend, flags: &[&str]) -> Program {
     ctx.start(&[backend.addr()], &[&ADMIN[..], &["--workers", "1", "--check", "off"], flags].concat())
 }
 
-fn no_more_rest_than_may(ctx: &Context) {
+fn idle_connections_never_exceed_the_limit(ctx: &Context) {
     let backend = slow();
     let program = start(ctx, &backend, &["-p", "2"]);
     burst(&program, 6);
@@ -42,7 +42,7 @@ fn no_more_rest_than_may(ctx: &Context) {
     assert_eq!(count(&program, "evicted"), connections(&backend).1 as u64);
 }
 
-fn a_pool_of_none_works(ctx: &Context) {
+fn a_pool_of_size_zero_works(ctx: &Context) {
     let backend = answering(answer);
     let program = start(ctx, &backend, &["-p", "0"]);
     let mut client = program.client();
@@ -53,8 +53,8 @@ fn a_pool_of_none_works(ctx: &Context) {
     assert_eq!((count(&program, "hits"), connections(&backend).0), (0, 5));
 }
 
-/// A bound on all of them: the one that has rested longest goes, whoever it leads to.
-fn what_has_rested_longest_is_evicted_first(ctx: &Context) {
+/// The limit over all backends: the longest idle connection is evicted, whichever backend it leads to.
+fn the_longest_idle_connection_is_evicted_first(ctx: &Context) {
     let (first, second) = (answering(answer), answering(answer));
     let flags = [&ADMIN[..], &["--workers", "1", "--check", "off", "-a", "rr", "--idle-total", "1"]].concat();
     let program = ctx.start(&[first.addr(), second.addr()], &flags);
@@ -67,7 +67,7 @@ fn what_has_rested_longest_is_evicted_first(ctx: &Context) {
     }
 }
 
-fn a_connection_rests_no_longer_than_it_may(ctx: &Context) {
+fn a_connection_is_idle_no_longer_than_its_timeout(ctx: &Context) {
     let backend = answering(answer);
     let program = start(ctx, &backend, &["--upstream-idle-timeout", "200ms"]);
     let mut client = program.client();
@@ -76,12 +76,12 @@ fn a_connection_rests_no_longer_than_it_may(ctx: &Context) {
     until("it is counted", || count(&program, "expired") == 1);
     assert_eq!(client.get("/").status(), 200);
     pause(ms(250));
-    // Whether the sweep has come by or not: it is not used again.
+    // Whether the sweep has run or not: the expired connection is not reused.
     assert_eq!(client.get("/").status(), 200);
     assert_eq!(count(&program, "hits"), 0);
 }
 
-fn a_connection_serves_no_more_than_it_may(ctx: &Context) {
+fn a_connection_serves_no_more_than_max_requests(ctx: &Context) {
     let backend = answering(answer);
     let program = start(ctx, &backend, &["--upstream-max-requests", "3"]);
     let mut client = program.client();
@@ -93,7 +93,7 @@ fn a_connection_serves_no_more_than_it_may(ctx: &Context) {
     assert_eq!(count(&program, "expired"), 3);
 }
 
-fn a_connection_becomes_no_older_than_it_may(ctx: &Context) {
+fn a_connection_becomes_no_older_than_max_age(ctx: &Context) {
     let backend = answering(answer);
     let program = start(ctx, &backend, &["--upstream-max-age", "1s"]);
     let mut client = program.client();

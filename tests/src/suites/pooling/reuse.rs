@@ -1,4 +1,4 @@
-//! As few connections as the requests under way need, whoever sends them.
+//! No more connections than requests in flight, whichever clients send them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,18 +8,18 @@ use nix::sys::signal::Signal;
 use super::{ADMIN, answer, answering, connections, count, pool_of};
 use crate::Context;
 use crate::backend::bundled::Bundled;
-use crate::runner::cases;
-use crate::suites::together;
+use crate::case::cases;
+use crate::suites::support::together;
 use crate::wait::{ms, pause, until};
 
 cases! { "pooling";
     Fast sixty_four_clients_hardly_ever_connect,
     Full two_hundred_thousand_requests_reuse_99_9_percent within ms(900_000),
-    Fast a_thousand_clients_that_seldom_ask_need_a_handful,
-    Full a_thousand_clients_once_a_second_need_thirty within ms(120_000),
-    Fast the_connection_that_came_back_last_is_taken_first,
-    Fast the_hit_rate_is_told,
-    Fast connections_are_made_before_anybody_asks,
+    Fast a_thousand_mostly_idle_clients_need_a_handful_of_connections,
+    Full a_thousand_clients_once_a_second_need_thirty_connections within ms(120_000),
+    Fast the_most_recently_used_connection_is_reused_first,
+    Fast the_hit_rate_is_reported,
+    Fast warm_up_connects_before_the_first_request,
 }
 
 fn sixty_four_clients_hardly_ever_connect(ctx: &Context) {
@@ -51,8 +51,8 @@ fn reuse(ctx: &Context, each: usize, at_least: f64) {
     }
 }
 
-/// Chapter 5 gives each client connections of its own: up to three thousand here.
-fn a_thousand_clients_that_seldom_ask_need_a_handful(ctx: &Context) {
+/// In chapter 5 each client has its own connections: up to three thousand here.
+fn a_thousand_mostly_idle_clients_need_a_handful_of_connections(ctx: &Context) {
     let backends = Bundled::start(ctx);
     let program = ctx.start(&backends.addrs(), &["--workers", "2"]);
     let mut clients: Vec<_> = (0..1_000).map(|_| program.client()).collect();
@@ -64,8 +64,8 @@ fn a_thousand_clients_that_seldom_ask_need_a_handful(ctx: &Context) {
     assert!((1..=30).contains(&open), "{open} connections for 1,000 clients");
 }
 
-/// What the busiest moment has left behind has had its rest when it is counted.
-fn a_thousand_clients_once_a_second_need_thirty(ctx: &Context) {
+/// Connections left over from the busiest moment have exceeded their idle timeout when they are counted.
+fn a_thousand_clients_once_a_second_need_thirty_connections(ctx: &Context) {
     const THREADS: usize = 20;
     const TURNS: usize = 12;
     const TURN: Duration = Duration::from_secs(1);
@@ -90,7 +90,7 @@ fn a_thousand_clients_once_a_second_need_thirty(ctx: &Context) {
     assert!((1..=30).contains(&fewest), "{fewest} connections for 1,000 clients");
 }
 
-fn the_connection_that_came_back_last_is_taken_first(ctx: &Context) {
+fn the_most_recently_used_connection_is_reused_first(ctx: &Context) {
     let backend = answering(|conn| {
         pause(ms(100));
         answer(conn);
@@ -110,10 +110,10 @@ fn the_connection_that_came_back_last_is_taken_first(ctx: &Context) {
     let after: Vec<_> = backend.seen().iter().map(|seen| seen.count).collect();
     assert_eq!(connections(&backend), (4, 0));
     let used = before.iter().zip(&after).filter(|(before, after)| before != after).count();
-    assert_eq!(used, 1, "one after another, they need one connection: {before:?}, {after:?}");
+    assert_eq!(used, 1, "sequential requests need one connection: {before:?}, {after:?}");
 }
 
-fn the_hit_rate_is_told(ctx: &Context) {
+fn the_hit_rate_is_reported(ctx: &Context) {
     let backend = answering(answer);
     let program = ctx.start(&[backend.addr()], &[&ADMIN[..], &["--workers", "1"]].concat());
     program.signal(Signal::SIGUSR1);
@@ -124,16 +124,16 @@ fn the_hit_rate_is_told(ctx: &Context) {
     }
     program.signal(Signal::SIGUSR1);
     let said = program.wait_stdout("HIT RATE: 75.00 %");
-    assert!(said.contains("pool: 3 hits, 0 moved, 1 misses"), "{said}");
+    assert!(said.contains("pool: 3 hits, 0 shared hits, 1 misses"), "{said}");
     assert_eq!(pool_of(&program)["hit_rate_percent"], 75.0);
 }
 
-fn connections_are_made_before_anybody_asks(ctx: &Context) {
+fn warm_up_connects_before_the_first_request(ctx: &Context) {
     let backend = answering(answer);
     let flags = [&ADMIN[..], &["--workers", "2", "--warm-up", "5", "--check", "off"]].concat();
     let program = ctx.start(&[backend.addr()], &flags);
     super::until_open(&backend, 5);
-    until("all are counted", || count(&program, "warmed") == 5);
+    until("all warm-up connections are counted", || count(&program, "warmed_up") == 5);
     assert_eq!(program.client().get("/").status(), 200);
     assert_eq!((count(&program, "misses"), connections(&backend).0), (0, 5), "{}", pool_of(&program));
 }

@@ -1,16 +1,16 @@
-//! One core has too many, another has none.
+//! One worker has idle connections, another needs one.
 
 use super::{ADMIN, answer, answering, connections, count};
 use crate::Context;
-use crate::runner::cases;
-use crate::suites::together;
+use crate::case::cases;
+use crate::suites::support::together;
 use crate::wait::{ms, pause, until};
 
 cases! { "pooling";
-    Fast what_one_core_does_not_need_serves_another,
+    Fast an_idle_connection_of_one_worker_serves_another,
 }
 
-fn what_one_core_does_not_need_serves_another(ctx: &Context) {
+fn an_idle_connection_of_one_worker_serves_another(ctx: &Context) {
     const CLIENTS: usize = 8;
     let backend = answering(|conn| {
         pause(ms(50));
@@ -20,8 +20,8 @@ fn what_one_core_does_not_need_serves_another(ctx: &Context) {
     together(CLIENTS, |_| assert_eq!(program.client().get("/").status(), 200));
     let made = connections(&backend).0;
     assert_eq!(made, CLIENTS);
-    until("what nobody has needed lies on the shelf", || count(&program, "shared_idle") == CLIENTS as u64);
+    until("the idle connections are in the shared pool", || count(&program, "shared_idle") == CLIENTS as u64);
     together(CLIENTS, |_| assert_eq!(program.client().get("/").status(), 200));
     assert_eq!(count(&program, "shared_hits"), CLIENTS as u64);
-    assert_eq!(connections(&backend), (CLIENTS, 0), "nobody has connected");
+    assert_eq!(connections(&backend), (CLIENTS, 0), "no new connection was opened");
 }

@@ -1,4 +1,4 @@
-//! What happens to a connection while it rests.
+//! What happens to a connection while it is idle.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,22 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{ADMIN, answer, answering, connections, count, until_open};
 use crate::Context;
 use crate::backend::{Backend, Seen};
+use crate::case::cases;
 use crate::panel::Panel;
-use crate::runner::cases;
-use crate::suites::black_hole;
+use crate::suites::support::black_hole;
 use crate::wait::{ms, pause, until};
 
 cases! { "pooling";
-    Fast a_connection_that_ends_while_it_rests_is_discarded,
-    Fast a_backend_that_speaks_unasked_is_not_believed,
-    Fast bytes_behind_an_answer_end_its_connection,
+    Fast a_connection_that_ends_while_idle_is_discarded,
+    Fast unsolicited_bytes_are_never_taken_for_a_response,
+    Fast bytes_after_a_response_end_its_connection,
     Fast connections_to_a_backend_that_is_removed_close,
-    Fast connections_to_a_backend_that_falls_silent_close,
-    Fast who_cannot_be_reached_holds_up_no_sweep,
-    Fast a_post_takes_no_connection_that_has_rested_for_long,
+    Fast connections_to_a_backend_that_fails_its_checks_close,
+    Fast an_unreachable_backend_does_not_delay_the_sweep,
+    Fast a_post_never_reuses_a_connection_idle_for_long,
 }
 
-fn a_connection_that_ends_while_it_rests_is_discarded(ctx: &Context) {
+fn a_connection_that_ends_while_idle_is_discarded(ctx: &Context) {
     let backend = answering(|conn| {
         answer(conn);
         pause(ms(20));
@@ -35,8 +35,8 @@ fn a_connection_that_ends_while_it_rests_is_discarded(ctx: &Context) {
     assert_eq!(count(&program, "hits"), 0);
 }
 
-/// Bytes that come while nobody waits for an answer would be taken for the answer to the next request.
-fn a_backend_that_speaks_unasked_is_not_believed(ctx: &Context) {
+/// Bytes that arrive on an idle connection would be taken for the response to the next request.
+fn unsolicited_bytes_are_never_taken_for_a_response(ctx: &Context) {
     let backend = answering(|conn| {
         answer(conn);
         pause(ms(20));
@@ -53,7 +53,7 @@ fn a_backend_that_speaks_unasked_is_not_believed(ctx: &Context) {
     assert!(count(&program, "stale") >= 4);
 }
 
-fn bytes_behind_an_answer_end_its_connection(ctx: &Context) {
+fn bytes_after_a_response_end_its_connection(ctx: &Context) {
     let backend = answering(|conn| {
         conn.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret");
     });
@@ -77,12 +77,12 @@ fn connections_to_a_backend_that_is_removed_close(ctx: &Context) {
     until_open(&leaves, 1);
     Panel::of(&program).remove(leaves.addr());
     until_open(&leaves, 0);
-    assert_eq!(count(&program, "dropped"), 1);
+    assert_eq!(count(&program, "backend_unavailable"), 1);
     assert_eq!(connections(&stays), (1, 0));
 }
 
-/// As if packets were dropped on the way: nothing ends the connection that rests, but no check is answered any more.
-fn connections_to_a_backend_that_falls_silent_close(ctx: &Context) {
+/// As if packets were dropped: nothing closes the idle connection, but checks are no longer answered.
+fn connections_to_a_backend_that_fails_its_checks_close(ctx: &Context) {
     let is_silent = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&is_silent);
     let backend = Backend::start(move |conn| {
@@ -99,12 +99,12 @@ fn connections_to_a_backend_that_falls_silent_close(ctx: &Context) {
     let rests = |seen: &Seen| seen.bytes.starts_with(b"GET / ") && !seen.ended;
     assert!(backend.seen().iter().any(rests));
     is_silent.store(true, Ordering::SeqCst);
-    backend.wait_for("what rests is closed", |seen| !seen.iter().any(rests));
-    until("it is counted", || count(&program, "dropped") == 1);
+    backend.wait_for("the idle connection is closed", |seen| !seen.iter().any(rests));
+    until("it is counted", || count(&program, "backend_unavailable") == 1);
 }
 
-/// A connection is to be made in advance, and its handshake is not answered. What rests is looked at all the same.
-fn who_cannot_be_reached_holds_up_no_sweep(ctx: &Context) {
+/// A warm-up connect gets no answer. Idle connections are checked all the same.
+fn an_unreachable_backend_does_not_delay_the_sweep(ctx: &Context) {
     let hole = black_hole();
     let backend = answering(|conn| {
         answer(conn);
@@ -115,11 +115,11 @@ fn who_cannot_be_reached_holds_up_no_sweep(ctx: &Context) {
     let program = ctx.start(&[hole.addr, backend.addr()], &[&ADMIN[..], &flags].concat());
     Panel::of(&program).weigh(hole.addr, 0);
     assert_eq!(program.client().get("/").status(), 200);
-    until("the sweep finds what has ended", || count(&program, "stale") >= 1);
+    until("the sweep finds the closed connection", || count(&program, "stale") >= 1);
 }
 
-/// Its end may be on the way. A GET is sent again then; a POST must not be.
-fn a_post_takes_no_connection_that_has_rested_for_long(ctx: &Context) {
+/// The backend's FIN may be on the way. A GET would be retried then; a POST must not be.
+fn a_post_never_reuses_a_connection_idle_for_long(ctx: &Context) {
     let is_told = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&is_told);
     let backend: Backend = answering(move |conn| {
@@ -138,7 +138,7 @@ fn a_post_takes_no_connection_that_has_rested_for_long(ctx: &Context) {
     assert_eq!(connections(&backend).0, 1, "just used");
     pause(ms(700));
     post(&mut client);
-    assert_eq!(connections(&backend), (2, 0), "it had rested for 700 ms, and is good for a GET");
+    assert_eq!(connections(&backend), (2, 0), "it had been idle for 700 ms, and only a GET may reuse it");
     assert_eq!(count(&program, "stale"), 0);
     assert!(is_told.load(Ordering::SeqCst));
 }

@@ -1,4 +1,4 @@
-//! The program as a program: its command line, exit codes, output, and the backends it brings along.
+//! The program from the outside: command line, exit codes, output, and its bundled backends.
 
 use std::net::TcpListener;
 
@@ -6,8 +6,8 @@ use nix::sys::signal::Signal;
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::process::{Finished, Options};
-use crate::runner::cases;
 use crate::wait::PATIENCE;
 
 cases! { "proxy";
@@ -15,12 +15,12 @@ cases! { "proxy";
     Fast a_refused_command_line_is_one_line_and_64,
     Fast a_port_in_use_is_one_line_and_1,
     Fast a_name_that_does_not_resolve_is_one_line_and_1,
-    Fast without_backends_it_brings_its_own,
-    Fast a_second_program_brings_its_own_on_other_ports,
+    Fast without_backends_it_starts_bundled_ones,
+    Fast a_second_instance_bundles_backends_on_other_ports,
     Fast a_closed_standard_output_does_not_kill_it,
     Fast sigint_and_sigterm_print_the_table_and_exit_0,
-    Fast requests_are_logged_only_when_asked_for,
-    Fast it_listens_where_it_is_told,
+    Fast requests_are_logged_only_with_the_flag,
+    Fast it_listens_on_the_given_address,
 }
 
 const FLAGS: &[&str] = &[
@@ -52,7 +52,7 @@ fn help_names_every_flag_and_version_a_number(ctx: &Context) {
     let help = ctx.run(&["--help"]);
     assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{help:?}");
     for flag in FLAGS {
-        assert!(help.stdout.contains(flag), "--help says nothing of {flag}:\n{}", help.stdout);
+        assert!(help.stdout.contains(flag), "--help does not list {flag}:\n{}", help.stdout);
     }
     let version = ctx.run(&["--version"]);
     assert_eq!((version.code, version.stderr.as_str()), (0, ""), "{version:?}");
@@ -84,7 +84,7 @@ fn a_port_in_use_is_one_line_and_1(ctx: &Context) {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     assert_refused(&ctx.run_named(&port, &["127.0.0.1:9"], &[]), 1, "port in use");
-    // The same by another program of ours: no silent share through SO_REUSEPORT.
+    // The same for another program of ours: SO_REUSEPORT must not share the port silently.
     let program = ctx.start_named(&["127.0.0.1:9"], &[]);
     let port = program.addr().port().to_string();
     assert_refused(&ctx.run_named(&port, &["127.0.0.1:9"], &[]), 1, "our own port in use");
@@ -96,7 +96,7 @@ fn a_name_that_does_not_resolve_is_one_line_and_1(ctx: &Context) {
     assert!(finished.stderr.contains("no-such-host.invalid"), "{finished:?}");
 }
 
-fn without_backends_it_brings_its_own(ctx: &Context) {
+fn without_backends_it_starts_bundled_ones(ctx: &Context) {
     let program = ctx.start_bundled(&[]);
     program.wait_stdout("curl");
     let mut client = program.client();
@@ -115,7 +115,7 @@ fn without_backends_it_brings_its_own(ctx: &Context) {
     assert!(client.get("/headers").text().to_lowercase().contains("x-forwarded-for"));
 }
 
-fn a_second_program_brings_its_own_on_other_ports(ctx: &Context) {
+fn a_second_instance_bundles_backends_on_other_ports(ctx: &Context) {
     let programs = [ctx.start_bundled(&[]), ctx.start_bundled(&[])];
     for program in &programs {
         let response = program.client().get("/");
@@ -148,7 +148,7 @@ fn sigint_and_sigterm_print_the_table_and_exit_0(ctx: &Context) {
     }
 }
 
-fn requests_are_logged_only_when_asked_for(ctx: &Context) {
+fn requests_are_logged_only_with_the_flag(ctx: &Context) {
     let backend = Backend::ok("ok");
     for (flags, logged) in [(&[][..], false), (&["--log-requests"][..], true)] {
         let program = ctx.start(&[backend.addr()], flags);
@@ -167,7 +167,7 @@ fn requests_are_logged_only_when_asked_for(ctx: &Context) {
     }
 }
 
-fn it_listens_where_it_is_told(ctx: &Context) {
+fn it_listens_on_the_given_address(ctx: &Context) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &[]);
     assert!(program.addr().ip().is_loopback(), "{}", program.addr());

@@ -1,9 +1,9 @@
-//! Connections: kept, pipelined, closed when asked, and half-closed clients answered.
+//! Connections: keep-alive, pipelining, `Connection: close`, and half-closed clients.
 
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
+use crate::case::cases;
 use crate::checker::Framing;
-use crate::runner::cases;
 use crate::wait::{ms, pause};
 
 cases! { "proxy";
@@ -18,10 +18,10 @@ cases! { "proxy";
     Fast a_backend_that_keeps_its_connection_does_not_hold_the_answer,
     Fast a_closing_backend_does_not_close_the_client,
     Fast an_empty_line_between_requests_is_skipped,
-    Fast many_clients_at_once_each_get_their_own_answer,
+    Fast many_clients_at_once_each_get_their_own_response,
 }
 
-/// Answers with the target and the body it was sent, and closes.
+/// Answers with the target and the body that it received, and closes.
 fn mirror(conn: &mut Conn) {
     if let Ok(request) = conn.request() {
         let body = String::from_utf8_lossy(&request.body).into_owned();
@@ -94,7 +94,7 @@ fn thousands_of_pipelined_requests_are_all_answered(ctx: &Context) {
     let program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();
     let mut writer = client.stream();
-    // Far more than the balancer may hold: it must stop reading and go on later.
+    // Far more than the balancer may buffer: it must stop reading and resume later.
     let writing = std::thread::spawn(move || {
         (0..3000).all(|turn| {
             let raw = format!("GET /{turn} HTTP/1.1\r\nHost: a\r\nX-Pad: {}\r\n\r\n", "p".repeat(100));
@@ -113,7 +113,7 @@ fn connection_close_ends_the_connection_after_the_answer(ctx: &Context) {
     for option in ["close", "Close", "x-other, CLOSE"] {
         let before = backend.connections();
         let mut client = program.client();
-        // The second request comes after a close: it must not be carried out (RFC 9112 §9.6).
+        // The second request comes after a close: it must not be executed (RFC 9112 §9.6).
         client.send(format!(
             "GET /1 HTTP/1.1\r\nHost: a\r\nConnection: {option}\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
         ));
@@ -211,7 +211,7 @@ fn an_empty_line_between_requests_is_skipped(ctx: &Context) {
     }
 }
 
-fn many_clients_at_once_each_get_their_own_answer(ctx: &Context) {
+fn many_clients_at_once_each_get_their_own_response(ctx: &Context) {
     let backend = Backend::start(mirror);
     let program = ctx.start(&[backend.addr()], &[]);
     let mut clients: Vec<_> = (0..120).map(|_| program.client()).collect();

@@ -1,21 +1,21 @@
-//! Fields: order, case and duplicates survive; hop-by-hop fields stop here (RFC 9110 §7.6.1).
+//! Headers: order, case and duplicates are kept; hop-by-hop headers are removed (RFC 9110 §7.6.1).
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::checker::Fields;
-use crate::runner::cases;
 
 cases! { "proxy";
     Fast request_fields_keep_order_case_and_duplicates,
     Fast hop_by_hop_request_fields_are_removed,
     Fast response_fields_keep_order_case_and_duplicates,
     Fast hop_by_hop_response_fields_are_removed,
-    Fast a_response_cannot_name_its_own_framing_away,
-    Fast our_own_name_in_via_is_a_loop,
+    Fast a_response_cannot_drop_its_own_framing_headers,
+    Fast our_own_name_in_via_is_a_forwarding_loop,
     Fast the_request_line_is_rebuilt_exactly,
 }
 
-/// What the balancer adds to a request, by exact name.
+/// The headers that the balancer adds to a request, by exact name.
 const ADDED: &[&str] =
     &["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Via", "X-Request-ID", "Connection"];
 
@@ -84,7 +84,7 @@ fn hop_by_hop_request_fields_are_removed(ctx: &Context) {
         "upgrade",
         "transfer-encoding",
     ] {
-        assert!(!head.fields.has(gone), "{gone} went on: {:?}", head.fields);
+        assert!(!head.fields.has(gone), "{gone} was forwarded: {:?}", head.fields);
     }
     assert_eq!(head.fields.get("x-hop-3"), Some("kept"));
     assert_eq!(head.fields.has("connection"), ctx.upstreams_are_told_to_close());
@@ -121,13 +121,13 @@ fn hop_by_hop_response_fields_are_removed(ctx: &Context) {
     let program = ctx.start(&[backend.addr()], &[]);
     let response = program.client().get("/");
     for gone in ["x-hop", "keep-alive", "proxy-connection", "trailer", "upgrade", "connection"] {
-        assert!(!response.fields().has(gone), "{gone} went on: {:?}", response.fields());
+        assert!(!response.fields().has(gone), "{gone} was forwarded: {:?}", response.fields());
     }
     assert_eq!(response.fields().get("x-kept"), Some("1"));
     assert_eq!(response.text(), "ok");
 }
 
-fn a_response_cannot_name_its_own_framing_away(ctx: &Context) {
+fn a_response_cannot_drop_its_own_framing_headers(ctx: &Context) {
     for (named, framing) in [
         ("Content-Length", "Content-Length: 5\r\n\r\nhello"),
         ("Transfer-Encoding", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
@@ -137,14 +137,14 @@ fn a_response_cannot_name_its_own_framing_away(ctx: &Context) {
         let program = ctx.start(&[backend.addr()], &[]);
         let mut client = program.client();
         for _ in 0..2 {
-            // Refusing it is as right as re-framing it; losing the end is not.
+            // Refusing it is as right as re-framing it; losing the end of the body is not.
             let response = client.get("/");
             assert!(response.status() == 502 || response.text() == "hello", "{response:?}");
         }
     }
 }
 
-fn our_own_name_in_via_is_a_loop(ctx: &Context) {
+fn our_own_name_in_via_is_a_forwarding_loop(ctx: &Context) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &[]);
     assert_eq!(program.client().get("/").status(), 200);
@@ -160,9 +160,9 @@ fn our_own_name_in_via_is_a_loop(ctx: &Context) {
     for field in looping {
         let mut client = program.client();
         client.request("GET", "/loop", &field);
-        crate::suites::own_answer::assert_own(&client.response("GET"), 508);
+        crate::suites::local_reply::assert_local(&client.response("GET"), 508);
     }
-    assert_eq!(backend.connections(), 1, "a loop goes no further");
+    assert_eq!(backend.connections(), 1, "a looping request is not forwarded");
     for field in [format!("Via: 1.1 {name}x\r\n"), format!("Via: 1.1 x{name}\r\n")] {
         let mut client = program.client();
         client.request("GET", "/", &field);

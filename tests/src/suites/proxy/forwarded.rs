@@ -1,17 +1,17 @@
-//! Who asked: X-Forwarded-*, X-Real-IP and X-Request-ID, believed only from a trusted proxy.
+//! The client's identity: X-Forwarded-*, X-Real-IP and X-Request-ID, kept only from a trusted proxy.
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::checker::Fields;
-use crate::runner::cases;
 
 cases! { "proxy";
     Fast the_client_is_named_to_the_backend,
-    Fast a_stranger_cannot_name_another_client,
-    Fast a_trusted_proxy_is_believed_and_appended,
+    Fast an_untrusted_client_cannot_name_another_client,
+    Fast the_headers_of_a_trusted_proxy_are_kept_and_extended,
     Fast only_the_listed_proxies_are_trusted,
     Fast connection_cannot_remove_what_we_add,
-    Fast every_request_of_a_connection_is_labelled_afresh,
+    Fast every_request_of_a_connection_gets_its_own_headers,
 }
 
 const SPOOFED: &str = "X-Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 7.7.7.7\r\n\
@@ -43,7 +43,7 @@ fn assert_plain(fields: &Fields) {
     assert!(!fields.has("forwarded"), "{fields:?}");
 }
 
-/// The addresses of X-Forwarded-For over all its lines.
+/// The addresses of all X-Forwarded-For lines.
 fn chain(fields: &Fields) -> String {
     fields.list("x-forwarded-for").join(" ")
 }
@@ -52,20 +52,20 @@ fn the_client_is_named_to_the_backend(ctx: &Context) {
     assert_plain(&fields_at_backend(ctx, &[], ""));
 }
 
-fn a_stranger_cannot_name_another_client(ctx: &Context) {
+fn an_untrusted_client_cannot_name_another_client(ctx: &Context) {
     assert_plain(&fields_at_backend(ctx, &[], SPOOFED));
     assert_plain(&fields_at_backend(ctx, &["--trusted-proxy", "10.0.0.0/8"], SPOOFED));
 }
 
-fn a_trusted_proxy_is_believed_and_appended(ctx: &Context) {
+fn the_headers_of_a_trusted_proxy_are_kept_and_extended(ctx: &Context) {
     let fields = fields_at_backend(ctx, &["--trusted-proxy", "127.0.0.0/8"], CHAIN);
     assert_eq!(chain(&fields), "203.0.113.7 198.51.100.2 10.1.2.3 127.0.0.1");
-    assert_eq!(fields.get("x-real-ip"), Some("10.1.2.3"), "the first untrusted from the right");
+    assert_eq!(fields.get("x-real-ip"), Some("10.1.2.3"), "the first untrusted address from the right");
     assert_eq!(fields.get("x-forwarded-proto"), Some("https"));
     assert_eq!(fields.get("x-forwarded-host"), Some("shop.test"));
     assert_eq!(fields.get("x-request-id"), Some("abc-123"));
 
-    // A trusted proxy that sends none of them gets them made.
+    // If a trusted proxy sends none of these headers, the balancer adds them.
     assert_plain(&fields_at_backend(ctx, &["--trusted-proxy", "127.0.0.0/8"], ""));
 }
 
@@ -88,7 +88,7 @@ fn connection_cannot_remove_what_we_add(ctx: &Context) {
     assert_eq!(fields.all("via").len(), 1);
 }
 
-fn every_request_of_a_connection_is_labelled_afresh(ctx: &Context) {
+fn every_request_of_a_connection_gets_its_own_headers(ctx: &Context) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();
@@ -102,5 +102,5 @@ fn every_request_of_a_connection_is_labelled_afresh(ctx: &Context) {
     }
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), 3, "each request has an id of its own");
+    assert_eq!(ids.len(), 3, "each request has its own id");
 }

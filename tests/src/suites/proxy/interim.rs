@@ -2,7 +2,7 @@
 
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
-use crate::runner::cases;
+use crate::case::cases;
 use crate::wait::ms;
 
 cases! { "proxy";
@@ -16,7 +16,7 @@ cases! { "proxy";
 
 const EXPECT: &str = "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
 
-/// Reads the body that belongs to an already read head of [`EXPECT`], and answers with it.
+/// Reads the body that follows the head of [`EXPECT`], and answers with it.
 fn take_body(conn: &mut Conn) {
     let mut body = Vec::new();
     let framing = crate::checker::Framing::Length(5);
@@ -53,7 +53,7 @@ fn a_100_is_never_invented(ctx: &Context) {
     let program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();
     client.send(EXPECT);
-    backend.wait_for("the head goes on without its body", |seen| !seen.is_empty());
+    backend.wait_for("the head is forwarded without its body", |seen| !seen.is_empty());
     client.expect_silence(ms(300));
     // A client may send the body without having seen a 100.
     client.send("hello");
@@ -74,7 +74,7 @@ fn a_final_status_instead_of_100_is_relayed_and_closes(ctx: &Context) {
     client.send(EXPECT);
     let response = client.response("POST");
     assert_eq!((response.status(), response.text().as_str()), (413, "no!"));
-    // Whether the body still comes is now unknown, so the connection cannot be used again.
+    // Whether the body still comes is unknown now, so the connection cannot be reused.
     assert!(response.head.says_close(), "{:?}", response.head);
     client.expect_closed();
     backend.wait_for("the upstream is closed", |seen| seen[0].ended);

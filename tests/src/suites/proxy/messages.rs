@@ -1,10 +1,10 @@
-//! Responses: each status and framing arrives as its rules say (RFC 9110 §6.4, RFC 9112 §6.3).
+//! Responses: each status and framing arrives as the RFCs require (RFC 9110 §6.4, RFC 9112 §6.3).
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::checker::Framing;
 use crate::client::Response;
-use crate::runner::cases;
 use crate::wait::ms;
 
 cases! { "proxy";
@@ -19,7 +19,7 @@ cases! { "proxy";
     Fast an_empty_body_is_a_body,
 }
 
-/// One exchange with a backend that answers `raw`, then a second one to see that nothing is left.
+/// One exchange with a backend that answers `raw`, then a second one to check that no bytes are left over.
 fn exchange(ctx: &Context, method: &str, raw: &str) -> Response {
     let backend = Backend::answering(raw);
     let program = ctx.start(&[backend.addr()], &[]);
@@ -35,7 +35,7 @@ fn exchange(ctx: &Context, method: &str, raw: &str) -> Response {
     response
 }
 
-/// The same, once, by an HTTP/1.0 client.
+/// The same, once, for an HTTP/1.0 client.
 fn exchange_1_0(ctx: &Context, raw: &str) -> Response {
     let backend = Backend::answering(raw);
     let program = ctx.start(&[backend.addr()], &[]);

@@ -1,10 +1,10 @@
-//! Other people's HTTP on both sides: curl, Python and hyper as clients, Python and hyper as backends.
+//! Third-party HTTP on both sides: curl, Python and hyper as clients, Python and hyper as backends.
 
 use std::fs;
 
 use crate::Context;
+use crate::case::cases;
 use crate::foreign::{HyperServer, PythonServer, curl, hyper_exchange, python};
-use crate::runner::cases;
 use crate::seed::Seed;
 
 cases! { "proxy";
@@ -46,11 +46,11 @@ fn curl_gets_posts_and_uploads(ctx: &Context) {
     };
     assert_eq!(status, "200 1200 0", "two GETs over one connection");
     let echoed = curl(&["--data-binary", "@-", &url], body.as_bytes());
-    assert!(echoed.as_deref() == Some(&body), "the POST comes back changed");
+    assert!(echoed.as_deref() == Some(&body), "the echo of the POST differs");
     let echoed = curl(&["-T", "-", "-H", "Expect:", &url], body.as_bytes());
-    assert!(echoed.as_deref() == Some(&body), "the chunked PUT comes back changed");
+    assert!(echoed.as_deref() == Some(&body), "the echo of the chunked PUT differs");
     let echoed = curl(&["-T", "-", "-H", "Expect: 100-continue", &url], body.as_bytes());
-    assert!(echoed.as_deref() == Some(&body), "the expecting PUT comes back changed");
+    assert!(echoed.as_deref() == Some(&body), "the echo of the PUT with Expect differs");
     let echoed = curl(&["-0", "--data-binary", "@-", &url], body.as_bytes());
     assert!(echoed.as_deref() == Some(&body), "the HTTP/1.0 POST comes back changed");
     let head = curl(&["-I", &url], b"").unwrap();
@@ -72,7 +72,7 @@ fn hyper_talks_to_hyper(ctx: &Context) {
         let body = Seed::new(9).bytes(size);
         let answer = hyper_exchange(program.addr(), "POST", "/echo", body.clone()).unwrap();
         assert_eq!(answer.status, 200);
-        assert!(answer.body == body, "{size} bytes come back changed");
+        assert!(answer.body == body, "{size} bytes: the echo differs");
         assert_eq!(answer.fields["x-method"], "POST");
     }
 }
@@ -87,7 +87,7 @@ fn a_python_server_serves_a_file_byte_for_byte(ctx: &Context) {
     for _ in 0..3 {
         let response = client.get("/file.bin");
         assert_eq!(response.status(), 200);
-        assert!(response.body == content, "the file arrives changed");
+        assert!(response.body == content, "the file differs");
         assert_eq!(client.get("/missing").status(), 404);
     }
 }

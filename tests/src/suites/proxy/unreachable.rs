@@ -1,27 +1,27 @@
-//! Our own answers when the backend gives none: well-formed, whole, and true about the connection.
+//! Local replies when the backend does not answer: well-formed, complete, and honest about the connection.
 
 use std::net::SocketAddr;
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::client::{Client, Response};
-use crate::runner::cases;
-use crate::suites::own_answer;
-use crate::suites::reserved;
+use crate::suites::local_reply;
+use crate::suites::support::reserved;
 use crate::wait::ms;
 
 cases! { "proxy";
     Fast a_refused_connect_is_502,
-    Fast a_head_request_gets_an_own_answer_without_its_body,
-    Fast a_backend_that_closes_or_resets_without_a_word_is_502,
-    Fast an_own_answer_says_whether_the_connection_goes_on,
-    Fast a_large_upload_to_nobody_is_still_answered,
+    Fast a_head_request_gets_a_local_reply_without_a_body,
+    Fast a_backend_that_closes_or_resets_without_a_response_is_502,
+    Fast a_local_reply_says_whether_the_connection_stays_open,
+    Fast a_large_upload_without_a_backend_is_still_answered,
 }
 
 /// 502, or 503 once every backend is known to be down.
 fn assert_unreachable(response: &Response) {
     assert!(matches!(response.status(), 502 | 503), "{response:?}");
-    own_answer::check(response).unwrap();
+    local_reply::check(response).unwrap();
 }
 
 fn a_refused_connect_is_502(ctx: &Context) {
@@ -29,14 +29,14 @@ fn a_refused_connect_is_502(ctx: &Context) {
     let program = ctx.start(&[nobody.addr], &[]);
     let mut client = program.client();
     let first = client.get("/");
-    own_answer::assert_own(&first, 502);
+    local_reply::assert_local(&first, 502);
     for _ in 0..5 {
         assert_unreachable(&client.get("/"));
     }
     client.expect_silence(ms(30));
 }
 
-fn a_head_request_gets_an_own_answer_without_its_body(ctx: &Context) {
+fn a_head_request_gets_a_local_reply_without_a_body(ctx: &Context) {
     let nobody = reserved();
     let program = ctx.start(&[nobody.addr], &[]);
     let mut client = program.client();
@@ -49,7 +49,7 @@ fn a_head_request_gets_an_own_answer_without_its_body(ctx: &Context) {
     }
 }
 
-fn a_backend_that_closes_or_resets_without_a_word_is_502(ctx: &Context) {
+fn a_backend_that_closes_or_resets_without_a_response_is_502(ctx: &Context) {
     let backend = Backend::start(|conn| {
         let Ok(request) = conn.request() else { return };
         match request.head.target.as_str() {
@@ -63,13 +63,13 @@ fn a_backend_that_closes_or_resets_without_a_word_is_502(ctx: &Context) {
     for target in ["/close", "/reset", "/close"] {
         for (method, extra) in [("GET", ""), ("POST", "Content-Length: 0\r\n")] {
             client.request(method, target, extra);
-            own_answer::assert_own(&client.response(method), 502);
+            local_reply::assert_local(&client.response(method), 502);
         }
     }
     assert_eq!(client.get("/fine").text(), "back");
 }
 
-fn an_own_answer_says_whether_the_connection_goes_on(ctx: &Context) {
+fn a_local_reply_says_whether_the_connection_stays_open(ctx: &Context) {
     let nobody = reserved();
     let program = ctx.start(&[nobody.addr], &[]);
     let bodies = [
@@ -87,13 +87,13 @@ fn an_own_answer_says_whether_the_connection_goes_on(ctx: &Context) {
         if response.head.says_close() {
             client.expect_closed();
         } else {
-            // Kept: then the request must have been read whole, and the next one is answered.
+            // Kept open: then the request must have been read whole, and the next one is answered.
             assert_unreachable(&client.get("/next"));
         }
     }
 }
 
-fn a_large_upload_to_nobody_is_still_answered(ctx: &Context) {
+fn a_large_upload_without_a_backend_is_still_answered(ctx: &Context) {
     let nobody = reserved();
     let program = ctx.start(&[nobody.addr], &[]);
     for size in [100_000, 1 << 20] {
@@ -103,7 +103,7 @@ fn a_large_upload_to_nobody_is_still_answered(ctx: &Context) {
     }
 }
 
-/// Sends a request with a body until the peer stops reading, as a plain client does.
+/// Sends a request with a body until the peer stops reading, as a simple client does.
 fn upload(client: &mut Client, addr: SocketAddr, size: usize) {
     client.send(format!("POST / HTTP/1.1\r\nHost: {addr}\r\nContent-Length: {size}\r\n\r\n"));
     for piece in vec![b'x'; size].chunks(16 * 1024) {

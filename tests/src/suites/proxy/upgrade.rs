@@ -1,4 +1,4 @@
-//! WebSocket and nothing else: a tunnel begins with the 101 and loses no byte on either side.
+//! WebSocket upgrades and no others: the tunnel begins with the 101 and loses no byte in either direction.
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::timeout;
@@ -6,7 +6,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
-use crate::runner::cases;
+use crate::case::cases;
 use crate::seed::Seed;
 use crate::wait::{PATIENCE, ms};
 
@@ -55,14 +55,14 @@ fn websocket_messages_are_echoed_by_a_real_backend(ctx: &Context) {
             let sent = Message::binary(Seed::new(size as u64).bytes(size));
             socket.send(sent.clone()).await.unwrap();
             let got = socket.next().await.expect("an echo").unwrap();
-            assert!(got == sent, "{size} bytes come back changed");
+            assert!(got == sent, "{size} bytes: the echo differs");
         }
         socket.send(Message::text("grüße")).await.unwrap();
         assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("grüße"));
         socket.close(None).await.unwrap();
         while let Some(Ok(_)) = socket.next().await {}
     };
-    runtime.block_on(async { timeout(3 * PATIENCE, talk).await.expect("the echo hangs") });
+    runtime.block_on(async { timeout(3 * PATIENCE, talk).await.expect("the echo stalls") });
 }
 
 fn a_tunnel_begins_with_the_101_and_keeps_early_bytes(ctx: &Context) {
@@ -145,7 +145,7 @@ fn a_refused_upgrade_is_an_ordinary_response(ctx: &Context) {
     client.send(format!("{UPGRADE}GET /second HTTP/1.1\r\nHost: a\r\n\r\n"));
     let response = client.response("GET");
     assert_eq!((response.status(), response.text().as_str()), (200, "/ws"));
-    // What followed was a pipelined request after all.
+    // What followed was a pipelined request.
     assert_eq!(client.response("GET").text(), "/second");
     client.expect_silence(ms(30));
 }

@@ -1,4 +1,4 @@
-//! A group that fails is left alone, and asked again by one request.
+//! The circuit breaker of a group that fails: it opens, and one half-open probe decides whether it closes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,28 +6,29 @@ use std::time::{Duration, Instant};
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::client::{Client, Response};
-use crate::runner::cases;
-use crate::suites::{own_answer, reserved};
+use crate::suites::local_reply;
+use crate::suites::support::reserved;
 use crate::wait::{PATIENCE, eventually, ms, until};
 
 cases! { "retry";
     Fast the_breaker_opens_at_half_of_twenty_and_not_before,
-    Fast one_probe_finds_out_whether_it_may_close,
+    Fast one_half_open_probe_decides_whether_the_breaker_closes,
     Fast all_dead_is_a_503_at_once,
 }
 
 const FAILURE: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// The seconds of `Retry-After` in a 503 of our own.
+/// The seconds of `Retry-After` in a 503 that is a local reply.
 fn retry_after(response: &Response) -> u64 {
-    own_answer::assert_own(response, 503);
+    local_reply::assert_local(response, 503);
     let fields = response.fields().all("retry-after");
     assert_eq!(fields.len(), 1, "{response:?}");
     fields[0].parse().expect("seconds")
 }
 
-/// Fails requests until the breaker opens; panics if it does so before the 20th.
+/// Fails requests until the breaker opens; panics if that happens before the 20th.
 fn open(client: &mut Client) {
     for turn in 0..20 {
         assert_eq!(client.get("/").status(), 500, "turn {turn}");
@@ -45,12 +46,12 @@ fn the_breaker_opens_at_half_of_twenty_and_not_before(ctx: &Context) {
         assert!((1..=10).contains(&retry_after(&client.get("/"))));
     }
     if began.elapsed() < Duration::from_secs(8) {
-        assert_eq!(backends.iter().map(Backend::connections).sum::<usize>(), 20, "it is left alone");
+        assert_eq!(backends.iter().map(Backend::connections).sum::<usize>(), 20, "an open breaker sends nothing");
     }
-    until("it says so", || program.stderr().contains("circuit breaker opened"));
+    until("the open breaker is logged", || program.stderr().contains("circuit breaker opened"));
 }
 
-fn one_probe_finds_out_whether_it_may_close(ctx: &Context) {
+fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
     let let_go = Arc::new(AtomicBool::new(false));
     let mended = Arc::clone(&let_go);
     let backend = Backend::start(move |conn| {
@@ -69,13 +70,13 @@ fn one_probe_finds_out_whether_it_may_close(ctx: &Context) {
     let mut client = program.client();
     open(&mut client);
     let mut probe = program.client();
-    // Refused until the ten seconds are over; then this one is held by the backend.
+    // Rejected until the ten seconds are over; then the backend holds this request.
     let probing = eventually(Duration::from_secs(20), || {
         probe.request("GET", "/", "");
         probe.patience(ms(1_000));
         let answered = probe.reader().fill();
         probe.patience(PATIENCE);
-        // A second without an answer may also be a busy machine's.
+        // A second without a response may also mean that the machine is busy.
         if answered.is_err() && backend.connections() == 21 {
             return Some(());
         }
@@ -89,7 +90,8 @@ fn one_probe_finds_out_whether_it_may_close(ctx: &Context) {
     assert_eq!(backend.connections(), 21, "one probe at a time");
     let_go.store(true, Ordering::SeqCst);
     assert_eq!(probe.response("GET").text(), "mended");
-    // The record follows the answer. A second request of the same client is read after it; another loop may be quicker.
+    // The result is recorded after the response is sent. This client's second request is handled after that; another
+    // worker may be quicker.
     assert_eq!(probe.get("/").text(), "mended");
     (0..10).for_each(|_| assert_eq!(client.get("/").text(), "mended"));
 }
@@ -102,7 +104,7 @@ fn all_dead_is_a_503_at_once(ctx: &Context) {
         let mut client = program.client();
         let first = client.get("/");
         assert!(matches!(first.status(), 502 | 503), "{first:?}");
-        own_answer::check(&first).unwrap();
+        local_reply::check(&first).unwrap();
         for method in ["GET", "POST", "GET", "HEAD"] {
             let began = Instant::now();
             client.request(method, "/", "");
@@ -110,9 +112,9 @@ fn all_dead_is_a_503_at_once(ctx: &Context) {
             assert_eq!(response.status(), 503, "{flags:?}: {response:?}");
             assert!(began.elapsed() < ms(1_000), "{flags:?}: it took {:?}", began.elapsed());
             if method != "HEAD" {
-                own_answer::check(&response).unwrap();
+                local_reply::check(&response).unwrap();
             }
-            assert!(!response.head.says_close(), "the client is welcome to stay");
+            assert!(!response.head.says_close(), "the client's connection stays open");
         }
     }
 }

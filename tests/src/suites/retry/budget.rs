@@ -1,4 +1,4 @@
-//! When everything fails, retries must not double the load.
+//! When every request fails, retries must not double the load.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -6,15 +6,15 @@ use std::thread;
 
 use crate::Context;
 use crate::backend::Backend;
-use crate::runner::cases;
-use crate::suites::own_answer;
+use crate::case::cases;
+use crate::suites::local_reply;
 use crate::wait::{ms, pause};
 
 cases! { "retry";
     Fast retries_are_a_fifth_of_what_is_in_flight,
 }
 
-/// What the backends see: how often each request came, and the retries that are with them.
+/// What the backends see: how often each request arrived, and the retries in flight.
 #[derive(Debug, Default)]
 struct Sight {
     times: HashMap<String, usize>,
@@ -39,7 +39,7 @@ fn retries_are_a_fifth_of_what_is_in_flight(ctx: &Context) {
                 sight.most_retries = sight.most_retries.max(sight.retries_now);
                 is_retry
             };
-            // A retry stays long enough for those that wait to find the budget spent.
+            // A retry stays in flight long enough for later failures to find the budget spent.
             pause(if is_retry { ms(2_500) } else { ms(100) });
             sight.lock().unwrap().retries_now -= usize::from(is_retry);
             conn.close();
@@ -50,11 +50,11 @@ fn retries_are_a_fifth_of_what_is_in_flight(ctx: &Context) {
     thread::scope(|scope| {
         for number in 0..CLIENTS {
             let program = &program;
-            scope.spawn(move || own_answer::assert_own(&program.client().get(&format!("/{number}")), 502));
+            scope.spawn(move || local_reply::assert_local(&program.client().get(&format!("/{number}")), 502));
         }
     });
     let sight = sight.lock().unwrap();
-    assert_eq!(sight.times.len(), CLIENTS, "each was sent");
+    assert_eq!(sight.times.len(), CLIENTS, "each request was sent");
     let most = CLIENTS / 5;
     assert!((3..=most).contains(&sight.most_retries), "{} retries at once, of {CLIENTS} clients", sight.most_retries);
 }

@@ -1,12 +1,12 @@
-//! Minutes of everything at once: clients of all manners, and backends of which one at a time behaves badly.
+//! Minutes of mixed traffic: clients that behave in many ways, and backends of which one at a time misbehaves.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::process::Program;
-use crate::runner::cases;
 use crate::wait::{ms, pause, until};
 
 mod manners;
@@ -19,10 +19,10 @@ cases! { "retry" from 5;
 }
 
 const TEN: Duration = Duration::from_mins(10);
-/// For connections that are shared, whose books are longer.
+/// For shared connections, which keep more state.
 const THIRTY: Duration = Duration::from_mins(30);
 const CLIENTS: usize = 48;
-/// What the program may still learn to need once it has seen everything for a while.
+/// How much memory may still grow after the warm-up.
 const MOST_GROWTH_KIB: u64 = 4 * 1024;
 
 fn minutes_of_everything_lose_nothing_and_leave_nothing_behind(ctx: &Context) {
@@ -30,7 +30,7 @@ fn minutes_of_everything_lose_nothing_and_leave_nothing_behind(ctx: &Context) {
     let end = Instant::now() + lasts;
     let world = World::start();
     let addrs: Vec<_> = world.backends().iter().map(Backend::addr).collect();
-    // What rests when all is over is to be gone soon.
+    // Connections that are idle at the end must be closed soon.
     let flags: &[&str] = if ctx.upstreams_are_shared() { &["--upstream-idle-timeout", "2s"] } else { &[] };
     let mut program = ctx.start(&addrs, flags);
     let files = program.fds();
@@ -46,15 +46,15 @@ fn minutes_of_everything_lose_nothing_and_leave_nothing_behind(ctx: &Context) {
     println!("retry: {seen:?} in {lasts:?}: {world:?}");
     world.assert_nothing_lost();
     assert!(seen.last_kib <= seen.early_kib + MOST_GROWTH_KIB, "memory grows: {seen:?}");
-    // For each client its own connection, one to each of the backends, and one that is about to be closed.
+    // Each client has its own connection, one to each of the backends, and one that is about to be closed.
     assert!(seen.most_fds <= files + CLIENTS * (addrs.len() + 2), "{files} files at first: {seen:?}");
-    until("every descriptor is given back", || program.fds() <= files + 2);
+    until("every descriptor is closed", || program.fds() <= files + 2);
 }
 
-/// What was seen of the program.
+/// The resources that the program used.
 #[derive(Debug)]
 struct Seen {
-    /// The least resident memory in the second sixth of the time, and in the last: a moment's need is no growth.
+    /// The least resident memory in the second sixth of the time, and in the last: a short peak is no growth.
     early_kib: u64,
     last_kib: u64,
     most_fds: usize,

@@ -6,10 +6,10 @@ use std::thread;
 
 use crate::Context;
 use crate::backend::separate::Separate;
+use crate::case::cases;
 use crate::client::Response;
 use crate::process::Program;
-use crate::runner::cases;
-use crate::suites::own_answer;
+use crate::suites::local_reply;
 use crate::wait::{ms, pause, until};
 
 cases! { "retry";
@@ -27,7 +27,7 @@ fn twenty_kills_under_load_fail_no_get_and_double_no_post(ctx: &Context) {
     (0..20).for_each(|round| kill_one(ctx, round));
 }
 
-/// Counts the answers, so that the kill comes in the thick of it and a while passes after it.
+/// Counts the responses, so that the kill happens in the middle of the load and some time passes after it.
 struct Load<'a> {
     program: &'a Program,
     round: usize,
@@ -36,7 +36,7 @@ struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// Three of four clients send GETs; the others POSTs, each with a body of its own. Gives the bodies that were
+    /// Three of four clients send GETs; the others POSTs, each with its own body. Returns the bodies that were
     /// answered with 200.
     fn client(&self, number: usize) -> Vec<String> {
         let (mut client, mut done) = (self.program.client(), Vec::new());
@@ -53,9 +53,9 @@ impl Load<'_> {
                 if response.status() == 200 {
                     done.push(body);
                 } else {
-                    own_answer::assert_own(&response, 502);
+                    local_reply::assert_local(&response, 502);
                 }
-                // A 502 that came before the body was read ends the connection, and says so.
+                // A 502 that came before the body was read closes the connection, and says so.
                 if response.fields().get("connection") == Some("close") {
                     client = self.program.client();
                 }
@@ -91,7 +91,7 @@ fn kill_one(ctx: &Context, round: usize) {
         load.stop.store(true, Ordering::SeqCst);
         clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
     });
-    // What the killed one has said last may still be on its way through the pipe.
+    // The last lines of the killed backend may still be in the pipe.
     let executed = || backends.iter().flat_map(Separate::executed).collect::<Vec<_>>();
     until("every POST that was answered was executed", || {
         let executed: BTreeSet<_> = executed().into_iter().collect();

@@ -1,25 +1,25 @@
-//! Which requests are sent again, and where to.
+//! Which requests are retried, and where.
 
 use super::{Book, answer, noting};
 use crate::Context;
 use crate::backend::{Backend, Conn};
-use crate::runner::cases;
-use crate::suites::own_answer;
+use crate::case::cases;
+use crate::suites::local_reply;
 use crate::wait::{ms, pause};
 
 cases! { "retry";
-    Fast what_is_idempotent_is_retried_on_another_backend,
+    Fast idempotent_requests_are_retried_on_another_backend,
     Fast a_post_that_was_sent_is_never_sent_again,
     Fast nothing_is_retried_once_the_response_has_begun,
     Fast a_large_body_is_not_sent_again,
     Fast one_retry_and_no_more,
-    Fast a_deadline_that_passed_is_no_reason_to_repeat_a_post,
+    Fast a_post_is_not_repeated_after_a_timeout,
 }
 
 /// How a backend can fail a request that it has read.
 const FAILURES: [fn(&mut Conn); 2] = [Conn::close, Conn::reset];
 
-fn what_is_idempotent_is_retried_on_another_backend(ctx: &Context) {
+fn idempotent_requests_are_retried_on_another_backend(ctx: &Context) {
     for fail in FAILURES {
         let (lost, done) = (Book::default(), Book::default());
         let (failing, well) = (noting(&lost, fail), noting(&done, answer));
@@ -31,7 +31,7 @@ fn what_is_idempotent_is_retried_on_another_backend(ctx: &Context) {
             let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
             client.request(method, &target, &length);
             if !body.is_empty() {
-                // The head has gone on by then, as a rule.
+                // By then the head has usually been forwarded.
                 pause(ms(5));
                 client.send(body);
             }
@@ -39,9 +39,9 @@ fn what_is_idempotent_is_retried_on_another_backend(ctx: &Context) {
             assert_eq!(response.status(), 200, "{method}: {response:?}");
             assert_eq!(done.lines().last(), Some(&(method.to_owned(), target.clone(), body.to_owned())));
             assert_eq!(done.count(&target), 1);
-            assert!(lost.count(&target) <= 1, "a retry goes to another backend");
+            assert!(lost.count(&target) <= 1, "a retry must go to another backend");
         }
-        assert!(!lost.lines().is_empty(), "nothing was ever retried");
+        assert!(!lost.lines().is_empty(), "no request was retried");
         assert_eq!(done.lines().len(), 8);
     }
 }
@@ -58,7 +58,7 @@ fn a_post_that_was_sent_is_never_sent_again(ctx: &Context) {
             client.send("hi");
             let response = client.response(method);
             if response.status() != 200 {
-                own_answer::assert_own(&response, 502);
+                local_reply::assert_local(&response, 502);
             }
             assert_eq!(book.count(&target), 1, "{method} {target} was executed more than once");
         }
@@ -76,13 +76,13 @@ fn nothing_is_retried_once_the_response_has_begun(ctx: &Context) {
     let mut client = program.client();
     for turn in 0..4 {
         let target = format!("/{turn}");
-        own_answer::assert_own(&client.get(&target), 502);
+        local_reply::assert_local(&client.get(&target), 502);
         assert_eq!(book.count(&target), 1);
     }
 }
 
 fn a_large_body_is_not_sent_again(ctx: &Context) {
-    // It is not held, so there is nothing to send again: the answer is an honest 502.
+    // The body is not buffered, so it cannot be sent again: the answer is an honest 502.
     let book = Book::default();
     let (failing, also) = (noting(&book, Conn::close), noting(&book, Conn::close));
     let program = ctx.start(&[failing.addr(), also.addr()], &["--retries", "5"]);
@@ -90,7 +90,7 @@ fn a_large_body_is_not_sent_again(ctx: &Context) {
     let body = "x".repeat(2 << 20);
     client.request("PUT", "/large", &format!("Content-Length: {}\r\n", body.len()));
     client.send(&body);
-    own_answer::assert_own(&client.response("PUT"), 502);
+    local_reply::assert_local(&client.response("PUT"), 502);
     assert_eq!(book.count("/large"), 1);
 }
 
@@ -100,12 +100,12 @@ fn one_retry_and_no_more(ctx: &Context) {
         let backends = [(); 4].map(|()| noting(&book, Conn::close));
         let program = ctx.start(&backends.each_ref().map(Backend::addr), &["--retries", retries]);
         let response = program.client().get("/");
-        own_answer::assert_own(&response, 502);
+        local_reply::assert_local(&response, 502);
         assert_eq!(book.count("/"), most, "--retries {retries}, and each backend once");
     }
 }
 
-fn a_deadline_that_passed_is_no_reason_to_repeat_a_post(ctx: &Context) {
+fn a_post_is_not_repeated_after_a_timeout(ctx: &Context) {
     let book = Book::default();
     let silent = |conn: &mut Conn| conn.until_ended();
     let backends = [noting(&book, silent), noting(&book, silent)];
@@ -115,6 +115,6 @@ fn a_deadline_that_passed_is_no_reason_to_repeat_a_post(ctx: &Context) {
     client.request("POST", "/late", "Content-Length: 2\r\n");
     client.send("hi");
     client.patience(ms(8_000));
-    own_answer::assert_own(&client.response("POST"), 504);
+    local_reply::assert_local(&client.response("POST"), 504);
     assert_eq!(book.count("/late"), 1);
 }

@@ -1,8 +1,8 @@
-//! A client that resets has gone: its upstream connection is closed, whatever the phase.
+//! A client that resets is gone: its upstream connection is closed, whatever the phase of the exchange.
 
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
-use crate::runner::cases;
+use crate::case::cases;
 use crate::seed::block;
 use crate::wait::{ms, pause, until};
 
@@ -11,10 +11,10 @@ cases! { "robustness";
     Fast a_reset_during_the_download_cancels_the_upstream,
     Fast a_reset_during_the_upload_cancels_the_upstream,
     Fast a_reset_tunnel_is_torn_down,
-    Fast a_thousand_rude_clients_leave_nothing_behind,
+    Fast a_thousand_aborted_clients_leave_nothing_behind,
 }
 
-/// How soon the backend must see the end. The promise is 2 s; the rest is for a loaded machine.
+/// How soon the backend must see the end. The requirement is 2 s; the rest is slack for a loaded machine.
 const SOON: std::time::Duration = ms(4000);
 
 fn assert_cancelled(backend: &Backend) {
@@ -50,7 +50,7 @@ fn a_reset_during_the_download_cancels_the_upstream(ctx: &Context) {
     client.read_exact(200_000);
     client.reset();
     assert_cancelled(&backend);
-    // The same with a backend that has nothing to send just now.
+    // The same with a backend that has nothing to send at the moment.
     let backend = Backend::start(|conn| {
         if conn.request().is_ok() {
             conn.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
@@ -91,7 +91,7 @@ fn a_reset_tunnel_is_torn_down(ctx: &Context) {
     assert_cancelled(&backend);
 }
 
-fn a_thousand_rude_clients_leave_nothing_behind(ctx: &Context) {
+fn a_thousand_aborted_clients_leave_nothing_behind(ctx: &Context) {
     let backend = Backend::start(|conn| {
         if conn.request().is_ok() {
             pause(ms(1));
@@ -113,7 +113,7 @@ fn a_thousand_rude_clients_leave_nothing_behind(ctx: &Context) {
             client.reset();
         }
     }
-    until("every descriptor is given back", || program.fds() <= before + 2);
+    until("every descriptor is closed", || program.fds() <= before + 2);
     program.assert_running();
     assert_eq!(program.client().get("/").status(), 200);
 }

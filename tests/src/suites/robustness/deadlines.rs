@@ -1,13 +1,13 @@
-//! Deadlines: nobody holds a slot for free, and nobody who makes progress is cut off.
+//! Timeouts: no stalled peer holds a connection for ever, and no peer that makes progress is cut off.
 
 use std::time::Instant;
 
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
+use crate::case::cases;
 use crate::checker::{Fault, whole_request};
-use crate::runner::cases;
-use crate::suites::black_hole;
-use crate::suites::own_answer::{self, assert_own};
+use crate::suites::local_reply::{self, assert_local};
+use crate::suites::support::black_hole;
 use crate::wait::{ms, pause};
 
 cases! { "robustness";
@@ -18,7 +18,7 @@ cases! { "robustness";
     Fast a_slow_head_within_the_deadline_is_served,
     Fast a_backend_without_a_first_byte_is_504,
     Fast a_backend_that_stalls_in_its_head_is_a_gateway_error,
-    Fast a_backend_that_answers_no_connect_is_a_gateway_error,
+    Fast a_connect_timeout_is_a_gateway_error,
     Fast a_stalled_response_breaks_off,
     Fast a_slow_response_that_makes_progress_is_served,
     Fast an_idle_tunnel_is_closed,
@@ -30,7 +30,7 @@ fn a_slow_head_gets_408_at_an_absolute_deadline(ctx: &Context) {
     for start in ["GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ", "G"] {
         let mut client = program.client();
         client.send(start);
-        // A byte every 100 ms for 8 s: a deadline that each byte extends would never come.
+        // A byte every 100 ms for 8 s: a deadline that each byte extends would never fire.
         let mut writer = client.stream();
         let began = Instant::now();
         let dripping = std::thread::spawn(move || {
@@ -39,12 +39,12 @@ fn a_slow_head_gets_408_at_an_absolute_deadline(ctx: &Context) {
                 std::io::Write::write_all(&mut writer, b"x").is_ok()
             })
         });
-        assert_own(&client.response("GET"), 408);
+        assert_local(&client.response("GET"), 408);
         let took = began.elapsed();
         client.expect_closed();
         drop(client);
         assert!(took >= ms(700), "408 after {took:?}");
-        assert!(took < ms(6000), "the drip extends the deadline: {took:?}");
+        assert!(took < ms(6000), "each byte extends the deadline: {took:?}");
         dripping.join().unwrap();
     }
     assert_eq!(backend.connections(), 0);
@@ -60,7 +60,7 @@ fn an_idle_connection_is_closed_silently(ctx: &Context) {
     fresh.expect_closed();
     used.expect_closed();
     assert!(began.elapsed() >= ms(500), "closed after {:?}", began.elapsed());
-    // Requests in time keep it open for longer than the deadline.
+    // Requests within the timeout keep it open for longer than the timeout.
     let mut busy = program.client();
     for _ in 0..6 {
         assert_eq!(busy.get("/").status(), 200);
@@ -74,7 +74,7 @@ fn a_stalled_body_gets_408_and_is_not_finished(ctx: &Context) {
     for body in ["Content-Length: 10\r\n\r\nabcd", "Transfer-Encoding: chunked\r\n\r\n5\r\nab"] {
         let mut client = program.client();
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{body}"));
-        assert_own(&client.response("POST"), 408);
+        assert_local(&client.response("POST"), 408);
         client.expect_closed();
     }
     backend.wait_for("the upstreams are closed", |seen| seen.iter().all(|s| s.ended));
@@ -117,9 +117,9 @@ fn a_backend_without_a_first_byte_is_504(ctx: &Context) {
     let mut client = program.client();
     for target in ["/silent", "/silent"] {
         let response = client.get(target);
-        assert_own(&response, 504);
+        assert_local(&response, 504);
         assert!(!response.head.says_close(), "{response:?}");
-        assert_eq!(client.get("/quick").text(), "quick", "the connection goes on");
+        assert_eq!(client.get("/quick").text(), "quick", "the connection stays open");
     }
     backend.wait_for("the upstreams are closed", |seen| seen.iter().step_by(2).all(|s| s.ended));
 }
@@ -135,19 +135,19 @@ fn a_backend_that_stalls_in_its_head_is_a_gateway_error(ctx: &Context) {
     let program = ctx.start(&[backend.addr()], &flags);
     let response = program.client().get("/");
     assert!(matches!(response.status(), 502 | 504), "{response:?}");
-    own_answer::check(&response).unwrap();
+    local_reply::check(&response).unwrap();
     backend.wait_for("the upstream is closed", |seen| seen[0].ended);
 }
 
-fn a_backend_that_answers_no_connect_is_a_gateway_error(ctx: &Context) {
+fn a_connect_timeout_is_a_gateway_error(ctx: &Context) {
     let hole = black_hole();
     let program = ctx.start(&[hole.addr], &["--connect-timeout", "700ms"]);
     let began = Instant::now();
     let response = program.client().get("/");
     assert!(began.elapsed() >= ms(400), "{:?}", began.elapsed());
-    // With several backends "all failed" is as true as "too late".
+    // With several backends "all failed" is as correct as "timed out".
     assert!(matches!(response.status(), 502 | 504), "{response:?}");
-    own_answer::check(&response).unwrap();
+    local_reply::check(&response).unwrap();
 }
 
 fn a_stalled_response_breaks_off(ctx: &Context) {

@@ -1,4 +1,4 @@
-//! Draining: a request that was promised an answer gets it whole, and the program then ends.
+//! Draining: every request that was accepted is answered whole, and then the program ends.
 //!
 //! A request *fails* if it was sent on a connection accepted before the drain, before the client got
 //! FIN or `Connection: close`, and was not answered whole. The clients here neither retry nor re-send.
@@ -10,9 +10,9 @@ use nix::sys::signal::Signal;
 
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
+use crate::case::cases;
 use crate::client::Client;
 use crate::process::Program;
-use crate::runner::cases;
 use crate::wait::{PATIENCE, ms, pause, until};
 
 cases! { "robustness";
@@ -23,8 +23,8 @@ cases! { "robustness";
     Fast a_drain_refuses_new_connections,
     Fast a_drain_cuts_a_client_that_stalls_for_ever,
     Fast a_second_signal_ends_it_at_once,
-    Fast a_drain_serves_those_who_wait_beyond_max_clients,
-    Fast a_drain_answers_the_requests_that_were_sent_ahead,
+    Fast a_drain_serves_clients_that_wait_beyond_max_clients,
+    Fast a_drain_answers_pipelined_requests,
 }
 
 pub(super) fn slow(delay: Duration) -> Backend {
@@ -54,8 +54,8 @@ fn a_drain_under_load_fails_no_request(ctx: &Context) {
     assert_eq!(program.exit_code(PATIENCE), 0);
 }
 
-/// They were let in by the kernel before the drain; a closed listener would reset them.
-fn a_drain_serves_those_who_wait_beyond_max_clients(ctx: &Context) {
+/// The kernel accepted these connections before the drain; a closed listener would reset them.
+fn a_drain_serves_clients_that_wait_beyond_max_clients(ctx: &Context) {
     let backend = slow(ms(500));
     let mut program = ctx.start(&[backend.addr()], &["--max-clients", "2"]);
     let mut clients: Vec<Client> = (0..5).map(|_| program.client()).collect();
@@ -71,12 +71,12 @@ fn a_drain_serves_those_who_wait_beyond_max_clients(ctx: &Context) {
     assert_eq!(program.exit_code(PATIENCE), 0);
 }
 
-fn a_drain_answers_the_requests_that_were_sent_ahead(ctx: &Context) {
+fn a_drain_answers_pipelined_requests(ctx: &Context) {
     let backend = slow(ms(300));
     let mut program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();
     client.send("GET /ahead HTTP/1.1\r\nHost: a\r\n\r\n".repeat(4));
-    backend.wait_for("the first is under way", |seen| !seen.is_empty());
+    backend.wait_for("the first is in flight", |seen| !seen.is_empty());
     program.signal(Signal::SIGTERM);
     for turn in 1..=4 {
         let response = client.response("GET");
@@ -88,7 +88,7 @@ fn a_drain_answers_the_requests_that_were_sent_ahead(ctx: &Context) {
     assert_eq!(program.exit_code(PATIENCE), 0);
 }
 
-/// Sends requests without a pause until the balancer says close; every one must be answered whole.
+/// Sends requests without a pause until the balancer sends `Connection: close`; every one must be answered whole.
 pub(super) fn serve_until_told(mut client: Client) -> usize {
     let deadline = Instant::now() + PATIENCE;
     let mut answered = 0;
@@ -112,14 +112,14 @@ fn a_drain_gives_idle_clients_a_fin_after_a_second(ctx: &Context) {
     let mut used = program.client();
     assert_eq!(used.get("/").status(), 200);
     let mut fresh = program.client();
-    // Accepted for sure once a later client has been served.
+    // A client has certainly been accepted once a later one has been served.
     assert_eq!(program.client().get("/").status(), 200);
     let began = Instant::now();
     program.signal(Signal::SIGTERM);
     used.expect_closed();
     fresh.expect_closed();
     let took = began.elapsed();
-    assert!(took >= ms(500), "closed after {took:?}: a request under way would be lost");
+    assert!(took >= ms(500), "closed after {took:?}: a request in flight would be lost");
     assert!(took < ms(6000), "closed after {took:?}");
     drop((used, fresh));
     assert_eq!(program.exit_code(PATIENCE), 0);
@@ -158,7 +158,7 @@ fn a_drain_lets_requests_in_flight_finish(ctx: &Context) {
     let mut posting = program.client();
     posting.request("POST", "/", "Content-Length: 10\r\n");
     posting.send("01234");
-    backend.wait_for("both are under way", |seen| seen.iter().filter(|s| s.count > 0).count() == 2);
+    backend.wait_for("both are in flight", |seen| seen.iter().filter(|s| s.count > 0).count() == 2);
     program.signal(Signal::SIGTERM);
     pause(ms(300));
     posting.send("56789");
@@ -177,7 +177,7 @@ fn a_drain_refuses_new_connections(ctx: &Context) {
     let mut program = ctx.start(&[backend.addr()], &["--drain-timeout", "20s"]);
     let mut client = program.client();
     client.request("GET", "/", "");
-    backend.wait_for("a request is under way", |seen| seen.first().is_some_and(|s| s.count > 0));
+    backend.wait_for("a request is in flight", |seen| seen.first().is_some_and(|s| s.count > 0));
     program.signal(Signal::SIGTERM);
     until("connects are refused", || {
         Client::try_connect(program.addr()).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
@@ -195,7 +195,7 @@ fn a_drain_cuts_a_client_that_stalls_for_ever(ctx: &Context) {
     program.signal(Signal::SIGTERM);
     assert_eq!(program.exit_code(PATIENCE), 0);
     let took = began.elapsed();
-    assert!(took >= ms(1500), "given up after {took:?}");
+    assert!(took >= ms(1500), "cut after {took:?}");
     drop(stuck);
 }
 
@@ -212,7 +212,7 @@ fn a_second_signal_ends_it_at_once(ctx: &Context) {
     }
 }
 
-/// A client whose request is under way and will never be answered.
+/// A client whose request is in flight and will never be answered.
 fn stuck_client(program: &Program, backend: &Backend) -> Client {
     let mut client = program.client();
     client.request("GET", "/", "");

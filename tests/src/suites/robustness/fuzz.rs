@@ -1,13 +1,13 @@
-//! Seeded random input on both sides: it goes on serving, and says nothing that is not HTTP.
+//! Seeded random input on both sides: the balancer keeps serving, and every byte it sends is valid HTTP.
 
 use std::time::Instant;
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::checker::{Fault, whole_request};
 use crate::client::Client;
 use crate::process::Program;
-use crate::runner::cases;
 use crate::seed::Seed;
 use crate::wait::ms;
 
@@ -17,7 +17,7 @@ cases! { "robustness";
     Fast two_thousand_random_responses_leave_it_serving,
 }
 
-/// Neither run goes on for longer, however slow the machine.
+/// Time limit of each run, however slow the machine.
 const AT_MOST: std::time::Duration = ms(20_000);
 
 const REQUESTS: &[&str] = &[
@@ -39,7 +39,7 @@ const RESPONSES: &[&str] = &[
     "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
 ];
 
-/// Bytes and words that parsers stumble over.
+/// Bytes and words that often break parsers.
 const WORDS: &[&[u8]] = &[
     b"\r",
     b"\n",
@@ -104,8 +104,8 @@ fn ten_thousand_random_requests_leave_it_serving(ctx: &Context) {
     let mut number = 0;
     while number < 10_000 && began.elapsed() < AT_MOST {
         let mut seed = Seed::new(number);
-        // Behind honest ones on the same connection, and before another: where the balancer is
-        // wrong about the end of one, the next is read wrongly.
+        // Between valid requests on the same connection: if the balancer is wrong about the end of one, it
+        // misreads the next.
         let mut raw = Vec::new();
         for _ in 0..seed.below(3) {
             raw.extend_from_slice(seed.pick(REQUESTS).as_bytes());
@@ -128,7 +128,7 @@ fn ten_thousand_random_requests_leave_it_serving(ctx: &Context) {
     }
 }
 
-/// Sends everything and FIN; whatever comes back is a row of well-formed responses.
+/// Sends everything and FIN; what comes back must be a sequence of well-formed responses.
 fn answers_are_http(program: &Program, raw: &[u8]) -> Result<(), String> {
     let mut client = Client::connect(program.addr());
     let _ = client.try_send(raw);
@@ -142,7 +142,7 @@ fn answers_are_http(program: &Program, raw: &[u8]) -> Result<(), String> {
     }
 }
 
-/// The statuses a client gets for these pieces, and the requests that went on, as text.
+/// The statuses a client gets for these pieces, and the requests that were forwarded, as text.
 fn meaning(program: &Program, backend: &Backend, pieces: &[&[u8]]) -> (Vec<u16>, Vec<String>) {
     let before = backend.connections();
     let mut client = program.client();
@@ -152,8 +152,8 @@ fn meaning(program: &Program, backend: &Backend, pieces: &[&[u8]]) -> (Vec<u16>,
     while let Ok(response) = client.try_response("GET") {
         statuses.push(response.status());
     }
-    // Whole requests only, without the one field that is new each time; how a body was chunked on
-    // the way depends on the segments and may.
+    // Whole requests only, without the one header that is new each time. How a body is chunked on the
+    // way may depend on the segments.
     let mut requests = Vec::new();
     for seen in &backend.seen()[before..] {
         if let Ok((head, body, _)) = whole_request(&seen.bytes) {

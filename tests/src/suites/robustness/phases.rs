@@ -1,10 +1,10 @@
-//! A backend that closes or resets at each phase: 502 before the response, a break after it began.
+//! A backend that closes or resets in each phase: 502 before the response begins, a truncated response after.
 
 use crate::Context;
 use crate::backend::{Backend, Conn};
+use crate::case::cases;
 use crate::checker::Fault;
-use crate::runner::cases;
-use crate::suites::own_answer;
+use crate::suites::local_reply;
 use crate::wait::{ms, pause};
 
 cases! { "robustness";
@@ -12,7 +12,7 @@ cases! { "robustness";
     Fast a_backend_that_dies_in_its_response_breaks_it_off,
 }
 
-/// Where the backend gives up; the number is in the request's target.
+/// Where the backend fails; the request's target names the number.
 type Phase = fn(&mut Conn);
 
 const BEFORE: &[(&str, Phase)] = &[
@@ -59,12 +59,12 @@ const REQUESTS: &[&str] = &[
     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 ];
 
-/// A backend that dies in this phase, by FIN or by RST.
+/// A backend that fails in this phase, by FIN or by RST.
 fn dying(phase: Phase, reset: bool) -> Backend {
     Backend::start(move |conn| {
         phase(conn);
         if reset {
-            // So that what was written is read first: what a RST overtakes is nobody's promise.
+            // So that the bytes before the RST are read first: a RST may overtake them, and then they are lost.
             pause(ms(30));
             conn.reset();
         }
@@ -81,9 +81,9 @@ fn a_backend_that_dies_before_its_response_is_502(ctx: &Context) {
                 client.send(request);
                 let response = client.try_response("POST");
                 let response = response.unwrap_or_else(|fault| panic!("{name}, reset {reset}: {fault:?}"));
-                // A connection that died at once may have been marked as a failed connect.
+                // A connection that failed at once may have been counted as a failed connect.
                 assert!(matches!(response.status(), 502 | 503), "{name}: {response:?}");
-                own_answer::check(&response).unwrap();
+                local_reply::check(&response).unwrap();
             }
             program.assert_running();
         }
@@ -101,7 +101,7 @@ fn a_backend_that_dies_in_its_response_breaks_it_off(ctx: &Context) {
                 match client.try_response("POST") {
                     Err(Fault::Truncated(_) | Fault::Reset) => {}
                     Ok(response) if response.status() == 502 => {
-                        own_answer::check(&response).unwrap();
+                        local_reply::check(&response).unwrap();
                     }
                     other => panic!("{name}, reset {reset}: {other:?}"),
                 }

@@ -1,22 +1,22 @@
-//! SIGUSR1 prints the table while clients are idle, busy and stalled, and nothing freezes.
+//! SIGUSR1 prints the table while clients are idle, busy and stalled, and nothing blocks.
 
 use nix::sys::signal::Signal;
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::client::Client;
 use crate::process::Options;
-use crate::runner::cases;
 use crate::seed::block;
 use crate::wait::{PATIENCE, eventually, ms, pause, until};
 
 cases! { "robustness";
-    Fast sigusr1_prints_the_table_and_freezes_nobody,
+    Fast sigusr1_prints_the_table_and_blocks_no_client,
     Fast sigpipe_and_a_burst_of_sigusr1_do_not_end_it,
-    Fast a_reader_of_stdout_who_reads_no_more_stops_neither_service_nor_drain,
+    Fast a_blocked_stdout_stops_neither_service_nor_drain,
 }
 
-fn sigusr1_prints_the_table_and_freezes_nobody(ctx: &Context) {
+fn sigusr1_prints_the_table_and_blocks_no_client(ctx: &Context) {
     let backend = Backend::start(|conn| {
         let Ok(request) = conn.request() else { return };
         match request.head.target.as_str() {
@@ -54,8 +54,8 @@ fn sigusr1_prints_the_table_and_freezes_nobody(ctx: &Context) {
     program.assert_running();
 }
 
-/// `load_balancer | less`: the pipe is full, and the table waits for a key that nobody presses.
-fn a_reader_of_stdout_who_reads_no_more_stops_neither_service_nor_drain(ctx: &Context) {
+/// `load_balancer | less`: the pipe is full, and the table waits for a key that is never pressed.
+fn a_blocked_stdout_stops_neither_service_nor_drain(ctx: &Context) {
     let backend = Backend::ok("ok");
     let unread = Options { unread_stdout: true, ..Options::default() };
     let name = backend.addr().to_string();
@@ -74,7 +74,7 @@ fn sigpipe_and_a_burst_of_sigusr1_do_not_end_it(ctx: &Context) {
     let mut program = ctx.start(&[backend.addr()], &[]);
     program.signal(Signal::SIGPIPE);
     assert_eq!(program.client().get("/").status(), 200);
-    // A burst: handlers that allocate or lock would sooner or later hang.
+    // A burst: signal handlers that allocate or lock would deadlock sooner or later.
     for _ in 0..200 {
         program.signal(Signal::SIGUSR1);
     }

@@ -1,4 +1,4 @@
-//! Peers that stop reading: their neighbours do not notice, memory stays bounded, no byte is lost.
+//! Peers that stop reading: other clients are not affected, memory stays bounded, no byte is lost.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::client::Client;
 use crate::process::{Options, Program};
-use crate::runner::cases;
 use crate::seed::{Digester, block};
 use crate::wait::{PATIENCE, eventually, ms, pause};
 
@@ -65,9 +65,9 @@ fn stalled_readers_cost_little_and_then_get_every_byte(ctx: &Context) {
         let mut digest = Digester::default();
         let response = client.response_to("GET", &mut |piece| digest.add(piece)).unwrap();
         assert_eq!(response.status(), 200);
-        assert!(digest.finish() == expected, "the body arrives changed");
+        assert!(digest.finish() == expected, "the body differs");
         client.request("GET", "/", "");
-        assert_eq!(client.response("GET").text(), "fast", "the connection goes on");
+        assert_eq!(client.response("GET").text(), "fast", "the connection stays open");
     }
 }
 
@@ -95,7 +95,7 @@ fn a_backend_that_stops_reading_bounds_the_upload(ctx: &Context) {
     resume.store(true, Ordering::SeqCst);
     assert!(grown < MAX_GROWTH_KIB, "a stalled upload costs {grown} KiB");
     assert_eq!(client.response("PUT").text(), "same");
-    assert!(uploading.join().unwrap(), "the upload breaks off");
+    assert!(uploading.join().unwrap(), "the upload is cut");
 }
 
 fn a_client_beyond_the_cap_waits_and_is_served(ctx: &Context) {
@@ -109,13 +109,13 @@ fn a_client_beyond_the_cap_waits_and_is_served(ctx: &Context) {
     fifth.request("GET", "/fifth", "");
     fifth.expect_silence(ms(400));
     for client in &mut within {
-        assert_eq!(client.get("/").status(), 200, "those within go on");
+        assert_eq!(client.get("/").status(), 200, "accepted clients are still served");
     }
     within.pop();
     assert_eq!(fifth.response("GET").status(), 200);
     within.clear();
     for _ in 0..12 {
-        // One that leaves gives its place back, over and over.
+        // A client that leaves frees its slot, over and over.
         assert_eq!(program.client().get("/").status(), 200);
     }
 }
@@ -153,7 +153,7 @@ fn a_closing_backend_under_load_gives_no_error(ctx: &Context) {
     });
 }
 
-/// Requests until the deadline; each must be answered.
+/// Sends requests until the deadline; each must be answered.
 fn hammer(program: &Program, deadline: Instant) -> usize {
     let mut client = program.client();
     let mut answered = 0;

@@ -1,8 +1,8 @@
-//! Hosts, methods, header fields, queries and cookies, and which of two rules knows better.
+//! Hosts, methods, headers, queries and cookies, and which of two matching rules is more specific.
 
 use super::Site;
 use crate::Context;
-use crate::runner::cases;
+use crate::case::cases;
 
 cases! { "routing";
     Fast by_host_exact_before_wildcard,
@@ -32,7 +32,7 @@ fn by_host_exact_before_wildcard(ctx: &Context) {
         ("GET /\r\nHost: pay.shop.test.evil.test", "default"),
         ("GET /\r\nHost: xpay.shop.test", "any"),
         ("GET /\r\nHost: [::1]:81", "six"),
-        // What a stranger forwards is not the host that was asked for.
+        // X-Forwarded-Host from an untrusted client does not change the host that was requested.
         ("GET /\r\nHost: test\r\nX-Forwarded-Host: pay.shop.test", "default"),
     ]);
 }
@@ -117,7 +117,7 @@ fn the_host_decides_before_the_path_and_more_conditions_before_fewer(ctx: &Conte
         ("GET /other\r\nX-Env: beta", "env"),
         ("GET /api\r\nHost: b.a.test", "below"),
         ("GET /x\r\nHost: a.test", "x"),
-        // No rule of its host takes it, so the others may.
+        // No rule for its host matches, so rules for any host may.
         ("GET /api/y\r\nHost: a.test", "api"),
         ("GET /y\r\nHost: a.test", "default"),
     ]);

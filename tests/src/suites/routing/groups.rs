@@ -1,15 +1,16 @@
-//! Groups: each on its own, and what happens where none is.
+//! Groups: independent of each other, and 404 where no group matches.
 
 use super::idle_group;
 use crate::Context;
 use crate::backend::Backend;
-use crate::runner::cases;
-use crate::suites::{named, own_answer, reserved};
+use crate::case::cases;
+use crate::suites::local_reply;
+use crate::suites::support::{named, reserved};
 
 cases! { "routing";
     Fast without_a_rule_and_a_default_group_it_is_404,
-    Fast each_group_takes_turns_by_itself,
-    Fast a_dead_group_is_not_stood_in_for_by_another,
+    Fast each_group_has_its_own_round_robin,
+    Fast no_other_group_replaces_a_dead_one,
     Fast a_group_may_have_its_own_algorithm,
 }
 
@@ -20,20 +21,20 @@ fn without_a_rule_and_a_default_group_it_is_404(ctx: &Context) {
     let mut client = program.client();
     for turn in 0..3 {
         let response = client.get("/elsewhere");
-        own_answer::assert_own(&response, 404);
+        local_reply::assert_local(&response, 404);
         assert!(!response.head.says_close(), "request {turn}");
-        assert_eq!(client.get("/api").text(), "api", "the connection goes on");
+        assert_eq!(client.get("/api").text(), "api", "the connection stays open");
     }
     client.request("HEAD", "/elsewhere", "");
     let response = client.response("HEAD");
     assert_eq!((response.status(), response.body.len()), (404, 0));
     client.request("POST", "/elsewhere", "Content-Length: 5\r\n");
     client.send("hello");
-    own_answer::assert_own(&client.response("POST"), 404);
+    local_reply::assert_local(&client.response("POST"), 404);
     assert_eq!(backend.connections(), 3);
 }
 
-fn each_group_takes_turns_by_itself(ctx: &Context) {
+fn each_group_has_its_own_round_robin(ctx: &Context) {
     let (_web, web) = named(&["w1", "w2"]);
     let (_api, api) = named(&["a1", "a2", "a3"]);
     let group = format!("api={}, {}, {}", api[0], api[1], api[2]);
@@ -50,7 +51,7 @@ fn each_group_takes_turns_by_itself(ctx: &Context) {
     assert_eq!(of_api[..3], ["a1", "a2", "a3"]);
 }
 
-fn a_dead_group_is_not_stood_in_for_by_another(ctx: &Context) {
+fn no_other_group_replaces_a_dead_one(ctx: &Context) {
     let (dead, alive) = (reserved(), Backend::ok("web"));
     let group = format!("api={}", dead.addr);
     let program = ctx.start(&[alive.addr()], &["--group", &group, "--route", "path=/api/* -> api"]);
@@ -58,7 +59,7 @@ fn a_dead_group_is_not_stood_in_for_by_another(ctx: &Context) {
     for _ in 0..3 {
         let response = client.get("/api");
         assert!(matches!(response.status(), 502 | 503), "{response:?}");
-        own_answer::check(&response).unwrap();
+        local_reply::check(&response).unwrap();
         assert_eq!(client.get("/").text(), "web");
     }
     assert_eq!(alive.connections(), 3);
@@ -74,11 +75,7 @@ fn a_group_may_have_its_own_algorithm(ctx: &Context) {
     let first = client.get("/api/one").text();
     for turn in 0..10 {
         assert_eq!(client.get("/api/one").text(), first);
-        assert_eq!(
-            client.get(&format!("/api/x/../one?{turn}")).text(),
-            first,
-            "the key is the path in its one spelling"
-        );
+        assert_eq!(client.get(&format!("/api/x/../one?{turn}")).text(), first, "the key is the normalized path");
     }
-    assert_ne!(client.get("/").text(), client.get("/").text(), "the others still take turns");
+    assert_ne!(client.get("/").text(), client.get("/").text(), "the others still use round robin");
 }

@@ -1,15 +1,15 @@
-//! Paths: exact, prefix and suffix, at the bounds of segments, in one spelling.
+//! Paths: exact, prefix and suffix, at segment boundaries, after normalization.
 
 use super::Site;
 use crate::Context;
+use crate::case::cases;
 use crate::client::Client;
-use crate::runner::cases;
-use crate::suites::own_answer;
+use crate::suites::local_reply;
 
 cases! { "routing";
     Fast by_path_exact_before_the_longest_prefix_before_a_suffix,
     Fast a_prefix_ends_where_a_segment_ends,
-    Fast a_rule_cannot_be_walked_around,
+    Fast a_rule_cannot_be_bypassed_by_another_spelling,
     Fast the_backend_sees_the_path_that_was_matched,
     Fast a_path_that_can_be_read_in_two_ways_is_refused,
 }
@@ -61,7 +61,7 @@ fn a_prefix_ends_where_a_segment_ends(ctx: &Context) {
     ]);
 }
 
-fn a_rule_cannot_be_walked_around(ctx: &Context) {
+fn a_rule_cannot_be_bypassed_by_another_spelling(ctx: &Context) {
     let site = Site::start(ctx, &["path=/admin/* -> admin"]);
     let spellings = [
         "/admin",
@@ -84,7 +84,7 @@ fn a_rule_cannot_be_walked_around(ctx: &Context) {
     let table: Vec<_> = spellings.iter().map(|path| (format!("GET {path}"), "admin")).collect();
     let table: Vec<_> = table.iter().map(|(head, group)| (head.as_str(), *group)).collect();
     site.assert_routes(&table);
-    // And what leaves the prefix has left it.
+    // A path that leaves the prefix by dot segments does not match it.
     site.assert_routes(&[
         ("GET /admin/../x", "default"),
         ("GET /admin/%2e%2e/x", "default"),
@@ -103,7 +103,7 @@ fn the_backend_sees_the_path_that_was_matched(ctx: &Context) {
         ("/api/a%3fb%e2%82%ac", "/api/a%3Fb%E2%82%AC"),
         ("/api/../api/x?next=/a/../b&e=%2f", "/api/x?next=/a/../b&e=%2f"),
         ("/api/v1?", "/api/v1?"),
-        // Two slashes are one for the rule; what a backend makes of them is its own affair.
+        // Two slashes count as one for the rule; the backend gets them unchanged.
         ("//api//x", "//api//x"),
         ("/api/...", "/api/..."),
         ("/api/..x/.y", "/api/..x/.y"),
@@ -135,11 +135,11 @@ fn a_path_that_can_be_read_in_two_ways_is_refused(ctx: &Context) {
     ] {
         let mut client = site.program.client();
         client.request("GET", path, "");
-        own_answer::assert_own(&client.response("GET"), 400);
+        local_reply::assert_local(&client.response("GET"), 400);
         client.expect_closed();
     }
-    assert_eq!(site.routed(), 0, "none of them reached a backend");
-    // In a query the same bytes say nothing about the place.
+    assert_eq!(site.routed(), 0, "none of the requests reached a backend");
+    // In a query the same bytes do not change the path.
     let answer = |client: &mut Client, target| client.get(target).text();
     let mut client = site.program.client();
     assert_eq!(answer(&mut client, "/api/x?f=%2f%00//..&%zz"), "api");

@@ -1,19 +1,19 @@
-//! Configurations that cannot be meant: one clear line each, and 64.
+//! Invalid configurations: one clear line each, and exit code 64.
 
 use super::idle_group;
 use crate::Context;
-use crate::runner::cases;
-use crate::suites::refuses;
+use crate::case::cases;
+use crate::suites::support::refuses;
 
 cases! { "routing";
-    Fast rules_that_cannot_be_meant_are_refused,
-    Fast groups_that_cannot_be_meant_are_refused,
-    Fast backends_that_cannot_be_meant_are_refused,
+    Fast invalid_rules_are_rejected,
+    Fast invalid_groups_are_rejected,
+    Fast invalid_backends_are_rejected,
 }
 
 const WEB: &str = "127.0.0.1:9";
 
-fn rules_that_cannot_be_meant_are_refused(ctx: &Context) {
+fn invalid_rules_are_rejected(ctx: &Context) {
     let api = idle_group("api");
     let with = |rules: &[&'static str], says: &str| {
         let mut line = vec!["0", WEB, "--group", &api];
@@ -21,11 +21,11 @@ fn rules_that_cannot_be_meant_are_refused(ctx: &Context) {
         refuses(ctx, &line, says);
     };
     with(&["path=/a -> nope"], "nope");
-    with(&["path=/a -> api", "path=/a -> default"], "asks the same");
-    with(&["path=/a/* method=GET,POST -> api", "method=POST,GET path=/a/* -> default"], "asks the same");
-    with(&["path=/a -> api", "path=/x/../%61 -> default"], "asks the same");
-    with(&["host=A.test -> api", "host=a.test. -> default"], "asks the same");
-    with(&["-> api", "-> default"], "asks the same");
+    with(&["path=/a -> api", "path=/a -> default"], "has the same conditions as");
+    with(&["path=/a/* method=GET,POST -> api", "method=POST,GET path=/a/* -> default"], "has the same conditions as");
+    with(&["path=/a -> api", "path=/x/../%61 -> default"], "has the same conditions as");
+    with(&["host=A.test -> api", "host=a.test. -> default"], "has the same conditions as");
+    with(&["-> api", "-> default"], "has the same conditions as");
     with(&["path=/a"], "->");
     with(&["path=/a ->"], "->");
     with(&[""], "->");
@@ -42,33 +42,33 @@ fn rules_that_cannot_be_meant_are_refused(ctx: &Context) {
     with(&["port=80 -> api"], "port=80");
 }
 
-fn groups_that_cannot_be_meant_are_refused(ctx: &Context) {
+fn invalid_groups_are_rejected(ctx: &Context) {
     for (group, says) in [
         ("api=", "no backends"),
         ("api", "api"),
         ("=127.0.0.1:9", "name"),
         ("a b=127.0.0.1:9", "a b"),
-        ("api=127.0.0.1:9,127.0.0.1:9", "twice"),
-        ("api=127.0.0.1:9:1,127.0.0.1:9:2", "twice"),
+        ("api=127.0.0.1:9,127.0.0.1:9", "duplicate backend"),
+        ("api=127.0.0.1:9:1,127.0.0.1:9:2", "duplicate backend"),
         ("api=127.0.0.1:9:-5", "-5"),
         ("api=127.0.0.1:9:0", "all weights are 0"),
         ("api=127.0.0.1:9:0,127.0.0.1:10:0", "all weights are 0"),
         ("api=127.0.0.1:0", "port"),
         ("api=127.0.0.1:9,", "api"),
-        ("api=127.0.0.1:9 -a nope", "known"),
+        ("api=127.0.0.1:9 -a nope", "unknown algorithm 'nope'"),
         ("api=127.0.0.1:9 -b rr", "-b"),
     ] {
         refuses(ctx, &["0", WEB, "--group", group], says);
     }
-    refuses(ctx, &["0", WEB, "--group", &idle_group("api"), "--group", &idle_group("api")], "two groups");
-    refuses(ctx, &["0", WEB, "--group", &idle_group("default")], "two groups");
+    refuses(ctx, &["0", WEB, "--group", &idle_group("api"), "--group", &idle_group("api")], "duplicate group");
+    refuses(ctx, &["0", WEB, "--group", &idle_group("default")], "duplicate group");
 }
 
-fn backends_that_cannot_be_meant_are_refused(ctx: &Context) {
+fn invalid_backends_are_rejected(ctx: &Context) {
     for (line, says) in [
-        (&[WEB, WEB][..], "twice"),
-        (&["LOCALHOST:9", "localhost:9:2"], "twice"),
-        (&["[::1]:9", "[0::1]:9"], "twice"),
+        (&[WEB, WEB][..], "duplicate backend"),
+        (&["LOCALHOST:9", "localhost:9:2"], "duplicate backend"),
+        (&["[::1]:9", "[0::1]:9"], "duplicate backend"),
         (&["127.0.0.1:9:-5"], "-5"),
         (&["127.0.0.1:9:1.5"], "1.5"),
         (&["127.0.0.1:9:4294967296"], "4294967296"),
@@ -81,7 +81,7 @@ fn backends_that_cannot_be_meant_are_refused(ctx: &Context) {
         (&[WEB, "--max-connections", "0"], "--max-connections"),
         (&[WEB, "--queue", "-1"], "-1"),
         (&[WEB, "--queue-timeout", "soon"], "soon"),
-        (&[WEB, "--hash-key", "colour"], "known"),
+        (&[WEB, "--hash-key", "colour"], "unknown hash key 'colour'"),
     ] {
         refuses(ctx, &[&["0"], line].concat(), says);
     }

@@ -1,12 +1,12 @@
-//! Malformed chunked requests: 400 and a close, and the backend never sees an end that was not sent.
+//! Malformed chunked requests get 400 and a close, and the backend never sees an end of body that was not sent.
 
 use crate::Context;
 use crate::backend::{Backend, Conn};
+use crate::case::cases;
 use crate::checker::{Fault, whole_request};
 use crate::process::Program;
-use crate::runner::cases;
 use crate::seed::Seed;
-use crate::suites::own_answer;
+use crate::suites::local_reply;
 use crate::wait::ms;
 
 cases! { "smuggling";
@@ -118,14 +118,14 @@ fn refused(program: &Program, backend: &Backend, pieces: Vec<&[u8]>) -> Result<(
     client.send_pieces(pieces, ms(4));
     let response = client.try_response("POST").map_err(|fault| format!("{fault:?}"))?;
     if response.status() != 400 {
-        return Err(format!("{} and not 400", response.status()));
+        return Err(format!("{} instead of 400", response.status()));
     }
-    own_answer::check(&response)?;
+    local_reply::check(&response)?;
     match client.rest(ms(5000)) {
         Some(rest) if rest.is_empty() => {}
-        other => return Err(format!("after the refusal: {other:?}")),
+        other => return Err(format!("after the 400: {other:?}")),
     }
-    // The balancer may have connected or not; if it has, it must leave without an end.
+    // The balancer may have connected or not; if it has, the upstream body must stay unfinished.
     let left = backend.holds_within(ms(5000), |seen| seen[before..].iter().all(|s| s.ended));
     if !left {
         return Err("the upstream connection stays open".into());
@@ -133,7 +133,7 @@ fn refused(program: &Program, backend: &Backend, pieces: Vec<&[u8]>) -> Result<(
     for seen in &backend.seen()[before..] {
         match whole_request(&seen.bytes) {
             Err(Fault::Truncated(_) | Fault::Closed) => {}
-            other => return Err(format!("the backend could read {other:?}")),
+            other => return Err(format!("the backend read {other:?}")),
         }
     }
     Ok(())

@@ -1,14 +1,14 @@
-//! Field lines: names, separators, folding, controls, line ends (RFC 9112 §5, RFC 9110 §5.5).
+//! Header lines: names, separators, folding, control characters, line ends (RFC 9112 §5, RFC 9110 §5.5).
 
 use super::table::{Row, assert_refused, row};
 use crate::Context;
-use crate::runner::cases;
+use crate::case::cases;
 
 cases! { "smuggling";
     Fast a_malformed_field_line_is_refused,
     Fast controls_in_a_field_are_refused,
     Fast a_bare_line_feed_anywhere_in_a_head_is_refused,
-    Fast connection_may_not_name_what_delimits_the_message,
+    Fast connection_may_not_name_host_or_framing_headers,
     Fast an_upgrade_with_a_body_is_refused,
 }
 
@@ -112,7 +112,7 @@ fn a_bare_line_feed_anywhere_in_a_head_is_refused(ctx: &Context) {
     assert_refused(ctx, LINE_FEEDS);
 }
 
-fn connection_may_not_name_what_delimits_the_message(ctx: &Context) {
+fn connection_may_not_name_host_or_framing_headers(ctx: &Context) {
     assert_refused(ctx, CONNECTION);
 }
 

@@ -1,8 +1,8 @@
-//! The counter-proof: odd but legal requests go through, so that refusing everything is no answer.
+//! Unusual but legal requests are forwarded, so a balancer that refuses everything fails too.
 
 use crate::Context;
 use crate::backend::Backend;
-use crate::runner::cases;
+use crate::case::cases;
 use crate::seed::Seed;
 use crate::wait::ms;
 
@@ -12,7 +12,7 @@ cases! { "smuggling";
     Fast field_values_keep_every_legal_byte,
 }
 
-/// Name, request, method and target at the backend. No bodies.
+/// Name of the row, request, and the method and target that the backend must see. No bodies.
 const REQUESTS: &[(&str, &str, &str)] = &[
     ("one leading CRLF", "\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a"),
     ("braces, bar, backtick", "GET /{a|b}`c HTTP/1.1\r\nHost: a\r\n\r\n", "GET /{a|b}`c"),
@@ -39,7 +39,7 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("a close among others", "GET / HTTP/1.1\r\nHost: a\r\nConnection: , close,\r\n\r\n", "GET /"),
 ];
 
-/// Head fields and body as sent, and the content at the backend.
+/// Headers and body as sent, and the content that the backend must see.
 const BODIES: &[(&str, &str)] = &[
     ("Content-Length: 5\r\n\r\nhello", "hello"),
     ("Content-Length: 005\r\n\r\nhello", "hello"),
@@ -87,10 +87,10 @@ fn odd_but_legal_bodies_reach_the_backend_as_meant(ctx: &Context) {
         client.send(format!("POST /first HTTP/1.1\r\nHost: a\r\n{raw}"));
         client.request("GET", "/second", "");
         assert_eq!(client.response("POST").status(), 200, "{raw}");
-        // The second may already be there.
+        // The second request may have arrived already.
         let (head, body) = backend.seen()[2 * turn].request();
         assert_eq!((head.target.as_str(), body.as_slice()), ("/first", want.as_bytes()), "{raw}");
-        assert!(!head.fields.has("x"), "a trailer became a field: {:?}", head.fields);
+        assert!(!head.fields.has("x"), "a trailer became a header: {:?}", head.fields);
         assert_eq!(client.response("GET").status(), 200, "after {raw}");
         assert_eq!(backend.last_request().0.target, "/second", "after {raw}");
     }

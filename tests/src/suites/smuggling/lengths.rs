@@ -1,8 +1,8 @@
-//! Where a request ends: one length or one coding, never two readings (RFC 9112 §6).
+//! Where a request ends: one length or one transfer coding, never an ambiguous framing (RFC 9112 §6).
 
 use super::table::{Row, assert_refused, row};
 use crate::Context;
-use crate::runner::cases;
+use crate::case::cases;
 
 cases! { "smuggling";
     Fast a_content_length_that_is_not_one_number_is_refused,
@@ -96,7 +96,7 @@ const BOTH: &[Row] = &[
     row("in HTTP/1.0", b"POST / HTTP/1.0\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
 ];
 
-/// Values of Transfer-Encoding and the status each gets; 400 or 501 where both are right.
+/// Values of Transfer-Encoding and the accepted statuses: 400, 501, or either.
 const CODINGS: &[(&[u8], u16, u16)] = &[
     (b"", 400, 400),
     (b",", 400, 400),

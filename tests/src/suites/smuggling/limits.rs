@@ -1,16 +1,16 @@
-//! Sizes: 32 KiB of head and 100 fields are served, more is refused.
+//! Size limits: 32 KiB of head and 100 headers are accepted, more is refused.
 
 use super::table::{Row, assert_refused};
 use crate::Context;
 use crate::backend::Backend;
-use crate::runner::cases;
+use crate::case::cases;
 
 cases! { "smuggling";
-    Fast a_request_line_or_head_without_measure_is_refused,
+    Fast an_oversized_request_line_or_head_is_refused,
     Fast heads_just_under_the_limits_are_served,
 }
 
-fn a_request_line_or_head_without_measure_is_refused(ctx: &Context) {
+fn an_oversized_request_line_or_head_is_refused(ctx: &Context) {
     let long = |length: usize| "a".repeat(length);
     let fields = |count: usize, size: usize| {
         let value = long(size);

@@ -2,14 +2,14 @@
 
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::checker::Fault;
 use crate::client::Client;
-use crate::runner::cases;
 use crate::wait::{ms, pause};
 
 cases! { "smuggling";
     Fast a_response_body_that_breaks_its_framing_never_looks_whole,
-    Fast bytes_behind_a_response_never_reach_a_client,
+    Fast bytes_after_a_response_never_reach_a_client,
 }
 
 /// What the backend sends, and whether it then resets instead of closing.
@@ -45,7 +45,7 @@ const ROWS: &[(&[u8], bool)] = &[
     (b"HTTP/1.0 200 OK\r\n\r\nhello", true),
 ];
 
-/// A whole response, and what a client may be given of it.
+/// A whole response, and what of it a client may receive.
 const STRAY: &[(&[u8], &[u8])] = &[
     (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloEVIL", b"hello"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nEVIL", b""),
@@ -62,7 +62,7 @@ fn a_response_body_that_breaks_its_framing_never_looks_whole(ctx: &Context) {
         let (raw, reset) = ROWS[request.head.target[1..].parse::<usize>().unwrap_or(0)];
         conn.write(raw);
         if reset {
-            // The balancer has read what came before the RST only if it is given the time.
+            // The balancer reads what came before the RST only if it has time to.
             pause(ms(30));
             conn.reset();
         }
@@ -78,25 +78,25 @@ fn a_response_body_that_breaks_its_framing_never_looks_whole(ctx: &Context) {
     }
 }
 
-/// Either nothing of the response came and it is a 502, or its body breaks off.
+/// Either nothing of the response arrived and the client gets a 502, or the body is truncated.
 fn assert_tells(client: &mut Client, what: &str) {
     let (_, head, framing) = client.response_head("GET").unwrap_or_else(|fault| panic!("{what}: {fault:?}"));
     let mut body = Vec::new();
     let end = client.reader().body(framing, &mut |piece| body.extend_from_slice(piece));
     assert!(!body.windows(4).any(|four| four == b"EVIL"), "{what}: {}", body.escape_ascii());
     if head.status == 502 {
-        end.unwrap_or_else(|fault| panic!("{what}: its 502 breaks off: {fault:?}"));
+        end.unwrap_or_else(|fault| panic!("{what}: its 502 is truncated: {fault:?}"));
         return;
     }
     assert_eq!(head.status, 200, "{what}");
     assert!(b"hello".starts_with(&body), "{what}: {}", body.escape_ascii());
     match end {
         Err(Fault::Truncated(_) | Fault::Reset) => {}
-        other => panic!("{what}: the client could take it for whole: {other:?} {framing:?}"),
+        other => panic!("{what}: the client could take it for complete: {other:?} {framing:?}"),
     }
 }
 
-fn bytes_behind_a_response_never_reach_a_client(ctx: &Context) {
+fn bytes_after_a_response_never_reach_a_client(ctx: &Context) {
     let backend = Backend::start(|conn| {
         if let Ok(request) = conn.request() {
             let row: usize = request.head.target[1..].parse().unwrap_or(0);

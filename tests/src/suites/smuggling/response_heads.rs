@@ -1,19 +1,19 @@
-//! Malformed response heads: 502 to the client, the backend's connection closed, nothing invented.
+//! Malformed response heads: the client gets 502, the upstream connection is closed, no bytes are invented.
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
-use crate::runner::cases;
-use crate::suites::own_answer;
+use crate::case::cases;
+use crate::suites::local_reply;
 use crate::wait::ms;
 
 cases! { "smuggling";
-    Fast a_response_with_two_lengths_or_a_foreign_coding_is_502,
+    Fast a_response_with_two_lengths_or_an_unknown_coding_is_502,
     Fast a_malformed_status_line_is_502,
     Fast a_malformed_response_field_is_502,
-    Fast a_response_head_without_measure_is_502,
+    Fast an_oversized_response_head_is_502,
     Fast response_heads_just_under_the_limits_are_relayed,
     Fast a_response_head_cut_off_is_502,
-    Fast a_switch_of_protocols_that_nobody_asked_for_is_502,
+    Fast an_unsolicited_101_is_502,
 }
 
 const FRAMINGS: &[&[u8]] = &[
@@ -91,7 +91,7 @@ const FIELDS: &[&[u8]] = &[
     b"HTTP/1.1 100 Continue\r\nX : y\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL",
 ];
 
-/// Each is followed by the end of the connection.
+/// After each, the backend closes the connection.
 const CUT_OFF: &[&[u8]] = &[
     b"",
     b"H",
@@ -112,7 +112,7 @@ const SWITCHES: &[&[u8]] = &[
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nEVIL",
 ];
 
-fn a_response_with_two_lengths_or_a_foreign_coding_is_502(ctx: &Context) {
+fn a_response_with_two_lengths_or_an_unknown_coding_is_502(ctx: &Context) {
     assert_bad_gateway(ctx, FRAMINGS, false);
 }
 
@@ -124,7 +124,7 @@ fn a_malformed_response_field_is_502(ctx: &Context) {
     assert_bad_gateway(ctx, FIELDS, false);
 }
 
-fn a_response_head_without_measure_is_502(ctx: &Context) {
+fn an_oversized_response_head_is_502(ctx: &Context) {
     let large = "v".repeat(40 << 10);
     let many = "X: y\r\n".repeat(101);
     let made = [
@@ -155,11 +155,11 @@ fn a_response_head_cut_off_is_502(ctx: &Context) {
     assert_bad_gateway(ctx, CUT_OFF, true);
 }
 
-fn a_switch_of_protocols_that_nobody_asked_for_is_502(ctx: &Context) {
+fn an_unsolicited_101_is_502(ctx: &Context) {
     assert_bad_gateway(ctx, SWITCHES, false);
 }
 
-/// The backend answers `/0`, `/1` … with the row of that number and anything else with 200.
+/// The backend answers `/0`, `/1` … with the row of that number, and any other target with 200.
 fn assert_bad_gateway(ctx: &Context, raws: &[&[u8]], then_close: bool) {
     let answers: Vec<Vec<u8>> = raws.iter().map(|raw| raw.to_vec()).collect();
     let backend = Backend::start(move |conn| {
@@ -183,9 +183,9 @@ fn assert_bad_gateway(ctx: &Context, raws: &[&[u8]], then_close: bool) {
         let outcome = match client.try_response("GET") {
             Err(fault) => Err(format!("{fault:?}")),
             Ok(response) if response.status() != 502 => Err(format!("{response:?}")),
-            Ok(response) if response.text().contains("EVIL") => Err("it leaks".into()),
-            Ok(response) if response.head.says_close() => Err("the client is sent away".into()),
-            Ok(response) => own_answer::check(&response),
+            Ok(response) if response.text().contains("EVIL") => Err("the backend's bytes reach the client".into()),
+            Ok(response) if response.head.says_close() => Err("the client connection is closed".into()),
+            Ok(response) => local_reply::check(&response),
         };
         let outcome = outcome.and_then(|()| {
             client.request("GET", "/fine", "");

@@ -1,14 +1,14 @@
-//! Request lines: methods, separators, versions, and what may come before them (RFC 9112 §2.2, §3).
+//! Request lines: methods, separators, versions, and bytes before them (RFC 9112 §2.2, §3).
 
 use super::table::{Row, assert_refused, row};
 use crate::Context;
-use crate::runner::cases;
+use crate::case::cases;
 
 cases! { "smuggling";
-    Fast what_comes_before_the_method_is_refused,
+    Fast bytes_before_the_method_are_refused,
     Fast a_garbled_request_line_is_refused,
     Fast other_versions_are_refused,
-    Fast what_is_not_http_is_refused,
+    Fast other_protocols_are_refused,
 }
 
 const BEFORE: &[Row] = &[
@@ -80,7 +80,7 @@ const OTHERS: &[Row] = &[
     row("JSON", b"{\"a\": 1}\r\n\r\n", 400),
 ];
 
-fn what_comes_before_the_method_is_refused(ctx: &Context) {
+fn bytes_before_the_method_are_refused(ctx: &Context) {
     assert_refused(ctx, BEFORE);
 }
 
@@ -92,6 +92,6 @@ fn other_versions_are_refused(ctx: &Context) {
     assert_refused(ctx, VERSIONS);
 }
 
-fn what_is_not_http_is_refused(ctx: &Context) {
+fn other_protocols_are_refused(ctx: &Context) {
     assert_refused(ctx, OTHERS);
 }

@@ -1,4 +1,4 @@
-//! The tables of malformed requests and how a row is tried.
+//! Tables of malformed requests, and how each row is tried.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use crate::backend::Backend;
 use crate::client::Client;
 use crate::process::Program;
 use crate::seed::Seed;
-use crate::suites::own_answer;
+use crate::suites::local_reply;
 use crate::wait::{ms, pause};
 
-/// How long a refusal may take. Shorter than usual, because a broken row waits it out.
+/// The time limit for a refusal. Shorter than elsewhere, because a broken row waits for all of it.
 const REFUSAL: Duration = Duration::from_secs(5);
 
-/// So many broken rows are enough to report.
+/// Reporting stops after this many broken rows.
 const ENOUGH: usize = 8;
 
-/// What would be executed if the balancer lost count of the row before it.
+/// The request that would be executed if the balancer lost track of where the row before it ends.
 const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// A request that must be refused.
@@ -41,14 +41,14 @@ impl Row {
         Self { name, raw, status, or: status }
     }
 
-    /// Another status that is as right.
+    /// Another status that is as correct.
     pub(crate) const fn or(mut self, status: u16) -> Self {
         self.or = status;
         self
     }
 }
 
-/// Tries every row; panics with all that are not refused as they should be.
+/// Tries every row; panics with all rows that are not refused as they should be.
 pub(crate) fn assert_refused(ctx: &Context, rows: &[Row]) {
     let backend = Backend::ok("from the backend");
     let mut program = ctx.start(&[backend.addr()], &[]);
@@ -62,14 +62,14 @@ pub(crate) fn assert_refused(ctx: &Context, rows: &[Row]) {
             break;
         }
     }
-    // A byte that went on late would have arrived by now.
+    // A byte that was forwarded late would have arrived by now.
     pause(ms(50));
     if backend.total_bytes() > 0 && broken.is_empty() {
         broken.push(format!("the backend got bytes: {:?}", backend.seen()));
     }
     program.assert_running();
     assert!(broken.is_empty(), "{} rows:\n{}", broken.len(), broken.join("\n"));
-    assert_eq!(program.client().get("/after").status(), 200, "it serves no more");
+    assert_eq!(program.client().get("/after").status(), 200, "it no longer serves");
     assert_eq!(backend.last_request().0.target, "/after");
 }
 
@@ -99,9 +99,9 @@ fn refused(program: &Program, row: &Row, pieces: Vec<&[u8]>) -> Result<(), Strin
     client.send_pieces(pieces, ms(4));
     let response = client.try_response("GET").map_err(|fault| format!("{fault:?}"))?;
     if response.status() != row.status && response.status() != row.or {
-        return Err(format!("{} and not {}", response.status(), row.status));
+        return Err(format!("{} instead of {}", response.status(), row.status));
     }
-    own_answer::check(&response)?;
+    local_reply::check(&response)?;
     if !response.head.says_close() {
         return Err(format!("a refusal without Connection: close: {:?}", response.head));
     }

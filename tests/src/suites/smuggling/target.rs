@@ -2,11 +2,11 @@
 
 use super::table::{Row, assert_refused, row};
 use crate::Context;
-use crate::runner::cases;
+use crate::case::cases;
 
 cases! { "smuggling";
-    Fast a_target_of_no_form_is_refused,
-    Fast bytes_that_no_target_holds_are_refused,
+    Fast a_target_of_unknown_form_is_refused,
+    Fast bytes_not_allowed_in_a_target_are_refused,
     Fast an_absolute_target_that_contradicts_host_is_refused,
     Fast a_missing_repeated_or_invalid_host_is_refused,
 }
@@ -71,11 +71,11 @@ const HOSTS: &[Row] = &[
     row("NUL", b"GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", 400),
 ];
 
-fn a_target_of_no_form_is_refused(ctx: &Context) {
+fn a_target_of_unknown_form_is_refused(ctx: &Context) {
     assert_refused(ctx, FORMS);
 }
 
-fn bytes_that_no_target_holds_are_refused(ctx: &Context) {
+fn bytes_not_allowed_in_a_target_are_refused(ctx: &Context) {
     let rows: Vec<_> = b"\"<>\\^#\x01\x08\x0b\x1f\x7f\x80\xe4\xff"
         .iter()
         .flat_map(|&byte| {

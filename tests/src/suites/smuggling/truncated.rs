@@ -1,10 +1,10 @@
-//! Requests that stop before their end: answered with 400, never finished by the balancer.
+//! Truncated requests: answered with 400, never completed by the balancer.
 
 use crate::Context;
 use crate::backend::{Backend, Conn};
+use crate::case::cases;
 use crate::checker::{Fault, whole_request};
-use crate::runner::cases;
-use crate::suites::own_answer::assert_own;
+use crate::suites::local_reply::assert_local;
 use crate::wait::ms;
 
 cases! { "smuggling";
@@ -68,7 +68,7 @@ fn a_body_cut_off_by_a_fin_is_answered_400_and_not_finished(ctx: &Context) {
         let mut client = program.client();
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{body}"));
         client.half_close();
-        assert_own(&client.response("POST"), 400);
+        assert_local(&client.response("POST"), 400);
         client.expect_closed();
     }
     assert_never_finished(&backend);

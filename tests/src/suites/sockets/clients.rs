@@ -1,10 +1,10 @@
-//! Many clients: one after another, side by side, a thousand, and more than there are descriptors for.
+//! Many clients: sequential, concurrent, a thousand, and more than there are file descriptors for.
 
 use super::assert_echo;
 use crate::Context;
+use crate::case::cases;
 use crate::client::Client;
 use crate::process::Options;
-use crate::runner::cases;
 use crate::wait::{ms, until};
 
 cases! { "sockets";
@@ -79,12 +79,12 @@ fn running_out_of_descriptors_makes_clients_wait_and_loses_none(ctx: &Context) {
     let mut program = ctx.start_with(&[], &["--threads"], options);
     let mut clients: Vec<_> = (0..60).map(|_| Client::connect(program.addr())).collect();
     assert_echo(&mut clients[0], b"among the first");
-    until("it says what is wrong", || program.stderr().contains("cannot accept: EMFILE"));
+    until("the error is logged", || program.stderr().contains("cannot accept: EMFILE"));
     let warned = program.stderr().matches("EMFILE").count();
     clients[59].send(b"the last one");
     clients[59].expect_silence(ms(300));
     let more = program.stderr().matches("EMFILE").count() - warned;
-    assert!(more < 30, "{more} attempts in 300 ms: it spins");
+    assert!(more < 30, "{more} attempts in 300 ms: it busy-loops");
     assert_echo(&mut clients[0], b"undisturbed");
     let mut last = clients.pop().unwrap();
     drop(clients);

@@ -1,4 +1,4 @@
-//! The same service over UDP.
+//! The echo service over UDP.
 
 use std::net::{SocketAddr, UdpSocket};
 
@@ -6,15 +6,15 @@ use nix::sys::signal::Signal;
 
 use super::{run_other, words};
 use crate::Context;
-use crate::runner::cases;
+use crate::case::cases;
 use crate::seed::Seed;
 use crate::wait::PATIENCE;
 
 cases! { "sockets";
     Fast datagrams_of_any_size_come_back_as_they_were,
-    Fast datagrams_go_back_to_whoever_sent_them,
+    Fast datagrams_go_back_to_their_sender,
     Fast the_client_sends_a_datagram_per_line,
-    Fast the_client_says_that_nobody_listens_or_answers,
+    Fast the_client_reports_a_missing_server_and_lost_datagrams,
     Fast the_datagram_server_ends_on_sigterm,
 }
 
@@ -43,7 +43,7 @@ fn datagrams_of_any_size_come_back_as_they_were(ctx: &Context) {
     }
 }
 
-fn datagrams_go_back_to_whoever_sent_them(ctx: &Context) {
+fn datagrams_go_back_to_their_sender(ctx: &Context) {
     let program = ctx.start(&[], &["--udp"]);
     let sockets: Vec<_> = (0..10).map(|_| socket(program.addr())).collect();
     for (socket, number) in sockets.iter().zip(0_u8..) {
@@ -61,7 +61,7 @@ fn the_client_sends_a_datagram_per_line(ctx: &Context) {
     assert_eq!((finished.code, finished.stdout.as_str()), (0, "one\n\nthree"), "{finished:?}");
 }
 
-fn the_client_says_that_nobody_listens_or_answers(ctx: &Context) {
+fn the_client_reports_a_missing_server_and_lost_datagrams(ctx: &Context) {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let [host, port] = words(silent.local_addr().unwrap());
     let finished = run_other(ctx, "echo_client", &["--udp", &host, &port], b"one\ntwo\n");

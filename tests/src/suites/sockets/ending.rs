@@ -1,4 +1,4 @@
-//! How it ends: signals, with clients in every state, and readers of its output that leave.
+//! How the server ends: signals, with clients in every state, and readers of its output that go away.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -7,9 +7,9 @@ use nix::sys::signal::Signal;
 
 use super::{assert_echo, words};
 use crate::Context;
+use crate::case::cases;
 use crate::client::Client;
 use crate::process::Options;
-use crate::runner::cases;
 use crate::seed::Seed;
 use crate::wait::{PATIENCE, eventually};
 

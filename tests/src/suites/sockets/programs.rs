@@ -1,20 +1,20 @@
-//! The three programs as programs: what they take, what they refuse, what they print.
+//! The three programs from the outside: their arguments, their errors, their output.
 
 use std::net::TcpListener;
 
 use super::{run_other, words};
 use crate::Context;
+use crate::case::cases;
 use crate::process::Finished;
-use crate::runner::cases;
 use crate::seed::Seed;
 
 cases! { "sockets";
-    Fast help_and_version_are_answers,
+    Fast help_and_version_exit_0,
     Fast refused_command_lines_are_one_line_and_64,
-    Fast what_the_machine_refuses_is_one_line_and_1,
+    Fast an_environment_error_is_one_line_and_1,
     Fast the_client_prints_exactly_what_it_reads,
     Fast the_client_reports_a_server_that_leaves_early,
-    Fast it_listens_where_it_is_told,
+    Fast it_listens_on_the_given_address,
     Fast getaddrinfo_shows_every_answer_and_the_peer,
     Fast getaddrinfo_exits_0_although_the_connect_is_refused,
     Fast getaddrinfo_exits_1_when_the_name_does_not_resolve,
@@ -32,7 +32,7 @@ fn assert_refused(finished: &Finished, code: i32) {
     assert!(!finished.stderr.contains("panicked"), "{finished:?}");
 }
 
-fn help_and_version_are_answers(ctx: &Context) {
+fn help_and_version_exit_0(ctx: &Context) {
     for name in PROGRAMS {
         let help = run(ctx, name, &["--help"]);
         assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{help:?}");
@@ -62,7 +62,7 @@ fn refused_command_lines_are_one_line_and_64(ctx: &Context) {
     }
 }
 
-fn what_the_machine_refuses_is_one_line_and_1(ctx: &Context) {
+fn an_environment_error_is_one_line_and_1(ctx: &Context) {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let [host, port] = words(holder.local_addr().unwrap());
     let in_use = ctx.run(&[&port]);
@@ -70,7 +70,7 @@ fn what_the_machine_refuses_is_one_line_and_1(ctx: &Context) {
     assert!(in_use.stderr.contains("is in use"), "{in_use:?}");
     assert_refused(&ctx.run(&["0", "--bind", "192.0.2.1"]), 1);
     drop(holder);
-    let nobody = super::super::reserved();
+    let nobody = crate::suites::support::reserved();
     let [_, port] = words(nobody.addr);
     let refused = run(ctx, "echo_client", &[&host, &port]);
     assert_refused(&refused, 1);
@@ -104,7 +104,7 @@ fn the_client_reports_a_server_that_leaves_early(ctx: &Context) {
     assert!(!finished.stderr.is_empty() && !finished.stderr.contains("panicked"), "{finished:?}");
 }
 
-fn it_listens_where_it_is_told(ctx: &Context) {
+fn it_listens_on_the_given_address(ctx: &Context) {
     for ip in ["127.0.0.2", "[::1]"] {
         if TcpListener::bind(format!("{ip}:0")).is_err() {
             continue; // a machine without this address
@@ -123,20 +123,20 @@ fn getaddrinfo_shows_every_answer_and_the_peer(ctx: &Context) {
     assert_eq!((found.code, found.stderr.as_str()), (0, ""), "{found:?}");
     let lines: Vec<_> = found.stdout.lines().collect();
     assert_eq!(lines[0], format!(" 1  IPv4  stream    TCP  {address}"));
-    assert!(lines.iter().any(|line| line.ends_with(" answers, 1 of them for streams")), "{found:?}");
+    assert!(lines.iter().any(|line| line.ends_with(" addresses, 1 for stream sockets")), "{found:?}");
     assert_eq!(*lines.last().unwrap(), format!("connected to {address}"));
-    // `localhost` may be ::1 first, where nobody listens: the next one is tried.
+    // `localhost` may resolve to ::1 first, where nothing listens: the next address is tried.
     let local = run(ctx, "getaddrinfo_demo", &["localhost", &port]);
     assert!(local.stdout.ends_with(&format!("connected to {address}\n")), "{local:?}");
 }
 
 fn getaddrinfo_exits_0_although_the_connect_is_refused(ctx: &Context) {
-    let nobody = super::super::reserved();
+    let nobody = crate::suites::support::reserved();
     let [host, port] = words(nobody.addr);
     let refused = run(ctx, "getaddrinfo_demo", &[&host, &port]);
     assert_eq!((refused.code, refused.stderr.as_str()), (0, ""), "{refused:?}");
     assert!(refused.stdout.ends_with(&format!("{}: ECONNREFUSED: Connection refused\n", nobody.addr)), "{refused:?}");
-    let hole = super::super::black_hole();
+    let hole = crate::suites::support::black_hole();
     let [host, port] = words(hole.addr);
     let late = run(ctx, "getaddrinfo_demo", &[&host, &port]);
     assert_eq!(late.code, 0, "{late:?}");

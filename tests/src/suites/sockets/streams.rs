@@ -4,8 +4,8 @@ use std::io::{ErrorKind, Write as _};
 
 use super::assert_echo;
 use crate::Context;
+use crate::case::cases;
 use crate::client::Client;
-use crate::runner::cases;
 use crate::seed::Seed;
 use crate::wait::{PATIENCE, eventually, ms, pause, until};
 
@@ -63,7 +63,7 @@ fn a_client_that_does_not_read_is_not_read_from_and_loses_nothing(ctx: &Context)
     let block = Seed::new(2).bytes(65_536);
     let (mut stream, mut sent) = (client.stream(), Vec::new());
     stream.set_nonblocking(true).unwrap();
-    // The kernel's buffers fill on both ways; then nothing is taken any more, for as long as we do not read.
+    // The kernel's buffers fill in both directions; then the server reads nothing more until we read.
     let mut send_more = || match stream.write(&block) {
         Ok(taken) => {
             sent.extend_from_slice(&block[..taken]);
@@ -77,12 +77,12 @@ fn a_client_that_does_not_read_is_not_read_from_and_loses_nothing(ctx: &Context)
         pause(ms(200));
         (!send_more()).then_some(())
     });
-    assert!(full.is_some(), "the server reads on although nobody reads its echo");
-    assert!(program.peak_rss_kib() < 64 * 1024, "the echo is held in memory: {} KiB", program.peak_rss_kib());
+    assert!(full.is_some(), "the server keeps reading although its echo is not read");
+    assert!(program.peak_rss_kib() < 64 * 1024, "the echo is buffered in memory: {} KiB", program.peak_rss_kib());
     assert_echo(&mut program.client(), b"another client is served meanwhile");
     stream.set_nonblocking(false).unwrap();
     client.half_close();
-    // A slow reader at first, then as fast as it goes.
+    // A slow reader at first, then as fast as possible.
     let mut echoed = Vec::new();
     for _ in 0..20 {
         echoed.extend(client.read_exact(1000));
@@ -118,13 +118,13 @@ fn a_reset_ends_only_its_own_client(ctx: &Context) {
         let mut served = program.client();
         assert_echo(&mut served, b"served");
         served.reset();
-        // This one may be gone before it is accepted.
+        // This client may be gone before it is accepted.
         let mut hasty = program.client();
         hasty.send(b"and gone");
         hasty.reset();
     }
     assert_echo(&mut witness, b"after");
-    until("their ends are logged", || program.stderr().matches("broken off: ECONNRESET").count() >= 20);
+    until("the resets are logged", || program.stderr().matches("connection failed: ECONNRESET").count() >= 20);
     program.assert_running();
 
     let mut iterative = ctx.start(&[], &[]);
@@ -134,7 +134,7 @@ fn a_reset_ends_only_its_own_client(ctx: &Context) {
 }
 
 fn a_client_that_leaves_with_its_echo_unread_ends_only_itself(ctx: &Context) {
-    // Its kernel answers our echo with a reset, and the next send is EPIPE: a C program would die of SIGPIPE.
+    // The client's kernel answers our echo with a RST, and the next send is EPIPE: a C program would die of SIGPIPE.
     let mut program = ctx.start(&[], &[]);
     for _ in 0..20 {
         let mut client = program.client();

@@ -1,18 +1,18 @@
-//! The cookie itself: when it is set, what it says, and which ones are believed.
+//! The affinity cookie: when it is set, what it contains, and which cookies are accepted.
 
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::client::{Client, Response};
-use crate::runner::cases;
-use crate::suites::{named, refuses, reserved, secret_file};
+use crate::suites::support::{named, refuses, reserved, secret_file};
 
 cases! { "sticky";
-    Fast the_cookie_is_set_once_and_says_how_it_may_be_used,
+    Fast the_cookie_is_set_once_with_its_attributes,
     Fast the_cookie_may_have_another_name_and_stand_among_others,
     Fast forged_and_foreign_cookies_are_ignored,
     Fast the_backends_own_cookies_stay,
-    Fast an_answer_of_our_own_ties_nobody,
-    Fast what_cannot_be_a_sticky_configuration_is_refused,
+    Fast a_local_reply_sets_no_cookie,
+    Fast invalid_sticky_configurations_are_rejected,
 }
 
 /// The pair of the one cookie called `name` that the response sets, and its attributes.
@@ -33,7 +33,7 @@ pub(super) fn tied(response: &Response) -> String {
     set_cookie(response, "lb").unwrap_or_else(|| panic!("no cookie: {response:?}")).0
 }
 
-/// GET with this `Cookie` field.
+/// GET with this `Cookie` header.
 pub(super) fn get_with(client: &mut Client, cookie: &str) -> Response {
     client.request("GET", "/", &format!("Cookie: {cookie}\r\n"));
     let response = client.response("GET");
@@ -41,7 +41,7 @@ pub(super) fn get_with(client: &mut Client, cookie: &str) -> Response {
     response
 }
 
-fn the_cookie_is_set_once_and_says_how_it_may_be_used(ctx: &Context) {
+fn the_cookie_is_set_once_with_its_attributes(ctx: &Context) {
     let (backends, addrs) = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--sticky"]);
     let first = program.client().get("/");
@@ -51,7 +51,7 @@ fn the_cookie_is_set_once_and_says_how_it_may_be_used(ctx: &Context) {
     let value = pair.split_once('=').unwrap().1;
     assert!(value.len() >= 16 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{value}");
     let port = addrs[0].port().to_string();
-    assert!(!value.contains("127") && !value.contains(&port), "the cookie tells of the backend: {value}");
+    assert!(!value.contains("127") && !value.contains(&port), "the cookie reveals the backend: {value}");
     for connection in 0..5 {
         let mut client = program.client();
         for turn in 0..20 {
@@ -116,9 +116,9 @@ fn forged_and_foreign_cookies_are_ignored(ctx: &Context) {
         let _ = tied(&response);
         answers.push(response.text());
     }
-    // Balanced as if they had brought none.
+    // Balanced like requests without a cookie.
     assert!(answers.chunks(3).all(|turn| turn == &answers[..turn.len()]), "{answers:?}");
-    // The first of two counts: a forged one before ours is not passed over by guessing on.
+    // The first of two cookies counts: a forged one is not skipped in favour of the valid one after it.
     let _ = tied(&get_with(&mut client, &format!("lb=0; {real}")));
 }
 
@@ -133,12 +133,12 @@ fn the_backends_own_cookies_stay(ctx: &Context) {
     assert_eq!(all[..2], ["session=1; Secure", "theme=dark"], "{first:?}");
     let again = get_with(&mut client, &format!("session=1; {}", tied(&first)));
     assert_eq!(again.fields().all("set-cookie"), ["session=1; Secure", "theme=dark"]);
-    // What the client brought reaches the backend as it was.
+    // The client's own cookies reach the backend unchanged.
     let cookie = format!("session=1; {}", tied(&first));
     assert_eq!(backend.last_request().0.fields.get("cookie"), Some(cookie.as_str()));
 }
 
-fn an_answer_of_our_own_ties_nobody(ctx: &Context) {
+fn a_local_reply_sets_no_cookie(ctx: &Context) {
     let dead = reserved();
     let program = ctx.start(&[dead.addr], &["--sticky"]);
     let mut client = program.client();
@@ -147,7 +147,7 @@ fn an_answer_of_our_own_ties_nobody(ctx: &Context) {
         assert!(matches!(response.status(), 502 | 503), "{response:?}");
         assert!(!response.fields().has("set-cookie"), "{response:?}");
     }
-    // Nor does an interim response.
+    // An interim response sets no cookie either.
     let backend = Backend::start(|conn| {
         if conn.request().is_ok() {
             conn.write("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
@@ -161,7 +161,7 @@ fn an_answer_of_our_own_ties_nobody(ctx: &Context) {
     let _ = tied(&response);
 }
 
-fn what_cannot_be_a_sticky_configuration_is_refused(ctx: &Context) {
+fn invalid_sticky_configurations_are_rejected(ctx: &Context) {
     let short = secret_file("short");
     let short = short.path().to_str().unwrap();
     let good = secret_file("a secret of many bytes");
@@ -169,7 +169,7 @@ fn what_cannot_be_a_sticky_configuration_is_refused(ctx: &Context) {
     let lines: &[(&[&str], &str)] = &[
         (&["--sticky", "two words"], "two words"),
         (&["--sticky", "a=b"], "a=b"),
-        (&["--sticky", ""], "name of a cookie"),
+        (&["--sticky", ""], "invalid cookie name"),
         (&["--sticky", "--sticky-secret-file", short], "at least 16"),
         (&["--sticky", "--sticky-secret-file", "/no/such/file"], "/no/such/file"),
         (&["--sticky", "--sticky-secret-file", "/"], "--sticky-secret-file"),

@@ -1,35 +1,35 @@
-//! Stickiness by the client's address, for clients that keep no cookies.
+//! Affinity by the client's address, for clients that keep no cookies.
 
 use std::thread;
 
 use super::cookie::{get_with, tied};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
+use crate::case::cases;
 use crate::client::Client;
 use crate::process::Program;
-use crate::runner::cases;
-use crate::suites::{named, refuses};
+use crate::suites::support::{named, refuses};
 use crate::wait::{ms, pause, until};
 
 cases! { "sticky";
     Fast each_address_is_placed_by_the_algorithm_and_stays,
     Fast first_requests_of_one_address_go_to_one_backend,
-    Fast behind_a_trusted_proxy_it_is_the_address_that_the_proxy_names,
-    Fast a_stranger_chooses_no_address,
-    Fast the_address_of_a_backend_that_is_down_moves_for_good,
-    Fast who_was_away_too_long_is_placed_anew,
-    Fast a_cookie_goes_before_the_address,
-    Fast each_group_remembers_for_itself,
-    Fast what_cannot_be_a_time_is_refused,
+    Fast behind_a_trusted_proxy_the_forwarded_address_counts,
+    Fast an_untrusted_client_cannot_forge_its_address,
+    Fast an_address_at_a_backend_that_is_down_moves_for_good,
+    Fast a_client_idle_for_too_long_is_balanced_anew,
+    Fast a_cookie_takes_precedence_over_the_address,
+    Fast each_group_has_its_own_stick_table,
+    Fast invalid_idle_times_are_rejected,
 }
 
-/// The client of this number: an address of its own.
+/// The client with this number: each has its own address.
 fn from(number: u16, program: &Program) -> Client {
     let [high, low] = number.to_be_bytes();
     Client::connect_from([127, 0, high, low].into(), program.addr())
 }
 
-/// Who answers a request of that client, on a connection of its own.
+/// The backend that answers this client's request, on a new connection.
 fn asked(number: u16, program: &Program) -> String {
     let answer = from(number, program).get("/");
     assert_eq!(answer.status(), 200, "{answer:?}");
@@ -43,7 +43,7 @@ fn each_address_is_placed_by_the_algorithm_and_stays(ctx: &Context) {
         let first: String = (11..17).map(|number| asked(number, &program)).collect();
         assert!(placed.is_empty() || first == placed, "{algorithm}: {first}");
         for round in 0..3 {
-            // In another order, so that turns would not bring them back.
+            // In another order, so that round robin would not return the same backends.
             let again: String = (11..17).rev().map(|number| asked(number, &program)).collect();
             assert_eq!(again.chars().rev().collect::<String>(), first, "{algorithm}, round {round}");
         }
@@ -63,7 +63,7 @@ fn first_requests_of_one_address_go_to_one_backend(ctx: &Context) {
     }
 }
 
-/// Who answers when a proxy speaks for this client.
+/// The backend that answers when a proxy forwards this client's request.
 fn for_client(client: &mut Client, address: &str) -> String {
     client.request("GET", "/", &format!("X-Forwarded-For: {address}\r\n"));
     let answer = client.response("GET");
@@ -71,14 +71,14 @@ fn for_client(client: &mut Client, address: &str) -> String {
     answer.text()
 }
 
-fn behind_a_trusted_proxy_it_is_the_address_that_the_proxy_names(ctx: &Context) {
+fn behind_a_trusted_proxy_the_forwarded_address_counts(ctx: &Context) {
     let (_backends, addrs) = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--sticky-source", "--trusted-proxy", "127.0.0.0/8"]);
     let mut proxy = program.client();
     let clients = ["192.0.2.1", "192.0.2.2", "2001:db8:0:1::1", "2001:db8:0:2::1"];
     let first: Vec<_> = clients.iter().map(|client| for_client(&mut proxy, client)).collect();
-    assert_eq!(first.concat(), "abca", "each is placed");
-    // Other spellings of the same clients, other addresses of the same /64, and another proxy.
+    assert_eq!(first.concat(), "abca", "each address gets a backend");
+    // Other spellings of the same addresses, other addresses of the same /64, and another proxy.
     for (spelling, place) in [
         ("::ffff:192.0.2.2", 1),
         ("192.0.2.1", 0),
@@ -91,7 +91,7 @@ fn behind_a_trusted_proxy_it_is_the_address_that_the_proxy_names(ctx: &Context) 
     }
 }
 
-fn a_stranger_chooses_no_address(ctx: &Context) {
+fn an_untrusted_client_cannot_forge_its_address(ctx: &Context) {
     let (_backends, addrs) = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--sticky-source"]);
     let mut stranger = program.client();
@@ -99,10 +99,10 @@ fn a_stranger_chooses_no_address(ctx: &Context) {
     for number in 2..9 {
         assert_eq!(for_client(&mut stranger, &format!("192.0.2.{number}")), first);
     }
-    assert_ne!(asked(34, &program), first, "another one has the next turn");
+    assert_ne!(asked(34, &program), first, "another address gets the next backend");
 }
 
-fn the_address_of_a_backend_that_is_down_moves_for_good(ctx: &Context) {
+fn an_address_at_a_backend_that_is_down_moves_for_good(ctx: &Context) {
     let (mut backends, addrs) = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--sticky-source", "--down-time", "50ms"]);
     assert_eq!((asked(11, &program), asked(12, &program)), ("a".to_owned(), "b".to_owned()));
@@ -115,13 +115,13 @@ fn the_address_of_a_backend_that_is_down_moves_for_good(ctx: &Context) {
         }
     });
     let mut newcomers = 1_000..;
-    until("it takes newcomers again", || newcomers.next().is_some_and(|number| asked(number, &program) == "a"));
+    until("it gets new clients again", || newcomers.next().is_some_and(|number| asked(number, &program) == "a"));
     for _ in 0..5 {
         assert_eq!((asked(11, &program), asked(12, &program)), (moved.clone(), "b".to_owned()));
     }
 }
 
-fn who_was_away_too_long_is_placed_anew(ctx: &Context) {
+fn a_client_idle_for_too_long_is_balanced_anew(ctx: &Context) {
     let (_backends, addrs) = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--sticky-source=300ms"]);
     let mut places = Vec::new();
@@ -132,21 +132,21 @@ fn who_was_away_too_long_is_placed_anew(ctx: &Context) {
     assert_eq!(places.concat(), "abc");
 }
 
-fn a_cookie_goes_before_the_address(ctx: &Context) {
+fn a_cookie_takes_precedence_over_the_address(ctx: &Context) {
     let (_backends, addrs) = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--sticky", "--sticky-source"]);
     let (first, second) = (from(11, &program).get("/"), from(12, &program).get("/"));
     assert_eq!((first.text().as_str(), second.text().as_str()), ("a", "b"));
-    // The cookie of one at the address of the other.
+    // The cookie of one backend, from an address with affinity to the other.
     for _ in 0..3 {
         assert_eq!(get_with(&mut from(11, &program), &tied(&second)).text(), "b");
     }
-    // Who brings none is where its address was, and is tied to it.
+    // Without a cookie the address decides, and the response sets its cookie.
     let again = from(11, &program).get("/");
     assert_eq!((again.text().as_str(), tied(&again)), ("a", tied(&first)));
 }
 
-fn each_group_remembers_for_itself(ctx: &Context) {
+fn each_group_has_its_own_stick_table(ctx: &Context) {
     let (_web, web) = named(&["w1", "w2"]);
     let (_api, api) = named(&["a1", "a2"]);
     let group = format!("api={},{}", api[0], api[1]);
@@ -160,12 +160,12 @@ fn each_group_remembers_for_itself(ctx: &Context) {
     }
 }
 
-fn what_cannot_be_a_time_is_refused(ctx: &Context) {
+fn invalid_idle_times_are_rejected(ctx: &Context) {
     for (flags, says) in [
         (&["--sticky-source=0s"][..], "--sticky-source"),
         (&["--sticky-source=30"], "the unit is missing"),
         (&["--sticky-source=long"], "long"),
-        // The next word is a backend, and not the time.
+        // The next argument is parsed as a backend, not as the time.
         (&["--sticky-source", "10m"], "10m"),
     ] {
         refuses(ctx, &[&["0", "127.0.0.1:9"], flags].concat(), says);

@@ -1,4 +1,4 @@
-//! Many requests, each a millisecond after the one before, in no time.
+//! Simulates many requests, one per millisecond, without waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,13 +9,13 @@ use integration_tests::wait::ms;
 use super::New;
 use crate::beginning;
 
-/// What requests came to, simulated: how many were sent a second time, and how long each took.
+/// The result of a simulation: how many requests were sent a second time, and how long each took.
 pub(super) struct Simulated {
     pub(super) sent_twice: usize,
     pub(super) took: Vec<Duration>,
 }
 
-/// A request a millisecond; `time` says what an attempt takes.
+/// One request per millisecond; `time` returns how long an attempt takes.
 pub(super) fn simulate<H: Hedging>(
     new: New<H>,
     hedge: Hedge,
@@ -36,7 +36,7 @@ pub(super) fn simulate<H: Hedging>(
             ends.insert((now + time(again), again, true));
         }
         let is_later = hedging.wake().is_none_or(|wake| wake > now);
-        assert!(is_later, "once `due` has been asked, `wake` should be later, or nothing, but is not");
+        assert!(is_later, "after a call of `due`, `wake` should be later, or `None`, but is not");
         if ended == Some(now) {
             let (_, request, is_second) = ends.pop_first().unwrap();
             let attempt = if is_second { Second } else { First };

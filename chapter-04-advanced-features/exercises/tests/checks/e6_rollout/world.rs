@@ -1,4 +1,4 @@
-//! What a rollout sees in these checks: an admin interface, and what becomes of a plan.
+//! The environment of a rollout in these checks: a fake admin interface, and a simulated group.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -8,30 +8,30 @@ use exercises_04::contracts::{Admin, AdminError, Listed, MAX_WEIGHT, Plan, Reaso
 use super::New;
 use crate::beginning;
 
-/// What becomes of a change.
+/// The outcome of a change.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fate {
     Done,
     Refused,
-    /// Not made, and no answer.
-    Unheard,
-    /// Made, and no answer.
+    /// Not made, and no response.
+    NotMade,
+    /// Made, and no response.
     Lost,
 }
 
-/// An admin interface that keeps to the rules, and notes what is done with it.
+/// A fake admin interface that follows the rules, and records how it is used.
 pub(super) struct Fake {
     pub(super) plan: Plan,
     pub(super) backends: Vec<Listed>,
     pub(super) is_reachable: bool,
-    /// Of the next changes; after that, all are made.
+    /// Outcomes of the next changes; after that, all are made.
     pub(super) fates: VecDeque<Fate>,
-    pub(super) looks: usize,
+    pub(super) list_calls: usize,
     pub(super) changes: usize,
-    /// A backend that was given the weight that it had.
+    /// A backend that was set to the weight that it had.
     pub(super) rewritten: Option<String>,
-    /// Green's largest share since it was last looked at.
-    pub(super) most: f64,
+    /// Green's largest share in this tick.
+    pub(super) max_share: f64,
 }
 
 impl Fake {
@@ -44,7 +44,7 @@ impl Fake {
         self.plan.green.iter().any(|(green, _)| green == name)
     }
 
-    /// The weights of both colours together.
+    /// The sums of the weights, blue and green.
     pub(super) fn sums(&self) -> (u64, u64) {
         let sum = |is_wanted: &dyn Fn(&str) -> bool| {
             self.backends.iter().filter(|one| is_wanted(&one.name)).map(|one| u64::from(one.weight)).sum()
@@ -65,14 +65,14 @@ impl Fake {
 
 impl Admin for Fake {
     fn list(&mut self) -> Result<Vec<Listed>, AdminError> {
-        self.looks += 1;
+        self.list_calls += 1;
         if self.is_reachable { Ok(self.backends.clone()) } else { Err(AdminError::Unreachable) }
     }
 
     fn weigh(&mut self, name: &str, weight: u32) -> Result<(), AdminError> {
         self.changes += 1;
         let fate = self.fates.pop_front().unwrap_or(Fate::Done);
-        if !self.is_reachable || matches!(fate, Fate::Unheard) {
+        if !self.is_reachable || matches!(fate, Fate::NotMade) {
             return Err(AdminError::Unreachable);
         }
         let Some(before) = self.backends.iter().find(|one| one.name == name).map(|one| one.weight) else {
@@ -86,19 +86,19 @@ impl Admin for Fake {
             self.get(name).weight = before;
             return Err(AdminError::Refused(format!("{weight} for {name}, where it has {before}")));
         }
-        self.most = self.most.max(self.share());
+        self.max_share = self.max_share.max(self.share());
         if matches!(fate, Fate::Lost) { Err(AdminError::Unreachable) } else { Ok(()) }
     }
 }
 
-/// A rollout, and the world that it sees.
+/// A rollout, and its environment.
 pub(super) struct World<R> {
     pub(super) fake: Fake,
     rollout: R,
     pub(super) now: Instant,
-    /// The most looks of a tick.
-    pub(super) looks: usize,
-    /// When green had more than it should.
+    /// The most `list` calls in a tick.
+    pub(super) list_calls: usize,
+    /// The last time green had more than its share.
     overtaken: Option<String>,
 }
 
@@ -119,12 +119,12 @@ fn plan(blue: usize, green: &[u32], steps: &[u32]) -> Plan {
 }
 
 impl<R: Rollout> World<R> {
-    /// Blue ones with these weights, green ones with weight 0, and another one that belongs to nobody here.
+    /// Blue backends with these weights, green ones with weight 0, and another one outside the plan.
     pub(super) fn new(new: New<R>, blue: &[u32], green: &[u32], steps: &[u32]) -> Self {
         let plan = plan(blue.len(), green, steps);
         let blues = plan.blue.iter().zip(blue).map(|(name, weight)| (name.as_str(), *weight));
         let greens = plan.green.iter().map(|(name, _)| (name.as_str(), 0));
-        // In an order of its own.
+        // In an arbitrary order.
         let all = greens.rev().chain([("other:80", 1_000)]).chain(blues);
         let listed = |(name, weight): (&str, u32)| Listed {
             name: name.to_owned(),
@@ -135,17 +135,18 @@ impl<R: Rollout> World<R> {
         };
         let backends = all.map(listed).collect();
         let rollout = new(plan.clone());
-        let (looks, changes, fates) = (0, 0, VecDeque::new());
-        let fake = Fake { plan, backends, is_reachable: true, fates, looks, changes, rewritten: None, most: 0.0 };
-        Self { fake, rollout, now: beginning(), looks: 0, overtaken: None }
+        let (list_calls, changes, fates) = (0, 0, VecDeque::new());
+        let fake =
+            Fake { plan, backends, is_reachable: true, fates, list_calls, changes, rewritten: None, max_share: 0.0 };
+        Self { fake, rollout, now: beginning(), list_calls: 0, overtaken: None }
     }
 
-    /// Two of each colour, 10 %, 50 %, 100 %.
+    /// Two of each colour, with steps of 10 %, 50 %, 100 %.
     pub(super) fn usual(new: New<R>) -> Self {
         Self::new(new, &[1, 1], &[1, 1], &[10, 50, 100])
     }
 
-    /// One that is watching its first step.
+    /// A rollout that is watching its first step.
     pub(super) fn watching(new: New<R>) -> Self {
         let mut world = Self::usual(new);
         assert_eq!(world.tick_twice(), Status::Underway(10), "in the first step");
@@ -153,7 +154,7 @@ impl<R: Rollout> World<R> {
         world
     }
 
-    /// A second later.
+    /// A tick, one second later.
     pub(super) fn tick(&mut self) -> Status {
         self.now += SECOND;
         self.tick_now()
@@ -161,34 +162,34 @@ impl<R: Rollout> World<R> {
 
     pub(super) fn tick_now(&mut self) -> Status {
         let before = self.fake.share();
-        (self.fake.looks, self.fake.most) = (0, before);
+        (self.fake.list_calls, self.fake.max_share) = (0, before);
         let status = self.rollout.tick(self.now, &mut self.fake);
-        self.looks = self.looks.max(self.fake.looks);
+        self.list_calls = self.list_calls.max(self.fake.list_calls);
         let allowed = match status {
             Status::Underway(percent) => before.max(f64::from(percent) / 100.0),
             _ => before,
         };
-        let most = self.fake.most;
-        if most > allowed + 1e-9 {
-            let (most, allowed) = (most * 100.0, allowed * 100.0);
-            self.overtaken = Some(format!("{most:.1} %, where {allowed:.1} % are allowed ({status:?})"));
+        let max_share = self.fake.max_share;
+        if max_share > allowed + 1e-9 {
+            let (max_share, allowed) = (max_share * 100.0, allowed * 100.0);
+            self.overtaken = Some(format!("{max_share:.1} %, where {allowed:.1} % are allowed ({status:?})"));
         }
         status
     }
 
-    /// That green never had more than it should.
+    /// Asserts that green never had more than its share.
     #[track_caller]
     pub(super) fn assert_not_overtaken(&self) {
-        assert_eq!(self.overtaken, None, "the share that green had on the way, if it was too large");
+        assert_eq!(self.overtaken, None, "a share of green that was too large");
     }
 
-    /// One tick that changes weights, and one that finds them changed.
+    /// One tick that changes weights, and one that confirms the changes.
     pub(super) fn tick_twice(&mut self) -> Status {
         self.tick();
         self.tick()
     }
 
-    /// Requests that each green backend has had since the last look.
+    /// Adds requests to each green backend.
     pub(super) fn serve(&mut self, total: u64, failed: u64) {
         let Fake { plan, backends, .. } = &mut self.fake;
         for backend in backends.iter_mut().filter(|one| plan.green.iter().any(|(green, _)| *green == one.name)) {
@@ -197,7 +198,7 @@ impl<R: Rollout> World<R> {
         }
     }
 
-    /// The step that is being watched is held to its end, and passed; what the tick after that says.
+    /// Holds the watched step to its end, successfully. Returns the status of the tick after that.
     pub(super) fn pass(&mut self) -> Status {
         self.serve(1_000, 0);
         self.now += HOLD;
@@ -219,7 +220,7 @@ impl<R: Rollout> World<R> {
         }
     }
 
-    /// Nobody is asked anything any more.
+    /// Asserts that the admin interface is not called any more.
     #[track_caller]
     pub(super) fn assert_over(&mut self, status: &Status) {
         let changes = self.fake.changes;
@@ -227,15 +228,19 @@ impl<R: Rollout> World<R> {
             self.serve(100, 100);
             self.now += HOLD;
             assert_eq!(self.tick_now(), *status, "the status, after the end");
-            assert_eq!((self.fake.looks, self.fake.changes), (0, changes), "looks and changes after the end");
+            assert_eq!(
+                (self.fake.list_calls, self.fake.changes),
+                (0, changes),
+                "`list` calls and changes after the end"
+            );
         }
     }
 
-    /// The way back, to its end.
+    /// Completes the rollback.
     #[track_caller]
     pub(super) fn assert_goes_back(&mut self, reason: &Reason) {
         let over = Status::RolledBack(reason.clone());
-        assert_eq!(self.tick(), over, "when a look has found all weights as they were");
+        assert_eq!(self.tick(), over, "when a listing has confirmed all weights");
         let (_, green) = self.fake.sums();
         assert_eq!(green, 0, "green's weights, when it is rolled back");
         self.assert_over(&over);

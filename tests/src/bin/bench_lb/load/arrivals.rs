@@ -1,16 +1,16 @@
-//! When the requests of an open loop are due: a Poisson process, as of many clients who do not know of each other.
+//! The arrival times of an open loop: a Poisson process, as of many independent clients.
 //!
-//! Evenly spaced requests would never queue below the maximum, and so show no difference between proxies.
+//! Evenly spaced requests would never queue below the maximum rate, and so show no difference between proxies.
 
 use std::time::{Duration, Instant};
 
-/// The next times, whether or not anyone is free to send: latency counts from them (corrected for coordinated omission,
-/// as in Gil Tene's wrk2).
+/// The arrival times, whether or not a client is free to send: latency counts from them (corrected for coordinated
+/// omission, as in Gil Tene's wrk2).
 #[derive(Clone, Debug)]
 pub(crate) struct Arrivals {
     mean_gap: f64,
     next: Option<Instant>,
-    /// Of an xorshift generator. The same in every round and for every target: all are asked at the same moments.
+    /// State of an xorshift generator. It is the same in every round and for every target: all get the same arrivals.
     state: u64,
 }
 
@@ -20,12 +20,12 @@ impl Arrivals {
         Self { mean_gap: 1.0 / rate.max(1.0), next: None, state: 0x9e37_79b9_7f4a_7c15 }
     }
 
-    /// Goes on after a pause, whose requests are left out.
+    /// Continues after a pause, whose requests are left out.
     pub(crate) fn resume(&mut self, now: Instant) {
         self.next = Some(now + self.gap());
     }
 
-    /// The next request's time, if it has come.
+    /// The arrival time of the next request, if it has passed.
     pub(crate) fn due(&mut self, now: Instant) -> Option<Instant> {
         let due = self.next.filter(|next| *next <= now)?;
         self.next = Some(due + self.gap());
@@ -42,7 +42,7 @@ impl Arrivals {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
-        // The upper 32 bits: from over 0 to 1, so that the logarithm is finite.
+        // The upper 32 bits, in (0, 1], so that the logarithm is finite.
         let part = (f64::from((self.state >> 32) as u32) + 1.0) / (f64::from(u32::MAX) + 1.0);
         Duration::from_secs_f64(-part.ln() * self.mean_gap)
     }

@@ -1,4 +1,4 @@
-//! Where a chunked body ends, RFC 9112 §7.1, whatever the pieces in which it comes.
+//! Finds the end of a chunked body (RFC 9112 §7.1), whatever the pieces in which it comes.
 
 use super::failure::Failure;
 
@@ -16,11 +16,11 @@ enum State {
     EndLf,
 }
 
-/// Counts the data of the chunks and finds their end; keeps nothing.
+/// Counts the data of the chunks and finds their end; buffers nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chunked {
     state: State,
-    /// Of the chunk at hand: its size while that is read, then what is still to come.
+    /// Of the current chunk: its size while that is parsed, then the bytes still to come.
     left: u64,
     /// Data seen so far, in bytes.
     pub(crate) body: u64,
@@ -31,7 +31,7 @@ impl Chunked {
         Self { state: State::Size { digits: 0 }, left: 0, body: 0 }
     }
 
-    /// How many of `bytes` belong to the body, once it is whole; none: all of them, and more is to come.
+    /// How many of `bytes` belong to the body, once it is complete; `None`: all of them, and more is to come.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, Failure> {
         let mut at = 0;
         while at < bytes.len() {
@@ -54,7 +54,7 @@ impl Chunked {
         Ok(None)
     }
 
-    /// One byte outside the data; true for the last one.
+    /// Parses one byte outside the data; true for the last one.
     fn step(&mut self, byte: u8) -> Result<bool, Failure> {
         self.state = match (self.state, byte) {
             (State::Size { digits }, _) => self.size(digits, byte)?,

@@ -1,4 +1,4 @@
-//! One client: a connection and at most one request in flight on it.
+//! One client: a connection with at most one request in flight.
 
 use std::{
     io::{self, Read, Write},
@@ -17,13 +17,13 @@ use super::{
 /// What happened to the request in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Nothing that ends it.
+    /// The request is still in flight.
     Wait,
-    /// A right answer, this long after it was due. The client is free unless it waits for the connection's end.
+    /// A correct response, this long after the request was due. The client is free unless it waits for the close.
     Answered { latency: Duration, free: bool },
-    /// The connection that was to be closed is.
+    /// The connection is closed, as announced.
     Free,
-    /// Wrong, or none. The connection is gone.
+    /// A wrong response, or none. The connection is closed.
     Failed(Failure),
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Progress {
 enum Phase {
     Idle,
     InFlight,
-    /// Answered; the server is to close.
+    /// Answered; the server will close.
     Closing,
 }
 
@@ -42,13 +42,13 @@ pub(crate) struct Client {
     phase: Phase,
     /// Which of the requests it sends.
     key: usize,
-    /// Bytes of the request that are sent.
+    /// Bytes of the request that were sent.
     sent: usize,
     due: Instant,
 }
 
 impl Client {
-    /// Its first request is that of the key behind `key`.
+    /// A client whose first request is that of the key after `key`.
     pub(crate) fn new(answer_bytes: u64, key: usize, now: Instant) -> Self {
         Self { stream: None, reader: Reader::new(answer_bytes), phase: Phase::Idle, key, sent: 0, due: now }
     }
@@ -62,7 +62,7 @@ impl Client {
         self.stream.is_some()
     }
 
-    /// Sends the request that was due at `due`, on the connection at hand or else on a fresh one.
+    /// Sends the request that was due at `due`, on the open connection or else on a new one.
     pub(crate) fn start(
         &mut self,
         to: SocketAddr,
@@ -84,7 +84,7 @@ impl Client {
         self.send(request)
     }
 
-    /// The poller says that the socket can be written, read or both; reads into `scratch`.
+    /// The socket is readable, writable or both, as the poller reports; reads into `scratch`.
     pub(crate) fn ready(
         &mut self,
         request: &Request,
@@ -110,7 +110,7 @@ impl Client {
             Phase::Closing => self.await_end(scratch),
         };
         match progress {
-            // The end came together with the answer, and no other event will tell of it.
+            // The end came together with the response, and no other event will report it.
             Progress::Answered { latency, .. } if event.is_read_closed() => {
                 self.forget();
                 Progress::Answered { latency, free: true }
@@ -119,7 +119,7 @@ impl Client {
         }
     }
 
-    /// Gives up: no answer came in time.
+    /// Gives up: no response came in time.
     pub(crate) fn abandon(&mut self) {
         self.forget();
     }
@@ -164,7 +164,8 @@ impl Client {
                 // A short read emptied the socket: more is a new edge.
                 Ok(Fed::More) if bytes < scratch.len() => return Progress::Wait,
                 Ok(Fed::More) => {}
-                // An answer before the request was sent whole: what is left of it would spoil the next one.
+                // The response came before the request was sent whole: the rest of the request would spoil the next
+                // one.
                 Ok(Fed::Whole { .. }) if self.sent < request.bytes(self.key).len() => {
                     return self.fail(Failure::Closed);
                 }
@@ -183,7 +184,7 @@ impl Client {
         match stream.read(scratch) {
             Ok(1..) => self.fail(Failure::Length),
             Err(error) if is_wait(&error) => Progress::Wait,
-            // A reset after a whole answer took nothing from it.
+            // A reset after a complete response took nothing from it.
             Ok(_) | Err(_) => {
                 self.forget();
                 Progress::Free

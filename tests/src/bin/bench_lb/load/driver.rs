@@ -1,7 +1,7 @@
-//! The loop that keeps the clients busy, a phase at a time: warm-up, measured window, the last answers.
+//! The event loop that drives the clients, a phase at a time: warm-up, measured window, last responses.
 //!
-//! Between two phases nothing is lost: answers that come meanwhile wait in their sockets. So the caller may look at the
-//! target's CPU time, or kill a backend, between two calls of [`run`](Driver::run).
+//! Nothing is lost between two phases: responses that arrive meanwhile wait in their sockets. So the caller may read
+//! the target's CPU time, or kill a backend, between two calls of [`run`](Driver::run).
 
 use std::{
     collections::VecDeque,
@@ -22,26 +22,27 @@ use super::{
 };
 use crate::{clock, kernel::Alarm};
 
-/// One read takes at most this: large enough that a body of megabytes costs few calls.
+/// The most bytes of one read: large enough that a body of megabytes takes few calls.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
-/// After a failure a client rests: it would ask a dead port a hundred thousand times a second, and starve the rest.
+/// The pause of a client after a failure: it would retry a dead port a hundred thousand times a second, and starve the
+/// rest.
 const REST: Duration = Duration::from_millis(10);
 
-/// Where there are many keys, two clients do not ask for the same ones together. A prime.
+/// The distance between the first keys of two clients, so that they do not request the same keys together. A prime.
 const KEYS_APART: usize = 67;
 
-/// How many clients of [`Pace::Once`] connect at the same time: fewer than the shortest queue of a listener.
+/// How many clients of [`Pace::Once`] connect at the same time: fewer than the shortest accept queue.
 const RAMP: usize = 64;
 
 /// When a client sends its next request.
 #[derive(Debug)]
 pub(crate) enum Pace {
-    /// When it has the answer to the last one.
+    /// When it has the response to the last one.
     Closed,
-    /// When one is due, whoever is free.
+    /// When one is due, from any free client.
     Open(Arrivals),
-    /// Never: each asks once, and keeps its connection.
+    /// Never: each client sends one request, and keeps its connection.
     Once,
 }
 
@@ -55,13 +56,13 @@ pub(crate) struct Driver<'a> {
     alarm: Option<Alarm>,
     clients: Vec<Client>,
     scratch: Vec<u8>,
-    /// Clients with nothing to do. First in, first out: all connections stay in use.
+    /// Idle clients. First in, first out: all connections stay in use.
     free: VecDeque<usize>,
-    /// Clients that failed, and until when they rest.
+    /// Clients that failed, and until when they pause.
     resting: VecDeque<(Instant, usize)>,
     /// Requests of an open loop for which no client was free.
     backlog: VecDeque<Instant>,
-    /// New requests are sent.
+    /// Whether new requests are sent.
     accepting: bool,
     tally: Tally,
     stop: &'a Shutdown,
@@ -99,17 +100,17 @@ impl<'a> Driver<'a> {
         })
     }
 
-    /// What was counted so far.
+    /// The counters so far.
     pub(crate) fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// Counts from zero: the warm-up is over.
+    /// Resets the counters: the warm-up is over.
     pub(crate) fn reset(&mut self) {
         self.tally.reset();
     }
 
-    /// Sends and receives for `length`; returns how long it was, to the microsecond.
+    /// Sends and receives for `length`; returns the exact duration, to the microsecond.
     pub(crate) fn run(&mut self, length: Duration) -> io::Result<Duration> {
         let start = clock::now();
         self.accepting = true;
@@ -130,7 +131,7 @@ impl<'a> Driver<'a> {
         Ok(now.saturating_duration_since(start))
     }
 
-    /// Waits for the answers under way, `grace` at most; what is not answered then has failed.
+    /// Waits for the responses in flight, at most `grace`; requests not answered by then have failed.
     pub(crate) fn drain(&mut self, grace: Duration) -> io::Result<()> {
         let end = clock::now() + grace;
         while self.is_busy() && clock::now() < end && !self.stop.is_draining() {
@@ -149,7 +150,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Lets every client ask once, a few at a time, within `patience`; returns how many keep a connection.
+    /// Lets every client send one request, a few at a time, within `patience`; returns how many stay connected.
     pub(crate) fn ask_once(&mut self, patience: Duration) -> io::Result<usize> {
         let end = clock::now() + patience;
         let mut waiting = std::mem::take(&mut self.free);
@@ -172,7 +173,7 @@ impl<'a> Driver<'a> {
         !self.backlog.is_empty() || self.clients.iter().any(Client::is_in_flight)
     }
 
-    /// Waits, until `end` at most, and does what is to be done; returns the time after the wait.
+    /// Waits, at most until `end`, and handles the events; returns the time after the wait.
     fn turn(&mut self, end: Instant) -> io::Result<Instant> {
         let before = clock::now();
         let rested = self.resting.front().map_or(end, |(until, _)| *until);
@@ -204,7 +205,7 @@ impl<'a> Driver<'a> {
         Ok(now)
     }
 
-    /// What follows from a client's progress. A closed loop goes on at once, so this may go round several times.
+    /// Handles a client's progress. A closed loop sends the next request at once, so this may repeat several times.
     fn after(&mut self, at: usize, mut progress: Progress) {
         loop {
             match progress {
@@ -252,7 +253,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Requests of an open loop whose time has come: each to a free client, or to the queue for one.
+    /// Requests of an open loop that are due: each goes to a free client, or into the queue for one.
     fn send_due(&mut self, now: Instant) {
         while let Pace::Open(arrivals) = &mut self.pace
             && self.accepting

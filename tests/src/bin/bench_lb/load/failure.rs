@@ -1,28 +1,28 @@
-//! Why a request failed. Whatever is not a 200 of exactly the length asked for has failed.
+//! Why a request failed. Any response but a 200 of exactly the requested length is a failure.
 
-/// The kinds are counted apart: "3 errors" tells nobody where to look.
+/// The kinds are counted separately: "3 errors" would not say where to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// No connection.
+    /// The connect failed.
     Connect,
-    /// Another status than 200.
+    /// A status other than 200.
     Status,
-    /// Not the length that was asked for, or bytes after the end.
+    /// Not the requested length, or bytes after the end.
     Length,
-    /// Not a response of HTTP/1.1.
+    /// Not an HTTP/1.1 response.
     Malformed,
-    /// The connection ended, or broke, before the response did.
+    /// The connection was closed or reset before the end of the response.
     Closed,
-    /// No whole response when the round was over and its grace had passed.
+    /// No complete response when the round and its grace period were over.
     Unanswered,
 }
 
 impl Failure {
-    /// In the order of their numbers.
+    /// In the order of their discriminants.
     pub(crate) const ALL: [Self; 6] =
         [Self::Connect, Self::Status, Self::Length, Self::Malformed, Self::Closed, Self::Unanswered];
 
-    /// In reports.
+    /// The name in reports.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",

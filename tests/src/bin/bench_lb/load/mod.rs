@@ -1,12 +1,12 @@
 //! The load: HTTP/1.1 clients on one thread, over `mio`.
 //!
-//! The proxy under test is judged by its own CPU time, so the load need not be free, but it shares a core with the
-//! origins, and what it takes they lack: one poller, one buffer, no allocation per request. `cargo load` is the
-//! generator for a reader's own measurements; it checks more, and costs more.
+//! The proxy under test is judged by its own CPU time, so the load may cost some, but it shares a CPU core with the
+//! origins, which lack what it uses: one poller, one buffer, no allocation per request. `cargo load` is the generator
+//! for a reader's own measurements; it checks more, and costs more.
 //!
-//! [`Driver`] is the loop; [`Pace`] says when a request is due (a closed loop, an open one, once per client);
-//! [`Client`](client::Client) is a connection with at most one request in flight; [`Reader`](reader::Reader) knows
-//! where a response ends.
+//! [`Driver`] is the event loop; [`Pace`] says when a request is due (closed loop, open loop, once per client);
+//! [`Client`](client::Client) is a connection with at most one request in flight; [`Reader`](reader::Reader) finds the
+//! end of a response.
 
 mod arrivals;
 mod chunked;

@@ -1,14 +1,14 @@
-//! Where a response ends: bytes in, "more" or "whole" out.
+//! Finds the end of a response: bytes in, "more" or "whole" out.
 //!
-//! It knows no socket, so that a test can cut a response at every byte. A response is right if its status is 200 and
-//! its body has exactly the length asked for; nothing else about it is looked at.
+//! It does no IO, so a test can split a response at every byte. A response is correct if its status is 200 and its body
+//! has exactly the requested length; nothing else is checked.
 
 use super::{chunked::Chunked, failure::Failure};
 
-/// No server measured here answers with a longer head.
+/// No server measured here sends a longer head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// What a piece did.
+/// The result of feeding a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fed {
     More,
@@ -26,11 +26,11 @@ enum State {
     Chunked(Chunked),
 }
 
-/// Reused from response to response.
+/// Reused for every response.
 #[derive(Debug)]
 pub(crate) struct Reader {
     state: State,
-    /// The part of a head that came without its end. A head usually comes whole and is never copied.
+    /// The part of a head that came without its end. A head usually comes complete and is never copied.
     held: Vec<u8>,
     closes: bool,
     /// The length that every body must have.
@@ -48,7 +48,7 @@ impl Reader {
         Self { state: State::Head, held: Vec::new(), closes: false, expected }
     }
 
-    /// Forgets what was read.
+    /// Resets the state.
     pub(crate) fn begin(&mut self) {
         self.state = State::Head;
         self.held.clear();
@@ -83,7 +83,7 @@ impl Reader {
         }
     }
 
-    /// How many of `bytes` end the head; none: it has no end yet.
+    /// How many of `bytes` belong to the head; `None`: its end has not arrived.
     fn head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Failure> {
         let before = self.held.len();
         if before > 0 {
@@ -106,12 +106,12 @@ impl Reader {
             Framing::Length(_) => return Err(Failure::Length),
             Framing::Chunked => State::Chunked(Chunked::new()),
         };
-        // What was held had no end in it, so the end is in this piece.
+        // The bytes held had no end in them, so the end is in this piece.
         Ok(Some(end - before))
     }
 }
 
-/// The length of the head at the start of `text`, of which `seen` bytes are known not to hold its end.
+/// The length of the head at the start of `text`, whose first `seen` bytes are known not to contain its end.
 fn end_of_head(text: &[u8], seen: usize) -> Option<usize> {
     let from = seen.saturating_sub(3);
     text[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
@@ -128,7 +128,7 @@ fn parse(head: &[u8]) -> Result<(Framing, bool), Failure> {
     for line in lines.filter(|line| !line.is_empty()) {
         let colon = line.iter().position(|&byte| byte == b':').ok_or(Failure::Malformed)?;
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        // By length first: nearly all fields are told apart by it.
+        // By length first, which rules out nearly all headers.
         match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 let number = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn reader_is_good_for_the_next_response() {
+    fn reader_can_be_reused_for_the_next_response() {
         let mut reader = Reader::new(5);
         for text in [LENGTH, CHUNKED, LENGTH] {
             reader.begin();

@@ -1,20 +1,20 @@
-//! What the clients of a round send, as bytes.
+//! The requests of a round's clients, as bytes.
 
 use std::net::SocketAddr;
 
-/// Written once: a round sends nothing else. One request, or one for each key, which the clients send in turn.
+/// Written once: a round sends nothing else. One request, or one per key, which the clients send in turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     bytes: Vec<Vec<u8>>,
-    /// The length that the answer's body must have.
+    /// The length that the response's body must have.
     pub(crate) answer_bytes: u64,
-    /// A fresh connection for each, which the server closes. It closes and not the client, so that the port that is
-    /// out of use for a minute (`TIME_WAIT`) is the server's one port and not one of the client's 28,000.
+    /// A new connection for each request, which the server closes: then the port in `TIME_WAIT` for a minute is the
+    /// server's one port and not one of the client's 28,000.
     pub(crate) new_connection: bool,
 }
 
 impl Request {
-    /// A GET of each path, or a POST with a body of `body_bytes`. There is a path at least.
+    /// A GET of each path, or a POST with a body of `body_bytes`. There is at least one path.
     pub(crate) fn new(
         to: SocketAddr,
         paths: &[String],
@@ -27,7 +27,7 @@ impl Request {
         Self { bytes, answer_bytes, new_connection }
     }
 
-    /// The request for a key. Keys beyond the last begin again.
+    /// The request for a key. Keys beyond the last wrap around.
     pub(crate) fn bytes(&self, key: usize) -> &[u8] {
         &self.bytes[key % self.bytes.len()]
     }
@@ -37,7 +37,7 @@ fn bytes(to: SocketAddr, path: &str, body_bytes: usize, new_connection: bool) ->
     let method = if body_bytes > 0 { "POST" } else { "GET" };
     let close = if new_connection { "Connection: close\r\n" } else { "" };
     let length = if body_bytes > 0 { format!("Content-Length: {body_bytes}\r\n") } else { String::new() };
-    // The fields that a small client sends: a head of nothing but Host would flatter whoever parses slowly.
+    // The headers that a small client sends: a head with only Host would favour slow parsers.
     let head =
         format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: bench-lb\r\nAccept: */*\r\n{close}{length}\r\n");
     let mut bytes = head.into_bytes();

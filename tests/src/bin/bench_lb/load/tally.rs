@@ -1,4 +1,4 @@
-//! What the clients of a round saw.
+//! The counters of a round's clients.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use hdrhistogram::Histogram;
 
 use super::failure::Failure;
 
-/// A latency is kept to three digits, up to this.
+/// The longest latency in the histogram, which keeps three significant digits.
 const LONGEST: Duration = Duration::from_mins(1);
 
 /// Counted since the last [`reset`](Self::reset).
 pub(crate) struct Tally {
-    /// Right answers.
+    /// Correct responses.
     pub(crate) answered: u64,
     failures: [u64; Failure::ALL.len()],
-    /// In nanoseconds, of right answers only: a quick refusal is not a quick answer.
+    /// In nanoseconds, of correct responses only: a quick error is no quick response.
     latencies: Histogram<u64>,
 }
 
@@ -25,7 +25,7 @@ impl Tally {
         Self { answered: 0, failures: [0; Failure::ALL.len()], latencies }
     }
 
-    /// Forgets the warm-up.
+    /// Drops the counts of the warm-up.
     pub(crate) fn reset(&mut self) {
         self.answered = 0;
         self.failures = [0; Failure::ALL.len()];
@@ -50,7 +50,7 @@ impl Tally {
         Failure::ALL.into_iter().zip(self.failures).filter(|(_, count)| *count > 0)
     }
 
-    /// The latency that this part of all answers does not exceed, in microseconds; none without an answer.
+    /// The latency that this share of all responses does not exceed, in microseconds; `None` without a response.
     #[expect(clippy::cast_precision_loss, reason = "a minute in nanoseconds is exact in a float")]
     pub(crate) fn quantile_us(&self, part: f64) -> Option<f64> {
         (!self.latencies.is_empty()).then(|| self.latencies.value_at_quantile(part) as f64 / 1_000.0)

@@ -84,7 +84,7 @@ fn each_client_asks_once_and_stays() {
 }
 
 #[test]
-fn dead_port_is_asked_with_rests() {
+fn dead_port_is_retried_with_pauses() {
     let to = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let stop = Shutdown::new().unwrap();
     let mut driver = driver(to, 2, Pace::Closed, &stop);

@@ -1,5 +1,5 @@
-//! A program that we started: pinned from its first instruction, its output kept in files, ended with all its children
-//! when it is dropped.
+//! A child process: pinned from its first instruction, its output written to files, killed with all its children when
+//! it is dropped.
 
 use std::{
     fs::{self, File},
@@ -21,11 +21,11 @@ use crate::kernel;
 /// Where a program runs and where its output goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Space<'a> {
-    /// The cores that it is kept on.
+    /// The CPU cores that it is pinned to.
     pub(crate) cores: &'a [usize],
-    /// The cores of the calling thread.
+    /// The CPU cores of the calling thread.
     pub(crate) home: &'a [usize],
-    /// For its files.
+    /// The directory of its files.
     pub(crate) directory: &'a Path,
 }
 
@@ -40,14 +40,14 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts `command` as the leader of a process group of its own: so a Ctrl-C at the terminal reaches us only, and
-    /// we end the whole group.
+    /// Starts `command` as the leader of its own process group: so a Ctrl-C at the terminal reaches only us, and we end
+    /// the whole group.
     pub(crate) fn start(name: &str, mut command: Command, space: Space<'_>) -> io::Result<Self> {
         let stdout = space.directory.join(format!("{name}.out"));
         let stderr = space.directory.join(format!("{name}.err"));
         command.stdin(Stdio::null()).stdout(File::create(&stdout)?).stderr(File::create(&stderr)?).process_group(0);
-        // A process inherits the cores of the thread that starts it; so it never runs anywhere else, as it would before
-        // a `taskset` from outside.
+        // A process inherits the affinity of the thread that starts it, so it never runs on another core, as it would
+        // before a `taskset` from outside.
         kernel::pin(space.cores)?;
         let process = command.spawn();
         kernel::pin(space.home)?;
@@ -62,7 +62,7 @@ impl Child {
         self.process.id().cast_signed()
     }
 
-    /// Where it says that it listens: a line `listening on ADDR`, as all programs of this workspace print.
+    /// The address it listens on: from a line `listening on ADDR`, which all programs of this workspace print.
     pub(crate) fn listening(&mut self) -> io::Result<SocketAddr> {
         let stdout = self.stdout.clone();
         self.becomes("print where it listens", || {
@@ -71,11 +71,11 @@ impl Child {
         })
     }
 
-    /// Waits until `probe` answers. An error if the program ends meanwhile, or takes too long.
+    /// Waits until `probe` returns a value. An error if the program exits meanwhile, or takes too long.
     pub(crate) fn becomes<T>(&mut self, what: &str, mut probe: impl FnMut() -> Option<T>) -> io::Result<T> {
         let mut ended = None;
         let found = eventually(PATIENCE, || {
-            // First the end: what it said before is still there afterwards.
+            // First the exit: its output before that can still be read afterwards.
             ended = self.process.try_wait().ok().flatten();
             match probe() {
                 Some(found) => Some(Some(found)),
@@ -88,7 +88,7 @@ impl Child {
         })
     }
 
-    /// Asks it to end, as a Ctrl-C does, and waits until it has.
+    /// Sends SIGINT, as a Ctrl-C does, and waits until it has exited.
     pub(crate) fn interrupt(&mut self) -> io::Result<()> {
         kill(Pid::from_raw(self.pid()), Signal::SIGINT)?;
         let ended = eventually(PATIENCE, || self.process.try_wait().ok().flatten());
@@ -102,9 +102,9 @@ impl Child {
         text.lines().rfind(|line| !line.trim().is_empty()).map_or_else(String::new, |line| format!(": {line}"))
     }
 
-    /// Ends it at once, as a crash would, and all that it started.
+    /// Kills it, and everything that it started.
     pub(crate) fn kill(&mut self) {
-        // Once: afterwards its number may be someone else's.
+        // Once: afterwards its process id may be another process's.
         if std::mem::replace(&mut self.killed, true) {
             return;
         }
@@ -140,13 +140,13 @@ mod tests {
         drop(child);
         let gone = |pid: &i32| match fs::read_to_string(format!("/proc/{pid}/stat")) {
             Err(_) => true,
-            Ok(stat) => stat.contains(") Z "), // whoever adopted it has not looked yet
+            Ok(stat) => stat.contains(") Z "), // not yet reaped by its new parent
         };
         assert!(eventually(PATIENCE, || all.iter().all(gone).then_some(())).is_some(), "{all:?}");
     }
 
     #[test]
-    fn early_end_is_told_with_the_last_words() {
+    fn early_exit_is_reported_with_the_last_stderr_line() {
         let directory = tempfile::tempdir().unwrap();
         let mut child = shell("echo first >&2; echo no such port >&2; exit 3", directory.path());
         let error = child.listening().unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! A process and all that descend from it: nginx answers from children of the process that we start.
+//! A process and its descendants: nginx serves from children of the process that we start.
 
 use std::{collections::BTreeMap, fs, io};
 
@@ -7,7 +7,7 @@ pub(crate) fn tree(root: i32) -> io::Result<Vec<i32>> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
     for entry in fs::read_dir("/proc")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // A process that ended meanwhile is nobody's child.
+        // A process that ended meanwhile has no parent any more.
         let Ok(stat) = fs::read(entry.path().join("stat")) else { continue };
         if let Some(parent) = parent(&stat) {
             children.entry(parent).or_default().push(pid);
@@ -26,8 +26,8 @@ fn descend(root: i32, children: &BTreeMap<i32, Vec<i32>>) -> Vec<i32> {
     found
 }
 
-/// The fields of `/proc/P/stat` from the third on. The second is the program's name in parentheses, which may hold
-/// spaces and more of them: so they are counted from the last one.
+/// The fields of `/proc/P/stat` from the third on. The second is the program's name in parentheses, which may contain
+/// spaces and parentheses, so the fields are counted from the last one.
 pub(super) fn fields(stat: &[u8]) -> Option<impl Iterator<Item = &str>> {
     let close = stat.iter().rposition(|&byte| byte == b')')?;
     Some(str::from_utf8(&stat[close + 1..]).ok()?.split_ascii_whitespace())

@@ -1,4 +1,4 @@
-//! What a tree of processes uses: CPU time and memory.
+//! The CPU time and memory of a process tree.
 
 use std::{fs, io, time::Duration};
 
@@ -10,18 +10,18 @@ use crate::kernel;
 pub(crate) struct CpuTime {
     /// User and system together, to the nanosecond.
     total: Duration,
-    /// Of `/proc/P/stat`, 10 ms each: good enough to tell in what proportion the total divides.
+    /// From `/proc/P/stat`, in ticks of 10 ms: good enough for the proportion of user to system time.
     user_ticks: u64,
     system_ticks: u64,
 }
 
 impl CpuTime {
-    /// Of these processes together.
+    /// The sum over these processes.
     pub(crate) fn of(pids: &[i32]) -> io::Result<Self> {
         let mut sum = Self::default();
         for &pid in pids {
             let stat = fs::read(format!("/proc/{pid}/stat"))?;
-            let (user, system) = ticks(&stat).ok_or_else(|| io::Error::other("/proc/P/stat has another form here"))?;
+            let (user, system) = ticks(&stat).ok_or_else(|| io::Error::other("cannot parse /proc/P/stat"))?;
             sum.total += kernel::cpu_time(pid)?;
             sum.user_ticks += user;
             sum.system_ticks += system;
@@ -34,7 +34,7 @@ impl CpuTime {
         let total = self.total.saturating_sub(earlier.total);
         let user = self.user_ticks.saturating_sub(earlier.user_ticks);
         let all = user + self.system_ticks.saturating_sub(earlier.system_ticks);
-        // Less than a tick was used: who knows by whom.
+        // Less than a tick was used: the proportion is unknown.
         let user = if all == 0 { total / 2 } else { total.mul_f64(part(user, all)) };
         (user, total.saturating_sub(user))
     }
@@ -56,12 +56,12 @@ fn ticks(stat: &[u8]) -> Option<(u64, u64)> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
     pub(crate) now_kib: u64,
-    /// The most so far; for several processes the sum of each one's.
+    /// The maximum so far; for several processes the sum of their maxima.
     pub(crate) peak_kib: u64,
 }
 
 impl Memory {
-    /// Of these processes together. Pages that they share are counted for each.
+    /// The sum over these processes. Shared pages are counted for each.
     pub(crate) fn of(pids: &[i32]) -> io::Result<Self> {
         let mut sum = Self::default();
         for &pid in pids {

@@ -1,14 +1,14 @@
-//! Two runs beside each other: which medians got worse by more than both runs' spreads.
+//! Compares two runs: which medians got worse by more than both runs' spreads.
 
 use std::fmt;
 
 use super::{Entry, Report, table::number};
 use crate::{metric::Metric, stats::Spread};
 
-/// A smaller change is nobody's business, however steady the rounds were.
+/// A smaller change is ignored, however steady the rounds were.
 const SMALLEST: f64 = 0.01;
 
-/// A median that moved.
+/// A median that changed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Change {
     workload: String,
@@ -18,14 +18,14 @@ pub(crate) struct Change {
     after: Spread,
 }
 
-/// What the comparison found.
+/// The result of the comparison.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Comparison {
     pub(crate) worse: Vec<Change>,
     better: Vec<Change>,
-    /// Medians that both runs have.
+    /// The number of medians that both runs have.
     compared: usize,
-    /// Why the figures may differ for reasons of their own.
+    /// Other reasons why the figures may differ.
     caveats: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ fn caveats(old: &Report, new: &Report) -> Vec<String> {
     let (old, new) = (&old.about, &new.about);
     let mut caveats = Vec::new();
     if old.machine != new.machine {
-        caveats.push("the machines are not the same: compare ratios to a peer, not figures".to_owned());
+        caveats.push("the machines differ: compare ratios to a peer, not absolute figures".to_owned());
     }
     if (&old.profile, old.workers) != (&new.profile, new.workers) {
         caveats.push("the runs differ in profile or workers".to_owned());
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn change_of_less_than_a_hundredth_is_none() {
-        // The memory of the made-up rounds is the same in each: no spread.
+        // The memory of these synthetic rounds is the same in each: no spread.
         for (factor, worse) in [(1.005, 0), (1.02, 1)] {
             let mut after = report(1.0);
             let idle = after.results.iter_mut().find(|entry| entry.workload == "idle").unwrap();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn another_machine_is_said_to_be_one() {
+    fn another_machine_is_a_caveat() {
         let mut other = report(1.0);
         other.about.machine.cores = 64;
         assert_eq!(Comparison::new(&report(1.0), &other).caveats.len(), 1);

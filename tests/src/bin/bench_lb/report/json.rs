@@ -1,12 +1,12 @@
-//! The file: the circumstances in the usual layout, each result on a line of its own. So a new run changes as many
-//! lines as there are results, and a reader's `git diff` shows which.
+//! The JSON file: the circumstances pretty-printed, each result on one line. So a new run changes as many lines as
+//! there are results, and a reader's `git diff` shows which.
 
 use std::{fs, io, path::Path};
 
 use super::Report;
 
 impl Report {
-    /// Writes the file, and the directory if there is none.
+    /// Writes the file, and creates its directory if needed.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
@@ -24,7 +24,7 @@ impl Report {
         let about = serde_json::to_string_pretty(&self.about)?.replace('\n', "\n  ");
         let results: Vec<String> = self.results.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
         let results = results.join(",\n    ");
-        // For the page, as in pages.json: that file is the ladder's.
+        // The table for the page, as in pages.json: that file belongs to the ladder.
         let table = match self.by_algorithm() {
             Some(table) => format!(",\n  \"table\": {}", serde_json::to_string_pretty(&table)?.replace('\n', "\n  ")),
             None => String::new(),
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_says_all_that_the_report_does() {
+    fn file_round_trips_the_report() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new/ladder.json");
         let report = report(1.5);
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn table_for_the_page_is_in_the_file_and_disturbs_nobody() {
+    fn table_for_the_page_is_in_the_file_and_ignored_on_reading() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("algorithms.json");
         let report = by_algorithm(&[("rr", 100_500.0, 33.33)]);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn file_that_is_none_of_ours_is_named() {
+    fn foreign_file_is_an_error_that_names_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.json");
         assert!(Report::read(&path).unwrap_err().to_string().contains("x.json: "));

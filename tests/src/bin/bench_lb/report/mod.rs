@@ -1,5 +1,5 @@
-//! What a run found: every round's figures, their medians and the ratios. A file of JSON, and all that is shown is made
-//! from what the file holds.
+//! The result of a run: every round's figures, their medians and the ratios. It is stored as JSON, and every table and
+//! plot is made from that file's contents.
 
 mod compare;
 mod json;
@@ -20,7 +20,7 @@ use crate::{
     stats::{Spread, rounded},
 };
 
-/// A run and what it found.
+/// A run and its results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) about: About,
@@ -33,20 +33,20 @@ pub(crate) struct About {
     pub(crate) command: String,
     pub(crate) date: String,
     pub(crate) machine: Machine,
-    /// Of the peers.
+    /// Versions of the peers.
     pub(crate) versions: BTreeMap<String, String>,
-    /// In which ours were built.
+    /// The profile in which our programs were built.
     pub(crate) profile: String,
     pub(crate) rounds: u32,
     pub(crate) seconds: f64,
     pub(crate) workers: usize,
-    /// The target shares no core with the load and the origins.
+    /// Whether the target shares no CPU core with the load and the origins.
     pub(crate) cores_apart: bool,
     /// What was skipped or failed, and why.
     pub(crate) notes: Vec<String>,
 }
 
-/// One target in one workload.
+/// The results of one target in one workload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) workload: String,
@@ -54,7 +54,7 @@ pub(crate) struct Entry {
     pub(crate) target: String,
     pub(crate) clients: usize,
     pub(crate) medians: BTreeMap<Metric, Spread>,
-    /// Of the [headline](Entry::headline), by round.
+    /// Ratios of the [headline](Entry::headline), by round.
     pub(crate) ratios: BTreeMap<Base, Spread>,
     /// System calls per request.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -73,7 +73,7 @@ impl Report {
         Self { about, results }
     }
 
-    /// The workloads, in the order in which they ran.
+    /// The workloads, in the order they ran.
     pub(crate) fn workloads(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for entry in &self.results {
@@ -118,12 +118,12 @@ impl Entry {
         self.medians.get(&metric).map(|spread| spread.median)
     }
 
-    /// What the workload is about.
+    /// The workload's headline metric.
     pub(crate) fn headline(&self) -> Metric {
         if self.medians.contains_key(&Metric::BytesPerClient) { Metric::BytesPerClient } else { Metric::CpuUs }
     }
 
-    /// By round and then the median: what disturbed a round disturbed both.
+    /// The ratio per round, then the median: a disturbance of a round affects both targets.
     fn ratio(&self, base: Base, same: &[&Self]) -> Option<Spread> {
         let metric = self.headline();
         let ratios = self.rounds.iter().filter_map(|sample| {

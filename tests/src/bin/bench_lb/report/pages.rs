@@ -1,7 +1,7 @@
-//! The tables that the pages of the course show: a few columns of the report, under the workload's name.
+//! The tables on the pages of the course: a few columns of the report, by workload.
 //!
-//! A page holds `<!-- results: ../tests/bench/results/pages.json#get-64 -->` before its table, and a test holds the
-//! table to this file. So a new run changes all pages, and no number on a page is older than its run.
+//! A page has `<!-- results: ../tests/bench/results/pages.json#get-64 -->` before its table, and a test compares the
+//! table with this file. So a new run changes all pages, and no number on a page is older than its run.
 
 use std::{fs, io, path::Path};
 
@@ -16,7 +16,7 @@ use crate::{
     workload,
 };
 
-/// What a page shows, and under which heading.
+/// The metrics that a page shows, and their headings.
 const COLUMNS: [(Metric, &str, &str); 8] = [
     (Metric::BytesPerClient, "memory per idle client", " B"),
     (Metric::CpuUs, "CPU per request", " µs"),
@@ -29,14 +29,14 @@ const COLUMNS: [(Metric, &str, &str); 8] = [
 ];
 
 impl Report {
-    /// Writes the tables beside the report.
+    /// Writes the tables next to the report.
     pub(crate) fn write_pages(&self, path: &Path) -> io::Result<()> {
         let tables: serde_json::Map<String, Value> =
             self.workloads().into_iter().map(|workload| (workload.to_owned(), self.page(workload))).collect();
         fs::write(path, serde_json::to_string_pretty(&tables)? + "\n")
     }
 
-    /// What each algorithm made of a slow backend; none if this is another run.
+    /// The algorithms' results with one slow backend; `None` for any other run.
     pub(super) fn by_algorithm(&self) -> Option<Value> {
         let row = |entry: &Entry| -> Option<Vec<String>> {
             Some(vec![

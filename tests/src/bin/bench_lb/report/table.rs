@@ -1,4 +1,4 @@
-//! The report as text: a table per workload.
+//! The report as text: one table per workload.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -34,7 +34,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The heading and a row per target; only columns in which there is something.
+/// The heading and one row per target; empty columns are left out.
 fn rows(entries: &[&Entry]) -> Vec<Vec<String>> {
     let metrics: BTreeSet<Metric> = entries.iter().flat_map(|entry| entry.medians.keys().copied()).collect();
     let bases: BTreeSet<Base> = entries.iter().flat_map(|entry| entry.ratios.keys().copied()).collect();
@@ -86,7 +86,7 @@ pub(super) fn number(figure: f64) -> String {
     }
 }
 
-/// Microseconds as people say them.
+/// Microseconds in readable units.
 pub(super) fn latency(microseconds: f64) -> String {
     match microseconds {
         1_000_000.0.. => format!("{} s", digits(microseconds / 1_000_000.0)),
@@ -95,12 +95,12 @@ pub(super) fn latency(microseconds: f64) -> String {
     }
 }
 
-/// Of a hundred; what is next to nothing keeps its digits.
+/// In percent; very small shares keep their digits.
 pub(super) fn share(percent: f64) -> String {
     format!("{} %", digits(percent))
 }
 
-/// Three of them, and none behind the point that says nothing.
+/// Three significant digits, without trailing zeros.
 fn digits(figure: f64) -> String {
     let text = number(figure);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }

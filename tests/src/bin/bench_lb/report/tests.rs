@@ -1,9 +1,9 @@
-//! A report made up of whole cloth, for the tests of all that is made from one.
+//! A synthetic report, for the tests of everything that is made from one.
 
 use super::*;
 use crate::workload::{self, Workload};
 
-/// CPU time per request: what was measured when this workspace was planned, and guesses for the first chapters.
+/// CPU time per request: measured when this workspace was planned, and estimates for the first chapters.
 const TARGETS: [(&str, f64, f64, f64); 6] = [
     ("floor", 11.7, 13.4, 900.0),
     ("chapter 2", 62.0, 71.0, 21_000.0),
@@ -56,7 +56,7 @@ fn measured(workload: &'static Workload, target: &str, headline: f64, disturbanc
     Measured { workload, target: target.to_owned(), samples: (1..=7).map(round).collect(), calls }
 }
 
-/// `disturbance`: by how much the third round of all targets is dearer.
+/// `disturbance`: how much more the third round of all targets costs.
 pub(crate) fn report(disturbance: f64) -> Report {
     let mut all = Vec::new();
     for name in [workload::BASE, "get-512", "open-50", "open-80", "idle"] {

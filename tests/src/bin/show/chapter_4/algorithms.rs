@@ -1,4 +1,4 @@
-//! Part 1: one slow backend, by turns and by load; keys that stay where they are.
+//! Part 1: one slow backend, under round robin and under least connections; keys that keep their backend.
 
 use std::sync::Mutex;
 use std::thread;
@@ -15,7 +15,7 @@ use crate::stage::{Programs, Stage, now};
 
 const CLIENTS: usize = 6;
 const EACH: usize = 10;
-/// What the slow backend takes.
+/// The latency of the slow backend.
 const SLOW: Duration = ms(200);
 const KEYS: usize = 60;
 
@@ -29,19 +29,19 @@ fn one_is_slow(stage: &Stage, programs: &Programs, backends: &Fleet) {
     backends.set_fault(3, Fault::Slow(SLOW));
     stage.scene(
         "One slow backend",
-        "Backend 3 takes 200 ms for each answer, the others next to nothing. Six clients send ten requests each. \
-         First in turns:",
+        "Backend 3 takes 200 ms for each response, the others almost no time. Six clients send ten requests each. \
+         First round robin:",
     );
     let [_, _, in_turns] = load(stage, &balancer(stage, programs, &backends.names(), &["-a", "rr"]));
-    assert_eq!(in_turns, CLIENTS * EACH / 3, "turns are exact");
-    stage.say("The slow one gets as much as the others. Now by load: who has least in flight?");
+    assert_eq!(in_turns, CLIENTS * EACH / 3, "round robin is exact");
+    stage.say("The slow one gets as many as the others. Now least connections: which backend has the fewest requests in flight?");
     let [_, _, by_load] = load(stage, &balancer(stage, programs, &backends.names(), &["-a", "lc"]));
     assert!(by_load < in_turns / 2, "{by_load} of {in_turns}");
-    stage.say("Nobody told it which one is slow. A request that is still there says so.");
+    stage.say("The slow backend is not configured anywhere: it shows by its requests in flight.");
     backends.set_fault(3, Fault::None);
 }
 
-/// Shows how it went for all clients at once; how many requests each backend had.
+/// Prints the result for all clients at once; returns how many requests each backend got.
 fn load(stage: &Stage, balancer: &Program) -> [usize; 3] {
     let (began, seen) = (now(), Mutex::new(Vec::new()));
     thread::scope(|scope| {
@@ -55,7 +55,7 @@ fn load(stage: &Stage, balancer: &Program) -> [usize; 3] {
     let waited = seen.iter().filter(|(time, _)| *time >= SLOW).count();
     let turns = tally(&seen.iter().map(|(_, number)| *number).collect::<Vec<_>>());
     let turns = [1, 2, 3].map(|number| turns.get(&number).copied().unwrap_or(0));
-    assert!(waited >= turns[2], "who is at the slow one waits");
+    assert!(waited >= turns[2], "requests at the slow backend wait");
     let [one, two, three] = turns;
     stage.seen(&format!("requests to backend 1: {one}, to 2: {two}, to 3: {three}"));
     stage.seen(&format!("{waited} of {} waited for 200 ms or longer; all done in {took:.1?}", seen.len()));
@@ -72,19 +72,19 @@ fn ask(mut client: Client, seen: &Mutex<Vec<(Duration, usize)>>) {
 
 fn keys_stay(stage: &Stage, programs: &Programs, backends: &Fleet) {
     stage.scene(
-        "Keys that stay",
-        "Three caches: each path should always go to the same one. Sixty paths, and then backend 3 dies. By a hash \
-         and a remainder:",
+        "Consistent hashing",
+        "Three caches: each path should always go to the same one. Sixty paths, and then backend 3 dies. First a hash \
+         modulo the number of backends:",
     );
     let [lost, moved] = one_leaves(stage, programs, backends, "iphash");
-    assert!(moved > lost && moved > KEYS / 2, "a remainder moves nearly all");
-    stage.say("Most caches are cold now, also those that are still there. By a ring of hashes:");
+    assert!(moved > lost && moved > KEYS / 2, "a modulo hash moves nearly all");
+    stage.say("Most caches are cold now, also at the backends that are still up. Now a hash ring:");
     let [lost, moved] = one_leaves(stage, programs, backends, "ketama");
     assert_eq!(moved, lost, "a ring moves what it must");
-    stage.say("Who lost their backend has another one, and nobody else has noticed.");
+    stage.say("Only the keys of the dead backend have moved.");
 }
 
-/// Kills backend 3; how many keys were its, and how many have another backend than before.
+/// Kills backend 3; returns how many keys it had, and how many keys have moved.
 fn one_leaves(stage: &Stage, programs: &Programs, backends: &Fleet, algorithm: &str) -> [usize; 2] {
     let balancer = balancer(stage, programs, &backends.names(), &["-a", algorithm, "--hash-key", "path"]);
     let mut client = balancer.client();

@@ -1,4 +1,4 @@
-//! Part 5: backends are drained, weighed and added while requests flow.
+//! Part 5: backends are drained, weighted and added under traffic.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -13,14 +13,14 @@ use super::{balancer, since};
 use crate::fleet::{Fleet, who_answered};
 use crate::stage::{Programs, Stage};
 
-/// Clients that ask without a pause, for what takes 5 ms.
+/// Clients that send requests of 5 ms without a pause.
 const CLIENTS: u64 = 4;
 
 pub(crate) fn play(stage: &Stage, programs: &Programs) {
     let backends = Fleet::start(4);
     stage.scene(
-        "While requests flow",
-        "Three backends, and four clients that ask all the while. Each of their requests must be answered with 200.",
+        "Changes under traffic",
+        "Three backends, and four clients that send requests all the time. Every request must be answered with 200.",
     );
     let balancer = balancer(stage, programs, &backends.names()[..3], &["--admin", "127.0.0.1:0"]);
     let panel = Panel::of(&balancer);
@@ -36,21 +36,21 @@ pub(crate) fn play(stage: &Stage, programs: &Programs) {
         weigh(stage, &backends, panel);
         add(stage, &backends, panel);
     });
-    stage.say(&format!("{} requests flowed meanwhile, and each was answered with 200.", traffic.answered()));
+    stage.say(&format!("{} requests were sent meanwhile, and every one was answered with 200.", traffic.answered()));
 }
 
 fn drain(stage: &Stage, backends: &Fleet, balancer: &Program, panel: Panel) {
     let (second, name) = (&backends[1], &backends.names()[1]);
-    stage.say("Backend 2 needs a new kernel, and somebody listens to a stream that comes from it. It is drained:");
+    stage.say("Backend 2 needs a new kernel, but a client is reading a stream from it. So it is drained:");
     let mut listening = listener_of(2, balancer);
     stage.typed(&format!("curl -X POST http://{}/backends/{name}/drain", panel.addr()));
     row(stage, &panel.tell(second.addr(), "drain"));
     until("only the stream is left", || second.in_flight() == 1);
     let before = backends.requests();
     until("the others go on", || since(backends, &before)[0] > 30);
-    assert_eq!(since(backends, &before)[1], 0, "nobody new comes to it");
+    assert_eq!(since(backends, &before)[1], 0, "it gets no new requests");
     goes_on(&mut listening);
-    stage.say("Nobody new comes to it, and the stream goes on. Then the listener leaves by itself:");
+    stage.say("It gets no new requests, and the stream continues. Then the client disconnects:");
     drop(listening);
     let list = || panel.done("GET", &format!("/backends/{name}"), "");
     until("it is empty", || list()["in_flight"] == 0);
@@ -58,7 +58,7 @@ fn drain(stage: &Stage, backends: &Fleet, balancer: &Program, panel: Panel) {
     panel.tell(second.addr(), "enable");
 }
 
-/// A client that listens to a stream of backend `number`.
+/// A client that reads an event stream of backend `number`.
 fn listener_of(number: usize, balancer: &Program) -> Client {
     loop {
         let mut client = balancer.client();
@@ -70,7 +70,7 @@ fn listener_of(number: usize, balancer: &Program) -> Client {
     }
 }
 
-/// Waits for an event that was not there yet.
+/// Waits for a new event.
 fn goes_on(client: &mut Client) {
     client.patience(ms(1));
     while client.reader().fill().is_ok_and(|bytes| bytes > 0) {}
@@ -79,7 +79,10 @@ fn goes_on(client: &mut Client) {
 }
 
 fn weigh(stage: &Stage, backends: &Fleet, panel: Panel) {
-    stage.scene("Another weight", "Backend 1 has got a larger machine: eight times the turns of each of the others.");
+    stage.scene(
+        "Changing a weight",
+        "Backend 1 moved to a larger machine: it gets eight times the share of each other backend.",
+    );
     stage.typed(&format!(
         "curl -X PUT -d '{{\"weight\": 8}}' http://{}/backends/{}/weight",
         panel.addr(),
@@ -91,33 +94,33 @@ fn weigh(stage: &Stage, backends: &Fleet, panel: Panel) {
     let seen = since(backends, &before);
     let all = seen.iter().sum::<u64>();
     stage.seen(&format!("of {all} requests: backend 1 {}, backend 2 {}, backend 3 {}", seen[0], seen[1], seen[2]));
-    // Eight of ten, but for those that were under way.
+    // Eight of ten, apart from requests that were in flight.
     assert!(seen[0].abs_diff(all * 8 / 10) <= 3 * CLIENTS, "{seen:?}");
     panel.weigh(backends[0].addr(), 1);
 }
 
 fn add(stage: &Stage, backends: &Fleet, panel: Panel) {
-    stage.scene("One more", "It is noon, and a fourth backend is to help.");
+    stage.scene("Adding a backend", "The load grows, and a fourth backend is added.");
     let name = &backends.names()[3];
     stage.typed(&format!("curl -d '{{\"backend\": \"{name}\"}}' http://{}/backends", panel.addr()));
     row(stage, &panel.add_backend(backends[3].addr()));
     let before = backends.requests();
-    until("it takes its turns", || since(backends, &before)[3] > 20);
+    until("it gets its share", || since(backends, &before)[3] > 20);
     stage.seen(&format!("backend 4 has answered {} requests", backends[3].requests()));
     let (status, refused) = panel.ask("PUT", &format!("/backends/{name}/weight"), "{\"weight\": -1}");
     assert_eq!(status, 400);
-    stage.say("What cannot be meant changes nothing, and says why:");
+    stage.say("An invalid change is rejected with the reason:");
     stage.typed(&format!("curl -X PUT -d '{{\"weight\": -1}}' http://{}/backends/{name}/weight", panel.addr()));
-    stage.seen(refused["error"].as_str().expect("it says why"));
+    stage.seen(refused["error"].as_str().expect("an error has a reason"));
 }
 
-/// Shows a backend as the interface lists it.
+/// Prints a backend as the admin interface lists it.
 fn row(stage: &Stage, row: &Value) {
     let word = |key: &str| row[key].as_str().expect("a word");
     stage.seen(&format!("{}: {}, {} in flight", word("name"), word("state"), row["in_flight"]));
 }
 
-/// What flows while all changes.
+/// The traffic during all changes.
 #[derive(Debug, Default)]
 struct Traffic {
     stop: AtomicBool,

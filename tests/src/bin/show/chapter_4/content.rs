@@ -1,4 +1,4 @@
-//! Part 4: who really asks, the same backend again, and groups by what is asked for.
+//! Part 4: client identity, session affinity, and content routing.
 
 use std::net::IpAddr;
 
@@ -18,22 +18,23 @@ pub(crate) fn play(stage: &Stage, programs: &Programs) {
 }
 
 fn who_asks(stage: &Stage, programs: &Programs, backends: &Fleet) {
-    stage.scene("Who asks?", "A stranger says that it speaks for 6.6.6.6. What does the backend get to see?");
+    stage.scene(
+        "Who is the client?",
+        "An untrusted client claims to forward for 6.6.6.6. What does the backend receive?",
+    );
     let one = &backends.names()[..1];
     let stranger = "X-Forwarded-For: 6.6.6.6\r\n";
     let seen = forwarded(stage, &mut balancer(stage, programs, one, &[]).client(), stranger);
     assert_eq!(seen, ["127.0.0.1", "127.0.0.1"]);
-    stage.say(
-        "Who the client is, it is told by us or not at all. Now a proxy of our own stands before us, and says so:",
-    );
+    stage.say("Only the balancer's own headers arrive. Now the same header comes from a trusted proxy in front of it:");
     let proxy = "X-Forwarded-For: 6.6.6.6, 203.0.113.7\r\n";
     let trusting = balancer(stage, programs, one, &["--trusted-proxy", "127.0.0.0/8"]);
     let seen = forwarded(stage, &mut trusting.client(), proxy);
     assert_eq!(seen, ["6.6.6.6, 203.0.113.7, 127.0.0.1", "203.0.113.7"]);
-    stage.say("203.0.113.7 is whom our proxy saw. What stands further left, somebody told it.");
+    stage.say("203.0.113.7 is the address that our proxy saw. Anything further left is only a claim.");
 }
 
-/// Shows what a backend sees of the client's address: the whole list, and the client.
+/// Prints what a backend receives about the client: the whole X-Forwarded-For list, and the client's address.
 fn forwarded(stage: &Stage, client: &mut Client, fields: &str) -> [String; 2] {
     stage.typed(&format!("curl -H '{}' …/headers", fields.trim_end()));
     client.request("GET", "/headers", fields);
@@ -48,14 +49,11 @@ fn forwarded(stage: &Stage, client: &mut Client, fields: &str) -> [String; 2] {
 }
 
 fn the_same_again(stage: &Stage, programs: &Programs, backends: &Fleet) {
-    stage.scene(
-        "The same backend again",
-        "A shopping basket lies in one backend's memory. So the client gets a cookie.",
-    );
+    stage.scene("Session affinity", "A shopping cart is kept in one backend's memory. So the client gets a cookie.");
     let balancer = balancer(stage, programs, &backends.names(), &["--sticky"]);
     let mut client = balancer.client();
     let first = client.get("/");
-    let cookie = cookie(&first).expect("a new client is tied");
+    let cookie = cookie(&first).expect("a new client gets a cookie");
     let home = who_answered(&first);
     stage.seen(&format!("backend {home} answers; Set-Cookie: {cookie}; …"));
     let again: Vec<_> = (0..6).map(|_| asked(&mut client, "/", &format!("Cookie: {cookie}\r\n"))).collect();
@@ -65,12 +63,12 @@ fn the_same_again(stage: &Stage, programs: &Programs, backends: &Fleet) {
     backends.set_fault(home, Fault::Down);
     client.request("GET", "/", &format!("Cookie: {cookie}\r\n"));
     let moved = client.response("GET");
-    let (new_home, new_cookie) = (who_answered(&moved), self::cookie(&moved).expect("it is tied anew"));
+    let (new_home, new_cookie) = (who_answered(&moved), self::cookie(&moved).expect("it gets a new cookie"));
     assert!(new_home != home && new_cookie != cookie);
     stage.seen(&format!("backend {home} dies: backend {new_home} answers; Set-Cookie: {new_cookie}; …"));
     backends.set_fault(home, Fault::None);
     assert_eq!(asked(&mut client, "/", &format!("Cookie: {new_cookie}\r\n")), new_home);
-    stage.say("The cookie holds a keyed hash: it tells nothing about your machines, and nobody can make one up.");
+    stage.say("The cookie holds a keyed hash: it reveals nothing about your backends, and cannot be forged.");
 }
 
 /// `name=value` of the cookie that the response sets.
@@ -81,8 +79,8 @@ fn cookie(response: &Response) -> Option<String> {
 
 fn by_address(stage: &Stage, programs: &Programs, backends: &Fleet) {
     stage.scene(
-        "And without a cookie",
-        "Programs that call an API keep none. So the balancer remembers where each address was. Three clients, three \
+        "Affinity without a cookie",
+        "API clients often keep no cookies. So the balancer remembers the backend of each address. Three clients, three \
          requests each:",
     );
     let balancer = balancer(stage, programs, &backends.names(), &["--sticky-source"]);
@@ -94,7 +92,7 @@ fn by_address(stage: &Stage, programs: &Programs, backends: &Fleet) {
         assert!(answered.iter().all(|number| *number == answered[0]));
         answered[0]
     });
-    assert_eq!(homes, [1, 2, 3], "a new client is placed by the algorithm");
+    assert_eq!(homes, [1, 2, 3], "a new client is balanced by the algorithm");
     backends.set_fault(1, Fault::Down);
     let moved = ask(addresses[0])[0];
     assert_ne!(moved, 1);
@@ -107,7 +105,7 @@ fn by_address(stage: &Stage, programs: &Programs, backends: &Fleet) {
 }
 
 fn by_content(stage: &Stage, programs: &Programs, backends: &Fleet) {
-    stage.scene("By what is asked for", "Three programs behind one address: pages, an API, and images.");
+    stage.scene("Content routing", "Three services behind one address: pages, an API, and images.");
     let names = backends.names();
     let (api, images) = (format!("api={}", names[1]), format!("images={}", names[2]));
     let flags =
@@ -124,5 +122,5 @@ fn by_content(stage: &Stage, programs: &Programs, backends: &Fleet) {
     let refused = client.get("/api%2fv1");
     assert_eq!(refused.status(), 400);
     stage.seen("GET /api%2fv1: 400");
-    stage.say("A path has one spelling before a rule looks at it. What two servers could read in two ways is refused.");
+    stage.say("A path is normalized before rules match it. A path that two servers could read differently is refused.");
 }

@@ -1,4 +1,4 @@
-//! Part 3: a retry that nobody notices, one that must not be, nobody left, and a place in the queue.
+//! Part 3: a retry that no client notices, one that must not happen, no backend left, and a queued request.
 
 use std::sync::mpsc;
 use std::thread;
@@ -14,8 +14,8 @@ use crate::stage::{Programs, Stage};
 pub(crate) fn play(stage: &Stage, programs: &Programs) {
     let backends = Fleet::start(3);
     stage.scene(
-        "Asked again",
-        "Backend 2 takes every request and hangs up without a byte. Nine GETs: asking twice does no harm.",
+        "Retried",
+        "Backend 2 reads every request and closes without a byte. Nine GETs, which are safe to retry.",
     );
     let balancer = balancer(stage, programs, &backends.names(), &["--eject-after", "0", "--breaker", "0"]);
     let mut client = balancer.client();
@@ -23,14 +23,14 @@ pub(crate) fn play(stage: &Stage, programs: &Programs) {
     gets_are_asked_again(stage, &backends, &mut client);
     a_post_is_not(stage, &backends, &mut client);
 
-    stage.scene("Nobody left", "All three close their listeners.");
+    stage.scene("No backend left", "All three close their listeners.");
     backends.set_all(Fault::Down);
     let [finds_out, next] = [client.get("/"), client.get("/")];
     let table = table(&balancer, &backends);
-    said(stage, "the request that finds out", &finds_out, 502);
+    said(stage, "the request that finds all backends down", &finds_out, 502);
     said(stage, "the next one", &next, 503);
     assert_eq!(table.matches(" DOWN ").count(), 3, "{table}");
-    stage.say("The second is not made to wait for three connects that fail. The table says why:");
+    stage.say("The second does not wait for three failing connects. The table shows why:");
     stage.seen(&table);
 
     two_want_one_place(stage, programs);
@@ -44,13 +44,13 @@ fn gets_are_asked_again(stage: &Stage, backends: &Fleet, client: &mut Client) {
     assert!(seen[1] > 0 && seen[0] + seen[2] == 9, "{seen:?}");
     stage.seen("200 200 200 200 200 200 200 200 200");
     stage.seen(&format!("requests that arrived at backend 1: {}, at 2: {}, at 3: {}", seen[0], seen[1], seen[2]));
-    stage.say(&format!("{} requests broke off and were sent again elsewhere. No client noticed.", seen[1]));
+    stage.say(&format!("{} requests failed and were retried on another backend. No client noticed.", seen[1]));
 }
 
 fn a_post_is_not(stage: &Stage, backends: &Fleet, client: &mut Client) {
     stage.scene(
-        "Not asked again",
-        "Now POSTs, as for an order: was it placed before the connection broke? Nobody knows.",
+        "Not retried",
+        "Now POSTs, such as an order: was it placed before the connection closed? The balancer cannot know.",
     );
     for _ in 0..3 {
         let before = backends.requests();
@@ -59,22 +59,21 @@ fn a_post_is_not(stage: &Stage, backends: &Fleet, client: &mut Client) {
         let response = client.response("POST");
         let seen = since(backends, &before);
         assert_eq!(seen.iter().sum::<u64>(), 1, "it was executed once: {seen:?}");
-        let number = 1 + seen.iter().position(|seen| *seen == 1).expect("one has seen it");
+        let number = 1 + seen.iter().position(|seen| *seen == 1).expect("one backend received it");
         stage.seen(&format!("POST /order: {}; it arrived once, at backend {number}", response.status()));
         assert_eq!(response.status(), if number == 2 { 502 } else { 200 });
     }
-    // The turns are exact, so one of three was backend 2's.
-    stage.say(
-        "A 502 is honest, and two orders in place of one are not. The client may ask again: it knows what it asked.",
-    );
+    // Round robin is exact, so backend 2 got one of three.
+    stage
+        .say("A 502 is better than two orders in place of one. The client may retry: it knows what the request means.");
 }
 
 fn two_want_one_place(stage: &Stage, programs: &Programs) {
     let backends = Fleet::start(1);
     stage.scene(
-        "One place, and one to wait in",
-        "A backend that may have one request at a time, and a queue for one. A client listens to a stream that never \
-         ends; then two more come.",
+        "One slot, and a queue of one",
+        "A backend is limited to one request at a time, with a queue for one. A client reads an endless stream; then two \
+         more clients connect.",
     );
     let flags = ["--max-connections", "1", "--queue", "1", "--queue-timeout", "60s"];
     let balancer = balancer(stage, programs, &backends.names(), &flags);
@@ -89,16 +88,16 @@ fn two_want_one_place(stage: &Stage, programs: &Programs) {
     let refused = answered.recv().expect("one of the two is answered");
     said(stage, "one of the two", &refused, 503);
     assert_eq!(refused.fields().get("retry-after"), Some("1"));
-    stage.seen("with `Retry-After: 1`; the other one waits");
+    stage.seen("with `Retry-After: 1`; the other one is queued");
     assert!(answered.try_recv().is_err() && backends.requests() == [1]);
     drop(listening);
     let served = answered.recv().expect("the other one is answered");
     assert_eq!(served.status(), 200);
     stage.seen("the first client leaves: the one in the queue gets 200");
-    until("nobody is left", || backends[0].in_flight() == 0);
+    until("no request is left", || backends[0].in_flight() == 0);
 }
 
-/// Shows an answer of the balancer's own.
+/// Prints a local reply.
 fn said(stage: &Stage, who: &str, response: &Response, status: u16) {
     assert_eq!(response.status(), status, "{response:?}");
     stage.seen(&format!("{who}: {}", response.text().trim_end()));

@@ -1,4 +1,4 @@
-//! The clients: most ask and go on, some are slow, some leave without a word.
+//! The clients: most send one request after another, some are slow, some disappear in the middle.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -7,13 +7,13 @@ use super::world::{World, content};
 use crate::checker::Fault;
 use crate::client::Client;
 use crate::seed::Seed;
-use crate::suites::own_answer;
+use crate::suites::local_reply;
 use crate::wait::{ms, pause};
 
 const SMALL: usize = 100;
 const LARGE: usize = 300_000;
 
-/// Asks in one manner or another until `end`.
+/// Sends requests in various manners until `end`.
 pub(super) fn client(world: &World, addr: SocketAddr, number: usize, end: Instant) {
     let _alarm = world.alarm();
     let mut seed = Seed::new(number as u64);
@@ -41,8 +41,8 @@ pub(super) fn client(world: &World, addr: SocketAddr, number: usize, end: Instan
     }
 }
 
-/// GET, and after so many milliseconds its body. Gives whether the connection goes on. Whatever a backend does, the head
-/// of an answer comes; its body may break off, for what was passed on cannot be taken back.
+/// GET, and after so many milliseconds its body. Returns whether the connection stays open. The head of a response
+/// always comes; its body may be truncated, since what was forwarded cannot be taken back.
 fn get(world: &World, client: &mut Client, length: usize, extra: &str, slow: u64) -> bool {
     client.request("GET", &format!("/{length}"), extra);
     let (_, head, framing) = client.response_head("GET").unwrap_or_else(|fault| panic!("a GET failed: {fault:?}"));
@@ -51,16 +51,16 @@ fn get(world: &World, client: &mut Client, length: usize, extra: &str, slow: u64
     let mut body = Vec::new();
     match client.reader().body(framing, &mut |piece| body.extend_from_slice(piece)) {
         Ok(_) => {
-            assert!(body == content(length), "the body arrives changed");
+            assert!(body == content(length), "the body differs");
             world.note_answer();
             !head.says_close()
         }
         Err(Fault::Truncated(_) | Fault::Reset) => {
-            assert!(content(length).starts_with(&body), "the body arrives changed");
+            assert!(content(length).starts_with(&body), "the body differs");
             world.note_broken();
             false
         }
-        Err(fault) => panic!("a body that neither comes nor ends: {fault:?}"),
+        Err(fault) => panic!("a body that neither arrives nor ends: {fault:?}"),
     }
 }
 
@@ -72,18 +72,18 @@ fn post(world: &World, client: &mut Client, body: &str) -> bool {
         world.note_done(body);
         world.note_answer();
     } else {
-        own_answer::assert_own(&response, 502);
+        local_reply::assert_local(&response, 502);
     }
     !response.head.says_close()
 }
 
-/// Asks, and does not wait for the answer.
+/// Sends a request and does not wait for the response.
 fn leave(client: &mut Client) -> bool {
     client.request("GET", &format!("/{LARGE}"), "");
     false
 }
 
-/// Long enough, now and then, to have its connections to backends closed.
+/// Long enough, now and then, for its idle upstream connections to be closed.
 fn be_idle(seed: &mut Seed) -> bool {
     pause(ms(seed.below(1_500) as u64));
     true

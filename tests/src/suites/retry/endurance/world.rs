@@ -1,4 +1,4 @@
-//! The backends: three, of which at most one behaves badly at a time, so that there is always another to go to.
+//! The backends: three, of which at most one misbehaves at a time, so that a retry always finds another.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,13 +12,13 @@ use crate::wait::{ms, pause};
 
 const BACKENDS: usize = 3;
 const NOBODY: usize = usize::MAX;
-/// How long one behaves badly, and how long all then behave: longer than a retry may wait for its turn.
+/// How long one misbehaves, and how long all then behave: longer than a retry may be queued.
 const BAD: Duration = ms(500);
 const GOOD: Duration = ms(800);
-/// While it behaves badly, one of so many requests suffers.
+/// One of so many requests fails while a backend misbehaves.
 const ONE_OF: usize = 3;
 
-/// What a bad backend does to a request.
+/// What a misbehaving backend does to a request.
 #[derive(Debug, Clone, Copy)]
 enum Misdeed {
     Close,
@@ -38,7 +38,7 @@ const MISDEEDS: [Misdeed; 6] = [
     Misdeed::BreakOffWithReset,
 ];
 
-/// Three backends, and what has become of the requests.
+/// Three backends, and what became of the requests.
 pub(super) struct World {
     backends: Vec<Backend>,
     books: Arc<Books>,
@@ -49,12 +49,12 @@ pub(super) struct World {
     done: Mutex<Vec<String>>,
 }
 
-/// What the backends write down.
+/// What the backends record.
 #[derive(Debug)]
 struct Books {
     bad: AtomicUsize,
     misdeeds: [AtomicU64; MISDEEDS.len()],
-    /// The bodies of POSTs: each is different.
+    /// The bodies of POSTs, each of them unique.
     executed: Mutex<HashSet<String>>,
     twice: Mutex<Vec<String>>,
 }
@@ -85,7 +85,7 @@ impl World {
         &self.backends
     }
 
-    /// Lets one after another behave badly until `end`.
+    /// Makes one backend after another misbehave until `end`.
     pub(super) fn misbehave(&self, end: Instant) {
         for place in (0..BACKENDS).cycle() {
             if !self.goes_on(end) {
@@ -98,12 +98,12 @@ impl World {
         }
     }
 
-    /// Whether the time is not over, and nobody has found a fault.
+    /// Whether time is left and no fault was found.
     pub(super) fn goes_on(&self, end: Instant) -> bool {
         Instant::now() < end && !self.alarm.load(SeqCst)
     }
 
-    /// Ends everything if its owner panics: nobody waits for minutes to hear of a fault.
+    /// Ends everything if its owner panics, so that a fault is reported without waiting for minutes.
     pub(super) fn alarm(&self) -> impl Drop {
         struct Alarm<'a>(&'a AtomicBool);
         impl Drop for Alarm<'_> {
@@ -128,14 +128,14 @@ impl World {
 
     pub(super) fn assert_nothing_lost(&self) {
         let count = |misdeed: Misdeed| self.books.misdeeds[misdeed as usize].load(SeqCst);
-        assert!(MISDEEDS.into_iter().all(|misdeed| count(misdeed) > 0), "some was not done: {self:?}");
+        assert!(MISDEEDS.into_iter().all(|misdeed| count(misdeed) > 0), "a misdeed never happened: {self:?}");
         let (broken, broken_off) =
             (self.broken.load(SeqCst), count(Misdeed::BreakOff) + count(Misdeed::BreakOffWithReset));
-        assert!(broken <= broken_off, "more bodies broke off than backends broke off: {self:?}");
+        assert!(broken <= broken_off, "clients saw more truncated bodies than backends sent: {self:?}");
         assert_eq!(*self.books.twice.lock().unwrap(), Vec::<String>::new(), "executed twice");
         let executed = self.books.executed.lock().unwrap();
         let done = self.done.lock().unwrap();
-        assert!(!done.is_empty() && done.iter().all(|body| executed.contains(body)), "answered and not executed");
+        assert!(!done.is_empty() && done.iter().all(|body| executed.contains(body)), "answered but not executed");
     }
 }
 
@@ -143,7 +143,7 @@ impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let misdeeds = MISDEEDS.iter().zip(&self.books.misdeeds);
         let (answers, broken) = (self.answers.load(SeqCst), self.broken.load(SeqCst));
-        write!(f, "{answers} answers, {broken} bodies broken off; misdeeds: ")?;
+        write!(f, "{answers} answers, {broken} truncated bodies; misdeeds: ")?;
         f.debug_map().entries(misdeeds).finish()
     }
 }
@@ -183,7 +183,7 @@ impl Books {
             return None;
         }
         let misdeed = *seed.pick(&MISDEEDS);
-        // Only a GET has a body that a client expects to see broken off.
+        // Only the body of a GET may be truncated from the client's point of view.
         if matches!(misdeed, Misdeed::BreakOff | Misdeed::BreakOffWithReset) && request.head.method != "GET" {
             return None;
         }
@@ -192,7 +192,7 @@ impl Books {
     }
 }
 
-/// The answer to a request for `/LENGTH`, or the first of `parts` equal parts of it.
+/// The response to a request for `/LENGTH`, or the first of `parts` equal parts of it.
 fn answer(conn: &mut Conn, request: &Request, parts: usize) {
     let length = request.head.target[1..].parse().unwrap_or_default();
     let (content, end) = (content(length), length / parts);
@@ -213,7 +213,7 @@ fn answer(conn: &mut Conn, request: &Request, parts: usize) {
     conn.write(chunked);
 }
 
-/// The body of the answer to `/LENGTH`: a lost or doubled piece changes it.
+/// The body of the response to `/LENGTH`: a lost or doubled piece changes it.
 pub(super) fn content(length: usize) -> Vec<u8> {
     (0..=250_u8).cycle().take(length).collect()
 }

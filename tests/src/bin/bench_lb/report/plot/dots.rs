@@ -1,5 +1,5 @@
-//! A row for each target with dots on a logarithmic scale: the targets are up to a hundredfold apart, where bars from
-//! zero would show one of them only.
+//! One row of dots per target on a logarithmic scale: the targets differ by up to a factor of a hundred, so bars from
+//! zero would show only one of them.
 
 use std::io;
 
@@ -11,7 +11,7 @@ const PANEL_WIDTH: u32 = 440;
 const ROW_HEIGHT: u32 = 34;
 const NAMES_WIDTH: i32 = 86;
 const NOTES_WIDTH: u32 = 200;
-/// Above the rows, and below.
+/// Space above and below the rows.
 const HEAD_HEIGHT: u32 = 58;
 const FOOT_HEIGHT: u32 = 34;
 
@@ -21,7 +21,7 @@ pub(super) struct Row {
     pub(super) name: String,
     pub(super) colour: RGBColor,
     pub(super) figures: Vec<f64>,
-    /// What stands at the end of the row.
+    /// The note at the end of the row.
     pub(super) note: Option<String>,
 }
 
@@ -32,20 +32,20 @@ pub(super) struct Dots {
     pub(super) legend: &'static str,
     pub(super) rows: Vec<Row>,
     pub(super) label: fn(f64) -> String,
-    /// Of the powers of ten below.
+    /// Formats the labels of the scale, which are powers of ten.
     pub(super) tick: fn(f64) -> String,
-    /// Over the notes of the rows; empty where they have none.
+    /// The heading of the rows' notes; empty without notes.
     pub(super) notes: &'static str,
 }
 
-/// Panels side by side on the same scale; none without figures.
+/// Panels side by side on the same scale; `None` without figures.
 pub(super) fn draw(panels: &[Dots]) -> io::Result<Option<String>> {
     let panels: Vec<&Dots> = panels.iter().filter(|panel| !panel.rows.is_empty()).collect();
     let rows = panels.iter().map(|panel| panel.rows.len()).max().unwrap_or(0);
     let figures = panels.iter().flat_map(|panel| panel.rows.iter().flat_map(|row| row.figures.iter().copied()));
     let Some(scale) = Scale::of(figures) else { return Ok(None) };
     let (columns, rows) = (u32::try_from(panels.len()).unwrap_or(1), u32::try_from(rows).unwrap_or(1));
-    // A title needs its width even if it is the only panel's.
+    // The title needs its width even with a single panel.
     let notes = if panels.iter().any(|panel| !panel.notes.is_empty()) { NOTES_WIDTH } else { 0 };
     let size = ((PANEL_WIDTH + notes) * columns, HEAD_HEIGHT + rows * ROW_HEIGHT + FOOT_HEIGHT);
     let svg = picture(size, |area| {
@@ -57,7 +57,7 @@ pub(super) fn draw(panels: &[Dots]) -> io::Result<Option<String>> {
     svg.map(Some)
 }
 
-/// Whole powers of ten around all figures, and where they lie.
+/// The powers of ten around all figures, and positions on that scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Scale {
     low: i32,
@@ -127,7 +127,7 @@ fn dots(area: &Area<'_>, columns: &[i32], middle: i32, colour: RGBColor) -> io::
     Ok(())
 }
 
-/// Figures beside their dots: a pair's outside, a single one's behind.
+/// Figures next to their dots: outside a pair, after a single dot.
 fn labels(area: &Area<'_>, row: &Row, columns: &[i32], (middle, label): (i32, fn(f64) -> String)) -> io::Result<()> {
     let count = columns.len();
     for (at, (&column, &figure)) in columns.iter().zip(&row.figures).enumerate() {

@@ -1,4 +1,4 @@
-//! The ladder: CPU time per request, a bar for each chapter, a level line for each peer and the floor.
+//! The ladder: CPU time per request, a bar per chapter, a horizontal line per peer and for the floor.
 
 use std::io;
 
@@ -12,9 +12,9 @@ use crate::metric::Metric;
 
 const PANEL_WIDTH: u32 = 440;
 const HEIGHT: u32 = 400;
-/// At the right of a panel, for the names of the lines.
+/// Space at the right of a panel for the names of the lines.
 const NAMES_WIDTH: u32 = 100;
-/// Between two lines of text.
+/// Distance between two lines of text.
 const LINE_HEIGHT: i32 = 17;
 
 /// A bar or a line.
@@ -112,10 +112,10 @@ fn draw_panel(panel: &Area<'_>, title: &str, rungs: &[Rung]) -> io::Result<()> {
     Ok(())
 }
 
-/// Heights for names that belong to `heights`: as close to them as names can be without lying on each other.
+/// Heights for the names of the lines at `heights`: as close to them as possible without overlap.
 fn apart(heights: &[i32]) -> Vec<i32> {
     let mut order: Vec<usize> = (0..heights.len()).collect();
-    // From the lowest line of the picture, which has the largest height, upwards: below it is the axis.
+    // From the lowest line, which has the largest y, upwards: below it is the axis.
     order.sort_by_key(|&at| std::cmp::Reverse(heights[at]));
     let mut placed = heights.to_vec();
     for pair in order.windows(2) {

@@ -1,6 +1,6 @@
-//! The report as pictures: the ladder of the chapters, latency, memory.
+//! The report's plots: the ladder of the chapters, latency, memory.
 //!
-//! No background and colours of middling brightness, so that they are legible on a light page and on a dark one.
+//! No background and colours of medium brightness, so that they are legible on light and dark pages.
 
 mod dots;
 mod ladder;
@@ -19,7 +19,7 @@ use super::{
 use crate::{metric::Metric, workload};
 
 impl Report {
-    /// Draws what the report has figures for; returns the names of the files.
+    /// Draws every plot for which the report has figures; returns the files' names.
     pub(crate) fn draw(&self, directory: &Path) -> io::Result<Vec<&'static str>> {
         let mut drawn = Vec::new();
         for (name, svg) in [
@@ -78,7 +78,7 @@ impl Report {
         dots::draw(&[panel])
     }
 
-    /// Latency with one slow backend, and what that one got, under each algorithm.
+    /// Latency with one slow backend, and that backend's share, under each algorithm.
     fn algorithms(&self) -> io::Result<Option<String>> {
         let row = |entry: &Entry| {
             let figures = [entry.median(Metric::P50Us)?, entry.median(Metric::P99Us)?];
@@ -118,13 +118,13 @@ mod tests {
     use super::super::tests::{about, by_algorithm, report};
     use super::*;
 
-    /// GitHub shows larger ones, but nobody should load them for a page of text.
+    /// GitHub shows larger ones, but they are too large for a page of text.
     const MAX_BYTES: u64 = 60_000;
 
     #[test]
     fn pictures_are_small_and_say_what_they_show() {
         let directory = tempfile::tempdir().unwrap();
-        // To look at them: BENCH_PLOTS=DIR cargo test -p integration-tests --bin bench_lb pictures
+        // To view them: BENCH_PLOTS=DIR cargo test -p integration-tests --bin bench_lb pictures
         let kept = std::env::var_os("BENCH_PLOTS").map(std::path::PathBuf::from);
         let directory = kept.as_deref().unwrap_or(directory.path());
         assert_eq!(report(1.0).draw(directory).unwrap(), ["ladder.svg", "latency.svg", "memory.svg"]);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_drawn_from_nothing() {
+    fn an_empty_report_draws_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let report = Report::new(about(), Vec::new());
         assert_eq!(report.draw(directory.path()).unwrap(), Vec::<&str>::new());

@@ -1,4 +1,4 @@
-//! Colours, type, and the few strokes that the pictures are made of, in pixels.
+//! The plots' colours, fonts and strokes, in pixels.
 
 use std::{fmt::Display, io};
 

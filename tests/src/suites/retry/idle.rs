@@ -1,4 +1,4 @@
-//! Connections that rested: the backend may close one in the moment it is used again.
+//! Idle connections: the backend may close one in the moment it is reused.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,18 +8,18 @@ use std::time::Duration;
 use super::{Book, answer, noting};
 use crate::Context;
 use crate::backend::Backend;
-use crate::runner::cases;
+use crate::case::cases;
 use crate::seed::Seed;
-use crate::suites::own_answer;
+use crate::suites::local_reply;
 use crate::wait::{ms, pause};
 
 cases! { "retry";
-    Fast a_connection_that_ended_while_it_rested_costs_no_request,
+    Fast a_connection_that_ended_while_idle_costs_no_request,
     Fast connections_that_end_at_any_moment_never_double_a_post,
-    Fast a_backend_that_restarts_between_requests_is_not_noticed,
+    Fast a_backend_restart_between_requests_is_invisible,
 }
 
-fn a_connection_that_ended_while_it_rested_costs_no_request(ctx: &Context) {
+fn a_connection_that_ended_while_idle_costs_no_request(ctx: &Context) {
     let book = Book::default();
     let backend = noting(&book, |conn| {
         answer(conn);
@@ -28,7 +28,7 @@ fn a_connection_that_ended_while_it_rested_costs_no_request(ctx: &Context) {
     let program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();
     for turn in 0..20 {
-        // Long enough for the end to arrive: then a POST too is safe.
+        // Long enough for the FIN to arrive: then a POST is safe too.
         pause(ms(20));
         let method = if turn % 2 == 0 { "GET" } else { "POST" };
         client.request(method, &format!("/{turn}"), if method == "POST" { "Content-Length: 2\r\n" } else { "" });
@@ -72,15 +72,15 @@ fn connections_that_end_at_any_moment_never_double_a_post(ctx: &Context) {
                 let target = format!("/{method}/{number}/{turn}");
                 client.request(method, &target, if method == "POST" { "Content-Length: 2\r\n" } else { "" });
                 if method == "POST" {
-                    // A segment of its own: the connection may end between the head and the body.
+                    // In its own segment: the connection may end between the head and the body.
                     pause(Duration::from_micros(seed.below(500) as u64));
                     client.send("hi");
                 }
                 let response = client.response(method);
                 if response.status() != 200 {
-                    own_answer::assert_own(&response, 502);
+                    local_reply::assert_local(&response, 502);
                 }
-                // An answer that came before the body was read is its connection's last.
+                // A response that came before the body was read is the last one of its connection.
                 if response.head.says_close() {
                     client = program.client();
                 }
@@ -99,14 +99,14 @@ fn connections_that_end_at_any_moment_never_double_a_post(ctx: &Context) {
     let doubled: Vec<_> = executed.iter().filter(|(target, times)| is_post(target) && **times > 1).collect();
     assert!(doubled.is_empty(), "executed more than once: {doubled:?}");
     for (target, status) in &answered {
-        assert!(*status == 200 || is_post(target), "{target}: {status}, and a GET can be sent again");
-        assert!(*status != 200 || executed.contains_key(target), "{target} was answered by nobody");
+        assert!(*status == 200 || is_post(target), "{target}: {status}, although a GET can be retried");
+        assert!(*status != 200 || executed.contains_key(target), "{target} was answered by no backend");
     }
     let reused = backends.iter().map(Backend::connections).sum::<usize>() < answered.len();
-    assert!(reused, "no connection was used twice, so this has tested nothing");
+    assert!(reused, "no connection was reused, so nothing was tested");
 }
 
-fn a_backend_that_restarts_between_requests_is_not_noticed(ctx: &Context) {
+fn a_backend_restart_between_requests_is_invisible(ctx: &Context) {
     let book = Book::default();
     let first = noting(&book, answer);
     let addr = first.addr();

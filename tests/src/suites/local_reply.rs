@@ -1,30 +1,30 @@
-//! The shape of an answer that the balancer makes itself: a refusal, a 502, a 503, a 504.
+//! The shape of a local reply, a response that the balancer itself generates: a 4xx, a 502, a 503, a 504.
 
 use crate::checker::Framing;
 use crate::client::Response;
 
-/// Text, dated, with an exact length, and one line of it.
+/// Plain text, one line, with a Date and an exact length.
 pub(crate) fn check(response: &Response) -> Result<(), String> {
     let fields = response.fields();
     let fail = |what: &str| Err(format!("{what}: {response:?}"));
     match response.framing {
         Framing::Length(length) if length == response.body.len() as u64 && length > 0 => {}
-        _ => return fail("an own answer has a length and a body"),
+        _ => return fail("a local reply has a length and a body"),
     }
     if fields.all("content-type") != ["text/plain; charset=utf-8"] {
-        return fail("the content type of an own answer");
+        return fail("the content type of a local reply");
     }
     if response.text().trim_end().lines().count() != 1 {
-        return fail("an own answer is one line of text");
+        return fail("a local reply is one line of text");
     }
     match fields.all("date").as_slice() {
         [date] if is_imf_fixdate(date) => Ok(()),
-        _ => fail("an own answer carries one Date"),
+        _ => fail("a local reply carries one Date"),
     }
 }
 
-/// Panics unless `response` is an own answer with this status.
-pub(crate) fn assert_own(response: &Response, status: u16) {
+/// Panics unless `response` is a local reply with this status.
+pub(crate) fn assert_local(response: &Response, status: u16) {
     assert_eq!(response.status(), status, "{response:?}");
     check(response).unwrap();
 }

@@ -1,4 +1,4 @@
-//! Signals and clients of a program with several loops.
+//! Signals, and how clients are spread, in a program with several workers.
 
 use std::thread;
 
@@ -7,34 +7,34 @@ use nix::sys::signal::Signal;
 use super::drain::{serve_until_told, slow};
 use crate::Context;
 use crate::backend::Backend;
-use crate::runner::cases;
-use crate::suites::clients_of_loops;
+use crate::case::cases;
+use crate::suites::support::clients_per_worker;
 use crate::wait::{PATIENCE, ms, pause, until};
 
 cases! { "robustness" from 5;
-    Fast eight_clients_that_stay_are_two_on_each_of_four_loops,
-    Fast clients_that_come_at_once_are_spread_over_the_loops,
-    Fast signals_under_load_lose_nothing_on_four_loops,
+    Fast eight_idle_clients_are_two_on_each_of_four_workers,
+    Fast clients_that_connect_at_once_are_spread_over_the_workers,
+    Fast signals_under_load_lose_nothing_on_four_workers,
 }
 
 const FOUR: [&str; 2] = ["--workers", "4"];
 
-fn eight_clients_that_stay_are_two_on_each_of_four_loops(ctx: &Context) {
+fn eight_idle_clients_are_two_on_each_of_four_workers(ctx: &Context) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &FOUR);
-    // The kernel deals clients out by a hash of their ports: with luck it is even by itself, but not five times.
+    // The kernel distributes clients by a hash of their ports: by chance that can be even once, but not five times.
     for round in 1..=5 {
         let mut clients: Vec<_> = (0..8).map(|_| program.client()).collect();
         for client in &mut clients {
             assert_eq!(client.get("/").status(), 200);
         }
-        assert_eq!(clients_of_loops(&program, 4), [2, 2, 2, 2], "round {round}");
+        assert_eq!(clients_per_worker(&program, 4), [2, 2, 2, 2], "round {round}");
         drop(clients);
-        until("all have left", || clients_of_loops(&program, 4) == [0; 4]);
+        until("all are gone", || clients_per_worker(&program, 4) == [0; 4]);
     }
 }
 
-fn clients_that_come_at_once_are_spread_over_the_loops(ctx: &Context) {
+fn clients_that_connect_at_once_are_spread_over_the_workers(ctx: &Context) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &FOUR);
     let come = || {
@@ -47,16 +47,16 @@ fn clients_that_come_at_once_are_spread_over_the_loops(ctx: &Context) {
             let clients: Vec<_> = (0..64).map(|_| scope.spawn(come)).collect();
             clients.into_iter().map(|client| client.join().unwrap()).collect()
         });
-        let loops = clients_of_loops(&program, 4);
+        let loops = clients_per_worker(&program, 4);
         assert_eq!(loops.iter().sum::<usize>(), clients.len(), "{loops:?}");
-        // Two loops may place their next ones at the same moment, and neither has counted the other's.
+        // Two workers may assign their next clients at the same moment, without having counted each other's.
         assert!(loops.iter().all(|clients| (13..=19).contains(clients)), "round {round}: {loops:?}");
         drop(clients);
-        until("all have left", || clients_of_loops(&program, 4) == [0; 4]);
+        until("all are gone", || clients_per_worker(&program, 4) == [0; 4]);
     }
 }
 
-fn signals_under_load_lose_nothing_on_four_loops(ctx: &Context) {
+fn signals_under_load_lose_nothing_on_four_workers(ctx: &Context) {
     const CLIENTS: usize = 32;
     let backend = slow(ms(2));
     let mut program = ctx.start(&[backend.addr()], &FOUR);

@@ -1,4 +1,4 @@
-//! What a check asks, and which answers are good ones.
+//! What a check sends, and which responses count as success.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::{answer_all, state, until_state};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
-use crate::runner::cases;
+use crate::case::cases;
 use crate::wait::{ms, pause, until};
 
 cases! { "health";
-    Fast an_http_check_judges_status_and_body,
-    Fast a_check_that_hangs_is_a_failed_one,
-    Fast a_port_of_its_own_is_asked_instead,
-    Fast a_check_names_the_host_it_is_told,
-    Fast a_tcp_check_finds_a_dead_one_and_its_return,
-    Fast a_check_that_cannot_be_meant_is_one_line_and_64,
+    Fast an_http_check_matches_status_and_body,
+    Fast a_check_that_times_out_fails,
+    Fast a_check_can_have_its_own_port,
+    Fast a_check_sends_the_configured_host,
+    Fast a_tcp_check_detects_failure_and_recovery,
+    Fast an_invalid_check_is_one_line_and_64,
 }
 
-fn an_http_check_judges_status_and_body(ctx: &Context) {
+fn an_http_check_matches_status_and_body(ctx: &Context) {
     let ok = |body: &str| ok_response(body);
     let status = |line: &str| format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n").into_bytes();
     for (options, answer, is_well) in [
@@ -53,7 +53,7 @@ fn an_http_check_judges_status_and_body(ctx: &Context) {
     }
 }
 
-fn a_check_that_hangs_is_a_failed_one(ctx: &Context) {
+fn a_check_that_times_out_fails(ctx: &Context) {
     let hanging = Backend::start(|conn| {
         if conn.request().is_ok() {
             conn.write("HTTP/1.1 200");
@@ -63,19 +63,19 @@ fn a_check_that_hangs_is_a_failed_one(ctx: &Context) {
     let flags = ["--check", "http:/health,interval=50ms,timeout=150ms"];
     let program = ctx.start(&[hanging.addr()], &flags);
     until_state(&program, hanging.addr(), "DOWN");
-    hanging.wait_for("a check that took too long is hung up", |seen| seen.iter().any(|seen| seen.ended));
+    hanging.wait_for("the connection of a check that timed out is closed", |seen| seen.iter().any(|seen| seen.ended));
 }
 
-fn a_port_of_its_own_is_asked_instead(ctx: &Context) {
+fn a_check_can_have_its_own_port(ctx: &Context) {
     let serving = Backend::ok("served");
     let asked = Backend::answering(super::failure());
     let flag = format!("http:/health,interval=50ms,port={}", asked.addr().port());
     let program = ctx.start(&[serving.addr()], &["--check", &flag]);
     until_state(&program, serving.addr(), "DOWN");
-    assert_eq!(serving.connections(), 0, "only the other port is asked");
+    assert_eq!(serving.connections(), 0, "only the other port is checked");
 }
 
-fn a_check_names_the_host_it_is_told(ctx: &Context) {
+fn a_check_sends_the_configured_host(ctx: &Context) {
     for (option, host) in [("", None), (",host=a.example:80", Some("a.example:80"))] {
         let backend = Backend::ok("fine");
         let addr = backend.addr().to_string();
@@ -86,14 +86,14 @@ fn a_check_names_the_host_it_is_told(ctx: &Context) {
     }
 }
 
-fn a_tcp_check_finds_a_dead_one_and_its_return(ctx: &Context) {
+fn a_tcp_check_detects_failure_and_recovery(ctx: &Context) {
     let (a, b) = (Backend::ok("a"), Backend::ok("b"));
     let addr = a.addr();
     let program = ctx.start(&[addr, b.addr()], &["--check", "tcp,interval=50ms"]);
     b.wait_for("checks", |seen| seen.len() >= 3);
     assert_eq!(state(&program, addr), "UP");
     drop(a);
-    // No client says anything meanwhile.
+    // Meanwhile no client sends a request.
     until_state(&program, addr, "DOWN");
     let mut client = program.client();
     assert!((0..6).all(|_| client.get("/").text() == "b"));
@@ -103,7 +103,7 @@ fn a_tcp_check_finds_a_dead_one_and_its_return(ctx: &Context) {
     assert_eq!(answers.iter().filter(|answer| *answer == "a").count(), 3, "{answers:?}");
 }
 
-fn a_check_that_cannot_be_meant_is_one_line_and_64(ctx: &Context) {
+fn an_invalid_check_is_one_line_and_64(ctx: &Context) {
     for check in [
         "",
         "ping",
@@ -119,7 +119,7 @@ fn a_check_that_cannot_be_meant_is_one_line_and_64(ctx: &Context) {
         assert_eq!(finished.code, 64, "{check:?}: {finished:?}");
         assert_eq!(finished.stderr.trim_end().lines().count(), 1, "{check:?}: {finished:?}");
     }
-    // `off` is a word: nobody is asked.
+    // `off` means that no backend is checked.
     let backend = Backend::ok("unasked");
     let _program = ctx.start(&[backend.addr()], &["--check", "off"]);
     pause(ms(300));

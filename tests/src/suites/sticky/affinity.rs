@@ -1,22 +1,22 @@
-//! What ties hold through, and what ends them.
+//! What affinity survives, and what ends it.
 
 use std::thread;
 
 use super::cookie::{get_with, set_cookie, tied};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
-use crate::runner::cases;
-use crate::suites::{named, secret_file};
+use crate::case::cases;
+use crate::suites::support::{named, secret_file};
 
 cases! { "sticky";
     Fast clients_without_a_cookie_are_balanced,
-    Fast each_of_many_clients_stays_where_it_is,
-    Fast the_tie_outlives_a_restart_and_another_order_of_the_backends,
-    Fast without_a_secret_file_a_restart_ends_the_ties,
-    Fast the_client_of_a_backend_that_is_down_is_tied_to_another,
-    Fast a_retried_request_is_tied_to_the_backend_that_answered,
+    Fast each_of_many_clients_keeps_its_backend,
+    Fast affinity_survives_a_restart_and_another_order_of_the_backends,
+    Fast without_a_secret_file_a_restart_ends_affinity,
+    Fast the_client_of_a_backend_that_is_down_moves_to_another,
+    Fast a_retried_request_gets_the_cookie_of_the_backend_that_answered,
     Fast a_backend_of_weight_0_keeps_its_clients_and_gets_no_new_ones,
-    Fast each_group_ties_by_a_cookie_of_its_own,
+    Fast each_group_has_its_own_cookie,
 }
 
 fn clients_without_a_cookie_are_balanced(ctx: &Context) {
@@ -31,7 +31,7 @@ fn clients_without_a_cookie_are_balanced(ctx: &Context) {
     assert_eq!(ties.len(), 3, "{ties:?}");
 }
 
-fn each_of_many_clients_stays_where_it_is(ctx: &Context) {
+fn each_of_many_clients_keeps_its_backend(ctx: &Context) {
     let (backends, addrs) = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--sticky"]);
     thread::scope(|scope| {
@@ -52,7 +52,7 @@ fn each_of_many_clients_stays_where_it_is(ctx: &Context) {
     assert_eq!(backends.iter().map(Backend::connections).collect::<Vec<_>>(), [210, 210, 210]);
 }
 
-fn the_tie_outlives_a_restart_and_another_order_of_the_backends(ctx: &Context) {
+fn affinity_survives_a_restart_and_another_order_of_the_backends(ctx: &Context) {
     let (_backends, mut addrs) = named(&["a", "b", "c"]);
     let secret = secret_file("a secret of many bytes");
     let flags = ["--sticky", "--sticky-secret-file", secret.path().to_str().unwrap()];
@@ -72,7 +72,7 @@ fn the_tie_outlives_a_restart_and_another_order_of_the_backends(ctx: &Context) {
         }
         addrs.rotate_left(1);
     }
-    // A blank line at the end of the file, and other weights, are no other ties.
+    // A blank line at the end of the file and other weights leave affinity unchanged.
     let secret = secret_file("a secret of many bytes\r\n\n");
     let flags = ["--sticky", "--sticky-secret-file", secret.path().to_str().unwrap()];
     let weighted: Vec<_> = addrs.iter().zip(1..).map(|(addr, weight)| format!("{addr}:{weight}")).collect();
@@ -84,14 +84,14 @@ fn the_tie_outlives_a_restart_and_another_order_of_the_backends(ctx: &Context) {
     }
 }
 
-fn without_a_secret_file_a_restart_ends_the_ties(ctx: &Context) {
+fn without_a_secret_file_a_restart_ends_affinity(ctx: &Context) {
     let (_backends, addrs) = named(&["a", "b"]);
     let cookie = tied(&ctx.start(&addrs, &["--sticky"]).client().get("/"));
     let program = ctx.start(&addrs, &["--sticky"]);
-    assert_ne!(tied(&get_with(&mut program.client(), &cookie)), cookie, "two programs drew one secret");
+    assert_ne!(tied(&get_with(&mut program.client(), &cookie)), cookie, "two programs generated the same secret");
 }
 
-fn the_client_of_a_backend_that_is_down_is_tied_to_another(ctx: &Context) {
+fn the_client_of_a_backend_that_is_down_moves_to_another(ctx: &Context) {
     let (mut backends, addrs) = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--sticky", "--down-time", "60s"]);
     let mut client = program.client();
@@ -108,13 +108,13 @@ fn the_client_of_a_backend_that_is_down_is_tied_to_another(ctx: &Context) {
         assert_eq!(again.text(), answer.text());
         assert!(!again.fields().has("set-cookie"), "{again:?}");
     }
-    // Nor is one lost that comes later with the old cookie.
+    // A later request with the old cookie moves as well.
     for _ in 0..4 {
         assert_ne!(tied(&get_with(&mut program.client(), &cookie)), cookie);
     }
 }
 
-fn a_retried_request_is_tied_to_the_backend_that_answered(ctx: &Context) {
+fn a_retried_request_gets_the_cookie_of_the_backend_that_answered(ctx: &Context) {
     let broken = || {
         Backend::start(|conn| {
             let _ = conn.request();
@@ -130,7 +130,7 @@ fn a_retried_request_is_tied_to_the_backend_that_answered(ctx: &Context) {
         assert_eq!((answer.status(), answer.text().as_str()), (200, "well"));
         cookies.push(tied(&answer));
     }
-    assert!(broken.connections() > 0, "nobody was retried");
+    assert!(broken.connections() > 0, "no request was retried");
     cookies.dedup();
     assert_eq!(cookies.len(), 1, "{cookies:?}");
     let asked = broken.connections();
@@ -166,7 +166,7 @@ fn keeps_alive(name: &'static str) -> impl Fn(&mut crate::backend::Conn) {
     }
 }
 
-fn each_group_ties_by_a_cookie_of_its_own(ctx: &Context) {
+fn each_group_has_its_own_cookie(ctx: &Context) {
     let (_web, web) = named(&["w1", "w2"]);
     let (_api, api) = named(&["a1", "a2"]);
     let group = format!("api={},{}", api[0], api[1]);
@@ -180,7 +180,7 @@ fn each_group_ties_by_a_cookie_of_its_own(ctx: &Context) {
     let (web, api) = (cookie(&of_web), cookie(&of_api));
     assert!(set_cookie(&of_web, "lb").is_some());
     let name = |pair: &str| pair.split('=').next().unwrap().to_owned();
-    assert_ne!(name(&web), name(&api), "a tie in one group would end the tie in the other");
+    assert_ne!(name(&web), name(&api), "affinity in one group would end affinity in the other");
     for _ in 0..5 {
         for (target, first) in [("/", &of_web), ("/api", &of_api)] {
             client.request("GET", target, &format!("Cookie: {web}; {api}\r\n"));

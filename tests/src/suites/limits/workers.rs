@@ -1,44 +1,44 @@
-//! Limits of the process hold for all its loops together.
+//! Limits hold for all workers of the process together.
 
 use super::slots::sixty_four_clients;
 use crate::Context;
 use crate::backend::Backend;
+use crate::case::cases;
 use crate::client::Client;
-use crate::runner::cases;
-use crate::suites::{answered, asking, settle};
+use crate::suites::support::{answered, asking, settle};
 use crate::wait::until;
 
 cases! { "limits" from 5;
-    Fast four_loops_share_the_slots_of_a_backend,
-    Fast four_loops_share_the_places_for_clients,
-    Fast a_place_goes_to_whoever_waits_at_whichever_loop,
+    Fast four_workers_share_the_slots_of_a_backend,
+    Fast four_workers_share_the_client_limit,
+    Fast a_freed_slot_goes_to_a_client_that_waits_at_any_worker,
 }
 
 const FOUR: [&str; 2] = ["--workers", "4"];
 
-fn four_loops_share_the_slots_of_a_backend(ctx: &Context) {
+fn four_workers_share_the_slots_of_a_backend(ctx: &Context) {
     sixty_four_clients(ctx, false, 10, &FOUR);
     sixty_four_clients(ctx, true, 10, &FOUR);
 }
 
-fn four_loops_share_the_places_for_clients(ctx: &Context) {
+fn four_workers_share_the_client_limit(ctx: &Context) {
     let backend = Backend::ok("ok");
     for places in [1, 2, 3, 10, 30] {
         let program = ctx.start(&[backend.addr()], &[&FOUR[..], &["--max-clients", &places.to_string()]].concat());
         let mut clients = asking(&program, 40);
-        until("all that have a place are answered", || answered(&mut clients) >= places);
+        until("all admitted clients are answered", || answered(&mut clients) >= places);
         settle(&program);
         assert_eq!(answered(&mut clients), places);
     }
 }
 
-fn a_place_goes_to_whoever_waits_at_whichever_loop(ctx: &Context) {
+fn a_freed_slot_goes_to_a_client_that_waits_at_any_worker(ctx: &Context) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &[&FOUR[..], &["--max-clients", "10"]].concat());
     let mut clients = asking(&program, 40);
     while !clients.is_empty() {
         let served = clients.len().min(10);
-        until("all that have a place are answered", || answered(&mut clients) == served);
+        until("all admitted clients are answered", || answered(&mut clients) == served);
         settle(&program);
         assert_eq!(answered(&mut clients), served, "of {} clients", clients.len());
         let leaves = clients.iter_mut().position(Client::has_news).expect("some are answered");

@@ -1,20 +1,20 @@
-//! A cookie that one loop has set is known to the others.
+//! A cookie that one worker has set is accepted by the others.
 
 use super::cookie::{get_with, tied};
 use crate::Context;
-use crate::runner::cases;
-use crate::suites::{clients_of_loops, named};
+use crate::case::cases;
+use crate::suites::support::{clients_per_worker, named};
 
 cases! { "sticky" from 5;
-    Fast a_cookie_means_the_same_backend_to_every_loop,
+    Fast a_cookie_means_the_same_backend_to_every_worker,
 }
 
-fn a_cookie_means_the_same_backend_to_every_loop(ctx: &Context) {
+fn a_cookie_means_the_same_backend_to_every_worker(ctx: &Context) {
     let (_backends, addrs) = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--sticky", "--workers", "4"]);
     let mut clients: Vec<_> = (0..8).map(|_| program.client()).collect();
     let firsts: Vec<_> = clients.iter_mut().map(|client| client.get("/")).collect();
-    assert_eq!(clients_of_loops(&program, 4), [2; 4], "the clients are at every loop");
+    assert_eq!(clients_per_worker(&program, 4), [2; 4], "every worker has clients");
     for first in firsts {
         let pair = tied(&first);
         for client in &mut clients {

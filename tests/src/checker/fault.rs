@@ -1,0 +1,38 @@
+//! Why a message could not be read.
+
+use std::io;
+
+/// Why a message could not be read.
+#[derive(Debug)]
+pub enum Fault {
+    /// The peer sent FIN before the first byte of a message.
+    Closed,
+    /// The peer sent FIN inside a message; the text says where.
+    Truncated(&'static str),
+    /// The bytes break RFC 9112; the text says which rule.
+    Malformed(String),
+    /// The peer reset the connection.
+    Reset,
+    /// Nothing arrived within the read timeout of the socket.
+    TimedOut,
+    /// Any other failure of the socket.
+    Io(io::Error),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::TimedOut,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+                Self::Reset
+            }
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// A malformed-message fault that shows the offending bytes.
+pub(super) fn malformed(rule: &str, bytes: &[u8]) -> Fault {
+    let shown = &bytes[..bytes.len().min(120)];
+    Fault::Malformed(format!("{rule}: {}", shown.escape_ascii()))
+}

@@ -1,0 +1,126 @@
+//! Helpers of several suites: ports that refuse or never answer, groups of clients, command lines that must fail.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::thread;
+
+use nix::sys::signal::Signal;
+use socket2::{Domain, Socket, Type};
+
+use crate::Context;
+use crate::backend::Backend;
+use crate::client::Client;
+use crate::process::Program;
+use crate::wait::{PATIENCE, eventually, ms, pause, until};
+
+/// A listener whose accept queue is full: a connect to it gets no answer.
+pub(super) struct BlackHole {
+    pub(super) addr: SocketAddr,
+    _held: Vec<Socket>,
+}
+
+pub(super) fn black_hole() -> BlackHole {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut held = vec![listener];
+    for _ in 0..64 {
+        let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let connected = filler.connect_timeout(&addr, ms(300)).is_ok();
+        held.push(filler);
+        if !connected {
+            return BlackHole { addr: addr.as_socket().unwrap(), _held: held };
+        }
+    }
+    panic!("the accept queue does not fill");
+}
+
+/// A port that is bound but does not listen: connects are refused, and no other program can take it.
+pub(super) struct Reserved {
+    pub(super) addr: SocketAddr,
+    _bound: Socket,
+}
+
+pub(super) fn reserved() -> Reserved {
+    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let addr = bound.local_addr().unwrap().as_socket().unwrap();
+    Reserved { addr, _bound: bound }
+}
+
+/// Backends that answer each request with their name and close, and their addresses.
+pub(super) fn named(names: &[&str]) -> (Vec<Backend>, Vec<SocketAddr>) {
+    let backends: Vec<_> = names.iter().map(|name| Backend::ok(name)).collect();
+    let addrs = backends.iter().map(Backend::addr).collect();
+    (backends, addrs)
+}
+
+/// `count` clients, each of which has sent a request.
+pub(super) fn asking(program: &Program, count: usize) -> Vec<Client> {
+    let mut clients: Vec<_> = (0..count).map(|_| program.client()).collect();
+    for client in &mut clients {
+        client.request("GET", "/", "");
+    }
+    clients
+}
+
+/// How many of the clients have an unread response.
+pub(super) fn answered(clients: &mut [Client]) -> usize {
+    clients.iter_mut().map(Client::has_news).filter(|has| *has).count()
+}
+
+/// Runs `work` on one thread per number, all at once, and waits for all.
+pub(super) fn together(everybody: usize, work: impl Fn(usize) + Sync) {
+    thread::scope(|scope| {
+        for number in 0..everybody {
+            let work = &work;
+            scope.spawn(move || work(number));
+        }
+    });
+}
+
+/// Waits until every thread of the program sleeps, so that it has handled everything that was sent to it.
+pub(super) fn settle(program: &Program) {
+    let mut asleep = 0;
+    until("the program is idle", || {
+        pause(ms(4));
+        asleep = if program.sleeps() { asleep + 1 } else { 0 };
+        asleep == 4
+    });
+}
+
+/// How many clients each of the `loops` workers has, by a statistics table that is printed now.
+pub(super) fn clients_per_worker(program: &Program, loops: usize) -> Vec<usize> {
+    let tables = |said: &str| said.matches("--- statistics").count();
+    let before = tables(&program.stdout());
+    program.signal(Signal::SIGUSR1);
+    let table = eventually(PATIENCE, || {
+        let said = program.stdout();
+        let rows = said.rsplit("--- statistics").next()?.lines().filter_map(connections_of_worker).collect::<Vec<_>>();
+        (tables(&said) > before && rows.len() == loops).then_some(rows)
+    });
+    table.unwrap_or_else(|| panic!("no line for each of {loops} workers: {}", program.stdout()))
+}
+
+/// The number in `worker 0: 3 client connections`.
+fn connections_of_worker(line: &str) -> Option<usize> {
+    let (_, connections) = line.strip_prefix("worker ")?.strip_suffix(" client connections")?.split_once(": ")?;
+    connections.parse().ok()
+}
+
+/// A file with a secret in it, gone when dropped.
+pub(super) fn secret_file(secret: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(secret.as_bytes()).unwrap();
+    file
+}
+
+/// Asserts that the program rejects this command line with exit code 64 and one line that contains `says`.
+pub(super) fn refuses(ctx: &Context, line: &[&str], says: &str) {
+    let finished = ctx.run(line);
+    assert_eq!(finished.code, 64, "{line:?}: {finished:?}");
+    assert_eq!(finished.stderr.lines().count(), 1, "{line:?}: one line on stderr: {finished:?}");
+    assert!(finished.stderr.contains(says), "{line:?}: it should say {says:?}: {finished:?}");
+    assert!(!finished.stderr.contains("panicked") && finished.stdout.is_empty(), "{line:?}: {finished:?}");
+}
