@@ -1,6 +1,6 @@
 //! Resolves backend names again and again in the background.
 //!
-//! A name resolved only at startup becomes wrong as soon as its backend moves. A name resolved for each request makes
+//! A name addresses only at startup becomes wrong as soon as its backend moves. A name addresses for each request makes
 //! every request wait for the resolver. So a background thread resolves the names: at every interval, and at once
 //! after a failed connect. A failed or empty result changes nothing.
 
@@ -85,8 +85,8 @@ fn refresh_loop<B: DnsTarget>(
                 continue; // an IP address needs no resolver
             }
             match resolver.resolve(&endpoint.host, endpoint.port) {
-                Ok(resolved) if backend.address_set().replace(resolved.clone()) => {
-                    tracing::info!("{endpoint} now resolves to {resolved:?}");
+                Ok(addresses) if backend.address_set().replace(addresses.clone()) => {
+                    tracing::info!("{endpoint} now resolves to {addresses:?}");
                 }
                 Ok(_) => {}
                 Err(error) => tracing::warn!("cannot resolve {endpoint}: {error}; keeping its last addresses"),

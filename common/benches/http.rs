@@ -99,7 +99,7 @@ impl Core {
                 Pumped::Done => return,
                 Pumped::Wait(_) if !done => return,
                 Pumped::Yield => {}
-                other => panic!("{other:?} with all there"),
+                other @ Pumped::Wait(_) => panic!("{other:?} with all there"),
             }
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! - An attempt gets an even share of the remaining time: divided by the number of remaining addresses, its own
 //!   included. So an address that drops packets cannot use up the time of the others, and the time that a quick
-//!   last_error saves goes to later addresses.
+//!   refusal saves goes to later addresses.
 //! - An address for which no time is left is not tried; `connect` is never called with a zero limit.
 //! - When none accepted, the error is one line that names each address, in their order, with its own reason:
 //!   `cannot connect: 192.0.2.1:80: connection refused; 192.0.2.2:80: timed out; 192.0.2.3:80: no time left`.

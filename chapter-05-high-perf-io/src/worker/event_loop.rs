@@ -48,7 +48,7 @@ const FD_PRESSURE_PERIOD: Duration = Duration::from_secs(10);
 pub(crate) struct Worker {
     context: WorkerContext,
     /// Its index among the workers.
-    worker_id: usize,
+    id: usize,
     poll: Poll,
     acceptor: Option<Acceptor>,
     connections: GenerationalSlab<ClientConnection>,
@@ -81,7 +81,7 @@ impl Worker {
         }
         Ok(Self {
             context: WorkerContext::new(balancer, registry, Arc::clone(&handoff.queues()[worker_id]), now),
-            worker_id,
+            id: worker_id,
             poll,
             acceptor,
             connections: GenerationalSlab::default(),
@@ -175,7 +175,7 @@ impl Worker {
         self.wheel.disarm(key.index);
         if self.connections.remove(key).is_some() {
             self.context.balancer.totals().connection_closed();
-            self.handoff.connection_closed(self.worker_id);
+            self.handoff.connection_closed(self.id);
         }
     }
 
@@ -242,18 +242,18 @@ impl Worker {
     /// Serves the connection here, or hands it to the worker with the fewest. A draining worker keeps what it accepts.
     fn serve_or_hand_off(&mut self, accepted: AcceptedConnection<TcpStream>) {
         if self.context.drain_started_at.is_some() {
-            self.handoff.per_worker.increment(self.worker_id);
+            self.handoff.per_worker.increment(self.id);
             return self.start_connection(accepted);
         }
-        let chosen = self.handoff.per_worker.assign_worker(self.worker_id);
-        if chosen == self.worker_id {
+        let chosen = self.handoff.per_worker.assign_worker(self.id);
+        if chosen == self.id {
             self.start_connection(accepted);
         } else if let Err(Command::ServeConnection(returned)) =
             self.handoff.queues()[chosen].push(Command::ServeConnection(accepted))
         {
             // The chosen worker has ended.
             self.handoff.per_worker.decrement(chosen);
-            self.handoff.per_worker.increment(self.worker_id);
+            self.handoff.per_worker.increment(self.id);
             self.start_connection(returned);
         }
     }
@@ -275,7 +275,7 @@ impl Worker {
             self.context.balancer.totals().connection_opened();
             self.drive(key);
         } else {
-            self.handoff.connection_closed(self.worker_id);
+            self.handoff.connection_closed(self.id);
         }
     }
 
@@ -317,10 +317,10 @@ impl Worker {
         self.context.drain_started_at.get_or_insert(self.context.now);
         self.acceptor = None;
         for key in self.connections.keys() {
-            if let Some(connection) = self.connections.get_mut(key) {
-                if let Some(request) = respond_and_close::on_stop(&mut self.context, connection) {
-                    serve::record(&mut self.context, connection, request);
-                }
+            if let Some(connection) = self.connections.get_mut(key)
+                && let Some(request) = respond_and_close::on_stop(&mut self.context, connection)
+            {
+                serve::record(&mut self.context, connection, request);
             }
             self.close(key);
         }

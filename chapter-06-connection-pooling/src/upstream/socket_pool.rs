@@ -114,9 +114,9 @@ pub(crate) fn sweep(worker: &WorkerContext, eligible: &HashSet<SocketAddr>) {
     let is_eligible = |key: PoolKey| eligible.contains(&key.address);
     let discard = |key, reason| {
         if reason == EvictReason::Stale && !is_eligible(key) {
-            counters.backend_unavailable(1)
+            counters.backend_unavailable(1);
         } else {
-            count_eviction(counters, reason)
+            count_eviction(counters, reason);
         }
     };
     let mut pool = worker.pool.borrow_mut();

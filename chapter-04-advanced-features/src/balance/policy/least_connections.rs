@@ -50,7 +50,7 @@ pub fn pick_weighted(
 ) -> Option<usize> {
     let mut least: Option<(usize, u64, u64)> = None;
     let mut ties = 0_usize;
-    for index in (0..distribution.len()).filter(|index| eligible(*index)) {
+    for index in (0..distribution.candidate_count()).filter(|index| eligible(*index)) {
         let (load, weight) = (u64::from(load(index)), distribution.weight(index));
         // a / b < c / d without division, so equal ratios are exactly equal. 32-bit factors cannot overflow.
         match least {

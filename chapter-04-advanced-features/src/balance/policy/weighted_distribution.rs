@@ -23,7 +23,7 @@ impl WeightedDistribution {
     }
 
     /// The number of candidates.
-    pub fn len(&self) -> usize {
+    pub fn candidate_count(&self) -> usize {
         self.cumulative_weights.len()
     }
 
@@ -58,7 +58,7 @@ impl WeightedDistribution {
     pub fn sample_among(&self, uniform: u64, eligible: impl Fn(usize) -> bool) -> Option<usize> {
         let mut first = None;
         let mut total = 0;
-        for index in (0..self.len()).filter(|index| eligible(*index)) {
+        for index in (0..self.candidate_count()).filter(|index| eligible(*index)) {
             first = first.or(Some(index));
             total += self.weight(index);
         }
@@ -70,7 +70,7 @@ impl WeightedDistribution {
             holds
         };
         // Another thread may have made one ineligible in between: then take the first that was eligible.
-        (0..self.len()).filter(|index| eligible(*index)).find(holds_point).or(first)
+        (0..self.candidate_count()).filter(|index| eligible(*index)).find(holds_point).or(first)
     }
 
     fn range_start(&self, index: usize) -> u64 {
