@@ -169,7 +169,7 @@ impl ClientSemaphore {
 
     fn release(&self) {
         let was_full = self.limiter.release();
-        if was_full || self.limiter.open() == 0 {
+        if was_full || self.limiter.open_connections() == 0 {
             // If the socket buffer is full, a wake-up is pending anyway.
             let _ = io::Write::write(&mut &self.wake_tx, &[1]);
         }
@@ -189,7 +189,7 @@ impl ClientSemaphore {
     /// Waits until all permits are released; `false` if `deadline` passes or the stage becomes
     /// [`ShutdownStage::Stopping`] first.
     fn wait_until_all_released(&self, deadline: Instant, shutdown: Option<&Shutdown>) -> io::Result<bool> {
-        self.wait_until(|limiter| limiter.open() == 0, deadline, shutdown)
+        self.wait_until(|limiter| limiter.open_connections() == 0, deadline, shutdown)
     }
 
     fn wait_until(

@@ -98,7 +98,7 @@ impl ClientConnection {
                 let head = target.as_deref().map_or(head, |target| head.with_target(target));
                 self.request_count = self.request_count.wrapping_add(1);
                 if head.method() == Method::Connect {
-                    self.relay.begin_tunnel(&self.client_address); // only a forward proxy's `Head` accepts CONNECT
+                    self.relay.begin_connect(&self.client_address); // only a forward proxy's `Head` accepts CONNECT
                 } else {
                     let id = identity.request_id(self.connection_id, self.request_count);
                     self.relay.begin(head, forwarding, &self.client_address, id).map_err(protocol_error)?;

@@ -37,7 +37,7 @@ pub fn connect(
     while let Some((address, deadline)) = plan.next_address(now()) {
         match connect_address(address, deadline, shutdown) {
             Ok(stream) => return Ok(Socket::from_connected(stream)),
-            Err(error) => plan.failed(error),
+            Err(error) => plan.record_failure(error),
         }
     }
     Err(plan.take_error())

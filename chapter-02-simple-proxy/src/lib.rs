@@ -31,7 +31,7 @@ use std::{io, sync::Arc};
 
 use common::{net::Listeners, shutdown::Shutdown};
 
-pub use proxy::{ForwardConfig, ReverseProxy};
+pub use proxy::{Config, ReverseProxy};
 
 /// Serves clients on the first of `listeners` until the shutdown, and drains.
 ///

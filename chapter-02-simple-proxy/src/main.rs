@@ -12,7 +12,7 @@ use common::{
     shutdown::Shutdown,
     signals, stdout,
 };
-use simple_proxy::{ForwardConfig, ReverseProxy};
+use simple_proxy::{Config, ReverseProxy};
 
 /// A reverse proxy for one HTTP backend. Without a backend argument it starts a bundled one.
 #[derive(Debug, Parser)]
@@ -55,7 +55,7 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn config(args: Args, fd_limit: u64, bundle: Option<&Bundle>) -> Result<ForwardConfig, Box<dyn std::error::Error>> {
+fn config(args: Args, fd_limit: u64, bundle: Option<&Bundle>) -> Result<Config, Box<dyn std::error::Error>> {
     let addresses = match (bundle, &args.host, args.backend_port) {
         (None, Some(host), Some(port)) => net::resolve(host, port)?,
         (bundle, ..) => bundle.map(Bundle::addrs).unwrap_or_default(),
@@ -64,7 +64,7 @@ fn config(args: Args, fd_limit: u64, bundle: Option<&Bundle>) -> Result<ForwardC
         (Some(host), Some(port)) => common::endpoint::Endpoint { host, port, weight: None }.to_string(),
         _ => addresses.iter().map(ToString::to_string).collect(),
     };
-    Ok(ForwardConfig {
+    Ok(Config {
         backend_name,
         addresses,
         max_clients: net::max_clients_for_fds(fd_limit, 0, Some(args.serve.max_client_threads()), bundle.is_some()),

@@ -17,7 +17,7 @@ use crate::stats::{BackendStats, ProxyStats, StatsRow};
 
 /// The configuration of a reverse proxy.
 #[derive(Debug, Clone)]
-pub struct ForwardConfig {
+pub struct Config {
     /// The backend's name in statistics.
     pub backend_name: String,
     /// The backend's addresses, in the order in which they are tried.
@@ -35,7 +35,7 @@ pub struct ForwardConfig {
 /// A running proxy: its configuration and its counters.
 #[derive(Debug)]
 pub struct ReverseProxy {
-    pub(crate) config: ForwardConfig,
+    pub(crate) config: Config,
     pub(crate) forwarding: Forwarding,
     pub(crate) identity: InstanceId,
     pub(crate) stats: ProxyStats,
@@ -45,7 +45,7 @@ pub struct ReverseProxy {
 
 impl ReverseProxy {
     /// A proxy with this configuration; serve it with [`run`](crate::run).
-    pub fn new(config: ForwardConfig) -> Arc<Self> {
+    pub fn new(config: Config) -> Arc<Self> {
         let identity = InstanceId::new();
         let forwarding = Forwarding {
             role: ProxyRole::Reverse,

@@ -19,7 +19,7 @@ use simple_proxy::{
     stats::{ProxyStats, StatsRow},
 };
 
-use crate::admin::ClusterControl;
+use crate::admin::AdminOperations;
 use crate::config::{Config, GroupConfig};
 use crate::{
     balance::{
@@ -119,12 +119,12 @@ impl Balancer {
     }
 
     /// The identity of this process, from which request ids and the `Via` pseudonym derive.
-    pub fn identity(&self) -> InstanceId {
+    pub fn instance_id(&self) -> InstanceId {
         self.identity
     }
 
     /// The counters of the whole process.
-    pub fn totals(&self) -> &ProxyStats {
+    pub fn stats(&self) -> &ProxyStats {
         &self.totals
     }
 
@@ -148,7 +148,7 @@ impl Balancer {
     /// # Errors
     /// The local reply for the client.
     pub fn admit(&self, ctx: &mut RequestContext, now: Instant) -> Result<(), LocalReply> {
-        if self.cluster.is_unrouted(&ctx.group) { Err(LocalReply::NoRoute) } else { ctx.admit(now) }
+        if self.cluster.has_no_route(&ctx.group) { Err(LocalReply::NoRoute) } else { ctx.admit(now) }
     }
 
     /// Records that a connect to `backend` succeeded, or failed with `error`. A failure marks the backend down and
@@ -186,7 +186,7 @@ impl Balancer {
     }
 }
 
-impl ClusterControl for Balancer {
+impl AdminOperations for Balancer {
     fn cluster(&self) -> Arc<Cluster> {
         Arc::clone(&self.cluster)
     }

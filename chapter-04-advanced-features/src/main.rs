@@ -11,7 +11,6 @@ use clap::Parser;
 use common::{
     cli::{self, ServeArgs},
     clock::now,
-   
     net::{self, Listeners},
     outln,
     shutdown::Shutdown,

@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// The name of the kernel interface that the event loops block in.
-pub const POLLER: &str = if cfg!(any(target_os = "linux", target_os = "android")) { "epoll" } else { "kqueue" };
+pub const POLLER_NAME: &str = if cfg!(any(target_os = "linux", target_os = "android")) { "epoll" } else { "kqueue" };
 
 /// A balancer and the workers that serve its clients.
 #[derive(Debug)]

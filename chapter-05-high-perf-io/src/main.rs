@@ -6,14 +6,13 @@ use advanced_features::{Balancer, args::BalanceArgs};
 use clap::Parser;
 use common::{
     cli::{self, ServeArgs, WorkerArgs},
-   
     net::{self, Listeners},
     outln,
     shutdown::Shutdown,
     signals, stdout,
     worker::fds_for_workers,
 };
-use high_perf_io::{POLLER, Server};
+use high_perf_io::{POLLER_NAME, Server};
 use load_balancer::dns_refresher::SystemResolver;
 
 /// A load balancer with one event loop per worker thread.
@@ -58,7 +57,7 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     signals::spawn(shutdown.clone(), move || outln!("{}", stats_server.statistics()))?;
     outln!("listening on {address}");
     let threads = if workers.get() == 1 { "worker thread" } else { "worker threads" };
-    outln!("{workers} {threads} on {POLLER}, at most {max_clients} client connections");
+    outln!("{workers} {threads} on {POLLER_NAME}, at most {max_clients} client connections");
     if let Some(bundle) = &bundle {
         outln!("{}", bundle.invitation(address));
     }

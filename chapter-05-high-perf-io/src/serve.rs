@@ -12,7 +12,7 @@ use crate::{
     downstream::{client_connection::ClientConnection, respond_and_close},
     request::{
         begin, connecting,
-        state::{PendingConnect, Request, State},
+        state::{ConnectWait, Request, State},
         transition::{Progress, Transition},
         wait,
     },
@@ -101,7 +101,7 @@ fn admit(worker: &mut WorkerContext, mut request: Box<Request>) -> Transition {
     }
     match worker.balancer.admit(request.ctx(), worker.now) {
         Ok(()) => Transition::To(State::Choosing(request)),
-        Err(reply) => respond_and_close::respond_locally(request, &reply),
+        Err(reply) => respond_and_close::start_local_reply(request, &reply),
     }
 }
 
@@ -110,7 +110,7 @@ fn choose(worker: &mut WorkerContext, connection: &mut ClientConnection, mut req
     match request.ctx().choose(worker.now) {
         Ok(Dispatch::Backend(in_flight)) => connect(worker, connection, request, in_flight),
         Ok(Dispatch::Queue) => wait::enqueue(worker, connection, request),
-        Err(reply) => respond_and_close::respond_locally(request, &reply),
+        Err(reply) => respond_and_close::start_local_reply(request, &reply),
     }
 }
 
@@ -132,7 +132,7 @@ fn connect(
         return connecting::start_exchange(worker, request, in_flight, upstream, true);
     }
     let connecting = Connecting::new(backend.addresses(), worker.now + worker.balancer.config().timeouts.connect);
-    Transition::To(State::Connecting(request, Box::new(PendingConnect { in_flight, connecting })))
+    Transition::To(State::Connecting(request, Box::new(ConnectWait { in_flight, connecting })))
 }
 
 // ANCHOR: exchange

@@ -38,7 +38,7 @@ use common::{
 };
 
 pub use server::{PoolConfig, Server};
-pub use statistics::PoolStatus;
+pub use statistics::PoolReport;
 
 /// Serves clients on `listeners`, one listener per worker, until shutdown, then drains. Call it once.
 ///

@@ -216,7 +216,7 @@ fn record<L: StreamLayer>(
     if let Some(attempt) = request.attempt.take() {
         attempt.finish(&mut exchange, started_at, request.first_byte_at, polled_at);
         if upstream == AfterBackend::Pool {
-            socket_pool::put_used(worker, attempt.into_connection(), polled_at);
+            socket_pool::put_after_exchange(worker, attempt.into_connection(), polled_at);
         }
     }
     if let Some(ctx) = &mut request.ctx {

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::{
     downstream::handoff::ConnectionHandoff,
     pool::{PoolCounters, PoolLimits, SharedPool},
-    statistics::{self, PoolStatus},
+    statistics::{self, PoolReport},
 };
 
 /// The configuration of the pool.
@@ -55,8 +55,8 @@ impl Server {
     }
 
     /// The counters of all workers' pools, summed.
-    pub fn pool_status(&self) -> PoolStatus {
-        PoolStatus::new(self.pool_counters.iter().map(PoolCounters::stats).sum(), self.shared_pool.len())
+    pub fn pool_status(&self) -> PoolReport {
+        PoolReport::new(self.pool_counters.iter().map(PoolCounters::stats).sum(), self.shared_pool.len())
     }
 
     /// The table that SIGUSR1 and the exit print, with the pool and the connections of each worker.

@@ -8,7 +8,7 @@ use crate::pool::PoolStats;
 
 /// The pool of all workers, as the admin interface shows it.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct PoolStatus {
+pub struct PoolReport {
     /// The percentage of requests that needed no connect; `null` before the first.
     pub hit_rate_percent: Option<f64>,
     /// The pool's counters.
@@ -18,14 +18,14 @@ pub struct PoolStatus {
     pub shared_idle: usize,
 }
 
-impl PoolStatus {
+impl PoolReport {
     pub(crate) fn new(stats: PoolStats, shared_idle: usize) -> Self {
         Self { hit_rate_percent: stats.hit_rate(), stats, shared_idle }
     }
 }
 
 /// The balancer's table, followed by the pool and the connections of each worker.
-pub(crate) fn format_table(balancer: &str, pool: &PoolStatus, clients: impl Iterator<Item = usize>) -> String {
+pub(crate) fn format_table(balancer: &str, pool: &PoolReport, clients: impl Iterator<Item = usize>) -> String {
     let PoolStats { hits, shared_hits, misses, evicted, expired, stale, backend_unavailable, warmed_up } = pool.stats;
     let mut table = format!(
         "{balancer}\npool: {hits} hits, {shared_hits} shared hits, {misses} misses, {evicted} evicted, {expired} expired, \

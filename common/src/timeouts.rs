@@ -14,7 +14,7 @@ const HELP_HEADING: &str = "Timeouts";
 /// every 8 MB upload; with 2 s and no byte limit, to none.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many reads a lingering connection may make before the event loop serves other connections.
-pub const LINGER_READS: usize = 16;
+pub const MAX_LINGER_READS: usize = 16;
 /// How long an idle client may still send a request once the process drains: one may already be in flight.
 pub const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 

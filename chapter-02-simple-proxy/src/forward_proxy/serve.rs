@@ -172,7 +172,7 @@ fn exchange(
     request: &ForwardRequest,
 ) -> Result<(), ProxyError> {
     if request.is_connect {
-        client.relay.open_tunnel();
+        client.relay.establish_tunnel();
     } else {
         client.relay.attempt(false);
     }

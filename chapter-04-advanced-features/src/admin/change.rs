@@ -10,7 +10,7 @@ use load_balancer::dns_refresher::DnsTarget;
 use serde::Deserialize;
 
 use super::{
-    operations::{ClusterControl, GroupMember},
+    operations::{AdminOperations, GroupMember},
     request::{AdminRequest, AdminResponse},
 };
 use crate::{
@@ -40,7 +40,7 @@ struct SetMaxConnections {
 
 /// Adds a backend to the group. It gets its full share from the next request on.
 pub(super) fn add_backend(
-    operations: &impl ClusterControl,
+    operations: &impl AdminOperations,
     group: Arc<Group>,
     request: &AdminRequest,
 ) -> Result<GroupMember, AdminResponse> {

@@ -23,6 +23,6 @@ pub mod server;
 pub mod status;
 
 pub use handler::handle_request;
-pub use operations::ClusterControl;
+pub use operations::AdminOperations;
 pub use request::{AdminRequest, AdminResponse};
 pub use server::AdminServer;

@@ -8,7 +8,7 @@ use super::{request::AdminResponse, status::BackendStatus};
 use crate::balance::{backend::Backend, cluster::Cluster, group::Group};
 
 /// The balancer as the admin API sees it. Several threads may call it concurrently.
-pub trait ClusterControl: Send + Sync {
+pub trait AdminOperations: Send + Sync {
     /// The groups as they are now.
     fn cluster(&self) -> Arc<Cluster>;
 

@@ -33,7 +33,7 @@ impl BackendFactory {
     /// fails here and not at a client's request.
     pub(crate) fn create(&self, group: &Group, endpoint: &Endpoint, now: Instant) -> io::Result<Arc<Backend>> {
         let addresses = self.resolver.resolve(&endpoint.host, endpoint.port)?;
-        let sticky = group.sticky().map(|sticky| sticky.value_for(&endpoint.to_string()));
+        let sticky = group.sticky_cookie().map(|sticky| sticky.value_for(&endpoint.to_string()));
         let notifier = Arc::clone(group.change_notifier());
         Ok(Arc::new(Backend::new(self.next_id(), endpoint.clone(), addresses, self.settings, sticky, notifier, now)))
     }

@@ -31,7 +31,7 @@ impl Cluster {
     /// backends if requests that no rule matches are to be rejected.
     pub fn new(groups: Vec<Arc<Group>>, routes: RouteTable, default_group: Arc<Group>, hash_key: HashKey) -> Self {
         let inspects_requests =
-            !routes.is_empty() || !hash_key.is_source() || groups.iter().any(|group| group.sticky().is_some());
+            !routes.is_empty() || !hash_key.is_source() || groups.iter().any(|group| group.sticky_cookie().is_some());
         Self { groups, routes, default_group, hash_key, inspects_requests }
     }
 
@@ -41,7 +41,7 @@ impl Cluster {
     }
 
     /// Whether this group is the placeholder for requests that no rule matches.
-    pub fn is_unrouted(&self, group: &Arc<Group>) -> bool {
+    pub fn has_no_route(&self, group: &Arc<Group>) -> bool {
         !self.groups.iter().any(|known| Arc::ptr_eq(known, group))
     }
 
@@ -69,7 +69,7 @@ impl Cluster {
         let info = RequestInfo::from_head(head).map_err(|_| ProtocolError::RequestTarget)?;
         let matched = self.routes.match_group(&info).map(|index| &self.groups[index]);
         let group = matched.unwrap_or(&self.default_group);
-        let cookie_value = group.sticky().and_then(|sticky| sticky.read_value(info.header_values("cookie")));
+        let cookie_value = group.sticky_cookie().and_then(|sticky| sticky.read_value(info.header_values("cookie")));
         let affinity = Affinity {
             hash: self.hash_key.hash_request(&info, client, hash::hash),
             sticky_backend: cookie_value.and_then(|value| group.find_sticky_backend(value, now)),

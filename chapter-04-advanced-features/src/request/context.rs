@@ -11,7 +11,7 @@ use super::local_reply::LocalReply;
 use crate::{
     balance::{
         backend::{Backend, is_server_error},
-        group::{Affinity, Choice, Group, InFlightGuard},
+        group::{Affinity, Group, InFlightGuard, Selection},
     },
     health::breaker::{Admission, BreakerPermit, BreakerTransition},
     limit::retry_budget::RetryPermit,
@@ -21,7 +21,7 @@ use crate::{
 /// takes about half a second.
 /// When a backend dies, all its requests fail at once: failing those beyond the budget of 20 % would lose most of them,
 /// and retrying 20 % at a time is quick enough to serve them all.
-pub const MAX_BUDGET_CHECKS: u32 = 5;
+pub const MAX_RETRY_BUDGET_CHECKS: u32 = 5;
 
 /// The next step of a request.
 #[derive(Debug)]
@@ -92,9 +92,9 @@ impl RequestContext {
             return Ok(Dispatch::Queue);
         }
         match self.group.choose(now, self.affinity, &self.tried) {
-            Choice::Backend(in_flight) => Ok(Dispatch::Backend(in_flight)),
-            Choice::AllAtLimit if is_first_attempt => Ok(Dispatch::Queue),
-            Choice::AllAtLimit | Choice::NoBackend => Err(self.no_backend_reply()),
+            Selection::Backend(in_flight) => Ok(Dispatch::Backend(in_flight)),
+            Selection::AllAtLimit if is_first_attempt => Ok(Dispatch::Queue),
+            Selection::AllAtLimit | Selection::NoBackend => Err(self.no_backend_reply()),
         }
     }
 
@@ -104,9 +104,9 @@ impl RequestContext {
     /// No backend is left that the request may go to.
     pub fn choose_from_queue(&mut self, now: Instant) -> Result<Option<InFlightGuard>, LocalReply> {
         match self.group.choose(now, self.affinity, &self.tried) {
-            Choice::Backend(in_flight) => Ok(Some(in_flight)),
-            Choice::AllAtLimit => Ok(None),
-            Choice::NoBackend => Err(self.no_backend_reply()),
+            Selection::Backend(in_flight) => Ok(Some(in_flight)),
+            Selection::AllAtLimit => Ok(None),
+            Selection::NoBackend => Err(self.no_backend_reply()),
         }
     }
 
@@ -137,7 +137,7 @@ impl RequestContext {
 
     /// The `Set-Cookie` value that ties the client to `backend`, unless the client has sent that cookie.
     pub fn set_cookie_for(&self, backend: &Backend) -> Option<String> {
-        let (sticky, value) = (self.group.sticky()?, backend.sticky_value()?);
+        let (sticky, value) = (self.group.sticky_cookie()?, backend.sticky_value()?);
         (self.affinity.sticky_backend != Some(backend.id())).then(|| sticky.set_cookie(value))
     }
 

@@ -9,7 +9,7 @@ use common::{
 use simple_proxy::{client_connection::ClientConnection, driver::BlockingDriver};
 
 use super::{
-    context::{MAX_BUDGET_CHECKS, RequestContext},
+    context::{MAX_RETRY_BUDGET_CHECKS, RequestContext},
     local_reply::LocalReply,
     wake_pipe::{WakePipe, wait_until},
 };
@@ -62,7 +62,7 @@ pub(crate) fn wait_for_retry(
     if !ctx.begin_retry(balancer.config.max_retries) {
         return Err(error.into());
     }
-    for wait in 0..MAX_BUDGET_CHECKS {
+    for wait in 0..MAX_RETRY_BUDGET_CHECKS {
         wait_until(&client.socket, None, driver.shutdown(), now() + balancer.backoff(wait))?;
         if ctx.acquire_retry_permit() {
             ctx.exclude_backend(failed_backend, error);

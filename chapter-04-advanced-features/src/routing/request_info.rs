@@ -60,7 +60,7 @@ impl<'a> RequestInfo<'a> {
     }
 
     /// The path that rules are matched against: as [`path`](Self::path), with each run of slashes merged.
-    pub fn merged_path(&self) -> &[u8] {
+    pub fn path_with_merged_slashes(&self) -> &[u8] {
         self.merged_path.as_deref().unwrap_or(&self.path)
     }
 
@@ -122,7 +122,7 @@ mod tests {
             assert_eq!(info.method(), b"GET");
             assert_eq!(info.host(), b"www.example.com");
             assert_eq!(info.path(), b"/api//v");
-            assert_eq!(info.merged_path(), b"/api/v");
+            assert_eq!(info.path_with_merged_slashes(), b"/api/v");
             assert_eq!(info.query, Some(b"b=1&&c&d=e=f".as_slice()));
             assert_eq!(info.rewritten_target().unwrap(), b"/api//v?b=1&&c&d=e=f");
             let parameters: [(&[u8], &[u8]); 3] = [(b"b", b"1"), (b"c", b""), (b"d", b"e=f")];
@@ -139,7 +139,10 @@ mod tests {
             assert_eq!((info.path(), info.query, info.rewritten_target()), (&b"/"[..], Some(&b"x"[..]), None));
         });
         with_request_info(&["GET //a HTTP/1.0"], |info| {
-            assert_eq!((info.host(), info.path(), info.merged_path()), (&b""[..], &b"//a"[..], &b"/a"[..]));
+            assert_eq!(
+                (info.host(), info.path(), info.path_with_merged_slashes()),
+                (&b""[..], &b"//a"[..], &b"/a"[..])
+            );
             assert_eq!(info.rewritten_target(), None, "slashes are merged for matching only");
         });
     }

@@ -6,7 +6,7 @@ use advanced_features::request::local_reply::LocalReply;
 use common::{
     clock::wall_clock,
     http::{ExchangeTimeouts, FailureKind, NoWire, ProxyError, Pumped, Side, Wire as _, pump},
-    timeouts::{LINGER_READS, LINGER_TIMEOUT},
+    timeouts::{LINGER_TIMEOUT, MAX_LINGER_READS},
 };
 
 use super::client_connection::ClientConnection;
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Answers with a local reply instead of a backend's response.
-pub(crate) fn respond_locally(mut request: Box<Request>, reply: &LocalReply) -> Transition {
+pub(crate) fn start_local_reply(mut request: Box<Request>, reply: &LocalReply) -> Transition {
     reply.write_to(&mut request.relay, wall_clock());
     request.exchange_timeouts = ExchangeTimeouts::new();
     Transition::To(State::SendingLocalReply(request))
@@ -76,7 +76,7 @@ pub(crate) fn linger(worker: &mut WorkerContext, connection: &mut ClientConnecti
     if worker.now >= deadline {
         return Transition::Close;
     }
-    for _ in 0..LINGER_READS {
+    for _ in 0..MAX_LINGER_READS {
         match connection.socket.recv(&mut worker.scratch) {
             Ok(0) => return Transition::Close,
             Ok(_) => {}

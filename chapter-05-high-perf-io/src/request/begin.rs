@@ -20,7 +20,7 @@ pub(crate) fn begin_request(
     let (ctx, target) = balancer.route(head, sender, *now).map_err(invalid)?;
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     connection.request_count = connection.request_count.wrapping_add(1);
-    let id = balancer.identity().request_id(connection.connection_id, connection.request_count);
+    let id = balancer.instance_id().request_id(connection.connection_id, connection.request_count);
     let mut request = free_requests.take(connection.timeout_start);
     request.relay.begin(head, balancer.forwarding(), &connection.client_address, id).map_err(invalid)?;
     request.relay.push_client_bytes(received.rest)?;

@@ -6,9 +6,9 @@ use advanced_features::{balance::group::InFlightGuard, request::attempt::Attempt
 use common::http::{ExchangeTimeouts, FailureKind, Side};
 
 use super::{
-    state::{PendingConnect, Request, State},
+    state::{ConnectWait, Request, State},
     transition::Transition,
-    wait::client_abort,
+    wait::check_client_abort,
 };
 use crate::{
     downstream::{client_connection::ClientConnection, respond_and_close},
@@ -25,7 +25,7 @@ pub(crate) fn advance(
     worker: &mut WorkerContext,
     connection: &mut ClientConnection,
     mut request: Box<Request>,
-    mut connecting: Box<PendingConnect>,
+    mut connecting: Box<ConnectWait>,
 ) -> Transition {
     let key = connection.key;
     let progress = connecting.connecting.advance(worker.now, &worker.registry, key, || connection.next_socket_id());
@@ -34,8 +34,8 @@ pub(crate) fn advance(
             return start_exchange(worker, request, connecting.in_flight, upstream, false);
         }
         Ok(ConnectProgress::Pending(deadline)) => {
-            return match client_abort(connection) {
-                Some(reply) => respond_and_close::respond_locally(request, &reply),
+            return match check_client_abort(connection) {
+                Some(reply) => respond_and_close::start_local_reply(request, &reply),
                 None => Transition::Wait(State::Connecting(request, connecting), deadline),
             };
         }
@@ -48,7 +48,7 @@ pub(crate) fn advance(
         return Transition::Wait(State::Choosing(request), worker.now + FD_RETRY_DELAY);
     }
     if error.side != Side::Backend {
-        return respond_and_close::respond_locally(request, &error.into());
+        return respond_and_close::start_local_reply(request, &error.into());
     }
     request.ctx().exclude_backend(backend, error);
     Transition::To(State::Choosing(request))

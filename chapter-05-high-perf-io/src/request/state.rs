@@ -25,7 +25,7 @@ pub(crate) enum State {
     /// A slot of a backend, in its group's queue.
     Queued(Box<Request>, Box<QueueWait>),
     /// A connection to a backend.
-    Connecting(Box<Request>, Box<PendingConnect>),
+    Connecting(Box<Request>, Box<ConnectWait>),
     /// The client or the backend, while the exchange lasts.
     Exchanging(Box<Request>),
     /// The end of a back-off before a retry.
@@ -74,7 +74,7 @@ pub(crate) struct QueueWait {
 
 /// A connect in progress.
 #[derive(Debug)]
-pub(crate) struct PendingConnect {
+pub(crate) struct ConnectWait {
     pub(crate) in_flight: InFlightGuard,
     pub(crate) connecting: Connecting,
 }

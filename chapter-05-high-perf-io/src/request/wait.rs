@@ -1,7 +1,7 @@
 //! The waits of a request outside an exchange: for the rest of its head, for a slot, and for the back-off before a
 //! retry.
 
-use advanced_features::request::{context::MAX_BUDGET_CHECKS, local_reply::LocalReply};
+use advanced_features::request::{context::MAX_RETRY_BUDGET_CHECKS, local_reply::LocalReply};
 use common::http::{FailureKind, Phase, ProxyError, Side};
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     downstream::{
         client_connection::ClientConnection,
-        respond_and_close::{lingering_close, reject_request, respond_locally},
+        respond_and_close::{lingering_close, reject_request, start_local_reply},
     },
     upstream::per_client_pool::IDLE_UPSTREAM_TIMEOUT,
     worker::{context::WorkerContext, queue::connection_waker},
@@ -44,7 +44,7 @@ pub(crate) fn enqueue(
 ) -> Transition {
     let queue = &request.ctx().group.queue;
     let Ok(ticket) = queue.enqueue(connection_waker(&worker.queue, connection.key)) else {
-        return respond_locally(request, &LocalReply::AT_CAPACITY);
+        return start_local_reply(request, &LocalReply::AT_CAPACITY);
     };
     let deadline = worker.now + worker.balancer.config().queue_timeout;
     // Try at once: a slot may have become free in between.
@@ -62,15 +62,15 @@ pub(crate) fn wait_for_slot(
         match request.ctx().choose_from_queue(worker.now) {
             Ok(Some(in_flight)) => return Transition::Connect(request, in_flight),
             Ok(None) => {}
-            Err(reply) => return respond_locally(request, &reply),
+            Err(reply) => return start_local_reply(request, &reply),
         }
     }
-    if let Some(reply) = client_abort(connection) {
-        return respond_locally(request, &reply);
+    if let Some(reply) = check_client_abort(connection) {
+        return start_local_reply(request, &reply);
     }
     let deadline = queued.deadline;
     if worker.now >= deadline {
-        return respond_locally(request, &LocalReply::AT_CAPACITY);
+        return start_local_reply(request, &LocalReply::AT_CAPACITY);
     }
     Transition::Wait(State::Queued(request, queued), deadline)
 }
@@ -78,7 +78,7 @@ pub(crate) fn wait_for_slot(
 /// Handles a failed exchange: retries it if the request allows that, or sends the client a local reply.
 pub(crate) fn retry_or_fail(worker: &mut WorkerContext, mut request: Box<Request>, error: ProxyError) -> Transition {
     if !request.relay.may_retry(&error) {
-        return respond_locally(request, &error.into());
+        return start_local_reply(request, &error.into());
     }
     if request.attempt.as_ref().is_some_and(|attempt| attempt.reused) {
         // The connection was closed while it was idle, which says nothing about the backend: it may be chosen again.
@@ -92,7 +92,7 @@ pub(crate) fn retry_or_fail(worker: &mut WorkerContext, mut request: Box<Request
 /// Starts the back-off before a retry, if this request has retries left; otherwise the client gets `error`.
 fn start_backoff(worker: &mut WorkerContext, mut request: Box<Request>, error: ProxyError) -> Transition {
     if !request.ctx().begin_retry(worker.balancer.config().max_retries) {
-        return respond_locally(request, &error.into());
+        return start_local_reply(request, &error.into());
     }
     let deadline = worker.now + worker.balancer.backoff(0);
     Transition::To(State::BackingOff(request, Box::new(RetryWait { error, budget_checks: 0, deadline })))
@@ -105,8 +105,8 @@ pub(crate) fn wait_for_retry(
     mut request: Box<Request>,
     mut retry_wait: Box<RetryWait>,
 ) -> Transition {
-    if let Some(reply) = client_abort(connection) {
-        return respond_locally(request, &reply);
+    if let Some(reply) = check_client_abort(connection) {
+        return start_local_reply(request, &reply);
     }
     let deadline = retry_wait.deadline;
     if worker.now < deadline {
@@ -120,15 +120,15 @@ pub(crate) fn wait_for_retry(
         return Transition::To(State::Choosing(request));
     }
     retry_wait.budget_checks += 1;
-    if retry_wait.budget_checks == MAX_BUDGET_CHECKS {
-        return respond_locally(request, &retry_wait.error.into());
+    if retry_wait.budget_checks == MAX_RETRY_BUDGET_CHECKS {
+        return start_local_reply(request, &retry_wait.error.into());
     }
     retry_wait.deadline = worker.now + worker.balancer.backoff(retry_wait.budget_checks);
     Transition::To(State::BackingOff(request, retry_wait))
 }
 
 /// The local reply that ends a request whose client has reset its connection. For waits that read from no socket.
-pub(crate) fn client_abort(connection: &ClientConnection) -> Option<LocalReply> {
+pub(crate) fn check_client_abort(connection: &ClientConnection) -> Option<LocalReply> {
     let reset = || ProxyError::new(FailureKind::Reset, Side::Client, Phase::Connect).into();
     connection.socket.has_failed().then(reset)
 }

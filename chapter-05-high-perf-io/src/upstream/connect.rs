@@ -74,13 +74,13 @@ impl Connecting {
                 }
                 match current.finish() {
                     Ok(upstream) => return Ok(ConnectProgress::Connected(upstream)),
-                    Err(error) => self.plan.failed(error),
+                    Err(error) => self.plan.record_failure(error),
                 }
             }
             let Some((address, deadline)) = self.plan.next_address(now) else { return Err(self.plan.take_error()) };
             match start_connect(address, registry, key, next_socket_id()) {
                 Ok(upstream) => self.handshake = Some(Handshake { address, upstream, deadline }),
-                Err(error) => self.plan.failed(error),
+                Err(error) => self.plan.record_failure(error),
             }
         }
     }

@@ -174,7 +174,7 @@ impl Worker {
     fn close(&mut self, key: Key) {
         self.wheel.disarm(key.index);
         if self.connections.remove(key).is_some() {
-            self.context.balancer.totals().connection_closed();
+            self.context.balancer.stats().connection_closed();
             self.handoff.connection_closed(self.id);
         }
     }
@@ -272,7 +272,7 @@ impl Worker {
             Some(ClientConnection::new(key, client, (peer, local), forwarding, connection_id, worker.now))
         };
         if let Some(key) = self.connections.insert_with(make) {
-            self.context.balancer.totals().connection_opened();
+            self.context.balancer.stats().connection_opened();
             self.drive(key);
         } else {
             self.handoff.connection_closed(self.id);

@@ -77,7 +77,7 @@ pub(crate) struct ConnectionGuard {
 impl ConnectionGuard {
     /// For a connection that the limiter and the worker's count already include.
     pub(crate) fn new(worker: &Rc<WorkerContext>) -> Self {
-        worker.balancer().totals().connection_opened();
+        worker.balancer().stats().connection_opened();
         Self { worker: Rc::clone(worker), task_id: worker.register() }
     }
 }
@@ -85,7 +85,7 @@ impl ConnectionGuard {
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let worker = &self.worker;
-        worker.balancer().totals().connection_closed();
+        worker.balancer().stats().connection_closed();
         worker.handoff().connection_closed(worker.worker_id);
         worker.unregister(self.task_id);
     }

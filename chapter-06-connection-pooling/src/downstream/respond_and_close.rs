@@ -12,7 +12,7 @@ use common::{
     clock::{now, wall_clock},
     http::{ExchangeTimeouts, NoWire, ProxyError, StreamLayer, Wire as _, pump},
     shutdown::ShutdownStage,
-    timeouts::{LINGER_READS, LINGER_TIMEOUT},
+    timeouts::{LINGER_TIMEOUT, MAX_LINGER_READS},
 };
 
 use super::client_connection::ClientConnection;
@@ -84,7 +84,7 @@ fn poll_linger<L: StreamLayer>(
     if worker.stage() == ShutdownStage::Stopping || now >= deadline {
         return Poll::Ready(());
     }
-    for _ in 0..LINGER_READS {
+    for _ in 0..MAX_LINGER_READS {
         let received = client.wire(context).recv(&mut worker.scratch.borrow_mut());
         match received {
             Ok(0) => return Poll::Ready(()),

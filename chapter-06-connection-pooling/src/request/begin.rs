@@ -84,7 +84,7 @@ fn begin_request<L: StreamLayer>(
     let (ctx, target) = balancer.route(head, sender, client.timeout_start).map_err(invalid)?;
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     client.request_count = client.request_count.wrapping_add(1);
-    let id = balancer.identity().request_id(client.connection_id, client.request_count);
+    let id = balancer.instance_id().request_id(client.connection_id, client.request_count);
     let mut request = worker.take_request(client.timeout_start, now);
     request.relay.begin(head, balancer.forwarding(), &client.client_address, id).map_err(invalid)?;
     request.relay.push_client_bytes(received.rest)?;

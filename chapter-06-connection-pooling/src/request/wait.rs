@@ -10,7 +10,7 @@ use std::{
 
 use advanced_features::{
     balance::{backend::Backend, group::InFlightGuard},
-    request::{context::MAX_BUDGET_CHECKS, local_reply::LocalReply},
+    request::{context::MAX_RETRY_BUDGET_CHECKS, local_reply::LocalReply},
 };
 use common::{
     clock::now,
@@ -175,7 +175,7 @@ pub(crate) async fn wait_for_retry<L: StreamLayer>(
     if !request.ctx().begin_retry(worker.balancer().config().max_retries) {
         return Err(error.into());
     }
-    for tries in 0..MAX_BUDGET_CHECKS {
+    for tries in 0..MAX_RETRY_BUDGET_CHECKS {
         let deadline = now() + worker.balancer().backoff(tries);
         wait_unless_aborted(worker, client, deadline, |_| Poll::<()>::Pending).await?;
         request.polled_at = now();

@@ -28,7 +28,7 @@ pub(crate) async fn connect_any(
             Ok(stream) => {
                 return Ok(UpstreamConnection { stream, key: PoolKey { address }, meta: ConnectionMeta::new(started) });
             }
-            Err(error) => plan.failed(error),
+            Err(error) => plan.record_failure(error),
         }
     }
     Err(plan.take_error())

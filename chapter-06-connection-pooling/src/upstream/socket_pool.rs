@@ -8,7 +8,7 @@ use std::{
 };
 
 use advanced_features::{
-    admin::ClusterControl as _,
+    admin::AdminOperations as _,
     balance::backend::{Backend, BackendState},
 };
 use common::{clock::now, http::NON_IDEMPOTENT_IDLE_LIMIT};
@@ -72,7 +72,7 @@ fn take_shared(worker: &WorkerContext, key: PoolKey, now: Instant) -> Option<Ups
 }
 
 /// Keeps a connection whose response ended exactly where its framing said, unless more bytes have arrived.
-pub(crate) fn put_used(worker: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
+pub(crate) fn put_after_exchange(worker: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
     let UpstreamConnection { stream, key, mut meta } = upstream;
     meta.requests_served = meta.requests_served.saturating_add(1);
     if !no_pending_input(&stream) {

@@ -9,5 +9,5 @@ mod exit;
 mod serve_args;
 
 pub use duration::parse_duration;
-pub use exit::{EXIT_FAILURE, EXIT_USAGE, EarlyExit, exit_code, parse, try_parse_from, usage_error, run};
+pub use exit::{EXIT_FAILURE, EXIT_USAGE, EarlyExit, exit_code, parse, run, try_parse_from, usage_error};
 pub use serve_args::{ServeArgs, WorkerArgs, parse_ip, parse_port};

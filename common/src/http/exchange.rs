@@ -110,7 +110,7 @@ pub struct PhaseTimes {
 /// The side that ended an exchange early, the phase, and the reason; like the two-letter termination codes in HAProxy's
 /// log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
+pub struct ExchangeFailure {
     /// What happened.
     pub kind: FailureKind,
     /// The side that failed.
@@ -119,7 +119,7 @@ pub struct Failure {
     pub phase: Phase,
 }
 
-impl From<&ProxyError> for Failure {
+impl From<&ProxyError> for ExchangeFailure {
     fn from(error: &ProxyError) -> Self {
         Self { kind: error.kind, side: error.side, phase: error.phase }
     }
@@ -147,7 +147,7 @@ pub struct Exchange {
     /// When its phases ended.
     pub times: PhaseTimes,
     /// Why the exchange failed; `None` if it succeeded.
-    pub failure: Option<Failure>,
+    pub failure: Option<ExchangeFailure>,
 }
 
 /// What to do with the client connection after an exchange.

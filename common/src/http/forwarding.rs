@@ -85,7 +85,7 @@ impl ClientAddress {
     }
 
     /// The local address that the peer connected to.
-    pub(crate) fn local(&self) -> SocketAddr {
+    pub(crate) fn local_addr(&self) -> SocketAddr {
         self.local
     }
 

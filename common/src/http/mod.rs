@@ -31,7 +31,7 @@ mod write;
 
 pub use error::{FailureKind, Phase, ProxyError, Side};
 pub use exchange::{
-    AfterBackend, AfterClient, BackendId, Exchange, Failure, Method, NON_IDEMPOTENT_IDLE_LIMIT, PhaseTimes,
+    AfterBackend, AfterClient, BackendId, Exchange, ExchangeFailure, Method, NON_IDEMPOTENT_IDLE_LIMIT, PhaseTimes,
     RequestMeta, Version,
 };
 pub use exchange_timeouts::ExchangeTimeouts;

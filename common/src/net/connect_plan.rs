@@ -38,7 +38,7 @@ impl<A: ExactSizeIterator<Item = SocketAddr>> ConnectPlan<A> {
     }
 
     /// Records that the connect to the last address failed.
-    pub fn failed(&mut self, error: io::Error) {
+    pub fn record_failure(&mut self, error: io::Error) {
         self.last_error = connect_error(error);
     }
 
@@ -71,11 +71,11 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         let mut plan = ConnectPlan::new(addresses(3).into_iter(), at(3_000));
         assert_eq!(plan.next_address(start), Some((addresses(3)[0], at(1_000))));
-        plan.failed(io::ErrorKind::ConnectionRefused.into());
+        plan.record_failure(io::ErrorKind::ConnectionRefused.into());
         assert_eq!(plan.next_address(start), Some((addresses(3)[1], at(1_500))), "a quick failure leaves its time");
-        plan.failed(io::ErrorKind::TimedOut.into());
+        plan.record_failure(io::ErrorKind::TimedOut.into());
         assert_eq!(plan.next_address(at(1_500)), Some((addresses(3)[2], at(3_000))));
-        plan.failed(io::ErrorKind::TimedOut.into());
+        plan.record_failure(io::ErrorKind::TimedOut.into());
         assert_eq!(plan.next_address(at(3_000)), None);
         assert_eq!(plan.take_error().kind, FailureKind::Timeout);
     }
@@ -85,7 +85,7 @@ mod tests {
         let start = crate::clock::now();
         let mut plan = ConnectPlan::new(addresses(2).into_iter(), start + Duration::from_secs(1));
         assert!(plan.next_address(start).is_some());
-        plan.failed(nix::errno::Errno::EMFILE.into());
+        plan.record_failure(nix::errno::Errno::EMFILE.into());
         assert_eq!(plan.next_address(start), None);
         let error = plan.take_error();
         assert_eq!((error.kind, error.side), (FailureKind::ResourceExhausted, Side::Internal));

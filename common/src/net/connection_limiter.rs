@@ -28,11 +28,11 @@ impl ConnectionLimiter {
 
     /// Whether another connection may be opened now.
     pub fn has_capacity(&self) -> bool {
-        self.open() < self.limit
+        self.open_connections() < self.limit
     }
 
     /// The number of open connections.
-    pub fn open(&self) -> usize {
+    pub fn open_connections(&self) -> usize {
         self.open.load(SeqCst)
     }
 
@@ -54,6 +54,6 @@ mod tests {
         assert!(limiter.release());
         assert!(limiter.has_capacity());
         assert!(!limiter.release(), "the limit was not reached");
-        assert_eq!(limiter.open(), 0);
+        assert_eq!(limiter.open_connections(), 0);
     }
 }

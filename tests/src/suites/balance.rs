@@ -28,7 +28,7 @@ pub(super) fn addrs(backends: &[Backend]) -> Vec<SocketAddr> {
 }
 
 /// Each of the three backends once in every three requests, in the same order.
-pub(super) fn assert_turns(answers: &[String]) {
+pub(super) fn assert_round_robin(answers: &[String]) {
     assert!(answers.len() >= 6, "{answers:?}");
     let mut first = answers[..3].to_vec();
     first.sort_unstable();
@@ -42,7 +42,7 @@ fn requests_of_one_connection_go_round_robin(ctx: &Context) {
     let program = ctx.start(&addrs(&backends), &[]);
     let mut client = program.client();
     let answers: Vec<_> = (0..9).map(|_| client.get("/").text()).collect();
-    assert_turns(&answers);
+    assert_round_robin(&answers);
     // A new connection continues where the last one stopped.
     let mut client = program.client();
     let more: Vec<_> = (0..9).map(|_| client.get("/").text()).collect();
@@ -55,7 +55,7 @@ fn pipelined_requests_go_round_robin(ctx: &Context) {
     let mut client = program.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(9));
     let answers: Vec<_> = (0..9).map(|_| client.response("GET").text()).collect();
-    assert_turns(&answers);
+    assert_round_robin(&answers);
 }
 
 fn ten_thousand_requests_of_a_hundred_clients_are_shared_exactly(ctx: &Context) {
@@ -138,7 +138,7 @@ fn bundled_backends_are_picked_round_robin(ctx: &Context) {
     let mut client = program.client();
     let answers: Vec<_> =
         (0..9).map(|_| client.get("/").fields().get("x-server-id").expect("an id").to_owned()).collect();
-    assert_turns(&answers);
+    assert_round_robin(&answers);
 }
 
 fn rejected_requests_do_not_advance_round_robin(ctx: &Context) {
@@ -152,5 +152,5 @@ fn rejected_requests_do_not_advance_round_robin(ctx: &Context) {
         refused.send("GET / HTTP/1.1\r\n\r\n");
         assert_eq!(refused.response("GET").status(), 400);
     }
-    assert_turns(&answers);
+    assert_round_robin(&answers);
 }

@@ -17,14 +17,14 @@ pub(super) mod idle;
 pub(super) mod memory;
 
 /// Threads of ours that connect and send requests. The program should be busy, not the test.
-const HANDS: usize = 8;
+const THREADS: usize = 8;
 /// Descriptors of this process that belong to no client: other cases run at the same time.
 const OTHER_FILES: u64 = 2_000;
 /// Linux has 28,000 ephemeral ports per address; more clients need more addresses.
 const CLIENTS_AT_AN_ADDRESS: usize = 20_000;
 
 /// How many clients the open file limit allows, here and in the program, with `more` still to come.
-fn room(more: usize) -> usize {
+fn max_clients(more: usize) -> usize {
     let files = raise_fd_limit().unwrap();
     let ours = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
     // The program has the same limit, and needs two descriptors per client.
@@ -32,8 +32,8 @@ fn room(more: usize) -> usize {
 }
 
 /// How many upstream connections may be open while all clients are idle: a few, where they are shared.
-fn resting(ctx: &Context) -> u64 {
-    if ctx.upstreams_are_shared() { 3 * HANDS as u64 } else { 0 }
+fn max_idle_upstreams(ctx: &Context) -> u64 {
+    if ctx.upstreams_are_shared() { 3 * THREADS as u64 } else { 0 }
 }
 
 /// A client that stays connected. One descriptor and no buffer: there are thousands.
@@ -67,22 +67,22 @@ impl Idle {
 }
 
 /// `count` clients, each of which has been served once.
-fn crowd(program: &Program, count: usize) -> Vec<Idle> {
+fn idle_clients(program: &Program, count: usize) -> Vec<Idle> {
     let connect = |number| {
         let mut client = Idle::connect(program.addr(), number);
         client.ask();
         client
     };
-    let clients_of = |hand: usize| (hand..count).step_by(HANDS).map(connect).collect::<Vec<_>>();
+    let clients_of = |first: usize| (first..count).step_by(THREADS).map(connect).collect::<Vec<_>>();
     thread::scope(|scope| {
-        let hands: Vec<_> = (0..HANDS).map(|hand| scope.spawn(move || clients_of(hand))).collect();
-        hands.into_iter().flat_map(|hand| hand.join().expect("every client is served")).collect()
+        let threads: Vec<_> = (0..THREADS).map(|first| scope.spawn(move || clients_of(first))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("every client is served")).collect()
     })
 }
 
 /// Every client sends another request.
 fn ask_all(clients: &mut [Idle]) {
-    let part = clients.len().div_ceil(HANDS);
+    let part = clients.len().div_ceil(THREADS);
     thread::scope(|scope| {
         for part in clients.chunks_mut(part.max(1)) {
             scope.spawn(move || part.iter_mut().for_each(Idle::ask));

@@ -17,13 +17,13 @@ pub(super) mod responses;
 pub(super) mod traffic;
 
 /// A backend whose health check can be made to fail; it answers every other request with 200 and its name.
-struct Patient {
+struct CheckedBackend {
     backend: Backend,
     well: Arc<AtomicBool>,
     requests: Arc<AtomicUsize>,
 }
 
-impl Patient {
+impl CheckedBackend {
     fn new(name: &'static str) -> Self {
         let requests = Arc::new(AtomicUsize::new(0));
         let well = Arc::new(AtomicBool::new(true));
@@ -44,7 +44,7 @@ impl Patient {
         self.backend.addr()
     }
 
-    fn be_well(&self, well: bool) {
+    fn set_healthy(&self, well: bool) {
         self.well.store(well, Ordering::SeqCst);
     }
 
@@ -54,10 +54,10 @@ impl Patient {
     }
 }
 
-fn patients<const N: usize>(names: [&'static str; N]) -> ([Patient; N], Vec<SocketAddr>) {
-    let patients = names.map(Patient::new);
-    let addrs = patients.iter().map(Patient::addr).collect();
-    (patients, addrs)
+fn checked_backends<const N: usize>(names: [&'static str; N]) -> ([CheckedBackend; N], Vec<SocketAddr>) {
+    let checked_backends = names.map(CheckedBackend::new);
+    let addrs = checked_backends.iter().map(CheckedBackend::addr).collect();
+    (checked_backends, addrs)
 }
 
 /// Answers the one request of a connection.

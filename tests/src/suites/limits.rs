@@ -70,7 +70,7 @@ impl Gate {
 }
 
 /// Sends a request for `target` and waits until the program has queued it: until all its threads sleep.
-fn wait_in_line(program: &Program, target: &str) -> Client {
+fn queue_request(program: &Program, target: &str) -> Client {
     let mut client = program.client();
     client.request("GET", target, "");
     settle(program);

@@ -13,9 +13,9 @@ pub(super) mod rules;
 
 /// The requests that backends have executed, in order: method, target and body.
 #[derive(Debug, Clone, Default)]
-struct Book(Arc<Mutex<Vec<(String, String, String)>>>);
+struct RequestLog(Arc<Mutex<Vec<(String, String, String)>>>);
 
-impl Book {
+impl RequestLog {
     fn note(&self, request: &Request) {
         let body = String::from_utf8_lossy(&request.body).into_owned();
         let line = (request.head.method.clone(), request.head.target.clone(), body);
@@ -33,11 +33,11 @@ impl Book {
 }
 
 /// A backend that reads each request, records it, and then runs `end`, which may answer or not.
-fn noting(book: &Book, end: impl Fn(&mut Conn) + Send + Sync + 'static) -> Backend {
-    let book = book.clone();
+fn logging(log: &RequestLog, end: impl Fn(&mut Conn) + Send + Sync + 'static) -> Backend {
+    let log = log.clone();
     Backend::start(move |conn| {
         while let Ok(request) = conn.request() {
-            book.note(&request);
+            log.note(&request);
             end(conn);
             if conn.is_closed() {
                 return;

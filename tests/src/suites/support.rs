@@ -57,7 +57,7 @@ pub(super) fn named(names: &[&str]) -> (Vec<Backend>, Vec<SocketAddr>) {
 }
 
 /// `count` clients, each of which has sent a request.
-pub(super) fn asking(program: &Program, count: usize) -> Vec<Client> {
+pub(super) fn requesting_clients(program: &Program, count: usize) -> Vec<Client> {
     let mut clients: Vec<_> = (0..count).map(|_| program.client()).collect();
     for client in &mut clients {
         client.request("GET", "/", "");

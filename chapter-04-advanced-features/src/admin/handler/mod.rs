@@ -9,7 +9,7 @@ use common::endpoint::Endpoint;
 
 use super::{
     change,
-    operations::{ClusterControl, GroupMember},
+    operations::{AdminOperations, GroupMember},
     request::{AdminRequest, AdminResponse},
     resource::{ENDPOINTS, Resource},
     status::{BackendList, BackendStatus, GroupList, GroupStatus, Help},
@@ -17,12 +17,12 @@ use super::{
 use crate::balance::{backend::Backend, cluster::Cluster, group::Group};
 
 /// Executes a request and returns the response.
-pub fn handle_request(operations: &impl ClusterControl, request: &AdminRequest, now: Instant) -> AdminResponse {
+pub fn handle_request(operations: &impl AdminOperations, request: &AdminRequest, now: Instant) -> AdminResponse {
     dispatch(operations, request, now).unwrap_or_else(|rejection| rejection)
 }
 
 fn dispatch(
-    operations: &impl ClusterControl,
+    operations: &impl AdminOperations,
     request: &AdminRequest,
     now: Instant,
 ) -> Result<AdminResponse, AdminResponse> {

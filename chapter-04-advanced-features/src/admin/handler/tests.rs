@@ -10,7 +10,7 @@ use crate::{
     balance::{
         backend::BackendSettings,
         backend_factory::BackendFactory,
-        group::{Affinity, Choice, LbPolicyConfig},
+        group::{Affinity, LbPolicyConfig, Selection},
         policy::Algorithm,
     },
     health::{breaker, passive::outlier},
@@ -35,7 +35,7 @@ struct TestCluster {
     factory: BackendFactory,
 }
 
-impl ClusterControl for TestCluster {
+impl AdminOperations for TestCluster {
     fn cluster(&self) -> Arc<Cluster> {
         Arc::clone(&self.cluster)
     }
@@ -81,7 +81,7 @@ impl TestCluster {
     /// The backends of the next picks in the default group, sorted.
     fn picks(&self, count: usize) -> String {
         let pick = |_| match self.cluster.groups()[0].choose(now(), Affinity::default(), &[]) {
-            Choice::Backend(in_flight) => in_flight.backend().name()[..1].to_owned(),
+            Selection::Backend(in_flight) => in_flight.backend().name()[..1].to_owned(),
             other => panic!("{other:?}"),
         };
         let mut picks: Vec<_> = (0..count).map(pick).collect();
@@ -184,7 +184,7 @@ fn removing_the_last_backend_needs_force() {
     assert_eq!(status, 409, "{json}");
     assert!(json["error"].as_str().unwrap().contains("?force=true"));
     assert_eq!(cluster.request("DELETE", "/backends/b:1?group=default&force=true", "").0, 200);
-    assert!(matches!(cluster.cluster.groups()[0].choose(now(), Affinity::default(), &[]), Choice::NoBackend));
+    assert!(matches!(cluster.cluster.groups()[0].choose(now(), Affinity::default(), &[]), Selection::NoBackend));
     assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1:0"}"#).0, 400, "no client would be served");
     assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201);
 }

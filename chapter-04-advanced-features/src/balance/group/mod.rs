@@ -53,7 +53,7 @@ pub struct Affinity {
 
 /// The result of a choice.
 #[derive(Debug)]
-pub enum Choice {
+pub enum Selection {
     /// This backend; its slot is held.
     Backend(InFlightGuard),
     /// Every eligible backend is at its limit: the request may queue.
@@ -139,7 +139,7 @@ impl Group {
     }
 
     /// The affinity cookie that ties a client to its backend.
-    pub fn sticky(&self) -> Option<&StickyCookie> {
+    pub fn sticky_cookie(&self) -> Option<&StickyCookie> {
         self.lb_policy.sticky.as_ref()
     }
 
@@ -178,10 +178,10 @@ impl Group {
 
     // ANCHOR: choose
     /// Chooses an eligible backend that is not in `tried`, and takes a slot of it.
-    pub fn choose(&self, now: Instant, affinity: Affinity, tried: &[BackendId]) -> Choice {
+    pub fn choose(&self, now: Instant, affinity: Affinity, tried: &[BackendId]) -> Selection {
         let view = self.current_view(now);
         if let Some(in_flight) = affinity.sticky_backend.and_then(|id| self.acquire_sticky(&view, id, tried, now)) {
-            return Choice::Backend(in_flight);
+            return Selection::Backend(in_flight);
         }
         match (&self.stick_table, affinity.client) {
             (Some(table), Some(client)) => {
@@ -192,7 +192,7 @@ impl Group {
     }
 
     /// Picks a backend by the algorithm.
-    fn pick(&self, view: &BackendView, now: Instant, hash: u64, tried: &[BackendId]) -> Choice {
+    fn pick(&self, view: &BackendView, now: Instant, hash: u64, tried: &[BackendId]) -> Selection {
         // Backends that were picked but could not be acquired: another request holds the half-open permit, the last
         // slot was taken in between, or slow start rejected the pick.
         let mut skipped = Vec::new();
@@ -205,16 +205,16 @@ impl Group {
             if !backend.slow_start.accepts_pick(now) {
                 slow_starting = slow_starting.or(Some(backend));
             } else if let Some(in_flight) = self.acquire(backend, now) {
-                return Choice::Backend(in_flight);
+                return Selection::Backend(in_flight);
             }
             skipped.push(backend.id());
         }
         // No other backend is available: then one in slow start is better than none.
         if let Some(in_flight) = slow_starting.and_then(|backend| self.acquire(backend, now)) {
-            return Choice::Backend(in_flight);
+            return Selection::Backend(in_flight);
         }
         let is_untried = |backend: &Arc<Backend>| !tried.contains(&backend.id());
-        if view.picker.candidates().iter().any(is_untried) { Choice::AllAtLimit } else { Choice::NoBackend }
+        if view.picker.candidates().iter().any(is_untried) { Selection::AllAtLimit } else { Selection::NoBackend }
     }
     // ANCHOR_END: choose
 
@@ -342,6 +342,6 @@ impl Drop for InFlightGuard {
     }
 }
 
-mod sticky_source;
+mod source_affinity;
 #[cfg(test)]
 mod tests;

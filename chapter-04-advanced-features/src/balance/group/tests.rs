@@ -36,7 +36,7 @@ fn test_group(algorithm: Algorithm, weights: &[u32], max_connections: Option<u32
     };
     let backend = |(index, weight): (usize, &u32)| {
         let endpoint: Endpoint = format!("127.0.0.1:{}:{weight}", index + 1).parse().unwrap();
-        let sticky = group.sticky().map(|sticky| sticky.value_for(&endpoint.to_string()));
+        let sticky = group.sticky_cookie().map(|sticky| sticky.value_for(&endpoint.to_string()));
         let id = BackendId { slot: u16::try_from(index).unwrap(), generation: 0 };
         Arc::new(Backend::new(id, endpoint, Vec::new(), settings, sticky, Arc::clone(group.change_notifier()), start))
     };
@@ -52,8 +52,8 @@ impl TestGroup {
 
     fn acquire(&self, at: Instant, affinity: Affinity, tried: &[BackendId]) -> Option<InFlightGuard> {
         match self.group.choose(at, affinity, tried) {
-            Choice::Backend(in_flight) => Some(in_flight),
-            Choice::AllAtLimit | Choice::NoBackend => None,
+            Selection::Backend(in_flight) => Some(in_flight),
+            Selection::AllAtLimit | Selection::NoBackend => None,
         }
     }
 
@@ -83,7 +83,7 @@ fn skips_backends_that_are_down_or_already_tried() {
     let in_flight = setup.acquire(setup.at(1), Affinity::default(), &tried).unwrap();
     assert_eq!(in_flight.backend().id(), setup.backends[2].id());
     let tried = [setup.backends[1].id(), setup.backends[2].id()];
-    assert!(matches!(setup.group.choose(setup.at(1), Affinity::default(), &tried), Choice::NoBackend));
+    assert!(matches!(setup.group.choose(setup.at(1), Affinity::default(), &tried), Selection::NoBackend));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn panic_mode_ignores_checks_and_ejections_but_not_refused_connects() {
     assert_eq!(setup.request_counts(setup.at(3), 4), [(0, 2), (1, 2)].into());
     setup.backends[0].record_connect_failure(setup.at(3));
     setup.backends[1].record_connect_failure(setup.at(3));
-    assert!(matches!(setup.group.choose(setup.at(4), Affinity::default(), &[]), Choice::NoBackend), "503 at once");
+    assert!(matches!(setup.group.choose(setup.at(4), Affinity::default(), &[]), Selection::NoBackend), "503 at once");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn skips_backend_at_its_limit_and_reports_all_at_limit() {
     let affinity = Affinity { hash: 7, ..Affinity::default() };
     let in_flight: Vec<_> = std::iter::from_fn(|| setup.acquire(setup.at(0), affinity, &[])).collect();
     assert_eq!(in_flight.len(), 4, "the other backend takes the overflow");
-    assert!(matches!(setup.group.choose(setup.at(0), affinity, &[]), Choice::AllAtLimit));
+    assert!(matches!(setup.group.choose(setup.at(0), affinity, &[]), Selection::AllAtLimit));
     drop(in_flight);
     assert!(setup.acquire(setup.at(0), affinity, &[]).is_some());
     assert!(setup.backends.iter().all(|backend| backend.concurrency.in_flight() == 0));

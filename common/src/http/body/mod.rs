@@ -5,6 +5,6 @@
 //! neither heads nor sockets.
 
 mod chunked;
-mod transcode;
+mod reframe;
 
-pub(crate) use transcode::{BodyDecoder, BodyEncoder};
+pub(crate) use reframe::{BodyDecoder, BodyEncoder};

@@ -44,7 +44,7 @@ impl Relay {
     fn read_response_body(&mut self, bytes: &[u8]) -> Result<usize, ProtocolError> {
         match &mut self.response {
             ResponseState::Body(decoder, encoder) if !bytes.is_empty() => {
-                let transcoded = decoder.transcode(bytes, *encoder, self.to_client.buf_mut())?;
+                let transcoded = decoder.reframe(bytes, *encoder, self.to_client.buf_mut())?;
                 self.outcome.bytes_from_backend += transcoded.data_len;
                 if transcoded.ended {
                     self.response = ResponseState::Complete;
@@ -216,9 +216,9 @@ mod tests {
         };
         let (peer, local) = ("192.0.2.1".parse().unwrap(), "192.0.2.9:8888".parse().unwrap());
         let mut relay = Relay::new();
-        relay.begin_tunnel(&ClientAddress::new(peer, local, &forwarding));
+        relay.begin_connect(&ClientAddress::new(peer, local, &forwarding));
         relay.push_pipelined(b"early");
-        relay.open_tunnel();
+        relay.establish_tunnel();
         assert_eq!(relay.pending(Side::Backend), b"early");
         relay.advance(Side::Backend, 5);
         for _ in 0..100 {

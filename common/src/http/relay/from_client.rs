@@ -32,7 +32,7 @@ impl Relay {
             self.to_backend.disable_replay();
         }
         let transcoded = decoder
-            .transcode(bytes, *encoder, self.to_backend.buf_mut())
+            .reframe(bytes, *encoder, self.to_backend.buf_mut())
             .map_err(|protocol_error| ProxyError::invalid_request(protocol_error, phase))?;
         self.outcome.bytes_from_client += transcoded.data_len;
         self.downstream.awaits_continue &= transcoded.consumed == 0;

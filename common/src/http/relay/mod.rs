@@ -18,7 +18,7 @@ use std::{io, net::IpAddr};
 use super::{
     body::{BodyDecoder, BodyEncoder},
     error::{FailureKind, Phase, ProxyError, Side},
-    exchange::{Failure, Method, RequestMeta, Version},
+    exchange::{ExchangeFailure, Method, RequestMeta, Version},
     forwarding::{ClientAddress, Forwarding},
     parse::{
         head::{Head, HeadView},
@@ -114,7 +114,7 @@ struct Outcome {
     /// The body to the client ends with the connection.
     close_delimited: bool,
     aborted: bool,
-    failure: Option<Failure>,
+    failure: Option<ExchangeFailure>,
     bytes_from_client: u64,
     bytes_from_backend: u64,
 }
@@ -220,7 +220,7 @@ impl Relay {
 
     /// Begins a CONNECT. Next, connect to the authority that it names, then call [`open_tunnel`](Self::open_tunnel), or
     /// [`fail`](Self::fail).
-    pub fn begin_tunnel(&mut self, client: &ClientAddress) {
+    pub fn begin_connect(&mut self, client: &ClientAddress) {
         self.reset();
         self.downstream = DownstreamState {
             method: Some(Method::Connect),
@@ -232,7 +232,7 @@ impl Relay {
 
     /// The connection for a CONNECT is established: answers 200 and enters the tunnel (RFC 9110 §9.3.6). Pipelined
     /// bytes are sent to the backend first.
-    pub fn open_tunnel(&mut self) {
+    pub fn establish_tunnel(&mut self) {
         self.attempts = 1;
         self.outcome.status = 200;
         self.to_client.buf_mut().extend_from_slice(b"HTTP/1.1 200 Connection established\r\n\r\n");

@@ -5,7 +5,7 @@ use std::io;
 use super::{HalfClose, Relay, RequestState, ResponseState};
 use crate::http::{
     error::{FailureKind, Phase, ProxyError, Side},
-    exchange::Failure,
+    exchange::ExchangeFailure,
     send_buffer::SendBuffer,
     wants::{Interest, TimeoutKind, Wants},
 };
@@ -138,7 +138,8 @@ impl Relay {
     /// The backend's end of a tunnel takes no more bytes. Bytes that it has sent are still delivered; then the tunnel
     /// ends.
     pub(crate) fn abandon_tunnel_upload(&mut self) {
-        self.outcome.failure = Some(Failure { kind: FailureKind::Reset, side: Side::Backend, phase: Phase::Tunnel });
+        self.outcome.failure =
+            Some(ExchangeFailure { kind: FailureKind::Reset, side: Side::Backend, phase: Phase::Tunnel });
         self.to_backend.reset(false);
         self.downstream.half_close = HalfClose { received: true, forwarded: true };
     }

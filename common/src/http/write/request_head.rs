@@ -39,7 +39,7 @@ pub(crate) fn write_request_head(
         // RFC 9110 §7.1: with neither authority nor Host, the target is the address that the client connected to.
         match head.authority() {
             Some(authority) => put_field(out, b"Host", authority),
-            None => put_display_field(out, "Host", client.local()),
+            None => put_display_field(out, "Host", client.local_addr()),
         }
     }
     // ANCHOR: fields

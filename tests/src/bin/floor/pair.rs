@@ -25,7 +25,7 @@ pub(crate) enum Progress {
 struct End {
     stream: EdgeStream,
     /// Bytes that are still to be sent to this end.
-    owed: Vec<u8>,
+    pending: Vec<u8>,
     /// This end has sent FIN.
     finished: bool,
     /// FIN was sent to this end.
@@ -39,7 +39,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new(client: EdgeStream, backend: EdgeStream) -> Self {
-        let end = |stream| End { stream, owed: Vec::new(), finished: false, shut: false };
+        let end = |stream| End { stream, pending: Vec::new(), finished: false, shut: false };
         Self { client: end(client), backend: end(backend) }
     }
 
@@ -84,21 +84,21 @@ fn relay(from: &mut End, to: &mut End, scratch: &mut [u8]) -> io::Result<()> {
 impl End {
     /// Sends pending bytes; `false` if some are still pending.
     fn flush(&mut self) -> io::Result<bool> {
-        if self.owed.is_empty() {
+        if self.pending.is_empty() {
             return Ok(true);
         }
-        let sent = self.stream.write(&[IoSlice::new(&self.owed)])?.unwrap_or(0);
-        self.owed.drain(..sent);
-        if self.owed.is_empty() {
-            self.owed = Vec::new(); // an idle pair holds no buffer
+        let sent = self.stream.write(&[IoSlice::new(&self.pending)])?.unwrap_or(0);
+        self.pending.drain(..sent);
+        if self.pending.is_empty() {
+            self.pending = Vec::new(); // an idle pair holds no buffer
         }
-        Ok(self.owed.is_empty())
+        Ok(self.pending.is_empty())
     }
 
     /// Sends `bytes`; what the socket does not take becomes pending.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         let sent = self.stream.write(&[IoSlice::new(bytes)])?.unwrap_or(0);
-        self.owed.extend_from_slice(&bytes[sent..]);
+        self.pending.extend_from_slice(&bytes[sent..]);
         Ok(())
     }
 }

@@ -37,42 +37,42 @@ fn start(stage: &Stage, programs: &Programs, backends: &[Backend], options: &[&s
 }
 
 /// `count` clients, each of which has been served once and stays connected.
-fn guests(balancer: &Program, count: usize) -> Vec<Client> {
-    let guest = |_| {
+fn connected_clients(balancer: &Program, count: usize) -> Vec<Client> {
+    let connected_client = |_| {
         let mut client = balancer.client();
         assert_eq!(client.get("/").status(), 200);
         client
     };
-    (0..count).map(guest).collect()
+    (0..count).map(connected_client).collect()
 }
 
 fn hundreds_on_one_thread(stage: &Stage, programs: &Programs, backends: &[Backend]) {
-    const GUESTS: usize = 500;
+    const CLIENTS: usize = 500;
     stage.scene(
         "Hundreds of clients, one thread",
         "One event loop. How many threads does the process have without clients, and how many with 500 idle ones?",
     );
     let balancer = start(stage, programs, backends, &["--workers", "1"]);
     // Threads that only run at the start are gone when a first client is served.
-    drop(guests(&balancer, 1));
+    drop(connected_clients(&balancer, 1));
     // A thread has the name of its creator until it sets its own.
     until("the threads have their names", || {
         balancer.threads().iter().filter(|name| *name == "high_perf_lb").count() == 1
     });
     let (threads, memory) = (balancer.threads(), balancer.rss_kib());
     stage.seen(&format!("no clients:  {} threads ({})", threads.len(), threads.join(", ")));
-    let mut clients = guests(&balancer, GUESTS);
-    let with_guests = balancer.threads();
-    stage.seen(&format!("{GUESTS} clients: {} threads", with_guests.len()));
-    assert_eq!(with_guests, threads);
-    let each = balancer.rss_kib().saturating_sub(memory) * 1024 / GUESTS as u64;
+    let mut clients = connected_clients(&balancer, CLIENTS);
+    let with_clients = balancer.threads();
+    stage.seen(&format!("{CLIENTS} clients: {} threads", with_clients.len()));
+    assert_eq!(with_clients, threads);
+    let each = balancer.rss_kib().saturating_sub(memory) * 1024 / CLIENTS as u64;
     assert!(each < 8 * 1024, "{each} bytes for each client");
     stage.seen(&format!("{each} bytes of memory per client, as the kernel counts them"));
     stage.say(
         "Chapter 4 had 500 threads here. The loop waits for all clients at once, and the last client is served as \
          quickly as the first:",
     );
-    for place in [GUESTS - 1, 0] {
+    for place in [CLIENTS - 1, 0] {
         assert_eq!(clients[place].get("/").status(), 200);
         stage.seen(&format!("client {}: 200, on its first connection", place + 1));
     }
@@ -134,13 +134,13 @@ fn a_loop_for_each_core(stage: &Stage, programs: &Programs, backends: &[Backend]
          which is even over thousands. Here only eight clients connect, such as eight gateways with all your traffic.",
     );
     let balancer = start(stage, programs, backends, &["--workers", "4"]);
-    let mut clients = guests(&balancer, 8);
+    let mut clients = connected_clients(&balancer, 8);
     stage.typed("kill -USR1 $(pidof high_perf_lb)");
     let counts = clients_by_loop(&balancer);
     show_loops(stage, &counts);
     assert_eq!(counts, [2; 4]);
     stage.say("A worker that has accepted one too many hands it off to the worker with the fewest. Then 92 more:");
-    clients.extend(guests(&balancer, 92));
+    clients.extend(connected_clients(&balancer, 92));
     let counts = clients_by_loop(&balancer);
     show_loops(stage, &counts);
     assert!(counts.iter().sum::<usize>() == 100 && counts.iter().all(|count| (20..=30).contains(count)), "{counts:?}");
@@ -157,7 +157,7 @@ fn a_stalled_backend(stage: &Stage, programs: &Programs, backends: &[Backend]) {
     let options =
         ["--workers", "1", "--first-byte-timeout", "700ms", "--retries", "0", "--eject-after", "0", "--breaker", "0"];
     let balancer = start(stage, programs, backends, &options);
-    let mut clients = guests(&balancer, ASKING);
+    let mut clients = connected_clients(&balancer, ASKING);
     backends[1].set_fault(Fault::Hang).expect("the fault is set");
     let begun = now();
     for client in &mut clients {
@@ -180,8 +180,8 @@ fn it_is_told_to_stop(stage: &Stage, programs: &Programs, backends: &[Backend]) 
         "Four workers, 50 requests in flight that take 800 ms each, and 50 idle clients, when SIGTERM arrives.",
     );
     let mut balancer = start(stage, programs, backends, &["--workers", "4"]);
-    let idle = guests(&balancer, ASKING);
-    let mut asking = guests(&balancer, ASKING);
+    let idle = connected_clients(&balancer, ASKING);
+    let mut asking = connected_clients(&balancer, ASKING);
     for client in &mut asking {
         client.request("GET", "/delay/800", "");
     }

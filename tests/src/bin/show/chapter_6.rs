@@ -39,13 +39,13 @@ fn names(backends: &[Backend]) -> Vec<String> {
 }
 
 /// `count` clients, each of which sends one request and stays connected.
-fn guests(balancer: &Program, count: usize) -> Vec<Client> {
-    let guest = |_| {
+fn connected_clients(balancer: &Program, count: usize) -> Vec<Client> {
+    let connected_client = |_| {
         let mut client = balancer.client();
         assert_eq!(client.get("/").status(), 200);
         client
     };
-    (0..count).map(guest).collect()
+    (0..count).map(connected_client).collect()
 }
 
 /// All of them send a request at the same moment, whose response takes a while.
@@ -75,7 +75,7 @@ fn hit_rate(stage: &Stage, balancer: &Program) {
 }
 
 fn hundreds_share_a_handful(stage: &Stage, programs: &Programs, backends: &[Backend]) {
-    const GUESTS: usize = 300;
+    const CLIENTS: usize = 300;
     stage.scene(
         "Hundreds of clients, a handful of connections",
         "300 clients send one request and stay connected, as browsers do. In chapters 4 and 5 each of them has its own \
@@ -83,9 +83,9 @@ fn hundreds_share_a_handful(stage: &Stage, programs: &Programs, backends: &[Back
     );
     let before = connections(backends);
     let balancer = start(stage, programs, &names(backends), &["--workers", "1"]);
-    let mut clients = guests(&balancer, GUESTS);
+    let mut clients = connected_clients(&balancer, CLIENTS);
     let made = connections(backends) - before;
-    stage.seen(&format!("{GUESTS} clients are connected; {made} connections to backends were made"));
+    stage.seen(&format!("{CLIENTS} clients are connected; {made} connections to backends were made"));
     assert!(made <= 8, "{made} connections");
     hit_rate(stage, &balancer);
     stage.say("They sent their requests one after another. Not clients need connections, but requests in flight:");
@@ -102,7 +102,7 @@ fn the_last_is_the_first(stage: &Stage, programs: &Programs, backends: &[Backend
          second instead of 30. How many connections are left after two?",
     );
     let balancer = start(stage, programs, &names(backends)[..1], &["--workers", "1", "--upstream-idle-timeout", "1s"]);
-    let mut clients = guests(&balancer, 20);
+    let mut clients = connected_clients(&balancer, 20);
     ask_at_once(&mut clients);
     stage.seen(&format!("{} connections were made for twenty requests at once", count(&balancer, "misses")));
     let made = count(&balancer, "misses");
@@ -123,7 +123,7 @@ fn a_restart_that_nobody_notices(stage: &Stage, programs: &Programs, backends: &
          them.",
     );
     let balancer = start(stage, programs, &names(backends)[..1], &["--workers", "1"]);
-    let mut clients = guests(&balancer, 10);
+    let mut clients = connected_clients(&balancer, 10);
     ask_at_once(&mut clients);
     backends[0].set_fault(Fault::Down).expect("it can be down");
     backends[0].set_fault(Fault::None).expect("it comes back");

@@ -5,7 +5,7 @@ use crate::Context;
 use crate::case::cases;
 use crate::client::Client;
 use crate::process::Program;
-use crate::suites::balance::{addrs, assert_turns, named};
+use crate::suites::balance::{addrs, assert_round_robin, named};
 use crate::suites::support::clients_per_worker;
 use crate::wait::until;
 
@@ -40,7 +40,7 @@ fn round_robin_is_exact_over_two_workers(ctx: &Context) {
     let backends = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs(&backends), &["--workers", "2"]);
     let mut clients = at_every_loop(&program, 2);
-    assert_turns(&rounds(&mut clients, 6));
+    assert_round_robin(&rounds(&mut clients, 6));
 }
 
 fn weights_are_exact_over_two_workers(ctx: &Context) {

@@ -6,7 +6,7 @@ use crate::case::cases;
 use crate::client::Client;
 use crate::foreign;
 use crate::process::{Options, Program};
-use crate::suites::support::{answered, asking, clients_per_worker, settle};
+use crate::suites::support::{answered, clients_per_worker, requesting_clients, settle};
 use crate::wait::{ms, pause, until};
 
 cases! { "c10k";
@@ -21,7 +21,7 @@ cases! { "c10k";
 const IDLE: std::time::Duration = ms(200);
 
 /// Asserts that the program uses almost no CPU time for a second.
-fn assert_rests(program: &Program) {
+fn assert_idle(program: &Program) {
     let before = program.cpu();
     pause(ms(1_000));
     let used = program.cpu().since(before).total();
@@ -33,12 +33,12 @@ fn clients_beyond_the_limit_of_open_files_wait_at_no_cost(ctx: &Context) {
     let name = backend.addr().to_string();
     let options = Options { max_files: Some(96), ..Options::default() };
     let program = ctx.start_with(&[&name], &["--workers", "1", "--max-clients", "1000"], options);
-    let mut clients = asking(&program, 60);
+    let mut clients = requesting_clients(&program, 60);
     until("some are served", || answered(&mut clients) > 0);
     settle(&program);
     let served = answered(&mut clients);
     assert!((16..=48).contains(&served), "{served} of 60 are served with 96 files");
-    assert_rests(&program);
+    assert_idle(&program);
     let said = program.stderr();
     assert_eq!(said.matches("open files").count(), 1, "{said}");
     all_are_served_in_turn(clients);
@@ -61,7 +61,7 @@ fn the_descriptors_of_many_workers_are_reserved(ctx: &Context) {
     let name = backend.addr().to_string();
     let options = Options { max_files: Some(128), ..Options::default() };
     let program = ctx.start_with(&[&name], &["--workers", "16"], options);
-    all_are_served_in_turn(asking(&program, 60));
+    all_are_served_in_turn(requesting_clients(&program, 60));
 }
 
 /// A client whose requests go to three backends keeps a connection to each. These idle connections only save time, so
@@ -71,7 +71,7 @@ fn idle_upstream_connections_leave_descriptors_to_connect(ctx: &Context) {
     let names: Vec<_> = backends.addrs().iter().map(ToString::to_string).collect();
     let options = Options { max_files: Some(128), ..Options::default() };
     let program = ctx.start_with(&[&names[0], &names[1], &names[2]], &["--workers", "2"], options);
-    let mut clients: Vec<_> = (0..promised(&program)).map(|_| program.client()).collect();
+    let mut clients: Vec<_> = (0..printed_max_clients(&program)).map(|_| program.client()).collect();
     for round in 0..6 {
         for (number, client) in clients.iter_mut().enumerate() {
             let response = client.get("/");
@@ -81,7 +81,7 @@ fn idle_upstream_connections_leave_descriptors_to_connect(ctx: &Context) {
 }
 
 /// The maximum number of clients that the program prints.
-fn promised(program: &Program) -> usize {
+fn printed_max_clients(program: &Program) -> usize {
     let said = program.wait_stdout(" client connections");
     let number = said.split_once("at most ").and_then(|(_, rest)| rest.split_once(" client"));
     number.and_then(|(number, _)| number.parse().ok()).unwrap_or_else(|| panic!("no number of clients: {said}"))
@@ -113,7 +113,7 @@ fn run_out_of_descriptors(ctx: &Context, loops: usize) {
     }
     let mut waiting: Vec<_> = (0..8).map(|_| program.client()).collect();
     until("the error is logged", || program.stderr().contains("cannot accept"));
-    assert_rests(&program);
+    assert_idle(&program);
     assert!(connected(within.len()), "no further client can be accepted");
     // Two descriptors for each client that stays and each that waits.
     within.truncate(4);

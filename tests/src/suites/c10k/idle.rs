@@ -1,6 +1,6 @@
 //! Idle clients, the active ones beside them, and the resources that both hold.
 
-use super::{ask_all, crowd, resting, room};
+use super::{ask_all, idle_clients, max_clients, max_idle_upstreams};
 use crate::Context;
 use crate::backend::bundled::Bundled;
 use crate::case::cases;
@@ -21,19 +21,19 @@ const MOST: usize = 100_000;
 const FOR_LONG: [&str; 2] = ["--idle-timeout", "1h"];
 
 fn five_thousand_idle_clients_delay_no_request(ctx: &Context) {
-    idle_clients_keep_nobody_waiting(ctx, 5_000);
+    idle_clients_delay_no_request(ctx, 5_000);
 }
 
 fn as_many_idle_clients_as_descriptors_delay_no_request(ctx: &Context) {
-    idle_clients_keep_nobody_waiting(ctx, MOST);
+    idle_clients_delay_no_request(ctx, MOST);
 }
 
-fn idle_clients_keep_nobody_waiting(ctx: &Context, at_most: usize) {
-    let count = room(ACTIVE).min(at_most);
+fn idle_clients_delay_no_request(ctx: &Context, at_most: usize) {
+    let count = max_clients(ACTIVE).min(at_most);
     let backends = Bundled::start(ctx);
     let mut program = ctx.start(&backends.addrs(), &FOR_LONG);
-    let mut idle = crowd(&program, count);
-    until("all are idle", || backends.open_connections() <= resting(ctx));
+    let mut idle = idle_clients(&program, count);
+    until("all are idle", || backends.open_connections() <= max_idle_upstreams(ctx));
     together(ACTIVE, |_| {
         let mut client = program.client();
         for _ in 0..REQUESTS {
@@ -59,7 +59,7 @@ fn idle_clients_hold_no_backend_connection(ctx: &Context) {
             (0..3).for_each(|_| assert_eq!(client.get("/").status(), 200));
         }
         assert!(backends.open_connections() > 0, "no connection was kept for the next request");
-        let closed = eventually(SOON, || (backends.open_connections() <= resting(ctx)).then_some(()));
+        let closed = eventually(SOON, || (backends.open_connections() <= max_idle_upstreams(ctx)).then_some(()));
         assert!(closed.is_some(), "{} are open", backends.open_connections());
     }
     // A client that keeps sending requests keeps its connections.

@@ -1,6 +1,6 @@
 //! What an idle client costs the program in memory. The kernel's memory for its connection is not counted.
 
-use super::{crowd, resting, room};
+use super::{idle_clients, max_clients, max_idle_upstreams};
 use crate::Context;
 use crate::backend::bundled::Bundled;
 use crate::case::cases;
@@ -20,12 +20,12 @@ fn an_idle_client_costs_a_few_hundred_bytes(ctx: &Context) {
     let backends = Bundled::start(ctx);
     let program = ctx.start(&backends.addrs(), &["--idle-timeout", "1h"]);
     // The first clients pay for what is needed once, such as the pages of the code.
-    let first = crowd(&program, 64);
-    until("they are idle", || backends.open_connections() <= resting(ctx));
+    let first = idle_clients(&program, 64);
+    until("they are idle", || backends.open_connections() <= max_idle_upstreams(ctx));
     let before = program.rss_kib();
-    let count = room(first.len()).min(CLIENTS);
-    let _clients = crowd(&program, count);
-    until("all are idle", || backends.open_connections() <= resting(ctx));
+    let count = max_clients(first.len()).min(CLIENTS);
+    let _clients = idle_clients(&program, count);
+    until("all are idle", || backends.open_connections() <= max_idle_upstreams(ctx));
     let grown = program.rss_kib().saturating_sub(before);
     let each = grown * 1024 / count as u64;
     println!("c10k: {each} bytes for each of {count} idle clients");

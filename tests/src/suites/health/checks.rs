@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Patient, answer_all, failure, patients, state, until_state};
+use super::{CheckedBackend, answer_all, checked_backends, failure, state, until_state};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
@@ -21,18 +21,18 @@ cases! { "health";
 }
 
 fn a_backend_that_fails_its_checks_goes_down_and_recovers_without_traffic(ctx: &Context) {
-    let ([a, b, c], addrs) = patients(["a", "b", "c"]);
+    let ([a, b, c], addrs) = checked_backends(["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms"]);
     let mut client = program.client();
     (0..6).for_each(|_| assert_eq!(client.get("/").status(), 200));
     assert_eq!(a.requests(), 2);
-    a.be_well(false);
+    a.set_healthy(false);
     until_state(&program, a.addr(), "DOWN");
     let before = a.requests();
     (0..12).for_each(|_| assert_eq!(client.get("/").status(), 200));
     assert_eq!(a.requests(), before, "it is down");
     assert_eq!(b.requests() + c.requests(), 16);
-    a.be_well(true);
+    a.set_healthy(true);
     until_state(&program, a.addr(), "UP");
     assert_eq!(a.requests(), before, "it went down without a request");
     (0..6).for_each(|_| assert_eq!(client.get("/").status(), 200));
@@ -107,19 +107,23 @@ fn the_first_check_of_a_new_backend_decides(ctx: &Context) {
 }
 
 fn panic_mode_uses_all_backends_when_most_fail_their_checks(ctx: &Context) {
-    let ([a, b, c], addrs) = patients(["a", "b", "c"]);
+    let ([a, b, c], addrs) = checked_backends(["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms"]);
     for patient in [&a, &b] {
-        patient.be_well(false);
+        patient.set_healthy(false);
     }
     for patient in [&a, &b] {
         until_state(&program, patient.addr(), "DOWN");
     }
     let mut client = program.client();
     (0..9).for_each(|_| assert_eq!(client.get("/").status(), 200));
-    assert_eq!([&a, &b, &c].map(Patient::requests), [3, 3, 3], "panic mode: one healthy backend of three is too few");
+    assert_eq!(
+        [&a, &b, &c].map(CheckedBackend::requests),
+        [3, 3, 3],
+        "panic mode: one healthy backend of three is too few"
+    );
     until("panic mode is logged", || program.stderr().contains("1 of 3"));
-    a.be_well(true);
+    a.set_healthy(true);
     until_state(&program, a.addr(), "UP");
     let before = b.requests();
     (0..9).for_each(|_| assert_eq!(client.get("/").status(), 200));
@@ -128,13 +132,13 @@ fn panic_mode_uses_all_backends_when_most_fail_their_checks(ctx: &Context) {
 }
 
 fn panic_mode_skips_a_backend_that_refused_a_connect(ctx: &Context) {
-    let ([a, b], mut addrs) = patients(["a", "b"]);
+    let ([a, b], mut addrs) = checked_backends(["a", "b"]);
     let dead = reserved();
     addrs.push(dead.addr);
     let flags = ["--check", "http:/health,interval=50ms", "--down-time", "60s"];
     let program = ctx.start(&addrs, &flags);
     for patient in [&a, &b] {
-        patient.be_well(false);
+        patient.set_healthy(false);
         until_state(&program, patient.addr(), "DOWN");
     }
     until_state(&program, dead.addr, "DOWN");

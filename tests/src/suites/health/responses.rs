@@ -76,14 +76,14 @@ fn ejection_of_most_backends_starts_panic_mode(ctx: &Context) {
 fn an_ejected_backend_gets_requests_again(ctx: &Context) {
     let subject = Backend::start(|conn| {
         let index = conn.index;
-        answer_all(conn, |_| if index < 5 { failure() } else { ok_response("mended") });
+        answer_all(conn, |_| if index < 5 { failure() } else { ok_response("recovered") });
     });
     let well = Backend::ok("well");
     let program = ctx.start(&[subject.addr(), well.addr()], &EJECTING);
     let mut client = program.client();
     (0..12).for_each(|_| drop(client.get("/")));
     until_state(&program, subject.addr(), "EJECTED");
-    let back = eventually(Duration::from_secs(45), || (client.get("/").text() == "mended").then_some(()));
+    let back = eventually(Duration::from_secs(45), || (client.get("/").text() == "recovered").then_some(()));
     back.expect("it gets requests again after 30 s");
     assert_eq!(state(&program, subject.addr()), "UP");
 }

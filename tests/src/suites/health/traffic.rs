@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{answer_all, patients, state, until_state};
+use super::{answer_all, checked_backends, state, until_state};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
@@ -68,14 +68,14 @@ fn a_black_hole_delays_only_the_requests_sent_to_it(ctx: &Context) {
 }
 
 fn a_recovered_backend_begins_with_few_requests(ctx: &Context) {
-    let ([a, b], addrs) = patients(["a", "b"]);
+    let ([a, b], addrs) = checked_backends(["a", "b"]);
     let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms", "--slow-start", "100s"]);
     let mut client = program.client();
     (0..20).for_each(|_| assert_eq!(client.get("/").status(), 200));
     assert_eq!((a.requests(), b.requests()), (10, 10), "no slow start when the process starts");
-    a.be_well(false);
+    a.set_healthy(false);
     until_state(&program, a.addr(), "DOWN");
-    a.be_well(true);
+    a.set_healthy(true);
     until_state(&program, a.addr(), "UP");
     let before = a.requests();
     (0..200).for_each(|_| assert_eq!(client.get("/").status(), 200));
@@ -85,12 +85,12 @@ fn a_recovered_backend_begins_with_few_requests(ctx: &Context) {
 }
 
 fn slow_start_ends_at_the_full_share(ctx: &Context) {
-    let ([a, _b], addrs) = patients(["a", "b"]);
+    let ([a, _b], addrs) = checked_backends(["a", "b"]);
     let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms", "--slow-start", "400ms"]);
     let mut client = program.client();
-    a.be_well(false);
+    a.set_healthy(false);
     until_state(&program, a.addr(), "DOWN");
-    a.be_well(true);
+    a.set_healthy(true);
     until_state(&program, a.addr(), "UP");
     pause(ms(500));
     let before = a.requests();
@@ -99,11 +99,11 @@ fn slow_start_ends_at_the_full_share(ctx: &Context) {
 }
 
 fn slow_start_does_not_limit_the_only_backend(ctx: &Context) {
-    let ([a], addrs) = patients(["a"]);
+    let ([a], addrs) = checked_backends(["a"]);
     let program = ctx.start(&addrs, &["--check", "http:/health,interval=50ms", "--slow-start", "100s"]);
-    a.be_well(false);
+    a.set_healthy(false);
     until_state(&program, a.addr(), "DOWN");
-    a.be_well(true);
+    a.set_healthy(true);
     until_state(&program, a.addr(), "UP");
     let mut client = program.client();
     let began = Instant::now();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::{Gated, settle, wait_in_line};
+use super::{Gated, queue_request, settle};
 use crate::Context;
 use crate::case::cases;
 use crate::process::Program;
@@ -28,15 +28,15 @@ fn start(ctx: &Context, gated: &Gated, queue: &str) -> Program {
 fn a_client_that_leaves_the_queue_drops_its_ticket_and_reaches_no_backend(ctx: &Context) {
     let gated = Gated::start();
     let program = start(ctx, &gated, "2");
-    let mut first = wait_in_line(&program, "/first");
-    let gone = [wait_in_line(&program, "/gone"), wait_in_line(&program, "/gone-too")];
+    let mut first = queue_request(&program, "/first");
+    let gone = [queue_request(&program, "/gone"), queue_request(&program, "/gone-too")];
     let mut client = program.client();
     local_reply::assert_local(&client.get("/full"), 503);
     gone.into_iter().for_each(crate::client::Client::reset);
     settle(&program);
     // Both queue tickets are free again.
-    let mut second = wait_in_line(&program, "/second");
-    let mut third = wait_in_line(&program, "/third");
+    let mut second = queue_request(&program, "/second");
+    let mut third = queue_request(&program, "/third");
     local_reply::assert_local(&client.get("/full"), 503);
     gated.gate.open(3);
     for client in [&mut first, &mut second, &mut third] {
@@ -48,8 +48,8 @@ fn a_client_that_leaves_the_queue_drops_its_ticket_and_reaches_no_backend(ctx: &
 fn a_half_closed_client_in_the_queue_is_still_served(ctx: &Context) {
     let gated = Gated::start();
     let program = start(ctx, &gated, "2");
-    let mut first = wait_in_line(&program, "/first");
-    let mut second = wait_in_line(&program, "/second");
+    let mut first = queue_request(&program, "/first");
+    let mut second = queue_request(&program, "/second");
     // With a FIN the client sends nothing more, but it still waits for the response.
     second.half_close();
     settle(&program);
@@ -63,7 +63,7 @@ fn the_queue_is_served_while_the_program_drains(ctx: &Context) {
     let gated = Gated::start();
     let mut program = start(ctx, &gated, "10");
     let targets: Vec<_> = (0..6).map(|number| format!("/{number}")).collect();
-    let mut clients: Vec<_> = targets.iter().map(|target| wait_in_line(&program, target)).collect();
+    let mut clients: Vec<_> = targets.iter().map(|target| queue_request(&program, target)).collect();
     program.signal(Signal::SIGTERM);
     settle(&program);
     gated.gate.open(6);
@@ -80,7 +80,7 @@ fn the_queue_is_served_while_the_program_drains(ctx: &Context) {
 fn a_second_signal_ends_queued_requests_too(ctx: &Context) {
     let gated = Gated::start();
     let mut program = start(ctx, &gated, "10");
-    let clients: Vec<_> = ["/0", "/1", "/2"].iter().map(|target| wait_in_line(&program, target)).collect();
+    let clients: Vec<_> = ["/0", "/1", "/2"].iter().map(|target| queue_request(&program, target)).collect();
     gated.wait_served(&["/0"]);
     program.signal(Signal::SIGTERM);
     settle(&program);
@@ -95,7 +95,7 @@ fn a_second_signal_ends_queued_requests_too(ctx: &Context) {
 fn the_queue_of_a_backend_that_dies_is_answered(ctx: &Context) {
     let gated = Gated::start();
     let program = start(ctx, &gated, "10");
-    let mut clients: Vec<_> = ["/0", "/1", "/2", "/3"].iter().map(|target| wait_in_line(&program, target)).collect();
+    let mut clients: Vec<_> = ["/0", "/1", "/2", "/3"].iter().map(|target| queue_request(&program, target)).collect();
     gated.wait_served(&["/0"]);
     let began = Instant::now();
     gated.gate.open(10); // releases the script, which is joined; its connection is gone by then
@@ -111,7 +111,7 @@ fn the_queue_of_a_backend_that_dies_is_answered(ctx: &Context) {
 fn the_queue_leaves_no_descriptors_behind(ctx: &Context) {
     let gated = Gated::start();
     let program = start(ctx, &gated, "10");
-    let mut first = wait_in_line(&program, "/0");
+    let mut first = queue_request(&program, "/0");
     gated.gate.open(1);
     assert_eq!(first.response("GET").status(), 200);
     settle(&program);
@@ -119,7 +119,7 @@ fn the_queue_leaves_no_descriptors_behind(ctx: &Context) {
     for _ in 0..5 {
         first.request("GET", "/held", "");
         settle(&program);
-        let waiting: Vec<_> = (0..5).map(|_| wait_in_line(&program, "/waits")).collect();
+        let waiting: Vec<_> = (0..5).map(|_| queue_request(&program, "/waits")).collect();
         let mut waiting = waiting.into_iter();
         waiting.next().expect("five").reset();
         settle(&program);

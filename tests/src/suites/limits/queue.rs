@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Gated, settle, wait_in_line};
+use super::{Gated, queue_request, settle};
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
@@ -40,7 +40,7 @@ fn queued_requests_are_served_in_order_of_arrival(ctx: &Context) {
     let arrived = |count: usize| until("the next in the queue arrives", || gated.served().len() == count);
     let mut clients = Vec::new();
     for (target, count) in targets.iter().zip(1..) {
-        clients.push(wait_in_line(&program, target));
+        clients.push(queue_request(&program, target));
         arrived(count.min(2));
     }
     for answered in 1..=20 {
@@ -57,12 +57,12 @@ fn queued_requests_are_served_in_order_of_arrival(ctx: &Context) {
 fn no_request_overtakes_the_queue(ctx: &Context) {
     let gated = Gated::start();
     let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "60s"]);
-    let mut first = wait_in_line(&program, "/first");
-    let mut second = wait_in_line(&program, "/second");
+    let mut first = queue_request(&program, "/first");
+    let mut second = queue_request(&program, "/second");
     gated.gate.open(1);
     assert_eq!(first.response("GET").status(), 200);
     // The balancer is reading from its connection, and still the request has to be queued.
-    let mut third = wait_in_line(&program, "/third");
+    let mut third = queue_request(&program, "/third");
     first.request("GET", "/again", "");
     settle(&program);
     gated.gate.open(3);
@@ -76,7 +76,7 @@ fn a_full_queue_is_503_at_once(ctx: &Context) {
     let gated = Gated::start();
     let flags = ["--max-connections", "1", "--queue", "2", "--queue-timeout", "60s"];
     let program = ctx.start(&[gated.backend.addr()], &flags);
-    let mut served: Vec<_> = ["/0", "/1", "/2"].iter().map(|target| wait_in_line(&program, target)).collect();
+    let mut served: Vec<_> = ["/0", "/1", "/2"].iter().map(|target| queue_request(&program, target)).collect();
     let mut client = program.client();
     at_once(&mut client);
     at_once(&mut client);
@@ -95,7 +95,7 @@ fn without_a_queue_a_full_backend_is_503_at_once(ctx: &Context) {
     let gated = Gated::start();
     let flags = ["--max-connections", "1", "--queue", "0", "--queue-timeout", "60s"];
     let program = ctx.start(&[gated.backend.addr()], &flags);
-    let mut served = wait_in_line(&program, "/0");
+    let mut served = queue_request(&program, "/0");
     gated.wait_served(&["/0"]);
     at_once(&mut program.client());
     gated.gate.open(1);
@@ -105,7 +105,7 @@ fn without_a_queue_a_full_backend_is_503_at_once(ctx: &Context) {
 fn a_request_queued_for_too_long_is_503(ctx: &Context) {
     let gated = Gated::start();
     let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "300ms"]);
-    let mut served = wait_in_line(&program, "/0");
+    let mut served = queue_request(&program, "/0");
     gated.wait_served(&["/0"]);
     let mut client = program.client();
     for _ in 0..2 {
@@ -124,7 +124,7 @@ fn a_request_queued_for_too_long_is_503(ctx: &Context) {
 fn a_request_with_a_body_waits_like_any_other(ctx: &Context) {
     let gated = Gated::start();
     let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "60s"]);
-    let mut served = wait_in_line(&program, "/0");
+    let mut served = queue_request(&program, "/0");
     gated.wait_served(&["/0"]);
     let body = "0123456789abcdef".repeat(2048);
     let mut poster = program.client();
@@ -132,7 +132,7 @@ fn a_request_with_a_body_waits_like_any_other(ctx: &Context) {
     poster.send(&body[..1000]);
     settle(&program);
     poster.send(&body[1000..]);
-    let mut waits = wait_in_line(&program, "/2");
+    let mut waits = queue_request(&program, "/2");
     gated.gate.open(3);
     assert_eq!(served.response("GET").status(), 200);
     assert!(poster.response("POST").text() == body, "the body differs");
@@ -145,7 +145,7 @@ fn each_group_has_a_queue_of_its_own(ctx: &Context) {
     let group = format!("api={}", api.addr());
     let flags = ["--max-connections", "1", "--queue-timeout", "60s", "--group", &group, "--route", "path=/api -> api"];
     let program = ctx.start(&[gated.backend.addr()], &flags);
-    let mut waiting: Vec<_> = ["/0", "/1"].iter().map(|target| wait_in_line(&program, target)).collect();
+    let mut waiting: Vec<_> = ["/0", "/1"].iter().map(|target| queue_request(&program, target)).collect();
     let mut client = program.client();
     for _ in 0..5 {
         assert_eq!(client.get("/api").text(), "api");

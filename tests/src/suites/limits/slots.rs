@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use super::{Gated, settle, together, wait_in_line};
+use super::{Gated, queue_request, settle, together};
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
 use crate::case::cases;
@@ -21,14 +21,14 @@ cases! { "limits";
 
 /// Counts its concurrent requests, and remembers the maximum. A request ends before its response is sent, so the
 /// count never lags behind the balancer's.
-struct Crowd {
+struct Concurrency {
     now: AtomicUsize,
     most: AtomicUsize,
 }
 
-fn crowded(alive: bool) -> (Backend, Arc<Crowd>) {
-    let crowd = Arc::new(Crowd { now: AtomicUsize::new(0), most: AtomicUsize::new(0) });
-    let counted = Arc::clone(&crowd);
+fn counting_backend(alive: bool) -> (Backend, Arc<Concurrency>) {
+    let concurrency = Arc::new(Concurrency { now: AtomicUsize::new(0), most: AtomicUsize::new(0) });
+    let counted = Arc::clone(&concurrency);
     let answer = String::from_utf8(ok_response("ok")).unwrap();
     let answer = if alive { answer.replace("Connection: close\r\n", "") } else { answer };
     let backend = Backend::start(move |conn: &mut Conn| {
@@ -42,11 +42,11 @@ fn crowded(alive: bool) -> (Backend, Arc<Crowd>) {
             }
         }
     });
-    (backend, crowd)
+    (backend, concurrency)
 }
 
 pub(super) fn sixty_four_clients(ctx: &Context, alive: bool, each: usize, flags: &[&str]) {
-    let (backend, crowd) = crowded(alive);
+    let (backend, concurrency) = counting_backend(alive);
     let flags = [&["--max-connections", "10", "--queue-timeout", "60s"], flags].concat();
     let program = ctx.start(&[backend.addr()], &flags);
     together(64, |_| {
@@ -56,7 +56,7 @@ pub(super) fn sixty_four_clients(ctx: &Context, alive: bool, each: usize, flags:
             assert_eq!(response.status(), 200, "request {turn}: {response:?}");
         }
     });
-    assert_eq!(crowd.most.load(SeqCst), 10, "the maximum of concurrent requests");
+    assert_eq!(concurrency.most.load(SeqCst), 10, "the maximum of concurrent requests");
 }
 
 fn a_backend_never_sees_more_than_its_limit(ctx: &Context) {
@@ -74,7 +74,7 @@ fn sixty_four_clients_are_served_for_long(ctx: &Context) {
 fn a_full_backend_is_skipped(ctx: &Context) {
     let (slow, quick) = (Gated::start(), Backend::ok("quick"));
     let program = ctx.start(&[slow.backend.addr(), quick.addr()], &["--max-connections", "1"]);
-    let mut held = wait_in_line(&program, "/0");
+    let mut held = queue_request(&program, "/0");
     until("one of them gets the request", || !slow.served().is_empty() || quick.connections() > 0);
     let mut client = program.client();
     if slow.served().is_empty() {
@@ -93,9 +93,9 @@ fn a_full_backend_is_skipped(ctx: &Context) {
 fn a_client_that_leaves_releases_its_slot(ctx: &Context) {
     let gated = Gated::start();
     let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "60s"]);
-    let leaves = wait_in_line(&program, "/0");
+    let leaves = queue_request(&program, "/0");
     gated.wait_served(&["/0"]);
-    let mut waits = wait_in_line(&program, "/1");
+    let mut waits = queue_request(&program, "/1");
     leaves.reset();
     gated.wait_served(&["/0", "/1"]);
     gated.gate.open(2);

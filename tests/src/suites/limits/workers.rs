@@ -5,7 +5,7 @@ use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
 use crate::client::Client;
-use crate::suites::support::{answered, asking, settle};
+use crate::suites::support::{answered, requesting_clients, settle};
 use crate::wait::until;
 
 cases! { "limits" from 5;
@@ -25,7 +25,7 @@ fn four_workers_share_the_client_limit(ctx: &Context) {
     let backend = Backend::ok("ok");
     for places in [1, 2, 3, 10, 30] {
         let program = ctx.start(&[backend.addr()], &[&FOUR[..], &["--max-clients", &places.to_string()]].concat());
-        let mut clients = asking(&program, 40);
+        let mut clients = requesting_clients(&program, 40);
         until("all admitted clients are answered", || answered(&mut clients) >= places);
         settle(&program);
         assert_eq!(answered(&mut clients), places);
@@ -35,7 +35,7 @@ fn four_workers_share_the_client_limit(ctx: &Context) {
 fn a_freed_slot_goes_to_a_client_that_waits_at_any_worker(ctx: &Context) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &[&FOUR[..], &["--max-clients", "10"]].concat());
-    let mut clients = asking(&program, 40);
+    let mut clients = requesting_clients(&program, 40);
     while !clients.is_empty() {
         let served = clients.len().min(10);
         until("all admitted clients are answered", || answered(&mut clients) == served);

@@ -53,7 +53,7 @@ fn the_breaker_opens_at_half_of_twenty_and_not_before(ctx: &Context) {
 
 fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
     let let_go = Arc::new(AtomicBool::new(false));
-    let mended = Arc::clone(&let_go);
+    let recovered = Arc::clone(&let_go);
     let backend = Backend::start(move |conn| {
         let index = conn.index;
         if conn.request().is_err() {
@@ -63,8 +63,8 @@ fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
             conn.write(FAILURE);
             return;
         }
-        eventually(PATIENCE, || mended.load(Ordering::SeqCst).then_some(()));
-        conn.write(ok_response("mended"));
+        eventually(PATIENCE, || recovered.load(Ordering::SeqCst).then_some(()));
+        conn.write(ok_response("recovered"));
     });
     let program = ctx.start(&[backend.addr()], &["--breaker", "50"]);
     let mut client = program.client();
@@ -89,11 +89,11 @@ fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
     }
     assert_eq!(backend.connections(), 21, "one probe at a time");
     let_go.store(true, Ordering::SeqCst);
-    assert_eq!(probe.response("GET").text(), "mended");
+    assert_eq!(probe.response("GET").text(), "recovered");
     // The result is recorded after the response is sent. This client's second request is handled after that; another
     // worker may be quicker.
-    assert_eq!(probe.get("/").text(), "mended");
-    (0..10).for_each(|_| assert_eq!(client.get("/").text(), "mended"));
+    assert_eq!(probe.get("/").text(), "recovered");
+    (0..10).for_each(|_| assert_eq!(client.get("/").text(), "recovered"));
 }
 
 fn all_dead_is_a_503_at_once(ctx: &Context) {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use super::{Book, answer, noting};
+use super::{RequestLog, answer, logging};
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
@@ -20,8 +20,8 @@ cases! { "retry";
 }
 
 fn a_connection_that_ended_while_idle_costs_no_request(ctx: &Context) {
-    let book = Book::default();
-    let backend = noting(&book, |conn| {
+    let log = RequestLog::default();
+    let backend = logging(&log, |conn| {
         answer(conn);
         conn.close();
     });
@@ -34,7 +34,7 @@ fn a_connection_that_ended_while_idle_costs_no_request(ctx: &Context) {
         client.request(method, &format!("/{turn}"), if method == "POST" { "Content-Length: 2\r\n" } else { "" });
         client.send(if method == "POST" { "hi" } else { "" });
         assert_eq!(client.response(method).status(), 200, "{method} {turn}");
-        assert_eq!(book.count(&format!("/{turn}")), 1);
+        assert_eq!(log.count(&format!("/{turn}")), 1);
     }
 }
 
@@ -42,10 +42,10 @@ const CLIENTS: u64 = 16;
 const REQUESTS: usize = 150;
 
 fn connections_that_end_at_any_moment_never_double_a_post(ctx: &Context) {
-    let book = Book::default();
+    let log = RequestLog::default();
     let moody = |seed: u64| {
         let seed = Mutex::new(Seed::new(seed));
-        noting(&book, move |conn| {
+        logging(&log, move |conn| {
             let (mood, micros) = {
                 let mut seed = seed.lock().unwrap();
                 (seed.below(4), seed.below(3_000))
@@ -92,7 +92,7 @@ fn connections_that_end_at_any_moment_never_double_a_post(ctx: &Context) {
         clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
     });
     let mut executed = BTreeMap::new();
-    for (_, target, _) in book.lines() {
+    for (_, target, _) in log.lines() {
         *executed.entry(target).or_insert(0) += 1;
     }
     let is_post = |target: &str| target.starts_with("/POST");
@@ -107,8 +107,8 @@ fn connections_that_end_at_any_moment_never_double_a_post(ctx: &Context) {
 }
 
 fn a_backend_restart_between_requests_is_invisible(ctx: &Context) {
-    let book = Book::default();
-    let first = noting(&book, answer);
+    let log = RequestLog::default();
+    let first = logging(&log, answer);
     let addr = first.addr();
     let program = ctx.start(&[addr], &["--down-time", "100ms"]);
     let mut client = program.client();

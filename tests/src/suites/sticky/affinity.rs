@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::cookie::{get_with, set_cookie, tied};
+use super::cookie::{affinity_cookie, get_with, set_cookie};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
@@ -23,7 +23,8 @@ fn clients_without_a_cookie_are_balanced(ctx: &Context) {
     let (backends, addrs) = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--sticky"]);
     let mut client = program.client();
-    let mut ties: Vec<_> = (0..9).map(|_| client.get("/")).map(|answer| (answer.text(), tied(&answer))).collect();
+    let mut ties: Vec<_> =
+        (0..9).map(|_| client.get("/")).map(|answer| (answer.text(), affinity_cookie(&answer))).collect();
     assert_eq!(backends.iter().map(Backend::connections).collect::<Vec<_>>(), [3, 3, 3]);
     // One cookie for each backend.
     ties.sort_unstable();
@@ -39,7 +40,7 @@ fn each_of_many_clients_keeps_its_backend(ctx: &Context) {
             scope.spawn(|| {
                 let mut client = program.client();
                 let first = client.get("/");
-                let cookie = tied(&first);
+                let cookie = affinity_cookie(&first);
                 for turn in 0..20 {
                     if turn % 7 == 0 {
                         client = program.client();
@@ -59,7 +60,7 @@ fn affinity_survives_a_restart_and_another_order_of_the_backends(ctx: &Context) 
     let ties: Vec<_> = {
         let program = ctx.start(&addrs, &flags);
         let mut client = program.client();
-        (0..3).map(|_| client.get("/")).map(|answer| (tied(&answer), answer.text())).collect()
+        (0..3).map(|_| client.get("/")).map(|answer| (affinity_cookie(&answer), answer.text())).collect()
     };
     addrs.reverse();
     for _ in 0..2 {
@@ -86,9 +87,13 @@ fn affinity_survives_a_restart_and_another_order_of_the_backends(ctx: &Context) 
 
 fn without_a_secret_file_a_restart_ends_affinity(ctx: &Context) {
     let (_backends, addrs) = named(&["a", "b"]);
-    let cookie = tied(&ctx.start(&addrs, &["--sticky"]).client().get("/"));
+    let cookie = affinity_cookie(&ctx.start(&addrs, &["--sticky"]).client().get("/"));
     let program = ctx.start(&addrs, &["--sticky"]);
-    assert_ne!(tied(&get_with(&mut program.client(), &cookie)), cookie, "two programs generated the same secret");
+    assert_ne!(
+        affinity_cookie(&get_with(&mut program.client(), &cookie)),
+        cookie,
+        "two programs generated the same secret"
+    );
 }
 
 fn the_client_of_a_backend_that_is_down_moves_to_another(ctx: &Context) {
@@ -96,12 +101,12 @@ fn the_client_of_a_backend_that_is_down_moves_to_another(ctx: &Context) {
     let program = ctx.start(&addrs, &["--sticky", "--down-time", "60s"]);
     let mut client = program.client();
     let first = client.get("/");
-    let cookie = tied(&first);
+    let cookie = affinity_cookie(&first);
     let at = backends.iter().position(|backend| backend.connections() == 1).unwrap();
     drop(backends.remove(at));
     let answer = get_with(&mut client, &cookie);
     assert_ne!(answer.text(), first.text());
-    let new = tied(&answer);
+    let new = affinity_cookie(&answer);
     assert_ne!(new, cookie);
     for _ in 0..20 {
         let again = get_with(&mut client, &new);
@@ -110,7 +115,7 @@ fn the_client_of_a_backend_that_is_down_moves_to_another(ctx: &Context) {
     }
     // A later request with the old cookie moves as well.
     for _ in 0..4 {
-        assert_ne!(tied(&get_with(&mut program.client(), &cookie)), cookie);
+        assert_ne!(affinity_cookie(&get_with(&mut program.client(), &cookie)), cookie);
     }
 }
 
@@ -128,7 +133,7 @@ fn a_retried_request_gets_the_cookie_of_the_backend_that_answered(ctx: &Context)
     for _ in 0..6 {
         let answer = client.get("/");
         assert_eq!((answer.status(), answer.text().as_str()), (200, "well"));
-        cookies.push(tied(&answer));
+        cookies.push(affinity_cookie(&answer));
     }
     assert!(broken.connections() > 0, "no request was retried");
     cookies.dedup();
@@ -144,7 +149,7 @@ fn a_backend_of_weight_0_keeps_its_clients_and_gets_no_new_ones(ctx: &Context) {
     let (a, b) = (Backend::start(keeps_alive("a")), Backend::start(keeps_alive("b")));
     let secret = secret_file("a secret of many bytes");
     let flags = ["--sticky", "--sticky-secret-file", secret.path().to_str().unwrap()];
-    let cookie = tied(&ctx.start(&[a.addr()], &flags).client().get("/"));
+    let cookie = affinity_cookie(&ctx.start(&[a.addr()], &flags).client().get("/"));
     let program = ctx.start_named(&[&format!("{}:0", a.addr()), &b.addr().to_string()], &flags);
     for connection in 0..4 {
         let mut client = program.client();

@@ -29,7 +29,7 @@ pub(super) fn set_cookie(response: &Response, name: &str) -> Option<(String, Vec
 }
 
 /// The pair of the `lb` cookie that the response sets; panics without one.
-pub(super) fn tied(response: &Response) -> String {
+pub(super) fn affinity_cookie(response: &Response) -> String {
     set_cookie(response, "lb").unwrap_or_else(|| panic!("no cookie: {response:?}")).0
 }
 
@@ -90,9 +90,9 @@ fn forged_and_foreign_cookies_are_ignored(ctx: &Context) {
         ctx.start(&addrs, &["--sticky", "--sticky-secret-file", secret.path().to_str().unwrap()])
     };
     let (program, stranger) = (start(&secrets[0]), start(&secrets[1]));
-    let real = tied(&program.client().get("/"));
+    let real = affinity_cookie(&program.client().get("/"));
     let value = real.split_once('=').unwrap().1;
-    let foreign = tied(&stranger.client().get("/"));
+    let foreign = affinity_cookie(&stranger.client().get("/"));
     let mut client = program.client();
     let forged = [
         "lb=".to_owned(),
@@ -113,13 +113,13 @@ fn forged_and_foreign_cookies_are_ignored(ctx: &Context) {
     let mut answers = Vec::new();
     for cookie in &forged {
         let response = get_with(&mut client, cookie);
-        let _ = tied(&response);
+        let _ = affinity_cookie(&response);
         answers.push(response.text());
     }
     // Balanced like requests without a cookie.
     assert!(answers.chunks(3).all(|turn| turn == &answers[..turn.len()]), "{answers:?}");
     // The first of two cookies counts: a forged one is not skipped in favour of the valid one after it.
-    let _ = tied(&get_with(&mut client, &format!("lb=0; {real}")));
+    let _ = affinity_cookie(&get_with(&mut client, &format!("lb=0; {real}")));
 }
 
 fn the_backends_own_cookies_stay(ctx: &Context) {
@@ -131,10 +131,10 @@ fn the_backends_own_cookies_stay(ctx: &Context) {
     let first = client.get("/");
     let all = first.fields().all("set-cookie");
     assert_eq!(all[..2], ["session=1; Secure", "theme=dark"], "{first:?}");
-    let again = get_with(&mut client, &format!("session=1; {}", tied(&first)));
+    let again = get_with(&mut client, &format!("session=1; {}", affinity_cookie(&first)));
     assert_eq!(again.fields().all("set-cookie"), ["session=1; Secure", "theme=dark"]);
     // The client's own cookies reach the backend unchanged.
-    let cookie = format!("session=1; {}", tied(&first));
+    let cookie = format!("session=1; {}", affinity_cookie(&first));
     assert_eq!(backend.last_request().0.fields.get("cookie"), Some(cookie.as_str()));
 }
 
@@ -158,7 +158,7 @@ fn a_local_reply_sets_no_cookie(ctx: &Context) {
     let response = program.client().get("/");
     assert_eq!(response.interim.len(), 1, "{response:?}");
     assert!(!response.interim[0].fields.has("set-cookie"), "{response:?}");
-    let _ = tied(&response);
+    let _ = affinity_cookie(&response);
 }
 
 fn invalid_sticky_configurations_are_rejected(ctx: &Context) {

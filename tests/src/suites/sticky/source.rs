@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::cookie::{get_with, tied};
+use super::cookie::{affinity_cookie, get_with};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
@@ -139,11 +139,11 @@ fn a_cookie_takes_precedence_over_the_address(ctx: &Context) {
     assert_eq!((first.text().as_str(), second.text().as_str()), ("a", "b"));
     // The cookie of one backend, from an address with affinity to the other.
     for _ in 0..3 {
-        assert_eq!(get_with(&mut from(11, &program), &tied(&second)).text(), "b");
+        assert_eq!(get_with(&mut from(11, &program), &affinity_cookie(&second)).text(), "b");
     }
     // Without a cookie the address decides, and the response sets its cookie.
     let again = from(11, &program).get("/");
-    assert_eq!((again.text().as_str(), tied(&again)), ("a", tied(&first)));
+    assert_eq!((again.text().as_str(), affinity_cookie(&again)), ("a", affinity_cookie(&first)));
 }
 
 fn each_group_has_its_own_stick_table(ctx: &Context) {

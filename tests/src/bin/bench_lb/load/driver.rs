@@ -59,7 +59,7 @@ pub(crate) struct Driver<'a> {
     /// Idle clients. First in, first out: all connections stay in use.
     free: VecDeque<usize>,
     /// Clients that failed, and until when they pause.
-    resting: VecDeque<(Instant, usize)>,
+    paused: VecDeque<(Instant, usize)>,
     /// Requests of an open loop for which no client was free.
     backlog: VecDeque<Instant>,
     /// Whether new requests are sent.
@@ -92,7 +92,7 @@ impl<'a> Driver<'a> {
             pace,
             scratch: vec![0; SCRATCH_BYTES],
             free: (0..clients).collect(),
-            resting: VecDeque::new(),
+            paused: VecDeque::new(),
             backlog: VecDeque::new(),
             accepting: false,
             tally: Tally::new(),
@@ -150,9 +150,9 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Lets every client send one request, a few at a time, within `patience`; returns how many stay connected.
-    pub(crate) fn ask_once(&mut self, patience: Duration) -> io::Result<usize> {
-        let end = clock::now() + patience;
+    /// Lets every client send one request, a few at a time, within `timeout`; returns how many stay connected.
+    pub(crate) fn ask_once(&mut self, timeout: Duration) -> io::Result<usize> {
+        let end = clock::now() + timeout;
         let mut waiting = std::mem::take(&mut self.free);
         while !self.stop.is_draining() && clock::now() < end {
             let in_flight = self.clients.iter().filter(|client| client.is_in_flight()).count();
@@ -176,7 +176,7 @@ impl<'a> Driver<'a> {
     /// Waits, at most until `end`, and handles the events; returns the time after the wait.
     fn turn(&mut self, end: Instant) -> io::Result<Instant> {
         let before = clock::now();
-        let rested = self.resting.front().map_or(end, |(until, _)| *until);
+        let rested = self.paused.front().map_or(end, |(until, _)| *until);
         let mut wait = end.min(rested).saturating_duration_since(before);
         if let (Pace::Open(arrivals), Some(alarm), true) = (&self.pace, &self.alarm, self.accepting) {
             let due = arrivals.wait(before);
@@ -219,7 +219,7 @@ impl<'a> Driver<'a> {
                 Progress::Free => {}
                 Progress::Failed(why) => {
                     self.tally.fail(why);
-                    self.resting.push_back((clock::now() + REST, at));
+                    self.paused.push_back((clock::now() + REST, at));
                     return;
                 }
             }
@@ -248,7 +248,7 @@ impl<'a> Driver<'a> {
     }
 
     fn wake_rested(&mut self, now: Instant) {
-        while let Some((_, at)) = self.resting.pop_front_if(|(until, _)| *until <= now) {
+        while let Some((_, at)) = self.paused.pop_front_if(|(until, _)| *until <= now) {
             self.after(at, Progress::Free);
         }
     }

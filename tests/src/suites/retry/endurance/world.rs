@@ -11,7 +11,7 @@ use crate::seed::Seed;
 use crate::wait::{ms, pause};
 
 const BACKENDS: usize = 3;
-const NOBODY: usize = usize::MAX;
+const NONE_BAD: usize = usize::MAX;
 /// How long one misbehaves, and how long all then behave: longer than a retry may be queued.
 const BAD: Duration = ms(500);
 const GOOD: Duration = ms(800);
@@ -41,7 +41,7 @@ const MISDEEDS: [Misdeed; 6] = [
 /// Three backends, and what became of the requests.
 pub(super) struct World {
     backends: Vec<Backend>,
-    books: Arc<Books>,
+    records: Arc<Records>,
     alarm: AtomicBool,
     answers: AtomicU64,
     broken: AtomicU64,
@@ -51,7 +51,7 @@ pub(super) struct World {
 
 /// What the backends record.
 #[derive(Debug)]
-struct Books {
+struct Records {
     bad: AtomicUsize,
     misdeeds: [AtomicU64; MISDEEDS.len()],
     /// The bodies of POSTs, each of them unique.
@@ -61,19 +61,19 @@ struct Books {
 
 impl World {
     pub(super) fn start() -> Self {
-        let books = Arc::new(Books {
-            bad: AtomicUsize::new(NOBODY),
+        let records = Arc::new(Records {
+            bad: AtomicUsize::new(NONE_BAD),
             misdeeds: Default::default(),
             executed: Mutex::default(),
             twice: Mutex::default(),
         });
         let backend = |place| {
-            let books = Arc::clone(&books);
-            Backend::start_forgetful(move |conn| books.serve(conn, place))
+            let records = Arc::clone(&records);
+            Backend::start_forgetful(move |conn| records.serve(conn, place))
         };
         Self {
             backends: (0..BACKENDS).map(backend).collect(),
-            books,
+            records,
             alarm: AtomicBool::new(false),
             answers: AtomicU64::new(0),
             broken: AtomicU64::new(0),
@@ -91,9 +91,9 @@ impl World {
             if !self.goes_on(end) {
                 return;
             }
-            self.books.bad.store(place, SeqCst);
+            self.records.bad.store(place, SeqCst);
             pause(BAD);
-            self.books.bad.store(NOBODY, SeqCst);
+            self.records.bad.store(NONE_BAD, SeqCst);
             pause(GOOD);
         }
     }
@@ -127,13 +127,13 @@ impl World {
     }
 
     pub(super) fn assert_nothing_lost(&self) {
-        let count = |misdeed: Misdeed| self.books.misdeeds[misdeed as usize].load(SeqCst);
+        let count = |misdeed: Misdeed| self.records.misdeeds[misdeed as usize].load(SeqCst);
         assert!(MISDEEDS.into_iter().all(|misdeed| count(misdeed) > 0), "a misdeed never happened: {self:?}");
         let (broken, broken_off) =
             (self.broken.load(SeqCst), count(Misdeed::BreakOff) + count(Misdeed::BreakOffWithReset));
         assert!(broken <= broken_off, "clients saw more truncated bodies than backends sent: {self:?}");
-        assert_eq!(*self.books.twice.lock().unwrap(), Vec::<String>::new(), "executed twice");
-        let executed = self.books.executed.lock().unwrap();
+        assert_eq!(*self.records.twice.lock().unwrap(), Vec::<String>::new(), "executed twice");
+        let executed = self.records.executed.lock().unwrap();
         let done = self.done.lock().unwrap();
         assert!(!done.is_empty() && done.iter().all(|body| executed.contains(body)), "answered but not executed");
     }
@@ -141,14 +141,14 @@ impl World {
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let misdeeds = MISDEEDS.iter().zip(&self.books.misdeeds);
+        let misdeeds = MISDEEDS.iter().zip(&self.records.misdeeds);
         let (answers, broken) = (self.answers.load(SeqCst), self.broken.load(SeqCst));
         write!(f, "{answers} answers, {broken} truncated bodies; misdeeds: ")?;
         f.debug_map().entries(misdeeds).finish()
     }
 }
 
-impl Books {
+impl Records {
     fn serve(&self, conn: &mut Conn, place: usize) {
         let mut seed = Seed::new((conn.index * BACKENDS + place) as u64);
         while let Ok(request) = conn.request() {

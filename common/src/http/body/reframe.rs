@@ -28,7 +28,7 @@ pub(crate) enum BodyEncoder {
 
 /// The result of [`BodyDecoder::transcode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Transcoded {
+pub(crate) struct Reframed {
     /// Bytes of input that belong to the body: all of them, unless the body ended.
     pub(crate) consumed: usize,
     /// Bytes of data among them.
@@ -43,12 +43,12 @@ impl BodyDecoder {
     }
 
     /// Decodes `input` and appends its data to `out` in the framing of `encoder`.
-    pub(crate) fn transcode(
+    pub(crate) fn reframe(
         &mut self,
         input: &[u8],
         encoder: BodyEncoder,
         out: &mut Vec<u8>,
-    ) -> Result<Transcoded, ProtocolError> {
+    ) -> Result<Reframed, ProtocolError> {
         match self {
             Self::Length(remaining) => {
                 let consumed = usize::try_from(*remaining).map_or(input.len(), |remaining| remaining.min(input.len()));
@@ -58,23 +58,23 @@ impl BodyDecoder {
                 if ended {
                     encoder.finish(out);
                 }
-                Ok(Transcoded { consumed, data_len: consumed as u64, ended })
+                Ok(Reframed { consumed, data_len: consumed as u64, ended })
             }
-            Self::Chunked(decoder) => transcode_chunked(decoder, input, encoder, out),
+            Self::Chunked(decoder) => reframe_chunked(decoder, input, encoder, out),
             Self::CloseDelimited => {
                 encoder.encode(input, out);
-                Ok(Transcoded { consumed: input.len(), data_len: input.len() as u64, ended: false })
+                Ok(Reframed { consumed: input.len(), data_len: input.len() as u64, ended: false })
             }
         }
     }
 }
 
-fn transcode_chunked(
+fn reframe_chunked(
     decoder: &mut ChunkedDecoder,
     input: &[u8],
     encoder: BodyEncoder,
     out: &mut Vec<u8>,
-) -> Result<Transcoded, ProtocolError> {
+) -> Result<Reframed, ProtocolError> {
     let (mut consumed, mut data_len) = (0, 0);
     loop {
         let ended = match decoder.step(&input[consumed..])? {
@@ -95,7 +95,7 @@ fn transcode_chunked(
                 false
             }
         };
-        return Ok(Transcoded { consumed, data_len, ended });
+        return Ok(Reframed { consumed, data_len, ended });
     }
 }
 
@@ -137,8 +137,8 @@ mod tests {
         let mut out = Vec::new();
         let mut decoder = BodyDecoder::Chunked(ChunkedDecoder::new());
         let transcoded =
-            decoder.transcode(b"3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\nGET", BodyEncoder::Chunked, &mut out).unwrap();
-        assert_eq!(transcoded, Transcoded { consumed: 23, data_len: 3, ended: true });
+            decoder.reframe(b"3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\nGET", BodyEncoder::Chunked, &mut out).unwrap();
+        assert_eq!(transcoded, Reframed { consumed: 23, data_len: 3, ended: true });
         assert_eq!(out, b"3\r\nabc\r\n0\r\n\r\n");
     }
 
@@ -146,7 +146,7 @@ mod tests {
     fn a_length_body_consumes_exactly_its_length() {
         let mut out = Vec::new();
         let mut decoder = BodyDecoder::Length(3);
-        let transcoded = decoder.transcode(b"abcGET", BodyEncoder::Raw, &mut out).unwrap();
+        let transcoded = decoder.reframe(b"abcGET", BodyEncoder::Raw, &mut out).unwrap();
         assert_eq!((transcoded.consumed, transcoded.ended), (3, true));
         assert_eq!(out, b"abc");
     }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Instant};
 
 use common::http::BackendId;
 
-use super::{BackendView, Choice, Group};
+use super::{BackendView, Group, Selection};
 use crate::routing::StickTable;
 
 impl Group {
@@ -18,19 +18,19 @@ impl Group {
         now: Instant,
         hash: u64,
         tried: &[BackendId],
-    ) -> Choice {
+    ) -> Selection {
         let previous = table.lookup(client, now);
         if let Some(in_flight) = previous.and_then(|id| self.acquire_sticky(view, id, tried, now)) {
-            return Choice::Backend(in_flight);
+            return Selection::Backend(in_flight);
         }
         let choice = self.pick(view, now, hash, tried);
-        let Choice::Backend(in_flight) = &choice else { return choice };
+        let Selection::Backend(in_flight) = &choice else { return choice };
         let stored = table.update(client, previous, in_flight.backend().id(), now);
         if stored == in_flight.backend().id() {
             return choice;
         }
         // Another request of this client has stored a backend in between: both go there.
-        self.acquire_sticky(view, stored, tried, now).map_or(choice, Choice::Backend)
+        self.acquire_sticky(view, stored, tried, now).map_or(choice, Selection::Backend)
     }
     // ANCHOR_END: source
 }
