@@ -6,7 +6,7 @@
 //! | [`origin_check`] | rejects requests from other sites' web pages |
 //! | [`resource`] | paths, and the methods that each allows |
 //! | [`handler`](mod@handler), `change` | what each request does; the changes to a group |
-//! | [`operations`] | [`ClusterControl`], through which the handler reaches the balancer |
+//! | [`operations`] | [`AdminOperations`], through which the handler reaches the balancer |
 //! | [`server`] | HTTP itself, on its own thread |
 //!
 //! Everything but `server` is sans-IO. A change replaces a member list or an atomic of a backend and notifies the

@@ -130,7 +130,7 @@ pub enum PathPatternError {
 }
 
 impl PathPattern {
-    /// Whether it matches a path as returned by [`RequestInfo::merged_path`](super::RequestInfo::merged_path).
+    /// Whether it matches a path as returned by [`RequestInfo::path_with_merged_slashes`](super::RequestInfo::path_with_merged_slashes).
     pub fn matches(&self, path: &[u8]) -> bool {
         match self {
             Self::Exact(whole) => path == whole.as_bytes(),

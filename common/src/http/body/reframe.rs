@@ -26,7 +26,7 @@ pub(crate) enum BodyEncoder {
     Chunked,
 }
 
-/// The result of [`BodyDecoder::transcode`].
+/// The result of [`BodyDecoder::reframe`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reframed {
     /// Bytes of input that belong to the body: all of them, unless the body ended.
@@ -136,9 +136,9 @@ mod tests {
     fn chunks_are_re_encoded_and_extensions_dropped() {
         let mut out = Vec::new();
         let mut decoder = BodyDecoder::Chunked(ChunkedDecoder::new());
-        let transcoded =
+        let reframed =
             decoder.reframe(b"3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\nGET", BodyEncoder::Chunked, &mut out).unwrap();
-        assert_eq!(transcoded, Reframed { consumed: 23, data_len: 3, ended: true });
+        assert_eq!(reframed, Reframed { consumed: 23, data_len: 3, ended: true });
         assert_eq!(out, b"3\r\nabc\r\n0\r\n\r\n");
     }
 
@@ -146,8 +146,8 @@ mod tests {
     fn a_length_body_consumes_exactly_its_length() {
         let mut out = Vec::new();
         let mut decoder = BodyDecoder::Length(3);
-        let transcoded = decoder.reframe(b"abcGET", BodyEncoder::Raw, &mut out).unwrap();
-        assert_eq!((transcoded.consumed, transcoded.ended), (3, true));
+        let reframed = decoder.reframe(b"abcGET", BodyEncoder::Raw, &mut out).unwrap();
+        assert_eq!((reframed.consumed, reframed.ended), (3, true));
         assert_eq!(out, b"abc");
     }
 

@@ -44,12 +44,12 @@ impl Relay {
     fn read_response_body(&mut self, bytes: &[u8]) -> Result<usize, ProtocolError> {
         match &mut self.response {
             ResponseState::Body(decoder, encoder) if !bytes.is_empty() => {
-                let transcoded = decoder.reframe(bytes, *encoder, self.to_client.buf_mut())?;
-                self.outcome.bytes_from_backend += transcoded.data_len;
-                if transcoded.ended {
+                let reframed = decoder.reframe(bytes, *encoder, self.to_client.buf_mut())?;
+                self.outcome.bytes_from_backend += reframed.data_len;
+                if reframed.ended {
                     self.response = ResponseState::Complete;
                 }
-                Ok(transcoded.consumed)
+                Ok(reframed.consumed)
             }
             ResponseState::Tunnel => {
                 self.to_client.buf_mut().extend_from_slice(bytes);

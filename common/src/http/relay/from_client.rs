@@ -31,15 +31,15 @@ impl Relay {
         if self.upstream.request_started && self.to_backend.retained_len() + bytes.len() > MAX_REPLAY_BYTES {
             self.to_backend.disable_replay();
         }
-        let transcoded = decoder
+        let reframed = decoder
             .reframe(bytes, *encoder, self.to_backend.buf_mut())
             .map_err(|protocol_error| ProxyError::invalid_request(protocol_error, phase))?;
-        self.outcome.bytes_from_client += transcoded.data_len;
-        self.downstream.awaits_continue &= transcoded.consumed == 0;
-        if transcoded.ended {
+        self.outcome.bytes_from_client += reframed.data_len;
+        self.downstream.awaits_continue &= reframed.consumed == 0;
+        if reframed.ended {
             self.request = RequestState::Complete;
         }
-        Ok(transcoded.consumed)
+        Ok(reframed.consumed)
     }
 
     fn on_client_eof(&mut self) -> Result<(), ProxyError> {

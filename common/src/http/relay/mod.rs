@@ -218,7 +218,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Begins a CONNECT. Next, connect to the authority that it names, then call [`open_tunnel`](Self::open_tunnel), or
+    /// Begins a CONNECT. Next, connect to the authority that it names, then call [`establish_tunnel`](Self::establish_tunnel), or
     /// [`fail`](Self::fail).
     pub fn begin_connect(&mut self, client: &ClientAddress) {
         self.reset();
