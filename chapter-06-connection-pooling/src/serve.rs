@@ -4,19 +4,14 @@
 //! works like chapter 5, where a loop called: the compiler turns the code between two `await`s into a state. New:
 //! connections to backends come from the worker's pool, which all its clients share.
 
-use std::{
-    rc::Rc,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{rc::Rc, sync::Arc};
 
 use advanced_features::{
     balance::group::InFlightGuard,
     request::{attempt::Attempt, context::Dispatch, local_reply::LocalReply},
 };
 use common::{
-    http::{AfterBackend, AfterClient, ExchangeTimeouts, ProxyError, Pumped, Side, StreamLayer},
+    http::{AfterBackend, AfterClient, ExchangeTimeouts, ProxyError, Side, StreamLayer},
     net::set_reset_on_close,
     shutdown::ShutdownStage,
 };
@@ -65,7 +60,7 @@ async fn serve_request<L: StreamLayer>(
     mut request: Box<Request>,
 ) -> AfterClient {
     let outcome = match admit(worker, &mut request) {
-        Ok(()) => attempts(worker, client, &mut request).await,
+        Ok(()) => run_attempts(worker, client, &mut request).await,
         Err(reply) => Err(reply),
     };
     if let Err(reply) = outcome {
@@ -76,7 +71,7 @@ async fn serve_request<L: StreamLayer>(
 
 // ANCHOR: attempts
 /// Tries one backend after another, until one has answered or no other may be tried.
-async fn attempts<L: StreamLayer>(
+async fn run_attempts<L: StreamLayer>(
     worker: &WorkerContext,
     client: &mut ClientConnection<L>,
     request: &mut Request,
@@ -174,35 +169,13 @@ async fn exchange<L: StreamLayer>(
     client: &mut ClientConnection<L>,
     request: &mut Request,
 ) -> Result<(), ProxyError> {
-    match poll_fn_with_now(request.polled_at, |context, now| poll_exchange(worker, client, request, now, context)).await
+    match poll_fn_with_now(request.polled_at, |context, now| wait::poll_exchange(worker, client, request, now, context))
+        .await
     {
         ExchangePoll::Done(outcome) => outcome,
         ExchangePoll::WatchForReset => Box::pin(wait::exchange_watching_for_reset(worker, client, request)).await,
     }
 }
-
-// ANCHOR: exchange
-/// Moves the bytes that can be moved between the two sockets now.
-fn poll_exchange<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
-    now: Instant,
-    context: &mut Context<'_>,
-) -> Poll<ExchangePoll> {
-    request.polled_at = now;
-    let Request { relay, attempt, .. } = request;
-    let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
-    let pumped = client.pump(worker, relay, &mut upstream.stream, context);
-    if let Ok(Pumped::Wait(wants)) = pumped
-        && wants.client.is_none()
-        && client.stream.poll_read_ready(context).is_ready()
-    {
-        return Poll::Ready(ExchangePoll::WatchForReset);
-    }
-    wait::poll_pump_result(worker, &mut client.timer, request, pumped, context).map(ExchangePoll::Done)
-}
-// ANCHOR_END: exchange
 
 /// Records the exchange, and keeps the connection if it may be reused.
 fn record<L: StreamLayer>(

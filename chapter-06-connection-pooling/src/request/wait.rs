@@ -89,6 +89,29 @@ pub(crate) enum ExchangePoll {
     WatchForReset,
 }
 
+// ANCHOR: exchange
+/// Moves the bytes that can be moved between the two sockets now.
+pub(crate) fn poll_exchange<L: StreamLayer>(
+    worker: &WorkerContext,
+    client: &mut ClientConnection<L>,
+    request: &mut Request,
+    now: Instant,
+    context: &mut Context<'_>,
+) -> Poll<ExchangePoll> {
+    request.polled_at = now;
+    let Request { relay, attempt, .. } = request;
+    let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
+    let pumped = client.pump(worker, relay, &mut upstream.stream, context);
+    if let Ok(Pumped::Wait(wants)) = pumped
+        && wants.client.is_none()
+        && client.stream.poll_read_ready(context).is_ready()
+    {
+        return Poll::Ready(ExchangePoll::WatchForReset);
+    }
+    poll_pump_result(worker, &mut client.timer, request, pumped, context).map(ExchangePoll::Done)
+}
+// ANCHOR_END: exchange
+
 /// Continues an exchange, and watches the client's socket for a reset.
 pub(crate) async fn exchange_watching_for_reset<L: StreamLayer>(
     worker: &WorkerContext,
