@@ -9,6 +9,7 @@
 //! What Envoy calls circuit breaking is a limit ([`concurrency`](crate::limit::concurrency)).
 
 use std::{
+    fmt,
     sync::atomic::{
         AtomicU64,
         Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -80,13 +81,43 @@ pub enum Admission {
 #[derive(Debug)]
 pub struct BreakerPermit(HalfOpenPermit);
 
-/// A change of the breaker's state by a record.
+/// A state change that a record caused. `Display` says it for a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerTransition {
-    /// The failure threshold was reached, or the probe failed: all requests are rejected.
-    Opened,
-    /// The probe succeeded: all requests are admitted.
+    /// Too many requests failed: the breaker is open until the next probe.
+    Opened {
+        /// Failures in the window.
+        failed: u64,
+        /// Requests in the window.
+        total: u64,
+        /// How long every request is rejected.
+        next_probe_in: Duration,
+    },
+    /// The half-open probe failed: the breaker stays open until the next one.
+    Reopened {
+        /// How long every request is rejected.
+        next_probe_in: Duration,
+    },
+    /// The half-open probe succeeded: every request is admitted.
     Closed,
+}
+
+impl fmt::Display for BreakerTransition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opened { failed, total, next_probe_in } => write!(
+                f,
+                "circuit breaker open ({failed} of {total} requests failed), next probe in {} s",
+                next_probe_in.as_secs_f64()
+            ),
+            Self::Reopened { next_probe_in } => write!(
+                f,
+                "circuit breaker stays open (the half-open probe failed), next probe in {} s",
+                next_probe_in.as_secs_f64()
+            ),
+            Self::Closed => f.write_str("circuit breaker closed (the half-open probe succeeded)"),
+        }
+    }
 }
 
 impl Breaker {
@@ -132,13 +163,18 @@ impl Breaker {
 
     /// Records the outcome of an admitted request, with its permit if it was the probe.
     pub fn record(&self, probe: Option<BreakerPermit>, failed: bool, now: Instant) -> Option<BreakerTransition> {
-        let until = self.epoch.millis(now + self.config.open_duration);
+        let next_probe_in = self.config.open_duration;
+        let until = self.epoch.millis(now + next_probe_in);
         if let Some(BreakerPermit(permit)) = probe {
             // Clear the window of earlier failures. Release: a thread that sees the breaker closed sees it cleared.
             self.rolling_window.clear();
             self.open_until.store(if failed { until } else { 0 }, Release);
             drop(permit); // only after the new state is stored
-            return Some(if failed { BreakerTransition::Opened } else { BreakerTransition::Closed });
+            return Some(if failed {
+                BreakerTransition::Reopened { next_probe_in }
+            } else {
+                BreakerTransition::Closed
+            });
         }
         // A request that was admitted before the breaker opened says nothing about now.
         if self.is_open() {
@@ -147,15 +183,15 @@ impl Breaker {
         let at = self.epoch.millis(now);
         self.rolling_window.record(failed, at);
         // Only a failure can open the breaker, so only a failure sums the window.
-        if !failed || !self.is_over_threshold(at) {
+        let (failed, total) = if failed { self.rolling_window.totals(at) } else { return None };
+        if !self.is_over_threshold(failed, total) {
             return None;
         }
         let opened = self.open_until.compare_exchange(0, until, AcqRel, Relaxed);
-        opened.is_ok().then_some(BreakerTransition::Opened)
+        opened.is_ok().then_some(BreakerTransition::Opened { failed, total, next_probe_in })
     }
 
-    fn is_over_threshold(&self, at: u64) -> bool {
-        let (failed, total) = self.rolling_window.totals(at);
+    fn is_over_threshold(&self, failed: u64, total: u64) -> bool {
         let enough = self.config.min_requests > 0 && total >= u64::from(self.config.min_requests);
         enough && failed * 100 >= total * u64::from(self.config.failure_percent)
     }
@@ -211,7 +247,7 @@ mod tests {
         assert_eq!(run(&breaker, 0, 19, start + Duration::from_secs(10)), None);
         assert_eq!(
             run(&breaker, 0, 1, start + Duration::from_secs(11)),
-            Some(BreakerTransition::Opened),
+            Some(BreakerTransition::Opened { failed: 20, total: 20, next_probe_in: Duration::from_secs(10) }),
             "the 20th within 10 s"
         );
     }
@@ -226,7 +262,10 @@ mod tests {
         let half_open = start + Duration::from_secs(10);
         let first = probe(&breaker, half_open);
         assert_eq!(rejected_for(&breaker, half_open), Some(HALF_OPEN_RETRY_AFTER), "one at a time");
-        assert_eq!(breaker.record(Some(first), true, half_open), Some(BreakerTransition::Opened));
+        assert_eq!(
+            breaker.record(Some(first), true, half_open),
+            Some(BreakerTransition::Reopened { next_probe_in: Duration::from_secs(10) })
+        );
         assert_eq!(rejected_for(&breaker, half_open), Some(Duration::from_secs(10)));
 
         let half_open = half_open + Duration::from_secs(10);

@@ -144,13 +144,11 @@ impl RequestContext {
     /// The request has ended: completes its record, and records the outcome with the group's breaker.
     pub fn finish(&mut self, exchange: &mut Exchange, now: Instant) {
         exchange.retries = u8::try_from(self.tried.len()).unwrap_or(u8::MAX);
-        match self.group.breaker.record(self.half_open_probe.take(), is_group_failure(exchange), now) {
-            Some(BreakerTransition::Opened) => {
-                tracing::error!("group {}: circuit breaker opened: too many failures", self.group.name());
-            }
-            Some(BreakerTransition::Closed) => {
-                tracing::warn!("group {}: circuit breaker closed: the half-open probe succeeded", self.group.name());
-            }
+        let transition = self.group.breaker.record(self.half_open_probe.take(), is_group_failure(exchange), now);
+        let name = self.group.name();
+        match transition {
+            Some(closed @ BreakerTransition::Closed) => tracing::warn!("group {name}: {closed}"),
+            Some(open) => tracing::error!("group {name}: {open}"),
             None => {}
         }
     }

@@ -48,7 +48,9 @@ fn the_breaker_opens_at_half_of_twenty_and_not_before(ctx: &Context) {
     if began.elapsed() < Duration::from_secs(8) {
         assert_eq!(backends.iter().map(Backend::connections).sum::<usize>(), 20, "an open breaker sends nothing");
     }
-    until("the open breaker is logged", || program.stderr().contains("circuit breaker opened"));
+    until("the open breaker is logged", || {
+        program.stderr().contains("circuit breaker open (20 of 20 requests failed), next probe in 10 s")
+    });
 }
 
 fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
