@@ -70,8 +70,8 @@ fn turns(c: &mut Criterion) {
     let (locked, atomic, round_robin) = (LockedCounter::default(), AtomicUsize::default(), RoundRobin::default());
     measure(c, "mutex, the number alone", || locked.next() % BACKENDS);
     measure(c, "atomic, the number alone", || atomic.fetch_add(1, Relaxed) % BACKENDS);
-    measure(c, "mutex, asking who is up", || locked.pick(is_up));
-    measure(c, "atomic, asking who is up (ours)", || round_robin.pick(BACKENDS, is_up).unwrap_or(0));
+    measure(c, "mutex, checking the server is up", || locked.pick(is_up));
+    measure(c, "atomic, checking the server is up (ours)", || round_robin.pick(BACKENDS, is_up).unwrap_or(0));
 }
 
 criterion_group!(benches, turns);

@@ -87,7 +87,7 @@ pub enum BreakerTransition {
     /// Too many requests failed: the breaker is open until the next probe.
     Opened {
         /// Failures in the window.
-        failed: u64,
+        failures: u64,
         /// Requests in the window.
         total: u64,
         /// How long every request is rejected.
@@ -105,9 +105,9 @@ pub enum BreakerTransition {
 impl fmt::Display for BreakerTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Opened { failed, total, next_probe_in } => write!(
+            Self::Opened { failures, total, next_probe_in } => write!(
                 f,
-                "circuit breaker open ({failed} of {total} requests failed), next probe in {} s",
+                "circuit breaker open ({failures} of {total} requests failed), next probe in {} s",
                 next_probe_in.as_secs_f64()
             ),
             Self::Reopened { next_probe_in } => write!(
@@ -183,17 +183,20 @@ impl Breaker {
         let at = self.epoch.millis(now);
         self.rolling_window.record(failed, at);
         // Only a failure can open the breaker, so only a failure sums the window.
-        let (failed, total) = if failed { self.rolling_window.totals(at) } else { return None };
-        if !self.is_over_threshold(failed, total) {
+        if !failed {
+            return None;
+        }
+        let (failures, total) = self.rolling_window.totals(at);
+        if !self.is_over_threshold(failures, total) {
             return None;
         }
         let opened = self.open_until.compare_exchange(0, until, AcqRel, Relaxed);
-        opened.is_ok().then_some(BreakerTransition::Opened { failed, total, next_probe_in })
+        opened.is_ok().then_some(BreakerTransition::Opened { failures, total, next_probe_in })
     }
 
-    fn is_over_threshold(&self, failed: u64, total: u64) -> bool {
+    fn is_over_threshold(&self, failures: u64, total: u64) -> bool {
         let enough = self.config.min_requests > 0 && total >= u64::from(self.config.min_requests);
-        enough && failed * 100 >= total * u64::from(self.config.failure_percent)
+        enough && failures * 100 >= total * u64::from(self.config.failure_percent)
     }
 }
 
@@ -247,7 +250,7 @@ mod tests {
         assert_eq!(run(&breaker, 0, 19, start + Duration::from_secs(10)), None);
         assert_eq!(
             run(&breaker, 0, 1, start + Duration::from_secs(11)),
-            Some(BreakerTransition::Opened { failed: 20, total: 20, next_probe_in: Duration::from_secs(10) }),
+            Some(BreakerTransition::Opened { failures: 20, total: 20, next_probe_in: Duration::from_secs(10) }),
             "the 20th within 10 s"
         );
     }
