@@ -169,7 +169,7 @@ impl<'a> BlockingDriver<'a> {
     fn update_stage(&mut self, phase: Phase) -> Result<(), ProxyError> {
         self.seen_stage = self.shutdown.stage();
         match self.seen_stage {
-            ShutdownStage::Stopping => Err(ProxyError::new(FailureKind::Unavailable, Side::Internal, phase)),
+            ShutdownStage::Stopping => Err(ProxyError::new(FailureKind::ShuttingDown, Side::Internal, phase)),
             _ => Ok(()),
         }
     }

@@ -10,7 +10,7 @@ use std::{
 use common::{
     clock::now,
     endpoint::Endpoint,
-    http::{Exchange, Forwarding, HeadView, ProtocolError, ProxyError, ProxyRole, Side},
+    http::{Exchange, Forwarding, GroupId, LocalReply, ProtocolError, ProxyError, ProxyRole, Side},
     instance_id::InstanceId,
 };
 use load_balancer::dns_refresher::{DnsRefresher, Resolve};
@@ -30,7 +30,8 @@ use crate::{
         policy::PickCounters,
     },
     health::active::{checker::HealthChecker, config::CheckConfig},
-    request::{context::RequestContext, local_reply::LocalReply},
+    request::{context::RequestContext, local_reply},
+    routing::RequestInfo,
 };
 
 /// A running balancer: its configuration, its backends and its counters.
@@ -59,10 +60,10 @@ impl Balancer {
     pub fn new(program: &str, config: Config, resolver: impl Resolve + Sync + Clone) -> io::Result<Arc<Self>> {
         let started_at = now();
         let backend_factory = BackendFactory::new(config.backend_settings, resolver.clone());
-        let group = |group: &GroupConfig| build_group(group, &config, &backend_factory, started_at);
-        let groups: Vec<_> = config.groups.iter().map(group).collect::<io::Result<_>>()?;
+        let group = |(id, group)| build_group(id, group, &config, &backend_factory, started_at);
+        let groups: Vec<_> = (0..).map(GroupId).zip(&config.groups).map(group).collect::<io::Result<_>>()?;
         let unrouted_group =
-            || Arc::new(Group::new("-".into(), LbPolicyConfig::default(), 0, config.breaker, started_at));
+            || Arc::new(Group::new(None, "-".into(), LbPolicyConfig::default(), 0, config.breaker, started_at));
         let default = config.default_group.map_or_else(unrouted_group, |index| Arc::clone(&groups[index]));
         let cluster = Arc::new(Cluster::new(groups, config.routes.clone(), default, config.hash_key.clone()));
         let backends = |cluster: &Arc<Cluster>| {
@@ -128,19 +129,18 @@ impl Balancer {
         &self.totals
     }
 
-    /// Routes a request of `client`. Returns its context, and the target to forward where the normalized target differs
+    /// Routes a request. Returns its context, and the target to forward where the normalized target differs
     /// from the received one.
     ///
     /// # Errors
     /// An ambiguous path.
     pub fn route(
         &self,
-        head: HeadView<'_>,
-        client: IpAddr,
+        info: &mut RequestInfo<'_>,
         now: Instant,
     ) -> Result<(RequestContext, Option<Vec<u8>>), ProtocolError> {
-        let ((group, affinity), target) = self.cluster.route(head, client, now)?;
-        Ok((RequestContext::new(group, affinity), target))
+        let (decision, target) = self.cluster.route(info, now)?;
+        Ok((RequestContext::new(decision), target))
     }
 
     /// Admits a request, unless no rule matches it or its group's breaker is open.
@@ -148,7 +148,7 @@ impl Balancer {
     /// # Errors
     /// The local reply for the client.
     pub fn admit(&self, ctx: &mut RequestContext, now: Instant) -> Result<(), LocalReply> {
-        if self.cluster.has_no_route(&ctx.group) { Err(LocalReply::NoRoute) } else { ctx.admit(now) }
+        if ctx.group.id().is_none() { Err(local_reply::NO_ROUTE) } else { ctx.admit(now) }
     }
 
     /// Records that a connect to `backend` succeeded, or failed with `error`. A failure marks the backend down and
@@ -196,8 +196,15 @@ impl AdminOperations for Balancer {
     }
 }
 
-fn build_group(spec: &GroupConfig, config: &Config, factory: &BackendFactory, now: Instant) -> io::Result<Arc<Group>> {
-    let group = Group::new(spec.name.clone(), spec.lb_policy.clone(), config.queue_limit, config.breaker, now);
+fn build_group(
+    id: GroupId,
+    spec: &GroupConfig,
+    config: &Config,
+    factory: &BackendFactory,
+    now: Instant,
+) -> io::Result<Arc<Group>> {
+    let group =
+        Group::new(Some(id), spec.name.clone(), spec.lb_policy.clone(), config.queue_limit, config.breaker, now);
     let backends = spec.backends.iter().map(|endpoint| factory.create(&group, endpoint, now));
     let backends = backends.collect::<io::Result<Vec<_>>>()?;
     group.update_members(|members| *members = backends);

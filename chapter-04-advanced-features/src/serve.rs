@@ -19,10 +19,11 @@ use crate::{
     request::{
         attempt::Attempt,
         context::{Dispatch, RequestContext},
-        local_reply::LocalReply,
+        error::RequestError,
         per_client_pool::PerClientPool,
         wait,
     },
+    routing::RequestInfo,
 };
 
 /// Serves a client until it closes its connection or the connection may not be kept.
@@ -60,8 +61,8 @@ fn serve_request(
     let mut attempt = None;
     let outcome = admit(balancer, client, driver, &mut ctx)
         .and_then(|()| run_attempts(balancer, client, driver, pool, &mut ctx, &mut attempt));
-    if let Err(reply) = outcome {
-        reply.write_to(&mut client.relay, wall_clock());
+    if let Err(error) = outcome {
+        error.answer(&mut client.relay, wall_clock());
         driver.send_local_reply(&mut client.relay, &mut client.socket);
     }
     record(balancer, client, driver, pool, ctx, attempt)
@@ -77,7 +78,7 @@ fn run_attempts(
     pool: &mut PerClientPool,
     ctx: &mut RequestContext,
     last_attempt: &mut Option<Attempt<Socket>>,
-) -> Result<(), LocalReply> {
+) -> Result<(), RequestError> {
     loop {
         let in_flight = choose(balancer, client, driver, ctx)?;
         let backend = Arc::clone(in_flight.backend());
@@ -116,7 +117,7 @@ fn next_head(
 ) -> Result<Option<RequestContext>, ProxyError> {
     let mut ctx = None;
     client.next_request_with(driver, &balancer.forwarding, balancer.identity, |head, sender| {
-        let (routed, target) = balancer.route(head, sender, now())?;
+        let (routed, target) = balancer.route(&mut RequestInfo::new(head, sender), now())?;
         ctx = Some(routed);
         Ok(target)
     })?;
@@ -130,11 +131,11 @@ fn admit(
     client: &mut ClientConnection,
     driver: &BlockingDriver<'_>,
     ctx: &mut RequestContext,
-) -> Result<(), LocalReply> {
+) -> Result<(), RequestError> {
     if driver.is_draining() {
         client.relay.close_after_response();
     }
-    balancer.admit(ctx, now())
+    Ok(balancer.admit(ctx, now())?)
 }
 
 /// Chooses a backend and takes a slot of it, at once or after waiting in the queue.
@@ -143,7 +144,7 @@ fn choose(
     client: &ClientConnection,
     driver: &BlockingDriver<'_>,
     ctx: &mut RequestContext,
-) -> Result<InFlightGuard, LocalReply> {
+) -> Result<InFlightGuard, RequestError> {
     match ctx.choose(now())? {
         Dispatch::Backend(in_flight) => Ok(in_flight),
         Dispatch::Queue => wait::wait_in_queue(balancer, client, driver, ctx),

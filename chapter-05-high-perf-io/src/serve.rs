@@ -101,7 +101,7 @@ fn admit(worker: &mut WorkerContext, mut request: Box<Request>) -> Transition {
     }
     match worker.balancer.admit(request.ctx(), worker.now) {
         Ok(()) => Transition::To(State::Choosing(request)),
-        Err(reply) => respond_and_close::start_local_reply(request, &reply),
+        Err(reply) => respond_and_close::start_local_reply(request, &reply.into()),
     }
 }
 
@@ -110,7 +110,7 @@ fn choose(worker: &mut WorkerContext, connection: &mut ClientConnection, mut req
     match request.ctx().choose(worker.now) {
         Ok(Dispatch::Backend(in_flight)) => connect(worker, connection, request, in_flight),
         Ok(Dispatch::Queue) => wait::enqueue(worker, connection, request),
-        Err(reply) => respond_and_close::start_local_reply(request, &reply),
+        Err(error) => respond_and_close::start_local_reply(request, &error),
     }
 }
 

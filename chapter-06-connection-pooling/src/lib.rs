@@ -10,11 +10,14 @@
 //! | `downstream` | the client's side: a connection, hand-off, local replies and lingering close |
 //! | `wire`, `timer` | the relay's socket and its deadline, as a task polls them |
 //! | `worker` | a thread with its runtime: accept, pool maintenance, shutdown, what its tasks share |
+//! | [`Filter`], `engine` | what a chapter adds to each request's way; the types that a worker is compiled for |
 //! | `server`, `statistics` | what the workers share; the table and the JSON of the pool |
 //! | [`args`] | the command line of the pool |
 
 pub mod args;
 mod downstream;
+mod engine;
+mod filter;
 pub mod pool;
 mod request;
 mod serve;
@@ -37,6 +40,11 @@ use common::{
     worker::run_on_threads,
 };
 
+use engine::EngineOf;
+
+pub use advanced_features::routing::RequestInfo;
+pub use filter::{Filter, WorkerFilter};
+pub use request::attempt_record::AttemptRecord;
 pub use server::{PoolConfig, Server};
 pub use statistics::PoolReport;
 
@@ -48,7 +56,7 @@ pub use statistics::PoolReport;
 /// # Panics
 /// A worker that panics ends the process: otherwise its listener's queue would go on swallowing clients. A client's
 /// task that panics closes only that client's connection.
-pub fn run(server: &Arc<Server>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+pub fn run<F: Filter>(server: &Arc<Server<F>>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
     run_with(server, || Plaintext, listeners, shutdown)
 }
 
@@ -59,8 +67,8 @@ pub fn run(server: &Arc<Server>, listeners: Listeners, shutdown: &Shutdown) -> i
 ///
 /// # Panics
 /// As [`run`].
-pub fn run_with<L: StreamLayer>(
-    server: &Arc<Server>,
+pub fn run_with<L: StreamLayer, F: Filter>(
+    server: &Arc<Server<F>>,
     stream_layer: impl Fn() -> L + Sync,
     listeners: Listeners,
     shutdown: &Shutdown,
@@ -71,7 +79,14 @@ pub fn run_with<L: StreamLayer>(
         receivers.into_iter().zip(listeners.into_vec()),
         shutdown,
         |worker_id, (handoff_rx, listener)| {
-            worker::run::run(Arc::clone(server), &stream_layer, worker_id, listener, handoff_rx, shutdown.clone())
+            worker::run::run::<EngineOf<L, F>>(
+                Arc::clone(server),
+                &stream_layer,
+                worker_id,
+                listener,
+                handoff_rx,
+                shutdown.clone(),
+            )
         },
     )
 }

@@ -8,17 +8,19 @@ use std::{rc::Rc, sync::Arc};
 
 use advanced_features::{
     balance::group::InFlightGuard,
-    request::{attempt::Attempt, context::Dispatch, local_reply::LocalReply},
+    request::{attempt::Attempt, context::Dispatch, error::RequestError},
 };
 use common::{
-    http::{AfterBackend, AfterClient, ExchangeTimeouts, ProxyError, Side, StreamLayer},
+    http::{AfterClient, ExchangeTimeouts, LocalReply, ProxyError, Side},
     net::set_reset_on_close,
     shutdown::ShutdownStage,
 };
 
 use crate::{
     downstream::{client_connection::ClientConnection, respond_and_close},
+    engine::Engine,
     request::{
+        active::{self, ActiveRequest, Finished},
         begin::{self, HeadOutcome},
         state::Request,
         wait::{self, ExchangePoll},
@@ -31,7 +33,7 @@ use crate::{
 // ANCHOR: serve
 /// Serves a client until its connection has to be closed.
 #[expect(clippy::manual_async_fn, reason = "the future of an async fn would store `client` twice")]
-pub(crate) fn serve<L: StreamLayer>(mut client: ClientConnection<L>) -> impl Future<Output = ()> {
+pub(crate) fn serve<E: Engine>(mut client: ClientConnection<E>) -> impl Future<Output = ()> {
     async move {
         let worker = Rc::clone(&client.guard.worker);
         loop {
@@ -39,7 +41,7 @@ pub(crate) fn serve<L: StreamLayer>(mut client: ClientConnection<L>) -> impl Fut
                 HeadOutcome::Request(request) => serve_request(&worker, &mut client, request).await,
                 HeadOutcome::Invalid(error) => {
                     let request = Box::pin(respond_and_close::reject_request(&worker, &mut client, &error)).await;
-                    record(&worker, &mut client, request)
+                    record(&mut client, request)
                 }
                 HeadOutcome::IdleTimeout => AfterClient::Linger,
                 HeadOutcome::Closed => return,
@@ -54,28 +56,29 @@ pub(crate) fn serve<L: StreamLayer>(mut client: ClientConnection<L>) -> impl Fut
 }
 // ANCHOR_END: serve
 
-async fn serve_request<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    mut request: Box<Request>,
+async fn serve_request<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    mut request: ActiveRequest<'_, E>,
 ) -> AfterClient {
     let outcome = match admit(worker, &mut request) {
         Ok(()) => run_attempts(worker, client, &mut request).await,
-        Err(reply) => Err(reply),
+        Err(refusal) => Err(refusal.into()),
     };
-    if let Err(reply) = outcome {
-        Box::pin(respond_and_close::respond_locally(worker, client, &mut request, &reply)).await;
+    if let Err(error) = outcome {
+        error.answer(&mut request.relay, worker.date());
+        Box::pin(respond_and_close::send_local_reply(worker, client, &mut request)).await;
     }
-    record(worker, client, request)
+    record(client, request)
 }
 
 // ANCHOR: attempts
 /// Tries one backend after another, until one has answered or no other may be tried.
-async fn run_attempts<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
-) -> Result<(), LocalReply> {
+async fn run_attempts<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    request: &mut Request<E>,
+) -> Result<(), RequestError> {
     loop {
         let in_flight = choose(worker, client, request).await?;
         let backend = Arc::clone(in_flight.backend());
@@ -92,7 +95,9 @@ async fn run_attempts<L: StreamLayer>(
         if !request.relay.may_retry(&error) {
             return Err(error.into());
         }
-        if request.attempt.as_ref().is_some_and(|attempt| attempt.reused) {
+        let reused = request.attempt.as_ref().is_some_and(|attempt| attempt.reused);
+        active::report_attempt(worker, request, backend.id(), reused, None, Some((&error).into()));
+        if reused {
             // The connection was closed while it was idle, which says nothing about the backend: it may be chosen
             // again.
             request.ctx().needs_fresh_connection = true;
@@ -105,26 +110,32 @@ async fn run_attempts<L: StreamLayer>(
 // ANCHOR_END: attempts
 
 /// Waits for a request head.
-async fn next_head<L: StreamLayer>(worker: &WorkerContext, client: &mut ClientConnection<L>) -> HeadOutcome {
+async fn next_head<'w, E: Engine>(
+    worker: &'w WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+) -> HeadOutcome<'w, E> {
     poll_fn_with_now(client.timeout_start, |context, now| begin::poll_head(worker, client, now, context)).await
 }
 
-/// Admits the request, unless no routing rule matches it or its group's breaker is open. While the process drains, each
-/// request is the last of its connection.
-fn admit(worker: &WorkerContext, request: &mut Request) -> Result<(), LocalReply> {
+/// Admits the request, unless a filter has refused it, no routing rule matches it, or its group's breaker is open. While
+/// the process drains, each request is the last of its connection.
+fn admit<E: Engine>(worker: &WorkerContext<E>, request: &mut Request<E>) -> Result<(), LocalReply> {
     if worker.stage() > ShutdownStage::Running {
         request.relay.close_after_response();
+    }
+    if let Some(refusal) = request.refusal {
+        return Err(refusal);
     }
     let now = request.polled_at;
     worker.balancer().admit(request.ctx(), now)
 }
 
 /// Chooses a backend and takes one of its slots, at once or after waiting in the queue.
-async fn choose<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
-) -> Result<InFlightGuard, LocalReply> {
+async fn choose<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    request: &mut Request<E>,
+) -> Result<InFlightGuard, RequestError> {
     let now = request.polled_at;
     match request.ctx().choose(now)? {
         Dispatch::Backend(in_flight) => Ok(in_flight),
@@ -134,12 +145,13 @@ async fn choose<L: StreamLayer>(
 
 // ANCHOR: connect
 /// Takes an idle connection, or connects. A failed connect opens the backend's connect breaker.
-async fn connect<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
+async fn connect<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    request: &mut Request<E>,
     in_flight: InFlightGuard,
 ) -> Result<(), ProxyError> {
+    (request.attempt_started_at, request.connected_at, request.attempt_is_reported) = (request.polled_at, None, false);
     let idempotent = request.relay.request_meta().is_some_and(|meta| meta.method.is_idempotent());
     let fresh = request.ctx().needs_fresh_connection;
     let idle_connection =
@@ -150,7 +162,11 @@ async fn connect<L: StreamLayer>(
         None => Box::pin(wait::wait_for_connect(worker, client, request, in_flight.backend())).await,
     };
     worker.balancer().record_connect(in_flight.backend(), connected.as_ref().err(), request.polled_at);
-    let upstream = connected?;
+    let backend = in_flight.backend().id();
+    let upstream = connected.inspect_err(|error| {
+        active::report_attempt(worker, request, backend, reused, None, Some(error.into()));
+    })?;
+    request.connected_at = Some(request.polled_at);
     in_flight.backend().totals.count_request();
     request.relay.attempt(reused);
     request.relay.clear_response_fields();
@@ -164,10 +180,10 @@ async fn connect<L: StreamLayer>(
 // ANCHOR_END: connect
 
 /// Relays the request and its answer.
-async fn exchange<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
+async fn exchange<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    request: &mut Request<E>,
 ) -> Result<(), ProxyError> {
     match poll_fn_with_now(request.polled_at, |context, now| wait::poll_exchange(worker, client, request, now, context))
         .await
@@ -177,29 +193,12 @@ async fn exchange<L: StreamLayer>(
     }
 }
 
-/// Records the exchange, and keeps the connection if it may be reused.
-fn record<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    mut request: Box<Request>,
-) -> AfterClient {
-    let (mut exchange, after, upstream) = request.relay.end();
-    let Request { started_at, polled_at, .. } = *request;
-    exchange.times.total = polled_at.saturating_duration_since(started_at);
-    if let Some(attempt) = request.attempt.take() {
-        attempt.finish(&mut exchange, started_at, request.first_byte_at, polled_at);
-        if upstream == AfterBackend::Pool {
-            socket_pool::put_after_exchange(worker, attempt.into_connection(), polled_at);
-        }
-    }
-    if let Some(ctx) = &mut request.ctx {
-        ctx.finish(&mut exchange, polled_at);
-    }
-    worker.balancer().log_and_count(client.client_address.peer(), &exchange);
-    let pipelined = request.relay.take_pipelined();
-    worker.recycle_request(request);
+/// Records the exchange, and takes over what the client has sent of its next request.
+fn record<E: Engine>(client: &mut ClientConnection<E>, request: ActiveRequest<'_, E>) -> AfterClient {
+    let ended_at = request.polled_at;
+    let Finished { after, pipelined } = request.finish();
     if after == AfterClient::KeepAlive {
-        client.timeout_start = polled_at;
+        client.timeout_start = ended_at;
         client.request_buffer.push_pipelined(pipelined);
     }
     after

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::{
     downstream::handoff::ConnectionHandoff,
+    filter::Filter,
     pool::{PoolCounters, PoolLimits, SharedPool},
     statistics::{self, PoolReport},
 };
@@ -25,10 +26,11 @@ pub struct PoolConfig {
     pub warm_up: usize,
 }
 
-/// A balancer, its connections to backends, and what its workers share.
+/// A balancer, its filter, its connections to backends, and what its workers share.
 #[derive(Debug)]
-pub struct Server {
+pub struct Server<F = ()> {
     pub(crate) balancer: Arc<Balancer>,
+    pub(crate) filter: F,
     pub(crate) pool_config: PoolConfig,
     pub(crate) workers: NonZeroUsize,
     pub(crate) shared_pool: SharedPool<TcpStream>,
@@ -40,8 +42,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// For `workers` workers.
+    /// For `workers` workers, without a filter.
     pub fn new(balancer: Arc<Balancer>, pool_config: PoolConfig, workers: NonZeroUsize) -> Self {
+        Self::with_filter(balancer, pool_config, workers, ())
+    }
+}
+
+impl<F: Filter> Server<F> {
+    /// For `workers` workers, each of which passes its requests through its part of `filter`.
+    pub fn with_filter(balancer: Arc<Balancer>, pool_config: PoolConfig, workers: NonZeroUsize, filter: F) -> Self {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers.get()).map(|_| unbounded_channel()).unzip();
         Self {
             handoff: ConnectionHandoff::new(balancer.config().max_clients, senders),
@@ -49,9 +58,20 @@ impl Server {
             pool_counters: (0..workers.get()).map(|_| PoolCounters::default()).collect(),
             handoff_receivers: Mutex::new(receivers),
             balancer,
+            filter,
             pool_config,
             workers,
         }
+    }
+
+    /// The balancer.
+    pub fn balancer(&self) -> &Arc<Balancer> {
+        &self.balancer
+    }
+
+    /// The filter.
+    pub fn filter(&self) -> &F {
+        &self.filter
     }
 
     /// The counters of all workers' pools, summed.

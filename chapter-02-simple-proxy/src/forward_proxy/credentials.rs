@@ -7,10 +7,12 @@
 use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use common::http::LocalReply;
 use subtle::ConstantTimeEq as _;
 
-/// The header of the 407 response.
-pub const CHALLENGE: (&str, &str) = ("Proxy-Authenticate", "Basic realm=\"forward_proxy\", charset=\"UTF-8\"");
+/// The challenge: the reply to a client that has not authenticated itself.
+pub const PROXY_AUTH_REQUIRED: LocalReply = LocalReply::new(407, "proxy_auth_required")
+    .with_fields(&[("Proxy-Authenticate", "Basic realm=\"forward_proxy\", charset=\"UTF-8\"")]);
 
 /// A user and a password, stored base64-encoded, as clients send them.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use std::{
 
 use common::{
     clock::wall_clock,
-    http::{AfterClient, Exchange, FailureKind, HeadView, Method, Phase, ProtocolError, ProxyError, Side},
+    http::{AfterClient, Exchange, FailureKind, HeadView, LocalReply, Method, Phase, ProtocolError, ProxyError, Side},
     net::set_reset_on_close,
     shutdown::Shutdown,
 };
@@ -19,7 +19,7 @@ use common::{
 use super::{
     ForwardProxy,
     acl::DenyReason,
-    credentials::{CHALLENGE, Credentials},
+    credentials::{Credentials, PROXY_AUTH_REQUIRED},
     destination::Destination,
 };
 use crate::{client_connection::ClientConnection, connect, driver::BlockingDriver, socket::Socket};
@@ -44,10 +44,12 @@ impl ForwardRequest {
     }
 }
 
+/// The reply where the access list forbids the destination.
+const FORBIDDEN: LocalReply = LocalReply::new(403, "forbidden");
+
 /// Why a request was not completed.
 enum ForwardError {
-    ProxyAuthRequired,
-    Forbidden,
+    Refused(LocalReply),
     Proxy(ProxyError),
 }
 
@@ -101,8 +103,7 @@ fn serve_request(
     let backend_reset = matches!(&outcome, Err(ForwardError::Proxy(error)) if is_tunnel_reset(error, Side::Backend));
     if let Err(error) = outcome {
         match error {
-            ForwardError::ProxyAuthRequired => client.relay.send_local_reply(407, wall_clock(), &[CHALLENGE]),
-            ForwardError::Forbidden => client.relay.send_local_reply(403, wall_clock(), &[]),
+            ForwardError::Refused(reply) => client.relay.send_local_reply(&reply, wall_clock()),
             ForwardError::Proxy(error) => client.relay.fail(&error, wall_clock()),
         }
         driver.send_local_reply(&mut client.relay, &mut client.socket);
@@ -135,7 +136,7 @@ fn admit(
     if driver.is_draining() {
         client.relay.close_after_response();
     }
-    if request.is_authenticated { Ok(()) } else { Err(ForwardError::ProxyAuthRequired) }
+    if request.is_authenticated { Ok(()) } else { Err(ForwardError::Refused(PROXY_AUTH_REQUIRED)) }
 }
 
 // ANCHOR: choose
@@ -146,7 +147,7 @@ fn choose(proxy: &ForwardProxy, request: &ForwardRequest) -> Result<Vec<SocketAd
         DenyReason::OwnListener if !request.is_connect => {
             ProxyError::invalid_request(ProtocolError::LoopDetected, Phase::Connect).into()
         }
-        DenyReason::OwnListener | DenyReason::NotAllowed => ForwardError::Forbidden,
+        DenyReason::OwnListener | DenyReason::NotAllowed => ForwardError::Refused(FORBIDDEN),
     };
     let destination = Destination::parse(&request.authority)
         .ok_or_else(|| ProxyError::invalid_request(ProtocolError::RequestTarget, Phase::Connect))?;

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
-use common::http::{HeadView, ProtocolError};
+use common::http::{ProtocolError, RouteId};
 
 use super::{
     backend::Backend,
@@ -23,8 +23,16 @@ pub struct Cluster {
     inspects_requests: bool,
 }
 
-/// The group that a request goes to, and its affinity there.
-pub type RouteDecision = (Arc<Group>, Affinity);
+/// Where a request goes.
+#[derive(Debug, Clone)]
+pub struct RouteDecision {
+    /// The group; its [`id`](Group::id) is `None` if no rule matches and there is no default group.
+    pub group: Arc<Group>,
+    /// The request's affinity to a backend of that group.
+    pub affinity: Affinity,
+    /// The rule that matched; `None` if none did.
+    pub route: Option<RouteId>,
+}
 
 impl Cluster {
     /// A cluster of `groups`; `routes` refer to them by index. `default_group` is one of them, or a group without
@@ -40,42 +48,40 @@ impl Cluster {
         &self.groups
     }
 
-    /// Whether this group is the placeholder for requests that no rule matches.
-    pub fn has_no_route(&self, group: &Arc<Group>) -> bool {
-        !self.groups.iter().any(|known| Arc::ptr_eq(known, group))
-    }
-
     /// The backends of all groups.
     pub fn backends(&self) -> Vec<Arc<Backend>> {
         self.groups.iter().flat_map(|group| group.members()).collect()
     }
 
     // ANCHOR: direct
-    /// Routes a request of `client`. Returns the decision, and the target to forward where the normalized target
-    /// differs from the received one.
+    /// Routes a request. Also returns the target to forward where the normalized target differs from the received one.
     ///
     /// # Errors
     /// An ambiguous path.
     pub fn route(
         &self,
-        head: HeadView<'_>,
-        client: IpAddr,
+        info: &mut RequestInfo<'_>,
         now: Instant,
     ) -> Result<(RouteDecision, Option<Vec<u8>>), ProtocolError> {
+        let client = Some(info.client);
         if !self.inspects_requests {
-            let affinity = Affinity { hash: self.source_hash(client), sticky_backend: None, client: Some(client) };
-            return Ok(((Arc::clone(&self.default_group), affinity), None));
+            let group = Arc::clone(&self.default_group);
+            info.group = group.id();
+            let affinity = Affinity { hash: self.source_hash(info.client), sticky_backend: None, client };
+            return Ok((RouteDecision { group, affinity, route: None }, None));
         }
-        let info = RequestInfo::from_head(head).map_err(|_| ProtocolError::RequestTarget)?;
-        let matched = self.routes.match_group(&info).map(|index| &self.groups[index]);
-        let group = matched.unwrap_or(&self.default_group);
+        info.check_path().map_err(|_| ProtocolError::RequestTarget)?;
+        let matched = self.routes.match_rule(info);
+        let group = matched.map_or(&self.default_group, |(_, group)| &self.groups[group]);
+        let route = matched.map(|(route, _)| route);
+        (info.route, info.group) = (route, group.id());
         let cookie_value = group.sticky_cookie().and_then(|sticky| sticky.read_value(info.header_values("cookie")));
         let affinity = Affinity {
-            hash: self.hash_key.hash_request(&info, client, hash::hash),
+            hash: self.hash_key.hash_request(info, info.client, hash::hash),
             sticky_backend: cookie_value.and_then(|value| group.find_sticky_backend(value, now)),
-            client: Some(client),
+            client,
         };
-        Ok(((Arc::clone(group), affinity), info.rewritten_target()))
+        Ok((RouteDecision { group: Arc::clone(group), affinity, route }, info.rewritten_target()))
     }
     // ANCHOR_END: direct
 

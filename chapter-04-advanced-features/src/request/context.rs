@@ -3,14 +3,18 @@
 //! The rules that a request follows are here, for every engine: when it is admitted, when it may queue for a slot, when
 //! it may be retried, and what its outcome says about the group. An engine adds the waiting.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use common::http::{BackendId, Exchange, FailureKind, Phase, ProxyError, Side};
+use common::http::{BackendId, Exchange, FailureKind, LocalReply, Phase, ProxyError, RouteId, Side};
 
-use super::local_reply::LocalReply;
+use super::{error::RequestError, local_reply};
 use crate::{
     balance::{
         backend::{Backend, is_server_error},
+        cluster::RouteDecision,
         group::{Affinity, Group, InFlightGuard, Selection},
     },
     health::breaker::{Admission, BreakerPermit, BreakerTransition},
@@ -39,6 +43,12 @@ pub struct RequestContext {
     pub group: Arc<Group>,
     /// Its affinity to a backend of that group.
     pub affinity: Affinity,
+    /// The rule that it matched.
+    route: Option<RouteId>,
+    /// Since when it waits in the group's queue.
+    queued_at: Option<Instant>,
+    /// How long it waited there.
+    queued: Option<Duration>,
     /// Backends that failed this request, or could not be connected to. They are not tried again.
     tried: Vec<BackendId>,
     /// Retries after the request was sent. A failed connect does not count: nothing was sent.
@@ -53,12 +63,15 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// A request for `group`.
-    pub fn new(group: Arc<Group>, affinity: Affinity) -> Self {
+    /// A request that was routed as `decision` says.
+    pub fn new(RouteDecision { group, affinity, route }: RouteDecision) -> Self {
         let (tried, retries, needs_fresh_connection) = (Vec::new(), 0, false);
         Self {
             group,
             affinity,
+            route,
+            queued_at: None,
+            queued: None,
             tried,
             retries,
             needs_fresh_connection,
@@ -76,7 +89,7 @@ impl RequestContext {
         match self.group.breaker.admit(now) {
             Admission::Closed => {}
             Admission::HalfOpen(probe) => self.half_open_probe = Some(probe),
-            Admission::Rejected { retry_after } => return Err(LocalReply::ServiceUnavailable { retry_after }),
+            Admission::Rejected { retry_after } => return Err(local_reply::breaker_open(retry_after)),
         }
         Ok(())
     }
@@ -85,16 +98,28 @@ impl RequestContext {
     ///
     /// # Errors
     /// No backend is left that the request may go to.
-    pub fn choose(&mut self, now: Instant) -> Result<Dispatch, LocalReply> {
+    pub fn choose(&mut self, now: Instant) -> Result<Dispatch, RequestError> {
         let is_first_attempt = self.tried.is_empty();
         // Queued requests came first. A request whose backend failed has waited already, so it does not queue again.
         if is_first_attempt && !self.group.queue.is_empty() {
-            return Ok(Dispatch::Queue);
+            return Ok(self.queue_from(now));
         }
         match self.group.choose(now, self.affinity, &self.tried) {
             Selection::Backend(in_flight) => Ok(Dispatch::Backend(in_flight)),
-            Selection::AllAtLimit if is_first_attempt => Ok(Dispatch::Queue),
-            Selection::AllAtLimit | Selection::NoBackend => Err(self.no_backend_reply()),
+            Selection::AllAtLimit if is_first_attempt => Ok(self.queue_from(now)),
+            Selection::AllAtLimit | Selection::NoBackend => Err(self.no_backend_error()),
+        }
+    }
+
+    fn queue_from(&mut self, now: Instant) -> Dispatch {
+        self.queued_at = Some(now);
+        Dispatch::Queue
+    }
+
+    /// The request has left the queue, if it was in it.
+    fn leave_queue(&mut self, now: Instant) {
+        if let Some(since) = self.queued_at.take() {
+            self.queued = Some(now.saturating_duration_since(since));
         }
     }
 
@@ -102,11 +127,14 @@ impl RequestContext {
     ///
     /// # Errors
     /// No backend is left that the request may go to.
-    pub fn choose_from_queue(&mut self, now: Instant) -> Result<Option<InFlightGuard>, LocalReply> {
+    pub fn choose_from_queue(&mut self, now: Instant) -> Result<Option<InFlightGuard>, RequestError> {
         match self.group.choose(now, self.affinity, &self.tried) {
-            Selection::Backend(in_flight) => Ok(Some(in_flight)),
+            Selection::Backend(in_flight) => {
+                self.leave_queue(now);
+                Ok(Some(in_flight))
+            }
             Selection::AllAtLimit => Ok(None),
-            Selection::NoBackend => Err(self.no_backend_reply()),
+            Selection::NoBackend => Err(self.no_backend_error()),
         }
     }
 
@@ -143,6 +171,8 @@ impl RequestContext {
 
     /// The request has ended: completes its record, and records the outcome with the group's breaker.
     pub fn finish(&mut self, exchange: &mut Exchange, now: Instant) {
+        self.leave_queue(now);
+        (exchange.group, exchange.route, exchange.times.queued) = (self.group.id(), self.route, self.queued);
         exchange.retries = u8::try_from(self.tried.len()).unwrap_or(u8::MAX);
         let transition = self.group.breaker.record(self.half_open_probe.take(), is_group_failure(exchange), now);
         let name = self.group.name();
@@ -153,10 +183,10 @@ impl RequestContext {
         }
     }
 
-    /// The reply when no backend is left: the last error, or 503 if none was tried.
-    fn no_backend_reply(&mut self) -> LocalReply {
+    /// The error when no backend is left: that of the last backend, or 503 if none was tried.
+    fn no_backend_error(&mut self) -> RequestError {
         let unavailable = || ProxyError::new(FailureKind::Unavailable, Side::Internal, Phase::Connect);
-        LocalReply::Failed(self.last_error.take().unwrap_or_else(unavailable))
+        RequestError::Failed(self.last_error.take().unwrap_or_else(unavailable))
     }
 }
 

@@ -1,42 +1,30 @@
-//! Local replies: responses that the balancer sends itself, without a backend.
+//! The local replies of a balancer that refuses a request before it is sent.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use common::http::{ProxyError, Relay};
+use common::http::LocalReply;
 
-/// Why a request gets a local reply.
-#[derive(Debug)]
-pub enum LocalReply {
-    /// No route matches the request, and there is no default group: 404.
-    NoRoute,
-    /// The group's breaker is open, or all its backends are at their limits: 503.
-    ServiceUnavailable {
-        /// The value of `Retry-After`.
-        retry_after: Duration,
-    },
-    /// The exchange failed.
-    Failed(ProxyError),
+/// No rule matches the request, and there is no default group.
+pub const NO_ROUTE: LocalReply = LocalReply::new(404, "no_route");
+/// All backends of the group are at their limits, and its queue is full.
+pub const QUEUE_FULL: LocalReply = LocalReply::new(503, "queue_full").with_retry_after(1);
+/// The request waited in the queue for as long as it may.
+pub const QUEUE_TIMEOUT: LocalReply = LocalReply::new(503, "queue_timeout").with_retry_after(1);
+
+/// The group's breaker is open, until `retry_after` has passed.
+pub fn breaker_open(retry_after: Duration) -> LocalReply {
+    let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+    LocalReply::new(503, "breaker_open").with_retry_after(u32::try_from(seconds.max(1)).unwrap_or(u32::MAX))
 }
 
-impl LocalReply {
-    /// The reply when all backends are at their limits and the queue is full or timed out.
-    pub const AT_CAPACITY: Self = Self::ServiceUnavailable { retry_after: Duration::from_secs(1) };
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Writes the local reply to the client's side of `relay`.
-    pub fn write_to(&self, relay: &mut Relay, now: SystemTime) {
-        match self {
-            Self::NoRoute => relay.send_local_reply(404, now, &[]),
-            Self::ServiceUnavailable { retry_after } => {
-                let seconds = retry_after.as_secs_f64().ceil().max(1.0).to_string();
-                relay.send_local_reply(503, now, &[("Retry-After", &seconds)]);
-            }
-            Self::Failed(error) => relay.fail(error, now),
+    #[test]
+    fn retry_after_is_whole_seconds_and_never_too_early() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (9_500, 10)] {
+            assert_eq!(breaker_open(Duration::from_millis(millis)).retry_after, Some(seconds), "{millis} ms");
         }
-    }
-}
-
-impl From<ProxyError> for LocalReply {
-    fn from(error: ProxyError) -> Self {
-        Self::Failed(error)
     }
 }

@@ -10,7 +10,8 @@ use simple_proxy::{client_connection::ClientConnection, driver::BlockingDriver};
 
 use super::{
     context::{MAX_RETRY_BUDGET_CHECKS, RequestContext},
-    local_reply::LocalReply,
+    error::RequestError,
+    local_reply::{QUEUE_FULL, QUEUE_TIMEOUT},
     wake_pipe::{WakePipe, wait_until},
 };
 use crate::{
@@ -25,11 +26,11 @@ pub(crate) fn wait_in_queue(
     client: &ClientConnection,
     driver: &BlockingDriver<'_>,
     ctx: &mut RequestContext,
-) -> Result<InFlightGuard, LocalReply> {
+) -> Result<InFlightGuard, RequestError> {
     let out_of_fds =
         |error| ProxyError::new(FailureKind::ResourceExhausted, Side::Internal, Phase::Connect).with_source(error);
     let wake_pipe = WakePipe::new().map_err(out_of_fds)?;
-    let ticket = ctx.group.queue.enqueue(wake_pipe.waker()).map_err(|_| LocalReply::AT_CAPACITY)?;
+    let ticket = ctx.group.queue.enqueue(wake_pipe.waker()).map_err(|_| QUEUE_FULL)?;
     let deadline = now() + balancer.config.queue_timeout;
     loop {
         // Also right after enqueueing: a slot may have been released in between.
@@ -39,7 +40,7 @@ pub(crate) fn wait_in_queue(
             return Ok(in_flight);
         }
         if now() >= deadline {
-            return Err(LocalReply::AT_CAPACITY);
+            return Err(QUEUE_TIMEOUT.into());
         }
         wait_until(&client.socket, Some(&wake_pipe), driver.shutdown(), deadline)?;
     }
@@ -50,7 +51,7 @@ pub(crate) fn wait_in_queue(
 /// retry budget allow one.
 ///
 /// # Errors
-/// No retry is allowed: `error`, as the local reply. Or the client has reset its connection, or the process stops.
+/// No retry is allowed: `error`. Or the client has reset its connection, or the process stops.
 pub(crate) fn wait_for_retry(
     balancer: &Balancer,
     client: &ClientConnection,
@@ -58,7 +59,7 @@ pub(crate) fn wait_for_retry(
     ctx: &mut RequestContext,
     error: ProxyError,
     failed_backend: &Arc<Backend>,
-) -> Result<(), LocalReply> {
+) -> Result<(), RequestError> {
     if !ctx.begin_retry(balancer.config.max_retries) {
         return Err(error.into());
     }

@@ -101,7 +101,7 @@ pub(crate) fn wait_until(
         }
         let [stopping, client_gone, woken] = fds.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
         if stopping {
-            return Err(failed(FailureKind::Unavailable, Side::Internal));
+            return Err(failed(FailureKind::ShuttingDown, Side::Internal));
         }
         if client_gone {
             return Err(failed(FailureKind::Reset, Side::Client));

@@ -1,11 +1,12 @@
-//! The parts of a request that routing uses.
+//! A request as rules and filters see it, while its head is there.
 //!
 //! A [`RequestInfo`] borrows from the head and is dropped before the first wait; what is needed later (the group, the
-//! hash, the affinity cookie) is small and copied. Host and path are normalized in the same way as in rules.
+//! hash, the affinity cookie) is small and copied. Host and path are normalized in the same way as in rules, when they
+//! are first asked for: a request that nobody inspects costs nothing.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::OnceCell, net::IpAddr};
 
-use common::http::HeadView;
+use common::http::{GroupId, HeadView, RouteId};
 
 use super::{
     cookie::parse_cookies,
@@ -13,35 +14,52 @@ use super::{
     pattern::canonical_host,
 };
 
-/// A request as rules match it.
+/// A request whose head has been parsed.
 #[derive(Clone, Debug)]
 pub struct RequestInfo<'a> {
     head: HeadView<'a>,
-    host: Cow<'a, [u8]>,
-    path: Cow<'a, [u8]>,
+    /// The client's address: the peer's, or the one that a trusted proxy reports.
+    pub client: IpAddr,
+    /// The rule that matched; `None` if none did, or before routing.
+    pub route: Option<RouteId>,
+    /// The group that the request goes to; `None` if no rule matches and there is no default group, or before routing.
+    pub group: Option<GroupId>,
+    host: OnceCell<Cow<'a, [u8]>>,
+    path: OnceCell<Cow<'a, [u8]>>,
     /// The path with its slashes merged, if that changes it.
-    merged_path: Option<Vec<u8>>,
-    query: Option<&'a [u8]>,
+    merged_path: OnceCell<Option<Vec<u8>>>,
 }
 
 impl<'a> RequestInfo<'a> {
-    /// Extracts the routing information of a request. Allocates only for a host with capitals and for a path that is
-    /// not normalized.
+    /// A request of `client`. Allocates later, and only for a host with capitals or a path that is not normalized.
+    pub fn new(head: HeadView<'a>, client: IpAddr) -> Self {
+        let (host, path, merged_path) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { head, client, route: None, group: None, host, path, merged_path }
+    }
+
+    /// Normalizes the path. Call it before any rule is matched against the path: a backend might read an ambiguous path
+    /// as another one than the rule.
     ///
     /// # Errors
-    /// An ambiguous path, to be answered with 400.
-    pub fn from_head(head: HeadView<'a>) -> Result<Self, PathError> {
-        let target = head.target();
-        let (path, query) = match target.iter().position(|byte| *byte == b'?') {
+    /// The path is ambiguous, to be answered with 400.
+    pub fn check_path(&self) -> Result<(), PathError> {
+        if self.path.get().is_none() {
+            let _ = self.path.set(path::normalize(self.raw_path())?);
+        }
+        Ok(())
+    }
+
+    fn raw_path(&self) -> &'a [u8] {
+        self.split_target().0
+    }
+
+    /// The path and the query of the target.
+    fn split_target(&self) -> (&'a [u8], Option<&'a [u8]>) {
+        let target = self.head.target();
+        match target.iter().position(|byte| *byte == b'?') {
             Some(mark) => (&target[..mark], Some(&target[mark + 1..])),
             None => (target, None),
-        };
-        let path = path::normalize(path)?;
-        let merged_path = match path::merge_slashes(&path) {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(merged) => Some(merged),
-        };
-        Ok(Self { host: canonical_host(head.authority().unwrap_or_default()), head, path, merged_path, query })
+        }
     }
 
     /// The method, as it was sent: methods are case-sensitive.
@@ -51,17 +69,22 @@ impl<'a> RequestInfo<'a> {
 
     /// The host in lower case, without port and trailing dot. Empty for an HTTP/1.0 request without one.
     pub fn host(&self) -> &[u8] {
-        &self.host
+        self.host.get_or_init(|| canonical_host(self.head.authority().unwrap_or_default()))
     }
 
-    /// The normalized path ([`path::normalize`]), safe to forward.
+    /// The normalized path ([`path::normalize`]), safe to forward. An ambiguous path, which
+    /// [`check_path`](Self::check_path) rejects, is returned as it was sent.
     pub fn path(&self) -> &[u8] {
-        &self.path
+        self.path.get_or_init(|| path::normalize(self.raw_path()).unwrap_or_else(|_| self.raw_path().into()))
     }
 
     /// The path that rules are matched against: as [`path`](Self::path), with each run of slashes merged.
     pub fn path_with_merged_slashes(&self) -> &[u8] {
-        self.merged_path.as_deref().unwrap_or(&self.path)
+        let merged = self.merged_path.get_or_init(|| match path::merge_slashes(self.path()) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(merged) => Some(merged),
+        });
+        merged.as_deref().unwrap_or_else(|| self.path())
     }
 
     /// The target as it was sent.
@@ -69,11 +92,16 @@ impl<'a> RequestInfo<'a> {
         self.head.target()
     }
 
-    /// The target to forward instead of the received one, if the two differ: a backend that does not remove dot
+    /// The query, after the question mark; `None` if there is none.
+    pub fn query(&self) -> Option<&'a [u8]> {
+        self.split_target().1
+    }
+
+    /// The target to forward instead of the received one, if normalizing the path has changed it: a backend that does not remove dot
     /// segments must not see another path than the rules.
     pub fn rewritten_target(&self) -> Option<Vec<u8>> {
-        let Cow::Owned(path) = &self.path else { return None };
-        Some(match self.query {
+        let Some(Cow::Owned(path)) = self.path.get() else { return None };
+        Some(match self.query() {
             Some(query) => [path, b"?".as_slice(), query].concat(),
             None => path.clone(),
         })
@@ -94,7 +122,7 @@ impl<'a> RequestInfo<'a> {
 
     /// Names and values of the query parameters, in order, not decoded.
     pub fn query_params(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let pairs = self.query.unwrap_or_default().split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+        let pairs = self.query().unwrap_or_default().split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
         pairs.map(|pair| match pair.iter().position(|byte| *byte == b'=') {
             Some(equals) => (&pair[..equals], &pair[equals + 1..]),
             None => (pair, b"".as_slice()),
@@ -108,7 +136,9 @@ pub(crate) fn with_request_info<T>(lines: &[&str], check: impl FnOnce(&RequestIn
     let text = lines.join("\r\n") + "\r\n\r\n";
     let mut head = common::http::Head::new();
     assert_eq!(head.read_request(text.as_bytes(), &mut 0), Ok(Some(text.len())), "{text}");
-    check(&RequestInfo::from_head(head.view(text.as_bytes())).unwrap())
+    let info = RequestInfo::new(head.view(text.as_bytes()), std::net::Ipv4Addr::LOCALHOST.into());
+    info.check_path().unwrap();
+    check(&info)
 }
 
 #[cfg(test)]
@@ -123,7 +153,7 @@ mod tests {
             assert_eq!(info.host(), b"www.example.com");
             assert_eq!(info.path(), b"/api//v");
             assert_eq!(info.path_with_merged_slashes(), b"/api/v");
-            assert_eq!(info.query, Some(b"b=1&&c&d=e=f".as_slice()));
+            assert_eq!(info.query(), Some(b"b=1&&c&d=e=f".as_slice()));
             assert_eq!(info.rewritten_target().unwrap(), b"/api//v?b=1&&c&d=e=f");
             let parameters: [(&[u8], &[u8]); 3] = [(b"b", b"1"), (b"c", b""), (b"d", b"e=f")];
             assert_eq!(info.query_params().collect::<Vec<_>>(), parameters);
@@ -133,10 +163,20 @@ mod tests {
     }
 
     #[test]
+    fn an_ambiguous_path_is_rejected_or_stays_as_it_was_sent() {
+        let text = b"GET /a%2fb?c HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut head = common::http::Head::new();
+        assert_eq!(head.read_request(text, &mut 0), Ok(Some(text.len())));
+        let info = RequestInfo::new(head.view(text), std::net::Ipv4Addr::LOCALHOST.into());
+        assert!(info.check_path().is_err());
+        assert_eq!((info.path(), info.rewritten_target()), (b"/a%2fb".as_slice(), None));
+    }
+
+    #[test]
     fn accepts_requests_without_a_path_or_a_host() {
         with_request_info(&["OPTIONS * HTTP/1.1", "Host: a"], |info| assert_eq!(info.path(), b"*"));
         with_request_info(&["GET http://a?x HTTP/1.1", "Host: a"], |info| {
-            assert_eq!((info.path(), info.query, info.rewritten_target()), (&b"/"[..], Some(&b"x"[..]), None));
+            assert_eq!((info.path(), info.query(), info.rewritten_target()), (&b"/"[..], Some(&b"x"[..]), None));
         });
         with_request_info(&["GET //a HTTP/1.0"], |info| {
             assert_eq!(

@@ -12,6 +12,8 @@
 
 use std::collections::HashMap;
 
+use common::http::RouteId;
+
 use super::{pattern::HostPattern, request_info::RequestInfo, rule::RouteRule};
 
 /// The routing rules of a balancer, validated against its groups.
@@ -24,6 +26,7 @@ pub struct RouteTable {
 
 #[derive(Clone, Debug)]
 struct ResolvedRule {
+    id: RouteId,
     rule: RouteRule,
     group: usize,
 }
@@ -66,10 +69,11 @@ impl RouteTable {
                 return Err(RouteTableError::DuplicateRule { first: first.to_string(), second: rule.to_string() });
             }
         }
-        let mut routes = rules
-            .into_iter()
-            .map(|rule| match names.iter().position(|name| *name == rule.group()) {
-                Some(group) => Ok(ResolvedRule { rule, group }),
+        let mut routes = (0..)
+            .map(RouteId)
+            .zip(rules)
+            .map(|(id, rule)| match names.iter().position(|name| *name == rule.group()) {
+                Some(group) => Ok(ResolvedRule { id, rule, group }),
                 None => Err(RouteTableError::UnknownGroup {
                     rule: rule.to_string(),
                     group: rule.group().into(),
@@ -91,9 +95,10 @@ impl RouteTable {
         Ok(table)
     }
 
-    /// The index of the request's group, among those that were passed to [`new`](Self::new). `None` if no rule matches.
-    pub fn match_group(&self, info: &RequestInfo<'_>) -> Option<usize> {
-        self.find(info).map(|route| route.group)
+    /// The rule that the request matches, by its index among those that were passed to [`new`](Self::new), and its
+    /// group, by its index there. `None` if no rule matches.
+    pub fn match_rule(&self, info: &RequestInfo<'_>) -> Option<(RouteId, usize)> {
+        self.find(info).map(|route| (route.id, route.group))
     }
 
     /// Whether there are no rules, so that requests need not be inspected.
@@ -122,7 +127,7 @@ mod tests {
     }
 
     fn selected(routes: &RouteTable, lines: &[&str]) -> Option<&'static str> {
-        with_request_info(lines, |info| routes.match_group(info)).map(|group| GROUPS[group])
+        with_request_info(lines, |info| routes.match_rule(info)).map(|(_, group)| GROUPS[group])
     }
 
     #[test]
@@ -173,6 +178,8 @@ mod tests {
         assert_eq!(selected(&both, &lines), Some("api"));
         let rule = with_request_info(&lines, |info| both.find(info).map(|route| route.rule.to_string()));
         assert_eq!(rule.as_deref(), Some("header=x header=y -> api"));
+        let id = with_request_info(&lines, |info| both.match_rule(info)).map(|(id, _)| id);
+        assert_eq!(id, Some(RouteId(1)), "the second that was given");
     }
 
     #[test]

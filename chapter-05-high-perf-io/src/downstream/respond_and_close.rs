@@ -2,7 +2,7 @@
 
 use std::{io::ErrorKind, mem, time::Instant};
 
-use advanced_features::request::local_reply::LocalReply;
+use advanced_features::request::error::RequestError;
 use common::{
     clock::wall_clock,
     http::{ExchangeTimeouts, FailureKind, NoWire, ProxyError, Pumped, Side, Wire as _, pump},
@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// Answers with a local reply instead of a backend's response.
-pub(crate) fn start_local_reply(mut request: Box<Request>, reply: &LocalReply) -> Transition {
-    reply.write_to(&mut request.relay, wall_clock());
+pub(crate) fn start_local_reply(mut request: Box<Request>, error: &RequestError) -> Transition {
+    error.answer(&mut request.relay, wall_clock());
     request.exchange_timeouts = ExchangeTimeouts::new();
     Transition::To(State::SendingLocalReply(request))
 }
@@ -101,7 +101,7 @@ pub(crate) fn on_drain(connection: &mut ClientConnection) {
 /// Returns the request in flight, if there is one, to be recorded.
 pub(crate) fn on_stop(worker: &mut WorkerContext, connection: &mut ClientConnection) -> Option<Box<Request>> {
     let mut request = mem::replace(&mut connection.state, State::ReadingHead).into_request()?;
-    let stopped = ProxyError::new(FailureKind::Unavailable, Side::Internal, request.relay.phase());
+    let stopped = ProxyError::new(FailureKind::ShuttingDown, Side::Internal, request.relay.phase());
     request.relay.fail(&stopped, wall_clock());
     let _ = pump(&mut request.relay, &mut connection.socket, &mut NoWire, &mut worker.scratch);
     Some(request)

@@ -35,7 +35,7 @@ pub(crate) fn advance(
         }
         Ok(ConnectProgress::Pending(deadline)) => {
             return match check_client_abort(connection) {
-                Some(reply) => respond_and_close::start_local_reply(request, &reply),
+                Some(error) => respond_and_close::start_local_reply(request, &error),
                 None => Transition::Wait(State::Connecting(request, connecting), deadline),
             };
         }

@@ -1,7 +1,11 @@
 //! The waits of a request outside an exchange: for the rest of its head, for a slot, and for the back-off before a
 //! retry.
 
-use advanced_features::request::{context::MAX_RETRY_BUDGET_CHECKS, local_reply::LocalReply};
+use advanced_features::request::{
+    context::MAX_RETRY_BUDGET_CHECKS,
+    error::RequestError,
+    local_reply::{QUEUE_FULL, QUEUE_TIMEOUT},
+};
 use common::http::{FailureKind, Phase, ProxyError, Side};
 
 use super::{
@@ -44,7 +48,7 @@ pub(crate) fn enqueue(
 ) -> Transition {
     let queue = &request.ctx().group.queue;
     let Ok(ticket) = queue.enqueue(connection_waker(&worker.queue, connection.key)) else {
-        return start_local_reply(request, &LocalReply::AT_CAPACITY);
+        return start_local_reply(request, &QUEUE_FULL.into());
     };
     let deadline = worker.now + worker.balancer.config().queue_timeout;
     // Try at once: a slot may have become free in between.
@@ -62,15 +66,15 @@ pub(crate) fn wait_for_slot(
         match request.ctx().choose_from_queue(worker.now) {
             Ok(Some(in_flight)) => return Transition::Connect(request, in_flight),
             Ok(None) => {}
-            Err(reply) => return start_local_reply(request, &reply),
+            Err(error) => return start_local_reply(request, &error),
         }
     }
-    if let Some(reply) = check_client_abort(connection) {
-        return start_local_reply(request, &reply);
+    if let Some(error) = check_client_abort(connection) {
+        return start_local_reply(request, &error);
     }
     let deadline = queued.deadline;
     if worker.now >= deadline {
-        return start_local_reply(request, &LocalReply::AT_CAPACITY);
+        return start_local_reply(request, &QUEUE_TIMEOUT.into());
     }
     Transition::Wait(State::Queued(request, queued), deadline)
 }
@@ -105,8 +109,8 @@ pub(crate) fn wait_for_retry(
     mut request: Box<Request>,
     mut retry_wait: Box<RetryWait>,
 ) -> Transition {
-    if let Some(reply) = check_client_abort(connection) {
-        return start_local_reply(request, &reply);
+    if let Some(error) = check_client_abort(connection) {
+        return start_local_reply(request, &error);
     }
     let deadline = retry_wait.deadline;
     if worker.now < deadline {
@@ -127,8 +131,8 @@ pub(crate) fn wait_for_retry(
     Transition::To(State::BackingOff(request, retry_wait))
 }
 
-/// The local reply that ends a request whose client has reset its connection. For waits that read from no socket.
-pub(crate) fn check_client_abort(connection: &ClientConnection) -> Option<LocalReply> {
+/// The error that ends a request whose client has reset its connection. For waits that read from no socket.
+pub(crate) fn check_client_abort(connection: &ClientConnection) -> Option<RequestError> {
     let reset = || ProxyError::new(FailureKind::Reset, Side::Client, Phase::Connect).into();
     connection.socket.has_failed().then(reset)
 }

@@ -2,17 +2,17 @@
 
 use std::{net::SocketAddr, rc::Rc, task::Context, time::Instant};
 
-use common::http::{ClientAddress, ProxyError, Pumped, Relay, RequestBuffer, StreamLayer, Wire, pump};
+use common::http::{ClientAddress, RequestBuffer, StreamLayer as _, Wire};
 use tokio::net::TcpStream;
 
-use crate::{timer::LazyTimer, wire::PolledStream, worker::context::WorkerContext};
+use crate::{engine::Engine, timer::LazyTimer, wire::PolledStream, worker::context::WorkerContext};
 
 /// The state that a connection keeps while it is idle: it includes no buffer memory.
 #[derive(Debug)]
-pub(crate) struct ClientConnection<L: StreamLayer> {
+pub(crate) struct ClientConnection<E: Engine> {
     pub(crate) stream: TcpStream,
     /// The layer over the stream, such as TLS.
-    pub(crate) stream_layer: L,
+    pub(crate) stream_layer: E::StreamLayer,
     pub(crate) client_address: ClientAddress,
     pub(crate) request_buffer: RequestBuffer,
     pub(crate) timer: LazyTimer,
@@ -22,14 +22,14 @@ pub(crate) struct ClientConnection<L: StreamLayer> {
     pub(crate) connection_id: u32,
     /// How many requests it has carried.
     pub(crate) request_count: u32,
-    pub(crate) guard: ConnectionGuard,
+    pub(crate) guard: ConnectionGuard<E>,
 }
 
-impl<L: StreamLayer> ClientConnection<L> {
+impl<E: Engine> ClientConnection<E> {
     /// A new connection of `peer` to `local`.
     pub(crate) fn new(
-        guard: ConnectionGuard,
-        stream_layer: L,
+        guard: ConnectionGuard<E>,
+        stream_layer: E::StreamLayer,
         stream: TcpStream,
         peer: SocketAddr,
         local: SocketAddr,
@@ -49,40 +49,28 @@ impl<L: StreamLayer> ClientConnection<L> {
         }
     }
 
-    /// Moves the bytes that can be moved between the client and `upstream` now.
-    pub(crate) fn pump(
-        &mut self,
-        worker: &WorkerContext,
-        relay: &mut Relay,
-        upstream: &mut TcpStream,
-        context: &mut Context<'_>,
-    ) -> Result<Pumped, ProxyError> {
-        let mut upstream_wire = PolledStream::new(upstream, context);
-        pump(relay, &mut self.wire(context), &mut upstream_wire, &mut worker.scratch.borrow_mut())
-    }
-
     /// The client's socket with its layer, as a [`Wire`] for one poll.
-    pub(crate) fn wire<'a, 'w: 'a>(&'a mut self, context: &Context<'w>) -> impl Wire + use<'a, 'w, L> {
+    pub(crate) fn wire<'a, 'w: 'a>(&'a mut self, context: &Context<'w>) -> impl Wire + use<'a, 'w, E> {
         self.stream_layer.wrap(PolledStream::new(&mut self.stream, context))
     }
 }
 
 /// Counts a connection while it is served. Dropping the guard releases its slot, however the task ends.
 #[derive(Debug)]
-pub(crate) struct ConnectionGuard {
-    pub(crate) worker: Rc<WorkerContext>,
+pub(crate) struct ConnectionGuard<E: Engine> {
+    pub(crate) worker: Rc<WorkerContext<E>>,
     pub(crate) task_id: usize,
 }
 
-impl ConnectionGuard {
+impl<E: Engine> ConnectionGuard<E> {
     /// For a connection that the limiter and the worker's count already include.
-    pub(crate) fn new(worker: &Rc<WorkerContext>) -> Self {
+    pub(crate) fn new(worker: &Rc<WorkerContext<E>>) -> Self {
         worker.balancer().stats().connection_opened();
         Self { worker: Rc::clone(worker), task_id: worker.register() }
     }
 }
 
-impl Drop for ConnectionGuard {
+impl<E: Engine> Drop for ConnectionGuard<E> {
     fn drop(&mut self) {
         let worker = &self.worker;
         worker.balancer().stats().connection_closed();

@@ -7,65 +7,55 @@ use std::{
     time::Instant,
 };
 
-use advanced_features::request::local_reply::LocalReply;
 use common::{
-    clock::{now, wall_clock},
-    http::{ExchangeTimeouts, NoWire, ProxyError, StreamLayer, Wire as _, pump},
+    clock::now,
+    http::{ExchangeTimeouts, NoWire, ProxyError, Wire as _},
     shutdown::ShutdownStage,
     timeouts::{LINGER_TIMEOUT, MAX_LINGER_READS},
 };
 
 use super::client_connection::ClientConnection;
 use crate::{
-    request::{state::Request, wait},
+    engine::Engine,
+    request::{active::ActiveRequest, state::Request, wait},
     timer::poll_fn_with_now,
     worker::context::WorkerContext,
 };
 
-/// Answers with a local reply instead of a backend's response.
-pub(crate) async fn respond_locally<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
-    reply: &LocalReply,
-) {
-    reply.write_to(&mut request.relay, wall_clock());
-    send_local_reply(worker, client, request).await;
-}
-
 /// Answers an invalid request. Returns the request to be recorded.
-pub(crate) async fn reject_request<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
+pub(crate) async fn reject_request<'w, E: Engine>(
+    worker: &'w WorkerContext<E>,
+    client: &mut ClientConnection<E>,
     error: &ProxyError,
-) -> Box<Request> {
-    let mut request = worker.take_request(client.timeout_start, now());
-    request.relay.reject_request(error, wall_clock());
+) -> ActiveRequest<'w, E> {
+    let request = worker.take_request(client.client_address.peer(), client.timeout_start, now());
+    let mut request = ActiveRequest::new(worker, request);
+    request.relay.reject_request(error, worker.date());
     send_local_reply(worker, client, &mut request).await;
     request
 }
 
-/// Sends a local reply to the client. If the client does not take it, the exchange ends all the same.
-async fn send_local_reply<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
+/// Sends the relay's local reply to the client. If the client does not take it, the exchange ends all the same.
+pub(crate) async fn send_local_reply<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    request: &mut Request<E>,
 ) {
     request.exchange_timeouts = ExchangeTimeouts::new();
     let sent = poll_fn_with_now(now(), |context, now| {
         request.polled_at = now;
-        let Request { relay, .. } = &mut *request;
-        let pumped = pump(relay, &mut client.wire(context), &mut NoWire, &mut worker.scratch.borrow_mut());
+        let Request { relay, filter_state, .. } = &mut *request;
+        let pumped = worker.pump(relay, filter_state, &mut client.wire(context), &mut NoWire);
         wait::poll_pump_result(worker, &mut client.timer, request, pumped, context)
     });
     if let Err(error) = sent.await {
-        request.relay.fail(&error, wall_clock());
+        request.relay.fail(&error, worker.date());
     }
 }
 
 /// Sends FIN, then reads and discards for a short time: closing with unread bytes sends a reset, which can overtake the
 /// response on its way to the client (RFC 9112 §9.6).
-pub(crate) async fn lingering_close<L: StreamLayer>(worker: &WorkerContext, client: &mut ClientConnection<L>) {
+pub(crate) async fn lingering_close<E: Engine>(worker: &WorkerContext<E>, client: &mut ClientConnection<E>) {
     client.request_buffer.clear();
     let deadline = now() + LINGER_TIMEOUT;
     let is_closed = poll_fn(|context| Poll::Ready(client.wire(context).shutdown_write().is_err())).await;
@@ -74,9 +64,9 @@ pub(crate) async fn lingering_close<L: StreamLayer>(worker: &WorkerContext, clie
     }
 }
 
-fn poll_linger<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
+fn poll_linger<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
     deadline: Instant,
     now: Instant,
     context: &mut Context<'_>,

@@ -6,18 +6,22 @@ use std::{
     time::Instant,
 };
 
+use advanced_features::routing::RequestInfo;
 use common::{
-    http::{FailureKind, Phase, ProxyError, Side, StreamLayer, Wire as _},
+    http::{FailureKind, Phase, ProxyError, Side, Wire as _},
     shutdown::ShutdownStage,
 };
 
-use super::{state::Request, wait};
-use crate::{downstream::client_connection::ClientConnection, worker::context::WorkerContext};
+use super::{active::ActiveRequest, wait};
+use crate::{
+    downstream::client_connection::ClientConnection, engine::Engine, filter::WorkerFilter as _,
+    worker::context::WorkerContext,
+};
 
 /// The outcome of waiting for a request head.
-pub(crate) enum HeadOutcome {
+pub(crate) enum HeadOutcome<'w, E: Engine> {
     /// A request that has been routed.
-    Request(Box<Request>),
+    Request(ActiveRequest<'w, E>),
     /// Not a valid request, or not a whole one.
     Invalid(ProxyError),
     /// The connection was idle for too long.
@@ -27,12 +31,12 @@ pub(crate) enum HeadOutcome {
 }
 
 /// Reads until a request head is complete.
-pub(crate) fn poll_head<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
+pub(crate) fn poll_head<'w, E: Engine>(
+    worker: &'w WorkerContext<E>,
+    client: &mut ClientConnection<E>,
     now: Instant,
     context: &mut Context<'_>,
-) -> Poll<HeadOutcome> {
+) -> Poll<HeadOutcome<'w, E>> {
     worker.set_waker(client.guard.task_id, context);
     let mut scratch = worker.scratch.borrow_mut();
     let mut new_bytes = 0;
@@ -68,27 +72,30 @@ pub(crate) fn poll_head<L: StreamLayer>(
     }
 }
 
-/// Begins a request and routes it, if `new_bytes` complete its head.
-fn begin_request<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
+/// Begins a request, routes it and asks the filters, if `new_bytes` complete its head.
+fn begin_request<'w, E: Engine>(
+    worker: &'w WorkerContext<E>,
+    client: &mut ClientConnection<E>,
     new_bytes: &[u8],
     now: Instant,
-) -> Result<Option<Box<Request>>, ProxyError> {
+) -> Result<Option<ActiveRequest<'w, E>>, ProxyError> {
     let invalid = |protocol_error| ProxyError::invalid_request(protocol_error, Phase::RequestHead);
     let balancer = worker.balancer();
     let head = &mut *worker.head.borrow_mut();
     let Some(received) = client.request_buffer.read_request(new_bytes, head).map_err(invalid)? else { return Ok(None) };
     let head = head.view(received.head);
     let sender = client.client_address.real_ip(head, balancer.forwarding());
-    let (ctx, target) = balancer.route(head, sender, client.timeout_start).map_err(invalid)?;
+    let mut info = RequestInfo::new(head, sender);
+    let (ctx, target) = balancer.route(&mut info, client.timeout_start).map_err(invalid)?;
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     client.request_count = client.request_count.wrapping_add(1);
     let id = balancer.instance_id().request_id(client.connection_id, client.request_count);
-    let mut request = worker.take_request(client.timeout_start, now);
+    let mut request = worker.take_request(client.client_address.peer(), client.timeout_start, now);
     request.relay.begin(head, balancer.forwarding(), &client.client_address, id).map_err(invalid)?;
     request.relay.push_client_bytes(received.rest)?;
     request.ctx = Some(ctx);
+    let mut request = ActiveRequest::new(worker, request);
+    request.refusal = worker.filter.on_request(&mut request.filter_state, &info, now).err();
     client.request_buffer.clear();
     Ok(Some(request))
 }

@@ -4,6 +4,8 @@
 //! `await`, and the awaits with their deadlines: the rest of a head, a slot, a connect, an exchange, the back-off
 //! before a retry.
 
+pub(crate) mod active;
+pub(crate) mod attempt_record;
 pub(crate) mod begin;
 pub(crate) mod state;
 pub(crate) mod wait;

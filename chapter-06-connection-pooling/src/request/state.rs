@@ -1,39 +1,60 @@
 //! The state of a request from its head to its record.
 
-use std::time::Instant;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Instant,
+};
 
 use advanced_features::request::{attempt::Attempt, context::RequestContext};
-use common::http::{ExchangeTimeouts, Relay};
+use common::http::{ExchangeTimeouts, LocalReply, Relay};
 
-use crate::upstream::connection::UpstreamConnection;
+use crate::{
+    engine::{Engine, FilterState},
+    upstream::connection::UpstreamConnection,
+};
 
 /// A request, from its head to its record.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct Request<E: Engine> {
     pub(crate) relay: Relay,
     pub(crate) exchange_timeouts: ExchangeTimeouts,
     /// `None` for an invalid request.
     pub(crate) ctx: Option<RequestContext>,
     pub(crate) attempt: Option<Attempt<UpstreamConnection>>,
+    /// The reply of the filter that refused it.
+    pub(crate) refusal: Option<LocalReply>,
+    pub(crate) filter_state: FilterState<E>,
+    /// The address of its client's socket.
+    pub(crate) peer: IpAddr,
     /// When its first byte arrived.
     pub(crate) started_at: Instant,
     /// When it was last polled.
     pub(crate) polled_at: Instant,
     /// When the first byte of its response arrived.
     pub(crate) first_byte_at: Option<Instant>,
+    /// When the last attempt began, and when it had its connection.
+    pub(crate) attempt_started_at: Instant,
+    pub(crate) connected_at: Option<Instant>,
+    /// The filters have been told the outcome of `attempt`.
+    pub(crate) attempt_is_reported: bool,
 }
 
-impl Request {
-    pub(crate) fn new(started_at: Instant) -> Self {
-        let (relay, exchange_timeouts) = (Relay::new(), ExchangeTimeouts::new());
+impl<E: Engine> Request<E> {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
-            relay,
-            exchange_timeouts,
+            relay: Relay::new(),
+            exchange_timeouts: ExchangeTimeouts::new(),
             ctx: None,
             attempt: None,
-            started_at,
-            polled_at: started_at,
+            refusal: None,
+            filter_state: FilterState::<E>::default(),
+            peer: Ipv4Addr::UNSPECIFIED.into(),
+            started_at: now,
+            polled_at: now,
             first_byte_at: None,
+            attempt_started_at: now,
+            connected_at: None,
+            attempt_is_reported: false,
         }
     }
 

@@ -10,11 +10,15 @@ use std::{
 
 use advanced_features::{
     balance::{backend::Backend, group::InFlightGuard},
-    request::{context::MAX_RETRY_BUDGET_CHECKS, local_reply::LocalReply},
+    request::{
+        context::MAX_RETRY_BUDGET_CHECKS,
+        error::RequestError,
+        local_reply::{QUEUE_FULL, QUEUE_TIMEOUT},
+    },
 };
 use common::{
     clock::now,
-    http::{FailureKind, Input, Phase, ProxyError, Pumped, Side, StreamLayer, pump},
+    http::{FailureKind, Input, Phase, ProxyError, Pumped, Side, StreamLayer as _},
     shutdown::ShutdownStage,
 };
 use tokio::{io::Interest, net::TcpStream};
@@ -22,6 +26,7 @@ use tokio::{io::Interest, net::TcpStream};
 use super::state::Request;
 use crate::{
     downstream::client_connection::ClientConnection,
+    engine::Engine,
     timer::{LazyTimer, poll_fn_with_now},
     upstream::{connect::connect_any, connection::UpstreamConnection, socket_pool},
     wire::{PolledStream, SharedPolledStream},
@@ -30,9 +35,9 @@ use crate::{
 
 /// A head has one deadline as a whole: sending a byte now and then does not extend it. An idle client has the idle
 /// timeout. Ready once the deadline has passed, or the process stops.
-pub(crate) fn poll_head_deadline<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
+pub(crate) fn poll_head_deadline<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
     idle: bool,
     now: Instant,
     context: &mut Context<'_>,
@@ -47,10 +52,10 @@ pub(crate) fn poll_head_deadline<L: StreamLayer>(
 
 // ANCHOR: over
 /// Handles the result of a pump. Pending: the sockets have the task's waker, and the timer has the deadline.
-pub(crate) fn poll_pump_result(
-    worker: &WorkerContext,
+pub(crate) fn poll_pump_result<E: Engine>(
+    worker: &WorkerContext<E>,
     timer: &mut LazyTimer,
-    request: &mut Request,
+    request: &mut Request<E>,
     pumped: Result<Pumped, ProxyError>,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ProxyError>> {
@@ -91,17 +96,18 @@ pub(crate) enum ExchangePoll {
 
 // ANCHOR: exchange
 /// Moves the bytes that can be moved between the two sockets now.
-pub(crate) fn poll_exchange<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
+pub(crate) fn poll_exchange<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    request: &mut Request<E>,
     now: Instant,
     context: &mut Context<'_>,
 ) -> Poll<ExchangePoll> {
     request.polled_at = now;
-    let Request { relay, attempt, .. } = request;
+    let Request { relay, attempt, filter_state, .. } = request;
     let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
-    let pumped = client.pump(worker, relay, &mut upstream.stream, context);
+    let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
+    let pumped = worker.pump(relay, filter_state, &mut client.wire(context), &mut upstream_wire);
     if let Ok(Pumped::Wait(wants)) = pumped
         && wants.client.is_none()
         && client.stream.poll_read_ready(context).is_ready()
@@ -113,21 +119,21 @@ pub(crate) fn poll_exchange<L: StreamLayer>(
 // ANCHOR_END: exchange
 
 /// Continues an exchange, and watches the client's socket for a reset.
-pub(crate) async fn exchange_watching_for_reset<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
+pub(crate) async fn exchange_watching_for_reset<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    request: &mut Request<E>,
 ) -> Result<(), ProxyError> {
     let ClientConnection { stream, stream_layer, timer, .. } = client;
     let stream = &*stream;
     let mut reset = pin!(stream.ready(Interest::ERROR));
     poll_fn_with_now(request.polled_at, |context, now| {
         request.polled_at = now;
-        let Request { relay, attempt, .. } = &mut *request;
+        let Request { relay, attempt, filter_state, .. } = &mut *request;
         let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
         let mut client_wire = stream_layer.wrap(SharedPolledStream::new(stream, context));
         let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
-        let mut pumped = pump(relay, &mut client_wire, &mut upstream_wire, &mut worker.scratch.borrow_mut());
+        let mut pumped = worker.pump(relay, filter_state, &mut client_wire, &mut upstream_wire);
         if let Ok(Pumped::Wait(wants)) = pumped
             && wants.client.is_none()
             && reset.as_mut().poll(context).is_ready()
@@ -141,14 +147,14 @@ pub(crate) async fn exchange_watching_for_reset<L: StreamLayer>(
 }
 
 /// Waits in the group's queue until it gets a slot.
-pub(crate) async fn wait_for_slot<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
-) -> Result<InFlightGuard, LocalReply> {
+pub(crate) async fn wait_for_slot<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    request: &mut Request<E>,
+) -> Result<InFlightGuard, RequestError> {
     let queue = Arc::clone(&request.ctx().group.queue);
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
-    let ticket = queue.enqueue(waker).map_err(|_| LocalReply::AT_CAPACITY)?;
+    let ticket = queue.enqueue(waker).map_err(|_| QUEUE_FULL)?;
     let deadline = now() + worker.balancer().config().queue_timeout;
     let slot_wait = wait_unless_aborted(worker, client, deadline, |_| {
         if !ticket.is_first() {
@@ -159,16 +165,16 @@ pub(crate) async fn wait_for_slot<L: StreamLayer>(
             None => Poll::Pending,
         }
     });
-    let slot = slot_wait.await?.unwrap_or(Err(LocalReply::AT_CAPACITY));
+    let slot = slot_wait.await?.unwrap_or(Err(QUEUE_TIMEOUT.into()));
     request.polled_at = now();
     slot
 }
 
 /// Connects to the backend. If descriptors have run out, idle connections are closed until the connect gets one.
-pub(crate) async fn wait_for_connect<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
+pub(crate) async fn wait_for_connect<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    request: &mut Request<E>,
     backend: &Arc<Backend>,
 ) -> Result<UpstreamConnection, ProxyError> {
     worker.pool_counters().misses(1);
@@ -188,13 +194,13 @@ pub(crate) async fn wait_for_connect<L: StreamLayer>(
 
 /// Waits for the back-off and a retry permit after `error` from the backend `failed`. Without a retry left, the client
 /// gets `error`.
-pub(crate) async fn wait_for_retry<L: StreamLayer>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
-    request: &mut Request,
+pub(crate) async fn wait_for_retry<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    request: &mut Request<E>,
     error: ProxyError,
     failed: &Backend,
-) -> Result<(), LocalReply> {
+) -> Result<(), RequestError> {
     if !request.ctx().begin_retry(worker.balancer().config().max_retries) {
         return Err(error.into());
     }
@@ -217,9 +223,9 @@ pub(crate) async fn wait_for_retry<L: StreamLayer>(
 ///
 /// # Errors
 /// The client has reset its connection, or the process stops.
-async fn wait_unless_aborted<L: StreamLayer, O>(
-    worker: &WorkerContext,
-    client: &mut ClientConnection<L>,
+async fn wait_unless_aborted<E: Engine, O>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
     deadline: Instant,
     mut ready: impl FnMut(&mut Context<'_>) -> Poll<O>,
 ) -> Result<Option<O>, ProxyError> {
@@ -241,5 +247,5 @@ async fn wait_unless_aborted<L: StreamLayer, O>(
 }
 
 fn stopped_error(phase: Phase) -> ProxyError {
-    ProxyError::new(FailureKind::Unavailable, Side::Internal, phase)
+    ProxyError::new(FailureKind::ShuttingDown, Side::Internal, phase)
 }

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use super::connection::{UpstreamConnection, is_reusable, no_pending_input, peek_finds_no_input};
 use crate::{
+    engine::Engine,
     pool::{EvictReason, Evicted, IdleConnection, IdlePool, PoolCounters, PoolKey},
     worker::context::WorkerContext,
 };
@@ -27,8 +28,8 @@ const OFFLOAD_AFTER: Duration = Duration::from_secs(5);
 // ANCHOR: take
 /// Takes an idle connection to `backend` that may carry such a request: from the worker's own pool, or else from the
 /// shared pool.
-pub(crate) fn take(
-    worker: &WorkerContext,
+pub(crate) fn take<E: Engine>(
+    worker: &WorkerContext<E>,
     backend: &Backend,
     idempotent: bool,
     now: Instant,
@@ -57,7 +58,7 @@ pub(crate) fn take(
 ///
 /// Only for idempotent requests: no poller watched these connections, and a peek misses a close that is in flight. A
 /// GET is then sent again; a POST must not be.
-fn take_shared(worker: &WorkerContext, key: PoolKey, now: Instant) -> Option<UpstreamConnection> {
+fn take_shared<E: Engine>(worker: &WorkerContext<E>, key: PoolKey, now: Instant) -> Option<UpstreamConnection> {
     let counters = worker.pool_counters();
     loop {
         let IdleConnection { connection, meta, .. } =
@@ -72,7 +73,7 @@ fn take_shared(worker: &WorkerContext, key: PoolKey, now: Instant) -> Option<Ups
 }
 
 /// Keeps a connection whose response ended exactly where its framing said, unless more bytes have arrived.
-pub(crate) fn put_after_exchange(worker: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
+pub(crate) fn put_after_exchange<E: Engine>(worker: &WorkerContext<E>, upstream: UpstreamConnection, now: Instant) {
     let UpstreamConnection { stream, key, mut meta } = upstream;
     meta.requests_served = meta.requests_served.saturating_add(1);
     if !no_pending_input(&stream) {
@@ -83,7 +84,7 @@ pub(crate) fn put_after_exchange(worker: &WorkerContext, upstream: UpstreamConne
 }
 
 /// Moves a connection that the pool is too full for to the shared pool. One that must not be reused is closed.
-fn offload(worker: &WorkerContext, evicted: Evicted<TcpStream>) {
+fn offload<E: Engine>(worker: &WorkerContext<E>, evicted: Evicted<TcpStream>) {
     let Evicted { key, idle, reason } = evicted;
     if reason != EvictReason::PoolFull || !worker.server.has_shared_pool() {
         return count_eviction(worker.pool_counters(), reason);
@@ -98,7 +99,7 @@ fn offload(worker: &WorkerContext, evicted: Evicted<TcpStream>) {
 
 /// Closes this worker's longest idle connection, or else one of the shared pool, to free a descriptor. Returns whether
 /// there was one.
-pub(crate) fn evict_one(worker: &WorkerContext) -> bool {
+pub(crate) fn evict_one<E: Engine>(worker: &WorkerContext<E>) -> bool {
     let now = now();
     let is_evicted = worker.pool.borrow_mut().take_longest_idle(Duration::ZERO, now).is_some()
         || worker.shared_pool().take_longest_idle(Duration::ZERO, now).is_some();
@@ -109,7 +110,7 @@ pub(crate) fn evict_one(worker: &WorkerContext) -> bool {
 // ANCHOR: sweep
 /// Sweeps the idle connections: closes those that are closed by the peer, expired, or lead to no eligible backend, and
 /// moves to the shared pool those that this worker has not needed for a while.
-pub(crate) fn sweep(worker: &WorkerContext, eligible: &HashSet<SocketAddr>) {
+pub(crate) fn sweep<E: Engine>(worker: &WorkerContext<E>, eligible: &HashSet<SocketAddr>) {
     let (now, counters) = (now(), worker.pool_counters());
     let is_eligible = |key: PoolKey| eligible.contains(&key.address);
     let discard = |key, reason| {
@@ -137,7 +138,7 @@ pub(crate) fn sweep(worker: &WorkerContext, eligible: &HashSet<SocketAddr>) {
 // ANCHOR_END: sweep
 
 /// Moves connections that have been idle for long to the shared pool, up to its limit.
-fn offload_idle(worker: &WorkerContext, pool: &mut IdlePool<TcpStream>, now: Instant) {
+fn offload_idle<E: Engine>(worker: &WorkerContext<E>, pool: &mut IdlePool<TcpStream>, now: Instant) {
     while worker.shared_pool().has_capacity()
         && let Some((key, idle)) = pool.take_longest_idle(OFFLOAD_AFTER, now)
     {
@@ -146,7 +147,7 @@ fn offload_idle(worker: &WorkerContext, pool: &mut IdlePool<TcpStream>, now: Ins
 }
 
 /// The addresses of the backends that may get requests now.
-pub(crate) fn eligible_addresses(worker: &WorkerContext, now: Instant) -> HashSet<SocketAddr> {
+pub(crate) fn eligible_addresses<E: Engine>(worker: &WorkerContext<E>, now: Instant) -> HashSet<SocketAddr> {
     let backends = worker.balancer().cluster().backends();
     let is_up = |backend: &&Arc<Backend>| {
         !matches!(backend.state(now), BackendState::Down | BackendState::ConnectFailed { .. })
@@ -163,7 +164,7 @@ fn count_eviction(counters: &PoolCounters, reason: EvictReason) {
 }
 
 /// Puts a connection, used or new, into the worker's pool. What the pool evicts for it is offloaded.
-pub(crate) fn put(worker: &WorkerContext, upstream: UpstreamConnection, now: Instant) {
+pub(crate) fn put<E: Engine>(worker: &WorkerContext<E>, upstream: UpstreamConnection, now: Instant) {
     let UpstreamConnection { stream, key, meta } = upstream;
     let evicted = worker.pool.borrow_mut().put(key, stream, meta, now);
     if let Some(evicted) = evicted {

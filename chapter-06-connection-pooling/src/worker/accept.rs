@@ -10,7 +10,6 @@ use std::{
 
 use common::{
     clock::now,
-    http::StreamLayer,
     net::{ACCEPT_PAUSE, AcceptError, AcceptedConnection},
     shutdown::ShutdownStage,
 };
@@ -25,6 +24,7 @@ use tokio::{
 use super::context::WorkerContext;
 use crate::{
     downstream::client_connection::{ClientConnection, ConnectionGuard},
+    engine::Engine,
     serve::serve,
     upstream::socket_pool,
 };
@@ -42,9 +42,9 @@ enum AcceptEvent {
 }
 
 /// Accepts connections until the process drains and the kernel's queue is empty.
-pub(crate) async fn accept<L: StreamLayer>(
-    worker: &Rc<WorkerContext>,
-    stream_layer: &impl Fn() -> L,
+pub(crate) async fn accept<E: Engine>(
+    worker: &Rc<WorkerContext<E>>,
+    stream_layer: &impl Fn() -> E::StreamLayer,
     listener: StdListener,
     handoff_rx: &mut UnboundedReceiver<AcceptedConnection<StdStream>>,
 ) -> io::Result<()> {
@@ -84,8 +84,8 @@ pub(crate) async fn accept<L: StreamLayer>(
     outcome
 }
 
-fn poll_accept(
-    worker: &WorkerContext,
+fn poll_accept<E: Engine>(
+    worker: &WorkerContext<E>,
     listener: &TcpListener,
     handoff_rx: &mut UnboundedReceiver<AcceptedConnection<StdStream>>,
     task_id: usize,
@@ -125,9 +125,9 @@ fn accept_without_poller(listener: &TcpListener) -> io::Result<(TcpStream, Socke
 }
 
 /// Serves the connection here, or hands it to the worker with the fewest. A draining worker keeps what it accepts.
-fn serve_or_hand_off<L: StreamLayer>(
-    worker: &Rc<WorkerContext>,
-    stream_layer: &impl Fn() -> L,
+fn serve_or_hand_off<E: Engine>(
+    worker: &Rc<WorkerContext<E>>,
+    stream_layer: &impl Fn() -> E::StreamLayer,
     stream: TcpStream,
     peer: SocketAddr,
     local: SocketAddr,
@@ -150,9 +150,9 @@ fn serve_or_hand_off<L: StreamLayer>(
 }
 
 /// Starts to serve a connection that another worker has handed off, or that could not be handed off.
-pub(crate) fn start_handed_off<L: StreamLayer>(
-    worker: &Rc<WorkerContext>,
-    stream_layer: &impl Fn() -> L,
+pub(crate) fn start_handed_off<E: Engine>(
+    worker: &Rc<WorkerContext<E>>,
+    stream_layer: &impl Fn() -> E::StreamLayer,
     accepted: AcceptedConnection<StdStream>,
 ) {
     let AcceptedConnection { stream, peer, local } = accepted;
@@ -161,9 +161,9 @@ pub(crate) fn start_handed_off<L: StreamLayer>(
 }
 
 /// Starts to serve a connection that the limiter and the worker's count already include.
-fn start_connection<L: StreamLayer>(
-    worker: &Rc<WorkerContext>,
-    stream_layer: &impl Fn() -> L,
+fn start_connection<E: Engine>(
+    worker: &Rc<WorkerContext<E>>,
+    stream_layer: &impl Fn() -> E::StreamLayer,
     stream: TcpStream,
     peer: SocketAddr,
     local: SocketAddr,
@@ -179,8 +179,9 @@ mod tests {
     use common::http::Plaintext;
 
     use super::*;
+    use crate::engine::EngineOf;
 
-    fn future_size<F: Future>(_: impl Fn(ClientConnection<Plaintext>) -> F) -> usize {
+    fn future_size<F: Future>(_: impl Fn(ClientConnection<EngineOf<Plaintext, ()>>) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    net::TcpStream as StdStream,
+    net::{IpAddr, TcpStream as StdStream},
     sync::Arc,
     task::{Context, Waker},
     time::Instant,
@@ -10,7 +10,8 @@ use std::{
 
 use advanced_features::Balancer;
 use common::{
-    http::{Head, READ_BUFFER_BYTES},
+    clock::wall_clock,
+    http::{DateCache, Head, HttpDate, ProxyError, Pumped, READ_BUFFER_BYTES, Relay, Wire, pump_with_hook},
     shutdown::ShutdownStage,
 };
 use slab::Slab;
@@ -18,6 +19,8 @@ use tokio::net::TcpStream;
 
 use crate::{
     downstream::handoff::ConnectionHandoff,
+    engine::{Engine, FilterState, WorkerFilterOf},
+    filter::{Filter as _, FilterHook, WorkerFilter as _},
     pool::{IdlePool, PoolCounters},
     request::state::Request,
     server::Server,
@@ -28,17 +31,19 @@ const MAX_FREE_REQUESTS: usize = 1024;
 
 /// The state of one worker.
 #[derive(Debug)]
-pub(crate) struct WorkerContext {
-    pub(crate) server: Arc<Server>,
+pub(crate) struct WorkerContext<E: Engine> {
+    pub(crate) server: Arc<Server<E::Filter>>,
     /// Its index among the workers.
     pub(crate) worker_id: usize,
+    /// This worker's part of the filter.
+    pub(crate) filter: WorkerFilterOf<E>,
     pub(crate) pool: RefCell<IdlePool<TcpStream>>,
     /// The parsed request head; none outlives the poll that reads it.
     pub(crate) head: RefCell<Head>,
     pub(crate) scratch: RefCell<Box<[u8]>>,
     /// Boxed requests for reuse: each is taken for as long as a request lasts.
-    #[expect(clippy::vec_box, reason = "the box itself is recycled, so it is not allocated again")]
-    free_requests: RefCell<Vec<Box<Request>>>,
+    free_requests: RefCell<Vec<Box<Request<E>>>>,
+    date_cache: DateCache,
     stage: Cell<ShutdownStage>,
     /// When the process began to drain.
     pub(crate) drain_started_at: Cell<Option<Instant>>,
@@ -48,17 +53,19 @@ pub(crate) struct WorkerContext {
     empty_waker: RefCell<Option<Waker>>,
 }
 
-impl WorkerContext {
+impl<E: Engine> WorkerContext<E> {
     /// The worker with the index `worker_id`.
-    pub(crate) fn new(server: Arc<Server>, worker_id: usize) -> Self {
+    pub(crate) fn new(server: Arc<Server<E::Filter>>, worker_id: usize) -> Self {
         let pool = RefCell::new(IdlePool::new(server.worker_limits()));
         Self {
+            filter: server.filter.for_worker(worker_id),
             server,
             worker_id,
             pool,
             head: RefCell::new(Head::new()),
             scratch: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),
             free_requests: RefCell::default(),
+            date_cache: DateCache::default(),
             stage: Cell::new(ShutdownStage::Running),
             drain_started_at: Cell::new(None),
             tasks: RefCell::default(),
@@ -84,6 +91,23 @@ impl WorkerContext {
     /// The pool that all workers share.
     pub(crate) fn shared_pool(&self) -> &crate::pool::SharedPool<StdStream> {
         &self.server.shared_pool
+    }
+
+    /// The date of a local reply that is sent now.
+    pub(crate) fn date(&self) -> HttpDate {
+        self.date_cache.at(wall_clock())
+    }
+
+    /// Moves the bytes that can be moved now between the two sockets of an exchange, whose filter state is `state`.
+    pub(crate) fn pump(
+        &self,
+        relay: &mut Relay,
+        state: &mut FilterState<E>,
+        client: &mut impl Wire,
+        upstream: &mut impl Wire,
+    ) -> Result<Pumped, ProxyError> {
+        let mut hook = FilterHook { filter: &self.filter, state };
+        pump_with_hook(relay, client, upstream, &mut self.scratch.borrow_mut(), &mut hook)
     }
 
     /// The stage of the shutdown.
@@ -131,16 +155,17 @@ impl WorkerContext {
         self.tasks.borrow().is_empty()
     }
 
-    /// A boxed request that began at `started`. A reused one keeps the capacity of its buffers.
-    pub(crate) fn take_request(&self, started: Instant, now: Instant) -> Box<Request> {
-        let mut request = self.free_requests.borrow_mut().pop().unwrap_or_else(|| Box::new(Request::new(started)));
-        (request.started_at, request.polled_at, request.first_byte_at) = (started, now, None);
+    /// A boxed request of `peer` that began at `started`. A reused one keeps the capacity of its buffers.
+    pub(crate) fn take_request(&self, peer: IpAddr, started: Instant, now: Instant) -> Box<Request<E>> {
+        let mut request = self.free_requests.borrow_mut().pop().unwrap_or_else(|| Box::new(Request::new(now)));
+        (request.peer, request.started_at, request.polled_at, request.first_byte_at) = (peer, started, now, None);
         request
     }
 
     /// Takes back a request that has ended.
-    pub(crate) fn recycle_request(&self, mut request: Box<Request>) {
-        (request.ctx, request.attempt) = (None, None);
+    pub(crate) fn recycle_request(&self, mut request: Box<Request<E>>) {
+        (request.ctx, request.attempt, request.refusal) = (None, None, None);
+        self.filter.reset(&mut request.filter_state);
         let mut free = self.free_requests.borrow_mut();
         if free.len() < MAX_FREE_REQUESTS {
             free.push(request);

@@ -7,6 +7,7 @@ use tokio::{task::JoinSet, time::interval};
 
 use super::context::WorkerContext;
 use crate::{
+    engine::Engine,
     pool::PoolKey,
     upstream::{connect::connect_any, socket_pool},
 };
@@ -15,7 +16,7 @@ use crate::{
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Sweeps the pool, and warms up connections to backends that are new or up again.
-pub(crate) async fn maintain_pool(worker: Rc<WorkerContext>) {
+pub(crate) async fn maintain_pool<E: Engine>(worker: Rc<WorkerContext<E>>) {
     let mut eligible_before = HashSet::new();
     // Each in its own task: a backend that does not answer delays neither the others nor the sweep.
     let mut warm_ups = JoinSet::new();
@@ -33,7 +34,7 @@ pub(crate) async fn maintain_pool(worker: Rc<WorkerContext>) {
 }
 
 /// Opens this worker's share of the warm-up connections to a backend that is new or up again.
-async fn warm_up(worker: Rc<WorkerContext>, key: PoolKey) {
+async fn warm_up<E: Engine>(worker: Rc<WorkerContext<E>>, key: PoolKey) {
     let missing = worker.server.warm_up_share(worker.worker_id).saturating_sub(worker.pool.borrow().len_of(key));
     for _ in 0..missing {
         let deadline = now() + worker.balancer().config().timeouts.connect;

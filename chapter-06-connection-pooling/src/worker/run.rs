@@ -15,7 +15,6 @@ use std::{
 
 use common::{
     clock::now,
-    http::StreamLayer,
     net::AcceptedConnection,
     shutdown::{Shutdown, ShutdownStage},
 };
@@ -31,15 +30,15 @@ use super::{
     context::WorkerContext,
     maintenance::maintain_pool,
 };
-use crate::server::Server;
+use crate::{engine::Engine, server::Server};
 
 /// Serves connections of `listener`, and those that other workers send to `handoff_rx`, until shutdown; then drains.
 ///
 /// # Errors
 /// The runtime could not start, or the listener failed.
-pub(crate) fn run<L: StreamLayer>(
-    server: Arc<Server>,
-    stream_layer: &impl Fn() -> L,
+pub(crate) fn run<E: Engine>(
+    server: Arc<Server<E::Filter>>,
+    stream_layer: &impl Fn() -> E::StreamLayer,
     worker_id: usize,
     listener: StdListener,
     mut handoff_rx: UnboundedReceiver<AcceptedConnection<StdStream>>,
@@ -47,7 +46,7 @@ pub(crate) fn run<L: StreamLayer>(
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
-        let worker = Rc::new(WorkerContext::new(server, worker_id));
+        let worker = Rc::new(WorkerContext::<E>::new(server, worker_id));
         let background_tasks = [
             spawn_local(maintain_pool(Rc::clone(&worker))),
             spawn_local(watch_shutdown(Rc::clone(&worker), shutdown.clone())),
@@ -71,7 +70,7 @@ pub(crate) fn run<L: StreamLayer>(
 }
 
 /// Tells the worker's tasks the stage of the shutdown, and stops the process when the drain timeout has passed.
-async fn watch_shutdown(worker: Rc<WorkerContext>, shutdown: Shutdown) {
+async fn watch_shutdown<E: Engine>(worker: Rc<WorkerContext<E>>, shutdown: Shutdown) {
     shutdown.reached(ShutdownStage::Draining).await;
     worker.set_stage(ShutdownStage::Draining, now());
     let drain = worker.balancer().config().timeouts.drain;

@@ -50,6 +50,10 @@ pub enum FailureKind {
     Reset,
     /// No backend can take the request.
     Unavailable,
+    /// The process stops before the exchange has ended.
+    ShuttingDown,
+    /// The task or thread of the exchange ended before the exchange: it has panicked, or its runtime has ended.
+    Aborted,
     /// This process is out of resources (file descriptors, memory, threads).
     ResourceExhausted,
 }
@@ -118,6 +122,8 @@ impl fmt::Display for ProxyError {
             FailureKind::IncompleteMessage => write!(f, "{side}: connection closed before the message was complete")?,
             FailureKind::Reset => write!(f, "{side}: connection reset")?,
             FailureKind::Unavailable => write!(f, "{side}: no backend available")?,
+            FailureKind::ShuttingDown => write!(f, "{side}: shutting down")?,
+            FailureKind::Aborted => write!(f, "{side}: aborted")?,
             FailureKind::ResourceExhausted => write!(f, "{side}: out of resources")?,
         }
         write!(f, " ({:?})", self.phase)?;

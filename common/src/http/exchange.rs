@@ -96,9 +96,19 @@ pub struct BackendId {
     pub generation: u32,
 }
 
+/// A group of backends, by its index in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct GroupId(pub u32);
+
+/// A routing rule, by its index in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RouteId(pub u32);
+
 /// When the phases of an exchange ended, measured from the first byte of the request. Set by the engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PhaseTimes {
+    /// How long the request waited in its group's queue for a backend; `None` if it did not have to.
+    pub queued: Option<Duration>,
     /// The backend connection was established (in the last attempt).
     pub connected: Option<Duration>,
     /// The first byte of the response arrived.
@@ -119,6 +129,59 @@ pub struct ExchangeFailure {
     pub phase: Phase,
 }
 
+impl ExchangeFailure {
+    /// The failure in one word, for logs and metrics: which side, what, and in which phase.
+    pub fn reason(&self) -> &'static str {
+        match self.side {
+            Side::Client => client_reason(self.kind, self.phase),
+            Side::Backend => backend_reason(self.kind, self.phase),
+            Side::Internal => internal_reason(self.kind, self.phase),
+        }
+    }
+}
+
+fn client_reason(kind: FailureKind, phase: Phase) -> &'static str {
+    match (kind, phase) {
+        (FailureKind::Protocol(_), Phase::RequestHead) => "refused_head",
+        (FailureKind::Protocol(_), _) => "refused_body",
+        (FailureKind::Timeout, Phase::RequestHead) => "client_timeout_request_head",
+        (FailureKind::Timeout, Phase::Connect | Phase::Request | Phase::WaitingForResponse) => {
+            "client_timeout_request_body"
+        }
+        (FailureKind::Timeout, Phase::Response | Phase::Tunnel) => "client_timeout_response",
+        (_, Phase::RequestHead) => "client_reset_in_request_head",
+        (_, Phase::Connect | Phase::WaitingForResponse) => "client_reset_before_response",
+        (_, Phase::Request) => "client_reset_in_request_body",
+        (_, Phase::Response) => "client_reset_in_response_body",
+        (_, Phase::Tunnel) => "client_reset_in_tunnel",
+    }
+}
+
+fn backend_reason(kind: FailureKind, phase: Phase) -> &'static str {
+    match (kind, phase) {
+        (FailureKind::Protocol(_), _) => "invalid_response",
+        (FailureKind::Timeout, Phase::Connect) => "backend_timeout_connect",
+        (FailureKind::Timeout, Phase::RequestHead | Phase::Request) => "backend_timeout_request_body",
+        (FailureKind::Timeout, Phase::WaitingForResponse) => "backend_timeout_first_byte",
+        (FailureKind::Timeout, Phase::Response | Phase::Tunnel) => "backend_timeout_response_body",
+        (_, Phase::Connect) => "backend_refused",
+        (_, Phase::RequestHead | Phase::Request) => "backend_reset_in_request_body",
+        (_, Phase::WaitingForResponse) => "backend_reset_before_response",
+        (_, Phase::Response) => "backend_reset_in_response_body",
+        (_, Phase::Tunnel) => "backend_reset_in_tunnel",
+    }
+}
+
+fn internal_reason(kind: FailureKind, phase: Phase) -> &'static str {
+    match (kind, phase) {
+        (FailureKind::ResourceExhausted, _) => "out_of_resources",
+        (FailureKind::Timeout, _) => "tunnel_idle_timeout",
+        (FailureKind::ShuttingDown, _) => "shutting_down",
+        (FailureKind::Aborted, _) => "aborted",
+        _ => "no_backend",
+    }
+}
+
 impl From<&ProxyError> for ExchangeFailure {
     fn from(error: &ProxyError) -> Self {
         Self { kind: error.kind, side: error.side, phase: error.phase }
@@ -134,6 +197,10 @@ pub struct Exchange {
     pub status: u16,
     /// The backend of the last attempt. Set by the engine.
     pub backend: Option<BackendId>,
+    /// The group that the request was routed to; `None` for an invalid request. Set by the engine.
+    pub group: Option<GroupId>,
+    /// The rule that matched; `None` if none did. Set by the engine.
+    pub route: Option<RouteId>,
     /// Whether the last attempt used an idle connection that had served before.
     pub reused: bool,
     /// The number of attempts after the first. An engine that continues after a failed connect counts that attempt too.
@@ -148,6 +215,9 @@ pub struct Exchange {
     pub times: PhaseTimes,
     /// Why the exchange failed; `None` if it succeeded.
     pub failure: Option<ExchangeFailure>,
+    /// Why the exchange ended, in one word: `done`, or the reason of the failure
+    /// ([`ExchangeFailure::reason`]) or of the local reply ([`LocalReply::reason`](super::LocalReply::reason)).
+    pub end_reason: &'static str,
 }
 
 /// What to do with the client connection after an exchange.

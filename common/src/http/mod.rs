@@ -6,6 +6,8 @@
 //! | bytes of a client, in pieces | its next request | [`RequestBuffer`] |
 //! | a request | its exchange | [`Relay`], [`Forwarding`] |
 //! | two sockets | to move bytes between them | [`Wire`], [`pump`](pump()) |
+//! | a response of our own | to send it | [`LocalReply`], [`Relay::send_local_reply`] |
+//! | a response of a backend | to see or edit its head | [`ResponseHook`], [`HeaderEdits`] |
 //! | an encrypted client connection | plaintext | [`StreamLayer`] |
 //! | an error | a status code, the failed side, whether to retry | [`ProxyError`] |
 //! | a finished exchange | its record, and what to do with its connections | [`Exchange`], [`AfterClient`], [`AfterBackend`] |
@@ -15,36 +17,42 @@
 //! event loop, `async`); they differ in how they wait.
 
 mod body;
+mod date;
 mod error;
 mod exchange;
 mod exchange_timeouts;
 mod forwarding;
+mod local_reply;
 mod parse;
 mod protocol_error;
 mod pump;
 mod relay;
 mod request_buffer;
+mod response_hook;
 mod send_buffer;
 mod stream_layer;
 mod wants;
 mod write;
 
+pub use date::{DateCache, HttpDate};
 pub use error::{FailureKind, Phase, ProxyError, Side};
 pub use exchange::{
-    AfterBackend, AfterClient, BackendId, Exchange, ExchangeFailure, Method, NON_IDEMPOTENT_IDLE_LIMIT, PhaseTimes,
-    RequestMeta, Version,
+    AfterBackend, AfterClient, BackendId, Exchange, ExchangeFailure, GroupId, Method, NON_IDEMPOTENT_IDLE_LIMIT,
+    PhaseTimes, RequestMeta, RouteId, Version,
 };
 pub use exchange_timeouts::ExchangeTimeouts;
 pub use forwarding::{ClientAddress, Forwarding};
+pub use local_reply::{LocalReply, LocalReplyBody};
 pub use parse::request_target::ProxyRole;
 pub use parse::{
     head::{Head, HeadView, MAX_FIELDS},
     head_end::MAX_HEAD_BYTES,
 };
 pub use protocol_error::ProtocolError;
-pub use pump::{NoWire, Pumped, READ_BUFFER_BYTES, Wire, pump};
+pub use pump::{NoWire, Pumped, READ_BUFFER_BYTES, Wire, pump, pump_with_hook};
 pub use relay::{Input, Relay};
 pub use request_buffer::{ReceivedRequest, RequestBuffer};
+pub use response_hook::{HeaderEdits, ResponseHook, ResponseInfo};
 pub use stream_layer::{Plaintext, StreamLayer};
 pub use wants::{Interest, TimeoutKind, Wants};
 pub use write::local_reply::reason_phrase;

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use super::{
     error::{ProxyError, Side},
     relay::{Input, Relay},
+    response_hook::ResponseHook,
     wants::Wants,
 };
 
@@ -70,6 +71,21 @@ pub fn pump<C: Wire, B: Wire>(
     backend: &mut B,
     scratch: &mut [u8],
 ) -> Result<Pumped, ProxyError> {
+    pump_with_hook(relay, client, backend, scratch, &mut ())
+}
+
+/// As [`pump`]; `hook` sees the head of the final response, and may edit it, before it is written.
+///
+/// # Errors
+/// As [`pump`].
+pub fn pump_with_hook<C: Wire, B: Wire>(
+    relay: &mut Relay,
+    client: &mut C,
+    backend: &mut B,
+    scratch: &mut [u8],
+    hook: &mut impl ResponseHook,
+) -> Result<Pumped, ProxyError> {
+    relay.write_pending_reply(hook);
     for _ in 0..MAX_ITERATIONS {
         let mut progressed = flush(relay, Side::Backend, backend)?;
         progressed |= flush(relay, Side::Client, client)?;
@@ -81,10 +97,10 @@ pub fn pump<C: Wire, B: Wire>(
             return Ok(Pumped::Done);
         }
         if relay.may_read(Side::Backend) {
-            progressed |= receive(relay, Side::Backend, backend, scratch)?;
+            progressed |= receive(relay, Side::Backend, backend, scratch, hook)?;
         }
         if relay.may_read(Side::Client) {
-            progressed |= receive(relay, Side::Client, client, scratch)?;
+            progressed |= receive(relay, Side::Client, client, scratch, hook)?;
         }
         if !progressed && !relay.is_done() {
             return Ok(Pumped::Wait(relay.wants()));
@@ -115,7 +131,13 @@ fn flush(relay: &mut Relay, to: Side, wire: &mut impl Wire) -> Result<bool, Prox
 }
 
 /// Reads once from one side. Returns whether anything was read.
-fn receive(relay: &mut Relay, from: Side, wire: &mut impl Wire, scratch: &mut [u8]) -> Result<bool, ProxyError> {
+fn receive(
+    relay: &mut Relay,
+    from: Side,
+    wire: &mut impl Wire,
+    scratch: &mut [u8],
+    hook: &mut impl ResponseHook,
+) -> Result<bool, ProxyError> {
     let received = loop {
         match wire.recv(scratch) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -131,7 +153,7 @@ fn receive(relay: &mut Relay, from: Side, wire: &mut impl Wire, scratch: &mut [u
     let accepted = match (from, input) {
         (Side::Client, Input::Bytes(bytes)) => relay.push_client_bytes(bytes),
         (Side::Client, end) => relay.from_client(end).map(drop),
-        (_, input) => relay.from_backend(input).map(drop),
+        (_, input) => relay.from_backend(input, hook).map(drop),
     };
     accepted.map_err(|error| match source {
         Some(source) => error.with_source(source),

@@ -76,7 +76,7 @@ pub fn set_reset_on_close(stream: &impl AsFd) {
 pub fn connect_error(error: io::Error) -> ProxyError {
     let (kind, side) = match error.kind() {
         io::ErrorKind::TimedOut => (FailureKind::Timeout, Side::Backend),
-        io::ErrorKind::Interrupted => (FailureKind::Unavailable, Side::Internal),
+        io::ErrorKind::Interrupted => (FailureKind::ShuttingDown, Side::Internal),
         _ if is_errno(&error, &RESOURCE_ERRNOS) => (FailureKind::ResourceExhausted, Side::Internal),
         _ => (FailureKind::Connect, Side::Backend),
     };

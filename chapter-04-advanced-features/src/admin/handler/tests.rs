@@ -56,7 +56,7 @@ impl TestCluster {
         let factory = BackendFactory::new(settings, StaticResolver);
         let group = |name: &str, algorithm, backends: &[&str]| {
             let policy = LbPolicyConfig { algorithm, ..LbPolicyConfig::default() };
-            let group = Arc::new(Group::new(name.into(), policy, 9, breaker::BreakerConfig::default(), now()));
+            let group = Arc::new(Group::new(None, name.into(), policy, 9, breaker::BreakerConfig::default(), now()));
             let backend = |text: &&str| factory.create(&group, &text.parse().unwrap(), now()).unwrap();
             group.update_members(|members| members.extend(backends.iter().map(backend)));
             group

@@ -11,7 +11,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use common::http::BackendId;
+use common::http::{BackendId, GroupId};
 
 use super::{
     backend::{Backend, BackendState},
@@ -65,6 +65,7 @@ pub enum Selection {
 /// A group of interchangeable backends.
 #[derive(Debug)]
 pub struct Group {
+    id: Option<GroupId>,
     name: String,
     lb_policy: LbPolicyConfig,
     /// The members. Changed under the lock, followed by a change notification.
@@ -96,8 +97,10 @@ struct BackendView {
 }
 
 impl Group {
-    /// A group without backends yet; at most `queue_limit` requests may wait in it.
+    /// A group without backends yet; at most `queue_limit` requests may wait in it. `id` is `None` for the placeholder
+    /// to which requests without a route belong.
     pub fn new(
+        id: Option<GroupId>,
         name: String,
         lb_policy: LbPolicyConfig,
         queue_limit: usize,
@@ -109,6 +112,7 @@ impl Group {
         let queue = Arc::new(Queue::new(queue_limit));
         let stick_table = lb_policy.sticky_source.map(|idle| StickTable::new(StickTable::DEFAULT_SIZE, idle));
         Self {
+            id,
             name,
             lb_policy,
             members: Mutex::default(),
@@ -126,6 +130,11 @@ impl Group {
             breaker: Breaker::new(breaker, now),
             retry_budget: RetryBudget::default(),
         }
+    }
+
+    /// Its index among the configured groups; `None` for the placeholder to which requests without a route belong.
+    pub fn id(&self) -> Option<GroupId> {
+        self.id
     }
 
     /// The group's name.

@@ -299,7 +299,7 @@ impl<'a> HeadView<'a> {
     }
 
     /// All headers in order: name and value, without whitespace around the value.
-    pub fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    pub fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let bytes = self.bytes;
         self.head.fields.iter().map(move |field| (field.name.get(bytes), field.value.get(bytes)))
     }

@@ -1,59 +1,62 @@
 //! How an exchange ends: local replies, failures, and the record.
 //!
-//! Functions that may write a local reply take the wall clock as an argument, for its `Date` header: the relay reads no
-//! clock.
+//! Functions that may answer with a local reply take its `Date` as an argument: the relay reads no clock. They only
+//! decide on the reply. The next pump writes it, so that its head passes the [`ResponseHook`] as any other does.
 
-use std::time::SystemTime;
-
-use super::{Relay, RequestState, ResponseState};
+use super::{PendingReply, Relay, RequestState, ResponseState};
 use crate::http::{
+    date::HttpDate,
     error::{FailureKind, ProxyError, Side},
     exchange::{AfterBackend, AfterClient, Exchange, Method, PhaseTimes},
-    write::local_reply,
+    local_reply::LocalReply,
+    response_hook::{HeaderEdits, ResponseHook, ResponseInfo},
+    write::local_reply::write_local_reply,
 };
 
 impl Relay {
-    /// Sends a local reply instead of the backend's response. The connection stays open only if the whole request was
-    /// read.
+    /// Answers with a local reply instead of the backend's response. The next pump writes it. The connection stays open
+    /// only if the whole request was read.
     ///
     /// # Panics
     /// In debug builds, if a final response has begun.
-    pub fn send_local_reply(&mut self, status: u16, now: SystemTime, fields: &[(&str, &str)]) {
+    pub fn send_local_reply(&mut self, reply: &LocalReply, date: impl Into<HttpDate>) {
         debug_assert!(self.outcome.status == 0, "a request has one final response");
         self.outcome.close_client |=
             self.downstream.method.is_none() || !matches!(self.request, RequestState::Complete);
-        local_reply::write_local_reply(
+        self.outcome.status = reply.status;
+        self.outcome.local_reply = Some(reply.reason);
+        self.end_response(ResponseState::Complete);
+        self.pending_reply = Some(PendingReply { reply: *reply, date: date.into() });
+    }
+
+    /// Writes the local reply that has not been written yet, if there is one.
+    pub(in crate::http) fn write_pending_reply(&mut self, hook: &mut impl ResponseHook) {
+        let Some(PendingReply { reply, date }) = self.pending_reply.take() else { return };
+        self.clear_response_fields(); // those of an attempt that failed
+        let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);
+        hook.on_response_head(&ResponseInfo::of_local_reply(&reply), &mut HeaderEdits { added, removed });
+        write_local_reply(
             self.to_client.buf_mut(),
-            status,
-            now,
-            fields,
+            &reply,
+            &date,
+            &self.added_fields,
             self.outcome.close_client,
             self.downstream.method == Some(Method::Head),
         );
-        self.outcome.status = status;
-        self.outcome.local_reply = true;
-        self.end_response(ResponseState::Complete);
     }
 
     /// Ends an exchange that cannot continue: with a local reply if no response has begun. Otherwise the bytes received
     /// so far are delivered and the connection is closed, so that the client sees the response break off.
-    pub fn fail(&mut self, error: &ProxyError, now: SystemTime) {
-        self.fail_with_fields(error, now, &[]);
-    }
-
-    /// As [`fail`](Self::fail), with headers for the local reply, such as `Retry-After`.
-    pub fn fail_with_fields(&mut self, error: &ProxyError, now: SystemTime, fields: &[(&str, &str)]) {
+    pub fn fail(&mut self, error: &ProxyError, date: impl Into<HttpDate>) {
         // The first cause is kept: failing to deliver the local reply is a consequence.
-        self.outcome.failure.get_or_insert(error.into());
+        let failure = *self.outcome.failure.get_or_insert(error.into());
         let client_is_gone = error.side == Side::Client
             && (error.kind == FailureKind::Reset
                 || error.kind == FailureKind::Timeout && self.has_pending_for_client());
         if client_is_gone {
-            self.outcome.aborted = true;
-            self.to_client.reset(false);
-            self.end_response(ResponseState::Incomplete);
+            self.abort(error);
         } else if self.outcome.status == 0 {
-            self.send_local_reply(error.status(), now, fields);
+            self.send_local_reply(&LocalReply::new(error.status(), failure.reason()), date);
         } else {
             // FIN where the framing shows the truncation, so that the client gets the bytes received so far; RST, which
             // may discard them, only where it would take FIN for the end of the body.
@@ -62,10 +65,19 @@ impl Relay {
         }
     }
 
+    /// Ends an exchange without a response: the client is gone, or its task has been dropped.
+    pub fn abort(&mut self, error: &ProxyError) {
+        self.outcome.failure.get_or_insert(error.into());
+        self.outcome.aborted = true;
+        self.pending_reply = None;
+        self.to_client.reset(false);
+        self.end_response(ResponseState::Incomplete);
+    }
+
     /// Sends a local reply to bytes that are no valid request; the connection then closes.
-    pub fn reject_request(&mut self, error: &ProxyError, now: SystemTime) {
+    pub fn reject_request(&mut self, error: &ProxyError, date: impl Into<HttpDate>) {
         self.reset();
-        self.fail(error, now);
+        self.fail(error, date);
     }
 
     fn end_response(&mut self, response: ResponseState) {
@@ -101,11 +113,18 @@ impl Relay {
             backend: None,
             reused: self.upstream.reused,
             retries: self.attempts.saturating_sub(1),
-            local_reply: self.outcome.local_reply,
+            local_reply: self.outcome.local_reply.is_some(),
+            group: None,
+            route: None,
             bytes_from_client: self.outcome.bytes_from_client,
             bytes_from_backend: self.outcome.bytes_from_backend,
             times: PhaseTimes::default(),
             failure: self.outcome.failure,
+            end_reason: match (self.outcome.failure, self.outcome.local_reply) {
+                (Some(failure), _) => failure.reason(),
+                (None, Some(reason)) => reason,
+                (None, None) => "done",
+            },
         };
         (exchange, client, backend)
     }

@@ -7,16 +7,17 @@ use crate::http::{
     exchange::{Method, Version},
     parse::message_info::Framing,
     protocol_error::ProtocolError,
+    response_hook::{HeaderEdits, ResponseHook, ResponseInfo},
     write::response_head::{self, ConnectionHeader},
 };
 
 impl Relay {
-    /// Takes input from the backend. Bytes that are not consumed belong to no response, and a connection that sent them
+    /// Takes input from the backend; `hook` sees the final head in it, if there is one. Bytes that are not consumed belong to no response, and a connection that sent them
     /// is not pooled ([`end`](Self::end)).
     ///
     /// # Errors
     /// The response is malformed or breaks off.
-    pub fn from_backend(&mut self, input: Input<'_>) -> Result<usize, ProxyError> {
+    pub fn from_backend(&mut self, input: Input<'_>, hook: &mut impl ResponseHook) -> Result<usize, ProxyError> {
         let bytes = match input {
             Input::Bytes(bytes) => bytes,
             Input::Eof => return self.on_backend_eof().map(|()| 0),
@@ -30,7 +31,7 @@ impl Relay {
         let mut consumed = 0;
         while matches!(self.response, ResponseState::AwaitingHead) && consumed < bytes.len() {
             consumed += self
-                .read_response_head(&bytes[consumed..])
+                .read_response_head(&bytes[consumed..], hook)
                 .map_err(|protocol_error| self.backend_error(FailureKind::Protocol(protocol_error)))?;
         }
         let rest = &bytes[consumed..];
@@ -82,14 +83,14 @@ impl Relay {
     }
 
     /// Parses a head in `input`, or keeps a partial one. Returns the number of bytes consumed.
-    fn read_response_head(&mut self, input: &[u8]) -> Result<usize, ProtocolError> {
+    fn read_response_head(&mut self, input: &[u8], hook: &mut impl ResponseHook) -> Result<usize, ProtocolError> {
         if self.partial_head.is_empty() {
             let Some(length) = self.head.read_response(input, &mut self.upstream.scanned)? else {
                 self.partial_head.extend_from_slice(input);
                 return Ok(input.len());
             };
             self.upstream.scanned = 0;
-            self.on_response_head(&input[..length])?;
+            self.on_response_head(&input[..length], hook)?;
             return Ok(length);
         }
         let before = self.partial_head.len();
@@ -99,14 +100,14 @@ impl Relay {
         };
         self.upstream.scanned = 0;
         let partial = std::mem::take(&mut self.partial_head); // freed with the head
-        self.on_response_head(&partial[..length])?;
+        self.on_response_head(&partial[..length], hook)?;
         Ok(length - before)
     }
 
-    fn on_response_head(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+    fn on_response_head(&mut self, bytes: &[u8], hook: &mut impl ResponseHook) -> Result<(), ProtocolError> {
         let status = self.head.view(bytes).status();
         match status {
-            101 => self.switch_protocols(bytes),
+            101 => self.switch_protocols(bytes, hook),
             100..200 => {
                 self.downstream.awaits_continue &= status != 100;
                 if self.downstream.version == Version::Http11 {
@@ -115,29 +116,33 @@ impl Relay {
                         Framing::None,
                         ConnectionHeader::KeepAlive,
                         &[],
+                        &[],
                         self.to_client.buf_mut(),
                     );
                 }
                 Ok(())
             }
             _ => {
-                self.on_final_response_head(bytes, status);
+                self.on_final_response_head(bytes, status, hook);
                 Ok(())
             }
         }
     }
 
     /// 101 switches protocols (RFC 9110 §7.8). Only the response does so, not the request for it.
-    fn switch_protocols(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+    fn switch_protocols(&mut self, bytes: &[u8], hook: &mut impl ResponseHook) -> Result<(), ProtocolError> {
         let head = self.head.view(bytes);
         if !self.downstream.websocket || !head.message_info().is_websocket_upgrade(head.version()) {
             return Err(ProtocolError::UnexpectedUpgrade);
         }
+        let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);
+        hook.on_response_head(&ResponseInfo::of_backend(head), &mut HeaderEdits { added, removed });
         response_head::write_response_head(
             head,
             Framing::None,
             ConnectionHeader::Upgrade,
             &self.added_fields,
+            &self.removed_fields,
             self.to_client.buf_mut(),
         );
         self.outcome.status = 101;
@@ -159,7 +164,7 @@ impl Relay {
         self.to_backend.buf_mut().append(&mut self.pipelined);
     }
 
-    fn on_final_response_head(&mut self, bytes: &[u8], status: u16) {
+    fn on_final_response_head(&mut self, bytes: &[u8], status: u16, hook: &mut impl ResponseHook) {
         let head = self.head.view(bytes);
         let (info, http11) = (*head.message_info(), self.downstream.version == Version::Http11);
         let bodiless = self.downstream.method == Some(Method::Head) || matches!(status, 204 | 304);
@@ -176,12 +181,15 @@ impl Relay {
         self.upstream.must_close |=
             unexpected_body || info.close || head.version() == Version::Http10 && !info.keep_alive;
         self.outcome.status = status;
+        let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);
+        hook.on_response_head(&ResponseInfo::of_backend(head), &mut HeaderEdits { added, removed });
         let connection = if self.outcome.close_client { ConnectionHeader::Close } else { ConnectionHeader::KeepAlive };
         response_head::write_response_head(
             head,
             sent_framing,
             connection,
             &self.added_fields,
+            &self.removed_fields,
             self.to_client.buf_mut(),
         );
         let encoder = if sent_framing == Framing::Chunked { BodyEncoder::Chunked } else { BodyEncoder::Raw };

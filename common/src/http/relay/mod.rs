@@ -17,9 +17,11 @@ use std::{io, net::IpAddr};
 
 use super::{
     body::{BodyDecoder, BodyEncoder},
+    date::HttpDate,
     error::{FailureKind, Phase, ProxyError, Side},
     exchange::{ExchangeFailure, Method, RequestMeta, Version},
     forwarding::{ClientAddress, Forwarding},
+    local_reply::LocalReply,
     parse::{
         head::{Head, HeadView},
         message_info::Framing,
@@ -105,11 +107,11 @@ struct UpstreamState {
 
 /// What the record will contain, and what decides about the connections.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "facts that arise at different times, each read by its name")]
 struct Outcome {
     /// The status of the final response once its head was forwarded; before, 0.
     status: u16,
-    local_reply: bool,
+    /// The reason of the local reply, if the response is one.
+    local_reply: Option<&'static str>,
     close_client: bool,
     /// The body to the client ends with the connection.
     close_delimited: bool,
@@ -117,6 +119,13 @@ struct Outcome {
     failure: Option<ExchangeFailure>,
     bytes_from_client: u64,
     bytes_from_backend: u64,
+}
+
+/// A local reply that the next pump writes.
+#[derive(Debug, Clone, Copy)]
+struct PendingReply {
+    reply: LocalReply,
+    date: HttpDate,
 }
 
 /// Bytes written to and read from each side. Interim responses, and a final head that arrives slowly, do not count as
@@ -147,8 +156,11 @@ pub struct Relay {
     partial_head: Vec<u8>,
     /// Pipelined bytes: what the client sent after its request.
     pipelined: Vec<u8>,
-    /// Header lines that we add to the backend's response.
+    /// Header lines that we add to the response.
     added_fields: Vec<u8>,
+    /// The names of the backend's headers that a hook removes from the response.
+    removed_fields: Vec<&'static str>,
+    pending_reply: Option<PendingReply>,
     transferred: TransferCounters,
 }
 
@@ -174,6 +186,8 @@ impl Relay {
             partial_head: Vec::new(),
             pipelined: Vec::new(),
             added_fields: Vec::new(),
+            removed_fields: Vec::new(),
+            pending_reply: None,
             transferred: TransferCounters::default(),
         }
     }
@@ -252,7 +266,8 @@ impl Relay {
         self.transferred = TransferCounters::default();
         self.partial_head.clear();
         self.pipelined.clear();
-        self.added_fields.clear();
+        self.clear_response_fields();
+        self.pending_reply = None;
     }
 
     /// Begins an attempt over an established backend connection. `reused`: it has served before.
@@ -278,7 +293,11 @@ impl Relay {
             FailureKind::IncompleteMessage | FailureKind::Reset => {
                 !self.upstream.request_started || self.downstream.method.is_some_and(Method::is_idempotent)
             }
-            FailureKind::Protocol(_) | FailureKind::Unavailable | FailureKind::ResourceExhausted => false,
+            FailureKind::Protocol(_)
+            | FailureKind::Unavailable
+            | FailureKind::ShuttingDown
+            | FailureKind::Aborted
+            | FailureKind::ResourceExhausted => false,
         };
         error.side == Side::Backend && can_replay && transient
     }
@@ -291,8 +310,8 @@ impl Relay {
             .map(|(method, client_ip)| RequestMeta { method, client_ip })
     }
 
-    /// Adds a header to the backend's final response, such as a cookie that names the backend. Headers of local replies
-    /// are passed to [`send_local_reply`](Self::send_local_reply). `name` and `value` come from us and are not
+    /// Adds a header to the backend's final response, such as a cookie that names the backend. A local reply goes without
+    /// it. `name` and `value` come from us and are not
     /// validated.
     pub fn add_response_field(&mut self, name: &str, value: &str) {
         put_field(&mut self.added_fields, name.as_bytes(), value.as_bytes());
@@ -301,6 +320,7 @@ impl Relay {
     /// Removes the headers added by [`add_response_field`](Self::add_response_field), before another backend is tried.
     pub fn clear_response_fields(&mut self) {
         self.added_fields.clear();
+        self.removed_fields.clear();
     }
 
     /// Makes this response the last on its connection, because the process is draining. Does nothing once the response

@@ -20,6 +20,20 @@ pub(crate) fn put_display_field(out: &mut Vec<u8>, name: &str, value: impl std::
     write!(out, "{name}: {value}\r\n").expect("writing to a Vec cannot fail");
 }
 
+/// As [`put_display_field`], for a value that others may have a part in: CR, LF and NUL become spaces (RFC 9110 §5.5).
+pub(crate) fn put_sanitized_field(out: &mut Vec<u8>, name: &str, value: impl std::fmt::Display) {
+    use std::io::Write as _;
+    write!(out, "{name}: ").expect("writing to a Vec cannot fail");
+    let start = out.len();
+    write!(out, "{value}").expect("writing to a Vec cannot fail");
+    for byte in &mut out[start..] {
+        if matches!(byte, b'\r' | b'\n' | 0) {
+            *byte = b' ';
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Writes X-Request-ID: 32 hex digits.
 pub(crate) fn put_request_id(out: &mut Vec<u8>, id: u128) {
     let digits =

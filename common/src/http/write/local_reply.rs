@@ -1,8 +1,12 @@
 //! Local replies: responses of the balancer itself.
 
-use std::{io::Write as _, time::SystemTime};
+use std::io::Write as _;
 
-use super::fields::{put_field, put_status_line};
+use super::fields::{put_display_field, put_field, put_status_line};
+use crate::http::{
+    date::HttpDate,
+    local_reply::{LocalReply, LocalReplyBody},
+};
 
 /// The reason phrase of the status codes that the balancer sends itself (RFC 9110 §15).
 pub fn reason_phrase(status: u16) -> &'static str {
@@ -26,50 +30,87 @@ pub fn reason_phrase(status: u16) -> &'static str {
     }
 }
 
-/// Writes a complete response with a one-line text body and its exact length.
+/// Writes a complete response: the status line, its own headers, `added_fields` (complete lines), and the body with its
+/// exact length.
 pub(crate) fn write_local_reply(
     out: &mut Vec<u8>,
-    status: u16,
-    now: SystemTime,
-    fields: &[(&str, &str)],
+    reply: &LocalReply,
+    date: &HttpDate,
+    added_fields: &[u8],
     close: bool,
     omit_body: bool,
 ) {
+    let LocalReply { status, retry_after, fields, body, .. } = *reply;
     let reason = reason_phrase(status);
     put_status_line(out, status, reason.as_bytes());
-    put_field(out, b"Date", httpdate::fmt_http_date(now).as_bytes());
+    put_field(out, b"Date", date.as_bytes());
+    if let Some(seconds) = retry_after {
+        put_display_field(out, "Retry-After", seconds);
+    }
     for (name, value) in fields {
         put_field(out, name.as_bytes(), value.as_bytes());
     }
+    out.extend_from_slice(added_fields);
     if status == 405 {
         put_field(out, b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"); // RFC 9110 §15.5.6: MUST
     }
     if close {
         put_field(out, b"Connection", b"close");
     }
-    put_field(out, b"Content-Type", b"text/plain; charset=utf-8");
-    let length = "000 \n".len() + reason.len();
-    write!(out, "Content-Length: {length}\r\n\r\n").expect("writing to a Vec cannot fail");
-    if !omit_body {
-        writeln!(out, "{status} {reason}").expect("writing to a Vec cannot fail");
+    let (content_type, length) = match body {
+        LocalReplyBody::Empty => (None, 0),
+        LocalReplyBody::Text => (Some("text/plain; charset=utf-8"), "000 \n".len() + reason.len()),
+        LocalReplyBody::Problem => {
+            (Some("application/problem+json"), r#"{"title":"","status":000}"#.len() + 1 + reason.len())
+        }
+    };
+    if let Some(content_type) = content_type {
+        put_field(out, b"Content-Type", content_type.as_bytes());
     }
+    put_display_field(out, "Content-Length", length);
+    out.extend_from_slice(b"\r\n");
+    if omit_body {
+        return;
+    }
+    match body {
+        LocalReplyBody::Empty => Ok(()),
+        LocalReplyBody::Text => writeln!(out, "{status} {reason}"),
+        LocalReplyBody::Problem => writeln!(out, r#"{{"title":"{reason}","status":{status}}}"#),
+    }
+    .expect("writing to a Vec cannot fail");
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
+
+    fn written(reply: &LocalReply, added_fields: &[u8], omit_body: bool) -> (String, String) {
+        let mut out = Vec::new();
+        write_local_reply(&mut out, reply, &SystemTime::UNIX_EPOCH.into(), added_fields, true, omit_body);
+        let text = String::from_utf8(out).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.to_owned() + "\r\n", body.to_owned())
+    }
 
     #[test]
     fn content_length_matches_the_body() {
-        let mut out = Vec::new();
-        write_local_reply(&mut out, 502, SystemTime::UNIX_EPOCH, &[("Retry-After", "1")], true, false);
-        let text = String::from_utf8(out).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(
-            head.contains("Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n") && head.contains("Retry-After: 1\r\n"),
-            "{head}"
-        );
-        assert!(head.contains(&format!("Content-Length: {}", body.len())), "{text}");
-        assert_eq!(body, "502 Bad Gateway\n");
+        let reply = LocalReply::new(502, "test").with_retry_after(1).with_fields(&[("X-One", "1")]);
+        for (body, content_type, expected) in [
+            (LocalReplyBody::Empty, None, ""),
+            (LocalReplyBody::Text, Some("text/plain; charset=utf-8"), "502 Bad Gateway\n"),
+            (LocalReplyBody::Problem, Some("application/problem+json"), "{\"title\":\"Bad Gateway\",\"status\":502}\n"),
+        ] {
+            let (head, text) = written(&reply.with_body(body), b"X-Two: 2\r\n", false);
+            for line in ["Date: Thu, 01 Jan 1970 00:00:00 GMT", "Retry-After: 1", "X-One: 1", "X-Two: 2"] {
+                assert!(head.contains(&format!("{line}\r\n")), "{line} in {head}");
+            }
+            assert!(head.contains(&format!("Content-Length: {}\r\n", text.len())), "{head}{text}");
+            assert_eq!(head.contains("Content-Type"), content_type.is_some());
+            assert!(content_type.is_none_or(|value| head.contains(&format!("Content-Type: {value}\r\n"))), "{head}");
+            assert_eq!(text, expected);
+            assert_eq!(written(&reply.with_body(body), b"X-Two: 2\r\n", true), (head, String::new()));
+        }
     }
 }

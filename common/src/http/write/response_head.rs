@@ -14,12 +14,14 @@ pub(crate) enum ConnectionHeader {
     Upgrade,
 }
 
-/// Writes the head for the client, with the body framed as `framing` and complete header lines in `added_fields`.
+/// Writes the head for the client, with the body framed as `framing`: without the backend's headers named in `removed_fields`, and
+/// with the complete header lines in `added_fields`.
 pub(crate) fn write_response_head(
     head: HeadView<'_>,
     framing: Framing,
     connection: ConnectionHeader,
     added_fields: &[u8],
+    removed_fields: &[&str],
     out: &mut Vec<u8>,
 ) {
     put_status_line(out, head.status(), head.reason_phrase());
@@ -27,7 +29,7 @@ pub(crate) fn write_response_head(
         let is_forwarded = match field.known {
             KnownField::TransferEncoding => false,
             KnownField::ContentLength => matches!(framing, Framing::Length(_)),
-            _ => true,
+            _ => removed_fields.is_empty() || !is_listed(removed_fields, field.name),
         };
         if is_forwarded {
             put_field(out, field.name, field.value);
@@ -43,4 +45,8 @@ pub(crate) fn write_response_head(
         ConnectionHeader::Upgrade => out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
     }
     out.extend_from_slice(b"\r\n");
+}
+
+fn is_listed(names: &[&str], name: &[u8]) -> bool {
+    names.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(name))
 }

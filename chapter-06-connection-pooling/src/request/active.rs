@@ -1,0 +1,112 @@
+//! A request while it is being served: whatever happens to its task, it ends exactly once.
+
+use std::ops::{Deref, DerefMut};
+
+use common::{
+    clock::now,
+    http::{AfterBackend, AfterClient, BackendId, ExchangeFailure, FailureKind, ProxyError, Side},
+};
+
+use super::{attempt_record::AttemptRecord, state::Request};
+use crate::{engine::Engine, filter::WorkerFilter as _, upstream::socket_pool, worker::context::WorkerContext};
+
+/// A request that is being served. Dropping it unfinished, because its task panics or is dropped, records it as aborted.
+pub(crate) struct ActiveRequest<'w, E: Engine> {
+    worker: &'w WorkerContext<E>,
+    /// `None` once it is finished.
+    request: Option<Box<Request<E>>>,
+}
+
+/// What is left of a finished request.
+pub(crate) struct Finished {
+    /// What to do with the client's connection.
+    pub(crate) after: AfterClient,
+    /// The beginning of the next request.
+    pub(crate) pipelined: Vec<u8>,
+}
+
+impl<'w, E: Engine> ActiveRequest<'w, E> {
+    /// `request` is being served by a task of `worker`.
+    pub(crate) fn new(worker: &'w WorkerContext<E>, request: Box<Request<E>>) -> Self {
+        Self { worker, request: Some(request) }
+    }
+
+    /// Records the exchange, and keeps its backend connection if that may be reused.
+    pub(crate) fn finish(mut self) -> Finished {
+        let request = self.request.take().expect(NOT_FINISHED);
+        end(self.worker, request)
+    }
+}
+
+const NOT_FINISHED: &str = "only `finish` takes the request, and it takes the guard too";
+
+impl<E: Engine> Deref for ActiveRequest<'_, E> {
+    type Target = Request<E>;
+
+    fn deref(&self) -> &Request<E> {
+        self.request.as_ref().expect(NOT_FINISHED)
+    }
+}
+
+impl<E: Engine> DerefMut for ActiveRequest<'_, E> {
+    fn deref_mut(&mut self) -> &mut Request<E> {
+        self.request.as_mut().expect(NOT_FINISHED)
+    }
+}
+
+impl<E: Engine> Drop for ActiveRequest<'_, E> {
+    fn drop(&mut self) {
+        let Some(mut request) = self.request.take() else { return };
+        request.polled_at = now();
+        let aborted = ProxyError::new(FailureKind::Aborted, Side::Internal, request.relay.phase());
+        request.relay.abort(&aborted);
+        end(self.worker, request);
+    }
+}
+
+fn end<E: Engine>(worker: &WorkerContext<E>, mut request: Box<Request<E>>) -> Finished {
+    let (mut exchange, after, upstream) = request.relay.end();
+    let Request { started_at, polled_at, first_byte_at, peer, .. } = *request;
+    exchange.times.total = polled_at.saturating_duration_since(started_at);
+    if let Some(attempt) = request.attempt.take() {
+        attempt.finish(&mut exchange, started_at, first_byte_at, polled_at);
+        if !request.attempt_is_reported {
+            let status = (!exchange.local_reply && exchange.status != 499).then_some(exchange.status);
+            report_attempt(worker, &mut request, attempt.backend().id(), attempt.reused, status, exchange.failure);
+        }
+        if upstream == AfterBackend::Pool {
+            socket_pool::put_after_exchange(worker, attempt.into_connection(), polled_at);
+        }
+    }
+    if let Some(ctx) = &mut request.ctx {
+        ctx.finish(&mut exchange, polled_at);
+    }
+    worker.balancer().log_and_count(peer, &exchange);
+    worker.filter.on_end(&mut request.filter_state, &exchange);
+    let pipelined = request.relay.take_pipelined();
+    worker.recycle_request(request);
+    Finished { after, pipelined }
+}
+
+/// Tells the filters the outcome of an attempt on `backend`.
+pub(crate) fn report_attempt<E: Engine>(
+    worker: &WorkerContext<E>,
+    request: &mut Request<E>,
+    backend: BackendId,
+    reused: bool,
+    status: Option<u16>,
+    failure: Option<ExchangeFailure>,
+) {
+    let (started_at, connected_at) = (request.attempt_started_at, request.connected_at);
+    let record = AttemptRecord {
+        backend,
+        reused,
+        status,
+        failure,
+        connect: connected_at.map(|at| at.saturating_duration_since(started_at)),
+        first_byte: connected_at.and_then(|at| Some(request.first_byte_at?.saturating_duration_since(at))),
+        total: request.polled_at.saturating_duration_since(started_at),
+    };
+    request.attempt_is_reported = true;
+    worker.filter.on_attempt(&mut request.filter_state, &record);
+}

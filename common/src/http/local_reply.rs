@@ -1,0 +1,55 @@
+//! Local replies: responses that the balancer sends itself, without a backend. (The term is Envoy's.)
+
+/// A local reply: plain data, so that refusing a request allocates nothing.
+///
+/// The relay writes it: with the headers that the exchange needs (`Date`, `Connection`, `Content-Length`), without a
+/// body in answer to HEAD, and after the rest of the request has been dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalReply {
+    /// The status code.
+    pub status: u16,
+    /// Why the request ends here: one word for logs and metrics, such as `no_route`.
+    pub reason: &'static str,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u32>,
+    /// Further headers. Those that depend on the request are added by a [`ResponseHook`](super::ResponseHook).
+    pub fields: &'static [(&'static str, &'static str)],
+    /// The body.
+    pub body: LocalReplyBody,
+}
+
+/// The body of a local reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalReplyBody {
+    /// None: `Content-Length: 0`.
+    Empty,
+    /// One line of text, such as `503 Service Unavailable`.
+    Text,
+    /// The same as `application/problem+json` (RFC 9457).
+    Problem,
+}
+
+impl LocalReply {
+    /// A reply with a line of text as its body.
+    pub const fn new(status: u16, reason: &'static str) -> Self {
+        Self { status, reason, retry_after: None, fields: &[], body: LocalReplyBody::Text }
+    }
+
+    /// The same with `Retry-After`.
+    #[must_use]
+    pub const fn with_retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// The same with further headers. Names and values are not validated.
+    #[must_use]
+    pub const fn with_fields(self, fields: &'static [(&'static str, &'static str)]) -> Self {
+        Self { fields, ..self }
+    }
+
+    /// The same with another body.
+    #[must_use]
+    pub const fn with_body(self, body: LocalReplyBody) -> Self {
+        Self { body, ..self }
+    }
+}

@@ -1,0 +1,78 @@
+//! The one place where code outside the relay sees, and edits, a response head: between its parsing and its writing.
+
+use std::fmt::Display;
+
+use super::{local_reply::LocalReply, parse::head::HeadView, write::fields::put_sanitized_field};
+
+/// Sees each final response head just before it is written for the client, and may edit its headers.
+///
+/// [`pump_with_hook`](super::pump_with_hook) calls it once per exchange at most: for the backend's response, a 101, or
+/// a local reply. It is not called for interim responses (1xx), nor for an attempt that is retried: nothing of those
+/// reaches the client as the response. It runs inside the pump, so it must not block.
+pub trait ResponseHook {
+    /// The head of `response` is about to be written.
+    fn on_response_head(&mut self, response: &ResponseInfo<'_>, edits: &mut HeaderEdits<'_>);
+}
+
+/// No hook: compiles to nothing.
+impl ResponseHook for () {
+    fn on_response_head(&mut self, _response: &ResponseInfo<'_>, _edits: &mut HeaderEdits<'_>) {}
+}
+
+/// A final response head before it is written.
+#[derive(Debug, Clone, Copy)]
+pub struct ResponseInfo<'a> {
+    /// The status code.
+    pub status: u16,
+    /// The local reply, if the response does not come from a backend.
+    pub local_reply: Option<&'a LocalReply>,
+    head: Option<HeadView<'a>>,
+}
+
+impl<'a> ResponseInfo<'a> {
+    pub(crate) fn of_backend(head: HeadView<'a>) -> Self {
+        Self { status: head.status(), local_reply: None, head: Some(head) }
+    }
+
+    pub(crate) fn of_local_reply(reply: &'a LocalReply) -> Self {
+        Self { status: reply.status, local_reply: Some(reply), head: None }
+    }
+
+    /// The values of the backend's headers with this name, in order; case does not matter. None for a local reply.
+    pub fn header_values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let fields = self.head.into_iter().flat_map(|head| head.fields());
+        fields.filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+}
+
+/// The edits of a response head. Framing and connection headers are the relay's and cannot be edited.
+#[derive(Debug)]
+pub struct HeaderEdits<'a> {
+    pub(super) added: &'a mut Vec<u8>,
+    pub(super) removed: &'a mut Vec<&'static str>,
+}
+
+impl HeaderEdits<'_> {
+    /// Adds a header after those of the backend. CR, LF and NUL in the value become spaces (RFC 9110 §5.5), so that no
+    /// value can start another header or response.
+    ///
+    /// # Panics
+    /// In debug builds, if the header is one of the relay's own: Connection, Content-Length, Transfer-Encoding, Upgrade.
+    pub fn add(&mut self, name: &'static str, value: impl Display) {
+        debug_assert!(!is_relay_field(name), "{name} is the relay's");
+        put_sanitized_field(self.added, name, value);
+    }
+
+    /// Removes the backend's headers with this name; those that hooks add stay.
+    ///
+    /// # Panics
+    /// As [`add`](Self::add).
+    pub fn remove(&mut self, name: &'static str) {
+        debug_assert!(!is_relay_field(name), "{name} is the relay's");
+        self.removed.push(name);
+    }
+}
+
+fn is_relay_field(name: &str) -> bool {
+    ["Connection", "Content-Length", "Transfer-Encoding", "Upgrade"].iter().any(|own| own.eq_ignore_ascii_case(name))
+}
