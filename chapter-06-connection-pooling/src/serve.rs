@@ -40,7 +40,7 @@ pub(crate) fn serve<E: Engine>(mut client: ClientConnection<E>) -> impl Future<O
             let after = match next_head(&worker, &mut client).await {
                 HeadOutcome::Request(request) => serve_request(&worker, &mut client, request).await,
                 HeadOutcome::Invalid(error) => {
-                    let request = Box::pin(respond_and_close::reject_request(&worker, &mut client, &error)).await;
+                    let request = respond_and_close::reject_request(&worker, &mut client, &error).await;
                     record(&mut client, request)
                 }
                 HeadOutcome::IdleTimeout => AfterClient::Linger,
@@ -67,7 +67,7 @@ async fn serve_request<E: Engine>(
     };
     if let Err(error) = outcome {
         error.answer(&mut request.relay, worker.date());
-        Box::pin(respond_and_close::send_local_reply(worker, client, &mut request)).await;
+        respond_and_close::send_local_reply(worker, client, &mut request).await;
     }
     record(client, request)
 }

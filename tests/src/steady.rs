@@ -29,18 +29,25 @@ pub fn backend() -> SocketAddr {
     address
 }
 
-fn ask(stream: &mut TcpStream, times: usize) {
-    for _ in 0..times {
-        stream.write_all(REQUEST).unwrap();
-        let mut response = [0; RESPONSE.len()];
-        stream.read_exact(&mut response).unwrap();
-        assert_eq!(response, RESPONSE);
-    }
+fn ask(stream: &mut TcpStream) {
+    stream.write_all(REQUEST).unwrap();
+    let mut response = [0; RESPONSE.len()];
+    stream.read_exact(&mut response).unwrap();
+    assert_eq!(response, RESPONSE);
 }
 
 /// Asserts that the thread on which `run` serves a [`backend`]'s clients allocates nothing in a thousand requests.
 /// `tally` is the caller's, whose global allocator is [`Counting`](crate::allocations::Counting).
 pub fn assert_allocates_nothing(tally: &'static Tally, run: impl FnOnce(Listeners, &Shutdown) + Send) {
+    assert_allocates_nothing_for(tally, ask, run);
+}
+
+/// The same for requests of another kind: `ask` sends one, and reads its response, without allocating itself.
+pub fn assert_allocates_nothing_for(
+    tally: &'static Tally,
+    ask: impl Fn(&mut TcpStream),
+    run: impl FnOnce(Listeners, &Shutdown) + Send,
+) {
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();
     let (address, shutdown) = (listeners.local_address(), Shutdown::new().unwrap());
     thread::scope(|scope| {
@@ -50,9 +57,9 @@ pub fn assert_allocates_nothing(tally: &'static Tally, run: impl FnOnce(Listener
         });
         let _ended = Ended(&shutdown);
         let mut client = TcpStream::connect(address).unwrap();
-        ask(&mut client, FIRST);
+        (0..FIRST).for_each(|_| ask(&mut client));
         let before = tally.count();
-        ask(&mut client, THEN);
+        (0..THEN).for_each(|_| ask(&mut client));
         let allocated = tally.count() - before;
         assert!(before > 0, "the thread is not watched");
         assert_eq!(allocated, 0, "allocations in {THEN} requests");

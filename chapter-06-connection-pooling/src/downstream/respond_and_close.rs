@@ -42,15 +42,28 @@ pub(crate) async fn send_local_reply<E: Engine>(
     request: &mut Request<E>,
 ) {
     request.exchange_timeouts = ExchangeTimeouts::new();
-    let sent = poll_fn_with_now(now(), |context, now| {
-        request.polled_at = now;
-        let Request { relay, filter_state, .. } = &mut *request;
-        let pumped = worker.pump(relay, filter_state, &mut client.wire(context), &mut NoWire);
-        wait::poll_pump_result(worker, &mut client.timer, request, pumped, context)
-    });
-    if let Err(error) = sent.await {
+    let mut sent = poll_fn(|context| Poll::Ready(poll_reply(worker, client, request, now(), context))).await;
+    if sent.is_pending() {
+        // Rarely: its socket takes a reply at once. So the memory for the wait is allocated only now.
+        let rest = poll_fn_with_now(now(), |context, now| poll_reply(worker, client, request, now, context));
+        sent = Poll::Ready(Box::pin(rest).await);
+    }
+    if let Poll::Ready(Err(error)) = sent {
         request.relay.fail(&error, worker.date());
     }
+}
+
+fn poll_reply<E: Engine>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    request: &mut Request<E>,
+    now: Instant,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), ProxyError>> {
+    request.polled_at = now;
+    let Request { relay, filter_state, .. } = &mut *request;
+    let pumped = worker.pump(relay, filter_state, &mut client.wire(context), &mut NoWire);
+    wait::poll_pump_result(worker, &mut client.timer, request, pumped, context)
 }
 
 /// Sends FIN, then reads and discards for a short time: closing with unread bytes sends a reset, which can overtake the

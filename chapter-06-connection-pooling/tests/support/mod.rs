@@ -5,7 +5,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
 use advanced_features::{Balancer, args::BalanceArgs};
 use clap::Parser;
 use common::{cli::ServeArgs, http::StreamLayer, net::Listeners, shutdown::Shutdown};
-use connection_pooling::{Server, args::PoolArgs, run_with};
+use connection_pooling::{Filter, Server, args::PoolArgs, run_with};
 use load_balancer::dns_refresher::Resolve;
 
 #[derive(Parser)]
@@ -18,18 +18,28 @@ struct Args {
     serve: ServeArgs,
 }
 
-/// A server with one worker and the options `args`, without health checks.
-pub(crate) fn server(args: &[&str], resolver: impl Resolve + Sync + Clone) -> Arc<Server> {
+/// A server with one worker, a filter and the options `args`, without health checks.
+pub(crate) fn server_with_filter<F: Filter>(
+    args: &[&str],
+    resolver: impl Resolve + Sync + Clone,
+    filter: F,
+) -> Arc<Server<F>> {
     let Args { balance, pool, serve } = Args::parse_from([&["pooled_lb", "--check", "off"], args].concat());
     let config = balance.into_config(serve, 10, None, false).unwrap();
     let balancer = Balancer::new("pooled_lb", config, resolver).unwrap();
-    Arc::new(Server::new(balancer, pool.config(1_024), NonZeroUsize::MIN))
+    Arc::new(Server::with_filter(balancer, pool.config(1_024), NonZeroUsize::MIN, filter))
+}
+
+/// The same without a filter.
+#[allow(dead_code, reason = "not every test uses it")]
+pub(crate) fn server(args: &[&str], resolver: impl Resolve + Sync + Clone) -> Arc<Server> {
+    server_with_filter(args, resolver, ())
 }
 
 /// Runs `server` while `case` runs, which gets its address.
 #[allow(dead_code, reason = "not every test uses it")]
-pub(crate) fn running<L: StreamLayer>(
-    server: &Arc<Server>,
+pub(crate) fn running<L: StreamLayer, F: Filter>(
+    server: &Arc<Server<F>>,
     stream_layer: impl Fn() -> L + Sync + Send,
     case: impl FnOnce(SocketAddr) + Send,
 ) {

@@ -180,9 +180,9 @@ impl Relay {
         let unexpected_body = status == 204 && !matches!(info.framing, Framing::None | Framing::Length(0));
         self.upstream.must_close |=
             unexpected_body || info.close || head.version() == Version::Http10 && !info.keep_alive;
-        self.outcome.status = status;
         let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);
         hook.on_response_head(&ResponseInfo::of_backend(head), &mut HeaderEdits { added, removed });
+        self.outcome.status = status;
         let connection = if self.outcome.close_client { ConnectionHeader::Close } else { ConnectionHeader::KeepAlive };
         response_head::write_response_head(
             head,
