@@ -276,7 +276,7 @@ fn plain_requests(session: &Session<'_>) {
         assert_eq!((ended.exchange.end_reason, ended.exchange.status), ("done", 200));
         let [attempt] = ended.attempts.as_slice() else { panic!("one attempt: {ended:?}") };
         assert_eq!((attempt.status, attempt.failure, Some(attempt.backend)), (Some(200), None, ended.exchange.backend));
-        assert!(attempt.connect.is_some() && attempt.first_byte.is_some());
+        assert!(attempt.connect_time().is_some() && attempt.first_byte_time().is_some());
         session.send_refused(client, "GET", &get("/"));
         assert_eq!(session.ended().calls, ["request", "response"]);
     }

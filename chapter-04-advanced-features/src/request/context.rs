@@ -36,6 +36,14 @@ pub enum Dispatch {
     Queue,
 }
 
+/// A request's time in its group's queue.
+#[derive(Debug)]
+enum QueueTime {
+    NotQueued,
+    Since(Instant),
+    Waited(Duration),
+}
+
 /// The state of one request in its group.
 #[derive(Debug)]
 pub struct RequestContext {
@@ -45,10 +53,7 @@ pub struct RequestContext {
     pub affinity: Affinity,
     /// The rule that it matched.
     route: Option<RouteId>,
-    /// Since when it waits in the group's queue.
-    queued_at: Option<Instant>,
-    /// How long it waited there.
-    queued: Option<Duration>,
+    queue_time: QueueTime,
     /// Backends that failed this request, or could not be connected to. They are not tried again.
     tried: Vec<BackendId>,
     /// Retries after the request was sent. A failed connect does not count: nothing was sent.
@@ -70,8 +75,7 @@ impl RequestContext {
             group,
             affinity,
             route,
-            queued_at: None,
-            queued: None,
+            queue_time: QueueTime::NotQueued,
             tried,
             retries,
             needs_fresh_connection,
@@ -112,14 +116,14 @@ impl RequestContext {
     }
 
     fn queue_from(&mut self, now: Instant) -> Dispatch {
-        self.queued_at = Some(now);
+        self.queue_time = QueueTime::Since(now);
         Dispatch::Queue
     }
 
     /// The request has left the queue, if it was in it.
     fn leave_queue(&mut self, now: Instant) {
-        if let Some(since) = self.queued_at.take() {
-            self.queued = Some(now.saturating_duration_since(since));
+        if let QueueTime::Since(since) = self.queue_time {
+            self.queue_time = QueueTime::Waited(now.saturating_duration_since(since));
         }
     }
 
@@ -172,7 +176,10 @@ impl RequestContext {
     /// The request has ended: completes its record, and records the outcome with the group's breaker.
     pub fn finish(&mut self, exchange: &mut Exchange, now: Instant) {
         self.leave_queue(now);
-        (exchange.group, exchange.route, exchange.times.queued) = (self.group.id(), self.route, self.queued);
+        (exchange.group, exchange.route) = (self.group.id(), self.route);
+        if let QueueTime::Waited(time) = self.queue_time {
+            exchange.times.queued = Some(time);
+        }
         exchange.retries = u8::try_from(self.tried.len()).unwrap_or(u8::MAX);
         let transition = self.group.breaker.record(self.half_open_probe.take(), is_group_failure(exchange), now);
         let name = self.group.name();

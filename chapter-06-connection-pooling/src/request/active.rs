@@ -56,33 +56,41 @@ impl<E: Engine> DerefMut for ActiveRequest<'_, E> {
 
 impl<E: Engine> Drop for ActiveRequest<'_, E> {
     fn drop(&mut self) {
-        let Some(mut request) = self.request.take() else { return };
-        request.polled_at = now();
-        let aborted = ProxyError::new(FailureKind::Aborted, Side::Internal, request.relay.phase());
-        request.relay.abort(&aborted);
-        end(self.worker, request);
+        if let Some(request) = self.request.take() {
+            end_aborted(self.worker, request);
+        }
     }
 }
 
+#[cold]
+fn end_aborted<E: Engine>(worker: &WorkerContext<E>, mut request: Box<Request<E>>) {
+    request.polled_at = now();
+    let aborted = ProxyError::new(FailureKind::Aborted, Side::Internal, request.relay.phase());
+    request.relay.abort(&aborted);
+    end(worker, request);
+}
+
 fn end<E: Engine>(worker: &WorkerContext<E>, mut request: Box<Request<E>>) -> Finished {
-    let (mut exchange, after, upstream) = request.relay.end();
-    let Request { started_at, polled_at, first_byte_at, peer, .. } = *request;
-    exchange.times.total = polled_at.saturating_duration_since(started_at);
+    // Taken apart by reference: moving the record out would copy it once more.
+    let mut ended = request.relay.end();
+    let (exchange, after, upstream) = (&mut ended.0, ended.1, ended.2);
+    let ended_at = request.polled_at;
+    exchange.times.total = ended_at.saturating_duration_since(request.started_at);
     if let Some(attempt) = request.attempt.take() {
-        attempt.finish(&mut exchange, started_at, first_byte_at, polled_at);
+        attempt.finish(exchange, request.started_at, request.first_byte_at, ended_at);
         if !request.attempt_is_reported {
             let status = (!exchange.local_reply && exchange.status != 499).then_some(exchange.status);
             report_attempt(worker, &mut request, attempt.backend().id(), attempt.reused, status, exchange.failure);
         }
         if upstream == AfterBackend::Pool {
-            socket_pool::put_after_exchange(worker, attempt.into_connection(), polled_at);
+            socket_pool::put_after_exchange(worker, attempt.into_connection(), ended_at);
         }
     }
     if let Some(ctx) = &mut request.ctx {
-        ctx.finish(&mut exchange, polled_at);
+        ctx.finish(exchange, ended_at);
     }
-    worker.balancer().log_and_count(peer, &exchange);
-    worker.filter.on_end(&mut request.filter_state, &exchange);
+    worker.balancer().log_and_count(request.peer, exchange);
+    worker.filter.on_end(&mut request.filter_state, exchange);
     let pipelined = request.relay.take_pipelined();
     worker.recycle_request(request);
     Finished { after, pipelined }
@@ -97,15 +105,15 @@ pub(crate) fn report_attempt<E: Engine>(
     status: Option<u16>,
     failure: Option<ExchangeFailure>,
 ) {
-    let (started_at, connected_at) = (request.attempt_started_at, request.connected_at);
     let record = AttemptRecord {
         backend,
         reused,
         status,
         failure,
-        connect: connected_at.map(|at| at.saturating_duration_since(started_at)),
-        first_byte: connected_at.and_then(|at| Some(request.first_byte_at?.saturating_duration_since(at))),
-        total: request.polled_at.saturating_duration_since(started_at),
+        started_at: request.attempt_started_at,
+        connected_at: request.connected_at,
+        first_byte_at: request.first_byte_at,
+        ended_at: request.polled_at,
     };
     request.attempt_is_reported = true;
     worker.filter.on_attempt(&mut request.filter_state, &record);

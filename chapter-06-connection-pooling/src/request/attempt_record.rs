@@ -1,6 +1,6 @@
 //! The record of one attempt.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::http::{BackendId, ExchangeFailure};
 
@@ -16,10 +16,26 @@ pub struct AttemptRecord {
     pub status: Option<u16>,
     /// Why the attempt failed; `None` if the response was relayed whole.
     pub failure: Option<ExchangeFailure>,
+    // The durations are computed when they are asked for: without a filter nobody does.
+    pub(super) started_at: Instant,
+    pub(super) connected_at: Option<Instant>,
+    pub(super) first_byte_at: Option<Instant>,
+    pub(super) ended_at: Instant,
+}
+
+impl AttemptRecord {
     /// How long it took to connect, or to take an idle connection; `None` if there was no connection.
-    pub connect: Option<Duration>,
-    /// From then to the first byte of the response.
-    pub first_byte: Option<Duration>,
+    pub fn connect_time(&self) -> Option<Duration> {
+        Some(self.connected_at?.saturating_duration_since(self.started_at))
+    }
+
+    /// From the established connection to the first byte of the response; `None` if none arrived.
+    pub fn first_byte_time(&self) -> Option<Duration> {
+        Some(self.first_byte_at?.saturating_duration_since(self.connected_at?))
+    }
+
     /// From the choice of the backend to the end of the attempt.
-    pub total: Duration,
+    pub fn total_time(&self) -> Duration {
+        self.ended_at.saturating_duration_since(self.started_at)
+    }
 }
