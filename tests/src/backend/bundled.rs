@@ -53,11 +53,11 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
 
 fn run() -> ExitCode {
     let started = net::raise_fd_limit().and_then(|_| backends::start_bundled(COUNT, 0));
-    let Ok(bundle) = started else { return ExitCode::FAILURE };
-    for addr in bundle.addrs() {
+    let Ok(bundled_backends) = started else { return ExitCode::FAILURE };
+    for addr in bundled_backends.addrs() {
         outln!("backend {addr}");
     }
-    outln!("listening on {}", bundle.addrs()[0]);
+    outln!("listening on {}", bundled_backends.addrs()[0]);
     until_orphaned();
     ExitCode::SUCCESS
 }

@@ -1,4 +1,4 @@
-//! The socket below hyper: counted while it is open, and closed with a RST on request.
+//! The socket below hyper: counted while it is open, and closed with a RST under [`Fault::Reset`](crate::Fault::Reset).
 
 use std::io;
 use std::pin::Pin;
@@ -11,48 +11,48 @@ use tokio::net::TcpStream;
 
 use crate::state::State;
 
-/// Flags between a connection's service and its socket.
+/// Flags by which the service of a connection controls its socket.
 // Relaxed is enough: both run in one task.
 #[derive(Debug, Default)]
-pub(crate) struct Link {
+pub(crate) struct ConnectionFlags {
     /// Whether the latest request is one to `/_fault/*`.
-    pub(crate) switching: AtomicBool,
+    pub(crate) is_fault_request: AtomicBool,
     /// Whether the socket is to be closed with a RST.
-    pub(crate) reset: AtomicBool,
+    pub(crate) close_with_rst: AtomicBool,
 }
 
 /// The socket, counted while it is open. After an upgrade it outlives hyper's connection.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct FaultInjectingStream {
     stream: TcpStream,
-    link: Arc<Link>,
+    flags: Arc<ConnectionFlags>,
     state: Arc<State>,
 }
 
-impl Wire {
-    pub(crate) fn new(stream: TcpStream, link: Arc<Link>, state: Arc<State>) -> Self {
-        state.counters.opened();
-        Self { stream, link, state }
+impl FaultInjectingStream {
+    pub(crate) fn new(stream: TcpStream, flags: Arc<ConnectionFlags>, state: Arc<State>) -> Self {
+        state.counters.connection_opened();
+        Self { stream, flags, state }
     }
 }
 
-impl Drop for Wire {
+impl Drop for FaultInjectingStream {
     fn drop(&mut self) {
-        if self.link.reset.load(Ordering::Relaxed) {
+        if self.flags.close_with_rst.load(Ordering::Relaxed) {
             // With zero linger close(2) sends RST instead of FIN.
             let _ = self.stream.set_zero_linger();
         }
-        self.state.counters.closed();
+        self.state.counters.connection_closed();
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for FaultInjectingStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, into)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for FaultInjectingStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, from)
     }

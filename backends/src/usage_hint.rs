@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::Bundle;
+use crate::BundledBackends;
 
-impl Bundle {
+impl BundledBackends {
     /// The lines printed when a balancer on `balancer` was started without backends: the addresses, a request to try,
     /// and a way to break something.
-    pub fn invitation(&self, mut balancer: SocketAddr) -> String {
+    pub fn usage_hint(&self, mut balancer: SocketAddr) -> String {
         // The unspecified address is fine to listen on, but not every system can connect to it.
         if balancer.ip().is_unspecified() {
             balancer.set_ip(if balancer.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
@@ -19,7 +19,7 @@ impl Bundle {
         for backend in self.backends() {
             line(format_args!("  {} on {}", backend.id(), backend.addr()));
         }
-        for port in self.taken() {
+        for port in self.unavailable_ports() {
             line(format_args!("  (port {port} is taken; a free one serves in its place)"));
         }
         line(format_args!("try this:        curl http://{balancer}/"));

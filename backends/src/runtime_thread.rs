@@ -14,12 +14,12 @@ use tokio::sync::oneshot;
 
 /// A thread that runs one future on a current-thread runtime until this value is dropped.
 #[derive(Debug)]
-pub(crate) struct OwnThread {
+pub(crate) struct RuntimeThread {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl OwnThread {
+impl RuntimeThread {
     /// Starts the thread. `prepare` runs there, inside the runtime, before this returns; its error is returned.
     pub(crate) fn spawn<P, F>(name: &str, prepare: P) -> io::Result<Self>
     where
@@ -50,7 +50,7 @@ impl OwnThread {
                 Err(error) => drop(report.send(Err(error))),
             }
         };
-        // A thread inherits its signal mask: set before the spawn, it leaves no moment without it.
+        // A thread inherits its signal mask: set before the spawn, it applies from the thread.s first instruction.
         let callers_mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
         let spawned = thread::Builder::new().name(name.to_owned()).spawn(body);
         callers_mask.thread_set_mask()?;
@@ -60,7 +60,7 @@ impl OwnThread {
     }
 }
 
-impl Drop for OwnThread {
+impl Drop for RuntimeThread {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -75,10 +75,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_with_every_signal_masked_and_leaves_the_callers_mask() {
+    fn runs_with_every_signal_masked_and_keeps_the_callers_mask() {
         let before = SigSet::thread_get_mask().unwrap();
         let (report, masked) = mpsc::channel();
-        let thread = OwnThread::spawn("masked", move || {
+        let thread = RuntimeThread::spawn("masked", move || {
             let _ = report.send(SigSet::thread_get_mask());
             Ok(std::future::pending())
         })
@@ -92,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn error_of_the_preparation_is_the_answer() {
-        let started = OwnThread::spawn("fails", || Err::<std::future::Ready<()>, _>(io::Error::other("no")));
+    fn spawn_returns_the_error_of_prepare() {
+        let started = RuntimeThread::spawn("fails", || Err::<std::future::Ready<()>, _>(io::Error::other("no")));
         assert_eq!(started.unwrap_err().to_string(), "no");
     }
 }

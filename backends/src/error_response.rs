@@ -7,14 +7,14 @@ use serde_json::json;
 
 /// Answers `{"error": …}` with its status.
 #[derive(Debug)]
-pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) String);
+pub(crate) struct ErrorResponse(pub(crate) StatusCode, pub(crate) String);
 
-impl Refusal {
+impl ErrorResponse {
     pub(crate) fn bad_request(error: impl Into<String>) -> Self {
         Self(StatusCode::BAD_REQUEST, error.into())
     }
 
-    pub(crate) fn ended_early() -> Self {
+    pub(crate) fn incomplete_body() -> Self {
         Self::bad_request("the body ended early")
     }
 
@@ -23,7 +23,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         (self.0, Json(json!({ "error": self.1 }))).into_response()
     }

@@ -1,4 +1,4 @@
-//! A port that stays reserved while nothing listens on it.
+//! Keeps a port reserved while nothing listens on it.
 //!
 //! A backend that is `down` must refuse connections and later come back on the same port. A socket that is bound but
 //! does not listen reserves the port meanwhile: without it the kernel may assign the number to an outgoing connection,
@@ -15,27 +15,27 @@ const BACKLOG: i32 = 1024;
 
 /// An address that is bound for as long as this value lives.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub(crate) struct PortReservation {
     addr: SocketAddr,
     /// Never read: it only reserves the port. `None` where two sockets cannot be bound to one address.
-    _reservation: Option<Socket>,
+    _bound_socket: Option<Socket>,
 }
 
-impl Port {
+impl PortReservation {
     /// Binds `addr` (port 0: an ephemeral port) and listens.
-    pub(crate) fn open(addr: SocketAddr) -> io::Result<(Self, TcpListener)> {
-        Self::try_open(addr).map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {addr}: {e}")))
+    pub(crate) fn bind_and_listen(addr: SocketAddr) -> io::Result<(Self, TcpListener)> {
+        Self::try_bind_and_listen(addr).map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {addr}: {e}")))
     }
 
-    fn try_open(addr: SocketAddr) -> io::Result<(Self, TcpListener)> {
-        let reservation = bound(addr)?;
+    fn try_bind_and_listen(addr: SocketAddr) -> io::Result<(Self, TcpListener)> {
+        let reservation = bound_socket(addr)?;
         let addr = reservation.local_addr()?.as_socket().unwrap_or(addr);
-        match listening(addr) {
-            Ok(listener) => Ok((Self { addr, _reservation: Some(reservation) }, listener)),
+        match listening_socket(addr) {
+            Ok(listener) => Ok((Self { addr, _bound_socket: Some(reservation) }, listener)),
             // Linux lets both be bound as long as only one of them listens; other systems may not.
             Err(_) if !cfg!(target_os = "linux") => {
                 drop(reservation);
-                Ok((Self { addr, _reservation: None }, listening(addr)?))
+                Ok((Self { addr, _bound_socket: None }, listening_socket(addr)?))
             }
             Err(error) => Err(error),
         }
@@ -46,12 +46,12 @@ impl Port {
     }
 
     /// Listens again, after the last listener was dropped.
-    pub(crate) fn listen(&self) -> io::Result<TcpListener> {
-        listening(self.addr)
+    pub(crate) fn listen_again(&self) -> io::Result<TcpListener> {
+        listening_socket(self.addr)
     }
 }
 
-/// A socket that listens until this is dropped, and not a moment longer.
+/// A listening socket that stops listening when this is dropped, even if a child process holds a copy of it.
 #[derive(Debug)]
 pub(crate) struct Listener(tokio::net::TcpListener);
 
@@ -78,15 +78,15 @@ impl Drop for Listener {
     }
 }
 
-fn bound(addr: SocketAddr) -> io::Result<Socket> {
+fn bound_socket(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.bind(&addr.into())?;
     Ok(socket)
 }
 
-fn listening(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = bound(addr)?;
+fn listening_socket(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound_socket(addr)?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
@@ -96,25 +96,25 @@ fn listening(addr: SocketAddr) -> io::Result<TcpListener> {
 mod tests {
     use std::net::TcpStream;
 
-    use super::{Port, SocketAddr, io};
+    use super::{PortReservation, SocketAddr, io};
 
     const ANY: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0));
 
     #[test]
-    fn port_refuses_between_two_listeners_and_is_kept() {
-        let (port, listener) = Port::open(ANY).unwrap();
+    fn reserved_port_refuses_connections_between_two_listeners() {
+        let (port, listener) = PortReservation::bind_and_listen(ANY).unwrap();
         assert!(TcpStream::connect(port.addr()).is_ok());
         drop(listener);
         let refused = TcpStream::connect(port.addr()).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-        let _listener = port.listen().unwrap();
+        let _listener = port.listen_again().unwrap();
         assert!(TcpStream::connect(port.addr()).is_ok());
     }
 
     #[test]
     fn port_in_use_is_an_error_that_names_it() {
-        let (port, _listener) = Port::open(ANY).unwrap();
-        let error = Port::open(port.addr()).unwrap_err();
+        let (port, _listener) = PortReservation::bind_and_listen(ANY).unwrap();
+        let error = PortReservation::bind_and_listen(port.addr()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains(&port.addr().to_string()), "{error}");
     }
