@@ -145,14 +145,14 @@ fn hints_come_one_by_one_and_a_reset_keeps_what_was_written() {
     for shown in 1..=4 {
         assert_eq!(copy.says(&["hint"]).matches(" of 3 for 1.1").count(), shown.min(3));
     }
-    let source = copy.root.join("chapter-01-fundamentals/exercises/src/e1_shout.rs");
+    let source = copy.root.join("chapter-01-fundamentals/exercises/src/e1_uppercase_echo.rs");
     fs::write(&source, "// mine\n").unwrap();
     let said = copy.says(&["reset", "1.1"]);
     let kept = said.lines().find_map(|line| line.strip_prefix("What you wrote is kept in ")).unwrap();
     assert_eq!(fs::read_to_string(kept.trim_end_matches('.')).unwrap(), "// mine\n");
     assert_eq!(
         fs::read(&source).unwrap(),
-        fs::read(copy.root.join("chapter-01-fundamentals/exercises/start/e1_shout.rs")).unwrap()
+        fs::read(copy.root.join("chapter-01-fundamentals/exercises/start/e1_uppercase_echo.rs")).unwrap()
     );
     assert!(copy.says(&["reset", "1.1"]).contains("at its starting point"));
     assert_eq!(copy.says(&["hint"]).matches(" of 3 for 1.1").count(), 1, "a reset forgets the hints");

@@ -4,14 +4,14 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 use integration_tests::seed::Seed;
 
 use crate::peer::{answer_to, connect, end, listen, next, rest_of, send};
 
 type Serve = fn(&TcpListener) -> io::Result<()>;
 
-held_to!(
+exercise_checks!(
     exercises_01,
     e3_calculator::serve,
     [

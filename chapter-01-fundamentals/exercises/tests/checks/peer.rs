@@ -11,7 +11,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 /// Small enough that a peer that does not read causes backpressure after a few kilobytes.
 const SMALL_BUFFER: usize = 4 * 1024;
 
-/// A listener on a port of the kernel's choice, and its address.
+/// A listener on a port that the kernel chooses, and its address.
 pub(crate) fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use common::http::{Exchange, Method, PhaseTimes};
-use integration_tests::{held_to, seed::Seed};
+use integration_tests::{exercise_checks, seed::Seed};
 
 type LogLine = fn(IpAddr, SystemTime, &[u8], &Exchange) -> String;
 
-held_to!(
+exercise_checks!(
     exercises_02,
     e1_log_line::log_line,
     [

@@ -1,11 +1,11 @@
 //! The checks of exercise 2.2.
 
 use exercises_02::contracts::{Field, NamesNeeded};
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 
 type Forwarded = for<'a> fn(&[Field<'a>]) -> Result<Vec<Field<'a>>, NamesNeeded>;
 
-held_to!(
+exercise_checks!(
     exercises_02,
     e2_hop_by_hop::forwarded,
     [

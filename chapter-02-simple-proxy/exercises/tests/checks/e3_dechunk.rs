@@ -1,9 +1,9 @@
 //! The checks of exercise 2.3.
 
 use exercises_02::contracts::{Dechunk, Malformed};
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 
-held_to!(
+exercise_checks!(
     exercises_02,
     e3_dechunk::decoder,
     [

@@ -7,14 +7,14 @@ use std::sync::mpsc;
 use std::thread;
 
 use exercises_02::contracts::Response;
-use integration_tests::{held_to, wait::PATIENCE};
+use integration_tests::{exercise_checks, wait::PATIENCE};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
 type Respond = fn(&Path, &str, &str) -> Response;
 
-held_to!(
+exercise_checks!(
     exercises_02,
     e4_files::respond,
     [

@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use exercises_02::contracts::{Answered, Asked, Found, Store, Validators};
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 
-held_to!(
+exercise_checks!(
     exercises_02,
     e5_cache::cache,
     [

@@ -1,10 +1,10 @@
 //! The checks of exercise 3.1.
 
-use integration_tests::{held_to, seed::Seed};
+use integration_tests::{exercise_checks, seed::Seed};
 
 type Pick = fn(&[bool], u64) -> Option<usize>;
 
-held_to!(
+exercise_checks!(
     exercises_03,
     e1_random::pick,
     [

@@ -1,9 +1,9 @@
 //! The checks of exercise 3.2.
 
 use exercises_03::contracts::Turns;
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 
-held_to!(
+exercise_checks!(
     exercises_03,
     e2_weights::turns,
     [

@@ -4,9 +4,9 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 use exercises_03::contracts::{LeastInFlight, Ticket};
-use integration_tests::{held_to, wait::PATIENCE};
+use integration_tests::{exercise_checks, wait::PATIENCE};
 
-held_to!(
+exercise_checks!(
     exercises_03,
     e3_least::least,
     [

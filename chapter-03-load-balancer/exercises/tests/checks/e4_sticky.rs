@@ -1,12 +1,12 @@
 //! The checks of exercise 3.4.
 
 use exercises_03::contracts::Keyed;
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 use sha2::{Digest, Sha256};
 
 type Choose = fn(Option<&str>, &[&str], &[bool], usize, &Keyed) -> (usize, Option<String>);
 
-held_to!(
+exercise_checks!(
     exercises_03,
     e4_sticky::choose,
     [

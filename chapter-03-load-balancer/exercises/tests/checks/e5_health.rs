@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use exercises_03::contracts::{Change, Counter, Health, Settings, Watch, Watched};
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 use integration_tests::wait::{PATIENCE, ms, until};
 use socket2::{Domain, Socket, Type};
 
-held_to!(
+exercise_checks!(
     exercises_03,
     e5_health::health,
     [

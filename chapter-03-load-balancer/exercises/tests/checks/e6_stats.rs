@@ -9,10 +9,10 @@ use std::thread;
 use exercises_03::contracts::{Endpoint, Response, Stats};
 use integration_tests::client::Client;
 use integration_tests::wait::{PATIENCE, eventually, ms, pause, until};
-use integration_tests::{foreign::hyper_exchange, held_to};
+use integration_tests::{exercise_checks, foreign::hyper_exchange};
 use serde_json::{Value, json};
 
-held_to!(
+exercise_checks!(
     exercises_03,
     e6_stats::endpoint,
     [

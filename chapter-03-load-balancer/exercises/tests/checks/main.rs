@@ -1,4 +1,4 @@
-//! The checks of chapter 3's exercises: for yours on request (`cargo learn check 3`), for our solutions always.
+//! The checks of chapter 3's exercises. `cargo test` runs them on our solutions, `cargo learn check 3` on your code.
 #![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
 
 mod e1_random;

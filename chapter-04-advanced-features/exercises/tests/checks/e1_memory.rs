@@ -1,11 +1,11 @@
 //! The checks of exercise 4.1.
 
 use exercises_04::contracts::Choice;
-use integration_tests::{held_to, seed::Seed};
+use integration_tests::{exercise_checks, seed::Seed};
 
 type Choose = fn(usize, Option<usize>, &[u32], &[bool]) -> Choice;
 
-held_to!(
+exercise_checks!(
     exercises_04,
     e1_memory::choose,
     [

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use exercises_04::contracts::Share;
-use integration_tests::{held_to, seed::Seed};
+use integration_tests::{exercise_checks, seed::Seed};
 
 type Aperture = fn(&[&str], usize, usize, usize) -> Vec<Share>;
 
-held_to!(
+exercise_checks!(
     exercises_04,
     e2_aperture::aperture,
     [

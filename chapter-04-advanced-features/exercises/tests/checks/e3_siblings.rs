@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use exercises_04::contracts::{Limits, Siblings};
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 
 use crate::beginning;
 
-held_to!(
+exercise_checks!(
     exercises_04,
     e3_siblings::siblings,
     [

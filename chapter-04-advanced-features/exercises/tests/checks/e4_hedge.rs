@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use exercises_04::contracts::{Attempt, Attempt::First, Attempt::Second, Hedge, Hedging, Verdict};
-use integration_tests::{held_to, seed::Seed, wait::ms};
+use integration_tests::{exercise_checks, seed::Seed, wait::ms};
 
 use crate::beginning;
 use simulation::{Simulated, simulate};
 
 mod simulation;
 
-held_to!(
+exercise_checks!(
     exercises_04,
     e4_hedge::hedging,
     [

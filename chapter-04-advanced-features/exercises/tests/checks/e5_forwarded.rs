@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::sync::mpsc;
 use std::thread;
 
-use integration_tests::{held_to, seed::Seed, wait::PATIENCE};
+use integration_tests::{exercise_checks, seed::Seed, wait::PATIENCE};
 
 type Client = fn(IpAddr, &[&[u8]], &dyn Fn(IpAddr) -> bool) -> IpAddr;
 
-held_to!(
+exercise_checks!(
     exercises_04,
     e5_forwarded::client,
     [

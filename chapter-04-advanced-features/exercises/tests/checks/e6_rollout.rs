@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use exercises_04::contracts::{Listed, Plan, Reason, Rollout, Status};
-use integration_tests::{held_to, seed::Seed};
+use integration_tests::{exercise_checks, seed::Seed};
 
 use world::{Fate, HOLD, NEARLY, World};
 
 mod world;
 
-held_to!(
+exercise_checks!(
     exercises_04,
     e6_rollout::rollout,
     [

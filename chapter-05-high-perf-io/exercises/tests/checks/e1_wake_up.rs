@@ -5,11 +5,11 @@ use exercises_05::contracts::{
     Seen::{self, Event, Read},
     Told,
 };
-use integration_tests::{held_to, seed::Seed};
+use integration_tests::{exercise_checks, seed::Seed};
 
 type IsReadable = fn(&[Seen]) -> bool;
 
-held_to!(
+exercise_checks!(
     exercises_05,
     e1_wake_up::is_readable,
     [

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use common::clock::now;
 use exercises_05::contracts::{Interest, Poller, Ready};
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 use integration_tests::wait::{PATIENCE, ms};
 use nix::fcntl::{FcntlArg, OFlag};
 use nix::time::{ClockId, clock_gettime};
 use socket2::SockRef;
 
-held_to!(
+exercise_checks!(
     exercises_05,
     e2_poller::poller,
     [

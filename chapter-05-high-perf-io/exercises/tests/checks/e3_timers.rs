@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use common::clock::now;
 use exercises_05::contracts::Timers;
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 use integration_tests::seed::Seed;
 use integration_tests::wait::{PATIENCE, ms};
 
-held_to!(
+exercise_checks!(
     exercises_05,
     e3_timers::timers,
     [

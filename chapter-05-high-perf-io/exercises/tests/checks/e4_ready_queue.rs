@@ -7,11 +7,11 @@ use exercises_05::contracts::{
     Class::{self, Normal, Urgent},
     ReadyQueue, SHARE,
 };
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 use integration_tests::seed::Seed;
 use integration_tests::wait::PATIENCE;
 
-held_to!(
+exercise_checks!(
     exercises_05,
     e4_ready_queue::ready_queue,
     [

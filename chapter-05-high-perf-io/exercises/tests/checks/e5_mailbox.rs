@@ -7,11 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use exercises_05::contracts::{Bell, Mailbox, Office};
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 use integration_tests::wait::{PATIENCE, ms};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-held_to!(
+exercise_checks!(
     exercises_05,
     e5_mailbox::office,
     [

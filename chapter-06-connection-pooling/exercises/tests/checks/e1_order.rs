@@ -8,11 +8,11 @@ use exercises_06::contracts::{
     Order::{self, FirstIn, LastIn},
     Trace,
 };
-use integration_tests::{held_to, seed::Seed, wait::ms};
+use integration_tests::{exercise_checks, seed::Seed, wait::ms};
 
 type Answer = fn(&Trace, Order) -> Account;
 
-held_to!(
+exercise_checks!(
     exercises_06,
     e1_order::account,
     [

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use common::clock::now;
 use exercises_06::contracts::{Lease, Leases, Usage};
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 use integration_tests::seed::Seed;
 use integration_tests::wait::{PATIENCE, ms};
 
 type New<L> = fn(usize, Duration) -> L;
 
-held_to!(
+exercise_checks!(
     exercises_06,
     e2_leases::leases,
     [

@@ -8,12 +8,12 @@ use std::thread;
 
 use common::clock::now;
 use exercises_06::contracts::Executor;
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 use integration_tests::wait::{PATIENCE, ms};
 
 use crate::by_hand::{New, Seen, begun, ends, spawn};
 
-held_to!(
+exercise_checks!(
     exercises_06,
     e3_executor::executor,
     [

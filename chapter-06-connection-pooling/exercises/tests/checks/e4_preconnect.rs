@@ -2,13 +2,13 @@
 
 use common::clock::now;
 use exercises_06::contracts::{Event, Limits, Pool, Preconnect};
-use integration_tests::{held_to, seed::Seed, wait::ms};
+use integration_tests::{exercise_checks, seed::Seed, wait::ms};
 
 use crate::world::{Load, Seen, World, law};
 
 type New<P> = fn(Limits) -> P;
 
-held_to!(
+exercise_checks!(
     exercises_06,
     e4_preconnect::preconnect,
     [

@@ -1,4 +1,4 @@
-//! The checks of chapter 6's exercises: for your code on request (`cargo learn check 6`), for our solutions always.
+//! The checks of chapter 6's exercises. `cargo test` runs them on our solutions, `cargo learn check 6` on your code.
 #![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
 
 mod by_hand;

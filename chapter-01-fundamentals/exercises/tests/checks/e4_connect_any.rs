@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use exercises_01::contracts::{Kernel, Network};
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 use integration_tests::wait::ms;
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -13,9 +13,9 @@ use crate::peer::listen;
 
 type Connect<N> = fn(&[SocketAddr], Duration, &mut N) -> Result<<N as Network>::Connection, String>;
 
-held_to!(
+exercise_checks!(
     exercises_01,
-    e4_any_address::connect_any,
+    e4_connect_any::connect_any,
     [
         the_first_address_that_accepts_is_used,
         each_address_gets_an_even_share_of_the_limit,

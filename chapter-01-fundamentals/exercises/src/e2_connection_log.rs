@@ -1,16 +1,17 @@
-//! Exercise 1.2: who called (an hour).
+//! Exercise 1.2: connection log (an hour).
 //!
 //! **Contract.** [`serve`] echoes every byte, one client after another. When a connection has ended, for whatever
-//! reason, it writes one line about it to `log`, in one call of `write`, so that lines of several programs do not mix:
+//! reason, it writes one line about it to `log`, in a single call of `write`, so that lines of several programs do not
+//! interleave:
 //!
 //! ```text
 //! 127.0.0.1:54321 5 bytes in, 5 out, 1.2 ms
 //! ```
 //!
-//! The address is the client's; an IPv4 client that reached an IPv6 listener (`::ffff:127.0.0.1`) is written as
-//! IPv4. *In* is the exact number of bytes received, *out* of those that the kernel took, also for a client that
-//! resets the connection. The time is from accept to the end, in milliseconds with one decimal. If the log cannot be
-//! written, serving continues.
+//! The address is the client's; an IPv4 client that reached an IPv6 listener (`::ffff:127.0.0.1`) is written as IPv4.
+//! *In* is the exact number of bytes received, *out* the number that the kernel accepted for sending, even if the
+//! client resets the connection. The time runs from accept to the end of the connection, in milliseconds with one
+//! decimal. If the log cannot be written, serving continues.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};

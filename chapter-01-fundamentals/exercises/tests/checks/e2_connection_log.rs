@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use integration_tests::held_to;
+use integration_tests::exercise_checks;
 use integration_tests::wait::{PATIENCE, eventually, ms, pause};
 use socket2::{Domain, Socket, Type};
 
@@ -16,9 +16,9 @@ use crate::peer::{
 
 type Serve = fn(&TcpListener, &mut dyn Write) -> io::Result<()>;
 
-held_to!(
+exercise_checks!(
     exercises_01,
-    e2_called::serve,
+    e2_connection_log::serve,
     [
         a_connection_is_logged_in_one_write,
         a_client_that_sends_nothing_is_logged,
@@ -26,7 +26,7 @@ held_to!(
         bytes_taken_by_the_kernel_count_as_out,
         the_logged_time_is_the_connection_duration,
         an_ipv4_client_of_an_ipv6_listener_is_logged_as_ipv4,
-        a_failing_log_does_not_stop_the_server,
+        a_failing_log_does_not_stop_serving,
     ]
 );
 
@@ -181,7 +181,7 @@ fn an_ipv4_client_of_an_ipv6_listener_is_logged_as_ipv4(serve: Serve) {
     assert_eq!(parsed(&log.lines(1)[0]).0, from, "the address in the log");
 }
 
-fn a_failing_log_does_not_stop_the_server(serve: Serve) {
+fn a_failing_log_does_not_stop_serving(serve: Serve) {
     struct Full;
     impl Write for Full {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {

@@ -1,9 +1,9 @@
-//! Exercise 1.1: shout back (warm-up).
+//! Exercise 1.1: upper-case echo server (warm-up).
 //!
 //! **Contract.** [`serve`] answers every byte it receives with the same byte, `a` to `z` as `A` to `Z`; all other bytes
-//! come back unchanged, NUL and the bytes of `é` included. It serves one client after another. A client that ends its
-//! sending side still gets the rest of its answer, and then the end of the stream. A reset ends only the connection
-//! of the client that sent it.
+//! come back unchanged, including NUL and the bytes of `é`. It serves one client after another. A client that shuts
+//! down its sending side still gets the rest of its answer, and then the end of the stream. A reset ends only the
+//! connection of the client that sent it.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Exercise 1.4: any address that answers (an hour).
+//! Exercise 1.4: one deadline for several addresses (an hour).
 //!
 //! **Contract.** [`connect_any`] tries `addresses` in their order and returns the first connection. All attempts
 //! together have `limit`, by the clock of `network`:
