@@ -7,7 +7,7 @@
 pub mod contracts;
 pub mod e1_log_line;
 pub mod e2_hop_by_hop;
-pub mod e3_dechunk;
+pub mod e3_chunked_decoder;
 pub mod e4_files;
 pub mod e5_cache;
 
@@ -16,7 +16,7 @@ pub mod e5_cache;
 pub mod solutions {
     pub mod e1_log_line;
     pub mod e2_hop_by_hop;
-    pub mod e3_dechunk;
+    pub mod e3_chunked_decoder;
     pub mod e4_files;
     pub mod e5_cache;
 }

@@ -3,6 +3,6 @@
 
 mod e1_log_line;
 mod e2_hop_by_hop;
-mod e3_dechunk;
+mod e3_chunked_decoder;
 mod e4_files;
 mod e5_cache;

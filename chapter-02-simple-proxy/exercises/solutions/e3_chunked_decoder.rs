@@ -4,7 +4,7 @@
 //! the state and the next byte holds the grammar, and any pair that it does not list is malformed. Only chunk data is
 //! copied in blocks. The counters bound the useless bytes that an attacker can make us read.
 
-use crate::contracts::{Dechunk, Malformed};
+use crate::contracts::{ChunkedDecoder, MalformedBody};
 
 /// 16 hex digits fill a u64, so a size cannot overflow.
 const MAX_DIGITS: u16 = 16;
@@ -49,10 +49,10 @@ pub struct Decoder {
     trailer_bytes: u16,
 }
 
-impl Dechunk for Decoder {
-    fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Malformed> {
+impl ChunkedDecoder for Decoder {
+    fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, MalformedBody> {
         if self.state == State::Broken {
-            return Err(Malformed);
+            return Err(MalformedBody);
         }
         let mut at = 0;
         while at < input.len() && !self.is_complete() {
@@ -61,7 +61,7 @@ impl Dechunk for Decoder {
             } else {
                 self.state = self.next(input[at]).unwrap_or(State::Broken);
                 if self.state == State::Broken {
-                    return Err(Malformed);
+                    return Err(MalformedBody);
                 }
                 at += 1;
             }

@@ -1,11 +1,11 @@
 //! The checks of exercise 2.3.
 
-use exercises_02::contracts::{Dechunk, Malformed};
+use exercises_02::contracts::{ChunkedDecoder, MalformedBody};
 use integration_tests::exercise_checks;
 
 exercise_checks!(
     exercises_02,
-    e3_dechunk::decoder,
+    e3_chunked_decoder::decoder,
     [
         a_body_in_one_piece_is_decoded,
         any_split_gives_the_same_result,
@@ -35,7 +35,7 @@ struct Decoded {
 }
 
 /// Feeds `pieces` until one is malformed.
-fn decode<D: Dechunk>(new: fn() -> D, pieces: &[&[u8]]) -> Decoded {
+fn decode<D: ChunkedDecoder>(new: fn() -> D, pieces: &[&[u8]]) -> Decoded {
     let (mut decoder, mut data, mut consumed, mut malformed) = (new(), Vec::new(), 0, false);
     for piece in pieces {
         let Ok(used) = decoder.feed(piece, &mut data) else {
@@ -56,14 +56,14 @@ fn whole(body: &str, data: &str) -> Decoded {
     Decoded { data: data.escape_default().to_string(), consumed: body.len(), complete: true, malformed: false }
 }
 
-fn a_body_in_one_piece_is_decoded<D: Dechunk>(new: fn() -> D) {
+fn a_body_in_one_piece_is_decoded<D: ChunkedDecoder>(new: fn() -> D) {
     for (body, data) in valid() {
         let decoded = decode(new, &[body.as_bytes()]);
         assert_eq!(decoded, whole(&body, &data), "what is decoded from {}", body.escape_default());
     }
 }
 
-fn any_split_gives_the_same_result<D: Dechunk>(new: fn() -> D) {
+fn any_split_gives_the_same_result<D: ChunkedDecoder>(new: fn() -> D) {
     for (body, data) in valid() {
         let bytes = body.as_bytes();
         for at in 0..=bytes.len() {
@@ -81,7 +81,7 @@ fn any_split_gives_the_same_result<D: Dechunk>(new: fn() -> D) {
     }
 }
 
-fn bytes_after_the_body_are_not_consumed<D: Dechunk>(new: fn() -> D) {
+fn bytes_after_the_body_are_not_consumed<D: ChunkedDecoder>(new: fn() -> D) {
     for (body, data) in valid() {
         for next in ["GET / HTTP/1.1\r\n\r\n", "0\r\n\r\n", "\r\n"] {
             let input = format!("{body}{next}");
@@ -131,7 +131,7 @@ const BAD: [&str; 33] = [
     "0\r\nX: 1\r\n ",
 ];
 
-fn lenient_encodings_are_malformed<D: Dechunk>(new: fn() -> D) {
+fn lenient_encodings_are_malformed<D: ChunkedDecoder>(new: fn() -> D) {
     for bad in BAD {
         // These would complete the body if the bad byte were accepted.
         for rest in ["", "\n", "\r\n", "hello\r\n0\r\n\r\n", "\n0\r\n\r\n", "\nhello\r\n0\r\n\r\n"] {
@@ -143,19 +143,19 @@ fn lenient_encodings_are_malformed<D: Dechunk>(new: fn() -> D) {
     }
 }
 
-fn an_error_is_reported_at_its_byte_and_persists<D: Dechunk>(new: fn() -> D) {
+fn an_error_is_reported_at_its_byte_and_persists<D: ChunkedDecoder>(new: fn() -> D) {
     for bad in BAD {
         let shown = bad.escape_default();
         for at in 0..bad.len() {
             let (mut decoder, mut data) = (new(), Vec::new());
             let (first, rest) = bad.as_bytes().split_at(at);
             assert_eq!(decoder.feed(first, &mut data), Ok(at), "the first {at} bytes of {shown}, which are valid");
-            assert_eq!(decoder.feed(rest, &mut data), Err(Malformed), "{shown}, from byte {at} on");
+            assert_eq!(decoder.feed(rest, &mut data), Err(MalformedBody), "{shown}, from byte {at} on");
             let length = data.len();
             for more in ["", "0\r\n\r\n", "\n"] {
                 assert_eq!(
                     decoder.feed(more.as_bytes(), &mut data),
-                    Err(Malformed),
+                    Err(MalformedBody),
                     "after {shown}, which is malformed"
                 );
             }
@@ -165,7 +165,7 @@ fn an_error_is_reported_at_its_byte_and_persists<D: Dechunk>(new: fn() -> D) {
     }
 }
 
-fn a_size_of_sixteen_digits_allocates_nothing<D: Dechunk>(new: fn() -> D) {
+fn a_size_of_sixteen_digits_allocates_nothing<D: ChunkedDecoder>(new: fn() -> D) {
     for size in ["ffffffffffffffff", "7FFFFFFFFFFFFFFF", "0000000040000000", "8000000000000000"] {
         let (mut decoder, mut data) = (new(), Vec::new());
         let input = format!("{size}\r\nhello");
@@ -177,7 +177,7 @@ fn a_size_of_sixteen_digits_allocates_nothing<D: Dechunk>(new: fn() -> D) {
     }
 }
 
-fn discarded_bytes_are_bounded<D: Dechunk>(new: fn() -> D) {
+fn discarded_bytes_are_bounded<D: ChunkedDecoder>(new: fn() -> D) {
     let extension = |bytes: usize| format!("1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(bytes - 1));
     let body = extension(256);
     assert_eq!(decode(new, &[body.as_bytes()]), whole(&body, "x"), "256 bytes of extension, with the `;`");
