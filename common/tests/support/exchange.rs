@@ -1,4 +1,4 @@
-//! The smallest engine: what the steps of a chapter do around one exchange, without the waiting.
+//! Runs an exchange as a chapter's program does, without an event loop.
 
 use std::time::SystemTime;
 
@@ -7,8 +7,8 @@ use common::http::{
     Wire, pump,
 };
 
-/// The size that engines use.
-pub(crate) const SCRATCH: usize = 64 * 1024;
+/// The size that the chapters use.
+pub(crate) const SCRATCH_BYTES: usize = 64 * 1024;
 pub(crate) const REQUEST_ID: u128 = 0x1234_5678_9abc_def0;
 
 pub(crate) fn forwarding(pooled: bool) -> Forwarding {
@@ -26,18 +26,18 @@ pub(crate) fn client_address(forwarding: &Forwarding) -> ClientAddress {
     ClientAddress::new(peer, "192.0.2.9:8080".parse().expect("an address"), forwarding)
 }
 
-/// A relay that has taken up the request at the start of `bytes`, and all that came with it.
-pub(crate) fn begun(bytes: &[u8], pooled: bool) -> Relay {
+/// A relay that has begun the request at the start of `bytes` and consumed the bytes after its head.
+pub(crate) fn relay_with_request(bytes: &[u8], pooled: bool) -> Relay {
     let mut relay = Relay::new();
-    begin(&mut relay, bytes, pooled).expect("a request that is fine");
+    begin_request(&mut relay, bytes, pooled).expect("a valid request");
     relay
 }
 
-pub(crate) fn begin(relay: &mut Relay, bytes: &[u8], pooled: bool) -> Result<(), ProxyError> {
+pub(crate) fn begin_request(relay: &mut Relay, bytes: &[u8], pooled: bool) -> Result<(), ProxyError> {
     let forwarding = forwarding(pooled);
     let client = client_address(&forwarding);
     let mut head = Head::new();
-    let length = head.read_request(bytes, &mut 0).expect("no refusal").expect("a whole head");
+    let length = head.read_request(bytes, &mut 0).expect("no error").expect("a complete head");
     relay.begin(head.view(&bytes[..length]), &forwarding, &client, REQUEST_ID).expect("no loop");
     if bytes.len() > length {
         let used = relay.from_client(common::http::Input::Bytes(&bytes[length..]))?;
@@ -47,12 +47,12 @@ pub(crate) fn begin(relay: &mut Relay, bytes: &[u8], pooled: bool) -> Result<(),
 }
 
 /// Pumps until it waits, is done, or fails. `None`: done.
-pub(crate) fn turn<C: Wire, B: Wire>(
+pub(crate) fn pump_until_wait<C: Wire, B: Wire>(
     relay: &mut Relay,
     client: &mut C,
     backend: &mut B,
 ) -> Result<Option<Wants>, ProxyError> {
-    let mut scratch = vec![0; SCRATCH];
+    let mut scratch = vec![0; SCRATCH_BYTES];
     loop {
         match pump(relay, client, backend, &mut scratch)? {
             Pumped::Wait(wants) => return Ok(Some(wants)),
@@ -62,17 +62,17 @@ pub(crate) fn turn<C: Wire, B: Wire>(
     }
 }
 
-/// A whole exchange over wires that never make it wait; a failure is answered as an engine would.
-pub(crate) fn whole<C: Wire, B: Wire>(
+/// Runs an exchange over streams that never block; a failure gets a local reply, as in a chapter's program.
+pub(crate) fn run_exchange<C: Wire, B: Wire>(
     relay: &mut Relay,
     client: &mut C,
     backend: &mut B,
 ) -> (Exchange, AfterClient, AfterBackend) {
     relay.attempt(false);
     loop {
-        match turn(relay, client, backend) {
+        match pump_until_wait(relay, client, backend) {
             Ok(None) => return relay.end(),
-            Ok(Some(wants)) => panic!("waits for {wants:?} with all there"),
+            Ok(Some(wants)) => panic!("waits for {wants:?} although every byte is readable"),
             Err(error) => relay.fail(&error, SystemTime::UNIX_EPOCH),
         }
     }

@@ -1,9 +1,9 @@
-//! Random numbers that repeat: `SplitMix64`, so that a seed on a failure line is the whole story.
+//! A seeded random generator (`SplitMix64`): a failure can be repeated from its seed.
 
 #[derive(Debug, Clone)]
-pub(crate) struct Chance(u64);
+pub(crate) struct Rng(u64);
 
-impl Chance {
+impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -21,7 +21,7 @@ impl Chance {
         usize::try_from(self.next() % u64::try_from(n.max(1)).expect("usize fits")).expect("below n")
     }
 
-    /// True once in `n`.
+    /// True with a probability of one in `n`.
     pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
@@ -30,7 +30,7 @@ impl Chance {
         from[self.below(from.len())]
     }
 
-    /// Sizes that matter: mostly small, sometimes at a power of two, rarely large.
+    /// Sizes at which bugs are likely: mostly small, sometimes near a power of two, rarely large.
     pub(crate) fn size(&mut self, max: usize) -> usize {
         let n = match self.below(8) {
             0 => 0,
@@ -43,7 +43,7 @@ impl Chance {
     }
 
     pub(crate) fn bytes(&mut self, n: usize) -> Vec<u8> {
-        // Bytes that look like framing are the ones a framing bug trips over.
+        // Bytes that look like framing are those that expose a framing bug.
         let pool = b"0123456789abcdef\r\n\r\n0 HTTP/1.1 200 GET : \x00\xff";
         (0..n).map(|_| self.pick(pool)).collect()
     }

@@ -1,20 +1,20 @@
-//! A strict reader of HTTP/1.1 messages, written from RFC 9112 and sharing nothing with the machine's.
+//! A strict parser of HTTP/1.1 messages, written from RFC 9112. It shares no code with `common::http`.
 //!
-//! It reads all that went over one connection in one direction and gives the messages: start line, fields,
-//! body, and how each ended. What it would have to guess at is an error.
+//! It parses the bytes of one direction of a connection into messages: start line, headers, body, and how each message
+//! ended. Ambiguous input is an error.
 
 /// How a message ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Where its framing says.
-    Exact,
-    /// With the connection, as it may: a response with neither length nor coding.
+    /// At the end that its framing declares.
+    Complete,
+    /// With the connection: a response that has neither Content-Length nor Transfer-Encoding.
     UntilClose,
-    /// Before its end.
-    Cut,
+    /// Before its end: the message is incomplete.
+    Truncated,
 }
 
-/// A message as it was read; a head that is cut has an empty start line.
+/// A parsed message; a truncated head has an empty start line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) start: [Vec<u8>; 3],
@@ -43,12 +43,12 @@ impl Message {
         self.values(name).iter().any(|got| got.eq_ignore_ascii_case(value.as_bytes()))
     }
 
-    fn cut_head(length: usize) -> Self {
-        Self { start: Default::default(), fields: Vec::new(), body: Vec::new(), end: End::Cut, length }
+    fn truncated_head(length: usize) -> Self {
+        Self { start: Default::default(), fields: Vec::new(), body: Vec::new(), end: End::Truncated, length }
     }
 }
 
-/// Reads one request at the start of `bytes`; `None` where there is not a byte.
+/// Parses one request at the start of `bytes`; `None` if there is no byte.
 pub(crate) fn request(bytes: &[u8]) -> Result<Option<Message>, String> {
     let Some((mut message, head)) = head(bytes)? else { return Ok(None) };
     if !message.has_head() {
@@ -72,7 +72,7 @@ pub(crate) fn request(bytes: &[u8]) -> Result<Option<Message>, String> {
     Ok(Some(message))
 }
 
-/// Reads all the requests that went over a connection.
+/// Parses all requests of a connection.
 pub(crate) fn requests(mut bytes: &[u8]) -> Result<Vec<Message>, String> {
     let mut all = Vec::new();
     while let Some(message) = request(bytes)? {
@@ -82,8 +82,7 @@ pub(crate) fn requests(mut bytes: &[u8]) -> Result<Vec<Message>, String> {
     Ok(all)
 }
 
-/// Reads one response, interim or final, to a request with `method`. `fin`: the stream ended in order
-/// after `bytes`.
+/// Parses one response, interim or final, to a request with `method`. `fin`: the stream ended with a FIN after `bytes`.
 pub(crate) fn response(bytes: &[u8], method: &str, fin: bool) -> Result<Option<Message>, String> {
     let Some((mut message, head)) = head(bytes)? else { return Ok(None) };
     if !message.has_head() {
@@ -115,17 +114,17 @@ pub(crate) fn response(bytes: &[u8], method: &str, fin: bool) -> Result<Option<M
     } else {
         message.body = bytes[head..].to_vec();
         message.length = bytes.len();
-        message.end = if fin { End::UntilClose } else { End::Cut };
+        message.end = if fin { End::UntilClose } else { End::Truncated };
     }
     Ok(Some(message))
 }
 
-/// Reads the interim responses and the final one to one request, and gives them and what follows.
-pub(crate) fn answer<'a>(mut bytes: &'a [u8], method: &str, fin: bool) -> Result<(Vec<Message>, &'a [u8]), String> {
+/// Parses the interim responses and the final response to one request; returns them and the bytes after them.
+pub(crate) fn responses<'a>(mut bytes: &'a [u8], method: &str, fin: bool) -> Result<(Vec<Message>, &'a [u8]), String> {
     let mut all = Vec::new();
     while let Some(message) = response(bytes, method, fin)? {
         bytes = &bytes[message.length..];
-        let interim = message.end == End::Exact && matches!(message.status(), 100..200) && message.status() != 101;
+        let interim = message.end == End::Complete && matches!(message.status(), 100..200) && message.status() != 101;
         all.push(message);
         if !interim {
             break;
@@ -153,7 +152,7 @@ fn framing(message: &Message) -> Result<Option<Framing>, String> {
 }
 
 fn read_body(message: &mut Message, framing: Framing, bytes: &[u8]) -> Result<(), String> {
-    let (body, used, whole) = match framing {
+    let (body, used, complete) = match framing {
         Framing::Length(length) => {
             let there = length.min(bytes.len());
             (bytes[..there].to_vec(), there, there == length)
@@ -162,11 +161,12 @@ fn read_body(message: &mut Message, framing: Framing, bytes: &[u8]) -> Result<()
     };
     message.body = body;
     message.length += used;
-    message.end = if whole { End::Exact } else { End::Cut };
+    message.end = if complete { End::Complete } else { End::Truncated };
     Ok(())
 }
 
-/// Data, bytes used, and whether the last chunk was there. No extension or trailer is ours to write.
+/// The data, the bytes used, and whether the last chunk was received. Extensions and trailers are errors, because the
+/// relay forwards none.
 fn chunked(bytes: &[u8]) -> Result<(Vec<u8>, usize, bool), String> {
     let (mut data, mut at) = (Vec::new(), 0);
     loop {
@@ -192,26 +192,26 @@ fn chunked(bytes: &[u8]) -> Result<(Vec<u8>, usize, bool), String> {
     }
 }
 
-/// The head at the start of `bytes`, and its length. `None` where there is not a byte.
+/// The head at the start of `bytes`, and its length. `None` if there is no byte.
 fn head(bytes: &[u8]) -> Result<Option<(Message, usize)>, String> {
     if bytes.is_empty() {
         return Ok(None);
     }
-    let cut = || Ok(Some((Message::cut_head(bytes.len()), bytes.len())));
-    let Some(start) = line(bytes)? else { return cut() };
+    let truncated = || Ok(Some((Message::truncated_head(bytes.len()), bytes.len())));
+    let Some(start) = line(bytes)? else { return truncated() };
     let mut words = start.splitn(3, |byte| *byte == b' ').map(<[u8]>::to_vec);
     let mut word = || words.next().ok_or_else(|| format!("start line {}", show(start)));
     let start_words = [word()?, word()?, word()?];
     let (mut fields, mut at) = (Vec::new(), start.len() + 2);
     loop {
-        let Some(line) = line(&bytes[at..])? else { return cut() };
+        let Some(line) = line(&bytes[at..])? else { return truncated() };
         at += line.len() + 2;
         if line.is_empty() {
             break;
         }
         fields.push(field(line)?);
     }
-    Ok(Some((Message { start: start_words, fields, body: Vec::new(), end: End::Exact, length: at }, at)))
+    Ok(Some((Message { start: start_words, fields, body: Vec::new(), end: End::Complete, length: at }, at)))
 }
 
 fn field(line: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
@@ -225,7 +225,7 @@ fn field(line: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
     }
 }
 
-/// The line at the start of `bytes`, without its CRLF; `None` where it has no end yet.
+/// The line at the start of `bytes`, without its CRLF; `None` if its end has not arrived.
 fn line(bytes: &[u8]) -> Result<Option<&[u8]>, String> {
     let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else { return Ok(None) };
     match &bytes[end..] {
