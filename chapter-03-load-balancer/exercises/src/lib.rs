@@ -6,19 +6,19 @@
 
 pub mod contracts;
 pub mod e1_random;
-pub mod e2_weights;
-pub mod e3_least;
-pub mod e4_sticky;
-pub mod e5_health;
+pub mod e2_weighted_round_robin;
+pub mod e3_least_requests;
+pub mod e4_sticky_cookie;
+pub mod e5_health_checks;
 pub mod e6_stats;
 
 /// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
     pub mod e1_random;
-    pub mod e2_weights;
-    pub mod e3_least;
-    pub mod e4_sticky;
-    pub mod e5_health;
+    pub mod e2_weighted_round_robin;
+    pub mod e3_least_requests;
+    pub mod e4_sticky_cookie;
+    pub mod e5_health_checks;
     pub mod e6_stats;
 }

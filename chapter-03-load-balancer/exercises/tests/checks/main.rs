@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
 
 mod e1_random;
-mod e2_weights;
-mod e3_least;
-mod e4_sticky;
-mod e5_health;
+mod e2_weighted_round_robin;
+mod e3_least_requests;
+mod e4_sticky_cookie;
+mod e5_health_checks;
 mod e6_stats;

@@ -1,14 +1,14 @@
 //! The checks of exercise 3.4.
 
-use exercises_03::contracts::Keyed;
+use exercises_03::contracts::KeyedHash;
 use integration_tests::exercise_checks;
 use sha2::{Digest, Sha256};
 
-type Choose = fn(Option<&str>, &[&str], &[bool], usize, &Keyed) -> (usize, Option<String>);
+type Choose = fn(Option<&str>, &[&str], &[bool], usize, &KeyedHash) -> (usize, Option<String>);
 
 exercise_checks!(
     exercises_03,
-    e4_sticky::choose,
+    e4_sticky_cookie::choose,
     [
         a_new_client_gets_the_next_backend_and_a_cookie,
         the_cookie_selects_its_backend,
@@ -37,8 +37,8 @@ fn with_secret(secret: &'static str) -> impl Fn(&str) -> u64 {
 }
 
 /// The cookie that a new client of backend `next` sends with its second request.
-fn cookie_for(choose: Choose, next: usize, keyed: &Keyed) -> String {
-    let (backend, set_cookie) = choose(None, &BACKENDS, &ALL_UP, next, keyed);
+fn cookie_for(choose: Choose, next: usize, keyed_hash: &KeyedHash) -> String {
+    let (backend, set_cookie) = choose(None, &BACKENDS, &ALL_UP, next, keyed_hash);
     assert_eq!(backend, next, "the backend without a cookie, when the next is {next}");
     let set_cookie = set_cookie.expect(NO_COOKIE);
     set_cookie.split(';').next().unwrap().trim().to_owned()
@@ -92,14 +92,14 @@ fn a_restart_and_another_order_change_nothing(choose: Choose) {
 }
 
 fn a_client_whose_backend_is_down_or_gone_gets_another(choose: Choose) {
-    let keyed = with_secret("s");
-    let cookie = cookie_for(choose, 1, &keyed);
-    let (backend, set_cookie) = choose(Some(&cookie), &BACKENDS, &[true, false, true], 2, &keyed);
+    let keyed_hash = with_secret("s");
+    let cookie = cookie_for(choose, 1, &keyed_hash);
+    let (backend, set_cookie) = choose(Some(&cookie), &BACKENDS, &[true, false, true], 2, &keyed_hash);
     assert_eq!(backend, 2, "the backend when the next is 2, for the cookie of 1, which is down");
     let set_cookie = set_cookie.expect("a client with a new backend should get a new cookie, but gets none");
     let new = set_cookie.split(';').next().unwrap();
     assert_eq!(sent_to(choose, new, 0), (2, false), "{BACKEND_AND_NEW}, for the cookie of 2, after 1 is back");
-    let (backend, set_cookie) = choose(Some(&cookie), &[BACKENDS[0], BACKENDS[2]], &[true; 2], 1, &keyed);
+    let (backend, set_cookie) = choose(Some(&cookie), &[BACKENDS[0], BACKENDS[2]], &[true; 2], 1, &keyed_hash);
     assert_eq!(
         (backend, set_cookie.is_some()),
         (1, true),

@@ -1,11 +1,11 @@
-//! Exercise 3.3: the one with the least to do (an hour).
+//! Exercise 3.3: least requests in flight (an hour).
 //!
-//! **Contract.** [`least`] returns a [`LeastInFlight`] for so many backends.
+//! **Contract.** [`least_requests`] returns a [`LeastRequests`] for this number of backends.
 //!
 //! - A request goes to the backend, among those that are up, with the fewest requests in flight.
 //! - Ties are broken by round robin, so that idle backends get equal shares. The share of a backend that is down goes
 //!   to all others, not to its neighbour.
-//! - A request is counted until its ticket is finished or dropped, including when it fails and returns early, and when
+//! - A request is counted until its guard is finished or dropped, including when it fails and returns early, and when
 //!   its thread panics. It is released once.
 //! - Choosing and counting is atomic: of 400 requests that begin at the same moment, each of four backends gets 100.
 //! - A request in flight holds no lock.
@@ -13,34 +13,34 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::contracts::{LeastInFlight, Ticket};
+use crate::contracts::{LeastRequests, RequestGuard};
 
 /// Requests in flight, counted per backend.
 #[derive(Debug)]
-pub struct Least {
+pub struct RequestCounters {
     in_flight: Arc<[AtomicUsize]>,
 }
 
 /// One request in flight.
 #[derive(Debug)]
-pub struct InFlight {
+pub struct InFlightGuard {
     counts: Arc<[AtomicUsize]>,
     backend: usize,
 }
 
 /// Counters for `backends` backends, all idle.
-pub fn least(backends: usize) -> Least {
-    Least { in_flight: (0..backends).map(|_| AtomicUsize::new(0)).collect() }
+pub fn least_requests(backends: usize) -> RequestCounters {
+    RequestCounters { in_flight: (0..backends).map(|_| AtomicUsize::new(0)).collect() }
 }
 
-impl LeastInFlight for Least {
-    type Ticket = InFlight;
+impl LeastRequests for RequestCounters {
+    type Guard = InFlightGuard;
 
-    fn choose(&self, up: &[bool]) -> Option<InFlight> {
+    fn choose(&self, up: &[bool]) -> Option<InFlightGuard> {
         let candidates = (0..self.in_flight.len()).filter(|backend| up[*backend]);
         let backend = candidates.min_by_key(|backend| self.in_flight(*backend))?;
         self.in_flight[backend].fetch_add(1, Relaxed);
-        Some(InFlight { counts: Arc::clone(&self.in_flight), backend })
+        Some(InFlightGuard { counts: Arc::clone(&self.in_flight), backend })
     }
 
     fn in_flight(&self, backend: usize) -> usize {
@@ -48,7 +48,7 @@ impl LeastInFlight for Least {
     }
 }
 
-impl Ticket for InFlight {
+impl RequestGuard for InFlightGuard {
     fn backend(&self) -> usize {
         self.backend
     }

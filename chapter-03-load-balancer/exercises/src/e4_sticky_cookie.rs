@@ -1,4 +1,4 @@
-//! Exercise 3.4: the same backend again (an evening).
+//! Exercise 3.4: sticky sessions with a cookie (an evening).
 //!
 //! **Contract.** [`choose`] keeps a client on one backend with a cookie named `lb`. It returns the backend, and the
 //! value of a `Set-Cookie` header if the client needs a new cookie.
@@ -13,7 +13,7 @@
 //!   several, the first valid one is used. No input from a client makes it panic.
 //! - `Path=/; HttpOnly; SameSite=Lax`, and no other attribute.
 
-use crate::contracts::Keyed;
+use crate::contracts::KeyedHash;
 
 /// The backend for a request with these cookies, and the value of `Set-Cookie`.
 ///
@@ -23,17 +23,17 @@ pub fn choose(
     backends: &[&str],
     up: &[bool],
     next: usize,
-    keyed: &Keyed,
+    keyed_hash: &KeyedHash,
 ) -> (usize, Option<String>) {
     let value = cookies.and_then(|cookies| cookies.strip_prefix("lb="));
-    let known = value.and_then(|value| (0..backends.len()).find(|backend| signed(*backend, keyed) == value));
-    match known {
+    let sticky = value.and_then(|value| (0..backends.len()).find(|backend| signed(*backend, keyed_hash) == value));
+    match sticky {
         Some(backend) if up[backend] => (backend, None),
-        _ => (next, Some(format!("lb={}; Path=/", signed(next, keyed)))),
+        _ => (next, Some(format!("lb={}; Path=/", signed(next, keyed_hash)))),
     }
 }
 
 /// The index of a backend, and a signature that cannot be forged. Is that enough?
-fn signed(backend: usize, keyed: &Keyed) -> String {
-    format!("{backend}.{:x}", keyed(&backend.to_string()))
+fn signed(backend: usize, keyed_hash: &KeyedHash) -> String {
+    format!("{backend}.{:x}", keyed_hash(&backend.to_string()))
 }

@@ -8,31 +8,31 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::contracts::{LeastInFlight, Ticket};
+use crate::contracts::{LeastRequests, RequestGuard};
 
 /// Requests in flight, counted per backend.
 #[derive(Debug)]
-pub struct Least {
+pub struct RequestCounters {
     in_flight: Arc<[AtomicUsize]>,
     counter: AtomicUsize,
 }
 
 /// One request in flight.
 #[derive(Debug)]
-pub struct InFlight {
+pub struct InFlightGuard {
     counts: Arc<[AtomicUsize]>,
     backend: usize,
 }
 
 /// Counters for `backends` backends, all idle.
-pub fn least(backends: usize) -> Least {
-    Least { in_flight: (0..backends).map(|_| AtomicUsize::new(0)).collect(), counter: AtomicUsize::new(0) }
+pub fn least_requests(backends: usize) -> RequestCounters {
+    RequestCounters { in_flight: (0..backends).map(|_| AtomicUsize::new(0)).collect(), counter: AtomicUsize::new(0) }
 }
 
-impl LeastInFlight for Least {
-    type Ticket = InFlight;
+impl LeastRequests for RequestCounters {
+    type Guard = InFlightGuard;
 
-    fn choose(&self, up: &[bool]) -> Option<InFlight> {
+    fn choose(&self, up: &[bool]) -> Option<InFlightGuard> {
         // Relaxed throughout: no other memory access depends on the counts.
         let count = self.counter.fetch_add(1, Relaxed);
         let candidates = || (0..self.in_flight.len()).filter(|backend| up[*backend]);
@@ -43,7 +43,7 @@ impl LeastInFlight for Least {
             // None if another thread has changed the counts in between.
             let Some(backend) = tied().nth(count % tied_count) else { continue };
             if self.in_flight[backend].compare_exchange(fewest, fewest + 1, Relaxed, Relaxed).is_ok() {
-                return Some(InFlight { counts: Arc::clone(&self.in_flight), backend });
+                return Some(InFlightGuard { counts: Arc::clone(&self.in_flight), backend });
             }
         }
     }
@@ -53,7 +53,7 @@ impl LeastInFlight for Least {
     }
 }
 
-impl Ticket for InFlight {
+impl RequestGuard for InFlightGuard {
     fn backend(&self) -> usize {
         self.backend
     }
@@ -61,7 +61,7 @@ impl Ticket for InFlight {
     fn finish(self) {}
 }
 
-impl Drop for InFlight {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.counts[self.backend].fetch_sub(1, Relaxed);
     }

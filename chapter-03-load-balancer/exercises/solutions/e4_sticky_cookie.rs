@@ -4,7 +4,7 @@
 //! the value is compared with the hash of each backend. An attacker without the secret and without another client's
 //! cookie has to guess 64 bits. With many backends, the hashes should be cached between requests.
 
-use crate::contracts::Keyed;
+use crate::contracts::KeyedHash;
 
 /// The name of the cookie.
 const NAME: &str = "lb";
@@ -17,13 +17,13 @@ pub fn choose(
     backends: &[&str],
     up: &[bool],
     next: usize,
-    keyed: &Keyed,
+    keyed_hash: &KeyedHash,
 ) -> (usize, Option<String>) {
-    let known = cookies.into_iter().flat_map(values).find_map(|value| backend_of(value, backends, keyed));
-    match known {
+    let sticky = cookies.into_iter().flat_map(values).find_map(|value| backend_of(value, backends, keyed_hash));
+    match sticky {
         Some(backend) if up[backend] => (backend, None),
         _ => {
-            let value = value_for(backends[next], keyed);
+            let value = value_for(backends[next], keyed_hash);
             (next, Some(format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Lax")))
         }
     }
@@ -36,15 +36,16 @@ fn values(cookies: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The backend that the cookie `value` belongs to.
-fn backend_of(value: &str, backends: &[&str], keyed: &Keyed) -> Option<usize> {
+fn backend_of(value: &str, backends: &[&str], keyed_hash: &KeyedHash) -> Option<usize> {
     // Compares with all of them, even after a match: the time does not depend on the index.
-    let matching = |(index, name): (usize, &&str)| constant_time_eq(value, &value_for(name, keyed)).then_some(index);
+    let matching =
+        |(index, name): (usize, &&str)| constant_time_eq(value, &value_for(name, keyed_hash)).then_some(index);
     backends.iter().enumerate().map(matching).fold(None, Option::or)
 }
 
 /// Sixteen digits, including leading zeros, so that all values have the same length.
-fn value_for(name: &str, keyed: &Keyed) -> String {
-    format!("{:016x}", keyed(name))
+fn value_for(name: &str, keyed_hash: &KeyedHash) -> String {
+    format!("{:016x}", keyed_hash(name))
 }
 
 /// Compares every byte: `==` stops at the first difference, so its duration would reveal where that is.
