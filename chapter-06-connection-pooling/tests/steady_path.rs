@@ -5,17 +5,17 @@ mod support;
 
 use connection_pooling::run;
 use integration_tests::{
-    allocations::{Counting, Tally},
-    steady,
+    allocations::{AllocationCounter, CountingAllocator},
+    steady_state,
 };
 use load_balancer::dns_refresher::SystemResolver;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[test]
 fn a_thousand_requests_allocate_nothing() {
-    static THREAD: Tally = Tally::new();
-    let server = support::server(&[&steady::backend().to_string()], SystemResolver);
-    steady::assert_allocates_nothing(&THREAD, |listeners, shutdown| run(&server, listeners, shutdown).unwrap());
+    static THREAD: AllocationCounter = AllocationCounter::new();
+    let server = support::server(&[&steady_state::backend().to_string()], SystemResolver);
+    steady_state::assert_allocates_nothing(&THREAD, |listeners, shutdown| run(&server, listeners, shutdown).unwrap());
 }

@@ -5,11 +5,11 @@ mod support;
 use std::io::{self, ErrorKind, IoSlice};
 
 use common::http::{AfterBackend, AfterClient, Head, Input, Pumped, Relay, Wire, pump};
-use integration_tests::allocations::{Counting, count};
+use integration_tests::allocations::{CountingAllocator, allocation_count};
 use support::exchange::{REQUEST_ID, SCRATCH_BYTES, client_address, forwarding};
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// A socket with one message to read, which discards what is written and does not allocate.
 struct StaticStream {
@@ -77,18 +77,18 @@ fn steady_small_exchange_allocates_nothing() {
         exchange(request, response);
     }
     for (request, response) in kinds {
-        let before = count();
+        let before = allocation_count();
         for _ in 0..100 {
             exchange(request, response);
         }
-        let allocated = count() - before;
+        let allocated = allocation_count() - before;
         assert_eq!(allocated, 0, "in 100 × {}", response.escape_ascii());
     }
 }
 
 #[test]
 fn the_counter_counts_allocations() {
-    let before = count();
+    let before = allocation_count();
     drop(std::hint::black_box(vec![0u8; 100]));
-    assert!(count() > before);
+    assert!(allocation_count() > before);
 }

@@ -8,7 +8,7 @@ use clap::Parser;
 use common::{cli, outln};
 use exercises_04::contracts::{Admin, AdminError, Listed, Plan, Rollout, Status};
 use exercises_04::e6_rollout;
-use integration_tests::{foreign::hyper_exchange, wait};
+use integration_tests::{third_party::hyper_exchange, wait};
 use serde_json::{Value, json};
 
 /// Moves the traffic of a running balancer from blue backends to green ones, with the rollout that you wrote.

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::Context;
 use crate::client::Client;
-use crate::process::Finished;
+use crate::process::ExitedProgram;
 
 pub(super) mod clients;
 pub(super) mod datagrams;
@@ -25,8 +25,8 @@ fn assert_echo(client: &mut Client, bytes: &[u8]) {
 }
 
 /// Runs another program of the chapter with `input` as its standard input, until it ends.
-fn run_other(ctx: &Context, name: &str, args: &[&str], input: &[u8]) -> Finished {
-    let mut child = Command::new(ctx.other(name))
+fn run_other(ctx: &Context, name: &str, args: &[&str], input: &[u8]) -> ExitedProgram {
+    let mut child = Command::new(ctx.other_program(name))
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -48,7 +48,7 @@ fn run_other(ctx: &Context, name: &str, args: &[&str], input: &[u8]) -> Finished
     let status = child.wait().unwrap();
     children.remove(pid);
     writing.join().unwrap();
-    Finished {
+    ExitedProgram {
         code: status.code().unwrap_or_else(|| panic!("{name} {args:?}: {status}")),
         stdout: String::from_utf8(stdout).unwrap(),
         stderr: complaints.join().unwrap(),

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a line of output may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs every marked block of a page.
 pub(crate) fn faults(document: &Document) -> Vec<String> {
@@ -169,7 +169,7 @@ impl Running {
         let end = expected.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
         let mut printed = Vec::new();
         while !alike(&expected[..end], &printed) {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(TEST_TIMEOUT) {
                 // Printed if 9001 is taken, by another test or by the reader's own backends.
                 Ok(line) if line.trim_start().starts_with("(port ") => {}
                 Ok(line) => printed.push(line),

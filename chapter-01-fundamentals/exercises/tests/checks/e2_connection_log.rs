@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use integration_tests::exercise_checks;
-use integration_tests::wait::{PATIENCE, eventually, ms, pause};
+use integration_tests::wait::{TEST_TIMEOUT, eventually, ms, pause};
 use socket2::{Domain, Socket, Type};
 
 use crate::peer::{
@@ -49,7 +49,7 @@ impl Log {
     /// Waits until there are `count` lines.
     fn lines(&self, count: usize) -> Vec<String> {
         let text = || self.0.lock().unwrap().concat();
-        let complete = eventually(PATIENCE, || Some(text()).filter(|text| text.matches("\\n").count() >= count));
+        let complete = eventually(TEST_TIMEOUT, || Some(text()).filter(|text| text.matches("\\n").count() >= count));
         let lines = if count == 1 { "a line" } else { "more than one line" };
         let text = complete.unwrap_or_else(|| panic!("the log should have {lines} by now, but it is `{}`", text()));
         text.split_terminator("\\n").map(str::to_owned).collect()

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use exercises_02::contracts::Response;
-use integration_tests::{exercise_checks, wait::PATIENCE};
+use integration_tests::{exercise_checks, wait::TEST_TIMEOUT};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tempfile::TempDir;
@@ -65,7 +65,7 @@ impl Site {
         let (method, target) = (method.to_owned(), target.to_owned());
         let (done, response) = mpsc::channel();
         thread::spawn(move || done.send(respond(&root, &method, &target)));
-        let response = response.recv_timeout(PATIENCE);
+        let response = response.recv_timeout(TEST_TIMEOUT);
         response.unwrap_or_else(|_| panic!("{shown} should get a response, but `respond` blocks, or has panicked"))
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 use exercises_03::contracts::{LeastRequests, RequestGuard};
-use integration_tests::{exercise_checks, wait::PATIENCE};
+use integration_tests::{exercise_checks, wait::TEST_TIMEOUT};
 
 exercise_checks!(
     exercises_03,
@@ -134,7 +134,7 @@ fn a_request_in_flight_blocks_no_other<L: LeastRequests>(new: fn(usize) -> L) {
         shared.choose(&[true]).expect(NONE).finish();
         let _ = done.send(shared.in_flight(0));
     });
-    let count = other.recv_timeout(PATIENCE);
+    let count = other.recv_timeout(TEST_TIMEOUT);
     let count = count.expect("a request should begin and end while another is in flight, but it blocks");
     assert_eq!(count, 1, "in flight, after the second request has ended");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use exercises_03::contracts::{CheckSettings, CheckState, HealthChecker, HealthTarget, RunningChecks, StatusChange};
 use integration_tests::exercise_checks;
-use integration_tests::wait::{PATIENCE, ms, until};
+use integration_tests::wait::{TEST_TIMEOUT, ms, until};
 use socket2::{Domain, Socket, Type};
 
 exercise_checks!(
@@ -27,7 +27,7 @@ exercise_checks!(
     ]
 );
 
-const SETTINGS: CheckSettings = CheckSettings { interval: ms(5), timeout: PATIENCE, fall: 3, rise: 2 };
+const SETTINGS: CheckSettings = CheckSettings { interval: ms(5), timeout: TEST_TIMEOUT, fall: 3, rise: 2 };
 const AN_HOUR: Duration = Duration::from_hours(1);
 
 /// The changes that a check state reports for results (`.` is a success, `x` a failure): `U`, `D`, or `-` for no
@@ -89,7 +89,7 @@ fn stop(running: impl RunningChecks) {
         running.stop();
         let _ = done.send(());
     });
-    stopped.recv_timeout(PATIENCE).expect("`stop` should return, but does not");
+    stopped.recv_timeout(TEST_TIMEOUT).expect("`stop` should return, but does not");
 }
 
 fn consecutive_failures_mark_down_and_consecutive_successes_mark_up<H: HealthChecker>(new: fn(CheckSettings) -> H) {

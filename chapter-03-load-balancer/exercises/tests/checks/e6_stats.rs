@@ -8,8 +8,8 @@ use std::thread;
 
 use exercises_03::contracts::{Endpoint, Response, Stats};
 use integration_tests::client::Client;
-use integration_tests::wait::{PATIENCE, eventually, ms, pause, until};
-use integration_tests::{exercise_checks, foreign::hyper_exchange};
+use integration_tests::wait::{TEST_TIMEOUT, eventually, ms, pause, until};
+use integration_tests::{exercise_checks, third_party::hyper_exchange};
 use serde_json::{Value, json};
 
 exercise_checks!(
@@ -225,8 +225,8 @@ fn a_hyper_client_parses_the_response<E: Endpoint>(new: New<E>) {
 
 fn an_unwanted_body_is_drained<E: Endpoint>(new: New<E>) {
     let mut client = TcpStream::connect(start_server(new)).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
-    client.set_write_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    client.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     client.write_all(b"POST /stats HTTP/1.1\r\nHost: test\r\nContent-Length: 80000\r\n\r\n").unwrap();
     let piece = vec![b'x'; 20_000];
     for _ in 0..4 {
@@ -258,7 +258,7 @@ fn silent_clients_do_not_block_others<E: Endpoint>(new: New<E>) {
     let address = start_server(new);
     let _silent: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
     let mut client = TcpStream::connect(address).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     client.write_all(b"GET /stats HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
     let mut first = [0; 12];
     client
@@ -271,12 +271,12 @@ fn a_slow_client_is_disconnected<E: Endpoint>(new: New<E>) {
     let address = start_server(new);
     let mut slow = TcpStream::connect(address).unwrap();
     slow.write_all(b"GET /stats HTTP/1.1\r\nHost: test\r\nX: ").unwrap();
-    let disconnected = eventually(PATIENCE, || {
+    let disconnected = eventually(TEST_TIMEOUT, || {
         // Not a wait for a result: the pace of this client.
         pause(ms(100));
         slow.write_all(b"a").err()
     });
     let message = "a client that sends a byte every 100 ms should be disconnected, but is still connected";
-    assert!(disconnected.is_some(), "{message} after {PATIENCE:?}");
+    assert!(disconnected.is_some(), "{message} after {TEST_TIMEOUT:?}");
     until("other clients should be answered", || Client::connect(address).get("/stats").status() == 200);
 }

@@ -1,7 +1,7 @@
 //! The checks of exercise 4.1.
 
 use exercises_04::contracts::Choice;
-use integration_tests::{exercise_checks, seed::Seed};
+use integration_tests::{exercise_checks, rng::Rng};
 
 type Choose = fn(usize, Option<usize>, &[u32], &[bool]) -> Choice;
 
@@ -87,9 +87,9 @@ fn no_request_count_panics(choose: Choose) {
 }
 
 /// Requests that are never answered: the highest load of a thousand backends, the mean of twenty runs.
-fn highest_load(mut next: impl FnMut(&mut Seed, &[u32]) -> usize) -> f64 {
+fn highest_load(mut next: impl FnMut(&mut Rng, &[u32]) -> usize) -> f64 {
     let runs = (1..=20).map(|run| {
-        let (mut seed, mut in_flight) = (Seed::new(run), [0; 1_000]);
+        let (mut seed, mut in_flight) = (Rng::new(run), [0; 1_000]);
         for _ in 0..3_000 {
             in_flight[next(&mut seed, &in_flight)] += 1;
         }

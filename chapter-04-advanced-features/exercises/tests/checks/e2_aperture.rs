@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use exercises_04::contracts::Share;
-use integration_tests::{exercise_checks, seed::Seed};
+use integration_tests::{exercise_checks, rng::Rng};
 
 type Aperture = fn(&[&str], usize, usize, usize) -> Vec<Share>;
 
@@ -106,7 +106,7 @@ fn every_backend_gets_the_same_traffic(aperture: Aperture) {
 fn list_order_makes_no_difference(aperture: Aperture) {
     let names = names(40);
     let sorted: Vec<_> = names.iter().map(String::as_str).collect();
-    let mut seed = Seed::new(42);
+    let mut seed = Rng::new(42);
     let mut shuffled = sorted.clone();
     for last in (1..shuffled.len()).rev() {
         shuffled.swap(last, seed.below(last + 1));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use exercises_04::contracts::{Attempt, Attempt::First, Attempt::Second, Hedge, Hedging, Verdict};
-use integration_tests::{exercise_checks, seed::Seed, wait::ms};
+use integration_tests::{exercise_checks, rng::Rng, wait::ms};
 
 use crate::beginning;
 use simulation::{Simulated, simulate};
@@ -321,7 +321,7 @@ const GENEROUS: Hedge = Hedge { percentile: 95, window: 200, at_least: 100, earn
 
 fn stalled_group_does_not_get_twice_the_load<H: Hedging>(new: New<H>) {
     let hedge = Hedge { earned_percent: 5, saved: 10, ..GENEROUS };
-    let mut seed = Seed::new(4);
+    let mut seed = Rng::new(4);
     // From request 500 on, all are slow.
     let time = |request| ms(if request < 500 { 10 } else { 400 } + seed.number() % 10);
     let Simulated { sent_twice, took } = simulate(new, hedge, 2_000, time);
@@ -331,7 +331,7 @@ fn stalled_group_does_not_get_twice_the_load<H: Hedging>(new: New<H>) {
 }
 
 fn slow_tail_is_cut_and_little_is_sent_twice<H: Hedging>(new: New<H>) {
-    let mut seed = Seed::new(5);
+    let mut seed = Rng::new(5);
     let mut time =
         |_| if seed.below(100) < 4 { ms(1_000) } else { ms(10) + Duration::from_micros(seed.number() % 10_000) };
     let Simulated { sent_twice, mut took } = simulate(new, GENEROUS, 5_000, &mut time);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::mpsc;
 use std::thread;
 
-use integration_tests::{exercise_checks, seed::Seed, wait::PATIENCE};
+use integration_tests::{exercise_checks, rng::Rng, wait::TEST_TIMEOUT};
 
 type Client = fn(IpAddr, &[&[u8]], &dyn Fn(IpAddr) -> bool) -> IpAddr;
 
@@ -231,7 +231,7 @@ fn no_input_panics(client: Client) {
         b"\xc3",
         b"10.0.0.2",
     ];
-    let mut seed = Seed::new(5);
+    let mut seed = Rng::new(5);
     for _ in 0..20_000 {
         let prefix: Vec<u8> = (0..seed.below(12)).flat_map(|_| seed.pick(&pieces).to_vec()).collect();
         client(ip("10.0.0.1"), &[&prefix], &is_trusted);
@@ -254,7 +254,7 @@ fn long_headers_are_read_in_linear_time(client: Client) {
     for (what, header, expected) in headers {
         let (done, found) = mpsc::channel();
         thread::spawn(move || done.send(client(ip("10.0.0.1"), &[header.as_bytes()], &is_trusted)));
-        let found = found.recv_timeout(PATIENCE);
+        let found = found.recv_timeout(TEST_TIMEOUT);
         let found = found.unwrap_or_else(|_| panic!("a megabyte of {what} should be read at once, but is not"));
         assert_eq!(found, ip(expected), "the client behind 10.0.0.1, with a megabyte of {what}");
     }

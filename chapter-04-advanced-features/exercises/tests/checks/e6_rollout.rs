@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use exercises_04::contracts::{Listed, Plan, Reason, Rollout, Status};
-use integration_tests::{exercise_checks, seed::Seed};
+use integration_tests::{exercise_checks, rng::Rng};
 
 use world::{Fate, HOLD, NEARLY, World};
 
@@ -96,9 +96,9 @@ fn each_colour_keeps_its_proportions<R: Rollout>(new: New<R>) {
 }
 
 fn green_never_gets_ahead_of_a_step<R: Rollout>(new: New<R>) {
-    let mut seed = Seed::new(6);
+    let mut seed = Rng::new(6);
     for round in 0..200 {
-        let weights = |seed: &mut Seed, least: usize| -> Vec<u32> {
+        let weights = |seed: &mut Rng, least: usize| -> Vec<u32> {
             (0..=seed.below(3)).map(|_| u32::try_from(least + seed.below(6)).unwrap()).collect()
         };
         let (blue, green) = (weights(&mut seed, 1), weights(&mut seed, 1));

@@ -5,7 +5,7 @@ use exercises_05::contracts::{
     Seen::{self, Event, Read},
     Told,
 };
-use integration_tests::{exercise_checks, seed::Seed};
+use integration_tests::{exercise_checks, rng::Rng};
 
 type IsReadable = fn(&[Seen]) -> bool;
 
@@ -126,7 +126,7 @@ struct Socket {
 
 impl Socket {
     /// The peer acts. After its FIN it can only reset the connection, and after a reset it can do nothing.
-    fn peer(&mut self, random: &mut Seed) {
+    fn peer(&mut self, random: &mut Rng) {
         match random.below(8) {
             _ if self.broken => return,
             0 => self.broken = true,
@@ -160,7 +160,7 @@ impl Socket {
 /// Runs an event loop that reads when `is_readable` says so, against a peer that acts at random. Returns the history,
 /// and the final state of the socket.
 fn run(is_readable: IsReadable, seed: u64) -> (Vec<Seen>, Socket) {
-    let (mut random, mut socket, mut history) = (Seed::new(seed), Socket::default(), Vec::new());
+    let (mut random, mut socket, mut history) = (Rng::new(seed), Socket::default(), Vec::new());
     let mut acts = 1 + random.below(12);
     loop {
         if acts > 0 && random.below(3) == 0 {

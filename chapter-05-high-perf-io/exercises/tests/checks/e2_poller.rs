@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::clock::now;
 use exercises_05::contracts::{Interest, Poller, Ready};
 use integration_tests::exercise_checks;
-use integration_tests::wait::{PATIENCE, ms};
+use integration_tests::wait::{TEST_TIMEOUT, ms};
 use nix::fcntl::{FcntlArg, OFlag};
 use nix::time::{ClockId, clock_gettime};
 use socket2::SockRef;
@@ -82,10 +82,10 @@ fn a_ready_socket_is_reported_until_it_is_not_ready<P: Poller>(new: fn() -> P) {
     assert_eq!(wait(&mut poller, ms(1)), [], "before anything was sent");
     client.write_all(b"hello").unwrap();
     for turn in ["first", "second"] {
-        assert_eq!(wait(&mut poller, PATIENCE), [reads(3)], "five bytes are unread, {turn} wait");
+        assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(3)], "five bytes are unread, {turn} wait");
     }
     server.read_exact(&mut [0; 4]).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(3)], "one byte is unread");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(3)], "one byte is unread");
     server.read_exact(&mut [0; 1]).unwrap();
     assert_eq!(wait(&mut poller, ms(1)), [], "all bytes are read");
 }
@@ -99,18 +99,18 @@ fn all_ready_sockets_are_reported_at_once<P: Poller>(new: fn() -> P) {
         { client }.write_all(b"x").unwrap();
     }
     let expected: Vec<_> = (0..100).step_by(3).map(reads).collect();
-    assert_eq!(wait(&mut poller, PATIENCE), expected, "every third of 100 has unread bytes");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), expected, "every third of 100 has unread bytes");
 }
 
 fn only_the_interest_is_reported<P: Poller>(new: fn() -> P) {
     let ((mut client, server), mut poller) = (pair(), new());
     client.write_all(b"x").unwrap();
     poller.watch(0, fd(&server), WRITE).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [writes(0)], "watched for writing, though a byte is there");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [writes(0)], "watched for writing, though a byte is there");
     poller.change(0, BOTH).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [Ready { token: 0, read: true, write: true }], "watched for both");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [Ready { token: 0, read: true, write: true }], "watched for both");
     poller.change(0, READ).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "watched for reading, though it could be written to");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "watched for reading, though it could be written to");
     poller.change(0, NONE).unwrap();
     assert_eq!(wait(&mut poller, ms(1)), [], "watched for nothing");
 }
@@ -119,10 +119,10 @@ fn a_fin_is_reported_as_readable<P: Poller>(new: fn() -> P) {
     let ((client, server), mut poller) = (pair(), new());
     poller.watch(0, fd(&server), READ).unwrap();
     client.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "a FIN is something to read");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "a FIN is something to read");
     server.shutdown(Shutdown::Write).unwrap();
     drop(client);
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "both ends are closed");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "both ends are closed");
 }
 
 fn a_reset_is_reported_as_readable_and_writable<P: Poller>(new: fn() -> P) {
@@ -134,7 +134,7 @@ fn a_reset_is_reported_as_readable_and_writable<P: Poller>(new: fn() -> P) {
         poller.watch(0, fd(&server), interest).unwrap();
         assert_eq!(wait(&mut poller, ms(1)), [], "not readable, not writable");
         reset(client);
-        assert_eq!(wait(&mut poller, PATIENCE), [expected], "a reset connection, watched for {interest:?}");
+        assert_eq!(wait(&mut poller, TEST_TIMEOUT), [expected], "a reset connection, watched for {interest:?}");
     }
 }
 
@@ -144,7 +144,7 @@ fn a_pipe_with_a_closed_end_is_reported<P: Poller>(new: fn() -> P) {
     poller.watch(0, Arc::new(read), READ).unwrap();
     assert_eq!(wait(&mut poller, ms(1)), [], "the pipe is empty");
     drop(write);
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "the write end is closed: a read returns 0");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "the write end is closed: a read returns 0");
 
     let (mut poller, (read, write)) = (new(), nix::unistd::pipe().unwrap());
     nix::fcntl::fcntl(&write, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
@@ -152,7 +152,7 @@ fn a_pipe_with_a_closed_end_is_reported<P: Poller>(new: fn() -> P) {
     poller.watch(0, Arc::new(write), WRITE).unwrap();
     assert_eq!(wait(&mut poller, ms(1)), [], "the pipe is full");
     drop(read);
-    assert_eq!(wait(&mut poller, PATIENCE), [writes(0)], "the read end is closed: a write fails at once");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [writes(0)], "the read end is closed: a write fails at once");
 }
 
 fn a_socket_watched_for_nothing_ends_no_wait<P: Poller>(new: fn() -> P) {
@@ -167,7 +167,7 @@ fn a_socket_watched_for_nothing_ends_no_wait<P: Poller>(new: fn() -> P) {
         "its connection was reset; the wait of 30 ms ended after {took:?}, and so would every later one"
     );
     poller.change(0, READ).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "now it is watched for reading");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "now it is watched for reading");
 }
 
 fn a_wait_takes_at_least_its_timeout<P: Poller>(new: fn() -> P) {
@@ -181,8 +181,8 @@ fn a_wait_takes_at_least_its_timeout<P: Poller>(new: fn() -> P) {
     let begun = now();
     assert_eq!(wait(&mut poller, Duration::ZERO), [], "nothing is there");
     client.write_all(b"x").unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE * 6), [reads(0)], "a byte is there");
-    assert!(begun.elapsed() < PATIENCE, "neither should have waited: {:?}", begun.elapsed());
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT * 6), [reads(0)], "a byte is there");
+    assert!(begun.elapsed() < TEST_TIMEOUT, "neither should have waited: {:?}", begun.elapsed());
 }
 
 /// The kernel counts in milliseconds. A remaining time that is rounded down makes the loop call `poll` with a timeout
@@ -226,7 +226,7 @@ fn unknown_and_used_tokens_are_rejected<P: Poller>(new: fn() -> P) {
     poller.forget(7).unwrap();
     assert_eq!(kind(poller.forget(7)), Err(ErrorKind::NotFound), "it is gone");
     poller.watch(7, fd(&second), READ).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(7)], "7 is the second socket now");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(7)], "7 is the second socket now");
 }
 
 fn a_forgotten_socket_is_dropped<P: Poller>(new: fn() -> P) {
@@ -237,7 +237,7 @@ fn a_forgotten_socket_is_dropped<P: Poller>(new: fn() -> P) {
     let held = Arc::downgrade(&socket);
     drop(socket);
     client.write_all(b"x").unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "a watched socket stays open");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "a watched socket stays open");
     poller.forget(0).unwrap();
     assert_eq!(held.strong_count(), 0, "a forgotten socket should be dropped");
     assert_eq!(wait(&mut poller, ms(1)), [], "nothing is watched");
@@ -278,7 +278,7 @@ fn echo(mut poller: impl Poller, listener: &TcpListener, clients: usize) -> io::
     let (mut connections, mut ready) = (Vec::<Option<Connection>>::new(), Vec::new());
     poller.watch(usize::MAX, Arc::new(listener.try_clone()?.into()), READ)?;
     while connections.len() < clients || connections.iter().any(Option::is_some) {
-        poller.wait(&mut ready, Some(PATIENCE))?;
+        poller.wait(&mut ready, Some(TEST_TIMEOUT))?;
         assert!(!ready.is_empty(), "no socket is ready, but clients are still connected");
         for event in &ready {
             if event.token == usize::MAX {
@@ -303,8 +303,8 @@ fn echo(mut poller: impl Poller, listener: &TcpListener, clients: usize) -> io::
 fn client(address: SocketAddr, slow: bool) {
     const LENGTH: usize = 1_000_000;
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     let sent: Vec<u8> = (0..LENGTH).map(|at| at.to_le_bytes()[usize::from(at % 7 == 0)]).collect();
     let mut back = Vec::new();
     thread::scope(|scope| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use exercises_05::contracts::{Bell, Mailbox, Office};
 use integration_tests::exercise_checks;
-use integration_tests::wait::{PATIENCE, ms};
+use integration_tests::wait::{TEST_TIMEOUT, ms};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 exercise_checks!(
@@ -41,7 +41,7 @@ fn ends<R: Send + 'static>(what: &str, work: impl FnOnce() -> R + Send + 'static
     let thread = thread::spawn(move || {
         let _ = done.send(work());
     });
-    match result.recv_timeout(PATIENCE) {
+    match result.recv_timeout(TEST_TIMEOUT) {
         Ok(result) => result,
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("it should end, but does not: {what}"),
         Err(mpsc::RecvTimeoutError::Disconnected) => std::panic::resume_unwind(thread.join().unwrap_err()),
@@ -77,7 +77,7 @@ fn a_million_rings_do_not_block_and_one_silence_clears_them<O: Office>(new: fn()
 fn a_bell_wakes_a_blocked_loop<O: Office>(new: fn() -> O) {
     let bell = Arc::new(new().bell().unwrap());
     let sleeper = Arc::clone(&bell);
-    let asleep = thread::spawn(move || is_readable(&*sleeper, PATIENCE));
+    let asleep = thread::spawn(move || is_readable(&*sleeper, TEST_TIMEOUT));
     thread::park_timeout(ms(20));
     bell.ring();
     assert!(asleep.join().unwrap(), "the ring should end the poll, but did not");
@@ -228,7 +228,11 @@ fn play<B: Bell + AsFd, M: Mailbox<Ball>>(
     finish: &impl Bell,
 ) -> usize {
     for wakes in 1.. {
-        assert!(is_readable(bell, PATIENCE), "a loop is not woken, and {} messages are not done", in_play.load(SeqCst));
+        assert!(
+            is_readable(bell, TEST_TIMEOUT),
+            "a loop is not woken, and {} messages are not done",
+            in_play.load(SeqCst)
+        );
         for ball in own.collect() {
             if let Some(hops) = ball.hops.checked_sub(1) {
                 assert!(other.post(Ball { hops }).is_ok(), "the other mailbox is open");

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::{pin::Pin, thread};
 
 use exercises_06::contracts::Executor;
-use integration_tests::wait::PATIENCE;
+use integration_tests::wait::TEST_TIMEOUT;
 
 pub(crate) type New<E> = fn(Waker) -> E;
 
@@ -104,7 +104,7 @@ pub(crate) fn ends(what: &str, work: impl FnOnce() + Send + 'static) {
         work();
         let _ = done.send(());
     });
-    match result.recv_timeout(PATIENCE) {
+    match result.recv_timeout(TEST_TIMEOUT) {
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("it should end, but blocks, perhaps on a lock: {what}"),
         _ => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
     }

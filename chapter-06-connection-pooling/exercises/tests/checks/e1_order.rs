@@ -8,7 +8,7 @@ use exercises_06::contracts::{
     Order::{self, FirstIn, LastIn},
     Trace,
 };
-use integration_tests::{exercise_checks, seed::Seed, wait::ms};
+use integration_tests::{exercise_checks, rng::Rng, wait::ms};
 
 type Answer = fn(&Trace, Order) -> Account;
 
@@ -128,7 +128,7 @@ fn plain(trace: &Trace, order: Order) -> Account {
 
 fn any_operations_agree_with_a_plain_list(account: Answer) {
     for seed in 0..2_000 {
-        let (mut random, mut acts, mut at, mut in_use) = (Seed::new(seed), Vec::new(), 0, 0);
+        let (mut random, mut acts, mut at, mut in_use) = (Rng::new(seed), Vec::new(), 0, 0);
         for _ in 0..random.below(40) {
             at += random.below(16) as u64 * 1_000;
             let act = if in_use > 0 && random.below(2) == 0 { Put } else { Take };

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use common::clock::now;
 use exercises_06::contracts::{Lease, Leases, Usage};
 use integration_tests::exercise_checks;
-use integration_tests::seed::Seed;
-use integration_tests::wait::{PATIENCE, ms};
+use integration_tests::rng::Rng;
+use integration_tests::wait::{TEST_TIMEOUT, ms};
 
 type New<L> = fn(usize, Duration) -> L;
 
@@ -171,7 +171,7 @@ fn a_lease_that_was_never_issued_is_rejected<L: Leases>(new: New<L>) {
 
 fn any_operations_agree_with_a_plain_list<L: Leases>(new: New<L>) {
     for seed in 0..400 {
-        let (mut random, mut leases, mut at) = (Seed::new(seed), new(4, LIMIT), now());
+        let (mut random, mut leases, mut at) = (Rng::new(seed), new(4, LIMIT), now());
         let (mut lent, mut known, mut expected) = (HashMap::<Lease, Instant>::new(), Vec::new(), usage(0, 0, 0));
         for step in 0..300 {
             at += ms(random.below(30) as u64);
@@ -221,11 +221,11 @@ fn any_operations_agree_with_a_plain_list<L: Leases>(new: New<L>) {
 
 fn a_hundred_thousand_leases_are_handled_quickly<L: Leases>(new: New<L>) {
     const MANY: usize = 100_000;
-    let (begun, start, mut random) = (now(), now(), Seed::new(1));
+    let (begun, start, mut random) = (now(), now(), Rng::new(1));
     let mut leases = new(MANY, Duration::from_mins(1));
     let assert_in_time = |what: &str, done: usize| {
         let took = begun.elapsed();
-        assert!(took < PATIENCE, "to {what} {done} of {MANY} leases should not take {took:?}");
+        assert!(took < TEST_TIMEOUT, "to {what} {done} of {MANY} leases should not take {took:?}");
     };
     let mut lent = Vec::new();
     for done in 0..MANY {

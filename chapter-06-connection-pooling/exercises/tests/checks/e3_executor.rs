@@ -9,7 +9,7 @@ use std::thread;
 use common::clock::now;
 use exercises_06::contracts::Executor;
 use integration_tests::exercise_checks;
-use integration_tests::wait::{PATIENCE, ms};
+use integration_tests::wait::{TEST_TIMEOUT, ms};
 
 use crate::by_hand::{New, Seen, begun, ends, spawn};
 
@@ -197,7 +197,7 @@ fn no_wake_by_any_thread_is_lost<E: Executor>(new: New<E>) {
         }
     }
     const ROUNDS: usize = 1_000;
-    let deadline = now() + PATIENCE;
+    let deadline = now() + TEST_TIMEOUT;
     let (mut executor, seen) = (new(Waker::from(Arc::new(Unpark(thread::current())))), Rc::<Seen>::default());
     let rounds: Arc<[(AtomicUsize, AtomicUsize); 4]> = Arc::default();
     for name in 0..rounds.len() {

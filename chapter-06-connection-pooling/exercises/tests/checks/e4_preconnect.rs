@@ -2,7 +2,7 @@
 
 use common::clock::now;
 use exercises_06::contracts::{Event, Limits, Pool, Preconnect};
-use integration_tests::{exercise_checks, seed::Seed, wait::ms};
+use integration_tests::{exercise_checks, rng::Rng, wait::ms};
 
 use crate::world::{Load, Seen, World, law};
 
@@ -77,7 +77,7 @@ fn no_more_than_the_bound_are_opened_ahead<P: Preconnect>(new: New<P>) {
         }
     }
     let mut policy = new(LIMITS);
-    let (mut random, mut at) = (Seed::new(1), now());
+    let (mut random, mut at) = (Rng::new(1), now());
     for step in 0..20_000 {
         let events = [Event::Taken, Event::Connected { took: ms(40) }, Event::GivenBack, Event::Closed, Event::Tick];
         let mut some = || random.below(60);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use common::clock::now;
 use exercises_06::contracts::{Event, Limits, Pool, Preconnect};
-use integration_tests::seed::Seed;
+use integration_tests::rng::Rng;
 
 /// All times are microseconds since the start.
 type Micros = u64;
@@ -62,7 +62,7 @@ pub(crate) struct World<P> {
     limits: Limits,
     begin: Instant,
     at: Micros,
-    random: Seed,
+    random: Rng,
     /// Future events, with a sequence number that keeps events of the same time in order.
     due: BinaryHeap<Reverse<(Micros, usize, Due)>>,
     sequence: usize,
@@ -80,7 +80,7 @@ impl<P: Preconnect> World<P> {
             limits,
             begin: now(),
             at: 0,
-            random: Seed::new(seed),
+            random: Rng::new(seed),
             due: BinaryHeap::new(),
             sequence: 0,
             pool: Pool::default(),

@@ -25,7 +25,7 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Time limit for serving 2,000 clients once.
-const IDLE_PATIENCE: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The warm-up, relative to the round: pools fill, buffers grow, branch predictors learn.
 const WARM_UP_PART: f64 = 0.25;
@@ -152,7 +152,7 @@ impl Bench {
         let mut driver = self.driver(workload, stage.addr, Pace::Once)?;
         let pids = stage.pids()?;
         let before = Memory::of(&pids)?;
-        let connected = driver.ask_once(IDLE_PATIENCE)?;
+        let connected = driver.ask_once(IDLE_TIMEOUT)?;
         let after = Memory::of(&stage.pids()?)?;
         let requests = driver.tally().answered;
         answered(driver.tally())?;

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TEST_TIMEOUT, until};
 
 use super::{ask, run, start, tunnel};
 
@@ -71,7 +71,7 @@ fn the_table_tells_requests_from_tunnels(ctx: &Context) {
     assert_eq!(row("http", &program.stdout()), ["0", "3", "0"], "{}", program.stdout());
     drop(open);
     program.signal(Signal::SIGTERM);
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
     until("the table at the end", || row("CONNECT", &program.stdout()) == ["0", "1", "0"]);
 }
 

@@ -40,7 +40,7 @@ fn keep_alive_serves_a_hundred_requests_on_one_connection(ctx: &Context) {
         assert!(!response.head.says_close(), "turn {turn}: {:?}", response.head);
         assert_eq!(backend.last_request().0.target, format!("/{turn}"));
     }
-    client.expect_silence(ms(50));
+    client.expect_no_input(ms(50));
     assert_eq!(backend.connections(), 100);
 }
 
@@ -73,7 +73,7 @@ fn pipelined_requests_are_answered_in_order(ctx: &Context) {
     for answer in answers {
         assert_eq!(client.response("POST").text(), answer);
     }
-    client.expect_silence(ms(50));
+    client.expect_no_input(ms(50));
 }
 
 fn pipelined_requests_may_be_cut_anywhere(ctx: &Context) {

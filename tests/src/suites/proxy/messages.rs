@@ -27,7 +27,7 @@ fn exchange(ctx: &Context, method: &str, raw: &str) -> Response {
     client.request(method, "/", "");
     let response = client.response(method);
     assert!(!response.head.says_close(), "{raw}: {:?}", response.head);
-    client.expect_silence(ms(20));
+    client.expect_no_input(ms(20));
     client.request(method, "/again", "");
     let again = client.response(method);
     assert_eq!(again.status(), response.status(), "{raw}");

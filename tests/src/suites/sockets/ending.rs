@@ -10,8 +10,8 @@ use crate::Context;
 use crate::case::cases;
 use crate::client::Client;
 use crate::process::Options;
-use crate::seed::Seed;
-use crate::wait::{PATIENCE, eventually};
+use crate::rng::Rng;
+use crate::wait::{TEST_TIMEOUT, eventually};
 
 cases! { "sockets";
     Fast sigint_and_sigterm_close_idle_clients_and_exit_0,
@@ -30,7 +30,7 @@ fn sigint_and_sigterm_close_idle_clients_and_exit_0(ctx: &Context) {
             let _waiting = program.client();
             program.signal(signal);
             served.expect_closed();
-            assert_eq!(program.exit_code(PATIENCE), 0, "{signal} {mode:?}");
+            assert_eq!(program.exit_code(TEST_TIMEOUT), 0, "{signal} {mode:?}");
             assert!(!program.stderr().contains("panicked"));
         }
     }
@@ -39,13 +39,13 @@ fn sigint_and_sigterm_close_idle_clients_and_exit_0(ctx: &Context) {
 fn a_client_that_does_not_read_does_not_hold_up_the_end(ctx: &Context) {
     for mode in [&[][..], &["--threads"]] {
         let mut program = ctx.start(&[], mode);
-        let client = Client::connect_narrow(program.addr(), 4096);
+        let client = Client::connect_with_recv_buffer(program.addr(), 4096);
         let mut stream = client.stream();
         stream.set_write_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
-        let block = Seed::new(5).bytes(65_536);
+        let block = Rng::new(5).bytes(65_536);
         while stream.write_all(&block).is_ok() {}
         program.signal(Signal::SIGTERM);
-        assert_eq!(program.exit_code(PATIENCE), 0, "{mode:?}");
+        assert_eq!(program.exit_code(TEST_TIMEOUT), 0, "{mode:?}");
     }
 }
 
@@ -64,14 +64,14 @@ fn the_server_outlives_the_reader_of_its_output(ctx: &Context) {
         let mut program = ctx.start_with(&[], flags, Options { close_stdout: true, ..Options::default() });
         assert_echo(&mut program.client(), b"| head -1");
         program.signal(Signal::SIGTERM);
-        assert_eq!(program.exit_code(PATIENCE), 0);
+        assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
         assert!(!program.stderr().contains("panicked"), "{}", program.stderr());
     }
 }
 
 fn the_client_ends_quietly_with_the_reader_of_its_output(ctx: &Context) {
     let mut program = ctx.start(&[], &[]);
-    let mut child = Command::new(ctx.other("echo_client"))
+    let mut child = Command::new(ctx.other_program("echo_client"))
         .args(words(program.addr()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -87,7 +87,7 @@ fn the_client_ends_quietly_with_the_reader_of_its_output(ctx: &Context) {
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "first\n");
     drop(stdout); // as `| head -1` does
-    let ended = eventually(PATIENCE, || {
+    let ended = eventually(TEST_TIMEOUT, || {
         let _ = stdin.write_all(b"more\n");
         child.try_wait().unwrap()
     });

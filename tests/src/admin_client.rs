@@ -9,15 +9,15 @@ use crate::client::{Client, Response};
 use crate::process::Program;
 
 /// It may take this long until a name is known not to resolve.
-const RESOLVER_PATIENCE: Duration = Duration::from_secs(40);
+const RESOLVER_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// The admin interface of a running program.
 #[derive(Debug, Clone, Copy)]
-pub struct Panel {
+pub struct AdminClient {
     addr: SocketAddr,
 }
 
-impl Panel {
+impl AdminClient {
     /// The address that `program` prints.
     pub fn of(program: &Program) -> Self {
         let stdout = program.wait_stdout("admin interface on ");
@@ -33,48 +33,48 @@ impl Panel {
     /// Sends a request with these header lines and a Content-Length.
     pub fn send(self, method: &str, target: &str, fields: &str, body: impl AsRef<[u8]>) -> Response {
         let (mut client, body) = (Client::connect(self.addr), body.as_ref());
-        client.patience(RESOLVER_PATIENCE);
+        client.set_read_timeout(RESOLVER_TIMEOUT);
         client.send(format!("{method} {target} HTTP/1.1\r\n{fields}Content-Length: {}\r\n\r\n", body.len()));
         let _ = client.try_send(body); // a request that is rejected early need not be read to its end
         client.response(method)
     }
 
     /// What it answers to `curl` on this machine.
-    pub fn ask(self, method: &str, target: &str, body: &str) -> (u16, Value) {
+    pub fn request(self, method: &str, target: &str, body: &str) -> (u16, Value) {
         let response = self.send(method, target, &format!("Host: {}\r\n", self.addr), body);
         (response.status(), json(&response))
     }
 
-    /// As [`ask`](Self::ask), for requests that must succeed.
-    pub fn done(self, method: &str, target: &str, body: &str) -> Value {
-        let (status, json) = self.ask(method, target, body);
+    /// As [`request`](Self::request), for requests that must succeed.
+    pub fn request_ok(self, method: &str, target: &str, body: &str) -> Value {
+        let (status, json) = self.request(method, target, body);
         assert!(matches!(status, 200 | 201), "{method} {target} {body}: {status} {json}");
         json
     }
 
     /// Adds a backend.
     pub fn add_backend(self, backend: SocketAddr) -> Value {
-        self.done("POST", "/backends", &format!(r#"{{"backend": "{backend}"}}"#))
+        self.request_ok("POST", "/backends", &format!(r#"{{"backend": "{backend}"}}"#))
     }
 
     /// Removes a backend.
     pub fn remove(self, backend: SocketAddr) -> Value {
-        self.done("DELETE", &format!("/backends/{backend}"), "")
+        self.request_ok("DELETE", &format!("/backends/{backend}"), "")
     }
 
     /// An action on a backend by POST: `drain`, `enable`.
-    pub fn tell(self, backend: SocketAddr, what: &str) -> Value {
-        self.done("POST", &format!("/backends/{backend}/{what}"), "")
+    pub fn backend_action(self, backend: SocketAddr, what: &str) -> Value {
+        self.request_ok("POST", &format!("/backends/{backend}/{what}"), "")
     }
 
     /// Sets a backend's weight.
-    pub fn weigh(self, backend: SocketAddr, weight: u32) -> Value {
-        self.done("PUT", &format!("/backends/{backend}/weight"), &format!(r#"{{"weight": {weight}}}"#))
+    pub fn set_weight(self, backend: SocketAddr, weight: u32) -> Value {
+        self.request_ok("PUT", &format!("/backends/{backend}/weight"), &format!(r#"{{"weight": {weight}}}"#))
     }
 
     /// The names of all backends, in order.
-    pub fn names(self) -> Vec<String> {
-        let list = self.done("GET", "/backends", "");
+    pub fn backend_names(self) -> Vec<String> {
+        let list = self.request_ok("GET", "/backends", "");
         let rows = list["backends"].as_array().expect("a list");
         rows.iter().map(|row| row["name"].as_str().expect("a name").to_owned()).collect()
     }

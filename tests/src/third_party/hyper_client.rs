@@ -10,11 +10,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::runtime;
-use crate::wait::PATIENCE;
+use crate::wait::TEST_TIMEOUT;
 
 /// The response that hyper received.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HyperResponse {
     /// The status.
     pub status: StatusCode,
     /// The header section.
@@ -24,7 +24,7 @@ pub struct Answer {
 }
 
 /// Sends one request with hyper and reads the whole response; the error is hyper's, as text.
-pub fn hyper_exchange(addr: SocketAddr, method: &str, target: &str, body: Vec<u8>) -> Result<Answer, String> {
+pub fn hyper_exchange(addr: SocketAddr, method: &str, target: &str, body: Vec<u8>) -> Result<HyperResponse, String> {
     let request = Request::builder()
         .method(method)
         .uri(target)
@@ -40,8 +40,8 @@ pub fn hyper_exchange(addr: SocketAddr, method: &str, target: &str, body: Vec<u8
             let response = sender.send_request(request).await.map_err(|error| format!("{error:?}"))?;
             let (parts, body) = response.into_parts();
             let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
-            Ok(Answer { status: parts.status, fields: parts.headers, body })
+            Ok(HyperResponse { status: parts.status, fields: parts.headers, body })
         };
-        timeout(2 * PATIENCE, exchange).await.map_err(|_| "hyper's answer took too long".to_owned())?
+        timeout(2 * TEST_TIMEOUT, exchange).await.map_err(|_| "hyper's answer took too long".to_owned())?
     })
 }

@@ -8,13 +8,13 @@ use integration_tests::client::{Client, Response};
 use integration_tests::process::Program;
 use nix::sys::signal::Signal;
 
-use crate::stage::Stage;
+use crate::narrator::Narrator;
 
 /// Backends called `backend-1`, `backend-2` and so on.
 #[derive(Debug)]
-pub(crate) struct Fleet(Vec<Backend>);
+pub(crate) struct DemoBackends(Vec<Backend>);
 
-impl Fleet {
+impl DemoBackends {
     pub(crate) fn start(count: u8) -> Self {
         let start = |number| {
             let config = BackendConfig { id: format!("backend-{number}"), ..BackendConfig::default() };
@@ -44,7 +44,7 @@ impl Fleet {
     }
 }
 
-impl Deref for Fleet {
+impl Deref for DemoBackends {
     type Target = [Backend];
 
     fn deref(&self) -> &[Backend] {
@@ -53,35 +53,35 @@ impl Deref for Fleet {
 }
 
 /// The number of the backend that answered; the status must be 200.
-pub(crate) fn who_answered(response: &Response) -> usize {
+pub(crate) fn responding_backend(response: &Response) -> usize {
     assert_eq!(response.status(), 200, "{response:?}");
     let id = response.fields().get("x-server-id").and_then(|id| id.strip_prefix("backend-"));
     id.and_then(|number| number.parse().ok()).expect("a backend sends its id")
 }
 
 /// Sends `count` GETs; returns the numbers of the backends that answered, in order.
-pub(crate) fn answers(client: &mut Client, count: usize) -> Vec<usize> {
-    (0..count).map(|_| who_answered(&client.get("/"))).collect()
+pub(crate) fn responding_backends(client: &mut Client, count: usize) -> Vec<usize> {
+    (0..count).map(|_| responding_backend(&client.get("/"))).collect()
 }
 
 /// Prints the numbers of the backends that answered; returns how many requests each answered.
-pub(crate) fn show(stage: &Stage, answers: &[usize]) -> BTreeMap<usize, usize> {
+pub(crate) fn show(narrator: &Narrator, answers: &[usize]) -> BTreeMap<usize, usize> {
     let numbers: Vec<_> = answers.iter().map(ToString::to_string).collect();
-    stage.seen(&format!("answered by backend {}", numbers.join(" ")));
-    tally(answers)
+    narrator.output(&format!("answered by backend {}", numbers.join(" ")));
+    count_by_backend(answers)
 }
 
 /// How many requests each backend answered.
-pub(crate) fn tally(answers: &[usize]) -> BTreeMap<usize, usize> {
-    let mut tally = BTreeMap::new();
+pub(crate) fn count_by_backend(answers: &[usize]) -> BTreeMap<usize, usize> {
+    let mut counts = BTreeMap::new();
     for number in answers {
-        *tally.entry(*number).or_default() += 1;
+        *counts.entry(*number).or_default() += 1;
     }
-    tally
+    counts
 }
 
 /// The table that SIGUSR1 prints, with a row for each of these backends.
-pub(crate) fn table(balancer: &Program, backends: &Fleet) -> String {
+pub(crate) fn table(balancer: &Program, backends: &DemoBackends) -> String {
     balancer.signal(Signal::SIGUSR1);
     let last = backends.last().expect("there are backends");
     let all = balancer.wait_stdout(&last.addr().to_string());

@@ -10,12 +10,12 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use crate::wait::{PATIENCE, eventually};
+use crate::wait::{TEST_TIMEOUT, eventually};
 
 mod hyper_client;
 mod hyper_server;
 
-pub use hyper_client::{Answer, hyper_exchange};
+pub use hyper_client::{HyperResponse, hyper_exchange};
 pub use hyper_server::HyperServer;
 
 /// Runs `program` with `input` on its standard input and returns its standard output.
@@ -104,7 +104,7 @@ impl PythonServer {
 impl Drop for PythonServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
-        let _ = eventually(PATIENCE, || self.child.try_wait().ok().flatten());
+        let _ = eventually(TEST_TIMEOUT, || self.child.try_wait().ok().flatten());
     }
 }
 
@@ -117,6 +117,6 @@ fn runtime() -> tokio::runtime::Runtime {
 fn listener() -> (TcpListener, oneshot::Sender<()>, oneshot::Receiver<()>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.set_nonblocking(true).unwrap();
-    let (switch, ended) = oneshot::channel();
-    (listener, switch, ended)
+    let (stop, ended) = oneshot::channel();
+    (listener, stop, ended)
 }

@@ -1,11 +1,11 @@
-//! The stage: prints narration, commands and observations at a readable pace.
+//! Prints narration, commands and observations at a readable pace.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::outln;
 use integration_tests::cargo::Built;
-use integration_tests::process::{Finished, Program};
+use integration_tests::process::{ExitedProgram, Program};
 use integration_tests::wait::pause;
 
 /// Fits a terminal of 80 columns, with a margin.
@@ -16,8 +16,8 @@ const PER_WORD: Duration = Duration::from_millis(160);
 /// Characters that a shell would interpret.
 const SPECIAL: [char; 3] = [' ', '*', '>'];
 
-/// Plays a chapter, or a part of one.
-pub(crate) type Play = fn(&Stage, &Programs);
+/// Demonstrates a chapter, or a part of one.
+pub(crate) type Demo = fn(&Narrator, &Programs);
 
 /// Measures durations that are printed.
 #[expect(clippy::disallowed_methods, reason = "what a person sees takes its time")]
@@ -27,24 +27,24 @@ pub(crate) fn now() -> Instant {
 
 /// Where a demonstration prints.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct Narrator {
     fast: bool,
 }
 
-impl Stage {
-    /// A stage; a fast one does not pause.
+impl Narrator {
+    /// A narrator; a fast one does not pause.
     pub(crate) fn new(fast: bool) -> Self {
         Self { fast }
     }
 
     /// Announces a part of a long demonstration.
-    #[expect(clippy::unused_self, reason = "all output goes through a stage")]
+    #[expect(clippy::unused_self, reason = "all output goes through a narrator")]
     pub(crate) fn part(&self, number: usize, title: &str) {
         outln!("\n== Part {number}: {title}");
     }
 
-    /// Begins a scene, and says what to look for.
-    pub(crate) fn scene(&self, title: &str, text: &str) {
+    /// Begins a section, and says what to look for.
+    pub(crate) fn section(&self, title: &str, text: &str) {
         outln!("\n-- {title}");
         self.say(text);
     }
@@ -58,18 +58,18 @@ impl Stage {
     }
 
     /// Prints a command that the reader could type.
-    pub(crate) fn typed(&self, command: &str) {
+    pub(crate) fn command(&self, command: &str) {
         outln!("   $ {command}");
         self.wait(PER_WORD * 4);
     }
 
     /// The same for a program and its arguments, on as many lines as needed.
-    fn started(&self, command: &str, args: &[&str]) {
-        self.typed(&continued(command, args).join(" \\\n       "));
+    fn program(&self, command: &str, args: &[&str]) {
+        self.command(&continued(command, args).join(" \\\n       "));
     }
 
     /// Prints what was observed.
-    pub(crate) fn seen(&self, text: &str) {
+    pub(crate) fn output(&self, text: &str) {
         for line in text.lines() {
             outln!("   | {line}");
         }
@@ -141,26 +141,26 @@ impl Programs {
     }
 
     /// Starts one on an ephemeral port, and prints the equivalent command.
-    pub(crate) fn start(&self, stage: &Stage, name: &str, args: &[&str]) -> Program {
-        stage.started(&format!("cargo run -p {} --bin {name} --", self.package), args);
-        self.begin(stage, name, args)
+    pub(crate) fn start(&self, narrator: &Narrator, name: &str, args: &[&str]) -> Program {
+        narrator.program(&format!("cargo run -p {} --bin {name} --", self.package), args);
+        self.begin(narrator, name, args)
     }
 
     /// The same for one of the chapter's examples.
-    pub(crate) fn start_example(&self, stage: &Stage, name: &str, args: &[&str]) -> Program {
-        stage.started(&format!("cargo run -p {} --example {name} --", self.package), args);
-        self.begin(stage, name, args)
+    pub(crate) fn start_example(&self, narrator: &Narrator, name: &str, args: &[&str]) -> Program {
+        narrator.program(&format!("cargo run -p {} --example {name} --", self.package), args);
+        self.begin(narrator, name, args)
     }
 
     /// Runs one that exits on its own.
-    pub(crate) fn run(&self, stage: &Stage, name: &str, args: &[&str]) -> Finished {
-        stage.started(&format!("cargo run -p {} --bin {name} --", self.package), args);
+    pub(crate) fn run(&self, narrator: &Narrator, name: &str, args: &[&str]) -> ExitedProgram {
+        narrator.program(&format!("cargo run -p {} --bin {name} --", self.package), args);
         Program::run_to_end(self.path(name), args)
     }
 
-    fn begin(&self, stage: &Stage, name: &str, args: &[&str]) -> Program {
+    fn begin(&self, narrator: &Narrator, name: &str, args: &[&str]) -> Program {
         let program = Program::begin(self.path(name), args);
-        stage.seen(&format!("listening on {}", program.addr()));
+        narrator.output(&format!("listening on {}", program.addr()));
         program
     }
 

@@ -17,14 +17,14 @@ use super::{listener, runtime};
 #[derive(Debug)]
 pub struct HyperServer {
     addr: SocketAddr,
-    switch: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl HyperServer {
     /// Starts it on an ephemeral port.
     pub fn echo() -> Self {
-        let (listener, switch, mut ended) = listener();
+        let (listener, stop, mut ended) = listener();
         let addr = listener.local_addr().unwrap();
         let thread = thread::spawn(move || {
             runtime().block_on(async {
@@ -40,7 +40,7 @@ impl HyperServer {
                 }
             });
         });
-        Self { addr, switch: Some(switch), thread: Some(thread) }
+        Self { addr, stop: Some(stop), thread: Some(thread) }
     }
 
     /// The address it listens on.
@@ -51,7 +51,7 @@ impl HyperServer {
 
 impl Drop for HyperServer {
     fn drop(&mut self) {
-        self.switch.take();
+        self.stop.take();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -4,9 +4,9 @@ use sha2::{Digest, Sha256};
 
 /// A small pseudo-random generator (xorshift64*, Vigna 2016); good enough to shuffle bytes.
 #[derive(Debug, Clone)]
-pub struct Seed(u64);
+pub struct Rng(u64);
 
-impl Seed {
+impl Rng {
     /// A generator for this seed; 0 is a valid seed.
     pub fn new(seed: u64) -> Self {
         Self(seed ^ 0x9e37_79b9_7f4a_7c15)
@@ -38,14 +38,14 @@ impl Seed {
 
 /// A random block to build large bodies from: a lost or doubled piece changes the digest.
 pub fn block() -> Vec<u8> {
-    Seed::new(7).bytes(64 * 1024)
+    Rng::new(7).bytes(64 * 1024)
 }
 
 /// SHA-256, computed piece by piece.
 #[derive(Debug, Clone, Default)]
-pub struct Digester(Sha256);
+pub struct Sha256Hasher(Sha256);
 
-impl Digester {
+impl Sha256Hasher {
     /// Adds a piece.
     pub fn add(&mut self, piece: &[u8]) {
         self.0.update(piece);
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
-        assert_eq!(Seed::new(1).bytes(64), Seed::new(1).bytes(64));
-        assert_ne!(Seed::new(1).bytes(64), Seed::new(2).bytes(64));
+        assert_eq!(Rng::new(1).bytes(64), Rng::new(1).bytes(64));
+        assert_ne!(Rng::new(1).bytes(64), Rng::new(2).bytes(64));
     }
 }

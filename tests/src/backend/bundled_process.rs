@@ -19,9 +19,9 @@ const COUNT: usize = 3;
 
 /// Three backends. Dropped: killed and waited for.
 #[derive(Debug)]
-pub struct Bundled(Program);
+pub struct BundledProcess(Program);
 
-impl Bundled {
+impl BundledProcess {
     /// Starts them on ephemeral ports.
     pub fn start(ctx: &Context) -> Self {
         Self(start(ctx, ROLE))

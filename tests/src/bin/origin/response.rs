@@ -3,19 +3,19 @@
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 
-use integration_tests::edge::EdgeStream;
+use integration_tests::edge_triggered::EdgeTriggeredStream;
 
-use crate::request::Asked;
+use crate::request::ResponseKind;
 
 /// The body of `/`: 14 bytes.
 const TEXT: &str = "Hello, world!\n";
 
 /// Byte `i` of a body is `i % 251`, as the bundled backends send it and `load` expects it: a prime, so a block that is
 /// lost or repeated at any power of two shows.
-const PERIOD: u8 = 251;
+const PATTERN_PERIOD: u8 = 251;
 
 /// A slice of the pattern is sent per call. It fits the CPU core's private cache; ten times as much would not.
-const PATTERN_BYTES: usize = 1024 * PERIOD as usize;
+const PATTERN_BYTES: usize = 1024 * PATTERN_PERIOD as usize;
 
 /// The counters since the start.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,7 +25,7 @@ pub(crate) struct Counts {
 }
 
 /// All responses.
-pub(crate) struct Answers {
+pub(crate) struct PrebuiltResponses {
     /// For keep-alive, and for `Connection: close`.
     small: [Rc<[u8]>; 2],
     /// The head for a body of so many bytes: a measurement requests one length only.
@@ -44,27 +44,27 @@ pub(crate) struct Outgoing {
     body_sent: u64,
 }
 
-impl Answers {
+impl PrebuiltResponses {
     pub(crate) fn new() -> Self {
-        let small = [false, true].map(|close| whole("text/plain", close, TEXT));
-        let pattern = (0..PERIOD).cycle().take(PATTERN_BYTES).collect();
+        let small = [false, true].map(|close| full_response("text/plain", close, TEXT));
+        let pattern = (0..PATTERN_PERIOD).cycle().take(PATTERN_BYTES).collect();
         Self { small, last: None, pattern }
     }
 
-    pub(crate) fn to(&mut self, asked: Asked, close: bool, counts: Counts) -> Outgoing {
-        let (head, body) = match asked {
-            Asked::Small => (Rc::clone(&self.small[usize::from(close)]), 0),
-            Asked::Bytes(length) => (self.head_before(length, close), length),
-            Asked::Count => {
+    pub(crate) fn to(&mut self, kind: ResponseKind, close: bool, counts: Counts) -> Outgoing {
+        let (head, body) = match kind {
+            ResponseKind::Small => (Rc::clone(&self.small[usize::from(close)]), 0),
+            ResponseKind::Bytes(length) => (self.head_for_body(length, close), length),
+            ResponseKind::Count => {
                 let Counts { connections, requests } = counts;
                 let text = format!("{{\"connections\": {connections}, \"requests\": {requests}}}\n");
-                (whole("application/json", close, &text), 0)
+                (full_response("application/json", close, &text), 0)
             }
         };
         Outgoing { head, head_sent: 0, body, body_sent: 0 }
     }
 
-    fn head_before(&mut self, length: u64, close: bool) -> Rc<[u8]> {
+    fn head_for_body(&mut self, length: u64, close: bool) -> Rc<[u8]> {
         match &self.last {
             Some((of, closing, made)) if (*of, *closing) == (length, close) => Rc::clone(made),
             _ => {
@@ -78,10 +78,10 @@ impl Answers {
 
 impl Outgoing {
     /// Sends what the socket takes; `true` once the response is complete.
-    pub(crate) fn send(&mut self, stream: &mut EdgeStream, answers: &Answers) -> io::Result<bool> {
+    pub(crate) fn send(&mut self, stream: &mut EdgeTriggeredStream, responses: &PrebuiltResponses) -> io::Result<bool> {
         loop {
             let head = &self.head[self.head_sent..];
-            let body = self.rest_of_body(&answers.pattern);
+            let body = self.rest_of_body(&responses.pattern);
             let sent = match (head, body) {
                 ([], []) => return Ok(true),
                 (head, []) => stream.write(&[IoSlice::new(head)])?,
@@ -109,6 +109,6 @@ fn head(kind: &str, close: bool, length: u64) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{connection}\r\n")
 }
 
-fn whole(kind: &str, close: bool, text: &str) -> Rc<[u8]> {
+fn full_response(kind: &str, close: bool, text: &str) -> Rc<[u8]> {
     (head(kind, close, text.len() as u64) + text).into_bytes().into()
 }

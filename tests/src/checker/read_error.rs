@@ -4,7 +4,7 @@ use std::io;
 
 /// Why a message could not be read.
 #[derive(Debug)]
-pub enum Fault {
+pub enum ReadError {
     /// The peer sent FIN before the first byte of a message.
     Closed,
     /// The peer sent FIN inside a message; the text says where.
@@ -19,7 +19,7 @@ pub enum Fault {
     Io(io::Error),
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::TimedOut,
@@ -32,7 +32,7 @@ impl From<io::Error> for Fault {
 }
 
 /// A malformed-message fault that shows the offending bytes.
-pub(super) fn malformed(rule: &str, bytes: &[u8]) -> Fault {
+pub(super) fn malformed(rule: &str, bytes: &[u8]) -> ReadError {
     let shown = &bytes[..bytes.len().min(120)];
-    Fault::Malformed(format!("{rule}: {}", shown.escape_ascii()))
+    ReadError::Malformed(format!("{rule}: {}", shown.escape_ascii()))
 }

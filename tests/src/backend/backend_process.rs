@@ -24,9 +24,9 @@ const WORK: Duration = ms(4);
 
 /// A backend that can be killed. Dropped: killed and waited for.
 #[derive(Debug)]
-pub struct Separate(Program);
+pub struct BackendProcess(Program);
 
-impl Separate {
+impl BackendProcess {
     /// Starts one on an ephemeral port.
     pub fn start(ctx: &Context) -> Self {
         Self(start(ctx, ROLE))

@@ -10,9 +10,9 @@ use tokio::{
 
 use crate::{
     client::{Client, Shared},
-    clock::{self, Alarm},
+    clock::{self, PreciseTimer},
     plan::Plan,
-    schedule::Timetable,
+    schedule::Schedule,
     tally::Tally,
 };
 
@@ -20,7 +20,7 @@ use crate::{
 /// an interrupt, requests in flight are dropped and counted as such.
 pub(crate) fn run(
     plan: Arc<Plan>,
-    timetable: &Arc<Timetable>,
+    schedule: &Arc<Schedule>,
     connections: u32,
     tally: Tally,
     shutdown: &Shutdown,
@@ -30,7 +30,7 @@ pub(crate) fn run(
     runtime.block_on(async {
         let mut loops = JoinSet::new();
         for _ in 0..connections {
-            loops.spawn_local(connection(Rc::clone(&shared), Arc::clone(timetable)));
+            loops.spawn_local(connection(Rc::clone(&shared), Arc::clone(schedule)));
         }
         let all = async {
             while let Some(end) = loops.join_next().await {
@@ -51,24 +51,24 @@ pub(crate) fn run(
         .ok_or_else(|| io::Error::other("a connection outlived its runtime"))
 }
 
-/// One connection: takes tickets until there are none.
-async fn connection(shared: Rc<Shared>, timetable: Arc<Timetable>) -> io::Result<()> {
+/// One connection: sends scheduled requests until there are no more.
+async fn connection(shared: Rc<Shared>, schedule: Arc<Schedule>) -> io::Result<()> {
     let mut client = Client::new(Rc::clone(&shared));
-    let mut alarm = if shared.plan.rate.is_some() { Some(Alarm::new()?) } else { None };
+    let mut timer = if shared.plan.rate.is_some() { Some(PreciseTimer::new()?) } else { None };
     let mut now = clock::now();
-    while let Some(ticket) = timetable.take(now) {
-        if let (Some(due), Some(alarm)) = (ticket.due, &mut alarm)
+    while let Some(scheduled) = schedule.take(now) {
+        if let (Some(due), Some(timer)) = (scheduled.due, &mut timer)
             && due > now
         {
-            alarm.until(due).await?;
+            timer.sleep_until(due).await?;
             now = clock::now();
         }
         let began = now;
         shared.tally.borrow_mut().in_flight += 1;
         let outcome = client.request(began).await;
         now = clock::now();
-        shared.tally.borrow_mut().record(ticket, (began, now), outcome, &client);
-        if let (Err(failure), None) = (outcome, ticket.due)
+        shared.tally.borrow_mut().record(scheduled, (began, now), outcome, &client);
+        if let (Err(failure), None) = (outcome, scheduled.due)
             && let Some(pause) = Client::pause_after(failure)
         {
             tokio::time::sleep(pause).await;

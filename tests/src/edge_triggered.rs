@@ -14,7 +14,7 @@ use mio::{Interest, Registry, Token};
 
 /// A registered stream. Dropped: closed, which also deregisters it.
 #[derive(Debug)]
-pub struct EdgeStream {
+pub struct EdgeTriggeredStream {
     stream: TcpStream,
     readable: bool,
     writable: bool,
@@ -22,7 +22,7 @@ pub struct EdgeStream {
     hung_up: bool,
 }
 
-impl EdgeStream {
+impl EdgeTriggeredStream {
     /// Registers `stream` under `token`. It may still be connecting: the first event says when that is over.
     pub fn register(mut stream: TcpStream, registry: &Registry, token: Token) -> io::Result<Self> {
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
@@ -30,7 +30,7 @@ impl EdgeStream {
     }
 
     /// Records an event of this stream.
-    pub fn note(&mut self, event: &Event) {
+    pub fn on_event(&mut self, event: &Event) {
         self.hung_up |= event.is_read_closed() || event.is_error();
         self.readable |= event.is_readable() || self.hung_up;
         self.writable |= event.is_writable() || event.is_write_closed();
@@ -41,7 +41,7 @@ impl EdgeStream {
         if !self.readable {
             return Ok(None);
         }
-        let read = retried(|| self.stream.read(into))?;
+        let read = retry_on_interrupt(|| self.stream.read(into))?;
         self.readable = read.is_some_and(|read| read == into.len() || self.hung_up);
         Ok(read)
     }
@@ -53,8 +53,8 @@ impl EdgeStream {
         }
         // With one slice, `send` is the cheaper call.
         let written = match from {
-            [one] => retried(|| self.stream.write(one))?,
-            several => retried(|| self.stream.write_vectored(several))?,
+            [one] => retry_on_interrupt(|| self.stream.write(one))?,
+            several => retry_on_interrupt(|| self.stream.write_vectored(several))?,
         };
         let wanted: usize = from.iter().map(|slice| slice.len()).sum();
         self.writable = written == Some(wanted);
@@ -62,7 +62,7 @@ impl EdgeStream {
     }
 
     /// Shuts down our side; bytes written before still arrive.
-    pub fn shut_write(&self) -> io::Result<()> {
+    pub fn shutdown_write(&self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }
 
@@ -73,7 +73,7 @@ impl EdgeStream {
 }
 
 /// Repeats an interrupted call; `None` is `WouldBlock`.
-fn retried(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+fn retry_on_interrupt(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match call() {
             Ok(bytes) => return Ok(Some(bytes)),
@@ -99,13 +99,13 @@ pub fn accept_all(
                 serve(client)?;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) if is_the_clients(&error) => {}
+            Err(error) if is_aborted_connection(&error) => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-fn is_the_clients(error: &io::Error) -> bool {
+fn is_aborted_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }

@@ -8,13 +8,13 @@ use std::thread;
 use common::net::Listeners;
 use common::shutdown::Shutdown;
 
-use crate::allocations::{Tally, watch_this_thread};
+use crate::allocations::{AllocationCounter, count_this_thread};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n";
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 /// Warm-up, until every buffer has its final size.
-const FIRST: usize = 100;
-const THEN: usize = 1_000;
+const WARM_UP_REQUESTS: usize = 100;
+const COUNTED_REQUESTS: usize = 1_000;
 
 /// A backend that answers each request on its one connection; each request comes in one segment.
 pub fn backend() -> SocketAddr {
@@ -29,7 +29,7 @@ pub fn backend() -> SocketAddr {
     address
 }
 
-fn ask(stream: &mut TcpStream, times: usize) {
+fn send_requests(stream: &mut TcpStream, times: usize) {
     for _ in 0..times {
         stream.write_all(REQUEST).unwrap();
         let mut response = [0; RESPONSE.len()];
@@ -39,30 +39,30 @@ fn ask(stream: &mut TcpStream, times: usize) {
 }
 
 /// Asserts that the thread on which `run` serves a [`backend`]'s clients allocates nothing in a thousand requests.
-/// `tally` is the caller's, whose global allocator is [`Counting`](crate::allocations::Counting).
-pub fn assert_allocates_nothing(tally: &'static Tally, run: impl FnOnce(Listeners, &Shutdown) + Send) {
+/// `counter` is the caller's, whose global allocator is [`CountingAllocator`](crate::allocations::CountingAllocator).
+pub fn assert_allocates_nothing(counter: &'static AllocationCounter, run: impl FnOnce(Listeners, &Shutdown) + Send) {
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();
     let (address, shutdown) = (listeners.local_address(), Shutdown::new().unwrap());
     thread::scope(|scope| {
         scope.spawn(|| {
-            watch_this_thread(tally);
+            count_this_thread(counter);
             run(listeners, &shutdown);
         });
-        let _ended = Ended(&shutdown);
+        let _ended = StopOnDrop(&shutdown);
         let mut client = TcpStream::connect(address).unwrap();
-        ask(&mut client, FIRST);
-        let before = tally.count();
-        ask(&mut client, THEN);
-        let allocated = tally.count() - before;
+        send_requests(&mut client, WARM_UP_REQUESTS);
+        let before = counter.count();
+        send_requests(&mut client, COUNTED_REQUESTS);
+        let allocated = counter.count() - before;
         assert!(before > 0, "the thread is not watched");
-        assert_eq!(allocated, 0, "allocations in {THEN} requests");
+        assert_eq!(allocated, 0, "allocations in {COUNTED_REQUESTS} requests");
     });
 }
 
 /// Requests shutdown when dropped, also by a panic.
-struct Ended<'a>(&'a Shutdown);
+struct StopOnDrop<'a>(&'a Shutdown);
 
-impl Drop for Ended<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.stop();
     }
