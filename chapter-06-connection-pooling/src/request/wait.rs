@@ -45,7 +45,7 @@ pub(crate) fn poll_head_deadline<L: StreamLayer>(
     client.timer.poll(deadline, now, context)
 }
 
-// ANCHOR: over
+// ANCHOR: poll_pump_result
 /// Handles the result of a pump. Pending: the sockets have the task's waker, and the timer has the deadline.
 pub(crate) fn poll_pump_result(
     worker: &WorkerContext,
@@ -78,7 +78,7 @@ pub(crate) fn poll_pump_result(
         }
     }
 }
-// ANCHOR_END: over
+// ANCHOR_END: poll_pump_result
 
 /// The state of an exchange after a poll.
 pub(crate) enum ExchangePoll {

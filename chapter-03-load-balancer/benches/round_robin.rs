@@ -55,7 +55,7 @@ fn measure(c: &mut Criterion, name: &str, pick: impl Fn() -> usize + Sync) {
                     }
                 });
             }
-            c.bench_function(&format!("turn/{name}, {threads} threads"), |b| b.iter(&pick));
+            c.bench_function(&format!("pick/{name}, {threads} threads"), |b| b.iter(&pick));
             stop.store(true, Relaxed);
         });
     }
@@ -66,7 +66,7 @@ fn is_up(slot: usize) -> bool {
     black_box(slot) < BACKENDS
 }
 
-fn turns(c: &mut Criterion) {
+fn picks(c: &mut Criterion) {
     let (locked, atomic, round_robin) = (LockedCounter::default(), AtomicUsize::default(), RoundRobin::default());
     measure(c, "mutex, the number alone", || locked.next() % BACKENDS);
     measure(c, "atomic, the number alone", || atomic.fetch_add(1, Relaxed) % BACKENDS);
@@ -74,5 +74,5 @@ fn turns(c: &mut Criterion) {
     measure(c, "atomic, checking the server is up (ours)", || round_robin.pick(BACKENDS, is_up).unwrap_or(0));
 }
 
-criterion_group!(benches, turns);
+criterion_group!(benches, picks);
 criterion_main!(benches);
