@@ -5,20 +5,20 @@
 //! exercises, the checks and the solutions share.
 
 pub mod contracts;
-pub mod e1_memory;
+pub mod e1_two_choices_with_memory;
 pub mod e2_aperture;
-pub mod e3_siblings;
-pub mod e4_hedge;
+pub mod e3_success_rate;
+pub mod e4_hedging;
 pub mod e5_forwarded;
 pub mod e6_rollout;
 
 /// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
-    pub mod e1_memory;
+    pub mod e1_two_choices_with_memory;
     pub mod e2_aperture;
-    pub mod e3_siblings;
-    pub mod e4_hedge;
+    pub mod e3_success_rate;
+    pub mod e4_hedging;
     pub mod e5_forwarded;
     pub mod e6_rollout;
 }

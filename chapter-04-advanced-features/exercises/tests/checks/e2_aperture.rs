@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use exercises_04::contracts::Share;
+use exercises_04::contracts::WeightedBackend;
 use integration_tests::{exercise_checks, rng::Rng};
 
-type Aperture = fn(&[&str], usize, usize, usize) -> Vec<Share>;
+type Aperture = fn(&[&str], usize, usize, usize) -> Vec<WeightedBackend>;
 
 exercise_checks!(
     exercises_04,
@@ -51,7 +51,7 @@ fn subset<'a>(
     at_least: usize,
 ) -> BTreeMap<&'a str, u32> {
     let mut subset = BTreeMap::new();
-    for Share { backend, weight } in aperture(names, index, balancers, at_least) {
+    for WeightedBackend { backend, weight } in aperture(names, index, balancers, at_least) {
         assert!(weight > 0, "the weights of a subset should be at least 1, but backend {backend} has 0");
         let name = names.get(backend);
         let name = name.unwrap_or_else(|| panic!("{backend} should be an index among {} backends", names.len()));

@@ -1,4 +1,4 @@
-//! Exercise 4.1: draw one, remember one (warm-up).
+//! Exercise 4.1: two random choices with memory (warm-up).
 //!
 //! **Contract.** [`choose`] gives a request to one of two backends: the one that was `drawn` for it at random, and the
 //! one that the last choice remembered. It returns which, and the backend to remember for the next request.

@@ -7,7 +7,7 @@ type Choose = fn(usize, Option<usize>, &[u32], &[bool]) -> Choice;
 
 exercise_checks!(
     exercises_04,
-    e1_memory::choose,
+    e1_two_choices_with_memory::choose,
     [
         less_loaded_backend_gets_the_request,
         remembered_backend_is_chosen_with_this_request_counted,

@@ -1,8 +1,8 @@
 //! Exercise 4.1, solved.
 //!
 //! Only one of two can be remembered, so it should be the one that is better for the *next* request: this request
-//! counts already. Remembering the winner by its count before sends it one request too many, each time. The scheme is by
-//! Mitzenmacher, Prabhakar and Shah, *Load Balancing with Memory* (2002).
+//! counts already. Remembering the chosen one by its earlier count sends it one request too many, each time. The scheme
+//! is by Mitzenmacher, Prabhakar and Shah, *Load Balancing with Memory* (2002).
 
 use crate::contracts::Choice;
 

@@ -3,29 +3,31 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use exercises_04::contracts::{Admin, AdminError, Listed, MAX_WEIGHT, Plan, Reason, Rollout, Status};
+use exercises_04::contracts::{
+    AbortReason, AdminApi, AdminError, BackendStatus, MAX_WEIGHT, Rollout, RolloutPlan, RolloutStatus,
+};
 
 use super::New;
 use crate::beginning;
 
 /// The outcome of a change.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fate {
-    Done,
-    Refused,
+pub(super) enum ChangeOutcome {
+    Made,
+    Rejected,
     /// Not made, and no response.
     NotMade,
     /// Made, and no response.
-    Lost,
+    ResponseLost,
 }
 
 /// A fake admin interface that follows the rules, and records how it is used.
-pub(super) struct Fake {
-    pub(super) plan: Plan,
-    pub(super) backends: Vec<Listed>,
+pub(super) struct FakeAdminApi {
+    pub(super) plan: RolloutPlan,
+    pub(super) backends: Vec<BackendStatus>,
     pub(super) is_reachable: bool,
     /// Outcomes of the next changes; after that, all are made.
-    pub(super) fates: VecDeque<Fate>,
+    pub(super) outcomes: VecDeque<ChangeOutcome>,
     pub(super) list_calls: usize,
     pub(super) changes: usize,
     /// A backend that was set to the weight that it had.
@@ -34,8 +36,8 @@ pub(super) struct Fake {
     pub(super) max_share: f64,
 }
 
-impl Fake {
-    pub(super) fn get(&mut self, name: &str) -> &mut Listed {
+impl FakeAdminApi {
+    pub(super) fn get(&mut self, name: &str) -> &mut BackendStatus {
         let found = self.backends.iter_mut().find(|backend| backend.name == name);
         found.unwrap_or_else(|| panic!("{name} is not in the group"))
     }
@@ -63,52 +65,52 @@ impl Fake {
     }
 }
 
-impl Admin for Fake {
-    fn list(&mut self) -> Result<Vec<Listed>, AdminError> {
+impl AdminApi for FakeAdminApi {
+    fn list(&mut self) -> Result<Vec<BackendStatus>, AdminError> {
         self.list_calls += 1;
         if self.is_reachable { Ok(self.backends.clone()) } else { Err(AdminError::Unreachable) }
     }
 
-    fn weigh(&mut self, name: &str, weight: u32) -> Result<(), AdminError> {
+    fn set_weight(&mut self, name: &str, weight: u32) -> Result<(), AdminError> {
         self.changes += 1;
-        let fate = self.fates.pop_front().unwrap_or(Fate::Done);
-        if !self.is_reachable || matches!(fate, Fate::NotMade) {
+        let outcome = self.outcomes.pop_front().unwrap_or(ChangeOutcome::Made);
+        if !self.is_reachable || matches!(outcome, ChangeOutcome::NotMade) {
             return Err(AdminError::Unreachable);
         }
         let Some(before) = self.backends.iter().find(|one| one.name == name).map(|one| one.weight) else {
-            return Err(AdminError::Refused(format!("no backend {name}")));
+            return Err(AdminError::Rejected(format!("no backend {name}")));
         };
         if before == weight {
             self.rewritten = Some(name.to_owned());
         }
         self.get(name).weight = weight;
-        if matches!(fate, Fate::Refused) || weight > MAX_WEIGHT || self.sums() == (0, 0) {
+        if matches!(outcome, ChangeOutcome::Rejected) || weight > MAX_WEIGHT || self.sums() == (0, 0) {
             self.get(name).weight = before;
-            return Err(AdminError::Refused(format!("{weight} for {name}, where it has {before}")));
+            return Err(AdminError::Rejected(format!("{weight} for {name}, where it has {before}")));
         }
         self.max_share = self.max_share.max(self.share());
-        if matches!(fate, Fate::Lost) { Err(AdminError::Unreachable) } else { Ok(()) }
+        if matches!(outcome, ChangeOutcome::ResponseLost) { Err(AdminError::Unreachable) } else { Ok(()) }
     }
 }
 
 /// A rollout, and its environment.
-pub(super) struct World<R> {
-    pub(super) fake: Fake,
+pub(super) struct Simulation<R> {
+    pub(super) admin: FakeAdminApi,
     rollout: R,
     pub(super) now: Instant,
     /// The most `list` calls in a tick.
     pub(super) list_calls: usize,
     /// The last time green had more than its share.
-    overtaken: Option<String>,
+    excessive_share: Option<String>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 pub(super) const HOLD: Duration = Duration::from_mins(1);
 /// A nanosecond less than that.
-pub(super) const NEARLY: Duration = Duration::from_nanos(59_999_999_999);
+pub(super) const NEARLY_HOLD: Duration = Duration::from_nanos(59_999_999_999);
 
-fn plan(blue: usize, green: &[u32], steps: &[u32]) -> Plan {
-    Plan {
+fn plan(blue: usize, green: &[u32], steps: &[u32]) -> RolloutPlan {
+    RolloutPlan {
         blue: (1..=blue).map(|number| format!("blue-{number}:80")).collect(),
         green: green.iter().zip(1..).map(|(weight, number)| (format!("green-{number}:80"), *weight)).collect(),
         steps: steps.to_vec(),
@@ -118,7 +120,7 @@ fn plan(blue: usize, green: &[u32], steps: &[u32]) -> Plan {
     }
 }
 
-impl<R: Rollout> World<R> {
+impl<R: Rollout> Simulation<R> {
     /// Blue backends with these weights, green ones with weight 0, and another one outside the plan.
     pub(super) fn new(new: New<R>, blue: &[u32], green: &[u32], steps: &[u32]) -> Self {
         let plan = plan(blue.len(), green, steps);
@@ -126,7 +128,7 @@ impl<R: Rollout> World<R> {
         let greens = plan.green.iter().map(|(name, _)| (name.as_str(), 0));
         // In an arbitrary order.
         let all = greens.rev().chain([("other:80", 1_000)]).chain(blues);
-        let listed = |(name, weight): (&str, u32)| Listed {
+        let listed = |(name, weight): (&str, u32)| BackendStatus {
             name: name.to_owned(),
             is_up: true,
             weight,
@@ -135,63 +137,71 @@ impl<R: Rollout> World<R> {
         };
         let backends = all.map(listed).collect();
         let rollout = new(plan.clone());
-        let (list_calls, changes, fates) = (0, 0, VecDeque::new());
-        let fake =
-            Fake { plan, backends, is_reachable: true, fates, list_calls, changes, rewritten: None, max_share: 0.0 };
-        Self { fake, rollout, now: beginning(), list_calls: 0, overtaken: None }
+        let (list_calls, changes, outcomes) = (0, 0, VecDeque::new());
+        let admin = FakeAdminApi {
+            plan,
+            backends,
+            is_reachable: true,
+            outcomes,
+            list_calls,
+            changes,
+            rewritten: None,
+            max_share: 0.0,
+        };
+        Self { admin, rollout, now: beginning(), list_calls: 0, excessive_share: None }
     }
 
     /// Two of each colour, with steps of 10 %, 50 %, 100 %.
-    pub(super) fn usual(new: New<R>) -> Self {
+    pub(super) fn two_by_two(new: New<R>) -> Self {
         Self::new(new, &[1, 1], &[1, 1], &[10, 50, 100])
     }
 
     /// A rollout that is watching its first step.
     pub(super) fn watching(new: New<R>) -> Self {
-        let mut world = Self::usual(new);
-        assert_eq!(world.tick_twice(), Status::Underway(10), "in the first step");
-        world.assert_share(10);
-        world
+        let mut simulation = Self::two_by_two(new);
+        assert_eq!(simulation.tick_twice(), RolloutStatus::InProgress(10), "in the first step");
+        simulation.assert_share(10);
+        simulation
     }
 
     /// A tick, one second later.
-    pub(super) fn tick(&mut self) -> Status {
+    pub(super) fn tick(&mut self) -> RolloutStatus {
         self.now += SECOND;
         self.tick_now()
     }
 
-    pub(super) fn tick_now(&mut self) -> Status {
-        let before = self.fake.share();
-        (self.fake.list_calls, self.fake.max_share) = (0, before);
-        let status = self.rollout.tick(self.now, &mut self.fake);
-        self.list_calls = self.list_calls.max(self.fake.list_calls);
+    pub(super) fn tick_now(&mut self) -> RolloutStatus {
+        let before = self.admin.share();
+        (self.admin.list_calls, self.admin.max_share) = (0, before);
+        let status = self.rollout.tick(self.now, &mut self.admin);
+        self.list_calls = self.list_calls.max(self.admin.list_calls);
         let allowed = match status {
-            Status::Underway(percent) => before.max(f64::from(percent) / 100.0),
+            RolloutStatus::InProgress(percent) => before.max(f64::from(percent) / 100.0),
             _ => before,
         };
-        let max_share = self.fake.max_share;
+        let max_share = self.admin.max_share;
         if max_share > allowed + 1e-9 {
             let (max_share, allowed) = (max_share * 100.0, allowed * 100.0);
-            self.overtaken = Some(format!("{max_share:.1} %, where {allowed:.1} % are allowed ({status:?})"));
+            self.excessive_share = Some(format!("{max_share:.1} %, where {allowed:.1} % are allowed ({status:?})"));
         }
         status
     }
 
     /// Asserts that green never had more than its share.
     #[track_caller]
-    pub(super) fn assert_not_overtaken(&self) {
-        assert_eq!(self.overtaken, None, "a share of green that was too large");
+    pub(super) fn assert_share_never_exceeded(&self) {
+        assert_eq!(self.excessive_share, None, "a share of green that was too large");
     }
 
     /// One tick that changes weights, and one that confirms the changes.
-    pub(super) fn tick_twice(&mut self) -> Status {
+    pub(super) fn tick_twice(&mut self) -> RolloutStatus {
         self.tick();
         self.tick()
     }
 
     /// Adds requests to each green backend.
     pub(super) fn serve(&mut self, total: u64, failed: u64) {
-        let Fake { plan, backends, .. } = &mut self.fake;
+        let FakeAdminApi { plan, backends, .. } = &mut self.admin;
         for backend in backends.iter_mut().filter(|one| plan.green.iter().any(|(green, _)| *green == one.name)) {
             backend.total += total;
             backend.failed += failed;
@@ -199,7 +209,7 @@ impl<R: Rollout> World<R> {
     }
 
     /// Holds the watched step to its end, successfully. Returns the status of the tick after that.
-    pub(super) fn pass(&mut self) -> Status {
+    pub(super) fn pass_step(&mut self) -> RolloutStatus {
         self.serve(1_000, 0);
         self.now += HOLD;
         self.tick()
@@ -207,29 +217,29 @@ impl<R: Rollout> World<R> {
 
     #[track_caller]
     pub(super) fn assert_share(&self, percent: u64) {
-        let (blue, green) = self.fake.sums();
-        let weights = self.fake.weights();
+        let (blue, green) = self.admin.sums();
+        let weights = self.admin.weights();
         assert_eq!(green * 100, (blue + green) * percent, "green should have exactly {percent} %: {weights:?}");
     }
 
     #[track_caller]
     pub(super) fn assert_weights(&self, expected: &[(&str, u32)], when: &str) {
         for (name, weight) in expected {
-            let weights = self.fake.weights();
+            let weights = self.admin.weights();
             assert_eq!(weights[format!("{name}:80").as_str()], *weight, "the weight of {name} {when}: {weights:?}");
         }
     }
 
     /// Asserts that the admin interface is not called any more.
     #[track_caller]
-    pub(super) fn assert_over(&mut self, status: &Status) {
-        let changes = self.fake.changes;
+    pub(super) fn assert_ended(&mut self, status: &RolloutStatus) {
+        let changes = self.admin.changes;
         for _ in 0..3 {
             self.serve(100, 100);
             self.now += HOLD;
             assert_eq!(self.tick_now(), *status, "the status, after the end");
             assert_eq!(
-                (self.fake.list_calls, self.fake.changes),
+                (self.admin.list_calls, self.admin.changes),
                 (0, changes),
                 "`list` calls and changes after the end"
             );
@@ -238,11 +248,11 @@ impl<R: Rollout> World<R> {
 
     /// Completes the rollback.
     #[track_caller]
-    pub(super) fn assert_goes_back(&mut self, reason: &Reason) {
-        let over = Status::RolledBack(reason.clone());
+    pub(super) fn assert_rolls_back(&mut self, reason: &AbortReason) {
+        let over = RolloutStatus::RolledBack(reason.clone());
         assert_eq!(self.tick(), over, "when a listing has confirmed all weights");
-        let (_, green) = self.fake.sums();
+        let (_, green) = self.admin.sums();
         assert_eq!(green, 0, "green's weights, when it is rolled back");
-        self.assert_over(&over);
+        self.assert_ended(&over);
     }
 }
