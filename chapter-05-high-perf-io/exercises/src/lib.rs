@@ -5,18 +5,18 @@
 //! exercises, the checks and the solutions share.
 
 pub mod contracts;
-pub mod e1_wake_up;
+pub mod e1_edge_triggered;
 pub mod e2_poller;
 pub mod e3_timers;
 pub mod e4_ready_queue;
-pub mod e5_mailbox;
+pub mod e5_message_queue;
 
 /// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
-    pub mod e1_wake_up;
+    pub mod e1_edge_triggered;
     pub mod e2_poller;
     pub mod e3_timers;
     pub mod e4_ready_queue;
-    pub mod e5_mailbox;
+    pub mod e5_message_queue;
 }

@@ -18,7 +18,7 @@ exercise_checks!(
         a_moved_timer_has_only_its_new_deadline,
         a_disarmed_timer_never_fires,
         next_gives_no_spurious_wake_ups,
-        any_operations_agree_with_a_sorted_list,
+        random_operations_agree_with_a_sorted_list,
         moving_timers_forever_needs_bounded_memory,
         a_hundred_thousand_timers_are_moved_quickly,
     ]
@@ -109,7 +109,7 @@ fn next_gives_no_spurious_wake_ups<T: Timers>(new: fn() -> T) {
     assert_eq!(wakes, [(ms(159), Some(1)), (ms(500), Some(2))], "when it wakes, and for which timer");
 }
 
-fn any_operations_agree_with_a_sorted_list<T: Timers>(new: fn() -> T) {
+fn random_operations_agree_with_a_sorted_list<T: Timers>(new: fn() -> T) {
     for seed in 0..300 {
         let (start, mut random) = (now(), Rng::new(seed));
         let (mut timers, mut armed, mut at) = (new(), BTreeMap::new(), start);

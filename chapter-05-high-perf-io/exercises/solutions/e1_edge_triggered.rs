@@ -5,21 +5,23 @@
 //! its socket rather than the history; `src/socket.rs` of the chapter has two of them, because after a FIN or an error
 //! it does not read again.
 
-use crate::contracts::{Found, Seen};
+use crate::contracts::{HistoryEntry, ReadResult};
 
 /// Whether a read is worth a system call after this history.
-pub fn is_readable(seen: &[Seen]) -> bool {
+pub fn is_readable(history: &[HistoryEntry]) -> bool {
     let (mut readable, mut end_reported, mut end_read) = (false, false, false);
-    for seen in seen {
-        match seen {
-            Seen::Event(event) => {
+    for entry in history {
+        match entry {
+            HistoryEntry::Event(event) => {
                 readable |= event.readable || event.read_closed || event.error;
                 end_reported |= event.read_closed || event.error;
             }
-            Seen::Read { room, found: Found::Bytes(bytes) } => readable = bytes == room || end_reported,
-            Seen::Read { found: Found::Nothing, .. } => readable = false,
-            Seen::Read { found: Found::Interrupted, .. } => {}
-            Seen::Read { found: Found::End | Found::Broken, .. } => end_read = true,
+            HistoryEntry::Read { buffer_len, result: ReadResult::Bytes(bytes) } => {
+                readable = bytes == buffer_len || end_reported;
+            }
+            HistoryEntry::Read { result: ReadResult::WouldBlock, .. } => readable = false,
+            HistoryEntry::Read { result: ReadResult::Interrupted, .. } => {}
+            HistoryEntry::Read { result: ReadResult::Eof | ReadResult::ConnectionReset, .. } => end_read = true,
         }
     }
     readable && !end_read
