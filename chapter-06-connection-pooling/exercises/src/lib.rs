@@ -5,7 +5,7 @@
 //! exercises, the checks and the solutions share.
 
 pub mod contracts;
-pub mod e1_order;
+pub mod e1_lifo_fifo;
 pub mod e2_leases;
 pub mod e3_executor;
 pub mod e4_preconnect;
@@ -13,7 +13,7 @@ pub mod e4_preconnect;
 /// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
-    pub mod e1_order;
+    pub mod e1_lifo_fifo;
     pub mod e2_leases;
     pub mod e3_executor;
     pub mod e4_preconnect;

@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
 use common::clock::now;
-use exercises_06::contracts::{Event, Limits, Pool, Preconnect};
+use exercises_06::contracts::{Event, Limits, PoolState, Preconnect};
 use integration_tests::rng::Rng;
 
 /// All times are microseconds since the start.
@@ -25,14 +25,14 @@ pub(crate) struct Load {
     /// How long a request takes on average: between zero and twice this.
     pub(crate) serve_ms: u64,
     /// Whether a connection can be reused.
-    pub(crate) is_kept: bool,
+    pub(crate) is_reusable: bool,
     /// Whether connects fail.
     pub(crate) is_down: bool,
 }
 
 /// The counts of a phase.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct PhaseCounts {
     pub(crate) requests: usize,
     pub(crate) waited: usize,
     pub(crate) connects: usize,
@@ -41,7 +41,7 @@ pub(crate) struct Seen {
     pub(crate) length: Micros,
 }
 
-impl Seen {
+impl PhaseCounts {
     /// The average number of idle connections.
     pub(crate) fn idle(&self) -> u64 {
         self.idle_time / self.length
@@ -49,7 +49,7 @@ impl Seen {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Due {
+enum Scheduled {
     Request,
     Connected { took: Micros },
     Failed,
@@ -57,60 +57,60 @@ enum Due {
     Tick,
 }
 
-pub(crate) struct World<P> {
-    decides: P,
+pub(crate) struct Simulation<P> {
+    policy: P,
     limits: Limits,
     begin: Instant,
     at: Micros,
     random: Rng,
     /// Future events, with a sequence number that keeps events of the same time in order.
-    due: BinaryHeap<Reverse<(Micros, usize, Due)>>,
+    due: BinaryHeap<Reverse<(Micros, usize, Scheduled)>>,
     sequence: usize,
-    pool: Pool,
+    pool: PoolState,
     /// Since when each connection is idle; the last one is taken.
     idle: VecDeque<Micros>,
     load: Load,
-    seen: Seen,
+    counts: PhaseCounts,
 }
 
-impl<P: Preconnect> World<P> {
+impl<P: Preconnect> Simulation<P> {
     pub(crate) fn new(new: fn(Limits) -> P, limits: Limits, load: Load, seed: u64) -> Self {
-        let mut world = Self {
-            decides: new(limits),
+        let mut simulation = Self {
+            policy: new(limits),
             limits,
             begin: now(),
             at: 0,
             random: Rng::new(seed),
             due: BinaryHeap::new(),
             sequence: 0,
-            pool: Pool::default(),
+            pool: PoolState::default(),
             idle: VecDeque::new(),
             load,
-            seen: Seen::default(),
+            counts: PhaseCounts::default(),
         };
-        world.schedule(TICK, Due::Tick);
-        world
+        simulation.schedule(TICK, Scheduled::Tick);
+        simulation
     }
 
-    /// Plays this load for some seconds.
-    pub(crate) fn play(&mut self, load: Load, seconds: u64) -> Seen {
-        (self.load, self.seen) = (load, Seen::default());
-        self.due.retain(|Reverse((.., due))| *due != Due::Request);
+    /// Simulates this load for some seconds.
+    pub(crate) fn run_phase(&mut self, load: Load, seconds: u64) -> PhaseCounts {
+        (self.load, self.counts) = (load, PhaseCounts::default());
+        self.due.retain(|Reverse((.., due))| *due != Scheduled::Request);
         self.next_request();
         let end = self.at + seconds * SECOND;
         while let Some(Reverse((at, _, due))) = self.due.pop() {
-            self.seen.idle_time += self.idle.len() as u64 * (at.min(end) - self.at);
+            self.counts.idle_time += self.idle.len() as u64 * (at.min(end) - self.at);
             self.at = at.min(end);
             if at >= end {
                 self.schedule(at - end, due);
                 break;
             }
-            self.play_event(due);
+            self.run_event(due);
         }
-        Seen { length: seconds * SECOND, ..std::mem::take(&mut self.seen) }
+        PhaseCounts { length: seconds * SECOND, ..std::mem::take(&mut self.counts) }
     }
 
-    fn schedule(&mut self, delay: Micros, due: Due) {
+    fn schedule(&mut self, delay: Micros, due: Scheduled) {
         self.sequence += 1;
         self.due.push(Reverse((self.at + delay, self.sequence, due)));
     }
@@ -122,62 +122,62 @@ impl<P: Preconnect> World<P> {
             while self.random.below(10_000) >= self.load.rate {
                 gap += 100;
             }
-            self.schedule(gap, Due::Request);
+            self.schedule(gap, Scheduled::Request);
         }
     }
 
-    fn play_event(&mut self, due: Due) {
+    fn run_event(&mut self, due: Scheduled) {
         let event = match due {
-            Due::Request => {
-                self.seen.requests += 1;
+            Scheduled::Request => {
+                self.counts.requests += 1;
                 if self.idle.pop_back().is_some() {
                     self.serve();
                 } else {
                     self.pool.waiting += 1;
-                    self.seen.waited += 1;
+                    self.counts.waited += 1;
                 }
                 self.next_request();
-                Event::Taken
+                Event::RequestArrived
             }
-            Due::Connected { took } => {
+            Scheduled::Connected { took } => {
                 self.pool.connecting -= 1;
-                self.hand_out();
+                self.offer_connection();
                 Event::Connected { took: Duration::from_micros(took) }
             }
-            Due::Failed => {
+            Scheduled::Failed => {
                 self.pool.connecting -= 1;
                 self.pool.waiting = self.pool.waiting.saturating_sub(1);
-                Event::Failed
+                Event::ConnectFailed
             }
-            Due::Served => {
+            Scheduled::Served => {
                 self.pool.in_use -= 1;
-                if self.load.is_kept {
-                    self.hand_out();
-                    Event::GivenBack
+                if self.load.is_reusable {
+                    self.offer_connection();
+                    Event::Released
                 } else {
                     Event::Closed
                 }
             }
-            Due::Tick => {
-                self.schedule(TICK, Due::Tick);
+            Scheduled::Tick => {
+                self.schedule(TICK, Scheduled::Tick);
                 while self.idle.pop_front_if(|since| *since + IDLE_TIMEOUT <= self.at).is_some() {
-                    self.ask(Event::Closed);
+                    self.decide(Event::Closed);
                 }
                 Event::Tick
             }
         };
-        self.ask(event);
+        self.decide(event);
     }
 
     fn serve(&mut self) {
         self.pool.in_use += 1;
         let serve = self.load.serve_ms * 1_000;
         let takes = self.random.below(usize::try_from(2 * serve).unwrap()) as u64;
-        self.schedule(takes, Due::Served);
+        self.schedule(takes, Scheduled::Served);
     }
 
     /// A connection is available: a waiting request takes it, or it becomes idle.
-    fn hand_out(&mut self) {
+    fn offer_connection(&mut self) {
         if self.pool.waiting > 0 {
             self.pool.waiting -= 1;
             self.serve();
@@ -186,36 +186,40 @@ impl<P: Preconnect> World<P> {
         }
     }
 
-    fn ask(&mut self, event: Event) {
+    fn decide(&mut self, event: Event) {
         self.pool.idle = self.idle.len();
         let at = self.begin + Duration::from_micros(self.at);
-        let connects = self.decides.decide(event, self.pool, at);
+        let connects = self.policy.decide(event, self.pool, at);
         let context = format!("{event:?} after {:?}: {:?}", Duration::from_micros(self.at), self.pool);
-        law(self.limits, self.pool, connects, &context);
-        self.seen.connects += connects;
+        assert_allowed(self.limits, self.pool, connects, &context);
+        self.counts.connects += connects;
         self.pool.connecting += connects;
         for _ in 0..connects {
             let connect = self.load.connect_ms * 1_000;
             let took = connect * 3 / 4 + self.random.below(usize::try_from(connect / 2).unwrap()) as u64;
-            let due = if self.load.is_down { Due::Failed } else { Due::Connected { took } };
+            let due = if self.load.is_down { Scheduled::Failed } else { Scheduled::Connected { took } };
             self.schedule(took, due);
         }
     }
 }
 
-/// The law that every decision obeys, whatever happened before.
-pub(crate) fn law(limits: Limits, pool: Pool, connects: usize, context: &str) {
-    let Pool { waiting, in_use, idle, connecting } = pool;
+/// Asserts the limits that every decision must keep, whatever happened before.
+pub(crate) fn assert_allowed(limits: Limits, pool: PoolState, connects: usize, context: &str) {
+    let PoolState { waiting, in_use, idle, connecting } = pool;
     let existing = in_use + idle + connecting;
-    let capacity = limits.total.saturating_sub(existing);
-    assert!(connects <= capacity, "{context}: {connects} connects start, and the limit is {} in total", limits.total);
+    let capacity = limits.max_connections.saturating_sub(existing);
+    assert!(
+        connects <= capacity,
+        "{context}: {connects} connects start, and the limit is {} in total",
+        limits.max_connections
+    );
     let required = waiting.saturating_sub(connecting).min(capacity);
     assert!(connects >= required, "{context}: {connects} connects start, but {required} waiting requests have none");
     let ahead = idle + connecting + connects;
-    let is_bounded = connects == required || ahead <= waiting + limits.ahead;
+    let is_bounded = connects == required || ahead <= waiting + limits.max_ahead;
     assert!(
         is_bounded,
         "{context}: {connects} connects start; more than {} would be ahead of the waiting requests",
-        limits.ahead
+        limits.max_ahead
     );
 }

@@ -1,4 +1,4 @@
-//! Tasks made by hand, and a parent waker that counts, for the checks of exercise 6.3.
+//! Tasks with scripted polls, and a parent waker that counts its wakes, for the checks of exercise 6.3.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,12 +14,12 @@ pub(crate) type New<E> = fn(Waker) -> E;
 
 /// A parent waker that counts its wakes, and can wake a task when it is woken.
 #[derive(Default)]
-pub(crate) struct Parent {
+pub(crate) struct CountingWaker {
     woken: AtomicUsize,
     pub(crate) wakes: Mutex<Option<Waker>>,
 }
 
-impl Wake for Parent {
+impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
         self.woken.fetch_add(1, SeqCst);
         let task = self.wakes.lock().unwrap().take();
@@ -27,16 +27,16 @@ impl Wake for Parent {
     }
 }
 
-impl Parent {
+impl CountingWaker {
     /// How often it was woken since the last call.
-    pub(crate) fn times(&self) -> usize {
+    pub(crate) fn take_wakes(&self) -> usize {
         self.woken.swap(0, SeqCst)
     }
 }
 
 /// A record of what happened to the tasks.
 #[derive(Default)]
-pub(crate) struct Seen {
+pub(crate) struct PollLog {
     /// The tasks that were polled, in order.
     pub(crate) polls: RefCell<Vec<usize>>,
     /// The waker of each poll.
@@ -44,7 +44,7 @@ pub(crate) struct Seen {
     pub(crate) drops: Cell<usize>,
 }
 
-impl Seen {
+impl PollLog {
     /// The tasks that were polled since the last call.
     pub(crate) fn polled(&self) -> Vec<usize> {
         self.polls.take()
@@ -57,48 +57,48 @@ impl Seen {
     }
 }
 
-/// A task made by hand: calls `act` in each poll, and ends when that returns true.
-struct Hand<F> {
+/// A task that calls `on_poll` in each poll, and ends when that returns true.
+struct ManualTask<F> {
     name: usize,
-    seen: Rc<Seen>,
-    act: F,
+    log: Rc<PollLog>,
+    on_poll: F,
 }
 
-impl<F: FnMut(&Waker) -> bool + Unpin> Future for Hand<F> {
+impl<F: FnMut(&Waker) -> bool + Unpin> Future for ManualTask<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.seen.polls.borrow_mut().push(self.name);
-        self.seen.wakers.borrow_mut().push(context.waker().clone());
-        if (self.act)(context.waker()) { Poll::Ready(()) } else { Poll::Pending }
+        self.log.polls.borrow_mut().push(self.name);
+        self.log.wakers.borrow_mut().push(context.waker().clone());
+        if (self.on_poll)(context.waker()) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
-impl<F> Drop for Hand<F> {
+impl<F> Drop for ManualTask<F> {
     fn drop(&mut self) {
-        self.seen.drops.set(self.seen.drops.get() + 1);
+        self.log.drops.set(self.log.drops.get() + 1);
     }
 }
 
-pub(crate) fn spawn<F>(executor: &mut impl Executor, seen: &Rc<Seen>, name: usize, act: F)
+pub(crate) fn spawn<F>(executor: &mut impl Executor, log: &Rc<PollLog>, name: usize, on_poll: F)
 where
     F: FnMut(&Waker) -> bool + Unpin + 'static,
 {
-    executor.spawn(Box::pin(Hand { name, seen: Rc::clone(seen), act }));
+    executor.spawn(Box::pin(ManualTask { name, log: Rc::clone(log), on_poll }));
 }
 
 /// An executor with this many pending tasks, each polled once: poll n is that of task n.
-pub(crate) fn begun<E: Executor>(new: New<E>, tasks: usize) -> (Arc<Parent>, E, Rc<Seen>) {
-    let (parent, seen) = (Arc::new(Parent::default()), Rc::<Seen>::default());
+pub(crate) fn with_pending_tasks<E: Executor>(new: New<E>, tasks: usize) -> (Arc<CountingWaker>, E, Rc<PollLog>) {
+    let (parent, log) = (Arc::new(CountingWaker::default()), Rc::<PollLog>::default());
     let mut executor = new(Waker::from(Arc::clone(&parent)));
-    (0..tasks).for_each(|name| spawn(&mut executor, &seen, name, |_| false));
-    assert_eq!((executor.turn(), seen.polled()), (tasks, (0..tasks).collect()), "the first turn polls all in order");
-    parent.times();
-    (parent, executor, seen)
+    (0..tasks).for_each(|name| spawn(&mut executor, &log, name, |_| false));
+    assert_eq!((executor.turn(), log.polled()), (tasks, (0..tasks).collect()), "the first turn polls all in order");
+    parent.take_wakes();
+    (parent, executor, log)
 }
 
 /// Runs `work` on another thread; panics if it does not end in time.
-pub(crate) fn ends(what: &str, work: impl FnOnce() + Send + 'static) {
+pub(crate) fn completes(what: &str, work: impl FnOnce() + Send + 'static) {
     let (done, result) = mpsc::channel();
     let thread = thread::spawn(move || {
         work();
