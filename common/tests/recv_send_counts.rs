@@ -1,7 +1,7 @@
 //! A small exchange costs two `recv`s and two `send`s, and no further call that only returns `WouldBlock`.
 //!
-//! The streams keep readiness as an edge-triggered event loop does: a socket is read after it was reported readable, and
-//! a read that does not fill the buffer has emptied the socket. Only the other reads are counted, as system calls.
+//! The streams keep readiness as an edge-triggered event loop does: a socket is read after it was reported readable,
+//! and a read that does not fill the buffer has emptied the socket. Only the other reads are counted, as system calls.
 
 mod support;
 

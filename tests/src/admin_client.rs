@@ -1,4 +1,4 @@
-//! The admin interface of a balancer, as an operator uses it.
+//! A client of a balancer's admin interface.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::client::{Client, Response};
 use crate::process::Program;
 
-/// It may take this long until a name is known not to resolve.
+/// The time limit for a request that resolves a name: a failed lookup may take this long.
 const RESOLVER_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// The admin interface of a running program.
+/// A client of the admin interface of a running program.
 #[derive(Debug, Clone, Copy)]
 pub struct AdminClient {
     addr: SocketAddr,
@@ -39,7 +39,7 @@ impl AdminClient {
         client.response(method)
     }
 
-    /// What it answers to `curl` on this machine.
+    /// Sends a request as `curl` does on this machine; returns the status and the JSON body.
     pub fn request(self, method: &str, target: &str, body: &str) -> (u16, Value) {
         let response = self.send(method, target, &format!("Host: {}\r\n", self.addr), body);
         (response.status(), json(&response))

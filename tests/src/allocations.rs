@@ -1,7 +1,8 @@
-//! Counts a thread's calls of the allocator, for tests that a steady path allocates nothing.
+//! Counts a thread's calls of the allocator, for tests that a program in steady state allocates nothing.
 //!
-//! A test enables it by `#[global_allocator] static ALLOCATOR: CountingAllocator = CountingAllocator;`. Counts are kept per thread,
-//! because the test harness has its own threads; a thread that serves others is [`watched`](count_this_thread).
+//! A test enables it by `#[global_allocator] static ALLOCATOR: CountingAllocator = CountingAllocator;`. Counts are kept
+//! per thread, because the test harness has its own threads; a thread that serves others is
+//! [`watched`](count_this_thread).
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -47,7 +48,7 @@ mod sys {
     }
 
     fn count_one() {
-        // A thread that ends has no counter any more, and none is needed then.
+        // A thread that is ending has no counter any more, and needs none.
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
         let _ = COUNTER.try_with(|counter| counter.get().map(|counter| counter.0.fetch_add(1, Relaxed)));
     }

@@ -72,7 +72,7 @@ impl Backend {
         Self { addr, shared, stopping, acceptor }
     }
 
-    /// Reads each request whole, answers with these bytes, and closes.
+    /// Reads a complete request, responds with these bytes, and closes.
     pub fn answering(raw: impl Into<Vec<u8>>) -> Self {
         let raw = raw.into();
         Self::start(move |conn| {

@@ -183,7 +183,7 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Reads one whole request from recorded bytes: head, body, and nothing after it.
+/// Parses recorded bytes that must be exactly one request: head, body, and nothing after it.
 pub fn single_request(bytes: &[u8]) -> Result<(RequestHead, Vec<u8>, BodySummary), ReadError> {
     let mut reader = Reader::new(bytes);
     let head = reader.request_head()?;

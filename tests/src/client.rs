@@ -12,7 +12,7 @@ use socket2::SockRef;
 use crate::checker::{BodySummary, Fields, Framing, ReadError, Reader, ResponseHead};
 use crate::wait::{TEST_TIMEOUT, pause};
 
-/// A whole response as the client received it.
+/// A complete response as the client received it.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The interim responses before it.
@@ -201,7 +201,7 @@ impl Client {
         }
     }
 
-    /// Asserts that nothing arrives for a while, not even a close.
+    /// Asserts that for this time neither a byte nor the end of the stream arrives.
     pub fn expect_no_input(&mut self, during: Duration) {
         self.set_read_timeout(during);
         match self.reader.fill() {
@@ -213,7 +213,7 @@ impl Client {
         }
     }
 
-    /// Whether unread bytes or the end of the stream have arrived. Does not wait.
+    /// Whether unread bytes or the end of the stream have arrived. Does not block.
     pub fn has_unread_input(&mut self) -> bool {
         let at_once = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
         !self.reader.buffered().is_empty() || recv(self.stream.as_raw_fd(), &mut [0], at_once) != Err(Errno::EAGAIN)

@@ -2,8 +2,8 @@
 //!
 //! The tools that must cost almost nothing (`floor`, `origin`) are `epoll` loops. A socket is registered once for both
 //! directions, and each event is delivered once per change. So readiness has to be remembered until a call reports
-//! `WouldBlock`. A `recv` that fills less than its buffer reports the same, and saves the second `recv` that would fail:
-//! one call per message is what makes these tools a floor.
+//! `WouldBlock`. A `recv` that fills less than its buffer reports the same, and saves the second `recv` that would
+//! fail: one call per message is what makes these tools a floor.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -18,12 +18,13 @@ pub struct EdgeTriggeredStream {
     stream: TcpStream,
     readable: bool,
     writable: bool,
-    /// The peer has closed, and no further event will come for that: read until the end.
+    /// The peer has closed, and no further event will report it: read until the end.
     hung_up: bool,
 }
 
 impl EdgeTriggeredStream {
-    /// Registers `stream` under `token`. It may still be connecting: the first event says when that is over.
+    /// Registers `stream` under `token`. It may still be connecting: the first event reports that the connect has
+    /// ended.
     pub fn register(mut stream: TcpStream, registry: &Registry, token: Token) -> io::Result<Self> {
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { stream, readable: false, writable: false, hung_up: false })

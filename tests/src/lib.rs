@@ -1,4 +1,4 @@
-//! Black-box suites for every chapter, and the peers they speak through.
+//! Black-box suites for every chapter, and the clients and backends they use.
 //!
 //! A chapter's `tests/ladder.rs` is one line, [`ladder!`]. It runs each suite that [`capabilities`]
 //! lists for the chapter against the binary that cargo has just built. Nothing here looks inside the
@@ -45,8 +45,8 @@ pub use runner::run_ladder;
 
 /// Expands to the `main` of a chapter's `tests/ladder.rs`.
 ///
-/// `env!("CARGO_BIN_EXE_…")` must be expanded there, because only then does cargo build the binary first. A chapter with
-/// further programs lists them, `others = ["echo_client"]`, and a case finds them by [`Context::other_program`].
+/// `env!("CARGO_BIN_EXE_…")` must be expanded there, because only then does cargo build the binary first. A chapter
+/// with further programs lists them, `others = ["echo_client"]`, and a case finds them by [`Context::other_program`].
 #[macro_export]
 macro_rules! ladder {
     (chapter = $chapter:literal, bin = $bin:literal $(, others = [$($other:literal),+])?) => {

@@ -1,4 +1,4 @@
-//! The steady path: further requests on a connection that is already in use allocate nothing.
+//! Steady state: further requests on a connection that is already in use allocate nothing.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

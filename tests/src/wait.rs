@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long any expected event may take: far more than a loaded machine needs.
+/// The time limit for any expected event: far more than a loaded machine needs.
 pub const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Short for `Duration::from_millis`, for tables and arguments.

@@ -1,7 +1,8 @@
 //! One client connection around `pump`: the client, the backends, and the event loop between them, tick by tick.
 //!
 //! Within a tick only the relay acts, so a pump that waits for a socket which is already ready is detected. The random
-//! generator decides between ticks how many bytes each peer sends and reads, which peer stalls, and which deadline fires.
+//! generator decides between ticks how many bytes each peer sends and reads, which peer stalls, and which deadline
+//! fires.
 
 use std::{
     io::{self, IoSlice},

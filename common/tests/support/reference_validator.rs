@@ -1,5 +1,6 @@
 //! A second implementation of the rules for request heads, for comparison: which heads are valid, and with which status
-//! an invalid one may be rejected (RFC 9110, RFC 9112, and the stricter rules of `common::http`). It shares no code with
+//! an invalid one may be rejected (RFC 9110, RFC 9112, and the stricter rules of `common::http`). It shares no code
+//! with
 //! `common::http`.
 //!
 //! A head may violate several rules, and the order of the checks is not specified, so the result is a set of statuses.

@@ -1,4 +1,4 @@
-//! One connection of a scripted backend: the verbs a script is written in.
+//! One connection of a scripted backend: the operations of a script.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -62,7 +62,7 @@ impl Conn {
         self.reader().request_head()
     }
 
-    /// Reads a whole request.
+    /// Reads a complete request.
     pub fn request(&mut self) -> Result<Request, ReadError> {
         let head = self.head()?;
         let mut body = Vec::new();

@@ -1,8 +1,8 @@
-//! Why a message could not be read.
+//! The errors of the strict reader.
 
 use std::io;
 
-/// Why a message could not be read.
+/// The reason why a message could not be read.
 #[derive(Debug)]
 pub enum ReadError {
     /// The peer sent FIN before the first byte of a message.
@@ -31,7 +31,7 @@ impl From<io::Error> for ReadError {
     }
 }
 
-/// A malformed-message fault that shows the offending bytes.
+/// A `Malformed` error that shows the offending bytes.
 pub(super) fn malformed(rule: &str, bytes: &[u8]) -> ReadError {
     let shown = &bytes[..bytes.len().min(120)];
     ReadError::Malformed(format!("{rule}: {}", shown.escape_ascii()))

@@ -22,7 +22,7 @@ fn reads_each_framing_to_its_end() {
 }
 
 #[test]
-fn refuses_what_a_careful_sender_never_sends() {
+fn rejects_what_a_careful_sender_never_sends() {
     for raw in [
         "HTTP/1.1 200\r\n\r\n",
         "HTTP/1.1 99 \r\n\r\n",

@@ -21,7 +21,7 @@ cases! { "identity";
     Fast a_request_id_is_kept_from_a_trusted_proxy,
     Fast a_retry_keeps_the_request_id,
     Fast via_names_this_process_and_finds_a_loop,
-    Fast two_balancers_in_a_row_name_the_client_once_each,
+    Fast two_chained_balancers_each_add_the_client_address_once,
 }
 
 const TRUSTED: [&str; 4] = ["--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "10.0.0.0/8"];
@@ -208,7 +208,7 @@ fn via_names_this_process_and_finds_a_loop(ctx: &Context) {
     assert_eq!(backend.connections(), reached);
 }
 
-fn two_balancers_in_a_row_name_the_client_once_each(ctx: &Context) {
+fn two_chained_balancers_each_add_the_client_address_once(ctx: &Context) {
     let backend = Backend::ok("ok");
     let inner = ctx.start(&[backend.addr()], &TRUSTED);
     let outer = ctx.start(&[inner.addr()], &[]);

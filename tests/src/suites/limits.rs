@@ -8,7 +8,7 @@ use crate::process::Program;
 use crate::suites::support::{run_in_parallel, wait_until_idle};
 use crate::wait::{TEST_TIMEOUT, until};
 
-pub(super) mod leaving;
+pub(super) mod disconnects;
 pub(super) mod queue;
 pub(super) mod slots;
 pub(super) mod workers;
@@ -44,7 +44,7 @@ impl GatedBackend {
     }
 }
 
-/// Lets one request through for each time that it is opened.
+/// Permits one response for each time that it is opened.
 #[derive(Default)]
 struct ResponseGate {
     permits: Mutex<usize>,
@@ -57,7 +57,7 @@ impl ResponseGate {
         self.opened.notify_all();
     }
 
-    /// Waits to be let through; `false` when the gate stays closed.
+    /// Waits for a permit; `false` if none arrives in time.
     fn wait_until_open(&self) -> bool {
         let permits = self.permits.lock().unwrap();
         let (mut permits, waited) =

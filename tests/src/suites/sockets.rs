@@ -10,8 +10,8 @@ use crate::process::ExitedProgram;
 
 pub(super) mod clients;
 pub(super) mod datagrams;
-pub(super) mod ending;
 pub(super) mod programs;
+pub(super) mod shutdown;
 pub(super) mod streams;
 
 /// Sends `bytes` and asserts that exactly these bytes come back.
@@ -55,7 +55,7 @@ fn run_other(ctx: &Context, name: &str, args: &[&str], input: &[u8]) -> ExitedPr
     }
 }
 
-/// `addr` as the two arguments that the client takes.
+/// `addr` as the two arguments of the client.
 fn words(addr: std::net::SocketAddr) -> [String; 2] {
     [addr.ip().to_string(), addr.port().to_string()]
 }

@@ -1,4 +1,4 @@
-//! Helpers of several suites: ports that refuse or never answer, groups of clients, command lines that must fail.
+//! Helpers of several suites: ports that refuse connects or time out, groups of clients, command lines that must fail.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::process::Program;
 use crate::wait::{TEST_TIMEOUT, eventually, ms, pause, until};
 
-/// A listener whose accept queue is full: a connect to it gets no answer.
+/// A listener whose accept queue is full: a connect to it times out.
 pub(super) struct BlackHole {
     pub(super) addr: SocketAddr,
     _held: Vec<Socket>,

@@ -1,9 +1,9 @@
 //! Runs the console blocks of a page that have `<!-- replay -->` before the fence.
 //!
-//! `cargo run` starts the program on an ephemeral port; it runs to the end of the page. Everything else goes to a shell,
-//! with the page's ports and `$(pidof …)` replaced by the real ones. The lines after a `kill` are the program's output.
-//! Output is compared after ports, times and identifiers are normalized; a line `...` stands for any lines, `...` in a
-//! line for any text. A block whose command is not installed here is skipped, with the reason.
+//! `cargo run` starts the program on an ephemeral port; it runs to the end of the page. Everything else goes to a
+//! shell, with the page's ports and `$(pidof …)` replaced by the real ones. The lines after a `kill` are the program's
+//! output. Output is compared after ports, times and identifiers are normalized; a line `...` stands for any lines,
+//! `...` in a line for any text. A block whose command is not installed here is skipped, with the reason.
 
 use std::{
     collections::BTreeMap,

@@ -95,7 +95,7 @@ impl Endpoint {
         Ok(self.pending.is_empty())
     }
 
-    /// Sends `bytes`; what the socket does not take becomes pending.
+    /// Sends `bytes`; those that do not fit into the socket become pending.
     fn send_or_buffer(&mut self, bytes: &[u8]) -> io::Result<()> {
         let sent = self.stream.write(&[IoSlice::new(bytes)])?.unwrap_or(0);
         self.pending.extend_from_slice(&bytes[sent..]);

@@ -59,7 +59,7 @@ pub(crate) struct Client {
     sent: usize,
     /// Bytes of its response that were received.
     received: u64,
-    /// The rest of the request cannot be sent. The response may arrive all the same.
+    /// The rest of the request cannot be sent. The response may still arrive.
     send_failed: bool,
     deadline: Instant,
     /// Set once and moved only when it expires too early: a timer per request would cost more than parsing the

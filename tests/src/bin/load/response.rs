@@ -1,7 +1,7 @@
 //! Parses one response from the pieces that the network delivers: bytes in, the body's bytes out.
 //!
-//! It does no IO, so a test can split a response at every byte. The invariant: [`FeedResult::Complete`] is returned exactly where
-//! the framing ends, never for a truncated message.
+//! It does no IO, so a test can split a response at every byte. The invariant: [`FeedResult::Complete`] is returned
+//! exactly where the framing ends, never for a truncated message.
 
 use crate::{
     chunked::Chunked,
@@ -32,7 +32,7 @@ enum Stage {
 pub(crate) struct ResponseReader {
     stage: Stage,
     to_head: bool,
-    /// The part of a head that came without its end. A head usually comes complete and is never copied.
+    /// The part of a head that arrived without its end. A head usually comes complete and is never copied.
     held: Vec<u8>,
     started: bool,
     /// From the final head, once it is parsed.

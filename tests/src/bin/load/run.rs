@@ -1,4 +1,4 @@
-//! A whole run: starts the threads, keeps the time for them, and merges their counters.
+//! One run: starts the threads, keeps the time, and merges their counters.
 
 use std::{
     io,
@@ -48,8 +48,8 @@ pub(crate) fn run(plan: &Arc<Plan>, pids: &[u32], quiet: bool, shutdown: &Shutdo
     Ok(report)
 }
 
-/// The time that the rate is based on: the whole duration even if the last response came earlier, and longer if it came
-/// later.
+/// The time that the rate is based on: the whole duration even if the last response arrived earlier, and longer if it
+/// arrived later.
 fn elapsed(schedule: &Schedule, limit: Limit, tally: &Tally, interrupted: bool) -> Duration {
     let since = |end: Instant| end.saturating_duration_since(schedule.measured_from());
     let until_last = tally.last_end.map(since).unwrap_or_default();

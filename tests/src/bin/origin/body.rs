@@ -76,7 +76,7 @@ impl Chunk {
     }
 }
 
-/// Reduces `left` by as much as is there, and returns that number.
+/// Skips up to `left` of the available bytes, reduces `left`, and returns how many were skipped.
 fn skip(left: &mut u64, there: usize) -> usize {
     let taken = usize::try_from(*left).map_or(there, |left| left.min(there));
     *left -= taken as u64;

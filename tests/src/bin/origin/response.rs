@@ -77,7 +77,7 @@ impl PrebuiltResponses {
 }
 
 impl Outgoing {
-    /// Sends what the socket takes; `true` once the response is complete.
+    /// Sends until the socket is full; `true` once the response is complete.
     pub(crate) fn send(&mut self, stream: &mut EdgeTriggeredStream, responses: &PrebuiltResponses) -> io::Result<bool> {
         loop {
             let head = &self.head[self.head_sent..];

@@ -18,7 +18,7 @@ const LISTENER: Token = Token(usize::MAX);
 /// Events handled per wait; further ones are returned by the next wait.
 const EVENTS: usize = 1024;
 
-/// The most bytes of one `recv`: a POST of 64 KiB comes in one or two.
+/// The most bytes of one `recv`: a POST of 64 KiB arrives in one or two.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Server {

@@ -48,7 +48,7 @@ fn connected_clients(balancer: &Program, count: usize) -> Vec<Client> {
     (0..count).map(connected_client).collect()
 }
 
-/// All of them send a request at the same moment, whose response takes a while.
+/// All of them send a request at the same moment, whose response is delayed.
 fn ask_at_once(clients: &mut [Client]) {
     for client in &mut *clients {
         client.request("GET", "/delay/100", "");

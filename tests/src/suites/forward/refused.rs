@@ -1,4 +1,4 @@
-//! Requests that cannot be forwarded, and the local reply that says why.
+//! Requests that cannot be forwarded, and the local reply with its reason.
 
 use crate::Context;
 use crate::backend::Backend;
@@ -12,8 +12,8 @@ use super::{ask, connect, start};
 cases! { "forward";
     Fast a_request_without_a_destination_is_400,
     Fast connect_needs_a_port_and_no_body,
-    Fast what_does_not_resolve_is_502,
-    Fast what_does_not_answer_is_502_or_504_and_no_tunnel,
+    Fast a_destination_that_does_not_resolve_is_502,
+    Fast a_destination_that_does_not_respond_is_502_or_504_and_no_tunnel,
     Fast a_request_to_the_proxy_itself_is_caught,
 }
 
@@ -63,7 +63,7 @@ fn connect_needs_a_port_and_no_body(ctx: &Context) {
     assert_eq!(backend.connections(), 0);
 }
 
-fn what_does_not_resolve_is_502(ctx: &Context) {
+fn a_destination_that_does_not_resolve_is_502(ctx: &Context) {
     let program = start(ctx, &[]);
     let mut client = program.client();
     client.set_read_timeout(4 * TEST_TIMEOUT); // the resolver has its own timeout
@@ -73,7 +73,7 @@ fn what_does_not_resolve_is_502(ctx: &Context) {
     client.expect_closed();
 }
 
-fn what_does_not_answer_is_502_or_504_and_no_tunnel(ctx: &Context) {
+fn a_destination_that_does_not_respond_is_502_or_504_and_no_tunnel(ctx: &Context) {
     let program = start(ctx, &["--connect-timeout", "500ms"]);
     let (dead, silent) = (reserved_port(), black_hole());
     for (address, status) in [(dead.addr, 502), (silent.addr, 504)] {

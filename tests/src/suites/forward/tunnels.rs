@@ -17,7 +17,7 @@ cases! { "forward";
     Fast a_tunnel_echoes_every_byte,
     Fast a_tunnel_carries_megabytes_both_ways_at_once,
     Fast bytes_sent_with_the_connect_are_delivered_first,
-    Fast a_server_may_speak_first,
+    Fast a_server_may_send_first,
     Fast a_tunnel_can_follow_requests_on_a_connection,
     Fast an_idle_tunnel_delays_no_other_client,
     Fast a_tunnel_frees_what_it_has_forwarded,
@@ -61,7 +61,7 @@ fn bytes_sent_with_the_connect_are_delivered_first(ctx: &Context) {
     }
 }
 
-fn a_server_may_speak_first(ctx: &Context) {
+fn a_server_may_send_first(ctx: &Context) {
     let backend = Backend::start(|conn| {
         conn.write("220 ready\r\n");
         conn.read_until_closed();

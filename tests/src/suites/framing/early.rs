@@ -67,7 +67,7 @@ type Script = fn(&mut Conn);
 const KINDS: [(&str, Script); 3] =
     [("closes at once", close_at_once), ("reads on", read_on), ("stops reading", stop_reading)];
 
-/// Each kind of backend in turn, ten times: RST and response race.
+/// Each kind of backend, ten times: RST and response race.
 fn with_each_backend(ctx: &Context, check: impl Fn(&Program, &str)) {
     for (kind, script) in KINDS {
         let backend = Backend::start(script);

@@ -1,4 +1,4 @@
-//! Long bodies that are cut off: no peer may take them for complete, and every byte that arrived is delivered.
+//! Long bodies that are cut off: no peer may treat them as complete, and every byte that arrived is delivered.
 
 use crate::Context;
 use crate::backend::Backend;
@@ -9,7 +9,7 @@ use crate::suites::framing::chunks;
 use crate::third_party::python;
 
 cases! { "framing";
-    Fast what_arrived_of_a_truncated_download_is_delivered,
+    Fast the_received_part_of_a_truncated_download_is_delivered,
     Fast python_notices_a_truncated_download,
     Fast a_truncated_upload_is_not_finished_at_the_backend,
 }
@@ -43,7 +43,7 @@ fn cut_off() -> (Backend, Vec<u8>) {
     (backend, part)
 }
 
-fn what_arrived_of_a_truncated_download_is_delivered(ctx: &Context) {
+fn the_received_part_of_a_truncated_download_is_delivered(ctx: &Context) {
     let (backend, part) = cut_off();
     let program = ctx.start(&[backend.addr()], &[]);
     for target in ["/length", "/chunked"] {

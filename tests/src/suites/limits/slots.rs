@@ -14,7 +14,7 @@ cases! { "limits";
     Fast a_backend_never_sees_more_than_its_limit,
     Fast a_keep_alive_backend_never_sees_more_than_its_limit,
     Fast a_full_backend_is_skipped,
-    Fast a_client_that_leaves_releases_its_slot,
+    Fast a_client_that_disconnects_releases_its_slot,
     Fast a_backend_that_fails_releases_the_slot,
     Full sixty_four_clients_are_served_for_long,
 }
@@ -90,7 +90,7 @@ fn a_full_backend_is_skipped(ctx: &Context) {
     assert_eq!(held.response("GET").status(), 200);
 }
 
-fn a_client_that_leaves_releases_its_slot(ctx: &Context) {
+fn a_client_that_disconnects_releases_its_slot(ctx: &Context) {
     let gated = GatedBackend::start();
     let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "60s"]);
     let leaves = queue_request(&program, "/0");

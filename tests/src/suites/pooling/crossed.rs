@@ -57,7 +57,8 @@ fn crossed(ctx: &Context, requests: usize) {
     }
 }
 
-/// Sends one request with its own name, and checks whose response comes. Returns whether the connection is reusable.
+/// Sends a request with a unique name, and checks that the response has the same name. Returns whether the connection
+/// is reusable.
 fn exchange(client: &mut Client, name: &str, with_body: bool) -> bool {
     let sent = if with_body {
         format!("POST /{name} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")

@@ -13,7 +13,7 @@ use crate::wait::{ms, pause, until};
 
 cases! { "pooling";
     Fast a_connection_that_ends_while_idle_is_discarded,
-    Fast unsolicited_bytes_are_never_taken_for_a_response,
+    Fast unsolicited_bytes_are_never_relayed_as_a_response,
     Fast bytes_after_a_response_end_its_connection,
     Fast connections_to_a_backend_that_is_removed_close,
     Fast connections_to_a_backend_that_fails_its_checks_close,
@@ -35,8 +35,9 @@ fn a_connection_that_ends_while_idle_is_discarded(ctx: &Context) {
     assert_eq!(count(&program, "hits"), 0);
 }
 
-/// Bytes that arrive on an idle connection would be taken for the response to the next request.
-fn unsolicited_bytes_are_never_taken_for_a_response(ctx: &Context) {
+/// A proxy that kept such a connection would relay bytes that arrived while it was idle as the response to the next
+/// request.
+fn unsolicited_bytes_are_never_relayed_as_a_response(ctx: &Context) {
     let backend = answering(|conn| {
         answer(conn);
         pause(ms(20));

@@ -19,7 +19,7 @@ cases! { "robustness";
     Fast a_backend_without_a_first_byte_is_504,
     Fast a_backend_that_stalls_in_its_head_is_a_gateway_error,
     Fast a_connect_timeout_is_a_gateway_error,
-    Fast a_stalled_response_breaks_off,
+    Fast a_stalled_response_is_truncated,
     Fast a_slow_response_that_makes_progress_is_served,
     Fast an_idle_tunnel_is_closed,
 }
@@ -150,7 +150,7 @@ fn a_connect_timeout_is_a_gateway_error(ctx: &Context) {
     local_reply::check(&response).unwrap();
 }
 
-fn a_stalled_response_breaks_off(ctx: &Context) {
+fn a_stalled_response_is_truncated(ctx: &Context) {
     let backend = Backend::start(|conn| {
         let Ok(request) = conn.request() else { return };
         conn.write(match request.head.target.as_str() {

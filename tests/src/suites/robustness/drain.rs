@@ -1,7 +1,7 @@
-//! Draining: every request that was accepted is answered whole, and then the program ends.
+//! Draining: every accepted request gets its complete response, and then the program ends.
 //!
 //! A request *fails* if it was sent on a connection accepted before the drain, before the client got
-//! FIN or `Connection: close`, and was not answered whole. The clients here neither retry nor re-send.
+//! FIN or `Connection: close`, and got no complete response. The clients here neither retry nor re-send.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -88,7 +88,8 @@ fn a_drain_answers_pipelined_requests(ctx: &Context) {
     assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }
 
-/// Sends requests without a pause until the balancer sends `Connection: close`; every one must be answered whole.
+/// Sends requests without a pause until the balancer sends `Connection: close`; every one must get its complete
+/// response.
 pub(super) fn requests_until_close(mut client: Client) -> usize {
     let deadline = Instant::now() + TEST_TIMEOUT;
     let mut answered = 0;
@@ -212,7 +213,7 @@ fn a_second_signal_ends_it_at_once(ctx: &Context) {
     }
 }
 
-/// A client whose request is in flight and will never be answered.
+/// A client whose request stays in flight: the backend never responds.
 fn blocked_client(program: &Program, backend: &Backend) -> Client {
     let mut client = program.client();
     client.request("GET", "/", "");

@@ -9,7 +9,7 @@ use crate::wait::{ms, pause};
 
 cases! { "robustness";
     Fast a_backend_that_dies_before_its_response_is_502,
-    Fast a_backend_that_dies_in_its_response_breaks_it_off,
+    Fast a_backend_that_dies_during_its_response_truncates_it,
 }
 
 /// Where the backend fails; the request's target names the number.
@@ -90,7 +90,7 @@ fn a_backend_that_dies_before_its_response_is_502(ctx: &Context) {
     }
 }
 
-fn a_backend_that_dies_in_its_response_breaks_it_off(ctx: &Context) {
+fn a_backend_that_dies_during_its_response_truncates_it(ctx: &Context) {
     for (name, phase) in WITHIN {
         for reset in [false, true] {
             let backend = failing_at(*phase, reset);

@@ -10,7 +10,7 @@ cases! { "routing";
     Fast by_path_exact_before_the_longest_prefix_before_a_suffix,
     Fast a_prefix_ends_where_a_segment_ends,
     Fast a_rule_cannot_be_bypassed_by_another_spelling,
-    Fast the_backend_sees_the_path_that_was_matched,
+    Fast the_backend_receives_the_path_that_was_matched,
     Fast a_path_that_can_be_read_in_two_ways_is_refused,
 }
 
@@ -92,7 +92,7 @@ fn a_rule_cannot_be_bypassed_by_another_spelling(ctx: &Context) {
     ]);
 }
 
-fn the_backend_sees_the_path_that_was_matched(ctx: &Context) {
+fn the_backend_receives_the_path_that_was_matched(ctx: &Context) {
     let program = RoutedProgram::start(ctx, &["path=/api/* -> api"]);
     let mut client = program.program.client();
     for (sent, seen) in [

@@ -45,7 +45,7 @@ const ROWS: &[(&[u8], bool)] = &[
     (b"HTTP/1.0 200 OK\r\n\r\nhello", true),
 ];
 
-/// A whole response, and what of it a client may receive.
+/// The bytes that a backend sends, and which part of them a client may receive.
 const STRAY: &[(&[u8], &[u8])] = &[
     (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloEVIL", b"hello"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nEVIL", b""),

@@ -12,11 +12,11 @@ use crate::suites::local_reply;
 use crate::wait::{TEST_TIMEOUT, until};
 
 cases! { "limits";
-    Fast a_client_that_leaves_the_queue_drops_its_ticket_and_reaches_no_backend,
+    Fast a_client_that_disconnects_while_queued_frees_its_ticket_and_reaches_no_backend,
     Fast a_half_closed_client_in_the_queue_is_still_served,
     Fast the_queue_is_served_while_the_program_drains,
     Fast a_second_signal_ends_queued_requests_too,
-    Fast the_queue_of_a_backend_that_dies_is_answered,
+    Fast requests_queued_for_a_backend_that_dies_get_a_response,
     Fast the_queue_leaves_no_descriptors_behind,
 }
 
@@ -25,7 +25,7 @@ fn start(ctx: &Context, gated: &GatedBackend, queue: &str) -> Program {
     ctx.start(&[gated.backend.addr()], &flags)
 }
 
-fn a_client_that_leaves_the_queue_drops_its_ticket_and_reaches_no_backend(ctx: &Context) {
+fn a_client_that_disconnects_while_queued_frees_its_ticket_and_reaches_no_backend(ctx: &Context) {
     let gated = GatedBackend::start();
     let program = start(ctx, &gated, "2");
     let mut first = queue_request(&program, "/first");
@@ -92,7 +92,7 @@ fn a_second_signal_ends_queued_requests_too(ctx: &Context) {
     assert_eq!(gated.requests(), ["/0"]);
 }
 
-fn the_queue_of_a_backend_that_dies_is_answered(ctx: &Context) {
+fn requests_queued_for_a_backend_that_dies_get_a_response(ctx: &Context) {
     let gated = GatedBackend::start();
     let program = start(ctx, &gated, "10");
     let mut clients: Vec<_> = ["/0", "/1", "/2", "/3"].iter().map(|target| queue_request(&program, target)).collect();
