@@ -12,17 +12,17 @@ use tracing::warn;
 
 use crate::connection;
 use crate::fault::{Command, Fault};
-use crate::port::{Listener, Port};
+use crate::port_reservation::{Listener, PortReservation};
 use crate::routes;
 use crate::state::State;
 
-/// The pause after a failed accept, usually for want of file descriptors.
+/// The pause after a failed accept, which usually means that the file descriptors are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Accepts connections and executes [`Command`]s.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
-    port: Port,
+    port: PortReservation,
     /// `None` while the backend is down.
     listener: Option<Listener>,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -34,7 +34,7 @@ pub(crate) struct Acceptor {
 impl Acceptor {
     /// Must be called inside a runtime, which registers the listener.
     pub(crate) fn new(
-        port: Port,
+        port: PortReservation,
         listener: std::net::TcpListener,
         commands: mpsc::UnboundedReceiver<Command>,
         state: Arc<State>,
@@ -44,7 +44,7 @@ impl Acceptor {
         Ok(Self { port, listener, commands, recover_at: None, state, router })
     }
 
-    /// Runs until it is dropped: a fleet holds senders of `commands` for that long.
+    /// Runs until it is dropped: the registry holds a sender of `commands`, so the channel never closes.
     pub(crate) async fn run(mut self) {
         loop {
             tokio::select! {
@@ -80,13 +80,13 @@ impl Acceptor {
             // The socket first: a caller that sees the fault must find connects refused.
             self.listener = None;
         } else if self.listener.is_none() {
-            self.listener = Some(Listener::new(self.port.listen()?)?);
+            self.listener = Some(Listener::new(self.port.listen_again()?)?);
         }
         // A duration beyond the clock's range is the same as none.
         self.recover_at = recover_after.and_then(|after| Instant::now().checked_add(after));
         self.state.fault.send_replace(fault);
         if fault == Fault::Down {
-            self.state.downs.send_modify(|downs| *downs += 1);
+            self.state.down_count.send_modify(|down_count| *down_count += 1);
         }
         Ok(())
     }

@@ -9,11 +9,11 @@ use axum::http::HeaderValue;
 use tokio::sync::{mpsc, watch};
 
 use crate::acceptor::Acceptor;
+use crate::backend_registry::{BackendRegistry, RegisteredBackend};
 use crate::counters::{Counters, Counts};
 use crate::fault::{Command, Fault};
-use crate::fleet::{Fleet, Member};
-use crate::own_thread::OwnThread;
-use crate::port::Port;
+use crate::port_reservation::PortReservation;
+use crate::runtime_thread::RuntimeThread;
 use crate::state::State;
 
 /// A backend's address and id.
@@ -38,7 +38,7 @@ impl Default for BackendConfig {
 pub struct Backend {
     state: Arc<State>,
     commands: mpsc::UnboundedSender<Command>,
-    _thread: OwnThread,
+    _thread: RuntimeThread,
 }
 
 impl Backend {
@@ -47,14 +47,14 @@ impl Backend {
     /// Fails if the address cannot be bound, and the error names it; or with `InvalidInput` for an id that is not a
     /// valid header value.
     pub fn start(config: BackendConfig) -> io::Result<Self> {
-        Self::start_in(Fleet::default(), config)
+        Self::start_in(BackendRegistry::default(), config)
     }
 
-    /// Starts a backend whose fault the others of `fleet` can set and clear.
-    pub(crate) fn start_in(fleet: Fleet, config: BackendConfig) -> io::Result<Self> {
+    /// Starts a backend whose fault the others of `registry` can set and clear.
+    pub(crate) fn start_in(registry: BackendRegistry, config: BackendConfig) -> io::Result<Self> {
         let id_field = HeaderValue::from_str(&config.id)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{:?} cannot be an id", config.id)))?;
-        let (port, listener) = Port::open(SocketAddr::new(config.bind, config.port))?;
+        let (port, listener) = PortReservation::bind_and_listen(SocketAddr::new(config.bind, config.port))?;
         let (commands, received) = mpsc::unbounded_channel();
         let state = Arc::new(State {
             id: config.id,
@@ -62,12 +62,17 @@ impl Backend {
             addr: port.addr(),
             counters: Counters::default(),
             fault: watch::Sender::default(),
-            downs: watch::Sender::default(),
-            fleet,
+            down_count: watch::Sender::default(),
+            registry,
         });
         let shared = Arc::clone(&state);
-        let thread = OwnThread::spawn(&state.id, move || Ok(Acceptor::new(port, listener, received, shared)?.run()))?;
-        state.fleet.join(Member { id: state.id.clone(), addr: state.addr, commands: commands.clone() });
+        let thread =
+            RuntimeThread::spawn(&state.id, move || Ok(Acceptor::new(port, listener, received, shared)?.run()))?;
+        state.registry.register(RegisteredBackend {
+            id: state.id.clone(),
+            addr: state.addr,
+            commands: commands.clone(),
+        });
         Ok(Self { state, commands, _thread: thread })
     }
 
@@ -135,6 +140,6 @@ impl Backend {
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        self.state.fleet.leave(self.state.addr);
+        self.state.registry.unregister(self.state.addr);
     }
 }

@@ -1,4 +1,4 @@
-//! The bodies that the routes send, none of which is ever whole in memory.
+//! The bodies that the routes send, none of is buffered as a whole.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,15 +12,16 @@ use tokio::time::{Interval, MissedTickBehavior};
 use crate::state::InFlight;
 
 /// A prime, so that a lost, repeated or moved block of any usual size shows.
-const PERIOD: u16 = 251;
+const PATTERN_PERIOD: u16 = 251;
 
 /// Whole periods, a little under 64 KiB: every frame is a slice of it, and none is copied.
-static TABLE: LazyLock<Bytes> = LazyLock::new(|| (0..u64::from(PERIOD) * 260).map(pattern_byte).collect());
+static PATTERN_BYTES: LazyLock<Bytes> =
+    LazyLock::new(|| (0..u64::from(PATTERN_PERIOD) * 260).map(pattern_byte).collect());
 
 /// Byte `index` of what `/bytes/{n}` and `/chunked/{n}` send: `index % 251`.
 pub fn pattern_byte(index: u64) -> u8 {
     // Always less than 251.
-    u8::try_from(index % u64::from(PERIOD)).unwrap_or_default()
+    u8::try_from(index % u64::from(PATTERN_PERIOD)).unwrap_or_default()
 }
 
 /// The first `len` bytes of the pattern: what a client of `/bytes/{len}` must have received.
@@ -30,47 +31,47 @@ pub fn pattern(len: usize) -> Vec<u8> {
 
 /// The first bytes of the pattern, one frame at a time.
 #[derive(Debug)]
-pub(crate) struct Pattern {
+pub(crate) struct PatternBody {
     sent: u64,
-    left: u64,
-    /// Whether the length is announced, and becomes Content-Length; otherwise the body is chunked.
-    sized: bool,
+    remaining: u64,
+    /// Whether the length is announced as Content-Length; otherwise the body is chunked.
+    has_content_length: bool,
 }
 
-impl Pattern {
-    pub(crate) fn new(len: u64, sized: bool) -> Self {
-        Self { sent: 0, left: len, sized }
+impl PatternBody {
+    pub(crate) fn new(len: u64, has_content_length: bool) -> Self {
+        Self { sent: 0, remaining: len, has_content_length }
     }
 }
 
-impl HttpBody for Pattern {
+impl HttpBody for PatternBody {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.left == 0 {
+        if self.remaining == 0 {
             return Poll::Ready(None);
         }
         let from = usize::from(pattern_byte(self.sent));
-        let room = TABLE.len() - from;
-        let len = usize::try_from(self.left).map_or(room, |left| left.min(room));
+        let room = PATTERN_BYTES.len() - from;
+        let len = usize::try_from(self.remaining).map_or(room, |remaining| remaining.min(room));
         self.sent += len as u64;
-        self.left -= len as u64;
-        Poll::Ready(Some(Ok(Frame::data(TABLE.slice(from..from + len)))))
+        self.remaining -= len as u64;
+        Poll::Ready(Some(Ok(Frame::data(PATTERN_BYTES.slice(from..from + len)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.sized && self.left == 0
+        self.has_content_length && self.remaining == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.sized { SizeHint::with_exact(self.left) } else { SizeHint::default() }
+        if self.has_content_length { SizeHint::with_exact(self.remaining) } else { SizeHint::default() }
     }
 }
 
 /// Server-sent events, one per tick.
 #[derive(Debug)]
-pub(crate) struct Events {
+pub(crate) struct SseBody {
     ticks: Interval,
     server_id: String,
     next: u64,
@@ -78,7 +79,7 @@ pub(crate) struct Events {
     last: Option<u64>,
 }
 
-impl Events {
+impl SseBody {
     pub(crate) fn new(server_id: String, mut ticks: Interval, count: Option<u64>) -> Self {
         // After a slow read the next event comes one period later, instead of a burst of missed ones.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,7 +87,7 @@ impl Events {
     }
 }
 
-impl HttpBody for Events {
+impl HttpBody for SseBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -104,18 +105,18 @@ impl HttpBody for Events {
 
 /// A body that keeps its request counted as in flight until it ends or is dropped.
 #[derive(Debug)]
-pub(crate) struct Tracked {
+pub(crate) struct InFlightBody {
     body: Body,
     _in_flight: InFlight,
 }
 
-impl Tracked {
+impl InFlightBody {
     pub(crate) fn new(body: Body, in_flight: InFlight) -> Self {
         Self { body, _in_flight: in_flight }
     }
 }
 
-impl HttpBody for Tracked {
+impl HttpBody for InFlightBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn pattern_goes_on_across_frames() {
-        let mut body = Pattern::new(200_000, true);
+        let mut body = PatternBody::new(200_000, true);
         let mut received = Vec::new();
         let mut cx = Context::from_waker(std::task::Waker::noop());
         while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut cx) {

@@ -20,12 +20,12 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tracing::debug;
 
-use crate::body::{Tracked, drain};
+use crate::body::{InFlightBody, drain};
+use crate::error_response::ErrorResponse;
 use crate::fault::Fault;
-use crate::refusal::Refusal;
+use crate::fault_injecting_stream::{ConnectionFlags, FaultInjectingStream};
 use crate::routes;
 use crate::state::{InFlight, State};
-use crate::wire::{Link, Wire};
 
 const X_SERVER_ID: HeaderName = HeaderName::from_static("x-server-id");
 /// A balancer forwards up to 100 headers and adds its own; hyper's default limit of 100 would then answer 431.
@@ -37,24 +37,24 @@ const CLOSE_DRAIN: Duration = Duration::from_secs(1);
 ///
 /// The state that it needs to notice a `down` is taken here, before its task first runs.
 pub(crate) fn serve(stream: TcpStream, state: Arc<State>, router: Router) -> impl Future<Output = ()> + Send + 'static {
-    let downs = state.downs.subscribe();
-    run(stream, state, router, downs)
+    let down_count = state.down_count.subscribe();
+    run(stream, state, router, down_count)
 }
 
-async fn run(stream: TcpStream, state: Arc<State>, router: Router, mut downs: watch::Receiver<u64>) {
-    let link = Arc::new(Link::default());
-    let wire = Wire::new(stream, Arc::clone(&link), Arc::clone(&state));
+async fn run(stream: TcpStream, state: Arc<State>, router: Router, mut down_count: watch::Receiver<u64>) {
+    let flags = Arc::new(ConnectionFlags::default());
+    let stream = FaultInjectingStream::new(stream, Arc::clone(&flags), Arc::clone(&state));
     let router = TowerToHyperService::new(router);
     let service = service_fn(|request| {
-        let (state, link, router) = (Arc::clone(&state), Arc::clone(&link), router.clone());
-        async move { answer(request, &state, &link, router).await }
+        let (state, flags, router) = (Arc::clone(&state), Arc::clone(&flags), router.clone());
+        async move { handle(request, &state, &flags, router).await }
     });
     let mut connection = pin!(
         http1::Builder::new()
             .title_case_headers(true)
             .header_read_timeout(None)
             .max_headers(MAX_FIELDS)
-            .serve_connection(TokioIo::new(wire), service)
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades()
     );
     tokio::select! {
@@ -63,9 +63,9 @@ async fn run(stream: TcpStream, state: Arc<State>, router: Router, mut downs: wa
                 debug!(backend = state.id, %error, "connection ended");
             }
         }
-        _ = downs.changed() => {
+        _ = down_count.changed() => {
             // The client that posts `down` gets its response on the connection of that request.
-            if link.switching.load(Ordering::Relaxed) {
+            if flags.is_fault_request.load(Ordering::Relaxed) {
                 connection.as_mut().graceful_shutdown();
                 let _ = connection.await;
             }
@@ -76,19 +76,24 @@ async fn run(stream: TcpStream, state: Arc<State>, router: Router, mut downs: wa
 type Routes = TowerToHyperService<Router>;
 
 /// Answers one request. An error closes the connection without a byte.
-async fn answer(request: Request<Incoming>, state: &Arc<State>, link: &Link, router: Routes) -> io::Result<Response> {
-    let in_flight = InFlight::enter(state);
+async fn handle(
+    request: Request<Incoming>,
+    state: &Arc<State>,
+    flags: &ConnectionFlags,
+    router: Routes,
+) -> io::Result<Response> {
+    let in_flight = InFlight::start(state);
     let path = request.uri().path();
-    let number = state.counters.arrived(path);
-    let switching = path.starts_with("/_fault/");
-    link.switching.store(switching, Ordering::Relaxed);
+    let number = state.counters.request_received(path);
+    let is_fault_request = path.starts_with("/_fault/");
+    flags.is_fault_request.store(is_fault_request, Ordering::Relaxed);
     let mut request = request.map(Body::new);
-    let refused = if switching { None } else { pass_fault(&mut request, state, link).await? };
-    let response = match refused {
-        Some(refused) => refused,
+    let fault_response = if is_fault_request { None } else { apply_fault(&mut request, state, flags).await? };
+    let response = match fault_response {
+        Some(fault_response) => fault_response,
         None => route(request, number, router).await,
     };
-    let mut response = response.map(|body| Body::new(Tracked::new(body, in_flight)));
+    let mut response = response.map(|body| Body::new(InFlightBody::new(body, in_flight)));
     response.headers_mut().insert(X_SERVER_ID, state.id_field.clone());
     Ok(response)
 }
@@ -99,9 +104,9 @@ async fn route(mut request: Request<Body>, number: u64, router: Routes) -> Respo
         // A 2xx would make the connection a tunnel without a destination.
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    if routes::drops_body(request.uri()) {
+    if routes::discards_body(request.uri()) {
         if drain(request.body_mut()).await.is_err() {
-            return Refusal::ended_early().into_response();
+            return ErrorResponse::incomplete_body().into_response();
         }
         *request.body_mut() = Body::empty();
     }
@@ -109,8 +114,12 @@ async fn route(mut request: Request<Body>, number: u64, router: Routes) -> Respo
     router.call(request).await.unwrap_or_else(|never| match never {})
 }
 
-/// The effect of the current fault on a request: none, a response of its own, or no response.
-async fn pass_fault(request: &mut Request<Body>, state: &State, link: &Link) -> io::Result<Option<Response>> {
+/// Applies the current fault to a request. `None`: the request goes on to its route; an error: it gets no response.
+async fn apply_fault(
+    request: &mut Request<Body>,
+    state: &State,
+    flags: &ConnectionFlags,
+) -> io::Result<Option<Response>> {
     let mut changes = state.fault.subscribe();
     let fault = *changes.borrow_and_update();
     let unanswered = || io::Error::other(format!("not answered: the fault is `{fault}`"));
@@ -126,7 +135,7 @@ async fn pass_fault(request: &mut Request<Body>, state: &State, link: &Link) -> 
             Err(unanswered())
         }
         Fault::Reset => {
-            link.reset.store(true, Ordering::Relaxed);
+            flags.close_with_rst.store(true, Ordering::Relaxed);
             Err(unanswered())
         }
         Fault::Close => {
@@ -135,7 +144,7 @@ async fn pass_fault(request: &mut Request<Body>, state: &State, link: &Link) -> 
         }
         Fault::Error => {
             let _ = drain(request.body_mut()).await;
-            let error = Refusal(StatusCode::INTERNAL_SERVER_ERROR, unanswered().to_string());
+            let error = ErrorResponse(StatusCode::INTERNAL_SERVER_ERROR, unanswered().to_string());
             Ok(Some(error.into_response()))
         }
     }

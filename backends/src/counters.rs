@@ -1,4 +1,4 @@
-//! A backend's counters, with which a test can tell where requests and connections went.
+//! A backend's counters, from which a test learns which backend received which requests and connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -43,7 +43,7 @@ impl Counters {
     }
 
     /// Counts a request to `path`; returns its number, from 1, or the last request's for a path that is not counted.
-    pub(crate) fn arrived(&self, path: &str) -> u64 {
+    pub(crate) fn request_received(&self, path: &str) -> u64 {
         if path == "/health" {
             self.health_checks.fetch_add(1, Ordering::Relaxed);
         }
@@ -53,7 +53,7 @@ impl Counters {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(crate) fn opened(&self) {
+    pub(crate) fn connection_opened(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
         self.open_connections.fetch_add(1, Ordering::Relaxed);
     }
@@ -66,7 +66,7 @@ impl Counters {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn closed(&self) {
+    pub(crate) fn connection_closed(&self) {
         self.open_connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

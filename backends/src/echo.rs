@@ -23,7 +23,7 @@ pub(crate) async fn http(request: Request) -> Response {
     let body = if head.headers.contains_key(EXPECT) {
         // hyper sends its 100 when the body is first read, and no longer after a response has begun.
         match next_data(&mut body).await {
-            Some(first) => Body::new(Resumed { first: Some(first), rest: body }),
+            Some(first) => Body::new(PeekedBody { first: Some(first), rest: body }),
             None => Body::empty(),
         }
     } else {
@@ -37,12 +37,12 @@ pub(crate) async fn http(request: Request) -> Response {
 }
 
 /// A body whose first data was read ahead.
-struct Resumed {
+struct PeekedBody {
     first: Option<Result<Bytes, axum::Error>>,
     rest: Body,
 }
 
-impl HttpBody for Resumed {
+impl HttpBody for PeekedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -67,12 +67,12 @@ impl HttpBody for Resumed {
 }
 
 pub(crate) async fn websocket(Shared(state): Shared<Arc<State>>, upgrade: WebSocketUpgrade) -> Response {
-    let downs = state.downs.subscribe();
-    upgrade.on_upgrade(move |socket| echo_messages(socket, downs)).into_response()
+    let down_count = state.down_count.subscribe();
+    upgrade.on_upgrade(move |socket| echo_messages(socket, down_count)).into_response()
 }
 
 /// Runs until the client closes or the backend goes down: after the upgrade the connection no longer owns the socket.
-async fn echo_messages(mut socket: WebSocket, mut downs: watch::Receiver<u64>) {
+async fn echo_messages(mut socket: WebSocket, mut down_count: watch::Receiver<u64>) {
     let echo = async {
         while let Some(Ok(message)) = socket.recv().await {
             // axum answers pings and closes itself.
@@ -83,7 +83,7 @@ async fn echo_messages(mut socket: WebSocket, mut downs: watch::Receiver<u64>) {
         }
     };
     tokio::select! {
-        _ = downs.changed() => {}
+        _ = down_count.changed() => {}
         () = echo => {}
     }
 }

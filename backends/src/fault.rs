@@ -25,11 +25,11 @@ pub enum Fault {
 }
 
 /// The names that `POST /_fault/{name}` accepts.
-pub(crate) const WORDS: &str = "down, up, slow, hang, reset, close, error";
+pub(crate) const FAULT_NAMES: &str = "down, up, slow, hang, reset, close, error";
 
 impl Fault {
-    pub(crate) fn from_word(word: &str, slow: Duration) -> Option<Self> {
-        Some(match word {
+    pub(crate) fn from_name(name: &str, slow: Duration) -> Option<Self> {
+        Some(match name {
             "up" => Self::None,
             "down" => Self::Down,
             "slow" => Self::Slow(slow),
@@ -77,10 +77,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_faults_agree() {
-        for word in WORDS.split(", ") {
-            assert_eq!(Fault::from_word(word, Duration::from_secs(2)).unwrap().to_string(), word);
+    fn names_parse_to_their_fault() {
+        for name in FAULT_NAMES.split(", ") {
+            assert_eq!(Fault::from_name(name, Duration::from_secs(2)).unwrap().to_string(), name);
         }
-        assert_eq!(Fault::from_word("sideways", Duration::from_secs(2)), None);
+        assert_eq!(Fault::from_name("sideways", Duration::from_secs(2)), None);
     }
 }

@@ -11,10 +11,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::fault::{Command, Fault, WORDS};
-use crate::fleet::Member;
+use crate::backend_registry::RegisteredBackend;
+use crate::error_response::ErrorResponse;
+use crate::fault::{Command, FAULT_NAMES, Fault};
 use crate::query::{number, query};
-use crate::refusal::Refusal;
 use crate::state::State;
 
 /// How long a backend stays down after `down` by default.
@@ -22,29 +22,30 @@ const DEFAULT_DOWN: Duration = Duration::from_secs(10);
 /// The delay that `slow` adds to each response by default.
 const DEFAULT_SLOW: Duration = Duration::from_secs(2);
 
-/// `POST /_fault/{word}?id=…|port=…&for=5s&ms=2000`
+/// `POST /_fault/{name}?id=…|port=…&for=5s&ms=2000`
 pub(crate) async fn post(
     Shared(state): Shared<Arc<State>>,
-    Path(word): Path<String>,
+    Path(name): Path<String>,
     uri: Uri,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorResponse> {
     let slow = number(&uri, "ms")?.map_or(DEFAULT_SLOW, Duration::from_millis);
-    let fault = Fault::from_word(&word, slow)
-        .ok_or_else(|| Refusal::not_found(format!("unknown fault `{word}`; known: {WORDS}")))?;
+    let fault = Fault::from_name(&name, slow)
+        .ok_or_else(|| ErrorResponse::not_found(format!("unknown fault `{name}`; known: {FAULT_NAMES}")))?;
     let recover_after = match query(&uri, "for") {
         Some(time) => Some(
-            parse_time(time).ok_or_else(|| Refusal::bad_request("`for` must be a duration such as 500ms, 5s or 2m"))?,
+            parse_time(time)
+                .ok_or_else(|| ErrorResponse::bad_request("`for` must be a duration such as 500ms, 5s or 2m"))?,
         ),
         None if fault == Fault::Down => Some(DEFAULT_DOWN),
         None => None,
     };
-    let member = member(&state, &uri)?;
-    command(&member, fault, recover_after)
+    let backend = backend(&state, &uri)?;
+    command(&backend, fault, recover_after)
         .await
-        .map_err(|error| Refusal(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+        .map_err(|error| ErrorResponse(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
     Ok(Json(json!({
-        "server_id": member.id,
-        "port": member.addr.port(),
+        "server_id": backend.id,
+        "port": backend.addr.port(),
         "fault": fault.to_string(),
         "for_ms": recover_after.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
     }))
@@ -52,26 +53,26 @@ pub(crate) async fn post(
 }
 
 /// Sends the command and waits until the fault is in effect.
-async fn command(member: &Member, fault: Fault, recover_after: Option<Duration>) -> io::Result<()> {
+async fn command(backend: &RegisteredBackend, fault: Fault, recover_after: Option<Duration>) -> io::Result<()> {
     let stopped = || io::Error::other("that backend has stopped");
     let (done, applied) = oneshot::channel();
     let done = Box::new(move |outcome| drop(done.send(outcome)));
-    member.commands.send(Command { fault, recover_after, done }).map_err(|_| stopped())?;
+    backend.commands.send(Command { fault, recover_after, done }).map_err(|_| stopped())?;
     applied.await.map_err(|_| stopped())?
 }
 
 /// The backend that the request addresses: a sibling by `id` or `port`, otherwise this one.
-fn member(state: &State, uri: &Uri) -> Result<Member, Refusal> {
+fn backend(state: &State, uri: &Uri) -> Result<RegisteredBackend, ErrorResponse> {
     let found = if let Some(id) = query(uri, "id") {
-        state.fleet.find(|member| member.id == id)
+        state.registry.find(|backend| backend.id == id)
     } else if let Some(port) = query(uri, "port") {
-        state.fleet.find(|member| member.addr.port().to_string() == port)
+        state.registry.find(|backend| backend.addr.port().to_string() == port)
     } else {
-        state.fleet.find(|member| member.addr == state.addr)
+        state.registry.find(|backend| backend.addr == state.addr)
     };
     found.ok_or_else(|| {
-        let ids = state.fleet.ids().join(", ");
-        Refusal::not_found(format!("unknown backend; known: {ids}"))
+        let ids = state.registry.ids().join(", ");
+        ErrorResponse::not_found(format!("unknown backend; known: {ids}"))
     })
 }
 

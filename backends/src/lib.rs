@@ -2,27 +2,27 @@
 
 mod acceptor;
 mod backend;
+mod backend_registry;
 mod body;
-mod bundle;
+mod bundled_backends;
 mod connection;
 mod counters;
 mod echo;
+mod error_response;
 mod fault;
 mod fault_api;
-mod fleet;
-mod invitation;
-mod own_thread;
-mod port;
+mod fault_injecting_stream;
+mod port_reservation;
 mod query;
-mod refusal;
 mod routes;
+mod runtime_thread;
 mod state;
 mod tcp_echo;
-mod wire;
+mod usage_hint;
 
 pub use backend::{Backend, BackendConfig};
 pub use body::{pattern, pattern_byte};
-pub use bundle::{Bundle, start_bundled};
+pub use bundled_backends::{BundledBackends, start_bundled};
 pub use counters::Counts;
 pub use fault::Fault;
 pub use tcp_echo::TcpEcho;

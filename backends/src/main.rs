@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
-use backends::{BackendConfig, Bundle, TcpEcho};
+use backends::{BackendConfig, BundledBackends, TcpEcho};
 use common::outln;
 use common::shutdown::{Shutdown, ShutdownStage};
 use common::signals::SignalHandlers;
@@ -48,8 +48,8 @@ fn run(args: &Args) -> io::Result<()> {
         shutdown.wait(ShutdownStage::Draining);
         return Ok(());
     }
-    let bundle = Bundle::start(configs(args))?;
-    for addr in bundle.addrs() {
+    let bundled = BundledBackends::start(configs(args))?;
+    for addr in bundled.addrs() {
         outln!("listening on {addr}");
     }
     shutdown.wait(ShutdownStage::Draining);

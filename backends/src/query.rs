@@ -2,7 +2,7 @@
 
 use axum::http::Uri;
 
-use crate::refusal::Refusal;
+use crate::error_response::ErrorResponse;
 
 /// The value of the first `name=value` in the target's query; `""` for a bare `name`.
 pub(crate) fn query<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
@@ -13,9 +13,9 @@ pub(crate) fn query<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
 }
 
 /// [`query`] as a number.
-pub(crate) fn number(uri: &Uri, name: &str) -> Result<Option<u64>, Refusal> {
+pub(crate) fn number(uri: &Uri, name: &str) -> Result<Option<u64>, ErrorResponse> {
     query(uri, name)
-        .map(|text| text.parse().map_err(|_| Refusal::bad_request(format!("`{name}` is not a number"))))
+        .map(|text| text.parse().map_err(|_| ErrorResponse::bad_request(format!("`{name}` is not a number"))))
         .transpose()
 }
 

@@ -14,10 +14,10 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::body::{Events, Pattern, next_data};
+use crate::body::{PatternBody, SseBody, next_data};
 use crate::counters::Counts;
+use crate::error_response::ErrorResponse;
 use crate::query::{number, query};
-use crate::refusal::Refusal;
 use crate::state::State;
 use crate::{echo, fault_api};
 
@@ -42,14 +42,14 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/upload", any(upload))
         .route("/echo", any(echo::http))
         .route("/ws", any(echo::websocket))
-        .route("/_fault/{word}", post(fault_api::post))
+        .route("/_fault/{name}", post(fault_api::post))
         .fallback(hello)
         .with_state(state)
 }
 
 /// Whether the body of a request for `uri` is read to its end and dropped before the request is routed. That is the
 /// rule, also for rejected requests: only then is the connection reusable.
-pub(crate) fn drops_body(uri: &Uri) -> bool {
+pub(crate) fn discards_body(uri: &Uri) -> bool {
     match uri.path() {
         "/echo" | "/upload" | "/ws" => false,
         path => !(path.starts_with("/status/") && query(uri, "early").is_some()),
@@ -93,20 +93,20 @@ async fn count(Shared(state): Shared<Arc<State>>) -> Json<Counts> {
 }
 
 #[derive(Serialize)]
-struct Arrived {
+struct ReceivedRequest {
     method: String,
     target: String,
     version: String,
     fields: Vec<(String, String)>,
 }
 
-async fn headers(method: Method, uri: Uri, version: Version, fields: HeaderMap) -> Json<Arrived> {
+async fn headers(method: Method, uri: Uri, version: Version, fields: HeaderMap) -> Json<ReceivedRequest> {
     let text = |value: &[u8]| match std::str::from_utf8(value) {
         Ok(text) => text.to_owned(),
         // ISO-8859-1, in which HTTP once defined other bytes: nothing is lost.
         Err(_) => value.iter().copied().map(char::from).collect(),
     };
-    Json(Arrived {
+    Json(ReceivedRequest {
         method: method.to_string(),
         target: uri.to_string(),
         version: format!("{version:?}"),
@@ -121,41 +121,41 @@ async fn delay(Shared(state): Shared<Arc<State>>, Path(ms): Path<u64>) -> Respon
 }
 
 async fn bytes(Path(n): Path<u64>) -> Response {
-    octets([(header::CONTENT_LENGTH, n.to_string())], Pattern::new(n, true))
+    octet_stream([(header::CONTENT_LENGTH, n.to_string())], PatternBody::new(n, true))
 }
 
 async fn chunked(Path(n): Path<u64>) -> Response {
-    octets([], Pattern::new(n, false))
+    octet_stream([], PatternBody::new(n, false))
 }
 
-fn octets<const N: usize>(fields: [(header::HeaderName, String); N], body: Pattern) -> Response {
+fn octet_stream<const N: usize>(fields: [(header::HeaderName, String); N], body: PatternBody) -> Response {
     ([(header::CONTENT_TYPE, "application/octet-stream")], fields, Body::new(body)).into_response()
 }
 
-async fn stream(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Refusal> {
+async fn stream(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, ErrorResponse> {
     let every = number(&uri, "every")?.map_or(DEFAULT_EVERY, Duration::from_millis);
     // An interval of zero would panic.
     let ticks = tokio::time::interval(every.max(Duration::from_millis(1)));
-    let events = Events::new(state.id.clone(), ticks, number(&uri, "count")?);
+    let events = SseBody::new(state.id.clone(), ticks, number(&uri, "count")?);
     let fields = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
     Ok((fields, Body::new(events)).into_response())
 }
 
-async fn status(Shared(state): Shared<Arc<State>>, Path(code): Path<u16>) -> Result<Response, Refusal> {
+async fn status(Shared(state): Shared<Arc<State>>, Path(code): Path<u16>) -> Result<Response, ErrorResponse> {
     let status = StatusCode::from_u16(code).ok().filter(|_| (200..=599).contains(&code));
     // A 1xx is not final: the client would wait for another response.
-    let status = status.ok_or_else(|| Refusal::bad_request("a final status is 200-599"))?;
+    let status = status.ok_or_else(|| ErrorResponse::bad_request("a final status is 200-599"))?;
     if matches!(code, 204 | 205 | 304) {
         return Ok(status.into_response());
     }
     Ok((status, Json(json!({ "server_id": state.id, "status": code }))).into_response())
 }
 
-async fn upload(request: Request) -> Result<Response, Refusal> {
+async fn upload(request: Request) -> Result<Response, ErrorResponse> {
     let mut body = request.into_body();
     let (mut bytes, mut sha256) = (0, Sha256::new());
     while let Some(data) = next_data(&mut body).await {
-        let data = data.map_err(|_| Refusal::ended_early())?;
+        let data = data.map_err(|_| ErrorResponse::incomplete_body())?;
         bytes += data.len() as u64;
         sha256.update(&data);
     }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use axum::http::HeaderValue;
 use tokio::sync::watch;
 
+use crate::backend_registry::BackendRegistry;
 use crate::counters::Counters;
 use crate::fault::Fault;
-use crate::fleet::Fleet;
 
-/// One backend as its connections see it. Only the acceptor writes `fault` and `downs`.
+/// One backend as its connections see it. Only the acceptor writes `fault` and `down_count`.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) id: String,
@@ -21,9 +21,9 @@ pub(crate) struct State {
     pub(crate) fault: watch::Sender<Fault>,
     /// How often it went down. A connection watches this and not the fault: a fault that is cleared at once may be gone
     /// before the connection's task runs.
-    pub(crate) downs: watch::Sender<u64>,
+    pub(crate) down_count: watch::Sender<u64>,
     /// The backends that a `/_fault/*` request may address: this one and its siblings.
-    pub(crate) fleet: Fleet,
+    pub(crate) registry: BackendRegistry,
 }
 
 /// A request in flight, from its head until its response's body has ended or was dropped.
@@ -31,7 +31,7 @@ pub(crate) struct State {
 pub(crate) struct InFlight(Arc<State>);
 
 impl InFlight {
-    pub(crate) fn enter(state: &Arc<State>) -> Self {
+    pub(crate) fn start(state: &Arc<State>) -> Self {
         state.counters.request_started();
         Self(Arc::clone(state))
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use crate::own_thread::OwnThread;
-use crate::port::{Listener, Port};
+use crate::port_reservation::{Listener, PortReservation};
+use crate::runtime_thread::RuntimeThread;
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -18,7 +18,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 pub struct TcpEcho {
     addr: SocketAddr,
     connections: Arc<AtomicU64>,
-    _thread: OwnThread,
+    _thread: RuntimeThread,
 }
 
 impl TcpEcho {
@@ -29,11 +29,11 @@ impl TcpEcho {
 
     /// Starts one on `addr`; it listens when this returns.
     pub fn start_on(addr: SocketAddr) -> io::Result<Self> {
-        let (port, listener) = Port::open(addr)?;
+        let (port, listener) = PortReservation::bind_and_listen(addr)?;
         let addr = port.addr();
         let connections = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&connections);
-        let thread = OwnThread::spawn("tcp-echo", move || Ok(accept_all(Listener::new(listener)?, counter)))?;
+        let thread = RuntimeThread::spawn("tcp-echo", move || Ok(accept_all(Listener::new(listener)?, counter)))?;
         Ok(Self { addr, connections, _thread: thread })
     }
 

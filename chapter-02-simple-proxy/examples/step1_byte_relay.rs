@@ -59,7 +59,7 @@ mod tests {
         }
         let mut second = Client::connect(proxy);
         second.request("GET", "/", "");
-        second.expect_silence(Duration::from_millis(500));
+        second.expect_no_input(Duration::from_millis(500));
         drop(first);
         assert_eq!(second.response("GET").status(), 200, "served once the first has left");
     }

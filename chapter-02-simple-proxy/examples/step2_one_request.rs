@@ -65,7 +65,7 @@ mod tests {
             integration_tests::wait::pause(Duration::from_millis(200));
             std::io::Write::write_all(&mut late, b"hello")
         });
-        client.patience(Duration::from_secs(1));
+        client.set_read_timeout(Duration::from_secs(1));
         assert!(client.try_response("POST").is_err(), "the body was not lost");
     }
 }

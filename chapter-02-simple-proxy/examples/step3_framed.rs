@@ -153,7 +153,7 @@ mod tests {
         }
         let mut second = Client::connect(proxy);
         second.request("GET", "/", "");
-        second.expect_silence(PAUSE);
+        second.expect_no_input(PAUSE);
         drop(first);
         assert_eq!(second.response("GET").status(), 200);
     }
@@ -163,7 +163,7 @@ mod tests {
         let proxy = super::start::running(super::serve);
         let mut client = Client::connect(proxy);
         client.send("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
-        client.expect_silence(PAUSE);
+        client.expect_no_input(PAUSE);
         client.send("hello");
         assert_eq!(client.response("POST").text(), "hello");
     }

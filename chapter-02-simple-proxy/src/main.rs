@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, process::ExitCode};
 
-use backends::Bundle;
+use backends::BundledBackends;
 use clap::Parser;
 use common::{
     cli::{self, ServeArgs},
@@ -41,24 +41,28 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let fd_limit = net::raise_fd_limit()?;
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(args.serve.listen_address(args.port), NonZeroUsize::MIN)?;
-    let bundle = if args.host.is_none() { Some(backends::start_bundled(1, 9001)?) } else { None };
+    let bundled_backends = if args.host.is_none() { Some(backends::start_bundled(1, 9001)?) } else { None };
     let address = listeners.local_address();
-    let proxy = ReverseProxy::new(config(args, fd_limit, bundle.as_ref())?);
+    let proxy = ReverseProxy::new(config(args, fd_limit, bundled_backends.as_ref())?);
     let stats_source = proxy.clone();
     signals::spawn(shutdown.clone(), move || outln!("{}", stats_source.stats_table()))?;
     outln!("listening on {address}");
-    if let Some(bundle) = &bundle {
-        outln!("{}", bundle.invitation(address));
+    if let Some(bundled_backends) = &bundled_backends {
+        outln!("{}", bundled_backends.usage_hint(address));
     }
     simple_proxy::run(&proxy, listeners, &shutdown)?;
     stdout::print_last_line(proxy.stats_table());
     Ok(())
 }
 
-fn config(args: Args, fd_limit: u64, bundle: Option<&Bundle>) -> Result<Config, Box<dyn std::error::Error>> {
-    let addresses = match (bundle, &args.host, args.backend_port) {
+fn config(
+    args: Args,
+    fd_limit: u64,
+    bundled_backends: Option<&BundledBackends>,
+) -> Result<Config, Box<dyn std::error::Error>> {
+    let addresses = match (bundled_backends, &args.host, args.backend_port) {
         (None, Some(host), Some(port)) => net::resolve(host, port)?,
-        (bundle, ..) => bundle.map(Bundle::addrs).unwrap_or_default(),
+        (bundled_backends, ..) => bundled_backends.map(BundledBackends::addrs).unwrap_or_default(),
     };
     let backend_name = match (args.host, args.backend_port) {
         (Some(host), Some(port)) => common::endpoint::Endpoint { host, port, weight: None }.to_string(),
@@ -67,7 +71,12 @@ fn config(args: Args, fd_limit: u64, bundle: Option<&Bundle>) -> Result<Config, 
     Ok(Config {
         backend_name,
         addresses,
-        max_clients: net::max_clients_for_fds(fd_limit, 0, Some(args.serve.max_client_threads()), bundle.is_some()),
+        max_clients: net::max_clients_for_fds(
+            fd_limit,
+            0,
+            Some(args.serve.max_client_threads()),
+            bundled_backends.is_some(),
+        ),
         timeouts: args.serve.timeouts,
         trusted_proxies: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, process::ExitCode, time::Duration};
 
-use backends::Bundle;
+use backends::BundledBackends;
 use clap::Parser;
 use common::{
     cli::{self, ServeArgs},
@@ -64,34 +64,39 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let fd_limit = net::raise_fd_limit()?;
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(args.serve.listen_address(args.port), NonZeroUsize::MIN)?;
-    let bundle = if args.backends.is_empty() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let bundled_backends = if args.backends.is_empty() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = listeners.local_address();
-    let balancer = Balancer::new(config(args, fd_limit, bundle.as_ref()), SystemResolver)?;
+    let balancer = Balancer::new(config(args, fd_limit, bundled_backends.as_ref()), SystemResolver)?;
     let stats_source = balancer.clone();
     signals::spawn(shutdown.clone(), move || outln!("{}", stats_source.stats_table()))?;
     outln!("listening on {address}");
-    if let Some(bundle) = &bundle {
-        outln!("{}", bundle.invitation(address));
+    if let Some(bundled_backends) = &bundled_backends {
+        outln!("{}", bundled_backends.usage_hint(address));
     }
     load_balancer::run(&balancer, listeners, &shutdown)?;
     stdout::print_last_line(balancer.stats_table());
     Ok(())
 }
 
-fn config(args: Args, fd_limit: u64, bundle: Option<&Bundle>) -> Config {
-    let bundled = |bundle: &Bundle| {
+fn config(args: Args, fd_limit: u64, bundled_backends: Option<&BundledBackends>) -> Config {
+    let endpoints_of = |bundled_backends: &BundledBackends| {
         let endpoint = |address: std::net::SocketAddr| Endpoint {
             host: address.ip().to_string(),
             port: address.port(),
             weight: None,
         };
-        bundle.addrs().into_iter().map(endpoint).collect()
+        bundled_backends.addrs().into_iter().map(endpoint).collect()
     };
     Config {
-        backends: bundle.map_or(args.backends, bundled),
+        backends: bundled_backends.map_or(args.backends, endpoints_of),
         resolve_interval: args.resolve_interval,
         down_time: args.down_time,
-        max_clients: net::max_clients_for_fds(fd_limit, 0, Some(args.serve.max_client_threads()), bundle.is_some()),
+        max_clients: net::max_clients_for_fds(
+            fd_limit,
+            0,
+            Some(args.serve.max_client_threads()),
+            bundled_backends.is_some(),
+        ),
         timeouts: args.serve.timeouts,
         trusted_proxies: args.serve.trusted_proxy,
         log_requests: args.serve.log_requests,

@@ -57,7 +57,7 @@ fn serve_request(balancer: &Balancer, client: &mut ClientConnection, driver: &mu
 
 /// Chooses a backend and connects to it, until a connect succeeds or all backends have been tried. Nothing of the
 /// request has been sent yet, so any request may fail over to the next backend, even a POST.
-// ANCHOR: reach
+// ANCHOR: connect_with_failover
 fn connect_with_failover(
     balancer: &Balancer,
     driver: &BlockingDriver<'_>,
@@ -74,7 +74,7 @@ fn connect_with_failover(
     }
     Err(last_error)
 }
-// ANCHOR_END: reach
+// ANCHOR_END: connect_with_failover
 
 /// Waits for the next request.
 fn next_head(

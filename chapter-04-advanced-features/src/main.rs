@@ -45,7 +45,7 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let bundled_backends =
         if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = serve.listen_address(port);
-    let bundled_addrs = bundled_backends.as_ref().map(backends::Bundle::addrs);
+    let bundled_addrs = bundled_backends.as_ref().map(backends::BundledBackends::addrs);
     let max_clients =
         net::max_clients_for_fds(file_limit, 0, Some(serve.max_client_threads()), bundled_backends.is_some());
     let config = match balance.into_config(serve, max_clients, bundled_addrs.as_deref(), admin.is_some()) {
@@ -65,8 +65,8 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if let Some(admin) = &admin {
         outln!("admin interface on {}", admin.address());
     }
-    if let Some(bundle) = &bundled_backends {
-        outln!("{}", bundle.invitation(address));
+    if let Some(bundled_backends) = &bundled_backends {
+        outln!("{}", bundled_backends.usage_hint(address));
     }
     advanced_features::run(&balancer, listeners, &shutdown)?;
     stdout::print_last_line(balancer.stats_table());

@@ -136,7 +136,7 @@ impl Client {
 mod tests {
     use std::{io::Write as _, thread};
 
-    use integration_tests::{client::Client, seed::Seed, wait::ms};
+    use integration_tests::{client::Client, rng::Rng, wait::ms};
 
     #[test]
     fn a_slow_reader_gets_every_byte_and_delays_no_other_client() {
@@ -144,7 +144,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         thread::spawn(move || super::serve(listener));
         // More than the kernel's buffers hold in both directions.
-        let message = Seed::new(5).bytes(32 << 20);
+        let message = Rng::new(5).bytes(32 << 20);
         let mut late = Client::connect(address);
         let mut others = [(); 3].map(|()| Client::connect(address));
         thread::scope(|scope| {

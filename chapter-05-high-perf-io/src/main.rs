@@ -40,12 +40,14 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let Args { port, balance, workers, serve } = args;
     let workers = workers.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let fd_limit = net::raise_fd_limit()?;
-    let bundle = if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let bundled_backends =
+        if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = serve.listen_address(port);
-    let bundled = bundle.as_ref().map(backends::Bundle::addrs);
+    let bundled_addrs = bundled_backends.as_ref().map(backends::BundledBackends::addrs);
     let requested_clients = serve.max_clients.map(NonZeroUsize::get);
-    let max_clients = net::max_clients_for_fds(fd_limit, fds_for_workers(workers), requested_clients, bundle.is_some());
-    let config = match balance.into_config(serve, max_clients, bundled.as_deref(), false) {
+    let max_clients =
+        net::max_clients_for_fds(fd_limit, fds_for_workers(workers), requested_clients, bundled_backends.is_some());
+    let config = match balance.into_config(serve, max_clients, bundled_addrs.as_deref(), false) {
         Ok(config) => config,
         Err(reason) => return Ok(cli::usage_error(reason)),
     };
@@ -58,8 +60,8 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     outln!("listening on {address}");
     let threads = if workers.get() == 1 { "worker thread" } else { "worker threads" };
     outln!("{workers} {threads} on {POLLER_NAME}, at most {max_clients} client connections");
-    if let Some(bundle) = &bundle {
-        outln!("{}", bundle.invitation(address));
+    if let Some(bundled_backends) = &bundled_backends {
+        outln!("{}", bundled_backends.usage_hint(address));
     }
     high_perf_io::run(&server, listeners, &shutdown)?;
     stdout::print_last_line(server.statistics());

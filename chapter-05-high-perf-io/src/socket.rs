@@ -40,7 +40,7 @@ impl Socket {
         Ok(Self { stream, readable: false, writable: false, read_closed: false, failed: false })
     }
 
-    // ANCHOR: learn
+    // ANCHOR: update_readiness
     /// Records the readiness that an event reports.
     pub(crate) fn update_readiness(&mut self, event: &Event) {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
@@ -48,7 +48,7 @@ impl Socket {
         self.read_closed |= event.is_read_closed();
         self.failed |= event.is_error();
     }
-    // ANCHOR_END: learn
+    // ANCHOR_END: update_readiness
 
     /// Whether a connect has ended, in success or failure.
     pub(crate) fn is_connect_done(&self) -> bool {

@@ -8,13 +8,13 @@ use clap::Parser;
 use common::cli::ServeArgs;
 use high_perf_io::{Server, run};
 use integration_tests::{
-    allocations::{Counting, Tally},
-    steady,
+    allocations::{AllocationCounter, CountingAllocator},
+    steady_state,
 };
 use load_balancer::dns_refresher::SystemResolver;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[derive(Parser)]
 struct Args {
@@ -33,7 +33,7 @@ fn server(backend: SocketAddr) -> Server {
 
 #[test]
 fn a_thousand_requests_allocate_nothing() {
-    static THREAD: Tally = Tally::new();
-    let server = server(steady::backend());
-    steady::assert_allocates_nothing(&THREAD, |listeners, shutdown| run(&server, listeners, shutdown).unwrap());
+    static THREAD: AllocationCounter = AllocationCounter::new();
+    let server = server(steady_state::backend());
+    steady_state::assert_allocates_nothing(&THREAD, |listeners, shutdown| run(&server, listeners, shutdown).unwrap());
 }

@@ -70,9 +70,9 @@ fn start(args: Args) -> io::Result<()> {
     if !args.backends.is_empty() {
         return run(listener, args.backends);
     }
-    let bundle = backends::start_bundled(3, 9001)?;
-    outln!("{}", bundle.invitation(address));
-    run(listener, bundle.addrs())
+    let bundled_backends = backends::start_bundled(3, 9001)?;
+    outln!("{}", bundled_backends.usage_hint(address));
+    run(listener, bundled_backends.addrs())
 }
 
 fn run(listener: std::net::TcpListener, backends: Vec<SocketAddr>) -> io::Result<()> {
@@ -219,8 +219,8 @@ mod tests {
     #[test]
     fn each_request_opens_a_connection() {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let (address, bundle) = (listener.local_addr().unwrap(), backends::start_bundled(3, 0).unwrap());
-        let backends = bundle.addrs();
+        let (address, bundled_backends) = (listener.local_addr().unwrap(), backends::start_bundled(3, 0).unwrap());
+        let backends = bundled_backends.addrs();
         thread::spawn(move || super::run(listener, backends));
         let mut client = Client::connect(address);
         for _ in 0..30 {
@@ -229,7 +229,7 @@ mod tests {
         client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
         client.send("hello");
         assert_eq!(client.response("POST").text(), "hello");
-        let accepted: u64 = bundle.backends().iter().map(|backend| backend.counts().connections).sum();
+        let accepted: u64 = bundled_backends.backends().iter().map(|backend| backend.counts().connections).sum();
         assert_eq!(accepted, 31);
     }
 }

@@ -235,7 +235,7 @@ where
 mod tests {
     use std::thread;
 
-    use integration_tests::{client::Client, seed::Seed, wait::ms};
+    use integration_tests::{client::Client, rng::Rng, wait::ms};
 
     use super::*;
 
@@ -245,7 +245,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         thread::spawn(move || run(|reactor| serve(listener, reactor)));
         // More than the kernel's buffers hold in both directions.
-        let message = Seed::new(6).bytes(32 << 20);
+        let message = Rng::new(6).bytes(32 << 20);
         let mut late = Client::connect(address);
         let mut others = [(); 3].map(|()| Client::connect(address));
         thread::scope(|scope| {

@@ -133,7 +133,7 @@ fn poll_echo(
 mod tests {
     use std::{io::Write as _, thread};
 
-    use integration_tests::{client::Client, seed::Seed, wait::ms};
+    use integration_tests::{client::Client, rng::Rng, wait::ms};
 
     use super::*;
 
@@ -144,7 +144,7 @@ mod tests {
             let address = listener.local_addr().unwrap();
             thread::spawn(move || serve(listener, own_buffer));
             // More than the kernel's buffers hold in both directions.
-            let message = Seed::new(6).bytes(32 << 20);
+            let message = Rng::new(6).bytes(32 << 20);
             let (mut late, mut other) = (Client::connect(address), Client::connect(address));
             thread::scope(|scope| {
                 let (mut writer, message) = (late.stream(), &message);

@@ -50,13 +50,14 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let workers = workers.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let fd_limit = net::raise_fd_limit()?;
     let pool = pool.config(fd_limit);
-    let bundle = if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
+    let bundled_backends =
+        if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
     let address = serve.listen_address(port);
-    let bundled = bundle.as_ref().map(backends::Bundle::addrs);
+    let bundled_addrs = bundled_backends.as_ref().map(backends::BundledBackends::addrs);
     let own_fds = fds_for_workers(workers) + u64::try_from(pool.limits.max_idle_total)?;
     let requested_clients = serve.max_clients.map(NonZeroUsize::get);
-    let max_clients = net::max_clients_for_fds(fd_limit, own_fds, requested_clients, bundle.is_some());
-    let config = match balance.into_config(serve, max_clients, bundled.as_deref(), admin.is_some()) {
+    let max_clients = net::max_clients_for_fds(fd_limit, own_fds, requested_clients, bundled_backends.is_some());
+    let config = match balance.into_config(serve, max_clients, bundled_addrs.as_deref(), admin.is_some()) {
         Ok(config) => config,
         Err(reason) => return Ok(cli::usage_error(reason)),
     };
@@ -74,8 +75,8 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if let Some(admin) = &admin {
         outln!("admin interface on {}", admin.address());
     }
-    if let Some(bundle) = &bundle {
-        outln!("{}", bundle.invitation(address));
+    if let Some(bundled_backends) = &bundled_backends {
+        outln!("{}", bundled_backends.usage_hint(address));
     }
     connection_pooling::run(&server, listeners, &shutdown)?;
     stdout::print_last_line(server.statistics());

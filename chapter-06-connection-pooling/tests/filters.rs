@@ -7,10 +7,10 @@ use std::{
     cell::Cell,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use common::http::{Exchange, HeaderEdits, LocalReply, LocalReplyBody, Phase, ResponseInfo, Side};
@@ -18,6 +18,7 @@ use connection_pooling::{AttemptRecord, Filter, RequestInfo, WorkerFilter};
 use integration_tests::{
     backend::{Backend, Conn},
     client::{Client, Response},
+    wait::{TEST_TIMEOUT, until},
 };
 use load_balancer::dns_refresher::SystemResolver;
 
@@ -57,7 +58,7 @@ impl WorkerFilter for RefuserWorker {
 
 /// Records what happens to each request. Adds a header to each response, and removes the backend's `X-Secret`.
 #[derive(Debug, Clone, Default)]
-struct Recorder(Arc<Mutex<Vec<Ended>>>);
+struct Recorder(Arc<(Mutex<Vec<Ended>>, Condvar)>);
 
 /// A request that has ended.
 #[derive(Debug)]
@@ -107,8 +108,8 @@ impl WorkerFilter for Recorder {
 
     fn on_end(&self, state: &mut Calls, exchange: &Exchange) {
         let Calls { calls, attempts } = std::mem::take(state);
-        let mut ended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.push(Ended { calls, attempts, exchange: *exchange });
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(Ended { calls, attempts, exchange: *exchange });
+        self.0.1.notify_all();
         state.calls.push("end"); // two ends without a reset between them would show
     }
 
@@ -121,19 +122,13 @@ impl WorkerFilter for Recorder {
 impl Recorder {
     /// Waits until `count` requests have ended, and returns the last of them.
     fn last_of(&self, count: usize) -> Ended {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let mut ended = self.0.lock().unwrap();
-            assert!(ended.len() <= count, "{} ends of {count} requests: {:?}", ended.len(), ended.last());
-            if ended.len() == count {
-                let last = ended.pop().unwrap();
-                ended.push(Ended { calls: last.calls.clone(), attempts: last.attempts.clone(), ..last });
-                return last;
-            }
-            drop(ended);
-            assert!(Instant::now() < deadline, "request {count} does not end");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let (ended, one_more) = &*self.0;
+        let is_awaited = |ended: &mut Vec<Ended>| ended.len() < count;
+        let (mut ended, _) = one_more.wait_timeout_while(ended.lock().unwrap(), TEST_TIMEOUT, is_awaited).unwrap();
+        assert_eq!(ended.len(), count, "ends of {count} requests; the last: {:?}", ended.last());
+        let last = ended.pop().unwrap();
+        ended.push(Ended { calls: last.calls.clone(), attempts: last.attempts.clone(), ..last });
+        last
     }
 }
 
@@ -214,8 +209,17 @@ fn assert_refused(response: &Response) {
     assert_eq!(response.fields().all("Content-Type"), ["application/problem+json"]);
 }
 
-/// A backend whose connections answer by the target. With `dies`, it closes the next connection that asks for `/die`.
-fn script(conn: &mut Conn, dies: &AtomicBool) {
+/// What the backends of a test share.
+#[derive(Debug, Default)]
+struct ScriptState {
+    /// Close the next connection that asks for `/die`.
+    dies: AtomicBool,
+    /// A request for `/hang` has arrived.
+    hangs: AtomicBool,
+}
+
+/// A backend whose connections answer by the target.
+fn script(conn: &mut Conn, state: &ScriptState) {
     while let Ok(request) = conn.request() {
         let sent = match request.head.target.as_str() {
             "/early" => {
@@ -225,12 +229,15 @@ fn script(conn: &mut Conn, dies: &AtomicBool) {
                 conn.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
                 return conn.close();
             }
-            "/die" if dies.swap(false, SeqCst) => return conn.close(),
+            "/die" if state.dies.swap(false, SeqCst) => return conn.close(),
             "/cut" => {
                 conn.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
                 return conn.close();
             }
-            "/hang" => return conn.until_ended(),
+            "/hang" => {
+                state.hangs.store(true, SeqCst);
+                return conn.read_until_closed();
+            }
             "/teapot" => conn.write("HTTP/1.1 418 I'm a teapot\r\nContent-Length: 0\r\n\r\n"),
             _ => conn.write("HTTP/1.1 200 OK\r\nX-Secret: 1\r\nContent-Length: 2\r\n\r\nok"),
         };
@@ -241,10 +248,10 @@ fn script(conn: &mut Conn, dies: &AtomicBool) {
 }
 
 fn every_request_ends_once(recorder: &Recorder, filter: impl Filter) {
-    let dies = Arc::new(AtomicBool::new(false));
+    let state = Arc::new(ScriptState::default());
     let backends = [(); 2].map(|()| {
-        let dies = Arc::clone(&dies);
-        Backend::start(move |conn| script(conn, &dies))
+        let state = Arc::clone(&state);
+        Backend::start(move |conn| script(conn, &state))
     });
     let names = backends.each_ref().map(|backend| backend.addr().to_string());
     let args: Vec<&str> = names.iter().map(String::as_str).chain(["--breaker", "100"]).collect();
@@ -259,8 +266,8 @@ fn every_request_ends_once(recorder: &Recorder, filter: impl Filter) {
             pipelined_requests(&session);
             invalid_heads(&session);
             interim_and_switched(&session);
-            retries(&session, &dies);
-            clients_that_leave(&session);
+            retries(&session, &state.dies);
+            clients_that_leave(&session, &state.hangs);
             panics(&session);
         },
     );
@@ -372,14 +379,14 @@ fn retries(session: &Session<'_>, dies: &AtomicBool) {
     assert_eq!(ended.attempts[0].status, Some(200));
 }
 
-fn clients_that_leave(session: &Session<'_>) {
+fn clients_that_leave(session: &Session<'_>, hangs: &AtomicBool) {
     let mut client = Client::connect(session.address);
     if session.next_is_refused() {
         session.get(&mut client, "/");
     }
     client.send(get("/hang"));
     session.count_valid(1);
-    std::thread::sleep(Duration::from_millis(50));
+    until("a backend has the request", || hangs.load(SeqCst));
     client.reset();
     let ended = session.ended();
     assert_eq!((ended.exchange.end_reason, ended.exchange.status), ("client_reset_before_response", 499));
@@ -411,7 +418,7 @@ fn every_request_ends_once_behind_a_filter_that_refuses() {
 #[test]
 fn filters_behind_the_one_that_refuses_see_the_end() {
     let recorder = Recorder::default();
-    let backend = Backend::start(|conn| script(conn, &AtomicBool::new(false)));
+    let backend = Backend::start(|conn| script(conn, &ScriptState::default()));
     let server =
         support::server_with_filter(&[&backend.addr().to_string()], SystemResolver, (Refuser, recorder.clone()));
     support::running(

@@ -12,19 +12,19 @@ use std::{
 use common::http::{HeaderEdits, LocalReply, ResponseInfo};
 use connection_pooling::{Filter, RequestInfo, WorkerFilter, run};
 use integration_tests::{
-    allocations::{Counting, Tally},
-    steady,
+    allocations::{AllocationCounter, CountingAllocator},
+    steady_state,
 };
 use load_balancer::dns_refresher::SystemResolver;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[test]
 fn a_thousand_requests_allocate_nothing() {
-    static THREAD: Tally = Tally::new();
-    let server = support::server(&[&steady::backend().to_string()], SystemResolver);
-    steady::assert_allocates_nothing(&THREAD, |listeners, shutdown| run(&server, listeners, shutdown).unwrap());
+    static THREAD: AllocationCounter = AllocationCounter::new();
+    let server = support::server(&[&steady_state::backend().to_string()], SystemResolver);
+    steady_state::assert_allocates_nothing(&THREAD, |listeners, shutdown| run(&server, listeners, shutdown).unwrap());
 }
 
 /// A filter that looks at each request, edits the headers of each response, and refuses requests for `/refused`.
@@ -58,18 +58,18 @@ impl WorkerFilter for Busy {
 
 #[test]
 fn a_thousand_requests_through_filters_allocate_nothing() {
-    static THREAD: Tally = Tally::new();
-    let backends = [&*steady::backend().to_string()];
+    static THREAD: AllocationCounter = AllocationCounter::new();
+    let backends = [&*steady_state::backend().to_string()];
     let server = support::server_with_filter(&backends, SystemResolver, (Busy, Busy));
-    steady::assert_allocates_nothing(&THREAD, |listeners, shutdown| run(&server, listeners, shutdown).unwrap());
+    steady_state::assert_allocates_nothing(&THREAD, |listeners, shutdown| run(&server, listeners, shutdown).unwrap());
 }
 
 #[test]
 fn a_thousand_refusals_allocate_nothing() {
-    static THREAD: Tally = Tally::new();
-    let backends = [&*steady::backend().to_string()];
+    static THREAD: AllocationCounter = AllocationCounter::new();
+    let backends = [&*steady_state::backend().to_string()];
     let server = support::server_with_filter(&backends, SystemResolver, (Busy, ()));
-    let ask = |client: &mut TcpStream| {
+    let request = |client: &mut TcpStream| {
         client.write_all(b"GET /refused HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n").unwrap();
         let (mut response, mut length) = ([0; 1024], 0);
         while !response[..length].ends_with(b"429 Too Many Requests\n") {
@@ -78,7 +78,7 @@ fn a_thousand_refusals_allocate_nothing() {
         assert!(response.starts_with(b"HTTP/1.1 429 "));
         assert!(response[..length].windows(12).any(|part| part == b"X-Accepts: 1"));
     };
-    steady::assert_allocates_nothing_for(&THREAD, ask, |listeners, shutdown| {
+    steady_state::assert_allocates_nothing_for(&THREAD, request, |listeners, shutdown| {
         run(&server, listeners, shutdown).unwrap();
     });
 }

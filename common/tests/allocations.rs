@@ -1,30 +1,30 @@
-//! A steady small request allocates nothing, from its head to its end.
+//! In steady state a small exchange allocates nothing.
 
 mod support;
 
 use std::io::{self, ErrorKind, IoSlice};
 
 use common::http::{AfterBackend, AfterClient, Head, Input, Pumped, Relay, Wire, pump};
-use integration_tests::allocations::{Counting, count};
-use support::drive::{REQUEST_ID, SCRATCH, client_address, forwarding};
+use integration_tests::allocations::{CountingAllocator, allocation_count};
+use support::exchange::{REQUEST_ID, SCRATCH_BYTES, client_address, forwarding};
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// A socket that gives one message and takes everything, without memory of its own.
-struct Static {
-    inbox: &'static [u8],
+/// A socket with one message to read, which discards what is written and does not allocate.
+struct StaticStream {
+    input: &'static [u8],
     sent: usize,
 }
 
-impl Wire for Static {
+impl Wire for StaticStream {
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.inbox.is_empty() {
+        if self.input.is_empty() {
             return Err(ErrorKind::WouldBlock.into());
         }
-        let n = self.inbox.len();
-        into[..n].copy_from_slice(self.inbox);
-        self.inbox = &[];
+        let n = self.input.len();
+        into[..n].copy_from_slice(self.input);
+        self.input = &[];
         Ok(n)
     }
 
@@ -54,19 +54,19 @@ const NOT_MODIFIED: &[u8] = b"HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n";
 fn steady_small_exchange_allocates_nothing() {
     let forwarding = forwarding(true);
     let address = client_address(&forwarding);
-    let (mut head, mut relay, mut scratch) = (Head::new(), Relay::new(), vec![0; SCRATCH]);
+    let (mut head, mut relay, mut scratch) = (Head::new(), Relay::new(), vec![0; SCRATCH_BYTES]);
     let mut exchange = |request: &'static [u8], response: &'static [u8]| {
-        let mut client = Static { inbox: request, sent: 0 };
-        let mut backend = Static { inbox: b"", sent: 0 };
+        let mut client = StaticStream { input: request, sent: 0 };
+        let mut backend = StaticStream { input: b"", sent: 0 };
         let n = client.recv(&mut scratch).expect("a request");
-        let length = head.read_request(&scratch[..n], &mut 0).expect("no refusal").expect("a whole head");
+        let length = head.read_request(&scratch[..n], &mut 0).expect("no error").expect("a complete head");
         relay.begin(head.view(&scratch[..length]), &forwarding, &address, REQUEST_ID).expect("no loop");
         if length < n {
             relay.from_client(Input::Bytes(&scratch[length..n])).expect("a body");
         }
         relay.attempt(true);
         assert!(matches!(pump(&mut relay, &mut client, &mut backend, &mut scratch), Ok(Pumped::Wait(_))));
-        backend.inbox = response;
+        backend.input = response;
         assert!(matches!(pump(&mut relay, &mut client, &mut backend, &mut scratch), Ok(Pumped::Done)));
         let (_, after_client, after_backend) = relay.end();
         assert_eq!((after_client, after_backend), (AfterClient::KeepAlive, AfterBackend::Pool));
@@ -77,18 +77,18 @@ fn steady_small_exchange_allocates_nothing() {
         exchange(request, response);
     }
     for (request, response) in kinds {
-        let before = count();
+        let before = allocation_count();
         for _ in 0..100 {
             exchange(request, response);
         }
-        let allocated = count() - before;
+        let allocated = allocation_count() - before;
         assert_eq!(allocated, 0, "in 100 × {}", response.escape_ascii());
     }
 }
 
 #[test]
-fn the_counter_counts() {
-    let before = count();
+fn the_counter_counts_allocations() {
+    let before = allocation_count();
     drop(std::hint::black_box(vec![0u8; 100]));
-    assert!(count() > before);
+    assert!(allocation_count() > before);
 }

@@ -1,41 +1,41 @@
-//! A small request costs two reads and two writes, and nothing to find out that nothing has come.
+//! A small exchange costs two `recv`s and two `send`s, and no further call that only returns `WouldBlock`.
 //!
-//! The wires know what an engine knows: a socket is asked once it was reported readable, and a read that
-//! did not fill the buffer emptied it. What they cannot answer from that would be a system call.
+//! The streams keep readiness as an edge-triggered event loop does: a socket is read after it was reported readable,
+//! and a read that does not fill the buffer has emptied the socket. Only the other reads are counted, as system calls.
 
 mod support;
 
 use std::io::{self, ErrorKind, IoSlice};
 
 use common::http::{AfterBackend, AfterClient, Head, Input, Pumped, Relay, Wire, pump};
-use support::drive::{REQUEST_ID, SCRATCH, client_address, forwarding};
+use support::exchange::{REQUEST_ID, SCRATCH_BYTES, client_address, forwarding};
 
 /// A socket with its readiness, as epoll reports it.
 #[derive(Debug, Default)]
-struct Counted {
-    arrived: Vec<u8>,
+struct CountingStream {
+    input: Vec<u8>,
     readable: bool,
     recvs: usize,
     sends: usize,
-    shuts: usize,
+    shutdowns: usize,
 }
 
-impl Counted {
-    fn arrive(&mut self, bytes: &[u8]) {
-        self.arrived.extend_from_slice(bytes);
+impl CountingStream {
+    fn push_input(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
         self.readable = true;
     }
 }
 
-impl Wire for Counted {
+impl Wire for CountingStream {
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if !self.readable {
             return Err(ErrorKind::WouldBlock.into());
         }
         self.recvs += 1;
-        let n = self.arrived.len().min(into.len());
-        into[..n].copy_from_slice(&self.arrived[..n]);
-        self.arrived.drain(..n);
+        let n = self.input.len().min(into.len());
+        into[..n].copy_from_slice(&self.input[..n]);
+        self.input.drain(..n);
         self.readable = n == into.len();
         if n == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(n) }
     }
@@ -46,30 +46,30 @@ impl Wire for Counted {
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.shuts += 1;
+        self.shutdowns += 1;
         Ok(())
     }
 }
 
 /// One exchange on warm connections: the calls it made on each socket.
-fn exchange(request: &[u8], response: &[u8]) -> (Counted, Counted) {
+fn exchange(request: &[u8], response: &[u8]) -> (CountingStream, CountingStream) {
     let forwarding = forwarding(true);
     let address = client_address(&forwarding);
-    let (mut client, mut backend) = (Counted::default(), Counted::default());
-    let (mut head, mut relay, mut scratch) = (Head::new(), Relay::new(), vec![0; SCRATCH]);
-    client.arrive(request);
+    let (mut client, mut backend) = (CountingStream::default(), CountingStream::default());
+    let (mut head, mut relay, mut scratch) = (Head::new(), Relay::new(), vec![0; SCRATCH_BYTES]);
+    client.push_input(request);
     let n = client.recv(&mut scratch).expect("a request");
-    let length = head.read_request(&scratch[..n], &mut 0).expect("no refusal").expect("a whole head");
+    let length = head.read_request(&scratch[..n], &mut 0).expect("no error").expect("a complete head");
     relay.begin(head.view(&scratch[..length]), &forwarding, &address, REQUEST_ID).expect("no loop");
     if length < n {
-        relay.from_client(Input::Bytes(&scratch[length..n])).expect("a fine body");
+        relay.from_client(Input::Bytes(&scratch[length..n])).expect("a valid body");
     }
     relay.attempt(true);
     let Pumped::Wait(wants) = pump(&mut relay, &mut client, &mut backend, &mut scratch).expect("no failure") else {
-        panic!("done without an answer")
+        panic!("done without a response")
     };
     assert!(wants.backend.read && !wants.backend.write && wants.client.is_none(), "{wants:?}");
-    backend.arrive(response);
+    backend.push_input(response);
     assert_eq!(pump(&mut relay, &mut client, &mut backend, &mut scratch).expect("no failure"), Pumped::Done);
     let (_, after_client, after_backend) = relay.end();
     assert_eq!((after_client, after_backend), (AfterClient::KeepAlive, AfterBackend::Pool));
@@ -91,7 +91,7 @@ fn small_exchange_is_two_reads_and_two_writes() {
             let (client, backend) = exchange(request, response);
             let calls = [client.recvs, backend.sends, backend.recvs, client.sends];
             assert_eq!(calls, [1, 1, 1, 1], "{} → {}", request.escape_ascii(), response.escape_ascii());
-            assert_eq!((client.shuts, backend.shuts), (0, 0));
+            assert_eq!((client.shutdowns, backend.shutdowns), (0, 0));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where the bytes were cut on their way changes nothing of what they say.
+//! Parsing does not depend on how the bytes were split into reads.
 
 mod support;
 
@@ -7,14 +7,14 @@ use std::time::SystemTime;
 use common::http::{AfterClient, Head, ProxyError, Pumped, Relay, pump};
 use proptest::prelude::*;
 use support::{
-    drive::{SCRATCH, begin},
-    judge::{self, Verdict},
-    strict::{self, Message, show},
-    wire::{Ended, Memory},
+    exchange::{SCRATCH_BYTES, begin_request},
+    memory_stream::{MemoryStream, StreamEnd},
+    reference_validator::{self, Validation},
+    strict_parser::{self, Message, show},
 };
 
-/// Start lines, most of them fine.
-const STARTS: [&str; 22] = [
+/// Start lines, most of them valid.
+const START_LINES: [&str; 22] = [
     "GET / HTTP/1.1",
     "GET /a?b=c HTTP/1.1",
     "POST /x HTTP/1.1",
@@ -39,8 +39,8 @@ const STARTS: [&str; 22] = [
     "GET /\t HTTP/1.1",
 ];
 
-/// Field lines, fine, fine in company, and broken.
-const LINES: [&str; 50] = [
+/// Header lines: valid, valid in some combinations, and malformed.
+const HEADER_LINES: [&str; 50] = [
     "Host: a",
     "Host: a",
     "Host: a",
@@ -93,7 +93,7 @@ const LINES: [&str; 50] = [
     "X: \x00",
 ];
 
-const BITS: [&[u8]; 18] = [
+const MUTATIONS: [&[u8]; 18] = [
     b"\r\n",
     b"\n",
     b"\r",
@@ -116,20 +116,20 @@ const BITS: [&[u8]; 18] = [
 
 fn head() -> impl Strategy<Value = Vec<u8>> {
     let lines = prop_oneof![
-        9 => prop::collection::vec(prop::sample::select(&LINES[..]), 0..6),
-        1 => prop::collection::vec(prop::sample::select(&LINES[11..16]), 90..110),
+        9 => prop::collection::vec(prop::sample::select(&HEADER_LINES[..]), 0..6),
+        1 => prop::collection::vec(prop::sample::select(&HEADER_LINES[11..16]), 90..110),
     ];
-    let mutation = (any::<prop::sample::Index>(), prop::sample::select(&BITS[..]), 0usize..3);
-    let start = prop_oneof![2 => Just("GET / HTTP/1.1"), 1 => prop::sample::select(&STARTS[..])];
+    let mutation = (any::<prop::sample::Index>(), prop::sample::select(&MUTATIONS[..]), 0usize..3);
+    let start = prop_oneof![2 => Just("GET / HTTP/1.1"), 1 => prop::sample::select(&START_LINES[..])];
     let host = prop::option::weighted(0.7, Just("Host: a"));
     (start, host, lines, prop::collection::vec(mutation, 0..2), "[ -~\r\n]{0,20}").prop_map(
         |(start, host, lines, mutations, after)| {
             let all = [vec![start], host.into_iter().collect(), lines].concat();
             let mut bytes: Vec<u8> = all.join("\r\n").into_bytes();
             bytes.extend_from_slice(b"\r\n\r\n");
-            for (at, bit, removed) in mutations {
+            for (at, mutation, removed) in mutations {
                 let at = at.index(bytes.len());
-                bytes.splice(at..bytes.len().min(at + removed), bit.iter().copied());
+                bytes.splice(at..bytes.len().min(at + removed), mutation.iter().copied());
             }
             bytes.extend_from_slice(after.as_bytes());
             bytes
@@ -137,8 +137,8 @@ fn head() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// What a head says, without its bytes.
-fn said(head: &Head, bytes: &[u8]) -> impl PartialEq + std::fmt::Debug + use<> {
+/// The parsed content of a head, without its encoding.
+fn parsed(head: &Head, bytes: &[u8]) -> impl PartialEq + std::fmt::Debug + use<> {
     let view = head.view(bytes);
     let fields: Vec<_> = view.fields().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
     (view.method_name().to_vec(), view.target().to_vec(), view.version(), view.authority().map(<[u8]>::to_vec), fields)
@@ -148,13 +148,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 6_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn head_that_drips_in_is_read_as_the_head_that_comes_whole(
+    fn head_in_pieces_is_parsed_like_the_same_head_at_once(
         bytes in head(),
         pieces in prop::collection::vec(1usize..30, 1..12),
     ) {
-        let mut whole = Head::new();
-        let expected = whole.read_request(&bytes, &mut 0);
-        let mut dripping = Head::new();
+        let mut at_once = Head::new();
+        let expected = at_once.read_request(&bytes, &mut 0);
+        let mut in_pieces = Head::new();
         let (mut end, mut scanned) = (0, 0);
         let mut got = Ok(None);
         for piece in pieces.iter().cycle() {
@@ -162,35 +162,35 @@ proptest! {
                 break;
             }
             end = bytes.len().min(end + piece);
-            got = dripping.read_request(&bytes[..end], &mut scanned);
-            prop_assert_eq!(got, Head::new().read_request(&bytes[..end], &mut 0), "the memory between two looks misled it");
+            got = in_pieces.read_request(&bytes[..end], &mut scanned);
+            prop_assert_eq!(got, Head::new().read_request(&bytes[..end], &mut 0), "`scanned` changed the result");
         }
         prop_assert_eq!(got, expected, "{}", show(&bytes));
         if let Ok(Some(length)) = got {
-            prop_assert_eq!(said(&dripping, &bytes[..length]), said(&whole, &bytes[..length]));
+            prop_assert_eq!(parsed(&in_pieces, &bytes[..length]), parsed(&at_once, &bytes[..length]));
         }
     }
 
     #[test]
-    fn head_is_accepted_or_refused_as_the_rules_say(bytes in head()) {
+    fn head_is_accepted_or_rejected_like_the_reference_validator(bytes in head()) {
         let mut head = Head::new();
         let got = head.read_request(&bytes, &mut 0);
-        let verdict = judge::request_head(&bytes);
-        let agree = match (&got, &verdict) {
-            (Ok(Some(length)), Verdict::Accept(expected)) => length == expected,
-            (Ok(Some(_)), Verdict::Refuse(statuses)) => statuses.iter().all(|status| *status == 0),
-            (Ok(None), Verdict::More) => true,
-            (Err(refusal), Verdict::Refuse(statuses)) => {
+        let expected = reference_validator::request_head(&bytes);
+        let agree = match (&got, &expected) {
+            (Ok(Some(length)), Validation::Accepted(expected)) => length == expected,
+            (Ok(Some(_)), Validation::Rejected(statuses)) => statuses.iter().all(|status| *status == 0),
+            (Ok(None), Validation::Incomplete) => true,
+            (Err(refusal), Validation::Rejected(statuses)) => {
                 statuses.contains(&refusal.status()) || statuses.contains(&0) && refusal.status() == 400
             }
             _ => false,
         };
-        prop_assert!(agree, "{:?} but {:?}: {}", got, verdict, show(&bytes));
+        prop_assert!(agree, "{:?} but {:?}: {}", got, expected, show(&bytes));
     }
 }
 
 #[test]
-fn limits_hold_wherever_the_cut_is() {
+fn limits_hold_for_every_split() {
     let long_target = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(40_000)).into_bytes();
     let long_field = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(40_000)).into_bytes();
     let base = b"GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n".len();
@@ -202,7 +202,10 @@ fn limits_hold_wherever_the_cut_is() {
                 end = bytes.len().min(end + piece);
                 match head.read_request(&bytes[..end], &mut scanned) {
                     Ok(None) => {
-                        assert!(end < bytes.len() && end < 32 * 1024, "more than a head's room, and still asks");
+                        assert!(
+                            end < bytes.len() && end < 32 * 1024,
+                            "beyond the limit, and still asks for more bytes"
+                        );
                     }
                     got => break got,
                 }
@@ -212,7 +215,7 @@ fn limits_hold_wherever_the_cut_is() {
     }
 }
 
-/// Requests with bodies of each framing, whole and broken.
+/// Requests with bodies of each framing, complete and malformed.
 const REQUESTS: [&[u8]; 9] = [
     b"GET /1 HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n",
     b"HEAD /2 HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -245,44 +248,47 @@ const RESPONSES: [&[u8]; 17] = [
     b"HTTQ/1.1 200 OK\r\n\r\n",
 ];
 
-/// How one run of an exchange cuts its bytes; each list is gone through again and again.
+/// How one run of an exchange splits its bytes; each list is cycled through.
 #[derive(Debug, Clone)]
-struct Cuts {
-    /// The client's bytes come in these pieces, 0 being a moment without any.
+struct Splits {
+    /// The sizes of the client's reads; 0 is a step without any bytes.
     client: Vec<usize>,
     backend: Vec<usize>,
-    client_takes: Vec<usize>,
-    backend_takes: Vec<usize>,
+    client_writes: Vec<usize>,
+    backend_writes: Vec<usize>,
     scratch: usize,
 }
 
-/// What came of an exchange: to the backend, to the client, and whether the client's connection goes on.
-type Result3 = (Option<Message>, Vec<Message>, AfterClient, Vec<u8>);
+/// The request at the backend, the responses at the client, what happens to the client's connection, and the pipelined
+/// bytes.
+type ExchangeResult = (Option<Message>, Vec<Message>, AfterClient, Vec<u8>);
 
-/// Plays an exchange whose backend answers once it has read the whole request, then ends its stream.
-fn play(request: &[u8], response: &[u8], cuts: &Cuts) -> Result3 {
+/// Runs an exchange whose backend responds once it has read the complete request, then closes.
+fn run_exchange(request: &[u8], response: &[u8], splits: &Splits) -> ExchangeResult {
     let mut relay = Relay::new();
-    let head = request.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head") + 4;
-    begin(&mut relay, &request[..head], true).expect("no body, no error");
+    let head = request.windows(4).position(|window| window == b"\r\n\r\n").expect("a complete head") + 4;
+    begin_request(&mut relay, &request[..head], true).expect("no body, no error");
     relay.attempt(false);
-    let (mut client, mut backend) = (Memory::default(), Memory::default());
-    let mut scratch = vec![0; cuts.scratch];
-    let (mut asked, mut answered, mut failed) = (head, 0, false);
+    let (mut client, mut backend) = (MemoryStream::default(), MemoryStream::default());
+    let mut scratch = vec![0; splits.scratch];
+    let (mut client_sent, mut backend_sent, mut failed) = (head, 0, false);
     for step in 0..100_000 {
-        let cut = |list: &[usize]| list[step % list.len()];
-        let next = request.len().min(asked + cut(&cuts.client));
-        client.inbox.extend(&request[asked..next]);
-        asked = next;
+        let split = |list: &[usize]| list[step % list.len()];
+        let next = request.len().min(client_sent + split(&splits.client));
+        client.input.extend(&request[client_sent..next]);
+        client_sent = next;
         let read = !failed
-            && strict::request(&backend.sent).expect("well formed").is_some_and(|it| it.end == strict::End::Exact);
+            && strict_parser::request(&backend.sent)
+                .expect("well formed")
+                .is_some_and(|it| it.end == strict_parser::End::Complete);
         if read {
-            let next = response.len().min(answered + cut(&cuts.backend));
-            backend.inbox.extend(&response[answered..next]);
-            answered = next;
-            backend.inbox_end = (answered == response.len()).then_some(Ended::Fin);
+            let next = response.len().min(backend_sent + split(&splits.backend));
+            backend.input.extend(&response[backend_sent..next]);
+            backend_sent = next;
+            backend.input_end = (backend_sent == response.len()).then_some(StreamEnd::Fin);
         }
-        (client.piece, backend.piece) = (usize::MAX, usize::MAX);
-        (client.room, backend.room) = (cut(&cuts.client_takes), cut(&cuts.backend_takes));
+        (client.max_read, backend.max_read) = (usize::MAX, usize::MAX);
+        (client.write_capacity, backend.write_capacity) = (split(&splits.client_writes), split(&splits.backend_writes));
         match pump(&mut relay, &mut client, &mut backend, &mut scratch) {
             Ok(Pumped::Done) => {
                 let (_, after, _) = relay.end();
@@ -290,12 +296,13 @@ fn play(request: &[u8], response: &[u8], cuts: &Cuts) -> Result3 {
                     std::str::from_utf8(&request[..request.iter().position(|byte| *byte == b' ').unwrap_or(0)])
                         .expect("text");
                 let (messages, rest) =
-                    strict::answer(&client.sent, method, after == AfterClient::Linger).expect("well formed");
-                assert!(rest.is_empty(), "beyond the response: {}", show(rest));
-                let surplus =
-                    [relay.take_pipelined(), client.inbox.drain(..).collect(), request[asked..].to_vec()].concat();
-                let to_backend = strict::request(&backend.sent).expect("well formed");
-                return (to_backend, messages, after, surplus);
+                    strict_parser::responses(&client.sent, method, after == AfterClient::Linger).expect("well formed");
+                assert!(rest.is_empty(), "bytes after the response: {}", show(rest));
+                let pipelined =
+                    [relay.take_pipelined(), client.input.drain(..).collect(), request[client_sent..].to_vec()]
+                        .concat();
+                let to_backend = strict_parser::request(&backend.sent).expect("well formed");
+                return (to_backend, messages, after, pipelined);
             }
             Ok(_) => {}
             Err(error) => {
@@ -305,39 +312,35 @@ fn play(request: &[u8], response: &[u8], cuts: &Cuts) -> Result3 {
             }
         }
     }
-    panic!("never ends")
+    panic!("the exchange never ends")
 }
 
-/// Bytes on the way differ with the cuts (chunks are cut again); what they say does not.
-fn meaning(mut result: Result3) -> Result3 {
+/// Removes what may differ between splits: the length of the encoding, because chunks are split again.
+fn normalized(mut result: ExchangeResult) -> ExchangeResult {
     for message in result.0.iter_mut().chain(&mut result.1) {
         message.length = 0;
     }
-    // What a backend got of a request that breaks off is up to chance, the answer to the client is not.
-    if result.0.as_ref().is_some_and(|message| message.end == strict::End::Cut) {
+    // How much of a truncated request the backend received depends on the split; the response to the client does not.
+    if result.0.as_ref().is_some_and(|message| message.end == strict_parser::End::Truncated) {
         result.0 = None;
     }
-    // Of a connection that is to be closed nothing more is read.
+    // Nothing more is read from a connection that will be closed.
     if result.2 != AfterClient::KeepAlive {
         result.3.clear();
     }
     result
 }
 
-fn cuts() -> impl Strategy<Value = Cuts> {
+fn splits() -> impl Strategy<Value = Splits> {
     let list = || {
         prop::collection::vec(prop_oneof![3 => 0usize..4, 1 => 0usize..40], 0..6).prop_map(|mut list| {
-            list.push(1); // something moves in the end
+            list.push(1); // guarantees progress
             list
         })
     };
-    let scratch = prop_oneof![Just(1usize), 2usize..100, Just(SCRATCH)];
-    (list(), list(), list(), list(), scratch).prop_map(|(client, backend, client_takes, backend_takes, scratch)| Cuts {
-        client,
-        backend,
-        client_takes,
-        backend_takes,
-        scratch,
+    let scratch = prop_oneof![Just(1usize), 2usize..100, Just(SCRATCH_BYTES)];
+    (list(), list(), list(), list(), scratch).prop_map(|(client, backend, client_writes, backend_writes, scratch)| {
+        Splits { client, backend, client_writes, backend_writes, scratch }
     })
 }
 
@@ -345,16 +348,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn exchange_says_the_same_however_its_bytes_are_cut(
+    fn exchange_has_the_same_result_for_every_split(
         request in prop::sample::select(&REQUESTS[..]),
         response in prop::sample::select(&RESPONSES[..]),
-        cuts in cuts(),
+        splits in splits(),
     ) {
         let all = vec![usize::MAX >> 1];
-        let whole =
-            Cuts { client: all.clone(), backend: all.clone(), client_takes: all.clone(), backend_takes: all, scratch: SCRATCH };
-        let expected = meaning(play(request, response, &whole));
-        let got = meaning(play(request, response, &cuts));
+        let at_once =
+            Splits { client: all.clone(), backend: all.clone(), client_writes: all.clone(), backend_writes: all, scratch: SCRATCH_BYTES };
+        let expected = normalized(run_exchange(request, response, &at_once));
+        let got = normalized(run_exchange(request, response, &splits));
         prop_assert_eq!(got, expected, "{} → {}", show(request), show(response));
     }
 }

@@ -7,21 +7,21 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::checker::RequestHead;
-use crate::wait::PATIENCE;
+use crate::wait::TEST_TIMEOUT;
 
-pub mod bundled;
+pub mod backend_process;
+pub mod bundled_process;
 mod conn;
 mod own_process;
 mod recording;
-pub mod separate;
 
 pub use conn::{Conn, Request};
-pub use recording::Seen;
+pub use recording::RecordedConnection;
 
 use recording::{Shared, lock};
 
 /// Bytes recorded per connection; further ones are only counted.
-const KEPT_BYTES: usize = 4 << 20;
+const MAX_RECORDED_BYTES: usize = 4 << 20;
 
 /// Weak, because a script that closes a connection must really close it.
 type Streams = Arc<Mutex<Vec<Weak<TcpStream>>>>;
@@ -43,15 +43,19 @@ impl Backend {
 
     /// The same on a given address: a backend that restarts.
     pub fn start_on(at: SocketAddr, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
-        Self::start_keeping(at, KEPT_BYTES, script)
+        Self::start_recording(at, MAX_RECORDED_BYTES, script)
     }
 
     /// The same, but it records no bytes: for a load that lasts long.
-    pub fn start_forgetful(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
-        Self::start_keeping(SocketAddr::from(([127, 0, 0, 1], 0)), 0, script)
+    pub fn start_without_recording(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
+        Self::start_recording(SocketAddr::from(([127, 0, 0, 1], 0)), 0, script)
     }
 
-    fn start_keeping(at: SocketAddr, kept_bytes: usize, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
+    fn start_recording(
+        at: SocketAddr,
+        max_recorded_bytes: usize,
+        script: impl Fn(&mut Conn) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(at).unwrap_or_else(|error| panic!("bind {at}: {error}"));
         let addr = listener.local_addr().unwrap();
         let shared = Shared::default();
@@ -60,7 +64,7 @@ impl Backend {
             listener,
             script: Arc::new(script),
             shared: Arc::clone(&shared),
-            kept_bytes,
+            max_recorded_bytes,
             streams: Streams::default(),
             stopping: Arc::clone(&stopping),
         };
@@ -68,7 +72,7 @@ impl Backend {
         Self { addr, shared, stopping, acceptor }
     }
 
-    /// Reads each request whole, answers with these bytes, and closes.
+    /// Reads a complete request, responds with these bytes, and closes.
     pub fn answering(raw: impl Into<Vec<u8>>) -> Self {
         let raw = raw.into();
         Self::start(move |conn| {
@@ -90,7 +94,7 @@ impl Backend {
     }
 
     /// What each connection has sent so far, in the order they were accepted.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub fn recordings(&self) -> Vec<RecordedConnection> {
         lock(&self.shared.0).clone()
     }
 
@@ -105,12 +109,12 @@ impl Backend {
     }
 
     /// Waits until `claim` holds for the recordings; panics with `what` otherwise.
-    pub fn wait_for(&self, what: &str, claim: impl Fn(&[Seen]) -> bool) {
-        assert!(self.holds_within(PATIENCE, claim), "the backend: {what}: {:?}", self.seen());
+    pub fn wait_for(&self, what: &str, claim: impl Fn(&[RecordedConnection]) -> bool) {
+        assert!(self.holds_within(TEST_TIMEOUT, claim), "the backend: {what}: {:?}", self.recordings());
     }
 
     /// Whether `claim` becomes true for the recordings.
-    pub fn holds_within(&self, within: Duration, claim: impl Fn(&[Seen]) -> bool) -> bool {
+    pub fn holds_within(&self, within: Duration, claim: impl Fn(&[RecordedConnection]) -> bool) -> bool {
         let deadline = Instant::now() + within;
         let mut seen = lock(&self.shared.0);
         loop {
@@ -128,7 +132,7 @@ impl Backend {
 
     /// The one request of the last connection.
     pub fn last_request(&self) -> (RequestHead, Vec<u8>) {
-        self.seen().last().expect("the backend received no connection").request()
+        self.recordings().last().expect("the backend received no connection").request()
     }
 }
 
@@ -153,7 +157,7 @@ struct Acceptor<S> {
     listener: TcpListener,
     script: Arc<S>,
     shared: Shared,
-    kept_bytes: usize,
+    max_recorded_bytes: usize,
     streams: Streams,
     stopping: Arc<AtomicBool>,
 }
@@ -172,11 +176,11 @@ impl<S: Fn(&mut Conn) + Send + Sync + 'static> Acceptor<S> {
             drop(streams);
             let index = {
                 let mut seen = lock(&self.shared.0);
-                seen.push(Seen::default());
+                seen.push(RecordedConnection::default());
                 seen.len() - 1
             };
             self.shared.1.notify_all();
-            let mut conn = Conn::new(index, stream, Arc::clone(&self.shared), self.kept_bytes);
+            let mut conn = Conn::new(index, stream, Arc::clone(&self.shared), self.max_recorded_bytes);
             let script = Arc::clone(&self.script);
             running.retain(|thread| !thread.is_finished());
             running.push(thread::spawn(move || script(&mut conn)));

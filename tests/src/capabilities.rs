@@ -1,8 +1,8 @@
-//! Which chapters pass which suites: the ladder that the workspace climbs.
+//! Which chapters pass which suites.
 
 use std::ops::RangeInclusive;
 
-/// The suites in the order they are printed, each with the chapters that pass it.
+/// The suites in the order in which they are printed, each with the chapters that pass it.
 const SUITES: &[(&str, &[u8])] = &[
     ("sockets", &[1]),
     ("proxy", &[2, 3, 4, 5, 6]),

@@ -6,22 +6,22 @@
 
 use std::io::{self, Read};
 
-mod fault;
 mod fields;
 mod head;
+mod read_error;
 
-pub use fault::Fault;
 pub use fields::Fields;
 pub use head::{Framing, RequestHead, ResponseHead};
+pub use read_error::ReadError;
 
-use fault::malformed;
+use read_error::malformed;
 
 /// Longer than any valid head here: a head without an end must not fill the memory.
 const MAX_HEAD_BYTES: usize = 256 * 1024;
 
 /// The summary of a body that was read to its end.
 #[derive(Debug, Default, Clone)]
-pub struct BodyEnd {
+pub struct BodySummary {
     /// Bytes of content, without chunk framing.
     pub length: u64,
     /// Chunks received, without the last (empty) one.
@@ -47,12 +47,12 @@ impl<R: Read> Reader<R> {
     }
 
     /// Bytes that have arrived but belong to no message read so far.
-    pub fn held(&self) -> &[u8] {
+    pub fn buffered(&self) -> &[u8] {
         &self.held[self.at..]
     }
 
-    /// Takes the [`held`](Self::held) bytes: the first ones of a tunnel.
-    pub fn take_held(&mut self) -> Vec<u8> {
+    /// Takes the [`buffered`](Self::buffered) bytes: the first ones of a tunnel.
+    pub fn take_buffered(&mut self) -> Vec<u8> {
         let rest = self.held.split_off(self.at);
         self.held.clear();
         self.at = 0;
@@ -70,20 +70,20 @@ impl<R: Read> Reader<R> {
     }
 
     /// Reads one request head. No empty line may precede it: the product sends none.
-    pub fn request_head(&mut self) -> Result<RequestHead, Fault> {
+    pub fn request_head(&mut self) -> Result<RequestHead, ReadError> {
         let line = self.start_line("request line")?;
         RequestHead::parse(&line, self.fields("request head")?)
     }
 
     /// Reads one response head, interim or final.
-    pub fn response_head(&mut self) -> Result<ResponseHead, Fault> {
+    pub fn response_head(&mut self) -> Result<ResponseHead, ReadError> {
         let line = self.start_line("status line")?;
         ResponseHead::parse(&line, self.fields("response head")?)
     }
 
     /// Reads a body to its end, giving each piece to `sink` as it arrives.
-    pub fn body(&mut self, framing: Framing, sink: &mut dyn FnMut(&[u8])) -> Result<BodyEnd, Fault> {
-        let mut end = BodyEnd::default();
+    pub fn body(&mut self, framing: Framing, sink: &mut dyn FnMut(&[u8])) -> Result<BodySummary, ReadError> {
+        let mut end = BodySummary::default();
         match framing {
             Framing::None => {}
             Framing::Length(length) => {
@@ -92,8 +92,8 @@ impl<R: Read> Reader<R> {
             }
             Framing::Chunked => self.chunks(&mut end, sink)?,
             Framing::UntilClose => loop {
-                end.length += self.held().len() as u64;
-                sink(self.held());
+                end.length += self.buffered().len() as u64;
+                sink(self.buffered());
                 self.at = self.held.len();
                 if self.fill()? == 0 {
                     break;
@@ -103,7 +103,7 @@ impl<R: Read> Reader<R> {
         Ok(end)
     }
 
-    fn chunks(&mut self, end: &mut BodyEnd, sink: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
+    fn chunks(&mut self, end: &mut BodySummary, sink: &mut dyn FnMut(&[u8])) -> Result<(), ReadError> {
         loop {
             let line = self.line("chunk size")?;
             let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
@@ -122,34 +122,34 @@ impl<R: Read> Reader<R> {
             }
             self.exactly(size, sink, "chunk")?;
             if !self.line("end of a chunk")?.is_empty() {
-                return Err(Fault::Malformed("chunk data is not followed by CRLF".into()));
+                return Err(ReadError::Malformed("chunk data is not followed by CRLF".into()));
             }
             end.chunks += 1;
             end.length += size;
         }
     }
 
-    fn exactly(&mut self, mut left: u64, sink: &mut dyn FnMut(&[u8]), inside: &'static str) -> Result<(), Fault> {
+    fn exactly(&mut self, mut left: u64, sink: &mut dyn FnMut(&[u8]), inside: &'static str) -> Result<(), ReadError> {
         while left > 0 {
-            if self.held().is_empty() && self.fill()? == 0 {
-                return Err(Fault::Truncated(inside));
+            if self.buffered().is_empty() && self.fill()? == 0 {
+                return Err(ReadError::Truncated(inside));
             }
-            let take = self.held().len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            sink(&self.held()[..take]);
+            let take = self.buffered().len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            sink(&self.buffered()[..take]);
             self.at += take;
             left -= take as u64;
         }
         Ok(())
     }
 
-    fn start_line(&mut self, what: &'static str) -> Result<Vec<u8>, Fault> {
-        if self.held().is_empty() && self.fill()? == 0 {
-            return Err(Fault::Closed);
+    fn start_line(&mut self, what: &'static str) -> Result<Vec<u8>, ReadError> {
+        if self.buffered().is_empty() && self.fill()? == 0 {
+            return Err(ReadError::Closed);
         }
         self.line(what)
     }
 
-    fn fields(&mut self, inside: &'static str) -> Result<Fields, Fault> {
+    fn fields(&mut self, inside: &'static str) -> Result<Fields, ReadError> {
         let mut fields = Fields::default();
         loop {
             let line = self.line(inside)?;
@@ -161,36 +161,36 @@ impl<R: Read> Reader<R> {
     }
 
     /// One line without its CRLF; a CR or LF on its own is an error.
-    fn line(&mut self, inside: &'static str) -> Result<Vec<u8>, Fault> {
+    fn line(&mut self, inside: &'static str) -> Result<Vec<u8>, ReadError> {
         let mut scanned = 0;
         loop {
-            if let Some(offset) = self.held()[scanned..].iter().position(|&b| b == b'\n') {
-                let line = self.held()[..scanned + offset].to_vec();
+            if let Some(offset) = self.buffered()[scanned..].iter().position(|&b| b == b'\n') {
+                let line = self.buffered()[..scanned + offset].to_vec();
                 self.at += line.len() + 1;
                 return match line.split_last() {
                     Some((b'\r', text)) if !text.contains(&b'\r') => Ok(text.to_vec()),
                     _ => Err(malformed("a line ends in CRLF and holds no other CR", &line)),
                 };
             }
-            scanned = self.held().len();
+            scanned = self.buffered().len();
             if scanned > MAX_HEAD_BYTES {
-                return Err(malformed("a line without an end", self.held()));
+                return Err(malformed("a line without an end", self.buffered()));
             }
             if self.fill()? == 0 {
-                return Err(Fault::Truncated(inside));
+                return Err(ReadError::Truncated(inside));
             }
         }
     }
 }
 
-/// Reads one whole request from recorded bytes: head, body, and nothing after it.
-pub fn whole_request(bytes: &[u8]) -> Result<(RequestHead, Vec<u8>, BodyEnd), Fault> {
+/// Parses recorded bytes that must be exactly one request: head, body, and nothing after it.
+pub fn single_request(bytes: &[u8]) -> Result<(RequestHead, Vec<u8>, BodySummary), ReadError> {
     let mut reader = Reader::new(bytes);
     let head = reader.request_head()?;
     let mut body = Vec::new();
     let end = reader.body(head.framing, &mut |piece| body.extend_from_slice(piece))?;
-    if reader.fill()? > 0 || !reader.held().is_empty() {
-        return Err(malformed("bytes after the request", reader.held()));
+    if reader.fill()? > 0 || !reader.buffered().is_empty() {
+        return Err(malformed("bytes after the request", reader.buffered()));
     }
     Ok((head, body, end))
 }

@@ -9,10 +9,10 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 use socket2::SockRef;
 
-use crate::checker::{BodyEnd, Fault, Fields, Framing, Reader, ResponseHead};
-use crate::wait::{PATIENCE, pause};
+use crate::checker::{BodySummary, Fields, Framing, ReadError, Reader, ResponseHead};
+use crate::wait::{TEST_TIMEOUT, pause};
 
-/// A whole response as the client received it.
+/// A complete response as the client received it.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// The interim responses before it.
@@ -24,7 +24,7 @@ pub struct Response {
     /// The content, without chunk framing.
     pub body: Vec<u8>,
     /// How the body ended.
-    pub end: BodyEnd,
+    pub end: BodySummary,
 }
 
 impl Response {
@@ -52,23 +52,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects; every read waits at most [`PATIENCE`].
+    /// Connects; every read waits at most [`TEST_TIMEOUT`].
     pub fn connect(addr: SocketAddr) -> Self {
         Self::try_connect(addr).unwrap_or_else(|error| panic!("connect {addr}: {error}"))
     }
 
     /// Connects, or returns the error.
     pub fn try_connect(addr: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
+        let stream = TcpStream::connect_timeout(&addr, TEST_TIMEOUT)?;
         Self::over(stream)
     }
 
     /// A client with a receive buffer of `bytes`, set before connecting, which determines the TCP window.
-    pub fn connect_narrow(addr: SocketAddr, bytes: usize) -> Self {
+    pub fn connect_with_recv_buffer(addr: SocketAddr, bytes: usize) -> Self {
         let domain = socket2::Domain::for_address(addr);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
-        socket.connect_timeout(&addr.into(), PATIENCE).unwrap();
+        socket.connect_timeout(&addr.into(), TEST_TIMEOUT).unwrap();
         Self::over(socket.into()).unwrap()
     }
 
@@ -76,20 +76,20 @@ impl Client {
     pub fn connect_from(source: IpAddr, addr: SocketAddr) -> Self {
         let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::new(source, 0).into()).unwrap_or_else(|error| panic!("bind {source}: {error}"));
-        socket.connect_timeout(&addr.into(), PATIENCE).unwrap_or_else(|error| panic!("connect {addr}: {error}"));
+        socket.connect_timeout(&addr.into(), TEST_TIMEOUT).unwrap_or_else(|error| panic!("connect {addr}: {error}"));
         Self::over(socket.into()).unwrap()
     }
 
     fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TEST_TIMEOUT))?;
+        stream.set_write_timeout(Some(TEST_TIMEOUT))?;
         let reader = Reader::new(stream.try_clone()?);
         Ok(Self { stream, reader })
     }
 
     /// Sets the read timeout.
-    pub fn patience(&mut self, within: Duration) {
+    pub fn set_read_timeout(&mut self, within: Duration) {
         self.stream.set_read_timeout(Some(within)).unwrap();
     }
 
@@ -133,26 +133,26 @@ impl Client {
 
     /// Reads the response to a request made with `method`; panics when it breaks a rule.
     pub fn response(&mut self, method: &str) -> Response {
-        self.try_response(method).unwrap_or_else(|fault| panic!("response to {method}: {fault:?}"))
+        self.try_response(method).unwrap_or_else(|error| panic!("response to {method}: {error:?}"))
     }
 
     /// Reads the response to a request made with `method`.
-    pub fn try_response(&mut self, method: &str) -> Result<Response, Fault> {
+    pub fn try_response(&mut self, method: &str) -> Result<Response, ReadError> {
         let mut body = Vec::new();
-        let mut response = self.response_to(method, &mut |piece| body.extend_from_slice(piece))?;
+        let mut response = self.response_into(method, &mut |piece| body.extend_from_slice(piece))?;
         response.body = body;
         Ok(response)
     }
 
     /// Reads a response and passes its body to `sink`, for bodies that should not be buffered.
-    pub fn response_to(&mut self, method: &str, sink: &mut dyn FnMut(&[u8])) -> Result<Response, Fault> {
+    pub fn response_into(&mut self, method: &str, sink: &mut dyn FnMut(&[u8])) -> Result<Response, ReadError> {
         let (interim, head, framing) = self.response_head(method)?;
         let end = self.reader.body(framing, sink)?;
         Ok(Response { interim, head, framing, body: Vec::new(), end })
     }
 
     /// Reads interim heads and the final one, not the body.
-    pub fn response_head(&mut self, method: &str) -> Result<(Vec<ResponseHead>, ResponseHead, Framing), Fault> {
+    pub fn response_head(&mut self, method: &str) -> Result<(Vec<ResponseHead>, ResponseHead, Framing), ReadError> {
         let mut interim = Vec::new();
         loop {
             let head = self.reader.response_head()?;
@@ -174,19 +174,19 @@ impl Client {
         let mut got = Vec::new();
         self.reader
             .body(Framing::Length(length as u64), &mut |piece| got.extend_from_slice(piece))
-            .unwrap_or_else(|fault| panic!("{length} bytes: {fault:?} after {}", got.len()));
+            .unwrap_or_else(|error| panic!("{length} bytes: {error:?} after {}", got.len()));
         got
     }
 
     /// Reads until the peer closes, with FIN or RST; `None` when it does not.
-    pub fn rest(&mut self, within: Duration) -> Option<Vec<u8>> {
-        self.patience(within);
+    pub fn read_until_closed(&mut self, within: Duration) -> Option<Vec<u8>> {
+        self.set_read_timeout(within);
         loop {
             match self.reader.fill() {
-                Ok(0) => return Some(self.reader.take_held()),
+                Ok(0) => return Some(self.reader.take_buffered()),
                 Ok(_) => {}
-                Err(error) => match Fault::from(error) {
-                    Fault::Reset => return Some(self.reader.take_held()),
+                Err(error) => match ReadError::from(error) {
+                    ReadError::Reset => return Some(self.reader.take_buffered()),
                     _ => return None,
                 },
             }
@@ -195,28 +195,28 @@ impl Client {
 
     /// Asserts that the peer closes without another byte.
     pub fn expect_closed(&mut self) {
-        match self.rest(PATIENCE) {
+        match self.read_until_closed(TEST_TIMEOUT) {
             Some(rest) => assert!(rest.is_empty(), "stray bytes: {}", rest.escape_ascii()),
             None => panic!("the connection stays open"),
         }
     }
 
-    /// Asserts that nothing arrives for a while, not even a close.
-    pub fn expect_silence(&mut self, during: Duration) {
-        self.patience(during);
+    /// Asserts that for this time neither a byte nor the end of the stream arrives.
+    pub fn expect_no_input(&mut self, during: Duration) {
+        self.set_read_timeout(during);
         match self.reader.fill() {
-            Err(error) => match Fault::from(error) {
-                Fault::TimedOut => self.patience(PATIENCE),
-                fault => panic!("expected silence, got {fault:?}"),
+            Err(error) => match ReadError::from(error) {
+                ReadError::TimedOut => self.set_read_timeout(TEST_TIMEOUT),
+                error => panic!("expected silence, got {error:?}"),
             },
-            Ok(_) => panic!("expected silence: {:?}", self.reader.held().escape_ascii()),
+            Ok(_) => panic!("expected silence: {:?}", self.reader.buffered().escape_ascii()),
         }
     }
 
-    /// Whether unread bytes or the end of the stream have arrived. Does not wait.
-    pub fn has_news(&mut self) -> bool {
+    /// Whether unread bytes or the end of the stream have arrived. Does not block.
+    pub fn has_unread_input(&mut self) -> bool {
         let at_once = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        !self.reader.held().is_empty() || recv(self.stream.as_raw_fd(), &mut [0], at_once) != Err(Errno::EAGAIN)
+        !self.reader.buffered().is_empty() || recv(self.stream.as_raw_fd(), &mut [0], at_once) != Err(Errno::EAGAIN)
     }
 
     /// Closes the sending direction: FIN.

@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::children::Children;
-use crate::process::{Finished, Options, Program};
+use crate::process::{ExitedProgram, Options, Program};
 
 /// Switches off, from chapter 4 on, what would disturb a case that does not set these flags: health checks, which a
 /// scripted backend would count as connections; slow start, under which round robin is not exact; and ejection and the
 /// circuit breaker, which would exclude backends that fail on purpose.
-fn quiet(flags: &[&str]) -> Vec<String> {
+fn flags_to_disable(flags: &[&str]) -> Vec<String> {
     let defaults = [["--check", "off"], ["--slow-start", "0s"], ["--eject-after", "0"], ["--breaker", "0"]];
-    let unsaid = defaults.into_iter().filter(|[flag, _]| !flags.contains(flag));
-    unsaid.flatten().map(str::to_owned).collect()
+    let missing = defaults.into_iter().filter(|[flag, _]| !flags.contains(flag));
+    missing.flatten().map(str::to_owned).collect()
 }
 
 /// The program under test and its chapter.
@@ -21,21 +21,21 @@ pub struct Context {
     /// The chapter's number.
     pub chapter: u8,
     program: PathBuf,
-    others: &'static [(&'static str, &'static str)],
+    other_programs: &'static [(&'static str, &'static str)],
     children: Children,
 }
 
 impl Context {
-    pub(crate) fn new(chapter: u8, program: PathBuf, others: &'static [(&'static str, &'static str)]) -> Self {
-        Self { chapter, program, others, children: Children::default() }
+    pub(crate) fn new(chapter: u8, program: PathBuf, other_programs: &'static [(&'static str, &'static str)]) -> Self {
+        Self { chapter, program, other_programs, children: Children::default() }
     }
 
     /// The path of a further program of this chapter.
     ///
     /// # Panics
     /// When the chapter's `ladder!` does not name it.
-    pub fn other(&self, name: &str) -> &'static Path {
-        let found = self.others.iter().find(|(known, _)| *known == name);
+    pub fn other_program(&self, name: &str) -> &'static Path {
+        let found = self.other_programs.iter().find(|(known, _)| *known == name);
         Path::new(found.unwrap_or_else(|| panic!("`ladder!` does not name {name}")).1)
     }
 
@@ -82,13 +82,13 @@ impl Context {
     }
 
     /// Runs the program with exactly these arguments until it exits.
-    pub fn run(&self, args: &[&str]) -> Finished {
+    pub fn run(&self, args: &[&str]) -> ExitedProgram {
         let args: Vec<_> = args.iter().map(ToString::to_string).collect();
         Program::run(&self.program, &args, self.children())
     }
 
     /// Runs the program as [`start_named`](Self::start_named) would, on `port`, until it exits.
-    pub fn run_named(&self, port: &str, backends: &[&str], flags: &[&str]) -> Finished {
+    pub fn run_named(&self, port: &str, backends: &[&str], flags: &[&str]) -> ExitedProgram {
         let args = self.command_line(port, backends, flags);
         Program::run(&self.program, &args, self.children())
     }
@@ -108,7 +108,7 @@ impl Context {
         assert!(self.chapter != 2 || backends.len() < 2, "chapter 2 has one backend");
         args.extend(flags.iter().map(ToString::to_string));
         if self.chapter >= 4 {
-            args.extend(quiet(flags));
+            args.extend(flags_to_disable(flags));
         }
         args
     }

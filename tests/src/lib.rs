@@ -1,10 +1,10 @@
-//! Black-box suites for every chapter, and the peers they speak through.
+//! Black-box suites for every chapter, and the clients and backends they use.
 //!
 //! A chapter's `tests/ladder.rs` is one line, [`ladder!`]. It runs each suite that [`capabilities`]
 //! lists for the chapter against the binary that cargo has just built. Nothing here looks inside the
 //! product: the suites send raw bytes to a process on an ephemeral port, through a [`client`] and
 //! scripted [`backend`]s whose every byte is read by a [`checker`] of our own, or through third-party
-//! HTTP implementations ([`foreign`]).
+//! HTTP implementations ([`third_party`]).
 //!
 //! Invariants: each case starts its own programs and backends and ends them when dropped; each wait
 //! has a deadline; no case depends on the speed of the machine.
@@ -17,6 +17,7 @@
     reason = "this crate is test code: it panics to fail, waits in real time, and prints"
 )]
 
+pub mod admin_client;
 pub mod allocations;
 pub mod backend;
 pub mod capabilities;
@@ -28,15 +29,14 @@ pub mod client;
 pub mod command_line;
 pub mod context;
 pub mod cpu;
-pub mod edge;
+pub mod edge_triggered;
 pub mod exercise;
-pub mod foreign;
-pub mod panel;
 pub mod process;
+pub mod rng;
 pub mod runner;
-pub mod seed;
-pub mod steady;
+pub mod steady_state;
 mod suites;
+pub mod third_party;
 pub mod wait;
 
 pub use case::{Case, Tier};
@@ -45,8 +45,8 @@ pub use runner::run_ladder;
 
 /// Expands to the `main` of a chapter's `tests/ladder.rs`.
 ///
-/// `env!("CARGO_BIN_EXE_…")` must be expanded there, because only then does cargo build the binary first. A chapter with
-/// further programs lists them, `others = ["echo_client"]`, and a case finds them by [`Context::other`].
+/// `env!("CARGO_BIN_EXE_…")` must be expanded there, because only then does cargo build the binary first. A chapter
+/// with further programs lists them, `others = ["echo_client"]`, and a case finds them by [`Context::other_program`].
 #[macro_export]
 macro_rules! ladder {
     (chapter = $chapter:literal, bin = $bin:literal $(, others = [$($other:literal),+])?) => {

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 use crate::children::Children;
 use crate::client::Client;
 use crate::cpu::CpuTime;
-use crate::wait::{PATIENCE, eventually};
+use crate::wait::{TEST_TIMEOUT, eventually};
 
 /// The time limit of a program that should exit on its own: a name that does not resolve takes a while.
 const RUN_DEADLINE: Duration = Duration::from_secs(40);
@@ -35,7 +35,7 @@ pub struct Options {
 
 /// The exit code and output of a program that has exited.
 #[derive(Debug)]
-pub struct Finished {
+pub struct ExitedProgram {
     /// Its exit code.
     pub code: i32,
     /// Its standard output.
@@ -49,8 +49,8 @@ pub struct Finished {
 pub struct Program {
     child: Child,
     addr: SocketAddr,
-    stdout: Lines,
-    stderr: Lines,
+    stdout: OutputLines,
+    stderr: OutputLines,
     children: Children,
 }
 
@@ -62,7 +62,7 @@ impl Program {
     }
 
     /// Runs a program until it exits; panics when it does not.
-    pub fn run_to_end(program: &Path, args: &[&str]) -> Finished {
+    pub fn run_to_end(program: &Path, args: &[&str]) -> ExitedProgram {
         let args: Vec<_> = args.iter().map(ToString::to_string).collect();
         Self::run(program, &args, Children::default())
     }
@@ -78,9 +78,9 @@ impl Program {
                 spawn(Path::new("sh"), &all, &children)
             }
         };
-        let stderr = Lines::follow(child.stderr.take().expect("piped"), Options::default());
-        let stdout = Lines::follow(child.stdout.take().expect("piped"), options);
-        let addr = stdout.wait(PATIENCE, |lines| {
+        let stderr = OutputLines::collect(child.stderr.take().expect("piped"), Options::default());
+        let stdout = OutputLines::collect(child.stdout.take().expect("piped"), options);
+        let addr = stdout.wait(TEST_TIMEOUT, |lines| {
             lines.iter().find_map(|line| line.strip_prefix("listening on ")?.trim().parse().ok())
         });
         let Some(addr) = addr else {
@@ -96,16 +96,16 @@ impl Program {
         Self { child, addr, stdout, stderr, children }
     }
 
-    pub(crate) fn run(program: &Path, args: &[String], children: Children) -> Finished {
+    pub(crate) fn run(program: &Path, args: &[String], children: Children) -> ExitedProgram {
         let mut child = spawn(program, args, &children);
-        let stderr = Lines::follow(child.stderr.take().expect("piped"), Options::default());
-        let stdout = Lines::follow(child.stdout.take().expect("piped"), Options::default());
+        let stderr = OutputLines::collect(child.stderr.take().expect("piped"), Options::default());
+        let stdout = OutputLines::collect(child.stdout.take().expect("piped"), Options::default());
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut program = Self { child, addr, stdout, stderr, children };
         let status = program.wait(RUN_DEADLINE).unwrap_or_else(|| panic!("{args:?} did not end"));
         program.stdout.wait_closed();
         program.stderr.wait_closed();
-        Finished {
+        ExitedProgram {
             code: status.code().unwrap_or_else(|| panic!("{args:?} ended by {:?}", status.signal())),
             stdout: program.stdout.text(),
             stderr: program.stderr.text(),
@@ -134,7 +134,7 @@ impl Program {
 
     /// Waits until standard output contains `text`, and returns all of it.
     pub fn wait_stdout(&self, text: &str) -> String {
-        let found = self.stdout.wait(PATIENCE, |lines| {
+        let found = self.stdout.wait(TEST_TIMEOUT, |lines| {
             let all = lines.join("\n");
             all.contains(text).then_some(all)
         });
@@ -195,7 +195,7 @@ impl Program {
     }
 
     /// Whether all its threads sleep: then it has handled everything that was sent to it. Without `/proc`, `true`.
-    pub fn sleeps(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.pid())) else { return true };
         // `123 (a name) S …`; a thread that has ended meanwhile has no such file.
         let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
@@ -254,17 +254,17 @@ fn spawn(program: &Path, args: &[impl AsRef<OsStr>], children: &Children) -> Chi
 
 /// The lines of a pipe, collected by a thread.
 #[derive(Debug)]
-struct Lines(Arc<(Mutex<Followed>, Condvar)>);
+struct OutputLines(Arc<(Mutex<CollectedOutput>, Condvar)>);
 
 #[derive(Debug, Default)]
-struct Followed {
+struct CollectedOutput {
     lines: Vec<String>,
     closed: bool,
 }
 
-impl Lines {
-    fn follow(pipe: impl Read + Send + 'static, options: Options) -> Self {
-        let shared = Arc::new((Mutex::new(Followed::default()), Condvar::new()));
+impl OutputLines {
+    fn collect(pipe: impl Read + Send + 'static, options: Options) -> Self {
+        let shared = Arc::new((Mutex::new(CollectedOutput::default()), Condvar::new()));
         let writer = Arc::clone(&shared);
         thread::spawn(move || {
             let mut pipe = BufReader::new(pipe);
@@ -292,19 +292,19 @@ impl Lines {
     fn wait<T>(&self, within: Duration, found: impl Fn(&[String]) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + within;
         let (lock, changed) = &*self.0;
-        let mut followed = lock.lock().unwrap();
+        let mut output = lock.lock().unwrap();
         loop {
-            let answer = found(&followed.lines);
+            let answer = found(&output.lines);
             let left = deadline.saturating_duration_since(Instant::now());
-            if answer.is_some() || followed.closed || left.is_zero() {
+            if answer.is_some() || output.closed || left.is_zero() {
                 return answer;
             }
-            followed = changed.wait_timeout(followed, left).unwrap().0;
+            output = changed.wait_timeout(output, left).unwrap().0;
         }
     }
 
     fn wait_closed(&self) {
-        self.wait(PATIENCE, |_| None::<()>);
+        self.wait(TEST_TIMEOUT, |_| None::<()>);
     }
 
     fn text(&self) -> String {

@@ -14,7 +14,7 @@ use crate::{Context, backend, capabilities, suites};
 /// Runs the suites of `chapter` against `program` (or `LB_BIN`), with libtest's command line. `others` are the names
 /// and paths of the chapter's further programs.
 pub fn run_ladder(chapter: u8, program: &str, others: &'static [(&'static str, &'static str)]) -> ExitCode {
-    if let Some(exit_code) = backend::separate::run_if_asked().or_else(backend::bundled::run_if_asked) {
+    if let Some(exit_code) = backend::backend_process::run_if_asked().or_else(backend::bundled_process::run_if_asked) {
         return exit_code;
     }
     let program = std::env::var_os("LB_BIN").map_or_else(|| PathBuf::from(program), PathBuf::from);

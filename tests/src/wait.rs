@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long any expected event may take: far more than a loaded machine needs.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// The time limit for any expected event: far more than a loaded machine needs.
+pub const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Short for `Duration::from_millis`, for tables and arguments.
 pub const fn ms(milliseconds: u64) -> Duration {
@@ -31,17 +31,17 @@ pub fn eventually<T>(within: Duration, mut probe: impl FnMut() -> Option<T>) -> 
     }
 }
 
-/// Like [`eventually`], for a condition; panics with `what` when it does not become true within [`PATIENCE`].
+/// Like [`eventually`], for a condition; panics with `what` when it does not become true within [`TEST_TIMEOUT`].
 pub fn until(what: &str, mut claim: impl FnMut() -> bool) {
-    let held = eventually(PATIENCE, || claim().then_some(()));
-    assert!(held.is_some(), "not within {PATIENCE:?}: {what}");
+    let held = eventually(TEST_TIMEOUT, || claim().then_some(()));
+    assert!(held.is_some(), "not within {TEST_TIMEOUT:?}: {what}");
 }
 
 /// Sets the flag when dropped, also by a panic, so that no thread runs on after its test has failed.
 #[derive(Debug)]
-pub struct Stop<'a>(pub &'a AtomicBool);
+pub struct StopOnDrop<'a>(pub &'a AtomicBool);
 
-impl Drop for Stop<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use integration_tests::wait::{PATIENCE, eventually};
+use integration_tests::wait::{TEST_TIMEOUT, eventually};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -127,7 +127,7 @@ fn interrupt_ends_it_and_its_programs() {
         (pids.len() == 2).then_some(pids)
     });
     kill(Pid::from_raw(pid.cast_signed()), Signal::SIGINT).unwrap();
-    let ended = eventually(PATIENCE, || child.try_wait().unwrap());
+    let ended = eventually(TEST_TIMEOUT, || child.try_wait().unwrap());
     if ended.is_none() {
         let _ = child.kill();
     }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use integration_tests::client::Client;
-use integration_tests::wait::{PATIENCE, ms, pause};
+use integration_tests::wait::{TEST_TIMEOUT, ms, pause};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
@@ -77,14 +77,14 @@ fn origin_reads_a_posted_body_to_its_end() {
     client.send("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     for piece in ["3\r\nGE", "T\r\n", "A;x=y\r\n0123456789\r", "\n0\r\nX: y\r\n"] {
         client.send(piece);
-        client.expect_silence(ms(20));
+        client.expect_no_input(ms(20));
     }
     client.send("\r\n");
     assert_eq!(client.response("POST").body.len(), 14);
 
     client.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n");
     client.send(pattern(65_535));
-    client.expect_silence(ms(20));
+    client.expect_no_input(ms(20));
     client.send("x");
     assert_eq!(client.response("POST").body.len(), 14);
     assert_eq!(counts(&mut client), (1, 2));
@@ -150,7 +150,7 @@ fn echoed_by_a_slow_backend(sent: &[u8], workers: &str) -> Vec<u8> {
         stream.write_all(&received).unwrap();
     });
     let mut client = TcpStream::connect(floor.addr).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     client.write_all(sent).unwrap();
     client.shutdown(Shutdown::Write).unwrap();
     let received = read_slowly(&mut client);
@@ -160,7 +160,7 @@ fn echoed_by_a_slow_backend(sent: &[u8], workers: &str) -> Vec<u8> {
 
 /// Reads until the end, with a pause after each of the first reads, so that the buffers on the way fill.
 fn read_slowly(stream: &mut TcpStream) -> Vec<u8> {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     let (mut all, mut piece) = (Vec::new(), [0; 10_000]);
     loop {
         match stream.read(&mut piece).unwrap() {

@@ -24,6 +24,7 @@ impl Copy {
         let _ = fs::remove_dir_all(root.join(".learn"));
         let copy = Self { root };
         copy_folder(workspace(), &copy.root);
+        remove_deleted(workspace(), &copy.root);
         copy.become_another_version();
         copy.put_in_place("start");
         copy
@@ -100,6 +101,19 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
+/// Removes what an earlier copy had and the workspace no longer has: a renamed exercise must not be found twice.
+fn remove_deleted(from: &Path, to: &Path) {
+    for entry in fs::read_dir(to).unwrap().flatten() {
+        let (source, copy) = (from.join(entry.file_name()), entry.path());
+        match (entry.file_type().unwrap().is_dir(), source.exists()) {
+            (true, true) => remove_deleted(&source, &copy),
+            (true, false) => fs::remove_dir_all(copy).unwrap(),
+            (false, false) => fs::remove_file(copy).unwrap(),
+            (false, true) => {}
+        }
+    }
+}
+
 fn write(path: &Path, content: &[u8]) {
     if fs::read(path).ok().as_deref() != Some(content) {
         fs::write(path, content).unwrap();
@@ -107,7 +121,7 @@ fn write(path: &Path, content: &[u8]) {
 }
 
 #[test]
-fn every_start_is_red_and_every_solution_green() {
+fn every_start_fails_and_every_solution_passes_its_checks() {
     let copy = Copy::make("learn");
     let numbers = copy.put_in_place("start");
     assert!(numbers.len() >= 3, "{numbers:?}");
@@ -138,21 +152,21 @@ fn every_start_is_red_and_every_solution_green() {
 }
 
 #[test]
-fn hints_come_one_by_one_and_a_reset_keeps_what_was_written() {
+fn hints_come_one_by_one_and_a_reset_keeps_the_old_answer() {
     // Another name, because the other test uses its own copy.
     let copy = Copy::make("learn-orders");
     assert!(copy.says(&["next"]).starts_with("1.1 "));
     for shown in 1..=4 {
         assert_eq!(copy.says(&["hint"]).matches(" of 3 for 1.1").count(), shown.min(3));
     }
-    let source = copy.root.join("chapter-01-fundamentals/exercises/src/e1_shout.rs");
+    let source = copy.root.join("chapter-01-fundamentals/exercises/src/e1_uppercase_echo.rs");
     fs::write(&source, "// mine\n").unwrap();
     let said = copy.says(&["reset", "1.1"]);
     let kept = said.lines().find_map(|line| line.strip_prefix("What you wrote is kept in ")).unwrap();
     assert_eq!(fs::read_to_string(kept.trim_end_matches('.')).unwrap(), "// mine\n");
     assert_eq!(
         fs::read(&source).unwrap(),
-        fs::read(copy.root.join("chapter-01-fundamentals/exercises/start/e1_shout.rs")).unwrap()
+        fs::read(copy.root.join("chapter-01-fundamentals/exercises/start/e1_uppercase_echo.rs")).unwrap()
     );
     assert!(copy.says(&["reset", "1.1"]).contains("at its starting point"));
     assert_eq!(copy.says(&["hint"]).matches(" of 3 for 1.1").count(), 1, "a reset forgets the hints");

@@ -11,13 +11,13 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct Client(pub(crate) BufReader<TcpStream>);
 
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) head: Vec<String>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.head.iter().find_map(|line| {
             let (field, value) = line.split_once(':')?;
@@ -44,7 +44,7 @@ impl Client {
     }
 
     /// Sends `line` (`GET /`) with a body, if it has one.
-    pub(crate) fn ask(&mut self, line: &str, body: &[u8]) -> Answer {
+    pub(crate) fn request(&mut self, line: &str, body: &[u8]) -> Response {
         let length = match body.len() {
             0 => String::new(),
             len => format!("Content-Length: {len}\r\n"),
@@ -52,29 +52,29 @@ impl Client {
         // Head and body in separate writes: the body need not have arrived when the head is read.
         self.send(format!("{line} HTTP/1.1\r\nHost: test\r\n{length}\r\n"));
         self.send(body);
-        self.answer(!line.starts_with("HEAD "))
+        self.read_response(!line.starts_with("HEAD "))
     }
 
-    pub(crate) fn answer(&mut self, has_body: bool) -> Answer {
-        let mut answer = self.head().unwrap();
-        if !has_body || matches!(answer.status, 100..=199 | 204 | 304) {
-            return answer;
+    pub(crate) fn read_response(&mut self, has_body: bool) -> Response {
+        let mut response = self.read_head().unwrap();
+        if !has_body || matches!(response.status, 100..=199 | 204 | 304) {
+            return response;
         }
-        if let Some(len) = answer.field("content-length") {
-            answer.body = vec![0; len.parse().unwrap()];
-            self.0.read_exact(&mut answer.body).unwrap();
-        } else if answer.field("transfer-encoding") == Some("chunked") {
-            while let Some(chunk) = self.chunk() {
-                answer.body.extend(chunk);
+        if let Some(len) = response.field("content-length") {
+            response.body = vec![0; len.parse().unwrap()];
+            self.0.read_exact(&mut response.body).unwrap();
+        } else if response.field("transfer-encoding") == Some("chunked") {
+            while let Some(chunk) = self.read_chunk() {
+                response.body.extend(chunk);
             }
         } else {
-            self.0.read_to_end(&mut answer.body).unwrap();
+            self.0.read_to_end(&mut response.body).unwrap();
         }
-        answer
+        response
     }
 
     /// The head of a response; an error when the connection ends before it.
-    pub(crate) fn head(&mut self) -> io::Result<Answer> {
+    pub(crate) fn read_head(&mut self) -> io::Result<Response> {
         let mut head = Vec::new();
         loop {
             let mut line = String::new();
@@ -87,11 +87,11 @@ impl Client {
             head.push(line.trim_end().to_owned());
         }
         let status = head[0].split(' ').nth(1).unwrap().parse().unwrap();
-        Ok(Answer { status, head, body: Vec::new() })
+        Ok(Response { status, head, body: Vec::new() })
     }
 
     /// The next chunk, `None` for the last.
-    pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn read_chunk(&mut self) -> Option<Vec<u8>> {
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();
         let len = usize::from_str_radix(line.trim_end(), 16).unwrap();
@@ -102,7 +102,7 @@ impl Client {
     }
 
     /// The end of the connection: `Ok` for a FIN with no byte before it.
-    pub(crate) fn end(&mut self) -> io::Result<()> {
+    pub(crate) fn read_fin(&mut self) -> io::Result<()> {
         match self.0.read(&mut [0])? {
             0 => Ok(()),
             _ => panic!("a byte instead of the end"),
@@ -111,15 +111,15 @@ impl Client {
 }
 
 /// A request on a new connection.
-pub(crate) fn ask(addr: SocketAddr, line: &str) -> Answer {
-    Client::connect(addr).ask(line, b"")
+pub(crate) fn request(addr: SocketAddr, line: &str) -> Response {
+    Client::connect(addr).request(line, b"")
 }
 
-/// Waits until `is_so`, at most [`DEADLINE`].
+/// Waits until `condition`, at most [`DEADLINE`].
 #[expect(clippy::disallowed_methods, reason = "counters can only be polled")]
-pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
-    while !is_so() {
+    while !condition() {
         assert!(start.elapsed() < DEADLINE, "timed out: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }

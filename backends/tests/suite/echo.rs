@@ -12,65 +12,65 @@ fn start() -> Backend {
 }
 
 #[test]
-fn body_comes_back_with_its_type_and_length() {
+fn echo_keeps_content_type_and_content_length() {
     let backend = start();
     let mut client = Client::connect(backend.addr());
     for method in ["POST", "PUT", "PATCH", "DELETE", "GET"] {
         client.send(format!(
             "{method} /echo HTTP/1.1\r\nHost: test\r\nContent-Type: text/x-odd\r\nContent-Length: 5\r\n\r\nhello"
         ));
-        let answer = client.answer(true);
-        assert_eq!(answer.field("content-type"), Some("text/x-odd"), "{method}");
-        assert_eq!(answer.field("content-length"), Some("5"), "{method}");
-        assert_eq!(answer.body, b"hello", "{method}");
+        let response = client.read_response(true);
+        assert_eq!(response.field("content-type"), Some("text/x-odd"), "{method}");
+        assert_eq!(response.field("content-length"), Some("5"), "{method}");
+        assert_eq!(response.body, b"hello", "{method}");
     }
-    let empty = client.ask("GET /echo", b"");
+    let empty = client.request("GET /echo", b"");
     assert_eq!((empty.field("content-length"), empty.field("content-type")), (Some("0"), None));
 }
 
 #[test]
-fn first_half_comes_back_before_the_second_is_sent() {
+fn echo_streams_each_chunk_back_before_the_next_is_sent() {
     let backend = start();
     let mut client = Client::connect(backend.addr());
     client.send("POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
-    assert_eq!(client.head().unwrap().field("transfer-encoding"), Some("chunked"));
+    assert_eq!(client.read_head().unwrap().field("transfer-encoding"), Some("chunked"));
     for word in ["one", "two", "three"] {
         client.send(format!("{:x}\r\n{word}\r\n", word.len()));
-        assert_eq!(client.chunk().unwrap(), word.as_bytes());
+        assert_eq!(client.read_chunk().unwrap(), word.as_bytes());
     }
     client.send("0\r\n\r\n");
-    assert_eq!(client.chunk(), None);
-    assert_eq!(client.ask("GET /", b"").status, 200, "the connection was not kept");
+    assert_eq!(client.read_chunk(), None);
+    assert_eq!(client.request("GET /", b"").status, 200, "the connection was not kept");
 }
 
 #[test]
-fn large_body_streams_through() {
+fn large_body_is_echoed_while_it_is_sent() {
     let backend = start();
     let mut client = Client::connect(backend.addr());
     let body = pattern(20_000_000);
     let mut sender = client.0.get_ref().try_clone().unwrap();
-    let answer = std::thread::scope(|scope| {
+    let response = std::thread::scope(|scope| {
         scope.spawn(|| {
             let head = format!("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n", body.len());
             sender.write_all(head.as_bytes()).unwrap();
             sender.write_all(&body).unwrap();
         });
-        client.answer(true)
+        client.read_response(true)
     });
-    assert!(answer.body == body, "the echoed body differs");
+    assert!(response.body == body, "the echoed body differs");
 }
 
 #[test]
-fn client_that_expects_100_gets_it_once_before_the_answer() {
+fn expect_100_continue_gets_one_100_before_the_response() {
     let backend = start();
     let mut client = Client::connect(backend.addr());
     let head = "POST /echo HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     client.send(head);
-    assert_eq!(client.head().unwrap().status, 100);
+    assert_eq!(client.read_head().unwrap().status, 100);
     client.send("hello");
-    let answer = client.answer(true);
-    assert_eq!((answer.status, answer.field("content-length")), (200, Some("5")));
-    assert_eq!(answer.body, b"hello");
+    let response = client.read_response(true);
+    assert_eq!((response.status, response.field("content-length")), (200, Some("5")));
+    assert_eq!(response.body, b"hello");
 }
 
 #[test]
@@ -86,9 +86,9 @@ fn websocket_messages_come_back_until_close() {
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n\r\n",
         generate_key()
     ));
-    let answer = client.answer(false);
-    assert_eq!(answer.status, 101);
-    assert!(answer.field("sec-websocket-accept").is_some());
+    let response = client.read_response(false);
+    assert_eq!(response.status, 101);
+    assert!(response.field("sec-websocket-accept").is_some());
     let mut socket = WebSocket::from_raw_socket(client.0.into_inner(), Role::Client, None);
     for message in [Message::text("hello"), Message::binary(pattern(100_000))] {
         socket.send(message.clone()).unwrap();
@@ -115,17 +115,17 @@ fn websocket_ends_when_the_backend_goes_down() {
         "GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
     );
-    let answer = client.answer(false);
+    let response = client.read_response(false);
     // The key and its answer are the example of RFC 6455 §1.3.
-    assert_eq!(answer.field("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert_eq!(response.field("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     backend.set_fault(Fault::Down).unwrap();
-    client.end().unwrap();
+    client.read_fin().unwrap();
 }
 
 #[test]
-fn plain_request_to_ws_is_refused() {
+fn request_to_ws_without_upgrade_gets_400() {
     let backend = start();
-    assert_eq!(crate::client::ask(backend.addr(), "GET /ws").status, 400);
+    assert_eq!(crate::client::request(backend.addr(), "GET /ws").status, 400);
 }
 
 #[test]

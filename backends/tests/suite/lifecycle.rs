@@ -1,11 +1,11 @@
-//! Starting and stopping, alone and in bundles.
+//! Starting and stopping, alone and bundled.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
 
-use backends::{Backend, BackendConfig, Bundle, start_bundled};
+use backends::{Backend, BackendConfig, BundledBackends, start_bundled};
 
-use crate::client::{Client, ask, until};
+use crate::client::{Client, request, wait_until};
 
 fn config(port: u16, id: &str) -> BackendConfig {
     BackendConfig { port, id: id.to_owned(), ..BackendConfig::default() }
@@ -34,12 +34,12 @@ fn drop_ends_the_thread_with_requests_in_flight() {
             client
         })
         .collect();
-    until("all are in flight", || backend.in_flight() == 3);
+    wait_until("all are in flight", || backend.in_flight() == 3);
     drop(backend);
     // The kernel lets a thread be joined a moment before its entry in /proc is gone.
-    until("the thread is gone", || !has_thread("soon-gone"));
+    wait_until("the thread is gone", || !has_thread("soon-gone"));
     assert!(TcpStream::connect(addr).is_err());
-    clients[0].end().unwrap();
+    clients[0].read_fin().unwrap();
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn port_in_use_is_an_error_that_names_the_address() {
     let error = Backend::start(config(first.addr().port(), "second")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().contains(&first.addr().to_string()), "{error}");
-    assert_eq!(ask(first.addr(), "GET /").json()["server_id"], "first");
+    assert_eq!(request(first.addr(), "GET /").json()["server_id"], "first");
 }
 
 #[test]
@@ -61,38 +61,38 @@ fn id_that_is_no_header_value_is_an_error() {
 fn stopped_backend_frees_its_port() {
     let backend = Backend::start(config(0, "one")).unwrap();
     let port = backend.addr().port();
-    assert_eq!(ask(backend.addr(), "GET /").status, 200);
+    assert_eq!(request(backend.addr(), "GET /").status, 200);
     backend.stop();
     let again = Backend::start(config(port, "two")).unwrap();
-    assert_eq!(ask(again.addr(), "GET /").json()["server_id"], "two");
+    assert_eq!(request(again.addr(), "GET /").json()["server_id"], "two");
 }
 
 #[test]
-fn bundle_takes_a_free_port_for_one_that_is_taken() {
+fn start_bundled_uses_a_free_port_when_one_is_in_use() {
     // The port after any listener's may be taken, but its own certainly is.
-    let squatter = Backend::start(config(0, "squatter")).unwrap();
-    let port = squatter.addr().port();
-    let bundle = start_bundled(1, port).unwrap();
-    assert_eq!(bundle.taken(), [port]);
-    assert_ne!(bundle.addrs()[0].port(), port);
-    assert_eq!(ask(bundle.addrs()[0], "GET /").json()["server_id"], "backend-1");
+    let first = Backend::start(config(0, "first")).unwrap();
+    let port = first.addr().port();
+    let bundled = start_bundled(1, port).unwrap();
+    assert_eq!(bundled.unavailable_ports(), [port]);
+    assert_ne!(bundled.addrs()[0].port(), port);
+    assert_eq!(request(bundled.addrs()[0], "GET /").json()["server_id"], "backend-1");
 }
 
 #[test]
-fn bundle_numbers_its_backends() {
-    let bundle = start_bundled(3, 0).unwrap();
-    let ids: Vec<_> = bundle.backends().iter().map(Backend::id).collect();
+fn start_bundled_numbers_the_backends() {
+    let bundled = start_bundled(3, 0).unwrap();
+    let ids: Vec<_> = bundled.backends().iter().map(Backend::id).collect();
     assert_eq!(ids, ["backend-1", "backend-2", "backend-3"]);
-    assert!(bundle.taken().is_empty());
-    for (backend, addr) in bundle.backends().iter().zip(bundle.addrs()) {
-        assert_eq!(ask(addr, "GET /").json()["server_id"], backend.id());
+    assert!(bundled.unavailable_ports().is_empty());
+    for (backend, addr) in bundled.backends().iter().zip(bundled.addrs()) {
+        assert_eq!(request(addr, "GET /").json()["server_id"], backend.id());
     }
 }
 
 #[test]
-fn bundle_starts_whole_or_not_at_all() {
+fn bundled_backends_start_all_or_none() {
     let taken = Backend::start(config(0, "taken")).unwrap();
-    let error = Bundle::start([config(0, "a"), config(taken.addr().port(), "b")]).unwrap_err();
+    let error = BundledBackends::start([config(0, "a"), config(taken.addr().port(), "b")]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
 }
 
@@ -103,6 +103,6 @@ fn works_from_within_a_runtime() {
         let backend = Backend::start(BackendConfig::default()).unwrap();
         backend.set_fault(backends::Fault::Down).unwrap();
         backend.set_fault(backends::Fault::None).unwrap();
-        assert_eq!(ask(backend.addr(), "GET /").status, 200);
+        assert_eq!(request(backend.addr(), "GET /").status, 200);
     });
 }

@@ -1,4 +1,4 @@
-//! Runs your solutions, to try them by hand: `cargo run -p chapter-01-exercises --example try -- shout`.
+//! Runs your solutions, to try them by hand: `cargo run -p chapter-01-exercises --example try -- uppercase-echo`.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use common::{cli, outln};
-use exercises_01::{e1_shout, e2_called, e3_calculator, e5_chat};
+use exercises_01::{e1_uppercase_echo, e2_connection_log, e3_calculator, e5_chat};
 
 /// How many lines may be queued for a member of the chat.
 const BACKLOG: usize = 100;
@@ -26,9 +26,9 @@ struct Args {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Exercise {
     /// 1.1
-    Shout,
+    UppercaseEcho,
     /// 1.2, with its log on standard output
-    Called,
+    ConnectionLog,
     /// 1.3
     Calculator,
     /// 1.5
@@ -43,8 +43,8 @@ fn serve(args: &Args) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))?;
     outln!("listening on {}", listener.local_addr()?);
     match args.exercise {
-        Exercise::Shout => e1_shout::serve(&listener),
-        Exercise::Called => e2_called::serve(&listener, &mut io::stdout()),
+        Exercise::UppercaseEcho => e1_uppercase_echo::serve(&listener),
+        Exercise::ConnectionLog => e2_connection_log::serve(&listener, &mut io::stdout()),
         Exercise::Calculator => e3_calculator::serve(&listener),
         Exercise::Chat => e5_chat::serve(&listener, BACKLOG),
     }

@@ -18,12 +18,12 @@ pub fn serve(listener: &TcpListener) -> io::Result<()> {
     loop {
         let (client, _) = listener.accept()?;
         // A reset of one client must not stop the server.
-        let _ = converse(&client);
+        let _ = serve_client(&client);
     }
 }
 
 /// Answers one client until it ends its sending side, or sends a line that is too long.
-fn converse(mut client: &TcpStream) -> io::Result<()> {
+fn serve_client(mut client: &TcpStream) -> io::Result<()> {
     // No Nagle delay: an answer must not wait for the acknowledgement of the one before.
     client.set_nodelay(true)?;
     let mut stream = BufReader::new(client);

@@ -27,12 +27,12 @@ pub fn serve(listener: &TcpListener, backlog: usize) -> io::Result<()> {
         let (client, _) = listener.accept()?;
         let room = Arc::clone(&room);
         // If the thread cannot be spawned, its closure is dropped, which closes this client and no other.
-        let _ = thread::Builder::new().spawn(move || attend(&Arc::new(client), &room));
+        let _ = thread::Builder::new().spawn(move || serve_client(&Arc::new(client), &room));
     }
 }
 
 /// Serves one client, on its own thread: joins under its name, forwards its lines, and removes it at the end.
-fn attend(client: &Arc<TcpStream>, room: &Room) -> io::Result<()> {
+fn serve_client(client: &Arc<TcpStream>, room: &Room) -> io::Result<()> {
     client.set_nodelay(true)?;
     client.set_write_timeout(Some(WRITE_TIMEOUT))?;
     let mut stream = BufReader::new(&**client);
@@ -42,10 +42,10 @@ fn attend(client: &Arc<TcpStream>, room: &Room) -> io::Result<()> {
     }
     let (id, name, queue) = match room.join(&line, client) {
         Ok(joined) => joined,
-        Err(reason) => return refuse(client, reason),
+        Err(reason) => return reject(client, reason),
     };
     let to = Arc::clone(client);
-    if thread::Builder::new().spawn(move || deliver(&queue, &to)).is_ok() {
+    if thread::Builder::new().spawn(move || write_queued_lines(&queue, &to)).is_ok() {
         while let Ok(true) = next_line(&mut stream, &mut line) {
             // A disconnected member has left, although its lines may still be in this buffer or in the kernel.
             if !room.lock().forward(id, &[name.as_bytes(), b": ", &line, b"\n"].concat()) {
@@ -60,7 +60,7 @@ fn attend(client: &Arc<TcpStream>, room: &Room) -> io::Result<()> {
 /// Rejects a client with an error line. What it still sends is received and discarded, within limits: closing a
 /// socket with unread bytes resets the connection, and the reset may reach the client before the error.
 #[expect(clippy::disallowed_methods, reason = "a deadline on real I/O")]
-fn refuse(mut client: &TcpStream, reason: &str) -> io::Result<()> {
+fn reject(mut client: &TcpStream, reason: &str) -> io::Result<()> {
     client.write_all(format!("error: {reason}\n").as_bytes())?;
     client.shutdown(Shutdown::Write)?;
     let deadline = Instant::now() + DRAIN_TIME;
@@ -82,7 +82,7 @@ fn refuse(mut client: &TcpStream, reason: &str) -> io::Result<()> {
 
 /// Writes lines from a member's queue to its socket: the only place that blocks on a slow reader. It ends when the
 /// member has left and its queue is empty, or when writing fails.
-fn deliver(queue: &Receiver<Arc<[u8]>>, mut to: &TcpStream) {
+fn write_queued_lines(queue: &Receiver<Arc<[u8]>>, mut to: &TcpStream) {
     for line in queue {
         if to.write_all(&line).is_err() {
             break;
@@ -126,7 +126,7 @@ impl Room {
         }
         let id = members.next_id;
         members.next_id += 1;
-        members.tell_others(id, format!("* {name} joined\n").as_bytes());
+        members.broadcast(id, format!("* {name} joined\n").as_bytes());
         let (queue, lines) = sync_channel(self.backlog);
         let member = Member { name: name.to_owned(), queue, socket: Arc::clone(socket) };
         members.here.insert(id, member);
@@ -166,7 +166,7 @@ impl Members {
     fn forward(&mut self, id: u64, line: &[u8]) -> bool {
         let is_here = self.here.contains_key(&id);
         if is_here {
-            self.tell_others(id, line);
+            self.broadcast(id, line);
         }
         is_here
     }
@@ -174,13 +174,13 @@ impl Members {
     /// Removes a member and announces it, unless it was disconnected before.
     fn remove(&mut self, id: u64) {
         if let Some(member) = self.here.remove(&id) {
-            self.tell_others(id, format!("* {} left\n", member.name).as_bytes());
+            self.broadcast(id, format!("* {} left\n", member.name).as_bytes());
         }
     }
 
     /// Queues `line` for all but `sender`. A member with a full queue is disconnected, and that is announced to the
     /// others, whose queues may be full in turn: hence a queue of announcements instead of recursion.
-    fn tell_others(&mut self, sender: u64, line: &[u8]) {
+    fn broadcast(&mut self, sender: u64, line: &[u8]) {
         let mut pending: VecDeque<(Option<u64>, Arc<[u8]>)> = VecDeque::from([(Some(sender), Arc::from(line))]);
         while let Some((sender, line)) = pending.pop_front() {
             let others = self.here.iter().filter(|(id, _)| Some(**id) != sender);

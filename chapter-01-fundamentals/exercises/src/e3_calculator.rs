@@ -1,4 +1,4 @@
-//! Exercise 1.3: a calculator (an evening).
+//! Exercise 1.3: line-based calculator server (an evening).
 //!
 //! **Contract.** [`serve`] answers each line with a line, one client after another: `2 + 3` with `5`. A line is two
 //! whole numbers of 64 bits (`i64`) and one of `+ - * /` between them, with spaces around it; `/` drops the remainder.
@@ -6,11 +6,11 @@
 //! - A line ends with LF or CRLF, and the last one also with the end of the stream; answers end with LF. Segment
 //!   boundaries mean nothing: one segment may hold several lines, and one line may span many. An answer is sent as
 //!   soon as its line is complete.
-//! - A line that is no such calculation, divides by zero, or has a result that does not fit gets one line that begins
-//!   with `error: `, and the next line is answered as usual.
+//! - A line that is not such a calculation, divides by zero, or has a result that does not fit into an `i64` gets one
+//!   line that begins with `error: `, and the next line is answered as usual.
 //! - A line of more than 1024 bytes (its end not counted) gets one such line, then the end of the stream. It is not
-//!   buffered, whether or not its end ever arrives. The client gets the error and a clean end, not a reset, even while
-//!   it is still sending: keep receiving and discard. After 256 KiB or 2 s of that, disconnect the client.
+//!   buffered, whether or not its end ever arrives. The client gets the error and a FIN, not a reset, even while it is
+//!   still sending: keep receiving and discard. After 256 KiB or 2 s of that, disconnect the client.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -20,12 +20,12 @@ pub fn serve(listener: &TcpListener) -> io::Result<()> {
     loop {
         let (mut client, _) = listener.accept()?;
         // A reset of one client must not stop the server.
-        let _ = converse(&mut client);
+        let _ = serve_client(&mut client);
     }
 }
 
 /// Answers one client until it ends its sending side.
-fn converse(client: &mut TcpStream) -> io::Result<()> {
+fn serve_client(client: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 1024];
     loop {
         let received = client.read(&mut buffer)?;

@@ -1,4 +1,4 @@
-//! Exercise 1.5: a chat (project).
+//! Exercise 1.5: chat server (project).
 //!
 //! **Contract.** [`serve`] is a chat room. All lines end with LF (CRLF from a client is fine).
 //! - A client's first line is its name: 1 to 16 ASCII letters or digits, not used by another member. Otherwise it gets
@@ -29,15 +29,15 @@ pub fn serve(listener: &TcpListener, backlog: usize) -> io::Result<()> {
     loop {
         let (client, _) = listener.accept()?;
         let room = Arc::clone(&room);
-        thread::spawn(move || attend(&client, &room));
+        thread::spawn(move || serve_client(&client, &room));
     }
 }
 
 /// Serves one client, on its own thread.
-fn attend(mut client: &TcpStream, room: &Room) -> io::Result<()> {
+fn serve_client(mut client: &TcpStream, room: &Room) -> io::Result<()> {
     let mut lines = BufReader::new(client).lines();
     let Some(name) = lines.next().transpose()? else { return Ok(()) };
-    tell_others(room, &name, &format!("* {name} joined\n"));
+    broadcast(room, &name, &format!("* {name} joined\n"));
     let names = {
         let mut here = room.lock().unwrap_or_else(PoisonError::into_inner);
         here.push((name.clone(), client.try_clone()?));
@@ -46,14 +46,14 @@ fn attend(mut client: &TcpStream, room: &Room) -> io::Result<()> {
     };
     writeln!(client, "* here: {names}")?;
     for line in lines {
-        tell_others(room, &name, &format!("{name}: {}\n", line?));
+        broadcast(room, &name, &format!("{name}: {}\n", line?));
     }
-    tell_others(room, &name, &format!("* {name} left\n"));
+    broadcast(room, &name, &format!("* {name} left\n"));
     Ok(())
 }
 
 /// Sends a line to all members but its sender.
-fn tell_others(room: &Room, sender: &str, line: &str) {
+fn broadcast(room: &Room, sender: &str, line: &str) {
     for (name, client) in room.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
         if name != sender {
             let _ = client.write_all(line.as_bytes());

@@ -1,21 +1,22 @@
-//! The exercises of chapter 1. You write in `src/`, one file an exercise; `cargo learn next` says which.
+//! The exercises of chapter 1. You write in `src/`, one file per exercise; `cargo learn next` shows the next one.
 //!
-//! `start/` holds each file as it was given (`cargo learn reset 1.1` restores it), `solutions/` a solution to
-//! compare yours with, `tests/checks/` the tests that both must pass.
+//! `start/` has the starting point of each file (`cargo learn reset 1.1` restores it), `solutions/` a solution to
+//! compare yours with, `tests/checks/` the checks that both must pass. [`contracts`] has the types and traits that the
+//! exercises, the checks and the solutions share.
 
 pub mod contracts;
-pub mod e1_shout;
-pub mod e2_called;
+pub mod e1_uppercase_echo;
+pub mod e2_connection_log;
 pub mod e3_calculator;
-pub mod e4_any_address;
+pub mod e4_connect_any;
 pub mod e5_chat;
 
-/// Our solutions. Yours may differ and be as good: the checks decide.
+/// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
-    pub mod e1_shout;
-    pub mod e2_called;
+    pub mod e1_uppercase_echo;
+    pub mod e2_connection_log;
     pub mod e3_calculator;
-    pub mod e4_any_address;
+    pub mod e4_connect_any;
     pub mod e5_chat;
 }

@@ -52,7 +52,7 @@ impl<'a> EchoSession<'a> {
         Self { server, interactive, stdin_closed: false, input: Vec::new(), unsent_from: 0, sent: 0, echoed: 0 }
     }
 
-    // ANCHOR: turn
+    // ANCHOR: poll_once
     /// Waits until a descriptor is ready, and handles it; `false` once the server has closed its sending half.
     fn poll_once(&mut self, stdin: BorrowedFd<'_>) -> Result<bool, ClientError> {
         let has_pending = self.unsent_from < self.input.len();
@@ -78,7 +78,7 @@ impl<'a> EchoSession<'a> {
         }
         Ok(true)
     }
-    // ANCHOR_END: turn
+    // ANCHOR_END: poll_once
 
     fn send(&mut self) -> Result<(), ClientError> {
         match self.server.send(&self.input[self.unsent_from..], MsgFlags::MSG_DONTWAIT) {

@@ -39,9 +39,9 @@ fn start(args: Args, serve: impl Fn(&TcpStream, SocketAddr) -> io::Result<()>) -
     if let (Some(host), Some(port)) = (args.host, args.backend_port) {
         return serve_all(&listener, net::resolve(&host, port)?[0], serve);
     }
-    let bundle = backends::start_bundled(1, 9001)?;
-    outln!("{}", bundle.invitation(address));
-    serve_all(&listener, bundle.addrs()[0], serve)
+    let bundled_backends = backends::start_bundled(1, 9001)?;
+    outln!("{}", bundled_backends.usage_hint(address));
+    serve_all(&listener, bundled_backends.addrs()[0], serve)
 }
 
 fn serve_all(
@@ -63,8 +63,8 @@ pub(crate) fn running(serve: fn(&TcpStream, SocketAddr) -> io::Result<()>) -> So
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
-        let bundle = backends::start_bundled(1, 0).unwrap();
-        serve_all(&listener, bundle.addrs()[0], serve)
+        let bundled_backends = backends::start_bundled(1, 0).unwrap();
+        serve_all(&listener, bundled_backends.addrs()[0], serve)
     });
     address
 }

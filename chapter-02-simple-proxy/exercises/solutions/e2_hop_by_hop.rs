@@ -3,7 +3,7 @@
 //! Two passes, because a `Connection` header may come after the headers that it names: the first pass collects the
 //! names, the second filters the headers. The error is found in the first pass, before anything is forwarded.
 
-use crate::contracts::{Field, NamesNeeded};
+use crate::contracts::{Field, ForbiddenConnectionOption};
 
 /// Headers that are never forwarded, whatever `Connection` lists (RFC 9110 §7.6.1).
 const HOP_BY_HOP: [&str; 9] = [
@@ -18,12 +18,12 @@ const HOP_BY_HOP: [&str; 9] = [
     "Upgrade",
 ];
 
-/// Headers that route or frame the message: a client must not remove them.
-const NEEDED: [&str; 3] = ["Host", "Content-Length", "Transfer-Encoding"];
+/// Headers for routing and framing: `Connection` must not make a proxy remove them.
+const NEVER_HOP_BY_HOP: [&str; 3] = ["Host", "Content-Length", "Transfer-Encoding"];
 
-/// The headers of `fields` that may be forwarded.
-pub fn forwarded<'a>(fields: &[Field<'a>]) -> Result<Vec<Field<'a>>, NamesNeeded> {
-    let named = named_by_connection(fields)?;
+/// The end-to-end headers among `fields`: those that may be forwarded.
+pub fn end_to_end_headers<'a>(fields: &[Field<'a>]) -> Result<Vec<Field<'a>>, ForbiddenConnectionOption> {
+    let named = connection_options(fields)?;
     let is_end_to_end = |name: &str| {
         let is_hop_by_hop = HOP_BY_HOP.iter().any(|known| known.eq_ignore_ascii_case(name));
         let is_named = named.iter().any(|named| named.eq_ignore_ascii_case(name.as_bytes()));
@@ -32,14 +32,17 @@ pub fn forwarded<'a>(fields: &[Field<'a>]) -> Result<Vec<Field<'a>>, NamesNeeded
     Ok(fields.iter().filter(|(name, _)| is_end_to_end(name)).copied().collect())
 }
 
-/// The elements of all `Connection` headers.
-fn named_by_connection<'a>(fields: &[Field<'a>]) -> Result<Vec<&'a [u8]>, NamesNeeded> {
+/// The options in all `Connection` headers.
+fn connection_options<'a>(fields: &[Field<'a>]) -> Result<Vec<&'a [u8]>, ForbiddenConnectionOption> {
     let connections = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Connection"));
     let elements = connections.flat_map(|(_, value)| value.split(|byte| *byte == b','));
     // `trim_ascii` would also remove form feeds and line ends, which are invalid in a value.
     let named: Vec<_> = elements.map(trim).filter(|element| !element.is_empty()).collect();
-    match NEEDED.into_iter().find(|needed| named.iter().any(|name| name.eq_ignore_ascii_case(needed.as_bytes()))) {
-        Some(needed) => Err(NamesNeeded(needed)),
+    match NEVER_HOP_BY_HOP
+        .into_iter()
+        .find(|required| named.iter().any(|name| name.eq_ignore_ascii_case(required.as_bytes())))
+    {
+        Some(required) => Err(ForbiddenConnectionOption(required)),
         None => Ok(named),
     }
 }

@@ -40,11 +40,11 @@ pub fn respond(root: &Path, method: &str, target: &str) -> Response {
 
 /// A response whose body is one line of text.
 fn text_response(status: u16, line: &str, with_body: bool) -> Response {
-    let fields = head_fields("text/plain; charset=utf-8", line.len() as u64);
+    let fields = content_headers("text/plain; charset=utf-8", line.len() as u64);
     Response { status, fields, body: if with_body { line.into() } else { Vec::new() } }
 }
 
-fn head_fields(content_type: &str, length: u64) -> Vec<(&'static str, String)> {
+fn content_headers(content_type: &str, length: u64) -> Vec<(&'static str, String)> {
     vec![("Content-Type", content_type.to_owned()), ("Content-Length", length.to_string())]
 }
 
@@ -88,7 +88,7 @@ fn file(root: &Path, path: &Path, with_body: bool) -> Option<Response> {
     let body = if with_body { fs::read(&real).ok()? } else { Vec::new() };
     // A file that is being written may have grown: Content-Length must be the length of the body that is sent.
     let length = if with_body { body.len() as u64 } else { length };
-    Some(Response { status: 200, fields: head_fields(content_type(path), length), body })
+    Some(Response { status: 200, fields: content_headers(content_type(path), length), body })
 }
 
 /// By the requested name: a link may have another extension than its target.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::contracts::{Answered, Asked, Found, Store, Stored, Validators};
+use crate::contracts::{BackendResponse, CacheRequest, LookupResult, Store, StoredResponse, Validators};
 
 mod policy;
 
@@ -40,8 +40,8 @@ pub struct Cache {
 struct Entry {
     uri: String,
     /// The headers that `Vary` names, with the values of the request.
-    varied: Vec<(String, Option<String>)>,
-    response: Arc<Stored>,
+    vary_values: Vec<(String, Option<String>)>,
+    response: Arc<StoredResponse>,
     validators: Validators,
     /// How long the response is fresh.
     lifetime: Duration,
@@ -53,11 +53,11 @@ struct Entry {
 }
 
 impl Store for Cache {
-    fn may_store(&self, request: &Asked<'_>, response: &Answered<'_>) -> bool {
+    fn may_store(&self, request: &CacheRequest<'_>, response: &BackendResponse<'_>) -> bool {
         policy::may_store(request, response)
     }
 
-    fn store(&mut self, request: &Asked<'_>, response: &Answered<'_>, now: SystemTime) {
+    fn store(&mut self, request: &CacheRequest<'_>, response: &BackendResponse<'_>, now: SystemTime) {
         if !self.may_store(request, response) {
             return;
         }
@@ -79,20 +79,22 @@ impl Store for Cache {
         self.insert(entry);
     }
 
-    fn lookup(&mut self, request: &Asked<'_>, now: SystemTime) -> Found {
+    fn lookup(&mut self, request: &CacheRequest<'_>, now: SystemTime) -> LookupResult {
         if request.method != "GET" {
-            return Found::Miss;
+            return LookupResult::Miss;
         }
-        let Some(entry) = self.find(request).and_then(|last_use| self.remove(last_use)) else { return Found::Miss };
-        let found = entry.evaluate(request, now);
+        let Some(entry) = self.find(request).and_then(|last_use| self.remove(last_use)) else {
+            return LookupResult::Miss;
+        };
+        let result = entry.evaluate(request, now);
         self.insert(entry); // with a new sequence number: it has been used
-        found
+        result
     }
 }
 
 impl Cache {
     /// The sequence number of the latest entry that matches this request.
-    fn find(&self, request: &Asked<'_>) -> Option<u64> {
+    fn find(&self, request: &CacheRequest<'_>) -> Option<u64> {
         let uses = self.variants.get(request.uri)?.iter();
         let entries = uses.filter_map(|last_use| Some((*last_use, self.entries.get(last_use)?)));
         let matching = entries.filter(|(_, entry)| entry.matches(request));
@@ -120,19 +122,19 @@ impl Cache {
 }
 
 impl Entry {
-    fn new(request: &Asked<'_>, response: &Answered<'_>, now: SystemTime) -> Self {
+    fn new(request: &CacheRequest<'_>, response: &BackendResponse<'_>, now: SystemTime) -> Self {
         let kept = response.fields.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("Age"));
         let fields: Vec<_> = kept.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let varied: Vec<_> = policy::varied_by(response.fields)
+        let vary_values: Vec<_> = policy::vary_names(response.fields)
             .map(|name| (name.to_owned(), policy::combined(request.fields, name)))
             .collect();
         let in_fields: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let in_varied = varied.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len));
+        let in_varied = vary_values.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len));
         let bytes = response.body.len() + in_fields + in_varied.sum::<usize>();
         Self {
             uri: request.uri.to_owned(),
-            varied,
-            response: Arc::new(Stored { fields, body: response.body.to_vec() }),
+            vary_values,
+            response: Arc::new(StoredResponse { fields, body: response.body.to_vec() }),
             validators: policy::validators(response.fields),
             lifetime: policy::lifetime(response.fields, now),
             initial_age: policy::initial_age(response.fields, now),
@@ -143,19 +145,19 @@ impl Entry {
     }
 
     /// Whether the stored response matches the request (RFC 9111 §4.1).
-    fn matches(&self, request: &Asked<'_>) -> bool {
-        self.varied.iter().all(|(name, value)| policy::combined(request.fields, name) == *value)
+    fn matches(&self, request: &CacheRequest<'_>) -> bool {
+        self.vary_values.iter().all(|(name, value)| policy::combined(request.fields, name) == *value)
     }
 
-    fn evaluate(&self, request: &Asked<'_>, now: SystemTime) -> Found {
+    fn evaluate(&self, request: &CacheRequest<'_>, now: SystemTime) -> LookupResult {
         // If the clock was set back, the age stays at least the initial age.
         let age = self.initial_age + now.duration_since(self.stored_at).unwrap_or_default();
         if age < self.lifetime && !policy::has_directive(request.fields, "no-cache") {
-            Found::Fresh { response: Arc::clone(&self.response), age }
+            LookupResult::Fresh { response: Arc::clone(&self.response), age }
         } else if self.validators == Validators::default() {
-            Found::Miss
+            LookupResult::Miss
         } else {
-            Found::Stale(self.validators.clone())
+            LookupResult::Stale(self.validators.clone())
         }
     }
 }

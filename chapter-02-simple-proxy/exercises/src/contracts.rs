@@ -9,23 +9,23 @@ use std::time::{Duration, SystemTime};
 /// calls headers and trailers fields.
 pub type Field<'a> = (&'a str, &'a [u8]);
 
-/// `Connection` names a header that the next hop needs (2.2): the client could remove routing or framing. Holds the
-/// canonical name of the header.
+/// A connection option that is not allowed (2.2; RFC 9110 §7.6.1): `Connection` names a header that the next hop needs
+/// for routing or framing. Holds the canonical name of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("Connection names {0}")]
-pub struct NamesNeeded(pub &'static str);
+#[error("Connection must not name {0}")]
+pub struct ForbiddenConnectionOption(pub &'static str);
 
 /// The body is not valid chunked coding (2.3), so nothing after it can be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed chunked body")]
-pub struct Malformed;
+pub struct MalformedBody;
 
 /// A push decoder for one chunked body (2.3): it gets the bytes that have arrived, and never blocks.
-pub trait Dechunk {
+pub trait ChunkedDecoder {
     /// Decodes `input`, appends the data to `out`, and returns how many bytes of `input` belong to the body: all of
     /// them, unless the body ends before; 0 after the end. The first malformed byte is an error, and so is each later
     /// call; data that was appended before the error stays in `out`.
-    fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Malformed>;
+    fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, MalformedBody>;
 
     /// Whether the last chunk, the trailers and the empty line after them have been read.
     fn is_complete(&self) -> bool;
@@ -44,7 +44,7 @@ pub struct Response {
 
 /// The parts of a request that a cache uses (2.5).
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct CacheRequest<'a> {
     /// The method.
     pub method: &'a str,
     /// The whole URI with scheme, host and query, as in `http://a/b?c`.
@@ -55,7 +55,7 @@ pub struct Asked<'a> {
 
 /// A complete response from the backend (2.5). Hop-by-hop headers have been removed: exercise 2.2.
 #[derive(Debug, Clone, Copy)]
-pub struct Answered<'a> {
+pub struct BackendResponse<'a> {
     /// The status code.
     pub status: u16,
     /// All headers: name and value.
@@ -66,7 +66,7 @@ pub struct Answered<'a> {
 
 /// A response in the store (2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredResponse {
     /// The headers as received, without `Age`: the sender of the response adds the current age.
     pub fields: Vec<(String, String)>,
     /// The body.
@@ -82,13 +82,13 @@ pub struct Validators {
     pub last_modified: Option<String>,
 }
 
-/// The result of a lookup (2.5).
+/// The result of a lookup in the store (2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum LookupResult {
     /// A fresh response: send it without asking the backend.
     Fresh {
         /// The response.
-        response: Arc<Stored>,
+        response: Arc<StoredResponse>,
         /// The response's age, for the `Age` header.
         age: Duration,
     },
@@ -104,12 +104,12 @@ pub enum Found {
 /// to [`store`](Self::store).
 pub trait Store {
     /// Whether the response may be stored and reused for other clients (RFC 9111 §3).
-    fn may_store(&self, request: &Asked<'_>, response: &Answered<'_>) -> bool;
+    fn may_store(&self, request: &CacheRequest<'_>, response: &BackendResponse<'_>) -> bool;
 
     /// Stores the response, if it may be stored and if it fits. It replaces an older one for the same request; the
     /// least recently used responses are evicted to make room.
-    fn store(&mut self, request: &Asked<'_>, response: &Answered<'_>, now: SystemTime);
+    fn store(&mut self, request: &CacheRequest<'_>, response: &BackendResponse<'_>, now: SystemTime);
 
     /// Finds a stored response for this request. Finding one, fresh or stale, counts as a use.
-    fn lookup(&mut self, request: &Asked<'_>, now: SystemTime) -> Found;
+    fn lookup(&mut self, request: &CacheRequest<'_>, now: SystemTime) -> LookupResult;
 }

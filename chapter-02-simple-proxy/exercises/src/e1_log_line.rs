@@ -1,4 +1,4 @@
-//! Exercise 2.1: a line in the access log (warm-up).
+//! Exercise 2.1: access log line (warm-up).
 //!
 //! **Contract.** [`log_line`] returns one line in the Common Log Format, followed by the duration, without a line end:
 //! `127.0.0.1 - - [20/Nov/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 14 0.003`. The number after the status is the

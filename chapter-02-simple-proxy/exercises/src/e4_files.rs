@@ -1,4 +1,4 @@
-//! Exercise 2.4: a file server that stays at home (an evening).
+//! Exercise 2.4: static file server without path traversal (an evening).
 //!
 //! **Contract.** [`respond`] answers a request for a file below `root`. The target is a path, with an optional query
 //! that is ignored; `%HH` encodes a byte and is decoded once. A target that ends in `/` means `index.html` in that
@@ -21,7 +21,7 @@ use crate::contracts::Response;
 /// The response to `method target`.
 pub fn respond(root: &Path, method: &str, target: &str) -> Response {
     let path = target.split('?').next().unwrap_or(target);
-    // A popular defence: without `../` there is no way up. Or is there?
+    // A common defence: no `../`, no path traversal. Is that enough?
     let path = path.replace("../", "").replace("%20", " ");
     let Ok(body) = fs::read(root.join(path.trim_start_matches('/'))) else {
         return Response { status: 404, fields: vec![("Content-Length", String::from("0"))], body: Vec::new() };

@@ -1,7 +1,7 @@
-//! Exercise 2.5: the store of a caching proxy (project).
+//! Exercise 2.5: response store of a caching proxy (project).
 //!
 //! **Contract.** [`cache`] returns a [`Store`] of at most `max_bytes`: bodies, URIs, names and values of headers, and
-//! all other data that it keeps from a client. It stores a 200 to a GET that has an explicit lifetime, unless the
+//! all other client-supplied data that it keeps. It stores a 200 to a GET that has an explicit lifetime, unless the
 //! request or the response has `no-store`, or the response has `private`, a `Set-Cookie` or `Vary: *`. If the request
 //! has an `Authorization`, the response also needs `public`, `must-revalidate` or `s-maxage` (RFC 9111 §3).
 //!
@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::contracts::{Answered, Asked, Found, Store, Stored};
+use crate::contracts::{BackendResponse, CacheRequest, LookupResult, Store, StoredResponse};
 
 /// An empty store.
 pub fn cache(max_bytes: usize) -> Cache {
@@ -27,30 +27,30 @@ pub fn cache(max_bytes: usize) -> Cache {
 #[derive(Debug)]
 pub struct Cache {
     max_bytes: usize,
-    responses: HashMap<String, (Arc<Stored>, SystemTime)>,
+    responses: HashMap<String, (Arc<StoredResponse>, SystemTime)>,
 }
 
 impl Store for Cache {
-    fn may_store(&self, request: &Asked<'_>, response: &Answered<'_>) -> bool {
+    fn may_store(&self, request: &CacheRequest<'_>, response: &BackendResponse<'_>) -> bool {
         request.method == "GET" && response.status == 200 && max_age(response.fields.iter().copied()).is_some()
     }
 
-    fn store(&mut self, request: &Asked<'_>, response: &Answered<'_>, now: SystemTime) {
+    fn store(&mut self, request: &CacheRequest<'_>, response: &BackendResponse<'_>, now: SystemTime) {
         if !self.may_store(request, response) || response.body.len() > self.max_bytes {
             return;
         }
         let fields = response.fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let stored = Arc::new(Stored { fields, body: response.body.to_vec() });
+        let stored = Arc::new(StoredResponse { fields, body: response.body.to_vec() });
         self.responses.insert(request.uri.to_owned(), (stored, now));
     }
 
-    fn lookup(&mut self, request: &Asked<'_>, now: SystemTime) -> Found {
-        let Some((response, stored_at)) = self.responses.get(request.uri) else { return Found::Miss };
+    fn lookup(&mut self, request: &CacheRequest<'_>, now: SystemTime) -> LookupResult {
+        let Some((response, stored_at)) = self.responses.get(request.uri) else { return LookupResult::Miss };
         let age = now.duration_since(*stored_at).unwrap_or_default();
         let fields = response.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         match max_age(fields) {
-            Some(lifetime) if age < lifetime => Found::Fresh { response: Arc::clone(response), age },
-            _ => Found::Miss,
+            Some(lifetime) if age < lifetime => LookupResult::Fresh { response: Arc::clone(response), age },
+            _ => LookupResult::Miss,
         }
     }
 }

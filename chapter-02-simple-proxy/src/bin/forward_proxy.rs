@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, process::ExitCode};
 
-use backends::Bundle;
+use backends::BundledBackends;
 use clap::Parser;
 use common::{
     cli::{self, ServeArgs},
@@ -69,13 +69,15 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     net::raise_fd_limit()?;
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(args.serve.listen_address(args.port), NonZeroUsize::MIN)?;
-    let bundle = if args.wants_demo_backend() { Some(backends::start_bundled(1, 9001)?) } else { None };
+    let bundled_backends = if args.wants_demo_backend() { Some(backends::start_bundled(1, 9001)?) } else { None };
     let address = listeners.local_address();
     let proxy = ForwardProxy::new(config(args), address);
     let stats_source = proxy.clone();
     signals::spawn(shutdown.clone(), move || outln!("{}", stats_source.stats_table()))?;
     outln!("listening on {address}");
-    if let Some(destination) = bundle.as_ref().map(Bundle::addrs).and_then(|addrs| addrs.first().copied()) {
+    if let Some(destination) =
+        bundled_backends.as_ref().map(BundledBackends::addrs).and_then(|addrs| addrs.first().copied())
+    {
         outln!("{}", usage_hint(address, destination));
     }
     forward_proxy::run(&proxy, listeners, &shutdown)?;

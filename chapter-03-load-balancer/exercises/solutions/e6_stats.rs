@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use common::http::Head;
 use serde::Serialize;
 
-use crate::contracts::{Endpoint, HEAD_TIME, Response, Stats};
+use crate::contracts::{Endpoint, HEAD_TIMEOUT, Response, Stats};
 
 /// Requests served at once. Fixed, so that the number of threads does not depend on the number of clients.
 const WORKERS: usize = 16;
@@ -28,19 +28,19 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The statistics of a balancer, over HTTP.
-pub struct Statistics {
+pub struct StatsEndpoint {
     stats: Arc<dyn Stats>,
 }
 
-impl std::fmt::Debug for Statistics {
+impl std::fmt::Debug for StatsEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Statistics").field("backends", &self.stats.backends()).finish_non_exhaustive()
+        f.debug_struct("StatsEndpoint").field("backends", &self.stats.backends()).finish_non_exhaustive()
     }
 }
 
 /// An endpoint that shows `stats`.
-pub fn endpoint(stats: Arc<dyn Stats>) -> Statistics {
-    Statistics { stats }
+pub fn endpoint(stats: Arc<dyn Stats>) -> StatsEndpoint {
+    StatsEndpoint { stats }
 }
 
 /// The values of one response: every counter is read once.
@@ -96,22 +96,22 @@ impl Snapshot {
     }
 }
 
-impl Endpoint for Statistics {
+impl Endpoint for StatsEndpoint {
     fn respond(&self, method: &str, target: &str) -> Response {
         let (path, _query) = target.split_once('?').unwrap_or((target, ""));
         if !matches!(path, "/stats" | "/stats.txt") {
-            return whole(404, TEXT, "/stats and /stats.txt are here\n".to_owned(), method);
+            return response(404, TEXT, "/stats and /stats.txt are here\n".to_owned(), method);
         }
         if !matches!(method, "GET" | "HEAD") {
-            let mut response = whole(405, TEXT, "only GET and HEAD\n".to_owned(), method);
+            let mut response = response(405, TEXT, "only GET and HEAD\n".to_owned(), method);
             response.fields.push(("Allow", "GET, HEAD".to_owned()));
             return response;
         }
         let snapshot = Snapshot::read(&*self.stats);
         if path == "/stats" {
-            whole(200, JSON, snapshot.json(), method)
+            response(200, JSON, snapshot.json(), method)
         } else {
-            whole(200, TEXT, snapshot.table(), method)
+            response(200, TEXT, snapshot.table(), method)
         }
     }
 
@@ -121,7 +121,9 @@ impl Endpoint for Statistics {
         let accepted_rx = &Mutex::new(accepted_rx);
         thread::scope(|scope| {
             for _ in 0..WORKERS {
-                thread::Builder::new().name("statistics".to_owned()).spawn_scoped(scope, || self.work(accepted_rx))?;
+                thread::Builder::new()
+                    .name("statistics".to_owned())
+                    .spawn_scoped(scope, || self.run_worker(accepted_rx))?;
             }
             // Moved into the closure, so that it is dropped however this ends, and the workers end.
             let accepted_tx = accepted_tx;
@@ -136,9 +138,9 @@ impl Endpoint for Statistics {
     }
 }
 
-impl Statistics {
+impl StatsEndpoint {
     /// Answers one client after another until the channel is closed.
-    fn work(&self, accepted_rx: &Mutex<Receiver<TcpStream>>) {
+    fn run_worker(&self, accepted_rx: &Mutex<Receiver<TcpStream>>) {
         // The lock is held while waiting for the next client, not while answering one.
         let next = || accepted_rx.lock().unwrap_or_else(PoisonError::into_inner).recv();
         while let Ok(client) = next() {
@@ -148,8 +150,8 @@ impl Statistics {
     }
 
     fn answer(&self, mut client: TcpStream) -> io::Result<()> {
-        client.set_write_timeout(Some(HEAD_TIME))?;
-        let response = self.response_to(&mut client, after(HEAD_TIME))?;
+        client.set_write_timeout(Some(HEAD_TIMEOUT))?;
+        let response = self.response_to(&mut client, after(HEAD_TIMEOUT))?;
         // The reason phrase is optional (RFC 9112 §4), but the space before it is not.
         let mut bytes = format!("HTTP/1.1 {} \r\n", response.status);
         for (name, value) in &response.fields {
@@ -168,7 +170,7 @@ impl Statistics {
         let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
         loop {
             match read(client, &mut buffer, deadline)? {
-                0 => return Ok(whole(400, TEXT, "incomplete request\n".to_owned(), "")),
+                0 => return Ok(response(400, TEXT, "incomplete request\n".to_owned(), "")),
                 count => received.extend_from_slice(&buffer[..count]),
             }
             match head.read_request(&received, &mut scanned) {
@@ -178,14 +180,14 @@ impl Statistics {
                     let text = String::from_utf8_lossy;
                     return Ok(self.respond(&text(view.method_name()), &text(view.target())));
                 }
-                Err(error) => return Ok(whole(error.status(), TEXT, format!("{error}\n"), "")),
+                Err(error) => return Ok(response(error.status(), TEXT, format!("{error}\n"), "")),
             }
         }
     }
 }
 
 /// A response with `Content-Length`; for HEAD, without its body.
-fn whole(status: u16, content_type: &str, body: String, method: &str) -> Response {
+fn response(status: u16, content_type: &str, body: String, method: &str) -> Response {
     let fields = vec![("Content-Type", content_type.to_owned()), ("Content-Length", body.len().to_string())];
     let body = if method == "HEAD" { Vec::new() } else { body.into_bytes() };
     Response { status, fields, body }

@@ -9,18 +9,18 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Exercise 3.2: weighted round robin.
-pub trait Turns {
-    /// The backend of the next turn; `None` if no backend is up that has a weight above 0.
+pub trait WeightedRoundRobin {
+    /// Picks the next backend; `None` if no backend is up that has a weight above 0.
     fn next(&mut self, up: &[bool]) -> Option<usize>;
 }
 
 /// Exercise 3.3: sends each request to the backend with the fewest requests in flight. Any thread may call it.
-pub trait LeastInFlight: Send + Sync + 'static {
+pub trait LeastRequests: Send + Sync + 'static {
     /// Held by a request while it is in flight.
-    type Ticket: Ticket;
+    type Guard: RequestGuard;
 
     /// Chooses among the backends that are up and counts the request, in one step; `None` if none is up.
-    fn choose(&self, up: &[bool]) -> Option<Self::Ticket>;
+    fn choose(&self, up: &[bool]) -> Option<Self::Guard>;
 
     /// How many requests are in flight on `backend`.
     fn in_flight(&self, backend: usize) -> usize;
@@ -29,7 +29,7 @@ pub trait LeastInFlight: Send + Sync + 'static {
 /// Exercise 3.3: one request in flight.
 ///
 /// It is counted until [`finish`](Self::finish) is called or it is dropped, whichever comes first, and released once.
-pub trait Ticket: Send + 'static {
+pub trait RequestGuard: Send + 'static {
     /// The backend that was chosen.
     fn backend(&self) -> usize;
 
@@ -40,11 +40,11 @@ pub trait Ticket: Send + 'static {
 /// Exercise 3.4: a keyed hash. The function contains the secret; without the secret, the hash cannot be computed.
 ///
 /// The same text and the same secret give the same hash, even after a restart or in another process.
-pub type Keyed = dyn Fn(&str) -> u64;
+pub type KeyedHash = dyn Fn(&str) -> u64;
 
-/// Exercise 3.5: when and how a backend is checked.
+/// Exercise 3.5: the timing and the thresholds of health checks, with HAProxy's names.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct CheckSettings {
     /// From the end of a check to the start of the next.
     pub interval: Duration,
     /// How long a connect may take.
@@ -57,7 +57,7 @@ pub struct Settings {
 
 /// Exercise 3.5: a change of a backend's health status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum StatusChange {
     /// It is up again.
     Up,
     /// It is marked down.
@@ -66,38 +66,38 @@ pub enum Change {
 
 /// Exercise 3.5: a backend to check.
 #[derive(Debug, Clone)]
-pub struct Watched {
+pub struct HealthTarget {
     /// The address to connect to.
     pub address: SocketAddr,
     /// The health status, written by the checker. True when the checks begin.
     pub up: Arc<AtomicBool>,
 }
 
-/// Exercise 3.5: checks the health of backends.
-pub trait Health {
-    /// See [`Counter`].
-    type Counter: Counter;
-    /// See [`Watch`].
-    type Watch: Watch;
+/// Exercise 3.5: checks the health of backends by connecting to them.
+pub trait HealthChecker {
+    /// See [`CheckState`].
+    type State: CheckState;
+    /// See [`RunningChecks`].
+    type Running: RunningChecks;
 
-    /// The state of one backend, up at first. It uses no socket and no clock.
-    fn counter(&self) -> Self::Counter;
+    /// The check state of one backend, up at first. It uses no socket and no clock.
+    fn check_state(&self) -> Self::State;
 
     /// Checks all of `backends`, each at once and then at every interval, until stopped.
     ///
     /// A check is a connect; a successful connection is closed without sending a byte. A slow backend does not delay
     /// the checks of the others.
-    fn watch(&self, backends: Vec<Watched>) -> io::Result<Self::Watch>;
+    fn start(&self, backends: Vec<HealthTarget>) -> io::Result<Self::Running>;
 }
 
 /// Exercise 3.5: the state of one backend, from the results of its checks.
-pub trait Counter {
+pub trait CheckState {
     /// Records the result of a check; returns a change of the state, once per change.
-    fn observe(&mut self, ok: bool) -> Option<Change>;
+    fn observe(&mut self, ok: bool) -> Option<StatusChange>;
 }
 
 /// Exercise 3.5: running checks.
-pub trait Watch: Send + 'static {
+pub trait RunningChecks: Send + 'static {
     /// Stops the checks. Returns when the last thread has ended, within one `timeout`, however long `interval` is.
     fn stop(self);
 }
@@ -133,14 +133,14 @@ pub struct Response {
 }
 
 /// Exercise 3.6: the timeout for the head of a request, from the connect to the empty line.
-pub const HEAD_TIME: Duration = Duration::from_secs(1);
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Exercise 3.6: the statistics, for people and for programs.
 pub trait Endpoint: Send + Sync + 'static {
     /// The response to a request. It uses no socket.
     fn respond(&self, method: &str, target: &str) -> Response;
 
-    /// Serves clients, one request each, until accepting fails. A slow client delays others by about [`HEAD_TIME`] at
-    /// most.
+    /// Serves clients, one request each, until accepting fails. A slow client delays others by about [`HEAD_TIMEOUT`]
+    /// at most.
     fn serve(&self, listener: &TcpListener) -> io::Result<()>;
 }

@@ -1,4 +1,4 @@
-//! Exercise 3.1: any backend that is up (warm-up).
+//! Exercise 3.1: random balancing (warm-up).
 //!
 //! **Contract.** [`pick`] chooses among the backends that are up, all equally likely, whichever others are down. The
 //! random number comes from the caller: the same number and the same backends give the same choice. A backend that is

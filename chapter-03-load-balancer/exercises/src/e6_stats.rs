@@ -1,4 +1,4 @@
-//! Exercise 3.6: what is going on in there? (project)
+//! Exercise 3.6: statistics endpoint (project).
 //!
 //! **Contract.** [`endpoint`] returns an [`Endpoint`] that serves the counters of a balancer.
 //!
@@ -11,8 +11,8 @@
 //!   `Allow: GET, HEAD`. Any other path, whatever the method: 404.
 //! - `serve` answers HTTP/1.1 clients: a head in several segments, too, and invalid HTTP (400). A connection gets one
 //!   response, with `Connection: close`. A client with an unwanted body (up to 100,000 bytes) can send it all and gets
-//!   its response, not a reset. One whose head is incomplete after [`HEAD_TIME`](crate::contracts::HEAD_TIME), however
-//!   steadily it sends, is disconnected, and twenty of them do not block other clients for long.
+//!   its response, not a reset. One whose head is incomplete after [`HEAD_TIMEOUT`](crate::contracts::HEAD_TIMEOUT),
+//!   however steadily it sends, is disconnected, and twenty of them do not block other clients for long.
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
@@ -22,22 +22,22 @@ use std::sync::Arc;
 use crate::contracts::{Endpoint, Response, Stats};
 
 /// The statistics of a balancer, over HTTP.
-pub struct Statistics {
+pub struct StatsEndpoint {
     stats: Arc<dyn Stats>,
 }
 
-impl std::fmt::Debug for Statistics {
+impl std::fmt::Debug for StatsEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Statistics").field("backends", &self.stats.backends()).finish_non_exhaustive()
+        f.debug_struct("StatsEndpoint").field("backends", &self.stats.backends()).finish_non_exhaustive()
     }
 }
 
 /// An endpoint that shows `stats`.
-pub fn endpoint(stats: Arc<dyn Stats>) -> Statistics {
-    Statistics { stats }
+pub fn endpoint(stats: Arc<dyn Stats>) -> StatsEndpoint {
+    StatsEndpoint { stats }
 }
 
-impl Endpoint for Statistics {
+impl Endpoint for StatsEndpoint {
     fn respond(&self, _method: &str, target: &str) -> Response {
         let (status, content_type, body) = match target {
             "/stats" => (200, "application/json", self.json()),
@@ -57,7 +57,7 @@ impl Endpoint for Statistics {
     }
 }
 
-impl Statistics {
+impl StatsEndpoint {
     fn json(&self) -> String {
         let stats = &self.stats;
         let all = 0..stats.backends();

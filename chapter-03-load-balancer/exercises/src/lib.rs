@@ -1,24 +1,24 @@
-//! The exercises of chapter 3. You write in `src/`, one file an exercise; `cargo learn next` says which.
+//! The exercises of chapter 3. You write in `src/`, one file per exercise; `cargo learn next` shows the next one.
 //!
-//! `start/` holds each file as it was given (`cargo learn reset 3.1` restores it), `solutions/` a solution to compare
-//! yours with, `tests/checks/` the tests that both must pass. Where an exercise asks for a type, [`contracts`] has the
-//! trait that it implements.
+//! `start/` has the starting point of each file (`cargo learn reset 3.1` restores it), `solutions/` a solution to
+//! compare yours with, `tests/checks/` the checks that both must pass. [`contracts`] has the types and traits that the
+//! exercises, the checks and the solutions share.
 
 pub mod contracts;
 pub mod e1_random;
-pub mod e2_weights;
-pub mod e3_least;
-pub mod e4_sticky;
-pub mod e5_health;
+pub mod e2_weighted_round_robin;
+pub mod e3_least_requests;
+pub mod e4_sticky_cookie;
+pub mod e5_health_checks;
 pub mod e6_stats;
 
-/// Our solutions. Yours may differ and be as good: the checks decide.
+/// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
     pub mod e1_random;
-    pub mod e2_weights;
-    pub mod e3_least;
-    pub mod e4_sticky;
-    pub mod e5_health;
+    pub mod e2_weighted_round_robin;
+    pub mod e3_least_requests;
+    pub mod e4_sticky_cookie;
+    pub mod e5_health_checks;
     pub mod e6_stats;
 }

@@ -1,4 +1,4 @@
-//! Your answer to 4.6, on a running balancer: `cargo run -p chapter-04-exercises --example rollout -- --help`.
+//! Runs your solution of 4.6 on a running balancer: `cargo run -p chapter-04-exercises --example rollout -- --help`.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use common::{cli, outln};
-use exercises_04::contracts::{Admin, AdminError, Listed, Plan, Rollout, Status};
+use exercises_04::contracts::{AdminApi, AdminError, BackendStatus, Rollout, RolloutPlan, RolloutStatus};
 use exercises_04::e6_rollout;
-use integration_tests::{foreign::hyper_exchange, wait};
+use integration_tests::{third_party::hyper_exchange, wait};
 use serde_json::{Value, json};
 
 /// Moves the traffic of a running balancer from blue backends to green ones, with the rollout that you wrote.
@@ -26,7 +26,7 @@ struct Args {
     /// Percent of the traffic for green, step by step
     #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_value = "10,50,100")]
     steps: Vec<u32>,
-    /// Minimum time that each step is watched
+    /// Minimum time that each step is observed
     #[arg(long, default_value = "5s", value_parser = cli::parse_duration)]
     hold: Duration,
     /// Requests that green must have had in a step before the next one
@@ -43,22 +43,22 @@ fn main() -> ExitCode {
         return cli::usage_error("--steps: expected numbers that rise from 1 or more to 100, such as 10,50,100");
     }
     let green = green.into_iter().map(|name| (name, 1)).collect();
-    let plan = Plan { blue, green, steps, hold, min_requests, max_failed_percent: max_failed };
-    match follow(&mut e6_rollout::rollout(plan), &mut Http(admin)) {
-        Status::Done => ExitCode::SUCCESS,
+    let plan = RolloutPlan { blue, green, steps, hold, min_requests, max_failed_percent: max_failed };
+    match follow(&mut e6_rollout::rollout(plan), &mut HttpAdminApi(admin)) {
+        RolloutStatus::Done => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }
 
 /// Ticks once a second until the rollout has ended, and prints each new status.
-fn follow(rollout: &mut impl Rollout, admin: &mut Http) -> Status {
+fn follow(rollout: &mut impl Rollout, admin: &mut HttpAdminApi) -> RolloutStatus {
     let mut previous = None;
     loop {
         let status = rollout.tick(now(), admin);
         if previous.as_ref() != Some(&status) {
             outln!("{status:?}");
         }
-        if !matches!(status, Status::Underway(_) | Status::RollingBack(_)) {
+        if !matches!(status, RolloutStatus::InProgress(_) | RolloutStatus::RollingBack(_)) {
             return status;
         }
         previous = Some(status);
@@ -67,26 +67,26 @@ fn follow(rollout: &mut impl Rollout, admin: &mut Http) -> Status {
 }
 
 /// The admin interface of chapter 4's balancer.
-struct Http(SocketAddr);
+struct HttpAdminApi(SocketAddr);
 
-impl Http {
+impl HttpAdminApi {
     /// Sends a request, and returns the JSON of a successful response.
     fn request(&self, method: &str, target: &str, body: Vec<u8>) -> Result<Value, AdminError> {
         let response = hyper_exchange(self.0, method, target, body).map_err(|_| AdminError::Unreachable)?;
         let json: Value = serde_json::from_slice(&response.body).map_err(|_| AdminError::Unreachable)?;
         match response.status.as_u16() {
             200..=299 => Ok(json),
-            400..=499 => Err(AdminError::Refused(json["error"].to_string())),
+            400..=499 => Err(AdminError::Rejected(json["error"].to_string())),
             _ => Err(AdminError::Unreachable),
         }
     }
 }
 
-impl Admin for Http {
-    fn list(&mut self) -> Result<Vec<Listed>, AdminError> {
+impl AdminApi for HttpAdminApi {
+    fn list(&mut self) -> Result<Vec<BackendStatus>, AdminError> {
         let json = self.request("GET", "/backends", Vec::new())?;
         let listed = |backend: &Value| {
-            Some(Listed {
+            Some(BackendStatus {
                 name: backend["name"].as_str()?.to_owned(),
                 is_up: backend["state"] == "UP",
                 weight: u32::try_from(backend["weight"].as_u64()?).ok()?,
@@ -98,7 +98,7 @@ impl Admin for Http {
         backends.iter().map(listed).collect::<Option<_>>().ok_or(AdminError::Unreachable)
     }
 
-    fn weigh(&mut self, name: &str, weight: u32) -> Result<(), AdminError> {
+    fn set_weight(&mut self, name: &str, weight: u32) -> Result<(), AdminError> {
         let body = json!({ "weight": weight }).to_string().into_bytes();
         self.request("PUT", &format!("/backends/{name}/weight"), body).map(|_| ())
     }

@@ -6,19 +6,19 @@
 //! length of the overlap. With the circle `n × balancers` long, all of these are integers. This is the deterministic
 //! aperture of Twitter's Finagle.
 
-use crate::contracts::{Share, scatter};
+use crate::contracts::{WeightedBackend, stable_hash};
 
 /// The subset of the balancer with this `index`, which is below `balancers`.
 ///
 /// # Panics
 /// If there are 2^32 balancers.
-pub fn aperture(names: &[&str], index: usize, balancers: usize, at_least: usize) -> Vec<Share> {
+pub fn aperture(names: &[&str], index: usize, balancers: usize, at_least: usize) -> Vec<WeightedBackend> {
     let count = names.len();
     if count == 0 {
         return Vec::new();
     }
     let mut circle: Vec<usize> = (0..count).collect();
-    circle.sort_by_key(|backend| (scatter(names[*backend]), names[*backend]));
+    circle.sort_by_key(|backend| (stable_hash(names[*backend]), names[*backend]));
     // The arcs of this many balancers reach `at_least` backends; never more than there are balancers.
     let arcs = (at_least.clamp(1, count) * balancers).div_ceil(count);
     let (from, to) = (index * count, (index + arcs) * count);
@@ -28,6 +28,6 @@ pub fn aperture(names: &[&str], index: usize, balancers: usize, at_least: usize)
         let common = to.min((arc + 1) * balancers) - from.max(arc * balancers);
         weights[circle[arc % count]] += u32::try_from(common).expect("fewer than 2^32 balancers");
     }
-    let shares = weights.into_iter().enumerate().map(|(backend, weight)| Share { backend, weight });
+    let shares = weights.into_iter().enumerate().map(|(backend, weight)| WeightedBackend { backend, weight });
     shares.filter(|share| share.weight > 0).collect()
 }

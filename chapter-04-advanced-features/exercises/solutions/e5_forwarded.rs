@@ -1,15 +1,15 @@
 //! Exercise 4.5, solved.
 //!
 //! The header is read from its end, byte by byte. From the left, a quote that an untrusted client has opened and not
-//! closed would swallow what your own proxies have appended; from the right, their elements are read before the untrusted
-//! bytes. This works because an opening quote follows `=`, and a closing one follows an even number of backslashes:
-//! whether a quote is escaped can be told from either side.
+//! closed would swallow what your own proxies have appended; from the right, their elements are read before the
+//! untrusted bytes. This works because an opening quote follows `=`, and a closing one follows an even number of
+//! backslashes: whether a quote is escaped can be told from either side.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The address of the client behind `peer`.
-pub fn client(peer: IpAddr, forwarded: &[&[u8]], is_trusted: &dyn Fn(IpAddr) -> bool) -> IpAddr {
+pub fn client_address(peer: IpAddr, forwarded: &[&[u8]], is_trusted: &dyn Fn(IpAddr) -> bool) -> IpAddr {
     let mut current = peer.to_canonical();
     for element in forwarded.iter().rev().flat_map(|value| ElementsFromEnd(Some(value))) {
         if !is_trusted(current) {

@@ -1,17 +1,17 @@
 //! Exercise 4.6, solved.
 //!
 //! Each tick lists the backends first, and trusts the listing rather than its own record of changes: so a change whose
-//! response was lost needs no special case. Every backend has a last known weight and a wanted one; any other weight was
-//! set by someone else. The difference gives the changes, in an order in which green never gets ahead.
+//! response was lost needs no special case. Every backend has a last known weight and a target; any other weight was
+//! set by someone else. The difference gives the changes, in an order in which green never exceeds its share.
 
 use std::time::Instant;
 
-use crate::contracts::{Admin, AdminError, Listed, Plan, Reason, Rollout, Status};
+use crate::contracts::{AbortReason, AdminApi, AdminError, BackendStatus, Rollout, RolloutPlan, RolloutStatus};
 
 /// A rollout in progress.
 #[derive(Debug)]
-pub struct Switch {
-    plan: Plan,
+pub struct BlueGreenRollout {
+    plan: RolloutPlan,
     /// The backends of the plan, blue ones first; empty until the first listing.
     members: Vec<Member>,
     phase: Phase,
@@ -27,59 +27,59 @@ struct Member {
     original: u32,
     /// Its last known weight.
     current: u32,
-    wanted: u32,
+    target: u32,
     total: u64,
     failed: u64,
 }
 
 #[derive(Debug)]
 enum Phase {
-    /// Moving to the step with this number, or watching it once all weights are as they should be.
+    /// Moving to the step with this number, or observing it once all weights are as they should be.
     Step {
         step: usize,
-        watched: Option<Watched>,
+        counts: Option<StepCounts>,
     },
-    RollingBack(Reason),
-    Ended(Status),
+    RollingBack(AbortReason),
+    Ended(RolloutStatus),
 }
 
 /// The counts of a step.
 #[derive(Debug)]
-struct Watched {
+struct StepCounts {
     since: Instant,
     total: u64,
     failed: u64,
 }
 
 /// A rollout that has not begun.
-pub fn rollout(plan: Plan) -> Switch {
-    Switch { plan, members: Vec::new(), phase: Phase::Step { step: 0, watched: None } }
+pub fn rollout(plan: RolloutPlan) -> BlueGreenRollout {
+    BlueGreenRollout { plan, members: Vec::new(), phase: Phase::Step { step: 0, counts: None } }
 }
 
-impl Rollout for Switch {
-    fn tick(&mut self, now: Instant, admin: &mut dyn Admin) -> Status {
+impl Rollout for BlueGreenRollout {
+    fn tick(&mut self, now: Instant, admin: &mut dyn AdminApi) -> RolloutStatus {
         if !matches!(self.phase, Phase::Ended(_))
             && let Ok(listed) = admin.list()
         {
             match self.update(&listed) {
-                Ok(seen) => {
-                    self.judge(&seen, now);
+                Ok(listed) => {
+                    self.evaluate_step(&listed, now);
                     self.apply_changes(now, admin);
                 }
-                Err(name) => self.phase = Phase::Ended(Status::Stopped(Reason::Interfered(name))),
+                Err(name) => self.phase = Phase::Ended(RolloutStatus::Stopped(AbortReason::ExternalChange(name))),
             }
         }
         match &self.phase {
-            Phase::Step { step, .. } => Status::Underway(self.plan.steps[*step]),
-            Phase::RollingBack(reason) => Status::RollingBack(reason.clone()),
+            Phase::Step { step, .. } => RolloutStatus::InProgress(self.plan.steps[*step]),
+            Phase::RollingBack(reason) => RolloutStatus::RollingBack(reason.clone()),
             Phase::Ended(status) => status.clone(),
         }
     }
 }
 
-impl Switch {
+impl BlueGreenRollout {
     /// The listed members, in their order; an error names the one that someone else has changed.
-    fn update<'a>(&mut self, listed: &'a [Listed]) -> Result<Vec<&'a Listed>, String> {
+    fn update<'a>(&mut self, listed: &'a [BackendStatus]) -> Result<Vec<&'a BackendStatus>, String> {
         let find = |name: &str| listed.iter().find(|listed| listed.name == name).ok_or_else(|| name.to_owned());
         if self.members.is_empty() {
             for name in &self.plan.blue {
@@ -91,51 +91,51 @@ impl Switch {
             }
             self.plan_step(0);
         }
-        let seen: Vec<_> = self.members.iter().map(|member| find(&member.name)).collect::<Result<_, _>>()?;
-        for (member, seen) in self.members.iter_mut().zip(&seen) {
-            if seen.weight != member.current && seen.weight != member.wanted {
+        let listed: Vec<_> = self.members.iter().map(|member| find(&member.name)).collect::<Result<_, _>>()?;
+        for (member, listed) in self.members.iter_mut().zip(&listed) {
+            if listed.weight != member.current && listed.weight != member.target {
                 return Err(member.name.clone());
             }
-            member.current = seen.weight;
+            member.current = listed.weight;
         }
-        Ok(seen)
+        Ok(listed)
     }
 
     /// Counts, and decides whether to stay, to move on or to roll back.
-    fn judge(&mut self, seen: &[&Listed], now: Instant) {
+    fn evaluate_step(&mut self, listed: &[&BackendStatus], now: Instant) {
         let (mut total, mut failed) = (0, 0);
-        for (member, seen) in self.members.iter_mut().zip(seen).filter(|(member, _)| member.is_green) {
+        for (member, listed) in self.members.iter_mut().zip(listed).filter(|(member, _)| member.is_green) {
             let (before, before_failed) =
-                if seen.total < member.total { (0, 0) } else { (member.total, member.failed) };
-            total += seen.total - before;
-            failed += seen.failed.saturating_sub(before_failed);
-            (member.total, member.failed) = (seen.total, seen.failed);
+                if listed.total < member.total { (0, 0) } else { (member.total, member.failed) };
+            total += listed.total - before;
+            failed += listed.failed.saturating_sub(before_failed);
+            (member.total, member.failed) = (listed.total, listed.failed);
         }
-        let Phase::Step { step, watched } = &mut self.phase else { return };
-        let ill = self.members.iter().zip(seen).find(|(member, seen)| member.is_green && !seen.is_up);
-        if let Some((member, _)) = ill {
-            let reason = Reason::Ill(member.name.clone());
+        let Phase::Step { step, counts } = &mut self.phase else { return };
+        let unhealthy = self.members.iter().zip(listed).find(|(member, listed)| member.is_green && !listed.is_up);
+        if let Some((member, _)) = unhealthy {
+            let reason = AbortReason::Unhealthy(member.name.clone());
             self.roll_back(reason);
             return;
         }
-        let Some(watched) = watched else { return };
-        watched.total += total;
-        watched.failed += failed;
-        let base = watched.total.max(self.plan.min_requests);
-        if watched.failed.saturating_mul(100) > base.saturating_mul(self.plan.max_failed_percent) {
-            self.roll_back(Reason::Failures);
-        } else if now >= watched.since + self.plan.hold && watched.total >= self.plan.min_requests {
+        let Some(counts) = counts else { return };
+        counts.total += total;
+        counts.failed += failed;
+        let base = counts.total.max(self.plan.min_requests);
+        if counts.failed.saturating_mul(100) > base.saturating_mul(self.plan.max_failed_percent) {
+            self.roll_back(AbortReason::Failures);
+        } else if now >= counts.since + self.plan.hold && counts.total >= self.plan.min_requests {
             let next = *step + 1;
             if next == self.plan.steps.len() {
-                self.phase = Phase::Ended(Status::Done);
+                self.phase = Phase::Ended(RolloutStatus::Done);
             } else {
-                self.phase = Phase::Step { step: next, watched: None };
+                self.phase = Phase::Step { step: next, counts: None };
                 self.plan_step(next);
             }
         }
     }
 
-    /// Sets the wanted weights of a step: the smallest integers in the right proportions.
+    /// Sets the target weights of a step: the smallest integers in the right proportions.
     fn plan_step(&mut self, step: usize) {
         let percent = u64::from(self.plan.steps[step]);
         let sum =
@@ -151,36 +151,36 @@ impl Switch {
         let divisor = self.members.iter().map(weight).fold(0, greatest_common_divisor).max(1);
         for member in &mut self.members {
             // A weight that is too large will be rejected.
-            member.wanted = u32::try_from(weight(member) / divisor).unwrap_or(u32::MAX);
+            member.target = u32::try_from(weight(member) / divisor).unwrap_or(u32::MAX);
         }
     }
 
-    fn roll_back(&mut self, reason: Reason) {
+    fn roll_back(&mut self, reason: AbortReason) {
         for member in &mut self.members {
-            member.wanted = member.original;
+            member.target = member.original;
         }
         self.phase = Phase::RollingBack(reason);
     }
 
-    /// Changes the weights that differ from the wanted ones; if none does, the next phase begins.
-    fn apply_changes(&mut self, now: Instant, admin: &mut dyn Admin) {
-        let mut changes: Vec<_> = self.members.iter_mut().filter(|member| member.current != member.wanted).collect();
+    /// Changes the weights that differ from their targets; if none does, the next phase begins.
+    fn apply_changes(&mut self, now: Instant, admin: &mut dyn AdminApi) {
+        let mut changes: Vec<_> = self.members.iter_mut().filter(|member| member.current != member.target).collect();
         if changes.is_empty() {
             match &mut self.phase {
-                Phase::Step { watched, .. } => {
-                    watched.get_or_insert(Watched { since: now, total: 0, failed: 0 });
+                Phase::Step { counts, .. } => {
+                    counts.get_or_insert(StepCounts { since: now, total: 0, failed: 0 });
                 }
-                Phase::RollingBack(reason) => self.phase = Phase::Ended(Status::RolledBack(reason.clone())),
+                Phase::RollingBack(reason) => self.phase = Phase::Ended(RolloutStatus::RolledBack(reason.clone())),
                 Phase::Ended(_) => {}
             }
             return;
         }
         changes.sort_by_key(|member| member.change_order());
         for member in changes {
-            match admin.weigh(&member.name, member.wanted) {
-                Ok(()) => member.current = member.wanted,
-                Err(AdminError::Refused(_)) if matches!(self.phase, Phase::Step { .. }) => {
-                    let reason = Reason::Refused(member.name.clone());
+            match admin.set_weight(&member.name, member.target) {
+                Ok(()) => member.current = member.target,
+                Err(AdminError::Rejected(_)) if matches!(self.phase, Phase::Step { .. }) => {
+                    let reason = AbortReason::WeightRejected(member.name.clone());
                     self.roll_back(reason);
                     return self.apply_changes(now, admin);
                 }
@@ -201,7 +201,7 @@ impl Member {
             relative_weight: relative_weight.into(),
             original,
             current: weight,
-            wanted: weight,
+            target: weight,
             total: 0,
             failed: 0,
         }
@@ -210,7 +210,7 @@ impl Member {
     /// Its position in the order of changes: those that make green's share smaller come first. So the share is never
     /// above both its old and its new value, and blue becomes 0 only when green has a weight.
     fn change_order(&self) -> u8 {
-        match (self.is_green, self.wanted > self.current) {
+        match (self.is_green, self.target > self.current) {
             (false, true) => 0,
             (true, false) => 1,
             (true, true) => 2,

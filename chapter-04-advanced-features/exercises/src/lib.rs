@@ -1,24 +1,24 @@
-//! The exercises of chapter 4. You write in `src/`, one file per exercise; `cargo learn next` shows which one is next.
+//! The exercises of chapter 4. You write in `src/`, one file per exercise; `cargo learn next` shows the next one.
 //!
-//! `start/` holds the starting point of each file (`cargo learn reset 4.1` restores it), `solutions/` an answer to
-//! compare yours with, `tests/checks/` the checks that both have to pass. Where an exercise asks for a type,
-//! [`contracts`] defines what it has to do.
+//! `start/` has the starting point of each file (`cargo learn reset 4.1` restores it), `solutions/` a solution to
+//! compare yours with, `tests/checks/` the checks that both must pass. [`contracts`] has the types and traits that the
+//! exercises, the checks and the solutions share.
 
 pub mod contracts;
-pub mod e1_memory;
+pub mod e1_two_choices_with_memory;
 pub mod e2_aperture;
-pub mod e3_siblings;
-pub mod e4_hedge;
+pub mod e3_success_rate;
+pub mod e4_hedging;
 pub mod e5_forwarded;
 pub mod e6_rollout;
 
-/// Our answers. Yours may differ and be just as good: the checks decide.
+/// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
-    pub mod e1_memory;
+    pub mod e1_two_choices_with_memory;
     pub mod e2_aperture;
-    pub mod e3_siblings;
-    pub mod e4_hedge;
+    pub mod e3_success_rate;
+    pub mod e4_hedging;
     pub mod e5_forwarded;
     pub mod e6_rollout;
 }

@@ -114,9 +114,9 @@ mod tests {
         let mut client = client(true, false);
         client.send(LINE);
         assert_eq!(client.read_exact(BUFFER_BYTES), LINE[..BUFFER_BYTES]);
-        client.expect_silence(ms(300));
+        client.expect_no_input(ms(300));
         client.send("more");
         assert_eq!(client.read_exact(BUFFER_BYTES), LINE[BUFFER_BYTES..2 * BUFFER_BYTES]);
-        client.expect_silence(ms(300));
+        client.expect_no_input(ms(300));
     }
 }

@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_response_arrives_after_the_clients_fin() {
         let server = Backend::start(|conn| {
-            conn.until_ended();
+            conn.read_until_closed();
             conn.write("you have ended");
         });
         let (relay, server_addr) = (TcpListener::bind(("127.0.0.1", 0)).unwrap(), server.addr());

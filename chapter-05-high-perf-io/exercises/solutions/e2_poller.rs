@@ -1,12 +1,12 @@
 //! Exercise 5.2, solved.
 //!
-//! `poll` reports a hang-up and an error whether they are asked for or not, and no flag turns that off. So a socket
-//! that is watched for nothing is not passed to `poll` at all: otherwise the first client that closes while nothing is
-//! expected from it makes every wait return at once, and the loop burns a CPU core. The timeout is in whole
-//! milliseconds, and 300 µs rounded down would be 0, which burns a CPU core too.
+//! `poll` reports a hang-up and an error whether they are requested or not, and no flag turns that off. So a socket
+//! without interest is not passed to `poll` at all: otherwise the first client that closes while its socket has no
+//! interest makes every wait return at once, and the loop burns a CPU core. The timeout is in whole milliseconds, and
+//! 300 µs rounded down would be 0, which burns a CPU core too.
 //!
 //! Each wait passes all sockets to the kernel again and scans all of them afterwards, ready or not. That is what epoll
-//! saves, and all that it saves.
+//! saves.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,20 +20,20 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::contracts::{Interest, Poller, Ready};
 
-/// The sockets that are watched.
+/// The registered sockets.
 #[derive(Debug)]
-pub struct Polling {
-    watched: BTreeMap<usize, (Arc<OwnedFd>, Interest)>,
+pub struct PollPoller {
+    registered: BTreeMap<usize, (Arc<OwnedFd>, Interest)>,
 }
 
-/// A poller that watches nothing yet.
-pub fn poller() -> Polling {
-    Polling { watched: BTreeMap::new() }
+/// A poller without sockets.
+pub fn poller() -> PollPoller {
+    PollPoller { registered: BTreeMap::new() }
 }
 
-impl Poller for Polling {
-    fn watch(&mut self, token: usize, socket: Arc<OwnedFd>, interest: Interest) -> io::Result<()> {
-        match self.watched.entry(token) {
+impl Poller for PollPoller {
+    fn register(&mut self, token: usize, socket: Arc<OwnedFd>, interest: Interest) -> io::Result<()> {
+        match self.registered.entry(token) {
             Entry::Occupied(_) => Err(ErrorKind::AlreadyExists.into()),
             Entry::Vacant(vacant) => {
                 vacant.insert((socket, interest));
@@ -42,20 +42,20 @@ impl Poller for Polling {
         }
     }
 
-    fn change(&mut self, token: usize, interest: Interest) -> io::Result<()> {
-        let (_, watched) = self.watched.get_mut(&token).ok_or(ErrorKind::NotFound)?;
-        *watched = interest;
+    fn reregister(&mut self, token: usize, interest: Interest) -> io::Result<()> {
+        let (_, registered) = self.registered.get_mut(&token).ok_or(ErrorKind::NotFound)?;
+        *registered = interest;
         Ok(())
     }
 
-    fn forget(&mut self, token: usize) -> io::Result<()> {
-        self.watched.remove(&token).map(drop).ok_or_else(|| ErrorKind::NotFound.into())
+    fn deregister(&mut self, token: usize) -> io::Result<()> {
+        self.registered.remove(&token).map(drop).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
     fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
         ready.clear();
-        let watched = self.watched.iter().filter(|(_, (_, interest))| *interest != Interest::default());
-        let (watched, mut fds): (Vec<_>, Vec<_>) = watched
+        let registered = self.registered.iter().filter(|(_, (_, interest))| *interest != Interest::default());
+        let (registered, mut fds): (Vec<_>, Vec<_>) = registered
             .map(|(token, (socket, interest))| ((*token, *interest), PollFd::new(socket.as_fd(), flags(*interest))))
             .unzip();
         let deadline = timeout.and_then(|timeout| clock().checked_add(timeout));
@@ -64,7 +64,8 @@ impl Poller for Polling {
                 return Ok(());
             }
         }
-        ready.extend(watched.iter().zip(&fds).filter_map(|((token, interest), fd)| readiness(*token, *interest, fd)));
+        ready
+            .extend(registered.iter().zip(&fds).filter_map(|((token, interest), fd)| readiness(*token, *interest, fd)));
         Ok(())
     }
 }

@@ -15,8 +15,8 @@ use std::time::Instant;
 
 use crate::contracts::Timers;
 
-/// This few obsolete entries are not worth a rebuild.
-const FEW: usize = 64;
+/// Fewer obsolete entries are not worth a rebuild.
+const MIN_STALE_ENTRIES: usize = 64;
 
 /// Timers in a heap.
 #[derive(Debug)]
@@ -36,10 +36,10 @@ pub fn timers() -> Heap {
 
 impl Heap {
     /// Discards obsolete entries: at the top always, all of them when they are more than half.
-    fn tidy(&mut self) {
+    fn remove_stale_entries(&mut self) {
         let Self { entries, armed, .. } = self;
         let is_current = |number: u64, id: u32| armed.get(&id) == Some(&number);
-        if entries.len() > 2 * armed.len() + FEW {
+        if entries.len() > 2 * armed.len() + MIN_STALE_ENTRIES {
             entries.retain(|Reverse((_, number, id))| is_current(*number, *id));
         }
         while entries.peek().is_some_and(|Reverse((_, number, id))| !is_current(*number, *id)) {
@@ -53,12 +53,12 @@ impl Timers for Heap {
         self.number += 1;
         self.entries.push(Reverse((at, self.number, id)));
         self.armed.insert(id, self.number);
-        self.tidy();
+        self.remove_stale_entries();
     }
 
     fn disarm(&mut self, id: u32) {
         self.armed.remove(&id);
-        self.tidy();
+        self.remove_stale_entries();
     }
 
     fn next(&mut self) -> Option<Instant> {

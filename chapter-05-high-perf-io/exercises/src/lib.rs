@@ -1,22 +1,22 @@
 //! The exercises of chapter 5. You write in `src/`, one file per exercise; `cargo learn next` shows the next one.
 //!
-//! `start/` has each file as it was at first (`cargo learn reset 5.1` restores it), `solutions/` a solution to compare
-//! yours with, `tests/checks/` the checks that both must pass. Where an exercise asks for a type, [`contracts`] has the
-//! trait that it implements.
+//! `start/` has the starting point of each file (`cargo learn reset 5.1` restores it), `solutions/` a solution to
+//! compare yours with, `tests/checks/` the checks that both must pass. [`contracts`] has the types and traits that the
+//! exercises, the checks and the solutions share.
 
 pub mod contracts;
-pub mod e1_wake_up;
+pub mod e1_edge_triggered;
 pub mod e2_poller;
 pub mod e3_timers;
 pub mod e4_ready_queue;
-pub mod e5_mailbox;
+pub mod e5_message_queue;
 
-/// Our solutions. Yours may differ and be as good: the checks decide.
+/// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
-    pub mod e1_wake_up;
+    pub mod e1_edge_triggered;
     pub mod e2_poller;
     pub mod e3_timers;
     pub mod e4_ready_queue;
-    pub mod e5_mailbox;
+    pub mod e5_message_queue;
 }

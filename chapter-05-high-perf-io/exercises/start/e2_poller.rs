@@ -4,12 +4,14 @@
 //!
 //! - It is level-triggered: every `wait` reports a ready socket until it is no longer ready, and all ready ones at
 //!   once.
-//! - A FIN, a hang-up or an error makes a socket ready for everything that it is watched for: only the read or the
-//!   write shows which it is. A loop watches pipes too, and a closed other end is reported in the same way.
-//! - A socket that is watched for nothing is never reported, and never ends a wait, whatever happens to it.
-//! - A wait without a ready socket takes as long as its timeout, never less, be it 300 µs or longer than a lifetime. It
-//!   blocks: it does not burn a CPU core. A wait with a ready socket returns at once.
-//! - A socket is kept open while it is watched, and dropped by `forget`. Then its token may be used for another socket.
+//! - A FIN, a hang-up or an error makes a socket ready for everything that it is registered for: only the read or the
+//!   write shows which it is. Pipes may be registered, too, and the closing of their other end is reported in the same
+//!   way.
+//! - A socket without interest is never reported, and never ends a wait, whatever happens to it.
+//! - A wait without a ready socket takes as long as its timeout, never less, whether that is 300 µs or a thousand
+//!   years. It blocks: it does not burn a CPU core. A wait with a ready socket returns at once.
+//! - A socket is kept open while it is registered, and dropped by `deregister`. Then its token may be used for another
+//!   socket.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,39 +23,39 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::contracts::{Interest, Poller, Ready};
 
-/// The sockets that are watched.
+/// The registered sockets.
 #[derive(Debug)]
-pub struct Polling {
-    watched: BTreeMap<usize, (Arc<OwnedFd>, Interest)>,
+pub struct PollPoller {
+    registered: BTreeMap<usize, (Arc<OwnedFd>, Interest)>,
 }
 
-/// A poller that watches nothing yet.
-pub fn poller() -> Polling {
-    Polling { watched: BTreeMap::new() }
+/// A poller without sockets.
+pub fn poller() -> PollPoller {
+    PollPoller { registered: BTreeMap::new() }
 }
 
-impl Poller for Polling {
-    fn watch(&mut self, token: usize, socket: Arc<OwnedFd>, interest: Interest) -> io::Result<()> {
-        self.watched.insert(token, (socket, interest));
+impl Poller for PollPoller {
+    fn register(&mut self, token: usize, socket: Arc<OwnedFd>, interest: Interest) -> io::Result<()> {
+        self.registered.insert(token, (socket, interest));
         Ok(())
     }
 
-    fn change(&mut self, token: usize, interest: Interest) -> io::Result<()> {
-        let (_, watched) = self.watched.get_mut(&token).ok_or(io::ErrorKind::NotFound)?;
-        *watched = interest;
+    fn reregister(&mut self, token: usize, interest: Interest) -> io::Result<()> {
+        let (_, registered) = self.registered.get_mut(&token).ok_or(io::ErrorKind::NotFound)?;
+        *registered = interest;
         Ok(())
     }
 
-    fn forget(&mut self, token: usize) -> io::Result<()> {
-        self.watched.remove(&token).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+    fn deregister(&mut self, token: usize) -> io::Result<()> {
+        self.registered.remove(&token).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
-        let fds = self.watched.values().map(|(socket, interest)| PollFd::new(socket.as_fd(), flags(*interest)));
+        let fds = self.registered.values().map(|(socket, interest)| PollFd::new(socket.as_fd(), flags(*interest)));
         let mut fds: Vec<_> = fds.collect();
         let timeout = timeout.map_or(-1, |timeout| i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
         poll(&mut fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::NONE))?;
-        let found = self.watched.keys().zip(&fds).filter_map(|(token, fd)| {
+        let found = self.registered.keys().zip(&fds).filter_map(|(token, fd)| {
             let events = fd.revents().unwrap_or(PollFlags::empty());
             let (read, write) = (events.contains(PollFlags::POLLIN), events.contains(PollFlags::POLLOUT));
             (read || write).then_some(Ready { token: *token, read, write })

@@ -1,11 +1,12 @@
 //! Exercise 5.3: a heap of timers (an hour).
 //!
-//! **Contract.** [`timers`] returns [`Timers`] that obey the laws of this chapter's wheel, exact to the nanosecond:
+//! **Contract.** [`timers`] returns [`Timers`] with the behaviour of this chapter's wheel, but exact to the nanosecond:
 //!
 //! - A timer fires once, at the first `expire` whose `now` is not before its deadline. Due timers fire in the order of
 //!   their deadlines; timers with equal deadlines fire in any order.
-//! - A timer that is armed again has only its new deadline, be that earlier or later. A disarmed timer never fires.
-//! - `next` is the earliest deadline of an armed timer: a loop must not wake for the old deadline of a moved one.
+//! - A timer that is armed again has only its new deadline, whether that is earlier or later. A disarmed timer never
+//!   fires.
+//! - `next` is the earliest deadline of an armed timer: a loop must not wake up for the old deadline of a moved timer.
 //! - However often timers are moved, at most 2 × armed timers + 64 entries are stored.
 //! - With 100,000 timers armed, moving one costs microseconds at most.
 

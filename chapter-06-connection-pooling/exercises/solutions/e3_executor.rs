@@ -19,7 +19,7 @@ use crate::contracts::{Executor, Task};
 
 /// Tasks, polled when they have been woken.
 #[derive(Debug)]
-pub struct Loop {
+pub struct LocalExecutor {
     queue: Arc<Queue>,
     tasks: HashMap<u64, Spawned>,
     /// The id of the latest task.
@@ -35,23 +35,23 @@ struct Queue {
 
 /// A task's waker.
 #[derive(Debug)]
-struct Signal {
+struct TaskWaker {
     task_id: u64,
     /// The task is in the queue, or has ended: a wake does nothing.
-    is_raised: AtomicBool,
+    is_queued: AtomicBool,
     queue: Arc<Queue>,
 }
 
 /// A task in the table.
 struct Spawned {
     task: Task,
-    signal: Arc<Signal>,
+    task_waker: Arc<TaskWaker>,
     waker: Waker,
 }
 
 impl Debug for Spawned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spawned").field("signal", &self.signal).finish_non_exhaustive()
+        f.debug_struct("Spawned").field("waker", &self.task_waker).finish_non_exhaustive()
     }
 }
 
@@ -61,14 +61,14 @@ impl Queue {
     }
 }
 
-impl Wake for Signal {
+impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         // AcqRel: writes before the wake are visible to the poll that clears the flag.
-        if self.is_raised.swap(true, AcqRel) {
+        if self.is_queued.swap(true, AcqRel) {
             return;
         }
         let mut woken = self.queue.lock();
@@ -82,18 +82,18 @@ impl Wake for Signal {
 }
 
 /// An executor without tasks.
-pub fn executor(parent: Waker) -> Loop {
-    Loop { queue: Arc::new(Queue { woken: Mutex::default(), parent }), tasks: HashMap::new(), last_id: 0 }
+pub fn executor(parent: Waker) -> LocalExecutor {
+    LocalExecutor { queue: Arc::new(Queue { woken: Mutex::default(), parent }), tasks: HashMap::new(), last_id: 0 }
 }
 
-impl Executor for Loop {
+impl Executor for LocalExecutor {
     fn spawn(&mut self, task: Task) {
         self.last_id += 1;
         let (task_id, queue) = (self.last_id, Arc::clone(&self.queue));
-        let signal = Arc::new(Signal { task_id, is_raised: AtomicBool::new(false), queue });
-        let waker = Waker::from(Arc::clone(&signal));
-        self.tasks.insert(task_id, Spawned { task, signal: Arc::clone(&signal), waker });
-        signal.wake();
+        let task_waker = Arc::new(TaskWaker { task_id, is_queued: AtomicBool::new(false), queue });
+        let waker = Waker::from(Arc::clone(&task_waker));
+        self.tasks.insert(task_id, Spawned { task, task_waker: Arc::clone(&task_waker), waker });
+        task_waker.wake();
     }
 
     fn turn(&mut self) -> usize {
@@ -101,11 +101,11 @@ impl Executor for Loop {
         let mut polled = 0;
         for task_id in woken {
             // Missing: the task was woken by another thread while it ended.
-            let Some(Spawned { task, signal, waker }) = self.tasks.get_mut(&task_id) else { continue };
+            let Some(Spawned { task, task_waker, waker }) = self.tasks.get_mut(&task_id) else { continue };
             polled += 1;
-            signal.is_raised.swap(false, AcqRel);
+            task_waker.is_queued.swap(false, AcqRel);
             if task.as_mut().poll(&mut Context::from_waker(waker)).is_ready() {
-                signal.is_raised.store(true, Release);
+                task_waker.is_queued.store(true, Release);
                 self.tasks.remove(&task_id);
             }
         }
@@ -117,10 +117,10 @@ impl Executor for Loop {
     }
 }
 
-impl Drop for Loop {
+impl Drop for LocalExecutor {
     fn drop(&mut self) {
         for spawned in self.tasks.values() {
-            spawned.signal.is_raised.store(true, Release);
+            spawned.task_waker.is_queued.store(true, Release);
         }
     }
 }

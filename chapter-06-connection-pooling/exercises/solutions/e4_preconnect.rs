@@ -14,32 +14,32 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::contracts::{Event, Limits, Pool, Preconnect};
+use crate::contracts::{Event, Limits, PoolState, Preconnect};
 
 /// The window: how long a burst or a slow connect is remembered.
-const MEMORY: Duration = Duration::from_secs(5);
+const WINDOW: Duration = Duration::from_secs(5);
 
 /// A policy based on the recent need.
 #[derive(Debug)]
-pub struct Lately {
+pub struct WindowMaximum {
     limits: Limits,
     /// Requests that took a connection, minus connections that were returned.
     need: i64,
     /// Past values of `need`, negated: the largest is the minimum of `need`.
-    lows: Largest<i64>,
+    lows: SlidingMaximum<i64>,
     /// How much `need` rose within one connect time.
-    rises: Largest<i64>,
-    connects: Largest<Duration>,
+    rises: SlidingMaximum<i64>,
+    connects: SlidingMaximum<Duration>,
     /// Nothing is opened ahead before this.
-    pause_until: Option<Instant>,
+    backoff_until: Option<Instant>,
 }
 
 /// A sliding-window maximum. A value that is followed by one as large is never the maximum again, so the stored values
 /// decrease from front to back.
 #[derive(Debug)]
-struct Largest<T>(VecDeque<(Instant, T)>);
+struct SlidingMaximum<T>(VecDeque<(Instant, T)>);
 
-impl<T: Ord + Copy> Largest<T> {
+impl<T: Ord + Copy> SlidingMaximum<T> {
     fn add(&mut self, value: T, now: Instant) {
         while self.0.pop_back_if(|(_, before)| *before <= value).is_some() {}
         self.0.push_back((now, value));
@@ -52,48 +52,48 @@ impl<T: Ord + Copy> Largest<T> {
 }
 
 /// A policy that has seen no event yet.
-pub fn preconnect(limits: Limits) -> Lately {
-    let (lows, rises) = (Largest(VecDeque::new()), Largest(VecDeque::new()));
-    Lately { limits, need: 0, lows, rises, connects: Largest(VecDeque::new()), pause_until: None }
+pub fn preconnect(limits: Limits) -> WindowMaximum {
+    let (lows, rises) = (SlidingMaximum(VecDeque::new()), SlidingMaximum(VecDeque::new()));
+    WindowMaximum { limits, need: 0, lows, rises, connects: SlidingMaximum(VecDeque::new()), backoff_until: None }
 }
 
-impl Lately {
+impl WindowMaximum {
     fn record(&mut self, event: Event, now: Instant) {
         match event {
-            Event::Taken => {
+            Event::RequestArrived => {
                 // `need` had this value until now, however long ago it got it.
                 self.lows.add(-self.need, now);
                 self.need += 1;
-                let connect = self.connects.within(MEMORY, now).unwrap_or_default();
+                let connect = self.connects.within(WINDOW, now).unwrap_or_default();
                 let low = self.lows.within(connect, now).unwrap_or(-self.need);
                 self.rises.add(self.need + low, now);
             }
-            Event::GivenBack => {
+            Event::Released => {
                 self.need -= 1;
                 self.lows.add(-self.need, now);
             }
             Event::Connected { took } => self.connects.add(took, now),
-            Event::Failed => self.pause_until = now.checked_add(self.limits.pause),
+            Event::ConnectFailed => self.backoff_until = now.checked_add(self.limits.backoff),
             Event::Closed | Event::Tick => {}
         }
     }
 
     /// How many connections should be idle or connecting, beyond the waiting requests.
     fn target(&mut self, now: Instant) -> usize {
-        if self.pause_until.is_some_and(|until| now < until) {
+        if self.backoff_until.is_some_and(|until| now < until) {
             return 0;
         }
-        let rise = self.rises.within(MEMORY, now).map_or(0, |rise| rise + 1);
-        usize::try_from(rise).unwrap_or(0).min(self.limits.ahead)
+        let rise = self.rises.within(WINDOW, now).map_or(0, |rise| rise + 1);
+        usize::try_from(rise).unwrap_or(0).min(self.limits.max_ahead)
     }
 }
 
-impl Preconnect for Lately {
-    fn decide(&mut self, event: Event, pool: Pool, now: Instant) -> usize {
+impl Preconnect for WindowMaximum {
+    fn decide(&mut self, event: Event, pool: PoolState, now: Instant) -> usize {
         self.record(event, now);
-        let Pool { waiting, in_use, idle, connecting } = pool;
+        let PoolState { waiting, in_use, idle, connecting } = pool;
         let needed = waiting + self.target(now);
-        let capacity = self.limits.total.saturating_sub(in_use + idle + connecting);
+        let capacity = self.limits.max_connections.saturating_sub(in_use + idle + connecting);
         needed.saturating_sub(idle + connecting).min(capacity)
     }
 }

@@ -1,20 +1,20 @@
-//! The traits of the types that you write. The checks use your types through these traits only.
+//! The types and traits of the exercises. The checks use your types only through these traits.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 /// Exercise 6.1: which idle connection is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum ReuseOrder {
     /// The one that was returned last: a stack.
-    LastIn,
+    Lifo,
     /// The longest idle one: a queue.
-    FirstIn,
+    Fifo,
 }
 
 /// Exercise 6.1: an operation on a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub enum Operation {
     /// A request takes a connection.
     Take,
     /// A connection that was taken is returned.
@@ -25,57 +25,57 @@ pub enum Act {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     /// The operations and their times, in order; some may have the same time.
-    pub acts: Vec<(Duration, Act)>,
+    pub operations: Vec<(Duration, Operation)>,
     /// The idle timeout of a connection.
-    pub rest: Duration,
+    pub idle_timeout: Duration,
     /// When the trace ends, not before the last operation.
     pub end: Duration,
 }
 
 /// Exercise 6.1: the result of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Account {
+pub struct TraceResult {
     /// How many connections were opened.
     pub connects: usize,
     /// How many were closed by the idle timeout.
     pub expired: usize,
     /// How many are idle at the end.
-    pub warm: usize,
+    pub idle: usize,
 }
 
-/// Exercise 6.2: proof that a slot is lent to its holder.
+/// Exercise 6.2: the right to use a slot for a limited time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lease {
     /// The slot: the index of a connection in a table.
     pub slot: usize,
-    /// What distinguishes this lease from all others of the slot.
-    pub turn: u64,
+    /// Distinguishes this lease from all others of the slot.
+    pub generation: u64,
 }
 
 /// Exercise 6.2: the counters of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Slots that are not free.
-    pub lent: usize,
-    /// Leases that `expire` has found.
+    pub in_use: usize,
+    /// Leases that `expire` has returned.
     pub leaked: u64,
-    /// Calls of `renew` and `give_back` that were rejected.
-    pub refused: u64,
+    /// Calls of `renew` and `release` that were rejected.
+    pub rejected: u64,
 }
 
-/// Exercise 6.2: connections in use, each lent for a limited time.
+/// Exercise 6.2: connections in use, each leased for a limited time.
 pub trait Leases {
-    /// Lends a free slot. `None`: no slot is free.
-    fn lend(&mut self, now: Instant) -> Option<Lease>;
+    /// Leases a free slot. `None`: no slot is free.
+    fn acquire(&mut self, now: Instant) -> Option<Lease>;
 
     /// Extends a lease: its holder is alive. False: rejected.
     fn renew(&mut self, lease: Lease, now: Instant) -> bool;
 
     /// Ends a lease: its holder returns the slot. False: rejected.
-    fn give_back(&mut self, lease: Lease, now: Instant) -> bool;
+    fn release(&mut self, lease: Lease, now: Instant) -> bool;
 
     /// Ends a lease that has expired at `now`, and returns it. Call it until it returns `None`. The caller closes the
-    /// connection before the next `lend`.
+    /// connection before the next `acquire`.
     fn expire(&mut self, now: Instant) -> Option<Lease>;
 
     /// When the first lease expires: until then `expire` need not be called. `None`: never.
@@ -109,36 +109,36 @@ pub trait Executor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// How many connections may be opened ahead of requests.
-    pub ahead: usize,
+    pub max_ahead: usize,
     /// How many connections there may be in total, including those that are connecting.
-    pub total: usize,
+    pub max_connections: usize,
     /// How long nothing is opened ahead after a failed connect.
-    pub pause: Duration,
+    pub backoff: Duration,
 }
 
-/// Exercise 6.4: an event of the connections to one peer.
+/// Exercise 6.4: an event in the pool of one peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A request has arrived. It has taken an idle connection, or waits for one.
-    Taken,
+    RequestArrived,
     /// A connect has succeeded. A waiting request has the connection; if none waits, it is idle.
     Connected {
         /// How long the connect took.
         took: Duration,
     },
     /// A connect has failed, and a waiting request gets a local reply.
-    Failed,
+    ConnectFailed,
     /// A request has ended, and its connection can be reused. A waiting request has it; if none waits, it is idle.
-    GivenBack,
+    Released,
     /// A connection was closed: with its request, or by the idle timeout.
     Closed,
     /// A timer, ten times a second.
     Tick,
 }
 
-/// Exercise 6.4: the connections to one peer, after the event.
+/// Exercise 6.4: the pool of one peer, after the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Pool {
+pub struct PoolState {
     /// Requests that wait for a connection.
     pub waiting: usize,
     /// Connections that are used by requests.
@@ -152,5 +152,5 @@ pub struct Pool {
 /// Exercise 6.4: a policy that decides when to connect.
 pub trait Preconnect {
     /// Returns how many connects to start now. They count as connecting from the next event on.
-    fn decide(&mut self, event: Event, pool: Pool, now: Instant) -> usize;
+    fn decide(&mut self, event: Event, pool: PoolState, now: Instant) -> usize;
 }

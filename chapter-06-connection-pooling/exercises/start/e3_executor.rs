@@ -1,4 +1,4 @@
-//! Exercise 6.3: a tiny executor (an hour).
+//! Exercise 6.3: a single-threaded executor (an hour).
 //!
 //! **Contract.** [`executor`] returns an [`Executor`]: a queue of woken tasks, and the code that polls them. `parent`
 //! is the waker of the caller of `turn`: a parked thread, or a task of another executor.
@@ -19,28 +19,28 @@ use crate::contracts::{Executor, Task};
 
 /// Tasks, polled one after another.
 #[derive(Debug)]
-pub struct Loop {
+pub struct LocalExecutor {
     parent: Waker,
-    tasks: Vec<Unknown>,
+    tasks: Vec<OpaqueTask>,
 }
 
-/// A task, which has no `Debug` of its own.
-struct Unknown(Task);
+/// A task, with the `Debug` that a boxed future lacks.
+struct OpaqueTask(Task);
 
-impl std::fmt::Debug for Unknown {
+impl std::fmt::Debug for OpaqueTask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Task")
     }
 }
 
 /// An executor without tasks.
-pub fn executor(parent: Waker) -> Loop {
-    Loop { parent, tasks: Vec::new() }
+pub fn executor(parent: Waker) -> LocalExecutor {
+    LocalExecutor { parent, tasks: Vec::new() }
 }
 
-impl Executor for Loop {
+impl Executor for LocalExecutor {
     fn spawn(&mut self, task: Task) {
-        self.tasks.push(Unknown(task));
+        self.tasks.push(OpaqueTask(task));
         self.parent.wake_by_ref();
     }
 

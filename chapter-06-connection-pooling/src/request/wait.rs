@@ -50,7 +50,7 @@ pub(crate) fn poll_head_deadline<E: Engine>(
     client.timer.poll(deadline, now, context)
 }
 
-// ANCHOR: over
+// ANCHOR: poll_pump_result
 /// Handles the result of a pump. Pending: the sockets have the task's waker, and the timer has the deadline.
 pub(crate) fn poll_pump_result<E: Engine>(
     worker: &WorkerContext<E>,
@@ -83,7 +83,7 @@ pub(crate) fn poll_pump_result<E: Engine>(
         }
     }
 }
-// ANCHOR_END: over
+// ANCHOR_END: poll_pump_result
 
 /// The state of an exchange after a poll.
 pub(crate) enum ExchangePoll {

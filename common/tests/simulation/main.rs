@@ -1,55 +1,56 @@
-//! Thousands of small worlds around `pump`: two peers that stall, split, break off and answer too early.
+//! Thousands of simulated connections through `pump`, with peers that stall, split their bytes, disconnect and respond
+//! early.
 //!
-//! `SIMULATION_SEED=123 cargo test -p common --test simulation` plays one seed again and prints its trace;
-//! `SIMULATION_SEEDS=100000` plays more.
+//! `SIMULATION_SEED=123 cargo test -p common --test simulation` runs one seed again and prints its trace;
+//! `SIMULATION_SEEDS=100000` runs more.
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod oracle;
-mod plan;
-mod world;
+mod connection;
+mod invariants;
+mod scenario;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use support::{strict, tell};
-use world::{Seen, World};
+use connection::{OutcomeCounts, SimulatedConnection};
+use support::{log, strict_parser};
 
-/// What fits into a few seconds of the dev profile.
-const SEEDS: u64 = 12_000;
+/// So many run in a few seconds in the dev profile.
+const DEFAULT_SEEDS: u64 = 12_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
 #[test]
-fn no_seed_breaks_a_law() {
+fn no_seed_violates_an_invariant() {
     if let Some(seed) = number("SIMULATION_SEED") {
-        let seen = play(seed, true);
-        tell(&format!("{seen:?}"));
+        let counts = simulate(seed, true);
+        log(&format!("{counts:?}"));
         return;
     }
-    let seeds = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
-    let mut seen = Seen::default();
+    let seeds = number("SIMULATION_SEEDS").unwrap_or(DEFAULT_SEEDS);
+    let mut counts = OutcomeCounts::default();
     for seed in 0..seeds {
-        seen.add(&play(seed, false));
+        counts.add(&simulate(seed, false));
     }
-    tell(&format!("{seen:?}"));
-    // A simulation in which nothing goes wrong proves nothing.
-    assert!(seeds < SEEDS || seen.least() >= 100, "hardly happened: {seen:?}");
+    log(&format!("{counts:?}"));
+    // A simulation in which nothing goes wrong would prove nothing.
+    assert!(seeds < DEFAULT_SEEDS || counts.least() >= 100, "an outcome is too rare: {counts:?}");
 }
 
-fn play(seed: u64, verbose: bool) -> Seen {
-    let mut world = World::new(seed);
-    let played = catch_unwind(AssertUnwindSafe(|| world.run()));
-    if verbose || played.is_err() {
-        tell(&format!("SIMULATION_SEED={seed}"));
-        for request in &world.plan.requests {
-            tell(&format!("request: {}", strict::show(&request.wire)));
+fn simulate(seed: u64, verbose: bool) -> OutcomeCounts {
+    let mut connection = SimulatedConnection::new(seed);
+    let result = catch_unwind(AssertUnwindSafe(|| connection.run()));
+    if verbose || result.is_err() {
+        log(&format!("SIMULATION_SEED={seed}"));
+        for request in &connection.scenario.requests {
+            log(&format!("request: {}", strict_parser::show(&request.bytes)));
         }
-        for line in &world.trace {
-            tell(line);
+        for line in &connection.trace {
+            log(line);
         }
     }
-    played.map_or_else(|panic| resume_unwind(panic), |()| world.seen)
+    result.map_or_else(|panic| resume_unwind(panic), |()| connection.counts)
 }

@@ -1,25 +1,25 @@
-//! What the tests of the machine share: wires in memory, a reader that is not ours, chance that repeats.
+//! What the tests of `common::http` share: in-memory streams, an independent parser, a seeded random generator.
 #![allow(dead_code, reason = "every test binary compiles all of it and uses a part")]
 
-pub(crate) mod chance;
-pub(crate) mod drive;
-pub(crate) mod judge;
-pub(crate) mod strict;
-pub(crate) mod wire;
+pub(crate) mod exchange;
+pub(crate) mod memory_stream;
+pub(crate) mod reference_validator;
+pub(crate) mod rng;
+pub(crate) mod strict_parser;
 
-/// Says something beside the result: a seed, a trace.
+/// Prints a line beside the test result: a seed, a trace.
 #[expect(clippy::print_stderr, reason = "the test harness shows it with the failure")]
-pub(crate) fn tell(text: &str) {
+pub(crate) fn log(text: &str) {
     eprintln!("{text}");
 }
 
-/// Tells what was going on when the test panicked.
+/// Prints its text if the test panics.
 pub(crate) struct OnPanic<F: Fn() -> String>(pub(crate) F);
 
 impl<F: Fn() -> String> Drop for OnPanic<F> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            tell(&(self.0)());
+            log(&(self.0)());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One connection of a scripted backend: the verbs a script is written in.
+//! One connection of a scripted backend: the operations of a script.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -8,10 +8,10 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::recording::{Recorder, Shared};
-use crate::checker::{BodyEnd, Fault, Framing, Reader, RequestHead};
+use crate::checker::{BodySummary, Framing, ReadError, Reader, RequestHead};
 
 /// The read and write timeout of a script.
-const STALL: Duration = Duration::from_mins(1);
+const SCRIPT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A request as a script reads it.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Request {
     /// The content, without chunk framing.
     pub body: Vec<u8>,
     /// How the body ended.
-    pub end: BodyEnd,
+    pub end: BodySummary,
 }
 
 /// An accepted connection. Dropped: closed, with a RST if bytes are left unread.
@@ -33,11 +33,11 @@ pub struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(index: usize, stream: Arc<TcpStream>, shared: Shared, kept_bytes: usize) -> Self {
+    pub(super) fn new(index: usize, stream: Arc<TcpStream>, shared: Shared, max_recorded_bytes: usize) -> Self {
         let _ = stream.set_nodelay(true);
-        let _ = stream.set_read_timeout(Some(STALL));
-        let _ = stream.set_write_timeout(Some(STALL));
-        let recorder = Recorder { stream: Arc::clone(&stream), index, shared, kept_bytes };
+        let _ = stream.set_read_timeout(Some(SCRIPT_TIMEOUT));
+        let _ = stream.set_write_timeout(Some(SCRIPT_TIMEOUT));
+        let recorder = Recorder { stream: Arc::clone(&stream), index, shared, max_recorded_bytes };
         Self { index, open: Some((stream, Reader::new(recorder))) }
     }
 
@@ -58,12 +58,12 @@ impl Conn {
     }
 
     /// Reads a request head.
-    pub fn head(&mut self) -> Result<RequestHead, Fault> {
+    pub fn head(&mut self) -> Result<RequestHead, ReadError> {
         self.reader().request_head()
     }
 
-    /// Reads a whole request.
-    pub fn request(&mut self) -> Result<Request, Fault> {
+    /// Reads a complete request.
+    pub fn request(&mut self) -> Result<Request, ReadError> {
         let head = self.head()?;
         let mut body = Vec::new();
         let end = self.body(head.framing, &mut |piece| body.extend_from_slice(piece))?;
@@ -71,7 +71,7 @@ impl Conn {
     }
 
     /// Reads a body and passes each piece to `sink`.
-    pub fn body(&mut self, framing: Framing, sink: &mut dyn FnMut(&[u8])) -> Result<BodyEnd, Fault> {
+    pub fn body(&mut self, framing: Framing, sink: &mut dyn FnMut(&[u8])) -> Result<BodySummary, ReadError> {
         self.reader().body(framing, sink)
     }
 
@@ -81,9 +81,9 @@ impl Conn {
     }
 
     /// Reads until the balancer closes or resets.
-    pub fn until_ended(&mut self) {
+    pub fn read_until_closed(&mut self) {
         while matches!(self.reader().fill(), Ok(1..)) {
-            self.reader().take_held();
+            self.reader().take_buffered();
         }
     }
 

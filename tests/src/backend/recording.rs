@@ -4,11 +4,11 @@ use std::io::{self, Read};
 use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::checker::{RequestHead, whole_request};
+use crate::checker::{RequestHead, single_request};
 
 /// What one connection has sent.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct RecordedConnection {
     /// Every byte, up to some megabytes.
     pub bytes: Vec<u8>,
     /// The number of bytes.
@@ -17,17 +17,17 @@ pub struct Seen {
     pub ended: bool,
 }
 
-impl Seen {
+impl RecordedConnection {
     /// The single request that this connection must consist of.
     pub fn request(&self) -> (RequestHead, Vec<u8>) {
         let (head, body, _) =
-            whole_request(&self.bytes).unwrap_or_else(|fault| panic!("{fault:?} in {}", self.bytes.escape_ascii()));
+            single_request(&self.bytes).unwrap_or_else(|error| panic!("{error:?} in {}", self.bytes.escape_ascii()));
         (head, body)
     }
 }
 
 /// The recordings of all connections, and a condition that is notified of each change.
-pub(super) type Shared = Arc<(Mutex<Vec<Seen>>, Condvar)>;
+pub(super) type Shared = Arc<(Mutex<Vec<RecordedConnection>>, Condvar)>;
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -39,7 +39,7 @@ pub struct Recorder {
     pub(super) stream: Arc<TcpStream>,
     pub(super) index: usize,
     pub(super) shared: Shared,
-    pub(super) kept_bytes: usize,
+    pub(super) max_recorded_bytes: usize,
 }
 
 impl Read for Recorder {
@@ -51,7 +51,7 @@ impl Read for Recorder {
         match &outcome {
             Ok(0) => seen.ended = true,
             Ok(got) => {
-                let keep = self.kept_bytes.saturating_sub(seen.bytes.len()).min(*got);
+                let keep = self.max_recorded_bytes.saturating_sub(seen.bytes.len()).min(*got);
                 seen.bytes.extend_from_slice(&room[..keep]);
                 seen.count += *got as u64;
             }

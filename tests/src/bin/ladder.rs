@@ -1,4 +1,4 @@
-//! Climbs the ladder: runs each chapter's suites and prints a line per chapter.
+//! Runs the suites of each chapter and prints a line per chapter.
 //!
 //! ```text
 //! chapter  2   proxy 55 ok   framing 31 ok   smuggling 34 ok   robustness 36 ok
@@ -36,7 +36,7 @@ struct Counts {
 
 /// One chapter's run.
 #[derive(Debug)]
-struct Rung {
+struct ChapterResult {
     suites: BTreeMap<String, Counts>,
     failed_cases: Vec<String>,
     output: String,
@@ -52,10 +52,10 @@ fn main() -> ExitCode {
     }
     let (mut total, mut all_finished) = (Counts::default(), true);
     for chapter in chosen {
-        let rung = climb(chapter, options.full);
-        print_rung(chapter, &suites_of(chapter), &rung, options.verbose);
-        all_finished &= rung.finished;
-        for counts in rung.suites.values() {
+        let result = run_chapter(chapter, options.full);
+        print_result(chapter, &suites_of(chapter), &result, options.verbose);
+        all_finished &= result.finished;
+        for counts in result.suites.values() {
             total.passed += counts.passed;
             total.failed += counts.failed;
             total.skipped += counts.skipped;
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs one chapter's `tests/ladder.rs`.
-fn climb(chapter: u8, full: bool) -> Rung {
+fn run_chapter(chapter: u8, full: bool) -> ChapterResult {
     let package = package_of(chapter);
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["test", "-p", &package, "--test", "ladder", "--", "--format", "pretty"]);
@@ -83,28 +83,28 @@ fn climb(chapter: u8, full: bool) -> Rung {
         }
         Err(error) => (format!("cannot run cargo: {error}"), false),
     };
-    let mut rung = Rung { suites: BTreeMap::new(), failed_cases: Vec::new(), output: text, finished };
-    for line in rung.output.lines() {
-        let Some((name, verdict)) = verdict(line) else { continue };
+    let mut result = ChapterResult { suites: BTreeMap::new(), failed_cases: Vec::new(), output: text, finished };
+    for line in result.output.lines() {
+        let Some((name, outcome)) = outcome(line) else { continue };
         let suite = name.split("::").next().unwrap_or(name).to_owned();
-        let counts = rung.suites.entry(suite).or_default();
-        match verdict {
+        let counts = result.suites.entry(suite).or_default();
+        match outcome {
             "ok" => counts.passed += 1,
             "ignored" => counts.skipped += 1,
             _ => {
                 counts.failed += 1;
-                rung.failed_cases.push(name.to_owned());
+                result.failed_cases.push(name.to_owned());
             }
         }
     }
-    rung
+    result
 }
 
-/// The case and the verdict of a line `test suite::case ... ok`.
-fn verdict(line: &str) -> Option<(&str, &str)> {
-    let (name, verdict) = line.strip_prefix("test ")?.split_once(" ... ")?;
+/// The case and the outcome of a line `test suite::case ... ok`.
+fn outcome(line: &str) -> Option<(&str, &str)> {
+    let (name, outcome) = line.strip_prefix("test ")?.split_once(" ... ")?;
     let name = name.trim();
-    name.contains("::").then_some((name, verdict.trim()))
+    name.contains("::").then_some((name, outcome.trim()))
 }
 
 /// The package of a chapter, found by the prefix of its directory's name.
@@ -116,23 +116,23 @@ fn package_of(chapter: u8) -> String {
     names.find(|name| name.starts_with(&prefix)).unwrap_or(prefix)
 }
 
-fn print_rung(chapter: u8, suites: &[&str], rung: &Rung, verbose: bool) {
+fn print_result(chapter: u8, suites: &[&str], result: &ChapterResult, verbose: bool) {
     let mut line = format!("chapter {chapter:2}");
     for suite in suites {
-        let counts = rung.suites.get(*suite).copied().unwrap_or_default();
-        line.push_str(&in_words(suite, counts));
+        let counts = result.suites.get(*suite).copied().unwrap_or_default();
+        line.push_str(&summary(suite, counts));
     }
     println!("{line}");
-    for case in &rung.failed_cases {
+    for case in &result.failed_cases {
         println!("              FAILED {case}");
     }
-    let broken = !rung.finished || !rung.failed_cases.is_empty();
-    if !rung.finished || (verbose && broken) {
-        println!("{}", rung.output.trim_end());
+    let broken = !result.finished || !result.failed_cases.is_empty();
+    if !result.finished || (verbose && broken) {
+        println!("{}", result.output.trim_end());
     }
 }
 
-fn in_words(suite: &str, counts: Counts) -> String {
+fn summary(suite: &str, counts: Counts) -> String {
     match counts {
         Counts { passed: 0, failed: 0, skipped: 0 } => format!("   {suite} not run"),
         Counts { passed, failed: 0, skipped: 0 } => format!("   {suite} {passed} ok"),

@@ -1,6 +1,6 @@
 //! Headers as received: order, case and duplicates are kept, the grammar is checked strictly.
 
-use super::fault::{Fault, malformed};
+use super::read_error::{ReadError, malformed};
 
 /// The headers of one head or trailer section (RFC 9110 calls them fields).
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
     /// Checks and adds one header line, given without its CRLF (RFC 9112 §5).
-    pub(crate) fn push_line(&mut self, line: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn push_line(&mut self, line: &[u8]) -> Result<(), ReadError> {
         let colon = line.iter().position(|&b| b == b':').ok_or_else(|| malformed("a field line has a colon", line))?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         if name.is_empty() || !name.iter().copied().all(is_token) {

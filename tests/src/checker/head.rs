@@ -1,7 +1,7 @@
 //! Start lines and framing (RFC 9112 §3, §4 and §6.3), for the strict reader.
 
-use super::fault::{Fault, malformed};
 use super::fields::{Fields, is_token};
+use super::read_error::{ReadError, malformed};
 
 /// How the body of a message is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    pub(crate) fn parse(line: &[u8], fields: Fields) -> Result<Self, Fault> {
+    pub(crate) fn parse(line: &[u8], fields: Fields) -> Result<Self, ReadError> {
         let wrong = || malformed("request line", line);
         let mut words = line.split(|&b| b == b' ');
         let (Some(method), Some(target), Some(version), None) =
@@ -70,7 +70,7 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    pub(crate) fn parse(line: &[u8], fields: Fields) -> Result<Self, Fault> {
+    pub(crate) fn parse(line: &[u8], fields: Fields) -> Result<Self, ReadError> {
         let wrong = || malformed("status line", line);
         // "HTTP/1.1 200 " is 13 bytes: the space before an empty reason is not optional.
         let (start, reason) = line.split_at_checked(13).ok_or_else(wrong)?;
@@ -89,11 +89,11 @@ impl ResponseHead {
     }
 
     /// The framing of the body, given the method of the request that this answers.
-    pub fn framing(&self, method: &str) -> Result<Framing, Fault> {
+    pub fn framing(&self, method: &str) -> Result<Framing, ReadError> {
         let declared = declared(&self.fields)?;
         if self.status < 200 || self.status == 204 {
             if declared.is_some() {
-                return Err(Fault::Malformed(format!("{} with a length or coding", self.status)));
+                return Err(ReadError::Malformed(format!("{} with a length or coding", self.status)));
             }
             return Ok(Framing::None);
         }
@@ -118,7 +118,7 @@ fn minor_version(version: &[u8]) -> Option<u8> {
 }
 
 /// The framing that the headers declare, if any; two declarations are an error.
-fn declared(fields: &Fields) -> Result<Option<Framing>, Fault> {
+fn declared(fields: &Fields) -> Result<Option<Framing>, ReadError> {
     let (lengths, codings) = (fields.all("content-length"), fields.all("transfer-encoding"));
     match (lengths.as_slice(), codings.as_slice()) {
         ([], []) => Ok(None),
@@ -127,6 +127,6 @@ fn declared(fields: &Fields) -> Result<Option<Framing>, Fault> {
             .parse()
             .map(|length| Some(Framing::Length(length)))
             .map_err(|_| malformed("Content-Length", length.as_bytes())),
-        _ => Err(Fault::Malformed(format!("framing: {lengths:?} {codings:?}"))),
+        _ => Err(ReadError::Malformed(format!("framing: {lengths:?} {codings:?}"))),
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-fn response(bytes: &[u8], method: &str) -> Result<(ResponseHead, Vec<u8>, BodyEnd), Fault> {
+fn response(bytes: &[u8], method: &str) -> Result<(ResponseHead, Vec<u8>, BodySummary), ReadError> {
     let mut reader = Reader::new(bytes);
     let head = reader.response_head()?;
     let mut body = Vec::new();
@@ -22,7 +22,7 @@ fn reads_each_framing_to_its_end() {
 }
 
 #[test]
-fn refuses_what_a_careful_sender_never_sends() {
+fn rejects_what_a_careful_sender_never_sends() {
     for raw in [
         "HTTP/1.1 200\r\n\r\n",
         "HTTP/1.1 99 \r\n\r\n",
@@ -40,8 +40,8 @@ fn refuses_what_a_careful_sender_never_sends() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
         "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
     ] {
-        let fault = response(raw.as_bytes(), "GET").expect_err(raw);
-        assert!(matches!(fault, Fault::Malformed(_)), "{raw}: {fault:?}");
+        let error = response(raw.as_bytes(), "GET").expect_err(raw);
+        assert!(matches!(error, ReadError::Malformed(_)), "{raw}: {error:?}");
     }
 }
 
@@ -53,17 +53,17 @@ fn tells_truncated_from_complete() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
         "HTTP/1.1 200 OK\r\nA:",
     ] {
-        let fault = response(raw.as_bytes(), "GET").expect_err(raw);
-        assert!(matches!(fault, Fault::Truncated(_)), "{raw}: {fault:?}");
+        let error = response(raw.as_bytes(), "GET").expect_err(raw);
+        assert!(matches!(error, ReadError::Truncated(_)), "{raw}: {error:?}");
     }
-    assert!(matches!(response(b"", "GET"), Err(Fault::Closed)));
+    assert!(matches!(response(b"", "GET"), Err(ReadError::Closed)));
 }
 
 #[test]
 fn a_recorded_request_ends_where_its_framing_says() {
-    let (head, body, _) = whole_request(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").unwrap();
+    let (head, body, _) = single_request(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").unwrap();
     assert_eq!((head.method.as_str(), head.target.as_str()), ("POST", "/a"));
     assert_eq!(body, b"x");
-    assert!(whole_request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nx").is_err());
-    assert!(whole_request(b"GET / HTTP/1.1\r\n\r\n").is_err());
+    assert!(single_request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nx").is_err());
+    assert!(single_request(b"GET / HTTP/1.1\r\n\r\n").is_err());
 }

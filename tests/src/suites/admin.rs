@@ -1,9 +1,9 @@
 //! Suite `admin`: backends are listed, added, drained, weighted and removed under traffic.
 
 use crate::Context;
+use crate::admin_client::AdminClient;
 use crate::backend::Backend;
 use crate::client::Client;
-use crate::panel::Panel;
 use crate::process::Program;
 
 pub(super) mod access;
@@ -11,11 +11,11 @@ pub(super) mod changes;
 pub(super) mod traffic;
 
 /// The program with its admin interface, in front of `backends`.
-fn start(ctx: &Context, backends: &[&Backend], flags: &[&str]) -> (Program, Panel) {
+fn start(ctx: &Context, backends: &[&Backend], flags: &[&str]) -> (Program, AdminClient) {
     let addrs: Vec<_> = backends.iter().map(|backend| backend.addr()).collect();
     let program = ctx.start(&addrs, &[&["--admin", "127.0.0.1:0"], flags].concat());
-    let panel = Panel::of(&program);
-    (program, panel)
+    let admin = AdminClient::of(&program);
+    (program, admin)
 }
 
 /// A backend that answers each request with its name, and keeps its connections open.

@@ -11,7 +11,7 @@ use crate::backend::{Backend, ok_response};
 use crate::case::cases;
 use crate::client::Client;
 use crate::suites::balance::{addrs, named};
-use crate::wait::{PATIENCE, eventually, ms, pause};
+use crate::wait::{TEST_TIMEOUT, eventually, ms, pause};
 
 pub(super) mod hashes;
 pub(super) mod workers;
@@ -136,13 +136,13 @@ fn an_unknown_name_is_64_and_known_names_are_listed(ctx: &Context) {
 }
 
 /// Backends that answer at once, but hold each request for `/hold` until they are released.
-fn holding(names: &[&'static str], let_go: &Arc<AtomicBool>) -> Vec<Backend> {
+fn holding(names: &[&'static str], release: &Arc<AtomicBool>) -> Vec<Backend> {
     let backend = |name: &&'static str| {
-        let (name, let_go) = (*name, Arc::clone(let_go));
+        let (name, release) = (*name, Arc::clone(release));
         Backend::start(move |conn| {
             let Ok(request) = conn.request() else { return };
             if request.head.target == "/hold" {
-                eventually(PATIENCE, || let_go.load(Ordering::SeqCst).then_some(()));
+                eventually(TEST_TIMEOUT, || release.load(Ordering::SeqCst).then_some(()));
             }
             conn.write(ok_response(name));
         })
@@ -152,33 +152,33 @@ fn holding(names: &[&'static str], let_go: &Arc<AtomicBool>) -> Vec<Backend> {
 
 /// Sends a request that will be held, and waits until one of the backends has it.
 fn hold(mut client: Client, backends: &[Backend]) -> Client {
-    let held = || backends.iter().map(Backend::total_bytes).sum::<u64>();
-    let before = held();
+    let blocked_requests = || backends.iter().map(Backend::total_bytes).sum::<u64>();
+    let before = blocked_requests();
     client.request("GET", "/hold", "");
-    eventually(PATIENCE, || (held() > before).then_some(())).expect("a backend gets the request");
+    eventually(TEST_TIMEOUT, || (blocked_requests() > before).then_some(())).expect("a backend gets the request");
     client
 }
 
 fn an_idle_backend_is_preferred(ctx: &Context) {
     for name in ["lc", "wlc", "p2c"] {
-        let let_go = Arc::new(AtomicBool::new(false));
-        let backends = holding(&["a", "b"], &let_go);
+        let release = Arc::new(AtomicBool::new(false));
+        let backends = holding(&["a", "b"], &release);
         let program = ctx.start(&addrs(&backends), &["-a", name]);
         let mut held = hold(program.client(), &backends);
         let mut client = program.client();
         let answers: Vec<_> = (0..20).map(|_| client.get("/").text()).collect();
-        let_go.store(true, Ordering::SeqCst);
+        release.store(true, Ordering::SeqCst);
         let busy = held.response("GET").text();
         assert!(answers.iter().all(|answer| *answer != busy), "{name}: {busy} is busy: {answers:?}");
     }
 }
 
 fn connections_follow_the_weights(ctx: &Context) {
-    let let_go = Arc::new(AtomicBool::new(false));
-    let backends = holding(&["a", "b"], &let_go);
+    let release = Arc::new(AtomicBool::new(false));
+    let backends = holding(&["a", "b"], &release);
     let program = ctx.start_named(&strs(&weighted(&backends, &[3, 1])), &["-a", "wlc"]);
     let held: Vec<_> = (0..8).map(|_| hold(program.client(), &backends)).collect();
-    let_go.store(true, Ordering::SeqCst);
+    release.store(true, Ordering::SeqCst);
     let answers: Vec<_> = held.into_iter().map(|mut client| client.response("GET").text()).collect();
     assert_eq!(answers.iter().filter(|answer| *answer == "a").count(), 6, "{answers:?}");
 }
@@ -212,7 +212,7 @@ fn random_picks_are_fair(ctx: &Context) {
 }
 
 /// The backend of each of `clients` clients. All requests come through one trusted proxy.
-fn homes(client: &mut Client, clients: u32) -> BTreeMap<u32, String> {
+fn backend_by_client(client: &mut Client, clients: u32) -> BTreeMap<u32, String> {
     let ask = |number: u32| {
         let forwarded = format!("X-Forwarded-For: 10.1.{}.{}\r\n", number / 200, number % 200 + 1);
         client.request("GET", "/", &forwarded);
@@ -223,7 +223,7 @@ fn homes(client: &mut Client, clients: u32) -> BTreeMap<u32, String> {
     (0..clients).map(ask).collect()
 }
 
-fn back_on(addr: SocketAddr, name: &'static str) -> Backend {
+fn restart_on(addr: SocketAddr, name: &'static str) -> Backend {
     Backend::start_on(addr, move |conn| {
         if conn.request().is_ok() {
             conn.write(ok_response(name));

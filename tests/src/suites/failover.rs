@@ -8,10 +8,10 @@ use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
 use crate::process::Program;
-use crate::seed::Seed;
+use crate::rng::Rng;
 use crate::suites::balance::{row, table};
 use crate::suites::local_reply;
-use crate::suites::support::{black_hole, reserved};
+use crate::suites::support::{black_hole, reserved_port};
 use crate::wait::{ms, pause, until};
 
 cases! { "failover";
@@ -25,7 +25,7 @@ cases! { "failover";
 }
 
 fn a_dead_backend_is_hidden_from_every_client(ctx: &Context) {
-    let dead = reserved();
+    let dead = reserved_port();
     let (a, b) = (Backend::ok("a"), Backend::ok("b"));
     let program = ctx.start(&[a.addr(), dead.addr, b.addr()], &[]);
     let mut client = program.client();
@@ -49,12 +49,12 @@ fn a_dead_backend_is_hidden_from_every_client(ctx: &Context) {
 }
 
 fn a_body_survives_the_failover(ctx: &Context) {
-    let dead = [reserved(), reserved()];
+    let dead = [reserved_port(), reserved_port()];
     let backend = Backend::ok("got it");
     let flags = ["--down-time", "100ms"];
     let program = ctx.start(&[dead[0].addr, backend.addr(), dead[1].addr], &flags);
     let mut client = program.client();
-    let body = Seed::new(3).bytes(100_000);
+    let body = Rng::new(3).bytes(100_000);
     for later in [false, true, false, true, false, true] {
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
         client.send(head);
@@ -69,7 +69,7 @@ fn a_body_survives_the_failover(ctx: &Context) {
 }
 
 fn a_dead_backend_is_marked_down_and_recovers(ctx: &Context) {
-    let dead = reserved();
+    let dead = reserved_port();
     let addr = dead.addr;
     let alive = Backend::ok("alive");
     let program = ctx.start(&[addr, alive.addr()], &["--down-time", "3s"]);
@@ -98,7 +98,7 @@ fn a_dead_backend_is_marked_down_and_recovers(ctx: &Context) {
 }
 
 fn all_dead_is_502_then_503_and_recovers(ctx: &Context) {
-    let dead = [reserved(), reserved(), reserved()];
+    let dead = [reserved_port(), reserved_port(), reserved_port()];
     let addrs: Vec<_> = dead.iter().map(|dead| dead.addr).collect();
     let program = ctx.start(&addrs, &["--down-time", "2s"]);
     let mut client = program.client();
@@ -116,12 +116,12 @@ fn all_dead_is_502_then_503_and_recovers(ctx: &Context) {
     assert!(matches!(response.status(), 502 | 503));
     local_reply::check(&response).unwrap();
     drop(dead);
-    let backends: Vec<_> = addrs.iter().map(|addr| back_on(*addr)).collect();
+    let backends: Vec<_> = addrs.iter().map(|addr| restart_on(*addr)).collect();
     until("it serves again", || program.client().get("/").status() == 200);
     drop(backends);
 }
 
-fn back_on(addr: SocketAddr) -> Backend {
+fn restart_on(addr: SocketAddr) -> Backend {
     Backend::start_on(addr, |conn| {
         if conn.request().is_ok() {
             conn.write(ok_response("back"));

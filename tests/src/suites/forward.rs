@@ -2,7 +2,7 @@
 
 use crate::Context;
 use crate::client::{Client, Response};
-use crate::process::{Finished, Options, Program};
+use crate::process::{ExitedProgram, Options, Program};
 
 pub(super) mod access;
 pub(super) mod peers;
@@ -20,12 +20,12 @@ fn words(port: &str, flags: &[&str]) -> Vec<String> {
 
 /// Starts the program on a port of the kernel's choice.
 fn start(ctx: &Context, flags: &[&str]) -> Program {
-    Program::start(ctx.other(PROGRAM), &words("0", flags), Options::default(), ctx.children())
+    Program::start(ctx.other_program(PROGRAM), &words("0", flags), Options::default(), ctx.children())
 }
 
 /// Runs it until it exits.
-fn run(ctx: &Context, port: &str, flags: &[&str]) -> Finished {
-    Program::run(ctx.other(PROGRAM), &words(port, flags), ctx.children())
+fn run(ctx: &Context, port: &str, flags: &[&str]) -> ExitedProgram {
+    Program::run(ctx.other_program(PROGRAM), &words(port, flags), ctx.children())
 }
 
 /// A request without a body for `url`, with `extra` header lines, and its response.
@@ -37,7 +37,7 @@ fn ask(client: &mut Client, method: &str, url: &str, extra: &str) -> Response {
 /// CONNECT and the status of the response; after a 200 the tunnel is open.
 fn connect(client: &mut Client, authority: impl std::fmt::Display) -> u16 {
     client.send(format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n"));
-    let head = client.reader().response_head().unwrap_or_else(|fault| panic!("the answer to CONNECT: {fault:?}"));
+    let head = client.reader().response_head().unwrap_or_else(|error| panic!("the answer to CONNECT: {error:?}"));
     assert!(head.status != 200 || !head.fields.has("content-length") && !head.fields.has("transfer-encoding"));
     head.status
 }

@@ -19,33 +19,33 @@ pub(super) mod traffic;
 /// A backend whose health check can be made to fail; it answers every other request with 200 and its name.
 struct CheckedBackend {
     backend: Backend,
-    well: Arc<AtomicBool>,
+    healthy: Arc<AtomicBool>,
     requests: Arc<AtomicUsize>,
 }
 
 impl CheckedBackend {
     fn new(name: &'static str) -> Self {
         let requests = Arc::new(AtomicUsize::new(0));
-        let well = Arc::new(AtomicBool::new(true));
-        let (is_well, asked) = (Arc::clone(&well), Arc::clone(&requests));
+        let healthy = Arc::new(AtomicBool::new(true));
+        let (is_healthy, counted) = (Arc::clone(&healthy), Arc::clone(&requests));
         let backend = Backend::start(move |conn| {
-            answer_all(conn, |request| {
+            respond_with(conn, |request| {
                 if request.head.target != "/health" {
-                    asked.fetch_add(1, Ordering::SeqCst);
+                    counted.fetch_add(1, Ordering::SeqCst);
                     return ok_response(name);
                 }
-                if is_well.load(Ordering::SeqCst) { ok_response("well") } else { failure() }
+                if is_healthy.load(Ordering::SeqCst) { ok_response("healthy") } else { failure() }
             });
         });
-        Self { backend, well, requests }
+        Self { backend, healthy, requests }
     }
 
     fn addr(&self) -> SocketAddr {
         self.backend.addr()
     }
 
-    fn set_healthy(&self, well: bool) {
-        self.well.store(well, Ordering::SeqCst);
+    fn set_healthy(&self, healthy: bool) {
+        self.healthy.store(healthy, Ordering::SeqCst);
     }
 
     /// Requests other than health checks.
@@ -61,7 +61,7 @@ fn checked_backends<const N: usize>(names: [&'static str; N]) -> ([CheckedBacken
 }
 
 /// Answers the one request of a connection.
-fn answer_all(conn: &mut Conn, answer: impl Fn(&Request) -> Vec<u8>) {
+fn respond_with(conn: &mut Conn, answer: impl Fn(&Request) -> Vec<u8>) {
     if let Ok(request) = conn.request() {
         conn.write(answer(&request));
     }

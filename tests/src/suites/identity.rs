@@ -10,7 +10,7 @@ use crate::checker::Fields;
 use crate::client::Client;
 use crate::process::Program;
 use crate::suites::local_reply;
-use crate::suites::support::{named, reserved};
+use crate::suites::support::{named, reserved_port};
 
 cases! { "identity";
     Fast exactly_one_x_forwarded_for_reaches_the_backend,
@@ -21,7 +21,7 @@ cases! { "identity";
     Fast a_request_id_is_kept_from_a_trusted_proxy,
     Fast a_retry_keeps_the_request_id,
     Fast via_names_this_process_and_finds_a_loop,
-    Fast two_balancers_in_a_row_name_the_client_once_each,
+    Fast two_chained_balancers_each_add_the_client_address_once,
 }
 
 const TRUSTED: [&str; 4] = ["--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "10.0.0.0/8"];
@@ -155,7 +155,7 @@ fn a_request_id_is_unique(ctx: &Context) {
             }
         }
     });
-    let ids: HashSet<_> = backend.seen().iter().map(|seen| request_id(&seen.request().0.fields)).collect();
+    let ids: HashSet<_> = backend.recordings().iter().map(|seen| request_id(&seen.request().0.fields)).collect();
     assert_eq!(ids.len(), 1000);
 }
 
@@ -173,14 +173,14 @@ fn a_retry_keeps_the_request_id(ctx: &Context) {
         let _ = conn.request();
         conn.reset();
     });
-    let (dead, well) = (reserved(), Backend::ok("well"));
+    let (dead, well) = (reserved_port(), Backend::ok("well"));
     let program = ctx.start(&[dead.addr, broken.addr(), well.addr()], &["--down-time", "60s"]);
     let mut client = program.client();
     for _ in 0..6 {
         assert_eq!(client.get("/").text(), "well");
     }
-    let tried: HashSet<_> = broken.seen().iter().map(|seen| request_id(&seen.request().0.fields)).collect();
-    let served: Vec<_> = well.seen().iter().map(|seen| request_id(&seen.request().0.fields)).collect();
+    let tried: HashSet<_> = broken.recordings().iter().map(|seen| request_id(&seen.request().0.fields)).collect();
+    let served: Vec<_> = well.recordings().iter().map(|seen| request_id(&seen.request().0.fields)).collect();
     assert!(!tried.is_empty(), "no request was retried");
     assert!(tried.iter().all(|id| served.contains(id)), "{tried:?} and {served:?}");
     assert_eq!(served.iter().collect::<HashSet<_>>().len(), 6);
@@ -208,7 +208,7 @@ fn via_names_this_process_and_finds_a_loop(ctx: &Context) {
     assert_eq!(backend.connections(), reached);
 }
 
-fn two_balancers_in_a_row_name_the_client_once_each(ctx: &Context) {
+fn two_chained_balancers_each_add_the_client_address_once(ctx: &Context) {
     let backend = Backend::ok("ok");
     let inner = ctx.start(&[backend.addr()], &TRUSTED);
     let outer = ctx.start(&[inner.addr()], &[]);

@@ -5,66 +5,67 @@ use std::sync::{Arc, Condvar, Mutex};
 use crate::backend::{Backend, ok_response};
 use crate::client::Client;
 use crate::process::Program;
-use crate::suites::support::{settle, together};
-use crate::wait::{PATIENCE, until};
+use crate::suites::support::{run_in_parallel, wait_until_idle};
+use crate::wait::{TEST_TIMEOUT, until};
 
-pub(super) mod leaving;
+pub(super) mod disconnects;
 pub(super) mod queue;
 pub(super) mod slots;
 pub(super) mod workers;
 
 /// A backend that answers each request only when the gate opens; `served` is the targets in order of arrival.
-struct Gated {
+struct GatedBackend {
     backend: Backend,
-    gate: Arc<Gate>,
-    served: Arc<Mutex<Vec<String>>>,
+    gate: Arc<ResponseGate>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
-impl Gated {
+impl GatedBackend {
     fn start() -> Self {
-        let (gate, served) = (Arc::new(Gate::default()), Arc::new(Mutex::new(Vec::new())));
-        let (at, arrived) = (Arc::clone(&gate), Arc::clone(&served));
+        let (gate, requests) = (Arc::new(ResponseGate::default()), Arc::new(Mutex::new(Vec::new())));
+        let (at, arrived) = (Arc::clone(&gate), Arc::clone(&requests));
         let backend = Backend::start(move |conn| {
             let Ok(request) = conn.request() else { return };
             arrived.lock().unwrap().push(request.head.target);
-            if at.pass() {
+            if at.wait_until_open() {
                 conn.write(ok_response(&String::from_utf8_lossy(&request.body)));
             }
         });
-        Self { backend, gate, served }
+        Self { backend, gate, requests }
     }
 
-    fn served(&self) -> Vec<String> {
-        self.served.lock().unwrap().clone()
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 
     /// Waits until these targets have arrived, in this order.
-    fn wait_served(&self, targets: &[&str]) {
-        until(&format!("{targets:?} arrived"), || self.served() == targets);
+    fn wait_for_requests(&self, targets: &[&str]) {
+        until(&format!("{targets:?} arrived"), || self.requests() == targets);
     }
 }
 
-/// Lets one request through for each time that it is opened.
+/// Permits one response for each time that it is opened.
 #[derive(Default)]
-struct Gate {
-    free: Mutex<usize>,
+struct ResponseGate {
+    permits: Mutex<usize>,
     opened: Condvar,
 }
 
-impl Gate {
+impl ResponseGate {
     fn open(&self, times: usize) {
-        *self.free.lock().unwrap() += times;
+        *self.permits.lock().unwrap() += times;
         self.opened.notify_all();
     }
 
-    /// Waits to be let through; `false` when the gate stays closed.
-    fn pass(&self) -> bool {
-        let free = self.free.lock().unwrap();
-        let (mut free, waited) = self.opened.wait_timeout_while(free, PATIENCE, |free| *free == 0).unwrap();
+    /// Waits for a permit; `false` if none arrives in time.
+    fn wait_until_open(&self) -> bool {
+        let permits = self.permits.lock().unwrap();
+        let (mut permits, waited) =
+            self.opened.wait_timeout_while(permits, TEST_TIMEOUT, |permits| *permits == 0).unwrap();
         if waited.timed_out() {
             return false;
         }
-        *free -= 1;
+        *permits -= 1;
         true
     }
 }
@@ -73,6 +74,6 @@ impl Gate {
 fn queue_request(program: &Program, target: &str) -> Client {
     let mut client = program.client();
     client.request("GET", target, "");
-    settle(program);
+    wait_until_idle(program);
     client
 }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::admin_client::AdminClient;
 use crate::backend::{Backend, Conn};
-use crate::panel::Panel;
 use crate::process::Program;
 use crate::wait::until;
 
@@ -32,7 +32,7 @@ fn answering(answer: impl Fn(&mut Conn) + Send + Sync + 'static) -> Backend {
 
 /// The pool statistics of a program started with [`ADMIN`].
 fn pool_of(program: &Program) -> Value {
-    Panel::of(program).done("GET", "/pool", "")
+    AdminClient::of(program).request_ok("GET", "/pool", "")
 }
 
 /// One of the pool's counters.
@@ -43,7 +43,7 @@ fn count(program: &Program, name: &str) -> u64 {
 
 /// How many connections a backend has accepted, and how many of them have ended.
 fn connections(backend: &Backend) -> (usize, usize) {
-    let seen = backend.seen();
+    let seen = backend.recordings();
     (seen.len(), seen.iter().filter(|seen| seen.ended).count())
 }
 

@@ -12,13 +12,13 @@ pub(super) mod paths;
 pub(super) mod refused;
 
 /// A program with one group of one backend for each name; each backend answers with its name.
-struct Site {
+struct RoutedProgram {
     program: Program,
     backends: Vec<Backend>,
     _default: Backend,
 }
 
-impl Site {
+impl RoutedProgram {
     /// Starts the groups that `rules` name. Every other request goes to `default`.
     fn start(ctx: &Context, rules: &[&str]) -> Self {
         let mut names: Vec<_> = rules.iter().map(|rule| rule.rsplit_once("-> ").expect("a rule").1).collect();

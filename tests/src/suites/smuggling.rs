@@ -1,6 +1,6 @@
-//! Suite `smuggling`: a message that two parsers could read differently is refused, never repaired.
+//! Suite `smuggling`: a message that two parsers could read differently is rejected, never repaired.
 //!
-//! The refusals are tables. Each row is sent whole, then in two segments, then with a second
+//! The rejected requests are tables. Each row is sent at once, then in two segments, then with a second
 //! request behind it; each time the client gets the row's status and a close, and the backend not
 //! one byte.
 

@@ -6,12 +6,12 @@ use std::thread;
 
 use crate::Context;
 use crate::client::Client;
-use crate::process::Finished;
+use crate::process::ExitedProgram;
 
 pub(super) mod clients;
 pub(super) mod datagrams;
-pub(super) mod ending;
 pub(super) mod programs;
+pub(super) mod shutdown;
 pub(super) mod streams;
 
 /// Sends `bytes` and asserts that exactly these bytes come back.
@@ -25,8 +25,8 @@ fn assert_echo(client: &mut Client, bytes: &[u8]) {
 }
 
 /// Runs another program of the chapter with `input` as its standard input, until it ends.
-fn run_other(ctx: &Context, name: &str, args: &[&str], input: &[u8]) -> Finished {
-    let mut child = Command::new(ctx.other(name))
+fn run_other(ctx: &Context, name: &str, args: &[&str], input: &[u8]) -> ExitedProgram {
+    let mut child = Command::new(ctx.other_program(name))
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -48,14 +48,14 @@ fn run_other(ctx: &Context, name: &str, args: &[&str], input: &[u8]) -> Finished
     let status = child.wait().unwrap();
     children.remove(pid);
     writing.join().unwrap();
-    Finished {
+    ExitedProgram {
         code: status.code().unwrap_or_else(|| panic!("{name} {args:?}: {status}")),
         stdout: String::from_utf8(stdout).unwrap(),
         stderr: complaints.join().unwrap(),
     }
 }
 
-/// `addr` as the two arguments that the client takes.
+/// `addr` as the two arguments of the client.
 fn words(addr: std::net::SocketAddr) -> [String; 2] {
     [addr.ip().to_string(), addr.port().to_string()]
 }

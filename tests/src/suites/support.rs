@@ -1,4 +1,4 @@
-//! Helpers of several suites: ports that refuse or never answer, groups of clients, command lines that must fail.
+//! Helpers of several suites: ports that refuse connects or time out, groups of clients, command lines that must fail.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -11,9 +11,9 @@ use crate::Context;
 use crate::backend::Backend;
 use crate::client::Client;
 use crate::process::Program;
-use crate::wait::{PATIENCE, eventually, ms, pause, until};
+use crate::wait::{TEST_TIMEOUT, eventually, ms, pause, until};
 
-/// A listener whose accept queue is full: a connect to it gets no answer.
+/// A listener whose accept queue is full: a connect to it times out.
 pub(super) struct BlackHole {
     pub(super) addr: SocketAddr,
     _held: Vec<Socket>,
@@ -37,16 +37,16 @@ pub(super) fn black_hole() -> BlackHole {
 }
 
 /// A port that is bound but does not listen: connects are refused, and no other program can take it.
-pub(super) struct Reserved {
+pub(super) struct ReservedPort {
     pub(super) addr: SocketAddr,
     _bound: Socket,
 }
 
-pub(super) fn reserved() -> Reserved {
+pub(super) fn reserved_port() -> ReservedPort {
     let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let addr = bound.local_addr().unwrap().as_socket().unwrap();
-    Reserved { addr, _bound: bound }
+    ReservedPort { addr, _bound: bound }
 }
 
 /// Backends that answer each request with their name and close, and their addresses.
@@ -66,14 +66,14 @@ pub(super) fn requesting_clients(program: &Program, count: usize) -> Vec<Client>
 }
 
 /// How many of the clients have an unread response.
-pub(super) fn answered(clients: &mut [Client]) -> usize {
-    clients.iter_mut().map(Client::has_news).filter(|has| *has).count()
+pub(super) fn count_responded(clients: &mut [Client]) -> usize {
+    clients.iter_mut().map(Client::has_unread_input).filter(|has| *has).count()
 }
 
 /// Runs `work` on one thread per number, all at once, and waits for all.
-pub(super) fn together(everybody: usize, work: impl Fn(usize) + Sync) {
+pub(super) fn run_in_parallel(threads: usize, work: impl Fn(usize) + Sync) {
     thread::scope(|scope| {
-        for number in 0..everybody {
+        for number in 0..threads {
             let work = &work;
             scope.spawn(move || work(number));
         }
@@ -81,12 +81,12 @@ pub(super) fn together(everybody: usize, work: impl Fn(usize) + Sync) {
 }
 
 /// Waits until every thread of the program sleeps, so that it has handled everything that was sent to it.
-pub(super) fn settle(program: &Program) {
-    let mut asleep = 0;
+pub(super) fn wait_until_idle(program: &Program) {
+    let mut idle_samples = 0;
     until("the program is idle", || {
         pause(ms(4));
-        asleep = if program.sleeps() { asleep + 1 } else { 0 };
-        asleep == 4
+        idle_samples = if program.is_idle() { idle_samples + 1 } else { 0 };
+        idle_samples == 4
     });
 }
 
@@ -95,7 +95,7 @@ pub(super) fn clients_per_worker(program: &Program, loops: usize) -> Vec<usize> 
     let tables = |said: &str| said.matches("--- statistics").count();
     let before = tables(&program.stdout());
     program.signal(Signal::SIGUSR1);
-    let table = eventually(PATIENCE, || {
+    let table = eventually(TEST_TIMEOUT, || {
         let said = program.stdout();
         let rows = said.rsplit("--- statistics").next()?.lines().filter_map(connections_of_worker).collect::<Vec<_>>();
         (tables(&said) > before && rows.len() == loops).then_some(rows)
@@ -117,7 +117,7 @@ pub(super) fn secret_file(secret: &str) -> tempfile::NamedTempFile {
 }
 
 /// Asserts that the program rejects this command line with exit code 64 and one line that contains `says`.
-pub(super) fn refuses(ctx: &Context, line: &[&str], says: &str) {
+pub(super) fn assert_usage_error(ctx: &Context, line: &[&str], says: &str) {
     let finished = ctx.run(line);
     assert_eq!(finished.code, 64, "{line:?}: {finished:?}");
     assert_eq!(finished.stderr.lines().count(), 1, "{line:?}: one line on stderr: {finished:?}");

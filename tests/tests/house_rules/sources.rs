@@ -86,11 +86,11 @@ fn a_bad_source_is_found() {
     let faults =
         |directory: &str, source: &str| source_faults(directory, "lib.rs", source, &crate::some_crates()).len();
     for source in [
-        "use backends::Bundle;",
+        "use backends::BundledBackends;",
         "pub use backends;",
         "extern crate backends;",
-        "use {\n    common::net,\n    backends::Bundle,\n};",
-        "let bundle = ::backends::start_bundled(3, 0);",
+        "use {\n    common::net,\n    backends::BundledBackends,\n};",
+        "let bundled_backends = ::backends::start_bundled(3, 0);",
         "mod a { use crate::b; } fn f() { backends::start_bundled(3, 0) }",
         "#[cfg(test)]\nfn helper() { backends::start_bundled(3, 0) }",
     ] {
@@ -99,13 +99,13 @@ fn a_bad_source_is_found() {
         assert_eq!(faults("tests", source), 0, "{source}");
     }
     for source in [
-        "//! [`backends::Bundle`] is for programs.",
+        "//! [`backends::BundledBackends`] is for programs.",
         "let backends = a.backends as usize;",
         "use crate::backends::Row;",
         "use crate::{\n    a::{b, c},\n    backends::Row,\n};",
         "self.backends::<u8>();",
         "old_backends::start();",
-        "fn f() {}\n#[cfg(test)]\nmod tests {\n    use backends::Bundle;\n}",
+        "fn f() {}\n#[cfg(test)]\nmod tests {\n    use backends::BundledBackends;\n}",
     ] {
         assert_eq!(faults("chapter-03-load-balancer", source), 0, "{source}");
     }

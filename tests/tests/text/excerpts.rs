@@ -117,7 +117,7 @@ mod tests {
 
     const SOURCE: &str = "mod a {\n    // ANCHOR: f\n    fn f() {\n        // ANCHOR: g\n        g();\n        // ANCHOR_END: g\n\n    }\n    \
                           // ANCHOR_END: f\n}\n";
-    const RESULTS: &str = r#"{"turns": {"command": "cargo bench", "columns": ["a", "b"], "rows": [["1 ns", "2"]]}}"#;
+    const RESULTS: &str = r#"{"picks": {"command": "cargo bench", "columns": ["a", "b"], "rows": [["1 ns", "2"]]}}"#;
 
     #[test]
     fn regions_are_dedented_and_may_nest() {
@@ -129,10 +129,10 @@ mod tests {
 
     #[test]
     fn tables_are_made_of_results_with_their_command() {
-        assert_eq!(table(RESULTS, "turns", "$ cargo bench").unwrap(), "| a | b |\n|---|---|\n| 1 ns | 2 |");
-        assert!(table(RESULTS, "turns", "no command").is_err());
+        assert_eq!(table(RESULTS, "picks", "$ cargo bench").unwrap(), "| a | b |\n|---|---|\n| 1 ns | 2 |");
+        assert!(table(RESULTS, "picks", "no command").is_err());
         assert!(table(RESULTS, "other", "cargo bench").is_err());
-        assert!(table(&RESULTS.replace(r#", "2""#, ""), "turns", "cargo bench").is_err(), "a cell is missing");
+        assert!(table(&RESULTS.replace(r#", "2""#, ""), "picks", "cargo bench").is_err(), "a cell is missing");
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("f.rs"), SOURCE).unwrap();
         fs::write(directory.path().join("r.json"), RESULTS).unwrap();
-        let page = "$ cargo bench\n\n<!-- excerpt: f.rs#g -->\n```rust\nold();\n```\n\n<!-- results: r.json#turns -->\n\
+        let page = "$ cargo bench\n\n<!-- excerpt: f.rs#g -->\n```rust\nold();\n```\n\n<!-- results: r.json#picks -->\n\
                     | a |\n|---|\n| 1 |\n\n<!-- excerpt: f.rs#none -->\n```rust\nkept\n```\n";
         let path = directory.path().join("README.md");
         let document = Document::parse(&path, page);

@@ -1,9 +1,9 @@
 //! Runs the console blocks of a page that have `<!-- replay -->` before the fence.
 //!
-//! `cargo run` starts the program on an ephemeral port; it runs to the end of the page. Everything else goes to a shell,
-//! with the page's ports and `$(pidof …)` replaced by the real ones. The lines after a `kill` are the program's output.
-//! Output is compared after ports, times and identifiers are normalized; a line `...` stands for any lines, `...` in a
-//! line for any text. A block whose command is not installed here is skipped, with the reason.
+//! `cargo run` starts the program on an ephemeral port; it runs to the end of the page. Everything else goes to a
+//! shell, with the page's ports and `$(pidof …)` replaced by the real ones. The lines after a `kill` are the program's
+//! output. Output is compared after ports, times and identifiers are normalized; a line `...` stands for any lines,
+//! `...` in a line for any text. A block whose command is not installed here is skipped, with the reason.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a line of output may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs every marked block of a page.
 pub(crate) fn faults(document: &Document) -> Vec<String> {
@@ -169,7 +169,7 @@ impl Running {
         let end = expected.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
         let mut printed = Vec::new();
         while !alike(&expected[..end], &printed) {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(TEST_TIMEOUT) {
                 // Printed if 9001 is taken, by another test or by the reader's own backends.
                 Ok(line) if line.trim_start().starts_with("(port ") => {}
                 Ok(line) => printed.push(line),

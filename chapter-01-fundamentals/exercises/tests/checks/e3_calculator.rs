@@ -4,14 +4,14 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use integration_tests::held_to;
-use integration_tests::seed::Seed;
+use integration_tests::exercise_checks;
+use integration_tests::rng::Rng;
 
 use crate::peer::{answer_to, connect, end, listen, next, rest_of, send};
 
 type Serve = fn(&TcpListener) -> io::Result<()>;
 
-held_to!(
+exercise_checks!(
     exercises_01,
     e3_calculator::serve,
     [
@@ -91,7 +91,7 @@ fn segments_make_no_difference(serve: Serve) {
     let lines = sums().map(|(left, right)| format!("{left} + {right}\r\n")).collect::<Vec<_>>().concat();
     let expected = sums().map(|(left, right)| format!("{}\\n", left + right)).collect::<Vec<_>>().concat();
     for number in 0..5 {
-        let mut seed = Seed::new(number);
+        let mut seed = Rng::new(number);
         let client = connect(address);
         let mut rest = lines.as_bytes();
         while !rest.is_empty() {

@@ -5,13 +5,13 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use integration_tests::wait::PATIENCE;
+use integration_tests::wait::TEST_TIMEOUT;
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// Small enough that a peer that does not read causes backpressure after a few kilobytes.
 const SMALL_BUFFER: usize = 4 * 1024;
 
-/// A listener on a port of the kernel's choice, and its address.
+/// A listener on a port that the kernel chooses, and its address.
 pub(crate) fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -58,8 +58,8 @@ pub(crate) fn end(client: &TcpStream) {
 /// Disables Nagle's algorithm, and sets timeouts for reads and writes.
 fn with_timeouts(client: TcpStream) -> TcpStream {
     client.set_nodelay(true).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
-    client.set_write_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    client.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     client
 }
 

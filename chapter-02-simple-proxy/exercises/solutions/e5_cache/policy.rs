@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::contracts::{Answered, Asked, Validators};
+use crate::contracts::{BackendResponse, CacheRequest, Validators};
 
 type Fields<'a> = [(&'a str, &'a str)];
 
 /// Whether the response may be stored and reused for other clients (§3; §3.5 for `Authorization`).
-pub(super) fn may_store(request: &Asked<'_>, response: &Answered<'_>) -> bool {
+pub(super) fn may_store(request: &CacheRequest<'_>, response: &BackendResponse<'_>) -> bool {
     let is_authorized = values(request.fields, "Authorization").next().is_some();
     let is_shareable =
         || ["public", "must-revalidate", "s-maxage"].iter().any(|name| has_directive(response.fields, name));
@@ -18,7 +18,7 @@ pub(super) fn may_store(request: &Asked<'_>, response: &Answered<'_>) -> bool {
         && !has_directive(response.fields, "private")
         // The RFC allows storing it, but then all clients would share one session.
         && values(response.fields, "Set-Cookie").next().is_none()
-        && varied_by(response.fields).all(|name| name != "*")
+        && vary_names(response.fields).all(|name| name != "*")
         && (!is_authorized || is_shareable())
         && has_explicit_lifetime(response.fields)
 }
@@ -52,7 +52,7 @@ pub(super) fn validators(fields: &Fields<'_>) -> Validators {
 }
 
 /// The names in all `Vary` headers.
-pub(super) fn varied_by<'a>(fields: &'a Fields<'a>) -> impl Iterator<Item = &'a str> {
+pub(super) fn vary_names<'a>(fields: &'a Fields<'a>) -> impl Iterator<Item = &'a str> {
     values(fields, "Vary").flat_map(elements)
 }
 
@@ -69,8 +69,8 @@ pub(super) fn has_directive(fields: &Fields<'_>, directive: &str) -> bool {
 }
 
 fn seconds(fields: &Fields<'_>, directive: &str) -> Option<Duration> {
-    let found = directives(fields).find(|(name, _)| name.eq_ignore_ascii_case(directive));
-    found.map(|(_, argument)| delta_seconds(argument))
+    let result = directives(fields).find(|(name, _)| name.eq_ignore_ascii_case(directive));
+    result.map(|(_, argument)| delta_seconds(argument))
 }
 
 /// A number of seconds; 0 if it is not a number, and the maximum if it is too large (§1.2.2).

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use common::http::{Exchange, Method, PhaseTimes};
-use integration_tests::{held_to, seed::Seed};
+use integration_tests::{exercise_checks, rng::Rng};
 
 type LogLine = fn(IpAddr, SystemTime, &[u8], &Exchange) -> String;
 
-held_to!(
+exercise_checks!(
     exercises_02,
     e1_log_line::log_line,
     [
@@ -90,7 +90,7 @@ fn a_client_cannot_forge_a_second_line(log_line: LogLine) {
 }
 
 fn escaped_bytes_can_be_decoded(log_line: LogLine) {
-    let mut seed = Seed::new(21);
+    let mut seed = Rng::new(21);
     for _ in 0..200 {
         let length = 1 + seed.below(80);
         let sent = seed.bytes(length);

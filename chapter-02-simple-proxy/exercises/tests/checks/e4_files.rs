@@ -7,14 +7,14 @@ use std::sync::mpsc;
 use std::thread;
 
 use exercises_02::contracts::Response;
-use integration_tests::{held_to, wait::PATIENCE};
+use integration_tests::{exercise_checks, wait::TEST_TIMEOUT};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
 type Respond = fn(&Path, &str, &str) -> Response;
 
-held_to!(
+exercise_checks!(
     exercises_02,
     e4_files::respond,
     [
@@ -65,7 +65,7 @@ impl Site {
         let (method, target) = (method.to_owned(), target.to_owned());
         let (done, response) = mpsc::channel();
         thread::spawn(move || done.send(respond(&root, &method, &target)));
-        let response = response.recv_timeout(PATIENCE);
+        let response = response.recv_timeout(TEST_TIMEOUT);
         response.unwrap_or_else(|_| panic!("{shown} should get a response, but `respond` blocks, or has panicked"))
     }
 

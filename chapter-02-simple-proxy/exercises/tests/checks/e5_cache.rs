@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use exercises_02::contracts::{Answered, Asked, Found, Store, Validators};
-use integration_tests::held_to;
+use exercises_02::contracts::{BackendResponse, CacheRequest, LookupResult, Store, Validators};
+use integration_tests::exercise_checks;
 
-held_to!(
+exercise_checks!(
     exercises_02,
     e5_cache::cache,
     [
@@ -26,12 +26,12 @@ const LARGE: usize = 1 << 20;
 
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
-fn get<'a>(uri: &'a str, fields: Fields<'a>) -> Asked<'a> {
-    Asked { method: "GET", uri, fields }
+fn get<'a>(uri: &'a str, fields: Fields<'a>) -> CacheRequest<'a> {
+    CacheRequest { method: "GET", uri, fields }
 }
 
-fn ok<'a>(fields: Fields<'a>, body: &'a [u8]) -> Answered<'a> {
-    Answered { status: 200, fields, body }
+fn ok<'a>(fields: Fields<'a>, body: &'a [u8]) -> BackendResponse<'a> {
+    BackendResponse { status: 200, fields, body }
 }
 
 /// 12:00:00 on 20 November 2026, and then some.
@@ -40,20 +40,20 @@ fn noon_and(seconds: u64) -> SystemTime {
 }
 
 /// The result of a lookup, as text for failure messages.
-fn describe(found: &Found) -> String {
-    match found {
-        Found::Fresh { response, age } => format!("{} at {}", response.body.escape_ascii(), age.as_secs()),
-        Found::Stale(_) => String::from("stale"),
-        Found::Miss => String::from("miss"),
+fn describe(result: &LookupResult) -> String {
+    match result {
+        LookupResult::Fresh { response, age } => format!("{} at {}", response.body.escape_ascii(), age.as_secs()),
+        LookupResult::Stale(_) => String::from("stale"),
+        LookupResult::Miss => String::from("miss"),
     }
 }
 
-fn look<C: Store>(cache: &mut C, uri: &str, fields: Fields<'_>, seconds: u64) -> String {
+fn lookup<C: Store>(cache: &mut C, uri: &str, fields: Fields<'_>, seconds: u64) -> String {
     describe(&cache.lookup(&get(uri, fields), noon_and(seconds)))
 }
 
 /// A cache that stores one response with these headers, at noon.
-fn with<C: Store>(new: fn(usize) -> C, fields: Fields<'_>) -> C {
+fn cache_with<C: Store>(new: fn(usize) -> C, fields: Fields<'_>) -> C {
     let mut cache = new(LARGE);
     cache.store(&get(URI, &[]), &ok(fields, b"tea"), noon_and(0));
     cache
@@ -61,22 +61,24 @@ fn with<C: Store>(new: fn(usize) -> C, fields: Fields<'_>) -> C {
 
 fn a_fresh_response_is_found_until_it_expires<C: Store>(new: fn(usize) -> C) {
     let fields = [("Content-Type", "text/plain"), ("Cache-Control", "max-age=60"), ("Age", "0"), ("X-A", "1")];
-    let mut cache = with(new, &fields);
-    assert_eq!(look(&mut cache, URI, &[], 0), "tea at 0");
-    assert_eq!(look(&mut cache, URI, &[("Accept", "x")], 59), "tea at 59");
+    let mut cache = cache_with(new, &fields);
+    assert_eq!(lookup(&mut cache, URI, &[], 0), "tea at 0");
+    assert_eq!(lookup(&mut cache, URI, &[("Accept", "x")], 59), "tea at 59");
     for other in ["http://other.example/tea", "http://shop.example/tea?", "http://shop.example/"] {
-        assert_eq!(look(&mut cache, other, &[], 1), "miss", "what is found for {other}");
+        assert_eq!(lookup(&mut cache, other, &[], 1), "miss", "what is found for {other}");
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
-        let found = cache.lookup(&Asked { method, ..get(URI, &[]) }, noon_and(1));
-        assert_eq!(describe(&found), "miss", "what is found for a {method}");
+        let result = cache.lookup(&CacheRequest { method, ..get(URI, &[]) }, noon_and(1));
+        assert_eq!(describe(&result), "miss", "what is found for a {method}");
     }
-    let found = cache.lookup(&get(URI, &[]), noon_and(1));
-    let Found::Fresh { response, .. } = found else { panic!("it should be fresh after 1 s, but is {found:?}") };
+    let result = cache.lookup(&get(URI, &[]), noon_and(1));
+    let LookupResult::Fresh { response, .. } = result else {
+        panic!("it should be fresh after 1 s, but is {result:?}")
+    };
     let kept = [("Content-Type", "text/plain"), ("Cache-Control", "max-age=60"), ("X-A", "1")];
     let kept = kept.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(response.fields, kept, "the headers should be as received, without Age");
-    assert_eq!(look(&mut cache, URI, &[], 60), "miss", "what is found after 60 s, without a validator");
+    assert_eq!(lookup(&mut cache, URI, &[], 60), "miss", "what is found after 60 s, without a validator");
 }
 
 fn lifetime_and_age_follow_the_rules_for_shared_caches<C: Store>(new: fn(usize) -> C) {
@@ -101,8 +103,8 @@ fn lifetime_and_age_follow_the_rules_for_shared_caches<C: Store>(new: fn(usize) 
         (&[("Cache-Control", "max-age=60, no-cache")], None),
     ];
     for (fields, fresh_for) in cases {
-        let mut cache = with(new, fields);
-        let is_fresh = |cache: &mut C, seconds| look(cache, URI, &[], seconds).starts_with("tea");
+        let mut cache = cache_with(new, fields);
+        let is_fresh = |cache: &mut C, seconds| lookup(cache, URI, &[], seconds).starts_with("tea");
         match fresh_for {
             None => assert!(!is_fresh(&mut cache, 0), "{fields:?} should never be fresh, but is at once"),
             Some(seconds) => {
@@ -114,27 +116,31 @@ fn lifetime_and_age_follow_the_rules_for_shared_caches<C: Store>(new: fn(usize) 
             }
         }
     }
-    let mut cache = with(new, &[("Cache-Control", "max-age=99999999999999999999")]);
-    assert_eq!(look(&mut cache, URI, &[], 86_400), "tea at 86400", "a number that is too large should be a long time");
+    let mut cache = cache_with(new, &[("Cache-Control", "max-age=99999999999999999999")]);
+    assert_eq!(
+        lookup(&mut cache, URI, &[], 86_400),
+        "tea at 86400",
+        "a number that is too large should be a long time"
+    );
 }
 
 fn only_shareable_responses_are_stored<C: Store>(new: fn(usize) -> C) {
     let good = ("Cache-Control", "max-age=60");
-    let assert_not_stored = |request: Asked<'_>, response: Answered<'_>| {
+    let assert_not_stored = |request: CacheRequest<'_>, response: BackendResponse<'_>| {
         let mut cache = new(LARGE);
         let (status, fields) = (response.status, response.fields);
         let shown = format!("a {status} with {fields:?} to {request:?}");
         assert!(!cache.may_store(&request, &response), "this should not be stored, but may be: {shown}");
         cache.store(&request, &response, noon_and(0));
-        assert_eq!(look(&mut cache, URI, request.fields, 1), "miss", "what is found after storing {shown}");
+        assert_eq!(lookup(&mut cache, URI, request.fields, 1), "miss", "what is found after storing {shown}");
     };
     let may_store = new(LARGE).may_store(&get(URI, &[]), &ok(&[good], b"tea"));
     assert!(may_store, "a 200 to a GET with max-age=60 should be stored, but may not be");
     for method in ["POST", "HEAD", "PUT", "get"] {
-        assert_not_stored(Asked { method, ..get(URI, &[]) }, ok(&[good], b"tea"));
+        assert_not_stored(CacheRequest { method, ..get(URI, &[]) }, ok(&[good], b"tea"));
     }
     for status in [206, 301, 304, 404, 500] {
-        assert_not_stored(get(URI, &[]), Answered { status, ..ok(&[good], b"tea") });
+        assert_not_stored(get(URI, &[]), BackendResponse { status, ..ok(&[good], b"tea") });
     }
     let not_storable: [Fields<'_>; 9] = [
         &[],
@@ -169,8 +175,8 @@ fn responses_to_authorized_requests_are_not_shared<C: Store>(new: fn(usize) -> C
         cache.store(&get(URI, &alice), &ok(&[("Cache-Control", cache_control)], b"tea"), noon_and(0));
         let expected = if is_shared { "tea at 1" } else { "miss" };
         for client in [&[][..], &[("Authorization", "Basic Ym9iOnRlYQ==")], &alice] {
-            let found = look(&mut cache, URI, client, 1);
-            assert_eq!(found, expected, "what is found of {cache_control}, for a request with {client:?}");
+            let result = lookup(&mut cache, URI, client, 1);
+            assert_eq!(result, expected, "what is found of {cache_control}, for a request with {client:?}");
         }
     }
 }
@@ -193,7 +199,7 @@ fn vary_selects_the_matching_response<C: Store>(new: fn(usize) -> C) {
         (&[("Accept-Language", "fr")], "miss"),
         (&[], "miss"),
     ] {
-        assert_eq!(look(&mut cache, URI, request, 2), expected, "what is found for {request:?}");
+        assert_eq!(lookup(&mut cache, URI, request, 2), expected, "what is found for {request:?}");
     }
 }
 
@@ -206,18 +212,18 @@ fn a_stale_response_gives_its_validators<C: Store>(new: fn(usize) -> C) {
         ("no-cache=\"x, y\", max-age=60", &[], 0),
         ("max-age=60", &[("cache-control", "x, No-Cache")], 0),
     ] {
-        let mut cache = with(new, &[("Cache-Control", cache_control), fields[0], fields[1]]);
-        let found = cache.lookup(&get(URI, request), noon_and(at));
+        let mut cache = cache_with(new, &[("Cache-Control", cache_control), fields[0], fields[1]]);
+        let result = cache.lookup(&get(URI, request), noon_and(at));
         assert_eq!(
-            found,
-            Found::Stale(both.clone()),
+            result,
+            LookupResult::Stale(both.clone()),
             "what is found of {cache_control}, for a request with {request:?}"
         );
     }
-    let mut cache = with(new, &[("Cache-Control", "max-age=60"), fields[1]]);
+    let mut cache = cache_with(new, &[("Cache-Control", "max-age=60"), fields[1]]);
     let one = Validators { etag: None, ..both };
-    assert_eq!(cache.lookup(&get(URI, &[]), noon_and(99)), Found::Stale(one), "what is found after 99 s");
-    assert_eq!(look(&mut cache, URI, &[], 59), "tea at 59", "a stale response should stay in the store");
+    assert_eq!(cache.lookup(&get(URI, &[]), noon_and(99)), LookupResult::Stale(one), "what is found after 99 s");
+    assert_eq!(lookup(&mut cache, URI, &[], 59), "tea at 59", "a stale response should stay in the store");
 }
 
 fn a_newer_response_replaces_the_older<C: Store>(new: fn(usize) -> C) {
@@ -225,16 +231,20 @@ fn a_newer_response_replaces_the_older<C: Store>(new: fn(usize) -> C) {
     let (good, green) = (("Cache-Control", "max-age=60"), [("X-Kind", "green")]);
     cache.store(&get(URI, &green), &ok(&[good], b"old"), noon_and(0));
     cache.store(&get(URI, &green), &ok(&[good, ("Vary", "X-Kind")], b"new"), noon_and(1));
-    assert_eq!(look(&mut cache, URI, &green, 2), "new at 1", "what is found of two responses");
+    assert_eq!(lookup(&mut cache, URI, &green, 2), "new at 1", "what is found of two responses");
     cache.store(&get("http://a/kept", &[]), &ok(&[good], b"kept"), noon_and(2));
     for number in 0..100 {
         let body = vec![b'0' + number % 10; 40_000];
         cache.store(&get(URI, &[]), &ok(&[good], &body), noon_and(3));
     }
-    let found = look(&mut cache, URI, &[], 4);
-    let is_newest = found.starts_with("999");
-    assert!(is_newest, "the newest of a hundred responses should be found, but it is {found:.20}…");
-    assert_eq!(look(&mut cache, "http://a/kept", &[], 4), "kept at 2", "a replaced response should not count any more");
+    let result = lookup(&mut cache, URI, &[], 4);
+    let is_newest = result.starts_with("999");
+    assert!(is_newest, "the newest of a hundred responses should be found, but it is {result:.20}…");
+    assert_eq!(
+        lookup(&mut cache, "http://a/kept", &[], 4),
+        "kept at 2",
+        "a replaced response should not count any more"
+    );
 }
 
 fn the_least_recently_used_response_is_evicted<C: Store>(new: fn(usize) -> C) {
@@ -243,7 +253,7 @@ fn the_least_recently_used_response_is_evicted<C: Store>(new: fn(usize) -> C) {
         let fields = [("Cache-Control", "max-age=60"), ("ETag", "\"1\"")];
         cache.store(&get(uri, &[]), &ok(&fields, &vec![b'x'; length]), noon_and(0));
     };
-    let has = |cache: &mut C, uri: &str, at: u64| look(cache, uri, &[], at) != "miss";
+    let has = |cache: &mut C, uri: &str, at: u64| lookup(cache, uri, &[], at) != "miss";
     for uri in ["http://a/1", "http://a/2", "http://a/3"] {
         put(&mut cache, uri, 10_000);
     }
@@ -285,7 +295,7 @@ fn data_chosen_by_clients_counts_towards_the_limit<C: Store>(new: fn(usize) -> C
         }
         let is_kept = |number: &usize| {
             let (uri, value) = request(*number);
-            look(&mut cache, &uri, &[("X-Kind", &value)], 1) != "miss"
+            lookup(&mut cache, &uri, &[("X-Kind", &value)], 1) != "miss"
         };
         let kept = (0..300).rev().filter(is_kept).count();
         assert!(kept > 0, "{name}: some should be stored, but none is");

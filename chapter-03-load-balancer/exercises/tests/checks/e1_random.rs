@@ -1,10 +1,10 @@
 //! The checks of exercise 3.1.
 
-use integration_tests::{held_to, seed::Seed};
+use integration_tests::{exercise_checks, rng::Rng};
 
 type Pick = fn(&[bool], u64) -> Option<usize>;
 
-held_to!(
+exercise_checks!(
     exercises_03,
     e1_random::pick,
     [
@@ -20,7 +20,7 @@ const PICKS: u32 = 100_000;
 
 /// How often each of four backends is picked; panics if one that is down is picked.
 fn counts(pick: Pick, up: [bool; 4]) -> [u32; 4] {
-    let mut random = Seed::new(3);
+    let mut random = Rng::new(3);
     let mut counts = [0; 4];
     for _ in 0..PICKS {
         let picked = pick(&up, random.number()).expect("a backend is up and should be picked, but none is");
@@ -48,7 +48,7 @@ fn none_is_picked_when_none_is_up(pick: Pick) {
 }
 
 fn a_backend_that_is_down_is_never_picked(pick: Pick) {
-    let mut random = Seed::new(4);
+    let mut random = Rng::new(4);
     for mask in 1_usize..1 << 6 {
         let up: Vec<_> = (0..6).map(|backend| mask >> backend & 1 == 1).collect();
         let numbers = [0, 1, u64::MAX, u64::MAX - 1].into_iter().chain((0..100).map(|_| random.number()));
@@ -62,7 +62,7 @@ fn a_backend_that_is_down_is_never_picked(pick: Pick) {
 
 fn the_same_number_gives_the_same_choice(pick: Pick) {
     let up = [true, false, true, true];
-    let mut random = Seed::new(5);
+    let mut random = Rng::new(5);
     let numbers: Vec<_> = (0..100).map(|_| random.number()).collect();
     let picks = || numbers.iter().map(|number| pick(&up, *number)).collect::<Vec<_>>();
     assert_eq!(picks(), picks(), "the picks of a hundred numbers, twice");

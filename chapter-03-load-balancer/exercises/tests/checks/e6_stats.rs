@@ -8,11 +8,11 @@ use std::thread;
 
 use exercises_03::contracts::{Endpoint, Response, Stats};
 use integration_tests::client::Client;
-use integration_tests::wait::{PATIENCE, eventually, ms, pause, until};
-use integration_tests::{foreign::hyper_exchange, held_to};
+use integration_tests::wait::{TEST_TIMEOUT, eventually, ms, pause, until};
+use integration_tests::{exercise_checks, third_party::hyper_exchange};
 use serde_json::{Value, json};
 
-held_to!(
+exercise_checks!(
     exercises_03,
     e6_stats::endpoint,
     [
@@ -110,7 +110,7 @@ fn json_of(response: &Response) -> Value {
 }
 
 /// Serves on a port that the kernel chooses; the thread ends with the test's process.
-fn serving<E: Endpoint>(new: New<E>) -> SocketAddr {
+fn start_server<E: Endpoint>(new: New<E>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let endpoint = new(two_backends());
@@ -200,7 +200,7 @@ fn other_paths_are_404_and_other_methods_405<E: Endpoint>(new: New<E>) {
 }
 
 fn each_connection_serves_one_request<E: Endpoint>(new: New<E>) {
-    let address = serving(new);
+    let address = start_server(new);
     let mut client = Client::connect(address);
     client.send_pieces([&b"GET /sta"[..], b"ts.txt HTTP/1.1\r\nHo", b"st: test\r\n\r", b"\n"], ms(20));
     let response = client.response("GET");
@@ -215,7 +215,7 @@ fn each_connection_serves_one_request<E: Endpoint>(new: New<E>) {
 }
 
 fn a_hyper_client_parses_the_response<E: Endpoint>(new: New<E>) {
-    let address = serving(new);
+    let address = start_server(new);
     let answer = hyper_exchange(address, "GET", "/stats", Vec::new()).unwrap();
     assert_eq!((answer.status.as_u16(), &answer.fields["connection"]), (200, &"close".parse().unwrap()));
     assert!(serde_json::from_slice::<Value>(&answer.body).is_ok(), "{:?}", answer.body);
@@ -224,9 +224,9 @@ fn a_hyper_client_parses_the_response<E: Endpoint>(new: New<E>) {
 }
 
 fn an_unwanted_body_is_drained<E: Endpoint>(new: New<E>) {
-    let mut client = TcpStream::connect(serving(new)).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
-    client.set_write_timeout(Some(PATIENCE)).unwrap();
+    let mut client = TcpStream::connect(start_server(new)).unwrap();
+    client.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    client.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     client.write_all(b"POST /stats HTTP/1.1\r\nHost: test\r\nContent-Length: 80000\r\n\r\n").unwrap();
     let piece = vec![b'x'; 20_000];
     for _ in 0..4 {
@@ -243,7 +243,7 @@ fn an_unwanted_body_is_drained<E: Endpoint>(new: New<E>) {
 }
 
 fn invalid_http_gets_400<E: Endpoint>(new: New<E>) {
-    let address = serving(new);
+    let address = start_server(new);
     for request in
         [&b"hello\r\n\r\n"[..], b"\x16\x03\x01\x00\r\n\r\n", b"GET /stats\r\n\r\n", b"\xff \xff \xff\r\n\r\n"]
     {
@@ -255,10 +255,10 @@ fn invalid_http_gets_400<E: Endpoint>(new: New<E>) {
 }
 
 fn silent_clients_do_not_block_others<E: Endpoint>(new: New<E>) {
-    let address = serving(new);
+    let address = start_server(new);
     let _silent: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
     let mut client = TcpStream::connect(address).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     client.write_all(b"GET /stats HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
     let mut first = [0; 12];
     client
@@ -268,15 +268,15 @@ fn silent_clients_do_not_block_others<E: Endpoint>(new: New<E>) {
 }
 
 fn a_slow_client_is_disconnected<E: Endpoint>(new: New<E>) {
-    let address = serving(new);
+    let address = start_server(new);
     let mut slow = TcpStream::connect(address).unwrap();
     slow.write_all(b"GET /stats HTTP/1.1\r\nHost: test\r\nX: ").unwrap();
-    let disconnected = eventually(PATIENCE, || {
+    let disconnected = eventually(TEST_TIMEOUT, || {
         // Not a wait for a result: the pace of this client.
         pause(ms(100));
         slow.write_all(b"a").err()
     });
     let message = "a client that sends a byte every 100 ms should be disconnected, but is still connected";
-    assert!(disconnected.is_some(), "{message} after {PATIENCE:?}");
+    assert!(disconnected.is_some(), "{message} after {TEST_TIMEOUT:?}");
     until("other clients should be answered", || Client::connect(address).get("/stats").status() == 200);
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use exercises_04::contracts::Share;
-use integration_tests::{held_to, seed::Seed};
+use exercises_04::contracts::WeightedBackend;
+use integration_tests::{exercise_checks, rng::Rng};
 
-type Aperture = fn(&[&str], usize, usize, usize) -> Vec<Share>;
+type Aperture = fn(&[&str], usize, usize, usize) -> Vec<WeightedBackend>;
 
-held_to!(
+exercise_checks!(
     exercises_04,
     e2_aperture::aperture,
     [
@@ -51,7 +51,7 @@ fn subset<'a>(
     at_least: usize,
 ) -> BTreeMap<&'a str, u32> {
     let mut subset = BTreeMap::new();
-    for Share { backend, weight } in aperture(names, index, balancers, at_least) {
+    for WeightedBackend { backend, weight } in aperture(names, index, balancers, at_least) {
         assert!(weight > 0, "the weights of a subset should be at least 1, but backend {backend} has 0");
         let name = names.get(backend);
         let name = name.unwrap_or_else(|| panic!("{backend} should be an index among {} backends", names.len()));
@@ -106,7 +106,7 @@ fn every_backend_gets_the_same_traffic(aperture: Aperture) {
 fn list_order_makes_no_difference(aperture: Aperture) {
     let names = names(40);
     let sorted: Vec<_> = names.iter().map(String::as_str).collect();
-    let mut seed = Seed::new(42);
+    let mut seed = Rng::new(42);
     let mut shuffled = sorted.clone();
     for last in (1..shuffled.len()).rev() {
         shuffled.swap(last, seed.below(last + 1));

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::sync::mpsc;
 use std::thread;
 
-use integration_tests::{held_to, seed::Seed, wait::PATIENCE};
+use integration_tests::{exercise_checks, rng::Rng, wait::TEST_TIMEOUT};
 
-type Client = fn(IpAddr, &[&[u8]], &dyn Fn(IpAddr) -> bool) -> IpAddr;
+type ClientAddress = fn(IpAddr, &[&[u8]], &dyn Fn(IpAddr) -> bool) -> IpAddr;
 
-held_to!(
+exercise_checks!(
     exercises_04,
-    e5_forwarded::client,
+    e5_forwarded::client_address,
     [
         header_of_an_untrusted_peer_is_ignored,
         first_untrusted_address_from_the_right_is_the_client,
@@ -39,55 +39,55 @@ fn is_trusted(address: IpAddr) -> bool {
 }
 
 #[track_caller]
-fn assert_client(client: Client, peer: &str, headers: &[&[u8]], expected: &str) {
+fn assert_client(client_address: ClientAddress, peer: &str, headers: &[&[u8]], expected: &str) {
     let shown: Vec<_> = headers.iter().map(|header| header.escape_ascii().to_string()).collect();
-    let found = client(ip(peer), headers, &is_trusted);
+    let found = client_address(ip(peer), headers, &is_trusted);
     assert_eq!(found, ip(expected), "the client behind {peer}, with `{}`", shown.join("` and `"));
 }
 
 /// Behind 10.0.0.1, which is trusted.
 #[track_caller]
-fn assert_behind(client: Client, header: &str, expected: &str) {
-    assert_client(client, "10.0.0.1", &[header.as_bytes()], expected);
+fn assert_behind(client_address: ClientAddress, header: &str, expected: &str) {
+    assert_client(client_address, "10.0.0.1", &[header.as_bytes()], expected);
 }
 
-fn header_of_an_untrusted_peer_is_ignored(client: Client) {
+fn header_of_an_untrusted_peer_is_ignored(client_address: ClientAddress) {
     for header in ["for=192.0.2.7", "for=10.0.0.9", "for=10.0.0.9, for=10.0.0.8", "nonsense", ""] {
-        assert_client(client, "198.51.100.4", &[header.as_bytes()], "198.51.100.4");
-        assert_client(client, "2001:db8::4", &[header.as_bytes()], "2001:db8::4");
+        assert_client(client_address, "198.51.100.4", &[header.as_bytes()], "198.51.100.4");
+        assert_client(client_address, "2001:db8::4", &[header.as_bytes()], "2001:db8::4");
     }
-    assert_client(client, "198.51.100.4", &[], "198.51.100.4");
-    assert_client(client, "10.0.0.1", &[], "10.0.0.1");
+    assert_client(client_address, "198.51.100.4", &[], "198.51.100.4");
+    assert_client(client_address, "10.0.0.1", &[], "10.0.0.1");
 }
 
-fn first_untrusted_address_from_the_right_is_the_client(client: Client) {
-    assert_behind(client, "for=192.0.2.7", "192.0.2.7");
-    assert_behind(client, "for=6.6.6.6, for=192.0.2.7", "192.0.2.7");
-    assert_behind(client, "for=6.6.6.6, for=192.0.2.7, for=10.0.0.2", "192.0.2.7");
-    assert_behind(client, "for=10.0.0.66,for=192.0.2.7,for=10.0.0.3,for=10.0.0.2", "192.0.2.7");
-    assert_behind(client, "for=10.0.0.5, for=10.0.0.2", "10.0.0.5");
-    assert_behind(client, "for=10.0.0.5 \t,\t for=\"[fd00::2]\"", "10.0.0.5");
-    assert_behind(client, "for=\"[2001:db8::7]\"", "2001:db8::7");
+fn first_untrusted_address_from_the_right_is_the_client(client_address: ClientAddress) {
+    assert_behind(client_address, "for=192.0.2.7", "192.0.2.7");
+    assert_behind(client_address, "for=6.6.6.6, for=192.0.2.7", "192.0.2.7");
+    assert_behind(client_address, "for=6.6.6.6, for=192.0.2.7, for=10.0.0.2", "192.0.2.7");
+    assert_behind(client_address, "for=10.0.0.66,for=192.0.2.7,for=10.0.0.3,for=10.0.0.2", "192.0.2.7");
+    assert_behind(client_address, "for=10.0.0.5, for=10.0.0.2", "10.0.0.5");
+    assert_behind(client_address, "for=10.0.0.5 \t,\t for=\"[fd00::2]\"", "10.0.0.5");
+    assert_behind(client_address, "for=\"[2001:db8::7]\"", "2001:db8::7");
 }
 
-fn several_headers_are_one_list(client: Client) {
+fn several_headers_are_one_list(client_address: ClientAddress) {
     let (six, seven, two): (&[u8], &[u8], &[u8]) = (b"for=6.6.6.6", b"for=192.0.2.7", b"for=10.0.0.2");
-    assert_client(client, "10.0.0.1", &[six, seven], "192.0.2.7");
-    assert_client(client, "10.0.0.1", &[six, seven, two], "192.0.2.7");
-    assert_client(client, "10.0.0.1", &[six, b"for=192.0.2.7, for=10.0.0.3", two], "192.0.2.7");
-    assert_client(client, "10.0.0.1", &[b"", seven, b"", b" , ", two, b""], "192.0.2.7");
+    assert_client(client_address, "10.0.0.1", &[six, seven], "192.0.2.7");
+    assert_client(client_address, "10.0.0.1", &[six, seven, two], "192.0.2.7");
+    assert_client(client_address, "10.0.0.1", &[six, b"for=192.0.2.7, for=10.0.0.3", two], "192.0.2.7");
+    assert_client(client_address, "10.0.0.1", &[b"", seven, b"", b" , ", two, b""], "192.0.2.7");
 }
 
-fn obfuscated_node_ends_the_search(client: Client) {
+fn obfuscated_node_ends_the_search(client_address: ClientAddress) {
     for hidden in ["unknown", "_gate7", "\"_gate7:_p\"", "\"unknown:80\""] {
-        assert_behind(client, &format!("for={hidden}"), "10.0.0.1");
-        assert_behind(client, &format!("for=6.6.6.6, for={hidden}, for=10.0.0.2"), "10.0.0.2");
+        assert_behind(client_address, &format!("for={hidden}"), "10.0.0.1");
+        assert_behind(client_address, &format!("for=6.6.6.6, for={hidden}, for=10.0.0.2"), "10.0.0.2");
     }
-    assert_behind(client, "for=6.6.6.6, proto=https, for=10.0.0.2", "10.0.0.2");
-    assert_behind(client, "for=6.6.6.6, ;, for=10.0.0.2", "10.0.0.2");
+    assert_behind(client_address, "for=6.6.6.6, proto=https, for=10.0.0.2", "10.0.0.2");
+    assert_behind(client_address, "for=6.6.6.6, ;, for=10.0.0.2", "10.0.0.2");
 }
 
-fn ports_and_other_pairs_are_skipped(client: Client) {
+fn ports_and_other_pairs_are_skipped(client_address: ClientAddress) {
     for element in [
         "for=\"192.0.2.7:4711\"",
         "for=\"192.0.2.7:_door.1-a\"",
@@ -100,16 +100,16 @@ fn ports_and_other_pairs_are_skipped(client: Client) {
         ";for=192.0.2.7;",
         "proto=http;;for=192.0.2.7",
     ] {
-        assert_behind(client, element, "192.0.2.7");
-        assert_behind(client, &format!("for=6.6.6.6, {element}, for=10.0.0.2"), "192.0.2.7");
-        assert_behind(client, &format!("for=6.6.6.6,,{element}, ,for=10.0.0.2;proto=http,"), "192.0.2.7");
+        assert_behind(client_address, element, "192.0.2.7");
+        assert_behind(client_address, &format!("for=6.6.6.6, {element}, for=10.0.0.2"), "192.0.2.7");
+        assert_behind(client_address, &format!("for=6.6.6.6,,{element}, ,for=10.0.0.2;proto=http,"), "192.0.2.7");
     }
     for address in ["\"[2001:db8::7]:4711\"", "\"[2001:DB8:0:0:0:0:0:7]\"", "\"[2001:db8::7]:_x\""] {
-        assert_behind(client, &format!("proto=https;for={address}"), "2001:db8::7");
+        assert_behind(client_address, &format!("proto=https;for={address}"), "2001:db8::7");
     }
 }
 
-fn invalid_element_ends_the_search(client: Client) {
+fn invalid_element_ends_the_search(client_address: ClientAddress) {
     for element in [
         "192.0.2.7",
         "for",
@@ -149,12 +149,12 @@ fn invalid_element_ends_the_search(client: Client) {
         "for=192.0.2.7;\u{a0}proto=http",
         "f\u{f6}r=192.0.2.7",
     ] {
-        assert_behind(client, element, "10.0.0.1");
-        assert_behind(client, &format!("for=6.6.6.6, {element}, for=10.0.0.2"), "10.0.0.2");
+        assert_behind(client_address, element, "10.0.0.1");
+        assert_behind(client_address, &format!("for=6.6.6.6, {element}, for=10.0.0.2"), "10.0.0.2");
     }
 }
 
-fn separators_in_quotes_do_not_separate(client: Client) {
+fn separators_in_quotes_do_not_separate(client_address: ClientAddress) {
     for pair in [
         r#"host="a, for=6.6.6.6""#,
         r#"host="a;for=6.6.6.6""#,
@@ -166,24 +166,28 @@ fn separators_in_quotes_do_not_separate(client: Client) {
         r#"host="\,\;\=\a""#,
         "host=\"\t \u{e9}\"",
     ] {
-        assert_behind(client, &format!("for=192.0.2.7;{pair}"), "192.0.2.7");
-        assert_behind(client, &format!("{pair};for=192.0.2.7"), "192.0.2.7");
-        assert_behind(client, &format!("for=6.6.6.6;{pair}, {pair};for=192.0.2.7,for=10.0.0.2;{pair}"), "192.0.2.7");
+        assert_behind(client_address, &format!("for=192.0.2.7;{pair}"), "192.0.2.7");
+        assert_behind(client_address, &format!("{pair};for=192.0.2.7"), "192.0.2.7");
+        assert_behind(
+            client_address,
+            &format!("for=6.6.6.6;{pair}, {pair};for=192.0.2.7,for=10.0.0.2;{pair}"),
+            "192.0.2.7",
+        );
     }
-    assert_behind(client, r#"for="192\.0.2\.7""#, "192.0.2.7");
-    assert_behind(client, r#"for="\[2001:db8::\7\]""#, "2001:db8::7");
+    assert_behind(client_address, r#"for="192\.0.2\.7""#, "192.0.2.7");
+    assert_behind(client_address, r#"for="\[2001:db8::\7\]""#, "2001:db8::7");
 }
 
-fn ipv4_mapped_address_is_the_ipv4_address(client: Client) {
-    assert_client(client, "::ffff:10.0.0.1", &[b"for=192.0.2.7"], "192.0.2.7");
-    assert_client(client, "::ffff:198.51.100.4", &[b"for=192.0.2.7"], "198.51.100.4");
-    assert_behind(client, "for=6.6.6.6, for=192.0.2.7, for=\"[::ffff:10.0.0.2]\"", "192.0.2.7");
-    assert_behind(client, "for=6.6.6.6, for=\"[::ffff:192.0.2.7]:80\"", "192.0.2.7");
-    assert_behind(client, "for=6.6.6.6, for=\"[::ffff:c000:207]\"", "192.0.2.7");
-    assert_behind(client, "for=\"[::192.0.2.7]\"", "::192.0.2.7");
+fn ipv4_mapped_address_is_the_ipv4_address(client_address: ClientAddress) {
+    assert_client(client_address, "::ffff:10.0.0.1", &[b"for=192.0.2.7"], "192.0.2.7");
+    assert_client(client_address, "::ffff:198.51.100.4", &[b"for=192.0.2.7"], "198.51.100.4");
+    assert_behind(client_address, "for=6.6.6.6, for=192.0.2.7, for=\"[::ffff:10.0.0.2]\"", "192.0.2.7");
+    assert_behind(client_address, "for=6.6.6.6, for=\"[::ffff:192.0.2.7]:80\"", "192.0.2.7");
+    assert_behind(client_address, "for=6.6.6.6, for=\"[::ffff:c000:207]\"", "192.0.2.7");
+    assert_behind(client_address, "for=\"[::192.0.2.7]\"", "::192.0.2.7");
 }
 
-fn untrusted_elements_do_not_change_those_on_the_right(client: Client) {
+fn untrusted_elements_do_not_change_those_on_the_right(client_address: ClientAddress) {
     let untrusted: [&[u8]; 13] = [
         b"for=\"6.6.6.6",
         b"for=6.6.6.6;x=\"",
@@ -207,14 +211,14 @@ fn untrusted_elements_do_not_change_those_on_the_right(client: Client) {
     for prefix in untrusted {
         for (suffix, expected) in trusted.iter().zip(["192.0.2.7", "2001:db8::7", "192.0.2.7"]) {
             // Our proxies have appended to the client's header, or added one of their own.
-            assert_client(client, "10.0.0.1", &[&[prefix, b", ", suffix].concat()], expected);
-            assert_client(client, "10.0.0.1", &[&[prefix, b",", suffix].concat()], expected);
-            assert_client(client, "10.0.0.1", &[prefix, suffix], expected);
+            assert_client(client_address, "10.0.0.1", &[&[prefix, b", ", suffix].concat()], expected);
+            assert_client(client_address, "10.0.0.1", &[&[prefix, b",", suffix].concat()], expected);
+            assert_client(client_address, "10.0.0.1", &[prefix, suffix], expected);
         }
     }
 }
 
-fn no_input_panics(client: Client) {
+fn no_input_panics(client_address: ClientAddress) {
     let pieces: [&[u8]; 14] = [
         b"for=",
         b"\"",
@@ -231,15 +235,15 @@ fn no_input_panics(client: Client) {
         b"\xc3",
         b"10.0.0.2",
     ];
-    let mut seed = Seed::new(5);
+    let mut seed = Rng::new(5);
     for _ in 0..20_000 {
         let prefix: Vec<u8> = (0..seed.below(12)).flat_map(|_| seed.pick(&pieces).to_vec()).collect();
-        client(ip("10.0.0.1"), &[&prefix], &is_trusted);
-        assert_client(client, "10.0.0.1", &[&[&prefix[..], b", for=192.0.2.7"].concat()], "192.0.2.7");
+        client_address(ip("10.0.0.1"), &[&prefix], &is_trusted);
+        assert_client(client_address, "10.0.0.1", &[&[&prefix[..], b", for=192.0.2.7"].concat()], "192.0.2.7");
     }
 }
 
-fn long_headers_are_read_in_linear_time(client: Client) {
+fn long_headers_are_read_in_linear_time(client_address: ClientAddress) {
     // Each is fast if every byte is read once, and takes minutes in quadratic time.
     let long = 1_000_000;
     let names = (0..long / 8).fold(String::new(), |all, number| all + "a" + &number.to_string() + "=1;");
@@ -253,8 +257,8 @@ fn long_headers_are_read_in_linear_time(client: Client) {
     ];
     for (what, header, expected) in headers {
         let (done, found) = mpsc::channel();
-        thread::spawn(move || done.send(client(ip("10.0.0.1"), &[header.as_bytes()], &is_trusted)));
-        let found = found.recv_timeout(PATIENCE);
+        thread::spawn(move || done.send(client_address(ip("10.0.0.1"), &[header.as_bytes()], &is_trusted)));
+        let found = found.recv_timeout(TEST_TIMEOUT);
         let found = found.unwrap_or_else(|_| panic!("a megabyte of {what} should be read at once, but is not"));
         assert_eq!(found, ip(expected), "the client behind 10.0.0.1, with a megabyte of {what}");
     }

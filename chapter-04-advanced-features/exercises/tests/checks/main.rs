@@ -1,16 +1,16 @@
-//! The checks of chapter 4's exercises: on your answers on request (`cargo learn check 4`), on our solutions always.
+//! The checks of chapter 4's exercises. `cargo test` runs them on our solutions, `cargo learn check 4` on your code.
 #![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
 
 use std::time::Instant;
 
-mod e1_memory;
+mod e1_two_choices_with_memory;
 mod e2_aperture;
-mod e3_siblings;
-mod e4_hedge;
+mod e3_success_rate;
+mod e4_hedging;
 mod e5_forwarded;
 mod e6_rollout;
 
-/// The start time: any instant will do, because no answer reads the clock.
+/// The start time: any instant will do, because no solution reads the clock.
 #[expect(clippy::disallowed_methods, reason = "an `Instant` cannot be constructed; no time passes in a check")]
 fn beginning() -> Instant {
     Instant::now()

@@ -33,13 +33,13 @@ impl WeightedCycle {
         }
     }
 
-    // ANCHOR: turn
+    // ANCHOR: pick
     /// The index that is next in the cycle; if it is not eligible, an eligible one by weight.
     pub fn pick(&self, sequence: usize, eligible: impl Fn(usize) -> bool) -> Option<usize> {
         let index = self.schedule[sequence.checked_rem(self.schedule.len())?] as usize;
         if eligible(index) { Some(index) } else { self.distribution.sample_among(weyl_sequence(sequence), eligible) }
     }
-    // ANCHOR_END: turn
+    // ANCHOR_END: pick
 }
 
 /// The same ratios in the smallest integers, or rounded so that the sum is about [`MAX_CYCLE_LEN`].

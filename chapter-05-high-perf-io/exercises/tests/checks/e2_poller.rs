@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use common::clock::now;
 use exercises_05::contracts::{Interest, Poller, Ready};
-use integration_tests::held_to;
-use integration_tests::wait::{PATIENCE, ms};
+use integration_tests::exercise_checks;
+use integration_tests::wait::{TEST_TIMEOUT, ms};
 use nix::fcntl::{FcntlArg, OFlag};
 use nix::time::{ClockId, clock_gettime};
 use socket2::SockRef;
 
-held_to!(
+exercise_checks!(
     exercises_05,
     e2_poller::poller,
     [
@@ -26,12 +26,12 @@ held_to!(
         a_fin_is_reported_as_readable,
         a_reset_is_reported_as_readable_and_writable,
         a_pipe_with_a_closed_end_is_reported,
-        a_socket_watched_for_nothing_ends_no_wait,
+        a_socket_without_interest_ends_no_wait,
         a_wait_takes_at_least_its_timeout,
         a_wait_does_not_burn_cpu_time,
         a_wait_of_centuries_is_no_error,
         unknown_and_used_tokens_are_rejected,
-        a_forgotten_socket_is_dropped,
+        a_deregistered_socket_is_dropped,
         an_echo_server_on_it_serves_slow_and_fast_clients,
     ]
 );
@@ -78,14 +78,14 @@ fn reset(client: TcpStream) {
 
 fn a_ready_socket_is_reported_until_it_is_not_ready<P: Poller>(new: fn() -> P) {
     let ((mut client, mut server), mut poller) = (pair(), new());
-    poller.watch(3, fd(&server), READ).unwrap();
+    poller.register(3, fd(&server), READ).unwrap();
     assert_eq!(wait(&mut poller, ms(1)), [], "before anything was sent");
     client.write_all(b"hello").unwrap();
-    for turn in ["first", "second"] {
-        assert_eq!(wait(&mut poller, PATIENCE), [reads(3)], "five bytes are unread, {turn} wait");
+    for wait_number in ["first", "second"] {
+        assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(3)], "five bytes are unread, {wait_number} wait");
     }
     server.read_exact(&mut [0; 4]).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(3)], "one byte is unread");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(3)], "one byte is unread");
     server.read_exact(&mut [0; 1]).unwrap();
     assert_eq!(wait(&mut poller, ms(1)), [], "all bytes are read");
 }
@@ -93,36 +93,36 @@ fn a_ready_socket_is_reported_until_it_is_not_ready<P: Poller>(new: fn() -> P) {
 fn all_ready_sockets_are_reported_at_once<P: Poller>(new: fn() -> P) {
     let (pairs, mut poller): (Vec<_>, _) = ((0..100).map(|_| pair()).collect(), new());
     for (token, (_, server)) in pairs.iter().enumerate() {
-        poller.watch(token, fd(server), READ).unwrap();
+        poller.register(token, fd(server), READ).unwrap();
     }
     for (client, _) in pairs.iter().step_by(3) {
         { client }.write_all(b"x").unwrap();
     }
     let expected: Vec<_> = (0..100).step_by(3).map(reads).collect();
-    assert_eq!(wait(&mut poller, PATIENCE), expected, "every third of 100 has unread bytes");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), expected, "every third of 100 has unread bytes");
 }
 
 fn only_the_interest_is_reported<P: Poller>(new: fn() -> P) {
     let ((mut client, server), mut poller) = (pair(), new());
     client.write_all(b"x").unwrap();
-    poller.watch(0, fd(&server), WRITE).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [writes(0)], "watched for writing, though a byte is there");
-    poller.change(0, BOTH).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [Ready { token: 0, read: true, write: true }], "watched for both");
-    poller.change(0, READ).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "watched for reading, though it could be written to");
-    poller.change(0, NONE).unwrap();
-    assert_eq!(wait(&mut poller, ms(1)), [], "watched for nothing");
+    poller.register(0, fd(&server), WRITE).unwrap();
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [writes(0)], "registered for writing, though a byte is there");
+    poller.reregister(0, BOTH).unwrap();
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [Ready { token: 0, read: true, write: true }], "registered for both");
+    poller.reregister(0, READ).unwrap();
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "registered for reading, though it could be written to");
+    poller.reregister(0, NONE).unwrap();
+    assert_eq!(wait(&mut poller, ms(1)), [], "registered without interest");
 }
 
 fn a_fin_is_reported_as_readable<P: Poller>(new: fn() -> P) {
     let ((client, server), mut poller) = (pair(), new());
-    poller.watch(0, fd(&server), READ).unwrap();
+    poller.register(0, fd(&server), READ).unwrap();
     client.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "a FIN is something to read");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "a FIN is something to read");
     server.shutdown(Shutdown::Write).unwrap();
     drop(client);
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "both ends are closed");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "both ends are closed");
 }
 
 fn a_reset_is_reported_as_readable_and_writable<P: Poller>(new: fn() -> P) {
@@ -131,48 +131,48 @@ fn a_reset_is_reported_as_readable_and_writable<P: Poller>(new: fn() -> P) {
         SockRef::from(&server).set_nonblocking(true).unwrap();
         // Until it is not writable; then only the reset can make it ready.
         while server.write(&[0; 8_192]).is_ok() {}
-        poller.watch(0, fd(&server), interest).unwrap();
+        poller.register(0, fd(&server), interest).unwrap();
         assert_eq!(wait(&mut poller, ms(1)), [], "not readable, not writable");
         reset(client);
-        assert_eq!(wait(&mut poller, PATIENCE), [expected], "a reset connection, watched for {interest:?}");
+        assert_eq!(wait(&mut poller, TEST_TIMEOUT), [expected], "a reset connection, registered for {interest:?}");
     }
 }
 
 /// A closed socket is readable too; an empty pipe is not, and a full one is not writable. Only the hang-up is reported.
 fn a_pipe_with_a_closed_end_is_reported<P: Poller>(new: fn() -> P) {
     let (mut poller, (read, write)) = (new(), nix::unistd::pipe().unwrap());
-    poller.watch(0, Arc::new(read), READ).unwrap();
+    poller.register(0, Arc::new(read), READ).unwrap();
     assert_eq!(wait(&mut poller, ms(1)), [], "the pipe is empty");
     drop(write);
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "the write end is closed: a read returns 0");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "the write end is closed: a read returns 0");
 
     let (mut poller, (read, write)) = (new(), nix::unistd::pipe().unwrap());
     nix::fcntl::fcntl(&write, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
     while nix::unistd::write(&write, &[0; 4_096]).is_ok() {}
-    poller.watch(0, Arc::new(write), WRITE).unwrap();
+    poller.register(0, Arc::new(write), WRITE).unwrap();
     assert_eq!(wait(&mut poller, ms(1)), [], "the pipe is full");
     drop(read);
-    assert_eq!(wait(&mut poller, PATIENCE), [writes(0)], "the read end is closed: a write fails at once");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [writes(0)], "the read end is closed: a write fails at once");
 }
 
-fn a_socket_watched_for_nothing_ends_no_wait<P: Poller>(new: fn() -> P) {
+fn a_socket_without_interest_ends_no_wait<P: Poller>(new: fn() -> P) {
     let ((client, server), mut poller) = (pair(), new());
-    poller.watch(0, fd(&server), NONE).unwrap();
+    poller.register(0, fd(&server), NONE).unwrap();
     reset(client);
     let begun = now();
-    assert_eq!(wait(&mut poller, ms(30)), [], "it is watched for nothing");
+    assert_eq!(wait(&mut poller, ms(30)), [], "it has no interest");
     let took = begun.elapsed();
     assert!(
         took >= ms(30),
         "its connection was reset; the wait of 30 ms ended after {took:?}, and so would every later one"
     );
-    poller.change(0, READ).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "now it is watched for reading");
+    poller.reregister(0, READ).unwrap();
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "now it is registered for reading");
 }
 
 fn a_wait_takes_at_least_its_timeout<P: Poller>(new: fn() -> P) {
     let ((mut client, server), mut poller) = (pair(), new());
-    poller.watch(0, fd(&server), READ).unwrap();
+    poller.register(0, fd(&server), READ).unwrap();
     for micros in [1, 300, 1_500, 20_000] {
         let (begun, time) = (now(), Duration::from_micros(micros));
         assert_eq!(wait(&mut poller, time), [], "nothing is there");
@@ -181,15 +181,15 @@ fn a_wait_takes_at_least_its_timeout<P: Poller>(new: fn() -> P) {
     let begun = now();
     assert_eq!(wait(&mut poller, Duration::ZERO), [], "nothing is there");
     client.write_all(b"x").unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE * 6), [reads(0)], "a byte is there");
-    assert!(begun.elapsed() < PATIENCE, "neither should have waited: {:?}", begun.elapsed());
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT * 6), [reads(0)], "a byte is there");
+    assert!(begun.elapsed() < TEST_TIMEOUT, "neither should have waited: {:?}", begun.elapsed());
 }
 
 /// The kernel counts in milliseconds. A remaining time that is rounded down makes the loop call `poll` with a timeout
 /// of 0.
 fn a_wait_does_not_burn_cpu_time<P: Poller>(new: fn() -> P) {
     let ((_client, server), mut poller) = (pair(), new());
-    poller.watch(0, fd(&server), READ).unwrap();
+    poller.register(0, fd(&server), READ).unwrap();
     let (begun, used) = (now(), cpu());
     for _ in 0..100 {
         wait(&mut poller, Duration::from_micros(990));
@@ -205,7 +205,7 @@ fn cpu() -> Duration {
 
 fn a_wait_of_centuries_is_no_error<P: Poller>(new: fn() -> P) {
     let ((mut client, server), mut poller) = (pair(), new());
-    poller.watch(0, fd(&server), READ).unwrap();
+    poller.register(0, fd(&server), READ).unwrap();
     client.write_all(b"x").unwrap();
     for time in [Some(Duration::MAX), Some(Duration::from_hours(24 * 365 * 300)), None] {
         let mut ready = Vec::new();
@@ -217,30 +217,30 @@ fn a_wait_of_centuries_is_no_error<P: Poller>(new: fn() -> P) {
 fn unknown_and_used_tokens_are_rejected<P: Poller>(new: fn() -> P) {
     let ((_client, server), (mut other, second), mut poller) = (pair(), pair(), new());
     let kind = |result: io::Result<()>| result.map_err(|error| error.kind());
-    assert_eq!(kind(poller.change(7, READ)), Err(ErrorKind::NotFound), "nothing is watched");
-    assert_eq!(kind(poller.forget(7)), Err(ErrorKind::NotFound), "nothing is watched");
-    poller.watch(7, fd(&server), READ).unwrap();
-    assert_eq!(kind(poller.watch(7, fd(&second), READ)), Err(ErrorKind::AlreadyExists), "7 is in use");
+    assert_eq!(kind(poller.reregister(7, READ)), Err(ErrorKind::NotFound), "nothing is registered");
+    assert_eq!(kind(poller.deregister(7)), Err(ErrorKind::NotFound), "nothing is registered");
+    poller.register(7, fd(&server), READ).unwrap();
+    assert_eq!(kind(poller.register(7, fd(&second), READ)), Err(ErrorKind::AlreadyExists), "7 is in use");
     other.write_all(b"x").unwrap();
     assert_eq!(wait(&mut poller, ms(5)), [], "7 is still the first socket, to which nothing was sent");
-    poller.forget(7).unwrap();
-    assert_eq!(kind(poller.forget(7)), Err(ErrorKind::NotFound), "it is gone");
-    poller.watch(7, fd(&second), READ).unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(7)], "7 is the second socket now");
+    poller.deregister(7).unwrap();
+    assert_eq!(kind(poller.deregister(7)), Err(ErrorKind::NotFound), "it is gone");
+    poller.register(7, fd(&second), READ).unwrap();
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(7)], "7 is the second socket now");
 }
 
-fn a_forgotten_socket_is_dropped<P: Poller>(new: fn() -> P) {
+fn a_deregistered_socket_is_dropped<P: Poller>(new: fn() -> P) {
     let ((mut client, server), mut poller) = (pair(), new());
     let socket: Arc<OwnedFd> = Arc::new(server.into());
-    poller.watch(0, Arc::clone(&socket), READ).unwrap();
+    poller.register(0, Arc::clone(&socket), READ).unwrap();
     wait(&mut poller, ms(1));
     let held = Arc::downgrade(&socket);
     drop(socket);
     client.write_all(b"x").unwrap();
-    assert_eq!(wait(&mut poller, PATIENCE), [reads(0)], "a watched socket stays open");
-    poller.forget(0).unwrap();
-    assert_eq!(held.strong_count(), 0, "a forgotten socket should be dropped");
-    assert_eq!(wait(&mut poller, ms(1)), [], "nothing is watched");
+    assert_eq!(wait(&mut poller, TEST_TIMEOUT), [reads(0)], "a registered socket stays open");
+    poller.deregister(0).unwrap();
+    assert_eq!(held.strong_count(), 0, "a deregistered socket should be dropped");
+    assert_eq!(wait(&mut poller, ms(1)), [], "nothing is registered");
 }
 
 /// A client of the echo server below, and the bytes that it has not been sent yet.
@@ -276,21 +276,21 @@ impl Connection {
 /// Echoes for this many clients on one thread, until all have closed.
 fn echo(mut poller: impl Poller, listener: &TcpListener, clients: usize) -> io::Result<()> {
     let (mut connections, mut ready) = (Vec::<Option<Connection>>::new(), Vec::new());
-    poller.watch(usize::MAX, Arc::new(listener.try_clone()?.into()), READ)?;
+    poller.register(usize::MAX, Arc::new(listener.try_clone()?.into()), READ)?;
     while connections.len() < clients || connections.iter().any(Option::is_some) {
-        poller.wait(&mut ready, Some(PATIENCE))?;
+        poller.wait(&mut ready, Some(TEST_TIMEOUT))?;
         assert!(!ready.is_empty(), "no socket is ready, but clients are still connected");
         for event in &ready {
             if event.token == usize::MAX {
                 let Ok((stream, _)) = listener.accept() else { continue };
                 stream.set_nonblocking(true)?;
-                poller.watch(connections.len(), fd(&stream), READ)?;
+                poller.register(connections.len(), fd(&stream), READ)?;
                 connections.push(Some(Connection { stream, unsent: Vec::new() }));
             } else if let Some(connection) = &mut connections[event.token] {
                 if let Some(interest) = connection.serve(*event) {
-                    poller.change(event.token, interest)?;
+                    poller.reregister(event.token, interest)?;
                 } else {
-                    poller.forget(event.token)?;
+                    poller.deregister(event.token)?;
                     connections[event.token] = None;
                 }
             }
@@ -303,8 +303,8 @@ fn echo(mut poller: impl Poller, listener: &TcpListener, clients: usize) -> io::
 fn client(address: SocketAddr, slow: bool) {
     const LENGTH: usize = 1_000_000;
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     let sent: Vec<u8> = (0..LENGTH).map(|at| at.to_le_bytes()[usize::from(at % 7 == 0)]).collect();
     let mut back = Vec::new();
     thread::scope(|scope| {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use common::clock::now;
 use exercises_05::contracts::Timers;
-use integration_tests::held_to;
-use integration_tests::seed::Seed;
-use integration_tests::wait::{PATIENCE, ms};
+use integration_tests::exercise_checks;
+use integration_tests::rng::Rng;
+use integration_tests::wait::{TEST_TIMEOUT, ms};
 
-held_to!(
+exercise_checks!(
     exercises_05,
     e3_timers::timers,
     [
@@ -18,7 +18,7 @@ held_to!(
         a_moved_timer_has_only_its_new_deadline,
         a_disarmed_timer_never_fires,
         next_gives_no_spurious_wake_ups,
-        any_operations_agree_with_a_sorted_list,
+        random_operations_agree_with_a_sorted_list,
         moving_timers_forever_needs_bounded_memory,
         a_hundred_thousand_timers_are_moved_quickly,
     ]
@@ -109,9 +109,9 @@ fn next_gives_no_spurious_wake_ups<T: Timers>(new: fn() -> T) {
     assert_eq!(wakes, [(ms(159), Some(1)), (ms(500), Some(2))], "when it wakes, and for which timer");
 }
 
-fn any_operations_agree_with_a_sorted_list<T: Timers>(new: fn() -> T) {
+fn random_operations_agree_with_a_sorted_list<T: Timers>(new: fn() -> T) {
     for seed in 0..300 {
-        let (start, mut random) = (now(), Seed::new(seed));
+        let (start, mut random) = (now(), Rng::new(seed));
         let (mut timers, mut armed, mut at) = (new(), BTreeMap::new(), start);
         for _ in 0..200 {
             let id = u32::try_from(random.below(12)).unwrap();
@@ -163,7 +163,7 @@ fn moving_timers_forever_needs_bounded_memory<T: Timers>(new: fn() -> T) {
 
 fn a_hundred_thousand_timers_are_moved_quickly<T: Timers>(new: fn() -> T) {
     const TIMERS: u32 = 100_000;
-    let (start, mut timers, mut random) = (now(), new(), Seed::new(1));
+    let (start, mut timers, mut random) = (now(), new(), Rng::new(1));
     for id in 0..TIMERS {
         timers.arm(id, start + ms(random.below(60_000) as u64));
     }
@@ -173,7 +173,7 @@ fn a_hundred_thousand_timers_are_moved_quickly<T: Timers>(new: fn() -> T) {
         timers.arm(id, start + ms(60_000 + u64::from(moved)));
         if moved % 10_000 == 0 {
             let took = begun.elapsed();
-            assert!(took < PATIENCE, "{moved} moves among 100,000 timers should not take {took:?}");
+            assert!(took < TEST_TIMEOUT, "{moved} moves among 100,000 timers should not take {took:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ pub(crate) struct Chapter {
     pub(crate) number: u8,
     pub(crate) package: &'static str,
     pub(crate) program: &'static str,
-    /// It takes `PORT HOST PORT` and no more; the others take `PORT HOST:PORT …`.
+    /// Its arguments are `PORT HOST PORT`; those of the others are `PORT HOST:PORT …`.
     pub(crate) one_backend: bool,
 }
 

@@ -6,10 +6,10 @@
 use std::{io, time::Duration};
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{Alarm, allowed_cores, cpu_time, pin};
+pub(crate) use linux::{Timer, allowed_cores, cpu_time, pin};
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{Alarm, allowed_cores, cpu_time, pin};
+pub(crate) use elsewhere::{Timer, allowed_cores, cpu_time, pin};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -57,9 +57,9 @@ mod linux {
     /// A timer in a poller. `Poll::poll`'s own timeout is rounded up to a millisecond, ten times the latency of a
     /// response.
     #[derive(Debug)]
-    pub(crate) struct Alarm(TimerFd);
+    pub(crate) struct Timer(TimerFd);
 
-    impl Alarm {
+    impl Timer {
         pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
             let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
             registry.register(&mut SourceFd(&timer.as_fd().as_raw_fd()), token, Interest::READABLE)?;
@@ -101,9 +101,9 @@ mod elsewhere {
     }
 
     #[derive(Debug)]
-    pub(crate) struct Alarm;
+    pub(crate) struct Timer;
 
-    impl Alarm {
+    impl Timer {
         pub(crate) fn new(_: &Registry, _: Token) -> io::Result<Self> {
             unsupported()
         }

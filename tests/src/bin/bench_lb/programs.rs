@@ -1,4 +1,4 @@
-//! Our own programs, built by this tool, so that it measures what the sources say.
+//! Our own programs, built by this tool, so that it measures the current sources.
 
 use std::{
     env, io,

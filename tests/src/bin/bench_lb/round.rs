@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::{
     clock,
     cores::Cores,
-    load::{Arrivals, Driver, Pace, Tally},
+    load::{Arrivals, Driver, SendMode, Tally},
     metric::{Metric, Sample},
     origin::{Count, Fleet},
     process::{Child, CpuTime, Memory, Space, tree},
@@ -22,13 +22,13 @@ use crate::{
 };
 
 /// Grace period for responses in flight when the window ends.
-const GRACE: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time limit for serving 2,000 clients once.
-const IDLE_PATIENCE: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The warm-up, relative to the round: pools fill, buffers grow, branch predictors learn.
-const WARM_UP_PART: f64 = 0.25;
+const WARM_UP_FRACTION: f64 = 0.25;
 
 /// What all rounds of a run share.
 #[derive(Debug)]
@@ -75,14 +75,14 @@ impl Bench {
     pub(crate) fn calls(&self, workload: &Workload, target: &Target) -> io::Result<BTreeMap<String, f64>> {
         let Some(program) = &self.strace else { return Ok(BTreeMap::new()) };
         let stage = self.stage(workload, target)?;
-        let mut driver = self.driver(workload, stage.addr, Pace::Closed)?;
+        let mut driver = self.driver(workload, stage.addr, SendMode::Closed)?;
         driver.run(self.warm_up())?;
-        driver.drain(GRACE)?;
+        driver.drain(DRAIN_TIMEOUT)?;
         driver.reset();
         let pids = stage.pids()?;
         let (calls, ()) = strace::count(program, &pids, self.space(&self.cores.load, &stage.directory), || {
             driver.run(self.seconds)?;
-            driver.drain(GRACE)
+            driver.drain(DRAIN_TIMEOUT)
         })?;
         let answered = answered(driver.tally())?;
         #[expect(clippy::cast_precision_loss, reason = "calls of a second")]
@@ -102,16 +102,16 @@ impl Bench {
     }
 
     fn warm_up(&self) -> Duration {
-        self.seconds.mul_f64(WARM_UP_PART)
+        self.seconds.mul_f64(WARM_UP_FRACTION)
     }
 
-    fn driver(&self, workload: &Workload, to: SocketAddr, pace: Pace) -> io::Result<Driver<'_>> {
-        Driver::new(to, workload.request(to), workload.clients, pace, &self.stop)
+    fn driver(&self, workload: &Workload, to: SocketAddr, mode: SendMode) -> io::Result<Driver<'_>> {
+        Driver::new(to, workload.request(to), workload.clients, mode, &self.stop)
     }
 
     fn window(&self, workload: &Workload, mut stage: Stage, rate: Option<f64>) -> io::Result<Sample> {
-        let pace = rate.map_or(Pace::Closed, |rate| Pace::Open(Arrivals::new(rate)));
-        let mut driver = self.driver(workload, stage.addr, pace)?;
+        let mode = rate.map_or(SendMode::Closed, |rate| SendMode::Open(Arrivals::new(rate)));
+        let mut driver = self.driver(workload, stage.addr, mode)?;
         driver.run(self.warm_up())?;
         let counted = stage.fleet.count()?;
         // Reading the origins' counters took time, in which responses waited: a second, shorter warm-up drains those.
@@ -132,7 +132,7 @@ impl Bench {
         let requests = driver.tally().answered;
         let answered = answered(driver.tally())?;
 
-        driver.drain(GRACE)?;
+        driver.drain(DRAIN_TIMEOUT)?;
         let mut figures = cpu_figures(workload, user, system, answered);
         let cores = to_f64(self.cores.target.len() as u64);
         figures.push((Metric::Busy, (user + system).as_secs_f64() / elapsed / cores));
@@ -149,10 +149,10 @@ impl Bench {
     }
 
     fn idle(&self, workload: &Workload, stage: &Stage) -> io::Result<Sample> {
-        let mut driver = self.driver(workload, stage.addr, Pace::Once)?;
+        let mut driver = self.driver(workload, stage.addr, SendMode::Once)?;
         let pids = stage.pids()?;
         let before = Memory::of(&pids)?;
-        let connected = driver.ask_once(IDLE_PATIENCE)?;
+        let connected = driver.request_once(IDLE_TIMEOUT)?;
         let after = Memory::of(&stage.pids()?)?;
         let requests = driver.tally().answered;
         answered(driver.tally())?;

@@ -31,7 +31,7 @@ use crate::{
 const SCRATCH: &str = "bench";
 const QUICK_SCRATCH: &str = "bench-quick";
 
-/// Runs what the command line asks for.
+/// Runs what the command line requests.
 pub(crate) fn run(options: &Options, plan: &Plan) -> io::Result<ExitCode> {
     if let [old, new] = &options.compare[..] {
         return Ok(compare(&Report::read(old)?, &Report::read(new)?));

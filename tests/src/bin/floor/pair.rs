@@ -6,7 +6,7 @@
 use std::io::{self, IoSlice};
 
 use common::net::set_reset_on_close;
-use integration_tests::edge::EdgeStream;
+use integration_tests::edge_triggered::EdgeTriggeredStream;
 use mio::event::Event;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,31 +22,31 @@ pub(crate) enum Progress {
 }
 
 /// One end of a pair.
-struct End {
-    stream: EdgeStream,
+struct Endpoint {
+    stream: EdgeTriggeredStream,
     /// Bytes that are still to be sent to this end.
     pending: Vec<u8>,
     /// This end has sent FIN.
-    finished: bool,
+    fin_received: bool,
     /// FIN was sent to this end.
-    shut: bool,
+    write_shut_down: bool,
 }
 
 pub(crate) struct Pair {
-    client: End,
-    backend: End,
+    client: Endpoint,
+    backend: Endpoint,
 }
 
 impl Pair {
-    pub(crate) fn new(client: EdgeStream, backend: EdgeStream) -> Self {
-        let end = |stream| End { stream, pending: Vec::new(), finished: false, shut: false };
+    pub(crate) fn new(client: EdgeTriggeredStream, backend: EdgeTriggeredStream) -> Self {
+        let end = |stream| Endpoint { stream, pending: Vec::new(), fin_received: false, write_shut_down: false };
         Self { client: end(client), backend: end(backend) }
     }
 
-    pub(crate) fn note(&mut self, side: Side, event: &Event) {
+    pub(crate) fn on_event(&mut self, side: Side, event: &Event) {
         match side {
-            Side::Client => self.client.stream.note(event),
-            Side::Backend => self.backend.stream.note(event),
+            Side::Client => self.client.stream.on_event(event),
+            Side::Backend => self.backend.stream.on_event(event),
         }
     }
 
@@ -60,28 +60,28 @@ impl Pair {
             set_reset_on_close(backend.stream.socket());
             return Progress::Ended;
         }
-        if client.shut && backend.shut { Progress::Ended } else { Progress::Waits }
+        if client.write_shut_down && backend.write_shut_down { Progress::Ended } else { Progress::Waits }
     }
 }
 
 /// Moves bytes one way until no more can be read or written.
-fn relay(from: &mut End, to: &mut End, scratch: &mut [u8]) -> io::Result<()> {
-    while to.flush()? && !to.shut {
-        if from.finished {
-            to.stream.shut_write()?;
-            to.shut = true;
+fn relay(from: &mut Endpoint, to: &mut Endpoint, scratch: &mut [u8]) -> io::Result<()> {
+    while to.flush()? && !to.write_shut_down {
+        if from.fin_received {
+            to.stream.shutdown_write()?;
+            to.write_shut_down = true;
             return Ok(());
         }
         match from.stream.read(scratch)? {
             None => return Ok(()),
-            Some(0) => from.finished = true,
-            Some(read) => to.take(&scratch[..read])?,
+            Some(0) => from.fin_received = true,
+            Some(read) => to.send_or_buffer(&scratch[..read])?,
         }
     }
     Ok(())
 }
 
-impl End {
+impl Endpoint {
     /// Sends pending bytes; `false` if some are still pending.
     fn flush(&mut self) -> io::Result<bool> {
         if self.pending.is_empty() {
@@ -95,8 +95,8 @@ impl End {
         Ok(self.pending.is_empty())
     }
 
-    /// Sends `bytes`; what the socket does not take becomes pending.
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Sends `bytes`; those that do not fit into the socket become pending.
+    fn send_or_buffer(&mut self, bytes: &[u8]) -> io::Result<()> {
         let sent = self.stream.write(&[IoSlice::new(bytes)])?.unwrap_or(0);
         self.pending.extend_from_slice(&bytes[sent..]);
         Ok(())

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{self, SocketAddr};
 
 use common::net::connect_nonblocking;
-use integration_tests::edge::{EdgeStream, accept_all};
+use integration_tests::edge_triggered::{EdgeTriggeredStream, accept_all};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
@@ -23,7 +23,7 @@ pub(crate) struct Worker {
     poll: Poll,
     listener: TcpListener,
     backends: Vec<SocketAddr>,
-    turn: usize,
+    next_backend: usize,
     pairs: Slab<Pair>,
     scratch: Vec<u8>,
 }
@@ -35,7 +35,7 @@ impl Worker {
         let mut listener = TcpListener::from_std(listener);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let scratch = vec![0; SCRATCH_BYTES];
-        Ok(Self { poll, listener, backends, turn: first, pairs: Slab::new(), scratch })
+        Ok(Self { poll, listener, backends, next_backend: first, pairs: Slab::new(), scratch })
     }
 
     /// Runs until a system call fails.
@@ -54,7 +54,7 @@ impl Worker {
                 let (key, side) = of_token(event.token());
                 // Missing: closed by an earlier event of the same wait.
                 let Some(pair) = self.pairs.get_mut(key) else { continue };
-                pair.note(side, event);
+                pair.on_event(side, event);
                 if pair.run(&mut self.scratch) == Progress::Ended {
                     self.pairs.remove(key);
                 }
@@ -63,14 +63,15 @@ impl Worker {
     }
 
     fn accept(&mut self) -> io::Result<()> {
-        let Self { poll, listener, backends, turn, pairs, .. } = self;
+        let Self { poll, listener, backends, next_backend, pairs, .. } = self;
         accept_all(listener, |client| {
-            let backend = backends[*turn % backends.len()];
-            *turn = turn.wrapping_add(1);
+            let backend = backends[*next_backend % backends.len()];
+            *next_backend = next_backend.wrapping_add(1);
             let entry = pairs.vacant_entry();
             // A backend that refuses at once closes its client, as one that refuses later does.
             let Ok((backend, _)) = connect_nonblocking(backend) else { return Ok(()) };
-            let register = |stream, side| EdgeStream::register(stream, poll.registry(), token(entry.key(), side));
+            let register =
+                |stream, side| EdgeTriggeredStream::register(stream, poll.registry(), token(entry.key(), side));
             let client = register(client, Side::Client)?;
             let backend = register(TcpStream::from_std(backend), Side::Backend)?;
             entry.insert(Pair::new(client, backend));

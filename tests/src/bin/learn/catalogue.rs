@@ -31,7 +31,7 @@ impl Display for Number {
 #[derive(Debug, Clone)]
 pub(crate) struct Exercise {
     pub(crate) number: Number,
-    /// The name of its module: `e2_called`.
+    /// The name of its module: `e2_connection_log`.
     pub(crate) module: String,
     /// `chapter-01-fundamentals/exercises`, relative to the workspace.
     pub(crate) directory: PathBuf,
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn names_are_found_or_rejected_in_one_line() {
         let (catalogue, progress) = (workspace(), Progress::default());
-        assert_eq!(catalogue.named("1.1").unwrap().module, "e1_shout");
+        assert_eq!(catalogue.named("1.1").unwrap().module, "e1_uppercase_echo");
         assert!(catalogue.chosen(Some("1"), &progress).unwrap().len() > 1);
         assert_eq!(catalogue.chosen(None, &progress).unwrap().len(), 1);
         for wrong in ["", "1.", "x", "1.99", "99", "1.1.1", "-1"] {

@@ -16,7 +16,7 @@ use integration_tests::{cargo, wait};
 use crate::catalogue::Exercise;
 use crate::progress::Progress;
 
-/// Longer than any check takes that ends at all: each has deadlines of seconds.
+/// The time limit of a check. Each check has deadlines of seconds, so one that still runs then never ends.
 const MOST: Duration = Duration::from_mins(1);
 
 /// Threads for the checks: they mostly wait, and those of a wrong answer wait for their deadlines in parallel.

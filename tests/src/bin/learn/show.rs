@@ -64,7 +64,7 @@ pub(crate) fn hint(exercise: &Exercise, progress: &mut Progress) -> ExitCode {
 
 /// Restores the starting point and keeps the reader's version.
 ///
-/// The starting point is a file of its own in `start/` and not asked of git, because it must be found whatever the
+/// The starting point is a file of its own in `start/` and not read from git, because it must be found whatever the
 /// reader has committed.
 pub(crate) fn reset(root: &Path, exercise: &Exercise, progress: &mut Progress) -> Result<ExitCode, String> {
     let (source, start) = (root.join(exercise.source()), root.join(exercise.start()));

@@ -31,7 +31,7 @@ impl Chunked {
     }
 
     /// Passes the body's bytes to `sink`. Returns how many of `bytes` belong to the body once it is complete; `None`:
-    /// all of them do, and more are to come.
+    /// all of them do, and the body is not complete.
     pub(crate) fn read(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[u8])) -> Result<Option<usize>, &'static str> {
         let mut at = 0;
         while at < bytes.len() {

@@ -25,7 +25,7 @@ use crate::{
     expect::BodyCheck,
     failure::Failure,
     plan::Plan,
-    response::{Fed, ResponseReader},
+    response::{FeedResult, ResponseReader},
     tally::Tally,
 };
 
@@ -59,7 +59,7 @@ pub(crate) struct Client {
     sent: usize,
     /// Bytes of its response that were received.
     received: u64,
-    /// The rest of the request cannot be sent. The response may arrive all the same.
+    /// The rest of the request cannot be sent. The response may still arrive.
     send_failed: bool,
     deadline: Instant,
     /// Set once and moved only when it expires too early: a timer per request would cost more than parsing the
@@ -106,7 +106,7 @@ impl Client {
         self.received = 0;
         self.send_failed = false;
         std::future::poll_fn(|cx| {
-            self.drop_if_ended(cx);
+            self.drop_if_closed(cx);
             Poll::Ready(())
         })
         .await;
@@ -130,8 +130,8 @@ impl Client {
         let first = self.shared.address.get();
         let connect = async {
             let mut failure = Failure::ConnectRefused;
-            for turn in 0..addresses.len() {
-                let index = (first + turn) % addresses.len();
+            for attempt in 0..addresses.len() {
+                let index = (first + attempt) % addresses.len();
                 match TcpStream::connect(addresses[index]).await {
                     Ok(stream) => {
                         self.shared.address.set(index);
@@ -151,7 +151,7 @@ impl Client {
 
     /// An idle connection must stay silent: any byte or FIN is its end. Needs no system call while the runtime has
     /// reported no event.
-    fn drop_if_ended(&mut self, cx: &mut Context<'_>) {
+    fn drop_if_closed(&mut self, cx: &mut Context<'_>) {
         let Some(stream) = &mut self.stream else { return };
         let mut byte = [0; 1];
         if Pin::new(stream).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_ready() {
@@ -163,7 +163,7 @@ impl Client {
     /// the rest from a client that does not read meanwhile.
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.poll_send(cx);
-        if let Poll::Ready(end) = self.poll_answer(cx) {
+        if let Poll::Ready(end) = self.poll_response(cx) {
             return Poll::Ready(end);
         }
         while self.timer.as_mut().poll(cx).is_ready() {
@@ -189,7 +189,7 @@ impl Client {
         }
     }
 
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+    fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let Self { stream: Some(stream), shared, reader, body, received, .. } = self else {
             return Poll::Ready(Err(Failure::Io(io::ErrorKind::NotConnected)));
         };
@@ -205,11 +205,11 @@ impl Client {
             }
             *received += bytes.len() as u64;
             match reader.feed(bytes, &mut |piece| body.piece(piece)) {
-                Ok(Fed::More) => {}
-                Ok(Fed::Whole { used }) if used < bytes.len() => {
+                Ok(FeedResult::Incomplete) => {}
+                Ok(FeedResult::Complete { used }) if used < bytes.len() => {
                     return Poll::Ready(Err(Failure::StrayBytes));
                 }
-                Ok(Fed::Whole { .. }) => return Poll::Ready(Ok(())),
+                Ok(FeedResult::Complete { .. }) => return Poll::Ready(Ok(())),
                 Err(failure) => return Poll::Ready(Err(failure)),
             }
         }

@@ -11,10 +11,10 @@
 mod chunked;
 mod client;
 mod clock;
-mod drive;
 mod expect;
 mod failure;
 mod head;
+mod load_thread;
 mod options;
 mod plan;
 mod progress;
@@ -41,7 +41,7 @@ use common::{cli, net, outln, shutdown::Shutdown, signals};
 use integration_tests::cpu::CpuTime;
 
 use crate::{
-    options::{Options, Refusal},
+    options::{Options, OptionsError},
     plan::Plan,
     report::Report,
 };
@@ -53,8 +53,8 @@ fn main() -> ExitCode {
     };
     let plan = match Plan::of(&options) {
         Ok(plan) => plan,
-        Err(Refusal::Usage(why)) => return cli::usage_error(why),
-        Err(Refusal::Machine(why)) => return cli::exit_code(Err(why)),
+        Err(OptionsError::Usage(why)) => return cli::usage_error(why),
+        Err(OptionsError::Machine(why)) => return cli::exit_code(Err(why)),
     };
     // Before the run: minutes of results must not be lost to a missing directory.
     let json = match options.json.as_deref().map(Sink::open).transpose() {

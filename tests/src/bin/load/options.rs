@@ -79,7 +79,7 @@ pub(crate) struct Options {
 
 /// Why the run cannot start.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Refusal {
+pub(crate) enum OptionsError {
     /// Invalid command line: exit code 64.
     Usage(String),
     /// The machine cannot do it: exit code 1.

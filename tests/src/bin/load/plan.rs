@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     expect::{Expectation, pattern},
-    options::{Options, Refusal},
+    options::{Options, OptionsError},
     schedule::Limit,
     target::Target,
 };
@@ -31,7 +31,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Resolves the target's name, so it may wait for DNS.
-    pub(crate) fn of(options: &Options) -> Result<Arc<Self>, Refusal> {
+    pub(crate) fn of(options: &Options) -> Result<Arc<Self>, OptionsError> {
         let target = Target::resolve(&options.url, options.allow_remote)?;
         let method = options.method.as_deref().unwrap_or(if options.body_size > 0 { "POST" } else { "GET" });
         let mut expect = Expectation::of_path(&target.path);
@@ -64,7 +64,7 @@ impl Plan {
     }
 }
 
-fn request(method: &str, target: &Target, options: &Options) -> Result<Vec<u8>, Refusal> {
+fn request(method: &str, target: &Target, options: &Options) -> Result<Vec<u8>, OptionsError> {
     let has = |name: &str| options.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
     let mut head = format!("{method} {} HTTP/1.1\r\n", target.path);
     let mut field = |name: &str, value: &str| head.extend([name, ": ", value, "\r\n"]);
@@ -83,7 +83,7 @@ fn request(method: &str, target: &Target, options: &Options) -> Result<Vec<u8>, 
     }
     head.push_str("\r\n");
     let body_size = usize::try_from(options.body_size)
-        .map_err(|_| Refusal::Usage("--body-size is more than this machine can address".to_owned()))?;
+        .map_err(|_| OptionsError::Usage("--body-size is more than this machine can address".to_owned()))?;
     let mut request = head.into_bytes();
     request.append(&mut pattern(body_size));
     Ok(request)

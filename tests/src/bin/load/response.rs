@@ -1,7 +1,7 @@
 //! Parses one response from the pieces that the network delivers: bytes in, the body's bytes out.
 //!
-//! It does no IO, so a test can split a response at every byte. The invariant: [`Fed::Whole`] is returned exactly where
-//! the framing ends, never for a truncated message.
+//! It does no IO, so a test can split a response at every byte. The invariant: [`FeedResult::Complete`] is returned
+//! exactly where the framing ends, never for a truncated message.
 
 use crate::{
     chunked::Chunked,
@@ -11,10 +11,10 @@ use crate::{
 
 /// The result of feeding a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fed {
-    More,
+pub(crate) enum FeedResult {
+    Incomplete,
     /// The response ended after `used` bytes of the piece.
-    Whole {
+    Complete {
         used: usize,
     },
 }
@@ -32,7 +32,7 @@ enum Stage {
 pub(crate) struct ResponseReader {
     stage: Stage,
     to_head: bool,
-    /// The part of a head that came without its end. A head usually comes complete and is never copied.
+    /// The part of a head that arrived without its end. A head usually comes complete and is never copied.
     held: Vec<u8>,
     started: bool,
     /// From the final head, once it is parsed.
@@ -66,16 +66,16 @@ impl ResponseReader {
     }
 
     /// Takes the next piece and passes its body bytes to `sink`.
-    pub(crate) fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[u8])) -> Result<Fed, Failure> {
+    pub(crate) fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(&[u8])) -> Result<FeedResult, Failure> {
         self.started |= !bytes.is_empty();
         let mut at = 0;
         while let Stage::Head = self.stage {
-            let Some((framing, used)) = self.head(&bytes[at..])? else { return Ok(Fed::More) };
+            let Some((framing, used)) = self.head(&bytes[at..])? else { return Ok(FeedResult::Incomplete) };
             at += used;
             self.stage = match framing {
                 // An interim response: the final one is still to come.
                 _ if self.status < 200 && self.status != 101 => continue,
-                Framing::None | Framing::Length(0) => return Ok(Fed::Whole { used: at }),
+                Framing::None | Framing::Length(0) => return Ok(FeedResult::Complete { used: at }),
                 Framing::Length(length) => Stage::Length(length),
                 Framing::Chunked => Stage::Chunked(Chunked::new()),
                 Framing::UntilClose => Stage::UntilClose,
@@ -120,22 +120,22 @@ impl ResponseReader {
         Ok(Some((head.framing, length - before)))
     }
 
-    fn body(&mut self, bytes: &[u8], at: usize, sink: &mut impl FnMut(&[u8])) -> Result<Fed, Failure> {
+    fn body(&mut self, bytes: &[u8], at: usize, sink: &mut impl FnMut(&[u8])) -> Result<FeedResult, Failure> {
         let rest = &bytes[at..];
         match &mut self.stage {
             Stage::Length(left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                 sink(&rest[..here]);
                 *left -= here as u64;
-                Ok(if *left == 0 { Fed::Whole { used: at + here } } else { Fed::More })
+                Ok(if *left == 0 { FeedResult::Complete { used: at + here } } else { FeedResult::Incomplete })
             }
             Stage::Chunked(coding) => {
                 let end = coding.read(rest, sink).map_err(Failure::Malformed)?;
-                Ok(end.map_or(Fed::More, |used| Fed::Whole { used: at + used }))
+                Ok(end.map_or(FeedResult::Incomplete, |used| FeedResult::Complete { used: at + used }))
             }
             Stage::UntilClose | Stage::Head => {
                 sink(rest);
-                Ok(Fed::More)
+                Ok(FeedResult::Incomplete)
             }
         }
     }
@@ -159,8 +159,8 @@ mod tests {
             let fed = reader.feed(piece, &mut |bytes| body.extend_from_slice(bytes))?;
             let last = pieces[index + 1..].iter().all(|piece| piece.is_empty());
             match fed {
-                Fed::Whole { used } => assert!(last && used == piece.len(), "whole too early"),
-                Fed::More => assert!(!last, "not whole at the end"),
+                FeedResult::Complete { used } => assert!(last && used == piece.len(), "whole too early"),
+                FeedResult::Incomplete => assert!(!last, "not whole at the end"),
             }
             if last {
                 break;
@@ -190,7 +190,7 @@ mod tests {
             for cut in 0..text.len() {
                 let mut reader = ResponseReader::new(false);
                 reader.begin();
-                assert_eq!(reader.feed(&text.as_bytes()[..cut], &mut |_| ()), Ok(Fed::More), "{cut}");
+                assert_eq!(reader.feed(&text.as_bytes()[..cut], &mut |_| ()), Ok(FeedResult::Incomplete), "{cut}");
                 let kind = if cut == 0 { Failure::ClosedUnanswered } else { Failure::Truncated };
                 assert_eq!(reader.eof(), Err(kind), "{cut}");
             }
@@ -202,7 +202,7 @@ mod tests {
         let mut reader = ResponseReader::new(false);
         reader.begin();
         let bytes = format!("{LENGTH}HTTP");
-        assert_eq!(reader.feed(bytes.as_bytes(), &mut |_| ()), Ok(Fed::Whole { used: LENGTH.len() }));
+        assert_eq!(reader.feed(bytes.as_bytes(), &mut |_| ()), Ok(FeedResult::Complete { used: LENGTH.len() }));
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
         reader.begin();
         let mut body = Vec::new();
         let fed = reader.feed(b"HTTP/1.0 200 OK\r\n\r\nhello", &mut |bytes| body.extend_from_slice(bytes));
-        assert_eq!((fed, reader.eof(), reader.keep_alive), (Ok(Fed::More), Ok(()), false));
+        assert_eq!((fed, reader.eof(), reader.keep_alive), (Ok(FeedResult::Incomplete), Ok(()), false));
         assert_eq!(body, b"hello");
     }
 

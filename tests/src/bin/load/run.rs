@@ -1,4 +1,4 @@
-//! A whole run: starts the threads, keeps the time for them, and merges their counters.
+//! One run: starts the threads, keeps the time, and merges their counters.
 
 use std::{
     io,
@@ -14,11 +14,11 @@ use common::shutdown::Shutdown;
 use integration_tests::cpu::CpuTime;
 
 use crate::{
-    clock, drive,
+    clock, load_thread,
     plan::Plan,
     progress::{self, Progress},
     report::{ProcessUse, Report},
-    schedule::{Limit, Timetable},
+    schedule::{Limit, Schedule},
     tally::{Gauge, Tally},
 };
 
@@ -26,13 +26,13 @@ type End = io::Result<Tally>;
 
 /// Runs the load and returns the report; `pids`: the processes whose CPU time is reported.
 pub(crate) fn run(plan: &Arc<Plan>, pids: &[u32], quiet: bool, shutdown: &Shutdown) -> io::Result<Report> {
-    let timetable = Arc::new(Timetable::new(clock::now(), plan.warm_up, plan.limit, plan.rate));
+    let schedule = Arc::new(Schedule::new(clock::now(), plan.warm_up, plan.limit, plan.rate));
     CpuMeter::start(pids)?; // a mistyped --pid must not cost a run
-    let (gauges, ends) = start_threads(plan, &timetable, shutdown)?;
-    let progress = Progress::new(quiet, gauges, plan.limit, (timetable.start, plan.warm_up));
+    let (gauges, ends) = start_threads(plan, &schedule, shutdown)?;
+    let progress = Progress::new(quiet, gauges, plan.limit, (schedule.start, plan.warm_up));
     let mut watch = Watch { ends, progress, tallies: Vec::new(), threads: plan.threads as usize };
 
-    watch.until(Some(timetable.measured_from()))?;
+    watch.until(Some(schedule.measured_from()))?;
     let meter = CpuMeter::start(pids)?;
     watch.until(None)?;
 
@@ -40,18 +40,18 @@ pub(crate) fn run(plan: &Arc<Plan>, pids: &[u32], quiet: bool, shutdown: &Shutdo
     let mut tally = tallies.next().ok_or_else(|| io::Error::other("no thread ran"))?;
     tallies.for_each(|other| tally.merge(&other));
     let interrupted = shutdown.is_draining();
-    let elapsed = elapsed(&timetable, plan.limit, &tally, interrupted);
+    let elapsed = elapsed(&schedule, plan.limit, &tally, interrupted);
     let mut report = Report::new(plan, &tally, elapsed);
     report.interrupted = interrupted;
-    report.never_sent = if interrupted { 0 } else { timetable.never_sent() };
+    report.never_sent = if interrupted { 0 } else { schedule.never_sent() };
     meter.finish(&mut report);
     Ok(report)
 }
 
-/// The time that the rate is based on: the whole duration even if the last response came earlier, and longer if it came
-/// later.
-fn elapsed(timetable: &Timetable, limit: Limit, tally: &Tally, interrupted: bool) -> Duration {
-    let since = |end: Instant| end.saturating_duration_since(timetable.measured_from());
+/// The time that the rate is based on: the whole duration even if the last response arrived earlier, and longer if it
+/// arrived later.
+fn elapsed(schedule: &Schedule, limit: Limit, tally: &Tally, interrupted: bool) -> Duration {
+    let since = |end: Instant| end.saturating_duration_since(schedule.measured_from());
     let until_last = tally.last_end.map(since).unwrap_or_default();
     match limit {
         _ if interrupted => since(clock::now()),
@@ -62,7 +62,7 @@ fn elapsed(timetable: &Timetable, limit: Limit, tally: &Tally, interrupted: bool
 
 fn start_threads(
     plan: &Arc<Plan>,
-    timetable: &Arc<Timetable>,
+    schedule: &Arc<Schedule>,
     shutdown: &Shutdown,
 ) -> io::Result<(Vec<Arc<Gauge>>, Receiver<End>)> {
     let (ended, ends) = mpsc::channel();
@@ -71,12 +71,12 @@ fn start_threads(
         let gauge = Arc::new(Gauge::default());
         gauges.push(Arc::clone(&gauge));
         let tally = Tally::new(gauge, plan.rate.is_some()).map_err(io::Error::other)?;
-        let (plan, timetable) = (Arc::clone(plan), Arc::clone(timetable));
+        let (plan, schedule) = (Arc::clone(plan), Arc::clone(schedule));
         let (ended, shutdown) = (ended.clone(), shutdown.clone());
         thread::Builder::new().name(format!("load-{index}")).spawn(move || {
             let share = plan.share(index);
             // The receiver is gone only if another thread has already failed the run.
-            let _ = ended.send(drive::run(plan, &timetable, share, tally, &shutdown));
+            let _ = ended.send(load_thread::run(plan, &schedule, share, tally, &shutdown));
         })?;
     }
     Ok((gauges, ends))

@@ -27,21 +27,21 @@ impl AsRawFd for Timer {
 }
 
 /// Waits for an instant, to the microsecond.
-pub(crate) struct Alarm(AsyncFd<Timer>);
+pub(crate) struct PreciseTimer(AsyncFd<Timer>);
 
-impl Alarm {
+impl PreciseTimer {
     /// Must be called inside a runtime.
     pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = Timer(TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?);
         // SAFETY: `timer` owns its descriptor, which is open until it is dropped; the `AsyncFd` owns
         // `timer`, and no code here replaces what is inside.
-        let alarm = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) };
-        Ok(Self(alarm?))
+        let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) };
+        Ok(Self(timer?))
     }
 
     /// Returns at once when `due` has passed.
-    pub(crate) async fn until(&mut self, due: Instant) -> io::Result<()> {
+    pub(crate) async fn sleep_until(&mut self, due: Instant) -> io::Result<()> {
         let left = due.saturating_duration_since(clock::now());
         // Zero would disarm the timer, and the wait would never end.
         if left.is_zero() {

@@ -11,7 +11,7 @@ use std::{
 
 use hdrhistogram::Histogram;
 
-use crate::{client::Client, failure::Failure, schedule::Ticket};
+use crate::{client::Client, failure::Failure, schedule::ScheduledRequest};
 
 /// Latencies are recorded in nanoseconds, with three significant digits, from 100 ns to an hour: 220 kB per histogram.
 const SHORTEST_NANOS: u64 = 100;
@@ -74,7 +74,7 @@ impl Tally {
     /// Records the end of a request. `began`: when it was sent, which may be later than it was due.
     pub(crate) fn record(
         &mut self,
-        ticket: Ticket,
+        scheduled: ScheduledRequest,
         (began, ended): (Instant, Instant),
         outcome: Result<(), Failure>,
         client: &Client,
@@ -82,7 +82,7 @@ impl Tally {
         self.in_flight -= 1;
         self.gauge.done.fetch_add(1, Ordering::Relaxed);
         self.gauge.failed.fetch_add(u64::from(outcome.is_err()), Ordering::Relaxed);
-        if !ticket.measured {
+        if !scheduled.measured {
             self.warm_up_requests += 1;
             self.warm_up_failures += u64::from(outcome.is_err());
             return;
@@ -98,7 +98,7 @@ impl Tally {
             return;
         }
         let nanos = |from: Instant| nanos(ended.saturating_duration_since(from));
-        self.latency.saturating_record(nanos(ticket.due.unwrap_or(began)));
+        self.latency.saturating_record(nanos(scheduled.due.unwrap_or(began)));
         if let Some(uncorrected) = &mut self.uncorrected {
             uncorrected.saturating_record(nanos(began));
         }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use crate::options::Refusal;
+use crate::options::OptionsError;
 
 /// A resolved URL.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,21 +17,21 @@ pub(crate) struct Target {
 impl Target {
     /// Parses and resolves `url`. Load on a machine of others is an attack, so an address that is not loopback requires
     /// `allow_remote`.
-    pub(crate) fn resolve(url: &str, allow_remote: bool) -> Result<Self, Refusal> {
-        let (authority, path) = split(url).map_err(|why| Refusal::Usage(format!("{url}: {why}")))?;
+    pub(crate) fn resolve(url: &str, allow_remote: bool) -> Result<Self, OptionsError> {
+        let (authority, path) = split(url).map_err(|why| OptionsError::Usage(format!("{url}: {why}")))?;
         let (host, port) = host_and_port(authority)
-            .ok_or_else(|| Refusal::Usage(format!("{url}: {authority} is not host or host:port")))?;
+            .ok_or_else(|| OptionsError::Usage(format!("{url}: {authority} is not host or host:port")))?;
         let addresses: Vec<_> = (host, port)
             .to_socket_addrs()
-            .map_err(|error| Refusal::Machine(format!("cannot resolve {host}: {error}")))?
+            .map_err(|error| OptionsError::Machine(format!("cannot resolve {host}: {error}")))?
             .collect();
         if addresses.is_empty() {
-            return Err(Refusal::Machine(format!("{host} has no address")));
+            return Err(OptionsError::Machine(format!("{host} has no address")));
         }
         if let Some(remote) = addresses.iter().find(|address| !is_loopback(address.ip()))
             && !allow_remote
         {
-            return Err(Refusal::Usage(format!(
+            return Err(OptionsError::Usage(format!(
                 "{} is not on this machine; use --allow-remote, and only for a server you are allowed to load",
                 remote.ip()
             )));
@@ -101,7 +101,7 @@ mod tests {
     fn refuses_other_machines_unless_allowed() {
         for url in ["http://192.0.2.1/", "http://[2001:db8::1]/", "http://0.0.0.0:8080/"] {
             let refusal = Target::resolve(url, false).unwrap_err();
-            assert!(matches!(&refusal, Refusal::Usage(why) if why.contains("--allow-remote")), "{url}");
+            assert!(matches!(&refusal, OptionsError::Usage(why) if why.contains("--allow-remote")), "{url}");
             assert!(Target::resolve(url, true).is_ok(), "{url}");
         }
     }
@@ -119,7 +119,7 @@ mod tests {
             "http://me@127.0.0.1/",
             "http://127.0.0.1/a b",
         ] {
-            assert!(matches!(Target::resolve(url, true), Err(Refusal::Usage(_))), "{url}");
+            assert!(matches!(Target::resolve(url, true), Err(OptionsError::Usage(_))), "{url}");
         }
     }
 }

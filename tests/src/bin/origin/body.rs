@@ -76,7 +76,7 @@ impl Chunk {
     }
 }
 
-/// Reduces `left` by as much as is there, and returns that number.
+/// Skips up to `left` of the available bytes, reduces `left`, and returns how many were skipped.
 fn skip(left: &mut u64, there: usize) -> usize {
     let taken = usize::try_from(*left).map_or(there, |left| left.min(there));
     *left -= taken as u64;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_end_whatever_the_pieces() {
+    fn finds_the_end_for_every_split() {
         for (body, input, end) in [
             (Body::Length(3), "abcdef", Some(3)),
             (Body::Length(7), "abcdef", None),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_size() {
+    fn rejects_invalid_chunk_sizes() {
         for input in ["x\r\n", "-1\r\n", "FFFFFFFFFFFFFFFFF\r\n", "FFFFFFFFFFFFFFFF\r\n"] {
             assert_eq!(ends_at(Body::CHUNKED, input.as_bytes(), 64), Err(Malformed), "{input:?}");
         }

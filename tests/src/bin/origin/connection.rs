@@ -2,12 +2,12 @@
 
 use std::io;
 
-use integration_tests::edge::EdgeStream;
+use integration_tests::edge_triggered::EdgeTriggeredStream;
 use mio::event::Event;
 
-use crate::answer::{Answers, Counts, Outgoing};
 use crate::body::Body;
-use crate::request::{self, Asked, Malformed, Request};
+use crate::request::{self, Malformed, Request, ResponseKind};
+use crate::response::{Counts, Outgoing, PrebuiltResponses};
 
 /// The state of a connection.
 #[derive(Debug)]
@@ -15,9 +15,9 @@ enum Phase {
     Head,
     Body(Request),
     /// The request is complete and is to be answered.
-    Due(Asked),
+    Complete(ResponseKind),
     /// The same, but not before [`Connection::resume`].
-    Delayed(Asked),
+    Delayed(ResponseKind),
     Sending(Outgoing),
 }
 
@@ -34,35 +34,35 @@ pub(crate) enum Progress {
 
 /// What all connections share.
 pub(crate) struct Shared {
-    pub(crate) answers: Answers,
+    pub(crate) responses: PrebuiltResponses,
     pub(crate) counts: Counts,
     pub(crate) delays: bool,
     pub(crate) scratch: Vec<u8>,
 }
 
 pub(crate) struct Connection {
-    stream: EdgeStream,
+    stream: EdgeTriggeredStream,
     phase: Phase,
     close: bool,
     /// The beginning of a head, or the bytes after the request that is being answered.
-    held: Vec<u8>,
+    buffered: Vec<u8>,
     /// Distinguishes it from an earlier connection in the same slot.
     pub(crate) serial: u64,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: EdgeStream, serial: u64) -> Self {
-        Self { stream, phase: Phase::Head, close: false, held: Vec::new(), serial }
+    pub(crate) fn new(stream: EdgeTriggeredStream, serial: u64) -> Self {
+        Self { stream, phase: Phase::Head, close: false, buffered: Vec::new(), serial }
     }
 
-    pub(crate) fn note(&mut self, event: &Event) {
-        self.stream.note(event);
+    pub(crate) fn on_event(&mut self, event: &Event) {
+        self.stream.on_event(event);
     }
 
     /// The delay has passed.
     pub(crate) fn resume(&mut self, shared: &mut Shared) -> Progress {
-        if let Phase::Delayed(asked) = self.phase {
-            self.answer(asked, shared);
+        if let Phase::Delayed(kind) = self.phase {
+            self.start_response(kind, shared);
         }
         self.run(shared)
     }
@@ -80,17 +80,17 @@ impl Connection {
                     Some(0) => return Ok(Progress::Ended),
                     Some(read) => self.receive(&shared.scratch[..read]).map_err(|Malformed| malformed())?,
                 },
-                Phase::Due(asked) if shared.delays => {
-                    self.phase = Phase::Delayed(*asked);
+                Phase::Complete(kind) if shared.delays => {
+                    self.phase = Phase::Delayed(*kind);
                     return Ok(Progress::Delayed);
                 }
-                Phase::Due(asked) => {
-                    let asked = *asked;
-                    self.answer(asked, shared);
+                Phase::Complete(kind) => {
+                    let kind = *kind;
+                    self.start_response(kind, shared);
                 }
                 Phase::Delayed(_) => return Ok(Progress::Waits),
                 Phase::Sending(outgoing) => {
-                    if !outgoing.send(&mut self.stream, &shared.answers)? {
+                    if !outgoing.send(&mut self.stream, &shared.responses)? {
                         return Ok(Progress::Waits);
                     }
                     shared.counts.requests += 1;
@@ -104,18 +104,18 @@ impl Connection {
         }
     }
 
-    fn answer(&mut self, asked: Asked, shared: &mut Shared) {
-        self.phase = Phase::Sending(shared.answers.to(asked, self.close, shared.counts));
+    fn start_response(&mut self, kind: ResponseKind, shared: &mut Shared) {
+        self.phase = Phase::Sending(shared.responses.to(kind, self.close, shared.counts));
     }
 
     /// Takes the bytes held back and then `bytes`, and holds back what belongs to the next request.
     fn receive(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
-        if self.held.is_empty() {
+        if self.buffered.is_empty() {
             return self.take(bytes);
         }
-        let mut held = std::mem::take(&mut self.held);
-        held.extend_from_slice(bytes);
-        self.take(&held)
+        let mut buffered = std::mem::take(&mut self.buffered);
+        buffered.extend_from_slice(bytes);
+        self.take(&buffered)
     }
 
     fn take(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
@@ -130,13 +130,13 @@ impl Connection {
                 Phase::Body(request) => bytes = &bytes[request.body.take(bytes)?..],
                 _ => break,
             }
-            if let Phase::Body(Request { asked, body, .. }) = self.phase
+            if let Phase::Body(Request { kind, body, .. }) = self.phase
                 && Body::is_done(body)
             {
-                self.phase = Phase::Due(asked);
+                self.phase = Phase::Complete(kind);
             }
         }
-        self.held.extend_from_slice(bytes);
+        self.buffered.extend_from_slice(bytes);
         Ok(())
     }
 }

@@ -12,10 +12,10 @@
 //!
 //! `--delay` makes it a slow backend: every response is sent that much later. `Expect: 100-continue` is not answered.
 
-mod answer;
 mod body;
 mod connection;
 mod request;
+mod response;
 mod server;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -8,7 +8,7 @@ const MAX_FIELDS: usize = 128;
 
 /// What is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum ResponseKind {
     Small,
     Bytes(u64),
     Count,
@@ -16,7 +16,7 @@ pub(crate) enum Asked {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
-    pub(crate) asked: Asked,
+    pub(crate) kind: ResponseKind,
     pub(crate) body: Body,
     /// The connection closes after the response.
     pub(crate) close: bool,
@@ -37,11 +37,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Request, usize)>, Malformed> 
         _ => return Err(Malformed),
     };
     // The response to a HEAD would have to be sent without its body; no test sends one.
-    let asked = match (head.method, head.path) {
+    let kind = match (head.method, head.path) {
         (Some("HEAD") | None, _) | (_, None) => return Err(Malformed),
-        (_, Some(path)) => asked(path)?,
+        (_, Some(path)) => kind_of(path)?,
     };
-    let mut request = Request { asked, body: Body::EMPTY, close: head.version == Some(0) };
+    let mut request = Request { kind, body: Body::EMPTY, close: head.version == Some(0) };
     for field in head.headers.iter() {
         // By length first, which rules out most headers.
         match field.name.len() {
@@ -60,11 +60,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Request, usize)>, Malformed> 
     Ok(Some((request, length)))
 }
 
-fn asked(path: &str) -> Result<Asked, Malformed> {
+fn kind_of(path: &str) -> Result<ResponseKind, Malformed> {
     match path.strip_prefix("/bytes/") {
-        Some(length) => length.parse().map(Asked::Bytes).map_err(|_| Malformed),
-        None if path == "/_count" => Ok(Asked::Count),
-        None => Ok(Asked::Small),
+        Some(length) => length.parse().map(ResponseKind::Bytes).map_err(|_| Malformed),
+        None if path == "/_count" => Ok(ResponseKind::Count),
+        None => Ok(ResponseKind::Small),
     }
 }
 
@@ -81,15 +81,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_the_answer_depends_on() {
-        let request = |asked, body, close| Ok(Some(Request { asked, body, close }));
+    fn parses_what_the_response_depends_on() {
+        let request = |kind, body, close| Ok(Some(Request { kind, body, close }));
         for (head, expected) in [
-            ("GET / HTTP/1.1\r\n\r\n", request(Asked::Small, Body::EMPTY, false)),
-            ("GET / HTTP/1.0\r\n\r\n", request(Asked::Small, Body::EMPTY, true)),
-            ("GET /bytes/10 HTTP/1.1\r\nA: b\r\n\r\n", request(Asked::Bytes(10), Body::EMPTY, false)),
-            ("GET /_count HTTP/1.1\r\nConnection: x, Close\r\n\r\n", request(Asked::Count, Body::EMPTY, true)),
-            ("POST /a HTTP/1.1\r\ncontent-length: 7\r\n\r\n", request(Asked::Small, Body::Length(7), false)),
-            ("PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", request(Asked::Small, Body::CHUNKED, false)),
+            ("GET / HTTP/1.1\r\n\r\n", request(ResponseKind::Small, Body::EMPTY, false)),
+            ("GET / HTTP/1.0\r\n\r\n", request(ResponseKind::Small, Body::EMPTY, true)),
+            ("GET /bytes/10 HTTP/1.1\r\nA: b\r\n\r\n", request(ResponseKind::Bytes(10), Body::EMPTY, false)),
+            ("GET /_count HTTP/1.1\r\nConnection: x, Close\r\n\r\n", request(ResponseKind::Count, Body::EMPTY, true)),
+            ("POST /a HTTP/1.1\r\ncontent-length: 7\r\n\r\n", request(ResponseKind::Small, Body::Length(7), false)),
+            (
+                "PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                request(ResponseKind::Small, Body::CHUNKED, false),
+            ),
             ("GET / HTTP/1.1\r\nHost: a\r\n", Ok(None)),
             ("HEAD / HTTP/1.1\r\n\r\n", Err(Malformed)),
             ("GET /bytes/x HTTP/1.1\r\n\r\n", Err(Malformed)),

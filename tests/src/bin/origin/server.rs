@@ -5,20 +5,20 @@ use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 use std::{io, net};
 
-use integration_tests::edge::{EdgeStream, accept_all};
+use integration_tests::edge_triggered::{EdgeTriggeredStream, accept_all};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::answer::{Answers, Counts};
 use crate::connection::{Connection, Progress, Shared};
+use crate::response::{Counts, PrebuiltResponses};
 
 const LISTENER: Token = Token(usize::MAX);
 
 /// Events handled per wait; further ones are returned by the next wait.
 const EVENTS: usize = 1024;
 
-/// The most bytes of one `recv`: a POST of 64 KiB comes in one or two.
+/// The most bytes of one `recv`: a POST of 64 KiB arrives in one or two.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
 pub(crate) struct Server {
@@ -38,7 +38,8 @@ impl Server {
         let mut listener = TcpListener::from_std(listener);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let scratch = vec![0; SCRATCH_BYTES];
-        let shared = Shared { answers: Answers::new(), counts: Counts::default(), delays: delay.is_some(), scratch };
+        let shared =
+            Shared { responses: PrebuiltResponses::new(), counts: Counts::default(), delays: delay.is_some(), scratch };
         Ok(Self { poll, listener, connections: Slab::new(), shared, delay, due: BinaryHeap::new() })
     }
 
@@ -56,7 +57,7 @@ impl Server {
                 if event.token() == LISTENER {
                     self.accept()?;
                 } else if let Some(connection) = self.connections.get_mut(key) {
-                    connection.note(event);
+                    connection.on_event(event);
                     let progress = connection.run(&mut self.shared);
                     self.after(key, progress);
                 }
@@ -69,7 +70,7 @@ impl Server {
         let Self { poll, listener, connections, shared, .. } = self;
         accept_all(listener, |stream| {
             let entry = connections.vacant_entry();
-            let stream = EdgeStream::register(stream, poll.registry(), Token(entry.key()))?;
+            let stream = EdgeTriggeredStream::register(stream, poll.registry(), Token(entry.key()))?;
             shared.counts.connections += 1;
             entry.insert(Connection::new(stream, shared.counts.connections));
             Ok(())
@@ -104,7 +105,7 @@ impl Server {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the event loop reads the clock for its delayed answers")]
+#[expect(clippy::disallowed_methods, reason = "the event loop reads the clock for its delayed responses")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -7,20 +7,20 @@ use backends::{Backend, BackendConfig, Fault};
 use common::clock::now;
 use integration_tests::client::{Client, Response};
 use integration_tests::process::Program;
-use integration_tests::wait::{PATIENCE, ms, until};
+use integration_tests::wait::{TEST_TIMEOUT, ms, until};
 use nix::sys::signal::Signal;
 
-use crate::stage::{Programs, Stage};
+use crate::narrator::{Narrator, Programs};
 
 /// Without checks, so that only traffic and deliberate faults have an effect.
 const QUIET: [&str; 2] = ["--check", "off"];
 
-pub(crate) fn play(stage: &Stage, programs: &Programs) {
+pub(crate) fn demo(narrator: &Narrator, programs: &Programs) {
     let backends: Vec<_> = (1..=2).map(backend).collect();
-    hundreds_on_one_thread(stage, programs, &backends);
-    a_loop_for_each_core(stage, programs, &backends);
-    a_stalled_backend(stage, programs, &backends);
-    it_is_told_to_stop(stage, programs, &backends);
+    hundreds_on_one_thread(narrator, programs, &backends);
+    a_loop_for_each_core(narrator, programs, &backends);
+    a_stalled_backend(narrator, programs, &backends);
+    graceful_shutdown(narrator, programs, &backends);
 }
 
 fn backend(place: u8) -> Backend {
@@ -29,11 +29,11 @@ fn backend(place: u8) -> Backend {
 }
 
 /// Starts the balancer in front of the backends.
-fn start(stage: &Stage, programs: &Programs, backends: &[Backend], options: &[&str]) -> Program {
+fn start(narrator: &Narrator, programs: &Programs, backends: &[Backend], options: &[&str]) -> Program {
     let names: Vec<_> = backends.iter().map(|backend| backend.addr().to_string()).collect();
     let names = names.iter().map(String::as_str);
     let args: Vec<_> = ["0"].into_iter().chain(names).chain(QUIET).chain(options.iter().copied()).collect();
-    programs.start(stage, "high_perf_lb", &args)
+    programs.start(narrator, "high_perf_lb", &args)
 }
 
 /// `count` clients, each of which has been served once and stays connected.
@@ -46,13 +46,13 @@ fn connected_clients(balancer: &Program, count: usize) -> Vec<Client> {
     (0..count).map(connected_client).collect()
 }
 
-fn hundreds_on_one_thread(stage: &Stage, programs: &Programs, backends: &[Backend]) {
+fn hundreds_on_one_thread(narrator: &Narrator, programs: &Programs, backends: &[Backend]) {
     const CLIENTS: usize = 500;
-    stage.scene(
+    narrator.section(
         "Hundreds of clients, one thread",
         "One event loop. How many threads does the process have without clients, and how many with 500 idle ones?",
     );
-    let balancer = start(stage, programs, backends, &["--workers", "1"]);
+    let balancer = start(narrator, programs, backends, &["--workers", "1"]);
     // Threads that only run at the start are gone when a first client is served.
     drop(connected_clients(&balancer, 1));
     // A thread has the name of its creator until it sets its own.
@@ -60,47 +60,47 @@ fn hundreds_on_one_thread(stage: &Stage, programs: &Programs, backends: &[Backen
         balancer.threads().iter().filter(|name| *name == "high_perf_lb").count() == 1
     });
     let (threads, memory) = (balancer.threads(), balancer.rss_kib());
-    stage.seen(&format!("no clients:  {} threads ({})", threads.len(), threads.join(", ")));
+    narrator.output(&format!("no clients:  {} threads ({})", threads.len(), threads.join(", ")));
     let mut clients = connected_clients(&balancer, CLIENTS);
     let with_clients = balancer.threads();
-    stage.seen(&format!("{CLIENTS} clients: {} threads", with_clients.len()));
+    narrator.output(&format!("{CLIENTS} clients: {} threads", with_clients.len()));
     assert_eq!(with_clients, threads);
     let each = balancer.rss_kib().saturating_sub(memory) * 1024 / CLIENTS as u64;
     assert!(each < 8 * 1024, "{each} bytes for each client");
-    stage.seen(&format!("{each} bytes of memory per client, as the kernel counts them"));
-    stage.say(
+    narrator.output(&format!("{each} bytes of memory per client, as the kernel counts them"));
+    narrator.say(
         "Chapter 4 had 500 threads here. The loop waits for all clients at once, and the last client is served as \
          quickly as the first:",
     );
     for place in [CLIENTS - 1, 0] {
         assert_eq!(clients[place].get("/").status(), 200);
-        stage.seen(&format!("client {}: 200, on its first connection", place + 1));
+        narrator.output(&format!("client {}: 200, on its first connection", place + 1));
     }
-    a_slow_reader(stage, &balancer, clients);
+    a_slow_reader(narrator, &balancer, clients);
 }
 
-fn a_slow_reader(stage: &Stage, balancer: &Program, mut clients: Vec<Client>) {
+fn a_slow_reader(narrator: &Narrator, balancer: &Program, mut clients: Vec<Client>) {
     const LENGTH: u64 = 30_000_000;
-    stage.scene(
+    narrator.section(
         "A slow reader",
         "One client requests 30 MB and does not read. The balancer reads from the backend only what it can forward. Do \
          other clients notice, and where are the 30 MB?",
     );
     let memory = balancer.peak_rss_kib();
-    let mut slow = Client::connect_narrow(balancer.addr(), 32 * 1024);
+    let mut slow = Client::connect_with_recv_buffer(balancer.addr(), 32 * 1024);
     slow.request("GET", &format!("/bytes/{LENGTH}"), "");
     let slowest = clients.iter_mut().map(time_of_a_request).max().expect("at least one client");
-    stage.seen(&format!("{} others were answered meanwhile, the slowest in {slowest:.0?}", clients.len()));
+    narrator.output(&format!("{} others were answered meanwhile, the slowest in {slowest:.0?}", clients.len()));
     let grown = balancer.peak_rss_kib().saturating_sub(memory);
     assert!(grown < 8 * 1024, "{grown} KiB more memory");
-    stage.seen(&format!("{grown} KiB more memory: the rest is still at the backend"));
+    narrator.output(&format!("{grown} KiB more memory: the rest is still at the backend"));
     let (mut length, mut exact) = (0, true);
-    let response = slow.response_to("GET", &mut |piece| {
+    let response = slow.response_into("GET", &mut |piece| {
         exact &= piece.iter().zip(length..).all(|(byte, at)| u64::from(*byte) == at % 251);
         length += piece.len() as u64;
     });
     assert!(response.is_ok_and(|response| response.status() == 200) && exact && length == LENGTH);
-    stage.seen("now it reads: 30,000,000 bytes, each the right one");
+    narrator.output("now it reads: 30,000,000 bytes, each the right one");
 }
 
 fn time_of_a_request(client: &mut Client) -> Duration {
@@ -121,42 +121,42 @@ fn clients_by_loop(balancer: &Program) -> Vec<usize> {
     counts.collect()
 }
 
-fn show_loops(stage: &Stage, counts: &[usize]) {
+fn show_loops(narrator: &Narrator, counts: &[usize]) {
     let lines: Vec<_> =
         counts.iter().enumerate().map(|(place, count)| format!("worker {place}: {count} client connections")).collect();
-    stage.seen(&lines.join("\n"));
+    narrator.output(&lines.join("\n"));
 }
 
-fn a_loop_for_each_core(stage: &Stage, programs: &Programs, backends: &[Backend]) {
-    stage.scene(
+fn a_loop_for_each_core(narrator: &Narrator, programs: &Programs, backends: &[Backend]) {
+    narrator.section(
         "Four workers",
         "Each has its own listener on the same port. The kernel distributes connections by a hash of their addresses, \
          which is even over thousands. Here only eight clients connect, such as eight gateways with all your traffic.",
     );
-    let balancer = start(stage, programs, backends, &["--workers", "4"]);
+    let balancer = start(narrator, programs, backends, &["--workers", "4"]);
     let mut clients = connected_clients(&balancer, 8);
-    stage.typed("kill -USR1 $(pidof high_perf_lb)");
+    narrator.command("kill -USR1 $(pidof high_perf_lb)");
     let counts = clients_by_loop(&balancer);
-    show_loops(stage, &counts);
+    show_loops(narrator, &counts);
     assert_eq!(counts, [2; 4]);
-    stage.say("A worker that has accepted one too many hands it off to the worker with the fewest. Then 92 more:");
+    narrator.say("A worker that has accepted one too many hands it off to the worker with the fewest. Then 92 more:");
     clients.extend(connected_clients(&balancer, 92));
     let counts = clients_by_loop(&balancer);
-    show_loops(stage, &counts);
+    show_loops(narrator, &counts);
     assert!(counts.iter().sum::<usize>() == 100 && counts.iter().all(|count| (20..=30).contains(count)), "{counts:?}");
-    stage.say("Nearly even: a hand-off costs a little, so with many clients a small difference stays.");
+    narrator.say("Nearly even: a hand-off costs a little, so with many clients a small difference stays.");
 }
 
-fn a_stalled_backend(stage: &Stage, programs: &Programs, backends: &[Backend]) {
+fn a_stalled_backend(narrator: &Narrator, programs: &Programs, backends: &[Backend]) {
     const ASKING: usize = 40;
-    stage.scene(
+    narrator.section(
         "A stalled backend",
         "Backend 2 reads requests and never answers. Forty clients send requests at the same moment, so twenty of them \
          wait for it, for at most 700 ms each. One thread waits for all of them: for how long?",
     );
     let options =
         ["--workers", "1", "--first-byte-timeout", "700ms", "--retries", "0", "--eject-after", "0", "--breaker", "0"];
-    let balancer = start(stage, programs, backends, &options);
+    let balancer = start(narrator, programs, backends, &options);
     let mut clients = connected_clients(&balancer, ASKING);
     backends[1].set_fault(Fault::Hang).expect("the fault is set");
     let begun = now();
@@ -167,19 +167,19 @@ fn a_stalled_backend(stage: &Stage, programs: &Programs, backends: &[Backend]) {
     let took = begun.elapsed();
     let of = |status: u16| answers.iter().filter(|answer| answer.status() == status).count();
     assert_eq!((of(200), of(504)), (ASKING / 2, ASKING / 2));
-    stage.seen(&format!("200: {}   504: {}   all within {took:.1?}", of(200), of(504)));
-    assert!((ms(700)..PATIENCE).contains(&took), "{took:?}");
-    stage.say("Twenty deadlines ran in parallel. A thread that waits for one after another would have taken 14 s.");
+    narrator.output(&format!("200: {}   504: {}   all within {took:.1?}", of(200), of(504)));
+    assert!((ms(700)..TEST_TIMEOUT).contains(&took), "{took:?}");
+    narrator.say("Twenty deadlines ran in parallel. A thread that waits for one after another would have taken 14 s.");
     backends[1].set_fault(Fault::None).expect("the fault is cleared");
 }
 
-fn it_is_told_to_stop(stage: &Stage, programs: &Programs, backends: &[Backend]) {
+fn graceful_shutdown(narrator: &Narrator, programs: &Programs, backends: &[Backend]) {
     const ASKING: usize = 50;
-    stage.scene(
+    narrator.section(
         "Graceful shutdown",
         "Four workers, 50 requests in flight that take 800 ms each, and 50 idle clients, when SIGTERM arrives.",
     );
-    let mut balancer = start(stage, programs, backends, &["--workers", "4"]);
+    let mut balancer = start(narrator, programs, backends, &["--workers", "4"]);
     let idle = connected_clients(&balancer, ASKING);
     let mut asking = connected_clients(&balancer, ASKING);
     for client in &mut asking {
@@ -188,17 +188,17 @@ fn it_is_told_to_stop(stage: &Stage, programs: &Programs, backends: &[Backend]) 
     until("all of them are at a backend", || backends.iter().map(Backend::in_flight).sum::<u64>() == ASKING as u64);
     // At once: readers take as long as they like, and the requests are soon over.
     balancer.signal(Signal::SIGTERM);
-    stage.typed("kill -TERM $(pidof high_perf_lb)");
+    narrator.command("kill -TERM $(pidof high_perf_lb)");
     until("no new client is accepted", || Client::try_connect(balancer.addr()).is_err());
-    stage.seen("new clients are refused");
+    narrator.output("new clients are refused");
     let goodbyes = thread::spawn(move || idle.into_iter().for_each(|mut client| client.expect_closed()));
     let is_last = |answer: &Response| answer.status() == 200 && answer.fields().get("connection") == Some("close");
     let answered = asking.iter_mut().map(|client| client.response("GET")).filter(is_last).count();
     assert_eq!(answered, ASKING);
-    stage.seen(&format!("{answered} of {ASKING} requests are answered: 200, `Connection: close`"));
+    narrator.output(&format!("{answered} of {ASKING} requests are answered: 200, `Connection: close`"));
     goodbyes.join().expect("each idle client gets FIN");
-    stage.seen(&format!("{ASKING} idle clients got FIN, between two requests"));
+    narrator.output(&format!("{ASKING} idle clients got FIN, between two requests"));
     drop(asking);
-    assert_eq!(balancer.exit_code(PATIENCE), 0);
-    stage.seen("exit code 0");
+    assert_eq!(balancer.exit_code(TEST_TIMEOUT), 0);
+    narrator.output("exit code 0");
 }

@@ -10,8 +10,8 @@ mod chapter_3;
 mod chapter_4;
 mod chapter_5;
 mod chapter_6;
-mod fleet;
-mod stage;
+mod demo_backends;
+mod narrator;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use clap::Parser;
 use common::{cli, outln};
 use integration_tests::{cargo, command_line};
 
-use crate::stage::{Play, Programs, Stage};
+use crate::narrator::{Demo, Narrator, Programs};
 
 /// Demonstrates what a chapter's programs do: starts them, sends traffic, breaks something
 #[derive(Debug, Parser)]
@@ -46,9 +46,9 @@ struct Demonstration {
 }
 
 enum Script {
-    Whole(Play),
+    Whole(Demo),
     /// In parts, like the chapter's text: each has a title, and needs none of the others.
-    Parts(&'static [(&'static str, Play)]),
+    Parts(&'static [(&'static str, Demo)]),
 }
 
 const DEMONSTRATIONS: [Demonstration; 6] = [
@@ -56,19 +56,19 @@ const DEMONSTRATIONS: [Demonstration; 6] = [
         chapter: 1,
         package: "chapter-01-fundamentals",
         title: "sockets, and how a blocking read delays other clients",
-        script: Script::Whole(chapter_1::play),
+        script: Script::Whole(chapter_1::demo),
     },
     Demonstration {
         chapter: 2,
         package: "chapter-02-simple-proxy",
         title: "a proxy finds the end of a message",
-        script: Script::Whole(chapter_2::play),
+        script: Script::Whole(chapter_2::demo),
     },
     Demonstration {
         chapter: 3,
         package: "chapter-03-load-balancer",
         title: "many backends look like one that never fails",
-        script: Script::Whole(chapter_3::play),
+        script: Script::Whole(chapter_3::demo),
     },
     Demonstration {
         chapter: 4,
@@ -80,13 +80,13 @@ const DEMONSTRATIONS: [Demonstration; 6] = [
         chapter: 5,
         package: "chapter-05-high-perf-io",
         title: "one thread waits for all clients at once",
-        script: Script::Whole(chapter_5::play),
+        script: Script::Whole(chapter_5::demo),
     },
     Demonstration {
         chapter: 6,
         package: "chapter-06-connection-pooling",
         title: "a handful of connections for all clients",
-        script: Script::Whole(chapter_6::play),
+        script: Script::Whole(chapter_6::demo),
     },
 ];
 
@@ -122,15 +122,15 @@ fn main() -> ExitCode {
         Ok(None) => return cli::exit_code(Err("the chapter does not compile; see the compiler's messages above")),
         Err(error) => return cli::exit_code(Err(format!("cannot run cargo: {error}"))),
     };
-    let stage = Stage::new(options.fast);
+    let narrator = Narrator::new(options.fast);
     outln!("Chapter {}: {}", demonstration.chapter, demonstration.title);
     match demonstration.script {
-        Script::Whole(play) => play(&stage, &built),
+        Script::Whole(demo) => demo(&narrator, &built),
         Script::Parts(parts) => {
             let all = (1..).zip(parts);
-            for (number, (title, play)) in all.filter(|(number, _)| options.part.is_none_or(|part| part == *number)) {
-                stage.part(number, title);
-                play(&stage, &built);
+            for (number, (title, demo)) in all.filter(|(number, _)| options.part.is_none_or(|part| part == *number)) {
+                narrator.part(number, title);
+                demo(&narrator, &built);
             }
         }
     }

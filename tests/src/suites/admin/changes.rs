@@ -4,7 +4,7 @@ use super::{answers, named, start};
 use crate::Context;
 use crate::case::cases;
 use crate::client::Client;
-use crate::foreign::curl;
+use crate::third_party::curl;
 use crate::wait::until;
 
 cases! { "admin";
@@ -21,11 +21,11 @@ cases! { "admin";
 
 fn the_list_shows_every_backend(ctx: &Context) {
     let (a, b) = (named("a"), named("b"));
-    let (program, panel) = start(ctx, &[&a, &b], &[]);
+    let (program, admin) = start(ctx, &[&a, &b], &[]);
     answers(&mut program.client(), 10);
     // A client may have its response a moment before the slot is released.
-    until("no request is in flight", || panel.done("GET", "/groups", "")["groups"][0]["in_flight"] == 0);
-    let list = panel.done("GET", "/backends", "");
+    until("no request is in flight", || admin.request_ok("GET", "/groups", "")["groups"][0]["in_flight"] == 0);
+    let list = admin.request_ok("GET", "/backends", "");
     for (row, backend) in [(0, &a), (1, &b)] {
         let row = &list["backends"][row];
         assert_eq!(row["name"], backend.addr().to_string());
@@ -35,111 +35,111 @@ fn the_list_shows_every_backend(ctx: &Context) {
         }
         assert!(row["max_connections"].is_null(), "{row}");
     }
-    let groups = panel.done("GET", "/groups", "");
+    let groups = admin.request_ok("GET", "/groups", "");
     assert_eq!(groups["groups"][0]["backends"], 2, "{groups}");
-    assert!(panel.done("GET", "/", "").to_string().contains("POST /backends"));
+    assert!(admin.request_ok("GET", "/", "").to_string().contains("POST /backends"));
 }
 
 fn an_added_backend_gets_its_share_at_once(ctx: &Context) {
     let (a, b, c) = (named("a"), named("b"), named("c"));
-    let (program, panel) = start(ctx, &[&a, &b], &[]);
+    let (program, admin) = start(ctx, &[&a, &b], &[]);
     let mut client = program.client();
     assert_eq!(answers(&mut client, 4), "aabb");
-    assert_eq!(panel.add_backend(c.addr())["name"], c.addr().to_string());
+    assert_eq!(admin.add_backend(c.addr())["name"], c.addr().to_string());
     assert_eq!(answers(&mut client, 9), "aaabbbccc");
 }
 
 fn a_removed_backend_gets_nothing_more(ctx: &Context) {
     let (a, b, c) = (named("a"), named("b"), named("c"));
-    let (program, panel) = start(ctx, &[&a, &b, &c], &[]);
+    let (program, admin) = start(ctx, &[&a, &b, &c], &[]);
     let mut client = program.client();
     assert_eq!(answers(&mut client, 3), "abc");
-    panel.remove(b.addr());
-    assert_eq!(panel.names(), [a.addr(), c.addr()].map(|addr| addr.to_string()));
+    admin.remove(b.addr());
+    assert_eq!(admin.backend_names(), [a.addr(), c.addr()].map(|addr| addr.to_string()));
     assert_eq!(answers(&mut client, 6), "aaaccc");
-    assert_eq!(panel.ask("DELETE", &format!("/backends/{}", b.addr()), "").0, 404);
-    panel.add_backend(b.addr());
+    assert_eq!(admin.request("DELETE", &format!("/backends/{}", b.addr()), "").0, 404);
+    admin.add_backend(b.addr());
     assert_eq!(answers(&mut client, 6), "aabbcc");
 }
 
 fn a_drained_backend_gets_nothing_until_it_is_enabled(ctx: &Context) {
     let (a, b) = (named("a"), named("b"));
-    let (program, panel) = start(ctx, &[&a, &b], &[]);
+    let (program, admin) = start(ctx, &[&a, &b], &[]);
     let mut client = program.client();
-    assert_eq!(panel.tell(a.addr(), "drain")["state"], "DRAIN");
+    assert_eq!(admin.backend_action(a.addr(), "drain")["state"], "DRAIN");
     assert_eq!(answers(&mut client, 4), "bbbb");
-    assert_eq!(panel.tell(a.addr(), "enable")["state"], "UP");
+    assert_eq!(admin.backend_action(a.addr(), "enable")["state"], "UP");
     assert_eq!(answers(&mut client, 4), "aabb");
 }
 
 fn clients_with_source_affinity_stay_at_a_drained_backend(ctx: &Context) {
     let (a, b) = (named("a"), named("b"));
-    let (program, panel) = start(ctx, &[&a, &b], &["--sticky-source"]);
+    let (program, admin) = start(ctx, &[&a, &b], &["--sticky-source"]);
     let asked = |number| answers(&mut Client::connect_from([127, 0, 0, number].into(), program.addr()), 2);
     assert_eq!((asked(11), asked(12)), ("aa".to_owned(), "bb".to_owned()));
     let stays = |why: &str, new: [u8; 2]| {
         assert_eq!(asked(12), "bb", "{why}: it keeps its clients");
         assert_eq!(new.map(asked), ["aa", "aa"], "{why}: and gets no new ones");
     };
-    panel.tell(b.addr(), "drain");
+    admin.backend_action(b.addr(), "drain");
     stays("drained", [13, 14]);
-    panel.tell(b.addr(), "enable");
-    panel.weigh(b.addr(), 0);
+    admin.backend_action(b.addr(), "enable");
+    admin.set_weight(b.addr(), 0);
     stays("of weight 0", [15, 16]);
-    panel.weigh(b.addr(), 1);
-    panel.remove(b.addr());
+    admin.set_weight(b.addr(), 1);
+    admin.remove(b.addr());
     assert_eq!(asked(12), "aa");
-    panel.add_backend(b.addr());
+    admin.add_backend(b.addr());
     assert_eq!(asked(12), "aa", "an added backend takes no client away");
 }
 
 fn a_weight_holds_from_the_next_request_on(ctx: &Context) {
     let (a, b, c) = (named("a"), named("b"), named("c"));
-    let (program, panel) = start(ctx, &[&a, &b, &c], &["-a", "wrr"]);
+    let (program, admin) = start(ctx, &[&a, &b, &c], &["-a", "wrr"]);
     let mut client = program.client();
     assert_eq!(answers(&mut client, 3), "abc");
-    panel.weigh(a.addr(), 5);
+    admin.set_weight(a.addr(), 5);
     assert_eq!(answers(&mut client, 14), "aaaaaaaaaabbcc");
-    panel.weigh(a.addr(), 0);
+    admin.set_weight(a.addr(), 0);
     assert_eq!(answers(&mut client, 4), "bbcc");
-    panel.remove(b.addr());
+    admin.remove(b.addr());
     let last = format!("/backends/{}/weight", c.addr());
-    assert_eq!(panel.ask("PUT", &last, r#"{"weight": 0}"#).0, 409, "no backend would be left");
+    assert_eq!(admin.request("PUT", &last, r#"{"weight": 0}"#).0, 409, "no backend would be left");
     assert_eq!(answers(&mut client, 2), "cc");
 }
 
 fn the_last_backend_stays_unless_forced(ctx: &Context) {
     let a = named("a");
-    let (program, panel) = start(ctx, &[&a], &[]);
+    let (program, admin) = start(ctx, &[&a], &[]);
     let mut client = program.client();
-    let (status, refused) = panel.ask("DELETE", &format!("/backends/{}", a.addr()), "");
+    let (status, refused) = admin.request("DELETE", &format!("/backends/{}", a.addr()), "");
     assert_eq!(status, 409, "{refused}");
     assert!(refused["error"].as_str().is_some_and(|error| error.contains("force=true")), "{refused}");
     assert_eq!(answers(&mut client, 1), "a");
-    panel.done("DELETE", &format!("/backends/{}?force=true", a.addr()), "");
+    admin.request_ok("DELETE", &format!("/backends/{}?force=true", a.addr()), "");
     assert_eq!(client.get("/").status(), 503);
-    panel.add_backend(a.addr());
+    admin.add_backend(a.addr());
     assert_eq!(answers(&mut client, 1), "a");
 }
 
 fn duplicate_and_unresolvable_backends_are_rejected(ctx: &Context) {
     let a = named("a");
-    let (program, panel) = start(ctx, &[&a], &[]);
-    let add = |backend: &str| panel.ask("POST", "/backends", &format!(r#"{{"backend": "{backend}"}}"#)).0;
+    let (program, admin) = start(ctx, &[&a], &[]);
+    let add = |backend: &str| admin.request("POST", "/backends", &format!(r#"{{"backend": "{backend}"}}"#)).0;
     assert_eq!(add(&a.addr().to_string()), 409);
     assert_eq!(add(&format!("{}:3", a.addr())), 409, "the same backend with another weight");
     assert_eq!(add("no-such-name.invalid:80"), 400);
-    assert_eq!(panel.ask("POST", "/backends?group=nobody", r#"{"backend": "127.0.0.1:9"}"#).0, 404);
+    assert_eq!(admin.request("POST", "/backends?group=nobody", r#"{"backend": "127.0.0.1:9"}"#).0, 404);
     // By name it is another backend: its addresses may change.
     assert_eq!(add(&format!("localhost:{}", a.addr().port())), 201);
-    assert_eq!(panel.names().len(), 2);
+    assert_eq!(admin.backend_names().len(), 2);
     assert_eq!(answers(&mut program.client(), 4), "aaaa");
 }
 
 fn curl_lists_adds_and_removes(ctx: &Context) {
     let (a, b) = (named("a"), named("b"));
-    let (program, panel) = start(ctx, &[&a], &[]);
-    let url = format!("http://{}/backends", panel.addr());
+    let (program, admin) = start(ctx, &[&a], &[]);
+    let url = format!("http://{}/backends", admin.addr());
     let Some(list) = curl(&[&url], b"") else { return };
     assert!(list.contains(&a.addr().to_string()), "{list}");
     let body = format!(r#"{{"backend": "{}"}}"#, b.addr());
@@ -153,5 +153,5 @@ fn curl_lists_adds_and_removes(ctx: &Context) {
     curl(&["-f", "-X", "PUT", "-d", r#"{"weight": 0}"#, &weight], b"").expect("it ran before");
     let one = format!("{url}/{}", b.addr());
     curl(&["-f", "-X", "DELETE", &one], b"").expect("it ran before");
-    assert_eq!(panel.names(), [a.addr().to_string()]);
+    assert_eq!(admin.backend_names(), [a.addr().to_string()]);
 }

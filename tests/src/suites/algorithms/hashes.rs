@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{back_on, homes};
+use super::{backend_by_client, restart_on};
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
@@ -19,55 +19,61 @@ cases! { "algorithms";
 }
 
 const CLIENTS: u32 = 200;
-const TRUSTING: [&str; 2] = ["--trusted-proxy", "127.0.0.1"];
+const TRUST_LOOPBACK: [&str; 2] = ["--trusted-proxy", "127.0.0.1"];
 
 /// Kills one of four backends and restarts it. `most_moved`: of a hundred clients of the other backends.
-fn keeps(ctx: &Context, algorithm: &str, most_moved: usize) {
+fn assert_consistent(ctx: &Context, algorithm: &str, most_moved: usize) {
     let mut backends = named(&["a", "b", "c", "d"]);
-    let flags = ["-a", algorithm, "--check", "tcp,interval=50ms", "--down-time", "60s", TRUSTING[0], TRUSTING[1]];
+    let flags =
+        ["-a", algorithm, "--check", "tcp,interval=50ms", "--down-time", "60s", TRUST_LOOPBACK[0], TRUST_LOOPBACK[1]];
     let program = ctx.start(&addrs(&backends), &flags);
     let mut client = program.client();
-    let home = homes(&mut client, CLIENTS);
-    assert_eq!(home.values().collect::<BTreeSet<_>>().len(), 4, "some are unused: {home:?}");
-    assert_eq!(homes(&mut program.client(), CLIENTS), home, "a client keeps its backend, whatever its connection");
+    let initial = backend_by_client(&mut client, CLIENTS);
+    assert_eq!(initial.values().collect::<BTreeSet<_>>().len(), 4, "some are unused: {initial:?}");
+    assert_eq!(
+        backend_by_client(&mut program.client(), CLIENTS),
+        initial,
+        "a client keeps its backend, whatever its connection"
+    );
 
     let addr = backends.remove(1).addr(); // dropped: dead
-    until("its clients have moved", || homes(&mut client, CLIENTS).values().all(|at| at != "b"));
-    let refuge = homes(&mut client, CLIENTS);
-    assert_eq!(homes(&mut client, CLIENTS), refuge, "they keep their new backend");
-    let survivors = home.iter().filter(|(_, at)| *at != "b").count();
-    let moved = home.iter().filter(|(number, at)| *at != "b" && refuge[*number] != **at).count();
+    until("its clients have moved", || backend_by_client(&mut client, CLIENTS).values().all(|at| at != "b"));
+    let moved_to = backend_by_client(&mut client, CLIENTS);
+    assert_eq!(backend_by_client(&mut client, CLIENTS), moved_to, "they keep their new backend");
+    let survivors = initial.iter().filter(|(_, at)| *at != "b").count();
+    let moved = initial.iter().filter(|(number, at)| *at != "b" && moved_to[*number] != **at).count();
     assert!(moved * 100 <= survivors * most_moved, "{moved} of {survivors} moved without need");
-    let taken_in: BTreeSet<_> = home.iter().filter(|(_, at)| *at == "b").map(|(number, _)| &refuge[number]).collect();
-    assert!(taken_in.len() > 1, "all moved to the same backend: {taken_in:?}");
+    let new_backends: BTreeSet<_> =
+        initial.iter().filter(|(_, at)| *at == "b").map(|(number, _)| &moved_to[number]).collect();
+    assert!(new_backends.len() > 1, "all moved to the same backend: {new_backends:?}");
 
-    let _back = back_on(addr, "b");
-    until("every client is back at its first backend", || homes(&mut client, CLIENTS) == home);
+    let _back = restart_on(addr, "b");
+    until("every client is back at its first backend", || backend_by_client(&mut client, CLIENTS) == initial);
 }
 
 fn a_source_hash_keeps_clients(ctx: &Context) {
     // For contrast: without a consistent hash nearly every client may move.
-    keeps(ctx, "iphash", 100);
+    assert_consistent(ctx, "iphash", 100);
 }
 
 fn a_ring_keeps_clients_and_moves_only_those_of_a_dead_backend(ctx: &Context) {
-    keeps(ctx, "ketama", 0);
+    assert_consistent(ctx, "ketama", 0);
 }
 
 fn rendezvous_keeps_clients_and_moves_only_those_of_a_dead_backend(ctx: &Context) {
-    keeps(ctx, "rendezvous", 0);
+    assert_consistent(ctx, "rendezvous", 0);
 }
 
 fn maglev_keeps_clients_and_moves_few(ctx: &Context) {
-    keeps(ctx, "maglev", 15);
+    assert_consistent(ctx, "maglev", 15);
 }
 
 fn without_a_trusted_proxy_the_peer_address_is_hashed(ctx: &Context) {
     let backends = named(&["a", "b", "c", "d"]);
     for name in ["iphash", "ketama", "rendezvous", "maglev"] {
         let program = ctx.start(&addrs(&backends), &["-a", name]);
-        let home = homes(&mut program.client(), 60);
-        assert_eq!(home.values().collect::<BTreeSet<_>>().len(), 1, "{name}: X-Forwarded-For was used");
+        let initial = backend_by_client(&mut program.client(), 60);
+        assert_eq!(initial.values().collect::<BTreeSet<_>>().len(), 1, "{name}: X-Forwarded-For was used");
     }
 }
 

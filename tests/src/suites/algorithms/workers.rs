@@ -1,6 +1,6 @@
 //! Round robin, weights and hashes are exact over all workers of the process.
 
-use super::{homes, strs, weighted};
+use super::{backend_by_client, strs, weighted};
 use crate::Context;
 use crate::case::cases;
 use crate::client::Client;
@@ -57,9 +57,9 @@ fn hashes_agree_between_four_workers(ctx: &Context) {
         let flags = ["-a", name, "--trusted-proxy", "127.0.0.1", "--workers", "4"];
         let program = ctx.start(&addrs(&backends), &flags);
         let mut clients = at_every_loop(&program, 4);
-        let home = homes(&mut clients[0], 40);
+        let initial = backend_by_client(&mut clients[0], 40);
         for client in &mut clients {
-            assert_eq!(homes(client, 40), home, "{name}");
+            assert_eq!(backend_by_client(client, 40), initial, "{name}");
         }
     }
 }

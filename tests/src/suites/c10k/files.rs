@@ -1,12 +1,12 @@
 //! More clients than file descriptors.
 
 use crate::Context;
-use crate::backend::{Backend, bundled::Bundled};
+use crate::backend::{Backend, bundled_process::BundledProcess};
 use crate::case::cases;
 use crate::client::Client;
-use crate::foreign;
 use crate::process::{Options, Program};
-use crate::suites::support::{answered, clients_per_worker, requesting_clients, settle};
+use crate::suites::support::{clients_per_worker, count_responded, requesting_clients, wait_until_idle};
+use crate::third_party;
 use crate::wait::{ms, pause, until};
 
 cases! { "c10k";
@@ -34,21 +34,21 @@ fn clients_beyond_the_limit_of_open_files_wait_at_no_cost(ctx: &Context) {
     let options = Options { max_files: Some(96), ..Options::default() };
     let program = ctx.start_with(&[&name], &["--workers", "1", "--max-clients", "1000"], options);
     let mut clients = requesting_clients(&program, 60);
-    until("some are served", || answered(&mut clients) > 0);
-    settle(&program);
-    let served = answered(&mut clients);
+    until("some are served", || count_responded(&mut clients) > 0);
+    wait_until_idle(&program);
+    let served = count_responded(&mut clients);
     assert!((16..=48).contains(&served), "{served} of 60 are served with 96 files");
     assert_idle(&program);
     let said = program.stderr();
     assert_eq!(said.matches("open files").count(), 1, "{said}");
-    all_are_served_in_turn(clients);
+    each_client_is_served_when_another_leaves(clients);
 }
 
 /// Each client that is answered disconnects, until none is left.
-fn all_are_served_in_turn(mut clients: Vec<Client>) {
+fn each_client_is_served_when_another_leaves(mut clients: Vec<Client>) {
     while !clients.is_empty() {
-        until("the next one is served", || answered(&mut clients) > 0);
-        let at = clients.iter_mut().position(Client::has_news).expect("one is answered");
+        until("the next one is served", || count_responded(&mut clients) > 0);
+        let at = clients.iter_mut().position(Client::has_unread_input).expect("one is answered");
         let response = clients.remove(at).response("GET");
         assert_eq!(response.status(), 200, "{response:?}");
     }
@@ -61,13 +61,13 @@ fn the_descriptors_of_many_workers_are_reserved(ctx: &Context) {
     let name = backend.addr().to_string();
     let options = Options { max_files: Some(128), ..Options::default() };
     let program = ctx.start_with(&[&name], &["--workers", "16"], options);
-    all_are_served_in_turn(requesting_clients(&program, 60));
+    each_client_is_served_when_another_leaves(requesting_clients(&program, 60));
 }
 
 /// A client whose requests go to three backends keeps a connection to each. These idle connections only save time, so
 /// they must not use up the descriptors that a request needs.
 fn idle_upstream_connections_leave_descriptors_to_connect(ctx: &Context) {
-    let backends = Bundled::start(ctx);
+    let backends = BundledProcess::start(ctx);
     let names: Vec<_> = backends.addrs().iter().map(ToString::to_string).collect();
     let options = Options { max_files: Some(128), ..Options::default() };
     let program = ctx.start_with(&[&names[0], &names[1], &names[2]], &["--workers", "2"], options);
@@ -106,9 +106,9 @@ fn run_out_of_descriptors(ctx: &Context, loops: usize) {
     for client in &mut within {
         assert_eq!(client.get("/").text(), "ok");
     }
-    settle(&program);
+    wait_until_idle(&program);
     let (pid, limit) = (program.pid().to_string(), program.next_fd());
-    if foreign::run("prlimit", &["--pid", &pid, &format!("--nofile={limit}")], b"").is_none() {
+    if third_party::run("prlimit", &["--pid", &pid, &format!("--nofile={limit}")], b"").is_none() {
         return;
     }
     let mut waiting: Vec<_> = (0..8).map(|_| program.client()).collect();

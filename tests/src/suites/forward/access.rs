@@ -44,7 +44,7 @@ fn credentials_are_required_and_not_forwarded(ctx: &Context) {
     assert_eq!(ask(&mut client, "GET", &url, RIGHT).text(), "ok");
     let (head, _) = backend.last_request();
     assert!(!head.fields.has("proxy-authorization"), "{head:?}");
-    assert!(!backend.seen()[0].bytes.windows(8).any(|part| part == b"dXNlcjpw"));
+    assert!(!backend.recordings()[0].bytes.windows(8).any(|part| part == b"dXNlcjpw"));
     let printed = program.stdout() + &program.stderr();
     assert!(!printed.contains("pass word") && !printed.contains("dXNlcjpw"), "{printed}");
 }

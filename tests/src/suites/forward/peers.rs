@@ -2,7 +2,7 @@
 
 use crate::Context;
 use crate::case::cases;
-use crate::foreign::{HyperServer, python, run};
+use crate::third_party::{HyperServer, python, run};
 
 use super::start;
 

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{TEST_TIMEOUT, until};
 
 use super::{ask, run, start, tunnel};
 
@@ -16,7 +16,7 @@ cases! { "forward";
     Fast without_arguments_it_starts_a_test_backend,
     Fast a_refused_command_line_is_one_line_and_64,
     Fast a_port_in_use_is_one_line_and_1,
-    Fast the_table_tells_requests_from_tunnels,
+    Fast the_table_counts_requests_and_tunnels_separately,
     Fast the_log_names_destinations,
 }
 
@@ -55,7 +55,7 @@ fn a_port_in_use_is_one_line_and_1(ctx: &Context) {
     assert_eq!((finished.code, finished.stderr.lines().count()), (1, 1), "{finished:?}");
 }
 
-fn the_table_tells_requests_from_tunnels(ctx: &Context) {
+fn the_table_counts_requests_and_tunnels_separately(ctx: &Context) {
     let (echo, backend, mut program) = (TcpEcho::start().unwrap(), Backend::ok("ok"), start(ctx, &[]));
     let url = format!("http://{}/", backend.addr());
     for _ in 0..3 {
@@ -71,7 +71,7 @@ fn the_table_tells_requests_from_tunnels(ctx: &Context) {
     assert_eq!(row("http", &program.stdout()), ["0", "3", "0"], "{}", program.stdout());
     drop(open);
     program.signal(Signal::SIGTERM);
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
     until("the table at the end", || row("CONNECT", &program.stdout()) == ["0", "1", "0"]);
 }
 

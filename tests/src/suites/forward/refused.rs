@@ -1,19 +1,19 @@
-//! Requests that cannot be forwarded, and the local reply that says why.
+//! Requests that cannot be forwarded, and the local reply with its reason.
 
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
 use crate::suites::local_reply::assert_local;
-use crate::suites::support::{black_hole, reserved};
-use crate::wait::{PATIENCE, ms};
+use crate::suites::support::{black_hole, reserved_port};
+use crate::wait::{TEST_TIMEOUT, ms};
 
 use super::{ask, connect, start};
 
 cases! { "forward";
     Fast a_request_without_a_destination_is_400,
     Fast connect_needs_a_port_and_no_body,
-    Fast what_does_not_resolve_is_502,
-    Fast what_does_not_answer_is_502_or_504_and_no_tunnel,
+    Fast a_destination_that_does_not_resolve_is_502,
+    Fast a_destination_that_does_not_respond_is_502_or_504_and_no_tunnel,
     Fast a_request_to_the_proxy_itself_is_caught,
 }
 
@@ -63,24 +63,24 @@ fn connect_needs_a_port_and_no_body(ctx: &Context) {
     assert_eq!(backend.connections(), 0);
 }
 
-fn what_does_not_resolve_is_502(ctx: &Context) {
+fn a_destination_that_does_not_resolve_is_502(ctx: &Context) {
     let program = start(ctx, &[]);
     let mut client = program.client();
-    client.patience(4 * PATIENCE); // the resolver has its own timeout
+    client.set_read_timeout(4 * TEST_TIMEOUT); // the resolver has its own timeout
     assert_local(&ask(&mut client, "GET", "http://no-such-host.invalid/", ""), 502);
     assert_local(&ask(&mut client, "GET", "http://a%20b/", ""), 502);
     assert_local(&ask(&mut client, "CONNECT", "no-such-host.invalid:443", ""), 502);
     client.expect_closed();
 }
 
-fn what_does_not_answer_is_502_or_504_and_no_tunnel(ctx: &Context) {
+fn a_destination_that_does_not_respond_is_502_or_504_and_no_tunnel(ctx: &Context) {
     let program = start(ctx, &["--connect-timeout", "500ms"]);
-    let (dead, silent) = (reserved(), black_hole());
+    let (dead, silent) = (reserved_port(), black_hole());
     for (address, status) in [(dead.addr, 502), (silent.addr, 504)] {
         assert_local(&ask(&mut program.client(), "GET", &format!("http://{address}/"), ""), status);
         let mut client = program.client();
         client.send(format!("CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\nahead"));
-        let answer = client.rest(PATIENCE).expect("the connection is closed");
+        let answer = client.read_until_closed(TEST_TIMEOUT).expect("the connection is closed");
         let text = String::from_utf8_lossy(&answer);
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")) && !text.contains("HTTP/1.1 200"), "{text}");
     }
@@ -101,5 +101,5 @@ fn a_request_to_the_proxy_itself_is_caught(ctx: &Context) {
     assert_eq!(backend.connections(), 1);
     let mut client = program.client();
     assert_eq!(connect(&mut client, backend.addr()), 200, "the proxy cannot see into a tunnel");
-    client.expect_silence(ms(30));
+    client.expect_no_input(ms(30));
 }

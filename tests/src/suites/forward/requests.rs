@@ -3,7 +3,7 @@
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
-use crate::seed::Seed;
+use crate::rng::Rng;
 
 use super::{ask, start};
 
@@ -63,7 +63,7 @@ fn bodies_go_through_with_a_length_and_chunked(ctx: &Context) {
     let mut client = program.client();
     let at = backend.addr();
     for size in [0, 1, 1000, 200_000] {
-        let body = Seed::new(size as u64 + 1).bytes(size);
+        let body = Rng::new(size as u64 + 1).bytes(size);
         client.send(format!("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: {size}\r\n\r\n"));
         client.send(&body);
         assert!(client.response("POST").body == body, "{size} bytes with a length");
@@ -120,7 +120,7 @@ fn headers_for_the_proxy_are_not_forwarded(ctx: &Context) {
     }
     assert_eq!(head.fields.get("authorization"), Some("Bearer theirs"), "this header is for the origin");
     assert_eq!(head.fields.get("cookie"), Some("a=b"));
-    let sent = backend.seen()[0].bytes.clone();
+    let sent = backend.recordings()[0].bytes.clone();
     assert!(!sent.windows(8).any(|part| part == b"c2VjcmV0"), "{}", sent.escape_ascii());
 }
 

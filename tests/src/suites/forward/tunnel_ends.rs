@@ -11,7 +11,7 @@ use socket2::SockRef;
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
-use crate::wait::{PATIENCE, ms, pause};
+use crate::wait::{TEST_TIMEOUT, ms, pause};
 
 use super::{start, tunnel};
 
@@ -28,19 +28,19 @@ cases! { "forward";
 fn a_half_closed_client_still_receives(ctx: &Context) {
     let program = start(ctx, &[]);
     let backend = Backend::start(|conn| {
-        conn.until_ended();
+        conn.read_until_closed();
         conn.write("the last word");
     });
     let mut client = tunnel(&program, backend.addr());
     client.send("over");
     client.half_close();
-    assert_eq!(client.rest(PATIENCE).as_deref(), Some(&b"the last word"[..]));
-    assert!(backend.seen()[0].bytes == b"over");
+    assert_eq!(client.read_until_closed(TEST_TIMEOUT).as_deref(), Some(&b"the last word"[..]));
+    assert!(backend.recordings()[0].bytes == b"over");
     let echo = TcpEcho::start().unwrap();
     let mut client = tunnel(&program, echo.addr());
     client.send("echo");
     client.half_close();
-    assert_eq!(client.rest(PATIENCE).as_deref(), Some(&b"echo"[..]));
+    assert_eq!(client.read_until_closed(TEST_TIMEOUT).as_deref(), Some(&b"echo"[..]));
 }
 
 fn a_half_closed_server_still_receives(ctx: &Context) {
@@ -48,10 +48,10 @@ fn a_half_closed_server_still_receives(ctx: &Context) {
     let backend = Backend::start(|conn| {
         conn.write("bye");
         conn.half_close();
-        conn.until_ended();
+        conn.read_until_closed();
     });
     let mut client = tunnel(&program, backend.addr());
-    assert_eq!(client.rest(PATIENCE).as_deref(), Some(&b"bye"[..]));
+    assert_eq!(client.read_until_closed(TEST_TIMEOUT).as_deref(), Some(&b"bye"[..]));
     client.send("heard after the FIN");
     backend.wait_for("bytes after its FIN", |seen| seen[0].bytes == b"heard after the FIN");
     client.half_close();
@@ -62,7 +62,7 @@ fn a_clients_reset_resets_the_server(ctx: &Context) {
     let (program, listener) = (start(ctx, &[]), TcpListener::bind("127.0.0.1:0").unwrap());
     let client = tunnel(&program, listener.local_addr().unwrap());
     let (mut server, _) = listener.accept().unwrap();
-    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    server.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     client.reset();
     let error = server.read(&mut [0; 1]).expect_err("a FIN would look like a complete stream");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
@@ -102,7 +102,7 @@ fn a_drain_waits_for_tunnels_that_end(ctx: &Context) {
     client.half_close();
     client.expect_closed();
     drop(client);
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }
 
 fn a_drain_cuts_tunnels_at_its_deadline(ctx: &Context) {
@@ -110,7 +110,7 @@ fn a_drain_cuts_tunnels_at_its_deadline(ctx: &Context) {
     let mut clients: Vec<_> = (0..3).map(|_| tunnel(&program, echo.addr())).collect();
     let began = Instant::now();
     program.signal(Signal::SIGTERM);
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
     assert!(began.elapsed() >= ms(900), "cut after {:?}", began.elapsed());
     for client in &mut clients {
         client.expect_closed();

@@ -8,8 +8,8 @@ use backends::TcpEcho;
 use crate::Context;
 use crate::backend::{Backend, Conn};
 use crate::case::cases;
-use crate::seed::Seed;
-use crate::wait::{PATIENCE, ms};
+use crate::rng::Rng;
+use crate::wait::{TEST_TIMEOUT, ms};
 
 use super::{ask, connect, start, tunnel};
 
@@ -17,7 +17,7 @@ cases! { "forward";
     Fast a_tunnel_echoes_every_byte,
     Fast a_tunnel_carries_megabytes_both_ways_at_once,
     Fast bytes_sent_with_the_connect_are_delivered_first,
-    Fast a_server_may_speak_first,
+    Fast a_server_may_send_first,
     Fast a_tunnel_can_follow_requests_on_a_connection,
     Fast an_idle_tunnel_delays_no_other_client,
     Fast a_tunnel_frees_what_it_has_forwarded,
@@ -38,7 +38,7 @@ fn a_tunnel_echoes_every_byte(ctx: &Context) {
 fn a_tunnel_carries_megabytes_both_ways_at_once(ctx: &Context) {
     let (echo, program) = (TcpEcho::start().unwrap(), start(ctx, &[]));
     let mut client = tunnel(&program, echo.addr());
-    let sent = Seed::new(11).bytes(4 << 20);
+    let sent = Rng::new(11).bytes(4 << 20);
     let (mut writer, bytes) = (client.stream(), sent.clone());
     let writing = thread::spawn(move || writer.write_all(&bytes));
     assert!(client.read_exact(sent.len()) == sent, "the echo differs");
@@ -49,7 +49,7 @@ fn bytes_sent_with_the_connect_are_delivered_first(ctx: &Context) {
     let (echo, program) = (TcpEcho::start().unwrap(), start(ctx, &[]));
     let at = echo.addr();
     for size in [1, 517, 40_000] {
-        let early = Seed::new(size as u64).bytes(size);
+        let early = Rng::new(size as u64).bytes(size);
         let mut segment = format!("CONNECT {at} HTTP/1.1\r\nHost: {at}\r\n\r\n").into_bytes();
         segment.extend_from_slice(&early);
         let mut client = program.client();
@@ -61,10 +61,10 @@ fn bytes_sent_with_the_connect_are_delivered_first(ctx: &Context) {
     }
 }
 
-fn a_server_may_speak_first(ctx: &Context) {
+fn a_server_may_send_first(ctx: &Context) {
     let backend = Backend::start(|conn| {
         conn.write("220 ready\r\n");
-        conn.until_ended();
+        conn.read_until_closed();
     });
     let program = start(ctx, &[]);
     let mut client = tunnel(&program, backend.addr());
@@ -88,7 +88,7 @@ fn an_idle_tunnel_delays_no_other_client(ctx: &Context) {
     busy.send("busy");
     assert_eq!(busy.read_exact(4), b"busy");
     for client in &mut idle {
-        client.expect_silence(ms(10));
+        client.expect_no_input(ms(10));
         client.send("still there");
         assert_eq!(client.read_exact(11), b"still there");
     }
@@ -96,7 +96,7 @@ fn an_idle_tunnel_delays_no_other_client(ctx: &Context) {
 
 fn a_tunnel_frees_what_it_has_forwarded(ctx: &Context) {
     const PIECE: usize = 1 << 20;
-    let sink = Backend::start(Conn::until_ended);
+    let sink = Backend::start(Conn::read_until_closed);
     let program = start(ctx, &[]);
     let mut client = tunnel(&program, sink.addr());
     let piece = vec![7; PIECE];
@@ -107,7 +107,7 @@ fn a_tunnel_frees_what_it_has_forwarded(ctx: &Context) {
         client.send(&piece);
     }
     assert!(
-        sink.holds_within(3 * PATIENCE, |seen| seen.first().is_some_and(|first| first.count == 64 * PIECE as u64)),
+        sink.holds_within(3 * TEST_TIMEOUT, |seen| seen.first().is_some_and(|first| first.count == 64 * PIECE as u64)),
         "bytes are missing"
     );
     let grown = program.peak_rss_kib() - before;

@@ -4,7 +4,7 @@ use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
 use crate::checker::Framing;
-use crate::seed::Seed;
+use crate::rng::Rng;
 use crate::suites::framing::chunked;
 use crate::wait::ms;
 
@@ -49,7 +49,7 @@ fn assert_upload(ctx: &Context, bodies: &[Vec<u8>], is_chunked: bool, later: boo
 }
 
 fn random_bodies() -> Vec<Vec<u8>> {
-    SIZES.iter().map(|size| Seed::new(*size as u64).bytes(*size)).collect()
+    SIZES.iter().map(|size| Rng::new(*size as u64).bytes(*size)).collect()
 }
 
 fn uploads_with_a_length_arrive_whole(ctx: &Context) {
@@ -61,7 +61,7 @@ fn chunked_uploads_arrive_whole(ctx: &Context) {
 }
 
 fn a_body_in_a_later_segment_arrives_whole(ctx: &Context) {
-    let body = [Seed::new(1).bytes(100_000)];
+    let body = [Rng::new(1).bytes(100_000)];
     assert_upload(ctx, &body, false, true);
     assert_upload(ctx, &body, true, true);
 }

@@ -8,7 +8,7 @@ use crate::backend::{Backend, Conn};
 use crate::case::cases;
 use crate::checker::Framing;
 use crate::client::Client;
-use crate::seed::Seed;
+use crate::rng::Rng;
 use crate::suites::framing::chunked;
 
 cases! { "framing";
@@ -58,7 +58,7 @@ fn each_chunk_is_echoed_before_the_next_is_sent(ctx: &Context) {
     // The head came before the request was complete: the connection ends with this exchange.
     assert!(head.says_close(), "{head:?}");
     for turn in 0..30 {
-        let piece = Seed::new(turn).bytes(1 + 1000 * usize::try_from(turn).unwrap());
+        let piece = Rng::new(turn).bytes(1 + 1000 * usize::try_from(turn).unwrap());
         client.send([format!("{:x}\r\n", piece.len()).as_bytes(), &piece, b"\r\n"].concat());
         assert!(read_chunks(&mut client, piece.len()) == piece, "turn {turn} differs");
     }
@@ -70,7 +70,7 @@ fn each_chunk_is_echoed_before_the_next_is_sent(ctx: &Context) {
 fn megabytes_flow_both_ways_at_once(ctx: &Context) {
     let backend = Backend::start(echo);
     let program = ctx.start(&[backend.addr()], &[]);
-    let body = Seed::new(6).bytes(3 << 20);
+    let body = Rng::new(6).bytes(3 << 20);
     for is_chunked in [true, false] {
         let mut client = program.client();
         let (field, raw) = if is_chunked {

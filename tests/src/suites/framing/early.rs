@@ -6,8 +6,8 @@ use std::thread;
 use crate::Context;
 use crate::backend::{Backend, Conn};
 use crate::case::cases;
-use crate::foreign::{curl, hyper_exchange, python};
 use crate::process::Program;
+use crate::third_party::{curl, hyper_exchange, python};
 use crate::wait::{ms, pause};
 
 cases! { "framing";
@@ -46,7 +46,7 @@ fn read_on(conn: &mut Conn) {
     if conn.head().is_ok() {
         conn.write(TOO_LARGE);
         conn.half_close();
-        conn.until_ended();
+        conn.read_until_closed();
     }
 }
 
@@ -67,7 +67,7 @@ type Script = fn(&mut Conn);
 const KINDS: [(&str, Script); 3] =
     [("closes at once", close_at_once), ("reads on", read_on), ("stops reading", stop_reading)];
 
-/// Each kind of backend in turn, ten times: RST and response race.
+/// Each kind of backend, ten times: RST and response race.
 fn with_each_backend(ctx: &Context, check: impl Fn(&Program, &str)) {
     for (kind, script) in KINDS {
         let backend = Backend::start(script);

@@ -9,7 +9,7 @@ use crate::backend::{Backend, ok_response};
 use crate::case::cases;
 use crate::checker::Framing;
 use crate::process::Program;
-use crate::seed::{Digester, block};
+use crate::rng::{Sha256Hasher, block};
 
 cases! { "framing";
     Fast sixty_four_mebibytes_up_and_down_are_exact_in_bounded_memory,
@@ -62,7 +62,7 @@ fn write_body(out: &mut impl Write, mebibytes: usize, framing: Framing) -> std::
 fn backend(mebibytes: usize) -> Backend {
     Backend::start(move |conn| {
         let Ok(head) = conn.head() else { return };
-        let mut digest = Digester::default();
+        let mut digest = Sha256Hasher::default();
         if conn.body(head.framing, &mut |piece| digest.add(piece)).is_err() {
             return;
         }
@@ -87,7 +87,7 @@ fn framing_of(target: &str, mebibytes: usize) -> (String, Framing) {
 fn assert_exact(ctx: &Context, mebibytes: usize) {
     let backend = backend(mebibytes);
     let program = ctx.start(&[backend.addr()], &[]);
-    let mut expected = Digester::default();
+    let mut expected = Sha256Hasher::default();
     blocks(mebibytes).for_each(|block| expected.add(&block));
     let expected = hex(expected.finish());
     let mut warm = program.client();
@@ -105,9 +105,9 @@ fn assert_exact(ctx: &Context, mebibytes: usize) {
 fn download(program: &Program, target: &str) -> String {
     let mut client = program.client();
     client.request("GET", target, "");
-    let mut digest = Digester::default();
-    let response = client.response_to("GET", &mut |piece| digest.add(piece));
-    assert_eq!(response.unwrap_or_else(|fault| panic!("{target}: {fault:?}")).status(), 200);
+    let mut digest = Sha256Hasher::default();
+    let response = client.response_into("GET", &mut |piece| digest.add(piece));
+    assert_eq!(response.unwrap_or_else(|error| panic!("{target}: {error:?}")).status(), 200);
     hex(digest.finish())
 }
 

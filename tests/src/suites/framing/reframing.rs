@@ -3,7 +3,7 @@
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
-use crate::checker::{Framing, whole_request};
+use crate::checker::{Framing, single_request};
 use crate::suites::framing::chunked;
 
 cases! { "framing";
@@ -25,7 +25,7 @@ fn trailers_and_extensions_of_a_request_are_dropped(ctx: &Context) {
          3;a=b\r\nabc\r\n2;{long}\r\nde\r\n0;last\r\nX-Sum: 1\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"
     ));
     assert_eq!(client.response("POST").status(), 200);
-    let (head, body, end) = whole_request(&backend.seen()[0].bytes).unwrap();
+    let (head, body, end) = single_request(&backend.recordings()[0].bytes).unwrap();
     assert_eq!(body, b"abcde");
     assert!(!end.extensions && end.trailers.is_empty(), "{end:?}");
     assert!(!head.fields.has("trailer") && !head.fields.has("x-sum"), "{:?}", head.fields);
@@ -60,7 +60,7 @@ fn a_request_that_announces_trailers_is_chunked_once(ctx: &Context) {
 }
 
 fn long_body() -> Vec<u8> {
-    crate::seed::Seed::new(4).bytes(700_000)
+    crate::rng::Rng::new(4).bytes(700_000)
 }
 
 fn a_long_body_until_close_becomes_chunked(ctx: &Context) {

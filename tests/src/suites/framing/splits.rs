@@ -6,8 +6,8 @@ use crate::case::cases;
 use crate::wait::{ms, pause};
 
 cases! { "framing";
-    Fast a_request_may_be_cut_at_every_byte,
-    Fast a_response_may_be_cut_at_every_byte,
+    Fast a_request_may_be_split_at_every_byte,
+    Fast a_response_may_be_split_at_every_byte,
     Fast messages_may_arrive_byte_by_byte,
 }
 
@@ -31,7 +31,7 @@ fn echo() -> Backend {
     })
 }
 
-fn a_request_may_be_cut_at_every_byte(ctx: &Context) {
+fn a_request_may_be_split_at_every_byte(ctx: &Context) {
     let backend = echo();
     let program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();
@@ -45,7 +45,7 @@ fn a_request_may_be_cut_at_every_byte(ctx: &Context) {
     }
 }
 
-fn a_response_may_be_cut_at_every_byte(ctx: &Context) {
+fn a_response_may_be_split_at_every_byte(ctx: &Context) {
     let backend = Backend::start(|conn| {
         let Ok(request) = conn.request() else { return };
         let mut numbers = request.head.target[1..].split('/').filter_map(|n| n.parse().ok());

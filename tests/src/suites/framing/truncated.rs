@@ -1,15 +1,15 @@
-//! Long bodies that are cut off: no peer may take them for complete, and every byte that arrived is delivered.
+//! Long bodies that are cut off: no peer may treat them as complete, and every byte that arrived is delivered.
 
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
-use crate::checker::Fault;
-use crate::foreign::python;
-use crate::seed::Seed;
+use crate::checker::ReadError;
+use crate::rng::Rng;
 use crate::suites::framing::chunks;
+use crate::third_party::python;
 
 cases! { "framing";
-    Fast what_arrived_of_a_truncated_download_is_delivered,
+    Fast the_received_part_of_a_truncated_download_is_delivered,
     Fast python_notices_a_truncated_download,
     Fast a_truncated_upload_is_not_finished_at_the_backend,
 }
@@ -28,7 +28,7 @@ for path in ("/length", "/chunked"):
 
 /// Announces 1 MB (or chunks) and closes after 300 kB.
 fn cut_off() -> (Backend, Vec<u8>) {
-    let part = Seed::new(8).bytes(300_000);
+    let part = Rng::new(8).bytes(300_000);
     let sent = part.clone();
     let backend = Backend::start(move |conn| {
         let Ok(request) = conn.request() else { return };
@@ -43,7 +43,7 @@ fn cut_off() -> (Backend, Vec<u8>) {
     (backend, part)
 }
 
-fn what_arrived_of_a_truncated_download_is_delivered(ctx: &Context) {
+fn the_received_part_of_a_truncated_download_is_delivered(ctx: &Context) {
     let (backend, part) = cut_off();
     let program = ctx.start(&[backend.addr()], &[]);
     for target in ["/length", "/chunked"] {
@@ -53,7 +53,7 @@ fn what_arrived_of_a_truncated_download_is_delivered(ctx: &Context) {
         assert_eq!(head.status, 200);
         let mut got = Vec::new();
         let end = client.reader().body(framing, &mut |piece| got.extend_from_slice(piece));
-        assert!(matches!(end, Err(Fault::Truncated(_) | Fault::Reset)), "{target}: {end:?}");
+        assert!(matches!(end, Err(ReadError::Truncated(_) | ReadError::Reset)), "{target}: {end:?}");
         assert!(got == part, "{target}: {} of {} bytes", got.len(), part.len());
     }
 }
@@ -74,7 +74,7 @@ fn a_truncated_upload_is_not_finished_at_the_backend(ctx: &Context) {
         assert!(end.is_err(), "the backend took {length} bytes for complete");
     });
     let program = ctx.start(&[backend.addr()], &[]);
-    let part = Seed::new(8).bytes(300_000);
+    let part = Rng::new(8).bytes(300_000);
     let uploads = [("Content-Length: 1000000", part.clone()), ("Transfer-Encoding: chunked", chunks(&part, &[10_000]))];
     for (turn, (field, raw)) in uploads.into_iter().enumerate() {
         let mut client = program.client();
@@ -85,7 +85,7 @@ fn a_truncated_upload_is_not_finished_at_the_backend(ctx: &Context) {
         assert_eq!(response.status(), 400, "{field}");
         client.expect_closed();
         backend.wait_for("the upload is cut", |seen| seen.get(turn).is_some_and(|s| s.ended));
-        let seen = &backend.seen()[turn];
+        let seen = &backend.recordings()[turn];
         assert!(!seen.bytes.ends_with(b"0\r\n\r\n"), "{field}: an invented last chunk");
     }
 }

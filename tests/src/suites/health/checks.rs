@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{CheckedBackend, answer_all, checked_backends, failure, state, until_state};
+use super::{CheckedBackend, checked_backends, failure, respond_with, state, until_state};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
-use crate::suites::support::reserved;
+use crate::suites::support::reserved_port;
 use crate::wait::{ms, pause, until};
 
 cases! { "health";
@@ -43,12 +43,12 @@ fn a_backend_that_fails_its_checks_goes_down_and_recovers_without_traffic(ctx: &
 fn scripted(script: &'static str, checks: &Arc<AtomicUsize>) -> Backend {
     let counted = Arc::clone(checks);
     Backend::start(move |conn| {
-        answer_all(conn, |request| {
+        respond_with(conn, |request| {
             if request.head.target != "/health" {
                 return ok_response("scripted");
             }
             let number = counted.fetch_add(1, Ordering::SeqCst);
-            if script.as_bytes()[number.min(script.len() - 1)] == b'+' { ok_response("well") } else { failure() }
+            if script.as_bytes()[number.min(script.len() - 1)] == b'+' { ok_response("healthy") } else { failure() }
         });
     })
 }
@@ -133,7 +133,7 @@ fn panic_mode_uses_all_backends_when_most_fail_their_checks(ctx: &Context) {
 
 fn panic_mode_skips_a_backend_that_refused_a_connect(ctx: &Context) {
     let ([a, b], mut addrs) = checked_backends(["a", "b"]);
-    let dead = reserved();
+    let dead = reserved_port();
     addrs.push(dead.addr);
     let flags = ["--check", "http:/health,interval=50ms", "--down-time", "60s"];
     let program = ctx.start(&addrs, &flags);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{answer_all, state, until_state};
+use super::{respond_with, state, until_state};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
@@ -21,7 +21,7 @@ cases! { "health";
 fn an_http_check_matches_status_and_body(ctx: &Context) {
     let ok = |body: &str| ok_response(body);
     let status = |line: &str| format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n").into_bytes();
-    for (options, answer, is_well) in [
+    for (options, answer, is_healthy) in [
         ("", ok("fine"), true),
         ("", status("302 Found"), true),
         ("", status("404 Not Found"), false),
@@ -39,16 +39,16 @@ fn an_http_check_matches_status_and_body(ctx: &Context) {
         let checks = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&checks);
         let subject = Backend::start(move |conn| {
-            answer_all(conn, |request| {
-                assert_eq!((request.head.method.as_str(), request.head.target.as_str()), ("GET", "/well?deep=1"));
+            respond_with(conn, |request| {
+                assert_eq!((request.head.method.as_str(), request.head.target.as_str()), ("GET", "/healthy?deep=1"));
                 counted.fetch_add(1, Ordering::SeqCst);
                 answer.clone()
             });
         });
-        let check = format!("http:/well?deep=1,interval=40ms,fall=1,rise=1{options}");
+        let check = format!("http:/healthy?deep=1,interval=40ms,fall=1,rise=1{options}");
         let program = ctx.start(&[subject.addr()], &["--check", &check]);
         until(&case, || checks.load(Ordering::SeqCst) >= 3);
-        let expected = if is_well { "UP" } else { "DOWN" };
+        let expected = if is_healthy { "UP" } else { "DOWN" };
         assert_eq!(state(&program, subject.addr()), expected, "{case}");
     }
 }
@@ -57,7 +57,7 @@ fn a_check_that_times_out_fails(ctx: &Context) {
     let hanging = Backend::start(|conn| {
         if conn.request().is_ok() {
             conn.write("HTTP/1.1 200");
-            conn.until_ended();
+            conn.read_until_closed();
         }
     });
     let flags = ["--check", "http:/health,interval=50ms,timeout=150ms"];
@@ -68,8 +68,8 @@ fn a_check_that_times_out_fails(ctx: &Context) {
 
 fn a_check_can_have_its_own_port(ctx: &Context) {
     let serving = Backend::ok("served");
-    let asked = Backend::answering(super::failure());
-    let flag = format!("http:/health,interval=50ms,port={}", asked.addr().port());
+    let counted = Backend::answering(super::failure());
+    let flag = format!("http:/health,interval=50ms,port={}", counted.addr().port());
     let program = ctx.start(&[serving.addr()], &["--check", &flag]);
     until_state(&program, serving.addr(), "DOWN");
     assert_eq!(serving.connections(), 0, "only the other port is checked");
@@ -81,7 +81,7 @@ fn a_check_sends_the_configured_host(ctx: &Context) {
         let addr = backend.addr().to_string();
         let _program = ctx.start(&[backend.addr()], &["--check", &format!("http:/h,interval=50ms{option}")]);
         backend.wait_for("a check", |seen| seen.iter().any(|seen| seen.bytes.ends_with(b"\r\n\r\n")));
-        let (head, _) = backend.seen()[0].request();
+        let (head, _) = backend.recordings()[0].request();
         assert_eq!(head.fields.get("host"), Some(host.unwrap_or(&addr)));
     }
 }
@@ -97,7 +97,7 @@ fn a_tcp_check_detects_failure_and_recovery(ctx: &Context) {
     until_state(&program, addr, "DOWN");
     let mut client = program.client();
     assert!((0..6).all(|_| client.get("/").text() == "b"));
-    let _back = Backend::start_on(addr, |conn| answer_all(conn, |_| ok_response("a")));
+    let _back = Backend::start_on(addr, |conn| respond_with(conn, |_| ok_response("a")));
     until_state(&program, addr, "UP");
     let answers: Vec<_> = (0..6).map(|_| client.get("/").text()).collect();
     assert_eq!(answers.iter().filter(|answer| *answer == "a").count(), 3, "{answers:?}");

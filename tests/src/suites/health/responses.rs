@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{answer_all, failure, state, until_state};
+use super::{failure, respond_with, state, until_state};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
@@ -19,8 +19,8 @@ cases! { "health";
 const EJECTING: [&str; 2] = ["--eject-after", "5"];
 
 fn five_consecutive_failures_eject(ctx: &Context) {
-    let (failing, well) = (Backend::answering(failure()), Backend::ok("well"));
-    let program = ctx.start(&[failing.addr(), well.addr()], &EJECTING);
+    let (failing, healthy) = (Backend::answering(failure()), Backend::ok("healthy"));
+    let program = ctx.start(&[failing.addr(), healthy.addr()], &EJECTING);
     let mut client = program.client();
     for turn in 0..5 {
         assert_eq!(state(&program, failing.addr()), "UP", "after {turn} failures");
@@ -35,10 +35,10 @@ fn five_consecutive_failures_eject(ctx: &Context) {
 fn a_success_resets_the_failure_count(ctx: &Context) {
     let moody = Backend::start(|conn| {
         let index = conn.index;
-        answer_all(conn, |_| if index % 5 == 4 { ok_response("fine") } else { failure() });
+        respond_with(conn, |_| if index % 5 == 4 { ok_response("fine") } else { failure() });
     });
-    let well = Backend::ok("well");
-    let program = ctx.start(&[moody.addr(), well.addr()], &EJECTING);
+    let healthy = Backend::ok("healthy");
+    let program = ctx.start(&[moody.addr(), healthy.addr()], &EJECTING);
     let mut client = program.client();
     (0..50).for_each(|_| drop(client.get("/")));
     assert_eq!(state(&program, moody.addr()), "UP");
@@ -51,8 +51,8 @@ fn resets_eject_too(ctx: &Context) {
             conn.reset();
         }
     });
-    let well = Backend::ok("well");
-    let program = ctx.start(&[resetting.addr(), well.addr()], &EJECTING);
+    let healthy = Backend::ok("healthy");
+    let program = ctx.start(&[resetting.addr(), healthy.addr()], &EJECTING);
     let mut client = program.client();
     (0..30).for_each(|_| assert_eq!(client.get("/").status(), 200, "each GET is retried on the other backend"));
     assert_eq!(state(&program, resetting.addr()), "EJECTED");
@@ -61,8 +61,8 @@ fn resets_eject_too(ctx: &Context) {
 
 fn ejection_of_most_backends_starts_panic_mode(ctx: &Context) {
     let failing = [Backend::answering(failure()), Backend::answering(failure())];
-    let well = Backend::ok("well");
-    let program = ctx.start(&[failing[0].addr(), failing[1].addr(), well.addr()], &EJECTING);
+    let healthy = Backend::ok("healthy");
+    let program = ctx.start(&[failing[0].addr(), failing[1].addr(), healthy.addr()], &EJECTING);
     let mut client = program.client();
     (0..15).for_each(|_| drop(client.get("/")));
     for backend in &failing {
@@ -70,16 +70,16 @@ fn ejection_of_most_backends_starts_panic_mode(ctx: &Context) {
         until_state(&program, backend.addr(), "EJECTED");
     }
     (0..9).for_each(|_| drop(client.get("/")));
-    assert_eq!(well.connections(), 5 + 3, "one backend of three must not get all requests");
+    assert_eq!(healthy.connections(), 5 + 3, "one backend of three must not get all requests");
 }
 
 fn an_ejected_backend_gets_requests_again(ctx: &Context) {
     let subject = Backend::start(|conn| {
         let index = conn.index;
-        answer_all(conn, |_| if index < 5 { failure() } else { ok_response("recovered") });
+        respond_with(conn, |_| if index < 5 { failure() } else { ok_response("recovered") });
     });
-    let well = Backend::ok("well");
-    let program = ctx.start(&[subject.addr(), well.addr()], &EJECTING);
+    let healthy = Backend::ok("healthy");
+    let program = ctx.start(&[subject.addr(), healthy.addr()], &EJECTING);
     let mut client = program.client();
     (0..12).for_each(|_| drop(client.get("/")));
     until_state(&program, subject.addr(), "EJECTED");

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{answer_all, checked_backends, state, until_state};
+use super::{checked_backends, respond_with, state, until_state};
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
@@ -27,22 +27,22 @@ const CLIENTS: usize = 8;
 /// Several clients send requests until `stop`; returns their number and the durations of slow ones. All must be 200.
 fn load(program: &Program, stop: &AtomicBool) -> (usize, Vec<Duration>) {
     let one = || {
-        let (mut client, mut asked, mut slow) = (program.client(), 0, Vec::new());
+        let (mut client, mut counted, mut slow) = (program.client(), 0, Vec::new());
         while !stop.load(Ordering::SeqCst) {
             let began = Instant::now();
             let response = client.get("/");
             assert_eq!(response.status(), 200, "{response:?}");
-            asked += 1;
+            counted += 1;
             slow.extend(Some(began.elapsed()).filter(|took| *took >= Duration::from_secs(1)));
             pause(ms(3));
         }
-        (asked, slow)
+        (counted, slow)
     };
     thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(one)).collect();
-        clients.into_iter().map(|client| client.join().unwrap()).fold((0, Vec::new()), |mut all, (asked, slow)| {
+        clients.into_iter().map(|client| client.join().unwrap()).fold((0, Vec::new()), |mut all, (counted, slow)| {
             all.1.extend(slow);
-            (all.0 + asked, all.1)
+            (all.0 + counted, all.1)
         })
     })
 }
@@ -53,18 +53,18 @@ fn a_black_hole_delays_only_the_requests_sent_to_it(ctx: &Context) {
     let flags = ["--check", "tcp,interval=500ms,timeout=500ms", "--connect-timeout", "1500ms", "--down-time", "60s"];
     let program = ctx.start(&[a.addr(), hole.addr, b.addr()], &flags);
     let stop = AtomicBool::new(false);
-    let (asked, slow) = thread::scope(|scope| {
+    let (counted, slow) = thread::scope(|scope| {
         let clients = scope.spawn(|| load(&program, &stop));
         pause(ms(3_500)); // three checks of the black hole, each until its timeout
         stop.store(true, Ordering::SeqCst);
         clients.join().unwrap()
     });
-    let table = table(&program, asked as u64);
+    let table = table(&program, counted as u64);
     let (state, _, _, failed) = row(&table, hole.addr);
     assert_eq!(state, "DOWN", "{table}");
     assert!(slow.len() as u64 <= failed, "{failed} were sent to the black hole, but these were slow: {slow:?}");
-    assert!(failed <= CLIENTS as u64, "{failed} of {asked} were sent to the black hole");
-    assert!(asked > 200, "{CLIENTS} clients sent only {asked} requests");
+    assert!(failed <= CLIENTS as u64, "{failed} of {counted} were sent to the black hole");
+    assert!(counted > 200, "{CLIENTS} clients sent only {counted} requests");
 }
 
 fn a_recovered_backend_begins_with_few_requests(ctx: &Context) {
@@ -114,7 +114,7 @@ fn slow_start_does_not_limit_the_only_backend(ctx: &Context) {
 /// A backend that goes up and down until `stop`, and then stays up.
 fn flap(addr: SocketAddr, stop: &AtomicBool) -> Backend {
     loop {
-        let backend = Backend::start_on(addr, |conn| answer_all(conn, |_| ok_response("flapping")));
+        let backend = Backend::start_on(addr, |conn| respond_with(conn, |_| ok_response("flapping")));
         if stop.load(Ordering::SeqCst) {
             return backend;
         }
@@ -137,7 +137,7 @@ fn flapping_does_not_spread(ctx: &Context) {
     let program = ctx.start(&[addr, b.addr(), c.addr()], &flags.concat());
     let (stop, stay) = (AtomicBool::new(false), AtomicBool::new(false));
     drop(flapping);
-    let (asked, _back) = thread::scope(|scope| {
+    let (counted, _back) = thread::scope(|scope| {
         let flapper = scope.spawn(|| flap(addr, &stay));
         // Every client gets nothing but 200.
         let clients = scope.spawn(|| load(&program, &stop));
@@ -151,7 +151,7 @@ fn flapping_does_not_spread(ctx: &Context) {
         stop.store(true, Ordering::SeqCst);
         (clients.join().unwrap().0, back)
     });
-    assert!(asked > 200, "{asked}");
+    assert!(counted > 200, "{counted}");
     assert!(!program.stderr().contains("circuit breaker open"), "the breaker opened:\n{}", program.stderr());
     until_state(&program, addr, "UP");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use super::{Gated, queue_request, settle, together};
+use super::{GatedBackend, queue_request, run_in_parallel, wait_until_idle};
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
 use crate::case::cases;
@@ -14,7 +14,7 @@ cases! { "limits";
     Fast a_backend_never_sees_more_than_its_limit,
     Fast a_keep_alive_backend_never_sees_more_than_its_limit,
     Fast a_full_backend_is_skipped,
-    Fast a_client_that_leaves_releases_its_slot,
+    Fast a_client_that_disconnects_releases_its_slot,
     Fast a_backend_that_fails_releases_the_slot,
     Full sixty_four_clients_are_served_for_long,
 }
@@ -49,7 +49,7 @@ pub(super) fn sixty_four_clients(ctx: &Context, alive: bool, each: usize, flags:
     let (backend, concurrency) = counting_backend(alive);
     let flags = [&["--max-connections", "10", "--queue-timeout", "60s"], flags].concat();
     let program = ctx.start(&[backend.addr()], &flags);
-    together(64, |_| {
+    run_in_parallel(64, |_| {
         let mut client = program.client();
         for turn in 0..each {
             let response = client.get("/");
@@ -72,17 +72,17 @@ fn sixty_four_clients_are_served_for_long(ctx: &Context) {
 }
 
 fn a_full_backend_is_skipped(ctx: &Context) {
-    let (slow, quick) = (Gated::start(), Backend::ok("quick"));
+    let (slow, quick) = (GatedBackend::start(), Backend::ok("quick"));
     let program = ctx.start(&[slow.backend.addr(), quick.addr()], &["--max-connections", "1"]);
     let mut held = queue_request(&program, "/0");
-    until("one of them gets the request", || !slow.served().is_empty() || quick.connections() > 0);
+    until("one of them gets the request", || !slow.requests().is_empty() || quick.connections() > 0);
     let mut client = program.client();
-    if slow.served().is_empty() {
+    if slow.requests().is_empty() {
         assert_eq!(held.response("GET").text(), "quick");
         held.request("GET", "/0", "");
-        settle(&program);
+        wait_until_idle(&program);
     }
-    slow.wait_served(&["/0"]);
+    slow.wait_for_requests(&["/0"]);
     for _ in 0..10 {
         assert_eq!(client.get("/").text(), "quick");
     }
@@ -90,14 +90,14 @@ fn a_full_backend_is_skipped(ctx: &Context) {
     assert_eq!(held.response("GET").status(), 200);
 }
 
-fn a_client_that_leaves_releases_its_slot(ctx: &Context) {
-    let gated = Gated::start();
+fn a_client_that_disconnects_releases_its_slot(ctx: &Context) {
+    let gated = GatedBackend::start();
     let program = ctx.start(&[gated.backend.addr()], &["--max-connections", "1", "--queue-timeout", "60s"]);
     let leaves = queue_request(&program, "/0");
-    gated.wait_served(&["/0"]);
+    gated.wait_for_requests(&["/0"]);
     let mut waits = queue_request(&program, "/1");
     leaves.reset();
-    gated.wait_served(&["/0", "/1"]);
+    gated.wait_for_requests(&["/0", "/1"]);
     gated.gate.open(2);
     assert_eq!(waits.response("GET").status(), 200);
 }
@@ -109,7 +109,7 @@ fn a_backend_that_fails_releases_the_slot(ctx: &Context) {
             "/reset" => conn.reset(),
             "/garbage" => drop(conn.write("nonsense\r\n\r\n")),
             "/short" => drop(conn.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort")),
-            "/silent" => conn.until_ended(),
+            "/silent" => conn.read_until_closed(),
             _ => drop(conn.write(ok_response("ok"))),
         }
     });

@@ -5,7 +5,7 @@ use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
 use crate::client::Client;
-use crate::suites::support::{answered, requesting_clients, settle};
+use crate::suites::support::{count_responded, requesting_clients, wait_until_idle};
 use crate::wait::until;
 
 cases! { "limits" from 5;
@@ -26,9 +26,9 @@ fn four_workers_share_the_client_limit(ctx: &Context) {
     for places in [1, 2, 3, 10, 30] {
         let program = ctx.start(&[backend.addr()], &[&FOUR[..], &["--max-clients", &places.to_string()]].concat());
         let mut clients = requesting_clients(&program, 40);
-        until("all admitted clients are answered", || answered(&mut clients) >= places);
-        settle(&program);
-        assert_eq!(answered(&mut clients), places);
+        until("all admitted clients are answered", || count_responded(&mut clients) >= places);
+        wait_until_idle(&program);
+        assert_eq!(count_responded(&mut clients), places);
     }
 }
 
@@ -38,10 +38,10 @@ fn a_freed_slot_goes_to_a_client_that_waits_at_any_worker(ctx: &Context) {
     let mut clients = requesting_clients(&program, 40);
     while !clients.is_empty() {
         let served = clients.len().min(10);
-        until("all admitted clients are answered", || answered(&mut clients) == served);
-        settle(&program);
-        assert_eq!(answered(&mut clients), served, "of {} clients", clients.len());
-        let leaves = clients.iter_mut().position(Client::has_news).expect("some are answered");
+        until("all admitted clients are answered", || count_responded(&mut clients) == served);
+        wait_until_idle(&program);
+        assert_eq!(count_responded(&mut clients), served, "of {} clients", clients.len());
+        let leaves = clients.iter_mut().position(Client::has_unread_input).expect("some are answered");
         assert_eq!(clients.remove(leaves).response("GET").text(), "ok");
     }
 }

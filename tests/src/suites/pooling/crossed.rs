@@ -8,8 +8,8 @@ use crate::backend::{Backend, Conn};
 use crate::case::cases;
 use crate::checker::Framing;
 use crate::client::Client;
-use crate::seed::Seed;
-use crate::suites::support::together;
+use crate::rng::Rng;
+use crate::suites::support::run_in_parallel;
 use crate::wait::{ms, pause};
 
 cases! { "pooling";
@@ -28,11 +28,11 @@ fn no_response_is_crossed_in_a_hundred_thousand_requests(ctx: &Context) {
 /// Two clients and a pool of one, so that every connection alternates between them, and a backend that misbehaves on
 /// every second request.
 fn crossed(ctx: &Context, requests: usize) {
-    let seed = Mutex::new(Seed::new(66));
-    let backend = Backend::start_forgetful(move |conn| {
+    let rng = Mutex::new(Rng::new(66));
+    let backend = Backend::start_without_recording(move |conn| {
         while !conn.is_closed() {
-            let mood = seed.lock().unwrap().below(16);
-            if !serve(conn, mood) {
+            let behaviour = rng.lock().unwrap().below(16);
+            if !serve(conn, behaviour) {
                 return;
             }
         }
@@ -40,25 +40,26 @@ fn crossed(ctx: &Context, requests: usize) {
     let flags = ["-p", "1", "--check", "off", "--eject-after", "0", "--breaker", "0", "--down-time", "1ms"];
     for workers in ["1", "2"] {
         let program = ctx.start(&[backend.addr()], &[&flags[..], &["--workers", workers]].concat());
-        let whole = AtomicUsize::new(0);
-        together(2, |number| {
+        let complete = AtomicUsize::new(0);
+        run_in_parallel(2, |number| {
             let mut client = program.client();
-            for turn in 0..requests / 4 {
-                let name = format!("{number}-{turn}");
-                if ask(&mut client, &name, turn % 4 == 3) {
-                    whole.fetch_add(1, Ordering::SeqCst);
+            for request_number in 0..requests / 4 {
+                let name = format!("{number}-{request_number}");
+                if exchange(&mut client, &name, request_number % 4 == 3) {
+                    complete.fetch_add(1, Ordering::SeqCst);
                 } else {
                     client = program.client();
                 }
             }
         });
-        let whole = whole.into_inner();
-        assert!(whole > requests / 4, "{whole} of {} responses were complete", requests / 2);
+        let complete = complete.into_inner();
+        assert!(complete > requests / 4, "{complete} of {} responses were complete", requests / 2);
     }
 }
 
-/// Sends one request with its own name, and checks whose response comes. Returns whether the connection is reusable.
-fn ask(client: &mut Client, name: &str, with_body: bool) -> bool {
+/// Sends a request with a unique name, and checks that the response has the same name. Returns whether the connection
+/// is reusable.
+fn exchange(client: &mut Client, name: &str, with_body: bool) -> bool {
     let sent = if with_body {
         format!("POST /{name} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
     } else {
@@ -77,36 +78,36 @@ fn ask(client: &mut Client, name: &str, with_body: bool) -> bool {
     response.fields().get("connection") != Some("close")
 }
 
-/// Answers a request with its name, in this mood. Returns whether the connection stays open.
-fn serve(conn: &mut Conn, mood: usize) -> bool {
+/// Responds with the name of the request, with this behaviour. Returns whether the connection stays open.
+fn serve(conn: &mut Conn, behaviour: usize) -> bool {
     let Ok(head) = conn.head() else { return false };
     let name = head.target[1..].to_owned();
     let body = if head.method == "POST" { 5 } else { 0 };
     let length = name.len();
-    let whole = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{name}");
-    if mood == 0 && body > 0 {
+    let complete = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{name}");
+    if behaviour == 0 && body > 0 {
         // Early: the response comes before the body is read.
-        conn.write(&whole);
+        conn.write(&complete);
     }
     let framing = if body > 0 { Framing::Length(body) } else { Framing::None };
     if conn.body(framing, &mut |_| {}).is_err() {
         return false;
     }
-    match mood {
+    match behaviour {
         0 if body > 0 => {}
         1 => conn.reset(),
         2 => conn.close(),
         // Truncated.
         3 => {
-            conn.write(&whole[..whole.len() - 1]);
+            conn.write(&complete[..complete.len() - 1]);
             conn.close();
         }
         // Too long. Without any delay: bytes that come after the next request was sent are its response, as far as
         // any proxy can know.
-        4 => drop(conn.write(format!("{whole}HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"))),
+        4 => drop(conn.write(format!("{complete}HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"))),
         5 => {
             pause(ms(1));
-            conn.write(&whole);
+            conn.write(&complete);
         }
         // Until close, and then a close without a response.
         6 => {
@@ -114,7 +115,7 @@ fn serve(conn: &mut Conn, mood: usize) -> bool {
             conn.close();
         }
         7 => {
-            conn.write(&whole);
+            conn.write(&complete);
             conn.close();
         }
         // Chunked, after an interim response.
@@ -123,7 +124,7 @@ fn serve(conn: &mut Conn, mood: usize) -> bool {
                 "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{name}\r\n0\r\n\r\n"
             ));
         }
-        _ => drop(conn.write(&whole)),
+        _ => drop(conn.write(&complete)),
     }
     !conn.is_closed()
 }

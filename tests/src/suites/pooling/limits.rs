@@ -5,7 +5,7 @@ use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
 use crate::process::Program;
-use crate::suites::support::together;
+use crate::suites::support::run_in_parallel;
 use crate::wait::{ms, pause, until};
 
 cases! { "pooling";
@@ -27,7 +27,7 @@ fn slow() -> Backend {
 
 /// Sends `count` concurrent requests.
 fn burst(program: &Program, clients: usize) {
-    together(clients, |_| assert_eq!(program.client().get("/").status(), 200));
+    run_in_parallel(clients, |_| assert_eq!(program.client().get("/").status(), 200));
 }
 
 fn start(ctx: &Context, backend: &Backend, flags: &[&str]) -> Program {

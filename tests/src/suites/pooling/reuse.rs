@@ -7,9 +7,9 @@ use nix::sys::signal::Signal;
 
 use super::{ADMIN, answer, answering, connections, count, pool_of};
 use crate::Context;
-use crate::backend::bundled::Bundled;
+use crate::backend::bundled_process::BundledProcess;
 use crate::case::cases;
-use crate::suites::support::together;
+use crate::suites::support::run_in_parallel;
 use crate::wait::{ms, pause, until};
 
 cases! { "pooling";
@@ -32,10 +32,10 @@ fn two_hundred_thousand_requests_reuse_99_9_percent(ctx: &Context) {
 
 fn reuse(ctx: &Context, each: usize, at_least: f64) {
     const CLIENTS: usize = 64;
-    let backends = Bundled::start(ctx);
+    let backends = BundledProcess::start(ctx);
     for workers in ["1", "4"] {
         let program = ctx.start(&backends.addrs(), &[&ADMIN[..], &["--workers", workers]].concat());
-        together(CLIENTS, |_| {
+        run_in_parallel(CLIENTS, |_| {
             let mut client = program.client();
             for _ in 0..each {
                 assert_eq!(client.get("/bytes/1").status(), 200);
@@ -53,7 +53,7 @@ fn reuse(ctx: &Context, each: usize, at_least: f64) {
 
 /// In chapter 5 each client has its own connections: up to three thousand here.
 fn a_thousand_mostly_idle_clients_need_a_handful_of_connections(ctx: &Context) {
-    let backends = Bundled::start(ctx);
+    let backends = BundledProcess::start(ctx);
     let program = ctx.start(&backends.addrs(), &["--workers", "2"]);
     let mut clients: Vec<_> = (0..1_000).map(|_| program.client()).collect();
     for client in &mut clients {
@@ -67,21 +67,21 @@ fn a_thousand_mostly_idle_clients_need_a_handful_of_connections(ctx: &Context) {
 /// Connections left over from the busiest moment have exceeded their idle timeout when they are counted.
 fn a_thousand_clients_once_a_second_need_thirty_connections(ctx: &Context) {
     const THREADS: usize = 20;
-    const TURNS: usize = 12;
-    const TURN: Duration = Duration::from_secs(1);
-    let backends = Bundled::start(ctx);
+    const ROUNDS: usize = 12;
+    const ROUND_DURATION: Duration = Duration::from_secs(1);
+    let backends = BundledProcess::start(ctx);
     let program = ctx.start(&backends.addrs(), &["--workers", "2", "--upstream-idle-timeout", "2s"]);
     let fewest = AtomicU64::new(u64::MAX);
-    together(THREADS, |place| {
+    run_in_parallel(THREADS, |thread| {
         let mut clients: Vec<_> = (0..1_000 / THREADS).map(|_| program.client()).collect();
-        let step = TURN / u32::try_from(clients.len()).unwrap();
-        for turn in 0..TURNS {
+        let step = ROUND_DURATION / u32::try_from(clients.len()).unwrap();
+        for round in 0..ROUNDS {
             for client in &mut clients {
                 let due = Instant::now() + step;
                 assert_eq!(client.get("/bytes/1").status(), 200);
                 pause(due.saturating_duration_since(Instant::now()));
             }
-            if place == 0 && turn >= TURNS / 2 {
+            if thread == 0 && round >= ROUNDS / 2 {
                 fewest.fetch_min(backends.open_connections(), Ordering::Relaxed);
             }
         }
@@ -103,11 +103,11 @@ fn the_most_recently_used_connection_is_reused_first(ctx: &Context) {
     for client in &mut clients {
         assert_eq!(client.response("GET").status(), 200);
     }
-    let before: Vec<_> = backend.seen().iter().map(|seen| seen.count).collect();
+    let before: Vec<_> = backend.recordings().iter().map(|seen| seen.count).collect();
     for _ in 0..6 {
         assert_eq!(clients[0].get("/").status(), 200);
     }
-    let after: Vec<_> = backend.seen().iter().map(|seen| seen.count).collect();
+    let after: Vec<_> = backend.recordings().iter().map(|seen| seen.count).collect();
     assert_eq!(connections(&backend), (4, 0));
     let used = before.iter().zip(&after).filter(|(before, after)| before != after).count();
     assert_eq!(used, 1, "sequential requests need one connection: {before:?}, {after:?}");

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{ADMIN, answer, answering, connections, count, until_open};
 use crate::Context;
-use crate::backend::{Backend, Seen};
+use crate::admin_client::AdminClient;
+use crate::backend::{Backend, RecordedConnection};
 use crate::case::cases;
-use crate::panel::Panel;
 use crate::suites::support::black_hole;
 use crate::wait::{ms, pause, until};
 
 cases! { "pooling";
     Fast a_connection_that_ends_while_idle_is_discarded,
-    Fast unsolicited_bytes_are_never_taken_for_a_response,
+    Fast unsolicited_bytes_are_never_relayed_as_a_response,
     Fast bytes_after_a_response_end_its_connection,
     Fast connections_to_a_backend_that_is_removed_close,
     Fast connections_to_a_backend_that_fails_its_checks_close,
@@ -35,8 +35,9 @@ fn a_connection_that_ends_while_idle_is_discarded(ctx: &Context) {
     assert_eq!(count(&program, "hits"), 0);
 }
 
-/// Bytes that arrive on an idle connection would be taken for the response to the next request.
-fn unsolicited_bytes_are_never_taken_for_a_response(ctx: &Context) {
+/// A proxy that kept such a connection would relay bytes that arrived while it was idle as the response to the next
+/// request.
+fn unsolicited_bytes_are_never_relayed_as_a_response(ctx: &Context) {
     let backend = answering(|conn| {
         answer(conn);
         pause(ms(20));
@@ -75,7 +76,7 @@ fn connections_to_a_backend_that_is_removed_close(ctx: &Context) {
         assert_eq!(client.get("/").status(), 200);
     }
     until_open(&leaves, 1);
-    Panel::of(&program).remove(leaves.addr());
+    AdminClient::of(&program).remove(leaves.addr());
     until_open(&leaves, 0);
     assert_eq!(count(&program, "backend_unavailable"), 1);
     assert_eq!(connections(&stays), (1, 0));
@@ -88,7 +89,7 @@ fn connections_to_a_backend_that_fails_its_checks_close(ctx: &Context) {
     let backend = Backend::start(move |conn| {
         while conn.request().is_ok() {
             if heard.load(Ordering::SeqCst) {
-                return conn.until_ended();
+                return conn.read_until_closed();
             }
             answer(conn);
         }
@@ -96,8 +97,8 @@ fn connections_to_a_backend_that_fails_its_checks_close(ctx: &Context) {
     let flags = [&ADMIN[..], &["--workers", "2", "--check", "http:/health,interval=50ms,timeout=200ms"]].concat();
     let program = ctx.start(&[backend.addr()], &flags);
     assert_eq!(program.client().get("/").status(), 200);
-    let rests = |seen: &Seen| seen.bytes.starts_with(b"GET / ") && !seen.ended;
-    assert!(backend.seen().iter().any(rests));
+    let rests = |seen: &RecordedConnection| seen.bytes.starts_with(b"GET / ") && !seen.ended;
+    assert!(backend.recordings().iter().any(rests));
     is_silent.store(true, Ordering::SeqCst);
     backend.wait_for("the idle connection is closed", |seen| !seen.iter().any(rests));
     until("it is counted", || count(&program, "backend_unavailable") == 1);
@@ -113,7 +114,7 @@ fn an_unreachable_backend_does_not_delay_the_sweep(ctx: &Context) {
     });
     let flags = ["--workers", "1", "--check", "off", "--warm-up", "1", "--connect-timeout", "1h"];
     let program = ctx.start(&[hole.addr, backend.addr()], &[&ADMIN[..], &flags].concat());
-    Panel::of(&program).weigh(hole.addr, 0);
+    AdminClient::of(&program).set_weight(hole.addr, 0);
     assert_eq!(program.client().get("/").status(), 200);
     until("the sweep finds the closed connection", || count(&program, "stale") >= 1);
 }

@@ -7,8 +7,8 @@ use nix::sys::signal::Signal;
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
-use crate::process::{Finished, Options};
-use crate::wait::PATIENCE;
+use crate::process::{ExitedProgram, Options};
+use crate::wait::TEST_TIMEOUT;
 
 cases! { "proxy";
     Fast help_names_every_flag_and_version_a_number,
@@ -40,7 +40,7 @@ const FLAGS: &[&str] = &[
     "--help",
 ];
 
-fn assert_refused(finished: &Finished, code: i32, what: &str) {
+fn assert_refused(finished: &ExitedProgram, code: i32, what: &str) {
     assert_eq!(finished.code, code, "{what}: {finished:?}");
     let lines: Vec<_> = finished.stderr.lines().collect();
     assert_eq!(lines.len(), 1, "{what}: one line on stderr: {finished:?}");
@@ -133,7 +133,7 @@ fn a_closed_standard_output_does_not_kill_it(ctx: &Context) {
     assert_eq!(program.client().get("/").status(), 200);
     program.assert_running();
     program.signal(Signal::SIGTERM);
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }
 
 fn sigint_and_sigterm_print_the_table_and_exit_0(ctx: &Context) {
@@ -143,7 +143,7 @@ fn sigint_and_sigterm_print_the_table_and_exit_0(ctx: &Context) {
         assert_eq!(program.client().get("/").status(), 200);
         let before = program.stdout().len();
         program.signal(signal);
-        assert_eq!(program.exit_code(PATIENCE), 0, "{signal}");
+        assert_eq!(program.exit_code(TEST_TIMEOUT), 0, "{signal}");
         crate::wait::until("the table is printed", || program.stdout().len() > before + 10);
     }
 }

@@ -9,7 +9,7 @@ use crate::wait::{ms, pause};
 cases! { "proxy";
     Fast keep_alive_serves_a_hundred_requests_on_one_connection,
     Fast pipelined_requests_are_answered_in_order,
-    Fast pipelined_requests_may_be_cut_anywhere,
+    Fast pipelined_requests_may_be_split_anywhere,
     Fast thousands_of_pipelined_requests_are_all_answered,
     Fast connection_close_ends_the_connection_after_the_answer,
     Fast an_http_1_0_client_is_answered_and_closed,
@@ -40,7 +40,7 @@ fn keep_alive_serves_a_hundred_requests_on_one_connection(ctx: &Context) {
         assert!(!response.head.says_close(), "turn {turn}: {:?}", response.head);
         assert_eq!(backend.last_request().0.target, format!("/{turn}"));
     }
-    client.expect_silence(ms(50));
+    client.expect_no_input(ms(50));
     assert_eq!(backend.connections(), 100);
 }
 
@@ -73,10 +73,10 @@ fn pipelined_requests_are_answered_in_order(ctx: &Context) {
     for answer in answers {
         assert_eq!(client.response("POST").text(), answer);
     }
-    client.expect_silence(ms(50));
+    client.expect_no_input(ms(50));
 }
 
-fn pipelined_requests_may_be_cut_anywhere(ctx: &Context) {
+fn pipelined_requests_may_be_split_anywhere(ctx: &Context) {
     let backend = Backend::start(mirror);
     let program = ctx.start(&[backend.addr()], &[]);
     let (raw, answers) = stream_of_requests();

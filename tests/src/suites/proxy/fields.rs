@@ -176,6 +176,6 @@ fn the_request_line_is_rebuilt_exactly(ctx: &Context) {
     let mut client = program.client();
     client.send("GET http://test:81/a%20b?c HTTP/1.1\r\nHost: test:81\r\n\r\n");
     assert_eq!(client.response("GET").status(), 200);
-    let seen = backend.seen();
+    let seen = backend.recordings();
     assert!(seen[0].bytes.starts_with(b"GET /a%20b?c HTTP/1.1\r\nHost: test:81\r\n"), "{seen:?}");
 }

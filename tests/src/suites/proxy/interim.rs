@@ -54,7 +54,7 @@ fn a_100_is_never_invented(ctx: &Context) {
     let mut client = program.client();
     client.send(EXPECT);
     backend.wait_for("the head is forwarded without its body", |seen| !seen.is_empty());
-    client.expect_silence(ms(300));
+    client.expect_no_input(ms(300));
     // A client may send the body without having seen a 100.
     client.send("hello");
     let response = client.response("POST");
@@ -66,7 +66,7 @@ fn a_final_status_instead_of_100_is_relayed_and_closes(ctx: &Context) {
     let backend = Backend::start(|conn| {
         if conn.head().is_ok() {
             conn.write("HTTP/1.1 413 Too Much\r\nContent-Length: 3\r\n\r\nno!");
-            conn.until_ended();
+            conn.read_until_closed();
         }
     });
     let program = ctx.start(&[backend.addr()], &[]);

@@ -14,7 +14,7 @@ cases! { "proxy";
     Fast a_body_until_close_becomes_chunked,
     Fast a_body_until_close_stays_so_for_an_http_1_0_client,
     Fast a_chunked_body_ends_with_the_connection_for_an_http_1_0_client,
-    Fast an_http_1_0_backend_is_answered_for_as_http_1_1,
+    Fast responses_of_an_http_1_0_backend_are_sent_as_http_1_1,
     Fast status_and_reason_are_kept,
     Fast an_empty_body_is_a_body,
 }
@@ -27,7 +27,7 @@ fn exchange(ctx: &Context, method: &str, raw: &str) -> Response {
     client.request(method, "/", "");
     let response = client.response(method);
     assert!(!response.head.says_close(), "{raw}: {:?}", response.head);
-    client.expect_silence(ms(20));
+    client.expect_no_input(ms(20));
     client.request(method, "/again", "");
     let again = client.response(method);
     assert_eq!(again.status(), response.status(), "{raw}");
@@ -98,7 +98,7 @@ fn a_chunked_body_ends_with_the_connection_for_an_http_1_0_client(ctx: &Context)
     assert_eq!((response.framing, response.text().as_str()), (Framing::Length(3), "all"));
 }
 
-fn an_http_1_0_backend_is_answered_for_as_http_1_1(ctx: &Context) {
+fn responses_of_an_http_1_0_backend_are_sent_as_http_1_1(ctx: &Context) {
     let raw = "HTTP/1.0 200 OK\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\nold";
     let response = exchange(ctx, "GET", raw);
     assert_eq!((response.head.minor, response.text().as_str()), (1, "old"));

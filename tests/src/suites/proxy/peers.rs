@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::Context;
 use crate::case::cases;
-use crate::foreign::{HyperServer, PythonServer, curl, hyper_exchange, python};
-use crate::seed::Seed;
+use crate::rng::Rng;
+use crate::third_party::{HyperServer, PythonServer, curl, hyper_exchange, python};
 
 cases! { "proxy";
     Fast curl_gets_posts_and_uploads,
@@ -69,7 +69,7 @@ fn hyper_talks_to_hyper(ctx: &Context) {
     let backend = HyperServer::echo();
     let program = ctx.start(&[backend.addr()], &[]);
     for size in [0, 1, 1000, 300_000] {
-        let body = Seed::new(9).bytes(size);
+        let body = Rng::new(9).bytes(size);
         let answer = hyper_exchange(program.addr(), "POST", "/echo", body.clone()).unwrap();
         assert_eq!(answer.status, 200);
         assert!(answer.body == body, "{size} bytes: the echo differs");
@@ -79,7 +79,7 @@ fn hyper_talks_to_hyper(ctx: &Context) {
 
 fn a_python_server_serves_a_file_byte_for_byte(ctx: &Context) {
     let directory = tempfile::tempdir().unwrap();
-    let content = Seed::new(2).bytes(300_000);
+    let content = Rng::new(2).bytes(300_000);
     fs::write(directory.path().join("file.bin"), &content).unwrap();
     let Some(backend) = PythonServer::serve(directory.path()) else { return };
     let program = ctx.start(&[backend.addr()], &[]);

@@ -7,7 +7,7 @@ use crate::backend::{Backend, ok_response};
 use crate::case::cases;
 use crate::client::{Client, Response};
 use crate::suites::local_reply;
-use crate::suites::support::reserved;
+use crate::suites::support::reserved_port;
 use crate::wait::ms;
 
 cases! { "proxy";
@@ -25,7 +25,7 @@ fn assert_unreachable(response: &Response) {
 }
 
 fn a_refused_connect_is_502(ctx: &Context) {
-    let nobody = reserved();
+    let nobody = reserved_port();
     let program = ctx.start(&[nobody.addr], &[]);
     let mut client = program.client();
     let first = client.get("/");
@@ -33,11 +33,11 @@ fn a_refused_connect_is_502(ctx: &Context) {
     for _ in 0..5 {
         assert_unreachable(&client.get("/"));
     }
-    client.expect_silence(ms(30));
+    client.expect_no_input(ms(30));
 }
 
 fn a_head_request_gets_a_local_reply_without_a_body(ctx: &Context) {
-    let nobody = reserved();
+    let nobody = reserved_port();
     let program = ctx.start(&[nobody.addr], &[]);
     let mut client = program.client();
     for _ in 0..3 {
@@ -45,7 +45,7 @@ fn a_head_request_gets_a_local_reply_without_a_body(ctx: &Context) {
         let response = client.response("HEAD");
         assert!(matches!(response.status(), 502 | 503), "{response:?}");
         assert_eq!(response.fields().all("date").len(), 1);
-        client.expect_silence(ms(30));
+        client.expect_no_input(ms(30));
     }
 }
 
@@ -70,7 +70,7 @@ fn a_backend_that_closes_or_resets_without_a_response_is_502(ctx: &Context) {
 }
 
 fn a_local_reply_says_whether_the_connection_stays_open(ctx: &Context) {
-    let nobody = reserved();
+    let nobody = reserved_port();
     let program = ctx.start(&[nobody.addr], &[]);
     let bodies = [
         "Content-Length: 5\r\n\r\nhello".to_owned(),
@@ -94,7 +94,7 @@ fn a_local_reply_says_whether_the_connection_stays_open(ctx: &Context) {
 }
 
 fn a_large_upload_without_a_backend_is_still_answered(ctx: &Context) {
-    let nobody = reserved();
+    let nobody = reserved_port();
     let program = ctx.start(&[nobody.addr], &[]);
     for size in [100_000, 1 << 20] {
         let mut client = Client::connect(program.addr());

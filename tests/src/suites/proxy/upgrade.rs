@@ -7,8 +7,8 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
 use crate::case::cases;
-use crate::seed::Seed;
-use crate::wait::{PATIENCE, ms};
+use crate::rng::Rng;
+use crate::wait::{TEST_TIMEOUT, ms};
 
 cases! { "proxy";
     Fast websocket_messages_are_echoed_by_a_real_backend,
@@ -34,7 +34,7 @@ fn echo(conn: &mut Conn, early: &str) {
     assert_eq!(head.fields.list("connection"), ["upgrade"]);
     conn.write(format!("{SWITCH}{early}"));
     loop {
-        let arrived = conn.reader().take_held();
+        let arrived = conn.reader().take_buffered();
         conn.write(arrived);
         if !matches!(conn.reader().fill(), Ok(1..)) {
             return;
@@ -52,7 +52,7 @@ fn websocket_messages_are_echoed_by_a_real_backend(ctx: &Context) {
         let (mut socket, response) = tokio_tungstenite::client_async(url, stream).await.unwrap();
         assert_eq!(response.status(), 101);
         for size in [0, 1, 125, 126, 65_535, 65_536, 300_000] {
-            let sent = Message::binary(Seed::new(size as u64).bytes(size));
+            let sent = Message::binary(Rng::new(size as u64).bytes(size));
             socket.send(sent.clone()).await.unwrap();
             let got = socket.next().await.expect("an echo").unwrap();
             assert!(got == sent, "{size} bytes: the echo differs");
@@ -62,7 +62,7 @@ fn websocket_messages_are_echoed_by_a_real_backend(ctx: &Context) {
         socket.close(None).await.unwrap();
         while let Some(Ok(_)) = socket.next().await {}
     };
-    runtime.block_on(async { timeout(3 * PATIENCE, talk).await.expect("the echo stalls") });
+    runtime.block_on(async { timeout(3 * TEST_TIMEOUT, talk).await.expect("the echo stalls") });
 }
 
 fn a_tunnel_begins_with_the_101_and_keeps_early_bytes(ctx: &Context) {
@@ -89,7 +89,7 @@ fn a_tunnel_carries_a_megabyte_both_ways_at_once(ctx: &Context) {
     let mut client = program.client();
     client.send(UPGRADE);
     assert_eq!(client.response_head("GET").unwrap().1.status, 101);
-    let sent = Seed::new(5).bytes(1 << 20);
+    let sent = Rng::new(5).bytes(1 << 20);
     let (mut writer, bytes) = (client.stream(), sent.clone());
     let writing = std::thread::spawn(move || std::io::Write::write_all(&mut writer, &bytes));
     let got = client.read_exact(sent.len());
@@ -101,7 +101,7 @@ fn a_half_closed_tunnel_still_answers(ctx: &Context) {
     let backend = Backend::start(|conn| {
         if conn.head().is_ok() {
             conn.write(SWITCH);
-            conn.until_ended();
+            conn.read_until_closed();
             conn.write("the last word");
         }
     });
@@ -111,8 +111,8 @@ fn a_half_closed_tunnel_still_answers(ctx: &Context) {
     assert_eq!(client.response_head("GET").unwrap().1.status, 101);
     client.send("over");
     client.half_close();
-    assert_eq!(client.rest(PATIENCE).as_deref(), Some(&b"the last word"[..]));
-    assert!(backend.seen()[0].bytes.ends_with(b"over"));
+    assert_eq!(client.read_until_closed(TEST_TIMEOUT).as_deref(), Some(&b"the last word"[..]));
+    assert!(backend.recordings()[0].bytes.ends_with(b"over"));
 }
 
 fn a_tunnel_half_closed_by_the_backend_still_listens(ctx: &Context) {
@@ -120,14 +120,14 @@ fn a_tunnel_half_closed_by_the_backend_still_listens(ctx: &Context) {
         if conn.head().is_ok() {
             conn.write(format!("{SWITCH}bye"));
             conn.half_close();
-            conn.until_ended();
+            conn.read_until_closed();
         }
     });
     let program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();
     client.send(UPGRADE);
     assert_eq!(client.response_head("GET").unwrap().1.status, 101);
-    assert_eq!(client.rest(PATIENCE).as_deref(), Some(&b"bye"[..]));
+    assert_eq!(client.read_until_closed(TEST_TIMEOUT).as_deref(), Some(&b"bye"[..]));
     client.send("heard after the FIN");
     backend.wait_for("bytes after its FIN", |seen| seen[0].bytes.ends_with(b"heard after the FIN"));
     client.half_close();
@@ -147,7 +147,7 @@ fn a_refused_upgrade_is_an_ordinary_response(ctx: &Context) {
     assert_eq!((response.status(), response.text().as_str()), (200, "/ws"));
     // What followed was a pipelined request.
     assert_eq!(client.response("GET").text(), "/second");
-    client.expect_silence(ms(30));
+    client.expect_no_input(ms(30));
 }
 
 fn other_upgrades_are_stripped(ctx: &Context) {

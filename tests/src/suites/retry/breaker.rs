@@ -9,8 +9,8 @@ use crate::backend::{Backend, ok_response};
 use crate::case::cases;
 use crate::client::{Client, Response};
 use crate::suites::local_reply;
-use crate::suites::support::reserved;
-use crate::wait::{PATIENCE, eventually, ms, until};
+use crate::suites::support::reserved_port;
+use crate::wait::{TEST_TIMEOUT, eventually, ms, until};
 
 cases! { "retry";
     Fast the_breaker_opens_at_half_of_twenty_and_not_before,
@@ -65,7 +65,7 @@ fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
             conn.write(FAILURE);
             return;
         }
-        eventually(PATIENCE, || recovered.load(Ordering::SeqCst).then_some(()));
+        eventually(TEST_TIMEOUT, || recovered.load(Ordering::SeqCst).then_some(()));
         conn.write(ok_response("recovered"));
     });
     let program = ctx.start(&[backend.addr()], &["--breaker", "50"]);
@@ -75,9 +75,9 @@ fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
     // Rejected until the ten seconds are over; then the backend holds this request.
     let probing = eventually(Duration::from_secs(20), || {
         probe.request("GET", "/", "");
-        probe.patience(ms(1_000));
+        probe.set_read_timeout(ms(1_000));
         let answered = probe.reader().fill();
-        probe.patience(PATIENCE);
+        probe.set_read_timeout(TEST_TIMEOUT);
         // A second without a response may also mean that the machine is busy.
         if answered.is_err() && backend.connections() == 21 {
             return Some(());
@@ -100,7 +100,7 @@ fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
 
 fn all_dead_is_a_503_at_once(ctx: &Context) {
     for flags in [&["--check", "tcp,interval=100ms"][..], &["--breaker", "50"], &[]] {
-        let dead = [reserved(), reserved(), reserved()];
+        let dead = [reserved_port(), reserved_port(), reserved_port()];
         let flags = [flags, &["--down-time", "60s"]].concat();
         let program = ctx.start(&dead.each_ref().map(|dead| dead.addr), &flags);
         let mut client = program.client();

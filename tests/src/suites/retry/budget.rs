@@ -11,37 +11,37 @@ use crate::suites::local_reply;
 use crate::wait::{ms, pause};
 
 cases! { "retry";
-    Fast retries_are_a_fifth_of_what_is_in_flight,
+    Fast retries_are_at_most_a_fifth_of_the_requests_in_flight,
 }
 
-/// What the backends see: how often each request arrived, and the retries in flight.
+/// What the backends record: how often each request arrived, and the retries in flight.
 #[derive(Debug, Default)]
-struct Sight {
-    times: HashMap<String, usize>,
-    retries_now: usize,
-    most_retries: usize,
+struct RetryStats {
+    attempts: HashMap<String, usize>,
+    retries_in_flight: usize,
+    max_retries_in_flight: usize,
 }
 
 const CLIENTS: usize = 64;
 
-fn retries_are_a_fifth_of_what_is_in_flight(ctx: &Context) {
-    let sight = Arc::new(Mutex::new(Sight::default()));
+fn retries_are_at_most_a_fifth_of_the_requests_in_flight(ctx: &Context) {
+    let stats = Arc::new(Mutex::new(RetryStats::default()));
     let failing = || {
-        let sight = Arc::clone(&sight);
+        let stats = Arc::clone(&stats);
         Backend::start(move |conn| {
             let Ok(request) = conn.request() else { return };
             let is_retry = {
-                let mut sight = sight.lock().unwrap();
-                let times = sight.times.entry(request.head.target).or_default();
-                *times += 1;
-                let is_retry = *times > 1;
-                sight.retries_now += usize::from(is_retry);
-                sight.most_retries = sight.most_retries.max(sight.retries_now);
+                let mut stats = stats.lock().unwrap();
+                let attempts = stats.attempts.entry(request.head.target).or_default();
+                *attempts += 1;
+                let is_retry = *attempts > 1;
+                stats.retries_in_flight += usize::from(is_retry);
+                stats.max_retries_in_flight = stats.max_retries_in_flight.max(stats.retries_in_flight);
                 is_retry
             };
             // A retry stays in flight long enough for later failures to find the budget spent.
             pause(if is_retry { ms(2_500) } else { ms(100) });
-            sight.lock().unwrap().retries_now -= usize::from(is_retry);
+            stats.lock().unwrap().retries_in_flight -= usize::from(is_retry);
             conn.close();
         })
     };
@@ -53,8 +53,12 @@ fn retries_are_a_fifth_of_what_is_in_flight(ctx: &Context) {
             scope.spawn(move || local_reply::assert_local(&program.client().get(&format!("/{number}")), 502));
         }
     });
-    let sight = sight.lock().unwrap();
-    assert_eq!(sight.times.len(), CLIENTS, "each request was sent");
+    let stats = stats.lock().unwrap();
+    assert_eq!(stats.attempts.len(), CLIENTS, "each request was sent");
     let most = CLIENTS / 5;
-    assert!((3..=most).contains(&sight.most_retries), "{} retries at once, of {CLIENTS} clients", sight.most_retries);
+    assert!(
+        (3..=most).contains(&stats.max_retries_in_flight),
+        "{} retries at once, of {CLIENTS} clients",
+        stats.max_retries_in_flight
+    );
 }

@@ -9,7 +9,7 @@ use super::{RequestLog, answer, logging};
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
-use crate::seed::Seed;
+use crate::rng::Rng;
 use crate::suites::local_reply;
 use crate::wait::{ms, pause};
 
@@ -43,37 +43,37 @@ const REQUESTS: usize = 150;
 
 fn connections_that_end_at_any_moment_never_double_a_post(ctx: &Context) {
     let log = RequestLog::default();
-    let moody = |seed: u64| {
-        let seed = Mutex::new(Seed::new(seed));
+    let faulty = |seed: u64| {
+        let rng = Mutex::new(Rng::new(seed));
         logging(&log, move |conn| {
-            let (mood, micros) = {
-                let mut seed = seed.lock().unwrap();
-                (seed.below(4), seed.below(3_000))
+            let (fault, micros) = {
+                let mut rng = rng.lock().unwrap();
+                (rng.below(4), rng.below(3_000))
             };
             answer(conn);
-            if mood < 2 {
+            if fault < 2 {
                 pause(Duration::from_micros(micros as u64));
             }
-            match mood {
+            match fault {
                 0 => conn.close(),
                 1 => conn.reset(),
                 _ => {}
             }
         })
     };
-    let backends = [moody(1), moody(2), moody(3)];
+    let backends = [faulty(1), faulty(2), faulty(3)];
     let program = ctx.start(&backends.each_ref().map(Backend::addr), &[]);
     let answered: Vec<(String, u16)> = thread::scope(|scope| {
         let one = |number: u64| {
-            let (mut seed, mut client) = (Seed::new(100 + number), program.client());
+            let (mut rng, mut client) = (Rng::new(100 + number), program.client());
             let ask = |turn: usize| {
-                pause(Duration::from_micros(seed.below(3_000) as u64));
-                let method = if seed.below(2) == 0 { "GET" } else { "POST" };
+                pause(Duration::from_micros(rng.below(3_000) as u64));
+                let method = if rng.below(2) == 0 { "GET" } else { "POST" };
                 let target = format!("/{method}/{number}/{turn}");
                 client.request(method, &target, if method == "POST" { "Content-Length: 2\r\n" } else { "" });
                 if method == "POST" {
                     // In its own segment: the connection may end between the head and the body.
-                    pause(Duration::from_micros(seed.below(500) as u64));
+                    pause(Duration::from_micros(rng.below(500) as u64));
                     client.send("hi");
                 }
                 let response = client.response(method);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::Context;
-use crate::backend::separate::Separate;
+use crate::backend::backend_process::BackendProcess;
 use crate::case::cases;
 use crate::client::Response;
 use crate::process::Program;
@@ -77,8 +77,8 @@ impl Load<'_> {
 }
 
 fn kill_one(ctx: &Context, round: usize) {
-    let backends = [(); 3].map(|()| Separate::start(ctx));
-    let program = ctx.start(&backends.each_ref().map(Separate::addr), &[]);
+    let backends = [(); 3].map(|()| BackendProcess::start(ctx));
+    let program = ctx.start(&backends.each_ref().map(BackendProcess::addr), &[]);
     let (stop, answers) = (AtomicBool::new(false), AtomicUsize::new(0));
     let load = Load { program: &program, round, stop, answers };
     let done: Vec<String> = thread::scope(|scope| {
@@ -92,7 +92,7 @@ fn kill_one(ctx: &Context, round: usize) {
         clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
     });
     // The last lines of the killed backend may still be in the pipe.
-    let executed = || backends.iter().flat_map(Separate::executed).collect::<Vec<_>>();
+    let executed = || backends.iter().flat_map(BackendProcess::executed).collect::<Vec<_>>();
     until("every POST that was answered was executed", || {
         let executed: BTreeSet<_> = executed().into_iter().collect();
         done.iter().all(|body| executed.contains(body))

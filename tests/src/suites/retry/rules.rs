@@ -107,14 +107,14 @@ fn one_retry_and_no_more(ctx: &Context) {
 
 fn a_post_is_not_repeated_after_a_timeout(ctx: &Context) {
     let log = RequestLog::default();
-    let silent = |conn: &mut Conn| conn.until_ended();
+    let silent = |conn: &mut Conn| conn.read_until_closed();
     let backends = [logging(&log, silent), logging(&log, silent)];
     let flags = ["--first-byte-timeout", "300ms", "--retries", "5"];
     let program = ctx.start(&backends.each_ref().map(Backend::addr), &flags);
     let mut client = program.client();
     client.request("POST", "/late", "Content-Length: 2\r\n");
     client.send("hi");
-    client.patience(ms(8_000));
+    client.set_read_timeout(ms(8_000));
     local_reply::assert_local(&client.response("POST"), 504);
     assert_eq!(log.count("/late"), 1);
 }

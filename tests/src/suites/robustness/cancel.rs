@@ -3,7 +3,7 @@
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
 use crate::case::cases;
-use crate::seed::block;
+use crate::rng::block;
 use crate::wait::{ms, pause, until};
 
 cases! { "robustness";
@@ -15,18 +15,18 @@ cases! { "robustness";
 }
 
 /// How soon the backend must see the end. The requirement is 2 s; the rest is slack for a loaded machine.
-const SOON: std::time::Duration = ms(4000);
+const CANCEL_DEADLINE: std::time::Duration = ms(4000);
 
 fn assert_cancelled(backend: &Backend) {
     assert!(
-        backend.holds_within(SOON, |seen| seen.iter().all(|seen| seen.ended)),
+        backend.holds_within(CANCEL_DEADLINE, |seen| seen.iter().all(|seen| seen.ended)),
         "the upstream stays open: {:?}",
-        backend.seen()
+        backend.recordings()
     );
 }
 
 fn a_reset_while_waiting_cancels_the_upstream(ctx: &Context) {
-    let backend = Backend::start(Conn::until_ended);
+    let backend = Backend::start(Conn::read_until_closed);
     let program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();
     client.request("GET", "/", "");
@@ -41,7 +41,7 @@ fn a_reset_during_the_download_cancels_the_upstream(ctx: &Context) {
             conn.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
             let block = block();
             while conn.write(&block) {}
-            conn.until_ended();
+            conn.read_until_closed();
         }
     });
     let program = ctx.start(&[backend.addr()], &[]);
@@ -54,7 +54,7 @@ fn a_reset_during_the_download_cancels_the_upstream(ctx: &Context) {
     let backend = Backend::start(|conn| {
         if conn.request().is_ok() {
             conn.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
-            conn.until_ended();
+            conn.read_until_closed();
         }
     });
     let program = ctx.start(&[backend.addr()], &[]);
@@ -66,7 +66,7 @@ fn a_reset_during_the_download_cancels_the_upstream(ctx: &Context) {
 }
 
 fn a_reset_during_the_upload_cancels_the_upstream(ctx: &Context) {
-    let backend = Backend::start(Conn::until_ended);
+    let backend = Backend::start(Conn::read_until_closed);
     let program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();
     client.request("POST", "/", "Content-Length: 1000000\r\n");
@@ -80,7 +80,7 @@ fn a_reset_tunnel_is_torn_down(ctx: &Context) {
     let backend = Backend::start(|conn| {
         if conn.head().is_ok() {
             conn.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
-            conn.until_ended();
+            conn.read_until_closed();
         }
     });
     let program = ctx.start(&[backend.addr()], &[]);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
 use crate::case::cases;
-use crate::checker::{Fault, whole_request};
+use crate::checker::{ReadError, single_request};
 use crate::suites::local_reply::{self, assert_local};
 use crate::suites::support::black_hole;
 use crate::wait::{ms, pause};
@@ -19,7 +19,7 @@ cases! { "robustness";
     Fast a_backend_without_a_first_byte_is_504,
     Fast a_backend_that_stalls_in_its_head_is_a_gateway_error,
     Fast a_connect_timeout_is_a_gateway_error,
-    Fast a_stalled_response_breaks_off,
+    Fast a_stalled_response_is_truncated,
     Fast a_slow_response_that_makes_progress_is_served,
     Fast an_idle_tunnel_is_closed,
 }
@@ -69,7 +69,7 @@ fn an_idle_connection_is_closed_silently(ctx: &Context) {
 }
 
 fn a_stalled_body_gets_408_and_is_not_finished(ctx: &Context) {
-    let backend = Backend::start(Conn::until_ended);
+    let backend = Backend::start(Conn::read_until_closed);
     let program = ctx.start(&[backend.addr()], &["--body-timeout", "1s"]);
     for body in ["Content-Length: 10\r\n\r\nabcd", "Transfer-Encoding: chunked\r\n\r\n5\r\nab"] {
         let mut client = program.client();
@@ -78,8 +78,8 @@ fn a_stalled_body_gets_408_and_is_not_finished(ctx: &Context) {
         client.expect_closed();
     }
     backend.wait_for("the upstreams are closed", |seen| seen.iter().all(|s| s.ended));
-    for seen in backend.seen() {
-        assert!(matches!(whole_request(&seen.bytes), Err(Fault::Truncated(_) | Fault::Closed)));
+    for seen in backend.recordings() {
+        assert!(matches!(single_request(&seen.bytes), Err(ReadError::Truncated(_) | ReadError::Closed)));
     }
 }
 
@@ -109,7 +109,7 @@ fn a_backend_without_a_first_byte_is_504(ctx: &Context) {
     let backend = Backend::start(|conn| {
         let Ok(request) = conn.request() else { return };
         match request.head.target.as_str() {
-            "/silent" => conn.until_ended(),
+            "/silent" => conn.read_until_closed(),
             _ => _ = conn.write(ok_response("quick")),
         }
     });
@@ -128,7 +128,7 @@ fn a_backend_that_stalls_in_its_head_is_a_gateway_error(ctx: &Context) {
     let backend = Backend::start(|conn| {
         if conn.request().is_ok() {
             conn.write("HTTP/1.1 200 OK\r\nContent-Le");
-            conn.until_ended();
+            conn.read_until_closed();
         }
     });
     let flags = ["--first-byte-timeout", "1s", "--stream-timeout", "1s"];
@@ -150,21 +150,21 @@ fn a_connect_timeout_is_a_gateway_error(ctx: &Context) {
     local_reply::check(&response).unwrap();
 }
 
-fn a_stalled_response_breaks_off(ctx: &Context) {
+fn a_stalled_response_is_truncated(ctx: &Context) {
     let backend = Backend::start(|conn| {
         let Ok(request) = conn.request() else { return };
         conn.write(match request.head.target.as_str() {
             "/length" => "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
             _ => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
         });
-        conn.until_ended();
+        conn.read_until_closed();
     });
     let program = ctx.start(&[backend.addr()], &["--stream-timeout", "1s"]);
     for target in ["/length", "/chunked"] {
         let mut client = program.client();
         client.request("GET", target, "");
         let outcome = client.try_response("GET");
-        assert!(matches!(outcome, Err(Fault::Truncated(_) | Fault::Reset)), "{outcome:?}");
+        assert!(matches!(outcome, Err(ReadError::Truncated(_) | ReadError::Reset)), "{outcome:?}");
     }
     backend.wait_for("the upstreams are closed", |seen| seen.iter().all(|s| s.ended));
 }
@@ -188,7 +188,7 @@ fn an_idle_tunnel_is_closed(ctx: &Context) {
     let backend = Backend::start(|conn| {
         if conn.head().is_ok() {
             conn.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
-            conn.until_ended();
+            conn.read_until_closed();
         }
     });
     let program = ctx.start(&[backend.addr()], &["--tunnel-timeout", "1s"]);

@@ -1,7 +1,7 @@
-//! Draining: every request that was accepted is answered whole, and then the program ends.
+//! Draining: every accepted request gets its complete response, and then the program ends.
 //!
 //! A request *fails* if it was sent on a connection accepted before the drain, before the client got
-//! FIN or `Connection: close`, and was not answered whole. The clients here neither retry nor re-send.
+//! FIN or `Connection: close`, and got no complete response. The clients here neither retry nor re-send.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::backend::{Backend, Conn, ok_response};
 use crate::case::cases;
 use crate::client::Client;
 use crate::process::Program;
-use crate::wait::{PATIENCE, ms, pause, until};
+use crate::wait::{TEST_TIMEOUT, ms, pause, until};
 
 cases! { "robustness";
     Fast a_drain_under_load_fails_no_request,
@@ -43,7 +43,7 @@ fn a_drain_under_load_fails_no_request(ctx: &Context) {
         let clients: Vec<_> = (0..12)
             .map(|_| {
                 let client = program.client();
-                scope.spawn(|| serve_until_told(client))
+                scope.spawn(|| requests_until_close(client))
             })
             .collect();
         pause(ms(500));
@@ -51,7 +51,7 @@ fn a_drain_under_load_fails_no_request(ctx: &Context) {
         clients.into_iter().map(|client| client.join().unwrap()).sum()
     });
     assert!(answered > 12, "only {answered} requests were answered");
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }
 
 /// The kernel accepted these connections before the drain; a closed listener would reset them.
@@ -68,7 +68,7 @@ fn a_drain_serves_clients_that_wait_beyond_max_clients(ctx: &Context) {
         assert_eq!(client.response("GET").text(), "done");
     }
     drop(clients);
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }
 
 fn a_drain_answers_pipelined_requests(ctx: &Context) {
@@ -85,17 +85,18 @@ fn a_drain_answers_pipelined_requests(ctx: &Context) {
     }
     client.expect_closed();
     drop(client);
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }
 
-/// Sends requests without a pause until the balancer sends `Connection: close`; every one must be answered whole.
-pub(super) fn serve_until_told(mut client: Client) -> usize {
-    let deadline = Instant::now() + PATIENCE;
+/// Sends requests without a pause until the balancer sends `Connection: close`; every one must get its complete
+/// response.
+pub(super) fn requests_until_close(mut client: Client) -> usize {
+    let deadline = Instant::now() + TEST_TIMEOUT;
     let mut answered = 0;
     while Instant::now() < deadline {
         client.request("GET", "/", "");
         let response = client.try_response("GET");
-        let response = response.unwrap_or_else(|fault| panic!("a failed request after {answered}: {fault:?}"));
+        let response = response.unwrap_or_else(|error| panic!("a failed request after {answered}: {error:?}"));
         assert_eq!((response.status(), response.text().as_str()), (200, "done"));
         answered += 1;
         if response.head.says_close() {
@@ -122,7 +123,7 @@ fn a_drain_gives_idle_clients_a_fin_after_a_second(ctx: &Context) {
     assert!(took >= ms(500), "closed after {took:?}: a request in flight would be lost");
     assert!(took < ms(6000), "closed after {took:?}");
     drop((used, fresh));
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }
 
 fn a_request_during_the_drain_is_answered_with_close(ctx: &Context) {
@@ -137,7 +138,7 @@ fn a_request_during_the_drain_is_answered_with_close(ctx: &Context) {
     assert!(response.head.says_close(), "{response:?}");
     client.expect_closed();
     drop(client);
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }
 
 fn a_drain_lets_requests_in_flight_finish(ctx: &Context) {
@@ -169,11 +170,11 @@ fn a_drain_lets_requests_in_flight_finish(ctx: &Context) {
     assert_eq!(response.text(), "10");
     assert!(response.head.says_close(), "{response:?}");
     drop((getting, posting));
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }
 
 fn a_drain_refuses_new_connections(ctx: &Context) {
-    let backend = Backend::start(Conn::until_ended);
+    let backend = Backend::start(Conn::read_until_closed);
     let mut program = ctx.start(&[backend.addr()], &["--drain-timeout", "20s"]);
     let mut client = program.client();
     client.request("GET", "/", "");
@@ -184,16 +185,16 @@ fn a_drain_refuses_new_connections(ctx: &Context) {
     });
     program.assert_running();
     client.reset();
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }
 
 fn a_drain_cuts_a_client_that_stalls_for_ever(ctx: &Context) {
-    let backend = Backend::start(Conn::until_ended);
+    let backend = Backend::start(Conn::read_until_closed);
     let mut program = ctx.start(&[backend.addr()], &["--drain-timeout", "2s"]);
-    let stuck = stuck_client(&program, &backend);
+    let stuck = blocked_client(&program, &backend);
     let began = Instant::now();
     program.signal(Signal::SIGTERM);
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
     let took = began.elapsed();
     assert!(took >= ms(1500), "cut after {took:?}");
     drop(stuck);
@@ -201,9 +202,9 @@ fn a_drain_cuts_a_client_that_stalls_for_ever(ctx: &Context) {
 
 fn a_second_signal_ends_it_at_once(ctx: &Context) {
     for (first, second) in [(Signal::SIGTERM, Signal::SIGTERM), (Signal::SIGINT, Signal::SIGTERM)] {
-        let backend = Backend::start(Conn::until_ended);
+        let backend = Backend::start(Conn::read_until_closed);
         let mut program = ctx.start(&[backend.addr()], &["--drain-timeout", "60s"]);
-        let stuck = stuck_client(&program, &backend);
+        let stuck = blocked_client(&program, &backend);
         program.signal(first);
         assert!(program.wait(ms(700)).is_none(), "it does not drain");
         program.signal(second);
@@ -212,8 +213,8 @@ fn a_second_signal_ends_it_at_once(ctx: &Context) {
     }
 }
 
-/// A client whose request is in flight and will never be answered.
-fn stuck_client(program: &Program, backend: &Backend) -> Client {
+/// A client whose request stays in flight: the backend never responds.
+fn blocked_client(program: &Program, backend: &Backend) -> Client {
     let mut client = program.client();
     client.request("GET", "/", "");
     backend.wait_for("the request arrives", |seen| seen.first().is_some_and(|s| s.count > 0));

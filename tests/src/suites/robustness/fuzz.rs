@@ -5,20 +5,20 @@ use std::time::Instant;
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
-use crate::checker::{Fault, whole_request};
+use crate::checker::{ReadError, single_request};
 use crate::client::Client;
 use crate::process::Program;
-use crate::seed::Seed;
+use crate::rng::Rng;
 use crate::wait::ms;
 
 cases! { "robustness";
     Fast ten_thousand_random_requests_leave_it_serving,
-    Fast a_random_request_means_the_same_however_it_is_cut,
+    Fast a_random_request_is_parsed_the_same_for_every_split,
     Fast two_thousand_random_responses_leave_it_serving,
 }
 
 /// Time limit of each run, however slow the machine.
-const AT_MOST: std::time::Duration = ms(20_000);
+const TIME_LIMIT: std::time::Duration = ms(20_000);
 
 const REQUESTS: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -40,7 +40,7 @@ const RESPONSES: &[&str] = &[
 ];
 
 /// Bytes and words that often break parsers.
-const WORDS: &[&[u8]] = &[
+const FRAGMENTS: &[&[u8]] = &[
     b"\r",
     b"\n",
     b"\r\n",
@@ -73,22 +73,22 @@ const WORDS: &[&[u8]] = &[
 ];
 
 /// One of the samples with one to four changes, or noise.
-fn mutated(seed: &mut Seed, samples: &[&str]) -> Vec<u8> {
-    let mut bytes = seed.pick(samples).as_bytes().to_vec();
-    if seed.below(20) == 0 {
-        let length = 1 + seed.below(300);
-        return seed.bytes(length);
+fn mutate(rng: &mut Rng, samples: &[&str]) -> Vec<u8> {
+    let mut bytes = rng.pick(samples).as_bytes().to_vec();
+    if rng.below(20) == 0 {
+        let length = 1 + rng.below(300);
+        return rng.bytes(length);
     }
-    for _ in 0..=seed.below(4) {
-        let at = seed.below(bytes.len().max(1));
-        let until = (at + 1 + seed.below(12)).min(bytes.len());
-        match seed.below(6) {
-            0 if at < bytes.len() => bytes[at] ^= 1 << seed.below(8),
+    for _ in 0..=rng.below(4) {
+        let at = rng.below(bytes.len().max(1));
+        let until = (at + 1 + rng.below(12)).min(bytes.len());
+        match rng.below(6) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << rng.below(8),
             1 => _ = bytes.drain(at.min(until)..until),
-            2 => _ = bytes.splice(at..at, seed.pick(WORDS).iter().copied()),
-            3 => _ = bytes.splice(at.min(until)..until, seed.pick(WORDS).iter().copied()),
+            2 => _ = bytes.splice(at..at, rng.pick(FRAGMENTS).iter().copied()),
+            3 => _ = bytes.splice(at.min(until)..until, rng.pick(FRAGMENTS).iter().copied()),
             4 => {
-                let copy = bytes[at.min(until)..until].repeat(1 + seed.below(40));
+                let copy = bytes[at.min(until)..until].repeat(1 + rng.below(40));
                 bytes.splice(at..at, copy);
             }
             _ => bytes.truncate(at.max(1)),
@@ -102,16 +102,16 @@ fn ten_thousand_random_requests_leave_it_serving(ctx: &Context) {
     let mut program = ctx.start(&[backend.addr()], &[]);
     let began = Instant::now();
     let mut number = 0;
-    while number < 10_000 && began.elapsed() < AT_MOST {
-        let mut seed = Seed::new(number);
+    while number < 10_000 && began.elapsed() < TIME_LIMIT {
+        let mut rng = Rng::new(number);
         // Between valid requests on the same connection: if the balancer is wrong about the end of one, it
         // misreads the next.
         let mut raw = Vec::new();
-        for _ in 0..seed.below(3) {
-            raw.extend_from_slice(seed.pick(REQUESTS).as_bytes());
+        for _ in 0..rng.below(3) {
+            raw.extend_from_slice(rng.pick(REQUESTS).as_bytes());
         }
-        raw.extend(mutated(&mut seed, REQUESTS));
-        raw.extend(mutated(&mut seed, REQUESTS));
+        raw.extend(mutate(&mut rng, REQUESTS));
+        raw.extend(mutate(&mut rng, REQUESTS));
         if let Err(what) = answers_are_http(&program, &raw) {
             panic!("seed {number}: {what}\n{}", raw.escape_ascii());
         }
@@ -120,10 +120,10 @@ fn ten_thousand_random_requests_leave_it_serving(ctx: &Context) {
     program.assert_running();
     assert_eq!(program.client().get("/after").status(), 200);
     println!("{number} inputs in {:?}", began.elapsed());
-    for seen in backend.seen() {
-        match whole_request(&seen.bytes) {
-            Ok(_) | Err(Fault::Truncated(_) | Fault::Closed) => {}
-            Err(fault) => panic!("the backend was sent {fault:?}\n{}", seen.bytes.escape_ascii()),
+    for seen in backend.recordings() {
+        match single_request(&seen.bytes) {
+            Ok(_) | Err(ReadError::Truncated(_) | ReadError::Closed) => {}
+            Err(error) => panic!("the backend was sent {error:?}\n{}", seen.bytes.escape_ascii()),
         }
     }
 }
@@ -136,14 +136,14 @@ fn answers_are_http(program: &Program, raw: &[u8]) -> Result<(), String> {
     loop {
         match client.try_response("GET") {
             Ok(_) => {}
-            Err(Fault::Closed | Fault::Reset) => return Ok(()),
-            Err(fault) => return Err(format!("{fault:?}")),
+            Err(ReadError::Closed | ReadError::Reset) => return Ok(()),
+            Err(error) => return Err(format!("{error:?}")),
         }
     }
 }
 
 /// The statuses a client gets for these pieces, and the requests that were forwarded, as text.
-fn meaning(program: &Program, backend: &Backend, pieces: &[&[u8]]) -> (Vec<u16>, Vec<String>) {
+fn parsed_by_program(program: &Program, backend: &Backend, pieces: &[&[u8]]) -> (Vec<u16>, Vec<String>) {
     let before = backend.connections();
     let mut client = program.client();
     client.send_pieces(pieces.iter().copied(), ms(2));
@@ -155,8 +155,8 @@ fn meaning(program: &Program, backend: &Backend, pieces: &[&[u8]]) -> (Vec<u16>,
     // Whole requests only, without the one header that is new each time. How a body is chunked on the
     // way may depend on the segments.
     let mut requests = Vec::new();
-    for seen in &backend.seen()[before..] {
-        if let Ok((head, body, _)) = whole_request(&seen.bytes) {
+    for seen in &backend.recordings()[before..] {
+        if let Ok((head, body, _)) = single_request(&seen.bytes) {
             let fields: Vec<_> = head.fields.iter().filter(|(name, _)| *name != "X-Request-ID").collect();
             let body = body.escape_ascii();
             requests.push(format!("{} {} {fields:?} {body}", head.method, head.target));
@@ -165,23 +165,23 @@ fn meaning(program: &Program, backend: &Backend, pieces: &[&[u8]]) -> (Vec<u16>,
     (statuses, requests)
 }
 
-fn a_random_request_means_the_same_however_it_is_cut(ctx: &Context) {
+fn a_random_request_is_parsed_the_same_for_every_split(ctx: &Context) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &[]);
     let began = Instant::now();
     for number in 0..1500 {
-        if began.elapsed() > AT_MOST {
+        if began.elapsed() > TIME_LIMIT {
             break;
         }
-        let mut seed = Seed::new(1_000_000 + number);
-        let mut raw = seed.pick(REQUESTS).as_bytes().to_vec();
-        raw.extend(mutated(&mut seed, REQUESTS));
-        raw.extend_from_slice(seed.pick(REQUESTS).as_bytes());
-        let (one, rest) = raw.split_at(seed.below(raw.len()));
-        let (two, three) = rest.split_at(seed.below(rest.len().max(1)));
-        let whole = meaning(&program, &backend, &[&raw]);
-        let cut = meaning(&program, &backend, &[one, two, three]);
-        assert_eq!(whole, cut, "seed {number}, cut at {} and {}: {}", one.len(), two.len(), raw.escape_ascii());
+        let mut rng = Rng::new(1_000_000 + number);
+        let mut raw = rng.pick(REQUESTS).as_bytes().to_vec();
+        raw.extend(mutate(&mut rng, REQUESTS));
+        raw.extend_from_slice(rng.pick(REQUESTS).as_bytes());
+        let (one, rest) = raw.split_at(rng.below(raw.len()));
+        let (two, three) = rest.split_at(rng.below(rest.len().max(1)));
+        let whole = parsed_by_program(&program, &backend, &[&raw]);
+        let split = parsed_by_program(&program, &backend, &[one, two, three]);
+        assert_eq!(whole, split, "seed {number}, split at {} and {}: {}", one.len(), two.len(), raw.escape_ascii());
     }
 }
 
@@ -189,23 +189,23 @@ fn two_thousand_random_responses_leave_it_serving(ctx: &Context) {
     let backend = Backend::start(|conn| {
         let Ok(request) = conn.request() else { return };
         match request.head.target[1..].parse() {
-            Ok(number) => _ = conn.write(mutated(&mut Seed::new(number), RESPONSES)),
+            Ok(number) => _ = conn.write(mutate(&mut Rng::new(number), RESPONSES)),
             Err(_) => _ = conn.write(ok_response("after")),
         }
     });
     let mut program = ctx.start(&[backend.addr()], &[]);
     let began = Instant::now();
     for number in 0..2000 {
-        if began.elapsed() > AT_MOST {
+        if began.elapsed() > TIME_LIMIT {
             break;
         }
         let mut client = program.client();
         client.request("GET", &format!("/{number}"), "");
         match client.try_response("GET") {
-            Ok(_) | Err(Fault::Truncated(_) | Fault::Reset) => {}
-            Err(fault) => {
-                let sent = mutated(&mut Seed::new(number), RESPONSES);
-                panic!("seed {number}: {fault:?}\n{}", sent.escape_ascii());
+            Ok(_) | Err(ReadError::Truncated(_) | ReadError::Reset) => {}
+            Err(error) => {
+                let sent = mutate(&mut Rng::new(number), RESPONSES);
+                panic!("seed {number}: {error:?}\n{}", sent.escape_ascii());
             }
         }
     }

@@ -3,13 +3,13 @@
 use crate::Context;
 use crate::backend::{Backend, Conn};
 use crate::case::cases;
-use crate::checker::Fault;
+use crate::checker::ReadError;
 use crate::suites::local_reply;
 use crate::wait::{ms, pause};
 
 cases! { "robustness";
     Fast a_backend_that_dies_before_its_response_is_502,
-    Fast a_backend_that_dies_in_its_response_breaks_it_off,
+    Fast a_backend_that_dies_during_its_response_truncates_it,
 }
 
 /// Where the backend fails; the request's target names the number.
@@ -60,7 +60,7 @@ const REQUESTS: &[&str] = &[
 ];
 
 /// A backend that fails in this phase, by FIN or by RST.
-fn dying(phase: Phase, reset: bool) -> Backend {
+fn failing_at(phase: Phase, reset: bool) -> Backend {
     Backend::start(move |conn| {
         phase(conn);
         if reset {
@@ -74,13 +74,13 @@ fn dying(phase: Phase, reset: bool) -> Backend {
 fn a_backend_that_dies_before_its_response_is_502(ctx: &Context) {
     for (name, phase) in BEFORE {
         for reset in [false, true] {
-            let backend = dying(*phase, reset);
+            let backend = failing_at(*phase, reset);
             let mut program = ctx.start(&[backend.addr()], &[]);
             for request in REQUESTS {
                 let mut client = program.client();
                 client.send(request);
                 let response = client.try_response("POST");
-                let response = response.unwrap_or_else(|fault| panic!("{name}, reset {reset}: {fault:?}"));
+                let response = response.unwrap_or_else(|error| panic!("{name}, reset {reset}: {error:?}"));
                 // A connection that failed at once may have been counted as a failed connect.
                 assert!(matches!(response.status(), 502 | 503), "{name}: {response:?}");
                 local_reply::check(&response).unwrap();
@@ -90,16 +90,16 @@ fn a_backend_that_dies_before_its_response_is_502(ctx: &Context) {
     }
 }
 
-fn a_backend_that_dies_in_its_response_breaks_it_off(ctx: &Context) {
+fn a_backend_that_dies_during_its_response_truncates_it(ctx: &Context) {
     for (name, phase) in WITHIN {
         for reset in [false, true] {
-            let backend = dying(*phase, reset);
+            let backend = failing_at(*phase, reset);
             let mut program = ctx.start(&[backend.addr()], &[]);
             for request in REQUESTS {
                 let mut client = program.client();
                 client.send(request);
                 match client.try_response("POST") {
-                    Err(Fault::Truncated(_) | Fault::Reset) => {}
+                    Err(ReadError::Truncated(_) | ReadError::Reset) => {}
                     Ok(response) if response.status() == 502 => {
                         local_reply::check(&response).unwrap();
                     }

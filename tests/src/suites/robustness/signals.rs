@@ -7,8 +7,8 @@ use crate::backend::{Backend, ok_response};
 use crate::case::cases;
 use crate::client::Client;
 use crate::process::Options;
-use crate::seed::block;
-use crate::wait::{PATIENCE, eventually, ms, pause, until};
+use crate::rng::block;
+use crate::wait::{TEST_TIMEOUT, eventually, ms, pause, until};
 
 cases! { "robustness";
     Fast sigusr1_prints_the_table_and_blocks_no_client,
@@ -36,14 +36,14 @@ fn sigusr1_prints_the_table_and_blocks_no_client(ctx: &Context) {
     let mut idle = program.client();
     assert_eq!(idle.get("/").text(), "quick");
     let fresh = program.client();
-    let mut stalled = Client::connect_narrow(program.addr(), 32 * 1024);
+    let mut stalled = Client::connect_with_recv_buffer(program.addr(), 32 * 1024);
     stalled.request("GET", "/big", "");
     let mut waiting = program.client();
     waiting.request("GET", "/slow", "");
     for _ in 0..5 {
         let before = program.stdout().len();
         program.signal(Signal::SIGUSR1);
-        let printed = eventually(PATIENCE, || (program.stdout().len() > before + 10).then_some(()));
+        let printed = eventually(TEST_TIMEOUT, || (program.stdout().len() > before + 10).then_some(()));
         assert!(printed.is_some(), "no table: {:?}", program.stdout());
         assert_eq!(program.client().get("/").text(), "quick");
         assert_eq!(idle.get("/").text(), "quick");
@@ -66,7 +66,7 @@ fn a_blocked_stdout_stops_neither_service_nor_drain(ctx: &Context) {
     }
     assert_eq!(program.client().get("/").text(), "ok");
     program.signal(Signal::SIGTERM);
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }
 
 fn sigpipe_and_a_burst_of_sigusr1_do_not_end_it(ctx: &Context) {

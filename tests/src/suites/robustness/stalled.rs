@@ -11,8 +11,8 @@ use crate::backend::{Backend, ok_response};
 use crate::case::cases;
 use crate::client::Client;
 use crate::process::{Options, Program};
-use crate::seed::{Digester, block};
-use crate::wait::{PATIENCE, eventually, ms, pause};
+use crate::rng::{Sha256Hasher, block};
+use crate::wait::{TEST_TIMEOUT, eventually, ms, pause};
 
 cases! { "robustness";
     Fast stalled_readers_cost_little_and_then_get_every_byte,
@@ -26,8 +26,8 @@ const BLOCKS: usize = 480;
 const STALLED: usize = 4;
 const MAX_GROWTH_KIB: u64 = 8 * 1024;
 
-fn thirty_megabytes() -> Digester {
-    let (block, mut digest) = (block(), Digester::default());
+fn digest_of_30_megabytes() -> Sha256Hasher {
+    let (block, mut digest) = (block(), Sha256Hasher::default());
     (0..BLOCKS).for_each(|_| digest.add(&block));
     digest
 }
@@ -49,7 +49,7 @@ fn stalled_readers_cost_little_and_then_get_every_byte(ctx: &Context) {
     let before = program.rss_kib();
     let mut stalled: Vec<_> = (0..STALLED)
         .map(|_| {
-            let mut client = Client::connect_narrow(program.addr(), 32 * 1024);
+            let mut client = Client::connect_with_recv_buffer(program.addr(), 32 * 1024);
             client.request("GET", "/big", "");
             client
         })
@@ -60,10 +60,10 @@ fn stalled_readers_cost_little_and_then_get_every_byte(ctx: &Context) {
     }
     let grown = program.peak_rss_kib().saturating_sub(before);
     assert!(grown < MAX_GROWTH_KIB, "{STALLED} stalled readers cost {grown} KiB");
-    let expected = thirty_megabytes().finish();
+    let expected = digest_of_30_megabytes().finish();
     for client in &mut stalled {
-        let mut digest = Digester::default();
-        let response = client.response_to("GET", &mut |piece| digest.add(piece)).unwrap();
+        let mut digest = Sha256Hasher::default();
+        let response = client.response_into("GET", &mut |piece| digest.add(piece)).unwrap();
         assert_eq!(response.status(), 200);
         assert!(digest.finish() == expected, "the body differs");
         client.request("GET", "/", "");
@@ -76,10 +76,10 @@ fn a_backend_that_stops_reading_bounds_the_upload(ctx: &Context) {
     let go = Arc::clone(&resume);
     let backend = Backend::start(move |conn| {
         let Ok(head) = conn.head() else { return };
-        eventually(2 * PATIENCE, || go.load(Ordering::SeqCst).then_some(()));
-        let mut digest = Digester::default();
+        eventually(2 * TEST_TIMEOUT, || go.load(Ordering::SeqCst).then_some(()));
+        let mut digest = Sha256Hasher::default();
         if conn.body(head.framing, &mut |piece| digest.add(piece)).is_ok() {
-            let same = digest.finish() == thirty_megabytes().finish();
+            let same = digest.finish() == digest_of_30_megabytes().finish();
             conn.write(ok_response(if same { "same" } else { "changed" }));
         }
     });
@@ -107,7 +107,7 @@ fn a_client_beyond_the_cap_waits_and_is_served(ctx: &Context) {
     }
     let mut fifth = program.client();
     fifth.request("GET", "/fifth", "");
-    fifth.expect_silence(ms(400));
+    fifth.expect_no_input(ms(400));
     for client in &mut within {
         assert_eq!(client.get("/").status(), 200, "accepted clients are still served");
     }
@@ -146,7 +146,7 @@ fn a_closing_backend_under_load_gives_no_error(ctx: &Context) {
     let program = ctx.start(&[backend.addr()], &[]);
     let deadline = Instant::now() + ms(2000);
     thread::scope(|scope| {
-        let clients: Vec<_> = (0..16).map(|_| scope.spawn(|| hammer(&program, deadline))).collect();
+        let clients: Vec<_> = (0..16).map(|_| scope.spawn(|| send_requests(&program, deadline))).collect();
         for client in clients {
             assert!(client.join().unwrap() > 0);
         }
@@ -154,7 +154,7 @@ fn a_closing_backend_under_load_gives_no_error(ctx: &Context) {
 }
 
 /// Sends requests until the deadline; each must be answered.
-fn hammer(program: &Program, deadline: Instant) -> usize {
+fn send_requests(program: &Program, deadline: Instant) -> usize {
     let mut client = program.client();
     let mut answered = 0;
     while Instant::now() < deadline {

@@ -4,12 +4,12 @@ use std::thread;
 
 use nix::sys::signal::Signal;
 
-use super::drain::{serve_until_told, slow};
+use super::drain::{requests_until_close, slow};
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
 use crate::suites::support::clients_per_worker;
-use crate::wait::{PATIENCE, ms, pause, until};
+use crate::wait::{TEST_TIMEOUT, ms, pause, until};
 
 cases! { "robustness" from 5;
     Fast eight_idle_clients_are_two_on_each_of_four_workers,
@@ -64,7 +64,7 @@ fn signals_under_load_lose_nothing_on_four_workers(ctx: &Context) {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|_| {
                 let client = program.client();
-                scope.spawn(|| serve_until_told(client))
+                scope.spawn(|| requests_until_close(client))
             })
             .collect();
         for _ in 0..50 {
@@ -75,7 +75,7 @@ fn signals_under_load_lose_nothing_on_four_workers(ctx: &Context) {
         clients.into_iter().map(|client| client.join().unwrap()).sum()
     });
     assert!(answered > CLIENTS, "only {answered} requests were answered");
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
     assert_eq!(backend.connections(), answered, "each request was sent once");
     let last = program.stdout().rsplit("--- statistics").next().unwrap_or_default().to_owned();
     let count = answered.to_string();

@@ -1,6 +1,6 @@
 //! Hosts, methods, headers, queries and cookies, and which of two matching rules is more specific.
 
-use super::Site;
+use super::RoutedProgram;
 use crate::Context;
 use crate::case::cases;
 
@@ -18,7 +18,7 @@ cases! { "routing";
 fn by_host_exact_before_wildcard(ctx: &Context) {
     let rules =
         ["host=*.shop.test -> any", "host=pay.shop.test -> pay", "host=*.eu.shop.test -> eu", "host=[::1] -> six"];
-    Site::start(ctx, &rules).assert_routes(&[
+    RoutedProgram::start(ctx, &rules).assert_routes(&[
         ("GET /\r\nHost: pay.shop.test", "pay"),
         ("GET /\r\nHost: PAY.Shop.Test:8080", "pay"),
         ("GET /\r\nHost: pay.shop.test.", "pay"),
@@ -39,7 +39,7 @@ fn by_host_exact_before_wildcard(ctx: &Context) {
 
 fn by_method(ctx: &Context) {
     let rules = ["method=POST,PUT -> write", "method=PURGE -> purge"];
-    Site::start(ctx, &rules).assert_routes(&[
+    RoutedProgram::start(ctx, &rules).assert_routes(&[
         ("GET /", "default"),
         ("POST /\r\nContent-Length: 0", "write"),
         ("PUT /\r\nContent-Length: 0", "write"),
@@ -51,7 +51,7 @@ fn by_method(ctx: &Context) {
 
 fn by_header(ctx: &Context) {
     let rules = ["header=X-Env:beta -> beta", "header=X-Debug -> debug"];
-    Site::start(ctx, &rules).assert_routes(&[
+    RoutedProgram::start(ctx, &rules).assert_routes(&[
         ("GET /", "default"),
         ("GET /\r\nX-Env: beta", "beta"),
         ("GET /\r\nx-env:   beta  ", "beta"),
@@ -66,7 +66,7 @@ fn by_header(ctx: &Context) {
 
 fn by_query(ctx: &Context) {
     let rules = ["query=v:2 -> v2", "query=trace -> trace", "query=q:a&b -> odd"];
-    Site::start(ctx, &rules).assert_routes(&[
+    RoutedProgram::start(ctx, &rules).assert_routes(&[
         ("GET /?v=2", "v2"),
         ("GET /?a=b&v=2&c", "v2"),
         ("GET /?v=1&v=2", "v2"),
@@ -87,7 +87,7 @@ fn by_query(ctx: &Context) {
 
 fn by_cookie(ctx: &Context) {
     let rules = ["cookie=canary:1 -> canary", "cookie=beta -> beta"];
-    Site::start(ctx, &rules).assert_routes(&[
+    RoutedProgram::start(ctx, &rules).assert_routes(&[
         ("GET /\r\nCookie: canary=1", "canary"),
         ("GET /\r\nCookie: a=b; canary=1;c=d", "canary"),
         ("GET /\r\nCookie: a=b\r\nCookie: canary=1", "canary"),
@@ -109,7 +109,7 @@ fn the_host_decides_before_the_path_and_more_conditions_before_fewer(ctx: &Conte
         "host=a.test path=/x -> x",
         "header=X-Env:beta -> env",
     ];
-    Site::start(ctx, &rules).assert_routes(&[
+    RoutedProgram::start(ctx, &rules).assert_routes(&[
         ("GET /api", "api"),
         ("POST /api\r\nContent-Length: 0", "write"),
         ("POST /api\r\nContent-Length: 0\r\nX-Env: beta", "beta"),
@@ -124,12 +124,12 @@ fn the_host_decides_before_the_path_and_more_conditions_before_fewer(ctx: &Conte
 }
 
 fn a_rule_without_conditions_takes_what_no_other_takes(ctx: &Context) {
-    Site::start(ctx, &["-> rest", "path=/a -> a"]).assert_routes(&[("GET /a", "a"), ("GET /b", "rest")]);
+    RoutedProgram::start(ctx, &["-> rest", "path=/a -> a"]).assert_routes(&[("GET /a", "a"), ("GET /b", "rest")]);
 }
 
 fn each_request_of_a_connection_is_routed_by_itself(ctx: &Context) {
-    let site = Site::start(ctx, &["path=/a/* -> a", "path=/b/* -> b"]);
-    let mut client = site.program.client();
+    let program = RoutedProgram::start(ctx, &["path=/a/* -> a", "path=/b/* -> b"]);
+    let mut client = program.program.client();
     let ahead: String = ["/a", "/b/", "/", "/b", "/a/x"]
         .map(|path| format!("POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\n/a /"))
         .concat();

@@ -5,7 +5,7 @@ use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
 use crate::suites::local_reply;
-use crate::suites::support::{named, reserved};
+use crate::suites::support::{named, reserved_port};
 
 cases! { "routing";
     Fast without_a_rule_and_a_default_group_it_is_404,
@@ -52,7 +52,7 @@ fn each_group_has_its_own_round_robin(ctx: &Context) {
 }
 
 fn no_other_group_replaces_a_dead_one(ctx: &Context) {
-    let (dead, alive) = (reserved(), Backend::ok("web"));
+    let (dead, alive) = (reserved_port(), Backend::ok("web"));
     let group = format!("api={}", dead.addr);
     let program = ctx.start(&[alive.addr()], &["--group", &group, "--route", "path=/api/* -> api"]);
     let mut client = program.client();

@@ -1,6 +1,6 @@
 //! Paths: exact, prefix and suffix, at segment boundaries, after normalization.
 
-use super::Site;
+use super::RoutedProgram;
 use crate::Context;
 use crate::case::cases;
 use crate::client::Client;
@@ -10,7 +10,7 @@ cases! { "routing";
     Fast by_path_exact_before_the_longest_prefix_before_a_suffix,
     Fast a_prefix_ends_where_a_segment_ends,
     Fast a_rule_cannot_be_bypassed_by_another_spelling,
-    Fast the_backend_sees_the_path_that_was_matched,
+    Fast the_backend_receives_the_path_that_was_matched,
     Fast a_path_that_can_be_read_in_two_ways_is_refused,
 }
 
@@ -23,7 +23,7 @@ fn by_path_exact_before_the_longest_prefix_before_a_suffix(ctx: &Context) {
         "path=*.min.js -> small",
         "path=*.js -> script",
     ];
-    Site::start(ctx, &rules).assert_routes(&[
+    RoutedProgram::start(ctx, &rules).assert_routes(&[
         ("GET /api/v1/login", "login"),
         ("GET /api/v1/login?next=/api/v2", "login"),
         ("GET /api/v1/login/", "v1"),
@@ -42,7 +42,7 @@ fn by_path_exact_before_the_longest_prefix_before_a_suffix(ctx: &Context) {
 }
 
 fn a_prefix_ends_where_a_segment_ends(ctx: &Context) {
-    Site::start(ctx, &["path=/api/* -> api", "path=/one -> one"]).assert_routes(&[
+    RoutedProgram::start(ctx, &["path=/api/* -> api", "path=/one -> one"]).assert_routes(&[
         ("GET /api", "api"),
         ("GET /api/", "api"),
         ("GET /api?x", "api"),
@@ -62,7 +62,7 @@ fn a_prefix_ends_where_a_segment_ends(ctx: &Context) {
 }
 
 fn a_rule_cannot_be_bypassed_by_another_spelling(ctx: &Context) {
-    let site = Site::start(ctx, &["path=/admin/* -> admin"]);
+    let program = RoutedProgram::start(ctx, &["path=/admin/* -> admin"]);
     let spellings = [
         "/admin",
         "//admin",
@@ -83,18 +83,18 @@ fn a_rule_cannot_be_bypassed_by_another_spelling(ctx: &Context) {
     ];
     let table: Vec<_> = spellings.iter().map(|path| (format!("GET {path}"), "admin")).collect();
     let table: Vec<_> = table.iter().map(|(head, group)| (head.as_str(), *group)).collect();
-    site.assert_routes(&table);
+    program.assert_routes(&table);
     // A path that leaves the prefix by dot segments does not match it.
-    site.assert_routes(&[
+    program.assert_routes(&[
         ("GET /admin/../x", "default"),
         ("GET /admin/%2e%2e/x", "default"),
         ("GET /admin/..", "default"),
     ]);
 }
 
-fn the_backend_sees_the_path_that_was_matched(ctx: &Context) {
-    let site = Site::start(ctx, &["path=/api/* -> api"]);
-    let mut client = site.program.client();
+fn the_backend_receives_the_path_that_was_matched(ctx: &Context) {
+    let program = RoutedProgram::start(ctx, &["path=/api/* -> api"]);
+    let mut client = program.program.client();
     for (sent, seen) in [
         ("/x/../api/v1", "/api/v1"),
         ("/api/./v1/", "/api/v1/"),
@@ -110,12 +110,12 @@ fn the_backend_sees_the_path_that_was_matched(ctx: &Context) {
     ] {
         let response = client.get(sent);
         assert_eq!((response.status(), response.text().as_str()), (200, "api"), "{sent}");
-        assert_eq!(site.backends[0].last_request().0.target, seen, "{sent}");
+        assert_eq!(program.backends[0].last_request().0.target, seen, "{sent}");
     }
 }
 
 fn a_path_that_can_be_read_in_two_ways_is_refused(ctx: &Context) {
-    let site = Site::start(ctx, &["path=/api/* -> api", "-> all"]);
+    let program = RoutedProgram::start(ctx, &["path=/api/* -> api", "-> all"]);
     for path in [
         "/api/%2f",
         "/api%2Fv1",
@@ -133,15 +133,15 @@ fn a_path_that_can_be_read_in_two_ways_is_refused(ctx: &Context) {
         "/x/..;/api",
         "/api/.;a=b/",
     ] {
-        let mut client = site.program.client();
+        let mut client = program.program.client();
         client.request("GET", path, "");
         local_reply::assert_local(&client.response("GET"), 400);
         client.expect_closed();
     }
-    assert_eq!(site.routed(), 0, "none of the requests reached a backend");
+    assert_eq!(program.routed(), 0, "none of the requests reached a backend");
     // In a query the same bytes do not change the path.
     let answer = |client: &mut Client, target| client.get(target).text();
-    let mut client = site.program.client();
+    let mut client = program.program.client();
     assert_eq!(answer(&mut client, "/api/x?f=%2f%00//..&%zz"), "api");
     assert_eq!(answer(&mut client, "/a//b"), "all");
 }

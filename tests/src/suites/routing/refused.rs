@@ -3,7 +3,7 @@
 use super::idle_group;
 use crate::Context;
 use crate::case::cases;
-use crate::suites::support::refuses;
+use crate::suites::support::assert_usage_error;
 
 cases! { "routing";
     Fast invalid_rules_are_rejected,
@@ -18,7 +18,7 @@ fn invalid_rules_are_rejected(ctx: &Context) {
     let with = |rules: &[&'static str], says: &str| {
         let mut line = vec!["0", WEB, "--group", &api];
         line.extend(rules.iter().flat_map(|rule| ["--route", rule]));
-        refuses(ctx, &line, says);
+        assert_usage_error(ctx, &line, says);
     };
     with(&["path=/a -> nope"], "nope");
     with(&["path=/a -> api", "path=/a -> default"], "has the same conditions as");
@@ -58,10 +58,14 @@ fn invalid_groups_are_rejected(ctx: &Context) {
         ("api=127.0.0.1:9 -a nope", "unknown algorithm 'nope'"),
         ("api=127.0.0.1:9 -b rr", "-b"),
     ] {
-        refuses(ctx, &["0", WEB, "--group", group], says);
+        assert_usage_error(ctx, &["0", WEB, "--group", group], says);
     }
-    refuses(ctx, &["0", WEB, "--group", &idle_group("api"), "--group", &idle_group("api")], "duplicate group");
-    refuses(ctx, &["0", WEB, "--group", &idle_group("default")], "duplicate group");
+    assert_usage_error(
+        ctx,
+        &["0", WEB, "--group", &idle_group("api"), "--group", &idle_group("api")],
+        "duplicate group",
+    );
+    assert_usage_error(ctx, &["0", WEB, "--group", &idle_group("default")], "duplicate group");
 }
 
 fn invalid_backends_are_rejected(ctx: &Context) {
@@ -83,6 +87,6 @@ fn invalid_backends_are_rejected(ctx: &Context) {
         (&[WEB, "--queue-timeout", "soon"], "soon"),
         (&[WEB, "--hash-key", "colour"], "unknown hash key 'colour'"),
     ] {
-        refuses(ctx, &[&["0"], line].concat(), says);
+        assert_usage_error(ctx, &[&["0"], line].concat(), says);
     }
 }

@@ -3,9 +3,9 @@
 use crate::Context;
 use crate::backend::{Backend, Conn};
 use crate::case::cases;
-use crate::checker::{Fault, whole_request};
+use crate::checker::{ReadError, single_request};
 use crate::process::Program;
-use crate::seed::Seed;
+use crate::rng::Rng;
 use crate::suites::local_reply;
 use crate::wait::ms;
 
@@ -88,12 +88,12 @@ fn malformed_or_endless_extensions_and_trailers_are_refused(ctx: &Context) {
 }
 
 fn assert_refused(ctx: &Context, bodies: impl Iterator<Item = Vec<u8>>) {
-    let backend = Backend::start(Conn::until_ended);
+    let backend = Backend::start(Conn::read_until_closed);
     let program = ctx.start(&[backend.addr()], &[]);
-    let mut seed = Seed::new(11);
+    let mut rng = Rng::new(11);
     let mut broken = Vec::new();
     for body in bodies {
-        let at = 1 + seed.below(body.len() - 1);
+        let at = 1 + rng.below(body.len() - 1);
         let whole = [HEAD.as_bytes(), &body].concat();
         let behind_a_chunk = [HEAD.as_bytes(), b"3\r\nabc\r\n", &body].concat();
         let (first, second) = whole.split_at(HEAD.len() + at);
@@ -114,14 +114,14 @@ fn assert_refused(ctx: &Context, bodies: impl Iterator<Item = Vec<u8>>) {
 fn refused(program: &Program, backend: &Backend, pieces: Vec<&[u8]>) -> Result<(), String> {
     let before = backend.connections();
     let mut client = program.client();
-    client.patience(ms(5000));
+    client.set_read_timeout(ms(5000));
     client.send_pieces(pieces, ms(4));
-    let response = client.try_response("POST").map_err(|fault| format!("{fault:?}"))?;
+    let response = client.try_response("POST").map_err(|error| format!("{error:?}"))?;
     if response.status() != 400 {
         return Err(format!("{} instead of 400", response.status()));
     }
     local_reply::check(&response)?;
-    match client.rest(ms(5000)) {
+    match client.read_until_closed(ms(5000)) {
         Some(rest) if rest.is_empty() => {}
         other => return Err(format!("after the 400: {other:?}")),
     }
@@ -130,9 +130,9 @@ fn refused(program: &Program, backend: &Backend, pieces: Vec<&[u8]>) -> Result<(
     if !left {
         return Err("the upstream connection stays open".into());
     }
-    for seen in &backend.seen()[before..] {
-        match whole_request(&seen.bytes) {
-            Err(Fault::Truncated(_) | Fault::Closed) => {}
+    for seen in &backend.recordings()[before..] {
+        match single_request(&seen.bytes) {
+            Err(ReadError::Truncated(_) | ReadError::Closed) => {}
             other => return Err(format!("the backend read {other:?}")),
         }
     }

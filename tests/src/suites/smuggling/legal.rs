@@ -3,7 +3,7 @@
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
-use crate::seed::Seed;
+use crate::rng::Rng;
 use crate::wait::ms;
 
 cases! { "smuggling";
@@ -63,9 +63,9 @@ const BODIES: &[(&str, &str)] = &[
 fn odd_but_legal_requests_reach_the_backend_as_meant(ctx: &Context) {
     let backend = Backend::ok("ok");
     let program = ctx.start(&[backend.addr()], &[]);
-    let mut seed = Seed::new(3);
+    let mut rng = Rng::new(3);
     for (name, raw, want) in REQUESTS {
-        let (first, second) = raw.as_bytes().split_at(1 + seed.below(raw.len() - 1));
+        let (first, second) = raw.as_bytes().split_at(1 + rng.below(raw.len() - 1));
         for pieces in [vec![raw.as_bytes()], vec![first, second]] {
             let mut client = program.client();
             client.send_pieces(pieces, ms(3));
@@ -88,7 +88,7 @@ fn odd_but_legal_bodies_reach_the_backend_as_meant(ctx: &Context) {
         client.request("GET", "/second", "");
         assert_eq!(client.response("POST").status(), 200, "{raw}");
         // The second request may have arrived already.
-        let (head, body) = backend.seen()[2 * turn].request();
+        let (head, body) = backend.recordings()[2 * turn].request();
         assert_eq!((head.target.as_str(), body.as_slice()), ("/first", want.as_bytes()), "{raw}");
         assert!(!head.fields.has("x"), "a trailer became a header: {:?}", head.fields);
         assert_eq!(client.response("GET").status(), 200, "after {raw}");

@@ -3,7 +3,7 @@
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
-use crate::checker::Fault;
+use crate::checker::ReadError;
 use crate::client::Client;
 use crate::wait::{ms, pause};
 
@@ -45,7 +45,7 @@ const ROWS: &[(&[u8], bool)] = &[
     (b"HTTP/1.0 200 OK\r\n\r\nhello", true),
 ];
 
-/// A whole response, and what of it a client may receive.
+/// The bytes that a backend sends, and which part of them a client may receive.
 const STRAY: &[(&[u8], &[u8])] = &[
     (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloEVIL", b"hello"),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nEVIL", b""),
@@ -80,18 +80,18 @@ fn a_response_body_that_breaks_its_framing_never_looks_whole(ctx: &Context) {
 
 /// Either nothing of the response arrived and the client gets a 502, or the body is truncated.
 fn assert_tells(client: &mut Client, what: &str) {
-    let (_, head, framing) = client.response_head("GET").unwrap_or_else(|fault| panic!("{what}: {fault:?}"));
+    let (_, head, framing) = client.response_head("GET").unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let mut body = Vec::new();
     let end = client.reader().body(framing, &mut |piece| body.extend_from_slice(piece));
     assert!(!body.windows(4).any(|four| four == b"EVIL"), "{what}: {}", body.escape_ascii());
     if head.status == 502 {
-        end.unwrap_or_else(|fault| panic!("{what}: its 502 is truncated: {fault:?}"));
+        end.unwrap_or_else(|error| panic!("{what}: its 502 is truncated: {error:?}"));
         return;
     }
     assert_eq!(head.status, 200, "{what}");
     assert!(b"hello".starts_with(&body), "{what}: {}", body.escape_ascii());
     match end {
-        Err(Fault::Truncated(_) | Fault::Reset) => {}
+        Err(ReadError::Truncated(_) | ReadError::Reset) => {}
         other => panic!("{what}: the client could take it for complete: {other:?} {framing:?}"),
     }
 }
@@ -102,7 +102,7 @@ fn bytes_after_a_response_never_reach_a_client(ctx: &Context) {
             let row: usize = request.head.target[1..].parse().unwrap_or(0);
             conn.write(STRAY[row % STRAY.len()].0);
         }
-        conn.until_ended();
+        conn.read_until_closed();
     });
     let program = ctx.start(&[backend.addr()], &[]);
     let mut client = program.client();
@@ -110,5 +110,5 @@ fn bytes_after_a_response_never_reach_a_client(ctx: &Context) {
         let response = client.get(&format!("/{turn}"));
         assert_eq!(response.body, STRAY[turn % STRAY.len()].1, "row {turn}: {response:?}");
     }
-    client.expect_silence(ms(50));
+    client.expect_no_input(ms(50));
 }

@@ -171,17 +171,17 @@ fn assert_bad_gateway(ctx: &Context, raws: &[&[u8]], then_close: bool) {
         };
         conn.write(raw);
         if !then_close {
-            conn.until_ended();
+            conn.read_until_closed();
         }
     });
     let mut program = ctx.start(&[backend.addr()], &[]);
     let mut broken = Vec::new();
     for (index, raw) in raws.iter().enumerate() {
         let mut client = program.client();
-        client.patience(ms(5000));
+        client.set_read_timeout(ms(5000));
         client.request("GET", &format!("/{index}"), "");
         let outcome = match client.try_response("GET") {
-            Err(fault) => Err(format!("{fault:?}")),
+            Err(error) => Err(format!("{error:?}")),
             Ok(response) if response.status() != 502 => Err(format!("{response:?}")),
             Ok(response) if response.text().contains("EVIL") => Err("the backend's bytes reach the client".into()),
             Ok(response) if response.head.says_close() => Err("the client connection is closed".into()),
@@ -189,7 +189,7 @@ fn assert_bad_gateway(ctx: &Context, raws: &[&[u8]], then_close: bool) {
         };
         let outcome = outcome.and_then(|()| {
             client.request("GET", "/fine", "");
-            let after = client.try_response("GET").map_err(|fault| format!("next: {fault:?}"))?;
+            let after = client.try_response("GET").map_err(|error| format!("next: {error:?}"))?;
             (after.text() == "fine").then_some(()).ok_or(format!("next: {after:?}"))
         });
         if let Err(what) = outcome {
@@ -203,7 +203,7 @@ fn assert_bad_gateway(ctx: &Context, raws: &[&[u8]], then_close: bool) {
     program.assert_running();
     assert!(broken.is_empty(), "{} responses:\n{}", broken.len(), broken.join("\n"));
     if !then_close {
-        let closed = |seen: &[crate::backend::Seen]| seen.iter().step_by(2).all(|s| s.ended);
+        let closed = |seen: &[crate::backend::RecordedConnection]| seen.iter().step_by(2).all(|s| s.ended);
         backend.wait_for("each malformed connection is closed", closed);
     }
 }

@@ -7,15 +7,15 @@ use crate::Context;
 use crate::backend::Backend;
 use crate::client::Client;
 use crate::process::Program;
-use crate::seed::Seed;
+use crate::rng::Rng;
 use crate::suites::local_reply;
 use crate::wait::{ms, pause};
 
-/// The time limit for a refusal. Shorter than elsewhere, because a broken row waits for all of it.
-const REFUSAL: Duration = Duration::from_secs(5);
+/// The time limit for an error response. Shorter than elsewhere, because a failing row waits for all of it.
+const ERROR_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reporting stops after this many broken rows.
-const ENOUGH: usize = 8;
+/// Reporting stops after this many failing rows.
+const MAX_REPORTED: usize = 8;
 
 /// The request that would be executed if the balancer lost track of where the row before it ends.
 const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -52,65 +52,65 @@ impl Row {
 pub(crate) fn assert_refused(ctx: &Context, rows: &[Row]) {
     let backend = Backend::ok("from the backend");
     let mut program = ctx.start(&[backend.addr()], &[]);
-    let mut seed = Seed::new(rows.len() as u64);
-    let mut broken = Vec::new();
+    let mut rng = Rng::new(rows.len() as u64);
+    let mut failures = Vec::new();
     for row in rows {
-        if let Err(what) = try_row(&program, &backend, row, &mut seed) {
-            broken.push(format!("{}: {what}", row.name));
+        if let Err(what) = try_row(&program, &backend, row, &mut rng) {
+            failures.push(format!("{}: {what}", row.name));
         }
-        if broken.len() == ENOUGH {
+        if failures.len() == MAX_REPORTED {
             break;
         }
     }
     // A byte that was forwarded late would have arrived by now.
     pause(ms(50));
-    if backend.total_bytes() > 0 && broken.is_empty() {
-        broken.push(format!("the backend got bytes: {:?}", backend.seen()));
+    if backend.total_bytes() > 0 && failures.is_empty() {
+        failures.push(format!("the backend received bytes: {:?}", backend.recordings()));
     }
     program.assert_running();
-    assert!(broken.is_empty(), "{} rows:\n{}", broken.len(), broken.join("\n"));
+    assert!(failures.is_empty(), "{} rows:\n{}", failures.len(), failures.join("\n"));
     assert_eq!(program.client().get("/after").status(), 200, "it no longer serves");
     assert_eq!(backend.last_request().0.target, "/after");
 }
 
-fn try_row(program: &Program, backend: &Backend, row: &Row, seed: &mut Seed) -> Result<(), String> {
+fn try_row(program: &Program, backend: &Backend, row: &Row, rng: &mut Rng) -> Result<(), String> {
     let raw = &row.raw[..];
     let before = backend.total_bytes();
-    let at = 1 + seed.below(raw.len().max(2) - 1);
+    let at = 1 + rng.below(raw.len().max(2) - 1);
     let (first, second) = raw.split_at(at.min(raw.len()));
     let with_tail = [raw, SMUGGLED].concat();
-    let passes: [(String, Vec<&[u8]>); 3] = [
+    let variants: [(String, Vec<&[u8]>); 3] = [
         ("whole".into(), vec![raw]),
         (format!("split at {at}"), vec![first, second]),
         ("with a request behind it".into(), vec![&with_tail]),
     ];
-    for (how, pieces) in passes {
-        refused(program, row, pieces).map_err(|what| format!("{how}: {what}"))?;
+    for (how, pieces) in variants {
+        check_rejected(program, row, pieces).map_err(|what| format!("{how}: {what}"))?;
         if backend.total_bytes() != before {
-            return Err(format!("{how}: the backend got {:?}", backend.seen().last()));
+            return Err(format!("{how}: the backend received {:?}", backend.recordings().last()));
         }
     }
     Ok(())
 }
 
-fn refused(program: &Program, row: &Row, pieces: Vec<&[u8]>) -> Result<(), String> {
+fn check_rejected(program: &Program, row: &Row, pieces: Vec<&[u8]>) -> Result<(), String> {
     let mut client = Client::connect(program.addr());
-    client.patience(REFUSAL);
+    client.set_read_timeout(ERROR_RESPONSE_TIMEOUT);
     client.send_pieces(pieces, ms(4));
-    let response = client.try_response("GET").map_err(|fault| format!("{fault:?}"))?;
+    let response = client.try_response("GET").map_err(|error| format!("{error:?}"))?;
     if response.status() != row.status && response.status() != row.or {
         return Err(format!("{} instead of {}", response.status(), row.status));
     }
     local_reply::check(&response)?;
     if !response.head.says_close() {
-        return Err(format!("a refusal without Connection: close: {:?}", response.head));
+        return Err(format!("an error response without Connection: close: {:?}", response.head));
     }
     if response.status() == 405 && !response.fields().has("allow") {
         return Err("405 without Allow".into());
     }
-    match client.rest(REFUSAL) {
+    match client.read_until_closed(ERROR_RESPONSE_TIMEOUT) {
         Some(rest) if rest.is_empty() => Ok(()),
-        Some(rest) => Err(format!("bytes after the refusal: {}", rest.escape_ascii())),
+        Some(rest) => Err(format!("bytes after the error response: {}", rest.escape_ascii())),
         None => Err("the connection stays open".into()),
     }
 }

@@ -3,7 +3,7 @@
 use crate::Context;
 use crate::backend::{Backend, Conn};
 use crate::case::cases;
-use crate::checker::{Fault, whole_request};
+use crate::checker::{ReadError, single_request};
 use crate::suites::local_reply::assert_local;
 use crate::wait::ms;
 
@@ -62,7 +62,7 @@ fn a_connection_closed_before_any_byte_is_closed_silently(ctx: &Context) {
 }
 
 fn a_body_cut_off_by_a_fin_is_answered_400_and_not_finished(ctx: &Context) {
-    let backend = Backend::start(Conn::until_ended);
+    let backend = Backend::start(Conn::read_until_closed);
     let program = ctx.start(&[backend.addr()], &[]);
     for body in BODIES {
         let mut client = program.client();
@@ -75,7 +75,7 @@ fn a_body_cut_off_by_a_fin_is_answered_400_and_not_finished(ctx: &Context) {
 }
 
 fn a_body_cut_off_by_a_reset_is_not_finished(ctx: &Context) {
-    let backend = Backend::start(Conn::until_ended);
+    let backend = Backend::start(Conn::read_until_closed);
     let program = ctx.start(&[backend.addr()], &[]);
     for (turn, body) in BODIES.iter().enumerate() {
         let mut client = program.client();
@@ -91,9 +91,9 @@ fn a_body_cut_off_by_a_reset_is_not_finished(ctx: &Context) {
 
 fn assert_never_finished(backend: &Backend) {
     assert!(backend.holds_within(ms(5000), |seen| seen.iter().all(|s| s.ended)));
-    for seen in backend.seen() {
-        match whole_request(&seen.bytes) {
-            Err(Fault::Truncated(_) | Fault::Closed) => {}
+    for seen in backend.recordings() {
+        match single_request(&seen.bytes) {
+            Err(ReadError::Truncated(_) | ReadError::Closed) => {}
             other => panic!("{} reads as {other:?}", seen.bytes.escape_ascii()),
         }
     }

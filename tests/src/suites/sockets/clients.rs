@@ -21,7 +21,7 @@ fn iterative_serves_clients_one_after_another(ctx: &Context) {
     assert_echo(&mut first, b"first");
     let mut second = program.client();
     second.send(b"second");
-    second.expect_silence(ms(300));
+    second.expect_no_input(ms(300));
     assert_echo(&mut first, b"first again");
     first.half_close();
     first.expect_closed();
@@ -82,7 +82,7 @@ fn running_out_of_descriptors_makes_clients_wait_and_loses_none(ctx: &Context) {
     until("the error is logged", || program.stderr().contains("cannot accept: EMFILE"));
     let warned = program.stderr().matches("EMFILE").count();
     clients[59].send(b"the last one");
-    clients[59].expect_silence(ms(300));
+    clients[59].expect_no_input(ms(300));
     let more = program.stderr().matches("EMFILE").count() - warned;
     assert!(more < 30, "{more} attempts in 300 ms: it busy-loops");
     assert_echo(&mut clients[0], b"undisturbed");

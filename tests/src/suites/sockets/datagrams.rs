@@ -7,8 +7,8 @@ use nix::sys::signal::Signal;
 use super::{run_other, words};
 use crate::Context;
 use crate::case::cases;
-use crate::seed::Seed;
-use crate::wait::PATIENCE;
+use crate::rng::Rng;
+use crate::wait::TEST_TIMEOUT;
 
 cases! { "sockets";
     Fast datagrams_of_any_size_come_back_as_they_were,
@@ -20,7 +20,7 @@ cases! { "sockets";
 
 fn socket(peer: SocketAddr) -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     socket.connect(peer).unwrap();
     socket
 }
@@ -37,7 +37,7 @@ fn datagrams_of_any_size_come_back_as_they_were(ctx: &Context) {
     let socket = socket(program.addr());
     // 1,472 bytes fill an Ethernet frame, 65,507 are the most that fit.
     for size in [1, 0, 1472, 0, 1473, 9000, 65_507] {
-        let sent = Seed::new(size as u64).bytes(size);
+        let sent = Rng::new(size as u64).bytes(size);
         assert_eq!(socket.send(&sent).unwrap(), size);
         assert!(receive(&socket) == sent, "a datagram of {size} bytes");
     }
@@ -79,5 +79,5 @@ fn the_datagram_server_ends_on_sigterm(ctx: &Context) {
     socket.send(b"x").unwrap();
     assert_eq!(receive(&socket), b"x");
     program.signal(Signal::SIGTERM);
-    assert_eq!(program.exit_code(PATIENCE), 0);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
 }

@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use super::{run_other, words};
 use crate::Context;
 use crate::case::cases;
-use crate::process::Finished;
-use crate::seed::Seed;
+use crate::process::ExitedProgram;
+use crate::rng::Rng;
 
 cases! { "sockets";
     Fast help_and_version_exit_0,
@@ -22,11 +22,11 @@ cases! { "sockets";
 
 const PROGRAMS: [&str; 3] = ["echo_server", "echo_client", "getaddrinfo_demo"];
 
-fn run(ctx: &Context, name: &str, args: &[&str]) -> Finished {
+fn run(ctx: &Context, name: &str, args: &[&str]) -> ExitedProgram {
     if name == "echo_server" { ctx.run(args) } else { run_other(ctx, name, args, b"") }
 }
 
-fn assert_refused(finished: &Finished, code: i32) {
+fn assert_refused(finished: &ExitedProgram, code: i32) {
     assert_eq!((finished.code, finished.stdout.as_str()), (code, ""), "{finished:?}");
     assert_eq!(finished.stderr.lines().count(), 1, "one line: {finished:?}");
     assert!(!finished.stderr.contains("panicked"), "{finished:?}");
@@ -70,7 +70,7 @@ fn an_environment_error_is_one_line_and_1(ctx: &Context) {
     assert!(in_use.stderr.contains("is in use"), "{in_use:?}");
     assert_refused(&ctx.run(&["0", "--bind", "192.0.2.1"]), 1);
     drop(holder);
-    let nobody = crate::suites::support::reserved();
+    let nobody = crate::suites::support::reserved_port();
     let [_, port] = words(nobody.addr);
     let refused = run(ctx, "echo_client", &[&host, &port]);
     assert_refused(&refused, 1);
@@ -81,7 +81,7 @@ fn an_environment_error_is_one_line_and_1(ctx: &Context) {
 fn the_client_prints_exactly_what_it_reads(ctx: &Context) {
     let program = ctx.start(&[], &["--threads"]);
     let [host, port] = words(program.addr());
-    let long: String = Seed::new(6).bytes(4 << 20).iter().map(|byte| char::from(b'a' + byte % 26)).collect();
+    let long: String = Rng::new(6).bytes(4 << 20).iter().map(|byte| char::from(b'a' + byte % 26)).collect();
     for input in ["", "x", "no line end", "a line\n", "\n\n\n", "a\0b\n", &long] {
         let finished = run_other(ctx, "echo_client", &[&host, &port], input.as_bytes());
         assert_eq!((finished.code, finished.stderr.as_str()), (0, ""), "{} bytes", input.len());
@@ -131,7 +131,7 @@ fn getaddrinfo_shows_every_answer_and_the_peer(ctx: &Context) {
 }
 
 fn getaddrinfo_exits_0_although_the_connect_is_refused(ctx: &Context) {
-    let nobody = crate::suites::support::reserved();
+    let nobody = crate::suites::support::reserved_port();
     let [host, port] = words(nobody.addr);
     let refused = run(ctx, "getaddrinfo_demo", &[&host, &port]);
     assert_eq!((refused.code, refused.stderr.as_str()), (0, ""), "{refused:?}");

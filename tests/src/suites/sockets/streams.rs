@@ -6,8 +6,8 @@ use super::assert_echo;
 use crate::Context;
 use crate::case::cases;
 use crate::client::Client;
-use crate::seed::Seed;
-use crate::wait::{PATIENCE, eventually, ms, pause, until};
+use crate::rng::Rng;
+use crate::wait::{TEST_TIMEOUT, eventually, ms, pause, until};
 
 cases! { "sockets";
     Fast one_byte_comes_back,
@@ -31,14 +31,14 @@ fn messages_around_the_size_of_a_buffer_come_back(ctx: &Context) {
     let program = ctx.start(&[], &[]);
     let mut client = program.client();
     for size in [4095, 4096, 4097, 16_383, 16_384, 16_385, 65_536] {
-        assert_echo(&mut client, &Seed::new(size as u64).bytes(size));
+        assert_echo(&mut client, &Rng::new(size as u64).bytes(size));
     }
 }
 
 fn a_megabyte_comes_back(ctx: &Context) {
     for mode in [&[][..], &["--threads"]] {
         let program = ctx.start(&[], mode);
-        assert_echo(&mut program.client(), &Seed::new(1).bytes(1 << 20));
+        assert_echo(&mut program.client(), &Rng::new(1).bytes(1 << 20));
     }
 }
 
@@ -59,8 +59,8 @@ fn pieces_come_back_without_waiting_for_a_line(ctx: &Context) {
 
 fn a_client_that_does_not_read_is_not_read_from_and_loses_nothing(ctx: &Context) {
     let mut program = ctx.start(&[], &["--threads"]);
-    let mut client = Client::connect_narrow(program.addr(), 4096);
-    let block = Seed::new(2).bytes(65_536);
+    let mut client = Client::connect_with_recv_buffer(program.addr(), 4096);
+    let block = Rng::new(2).bytes(65_536);
     let (mut stream, mut sent) = (client.stream(), Vec::new());
     stream.set_nonblocking(true).unwrap();
     // The kernel's buffers fill in both directions; then the server reads nothing more until we read.
@@ -72,7 +72,7 @@ fn a_client_that_does_not_read_is_not_read_from_and_loses_nothing(ctx: &Context)
         Err(error) if error.kind() == ErrorKind::WouldBlock => false,
         Err(error) => panic!("send: {error}"),
     };
-    let full = eventually(PATIENCE, || {
+    let full = eventually(TEST_TIMEOUT, || {
         while send_more() {}
         pause(ms(200));
         (!send_more()).then_some(())
@@ -88,7 +88,7 @@ fn a_client_that_does_not_read_is_not_read_from_and_loses_nothing(ctx: &Context)
         echoed.extend(client.read_exact(1000));
         pause(ms(5));
     }
-    echoed.extend(client.rest(PATIENCE).expect("the end"));
+    echoed.extend(client.read_until_closed(TEST_TIMEOUT).expect("the end"));
     assert!(echoed == sent, "{} of {} bytes, or other ones", echoed.len(), sent.len());
     program.assert_running();
 }
@@ -96,7 +96,7 @@ fn a_client_that_does_not_read_is_not_read_from_and_loses_nothing(ctx: &Context)
 fn after_a_half_close_everything_comes_back_and_then_the_end(ctx: &Context) {
     let program = ctx.start(&[], &[]);
     let mut client = program.client();
-    let said = Seed::new(3).bytes(100_000);
+    let said = Rng::new(3).bytes(100_000);
     client.send(&said);
     client.half_close();
     assert!(client.read_exact(said.len()) == said);
@@ -138,7 +138,7 @@ fn a_client_that_leaves_with_its_echo_unread_ends_only_itself(ctx: &Context) {
     let mut program = ctx.start(&[], &[]);
     for _ in 0..20 {
         let mut client = program.client();
-        client.send(Seed::new(4).bytes(200_000));
+        client.send(Rng::new(4).bytes(200_000));
         drop(client);
     }
     assert_echo(&mut program.client(), b"still there");

@@ -4,7 +4,7 @@ use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
 use crate::client::{Client, Response};
-use crate::suites::support::{named, refuses, reserved, secret_file};
+use crate::suites::support::{assert_usage_error, named, reserved_port, secret_file};
 
 cases! { "sticky";
     Fast the_cookie_is_set_once_with_its_attributes,
@@ -139,7 +139,7 @@ fn the_backends_own_cookies_stay(ctx: &Context) {
 }
 
 fn a_local_reply_sets_no_cookie(ctx: &Context) {
-    let dead = reserved();
+    let dead = reserved_port();
     let program = ctx.start(&[dead.addr], &["--sticky"]);
     let mut client = program.client();
     for _ in 0..3 {
@@ -176,6 +176,6 @@ fn invalid_sticky_configurations_are_rejected(ctx: &Context) {
         (&["--sticky-secret-file", good], "--sticky"),
     ];
     for (flags, says) in lines {
-        refuses(ctx, &[&["0", "127.0.0.1:9"], *flags].concat(), says);
+        assert_usage_error(ctx, &[&["0", "127.0.0.1:9"], *flags].concat(), says);
     }
 }

@@ -8,7 +8,7 @@ use crate::backend::{Backend, ok_response};
 use crate::case::cases;
 use crate::client::Client;
 use crate::process::Program;
-use crate::suites::support::{named, refuses};
+use crate::suites::support::{assert_usage_error, named};
 use crate::wait::{ms, pause, until};
 
 cases! { "sticky";
@@ -168,6 +168,6 @@ fn invalid_idle_times_are_rejected(ctx: &Context) {
         // The next argument is parsed as a backend, not as the time.
         (&["--sticky-source", "10m"], "10m"),
     ] {
-        refuses(ctx, &[&["0", "127.0.0.1:9"], flags].concat(), says);
+        assert_usage_error(ctx, &[&["0", "127.0.0.1:9"], flags].concat(), says);
     }
 }

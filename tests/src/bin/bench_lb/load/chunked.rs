@@ -1,4 +1,4 @@
-//! Finds the end of a chunked body (RFC 9112 §7.1), whatever the pieces in which it comes.
+//! Finds the end of a chunked body (RFC 9112 §7.1), however it is split into reads.
 
 use super::failure::Failure;
 
@@ -31,7 +31,7 @@ impl Chunked {
         Self { state: State::Size { digits: 0 }, left: 0, body: 0 }
     }
 
-    /// How many of `bytes` belong to the body, once it is complete; `None`: all of them, and more is to come.
+    /// How many of `bytes` belong to the body, once it is complete; `None`: all of them, and the body is not complete.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, Failure> {
         let mut at = 0;
         while at < bytes.len() {

@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token, net::TcpStream};
 
 use super::{
     failure::Failure,
-    reader::{Fed, Reader},
+    reader::{FeedResult, Reader},
     request::Request,
 };
 
@@ -20,7 +20,7 @@ pub(crate) enum Progress {
     /// The request is still in flight.
     Wait,
     /// A correct response, this long after the request was due. The client is free unless it waits for the close.
-    Answered { latency: Duration, free: bool },
+    ResponseReceived { latency: Duration, free: bool },
     /// The connection is closed, as announced.
     Free,
     /// A wrong response, or none. The connection is closed.
@@ -107,19 +107,19 @@ impl Client {
                 Progress::Wait
             }
             Phase::InFlight => self.receive(request, scratch, now),
-            Phase::Closing => self.await_end(scratch),
+            Phase::Closing => self.await_close(scratch),
         };
         match progress {
             // The end came together with the response, and no other event will report it.
-            Progress::Answered { latency, .. } if event.is_read_closed() => {
+            Progress::ResponseReceived { latency, .. } if event.is_read_closed() => {
                 self.forget();
-                Progress::Answered { latency, free: true }
+                Progress::ResponseReceived { latency, free: true }
             }
             _ => progress,
         }
     }
 
-    /// Gives up: no response came in time.
+    /// Fails the request: no response arrived in time.
     pub(crate) fn abandon(&mut self) {
         self.forget();
     }
@@ -162,24 +162,24 @@ impl Client {
             };
             match self.reader.feed(&scratch[..bytes]) {
                 // A short read emptied the socket: more is a new edge.
-                Ok(Fed::More) if bytes < scratch.len() => return Progress::Wait,
-                Ok(Fed::More) => {}
+                Ok(FeedResult::Incomplete) if bytes < scratch.len() => return Progress::Wait,
+                Ok(FeedResult::Incomplete) => {}
                 // The response came before the request was sent whole: the rest of the request would spoil the next
                 // one.
-                Ok(Fed::Whole { .. }) if self.sent < request.bytes(self.key).len() => {
+                Ok(FeedResult::Complete { .. }) if self.sent < request.bytes(self.key).len() => {
                     return self.fail(Failure::Closed);
                 }
-                Ok(Fed::Whole { closes }) => {
+                Ok(FeedResult::Complete { closes }) => {
                     let latency = now().saturating_duration_since(self.due);
                     self.phase = if closes || request.new_connection { Phase::Closing } else { Phase::Idle };
-                    return Progress::Answered { latency, free: self.phase == Phase::Idle };
+                    return Progress::ResponseReceived { latency, free: self.phase == Phase::Idle };
                 }
                 Err(failure) => return self.fail(failure),
             }
         }
     }
 
-    fn await_end(&mut self, scratch: &mut [u8]) -> Progress {
+    fn await_close(&mut self, scratch: &mut [u8]) -> Progress {
         let Some(stream) = &mut self.stream else { return Progress::Free };
         match stream.read(scratch) {
             Ok(1..) => self.fail(Failure::Length),

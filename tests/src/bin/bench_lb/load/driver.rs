@@ -20,24 +20,24 @@ use super::{
     request::Request,
     tally::Tally,
 };
-use crate::{clock, kernel::Alarm};
+use crate::{clock, kernel::Timer};
 
 /// The most bytes of one read: large enough that a body of megabytes takes few calls.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
 /// The pause of a client after a failure: it would retry a dead port a hundred thousand times a second, and starve the
 /// rest.
-const REST: Duration = Duration::from_millis(10);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(10);
 
 /// The distance between the first keys of two clients, so that they do not request the same keys together. A prime.
-const KEYS_APART: usize = 67;
+const KEY_DISTANCE: usize = 67;
 
-/// How many clients of [`Pace::Once`] connect at the same time: fewer than the shortest accept queue.
-const RAMP: usize = 64;
+/// How many clients of [`SendMode::Once`] connect at the same time: fewer than the shortest accept queue.
+const MAX_CONCURRENT_CONNECTS: usize = 64;
 
 /// When a client sends its next request.
 #[derive(Debug)]
-pub(crate) enum Pace {
+pub(crate) enum SendMode {
     /// When it has the response to the last one.
     Closed,
     /// When one is due, from any free client.
@@ -50,10 +50,10 @@ pub(crate) enum Pace {
 pub(crate) struct Driver<'a> {
     to: SocketAddr,
     request: Request,
-    pace: Pace,
+    mode: SendMode,
     poll: Poll,
     events: Events,
-    alarm: Option<Alarm>,
+    timer: Option<Timer>,
     clients: Vec<Client>,
     scratch: Vec<u8>,
     /// Idle clients. First in, first out: all connections stay in use.
@@ -73,23 +73,23 @@ impl<'a> Driver<'a> {
         to: SocketAddr,
         request: Request,
         clients: usize,
-        pace: Pace,
+        mode: SendMode,
         stop: &'a Shutdown,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let alarm = match pace {
-            Pace::Open(_) => Some(Alarm::new(poll.registry(), Token(clients))?),
-            Pace::Closed | Pace::Once => None,
+        let timer = match mode {
+            SendMode::Open(_) => Some(Timer::new(poll.registry(), Token(clients))?),
+            SendMode::Closed | SendMode::Once => None,
         };
         let now = clock::now();
         Ok(Self {
             to,
             poll,
             events: Events::with_capacity(1024),
-            alarm,
-            clients: (0..clients).map(|at| Client::new(request.answer_bytes, KEYS_APART * at, now)).collect(),
+            timer,
+            clients: (0..clients).map(|at| Client::new(request.answer_bytes, KEY_DISTANCE * at, now)).collect(),
             request,
-            pace,
+            mode,
             scratch: vec![0; SCRATCH_BYTES],
             free: (0..clients).collect(),
             paused: VecDeque::new(),
@@ -114,18 +114,18 @@ impl<'a> Driver<'a> {
     pub(crate) fn run(&mut self, length: Duration) -> io::Result<Duration> {
         let start = clock::now();
         self.accepting = true;
-        match &mut self.pace {
-            Pace::Closed => {
+        match &mut self.mode {
+            SendMode::Closed => {
                 for _ in 0..self.free.len() {
-                    self.start_free(start);
+                    self.start_on_free_client(start);
                 }
             }
-            Pace::Open(arrivals) => arrivals.resume(start),
-            Pace::Once => {}
+            SendMode::Open(arrivals) => arrivals.resume(start),
+            SendMode::Once => {}
         }
         let mut now = start;
         while now < start + length && !self.stop.is_draining() {
-            now = self.turn(start + length)?;
+            now = self.poll_events(start + length)?;
         }
         self.accepting = false;
         Ok(now.saturating_duration_since(start))
@@ -135,23 +135,23 @@ impl<'a> Driver<'a> {
     pub(crate) fn drain(&mut self, grace: Duration) -> io::Result<()> {
         let end = clock::now() + grace;
         while self.is_busy() && clock::now() < end && !self.stop.is_draining() {
-            self.turn(end)?;
+            self.poll_events(end)?;
         }
         for at in 0..self.clients.len() {
             if self.clients[at].is_in_flight() {
                 self.clients[at].abandon();
-                self.tally.fail(Failure::Unanswered);
+                self.tally.record_failure(Failure::Unanswered);
                 self.free.push_back(at);
             }
         }
         while self.backlog.pop_front().is_some() {
-            self.tally.fail(Failure::Unanswered);
+            self.tally.record_failure(Failure::Unanswered);
         }
         Ok(())
     }
 
     /// Lets every client send one request, a few at a time, within `timeout`; returns how many stay connected.
-    pub(crate) fn ask_once(&mut self, timeout: Duration) -> io::Result<usize> {
+    pub(crate) fn request_once(&mut self, timeout: Duration) -> io::Result<usize> {
         let end = clock::now() + timeout;
         let mut waiting = std::mem::take(&mut self.free);
         while !self.stop.is_draining() && clock::now() < end {
@@ -159,11 +159,11 @@ impl<'a> Driver<'a> {
             if waiting.is_empty() && in_flight == 0 {
                 break;
             }
-            for _ in in_flight..RAMP {
+            for _ in in_flight..MAX_CONCURRENT_CONNECTS {
                 let Some(at) = waiting.pop_front() else { break };
                 self.start(at, clock::now());
             }
-            self.turn(end)?;
+            self.poll_events(end)?;
         }
         self.drain(Duration::ZERO)?;
         Ok(self.clients.iter().filter(|client| client.is_connected()).count())
@@ -174,16 +174,16 @@ impl<'a> Driver<'a> {
     }
 
     /// Waits, at most until `end`, and handles the events; returns the time after the wait.
-    fn turn(&mut self, end: Instant) -> io::Result<Instant> {
+    fn poll_events(&mut self, end: Instant) -> io::Result<Instant> {
         let before = clock::now();
-        let rested = self.paused.front().map_or(end, |(until, _)| *until);
-        let mut wait = end.min(rested).saturating_duration_since(before);
-        if let (Pace::Open(arrivals), Some(alarm), true) = (&self.pace, &self.alarm, self.accepting) {
+        let paused_until = self.paused.front().map_or(end, |(until, _)| *until);
+        let mut wait = end.min(paused_until).saturating_duration_since(before);
+        if let (SendMode::Open(arrivals), Some(timer), true) = (&self.mode, &self.timer, self.accepting) {
             let due = arrivals.wait(before);
             if due.is_zero() {
                 wait = Duration::ZERO;
             } else {
-                alarm.set(due)?;
+                timer.set(due)?;
             }
         }
         match self.poll.poll(&mut self.events, Some(wait)) {
@@ -196,37 +196,37 @@ impl<'a> Driver<'a> {
             let Token(at) = event.token();
             if let Some(client) = self.clients.get_mut(at) {
                 let progress = client.ready(&self.request, event, &mut self.scratch, clock::now);
-                self.after(at, progress);
+                self.on_progress(at, progress);
             }
         }
         self.events = events;
-        self.wake_rested(now);
+        self.resume_paused(now);
         self.send_due(now);
         Ok(now)
     }
 
     /// Handles a client's progress. A closed loop sends the next request at once, so this may repeat several times.
-    fn after(&mut self, at: usize, mut progress: Progress) {
+    fn on_progress(&mut self, at: usize, mut progress: Progress) {
         loop {
             match progress {
                 Progress::Wait => return,
-                Progress::Answered { latency, free } => {
-                    self.tally.answer(latency);
+                Progress::ResponseReceived { latency, free } => {
+                    self.tally.record_response(latency);
                     if !free {
                         return;
                     }
                 }
                 Progress::Free => {}
                 Progress::Failed(why) => {
-                    self.tally.fail(why);
-                    self.paused.push_back((clock::now() + REST, at));
+                    self.tally.record_failure(why);
+                    self.paused.push_back((clock::now() + PAUSE_AFTER_FAILURE, at));
                     return;
                 }
             }
-            let due = match self.pace {
-                Pace::Closed if self.accepting => Some(clock::now()),
-                Pace::Open(_) => self.backlog.pop_front(),
-                Pace::Closed | Pace::Once => None,
+            let due = match self.mode {
+                SendMode::Closed if self.accepting => Some(clock::now()),
+                SendMode::Open(_) => self.backlog.pop_front(),
+                SendMode::Closed | SendMode::Once => None,
             };
             let Some(due) = due else {
                 self.free.push_back(at);
@@ -238,28 +238,28 @@ impl<'a> Driver<'a> {
 
     fn start(&mut self, at: usize, due: Instant) {
         let progress = self.clients[at].start(self.to, &self.request, due, (self.poll.registry(), Token(at)));
-        self.after(at, progress);
+        self.on_progress(at, progress);
     }
 
-    fn start_free(&mut self, due: Instant) -> bool {
+    fn start_on_free_client(&mut self, due: Instant) -> bool {
         let Some(at) = self.free.pop_front() else { return false };
         self.start(at, due);
         true
     }
 
-    fn wake_rested(&mut self, now: Instant) {
+    fn resume_paused(&mut self, now: Instant) {
         while let Some((_, at)) = self.paused.pop_front_if(|(until, _)| *until <= now) {
-            self.after(at, Progress::Free);
+            self.on_progress(at, Progress::Free);
         }
     }
 
     /// Requests of an open loop that are due: each goes to a free client, or into the queue for one.
     fn send_due(&mut self, now: Instant) {
-        while let Pace::Open(arrivals) = &mut self.pace
+        while let SendMode::Open(arrivals) = &mut self.mode
             && self.accepting
             && let Some(due) = arrivals.due(now)
         {
-            if !self.start_free(due) {
+            if !self.start_on_free_client(due) {
                 self.backlog.push_back(due);
             }
         }

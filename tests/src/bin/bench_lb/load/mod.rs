@@ -4,7 +4,7 @@
 //! origins, which lack what it uses: one poller, one buffer, no allocation per request. `cargo load` is the generator
 //! for a reader's own measurements; it checks more, and costs more.
 //!
-//! [`Driver`] is the event loop; [`Pace`] says when a request is due (closed loop, open loop, once per client);
+//! [`Driver`] is the event loop; [`SendMode`] says when a request is due (closed loop, open loop, once per client);
 //! [`Client`](client::Client) is a connection with at most one request in flight; [`Reader`](reader::Reader) finds the
 //! end of a response.
 
@@ -20,6 +20,6 @@ mod tally;
 mod tests;
 
 pub(crate) use arrivals::Arrivals;
-pub(crate) use driver::{Driver, Pace};
+pub(crate) use driver::{Driver, SendMode};
 pub(crate) use request::Request;
 pub(crate) use tally::Tally;

@@ -1,4 +1,4 @@
-//! Finds the end of a response: bytes in, "more" or "whole" out.
+//! Finds the end of a response: bytes in, "incomplete" or "complete" out.
 //!
 //! It does no IO, so a test can split a response at every byte. A response is correct if its status is 200 and its body
 //! has exactly the requested length; nothing else is checked.
@@ -10,10 +10,10 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// The result of feeding a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fed {
-    More,
+pub(crate) enum FeedResult {
+    Incomplete,
     /// The response ended with the piece. The server will close the connection, or keep it open.
-    Whole {
+    Complete {
         closes: bool,
     },
 }
@@ -21,7 +21,7 @@ pub(crate) enum Fed {
 #[derive(Debug)]
 enum State {
     Head,
-    /// Bytes still to come.
+    /// Bytes that have not arrived.
     Length(u64),
     Chunked(Chunked),
 }
@@ -30,8 +30,8 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Reader {
     state: State,
-    /// The part of a head that came without its end. A head usually comes complete and is never copied.
-    held: Vec<u8>,
+    /// The part of a head that arrived without its end. A head usually comes complete and is never copied.
+    buffered: Vec<u8>,
     closes: bool,
     /// The length that every body must have.
     expected: u64,
@@ -45,20 +45,20 @@ enum Framing {
 
 impl Reader {
     pub(crate) fn new(expected: u64) -> Self {
-        Self { state: State::Head, held: Vec::new(), closes: false, expected }
+        Self { state: State::Head, buffered: Vec::new(), closes: false, expected }
     }
 
     /// Resets the state.
     pub(crate) fn begin(&mut self) {
         self.state = State::Head;
-        self.held.clear();
+        self.buffered.clear();
         self.closes = false;
     }
 
     /// Takes the next piece.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> Result<Fed, Failure> {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> Result<FeedResult, Failure> {
         if let State::Head = self.state {
-            let Some(used) = self.head(bytes)? else { return Ok(Fed::More) };
+            let Some(used) = self.head(bytes)? else { return Ok(FeedResult::Incomplete) };
             bytes = &bytes[used..];
         }
         let used = match &mut self.state {
@@ -77,25 +77,25 @@ impl Reader {
             State::Head => None,
         };
         match used {
-            None => Ok(Fed::More),
+            None => Ok(FeedResult::Incomplete),
             Some(used) if used < bytes.len() => Err(Failure::Length),
-            Some(_) => Ok(Fed::Whole { closes: self.closes }),
+            Some(_) => Ok(FeedResult::Complete { closes: self.closes }),
         }
     }
 
     /// How many of `bytes` belong to the head; `None`: its end has not arrived.
     fn head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Failure> {
-        let before = self.held.len();
+        let before = self.buffered.len();
         if before > 0 {
-            self.held.extend_from_slice(bytes);
+            self.buffered.extend_from_slice(bytes);
         }
-        let text = if before > 0 { &self.held[..] } else { bytes };
+        let text = if before > 0 { &self.buffered[..] } else { bytes };
         let Some(end) = end_of_head(text, before) else {
             if text.len() > MAX_HEAD_BYTES {
                 return Err(Failure::Malformed);
             }
             if before == 0 {
-                self.held.extend_from_slice(bytes);
+                self.buffered.extend_from_slice(bytes);
             }
             return Ok(None);
         };
@@ -154,11 +154,11 @@ mod tests {
     const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
                            2;a=b\r\nhe\r\n003\r\nllo\r\n0\r\nA: b\r\n\r\n";
 
-    fn read(pieces: &[&[u8]]) -> Result<Fed, Failure> {
+    fn read(pieces: &[&[u8]]) -> Result<FeedResult, Failure> {
         let mut reader = Reader::new(5);
-        let mut fed = Ok(Fed::More);
+        let mut fed = Ok(FeedResult::Incomplete);
         for piece in pieces {
-            assert_eq!(fed, Ok(Fed::More), "whole, or failed, before its end");
+            assert_eq!(fed, Ok(FeedResult::Incomplete), "whole, or failed, before its end");
             fed = reader.feed(piece);
         }
         fed
@@ -171,10 +171,10 @@ mod tests {
             for at in 0..=bytes.len() {
                 let halves = [&bytes[..at], &bytes[at..]];
                 let pieces: Vec<_> = halves.into_iter().filter(|piece| !piece.is_empty()).collect();
-                assert_eq!(read(&pieces), Ok(Fed::Whole { closes }), "{at}");
+                assert_eq!(read(&pieces), Ok(FeedResult::Complete { closes }), "{at}");
             }
             let one_by_one: Vec<_> = bytes.chunks(1).collect();
-            assert_eq!(read(&one_by_one), Ok(Fed::Whole { closes }));
+            assert_eq!(read(&one_by_one), Ok(FeedResult::Complete { closes }));
         }
     }
 
@@ -182,7 +182,7 @@ mod tests {
     fn response_cut_short_is_never_whole() {
         for text in [LENGTH, CHUNKED] {
             for at in 0..text.len() {
-                assert_eq!(read(&[&text.as_bytes()[..at]]), Ok(Fed::More), "{at}");
+                assert_eq!(read(&[&text.as_bytes()[..at]]), Ok(FeedResult::Incomplete), "{at}");
             }
         }
     }
@@ -192,7 +192,7 @@ mod tests {
         let mut reader = Reader::new(5);
         for text in [LENGTH, CHUNKED, LENGTH] {
             reader.begin();
-            assert!(matches!(reader.feed(text.as_bytes()), Ok(Fed::Whole { .. })));
+            assert!(matches!(reader.feed(text.as_bytes()), Ok(FeedResult::Complete { .. })));
         }
     }
 

@@ -32,12 +32,12 @@ impl Tally {
         self.latencies.reset();
     }
 
-    pub(crate) fn answer(&mut self, latency: Duration) {
+    pub(crate) fn record_response(&mut self, latency: Duration) {
         self.answered += 1;
         self.latencies.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    pub(crate) fn fail(&mut self, why: Failure) {
+    pub(crate) fn record_failure(&mut self, why: Failure) {
         self.failures[why as usize] += 1;
     }
 
@@ -66,11 +66,11 @@ mod tests {
         let mut tally = Tally::new();
         assert_eq!(tally.quantile_us(0.5), None);
         for milliseconds in 1..=100 {
-            tally.answer(Duration::from_millis(milliseconds));
+            tally.record_response(Duration::from_millis(milliseconds));
         }
-        tally.answer(Duration::from_hours(1));
-        tally.fail(Failure::Closed);
-        tally.fail(Failure::Closed);
+        tally.record_response(Duration::from_hours(1));
+        tally.record_failure(Failure::Closed);
+        tally.record_failure(Failure::Closed);
         assert_eq!((tally.answered, tally.errors()), (101, 2));
         assert_eq!(tally.failures().collect::<Vec<_>>(), [(Failure::Closed, 2)]);
         let median = tally.quantile_us(0.5).unwrap();

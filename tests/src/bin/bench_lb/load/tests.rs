@@ -9,7 +9,7 @@ use std::{
 
 use common::shutdown::Shutdown;
 
-use super::{Arrivals, Driver, Pace, Request, failure::Failure};
+use super::{Arrivals, Driver, Request, SendMode, failure::Failure};
 
 /// Answers every request on a thread per connection; closes after `most` answers.
 fn origin(most: usize) -> SocketAddr {
@@ -33,9 +33,9 @@ fn origin(most: usize) -> SocketAddr {
     addr
 }
 
-fn driver(to: SocketAddr, clients: usize, pace: Pace, stop: &Shutdown) -> Driver<'_> {
+fn driver(to: SocketAddr, clients: usize, mode: SendMode, stop: &Shutdown) -> Driver<'_> {
     let request = Request::new(to, &["/".to_owned()], 0, false, 2);
-    Driver::new(to, request, clients, pace, stop).unwrap()
+    Driver::new(to, request, clients, mode, stop).unwrap()
 }
 
 fn failures(driver: &Driver<'_>) -> Vec<(Failure, u64)> {
@@ -48,7 +48,7 @@ const GRACE: Duration = Duration::from_secs(10);
 #[test]
 fn closed_loop_outlives_connections_and_goes_on_after_a_pause() {
     let stop = Shutdown::new().unwrap();
-    let mut driver = driver(origin(5), 3, Pace::Closed, &stop);
+    let mut driver = driver(origin(5), 3, SendMode::Closed, &stop);
     for _ in 0..2 {
         // Three clients, five answers per connection: more than 15 need further connections.
         for _ in 0..60 {
@@ -67,7 +67,7 @@ fn closed_loop_outlives_connections_and_goes_on_after_a_pause() {
 #[test]
 fn open_loop_sends_at_its_rate() {
     let stop = Shutdown::new().unwrap();
-    let mut driver = driver(origin(usize::MAX), 8, Pace::Open(Arrivals::new(1_000.0)), &stop);
+    let mut driver = driver(origin(usize::MAX), 8, SendMode::Open(Arrivals::new(1_000.0)), &stop);
     driver.run(WINDOW * 4).unwrap();
     driver.drain(GRACE).unwrap();
     // More where this thread had to wait for the end of its phase.
@@ -78,8 +78,8 @@ fn open_loop_sends_at_its_rate() {
 #[test]
 fn each_client_asks_once_and_stays() {
     let stop = Shutdown::new().unwrap();
-    let mut driver = driver(origin(usize::MAX), 150, Pace::Once, &stop);
-    assert_eq!(driver.ask_once(GRACE).unwrap(), 150);
+    let mut driver = driver(origin(usize::MAX), 150, SendMode::Once, &stop);
+    assert_eq!(driver.request_once(GRACE).unwrap(), 150);
     assert_eq!((driver.tally().answered, failures(&driver)), (150, vec![]));
 }
 
@@ -87,7 +87,7 @@ fn each_client_asks_once_and_stays() {
 fn dead_port_is_retried_with_pauses() {
     let to = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let stop = Shutdown::new().unwrap();
-    let mut driver = driver(to, 2, Pace::Closed, &stop);
+    let mut driver = driver(to, 2, SendMode::Closed, &stop);
     driver.run(WINDOW).unwrap();
     let failures = failures(&driver);
     assert!(matches!(failures[..], [(Failure::Connect, 2..=40)]), "{failures:?}");
@@ -97,7 +97,7 @@ fn dead_port_is_retried_with_pauses() {
 fn silence_is_a_failure_once_the_grace_is_over() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let stop = Shutdown::new().unwrap();
-    let mut driver = driver(listener.local_addr().unwrap(), 4, Pace::Closed, &stop);
+    let mut driver = driver(listener.local_addr().unwrap(), 4, SendMode::Closed, &stop);
     driver.run(WINDOW / 10).unwrap();
     driver.drain(WINDOW / 10).unwrap();
     assert_eq!(failures(&driver), [(Failure::Unanswered, 4)]);
@@ -107,6 +107,6 @@ fn silence_is_a_failure_once_the_grace_is_over() {
 fn request_to_stop_ends_a_phase() {
     let stop = Shutdown::new().unwrap();
     stop.drain();
-    let mut driver = driver(origin(1), 1, Pace::Closed, &stop);
+    let mut driver = driver(origin(1), 1, SendMode::Closed, &stop);
     assert!(driver.run(GRACE).unwrap() < GRACE);
 }

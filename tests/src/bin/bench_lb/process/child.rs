@@ -10,7 +10,7 @@ use std::{
     process::{self, Command, Stdio},
 };
 
-use integration_tests::wait::{PATIENCE, eventually};
+use integration_tests::wait::{TEST_TIMEOUT, eventually};
 use nix::{
     sys::signal::{Signal, kill, killpg},
     unistd::Pid,
@@ -74,7 +74,7 @@ impl Child {
     /// Waits until `probe` returns a value. An error if the program exits meanwhile, or takes too long.
     pub(crate) fn becomes<T>(&mut self, what: &str, mut probe: impl FnMut() -> Option<T>) -> io::Result<T> {
         let mut ended = None;
-        let found = eventually(PATIENCE, || {
+        let found = eventually(TEST_TIMEOUT, || {
             // First the exit: its output before that can still be read afterwards.
             ended = self.process.try_wait().ok().flatten();
             match probe() {
@@ -91,7 +91,7 @@ impl Child {
     /// Sends SIGINT, as a Ctrl-C does, and waits until it has exited.
     pub(crate) fn interrupt(&mut self) -> io::Result<()> {
         kill(Pid::from_raw(self.pid()), Signal::SIGINT)?;
-        let ended = eventually(PATIENCE, || self.process.try_wait().ok().flatten());
+        let ended = eventually(TEST_TIMEOUT, || self.process.try_wait().ok().flatten());
         ended.map(|_| ()).ok_or_else(|| io::Error::other(format!("{} does not end", self.name)))
     }
 
@@ -136,13 +136,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut child = shell("echo ready; echo listening on 127.0.0.1:99; sleep 600 & wait", directory.path());
         assert_eq!(child.listening().unwrap().port(), 99);
-        let all = eventually(PATIENCE, || Some(tree(child.pid()).unwrap()).filter(|pids| pids.len() == 2)).unwrap();
+        let all = eventually(TEST_TIMEOUT, || Some(tree(child.pid()).unwrap()).filter(|pids| pids.len() == 2)).unwrap();
         drop(child);
         let gone = |pid: &i32| match fs::read_to_string(format!("/proc/{pid}/stat")) {
             Err(_) => true,
             Ok(stat) => stat.contains(") Z "), // not yet reaped by its new parent
         };
-        assert!(eventually(PATIENCE, || all.iter().all(gone).then_some(())).is_some(), "{all:?}");
+        assert!(eventually(TEST_TIMEOUT, || all.iter().all(gone).then_some(())).is_some(), "{all:?}");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use integration_tests::process::Program;
 use integration_tests::wait::{ms, until};
 
 use super::balancer;
-use crate::fleet::{Fleet, answers, table, tally};
-use crate::stage::{Programs, Stage, now};
+use crate::demo_backends::{DemoBackends, count_by_backend, responding_backends, table};
+use crate::narrator::{Narrator, Programs, now};
 
 /// The duration of slow start.
 const RAMP: Duration = ms(2_500);
@@ -17,55 +17,55 @@ const RAMP: Duration = ms(2_500);
 const BATCH: usize = 30;
 const FULL: usize = BATCH / 3;
 
-pub(crate) fn play(stage: &Stage, programs: &Programs) {
-    let backends = Fleet::start(3);
-    found_by_requests(stage, programs, &backends);
-    found_by_checks(stage, programs, &backends);
+pub(crate) fn demo(narrator: &Narrator, programs: &Programs) {
+    let backends = DemoBackends::start(3);
+    found_by_requests(narrator, programs, &backends);
+    found_by_checks(narrator, programs, &backends);
 }
 
-fn found_by_requests(stage: &Stage, programs: &Programs, backends: &Fleet) {
-    stage.scene(
+fn found_by_requests(narrator: &Narrator, programs: &Programs, backends: &DemoBackends) {
+    narrator.section(
         "Outlier ejection",
         "Backend 2 accepts every connection and answers every request with 500. A successful connect proves nothing, so \
          responses are counted: three consecutive failures, and it is ejected.",
     );
-    let balancer = balancer(stage, programs, &backends.names(), &["--eject-after", "3"]);
+    let balancer = balancer(narrator, programs, &backends.names(), &["--eject-after", "3"]);
     let mut client = balancer.client();
     backends.set_fault(2, Fault::Error);
     let statuses: Vec<_> = (0..15).map(|_| client.get("/").status()).collect();
     // Everything that depends on time first: an ejection lasts 30 s, and readers take as long as they like.
     let table = table(&balancer, backends);
-    stage.seen(&statuses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+    narrator.output(&statuses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
     assert_eq!(statuses.iter().filter(|status| **status == 500).count(), 3, "{statuses:?}");
     assert!(statuses[9..].iter().all(|status| *status == 200), "{statuses:?}");
-    stage.say("Three requests got a 500, and none after them. A 500 is a response: it is forwarded, not retried.");
+    narrator.say("Three requests got a 500, and none after them. A 500 is a response: it is forwarded, not retried.");
     assert!(table.contains("EJECTED"), "{table}");
-    stage.seen(&table);
+    narrator.output(&table);
     backends.set_fault(2, Fault::None);
 }
 
-fn found_by_checks(stage: &Stage, programs: &Programs, backends: &Fleet) {
-    stage.scene(
+fn found_by_checks(narrator: &Narrator, programs: &Programs, backends: &DemoBackends) {
+    narrator.section(
         "Health checks",
         "The same fault, and a health check of /health: every 200 ms, or every 50 ms while its result is in doubt.",
     );
     let ramp = format!("{}ms", RAMP.as_millis());
     let check = "http:/health,interval=200ms,fast=50ms,fall=2,rise=2";
-    let balancer = balancer(stage, programs, &backends.names(), &["--check", check, "--slow-start", &ramp]);
+    let balancer = balancer(narrator, programs, &backends.names(), &["--check", check, "--slow-start", &ramp]);
     let mut client = balancer.client();
     let before = backends[1].requests();
     backends.set_fault(2, Fault::Error);
     until("the checks find it", || log_says(&balancer, "health checks fail").is_some());
-    let nine = tally(&answers(&mut client, 9));
-    stage.seen(&log_says(&balancer, "health checks fail").unwrap_or_default());
+    let nine = count_by_backend(&responding_backends(&mut client, 9));
+    narrator.output(&log_says(&balancer, "health checks fail").unwrap_or_default());
     assert!(!nine.contains_key(&2) && backends[1].requests() == before);
-    stage.say("Nine requests, nine times 200: no client noticed.");
-    it_comes_back(stage, backends, &mut client);
+    narrator.say("Nine requests, nine times 200: no client noticed.");
+    it_comes_back(narrator, backends, &mut client);
 }
 
 /// It gets few requests at first. The most it may get at any time is known, so the check holds on a slow machine too.
-fn it_comes_back(stage: &Stage, backends: &Fleet, client: &mut Client) {
-    stage.scene(
+fn it_comes_back(narrator: &Narrator, backends: &DemoBackends, client: &mut Client) {
+    narrator.section(
         "Slow start",
         "It has recovered, its checks pass, but its caches are cold. So it begins with a tenth of its share. Of thirty \
          requests ten are its full share:",
@@ -74,10 +74,10 @@ fn it_comes_back(stage: &Stage, backends: &Fleet, client: &mut Client) {
     backends.set_fault(2, Fault::None);
     let mut shown = 0;
     until("it has its full share again", || {
-        let got = tally(&answers(client, BATCH)).get(&2).copied().unwrap_or(0);
+        let got = count_by_backend(&responding_backends(client, BATCH)).get(&2).copied().unwrap_or(0);
         assert!(got <= due(mended.elapsed()), "{got} of {BATCH} after {:?}", mended.elapsed());
         if got >= shown + 2 || (got > 0 && shown == 0) || (got == FULL && shown < FULL) {
-            stage.seen(&format!("backend 2 answers {got:2} of {BATCH}"));
+            narrator.output(&format!("backend 2 answers {got:2} of {BATCH}"));
             shown = got;
         }
         got == FULL
