@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use common::cli::InProcessBackends;
+
 use crate::BundledBackends;
 
 impl BundledBackends {
@@ -28,5 +30,15 @@ impl BundledBackends {
         }
         text.truncate(text.trim_end().len());
         text
+    }
+}
+
+impl InProcessBackends for BundledBackends {
+    fn addrs(&self) -> Vec<SocketAddr> {
+        self.addrs()
+    }
+
+    fn usage_hint(&self, balancer: SocketAddr) -> String {
+        self.usage_hint(balancer)
     }
 }

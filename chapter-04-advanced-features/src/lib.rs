@@ -9,6 +9,7 @@
 //! | [`health`], [`limit`] | whether a backend may be picked; how many requests it may hold |
 //! | [`routing`] | which group a request goes to, and session affinity |
 //! | [`admin`] | the admin API: changes while requests flow |
+//! | [`program`] | a program from its command line to its exit, with any chapter's engine |
 //! | [`args`], [`Config`] | the command line, and the configuration it resolves to |
 //!
 //! Sockets, clocks and waiting belong in `serve`, `request::{wait, wake_pipe, per_client_pool}`, the health checker's
@@ -21,6 +22,7 @@ mod balancer;
 mod config;
 pub mod health;
 pub mod limit;
+pub mod program;
 pub mod request;
 pub mod routing;
 mod serve;
@@ -28,6 +30,7 @@ mod serve;
 use std::{io, sync::Arc};
 
 use common::{net::Listeners, shutdown::Shutdown};
+use program::Server;
 use simple_proxy::accept;
 
 pub use config::{Config, GroupConfig};
@@ -44,4 +47,14 @@ pub fn run(balancer: &Arc<Balancer>, listeners: Listeners, shutdown: &Shutdown) 
     accept::accept_loop(listener, config.max_clients, config.timeouts.drain, shutdown, move |stream, connection| {
         serve::serve(&balancer, stream, connection, &client_shutdown);
     })
+}
+
+impl Server for Balancer {
+    fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+        run(self, listeners, shutdown)
+    }
+
+    fn statistics(&self) -> String {
+        self.stats_table()
+    }
 }

@@ -26,7 +26,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use advanced_features::Balancer;
+use advanced_features::{Balancer, program};
 use common::{net::Listeners, shutdown::Shutdown, worker::run_on_threads};
 use mio::Poll;
 
@@ -59,9 +59,14 @@ impl Server {
         let handoff = Arc::new(ConnectionHandoff::new(balancer.config().max_clients, queues));
         Ok(Self { balancer, handoff, polls: Mutex::new(polls) })
     }
+}
 
-    /// The table that SIGUSR1 and the exit print, with the connections of each worker.
-    pub fn statistics(&self) -> String {
+impl program::Server for Server {
+    fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+        run(self, listeners, shutdown)
+    }
+
+    fn statistics(&self) -> String {
         let mut table = self.balancer.stats_table();
         for (worker_id, clients) in self.handoff.per_worker.counts().enumerate() {
             write!(table, "\nworker {worker_id}: {clients} client connections")

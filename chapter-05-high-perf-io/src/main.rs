@@ -1,19 +1,14 @@
 //! `high_perf_lb [port] [host:port[:weight] …] [-a ALGORITHM] [--workers N] …`
 
-use std::{num::NonZeroUsize, process::ExitCode, sync::Arc, thread};
+use std::{error::Error, process::ExitCode, sync::Arc};
 
-use advanced_features::{Balancer, args::BalanceArgs};
-use clap::Parser;
-use common::{
-    cli::{self, ServeArgs, WorkerArgs},
-    net::{self, Listeners},
-    outln,
-    shutdown::Shutdown,
-    signals, stdout,
-    worker::fds_for_workers,
+use advanced_features::{
+    args::BalanceArgs,
+    program::{Program, Threads},
 };
+use clap::Parser;
+use common::cli::{self, ServeArgs, WorkerArgs};
 use high_perf_io::{POLLER_NAME, Server};
-use load_balancer::dns_refresher::SystemResolver;
 
 /// A load balancer with one event loop per worker thread.
 ///
@@ -36,34 +31,10 @@ fn main() -> ExitCode {
     cli::run(run)
 }
 
-fn run(args: Args) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let Args { port, balance, workers, serve } = args;
-    let workers = workers.workers.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    let fd_limit = net::raise_fd_limit()?;
-    let bundled_backends =
-        if balance.needs_bundled_backends() { Some(backends::start_bundled(3, 9001)?) } else { None };
-    let address = serve.listen_address(port);
-    let bundled_addrs = bundled_backends.as_ref().map(backends::BundledBackends::addrs);
-    let requested_clients = serve.max_clients.map(NonZeroUsize::get);
-    let max_clients =
-        net::max_clients_for_fds(fd_limit, fds_for_workers(workers), requested_clients, bundled_backends.is_some());
-    let config = match balance.into_config(serve, max_clients, bundled_addrs.as_deref(), false) {
-        Ok(config) => config,
-        Err(reason) => return Ok(cli::usage_error(reason)),
-    };
-    let shutdown = Shutdown::new()?;
-    let listeners = Listeners::bind(address, workers)?;
-    let address = listeners.local_address();
-    let server = Arc::new(Server::new(Balancer::new("high_perf_lb", config, SystemResolver)?, workers)?);
-    let stats_server = Arc::clone(&server);
-    signals::spawn(shutdown.clone(), move || outln!("{}", stats_server.statistics()))?;
-    outln!("listening on {address}");
-    let threads = if workers.get() == 1 { "worker thread" } else { "worker threads" };
-    outln!("{workers} {threads} on {POLLER_NAME}, at most {max_clients} client connections");
-    if let Some(bundled_backends) = &bundled_backends {
-        outln!("{}", bundled_backends.usage_hint(address));
-    }
-    high_perf_io::run(&server, listeners, &shutdown)?;
-    stdout::print_last_line(server.statistics());
-    Ok(ExitCode::SUCCESS)
+    let count = workers.count();
+    let threads = Threads::Workers { count, poller: Some(POLLER_NAME), extra_fds: 0 };
+    let program = Program { name: "high_perf_lb", port, balance, admin: None, serve, threads };
+    program.run(|| backends::start_bundled(3, 9001), |balancer| Server::new(balancer, count).map(Arc::new))
 }

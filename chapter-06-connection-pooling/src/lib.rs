@@ -11,7 +11,7 @@
 //! | `wire`, `timer` | the relay's socket and its deadline, as a task polls them |
 //! | `worker` | a thread with its runtime: accept, pool maintenance, shutdown, what its tasks share |
 //! | [`Filter`], `engine` | what a chapter adds to each request's way; the types that a worker is compiled for |
-//! | `server`, `statistics` | what the workers share; the table and the JSON of the pool |
+//! | `server`, `statistics`, `pool_handler` | what the workers share; the table and the JSON of the pool |
 //! | [`args`] | the command line of the pool |
 
 pub mod args;
@@ -19,6 +19,7 @@ mod downstream;
 mod engine;
 mod filter;
 pub mod pool;
+mod pool_handler;
 mod request;
 mod serve;
 mod server;
@@ -33,6 +34,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
+use advanced_features::{admin::AdminHandler, program};
 use common::{
     http::{Plaintext, StreamLayer},
     net::Listeners,
@@ -41,6 +43,7 @@ use common::{
 };
 
 use engine::EngineOf;
+use pool_handler::PoolHandler;
 
 pub use advanced_features::routing::RequestInfo;
 pub use filter::{Filter, WorkerFilter};
@@ -89,4 +92,18 @@ pub fn run_with<L: StreamLayer, F: Filter>(
             )
         },
     )
+}
+
+impl<F: Filter> program::Server for Server<F> {
+    fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+        run(self, listeners, shutdown)
+    }
+
+    fn statistics(&self) -> String {
+        self.statistics()
+    }
+
+    fn admin_handlers(self: &Arc<Self>) -> Vec<Box<dyn AdminHandler>> {
+        vec![Box::new(PoolHandler(Arc::clone(self)))]
+    }
 }

@@ -26,6 +26,13 @@ pub struct PoolConfig {
     pub warm_up: usize,
 }
 
+impl PoolConfig {
+    /// The most descriptors that idle connections may use.
+    pub fn max_fds(&self) -> u64 {
+        u64::try_from(self.limits.max_idle_total).unwrap_or(u64::MAX)
+    }
+}
+
 /// A balancer, its filter, its connections to backends, and what its workers share.
 #[derive(Debug)]
 pub struct Server<F = ()> {
@@ -74,14 +81,15 @@ impl<F: Filter> Server<F> {
         &self.filter
     }
 
+    /// The table that SIGUSR1 and the exit print, with the pool and the connections of each worker.
+    pub fn statistics(&self) -> String {
+        let clients = self.handoff.per_worker.counts();
+        statistics::format_table(&self.balancer.stats_table(), &self.pool_status(), clients)
+    }
+
     /// The counters of all workers' pools, summed.
     pub fn pool_status(&self) -> PoolReport {
         PoolReport::new(self.pool_counters.iter().map(PoolCounters::stats).sum(), self.shared_pool.len())
-    }
-
-    /// The table that SIGUSR1 and the exit print, with the pool and the connections of each worker.
-    pub fn statistics(&self) -> String {
-        statistics::format_table(&self.balancer.stats_table(), &self.pool_status(), self.handoff.per_worker.counts())
     }
 
     /// Whether there is more than one worker, so that a shared pool is of use.

@@ -5,16 +5,17 @@
 //! | [`request`], [`status`] | a request and its response, without a connection; the JSON of responses |
 //! | [`origin_check`] | rejects requests from other sites' web pages |
 //! | [`resource`] | paths, and the methods that each allows |
-//! | [`handler`](mod@handler), `change` | what each request does; the changes to a group |
+//! | [`handlers`](mod@handlers) | the list of handlers, to which later chapters add theirs |
+//! | [`handler`](mod@handler), `change` | this chapter's: what each request does; the changes to a group |
 //! | [`operations`] | [`AdminOperations`], through which the handler reaches the balancer |
 //! | [`server`] | HTTP itself, on its own thread |
 //!
 //! Everything but `server` is sans-IO. A change replaces a member list or an atomic of a backend and notifies the
-//! group: no client request waits for it, and those in flight complete. Client traffic does not belong here. Chapters 8
-//! and 10 pass [`server::AdminServer`] a handler that serves their resources and delegates the rest to this one.
+//! group: no client request waits for it, and those in flight complete. Client traffic does not belong here.
 
 mod change;
 pub mod handler;
+pub mod handlers;
 pub mod operations;
 pub mod origin_check;
 pub mod request;
@@ -22,7 +23,8 @@ pub mod resource;
 pub mod server;
 pub mod status;
 
-pub use handler::handle_request;
+pub use handler::BackendsHandler;
+pub use handlers::{AdminHandler, AdminHandlers};
 pub use operations::AdminOperations;
 pub use request::{AdminRequest, AdminResponse};
 pub use server::AdminServer;

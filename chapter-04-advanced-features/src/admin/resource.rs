@@ -5,7 +5,7 @@
 
 use super::request::{AdminRequest, AdminResponse};
 
-/// The response to `GET /`: the endpoints.
+/// The endpoints, for the list at `GET /`.
 pub const ENDPOINTS: &[&str] = &[
     "GET /backends[?group=NAME]",
     "POST /backends[?group=NAME] {\"backend\": \"host:port[:weight]\"}",
@@ -21,8 +21,6 @@ pub const ENDPOINTS: &[&str] = &[
 /// A resource of the admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
-    /// The list of endpoints.
-    Help,
     /// All groups.
     Groups,
     /// All backends, or those of one group.
@@ -40,16 +38,12 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// The resource of a request.
-    ///
-    /// # Errors
-    /// Status 404 for an unknown path, 405 for a method that the resource does not allow.
-    pub fn from_request(request: &AdminRequest) -> Result<Self, AdminResponse> {
-        let segments = request.path_segments().unwrap_or_default();
+    /// The resource of a request; `None` for another path.
+    pub fn from_path(request: &AdminRequest) -> Option<Self> {
+        let segments = request.path_segments()?;
         let segments: Vec<_> = segments.iter().map(String::as_str).collect();
         let named = |name: &str| name.to_owned();
-        let resource = match segments.as_slice() {
-            [""] => Self::Help,
+        Some(match segments.as_slice() {
             ["groups"] => Self::Groups,
             ["backends"] => Self::Backends,
             ["backends", name] => Self::Backend(named(name)),
@@ -57,11 +51,18 @@ impl Resource {
             ["backends", name, "enable"] => Self::Enable(named(name)),
             ["backends", name, "weight"] => Self::Weight(named(name)),
             ["backends", name, "max-connections"] => Self::MaxConnections(named(name)),
-            _ => return Err(AdminResponse::error(404, "not found; GET / lists the endpoints")),
-        };
-        let methods = resource.methods();
+            _ => return None,
+        })
+    }
+
+    /// Checks the method of a request for this resource.
+    ///
+    /// # Errors
+    /// Status 405 for a method that it does not allow.
+    pub fn check_method(&self, request: &AdminRequest) -> Result<(), AdminResponse> {
+        let methods = self.methods();
         if methods.split(", ").any(|method| method == request.method) {
-            Ok(resource)
+            Ok(())
         } else {
             Err(AdminResponse::method_not_allowed(methods))
         }
@@ -70,7 +71,7 @@ impl Resource {
     /// The allowed methods, as listed in the `Allow` header.
     fn methods(&self) -> &'static str {
         match self {
-            Self::Help | Self::Groups => "GET, HEAD",
+            Self::Groups => "GET, HEAD",
             Self::Backends => "GET, HEAD, POST",
             Self::Backend(_) => "GET, HEAD, DELETE",
             Self::Drain(_) | Self::Enable(_) => "POST",
@@ -88,7 +89,6 @@ mod tests {
         const NAME: &str = "127.0.0.1:9001";
         let name = || NAME.to_owned();
         for (method, path, expected) in [
-            ("GET", "/", Ok(Resource::Help)),
             ("HEAD", "/groups", Ok(Resource::Groups)),
             ("POST", "/backends", Ok(Resource::Backends)),
             ("DELETE", "/backends/127.0.0.1%3A9001", Ok(Resource::Backend(name()))),
@@ -96,11 +96,12 @@ mod tests {
             ("POST", "/backends/127.0.0.1:9001/enable", Ok(Resource::Enable(name()))),
             ("PUT", "/backends/127.0.0.1:9001/weight", Ok(Resource::Weight(name()))),
             ("PUT", "/backends/127.0.0.1:9001/max-connections", Ok(Resource::MaxConnections(name()))),
-            ("POST", "/", Err((405, Some("GET, HEAD")))),
+            ("POST", "/groups", Err((405, Some("GET, HEAD")))),
             ("PUT", "/backends", Err((405, Some("GET, HEAD, POST")))),
             ("get", "/backends/x", Err((405, Some("GET, HEAD, DELETE")))),
             ("GET", "/backends/x/drain", Err((405, Some("POST")))),
             ("POST", "/backends/x/weight", Err((405, Some("PUT")))),
+            ("GET", "/", Err((404, None))),
             ("GET", "/backend", Err((404, None))),
             ("GET", "/backends/x/", Err((404, None))),
             ("GET", "/backends/x/y", Err((404, None))),
@@ -108,7 +109,11 @@ mod tests {
             ("OPTIONS", "*", Err((404, None))),
         ] {
             let request = AdminRequest { method: method.into(), path: path.into(), ..AdminRequest::default() };
-            let actual = Resource::from_request(&request).map_err(|response| (response.status, response.allow));
+            let actual = match Resource::from_path(&request) {
+                Some(resource) => resource.check_method(&request).map(|()| resource),
+                None => Err(AdminResponse::error(404, "no such path")),
+            };
+            let actual = actual.map_err(|response| (response.status, response.allow));
             assert_eq!(actual, expected, "{method} {path}");
         }
     }

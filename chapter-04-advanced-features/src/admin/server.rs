@@ -24,6 +24,7 @@ use common::shutdown::{Shutdown, ShutdownStage};
 use tokio::{runtime, task, time};
 
 use super::{
+    handlers::AdminHandlers,
     origin_check,
     request::{AdminRequest, AdminResponse},
 };
@@ -48,17 +49,12 @@ pub struct AdminServer {
 }
 
 impl AdminServer {
-    /// Listens on `address`, which must be loopback, and calls `handler` for the requests that [`origin_check`] admits.
-    ///
-    /// The handler runs on blocking threads and may block. A handler that takes `now` reads the clock there:
-    /// `move |request| handle_request(&*balancer, request, now())`.
+    /// Listens on `address`, which must be loopback, and calls `handlers` for the requests that [`origin_check`]
+    /// admits, on threads that may block.
     ///
     /// # Errors
     /// The address is not loopback or is in use, or no file descriptors or threads are left.
-    pub fn start(
-        address: SocketAddr,
-        handler: impl Fn(&AdminRequest) -> AdminResponse + Send + Sync + 'static,
-    ) -> io::Result<Self> {
+    pub fn start(address: SocketAddr, handlers: AdminHandlers) -> io::Result<Self> {
         let failed = |error: io::Error| io::Error::new(error.kind(), format!("admin {address}: {error}"));
         if !address.ip().is_loopback() {
             return Err(failed(io::Error::new(
@@ -74,9 +70,9 @@ impl AdminServer {
             .max_blocking_threads(MAX_CONCURRENT_REQUESTS)
             .build()?;
         let shutdown = Shutdown::new()?;
-        let (server_shutdown, handler) = (shutdown.clone(), Arc::new(handler));
+        let (server_shutdown, handlers) = (shutdown.clone(), Arc::new(handlers));
         let run = move || {
-            runtime.block_on(serve(listener, handler, server_shutdown));
+            runtime.block_on(serve(listener, handlers, server_shutdown));
             // Do not wait for a resolver call that has not returned.
             runtime.shutdown_background();
         };
@@ -99,16 +95,12 @@ impl Drop for AdminServer {
     }
 }
 
-trait Handler: Fn(&AdminRequest) -> AdminResponse + Send + Sync + 'static {}
-
-impl<F: Fn(&AdminRequest) -> AdminResponse + Send + Sync + 'static> Handler for F {}
-
-async fn serve(listener: TcpListener, handler: Arc<impl Handler>, shutdown: Shutdown) {
+async fn serve(listener: TcpListener, handlers: Arc<AdminHandlers>, shutdown: Shutdown) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!("the admin interface failed to start: {error}"),
     };
-    let router = Router::new().fallback(move |request| serve_request(Arc::clone(&handler), request));
+    let router = Router::new().fallback(move |request| serve_request(Arc::clone(&handlers), request));
     let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.reached(ShutdownStage::Draining));
     let grace_expired = async {
         shutdown.reached(ShutdownStage::Draining).await;
@@ -120,7 +112,7 @@ async fn serve(listener: TcpListener, handler: Arc<impl Handler>, shutdown: Shut
     }
 }
 
-async fn serve_request(handler: Arc<impl Handler>, request: axum::extract::Request) -> response::Response {
+async fn serve_request(handlers: Arc<AdminHandlers>, request: axum::extract::Request) -> response::Response {
     let (parts, body) = request.into_parts();
     let mut request = request_without_body(&parts);
     // Read the body even if the request is rejected: closing on a client that is still sending may reset the connection
@@ -133,7 +125,7 @@ async fn serve_request(handler: Arc<impl Handler>, request: axum::extract::Reque
         Ok(body) => request.body = body,
         Err(rejection) => return into_axum_response(rejection),
     }
-    let response = task::spawn_blocking(move || handler(&request)).await;
+    let response = task::spawn_blocking(move || handlers.handle(&request)).await;
     into_axum_response(response.unwrap_or_else(|_| AdminResponse::error(500, "internal error; see the log")))
 }
 

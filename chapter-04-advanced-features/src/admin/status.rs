@@ -64,9 +64,9 @@ pub struct GroupList {
 
 /// The response to `GET /`.
 #[derive(Debug, Serialize)]
-pub struct Help {
+pub struct Help<'a> {
     /// The endpoints.
-    pub help: &'static [&'static str],
+    pub help: &'a [&'static str],
 }
 
 impl BackendStatus {

@@ -6,8 +6,10 @@
 
 mod duration;
 mod exit;
+mod in_process_backends;
 mod serve_args;
 
 pub use duration::parse_duration;
 pub use exit::{EXIT_FAILURE, EXIT_USAGE, EarlyExit, exit_code, parse, run, try_parse_from, usage_error};
+pub use in_process_backends::InProcessBackends;
 pub use serve_args::{ServeArgs, WorkerArgs, parse_ip, parse_port};

@@ -51,6 +51,13 @@ pub struct WorkerArgs {
     pub workers: Option<NonZeroUsize>,
 }
 
+impl WorkerArgs {
+    /// How many worker threads to start.
+    pub fn count(&self) -> NonZeroUsize {
+        self.workers.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
 /// An IP address, IPv6 with or without brackets.
 pub fn parse_ip(text: &str) -> Result<IpAddr, String> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);

@@ -1,37 +1,60 @@
 //! Handles each request to the admin API.
 //!
-//! From a request to a response, by reading or changing the groups: no socket, no clock. Only resolving a new backend's
+//! From a request to a response, by reading or changing the groups: no socket. Only resolving a new backend's
 //! name may take long; the caller must be able to block (the server's blocking threads are), and traffic does not wait.
 
 use std::{sync::Arc, time::Instant};
 
-use common::endpoint::Endpoint;
+use common::{clock::now, endpoint::Endpoint};
 
 use super::{
     change,
+    handlers::AdminHandler,
     operations::{AdminOperations, GroupMember},
     request::{AdminRequest, AdminResponse},
     resource::{ENDPOINTS, Resource},
-    status::{BackendList, BackendStatus, GroupList, GroupStatus, Help},
+    status::{BackendList, BackendStatus, GroupList, GroupStatus},
 };
 use crate::balance::{backend::Backend, cluster::Cluster, group::Group};
 
-/// Executes a request and returns the response.
-pub fn handle_request(operations: &impl AdminOperations, request: &AdminRequest, now: Instant) -> AdminResponse {
-    dispatch(operations, request, now).unwrap_or_else(|rejection| rejection)
+/// Serves the backends and groups of a balancer.
+#[derive(Debug)]
+pub struct BackendsHandler<O>(Arc<O>);
+
+impl<O: AdminOperations> BackendsHandler<O> {
+    /// For the backends and groups of `operations`.
+    pub fn new(operations: Arc<O>) -> Self {
+        Self(operations)
+    }
+}
+
+impl<O: AdminOperations + 'static> AdminHandler for BackendsHandler<O> {
+    fn endpoints(&self) -> &'static [&'static str] {
+        ENDPOINTS
+    }
+
+    fn handle(&self, request: &AdminRequest) -> Option<AdminResponse> {
+        handle_request(&*self.0, request, now())
+    }
+}
+
+/// Executes a request; `None` if its path is none of a backend or group.
+fn handle_request(operations: &impl AdminOperations, request: &AdminRequest, now: Instant) -> Option<AdminResponse> {
+    let resource = Resource::from_path(request)?;
+    Some(dispatch(operations, &resource, request, now).unwrap_or_else(|rejection| rejection))
 }
 
 fn dispatch(
     operations: &impl AdminOperations,
+    resource: &Resource,
     request: &AdminRequest,
     now: Instant,
 ) -> Result<AdminResponse, AdminResponse> {
-    let resource = Resource::from_request(request)?;
+    resource.check_method(request)?;
     let options = QueryOptions::parse(request)?;
     let cluster = operations.cluster();
     let find = |name: &str| options.find_backend(&cluster, name);
     match (resource, request.method.as_str()) {
-        (Resource::Help, _) => Ok(AdminResponse::json(200, &Help { help: ENDPOINTS })),
         (Resource::Groups, _) => {
             let groups = cluster.groups().iter().map(|group| GroupStatus::new(group, now)).collect();
             Ok(AdminResponse::json(200, &GroupList { groups }))
@@ -42,15 +65,13 @@ fn dispatch(
         }
         (Resource::Backends, _) => list_backends(&cluster, &options, now),
         (Resource::Backend(name), "DELETE") => {
-            change::remove_backend(find(&name)?, options.force)?.to_response(200, now)
+            change::remove_backend(find(name)?, options.force)?.to_response(200, now)
         }
-        (Resource::Backend(name), _) => find(&name)?.to_response(200, now),
-        (Resource::Drain(name), _) => change::set_draining(find(&name)?, true).to_response(200, now),
-        (Resource::Enable(name), _) => change::set_draining(find(&name)?, false).to_response(200, now),
-        (Resource::Weight(name), _) => change::set_weight(find(&name)?, request)?.to_response(200, now),
-        (Resource::MaxConnections(name), _) => {
-            change::set_max_connections(find(&name)?, request)?.to_response(200, now)
-        }
+        (Resource::Backend(name), _) => find(name)?.to_response(200, now),
+        (Resource::Drain(name), _) => change::set_draining(find(name)?, true).to_response(200, now),
+        (Resource::Enable(name), _) => change::set_draining(find(name)?, false).to_response(200, now),
+        (Resource::Weight(name), _) => change::set_weight(find(name)?, request)?.to_response(200, now),
+        (Resource::MaxConnections(name), _) => change::set_max_connections(find(name)?, request)?.to_response(200, now),
     }
 }
 

@@ -1,0 +1,145 @@
+//! The course of a balancer program from its command line to its exit, the same from chapter 4 on.
+//!
+//! Parse, build, bind, handle signals, run: what differs is the engine that serves the clients ([`Server`]), and the
+//! descriptors and worker threads that it needs.
+
+use std::{error::Error, io, net::SocketAddr, num::NonZeroUsize, process::ExitCode, sync::Arc};
+
+use common::{
+    cli::{self, InProcessBackends, ServeArgs},
+    net::{self, Listeners},
+    outln,
+    shutdown::Shutdown,
+    signals, stdout,
+    worker::fds_for_workers,
+};
+use load_balancer::dns_refresher::SystemResolver;
+
+use crate::{
+    Balancer,
+    admin::{AdminHandler, AdminHandlers, AdminServer, BackendsHandler},
+    args::BalanceArgs,
+};
+
+/// What serves the clients of a balancer: a chapter's engine.
+pub trait Server: Send + Sync + 'static {
+    /// Serves clients on `listeners`, one per worker, until shutdown, then drains. Called once.
+    ///
+    /// # Errors
+    /// Accepting failed, or a worker could not start.
+    fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()>;
+
+    /// The table that SIGUSR1 and the exit print.
+    fn statistics(&self) -> String;
+
+    /// Its own part of the admin interface, before that of the balancer.
+    fn admin_handlers(self: &Arc<Self>) -> Vec<Box<dyn AdminHandler>> {
+        Vec::new()
+    }
+}
+
+/// A program, as its command line asks for it.
+#[derive(Debug)]
+pub struct Program {
+    /// Its name, as it stands in `Via`.
+    pub name: &'static str,
+    /// The port to listen on.
+    pub port: u16,
+    /// What it balances, and how.
+    pub balance: BalanceArgs,
+    /// Where the admin interface listens; `None`: there is none.
+    pub admin: Option<SocketAddr>,
+    /// The options of every HTTP program.
+    pub serve: ServeArgs,
+    /// Its threads.
+    pub threads: Threads,
+}
+
+/// The threads that serve the clients.
+#[derive(Debug, Clone, Copy)]
+pub enum Threads {
+    /// One per client.
+    PerClient,
+    /// A fixed number of workers, each with its own listener.
+    Workers {
+        /// How many.
+        count: NonZeroUsize,
+        /// What they wait with, such as epoll, if the program says so at its start.
+        poller: Option<&'static str>,
+        /// Descriptors beyond those of clients and of the workers themselves, such as those of a pool.
+        extra_fds: u64,
+    },
+}
+
+impl Program {
+    /// Runs the program until a signal ends it. `start_bundled` starts backends in this process, if the command line
+    /// names none; `build` builds the engine.
+    ///
+    /// # Errors
+    /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
+    pub fn run<S: Server, B: InProcessBackends>(
+        self,
+        start_bundled: impl FnOnce() -> io::Result<B>,
+        build: impl FnOnce(Arc<Balancer>) -> io::Result<Arc<S>>,
+    ) -> Result<ExitCode, Box<dyn Error>> {
+        let Self { name, port, balance, admin, serve, threads } = self;
+        let fd_limit = net::raise_fd_limit()?;
+        let bundled = balance.needs_bundled_backends().then(start_bundled).transpose()?;
+        let address = serve.listen_address(port);
+        let max_clients = threads.max_clients(fd_limit, &serve, bundled.is_some());
+        let bundled_addrs = bundled.as_ref().map(InProcessBackends::addrs);
+        let config = match balance.into_config(serve, max_clients, bundled_addrs.as_deref(), admin.is_some()) {
+            Ok(config) => config,
+            Err(reason) => return Ok(cli::usage_error(reason)),
+        };
+        let shutdown = Shutdown::new()?;
+        let listeners = Listeners::bind(address, threads.listeners())?;
+        let address = listeners.local_address();
+        let balancer = Balancer::new(name, config, SystemResolver)?;
+        let server = build(Arc::clone(&balancer))?;
+        let admin = admin.map(|address| start_admin(address, balancer, &server)).transpose()?;
+        let stats_server = Arc::clone(&server);
+        signals::spawn(shutdown.clone(), move || outln!("{}", stats_server.statistics()))?;
+        outln!("listening on {address}");
+        if let Threads::Workers { count, poller, .. } = threads {
+            let threads = if count.get() == 1 { "worker thread" } else { "worker threads" };
+            let on_poller = poller.map_or_else(String::new, |name| format!(" on {name}"));
+            outln!("{count} {threads}{on_poller}, at most {max_clients} client connections");
+        }
+        if let Some(admin) = &admin {
+            outln!("admin interface on {}", admin.address());
+        }
+        if let Some(bundled) = &bundled {
+            outln!("{}", bundled.usage_hint(address));
+        }
+        server.run(listeners, &shutdown)?;
+        stdout::print_last_line(server.statistics());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Threads {
+    fn listeners(self) -> NonZeroUsize {
+        match self {
+            Self::PerClient => NonZeroUsize::MIN,
+            Self::Workers { count, .. } => count,
+        }
+    }
+
+    /// How many clients may be connected at the same time.
+    fn max_clients(self, fd_limit: u64, serve: &ServeArgs, backends_in_process: bool) -> usize {
+        let (own_fds, requested) = match self {
+            Self::PerClient => (0, Some(serve.max_client_threads())),
+            Self::Workers { count, extra_fds, .. } => {
+                (fds_for_workers(count) + extra_fds, serve.max_clients.map(NonZeroUsize::get))
+            }
+        };
+        net::max_clients_for_fds(fd_limit, own_fds, requested, backends_in_process)
+    }
+}
+
+fn start_admin<S: Server>(address: SocketAddr, balancer: Arc<Balancer>, server: &Arc<S>) -> io::Result<AdminServer> {
+    let mut handlers = server.admin_handlers();
+    handlers.push(Box::new(BackendsHandler::new(balancer)));
+    AdminServer::start(address, AdminHandlers::new(handlers))
+}
