@@ -1,5 +1,10 @@
 //! Runs an exercise's checks against two answers: the reader's, on request, and our solution, always.
 
+use std::path::Path;
+use std::process::Command;
+
+use crate::cargo;
+
 /// Expands to one test per check and answer.
 ///
 /// An answer is a free function. A check is a function that takes it: `fn every_segment_is_answered(serve: Serve)`,
@@ -33,4 +38,26 @@ macro_rules! exercise_checks {
             )+
         }
     };
+}
+
+/// Asserts that `program` passes these suites of a chapter, whose package is `package`. The program is the chapter's
+/// own with one part exchanged: the reader's.
+pub fn assert_passes_suites(package: &str, program: &str, suites: &[&str]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let built = cargo::build(root, &["test", "--no-run", "--package", package, "--test", "ladder"]);
+    let ladder = built.expect("cargo can be run").expect("the chapter's tests compile").remove(0).program;
+    for suite in suites {
+        let mut run = Command::new(&ladder);
+        run.args([&format!("{suite}::"), "--color", "never"]).env("LB_BIN", program).current_dir(root);
+        let output = run.output().expect("the suites can be run");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let failed: Vec<_> = said.lines().filter(|line| line.ends_with(" ... FAILED")).collect();
+        assert!(output.status.success(), "suite {suite}:\n{}", failed_cases(&failed, &said));
+    }
+}
+
+/// The names of the failed cases, and what the first of them says.
+fn failed_cases(failed: &[&str], said: &str) -> String {
+    let first = said.split_once("\n---- ").map_or(said, |(_, rest)| rest.split("\n\n").next().unwrap_or(rest));
+    format!("{}\n---- {first}", failed.join("\n"))
 }
