@@ -10,17 +10,12 @@
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Instant};
 
-use advanced_features::{
-    args::{AdminArgs, BalanceArgs},
-    program::{Program, Threads},
-};
 use clap::Parser;
 use common::{
-    cli::{self, ServeArgs, WorkerArgs},
+    cli,
     http::{HeaderEdits, LocalReply, ResponseInfo},
-    net,
 };
-use connection_pooling::{Filter, RequestInfo, Server, WorkerFilter, args::PoolArgs};
+use connection_pooling::{Filter, RequestInfo, Server, WorkerFilter, args::BalancerArgs};
 
 const UNAUTHORIZED: LocalReply = LocalReply::new(401, "no_api_key").with_fields(&[("WWW-Authenticate", "ApiKey")]);
 
@@ -59,22 +54,11 @@ impl WorkerFilter for ApiKeys {
 /// A load balancer that checks API keys.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Port to listen on; 0 means an ephemeral port
-    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
-    port: u16,
     /// A valid key and the name of its client (repeatable)
     #[arg(long = "key", value_name = "KEY=NAME", default_value = "open-sesame=Ali", value_parser = parse_key)]
     keys: Vec<(String, String)>,
     #[command(flatten)]
-    balance: BalanceArgs,
-    #[command(flatten)]
-    pool: PoolArgs,
-    #[command(flatten)]
-    admin: AdminArgs,
-    #[command(flatten)]
-    workers: WorkerArgs,
-    #[command(flatten)]
-    serve: ServeArgs,
+    balancer: BalancerArgs,
 }
 
 fn parse_key(text: &str) -> Result<(String, String), String> {
@@ -87,12 +71,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    let Args { port, keys, balance, pool, admin: AdminArgs { admin }, workers, serve } = args;
-    let (count, pool) = (workers.count(), pool.config(net::raise_fd_limit()?));
-    let threads = Threads::Workers { count, poller: None, extra_fds: pool.max_fds() };
-    let program = Program { name: "api_key_lb", port, balance, admin, serve, threads };
+    let (program, pool, workers) = args.balancer.into_program("api_key_lb")?;
+    let keys = ApiKeys(args.keys.into());
     program.run(
         || backends::start_bundled(3, 9001),
-        |balancer| Ok(Arc::new(Server::with_filter(balancer, pool, count, ApiKeys(keys.into())))),
+        |balancer| Ok(Arc::new(Server::with_filter(balancer, pool, workers, keys))),
     )
 }

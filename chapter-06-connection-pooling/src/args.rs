@@ -1,15 +1,26 @@
-//! The command-line options of the pool.
+//! The command line: the options of the pool, and those of the chapters before.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    io,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
-use common::cli;
+use advanced_features::{
+    args::{AdminArgs, BalanceArgs},
+    program::{Program, Threads},
+};
+use common::{
+    cli::{self, ServeArgs, WorkerArgs},
+    net,
+};
 
 use crate::{pool::PoolLimits, server::PoolConfig};
 
 /// At most this part of the descriptors may be idle connections: clients need the others.
 const IDLE_FD_DIVISOR: u64 = 4;
 
-/// The options of every balancer from chapter 6 on: `#[command(flatten)] pool: PoolArgs`.
+/// The options of the pool.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct PoolArgs {
     /// Maximum idle connections per backend, over all workers
@@ -30,6 +41,38 @@ pub struct PoolArgs {
     /// Connections opened to each backend before the first request
     #[arg(long, value_name = "N", default_value_t = 0)]
     warm_up: usize,
+}
+
+/// The command line of every balancer from chapter 6 on: `#[command(flatten)] balancer: BalancerArgs`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct BalancerArgs {
+    /// Port to listen on; 0 means an ephemeral port
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
+    port: u16,
+    #[command(flatten)]
+    balance: BalanceArgs,
+    #[command(flatten)]
+    pool: PoolArgs,
+    #[command(flatten)]
+    admin: AdminArgs,
+    #[command(flatten)]
+    workers: WorkerArgs,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+impl BalancerArgs {
+    /// The program `name` that these options describe, its pool, and its number of workers. Raises the limit of open
+    /// files first: how many connections the pool may keep depends on it.
+    ///
+    /// # Errors
+    /// The limit cannot be read or set.
+    pub fn into_program(self, name: &'static str) -> io::Result<(Program, PoolConfig, NonZeroUsize)> {
+        let Self { port, balance, pool, admin: AdminArgs { admin }, workers, serve } = self;
+        let (count, pool) = (workers.count(), pool.config(net::raise_fd_limit()?));
+        let threads = Threads::Workers { count, poller: None, extra_fds: pool.max_fds() };
+        Ok((Program { name, port, balance, admin, serve, threads }, pool, count))
+    }
 }
 
 impl PoolArgs {

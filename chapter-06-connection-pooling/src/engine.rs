@@ -3,8 +3,12 @@
 use std::{fmt::Debug, marker::PhantomData};
 
 use common::http::StreamLayer;
+use tokio::net::TcpStream;
 
-use crate::filter::{Filter, WorkerFilter};
+use crate::{
+    filter::{Filter, WorkerFilter},
+    pool::ConnectionPool,
+};
 
 /// The exchangeable parts of the engine, as types: one parameter for all of them, and no virtual call per request.
 pub(crate) trait Engine: Debug + 'static {
@@ -12,6 +16,8 @@ pub(crate) trait Engine: Debug + 'static {
     type StreamLayer: StreamLayer;
     /// What is added to each request's way.
     type Filter: Filter;
+    /// A worker's idle connections.
+    type Pool: ConnectionPool<TcpStream>;
 }
 
 /// A worker's part of the filter.
@@ -21,9 +27,10 @@ pub(crate) type FilterState<E> = <WorkerFilterOf<E> as WorkerFilter>::State;
 
 /// The engine with these parts.
 #[derive(Debug)]
-pub(crate) struct EngineOf<L, F>(PhantomData<(L, F)>);
+pub(crate) struct EngineOf<L, F, P>(PhantomData<(L, F, P)>);
 
-impl<L: StreamLayer, F: Filter> Engine for EngineOf<L, F> {
+impl<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>> Engine for EngineOf<L, F, P> {
     type StreamLayer = L;
     type Filter = F;
+    type Pool = P;
 }

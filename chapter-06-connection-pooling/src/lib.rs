@@ -43,7 +43,9 @@ use common::{
 };
 
 use engine::EngineOf;
+use pool::ConnectionPool;
 use pool_handler::PoolHandler;
+use tokio::net::TcpStream;
 
 pub use advanced_features::routing::RequestInfo;
 pub use filter::{Filter, WorkerFilter};
@@ -59,7 +61,11 @@ pub use statistics::PoolReport;
 /// # Panics
 /// A worker that panics ends the process: otherwise its listener's queue would go on swallowing clients. A client's
 /// task that panics closes only that client's connection.
-pub fn run<F: Filter>(server: &Arc<Server<F>>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+pub fn run<F: Filter, P: ConnectionPool<TcpStream>>(
+    server: &Arc<Server<F, P>>,
+    listeners: Listeners,
+    shutdown: &Shutdown,
+) -> io::Result<()> {
     run_with(server, || Plaintext, listeners, shutdown)
 }
 
@@ -70,8 +76,8 @@ pub fn run<F: Filter>(server: &Arc<Server<F>>, listeners: Listeners, shutdown: &
 ///
 /// # Panics
 /// As [`run`].
-pub fn run_with<L: StreamLayer, F: Filter>(
-    server: &Arc<Server<F>>,
+pub fn run_with<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>>(
+    server: &Arc<Server<F, P>>,
     stream_layer: impl Fn() -> L + Sync,
     listeners: Listeners,
     shutdown: &Shutdown,
@@ -82,7 +88,7 @@ pub fn run_with<L: StreamLayer, F: Filter>(
         receivers.into_iter().zip(listeners.into_vec()),
         shutdown,
         |worker_id, (handoff_rx, listener)| {
-            worker::run::run::<EngineOf<L, F>>(
+            worker::run::run::<EngineOf<L, F, P>>(
                 Arc::clone(server),
                 &stream_layer,
                 worker_id,
@@ -94,7 +100,7 @@ pub fn run_with<L: StreamLayer, F: Filter>(
     )
 }
 
-impl<F: Filter> program::Server for Server<F> {
+impl<F: Filter, P: ConnectionPool<TcpStream>> program::Server for Server<F, P> {
     fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
         run(self, listeners, shutdown)
     }

@@ -2,16 +2,9 @@
 
 use std::{error::Error, process::ExitCode, sync::Arc};
 
-use advanced_features::{
-    args::{AdminArgs, BalanceArgs},
-    program::{Program, Threads},
-};
 use clap::Parser;
-use common::{
-    cli::{self, ServeArgs, WorkerArgs},
-    net,
-};
-use connection_pooling::{Server, args::PoolArgs};
+use common::cli;
+use connection_pooling::{Server, args::BalancerArgs};
 
 /// A load balancer with a connection pool shared by all clients.
 ///
@@ -19,19 +12,8 @@ use connection_pooling::{Server, args::PoolArgs};
 #[derive(Debug, Parser)]
 #[command(name = "pooled_lb", version)]
 struct Args {
-    /// Port to listen on; 0 means an ephemeral port
-    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
-    port: u16,
     #[command(flatten)]
-    balance: BalanceArgs,
-    #[command(flatten)]
-    pool: PoolArgs,
-    #[command(flatten)]
-    admin: AdminArgs,
-    #[command(flatten)]
-    workers: WorkerArgs,
-    #[command(flatten)]
-    serve: ServeArgs,
+    balancer: BalancerArgs,
 }
 
 fn main() -> ExitCode {
@@ -39,9 +21,6 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
-    let Args { port, balance, pool, admin: AdminArgs { admin }, workers, serve } = args;
-    let (count, pool) = (workers.count(), pool.config(net::raise_fd_limit()?));
-    let threads = Threads::Workers { count, poller: None, extra_fds: pool.max_fds() };
-    let program = Program { name: "pooled_lb", port, balance, admin, serve, threads };
-    program.run(|| backends::start_bundled(3, 9001), |balancer| Ok(Arc::new(Server::new(balancer, pool, count))))
+    let (program, pool, workers) = args.balancer.into_program("pooled_lb")?;
+    program.run(|| backends::start_bundled(3, 9001), |balancer| Ok(Arc::new(Server::new(balancer, pool, workers))))
 }

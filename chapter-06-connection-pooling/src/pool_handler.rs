@@ -7,9 +7,9 @@ use advanced_features::admin::{AdminHandler, AdminRequest, AdminResponse};
 use crate::{filter::Filter, server::Server};
 
 /// Serves the pool's statistics at `/pool` of the admin interface.
-pub(crate) struct PoolHandler<F>(pub(crate) Arc<Server<F>>);
+pub(crate) struct PoolHandler<F, P>(pub(crate) Arc<Server<F, P>>);
 
-impl<F: Filter> AdminHandler for PoolHandler<F> {
+impl<F: Filter, P: 'static> AdminHandler for PoolHandler<F, P> {
     fn endpoints(&self) -> &'static [&'static str] {
         &["GET /pool"]
     }

@@ -1,6 +1,7 @@
 //! A balancer and what its workers share.
 
 use std::{
+    marker::PhantomData,
     net::TcpStream,
     num::NonZeroUsize,
     sync::{Arc, Mutex},
@@ -13,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::{
     downstream::handoff::ConnectionHandoff,
     filter::Filter,
-    pool::{PoolCounters, PoolLimits, SharedPool},
+    pool::{IdlePool, PoolCounters, PoolLimits, SharedPool},
     statistics::{self, PoolReport},
 };
 
@@ -33,9 +34,9 @@ impl PoolConfig {
     }
 }
 
-/// A balancer, its filter, its connections to backends, and what its workers share.
+/// A balancer, its filter, its connections to backends, and what its workers share. `P` is the pool of each worker.
 #[derive(Debug)]
-pub struct Server<F = ()> {
+pub struct Server<F = (), P = IdlePool<tokio::net::TcpStream>> {
     pub(crate) balancer: Arc<Balancer>,
     pub(crate) filter: F,
     pub(crate) pool_config: PoolConfig,
@@ -44,6 +45,7 @@ pub struct Server<F = ()> {
     /// One per worker.
     pub(crate) pool_counters: Vec<PoolCounters>,
     pub(crate) handoff: ConnectionHandoff,
+    pool: PhantomData<fn() -> P>,
     /// Taken by the workers when they start.
     pub(crate) handoff_receivers: Mutex<Vec<UnboundedReceiver<AcceptedConnection<TcpStream>>>>,
 }
@@ -58,11 +60,19 @@ impl Server {
 impl<F: Filter> Server<F> {
     /// For `workers` workers, each of which passes its requests through its part of `filter`.
     pub fn with_filter(balancer: Arc<Balancer>, pool_config: PoolConfig, workers: NonZeroUsize, filter: F) -> Self {
+        Self::with_parts(balancer, pool_config, workers, filter)
+    }
+}
+
+impl<F: Filter, P> Server<F, P> {
+    /// As [`with_filter`](Server::with_filter), with any pool: `Server::<_, YourPool<_>>::with_parts(…)`.
+    pub fn with_parts(balancer: Arc<Balancer>, pool_config: PoolConfig, workers: NonZeroUsize, filter: F) -> Self {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers.get()).map(|_| unbounded_channel()).unzip();
         Self {
             handoff: ConnectionHandoff::new(balancer.config().max_clients, senders),
             shared_pool: SharedPool::new(pool_config.limits.shared(workers)),
             pool_counters: (0..workers.get()).map(|_| PoolCounters::default()).collect(),
+            pool: PhantomData,
             handoff_receivers: Mutex::new(receivers),
             balancer,
             filter,

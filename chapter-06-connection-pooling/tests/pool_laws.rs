@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use connection_pooling::pool::{ConnectionMeta, EvictReason, Evicted, IdlePool, PoolKey, PoolLimits};
+use connection_pooling::pool::{
+    ConnectionMeta, ConnectionPool as _, EvictReason, Evicted, IdlePool, PoolKey, PoolLimits,
+};
 use proptest::{collection::vec, prelude::*};
 
 /// A connection is a number, and reusable unless it is in `closed`.

@@ -11,6 +11,8 @@
 
 #[path = "../src/pool"]
 mod pool {
+    #[path = "connection_pool.rs"]
+    pub mod connection_pool;
     #[path = "idle_connection.rs"]
     pub mod idle_connection;
     #[path = "idle_pool.rs"]

@@ -9,6 +9,7 @@ pub mod e1_lifo_fifo;
 pub mod e2_leases;
 pub mod e3_executor;
 pub mod e4_preconnect;
+pub mod e5_connection_pool;
 
 /// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
@@ -17,4 +18,5 @@ pub mod solutions {
     pub mod e2_leases;
     pub mod e3_executor;
     pub mod e4_preconnect;
+    pub mod e5_connection_pool;
 }

@@ -40,3 +40,25 @@ pub struct IdleConnection<C> {
     /// Since when it is idle.
     pub idle_since: Instant,
 }
+
+/// Why the pool does not keep a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvictReason {
+    /// The pool is full, and this is the longest idle connection.
+    PoolFull,
+    /// It has reached the idle timeout, its maximum age or its maximum number of requests.
+    Expired,
+    /// The check found it not reusable: the backend has closed it, or has sent unrequested data.
+    Stale,
+}
+
+/// A connection that the pool has removed.
+#[derive(Debug)]
+pub struct Evicted<C> {
+    /// Its pool key.
+    pub key: PoolKey,
+    /// The connection.
+    pub idle: IdleConnection<C>,
+    /// Why it was removed.
+    pub reason: EvictReason,
+}

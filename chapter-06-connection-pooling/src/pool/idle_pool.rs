@@ -8,13 +8,15 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt::Debug,
     time::{Duration, Instant},
 };
 
 use foldhash::fast::RandomState;
 
 use super::{
-    idle_connection::{ConnectionMeta, IdleConnection, PoolKey},
+    connection_pool::ConnectionPool,
+    idle_connection::{ConnectionMeta, EvictReason, Evicted, IdleConnection, PoolKey},
     limits::PoolLimits,
 };
 
@@ -28,56 +30,15 @@ pub struct IdlePool<C> {
     len: usize,
 }
 
-/// Why the pool does not keep a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EvictReason {
-    /// The pool is full, and this is the longest idle connection.
-    PoolFull,
-    /// It has reached the idle timeout, its maximum age or its maximum number of requests.
-    Expired,
-    /// The check found it not reusable: the backend has closed it, or has sent unrequested data.
-    Stale,
-}
-
-/// A connection that the pool has removed.
-#[derive(Debug)]
-pub struct Evicted<C> {
-    /// Its pool key.
-    pub key: PoolKey,
-    /// The connection.
-    pub idle: IdleConnection<C>,
-    /// Why it was removed.
-    pub reason: EvictReason,
-}
-
-impl<C> IdlePool<C> {
-    /// An empty pool within `limits`.
-    pub fn new(limits: PoolLimits) -> Self {
+impl<C: Debug + 'static> ConnectionPool<C> for IdlePool<C> {
+    fn new(limits: PoolLimits) -> Self {
         Self { limits, stacks: HashMap::default(), len: 0 }
     }
 
-    /// How many connections are idle.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether none is idle.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// How many idle connections have this key.
-    pub fn len_of(&self, key: PoolKey) -> usize {
-        self.stacks.get(&key).map_or(0, VecDeque::len)
-    }
-
     // ANCHOR: put
-    /// Puts a connection that is no longer in use. Returns the connection that is evicted for it, or itself if it is
-    /// not kept: at most one, so that no put takes longer than another.
-    ///
-    /// The limit per key is enforced by the sweep. When many requests end at once, more connections are returned than
+    /// At most one is evicted, so that no put takes longer than another. The limit per key is enforced by the sweep. When many requests end at once, more connections are returned than
     /// may stay idle, and most are needed again a moment later: closing them here would cost new connects.
-    pub fn put(&mut self, key: PoolKey, connection: C, meta: ConnectionMeta, now: Instant) -> Option<Evicted<C>> {
+    fn put(&mut self, key: PoolKey, connection: C, meta: ConnectionMeta, now: Instant) -> Option<Evicted<C>> {
         let idle = IdleConnection { connection, meta, idle_since: now };
         if !self.limits.allows_reuse(meta, now) {
             return Some(Evicted { key, idle, reason: EvictReason::Expired });
@@ -97,10 +58,8 @@ impl<C> IdlePool<C> {
     // ANCHOR_END: put
 
     // ANCHOR: take
-    /// Takes the connection with this key that was returned last, has been idle for less than `max_idle` and is
-    /// reusable. Those that are expired or not reusable are removed and passed to `on_evict`. Those that have only been
-    /// idle too long for this request stay for others.
-    pub fn take(
+    /// Takes the one that was returned last. Those that have only been idle too long for this request stay for others.
+    fn take(
         &mut self,
         key: PoolKey,
         now: Instant,
@@ -131,9 +90,7 @@ impl<C> IdlePool<C> {
     }
     // ANCHOR_END: take
 
-    /// Checks all connections: those that are expired, not reusable, or beyond the limit per key are removed and passed
-    /// to `on_evict`.
-    pub fn sweep(
+    fn sweep(
         &mut self,
         now: Instant,
         mut is_reusable: impl FnMut(PoolKey, &mut C) -> bool,
@@ -160,15 +117,29 @@ impl<C> IdlePool<C> {
         self.stacks.retain(|_, stack| !stack.is_empty());
     }
 
-    /// Takes the longest idle connection, if it has been idle for `min_idle`: this worker does not need it, because the
-    /// connections that were returned later have been enough.
-    pub fn take_longest_idle(&mut self, min_idle: Duration, now: Instant) -> Option<(PoolKey, IdleConnection<C>)> {
+    fn take_longest_idle(&mut self, min_idle: Duration, now: Instant) -> Option<(PoolKey, IdleConnection<C>)> {
         let key = self.longest_idle_key()?;
         let oldest = self.stacks.get(&key)?.front()?;
         if now.saturating_duration_since(oldest.idle_since) < min_idle {
             return None;
         }
         self.evict_oldest(key).map(|evicted| (evicted.key, evicted.idle))
+    }
+
+    fn len_of(&self, key: PoolKey) -> usize {
+        self.stacks.get(&key).map_or(0, VecDeque::len)
+    }
+}
+
+impl<C> IdlePool<C> {
+    /// How many connections are idle.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether none is idle.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// The key of the longest idle connection. Looks at one connection per stack.

@@ -1,9 +1,10 @@
 //! Idle connections to backends, kept for the next request.
 //!
 //! All of it is bookkeeping: generic over the connection type, with the time passed in, so that every rule is tested
-//! without a socket. Each worker has its own [`IdlePool`], without a lock. Connections that a worker does not need go
+//! without a socket. Each worker has its own [`IdlePool`], without a lock; [`ConnectionPool`] is what it asks of it. Connections that a worker does not need go
 //! to the [`SharedPool`], from which a worker takes one when its own pool has none.
 
+pub mod connection_pool;
 pub mod counters;
 pub mod idle_connection;
 pub mod idle_pool;
@@ -11,8 +12,9 @@ pub mod limits;
 pub mod shared_pool;
 mod sync;
 
+pub use connection_pool::ConnectionPool;
 pub use counters::{PoolCounters, PoolStats};
-pub use idle_connection::{ConnectionMeta, IdleConnection, PoolKey};
-pub use idle_pool::{EvictReason, Evicted, IdlePool};
+pub use idle_connection::{ConnectionMeta, EvictReason, Evicted, IdleConnection, PoolKey};
+pub use idle_pool::IdlePool;
 pub use limits::PoolLimits;
 pub use shared_pool::SharedPool;

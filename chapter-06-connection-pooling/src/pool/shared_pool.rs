@@ -5,11 +5,15 @@
 //! another, which is two system calls: less than a connect, more than nothing. So a worker keeps the connections that
 //! it uses.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Debug,
+    time::{Duration, Instant},
+};
 
 use super::{
-    idle_connection::{IdleConnection, PoolKey},
-    idle_pool::{Evicted, IdlePool},
+    connection_pool::ConnectionPool as _,
+    idle_connection::{Evicted, IdleConnection, PoolKey},
+    idle_pool::IdlePool,
     limits::PoolLimits,
     sync::{AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError},
 };
@@ -23,7 +27,7 @@ pub struct SharedPool<C> {
     capacity: usize,
 }
 
-impl<C> SharedPool<C> {
+impl<C: Debug + 'static> SharedPool<C> {
     /// An empty pool within `limits`.
     pub fn new(limits: PoolLimits) -> Self {
         Self { pool: Mutex::new(IdlePool::new(limits)), len: AtomicUsize::new(0), capacity: limits.max_idle_total }

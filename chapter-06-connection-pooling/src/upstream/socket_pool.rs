@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use super::connection::{UpstreamConnection, is_reusable, no_pending_input, peek_finds_no_input};
 use crate::{
     engine::Engine,
-    pool::{EvictReason, Evicted, IdleConnection, IdlePool, PoolCounters, PoolKey},
+    pool::{ConnectionPool as _, EvictReason, Evicted, IdleConnection, PoolCounters, PoolKey},
     worker::context::WorkerContext,
 };
 
@@ -138,7 +138,7 @@ pub(crate) fn sweep<E: Engine>(worker: &WorkerContext<E>, eligible: &HashSet<Soc
 // ANCHOR_END: sweep
 
 /// Moves connections that have been idle for long to the shared pool, up to its limit.
-fn offload_idle<E: Engine>(worker: &WorkerContext<E>, pool: &mut IdlePool<TcpStream>, now: Instant) {
+fn offload_idle<E: Engine>(worker: &WorkerContext<E>, pool: &mut E::Pool, now: Instant) {
     while worker.shared_pool().has_capacity()
         && let Some((key, idle)) = pool.take_longest_idle(OFFLOAD_AFTER, now)
     {

@@ -179,9 +179,11 @@ mod tests {
     use common::http::Plaintext;
 
     use super::*;
-    use crate::engine::EngineOf;
+    use crate::{engine::EngineOf, pool::IdlePool};
 
-    fn future_size<F: Future>(_: impl Fn(ClientConnection<EngineOf<Plaintext, ()>>) -> F) -> usize {
+    fn future_size<F: Future>(
+        _: impl Fn(ClientConnection<EngineOf<Plaintext, (), IdlePool<TcpStream>>>) -> F,
+    ) -> usize {
         size_of::<F>()
     }
 

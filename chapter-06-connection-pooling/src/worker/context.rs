@@ -15,13 +15,12 @@ use common::{
     shutdown::ShutdownStage,
 };
 use slab::Slab;
-use tokio::net::TcpStream;
 
 use crate::{
     downstream::handoff::ConnectionHandoff,
     engine::{Engine, FilterState, WorkerFilterOf},
     filter::{Filter as _, FilterHook, WorkerFilter as _},
-    pool::{IdlePool, PoolCounters},
+    pool::{ConnectionPool as _, PoolCounters},
     request::state::Request,
     server::Server,
 };
@@ -32,12 +31,12 @@ const MAX_FREE_REQUESTS: usize = 1024;
 /// The state of one worker.
 #[derive(Debug)]
 pub(crate) struct WorkerContext<E: Engine> {
-    pub(crate) server: Arc<Server<E::Filter>>,
+    pub(crate) server: Arc<Server<E::Filter, E::Pool>>,
     /// Its index among the workers.
     pub(crate) worker_id: usize,
     /// This worker's part of the filter.
     pub(crate) filter: WorkerFilterOf<E>,
-    pub(crate) pool: RefCell<IdlePool<TcpStream>>,
+    pub(crate) pool: RefCell<E::Pool>,
     /// The parsed request head; none outlives the poll that reads it.
     pub(crate) head: RefCell<Head>,
     pub(crate) scratch: RefCell<Box<[u8]>>,
@@ -55,8 +54,8 @@ pub(crate) struct WorkerContext<E: Engine> {
 
 impl<E: Engine> WorkerContext<E> {
     /// The worker with the index `worker_id`.
-    pub(crate) fn new(server: Arc<Server<E::Filter>>, worker_id: usize) -> Self {
-        let pool = RefCell::new(IdlePool::new(server.worker_limits()));
+    pub(crate) fn new(server: Arc<Server<E::Filter, E::Pool>>, worker_id: usize) -> Self {
+        let pool = RefCell::new(E::Pool::new(server.worker_limits()));
         Self {
             filter: server.filter.for_worker(worker_id),
             server,

@@ -8,7 +8,7 @@ use tokio::{task::JoinSet, time::interval};
 use super::context::WorkerContext;
 use crate::{
     engine::Engine,
-    pool::PoolKey,
+    pool::{ConnectionPool as _, PoolKey},
     upstream::{connect::connect_any, socket_pool},
 };
 

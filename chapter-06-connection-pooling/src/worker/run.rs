@@ -37,7 +37,7 @@ use crate::{engine::Engine, server::Server};
 /// # Errors
 /// The runtime could not start, or the listener failed.
 pub(crate) fn run<E: Engine>(
-    server: Arc<Server<E::Filter>>,
+    server: Arc<Server<E::Filter, E::Pool>>,
     stream_layer: &impl Fn() -> E::StreamLayer,
     worker_id: usize,
     listener: StdListener,

@@ -5,5 +5,6 @@ mod e1_lifo_fifo;
 mod e2_leases;
 mod e3_executor;
 mod e4_preconnect;
+mod e5_connection_pool;
 mod manual_task;
 mod simulation;
