@@ -32,6 +32,7 @@ impl Filter for ApiKeys {
     }
 }
 
+// ANCHOR: filter
 impl WorkerFilter for ApiKeys {
     /// The index of the client whose key a request has.
     type State = Option<usize>;
@@ -50,6 +51,7 @@ impl WorkerFilter for ApiKeys {
         }
     }
 }
+// ANCHOR_END: filter
 
 /// A load balancer that checks API keys.
 #[derive(Debug, Parser)]

@@ -4,12 +4,12 @@
 //! without a socket. Each worker has its own [`IdlePool`], without a lock; [`ConnectionPool`] is what it asks of it. Connections that a worker does not need go
 //! to the [`SharedPool`], from which a worker takes one when its own pool has none.
 
-pub mod connection_pool;
-pub mod counters;
-pub mod idle_connection;
-pub mod idle_pool;
-pub mod limits;
-pub mod shared_pool;
+mod connection_pool;
+mod counters;
+mod idle_connection;
+mod idle_pool;
+mod limits;
+mod shared_pool;
 mod sync;
 
 pub use connection_pool::ConnectionPool;
