@@ -181,7 +181,10 @@ impl RequestContext {
             exchange.times.queued = Some(time);
         }
         exchange.retries = u8::try_from(self.tried.len()).unwrap_or(u8::MAX);
-        let transition = self.group.breaker.record(self.half_open_probe.take(), is_group_failure(exchange), now);
+        // Dropped without a record, the permit goes back, and the next request becomes the probe.
+        let probe = self.half_open_probe.take();
+        let Some(failed) = group_failed(exchange) else { return };
+        let transition = self.group.breaker.record(probe, failed, now);
         let name = self.group.name();
         match transition {
             Some(closed @ BreakerTransition::Closed) => tracing::warn!("group {name}: {closed}"),
@@ -197,10 +200,57 @@ impl RequestContext {
     }
 }
 
-/// Whether this request counts as a failure of the group.
-fn is_group_failure(exchange: &Exchange) -> bool {
+/// Whether the group failed this request. `None` if its end says nothing about the group: the client has left, or the
+/// balancer answered itself. Taking that for a success would let clients that give up on a group close its breaker, or
+/// keep it from opening.
+fn group_failed(exchange: &Exchange) -> Option<bool> {
     match exchange.failure {
-        Some(failure) => failure.side == Side::Backend,
-        None => !exchange.local_reply && is_server_error(exchange.status),
+        Some(failure) => (failure.side == Side::Backend).then_some(true),
+        None if exchange.local_reply => None,
+        None => Some(is_server_error(exchange.status)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::http::{ExchangeFailure, PhaseTimes};
+
+    use super::*;
+
+    fn exchange(status: u16, local_reply: bool, failure: Option<(Side, FailureKind)>) -> Exchange {
+        Exchange {
+            method: None,
+            status,
+            backend: None,
+            group: None,
+            route: None,
+            reused: false,
+            retries: 0,
+            local_reply,
+            bytes_from_client: 0,
+            bytes_from_backend: 0,
+            times: PhaseTimes::default(),
+            failure: failure.map(|(side, kind)| ExchangeFailure { kind, side, phase: Phase::Response }),
+            end_reason: "",
+        }
+    }
+
+    #[test]
+    fn only_what_the_backends_did_is_judged() {
+        for (status, local_reply, failure, judged) in [
+            (200, false, None, Some(false)),
+            (404, false, None, Some(false)),
+            (503, false, None, Some(true)),
+            (502, true, Some((Side::Backend, FailureKind::Connect)), Some(true)),
+            (504, true, Some((Side::Backend, FailureKind::Timeout)), Some(true)),
+            (200, false, Some((Side::Backend, FailureKind::IncompleteMessage)), Some(true)),
+            (499, false, Some((Side::Client, FailureKind::Reset)), None),
+            (200, false, Some((Side::Client, FailureKind::Reset)), None),
+            (408, true, Some((Side::Client, FailureKind::Timeout)), None),
+            (503, true, Some((Side::Internal, FailureKind::Unavailable)), None),
+            (429, true, None, None),
+        ] {
+            assert_eq!(group_failed(&exchange(status, local_reply, failure)), judged, "{status} {failure:?}");
+        }
     }
 }

@@ -15,6 +15,8 @@ use crate::wait::{TEST_TIMEOUT, eventually, ms, until};
 cases! { "retry";
     Fast the_breaker_opens_at_half_of_twenty_and_not_before,
     Fast one_half_open_probe_decides_whether_the_breaker_closes,
+    Fast a_probe_whose_client_resets_decides_nothing,
+    Fast clients_that_leave_do_not_hide_a_failing_group,
     Fast all_dead_is_a_503_at_once,
 }
 
@@ -53,10 +55,10 @@ fn the_breaker_opens_at_half_of_twenty_and_not_before(ctx: &Context) {
     });
 }
 
-fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
-    let let_go = Arc::new(AtomicBool::new(false));
-    let recovered = Arc::clone(&let_go);
-    let backend = Backend::start(move |conn| {
+/// A backend that fails its first twenty requests, and holds later ones until `recovered` is set.
+fn recovering(recovered: &Arc<AtomicBool>) -> Backend {
+    let recovered = Arc::clone(recovered);
+    Backend::start(move |conn| {
         let index = conn.index;
         if conn.request().is_err() {
             return;
@@ -67,11 +69,11 @@ fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
         }
         eventually(TEST_TIMEOUT, || recovered.load(Ordering::SeqCst).then_some(()));
         conn.write(ok_response("recovered"));
-    });
-    let program = ctx.start(&[backend.addr()], &["--breaker", "50"]);
-    let mut client = program.client();
-    open(&mut client);
-    let mut probe = program.client();
+    })
+}
+
+/// Sends requests until one is admitted, which is the `connections`th connection of the backend, and is held by it.
+fn probe_until_held(probe: &mut Client, backend: &Backend, connections: usize) {
     // Rejected until the ten seconds are over; then the backend holds this request.
     let probing = eventually(Duration::from_secs(20), || {
         probe.request("GET", "/", "");
@@ -79,13 +81,66 @@ fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
         let answered = probe.reader().fill();
         probe.set_read_timeout(TEST_TIMEOUT);
         // A second without a response may also mean that the machine is busy.
-        if answered.is_err() && backend.connections() == 21 {
+        if answered.is_err() && backend.connections() == connections {
             return Some(());
         }
         retry_after(&probe.response("GET"));
         None
     });
     probing.expect("the half-open breaker lets one through");
+}
+
+/// The client of the probe leaves while the backend still holds it: the next request becomes the probe.
+fn a_probe_whose_client_resets_decides_nothing(ctx: &Context) {
+    let let_go = Arc::new(AtomicBool::new(false));
+    let backend = recovering(&let_go);
+    let program = ctx.start(&[backend.addr()], &["--breaker", "50"]);
+    open(&mut program.client());
+    let mut leaving = program.client();
+    probe_until_held(&mut leaving, &backend, 21);
+    retry_after(&program.client().get("/"));
+    leaving.reset();
+    let mut next = program.client();
+    probe_until_held(&mut next, &backend, 22);
+    for _ in 0..5 {
+        retry_after(&program.client().get("/"));
+    }
+    assert_eq!(backend.connections(), 22, "the breaker is still half-open");
+    assert!(!program.stderr().contains("circuit breaker closed"), "{}", program.stderr());
+    let_go.store(true, Ordering::SeqCst);
+    assert_eq!(next.response("GET").text(), "recovered");
+    until("the probe that was answered closes the breaker", || program.stderr().contains("circuit breaker closed"));
+}
+
+/// Requests that their clients give up count neither as failures nor as successes.
+fn clients_that_leave_do_not_hide_a_failing_group(ctx: &Context) {
+    let backend = Backend::start(|conn| {
+        while let Ok(request) = conn.request() {
+            if request.head.target == "/hang" {
+                return conn.read_until_closed();
+            }
+            conn.write("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let program = ctx.start(&[backend.addr()], &["--breaker", "50", "--log-requests"]);
+    for left in 1..=25 {
+        let mut client = program.client();
+        client.request("GET", "/hang", "");
+        until("the backend has the request", || backend.connections() >= left);
+        client.reset();
+    }
+    until("the resets are recorded", || program.stderr().matches("GET 499").count() == 25);
+    open(&mut program.client());
+}
+
+fn one_half_open_probe_decides_whether_the_breaker_closes(ctx: &Context) {
+    let let_go = Arc::new(AtomicBool::new(false));
+    let backend = recovering(&let_go);
+    let program = ctx.start(&[backend.addr()], &["--breaker", "50"]);
+    let mut client = program.client();
+    open(&mut client);
+    let mut probe = program.client();
+    probe_until_held(&mut probe, &backend, 21);
     for _ in 0..10 {
         retry_after(&program.client().get("/"));
     }
