@@ -25,7 +25,7 @@ use crate::{
     health::{
         active::{state::HealthTransition, target::HealthTarget},
         passive::{
-            connect_breaker::{ConnectBreaker, ConnectBreakerState},
+            connect_breaker::{ConnectBreaker, ConnectBreakerState, FailureEffect},
             outlier::{self, OutlierDetector},
         },
         slow_start::SlowStart,
@@ -187,9 +187,13 @@ impl Backend {
     pub fn record_connect_failure(&self, now: Instant) -> bool {
         self.totals.count_failure();
         self.latency.record_failure(now);
-        let changed = self.connect_breaker.record_failure(now, self.settings.down_time);
-        self.change_notifier.notify();
-        changed
+        let effect = self.connect_breaker.record_failure(now, self.settings.down_time);
+        // A backend that dies fails all pending connects: only the first of them changes what may be picked, and each
+        // notification makes the group rebuild its view, with the tables of its algorithm.
+        if effect != FailureEffect::StillOpen {
+            self.change_notifier.notify();
+        }
+        effect == FailureEffect::Opened
     }
 
     /// Records a successful live connect. Returns whether that is a change.

@@ -246,11 +246,8 @@ impl Group {
     fn acquire(&self, backend: &Arc<Backend>, now: Instant) -> Option<InFlightGuard> {
         let is_half_open = backend.state(now) == BackendState::HalfOpen;
         let permit = if is_half_open { Some(backend.connect_breaker.try_acquire(now)?) } else { None };
-        let in_flight = || InFlightGuard {
-            backend: Arc::clone(backend),
-            queue: Arc::clone(&self.queue),
-            _half_open_permit: permit,
-        };
+        let in_flight =
+            || InFlightGuard { backend: Arc::clone(backend), queue: Arc::clone(&self.queue), half_open_permit: permit };
         backend.concurrency.try_acquire().then(in_flight)
     }
 
@@ -258,9 +255,7 @@ impl Group {
     /// The view to pick from, rebuilt if something has changed.
     fn current_view(&self, now: Instant) -> arc_swap::Guard<Arc<BackendView>> {
         let view = self.view.load();
-        let is_fresh =
-            view.version == self.change_notifier.version() && view.valid_until.is_none_or(|expires| now < expires);
-        if is_fresh {
+        if self.is_current(&view, now) {
             return view;
         }
         self.rebuild_view(now);
@@ -268,11 +263,18 @@ impl Group {
     }
     // ANCHOR_END: fresh
 
+    fn is_current(&self, view: &BackendView, now: Instant) -> bool {
+        view.version == self.change_notifier.version() && view.valid_until.is_none_or(|expires| now < expires)
+    }
+
     // ANCHOR: view
     /// Rebuilds the view. Rare: a health status has changed, or a mark-down or ejection has expired.
     fn rebuild_view(&self, now: Instant) {
         // Under the lock, so that an older view cannot replace a newer one.
         let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_current(&self.view.load(), now) {
+            return; // another thread has rebuilt it while this one waited for the lock
+        }
         let version = self.change_notifier.version();
         let pickable: Vec<_> = members.iter().filter(|backend| backend.weight() > 0).collect();
         let states: Vec<_> = pickable.iter().map(|backend| backend.state(now)).collect();
@@ -334,7 +336,7 @@ impl Group {
 pub struct InFlightGuard {
     backend: Arc<Backend>,
     queue: Arc<Queue>,
-    _half_open_permit: Option<crate::health::half_open::HalfOpenPermit>,
+    half_open_permit: Option<crate::health::half_open::HalfOpenPermit>,
 }
 
 impl InFlightGuard {
@@ -347,6 +349,8 @@ impl InFlightGuard {
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.backend.concurrency.release();
+        // Before the wake-up: a request that finds the permit taken waits on, and nobody would wake it again.
+        self.half_open_permit = None;
         self.queue.wake_next();
     }
 }

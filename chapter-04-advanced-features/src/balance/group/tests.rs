@@ -253,3 +253,59 @@ fn weights_and_members_change_at_run_time() {
     setup.group.update_members(|members| members.retain(|backend| backend.id().slot != 0));
     assert_eq!(setup.request_counts(setup.at(0), 6), [(1, 3), (2, 3)].into());
 }
+
+#[test]
+fn only_the_first_failed_connect_of_a_dying_backend_is_published() {
+    let setup = test_group(Algorithm::Maglev, &[1, 1, 1], None);
+    let before = setup.group.change_notifier().version();
+    for _ in 0..1_000 {
+        setup.backends[0].record_connect_failure(setup.at(1));
+    }
+    assert_eq!(setup.group.change_notifier().version(), before + 1);
+    assert_eq!(setup.request_counts(setup.at(10), 3).get(&0), None);
+    setup.backends[0].record_connect_failure(setup.at(11));
+    assert_eq!(setup.group.change_notifier().version(), before + 2, "a failed probe is published");
+    assert_eq!(setup.request_counts(setup.at(20), 3).get(&0), None);
+}
+
+#[test]
+fn requests_that_wait_for_the_rebuilt_view_do_not_rebuild_it_again() {
+    let setup = test_group(Algorithm::Maglev, &[1; 20], None);
+    for round in 0..20 {
+        setup.backends[0].set_weight(1 + round % 2);
+        let barrier = std::sync::Barrier::new(8);
+        let views: Vec<_> = std::thread::scope(|scope| {
+            let view = || {
+                barrier.wait();
+                Arc::clone(&setup.group.current_view(setup.at(0)))
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(view)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(views.iter().all(|view| Arc::ptr_eq(view, &views[0])), "it was built more than once");
+    }
+}
+
+/// Tries to choose when it is woken, as a queued request does.
+struct ChoosesWhenWoken {
+    setup: Arc<TestGroup>,
+    chosen: Mutex<Option<InFlightGuard>>,
+}
+
+impl std::task::Wake for ChoosesWhenWoken {
+    fn wake(self: Arc<Self>) {
+        *self.chosen.lock().unwrap() = self.setup.acquire(self.setup.at(11), Affinity::default(), &[]);
+    }
+}
+
+#[test]
+fn a_half_open_permit_is_free_when_the_next_request_is_woken() {
+    let setup = Arc::new(test_group(Algorithm::RoundRobin, &[1], None));
+    setup.backends[0].record_connect_failure(setup.at(1));
+    let probe = setup.acquire(setup.at(11), Affinity::default(), &[]).expect("it is half-open");
+    assert!(setup.acquire(setup.at(11), Affinity::default(), &[]).is_none(), "one probe at a time");
+    let waiting = Arc::new(ChoosesWhenWoken { setup: Arc::clone(&setup), chosen: Mutex::default() });
+    let _ticket = setup.group.queue.enqueue(Arc::clone(&waiting).into()).unwrap();
+    drop(probe);
+    assert!(waiting.chosen.lock().unwrap().is_some(), "the queued request becomes the probe");
+}

@@ -38,17 +38,31 @@ pub enum ConnectBreakerState {
     HalfOpen,
 }
 
+/// What a failed connect changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureEffect {
+    /// The breaker was closed, and is open.
+    Opened,
+    /// It was half-open, and is open again.
+    Reopened,
+    /// It was open already, for a connect that failed before this one.
+    StillOpen,
+}
+
 impl ConnectBreaker {
     /// A closed breaker. `epoch` is any instant before the first `now`.
     pub fn new(epoch: Instant) -> Self {
         Self { epoch: Epoch::new(epoch), open_until: AtomicU64::new(0), half_open: HalfOpenSemaphore::default() }
     }
 
-    /// Records a failed connect: opens the breaker until `now + time`. Returns whether it was closed before; a failed
-    /// probe is no change.
-    pub fn record_failure(&self, now: Instant, time: Duration) -> bool {
+    /// Records a failed connect: opens the breaker until `now + time`.
+    pub fn record_failure(&self, now: Instant, time: Duration) -> FailureEffect {
         // The later end wins: concurrent connects fail in any order.
-        self.open_until.fetch_max(self.epoch.millis(now + time), Relaxed) == 0
+        match self.epoch.instant(self.open_until.fetch_max(self.epoch.millis(now + time), Relaxed)) {
+            None => FailureEffect::Opened,
+            Some(until) if now < until => FailureEffect::StillOpen,
+            Some(_) => FailureEffect::Reopened,
+        }
     }
 
     /// Records a successful connect: closes the breaker. Returns whether that is a change.
@@ -94,8 +108,8 @@ mod tests {
         let breaker = ConnectBreaker::new(epoch);
         assert_eq!(breaker.state(at(0)), ConnectBreakerState::Closed);
         assert!(breaker.try_acquire(at(0)).is_none(), "a closed breaker has no permit");
-        assert!(breaker.record_failure(at(1), TIME), "it opens");
-        assert!(!breaker.record_failure(at(0), TIME), "no change, and no earlier end");
+        assert_eq!(breaker.record_failure(at(1), TIME), FailureEffect::Opened);
+        assert_eq!(breaker.record_failure(at(0), TIME), FailureEffect::StillOpen, "and no earlier end");
         assert_eq!(breaker.state(at(10)), ConnectBreakerState::Open { until: at(11) });
         assert!(breaker.try_acquire(at(10)).is_none());
 
@@ -104,7 +118,7 @@ mod tests {
         assert!(breaker.try_acquire(at(11)).is_none(), "one at a time");
         drop(permit);
         let permit = breaker.try_acquire(at(12)).expect("the first probe ended without a result");
-        assert!(!breaker.record_failure(at(12), TIME), "a failed probe is no change");
+        assert_eq!(breaker.record_failure(at(12), TIME), FailureEffect::Reopened);
         drop(permit);
         assert_eq!(breaker.state(at(21)), ConnectBreakerState::Open { until: at(22) });
 
@@ -112,6 +126,6 @@ mod tests {
         assert!(breaker.record_success(), "it opens");
         drop(permit);
         assert!(!breaker.record_success() && breaker.state(at(22)) == ConnectBreakerState::Closed);
-        assert!(breaker.record_failure(at(23), TIME), "it opens again");
+        assert_eq!(breaker.record_failure(at(23), TIME), FailureEffect::Opened);
     }
 }
