@@ -90,7 +90,7 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let Args { port, keys, balance, pool, admin: AdminArgs { admin }, workers, serve } = args;
     let (count, pool) = (workers.count(), pool.config(net::raise_fd_limit()?));
     let threads = Threads::Workers { count, poller: None, extra_fds: pool.max_fds() };
-    let program = Program { name: "api_key_lb", port, balance, admin, serve, threads };
+    let program = Program::new("api_key_lb", port, balance, serve).admin(admin).threads(threads);
     program.run(
         || backends::start_bundled(3, 9001),
         |balancer| Ok(Arc::new(Server::with_filter(balancer, pool, count, ApiKeys(keys.into())))),

@@ -42,6 +42,6 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let Args { port, balance, pool, admin: AdminArgs { admin }, workers, serve } = args;
     let (count, pool) = (workers.count(), pool.config(net::raise_fd_limit()?));
     let threads = Threads::Workers { count, poller: None, extra_fds: pool.max_fds() };
-    let program = Program { name: "pooled_lb", port, balance, admin, serve, threads };
+    let program = Program::new("pooled_lb", port, balance, serve).admin(admin).threads(threads);
     program.run(|| backends::start_bundled(3, 9001), |balancer| Ok(Arc::new(Server::new(balancer, pool, count))))
 }
