@@ -227,11 +227,16 @@ fn in_transition_only_while_results_contradict_the_status(new: HealthStatusFacto
 }
 
 fn statuses_are_independent(new: HealthStatusFactory) {
-    let (mut one, mut other) = (new(2, 2), new(2, 2));
-    assert_eq!(transitions(&mut *one, "+-"), "..");
-    assert_eq!(transitions(&mut *other, "+-"), "..", "the failures of another backend do not count");
-    assert_eq!(transitions(&mut *one, "-"), "D");
-    assert_eq!(transitions(&mut *other, "+"), ".", "another backend is down, not this one");
+    let (one, other) = ("+-+-+-+-", "++--++--");
+    let alone = [one, other].map(|results| transitions(&mut *new(2, 2), results));
+    let mut statuses = [new(2, 2), new(2, 2)];
+    let mut seen = [String::new(), String::new()];
+    for at in 0..one.len() {
+        for (index, results) in [one, other].into_iter().enumerate() {
+            seen[index] += &transitions(&mut *statuses[index], &results[at..=at]);
+        }
+    }
+    assert_eq!(seen, alone, "the transitions of two backends with the results {one} and {other}, and of each alone");
 }
 
 fn balancer_passes_the_suite_health(program: &str) {
