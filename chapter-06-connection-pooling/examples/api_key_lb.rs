@@ -62,13 +62,13 @@ struct Args {
     /// Port to listen on; 0 means an ephemeral port
     #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
     port: u16,
-    /// A valid key and the name of its client (repeatable)
-    #[arg(long = "key", value_name = "KEY=NAME", default_value = "open-sesame=Ali", value_parser = parse_key)]
-    keys: Vec<(String, String)>,
     #[command(flatten)]
     balance: BalanceArgs,
     #[command(flatten)]
     pool: PoolArgs,
+    /// A valid key and the name of its client (repeatable)
+    #[arg(long = "key", value_name = "KEY=NAME", default_value = "open-sesame=Ali", value_parser = parse_key)]
+    keys: Vec<(String, String)>,
     #[command(flatten)]
     admin: AdminArgs,
     #[command(flatten)]
