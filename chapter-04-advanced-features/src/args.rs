@@ -87,6 +87,27 @@ pub struct AdminArgs {
     pub admin: Option<SocketAddr>,
 }
 
+/// An HTTP load balancer with algorithms, health checks, limits and content routing.
+///
+/// Without backends it starts three bundled ones.
+// In the library, because the exercises have programs with the same command line.
+#[derive(clap::Parser, Debug)]
+#[command(name = "advanced_lb", version)]
+pub struct Args {
+    /// Port to listen on; 0 means an ephemeral port
+    #[arg(default_value_t = 8080, value_parser = cli::parse_port)]
+    pub port: u16,
+    /// What it balances, and how
+    #[command(flatten)]
+    pub balance: BalanceArgs,
+    /// The admin interface
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// The options of every HTTP program
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
 /// The value of `--check`: `None` for `off`.
 #[derive(Debug, Clone)]
 struct CheckArg(Option<CheckConfig>);

@@ -9,7 +9,7 @@
 //! | [`health`], [`limit`] | whether a backend may be picked; how many requests it may hold |
 //! | [`routing`] | which group a request goes to, and session affinity |
 //! | [`admin`] | the admin API: changes while requests flow |
-//! | [`program`] | a program from its command line to its exit, with any chapter's engine |
+//! | [`program`] | a program from its command line to its exit, with any chapter's engine, or another health status |
 //! | [`args`], [`Config`] | the command line, and the configuration it resolves to |
 //!
 //! Sockets, clocks and waiting belong in `serve`, `request::{wait, wake_pipe, per_client_pool}`, the health checker's

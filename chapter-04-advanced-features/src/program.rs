@@ -19,6 +19,7 @@ use crate::{
     Balancer,
     admin::{AdminHandler, AdminHandlers, AdminServer, BackendsHandler},
     args::BalanceArgs,
+    health::active::health_status::HealthStatusFactory,
 };
 
 /// What serves the clients of a balancer: a chapter's engine.
@@ -38,21 +39,18 @@ pub trait Server: Send + Sync + 'static {
     }
 }
 
-/// A program, as its command line asks for it.
+/// A program, as its command line asks for it: [`new`](Self::new), then what differs from the default, then
+/// [`run`](Self::run).
 #[derive(Debug)]
+#[must_use = "a program does nothing until it runs"]
 pub struct Program {
-    /// Its name, as it stands in `Via`.
-    pub name: &'static str,
-    /// The port to listen on.
-    pub port: u16,
-    /// What it balances, and how.
-    pub balance: BalanceArgs,
-    /// Where the admin interface listens; `None`: there is none.
-    pub admin: Option<SocketAddr>,
-    /// The options of every HTTP program.
-    pub serve: ServeArgs,
-    /// Its threads.
-    pub threads: Threads,
+    name: &'static str,
+    port: u16,
+    balance: BalanceArgs,
+    serve: ServeArgs,
+    admin: Option<SocketAddr>,
+    threads: Threads,
+    health_status: Option<HealthStatusFactory>,
 }
 
 /// The threads that serve the clients.
@@ -72,6 +70,26 @@ pub enum Threads {
 }
 
 impl Program {
+    /// A program called `name` in `Via`, with a thread per client and no admin interface. It listens on `port`.
+    pub fn new(name: &'static str, port: u16, balance: BalanceArgs, serve: ServeArgs) -> Self {
+        Self { name, port, balance, serve, admin: None, threads: Threads::PerClient, health_status: None }
+    }
+
+    /// Where the admin interface listens; `None`: there is none.
+    pub fn admin(self, admin: Option<SocketAddr>) -> Self {
+        Self { admin, ..self }
+    }
+
+    /// The threads that serve the clients.
+    pub fn threads(self, threads: Threads) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// What the results of the health checks add up to, instead of rise and fall.
+    pub fn health_status(self, factory: HealthStatusFactory) -> Self {
+        Self { health_status: Some(factory), ..self }
+    }
+
     /// Runs the program until a signal ends it. `start_bundled` starts backends in this process, if the command line
     /// names none; `build` builds the engine.
     ///
@@ -82,16 +100,19 @@ impl Program {
         start_bundled: impl FnOnce() -> io::Result<B>,
         build: impl FnOnce(Arc<Balancer>) -> io::Result<Arc<S>>,
     ) -> Result<ExitCode, Box<dyn Error>> {
-        let Self { name, port, balance, admin, serve, threads } = self;
+        let Self { name, port, balance, serve, admin, threads, health_status } = self;
         let fd_limit = net::raise_fd_limit()?;
         let bundled = balance.needs_bundled_backends().then(start_bundled).transpose()?;
         let address = serve.listen_address(port);
         let max_clients = threads.max_clients(fd_limit, &serve, bundled.is_some());
         let bundled_addrs = bundled.as_ref().map(InProcessBackends::addrs);
-        let config = match balance.into_config(serve, max_clients, bundled_addrs.as_deref(), admin.is_some()) {
+        let mut config = match balance.into_config(serve, max_clients, bundled_addrs.as_deref(), admin.is_some()) {
             Ok(config) => config,
             Err(reason) => return Ok(cli::usage_error(reason)),
         };
+        if let (Some(check), Some(health_status)) = (&mut config.health_check, health_status) {
+            check.health_status = health_status;
+        }
         let shutdown = Shutdown::new()?;
         let listeners = Listeners::bind(address, threads.listeners())?;
         let address = listeners.local_address();

@@ -35,6 +35,6 @@ fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let Args { port, balance, workers, serve } = args;
     let count = workers.count();
     let threads = Threads::Workers { count, poller: Some(POLLER_NAME), extra_fds: 0 };
-    let program = Program { name: "high_perf_lb", port, balance, admin: None, serve, threads };
+    let program = Program::new("high_perf_lb", port, balance, serve).threads(threads);
     program.run(|| backends::start_bundled(3, 9001), |balancer| Server::new(balancer, count).map(Arc::new))
 }

@@ -71,7 +71,7 @@ impl BalancerArgs {
         let Self { port, balance, pool, admin: AdminArgs { admin }, workers, serve } = self;
         let (count, pool) = (workers.count(), pool.config(net::raise_fd_limit()?));
         let threads = Threads::Workers { count, poller: None, extra_fds: pool.max_fds() };
-        Ok((Program { name, port, balance, admin, serve, threads }, pool, count))
+        Ok((Program::new(name, port, balance, serve).admin(admin).threads(threads), pool, count))
     }
 }
 

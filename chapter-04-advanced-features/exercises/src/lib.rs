@@ -2,7 +2,8 @@
 //!
 //! `start/` has the starting point of each file (`cargo learn reset 4.1` restores it), `solutions/` a solution to
 //! compare yours with, `tests/checks/` the checks that both must pass. [`contracts`] has the types and traits that the
-//! exercises, the checks and the solutions share.
+//! exercises, the checks and the solutions share. `src/bin/` has this chapter's balancer with a part that you write, and
+//! the same with our solution.
 
 pub mod contracts;
 pub mod e1_two_choices_with_memory;
@@ -11,6 +12,7 @@ pub mod e3_success_rate;
 pub mod e4_hedging;
 pub mod e5_forwarded;
 pub mod e6_rollout;
+pub mod e7_health_status;
 
 /// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
@@ -21,4 +23,5 @@ pub mod solutions {
     pub mod e4_hedging;
     pub mod e5_forwarded;
     pub mod e6_rollout;
+    pub mod e7_health_status;
 }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     health::{
-        active::{state::HealthTransition, target::HealthTarget},
+        active::{health_status::HealthTransition, target::HealthTarget},
         passive::{
             connect_breaker::{ConnectBreaker, ConnectBreakerState, FailureEffect},
             outlier::{self, OutlierDetector},

@@ -9,6 +9,7 @@ mod e3_success_rate;
 mod e4_hedging;
 mod e5_forwarded;
 mod e6_rollout;
+mod e7_health_status;
 
 /// The start time: any instant will do, because no solution reads the clock.
 #[expect(clippy::disallowed_methods, reason = "an `Instant` cannot be constructed; no time passes in a check")]

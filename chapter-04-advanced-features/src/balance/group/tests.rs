@@ -8,7 +8,7 @@ use common::endpoint::Endpoint;
 use super::*;
 use crate::{
     balance::backend::{AttemptOutcome, BackendSettings},
-    health::{active::state::HealthTransition, passive::outlier},
+    health::{active::health_status::HealthTransition, passive::outlier},
     routing::StickySecret,
 };
 

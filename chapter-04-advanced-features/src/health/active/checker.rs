@@ -87,7 +87,7 @@ mod tests {
     use common::clock::now;
 
     use super::*;
-    use crate::health::active::state::HealthTransition;
+    use crate::health::active::health_status::HealthTransition;
     use crate::health::active::test_backend::{BlackHole, RefusingPort, TestBackend};
 
     const LONG: Duration = Duration::from_secs(20);

@@ -14,10 +14,14 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use common::cli::parse_duration;
 
-use super::status_set::{StatusSet, StatusSetError};
+use super::{
+    health_status::HealthStatusFactory,
+    rise_fall::RiseFall,
+    status_set::{StatusSet, StatusSetError},
+};
 
 /// A health check and its schedule. The defaults are HAProxy's (`inter 2s fall 3 rise 2`).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct CheckConfig {
     /// The kind of check.
     pub kind: CheckKind,
@@ -35,6 +39,8 @@ pub struct CheckConfig {
     pub rise: u32,
     /// Each interval is longer or shorter by up to this fraction, so that many balancers do not check in step.
     pub jitter: f64,
+    /// What the results add up to: the program's choice, not an option of the command line.
+    pub health_status: HealthStatusFactory,
 }
 
 /// The kind of a check.
@@ -67,6 +73,7 @@ impl CheckConfig {
             fall: 3,
             rise: 2,
             jitter: 0.05,
+            health_status: RiseFall::boxed,
         }
     }
 }
@@ -208,7 +215,7 @@ mod tests {
         assert_eq!((check.fall, check.rise, check.port), (3, 2, None));
         assert_eq!((check.interval, check.timeout), (Duration::from_secs(2), Duration::from_secs(1)));
         assert_eq!(check.fast_interval, Duration::from_millis(500));
-        assert_eq!("tcp".parse(), Ok(CheckConfig::default()));
+        assert_eq!("tcp".parse::<CheckConfig>().unwrap().kind, CheckKind::Tcp);
         let CheckKind::Http { path, host: None, expected_statuses, body_contains: None } = check.kind else {
             panic!("{check:?}")
         };

@@ -1,40 +1,26 @@
-//! The check state of a backend: when it is checked next, and what its results add up to.
+//! The check state of a backend: when it is checked next, and the status that its results add up to.
 //!
-//! One failed check may be noise; three in a row are not. So the state counts: `fall` consecutive failures mark its
-//! backend down, `rise` consecutive successes mark it up. While it counts, checks use the fast interval, so that
-//! a decision takes seconds. A new backend is assumed to be up, but unverified: its first check decides alone, as in
-//! HAProxy, so that a backend that never ran is down after one check. No clock and no socket: the
-//! [`checker`](super::checker) has both.
+//! What the results add up to is the [`HealthStatus`]'s concern, the schedule is this file's: an interval with jitter,
+//! and the fast interval while results contradict the status, so that a decision takes seconds. No clock and no socket:
+//! the [`checker`](super::checker) has both.
 
 use std::time::{Duration, Instant};
 
-use super::config::CheckConfig;
+use super::{
+    config::CheckConfig,
+    health_status::{HealthStatus, HealthTransition},
+};
 
 /// The check state of one backend.
 #[derive(Debug)]
 pub struct CheckState {
     interval: Duration,
     fast_interval: Duration,
-    fall: u32,
-    rise: u32,
     jitter: f64,
-    is_up: bool,
-    /// No check has ended yet.
-    is_unchecked: bool,
-    /// Consecutive results that contradict `is_up`.
-    consecutive_contrary: u32,
+    status: Box<dyn HealthStatus>,
     next_check: Instant,
     /// When the last check ended.
     last_check_end: Option<Instant>,
-}
-
-/// A change of the health status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HealthTransition {
-    /// Marked up: it may be picked again.
-    Up,
-    /// Marked down: it must not be picked.
-    Down,
 }
 
 impl CheckState {
@@ -46,12 +32,8 @@ impl CheckState {
         Self {
             interval: check.interval,
             fast_interval: check.fast_interval,
-            fall: check.fall.max(1),
-            rise: check.rise.max(1),
             jitter: check.jitter.clamp(0.0, 0.5),
-            is_up: true,
-            is_unchecked: true,
-            consecutive_contrary: 0,
+            status: (check.health_status)(check.fall.max(1), check.rise.max(1)),
             next_check: now + offset,
             last_check_end: None,
         }
@@ -66,22 +48,17 @@ impl CheckState {
     /// Records the result of a check that ended at `now`, and returns the change of status, if any. `random` is a
     /// uniform number for the jitter of the next check.
     pub fn record(&mut self, ok: bool, now: Instant, random: u64) -> Option<HealthTransition> {
-        let threshold = if self.is_unchecked {
-            1
-        } else if self.is_up {
-            self.fall
-        } else {
-            self.rise
-        };
-        self.is_unchecked = false;
-        self.consecutive_contrary = if ok == self.is_up { 0 } else { self.consecutive_contrary + 1 };
-        let changed = self.consecutive_contrary >= threshold;
-        if changed {
-            self.is_up = ok;
-            self.consecutive_contrary = 0;
-        }
+        let transition = self.status.observe(ok);
         self.schedule_next(now, random);
-        changed.then_some(if ok { HealthTransition::Up } else { HealthTransition::Down })
+        transition
+    }
+
+    fn schedule_next(&mut self, now: Instant, random: u64) {
+        let interval = if self.status.is_in_transition() { self.fast_interval } else { self.interval };
+        #[expect(clippy::cast_precision_loss, reason = "53 random bits are plenty")]
+        let uniform = random as f64 / u64::MAX as f64;
+        self.last_check_end = Some(now);
+        self.next_check = now + interval.mul_f64(1.0 + self.jitter * (2.0 * uniform - 1.0));
     }
     // ANCHOR_END: record
 
@@ -95,14 +72,6 @@ impl CheckState {
     pub fn check_now(&mut self, now: Instant) {
         let earliest = self.last_check_end.map_or(now, |last| now.max(last + self.fast_interval));
         self.next_check = self.next_check.min(earliest);
-    }
-
-    fn schedule_next(&mut self, now: Instant, random: u64) {
-        let interval = if self.consecutive_contrary > 0 { self.fast_interval } else { self.interval };
-        #[expect(clippy::cast_precision_loss, reason = "53 random bits are plenty")]
-        let uniform = random as f64 / u64::MAX as f64;
-        self.last_check_end = Some(now);
-        self.next_check = now + interval.mul_f64(1.0 + self.jitter * (2.0 * uniform - 1.0));
     }
 }
 
@@ -134,12 +103,35 @@ mod tests {
         for table in tables {
             let start = now();
             let mut state = CheckState::new(&CheckConfig::default(), start, 0, 1);
-            assert!(state.is_up && state.next_check() == start);
+            assert_eq!(state.next_check(), start);
             for (step, &(ok, change, next)) in table.iter().enumerate() {
                 let at = state.next_check() + Duration::from_millis(7);
                 assert_eq!(state.record(ok, at, MIDDLE), change, "step {step} of {table:?}");
                 assert_eq!(millis(at, state.next_check()), next, "step {step} of {table:?}");
             }
+        }
+    }
+
+    #[test]
+    fn status_and_interval_are_those_of_the_given_health_status() {
+        /// Down at the second check, whatever it observes, and in transition before it.
+        #[derive(Debug)]
+        struct DownAtSecond(u32);
+        impl HealthStatus for DownAtSecond {
+            fn observe(&mut self, _: bool) -> Option<HealthTransition> {
+                self.0 += 1;
+                (self.0 == 2).then_some(HealthTransition::Down)
+            }
+            fn is_in_transition(&self) -> bool {
+                self.0 == 1
+            }
+        }
+        let check = CheckConfig { health_status: |_, _| Box::new(DownAtSecond(0)), ..CheckConfig::default() };
+        let start = now();
+        let mut state = CheckState::new(&check, start, 0, 1);
+        for (change, next) in [(None, 500), (Some(HealthTransition::Down), 2_000), (None, 2_000)] {
+            assert_eq!(state.record(true, start, MIDDLE), change);
+            assert_eq!(millis(start, state.next_check()), next);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use super::state::HealthTransition;
+use super::health_status::HealthTransition;
 
 /// A target of health checks. All methods are called on the checker's threads; a panic in
 /// [`on_check_result`](Self::on_check_result) ends all checks.

@@ -55,7 +55,14 @@ pub(crate) fn run(root: &Path, exercises: &[&Exercise], progress: &mut Progress)
 
 /// Builds the chapter's checks; `None` if they do not compile, which the compiler has explained on stderr.
 fn build(root: &Path, exercise: &Exercise) -> Result<Option<PathBuf>, String> {
-    let args = ["test", "--no-run", "--test", "checks", "--package", &exercise.package()];
+    let package = exercise.package();
+    let mut args = vec!["test", "--no-run", "--test", "checks", "--package", &package];
+    // An answer that runs in the chapter's program is judged by the chapter's suites. They are built now, because the
+    // time limit of a check must not depend on the compiler.
+    let chapter = exercise.directory.parent().and_then(Path::to_str).unwrap_or_default();
+    if root.join(&exercise.directory).join("src/bin").is_dir() {
+        args.extend(["--test", "ladder", "--package", chapter]);
+    }
     let built = cargo::build(root, &args).map_err(|error| format!("cannot run cargo: {error}"))?;
     let Some(built) = built else { return Ok(None) };
     let checks = built.into_iter().find(|built| built.name == "checks");
