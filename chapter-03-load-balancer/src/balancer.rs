@@ -23,12 +23,13 @@ use crate::{
     backend::Backend,
     cluster::Cluster,
     dns_refresher::{DnsRefresher, DnsTarget as _, Resolve},
+    pick::Pick,
 };
 
 /// The configuration of a balancer.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The backends, in round-robin order.
+    /// The backends. Their indexes are those that a picker gets.
     pub backends: Vec<Endpoint>,
     /// How often backend names are resolved again.
     pub resolve_interval: Duration,
@@ -57,12 +58,12 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// A balancer with this configuration; serve it with [`run`](crate::run). Resolves each name once, and starts the
-    /// DNS refresher.
+    /// A balancer with this configuration, whose `picker` picks the backend of each request; serve it with
+    /// [`run`](crate::run). Resolves each name once, and starts the DNS refresher.
     ///
     /// # Errors
     /// A name does not resolve: this must fail at startup, not with the first request.
-    pub fn new(config: Config, resolver: impl Resolve) -> io::Result<Arc<Self>> {
+    pub fn new(config: Config, resolver: impl Resolve, picker: Box<dyn Pick>) -> io::Result<Arc<Self>> {
         let started_at = now();
         let backend = |(slot, endpoint): (usize, &Endpoint)| {
             let slot = u16::try_from(slot).map_err(|_| io::Error::other("more than 65,536 backends"))?;
@@ -81,7 +82,7 @@ impl Balancer {
             trusted_proxies: config.trusted_proxies.clone(),
             backend_keep_alive: false,
         };
-        let (cluster, stats) = (Cluster::new(backends), ProxyStats::default());
+        let (cluster, stats) = (Cluster::new(backends, picker), ProxyStats::default());
         Ok(Arc::new(Self { config, cluster, dns_refresher, forwarding, identity, stats, started_at }))
     }
 

@@ -4,11 +4,13 @@
 //! | module | the idea |
 //! |---|---|
 //! | `serve` | the steps of a request, with the choice of a backend |
+//! | [`pick`] | what a load balancing policy is |
 //! | [`round_robin`] | the round-robin pick |
 //! | [`cluster`] | all backends, and the choice among them |
 //! | [`backend`] | a configured backend: addresses, health status, counters |
 //! | [`address_set`] | the addresses that a name currently resolves to |
 //! | [`dns_refresher`] | resolves names again in the background |
+//! | [`program`] | the program, from its command line to its exit |
 //!
 //! Threads, sockets and waiting are those of chapter 2 ([`simple_proxy`]), unchanged.
 
@@ -17,6 +19,8 @@ pub mod backend;
 mod balancer;
 pub mod cluster;
 pub mod dns_refresher;
+pub mod pick;
+pub mod program;
 pub mod round_robin;
 mod serve;
 

@@ -6,6 +6,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use crate::pick::Pick;
+
 /// The round-robin policy: one shared counter.
 #[derive(Debug, Default)]
 pub struct RoundRobin {
@@ -30,6 +32,12 @@ impl RoundRobin {
         usable_slots.nth(offset).or_else(|| (0..count).find(|slot| usable(*slot)))
     }
     // ANCHOR_END: pick
+}
+
+impl Pick for RoundRobin {
+    fn pick(&self, backends: usize, is_usable: &dyn Fn(usize) -> bool) -> Option<usize> {
+        Self::pick(self, backends, is_usable)
+    }
 }
 
 #[cfg(test)]

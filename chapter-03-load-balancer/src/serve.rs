@@ -92,7 +92,7 @@ fn admit(client: &mut ClientConnection, driver: &BlockingDriver<'_>) {
     }
 }
 
-/// Chooses the next backend in round-robin order.
+/// Chooses the next backend.
 fn choose(balancer: &Balancer, tried: &[Arc<Backend>]) -> Option<Arc<Backend>> {
     balancer.cluster.choose(now(), tried).cloned()
 }

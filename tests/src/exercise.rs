@@ -15,9 +15,26 @@ use crate::cargo;
 /// ```ignore
 /// exercise_checks!(exercises_01, e1_uppercase_echo::serve, [every_segment_is_answered]);
 /// ```
+///
+/// An answer that is a part of a chapter's program is judged by that chapter's suites too
+/// ([`assert_passes_suites`](crate::exercise::assert_passes_suites)), in a program with the reader's and one with ours:
+///
+/// ```ignore
+/// exercise_checks!(
+///     exercises_03,
+///     e7_picker::picker,
+///     [backends_take_turns],
+///     suites ["balance", "failover"] of "chapter-03-load-balancer" with "your_picker_lb" or "solution_picker_lb"
+/// );
+/// ```
 #[macro_export]
 macro_rules! exercise_checks {
-    ($krate:ident, $($step:ident)::+, [$($check:ident),+ $(,)?]) => {
+    (
+        $krate:ident,
+        $($step:ident)::+,
+        [$($check:ident),+ $(,)?]
+        $(, suites [$($suite:literal),+] of $package:literal with $yours:literal or $solution:literal)?
+    ) => {
         mod yours {
             use $krate::$($step)::+ as answer;
             $(
@@ -27,6 +44,14 @@ macro_rules! exercise_checks {
                     super::$check(answer);
                 }
             )+
+            $(
+                #[test]
+                #[ignore = "an exercise: `cargo learn check` runs it"]
+                fn the_balancer_passes_its_suites() {
+                    let program = env!(concat!("CARGO_BIN_EXE_", $yours));
+                    $crate::exercise::assert_passes_suites($package, program, &[$($suite),+]);
+                }
+            )?
         }
         mod solution {
             use $krate::solutions::$($step)::+ as answer;
@@ -36,6 +61,13 @@ macro_rules! exercise_checks {
                     super::$check(answer);
                 }
             )+
+            $(
+                #[test]
+                fn the_balancer_passes_its_suites() {
+                    let program = env!(concat!("CARGO_BIN_EXE_", $solution));
+                    $crate::exercise::assert_passes_suites($package, program, &[$($suite),+]);
+                }
+            )?
         }
     };
 }
@@ -46,7 +78,8 @@ pub fn assert_passes_suites(package: &str, program: &str, suites: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let built = cargo::build(root, &["test", "--no-run", "--package", package, "--test", "ladder"]);
     let built = built.expect("cargo can be run").expect("the chapter's tests compile");
-    let ladder = built.into_iter().find(|built| built.name == "ladder").expect("the chapter has a ladder").program;
+    // Not the first: cargo builds the chapter's programs too, in any order.
+    let ladder = built.into_iter().find(|built| built.name == "ladder").expect("cargo builds the ladder").program;
     for suite in suites {
         let mut run = Command::new(&ladder);
         run.args([&format!("{suite}::"), "--color", "never"]).env("LB_BIN", program).current_dir(root);

@@ -11,6 +11,7 @@ pub mod e3_least_requests;
 pub mod e4_sticky_cookie;
 pub mod e5_health_checks;
 pub mod e6_stats;
+pub mod e7_picker;
 
 /// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
@@ -21,4 +22,5 @@ pub mod solutions {
     pub mod e4_sticky_cookie;
     pub mod e5_health_checks;
     pub mod e6_stats;
+    pub mod e7_picker;
 }

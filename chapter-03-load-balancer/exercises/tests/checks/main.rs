@@ -7,3 +7,4 @@ mod e3_least_requests;
 mod e4_sticky_cookie;
 mod e5_health_checks;
 mod e6_stats;
+mod e7_picker;

@@ -1,112 +1,22 @@
 //! The checks of exercise 4.7: those of the state machine alone, and a suite of the chapter for a balancer with it.
 
 use advanced_features::health::active::health_status::{HealthStatus, HealthStatusFactory, HealthTransition};
-use integration_tests::exercise::assert_passes_suites;
+use integration_tests::exercise_checks;
 
-/// The state machine, and the path of the balancer that has it.
-type Answer = (HealthStatusFactory, &'static str);
-
-/// Both modules of `exercise_checks!`, written out: an answer here is a function *and* a program.
-mod yours {
-    use super::Answer;
-
-    const ANSWER: Answer = (exercises_04::e7_health_status::health_status, env!("CARGO_BIN_EXE_your_health_lb"));
-
-    #[test]
-    #[ignore = "an exercise: `cargo learn check` runs it"]
-    fn first_check_decides_alone() {
-        super::first_check_decides_alone(ANSWER.0);
-    }
-
-    #[test]
-    #[ignore = "an exercise: `cargo learn check` runs it"]
-    fn fall_failures_in_a_row_mark_down() {
-        super::fall_failures_in_a_row_mark_down(ANSWER.0);
-    }
-
-    #[test]
-    #[ignore = "an exercise: `cargo learn check` runs it"]
-    fn rise_successes_in_a_row_mark_up() {
-        super::rise_successes_in_a_row_mark_up(ANSWER.0);
-    }
-
-    #[test]
-    #[ignore = "an exercise: `cargo learn check` runs it"]
-    fn with_thresholds_of_one_every_contrary_result_is_a_transition() {
-        super::with_thresholds_of_one_every_contrary_result_is_a_transition(ANSWER.0);
-    }
-
-    #[test]
-    #[ignore = "an exercise: `cargo learn check` runs it"]
-    fn no_transition_is_reported_twice() {
-        super::no_transition_is_reported_twice(ANSWER.0);
-    }
-
-    #[test]
-    #[ignore = "an exercise: `cargo learn check` runs it"]
-    fn in_transition_only_while_results_contradict_the_status() {
-        super::in_transition_only_while_results_contradict_the_status(ANSWER.0);
-    }
-
-    #[test]
-    #[ignore = "an exercise: `cargo learn check` runs it"]
-    fn statuses_are_independent() {
-        super::statuses_are_independent(ANSWER.0);
-    }
-
-    #[test]
-    #[ignore = "an exercise: `cargo learn check` runs it"]
-    fn balancer_passes_the_suite_health() {
-        super::balancer_passes_the_suite_health(ANSWER.1);
-    }
-}
-
-mod solution {
-    use super::Answer;
-
-    const ANSWER: Answer =
-        (exercises_04::solutions::e7_health_status::health_status, env!("CARGO_BIN_EXE_solution_health_lb"));
-
-    #[test]
-    fn first_check_decides_alone() {
-        super::first_check_decides_alone(ANSWER.0);
-    }
-
-    #[test]
-    fn fall_failures_in_a_row_mark_down() {
-        super::fall_failures_in_a_row_mark_down(ANSWER.0);
-    }
-
-    #[test]
-    fn rise_successes_in_a_row_mark_up() {
-        super::rise_successes_in_a_row_mark_up(ANSWER.0);
-    }
-
-    #[test]
-    fn with_thresholds_of_one_every_contrary_result_is_a_transition() {
-        super::with_thresholds_of_one_every_contrary_result_is_a_transition(ANSWER.0);
-    }
-
-    #[test]
-    fn no_transition_is_reported_twice() {
-        super::no_transition_is_reported_twice(ANSWER.0);
-    }
-
-    #[test]
-    fn in_transition_only_while_results_contradict_the_status() {
-        super::in_transition_only_while_results_contradict_the_status(ANSWER.0);
-    }
-
-    #[test]
-    fn statuses_are_independent() {
-        super::statuses_are_independent(ANSWER.0);
-    }
-
-    #[test]
-    fn balancer_passes_the_suite_health() {
-        super::balancer_passes_the_suite_health(ANSWER.1);
-    }
-}
+exercise_checks!(
+    exercises_04,
+    e7_health_status::health_status,
+    [
+        first_check_decides_alone,
+        fall_failures_in_a_row_mark_down,
+        rise_successes_in_a_row_mark_up,
+        with_thresholds_of_one_every_contrary_result_is_a_transition,
+        no_transition_is_reported_twice,
+        in_transition_only_while_results_contradict_the_status,
+        statuses_are_independent,
+    ],
+    suites ["health"] of "chapter-04-advanced-features" with "your_health_lb" or "solution_health_lb"
+);
 
 /// What each of these results (`+` succeeded, `-` failed) leads to: `U` and `D` are transitions, `.` is none.
 fn transitions(status: &mut dyn HealthStatus, results: &str) -> String {
@@ -237,8 +147,4 @@ fn statuses_are_independent(new: HealthStatusFactory) {
         }
     }
     assert_eq!(seen, alone, "the transitions of two backends with the results {one} and {other}, and of each alone");
-}
-
-fn balancer_passes_the_suite_health(program: &str) {
-    assert_passes_suites("chapter-04-advanced-features", program, &["health"]);
 }

@@ -7,7 +7,7 @@ use std::{
 
 use common::clock;
 use connection_pooling::pool::{ConnectionMeta, ConnectionPool, EvictReason, Evicted, PoolKey, PoolLimits};
-use integration_tests::rng::Rng;
+use integration_tests::{exercise_checks, rng::Rng};
 
 const LIMITS: PoolLimits = PoolLimits {
     max_idle_per_key: 3,
@@ -18,42 +18,10 @@ const LIMITS: PoolLimits = PoolLimits {
 };
 const NEVER: Duration = Duration::MAX;
 
-macro_rules! check_both {
-    ([$($check:ident),+ $(,)?]) => {
-        mod yours {
-            use exercises_06::e5_connection_pool::new;
-            $(
-                #[test]
-                #[ignore = "an exercise: `cargo learn check` runs it"]
-                fn $check() {
-                    super::$check(new);
-                }
-            )+
-
-            #[test]
-            #[ignore = "an exercise: `cargo learn check` runs it"]
-            fn the_balancer_with_it_passes_the_suite_pooling() {
-                super::assert_passes_pooling(env!("CARGO_BIN_EXE_your_pool_lb"));
-            }
-        }
-        mod solution {
-            use exercises_06::solutions::e5_connection_pool::new;
-            $(
-                #[test]
-                fn $check() {
-                    super::$check(new);
-                }
-            )+
-
-            #[test]
-            fn the_balancer_with_it_passes_the_suite_pooling() {
-                super::assert_passes_pooling(env!("CARGO_BIN_EXE_solution_pool_lb"));
-            }
-        }
-    };
-}
-
-check_both!([
+exercise_checks!(
+    exercises_06,
+    e5_connection_pool::new,
+    [
     the_connection_that_was_returned_last_is_taken_first,
     a_stale_connection_is_evicted_and_the_next_is_taken,
     an_expired_connection_is_neither_taken_nor_kept,
@@ -63,11 +31,9 @@ check_both!([
     a_limit_of_zero_keeps_nothing,
     the_longest_idle_connection_is_given_up_first,
     every_connection_leaves_exactly_once,
-]);
-
-fn assert_passes_pooling(program: &str) {
-    integration_tests::exercise::assert_passes_suites("chapter-06-connection-pooling", program, &["pooling"]);
-}
+],
+    suites ["pooling"] of "chapter-06-connection-pooling" with "your_pool_lb" or "solution_pool_lb"
+);
 
 fn key(number: u16) -> PoolKey {
     PoolKey { address: SocketAddr::from(([127, 0, 0, 1], number + 1)) }
