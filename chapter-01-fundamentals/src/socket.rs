@@ -23,7 +23,7 @@ use crate::sys;
 #[derive(Debug)]
 pub struct Socket(OwnedFd);
 
-// ANCHOR: life
+// ANCHOR: lifetime
 impl Socket {
     /// socket(2): a socket of the address's family. It has no address and no peer yet.
     pub fn new(address: SocketAddr, socket_type: SockType) -> nix::Result<Self> {
@@ -63,7 +63,7 @@ impl Socket {
         nix::unistd::close(self.0)
     }
 }
-// ANCHOR_END: life
+// ANCHOR_END: lifetime
 
 /// Sending and receiving.
 impl Socket {

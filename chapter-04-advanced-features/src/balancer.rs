@@ -25,9 +25,9 @@ use crate::{
     balance::{
         backend::Backend,
         backend_factory::BackendFactory,
-        cluster::Cluster,
         group::{Group, LbPolicyConfig},
         policy::PickCounters,
+        router::Router,
     },
     health::active::{checker::HealthChecker, config::CheckConfig},
     request::{context::RequestContext, local_reply},
@@ -38,7 +38,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Balancer {
     pub(crate) config: Config,
-    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) router: Arc<Router>,
     /// Creates the backends that are added at run time.
     pub(crate) backend_factory: BackendFactory,
     pub(crate) dns_refresher: DnsRefresher,
@@ -65,13 +65,13 @@ impl Balancer {
         let unrouted_group =
             || Arc::new(Group::new(None, "-".into(), LbPolicyConfig::default(), 0, config.breaker, started_at));
         let default = config.default_group.map_or_else(unrouted_group, |index| Arc::clone(&groups[index]));
-        let cluster = Arc::new(Cluster::new(groups, config.routes.clone(), default, config.hash_key.clone()));
-        let backends = |cluster: &Arc<Cluster>| {
-            let cluster = Arc::clone(cluster);
-            move || cluster.backends()
+        let router = Arc::new(Router::new(groups, config.routes.clone(), default, config.hash_key.clone()));
+        let backends = |router: &Arc<Router>| {
+            let router = Arc::clone(router);
+            move || router.backends()
         };
-        let dns_refresher = DnsRefresher::start(backends(&cluster), config.resolve_interval, resolver)?;
-        let start = |check: &CheckConfig| HealthChecker::start(check.clone(), backends(&cluster));
+        let dns_refresher = DnsRefresher::start(backends(&router), config.resolve_interval, resolver)?;
+        let start = |check: &CheckConfig| HealthChecker::start(check.clone(), backends(&router));
         let health_checker = config.health_check.as_ref().map(start).transpose()?;
         let identity = InstanceId::new();
         let forwarding = Forwarding {
@@ -84,7 +84,7 @@ impl Balancer {
         let (totals, random) = (ProxyStats::default(), PickCounters::default());
         Ok(Arc::new(Self {
             config,
-            cluster,
+            router,
             backend_factory,
             dns_refresher,
             health_checker,
@@ -99,7 +99,7 @@ impl Balancer {
     /// The statistics table that SIGUSR1 and the exit print.
     pub fn stats_table(&self) -> String {
         let now = now();
-        let backends = self.cluster.backends();
+        let backends = self.router.backends();
         let rows = backends.iter().map(|backend| StatsRow {
             name: backend.name(),
             state: backend.state(now).as_str(),
@@ -139,7 +139,7 @@ impl Balancer {
         info: &mut RequestInfo<'_>,
         now: Instant,
     ) -> Result<(RequestContext, Option<Vec<u8>>), ProtocolError> {
-        let (decision, target) = self.cluster.route(info, now)?;
+        let (decision, target) = self.router.route(info, now)?;
         Ok((RequestContext::new(decision), target))
     }
 
@@ -187,8 +187,8 @@ impl Balancer {
 }
 
 impl AdminOperations for Balancer {
-    fn cluster(&self) -> Arc<Cluster> {
-        Arc::clone(&self.cluster)
+    fn router(&self) -> Arc<Router> {
+        Arc::clone(&self.router)
     }
 
     fn create_backend(&self, group: &Group, endpoint: &Endpoint) -> io::Result<Arc<Backend>> {

@@ -5,12 +5,12 @@ use std::{io, sync::Arc, time::Instant};
 use common::endpoint::Endpoint;
 
 use super::{request::AdminResponse, status::BackendStatus};
-use crate::balance::{backend::Backend, cluster::Cluster, group::Group};
+use crate::balance::{backend::Backend, group::Group, router::Router};
 
 /// The balancer as the admin API sees it. Several threads may call it concurrently.
 pub trait AdminOperations: Send + Sync {
     /// The groups as they are now.
-    fn cluster(&self) -> Arc<Cluster>;
+    fn router(&self) -> Arc<Router>;
 
     /// Creates a backend for `group`, not yet its member, and resolves its name. May block for as long as the resolver.
     ///

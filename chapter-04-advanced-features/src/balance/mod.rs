@@ -1,6 +1,6 @@
 //! Groups of backends, and how one backend is chosen.
 //!
-//! A [`cluster`] holds groups and the routes between them, a [`group`] holds interchangeable backends, and a
+//! A [`router`] holds groups and the routes between them, a [`group`] holds interchangeable backends, and a
 //! [`backend`] holds the health, load and settings of one of them. [`policy`] has the algorithms. All of it is `Sync`
 //! data that takes `now` as an argument: no sockets, no clock, no waiting (only the backend factory resolves names),
 //! and no state of a single request, which is [`request`](crate::request)'s.
@@ -8,6 +8,6 @@
 pub mod backend;
 pub(crate) mod backend_factory;
 pub mod change_notifier;
-pub mod cluster;
 pub mod group;
 pub mod policy;
+pub mod router;

@@ -53,7 +53,7 @@ impl SlowStart {
         self.min_factor + (1.0 - self.min_factor) * done
     }
 
-    // ANCHOR: thin
+    // ANCHOR: accepts_pick
     /// Whether the backend accepts a pick. Not random: the fractions add up, and each whole is an accepted pick (error
     /// diffusion), so after any number of picks it has accepted its share to within one.
     ///
@@ -68,7 +68,7 @@ impl SlowStart {
         // The addition overflows at each whole pick: that one is accepted.
         self.remainder.fetch_add(step, Relaxed).checked_add(step).is_none()
     }
-    // ANCHOR_END: thin
+    // ANCHOR_END: accepts_pick
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use super::{error::RequestError, local_reply};
 use crate::{
     balance::{
         backend::{Backend, is_server_error},
-        cluster::RouteDecision,
         group::{Affinity, Group, InFlightGuard, Selection},
+        router::RouteDecision,
     },
     health::breaker::{Admission, BreakerPermit, BreakerTransition},
     limit::retry_budget::RetryPermit,

@@ -18,7 +18,7 @@ pub(crate) struct UpstreamConnection {
     pub(crate) meta: ConnectionMeta,
 }
 
-// ANCHOR: quiet
+// ANCHOR: reusable
 /// Whether no unread bytes, FIN or error have arrived. If the poller has reported nothing, that is the answer, and no
 /// system call is made.
 pub(crate) fn no_pending_input(stream: &TcpStream) -> bool {
@@ -31,7 +31,7 @@ pub(crate) fn no_pending_input(stream: &TcpStream) -> bool {
 pub(crate) fn is_reusable(stream: &TcpStream, idempotent: bool) -> bool {
     no_pending_input(stream) && (idempotent || peek_finds_no_input(&SockRef::from(stream)))
 }
-// ANCHOR_END: quiet
+// ANCHOR_END: reusable
 
 /// As [`no_pending_input`], checked with the kernel.
 pub(crate) fn peek_finds_no_input(socket: &SockRef<'_>) -> bool {

@@ -148,7 +148,7 @@ fn offload_idle<E: Engine>(worker: &WorkerContext<E>, pool: &mut E::Pool, now: I
 
 /// The addresses of the backends that may get requests now.
 pub(crate) fn eligible_addresses<E: Engine>(worker: &WorkerContext<E>, now: Instant) -> HashSet<SocketAddr> {
-    let backends = worker.balancer().cluster().backends();
+    let backends = worker.balancer().router().backends();
     let is_up = |backend: &&Arc<Backend>| {
         !matches!(backend.state(now), BackendState::Down | BackendState::ConnectFailed { .. })
     };

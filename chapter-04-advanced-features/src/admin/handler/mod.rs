@@ -15,7 +15,7 @@ use super::{
     resource::{ENDPOINTS, Resource},
     status::{BackendList, BackendStatus, GroupList, GroupStatus},
 };
-use crate::balance::{backend::Backend, cluster::Cluster, group::Group};
+use crate::balance::{backend::Backend, group::Group, router::Router};
 
 /// Serves the backends and groups of a balancer.
 #[derive(Debug)]
@@ -52,18 +52,18 @@ fn dispatch(
 ) -> Result<AdminResponse, AdminResponse> {
     resource.check_method(request)?;
     let options = QueryOptions::parse(request)?;
-    let cluster = operations.cluster();
-    let find = |name: &str| options.find_backend(&cluster, name);
+    let router = operations.router();
+    let find = |name: &str| options.find_backend(&router, name);
     match (resource, request.method.as_str()) {
         (Resource::Groups, _) => {
-            let groups = cluster.groups().iter().map(|group| GroupStatus::new(group, now)).collect();
+            let groups = router.groups().iter().map(|group| GroupStatus::new(group, now)).collect();
             Ok(AdminResponse::json(200, &GroupList { groups }))
         }
         (Resource::Backends, "POST") => {
-            let group = options.find_group(&cluster, Some(DEFAULT_GROUP))?;
+            let group = options.find_group(&router, Some(DEFAULT_GROUP))?;
             change::add_backend(operations, group, request)?.to_response(201, now)
         }
-        (Resource::Backends, _) => list_backends(&cluster, &options, now),
+        (Resource::Backends, _) => list_backends(&router, &options, now),
         (Resource::Backend(name), "DELETE") => {
             change::remove_backend(find(name)?, options.force)?.to_response(200, now)
         }
@@ -107,23 +107,23 @@ impl QueryOptions {
     }
 
     /// The group in the query, or else the group named `otherwise`.
-    fn find_group(&self, cluster: &Cluster, otherwise: Option<&str>) -> Result<Arc<Group>, AdminResponse> {
+    fn find_group(&self, router: &Router, otherwise: Option<&str>) -> Result<Arc<Group>, AdminResponse> {
         let name = self.group.as_deref().or(otherwise).unwrap_or_default();
-        let group = cluster.groups().iter().find(|group| group.name() == name);
+        let group = router.groups().iter().find(|group| group.name() == name);
         group.cloned().ok_or_else(|| AdminResponse::error(404, format!("unknown group '{name}'; see GET /groups")))
     }
 
     /// The groups that the request applies to.
-    fn selected_groups(&self, cluster: &Cluster) -> Result<Vec<Arc<Group>>, AdminResponse> {
-        if self.group.is_some() { Ok(vec![self.find_group(cluster, None)?]) } else { Ok(cluster.groups().to_vec()) }
+    fn selected_groups(&self, router: &Router) -> Result<Vec<Arc<Group>>, AdminResponse> {
+        if self.group.is_some() { Ok(vec![self.find_group(router, None)?]) } else { Ok(router.groups().to_vec()) }
     }
 
     /// The backend with this name, which may be in several groups.
-    fn find_backend(&self, cluster: &Cluster, name: &str) -> Result<GroupMember, AdminResponse> {
+    fn find_backend(&self, router: &Router, name: &str) -> Result<GroupMember, AdminResponse> {
         // Another spelling of an IPv6 address is the same backend.
         let canonical = name.parse::<Endpoint>().map_or_else(|_| name.to_owned(), |endpoint| endpoint.to_string());
         let mut found = Vec::new();
-        for group in self.selected_groups(cluster)? {
+        for group in self.selected_groups(router)? {
             let members = group.members();
             let named = members.into_iter().find(|backend| backend.name().eq_ignore_ascii_case(&canonical));
             found.extend(named.map(|backend| GroupMember { group, backend }));
@@ -142,8 +142,8 @@ impl QueryOptions {
     }
 }
 
-fn list_backends(cluster: &Cluster, options: &QueryOptions, now: Instant) -> Result<AdminResponse, AdminResponse> {
-    let groups = options.selected_groups(cluster)?;
+fn list_backends(router: &Router, options: &QueryOptions, now: Instant) -> Result<AdminResponse, AdminResponse> {
+    let groups = options.selected_groups(router)?;
     let of_group = |group: &Arc<Group>| {
         let status = |backend: &Arc<Backend>| BackendStatus::new(group, backend, now);
         group.members().iter().map(status).collect::<Vec<_>>()

@@ -30,21 +30,21 @@ impl load_balancer::dns_refresher::Resolve for StaticResolver {
     }
 }
 
-struct TestCluster {
-    cluster: Arc<Cluster>,
+struct TestRouter {
+    router: Arc<Router>,
     factory: BackendFactory,
 }
 
-impl AdminOperations for TestCluster {
-    fn cluster(&self) -> Arc<Cluster> {
-        Arc::clone(&self.cluster)
+impl AdminOperations for TestRouter {
+    fn router(&self) -> Arc<Router> {
+        Arc::clone(&self.router)
     }
     fn create_backend(&self, group: &Group, endpoint: &Endpoint) -> io::Result<Arc<Backend>> {
         self.factory.create(group, endpoint, now())
     }
 }
 
-impl TestCluster {
+impl TestRouter {
     /// Group `default` has `a:1` and `b:1` with wrr, group `plain` has `b:1` and `[::1]:1` with rr.
     fn new() -> Self {
         let settings = BackendSettings {
@@ -65,9 +65,9 @@ impl TestCluster {
             group("default", Algorithm::WeightedRoundRobin, &["a:1", "b:1"]),
             group("plain", Algorithm::RoundRobin, &["b:1", "[::1]:1"]),
         ];
-        let (routes, default) = (RouteTable::new(Vec::new(), &["default", "plain"]).unwrap(), Arc::clone(&groups[0]));
-        let cluster = Arc::new(Cluster::new(groups, routes, default, HashKey::default()));
-        Self { cluster, factory }
+        let (no_rules, default) = (RouteTable::new(Vec::new(), &["default", "plain"]).unwrap(), Arc::clone(&groups[0]));
+        let router = Arc::new(Router::new(groups, no_rules, default, HashKey::default()));
+        Self { router, factory }
     }
 
     fn request(&self, method: &str, target: &str, body: &str) -> (u16, Value) {
@@ -80,7 +80,7 @@ impl TestCluster {
 
     /// The backends of the next picks in the default group, sorted.
     fn picks(&self, count: usize) -> String {
-        let pick = |_| match self.cluster.groups()[0].choose(now(), Affinity::default(), &[]) {
+        let pick = |_| match self.router.groups()[0].choose(now(), Affinity::default(), &[]) {
             Selection::Backend(in_flight) => in_flight.backend().name()[..1].to_owned(),
             other => panic!("{other:?}"),
         };
@@ -128,20 +128,20 @@ fn invalid_requests_get_a_one_line_error_and_change_nothing() {
         ("PUT", "/backends/a:1/max-connections", "{}", 400, "missing field"),
         ("DELETE", "/backends/a:1?force=yes", "", 400, "force=true"),
     ] {
-        let cluster = TestCluster::new();
-        let (_, before) = cluster.request("GET", "/backends", "");
-        let (actual, json) = cluster.request(method, target, body);
+        let router = TestRouter::new();
+        let (_, before) = router.request("GET", "/backends", "");
+        let (actual, json) = router.request(method, target, body);
         let error = json["error"].as_str().unwrap_or_default();
         assert_eq!(actual, status, "{method} {target} {body}: {json}");
         assert!(error.contains(expected) && !error.contains('\n'), "{method} {target} {body}: {error}");
-        assert_eq!(cluster.request("GET", "/backends", "").1, before, "{method} {target}");
+        assert_eq!(router.request("GET", "/backends", "").1, before, "{method} {target}");
     }
 }
 
 #[test]
 fn lists_show_backends_and_groups() {
-    let cluster = TestCluster::new();
-    let (status, json) = cluster.request("GET", "/backends", "");
+    let router = TestRouter::new();
+    let (status, json) = router.request("GET", "/backends", "");
     let names = |json: &Value| -> Vec<String> {
         let rows = json["backends"].as_array().unwrap();
         rows.iter().map(|row| format!("{} {}", row["group"], row["name"]).replace('"', "")).collect()
@@ -153,73 +153,73 @@ fn lists_show_backends_and_groups() {
         "max_connections": null, "total": 0, "failed": 0
     });
     assert_eq!(json["backends"][0], expected);
-    assert_eq!(cluster.request("GET", "/backends/a:1", ""), (200, expected));
-    assert_eq!(names(&cluster.request("GET", "/backends?group=plain", "").1), ["plain b:1", "plain [::1]:1"]);
-    assert_eq!(cluster.request("GET", "/backends/%5B0:0::1%5D:1", "").1["name"], "[::1]:1", "another spelling");
-    let groups = cluster.request("GET", "/groups", "").1;
+    assert_eq!(router.request("GET", "/backends/a:1", ""), (200, expected));
+    assert_eq!(names(&router.request("GET", "/backends?group=plain", "").1), ["plain b:1", "plain [::1]:1"]);
+    assert_eq!(router.request("GET", "/backends/%5B0:0::1%5D:1", "").1["name"], "[::1]:1", "another spelling");
+    let groups = router.request("GET", "/groups", "").1;
     assert_eq!(groups["groups"][1]["name"], "plain");
     assert_eq!(groups["groups"][0]["backends"], 2);
 }
 
 #[test]
 fn added_backend_gets_its_share_and_removed_one_nothing() {
-    let cluster = TestCluster::new();
-    assert_eq!(cluster.picks(4), "aabb");
-    let (status, json) = cluster.request("POST", "/backends?group=default", r#"{"backend": "c:1:2"}"#);
+    let router = TestRouter::new();
+    assert_eq!(router.picks(4), "aabb");
+    let (status, json) = router.request("POST", "/backends?group=default", r#"{"backend": "c:1:2"}"#);
     assert_eq!((status, &json["name"], &json["weight"]), (201, &"c:1".into(), &2.into()));
-    assert_eq!(cluster.picks(8), "aabbcccc");
-    assert_eq!(cluster.request("DELETE", "/backends/a:1", "").0, 200);
-    assert_eq!(cluster.picks(6), "bbcccc");
-    assert_eq!(cluster.request("DELETE", "/backends/a:1", "").0, 404, "it was removed");
-    assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201, "it may be added again");
+    assert_eq!(router.picks(8), "aabbcccc");
+    assert_eq!(router.request("DELETE", "/backends/a:1", "").0, 200);
+    assert_eq!(router.picks(6), "bbcccc");
+    assert_eq!(router.request("DELETE", "/backends/a:1", "").0, 404, "it was removed");
+    assert_eq!(router.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201, "it may be added again");
 }
 
 #[test]
 fn removing_the_last_backend_needs_force() {
-    let cluster = TestCluster::new();
-    assert_eq!(cluster.request("DELETE", "/backends/a:1", "").0, 200);
-    let (status, json) = cluster.request("DELETE", "/backends/b:1?group=default", "");
+    let router = TestRouter::new();
+    assert_eq!(router.request("DELETE", "/backends/a:1", "").0, 200);
+    let (status, json) = router.request("DELETE", "/backends/b:1?group=default", "");
     assert_eq!(status, 409, "{json}");
     assert!(json["error"].as_str().unwrap().contains("?force=true"));
-    assert_eq!(cluster.request("DELETE", "/backends/b:1?group=default&force=true", "").0, 200);
-    assert!(matches!(cluster.cluster.groups()[0].choose(now(), Affinity::default(), &[]), Selection::NoBackend));
-    assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1:0"}"#).0, 400, "no client would be served");
-    assert_eq!(cluster.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201);
+    assert_eq!(router.request("DELETE", "/backends/b:1?group=default&force=true", "").0, 200);
+    assert!(matches!(router.router.groups()[0].choose(now(), Affinity::default(), &[]), Selection::NoBackend));
+    assert_eq!(router.request("POST", "/backends", r#"{"backend": "a:1:0"}"#).0, 400, "no client would be served");
+    assert_eq!(router.request("POST", "/backends", r#"{"backend": "a:1"}"#).0, 201);
 }
 
 #[test]
 fn drained_backend_gets_nothing_until_enabled() {
-    let cluster = TestCluster::new();
-    let (status, json) = cluster.request("POST", "/backends/a:1/drain", "");
+    let router = TestRouter::new();
+    let (status, json) = router.request("POST", "/backends/a:1/drain", "");
     assert_eq!((status, &json["state"], &json["draining"]), (200, &"DRAIN".into(), &true.into()));
-    assert_eq!(cluster.picks(3), "bbb");
-    assert_eq!(cluster.request("POST", "/backends/a:1/enable", "").1["state"], "UP");
-    assert_eq!(cluster.picks(4), "aabb");
+    assert_eq!(router.picks(3), "bbb");
+    assert_eq!(router.request("POST", "/backends/a:1/enable", "").1["state"], "UP");
+    assert_eq!(router.picks(4), "aabb");
 }
 
 #[test]
 fn weight_applies_from_the_next_pick_and_not_all_may_be_0() {
-    let cluster = TestCluster::new();
-    assert_eq!(cluster.request("PUT", "/backends/a:1/weight", r#"{"weight": 3}"#).1["weight"], 3);
-    assert_eq!(cluster.picks(8), "aaaaaabb");
-    assert_eq!(cluster.request("PUT", "/backends/a:1/weight", r#"{"weight": 0}"#).0, 200);
-    assert_eq!(cluster.picks(3), "bbb");
-    assert_eq!(cluster.request("PUT", "/backends/b:1/weight?group=default", r#"{"weight": 0}"#).0, 409);
-    assert_eq!(cluster.request("DELETE", "/backends/b:1?group=default", "").0, 409, "the remaining one has weight 0");
+    let router = TestRouter::new();
+    assert_eq!(router.request("PUT", "/backends/a:1/weight", r#"{"weight": 3}"#).1["weight"], 3);
+    assert_eq!(router.picks(8), "aaaaaabb");
+    assert_eq!(router.request("PUT", "/backends/a:1/weight", r#"{"weight": 0}"#).0, 200);
+    assert_eq!(router.picks(3), "bbb");
+    assert_eq!(router.request("PUT", "/backends/b:1/weight?group=default", r#"{"weight": 0}"#).0, 409);
+    assert_eq!(router.request("DELETE", "/backends/b:1?group=default", "").0, 409, "the remaining one has weight 0");
 }
 
 #[test]
 fn limit_is_set_and_removed_and_wakes_the_queue() {
-    let cluster = TestCluster::new();
+    let router = TestRouter::new();
     let limit = |limit: &str| {
-        cluster.request("PUT", "/backends/a:1/max-connections", &format!(r#"{{"max_connections": {limit}}}"#))
+        router.request("PUT", "/backends/a:1/max-connections", &format!(r#"{{"max_connections": {limit}}}"#))
     };
     assert_eq!(limit("1").1["max_connections"], 1);
-    let group = &cluster.cluster.groups()[0];
+    let group = &router.router.groups()[0];
     let woken = Arc::new(WakeFlag::default());
     let ticket = group.queue.enqueue(Arc::clone(&woken).into()).unwrap();
-    assert_eq!(cluster.request("GET", "/groups", "").1["groups"][0]["queued"], 1);
-    assert_eq!(limit("null"), (200, cluster.request("GET", "/backends/a:1", "").1));
+    assert_eq!(router.request("GET", "/groups", "").1["groups"][0]["queued"], 1);
+    assert_eq!(limit("null"), (200, router.request("GET", "/backends/a:1", "").1));
     assert!(woken.0.load(std::sync::atomic::Ordering::SeqCst), "the queued request tries again");
     drop(ticket);
 }

@@ -65,7 +65,7 @@ impl StickTable {
         Some(entry.backend)
     }
 
-    // ANCHOR: settle
+    // ANCHOR: update
     /// Stores `backend` for the client in place of `previous`, the result of its lookup, and returns the stored
     /// backend. Two first requests of a client may run concurrently: the second gets the backend of the first.
     pub fn update(&self, client: IpAddr, previous: Option<BackendId>, backend: BackendId, now: Instant) -> BackendId {
@@ -84,7 +84,7 @@ impl StickTable {
         }
         backend
     }
-    // ANCHOR_END: settle
+    // ANCHOR_END: update
 
     fn is_expired(&self, entry: &StickEntry, now: Instant) -> bool {
         now.saturating_duration_since(entry.last_used) >= self.expire

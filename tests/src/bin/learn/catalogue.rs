@@ -156,7 +156,7 @@ fn pages(chapter: &Path) -> Result<Vec<(PathBuf, String)>, String> {
 /// The section of the page that describes the exercise; if there is none, the error names the README.
 fn section(pages: &[(PathBuf, String)], number: Number) -> Result<Section, String> {
     let number = number.to_string();
-    let found = pages.iter().find(|(_, text)| page::tells_of(text, &number)).or(pages.first());
+    let found = pages.iter().find(|(_, text)| page::describes(text, &number)).or(pages.first());
     let (path, text) = found.expect("a chapter has a README");
     page::section(text, &number).map_err(|why| format!("{}: {why}", path.display()))
 }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     /// A workspace of one chapter with one exercise, whose section is on the page at `place`.
-    fn told_at(place: &str) -> Result<Catalogue, String> {
+    fn catalogue_with_page_at(place: &str) -> Result<Catalogue, String> {
         let root = tempfile::tempdir().unwrap();
         let folded = |title| format!("<details>\n<summary>{title}</summary>\n\nx\n\n</details>\n");
         let folded = ["Hint 1", "Hint 2", "Hint 3", "Solution"].map(folded).concat();
@@ -210,10 +210,10 @@ mod tests {
     #[test]
     fn an_exercise_is_described_in_the_readme_or_in_a_part() {
         for place in ["README.md", "parts/1-a.md", "parts/2-b.md"] {
-            assert_eq!(told_at(place).unwrap().exercises[0].section.title, "One (warm-up)", "{place}");
+            assert_eq!(catalogue_with_page_at(place).unwrap().exercises[0].section.title, "One (warm-up)", "{place}");
         }
         for place in ["NOTES.md", "parts/3-c.txt"] {
-            let why = told_at(place).unwrap_err();
+            let why = catalogue_with_page_at(place).unwrap_err();
             assert!(why.contains("README.md: no heading"), "{place}: {why}");
         }
     }

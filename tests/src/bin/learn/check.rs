@@ -24,7 +24,7 @@ const THREADS: &str = "--test-threads=16";
 
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
+enum CheckResult {
     Holds,
     /// With the check's output.
     Fails(String),
@@ -39,16 +39,16 @@ pub(crate) fn run(root: &Path, exercises: &[&Exercise], progress: &mut Progress)
         return Ok(ExitCode::FAILURE);
     };
     // All exercises in parallel, for the same reason as the checks of one.
-    let verdicts: Vec<_> = thread::scope(|scope| {
+    let check_results: Vec<_> = thread::scope(|scope| {
         let program = &program;
         let running: Vec<_> =
-            exercises.iter().map(|exercise| scope.spawn(move || verdicts(root, exercise, program))).collect();
+            exercises.iter().map(|exercise| scope.spawn(move || check_results(root, exercise, program))).collect();
         running.into_iter().map(thread::ScopedJoinHandle::join).collect()
     });
     let mut all_done = true;
-    for (exercise, verdicts) in exercises.iter().zip(verdicts) {
-        let verdicts = verdicts.map_err(|_| "a check's output was lost".to_owned())??;
-        all_done &= report(exercise, &verdicts, progress);
+    for (exercise, check_results) in exercises.iter().zip(check_results) {
+        let check_results = check_results.map_err(|_| "a check's output was lost".to_owned())??;
+        all_done &= report(exercise, &check_results, progress);
     }
     Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -70,7 +70,7 @@ fn build(root: &Path, exercise: &Exercise) -> Result<Option<PathBuf>, String> {
 }
 
 /// Runs the checks of one exercise against the reader's answer.
-fn verdicts(root: &Path, exercise: &Exercise, program: &Path) -> Result<BTreeMap<String, Verdict>, String> {
+fn check_results(root: &Path, exercise: &Exercise, program: &Path) -> Result<BTreeMap<String, CheckResult>, String> {
     let yours = format!("{}::yours::", exercise.module);
     let mut run = Command::new(program);
     run.args(["--ignored", "--color", "never", THREADS, &yours]).current_dir(root.join(&exercise.directory));
@@ -88,15 +88,15 @@ fn verdicts(root: &Path, exercise: &Exercise, program: &Path) -> Result<BTreeMap
         let _ = child.wait();
     }
     let said = reading.join().map_err(|_| "the checks' output was lost".to_owned())?;
-    let mut verdicts = read_verdicts(&said, &yours);
+    let mut check_results = parse_check_results(&said, &yours);
     for name in names(root, exercise, program, &yours)? {
-        let unended = || Verdict::Fails(format!("not finished within {MOST:?}: does your code loop for ever?"));
-        verdicts.entry(name).or_insert_with(unended);
+        let unended = || CheckResult::Fails(format!("not finished within {MOST:?}: does your code loop for ever?"));
+        check_results.entry(name).or_insert_with(unended);
     }
-    if verdicts.is_empty() {
+    if check_results.is_empty() {
         return Err(format!("{} has no checks: {said}", exercise.number));
     }
-    Ok(verdicts)
+    Ok(check_results)
 }
 
 /// The names of all checks of the exercise, for printing.
@@ -110,17 +110,17 @@ fn names(root: &Path, exercise: &Exercise, program: &Path, yours: &str) -> Resul
 }
 
 /// Parses libtest's output: a line per test, then the output of the failed ones.
-fn read_verdicts(said: &str, prefix: &str) -> BTreeMap<String, Verdict> {
-    let mut verdicts = BTreeMap::new();
+fn parse_check_results(said: &str, prefix: &str) -> BTreeMap<String, CheckResult> {
+    let mut check_results = BTreeMap::new();
     let tests = said.lines().filter_map(|line| line.strip_prefix("test ")?.strip_prefix(prefix)?.split_once(" ... "));
     for (name, result) in tests {
-        let verdict = match result {
-            "ok" => Verdict::Holds,
-            _ => Verdict::Fails(detail(said, &format!("---- {prefix}{name} stdout ----"))),
+        let result = match result {
+            "ok" => CheckResult::Holds,
+            _ => CheckResult::Fails(detail(said, &format!("---- {prefix}{name} stdout ----"))),
         };
-        verdicts.insert(name.replace('_', " "), verdict);
+        check_results.insert(name.replace('_', " "), result);
     }
-    verdicts
+    check_results
 }
 
 /// The output of a failed test, without lines about Rust's test harness. The place of a panic is kept only if it is in
@@ -141,22 +141,22 @@ fn detail(said: &str, heading: &str) -> String {
 }
 
 /// Prints the results and saves the progress; returns whether the exercise is done.
-fn report(exercise: &Exercise, verdicts: &BTreeMap<String, Verdict>, progress: &mut Progress) -> bool {
+fn report(exercise: &Exercise, check_results: &BTreeMap<String, CheckResult>, progress: &mut Progress) -> bool {
     let number = exercise.number;
     outln!("{number} {}", exercise.section.title);
-    for (name, verdict) in verdicts {
-        match verdict {
-            Verdict::Holds => outln!("  ok     {name}"),
-            Verdict::Fails(said) => {
+    for (name, result) in check_results {
+        match result {
+            CheckResult::Holds => outln!("  ok     {name}"),
+            CheckResult::Fails(said) => {
                 outln!("  FAILS  {name}");
                 said.lines().for_each(|line| outln!("           {line}"));
             }
         }
     }
-    if verdicts.values().any(|verdict| matches!(verdict, Verdict::Fails(said) if said.contains("left: "))) {
+    if check_results.values().any(|result| matches!(result, CheckResult::Fails(said) if said.contains("left: "))) {
         outln!("  (left: your result, right: the expected one)");
     }
-    let is_done = verdicts.values().all(|verdict| *verdict == Verdict::Holds);
+    let is_done = check_results.values().all(|result| *result == CheckResult::Holds);
     if is_done {
         progress.mark_done(number);
         outln!(
@@ -181,14 +181,14 @@ mod tests {
 
     #[test]
     fn verdicts_are_read_with_their_output() {
-        let verdicts = read_verdicts(SAID, "e1::yours::");
-        assert_eq!(verdicts.len(), 2);
-        assert_eq!(verdicts["a b"], Verdict::Holds);
+        let check_results = parse_check_results(SAID, "e1::yours::");
+        assert_eq!(check_results.len(), 2);
+        assert_eq!(check_results["a b"], CheckResult::Holds);
         let said = "assertion `left == right` failed: no capitals\n  left: \"a\"\n right: \"A\"";
-        assert_eq!(verdicts["c"], Verdict::Fails(said.to_owned()));
-        assert_eq!(read_verdicts(SAID, "e2::yours::").len(), 0);
+        assert_eq!(check_results["c"], CheckResult::Fails(said.to_owned()));
+        assert_eq!(parse_check_results(SAID, "e2::yours::").len(), 0);
         let own = SAID.replace("at tests/a.rs:1:2:", "at chapter-01/exercises/src/e1.rs:7:9:");
-        let Verdict::Fails(said) = &read_verdicts(&own, "e1::yours::")["c"] else { panic!("it fails") };
+        let CheckResult::Fails(said) = &parse_check_results(&own, "e1::yours::")["c"] else { panic!("it fails") };
         assert!(said.starts_with("panicked at chapter-01/exercises/src/e1.rs:7:9:\n"), "{said}");
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct Section {
 }
 
 /// Whether the page's text has a section `### 1.2 Title`.
-pub(crate) fn tells_of(text: &str, number: &str) -> bool {
+pub(crate) fn describes(text: &str, number: &str) -> bool {
     text.lines().any(|line| line.starts_with(&heading(number)))
 }
 

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::routing::{HashKey, RequestInfo, RouteTable};
 
-/// The groups and the rules between them. (Chapter 10 swaps one cluster for another.)
+/// The groups and the rules between them. (Chapter 10 swaps one router for another.)
 #[derive(Debug)]
-pub struct Cluster {
+pub struct Router {
     groups: Vec<Arc<Group>>,
     routes: RouteTable,
     /// For requests that no rule matches.
@@ -34,8 +34,8 @@ pub struct RouteDecision {
     pub route: Option<RouteId>,
 }
 
-impl Cluster {
-    /// A cluster of `groups`; `routes` refer to them by index. `default_group` is one of them, or a group without
+impl Router {
+    /// A router of `groups`; `routes` refer to them by index. `default_group` is one of them, or a group without
     /// backends if requests that no rule matches are to be rejected.
     pub fn new(groups: Vec<Arc<Group>>, routes: RouteTable, default_group: Arc<Group>, hash_key: HashKey) -> Self {
         let inspects_requests =
@@ -53,7 +53,7 @@ impl Cluster {
         self.groups.iter().flat_map(|group| group.members()).collect()
     }
 
-    // ANCHOR: direct
+    // ANCHOR: route
     /// Routes a request. Also returns the target to forward where the normalized target differs from the received one.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Cluster {
         };
         Ok((RouteDecision { group: Arc::clone(group), affinity, route }, info.rewritten_target()))
     }
-    // ANCHOR_END: direct
+    // ANCHOR_END: route
 
     fn source_hash(&self, client: IpAddr) -> u64 {
         debug_assert!(self.hash_key.is_source());
