@@ -51,7 +51,9 @@ fn the_cookie_is_set_once_with_its_attributes(ctx: &Context) {
     let value = pair.split_once('=').unwrap().1;
     assert!(value.len() >= 16 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{value}");
     let port = addrs[0].port().to_string();
-    assert!(!value.contains("127") && !value.contains(&port), "the cookie reveals the backend: {value}");
+    // The value is random hex: a shorter text would be in it by chance.
+    let reveals = ["127.0.0.1", "7f000001", &port].iter().any(|text| value.contains(*text));
+    assert!(!reveals, "the cookie reveals the backend: {value}");
     for connection in 0..5 {
         let mut client = program.client();
         for turn in 0..20 {
