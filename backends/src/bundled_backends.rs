@@ -44,7 +44,7 @@ impl BundledBackends {
 /// Starts `backend-1` to `backend-{count}` on 127.0.0.1, on `first_port` and the ports after it.
 ///
 /// A backend whose port is in use gets an ephemeral port instead, and the requested port is listed in
-/// [`BundledBackends::taken`]. With `first_port` 0 all ports are ephemeral.
+/// [`BundledBackends::unavailable_ports`]. With `first_port` 0 all ports are ephemeral.
 pub fn start_bundled(count: usize, first_port: u16) -> io::Result<BundledBackends> {
     let registry = BackendRegistry::default();
     let mut bundled = BundledBackends { backends: Vec::new(), unavailable_ports: Vec::new() };

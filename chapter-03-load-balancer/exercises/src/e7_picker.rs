@@ -1,7 +1,7 @@
 //! Exercise 3.7: a picker of your own in the balancer (an hour).
 //!
 //! **Contract.** [`picker`] returns round robin for chapter 3's balancer, which calls it through
-//! [`Pick`](load_balancer::pick::Pick).
+//! [`Pick`].
 //!
 //! - Turns are exact, however many threads pick: of nine picks on nine threads, each of three backends gets three.
 //! - A backend that is not usable is never picked, and its share goes to all others, not to its neighbour. `None` if no
