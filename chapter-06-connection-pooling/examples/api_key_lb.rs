@@ -16,6 +16,7 @@ use common::{
     http::{HeaderEdits, LocalReply, ResponseInfo},
 };
 use connection_pooling::{Filter, RequestInfo, Server, WorkerFilter, args::BalancerArgs};
+use subtle::ConstantTimeEq as _;
 
 const UNAUTHORIZED: LocalReply = LocalReply::new(401, "no_api_key").with_fields(&[("WWW-Authenticate", "ApiKey")]);
 
@@ -41,11 +42,13 @@ impl WorkerFilter for ApiKeys {
         let mut sent = request.header_values("X-API-Key");
         // A request with two keys is ambiguous: a backend might read the other one.
         let (Some(key), None) = (sent.next(), sent.next()) else { return Err(UNAUTHORIZED) };
-        *state = self.0.iter().position(|(valid, _)| valid.as_bytes() == key);
+        // In constant time: how long it takes must not tell how much of a key is right.
+        *state = self.0.iter().position(|(valid, _)| valid.as_bytes().ct_eq(key).into());
         if state.is_some() { Ok(()) } else { Err(UNAUTHORIZED) }
     }
 
     fn on_response_head(&self, state: &mut Self::State, _response: &ResponseInfo<'_>, edits: &mut HeaderEdits<'_>) {
+        edits.remove("X-Client"); // a backend's own
         if let Some(client) = *state {
             edits.add("X-Client", &self.0[client].1);
         }
@@ -64,7 +67,7 @@ struct Args {
 }
 
 fn parse_key(text: &str) -> Result<(String, String), String> {
-    let (key, name) = text.split_once('=').ok_or("expected KEY=NAME")?;
+    let (key, name) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("expected KEY=NAME")?;
     Ok((key.to_owned(), name.to_owned()))
 }
 

@@ -17,6 +17,10 @@ pub trait Filter: Debug + Send + Sync + 'static {
     /// The part that one worker calls.
     type Worker: WorkerFilter;
 
+    /// Whether it looks at [`RequestInfo::path`]. Paths are normalized then and forwarded so, and ambiguous ones are
+    /// answered with 400, as with routing rules: a backend must not see another path than the filter.
+    const INSPECTS_PATH: bool = false;
+
     /// The part for the worker with this id, called on that worker's thread. Ids count from 0.
     fn for_worker(&self, worker_id: usize) -> Self::Worker;
 }
@@ -32,7 +36,8 @@ pub trait Filter: Debug + Send + Sync + 'static {
 /// 5. [`reset`](Self::reset).
 ///
 /// All of them run on the worker's thread between two waits, so none may block, and what they take is added to every
-/// other client's latency.
+/// other client's latency. A panic closes the client's connection and ends the request; a second one while the request
+/// ends is a panic during a panic, which ends the process.
 pub trait WorkerFilter: Debug + 'static {
     /// What the filter keeps of one request. It lives in the recycled memory of requests: see
     /// [`reset`](Self::reset).
@@ -77,6 +82,7 @@ impl WorkerFilter for () {
 
 impl<A: Filter, B: Filter> Filter for (A, B) {
     type Worker = (A::Worker, B::Worker);
+    const INSPECTS_PATH: bool = A::INSPECTS_PATH || B::INSPECTS_PATH;
 
     fn for_worker(&self, worker_id: usize) -> Self::Worker {
         (self.0.for_worker(worker_id), self.1.for_worker(worker_id))

@@ -92,11 +92,11 @@ async fn run_attempts<E: Engine>(
             Err(internal_error) => return Err(internal_error.into()),
         }
         let Err(error) = exchange(worker, client, request).await else { return Ok(()) };
+        let reused = request.attempt.as_ref().is_some_and(|attempt| attempt.reused);
+        active::report_attempt(worker, request, backend.id(), reused, Some((&error).into()));
         if !request.relay.may_retry(&error) {
             return Err(error.into());
         }
-        let reused = request.attempt.as_ref().is_some_and(|attempt| attempt.reused);
-        active::report_attempt(worker, request, backend.id(), reused, None, Some((&error).into()));
         if reused {
             // The connection was closed while it was idle, which says nothing about the backend: it may be chosen
             // again.
@@ -164,7 +164,7 @@ async fn connect<E: Engine>(
     worker.balancer().record_connect(in_flight.backend(), connected.as_ref().err(), request.polled_at);
     let backend = in_flight.backend().id();
     let upstream = connected.inspect_err(|error| {
-        active::report_attempt(worker, request, backend, reused, None, Some(error.into()));
+        active::report_attempt(worker, request, backend, reused, Some(error.into()));
     })?;
     request.connected_at = Some(request.polled_at);
     in_flight.backend().totals.count_request();

@@ -402,8 +402,9 @@ fn panics(session: &Session<'_>) {
     client.send(get("/teapot"));
     session.count_valid(1);
     let ended = session.ended();
-    assert_eq!((ended.exchange.end_reason, ended.exchange.status), ("aborted", 499));
+    assert_eq!((ended.exchange.end_reason, ended.exchange.status), ("aborted", 500));
     assert_eq!(ended.calls, ["request", "response", "attempt"]);
+    assert_eq!(ended.attempts[0].status, None);
     client.expect_closed();
     assert_eq!(session.send_admitted(&mut Client::connect(session.address), "GET", &get("/")).status(), 200);
 }
@@ -438,4 +439,46 @@ fn filters_behind_the_one_that_refuses_see_the_end() {
             }
         },
     );
+}
+
+/// Refuses everything below `/admin`.
+#[derive(Debug, Clone, Copy)]
+struct NoAdmin;
+
+impl Filter for NoAdmin {
+    type Worker = Self;
+    const INSPECTS_PATH: bool = true;
+
+    fn for_worker(&self, _worker_id: usize) -> Self {
+        *self
+    }
+}
+
+impl WorkerFilter for NoAdmin {
+    type State = ();
+
+    fn on_request(&self, (): &mut (), request: &RequestInfo<'_>, _now: Instant) -> Result<(), LocalReply> {
+        if request.path().starts_with(b"/admin") { Err(LocalReply::new(403, "forbidden")) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn the_backend_sees_the_path_that_the_filter_has_seen() {
+    let backend = Backend::start(|conn| script(conn, &ScriptState::default()));
+    let server = support::server_with_filter(&[&backend.addr().to_string()], SystemResolver, ((), NoAdmin));
+    support::running(
+        &server,
+        || common::http::Plaintext,
+        |address| {
+            let status = |target| {
+                let client = &mut Client::connect(address);
+                client.send(get(target));
+                client.response("GET").status()
+            };
+            assert_eq!(["/admin/x", "/%61dmin", "/x/../admin"].map(status), [403, 403, 403]);
+            assert_eq!(status("/x%2fadmin"), 400, "a backend might decode it");
+            assert_eq!(status("/admin/../public?q"), 200);
+        },
+    );
+    assert_eq!(backend.last_request().0.target, "/public?q");
 }

@@ -33,6 +33,7 @@ struct Busy;
 
 impl Filter for Busy {
     type Worker = Self;
+    const INSPECTS_PATH: bool = true;
 
     fn for_worker(&self, _worker_id: usize) -> Self {
         *self

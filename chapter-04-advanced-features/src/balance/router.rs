@@ -68,7 +68,7 @@ impl Router {
             let group = Arc::clone(&self.default_group);
             info.group = group.id();
             let affinity = Affinity { hash: self.source_hash(info.client), sticky_backend: None, client };
-            return Ok((RouteDecision { group, affinity, route: None }, None));
+            return Ok((RouteDecision { group, affinity, route: None }, info.rewritten_target()));
         }
         info.check_path().map_err(|_| ProtocolError::RequestTarget)?;
         let matched = self.routes.match_rule(info);

@@ -116,7 +116,9 @@ impl RequestContext {
     }
 
     fn queue_from(&mut self, now: Instant) -> Dispatch {
-        self.queue_time = QueueTime::Since(now);
+        // A request that queues again, because its reused connection failed, has waited before.
+        let before = if let QueueTime::Waited(time) = self.queue_time { time } else { Duration::ZERO };
+        self.queue_time = QueueTime::Since(now.checked_sub(before).unwrap_or(now));
         Dispatch::Queue
     }
 
@@ -200,14 +202,14 @@ impl RequestContext {
     }
 }
 
-/// Whether the group failed this request. `None` if its end says nothing about the group: the client has left, or the
-/// balancer answered itself. Taking that for a success would let clients that give up on a group close its breaker, or
-/// keep it from opening.
+/// Whether the group failed this request. `None` if its end says nothing about the group: the client left before the
+/// response began, or the balancer answered itself. Taking that for a success would let clients that give up on a group
+/// close its breaker, or keep it from opening. A client that leaves later does not matter: the backend has responded.
 fn group_failed(exchange: &Exchange) -> Option<bool> {
     match exchange.failure {
-        Some(failure) => (failure.side == Side::Backend).then_some(true),
-        None if exchange.local_reply => None,
-        None => Some(is_server_error(exchange.status)),
+        Some(failure) if failure.side == Side::Backend => Some(true),
+        _ if exchange.local_reply || !exchange.has_response => None,
+        _ => Some(is_server_error(exchange.status)),
     }
 }
 
@@ -227,6 +229,7 @@ mod tests {
             reused: false,
             retries: 0,
             local_reply,
+            has_response: !local_reply && status != 499,
             bytes_from_client: 0,
             bytes_from_backend: 0,
             times: PhaseTimes::default(),
@@ -245,7 +248,9 @@ mod tests {
             (504, true, Some((Side::Backend, FailureKind::Timeout)), Some(true)),
             (200, false, Some((Side::Backend, FailureKind::IncompleteMessage)), Some(true)),
             (499, false, Some((Side::Client, FailureKind::Reset)), None),
-            (200, false, Some((Side::Client, FailureKind::Reset)), None),
+            (200, false, Some((Side::Client, FailureKind::Reset)), Some(false)),
+            (503, false, Some((Side::Client, FailureKind::Reset)), Some(true)),
+            (101, false, Some((Side::Internal, FailureKind::Timeout)), Some(false)),
             (408, true, Some((Side::Client, FailureKind::Timeout)), None),
             (503, true, Some((Side::Internal, FailureKind::Unavailable)), None),
             (429, true, None, None),

@@ -72,8 +72,8 @@ impl<'a> RequestInfo<'a> {
         self.host.get_or_init(|| canonical_host(self.head.authority().unwrap_or_default()))
     }
 
-    /// The normalized path ([`path::normalize`]), safe to forward. An ambiguous path, which
-    /// [`check_path`](Self::check_path) rejects, is returned as it was sent.
+    /// The normalized path ([`path::normalize`]). Before [`check_path`](Self::check_path) it need not be the path that is
+    /// forwarded, so nothing may be decided by it; an ambiguous path is returned as it was sent.
     pub fn path(&self) -> &[u8] {
         self.path.get_or_init(|| path::normalize(self.raw_path()).unwrap_or_else(|_| self.raw_path().into()))
     }

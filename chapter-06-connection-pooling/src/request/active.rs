@@ -79,8 +79,7 @@ fn end<E: Engine>(worker: &WorkerContext<E>, mut request: Box<Request<E>>) -> Fi
     if let Some(attempt) = request.attempt.take() {
         attempt.finish(exchange, request.started_at, request.first_byte_at, ended_at);
         if !request.attempt_is_reported {
-            let status = (!exchange.local_reply && exchange.status != 499).then_some(exchange.status);
-            report_attempt(worker, &mut request, attempt.backend().id(), attempt.reused, status, exchange.failure);
+            report_attempt(worker, &mut request, attempt.backend().id(), attempt.reused, exchange.failure);
         }
         if upstream == AfterBackend::Pool {
             socket_pool::put_after_exchange(worker, attempt.into_connection(), ended_at);
@@ -102,13 +101,12 @@ pub(crate) fn report_attempt<E: Engine>(
     request: &mut Request<E>,
     backend: BackendId,
     reused: bool,
-    status: Option<u16>,
     failure: Option<ExchangeFailure>,
 ) {
     let record = AttemptRecord {
         backend,
         reused,
-        status,
+        status: request.relay.backend_status(),
         failure,
         started_at: request.attempt_started_at,
         connected_at: request.connected_at,

@@ -8,13 +8,15 @@ use std::{
 
 use advanced_features::routing::RequestInfo;
 use common::{
-    http::{FailureKind, Phase, ProxyError, Side, Wire as _},
+    http::{FailureKind, Phase, ProtocolError, ProxyError, Side, Wire as _},
     shutdown::ShutdownStage,
 };
 
 use super::{active::ActiveRequest, wait};
 use crate::{
-    downstream::client_connection::ClientConnection, engine::Engine, filter::WorkerFilter as _,
+    downstream::client_connection::ClientConnection,
+    engine::Engine,
+    filter::{Filter as _, WorkerFilter as _},
     worker::context::WorkerContext,
 };
 
@@ -86,6 +88,9 @@ fn begin_request<'w, E: Engine>(
     let head = head.view(received.head);
     let sender = client.client_address.real_ip(head, balancer.forwarding());
     let mut info = RequestInfo::new(head, sender);
+    if E::Filter::INSPECTS_PATH {
+        info.check_path().map_err(|_| invalid(ProtocolError::RequestTarget))?;
+    }
     let (ctx, target) = balancer.route(&mut info, client.timeout_start).map_err(invalid)?;
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     client.request_count = client.request_count.wrapping_add(1);

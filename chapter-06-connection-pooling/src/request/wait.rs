@@ -60,7 +60,7 @@ pub(crate) fn poll_pump_result<E: Engine>(
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ProxyError>> {
     let Request { relay, exchange_timeouts, first_byte_at, polled_at, .. } = request;
-    if first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
+    if first_byte_at.is_none() && relay.backend_status().is_some() {
         *first_byte_at = Some(*polled_at);
     }
     match pumped {

@@ -104,7 +104,8 @@ pub struct GroupId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RouteId(pub u32);
 
-/// When the phases of an exchange ended, measured from the first byte of the request. Set by the engine.
+/// When the phases of an exchange ended, measured from the first byte of the request, and the time in the queue. Set by
+/// the engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PhaseTimes {
     /// How long the request waited in its group's queue for a backend; `None` if it did not have to.
@@ -143,12 +144,15 @@ impl ExchangeFailure {
 fn client_reason(kind: FailureKind, phase: Phase) -> &'static str {
     match (kind, phase) {
         (FailureKind::Protocol(_), Phase::RequestHead) => "refused_head",
+        (FailureKind::Protocol(_), Phase::Connect) => "refused_target",
         (FailureKind::Protocol(_), _) => "refused_body",
         (FailureKind::Timeout, Phase::RequestHead) => "client_timeout_request_head",
         (FailureKind::Timeout, Phase::Connect | Phase::Request | Phase::WaitingForResponse) => {
             "client_timeout_request_body"
         }
         (FailureKind::Timeout, Phase::Response | Phase::Tunnel) => "client_timeout_response",
+        (FailureKind::IncompleteMessage, Phase::RequestHead) => "client_closed_in_request_head",
+        (FailureKind::IncompleteMessage, Phase::Request) => "client_closed_in_request_body",
         (_, Phase::RequestHead) => "client_reset_in_request_head",
         (_, Phase::Connect | Phase::WaitingForResponse) => "client_reset_before_response",
         (_, Phase::Request) => "client_reset_in_request_body",
@@ -193,7 +197,7 @@ impl From<&ProxyError> for ExchangeFailure {
 pub struct Exchange {
     /// The method; `None` if no request could be parsed.
     pub method: Option<Method>,
-    /// The status code that the client was sent; 499 if the client left before.
+    /// The status code that the client was sent; 499 if the client left before, 500 if this process gave up.
     pub status: u16,
     /// The backend of the last attempt. Set by the engine.
     pub backend: Option<BackendId>,
@@ -207,6 +211,8 @@ pub struct Exchange {
     pub retries: u8,
     /// Whether the response is a local reply.
     pub local_reply: bool,
+    /// Whether the head of a backend's final response was forwarded.
+    pub has_response: bool,
     /// Bytes of the body or tunnel received from the client.
     pub bytes_from_client: u64,
     /// Bytes of the body or tunnel received from the backend.

@@ -14,14 +14,14 @@ pub struct LocalReply {
     pub retry_after: Option<u32>,
     /// Further headers. Those that depend on the request are added by a [`ResponseHook`](super::ResponseHook).
     pub fields: &'static [(&'static str, &'static str)],
-    /// The body.
+    /// The body. 204 and 304 have none.
     pub body: LocalReplyBody,
 }
 
 /// The body of a local reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LocalReplyBody {
-    /// None: `Content-Length: 0`.
+    /// None.
     Empty,
     /// One line of text, such as `503 Service Unavailable`.
     Text,
@@ -31,7 +31,11 @@ pub enum LocalReplyBody {
 
 impl LocalReply {
     /// A reply with a line of text as its body.
+    ///
+    /// # Panics
+    /// `status` is not that of a final response, 200 to 599.
     pub const fn new(status: u16, reason: &'static str) -> Self {
+        assert!(status >= 200 && status <= 599, "a local reply is a final response");
         Self { status, reason, retry_after: None, fields: &[], body: LocalReplyBody::Text }
     }
 

@@ -58,9 +58,12 @@ impl HeaderEdits<'_> {
     ///
     /// # Panics
     /// In debug builds, if the header is one of the relay's own: Connection, Content-Length, Transfer-Encoding, Upgrade.
+    /// In release builds such a header is ignored.
     pub fn add(&mut self, name: &'static str, value: impl Display) {
         debug_assert!(!is_relay_field(name), "{name} is the relay's");
-        put_sanitized_field(self.added, name, value);
+        if !is_relay_field(name) {
+            put_sanitized_field(self.added, name, value);
+        }
     }
 
     /// Removes the backend's headers with this name; those that hooks add stay.

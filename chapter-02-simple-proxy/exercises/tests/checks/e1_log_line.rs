@@ -32,6 +32,7 @@ fn exchange(status: u16, bytes_from_backend: u64, milliseconds: u64) -> Exchange
         reused: false,
         retries: 0,
         local_reply: false,
+        has_response: true,
         group: None,
         route: None,
         end_reason: "done",

@@ -31,7 +31,7 @@ impl Relay {
 
     /// Writes the local reply that has not been written yet, if there is one.
     pub(in crate::http) fn write_pending_reply(&mut self, hook: &mut impl ResponseHook) {
-        let Some(PendingReply { reply, date }) = self.pending_reply.take() else { return };
+        let Some(PendingReply { reply, date }) = self.pending_reply else { return };
         self.clear_response_fields(); // those of an attempt that failed
         let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);
         hook.on_response_head(&ResponseInfo::of_local_reply(&reply), &mut HeaderEdits { added, removed });
@@ -43,6 +43,7 @@ impl Relay {
             self.outcome.close_client,
             self.downstream.method == Some(Method::Head),
         );
+        self.pending_reply = None; // only now: a hook that panics has written nothing
     }
 
     /// Ends an exchange that cannot continue: with a local reply if no response has begun. Otherwise the bytes received
@@ -69,7 +70,9 @@ impl Relay {
     pub fn abort(&mut self, error: &ProxyError) {
         self.outcome.failure.get_or_insert(error.into());
         self.outcome.aborted = true;
-        self.pending_reply = None;
+        if self.pending_reply.take().is_some() {
+            (self.outcome.status, self.outcome.local_reply) = (0, None);
+        }
         self.to_client.reset(false);
         self.end_response(ResponseState::Incomplete);
     }
@@ -107,13 +110,18 @@ impl Relay {
         } else {
             AfterBackend::Close
         };
+        let without_response = match self.outcome.failure {
+            Some(failure) if failure.side == Side::Internal => 500,
+            _ => 499,
+        };
         let exchange = Exchange {
             method: self.downstream.method,
-            status: if self.outcome.status == 0 { 499 } else { self.outcome.status },
+            status: if self.outcome.status == 0 { without_response } else { self.outcome.status },
             backend: None,
             reused: self.upstream.reused,
             retries: self.attempts.saturating_sub(1),
             local_reply: self.outcome.local_reply.is_some(),
+            has_response: self.backend_status().is_some(),
             group: None,
             route: None,
             bytes_from_client: self.outcome.bytes_from_client,

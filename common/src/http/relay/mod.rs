@@ -108,7 +108,7 @@ struct UpstreamState {
 /// What the record will contain, and what decides about the connections.
 #[derive(Debug, Default)]
 struct Outcome {
-    /// The status of the final response once its head was forwarded; before, 0.
+    /// The status of the final response, once its head was forwarded or a local reply was decided on; before, 0.
     status: u16,
     /// The reason of the local reply, if the response is one.
     local_reply: Option<&'static str>,
@@ -300,6 +300,11 @@ impl Relay {
             | FailureKind::ResourceExhausted => false,
         };
         error.side == Side::Backend && can_replay && transient
+    }
+
+    /// The status of the backend's final response, once its head was forwarded.
+    pub fn backend_status(&self) -> Option<u16> {
+        (self.outcome.status != 0 && self.outcome.local_reply.is_none()).then_some(self.outcome.status)
     }
 
     /// What policies need of this request; `None` before `begin`.

@@ -11,6 +11,10 @@ use crate::http::{
 /// The reason phrase of the status codes that the balancer sends itself (RFC 9110 §15).
 pub fn reason_phrase(status: u16) -> &'static str {
     match status {
+        200 => "OK",
+        204 => "No Content",
+        302 => "Found",
+        304 => "Not Modified",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -18,9 +22,11 @@ pub fn reason_phrase(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         407 => "Proxy Authentication Required",
         408 => "Request Timeout",
+        413 => "Content Too Large",
         414 => "URI Too Long",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
         501 => "Not Implemented",
         502 => "Bad Gateway",
         503 => "Service Unavailable",
@@ -52,12 +58,15 @@ pub(crate) fn write_local_reply(
         put_field(out, name.as_bytes(), value.as_bytes());
     }
     out.extend_from_slice(added_fields);
-    if status == 405 {
+    if status == 405 && !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("Allow")) {
         put_field(out, b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE"); // RFC 9110 §15.5.6: MUST
     }
     if close {
         put_field(out, b"Connection", b"close");
     }
+    // A client would take a body after these for the next response (RFC 9112 §6.3).
+    let has_no_body = matches!(status, 204 | 304);
+    let body = if has_no_body { LocalReplyBody::Empty } else { body };
     let (content_type, length) = match body {
         LocalReplyBody::Empty => (None, 0),
         LocalReplyBody::Text => (Some("text/plain; charset=utf-8"), "000 \n".len() + reason.len()),
@@ -68,7 +77,9 @@ pub(crate) fn write_local_reply(
     if let Some(content_type) = content_type {
         put_field(out, b"Content-Type", content_type.as_bytes());
     }
-    put_display_field(out, "Content-Length", length);
+    if !has_no_body {
+        put_display_field(out, "Content-Length", length);
+    }
     out.extend_from_slice(b"\r\n");
     if omit_body {
         return;
@@ -93,6 +104,14 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         (head.to_owned() + "\r\n", body.to_owned())
+    }
+
+    #[test]
+    fn a_status_without_a_body_has_neither_body_nor_length() {
+        for status in [204, 304] {
+            let (head, text) = written(&LocalReply::new(status, "test"), b"", false);
+            assert!(!head.contains("Content-") && text.is_empty(), "{head}{text}");
+        }
     }
 
     #[test]
