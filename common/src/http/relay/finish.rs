@@ -29,9 +29,18 @@ impl Relay {
         self.pending_reply = Some(PendingReply { reply: *reply, date: date.into() });
     }
 
-    /// Writes the local reply that has not been written yet, if there is one.
+    /// Writes the local reply that has not been written yet, if there is one. Each pump begins with this, so no query in
+    /// between sees a reply that is only decided on.
+    #[inline]
     pub(in crate::http) fn write_pending_reply(&mut self, hook: &mut impl ResponseHook) {
-        let Some(PendingReply { reply, date }) = self.pending_reply else { return };
+        if let Some(pending) = &self.pending_reply {
+            let PendingReply { reply, date } = *pending;
+            self.write_reply(reply, date, hook);
+        }
+    }
+
+    #[cold]
+    fn write_reply(&mut self, reply: LocalReply, date: HttpDate, hook: &mut impl ResponseHook) {
         self.clear_response_fields(); // those of an attempt that failed
         let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);
         hook.on_response_head(&ResponseInfo::of_local_reply(&reply), &mut HeaderEdits { added, removed });
@@ -110,13 +119,13 @@ impl Relay {
         } else {
             AfterBackend::Close
         };
-        let without_response = match self.outcome.failure {
-            Some(failure) if failure.side == Side::Internal => 500,
-            _ => 499,
-        };
         let exchange = Exchange {
             method: self.downstream.method,
-            status: if self.outcome.status == 0 { without_response } else { self.outcome.status },
+            status: match (self.outcome.status, self.outcome.failure) {
+                (0, Some(failure)) if failure.side == Side::Internal => 500,
+                (0, _) => 499,
+                (status, _) => status,
+            },
             backend: None,
             reused: self.upstream.reused,
             retries: self.attempts.saturating_sub(1),

@@ -166,7 +166,7 @@ impl Relay {
     /// Whether the exchange is complete: call [`end`](Self::end).
     pub(in crate::http) fn is_done(&self) -> bool {
         match self.response {
-            ResponseState::Complete | ResponseState::Incomplete => !self.has_pending_for_client(),
+            ResponseState::Complete | ResponseState::Incomplete => self.to_client.is_flushed(),
             ResponseState::Tunnel => self.downstream.half_close.forwarded && self.upstream.half_close.forwarded,
             ResponseState::AwaitingHead | ResponseState::Body(..) => false,
         }
@@ -174,6 +174,6 @@ impl Relay {
 
     /// Whether bytes are pending for the client.
     pub(crate) fn has_pending_for_client(&self) -> bool {
-        !self.to_client.is_flushed() || self.pending_reply.is_some()
+        !self.to_client.is_flushed()
     }
 }
