@@ -61,7 +61,7 @@ impl Balancer {
         let started_at = now();
         let backend_factory = BackendFactory::new(config.backend_settings, resolver.clone());
         let group = |(id, group)| build_group(id, group, &config, &backend_factory, started_at);
-        let groups: Vec<_> = (0..).map(GroupId).zip(&config.groups).map(group).collect::<io::Result<_>>()?;
+        let groups: Vec<_> = (0..=u16::MAX).map(GroupId).zip(&config.groups).map(group).collect::<io::Result<_>>()?;
         let unrouted_group =
             || Arc::new(Group::new(None, "-".into(), LbPolicyConfig::default(), 0, config.breaker, started_at));
         let default = config.default_group.map_or_else(unrouted_group, |index| Arc::clone(&groups[index]));

@@ -99,12 +99,19 @@ impl<'a> RequestInfo<'a> {
 
     /// The target to forward instead of the received one, if normalizing the path has changed it: a backend that does not remove dot
     /// segments must not see another path than the rules.
+    #[inline]
     pub fn rewritten_target(&self) -> Option<Vec<u8>> {
-        let Some(Cow::Owned(path)) = self.path.get() else { return None };
-        Some(match self.query() {
+        match self.path.get() {
+            Some(Cow::Owned(path)) => Some(self.target_with_path(path)),
+            _ => None,
+        }
+    }
+
+    fn target_with_path(&self, path: &[u8]) -> Vec<u8> {
+        match self.query() {
             Some(query) => [path, b"?".as_slice(), query].concat(),
-            None => path.clone(),
-        })
+            None => path.to_vec(),
+        }
     }
 
     /// The values of the headers with this name, in order; case does not matter.

@@ -31,6 +31,9 @@ struct ResolvedRule {
     group: usize,
 }
 
+/// How many groups there may be, and how many rules: their ids have 16 bits.
+const MAX_IDS: usize = 1 << 16;
+
 /// Why the rules and groups are inconsistent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteTableError {
@@ -47,6 +50,9 @@ pub enum RouteTableError {
         /// The known groups.
         known_groups: String,
     },
+    /// More rules or groups than there are ids.
+    #[error("too many groups or routes; at most {MAX_IDS} each")]
+    TooMany,
     /// Two rules have the same conditions.
     #[error("route '{second}' has the same conditions as route '{first}'")]
     DuplicateRule {
@@ -69,7 +75,10 @@ impl RouteTable {
                 return Err(RouteTableError::DuplicateRule { first: first.to_string(), second: rule.to_string() });
             }
         }
-        let mut routes = (0..)
+        if names.len() > MAX_IDS || rules.len() > MAX_IDS {
+            return Err(RouteTableError::TooMany);
+        }
+        let mut routes = (0..=u16::MAX)
             .map(RouteId)
             .zip(rules)
             .map(|(id, rule)| match names.iter().position(|name| *name == rule.group()) {

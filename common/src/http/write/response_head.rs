@@ -25,15 +25,10 @@ pub(crate) fn write_response_head(
     out: &mut Vec<u8>,
 ) {
     put_status_line(out, head.status(), head.reason_phrase());
-    for field in head.end_to_end_fields() {
-        let is_forwarded = match field.known {
-            KnownField::TransferEncoding => false,
-            KnownField::ContentLength => matches!(framing, Framing::Length(_)),
-            _ => removed_fields.is_empty() || !is_listed(removed_fields, field.name),
-        };
-        if is_forwarded {
-            put_field(out, field.name, field.value);
-        }
+    if removed_fields.is_empty() {
+        put_fields(head, framing, |_| false, out);
+    } else {
+        put_fields(head, framing, |name| is_listed(removed_fields, name), out);
     }
     if framing == Framing::Chunked {
         put_field(out, b"Transfer-Encoding", b"chunked");
@@ -45,6 +40,20 @@ pub(crate) fn write_response_head(
         ConnectionHeader::Upgrade => out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the end-to-end fields that are not removed.
+fn put_fields(head: HeadView<'_>, framing: Framing, is_removed: impl Fn(&[u8]) -> bool, out: &mut Vec<u8>) {
+    for field in head.end_to_end_fields() {
+        let is_forwarded = match field.known {
+            KnownField::TransferEncoding => false,
+            KnownField::ContentLength => matches!(framing, Framing::Length(_)),
+            _ => !is_removed(field.name),
+        };
+        if is_forwarded {
+            put_field(out, field.name, field.value);
+        }
+    }
 }
 
 fn is_listed(names: &[&str], name: &[u8]) -> bool {
