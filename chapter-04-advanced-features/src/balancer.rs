@@ -27,7 +27,7 @@ use crate::{
         backend_factory::BackendFactory,
         group::{Group, LbPolicyConfig},
         policy::PickCounters,
-        router::Router,
+        router::{RouteDecision, Router},
     },
     health::active::{checker::HealthChecker, config::CheckConfig},
     request::{context::RequestContext, local_reply},
@@ -129,8 +129,7 @@ impl Balancer {
         &self.totals
     }
 
-    /// Routes a request. Returns its context, and the target to forward where the normalized target differs
-    /// from the received one.
+    /// Routes a request. Also returns the target to forward where the normalized target differs from the received one.
     ///
     /// # Errors
     /// An ambiguous path.
@@ -138,9 +137,8 @@ impl Balancer {
         &self,
         info: &mut RequestInfo<'_>,
         now: Instant,
-    ) -> Result<(RequestContext, Option<Vec<u8>>), ProtocolError> {
-        let (decision, target) = self.router.route(info, now)?;
-        Ok((RequestContext::new(decision), target))
+    ) -> Result<(RouteDecision, Option<Vec<u8>>), ProtocolError> {
+        self.router.route(info, now)
     }
 
     /// Admits a request, unless no rule matches it or its group's breaker is open.

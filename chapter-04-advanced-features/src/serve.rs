@@ -117,8 +117,8 @@ fn next_head(
 ) -> Result<Option<RequestContext>, ProxyError> {
     let mut ctx = None;
     client.next_request_with(driver, &balancer.forwarding, balancer.identity, |head, sender| {
-        let (routed, target) = balancer.route(&mut RequestInfo::new(head, sender), now())?;
-        ctx = Some(routed);
+        let (decision, target) = balancer.route(&mut RequestInfo::new(head, sender), now())?;
+        ctx = Some(RequestContext::new(decision));
         Ok(target)
     })?;
     Ok(ctx)

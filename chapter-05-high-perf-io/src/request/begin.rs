@@ -1,6 +1,6 @@
 //! From received bytes to a request with a route.
 
-use advanced_features::routing::RequestInfo;
+use advanced_features::{request::context::RequestContext, routing::RequestInfo};
 use common::http::{Phase, ProxyError};
 
 use super::state::Request;
@@ -18,14 +18,14 @@ pub(crate) fn begin_request(
     let Some(received) = received else { return Ok(None) };
     let head = head.view(received.head);
     let sender = connection.client_address.real_ip(head, balancer.forwarding());
-    let (ctx, target) = balancer.route(&mut RequestInfo::new(head, sender), *now).map_err(invalid)?;
+    let (decision, target) = balancer.route(&mut RequestInfo::new(head, sender), *now).map_err(invalid)?;
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     connection.request_count = connection.request_count.wrapping_add(1);
     let id = balancer.instance_id().request_id(connection.connection_id, connection.request_count);
     let mut request = free_requests.take(connection.timeout_start);
     request.relay.begin(head, balancer.forwarding(), &connection.client_address, id).map_err(invalid)?;
     request.relay.push_client_bytes(received.rest)?;
-    request.ctx = Some(ctx);
+    request.ctx = Some(RequestContext::new(decision));
     connection.request_buffer.clear();
     Ok(Some(request))
 }

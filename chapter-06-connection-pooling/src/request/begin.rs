@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use advanced_features::routing::RequestInfo;
+use advanced_features::{request::context::RequestContext, routing::RequestInfo};
 use common::{
     http::{FailureKind, Phase, ProtocolError, ProxyError, Side, Wire as _},
     shutdown::ShutdownStage,
@@ -91,14 +91,14 @@ fn begin_request<'w, E: Engine>(
     if E::Filter::INSPECTS_PATH {
         info.check_path().map_err(|_| invalid(ProtocolError::RequestTarget))?;
     }
-    let (ctx, target) = balancer.route(&mut info, client.timeout_start).map_err(invalid)?;
+    let (decision, target) = balancer.route(&mut info, client.timeout_start).map_err(invalid)?;
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     client.request_count = client.request_count.wrapping_add(1);
     let id = balancer.instance_id().request_id(client.connection_id, client.request_count);
     let mut request = worker.take_request(client.client_address.peer(), client.timeout_start, now);
     request.relay.begin(head, balancer.forwarding(), &client.client_address, id).map_err(invalid)?;
     request.relay.push_client_bytes(received.rest)?;
-    request.ctx = Some(ctx);
+    request.ctx = Some(RequestContext::new(decision));
     let mut request = ActiveRequest::new(worker, request);
     request.refusal = worker.filter.on_request(&mut request.filter_state, &info, now).err();
     client.request_buffer.clear();
