@@ -30,8 +30,8 @@ pub trait Filter: Debug + Send + Sync + 'static {
 /// Calls for one request, in this order:
 /// 1. [`on_request`](Self::on_request), once its head has been parsed and routed. Not for an invalid head.
 /// 2. [`on_attempt`](Self::on_attempt), at the end of each attempt on a backend.
-/// 3. [`on_response_head`](Self::on_response_head), when the final response head is about to be sent, whoever it comes
-///    from. Not if the client leaves before. It comes before `on_attempt` for the attempt whose response it is.
+/// 3. [`on_response_head`](Self::on_response_head), when the final response head is about to be sent, a backend's or
+///    our own. Not if the client leaves before. It comes before `on_attempt` for the attempt whose response it is.
 /// 4. [`on_end`](Self::on_end), exactly once: also for an invalid head, and when the connection's task is dropped.
 /// 5. [`reset`](Self::reset).
 ///
