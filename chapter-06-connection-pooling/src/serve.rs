@@ -117,8 +117,8 @@ async fn next_head<'w, E: Engine>(
     poll_fn_with_now(client.timeout_start, |context, now| begin::poll_head(worker, client, now, context)).await
 }
 
-/// Admits the request, unless a filter has refused it, no routing rule matches it, or its group's breaker is open. While
-/// the process drains, each request is the last of its connection.
+/// Admits the request, unless a filter has refused it, no routing rule matches it, or its group's breaker is open.
+/// While the process drains, each request is the last of its connection.
 fn admit<E: Engine>(worker: &WorkerContext<E>, request: &mut Request<E>) -> Result<(), LocalReply> {
     if worker.stage() > ShutdownStage::Running {
         request.relay.close_after_response();

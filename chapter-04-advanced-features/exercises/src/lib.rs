@@ -2,8 +2,8 @@
 //!
 //! `start/` has the starting point of each file (`cargo learn reset 4.1` restores it), `solutions/` a solution to
 //! compare yours with, `tests/checks/` the checks that both must pass. [`contracts`] has the types and traits that the
-//! exercises, the checks and the solutions share. `src/bin/` has this chapter's balancer with a part that you write, and
-//! the same with our solution.
+//! exercises, the checks and the solutions share. `src/bin/` has this chapter's balancer with a part that you write,
+//! and the same with our solution.
 
 pub mod contracts;
 pub mod e1_two_choices_with_memory;

@@ -72,8 +72,8 @@ impl<'a> RequestInfo<'a> {
         self.host.get_or_init(|| canonical_host(self.head.authority().unwrap_or_default()))
     }
 
-    /// The normalized path ([`path::normalize`]). Before [`check_path`](Self::check_path) it need not be the path that is
-    /// forwarded, so nothing may be decided by it; an ambiguous path is returned as it was sent.
+    /// The normalized path ([`path::normalize`]). Before [`check_path`](Self::check_path) it need not be the path that
+    /// is forwarded, so nothing may be decided by it; an ambiguous path is returned as it was sent.
     pub fn path(&self) -> &[u8] {
         self.path.get_or_init(|| path::normalize(self.raw_path()).unwrap_or_else(|_| self.raw_path().into()))
     }
@@ -97,8 +97,8 @@ impl<'a> RequestInfo<'a> {
         self.split_target().1
     }
 
-    /// The target to forward instead of the received one, if normalizing the path has changed it: a backend that does not remove dot
-    /// segments must not see another path than the rules.
+    /// The target to forward instead of the received one, if normalizing the path has changed it: a backend that does
+    /// not remove dot segments must not see another path than the rules.
     #[inline]
     pub fn rewritten_target(&self) -> Option<Vec<u8>> {
         match self.path.get() {

@@ -36,8 +36,9 @@ impl<C: Debug + 'static> ConnectionPool<C> for IdlePool<C> {
     }
 
     // ANCHOR: put
-    /// At most one is evicted, so that no put takes longer than another. The limit per key is enforced by the sweep. When many requests end at once, more connections are returned than
-    /// may stay idle, and most are needed again a moment later: closing them here would cost new connects.
+    /// At most one is evicted, so that no put takes longer than another. The limit per key is enforced by the sweep.
+    /// When many requests end at once, more connections are returned than may stay idle, and most are needed again a
+    /// moment later: closing them here would cost new connects.
     fn put(&mut self, key: PoolKey, connection: C, meta: ConnectionMeta, now: Instant) -> Option<Evicted<C>> {
         let idle = IdleConnection { connection, meta, idle_since: now };
         if !self.limits.allows_reuse(meta, now) {

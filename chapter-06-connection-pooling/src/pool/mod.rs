@@ -1,8 +1,9 @@
 //! Idle connections to backends, kept for the next request.
 //!
 //! All of it is bookkeeping: generic over the connection type, with the time passed in, so that every rule is tested
-//! without a socket. Each worker has its own [`IdlePool`], without a lock; [`ConnectionPool`] is what it asks of it. Connections that a worker does not need go
-//! to the [`SharedPool`], from which a worker takes one when its own pool has none.
+//! without a socket. Each worker has its own [`IdlePool`], without a lock; [`ConnectionPool`] is what it asks of it.
+//! Connections that a worker does not need go to the [`SharedPool`], from which a worker takes one when its own pool
+//! has none.
 
 mod connection_pool;
 mod counters;

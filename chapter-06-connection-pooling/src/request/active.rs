@@ -10,7 +10,8 @@ use common::{
 use super::{attempt_record::AttemptRecord, state::Request};
 use crate::{engine::Engine, filter::WorkerFilter as _, upstream::socket_pool, worker::context::WorkerContext};
 
-/// A request that is being served. Dropping it unfinished, because its task panics or is dropped, records it as aborted.
+/// A request that is being served. Dropping it unfinished, because its task panics or is dropped, records it as
+/// aborted.
 pub(crate) struct ActiveRequest<'w, E: Engine> {
     worker: &'w WorkerContext<E>,
     /// `None` once it is finished.

@@ -57,8 +57,8 @@ impl HeaderEdits<'_> {
     /// value can start another header or response.
     ///
     /// # Panics
-    /// In debug builds, if the header is one of the relay's own: Connection, Content-Length, Transfer-Encoding, Upgrade.
-    /// In release builds such a header is ignored.
+    /// In debug builds, if the header is one of the relay's own: Connection, Content-Length, Transfer-Encoding,
+    /// Upgrade. In release builds such a header is ignored.
     pub fn add(&mut self, name: &'static str, value: impl Display) {
         debug_assert!(!is_relay_field(name), "{name} is the relay's");
         if !is_relay_field(name) {

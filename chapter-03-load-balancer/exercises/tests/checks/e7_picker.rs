@@ -63,8 +63,8 @@ fn the_share_of_a_backend_that_is_down_goes_to_all_others(new: New) {
     }
 }
 
-/// The picks of one thread: enough that a counter that is read and written in two steps loses an update. A tenth of this
-/// was not enough on a busy machine.
+/// The picks of one thread: enough that a counter that is read and written in two steps loses an update. A tenth of
+/// this was not enough on a busy machine.
 const PICKS: usize = 1_000_000;
 
 /// How often each backend is picked in [`PICKS`] picks on each of eight threads.

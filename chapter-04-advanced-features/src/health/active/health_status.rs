@@ -1,9 +1,9 @@
 //! The health status that a backend's check results add up to, behind a trait.
 //!
 //! A [`HealthStatus`] is the part of a health check that is a matter of policy: how many failures mark a backend down.
-//! Ours is [`RiseFall`](super::rise_fall::RiseFall). Implement the trait for another policy, such as a share of the last
-//! ten checks, and give it to [`Program::health_status`](crate::program::Program::health_status). When the next check
-//! runs is the concern of [`CheckState`](super::state::CheckState), so an implementation needs no clock.
+//! Ours is [`RiseFall`](super::rise_fall::RiseFall). Implement the trait for another policy, such as a share of the
+//! last ten checks, and give it to [`Program::health_status`](crate::program::Program::health_status). When the next
+//! check runs is the concern of [`CheckState`](super::state::CheckState), so an implementation needs no clock.
 
 use std::fmt::Debug;
 

@@ -1,10 +1,10 @@
 //! Active health checks: the balancer's own requests, sent on a schedule.
 //!
-//! [`config`] says what is checked and how often, [`rise_fall`] counts results until they change a backend's status, and
-//! the [`checker`] runs the checks on its own threads. The other files are its parts: the scheduler, the schedule of one
-//! backend ([`state`]), one check on the wire ([`probe`]), and the match of a response against what is expected. Another
-//! way to count is another [`health_status`]. Live traffic is the concern of [`passive`](super::passive), never of this
-//! module.
+//! [`config`] says what is checked and how often, [`rise_fall`] counts results until they change a backend's status,
+//! and the [`checker`] runs the checks on its own threads. The other files are its parts: the scheduler, the schedule
+//! of one backend ([`state`]), one check on the wire ([`probe`]), and the match of a response against what is expected.
+//! Another way to count is another [`health_status`]. Live traffic is the concern of [`passive`](super::passive), never
+//! of this module.
 
 pub mod checker;
 pub mod config;

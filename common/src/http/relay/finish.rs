@@ -29,8 +29,8 @@ impl Relay {
         self.pending_reply = Some(PendingReply { reply: *reply, date: date.into() });
     }
 
-    /// Writes the local reply that has not been written yet, if there is one. Each pump begins with this, so no query in
-    /// between sees a reply that is only decided on.
+    /// Writes the local reply that has not been written yet, if there is one. Each pump begins with this, so no query
+    /// in between sees a reply that is only decided on.
     #[inline]
     pub(in crate::http) fn write_pending_reply(&mut self, hook: &mut impl ResponseHook) {
         if let Some(pending) = &self.pending_reply {

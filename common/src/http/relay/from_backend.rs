@@ -12,8 +12,8 @@ use crate::http::{
 };
 
 impl Relay {
-    /// Takes input from the backend; `hook` sees the final head in it, if there is one. Bytes that are not consumed belong to no response, and a connection that sent them
-    /// is not pooled ([`end`](Self::end)).
+    /// Takes input from the backend; `hook` sees the final head in it, if there is one. Bytes that are not consumed
+    /// belong to no response, and a connection that sent them is not pooled ([`end`](Self::end)).
     ///
     /// # Errors
     /// The response is malformed or breaks off.

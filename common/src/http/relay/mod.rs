@@ -232,8 +232,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Begins a CONNECT. Next, connect to the authority that it names, then call [`establish_tunnel`](Self::establish_tunnel), or
-    /// [`fail`](Self::fail).
+    /// Begins a CONNECT. Next, connect to the authority that it names, then call
+    /// [`establish_tunnel`](Self::establish_tunnel), or [`fail`](Self::fail).
     pub fn begin_connect(&mut self, client: &ClientAddress) {
         self.reset();
         self.downstream = DownstreamState {
@@ -315,9 +315,8 @@ impl Relay {
             .map(|(method, client_ip)| RequestMeta { method, client_ip })
     }
 
-    /// Adds a header to the backend's final response, such as a cookie that names the backend. A local reply goes without
-    /// it. `name` and `value` come from us and are not
-    /// validated.
+    /// Adds a header to the backend's final response, such as a cookie that names the backend. A local reply goes
+    /// without it. `name` and `value` come from us and are not validated.
     pub fn add_response_field(&mut self, name: &str, value: &str) {
         put_field(&mut self.added_fields, name.as_bytes(), value.as_bytes());
     }

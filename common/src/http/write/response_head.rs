@@ -14,8 +14,8 @@ pub(crate) enum ConnectionHeader {
     Upgrade,
 }
 
-/// Writes the head for the client, with the body framed as `framing`: without the backend's headers named in `removed_fields`, and
-/// with the complete header lines in `added_fields`.
+/// Writes the head for the client, with the body framed as `framing`: without the backend's headers named in
+/// `removed_fields`, and with the complete header lines in `added_fields`.
 pub(crate) fn write_response_head(
     head: HeadView<'_>,
     framing: Framing,
