@@ -86,12 +86,15 @@ fn start_line(line: &[u8], rest: &[&[u8]], errors: &mut Vec<u16>) -> bool {
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => errors.push(505),
         _ => errors.push(400),
     }
-    let forbidden = |byte: &u8| !byte.is_ascii_graphic() || b"\"<>\\^#".contains(byte);
+    let path_length = target.split(|byte| *byte == b'?').next().map_or(0, <[u8]>::len);
+    let forbidden = |(at, byte): (usize, &u8)| {
+        !byte.is_ascii_graphic() || *byte == b'#' || at < path_length && b"\"<>\\".contains(byte)
+    };
     let lower = target.to_ascii_lowercase();
     let form_is_fine = target.starts_with(b"/")
         || target == b"*" && method == b"OPTIONS"
         || lower.strip_prefix(b"http://").is_some_and(|lower| absolute_is_fine(lower, rest));
-    if target.iter().any(forbidden) || !form_is_fine {
+    if target.iter().enumerate().any(forbidden) || !form_is_fine {
         errors.push(400);
     }
     version == b"HTTP/1.0"

@@ -1,14 +1,17 @@
 //! Request targets and authorities (RFC 9112 §3.2, RFC 3986 §3.2).
 //!
 //! `httparse` accepts bytes here that a URI cannot contain; two servers that treat them differently are a security
-//! hole, so they are rejected. `{`, `|`, `}` and the backtick are accepted, although RFC 3986 forbids them: browsers
-//! send them, and no parser splits a target at them.
+//! hole, so they are rejected. Some are accepted although RFC 3986 forbids them, because browsers, curl, Node and
+//! Python send them unescaped and no parser splits a target at them: `^`, `{`, `|`, `}` and the backtick anywhere, and
+//! `\`, `"`, `<` and `>` in a query. In a path those four stay invalid: some servers read a backslash as a slash.
 
 use super::byte_set::ByteSet;
 use crate::http::protocol_error::ProtocolError;
 
-/// The bytes of a target.
-static TARGET_BYTES: ByteSet = ByteSet::VISIBLE.without(b"\"<>\\^#");
+/// The bytes of a target before its query.
+static PATH_BYTES: ByteSet = ByteSet::VISIBLE.without(b"\"<>\\#?");
+/// The bytes of a query and the `?` before it.
+static QUERY_BYTES: ByteSet = ByteSet::VISIBLE.without(b"#");
 /// The bytes of a registered name, apart from percent-encoded ones (RFC 3986 §3.2.2).
 static REG_NAME_BYTES: ByteSet = ByteSet::ALPHANUMERIC.with(b"-._~!$&'()*+;=");
 
@@ -43,7 +46,7 @@ pub(crate) fn parse_target(role: ProxyRole, method: &[u8], target: &[u8]) -> Res
     if connect && role == ProxyRole::Reverse {
         return Err(ProtocolError::ConnectNotAllowed);
     }
-    if !TARGET_BYTES.contains_all(target) {
+    if !has_valid_bytes(target) {
         return Err(ProtocolError::RequestTarget);
     }
     match target {
@@ -53,6 +56,11 @@ pub(crate) fn parse_target(role: ProxyRole, method: &[u8], target: &[u8]) -> Res
         b"*" if method == b"OPTIONS" && role == ProxyRole::Reverse => Ok(TargetForm::Asterisk),
         _ => parse_absolute_form(target),
     }
+}
+
+fn has_valid_bytes(target: &[u8]) -> bool {
+    let path_end = target.iter().position(|byte| !PATH_BYTES.contains(*byte));
+    path_end.is_none_or(|end| target[end] == b'?' && QUERY_BYTES.contains_all(&target[end..]))
 }
 
 /// CONNECT has no default port (RFC 9110 §9.3.6).
@@ -129,7 +137,10 @@ mod tests {
     fn distinguishes_the_four_forms() {
         for (method, target, expected) in [
             ("GET", "/", Ok(TargetForm::Origin)),
-            ("GET", "/a?b={c|d}`", Ok(TargetForm::Origin)),
+            ("GET", "/^{a|b}`?^{c|d}`", Ok(TargetForm::Origin)),
+            ("GET", r#"/a?\"<>?"#, Ok(TargetForm::Origin)),
+            ("GET", r#"http://a?\"<>"#, Ok(TargetForm::Absolute { authority: 7, path: 8 })),
+            ("GET", r"http://a\b/?x", Err(ProtocolError::RequestTarget)),
             ("OPTIONS", "*", Ok(TargetForm::Asterisk)),
             ("GET", "http://a:80/x", Ok(TargetForm::Absolute { authority: 7, path: 11 })),
             ("GET", "HTTP://a?x", Ok(TargetForm::Absolute { authority: 7, path: 8 })),
@@ -146,12 +157,13 @@ mod tests {
                 "{method} {target}"
             );
         }
-        for byte in [b'"', b'<', b'>', b'\\', b'^', b'#', 0x00, 0x1f, 0x7f, 0x80, 0xff] {
-            assert_eq!(
-                parse_target(ProxyRole::Reverse, b"GET", &[b'/', byte]),
-                Err(ProtocolError::RequestTarget),
-                "{byte:#x}"
-            );
+        for byte in 0..=u8::MAX {
+            let path_is_valid = byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'#');
+            let query_is_valid = byte.is_ascii_graphic() && byte != b'#';
+            for (target, is_valid) in [(&[b'/', byte][..], path_is_valid), (&[b'/', b'?', byte][..], query_is_valid)] {
+                let expected = if is_valid { Ok(TargetForm::Origin) } else { Err(ProtocolError::RequestTarget) };
+                assert_eq!(parse_target(ProxyRole::Reverse, b"GET", target), expected, "{}", target.escape_ascii());
+            }
         }
     }
 

@@ -16,6 +16,9 @@ cases! { "smuggling";
 const REQUESTS: &[(&str, &str, &str)] = &[
     ("one leading CRLF", "\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a"),
     ("braces, bar, backtick", "GET /{a|b}`c HTTP/1.1\r\nHost: a\r\n\r\n", "GET /{a|b}`c"),
+    ("what browsers send unescaped", "GET /a^b?{c|d}`^\\e HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a^b?{c|d}`^\\e"),
+    ("what curl and Python send unescaped", "GET /?q=\"<a>\" HTTP/1.1\r\nHost: a\r\n\r\n", "GET /?q=\"<a>\""),
+    ("absolute-form, quotes in the query", "GET http://a/?\"<\\> HTTP/1.1\r\nHost: a\r\n\r\n", "GET /?\"<\\>"),
     ("brackets", "GET /a[1]?b[]=2 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a[1]?b[]=2"),
     ("escapes", "GET /%2e%2E/%00%0d%0a?%20 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /%2e%2E/%00%0d%0a?%20"),
     ("dots and slashes", "GET //a/./b/../c// HTTP/1.1\r\nHost: a\r\n\r\n", "GET //a/./b/../c//"),
