@@ -73,9 +73,9 @@ pub enum ProtocolError {
     /// CONNECT sent to a reverse proxy.
     #[error("CONNECT is not allowed on a reverse proxy")]
     ConnectNotAllowed,
-    /// An upgrade request or a CONNECT with a body: it would be ambiguous where the new protocol begins.
-    #[error("Upgrade or CONNECT request has a body")]
-    UpgradeWithBody,
+    /// A CONNECT with a body: it would be ambiguous where the tunnel begins.
+    #[error("CONNECT request has a body")]
+    ConnectWithBody,
     /// `Via` contains this proxy's own pseudonym: a forwarding loop (RFC 9110 §7.6.3).
     #[error("forwarding loop: Via already names this proxy")]
     LoopDetected,

@@ -47,7 +47,7 @@ pub(crate) fn request_head(bytes: &[u8]) -> Validation {
     if lines.len() - 1 > 100 {
         errors.push(431);
     }
-    fields(&lines[1..], http10, lines[0].starts_with(b"GET "), &mut errors);
+    fields(&lines[1..], http10, &mut errors);
     if errors.is_empty() { Validation::Accepted(end) } else { Validation::Rejected(errors) }
 }
 
@@ -116,7 +116,7 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&line[..colon], &value[from..to]))
 }
 
-fn fields(lines: &[&[u8]], http10: bool, is_get: bool, errors: &mut Vec<u16>) {
+fn fields(lines: &[&[u8]], http10: bool, errors: &mut Vec<u16>) {
     let mut all = Vec::new();
     for line in lines {
         match field(line) {
@@ -146,12 +146,6 @@ fn fields(lines: &[&[u8]], http10: bool, is_get: bool, errors: &mut Vec<u16>) {
     let hides = |option: &Vec<u8>| [&b"host"[..], b"content-length", b"transfer-encoding"].contains(&&option[..]);
     if options.len() > 32 || options.iter().any(|option| !is_token(option) || hides(option)) {
         errors.push(400);
-    }
-    let has_body = !codings.is_empty() || length.is_some_and(|length| length > 0);
-    let websocket = of("upgrade").last().is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
-    if websocket && options.iter().any(|option| option == b"upgrade") && has_body && !http10 {
-        // Only a GET can upgrade, and no client sends this with another method: accepting and rejecting are both safe.
-        errors.push(if is_get { 400 } else { 0 });
     }
 }
 

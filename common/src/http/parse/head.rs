@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use super::{
     field_name::{self, KnownField},
     head_end::{self, Span},
-    message_info::{Framing, MessageInfo},
+    message_info::MessageInfo,
     request_target::{self, ProxyRole, TargetForm},
 };
 use crate::http::{
@@ -143,10 +143,9 @@ impl Head {
             Span::locate(target.as_bytes(), bytes),
         );
         self.read_message_info(bytes)?;
-        self.check_host(bytes)?;
-        let changes_protocol = self.info.is_websocket_upgrade(self.version) || method == "CONNECT";
-        if changes_protocol && !matches!(self.info.framing, Framing::None | Framing::Length(0)) {
-            return Err(ProtocolError::UpgradeWithBody);
+        self.check_host(form, bytes)?;
+        if method == "CONNECT" && self.info.framing.has_body() {
+            return Err(ProtocolError::ConnectWithBody);
         }
         Ok(Some(start + length))
     }

@@ -21,6 +21,13 @@ pub(crate) enum Framing {
     Chunked,
 }
 
+impl Framing {
+    /// Whether a request with this framing has a body.
+    pub(crate) fn has_body(self) -> bool {
+        !matches!(self, Self::None | Self::Length(0))
+    }
+}
+
 /// The properties of a message that a proxy acts on.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; together they are no state")]

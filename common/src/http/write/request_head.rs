@@ -78,9 +78,12 @@ pub(crate) fn write_request_head(
     Ok(client_ip)
 }
 
-/// Whether the request asks for WebSocket, the only upgrade that is forwarded (RFC 6455 §4.1 requires GET).
+/// Whether the request asks for WebSocket, the only upgrade that is forwarded (RFC 6455 §4.1 requires GET). With a body
+/// it would be ambiguous where the new protocol begins. A server may ignore any request for an upgrade (RFC 9110 §7.8),
+/// so all others go on without it.
 pub(crate) fn is_websocket_request(head: HeadView<'_>) -> bool {
-    head.method() == Method::Get && head.message_info().is_websocket_upgrade(head.version())
+    let info = head.message_info();
+    head.method() == Method::Get && info.is_websocket_upgrade(head.version()) && !info.framing.has_body()
 }
 
 fn write_request_line(head: HeadView<'_>, out: &mut Vec<u8>) {
@@ -269,5 +272,11 @@ mod tests {
         let other =
             forward("1.1.1.1", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n").unwrap();
         assert!(!other.contains("Upgrade") && !other.contains("h2c"), "{other}");
+        for framing in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+            let request =
+                format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n{framing}\r\n\r\n");
+            let with_body = forward("1.1.1.1", &request).unwrap();
+            assert!(!with_body.contains("pgrade") && with_body.contains(framing), "{with_body}");
+        }
     }
 }
