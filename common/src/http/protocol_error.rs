@@ -67,9 +67,9 @@ pub enum ProtocolError {
     /// `Connection` names a header that frames or routes the message.
     #[error("Connection names Host, Content-Length or Transfer-Encoding")]
     ConnectionNamesFraming,
-    /// `Connection` is not a list of tokens, or has more than 32 of them.
-    #[error("malformed Connection")]
-    ConnectionInvalid,
+    /// `Connection` has more than 32 options.
+    #[error("Connection has more than 32 options")]
+    TooManyConnectionOptions,
     /// CONNECT sent to a reverse proxy.
     #[error("CONNECT is not allowed on a reverse proxy")]
     ConnectNotAllowed,

@@ -33,7 +33,7 @@ impl Framing {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; together they are no state")]
 pub(crate) struct MessageInfo {
     pub(crate) framing: Framing,
-    /// `Connection: close`.
+    /// `Connection: close`, or an element that is no option.
     pub(crate) close: bool,
     /// `Connection: keep-alive`.
     pub(crate) keep_alive: bool,
@@ -89,8 +89,14 @@ impl MessageInfo {
     fn parse_connection(&mut self, value: &[u8], options: &mut usize) -> Result<(), ProtocolError> {
         for option in list_elements(value).filter(|option| !option.is_empty()) {
             *options += 1;
-            if *options > MAX_CONNECTION_OPTIONS || !is_token(option) {
-                return Err(ProtocolError::ConnectionInvalid);
+            if *options > MAX_CONNECTION_OPTIONS {
+                return Err(ProtocolError::TooManyConnectionOptions);
+            }
+            if !is_token(option) {
+                // Some peers send `keep-alive; timeout=5`. What the sender wanted is unclear, so the element is ignored
+                // and the connection not used again: this is right whatever it meant, and rejecting it breaks them.
+                self.close = true;
+                continue;
             }
             let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
             if is("close") {
@@ -220,8 +226,28 @@ mod tests {
                 Err(ProtocolError::ConnectionNamesFraming)
             );
         }
-        let many = "a,".repeat(33);
-        assert_eq!(framing(Version::Http11, &[(KnownField::Connection, &many)]), Err(ProtocolError::ConnectionInvalid));
-        assert_eq!(framing(Version::Http11, &[(KnownField::Connection, "a b")]), Err(ProtocolError::ConnectionInvalid));
+        for many in ["a,".repeat(33), "a b,".repeat(33)] {
+            assert_eq!(
+                framing(Version::Http11, &[(KnownField::Connection, &many)]),
+                Err(ProtocolError::TooManyConnectionOptions)
+            );
+        }
+    }
+
+    #[test]
+    fn a_connection_element_that_is_no_token_is_ignored_and_the_connection_closed() {
+        for (value, keep_alive) in [
+            ("keep-alive; timeout=5", false),
+            ("Keep-Alive, timeout=15, max=100", true),
+            ("keep-alive, \"x", true),
+            ("close;", false),
+            ("Host;", false),
+            ("a b", false),
+        ] {
+            let fields = [(KnownField::Connection, value.as_bytes())];
+            let info = MessageInfo::from_fields(Version::Http11, fields.into_iter()).unwrap();
+            assert!(info.close, "{value}");
+            assert_eq!(info.keep_alive, keep_alive, "{value}");
+        }
     }
 }
