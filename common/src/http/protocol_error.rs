@@ -15,7 +15,7 @@ pub enum ProtocolError {
     /// A line ends in LF alone; RFC 9112 §2.2 lets a recipient accept it, and implementations differ.
     #[error("line ends in a bare LF")]
     BareLf,
-    /// A malformed header line: whitespace before the colon, folding, a control byte (RFC 9112 §5).
+    /// A malformed header line: folding, a control byte, in a request also whitespace before the colon (RFC 9112 §5).
     #[error("malformed header line")]
     FieldLine,
     /// The HTTP version is not supported (RFC 9110 §15.6.6).

@@ -150,15 +150,14 @@ impl Head {
         Ok(Some(start + length))
     }
 
-    /// The same for a response head.
+    /// The same for a response head. Blanks before a colon are removed from responses (RFC 9112 §5.1): `Content-Length :`
+    /// is a length. In requests they are an error.
     fn parse_response(&mut self, bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
         let mut header_slots = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut []);
-        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-            &mut response,
-            bytes,
-            &mut header_slots,
-        );
+        let mut config = httparse::ParserConfig::default();
+        config.allow_spaces_after_header_name_in_responses(true);
+        let parsed = config.parse_response_with_uninit_headers(&mut response, bytes, &mut header_slots);
         let Some(length) = head_end::map_parse_result(parsed, bytes)? else { return Ok(None) };
         let (Some(status), Some(minor)) = (response.code, response.version) else {
             return Err(ProtocolError::StartLine);

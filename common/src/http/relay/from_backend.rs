@@ -197,7 +197,7 @@ impl Relay {
             _ if bodiless => ResponseState::Complete,
             Framing::Length(0) => ResponseState::Complete,
             Framing::Length(length) => ResponseState::Body(BodyDecoder::Length(length), encoder),
-            Framing::Chunked => ResponseState::Body(BodyDecoder::chunked(), encoder),
+            Framing::Chunked => ResponseState::Body(BodyDecoder::chunked(Side::Backend), encoder),
             Framing::None => ResponseState::Body(BodyDecoder::CloseDelimited, encoder),
         };
         self.outcome.close_delimited =

@@ -216,7 +216,7 @@ impl Relay {
         self.request = match info.framing {
             Framing::None | Framing::Length(0) => RequestState::Complete,
             Framing::Length(length) => RequestState::Body(BodyDecoder::Length(length), BodyEncoder::Raw),
-            Framing::Chunked => RequestState::Body(BodyDecoder::chunked(), BodyEncoder::Chunked),
+            Framing::Chunked => RequestState::Body(BodyDecoder::chunked(Side::Client), BodyEncoder::Chunked),
         };
         let has_body = matches!(self.request, RequestState::Body(..));
         self.downstream = DownstreamState {

@@ -14,6 +14,12 @@ cases! { "smuggling";
 const LINES: &[Row] = &[
     row("space before the colon", b"GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", 400),
     row("tab before the colon", b"GET / HTTP/1.1\r\nHost: a\r\nX\t: y\r\n\r\n", 400),
+    row("space before the colon of a length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 5\r\n\r\nhello", 400),
+    row(
+        "tab before the colon of a coding",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
     row("space before the colon of Host", b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
     row("folded by a space", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n", 400),
     row("folded by a tab", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\tz\r\n\r\n", 400),

@@ -3,6 +3,7 @@
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
+use crate::checker::Framing;
 use crate::rng::Rng;
 use crate::wait::ms;
 
@@ -10,6 +11,7 @@ cases! { "smuggling";
     Fast odd_but_legal_requests_reach_the_backend_as_meant,
     Fast odd_but_legal_bodies_reach_the_backend_as_meant,
     Fast field_values_keep_every_legal_byte,
+    Fast blanks_that_backends_add_are_removed,
 }
 
 /// Name of the row, request, and the method and target that the backend must see. No bodies.
@@ -118,4 +120,26 @@ fn field_values_keep_every_legal_byte(ctx: &Context) {
     assert_eq!(head.fields.get("x-empty"), Some(""));
     assert_eq!(head.fields.get("x-inner"), Some("a \t b"));
     assert_eq!(head.fields.get("!#$%&'*+-.^_`|~"), Some("z"));
+}
+
+/// Blanks after a chunk size and before a colon: accepted from backends only, and not passed on.
+fn blanks_that_backends_add_are_removed(ctx: &Context) {
+    for (raw, framing) in [
+        ("Content-Length : 5\r\nX-Kept\t : y\r\n\r\nhello", Framing::Length(5)),
+        ("X-Kept: y\r\ncontent-length \t: 5\r\n\r\nhello", Framing::Length(5)),
+        ("X-Kept :y\r\nTransfer-Encoding : chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", Framing::Chunked),
+        ("X-Kept: y\r\nTransfer-Encoding: chunked\r\n\r\n5  \r\nhello\r\n0\t\r\n\r\n", Framing::Chunked),
+        ("X-Kept: y\r\nTransfer-Encoding: chunked\r\n\r\n3   \r\nhel\r\n2 \r\nlo\r\n0 \r\n\r\n", Framing::Chunked),
+    ] {
+        let backend = Backend::answering(format!("HTTP/1.1 200 OK\r\n{raw}"));
+        let program = ctx.start(&[backend.addr()], &[]);
+        let mut client = program.client();
+        for _ in 0..2 {
+            // The client's reader rejects such blanks.
+            let response = client.get("/");
+            assert_eq!((response.status(), response.text().as_str()), (200, "hello"), "{raw}");
+            assert_eq!(response.framing, framing, "{raw}");
+            assert_eq!(response.fields().get("x-kept"), Some("y"), "{raw}");
+        }
+    }
 }
