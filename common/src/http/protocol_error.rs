@@ -42,7 +42,7 @@ pub enum ProtocolError {
     /// Host is not `uri-host [":" port]` (RFC 9110 §7.2).
     #[error("Host is not a valid authority")]
     HostInvalid,
-    /// An absolute-form target names another authority than Host does.
+    /// An absolute-form target names another authority than Host does (RFC 9110 §4.2.3).
     #[error("target and Host name different authorities")]
     HostMismatch,
     /// Content-Length is not one plain decimal number in range (RFC 9112 §6.3).

@@ -93,18 +93,31 @@ fn start_line(line: &[u8], rest: &[&[u8]], errors: &mut Vec<u16>) -> bool {
     let lower = target.to_ascii_lowercase();
     let form_is_fine = target.starts_with(b"/")
         || target == b"*" && method == b"OPTIONS"
-        || lower.strip_prefix(b"http://").is_some_and(|lower| absolute_is_fine(lower, rest));
+        || lower.strip_prefix(b"http://").is_some_and(|lower| absolute_is_fine(lower, "80", rest))
+        || lower.strip_prefix(b"https://").is_some_and(|lower| absolute_is_fine(lower, "443", rest));
     if target.iter().enumerate().any(forbidden) || !form_is_fine {
         errors.push(400);
     }
     version == b"HTTP/1.0"
 }
 
-/// `lower` is the target after `http://`, in lower case. Its authority must equal Host.
-fn absolute_is_fine(lower: &[u8], rest: &[&[u8]]) -> bool {
+/// `lower` is the target after its scheme, in lower case. Its authority must be equivalent to Host.
+fn absolute_is_fine(lower: &[u8], default_port: &str, rest: &[&[u8]]) -> bool {
     let end = lower.iter().position(|byte| b"/?".contains(byte)).unwrap_or(lower.len());
     let hosts = rest.iter().filter_map(|line| field(line)).filter(|(name, _)| name.eq_ignore_ascii_case(b"host"));
-    is_authority(&lower[..end]) && hosts.into_iter().all(|(_, host)| host.eq_ignore_ascii_case(&lower[..end]))
+    // As text with the port and without leading zeros; of an invalid authority anything.
+    let normal = |authority: &[u8]| {
+        let text = String::from_utf8_lossy(authority).to_ascii_lowercase();
+        let after_address = text.find(']').unwrap_or(0);
+        let (host, port) = match text[after_address..].find(':') {
+            Some(colon) => text.split_at(after_address + colon),
+            None => (&text[..], ""),
+        };
+        let port = port.trim_start_matches(':').trim_start_matches('0');
+        let port = if text.ends_with(':') || host.len() == text.len() { default_port } else { port };
+        format!("{host}:{port}")
+    };
+    is_authority(&lower[..end]) && hosts.into_iter().all(|(_, host)| normal(host) == normal(&lower[..end]))
 }
 
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {

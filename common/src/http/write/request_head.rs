@@ -191,8 +191,8 @@ mod tests {
         );
         assert_eq!(
             got.unwrap(),
-            "GET /x?y HTTP/1.1\r\nHost: A\r\nB: 1\r\nb: 2\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n\
-             X-Forwarded-Host: A\r\nX-Real-IP: 192.0.2.1\r\n\
+            "GET /x?y HTTP/1.1\r\nHost: a\r\nB: 1\r\nb: 2\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n\
+             X-Forwarded-Host: a\r\nX-Real-IP: 192.0.2.1\r\n\
              X-Request-ID: 00000000000000000000000000000abc\r\nVia: 1.1 lb\r\nConnection: close\r\n\r\n"
         );
     }
@@ -240,6 +240,32 @@ mod tests {
                 let got = forward_as(role, "192.0.2.1", &request).unwrap();
                 assert_eq!(got.contains("Expect: 100-continue\r\n"), kept, "{role:?} {version}: {got}");
             }
+        }
+    }
+
+    #[test]
+    fn the_authority_of_the_target_counts_if_it_is_equivalent_to_host() {
+        for (target, host, expected) in [
+            ("http://h:80/", "h", Some("h:80")),
+            ("http://h/", "H:80", Some("h")),
+            ("http://h:/", "h", Some("h")),
+            ("http://h:/", "h:80", Some("h")),
+            ("http://h/", "h:", Some("h")),
+            ("https://h:443/", "h", Some("h:443")),
+            ("https://h/", "h:443", Some("h")),
+            ("https://h/", "h:80", None),
+            ("http://h:443/", "h", None),
+            ("http://h/", "i", None),
+        ] {
+            let got = forward("1.1.1.1", &format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+            let Some(expected) = expected else {
+                assert_eq!(got, Err(ProtocolError::HostMismatch), "{target} {host}");
+                continue;
+            };
+            let got = got.unwrap();
+            assert!(got.contains(&format!("\r\nHost: {expected}\r\n")), "{target} {host}: {got}");
+            assert!(got.contains(&format!("\r\nX-Forwarded-Host: {expected}\r\n")), "{target} {host}: {got}");
+            assert!(got.contains("\r\nX-Forwarded-Proto: http\r\n"), "the scheme of the connection: {got}");
         }
     }
 

@@ -20,7 +20,8 @@ const FORMS: &[Row] = &[
     row("asterisk with POST", b"POST * HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 400),
     row("two asterisks", b"OPTIONS ** HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("another scheme", b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    row("https", b"GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    row("https with the port of http", b"GET https://a/ HTTP/1.1\r\nHost: a:80\r\n\r\n", 400),
+    row("https without an authority", b"GET https:/// HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("file", b"GET file:///etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("one slash after the scheme", b"GET http:/a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("no authority", b"GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -30,6 +31,8 @@ const FORMS: &[Row] = &[
 const AUTHORITIES: &[Row] = &[
     row("another host", b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("another port", b"GET http://a:81/ HTTP/1.1\r\nHost: a:82\r\n\r\n", 400),
+    row("the port of https", b"GET http://a:443/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    row("an empty port and another", b"GET http://a:/ HTTP/1.1\r\nHost: a:81\r\n\r\n", 400),
     row("a longer host", b"GET http://a.b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("userinfo", b"GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("userinfo in both", b"GET http://u@a/ HTTP/1.1\r\nHost: u@a\r\n\r\n", 400),
