@@ -120,8 +120,9 @@ fn write_forwarded_fields(
     let client_ip = client.real_ip(head, forwarding);
     out.extend_from_slice(b"X-Forwarded-For: ");
     if client.is_trusted_proxy() {
-        for value in head.field_values(KnownField::ForwardedFor).filter(|value| !value.is_empty()) {
-            out.extend_from_slice(value);
+        let hops = head.field_values(KnownField::ForwardedFor).flat_map(list_elements);
+        for hop in hops.filter(|hop| !hop.is_empty()) {
+            out.extend_from_slice(hop);
             out.extend_from_slice(b", ");
         }
     }
