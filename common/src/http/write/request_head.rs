@@ -50,10 +50,11 @@ pub(crate) fn write_request_head(
             KnownField::Expect => head.version() == Version::Http11,
             _ if forwarding.role == ProxyRole::Forward => true,
             KnownField::ForwardedFor | KnownField::RealIp => false,
-            // `Forwarded` (RFC 7239) too: a backend may trust it as it trusts X-Forwarded-*, and a client can forge it.
-            KnownField::ForwardedProto | KnownField::ForwardedHost | KnownField::RequestId | KnownField::Forwarded => {
-                client.is_trusted_proxy()
-            }
+            // Aliases too: a backend may trust `Forwarded` as it trusts X-Forwarded-For, and a client can forge it.
+            KnownField::ForwardedProto
+            | KnownField::ForwardedHost
+            | KnownField::ForwardedAlias
+            | KnownField::RequestId => client.is_trusted_proxy(),
             _ => true,
         };
         if is_forwarded {
@@ -196,6 +197,48 @@ mod tests {
              X-Forwarded-Host: a\r\nX-Real-IP: 192.0.2.1\r\n\
              X-Request-ID: 00000000000000000000000000000abc\r\nVia: 1.1 lb\r\nConnection: close\r\n\r\n"
         );
+    }
+
+    /// What some server takes for the client's address, its connection or its target.
+    const ALIASES: &[&str] = &[
+        "Forwarded",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-Original-Forwarded-For",
+        "True-Client-IP",
+        "Client-IP",
+        "X-Client-IP",
+        "X-Cluster-Client-IP",
+        "CF-Connecting-IP",
+        "Fastly-Client-IP",
+        "X-Forwarded-Port",
+        "X-Forwarded-Ssl",
+        "X-Forwarded-Server",
+        "x-forwarded-anything",
+    ];
+
+    #[test]
+    fn aliases_of_forwarding_headers_are_kept_from_trusted_proxies_only() {
+        for alias in ALIASES {
+            for name in [(*alias).to_owned(), alias.to_ascii_uppercase()] {
+                let line = format!("\r\n{name}: 6.6.6.6\r\n");
+                let request = format!("GET / HTTP/1.1\r\nHost: a{line}\r\n");
+                for (role, peer, kept) in [
+                    (ProxyRole::Reverse, "192.0.2.1", false),
+                    (ProxyRole::Reverse, "10.0.0.1", true),
+                    (ProxyRole::Forward, "192.0.2.1", true),
+                ] {
+                    let target = if role == ProxyRole::Forward { "http://a/" } else { "/" };
+                    let request = request.replace(" / ", &format!(" {target} "));
+                    let got = forward_as(role, peer, &request).unwrap();
+                    assert_eq!(got.contains(&line), kept, "{role:?} {peer} {name}: {got}");
+                }
+            }
+            if alias.contains('-') {
+                let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{}: 6.6.6.6\r\n\r\n", alias.replace('-', "_"));
+                assert!(!forward("10.0.0.1", &request).unwrap().contains("6.6.6.6"), "{request}");
+            }
+        }
     }
 
     #[test]
