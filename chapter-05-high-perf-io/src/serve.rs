@@ -93,13 +93,14 @@ fn next_head(worker: &mut WorkerContext, connection: &mut ClientConnection) -> T
     }
 }
 
-/// Admits the request, unless no routing rule matches it or its group's breaker is open. While the process drains, each
-/// request is the last of its connection.
+/// Admits the request, unless we are its final recipient, no routing rule matches it, or its group's breaker is open.
+/// While the process drains, each request is the last of its connection.
 fn admit(worker: &mut WorkerContext, mut request: Box<Request>) -> Transition {
     if worker.drain_started_at.is_some() {
         request.relay.close_after_response();
     }
-    match worker.balancer.admit(request.ctx(), worker.now) {
+    let refusal = request.relay.final_recipient_reply();
+    match refusal.map_or_else(|| worker.balancer.admit(request.ctx(), worker.now), Err) {
         Ok(()) => Transition::To(State::Choosing(request)),
         Err(reply) => respond_and_close::start_local_reply(request, &reply.into()),
     }

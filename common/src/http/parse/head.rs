@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use super::{
     field_name::{self, KnownField},
     head_end::{self, Span},
-    message_info::MessageInfo,
+    message_info::{self, MessageInfo},
     request_target::{self, ProxyRole, TargetForm},
 };
 use crate::http::{
@@ -305,6 +305,15 @@ impl<'a> HeadView<'a> {
     pub fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let bytes = self.bytes;
         self.head.fields.iter().map(move |field| (field.name.get(bytes), field.value.get(bytes)))
+    }
+
+    /// The smallest Max-Forwards of an OPTIONS or TRACE request; with other methods it means nothing (RFC 9110 §7.6.2).
+    pub(crate) fn max_forwards(&self) -> Option<u64> {
+        if !matches!(self.method(), Method::Options | Method::Trace) {
+            return None;
+        }
+        let values = self.field_values(KnownField::MaxForwards);
+        values.filter_map(|value| message_info::parse_decimal(value).ok()).min()
     }
 
     /// The approximate length of the head in bytes.

@@ -61,7 +61,7 @@ impl MessageInfo {
                 // RFC 9112 §6.3 lets a recipient merge equal values or reject them; two servers that choose differently
                 // allow smuggling.
                 KnownField::ContentLength if length.is_some() => return Err(ProtocolError::LengthRepeated),
-                KnownField::ContentLength => length = Some(parse_length(value)?),
+                KnownField::ContentLength => length = Some(parse_decimal(value)?),
                 KnownField::TransferEncoding => coding.get_or_insert_with(TransferCodings::default).parse(value)?,
                 KnownField::Connection => info.parse_connection(value, &mut options)?,
                 KnownField::Upgrade => info.websocket = value.eq_ignore_ascii_case(b"websocket"),
@@ -116,7 +116,7 @@ impl MessageInfo {
 }
 
 /// Parses `1*DIGIT` (RFC 9110 §8.6). `u64::from_str` would also accept `+5`.
-fn parse_length(value: &[u8]) -> Result<u64, ProtocolError> {
+pub(crate) fn parse_decimal(value: &[u8]) -> Result<u64, ProtocolError> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(ProtocolError::LengthInvalid);
     }

@@ -81,6 +81,8 @@ struct DownstreamState {
     version: Version,
     client_ip: Option<IpAddr>,
     websocket: bool,
+    /// Of OPTIONS and TRACE only.
+    max_forwards: Option<u64>,
     /// `Expect: 100-continue`, and neither a response nor a byte of the body has arrived.
     awaits_continue: bool,
     backend_keep_alive: bool,
@@ -224,6 +226,7 @@ impl Relay {
             version,
             client_ip: Some(client_ip),
             websocket: request_head::is_websocket_request(head),
+            max_forwards: head.max_forwards(),
             awaits_continue: has_body && info.expects_continue && version == Version::Http11,
             backend_keep_alive: forwarding.backend_keep_alive,
             half_close: HalfClose::default(),
@@ -305,6 +308,15 @@ impl Relay {
     /// The status of the backend's final response, once its head was forwarded.
     pub fn backend_status(&self) -> Option<u16> {
         (self.outcome.status != 0 && self.outcome.local_reply.is_none()).then_some(self.outcome.status)
+    }
+
+    /// The reply to a request that may not be forwarded: OPTIONS or TRACE with `Max-Forwards: 0` (RFC 9110 §7.6.2).
+    pub fn final_recipient_reply(&self) -> Option<LocalReply> {
+        match (self.downstream.max_forwards, self.downstream.method) {
+            (Some(0), Some(Method::Trace)) => Some(LocalReply::TRACE),
+            (Some(0), _) => Some(LocalReply::OPTIONS),
+            _ => None,
+        }
     }
 
     /// What policies need of this request; `None` before `begin`.

@@ -48,6 +48,7 @@ pub(crate) fn write_request_head(
             KnownField::TransferEncoding | KnownField::UnderscoreVariant => false,
             KnownField::Host => !head.target_overrides_host(),
             KnownField::Expect => head.version() == Version::Http11,
+            KnownField::MaxForwards => head.max_forwards().is_none(),
             _ if forwarding.role == ProxyRole::Forward => true,
             KnownField::ForwardedFor | KnownField::RealIp => false,
             // Aliases too: a backend may trust `Forwarded` as it trusts X-Forwarded-For, and a client can forge it.
@@ -64,6 +65,9 @@ pub(crate) fn write_request_head(
     // ANCHOR_END: fields
     if head.message_info().framing == Framing::Chunked {
         put_field(out, b"Transfer-Encoding", b"chunked");
+    }
+    if let Some(hops) = head.max_forwards() {
+        put_display_field(out, "Max-Forwards", hops.saturating_sub(1));
     }
     let client_ip = match forwarding.role {
         ProxyRole::Reverse => write_forwarded_fields(head, forwarding, client, request_id, out),
@@ -310,6 +314,25 @@ mod tests {
             assert!(got.contains(&format!("\r\nHost: {expected}\r\n")), "{target} {host}: {got}");
             assert!(got.contains(&format!("\r\nX-Forwarded-Host: {expected}\r\n")), "{target} {host}: {got}");
             assert!(got.contains("\r\nX-Forwarded-Proto: http\r\n"), "the scheme of the connection: {got}");
+        }
+    }
+
+    #[test]
+    fn max_forwards_of_options_and_trace_is_counted_down() {
+        for (method, sent, forwarded) in [
+            ("OPTIONS", "1", "0"),
+            ("TRACE", "007", "6"),
+            ("OPTIONS", "18446744073709551615", "18446744073709551614"),
+            ("OPTIONS", "many", "many"),
+            ("GET", "0", "0"),
+            ("PROPFIND", "5", "5"),
+        ] {
+            for (role, target) in [(ProxyRole::Reverse, "/"), (ProxyRole::Forward, "http://a/")] {
+                let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nMax-Forwards: {sent}\r\n\r\n");
+                let got = forward_as(role, "192.0.2.1", &request).unwrap();
+                assert!(got.contains(&format!("\r\nMax-Forwards: {forwarded}\r\n")), "{method} {sent}: {got}");
+                assert_eq!(got.matches("Max-Forwards").count(), 1, "{method} {sent}: {got}");
+            }
         }
     }
 
