@@ -111,11 +111,13 @@ impl Relay {
             100..200 => {
                 self.downstream.awaits_continue &= status != 100;
                 if self.downstream.version == Version::Http11 {
+                    let (head, mut via) = (self.head.view(bytes), Vec::new());
+                    self.downstream.put_via(head.version(), &mut via);
                     response_head::write_response_head(
-                        self.head.view(bytes),
+                        head,
                         Framing::None,
                         ConnectionHeader::KeepAlive,
-                        &[],
+                        &via,
                         &[],
                         self.to_client.buf_mut(),
                     );
@@ -137,6 +139,7 @@ impl Relay {
         }
         let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);
         hook.on_response_head(&ResponseInfo::of_backend(head), &mut HeaderEdits { added, removed });
+        self.downstream.put_via(head.version(), &mut self.added_fields);
         response_head::write_response_head(
             head,
             Framing::None,
@@ -182,6 +185,7 @@ impl Relay {
             unexpected_body || info.close || head.version() == Version::Http10 && !info.keep_alive;
         let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);
         hook.on_response_head(&ResponseInfo::of_backend(head), &mut HeaderEdits { added, removed });
+        self.downstream.put_via(head.version(), &mut self.added_fields);
         self.outcome.status = status;
         let connection = if self.outcome.close_client { ConnectionHeader::Close } else { ConnectionHeader::KeepAlive };
         response_head::write_response_head(

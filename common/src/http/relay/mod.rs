@@ -25,10 +25,14 @@ use super::{
     parse::{
         head::{Head, HeadView},
         message_info::Framing,
+        request_target::ProxyRole,
     },
     protocol_error::ProtocolError,
     send_buffer::SendBuffer,
-    write::{fields::put_field, request_head},
+    write::{
+        fields::{put_field, put_via},
+        request_head,
+    },
 };
 
 /// The result of a read from a socket.
@@ -86,7 +90,19 @@ struct DownstreamState {
     /// `Expect: 100-continue`, and neither a response nor a byte of the body has arrived.
     awaits_continue: bool,
     backend_keep_alive: bool,
+    /// Of a forward proxy only: see [`put_via`](Self::put_via).
+    via_pseudonym: Option<Box<str>>,
     half_close: HalfClose,
+}
+
+impl DownstreamState {
+    /// Writes the Via of a response with this version. A gateway need not name itself in responses; a proxy must (RFC
+    /// 9110 §7.6.3).
+    fn put_via(&self, received: Version, out: &mut Vec<u8>) {
+        if let Some(pseudonym) = &self.via_pseudonym {
+            put_via(out, received, pseudonym);
+        }
+    }
 }
 
 /// The backend connection of the current attempt.
@@ -229,6 +245,7 @@ impl Relay {
             max_forwards: head.max_forwards(),
             awaits_continue: has_body && info.expects_continue && version == Version::Http11,
             backend_keep_alive: forwarding.backend_keep_alive,
+            via_pseudonym: (forwarding.role == ProxyRole::Forward).then(|| forwarding.via_pseudonym.as_str().into()),
             half_close: HalfClose::default(),
         };
         self.response = ResponseState::AwaitingHead;

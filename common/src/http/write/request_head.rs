@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::fields::{put_display_field, put_field, put_request_id};
+use super::fields::{put_display_field, put_field, put_request_id, put_via};
 use crate::http::{
     exchange::{Method, Version},
     forwarding::{ClientAddress, Forwarding},
@@ -73,7 +73,7 @@ pub(crate) fn write_request_head(
         ProxyRole::Reverse => write_forwarded_fields(head, forwarding, client, request_id, out),
         ProxyRole::Forward => client.peer(),
     };
-    write_via(head, forwarding, out);
+    put_via(out, head.version(), &forwarding.via_pseudonym);
     if websocket {
         out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
     } else if !forwarding.backend_keep_alive {
@@ -103,14 +103,6 @@ fn write_request_line(head: HeadView<'_>, out: &mut Vec<u8>) {
         target => out.extend_from_slice(target),
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
-}
-
-fn write_via(head: HeadView<'_>, forwarding: &Forwarding, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"Via: 1.");
-    out.push(if head.version() == Version::Http10 { b'0' } else { b'1' });
-    out.push(b' ');
-    out.extend_from_slice(forwarding.via_pseudonym.as_bytes());
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Writes X-Forwarded-*, X-Real-IP and X-Request-ID. Those of an untrusted client were dropped before; those of a
