@@ -6,7 +6,7 @@
 use std::{io::ErrorKind, mem};
 
 use advanced_features::{balance::group::InFlightGuard, request::context::Dispatch};
-use common::http::{AfterBackend, AfterClient, FailureKind, Input, Phase, ProxyError, Pumped, Side, Wire as _, pump};
+use common::http::{AfterBackend, AfterClient, FailureKind, Input, Phase, ProxyError, Pumped, Side, Wire as _};
 
 use crate::{
     downstream::{client_connection::ClientConnection, respond_and_close},
@@ -141,7 +141,7 @@ fn connect(
 fn exchange(worker: &mut WorkerContext, connection: &mut ClientConnection, mut request: Box<Request>) -> Transition {
     let Request { relay, exchange_timeouts, attempt, first_byte_at, .. } = &mut *request;
     let attempt = attempt.as_mut().expect("an exchange always has an attempt");
-    let mut pumped = pump(relay, &mut connection.socket, &mut attempt.connection.socket, &mut worker.scratch);
+    let mut pumped = worker.pump(relay, &mut connection.socket, &mut attempt.connection.socket);
     if first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
         *first_byte_at = Some(worker.now);
     }

@@ -66,7 +66,8 @@ async fn serve_request<E: Engine>(
         Err(refusal) => Err(refusal.into()),
     };
     if let Err(error) = outcome {
-        error.answer(&mut request.relay, worker.date());
+        let date = worker.date(request.polled_at);
+        error.answer(&mut request.relay, date);
         respond_and_close::send_local_reply(worker, client, &mut request).await;
     }
     record(client, request)

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use common::http::{AfterClient, Head, ProxyError, Pumped, Relay, pump};
 use proptest::prelude::*;
 use support::{
-    exchange::{SCRATCH_BYTES, begin_request},
+    exchange::{SCRATCH_BYTES, begin_request, date},
     memory_stream::{MemoryStream, StreamEnd},
     reference_validator::{self, Validation},
     strict_parser::{self, Message, show},
@@ -300,7 +300,7 @@ fn run_exchange(request: &[u8], response: &[u8], splits: &Splits) -> ExchangeRes
         }
         (client.max_read, backend.max_read) = (usize::MAX, usize::MAX);
         (client.write_capacity, backend.write_capacity) = (split(&splits.client_writes), split(&splits.backend_writes));
-        match pump(&mut relay, &mut client, &mut backend, &mut scratch) {
+        match pump(&mut relay, &mut client, &mut backend, &mut scratch, date) {
             Ok(Pumped::Done) => {
                 let (_, after, _) = relay.end();
                 let method =

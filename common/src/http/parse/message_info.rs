@@ -45,6 +45,8 @@ pub(crate) struct MessageInfo {
     websocket: bool,
     /// `Expect: 100-continue`.
     pub(crate) expects_continue: bool,
+    /// There is a `Date`.
+    pub(crate) has_date: bool,
 }
 
 impl MessageInfo {
@@ -65,6 +67,7 @@ impl MessageInfo {
                 KnownField::TransferEncoding => coding.get_or_insert_with(TransferCodings::default).parse(value)?,
                 KnownField::Connection => info.parse_connection(value, &mut options)?,
                 KnownField::Upgrade => info.websocket = value.eq_ignore_ascii_case(b"websocket"),
+                KnownField::Date => info.has_date = true,
                 KnownField::Expect => info.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
                 _ => {}
             }

@@ -8,7 +8,10 @@ use crate::http::{
     parse::message_info::Framing,
     protocol_error::ProtocolError,
     response_hook::{HeaderEdits, ResponseHook, ResponseInfo},
-    write::response_head::{self, ConnectionHeader},
+    write::{
+        fields::put_field,
+        response_head::{self, ConnectionHeader},
+    },
 };
 
 impl Relay {
@@ -185,6 +188,10 @@ impl Relay {
             unexpected_body || info.close || head.version() == Version::Http10 && !info.keep_alive;
         let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);
         hook.on_response_head(&ResponseInfo::of_backend(head), &mut HeaderEdits { added, removed });
+        if !info.has_date {
+            // RFC 9110 §6.6.1: a recipient with a clock adds the time at which it received the response.
+            put_field(&mut self.added_fields, b"Date", hook.date().as_bytes());
+        }
         self.downstream.put_via(head.version(), &mut self.added_fields);
         self.outcome.status = status;
         let connection = if self.outcome.close_client { ConnectionHeader::Close } else { ConnectionHeader::KeepAlive };
