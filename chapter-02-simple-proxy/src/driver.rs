@@ -58,7 +58,7 @@ impl<'a> BlockingDriver<'a> {
         self.shutdown
     }
 
-    /// When the response to the last [`exchange`](Self::exchange) began.
+    /// When the backend's response in the last [`exchange`](Self::exchange) began.
     pub fn first_byte_at(&self) -> Option<Instant> {
         self.first_byte_at
     }
@@ -127,12 +127,12 @@ impl<'a> BlockingDriver<'a> {
             let pumped = match &mut backend {
                 Some(backend) => pump(relay, client, *backend, &mut self.scratch, date),
                 None => pump(relay, client, &mut NoWire, &mut self.scratch, date),
-            }?;
-            let has_backend = backend.is_some();
-            if has_backend && self.first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
+            };
+            // Before the result is looked at: the response may break off right after its head.
+            if self.first_byte_at.is_none() && relay.backend_status().is_some() {
                 self.first_byte_at = Some(now);
             }
-            match pumped {
+            match pumped? {
                 Pumped::Done => return Ok(()),
                 Pumped::Yield => {}
                 Pumped::Wait(wants) => {

@@ -142,7 +142,7 @@ fn exchange(worker: &mut WorkerContext, connection: &mut ClientConnection, mut r
     let Request { relay, exchange_timeouts, attempt, first_byte_at, .. } = &mut *request;
     let attempt = attempt.as_mut().expect("an exchange always has an attempt");
     let mut pumped = worker.pump(relay, &mut connection.socket, &mut attempt.connection.socket);
-    if first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
+    if first_byte_at.is_none() && relay.backend_status().is_some() {
         *first_byte_at = Some(worker.now);
     }
     if let Ok(Pumped::Wait(wants)) = pumped
