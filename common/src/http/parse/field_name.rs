@@ -120,9 +120,17 @@ pub(crate) fn list_elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// `value` without surrounding optional whitespace (RFC 9110 §5.6.3).
 pub(crate) fn trim_ows(value: &[u8]) -> &[u8] {
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let Some(first) = value.iter().position(|byte| !blank(byte)) else { return &[] };
-    let last = value.iter().rposition(|byte| !blank(byte)).unwrap_or(first);
+    trim(value, |byte| matches!(byte, b' ' | b'\t'))
+}
+
+/// A list without the empty elements at its beginning and end.
+pub(crate) fn trim_empty_elements(list: &[u8]) -> &[u8] {
+    trim(list, |byte| matches!(byte, b' ' | b'\t' | b','))
+}
+
+fn trim(value: &[u8], is_trimmed: impl Fn(&u8) -> bool) -> &[u8] {
+    let Some(first) = value.iter().position(|byte| !is_trimmed(byte)) else { return &[] };
+    let last = value.iter().rposition(|byte| !is_trimmed(byte)).unwrap_or(first);
     &value[first..=last]
 }
 
@@ -163,5 +171,7 @@ mod tests {
         let got: Vec<&[u8]> = list_elements(b" a ,,\tb c").collect();
         assert_eq!(got, [b"a" as &[u8], b"", b"b c"]);
         assert_eq!(trim_ows(b" \t"), b"");
+        assert_eq!(trim_empty_elements(b", a ,,\tb c, \t,"), b"a ,,\tb c");
+        assert_eq!(trim_empty_elements(b" , "), b"");
     }
 }
