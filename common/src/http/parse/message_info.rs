@@ -45,6 +45,8 @@ pub(crate) struct MessageInfo {
     websocket: bool,
     /// `Expect: 100-continue`.
     pub(crate) expects_continue: bool,
+    /// The smallest valid `Max-Forwards`.
+    pub(crate) max_forwards: Option<u64>,
     /// There is a `Date`.
     pub(crate) has_date: bool,
 }
@@ -68,6 +70,9 @@ impl MessageInfo {
                 KnownField::Connection => info.parse_connection(value, &mut options)?,
                 KnownField::Upgrade => info.websocket = value.eq_ignore_ascii_case(b"websocket"),
                 KnownField::Date => info.has_date = true,
+                KnownField::MaxForwards => {
+                    info.max_forwards = info.max_forwards.into_iter().chain(parse_decimal(value).ok()).min();
+                }
                 KnownField::Expect => info.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
                 _ => {}
             }
@@ -119,7 +124,7 @@ impl MessageInfo {
 }
 
 /// Parses `1*DIGIT` (RFC 9110 §8.6). `u64::from_str` would also accept `+5`.
-pub(crate) fn parse_decimal(value: &[u8]) -> Result<u64, ProtocolError> {
+fn parse_decimal(value: &[u8]) -> Result<u64, ProtocolError> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(ProtocolError::LengthInvalid);
     }
