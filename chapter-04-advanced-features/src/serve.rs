@@ -98,13 +98,16 @@ fn run_attempts(
             return Err(error.into());
         }
         if attempt.reused {
-            // The backend closed the connection while it was idle, which is no failure: it may be chosen again.
+            // The backend closed the connection while it was idle, which is no failure: the request stays with it.
             ctx.needs_fresh_connection = true;
+            if let Some(attempt) = last_attempt.take() {
+                ctx.keep_slot(attempt.into_slot());
+            }
         } else {
             wait::wait_for_retry(balancer, client, driver, ctx, error, &backend)?;
             attempt.record_failure(now());
+            *last_attempt = None;
         }
-        *last_attempt = None;
     }
 }
 // ANCHOR_END: attempts

@@ -60,6 +60,7 @@ pub struct RequestContext {
     retries: u32,
     /// A reused connection has just failed: the next attempt opens a new one.
     pub needs_fresh_connection: bool,
+    kept_slot: Option<InFlightGuard>,
     /// Set if this request is the half-open probe of the group's breaker.
     half_open_probe: Option<BreakerPermit>,
     /// The permit of the current retry, within the group's budget.
@@ -79,6 +80,7 @@ impl RequestContext {
             tried,
             retries,
             needs_fresh_connection,
+            kept_slot: None,
             half_open_probe: None,
             retry_permit: None,
             last_error: None,
@@ -103,6 +105,9 @@ impl RequestContext {
     /// # Errors
     /// No backend is left that the request may go to.
     pub fn choose(&mut self, now: Instant) -> Result<Dispatch, RequestError> {
+        if let Some(in_flight) = self.kept_slot.take() {
+            return Ok(Dispatch::Backend(in_flight));
+        }
         let is_first_attempt = self.tried.is_empty();
         // Queued requests came first. A request whose backend failed has waited already, so it does not queue again.
         if is_first_attempt && !self.group.queue.is_empty() {
@@ -115,10 +120,15 @@ impl RequestContext {
         }
     }
 
+    /// The next [`choose`](Self::choose) returns this slot: for an attempt that ended before the backend had the
+    /// request. Released, the slot would go to the first request in the queue, and this one would queue again, behind
+    /// all others.
+    pub fn keep_slot(&mut self, in_flight: InFlightGuard) {
+        self.kept_slot = Some(in_flight);
+    }
+
     fn queue_from(&mut self, now: Instant) -> Dispatch {
-        // A request that queues again, because its reused connection failed, has waited before.
-        let before = if let QueueTime::Waited(time) = self.queue_time { time } else { Duration::ZERO };
-        self.queue_time = QueueTime::Since(now.checked_sub(before).unwrap_or(now));
+        self.queue_time = QueueTime::Since(now);
         Dispatch::Queue
     }
 

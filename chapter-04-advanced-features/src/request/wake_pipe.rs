@@ -71,12 +71,37 @@ pub(crate) enum WaitOutcome {
     TimedOut,
 }
 
-/// Waits until `deadline`, or until the waker of `wake_pipe` is called.
+/// Waits until `deadline`.
 ///
 /// # Errors
 /// The client has reset its connection, or the process reached [`ShutdownStage::Stopping`]. Either ends the request.
-pub(crate) fn wait_until(
+pub(crate) fn wait_until(client: &Socket, shutdown: &Shutdown, deadline: Instant) -> Result<(), ProxyError> {
+    poll_until((client, PollFlags::empty()), None, shutdown, deadline).map(|_| ())
+}
+
+/// Waits until `deadline`, or until the waker of `wake_pipe` is called.
+///
+/// # Errors
+/// As for [`wait_until`], or the client has sent FIN. Its request has not been sent yet, and most clients that close
+/// their side have given up.
+pub(crate) fn wait_for_wake(
     client: &Socket,
+    wake_pipe: &WakePipe,
+    shutdown: &Shutdown,
+    deadline: Instant,
+) -> Result<WaitOutcome, ProxyError> {
+    poll_until((client, FIN), Some(wake_pipe), shutdown, deadline)
+}
+
+/// A FIN, also behind bytes that have not been read: the first request of a pipeline may wait while the second is in
+/// the socket. `poll(2)` reports it on Linux only; elsewhere the client is answered.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const FIN: PollFlags = PollFlags::from_bits_retain(nix::libc::POLLRDHUP); // nix has no name for it
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const FIN: PollFlags = PollFlags::empty();
+
+fn poll_until(
+    (client, client_events): (&Socket, PollFlags),
     wake_pipe: Option<&WakePipe>,
     shutdown: &Shutdown,
     deadline: Instant,
@@ -85,10 +110,10 @@ pub(crate) fn wait_until(
     loop {
         let Some(timeout) = poll_timeout(deadline) else { return Ok(WaitOutcome::TimedOut) };
         let shutdown_fd = shutdown.fd(ShutdownStage::Stopping);
-        // No events are requested for the client: poll(2) reports errors and hang-ups anyway.
         let mut fds = [
             PollFd::new(shutdown_fd, PollFlags::POLLIN),
-            PollFd::new(client.stream().as_fd(), PollFlags::empty()),
+            // Errors and hang-ups are reported without being asked for.
+            PollFd::new(client.stream().as_fd(), client_events),
             wake_pipe.map_or_else(
                 || PollFd::new(shutdown_fd, PollFlags::empty()),
                 |wake_pipe| PollFd::new(wake_pipe.reader.as_fd(), PollFlags::POLLIN),
@@ -99,12 +124,15 @@ pub(crate) fn wait_until(
             Err(error) => return Err(failed(FailureKind::ResourceExhausted, Side::Internal).with_source(error.into())),
             Ok(_) => {}
         }
-        let [stopping, client_gone, woken] = fds.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
+        // `None`: flags that nix has no name for.
+        let [stopping, client_left, woken] = fds.map(|fd| fd.revents().is_none_or(|events| !events.is_empty()));
         if stopping {
             return Err(failed(FailureKind::ShuttingDown, Side::Internal));
         }
-        if client_gone {
-            return Err(failed(FailureKind::Reset, Side::Client));
+        if client_left {
+            let has_only_closed = client.stream().take_error().is_ok_and(|error| error.is_none());
+            let kind = if has_only_closed { FailureKind::ClosedInQueue } else { FailureKind::Reset };
+            return Err(failed(kind, Side::Client));
         }
         if let Some(wake_pipe) = wake_pipe.filter(|_| woken) {
             wake_pipe.clear();
