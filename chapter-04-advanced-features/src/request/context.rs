@@ -13,11 +13,11 @@ use common::http::{BackendId, Exchange, FailureKind, LocalReply, Phase, ProxyErr
 use super::{error::RequestError, local_reply};
 use crate::{
     balance::{
-        backend::{Backend, is_server_error},
+        backend::Backend,
         group::{Affinity, Group, InFlightGuard, Selection},
         router::RouteDecision,
     },
-    health::breaker::{Admission, BreakerPermit, BreakerTransition},
+    health::breaker::{Admission, Breaker, BreakerPermit, BreakerTransition},
     limit::retry_budget::RetryPermit,
 };
 
@@ -195,7 +195,7 @@ impl RequestContext {
         exchange.retries = u8::try_from(self.tried.len()).unwrap_or(u8::MAX);
         // Dropped without a record, the permit goes back, and the next request becomes the probe.
         let probe = self.half_open_probe.take();
-        let Some(failed) = group_failed(exchange) else { return };
+        let Some(failed) = group_failed(exchange, &self.group.breaker) else { return };
         let transition = self.group.breaker.record(probe, failed, now);
         let name = self.group.name();
         match transition {
@@ -215,11 +215,11 @@ impl RequestContext {
 /// Whether the group failed this request. `None` if its end says nothing about the group: the client left before the
 /// response began, or the balancer answered itself. Taking that for a success would let clients that give up on a group
 /// close its breaker, or keep it from opening. A client that leaves later does not matter: the backend has responded.
-fn group_failed(exchange: &Exchange) -> Option<bool> {
+fn group_failed(exchange: &Exchange, breaker: &Breaker) -> Option<bool> {
     match exchange.failure {
         Some(failure) if failure.side == Side::Backend => Some(true),
         _ if exchange.local_reply || !exchange.has_response => None,
-        _ => Some(is_server_error(exchange.status)),
+        _ => Some(breaker.is_failure(exchange.status)),
     }
 }
 
@@ -228,6 +228,7 @@ mod tests {
     use common::http::{ExchangeFailure, PhaseTimes};
 
     use super::*;
+    use crate::health::breaker::BreakerConfig;
 
     fn exchange(status: u16, local_reply: bool, failure: Option<(Side, FailureKind)>) -> Exchange {
         Exchange {
@@ -250,9 +251,11 @@ mod tests {
 
     #[test]
     fn only_what_the_backends_did_is_judged() {
+        let breaker = Breaker::new(BreakerConfig::default(), common::clock::now());
         for (status, local_reply, failure, judged) in [
             (200, false, None, Some(false)),
             (404, false, None, Some(false)),
+            (500, false, None, Some(false)),
             (503, false, None, Some(true)),
             (502, true, Some((Side::Backend, FailureKind::Connect)), Some(true)),
             (504, true, Some((Side::Backend, FailureKind::Timeout)), Some(true)),
@@ -265,7 +268,8 @@ mod tests {
             (503, true, Some((Side::Internal, FailureKind::Unavailable)), None),
             (429, true, None, None),
         ] {
-            assert_eq!(group_failed(&exchange(status, local_reply, failure)), judged, "{status} {failure:?}");
+            let exchange = exchange(status, local_reply, failure);
+            assert_eq!(group_failed(&exchange, &breaker), judged, "{status} {failure:?}");
         }
     }
 }
