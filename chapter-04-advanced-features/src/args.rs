@@ -209,6 +209,7 @@ impl BalanceArgs {
             queue_timeout: self.queue_timeout,
             resolve_interval: self.resolve_interval,
             max_clients,
+            spare_upstreams: usize::MAX,
             timeouts: serve.timeouts,
             trusted_proxies: serve.trusted_proxy,
             log_requests: serve.log_requests,

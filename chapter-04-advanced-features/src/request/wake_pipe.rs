@@ -1,64 +1,113 @@
 //! A wake pipe: lets a thread wait for a queue or a back-off timer and still notice its client and the shutdown.
 //!
 //! `thread::sleep` or a condition variable would miss a client that resets its connection and the end of the process.
-//! So the waker writes a byte to a socket pair, and one `poll(2)` watches it together with the client's socket.
+//! So the waker makes a descriptor readable, and one `poll(2)` watches it together with the client's socket.
 
 use std::{
-    io::{self, Read, Write},
-    os::{fd::AsFd as _, unix::net::UnixStream},
+    io,
+    os::fd::{AsFd as _, BorrowedFd},
     sync::Arc,
     task::{Wake, Waker},
     time::Instant,
+};
+#[cfg(not(target_os = "linux"))]
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
 };
 
 use common::{
     http::{FailureKind, Phase, ProxyError, Side},
     shutdown::{Shutdown, ShutdownStage},
 };
+#[cfg(target_os = "linux")]
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, poll},
 };
 use simple_proxy::{poll::poll_timeout, socket::Socket};
 
-/// The read end that a thread polls; its [`Waker`] writes to the other end.
+/// What a thread polls; its [`Waker`] makes it readable.
 #[derive(Debug)]
-pub(crate) struct WakePipe {
-    reader: UnixStream,
-    writer: Arc<WakePipeWriter>,
+pub(crate) struct WakePipe(Arc<Pipe>);
+
+impl WakePipe {
+    /// A wake pipe without a pending wake-up.
+    pub(crate) fn new() -> io::Result<Self> {
+        Pipe::new().map(Arc::new).map(Self)
+    }
+
+    /// The waker that makes it readable.
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.0))
+    }
 }
 
-#[derive(Debug)]
-struct WakePipeWriter(UnixStream);
-
-impl Wake for WakePipeWriter {
+impl Wake for Pipe {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // If the buffer is full, a wake-up is pending already.
-        let _ = (&self.0).write(&[1]);
+        self.notify();
     }
 }
 
-impl WakePipe {
-    /// A wake pipe without a pending wake-up.
-    pub(crate) fn new() -> io::Result<Self> {
+/// On Linux a counter that is readable while it is not 0, which needs one descriptor: a queued request has no
+/// connection to a backend, and the limit of clients assumes two descriptors for each.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Pipe(EventFd);
+
+#[cfg(target_os = "linux")]
+impl Pipe {
+    fn new() -> io::Result<Self> {
+        Ok(Self(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?))
+    }
+
+    fn notify(&self) {
+        let _ = self.0.write(1); // fails only after 2^64 wake-ups
+    }
+
+    fn clear(&self) {
+        let _ = self.0.read(); // fails if there was no wake-up
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Elsewhere a pair of sockets.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+struct Pipe {
+    reader: UnixStream,
+    writer: UnixStream,
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Pipe {
+    fn new() -> io::Result<Self> {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
-        Ok(Self { reader, writer: Arc::new(WakePipeWriter(writer)) })
+        Ok(Self { reader, writer })
     }
 
-    /// The waker that makes the read end readable.
-    pub(crate) fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.writer))
+    fn notify(&self) {
+        // If the buffer is full, a wake-up is pending already.
+        let _ = (&self.writer).write(&[1]);
     }
 
     fn clear(&self) {
         let mut bytes = [0; 64];
         while matches!((&self.reader).read(&mut bytes), Ok(read) if read == bytes.len()) {}
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
     }
 }
 
@@ -116,7 +165,7 @@ fn poll_until(
             PollFd::new(client.stream().as_fd(), client_events),
             wake_pipe.map_or_else(
                 || PollFd::new(shutdown_fd, PollFlags::empty()),
-                |wake_pipe| PollFd::new(wake_pipe.reader.as_fd(), PollFlags::POLLIN),
+                |wake_pipe| PollFd::new(wake_pipe.0.fd(), PollFlags::POLLIN),
             ),
         ];
         match poll(&mut fds, timeout) {
@@ -135,7 +184,7 @@ fn poll_until(
             return Err(failed(kind, Side::Client));
         }
         if let Some(wake_pipe) = wake_pipe.filter(|_| woken) {
-            wake_pipe.clear();
+            wake_pipe.0.clear();
             return Ok(WaitOutcome::Woken);
         }
     }
