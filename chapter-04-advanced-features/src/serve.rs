@@ -127,8 +127,8 @@ fn next_head(
     Ok(ctx)
 }
 
-/// Admits the request, unless no rule matches it or its group's breaker is open. While the process drains, each request
-/// is the last of its connection.
+/// Admits the request, unless we are its final recipient, no rule matches it, or its group's breaker is open. While the
+/// process drains, each request is the last of its connection.
 fn admit(
     balancer: &Balancer,
     client: &mut ClientConnection,
@@ -138,7 +138,10 @@ fn admit(
     if driver.is_draining() {
         client.relay.close_after_response();
     }
-    Ok(balancer.admit(ctx, now())?)
+    match client.relay.final_recipient_reply() {
+        Some(reply) => Err(reply.into()),
+        None => Ok(balancer.admit(ctx, now())?),
+    }
 }
 
 /// Chooses a backend and takes a slot of it, at once or after waiting in the queue.

@@ -185,7 +185,7 @@ impl FromStr for PathPattern {
     type Err = PathPatternError;
 
     fn from_str(text: &str) -> Result<Self, PathPatternError> {
-        let is_invalid = |c: &char| !c.is_ascii_graphic() || "\"<>\\^#".contains(*c); // as in the request parser
+        let is_invalid = |c: &char| !c.is_ascii_graphic() || "\"<>\\#".contains(*c); // as in the request parser
         if let Some(character) = text.chars().find(is_invalid) {
             return Err(PathPatternError::InvalidCharacter { pattern: text.into(), character });
         }

@@ -107,7 +107,7 @@ pub(crate) fn poll_exchange<E: Engine>(
     let Request { relay, attempt, filter_state, .. } = request;
     let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
     let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
-    let pumped = worker.pump(relay, filter_state, &mut client.wire(context), &mut upstream_wire);
+    let pumped = worker.pump(relay, filter_state, now, &mut client.wire(context), &mut upstream_wire);
     if let Ok(Pumped::Wait(wants)) = pumped
         && wants.client.is_none()
         && client.stream.poll_read_ready(context).is_ready()
@@ -133,7 +133,7 @@ pub(crate) async fn exchange_watching_for_reset<E: Engine>(
         let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
         let mut client_wire = stream_layer.wrap(SharedPolledStream::new(stream, context));
         let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
-        let mut pumped = worker.pump(relay, filter_state, &mut client_wire, &mut upstream_wire);
+        let mut pumped = worker.pump(relay, filter_state, now, &mut client_wire, &mut upstream_wire);
         if let Ok(Pumped::Wait(wants)) = pumped
             && wants.client.is_none()
             && reset.as_mut().poll(context).is_ready()
