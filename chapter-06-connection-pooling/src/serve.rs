@@ -98,14 +98,14 @@ async fn run_attempts<E: Engine>(
         if !request.relay.may_retry(&error) {
             return Err(error.into());
         }
-        if reused {
-            // The connection was closed while it was idle, which says nothing about the backend: it may be chosen
-            // again.
+        if let Some(attempt) = request.attempt.take_if(|attempt| attempt.reused) {
+            // The backend closed the connection while it was idle, which is no failure: the request stays with it.
             request.ctx().needs_fresh_connection = true;
+            request.ctx().keep_slot(attempt.into_slot());
         } else {
             Box::pin(wait::wait_for_retry(worker, client, request, error, &backend)).await?;
+            request.attempt = None;
         }
-        request.attempt = None;
     }
 }
 // ANCHOR_END: attempts

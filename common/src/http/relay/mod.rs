@@ -317,6 +317,7 @@ impl Relay {
             | FailureKind::Unavailable
             | FailureKind::ShuttingDown
             | FailureKind::Aborted
+            | FailureKind::ClosedInQueue
             | FailureKind::ResourceExhausted => false,
         };
         error.side == Side::Backend && can_replay && transient
