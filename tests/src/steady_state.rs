@@ -11,7 +11,11 @@ use common::shutdown::Shutdown;
 use crate::allocations::{AllocationCounter, count_this_thread};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n";
-const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+/// One with a Date, and one that gets it from the balancer.
+const RESPONSES: [&[u8]; 2] = [
+    b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 5\r\n\r\nhello",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+];
 /// Warm-up, until every buffer has its final size.
 const WARM_UP_REQUESTS: usize = 100;
 const COUNTED_REQUESTS: usize = 1_000;
@@ -22,8 +26,11 @@ pub fn backend() -> SocketAddr {
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        while stream.read(&mut [0; 4096]).unwrap() > 0 {
-            stream.write_all(RESPONSE).unwrap();
+        for response in RESPONSES.iter().cycle() {
+            if stream.read(&mut [0; 4096]).unwrap() == 0 {
+                return;
+            }
+            stream.write_all(response).unwrap();
         }
     });
     address
@@ -31,9 +38,15 @@ pub fn backend() -> SocketAddr {
 
 fn send_request(stream: &mut TcpStream) {
     stream.write_all(REQUEST).unwrap();
-    let mut response = [0; RESPONSE.len()];
-    stream.read_exact(&mut response).unwrap();
-    assert_eq!(response, RESPONSE);
+    let (mut buffer, mut length) = ([0; 256], 0);
+    while !buffer[..length].ends_with(b"\r\n\r\nhello") {
+        let n = stream.read(&mut buffer[length..]).unwrap();
+        assert_ne!(n, 0, "{}", buffer[..length].escape_ascii());
+        length += n;
+    }
+    let response = &buffer[..length];
+    let dates = response.windows(8).filter(|window| window == b"\r\nDate: ").count();
+    assert!(response.starts_with(b"HTTP/1.1 200 OK\r\n") && dates == 1, "{}", response.escape_ascii());
 }
 
 /// Asserts that the thread on which `run` serves a [`backend`]'s clients allocates nothing in a thousand requests.
