@@ -1,7 +1,7 @@
 //! The header names that a proxy acts on.
 //!
-//! All other headers are forwarded unchanged. The length rules out nearly all candidates, so an unknown header costs a
-//! jump and at most four comparisons.
+//! All other headers are forwarded unchanged. The length and the first letter rule out nearly all candidates, so an
+//! unknown header costs a jump, and rarely a comparison.
 
 use super::byte_set::ByteSet;
 
@@ -44,23 +44,36 @@ const FORWARDED_PREFIX: &[u8] = b"x-forwarded-";
 
 /// Classifies `name`, ignoring its case.
 pub(crate) fn classify_field_name(name: &[u8]) -> KnownField {
-    let candidates = candidates_of_length(name.len());
-    let found = candidates.iter().find(|(candidate, _)| eq_ignore_case(name, candidate.as_bytes()));
-    match (found, name.split_at_checked(FORWARDED_PREFIX.len())) {
-        (Some((_, known)), _) => *known,
-        _ if candidates.iter().any(|(candidate, _)| is_underscore_variant(name, candidate.as_bytes())) => {
-            KnownField::UnderscoreVariant
+    let Some(first) = name.first().map(|byte| byte | CASE) else { return KnownField::Other };
+    for (candidate, known) in candidates_of_length(name.len()) {
+        let candidate = candidate.as_bytes();
+        if candidate.first() != Some(&first) {
+            continue;
         }
-        (None, Some((prefix, _))) if eq_ignore_case(prefix, FORWARDED_PREFIX) => KnownField::ForwardedAlias,
-        (None, Some((prefix, _))) if is_underscore_variant(prefix, FORWARDED_PREFIX) => KnownField::UnderscoreVariant,
+        if eq_ignore_case(name, candidate) {
+            return *known;
+        }
+        if is_underscore_variant(name, candidate) {
+            return KnownField::UnderscoreVariant;
+        }
+    }
+    if first == FORWARDED_PREFIX[0] { classify_by_prefix(name) } else { KnownField::Other }
+}
+
+fn classify_by_prefix(name: &[u8]) -> KnownField {
+    match name.get(..FORWARDED_PREFIX.len()) {
+        Some(prefix) if eq_ignore_case(prefix, FORWARDED_PREFIX) => KnownField::ForwardedAlias,
+        Some(prefix) if is_underscore_variant(prefix, FORWARDED_PREFIX) => KnownField::UnderscoreVariant,
         _ => KnownField::Other,
     }
 }
 
+/// The bit in which the cases of a letter differ.
+const CASE: u8 = b'a' - b'A';
+
 /// Whether `name` equals `candidate`, which is in lower case and of the same length. Among the bytes of a token, the
 /// case bit distinguishes only letters of either case, and no other byte in a candidate. There is no branch per byte.
 fn eq_ignore_case(name: &[u8], candidate: &[u8]) -> bool {
-    const CASE: u8 = b'a' - b'A';
     name.iter().zip(candidate).fold(0, |difference, (a, b)| difference | ((a | CASE) ^ b)) == 0
 }
 
@@ -122,9 +135,17 @@ pub(crate) fn list_elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// `value` without surrounding optional whitespace (RFC 9110 §5.6.3).
 pub(crate) fn trim_ows(value: &[u8]) -> &[u8] {
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let Some(first) = value.iter().position(|byte| !blank(byte)) else { return &[] };
-    let last = value.iter().rposition(|byte| !blank(byte)).unwrap_or(first);
+    trim(value, |byte| matches!(byte, b' ' | b'\t'))
+}
+
+/// A list without the empty elements at its beginning and end.
+pub(crate) fn trim_empty_elements(list: &[u8]) -> &[u8] {
+    trim(list, |byte| matches!(byte, b' ' | b'\t' | b','))
+}
+
+fn trim(value: &[u8], is_trimmed: impl Fn(&u8) -> bool) -> &[u8] {
+    let Some(first) = value.iter().position(|byte| !is_trimmed(byte)) else { return &[] };
+    let last = value.iter().rposition(|byte| !is_trimmed(byte)).unwrap_or(first);
     &value[first..=last]
 }
 
@@ -165,5 +186,7 @@ mod tests {
         let got: Vec<&[u8]> = list_elements(b" a ,,\tb c").collect();
         assert_eq!(got, [b"a" as &[u8], b"", b"b c"]);
         assert_eq!(trim_ows(b" \t"), b"");
+        assert_eq!(trim_empty_elements(b", a ,,\tb c, \t,"), b"a ,,\tb c");
+        assert_eq!(trim_empty_elements(b" , "), b"");
     }
 }

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use super::{
     field_name::{self, KnownField},
     head_end::{self, Span},
-    message_info::{self, MessageInfo},
+    message_info::MessageInfo,
     request_target::{self, ProxyRole, TargetForm},
 };
 use crate::http::{
@@ -309,11 +309,7 @@ impl<'a> HeadView<'a> {
 
     /// The smallest Max-Forwards of an OPTIONS or TRACE request; with other methods it means nothing (RFC 9110 §7.6.2).
     pub(crate) fn max_forwards(&self) -> Option<u64> {
-        if !matches!(self.method(), Method::Options | Method::Trace) {
-            return None;
-        }
-        let values = self.field_values(KnownField::MaxForwards);
-        values.filter_map(|value| message_info::parse_decimal(value).ok()).min()
+        self.head.info.max_forwards.filter(|_| matches!(self.method(), Method::Options | Method::Trace))
     }
 
     /// The approximate length of the head in bytes.

@@ -47,6 +47,8 @@ pub(crate) struct MessageInfo {
     pub(crate) expects_continue: bool,
     /// The seconds of `Keep-Alive: timeout=5` (RFC 2068 §19.7.1.1).
     pub(crate) keep_alive_timeout: Option<u32>,
+    /// The smallest valid `Max-Forwards`.
+    pub(crate) max_forwards: Option<u64>,
     /// There is a `Date`.
     pub(crate) has_date: bool,
 }
@@ -71,6 +73,9 @@ impl MessageInfo {
                 KnownField::Upgrade => info.websocket = value.eq_ignore_ascii_case(b"websocket"),
                 KnownField::KeepAlive => info.keep_alive_timeout = parse_keep_alive(value),
                 KnownField::Date => info.has_date = true,
+                KnownField::MaxForwards => {
+                    info.max_forwards = info.max_forwards.into_iter().chain(parse_decimal(value).ok()).min();
+                }
                 KnownField::Expect => info.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
                 _ => {}
             }
@@ -131,7 +136,7 @@ fn parse_keep_alive(value: &[u8]) -> Option<u32> {
 }
 
 /// Parses `1*DIGIT` (RFC 9110 §8.6). `u64::from_str` would also accept `+5`.
-pub(crate) fn parse_decimal(value: &[u8]) -> Result<u64, ProtocolError> {
+fn parse_decimal(value: &[u8]) -> Result<u64, ProtocolError> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(ProtocolError::LengthInvalid);
     }

@@ -334,6 +334,7 @@ impl Relay {
     }
 
     /// The reply to a request that may not be forwarded: OPTIONS or TRACE with `Max-Forwards: 0` (RFC 9110 §7.6.2).
+    #[inline]
     pub fn final_recipient_reply(&self) -> Option<LocalReply> {
         match (self.downstream.max_forwards, self.downstream.method) {
             (Some(0), Some(Method::Trace)) => Some(LocalReply::TRACE),

@@ -37,6 +37,7 @@ pub(crate) fn put_sanitized_field(out: &mut Vec<u8>, name: &str, value: impl std
 }
 
 /// Writes Via: the version in which the message was received, and the name of this proxy (RFC 9110 §7.6.3).
+#[inline]
 pub(crate) fn put_via(out: &mut Vec<u8>, received: Version, pseudonym: &str) {
     out.extend_from_slice(b"Via: 1.");
     out.push(if received == Version::Http10 { b'0' } else { b'1' });

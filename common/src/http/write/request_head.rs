@@ -10,7 +10,7 @@ use crate::http::{
     exchange::{Method, Version},
     forwarding::{ClientAddress, Forwarding},
     parse::{
-        field_name::{KnownField, list_elements},
+        field_name::{KnownField, list_elements, trim_empty_elements},
         head::HeadView,
         message_info::Framing,
         request_target::ProxyRole,
@@ -117,9 +117,9 @@ fn write_forwarded_fields(
     let client_ip = client.real_ip(head, forwarding);
     out.extend_from_slice(b"X-Forwarded-For: ");
     if client.is_trusted_proxy() {
-        let hops = head.field_values(KnownField::ForwardedFor).flat_map(list_elements);
-        for hop in hops.filter(|hop| !hop.is_empty()) {
-            out.extend_from_slice(hop);
+        let lists = head.field_values(KnownField::ForwardedFor).map(trim_empty_elements);
+        for hops in lists.filter(|hops| !hops.is_empty()) {
+            out.extend_from_slice(hops);
             out.extend_from_slice(b", ");
         }
     }
