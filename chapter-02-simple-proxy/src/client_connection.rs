@@ -103,8 +103,8 @@ impl ClientConnection {
                     let id = identity.request_id(self.connection_id, self.request_count);
                     self.relay.begin(head, forwarding, &self.client_address, id).map_err(protocol_error)?;
                 }
-                self.relay.push_client_bytes(received.rest)?;
-                self.request_buffer.clear();
+                let length = received.head.len() + self.relay.take_client_bytes(received.rest)?;
+                self.request_buffer.consume(received_bytes, length);
                 return Ok(true);
             }
             let is_idle = self.request_buffer.is_idle();

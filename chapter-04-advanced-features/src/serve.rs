@@ -172,7 +172,8 @@ fn connect(
 ) -> Result<Attempt<Socket>, ProxyError> {
     let backend = Arc::clone(in_flight.backend());
     let idempotent = client.relay.request_meta().is_some_and(|meta| meta.method.is_idempotent());
-    let idle_connection = if ctx.needs_fresh_connection { None } else { pool.take(backend.id(), idempotent, now()) };
+    let idle_connection =
+        if ctx.needs_fresh_connection { None } else { pool.take(backend.id(), &backend.keep_alive, idempotent, now()) };
     let reused = idle_connection.is_some();
     pool.leave_one_descriptor();
     let connected = match idle_connection {
@@ -216,7 +217,9 @@ fn record(
     if let Some(attempt) = attempt {
         attempt.finish(&mut exchange, client.request_started_at(), driver.first_byte_at(), now);
         if connection == AfterBackend::Pool {
-            pool.put(attempt.backend().id(), attempt.into_connection(), now);
+            let (socket, in_flight) = attempt.into_parts();
+            in_flight.backend().keep_alive.set_timeout(client.relay.backend_keep_alive());
+            pool.put(in_flight.backend().id(), socket, now);
         }
     }
     ctx.finish(&mut exchange, now);

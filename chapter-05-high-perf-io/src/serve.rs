@@ -20,10 +20,18 @@ use crate::{
     worker::context::WorkerContext,
 };
 
+/// How many requests of one client may end before the others are served. A client that pipelines requests, which are
+/// answered locally or as quickly as it sends them, never has to wait.
+const REQUESTS_PER_TURN: u32 = 16;
+
 // ANCHOR: serve
 /// Drives the connection until it has to wait, yields or closes.
 pub(crate) fn serve(worker: &mut WorkerContext, connection: &mut ClientConnection) -> Progress {
+    let last_of_turn = connection.request_count.wrapping_add(REQUESTS_PER_TURN);
     loop {
+        if connection.request_count == last_of_turn && matches!(connection.state, State::ReadingHead) {
+            return Progress::Yield;
+        }
         let mut step = match mem::replace(&mut connection.state, State::ReadingHead) {
             State::ReadingHead => next_head(worker, connection),
             State::Choosing(request) => choose(worker, connection, request),
@@ -183,7 +191,9 @@ pub(crate) fn record(
             if worker.has_fd_pressure() {
                 connection.idle_pool.clear();
             }
-            connection.idle_pool.put(attempt.backend().id(), attempt.into_connection(), worker.now);
+            let (upstream, in_flight) = attempt.into_parts();
+            in_flight.backend().keep_alive.set_timeout(request.relay.backend_keep_alive());
+            connection.idle_pool.put(in_flight.backend(), upstream, worker.now);
         }
     }
     if let Some(ctx) = &mut request.ctx {

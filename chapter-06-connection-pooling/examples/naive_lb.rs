@@ -165,8 +165,8 @@ fn poll_request(
     loop {
         if let Some(received) = request_buffer.read_request(&scratch[..new_bytes], head).map_err(invalid)? {
             relay.begin(head.view(received.head), &lb.forwarding, address, id).map_err(invalid)?;
-            relay.push_client_bytes(received.rest)?;
-            request_buffer.clear();
+            let length = received.head.len() + relay.take_client_bytes(received.rest)?;
+            request_buffer.consume(&scratch[..new_bytes], length);
             return Poll::Ready(Ok(true));
         }
         new_bytes = match PolledStream::new(client, context).recv(scratch) {

@@ -34,7 +34,7 @@ pub struct Timeouts {
     #[arg(long = "first-byte-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
     #[arg(default_value = "30s", value_parser = parse_duration)]
     pub first_byte: Duration,
-    /// Limit without progress while receiving a request body or writing
+    /// Limit without progress while receiving a request body or a response body of known length, or writing
     #[arg(long = "body-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
     #[arg(default_value = "30s", value_parser = parse_duration)]
     pub body: Duration,
@@ -42,7 +42,7 @@ pub struct Timeouts {
     #[arg(long = "idle-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
     #[arg(default_value = "60s", value_parser = parse_duration)]
     pub idle: Duration,
-    /// Limit without progress while receiving a response body
+    /// Limit without progress while receiving a response body of unknown length, such as a stream of events
     #[arg(long = "stream-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
     #[arg(default_value = "5m", value_parser = parse_duration)]
     pub stream: Duration,

@@ -82,10 +82,10 @@ fn a_slow_upload_does_not_extend_the_deadline_of_a_stalled_download() {
     // Once the client has read everything, the upload does not extend the deadline of a silent backend either.
     client.write_capacity = usize::MAX;
     pump_until_wait(&mut relay, &mut client, &mut backend).unwrap().expect("more is to come");
-    assert_eq!(clock.deadline_at(&relay, 6), 46);
+    assert_eq!(clock.deadline_at(&relay, 6), 16);
     client.input.push_back(b'x');
     pump_until_wait(&mut relay, &mut client, &mut backend).unwrap().expect("more is to come");
-    assert_eq!(clock.deadline_at(&relay, 9), 46);
+    assert_eq!(clock.deadline_at(&relay, 9), 16);
 }
 
 #[test]

@@ -105,6 +105,7 @@ const FILES: &[&[Case]] = &[
     admin::access::CASES,
     c10k::idle::CASES,
     c10k::memory::CASES,
+    c10k::fairness::CASES,
     c10k::files::CASES,
     pooling::reuse::CASES,
     pooling::limits::CASES,

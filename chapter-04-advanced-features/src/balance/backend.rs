@@ -19,6 +19,7 @@ use simple_proxy::stats::BackendStats;
 
 use super::{
     change_notifier::ChangeNotifier,
+    keep_alive::KeepAlive,
     policy::{Candidate, PeakEwma, hash},
 };
 use crate::{
@@ -101,6 +102,8 @@ pub struct Backend {
     latency: PeakEwma,
     /// Requests in flight.
     pub concurrency: ConcurrencyLimit,
+    /// How long it keeps an idle connection open.
+    pub keep_alive: Arc<KeepAlive>,
     /// Its statistics.
     pub totals: BackendStats,
     settings: BackendSettings,
@@ -136,6 +139,7 @@ impl Backend {
             slow_start: SlowStart::new(settings.slow_start, SlowStart::DEFAULT_MIN_FACTOR, now),
             latency: PeakEwma::new(now),
             concurrency: ConcurrencyLimit::new(settings.max_connections),
+            keep_alive: Arc::default(),
             totals: BackendStats::default(),
             settings,
         }

@@ -9,5 +9,6 @@ pub mod backend;
 pub(crate) mod backend_factory;
 pub mod change_notifier;
 pub mod group;
+pub mod keep_alive;
 pub mod policy;
 pub mod router;

@@ -47,6 +47,12 @@ impl<S> Attempt<S> {
         exchange.backend = Some(self.backend().id());
         exchange.times.connected = Some(self.connected_after);
         exchange.times.first_byte = first_byte.map(|first| first.saturating_duration_since(started));
+        if self.reused
+            && !exchange.has_response
+            && exchange.failure.is_some_and(|failure| failure.side == Side::Backend)
+        {
+            self.backend().keep_alive.record_close(Duration::ZERO);
+        }
         let latency = first_byte.map(|first| first.saturating_duration_since(self.sent_at));
         self.record_outcome(attempt_outcome(exchange, latency), now);
     }
@@ -58,14 +64,15 @@ impl<S> Attempt<S> {
         }
     }
 
-    /// Returns the slot, and closes the connection.
+    /// Returns the slot. The connection was reused, and the backend had closed it.
     pub fn into_slot(self) -> InFlightGuard {
+        self.backend().keep_alive.record_close(Duration::ZERO);
         self.in_flight
     }
 
-    /// Returns the connection, so that it can be pooled, and releases the slot.
-    pub fn into_connection(self) -> S {
-        self.connection
+    /// Returns the connection, so that it can be pooled, and the slot.
+    pub fn into_parts(self) -> (S, InFlightGuard) {
+        (self.connection, self.in_flight)
     }
 }
 

@@ -12,11 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{
-    http::{BackendId, NON_IDEMPOTENT_IDLE_LIMIT},
-    net::ConnectionLimiter,
-};
+use common::{http::BackendId, net::ConnectionLimiter};
 use simple_proxy::socket::Socket;
+
+use crate::balance::keep_alive::KeepAlive;
 
 /// How long a connection may stay idle. Shorter than the keep-alive timeout of servers (nginx 75 s; Node's 5 s is the
 /// exception): the balancer closes first, so a close by the backend does not race with a request.
@@ -48,15 +47,25 @@ impl<'a> PerClientPool<'a> {
     // ANCHOR: take
     /// Takes the idle connection to `backend`, if there is one that is reusable for such a request. A connection that
     /// the backend has closed, or that has pending input, is closed here.
-    pub(crate) fn take(&mut self, backend: BackendId, idempotent: bool, now: Instant) -> Option<Socket> {
+    pub(crate) fn take(
+        &mut self,
+        backend: BackendId,
+        keep_alive: &KeepAlive,
+        idempotent: bool,
+        now: Instant,
+    ) -> Option<Socket> {
         let index = self.idle.iter().position(|idle| idle.backend == backend)?;
         let IdleConnection { socket, idle_since, .. } = self.idle.remove(index);
         let idle_for = now.saturating_duration_since(idle_since);
-        let within_limit = idle_for < if idempotent { IDLE_TIMEOUT } else { NON_IDEMPOTENT_IDLE_LIMIT };
+        if idle_for >= IDLE_TIMEOUT {
+            return None;
+        }
         // Peek, without consuming: an idle HTTP/1 connection must have nothing to read. Bytes, EOF or an error end it.
-        let has_no_pending_input =
-            || matches!(socket.stream().peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
-        (within_limit && has_no_pending_input()).then_some(socket)
+        if !matches!(socket.stream().peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock) {
+            keep_alive.record_close(idle_for);
+            return None;
+        }
+        keep_alive.allows_reuse(idle_for, idempotent).then_some(socket)
     }
     // ANCHOR_END: take
 
@@ -130,13 +139,13 @@ mod tests {
         let spares = ConnectionLimiter::new(0);
         let (mut pool, (socket, _peer)) = (PerClientPool::new(&spares), pair());
         pool.put(ID, socket, now());
-        assert!(pool.take(BackendId { slot: 2, generation: 0 }, true, now()).is_none());
+        assert!(pool.take(BackendId { slot: 2, generation: 0 }, &KeepAlive::default(), true, now()).is_none());
         assert!(
-            pool.take(BackendId { slot: 1, generation: 1 }, true, now()).is_none(),
+            pool.take(BackendId { slot: 1, generation: 1 }, &KeepAlive::default(), true, now()).is_none(),
             "another generation of the slot"
         );
-        assert!(pool.take(ID, true, now()).is_some());
-        assert!(pool.take(ID, true, now()).is_none(), "it was taken");
+        assert!(pool.take(ID, &KeepAlive::default(), true, now()).is_some());
+        assert!(pool.take(ID, &KeepAlive::default(), true, now()).is_none(), "it was taken");
     }
 
     #[test]
@@ -151,24 +160,23 @@ mod tests {
             }
             wait_until_readable(&socket);
             pool.put(ID, socket, now());
-            assert!(pool.take(ID, true, now()).is_none());
+            assert!(pool.take(ID, &KeepAlive::default(), true, now()).is_none());
         }
     }
 
     #[test]
-    fn idle_limit_is_shorter_for_non_idempotent_requests() {
+    fn a_request_that_must_not_be_repeated_needs_a_backend_that_keeps_connections() {
         let spares = ConnectionLimiter::new(0);
-        for (idempotent, idle_for, reused) in [
-            (true, Duration::from_secs(29), true),
-            (true, Duration::from_secs(30), false),
-            (false, Duration::from_millis(100), true),
-            (false, Duration::from_secs(1), false),
-        ] {
-            let (mut pool, (socket, _peer)) = (PerClientPool::new(&spares), pair());
+        let (mut pool, keep_alive) = (PerClientPool::new(&spares), KeepAlive::default());
+        let mut takes = |idempotent, idle_for: u64| {
+            let (socket, _peer) = pair();
             let put_at = now();
             pool.put(ID, socket, put_at);
-            assert_eq!(pool.take(ID, idempotent, put_at + idle_for).is_some(), reused, "{idempotent} {idle_for:?}");
-        }
+            pool.take(ID, &keep_alive, idempotent, put_at + Duration::from_millis(idle_for)).is_some()
+        };
+        assert!(takes(true, 29_999) && !takes(true, 30_000));
+        assert!((0..5).all(|_| !takes(false, 100)), "it has to prove itself");
+        assert!(takes(false, 100) && !takes(false, 101));
     }
 
     #[test]
@@ -178,7 +186,7 @@ mod tests {
         let mut pools = [PerClientPool::new(&spares), PerClientPool::new(&spares)];
         for pool in &mut pools {
             for slot in 0..3 {
-                assert!(pool.take(backend(slot), true, now()).is_none());
+                assert!(pool.take(backend(slot), &KeepAlive::default(), true, now()).is_none());
                 pool.leave_one_descriptor();
                 pool.put(backend(slot), pair().0, now());
             }
@@ -188,7 +196,7 @@ mod tests {
         assert_eq!(spares.open_connections(), 1);
         assert_eq!(pools[1].idle[0].backend, backend(2));
         // A reused connection needs no descriptor.
-        drop(pools[0].take(backend(2), true, now()));
+        drop(pools[0].take(backend(2), &KeepAlive::default(), true, now()));
         pools[0].leave_one_descriptor();
         assert_eq!(pools[0].idle.len(), 1, "it has a spare descriptor");
         drop(pools);

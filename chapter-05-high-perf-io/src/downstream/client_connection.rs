@@ -33,6 +33,8 @@ pub(crate) struct ClientConnection {
     pub(crate) connection_id: u32,
     /// How many requests it has carried.
     pub(crate) request_count: u32,
+    /// It has used up its turn, and is driven again when the others have had theirs.
+    pub(crate) has_yielded: bool,
     last_socket_id: SocketId,
 }
 
@@ -56,6 +58,7 @@ impl ClientConnection {
             timeout_start: now,
             connection_id,
             request_count: 0,
+            has_yielded: false,
             last_socket_id: CLIENT_SOCKET,
         }
     }

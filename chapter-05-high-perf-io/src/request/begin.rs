@@ -24,8 +24,8 @@ pub(crate) fn begin_request(
     let id = balancer.instance_id().request_id(connection.connection_id, connection.request_count);
     let mut request = free_requests.take(connection.timeout_start);
     request.relay.begin(head, balancer.forwarding(), &connection.client_address, id).map_err(invalid)?;
-    request.relay.push_client_bytes(received.rest)?;
+    let length = received.head.len() + request.relay.take_client_bytes(received.rest)?;
     request.ctx = Some(RequestContext::new(decision));
-    connection.request_buffer.clear();
+    connection.request_buffer.consume(&scratch[..new_bytes], length);
     Ok(Some(request))
 }

@@ -109,7 +109,10 @@ impl Worker {
                 self.on_event(event);
             }
             for key in mem::take(&mut self.yielded) {
-                self.drive(key);
+                if let Some(connection) = self.connections.get_mut(key) {
+                    connection.has_yielded = false;
+                    self.drive(key);
+                }
             }
             while let Some(timer_id) = self.wheel.expire(self.context.now) {
                 if let Some(key) = self.connections.key_at(timer_id) {
@@ -159,13 +162,19 @@ impl Worker {
     // ANCHOR: drive
     /// Drives a connection until it would block, and arms its timer for the deadline of what it waits for.
     fn drive(&mut self, key: Key) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(connection) = self.connections.get_mut(key).filter(|connection| !connection.has_yielded) else {
+            return;
+        };
         match serve::serve(&mut self.context, connection) {
             // Most deadlines are moved before they pass. So a timer that is not too late is left alone; when it fires
             // early, the connection is driven, and the timer is armed for the deadline that applies then.
             Progress::Wait(deadline) if self.wheel.due(key.index).is_some_and(|due| due <= deadline) => {}
             Progress::Wait(deadline) => self.wheel.arm(key.index, deadline),
-            Progress::Yield => self.yielded.push(key),
+            // Once: an event or a wake-up that comes before its turn does not give it another one.
+            Progress::Yield => {
+                connection.has_yielded = true;
+                self.yielded.push(key);
+            }
             Progress::Close => self.close(key),
         }
     }

@@ -83,7 +83,8 @@ fn end<E: Engine>(worker: &WorkerContext<E>, mut request: Box<Request<E>>) -> Fi
             report_attempt(worker, &mut request, attempt.backend().id(), attempt.reused, exchange.failure);
         }
         if upstream == AfterBackend::Pool {
-            socket_pool::put_after_exchange(worker, attempt.into_connection(), ended_at);
+            attempt.backend().keep_alive.set_timeout(request.relay.backend_keep_alive());
+            socket_pool::put_after_exchange(worker, attempt, ended_at);
         }
     }
     if let Some(ctx) = &mut request.ctx {

@@ -97,10 +97,10 @@ fn begin_request<'w, E: Engine>(
     let id = balancer.instance_id().request_id(client.connection_id, client.request_count);
     let mut request = worker.take_request(client.client_address.peer(), client.timeout_start, now);
     request.relay.begin(head, balancer.forwarding(), &client.client_address, id).map_err(invalid)?;
-    request.relay.push_client_bytes(received.rest)?;
+    let length = received.head.len() + request.relay.take_client_bytes(received.rest)?;
     request.ctx = Some(RequestContext::new(decision));
     let mut request = ActiveRequest::new(worker, request);
     request.refusal = worker.filter.on_request(&mut request.filter_state, &info, now).err();
-    client.request_buffer.clear();
+    client.request_buffer.consume(new_bytes, length);
     Ok(Some(request))
 }

@@ -10,8 +10,9 @@ use std::{
 use advanced_features::{
     admin::AdminOperations as _,
     balance::backend::{Backend, BackendState},
+    request::attempt::Attempt,
 };
-use common::{clock::now, http::NON_IDEMPOTENT_IDLE_LIMIT};
+use common::clock::now;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
@@ -35,22 +36,31 @@ pub(crate) fn take<E: Engine>(
     now: Instant,
 ) -> Option<UpstreamConnection> {
     let counters = worker.pool_counters();
-    let max_idle = if idempotent { Duration::MAX } else { NON_IDEMPOTENT_IDLE_LIMIT };
+    let max_idle = backend.keep_alive.max_idle().unwrap_or(Duration::MAX);
     let mut pool = worker.pool.borrow_mut();
     for address in backend.addresses() {
         let key = PoolKey { address };
         let is_reusable = |stream: &mut TcpStream| is_reusable(stream, idempotent);
-        if let Some(idle) =
-            pool.take(key, now, max_idle, is_reusable, |evicted| count_eviction(counters, evicted.reason))
-        {
+        let on_evict = |evicted: Evicted<TcpStream>| {
+            count_eviction(counters, evicted.reason);
+            if evicted.reason == EvictReason::Stale {
+                backend.keep_alive.record_close(now.saturating_duration_since(evicted.idle.idle_since));
+            }
+        };
+        let Some(idle) = pool.take(key, now, max_idle, is_reusable, on_evict) else { continue };
+        let IdleConnection { connection: stream, meta, idle_since } = idle;
+        if idempotent || backend.keep_alive.allows_reuse(now.saturating_duration_since(idle_since), false) {
             counters.hits(1);
-            return Some(UpstreamConnection { stream: idle.connection, key, meta: idle.meta });
+            return Some(UpstreamConnection { stream, key, meta });
         }
+        // It stays for requests that can be sent again.
+        let evicted = pool.put(key, stream, meta, idle_since);
+        evicted.into_iter().for_each(|evicted| offload(worker, evicted));
     }
     if worker.shared_pool().is_empty() || !idempotent {
         return None;
     }
-    backend.addresses().find_map(|address| take_shared(worker, PoolKey { address }, now))
+    backend.addresses().find_map(|address| take_shared(worker, PoolKey { address }, max_idle, now))
 }
 // ANCHOR_END: take
 
@@ -58,12 +68,19 @@ pub(crate) fn take<E: Engine>(
 ///
 /// Only for idempotent requests: no poller watched these connections, and a peek misses a close that is in flight. A
 /// GET is then sent again; a POST must not be.
-fn take_shared<E: Engine>(worker: &WorkerContext<E>, key: PoolKey, now: Instant) -> Option<UpstreamConnection> {
+fn take_shared<E: Engine>(
+    worker: &WorkerContext<E>,
+    key: PoolKey,
+    max_idle: Duration,
+    now: Instant,
+) -> Option<UpstreamConnection> {
     let counters = worker.pool_counters();
     loop {
-        let IdleConnection { connection, meta, .. } =
+        let IdleConnection { connection, meta, idle_since } =
             worker.shared_pool().take(key, now, |evicted| count_eviction(counters, evicted.reason))?;
-        if !peek_finds_no_input(&SockRef::from(&connection)) {
+        if now.saturating_duration_since(idle_since) >= max_idle {
+            counters.expired(1);
+        } else if !peek_finds_no_input(&SockRef::from(&connection)) {
             counters.stale(1);
         } else if let Ok(stream) = TcpStream::from_std(connection) {
             counters.shared_hits(1);
@@ -72,12 +89,18 @@ fn take_shared<E: Engine>(worker: &WorkerContext<E>, key: PoolKey, now: Instant)
     }
 }
 
-/// Keeps a connection whose response ended exactly where its framing said, unless more bytes have arrived.
-pub(crate) fn put_after_exchange<E: Engine>(worker: &WorkerContext<E>, upstream: UpstreamConnection, now: Instant) {
-    let UpstreamConnection { stream, key, mut meta } = upstream;
+/// Keeps the connection of an attempt whose response ended exactly where its framing said, unless more bytes have
+/// arrived. Releases its slot.
+pub(crate) fn put_after_exchange<E: Engine>(
+    worker: &WorkerContext<E>,
+    attempt: Attempt<UpstreamConnection>,
+    now: Instant,
+) {
+    let (UpstreamConnection { stream, key, mut meta }, in_flight) = attempt.into_parts();
     meta.requests_served = meta.requests_served.saturating_add(1);
     if !no_pending_input(&stream) {
         worker.pool_counters().stale(1);
+        in_flight.backend().keep_alive.record_close(Duration::ZERO);
         return;
     }
     put(worker, UpstreamConnection { stream, key, meta }, now);

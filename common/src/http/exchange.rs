@@ -17,11 +17,6 @@ pub enum Version {
     Http11,
 }
 
-/// The longest idle time after which a backend connection is reused for a request that is not idempotent. Such a
-/// request must not run twice, so it is never sent over a connection that the backend may be closing at that moment; a
-/// close within this time would have been seen.
-pub const NON_IDEMPOTENT_IDLE_LIMIT: Duration = Duration::from_millis(500);
-
 /// A request method; methods that a proxy does not distinguish are [`Other`](Self::Other).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[expect(missing_docs, reason = "the names say it all")]

@@ -50,7 +50,7 @@ impl Timeouts {
     /// The timeout for this kind of wait.
     fn for_kind(&self, kind: TimeoutKind) -> std::time::Duration {
         match kind {
-            TimeoutKind::ClientIo | TimeoutKind::BackendWrite => self.body,
+            TimeoutKind::ClientIo | TimeoutKind::BackendWrite | TimeoutKind::ResponseBody => self.body,
             TimeoutKind::FirstByte => self.first_byte,
             TimeoutKind::Stream => self.stream,
             TimeoutKind::Tunnel => self.tunnel,

@@ -10,8 +10,11 @@ use super::{Head, ProtocolError};
 /// The bytes that one connection keeps between two reads.
 #[derive(Debug, Default)]
 pub struct RequestBuffer {
-    partial: Vec<u8>,
-    /// How much of it has been searched for the end of a head.
+    bytes: Vec<u8>,
+    /// How many of them belong to requests that have begun. They stay until the rest is used up: a client may pipeline
+    /// hundreds of requests in one segment, and moving the rest to the front for each would cost its square.
+    consumed: usize,
+    /// How much of the rest has been searched for the end of a head.
     scanned: usize,
 }
 
@@ -28,11 +31,15 @@ impl RequestBuffer {
     /// Whether no request has begun. Some clients send an empty line after a body; it does not begin a request (RFC
     /// 9112 §2.2).
     pub fn is_idle(&self) -> bool {
-        matches!(self.partial[..], [] | [b'\r'] | [b'\r', b'\n'])
+        matches!(self.unread(), [] | [b'\r'] | [b'\r', b'\n'])
     }
 
-    /// Adds received bytes and looks for a complete head. When the request has begun, call [`clear`](Self::clear), and
-    /// after the exchange [`push_pipelined`](Self::push_pipelined) with the bytes of the next request.
+    fn unread(&self) -> &[u8] {
+        &self.bytes[self.consumed..]
+    }
+
+    /// Adds received bytes and looks for a complete head. When the request has begun, call [`consume`](Self::consume),
+    /// and after the exchange [`push_pipelined`](Self::push_pipelined).
     ///
     /// # Errors
     /// The bytes are not a valid request.
@@ -41,21 +48,40 @@ impl RequestBuffer {
         received: &'a [u8],
         head: &mut Head,
     ) -> Result<Option<ReceivedRequest<'a>>, ProtocolError> {
-        let bytes = if self.partial.is_empty() {
-            received
-        } else {
-            self.partial.extend_from_slice(received);
-            &self.partial
-        };
+        let in_place = self.unread().is_empty();
+        if !in_place && !received.is_empty() {
+            self.bytes.drain(..self.consumed);
+            self.consumed = 0;
+            self.bytes.extend_from_slice(received);
+        }
+        let bytes = if in_place { received } else { &self.bytes[self.consumed..] };
         if let Some(length) = head.read_request(bytes, &mut self.scanned)? {
-            let bytes = if self.partial.is_empty() { received } else { &self.partial };
+            let bytes = if in_place { received } else { self.unread() };
             let (head, rest) = bytes.split_at(length);
             return Ok(Some(ReceivedRequest { head, rest }));
         }
-        if self.partial.is_empty() {
-            self.partial.extend_from_slice(received);
+        if in_place {
+            self.bytes.clear();
+            self.consumed = 0;
+            self.bytes.extend_from_slice(received);
         }
         Ok(None)
+    }
+
+    /// The first `length` bytes belong to a request that has begun: its head, and what its relay took of the rest
+    /// ([`Relay::take_client_bytes`](super::Relay::take_client_bytes)). The others are kept for the next request.
+    /// `received` is what [`read_request`](Self::read_request) got.
+    pub fn consume(&mut self, received: &[u8], length: usize) {
+        self.scanned = 0;
+        if self.unread().is_empty() {
+            self.bytes = received[length..].to_vec();
+            self.consumed = 0;
+        } else {
+            self.consumed += length;
+        }
+        if self.unread().is_empty() {
+            self.clear();
+        }
     }
 
     /// Empties the buffer and frees its memory.
@@ -63,10 +89,14 @@ impl RequestBuffer {
         *self = Self::default();
     }
 
-    /// Keeps pipelined bytes.
+    /// Keeps pipelined bytes that the relay has read ([`Relay::take_pipelined`](super::Relay::take_pipelined)). It reads
+    /// only what its request needs, so either of the two has none.
     pub fn push_pipelined(&mut self, pipelined: Vec<u8>) {
-        debug_assert!(self.partial.is_empty(), "the buffered request comes first");
-        self.partial = pipelined;
+        debug_assert!(self.unread().is_empty() || pipelined.is_empty(), "the buffered request comes first");
+        if !pipelined.is_empty() {
+            self.bytes = pipelined;
+            self.consumed = 0;
+        }
     }
 }
 
@@ -83,8 +113,8 @@ mod tests {
         let received = buffer.read_request(&input, &mut head).unwrap().unwrap();
         assert_eq!((received.head, received.rest), (REQUEST, &b"GET"[..]));
         assert_eq!(received.head.as_ptr(), input.as_ptr());
-        buffer.clear();
-        assert!(buffer.is_idle() && buffer.partial.capacity() == 0);
+        buffer.consume(&input, input.len());
+        assert!(buffer.is_idle() && buffer.bytes.capacity() == 0);
     }
 
     #[test]
@@ -107,12 +137,30 @@ mod tests {
     }
 
     #[test]
+    fn pipelined_requests_are_consumed_one_by_one_and_moved_once() {
+        let (mut buffer, mut head) = (RequestBuffer::default(), Head::new());
+        let input = [REQUEST, REQUEST, REQUEST, b"GE"].concat();
+        let mut place = None;
+        for turn in 0..3 {
+            let received = if turn == 0 { &input[..] } else { b"" };
+            assert_eq!(buffer.read_request(received, &mut head).unwrap().unwrap().head, REQUEST);
+            buffer.consume(received, REQUEST.len());
+            assert_eq!(*place.get_or_insert(buffer.bytes.as_ptr()), buffer.bytes.as_ptr());
+            assert_eq!(buffer.unread().len(), (2 - turn) * REQUEST.len() + 2);
+        }
+        assert!(buffer.read_request(&REQUEST[2..9], &mut head).unwrap().is_none() && !buffer.is_idle());
+        assert_eq!(buffer.read_request(&REQUEST[9..], &mut head).unwrap().unwrap().head, REQUEST);
+        buffer.consume(&REQUEST[9..], REQUEST.len());
+        assert!(buffer.is_idle() && buffer.bytes.capacity() == 0);
+    }
+
+    #[test]
     fn an_empty_line_is_not_a_request() {
         let (mut buffer, mut head) = (RequestBuffer::default(), Head::new());
         assert!(buffer.read_request(b"\r\n", &mut head).unwrap().is_none());
         assert!(buffer.is_idle());
-        assert!(buffer.read_request(REQUEST, &mut head).unwrap().is_some());
-        buffer.clear();
+        let length = buffer.read_request(REQUEST, &mut head).unwrap().unwrap().head.len();
+        buffer.consume(REQUEST, length);
         assert!(buffer.read_request(b" GET", &mut head).is_err());
     }
 }

@@ -27,7 +27,9 @@ pub enum TimeoutKind {
     BackendWrite,
     /// The backend has to begin its response.
     FirstByte,
-    /// The backend has to continue its response.
+    /// The backend has to continue a response whose length is known.
+    ResponseBody,
+    /// The backend has to continue a response that may be a stream of events.
     Stream,
     /// Either end of a tunnel has to send something.
     Tunnel,

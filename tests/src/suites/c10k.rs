@@ -2,6 +2,7 @@
 //! do not delay active clients.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::num::NonZeroUsize;
 use std::thread;
 
 use common::net::{max_clients_for_fds, raise_fd_limit};
@@ -12,6 +13,7 @@ use crate::checker::Reader;
 use crate::process::Program;
 use crate::wait::TEST_TIMEOUT;
 
+pub(super) mod fairness;
 pub(super) mod files;
 pub(super) mod idle;
 pub(super) mod memory;
@@ -31,9 +33,11 @@ fn max_clients(more: usize) -> usize {
     ours.min(max_clients_for_fds(files, 0, None, false)).saturating_sub(more)
 }
 
-/// How many upstream connections may be open while all clients are idle: a few, where they are shared.
+/// How many upstream connections may be open while all clients are idle: a few, where they are shared. Each worker
+/// keeps as many as it had requests at a time, which is all that the threads send, to each of three backends.
 fn max_idle_upstreams(ctx: &Context) -> u64 {
-    if ctx.upstreams_are_shared() { 3 * THREADS as u64 } else { 0 }
+    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    if ctx.upstreams_are_shared() { (3 * THREADS * workers) as u64 } else { 0 }
 }
 
 /// A client that stays connected. One descriptor and no buffer: there are thousands.

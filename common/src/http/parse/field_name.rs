@@ -16,7 +16,9 @@ pub(crate) enum KnownField {
     Upgrade,
     Expect,
     Via,
-    /// Keep-Alive, Proxy-*, TE, Trailer: they apply to one connection only (RFC 9110 §7.6.1). Proxy-Authenticate and
+    /// Hop-by-hop too; a backend announces with it how long it keeps an idle connection.
+    KeepAlive,
+    /// Proxy-*, TE, Trailer: they apply to one connection only (RFC 9110 §7.6.1). Proxy-Authenticate and
     /// Proxy-Authorization are not forwarded either: credentials for this proxy are not for a backend.
     HopByHop,
     ForwardedFor,
@@ -94,7 +96,7 @@ fn candidates_of_length(length: usize) -> &'static [(&'static str, KnownField)] 
             ("forwarded", KnownField::ForwardedAlias),
             ("client-ip", KnownField::ForwardedAlias),
         ],
-        10 => &[("connection", KnownField::Connection), ("keep-alive", KnownField::HopByHop)],
+        10 => &[("connection", KnownField::Connection), ("keep-alive", KnownField::KeepAlive)],
         11 => &[("x-client-ip", KnownField::ForwardedAlias)],
         12 => &[("x-request-id", KnownField::RequestId), ("max-forwards", KnownField::MaxForwards)],
         13 => &[("x-rewrite-url", KnownField::ForwardedAlias)],

@@ -331,7 +331,10 @@ impl<'a> HeadView<'a> {
         let bytes = self.bytes;
         let kept = |field: &&Field| {
             !field.hop_by_hop
-                && !matches!(field.known, KnownField::HopByHop | KnownField::Connection | KnownField::Upgrade)
+                && !matches!(
+                    field.known,
+                    KnownField::HopByHop | KnownField::KeepAlive | KnownField::Connection | KnownField::Upgrade
+                )
         };
         let view = move |field: &Field| FieldView {
             name: field.name.get(bytes),

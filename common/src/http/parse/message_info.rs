@@ -45,6 +45,8 @@ pub(crate) struct MessageInfo {
     websocket: bool,
     /// `Expect: 100-continue`.
     pub(crate) expects_continue: bool,
+    /// The seconds of `Keep-Alive: timeout=5` (RFC 2068 §19.7.1.1).
+    pub(crate) keep_alive_timeout: Option<u32>,
     /// The smallest valid `Max-Forwards`.
     pub(crate) max_forwards: Option<u64>,
     /// There is a `Date`.
@@ -69,6 +71,7 @@ impl MessageInfo {
                 KnownField::TransferEncoding => coding.get_or_insert_with(TransferCodings::default).parse(value)?,
                 KnownField::Connection => info.parse_connection(value, &mut options)?,
                 KnownField::Upgrade => info.websocket = value.eq_ignore_ascii_case(b"websocket"),
+                KnownField::KeepAlive => info.keep_alive_timeout = parse_keep_alive(value),
                 KnownField::Date => info.has_date = true,
                 KnownField::MaxForwards => {
                     info.max_forwards = info.max_forwards.into_iter().chain(parse_decimal(value).ok()).min();
@@ -121,6 +124,15 @@ impl MessageInfo {
         }
         Ok(())
     }
+}
+
+/// The timeout in `timeout=5, max=100`, in seconds. Anything else says nothing: the header only avoids lost requests.
+fn parse_keep_alive(value: &[u8]) -> Option<u32> {
+    let parameter = list_elements(value).find_map(|element| {
+        let (name, seconds) = element.split_at_checked("timeout=".len())?;
+        name.eq_ignore_ascii_case(b"timeout=").then_some(seconds)
+    });
+    parse_decimal(parameter?).ok().map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
 /// Parses `1*DIGIT` (RFC 9110 §8.6). `u64::from_str` would also accept `+5`.
@@ -197,6 +209,23 @@ mod tests {
         }
         let twice = [(KnownField::ContentLength, "5"), (KnownField::ContentLength, "5")];
         assert_eq!(framing(Version::Http11, &twice), Err(ProtocolError::LengthRepeated));
+    }
+
+    #[test]
+    fn a_keep_alive_timeout_is_a_number_of_seconds() {
+        for (value, expected) in [
+            ("timeout=5", Some(5)),
+            ("max=100, Timeout=15", Some(15)),
+            ("timeout=0", Some(0)),
+            ("timeout=99999999999", Some(u32::MAX)),
+            ("timeout=-1", None),
+            ("timeout=", None),
+            ("timeout", None),
+            ("max=100", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_keep_alive(value.as_bytes()), expected, "{value}");
+        }
     }
 
     #[test]

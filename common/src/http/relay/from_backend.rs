@@ -184,6 +184,9 @@ impl Relay {
         self.outcome.close_client |= !matches!(self.request, RequestState::Complete);
         // A 204 that announces a body may still send it.
         let unexpected_body = status == 204 && !matches!(info.framing, Framing::None | Framing::Length(0));
+        self.upstream.keep_alive_timeout = info.keep_alive_timeout;
+        // A second may pass until the next request has arrived.
+        self.upstream.must_close |= info.keep_alive_timeout.is_some_and(|seconds| seconds <= 1);
         self.upstream.must_close |=
             unexpected_body || info.close || head.version() == Version::Http10 && !info.keep_alive;
         let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);

@@ -1,7 +1,10 @@
 //! Input from the client's socket.
 
 use super::{Input, Relay, RequestState, ResponseState};
-use crate::http::error::{FailureKind, ProxyError, Side};
+use crate::http::{
+    error::{FailureKind, ProxyError, Side},
+    exchange::Method,
+};
 
 /// How much of a request is kept for a replay after its first bytes were sent, however it was segmented. Clients often
 /// send a small body in its own segment, so keeping only the first read would make the retry of a PUT depend on
@@ -58,6 +61,23 @@ impl Relay {
 
     pub(crate) fn client_error(&self, kind: FailureKind) -> ProxyError {
         ProxyError::new(kind, Side::Client, self.phase())
+    }
+
+    /// Takes the bytes that arrived with the head. Returns how many belong to this request: the others stay with the
+    /// caller for the next one. A request that may become a tunnel takes all of them.
+    ///
+    /// # Errors
+    /// As [`from_client`](Self::from_client).
+    pub fn take_client_bytes(&mut self, bytes: &[u8]) -> Result<usize, ProxyError> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        if self.downstream.websocket || self.downstream.method == Some(Method::Connect) {
+            return self.push_client_bytes(bytes).map(|()| bytes.len());
+        }
+        let used = self.from_client(Input::Bytes(bytes))?;
+        self.downstream.has_pipelined = used < bytes.len();
+        Ok(used)
     }
 
     /// Takes bytes from the client, and keeps those beyond its request.

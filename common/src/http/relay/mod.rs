@@ -92,6 +92,8 @@ struct DownstreamState {
     backend_keep_alive: bool,
     /// Of a forward proxy only: see [`put_via`](Self::put_via).
     via_pseudonym: Option<Box<str>>,
+    /// The next request has arrived with this one, at least in part.
+    has_pipelined: bool,
     half_close: HalfClose,
 }
 
@@ -120,6 +122,8 @@ struct UpstreamState {
     scanned: usize,
     /// The connection must not be reused.
     must_close: bool,
+    /// The backend's `Keep-Alive: timeout`.
+    keep_alive_timeout: Option<u32>,
     half_close: HalfClose,
 }
 
@@ -172,7 +176,7 @@ pub struct Relay {
     head: Head,
     /// The part of a response head that has arrived.
     partial_head: Vec<u8>,
-    /// Pipelined bytes: what the client sent after its request.
+    /// Pipelined bytes that the relay has read itself, with the end of a body.
     pipelined: Vec<u8>,
     /// Header lines that we add to the response.
     added_fields: Vec<u8>,
@@ -245,6 +249,7 @@ impl Relay {
             max_forwards: head.max_forwards(),
             awaits_continue: has_body && info.expects_continue && version == Version::Http11,
             backend_keep_alive: forwarding.backend_keep_alive,
+            has_pipelined: false,
             via_pseudonym: (forwarding.role == ProxyRole::Forward).then(|| forwarding.via_pseudonym.as_str().into()),
             half_close: HalfClose::default(),
         };
@@ -338,6 +343,11 @@ impl Relay {
         }
     }
 
+    /// How many seconds the backend keeps the connection of this attempt idle, if its response said so.
+    pub fn backend_keep_alive(&self) -> Option<u32> {
+        self.upstream.keep_alive_timeout
+    }
+
     /// What policies need of this request; `None` before `begin`.
     pub fn request_meta(&self) -> Option<RequestMeta> {
         self.downstream
@@ -362,7 +372,7 @@ impl Relay {
     /// head was forwarded, nor while pipelined requests are waiting: the client sent them before it could know of the
     /// shutdown, so the last of them closes. (RFC 9112 §9.6 would allow dropping them.)
     pub fn close_after_response(&mut self) {
-        if self.outcome.status == 0 && self.pipelined.is_empty() {
+        if self.outcome.status == 0 && !self.downstream.has_pipelined && self.pipelined.is_empty() {
             self.outcome.close_client = true;
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 
 use super::{HalfClose, Relay, RequestState, ResponseState};
 use crate::http::{
+    body::BodyDecoder,
     error::{FailureKind, Phase, ProxyError, Side},
     exchange::ExchangeFailure,
     send_buffer::SendBuffer,
@@ -20,7 +21,7 @@ impl Relay {
             // The first byte has one deadline; it starts again if more of the request had to be sent first.
             TimeoutKind::ClientIo | TimeoutKind::FirstByte => transferred.read_from_client,
             TimeoutKind::BackendWrite => transferred.written_to_backend,
-            TimeoutKind::Stream => transferred.read_from_backend,
+            TimeoutKind::ResponseBody | TimeoutKind::Stream => transferred.read_from_backend,
             TimeoutKind::Tunnel => {
                 transferred.written_to_client
                     + transferred.read_from_client
@@ -82,6 +83,8 @@ impl Relay {
         match self.response {
             ResponseState::Tunnel => TimeoutKind::Tunnel,
             _ if self.has_pending_for_client() => TimeoutKind::ClientIo,
+            // A body that announces its length is no stream of events: its backend has it, and only has to send it.
+            ResponseState::Body(BodyDecoder::Length(_), _) => TimeoutKind::ResponseBody,
             ResponseState::Body(..) => TimeoutKind::Stream,
             ResponseState::AwaitingHead if self.upstream.write_error.is_some() => TimeoutKind::FirstByte,
             ResponseState::AwaitingHead if !self.to_backend.is_flushed() => TimeoutKind::BackendWrite,
@@ -99,7 +102,9 @@ impl Relay {
     pub fn timeout_error(&self) -> ProxyError {
         let side = match self.timeout_kind() {
             TimeoutKind::ClientIo => Side::Client,
-            TimeoutKind::BackendWrite | TimeoutKind::FirstByte | TimeoutKind::Stream => Side::Backend,
+            TimeoutKind::BackendWrite | TimeoutKind::FirstByte | TimeoutKind::ResponseBody | TimeoutKind::Stream => {
+                Side::Backend
+            }
             TimeoutKind::Tunnel => Side::Internal, // neither side's fault: both were silent
         };
         ProxyError::new(FailureKind::Timeout, side, self.phase())

@@ -1,6 +1,7 @@
 //! Idle connections: the backend may close one in the moment it is reused.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
@@ -9,14 +10,23 @@ use super::{RequestLog, answer, logging};
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
+use crate::client::{Client, Response};
+use crate::process::Program;
 use crate::rng::Rng;
 use crate::suites::local_reply;
+use crate::suites::support::run_in_parallel;
+use crate::third_party;
 use crate::wait::{ms, pause};
 
 cases! { "retry";
     Fast a_connection_that_ended_while_idle_costs_no_request,
     Fast connections_that_end_at_any_moment_never_double_a_post,
     Fast a_backend_restart_between_requests_is_invisible,
+    Fast no_post_is_lost_to_a_backend_that_closes_at_once,
+    Fast no_post_is_lost_to_a_backend_that_closes_idle_connections,
+    Fast posts_reuse_the_connections_of_a_steady_backend,
+    Fast a_keep_alive_timeout_of_the_backend_bounds_the_idle_time,
+    Full no_post_is_lost_to_node,
 }
 
 fn a_connection_that_ended_while_idle_costs_no_request(ctx: &Context) {
@@ -124,4 +134,97 @@ fn a_backend_restart_between_requests_is_invisible(ctx: &Context) {
         client.send(if method == "POST" { "hi" } else { "" });
         assert_eq!(client.response(method).status(), 200, "{method}");
     }
+}
+
+fn post(client: &mut Client, target: &str) -> Response {
+    client.request("POST", target, "Content-Length: 2\r\n");
+    client.send("hi");
+    client.response("POST")
+}
+
+/// Its FIN follows the response, which does not say `close`: a connection may still look open when it is chosen.
+fn no_post_is_lost_to_a_backend_that_closes_at_once(ctx: &Context) {
+    let log = RequestLog::default();
+    let backend = logging(&log, |conn| {
+        answer(conn);
+        conn.close();
+    });
+    let program = ctx.start(&[backend.addr()], &[]);
+    run_in_parallel(2, |number| {
+        let mut client = program.client();
+        for turn in 0..500 {
+            let response = post(&mut client, &format!("/{number}/{turn}"));
+            assert_eq!(response.status(), 200, "client {number}, POST {turn}: {response:?}");
+        }
+    });
+    assert_eq!(log.lines().len(), 1_000);
+}
+
+/// After a time that it does not announce. Each client waits for about that long, over and over.
+fn no_post_is_lost_to_a_backend_that_closes_idle_connections(ctx: &Context) {
+    let log = RequestLog::default();
+    let backend = logging(&log, |conn| {
+        answer(conn);
+        let _ = conn.stream().set_read_timeout(Some(ms(100)));
+    });
+    let program = ctx.start(&[backend.addr()], &[]);
+    run_in_parallel(16, |number| {
+        let (mut client, mut rng) = (program.client(), Rng::new(number as u64));
+        for turn in 0..30 {
+            let response = post(&mut client, &format!("/{number}/{turn}"));
+            assert_eq!(response.status(), 200, "client {number}, POST {turn}: {response:?}");
+            pause(Duration::from_micros(98_000 + rng.below(4_000) as u64));
+        }
+    });
+    assert_eq!(log.lines().len(), 16 * 30);
+}
+
+fn posts_reuse_the_connections_of_a_steady_backend(ctx: &Context) {
+    let log = RequestLog::default();
+    let backend = logging(&log, answer);
+    let program = ctx.start(&[backend.addr()], &[]);
+    let mut client = program.client();
+    for turn in 0..3_000 {
+        assert_eq!(post(&mut client, &format!("/{turn}")).status(), 200);
+    }
+    assert!(backend.connections() <= 30, "{} connections for 3000 POSTs", backend.connections());
+}
+
+fn a_keep_alive_timeout_of_the_backend_bounds_the_idle_time(ctx: &Context) {
+    for (announced, idle_for, connections) in [("2", 0, 1), ("2", 1_050, 2), ("1", 0, 2), ("0, max=7", 0, 2)] {
+        let log = RequestLog::default();
+        let head = format!("HTTP/1.1 200 OK\r\nKeep-Alive: timeout={announced}\r\nContent-Length: 0\r\n\r\n");
+        let backend = logging(&log, move |conn| {
+            conn.write(&head);
+        });
+        let program = ctx.start(&[backend.addr()], &[]);
+        let mut client = program.client();
+        for _ in 0..2 {
+            let response = client.get("/");
+            assert_eq!((response.status(), response.fields().get("keep-alive")), (200, None));
+            pause(ms(idle_for));
+        }
+        assert_eq!(backend.connections(), connections, "timeout={announced}, idle for {idle_for} ms");
+    }
+}
+
+/// Node closes after 5 s, which it announces. Half of these clients wait for as long, the others do not.
+fn no_post_is_lost_to_node(ctx: &Context) {
+    const SERVER: &str = "const s = require('http').createServer((q, r) => { q.resume(); r.end('ok') }); \
+                          s.listen(0, '127.0.0.1', () => console.log('listening on 127.0.0.1:' + s.address().port))";
+    if third_party::run("node", &["--version"], b"").is_none() {
+        return;
+    }
+    let node = Program::begin(Path::new("node"), &["-e", SERVER]);
+    let program = ctx.start(&[node.addr()], &[]);
+    run_in_parallel(20, |number| {
+        let (mut client, mut rng) = (program.client(), Rng::new(number as u64));
+        for turn in 0..50 {
+            let response = post(&mut client, "/");
+            assert_eq!(response.status(), 200, "client {number}, POST {turn}: {response:?}");
+            if number % 2 == 0 && turn % 10 == 0 {
+                pause(Duration::from_micros(4_995_000 + rng.below(10_000) as u64));
+            }
+        }
+    });
 }

@@ -20,6 +20,7 @@ cases! { "robustness";
     Fast a_backend_that_stalls_in_its_head_is_a_gateway_error,
     Fast a_connect_timeout_is_a_gateway_error,
     Fast a_stalled_response_is_truncated,
+    Fast a_stream_may_be_silent_for_longer_than_a_body,
     Fast a_slow_response_that_makes_progress_is_served,
     Fast an_idle_tunnel_is_closed,
 }
@@ -159,14 +160,28 @@ fn a_stalled_response_is_truncated(ctx: &Context) {
         });
         conn.read_until_closed();
     });
-    let program = ctx.start(&[backend.addr()], &["--stream-timeout", "1s"]);
-    for target in ["/length", "/chunked"] {
+    // Each has its own timeout, a length the shorter one; the default of the other would let it wait for minutes.
+    for (target, flags) in [("/length", ["--body-timeout", "1s"]), ("/chunked", ["--stream-timeout", "1s"])] {
+        let program = ctx.start(&[backend.addr()], &flags);
         let mut client = program.client();
         client.request("GET", target, "");
         let outcome = client.try_response("GET");
         assert!(matches!(outcome, Err(ReadError::Truncated(_) | ReadError::Reset)), "{outcome:?}");
     }
     backend.wait_for("the upstreams are closed", |seen| seen.iter().all(|s| s.ended));
+}
+
+/// An event may come after a long silence.
+fn a_stream_may_be_silent_for_longer_than_a_body(ctx: &Context) {
+    let backend = Backend::start(|conn| {
+        if conn.request().is_ok() {
+            conn.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nan\r\n");
+            pause(ms(1_500));
+            conn.write("5\r\nevent\r\n0\r\n\r\n");
+        }
+    });
+    let program = ctx.start(&[backend.addr()], &["--body-timeout", "500ms"]);
+    assert_eq!(program.client().get("/").text(), "anevent");
 }
 
 fn a_slow_response_that_makes_progress_is_served(ctx: &Context) {
