@@ -79,6 +79,7 @@ struct HalfClose {
 
 /// The parts of the request that matter after its head is gone.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts about the request, each read by its name")]
 struct DownstreamState {
     /// `None` until a request has begun.
     method: Option<Method>,
