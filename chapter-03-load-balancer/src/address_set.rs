@@ -15,21 +15,46 @@ use arc_swap::ArcSwap;
 pub struct AddressSet {
     addresses: ArcSwap<Vec<SocketAddr>>,
     /// Counts the connects, to rotate which address is tried first.
-    rotation: AtomicUsize,
+    connects: AtomicUsize,
+    /// Counts the uses without a connect. They have a rotation of their own: if both shared one, a request that looks
+    /// for an idle connection and then connects would advance it by two, and one of two addresses would get all
+    /// connects.
+    lookups: AtomicUsize,
 }
 
 impl AddressSet {
     /// A set with the addresses of the first resolution.
     pub fn new(addresses: Vec<SocketAddr>) -> Self {
-        Self { addresses: ArcSwap::from_pointee(sorted(addresses)), rotation: AtomicUsize::new(0) }
+        Self {
+            addresses: ArcSwap::from_pointee(sorted(addresses)),
+            connects: AtomicUsize::new(0),
+            lookups: AtomicUsize::new(0),
+        }
     }
 
-    /// All addresses, starting with the next one on each call, so that a name with several addresses spreads its load.
-    pub fn rotated(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
+    /// All addresses, in the order in which a new connect tries them: each call starts with the next one, so that a name
+    /// with several addresses spreads its connections. Call it once per connect, and for nothing else.
+    pub fn connect_order(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
+        self.rotated(&self.connects)
+    }
+
+    /// All addresses, in the order in which to look for an idle connection, or to check them: each call starts with the
+    /// next one.
+    pub fn lookup_order(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
+        self.rotated(&self.lookups)
+    }
+
+    /// All addresses.
+    pub fn all(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
+        let addresses = self.addresses.load();
+        (0..addresses.len()).map(move |index| addresses[index])
+    }
+
+    fn rotated(&self, rotation: &AtomicUsize) -> impl ExactSizeIterator<Item = SocketAddr> + use<> {
         let addresses = self.addresses.load();
         let count = addresses.len();
         // Most names have one address: those skip the counter, a cache line that all cores would write to.
-        let first = if count > 1 { self.rotation.fetch_add(1, Relaxed) } else { 0 };
+        let first = if count > 1 { rotation.fetch_add(1, Relaxed) } else { 0 };
         (0..count).map(move |offset| addresses[(first % count + offset) % count])
     }
 
@@ -61,15 +86,27 @@ mod tests {
     #[test]
     fn rotates_and_keeps_last_good_set() {
         let addresses = AddressSet::new(parse_all(&["127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1"]));
-        let firsts: Vec<_> = (0..4).map(|_| addresses.rotated().next().unwrap().to_string()).collect();
+        let firsts: Vec<_> = (0..4).map(|_| addresses.connect_order().next().unwrap().to_string()).collect();
         assert_eq!(firsts, ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1", "127.0.0.1:1"]);
         assert!(!addresses.replace(Vec::new()));
         assert!(
             !addresses.replace(parse_all(&["127.0.0.3:1", "127.0.0.1:1", "127.0.0.2:1"])),
             "the same addresses, rotated"
         );
-        assert_eq!(addresses.rotated().len(), 3);
+        assert_eq!(addresses.connect_order().len(), 3);
         assert!(addresses.replace(parse_all(&["127.0.0.9:1"])));
-        assert_eq!(addresses.rotated().collect::<Vec<_>>(), parse_all(&["127.0.0.9:1"]));
+        assert_eq!(addresses.connect_order().collect::<Vec<_>>(), parse_all(&["127.0.0.9:1"]));
+    }
+
+    #[test]
+    fn looking_at_addresses_does_not_rotate_the_next_connect() {
+        let addresses = AddressSet::new(parse_all(&["127.0.0.1:1", "127.0.0.2:1"]));
+        let mut firsts = [0, 0];
+        for _ in 0..10 {
+            let _ = (addresses.lookup_order(), addresses.all());
+            let first = addresses.connect_order().next().unwrap();
+            firsts[usize::from(first == addresses.all().next().unwrap())] += 1;
+        }
+        assert_eq!(firsts, [5, 5]);
     }
 }

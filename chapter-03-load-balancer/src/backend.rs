@@ -42,11 +42,6 @@ impl Backend {
         self.id
     }
 
-    /// The backend's addresses, in the order in which the next connect tries them.
-    pub fn rotated_addresses(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
-        self.address_set.rotated()
-    }
-
     // ANCHOR: marks
     /// Marks the backend down until `now + down_time`, after a failed connect. Returns whether it was up.
     pub fn mark_down(&self, now: Instant, down_time: Duration) -> bool {

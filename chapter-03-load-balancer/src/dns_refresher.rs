@@ -141,7 +141,7 @@ mod tests {
             called.recv_timeout(Duration::from_secs(10)).expect("a refresh starts at once");
         }
         // The fourth refresh has begun, so the first three are over.
-        assert_eq!(backend.rotated_addresses().collect::<Vec<_>>(), [new]);
+        assert_eq!(backend.address_set().all().collect::<Vec<_>>(), [new]);
     }
 
     #[test]

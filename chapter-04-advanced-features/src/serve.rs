@@ -166,7 +166,7 @@ fn connect(
     let reused = idle_connection.is_some();
     let connected = match idle_connection {
         Some(socket) => Ok(socket),
-        None => connect::connect(backend.addresses(), driver.timeouts().connect, driver.shutdown()),
+        None => connect::connect(backend.addresses().connect_order(), driver.timeouts().connect, driver.shutdown()),
     };
     let now = now();
     balancer.record_connect(&backend, connected.as_ref().err(), now);

@@ -156,9 +156,9 @@ impl Backend {
         self.sticky_value
     }
 
-    /// Its addresses, in the order in which to try them now.
-    pub fn addresses(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
-        self.addresses.rotated()
+    /// The addresses of its name.
+    pub fn addresses(&self) -> &AddressSet {
+        &self.addresses
     }
 
     /// Its weight now; an operator may have changed it. 0: it serves only clients that are tied to it.
@@ -312,7 +312,7 @@ impl Candidate for Backend {
 
 impl HealthTarget for Backend {
     fn addresses(&self) -> Vec<SocketAddr> {
-        self.addresses.rotated().collect()
+        self.addresses.lookup_order().collect()
     }
 
     fn host_header(&self) -> String {

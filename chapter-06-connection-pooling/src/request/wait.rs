@@ -180,7 +180,7 @@ pub(crate) async fn wait_for_connect<E: Engine>(
     worker.pool_counters().misses(1);
     loop {
         let deadline = now() + worker.balancer().config().timeouts.connect;
-        let mut connecting = pin!(connect_any(backend.addresses(), deadline));
+        let mut connecting = pin!(connect_any(backend.addresses().connect_order(), deadline));
         let outcome =
             wait_unless_aborted(worker, client, deadline, |context| connecting.as_mut().poll(context)).await?;
         request.polled_at = now();

@@ -37,7 +37,7 @@ pub(crate) fn take<E: Engine>(
     let counters = worker.pool_counters();
     let max_idle = if idempotent { Duration::MAX } else { NON_IDEMPOTENT_IDLE_LIMIT };
     let mut pool = worker.pool.borrow_mut();
-    for address in backend.addresses() {
+    for address in backend.addresses().lookup_order() {
         let key = PoolKey { address };
         let is_reusable = |stream: &mut TcpStream| is_reusable(stream, idempotent);
         if let Some(idle) =
@@ -50,7 +50,7 @@ pub(crate) fn take<E: Engine>(
     if worker.shared_pool().is_empty() || !idempotent {
         return None;
     }
-    backend.addresses().find_map(|address| take_shared(worker, PoolKey { address }, now))
+    backend.addresses().lookup_order().find_map(|address| take_shared(worker, PoolKey { address }, now))
 }
 // ANCHOR_END: take
 
@@ -152,7 +152,7 @@ pub(crate) fn eligible_addresses<E: Engine>(worker: &WorkerContext<E>, now: Inst
     let is_up = |backend: &&Arc<Backend>| {
         !matches!(backend.state(now), BackendState::Down | BackendState::ConnectFailed { .. })
     };
-    backends.iter().filter(is_up).flat_map(|backend| backend.addresses()).collect()
+    backends.iter().filter(is_up).flat_map(|backend| backend.addresses().all()).collect()
 }
 
 fn count_eviction(counters: &PoolCounters, reason: EvictReason) {
