@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -20,6 +20,8 @@ pub struct AddressSet {
     /// for an idle connection and then connects would advance it by two, and one of two addresses would get all
     /// connects.
     lookups: AtomicUsize,
+    /// A connect has failed since the last lookup of the name.
+    refresh_requested: AtomicBool,
 }
 
 impl AddressSet {
@@ -29,6 +31,7 @@ impl AddressSet {
             addresses: ArcSwap::from_pointee(sorted(addresses)),
             connects: AtomicUsize::new(0),
             lookups: AtomicUsize::new(0),
+            refresh_requested: AtomicBool::new(false),
         }
     }
 
@@ -48,6 +51,20 @@ impl AddressSet {
     pub fn all(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
         let addresses = self.addresses.load();
         (0..addresses.len()).map(move |index| addresses[index])
+    }
+
+    /// Requests a lookup of the name, after a failed connect. Returns whether none was requested yet.
+    pub(crate) fn request_refresh(&self) -> bool {
+        // Load first: while a backend is down, all of its failed connects come here.
+        !self.refresh_requested.load(Relaxed) && !self.refresh_requested.swap(true, Relaxed)
+    }
+
+    pub(crate) fn is_refresh_requested(&self) -> bool {
+        self.refresh_requested.load(Relaxed)
+    }
+
+    pub(crate) fn clear_refresh_request(&self) {
+        self.refresh_requested.store(false, Relaxed);
     }
 
     fn rotated(&self, rotation: &AtomicUsize) -> impl ExactSizeIterator<Item = SocketAddr> + use<> {

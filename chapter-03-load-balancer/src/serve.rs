@@ -105,7 +105,7 @@ fn connect(balancer: &Balancer, driver: &BlockingDriver<'_>, backend: &Backend) 
         Ok(_) if backend.mark_up() => tracing::info!("backend {} is up again", backend.endpoint()),
         Err(error) if error.side == Side::Backend => {
             backend.stats.count_failure();
-            balancer.dns_refresher.refresh_now();
+            balancer.dns_refresher.refresh_soon(backend);
             if backend.mark_down(now(), balancer.config.down_time) {
                 let down_time = balancer.config.down_time;
                 tracing::warn!(
