@@ -30,7 +30,7 @@ impl Backend {
         Self {
             id,
             endpoint,
-            address_set: AddressSet::new(addresses),
+            address_set: AddressSet::new(addresses, epoch),
             down_until: AtomicU64::new(0),
             epoch,
             stats: BackendStats::default(),

@@ -130,8 +130,8 @@ fn look_up<B: DnsTarget>(host: &str, backends: &[&B], resolver: &impl Resolve) {
                 address.set_port(endpoint.port);
             }
         }
-        if backend.address_set().replace(addresses) {
-            tracing::info!("{endpoint} now resolves to {:?}", backend.address_set().all().collect::<Vec<_>>());
+        if backend.address_set().replace(&addresses) {
+            tracing::info!("{endpoint} now resolves to {addresses:?}");
         }
     }
 }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn addresses(backend: &Backend) -> Vec<String> {
-        backend.address_set().all().map(|address| address.to_string()).collect()
+        backend.address_set().all().iter().map(ToString::to_string).collect()
     }
 
     #[test]

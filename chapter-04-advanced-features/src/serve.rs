@@ -164,9 +164,12 @@ fn connect(
     let idempotent = client.relay.request_meta().is_some_and(|meta| meta.method.is_idempotent());
     let idle_connection = if ctx.needs_fresh_connection { None } else { pool.take(backend.id(), idempotent, now()) };
     let reused = idle_connection.is_some();
-    let connected = match idle_connection {
-        Some(socket) => Ok(socket),
-        None => connect::connect(backend.addresses().connect_order(), driver.timeouts().connect, driver.shutdown()),
+    let connected = if let Some(socket) = idle_connection {
+        Ok(socket)
+    } else {
+        let started = now();
+        let plan = backend.addresses().connect_plan(started, started + driver.timeouts().connect);
+        connect::connect(plan, driver.shutdown())
     };
     let now = now();
     balancer.record_connect(&backend, connected.as_ref().err(), now);

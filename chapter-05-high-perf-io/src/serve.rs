@@ -132,7 +132,7 @@ fn connect(
         return connecting::start_exchange(worker, request, in_flight, upstream, true);
     }
     let deadline = worker.now + worker.balancer.config().timeouts.connect;
-    let connecting = Connecting::new(backend.addresses().connect_order(), deadline);
+    let connecting = Connecting::new(backend.addresses().connect_plan(worker.now, deadline));
     Transition::To(State::Connecting(request, Box::new(ConnectWait { in_flight, connecting })))
 }
 

@@ -10,7 +10,13 @@ use std::{
 };
 
 use common::http::Plaintext;
-use integration_tests::{backend::Backend, client::Client, wait::until};
+use connection_pooling::run;
+use integration_tests::{
+    backend::Backend,
+    client::Client,
+    happy_eyeballs::{CONNECT_TIMEOUT_FLAG, assert_a_dead_address_is_overtaken},
+    wait::until,
+};
 use load_balancer::dns_refresher::Resolve;
 
 /// Resolves every name to one address, which can be changed.
@@ -78,4 +84,12 @@ fn requests_that_find_no_idle_connection_share_connects_among_the_addresses() {
             assert_eq!((a.connections(), b.connections()), (10, 10));
         },
     );
+}
+
+#[test]
+fn a_dead_address_costs_no_request_the_connect_timeout() {
+    assert_a_dead_address_is_overtaken(|addresses, listeners, shutdown| {
+        let args = [&["two.example:80"], &CONNECT_TIMEOUT_FLAG[..]].concat();
+        run(&support::server(&args, Fixed(addresses)), listeners, shutdown).unwrap();
+    });
 }

@@ -126,7 +126,7 @@ impl Backend {
             change_notifier,
             // Without the weight: a backend stays the same when its weight changes.
             name_hash: hash::hash(endpoint.to_string().as_bytes()),
-            addresses: AddressSet::new(addresses),
+            addresses: AddressSet::new(addresses, now),
             weight: AtomicU32::new(endpoint.weight.unwrap_or(1)),
             endpoint,
             draining: AtomicBool::new(false),
@@ -312,7 +312,7 @@ impl Candidate for Backend {
 
 impl HealthTarget for Backend {
     fn addresses(&self) -> Vec<SocketAddr> {
-        self.addresses.lookup_order().collect()
+        self.addresses.lookup_order().into_vec()
     }
 
     fn host_header(&self) -> String {

@@ -37,7 +37,8 @@ pub(crate) fn take<E: Engine>(
     let counters = worker.pool_counters();
     let max_idle = if idempotent { Duration::MAX } else { NON_IDEMPOTENT_IDLE_LIMIT };
     let mut pool = worker.pool.borrow_mut();
-    for address in backend.addresses().lookup_order() {
+    let addresses = backend.addresses().lookup_order();
+    for &address in &addresses {
         let key = PoolKey { address };
         let is_reusable = |stream: &mut TcpStream| is_reusable(stream, idempotent);
         if let Some(idle) =
@@ -50,7 +51,7 @@ pub(crate) fn take<E: Engine>(
     if worker.shared_pool().is_empty() || !idempotent {
         return None;
     }
-    backend.addresses().lookup_order().find_map(|address| take_shared(worker, PoolKey { address }, now))
+    addresses.into_iter().find_map(|address| take_shared(worker, PoolKey { address }, now))
 }
 // ANCHOR_END: take
 
