@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use integration_tests::exercise_checks;
 use integration_tests::wait::{TEST_TIMEOUT, eventually, ms, pause};
 use socket2::{Domain, Socket, Type};
 
+use crate::exercise_checks;
 use crate::peer::{
     answer_to, connect, connect_with_small_buffers, listen, listen_with_small_buffers, next, reset, send,
 };

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use integration_tests::exercise_checks;
 use integration_tests::rng::Rng;
 
+use crate::exercise_checks;
 use crate::peer::{answer_to, connect, end, listen, next, rest_of, send};
 
 type Serve = fn(&TcpListener) -> io::Result<()>;

@@ -5,10 +5,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use exercises_01::contracts::{Kernel, Network};
-use integration_tests::exercise_checks;
 use integration_tests::wait::ms;
 use socket2::{Domain, SockRef, Socket, Type};
 
+use crate::exercise_checks;
 use crate::peer::listen;
 
 type Connect<N> = fn(&[SocketAddr], Duration, &mut N) -> Result<<N as Network>::Connection, String>;

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use common::http::{Exchange, Method, PhaseTimes};
-use integration_tests::{exercise_checks, rng::Rng};
+use integration_tests::rng::Rng;
+
+use crate::exercise_checks;
 
 type LogLine = fn(IpAddr, SystemTime, &[u8], &Exchange) -> String;
 

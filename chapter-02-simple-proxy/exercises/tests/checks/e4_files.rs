@@ -7,10 +7,12 @@ use std::sync::mpsc;
 use std::thread;
 
 use exercises_02::contracts::Response;
-use integration_tests::{exercise_checks, wait::TEST_TIMEOUT};
+use integration_tests::wait::TEST_TIMEOUT;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tempfile::TempDir;
+
+use crate::exercise_checks;
 
 type Respond = fn(&Path, &str, &str) -> Response;
 

@@ -4,8 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
-use integration_tests::{exercise_checks, wait::TEST_TIMEOUT};
+use integration_tests::wait::TEST_TIMEOUT;
 use load_balancer::pick::Pick;
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_03,

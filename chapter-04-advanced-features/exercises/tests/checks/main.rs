@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use integration_tests::exercise_checks;
+
 mod e1_two_choices_with_memory;
 mod e2_aperture;
 mod e3_success_rate;

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use common::clock::now;
 use exercises_05::contracts::{Interest, Poller, Ready};
-use integration_tests::exercise_checks;
 use integration_tests::wait::{TEST_TIMEOUT, ms};
 use nix::fcntl::{FcntlArg, OFlag};
 use nix::time::{ClockId, clock_gettime};
 use socket2::SockRef;
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_05,

@@ -8,9 +8,10 @@ use exercises_05::contracts::{
     Priority::{self, Normal, Urgent},
     ReadyQueue,
 };
-use integration_tests::exercise_checks;
 use integration_tests::rng::Rng;
 use integration_tests::wait::TEST_TIMEOUT;
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_05,

@@ -7,9 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use exercises_05::contracts::{Implementation, LoopWaker, MessageQueue};
-use integration_tests::exercise_checks;
 use integration_tests::wait::{TEST_TIMEOUT, ms};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_05,
