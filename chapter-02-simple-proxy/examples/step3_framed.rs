@@ -62,7 +62,7 @@ fn serve(client: &TcpStream, backend: SocketAddr) -> io::Result<()> {
         buffer.drain(..length + used); // the rest belongs to the next request
         if let Err(error) = exchange(&mut relay, &mut client, backend) {
             relay.fail(&error, wall_clock());
-            pump(&mut relay, &mut client, &mut NoWire, &mut []).map_err(io::Error::other)?;
+            pump(&mut relay, &mut client, &mut NoWire, &mut [], || wall_clock().into()).map_err(io::Error::other)?;
         }
         if relay.end().1 != AfterClient::KeepAlive {
             break;
@@ -92,7 +92,7 @@ fn exchange(relay: &mut Relay, client: &mut Blocking<'_>, backend: SocketAddr) -
     let mut scratch = vec![0; BUFFER_BYTES];
     relay.attempt(false);
     loop {
-        match pump(relay, client, &mut backend, &mut scratch)? {
+        match pump(relay, client, &mut backend, &mut scratch, || wall_clock().into())? {
             Pumped::Done => return Ok(()),
             // A blocking read can wait for one side only: for the client, while its request is incomplete.
             Pumped::Wait(wants) => {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use common::{
     clock::{now, wall_clock},
     http::{
-        AfterClient, ExchangeTimeouts, FailureKind, Input, Interest, NoWire, Phase, ProxyError, Pumped,
+        AfterClient, DateCache, ExchangeTimeouts, FailureKind, Input, Interest, NoWire, Phase, ProxyError, Pumped,
         READ_BUFFER_BYTES, Relay, Side, Wants, Wire, pump,
     },
     net::set_reset_on_close,
@@ -31,6 +31,7 @@ pub struct BlockingDriver<'a> {
     /// The shutdown stage that this thread has last handled.
     seen_stage: ShutdownStage,
     scratch: Vec<u8>,
+    date_cache: DateCache,
     first_byte_at: Option<Instant>,
 }
 
@@ -42,6 +43,7 @@ impl<'a> BlockingDriver<'a> {
             shutdown,
             seen_stage: ShutdownStage::Running,
             scratch: vec![0; READ_BUFFER_BYTES],
+            date_cache: DateCache::default(),
             first_byte_at: None,
         }
     }
@@ -56,7 +58,7 @@ impl<'a> BlockingDriver<'a> {
         self.shutdown
     }
 
-    /// When the response to the last [`exchange`](Self::exchange) began.
+    /// When the backend's response in the last [`exchange`](Self::exchange) began.
     pub fn first_byte_at(&self) -> Option<Instant> {
         self.first_byte_at
     }
@@ -120,19 +122,21 @@ impl<'a> BlockingDriver<'a> {
     ) -> Result<(), ProxyError> {
         let mut exchange_timeouts = ExchangeTimeouts::new();
         loop {
+            let now = now();
+            let date = || self.date_cache.at(now, wall_clock);
             let pumped = match &mut backend {
-                Some(backend) => pump(relay, client, *backend, &mut self.scratch),
-                None => pump(relay, client, &mut NoWire, &mut self.scratch),
-            }?;
-            let has_backend = backend.is_some();
-            if has_backend && self.first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
-                self.first_byte_at = Some(now());
+                Some(backend) => pump(relay, client, *backend, &mut self.scratch, date),
+                None => pump(relay, client, &mut NoWire, &mut self.scratch, date),
+            };
+            // Before the result is looked at: the response may break off right after its head.
+            if self.first_byte_at.is_none() && relay.backend_status().is_some() {
+                self.first_byte_at = Some(now);
             }
-            match pumped {
+            match pumped? {
                 Pumped::Done => return Ok(()),
                 Pumped::Yield => {}
                 Pumped::Wait(wants) => {
-                    let deadline = exchange_timeouts.deadline(relay, self.timeouts, now());
+                    let deadline = exchange_timeouts.deadline(relay, self.timeouts, now);
                     self.wait_ready(relay, client, backend.as_deref_mut(), wants, deadline)?;
                 }
             }

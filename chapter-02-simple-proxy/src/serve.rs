@@ -7,7 +7,7 @@ use std::{net::TcpStream, time::Duration};
 
 use common::{
     clock::wall_clock,
-    http::{AfterClient, ProxyError},
+    http::{AfterClient, LocalReply, ProxyError},
     shutdown::Shutdown,
 };
 
@@ -41,7 +41,11 @@ pub(crate) fn serve_connection(proxy: &ReverseProxy, stream: TcpStream, connecti
 
 // ANCHOR: one_request
 fn serve_request(proxy: &ReverseProxy, client: &mut ClientConnection, driver: &mut BlockingDriver<'_>) -> AfterClient {
-    admit(client, driver);
+    if let Err(reply) = admit(client, driver) {
+        client.relay.send_local_reply(&reply, wall_clock());
+        driver.send_local_reply(&mut client.relay, &mut client.socket);
+        return record(proxy, client, driver, None);
+    }
     choose(proxy);
     let mut connected_after = None;
     let outcome = connect(proxy, driver).and_then(|mut backend| {
@@ -66,11 +70,12 @@ fn next_head(
     client.next_request(driver, &proxy.forwarding, proxy.identity)
 }
 
-/// Admits the request. All are admitted; while the process drains, each is the connection's last.
-fn admit(client: &mut ClientConnection, driver: &BlockingDriver<'_>) {
+/// Admits the request, unless we are its final recipient. While the process drains, each is the connection's last.
+fn admit(client: &mut ClientConnection, driver: &BlockingDriver<'_>) -> Result<(), LocalReply> {
     if driver.is_draining() {
         client.relay.close_after_response();
     }
+    client.relay.final_recipient_reply().map_or(Ok(()), Err)
 }
 
 /// Chooses a backend. There is one.

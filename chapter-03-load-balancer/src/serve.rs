@@ -7,7 +7,7 @@ use std::{net::TcpStream, sync::Arc, time::Duration};
 
 use common::{
     clock::{now, wall_clock},
-    http::{AfterClient, FailureKind, Phase, ProxyError, Side},
+    http::{AfterClient, FailureKind, LocalReply, Phase, ProxyError, Side},
     shutdown::Shutdown,
 };
 use simple_proxy::{client_connection::ClientConnection, connect, driver::BlockingDriver, socket::Socket};
@@ -39,7 +39,11 @@ pub(crate) fn serve_connection(balancer: &Balancer, stream: TcpStream, connectio
 }
 
 fn serve_request(balancer: &Balancer, client: &mut ClientConnection, driver: &mut BlockingDriver<'_>) -> AfterClient {
-    admit(client, driver);
+    if let Err(reply) = admit(client, driver) {
+        client.relay.send_local_reply(&reply, wall_clock());
+        driver.send_local_reply(&mut client.relay, &mut client.socket);
+        return record(balancer, client, driver, None, &[]);
+    }
     let mut connected_after = None;
     let mut tried = Vec::new();
     let outcome = connect_with_failover(balancer, driver, &mut tried).and_then(|(backend, mut socket)| {
@@ -85,11 +89,12 @@ fn next_head(
     client.next_request(driver, &balancer.forwarding, balancer.identity)
 }
 
-/// Admits the request. All are admitted; while the process drains, each is the connection's last.
-fn admit(client: &mut ClientConnection, driver: &BlockingDriver<'_>) {
+/// Admits the request, unless we are its final recipient. While the process drains, each is the connection's last.
+fn admit(client: &mut ClientConnection, driver: &BlockingDriver<'_>) -> Result<(), LocalReply> {
     if driver.is_draining() {
         client.relay.close_after_response();
     }
+    client.relay.final_recipient_reply().map_or(Ok(()), Err)
 }
 
 /// Chooses the next backend.

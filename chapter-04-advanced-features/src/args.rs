@@ -10,7 +10,7 @@ use common::{
 use crate::{
     balance::{backend, group::LbPolicyConfig, policy::Algorithm},
     config::{Config, GroupConfig},
-    health::{active::config::CheckConfig, breaker, passive::outlier},
+    health::{active::config::CheckConfig, breaker, failure_statuses::FailureStatuses, passive::outlier},
     limit::backoff::Backoff,
     routing::{GroupSpec, HashKey, RouteRule, RouteTable, StickyCookie, StickySecret, group_spec::validate_members},
 };
@@ -53,9 +53,12 @@ pub struct BalanceArgs {
     /// How long a backend stays marked down after a failed connect
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::parse_duration)]
     down_time: Duration,
-    /// Consecutive failures (5xx, resets, timeouts) that eject a backend for 30 s; 0 disables ejection
+    /// Consecutive failures (resets, timeouts, 502, 503, 504) that eject a backend for 30 s; 0 disables ejection
     #[arg(long, value_name = "N", default_value_t = 5)]
     eject_after: u32,
+    /// More statuses of responses that count as failures, for ejection and for the circuit breaker, such as 500 or 429|500-599
+    #[arg(long, value_name = "STATUSES")]
+    eject_on: Option<FailureStatuses>,
     /// Failure percentage within 10 s that opens a group's circuit breaker for 10 s; 0 disables it
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=100))]
     breaker: u32,
@@ -180,6 +183,7 @@ impl BalanceArgs {
                 .map(|sticky| if has_named_groups { sticky.for_group(&spec.name) } else { sticky.clone() });
             groups.push(self.group_config(&spec.name, spec.backends.clone(), algorithm.or(self.algorithm), sticky)?);
         }
+        let failure_statuses = self.eject_on.unwrap_or_default().with(FailureStatuses::default());
         let names: Vec<_> = groups.iter().map(|group| group.name.as_str()).collect();
         let routes = RouteTable::new(self.routes.clone(), &names).map_err(|error| error.to_string())?;
         Ok(Config {
@@ -192,18 +196,20 @@ impl BalanceArgs {
                 down_time: self.down_time,
                 outlier: outlier::OutlierConfig {
                     consecutive_failures: self.eject_after,
+                    failure_statuses,
                     ..outlier::OutlierConfig::default()
                 },
                 slow_start: self.slow_start,
             },
             health_check: self.check.0,
-            breaker: breaker_limits(self.breaker),
+            breaker: breaker::BreakerConfig { failure_statuses, ..breaker_limits(self.breaker) },
             max_retries: self.retries,
             backoff: Backoff::default(),
             queue_limit: self.queue,
             queue_timeout: self.queue_timeout,
             resolve_interval: self.resolve_interval,
             max_clients,
+            spare_upstreams: usize::MAX,
             timeouts: serve.timeouts,
             trusted_proxies: serve.trusted_proxy,
             log_requests: serve.log_requests,

@@ -12,6 +12,7 @@ use common::{
     endpoint::Endpoint,
     http::{Exchange, Forwarding, GroupId, LocalReply, ProtocolError, ProxyError, ProxyRole, Side},
     instance_id::InstanceId,
+    net::ConnectionLimiter,
 };
 use load_balancer::dns_refresher::{DnsRefresher, Resolve};
 use simple_proxy::{
@@ -44,6 +45,8 @@ pub struct Balancer {
     pub(crate) dns_refresher: DnsRefresher,
     pub(crate) health_checker: Option<HealthChecker<Backend>>,
     pub(crate) forwarding: Forwarding,
+    /// Counts the backend connections beyond one per client.
+    pub(crate) spare_upstreams: ConnectionLimiter,
     pub(crate) identity: InstanceId,
     pub(crate) totals: ProxyStats,
     pub(crate) random: PickCounters,
@@ -81,6 +84,7 @@ impl Balancer {
             trusted_proxies: config.trusted_proxies.clone(),
             backend_keep_alive: true,
         };
+        let spare_upstreams = ConnectionLimiter::new(config.spare_upstreams);
         let (totals, random) = (ProxyStats::default(), PickCounters::default());
         Ok(Arc::new(Self {
             config,
@@ -89,6 +93,7 @@ impl Balancer {
             dns_refresher,
             health_checker,
             forwarding,
+            spare_upstreams,
             identity,
             totals,
             random,

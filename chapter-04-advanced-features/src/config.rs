@@ -51,6 +51,9 @@ pub struct Config {
     pub resolve_interval: Duration,
     /// Maximum concurrent client connections.
     pub max_clients: usize,
+    /// How many backend connections may be open beyond one per client. For a thread per client; the engines of chapters
+    /// 5 and 6 learn from the kernel when descriptors have run out.
+    pub spare_upstreams: usize,
     /// The timeouts of each phase of an exchange.
     pub timeouts: Timeouts,
     /// Peers whose forwarding headers are trusted.

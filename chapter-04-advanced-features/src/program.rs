@@ -113,6 +113,7 @@ impl Program {
         if let (Some(check), Some(health_status)) = (&mut config.health_check, health_status) {
             check.health_status = health_status;
         }
+        config.spare_upstreams = net::spare_upstreams_for_fds(fd_limit, max_clients, bundled.is_some());
         let shutdown = Shutdown::new()?;
         let listeners = Listeners::bind(address, threads.listeners())?;
         let address = listeners.local_address();

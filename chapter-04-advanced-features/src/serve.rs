@@ -32,7 +32,7 @@ pub(crate) fn serve(balancer: &Balancer, stream: TcpStream, connection: u32, shu
     // An error: the client has disconnected already.
     let Ok(mut client) = ClientConnection::new(stream, connection, &balancer.forwarding) else { return };
     let mut driver = BlockingDriver::new(&balancer.config.timeouts, shutdown);
-    let mut pool = PerClientPool::default();
+    let mut pool = PerClientPool::new(&balancer.spare_upstreams);
     let after = loop {
         let ctx = match next_head(balancer, &mut client, &mut driver) {
             Ok(Some(ctx)) => ctx,
@@ -55,7 +55,7 @@ fn serve_request(
     balancer: &Balancer,
     client: &mut ClientConnection,
     driver: &mut BlockingDriver<'_>,
-    pool: &mut PerClientPool,
+    pool: &mut PerClientPool<'_>,
     mut ctx: RequestContext,
 ) -> AfterClient {
     let mut attempt = None;
@@ -75,12 +75,12 @@ fn run_attempts(
     balancer: &Balancer,
     client: &mut ClientConnection,
     driver: &mut BlockingDriver<'_>,
-    pool: &mut PerClientPool,
+    pool: &mut PerClientPool<'_>,
     ctx: &mut RequestContext,
     last_attempt: &mut Option<Attempt<Socket>>,
 ) -> Result<(), RequestError> {
     loop {
-        let in_flight = choose(balancer, client, driver, ctx)?;
+        let in_flight = choose(balancer, client, driver, pool, ctx)?;
         let backend = Arc::clone(in_flight.backend());
         let mut attempt = match connect(balancer, client, driver, pool, ctx, in_flight) {
             Ok(attempt) => attempt,
@@ -98,13 +98,16 @@ fn run_attempts(
             return Err(error.into());
         }
         if attempt.reused {
-            // The backend closed the connection while it was idle, which is no failure: it may be chosen again.
+            // The backend closed the connection while it was idle, which is no failure: the request stays with it.
             ctx.needs_fresh_connection = true;
+            if let Some(attempt) = last_attempt.take() {
+                ctx.keep_slot(attempt.into_slot());
+            }
         } else {
             wait::wait_for_retry(balancer, client, driver, ctx, error, &backend)?;
             attempt.record_failure(now());
+            *last_attempt = None;
         }
-        *last_attempt = None;
     }
 }
 // ANCHOR_END: attempts
@@ -124,8 +127,8 @@ fn next_head(
     Ok(ctx)
 }
 
-/// Admits the request, unless no rule matches it or its group's breaker is open. While the process drains, each request
-/// is the last of its connection.
+/// Admits the request, unless we are its final recipient, no rule matches it, or its group's breaker is open. While the
+/// process drains, each request is the last of its connection.
 fn admit(
     balancer: &Balancer,
     client: &mut ClientConnection,
@@ -135,7 +138,10 @@ fn admit(
     if driver.is_draining() {
         client.relay.close_after_response();
     }
-    Ok(balancer.admit(ctx, now())?)
+    match client.relay.final_recipient_reply() {
+        Some(reply) => Err(reply.into()),
+        None => Ok(balancer.admit(ctx, now())?),
+    }
 }
 
 /// Chooses a backend and takes a slot of it, at once or after waiting in the queue.
@@ -143,11 +149,15 @@ fn choose(
     balancer: &Balancer,
     client: &ClientConnection,
     driver: &BlockingDriver<'_>,
+    pool: &mut PerClientPool<'_>,
     ctx: &mut RequestContext,
 ) -> Result<InFlightGuard, RequestError> {
     match ctx.choose(now())? {
         Dispatch::Backend(in_flight) => Ok(in_flight),
-        Dispatch::Queue => wait::wait_in_queue(balancer, client, driver, ctx),
+        Dispatch::Queue => {
+            pool.leave_one_descriptor(); // to be woken by
+            wait::wait_in_queue(balancer, client, driver, ctx)
+        }
     }
 }
 
@@ -156,7 +166,7 @@ fn connect(
     balancer: &Balancer,
     client: &ClientConnection,
     driver: &BlockingDriver<'_>,
-    pool: &mut PerClientPool,
+    pool: &mut PerClientPool<'_>,
     ctx: &RequestContext,
     in_flight: InFlightGuard,
 ) -> Result<Attempt<Socket>, ProxyError> {
@@ -164,6 +174,7 @@ fn connect(
     let idempotent = client.relay.request_meta().is_some_and(|meta| meta.method.is_idempotent());
     let idle_connection = if ctx.needs_fresh_connection { None } else { pool.take(backend.id(), idempotent, now()) };
     let reused = idle_connection.is_some();
+    pool.leave_one_descriptor();
     let connected = match idle_connection {
         Some(socket) => Ok(socket),
         None => connect::connect(backend.addresses(), driver.timeouts().connect, driver.shutdown()),
@@ -195,7 +206,7 @@ fn record(
     balancer: &Balancer,
     client: &mut ClientConnection,
     driver: &BlockingDriver<'_>,
-    pool: &mut PerClientPool,
+    pool: &mut PerClientPool<'_>,
     mut ctx: RequestContext,
     attempt: Option<Attempt<Socket>>,
 ) -> AfterClient {

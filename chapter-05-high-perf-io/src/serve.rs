@@ -6,7 +6,7 @@
 use std::{io::ErrorKind, mem};
 
 use advanced_features::{balance::group::InFlightGuard, request::context::Dispatch};
-use common::http::{AfterBackend, AfterClient, FailureKind, Input, Phase, ProxyError, Pumped, Side, Wire as _, pump};
+use common::http::{AfterBackend, AfterClient, FailureKind, Input, Phase, ProxyError, Pumped, Side, Wire as _};
 
 use crate::{
     downstream::{client_connection::ClientConnection, respond_and_close},
@@ -93,13 +93,14 @@ fn next_head(worker: &mut WorkerContext, connection: &mut ClientConnection) -> T
     }
 }
 
-/// Admits the request, unless no routing rule matches it or its group's breaker is open. While the process drains, each
-/// request is the last of its connection.
+/// Admits the request, unless we are its final recipient, no routing rule matches it, or its group's breaker is open.
+/// While the process drains, each request is the last of its connection.
 fn admit(worker: &mut WorkerContext, mut request: Box<Request>) -> Transition {
     if worker.drain_started_at.is_some() {
         request.relay.close_after_response();
     }
-    match worker.balancer.admit(request.ctx(), worker.now) {
+    let refusal = request.relay.final_recipient_reply();
+    match refusal.map_or_else(|| worker.balancer.admit(request.ctx(), worker.now), Err) {
         Ok(()) => Transition::To(State::Choosing(request)),
         Err(reply) => respond_and_close::start_local_reply(request, &reply.into()),
     }
@@ -140,8 +141,8 @@ fn connect(
 fn exchange(worker: &mut WorkerContext, connection: &mut ClientConnection, mut request: Box<Request>) -> Transition {
     let Request { relay, exchange_timeouts, attempt, first_byte_at, .. } = &mut *request;
     let attempt = attempt.as_mut().expect("an exchange always has an attempt");
-    let mut pumped = pump(relay, &mut connection.socket, &mut attempt.connection.socket, &mut worker.scratch);
-    if first_byte_at.is_none() && matches!(relay.phase(), Phase::Response | Phase::Tunnel) {
+    let mut pumped = worker.pump(relay, &mut connection.socket, &mut attempt.connection.socket);
+    if first_byte_at.is_none() && relay.backend_status().is_some() {
         *first_byte_at = Some(worker.now);
     }
     if let Ok(Pumped::Wait(wants)) = pumped

@@ -68,6 +68,11 @@ impl Socket {
         self.failed
     }
 
+    /// Whether the peer has sent FIN, perhaps behind bytes that have not been read.
+    pub(crate) fn peer_has_sent_fin(&self) -> bool {
+        self.read_closed
+    }
+
     /// Whether no unread bytes, FIN or error have been reported.
     pub(crate) fn no_pending_input(&self) -> bool {
         !self.readable && !self.failed

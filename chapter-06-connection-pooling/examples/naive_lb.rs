@@ -202,7 +202,8 @@ fn poll_pump(
     upstream_wire: &mut impl Wire,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ProxyError>> {
-    match pump(relay, &mut PolledStream::new(client, context), upstream_wire, &mut lb.scratch.borrow_mut())? {
+    let (mut client_wire, scratch) = (PolledStream::new(client, context), &mut *lb.scratch.borrow_mut());
+    match pump(relay, &mut client_wire, upstream_wire, scratch, || wall_clock().into())? {
         Pumped::Done => return Poll::Ready(Ok(())),
         Pumped::Wait(_) => {}
         Pumped::Yield => context.waker().wake_by_ref(),

@@ -8,7 +8,7 @@
 use std::{fmt::Debug, time::Instant};
 
 use advanced_features::routing::RequestInfo;
-use common::http::{Exchange, HeaderEdits, LocalReply, ResponseHook, ResponseInfo};
+use common::http::{Exchange, HeaderEdits, HttpDate, LocalReply, ResponseHook, ResponseInfo};
 
 use crate::request::attempt_record::AttemptRecord;
 
@@ -118,14 +118,18 @@ impl<A: WorkerFilter, B: WorkerFilter> WorkerFilter for (A, B) {
     }
 }
 
-/// A filter and its state, as the pump calls them for one request.
-#[derive(Debug)]
-pub(crate) struct FilterHook<'a, W: WorkerFilter> {
+/// A filter and its state, as the pump calls them for one request, and the worker's date.
+pub(crate) struct FilterHook<'a, W: WorkerFilter, D: FnMut() -> HttpDate> {
     pub(crate) filter: &'a W,
     pub(crate) state: &'a mut W::State,
+    pub(crate) date: D,
 }
 
-impl<W: WorkerFilter> ResponseHook for FilterHook<'_, W> {
+impl<W: WorkerFilter, D: FnMut() -> HttpDate> ResponseHook for FilterHook<'_, W, D> {
+    fn date(&mut self) -> HttpDate {
+        (self.date)()
+    }
+
     fn on_response_head(&mut self, response: &ResponseInfo<'_>, edits: &mut HeaderEdits<'_>) {
         self.filter.on_response_head(self.state, response, edits);
     }

@@ -66,7 +66,8 @@ async fn serve_request<E: Engine>(
         Err(refusal) => Err(refusal.into()),
     };
     if let Err(error) = outcome {
-        error.answer(&mut request.relay, worker.date());
+        let date = worker.date(request.polled_at);
+        error.answer(&mut request.relay, date);
         respond_and_close::send_local_reply(worker, client, &mut request).await;
     }
     record(client, request)
@@ -97,14 +98,14 @@ async fn run_attempts<E: Engine>(
         if !request.relay.may_retry(&error) {
             return Err(error.into());
         }
-        if reused {
-            // The connection was closed while it was idle, which says nothing about the backend: it may be chosen
-            // again.
+        if let Some(attempt) = request.attempt.take_if(|attempt| attempt.reused) {
+            // The backend closed the connection while it was idle, which is no failure: the request stays with it.
             request.ctx().needs_fresh_connection = true;
+            request.ctx().keep_slot(attempt.into_slot());
         } else {
             Box::pin(wait::wait_for_retry(worker, client, request, error, &backend)).await?;
+            request.attempt = None;
         }
-        request.attempt = None;
     }
 }
 // ANCHOR_END: attempts
@@ -117,13 +118,13 @@ async fn next_head<'w, E: Engine>(
     poll_fn_with_now(client.timeout_start, |context, now| begin::poll_head(worker, client, now, context)).await
 }
 
-/// Admits the request, unless a filter has refused it, no routing rule matches it, or its group's breaker is open.
-/// While the process drains, each request is the last of its connection.
+/// Admits the request, unless a filter has refused it, we are its final recipient, no routing rule matches it, or its
+/// group's breaker is open. While the process drains, each request is the last of its connection.
 fn admit<E: Engine>(worker: &WorkerContext<E>, request: &mut Request<E>) -> Result<(), LocalReply> {
     if worker.stage() > ShutdownStage::Running {
         request.relay.close_after_response();
     }
-    if let Some(refusal) = request.refusal {
+    if let Some(refusal) = request.refusal.or_else(|| request.relay.final_recipient_reply()) {
         return Err(refusal);
     }
     let now = request.polled_at;

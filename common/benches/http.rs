@@ -5,6 +5,7 @@
 use std::{
     hint::black_box,
     io::{self, ErrorKind, IoSlice},
+    time::SystemTime,
 };
 
 use common::http::{ClientAddress, Forwarding, Head, Input, ProxyRole, Pumped, Relay, Wire, pump};
@@ -95,7 +96,9 @@ impl Core {
 
     fn pump_until(&mut self, client: &mut Instant<'_>, backend: &mut Instant<'_>, done: bool) {
         loop {
-            match pump(&mut self.relay, client, backend, &mut self.scratch).expect("no failure") {
+            match pump(&mut self.relay, client, backend, &mut self.scratch, || SystemTime::UNIX_EPOCH.into())
+                .expect("no failure")
+            {
                 Pumped::Done => return,
                 Pumped::Wait(_) if !done => return,
                 Pumped::Yield => {}

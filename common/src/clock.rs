@@ -11,7 +11,7 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// The wall clock, for the `Date` header of local replies.
+/// The wall clock, for the `Date` header of responses.
 #[expect(clippy::disallowed_methods, reason = "this is where engines read it")]
 pub fn wall_clock() -> SystemTime {
     SystemTime::now()

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, IoSlice};
 
 use common::http::{AfterBackend, AfterClient, Head, Input, Pumped, Relay, Wire, pump};
 use integration_tests::allocations::{CountingAllocator, allocation_count};
-use support::exchange::{REQUEST_ID, SCRATCH_BYTES, client_address, forwarding};
+use support::exchange::{REQUEST_ID, SCRATCH_BYTES, client_address, date, forwarding};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -65,9 +65,9 @@ fn steady_small_exchange_allocates_nothing() {
             relay.from_client(Input::Bytes(&scratch[length..n])).expect("a body");
         }
         relay.attempt(true);
-        assert!(matches!(pump(&mut relay, &mut client, &mut backend, &mut scratch), Ok(Pumped::Wait(_))));
+        assert!(matches!(pump(&mut relay, &mut client, &mut backend, &mut scratch, date), Ok(Pumped::Wait(_))));
         backend.input = response;
-        assert!(matches!(pump(&mut relay, &mut client, &mut backend, &mut scratch), Ok(Pumped::Done)));
+        assert!(matches!(pump(&mut relay, &mut client, &mut backend, &mut scratch, date), Ok(Pumped::Done)));
         let (_, after_client, after_backend) = relay.end();
         assert_eq!((after_client, after_backend), (AfterClient::KeepAlive, AfterBackend::Pool));
         assert!(backend.sent > 0 && client.sent > 0);

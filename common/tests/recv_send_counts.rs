@@ -8,7 +8,7 @@ mod support;
 use std::io::{self, ErrorKind, IoSlice};
 
 use common::http::{AfterBackend, AfterClient, Head, Input, Pumped, Relay, Wire, pump};
-use support::exchange::{REQUEST_ID, SCRATCH_BYTES, client_address, forwarding};
+use support::exchange::{REQUEST_ID, SCRATCH_BYTES, client_address, date, forwarding};
 
 /// A socket with its readiness, as epoll reports it.
 #[derive(Debug, Default)]
@@ -65,12 +65,13 @@ fn exchange(request: &[u8], response: &[u8]) -> (CountingStream, CountingStream)
         relay.from_client(Input::Bytes(&scratch[length..n])).expect("a valid body");
     }
     relay.attempt(true);
-    let Pumped::Wait(wants) = pump(&mut relay, &mut client, &mut backend, &mut scratch).expect("no failure") else {
+    let Pumped::Wait(wants) = pump(&mut relay, &mut client, &mut backend, &mut scratch, date).expect("no failure")
+    else {
         panic!("done without a response")
     };
     assert!(wants.backend.read && !wants.backend.write && wants.client.is_none(), "{wants:?}");
     backend.push_input(response);
-    assert_eq!(pump(&mut relay, &mut client, &mut backend, &mut scratch).expect("no failure"), Pumped::Done);
+    assert_eq!(pump(&mut relay, &mut client, &mut backend, &mut scratch, date).expect("no failure"), Pumped::Done);
     let (_, after_client, after_backend) = relay.end();
     assert_eq!((after_client, after_backend), (AfterClient::KeepAlive, AfterBackend::Pool));
     (client, backend)

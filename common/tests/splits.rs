@@ -7,20 +7,26 @@ use std::time::SystemTime;
 use common::http::{AfterClient, Head, ProxyError, Pumped, Relay, pump};
 use proptest::prelude::*;
 use support::{
-    exchange::{SCRATCH_BYTES, begin_request},
+    exchange::{SCRATCH_BYTES, begin_request, date},
     memory_stream::{MemoryStream, StreamEnd},
     reference_validator::{self, Validation},
     strict_parser::{self, Message, show},
 };
 
 /// Start lines, most of them valid.
-const START_LINES: [&str; 22] = [
+const START_LINES: [&str; 28] = [
     "GET / HTTP/1.1",
     "GET /a?b=c HTTP/1.1",
     "POST /x HTTP/1.1",
     "OPTIONS * HTTP/1.1",
     "GET http://a/x HTTP/1.1",
     "GET HTTP://A?q HTTP/1.1",
+    "GET http://a:80/ HTTP/1.1",
+    "GET http://a:/ HTTP/1.1",
+    "GET https://A:443/ HTTP/1.1",
+    "GET https://[::1]:443/ HTTP/1.1",
+    "GET /^?\"<\\> HTTP/1.1",
+    "GET http://a/\\?x HTTP/1.1",
     "GET / HTTP/1.0",
     "M-SEARCH /{|}` HTTP/1.1",
     "\r\nGET / HTTP/1.1",
@@ -40,12 +46,16 @@ const START_LINES: [&str; 22] = [
 ];
 
 /// Header lines: valid, valid in some combinations, and malformed.
-const HEADER_LINES: [&str; 50] = [
+const HEADER_LINES: [&str; 55] = [
     "Host: a",
     "Host: a",
     "Host: a",
     "host:A",
     "Host: [::1]:80",
+    "Host: [::1]",
+    "Host: a:080",
+    "Host: a:443",
+    "Host: a:",
     "Host: a:65536",
     "Host:",
     "Host: a b",
@@ -81,6 +91,7 @@ const HEADER_LINES: [&str; 50] = [
     "Connection: Host",
     "Connection: x, content-length",
     "Connection: a b",
+    "Connection: keep-alive; timeout=5",
     "Connection: , upgrade,",
     "Upgrade: websocket",
     "Upgrade: h2c",
@@ -117,7 +128,7 @@ const MUTATIONS: [&[u8]; 18] = [
 fn head() -> impl Strategy<Value = Vec<u8>> {
     let lines = prop_oneof![
         9 => prop::collection::vec(prop::sample::select(&HEADER_LINES[..]), 0..6),
-        1 => prop::collection::vec(prop::sample::select(&HEADER_LINES[11..16]), 90..110),
+        1 => prop::collection::vec(prop::sample::select(&HEADER_LINES[15..20]), 90..110),
     ];
     let mutation = (any::<prop::sample::Index>(), prop::sample::select(&MUTATIONS[..]), 0usize..3);
     let start = prop_oneof![2 => Just("GET / HTTP/1.1"), 1 => prop::sample::select(&START_LINES[..])];
@@ -289,7 +300,7 @@ fn run_exchange(request: &[u8], response: &[u8], splits: &Splits) -> ExchangeRes
         }
         (client.max_read, backend.max_read) = (usize::MAX, usize::MAX);
         (client.write_capacity, backend.write_capacity) = (split(&splits.client_writes), split(&splits.backend_writes));
-        match pump(&mut relay, &mut client, &mut backend, &mut scratch) {
+        match pump(&mut relay, &mut client, &mut backend, &mut scratch, date) {
             Ok(Pumped::Done) => {
                 let (_, after, _) = relay.end();
                 let method =

@@ -96,6 +96,7 @@ const FILES: &[&[Case]] = &[
     routing::refused::CASES,
     limits::slots::CASES,
     limits::queue::CASES,
+    limits::descriptors::CASES,
     limits::disconnects::CASES,
     limits::workers::CASES,
     identity::CASES,

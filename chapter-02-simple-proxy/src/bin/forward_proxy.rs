@@ -66,12 +66,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
-    net::raise_fd_limit()?;
+    let fd_limit = net::raise_fd_limit()?;
     let shutdown = Shutdown::new()?;
     let listeners = Listeners::bind(args.serve.listen_address(args.port), NonZeroUsize::MIN)?;
     let bundled_backends = if args.wants_demo_backend() { Some(backends::start_bundled(1, 9001)?) } else { None };
     let address = listeners.local_address();
-    let proxy = ForwardProxy::new(config(args), address);
+    let max_clients = Some(args.serve.max_client_threads());
+    let max_clients = net::max_clients_for_fds(fd_limit, 0, max_clients, bundled_backends.is_some());
+    let proxy = ForwardProxy::new(config(args, max_clients), address);
     let stats_source = proxy.clone();
     signals::spawn(shutdown.clone(), move || outln!("{}", stats_source.stats_table()))?;
     outln!("listening on {address}");
@@ -93,11 +95,11 @@ fn usage_hint(proxy: SocketAddr, destination: SocketAddr) -> String {
     )
 }
 
-fn config(args: Args) -> Config {
+fn config(args: Args, max_clients: usize) -> Config {
     Config {
         allow: args.allow,
         auth: args.auth,
-        max_clients: args.serve.max_client_threads(),
+        max_clients,
         timeouts: args.serve.timeouts,
         log_requests: args.serve.log_requests,
     }

@@ -127,7 +127,8 @@ fn next_head(
     Ok(request)
 }
 
-/// Admits the request if its client is authenticated; while the process drains, it is the connection's last request.
+/// Admits the request if its client is authenticated, unless we are its final recipient. While the process drains, it is
+/// the connection's last request.
 fn admit(
     client: &mut ClientConnection,
     driver: &BlockingDriver<'_>,
@@ -136,7 +137,9 @@ fn admit(
     if driver.is_draining() {
         client.relay.close_after_response();
     }
-    if request.is_authenticated { Ok(()) } else { Err(ForwardError::Refused(PROXY_AUTH_REQUIRED)) }
+    let refusal =
+        if request.is_authenticated { client.relay.final_recipient_reply() } else { Some(PROXY_AUTH_REQUIRED) };
+    refusal.map_or(Ok(()), |reply| Err(ForwardError::Refused(reply)))
 }
 
 // ANCHOR: choose

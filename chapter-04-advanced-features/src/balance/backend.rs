@@ -232,20 +232,22 @@ impl Backend {
     /// limit.
     pub fn record_attempt(&self, outcome: AttemptOutcome, now: Instant) -> Option<Duration> {
         let failed = match outcome {
-            AttemptOutcome::Response { status, latency } if !is_server_error(status) => {
-                self.latency.record(latency, now);
-                false
+            AttemptOutcome::Response { status, latency } => {
+                // Even where a 500 is no failure, a quick one must not make the backend look fast.
+                if is_server_error(status) {
+                    self.latency.record_failure(now);
+                } else {
+                    self.latency.record(latency, now);
+                }
+                self.outlier.is_failure(status)
             }
-            AttemptOutcome::Response { .. } => true,
             AttemptOutcome::BackendFailure => {
                 self.totals.count_failure();
+                self.latency.record_failure(now);
                 true
             }
             AttemptOutcome::Inconclusive => return None,
         };
-        if failed {
-            self.latency.record_failure(now);
-        }
         let ejected = self.outlier.record(failed, now);
         if ejected.is_some() {
             self.change_notifier.notify();
@@ -287,8 +289,7 @@ pub enum AttemptOutcome {
     Inconclusive,
 }
 
-/// Whether this status counts as a failure of the backend.
-pub fn is_server_error(status: u16) -> bool {
+fn is_server_error(status: u16) -> bool {
     (500..=599).contains(&status)
 }
 

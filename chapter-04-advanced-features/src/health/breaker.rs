@@ -19,6 +19,7 @@ use std::{
 
 use super::{
     epoch::Epoch,
+    failure_statuses::FailureStatuses,
     half_open::{HalfOpenPermit, HalfOpenSemaphore},
     rolling_window::RollingWindow,
 };
@@ -37,6 +38,8 @@ pub struct BreakerConfig {
     pub window: Duration,
     /// How long the breaker stays open before a probe.
     pub open_duration: Duration,
+    /// The statuses of a response that count as failures.
+    pub failure_statuses: FailureStatuses,
 }
 
 impl Default for BreakerConfig {
@@ -46,6 +49,7 @@ impl Default for BreakerConfig {
             min_requests: 20,
             window: Duration::from_secs(10),
             open_duration: Duration::from_secs(10),
+            failure_statuses: FailureStatuses::default(),
         }
     }
 }
@@ -154,6 +158,11 @@ impl Breaker {
     /// How long the breaker stays open; zero if a probe is due, `None` while closed.
     fn open_remaining(&self, now: Instant) -> Option<Duration> {
         self.epoch.instant(self.open_until.load(Acquire)).map(|until| until.saturating_duration_since(now))
+    }
+
+    /// Whether a response with this status counts as a failure.
+    pub fn is_failure(&self, status: u16) -> bool {
+        self.config.failure_statuses.contains(status)
     }
 
     /// Whether the breaker is open or half-open.

@@ -58,6 +58,11 @@ impl<S> Attempt<S> {
         }
     }
 
+    /// Returns the slot, and closes the connection.
+    pub fn into_slot(self) -> InFlightGuard {
+        self.in_flight
+    }
+
     /// Returns the connection, so that it can be pooled, and releases the slot.
     pub fn into_connection(self) -> S {
         self.connection

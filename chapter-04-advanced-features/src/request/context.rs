@@ -13,11 +13,11 @@ use common::http::{BackendId, Exchange, FailureKind, LocalReply, Phase, ProxyErr
 use super::{error::RequestError, local_reply};
 use crate::{
     balance::{
-        backend::{Backend, is_server_error},
+        backend::Backend,
         group::{Affinity, Group, InFlightGuard, Selection},
         router::RouteDecision,
     },
-    health::breaker::{Admission, BreakerPermit, BreakerTransition},
+    health::breaker::{Admission, Breaker, BreakerPermit, BreakerTransition},
     limit::retry_budget::RetryPermit,
 };
 
@@ -60,6 +60,7 @@ pub struct RequestContext {
     retries: u32,
     /// A reused connection has just failed: the next attempt opens a new one.
     pub needs_fresh_connection: bool,
+    kept_slot: Option<InFlightGuard>,
     /// Set if this request is the half-open probe of the group's breaker.
     half_open_probe: Option<BreakerPermit>,
     /// The permit of the current retry, within the group's budget.
@@ -79,6 +80,7 @@ impl RequestContext {
             tried,
             retries,
             needs_fresh_connection,
+            kept_slot: None,
             half_open_probe: None,
             retry_permit: None,
             last_error: None,
@@ -103,6 +105,9 @@ impl RequestContext {
     /// # Errors
     /// No backend is left that the request may go to.
     pub fn choose(&mut self, now: Instant) -> Result<Dispatch, RequestError> {
+        if let Some(in_flight) = self.kept_slot.take() {
+            return Ok(Dispatch::Backend(in_flight));
+        }
         let is_first_attempt = self.tried.is_empty();
         // Queued requests came first. A request whose backend failed has waited already, so it does not queue again.
         if is_first_attempt && !self.group.queue.is_empty() {
@@ -115,10 +120,15 @@ impl RequestContext {
         }
     }
 
+    /// The next [`choose`](Self::choose) returns this slot: for an attempt that ended before the backend had the
+    /// request. Released, the slot would go to the first request in the queue, and this one would queue again, behind
+    /// all others.
+    pub fn keep_slot(&mut self, in_flight: InFlightGuard) {
+        self.kept_slot = Some(in_flight);
+    }
+
     fn queue_from(&mut self, now: Instant) -> Dispatch {
-        // A request that queues again, because its reused connection failed, has waited before.
-        let before = if let QueueTime::Waited(time) = self.queue_time { time } else { Duration::ZERO };
-        self.queue_time = QueueTime::Since(now.checked_sub(before).unwrap_or(now));
+        self.queue_time = QueueTime::Since(now);
         Dispatch::Queue
     }
 
@@ -185,7 +195,7 @@ impl RequestContext {
         exchange.retries = u8::try_from(self.tried.len()).unwrap_or(u8::MAX);
         // Dropped without a record, the permit goes back, and the next request becomes the probe.
         let probe = self.half_open_probe.take();
-        let Some(failed) = group_failed(exchange) else { return };
+        let Some(failed) = group_failed(exchange, &self.group.breaker) else { return };
         let transition = self.group.breaker.record(probe, failed, now);
         let name = self.group.name();
         match transition {
@@ -205,11 +215,11 @@ impl RequestContext {
 /// Whether the group failed this request. `None` if its end says nothing about the group: the client left before the
 /// response began, or the balancer answered itself. Taking that for a success would let clients that give up on a group
 /// close its breaker, or keep it from opening. A client that leaves later does not matter: the backend has responded.
-fn group_failed(exchange: &Exchange) -> Option<bool> {
+fn group_failed(exchange: &Exchange, breaker: &Breaker) -> Option<bool> {
     match exchange.failure {
         Some(failure) if failure.side == Side::Backend => Some(true),
         _ if exchange.local_reply || !exchange.has_response => None,
-        _ => Some(is_server_error(exchange.status)),
+        _ => Some(breaker.is_failure(exchange.status)),
     }
 }
 
@@ -218,6 +228,7 @@ mod tests {
     use common::http::{ExchangeFailure, PhaseTimes};
 
     use super::*;
+    use crate::health::breaker::BreakerConfig;
 
     fn exchange(status: u16, local_reply: bool, failure: Option<(Side, FailureKind)>) -> Exchange {
         Exchange {
@@ -240,9 +251,11 @@ mod tests {
 
     #[test]
     fn only_what_the_backends_did_is_judged() {
+        let breaker = Breaker::new(BreakerConfig::default(), common::clock::now());
         for (status, local_reply, failure, judged) in [
             (200, false, None, Some(false)),
             (404, false, None, Some(false)),
+            (500, false, None, Some(false)),
             (503, false, None, Some(true)),
             (502, true, Some((Side::Backend, FailureKind::Connect)), Some(true)),
             (504, true, Some((Side::Backend, FailureKind::Timeout)), Some(true)),
@@ -255,7 +268,8 @@ mod tests {
             (503, true, Some((Side::Internal, FailureKind::Unavailable)), None),
             (429, true, None, None),
         ] {
-            assert_eq!(group_failed(&exchange(status, local_reply, failure)), judged, "{status} {failure:?}");
+            let exchange = exchange(status, local_reply, failure);
+            assert_eq!(group_failed(&exchange, &breaker), judged, "{status} {failure:?}");
         }
     }
 }

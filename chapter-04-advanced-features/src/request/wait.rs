@@ -12,7 +12,7 @@ use super::{
     context::{MAX_RETRY_BUDGET_CHECKS, RequestContext},
     error::RequestError,
     local_reply::{QUEUE_FULL, QUEUE_TIMEOUT},
-    wake_pipe::{WakePipe, wait_until},
+    wake_pipe::{WakePipe, wait_for_wake, wait_until},
 };
 use crate::{
     balance::{backend::Backend, group::InFlightGuard},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 // ANCHOR: wait
-/// Waits in the group's queue until a backend has a free slot, or the queue timeout expires.
+/// Waits in the group's queue until a backend has a free slot, the queue timeout expires, or the client leaves.
 pub(crate) fn wait_in_queue(
     balancer: &Balancer,
     client: &ClientConnection,
@@ -42,7 +42,7 @@ pub(crate) fn wait_in_queue(
         if now() >= deadline {
             return Err(QUEUE_TIMEOUT.into());
         }
-        wait_until(&client.socket, Some(&wake_pipe), driver.shutdown(), deadline)?;
+        wait_for_wake(&client.socket, &wake_pipe, driver.shutdown(), deadline)?;
     }
 }
 // ANCHOR_END: wait
@@ -64,7 +64,7 @@ pub(crate) fn wait_for_retry(
         return Err(error.into());
     }
     for wait in 0..MAX_RETRY_BUDGET_CHECKS {
-        wait_until(&client.socket, None, driver.shutdown(), now() + balancer.backoff(wait))?;
+        wait_until(&client.socket, driver.shutdown(), now() + balancer.backoff(wait))?;
         if ctx.acquire_retry_permit() {
             ctx.exclude_backend(failed_backend, error);
             return Ok(());

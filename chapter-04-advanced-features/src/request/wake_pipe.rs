@@ -1,64 +1,113 @@
 //! A wake pipe: lets a thread wait for a queue or a back-off timer and still notice its client and the shutdown.
 //!
 //! `thread::sleep` or a condition variable would miss a client that resets its connection and the end of the process.
-//! So the waker writes a byte to a socket pair, and one `poll(2)` watches it together with the client's socket.
+//! So the waker makes a descriptor readable, and one `poll(2)` watches it together with the client's socket.
 
 use std::{
-    io::{self, Read, Write},
-    os::{fd::AsFd as _, unix::net::UnixStream},
+    io,
+    os::fd::{AsFd as _, BorrowedFd},
     sync::Arc,
     task::{Wake, Waker},
     time::Instant,
+};
+#[cfg(not(target_os = "linux"))]
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
 };
 
 use common::{
     http::{FailureKind, Phase, ProxyError, Side},
     shutdown::{Shutdown, ShutdownStage},
 };
+#[cfg(target_os = "linux")]
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, poll},
 };
 use simple_proxy::{poll::poll_timeout, socket::Socket};
 
-/// The read end that a thread polls; its [`Waker`] writes to the other end.
+/// What a thread polls; its [`Waker`] makes it readable.
 #[derive(Debug)]
-pub(crate) struct WakePipe {
-    reader: UnixStream,
-    writer: Arc<WakePipeWriter>,
+pub(crate) struct WakePipe(Arc<Pipe>);
+
+impl WakePipe {
+    /// A wake pipe without a pending wake-up.
+    pub(crate) fn new() -> io::Result<Self> {
+        Pipe::new().map(Arc::new).map(Self)
+    }
+
+    /// The waker that makes it readable.
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.0))
+    }
 }
 
-#[derive(Debug)]
-struct WakePipeWriter(UnixStream);
-
-impl Wake for WakePipeWriter {
+impl Wake for Pipe {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // If the buffer is full, a wake-up is pending already.
-        let _ = (&self.0).write(&[1]);
+        self.notify();
     }
 }
 
-impl WakePipe {
-    /// A wake pipe without a pending wake-up.
-    pub(crate) fn new() -> io::Result<Self> {
+/// On Linux a counter that is readable while it is not 0, which needs one descriptor: a queued request has no
+/// connection to a backend, and the limit of clients assumes two descriptors for each.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Pipe(EventFd);
+
+#[cfg(target_os = "linux")]
+impl Pipe {
+    fn new() -> io::Result<Self> {
+        Ok(Self(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?))
+    }
+
+    fn notify(&self) {
+        let _ = self.0.write(1); // fails only after 2^64 wake-ups
+    }
+
+    fn clear(&self) {
+        let _ = self.0.read(); // fails if there was no wake-up
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Elsewhere a pair of sockets.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+struct Pipe {
+    reader: UnixStream,
+    writer: UnixStream,
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Pipe {
+    fn new() -> io::Result<Self> {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
-        Ok(Self { reader, writer: Arc::new(WakePipeWriter(writer)) })
+        Ok(Self { reader, writer })
     }
 
-    /// The waker that makes the read end readable.
-    pub(crate) fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.writer))
+    fn notify(&self) {
+        // If the buffer is full, a wake-up is pending already.
+        let _ = (&self.writer).write(&[1]);
     }
 
     fn clear(&self) {
         let mut bytes = [0; 64];
         while matches!((&self.reader).read(&mut bytes), Ok(read) if read == bytes.len()) {}
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
     }
 }
 
@@ -71,12 +120,37 @@ pub(crate) enum WaitOutcome {
     TimedOut,
 }
 
-/// Waits until `deadline`, or until the waker of `wake_pipe` is called.
+/// Waits until `deadline`.
 ///
 /// # Errors
 /// The client has reset its connection, or the process reached [`ShutdownStage::Stopping`]. Either ends the request.
-pub(crate) fn wait_until(
+pub(crate) fn wait_until(client: &Socket, shutdown: &Shutdown, deadline: Instant) -> Result<(), ProxyError> {
+    poll_until((client, PollFlags::empty()), None, shutdown, deadline).map(|_| ())
+}
+
+/// Waits until `deadline`, or until the waker of `wake_pipe` is called.
+///
+/// # Errors
+/// As for [`wait_until`], or the client has sent FIN. Its request has not been sent yet, and most clients that close
+/// their side have given up.
+pub(crate) fn wait_for_wake(
     client: &Socket,
+    wake_pipe: &WakePipe,
+    shutdown: &Shutdown,
+    deadline: Instant,
+) -> Result<WaitOutcome, ProxyError> {
+    poll_until((client, FIN), Some(wake_pipe), shutdown, deadline)
+}
+
+/// A FIN, also behind bytes that have not been read: the first request of a pipeline may wait while the second is in
+/// the socket. `poll(2)` reports it on Linux only; elsewhere the client is answered.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const FIN: PollFlags = PollFlags::from_bits_retain(nix::libc::POLLRDHUP); // nix has no name for it
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const FIN: PollFlags = PollFlags::empty();
+
+fn poll_until(
+    (client, client_events): (&Socket, PollFlags),
     wake_pipe: Option<&WakePipe>,
     shutdown: &Shutdown,
     deadline: Instant,
@@ -85,13 +159,13 @@ pub(crate) fn wait_until(
     loop {
         let Some(timeout) = poll_timeout(deadline) else { return Ok(WaitOutcome::TimedOut) };
         let shutdown_fd = shutdown.fd(ShutdownStage::Stopping);
-        // No events are requested for the client: poll(2) reports errors and hang-ups anyway.
         let mut fds = [
             PollFd::new(shutdown_fd, PollFlags::POLLIN),
-            PollFd::new(client.stream().as_fd(), PollFlags::empty()),
+            // Errors and hang-ups are reported without being asked for.
+            PollFd::new(client.stream().as_fd(), client_events),
             wake_pipe.map_or_else(
                 || PollFd::new(shutdown_fd, PollFlags::empty()),
-                |wake_pipe| PollFd::new(wake_pipe.reader.as_fd(), PollFlags::POLLIN),
+                |wake_pipe| PollFd::new(wake_pipe.0.fd(), PollFlags::POLLIN),
             ),
         ];
         match poll(&mut fds, timeout) {
@@ -99,15 +173,18 @@ pub(crate) fn wait_until(
             Err(error) => return Err(failed(FailureKind::ResourceExhausted, Side::Internal).with_source(error.into())),
             Ok(_) => {}
         }
-        let [stopping, client_gone, woken] = fds.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
+        // `None`: flags that nix has no name for.
+        let [stopping, client_left, woken] = fds.map(|fd| fd.revents().is_none_or(|events| !events.is_empty()));
         if stopping {
             return Err(failed(FailureKind::ShuttingDown, Side::Internal));
         }
-        if client_gone {
-            return Err(failed(FailureKind::Reset, Side::Client));
+        if client_left {
+            let has_only_closed = client.stream().take_error().is_ok_and(|error| error.is_none());
+            let kind = if has_only_closed { FailureKind::ClosedInQueue } else { FailureKind::Reset };
+            return Err(failed(kind, Side::Client));
         }
         if let Some(wake_pipe) = wake_pipe.filter(|_| woken) {
-            wake_pipe.clear();
+            wake_pipe.0.clear();
             return Ok(WaitOutcome::Woken);
         }
     }

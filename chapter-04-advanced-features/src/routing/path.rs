@@ -2,12 +2,13 @@
 //! `/%61dmin/` or `//admin/`.
 //!
 //! [`normalize`] returns an equivalent path, which may be forwarded: escapes of unreserved characters are decoded, hex
-//! digits in the others are upper case, dot segments are removed. [`merge_slashes`] is for matching only: by RFC 3986
-//! `//admin` is not `/admin`, but many servers treat it so, and a rule must hold for those as well.
+//! digits in the others are upper case, dot segments are removed. [`merge_slashes`] and [`remove_parameters`] are for
+//! matching only: by RFC 3986 `//admin` and `/admin;v=1` are not `/admin`, but many servers treat them so, and a rule
+//! must hold for those as well.
 //!
 //! An ambiguous path, which two servers may read in two ways, is rejected, never repaired: `%2F` (one segment or two?),
 //! `%5C` (a slash to some), `%00` (the end to some), an invalid escape, `..` after an empty segment (which of the two
-//! is removed?) and `/..;x/` (Tomcat reads `/../`). Neither function allocates for a path that is normalized already.
+//! is removed?) and `/..;x/` (Tomcat reads `/../`). No function allocates for a path that it leaves as it is.
 
 use std::borrow::Cow;
 
@@ -51,6 +52,19 @@ pub fn merge_slashes(path: &[u8]) -> Cow<'_, [u8]> {
     let mut merged = path.to_vec();
     merged.dedup_by(|next, last| *next == b'/' && *last == b'/');
     Cow::Owned(merged)
+}
+
+/// The path without the parameters of its segments (RFC 3986 §3.3): `/a;v=1/b` becomes `/a/b`.
+pub fn remove_parameters(path: &[u8]) -> Cow<'_, [u8]> {
+    if !path.contains(&b';') {
+        return Cow::Borrowed(path);
+    }
+    let mut in_parameter = false;
+    let is_kept = |byte: &u8| {
+        in_parameter = *byte != b'/' && (in_parameter || *byte == b';');
+        !in_parameter
+    };
+    Cow::Owned(path.iter().copied().filter(is_kept).collect())
 }
 
 /// Decodes the percent-encoded byte at the start of `bytes`.
@@ -183,5 +197,19 @@ mod tests {
         }
         assert!(matches!(merge_slashes(b"/a/b"), Cow::Borrowed(_)));
         assert_eq!(&*merge_slashes(b"//a///b//"), b"/a/b/");
+    }
+
+    #[test]
+    fn removes_the_parameters_of_each_segment() {
+        for (path, expected) in [
+            ("/a/b", "/a/b"),
+            ("/a;v=1/b", "/a/b"),
+            ("/a;v=1;w=2/b;", "/a/b"),
+            ("/;x/a", "//a"),
+            ("/a;b/;c", "/a/"),
+            ("*", "*"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&remove_parameters(path.as_bytes())), expected, "{path}");
+        }
     }
 }

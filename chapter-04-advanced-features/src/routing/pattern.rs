@@ -7,14 +7,21 @@
 //! | `/api` | `/api`, `//api` | `/api/`, `/apix` |
 //! | `/api/*` | `/api`, `/api/`, `/api/v1` | `/apix` |
 //! | `*.png` | `/logo.png`, `/a/b.png` | `/logo.png/`, `/logo.PNG` |
+//! | `/a;v=1/*` | `/a;v=1/b` | `/a/b`, `/a;v=2/b` |
+//!
+//! A path is matched without the parameters of its segments, as Tomcat and Spring read it (`/api;v=1` is `/api`),
+//! unless the pattern has one.
 //!
 //! Precedence, the most specific first: exact before a wildcard, exact before prefix before suffix, among equals the
 //! longer. No regular expressions: one that is not anchored at both ends is the classic hole of routing by path, and an
 //! expression with bounded run time is hard to tell from one without.
 
-use std::{borrow::Cow, cmp::Reverse, fmt, str::FromStr};
+use std::{borrow::Cow, cmp::Reverse, fmt, net::Ipv6Addr, str::FromStr};
 
-use super::path::{self, PathError};
+use super::{
+    path::{self, PathError},
+    request_info::RequestInfo,
+};
 
 /// The host of an authority, in lower case, without the port and without the trailing dot of an absolute name.
 pub(crate) fn canonical_host(authority: &[u8]) -> Cow<'_, [u8]> {
@@ -22,7 +29,18 @@ pub(crate) fn canonical_host(authority: &[u8]) -> Cow<'_, [u8]> {
     let colon = authority.iter().rposition(|byte| *byte == b':').filter(|index| !authority[*index..].contains(&b']'));
     let host = &authority[..colon.unwrap_or(authority.len())];
     let host = host.strip_suffix(b".").unwrap_or(host);
+    if let Some(address) = host.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"))
+        && let Some(address) = canonical_ipv6(address)
+    {
+        return Cow::Owned(address.into_bytes());
+    }
     if host.iter().any(u8::is_ascii_uppercase) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
+}
+
+/// One spelling for each address, as in RFC 5952: `[0:0::1]` becomes `[::1]`.
+fn canonical_ipv6(address: &[u8]) -> Option<String> {
+    let address: Ipv6Addr = str::from_utf8(address).ok()?.parse().ok()?;
+    Some(format!("[{address}]"))
 }
 
 /// Which hosts a rule matches.
@@ -65,8 +83,7 @@ impl FromStr for HostPattern {
         let invalid = || HostPatternError(text.into());
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         if let Some(inside) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            inside.parse::<std::net::Ipv6Addr>().map_err(|_| invalid())?;
-            return Ok(Self::Exact(name));
+            return canonical_ipv6(inside.as_bytes()).map(Self::Exact).ok_or_else(invalid);
         }
         let labels = name.strip_prefix("*.").unwrap_or(&name);
         let is_label = |label: &str| {
@@ -130,8 +147,19 @@ pub enum PathPatternError {
 }
 
 impl PathPattern {
-    /// Whether it matches a path as returned by [`RequestInfo::path_with_merged_slashes`](super::RequestInfo::path_with_merged_slashes).
-    pub fn matches(&self, path: &[u8]) -> bool {
+    /// Whether it matches the path of this request.
+    pub fn matches_request(&self, info: &RequestInfo<'_>) -> bool {
+        let has_parameter = self.text().contains(';');
+        self.matches(if has_parameter { info.path_with_parameters() } else { info.path_for_matching() })
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Exact(text) | Self::Prefix(text) | Self::Suffix(text) => text,
+        }
+    }
+
+    fn matches(&self, path: &[u8]) -> bool {
         match self {
             Self::Exact(whole) => path == whole.as_bytes(),
             // ANCHOR: prefix
@@ -157,7 +185,7 @@ impl FromStr for PathPattern {
     type Err = PathPatternError;
 
     fn from_str(text: &str) -> Result<Self, PathPatternError> {
-        let is_invalid = |c: &char| !c.is_ascii_graphic() || "\"<>\\^#".contains(*c); // as in the request parser
+        let is_invalid = |c: &char| !c.is_ascii_graphic() || "\"<>\\#".contains(*c); // as in the request parser
         if let Some(character) = text.chars().find(is_invalid) {
             return Err(PathPatternError::InvalidCharacter { pattern: text.into(), character });
         }
@@ -220,6 +248,10 @@ mod tests {
             ("*.a.example", "xa.example", false),
             ("[::1]", "[::1]:80", true),
             ("[::1]", "[::1]", true),
+            ("[::1]", "[0:0::1]:80", true),
+            ("[0:0:0:0:0:0:0:1]", "[::0001]", true),
+            ("[2001:DB8::1]", "[2001:0db8:0:0::1]", true),
+            ("[::1]", "[::2]", false),
             ("127.0.0.1", "127.0.0.1:80", true),
         ] {
             let matches = pattern.parse::<HostPattern>().unwrap().matches(&canonical_host(host.as_bytes()));

@@ -28,13 +28,16 @@ pub struct RequestInfo<'a> {
     path: OnceCell<Cow<'a, [u8]>>,
     /// The path with its slashes merged, if that changes it.
     merged_path: OnceCell<Option<Vec<u8>>>,
+    /// The same without the parameters of its segments, if it has any.
+    plain_path: OnceCell<Option<Vec<u8>>>,
 }
 
 impl<'a> RequestInfo<'a> {
     /// A request of `client`. Allocates later, and only for a host with capitals or a path that is not normalized.
     pub fn new(head: HeadView<'a>, client: IpAddr) -> Self {
-        let (host, path, merged_path) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { head, client, route: None, group: None, host, path, merged_path }
+        let (host, path) = (OnceCell::new(), OnceCell::new());
+        let (merged_path, plain_path) = (OnceCell::new(), OnceCell::new());
+        Self { head, client, route: None, group: None, host, path, merged_path, plain_path }
     }
 
     /// Normalizes the path. Call it before any rule is matched against the path: a backend might read an ambiguous path
@@ -78,8 +81,18 @@ impl<'a> RequestInfo<'a> {
         self.path.get_or_init(|| path::normalize(self.raw_path()).unwrap_or_else(|_| self.raw_path().into()))
     }
 
-    /// The path that rules are matched against: as [`path`](Self::path), with each run of slashes merged.
-    pub fn path_with_merged_slashes(&self) -> &[u8] {
+    /// The path that rules are matched against: as [`path`](Self::path), without the parameters of its segments, and
+    /// with each run of slashes merged.
+    pub fn path_for_matching(&self) -> &[u8] {
+        let plain = self.plain_path.get_or_init(|| match path::remove_parameters(self.path()) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(plain) => Some(path::merge_slashes(&plain).into_owned()),
+        });
+        plain.as_deref().unwrap_or_else(|| self.path_with_parameters())
+    }
+
+    /// As [`path_for_matching`](Self::path_for_matching), with the parameters.
+    pub fn path_with_parameters(&self) -> &[u8] {
         let merged = self.merged_path.get_or_init(|| match path::merge_slashes(self.path()) {
             Cow::Borrowed(_) => None,
             Cow::Owned(merged) => Some(merged),
@@ -159,13 +172,23 @@ mod tests {
             assert_eq!(info.method(), b"GET");
             assert_eq!(info.host(), b"www.example.com");
             assert_eq!(info.path(), b"/api//v");
-            assert_eq!(info.path_with_merged_slashes(), b"/api/v");
+            assert_eq!(info.path_for_matching(), b"/api/v");
             assert_eq!(info.query(), Some(b"b=1&&c&d=e=f".as_slice()));
             assert_eq!(info.rewritten_target().unwrap(), b"/api//v?b=1&&c&d=e=f");
             let parameters: [(&[u8], &[u8]); 3] = [(b"b", b"1"), (b"c", b""), (b"d", b"e=f")];
             assert_eq!(info.query_params().collect::<Vec<_>>(), parameters);
             assert_eq!(info.cookies().next(), Some((b"k".as_slice(), b"v".as_slice())));
             assert_eq!(info.header_values("Host").count(), 1);
+        });
+    }
+
+    #[test]
+    fn rules_see_a_path_without_parameters_unless_they_ask_for_them() {
+        with_request_info(&["GET /;x//admin;v=1//y?a;b HTTP/1.1", "Host: a"], |info| {
+            assert_eq!(info.path(), b"/;x//admin;v=1//y");
+            assert_eq!(info.path_for_matching(), b"/admin/y");
+            assert_eq!(info.path_with_parameters(), b"/;x/admin;v=1/y");
+            assert_eq!(info.rewritten_target(), None, "parameters are removed for matching only");
         });
     }
 
@@ -186,10 +209,7 @@ mod tests {
             assert_eq!((info.path(), info.query(), info.rewritten_target()), (&b"/"[..], Some(&b"x"[..]), None));
         });
         with_request_info(&["GET //a HTTP/1.0"], |info| {
-            assert_eq!(
-                (info.host(), info.path(), info.path_with_merged_slashes()),
-                (&b""[..], &b"//a"[..], &b"/a"[..])
-            );
+            assert_eq!((info.host(), info.path(), info.path_for_matching()), (&b""[..], &b"//a"[..], &b"/a"[..]));
             assert_eq!(info.rewritten_target(), None, "slashes are merged for matching only");
         });
     }

@@ -76,7 +76,7 @@ impl RouteRule {
 
     /// As [`matches`](Self::matches), for a host that is known to match.
     pub(crate) fn matches_ignoring_host(&self, info: &RequestInfo<'_>) -> bool {
-        self.path.as_ref().is_none_or(|path| path.matches(info.path_with_merged_slashes()))
+        self.path.as_ref().is_none_or(|path| path.matches_request(info))
             && self.conditions.iter().all(|condition| condition.matches(info))
     }
 

@@ -5,7 +5,7 @@ use std::{io::ErrorKind, mem, time::Instant};
 use advanced_features::request::error::RequestError;
 use common::{
     clock::wall_clock,
-    http::{ExchangeTimeouts, FailureKind, NoWire, ProxyError, Pumped, Side, Wire as _, pump},
+    http::{ExchangeTimeouts, FailureKind, NoWire, ProxyError, Pumped, Side, Wire as _},
     timeouts::{LINGER_TIMEOUT, MAX_LINGER_READS},
 };
 
@@ -44,7 +44,7 @@ pub(crate) fn send_local_reply(
     mut request: Box<Request>,
 ) -> Transition {
     let Request { relay, exchange_timeouts, .. } = &mut *request;
-    let error = match pump(relay, &mut connection.socket, &mut NoWire, &mut worker.scratch) {
+    let error = match worker.pump(relay, &mut connection.socket, &mut NoWire) {
         Ok(Pumped::Done) => return Transition::Ended(request),
         Ok(Pumped::Yield) => return Transition::Yield(State::SendingLocalReply(request)),
         Ok(Pumped::Wait(_)) => {
@@ -103,6 +103,6 @@ pub(crate) fn on_stop(worker: &mut WorkerContext, connection: &mut ClientConnect
     let mut request = mem::replace(&mut connection.state, State::ReadingHead).into_request()?;
     let stopped = ProxyError::new(FailureKind::ShuttingDown, Side::Internal, request.relay.phase());
     request.relay.fail(&stopped, wall_clock());
-    let _ = pump(&mut request.relay, &mut connection.socket, &mut NoWire, &mut worker.scratch);
+    let _ = worker.pump(&mut request.relay, &mut connection.socket, &mut NoWire);
     Some(request)
 }

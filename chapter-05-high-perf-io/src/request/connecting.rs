@@ -41,16 +41,17 @@ pub(crate) fn advance(
         }
         Err(error) => error,
     };
-    let backend = connecting.in_flight.backend();
-    worker.balancer.record_connect(backend, Some(&error), worker.now);
+    let ConnectWait { in_flight, .. } = *connecting;
+    worker.balancer.record_connect(in_flight.backend(), Some(&error), worker.now);
     if error.kind == FailureKind::ResourceExhausted && !mem::replace(&mut request.waited_for_fd, true) {
         worker.fd_exhausted = true;
+        request.ctx().keep_slot(in_flight);
         return Transition::Wait(State::Choosing(request), worker.now + FD_RETRY_DELAY);
     }
     if error.side != Side::Backend {
         return respond_and_close::start_local_reply(request, &error.into());
     }
-    request.ctx().exclude_backend(backend, error);
+    request.ctx().exclude_backend(in_flight.backend(), error);
     Transition::To(State::Choosing(request))
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn enqueue(
     Transition::To(State::Queued(request, Box::new(QueueWait { ticket, deadline })))
 }
 
-/// Takes a slot if one is free and the request is first in the queue.
+/// Takes a slot if one is free and the request is first in the queue. A request whose client leaves is dropped.
 pub(crate) fn wait_for_slot(
     worker: &mut WorkerContext,
     connection: &ClientConnection,
@@ -72,6 +72,11 @@ pub(crate) fn wait_for_slot(
     if let Some(error) = check_client_abort(connection) {
         return start_local_reply(request, &error);
     }
+    // Its request has not been sent yet, and most clients that close their side have given up.
+    if connection.socket.peer_has_sent_fin() {
+        let closed = ProxyError::new(FailureKind::ClosedInQueue, Side::Client, Phase::Connect);
+        return start_local_reply(request, &closed.into());
+    }
     let deadline = queued.deadline;
     if worker.now >= deadline {
         return start_local_reply(request, &QUEUE_TIMEOUT.into());
@@ -84,10 +89,10 @@ pub(crate) fn retry_or_fail(worker: &mut WorkerContext, mut request: Box<Request
     if !request.relay.may_retry(&error) {
         return start_local_reply(request, &error.into());
     }
-    if request.attempt.as_ref().is_some_and(|attempt| attempt.reused) {
-        // The connection was closed while it was idle, which says nothing about the backend: it may be chosen again.
-        request.attempt = None;
+    if let Some(attempt) = request.attempt.take_if(|attempt| attempt.reused) {
+        // The backend closed the connection while it was idle, which is no failure: the request stays with it.
         request.ctx().needs_fresh_connection = true;
+        request.ctx().keep_slot(attempt.into_slot());
         return Transition::To(State::Choosing(request));
     }
     start_backoff(worker, request, error)

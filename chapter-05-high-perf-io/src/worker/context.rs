@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Instant};
 
 use advanced_features::Balancer;
-use common::http::{Head, READ_BUFFER_BYTES};
+use common::{
+    clock::wall_clock,
+    http::{DateCache, Head, ProxyError, Pumped, READ_BUFFER_BYTES, Relay, Wire, pump},
+};
 use mio::Registry;
 
 use super::queue::WorkerQueue;
@@ -30,6 +33,7 @@ pub(crate) struct WorkerContext {
     /// The parsed request head; none outlives the call that reads it.
     pub(crate) head: Head,
     pub(crate) scratch: Box<[u8]>,
+    date_cache: DateCache,
     pub(crate) free_requests: RequestFreeList,
 }
 
@@ -50,8 +54,20 @@ impl WorkerContext {
             drain_started_at: None,
             head: Head::new(),
             scratch: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            date_cache: DateCache::default(),
             free_requests: RequestFreeList::default(),
         }
+    }
+
+    /// Moves the bytes that can be moved now between the two sockets of an exchange.
+    pub(crate) fn pump(
+        &mut self,
+        relay: &mut Relay,
+        client: &mut impl Wire,
+        upstream: &mut impl Wire,
+    ) -> Result<Pumped, ProxyError> {
+        let date = || self.date_cache.at(self.now, wall_clock);
+        pump(relay, client, upstream, &mut self.scratch, date)
     }
 
     /// Whether descriptors have run out recently.

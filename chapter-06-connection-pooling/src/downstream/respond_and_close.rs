@@ -30,7 +30,8 @@ pub(crate) async fn reject_request<'w, E: Engine>(
 ) -> ActiveRequest<'w, E> {
     let request = worker.take_request(client.client_address.peer(), client.timeout_start, now());
     let mut request = ActiveRequest::new(worker, request);
-    request.relay.reject_request(error, worker.date());
+    let date = worker.date(request.polled_at);
+    request.relay.reject_request(error, date);
     send_local_reply(worker, client, &mut request).await;
     request
 }
@@ -49,7 +50,7 @@ pub(crate) async fn send_local_reply<E: Engine>(
         sent = Poll::Ready(Box::pin(rest).await);
     }
     if let Poll::Ready(Err(error)) = sent {
-        request.relay.fail(&error, worker.date());
+        request.relay.fail(&error, worker.date(request.polled_at));
     }
 }
 
@@ -62,7 +63,7 @@ fn poll_reply<E: Engine>(
 ) -> Poll<Result<(), ProxyError>> {
     request.polled_at = now;
     let Request { relay, filter_state, .. } = &mut *request;
-    let pumped = worker.pump(relay, filter_state, &mut client.wire(context), &mut NoWire);
+    let pumped = worker.pump(relay, filter_state, now, &mut client.wire(context), &mut NoWire);
     wait::poll_pump_result(worker, &mut client.timer, request, pumped, context)
 }
 

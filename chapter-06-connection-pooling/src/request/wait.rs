@@ -107,7 +107,7 @@ pub(crate) fn poll_exchange<E: Engine>(
     let Request { relay, attempt, filter_state, .. } = request;
     let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
     let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
-    let pumped = worker.pump(relay, filter_state, &mut client.wire(context), &mut upstream_wire);
+    let pumped = worker.pump(relay, filter_state, now, &mut client.wire(context), &mut upstream_wire);
     if let Ok(Pumped::Wait(wants)) = pumped
         && wants.client.is_none()
         && client.stream.poll_read_ready(context).is_ready()
@@ -133,7 +133,7 @@ pub(crate) async fn exchange_watching_for_reset<E: Engine>(
         let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
         let mut client_wire = stream_layer.wrap(SharedPolledStream::new(stream, context));
         let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
-        let mut pumped = worker.pump(relay, filter_state, &mut client_wire, &mut upstream_wire);
+        let mut pumped = worker.pump(relay, filter_state, now, &mut client_wire, &mut upstream_wire);
         if let Ok(Pumped::Wait(wants)) = pumped
             && wants.client.is_none()
             && reset.as_mut().poll(context).is_ready()
@@ -146,7 +146,7 @@ pub(crate) async fn exchange_watching_for_reset<E: Engine>(
     .await
 }
 
-/// Waits in the group's queue until it gets a slot.
+/// Waits in the group's queue until it gets a slot. A request whose client leaves is dropped.
 pub(crate) async fn wait_for_slot<E: Engine>(
     worker: &WorkerContext<E>,
     client: &mut ClientConnection<E>,
@@ -156,7 +156,7 @@ pub(crate) async fn wait_for_slot<E: Engine>(
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
     let ticket = queue.enqueue(waker).map_err(|_| QUEUE_FULL)?;
     let deadline = now() + worker.balancer().config().queue_timeout;
-    let slot_wait = wait_unless_aborted(worker, client, deadline, |_| {
+    let slot_wait = wait_unless(RESET_OR_FIN, worker, client, deadline, |_| {
         if !ticket.is_first() {
             return Poll::Pending;
         }
@@ -219,24 +219,45 @@ pub(crate) async fn wait_for_retry<E: Engine>(
     Err(error.into())
 }
 
+/// As [`wait_unless`] with a reset.
+async fn wait_unless_aborted<E: Engine, O>(
+    worker: &WorkerContext<E>,
+    client: &mut ClientConnection<E>,
+    deadline: Instant,
+    ready: impl FnMut(&mut Context<'_>) -> Poll<O>,
+) -> Result<Option<O>, ProxyError> {
+    wait_unless(Interest::ERROR, worker, client, deadline, ready).await
+}
+
+/// A reset, or a FIN, also behind bytes that have not been read. For `READABLE` a stream would be ready because of those
+/// bytes; for `PRIORITY` it is ready when its read side is closed, or for urgent data, which it is not registered for.
+/// Only Linux has this interest; elsewhere a client that half-closes is answered.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const RESET_OR_FIN: Interest = Interest::ERROR.add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const RESET_OR_FIN: Interest = Interest::ERROR;
+
 /// Waits until `ready` is ready; `None` once `deadline` has passed.
 ///
 /// # Errors
-/// The client has reset its connection, or the process stops.
-async fn wait_unless_aborted<E: Engine, O>(
+/// The client's stream is ready for `client_end`, or the process stops.
+async fn wait_unless<E: Engine, O>(
+    client_end: Interest,
     worker: &WorkerContext<E>,
     client: &mut ClientConnection<E>,
     deadline: Instant,
     mut ready: impl FnMut(&mut Context<'_>) -> Poll<O>,
 ) -> Result<Option<O>, ProxyError> {
     let (stream, timer): (&TcpStream, _) = (&client.stream, &mut client.timer);
-    let mut reset = pin!(stream.ready(Interest::ERROR));
+    let mut ended = pin!(stream.ready(client_end));
     poll_fn_with_now(now(), |context, now| {
         if let Poll::Ready(outcome) = ready(context) {
             return Poll::Ready(Ok(Some(outcome)));
         }
-        if reset.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(ProxyError::new(FailureKind::Reset, Side::Client, Phase::Connect)));
+        if let Poll::Ready(ended) = ended.as_mut().poll(context) {
+            let is_fin = ended.is_ok_and(|ended| !ended.is_error());
+            let kind = if is_fin { FailureKind::ClosedInQueue } else { FailureKind::Reset };
+            return Poll::Ready(Err(ProxyError::new(kind, Side::Client, Phase::Connect)));
         }
         if worker.stage() == ShutdownStage::Stopping {
             return Poll::Ready(Err(stopped_error(Phase::Connect)));

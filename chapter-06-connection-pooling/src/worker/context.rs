@@ -92,20 +92,21 @@ impl<E: Engine> WorkerContext<E> {
         &self.server.shared_pool
     }
 
-    /// The date of a local reply that is sent now.
-    pub(crate) fn date(&self) -> HttpDate {
-        self.date_cache.at(wall_clock())
+    /// The date at `now`, of a local reply.
+    pub(crate) fn date(&self, now: Instant) -> HttpDate {
+        self.date_cache.at(now, wall_clock)
     }
 
-    /// Moves the bytes that can be moved now between the two sockets of an exchange, whose filter state is `state`.
+    /// Moves the bytes that can be moved at `now` between the two sockets of an exchange, whose filter state is `state`.
     pub(crate) fn pump(
         &self,
         relay: &mut Relay,
         state: &mut FilterState<E>,
+        now: Instant,
         client: &mut impl Wire,
         upstream: &mut impl Wire,
     ) -> Result<Pumped, ProxyError> {
-        let mut hook = FilterHook { filter: &self.filter, state };
+        let mut hook = FilterHook { filter: &self.filter, state, date: || self.date(now) };
         pump_with_hook(relay, client, upstream, &mut self.scratch.borrow_mut(), &mut hook)
     }
 

@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     io::Write as _,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// The length of an HTTP date, such as `Thu, 01 Jan 1970 00:00:00 GMT`.
@@ -35,43 +35,61 @@ impl From<SystemTime> for HttpDate {
 }
 
 /// One thread's current date: formatted once per second, however many responses carry it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct DateCache {
-    /// Seconds since the Unix epoch.
-    second: Cell<u64>,
-    date: Cell<HttpDate>,
-}
-
-impl Default for DateCache {
-    fn default() -> Self {
-        Self { second: Cell::new(0), date: Cell::new(SystemTime::UNIX_EPOCH.into()) }
-    }
+    /// The date, and until when it is the current one.
+    current: Cell<Option<(HttpDate, Instant)>>,
 }
 
 impl DateCache {
-    /// The date at `now`.
-    pub fn at(&self, now: SystemTime) -> HttpDate {
-        let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if self.second.replace(second) != second {
-            self.date.set(now.into());
+    /// The date at `now`. Engines have read the monotonic clock anyway; `wall_clock` is read only once per second.
+    pub fn at(&self, now: Instant, wall_clock: impl FnOnce() -> SystemTime) -> HttpDate {
+        match self.current.get() {
+            Some((date, until)) if now < until => date,
+            _ => {
+                let time = wall_clock();
+                let date = time.into();
+                self.current.set(Some((date, now + until_next_second(time))));
+                date
+            }
         }
-        self.date.get()
     }
+}
+
+/// At most a second, so that the date follows a clock that is set.
+fn until_next_second(time: SystemTime) -> Duration {
+    let subsec_nanos = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
+    Duration::from_nanos(u64::from(1_000_000_000 - subsec_nanos))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::now;
 
     #[test]
-    fn a_cached_date_is_the_current_one() {
-        let cache = DateCache::default();
-        // Also when the clock is set back.
-        for millis in [0, 999, 1_000, 1_999, 3_600_000, 500, 86_399_999, 1_700_000_000_123] {
-            let now = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
-            let expected = httpdate::fmt_http_date(now);
-            assert_eq!(cache.at(now).as_bytes(), expected.as_bytes(), "{millis}");
+    fn a_cached_date_is_the_current_one_and_the_wall_clock_is_read_once_per_second() {
+        let (cache, start, reads) = (DateCache::default(), now(), Cell::new(0));
+        let wall_start = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        for (millis, expected_reads) in [(0, 1), (1, 1), (876, 1), (877, 2), (1_876, 2), (1_877, 3), (86_400_000, 4)] {
+            let elapsed = Duration::from_millis(millis);
+            let date = cache.at(start + elapsed, || {
+                reads.set(reads.get() + 1);
+                wall_start + elapsed
+            });
+            let expected = httpdate::fmt_http_date(wall_start + elapsed);
+            assert_eq!(date.as_bytes(), expected.as_bytes(), "{millis} ms");
+            assert_eq!(reads.get(), expected_reads, "{millis} ms");
         }
+    }
+
+    #[test]
+    fn a_cached_date_follows_a_clock_that_is_set_back() {
+        let (cache, start) = (DateCache::default(), now());
+        let earlier = SystemTime::UNIX_EPOCH + Duration::from_secs(5);
+        cache.at(start, || earlier + Duration::from_hours(1));
+        let date = cache.at(start + Duration::from_secs(1), || earlier);
+        assert_eq!(date, earlier.into());
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub enum FailureKind {
     IncompleteMessage,
     /// The peer reset the connection, or the socket failed.
     Reset,
+    /// The client has closed its side of the connection while its request was queued.
+    ClosedInQueue,
     /// No backend can take the request.
     Unavailable,
     /// The process stops before the exchange has ended.
@@ -121,6 +123,7 @@ impl fmt::Display for ProxyError {
             FailureKind::Timeout => write!(f, "{side}: timed out")?,
             FailureKind::IncompleteMessage => write!(f, "{side}: connection closed before the message was complete")?,
             FailureKind::Reset => write!(f, "{side}: connection reset")?,
+            FailureKind::ClosedInQueue => write!(f, "{side}: connection closed while the request was queued")?,
             FailureKind::Unavailable => write!(f, "{side}: no backend available")?,
             FailureKind::ShuttingDown => write!(f, "{side}: shutting down")?,
             FailureKind::Aborted => write!(f, "{side}: aborted")?,
@@ -148,6 +151,7 @@ mod tests {
             (FailureKind::Timeout, Side::Client, 408),
             (FailureKind::IncompleteMessage, Side::Client, 400),
             (FailureKind::Reset, Side::Client, 499),
+            (FailureKind::ClosedInQueue, Side::Client, 499),
             (FailureKind::Protocol(ProtocolError::StatusCode), Side::Backend, 502),
             (FailureKind::Connect, Side::Backend, 502),
             (FailureKind::Timeout, Side::Backend, 504),

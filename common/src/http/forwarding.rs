@@ -7,7 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-use super::parse::{field_name::KnownField, head::HeadView, request_target::ProxyRole};
+use super::parse::{
+    field_name::{KnownField, trim_ows},
+    head::HeadView,
+    request_target::ProxyRole,
+};
 
 /// How requests are forwarded; one per process.
 #[derive(Debug, Clone)]
@@ -96,11 +100,11 @@ impl ClientAddress {
 }
 
 /// The last untrusted address in X-Forwarded-For, read from the right. If an entry is malformed or all are trusted, the
-/// leftmost valid address read so far.
+/// leftmost valid address read so far. Empty entries, as after a trailing comma, are ignored (RFC 9110 §5.6.1).
 fn first_untrusted(head: HeadView<'_>, forwarding: &Forwarding) -> Option<IpAddr> {
     let mut known = None;
     for value in head.field_values(KnownField::ForwardedFor).rev() {
-        for hop in value.rsplit(|byte| *byte == b',') {
+        for hop in value.rsplit(|byte| *byte == b',').filter(|hop| !trim_ows(hop).is_empty()) {
             let Some(address) = std::str::from_utf8(hop).ok().and_then(|text| parse_hop(text.trim())) else {
                 return known;
             };

@@ -15,7 +15,7 @@ pub enum ProtocolError {
     /// A line ends in LF alone; RFC 9112 §2.2 lets a recipient accept it, and implementations differ.
     #[error("line ends in a bare LF")]
     BareLf,
-    /// A malformed header line: whitespace before the colon, folding, a control byte (RFC 9112 §5).
+    /// A malformed header line: folding, a control byte, in a request also whitespace before the colon (RFC 9112 §5).
     #[error("malformed header line")]
     FieldLine,
     /// The HTTP version is not supported (RFC 9110 §15.6.6).
@@ -42,7 +42,7 @@ pub enum ProtocolError {
     /// Host is not `uri-host [":" port]` (RFC 9110 §7.2).
     #[error("Host is not a valid authority")]
     HostInvalid,
-    /// An absolute-form target names another authority than Host does.
+    /// An absolute-form target names another authority than Host does (RFC 9110 §4.2.3).
     #[error("target and Host name different authorities")]
     HostMismatch,
     /// Content-Length is not one plain decimal number in range (RFC 9112 §6.3).
@@ -67,15 +67,15 @@ pub enum ProtocolError {
     /// `Connection` names a header that frames or routes the message.
     #[error("Connection names Host, Content-Length or Transfer-Encoding")]
     ConnectionNamesFraming,
-    /// `Connection` is not a list of tokens, or has more than 32 of them.
-    #[error("malformed Connection")]
-    ConnectionInvalid,
+    /// `Connection` has more than 32 options.
+    #[error("Connection has more than 32 options")]
+    TooManyConnectionOptions,
     /// CONNECT sent to a reverse proxy.
     #[error("CONNECT is not allowed on a reverse proxy")]
     ConnectNotAllowed,
-    /// An upgrade request or a CONNECT with a body: it would be ambiguous where the new protocol begins.
-    #[error("Upgrade or CONNECT request has a body")]
-    UpgradeWithBody,
+    /// A CONNECT with a body: it would be ambiguous where the tunnel begins.
+    #[error("CONNECT request has a body")]
+    ConnectWithBody,
     /// `Via` contains this proxy's own pseudonym: a forwarding loop (RFC 9110 §7.6.3).
     #[error("forwarding loop: Via already names this proxy")]
     LoopDetected,

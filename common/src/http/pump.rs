@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice};
 
 use super::{
+    date::HttpDate,
     error::{ProxyError, Side},
     relay::{Input, Relay},
     response_hook::ResponseHook,
@@ -61,7 +62,8 @@ pub enum Pumped {
 }
 
 /// Moves bytes until both sockets would block. `scratch` is the engine's read buffer, shared by all its exchanges; no
-/// bytes stay in it. [`READ_BUFFER_BYTES`] is a good size.
+/// bytes stay in it. [`READ_BUFFER_BYTES`] is a good size. `date` is asked for the current date when a backend's
+/// response has none (RFC 9110 §6.6.1): the relay has no clock, and most responses need none.
 ///
 /// # Errors
 /// The exchange failed: check [`Relay::may_retry`], or call [`Relay::fail`] and pump again to send the local reply.
@@ -70,8 +72,9 @@ pub fn pump<C: Wire, B: Wire>(
     client: &mut C,
     backend: &mut B,
     scratch: &mut [u8],
+    mut date: impl FnMut() -> HttpDate,
 ) -> Result<Pumped, ProxyError> {
-    pump_with_hook(relay, client, backend, scratch, &mut ())
+    pump_with_hook(relay, client, backend, scratch, &mut date)
 }
 
 /// As [`pump`]; `hook` sees the head of the final response, and may edit it, before it is written.

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{local_reply::LocalReply, parse::head::HeadView, write::fields::put_sanitized_field};
+use super::{date::HttpDate, local_reply::LocalReply, parse::head::HeadView, write::fields::put_sanitized_field};
 
 /// Sees each final response head just before it is written for the client, and may edit its headers.
 ///
@@ -10,12 +10,19 @@ use super::{local_reply::LocalReply, parse::head::HeadView, write::fields::put_s
 /// a local reply. It is not called for interim responses (1xx), nor for an attempt that is retried: nothing of those
 /// reaches the client as the response. It runs inside the pump, so it must not block.
 pub trait ResponseHook {
+    /// The current date, for a backend's response without one.
+    fn date(&mut self) -> HttpDate;
+
     /// The head of `response` is about to be written.
     fn on_response_head(&mut self, response: &ResponseInfo<'_>, edits: &mut HeaderEdits<'_>);
 }
 
-/// No hook: compiles to nothing.
-impl ResponseHook for () {
+/// No hook, only the date.
+impl<D: FnMut() -> HttpDate> ResponseHook for D {
+    fn date(&mut self) -> HttpDate {
+        self()
+    }
+
     fn on_response_head(&mut self, _response: &ResponseInfo<'_>, _edits: &mut HeaderEdits<'_>) {}
 }
 

@@ -32,14 +32,26 @@ pub fn raise_fd_limit() -> io::Result<u64> {
 /// `backends_in_process`: the backends run in this process, so the other end of each backend connection is a descriptor
 /// here as well.
 pub fn max_clients_for_fds(limit: u64, own_fds: u64, requested: Option<usize>, backends_in_process: bool) -> usize {
-    let fds_per_client = if backends_in_process { 3 } else { 2 };
     let available = limit.saturating_sub(RESERVED_FDS).saturating_sub(own_fds);
-    let possible = usize::try_from(available / fds_per_client).unwrap_or(usize::MAX).max(1);
+    let possible = usize::try_from(available / fds_per_client(backends_in_process)).unwrap_or(usize::MAX).max(1);
     let Some(requested) = requested else { return possible };
     if possible < requested {
         tracing::warn!("the limit of {limit} open files allows {possible} clients, not {requested}; raise `ulimit -n`");
     }
     requested.min(possible)
+}
+
+/// How many more backend connections fit into `limit` open files while `max_clients` clients are connected, each with
+/// one backend connection.
+pub fn spare_upstreams_for_fds(limit: u64, max_clients: usize, backends_in_process: bool) -> usize {
+    let used = fds_per_client(backends_in_process).saturating_mul(u64::try_from(max_clients).unwrap_or(u64::MAX));
+    let spare = limit.saturating_sub(RESERVED_FDS).saturating_sub(used);
+    usize::try_from(spare / (fds_per_client(backends_in_process) - 1)).unwrap_or(usize::MAX)
+}
+
+/// Its connection, and one to a backend, whose other end may be in this process too.
+fn fds_per_client(backends_in_process: bool) -> u64 {
+    if backends_in_process { 3 } else { 2 }
 }
 
 #[cfg(test)]
@@ -58,6 +70,14 @@ mod tests {
             "sixteen event loops with four descriptors each leave little"
         );
         assert_eq!(max_clients_for_fds(0, 0, Some(1000), false), 1, "at least one client");
+    }
+
+    #[test]
+    fn what_clients_leave_is_spare() {
+        assert_eq!(spare_upstreams_for_fds(1024, 496, false), 0);
+        assert_eq!(spare_upstreams_for_fds(1024, 400, false), 192);
+        assert_eq!(spare_upstreams_for_fds(1024, 300, true), 46);
+        assert_eq!(spare_upstreams_for_fds(16, 1, false), 0);
     }
 
     #[test]

@@ -17,5 +17,5 @@ pub use accept::{ACCEPT_PAUSE, AcceptError, AcceptedConnection};
 pub use connect::{check_not_self_connect, connect_error, connect_nonblocking, resolve, set_reset_on_close};
 pub use connect_plan::ConnectPlan;
 pub use connection_limiter::ConnectionLimiter;
-pub use fd_limit::{max_clients_for_fds, raise_fd_limit};
+pub use fd_limit::{max_clients_for_fds, raise_fd_limit, spare_upstreams_for_fds};
 pub use listeners::{BindError, Listeners};

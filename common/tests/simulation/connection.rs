@@ -18,7 +18,7 @@ use super::{
     scenario::{RespondWhen, Scenario, ScriptedResponse},
 };
 use crate::support::{
-    exchange::{REQUEST_ID, SCRATCH_BYTES, client_address, forwarding},
+    exchange::{REQUEST_ID, SCRATCH_BYTES, client_address, date, forwarding},
     memory_stream::{MemoryStream, StreamEnd},
     rng::Rng,
     strict_parser,
@@ -367,7 +367,7 @@ impl SimulatedConnection {
                 if let BackendStream::Connected(stream) = link { stream.bytes_read + stream.sent.len() } else { 0 }
             };
             let before = self.client.bytes_read + self.client.sent.len() + moved(&backend);
-            match pump(&mut self.relay, &mut self.client, &mut backend, &mut self.scratch)? {
+            match pump(&mut self.relay, &mut self.client, &mut backend, &mut self.scratch, date)? {
                 Pumped::Done => return Ok(true),
                 Pumped::Yield => {
                     assert_ne!(

@@ -3,13 +3,18 @@
 use std::time::SystemTime;
 
 use common::http::{
-    AfterBackend, AfterClient, ClientAddress, Exchange, Forwarding, Head, ProxyError, ProxyRole, Pumped, Relay, Wants,
-    Wire, pump,
+    AfterBackend, AfterClient, ClientAddress, Exchange, Forwarding, Head, HttpDate, ProxyError, ProxyRole, Pumped,
+    Relay, Wants, Wire, pump,
 };
 
 /// The size that the chapters use.
 pub(crate) const SCRATCH_BYTES: usize = 64 * 1024;
 pub(crate) const REQUEST_ID: u128 = 0x1234_5678_9abc_def0;
+
+/// The date of responses that have none.
+pub(crate) fn date() -> HttpDate {
+    SystemTime::UNIX_EPOCH.into()
+}
 
 pub(crate) fn forwarding(pooled: bool) -> Forwarding {
     Forwarding {
@@ -54,7 +59,7 @@ pub(crate) fn pump_until_wait<C: Wire, B: Wire>(
 ) -> Result<Option<Wants>, ProxyError> {
     let mut scratch = vec![0; SCRATCH_BYTES];
     loop {
-        match pump(relay, client, backend, &mut scratch)? {
+        match pump(relay, client, backend, &mut scratch, date)? {
             Pumped::Wait(wants) => return Ok(Some(wants)),
             Pumped::Done => return Ok(None),
             Pumped::Yield => {}
@@ -73,7 +78,7 @@ pub(crate) fn run_exchange<C: Wire, B: Wire>(
         match pump_until_wait(relay, client, backend) {
             Ok(None) => return relay.end(),
             Ok(Some(wants)) => panic!("waits for {wants:?} although every byte is readable"),
-            Err(error) => relay.fail(&error, SystemTime::UNIX_EPOCH),
+            Err(error) => relay.fail(&error, date()),
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn request_head(bytes: &[u8]) -> Validation {
     if lines.len() - 1 > 100 {
         errors.push(431);
     }
-    fields(&lines[1..], http10, lines[0].starts_with(b"GET "), &mut errors);
+    fields(&lines[1..], http10, &mut errors);
     if errors.is_empty() { Validation::Accepted(end) } else { Validation::Rejected(errors) }
 }
 
@@ -86,22 +86,38 @@ fn start_line(line: &[u8], rest: &[&[u8]], errors: &mut Vec<u16>) -> bool {
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => errors.push(505),
         _ => errors.push(400),
     }
-    let forbidden = |byte: &u8| !byte.is_ascii_graphic() || b"\"<>\\^#".contains(byte);
+    let path_length = target.split(|byte| *byte == b'?').next().map_or(0, <[u8]>::len);
+    let forbidden = |(at, byte): (usize, &u8)| {
+        !byte.is_ascii_graphic() || *byte == b'#' || at < path_length && b"\"<>\\".contains(byte)
+    };
     let lower = target.to_ascii_lowercase();
     let form_is_fine = target.starts_with(b"/")
         || target == b"*" && method == b"OPTIONS"
-        || lower.strip_prefix(b"http://").is_some_and(|lower| absolute_is_fine(lower, rest));
-    if target.iter().any(forbidden) || !form_is_fine {
+        || lower.strip_prefix(b"http://").is_some_and(|lower| absolute_is_fine(lower, "80", rest))
+        || lower.strip_prefix(b"https://").is_some_and(|lower| absolute_is_fine(lower, "443", rest));
+    if target.iter().enumerate().any(forbidden) || !form_is_fine {
         errors.push(400);
     }
     version == b"HTTP/1.0"
 }
 
-/// `lower` is the target after `http://`, in lower case. Its authority must equal Host.
-fn absolute_is_fine(lower: &[u8], rest: &[&[u8]]) -> bool {
+/// `lower` is the target after its scheme, in lower case. Its authority must be equivalent to Host.
+fn absolute_is_fine(lower: &[u8], default_port: &str, rest: &[&[u8]]) -> bool {
     let end = lower.iter().position(|byte| b"/?".contains(byte)).unwrap_or(lower.len());
     let hosts = rest.iter().filter_map(|line| field(line)).filter(|(name, _)| name.eq_ignore_ascii_case(b"host"));
-    is_authority(&lower[..end]) && hosts.into_iter().all(|(_, host)| host.eq_ignore_ascii_case(&lower[..end]))
+    // As text with the port and without leading zeros; of an invalid authority anything.
+    let normal = |authority: &[u8]| {
+        let text = String::from_utf8_lossy(authority).to_ascii_lowercase();
+        let after_address = text.find(']').unwrap_or(0);
+        let (host, port) = match text[after_address..].find(':') {
+            Some(colon) => text.split_at(after_address + colon),
+            None => (&text[..], ""),
+        };
+        let port = port.trim_start_matches(':').trim_start_matches('0');
+        let port = if text.ends_with(':') || host.len() == text.len() { default_port } else { port };
+        format!("{host}:{port}")
+    };
+    is_authority(&lower[..end]) && hosts.into_iter().all(|(_, host)| normal(host) == normal(&lower[..end]))
 }
 
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -113,7 +129,7 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&line[..colon], &value[from..to]))
 }
 
-fn fields(lines: &[&[u8]], http10: bool, is_get: bool, errors: &mut Vec<u16>) {
+fn fields(lines: &[&[u8]], http10: bool, errors: &mut Vec<u16>) {
     let mut all = Vec::new();
     for line in lines {
         match field(line) {
@@ -141,14 +157,8 @@ fn fields(lines: &[&[u8]], http10: bool, is_get: bool, errors: &mut Vec<u16>) {
     }
     let options: Vec<_> = of("connection").into_iter().flat_map(list).filter(|option| !option.is_empty()).collect();
     let hides = |option: &Vec<u8>| [&b"host"[..], b"content-length", b"transfer-encoding"].contains(&&option[..]);
-    if options.len() > 32 || options.iter().any(|option| !is_token(option) || hides(option)) {
+    if options.len() > 32 || options.iter().any(hides) {
         errors.push(400);
-    }
-    let has_body = !codings.is_empty() || length.is_some_and(|length| length > 0);
-    let websocket = of("upgrade").last().is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
-    if websocket && options.iter().any(|option| option == b"upgrade") && has_body && !http10 {
-        // Only a GET can upgrade, and no client sends this with another method: accepting and rejecting are both safe.
-        errors.push(if is_get { 400 } else { 0 });
     }
 }
 

@@ -69,7 +69,7 @@ fn respond_with(conn: &mut Conn, answer: impl Fn(&Request) -> Vec<u8>) {
 }
 
 fn failure() -> Vec<u8> {
-    b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
 }
 
 /// The state of this backend in the program's table now.

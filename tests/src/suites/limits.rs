@@ -5,9 +5,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use crate::backend::{Backend, ok_response};
 use crate::client::Client;
 use crate::process::Program;
-use crate::suites::support::{run_in_parallel, wait_until_idle};
+use crate::suites::support::{requesting_clients, run_in_parallel, wait_until_idle};
 use crate::wait::{TEST_TIMEOUT, until};
 
+pub(super) mod descriptors;
 pub(super) mod disconnects;
 pub(super) mod queue;
 pub(super) mod slots;

@@ -1,10 +1,10 @@
 //! Outlier detection: ejects a backend that accepts requests and then fails them.
 //!
-//! When you need it: a check requests `/health`, which may respond 200 while everything else responds 500. Five
-//! consecutive failures (5xx from the backend, resets, timeouts) eject the backend for 30 s, each further time for 30 s
-//! longer, up to 300 s. What it costs: a successful request reads one cache line that is rarely written. Envoy's
-//! outlier detection (`consecutive_5xx`, `base_ejection_time`, `max_ejection_time`) with its defaults; HAProxy:
-//! `observe layer7`, nginx: `max_fails`. Against too many ejections there is the
+//! When you need it: a check requests `/health`, which may respond 200 while everything else responds 503. Five
+//! consecutive failures (resets, timeouts, [some statuses](FailureStatuses)) eject the backend for 30 s, each further
+//! time for 30 s longer, up to 300 s. What it costs: a successful request reads one cache line that is rarely written.
+//! Envoy's outlier detection (`consecutive_gateway_failure`, `base_ejection_time`, `max_ejection_time`) with its
+//! defaults; HAProxy: `observe layer7`, nginx: `max_fails`. Against too many ejections there is the
 //! [panic threshold](crate::health::panic_threshold).
 
 use std::{
@@ -15,7 +15,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::health::epoch::{Epoch, millis};
+use crate::health::{
+    epoch::{Epoch, millis},
+    failure_statuses::FailureStatuses,
+};
 
 /// When to eject, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct OutlierConfig {
     pub base_ejection_time: Duration,
     /// The maximum length of an ejection.
     pub max_ejection_time: Duration,
+    /// The statuses of a response that count as failures.
+    pub failure_statuses: FailureStatuses,
 }
 
 impl Default for OutlierConfig {
@@ -34,6 +39,7 @@ impl Default for OutlierConfig {
             consecutive_failures: 5,
             base_ejection_time: Duration::from_secs(30),
             max_ejection_time: Duration::from_mins(5),
+            failure_statuses: FailureStatuses::default(),
         }
     }
 }
@@ -60,6 +66,11 @@ impl OutlierDetector {
             ejected_until: AtomicU64::new(0),
             ejection_multiplier: AtomicU32::new(0),
         }
+    }
+
+    /// Whether a response with this status counts as a failure.
+    pub fn is_failure(&self, status: u16) -> bool {
+        self.config.failure_statuses.contains(status)
     }
 
     // ANCHOR: record

@@ -2,9 +2,9 @@
 //!
 //! The decoder gets the stream in pieces of any size and returns the data ranges. It is strict where lenient parsers
 //! disagree: CRLF only, one to sixteen hex digits, no sign, bounded extensions. Extensions and trailers are validated
-//! and dropped.
+//! and dropped. It knows its peer: some servers pad the chunk size with blanks, and these are accepted from a backend.
 
-use crate::http::{parse::field_name::TCHAR, protocol_error::ProtocolError};
+use crate::http::{error::Side, parse::field_name::TCHAR, protocol_error::ProtocolError};
 
 /// Longest extension of one chunk, in bytes. In practice only attackers use them.
 const MAX_EXTENSION_BYTES: u16 = 256;
@@ -18,7 +18,7 @@ const MAX_SIZE_DIGITS: u16 = 16;
 enum ChunkedState {
     /// In the chunk size; the number of digits read.
     Size(u16),
-    /// In whitespace before a `;`; the number of bytes since the size.
+    /// In whitespace after the size; the number of bytes since the size.
     SizeBws(u16),
     /// In the extensions; the number of bytes since the size.
     Extension(u16),
@@ -56,11 +56,13 @@ pub(crate) struct ChunkedDecoder {
     /// Remaining data bytes of the current chunk.
     remaining: u64,
     trailer_bytes: u16,
+    sender: Side,
 }
 
 impl ChunkedDecoder {
-    pub(crate) fn new() -> Self {
-        Self { state: ChunkedState::Size(0), remaining: 0, trailer_bytes: 0 }
+    /// Decodes what `sender` sends.
+    pub(crate) fn new(sender: Side) -> Self {
+        Self { state: ChunkedState::Size(0), remaining: 0, trailer_bytes: 0, sender }
     }
 
     /// Decodes until data, the end of the body, or the end of `input`.
@@ -91,6 +93,9 @@ impl ChunkedDecoder {
                 Ok(ChunkedState::Size(digits + 1))
             }
             (ChunkedState::Size(1..) | ChunkedState::Extension(2..), b'\r') => Ok(ChunkedState::SizeLf),
+            // RFC 9112 §7.1.1 has no blanks here unless a `;` follows. In a request, the next server could read it in
+            // another way; a response goes on in chunks of our own.
+            (ChunkedState::SizeBws(_), b'\r') if self.sender == Side::Backend => Ok(ChunkedState::SizeLf),
             (ChunkedState::Size(1..) | ChunkedState::SizeBws(_), b';') => Ok(ChunkedState::Extension(1)),
             (ChunkedState::Size(1..), b' ' | b'\t') => Ok(ChunkedState::SizeBws(1)),
             (ChunkedState::SizeBws(n), b' ' | b'\t') if n < MAX_EXTENSION_BYTES => Ok(ChunkedState::SizeBws(n + 1)),
@@ -137,9 +142,9 @@ impl ChunkedDecoder {
 mod tests {
     use super::*;
 
-    /// Decodes `input` in pieces of `size`; returns the data and the length of the message.
-    fn decode(input: &[u8], size: usize) -> Result<(Vec<u8>, Option<usize>), ProtocolError> {
-        let (mut decoder, mut data, mut used) = (ChunkedDecoder::new(), Vec::new(), 0);
+    /// Decodes `input` from `sender` in pieces of `size`; returns the data and the length of the message.
+    fn decode_from(sender: Side, input: &[u8], size: usize) -> Result<(Vec<u8>, Option<usize>), ProtocolError> {
+        let (mut decoder, mut data, mut used) = (ChunkedDecoder::new(sender), Vec::new(), 0);
         for piece in input.chunks(size) {
             let mut rest = piece;
             loop {
@@ -158,6 +163,25 @@ mod tests {
             }
         }
         Ok((data, None))
+    }
+
+    fn decode(input: &[u8], size: usize) -> Result<(Vec<u8>, Option<usize>), ProtocolError> {
+        decode_from(Side::Client, input, size)
+    }
+
+    #[test]
+    fn blanks_after_the_size_are_accepted_from_a_backend_only() {
+        for body in ["5 \r\nhello\r\n0\r\n\r\n", "5\t  \r\nhello\r\n0 \t\r\n\r\n", "5     \r\nhello\r\n0\r\n\r\n"] {
+            for size in [1, 3, body.len()] {
+                let got = decode_from(Side::Backend, body.as_bytes(), size);
+                assert_eq!(got, Ok((b"hello".to_vec(), Some(body.len()))), "{body:?}");
+                assert_eq!(decode(body.as_bytes(), size), Err(ProtocolError::ChunkedCoding), "{body:?}");
+            }
+        }
+        let endless = format!("5{}\r\nhello", " ".repeat(300));
+        for bad in [" 5\r\nhello", "5 5\r\nhello", "5 \nhello", "5 \r\r\nhello", " \r\n", &endless] {
+            assert_eq!(decode_from(Side::Backend, bad.as_bytes(), 1), Err(ProtocolError::ChunkedCoding), "{bad:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! and extensions and trailers are dropped.
 
 use super::chunked::{ChunkedDecoder, ChunkedStep};
-use crate::http::protocol_error::ProtocolError;
+use crate::http::{error::Side, protocol_error::ProtocolError};
 
 /// How an incoming body is framed.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +38,9 @@ pub(crate) struct Reframed {
 }
 
 impl BodyDecoder {
-    pub(crate) fn chunked() -> Self {
-        Self::Chunked(ChunkedDecoder::new())
+    /// Of a chunked body that `sender` sends.
+    pub(crate) fn chunked(sender: Side) -> Self {
+        Self::Chunked(ChunkedDecoder::new(sender))
     }
 
     /// Decodes `input` and appends its data to `out` in the framing of `encoder`.
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn chunks_are_re_encoded_and_extensions_dropped() {
         let mut out = Vec::new();
-        let mut decoder = BodyDecoder::Chunked(ChunkedDecoder::new());
+        let mut decoder = BodyDecoder::chunked(Side::Client);
         let reframed =
             decoder.reframe(b"3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\nGET", BodyEncoder::Chunked, &mut out).unwrap();
         assert_eq!(reframed, Reframed { consumed: 23, data_len: 3, ended: true });

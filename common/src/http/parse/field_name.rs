@@ -29,20 +29,29 @@ pub(crate) enum KnownField {
     /// One of the above with underscores; never forwarded. CGI and its successors read `X_Real_IP` as `X-Real-IP`, so a
     /// client could forge our headers, or announce a second length.
     UnderscoreVariant,
-    /// `Forwarded` (RFC 7239): we do not write it, and an untrusted client's is dropped.
-    Forwarded,
+    /// What else some servers take for the client's address, its connection or its target: `Forwarded` (RFC 7239),
+    /// CF-Connecting-IP, X-Original-URL and others, and every further X-Forwarded-*. We do not write them, and an
+    /// untrusted client's are dropped.
+    ForwardedAlias,
+    MaxForwards,
+    Date,
 }
+
+/// The beginning of all X-Forwarded-*.
+const FORWARDED_PREFIX: &[u8] = b"x-forwarded-";
 
 /// Classifies `name`, ignoring its case.
 pub(crate) fn classify_field_name(name: &[u8]) -> KnownField {
     let candidates = candidates_of_length(name.len());
     let found = candidates.iter().find(|(candidate, _)| eq_ignore_case(name, candidate.as_bytes()));
-    match found {
-        Some((_, known)) => *known,
-        None if candidates.iter().any(|(candidate, _)| is_underscore_variant(name, candidate.as_bytes())) => {
+    match (found, name.split_at_checked(FORWARDED_PREFIX.len())) {
+        (Some((_, known)), _) => *known,
+        _ if candidates.iter().any(|(candidate, _)| is_underscore_variant(name, candidate.as_bytes())) => {
             KnownField::UnderscoreVariant
         }
-        None => KnownField::Other,
+        (None, Some((prefix, _))) if eq_ignore_case(prefix, FORWARDED_PREFIX) => KnownField::ForwardedAlias,
+        (None, Some((prefix, _))) if is_underscore_variant(prefix, FORWARDED_PREFIX) => KnownField::UnderscoreVariant,
+        _ => KnownField::Other,
     }
 }
 
@@ -64,18 +73,34 @@ fn candidates_of_length(length: usize) -> &'static [(&'static str, KnownField)] 
     match length {
         2 => &[("te", KnownField::HopByHop)],
         3 => &[("via", KnownField::Via)],
-        4 => &[("host", KnownField::Host)],
+        4 => &[("host", KnownField::Host), ("date", KnownField::Date)],
         6 => &[("expect", KnownField::Expect)],
         7 => &[("upgrade", KnownField::Upgrade), ("trailer", KnownField::HopByHop)],
-        9 => &[("x-real-ip", KnownField::RealIp), ("forwarded", KnownField::Forwarded)],
+        9 => &[
+            ("x-real-ip", KnownField::RealIp),
+            ("forwarded", KnownField::ForwardedAlias),
+            ("client-ip", KnownField::ForwardedAlias),
+        ],
         10 => &[("connection", KnownField::Connection), ("keep-alive", KnownField::HopByHop)],
-        12 => &[("x-request-id", KnownField::RequestId)],
-        14 => &[("content-length", KnownField::ContentLength)],
+        11 => &[("x-client-ip", KnownField::ForwardedAlias)],
+        12 => &[("x-request-id", KnownField::RequestId), ("max-forwards", KnownField::MaxForwards)],
+        13 => &[("x-rewrite-url", KnownField::ForwardedAlias)],
+        14 => &[
+            ("content-length", KnownField::ContentLength),
+            ("x-original-url", KnownField::ForwardedAlias),
+            ("true-client-ip", KnownField::ForwardedAlias),
+        ],
         15 => &[("x-forwarded-for", KnownField::ForwardedFor)],
-        16 => &[("x-forwarded-host", KnownField::ForwardedHost), ("proxy-connection", KnownField::HopByHop)],
+        16 => &[
+            ("x-forwarded-host", KnownField::ForwardedHost),
+            ("proxy-connection", KnownField::HopByHop),
+            ("cf-connecting-ip", KnownField::ForwardedAlias),
+            ("fastly-client-ip", KnownField::ForwardedAlias),
+        ],
         17 => &[("transfer-encoding", KnownField::TransferEncoding), ("x-forwarded-proto", KnownField::ForwardedProto)],
         18 => &[("proxy-authenticate", KnownField::HopByHop)],
-        19 => &[("proxy-authorization", KnownField::HopByHop)],
+        19 => &[("proxy-authorization", KnownField::HopByHop), ("x-cluster-client-ip", KnownField::ForwardedAlias)],
+        24 => &[("x-original-forwarded-for", KnownField::ForwardedAlias)],
         _ => &[],
     }
 }
@@ -109,12 +134,16 @@ mod tests {
     fn names_are_classified_in_any_case() {
         assert_eq!(classify_field_name(b"CONTENT-length"), KnownField::ContentLength);
         assert_eq!(classify_field_name(b"Te"), KnownField::HopByHop);
-        assert_eq!(classify_field_name(b"Forwarded"), KnownField::Forwarded);
+        assert_eq!(classify_field_name(b"Forwarded"), KnownField::ForwardedAlias);
         assert_eq!(classify_field_name(b"x_real-IP"), KnownField::UnderscoreVariant);
         assert_eq!(classify_field_name(b"Content_Length"), KnownField::UnderscoreVariant);
-        assert_eq!(classify_field_name(b"X_Forwarded_Fox"), KnownField::Other);
+        assert_eq!(classify_field_name(b"x-FORWARDED-Fox"), KnownField::ForwardedAlias);
+        assert_eq!(classify_field_name(b"X-Forwarded-Proto"), KnownField::ForwardedProto);
+        assert_eq!(classify_field_name(b"X_Forwarded_Fox"), KnownField::UnderscoreVariant);
+        assert_eq!(classify_field_name(b"X-Forwarded_Fox"), KnownField::UnderscoreVariant);
+        assert_eq!(classify_field_name(b"X-Forwarde"), KnownField::Other);
+        assert_eq!(classify_field_name(b"X-Forward-For"), KnownField::Other);
         assert_eq!(classify_field_name(b"a_name_that_is_longer_than_any_that_we_know"), KnownField::Other);
-        assert_eq!(classify_field_name(b"X-Forwarded-Fox"), KnownField::Other);
         assert_eq!(classify_field_name(b""), KnownField::Other);
     }
 

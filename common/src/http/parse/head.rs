@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use super::{
     field_name::{self, KnownField},
     head_end::{self, Span},
-    message_info::{Framing, MessageInfo},
+    message_info::{self, MessageInfo},
     request_target::{self, ProxyRole, TargetForm},
 };
 use crate::http::{
@@ -138,28 +138,24 @@ impl Head {
         self.method = Span::locate(method.as_bytes(), bytes);
         self.version = version(minor);
         self.set_fields(request.headers, bytes);
-        self.set_target(
-            request_target::parse_target(self.role, method.as_bytes(), target.as_bytes())?,
-            Span::locate(target.as_bytes(), bytes),
-        );
+        let form = request_target::parse_target(self.role, method.as_bytes(), target.as_bytes())?;
+        self.set_target(form, Span::locate(target.as_bytes(), bytes));
         self.read_message_info(bytes)?;
-        self.check_host(bytes)?;
-        let changes_protocol = self.info.is_websocket_upgrade(self.version) || method == "CONNECT";
-        if changes_protocol && !matches!(self.info.framing, Framing::None | Framing::Length(0)) {
-            return Err(ProtocolError::UpgradeWithBody);
+        self.check_host(form, bytes)?;
+        if method == "CONNECT" && self.info.framing.has_body() {
+            return Err(ProtocolError::ConnectWithBody);
         }
         Ok(Some(start + length))
     }
 
-    /// The same for a response head.
+    /// The same for a response head. Blanks before a colon are removed from responses (RFC 9112 §5.1): `Content-Length :`
+    /// is a length. In requests they are an error.
     fn parse_response(&mut self, bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
         let mut header_slots = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut []);
-        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-            &mut response,
-            bytes,
-            &mut header_slots,
-        );
+        let mut config = httparse::ParserConfig::default();
+        config.allow_spaces_after_header_name_in_responses(true);
+        let parsed = config.parse_response_with_uninit_headers(&mut response, bytes, &mut header_slots);
         let Some(length) = head_end::map_parse_result(parsed, bytes)? else { return Ok(None) };
         let (Some(status), Some(minor)) = (response.code, response.version) else {
             return Err(ProtocolError::StartLine);
@@ -191,7 +187,9 @@ impl Head {
         let end = usize::from(whole.end);
         (self.authority, self.target) = match form {
             TargetForm::Origin | TargetForm::Asterisk => (Span::default(), whole),
-            TargetForm::Absolute { authority, path } => (Span::new(at(authority), at(path)), Span::new(at(path), end)),
+            TargetForm::Absolute { authority: (start, authority_end), path, .. } => {
+                (Span::new(at(start), at(authority_end)), Span::new(at(path), end))
+            }
             TargetForm::Authority => (whole, Span::default()),
         };
     }
@@ -218,7 +216,7 @@ impl Head {
         }
     }
 
-    fn check_host(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+    fn check_host(&mut self, form: TargetForm, bytes: &[u8]) -> Result<(), ProtocolError> {
         let mut hosts = self.fields_of(KnownField::Host).map(|field| field.value);
         let host = hosts.next();
         if hosts.next().is_some() {
@@ -231,12 +229,15 @@ impl Head {
         if !request_target::is_authority(host) {
             return Err(ProtocolError::HostInvalid);
         }
-        let authority = self.authority.get(bytes);
-        let both_count = self.role == ProxyRole::Reverse && !authority.is_empty();
-        if both_count && !authority.eq_ignore_ascii_case(host) {
-            return Err(ProtocolError::HostMismatch);
+        match form {
+            TargetForm::Absolute { default_port, .. }
+                if self.role == ProxyRole::Reverse
+                    && !request_target::are_equivalent(self.authority.get(bytes), host, default_port) =>
+            {
+                Err(ProtocolError::HostMismatch)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn fields_of(&self, known: KnownField) -> impl Iterator<Item = &Field> {
@@ -275,17 +276,19 @@ impl<'a> HeadView<'a> {
         Self { target: Some(target), ..self }
     }
 
-    /// The authority of the request. `Host` and the authority of the target are equal, or the role of the proxy decides
-    /// which counts. HTTP/1.0 requests may have neither.
+    /// The authority of the request: that of the target if it has one, else `Host` (RFC 9112 §3.3). HTTP/1.0 requests
+    /// may have neither.
     pub fn authority(&self) -> Option<&'a [u8]> {
-        let host = self.field_values(KnownField::Host).next();
-        let target = Some(self.head.authority.get(self.bytes)).filter(|authority| !authority.is_empty());
-        if self.target_overrides_host() { target.or(host) } else { host.or(target) }
+        if self.target_overrides_host() {
+            Some(self.head.authority.get(self.bytes))
+        } else {
+            self.field_values(KnownField::Host).next()
+        }
     }
 
-    /// Whether the authority of the target counts instead of `Host`.
+    /// Whether the target has an authority, which counts instead of `Host`.
     pub(crate) fn target_overrides_host(&self) -> bool {
-        self.head.role == ProxyRole::Forward
+        self.head.authority.start != self.head.authority.end
     }
 
     /// The version of the message.
@@ -302,6 +305,15 @@ impl<'a> HeadView<'a> {
     pub fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let bytes = self.bytes;
         self.head.fields.iter().map(move |field| (field.name.get(bytes), field.value.get(bytes)))
+    }
+
+    /// The smallest Max-Forwards of an OPTIONS or TRACE request; with other methods it means nothing (RFC 9110 §7.6.2).
+    pub(crate) fn max_forwards(&self) -> Option<u64> {
+        if !matches!(self.method(), Method::Options | Method::Trace) {
+            return None;
+        }
+        let values = self.field_values(KnownField::MaxForwards);
+        values.filter_map(|value| message_info::parse_decimal(value).ok()).min()
     }
 
     /// The approximate length of the head in bytes.

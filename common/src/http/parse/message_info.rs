@@ -21,12 +21,19 @@ pub(crate) enum Framing {
     Chunked,
 }
 
+impl Framing {
+    /// Whether a request with this framing has a body.
+    pub(crate) fn has_body(self) -> bool {
+        !matches!(self, Self::None | Self::Length(0))
+    }
+}
+
 /// The properties of a message that a proxy acts on.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; together they are no state")]
 pub(crate) struct MessageInfo {
     pub(crate) framing: Framing,
-    /// `Connection: close`.
+    /// `Connection: close`, or an element that is no option.
     pub(crate) close: bool,
     /// `Connection: keep-alive`.
     pub(crate) keep_alive: bool,
@@ -38,6 +45,8 @@ pub(crate) struct MessageInfo {
     websocket: bool,
     /// `Expect: 100-continue`.
     pub(crate) expects_continue: bool,
+    /// There is a `Date`.
+    pub(crate) has_date: bool,
 }
 
 impl MessageInfo {
@@ -54,10 +63,11 @@ impl MessageInfo {
                 // RFC 9112 §6.3 lets a recipient merge equal values or reject them; two servers that choose differently
                 // allow smuggling.
                 KnownField::ContentLength if length.is_some() => return Err(ProtocolError::LengthRepeated),
-                KnownField::ContentLength => length = Some(parse_length(value)?),
+                KnownField::ContentLength => length = Some(parse_decimal(value)?),
                 KnownField::TransferEncoding => coding.get_or_insert_with(TransferCodings::default).parse(value)?,
                 KnownField::Connection => info.parse_connection(value, &mut options)?,
                 KnownField::Upgrade => info.websocket = value.eq_ignore_ascii_case(b"websocket"),
+                KnownField::Date => info.has_date = true,
                 KnownField::Expect => info.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
                 _ => {}
             }
@@ -82,8 +92,14 @@ impl MessageInfo {
     fn parse_connection(&mut self, value: &[u8], options: &mut usize) -> Result<(), ProtocolError> {
         for option in list_elements(value).filter(|option| !option.is_empty()) {
             *options += 1;
-            if *options > MAX_CONNECTION_OPTIONS || !is_token(option) {
-                return Err(ProtocolError::ConnectionInvalid);
+            if *options > MAX_CONNECTION_OPTIONS {
+                return Err(ProtocolError::TooManyConnectionOptions);
+            }
+            if !is_token(option) {
+                // Some peers send `keep-alive; timeout=5`. What the sender wanted is unclear, so the element is ignored
+                // and the connection not used again: this is right whatever it meant, and rejecting it breaks them.
+                self.close = true;
+                continue;
             }
             let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
             if is("close") {
@@ -103,7 +119,7 @@ impl MessageInfo {
 }
 
 /// Parses `1*DIGIT` (RFC 9110 §8.6). `u64::from_str` would also accept `+5`.
-fn parse_length(value: &[u8]) -> Result<u64, ProtocolError> {
+pub(crate) fn parse_decimal(value: &[u8]) -> Result<u64, ProtocolError> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(ProtocolError::LengthInvalid);
     }
@@ -213,8 +229,28 @@ mod tests {
                 Err(ProtocolError::ConnectionNamesFraming)
             );
         }
-        let many = "a,".repeat(33);
-        assert_eq!(framing(Version::Http11, &[(KnownField::Connection, &many)]), Err(ProtocolError::ConnectionInvalid));
-        assert_eq!(framing(Version::Http11, &[(KnownField::Connection, "a b")]), Err(ProtocolError::ConnectionInvalid));
+        for many in ["a,".repeat(33), "a b,".repeat(33)] {
+            assert_eq!(
+                framing(Version::Http11, &[(KnownField::Connection, &many)]),
+                Err(ProtocolError::TooManyConnectionOptions)
+            );
+        }
+    }
+
+    #[test]
+    fn a_connection_element_that_is_no_token_is_ignored_and_the_connection_closed() {
+        for (value, keep_alive) in [
+            ("keep-alive; timeout=5", false),
+            ("Keep-Alive, timeout=15, max=100", true),
+            ("keep-alive, \"x", true),
+            ("close;", false),
+            ("Host;", false),
+            ("a b", false),
+        ] {
+            let fields = [(KnownField::Connection, value.as_bytes())];
+            let info = MessageInfo::from_fields(Version::Http11, fields.into_iter()).unwrap();
+            assert!(info.close, "{value}");
+            assert_eq!(info.keep_alive, keep_alive, "{value}");
+        }
     }
 }

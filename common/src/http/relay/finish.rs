@@ -61,7 +61,7 @@ impl Relay {
         // The first cause is kept: failing to deliver the local reply is a consequence.
         let failure = *self.outcome.failure.get_or_insert(error.into());
         let client_is_gone = error.side == Side::Client
-            && (error.kind == FailureKind::Reset
+            && (matches!(error.kind, FailureKind::Reset | FailureKind::ClosedInQueue)
                 || error.kind == FailureKind::Timeout && self.has_pending_for_client());
         if client_is_gone {
             self.abort(error);
@@ -78,7 +78,8 @@ impl Relay {
     /// Ends an exchange without a response: the client is gone, or its task has been dropped.
     pub fn abort(&mut self, error: &ProxyError) {
         self.outcome.failure.get_or_insert(error.into());
-        self.outcome.aborted = true;
+        // A client that has only closed its own side gets a FIN, and no reset.
+        self.outcome.aborted = error.kind != FailureKind::ClosedInQueue;
         if self.pending_reply.take().is_some() {
             (self.outcome.status, self.outcome.local_reply) = (0, None);
         }

@@ -8,7 +8,10 @@ use crate::http::{
     parse::message_info::Framing,
     protocol_error::ProtocolError,
     response_hook::{HeaderEdits, ResponseHook, ResponseInfo},
-    write::response_head::{self, ConnectionHeader},
+    write::{
+        fields::put_field,
+        response_head::{self, ConnectionHeader},
+    },
 };
 
 impl Relay {
@@ -111,11 +114,13 @@ impl Relay {
             100..200 => {
                 self.downstream.awaits_continue &= status != 100;
                 if self.downstream.version == Version::Http11 {
+                    let (head, mut via) = (self.head.view(bytes), Vec::new());
+                    self.downstream.put_via(head.version(), &mut via);
                     response_head::write_response_head(
-                        self.head.view(bytes),
+                        head,
                         Framing::None,
                         ConnectionHeader::KeepAlive,
-                        &[],
+                        &via,
                         &[],
                         self.to_client.buf_mut(),
                     );
@@ -137,6 +142,7 @@ impl Relay {
         }
         let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);
         hook.on_response_head(&ResponseInfo::of_backend(head), &mut HeaderEdits { added, removed });
+        self.downstream.put_via(head.version(), &mut self.added_fields);
         response_head::write_response_head(
             head,
             Framing::None,
@@ -182,6 +188,11 @@ impl Relay {
             unexpected_body || info.close || head.version() == Version::Http10 && !info.keep_alive;
         let (added, removed) = (&mut self.added_fields, &mut self.removed_fields);
         hook.on_response_head(&ResponseInfo::of_backend(head), &mut HeaderEdits { added, removed });
+        if !info.has_date {
+            // RFC 9110 §6.6.1: a recipient with a clock adds the time at which it received the response.
+            put_field(&mut self.added_fields, b"Date", hook.date().as_bytes());
+        }
+        self.downstream.put_via(head.version(), &mut self.added_fields);
         self.outcome.status = status;
         let connection = if self.outcome.close_client { ConnectionHeader::Close } else { ConnectionHeader::KeepAlive };
         response_head::write_response_head(
@@ -197,7 +208,7 @@ impl Relay {
             _ if bodiless => ResponseState::Complete,
             Framing::Length(0) => ResponseState::Complete,
             Framing::Length(length) => ResponseState::Body(BodyDecoder::Length(length), encoder),
-            Framing::Chunked => ResponseState::Body(BodyDecoder::chunked(), encoder),
+            Framing::Chunked => ResponseState::Body(BodyDecoder::chunked(Side::Backend), encoder),
             Framing::None => ResponseState::Body(BodyDecoder::CloseDelimited, encoder),
         };
         self.outcome.close_delimited =

@@ -25,10 +25,14 @@ use super::{
     parse::{
         head::{Head, HeadView},
         message_info::Framing,
+        request_target::ProxyRole,
     },
     protocol_error::ProtocolError,
     send_buffer::SendBuffer,
-    write::{fields::put_field, request_head},
+    write::{
+        fields::{put_field, put_via},
+        request_head,
+    },
 };
 
 /// The result of a read from a socket.
@@ -81,10 +85,24 @@ struct DownstreamState {
     version: Version,
     client_ip: Option<IpAddr>,
     websocket: bool,
+    /// Of OPTIONS and TRACE only.
+    max_forwards: Option<u64>,
     /// `Expect: 100-continue`, and neither a response nor a byte of the body has arrived.
     awaits_continue: bool,
     backend_keep_alive: bool,
+    /// Of a forward proxy only: see [`put_via`](Self::put_via).
+    via_pseudonym: Option<Box<str>>,
     half_close: HalfClose,
+}
+
+impl DownstreamState {
+    /// Writes the Via of a response with this version. A gateway need not name itself in responses; a proxy must (RFC
+    /// 9110 §7.6.3).
+    fn put_via(&self, received: Version, out: &mut Vec<u8>) {
+        if let Some(pseudonym) = &self.via_pseudonym {
+            put_via(out, received, pseudonym);
+        }
+    }
 }
 
 /// The backend connection of the current attempt.
@@ -216,7 +234,7 @@ impl Relay {
         self.request = match info.framing {
             Framing::None | Framing::Length(0) => RequestState::Complete,
             Framing::Length(length) => RequestState::Body(BodyDecoder::Length(length), BodyEncoder::Raw),
-            Framing::Chunked => RequestState::Body(BodyDecoder::chunked(), BodyEncoder::Chunked),
+            Framing::Chunked => RequestState::Body(BodyDecoder::chunked(Side::Client), BodyEncoder::Chunked),
         };
         let has_body = matches!(self.request, RequestState::Body(..));
         self.downstream = DownstreamState {
@@ -224,8 +242,10 @@ impl Relay {
             version,
             client_ip: Some(client_ip),
             websocket: request_head::is_websocket_request(head),
+            max_forwards: head.max_forwards(),
             awaits_continue: has_body && info.expects_continue && version == Version::Http11,
             backend_keep_alive: forwarding.backend_keep_alive,
+            via_pseudonym: (forwarding.role == ProxyRole::Forward).then(|| forwarding.via_pseudonym.as_str().into()),
             half_close: HalfClose::default(),
         };
         self.response = ResponseState::AwaitingHead;
@@ -297,6 +317,7 @@ impl Relay {
             | FailureKind::Unavailable
             | FailureKind::ShuttingDown
             | FailureKind::Aborted
+            | FailureKind::ClosedInQueue
             | FailureKind::ResourceExhausted => false,
         };
         error.side == Side::Backend && can_replay && transient
@@ -305,6 +326,15 @@ impl Relay {
     /// The status of the backend's final response, once its head was forwarded.
     pub fn backend_status(&self) -> Option<u16> {
         (self.outcome.status != 0 && self.outcome.local_reply.is_none()).then_some(self.outcome.status)
+    }
+
+    /// The reply to a request that may not be forwarded: OPTIONS or TRACE with `Max-Forwards: 0` (RFC 9110 §7.6.2).
+    pub fn final_recipient_reply(&self) -> Option<LocalReply> {
+        match (self.downstream.max_forwards, self.downstream.method) {
+            (Some(0), Some(Method::Trace)) => Some(LocalReply::TRACE),
+            (Some(0), _) => Some(LocalReply::OPTIONS),
+            _ => None,
+        }
     }
 
     /// What policies need of this request; `None` before `begin`.

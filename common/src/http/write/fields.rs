@@ -1,5 +1,7 @@
 //! Functions that write the parts of a head.
 
+use crate::http::exchange::Version;
+
 pub(crate) fn put_status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend([100, 10, 1].map(|unit| b"0123456789"[usize::from(status / unit % 10)]));
@@ -31,6 +33,15 @@ pub(crate) fn put_sanitized_field(out: &mut Vec<u8>, name: &str, value: impl std
             *byte = b' ';
         }
     }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes Via: the version in which the message was received, and the name of this proxy (RFC 9110 §7.6.3).
+pub(crate) fn put_via(out: &mut Vec<u8>, received: Version, pseudonym: &str) {
+    out.extend_from_slice(b"Via: 1.");
+    out.push(if received == Version::Http10 { b'0' } else { b'1' });
+    out.push(b' ');
+    out.extend_from_slice(pseudonym.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 

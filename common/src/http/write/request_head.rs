@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::fields::{put_display_field, put_field, put_request_id};
+use super::fields::{put_display_field, put_field, put_request_id, put_via};
 use crate::http::{
     exchange::{Method, Version},
     forwarding::{ClientAddress, Forwarding},
@@ -48,12 +48,14 @@ pub(crate) fn write_request_head(
             KnownField::TransferEncoding | KnownField::UnderscoreVariant => false,
             KnownField::Host => !head.target_overrides_host(),
             KnownField::Expect => head.version() == Version::Http11,
+            KnownField::MaxForwards => head.max_forwards().is_none(),
             _ if forwarding.role == ProxyRole::Forward => true,
             KnownField::ForwardedFor | KnownField::RealIp => false,
-            // `Forwarded` (RFC 7239) too: a backend may trust it as it trusts X-Forwarded-*, and a client can forge it.
-            KnownField::ForwardedProto | KnownField::ForwardedHost | KnownField::RequestId | KnownField::Forwarded => {
-                client.is_trusted_proxy()
-            }
+            // Aliases too: a backend may trust `Forwarded` as it trusts X-Forwarded-For, and a client can forge it.
+            KnownField::ForwardedProto
+            | KnownField::ForwardedHost
+            | KnownField::ForwardedAlias
+            | KnownField::RequestId => client.is_trusted_proxy(),
             _ => true,
         };
         if is_forwarded {
@@ -64,11 +66,14 @@ pub(crate) fn write_request_head(
     if head.message_info().framing == Framing::Chunked {
         put_field(out, b"Transfer-Encoding", b"chunked");
     }
+    if let Some(hops) = head.max_forwards() {
+        put_display_field(out, "Max-Forwards", hops.saturating_sub(1));
+    }
     let client_ip = match forwarding.role {
         ProxyRole::Reverse => write_forwarded_fields(head, forwarding, client, request_id, out),
         ProxyRole::Forward => client.peer(),
     };
-    write_via(head, forwarding, out);
+    put_via(out, head.version(), &forwarding.via_pseudonym);
     if websocket {
         out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
     } else if !forwarding.backend_keep_alive {
@@ -78,9 +83,12 @@ pub(crate) fn write_request_head(
     Ok(client_ip)
 }
 
-/// Whether the request asks for WebSocket, the only upgrade that is forwarded (RFC 6455 §4.1 requires GET).
+/// Whether the request asks for WebSocket, the only upgrade that is forwarded (RFC 6455 §4.1 requires GET). With a body
+/// it would be ambiguous where the new protocol begins. A server may ignore any request for an upgrade (RFC 9110 §7.8),
+/// so all others go on without it.
 pub(crate) fn is_websocket_request(head: HeadView<'_>) -> bool {
-    head.method() == Method::Get && head.message_info().is_websocket_upgrade(head.version())
+    let info = head.message_info();
+    head.method() == Method::Get && info.is_websocket_upgrade(head.version()) && !info.framing.has_body()
 }
 
 fn write_request_line(head: HeadView<'_>, out: &mut Vec<u8>) {
@@ -97,14 +105,6 @@ fn write_request_line(head: HeadView<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
-fn write_via(head: HeadView<'_>, forwarding: &Forwarding, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"Via: 1.");
-    out.push(if head.version() == Version::Http10 { b'0' } else { b'1' });
-    out.push(b' ');
-    out.extend_from_slice(forwarding.via_pseudonym.as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
 /// Writes X-Forwarded-*, X-Real-IP and X-Request-ID. Those of an untrusted client were dropped before; those of a
 /// trusted proxy are kept, and the client is the first untrusted address from the right.
 fn write_forwarded_fields(
@@ -117,8 +117,9 @@ fn write_forwarded_fields(
     let client_ip = client.real_ip(head, forwarding);
     out.extend_from_slice(b"X-Forwarded-For: ");
     if client.is_trusted_proxy() {
-        for value in head.field_values(KnownField::ForwardedFor).filter(|value| !value.is_empty()) {
-            out.extend_from_slice(value);
+        let hops = head.field_values(KnownField::ForwardedFor).flat_map(list_elements);
+        for hop in hops.filter(|hop| !hop.is_empty()) {
+            out.extend_from_slice(hop);
             out.extend_from_slice(b", ");
         }
     }
@@ -188,10 +189,52 @@ mod tests {
         );
         assert_eq!(
             got.unwrap(),
-            "GET /x?y HTTP/1.1\r\nHost: A\r\nB: 1\r\nb: 2\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n\
-             X-Forwarded-Host: A\r\nX-Real-IP: 192.0.2.1\r\n\
+            "GET /x?y HTTP/1.1\r\nHost: a\r\nB: 1\r\nb: 2\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n\
+             X-Forwarded-Host: a\r\nX-Real-IP: 192.0.2.1\r\n\
              X-Request-ID: 00000000000000000000000000000abc\r\nVia: 1.1 lb\r\nConnection: close\r\n\r\n"
         );
+    }
+
+    /// What some server takes for the client's address, its connection or its target.
+    const ALIASES: &[&str] = &[
+        "Forwarded",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-Original-Forwarded-For",
+        "True-Client-IP",
+        "Client-IP",
+        "X-Client-IP",
+        "X-Cluster-Client-IP",
+        "CF-Connecting-IP",
+        "Fastly-Client-IP",
+        "X-Forwarded-Port",
+        "X-Forwarded-Ssl",
+        "X-Forwarded-Server",
+        "x-forwarded-anything",
+    ];
+
+    #[test]
+    fn aliases_of_forwarding_headers_are_kept_from_trusted_proxies_only() {
+        for alias in ALIASES {
+            for name in [(*alias).to_owned(), alias.to_ascii_uppercase()] {
+                let line = format!("\r\n{name}: 6.6.6.6\r\n");
+                let request = format!("GET / HTTP/1.1\r\nHost: a{line}\r\n");
+                for (role, peer, kept) in [
+                    (ProxyRole::Reverse, "192.0.2.1", false),
+                    (ProxyRole::Reverse, "10.0.0.1", true),
+                    (ProxyRole::Forward, "192.0.2.1", true),
+                ] {
+                    let target = if role == ProxyRole::Forward { "http://a/" } else { "/" };
+                    let request = request.replace(" / ", &format!(" {target} "));
+                    let got = forward_as(role, peer, &request).unwrap();
+                    assert_eq!(got.contains(&line), kept, "{role:?} {peer} {name}: {got}");
+                }
+            }
+            if alias.contains('-') {
+                let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{}: 6.6.6.6\r\n\r\n", alias.replace('-', "_"));
+                assert!(!forward("10.0.0.1", &request).unwrap().contains("6.6.6.6"), "{request}");
+            }
+        }
     }
 
     #[test]
@@ -241,6 +284,51 @@ mod tests {
     }
 
     #[test]
+    fn the_authority_of_the_target_counts_if_it_is_equivalent_to_host() {
+        for (target, host, expected) in [
+            ("http://h:80/", "h", Some("h:80")),
+            ("http://h/", "H:80", Some("h")),
+            ("http://h:/", "h", Some("h")),
+            ("http://h:/", "h:80", Some("h")),
+            ("http://h/", "h:", Some("h")),
+            ("https://h:443/", "h", Some("h:443")),
+            ("https://h/", "h:443", Some("h")),
+            ("https://h/", "h:80", None),
+            ("http://h:443/", "h", None),
+            ("http://h/", "i", None),
+        ] {
+            let got = forward("1.1.1.1", &format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+            let Some(expected) = expected else {
+                assert_eq!(got, Err(ProtocolError::HostMismatch), "{target} {host}");
+                continue;
+            };
+            let got = got.unwrap();
+            assert!(got.contains(&format!("\r\nHost: {expected}\r\n")), "{target} {host}: {got}");
+            assert!(got.contains(&format!("\r\nX-Forwarded-Host: {expected}\r\n")), "{target} {host}: {got}");
+            assert!(got.contains("\r\nX-Forwarded-Proto: http\r\n"), "the scheme of the connection: {got}");
+        }
+    }
+
+    #[test]
+    fn max_forwards_of_options_and_trace_is_counted_down() {
+        for (method, sent, forwarded) in [
+            ("OPTIONS", "1", "0"),
+            ("TRACE", "007", "6"),
+            ("OPTIONS", "18446744073709551615", "18446744073709551614"),
+            ("OPTIONS", "many", "many"),
+            ("GET", "0", "0"),
+            ("PROPFIND", "5", "5"),
+        ] {
+            for (role, target) in [(ProxyRole::Reverse, "/"), (ProxyRole::Forward, "http://a/")] {
+                let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nMax-Forwards: {sent}\r\n\r\n");
+                let got = forward_as(role, "192.0.2.1", &request).unwrap();
+                assert!(got.contains(&format!("\r\nMax-Forwards: {forwarded}\r\n")), "{method} {sent}: {got}");
+                assert_eq!(got.matches("Max-Forwards").count(), 1, "{method} {sent}: {got}");
+            }
+        }
+    }
+
+    #[test]
     fn absolute_form_is_forwarded_as_origin_form() {
         for (request, line) in [
             ("GET http://a/x?y", "GET /x?y "),
@@ -269,5 +357,11 @@ mod tests {
         let other =
             forward("1.1.1.1", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n").unwrap();
         assert!(!other.contains("Upgrade") && !other.contains("h2c"), "{other}");
+        for framing in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+            let request =
+                format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n{framing}\r\n\r\n");
+            let with_body = forward("1.1.1.1", &request).unwrap();
+            assert!(!with_body.contains("pgrade") && with_body.contains(framing), "{with_body}");
+        }
     }
 }

@@ -34,12 +34,22 @@ pub(crate) fn write_response_head(
         put_field(out, b"Transfer-Encoding", b"chunked");
     }
     out.extend_from_slice(added_fields);
+    // RFC 9110 §15.5.22: Upgrade says which protocols the backend requires; §7.8: Connection must name it.
+    let names_protocols = head.status() == 426 && put_upgrade_fields(head, out);
     match connection {
+        ConnectionHeader::KeepAlive if names_protocols => put_field(out, b"Connection", b"Upgrade"),
         ConnectionHeader::KeepAlive => {}
+        ConnectionHeader::Close if names_protocols => put_field(out, b"Connection", b"Upgrade, close"),
         ConnectionHeader::Close => put_field(out, b"Connection", b"close"),
         ConnectionHeader::Upgrade => out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the backend's Upgrade headers. Returns whether there is one.
+fn put_upgrade_fields(head: HeadView<'_>, out: &mut Vec<u8>) -> bool {
+    let values = head.field_values(KnownField::Upgrade);
+    values.map(|value| put_field(out, b"Upgrade", value)).count() > 0
 }
 
 /// Writes the end-to-end fields that are not removed.

@@ -1,7 +1,7 @@
 //! More clients than file descriptors.
 
 use crate::Context;
-use crate::backend::{Backend, bundled_process::BundledProcess};
+use crate::backend::Backend;
 use crate::case::cases;
 use crate::client::Client;
 use crate::process::{Options, Program};
@@ -12,7 +12,6 @@ use crate::wait::{ms, pause, until};
 cases! { "c10k";
     Fast clients_beyond_the_limit_of_open_files_wait_at_no_cost,
     Fast the_descriptors_of_many_workers_are_reserved,
-    Fast idle_upstream_connections_leave_descriptors_to_connect,
     Fast out_of_descriptors_it_logs_once_does_not_spin_and_recovers,
     Fast out_of_descriptors_four_workers_log_once,
 }
@@ -62,29 +61,6 @@ fn the_descriptors_of_many_workers_are_reserved(ctx: &Context) {
     let options = Options { max_files: Some(128), ..Options::default() };
     let program = ctx.start_with(&[&name], &["--workers", "16"], options);
     each_client_is_served_when_another_leaves(requesting_clients(&program, 60));
-}
-
-/// A client whose requests go to three backends keeps a connection to each. These idle connections only save time, so
-/// they must not use up the descriptors that a request needs.
-fn idle_upstream_connections_leave_descriptors_to_connect(ctx: &Context) {
-    let backends = BundledProcess::start(ctx);
-    let names: Vec<_> = backends.addrs().iter().map(ToString::to_string).collect();
-    let options = Options { max_files: Some(128), ..Options::default() };
-    let program = ctx.start_with(&[&names[0], &names[1], &names[2]], &["--workers", "2"], options);
-    let mut clients: Vec<_> = (0..printed_max_clients(&program)).map(|_| program.client()).collect();
-    for round in 0..6 {
-        for (number, client) in clients.iter_mut().enumerate() {
-            let response = client.get("/");
-            assert_eq!(response.status(), 200, "client {number} in round {round}: {response:?}");
-        }
-    }
-}
-
-/// The maximum number of clients that the program prints.
-fn printed_max_clients(program: &Program) -> usize {
-    let said = program.wait_stdout(" client connections");
-    let number = said.split_once("at most ").and_then(|(_, rest)| rest.split_once(" client"));
-    number.and_then(|(number, _)| number.parse().ok()).unwrap_or_else(|| panic!("no number of clients: {said}"))
 }
 
 fn out_of_descriptors_it_logs_once_does_not_spin_and_recovers(ctx: &Context) {

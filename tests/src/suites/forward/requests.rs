@@ -15,6 +15,8 @@ cases! { "forward";
     Fast headers_for_the_proxy_are_not_forwarded,
     Fast http_1_0_clients_are_served_and_closed,
     Fast a_name_is_resolved,
+    Fast via_of_a_response_names_the_version_in_which_it_was_received,
+    Fast options_with_max_forwards_0_is_answered_by_the_proxy,
 }
 
 /// Answers with the target and the Host that it received.
@@ -39,10 +41,12 @@ fn a_request_goes_to_the_authority_in_its_target(ctx: &Context) {
     ] {
         let response = ask(&mut client, "GET", &url, "X-Kept: 1\r\nX-Forwarded-For: theirs\r\n");
         assert_eq!((response.status(), response.text()), (200, format!("{path} at {at}")), "{url}");
+        let response_via = response.fields().get("via").map(str::to_owned);
         let (head, _) = backend.last_request();
         assert_eq!((head.method.as_str(), head.minor), ("GET", 1));
         assert_eq!(head.fields.all("via").len(), 1, "{head:?}");
         assert!(head.fields.get("via").is_some_and(|via| via.starts_with("1.1 forward_proxy-")), "{head:?}");
+        assert_eq!(response_via.as_deref(), head.fields.get("via"), "a proxy names itself in responses too");
         assert_eq!(head.fields.get("x-kept"), Some("1"));
         assert_eq!(head.fields.all("x-forwarded-for"), ["theirs"], "the proxy adds nothing about its client");
         for name in ["x-real-ip", "x-forwarded-host", "x-forwarded-proto", "x-request-id", "forwarded"] {
@@ -138,4 +142,29 @@ fn a_name_is_resolved(ctx: &Context) {
     let authority = format!("localhost:{}", backend.addr().port());
     let response = ask(&mut program.client(), "GET", &format!("http://{authority}/"), "");
     assert_eq!((response.status(), response.text()), (200, format!("/ at {authority}")));
+}
+
+fn via_of_a_response_names_the_version_in_which_it_was_received(ctx: &Context) {
+    let backend = Backend::answering(
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.0 200 OK\r\nVia: 1.1 theirs\r\nContent-Length: 2\r\n\r\nok",
+    );
+    let program = start(ctx, &[]);
+    let response = ask(&mut program.client(), "GET", &format!("http://{}/", backend.addr()), "");
+    let ours = response.interim[0].fields.get("via").and_then(|via| via.strip_prefix("1.1 ")).expect("a Via");
+    assert!(ours.starts_with("forward_proxy-"), "{response:?}");
+    assert_eq!(response.fields().all("via"), ["1.1 theirs".to_owned(), format!("1.0 {ours}")]);
+}
+
+/// RFC 9110 §7.6.2.
+fn options_with_max_forwards_0_is_answered_by_the_proxy(ctx: &Context) {
+    let (backend, program) = (mirror(), start(ctx, &[]));
+    let (mut client, url) = (program.client(), format!("http://{}/", backend.addr()));
+    for (method, status) in [("OPTIONS", 200), ("TRACE", 405)] {
+        let response = ask(&mut client, method, &url, "Max-Forwards: 0\r\n");
+        assert_eq!(response.status(), status, "{response:?}");
+        assert!(response.fields().has("allow"), "{response:?}");
+    }
+    assert_eq!(backend.connections(), 0);
+    assert_eq!(ask(&mut client, "OPTIONS", &url, "Max-Forwards: 1\r\n").status(), 200);
+    assert_eq!(backend.last_request().0.fields.get("max-forwards"), Some("0"));
 }

@@ -11,6 +11,7 @@ use crate::wait::eventually;
 cases! { "health";
     Fast five_consecutive_failures_eject,
     Fast a_success_resets_the_failure_count,
+    Fast an_applications_500_ejects_only_where_asked_for,
     Fast resets_eject_too,
     Fast ejection_of_most_backends_starts_panic_mode,
     Full an_ejected_backend_gets_requests_again,
@@ -25,7 +26,7 @@ fn five_consecutive_failures_eject(ctx: &Context) {
     for turn in 0..5 {
         assert_eq!(state(&program, failing.addr()), "UP", "after {turn} failures");
         let pair = [client.get("/").status(), client.get("/").status()];
-        assert!(pair == [500, 200] || pair == [200, 500], "a 500 of the backend is forwarded: {pair:?}");
+        assert!(pair == [503, 200] || pair == [200, 503], "a 503 of the backend is forwarded: {pair:?}");
     }
     assert_eq!(state(&program, failing.addr()), "EJECTED");
     (0..20).for_each(|_| assert_eq!(client.get("/").status(), 200));
@@ -43,6 +44,18 @@ fn a_success_resets_the_failure_count(ctx: &Context) {
     (0..50).for_each(|_| drop(client.get("/")));
     assert_eq!(state(&program, moody.addr()), "UP");
     assert_eq!(moody.connections(), 25);
+}
+
+fn an_applications_500_ejects_only_where_asked_for(ctx: &Context) {
+    let error = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    for (flags, wanted) in [(&[][..], "UP"), (&["--eject-on", "500-501"], "EJECTED")] {
+        let (failing, healthy) = (Backend::answering(error), Backend::ok("healthy"));
+        let program = ctx.start(&[failing.addr(), healthy.addr()], &[&EJECTING[..], flags].concat());
+        let mut client = program.client();
+        (0..14).for_each(|_| drop(client.get("/")));
+        until_state(&program, failing.addr(), wanted);
+        assert_eq!(failing.connections(), if wanted == "UP" { 7 } else { 5 });
+    }
 }
 
 fn resets_eject_too(ctx: &Context) {

@@ -1,11 +1,13 @@
 //! Requests that leave the queue: the client, the backend or the program goes away.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::{GatedBackend, queue_request, wait_until_idle};
+use super::{GatedBackend, ResponseGate, queue_request, wait_until_idle};
 use crate::Context;
+use crate::backend::Backend;
 use crate::case::cases;
 use crate::process::Program;
 use crate::suites::local_reply;
@@ -13,10 +15,12 @@ use crate::wait::{TEST_TIMEOUT, until};
 
 cases! { "limits";
     Fast a_client_that_disconnects_while_queued_frees_its_ticket_and_reaches_no_backend,
-    Fast a_half_closed_client_in_the_queue_is_still_served,
+    Fast a_queued_request_is_dropped_when_its_client_closes_its_side,
+    Fast a_client_that_closes_its_side_once_its_request_is_sent_is_answered,
     Fast the_queue_is_served_while_the_program_drains,
     Fast a_second_signal_ends_queued_requests_too,
     Fast requests_queued_for_a_backend_that_dies_get_a_response,
+    Fast a_request_whose_idle_connection_was_closed_keeps_its_turn,
     Fast the_queue_leaves_no_descriptors_behind,
 }
 
@@ -45,18 +49,38 @@ fn a_client_that_disconnects_while_queued_frees_its_ticket_and_reaches_no_backen
     assert_eq!(gated.requests(), ["/first", "/second", "/third"]);
 }
 
-fn a_half_closed_client_in_the_queue_is_still_served(ctx: &Context) {
+/// Also when more of what the client sends is unread: its FIN comes behind that.
+fn a_queued_request_is_dropped_when_its_client_closes_its_side(ctx: &Context) {
+    for pipelined in ["", "GET /pipelined HTTP/1.1\r\nHost: test\r\n\r\n"] {
+        let gated = GatedBackend::start();
+        let flags = ["--max-connections", "1", "--queue", "1", "--queue-timeout", "60s", "--log-requests"];
+        let program = ctx.start(&[gated.backend.addr()], &flags);
+        let mut first = queue_request(&program, "/first");
+        let mut gone = queue_request(&program, "/gone");
+        gone.send(pipelined);
+        wait_until_idle(&program);
+        gone.half_close();
+        gone.expect_closed();
+        until("it is logged", || program.stderr().contains("GET 499"));
+        // Its place in the queue is free.
+        let mut second = queue_request(&program, "/second");
+        gated.gate.open(2);
+        assert_eq!(first.response("GET").status(), 200);
+        assert_eq!(second.response("GET").status(), 200);
+        assert_eq!(gated.requests(), ["/first", "/second"]);
+    }
+}
+
+fn a_client_that_closes_its_side_once_its_request_is_sent_is_answered(ctx: &Context) {
     let gated = GatedBackend::start();
-    let program = start(ctx, &gated, "2");
-    let mut first = queue_request(&program, "/first");
-    let mut second = queue_request(&program, "/second");
-    // With a FIN the client sends nothing more, but it still waits for the response.
-    second.half_close();
+    let program = start(ctx, &gated, "1");
+    let mut client = queue_request(&program, "/");
+    gated.wait_for_requests(&["/"]);
+    client.half_close();
     wait_until_idle(&program);
-    gated.gate.open(2);
-    assert_eq!(first.response("GET").status(), 200);
-    assert_eq!(second.response("GET").status(), 200);
-    second.expect_closed();
+    gated.gate.open(1);
+    assert_eq!(client.response("GET").status(), 200);
+    client.expect_closed();
 }
 
 fn the_queue_is_served_while_the_program_drains(ctx: &Context) {
@@ -109,6 +133,38 @@ fn requests_queued_for_a_backend_that_dies_get_a_response(ctx: &Context) {
         }
     }
     assert!(began.elapsed() < Duration::from_secs(8), "they were queued for {:?}", began.elapsed());
+}
+
+/// The backend closes the idle connection over which `/first` has just been sent. The request is sent again, over a new
+/// connection; it does not go to the end of the queue, which is full.
+fn a_request_whose_idle_connection_was_closed_keeps_its_turn(ctx: &Context) {
+    let (gate, requests) = (Arc::new(ResponseGate::default()), Arc::new(Mutex::new(Vec::new())));
+    let (opened, arrived) = (Arc::clone(&gate), Arc::clone(&requests));
+    let backend = Backend::start(move |conn| {
+        let mut is_reused = false;
+        while let Ok(request) = conn.request() {
+            let target = request.head.target;
+            let closes = target == "/first" && is_reused;
+            is_reused = true;
+            arrived.lock().unwrap().push(target);
+            if closes {
+                opened.wait_until_open();
+                return;
+            }
+            conn.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        }
+    });
+    let flags = ["--max-connections", "1", "--queue", "1", "--queue-timeout", "60s", "--check", "off"];
+    let program = ctx.start(&[backend.addr()], &flags);
+    let mut first = program.client();
+    assert_eq!(first.get("/warm").status(), 200);
+    first.request("GET", "/first", "");
+    wait_until_idle(&program);
+    let mut queued = queue_request(&program, "/queued");
+    gate.open(1);
+    assert_eq!(first.response("GET").status(), 200);
+    assert_eq!(queued.response("GET").status(), 200);
+    assert_eq!(*requests.lock().unwrap(), ["/warm", "/first", "/first", "/queued"]);
 }
 
 fn the_queue_leaves_no_descriptors_behind(ctx: &Context) {

@@ -20,6 +20,7 @@ cases! { "proxy";
     Fast a_closed_standard_output_does_not_kill_it,
     Fast sigint_and_sigterm_print_the_table_and_exit_0,
     Fast requests_are_logged_only_with_the_flag,
+    Fast the_first_byte_is_logged_if_the_backend_has_responded,
     Fast it_listens_on_the_given_address,
 }
 
@@ -164,6 +165,31 @@ fn requests_are_logged_only_with_the_flag(ctx: &Context) {
         } else {
             assert_eq!(program.stderr().len(), before, "{}", program.stderr());
         }
+    }
+}
+
+fn the_first_byte_is_logged_if_the_backend_has_responded(ctx: &Context) {
+    for (raw, status, has_first_byte) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, true),
+        // It breaks off in the read that brings its head.
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size", 200, true),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", 200, true),
+        ("HTTP/1.1 200", 502, false),
+        ("", 502, false),
+    ] {
+        let backend = Backend::answering(raw);
+        let program = ctx.start(&[backend.addr()], &["--log-requests"]);
+        let mut client = program.client();
+        client.request("GET", "/", "");
+        let _ = client.try_response("GET");
+        let line = || {
+            let log = program.stderr();
+            log.lines().find(|line| line.contains("GET") && line.contains("first_byte=")).map(str::to_owned)
+        };
+        crate::wait::until("a line for the request", || line().is_some());
+        let line = line().unwrap();
+        assert!(line.contains(&format!("GET {status} ")), "{raw:?}: {line}");
+        assert_eq!(!line.contains("first_byte=- "), has_first_byte, "{raw:?}: {line}");
     }
 }
 

@@ -12,6 +12,8 @@ cases! { "proxy";
     Fast pipelined_requests_may_be_split_anywhere,
     Fast thousands_of_pipelined_requests_are_all_answered,
     Fast connection_close_ends_the_connection_after_the_answer,
+    Fast a_connection_option_that_is_no_token_ends_the_connection_after_the_answer,
+    Fast a_backend_connection_with_such_an_option_is_not_used_again,
     Fast an_http_1_0_client_is_answered_and_closed,
     Fast a_half_closed_client_is_answered,
     Fast a_half_closed_client_gets_all_its_pipelined_answers,
@@ -122,6 +124,43 @@ fn connection_close_ends_the_connection_after_the_answer(ctx: &Context) {
         assert!(response.head.says_close(), "{option}: {:?}", response.head);
         client.expect_closed();
         assert_eq!(backend.connections(), before + 1, "{option}");
+    }
+}
+
+/// As some clients and servers send it.
+const NO_TOKENS: &[&str] = &["keep-alive; timeout=5", "Keep-Alive, timeout=15, max=100", "close;", "x y, X-Hop"];
+
+fn a_connection_option_that_is_no_token_ends_the_connection_after_the_answer(ctx: &Context) {
+    let backend = Backend::ok("bye");
+    let program = ctx.start(&[backend.addr()], &[]);
+    for value in NO_TOKENS {
+        let mut client = program.client();
+        client.request("GET", "/", &format!("Connection: {value}\r\nX-Hop: 1\r\n"));
+        let response = client.response("GET");
+        assert_eq!((response.status(), response.text().as_str()), (200, "bye"), "{value}");
+        assert!(response.head.says_close(), "{value}: {:?}", response.head);
+        client.expect_closed();
+        let (head, _) = backend.last_request();
+        assert_eq!(head.fields.has("x-hop"), !value.contains("X-Hop"), "{value}: {:?}", head.fields);
+        assert!(head.fields.list("connection").iter().all(|option| *option == "close"), "{value}");
+    }
+}
+
+fn a_backend_connection_with_such_an_option_is_not_used_again(ctx: &Context) {
+    for value in NO_TOKENS {
+        let backend = Backend::start(move |conn| {
+            while conn.request().is_ok() {
+                conn.write(format!("HTTP/1.1 200 OK\r\nConnection: {value}\r\nContent-Length: 2\r\n\r\nok"));
+            }
+        });
+        let program = ctx.start(&[backend.addr()], &[]);
+        let mut client = program.client();
+        for turn in 1..=3 {
+            let response = client.get("/");
+            assert_eq!((response.status(), response.text().as_str()), (200, "ok"), "{value}");
+            assert!(!response.fields().has("connection"), "{value}: {:?}", response.fields());
+            assert_eq!(backend.connections(), turn, "{value}");
+        }
     }
 }
 

@@ -9,6 +9,8 @@ cases! { "proxy";
     Fast the_client_is_named_to_the_backend,
     Fast an_untrusted_client_cannot_name_another_client,
     Fast the_headers_of_a_trusted_proxy_are_kept_and_extended,
+    Fast aliases_of_these_headers_are_kept_from_a_trusted_proxy_only,
+    Fast empty_elements_of_the_chain_are_ignored,
     Fast only_the_listed_proxies_are_trusted,
     Fast connection_cannot_remove_what_we_add,
     Fast every_request_of_a_connection_gets_its_own_headers,
@@ -17,6 +19,23 @@ cases! { "proxy";
 const SPOOFED: &str = "X-Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 7.7.7.7\r\n\
     X-Forwarded-Proto: https\r\nX-Forwarded-Host: evil.test\r\nX-Real-IP: 6.6.6.6\r\n\
     X-Request-ID: evil\r\nForwarded: for=6.6.6.6\r\n";
+
+/// What some servers take for the client's address, its connection or its target.
+const ALIASES: &[&str] = &[
+    "Forwarded",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-Original-Forwarded-For",
+    "True-Client-IP",
+    "Client-IP",
+    "X-Client-IP",
+    "X-Cluster-Client-IP",
+    "CF-Connecting-IP",
+    "Fastly-Client-IP",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "x-forwarded-SSL",
+];
 
 const CHAIN: &str = "X-Forwarded-For: 203.0.113.7, 198.51.100.2\r\nX-Forwarded-For: 10.1.2.3\r\n\
     X-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.test\r\nX-Request-ID: abc-123\r\n";
@@ -67,6 +86,32 @@ fn the_headers_of_a_trusted_proxy_are_kept_and_extended(ctx: &Context) {
 
     // If a trusted proxy sends none of these headers, the balancer adds them.
     assert_plain(&fields_at_backend(ctx, &["--trusted-proxy", "127.0.0.0/8"], ""));
+}
+
+fn aliases_of_these_headers_are_kept_from_a_trusted_proxy_only(ctx: &Context) {
+    let extra = ALIASES.iter().fold(String::new(), |all, name| all + &format!("{name}: 6.6.6.6\r\n"));
+    let fields = fields_at_backend(ctx, &[], &extra);
+    assert_plain(&fields);
+    for name in ALIASES {
+        assert!(!fields.has(name), "{name}: {fields:?}");
+    }
+    let fields = fields_at_backend(ctx, &["--trusted-proxy", "127.0.0.0/8"], &extra);
+    for name in ALIASES {
+        assert_eq!(fields.all(name), ["6.6.6.6"], "{name}: {fields:?}");
+    }
+}
+
+/// RFC 9110 §5.6.1: some proxies leave a comma at the end.
+fn empty_elements_of_the_chain_are_ignored(ctx: &Context) {
+    for chain_sent in [
+        "X-Forwarded-For: 203.0.113.7,\r\n",
+        "X-Forwarded-For: 203.0.113.7 , \t, \r\n",
+        "X-Forwarded-For: ,203.0.113.7\r\nX-Forwarded-For: ,\r\nX-Forwarded-For:\r\n",
+    ] {
+        let fields = fields_at_backend(ctx, &["--trusted-proxy", "127.0.0.0/8"], chain_sent);
+        assert_eq!(fields.get("x-real-ip"), Some("203.0.113.7"), "{chain_sent}");
+        assert_eq!(fields.all("x-forwarded-for"), ["203.0.113.7, 127.0.0.1"], "{chain_sent}");
+    }
 }
 
 fn only_the_listed_proxies_are_trusted(ctx: &Context) {

@@ -1,5 +1,7 @@
 //! Responses: each status and framing arrives as the RFCs require (RFC 9110 §6.4, RFC 9112 §6.3).
 
+use std::time::{Duration, SystemTime};
+
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
@@ -17,6 +19,9 @@ cases! { "proxy";
     Fast responses_of_an_http_1_0_backend_are_sent_as_http_1_1,
     Fast status_and_reason_are_kept,
     Fast an_empty_body_is_a_body,
+    Fast a_response_without_a_date_gets_one,
+    Fast options_and_trace_with_max_forwards_0_are_answered_by_the_balancer,
+    Fast max_forwards_is_counted_down,
 }
 
 /// One exchange with a backend that answers `raw`, then a second one to check that no bytes are left over.
@@ -122,4 +127,55 @@ fn an_empty_body_is_a_body(ctx: &Context) {
     assert_eq!((response.framing, response.body.len()), (Framing::Chunked, 0));
     let response = exchange(ctx, "GET", "HTTP/1.1 200 OK\r\n\r\n");
     assert_eq!((response.framing, response.body.len()), (Framing::Chunked, 0));
+}
+
+/// RFC 9110 §7.6.2.
+fn options_and_trace_with_max_forwards_0_are_answered_by_the_balancer(ctx: &Context) {
+    let backend = Backend::ok("from the backend");
+    let program = ctx.start(&[backend.addr()], &[]);
+    let mut client = program.client();
+    for (method, target, status) in [("OPTIONS", "*", 200), ("OPTIONS", "/x", 200), ("TRACE", "/x", 405)] {
+        client.request(method, target, "Max-Forwards: 0\r\nCookie: secret\r\n");
+        let response = client.response(method);
+        crate::suites::local_reply::assert_local(&response, status);
+        let allowed = response.fields().list("allow");
+        assert!(allowed.contains(&"get".into()) && !allowed.contains(&"trace".into()), "{allowed:?}");
+        assert!(!response.text().contains("secret"), "nothing is reflected: {response:?}");
+        assert!(!response.head.says_close(), "{response:?}");
+    }
+    assert_eq!(backend.connections(), 0, "no request was forwarded");
+    client.request("GET", "/", "Max-Forwards: 0\r\n");
+    assert_eq!(client.response("GET").text(), "from the backend");
+    assert_eq!(backend.last_request().0.fields.get("max-forwards"), Some("0"), "it means nothing with GET");
+}
+
+fn max_forwards_is_counted_down(ctx: &Context) {
+    let backend = Backend::ok("ok");
+    let program = ctx.start(&[backend.addr()], &[]);
+    for (method, sent, forwarded) in [("OPTIONS", "1", "0"), ("TRACE", "10", "9"), ("OPTIONS", "x", "x")] {
+        let mut client = program.client();
+        client.request(method, "/", &format!("Max-Forwards: {sent}\r\n"));
+        assert_eq!(client.response(method).status(), 200);
+        assert_eq!(backend.last_request().0.fields.get("max-forwards"), Some(forwarded), "{method} {sent}");
+    }
+}
+
+/// RFC 9110 §6.6.1.
+fn a_response_without_a_date_gets_one(ctx: &Context) {
+    for head in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.0 200 OK\r\n\r\nok",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 304 Not Modified\r\n\r\n",
+    ] {
+        let response = exchange(ctx, "GET", head);
+        assert_eq!(response.fields().all("date").len(), 1, "{response:?}");
+        let date = httpdate::parse_http_date(response.fields().get("date").unwrap()).unwrap();
+        let age = SystemTime::now().duration_since(date).unwrap_or_default();
+        assert!(age < Duration::from_mins(1), "the date is the current one: {response:?}");
+        assert!(response.interim.iter().all(|interim| !interim.fields.has("date")), "{response:?}");
+    }
+    let response = exchange(ctx, "GET", "HTTP/1.1 200 OK\r\ndate: its own\r\nContent-Length: 2\r\n\r\nok");
+    assert_eq!(response.fields().all("date"), ["its own"]);
 }

@@ -18,6 +18,8 @@ cases! { "proxy";
     Fast a_tunnel_half_closed_by_the_backend_still_listens,
     Fast a_refused_upgrade_is_an_ordinary_response,
     Fast other_upgrades_are_stripped,
+    Fast a_request_with_a_body_is_forwarded_without_its_upgrade,
+    Fast a_426_keeps_its_upgrade,
 }
 
 const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n\
@@ -170,5 +172,40 @@ fn other_upgrades_are_stripped(ctx: &Context) {
         assert!(!head.fields.has("http2-settings"), "{request}: {:?}", head.fields);
         let told: &[&str] = if ctx.upstreams_are_told_to_close() { &["close"] } else { &[] };
         assert_eq!(head.fields.list("connection"), told, "{request}");
+    }
+}
+
+fn a_request_with_a_body_is_forwarded_without_its_upgrade(ctx: &Context) {
+    let backend = Backend::start(|conn| {
+        if let Ok(request) = conn.request() {
+            conn.write(ok_response(&String::from_utf8_lossy(&request.body)));
+        }
+    });
+    let program = ctx.start(&[backend.addr()], &[]);
+    for body in ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"] {
+        let mut client = program.client();
+        client.send(UPGRADE.replace("\r\n\r\n", &format!("\r\n{body}")));
+        assert_eq!(client.response("GET").text(), "hello", "{body}");
+        let (head, _) = backend.last_request();
+        assert!(!head.fields.has("upgrade"), "{body}: {:?}", head.fields);
+        // The connection goes on as HTTP.
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nagain");
+        assert_eq!(client.response("POST").text(), "again", "{body}");
+    }
+}
+
+fn a_426_keeps_its_upgrade(ctx: &Context) {
+    let backend = Backend::answering(
+        "HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade, close\r\nUpgrade: HTTP/3.0, TLS/1.2\r\n\
+         Content-Length: 2\r\n\r\nno",
+    );
+    let program = ctx.start(&[backend.addr()], &[]);
+    for (request_field, options) in [("", &["upgrade"][..]), ("Connection: close\r\n", &["upgrade", "close"])] {
+        let mut client = program.client();
+        client.request("GET", "/", request_field);
+        let response = client.response("GET");
+        assert_eq!((response.status(), response.text().as_str()), (426, "no"));
+        assert_eq!(response.fields().list("upgrade"), ["http/3.0", "tls/1.2"]);
+        assert_eq!(response.fields().list("connection"), options);
     }
 }

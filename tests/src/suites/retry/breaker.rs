@@ -14,13 +14,14 @@ use crate::wait::{TEST_TIMEOUT, eventually, ms, until};
 
 cases! { "retry";
     Fast the_breaker_opens_at_half_of_twenty_and_not_before,
+    Fast an_applications_500_opens_the_breaker_only_where_asked_for,
     Fast one_half_open_probe_decides_whether_the_breaker_closes,
     Fast a_probe_whose_client_resets_decides_nothing,
     Fast clients_that_leave_do_not_hide_a_failing_group,
     Fast all_dead_is_a_503_at_once,
 }
 
-const FAILURE: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const FAILURE: &str = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// The seconds of `Retry-After` in a 503 that is a local reply.
 fn retry_after(response: &Response) -> u64 {
@@ -33,7 +34,7 @@ fn retry_after(response: &Response) -> u64 {
 /// Fails requests until the breaker opens; panics if that happens before the 20th.
 fn open(client: &mut Client) {
     for turn in 0..20 {
-        assert_eq!(client.get("/").status(), 500, "turn {turn}");
+        assert_eq!(client.get("/").status(), 502, "turn {turn}");
     }
     assert!((1..=10).contains(&retry_after(&client.get("/"))));
 }
@@ -53,6 +54,19 @@ fn the_breaker_opens_at_half_of_twenty_and_not_before(ctx: &Context) {
     until("the open breaker is logged", || {
         program.stderr().contains("circuit breaker open (20 of 20 requests failed), next probe in 10 s")
     });
+}
+
+fn an_applications_500_opens_the_breaker_only_where_asked_for(ctx: &Context) {
+    let error = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let backend = Backend::answering(error);
+    let flags = ["--breaker", "50", "--eject-after", "0"];
+    let program = ctx.start(&[backend.addr()], &flags);
+    let mut client = program.client();
+    (0..30).for_each(|turn| assert_eq!(client.get("/").status(), 500, "turn {turn}"));
+    let program = ctx.start(&[backend.addr()], &[&flags[..], &["--eject-on", "500"]].concat());
+    let mut client = program.client();
+    (0..20).for_each(|turn| assert_eq!(client.get("/").status(), 500, "turn {turn}"));
+    assert!((1..=10).contains(&retry_after(&client.get("/"))));
 }
 
 /// A backend that fails its first twenty requests, and holds later ones until `recovered` is set.
@@ -119,7 +133,7 @@ fn clients_that_leave_do_not_hide_a_failing_group(ctx: &Context) {
             if request.head.target == "/hang" {
                 return conn.read_until_closed();
             }
-            conn.write("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
+            conn.write("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
         }
     });
     let program = ctx.start(&[backend.addr()], &["--breaker", "50", "--log-requests"]);

@@ -10,6 +10,7 @@ cases! { "routing";
     Fast by_path_exact_before_the_longest_prefix_before_a_suffix,
     Fast a_prefix_ends_where_a_segment_ends,
     Fast a_rule_cannot_be_bypassed_by_another_spelling,
+    Fast a_pattern_with_a_parameter_matches_that_parameter,
     Fast the_backend_receives_the_path_that_was_matched,
     Fast a_path_that_can_be_read_in_two_ways_is_refused,
 }
@@ -50,7 +51,8 @@ fn a_prefix_ends_where_a_segment_ends(ctx: &Context) {
         ("GET /apix", "default"),
         ("GET /api.html", "default"),
         ("GET /api%20", "default"),
-        ("GET /api;v=1", "default"),
+        ("GET /api;v=1", "api"),
+        ("GET /apix;v=1", "default"),
         ("GET /API", "default"),
         ("GET /x/api", "default"),
         ("GET /one", "one"),
@@ -79,6 +81,10 @@ fn a_rule_cannot_be_bypassed_by_another_spelling(ctx: &Context) {
         "/.%2e/admin",
         "/admin/x/..",
         "/admin/.",
+        "/admin;v=1",
+        "/admin;v=1/y",
+        "/;x/admin;/y",
+        "/%61dmin;a=b;c/y",
         "http://test/x/../admin",
     ];
     let table: Vec<_> = spellings.iter().map(|path| (format!("GET {path}"), "admin")).collect();
@@ -89,6 +95,15 @@ fn a_rule_cannot_be_bypassed_by_another_spelling(ctx: &Context) {
         ("GET /admin/../x", "default"),
         ("GET /admin/%2e%2e/x", "default"),
         ("GET /admin/..", "default"),
+    ]);
+}
+
+fn a_pattern_with_a_parameter_matches_that_parameter(ctx: &Context) {
+    RoutedProgram::start(ctx, &["path=/api/* -> api", "path=/api;v=2/* -> v2"]).assert_routes(&[
+        ("GET /api/x", "api"),
+        ("GET /api;v=1/x", "api"),
+        ("GET /api;v=2/x", "v2"),
+        ("GET /api;v=2", "v2"),
     ]);
 }
 
@@ -103,8 +118,9 @@ fn the_backend_receives_the_path_that_was_matched(ctx: &Context) {
         ("/api/a%3fb%e2%82%ac", "/api/a%3Fb%E2%82%AC"),
         ("/api/../api/x?next=/a/../b&e=%2f", "/api/x?next=/a/../b&e=%2f"),
         ("/api/v1?", "/api/v1?"),
-        // Two slashes count as one for the rule; the backend gets them unchanged.
+        // Two slashes count as one for the rule, and parameters not at all; the backend gets them unchanged.
         ("//api//x", "//api//x"),
+        ("/api;v=1/x", "/api;v=1/x"),
         ("/api/...", "/api/..."),
         ("/api/..x/.y", "/api/..x/.y"),
     ] {

@@ -27,6 +27,8 @@ const SIZES: &[&[u8]] = &[
     b" 5\r\nhello\r\n0\r\n\r\n",
     b"\t5\r\nhello\r\n0\r\n\r\n",
     b"5 \r\nhello\r\n0\r\n\r\n",
+    b"5\t\r\nhello\r\n0\r\n\r\n",
+    b"5\r\nhello\r\n0 \r\n\r\n",
     b"5\0\r\nhello\r\n0\r\n\r\n",
     b"\xd9\xa5\r\nhello\r\n0\r\n\r\n",
     b"00000000000000005\r\nhello\r\n0\r\n\r\n",

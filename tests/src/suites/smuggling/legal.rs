@@ -3,6 +3,7 @@
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
+use crate::checker::Framing;
 use crate::rng::Rng;
 use crate::wait::ms;
 
@@ -10,12 +11,16 @@ cases! { "smuggling";
     Fast odd_but_legal_requests_reach_the_backend_as_meant,
     Fast odd_but_legal_bodies_reach_the_backend_as_meant,
     Fast field_values_keep_every_legal_byte,
+    Fast blanks_that_backends_add_are_removed,
 }
 
 /// Name of the row, request, and the method and target that the backend must see. No bodies.
 const REQUESTS: &[(&str, &str, &str)] = &[
     ("one leading CRLF", "\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a"),
     ("braces, bar, backtick", "GET /{a|b}`c HTTP/1.1\r\nHost: a\r\n\r\n", "GET /{a|b}`c"),
+    ("what browsers send unescaped", "GET /a^b?{c|d}`^\\e HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a^b?{c|d}`^\\e"),
+    ("what curl and Python send unescaped", "GET /?q=\"<a>\" HTTP/1.1\r\nHost: a\r\n\r\n", "GET /?q=\"<a>\""),
+    ("absolute-form, quotes in the query", "GET http://a/?\"<\\> HTTP/1.1\r\nHost: a\r\n\r\n", "GET /?\"<\\>"),
     ("brackets", "GET /a[1]?b[]=2 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a[1]?b[]=2"),
     ("escapes", "GET /%2e%2E/%00%0d%0a?%20 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /%2e%2E/%00%0d%0a?%20"),
     ("dots and slashes", "GET //a/./b/../c// HTTP/1.1\r\nHost: a\r\n\r\n", "GET //a/./b/../c//"),
@@ -25,6 +30,10 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("absolute-form, other case", "GET HTTP://EXAMPLE.test:81/X HTTP/1.1\r\nHost: example.TEST:81\r\n\r\n", "GET /X"),
     ("absolute-form without a path", "GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", "GET /"),
     ("absolute-form, query only", "GET http://a?q HTTP/1.1\r\nHost: a\r\n\r\n", "GET /?q"),
+    ("absolute-form, default port", "GET http://a:80/x HTTP/1.1\r\nHost: a\r\n\r\n", "GET /x"),
+    ("absolute-form, default port in Host", "GET http://a/x HTTP/1.1\r\nHost: a:80\r\n\r\n", "GET /x"),
+    ("absolute-form, empty port", "GET http://a:/x HTTP/1.1\r\nHost: a\r\n\r\n", "GET /x"),
+    ("absolute-form, https", "GET https://a:443/x HTTP/1.1\r\nHost: a\r\n\r\n", "GET /x"),
     ("asterisk-form", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS *"),
     ("an unknown method", "BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n", "BREW /pot"),
     ("a lower-case method", "get / HTTP/1.1\r\nHost: a\r\n\r\n", "get /"),
@@ -115,4 +124,26 @@ fn field_values_keep_every_legal_byte(ctx: &Context) {
     assert_eq!(head.fields.get("x-empty"), Some(""));
     assert_eq!(head.fields.get("x-inner"), Some("a \t b"));
     assert_eq!(head.fields.get("!#$%&'*+-.^_`|~"), Some("z"));
+}
+
+/// Blanks after a chunk size and before a colon: accepted from backends only, and not passed on.
+fn blanks_that_backends_add_are_removed(ctx: &Context) {
+    for (raw, framing) in [
+        ("Content-Length : 5\r\nX-Kept\t : y\r\n\r\nhello", Framing::Length(5)),
+        ("X-Kept: y\r\ncontent-length \t: 5\r\n\r\nhello", Framing::Length(5)),
+        ("X-Kept :y\r\nTransfer-Encoding : chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", Framing::Chunked),
+        ("X-Kept: y\r\nTransfer-Encoding: chunked\r\n\r\n5  \r\nhello\r\n0\t\r\n\r\n", Framing::Chunked),
+        ("X-Kept: y\r\nTransfer-Encoding: chunked\r\n\r\n3   \r\nhel\r\n2 \r\nlo\r\n0 \r\n\r\n", Framing::Chunked),
+    ] {
+        let backend = Backend::answering(format!("HTTP/1.1 200 OK\r\n{raw}"));
+        let program = ctx.start(&[backend.addr()], &[]);
+        let mut client = program.client();
+        for _ in 0..2 {
+            // The client's reader rejects such blanks.
+            let response = client.get("/");
+            assert_eq!((response.status(), response.text().as_str()), (200, "hello"), "{raw}");
+            assert_eq!(response.framing, framing, "{raw}");
+            assert_eq!(response.fields().get("x-kept"), Some("y"), "{raw}");
+        }
+    }
 }

@@ -33,6 +33,8 @@ const ROWS: &[(&[u8], bool)] = &[
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloEVIL\r\n0\r\n\r\n", false),
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\n4\r\nEVIL\r\n0\r\n\r\n", false),
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n", false),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n4 4\r\nEVIL\r\n0\r\n\r\n", false),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n4 \nEVIL\r\n0\r\n\r\n", false),
     (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n00000000000000004\r\nEVIL\r\n0\r\n\r\n",
         false,

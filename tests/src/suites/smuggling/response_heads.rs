@@ -81,14 +81,17 @@ const FIELDS: &[&[u8]] = &[
     b"HTTP/1.1 200 OK\r\nX: a\x01b\r\nContent-Length: 4\r\n\r\nEVIL",
     b"HTTP/1.1 200 OK\r\nX: a\x7fb\r\nContent-Length: 4\r\n\r\nEVIL",
     b"HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: EVIL\r\nContent-Length: 4\r\n\r\nEVIL",
-    b"HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 4\r\n\r\nEVIL",
-    b"HTTP/1.1 200 OK\r\nContent-Length : 4\r\n\r\nEVIL",
+    b"HTTP/1.1 200 OK\r\nContent-Length : 4\r\nContent-Length: 4\r\n\r\nEVIL",
+    b"HTTP/1.1 200 OK\r\nContent-Length\t: 4\r\nTransfer-Encoding : chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\ntransfer-encoding\t: chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX \x0b: y\r\nContent-Length: 4\r\n\r\nEVIL",
+    b"HTTP/1.1 200 OK\r\n : y\r\nContent-Length: 4\r\n\r\nEVIL",
     b"HTTP/1.1 200 OK\r\n: y\r\nContent-Length: 4\r\n\r\nEVIL",
     b"HTTP/1.1 200 OK\r\ngarbage\r\nContent-Length: 4\r\n\r\nEVIL",
     b"HTTP/1.1 200 OK\r\nX Y: z\r\nContent-Length: 4\r\n\r\nEVIL",
     b"HTTP/1.1 200 OK\r\nX\xe4: z\r\nContent-Length: 4\r\n\r\nEVIL",
     b"HTTP/1.1 200 OK\r\nX: y\r\r\nContent-Length: 4\r\n\r\nEVIL",
-    b"HTTP/1.1 100 Continue\r\nX : y\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL",
+    b"HTTP/1.1 100 Continue\r\nX y: z\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL",
 ];
 
 /// After each, the backend closes the connection.

@@ -20,7 +20,8 @@ const FORMS: &[Row] = &[
     row("asterisk with POST", b"POST * HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 400),
     row("two asterisks", b"OPTIONS ** HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("another scheme", b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    row("https", b"GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    row("https with the port of http", b"GET https://a/ HTTP/1.1\r\nHost: a:80\r\n\r\n", 400),
+    row("https without an authority", b"GET https:/// HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("file", b"GET file:///etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("one slash after the scheme", b"GET http:/a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("no authority", b"GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -30,6 +31,8 @@ const FORMS: &[Row] = &[
 const AUTHORITIES: &[Row] = &[
     row("another host", b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("another port", b"GET http://a:81/ HTTP/1.1\r\nHost: a:82\r\n\r\n", 400),
+    row("the port of https", b"GET http://a:443/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    row("an empty port and another", b"GET http://a:/ HTTP/1.1\r\nHost: a:81\r\n\r\n", 400),
     row("a longer host", b"GET http://a.b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("userinfo", b"GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     row("userinfo in both", b"GET http://u@a/ HTTP/1.1\r\nHost: u@a\r\n\r\n", 400),
@@ -76,13 +79,16 @@ fn a_target_of_unknown_form_is_refused(ctx: &Context) {
 }
 
 fn bytes_not_allowed_in_a_target_are_refused(ctx: &Context) {
-    let rows: Vec<_> = b"\"<>\\^#\x01\x08\x0b\x1f\x7f\x80\xe4\xff"
+    let anywhere = b"#\x01\x08\x0b\x1f\x7f\x80\xe4\xff";
+    let in_path = [&b"\"<>\\"[..], anywhere].concat();
+    let in_query = anywhere.iter().map(|&byte| (&b"/a?q="[..], byte));
+    let rows: Vec<_> = in_path
         .iter()
-        .flat_map(|&byte| {
-            [&b"/a"[..], b"/a?q="].map(|before| {
-                let raw = [b"GET ", before, &[byte], b"b HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
-                Row::made(format!("{byte:#04x} after {}", before.escape_ascii()), raw, 400)
-            })
+        .map(|&byte| (&b"/a"[..], byte))
+        .chain(in_query)
+        .map(|(before, byte)| {
+            let raw = [b"GET ", before, &[byte], b"b HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+            Row::made(format!("{byte:#04x} after {}", before.escape_ascii()), raw, 400)
         })
         .collect();
     assert_refused(ctx, &rows);

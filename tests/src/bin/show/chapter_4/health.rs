@@ -27,9 +27,10 @@ fn found_by_requests(narrator: &Narrator, programs: &Programs, backends: &DemoBa
     narrator.section(
         "Outlier ejection",
         "Backend 2 accepts every connection and answers every request with 500. A successful connect proves nothing, so \
-         responses are counted: three consecutive failures, and it is ejected.",
+         responses are counted: three consecutive failures, and it is ejected. (An application's 500 counts only with \
+         --eject-on: one URL that always fails could eject every backend. 502, 503 and 504 count without it.)",
     );
-    let balancer = balancer(narrator, programs, &backends.names(), &["--eject-after", "3"]);
+    let balancer = balancer(narrator, programs, &backends.names(), &["--eject-after", "3", "--eject-on", "500"]);
     let mut client = balancer.client();
     backends.set_fault(2, Fault::Error);
     let statuses: Vec<_> = (0..15).map(|_| client.get("/").status()).collect();
