@@ -10,6 +10,7 @@ use common::{
     clock,
     http::{Forwarding, ProxyRole},
     instance_id::InstanceId,
+    net::AddressList,
     timeouts::Timeouts,
 };
 
@@ -20,7 +21,7 @@ use crate::stats::{BackendStats, ProxyStats, StatsRow};
 pub struct Config {
     /// The backend's name in statistics.
     pub backend_name: String,
-    /// The backend's addresses, in the order in which they are tried.
+    /// The backend's addresses, in the resolver's order.
     pub addresses: Vec<SocketAddr>,
     /// How many clients may be connected at once.
     pub max_clients: usize,
@@ -36,6 +37,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct ReverseProxy {
     pub(crate) config: Config,
+    pub(crate) addresses: Arc<AddressList>,
     pub(crate) forwarding: Forwarding,
     pub(crate) identity: InstanceId,
     pub(crate) stats: ProxyStats,
@@ -54,8 +56,10 @@ impl ReverseProxy {
             trusted_proxies: config.trusted_proxies.clone(),
             backend_keep_alive: false,
         };
+        let started_at = clock::now();
+        let addresses = Arc::new(AddressList::new(config.addresses.iter().copied(), started_at));
         let (stats, backend_stats) = (ProxyStats::default(), BackendStats::default());
-        Arc::new(Self { config, forwarding, identity, stats, backend_stats, started_at: clock::now() })
+        Arc::new(Self { config, addresses, forwarding, identity, stats, backend_stats, started_at })
     }
 
     /// The table that is printed on SIGUSR1 and at exit.

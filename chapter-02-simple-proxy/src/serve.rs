@@ -6,8 +6,9 @@
 use std::{net::TcpStream, time::Duration};
 
 use common::{
-    clock::wall_clock,
+    clock::{now, wall_clock},
     http::{AfterClient, LocalReply, ProxyError},
+    net::ConnectPlan,
     shutdown::Shutdown,
 };
 
@@ -83,7 +84,9 @@ fn choose(_proxy: &ReverseProxy) {}
 
 /// Connects to the backend: each request gets a new connection.
 fn connect(proxy: &ReverseProxy, driver: &BlockingDriver<'_>) -> Result<Socket, ProxyError> {
-    connect::connect(proxy.config.addresses.iter().copied(), driver.timeouts().connect, driver.shutdown())
+    let now = now();
+    let plan = ConnectPlan::new(&proxy.addresses, now, now + driver.timeouts().connect);
+    connect::connect(plan, driver.shutdown())
 }
 
 /// Relays the request and its response.

@@ -4,54 +4,76 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use arc_swap::ArcSwap;
+use common::net::{AddressList, Addresses, ConnectPlan};
 
-/// The addresses of the last successful resolution. They are replaced as a whole, so a connect sees one consistent set.
+/// The addresses of the last successful resolution. They are replaced as a whole, so a connect sees one consistent list.
 #[derive(Debug)]
 pub struct AddressSet {
-    addresses: ArcSwap<Vec<SocketAddr>>,
-    /// Counts the connects, to rotate which address is tried first.
-    rotation: AtomicUsize,
+    list: ArcSwap<AddressList>,
+    /// A connect has failed since the last lookup of the name.
+    refresh_requested: AtomicBool,
 }
 
 impl AddressSet {
-    /// A set with the addresses of the first resolution.
-    pub fn new(addresses: Vec<SocketAddr>) -> Self {
-        Self { addresses: ArcSwap::from_pointee(sorted(addresses)), rotation: AtomicUsize::new(0) }
-    }
-
-    /// All addresses, starting with the next one on each call, so that a name with several addresses spreads its load.
-    pub fn rotated(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
-        let addresses = self.addresses.load();
-        let count = addresses.len();
-        // Most names have one address: those skip the counter, a cache line that all cores would write to.
-        let first = if count > 1 { self.rotation.fetch_add(1, Relaxed) } else { 0 };
-        (0..count).map(move |offset| addresses[(first % count + offset) % count])
-    }
-
-    /// Replaces the addresses, and returns whether they changed. An empty result is ignored: the last good set stays.
-    pub fn replace(&self, addresses: Vec<SocketAddr>) -> bool {
-        let addresses = sorted(addresses);
-        let changed = !addresses.is_empty() && **self.addresses.load() != addresses;
-        if changed {
-            self.addresses.store(Arc::new(addresses));
+    /// A set with the addresses of the first resolution, in the resolver's order. `epoch` must not be later than any
+    /// instant passed to the other methods.
+    pub fn new(addresses: Vec<SocketAddr>, epoch: Instant) -> Self {
+        Self {
+            list: ArcSwap::from_pointee(AddressList::new(addresses, epoch)),
+            refresh_requested: AtomicBool::new(false),
         }
-        changed
     }
-}
 
-/// Sorted, because DNS servers rotate the order: the same addresses in another order are no change.
-fn sorted(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    addresses.sort_unstable();
-    addresses
+    /// A connect to one of the addresses that starts `now` and fails at `deadline`. Each call rotates the addresses, so
+    /// call it once per connect.
+    pub fn connect_plan<S>(&self, now: Instant, deadline: Instant) -> ConnectPlan<S> {
+        ConnectPlan::new(&self.list.load(), now, deadline)
+    }
+
+    /// All addresses, in the order in which to look for an idle connection, or to check them. Each call starts with the
+    /// next one, without an effect on connects.
+    pub fn lookup_order(&self) -> Addresses {
+        self.list.load().lookup_order()
+    }
+
+    /// All addresses, in the resolver's order.
+    pub fn all(&self) -> Addresses {
+        self.list.load().all()
+    }
+
+    /// Replaces the addresses, and returns whether they changed. An empty result is ignored: the last good list stays.
+    pub fn replace(&self, addresses: &[SocketAddr]) -> bool {
+        let updated = if addresses.is_empty() { None } else { self.list.load().updated(addresses) };
+        let Some(updated) = updated else { return false };
+        self.list.store(Arc::new(updated));
+        true
+    }
+
+    /// Requests a lookup of the name, after a failed connect. Returns whether none was requested yet.
+    pub(crate) fn request_refresh(&self) -> bool {
+        // Load first: while a backend is down, all of its failed connects come here.
+        !self.refresh_requested.load(Relaxed) && !self.refresh_requested.swap(true, Relaxed)
+    }
+
+    pub(crate) fn is_refresh_requested(&self) -> bool {
+        self.refresh_requested.load(Relaxed)
+    }
+
+    pub(crate) fn clear_refresh_request(&self) {
+        self.refresh_requested.store(false, Relaxed);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use common::clock::now;
+
     use super::*;
 
     fn parse_all(addresses: &[&str]) -> Vec<SocketAddr> {
@@ -59,17 +81,24 @@ mod tests {
     }
 
     #[test]
-    fn rotates_and_keeps_last_good_set() {
-        let addresses = AddressSet::new(parse_all(&["127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1"]));
-        let firsts: Vec<_> = (0..4).map(|_| addresses.rotated().next().unwrap().to_string()).collect();
-        assert_eq!(firsts, ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.3:1", "127.0.0.1:1"]);
-        assert!(!addresses.replace(Vec::new()));
-        assert!(
-            !addresses.replace(parse_all(&["127.0.0.3:1", "127.0.0.1:1", "127.0.0.2:1"])),
-            "the same addresses, rotated"
-        );
-        assert_eq!(addresses.rotated().len(), 3);
-        assert!(addresses.replace(parse_all(&["127.0.0.9:1"])));
-        assert_eq!(addresses.rotated().collect::<Vec<_>>(), parse_all(&["127.0.0.9:1"]));
+    fn keeps_the_last_good_addresses_in_the_resolvers_order() {
+        let first = parse_all(&["[::1]:1", "127.0.0.2:1", "127.0.0.1:1"]);
+        let addresses = AddressSet::new(first.clone(), now());
+        assert_eq!(*addresses.all(), first);
+        assert!(!addresses.replace(&[]));
+        let rotated = parse_all(&["[::1]:1", "127.0.0.1:1", "127.0.0.2:1"]);
+        assert!(!addresses.replace(&rotated), "DNS servers rotate addresses of equal precedence");
+        assert_eq!(*addresses.all(), first);
+        let reordered = parse_all(&["127.0.0.2:1", "127.0.0.1:1", "[::1]:1"]);
+        assert!(addresses.replace(&reordered));
+        assert_eq!(*addresses.all(), reordered);
+    }
+
+    #[test]
+    fn a_refresh_is_requested_once() {
+        let addresses = AddressSet::new(Vec::new(), now());
+        assert_eq!([addresses.request_refresh(), addresses.request_refresh()], [true, false]);
+        addresses.clear_refresh_request();
+        assert!(!addresses.is_refresh_requested() && addresses.request_refresh());
     }
 }

@@ -30,7 +30,7 @@ impl Backend {
         Self {
             id,
             endpoint,
-            address_set: AddressSet::new(addresses),
+            address_set: AddressSet::new(addresses, epoch),
             down_until: AtomicU64::new(0),
             epoch,
             stats: BackendStats::default(),
@@ -40,11 +40,6 @@ impl Backend {
     /// The backend's ID.
     pub fn id(&self) -> BackendId {
         self.id
-    }
-
-    /// The backend's addresses, in the order in which the next connect tries them.
-    pub fn rotated_addresses(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
-        self.address_set.rotated()
     }
 
     // ANCHOR: marks

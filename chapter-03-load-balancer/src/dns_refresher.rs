@@ -1,12 +1,13 @@
 //! Resolves backend names again and again in the background.
 //!
-//! A name addresses only at startup becomes wrong as soon as its backend moves. A name addresses for each request makes
-//! every request wait for the resolver. So a background thread resolves the names: at every interval, and at once
-//! after a failed connect. A failed or empty result changes nothing.
+//! A name resolved only at startup becomes wrong as soon as its backend moves. A name resolved for each request makes
+//! every request wait for the resolver. So a background thread resolves the names: at every interval, and soon after a
+//! failed connect ([`RefreshSchedule`]). A failed or empty result changes nothing.
 
 use std::{
+    collections::BTreeMap,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -15,9 +16,9 @@ use std::{
     time::Duration,
 };
 
-use common::endpoint::Endpoint;
+use common::{clock::now, endpoint::Endpoint, random::random_u64};
 
-use crate::address_set::AddressSet;
+use crate::{address_set::AddressSet, refresh_schedule::RefreshSchedule};
 
 /// A backend that is configured by name, whose addresses may change.
 pub trait DnsTarget: Send + Sync + 'static {
@@ -56,18 +57,22 @@ impl DnsRefresher {
         interval: Duration,
         resolver: impl Resolve,
     ) -> io::Result<Self> {
-        // Capacity 1: several requests before the next refresh count as one.
+        // Capacity 1: the thread has to wake only once, however many backends failed.
         let (refresh_tx, refresh_rx) = sync_channel(1);
+        let schedule = RefreshSchedule::new(interval);
         thread::Builder::new()
             .name("dns-refresher".into())
-            .spawn(move || refresh_loop(backends, interval, &resolver, &refresh_rx))?;
+            .spawn(move || refresh_loop(backends, interval, schedule, &resolver, &refresh_rx))?;
         Ok(Self { refresh_tx })
     }
 
-    /// Starts a refresh now and returns without waiting for it. Call it when a connect has failed.
-    pub fn refresh_now(&self) {
-        // If the channel is full, a refresh is pending already.
-        let _ = self.refresh_tx.try_send(());
+    /// Looks the backend's name up soon, and returns without waiting for it. Call it when a connect has failed.
+    pub fn refresh_soon(&self, backend: &impl DnsTarget) {
+        // The first failed connect since the last lookup wakes the thread; the others cost one atomic operation.
+        if backend.address_set().request_refresh() {
+            // If the channel is full, the thread is about to wake.
+            let _ = self.refresh_tx.try_send(());
+        }
     }
 }
 
@@ -75,89 +80,162 @@ impl DnsRefresher {
 fn refresh_loop<B: DnsTarget>(
     backends: impl Fn() -> Vec<Arc<B>>,
     interval: Duration,
+    mut schedule: RefreshSchedule,
     resolver: &impl Resolve,
     refresh_rx: &Receiver<()>,
 ) {
-    while !matches!(refresh_rx.recv_timeout(interval), Err(RecvTimeoutError::Disconnected)) {
-        for backend in backends() {
-            let endpoint = backend.endpoint();
-            if endpoint.host.parse::<std::net::IpAddr>().is_ok() {
-                continue; // an IP address needs no resolver
+    loop {
+        let (backends, mut wake_at) = (backends(), now() + interval);
+        let names = by_name(&backends);
+        schedule.retain(|host| names.contains_key(host));
+        for (host, backends) in names {
+            let connect_failed = || backends.iter().any(|backend| backend.address_set().is_refresh_requested());
+            if schedule.next_lookup(host, connect_failed(), now()) <= now() {
+                look_up(host, &backends, resolver);
+                schedule.record_lookup(host, now(), random_u64());
             }
-            match resolver.resolve(&endpoint.host, endpoint.port) {
-                Ok(addresses) if backend.address_set().replace(addresses.clone()) => {
-                    tracing::info!("{endpoint} now resolves to {addresses:?}");
-                }
-                Ok(_) => {}
-                Err(error) => tracing::warn!("cannot resolve {endpoint}: {error}; keeping its last addresses"),
-            }
+            wake_at = wake_at.min(schedule.next_lookup(host, connect_failed(), now()));
+        }
+        let timeout = wake_at.saturating_duration_since(now());
+        if let Err(RecvTimeoutError::Disconnected) = refresh_rx.recv_timeout(timeout) {
+            return;
         }
     }
 }
 // ANCHOR_END: watch
 
+/// The backends of each host name. An IP address needs no resolver.
+fn by_name<B: DnsTarget>(backends: &[Arc<B>]) -> BTreeMap<&str, Vec<&B>> {
+    let mut names = BTreeMap::<_, Vec<_>>::new();
+    for backend in backends.iter().filter(|backend| backend.endpoint().host.parse::<IpAddr>().is_err()) {
+        names.entry(&*backend.endpoint().host).or_default().push(&**backend);
+    }
+    names
+}
+
+/// Looks a name up once, for all backends that have it.
+fn look_up<B: DnsTarget>(host: &str, backends: &[&B], resolver: &impl Resolve) {
+    for backend in backends {
+        backend.address_set().clear_refresh_request();
+    }
+    let Some(first_port) = backends.first().map(|backend| backend.endpoint().port) else { return };
+    let first_addresses = match resolver.resolve(host, first_port) {
+        Ok(addresses) => addresses,
+        Err(error) => return tracing::warn!("cannot resolve {host}: {error}; keeping its last addresses"),
+    };
+    for backend in backends {
+        let (endpoint, mut addresses) = (backend.endpoint(), first_addresses.clone());
+        if endpoint.port != first_port {
+            for address in &mut addresses {
+                address.set_port(endpoint.port);
+            }
+        }
+        if backend.address_set().replace(&addresses) {
+            tracing::info!("{endpoint} now resolves to {addresses:?}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Sender, channel};
+    use std::{
+        sync::{
+            Mutex,
+            mpsc::{Sender, channel},
+        },
+        time::Instant,
+    };
 
     use common::http::BackendId;
 
     use super::*;
-    use crate::backend::Backend;
+    use crate::{backend::Backend, refresh_schedule::MIN_LOOKUP_INTERVAL};
 
-    /// Returns one scripted result after another, and reports each call.
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// Returns one scripted result after another, and sends the arguments of each call, and when it began and ended.
     struct ScriptedResolver {
-        results: std::sync::Mutex<Vec<io::Result<Vec<SocketAddr>>>>,
-        calls: Sender<()>,
+        results: Mutex<Vec<io::Result<Vec<SocketAddr>>>>,
+        calls: Sender<(String, u16, [Instant; 2])>,
+    }
+
+    impl ScriptedResolver {
+        fn new<const N: usize>(
+            mut results: [io::Result<Vec<SocketAddr>>; N],
+        ) -> (Self, Receiver<(String, u16, [Instant; 2])>) {
+            results.reverse();
+            let (calls, called) = channel();
+            (Self { results: Mutex::new(results.into()), calls }, called)
+        }
     }
 
     impl Resolve for ScriptedResolver {
         fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-            assert_eq!((host, port), ("backend.test", 80));
-            self.calls.send(()).unwrap();
-            self.results.lock().unwrap().pop().unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
+            let began = now();
+            let result = self.results.lock().unwrap().pop();
+            let _ = self.calls.send((host.to_owned(), port, [began, now()]));
+            result.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
         }
     }
 
-    fn targets(backend: &Arc<Backend>) -> impl Fn() -> Vec<Arc<Backend>> + Send + 'static {
-        let backends = vec![Arc::clone(backend)];
-        move || backends.clone()
+    fn backend(endpoint: &str) -> Arc<Backend> {
+        let id = BackendId { slot: 0, generation: 0 };
+        Arc::new(Backend::new(id, endpoint.parse().unwrap(), vec!["127.0.0.1:80".parse().unwrap()], now()))
+    }
+
+    fn start(backends: &[&Arc<Backend>], interval: Duration, resolver: ScriptedResolver) -> DnsRefresher {
+        let backends: Vec<_> = backends.iter().map(|backend| Arc::clone(backend)).collect();
+        DnsRefresher::start(move || backends.clone(), interval, resolver).unwrap()
+    }
+
+    fn addresses(backend: &Backend) -> Vec<String> {
+        backend.address_set().all().iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn refreshes_on_request_and_keeps_addresses_on_failure() {
-        let old: SocketAddr = "127.0.0.1:80".parse().unwrap();
+    fn refreshes_every_interval_and_keeps_addresses_on_failure() {
+        let backend = backend("backend.test:80");
         let new: SocketAddr = "127.0.0.2:80".parse().unwrap();
-        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
-        let epoch = std::time::Instant::now();
-        let id = BackendId { slot: 0, generation: 0 };
-        let backend = Arc::new(Backend::new(id, "backend.test:80".parse().unwrap(), vec![old], epoch));
-        let (calls, called) = channel();
-        let results = vec![Ok(Vec::new()), Err(io::ErrorKind::TimedOut.into()), Ok(vec![new])];
-        let scripted = ScriptedResolver { results: results.into(), calls };
-        let refresher = DnsRefresher::start(targets(&backend), Duration::from_hours(1), scripted).unwrap();
+        let results = [Ok(vec![new]), Err(io::ErrorKind::TimedOut.into()), Ok(Vec::new())];
+        let (resolver, called) = ScriptedResolver::new(results);
+        let refresher = start(&[&backend], Duration::from_millis(5), resolver);
         for _ in 0..4 {
-            refresher.refresh_now();
-            called.recv_timeout(Duration::from_secs(10)).expect("a refresh starts at once");
+            let (host, port, _) = called.recv_timeout(LONG).expect("a lookup at each interval");
+            assert_eq!((&*host, port), ("backend.test", 80));
         }
-        // The fourth refresh has begun, so the first three are over.
-        assert_eq!(backend.rotated_addresses().collect::<Vec<_>>(), [new]);
-    }
-
-    #[test]
-    fn refreshes_every_interval() {
-        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
-        let epoch = std::time::Instant::now();
-        let id = BackendId { slot: 0, generation: 0 };
-        let backend = Arc::new(Backend::new(id, "backend.test:80".parse().unwrap(), Vec::new(), epoch));
-        let (calls, called) = channel();
-        let scripted = ScriptedResolver { results: Vec::new().into(), calls };
-        let refresher = DnsRefresher::start(targets(&backend), Duration::from_millis(5), scripted).unwrap();
-        for _ in 0..3 {
-            called.recv_timeout(Duration::from_secs(10)).expect("a refresh starts at each interval");
-        }
+        // The fourth lookup has begun, so the first three are over.
+        assert_eq!(addresses(&backend), ["127.0.0.2:80"]);
         drop(refresher);
         // Dropping the last handle ends the thread, which drops its end of the channel.
-        while called.recv_timeout(Duration::from_secs(10)).is_ok() {}
+        while called.recv_timeout(LONG).is_ok() {}
+    }
+
+    #[test]
+    fn a_backend_that_is_down_under_load_causes_one_lookup_per_second() {
+        let (down, up) = (backend("down.test:80"), backend("up.test:80"));
+        let (resolver, called) = ScriptedResolver::new([]);
+        let refresher = start(&[&down, &up], Duration::from_hours(1), resolver);
+        let mut lookups: Vec<(String, u16, [Instant; 2])> = Vec::new();
+        while lookups.len() < 3 {
+            refresher.refresh_soon(&*down);
+            lookups.extend(called.recv_timeout(Duration::from_millis(1)));
+        }
+        assert!(lookups.iter().all(|(host, ..)| host == "down.test"), "{lookups:?}");
+        for two in lookups.windows(2) {
+            let gap = two[1].2[0] - two[0].2[1];
+            assert!(gap >= MIN_LOOKUP_INTERVAL, "{gap:?}");
+        }
+    }
+
+    #[test]
+    fn backends_of_one_name_share_its_lookup() {
+        let backends = [backend("a.test:80"), backend("a.test:81"), backend("127.0.0.1:80")];
+        let new = || Ok(vec!["127.0.0.2:80".parse().unwrap()]);
+        let (resolver, called) = ScriptedResolver::new([new(), new()]);
+        let _refresher = start(&backends.each_ref(), Duration::from_millis(5), resolver);
+        let hosts = [(); 2].map(|()| called.recv_timeout(LONG).expect("a lookup at each interval").0);
+        assert_eq!(hosts, ["a.test", "a.test"]);
+        // The second lookup has begun, so the first one is over.
+        assert_eq!(backends.each_ref().map(|b| addresses(b)), [["127.0.0.2:80"], ["127.0.0.2:81"], ["127.0.0.1:80"]]);
     }
 }

@@ -10,6 +10,7 @@
 //! | [`backend`] | a configured backend: addresses, health status, counters |
 //! | [`address_set`] | the addresses that a name currently resolves to |
 //! | [`dns_refresher`] | resolves names again in the background |
+//! | [`refresh_schedule`] | when each name is looked up next |
 //! | [`program`] | the program, from its command line to its exit |
 //!
 //! Threads, sockets and waiting are those of chapter 2 ([`simple_proxy`]), unchanged.
@@ -21,6 +22,7 @@ pub mod cluster;
 pub mod dns_refresher;
 pub mod pick;
 pub mod program;
+pub mod refresh_schedule;
 pub mod round_robin;
 mod serve;
 

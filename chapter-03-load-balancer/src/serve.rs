@@ -104,12 +104,14 @@ fn choose(balancer: &Balancer, tried: &[Arc<Backend>]) -> Option<Arc<Backend>> {
 
 /// Connects to the backend: each request gets a new connection. A failed connect marks the backend down for a while.
 fn connect(balancer: &Balancer, driver: &BlockingDriver<'_>, backend: &Backend) -> Result<Socket, ProxyError> {
-    let connected = connect::connect(backend.rotated_addresses(), driver.timeouts().connect, driver.shutdown());
+    let started = now();
+    let plan = backend.address_set().connect_plan(started, started + driver.timeouts().connect);
+    let connected = connect::connect(plan, driver.shutdown());
     match &connected {
         Ok(_) if backend.mark_up() => tracing::info!("backend {} is up again", backend.endpoint()),
         Err(error) if error.side == Side::Backend => {
             backend.stats.count_failure();
-            balancer.dns_refresher.refresh_now();
+            balancer.dns_refresher.refresh_soon(backend);
             if backend.mark_down(now(), balancer.config.down_time) {
                 let down_time = balancer.config.down_time;
                 tracing::warn!(

@@ -162,7 +162,7 @@ impl Balancer {
                 tracing::info!("backend {} is up: a live connect succeeded", backend.name());
             }
             Some(error) if error.side == Side::Backend => {
-                self.dns_refresher.refresh_now();
+                self.dns_refresher.refresh_soon(&**backend);
                 if let Some(checker) = &self.health_checker {
                     checker.check_now(backend);
                 }

@@ -176,9 +176,12 @@ fn connect(
         if ctx.needs_fresh_connection { None } else { pool.take(backend.id(), &backend.keep_alive, idempotent, now()) };
     let reused = idle_connection.is_some();
     pool.leave_one_descriptor();
-    let connected = match idle_connection {
-        Some(socket) => Ok(socket),
-        None => connect::connect(backend.addresses(), driver.timeouts().connect, driver.shutdown()),
+    let connected = if let Some(socket) = idle_connection {
+        Ok(socket)
+    } else {
+        let started = now();
+        let plan = backend.addresses().connect_plan(started, started + driver.timeouts().connect);
+        connect::connect(plan, driver.shutdown())
     };
     let now = now();
     balancer.record_connect(&backend, connected.as_ref().err(), now);

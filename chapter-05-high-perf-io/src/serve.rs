@@ -140,7 +140,8 @@ fn connect(
     if let Some(upstream) = idle_connection {
         return connecting::start_exchange(worker, request, in_flight, upstream, true);
     }
-    let connecting = Connecting::new(backend.addresses(), worker.now + worker.balancer.config().timeouts.connect);
+    let deadline = worker.now + worker.balancer.config().timeouts.connect;
+    let connecting = Connecting::new(backend.addresses().connect_plan(worker.now, deadline));
     Transition::To(State::Connecting(request, Box::new(ConnectWait { in_flight, connecting })))
 }
 

@@ -1,4 +1,4 @@
-//! When a backend's name resolves to a new address, idle connections to the old one are closed.
+//! Backends with names: a name whose address changes, and names with several addresses.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -10,7 +10,13 @@ use std::{
 };
 
 use common::http::Plaintext;
-use integration_tests::{backend::Backend, client::Client, wait::until};
+use connection_pooling::run;
+use integration_tests::{
+    backend::Backend,
+    client::Client,
+    happy_eyeballs::{CONNECT_TIMEOUT_FLAG, assert_a_dead_address_is_overtaken},
+    wait::until,
+};
 use load_balancer::dns_refresher::Resolve;
 
 /// Resolves every name to one address, which can be changed.
@@ -50,4 +56,40 @@ fn idle_connections_to_the_old_address_of_a_name_are_not_reused_and_closed() {
             assert_eq!(server.pool_status().stats.misses, 2);
         },
     );
+}
+
+/// Resolves every name to these addresses.
+#[derive(Clone)]
+struct Fixed(Vec<SocketAddr>);
+
+impl Resolve for Fixed {
+    fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(self.0.clone())
+    }
+}
+
+#[test]
+fn requests_that_find_no_idle_connection_share_connects_among_the_addresses() {
+    let (a, b) = (Backend::ok("a"), Backend::ok("b"));
+    let server = support::server(&["two.example:80"], Fixed(vec![a.addr(), b.addr()]));
+    support::running(
+        &server,
+        || Plaintext,
+        |address| {
+            let mut client = Client::connect(address);
+            for _ in 0..20 {
+                assert_eq!(client.get("/").status(), 200);
+            }
+            // Each response closes its connection, so no request finds an idle one.
+            assert_eq!((a.connections(), b.connections()), (10, 10));
+        },
+    );
+}
+
+#[test]
+fn a_dead_address_costs_no_request_the_connect_timeout() {
+    assert_a_dead_address_is_overtaken(|addresses, listeners, shutdown| {
+        let args = [&["two.example:80"], &CONNECT_TIMEOUT_FLAG[..]].concat();
+        run(&support::server(&args, Fixed(addresses)), listeners, shutdown).unwrap();
+    });
 }

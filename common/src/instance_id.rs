@@ -4,7 +4,7 @@
 //! logs on both sides can be joined. Neither needs a clock or a lock: a request id consists of the random number of the
 //! process, the number of the connection and the number of the request on it.
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use crate::random::random_u64;
 
 /// The random id of this process.
 #[derive(Debug, Clone, Copy)]
@@ -19,9 +19,9 @@ impl Default for InstanceId {
 }
 
 impl InstanceId {
-    /// A new id, from the same source of randomness as the keys of std's hash maps.
+    /// A new id.
     pub fn new() -> Self {
-        Self { seed: RandomState::new().build_hasher().finish() }
+        Self { seed: random_u64() }
     }
 
     /// The pseudonym for `Via`: the program's name and 8 hex digits (RFC 9110 §7.6.3 allows any token).

@@ -10,6 +10,7 @@
 //! | [`cli`], [`timeouts`] | the flags that all programs share, error messages of one line | chapter 2 |
 //! | [`stdout`], [`logging`] | lines on stdout that survive a closed pipe; log lines on stderr | chapter 2 |
 //! | [`instance_id`] | ids of this process and of its requests | chapter 2 |
+//! | [`random`] | random numbers for jitter and ids | chapter 2 |
 //! | [`worker`] | a thread per core, and the distribution of connections over workers | chapter 5 |
 //!
 //! There is no async runtime in this crate: it serves three engines that wait in three different ways.
@@ -21,6 +22,7 @@ pub mod http;
 pub mod instance_id;
 pub mod logging;
 pub mod net;
+pub mod random;
 pub mod shutdown;
 pub mod signals;
 pub mod stdout;

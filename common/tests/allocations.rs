@@ -1,10 +1,15 @@
-//! In steady state a small exchange allocates nothing.
+//! In steady state a small exchange allocates nothing, and neither does a connect to a single address.
 
 mod support;
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use common::clock::now;
 use common::http::{AfterBackend, AfterClient, Head, Input, Pumped, Relay, Wire, pump};
+use common::net::{AddressList, ConnectPlan, ConnectStep};
 use integration_tests::allocations::{CountingAllocator, allocation_count};
 use support::exchange::{REQUEST_ID, SCRATCH_BYTES, client_address, date, forwarding};
 
@@ -84,6 +89,22 @@ fn steady_small_exchange_allocates_nothing() {
         let allocated = allocation_count() - before;
         assert_eq!(allocated, 0, "in 100 × {}", response.escape_ascii());
     }
+}
+
+#[test]
+fn a_connect_to_a_backend_with_one_address_allocates_nothing() {
+    let list = Arc::new(AddressList::new([SocketAddr::from(([127, 0, 0, 1], 80))], now()));
+    let before = allocation_count();
+    for _ in 0..100 {
+        let started = now();
+        let mut plan = ConnectPlan::new(&list, started, started + Duration::from_secs(3));
+        let ConnectStep::Start(address) = plan.next_step(started) else { panic!("an address is left") };
+        plan.started(address.port());
+        assert!(matches!(plan.next_step(started), ConnectStep::Wait(_)));
+        assert_eq!(plan.succeed(0, started).socket, 80);
+        assert_eq!(list.lookup_order()[..], [address]);
+    }
+    assert_eq!(allocation_count() - before, 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Runs an exercise's checks against two answers: the reader's, on request, and our solution, always.
+//! Runs an exercise's checks against the reader's answer, on request, and against our solution, always.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +16,9 @@ use crate::cargo;
 /// exercise_checks!(exercises_01, e1_uppercase_echo::serve, [every_segment_is_answered]);
 /// ```
 ///
+/// The checks import the macro from the root of their crate: in the test target `wrong_answers` that is
+/// [`wrong_answer_cases`](crate::wrong_answer_cases).
+///
 /// An answer that is a part of a chapter's program is judged by that chapter's suites too
 /// ([`assert_passes_suites`](crate::exercise::assert_passes_suites)), in a program with the reader's and one with ours:
 ///
@@ -31,12 +34,12 @@ use crate::cargo;
 macro_rules! exercise_checks {
     (
         $krate:ident,
-        $($step:ident)::+,
+        $exercise:ident :: $function:ident,
         [$($check:ident),+ $(,)?]
         $(, suites [$($suite:literal),+] of $package:literal with $yours:literal or $solution:literal)?
     ) => {
         mod yours {
-            use $krate::$($step)::+ as answer;
+            use $krate::$exercise::$function as answer;
             $(
                 #[test]
                 #[ignore = "an exercise: `cargo learn check` runs it"]
@@ -54,7 +57,7 @@ macro_rules! exercise_checks {
             )?
         }
         mod solution {
-            use $krate::solutions::$($step)::+ as answer;
+            use $krate::solutions::$exercise::$function as answer;
             $(
                 #[test]
                 fn $check() {

@@ -20,6 +20,7 @@
 pub mod admin_client;
 pub mod allocations;
 pub mod backend;
+pub mod black_hole;
 pub mod capabilities;
 pub mod cargo;
 mod case;
@@ -31,6 +32,7 @@ pub mod context;
 pub mod cpu;
 pub mod edge_triggered;
 pub mod exercise;
+pub mod happy_eyeballs;
 pub mod process;
 pub mod rng;
 pub mod runner;
@@ -38,6 +40,7 @@ pub mod steady_state;
 mod suites;
 pub mod third_party;
 pub mod wait;
+pub mod wrong_answers;
 
 pub use case::{Case, Tier};
 pub use context::Context;

@@ -80,7 +80,7 @@ pub fn assert_allocates_nothing_for(
 }
 
 /// Requests shutdown when dropped, also by a panic.
-struct StopOnDrop<'a>(&'a Shutdown);
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a Shutdown);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {

@@ -6,13 +6,14 @@
 
 use std::{
     net::{SocketAddr, TcpStream},
+    sync::Arc,
     time::Duration,
 };
 
 use common::{
-    clock::wall_clock,
+    clock::{now, wall_clock},
     http::{AfterClient, Exchange, FailureKind, HeadView, LocalReply, Method, Phase, ProtocolError, ProxyError, Side},
-    net::set_reset_on_close,
+    net::{AddressList, ConnectPlan, set_reset_on_close},
     shutdown::Shutdown,
 };
 
@@ -94,7 +95,7 @@ fn serve_request(
     let mut steps = || -> Result<(), ForwardError> {
         admit(client, driver, request)?;
         let addresses = choose(proxy, request)?;
-        let mut backend = connect(&addresses, driver)?;
+        let mut backend = connect(addresses, driver)?;
         let _gauge = stats.track_request();
         connected_after = Some(client.request_started_at().elapsed());
         Ok(exchange(client, driver, &mut backend, request)?)
@@ -163,8 +164,10 @@ fn choose(proxy: &ForwardProxy, request: &ForwardRequest) -> Result<Vec<SocketAd
 // ANCHOR_END: choose
 
 /// Connects to the destination: each request gets a new connection.
-fn connect(addresses: &[SocketAddr], driver: &BlockingDriver<'_>) -> Result<Socket, ProxyError> {
-    connect::connect(addresses.iter().copied(), driver.timeouts().connect, driver.shutdown())
+fn connect(addresses: Vec<SocketAddr>, driver: &BlockingDriver<'_>) -> Result<Socket, ProxyError> {
+    let now = now();
+    let addresses = Arc::new(AddressList::new(addresses, now));
+    connect::connect(ConnectPlan::new(&addresses, now, now + driver.timeouts().connect), driver.shutdown())
 }
 
 /// Relays the request and its response, or opens the tunnel. The tunnel is opened only after the backend is

@@ -4,6 +4,8 @@
 //! compare yours with, `tests/checks/` the checks that both must pass. [`contracts`] has the types and traits that the
 //! exercises, the checks and the solutions share. `src/bin/` has this chapter's balancer with a part that you write,
 //! and the same with our solution.
+//!
+//! `wrong_answers/` has plausible wrong answers, and the check that catches each: for when you have solved an exercise.
 
 pub mod contracts;
 pub mod e1_two_choices_with_memory;

@@ -129,7 +129,7 @@ impl Backend {
             change_notifier,
             // Without the weight: a backend stays the same when its weight changes.
             name_hash: hash::hash(endpoint.to_string().as_bytes()),
-            addresses: AddressSet::new(addresses),
+            addresses: AddressSet::new(addresses, now),
             weight: AtomicU32::new(endpoint.weight.unwrap_or(1)),
             endpoint,
             draining: AtomicBool::new(false),
@@ -160,9 +160,9 @@ impl Backend {
         self.sticky_value
     }
 
-    /// Its addresses, in the order in which to try them now.
-    pub fn addresses(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
-        self.addresses.rotated()
+    /// The addresses of its name.
+    pub fn addresses(&self) -> &AddressSet {
+        &self.addresses
     }
 
     /// Its weight now; an operator may have changed it. 0: it serves only clients that are tied to it.
@@ -317,7 +317,7 @@ impl Candidate for Backend {
 
 impl HealthTarget for Backend {
     fn addresses(&self) -> Vec<SocketAddr> {
-        self.addresses.rotated().collect()
+        self.addresses.lookup_order().into_vec()
     }
 
     fn host_header(&self) -> String {

@@ -159,7 +159,8 @@ impl PathPattern {
         }
     }
 
-    fn matches(&self, path: &[u8]) -> bool {
+    /// Whether it matches this normalized path.
+    pub fn matches(&self, path: &[u8]) -> bool {
         match self {
             Self::Exact(whole) => path == whole.as_bytes(),
             // ANCHOR: prefix

@@ -3,6 +3,8 @@
 //! `start/` has the starting point of each file (`cargo learn reset 5.1` restores it), `solutions/` a solution to
 //! compare yours with, `tests/checks/` the checks that both must pass. [`contracts`] has the types and traits that the
 //! exercises, the checks and the solutions share.
+//!
+//! `wrong_answers/` has plausible wrong answers, and the check that catches each: for when you have solved an exercise.
 
 pub mod contracts;
 pub mod e1_edge_triggered;

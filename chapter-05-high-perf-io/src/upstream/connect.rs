@@ -1,10 +1,10 @@
-//! A non-blocking connect to a backend, which tries one address after another.
+//! A non-blocking connect to a backend, which tries several addresses side by side.
 
-use std::{io, net::SocketAddr, time::Instant, vec};
+use std::{io, net::SocketAddr, time::Instant};
 
 use common::{
     http::ProxyError,
-    net::{ConnectPlan, connect_nonblocking},
+    net::{ConnectPlan, ConnectStep, connect_nonblocking},
 };
 use mio::{Registry, net::TcpStream};
 
@@ -17,18 +17,10 @@ use crate::{
     },
 };
 
-/// A connect in progress. It tries a backend's addresses one after another.
+/// A connect in progress. The plan says which address to try when.
 #[derive(Debug)]
 pub(crate) struct Connecting {
-    plan: ConnectPlan<vec::IntoIter<SocketAddr>>,
-    handshake: Option<Handshake>,
-}
-
-#[derive(Debug)]
-struct Handshake {
-    address: SocketAddr,
-    upstream: UpstreamConnection,
-    deadline: Instant,
+    plan: ConnectPlan<UpstreamConnection>,
 }
 
 /// How far a connect has got.
@@ -36,21 +28,19 @@ struct Handshake {
 pub(crate) enum ConnectProgress {
     /// The connection is established.
     Connected(UpstreamConnection),
-    /// A TCP handshake is in progress, and has this deadline.
+    /// TCP handshakes are in progress; continue at this time if none has ended.
     Pending(Instant),
 }
 
 impl Connecting {
-    /// A connect to one of `addresses` that fails at `deadline`.
-    pub(crate) fn new(addresses: impl Iterator<Item = SocketAddr>, deadline: Instant) -> Self {
-        let addresses = addresses.collect::<Vec<_>>().into_iter();
-        Self { plan: ConnectPlan::new(addresses, deadline), handshake: None }
+    pub(crate) fn new(plan: ConnectPlan<UpstreamConnection>) -> Self {
+        Self { plan }
     }
 
-    /// The connecting socket, if it has this id.
+    /// The connecting socket with this id.
     pub(crate) fn socket_mut(&mut self, socket_id: SocketId) -> Option<&mut Socket> {
-        let upstream = self.handshake.as_mut().map(|current| &mut current.upstream);
-        upstream.filter(|upstream| upstream.socket_id == socket_id).map(|upstream| &mut upstream.socket)
+        let mut upstreams = self.plan.pending_mut().iter_mut().map(|attempt| &mut attempt.socket);
+        upstreams.find(|upstream| upstream.socket_id == socket_id).map(|upstream| &mut upstream.socket)
     }
 
     /// Advances as far as it can without blocking. A new socket is registered for the connection `key`, with an id from
@@ -66,34 +56,24 @@ impl Connecting {
         mut next_socket_id: impl FnMut() -> SocketId,
     ) -> Result<ConnectProgress, ProxyError> {
         loop {
-            if let Some(current) = self.handshake.take() {
-                if !current.upstream.socket.is_connect_done() && now < current.deadline {
-                    let deadline = current.deadline;
-                    self.handshake = Some(current);
-                    return Ok(ConnectProgress::Pending(deadline));
-                }
-                match current.finish() {
-                    Ok(upstream) => return Ok(ConnectProgress::Connected(upstream)),
-                    Err(error) => self.plan.record_failure(error),
+            while let Some(ended) =
+                self.plan.pending().iter().position(|attempt| attempt.socket.socket.is_connect_done())
+            {
+                let attempt = &self.plan.pending()[ended];
+                match attempt.socket.socket.connect_result(attempt.address) {
+                    Ok(()) => return Ok(ConnectProgress::Connected(self.plan.succeed(ended, now).socket)),
+                    Err(error) => self.plan.fail(ended, error, now),
                 }
             }
-            let Some((address, deadline)) = self.plan.next_address(now) else { return Err(self.plan.take_error()) };
-            match start_connect(address, registry, key, next_socket_id()) {
-                Ok(upstream) => self.handshake = Some(Handshake { address, upstream, deadline }),
-                Err(error) => self.plan.record_failure(error),
+            match self.plan.next_step(now) {
+                ConnectStep::Start(address) => match start_connect(address, registry, key, next_socket_id()) {
+                    Ok(upstream) => self.plan.started(upstream),
+                    Err(error) => self.plan.start_failed(error),
+                },
+                ConnectStep::Wait(until) => return Ok(ConnectProgress::Pending(until)),
+                ConnectStep::Failed(error) => return Err(error),
             }
         }
-    }
-}
-
-impl Handshake {
-    /// The connection, if the handshake succeeded; a timeout, if it has not ended.
-    fn finish(self) -> io::Result<UpstreamConnection> {
-        if !self.upstream.socket.is_connect_done() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        self.upstream.socket.connect_result(self.address)?;
-        Ok(self.upstream)
     }
 }
 
@@ -103,7 +83,7 @@ fn start_connect(
     key: Key,
     socket_id: SocketId,
 ) -> io::Result<UpstreamConnection> {
-    let (stream, _) = connect_nonblocking(address)?;
+    let stream = connect_nonblocking(address)?;
     let token = EventSource::Connection(key, socket_id).token();
     // Established at once or later: the first event reports it.
     let socket = Socket::register(TcpStream::from_std(stream), registry, token)?;

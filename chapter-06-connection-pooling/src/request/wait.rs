@@ -28,7 +28,7 @@ use crate::{
     downstream::client_connection::ClientConnection,
     engine::Engine,
     timer::{LazyTimer, poll_fn_with_now},
-    upstream::{connect::connect_any, connection::UpstreamConnection, socket_pool},
+    upstream::{connect::connect, connection::UpstreamConnection, socket_pool},
     wire::{PolledStream, SharedPolledStream},
     worker::context::WorkerContext,
 };
@@ -179,8 +179,9 @@ pub(crate) async fn wait_for_connect<E: Engine>(
 ) -> Result<UpstreamConnection, ProxyError> {
     worker.pool_counters().misses(1);
     loop {
-        let deadline = now() + worker.balancer().config().timeouts.connect;
-        let mut connecting = pin!(connect_any(backend.addresses(), deadline));
+        let started = now();
+        let deadline = started + worker.balancer().config().timeouts.connect;
+        let mut connecting = pin!(connect(backend.addresses().connect_plan(started, deadline)));
         let outcome =
             wait_unless_aborted(worker, client, deadline, |context| connecting.as_mut().poll(context)).await?;
         request.polled_at = now();

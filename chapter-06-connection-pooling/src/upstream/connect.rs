@@ -1,47 +1,71 @@
 //! Connects to a backend without blocking the worker.
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::{
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    task::{Context, Poll, ready},
+};
 
 use common::{
     clock::now,
     http::ProxyError,
-    net::{ConnectPlan, check_not_self_connect, connect_nonblocking},
+    net::{ConnectAttempt, ConnectPlan, ConnectStep, check_not_self_connect, connect_nonblocking},
 };
 use tokio::{net::TcpStream, time::timeout_at};
 
 use super::connection::UpstreamConnection;
 use crate::pool::{ConnectionMeta, PoolKey};
 
-/// Tries `addresses` in order until `deadline`; [`ConnectPlan`] divides the time among them. Cancel safe: dropping it
-/// aborts the handshake.
+/// Carries out `plan`, which says what address to try when. Cancel safe: dropping it aborts the handshakes.
 ///
 /// # Errors
 /// Side `Backend` when no address answered; `Internal` when this process can open no more sockets.
-pub(crate) async fn connect_any(
-    addresses: impl ExactSizeIterator<Item = SocketAddr>,
-    deadline: Instant,
-) -> Result<UpstreamConnection, ProxyError> {
-    let mut plan = ConnectPlan::new(addresses, deadline);
-    while let Some((address, address_deadline)) = plan.next_address(now()) {
-        let started = now();
-        match connect_one(address, address_deadline).await {
-            Ok(stream) => {
-                return Ok(UpstreamConnection { stream, key: PoolKey { address }, meta: ConnectionMeta::new(started) });
+pub(crate) async fn connect(mut plan: ConnectPlan<TcpStream>) -> Result<UpstreamConnection, ProxyError> {
+    loop {
+        match plan.next_step(now()) {
+            ConnectStep::Start(address) => match start_connect(address) {
+                Ok(stream) => plan.started(stream),
+                Err(error) => plan.start_failed(error),
+            },
+            ConnectStep::Wait(until) => {
+                let any_ended = poll_fn(|context| poll_any(plan.pending(), context));
+                let Ok((ended, result)) = timeout_at(until.into(), any_ended).await else { continue };
+                match result {
+                    Ok(()) => return Ok(connected(plan.succeed(ended, now()))),
+                    Err(error) => plan.fail(ended, error, now()),
+                }
             }
-            Err(error) => plan.record_failure(error),
+            ConnectStep::Failed(error) => return Err(error),
         }
     }
-    Err(plan.take_error())
 }
 
-async fn connect_one(address: SocketAddr, deadline: Instant) -> io::Result<TcpStream> {
-    let (stream, _) = connect_nonblocking(address)?;
-    let stream = TcpStream::from_std(stream)?;
+fn start_connect(address: SocketAddr) -> io::Result<TcpStream> {
     // Established at once or later: the poller reports it.
-    timeout_at(deadline.into(), stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
+    TcpStream::from_std(connect_nonblocking(address)?)
+}
+
+/// Ready when one of the handshakes has ended, with its position and its result.
+fn poll_any(pending: &[ConnectAttempt<TcpStream>], context: &mut Context<'_>) -> Poll<(usize, io::Result<()>)> {
+    for (position, attempt) in pending.iter().enumerate() {
+        if let Poll::Ready(result) = poll_connected(attempt, context) {
+            return Poll::Ready((position, result));
+        }
     }
-    check_not_self_connect(stream.local_addr()?, address)?;
-    Ok(stream)
+    Poll::Pending
+}
+
+fn poll_connected(attempt: &ConnectAttempt<TcpStream>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    let stream = &attempt.socket;
+    ready!(stream.poll_write_ready(context))?;
+    if let Some(error) = stream.take_error()? {
+        return Poll::Ready(Err(error));
+    }
+    Poll::Ready(check_not_self_connect(stream.local_addr()?, attempt.address))
+}
+
+fn connected(attempt: ConnectAttempt<TcpStream>) -> UpstreamConnection {
+    let (key, meta) = (PoolKey { address: attempt.address }, ConnectionMeta::new(attempt.started_at));
+    UpstreamConnection { stream: attempt.socket, key, meta }
 }

@@ -38,7 +38,8 @@ pub(crate) fn take<E: Engine>(
     let counters = worker.pool_counters();
     let max_idle = backend.keep_alive.max_idle().unwrap_or(Duration::MAX);
     let mut pool = worker.pool.borrow_mut();
-    for address in backend.addresses() {
+    let addresses = backend.addresses().lookup_order();
+    for &address in &addresses {
         let key = PoolKey { address };
         let is_reusable = |stream: &mut TcpStream| is_reusable(stream, idempotent);
         let on_evict = |evicted: Evicted<TcpStream>| {
@@ -60,7 +61,7 @@ pub(crate) fn take<E: Engine>(
     if worker.shared_pool().is_empty() || !idempotent {
         return None;
     }
-    backend.addresses().find_map(|address| take_shared(worker, PoolKey { address }, max_idle, now))
+    addresses.into_iter().find_map(|address| take_shared(worker, PoolKey { address }, max_idle, now))
 }
 // ANCHOR_END: take
 
@@ -175,7 +176,7 @@ pub(crate) fn eligible_addresses<E: Engine>(worker: &WorkerContext<E>, now: Inst
     let is_up = |backend: &&Arc<Backend>| {
         !matches!(backend.state(now), BackendState::Down | BackendState::ConnectFailed { .. })
     };
-    backends.iter().filter(is_up).flat_map(|backend| backend.addresses()).collect()
+    backends.iter().filter(is_up).flat_map(|backend| backend.addresses().all()).collect()
 }
 
 fn count_eviction(counters: &PoolCounters, reason: EvictReason) {

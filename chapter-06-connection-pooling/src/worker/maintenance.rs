@@ -2,14 +2,14 @@
 
 use std::{collections::HashSet, rc::Rc, time::Duration};
 
-use common::clock::now;
+use common::{clock::now, net::ConnectPlan};
 use tokio::{task::JoinSet, time::interval};
 
 use super::context::WorkerContext;
 use crate::{
     engine::Engine,
     pool::{ConnectionPool as _, PoolKey},
-    upstream::{connect::connect_any, socket_pool},
+    upstream::{connect::connect, socket_pool},
 };
 
 /// How often idle connections are checked.
@@ -37,8 +37,9 @@ pub(crate) async fn maintain_pool<E: Engine>(worker: Rc<WorkerContext<E>>) {
 async fn warm_up<E: Engine>(worker: Rc<WorkerContext<E>>, key: PoolKey) {
     let missing = worker.server.warm_up_share(worker.worker_id).saturating_sub(worker.pool.borrow().len_of(key));
     for _ in 0..missing {
-        let deadline = now() + worker.balancer().config().timeouts.connect;
-        match connect_any(std::iter::once(key.address), deadline).await {
+        let started = now();
+        let plan = ConnectPlan::to_address(key.address, started, started + worker.balancer().config().timeouts.connect);
+        match connect(plan).await {
             Ok(upstream) => {
                 worker.pool_counters().warmed_up(1);
                 socket_pool::put(&worker, upstream, now());

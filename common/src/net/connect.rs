@@ -35,23 +35,21 @@ pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// Starts a non-blocking connect to `address`. Returns the stream, and whether it is already connected.
+/// Starts a non-blocking connect to `address`.
 ///
-/// If it is not, wait until the stream is writable and then call `TcpStream::take_error`: `None` is success. Nagle's
-/// algorithm is off (`TCP_NODELAY`): a proxy writes whole messages, and delaying the last packet of one until the peer
-/// acknowledges the others only adds latency.
-pub fn connect_nonblocking(address: SocketAddr) -> io::Result<(TcpStream, bool)> {
+/// Wait until the stream is writable and then call `TcpStream::take_error`: `None` is success. Nagle's algorithm is off
+/// (`TCP_NODELAY`): a proxy writes whole messages, and delaying the last packet of one until the peer acknowledges the
+/// others only adds latency.
+pub fn connect_nonblocking(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
-    let connected = match socket.connect(&address.into()) {
-        Ok(()) => true,
+    match socket.connect(&address.into()) {
         // An interrupted connect continues in the background (POSIX connect); calling it again would fail with
         // EALREADY.
-        Err(e) if is_errno(&e, &[Errno::EINPROGRESS, Errno::EINTR]) => false,
-        Err(e) => return Err(e),
-    };
-    Ok((socket.into(), connected))
+        Err(e) if !is_errno(&e, &[Errno::EINPROGRESS, Errno::EINTR]) => Err(e),
+        _ => Ok(socket.into()),
+    }
 }
 
 /// Fails if `local` is connected to itself. On a connect to a closed loopback port in the ephemeral range, the kernel
@@ -135,10 +133,8 @@ mod tests {
     #[test]
     fn connects_without_waiting() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (stream, connected) = connect_nonblocking(listener.local_addr().unwrap()).unwrap();
-        if !connected {
-            wait_writable(&stream);
-        }
+        let stream = connect_nonblocking(listener.local_addr().unwrap()).unwrap();
+        wait_writable(&stream);
         assert!(stream.take_error().unwrap().is_none());
         assert!(stream.nodelay().unwrap());
         assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
@@ -152,7 +148,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let error = match connect_nonblocking(address) {
-            Ok((stream, _)) => {
+            Ok(stream) => {
                 wait_writable(&stream);
                 stream.take_error().unwrap().unwrap()
             }

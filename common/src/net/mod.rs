@@ -7,6 +7,7 @@
 //! [`resolve`], which asks the system's resolver and may take seconds: never call it on a worker.
 
 mod accept;
+mod address_list;
 mod connect;
 mod connect_plan;
 mod connection_limiter;
@@ -14,8 +15,9 @@ mod fd_limit;
 mod listeners;
 
 pub use accept::{ACCEPT_PAUSE, AcceptError, AcceptedConnection};
+pub use address_list::{AddressList, Addresses};
 pub use connect::{check_not_self_connect, connect_error, connect_nonblocking, resolve, set_reset_on_close};
-pub use connect_plan::ConnectPlan;
+pub use connect_plan::{ConnectAttempt, ConnectPlan, ConnectStep};
 pub use connection_limiter::ConnectionLimiter;
 pub use fd_limit::{max_clients_for_fds, raise_fd_limit, spare_upstreams_for_fds};
 pub use listeners::{BindError, Listeners};

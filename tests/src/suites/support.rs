@@ -9,32 +9,10 @@ use socket2::{Domain, Socket, Type};
 
 use crate::Context;
 use crate::backend::Backend;
+pub(super) use crate::black_hole::black_hole;
 use crate::client::Client;
 use crate::process::Program;
 use crate::wait::{TEST_TIMEOUT, eventually, ms, pause, until};
-
-/// A listener whose accept queue is full: a connect to it times out.
-pub(super) struct BlackHole {
-    pub(super) addr: SocketAddr,
-    _held: Vec<Socket>,
-}
-
-pub(super) fn black_hole() -> BlackHole {
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    listener.listen(0).unwrap();
-    let addr = listener.local_addr().unwrap();
-    let mut held = vec![listener];
-    for _ in 0..64 {
-        let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let connected = filler.connect_timeout(&addr, ms(300)).is_ok();
-        held.push(filler);
-        if !connected {
-            return BlackHole { addr: addr.as_socket().unwrap(), _held: held };
-        }
-    }
-    panic!("the accept queue does not fill");
-}
 
 /// A port that is bound but does not listen: connects are refused, and no other program can take it.
 pub(super) struct ReservedPort {

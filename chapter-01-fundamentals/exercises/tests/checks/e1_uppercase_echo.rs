@@ -4,8 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use integration_tests::exercise_checks;
-
+use crate::exercise_checks;
 use crate::peer::{answer_to, connect, listen, next, reset, send};
 
 type Serve = fn(&TcpListener) -> io::Result<()>;

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use integration_tests::exercise_checks;
 use integration_tests::rng::Rng;
 
+use crate::exercise_checks;
 use crate::peer::{answer_to, connect, end, listen, next, rest_of, send};
 
 type Serve = fn(&TcpListener) -> io::Result<()>;
@@ -136,6 +136,15 @@ fn a_longer_line_gets_an_error_and_a_clean_end(serve: Serve) {
         );
         let lines = error_line.matches("\\n").count();
         assert_eq!(lines, 1, "{what} should get one line, and then the end, but the answer is `{error_line}`");
+    }
+    // Several clients, because the time of a reset depends on the server's thread.
+    for _ in 0..10 {
+        let client = connect(address);
+        send(&client, line_of(1025).as_bytes());
+        let answer = rest_of(&client);
+        assert!(answer.starts_with("error: "), "1025 bytes should get a line `error: …`, but get `{answer}`");
+        // It is still sending: 40 of the 256 KiB.
+        (0..10).for_each(|_| send(&client, &[b'x'; 4096]));
     }
 }
 

@@ -4,9 +4,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-use integration_tests::exercise_checks;
 use integration_tests::wait::until;
 
+use crate::exercise_checks;
 use crate::peer::{connect, connect_with_small_buffers, end, listen_with_small_buffers, reset, rest_of, send};
 
 type Serve = fn(&TcpListener, usize) -> io::Result<()>;

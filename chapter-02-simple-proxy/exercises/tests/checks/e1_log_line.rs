@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use common::http::{Exchange, Method, PhaseTimes};
-use integration_tests::{exercise_checks, rng::Rng};
+use integration_tests::rng::Rng;
+
+use crate::exercise_checks;
 
 type LogLine = fn(IpAddr, SystemTime, &[u8], &Exchange) -> String;
 
@@ -92,9 +94,13 @@ fn a_client_cannot_forge_a_second_line(log_line: LogLine) {
 
 fn escaped_bytes_can_be_decoded(log_line: LogLine) {
     let mut seed = Rng::new(21);
-    for _ in 0..200 {
+    // The first ones look like escapes, and are none.
+    let like_escapes = [&br"GET /\x22 HTTP/1.1"[..], br"\x5C", br"\x4", br"\\x41", br"\"].map(<[u8]>::to_vec);
+    let random = (0..200).map(|_| {
         let length = 1 + seed.below(80);
-        let sent = seed.bytes(length);
+        seed.bytes(length)
+    });
+    for sent in like_escapes.into_iter().chain(random) {
         let line = line_for(log_line, &sent);
         let logged = quoted(&line);
         let read_back = unescaped(logged).escape_ascii().to_string();

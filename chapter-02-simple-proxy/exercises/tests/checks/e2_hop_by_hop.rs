@@ -1,7 +1,8 @@
 //! The checks of exercise 2.2.
 
 use exercises_02::contracts::{Field, ForbiddenConnectionOption};
-use integration_tests::exercise_checks;
+
+use crate::exercise_checks;
 
 type EndToEndHeaders = for<'a> fn(&[Field<'a>]) -> Result<Vec<Field<'a>>, ForbiddenConnectionOption>;
 

@@ -1,7 +1,8 @@
 //! The checks of exercise 2.3.
 
 use exercises_02::contracts::{ChunkedDecoder, MalformedBody};
-use integration_tests::exercise_checks;
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_02,

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use exercises_02::contracts::{BackendResponse, CacheRequest, LookupResult, Store, Validators};
-use integration_tests::exercise_checks;
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_02,

@@ -1,6 +1,8 @@
 //! The checks of exercise 3.1.
 
-use integration_tests::{exercise_checks, rng::Rng};
+use integration_tests::rng::Rng;
+
+use crate::exercise_checks;
 
 type Pick = fn(&[bool], u64) -> Option<usize>;
 

@@ -1,7 +1,8 @@
 //! The checks of exercise 3.2.
 
 use exercises_03::contracts::WeightedRoundRobin;
-use integration_tests::exercise_checks;
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_03,
@@ -50,6 +51,15 @@ fn weight_zero_is_never_picked<T: WeightedRoundRobin>(new: fn(&[u32]) -> T) {
     assert_eq!(next(&mut new(&[0, 0]), &[true, true], 3), "---", "all weights are 0");
     assert_eq!(next(&mut new(&[]), &[], 3), "---", "no backends");
     assert_eq!(next(&mut new(&[2, 1]), &[false, false], 3), "---", "none is up");
+    // The credits of all that are up may be negative, while those are down that are owed a pick.
+    let mut wrr = new(&[0, 1, 1, 1, 1, 1, 1, 1, 1]);
+    let picked = next(&mut wrr, &[true; 9], 4);
+    let up: Vec<_> = ('a'..='i').map(|letter| letter == 'a' || picked.contains(letter)).collect();
+    let picks = next(&mut wrr, &up, 20);
+    assert!(
+        !picks.contains('a'),
+        "a has weight 0 and should not be picked while {picked} are up, but picks are {picks}"
+    );
 }
 
 fn the_share_of_a_down_backend_is_split_by_weight<T: WeightedRoundRobin>(new: fn(&[u32]) -> T) {
@@ -109,4 +119,9 @@ fn actual_and_fair<T: WeightedRoundRobin>(
 fn no_weight_is_too_large<T: WeightedRoundRobin>(new: fn(&[u32]) -> T) {
     let mut wrr = new(&[u32::MAX, u32::MAX, u32::MAX]);
     assert_eq!(next(&mut wrr, &[true; 3], 9), "abcabcabc", "three equal weights, as large as they can be");
+    // In the middle of a cycle, when no credit is 0, c goes down and comes back.
+    let mut wrr = new(&[u32::MAX; 3]);
+    let picks: String = (0..100).map(|cycle| next(&mut wrr, &[true, true, cycle % 2 == 0], 5)).collect();
+    let [a, b] = ['a', 'b'].map(|letter| picks.matches(letter).count());
+    assert!(a.abs_diff(b) <= 3, "c of three equal weights goes down and up: a and b should get the same: {picks}");
 }

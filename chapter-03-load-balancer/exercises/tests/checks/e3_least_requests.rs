@@ -1,10 +1,13 @@
 //! The checks of exercise 3.3.
 
-use std::sync::{Arc, Barrier, mpsc};
+use std::panic::resume_unwind;
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 
 use exercises_03::contracts::{LeastRequests, RequestGuard};
-use integration_tests::{exercise_checks, wait::TEST_TIMEOUT};
+use integration_tests::wait::TEST_TIMEOUT;
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_03,
@@ -105,24 +108,46 @@ fn a_finished_request_is_released_once<L: LeastRequests>(new: fn(usize) -> L) {
     assert_eq!(in_flight(&balancer, 1), [0], "in flight, after both have ended");
 }
 
+/// Runs `work` on eight threads that begin at the same moment; returns what each returns.
+fn on_eight_threads<R: Send>(work: impl Fn() -> R + Sync) -> Vec<R> {
+    let start = Barrier::new(8);
+    let begin = || {
+        start.wait();
+        work()
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(begin)).collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, R>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        threads.into_iter().map(join).collect()
+    })
+}
+
+/// While requests only begin, no backend is ever two ahead of another. Eight threads begin as many as they can, and each
+/// looks right after its choice, because a backend that is ahead is avoided until the others have caught up. That takes
+/// many choices, for the gap between a choice and its count may be of nanoseconds.
 fn choosing_and_counting_is_atomic<L: LeastRequests>(new: fn(usize) -> L) {
-    let (balancer, start) = (Arc::new(new(4)), Arc::new(Barrier::new(8)));
-    let threads: Vec<_> = (0..8)
-        .map(|_| {
-            let (balancer, start) = (Arc::clone(&balancer), Arc::clone(&start));
-            thread::spawn(move || {
-                start.wait();
-                (0..50).map(|_| balancer.choose(&[true; 4]).expect(NONE)).collect::<Vec<_>>()
-            })
-        })
-        .collect();
-    let held: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-    assert_eq!(in_flight(&*balancer, 4), [100; 4], "in flight, after eight threads began 50 requests each");
-    let threads: Vec<_> = held.into_iter().map(|guards| thread::spawn(move || drop(guards))).collect();
-    for thread in threads {
-        thread.join().unwrap();
+    const BACKENDS: usize = 16;
+    const REQUESTS: usize = 50_000;
+    for _ in 0..30 {
+        let balancer = new(BACKENDS);
+        let begin = |_| {
+            let guard = balancer.choose(&[true; BACKENDS]).expect(NONE);
+            let own = balancer.in_flight(guard.backend());
+            let counts = in_flight(&balancer, BACKENDS);
+            let fewest = counts.iter().min().unwrap();
+            assert!(own <= fewest + 1, "a chosen backend has {own} in flight by now, but all of them have {counts:?}");
+            guard
+        };
+        let held = on_eight_threads(|| (0..REQUESTS).map(begin).collect::<Vec<_>>());
+        let each = 8 * REQUESTS / BACKENDS;
+        assert_eq!(in_flight(&balancer, BACKENDS), [each; BACKENDS], "in flight, after 400,000 requests have begun");
+        let held = Mutex::new(held);
+        on_eight_threads(|| {
+            let own = held.lock().unwrap().pop();
+            drop(own);
+        });
+        assert_eq!(in_flight(&balancer, BACKENDS), [0; BACKENDS], "in flight, after all have ended, on eight threads");
     }
-    assert_eq!(in_flight(&*balancer, 4), [0; 4], "in flight, after all have ended, on eight threads");
 }
 
 fn a_request_in_flight_blocks_no_other<L: LeastRequests>(new: fn(usize) -> L) {

@@ -1,8 +1,9 @@
 //! The checks of exercise 3.4.
 
 use exercises_03::contracts::KeyedHash;
-use integration_tests::exercise_checks;
 use sha2::{Digest, Sha256};
+
+use crate::exercise_checks;
 
 type Choose = fn(Option<&str>, &[&str], &[bool], usize, &KeyedHash) -> (usize, Option<String>);
 

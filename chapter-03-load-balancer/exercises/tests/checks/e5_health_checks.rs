@@ -8,9 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use exercises_03::contracts::{CheckSettings, CheckState, HealthChecker, HealthTarget, RunningChecks, StatusChange};
-use integration_tests::exercise_checks;
 use integration_tests::wait::{TEST_TIMEOUT, ms, until};
 use socket2::{Domain, Socket, Type};
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_03,
@@ -24,6 +25,7 @@ exercise_checks!(
         a_backend_that_drops_all_packets_delays_no_other_checks,
         the_first_check_does_not_wait_for_the_interval,
         stop_ends_all_threads_in_the_middle_of_an_interval,
+        stop_waits_for_a_check_that_is_running,
     ]
 );
 
@@ -166,6 +168,17 @@ fn stop_ends_all_threads_in_the_middle_of_an_interval<H: HealthChecker>(new: fn(
     let backends: Vec<_> = (0..3).map(|_| target(address)).collect();
     let running = new(CheckSettings { interval: AN_HOUR, ..SETTINGS }).start(backends.clone()).unwrap();
     until("each of three should have been checked once", || count.load(Relaxed) == 3);
+    stop(running);
+    for backend in backends {
+        assert_eq!(Arc::strong_count(&backend.up), 1, "after `stop` only the check should hold a backend's flag");
+    }
+}
+
+fn stop_waits_for_a_check_that_is_running<H: HealthChecker>(new: fn(CheckSettings) -> H) {
+    let (_held, address) = dropping_backend();
+    let backends: Vec<_> = (0..3).map(|_| target(address)).collect();
+    // The connects are in progress, and end with their timeout.
+    let running = new(CheckSettings { timeout: ms(500), ..SETTINGS }).start(backends.clone()).unwrap();
     stop(running);
     for backend in backends {
         assert_eq!(Arc::strong_count(&backend.up), 1, "after `stop` only the check should hold a backend's flag");

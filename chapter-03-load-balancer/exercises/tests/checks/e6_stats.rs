@@ -8,9 +8,11 @@ use std::thread;
 
 use exercises_03::contracts::{Endpoint, Response, Stats};
 use integration_tests::client::Client;
+use integration_tests::third_party::hyper_exchange;
 use integration_tests::wait::{TEST_TIMEOUT, eventually, ms, pause, until};
-use integration_tests::{exercise_checks, third_party::hyper_exchange};
 use serde_json::{Value, json};
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_03,
@@ -165,6 +167,14 @@ fn stats_txt_is_a_table<E: Endpoint>(new: New<E>) {
     let is_aligned = |line: &str| line.starts_with("127.0.0.1:9001 ") || !line.starts_with(' ');
     let all_aligned = text.lines().all(is_aligned);
     assert!(all_aligned, "the names should be aligned to the left, but the table is\n{text}");
+    // The last letter of each heading, and the last digit of each number.
+    let ends = |line: &str| -> Vec<usize> {
+        let words = line.split_whitespace().rev().take(3);
+        words.map(|word| word.as_ptr().addr() + word.len() - line.as_ptr().addr()).collect()
+    };
+    let header = ends(text.lines().next().unwrap_or_default());
+    let aligned = text.lines().all(|line| ends(line) == header);
+    assert!(aligned, "numbers should end where their headings end, aligned to the right, but the table is\n{text}");
     assert!(text.ends_with('\n'), "each line should end with a line feed, but the last one does not:\n{text}");
 }
 

@@ -1,7 +1,9 @@
 //! The checks of exercise 4.1.
 
 use exercises_04::contracts::Choice;
-use integration_tests::{exercise_checks, rng::Rng};
+use integration_tests::rng::Rng;
+
+use crate::exercise_checks;
 
 type Choose = fn(usize, Option<usize>, &[u32], &[bool]) -> Choice;
 

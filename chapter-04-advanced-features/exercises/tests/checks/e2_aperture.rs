@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use exercises_04::contracts::WeightedBackend;
-use integration_tests::{exercise_checks, rng::Rng};
+use integration_tests::rng::Rng;
+
+use crate::exercise_checks;
 
 type Aperture = fn(&[&str], usize, usize, usize) -> Vec<WeightedBackend>;
 

@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use exercises_04::contracts::{OutlierConfig, OutlierDetector};
-use integration_tests::exercise_checks;
 
-use crate::beginning;
+use crate::{beginning, exercise_checks};
 
 exercise_checks!(
     exercises_04,

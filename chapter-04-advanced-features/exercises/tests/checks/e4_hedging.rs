@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use exercises_04::contracts::{Attempt, Attempt::First, Attempt::Second, Hedging, HedgingAction, HedgingPolicy};
-use integration_tests::{exercise_checks, rng::Rng, wait::ms};
+use integration_tests::{rng::Rng, wait::ms};
 
-use crate::beginning;
+use crate::{beginning, exercise_checks};
 use simulation::{SimulationResult, simulate};
 
 mod simulation;

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::mpsc;
 use std::thread;
 
-use integration_tests::{exercise_checks, rng::Rng, wait::TEST_TIMEOUT};
+use integration_tests::{rng::Rng, wait::TEST_TIMEOUT};
+
+use crate::exercise_checks;
 
 type ClientAddress = fn(IpAddr, &[&[u8]], &dyn Fn(IpAddr) -> bool) -> IpAddr;
 

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use exercises_04::contracts::{AbortReason, BackendStatus, Rollout, RolloutPlan, RolloutStatus};
-use integration_tests::{exercise_checks, rng::Rng};
+use integration_tests::rng::Rng;
 
 use simulation::{ChangeOutcome, HOLD, NEARLY_HOLD, Simulation};
+
+use crate::exercise_checks;
 
 mod simulation;
 

@@ -1,7 +1,8 @@
 //! The checks of exercise 4.7: those of the state machine alone, and a suite of the chapter for a balancer with it.
 
 use advanced_features::health::active::health_status::{HealthStatus, HealthStatusFactory, HealthTransition};
-use integration_tests::exercise_checks;
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_04,

@@ -7,12 +7,14 @@
 use std::{
     io::{self, ErrorKind, IoSlice},
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use common::{
     clock::now,
     http::{FailureKind as ErrorIs, Interest, Side, Wire as _},
+    net::{AddressList, ConnectPlan},
     shutdown::{Shutdown, ShutdownStage},
 };
 use simple_proxy::{
@@ -76,7 +78,9 @@ struct Probe<'a> {
 impl Probe<'_> {
     fn connect(&self, addresses: &[SocketAddr], port: Option<u16>) -> Result<Socket, CheckFailure> {
         let address = |address: &SocketAddr| SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
-        connect(addresses.iter().map(address), self.timeout, self.shutdown).map_err(|error| match error.kind {
+        let (now, addresses) = (now(), addresses.iter().map(address));
+        let plan = ConnectPlan::new(&Arc::new(AddressList::new(addresses, now)), now, self.deadline);
+        connect(plan, self.shutdown).map_err(|error| match error.kind {
             _ if error.side == Side::Internal => CheckFailure::Internal(error.to_string()),
             ErrorIs::Timeout => CheckFailure::Unhealthy(format!("connect timed out after {:?}", self.timeout)),
             _ => CheckFailure::Unhealthy(error.source.map_or("connect failed".into(), |source| source.to_string())),

@@ -4,8 +4,6 @@
 //! its own and reports its result by a message.
 
 use std::{
-    collections::hash_map::RandomState,
-    hash::{BuildHasher as _, Hasher as _},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, Sender},
@@ -14,8 +12,11 @@ use std::{
     time::Instant,
 };
 
-use common::clock::now;
-use common::shutdown::{Shutdown, ShutdownStage};
+use common::{
+    clock::now,
+    random::random_u64,
+    shutdown::{Shutdown, ShutdownStage},
+};
 
 use super::{
     config::CheckConfig,
@@ -194,9 +195,4 @@ impl Drop for FinishGuard {
         // The receiver is gone once the checker has ended.
         let _ = self.messages.send(SchedulerMessage::CheckFinished(self.id, outcome));
     }
-}
-
-/// The standard library's hasher has a random key: random enough for jitter.
-fn random_u64() -> u64 {
-    RandomState::new().build_hasher().finish()
 }

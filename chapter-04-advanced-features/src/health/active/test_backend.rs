@@ -97,7 +97,7 @@ impl BlackHole {
         let (listener, address) = bind_loopback();
         listener.listen(0).unwrap();
         let mut waiting = vec![TcpStream::connect(address).unwrap()];
-        waiting.extend((0..3).map(|_| connect_nonblocking(address).unwrap().0));
+        waiting.extend((0..3).map(|_| connect_nonblocking(address).unwrap()));
         Self { address, _listener: listener, _backlog: waiting }
     }
 }

@@ -5,7 +5,9 @@ use exercises_05::contracts::{
     ReadResult::{self, Bytes, ConnectionReset, Eof, Interrupted, WouldBlock},
     Readiness,
 };
-use integration_tests::{exercise_checks, rng::Rng};
+use integration_tests::rng::Rng;
+
+use crate::exercise_checks;
 
 type IsReadable = fn(&[HistoryEntry]) -> bool;
 

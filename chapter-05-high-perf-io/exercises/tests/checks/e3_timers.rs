@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use common::clock::now;
 use exercises_05::contracts::Timers;
-use integration_tests::exercise_checks;
 use integration_tests::rng::Rng;
 use integration_tests::wait::{TEST_TIMEOUT, ms};
+
+use crate::exercise_checks;
 
 exercise_checks!(
     exercises_05,
@@ -171,7 +172,7 @@ fn a_hundred_thousand_timers_are_moved_quickly<T: Timers>(new: fn() -> T) {
     for moved in 0..200_000_u32 {
         let id = u32::try_from(random.below(TIMERS as usize)).unwrap();
         timers.arm(id, start + ms(60_000 + u64::from(moved)));
-        if moved % 10_000 == 0 {
+        if moved % 100 == 0 {
             let took = begun.elapsed();
             assert!(took < TEST_TIMEOUT, "{moved} moves among 100,000 timers should not take {took:?}");
         }

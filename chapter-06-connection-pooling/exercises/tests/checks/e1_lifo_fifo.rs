@@ -7,7 +7,9 @@ use exercises_06::contracts::{
     ReuseOrder::{self, Fifo, Lifo},
     Trace, TraceResult,
 };
-use integration_tests::{exercise_checks, rng::Rng, wait::ms};
+use integration_tests::{rng::Rng, wait::ms};
+
+use crate::exercise_checks;
 
 type Replay = fn(&Trace, ReuseOrder) -> TraceResult;
 

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use common::clock::now;
 use exercises_06::contracts::{Lease, Leases, Usage};
-use integration_tests::exercise_checks;
 use integration_tests::rng::Rng;
 use integration_tests::wait::{TEST_TIMEOUT, ms};
+
+use crate::exercise_checks;
 
 type New<L> = fn(usize, Duration) -> L;
 

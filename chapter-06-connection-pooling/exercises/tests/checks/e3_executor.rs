@@ -8,9 +8,9 @@ use std::thread;
 
 use common::clock::now;
 use exercises_06::contracts::Executor;
-use integration_tests::exercise_checks;
 use integration_tests::wait::{TEST_TIMEOUT, ms};
 
+use crate::exercise_checks;
 use crate::manual_task::{New, PollLog, completes, spawn, with_pending_tasks};
 
 exercise_checks!(

@@ -2,8 +2,9 @@
 
 use common::clock::now;
 use exercises_06::contracts::{Event, Limits, PoolState, Preconnect};
-use integration_tests::{exercise_checks, rng::Rng, wait::ms};
+use integration_tests::{rng::Rng, wait::ms};
 
+use crate::exercise_checks;
 use crate::simulation::{Load, PhaseCounts, Simulation, assert_allowed};
 
 type New<P> = fn(Limits) -> P;

@@ -7,7 +7,9 @@ use std::{
 
 use common::clock;
 use connection_pooling::pool::{ConnectionMeta, ConnectionPool, EvictReason, Evicted, PoolKey, PoolLimits};
-use integration_tests::{exercise_checks, rng::Rng};
+use integration_tests::rng::Rng;
+
+use crate::exercise_checks;
 
 const LIMITS: PoolLimits = PoolLimits {
     max_idle_per_key: 3,

@@ -69,7 +69,7 @@ impl Worker {
             *next_backend = next_backend.wrapping_add(1);
             let entry = pairs.vacant_entry();
             // A backend that refuses at once closes its client, as one that refuses later does.
-            let Ok((backend, _)) = connect_nonblocking(backend) else { return Ok(()) };
+            let Ok(backend) = connect_nonblocking(backend) else { return Ok(()) };
             let register =
                 |stream, side| EdgeTriggeredStream::register(stream, poll.registry(), token(entry.key(), side));
             let client = register(client, Side::Client)?;
