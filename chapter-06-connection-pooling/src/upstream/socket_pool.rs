@@ -55,8 +55,9 @@ pub(crate) fn take<E: Engine>(
             return Some(UpstreamConnection { stream, key, meta });
         }
         // It stays for requests that can be sent again.
-        let evicted = pool.put(key, stream, meta, idle_since);
-        evicted.into_iter().for_each(|evicted| offload(worker, evicted));
+        if let Some(evicted) = pool.put(key, stream, meta, idle_since) {
+            offload(worker, evicted);
+        }
     }
     if worker.shared_pool().is_empty() || !idempotent {
         return None;
