@@ -11,7 +11,7 @@ use common::shutdown::Shutdown;
 use crate::allocations::{AllocationCounter, count_this_thread};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n";
-const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\nContent-Length: 5\r\n\r\nhello";
 /// Warm-up, until every buffer has its final size.
 const WARM_UP_REQUESTS: usize = 100;
 const COUNTED_REQUESTS: usize = 1_000;
