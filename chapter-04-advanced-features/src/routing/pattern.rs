@@ -18,10 +18,7 @@
 
 use std::{borrow::Cow, cmp::Reverse, fmt, net::Ipv6Addr, str::FromStr};
 
-use super::{
-    path::{self, PathError},
-    request_info::RequestInfo,
-};
+use super::path::{self, PathError};
 
 /// The host of an authority, in lower case, without the port and without the trailing dot of an absolute name.
 pub(crate) fn canonical_host(authority: &[u8]) -> Cow<'_, [u8]> {
@@ -147,19 +144,15 @@ pub enum PathPatternError {
 }
 
 impl PathPattern {
-    /// Whether it matches the path of this request.
-    pub fn matches_request(&self, info: &RequestInfo<'_>) -> bool {
-        let has_parameter = self.text().contains(';');
-        self.matches(if has_parameter { info.path_with_parameters() } else { info.path_for_matching() })
+    /// Whether it names a parameter of a segment, such as `/a;v=1`.
+    pub(crate) fn has_parameter(&self) -> bool {
+        let (Self::Exact(text) | Self::Prefix(text) | Self::Suffix(text)) = self;
+        text.contains(';')
     }
 
-    fn text(&self) -> &str {
-        match self {
-            Self::Exact(text) | Self::Prefix(text) | Self::Suffix(text) => text,
-        }
-    }
-
-    /// Whether it matches this normalized path.
+    /// Whether it matches a path as returned by
+    /// [`RequestInfo::path_for_matching`](super::RequestInfo::path_for_matching), or by
+    /// [`path_with_parameters`](super::RequestInfo::path_with_parameters) if it names a parameter.
     pub fn matches(&self, path: &[u8]) -> bool {
         match self {
             Self::Exact(whole) => path == whole.as_bytes(),

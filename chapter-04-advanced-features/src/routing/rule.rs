@@ -76,8 +76,14 @@ impl RouteRule {
 
     /// As [`matches`](Self::matches), for a host that is known to match.
     pub(crate) fn matches_ignoring_host(&self, info: &RequestInfo<'_>) -> bool {
-        self.path.as_ref().is_none_or(|path| path.matches_request(info))
-            && self.conditions.iter().all(|condition| condition.matches(info))
+        let matches = |pattern: &PathPattern| {
+            pattern.matches(if pattern.has_parameter() {
+                info.path_with_parameters()
+            } else {
+                info.path_for_matching()
+            })
+        };
+        self.path.as_ref().is_none_or(matches) && self.conditions.iter().all(|condition| condition.matches(info))
     }
 
     /// Whether the other rule has the same conditions, whatever its group.
