@@ -155,7 +155,7 @@ fn choose(
     match ctx.choose(now())? {
         Dispatch::Backend(in_flight) => Ok(in_flight),
         Dispatch::Queue => {
-            pool.leave_one_descriptor(); // to be woken by
+            pool.leave_one_descriptor(); // for the wake pipe
             wait::wait_in_queue(balancer, client, driver, ctx)
         }
     }

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{self, Command, ExitCode};
-use std::sync::Mutex;
 use std::time::Duration;
 use std::{env, fs, thread};
 
 use common::outln;
+use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::wait;
 
@@ -48,42 +48,31 @@ macro_rules! wrong_answer_cases {
     };
 }
 
-/// The `main` of the test target `wrong_answers`. An argument selects the cases whose names contain it; with
-/// `--nocapture`, what each check says is shown.
+/// The `main` of the test target `wrong_answers`: one trial per case, with libtest's command line. With `--nocapture`,
+/// what each check says is shown.
 pub fn main(exercises: &[&[Case]]) -> ExitCode {
-    let args: Vec<_> = env::args().skip(1).collect();
-    let cases: Vec<_> = exercises.concat();
-    if let [flag, answer, check] = &args[..]
+    let cases = exercises.concat();
+    if let [flag, answer, check] = &env::args().skip(1).collect::<Vec<_>>()[..]
         && flag == "--case"
     {
         let case = cases.iter().find(|case| case.answer == answer && case.check == check).expect("a case");
         return run_here(case);
     }
-    let filter = args.iter().find(|arg| !arg.starts_with('-')).map_or("", String::as_str);
-    let selected = cases.iter().filter(|case| format!("{} {}", case.answer, case.check).contains(filter));
-    let queue = Mutex::new(selected);
-    let shows_all = args.iter().any(|arg| arg == "--nocapture");
-    let mut faults = missing(&cases);
-    thread::scope(|scope| {
-        let work = || {
-            let mut faults = Vec::new();
-            while let Some(case) = next(&queue) {
-                faults.extend(fault(case, shows_all));
-            }
-            faults
-        };
-        let workers: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
-        faults.extend(workers.into_iter().flat_map(|worker| worker.join().expect("a worker does not panic")));
-    });
-    for fault in &faults {
-        outln!("{fault}");
-    }
-    outln!("wrong answers: {} cases, {} faults", cases.len(), faults.len());
-    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    let shows_all = arguments.nocapture;
+    let trial = |case: &Case| {
+        let case = *case;
+        Trial::test(format!("{}::{}", case.answer, case.check), move || to_result(fault(&case, shows_all)))
+    };
+    let mut trials: Vec<_> = cases.iter().map(trial).collect();
+    trials.push(Trial::test("each_exercise_has_wrong_answers", move || to_result(missing(&cases))));
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn next<'a>(queue: &Mutex<impl Iterator<Item = &'a Case>>) -> Option<&'a Case> {
-    queue.lock().expect("no holder panics").next()
+fn to_result(faults: impl IntoIterator<Item = String>) -> Result<(), Failed> {
+    let faults: Vec<_> = faults.into_iter().collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
 }
 
 /// Runs a case in this process, which ends when the time is over.

@@ -8,9 +8,10 @@
 //! | [`breaker`] | live responses of a whole group | that all backends fail, and more requests make it worse |
 //!
 //! [`slow_start`] limits a recovered backend's share; below half of healthy backends [`panic_threshold`] ignores the
-//! status; [`half_open`] is the breakers' permit, [`failure_statuses`] says which responses count as failures. The detectors only record status: what it means for picking belongs
-//! in [`Backend::state`](crate::balance::backend::Backend::state) and the group's view. All but the checker's threads
-//! are plain `Sync` structs with `now` passed in: the engines of chapters 5 to 10 drive them unchanged.
+//! status; [`half_open`] is the breakers' permit, and [`failure_statuses`] says which responses count as failures. The
+//! detectors only record status: what it means for picking belongs in
+//! [`Backend::state`](crate::balance::backend::Backend::state) and the group's view. All but the checker's threads are
+//! plain `Sync` structs with `now` passed in: the engines of chapters 5 to 10 drive them unchanged.
 
 pub mod active;
 pub mod breaker;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::http::{Exchange, Side};
+use common::http::{Exchange, FailureKind, Side};
 
 use crate::balance::{
     backend::{AttemptOutcome, Backend},
@@ -49,7 +49,10 @@ impl<S> Attempt<S> {
         exchange.times.first_byte = first_byte.map(|first| first.saturating_duration_since(started));
         if self.reused
             && !exchange.has_response
-            && exchange.failure.is_some_and(|failure| failure.side == Side::Backend)
+            && exchange.failure.is_some_and(|failure| {
+                failure.side == Side::Backend
+                    && matches!(failure.kind, FailureKind::Reset | FailureKind::IncompleteMessage)
+            })
         {
             self.backend().keep_alive.record_close(Duration::ZERO);
         }

@@ -120,8 +120,8 @@ impl RequestContext {
         }
     }
 
-    /// The next [`choose`](Self::choose) returns this slot: for an attempt that ended before the backend had the
-    /// request. Released, the slot would go to the first request in the queue, and this one would queue again, behind
+    /// The next [`choose`](Self::choose) returns this slot: for an attempt on a reused connection that broke
+    /// before a response began. Released, the slot would go to the first request in the queue, and this one would queue again, behind
     /// all others.
     pub fn keep_slot(&mut self, in_flight: InFlightGuard) {
         self.kept_slot = Some(in_flight);

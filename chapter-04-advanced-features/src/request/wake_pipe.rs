@@ -179,8 +179,9 @@ fn poll_until(
             return Err(failed(FailureKind::ShuttingDown, Side::Internal));
         }
         if client_left {
-            let has_only_closed = client.stream().take_error().is_ok_and(|error| error.is_none());
-            let kind = if has_only_closed { FailureKind::ClosedInQueue } else { FailureKind::Reset };
+            let has_error = client.stream().take_error().map_or(true, |error| error.is_some());
+            let kind =
+                if !client_events.is_empty() && !has_error { FailureKind::ClosedInQueue } else { FailureKind::Reset };
             return Err(failed(kind, Side::Client));
         }
         if let Some(wake_pipe) = wake_pipe.filter(|_| woken) {

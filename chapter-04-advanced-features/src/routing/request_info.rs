@@ -33,7 +33,8 @@ pub struct RequestInfo<'a> {
 }
 
 impl<'a> RequestInfo<'a> {
-    /// A request of `client`. Allocates later, and only for a host with capitals or a path that is not normalized.
+    /// A request of `client`. Allocates later, and only for a host with capitals or an IPv6 address, or a path that is
+    /// not normalized or has parameters.
     pub fn new(head: HeadView<'a>, client: IpAddr) -> Self {
         let (host, path) = (OnceCell::new(), OnceCell::new());
         let (merged_path, plain_path) = (OnceCell::new(), OnceCell::new());

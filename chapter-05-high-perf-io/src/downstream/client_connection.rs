@@ -64,7 +64,7 @@ impl ClientConnection {
     }
 
     /// Records an event of the socket with this id. Returns whether the connection has to be driven.
-    pub(crate) fn on_event(&mut self, socket_id: SocketId, event: &Event) -> bool {
+    pub(crate) fn on_event(&mut self, socket_id: SocketId, event: &Event, now: Instant) -> bool {
         if socket_id == CLIENT_SOCKET {
             self.socket.update_readiness(event);
             return true;
@@ -78,7 +78,7 @@ impl ClientConnection {
             _ => None,
         };
         let Some(socket) = in_use else {
-            self.idle_pool.on_event(socket_id, event);
+            self.idle_pool.on_event(socket_id, event, now);
             return false;
         };
         socket.update_readiness(event);

@@ -79,7 +79,7 @@ impl PerClientPool {
     }
 
     /// Records an event of an idle connection. Any event but writability closes it.
-    pub(crate) fn on_event(&mut self, socket_id: SocketId, event: &Event) {
+    pub(crate) fn on_event(&mut self, socket_id: SocketId, event: &Event, now: Instant) {
         for Slot { keep_alive, idle, .. } in &mut self.slots {
             let Some(IdleConnection { upstream, idle_since }) = idle else { continue };
             if upstream.socket_id != socket_id {
@@ -87,7 +87,7 @@ impl PerClientPool {
             }
             upstream.socket.update_readiness(event);
             if !upstream.socket.no_pending_input() {
-                keep_alive.record_close(idle_since.elapsed());
+                keep_alive.record_close(now.saturating_duration_since(*idle_since));
                 *idle = None;
             }
             return;

@@ -144,7 +144,8 @@ impl Worker {
     fn on_event(&mut self, event: &Event) {
         match EventSource::from_token(event.token()) {
             EventSource::Connection(key, socket_id) => {
-                if self.connections.get_mut(key).is_some_and(|connection| connection.on_event(socket_id, event)) {
+                let now = self.context.now;
+                if self.connections.get_mut(key).is_some_and(|connection| connection.on_event(socket_id, event, now)) {
                     self.drive(key);
                 }
             }

@@ -35,8 +35,8 @@ const FINAL_RECIPIENT_METHODS: &[(&str, &str)] = &[("Allow", "GET, HEAD, POST, P
 impl LocalReply {
     /// To OPTIONS with `Max-Forwards: 0` (RFC 9110 §7.6.2, §9.3.7).
     pub(crate) const OPTIONS: Self = Self::new(200, "max_forwards").with_fields(FINAL_RECIPIENT_METHODS);
-    /// To TRACE with `Max-Forwards: 0`: reflecting the request would show a script credentials that only a proxy added
-    /// or the browser hides.
+    /// To TRACE with `Max-Forwards: 0`: echoing the request would let a script read credentials that it cannot see
+    /// otherwise, those that a proxy added and `HttpOnly` cookies (cross-site tracing).
     pub(crate) const TRACE: Self = Self::new(405, "max_forwards").with_fields(FINAL_RECIPIENT_METHODS);
 
     /// A reply with a line of text as its body.

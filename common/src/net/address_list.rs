@@ -93,13 +93,17 @@ impl AddressList {
             return smallvec![0];
         }
         let rotation = self.connects.fetch_add(1, Relaxed);
-        let failed: SmallVec<[bool; 4]> = self.addresses.iter().map(|address| self.hold_back(address, now)).collect();
-        let mut order = self.interleaved(&self.rotated(rotation, |index| !failed[index]));
-        order.extend(self.interleaved(&self.rotated(rotation, |index| failed[index])));
+        let retried = self.claim_retry(now);
+        let failed: SmallVec<[bool; 4]> =
+            self.addresses.iter().map(|address| address.failed_until.load(Relaxed) != 0).collect();
+        let is_other = |index: usize| Some(index) != retried;
+        let mut order = AddressOrder::from_iter(retried);
+        order.extend(self.interleaved(&self.rotated(rotation, |index| is_other(index) && !failed[index])));
+        order.extend(self.interleaved(&self.rotated(rotation, |index| is_other(index) && failed[index])));
         order
     }
 
-    /// A connect could not start, for want of a descriptor: it does not count in the rotation.
+    /// A connect could not start, because no descriptor was left: it does not count in the rotation.
     pub(super) fn undo_rotation(&self) {
         self.connects.fetch_sub(1, Relaxed);
     }
@@ -124,16 +128,15 @@ impl AddressList {
         self.addresses[index].failed_until.store(self.millis(now + FAILED_ADDRESS_TIME), Relaxed);
     }
 
-    /// Whether a connect tries the address last, because it has failed. When its time is over, the first connect that
-    /// asks takes it in its old place; it stays last for the others until that connect has succeeded, so that they do
-    /// not all wait for an address that is still dead.
-    fn hold_back(&self, address: &Address, now: Instant) -> bool {
-        let failed_until = address.failed_until.load(Relaxed);
-        if failed_until == 0 || failed_until > self.millis(now) {
-            return failed_until != 0;
-        }
-        let retry_at = self.millis(now + FAILED_ADDRESS_TIME);
-        address.failed_until.compare_exchange(failed_until, retry_at, Relaxed, Relaxed).is_err()
+    /// An address that has failed, and whose time is over: one connect tries it first, and so learns whether it works
+    /// again. For the others it stays last until then, so that they do not all wait for an address that is still dead.
+    fn claim_retry(&self, now: Instant) -> Option<usize> {
+        let (now_ms, retry_at) = (self.millis(now), self.millis(now + FAILED_ADDRESS_TIME));
+        self.addresses.iter().position(|Address { failed_until, .. }| {
+            let until = failed_until.load(Relaxed);
+            let is_due = until != 0 && until <= now_ms;
+            is_due && failed_until.compare_exchange(until, retry_at, Relaxed, Relaxed).is_ok()
+        })
     }
 
     /// The included addresses, with those of equal precedence rotated.
@@ -252,6 +255,20 @@ mod tests {
         assert_eq!(order(&list, at(60)), "6.1 4.1");
         list.record_success(0);
         assert_eq!([order(&list, at(60)), order(&list, at(60))], ["6.1 4.1"; 2]);
+    }
+
+    #[test]
+    fn a_failed_address_that_would_not_be_first_is_tried_again_too() {
+        let at = |list: &AddressList, seconds| list.epoch + Duration::from_secs(seconds);
+        let rotating = list(&["4.1", "4.2", "4.3"]);
+        rotating.record_failure(1, rotating.epoch);
+        assert_eq!(order(&rotating, at(&rotating, 30)), "4.2 4.1 4.3");
+        assert_eq!(order(&rotating, at(&rotating, 30)), "4.3 4.1 4.2", "once");
+        let second_family = list(&["6.1", "4.1"]);
+        second_family.record_failure(1, second_family.epoch);
+        assert_eq!(order(&second_family, at(&second_family, 30)), "4.1 6.1");
+        second_family.record_success(1);
+        assert_eq!(order(&second_family, at(&second_family, 30)), "6.1 4.1");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct ConnectPlan<S> {
     list: Option<Arc<AddressList>>,
     /// The addresses that have not been tried. One needs no allocation.
     candidates: smallvec::IntoIter<[Candidate; 1]>,
+    /// A candidate for which there was no descriptor beside those of the pending attempts.
+    deferred: Option<Candidate>,
     starting: Option<(Candidate, Instant)>,
     pending: SmallVec<[ConnectAttempt<S>; 1]>,
     attempt_delay: Duration,
@@ -97,6 +99,7 @@ impl<S> ConnectPlan<S> {
         Self {
             list,
             candidates: candidates.into_iter(),
+            deferred: None,
             starting: None,
             pending: SmallVec::new(),
             attempt_delay: share.clamp(MIN_CONNECTION_ATTEMPT_DELAY, CONNECTION_ATTEMPT_DELAY),
@@ -108,7 +111,8 @@ impl<S> ConnectPlan<S> {
 
     /// What to do at `now`. Ask again after each event and whenever a wait is over.
     pub fn next_step(&mut self, now: Instant) -> ConnectStep {
-        let may_start = self.candidates.len() > 0 && !self.has_internal_error();
+        let has_candidate = self.deferred.is_some() || self.candidates.len() > 0;
+        let may_start = has_candidate && !self.has_internal_error();
         if self.pending.is_empty() && !may_start {
             return ConnectStep::Failed(self.take_error());
         }
@@ -116,7 +120,7 @@ impl<S> ConnectPlan<S> {
             return ConnectStep::Failed(self.time_out(now));
         }
         let is_start_due = may_start && (self.pending.is_empty() || now >= self.next_start);
-        if is_start_due && let Some(candidate) = self.candidates.next() {
+        if is_start_due && let Some(candidate) = self.deferred.take().or_else(|| self.candidates.next()) {
             self.starting = Some((candidate, now));
             self.next_start = now + self.attempt_delay;
             return ConnectStep::Start(candidate.address);
@@ -143,8 +147,14 @@ impl<S> ConnectPlan<S> {
 
     /// The connect that [`ConnectStep::Start`] asked for has failed at once.
     pub fn start_failed(&mut self, error: io::Error) {
-        let Some((Candidate { index, .. }, now)) = self.starting.take() else { return };
-        self.record_failure(index, error, now);
+        let Some((candidate, now)) = self.starting.take() else { return };
+        let error = connect_error(error);
+        if error.side == Side::Internal && !self.pending.is_empty() {
+            // An attempt that ends, here or elsewhere, frees a descriptor. Until then those that have one go on.
+            self.deferred = Some(candidate);
+            return;
+        }
+        self.record_failure(candidate.index, error, now);
         if let Some(list) = &self.list {
             let is_first = self.candidates.len() + 1 == list.len();
             if is_first && self.has_internal_error() {
@@ -156,7 +166,7 @@ impl<S> ConnectPlan<S> {
     /// The pending attempt at `position` has failed: the next address is tried at once.
     pub fn fail(&mut self, position: usize, error: io::Error, now: Instant) {
         let attempt = self.pending.remove(position);
-        self.record_failure(attempt.index, error, now);
+        self.record_failure(attempt.index, connect_error(error), now);
     }
 
     /// The pending attempt at `position` has succeeded, and ends the connect: drop the plan, which closes the others.
@@ -172,8 +182,7 @@ impl<S> ConnectPlan<S> {
         winner
     }
 
-    fn record_failure(&mut self, index: usize, error: io::Error, now: Instant) {
-        let error = connect_error(error);
+    fn record_failure(&mut self, index: usize, error: ProxyError, now: Instant) {
         if let Some(list) = &self.list
             && error.side == Side::Backend
         {
@@ -386,7 +395,10 @@ mod tests {
         // The attempts that have descriptors go on.
         Engine::new(&[("::1", Accept(400)), ("1.1.1.1", exhausted)]).assert_connect("0 ::1, 250 1.1.1.1", "400 ::1");
         let answers = [("::1", Fail(400, REFUSED)), ("1.1.1.1", exhausted)];
-        Engine::new(&answers).assert_connect("0 ::1, 250 1.1.1.1", "400 ResourceExhausted");
+        Engine::new(&answers).assert_connect("0 ::1, 250 1.1.1.1, 400 1.1.1.1", "400 ResourceExhausted");
+        let mut engine = Engine::new(&[("::1", Nothing), ("1.1.1.1", exhausted)]);
+        engine.timeout = ms(700);
+        engine.assert_connect("0 ::1, 250 1.1.1.1, 500 1.1.1.1", "700 Timeout");
     }
 
     #[test]

@@ -71,7 +71,9 @@ impl MessageInfo {
                 KnownField::TransferEncoding => coding.get_or_insert_with(TransferCodings::default).parse(value)?,
                 KnownField::Connection => info.parse_connection(value, &mut options)?,
                 KnownField::Upgrade => info.websocket = value.eq_ignore_ascii_case(b"websocket"),
-                KnownField::KeepAlive => info.keep_alive_timeout = parse_keep_alive(value),
+                KnownField::KeepAlive => {
+                    info.keep_alive_timeout = info.keep_alive_timeout.into_iter().chain(parse_keep_alive(value)).min();
+                }
                 KnownField::Date => info.has_date = true,
                 KnownField::MaxForwards => {
                     info.max_forwards = info.max_forwards.into_iter().chain(parse_decimal(value).ok()).min();
