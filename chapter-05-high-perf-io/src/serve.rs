@@ -141,6 +141,9 @@ fn connect(
         return connecting::start_exchange(worker, request, in_flight, upstream, true);
     }
     let deadline = worker.now + worker.balancer.config().timeouts.connect;
+    if worker.has_fd_pressure() {
+        connection.idle_pool.clear();
+    }
     let connecting = Connecting::new(backend.addresses().connect_plan(worker.now, deadline));
     Transition::To(State::Connecting(request, Box::new(ConnectWait { in_flight, connecting })))
 }

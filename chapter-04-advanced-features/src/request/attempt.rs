@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::http::{Exchange, FailureKind, Side};
+use common::http::{Exchange, ExchangeFailure, FailureKind, Side};
 
 use crate::balance::{
     backend::{AttemptOutcome, Backend},
@@ -47,13 +47,7 @@ impl<S> Attempt<S> {
         exchange.backend = Some(self.backend().id());
         exchange.times.connected = Some(self.connected_after);
         exchange.times.first_byte = first_byte.map(|first| first.saturating_duration_since(started));
-        if self.reused
-            && !exchange.has_response
-            && exchange.failure.is_some_and(|failure| {
-                failure.side == Side::Backend
-                    && matches!(failure.kind, FailureKind::Reset | FailureKind::IncompleteMessage)
-            })
-        {
+        if self.reused && backend_closed_before_response(exchange) {
             self.backend().keep_alive.record_close(Duration::ZERO);
         }
         let latency = first_byte.map(|first| first.saturating_duration_since(self.sent_at));
@@ -77,6 +71,14 @@ impl<S> Attempt<S> {
     pub fn into_parts(self) -> (S, InFlightGuard) {
         (self.connection, self.in_flight)
     }
+}
+
+/// A timeout is no close: the backend may be slow.
+fn backend_closed_before_response(exchange: &Exchange) -> bool {
+    let is_close = |failure: ExchangeFailure| {
+        failure.side == Side::Backend && matches!(failure.kind, FailureKind::Reset | FailureKind::IncompleteMessage)
+    };
+    !exchange.has_response && exchange.failure.is_some_and(is_close)
 }
 
 /// The outcome of the last attempt, as far as it says something about the backend.

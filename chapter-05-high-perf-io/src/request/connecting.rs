@@ -1,6 +1,6 @@
 //! A request whose connect is in progress, until its exchange starts.
 
-use std::{mem, time::Duration};
+use std::time::Duration;
 
 use advanced_features::{balance::group::InFlightGuard, request::attempt::Attempt};
 use common::http::{ExchangeTimeouts, FailureKind, Side};
@@ -16,7 +16,8 @@ use crate::{
     worker::context::WorkerContext,
 };
 
-/// How long a request that gets no descriptor waits for the workers to close idle connections.
+/// How long a request that gets no descriptor waits before it tries again: the workers close idle connections. It gives
+/// up after the connect timeout.
 const FD_RETRY_DELAY: Duration = Duration::from_millis(10);
 
 /// Continues a connect. A failed connect opens the backend's connect breaker; nothing was sent, so any request may go
@@ -43,10 +44,13 @@ pub(crate) fn advance(
     };
     let ConnectWait { in_flight, .. } = *connecting;
     worker.balancer.record_connect(in_flight.backend(), Some(&error), worker.now);
-    if error.kind == FailureKind::ResourceExhausted && !mem::replace(&mut request.waited_for_fd, true) {
-        worker.fd_exhausted = true;
-        request.ctx().keep_slot(in_flight);
-        return Transition::Wait(State::Choosing(request), worker.now + FD_RETRY_DELAY);
+    if error.kind == FailureKind::ResourceExhausted {
+        let connect_timeout = worker.balancer.config().timeouts.connect;
+        if worker.now < *request.fd_wait_ends.get_or_insert(worker.now + connect_timeout) {
+            worker.fd_exhausted = true;
+            request.ctx().keep_slot(in_flight);
+            return Transition::Wait(State::Choosing(request), worker.now + FD_RETRY_DELAY);
+        }
     }
     if error.side != Side::Backend {
         return respond_and_close::start_local_reply(request, &error.into());

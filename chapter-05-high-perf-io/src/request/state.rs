@@ -101,8 +101,8 @@ pub(crate) struct Request {
     pub(crate) started_at: Option<Instant>,
     /// When the first byte of its response arrived.
     pub(crate) first_byte_at: Option<Instant>,
-    /// It has waited for a descriptor once, and does not wait again.
-    pub(crate) waited_for_fd: bool,
+    /// Until when it waits for a descriptor; `None` if it has not had to.
+    pub(crate) fd_wait_ends: Option<Instant>,
 }
 
 impl Request {

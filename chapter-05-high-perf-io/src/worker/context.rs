@@ -82,7 +82,7 @@ impl RequestFreeList {
         let mut request = self.0.pop().unwrap_or_default();
         request.started_at = Some(started);
         request.first_byte_at = None;
-        request.waited_for_fd = false;
+        request.fd_wait_ends = None;
         request
     }
 
