@@ -5,6 +5,7 @@ use std::sync::Arc;
 use common::{
     clock::now,
     http::{FailureKind, Phase, ProxyError, Side},
+    shutdown::ShutdownStage,
 };
 use simple_proxy::{client_connection::ClientConnection, driver::BlockingDriver};
 
@@ -33,6 +34,10 @@ pub(crate) fn wait_in_queue(
     let ticket = ctx.group.queue.enqueue(wake_pipe.waker()).map_err(|_| QUEUE_FULL)?;
     let deadline = now() + balancer.config.queue_timeout;
     loop {
+        // A slot that another request gives up because the process stops must not be taken.
+        if driver.shutdown().stage() == ShutdownStage::Stopping {
+            return Err(ProxyError::new(FailureKind::ShuttingDown, Side::Internal, Phase::Connect).into());
+        }
         // Also right after enqueueing: a slot may have been released in between.
         if ticket.is_first()
             && let Some(in_flight) = ctx.choose_from_queue(now())?

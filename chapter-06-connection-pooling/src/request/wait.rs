@@ -252,6 +252,10 @@ async fn wait_unless<E: Engine, O>(
     let (stream, timer): (&TcpStream, _) = (&client.stream, &mut client.timer);
     let mut ended = pin!(stream.ready(client_end));
     poll_fn_with_now(now(), |context, now| {
+        // First: a slot that another request gives up because the process stops must not be taken.
+        if worker.stage() == ShutdownStage::Stopping {
+            return Poll::Ready(Err(stopped_error(Phase::Connect)));
+        }
         if let Poll::Ready(outcome) = ready(context) {
             return Poll::Ready(Ok(Some(outcome)));
         }
@@ -259,9 +263,6 @@ async fn wait_unless<E: Engine, O>(
             let is_fin = ended.is_ok_and(|ended| !ended.is_error());
             let kind = if is_fin { FailureKind::ClosedInQueue } else { FailureKind::Reset };
             return Poll::Ready(Err(ProxyError::new(kind, Side::Client, Phase::Connect)));
-        }
-        if worker.stage() == ShutdownStage::Stopping {
-            return Poll::Ready(Err(stopped_error(Phase::Connect)));
         }
         timer.poll(deadline, now, context).map(|()| Ok(None))
     })
