@@ -34,6 +34,13 @@ pub trait Resolve: Send + 'static {
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 }
 
+/// A function is a resolver, too: tests inject what a name resolves to.
+impl<F: Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + 'static> Resolve for F {
+    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        self(host, port)
+    }
+}
+
 /// The system's resolver (`getaddrinfo`).
 #[derive(Debug, Clone, Copy)]
 pub struct SystemResolver;

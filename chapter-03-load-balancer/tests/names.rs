@@ -1,21 +1,11 @@
 //! Backends with names that resolve to several addresses.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use common::timeouts::Timeouts;
 use integration_tests::happy_eyeballs::{CONNECT_TIMEOUT, assert_a_dead_address_is_overtaken};
-use load_balancer::{Balancer, Config, dns_refresher::Resolve, round_robin::RoundRobin, run};
-
-/// Resolves every name to these addresses.
-#[derive(Clone)]
-struct Fixed(Vec<SocketAddr>);
-
-impl Resolve for Fixed {
-    fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(self.0.clone())
-    }
-}
+use load_balancer::{Balancer, Config, round_robin::RoundRobin, run};
 
 #[test]
 fn a_dead_address_costs_no_request_the_connect_timeout() {
@@ -29,7 +19,9 @@ fn a_dead_address_costs_no_request_the_connect_timeout() {
             trusted_proxies: Vec::new(),
             log_requests: false,
         };
-        let balancer = Balancer::new(config, Fixed(addresses), Box::new(RoundRobin::default())).unwrap();
+        let balancer =
+            Balancer::new(config, move |_: &str, _: u16| Ok(addresses.clone()), Box::new(RoundRobin::default()))
+                .unwrap();
         run(&balancer, listeners, shutdown).unwrap();
     });
 }

@@ -1,14 +1,13 @@
 //! Backends with names that resolve to several addresses.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{io, net::SocketAddr, num::NonZeroUsize};
+use std::num::NonZeroUsize;
 
 use advanced_features::{Balancer, args::BalanceArgs};
 use clap::Parser;
 use common::cli::ServeArgs;
 use high_perf_io::{Server, run};
 use integration_tests::happy_eyeballs::{CONNECT_TIMEOUT_FLAG, assert_a_dead_address_is_overtaken};
-use load_balancer::dns_refresher::Resolve;
 
 #[derive(Parser)]
 struct Args {
@@ -18,23 +17,13 @@ struct Args {
     serve: ServeArgs,
 }
 
-/// Resolves every name to these addresses.
-#[derive(Clone)]
-struct Fixed(Vec<SocketAddr>);
-
-impl Resolve for Fixed {
-    fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(self.0.clone())
-    }
-}
-
 #[test]
 fn a_dead_address_costs_no_request_the_connect_timeout() {
     assert_a_dead_address_is_overtaken(|addresses, listeners, shutdown| {
         let words = [&["high_perf_lb", "two.example:80", "--check", "off"], &CONNECT_TIMEOUT_FLAG[..]].concat();
         let Args { balance, serve } = Args::parse_from(words);
         let config = balance.into_config(serve, 10, None, false).unwrap();
-        let balancer = Balancer::new("high_perf_lb", config, Fixed(addresses)).unwrap();
+        let balancer = Balancer::new("high_perf_lb", config, move |_: &str, _: u16| Ok(addresses.clone())).unwrap();
         run(&Server::new(balancer, NonZeroUsize::MIN).unwrap(), listeners, shutdown).unwrap();
     });
 }

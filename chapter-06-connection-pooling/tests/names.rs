@@ -3,11 +3,7 @@
 
 mod support;
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use common::http::Plaintext;
 use connection_pooling::run;
@@ -17,17 +13,6 @@ use integration_tests::{
     happy_eyeballs::{CONNECT_TIMEOUT_FLAG, assert_a_dead_address_is_overtaken},
     wait::until,
 };
-use load_balancer::dns_refresher::Resolve;
-
-/// Resolves every name to one address, which can be changed.
-#[derive(Clone)]
-struct Moving(Arc<Mutex<SocketAddr>>);
-
-impl Resolve for Moving {
-    fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(vec![*self.0.lock().unwrap()])
-    }
-}
 
 fn backend(body: &'static str) -> Backend {
     Backend::start(move |conn| {
@@ -40,15 +25,19 @@ fn backend(body: &'static str) -> Backend {
 #[test]
 fn idle_connections_to_the_old_address_of_a_name_are_not_reused_and_closed() {
     let (old, new) = (backend("old"), backend("new"));
-    let name = Moving(Arc::new(Mutex::new(old.addr())));
-    let server = support::server(&["moves.example:80", "--resolve-interval", "20ms"], name.clone());
+    let current = Arc::new(Mutex::new(old.addr()));
+    let resolver = {
+        let current = Arc::clone(&current);
+        move |_: &str, _: u16| Ok(vec![*current.lock().unwrap()])
+    };
+    let server = support::server(&["moves.example:80", "--resolve-interval", "20ms"], resolver);
     support::running(
         &server,
         || Plaintext,
         |address| {
             let mut client = Client::connect(address);
             assert_eq!(client.get("/").text(), "old");
-            *name.0.lock().unwrap() = new.addr();
+            *current.lock().unwrap() = new.addr();
             until("the new address is used", || client.get("/").text() == "new");
             assert_eq!(client.get("/").text(), "new");
             old.wait_for("idle connections to the old address are closed", |seen| seen.iter().all(|seen| seen.ended));
@@ -58,20 +47,11 @@ fn idle_connections_to_the_old_address_of_a_name_are_not_reused_and_closed() {
     );
 }
 
-/// Resolves every name to these addresses.
-#[derive(Clone)]
-struct Fixed(Vec<SocketAddr>);
-
-impl Resolve for Fixed {
-    fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(self.0.clone())
-    }
-}
-
 #[test]
 fn requests_that_find_no_idle_connection_share_connects_among_the_addresses() {
     let (a, b) = (Backend::ok("a"), Backend::ok("b"));
-    let server = support::server(&["two.example:80"], Fixed(vec![a.addr(), b.addr()]));
+    let addresses = vec![a.addr(), b.addr()];
+    let server = support::server(&["two.example:80"], move |_: &str, _: u16| Ok(addresses.clone()));
     support::running(
         &server,
         || Plaintext,
@@ -90,6 +70,6 @@ fn requests_that_find_no_idle_connection_share_connects_among_the_addresses() {
 fn a_dead_address_costs_no_request_the_connect_timeout() {
     assert_a_dead_address_is_overtaken(|addresses, listeners, shutdown| {
         let args = [&["two.example:80"], &CONNECT_TIMEOUT_FLAG[..]].concat();
-        run(&support::server(&args, Fixed(addresses)), listeners, shutdown).unwrap();
+        run(&support::server(&args, move |_: &str, _: u16| Ok(addresses.clone())), listeners, shutdown).unwrap();
     });
 }

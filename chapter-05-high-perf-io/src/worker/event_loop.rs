@@ -192,6 +192,8 @@ impl Worker {
     fn run_commands(&mut self) {
         for command in self.context.queue.take_all() {
             match command {
+                // Another worker that stops gives up slots: a queued request must not take one before this one stops.
+                Command::WakeConnection(_) if self.shutdown.stage() == ShutdownStage::Stopping => {}
                 Command::WakeConnection(key) => self.drive(key),
                 Command::ServeConnection(accepted) => self.start_connection(accepted),
                 Command::RetryAccept => {}
