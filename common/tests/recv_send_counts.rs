@@ -1,4 +1,5 @@
-//! A small exchange costs two `recv`s and two `send`s, and no further call that only returns `WouldBlock`.
+//! A small exchange costs two `recv`s and two `send`s, no further system call that only returns `WouldBlock`, and asks a
+//! socket that has nothing to read only once.
 //!
 //! The streams keep readiness as an edge-triggered event loop does: a socket is read after it was reported readable,
 //! and a read that does not fill the buffer has emptied the socket. Only the other reads are counted, as system calls.
@@ -16,6 +17,8 @@ struct CountingStream {
     input: Vec<u8>,
     readable: bool,
     recvs: usize,
+    /// Reads that would block, known without a system call.
+    blocked: usize,
     sends: usize,
     shutdowns: usize,
 }
@@ -30,6 +33,7 @@ impl CountingStream {
 impl Wire for CountingStream {
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if !self.readable {
+            self.blocked += 1;
             return Err(ErrorKind::WouldBlock.into());
         }
         self.recvs += 1;
@@ -92,6 +96,11 @@ fn small_exchange_is_two_reads_and_two_writes() {
             let (client, backend) = exchange(request, response);
             let calls = [client.recvs, backend.sends, backend.recvs, client.sends];
             assert_eq!(calls, [1, 1, 1, 1], "{} → {}", request.escape_ascii(), response.escape_ascii());
+            assert_eq!(
+                (client.blocked, backend.blocked),
+                (0, 1),
+                "the response has not arrived yet, as one read tells"
+            );
             assert_eq!((client.shutdowns, backend.shutdowns), (0, 0));
         }
     }

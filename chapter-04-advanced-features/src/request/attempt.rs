@@ -21,14 +21,13 @@ pub struct Attempt<S> {
     pub reused: bool,
     /// From the first byte of the request to the established connection.
     connected_after: Duration,
-    sent_at: Instant,
     in_flight: InFlightGuard,
 }
 
 impl<S> Attempt<S> {
     /// An attempt whose connection is established at `now`; the first byte of the request arrived at `started`.
     pub fn new(in_flight: InFlightGuard, connection: S, reused: bool, started: Instant, now: Instant) -> Self {
-        Self { connection, reused, connected_after: now.saturating_duration_since(started), sent_at: now, in_flight }
+        Self { connection, reused, connected_after: now.saturating_duration_since(started), in_flight }
     }
 
     /// The backend of this attempt.
@@ -50,7 +49,7 @@ impl<S> Attempt<S> {
         if self.reused && backend_closed_before_response(exchange) {
             self.backend().keep_alive.record_close(Duration::ZERO);
         }
-        let latency = first_byte.map(|first| first.saturating_duration_since(self.sent_at));
+        let latency = exchange.times.first_byte.map(|first_byte| first_byte.saturating_sub(self.connected_after));
         self.record_outcome(attempt_outcome(exchange, latency), now);
     }
 

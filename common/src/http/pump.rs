@@ -90,8 +90,8 @@ pub fn pump_with_hook<C: Wire, B: Wire>(
 ) -> Result<Pumped, ProxyError> {
     relay.write_pending_reply(hook);
     for _ in 0..MAX_ITERATIONS {
-        let mut progressed = flush(relay, Side::Backend, backend)?;
-        progressed |= flush(relay, Side::Client, client)?;
+        flush(relay, Side::Backend, backend)?;
+        flush(relay, Side::Client, client)?;
         while let Some(side) = relay.take_half_close() {
             // If the peer is gone, the next read reports it.
             drop(if side == Side::Client { client.shutdown_write() } else { backend.shutdown_write() });
@@ -99,6 +99,9 @@ pub fn pump_with_hook<C: Wire, B: Wire>(
         if relay.is_done() {
             return Ok(Pumped::Done);
         }
+        // Only what is read is a reason for another iteration. What was sent is not: whatever it permits to read is read
+        // here, and a second read that would block costs a poll of the socket per request.
+        let mut progressed = false;
         if relay.may_read(Side::Backend) {
             progressed |= receive(relay, Side::Backend, backend, scratch, hook)?;
         }
@@ -112,25 +115,18 @@ pub fn pump_with_hook<C: Wire, B: Wire>(
     Ok(Pumped::Yield)
 }
 
-/// Sends the pending bytes of one side. Returns whether anything was sent.
-fn flush(relay: &mut Relay, to: Side, wire: &mut impl Wire) -> Result<bool, ProxyError> {
-    let mut progressed = false;
+/// Sends the pending bytes of one side.
+fn flush(relay: &mut Relay, to: Side, wire: &mut impl Wire) -> Result<(), ProxyError> {
     while relay.may_write(to) {
         match wire.send(&[IoSlice::new(relay.pending(to))]) {
             Ok(0) => relay.on_write_error(to, ErrorKind::WriteZero.into())?,
-            Ok(n) => {
-                relay.advance(to, n);
-                progressed = true;
-            }
+            Ok(n) => relay.advance(to, n),
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => {
-                relay.on_write_error(to, error)?;
-                progressed = true;
-            }
+            Err(error) => relay.on_write_error(to, error)?,
         }
     }
-    Ok(progressed)
+    Ok(())
 }
 
 /// Reads once from one side. Returns whether anything was read.

@@ -36,6 +36,20 @@ pub(crate) struct FieldView<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) value: &'a [u8],
     pub(crate) known: KnownField,
+    /// Its whole line as it was received, if that is `name: value` and CRLF, with no other whitespace.
+    pub(crate) canonical_line: Option<&'a [u8]>,
+}
+
+impl Field {
+    /// See [`FieldView::canonical_line`]. An empty value has no position, so its line is never canonical.
+    fn canonical_line(self, bytes: &[u8]) -> Option<&[u8]> {
+        let (start, name_end) = (usize::from(self.name.start), usize::from(self.name.end));
+        let (value_start, value_end) = (usize::from(self.value.start), usize::from(self.value.end));
+        let is_canonical = value_start == name_end + 2
+            && bytes[name_end..value_start] == *b": "
+            && bytes.get(value_end..value_end + 2) == Some(b"\r\n");
+        is_canonical.then(|| &bytes[start..value_end + 2])
+    }
 }
 
 /// A parsed head: offsets into the buffer that it was read from.
@@ -340,6 +354,7 @@ impl<'a> HeadView<'a> {
             name: field.name.get(bytes),
             value: field.value.get(bytes),
             known: field.known,
+            canonical_line: field.canonical_line(bytes),
         };
         self.head.fields.iter().filter(kept).map(view)
     }

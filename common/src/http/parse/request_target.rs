@@ -127,6 +127,9 @@ fn is_ip_literal(inside: &[u8]) -> bool {
 }
 
 fn is_reg_name(host: &[u8]) -> bool {
+    if REG_NAME_BYTES.contains_all(host) {
+        return !host.is_empty(); // nearly all: without escapes
+    }
     let mut rest = host;
     loop {
         rest = match rest {

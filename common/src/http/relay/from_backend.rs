@@ -9,7 +9,7 @@ use crate::http::{
     protocol_error::ProtocolError,
     response_hook::{HeaderEdits, ResponseHook, ResponseInfo},
     write::{
-        fields::put_field,
+        fields::put_own_field,
         response_head::{self, ConnectionHeader},
     },
 };
@@ -193,7 +193,7 @@ impl Relay {
         hook.on_response_head(&ResponseInfo::of_backend(head), &mut HeaderEdits { added, removed });
         if !info.has_date {
             // RFC 9110 §6.6.1: a recipient with a clock adds the time at which it received the response.
-            put_field(&mut self.added_fields, b"Date", hook.date().as_bytes());
+            put_own_field(&mut self.added_fields, b"Date: ", hook.date().as_bytes());
         }
         self.downstream.put_via(head.version(), &mut self.added_fields);
         self.outcome.status = status;

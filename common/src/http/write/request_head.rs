@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::fields::{put_display_field, put_field, put_request_id, put_via};
+use super::fields::{put_display_field, put_field, put_own_field, put_received_field, put_request_id, put_via};
 use crate::http::{
     exchange::{Method, Version},
     forwarding::{ClientAddress, Forwarding},
@@ -59,7 +59,7 @@ pub(crate) fn write_request_head(
             _ => true,
         };
         if is_forwarded {
-            put_field(out, field.name, field.value);
+            put_received_field(out, &field);
         }
     }
     // ANCHOR_END: fields
@@ -127,13 +127,13 @@ fn write_forwarded_fields(
     out.extend_from_slice(b"\r\n");
     let has = |known| client.is_trusted_proxy() && head.end_to_end_fields().any(|field| field.known == known);
     if !has(KnownField::ForwardedProto) {
-        put_field(out, b"X-Forwarded-Proto", forwarding.scheme.as_bytes());
+        put_own_field(out, b"X-Forwarded-Proto: ", forwarding.scheme.as_bytes());
     }
     if let Some(authority) = head.authority().filter(|_| !has(KnownField::ForwardedHost)) {
-        put_field(out, b"X-Forwarded-Host", authority);
+        put_own_field(out, b"X-Forwarded-Host: ", authority);
     }
     if client_ip == client.peer() {
-        put_field(out, b"X-Real-IP", client.peer_text());
+        put_own_field(out, b"X-Real-IP: ", client.peer_text());
     } else {
         put_display_field(out, "X-Real-IP", client_ip);
     }
@@ -193,6 +193,16 @@ mod tests {
              X-Forwarded-Host: a\r\nX-Real-IP: 192.0.2.1\r\n\
              X-Request-ID: 00000000000000000000000000000abc\r\nVia: 1.1 lb\r\nConnection: close\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn headers_are_written_with_one_space_whatever_whitespace_they_came_with() {
+        let got = forward(
+            "192.0.2.1",
+            "GET / HTTP/1.1\r\nHost: a\r\nA:1\r\nB: 2\r\nC:  3\r\nD: 4 \r\nE:\t5\r\nF:\r\nG: \r\nH: 8\r\n\r\n",
+        );
+        let got = got.unwrap();
+        assert!(got.contains("Host: a\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\nF: \r\nG: \r\nH: 8\r\nX-F"), "{got}");
     }
 
     /// What some server takes for the client's address, its connection or its target.

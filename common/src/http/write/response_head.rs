@@ -1,6 +1,6 @@
 //! The response head for a client: the backend's head, with the framing that this client understands.
 
-use super::fields::{put_field, put_status_line};
+use super::fields::{put_field, put_received_field, put_status_line};
 use crate::http::parse::{field_name::KnownField, head::HeadView, message_info::Framing};
 
 /// What the response says about its connection.
@@ -61,7 +61,7 @@ fn put_fields(head: HeadView<'_>, framing: Framing, is_removed: impl Fn(&[u8]) -
             _ => !is_removed(field.name),
         };
         if is_forwarded {
-            put_field(out, field.name, field.value);
+            put_received_field(out, &field);
         }
     }
 }
