@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{endpoint::Endpoint, http::BackendId};
+use common::{endpoint::Endpoint, http::BackendId, net::Addresses};
 use load_balancer::{address_set::AddressSet, dns_refresher::DnsTarget};
 use simple_proxy::stats::BackendStats;
 
@@ -316,8 +316,8 @@ impl Candidate for Backend {
 }
 
 impl HealthTarget for Backend {
-    fn addresses(&self) -> Vec<SocketAddr> {
-        self.addresses.lookup_order().into_vec()
+    fn addresses(&self) -> Addresses {
+        self.addresses.lookup_order()
     }
 
     fn host_header(&self) -> String {

@@ -41,14 +41,38 @@ pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 /// (`TCP_NODELAY`): a proxy writes whole messages, and delaying the last packet of one until the peer acknowledges the
 /// others only adds latency.
 pub fn connect_nonblocking(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
+    let socket = nonblocking_socket(address)?;
     socket.set_tcp_nodelay(true)?;
+    start_connect(&socket, address)?;
+    Ok(socket.into())
+}
+
+/// The same without `TCP_NODELAY`, for a connection that sends one packet only, such as a health check.
+pub fn connect_once_nonblocking(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = nonblocking_socket(address)?;
+    start_connect(&socket, address)?;
+    Ok(socket.into())
+}
+
+fn nonblocking_socket(address: SocketAddr) -> io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    // Linux and the BSDs create it non-blocking; elsewhere that takes another two system calls.
+    #[cfg(not(target_vendor = "apple"))]
+    return Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP));
+    #[cfg(target_vendor = "apple")]
+    {
+        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+}
+
+fn start_connect(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     match socket.connect(&address.into()) {
         // An interrupted connect continues in the background (POSIX connect); calling it again would fail with
         // EALREADY.
         Err(e) if !is_errno(&e, &[Errno::EINPROGRESS, Errno::EINTR]) => Err(e),
-        _ => Ok(socket.into()),
+        _ => Ok(()),
     }
 }
 

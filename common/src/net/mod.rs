@@ -16,7 +16,9 @@ mod listeners;
 
 pub use accept::{ACCEPT_PAUSE, AcceptError, AcceptedConnection};
 pub use address_list::{AddressList, Addresses};
-pub use connect::{check_not_self_connect, connect_error, connect_nonblocking, resolve, set_reset_on_close};
+pub use connect::{
+    check_not_self_connect, connect_error, connect_nonblocking, connect_once_nonblocking, resolve, set_reset_on_close,
+};
 pub use connect_plan::{ConnectAttempt, ConnectPlan, ConnectStep};
 pub use connection_limiter::ConnectionLimiter;
 pub use fd_limit::{max_clients_for_fds, raise_fd_limit, spare_upstreams_for_fds};
