@@ -22,6 +22,9 @@ use crate::{
     health::active::health_status::HealthStatusFactory,
 };
 
+/// A thousand backends that hang; beyond that, checks wait for each other.
+const MAX_CONCURRENT_CHECKS: usize = 1024;
+
 /// What serves the clients of a balancer: a chapter's engine.
 pub trait Server: Send + Sync + 'static {
     /// Serves clients on `listeners`, one per worker, until shutdown, then drains. Called once.
@@ -110,8 +113,9 @@ impl Program {
             Ok(config) => config,
             Err(reason) => return Ok(cli::usage_error(reason)),
         };
-        if let (Some(check), Some(health_status)) = (&mut config.health_check, health_status) {
-            check.health_status = health_status;
+        if let Some(check) = &mut config.health_check {
+            check.max_concurrent = max_concurrent_checks(fd_limit);
+            check.health_status = health_status.unwrap_or(check.health_status);
         }
         config.spare_upstreams = net::spare_upstreams_for_fds(fd_limit, max_clients, bundled.is_some());
         let shutdown = Shutdown::new()?;
@@ -138,6 +142,12 @@ impl Program {
         stdout::print_last_line(server.statistics());
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// How many health checks may be in flight at a time: as many descriptors they take at most from clients, and only while
+/// that many backends hang. Otherwise a few are in flight, because their starts are spread over an interval.
+fn max_concurrent_checks(fd_limit: u64) -> usize {
+    usize::try_from(fd_limit / 16).unwrap_or(usize::MAX).clamp(1, MAX_CONCURRENT_CHECKS)
 }
 
 impl Threads {

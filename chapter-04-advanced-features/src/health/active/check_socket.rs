@@ -9,7 +9,7 @@ use std::{
     os::fd::AsRawFd as _,
 };
 
-use common::net::{check_not_self_connect, connect_once_nonblocking, set_reset_on_close};
+use common::net::{check_not_self_connect, connect_once_nonblocking};
 use mio::{Interest, Registry, Token, unix::SourceFd};
 
 use super::probe::ProbeSocket;
@@ -63,9 +63,5 @@ impl ProbeSocket for CheckSocket {
         let received = self.stream.read(into);
         self.maybe_readable = !matches!(&received, Err(error) if error.kind() == ErrorKind::WouldBlock);
         received
-    }
-
-    fn reset_on_close(&mut self) {
-        set_reset_on_close(&self.stream);
     }
 }

@@ -19,9 +19,9 @@ pub enum HealthTransition {
 // ANCHOR: trait
 /// The health status of one backend: up or down. A new one is up.
 ///
-/// The checker's scheduler thread calls `observe` once per result, in the order of the checks, and `is_in_transition`
-/// afterwards. Neither may block, because other backends' checks wait meanwhile, or panic, which ends all checks. A
-/// check that could not run through no fault of the backend is not observed.
+/// The checker's thread calls `observe` once per result, in the order of the checks, and `is_in_transition` afterwards.
+/// Neither may block, because other backends' checks wait meanwhile. After a panic the result is lost, and the check is
+/// repeated. A check that could not run through no fault of the backend is not observed.
 pub trait HealthStatus: Debug + Send {
     /// Observes the result of a check. Returns the new status if it has changed: `Up` only if it was down, and `Down`
     /// only if it was up.
