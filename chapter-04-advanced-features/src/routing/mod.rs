@@ -5,7 +5,7 @@
 //! | [`path`] | path normalization, so that a rule cannot be bypassed |
 //! | [`request_info`] | the parts of a request that rules match |
 //! | [`pattern`], [`condition`] | what a rule matches: hosts and paths; method, header, query, cookie |
-//! | [`rule`], [`table`] | a rule and its syntax; all rules in order of precedence |
+//! | [`rule`], [`table`], `rule_index` | a rule and its syntax; all rules and their precedence; how one is found |
 //! | [`group_spec`] | the syntax of `--group` |
 //! | [`sticky_cookie`], [`stick_table`] | affinity by a signed cookie; by client address |
 //! | [`hash_key`], `cookie` | the part of a request that is hashed; parsing of cookies |
@@ -21,6 +21,7 @@ pub mod path;
 pub mod pattern;
 pub mod request_info;
 pub mod rule;
+mod rule_index;
 pub mod stick_table;
 pub mod sticky_cookie;
 pub mod table;

@@ -16,7 +16,7 @@
 //! longer. No regular expressions: one that is not anchored at both ends is the classic hole of routing by path, and an
 //! expression with bounded run time is hard to tell from one without.
 
-use std::{borrow::Cow, cmp::Reverse, fmt, net::Ipv6Addr, str::FromStr};
+use std::{borrow::Cow, fmt, net::Ipv6Addr, str::FromStr};
 
 use super::path::{self, PathError};
 
@@ -40,12 +40,12 @@ fn canonical_ipv6(address: &[u8]) -> Option<String> {
     Some(format!("[{address}]"))
 }
 
-/// Which hosts a rule matches.
+/// Which hosts a rule matches, of those that [`RequestInfo::host`](super::RequestInfo::host) returns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HostPattern {
     /// This host.
     Exact(String),
-    /// All subdomains at any depth: the suffix with its leading dot.
+    /// All subdomains at any depth: the suffix with its leading dot. `.a.example` has no label before it, so it is none.
     Wildcard(String),
 }
 
@@ -53,25 +53,6 @@ pub enum HostPattern {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a host such as a.example, [::1] or *.a.example, without a port")]
 pub struct HostPatternError(String);
-
-impl HostPattern {
-    /// Whether it matches a host as returned by [`RequestInfo::host`](super::RequestInfo::host).
-    pub fn matches(&self, host: &[u8]) -> bool {
-        match self {
-            Self::Exact(name) => host == name.as_bytes(),
-            // `.a.example` has no label before the suffix.
-            Self::Wildcard(suffix) => host.strip_suffix(suffix.as_bytes()).is_some_and(|labels| !labels.is_empty()),
-        }
-    }
-
-    /// Sorts the most specific pattern first.
-    pub(crate) fn precedence(&self) -> impl Ord + use<> {
-        match self {
-            Self::Exact(_) => (0, Reverse(0)),
-            Self::Wildcard(suffix) => (1, Reverse(suffix.len())),
-        }
-    }
-}
 
 impl FromStr for HostPattern {
     type Err = HostPatternError;
@@ -105,7 +86,9 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// Which paths a rule matches.
+/// Which paths a rule matches, of those that
+/// [`RequestInfo::path_for_matching`](super::RequestInfo::path_for_matching) returns, or
+/// [`path_with_parameters`](super::RequestInfo::path_with_parameters) if the pattern has a parameter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathPattern {
     /// This path.
@@ -141,38 +124,6 @@ pub enum PathPatternError {
         /// What is wrong with it.
         source: PathError,
     },
-}
-
-impl PathPattern {
-    /// Whether it names a parameter of a segment, such as `/a;v=1`.
-    pub(crate) fn has_parameter(&self) -> bool {
-        let (Self::Exact(text) | Self::Prefix(text) | Self::Suffix(text)) = self;
-        text.contains(';')
-    }
-
-    /// Whether it matches a path as returned by
-    /// [`RequestInfo::path_for_matching`](super::RequestInfo::path_for_matching), or by
-    /// [`path_with_parameters`](super::RequestInfo::path_with_parameters) if it names a parameter.
-    pub fn matches(&self, path: &[u8]) -> bool {
-        match self {
-            Self::Exact(whole) => path == whole.as_bytes(),
-            // ANCHOR: prefix
-            Self::Prefix(prefix) => {
-                path.strip_prefix(prefix.as_bytes()).is_some_and(|below| matches!(below, [] | [b'/', ..]))
-            }
-            // ANCHOR_END: prefix
-            Self::Suffix(suffix) => path.ends_with(suffix.as_bytes()),
-        }
-    }
-
-    /// Sorts the most specific pattern first.
-    pub(crate) fn precedence(&self) -> impl Ord + use<> {
-        match self {
-            Self::Exact(_) => (0, Reverse(0)),
-            Self::Prefix(prefix) => (1, Reverse(prefix.len())),
-            Self::Suffix(suffix) => (2, Reverse(suffix.len())),
-        }
-    }
 }
 
 impl FromStr for PathPattern {
@@ -227,6 +178,12 @@ impl fmt::Display for PathPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::routing::{RouteTable, request_info::with_request_info};
+
+    fn matches(condition: &str, lines: &[&str]) -> bool {
+        let table = RouteTable::new(vec![format!("{condition} -> web").parse().unwrap()], &["web"]).unwrap();
+        with_request_info(lines, |info| table.match_rule(info).is_some())
+    }
 
     #[test]
     fn hosts_match() {
@@ -248,7 +205,10 @@ mod tests {
             ("[::1]", "[::2]", false),
             ("127.0.0.1", "127.0.0.1:80", true),
         ] {
-            let matches = pattern.parse::<HostPattern>().unwrap().matches(&canonical_host(host.as_bytes()));
+            let host_line = format!("Host: {host}");
+            // Only HTTP/1.0 has requests without a host.
+            let lines: &[&str] = if host.is_empty() { &["GET / HTTP/1.0"] } else { &["GET / HTTP/1.1", &host_line] };
+            let matches = matches(&format!("host={pattern}"), lines);
             assert_eq!(matches, expected, "{pattern} {host}");
         }
     }
@@ -268,15 +228,16 @@ mod tests {
             ("//x/../api//*", "/api/v1", true),
             ("/*", "/", true),
             ("/*", "/x", true),
-            ("/*", "*", false),
             ("/x/../*", "/y", true),
             ("*.png", "/a/b.png", true),
             ("*.png", "/b.PNG", false),
             ("*.png", "/b.png/c", false),
             ("*%2epng", "/b.png", true),
         ] {
-            assert_eq!(pattern.parse::<PathPattern>().unwrap().matches(path.as_bytes()), expected, "{pattern} {path}");
+            let matches = matches(&format!("path={pattern}"), &[&format!("GET {path} HTTP/1.1"), "Host: a"]);
+            assert_eq!(matches, expected, "{pattern} {path}");
         }
+        assert!(!matches("path=/*", &["OPTIONS * HTTP/1.1", "Host: a"]));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! the others any number of times. A rule without conditions (`-> web`) matches all requests that no other rule
 //! matches.
 
-use std::{cmp::Reverse, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use super::{
     condition::{Condition, ConditionError},
@@ -69,34 +69,19 @@ impl RouteRule {
         self.host.as_ref()
     }
 
-    /// Whether the request matches all conditions.
-    pub fn matches(&self, info: &RequestInfo<'_>) -> bool {
-        self.host.as_ref().is_none_or(|host| host.matches(info.host())) && self.matches_ignoring_host(info)
+    /// The path pattern, if there is one.
+    pub fn path(&self) -> Option<&PathPattern> {
+        self.path.as_ref()
     }
 
-    /// As [`matches`](Self::matches), for a host that is known to match.
-    pub(crate) fn matches_ignoring_host(&self, info: &RequestInfo<'_>) -> bool {
-        let matches = |pattern: &PathPattern| {
-            pattern.matches(if pattern.has_parameter() {
-                info.path_with_parameters()
-            } else {
-                info.path_for_matching()
-            })
-        };
-        self.path.as_ref().is_none_or(matches) && self.conditions.iter().all(|condition| condition.matches(info))
+    /// The further conditions, sorted.
+    pub fn conditions(&self) -> &[Condition] {
+        &self.conditions
     }
 
-    /// Whether the other rule has the same conditions, whatever its group.
-    pub(crate) fn has_same_conditions(&self, other: &Self) -> bool {
-        (&self.host, &self.path, &self.conditions) == (&other.host, &other.path, &other.conditions)
-    }
-
-    /// Sorts the most specific rule first: by host, then by path, then by the number of further conditions.
-    pub(crate) fn precedence(&self) -> impl Ord + use<> {
-        // `None` would sort first, but it is the least specific.
-        let host = (self.host.is_none(), self.host.as_ref().map(HostPattern::precedence));
-        let path = (self.path.is_none(), self.path.as_ref().map(PathPattern::precedence));
-        (host, path, Reverse(self.conditions.len()))
+    /// Whether the request matches the further conditions: all but host and path.
+    pub fn matches_conditions(&self, info: &RequestInfo<'_>) -> bool {
+        self.conditions.iter().all(|condition| condition.matches(info))
     }
 
     fn add_condition(&mut self, word: &str) -> Result<(), RouteRuleErrorKind> {
