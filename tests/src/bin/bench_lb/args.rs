@@ -13,7 +13,10 @@ use crate::{
     workload::{self, Workload},
 };
 
-/// Compares the chapters with nginx, HAProxy, Pingora and a floor that only moves bytes
+/// The duration of a round. With all peers, two seconds would make a full run take over an hour.
+const USUAL_SECONDS: Duration = Duration::from_secs(1);
+
+/// Compares the chapters with other proxies and a floor that only moves bytes
 ///
 /// Every target gets the same workloads, in interleaved rounds (A B C A B C), on its own CPU core; load and origins run
 /// on the others. The headline is the CPU time per request of the target's processes. Peers that are not installed are
@@ -25,7 +28,7 @@ pub(crate) struct Options {
     /// Chapters, such as 2,3 [default: all that exist]
     #[arg(long, value_name = "LIST")]
     chapters: Option<String>,
-    /// Peers, of nginx,haproxy,pingora; '' for none [default: those installed; pingora if it is built]
+    /// Peers, of nginx,haproxy,pingora,envoy,traefik,caddy; '' for none [default: those installed; pingora if it is built]
     #[arg(long, value_name = "LIST")]
     peers: Option<String>,
     /// Workloads, of those listed by --list [default: all]
@@ -40,7 +43,7 @@ pub(crate) struct Options {
     /// Rounds per workload and target [default: 7]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
-    /// Duration of each measured round in seconds [default: 2, with --algorithms 1]
+    /// Duration of each measured round in seconds [default: 1]
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<Duration>,
     /// CPU cores for the target, and its workers if it has the flag
@@ -106,9 +109,9 @@ impl Options {
             Some(list) => chosen(list, Peer::ALL.iter(), |peer| peer.name().to_owned(), "peer")?,
             None => Peer::ALL.iter().collect(),
         };
-        let (rounds, seconds) = self.rounds_of(Duration::from_secs(2));
+        let (rounds, seconds) = self.rounds_of();
         let narrowed = self.chapters.is_some() || self.peers.is_some() || self.workloads.is_some() || self.quick;
-        let is_full = !narrowed && rounds >= 7 && seconds >= Duration::from_secs(2);
+        let is_full = !narrowed && rounds >= 7 && seconds >= USUAL_SECONDS;
         Ok(Plan {
             set: self.set(),
             command: self.command(),
@@ -125,8 +128,7 @@ impl Options {
     }
 
     fn plan_of_algorithms(&self) -> Plan {
-        let usual = Duration::from_secs(1);
-        let (rounds, seconds) = self.rounds_of(usual);
+        let (rounds, seconds) = self.rounds_of();
         Plan {
             set: "algorithms".to_owned(),
             command: self.command(),
@@ -138,13 +140,13 @@ impl Options {
             workloads: vec![&workload::BY_ALGORITHM],
             rounds,
             seconds,
-            is_full: !self.quick && rounds >= 7 && seconds >= usual,
+            is_full: !self.quick && rounds >= 7 && seconds >= USUAL_SECONDS,
         }
     }
 
     /// How many rounds, and how long each is.
-    fn rounds_of(&self, usual: Duration) -> (u32, Duration) {
-        let (rounds, seconds) = if self.quick { (3, Duration::from_millis(500)) } else { (7, usual) };
+    fn rounds_of(&self) -> (u32, Duration) {
+        let (rounds, seconds) = if self.quick { (3, Duration::from_millis(500)) } else { (7, USUAL_SECONDS) };
         (self.rounds.unwrap_or(rounds), self.seconds.unwrap_or(seconds))
     }
 
@@ -222,7 +224,7 @@ mod tests {
     fn without_arguments_it_is_the_full_run() {
         let plan = plan("--").unwrap();
         assert!(plan.is_full && plan.set == "ladder" && plan.command == "cargo bench-lb");
-        assert_eq!((plan.workloads.len(), plan.peers.len(), plan.rounds), (workload::ALL.len(), 3, 7));
+        assert_eq!((plan.workloads.len(), plan.peers.len(), plan.rounds), (workload::ALL.len(), 6, 7));
         assert!(plan.chapters.iter().any(|chapter| chapter.number == 2));
     }
 
@@ -257,7 +259,7 @@ mod tests {
     fn names_that_do_not_exist_are_refused_with_those_that_do() {
         for (line, expected) in [
             ("--chapters 1", "there is no chapter '1' here; there are 2, 3"),
-            ("--peers envoy", "there is no peer 'envoy' here; there are nginx, haproxy, pingora"),
+            ("--peers squid", "there is no peer 'squid' here; there are nginx, haproxy, pingora, envoy"),
             ("--workloads get", "there is no workload 'get' here; there are get-1, get-64"),
         ] {
             let why = plan(line).unwrap_err();

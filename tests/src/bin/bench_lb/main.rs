@@ -1,4 +1,4 @@
-//! `cargo bench-lb`: every chapter compared with nginx, HAProxy, Pingora and a floor, on the reader's machine.
+//! `cargo bench-lb`: every chapter compared with the proxies that people use and a floor, on the reader's machine.
 //!
 //! ```text
 //! load (one CPU core)  ->  target (its own CPU core)  ->  origins (the load's core)
@@ -29,6 +29,7 @@ mod setup;
 mod stats;
 mod strace;
 mod target;
+mod template;
 mod workload;
 
 use std::process::ExitCode;

@@ -67,19 +67,21 @@ impl Metric {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Base {
-    /// The better of nginx and HAProxy in the same round.
+    /// The better of nginx and HAProxy in the same round, each in its lean configuration.
     BestServer,
+    Envoy,
     Pingora,
     Floor,
 }
 
 impl Base {
-    pub(crate) const ALL: [Self; 3] = [Self::BestServer, Self::Pingora, Self::Floor];
+    pub(crate) const ALL: [Self; 4] = [Self::BestServer, Self::Envoy, Self::Pingora, Self::Floor];
 
     /// The targets of which the best one counts.
     pub(crate) fn targets(self) -> &'static [&'static str] {
         match self {
             Self::BestServer => &["nginx", "haproxy"],
+            Self::Envoy => &["envoy"],
             Self::Pingora => &["pingora"],
             Self::Floor => &["floor"],
         }
@@ -89,6 +91,7 @@ impl Base {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::BestServer => "×nginx|haproxy",
+            Self::Envoy => "×envoy",
             Self::Pingora => "×pingora",
             Self::Floor => "×floor",
         }

@@ -90,6 +90,7 @@ fn measure(plan: &Plan, programs: &Programs) -> io::Result<Report> {
         date: clock::date(),
         machine,
         versions,
+        lean: true,
         profile: programs.profile.clone(),
         rounds: plan.rounds,
         seconds: plan.seconds.as_secs_f64(),

@@ -39,7 +39,9 @@ impl Found {
         for peer in &plan.peers {
             match peer.find(plan.peers_named)? {
                 Ok((program, version)) => {
-                    found.targets.push(target(peer.name(), peer.kind(), program));
+                    for &headers in peer.configurations() {
+                        found.targets.push(target(&peer.target(headers), Kind::Peer(*peer, headers), program.clone()));
+                    }
                     found.versions.insert(peer.name().to_owned(), version);
                 }
                 Err(why) => found.notes.push(why),

@@ -8,9 +8,11 @@ use std::{
 };
 
 use crate::{
-    http, peers,
+    http,
+    peers::{self, Peer},
     process::{Child, Space},
-    workload::{Manner, Origins, Workload},
+    template::{self, Headers, Places},
+    workload::{self, Manner, Origins, Workload},
 };
 
 /// The thread-per-connection chapters accept 1,000 clients by default; the idle workload has 2,000.
@@ -27,9 +29,7 @@ pub(crate) enum Kind {
         one_backend: bool,
         flags: Vec<&'static str>,
     },
-    Nginx,
-    HaProxy,
-    Pingora,
+    Peer(Peer, Headers),
 }
 
 #[derive(Clone, Debug)]
@@ -56,8 +56,12 @@ impl Target {
         ["--workers", "--max-clients"].into_iter().filter(|flag| help.contains(flag)).collect()
     }
 
-    /// Whether the workload applies to it: the floor and chapter 2 do not balance.
+    /// Whether the workload applies to it: the floor and chapter 2 do not balance, and what the headers of Envoy and
+    /// Caddy cost is told by the small requests.
     pub(crate) fn can(&self, workload: &Workload) -> bool {
+        if let Kind::Peer(Peer::Envoy | Peer::Caddy, Headers::Equal) = self.kind {
+            return workload::SMALL_GETS.contains(&workload.name);
+        }
         let balances = !matches!(self.kind, Kind::Floor | Kind::Chapter { one_backend: true, .. });
         balances || (workload.origins == Origins::One && workload.manner != Manner::Killing)
     }
@@ -86,7 +90,7 @@ impl Target {
         match &self.kind {
             Kind::Floor => {
                 command.arg("0").arg(workers).args(backends.iter().map(SocketAddr::to_string));
-                return Ok((command, None));
+                Ok((command, None))
             }
             Kind::Chapter { one_backend, flags, .. } => {
                 command.arg("0").args(backend_words(backends, *one_backend));
@@ -94,43 +98,27 @@ impl Target {
                     command.arg(flag).arg(if *flag == "--workers" { &workers } else { MAX_CLIENTS });
                 }
                 command.args(&self.words);
-                return Ok((command, None));
+                Ok((command, None))
             }
-            Kind::Nginx | Kind::HaProxy | Kind::Pingora => {}
-        }
-        let port = free_port()?;
-        match self.kind {
-            Kind::Nginx => {
-                let lines = backends.iter().map(|addr| format!("server {addr};"));
-                let file = self.configuration("nginx.conf", lines, (port, &workers), directory)?;
-                command.arg("-e").arg(directory.join("error.log")).arg("-c").arg(file);
-            }
-            Kind::HaProxy => {
-                let lines = backends.iter().enumerate().map(|(at, addr)| format!("server s{} {addr}", at + 1));
-                let file = self.configuration("haproxy.cfg", lines, (port, &workers), directory)?;
-                command.arg("-db").arg("-f").arg(file);
-            }
-            _ => {
-                command.arg(port.to_string()).arg(workers).args(backends.iter().map(SocketAddr::to_string));
+            Kind::Peer(peer, headers) => {
+                let port = free_port()?;
+                let lines: Vec<_> = (1..).zip(backends).map(|(number, addr)| peer.backend(number, *addr)).collect();
+                let places = Places { backends: &lines, port, workers: &workers, directory };
+                let file = self.configuration(*peer, *headers, &places)?;
+                peer.arguments(&mut command, &file, &places);
+                Ok((command, Some(port)))
             }
         }
-        Ok((command, Some(port)))
     }
 
-    /// The template `name` filled in, as a file in `directory`.
-    fn configuration(
-        &self,
-        name: &str,
-        backends: impl Iterator<Item = String>,
-        (port, workers): (u16, &str),
-        directory: &Path,
-    ) -> io::Result<PathBuf> {
+    /// The peer's template filled in, as a file in the directory. Pingora's proxy has none.
+    fn configuration(&self, peer: Peer, headers: Headers, places: &Places<'_>) -> io::Result<PathBuf> {
+        let Some(name) = peer.template() else { return Ok(PathBuf::new()) };
         let path = self.templates.join(name);
         let template =
             fs::read_to_string(&path).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
-        let file = directory.join(name);
-        let backends: Vec<_> = backends.collect();
-        fs::write(&file, fill(&template, &backends, (port, workers), directory))?;
+        let file = places.directory.join(name);
+        fs::write(&file, template::fill(&template, headers, places))?;
         Ok(file)
     }
 }
@@ -141,19 +129,6 @@ fn backend_words(backends: &[SocketAddr], one_backend: bool) -> Vec<String> {
         return first.map(|addr| vec![addr.ip().to_string(), addr.port().to_string()]).unwrap_or_default();
     }
     backends.iter().map(SocketAddr::to_string).collect()
-}
-
-fn fill(template: &str, backends: &[String], (port, workers): (u16, &str), directory: &Path) -> String {
-    // A comment line that names the placeholders must stay a comment: it gets the first line only.
-    let mut text = String::new();
-    for line in template.lines() {
-        let backends = if line.trim_start().starts_with('#') { "BACKENDS" } else { &backends.join("\n    ") };
-        text.push_str(&line.replace("@BACKENDS@", backends));
-        text.push('\n');
-    }
-    text.replace("@PORT@", &port.to_string())
-        .replace("@WORKERS@", workers)
-        .replace("@DIR@", &directory.to_string_lossy())
 }
 
 /// A port that was free a moment ago, for a program that cannot report an ephemeral port.
@@ -190,15 +165,7 @@ mod tests {
         );
         assert_eq!(words(chapter(false, "--workers <N>"))[3..], ["--workers", "2", "-a"]);
         assert_eq!(words(Kind::Floor), ["0", "2", "127.0.0.1:1", "127.0.0.1:2"]);
-        assert_eq!(words(Kind::Pingora), ["PORT", "2", "127.0.0.1:1", "127.0.0.1:2"]);
-    }
-
-    #[test]
-    fn template_is_filled_and_its_comments_stay_comments() {
-        let template = "# @BACKENDS@ and @PORT@\nlisten @PORT@ @WORKERS@ @DIR@/x;\n@BACKENDS@\n";
-        let lines = ["server a;".to_owned(), "server b;".to_owned()];
-        let filled = fill(template, &lines, (80, "2"), Path::new("/d"));
-        assert_eq!(filled, "# BACKENDS and 80\nlisten 80 2 /d/x;\nserver a;\n    server b;\n");
+        assert_eq!(words(Kind::Peer(Peer::Pingora, Headers::Equal)), ["PORT", "2", "127.0.0.1:1", "127.0.0.1:2"]);
     }
 
     #[test]
@@ -210,11 +177,27 @@ mod tests {
             (Kind::Floor, false),
             (Kind::Chapter { number: 2, one_backend: true, flags: Vec::new() }, false),
             (Kind::Chapter { number: 3, one_backend: false, flags: Vec::new() }, true),
-            (Kind::Nginx, true),
+            (Kind::Peer(Peer::Nginx, Headers::Lean), true),
         ] {
             let target = target(kind);
             assert!(target.can(small));
             assert_eq!(target.can(killed), balances, "{target:?}");
+        }
+    }
+
+    #[test]
+    fn headers_of_some_peers_are_measured_with_small_requests_only() {
+        let can = |peer, headers, name| {
+            Target::new(Kind::Peer(peer, headers), "x".into()).can(Workload::named(name).unwrap())
+        };
+        for (peer, headers, everywhere) in [
+            (Peer::Nginx, Headers::Equal, true),
+            (Peer::Envoy, Headers::Lean, true),
+            (Peer::Envoy, Headers::Equal, false),
+            (Peer::Caddy, Headers::Equal, false),
+        ] {
+            assert!(can(peer, headers, "get-64"), "{peer:?}");
+            assert_eq!(can(peer, headers, "get-8m"), everywhere, "{peer:?}");
         }
     }
 }

@@ -64,6 +64,9 @@ pub(crate) struct Workload {
 /// The workload whose throughput scales the open loops, and the only one of `--quick`.
 pub(crate) const BASE: &str = "get-64";
 
+/// The workloads that tell what headers cost.
+pub(crate) const SMALL_GETS: [&str; 2] = [BASE, "get-512"];
+
 const SMALL: Workload = Workload {
     name: BASE,
     what: "small keep-alive GET, 64 clients",

@@ -71,6 +71,9 @@ fn caveats(old: &Report, new: &Report) -> Vec<String> {
     if old.versions != new.versions {
         caveats.push("the peers' versions differ".to_owned());
     }
+    if old.lean != new.lean {
+        caveats.push("nginx and haproxy add other headers: lean in the newer run, as ours in the older".to_owned());
+    }
     caveats
 }
 
@@ -159,5 +162,13 @@ mod tests {
         let mut other = report(1.0);
         other.about.machine.cores = 64;
         assert_eq!(Comparison::new(&report(1.0), &other).caveats.len(), 1);
+    }
+
+    #[test]
+    fn results_from_before_the_lean_configurations_can_be_read_and_are_a_caveat() {
+        let mut old = serde_json::to_value(report(1.0)).unwrap();
+        old["about"].as_object_mut().unwrap().remove("lean");
+        let old: Report = serde_json::from_value(old).unwrap();
+        assert_eq!(Comparison::new(&old, &report(1.0)).caveats.len(), 1);
     }
 }

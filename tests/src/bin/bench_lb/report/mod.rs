@@ -35,6 +35,10 @@ pub(crate) struct About {
     pub(crate) machine: Machine,
     /// Versions of the peers.
     pub(crate) versions: BTreeMap<String, String>,
+    /// The bare names of nginx and HAProxy are their lean configurations. Results without this field are older: there
+    /// they are the equal ones.
+    #[serde(default)]
+    pub(crate) lean: bool,
     /// The profile in which our programs were built.
     pub(crate) profile: String,
     pub(crate) rounds: u32,
@@ -60,6 +64,24 @@ pub(crate) struct Entry {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) calls: BTreeMap<String, f64>,
     pub(crate) rounds: Vec<Sample>,
+}
+
+impl About {
+    /// A target's name with its version, if it is a peer: `nginx 1.24.0 equal`.
+    pub(crate) fn label(&self, target: &str) -> String {
+        let (name, rest) = target.split_once(' ').map_or((target, None), |(name, rest)| (name, Some(rest)));
+        let Some(version) = self.versions.get(name) else { return target.to_owned() };
+        // Without the distributor's suffix.
+        let version = version.split(['-', '+', '~']).next().unwrap_or_default();
+        rest.map_or_else(|| format!("{name} {version}"), |rest| format!("{name} {version} {rest}"))
+    }
+
+    /// What a reader of a plot has to know.
+    pub(crate) fn caveat(&self) -> String {
+        let Machine { cpu, cores, is_virtual, .. } = &self.machine;
+        let kind = if *is_virtual { "virtual cores" } else { "cores" };
+        format!("{cpu}, {cores} {kind}; loopback; bodies of 14 bytes")
+    }
 }
 
 impl Report {

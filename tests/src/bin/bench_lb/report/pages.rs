@@ -66,7 +66,7 @@ impl Report {
         let rows: Vec<Vec<String>> = entries
             .iter()
             .map(|entry| {
-                let mut row = vec![entry.target.clone()];
+                let mut row = vec![self.about.label(&entry.target)];
                 let cell = |metric, unit| entry.median(metric).map_or("-".to_owned(), |figure| number(figure) + unit);
                 row.extend(shown.iter().map(|(metric, _, unit)| cell(*metric, unit)));
                 let calls = || if entry.calls.is_empty() { "-".into() } else { number(entry.calls.values().sum()) };

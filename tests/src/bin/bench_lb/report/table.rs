@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{Entry, Report};
+use super::{About, Entry, Report};
 use crate::metric::{Base, Metric};
 
 impl fmt::Display for Report {
@@ -23,7 +23,7 @@ impl fmt::Display for Report {
         for workload in self.workloads() {
             let entries: Vec<&Entry> = self.of(workload).collect();
             writeln!(f, "\n{workload}: {}", entries[0].what)?;
-            for line in aligned(&rows(&entries)) {
+            for line in aligned(&rows(about, &entries)) {
                 writeln!(f, "  {line}")?;
             }
         }
@@ -35,7 +35,7 @@ impl fmt::Display for Report {
 }
 
 /// The heading and one row per target; empty columns are left out.
-fn rows(entries: &[&Entry]) -> Vec<Vec<String>> {
+fn rows(about: &About, entries: &[&Entry]) -> Vec<Vec<String>> {
     let metrics: BTreeSet<Metric> = entries.iter().flat_map(|entry| entry.medians.keys().copied()).collect();
     let bases: BTreeSet<Base> = entries.iter().flat_map(|entry| entry.ratios.keys().copied()).collect();
     let has_calls = entries.iter().any(|entry| !entry.calls.is_empty());
@@ -54,7 +54,7 @@ fn rows(entries: &[&Entry]) -> Vec<Vec<String>> {
 
     let mut rows = vec![heading];
     for entry in entries {
-        let mut row = vec![entry.target.clone()];
+        let mut row = vec![about.label(&entry.target)];
         for metric in &metrics {
             let spread = entry.medians.get(metric);
             row.push(spread.map_or_else(dash, |spread| number(spread.median)));
@@ -131,7 +131,7 @@ mod tests {
         let text = report(1.0).to_string();
         let lines: Vec<&str> = text.lines().collect();
         let at = lines.iter().position(|line| line.starts_with("get-64: ")).unwrap();
-        let table = &lines[at + 1..at + 8];
+        let table = &lines[at + 1..at + 12];
         let ends: BTreeSet<usize> = table.iter().map(|line| line.chars().count()).collect();
         assert_eq!(ends.len(), 1, "{text}");
         assert!(table[0].contains("CPU µs/req") && table[0].contains("calls/req"), "{text}");

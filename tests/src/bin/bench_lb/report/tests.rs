@@ -4,13 +4,17 @@ use super::*;
 use crate::workload::{self, Workload};
 
 /// CPU time per request: measured when this workspace was planned, and estimates for the first chapters.
-const TARGETS: [(&str, f64, f64, f64); 6] = [
+const TARGETS: [(&str, f64, f64, f64); 10] = [
     ("floor", 11.7, 13.4, 900.0),
     ("chapter 2", 62.0, 71.0, 21_000.0),
     ("chapter 3", 64.0, 74.0, 21_500.0),
     ("nginx", 16.7, 25.0, 660.0),
     ("haproxy", 16.6, 25.3, 1_100.0),
     ("pingora", 29.7, 54.3, 87_000.0),
+    ("nginx equal", 18.9, 28.0, 660.0),
+    ("envoy", 33.0, 56.0, 11_000.0),
+    ("traefik", 76.0, 93.0, 41_000.0),
+    ("caddy", 74.0, 90.0, 39_000.0),
 ];
 
 pub(crate) fn about() -> About {
@@ -25,7 +29,10 @@ pub(crate) fn about() -> About {
             architecture: "x86_64".to_owned(),
             is_virtual: true,
         },
-        versions: BTreeMap::from([("nginx".to_owned(), "1.24.0".to_owned())]),
+        versions: [("nginx", "1.24.0"), ("haproxy", "2.8.16-0ubuntu0.24.04.1")]
+            .map(|(name, version)| (name.into(), version.into()))
+            .into(),
+        lean: true,
         profile: "dist".to_owned(),
         rounds: 7,
         seconds: 2.0,
@@ -116,4 +123,18 @@ fn headline_of_idle_clients_is_memory() {
     let report = report(1.0);
     assert_eq!(entry(&report, "idle", "nginx").headline(), Metric::BytesPerClient);
     assert_eq!(report.workloads(), ["get-64", "get-512", "open-50", "open-80", "idle"]);
+}
+
+#[test]
+fn peer_is_labelled_with_its_version() {
+    let about = about();
+    for (target, label) in [
+        ("nginx", "nginx 1.24.0"),
+        ("nginx equal", "nginx 1.24.0 equal"),
+        ("haproxy", "haproxy 2.8.16"),
+        ("chapter 3", "chapter 3"),
+    ] {
+        assert_eq!(about.label(target), label);
+    }
+    assert_eq!(about.caveat(), "A CPU, 2 virtual cores; loopback; bodies of 14 bytes");
 }

@@ -7,13 +7,13 @@ use plotters::{prelude::*, style::text_anchor::HPos};
 
 use super::style::{Area, INK, LARGE, SMALL, failed, line, picture, text};
 
-const PANEL_WIDTH: u32 = 440;
+const PANEL_WIDTH: u32 = 500;
 const ROW_HEIGHT: u32 = 34;
-const NAMES_WIDTH: i32 = 86;
+const NAMES_WIDTH: i32 = 122;
 const NOTES_WIDTH: u32 = 200;
 /// Space above and below the rows.
 const HEAD_HEIGHT: u32 = 58;
-const FOOT_HEIGHT: u32 = 34;
+const FOOT_HEIGHT: u32 = 58;
 
 /// One target: the first dot is filled, the second open.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub(super) struct Dots {
 }
 
 /// Panels side by side on the same scale; `None` without figures.
-pub(super) fn draw(panels: &[Dots]) -> io::Result<Option<String>> {
+pub(super) fn draw(panels: &[Dots], caveat: &str) -> io::Result<Option<String>> {
     let panels: Vec<&Dots> = panels.iter().filter(|panel| !panel.rows.is_empty()).collect();
     let rows = panels.iter().map(|panel| panel.rows.len()).max().unwrap_or(0);
     let figures = panels.iter().flat_map(|panel| panel.rows.iter().flat_map(|row| row.figures.iter().copied()));
@@ -49,6 +49,7 @@ pub(super) fn draw(panels: &[Dots]) -> io::Result<Option<String>> {
     let notes = if panels.iter().any(|panel| !panel.notes.is_empty()) { NOTES_WIDTH } else { 0 };
     let size = ((PANEL_WIDTH + notes) * columns, HEAD_HEIGHT + rows * ROW_HEIGHT + FOOT_HEIGHT);
     let svg = picture(size, |area| {
+        text(area, caveat, (12, size.1.cast_signed() - 14), (SMALL, INK, HPos::Left))?;
         for (area, panel) in area.split_evenly((1, panels.len())).iter().zip(&panels) {
             draw_panel(area, panel, scale)?;
         }

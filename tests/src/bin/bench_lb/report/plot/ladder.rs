@@ -5,15 +5,17 @@ use std::io;
 use plotters::{prelude::*, style::text_anchor::HPos};
 
 use super::{
-    super::{Entry, table::number},
+    super::{About, Entry, table::number},
     style::{Area, FLOOR, INK, LARGE, OURS, SMALL, colour, failed, line, picture, text},
 };
 use crate::metric::Metric;
 
-const PANEL_WIDTH: u32 = 440;
+const PANEL_WIDTH: u32 = 500;
 const HEIGHT: u32 = 400;
+/// Space below the panels for the caveat.
+const FOOT_HEIGHT: u32 = 26;
 /// Space at the right of a panel for the names of the lines.
-const NAMES_WIDTH: u32 = 100;
+const NAMES_WIDTH: u32 = 160;
 /// Distance between two lines of text.
 const LINE_HEIGHT: i32 = 17;
 
@@ -21,14 +23,16 @@ const LINE_HEIGHT: i32 = 17;
 #[derive(Clone, Debug)]
 pub(super) struct Rung {
     target: String,
+    label: String,
     total: f64,
     system: f64,
 }
 
 impl Rung {
-    pub(super) fn of(entry: &Entry) -> Option<Self> {
+    pub(super) fn of(entry: &Entry, about: &About) -> Option<Self> {
         let total = entry.median(Metric::CpuUs)?;
-        Some(Self { target: entry.target.clone(), total, system: entry.median(Metric::SystemUs)?.min(total) })
+        let system = entry.median(Metric::SystemUs)?.min(total);
+        Some(Self { target: entry.target.clone(), label: about.label(&entry.target), total, system })
     }
 
     pub(super) fn is_chapter(&self) -> bool {
@@ -41,12 +45,15 @@ impl Rung {
 }
 
 /// Panels side by side, with their titles.
-pub(super) fn draw(panels: &[(String, Vec<Rung>)]) -> io::Result<String> {
+pub(super) fn draw(panels: &[(String, Vec<Rung>)], caveat: &str) -> io::Result<String> {
     let count = u32::try_from(panels.len()).unwrap_or(1);
-    picture((PANEL_WIDTH * count, HEIGHT), |area| {
+    picture((PANEL_WIDTH * count, HEIGHT + FOOT_HEIGHT), |area| {
         let title = "CPU time per small request in µs (full: in the kernel, faint: in the program)";
         text(area, title, (12, 16), (LARGE, INK, HPos::Left))?;
-        let (_, below) = area.split_vertically(30);
+        let foot = (HEIGHT + FOOT_HEIGHT / 2 - 2).cast_signed();
+        text(area, caveat, (12, foot), (SMALL, INK, HPos::Left))?;
+        let (above, _) = area.split_vertically(HEIGHT);
+        let (_, below) = above.split_vertically(30);
         for (panel, (title, rungs)) in below.split_evenly((1, panels.len())).iter().zip(panels) {
             draw_panel(panel, title, rungs)?;
         }
@@ -106,7 +113,7 @@ fn draw_panel(panel: &Area<'_>, title: &str, rungs: &[Rung]) -> io::Result<()> {
         let width = if colour == FLOOR { 3 } else { 2 };
         line(panel, (start, height), (end, height), colour.stroke_width(width))?;
         line(panel, (end, height), (end + 8, name_height), colour.stroke_width(1))?;
-        let name = format!("{} {}", rung.target, number(rung.total));
+        let name = format!("{}: {}", rung.label, number(rung.total));
         text(panel, &name, (end + 11, name_height), (SMALL, colour, HPos::Left))?;
     }
     Ok(())

@@ -36,46 +36,52 @@ impl Report {
         Ok(drawn)
     }
 
+    /// The targets in a plot: the equal configurations are only in the table.
+    fn plotted(&self, workload: &str) -> impl Iterator<Item = &Entry> {
+        self.of(workload).filter(|entry| !entry.target.ends_with(" equal"))
+    }
+
     /// CPU time per small request: a bar per chapter, a line per peer.
     fn ladder(&self) -> io::Result<Option<String>> {
+        let about = &self.about;
         let panel = |workload| {
-            let rungs: Vec<Rung> = self.of(workload).filter_map(Rung::of).collect();
+            let rungs: Vec<Rung> = self.plotted(workload).filter_map(|entry| Rung::of(entry, about)).collect();
             let clients = self.of(workload).next()?.clients;
             rungs.iter().any(Rung::is_chapter).then(|| (format!("{clients} clients"), rungs))
         };
         let panels: Vec<_> = ["get-64", "get-512"].into_iter().filter_map(panel).collect();
-        if panels.is_empty() { Ok(None) } else { ladder::draw(&panels).map(Some) }
+        if panels.is_empty() { Ok(None) } else { ladder::draw(&panels, &about.caveat()).map(Some) }
     }
 
     /// Latency at half the maximum of each target, and close to it.
     fn latency(&self) -> io::Result<Option<String>> {
         let row = |entry: &Entry| {
             let figures = [entry.median(Metric::P50Us)?, entry.median(Metric::P99Us)?];
-            Some(Row::of(entry, figures.to_vec()))
+            Some(Row::of(self.about.label(&entry.target), entry, figures.to_vec()))
         };
         let panel = |(workload, part)| Dots {
             title: format!("Latency at {part} % of its own maximum, µs"),
             legend: "filled: p50, open: p99",
-            rows: self.of(workload).filter_map(row).collect(),
+            rows: self.plotted(workload).filter_map(row).collect(),
             ..PLAIN
         };
         let panels = [("open-50", 50), ("open-80", 80)].map(panel);
-        dots::draw(&panels)
+        dots::draw(&panels, &self.about.caveat())
     }
 
     /// Memory per idle client.
     fn memory(&self) -> io::Result<Option<String>> {
         let row = |entry: &Entry| {
             let bytes = entry.median(Metric::BytesPerClient).filter(|bytes| *bytes > 0.0)?;
-            Some(Row::of(entry, vec![bytes / 1_024.0]))
+            Some(Row::of(self.about.label(&entry.target), entry, vec![bytes / 1_024.0]))
         };
         let panel = Dots {
             title: "Memory per idle client, KiB".to_owned(),
             legend: "of a fresh process, 2,000 clients that asked once",
-            rows: self.of("idle").filter_map(row).collect(),
+            rows: self.plotted("idle").filter_map(row).collect(),
             ..PLAIN
         };
-        dots::draw(&[panel])
+        dots::draw(&[panel], &self.about.caveat())
     }
 
     /// Latency with one slow backend, and that backend's share, under each algorithm.
@@ -83,7 +89,7 @@ impl Report {
         let row = |entry: &Entry| {
             let figures = [entry.median(Metric::P50Us)?, entry.median(Metric::P99Us)?];
             let note = entry.median(Metric::SlowPercent).map(share);
-            Some(Row { colour: style::OURS, note, ..Row::of(entry, figures.to_vec()) })
+            Some(Row { colour: style::OURS, note, ..Row::of(self.about.label(&entry.target), entry, figures.to_vec()) })
         };
         let panel = Dots {
             title: "One backend of three is slow: latency by algorithm".to_owned(),
@@ -93,7 +99,7 @@ impl Report {
             tick: latency,
             notes: "requests to the slow one",
         };
-        dots::draw(&[panel])
+        dots::draw(&[panel], &self.about.caveat())
     }
 }
 
@@ -108,8 +114,8 @@ const PLAIN: Dots = Dots {
 };
 
 impl Row {
-    fn of(entry: &Entry, figures: Vec<f64>) -> Self {
-        Self { name: entry.target.clone(), colour: style::colour(&entry.target), figures, note: None }
+    fn of(name: String, entry: &Entry, figures: Vec<f64>) -> Self {
+        Self { name, colour: style::colour(&entry.target), figures, note: None }
     }
 }
 
@@ -133,16 +139,17 @@ mod tests {
         assert_eq!(algorithms.draw(directory).unwrap(), ["algorithms.svg"]);
         for (name, words) in [
             ("algorithms.svg", ["latency by algorithm", "rendezvous", "940 µs", "33.3 %"]),
-            ("ladder.svg", ["CPU time per small request", "512 clients", "nginx 17.0", "pingora 55.4"]),
+            ("ladder.svg", ["CPU time per small request", "512 clients", "nginx 1.24.0: 17.0", "pingora: 55.4"]),
             ("latency.svg", ["at 50 %", "at 80 %", "chapter 3", "haproxy"]),
             ("memory.svg", ["Memory per idle client", "floor", "chapter 2", "haproxy"]),
         ] {
             let path = directory.join(name);
             assert!(std::fs::metadata(&path).unwrap().len() < MAX_BYTES, "{name}");
             let text = std::fs::read_to_string(&path).unwrap();
-            for word in words {
+            for word in words.into_iter().chain(["A CPU, 2 virtual cores; loopback; bodies of 14 bytes"]) {
                 assert!(text.contains(word), "{name}: {word}");
             }
+            assert!(!text.contains("equal"), "{name}");
         }
     }
 
