@@ -6,7 +6,7 @@
 //! so that a backend which sends a byte now and then times out like one that sends none.
 //!
 //! No close is a reset, which many backends log as an error. After an HTTP response the backend closes first, as
-//! `Connection: close` asks of it, so that no TIME_WAIT is left on our side. A TCP check has nothing to wait for.
+//! `Connection: close` asks of it, so that no `TIME_WAIT` is left on our side. A TCP check has nothing to wait for.
 
 use std::{
     io::{self, ErrorKind},
@@ -76,6 +76,7 @@ pub(crate) struct Probe<S> {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation per check")]
 enum Phase<S> {
     Connecting(ConnectPlan<S>),
     Sending {
