@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compares the chapters with nginx, HAProxy, Pingora and a floor; first lists tools that are not installed.
+# Compares the chapters with other proxies and a floor; first lists tools that are not installed.
 #
-#   tests/bench.sh                      everything, about half an hour; arguments go to `cargo bench-lb`
+#   tests/bench.sh                      everything, about 40 minutes; arguments go to `cargo bench-lb`
 #   tests/bench.sh --quick              a smoke test
 #   tests/bench.sh --criterion          the criterion suites against their saved baseline `main`
 #   tests/bench.sh --criterion NAME     against the baseline NAME

@@ -177,10 +177,10 @@ fn pingora(named: bool) -> Result<(PathBuf, String), String> {
     Ok((program, version))
 }
 
-/// The version in the first line of what a program says about itself: `nginx version: nginx/1.24.0 (Ubuntu)`,
+/// The version in the first line, if not empty, of what a program says about itself: `nginx version: nginx/1.24.0 (Ubuntu)`,
 /// `HAProxy version 2.8.5-1ubuntu3 2024/04/01 - …`, `/path/3.11/envoy  version: HASH/1.40.0/Clean`, `v2.11.7 HASH`.
 fn version_in(text: &str) -> Option<String> {
-    let line = text.lines().next()?;
+    let line = text.lines().find(|line| !line.trim().is_empty())?;
     let said = line.rsplit_once("ersion").map_or(line, |(_, said)| said);
     let words = said.split([' ', '\t', '/']).map(|word| word.trim_start_matches('v'));
     words
@@ -211,7 +211,7 @@ mod tests {
                 "HAProxy version 2.8.16-0ubuntu0.24.04.1 2025/01/01 - https://haproxy.org/\nStatus: x",
                 "2.8.16-0ubuntu0.24.04.1",
             ),
-            ("\n/opt/3.11.7/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL\n".trim_start(), "1.40.0"),
+            ("\n/opt/3.11.7/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL\n", "1.40.0"),
             ("Version:      3.7.15\nCodename:     x\n", "3.7.15"),
             ("v2.11.7 h1:yj0Y4.4=\n", "2.11.7"),
         ] {
