@@ -10,7 +10,8 @@
 //! [`super::power_of_two_choices`].
 //!
 //! **Cost**: reads every backend's counter, each on a cache line that other CPU cores write: negligible for 3 or 30,
-//! some hundred nanoseconds for 300. Ties go round robin; else the first would get all of a light traffic.
+//! some hundred nanoseconds for 300; where some of them tie, some are read twice. Whether a backend is eligible is read
+//! for the least loaded only, unless it is not. Ties go round robin; else the first would get all of a light traffic.
 
 use super::{counters::weyl_sequence, weighted_distribution::WeightedDistribution};
 
@@ -19,25 +20,38 @@ pub fn pick(
     count: usize,
     load: impl Fn(usize) -> u32,
     eligible: impl Fn(usize) -> bool,
-    sequence: impl FnOnce() -> usize,
+    sequence: impl Fn() -> usize,
 ) -> Option<usize> {
-    let mut least: Option<(usize, u32)> = None;
-    let mut ties = 0_usize;
+    // Nearly always the least loaded is eligible: so the loads alone decide, which is one cache line per backend.
+    match pick_among(count, &load, |_| true, &sequence) {
+        Some(index) if eligible(index) => Some(index),
+        _ => pick_among(count, &load, eligible, &sequence),
+    }
+}
+
+fn pick_among(
+    count: usize,
+    load: impl Fn(usize) -> u32,
+    eligible: impl Fn(usize) -> bool,
+    sequence: impl Fn() -> usize,
+) -> Option<usize> {
+    let (mut lowest, mut ties, mut first) = (u32::MAX, 0_usize, None);
     for index in (0..count).filter(|index| eligible(*index)) {
         let load = load(index);
-        match least {
-            Some((_, lower)) if lower < load => {}
-            Some((_, same)) if same == load => ties += 1,
-            _ => (least, ties) = (Some((index, load)), 1),
+        if load < lowest || first.is_none() {
+            (lowest, ties, first) = (load, 0, Some(index));
         }
+        ties += usize::from(load == lowest);
     }
-    let (first, lowest) = least?;
-    if ties == 1 {
-        return Some(first);
+    if ties <= 1 {
+        return first;
     }
     let nth = sequence() % ties;
+    if ties == count {
+        return Some(nth);
+    }
     // The loads may have changed in between: then take the first.
-    (0..count).filter(|index| eligible(*index) && load(*index) == lowest).nth(nth).or(Some(first))
+    (0..count).filter(|index| load(*index) == lowest && eligible(*index)).nth(nth).or(first)
 }
 
 /// The index of the eligible candidate with the least load relative to its weight; ties go round robin by weight, as in
@@ -46,7 +60,19 @@ pub fn pick_weighted(
     distribution: &WeightedDistribution,
     load: impl Fn(usize) -> u32,
     eligible: impl Fn(usize) -> bool,
-    sequence: impl FnOnce() -> usize,
+    sequence: impl Fn() -> usize,
+) -> Option<usize> {
+    match pick_weighted_among(distribution, &load, |_| true, &sequence) {
+        Some(index) if eligible(index) => Some(index),
+        _ => pick_weighted_among(distribution, &load, eligible, &sequence),
+    }
+}
+
+fn pick_weighted_among(
+    distribution: &WeightedDistribution,
+    load: impl Fn(usize) -> u32,
+    eligible: impl Fn(usize) -> bool,
+    sequence: impl Fn() -> usize,
 ) -> Option<usize> {
     let mut least: Option<(usize, u64, u64)> = None;
     let mut ties = 0_usize;
@@ -64,7 +90,11 @@ pub fn pick_weighted(
         return Some(first);
     }
     let is_equal = |index| u64::from(load(index)) * lowest_weight == lowest * distribution.weight(index);
-    distribution.sample_among(weyl_sequence(sequence()), |index| eligible(index) && is_equal(index)).or(Some(first))
+    let uniform = weyl_sequence(sequence());
+    if ties == distribution.candidate_count() {
+        return Some(distribution.sample(uniform));
+    }
+    distribution.sample_among(uniform, |index| is_equal(index) && eligible(index)).or(Some(first))
 }
 
 #[cfg(test)]
@@ -84,6 +114,21 @@ mod tests {
         for (loads, eligible, expected) in cases {
             let pick = |sequence| pick(loads.len(), |index| loads[index], |index| eligible[index], || sequence);
             assert_eq!((0..4).filter_map(pick).collect::<Vec<_>>(), expected, "{loads:?}");
+        }
+    }
+
+    #[test]
+    fn asks_the_least_loaded_only_whether_it_is_eligible() {
+        let distribution = WeightedDistribution::new([1; 100]);
+        for loads in [[0; 100], std::array::from_fn(|index| u32::try_from(index % 7).unwrap())] {
+            let asked = std::cell::Cell::new(0);
+            let eligible = |_| {
+                asked.set(asked.get() + 1);
+                true
+            };
+            pick(100, |index| loads[index], eligible, || 3).unwrap();
+            pick_weighted(&distribution, |index| loads[index], eligible, || 3).unwrap();
+            assert_eq!(asked.get(), 2, "one of each pick");
         }
     }
 
