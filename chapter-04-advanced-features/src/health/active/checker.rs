@@ -5,15 +5,11 @@
 //! depend on the event loops that they share a process with. The invariant: one check at a time per backend, so a
 //! [`CheckState`](super::state::CheckState) gets its results in order and needs no lock.
 //!
-//! A thread per check, which this replaced, took three times the CPU time of HAProxy's checks: half of it went to
-//! starting threads.
+//! A thread per check, which this replaced, took three times the CPU time of HAProxy's checks.
 
 use std::{
     io,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
+    sync::Arc,
     thread::{self, JoinHandle},
 };
 
@@ -21,7 +17,8 @@ use mio::{Poll, Waker};
 
 use super::{
     config::CheckConfig,
-    scheduler::{CheckScheduler, WAKE},
+    control::{CheckerControl, WAKE},
+    scheduler::CheckScheduler,
     target::HealthTarget,
 };
 
@@ -29,18 +26,8 @@ use super::{
 /// that [`HealthTarget::on_check_result`] takes.
 #[derive(Debug)]
 pub struct HealthChecker<T> {
-    shared: Arc<Shared<T>>,
+    control: Arc<CheckerControl<T>>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// What reaches the thread from others.
-#[derive(Debug)]
-pub(super) struct Shared<T> {
-    /// Targets to be checked soon, each once. Behind a lock that only failed connects take; a channel would grow with
-    /// each failed connect.
-    urgent: Mutex<Vec<Arc<T>>>,
-    is_stopping: AtomicBool,
-    waker: Waker,
 }
 
 impl<T: HealthTarget> HealthChecker<T> {
@@ -52,43 +39,23 @@ impl<T: HealthTarget> HealthChecker<T> {
     pub fn start(check: CheckConfig, targets: impl Fn() -> Vec<Arc<T>> + Send + 'static) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        let shared = Arc::new(Shared { urgent: Mutex::default(), is_stopping: AtomicBool::new(false), waker });
+        let control = Arc::new(CheckerControl::new(waker));
         let mut scheduler = CheckScheduler::new(check, poll.registry().try_clone()?);
-        let seen = Arc::clone(&shared);
+        let seen = Arc::clone(&control);
         let run = move || scheduler.run(poll, &seen, &targets);
         let thread = Some(thread::Builder::new().name("health".into()).spawn(run)?);
-        Ok(Self { shared, thread })
+        Ok(Self { control, thread })
     }
 
     /// A live connect to `target` has failed: checks it soon, not in two seconds.
     pub fn check_now(&self, target: &Arc<T>) {
-        let mut urgent = self.shared.urgent.lock().unwrap_or_else(PoisonError::into_inner);
-        if !urgent.iter().any(|known| Arc::ptr_eq(known, target)) {
-            urgent.push(Arc::clone(target));
-            self.shared.wake();
-        }
-    }
-}
-
-impl<T> Shared<T> {
-    pub(super) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(SeqCst)
-    }
-
-    pub(super) fn take_urgent(&self) -> Vec<Arc<T>> {
-        std::mem::take(&mut *self.urgent.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn wake(&self) {
-        // Without it the thread wakes when it next asks for the targets.
-        let _ = self.waker.wake();
+        self.control.check_soon(target);
     }
 }
 
 impl<T> Drop for HealthChecker<T> {
     fn drop(&mut self) {
-        self.shared.is_stopping.store(true, SeqCst);
-        self.shared.wake();
+        self.control.stop();
         // The last owner may be a target, dropped on the checker's own thread, which cannot join itself.
         let is_other_thread = |thread: &JoinHandle<()>| thread.thread().id() != thread::current().id();
         if let Some(thread) = self.thread.take().filter(is_other_thread) {
@@ -103,7 +70,8 @@ mod tests {
         io::{Read as _, Write as _},
         net::{SocketAddr, TcpListener},
         sync::{
-            atomic::AtomicUsize,
+            Mutex,
+            atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
             mpsc::{Receiver, RecvTimeoutError, Sender, channel},
         },
         time::{Duration, Instant},
@@ -273,7 +241,7 @@ mod tests {
         assert_eq!(reason, Err("response timed out after 300ms".into()));
     }
 
-    /// Neither a descriptor nor a thread bounds the number of backends that hang at the same time.
+    /// Only the maximum of checks in flight bounds the number of backends that hang at the same time.
     #[test]
     fn a_hundred_black_holes_among_five_hundred_backends_delay_no_other_check() {
         let ok = TestBackend::with_response("HTTP/1.1 200 OK\r\n\r\n");

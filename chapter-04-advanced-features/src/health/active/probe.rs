@@ -5,8 +5,9 @@
 //! for a pooled connection would only show that the pool is full. Connect, request and response share **one** deadline,
 //! so that a backend which sends a byte now and then times out like one that sends none.
 //!
-//! No close is a reset, which many backends log as an error. After an HTTP response the backend closes first, as
-//! `Connection: close` asks of it, so that no `TIME_WAIT` is left on our side. A TCP check has nothing to wait for.
+//! A check does not close with a reset, which many backends log as an error. After an HTTP response it waits for the
+//! backend to close first, as `Connection: close` asks of it, so that the `TIME_WAIT` is not on our side. Only a body that
+//! is not read to its end is cut off. A TCP check has nothing to wait for.
 
 use std::{
     io::{self, ErrorKind},

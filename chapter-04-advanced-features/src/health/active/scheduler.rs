@@ -2,8 +2,8 @@
 //! their results.
 //!
 //! It waits with epoll (kqueue on BSD and macOS), through mio, which chapter 5 explains, and not with `poll(2)`, which
-//! has to look at every socket in each call: with 500 backends that hang, 500 checks are in flight, a call costs 70 µs
-//! instead of 4, and there are a thousand a second. Each event costs a search in a sorted set, O(log n) for n backends.
+//! has to look at every socket in each call: with 500 backends that hang, 500 checks are in flight, and a call costs
+//! 70 µs instead of 4. Each event costs a search in a sorted set, O(log n) for n backends.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -18,16 +18,14 @@ use mio::{Events, Poll, Registry, Token};
 
 use super::{
     check_socket::CheckSocket,
-    checker::Shared,
     config::CheckConfig,
+    control::{CheckerControl, WAKE},
     probe::{CheckFailure, Probe, ProbeContext, ProbeStep, request},
     state::CheckState,
     target::HealthTarget,
 };
 
-/// The token of the waker. No target has it: their tokens are addresses in memory.
-pub(super) const WAKE: Token = Token(0);
-/// How late a check may start, so that several start together: a wake-up costs as much as half a check.
+/// How late a check may start, so that several start in one wake-up.
 const MAX_SLACK: Duration = Duration::from_millis(10);
 const RECV_BUFFER_BYTES: usize = 16 * 1024;
 
@@ -69,10 +67,10 @@ impl<T: HealthTarget> CheckScheduler<T> {
     }
 
     /// Runs until the checker is dropped. The checks in flight are dropped with `self`, without a result.
-    pub(super) fn run(&mut self, mut poll: Poll, shared: &Shared<T>, targets: &impl Fn() -> Vec<Arc<T>>) {
+    pub(super) fn run(&mut self, mut poll: Poll, control: &CheckerControl<T>, targets: &impl Fn() -> Vec<Arc<T>>) {
         let mut events = Events::with_capacity(256);
         let mut next_sync = now();
-        while !shared.is_stopping() {
+        while !control.is_stopping() {
             let time = now();
             if time >= next_sync {
                 self.sync_targets(targets(), time);
@@ -90,7 +88,7 @@ impl<T: HealthTarget> CheckScheduler<T> {
             let time = now();
             for event in &events {
                 match event.token() {
-                    WAKE => self.schedule_urgent(&shared.take_urgent(), time),
+                    WAKE => self.schedule_urgent(&control.take_urgent(), time),
                     Token(key) => self.on_event(key, time),
                 }
             }
