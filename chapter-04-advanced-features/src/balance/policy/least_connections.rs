@@ -13,6 +13,8 @@
 //! some hundred nanoseconds for 300; where some of them tie, some are read twice. Whether a backend is eligible is read
 //! for the least loaded only, unless it is not. Ties go round robin; else the first would get all of a light traffic.
 
+use std::cell::LazyCell;
+
 use super::{counters::weyl_sequence, weighted_distribution::WeightedDistribution};
 
 /// The index of the eligible candidate with the least load; ties go round robin. `sequence` is called only for a tie.
@@ -20,12 +22,14 @@ pub fn pick(
     count: usize,
     load: impl Fn(usize) -> u32,
     eligible: impl Fn(usize) -> bool,
-    sequence: impl Fn() -> usize,
+    sequence: impl FnOnce() -> usize,
 ) -> Option<usize> {
+    let turn = LazyCell::new(sequence);
     // Nearly always the least loaded is eligible: so the loads alone decide, which is one cache line per backend.
-    match pick_among(count, &load, |_| true, &sequence) {
+    match pick_among(count, &load, |_| true, || *turn) {
         Some(index) if eligible(index) => Some(index),
-        _ => pick_among(count, &load, eligible, &sequence),
+        // With the same turn: taking two would give some of those that tie more than their share.
+        _ => pick_among(count, &load, eligible, || *turn),
     }
 }
 
@@ -33,7 +37,7 @@ fn pick_among(
     count: usize,
     load: impl Fn(usize) -> u32,
     eligible: impl Fn(usize) -> bool,
-    sequence: impl Fn() -> usize,
+    sequence: impl FnOnce() -> usize,
 ) -> Option<usize> {
     let (mut lowest, mut ties, mut first) = (u32::MAX, 0_usize, None);
     for index in (0..count).filter(|index| eligible(*index)) {
@@ -60,11 +64,12 @@ pub fn pick_weighted(
     distribution: &WeightedDistribution,
     load: impl Fn(usize) -> u32,
     eligible: impl Fn(usize) -> bool,
-    sequence: impl Fn() -> usize,
+    sequence: impl FnOnce() -> usize,
 ) -> Option<usize> {
-    match pick_weighted_among(distribution, &load, |_| true, &sequence) {
+    let turn = LazyCell::new(sequence);
+    match pick_weighted_among(distribution, &load, |_| true, || *turn) {
         Some(index) if eligible(index) => Some(index),
-        _ => pick_weighted_among(distribution, &load, eligible, &sequence),
+        _ => pick_weighted_among(distribution, &load, eligible, || *turn),
     }
 }
 
@@ -72,7 +77,7 @@ fn pick_weighted_among(
     distribution: &WeightedDistribution,
     load: impl Fn(usize) -> u32,
     eligible: impl Fn(usize) -> bool,
-    sequence: impl Fn() -> usize,
+    sequence: impl FnOnce() -> usize,
 ) -> Option<usize> {
     let mut least: Option<(usize, u64, u64)> = None;
     let mut ties = 0_usize;
@@ -115,6 +120,20 @@ mod tests {
             let pick = |sequence| pick(loads.len(), |index| loads[index], |index| eligible[index], || sequence);
             assert_eq!((0..4).filter_map(pick).collect::<Vec<_>>(), expected, "{loads:?}");
         }
+    }
+
+    #[test]
+    fn eligible_candidates_take_turns_beside_one_that_is_idle_and_not_eligible() {
+        let distribution = WeightedDistribution::new([1; 3]);
+        let turns = std::cell::Cell::new(0);
+        let draw = || turns.replace(turns.get() + 1);
+        let mut picks = [0; 3];
+        for _ in 0..60 {
+            picks[pick(3, |_| 0, |index| index != 0, draw).unwrap()] += 1;
+        }
+        assert_eq!((picks, turns.get()), ([0, 30, 30], 60), "one draw per pick");
+        pick_weighted(&distribution, |_| 0, |index| index != 0, draw).unwrap();
+        assert_eq!(turns.get(), 61);
     }
 
     #[test]

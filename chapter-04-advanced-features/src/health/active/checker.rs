@@ -1,8 +1,8 @@
 //! The thread of the health checks.
 //!
 //! It drives all checks in flight, none of which blocks: neither traffic nor another backend's check waits for a backend
-//! that is a black hole. Chapters 5 and 6 keep this thread, because health checks must not
-//! depend on the event loops that they share a process with. The invariant: one check at a time per backend, so a
+//! that is a black hole. Chapters 5 and 6 keep this thread, because health checks must not depend on the event loops that
+//! they share a process with. The invariant: one check at a time per backend, so a
 //! [`CheckState`](super::state::CheckState) gets its results in order and needs no lock.
 //!
 //! A thread per check, which this replaced, took three times the CPU time of HAProxy's checks.

@@ -1,7 +1,7 @@
 //! One check of one backend: a state machine that never blocks.
 //!
 //! Connect, send, receive, match, close. [`Probe::drive`] goes as far as its sockets allow, and says until when it has
-//! to wait. One thread so drives all checks. The connection is always a new one, never a pooled one: a check that waited
+//! to wait, so that one thread can drive all checks. The connection is always a new one, never a pooled one: a check that waited
 //! for a pooled connection would only show that the pool is full. Connect, request and response share **one** deadline,
 //! so that a backend which sends a byte now and then times out like one that sends none.
 //!
