@@ -14,9 +14,11 @@ pub mod bundled_process;
 mod conn;
 mod own_process;
 mod recording;
+mod reserved_port;
 
 pub use conn::{Conn, Request};
 pub use recording::RecordedConnection;
+pub use reserved_port::{ReservedPort, reserved_port};
 
 use recording::{Shared, lock};
 
@@ -29,7 +31,7 @@ type Streams = Arc<Mutex<Vec<Weak<TcpStream>>>>;
 /// A listening backend. Dropped: closed with all its connections, and its threads joined.
 #[derive(Debug)]
 pub struct Backend {
-    addr: SocketAddr,
+    port: Option<ReservedPort>,
     shared: Shared,
     stopping: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
@@ -38,26 +40,30 @@ pub struct Backend {
 impl Backend {
     /// Runs `script` on a thread for each accepted connection, on an ephemeral port.
     pub fn start(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
-        Self::start_on(SocketAddr::from(([127, 0, 0, 1], 0)), script)
+        Self::start_on(reserved_port(), script)
     }
 
-    /// The same on a given address: a backend that restarts.
-    pub fn start_on(at: SocketAddr, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
-        Self::start_recording(at, MAX_RECORDED_BYTES, script)
+    /// The same on an address of the caller's, such as that of another family.
+    pub fn start_at(addr: SocketAddr, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
+        Self::start_recording(ReservedPort::bind(addr), MAX_RECORDED_BYTES, script)
+    }
+
+    /// The same on a reserved port: a backend that starts late, or again.
+    pub fn start_on(port: ReservedPort, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
+        Self::start_recording(port, MAX_RECORDED_BYTES, script)
     }
 
     /// The same, but it records no bytes: for a load that lasts long.
     pub fn start_without_recording(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
-        Self::start_recording(SocketAddr::from(([127, 0, 0, 1], 0)), 0, script)
+        Self::start_recording(reserved_port(), 0, script)
     }
 
     fn start_recording(
-        at: SocketAddr,
+        port: ReservedPort,
         max_recorded_bytes: usize,
         script: impl Fn(&mut Conn) + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(at).unwrap_or_else(|error| panic!("bind {at}: {error}"));
-        let addr = listener.local_addr().unwrap();
+        let listener = TcpListener::bind(port.addr).unwrap_or_else(|error| panic!("bind {}: {error}", port.addr));
         let shared = Shared::default();
         let stopping = Arc::new(AtomicBool::new(false));
         let acceptor = Acceptor {
@@ -69,7 +75,7 @@ impl Backend {
             stopping: Arc::clone(&stopping),
         };
         let acceptor = Some(thread::spawn(move || acceptor.run()));
-        Self { addr, shared, stopping, acceptor }
+        Self { port: Some(port), shared, stopping, acceptor }
     }
 
     /// Reads a complete request, responds with these bytes, and closes.
@@ -90,7 +96,21 @@ impl Backend {
 
     /// The address it listens on.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.port.as_ref().expect("only `stop` takes it").addr
+    }
+
+    /// Stops it: closed with all its connections. Its port refuses connects, and stays reserved.
+    pub fn stop(mut self) -> ReservedPort {
+        self.close();
+        self.port.take().expect("only this takes it")
+    }
+
+    fn close(&mut self) {
+        let Some(acceptor) = self.acceptor.take() else { return };
+        self.stopping.store(true, Ordering::SeqCst);
+        // Wakes `accept`; there is no other portable way.
+        let _ = TcpStream::connect_timeout(&self.addr(), Duration::from_secs(1));
+        let _ = acceptor.join();
     }
 
     /// What each connection has sent so far, in the order they were accepted.
@@ -138,12 +158,7 @@ impl Backend {
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        // Wakes `accept`; there is no other portable way.
-        let _ = TcpStream::connect_timeout(&self.addr, Duration::from_secs(1));
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
-        }
+        self.close();
     }
 }
 

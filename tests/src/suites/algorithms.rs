@@ -1,13 +1,12 @@
 //! Suite `algorithms`: each algorithm by name, and the properties of each that a client can observe.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::Context;
-use crate::backend::{Backend, ok_response};
+use crate::backend::{Backend, ReservedPort, ok_response};
 use crate::case::cases;
 use crate::client::Client;
 use crate::suites::balance::{addrs, named};
@@ -223,8 +222,8 @@ fn backend_by_client(client: &mut Client, clients: u32) -> BTreeMap<u32, String>
     (0..clients).map(ask).collect()
 }
 
-fn restart_on(addr: SocketAddr, name: &'static str) -> Backend {
-    Backend::start_on(addr, move |conn| {
+fn restart_on(port: ReservedPort, name: &'static str) -> Backend {
+    Backend::start_on(port, move |conn| {
         if conn.request().is_ok() {
             conn.write(ok_response(name));
         }

@@ -1,6 +1,5 @@
 //! Suite `failover`: clients do not notice an unreachable backend, and a killed one costs only what was in flight.
 
-use std::net::SocketAddr;
 use std::thread;
 use std::time::Instant;
 
@@ -70,16 +69,14 @@ fn a_body_survives_the_failover(ctx: &Context) {
 
 fn a_dead_backend_is_marked_down_and_recovers(ctx: &Context) {
     let dead = reserved_port();
-    let addr = dead.addr;
     let alive = Backend::ok("alive");
-    let program = ctx.start(&[addr, alive.addr()], &["--down-time", "3s"]);
+    let program = ctx.start(&[dead.addr, alive.addr()], &["--down-time", "3s"]);
     let mut client = program.client();
     let began = Instant::now();
     for _ in 0..2 {
         assert_eq!(client.get("/").text(), "alive");
     }
-    drop(dead);
-    let back = Backend::start_on(addr, |conn| {
+    let back = Backend::start_on(dead, |conn| {
         if conn.request().is_ok() {
             conn.write(ok_response("back"));
         }
@@ -115,18 +112,14 @@ fn all_dead_is_502_then_503_and_recovers(ctx: &Context) {
     let response = client.response("POST");
     assert!(matches!(response.status(), 502 | 503));
     local_reply::check(&response).unwrap();
-    drop(dead);
-    let backends: Vec<_> = addrs.iter().map(|addr| restart_on(*addr)).collect();
+    let _backends = dead.map(|dead| {
+        Backend::start_on(dead, |conn| {
+            if conn.request().is_ok() {
+                conn.write(ok_response("back"));
+            }
+        })
+    });
     until("it serves again", || program.client().get("/").status() == 200);
-    drop(backends);
-}
-
-fn restart_on(addr: SocketAddr) -> Backend {
-    Backend::start_on(addr, |conn| {
-        if conn.request().is_ok() {
-            conn.write(ok_response("back"));
-        }
-    })
 }
 
 const CLIENTS: usize = 16;

@@ -4,28 +4,14 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::thread;
 
-use nix::sys::signal::Signal;
-use socket2::{Domain, Socket, Type};
-
 use crate::Context;
 use crate::backend::Backend;
+pub(super) use crate::backend::reserved_port;
 pub(super) use crate::black_hole::black_hole;
 use crate::client::Client;
 use crate::process::Program;
 use crate::wait::{TEST_TIMEOUT, eventually, ms, pause, until};
-
-/// A port that is bound but does not listen: connects are refused, and no other program can take it.
-pub(super) struct ReservedPort {
-    pub(super) addr: SocketAddr,
-    _bound: Socket,
-}
-
-pub(super) fn reserved_port() -> ReservedPort {
-    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let addr = bound.local_addr().unwrap().as_socket().unwrap();
-    ReservedPort { addr, _bound: bound }
-}
+use nix::sys::signal::Signal;
 
 /// Backends that answer each request with their name and close, and their addresses.
 pub(super) fn named(names: &[&str]) -> (Vec<Backend>, Vec<SocketAddr>) {

@@ -36,7 +36,7 @@ fn assert_consistent(ctx: &Context, algorithm: &str, most_moved: usize) {
         "a client keeps its backend, whatever its connection"
     );
 
-    let addr = backends.remove(1).addr(); // dropped: dead
+    let port = backends.remove(1).stop();
     until("its clients have moved", || backend_by_client(&mut client, CLIENTS).values().all(|at| at != "b"));
     let moved_to = backend_by_client(&mut client, CLIENTS);
     assert_eq!(backend_by_client(&mut client, CLIENTS), moved_to, "they keep their new backend");
@@ -47,7 +47,7 @@ fn assert_consistent(ctx: &Context, algorithm: &str, most_moved: usize) {
         initial.iter().filter(|(_, at)| *at == "b").map(|(number, _)| &moved_to[number]).collect();
     assert!(new_backends.len() > 1, "all moved to the same backend: {new_backends:?}");
 
-    let _back = restart_on(addr, "b");
+    let _back = restart_on(port, "b");
     until("every client is back at its first backend", || backend_by_client(&mut client, CLIENTS) == initial);
 }
 

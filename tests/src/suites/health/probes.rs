@@ -92,12 +92,12 @@ fn a_tcp_check_detects_failure_and_recovery(ctx: &Context) {
     let program = ctx.start(&[addr, b.addr()], &["--check", "tcp,interval=50ms"]);
     b.wait_for("checks", |seen| seen.len() >= 3);
     assert_eq!(state(&program, addr), "UP");
-    drop(a);
+    let port = a.stop();
     // Meanwhile no client sends a request.
     until_state(&program, addr, "DOWN");
     let mut client = program.client();
     assert!((0..6).all(|_| client.get("/").text() == "b"));
-    let _back = Backend::start_on(addr, |conn| respond_with(conn, |_| ok_response("a")));
+    let _back = Backend::start_on(port, |conn| respond_with(conn, |_| ok_response("a")));
     until_state(&program, addr, "UP");
     let answers: Vec<_> = (0..6).map(|_| client.get("/").text()).collect();
     assert_eq!(answers.iter().filter(|answer| *answer == "a").count(), 3, "{answers:?}");

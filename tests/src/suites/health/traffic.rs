@@ -1,13 +1,12 @@
 //! What clients notice of checks, and of backends that fail and recover: as little as possible.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{checked_backends, respond_with, state, until_state};
 use crate::Context;
-use crate::backend::{Backend, ok_response};
+use crate::backend::{Backend, ReservedPort, ok_response};
 use crate::case::cases;
 use crate::process::Program;
 use crate::suites::balance::{row, table};
@@ -112,14 +111,14 @@ fn slow_start_does_not_limit_the_only_backend(ctx: &Context) {
 }
 
 /// A backend that goes up and down until `stop`, and then stays up.
-fn flap(addr: SocketAddr, stop: &AtomicBool) -> Backend {
+fn flap(mut port: ReservedPort, stop: &AtomicBool) -> Backend {
     loop {
-        let backend = Backend::start_on(addr, |conn| respond_with(conn, |_| ok_response("flapping")));
+        let backend = Backend::start_on(port, |conn| respond_with(conn, |_| ok_response("flapping")));
         if stop.load(Ordering::SeqCst) {
             return backend;
         }
         pause(ms(120));
-        drop(backend);
+        port = backend.stop();
         pause(ms(120));
     }
 }
@@ -136,9 +135,9 @@ fn flapping_does_not_spread(ctx: &Context) {
     ];
     let program = ctx.start(&[addr, b.addr(), c.addr()], &flags.concat());
     let (stop, stay) = (AtomicBool::new(false), AtomicBool::new(false));
-    drop(flapping);
+    let port = flapping.stop();
     let (counted, _back) = thread::scope(|scope| {
-        let flapper = scope.spawn(|| flap(addr, &stay));
+        let flapper = scope.spawn(|| flap(port, &stay));
         // Every client gets nothing but 200.
         let clients = scope.spawn(|| load(&program, &stop));
         let until = Instant::now() + ms(2_500);

@@ -201,7 +201,7 @@ fn it_listens_on_the_given_address(ctx: &Context) {
         println!("skipped: no IPv6 on this machine");
         return;
     }
-    let v6 = Backend::start_on("[::1]:0".parse().unwrap(), |conn| {
+    let v6 = Backend::start_at("[::1]:0".parse().unwrap(), |conn| {
         if conn.request().is_ok() {
             conn.write(crate::backend::ok_response("six"));
         }

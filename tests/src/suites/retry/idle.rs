@@ -118,12 +118,10 @@ fn connections_that_end_at_any_moment_never_double_a_post(ctx: &Context) {
 fn a_backend_restart_between_requests_is_invisible(ctx: &Context) {
     let log = RequestLog::default();
     let first = logging(&log, answer);
-    let addr = first.addr();
-    let program = ctx.start(&[addr], &["--down-time", "100ms"]);
+    let program = ctx.start(&[first.addr()], &["--down-time", "100ms"]);
     let mut client = program.client();
     assert_eq!(client.get("/").status(), 200);
-    drop(first);
-    let _second = Backend::start_on(addr, |conn| {
+    let _second = Backend::start_on(first.stop(), |conn| {
         while conn.request().is_ok() {
             answer(conn);
         }

@@ -103,7 +103,7 @@ fn the_client_of_a_backend_that_is_down_moves_to_another(ctx: &Context) {
     let first = client.get("/");
     let cookie = affinity_cookie(&first);
     let at = backends.iter().position(|backend| backend.connections() == 1).unwrap();
-    drop(backends.remove(at));
+    let _port = backends.remove(at).stop();
     let answer = get_with(&mut client, &cookie);
     assert_ne!(answer.text(), first.text());
     let new = affinity_cookie(&answer);

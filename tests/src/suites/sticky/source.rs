@@ -106,10 +106,10 @@ fn an_address_at_a_backend_that_is_down_moves_for_good(ctx: &Context) {
     let (mut backends, addrs) = named(&["a", "b", "c"]);
     let program = ctx.start(&addrs, &["--sticky-source", "--down-time", "50ms"]);
     assert_eq!((asked(11, &program), asked(12, &program)), ("a".to_owned(), "b".to_owned()));
-    drop(backends.remove(0));
+    let port = backends.remove(0).stop();
     let moved = asked(11, &program);
     assert_ne!(moved, "a");
-    let _back = Backend::start_on(addrs[0], |conn| {
+    let _back = Backend::start_on(port, |conn| {
         if conn.request().is_ok() {
             conn.write(ok_response("a"));
         }
