@@ -17,10 +17,11 @@ use super::hash::{GOLDEN_GAMMA, mix};
 #[repr(align(64))]
 struct CachePadded<T>(T);
 
-/// A round-robin counter, and a source of random numbers.
+/// A round-robin counter, the position of least connections, and a source of random numbers.
 #[derive(Debug)]
 pub struct PickCounters {
     round_robin: CachePadded<AtomicUsize>,
+    after_last: CachePadded<AtomicUsize>,
     random_state: CachePadded<AtomicU64>,
 }
 
@@ -35,13 +36,32 @@ impl Default for PickCounters {
 impl PickCounters {
     /// Round robin from 0, and random numbers from `seed`: the same in every run.
     pub fn with_seed(seed: u64) -> Self {
-        Self { round_robin: CachePadded::default(), random_state: CachePadded(AtomicU64::new(seed)) }
+        Self {
+            round_robin: CachePadded::default(),
+            after_last: CachePadded::default(),
+            random_state: CachePadded(AtomicU64::new(seed)),
+        }
     }
 
     /// The next value of the round-robin counter: 0, 1, 2, … each to one caller only.
     pub fn next_round_robin(&self) -> usize {
         // Relaxed is enough: we need distinct values, not an order between them.
         self.round_robin.0.fetch_add(1, Relaxed)
+    }
+
+    /// Picks with `search`, which gets the index after the one that was picked last: where it begins.
+    ///
+    /// Two threads never search from the same position, so each of several equal candidates is picked once before one
+    /// is picked again. `search` is called once more for each pick by another thread in between.
+    pub fn pick_after_last(&self, search: impl Fn(usize) -> Option<usize>) -> Option<usize> {
+        let mut begin = self.after_last.0.load(Relaxed);
+        loop {
+            let picked = search(begin)?;
+            match self.after_last.0.compare_exchange_weak(begin, picked + 1, Relaxed, Relaxed) {
+                Ok(_) => return Some(picked),
+                Err(moved) => begin = moved,
+            }
+        }
     }
 
     /// A random number, by `SplitMix64`: its state is a sum, so it needs one `fetch_add`, and no loop or lock.
@@ -77,6 +97,24 @@ mod tests {
             }
         });
         assert_eq!(counters.next_round_robin(), 4_000);
+    }
+
+    #[test]
+    fn threads_that_pick_after_the_last_share_one_cycle() {
+        let counters = PickCounters::default();
+        let picks = [const { AtomicUsize::new(0) }; 5];
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..1_000 {
+                        let picked = counters.pick_after_last(|begin| Some(begin % picks.len()));
+                        picks[picked.unwrap()].fetch_add(1, Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(picks.map(AtomicUsize::into_inner), [800; 5]);
+        assert_eq!(counters.pick_after_last(|_| None), None);
     }
 
     #[test]

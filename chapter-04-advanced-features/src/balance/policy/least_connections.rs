@@ -9,53 +9,49 @@
 //! that each see only their own load, or many requests at once that see the same least loaded backend, herd to it:
 //! [`super::power_of_two_choices`].
 //!
-//! **Cost**: reads every backend's counter, each on a cache line that other CPU cores write: negligible for 3 or 30,
-//! some hundred nanoseconds for 300; where some of them tie, some are read twice. Whether a backend is eligible is read
-//! for the least loaded only, unless it is not. Ties go round robin; else the first would get all of a light traffic.
+//! **Cost**: reads the counters one after the other, each on a cache line that other CPU cores write, up to the first
+//! idle backend: a few where most are idle. Where none is, it reads all: negligible for 3 or 30, near a microsecond for
+//! 1,000. Unequal weights read all of them, and those that tie twice.
+//!
+//! Ties go round robin, because the search begins after the backend that was picked last; else the first would get all
+//! of a light traffic.
 
 use std::cell::LazyCell;
 
-use super::{counters::weyl_sequence, weighted_distribution::WeightedDistribution};
+use super::{
+    counters::{PickCounters, weyl_sequence},
+    weighted_distribution::WeightedDistribution,
+};
 
-/// The index of the eligible candidate with the least load; ties go round robin. `sequence` is called only for a tie.
+/// The index of the eligible candidate with the least load; ties go round robin.
 pub fn pick(
     count: usize,
     load: impl Fn(usize) -> u32,
     eligible: impl Fn(usize) -> bool,
-    sequence: impl FnOnce() -> usize,
+    counters: &PickCounters,
 ) -> Option<usize> {
-    let turn = LazyCell::new(sequence);
-    // Nearly always the least loaded is eligible: so the loads alone decide, which is one cache line per backend.
-    match pick_among(count, &load, |_| true, || *turn) {
-        Some(index) if eligible(index) => Some(index),
-        // With the same turn: taking two would give some of those that tie more than their share.
-        _ => pick_among(count, &load, eligible, || *turn),
-    }
+    // A change of the candidates may have left the position beyond the last.
+    counters.pick_after_last(|begin| least_loaded_from(begin.checked_rem(count)?, count, &load, &eligible))
 }
 
-fn pick_among(
+fn least_loaded_from(
+    begin: usize,
     count: usize,
     load: impl Fn(usize) -> u32,
     eligible: impl Fn(usize) -> bool,
-    sequence: impl FnOnce() -> usize,
 ) -> Option<usize> {
-    let (mut lowest, mut ties, mut first) = (u32::MAX, 0_usize, None);
-    for index in (0..count).filter(|index| eligible(*index)) {
+    let mut least: Option<(usize, u32)> = None;
+    for index in (begin..count).chain(0..begin) {
         let load = load(index);
-        if load < lowest || first.is_none() {
-            (lowest, ties, first) = (load, 0, Some(index));
+        // Whether one is eligible takes more cache lines than its load: asked only of those that would be picked.
+        if least.is_none_or(|(_, lowest)| load < lowest) && eligible(index) {
+            least = Some((index, load));
+            if load == 0 {
+                break;
+            }
         }
-        ties += usize::from(load == lowest);
     }
-    if ties <= 1 {
-        return first;
-    }
-    let nth = sequence() % ties;
-    if ties == count {
-        return Some(nth);
-    }
-    // The loads may have changed in between: then take the first.
-    (0..count).filter(|index| load(*index) == lowest && eligible(*index)).nth(nth).or(first)
+    least.map(|(index, _)| index)
 }
 
 /// The index of the eligible candidate with the least load relative to its weight; ties go round robin by weight, as in
@@ -64,11 +60,16 @@ pub fn pick_weighted(
     distribution: &WeightedDistribution,
     load: impl Fn(usize) -> u32,
     eligible: impl Fn(usize) -> bool,
-    sequence: impl FnOnce() -> usize,
+    counters: &PickCounters,
 ) -> Option<usize> {
-    let turn = LazyCell::new(sequence);
+    if distribution.is_uniform() {
+        return pick(distribution.candidate_count(), load, eligible, counters);
+    }
+    let turn = LazyCell::new(|| counters.next_round_robin());
+    // Nearly always the least loaded is eligible: so the loads alone decide, which is one cache line per backend.
     match pick_weighted_among(distribution, &load, |_| true, || *turn) {
         Some(index) if eligible(index) => Some(index),
+        // With the same turn: taking two would give some of those that tie more than their share.
         _ => pick_weighted_among(distribution, &load, eligible, || *turn),
     }
 }
@@ -108,46 +109,61 @@ mod tests {
 
     #[test]
     fn picks_least_loaded_and_ties_round_robin() {
-        let cases: [(&[u32], &[bool], &[usize]); 6] = [
+        let cases: [(&[u32], &[bool], &[usize]); 8] = [
             (&[3, 1, 2], &[true; 3], &[1, 1, 1, 1]),
             (&[0, 0, 0], &[true; 3], &[0, 1, 2, 0]),
             (&[5, 2, 2], &[true; 3], &[1, 2, 1, 2]),
             (&[3, 1, 2], &[true, false, true], &[2, 2, 2, 2]),
             (&[u32::MAX, u32::MAX], &[true; 2], &[0, 1, 0, 1]),
             (&[0, 0], &[false; 2], &[]),
+            (&[], &[], &[]),
+            // One busy backend between two idle ones: its neighbour gets no double share.
+            (&[0, 1, 0], &[true; 3], &[0, 2, 0, 2]),
         ];
         for (loads, eligible, expected) in cases {
-            let pick = |sequence| pick(loads.len(), |index| loads[index], |index| eligible[index], || sequence);
+            let counters = PickCounters::default();
+            let pick = |_| pick(loads.len(), |index| loads[index], |index| eligible[index], &counters);
             assert_eq!((0..4).filter_map(pick).collect::<Vec<_>>(), expected, "{loads:?}");
         }
     }
 
     #[test]
     fn eligible_candidates_take_turns_beside_one_that_is_idle_and_not_eligible() {
-        let distribution = WeightedDistribution::new([1; 3]);
-        let turns = std::cell::Cell::new(0);
-        let draw = || turns.replace(turns.get() + 1);
+        let counters = PickCounters::default();
         let mut picks = [0; 3];
         for _ in 0..60 {
-            picks[pick(3, |_| 0, |index| index != 0, draw).unwrap()] += 1;
+            picks[pick(3, |_| 0, |index| index != 0, &counters).unwrap()] += 1;
         }
-        assert_eq!((picks, turns.get()), ([0, 30, 30], 60), "one draw per pick");
-        pick_weighted(&distribution, |_| 0, |index| index != 0, draw).unwrap();
-        assert_eq!(turns.get(), 61);
+        assert_eq!(picks, [0, 30, 30]);
+        let distribution = WeightedDistribution::new([2, 1, 1]);
+        pick_weighted(&distribution, |_| 0, |index| index != 0, &counters).unwrap();
+        assert_eq!(counters.next_round_robin(), 1, "one turn per pick");
     }
 
     #[test]
-    fn asks_the_least_loaded_only_whether_it_is_eligible() {
-        let distribution = WeightedDistribution::new([1; 100]);
-        for loads in [[0; 100], std::array::from_fn(|index| u32::try_from(index % 7).unwrap())] {
-            let asked = std::cell::Cell::new(0);
+    fn position_beyond_the_last_candidate_starts_over() {
+        let counters = PickCounters::default();
+        assert_eq!([9, 9, 2, 2].map(|count| pick(count, |_| 0, |_| true, &counters)), [0, 1, 0, 1].map(Some));
+    }
+
+    #[test]
+    fn asks_few_whether_they_are_eligible_and_looks_no_further_than_an_idle_one() {
+        let uniform = WeightedDistribution::new([1; 100]);
+        let weighted = WeightedDistribution::new((0..100).map(|index| 1 + index % 2));
+        for distribution in [uniform, weighted] {
+            let counters = PickCounters::default();
+            let (asked, read) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
             let eligible = |_| {
                 asked.set(asked.get() + 1);
                 true
             };
-            pick(100, |index| loads[index], eligible, || 3).unwrap();
-            pick_weighted(&distribution, |index| loads[index], eligible, || 3).unwrap();
-            assert_eq!(asked.get(), 2, "one of each pick");
+            let load = |index| {
+                read.set(read.get() + 1);
+                if index == 7 { 0 } else { 5 }
+            };
+            assert_eq!(pick_weighted(&distribution, load, eligible, &counters), Some(7));
+            assert!(asked.get() <= 2, "asked {}", asked.get());
+            assert_eq!(read.get(), if distribution.is_uniform() { 8 } else { 100 });
         }
     }
 
@@ -162,19 +178,19 @@ mod tests {
         ];
         for (loads, weights, expected) in cases {
             let distribution = WeightedDistribution::new(weights.iter().copied());
-            let pick = pick_weighted(&distribution, |index| loads[index], |_| true, || 0);
-            // The fourth case is a tie of the last two, which the sequence decides.
+            let pick = pick_weighted(&distribution, |index| loads[index], |_| true, &PickCounters::default());
+            // The fourth case is a tie of the last two, which the turn decides.
             assert_eq!(pick, Some(expected), "{loads:?} {weights:?}");
         }
-        assert_eq!(pick_weighted(&WeightedDistribution::new([1]), |_| 0, |_| false, || 0), None);
+        assert_eq!(pick_weighted(&WeightedDistribution::new([1]), |_| 0, |_| false, &PickCounters::default()), None);
     }
 
     #[test]
     fn idle_backends_are_picked_by_weight() {
         let distribution = WeightedDistribution::new([5, 1, 1]);
-        let mut counts = [0_i32; 3];
-        for sequence in 0..700 {
-            counts[pick_weighted(&distribution, |_| 0, |_| true, || sequence).unwrap()] += 1;
+        let (mut counts, counters) = ([0_i32; 3], PickCounters::default());
+        for _ in 0..700 {
+            counts[pick_weighted(&distribution, |_| 0, |_| true, &counters).unwrap()] += 1;
         }
         assert!((counts[0] - 500).abs() <= 2 && (counts[1] - 100).abs() <= 2, "{counts:?}");
     }
@@ -183,9 +199,9 @@ mod tests {
     #[test]
     fn loads_settle_at_the_weights() {
         let distribution = WeightedDistribution::new([5, 2, 1]);
-        let mut loads = [0_u32; 3];
-        for sequence in 0..800 {
-            let index = pick_weighted(&distribution, |index| loads[index], |_| true, || sequence).unwrap();
+        let (mut loads, counters) = ([0_u32; 3], PickCounters::default());
+        for _ in 0..800 {
+            let index = pick_weighted(&distribution, |index| loads[index], |_| true, &counters).unwrap();
             loads[index] += 1;
         }
         assert_eq!(loads, [500, 200, 100]);

@@ -115,9 +115,9 @@ impl<C: Candidate> Picker<C> {
         match &self.state {
             PolicyState::RoundRobin => round_robin::pick(sequence(), candidates.len(), eligible),
             PolicyState::WeightedRoundRobin(cycle) => cycle.pick(sequence(), eligible),
-            PolicyState::LeastConnections => least_connections::pick(candidates.len(), load, eligible, sequence),
+            PolicyState::LeastConnections => least_connections::pick(candidates.len(), load, eligible, &self.counters),
             PolicyState::WeightedLeastConnections(distribution) => {
-                least_connections::pick_weighted(distribution, load, eligible, sequence)
+                least_connections::pick_weighted(distribution, load, eligible, &self.counters)
             }
             PolicyState::Random(distribution) => random::pick(distribution, self.counters.next_random(), eligible),
             PolicyState::PowerOfTwoChoices(distribution) => {

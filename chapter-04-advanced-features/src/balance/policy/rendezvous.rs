@@ -6,7 +6,7 @@
 //! is next, which differs from key to key: its keys are distributed over all others. Traefik's and Sozu's `hrw`,
 //! Caddy's `ip_hash`.
 //!
-//! **Cost**: one hash per backend at each pick: negligible for 3, near a microsecond for 300. With unequal weights also
+//! **Cost**: one hash per backend at each pick: negligible for 3, near a microsecond for 1,000. With unequal weights also
 //! a logarithm each, which is several times that.
 //!
 //! With weights a backend's score is -w / ln(h), where h is its hash between 0 and 1 (Schindelhauer and Schomaker
@@ -15,7 +15,7 @@
 use super::{
     bounded_load::ConsistentHash,
     candidate::HashedCandidate,
-    hash::{mix, unit_fraction},
+    hash::{mix, mix_random, unit_fraction},
 };
 
 /// The members' name hashes, mixed once, and their weights.
@@ -43,7 +43,7 @@ impl ConsistentHash for Rendezvous {
     // ANCHOR: pick
     fn pick(&self, key: u64, eligible: impl Fn(usize) -> bool) -> Option<usize> {
         let key = mix(key);
-        let hashes = self.name_hashes.iter().map(|member| mix(key ^ member));
+        let hashes = self.name_hashes.iter().map(|member| mix_random(key ^ member));
         if self.weights.is_empty() {
             return highest_score(hashes, eligible);
         }
@@ -68,6 +68,7 @@ fn highest_score<N: PartialOrd>(scores: impl Iterator<Item = N>, eligible: impl 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balance::policy::hash::hash;
 
     fn members(weights: &[u32]) -> Vec<HashedCandidate> {
         (0..).zip(weights).map(|(i, weight)| HashedCandidate { name_hash: mix(i), weight: *weight }).collect()
@@ -81,6 +82,32 @@ mod tests {
         for (count, fair) in counts.into_iter().zip([30_000, 20_000, 10_000]) {
             assert!((count - fair).abs() < 600, "{counts:?}");
         }
+    }
+
+    /// A thousand members and few keys for each: a weak hash would favour some members, or neighbours of a lost one.
+    #[test]
+    fn keys_spread_over_a_thousand_members_and_over_all_survivors_of_a_lost_one() {
+        let rendezvous = Rendezvous::new(&members(&[1; 1_000]));
+        let mut counts = vec![0_f64; 1_000];
+        (0..200_000).for_each(|key| counts[rendezvous.pick(hash_of(key), |_| true).unwrap()] += 1.0);
+        let chi_squared: f64 = counts.iter().map(|count| (count - 200.0).powi(2) / 200.0).sum();
+        // 999 degrees of freedom: mean 999, standard deviation 45.
+        assert!((850.0..1_150.0).contains(&chi_squared), "{chi_squared}");
+
+        let four = Rendezvous::new(&members(&[1; 4]));
+        let mut runners_up = [[0_i32; 4]; 4];
+        for key in (0..120_000).map(hash_of) {
+            let winner = four.pick(key, |_| true).unwrap();
+            runners_up[winner][four.pick(key, |index| index != winner).unwrap()] += 1;
+        }
+        for (winner, row) in runners_up.iter().enumerate() {
+            let others = row.iter().enumerate().filter(|(index, _)| *index != winner);
+            assert!(others.clone().all(|(_, count)| (count - 10_000).abs() < 400), "{winner}: {row:?}");
+        }
+    }
+
+    fn hash_of(key: u64) -> u64 {
+        hash(&key.to_le_bytes())
     }
 
     #[test]

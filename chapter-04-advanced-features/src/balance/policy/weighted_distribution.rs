@@ -1,45 +1,73 @@
 //! A discrete distribution by weight: cumulative weights, sampled with a uniform number.
 //!
-//! Used by random, two choices and the source hash, and wherever a share is redistributed by weight. Cost: a binary
-//! search to sample among all candidates; two walks over all of them to sample among the eligible ones.
+//! Used by random, two choices and the source hash, and wherever a share is redistributed by weight. Cost: a division
+//! to sample among candidates of equal weight, else a binary search, which misses the cache about ten times for 1,000;
+//! two walks over all of them to sample among the eligible ones.
 
 use super::hash::scale_to_range;
 
 /// The candidates' weights as consecutive ranges of integers.
 #[derive(Clone, Debug)]
-pub struct WeightedDistribution {
+pub struct WeightedDistribution(Ranges);
+
+#[derive(Clone, Debug)]
+enum Ranges {
+    /// All of the same length, which is not 0.
+    Uniform { count: usize, weight: u64 },
     /// Where each candidate's range ends. Strictly increasing.
-    cumulative_weights: Vec<u64>,
+    Cumulative(Vec<u64>),
 }
 
 impl WeightedDistribution {
     /// A range of length `weight` for each candidate; 0 is taken as 1.
     pub fn new(weights: impl IntoIterator<Item = u32>) -> Self {
-        let end = |sum: &mut u64, weight: u32| {
-            *sum += u64::from(weight.max(1));
+        let weights: Vec<_> = weights.into_iter().map(|weight| u64::from(weight.max(1))).collect();
+        let first = weights.first().copied().unwrap_or(1);
+        if weights.iter().all(|weight| *weight == first) {
+            return Self(Ranges::Uniform { count: weights.len(), weight: first });
+        }
+        let end = |sum: &mut u64, weight: u64| {
+            *sum += weight;
             Some(*sum)
         };
-        Self { cumulative_weights: weights.into_iter().scan(0, end).collect() }
+        Self(Ranges::Cumulative(weights.into_iter().scan(0, end).collect()))
+    }
+
+    /// Whether all weights are equal.
+    pub fn is_uniform(&self) -> bool {
+        matches!(self.0, Ranges::Uniform { .. })
     }
 
     /// The number of candidates.
     pub fn candidate_count(&self) -> usize {
-        self.cumulative_weights.len()
+        match &self.0 {
+            Ranges::Uniform { count, .. } => *count,
+            Ranges::Cumulative(ends) => ends.len(),
+        }
     }
 
     /// The sum of all weights.
     pub fn total_weight(&self) -> u64 {
-        self.cumulative_weights.last().copied().unwrap_or(0)
+        match &self.0 {
+            Ranges::Uniform { count, weight } => *count as u64 * weight,
+            Ranges::Cumulative(ends) => ends.last().copied().unwrap_or(0),
+        }
     }
 
     /// A candidate's weight.
     pub fn weight(&self, index: usize) -> u64 {
-        self.cumulative_weights[index] - self.range_start(index)
+        match &self.0 {
+            Ranges::Uniform { weight, .. } => *weight,
+            Ranges::Cumulative(ends) => ends[index] - self.range_start(index),
+        }
     }
 
     /// The candidate whose range contains `point`, which is below [`total_weight`](Self::total_weight).
     pub fn index_at(&self, point: u64) -> usize {
-        self.cumulative_weights.partition_point(|end| *end <= point)
+        match &self.0 {
+            Ranges::Uniform { weight, .. } => usize::try_from(point / weight).unwrap_or(usize::MAX),
+            Ranges::Cumulative(ends) => ends.partition_point(|end| *end <= point),
+        }
     }
 
     /// Samples a candidate by weight, given a uniform number. There must be at least one candidate.
@@ -74,7 +102,10 @@ impl WeightedDistribution {
     }
 
     fn range_start(&self, index: usize) -> u64 {
-        index.checked_sub(1).map_or(0, |before| self.cumulative_weights[before])
+        match &self.0 {
+            Ranges::Uniform { weight, .. } => index as u64 * weight,
+            Ranges::Cumulative(ends) => index.checked_sub(1).map_or(0, |before| ends[before]),
+        }
     }
 }
 
@@ -94,6 +125,21 @@ mod tests {
         let drawn: Vec<usize> = parts(6).map(|uniform| distribution.sample(uniform)).collect();
         assert_eq!(drawn, [0, 0, 1, 2, 2, 2]);
         assert_eq!((distribution.total_weight(), distribution.weight(0), distribution.weight(2)), (6, 2, 3));
+    }
+
+    #[test]
+    fn equal_weights_are_sampled_as_others_are() {
+        let uniform = WeightedDistribution::new([3; 4]);
+        let cumulative = WeightedDistribution(Ranges::Cumulative(vec![3, 6, 9, 12]));
+        assert!(uniform.is_uniform() && !cumulative.is_uniform());
+        let facts = |of: &WeightedDistribution| (of.candidate_count(), of.total_weight(), of.weight(2));
+        assert_eq!(facts(&uniform), facts(&cumulative));
+        for sample in parts(24) {
+            let samples = |of: &WeightedDistribution| {
+                (of.sample(sample), of.sample_excluding(1, sample), of.sample_among(sample, |index| index != 2))
+            };
+            assert_eq!(samples(&uniform), samples(&cumulative));
+        }
     }
 
     #[test]
