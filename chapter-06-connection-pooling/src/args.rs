@@ -62,6 +62,11 @@ pub struct BalancerArgs {
 }
 
 impl BalancerArgs {
+    /// Whether the command line names no backends, so that the program starts bundled ones.
+    pub fn needs_bundled_backends(&self) -> bool {
+        self.balance.needs_bundled_backends()
+    }
+
     /// The program `name` that these options describe, its pool, and its number of workers. Raises the limit of open
     /// files first: how many connections the pool may keep depends on it.
     ///

@@ -18,8 +18,11 @@ pub trait Filter: Debug + Send + Sync + 'static {
     type Worker: WorkerFilter;
 
     /// Whether it looks at [`RequestInfo::path`]. Paths are normalized then and forwarded so, and ambiguous ones are
-    /// answered with 400, as with routing rules: a backend must not see another path than the filter.
-    const INSPECTS_PATH: bool = false;
+    /// answered with 400, as with routing rules: a backend must not see another path than the filter. Asked at each
+    /// request.
+    fn inspects_path(&self) -> bool {
+        false
+    }
 
     /// The part for the worker with this id, called on that worker's thread. Ids count from 0.
     fn for_worker(&self, worker_id: usize) -> Self::Worker;
@@ -82,7 +85,10 @@ impl WorkerFilter for () {
 
 impl<A: Filter, B: Filter> Filter for (A, B) {
     type Worker = (A::Worker, B::Worker);
-    const INSPECTS_PATH: bool = A::INSPECTS_PATH || B::INSPECTS_PATH;
+
+    fn inspects_path(&self) -> bool {
+        self.0.inspects_path() || self.1.inspects_path()
+    }
 
     fn for_worker(&self, worker_id: usize) -> Self::Worker {
         (self.0.for_worker(worker_id), self.1.for_worker(worker_id))

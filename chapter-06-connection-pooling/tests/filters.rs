@@ -430,7 +430,10 @@ struct NoAdmin;
 
 impl Filter for NoAdmin {
     type Worker = Self;
-    const INSPECTS_PATH: bool = true;
+
+    fn inspects_path(&self) -> bool {
+        true
+    }
 
     fn for_worker(&self, _worker_id: usize) -> Self {
         *self

@@ -33,7 +33,10 @@ struct Busy;
 
 impl Filter for Busy {
     type Worker = Self;
-    const INSPECTS_PATH: bool = true;
+
+    fn inspects_path(&self) -> bool {
+        true
+    }
 
     fn for_worker(&self, _worker_id: usize) -> Self {
         *self

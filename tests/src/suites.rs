@@ -15,6 +15,7 @@ mod limits;
 mod local_reply;
 mod pooling;
 mod proxy;
+mod rate_limit;
 mod retry;
 mod robustness;
 mod routing;
@@ -112,6 +113,9 @@ const FILES: &[&[Case]] = &[
     pooling::stale::CASES,
     pooling::shared::CASES,
     pooling::crossed::CASES,
+    rate_limit::answers::CASES,
+    rate_limit::keys::CASES,
+    rate_limit::rules::CASES,
 ];
 
 /// Every case of every suite.

@@ -43,6 +43,11 @@ impl HashKey {
     /// The hash of a request's key. `client` is the address that a trusted proxy reports, else the peer's. `hash` is
     /// the hash of the algorithms, [`policy::hash`](crate::balance::policy::hash::hash).
     pub fn hash_request(&self, info: &RequestInfo<'_>, client: IpAddr, hash: impl Fn(&[u8]) -> u64) -> u64 {
+        self.value(info).map_or_else(|| hash_source(client, &hash), &hash)
+    }
+
+    /// The request's key; `None` if that is its source, or if it lacks this header or cookie, or has an empty one.
+    pub fn value<'a>(&self, info: &'a RequestInfo<'_>) -> Option<&'a [u8]> {
         let value = match self {
             Self::Source => None,
             Self::Host => Some(info.host()),
@@ -51,7 +56,7 @@ impl HashKey {
             Self::Header(name) => info.header_values(name).next(),
             Self::Cookie(name) => info.cookies().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value),
         };
-        value.filter(|value| !value.is_empty()).map_or_else(|| hash_source(client, &hash), &hash)
+        value.filter(|value| !value.is_empty())
     }
 
     /// Whether the connection alone determines the key, without the request.

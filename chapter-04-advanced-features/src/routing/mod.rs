@@ -8,11 +8,12 @@
 //! | [`rule`], [`table`], `rule_index` | a rule and its syntax; all rules and their precedence; how one is found |
 //! | [`group_spec`] | the syntax of `--group` |
 //! | [`sticky_cookie`], [`stick_table`] | affinity by a signed cookie; by client address |
-//! | [`hash_key`], `cookie` | the part of a request that is hashed; parsing of cookies |
+//! | [`hash_key`], [`client_network`], `cookie` | the part of a request that is hashed; an IPv6 client; cookies |
 //!
 //! Nothing here knows a backend's health or load, waits, reads a clock, or allocates for a request whose target is
 //! already normalized; [`balance`](crate::balance) picks the backend.
 
+mod client_network;
 pub mod condition;
 mod cookie;
 pub mod group_spec;
@@ -26,6 +27,7 @@ pub mod stick_table;
 pub mod sticky_cookie;
 pub mod table;
 
+pub use client_network::client_network;
 pub use group_spec::GroupSpec;
 pub use hash_key::HashKey;
 pub use path::PathError;

@@ -88,7 +88,7 @@ fn begin_request<'w, E: Engine>(
     let head = head.view(received.head);
     let sender = client.client_address.real_ip(head, balancer.forwarding());
     let mut info = RequestInfo::new(head, sender);
-    if E::Filter::INSPECTS_PATH {
+    if worker.server.filter.inspects_path() {
         info.check_path().map_err(|_| invalid(ProtocolError::RequestTarget))?;
     }
     let (decision, target) = balancer.route(&mut info, client.timeout_start).map_err(invalid)?;

@@ -12,4 +12,4 @@ mod serve_args;
 pub use duration::parse_duration;
 pub use exit::{EXIT_FAILURE, EXIT_USAGE, EarlyExit, exit_code, parse, run, try_parse_from, usage_error};
 pub use in_process_backends::InProcessBackends;
-pub use serve_args::{ServeArgs, WorkerArgs, parse_ip, parse_port};
+pub use serve_args::{ServeArgs, WorkerArgs, parse_ip, parse_network, parse_port};

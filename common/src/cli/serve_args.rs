@@ -71,7 +71,7 @@ pub fn parse_port(text: &str) -> Result<u16, String> {
 }
 
 /// A network as `10.0.0.0/8`, or one address.
-fn parse_network(text: &str) -> Result<IpNet, String> {
+pub fn parse_network(text: &str) -> Result<IpNet, String> {
     text.parse()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
         .map_err(|_| "expected a network, such as 10.0.0.0/8, fd00::/8 or 192.0.2.7".into())

@@ -11,13 +11,15 @@
 
 use std::{
     hash::{BuildHasher as _, RandomState},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use common::http::BackendId;
 use lru::LruCache;
+
+use super::client_network;
 
 /// More than there are CPU cores, so that two requests rarely lock the same shard.
 const SHARDS: usize = 64;
@@ -54,7 +56,7 @@ impl StickTable {
 
     /// The client's backend, unless the entry has expired. Counts as a use.
     pub fn lookup(&self, client: IpAddr, now: Instant) -> Option<BackendId> {
-        let client = client_key(client);
+        let client = client_network(client);
         let mut shard = self.shard(client);
         let entry = shard.get_mut(&client)?;
         if self.is_expired(entry, now) {
@@ -69,7 +71,7 @@ impl StickTable {
     /// Stores `backend` for the client in place of `previous`, the result of its lookup, and returns the stored
     /// backend. Two first requests of a client may run concurrently: the second gets the backend of the first.
     pub fn update(&self, client: IpAddr, previous: Option<BackendId>, backend: BackendId, now: Instant) -> BackendId {
-        let client = client_key(client);
+        let client = client_network(client);
         let mut shard = self.shard(client);
         let current = shard.get(&client).filter(|entry| !self.is_expired(entry, now)).map(|entry| entry.backend);
         let backend = current.filter(|current| Some(*current) != previous).unwrap_or(backend);
@@ -100,15 +102,6 @@ impl StickTable {
 /// Locks a shard. No code under the lock panics, and a partial entry would do no harm.
 fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The key of a client. For IPv6 the /64 network, which is what a home or a host is assigned: one host may use any of
-/// its 2^64 addresses, and could fill the table alone. IPv4-mapped addresses become IPv4.
-fn client_key(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        address @ IpAddr::V4(_) => address,
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,121 @@
+//! Fixed window: a counter that starts at 0 with each period.
+//!
+//! **Use it** for quotas that people read and plan with: "1,000 per hour". GitHub's API limits and envoyproxy/ratelimit
+//! count so. The windows are aligned to the start of the process, not to the clock on the wall.
+//!
+//! **Cost**: one compare-and-exchange on a word that holds the window's number and the count. **Burst**: the whole count
+//! at once; and twice of it within a moment, at the end of one window and at the start of the next.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Algorithm, Decision,
+    window::{Position, Windows},
+};
+use crate::rate::Rate;
+
+/// Counters for one rate.
+#[derive(Debug)]
+pub struct FixedWindow {
+    windows: Windows,
+    limit: u32,
+}
+
+/// What the state's word holds: the window's number in the upper half, for 136 years of seconds; then the count.
+#[derive(Clone, Copy)]
+struct Count {
+    window: u32,
+    used: u32,
+}
+
+impl Count {
+    fn unpack(word: u64) -> Self {
+        let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        Self { window: half(word >> 32), used: half(word) }
+    }
+
+    fn pack(self) -> u64 {
+        u64::from(self.window) << 32 | u64::from(self.used)
+    }
+
+    /// As it is in `window`.
+    fn in_window(self, window: u64) -> Self {
+        let window = u32::try_from(window).unwrap_or(u32::MAX);
+        if window > self.window { Self { window, used: 0 } } else { self }
+    }
+}
+
+impl FixedWindow {
+    /// For this rate. The first window begins at `epoch`.
+    pub fn new(rate: Rate, epoch: Instant) -> Self {
+        Self { windows: Windows::new(rate.period().duration(), epoch), limit: rate.count().get() }
+    }
+
+    fn until_next(&self, at: Position) -> Duration {
+        Duration::from_nanos(self.windows.length() - at.elapsed)
+    }
+}
+
+impl Algorithm for FixedWindow {
+    type State = AtomicU64;
+
+    // ANCHOR: check
+    fn check(&self, state: &AtomicU64, cost: u32, now: Instant) -> Decision {
+        let at = self.windows.position(now);
+        let take = |word| {
+            let count = Count::unpack(word).in_window(at.window);
+            let used = count.used.checked_add(cost).filter(|used| *used <= self.limit)?;
+            Some(Count { used, ..count }.pack())
+        };
+        match state.fetch_update(Relaxed, Relaxed, take) {
+            Ok(before) => {
+                let used = Count::unpack(before).in_window(at.window).used + cost;
+                Decision::allowed(self.limit - used, if used == 0 { Duration::ZERO } else { self.until_next(at) })
+            }
+            Err(word) => {
+                let used = Count::unpack(word).in_window(at.window).used;
+                let wait = if cost > self.limit { Duration::MAX } else { self.until_next(at) };
+                let reset = if used == 0 { Duration::ZERO } else { self.until_next(at) };
+                Decision::refused(self.limit - used, reset, wait)
+            }
+        }
+    }
+    // ANCHOR_END: check
+
+    fn give_back(&self, state: &AtomicU64, cost: u32, now: Instant) {
+        let window = self.windows.position(now).window;
+        let _ = state.fetch_update(Relaxed, Relaxed, |word| {
+            let count = Count::unpack(word).in_window(window);
+            Some(Count { used: count.used.saturating_sub(cost), ..count }.pack())
+        });
+    }
+
+    fn is_idle(&self, state: &AtomicU64, now: Instant) -> bool {
+        Count::unpack(state.load(Relaxed)).in_window(self.windows.position(now).window).used == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithm::tests::epoch;
+
+    #[test]
+    fn counts_anew_in_each_window_and_lets_two_counts_through_at_a_border() {
+        let epoch = epoch();
+        let limit = FixedWindow::new("3/s".parse().unwrap(), epoch);
+        let state = AtomicU64::default();
+        let at = |ms| limit.check(&state, 1, epoch + Duration::from_millis(ms));
+        assert_eq!((0..5).map(|_| at(999).allowed).filter(|allowed| *allowed).count(), 3);
+        let refused = at(999);
+        assert_eq!((refused.remaining, refused.retry_after), (0, Duration::from_millis(1)));
+        assert_eq!((0..5).map(|_| at(1_000).allowed).filter(|allowed| *allowed).count(), 3);
+        // A thread whose clock is behind counts in the later window.
+        assert!(!at(500).allowed && !at(1_999).allowed && at(2_000).allowed);
+        limit.give_back(&state, 1, epoch + Duration::from_secs(2));
+        assert!(limit.is_idle(&state, epoch + Duration::from_secs(2)));
+    }
+}

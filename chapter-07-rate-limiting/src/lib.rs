@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+//! # The modules
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`algorithm`] | how requests of one key are counted: token bucket, windows, GCRA |
+//! | [`rate`] | a rate and a burst, and their syntax |
+//! | [`table`] | a state per key, in bounded memory |
+//! | [`limiter`] | an algorithm and its table: a limit by key |
+//! | [`rule`] | a limit and its syntax; what it is counted by |
+//! | [`filter`] | the limits on each request's way: refusals, headers, counters |
+//! | `server` | the statistics and the admin interface |
+//! | [`args`] | the command line |
+
+pub mod algorithm;
+pub mod args;
+pub mod filter;
+pub mod limiter;
+pub mod rate;
+pub mod rule;
+mod server;
+pub mod table;
+mod ticks;
+
+pub use server::LimitedServer;

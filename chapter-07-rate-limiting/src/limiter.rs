@@ -1,0 +1,136 @@
+//! A limit by key: an algorithm, and the table of its states.
+
+use std::{
+    fmt::Debug,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Instant,
+};
+
+use crate::{
+    algorithm::{Algorithm, Decision},
+    table::{Key, KeyTable},
+};
+
+/// A limit for each key.
+///
+/// Called on the request path by all workers at once: nothing blocks, and a known key takes no lock (the log's own
+/// excepted).
+pub trait RateLimiter: Debug + Send + Sync {
+    /// Takes `cost` of the key's share, if it is available.
+    fn check(&self, key: Key, cost: u32, now: Instant) -> Decision;
+
+    /// Gives back what the key took shortly before.
+    fn give_back(&self, key: Key, cost: u32, now: Instant);
+
+    /// How many requests had no state of their own, because the table was full.
+    fn overflows(&self) -> u64;
+
+    /// The most memory that it will ever take, in bytes.
+    fn max_bytes(&self) -> usize;
+}
+
+/// A limit by `A` for each key.
+#[derive(Debug)]
+pub struct KeyedLimiter<A: Algorithm> {
+    algorithm: A,
+    table: KeyTable<A::State>,
+    /// What new keys share while the table is full. Unlimited they would be an attacker's way around the limit, and
+    /// refused, an attacker's way to lock out everybody else.
+    shared: A::State,
+    overflows: AtomicU64,
+}
+
+impl<A: Algorithm> KeyedLimiter<A> {
+    /// For `keys` keys at a time.
+    pub fn new(algorithm: A, keys: usize) -> Self {
+        Self { algorithm, table: KeyTable::new(keys), shared: A::State::default(), overflows: AtomicU64::new(0) }
+    }
+}
+
+impl<A: Algorithm> RateLimiter for KeyedLimiter<A> {
+    fn check(&self, key: Key, cost: u32, now: Instant) -> Decision {
+        let decision = self.table.with_state(
+            key,
+            |state| self.algorithm.is_idle(state, now),
+            |state| self.algorithm.check(state, cost, now),
+            |state, decision| {
+                if decision.allowed {
+                    self.algorithm.give_back(state, cost, now);
+                }
+            },
+        );
+        decision.unwrap_or_else(|| {
+            self.overflows.fetch_add(1, Relaxed);
+            self.algorithm.check(&self.shared, cost, now)
+        })
+    }
+
+    fn give_back(&self, key: Key, cost: u32, now: Instant) {
+        // A key without a state took from the shared one, which refills: not worth remembering which.
+        self.table.with_known(key, |state| self.algorithm.give_back(state, cost, now));
+    }
+
+    fn overflows(&self) -> u64 {
+        self.overflows.load(Relaxed)
+    }
+
+    fn max_bytes(&self) -> usize {
+        self.table.bytes() + self.table.slots() * self.algorithm.max_heap_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        algorithm::{Gcra, tests::epoch},
+        rate::Quota,
+    };
+
+    #[test]
+    fn each_key_has_its_own_share_and_new_ones_share_one_when_the_table_is_full() {
+        let epoch = epoch();
+        let limiter = KeyedLimiter::new(Gcra::new(Quota::new("5/h".parse().unwrap()), epoch), 8);
+        let allowed =
+            |key: u64, now| limiter.check(Key::from_hash(key.wrapping_mul(0x9E37_79B9_7F4A_7C15)), 1, now).allowed;
+        let known = (1..=10_000).filter(|key| allowed(*key, epoch)).count();
+        assert_eq!(known, limiter.table.slots() + 1, "and one for the rest");
+        assert_eq!(limiter.overflows(), 10_000 - limiter.table.slots() as u64);
+        // An hour later all are idle, and all slots free.
+        let later = epoch + Duration::from_hours(1);
+        assert_eq!((20_001..=20_016).filter(|key| allowed(*key, later)).count(), 16);
+        assert_eq!(limiter.overflows(), 10_000 - limiter.table.slots() as u64);
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let epoch = epoch();
+        let limiter = KeyedLimiter::new(Gcra::new(Quota::new("1/h".parse().unwrap()), epoch), 8);
+        let key = Key::from_hash(7);
+        assert!(limiter.check(key, 1, epoch).allowed && !limiter.check(key, 1, epoch).allowed);
+        limiter.give_back(key, 1, epoch);
+        assert!(limiter.check(key, 1, epoch).allowed);
+    }
+
+    #[test]
+    fn two_threads_at_one_key_let_through_exactly_the_limit() {
+        let epoch = epoch();
+        let limiter = KeyedLimiter::new(Gcra::new(Quota::new("10000/h".parse().unwrap()), epoch), 64);
+        let quota = Quota::new("1/h".parse().unwrap()).with_burst(5_000.try_into().unwrap()).unwrap();
+        let burst = KeyedLimiter::new(Gcra::new(quota, epoch), 64);
+        let allowed = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..5_000 {
+                        let both = [&limiter, &burst].map(|limiter| limiter.check(Key::from_hash(3), 1, epoch).allowed);
+                        allowed.fetch_add(u64::from(both[1]), Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(allowed.into_inner(), 5_000);
+    }
+}

@@ -1,0 +1,80 @@
+//! What has a share of a limit of its own: clients by address, header or cookie; routes; or all requests together.
+
+use std::{
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    str::FromStr,
+};
+
+use advanced_features::routing::{HashKey, RequestInfo, client_network};
+
+use crate::table::Key;
+
+/// What a limit is counted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// A client's address, as a trusted proxy reports it; IPv6 by /64.
+    Ip,
+    /// The value of a header or a cookie; the address of a client without it, or whoever leaves it out would be
+    /// unlimited.
+    Value(HashKey),
+    /// The routing rule that matched; requests without one count together.
+    Route,
+    /// All requests together.
+    Global,
+}
+
+impl FromStr for KeySource {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "ip" => Ok(Self::Ip),
+            "route" => Ok(Self::Route),
+            "global" => Ok(Self::Global),
+            _ => match text.parse() {
+                Ok(key @ (HashKey::Header(_) | HashKey::Cookie(_))) => Ok(Self::Value(key)),
+                _ => Err(()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip => f.write_str("ip"),
+            Self::Value(key) => key.fmt(f),
+            Self::Route => f.write_str("route"),
+            Self::Global => f.write_str("global"),
+        }
+    }
+}
+
+/// Turns what tells clients apart into [`Key`]s.
+///
+/// By `SipHash` with a random key of the process: a client that could predict hashes could choose values that fill one
+/// line of the table, or that share a key with somebody else's.
+#[derive(Clone, Debug, Default)]
+pub struct KeyHasher(RandomState);
+
+impl KeyHasher {
+    /// The key of a request.
+    pub fn key(&self, source: &KeySource, info: &RequestInfo<'_>) -> Key {
+        // The variant is part of what is hashed: a header's value must not pass for an address.
+        let hash = match source {
+            KeySource::Global => 1,
+            KeySource::Route => self.0.hash_one(info.route),
+            KeySource::Ip => self.hash_address(info),
+            KeySource::Value(key) => match key.value(info) {
+                Some(value) => self.0.hash_one((1_u8, value)),
+                None => self.hash_address(info),
+            },
+        };
+        Key::from_hash(hash)
+    }
+
+    fn hash_address(&self, info: &RequestInfo<'_>) -> u64 {
+        self.0.hash_one((0_u8, client_network(info.client)))
+    }
+}

@@ -1,0 +1,70 @@
+//! The balancer with its limits: what it prints and what its admin interface shows.
+
+use std::{fmt::Write as _, io, sync::Arc};
+
+use advanced_features::{
+    admin::{AdminHandler, AdminRequest, AdminResponse},
+    program,
+};
+use common::{net::Listeners, shutdown::Shutdown};
+use connection_pooling::Server;
+use serde::Serialize;
+
+use crate::filter::{LimitReport, RateLimits};
+
+/// A server whose requests pass through limits.
+#[derive(Debug)]
+pub struct LimitedServer(Arc<Server<RateLimits>>);
+
+impl LimitedServer {
+    /// The server with the filter that it was made with.
+    pub fn new(server: Server<RateLimits>) -> Self {
+        Self(Arc::new(server))
+    }
+}
+
+impl program::Server for LimitedServer {
+    fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+        connection_pooling::run(&self.0, listeners, shutdown)
+    }
+
+    fn statistics(&self) -> String {
+        let mut table = self.0.statistics();
+        for LimitReport { name, rule, stats, without_slot } in self.0.filter().reports() {
+            write!(
+                table,
+                "\nlimit {name}: {} allowed, {} refused, {without_slot} without a slot ({rule})",
+                stats.allowed, stats.refused
+            )
+            .expect("writing to a String cannot fail");
+        }
+        table
+    }
+
+    fn admin_handlers(self: &Arc<Self>) -> Vec<Box<dyn AdminHandler>> {
+        let mut handlers = self.0.admin_handlers();
+        handlers.insert(0, Box::new(LimitsHandler(Arc::clone(&self.0))));
+        handlers
+    }
+}
+
+/// Serves the limits and their counts at `/limits` of the admin interface.
+struct LimitsHandler(Arc<Server<RateLimits>>);
+
+#[derive(Serialize)]
+struct LimitsBody {
+    limits: Vec<LimitReport>,
+}
+
+impl AdminHandler for LimitsHandler {
+    fn endpoints(&self) -> &'static [&'static str] {
+        &["GET /limits"]
+    }
+
+    fn handle(&self, request: &AdminRequest) -> Option<AdminResponse> {
+        (request.path == "/limits").then(|| match request.method.as_str() {
+            "GET" | "HEAD" => AdminResponse::json(200, &LimitsBody { limits: self.0.filter().reports() }),
+            _ => AdminResponse::method_not_allowed("GET, HEAD"),
+        })
+    }
+}
