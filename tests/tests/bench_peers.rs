@@ -113,6 +113,19 @@ fn origin_counts_connections_and_requests() {
     assert_eq!(counts(&mut first), (4, 7), "the first counter request is counted by now");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn origin_is_every_loopback_address_and_counts_no_health_checks() {
+    let origin = Tool::origin(&["--bind", "0.0.0.0"]);
+    let backend = |last| SocketAddr::from(([127, 0, 1, last], origin.addr.port()));
+    for _ in 0..3 {
+        drop(TcpStream::connect(backend(1)).unwrap());
+    }
+    let mut clients = [1, 2].map(|last| Client::connect(backend(last)));
+    assert!(clients.iter_mut().all(|client| client.get("/").body.len() == 14));
+    assert_eq!(counts(&mut clients[0]), (2, 2));
+}
+
 #[test]
 fn origin_closes_when_it_is_asked_to() {
     let origin = Tool::origin(&[]);

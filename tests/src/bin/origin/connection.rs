@@ -44,6 +44,8 @@ pub(crate) struct Connection {
     stream: EdgeTriggeredStream,
     phase: Phase,
     close: bool,
+    /// Whether it has sent a request, and so is counted.
+    counted: bool,
     /// The beginning of a head, or the bytes after the request that is being answered.
     buffered: Vec<u8>,
     /// Distinguishes it from an earlier connection in the same slot.
@@ -52,7 +54,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(stream: EdgeTriggeredStream, serial: u64) -> Self {
-        Self { stream, phase: Phase::Head, close: false, buffered: Vec::new(), serial }
+        Self { stream, phase: Phase::Head, close: false, counted: false, buffered: Vec::new(), serial }
     }
 
     pub(crate) fn on_event(&mut self, event: &Event) {
@@ -105,6 +107,8 @@ impl Connection {
     }
 
     fn start_response(&mut self, kind: ResponseKind, shared: &mut Shared) {
+        // Not at accept: a TCP health check is no connection for requests.
+        shared.counts.connections += u64::from(!std::mem::replace(&mut self.counted, true));
         self.phase = Phase::Sending(shared.responses.to(kind, self.close, shared.counts));
     }
 

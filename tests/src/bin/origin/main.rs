@@ -1,4 +1,4 @@
-//! `origin PORT [--delay 50ms]`: a server behind a proxy under test that uses as little CPU time as possible.
+//! `origin PORT [--delay 50ms] [--bind 0.0.0.0]`: a server behind a proxy under test that uses as little CPU time as possible.
 //!
 //! A measurement has two CPU cores: one for the proxy, one for the rest. Whatever the origin uses of the second, the
 //! load generator lacks. So this is a single event loop whose responses are built in advance. The bundled backends
@@ -7,10 +7,12 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /bytes/N` | N bytes, byte `i` being `i % 251`, as the bundled backends have it |
-//! | `GET /_count` | `{"connections": …, "requests": …}`: accepted and answered so far |
+//! | `GET /_count` | `{"connections": …, "requests": …}`: connections that sent a request, requests answered so far |
 //! | any other, its body read to the end | 14 bytes of text |
 //!
 //! `--delay` makes it a slow backend: every response is sent that much later. `Expect: 100-continue` is not answered.
+//! `--bind 0.0.0.0` makes it as many backends as there are addresses: on Linux the whole of 127.0.0.0/8 is local, so
+//! one process is 127.0.1.1, 127.0.1.2 and so on. A connection without a request is a health check and is not counted.
 
 mod body;
 mod connection;
@@ -30,8 +32,11 @@ use crate::server::Server;
 /// An origin server for measurements: one thread, responses built in advance
 #[derive(clap::Parser, Debug)]
 struct Options {
-    /// The port to listen on, on 127.0.0.1; 0 means an ephemeral port
+    /// The port to listen on; 0 means an ephemeral port
     port: u16,
+    /// The address to listen on; 0.0.0.0 listens on all
+    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
+    bind: Ipv4Addr,
     /// Delay before each response
     #[arg(long, value_name = "TIME", value_parser = cli::parse_duration)]
     delay: Option<Duration>,
@@ -40,7 +45,7 @@ struct Options {
 fn main() -> ExitCode {
     let options: Options = cli::parse();
     let _ = net::raise_fd_limit(); // too few descriptors are reported when they run out
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let address = SocketAddr::from((options.bind, options.port));
     let listeners = match Listeners::bind(address, NonZeroUsize::MIN) {
         Ok(listeners) => listeners,
         Err(error) => return cli::exit_code(Err(error)),

@@ -20,6 +20,7 @@ const PATTERN_BYTES: usize = 1024 * PATTERN_PERIOD as usize;
 /// The counters since the start.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
+    /// Connections that have sent a request.
     pub(crate) connections: u64,
     pub(crate) requests: u64,
 }

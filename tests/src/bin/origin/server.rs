@@ -25,6 +25,8 @@ pub(crate) struct Server {
     poll: Poll,
     listener: TcpListener,
     connections: Slab<Connection>,
+    /// Connections so far: the serial number of the last one.
+    accepted: u64,
     shared: Shared,
     delay: Option<Duration>,
     /// When which connection resumes: its slot, and its serial number, since another connection may have the slot by
@@ -40,7 +42,7 @@ impl Server {
         let scratch = vec![0; SCRATCH_BYTES];
         let shared =
             Shared { responses: PrebuiltResponses::new(), counts: Counts::default(), delays: delay.is_some(), scratch };
-        Ok(Self { poll, listener, connections: Slab::new(), shared, delay, due: BinaryHeap::new() })
+        Ok(Self { poll, listener, connections: Slab::new(), accepted: 0, shared, delay, due: BinaryHeap::new() })
     }
 
     /// Runs until a system call fails.
@@ -67,12 +69,12 @@ impl Server {
     }
 
     fn accept(&mut self) -> io::Result<()> {
-        let Self { poll, listener, connections, shared, .. } = self;
+        let Self { poll, listener, connections, accepted, .. } = self;
         accept_all(listener, |stream| {
             let entry = connections.vacant_entry();
             let stream = EdgeTriggeredStream::register(stream, poll.registry(), Token(entry.key()))?;
-            shared.counts.connections += 1;
-            entry.insert(Connection::new(stream, shared.counts.connections));
+            *accepted += 1;
+            entry.insert(Connection::new(stream, *accepted));
             Ok(())
         })
     }
