@@ -1,22 +1,22 @@
-//! `--algorithms`: one program under each of its algorithms; each is a target like any other.
+//! `--algorithms`, and part of `--growth`: one program under each of its algorithms; each is a target like any other.
 
 use std::io;
 
 use crate::{
-    chapters::{CHAPTERS, Chapter},
+    chapters::Chapter,
     programs::Programs,
     setup,
     target::{Kind, Target},
 };
 
-/// The chapter whose algorithms are measured; the later chapters have the same.
+/// The chapter whose algorithms `--algorithms` measures; the later chapters have the same.
 const CHAPTER: u8 = 4;
 /// The start of the list of algorithms in the program's `--help`.
 const LIST: &str = "Load-balancing algorithm: ";
 
 /// The chapter whose program it is.
 pub(crate) fn chapter() -> Option<&'static Chapter> {
-    CHAPTERS.iter().find(|chapter| chapter.number == CHAPTER)
+    Chapter::numbered(CHAPTER)
 }
 
 /// A target for each algorithm that the program lists. All get the same other arguments, also those that do not hash,

@@ -1,4 +1,4 @@
-//! The command line as typed, and the [`Plan`] that it resolves to.
+//! The command line as typed; it resolves to a [`Plan`].
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -8,13 +8,21 @@ use integration_tests::command_line;
 
 use crate::{
     algorithms,
-    chapters::{CHAPTERS, Chapter},
+    chapters::CHAPTERS,
+    growth,
     peers::Peer,
-    workload::{self, Workload},
+    plan::{Plan, RunKind},
+    workload,
 };
 
 /// The duration of a round. With all peers, two seconds would make a full run take over an hour.
 const USUAL_SECONDS: Duration = Duration::from_secs(1);
+
+/// The rounds of every pair of workload and target: enough for quartiles.
+const USUAL_ROUNDS: u32 = 7;
+
+/// The warm-up, relative to the window.
+const WARM_UP_FRACTION: f64 = 0.25;
 
 /// Compares the chapters with other proxies and a floor that only moves bytes
 ///
@@ -24,6 +32,7 @@ const USUAL_SECONDS: Duration = Duration::from_secs(1);
 /// process behind.
 #[derive(Debug, Parser)]
 #[command(name = "bench-lb")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Options {
     /// Chapters, such as 2,3 [default: all that exist]
     #[arg(long, value_name = "LIST")]
@@ -37,21 +46,24 @@ pub(crate) struct Options {
     /// Measure only chapter 4's program, under each of its algorithms, with one slow backend of three
     #[arg(long, conflicts_with_all = ["chapters", "peers", "workloads", "workers"])]
     algorithms: bool,
+    /// Measure only how the CPU time per request of chapter 6's program and HAProxy grows with backends, routes, clients
+    #[arg(long, conflicts_with_all = ["algorithms", "chapters", "peers", "workloads", "workers"])]
+    growth: bool,
     /// List the workloads and exit
     #[arg(long)]
     pub(crate) list: bool,
     /// Rounds per workload and target [default: 7]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
-    /// Duration of each measured round in seconds [default: 1]
+    /// Duration of each measured round in seconds [default: 1; with --growth 2]
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<Duration>,
     /// CPU cores for the target, and its workers if it has the flag
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: u8,
-    /// Smoke test: three rounds of half a second, get-64 only
+    /// Smoke test: three rounds of half a second, get-64 only; with --growth one, the first rungs only
     #[arg(long)]
-    quick: bool,
+    pub(crate) quick: bool,
     /// Directory for the results
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -61,27 +73,6 @@ pub(crate) struct Options {
     /// Directory with built programs, instead of building them
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) bin_dir: Option<PathBuf>,
-}
-
-/// The resolved run: what is measured, and how.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) chapters: Vec<&'static Chapter>,
-    pub(crate) peers: Vec<Peer>,
-    /// The peers were named on the command line, so one that has to be built is built.
-    pub(crate) peers_named: bool,
-    pub(crate) workloads: Vec<&'static Workload>,
-    /// Chapter 4's program is run under each of its algorithms.
-    pub(crate) algorithms: bool,
-    pub(crate) rounds: u32,
-    pub(crate) seconds: Duration,
-    pub(crate) workers: usize,
-    /// The name of the results file.
-    pub(crate) set: String,
-    /// Every target and workload is included, so the results may replace the committed ones.
-    pub(crate) is_full: bool,
-    /// The command line to repeat the run, without file locations.
-    pub(crate) command: String,
 }
 
 impl Options {
@@ -94,6 +85,9 @@ impl Options {
     pub(crate) fn plan(&self) -> Result<Plan, String> {
         if self.algorithms {
             return Ok(self.plan_of_algorithms());
+        }
+        if self.growth {
+            return self.plan_of_growth();
         }
         let workloads = match (&self.workloads, self.quick) {
             (Some(list), _) => chosen(list, workload::ALL.iter(), |workload| workload.name.to_owned(), "workload")?,
@@ -109,44 +103,69 @@ impl Options {
             Some(list) => chosen(list, Peer::ALL.iter(), |peer| peer.name().to_owned(), "peer")?,
             None => Peer::ALL.iter().collect(),
         };
-        let (rounds, seconds) = self.rounds_of();
+        let (rounds, seconds) = self.rounds_of(3, USUAL_SECONDS);
         let narrowed = self.chapters.is_some() || self.peers.is_some() || self.workloads.is_some() || self.quick;
-        let is_full = !narrowed && rounds >= 7 && seconds >= USUAL_SECONDS;
+        let is_full = !narrowed && rounds >= USUAL_ROUNDS && seconds >= USUAL_SECONDS;
         Ok(Plan {
             set: self.set(),
             command: self.command(),
             peers_named: self.peers.is_some(),
             peers: peers.into_iter().copied().collect(),
             workers: usize::from(self.workers),
-            algorithms: false,
+            kind: RunKind::Ladder,
             chapters,
             workloads,
             rounds,
+            warm_up: seconds.mul_f64(WARM_UP_FRACTION),
             seconds,
             is_full,
         })
     }
 
     fn plan_of_algorithms(&self) -> Plan {
-        let (rounds, seconds) = self.rounds_of();
+        let (rounds, seconds) = self.rounds_of(3, USUAL_SECONDS);
         Plan {
+            kind: RunKind::Algorithms,
             set: "algorithms".to_owned(),
             command: self.command(),
             peers_named: true,
             peers: Vec::new(),
             workers: 1,
-            algorithms: true,
             chapters: algorithms::chapter().into_iter().collect(),
             workloads: vec![&workload::BY_ALGORITHM],
             rounds,
+            warm_up: seconds.mul_f64(WARM_UP_FRACTION),
             seconds,
-            is_full: !self.quick && rounds >= 7 && seconds >= USUAL_SECONDS,
+            is_full: !self.quick && rounds >= USUAL_ROUNDS && seconds >= USUAL_SECONDS,
         }
     }
 
-    /// How many rounds, and how long each is.
-    fn rounds_of(&self) -> (u32, Duration) {
-        let (rounds, seconds) = if self.quick { (3, Duration::from_millis(500)) } else { (7, USUAL_SECONDS) };
+    fn plan_of_growth(&self) -> Result<Plan, String> {
+        if !cfg!(target_os = "linux") {
+            return Err("--growth needs Linux: only there all addresses of 127.0.0.0/8 are local".to_owned());
+        }
+        let (rounds, seconds) = self.rounds_of(1, growth::WINDOW);
+        Ok(Plan {
+            kind: RunKind::Growth,
+            set: "growth".to_owned(),
+            command: self.command(),
+            peers_named: true,
+            peers: vec![Peer::HaProxy],
+            workers: 1,
+            chapters: growth::chapter().into_iter().collect(),
+            workloads: growth::rungs(self.quick),
+            rounds,
+            // A smoke test does not wait for the first health checks.
+            warm_up: if self.quick { seconds.mul_f64(WARM_UP_FRACTION) } else { growth::WARM_UP },
+            seconds,
+            is_full: !self.quick && rounds >= USUAL_ROUNDS && seconds >= growth::WINDOW,
+        })
+    }
+
+    /// How many rounds, with `--quick` so many, and how long each is.
+    fn rounds_of(&self, quick_rounds: u32, usual: Duration) -> (u32, Duration) {
+        let (rounds, seconds) =
+            if self.quick { (quick_rounds, Duration::from_millis(500)) } else { (USUAL_ROUNDS, usual) };
         (self.rounds.unwrap_or(rounds), self.seconds.unwrap_or(seconds))
     }
 
@@ -167,6 +186,7 @@ impl Options {
         let parts = [
             Some("cargo bench-lb".to_owned()),
             self.algorithms.then(|| "--algorithms".to_owned()),
+            self.growth.then(|| "--growth".to_owned()),
             list("chapters", &self.chapters),
             list("peers", &self.peers),
             list("workloads", &self.workloads),
@@ -208,65 +228,4 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options(line: &str) -> Result<Options, EarlyExit> {
-        let words = line.split(' ').filter(|word| !word.is_empty()).map(|word| word.trim_matches('\''));
-        Options::read(std::iter::once("bench_lb").chain(words).map(OsString::from))
-    }
-
-    fn plan(line: &str) -> Result<Plan, String> {
-        options(line).unwrap().plan()
-    }
-
-    #[test]
-    fn without_arguments_it_is_the_full_run() {
-        let plan = plan("--").unwrap();
-        assert!(plan.is_full && plan.set == "ladder" && plan.command == "cargo bench-lb");
-        assert_eq!((plan.workloads.len(), plan.peers.len(), plan.rounds), (workload::ALL.len(), 6, 7));
-        assert!(plan.chapters.iter().any(|chapter| chapter.number == 2));
-    }
-
-    #[test]
-    fn narrower_runs_are_not_the_committed_ones() {
-        for line in ["--quick", "--chapters 2", "--peers ''", "--workloads idle", "--rounds 3", "--seconds 0.5"] {
-            assert!(!plan(line).unwrap().is_full, "{line}");
-        }
-        let quick = plan("--quick --peers '' --chapters 3 --rounds 1").unwrap();
-        assert_eq!(quick.workloads.len(), 1);
-        assert!(quick.peers.is_empty() && quick.peers_named);
-        assert_eq!(quick.command, "cargo bench-lb --chapters 3 --peers '' --rounds 1 --quick");
-        let two = plan("--workers 2").unwrap();
-        assert!(two.is_full && two.set == "ladder-2-workers");
-        assert_eq!(plan("--workloads idle,get-1").unwrap().set, "idle+get-1");
-    }
-
-    #[test]
-    fn algorithms_are_a_run_of_their_own() {
-        let plan = plan("-- --algorithms").unwrap();
-        assert!(plan.is_full && plan.algorithms && plan.set == "algorithms" && plan.peers.is_empty());
-        assert_eq!((plan.command.as_str(), plan.rounds, plan.seconds.as_secs()), ("cargo bench-lb --algorithms", 7, 1));
-        for line in ["--algorithms --quick", "--algorithms --rounds 3", "--algorithms --seconds 0.5"] {
-            assert!(!super::tests::plan(line).unwrap().is_full, "{line}");
-        }
-        for line in ["--algorithms --peers nginx", "--algorithms --workloads idle", "--algorithms --workers 2"] {
-            assert_eq!(options(line).unwrap_err().code, 64, "{line}");
-        }
-    }
-
-    #[test]
-    fn names_that_do_not_exist_are_refused_with_those_that_do() {
-        for (line, expected) in [
-            ("--chapters 1", "there is no chapter '1' here; there are 2, 3"),
-            ("--peers squid", "there is no peer 'squid' here; there are nginx, haproxy, pingora, envoy"),
-            ("--workloads get", "there is no workload 'get' here; there are get-1, get-64"),
-        ] {
-            let why = plan(line).unwrap_err();
-            assert!(why.starts_with(expected), "{why}");
-        }
-        for line in ["--rounds 0", "--seconds 0", "--seconds nan", "--workers 0", "--compare", "more", "--chapter 2"] {
-            assert_eq!(options(line).unwrap_err().code, 64, "{line}");
-        }
-    }
-}
+mod tests;

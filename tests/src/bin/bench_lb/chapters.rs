@@ -17,6 +17,11 @@ impl Chapter {
         Self { number, package, program, one_backend: number == 2 }
     }
 
+    /// Looks a chapter up by its number.
+    pub(crate) fn numbered(number: u8) -> Option<&'static Self> {
+        CHAPTERS.iter().find(|chapter| chapter.number == number)
+    }
+
     pub(crate) fn exists(&self) -> bool {
         root().join(self.package).join("src/main.rs").is_file()
     }

@@ -11,6 +11,7 @@ mod args;
 mod chapters;
 mod clock;
 mod cores;
+mod growth;
 mod http;
 mod kernel;
 mod load;
@@ -18,12 +19,14 @@ mod machine;
 mod metric;
 mod origin;
 mod peers;
+mod plan;
 mod process;
 mod programs;
 mod progress;
 mod report;
 mod round;
 mod run;
+mod rung;
 mod session;
 mod setup;
 mod stats;
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
         Ok(plan) => plan,
         Err(why) => return cli::usage_error(why),
     };
-    match run::run(&options, &plan) {
+    match run::run(&options, plan) {
         Ok(code) => code,
         Err(error) => cli::exit_code(Err(error)),
     }

@@ -17,6 +17,8 @@ pub(crate) enum Metric {
     SystemUs,
     /// CPU seconds per GiB of bodies.
     CpuSPerGib,
+    /// CPU time per second without any request, in milliseconds.
+    CpuMsPerS,
     /// Resident memory that an idle client adds to that of a fresh process.
     BytesPerClient,
     RequestsPerS,
@@ -42,6 +44,7 @@ impl Metric {
             Self::UserUs => "user",
             Self::SystemUs => "system",
             Self::CpuSPerGib => "CPU s/GiB",
+            Self::CpuMsPerS => "CPU ms/s",
             Self::BytesPerClient => "bytes/client",
             Self::RequestsPerS => "req/s",
             Self::Busy => "busy",
@@ -72,18 +75,22 @@ pub(crate) enum Base {
     Envoy,
     Pingora,
     Floor,
+    /// The same target on the first rung of its scale.
+    FirstRung,
 }
 
 impl Base {
-    pub(crate) const ALL: [Self; 4] = [Self::BestServer, Self::Envoy, Self::Pingora, Self::Floor];
+    /// Those that are other targets of the same workload.
+    pub(crate) const TARGETS: [Self; 4] = [Self::BestServer, Self::Envoy, Self::Pingora, Self::Floor];
 
-    /// The targets of which the best one counts.
+    /// The targets of which the best one counts; none if it is the target itself.
     pub(crate) fn targets(self) -> &'static [&'static str] {
         match self {
             Self::BestServer => &["nginx", "haproxy"],
             Self::Envoy => &["envoy"],
             Self::Pingora => &["pingora"],
             Self::Floor => &["floor"],
+            Self::FirstRung => &[],
         }
     }
 
@@ -94,6 +101,7 @@ impl Base {
             Self::Envoy => "×envoy",
             Self::Pingora => "×pingora",
             Self::Floor => "×floor",
+            Self::FirstRung => "×first rung",
         }
     }
 }

@@ -95,7 +95,7 @@ impl Peer {
 
     /// How it is started with its configuration `file`.
     pub(crate) fn arguments(self, command: &mut Command, file: &Path, places: &Places<'_>) {
-        let Places { backends, port, workers, directory } = *places;
+        let Places { backends, port, workers, directory, .. } = *places;
         match self {
             Self::Nginx => command.arg("-e").arg(directory.join("error.log")).arg("-c").arg(file),
             Self::HaProxy => command.arg("-db").arg("-f").arg(file),

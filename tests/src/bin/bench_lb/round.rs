@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, time::Duration};
 
-use common::shutdown::Shutdown;
+use common::shutdown::{Shutdown, ShutdownStage};
 use tempfile::TempDir;
 
 use crate::{
@@ -17,18 +17,19 @@ use crate::{
     process::{Child, CpuTime, Memory, Space, tree},
     stats::rounded,
     strace,
-    target::Target,
+    target::{Target, Topology},
     workload::{Manner, Origins, Workload},
 };
 
 /// Grace period for responses in flight when the window ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Time limit for serving 2,000 clients once.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time limit for serving every client once.
+const ONCE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The warm-up, relative to the round: pools fill, buffers grow, branch predictors learn.
-const WARM_UP_FRACTION: f64 = 0.25;
+/// More clients than this connect one after the other: all at once they would overflow the accept queue, and those
+/// whose connects are dropped retry after one second and more.
+const MAX_AT_ONCE: usize = 1_024;
 
 /// What all rounds of a run share.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(crate) struct Bench {
     pub(crate) origin: PathBuf,
     pub(crate) strace: Option<PathBuf>,
     pub(crate) workers: usize,
+    /// How long pools fill, buffers grow and branch predictors learn before the window.
+    pub(crate) warm_up: Duration,
     /// The length of the window.
     pub(crate) seconds: Duration,
     pub(crate) stop: Shutdown,
@@ -63,6 +66,7 @@ impl Bench {
         let stage = self.stage(workload, target)?;
         let sample = match workload.manner {
             Manner::Idle => self.idle(workload, &stage),
+            Manner::ChecksOnly => self.checks_only(&stage),
             _ => self.window(workload, stage, rate),
         };
         if self.stop.is_draining() {
@@ -76,7 +80,7 @@ impl Bench {
         let Some(program) = &self.strace else { return Ok(BTreeMap::new()) };
         let stage = self.stage(workload, target)?;
         let mut driver = self.driver(workload, stage.addr, SendMode::Closed)?;
-        driver.run(self.warm_up())?;
+        driver.run(self.warm_up)?;
         driver.drain(DRAIN_TIMEOUT)?;
         driver.reset();
         let pids = stage.pids()?;
@@ -97,12 +101,14 @@ impl Bench {
         let directory = tempfile::tempdir()?;
         let fleet = Fleet::start(&self.origin, workload.origins, self.space(&self.cores.origins, &directory))?;
         let space = self.space(&self.cores.target, &directory);
-        let (target, addr) = target.start(&fleet.addresses(), self.workers, space)?;
+        let topology = Topology {
+            backends: &fleet.addresses(),
+            routes: workload.routes,
+            max_clients: workload.max_clients(),
+            workers: self.workers,
+        };
+        let (target, addr) = target.start(topology, space)?;
         Ok(Stage { target, addr, fleet, directory })
-    }
-
-    fn warm_up(&self) -> Duration {
-        self.seconds.mul_f64(WARM_UP_FRACTION)
     }
 
     fn driver(&self, workload: &Workload, to: SocketAddr, mode: SendMode) -> io::Result<Driver<'_>> {
@@ -112,10 +118,13 @@ impl Bench {
     fn window(&self, workload: &Workload, mut stage: Stage, rate: Option<f64>) -> io::Result<Sample> {
         let mode = rate.map_or(SendMode::Closed, |rate| SendMode::Open(Arrivals::new(rate)));
         let mut driver = self.driver(workload, stage.addr, mode)?;
-        driver.run(self.warm_up())?;
+        if workload.clients > MAX_AT_ONCE {
+            driver.request_once(ONCE_TIMEOUT)?;
+        }
+        driver.run(self.warm_up)?;
         let counted = stage.fleet.count()?;
         // Reading the origins' counters took time, in which responses waited: a second, shorter warm-up drains those.
-        driver.run(self.warm_up() / 4)?;
+        driver.run(self.warm_up / 4)?;
         driver.reset();
 
         let pids = stage.pids()?;
@@ -148,11 +157,26 @@ impl Bench {
         Ok(sample(requests, driver.tally(), figures))
     }
 
+    /// The CPU time of a target that nobody sends requests to.
+    fn checks_only(&self, stage: &Stage) -> io::Result<Sample> {
+        self.stop.wait_timeout(ShutdownStage::Draining, self.warm_up);
+        let pids = stage.pids()?;
+        let (before, start) = (CpuTime::of(&pids)?, clock::now());
+        self.stop.wait_timeout(ShutdownStage::Draining, self.seconds);
+        let elapsed = clock::now().saturating_duration_since(start).as_secs_f64();
+        let (user, system) = CpuTime::of(&pids)?.since(before);
+        let figures = vec![
+            (Metric::CpuMsPerS, (user + system).as_secs_f64() * 1_000.0 / elapsed),
+            (Metric::PeakRssKib, to_f64(Memory::of(&pids)?.peak_kib)),
+        ];
+        Ok(sample(0, &Tally::new(), figures))
+    }
+
     fn idle(&self, workload: &Workload, stage: &Stage) -> io::Result<Sample> {
         let mut driver = self.driver(workload, stage.addr, SendMode::Once)?;
         let pids = stage.pids()?;
         let before = Memory::of(&pids)?;
-        let connected = driver.request_once(IDLE_TIMEOUT)?;
+        let connected = driver.request_once(ONCE_TIMEOUT)?;
         let after = Memory::of(&stage.pids()?)?;
         let requests = driver.tally().answered;
         answered(driver.tally())?;

@@ -13,13 +13,14 @@ use common::{
 };
 
 use crate::{
-    args::{Options, Plan},
+    args::Options,
     chapters::root,
     clock,
     cores::Cores,
     kernel,
     machine::Machine,
     peers,
+    plan::{Plan, RunKind},
     programs::{PROFILE, Programs},
     report::{About, Comparison, Report},
     round::Bench,
@@ -32,7 +33,7 @@ const SCRATCH: &str = "bench";
 const QUICK_SCRATCH: &str = "bench-quick";
 
 /// Runs what the command line requests.
-pub(crate) fn run(options: &Options, plan: &Plan) -> io::Result<ExitCode> {
+pub(crate) fn run(options: &Options, mut plan: Plan) -> io::Result<ExitCode> {
     if let [old, new] = &options.compare[..] {
         return Ok(compare(&Report::read(old)?, &Report::read(new)?));
     }
@@ -42,9 +43,9 @@ pub(crate) fn run(options: &Options, plan: &Plan) -> io::Result<ExitCode> {
         Some(directory) => Programs::at(directory),
         None => Programs::build(&plan.chapters)?,
     };
-    let directory = results(options, plan, &programs);
+    let directory = results(options, &plan, &programs);
     std::fs::create_dir_all(&directory)?;
-    let report = measure(plan, &programs)?;
+    let report = measure(&mut plan, &programs)?;
 
     let file = directory.join(format!("{}.json", plan.set));
     report.write(&file)?;
@@ -52,7 +53,7 @@ pub(crate) fn run(options: &Options, plan: &Plan) -> io::Result<ExitCode> {
     outln!("{}", in_workspace(&file).display());
     // A ladder run with two workers would overwrite the one with one.
     if plan.workers == 1 {
-        if !plan.algorithms {
+        if plan.kind == RunKind::Ladder {
             report.write_pages(&directory.join("pages.json"))?;
         }
         for name in report.draw(&directory)? {
@@ -62,11 +63,12 @@ pub(crate) fn run(options: &Options, plan: &Plan) -> io::Result<ExitCode> {
     Ok(old.map_or(ExitCode::SUCCESS, |old| compare(&old, &report)))
 }
 
-fn measure(plan: &Plan, programs: &Programs) -> io::Result<Report> {
+fn measure(plan: &mut Plan, programs: &Programs) -> io::Result<Report> {
     let Found { targets, versions, mut notes } = Found::new(plan, programs)?;
     // Before this thread is pinned to one CPU core.
     let machine = Machine::describe();
-    let bench = bench(plan, programs)?;
+    let (bench, open_files) = bench(plan, programs)?;
+    notes.extend(plan.skip_beyond(open_files));
     if plan.workloads.iter().any(|workload| workload.counts_calls) && bench.strace.is_none() {
         notes.push("system calls are not counted: no strace (apt-get install strace)".to_owned());
     }
@@ -83,6 +85,8 @@ fn measure(plan: &Plan, programs: &Programs) -> io::Result<Report> {
     for note in &notes {
         outln!("{note}");
     }
+    let rounds = Session::rounds(&bench, &targets, &plan.workloads, plan.rounds);
+    outln!("{}", plan.estimate(rounds));
     let (measured, failed) = Session::run(&bench, &targets, &plan.workloads, plan.rounds)?;
     notes.extend(failed);
     let about = About {
@@ -101,24 +105,26 @@ fn measure(plan: &Plan, programs: &Programs) -> io::Result<Report> {
     Ok(Report::new(about, measured))
 }
 
-/// Pins this thread to its CPU core, and handles Ctrl-C.
-fn bench(plan: &Plan, programs: &Programs) -> io::Result<Bench> {
+/// Pins this thread to its CPU core, and handles Ctrl-C. Also returns the limit of open files.
+fn bench(plan: &Plan, programs: &Programs) -> io::Result<(Bench, u64)> {
     let cores = Cores::divide(plan.workers)?;
     kernel::pin(&cores.load)?;
-    // Too few descriptors show up as failures of the clients that lack one.
-    let _ = net::raise_fd_limit();
+    // The programs inherit it. In the ladder, too few descriptors show up as failures of the clients that lack one.
+    let open_files = net::raise_fd_limit()?;
     let stop = Shutdown::new()?;
     let hung_up = stop.clone();
     // A closed terminal must not leave programs behind either.
     SignalHandlers::new(stop.clone()).on(SIGHUP, move || hung_up.drain()).spawn()?;
-    Ok(Bench {
+    let bench = Bench {
         cores,
         origin: programs.path("origin"),
         strace: peers::find("strace"),
         workers: plan.workers,
+        warm_up: plan.warm_up,
         seconds: plan.seconds,
         stop,
-    })
+    };
+    Ok((bench, open_files))
 }
 
 /// Where the results go: only a full run, built with the right profile, may replace the committed ones.
@@ -126,7 +132,7 @@ fn results(options: &Options, plan: &Plan, programs: &Programs) -> PathBuf {
     match &options.out {
         Some(directory) => directory.clone(),
         None if plan.is_full && programs.profile == PROFILE => root().join("tests/bench/results"),
-        None if plan.set.starts_with("quick") => programs.scratch(QUICK_SCRATCH),
+        None if options.quick => programs.scratch(QUICK_SCRATCH),
         None => programs.scratch(SCRATCH),
     }
 }

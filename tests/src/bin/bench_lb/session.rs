@@ -33,8 +33,8 @@ pub(crate) struct Session<'a> {
     measured: Vec<Measured>,
     /// Maximum requests per second of each target.
     maxima: BTreeMap<String, f64>,
-    /// Targets that failed in the current workload: they are skipped in its other rounds.
-    failed: BTreeSet<String>,
+    /// Workloads and targets that failed: their other rounds are skipped.
+    failed: BTreeSet<(&'static str, String)>,
     /// Failures, one per line.
     notes: Vec<String>,
     progress: Progress,
@@ -48,10 +48,6 @@ impl<'a> Session<'a> {
         workloads: &[&'static Workload],
         rounds: u32,
     ) -> io::Result<(Vec<Measured>, Vec<String>)> {
-        let per_workload = |workload: &&Workload| {
-            let able = targets.iter().filter(|target| target.can(workload)).count() as u64;
-            able * (u64::from(rounds) + u64::from(workload.counts_calls && bench.strace.is_some()))
-        };
         let mut session = Session {
             bench,
             targets,
@@ -60,33 +56,47 @@ impl<'a> Session<'a> {
             maxima: BTreeMap::new(),
             failed: BTreeSet::new(),
             notes: Vec::new(),
-            progress: Progress::new(workloads.iter().map(per_workload).sum()),
+            progress: Progress::new(Self::rounds(bench, targets, workloads, rounds)),
         };
-        for workload in workloads {
-            session.workload(workload)?;
+        for interleaved in workloads.chunk_by(|one, next| one.is_interleaved_with(next)) {
+            session.interleave(interleaved)?;
         }
         Ok((session.measured, session.notes))
     }
 
-    fn workload(&mut self, workload: &'static Workload) -> io::Result<()> {
-        let able: Vec<&Target> = self.targets.iter().filter(|target| target.can(workload)).collect();
+    /// The number of rounds of a run, over all workloads and targets.
+    pub(crate) fn rounds(bench: &Bench, targets: &[Target], workloads: &[&'static Workload], rounds: u32) -> u64 {
+        let per_workload = |workload: &&Workload| {
+            let able = targets.iter().filter(|target| target.can(workload)).count() as u64;
+            able * (u64::from(rounds) + u64::from(workload.counts_calls && bench.strace.is_some()))
+        };
+        workloads.iter().map(per_workload).sum()
+    }
+
+    /// One workload, or the rungs of a scale: all their pairs with a target take part in each round.
+    fn interleave(&mut self, workloads: &[&'static Workload]) -> io::Result<()> {
+        let targets = self.targets;
+        let able = |workload: &'static Workload| {
+            let targets = targets.iter().filter(move |target| target.can(workload));
+            targets.map(move |target| (workload, target))
+        };
+        let pairs: Vec<_> = workloads.iter().copied().flat_map(able).collect();
         let first = self.measured.len();
-        self.measured.extend(able.iter().map(|target| Measured {
+        self.measured.extend(pairs.iter().map(|(workload, target)| Measured {
             workload,
             target: target.name.clone(),
             samples: Vec::new(),
             calls: BTreeMap::new(),
         }));
-        self.failed.clear();
         for round in 1..=self.rounds {
-            for (at, target) in able.iter().enumerate() {
+            for (at, &(workload, target)) in pairs.iter().enumerate() {
                 self.progress.step(workload.name, &target.name, &format!("round {round}"));
                 let sample = self.attempt(workload, target, |session| session.round(workload, target))?;
                 self.measured[first + at].samples.extend(sample.map(|sample| Sample { round, ..sample }));
             }
         }
-        if workload.counts_calls && self.bench.strace.is_some() {
-            for (at, target) in able.iter().enumerate() {
+        for (at, &(workload, target)) in pairs.iter().enumerate() {
+            if workload.counts_calls && self.bench.strace.is_some() {
                 self.progress.step(workload.name, &target.name, "system calls");
                 let calls = self.attempt(workload, target, |session| session.bench.calls(workload, target))?;
                 self.measured[first + at].calls = calls.unwrap_or_default();
@@ -99,11 +109,12 @@ impl<'a> Session<'a> {
     /// Notes a failure; returns an interruption as an error.
     fn attempt<T>(
         &mut self,
-        workload: &Workload,
+        workload: &'static Workload,
         target: &Target,
         work: impl FnOnce(&mut Self) -> io::Result<T>,
     ) -> io::Result<Option<T>> {
-        if self.failed.contains(&target.name) {
+        let pair = (workload.name, target.name.clone());
+        if self.failed.contains(&pair) {
             return Ok(None);
         }
         let error = match work(self) {
@@ -113,7 +124,7 @@ impl<'a> Session<'a> {
         if self.bench.stop.is_draining() {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted; no results were written"));
         }
-        self.failed.insert(target.name.clone());
+        self.failed.insert(pair);
         self.notes.push(format!("{}, {}: {error}", workload.name, target.name));
         Ok(None)
     }

@@ -1,11 +1,18 @@
 //! From a plan to targets: builds our programs, and looks for the peers.
 
-use std::{collections::BTreeMap, io, path::Path, process::Command};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::{
     algorithms,
-    args::Plan,
     chapters::Chapter,
+    growth,
+    peers::Peer,
+    plan::{Plan, RunKind},
     programs::Programs,
     target::{Kind, Target},
 };
@@ -21,26 +28,24 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// The floor first, then the chapters, then the peers.
+    /// The floor first, then our programs, then the peers.
     pub(crate) fn new(plan: &Plan, programs: &Programs) -> io::Result<Self> {
-        let target = |name: &str, kind, program| Target { name: name.to_owned(), ..Target::new(kind, program) };
         let mut found = Self { targets: Vec::new(), versions: BTreeMap::new(), notes: Vec::new() };
-        if plan.algorithms {
-            for chapter in &plan.chapters {
-                found.targets.extend(algorithms::targets(chapter, programs)?);
-            }
-            return Ok(found);
+        if plan.kind == RunKind::Ladder {
+            found.targets.push(target("floor", Kind::Floor, programs.path("floor")));
         }
-        found.targets.push(target("floor", Kind::Floor, programs.path("floor")));
         for chapter in &plan.chapters {
-            let kind = kind(chapter, programs)?;
-            found.targets.push(target(&format!("chapter {}", chapter.number), kind, programs.path(chapter.program)));
+            match plan.kind {
+                RunKind::Ladder => found.targets.push(of_chapter(chapter, programs)?),
+                RunKind::Algorithms | RunKind::Growth => found.targets.extend(algorithms::targets(chapter, programs)?),
+            }
         }
         for peer in &plan.peers {
             match peer.find(plan.peers_named)? {
                 Ok((program, version)) => {
-                    for &headers in peer.configurations() {
-                        found.targets.push(target(&peer.target(headers), Kind::Peer(*peer, headers), program.clone()));
+                    match plan.kind {
+                        RunKind::Growth => found.targets.extend(growth::haproxy(&program)),
+                        RunKind::Ladder | RunKind::Algorithms => found.targets.extend(of_peer(*peer, &program)),
                     }
                     found.versions.insert(peer.name().to_owned(), version);
                 }
@@ -49,6 +54,20 @@ impl Found {
         }
         Ok(found)
     }
+}
+
+fn target(name: &str, kind: Kind, program: PathBuf) -> Target {
+    Target { name: name.to_owned(), ..Target::new(kind, program) }
+}
+
+fn of_chapter(chapter: &Chapter, programs: &Programs) -> io::Result<Target> {
+    Ok(target(&format!("chapter {}", chapter.number), kind(chapter, programs)?, programs.path(chapter.program)))
+}
+
+/// One per configuration.
+fn of_peer(peer: Peer, program: &Path) -> impl Iterator<Item = Target> {
+    let one = move |&headers| target(&peer.target(headers), Kind::Peer(peer, headers), program.to_owned());
+    peer.configurations().iter().map(one)
 }
 
 fn kind(chapter: &Chapter, programs: &Programs) -> io::Result<Kind> {

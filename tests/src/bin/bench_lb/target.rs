@@ -1,6 +1,7 @@
 //! A target and how it is started: a chapter's program, a peer, the floor.
 
 use std::{
+    fmt::Write as _,
     fs, io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -14,9 +15,6 @@ use crate::{
     template::{self, Headers, Places},
     workload::{self, Manner, Origins, Workload},
 };
-
-/// The thread-per-connection chapters accept 1,000 clients by default; the idle workload has 2,000.
-const MAX_CLIENTS: &str = "4096";
 
 /// How a target's command line looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,14 +38,44 @@ pub(crate) struct Target {
     pub(crate) program: PathBuf,
     /// Further arguments of a chapter's program.
     pub(crate) words: Vec<String>,
+    /// The algorithm in a peer's configuration.
+    pub(crate) balance: &'static str,
+    /// Whether a peer's configuration has health checks. A chapter's program has its default.
+    pub(crate) checks: bool,
     /// The directory of the peers' configuration templates.
     pub(crate) templates: PathBuf,
+}
+
+/// What a target is started with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Topology<'a> {
+    pub(crate) backends: &'a [SocketAddr],
+    /// The number of routing rules. With any, the second half of the backends is the group that they lead to.
+    pub(crate) routes: usize,
+    pub(crate) max_clients: usize,
+    pub(crate) workers: usize,
+}
+
+impl<'a> Topology<'a> {
+    /// The backends of the default group, and those of the group that routes lead to.
+    fn groups(&self) -> (&'a [SocketAddr], &'a [SocketAddr]) {
+        let default = if self.routes == 0 { self.backends.len() } else { self.backends.len() / 2 };
+        self.backends.split_at(default)
+    }
 }
 
 impl Target {
     /// A target without a name and further arguments yet.
     pub(crate) fn new(kind: Kind, program: PathBuf) -> Self {
-        Self { name: String::new(), kind, program, words: Vec::new(), templates: peers::templates() }
+        Self {
+            name: String::new(),
+            kind,
+            program,
+            words: Vec::new(),
+            balance: "roundrobin",
+            checks: false,
+            templates: peers::templates(),
+        }
     }
 
     /// The flags that a chapter's `--help` lists decide which shared flags it gets: programs with a thread per
@@ -59,6 +87,9 @@ impl Target {
     /// Whether the workload applies to it: the floor and chapter 2 do not balance, and what the headers of Envoy and
     /// Caddy cost is told by the small requests.
     pub(crate) fn can(&self, workload: &Workload) -> bool {
+        if !workload.only.is_empty() {
+            return workload.only.contains(&self.name.as_str());
+        }
         if let Kind::Peer(Peer::Envoy | Peer::Caddy, Headers::Equal) = self.kind {
             return workload::SMALL_GETS.contains(&workload.name);
         }
@@ -66,14 +97,9 @@ impl Target {
         balances || (workload.origins == Origins::One && workload.manner != Manner::Killing)
     }
 
-    /// Starts it in front of `backends`; returns once a request has gone through.
-    pub(crate) fn start(
-        &self,
-        backends: &[SocketAddr],
-        workers: usize,
-        space: Space<'_>,
-    ) -> io::Result<(Child, SocketAddr)> {
-        let (command, port) = self.command(backends, workers, space.directory)?;
+    /// Starts it; returns once a request has gone through.
+    pub(crate) fn start(&self, topology: Topology<'_>, space: Space<'_>) -> io::Result<(Child, SocketAddr)> {
+        let (command, port) = self.command(topology, space.directory)?;
         let mut child = Child::start("target", command, space)?;
         let addr = match port {
             Some(port) => SocketAddr::from(([127, 0, 0, 1], port)),
@@ -84,41 +110,75 @@ impl Target {
     }
 
     /// The command, and the port if we had to choose it.
-    fn command(&self, backends: &[SocketAddr], workers: usize, directory: &Path) -> io::Result<(Command, Option<u16>)> {
+    fn command(&self, topology: Topology<'_>, directory: &Path) -> io::Result<(Command, Option<u16>)> {
         let mut command = Command::new(&self.program);
-        let workers = workers.to_string();
+        let workers = topology.workers.to_string();
         match &self.kind {
             Kind::Floor => {
-                command.arg("0").arg(workers).args(backends.iter().map(SocketAddr::to_string));
+                command.arg("0").arg(workers).args(topology.backends.iter().map(SocketAddr::to_string));
                 Ok((command, None))
             }
             Kind::Chapter { one_backend, flags, .. } => {
-                command.arg("0").args(backend_words(backends, *one_backend));
+                let (default, routed) = topology.groups();
+                command.arg("0").args(backend_words(default, *one_backend));
                 for flag in flags {
-                    command.arg(flag).arg(if *flag == "--workers" { &workers } else { MAX_CLIENTS });
+                    let value = if *flag == "--workers" { topology.workers } else { topology.max_clients };
+                    command.arg(flag).arg(value.to_string());
                 }
-                command.args(&self.words);
+                command.args(&self.words).args(route_words(topology.routes, routed));
                 Ok((command, None))
             }
             Kind::Peer(peer, headers) => {
-                let port = free_port()?;
-                let lines: Vec<_> = (1..).zip(backends).map(|(number, addr)| peer.backend(number, *addr)).collect();
-                let places = Places { backends: &lines, port, workers: &workers, directory };
-                let file = self.configuration(*peer, *headers, &places)?;
-                peer.arguments(&mut command, &file, &places);
+                let port = self.peer(*peer, *headers, topology, directory, &mut command)?;
                 Ok((command, Some(port)))
             }
         }
     }
 
+    /// Writes the peer's files into the directory, and completes its command; returns its port.
+    fn peer(
+        &self,
+        peer: Peer,
+        headers: Headers,
+        topology: Topology<'_>,
+        directory: &Path,
+        command: &mut Command,
+    ) -> io::Result<u16> {
+        let port = free_port()?;
+        let (default, routed) = topology.groups();
+        let mut lines: Vec<_> =
+            (1..).zip(topology.backends).map(|(number, addr)| peer.backend(number, *addr)).collect();
+        let routed = lines.split_off(lines.len() - routed.len());
+        debug_assert_eq!(lines.len(), default.len());
+        let optional = [(self.checks, "checks"), (topology.routes > 0, "routes")];
+        let mut sections = vec![headers.section()];
+        sections.extend(optional.into_iter().filter(|(wanted, _)| *wanted).map(|(_, section)| section));
+        let places = Places {
+            sections: &sections,
+            backends: &lines,
+            routed: &routed,
+            port,
+            workers: &topology.workers.to_string(),
+            max_clients: topology.max_clients,
+            balance: self.balance,
+            directory,
+        };
+        if topology.routes > 0 {
+            fs::write(directory.join("routes.map"), route_map(topology.routes))?;
+        }
+        let file = self.configuration(peer, &places)?;
+        peer.arguments(command, &file, &places);
+        Ok(port)
+    }
+
     /// The peer's template filled in, as a file in the directory. Pingora's proxy has none.
-    fn configuration(&self, peer: Peer, headers: Headers, places: &Places<'_>) -> io::Result<PathBuf> {
+    fn configuration(&self, peer: Peer, places: &Places<'_>) -> io::Result<PathBuf> {
         let Some(name) = peer.template() else { return Ok(PathBuf::new()) };
         let path = self.templates.join(name);
         let template =
             fs::read_to_string(&path).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
         let file = places.directory.join(name);
-        fs::write(&file, template::fill(&template, headers, places))?;
+        fs::write(&file, template::fill(&template, places))?;
         Ok(file)
     }
 }
@@ -129,6 +189,27 @@ fn backend_words(backends: &[SocketAddr], one_backend: bool) -> Vec<String> {
         return first.map(|addr| vec![addr.ip().to_string(), addr.port().to_string()]).unwrap_or_default();
     }
     backends.iter().map(SocketAddr::to_string).collect()
+}
+
+/// The arguments for so many routes to one group.
+fn route_words(routes: usize, members: &[SocketAddr]) -> Vec<String> {
+    if routes == 0 {
+        return Vec::new();
+    }
+    let members = backend_words(members, false).join(",");
+    let mut words = vec!["--group".to_owned(), format!("routed={members}")];
+    words.extend((0..routes).flat_map(|route| ["--route".to_owned(), format!("path=/route-{route}/* -> routed")]));
+    words
+}
+
+/// The same routes as a map of HAProxy.
+fn route_map(routes: usize) -> String {
+    let mut map = String::new();
+    for route in 0..routes {
+        // Writing into a string cannot fail.
+        let _ = writeln!(map, "/route-{route}/ routed");
+    }
+    map
 }
 
 /// A port that was free a moment ago, for a program that cannot report an ephemeral port.
@@ -144,9 +225,11 @@ mod tests {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
-    fn words(kind: Kind) -> Vec<String> {
+    fn words(kind: Kind, routes: usize) -> Vec<String> {
         let target = Target { words: vec!["-a".to_owned()], ..Target::new(kind, "x".into()) };
-        let (command, port) = target.command(&[addr(1), addr(2)], 2, Path::new("/d")).unwrap();
+        let backends = [addr(1), addr(2)];
+        let topology = Topology { backends: &backends, routes, max_clients: 4_096, workers: 2 };
+        let (command, port) = target.command(topology, Path::new("/d")).unwrap();
         let mut words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
         if let (Some(port), Some(word)) = (port, words.first_mut()) {
             assert_eq!(*word, port.to_string());
@@ -158,14 +241,39 @@ mod tests {
     #[test]
     fn each_kind_gets_its_command_line() {
         let chapter = |one_backend, help| Kind::Chapter { number: 3, one_backend, flags: Target::flags_in(help) };
-        assert_eq!(words(chapter(true, "")), ["0", "127.0.0.1", "1", "-a"]);
+        assert_eq!(words(chapter(true, ""), 0), ["0", "127.0.0.1", "1", "-a"]);
         assert_eq!(
-            words(chapter(false, "--max-clients <N>")),
-            ["0", "127.0.0.1:1", "127.0.0.1:2", "--max-clients", MAX_CLIENTS, "-a"]
+            words(chapter(false, "--max-clients <N>"), 0),
+            ["0", "127.0.0.1:1", "127.0.0.1:2", "--max-clients", "4096", "-a"]
         );
-        assert_eq!(words(chapter(false, "--workers <N>"))[3..], ["--workers", "2", "-a"]);
-        assert_eq!(words(Kind::Floor), ["0", "2", "127.0.0.1:1", "127.0.0.1:2"]);
-        assert_eq!(words(Kind::Peer(Peer::Pingora, Headers::Equal)), ["PORT", "2", "127.0.0.1:1", "127.0.0.1:2"]);
+        assert_eq!(words(chapter(false, "--workers <N>"), 0)[3..], ["--workers", "2", "-a"]);
+        assert_eq!(words(Kind::Floor, 0), ["0", "2", "127.0.0.1:1", "127.0.0.1:2"]);
+        assert_eq!(words(Kind::Peer(Peer::Pingora, Headers::Equal), 0), ["PORT", "2", "127.0.0.1:1", "127.0.0.1:2"]);
+    }
+
+    #[test]
+    fn routes_lead_to_the_second_half_of_the_backends() {
+        let kind = Kind::Chapter { number: 6, one_backend: false, flags: Vec::new() };
+        let group = ["--group", "routed=127.0.0.1:2"];
+        let rules = ["--route", "path=/route-0/* -> routed", "--route", "path=/route-1/* -> routed"];
+        assert_eq!(words(kind, 2)[3..], [&group[..], &rules[..]].concat());
+        assert_eq!(route_map(2), "/route-0/ routed\n/route-1/ routed\n");
+        let haproxy = Target { checks: true, ..Target::new(Kind::Peer(Peer::HaProxy, Headers::Lean), "x".into()) };
+        let directory = tempfile::tempdir().unwrap();
+        let backends = [addr(1), addr(2)];
+        let topology = Topology { backends: &backends, routes: 2, max_clients: 4_096, workers: 1 };
+        haproxy.command(topology, directory.path()).unwrap();
+        let file = fs::read_to_string(directory.path().join("haproxy.cfg")).unwrap();
+        let (default, routed) = file.split_once("backend routed").unwrap();
+        assert!(default.contains("server s1 127.0.0.1:1") && !default.contains("server s2"), "{file}");
+        assert!(routed.contains("server s2 127.0.0.1:2"), "{file}");
+    }
+
+    #[test]
+    fn workload_may_name_its_targets() {
+        let workload = Workload { only: &["rr"], ..workload::SMALL };
+        let named = |name: &str| Target { name: name.to_owned(), ..Target::new(Kind::Floor, "x".into()) };
+        assert!(named("rr").can(&workload) && !named("wrr").can(&workload));
     }
 
     #[test]

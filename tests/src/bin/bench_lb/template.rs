@@ -1,4 +1,4 @@
-//! The peers' configuration files, from one template each: places to fill in, and sections of one [`Headers`] only.
+//! The peers' configuration files, from one template each: places to fill in, and optional sections.
 
 use std::path::Path;
 
@@ -11,39 +11,57 @@ pub(crate) enum Headers {
     Equal,
 }
 
+impl Headers {
+    /// The section of the templates that is for these headers only.
+    pub(crate) fn section(self) -> &'static str {
+        match self {
+            Self::Lean => "lean",
+            Self::Equal => "equal",
+        }
+    }
+}
+
 /// What is filled in.
 #[derive(Debug)]
 pub(crate) struct Places<'a> {
+    /// The optional sections that the file has.
+    pub(crate) sections: &'a [&'a str],
     /// A line each.
     pub(crate) backends: &'a [String],
+    /// The same for the group that routes lead to.
+    pub(crate) routed: &'a [String],
     pub(crate) port: u16,
     pub(crate) workers: &'a str,
+    pub(crate) max_clients: usize,
+    /// The algorithm, in the peer's words.
+    pub(crate) balance: &'a str,
     pub(crate) directory: &'a Path,
 }
 
-/// The template with its places filled in. Lines from `# only lean:` or `# only equal:` to `# end` are for those
-/// headers only.
-pub(crate) fn fill(template: &str, headers: Headers, places: &Places<'_>) -> String {
+/// The template with its places filled in. Lines from `# only NAME:` to `# end` are for files with that section.
+pub(crate) fn fill(template: &str, places: &Places<'_>) -> String {
     let mut text = String::new();
-    let mut only = None;
+    let mut skipped = false;
     for line in template.lines() {
-        match line.trim_start() {
-            "# only lean:" => only = Some(Headers::Lean),
-            "# only equal:" => only = Some(Headers::Equal),
-            "# end" => only = None,
-            _ if only.is_some_and(|only| only != headers) => {}
-            trimmed => {
-                // A comment line that names the place must stay a comment.
-                let is_comment = trimmed.starts_with('#');
-                let indented = format!("\n{}", &line[..line.len() - trimmed.len()]);
-                let backends = if is_comment { "BACKENDS" } else { &places.backends.join(&indented) };
-                text.push_str(&line.replace("@BACKENDS@", backends));
-                text.push('\n');
-            }
+        let trimmed = line.trim_start();
+        if let Some(section) = trimmed.strip_prefix("# only ").and_then(|rest| rest.strip_suffix(':')) {
+            skipped = !places.sections.contains(&section);
+        } else if trimmed == "# end" {
+            skipped = false;
+        } else if !skipped {
+            // A comment line that names the place must stay a comment.
+            let is_comment = trimmed.starts_with('#');
+            let indented = format!("\n{}", &line[..line.len() - trimmed.len()]);
+            let lines = |name: &str, lines: &[String]| if is_comment { name.to_owned() } else { lines.join(&indented) };
+            let line = line.replace("@BACKENDS@", &lines("BACKENDS", places.backends));
+            text.push_str(&line.replace("@ROUTED@", &lines("ROUTED", places.routed)));
+            text.push('\n');
         }
     }
     text.replace("@PORT@", &places.port.to_string())
         .replace("@WORKERS@", places.workers)
+        .replace("@CLIENTS@", &places.max_clients.to_string())
+        .replace("@BALANCE@", places.balance)
         .replace("@DIR@", &places.directory.to_string_lossy())
 }
 
@@ -53,8 +71,21 @@ mod tests {
     use crate::peers::{Peer, templates};
 
     fn filled(template: &str, headers: Headers) -> String {
-        let backends = ["server a;".to_owned(), "server b;".to_owned()];
-        fill(template, headers, &Places { backends: &backends, port: 80, workers: "2", directory: Path::new("/d") })
+        filled_with(template, &[headers.section()])
+    }
+
+    fn filled_with(template: &str, sections: &[&str]) -> String {
+        let places = Places {
+            sections,
+            backends: &["server a;".to_owned(), "server b;".to_owned()],
+            routed: &["server c;".to_owned()],
+            port: 80,
+            workers: "2",
+            max_clients: 9,
+            balance: "roundrobin",
+            directory: Path::new("/d"),
+        };
+        fill(template, &places)
     }
 
     #[test]
@@ -65,10 +96,26 @@ mod tests {
     }
 
     #[test]
-    fn sections_are_for_their_headers_only() {
+    fn sections_are_left_out_unless_they_are_named() {
         let template = "a\n  # only equal:\n  b\n  # end\n# only lean:\nc\n# end\nd\n";
         assert_eq!(filled(template, Headers::Lean), "a\nc\nd\n");
         assert_eq!(filled(template, Headers::Equal), "a\n  b\nd\n");
+        assert_eq!(filled_with(template, &["lean", "equal"]), "a\n  b\nc\nd\n");
+    }
+
+    #[test]
+    fn haproxy_checks_and_routes_only_when_it_is_to() {
+        let template = std::fs::read_to_string(templates().join("haproxy.cfg")).unwrap();
+        let plain = filled(&template, Headers::Lean);
+        assert!(
+            !plain.contains("inter 2s") && !plain.contains("routes.map") && !plain.contains("server c;"),
+            "{plain}"
+        );
+        let all = filled_with(&template, &["lean", "checks", "routes"]);
+        for expected in ["check inter 2s", "map_beg(/d/routes.map,backends)", "backend routed\n", "    server c;\n"] {
+            assert!(all.contains(expected), "{all}");
+        }
+        assert_eq!(all.matches("balance roundrobin").count(), 2, "{all}");
     }
 
     #[test]

@@ -2,10 +2,16 @@
 
 use std::net::SocketAddr;
 
-use crate::load::Request;
+use crate::{load::Request, rung::Rung};
 
 /// The length of the origin's response to any path but `/bytes/N`.
 const SMALL_ANSWER_BYTES: u64 = 14;
+
+/// The thread-per-connection chapters accept 1,000 clients by default; the idle workload has 2,000.
+const MIN_MAX_CLIENTS: usize = 4_096;
+
+/// Open files that a program has besides its connections: listeners, pollers, pipes.
+const OTHER_FILES: usize = 128;
 
 /// The pace of the clients.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +26,8 @@ pub(crate) enum Manner {
     Idle,
     /// Closed loop; in the middle of the window an origin dies.
     Killing,
+    /// No requests: what a target does by itself is its health checks.
+    ChecksOnly,
 }
 
 /// The origins behind the target.
@@ -32,14 +40,23 @@ pub(crate) enum Origins {
     OneSlow {
         delay: &'static str,
     },
+    /// As many addresses of one process. Thousands of processes would measure the scheduler.
+    Addresses(usize),
 }
 
 impl Origins {
-    pub(crate) fn number(self) -> usize {
+    /// The number of backends that a target has.
+    pub(crate) fn backends(self) -> usize {
         match self {
             Self::One => 1,
             Self::Three | Self::OneSlow { .. } => 3,
+            Self::Addresses(number) => number,
         }
+    }
+
+    /// The number of processes that they are.
+    pub(crate) fn processes(self) -> usize {
+        if let Self::Addresses(_) = self { 1 } else { self.backends() }
     }
 }
 
@@ -52,13 +69,20 @@ pub(crate) struct Workload {
     pub(crate) clients: usize,
     pub(crate) manner: Manner,
     pub(crate) origins: Origins,
-    path: &'static str,
-    /// The number of paths, for hashing algorithms: `/0`, `/1` and so on.
-    keys: usize,
-    body_bytes: usize,
+    /// The paths that clients request in turn.
+    pub(crate) paths: &'static [&'static str],
+    /// The number of paths made from each of them, for hashing algorithms: `/0`, `/1` and so on.
+    pub(crate) keys: usize,
+    /// Routing rules of the target, which lead to a second group of backends.
+    pub(crate) routes: usize,
+    pub(crate) body_bytes: usize,
     pub(crate) answer_bytes: u64,
     /// Also counts system calls, in a separate round.
     pub(crate) counts_calls: bool,
+    /// Its place in `--growth`.
+    pub(crate) rung: Option<Rung>,
+    /// The names of the targets that it is for; empty: all.
+    pub(crate) only: &'static [&'static str],
 }
 
 /// The workload whose throughput scales the open loops, and the only one of `--quick`.
@@ -67,17 +91,21 @@ pub(crate) const BASE: &str = "get-64";
 /// The workloads that tell what headers cost.
 pub(crate) const SMALL_GETS: [&str; 2] = [BASE, "get-512"];
 
-const SMALL: Workload = Workload {
+/// What the other workloads differ from.
+pub(crate) const SMALL: Workload = Workload {
     name: BASE,
     what: "small keep-alive GET, 64 clients",
     clients: 64,
     manner: Manner::Closed,
     origins: Origins::One,
-    path: "/",
+    paths: &["/"],
     keys: 1,
+    routes: 0,
     body_bytes: 0,
     answer_bytes: SMALL_ANSWER_BYTES,
     counts_calls: false,
+    rung: None,
+    only: &[],
 };
 
 /// All workloads, in the order they run. The open loops come after the workload that they depend on.
@@ -95,7 +123,7 @@ pub(crate) static ALL: [Workload; 12] = [
     Workload {
         name: "get-16k",
         what: "GET of 16 KiB, 64 clients",
-        path: "/bytes/16384",
+        paths: &["/bytes/16384"],
         answer_bytes: 16 << 10,
         counts_calls: true,
         ..SMALL
@@ -104,14 +132,14 @@ pub(crate) static ALL: [Workload; 12] = [
         name: "get-8m",
         what: "GET of 8 MiB, 8 clients",
         clients: 8,
-        path: "/bytes/8388608",
+        paths: &["/bytes/8388608"],
         answer_bytes: 8 << 20,
         ..SMALL
     },
     Workload {
         name: "post-64k",
         what: "POST of 64 KiB, 64 clients",
-        path: "/upload",
+        paths: &["/upload"],
         body_bytes: 64 << 10,
         counts_calls: true,
         ..SMALL
@@ -166,12 +194,28 @@ impl Workload {
         ALL.iter().find(|workload| workload.name == name)
     }
 
+    /// Whether the rounds of both are interleaved: the rungs of a scale are compared with each other.
+    pub(crate) fn is_interleaved_with(&self, other: &Self) -> bool {
+        self.rung.is_some() && self.rung.map(|rung| rung.scale) == other.rung.map(|rung| rung.scale)
+    }
+
+    /// The limit of clients that a target is given.
+    pub(crate) fn max_clients(&self) -> usize {
+        MIN_MAX_CLIENTS.max(self.clients.next_power_of_two())
+    }
+
+    /// The open files that a target needs: HAProxy reserves two for each client that it may have, and one for each
+    /// check, and does not start with fewer.
+    pub(crate) fn open_files(&self) -> usize {
+        2 * self.max_clients() + self.origins.backends() + OTHER_FILES
+    }
+
     /// The requests that the clients send.
     pub(crate) fn request(&self, to: SocketAddr) -> Request {
         let new_connection = self.manner == Manner::NewConnection;
         let paths: Vec<_> = match self.keys {
-            1 => vec![self.path.to_owned()],
-            keys => (0..keys).map(|key| format!("{}{key}", self.path)).collect(),
+            1 => self.paths.iter().map(|path| (*path).to_owned()).collect(),
+            keys => self.paths.iter().flat_map(|path| (0..keys).map(move |key| format!("{path}{key}"))).collect(),
         };
         Request::new(to, &paths, self.body_bytes, new_connection, self.answer_bytes)
     }
@@ -196,8 +240,10 @@ mod tests {
     #[test]
     fn paths_ask_for_the_length_that_is_expected() {
         for workload in ALL.iter().chain([&BY_ALGORITHM]) {
-            let asked = workload.path.strip_prefix("/bytes/").map_or(SMALL_ANSWER_BYTES, |n| n.parse().unwrap());
-            assert_eq!(asked, workload.answer_bytes, "{}", workload.name);
+            for path in workload.paths {
+                let asked = path.strip_prefix("/bytes/").map_or(SMALL_ANSWER_BYTES, |n| n.parse().unwrap());
+                assert_eq!(asked, workload.answer_bytes, "{}", workload.name);
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) use compare::Comparison;
 use crate::{
     machine::Machine,
     metric::{Base, Metric, Sample},
+    rung::{Rung, Scale},
     session::Measured,
     stats::{Spread, rounded},
 };
@@ -56,6 +57,9 @@ pub(crate) struct Entry {
     pub(crate) workload: String,
     pub(crate) what: String,
     pub(crate) target: String,
+    /// Its place in `--growth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rung: Option<Rung>,
     pub(crate) clients: usize,
     pub(crate) medians: BTreeMap<Metric, Spread>,
     /// Ratios of the [headline](Entry::headline), by round.
@@ -89,8 +93,13 @@ impl Report {
         let mut results: Vec<Entry> = measured.into_iter().map(Entry::new).collect();
         let all = results.clone();
         for entry in &mut results {
-            let same: Vec<&Entry> = all.iter().filter(|other| other.workload == entry.workload).collect();
-            entry.ratios = Base::ALL.into_iter().filter_map(|base| Some((base, entry.ratio(base, &same)?))).collect();
+            let same = all.iter().filter(|other| other.workload == entry.workload);
+            let to = |base: Base| {
+                let others = same.clone().filter(|other| base.targets().contains(&other.target.as_str()));
+                Some((base, entry.ratio(&others.collect::<Vec<_>>())?))
+            };
+            let first = entry.first_rung(&all).and_then(|first| Some((Base::FirstRung, entry.ratio(&[first])?)));
+            entry.ratios = Base::TARGETS.into_iter().filter_map(to).chain(first).collect();
         }
         Self { about, results }
     }
@@ -110,6 +119,18 @@ impl Report {
     pub(crate) fn of(&self, workload: &str) -> impl Iterator<Item = &Entry> {
         self.results.iter().filter(move |entry| entry.workload == workload)
     }
+
+    /// The entries of one scale by target, each from its first rung.
+    pub(crate) fn of_scale(&self, scale: Scale) -> Vec<Vec<&Entry>> {
+        let mut targets: Vec<Vec<&Entry>> = Vec::new();
+        for entry in self.results.iter().filter(|entry| entry.rung.is_some_and(|rung| rung.scale == scale)) {
+            match targets.iter_mut().find(|rungs| rungs[0].target == entry.target) {
+                Some(rungs) => rungs.push(entry),
+                None => targets.push(vec![entry]),
+            }
+        }
+        targets
+    }
 }
 
 impl Entry {
@@ -124,6 +145,7 @@ impl Entry {
             workload: measured.workload.name.to_owned(),
             what: measured.workload.what.to_owned(),
             target: measured.target,
+            rung: measured.workload.rung,
             clients: measured.workload.clients,
             medians: metrics.into_iter().filter_map(spread).collect(),
             ratios: BTreeMap::new(),
@@ -142,15 +164,24 @@ impl Entry {
 
     /// The workload's headline metric.
     pub(crate) fn headline(&self) -> Metric {
-        if self.medians.contains_key(&Metric::BytesPerClient) { Metric::BytesPerClient } else { Metric::CpuUs }
+        let special = [Metric::BytesPerClient, Metric::CpuMsPerS];
+        special.into_iter().find(|metric| self.medians.contains_key(metric)).unwrap_or(Metric::CpuUs)
     }
 
-    /// The ratio per round, then the median: a disturbance of a round affects both targets.
-    fn ratio(&self, base: Base, same: &[&Self]) -> Option<Spread> {
+    /// The smallest rung of its scale for the same target, which may be itself.
+    fn first_rung<'a>(&self, all: &'a [Self]) -> Option<&'a Self> {
+        let scale = self.rung?.scale;
+        let same = all.iter().filter(|other| other.target == self.target);
+        same.filter(|other| other.rung.is_some_and(|rung| rung.scale == scale))
+            .min_by_key(|other| other.rung.map(|rung| rung.size))
+    }
+
+    /// The ratio to the best of `others` per round, then the median: a disturbance of a round affects both.
+    fn ratio(&self, others: &[&Self]) -> Option<Spread> {
         let metric = self.headline();
         let ratios = self.rounds.iter().filter_map(|sample| {
-            let others = same.iter().filter(|other| base.targets().contains(&other.target.as_str()));
-            let rounds = others.flat_map(|other| other.rounds.iter().filter(|round| round.round == sample.round));
+            let rounds =
+                others.iter().flat_map(|other| other.rounds.iter().filter(|round| round.round == sample.round));
             let best = rounds.filter_map(|round| round.figures.get(&metric).copied()).reduce(f64::min)?;
             Some(sample.figures.get(&metric)? / best)
         });

@@ -3,7 +3,14 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{About, Entry, Report};
-use crate::metric::{Base, Metric};
+use crate::{
+    metric::{Base, Metric},
+    rung::Scale,
+};
+
+/// The columns of a growth: with a row for each rung, its tables are long enough.
+const OF_GROWTH: [Metric; 5] =
+    [Metric::CpuUs, Metric::CpuMsPerS, Metric::Busy, Metric::PeakRssKib, Metric::UpstreamPer1000];
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,11 +28,11 @@ impl fmt::Display for Report {
         }
         writeln!(f, "median of {} rounds of {} s, workers: {}", about.rounds, about.seconds, about.workers)?;
         for workload in self.workloads() {
-            let entries: Vec<&Entry> = self.of(workload).collect();
-            writeln!(f, "\n{workload}: {}", entries[0].what)?;
-            for line in aligned(&rows(about, &entries)) {
-                writeln!(f, "  {line}")?;
-            }
+            let entries: Vec<&Entry> = self.of(workload).filter(|entry| entry.rung.is_none()).collect();
+            write_table(f, about, workload, &entries)?;
+        }
+        for scale in Scale::ALL {
+            write_table(f, about, scale.name(), &self.of_scale(scale).concat())?;
         }
         for note in &about.notes {
             writeln!(f, "\n{note}")?;
@@ -34,14 +41,26 @@ impl fmt::Display for Report {
     }
 }
 
-/// The heading and one row per target; empty columns are left out.
+/// A title and the table; nothing without entries.
+fn write_table(f: &mut fmt::Formatter<'_>, about: &About, title: &str, entries: &[&Entry]) -> fmt::Result {
+    let Some(first) = entries.first() else { return Ok(()) };
+    writeln!(f, "\n{title}: {}", first.what)?;
+    aligned(&rows(about, entries)).iter().try_for_each(|line| writeln!(f, "  {line}"))
+}
+
+/// The heading and one row per target, or per target and rung; empty columns are left out.
 fn rows(about: &About, entries: &[&Entry]) -> Vec<Vec<String>> {
-    let metrics: BTreeSet<Metric> = entries.iter().flat_map(|entry| entry.medians.keys().copied()).collect();
+    let mut metrics: BTreeSet<Metric> = entries.iter().flat_map(|entry| entry.medians.keys().copied()).collect();
+    let scale = entries[0].rung.map(|rung| rung.scale);
+    if scale.is_some() {
+        metrics.retain(|metric| OF_GROWTH.contains(metric));
+    }
     let bases: BTreeSet<Base> = entries.iter().flat_map(|entry| entry.ratios.keys().copied()).collect();
     let has_calls = entries.iter().any(|entry| !entry.calls.is_empty());
     let headline = entries[0].headline();
 
     let mut heading = vec![String::new()];
+    heading.extend(scale.map(|scale| scale.unit().to_owned()));
     for metric in &metrics {
         heading.push(metric.title().to_owned());
         if *metric == headline {
@@ -55,6 +74,7 @@ fn rows(about: &About, entries: &[&Entry]) -> Vec<Vec<String>> {
     let mut rows = vec![heading];
     for entry in entries {
         let mut row = vec![about.label(&entry.target)];
+        row.extend(entry.rung.map(|rung| rung.size.to_string()));
         for metric in &metrics {
             let spread = entry.medians.get(metric);
             row.push(spread.map_or_else(dash, |spread| number(spread.median)));
@@ -123,7 +143,7 @@ fn aligned(rows: &[Vec<String>]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::report;
+    use super::super::tests::{growth, report};
     use super::*;
 
     #[test]
@@ -137,6 +157,24 @@ mod tests {
         assert!(table[0].contains("CPU µs/req") && table[0].contains("calls/req"), "{text}");
         assert!(table[2].trim_start().starts_with("chapter 2"), "{text}");
         assert!(!lines.iter().any(|line| line.contains("bytes/client") && line.contains("req/s")), "{text}");
+    }
+
+    #[test]
+    fn growth_has_a_table_for_each_scale_with_a_row_for_each_rung() {
+        let text = growth().to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        for (start, rows, headline) in [
+            ("backends: small keep-alive GET", 26, "CPU µs/req"),
+            ("routes: ", 4, "CPU µs/req"),
+            ("clients: ", 8, "CPU µs/req"),
+            ("checks: no clients", 6, "CPU ms/s"),
+        ] {
+            let at = lines.iter().position(|line| line.starts_with(start)).unwrap();
+            let table: Vec<_> = lines[at + 1..].iter().take_while(|line| !line.is_empty()).collect();
+            assert_eq!(table.len(), rows + 1, "{text}");
+            assert!(table[0].contains(headline) && table[0].ends_with("×first rung"), "{text}");
+            assert!(table[1].trim_start().starts_with("rr ") && table[1].ends_with("1.00"), "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! A synthetic report, for the tests of everything that is made from one.
 
 use super::*;
-use crate::workload::{self, Workload};
+use crate::{
+    growth,
+    workload::{self, Workload},
+};
 
 /// CPU time per request: measured when this workspace was planned, and estimates for the first chapters.
 const TARGETS: [(&str, f64, f64, f64); 10] = [
@@ -46,6 +49,7 @@ fn measured(workload: &'static Workload, target: &str, headline: f64, disturbanc
     let round = |round: u32| {
         let figure = headline * (1.0 + 0.01 * f64::from(round % 4)) * if round == 3 { disturbance } else { 1.0 };
         let figures: BTreeMap<Metric, f64> = match workload.name {
+            name if name.starts_with("checks") => BTreeMap::from([(Metric::CpuMsPerS, figure)]),
             "idle" => BTreeMap::from([(Metric::BytesPerClient, figure), (Metric::PeakRssKib, 9_000.0)]),
             _ => BTreeMap::from([
                 (Metric::CpuUs, figure),
@@ -92,6 +96,25 @@ pub(crate) fn by_algorithm(algorithms: &[(&str, f64, f64)]) -> Report {
     Report::new(about(), algorithms.iter().map(measured).collect())
 }
 
+/// Some targets of `--growth`, each with the exponent of its growth.
+pub(crate) fn growth() -> Report {
+    let targets = [
+        ("rr", 0.0),
+        ("lc", 0.1),
+        ("rendezvous", 0.3),
+        ("maglev", 0.02),
+        ("haproxy roundrobin", 0.01),
+        ("haproxy leastconn", 0.05),
+    ];
+    let mut all = Vec::new();
+    for workload in growth::rungs(false) {
+        let size = f64::from(u32::try_from(workload.rung.unwrap().size).unwrap());
+        let able = targets.iter().filter(|(name, _)| workload.only.is_empty() || workload.only.contains(name));
+        all.extend(able.map(|(name, exponent)| measured(workload, name, 15.0 * size.powf(*exponent), 2.0)));
+    }
+    Report::new(about(), all)
+}
+
 fn entry<'a>(report: &'a Report, workload: &str, target: &str) -> &'a Entry {
     report.of(workload).find(|entry| entry.target == target).unwrap()
 }
@@ -116,6 +139,19 @@ fn base_that_was_not_measured_gives_no_ratio() {
     let ratios = &entry(&report, "get-64", "chapter 3").ratios;
     assert_eq!(ratios.keys().collect::<Vec<_>>(), [&Base::BestServer]);
     assert!((ratios[&Base::BestServer].median - 2.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn growth_is_relative_to_the_same_target_on_its_first_rung() {
+    let report = growth();
+    let factor = |workload, target| entry(&report, workload, target).ratios[&Base::FirstRung];
+    assert!((factor("backends-3", "lc").median - 1.0).abs() < f64::EPSILON);
+    let grown = factor("backends-1000", "lc");
+    assert!((grown.median - (1_000.0_f64 / 3.0).powf(0.1)).abs() < 0.01, "{grown:?}");
+    assert!((grown.max - grown.min).abs() < 0.01, "a disturbed round leaves it: {grown:?}");
+    assert_eq!(entry(&report, "checks-3", "rr").headline(), Metric::CpuMsPerS);
+    let of_backends = report.of_scale(Scale::Backends);
+    assert_eq!(of_backends.iter().map(Vec::len).collect::<Vec<_>>(), [5, 5, 3, 5, 5, 3]);
 }
 
 #[test]

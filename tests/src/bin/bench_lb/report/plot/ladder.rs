@@ -6,6 +6,7 @@ use plotters::{prelude::*, style::text_anchor::HPos};
 
 use super::{
     super::{About, Entry, table::number},
+    names::{self, LineEnd},
     style::{Area, FLOOR, INK, LARGE, OURS, SMALL, colour, failed, line, picture, text},
 };
 use crate::metric::Metric;
@@ -16,8 +17,6 @@ const HEIGHT: u32 = 400;
 const FOOT_HEIGHT: u32 = 26;
 /// Space at the right of a panel for the names of the lines.
 const NAMES_WIDTH: u32 = 160;
-/// Distance between two lines of text.
-const LINE_HEIGHT: i32 = 17;
 
 /// A bar or a line.
 #[derive(Clone, Debug)]
@@ -106,40 +105,13 @@ fn draw_panel(panel: &Area<'_>, title: &str, rungs: &[Rung]) -> io::Result<()> {
     text(panel, "chapter", (middle, base + 29), (SMALL, INK, HPos::Center))?;
     text(panel, title, (middle, 12), (SMALL, INK, HPos::Center))?;
 
-    let heights: Vec<i32> = others.iter().map(|rung| local(place(0.0, rung.total)).1).collect();
     let ((start, _), (end, _)) = (local(place(0.0, 0.0)), local(place(slots, 0.0)));
-    for ((rung, &height), name_height) in others.iter().zip(&heights).zip(apart(&heights)) {
-        let colour = colour(&rung.target);
+    let mut ends = Vec::new();
+    for rung in others {
+        let (colour, height) = (colour(&rung.target), local(place(0.0, rung.total)).1);
         let width = if colour == FLOOR { 3 } else { 2 };
         line(panel, (start, height), (end, height), colour.stroke_width(width))?;
-        line(panel, (end, height), (end + 8, name_height), colour.stroke_width(1))?;
-        let name = format!("{}: {}", rung.label, number(rung.total));
-        text(panel, &name, (end + 11, name_height), (SMALL, colour, HPos::Left))?;
+        ends.push(LineEnd { at: (end, height), name: format!("{}: {}", rung.label, number(rung.total)), colour });
     }
-    Ok(())
-}
-
-/// Heights for the names of the lines at `heights`: as close to them as possible without overlap.
-fn apart(heights: &[i32]) -> Vec<i32> {
-    let mut order: Vec<usize> = (0..heights.len()).collect();
-    // From the lowest line, which has the largest y, upwards: below it is the axis.
-    order.sort_by_key(|&at| std::cmp::Reverse(heights[at]));
-    let mut placed = heights.to_vec();
-    for pair in order.windows(2) {
-        placed[pair[1]] = placed[pair[1]].min(placed[pair[0]] - LINE_HEIGHT);
-    }
-    placed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_equal_lines_do_not_lie_on_each_other() {
-        assert_eq!(apart(&[100, 300, 200]), [100, 300, 200]);
-        assert_eq!(apart(&[300, 299, 100]), [300, 283, 100]);
-        assert_eq!(apart(&[300, 300, 290]), [300, 283, 266]);
-        assert_eq!(apart(&[]), Vec::<i32>::new());
-    }
+    names::draw(panel, end + 8, &ends)
 }

@@ -1,14 +1,17 @@
-//! The report's plots: the ladder of the chapters, latency, memory.
+//! The report's plots: the ladder of the chapters, latency, memory, algorithms, growth.
 //!
 //! No background and colours of medium brightness, so that they are legible on light and dark pages.
 
+mod curves;
 mod dots;
 mod ladder;
+mod names;
 mod style;
 
 use std::{io, path::Path};
 
 use self::{
+    curves::{Curve, CurvePanel},
     dots::{Dots, Row},
     ladder::Rung,
 };
@@ -16,7 +19,11 @@ use super::{
     Entry, Report,
     table::{latency, number, share},
 };
-use crate::{metric::Metric, workload};
+use crate::{
+    metric::{Base, Metric},
+    rung::Scale,
+    workload,
+};
 
 impl Report {
     /// Draws every plot for which the report has figures; returns the files' names.
@@ -27,6 +34,7 @@ impl Report {
             ("latency.svg", self.latency()?),
             ("memory.svg", self.memory()?),
             ("algorithms.svg", self.algorithms()?),
+            ("growth.svg", self.growth()?),
         ] {
             if let Some(svg) = svg {
                 std::fs::write(directory.join(name), svg)?;
@@ -101,6 +109,27 @@ impl Report {
         };
         dots::draw(&[panel], &self.about.caveat())
     }
+
+    /// How the CPU time per request grows with the number of backends, and with that of clients.
+    fn growth(&self) -> io::Result<Option<String>> {
+        let point = |entry: &&Entry| {
+            let factor = entry.ratios.get(&Base::FirstRung)?.median;
+            Some((f64::from(u32::try_from(entry.rung?.size).ok()?), factor))
+        };
+        let curve = |rungs: &Vec<&Entry>| {
+            let target = &rungs[0].target;
+            let colour = if target.starts_with("haproxy") { style::PEER } else { style::OURS };
+            let points: Vec<_> = rungs.iter().filter_map(point).collect();
+            let last = number(points.last()?.1);
+            Some(Curve { name: format!("{}: {last}", self.about.label(target)), colour, points })
+        };
+        let panel = |scale: Scale| CurvePanel {
+            title: format!("CPU time per request by {}", scale.unit()),
+            unit: scale.unit(),
+            curves: self.of_scale(scale).iter().filter_map(curve).collect(),
+        };
+        curves::draw(&[Scale::Backends, Scale::Clients].map(panel), &self.about.caveat())
+    }
 }
 
 /// Figures without units, and no notes.
@@ -121,7 +150,7 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{about, by_algorithm, report};
+    use super::super::tests::{about, by_algorithm, growth, report};
     use super::*;
 
     /// GitHub shows larger ones, but they are too large for a page of text.
@@ -137,7 +166,9 @@ mod tests {
         let algorithms =
             by_algorithm(&[("rr", 100_500.0, 33.33), ("rendezvous", 120_000.0, 31.0), ("lc", 940.0, 0.25)]);
         assert_eq!(algorithms.draw(directory).unwrap(), ["algorithms.svg"]);
+        assert_eq!(growth().draw(directory).unwrap(), ["growth.svg"]);
         for (name, words) in [
+            ("growth.svg", ["by backends", "by clients", "10,000", "rendezvous: "]),
             ("algorithms.svg", ["latency by algorithm", "rendezvous", "940 µs", "33.3 %"]),
             ("ladder.svg", ["CPU time per small request", "512 clients", "nginx 1.24.0: 17.0", "pingora: 55.4"]),
             ("latency.svg", ["at 50 %", "at 80 %", "chapter 3", "haproxy"]),
