@@ -112,6 +112,39 @@ fn load_aware_algorithms_avoid_a_slow_backend() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn quick_growth_compares_each_target_with_its_own_first_rung() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let output = run(&["--growth", "--quick", "--seconds", "0.2", "--out", out]);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    assert!(stdout.contains(" rounds of about ") && stdout.contains("×first rung"), "{stdout}");
+
+    let text = fs::read_to_string(directory.path().join("growth.json")).unwrap();
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let results = report["results"].as_array().unwrap();
+    let of = |workload: &str| results.iter().filter(|result| result["workload"] == workload).collect::<Vec<_>>();
+    // HAProxy is not installed everywhere.
+    assert!(of("backends-3").len() >= 11 && of("backends-10").len() >= 3, "{stdout}");
+    for workload in ["routes-1", "routes-1000", "clients-64", "clients-512", "checks-3"] {
+        assert_eq!(of(workload)[0]["target"], "rr", "{workload}");
+    }
+    for result in results {
+        let factor = number(result, &["ratios", "first_rung", "median"]);
+        let is_first =
+            ["backends-3", "routes-1", "clients-64", "checks-3"].contains(&result["workload"].as_str().unwrap());
+        assert!(factor > 0.1 && (!is_first || (factor - 1.0).abs() < f64::EPSILON), "{result}");
+        assert!(number(&result["rounds"][0], &["errors"]) < 0.5, "{result}");
+        let is_loaded = number(&result["rounds"][0], &["requests"]) > 50.0;
+        assert!(is_loaded != (result["workload"] == "checks-3"), "{result}");
+    }
+    assert!(number(of("checks-3")[0], &["medians", "cpu_ms_per_s", "median"]) < 100.0);
+    assert!(directory.path().join("growth.svg").exists());
+    assert!(!directory.path().join("pages.json").exists(), "only a ladder run writes it");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn interrupt_ends_it_and_its_programs() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().to_str().unwrap();
@@ -145,6 +178,8 @@ fn bad_input_is_one_clear_line() {
         (&["--workloads", "fast"], "there is no workload 'fast' here"),
         (&["--peers", "squid"], "there is no peer 'squid' here"),
         (&["--algorithms", "--peers", "nginx"], "cannot be used with"),
+        (&["--growth", "--algorithms"], "cannot be used with"),
+        (&["--growth", "--workloads", "idle"], "cannot be used with"),
         (&["--rounds", "many"], "invalid value 'many'"),
         (&["--chapter", "3"], "did you mean '--chapters'?"),
     ] {
