@@ -33,6 +33,7 @@ mod stats;
 mod strace;
 mod target;
 mod template;
+mod topology;
 mod workload;
 
 use std::process::ExitCode;

@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use crate::{chapters::Chapter, peers::Peer, workload::Workload};
+use crate::{
+    chapters::Chapter,
+    peers::Peer,
+    workload::{Manner, Workload},
+};
 
 /// What a round takes besides its warm-up and its window: starting and stopping the programs.
 const START_AND_STOP: Duration = Duration::from_millis(400);
+
+/// At most this part of the open files of chapter 6's program is idle connections.
+const IDLE_FD_DIVISOR: u64 = 4;
 
 /// Which results a run produces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +62,21 @@ impl Plan {
             format!("{name} is skipped: it needs {needed} open files, and the limit is {open_files} (ulimit -Hn)")
         };
         skipped.into_iter().map(line).collect()
+    }
+
+    /// A line for each rung with more backends than our programs keep idle connections: a quarter of their open files.
+    pub(crate) fn small_pools(&self, open_files: u64) -> Vec<String> {
+        let line = |workload: &&Workload| {
+            let (name, wanted) = (workload.name, workload.pool()?);
+            let possible = open_files / IDLE_FD_DIVISOR;
+            (wanted as u64 > possible).then(|| {
+                format!(
+                    "{name}: the limit of {open_files} open files leaves chapter 6 a pool of {possible} connections for \
+                     {wanted} backends, so requests include connects: see conns/1000"
+                )
+            })
+        };
+        self.workloads.iter().filter(|workload| workload.manner != Manner::ChecksOnly).filter_map(line).collect()
     }
 
     /// One line about the duration of a run of so many `rounds` in total.

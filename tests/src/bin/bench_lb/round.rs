@@ -17,7 +17,8 @@ use crate::{
     process::{Child, CpuTime, Memory, Space, tree},
     stats::rounded,
     strace,
-    target::{Target, Topology},
+    target::Target,
+    topology::Topology,
     workload::{Manner, Origins, Workload},
 };
 
@@ -27,8 +28,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time limit for serving every client once.
 const ONCE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// More clients than this connect one after the other: all at once they would overflow the accept queue, and those
-/// whose connects are dropped retry after one second and more.
+/// More clients than this connect a few at a time: all at once they would overflow the accept queue, and those whose
+/// connects are dropped retry after one second and more.
 const MAX_AT_ONCE: usize = 1_024;
 
 /// What all rounds of a run share.
@@ -105,6 +106,7 @@ impl Bench {
             backends: &fleet.addresses(),
             routes: workload.routes,
             max_clients: workload.max_clients(),
+            pool: workload.pool(),
             workers: self.workers,
         };
         let (target, addr) = target.start(topology, space)?;
@@ -119,7 +121,10 @@ impl Bench {
         let mode = rate.map_or(SendMode::Closed, |rate| SendMode::Open(Arrivals::new(rate)));
         let mut driver = self.driver(workload, stage.addr, mode)?;
         if workload.clients > MAX_AT_ONCE {
-            driver.request_once(ONCE_TIMEOUT)?;
+            let connected = driver.request_once(ONCE_TIMEOUT)?;
+            if connected < workload.clients {
+                return Err(io::Error::other(format!("it served only {connected} of {} clients", workload.clients)));
+            }
         }
         driver.run(self.warm_up)?;
         let counted = stage.fleet.count()?;

@@ -69,6 +69,7 @@ fn measure(plan: &mut Plan, programs: &Programs) -> io::Result<Report> {
     let machine = Machine::describe();
     let (bench, open_files) = bench(plan, programs)?;
     notes.extend(plan.skip_beyond(open_files));
+    notes.extend(plan.small_pools(open_files));
     if plan.workloads.iter().any(|workload| workload.counts_calls) && bench.strace.is_none() {
         notes.push("system calls are not counted: no strace (apt-get install strace)".to_owned());
     }

@@ -1,7 +1,6 @@
 //! A target and how it is started: a chapter's program, a peer, the floor.
 
 use std::{
-    fmt::Write as _,
     fs, io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -13,6 +12,7 @@ use crate::{
     peers::{self, Peer},
     process::{Child, Space},
     template::{self, Headers, Places},
+    topology::Topology,
     workload::{self, Manner, Origins, Workload},
 };
 
@@ -44,24 +44,6 @@ pub(crate) struct Target {
     pub(crate) checks: bool,
     /// The directory of the peers' configuration templates.
     pub(crate) templates: PathBuf,
-}
-
-/// What a target is started with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Topology<'a> {
-    pub(crate) backends: &'a [SocketAddr],
-    /// The number of routing rules. With any, the second half of the backends is the group that they lead to.
-    pub(crate) routes: usize,
-    pub(crate) max_clients: usize,
-    pub(crate) workers: usize,
-}
-
-impl<'a> Topology<'a> {
-    /// The backends of the default group, and those of the group that routes lead to.
-    fn groups(&self) -> (&'a [SocketAddr], &'a [SocketAddr]) {
-        let default = if self.routes == 0 { self.backends.len() } else { self.backends.len() / 2 };
-        self.backends.split_at(default)
-    }
 }
 
 impl Target {
@@ -119,13 +101,12 @@ impl Target {
                 Ok((command, None))
             }
             Kind::Chapter { one_backend, flags, .. } => {
-                let (default, routed) = topology.groups();
-                command.arg("0").args(backend_words(default, *one_backend));
+                command.arg("0").args(topology.backend_words(*one_backend));
                 for flag in flags {
                     let value = if *flag == "--workers" { topology.workers } else { topology.max_clients };
                     command.arg(flag).arg(value.to_string());
                 }
-                command.args(&self.words).args(route_words(topology.routes, routed));
+                command.args(&self.words).args(topology.pool_words()).args(topology.route_words());
                 Ok((command, None))
             }
             Kind::Peer(peer, headers) => {
@@ -145,17 +126,13 @@ impl Target {
         command: &mut Command,
     ) -> io::Result<u16> {
         let port = free_port()?;
-        let (default, routed) = topology.groups();
-        let mut lines: Vec<_> =
-            (1..).zip(topology.backends).map(|(number, addr)| peer.backend(number, *addr)).collect();
-        let routed = lines.split_off(lines.len() - routed.len());
-        debug_assert_eq!(lines.len(), default.len());
-        let optional = [(self.checks, "checks"), (topology.routes > 0, "routes")];
+        let [backends, routed] = topology.lines(peer);
+        let optional = [(self.checks, "checks"), (topology.pool.is_some(), "pool"), (topology.routes > 0, "routes")];
         let mut sections = vec![headers.section()];
         sections.extend(optional.into_iter().filter(|(wanted, _)| *wanted).map(|(_, section)| section));
         let places = Places {
             sections: &sections,
-            backends: &lines,
+            backends: &backends,
             routed: &routed,
             port,
             workers: &topology.workers.to_string(),
@@ -164,7 +141,7 @@ impl Target {
             directory,
         };
         if topology.routes > 0 {
-            fs::write(directory.join("routes.map"), route_map(topology.routes))?;
+            fs::write(directory.join("routes.map"), topology.route_map())?;
         }
         let file = self.configuration(peer, &places)?;
         peer.arguments(command, &file, &places);
@@ -183,35 +160,6 @@ impl Target {
     }
 }
 
-fn backend_words(backends: &[SocketAddr], one_backend: bool) -> Vec<String> {
-    if one_backend {
-        let first = backends.first();
-        return first.map(|addr| vec![addr.ip().to_string(), addr.port().to_string()]).unwrap_or_default();
-    }
-    backends.iter().map(SocketAddr::to_string).collect()
-}
-
-/// The arguments for so many routes to one group.
-fn route_words(routes: usize, members: &[SocketAddr]) -> Vec<String> {
-    if routes == 0 {
-        return Vec::new();
-    }
-    let members = backend_words(members, false).join(",");
-    let mut words = vec!["--group".to_owned(), format!("routed={members}")];
-    words.extend((0..routes).flat_map(|route| ["--route".to_owned(), format!("path=/route-{route}/* -> routed")]));
-    words
-}
-
-/// The same routes as a map of HAProxy.
-fn route_map(routes: usize) -> String {
-    let mut map = String::new();
-    for route in 0..routes {
-        // Writing into a string cannot fail.
-        let _ = writeln!(map, "/route-{route}/ routed");
-    }
-    map
-}
-
 /// A port that was free a moment ago, for a program that cannot report an ephemeral port.
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
@@ -225,10 +173,10 @@ mod tests {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
-    fn words(kind: Kind, routes: usize) -> Vec<String> {
+    fn words(kind: Kind) -> Vec<String> {
         let target = Target { words: vec!["-a".to_owned()], ..Target::new(kind, "x".into()) };
         let backends = [addr(1), addr(2)];
-        let topology = Topology { backends: &backends, routes, max_clients: 4_096, workers: 2 };
+        let topology = Topology { backends: &backends, routes: 0, max_clients: 4_096, pool: None, workers: 2 };
         let (command, port) = target.command(topology, Path::new("/d")).unwrap();
         let mut words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
         if let (Some(port), Some(word)) = (port, words.first_mut()) {
@@ -241,32 +189,28 @@ mod tests {
     #[test]
     fn each_kind_gets_its_command_line() {
         let chapter = |one_backend, help| Kind::Chapter { number: 3, one_backend, flags: Target::flags_in(help) };
-        assert_eq!(words(chapter(true, ""), 0), ["0", "127.0.0.1", "1", "-a"]);
+        assert_eq!(words(chapter(true, "")), ["0", "127.0.0.1", "1", "-a"]);
         assert_eq!(
-            words(chapter(false, "--max-clients <N>"), 0),
+            words(chapter(false, "--max-clients <N>")),
             ["0", "127.0.0.1:1", "127.0.0.1:2", "--max-clients", "4096", "-a"]
         );
-        assert_eq!(words(chapter(false, "--workers <N>"), 0)[3..], ["--workers", "2", "-a"]);
-        assert_eq!(words(Kind::Floor, 0), ["0", "2", "127.0.0.1:1", "127.0.0.1:2"]);
-        assert_eq!(words(Kind::Peer(Peer::Pingora, Headers::Equal), 0), ["PORT", "2", "127.0.0.1:1", "127.0.0.1:2"]);
+        assert_eq!(words(chapter(false, "--workers <N>"))[3..], ["--workers", "2", "-a"]);
+        assert_eq!(words(Kind::Floor), ["0", "2", "127.0.0.1:1", "127.0.0.1:2"]);
+        assert_eq!(words(Kind::Peer(Peer::Pingora, Headers::Equal)), ["PORT", "2", "127.0.0.1:1", "127.0.0.1:2"]);
     }
 
     #[test]
-    fn routes_lead_to_the_second_half_of_the_backends() {
-        let kind = Kind::Chapter { number: 6, one_backend: false, flags: Vec::new() };
-        let group = ["--group", "routed=127.0.0.1:2"];
-        let rules = ["--route", "path=/route-0/* -> routed", "--route", "path=/route-1/* -> routed"];
-        assert_eq!(words(kind, 2)[3..], [&group[..], &rules[..]].concat());
-        assert_eq!(route_map(2), "/route-0/ routed\n/route-1/ routed\n");
+    fn haproxy_gets_its_routes_as_a_map_beside_its_configuration() {
         let haproxy = Target { checks: true, ..Target::new(Kind::Peer(Peer::HaProxy, Headers::Lean), "x".into()) };
         let directory = tempfile::tempdir().unwrap();
         let backends = [addr(1), addr(2)];
-        let topology = Topology { backends: &backends, routes: 2, max_clients: 4_096, workers: 1 };
+        let topology = Topology { backends: &backends, routes: 2, max_clients: 4_096, pool: Some(9), workers: 1 };
         haproxy.command(topology, directory.path()).unwrap();
         let file = fs::read_to_string(directory.path().join("haproxy.cfg")).unwrap();
         let (default, routed) = file.split_once("backend routed").unwrap();
         assert!(default.contains("server s1 127.0.0.1:1") && !default.contains("server s2"), "{file}");
         assert!(routed.contains("server s2 127.0.0.1:2"), "{file}");
+        assert_eq!(fs::read_to_string(directory.path().join("routes.map")).unwrap(), topology.route_map());
     }
 
     #[test]

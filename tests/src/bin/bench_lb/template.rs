@@ -108,10 +108,13 @@ mod tests {
         let template = std::fs::read_to_string(templates().join("haproxy.cfg")).unwrap();
         let plain = filled(&template, Headers::Lean);
         assert!(
-            !plain.contains("inter 2s") && !plain.contains("routes.map") && !plain.contains("server c;"),
+            !plain.contains("inter 2s")
+                && !plain.contains("ratio")
+                && !plain.contains("routes.map")
+                && !plain.contains("server c;"),
             "{plain}"
         );
-        let all = filled_with(&template, &["lean", "checks", "routes"]);
+        let all = filled_with(&template, &["lean", "pool", "checks", "routes"]);
         for expected in ["check inter 2s", "map_beg(/d/routes.map,backends)", "backend routed\n", "    server c;\n"] {
             assert!(all.contains(expected), "{all}");
         }

@@ -10,6 +10,9 @@ const SMALL_ANSWER_BYTES: u64 = 14;
 /// The thread-per-connection chapters accept 1,000 clients by default; the idle workload has 2,000.
 const MIN_MAX_CLIENTS: usize = 4_096;
 
+/// More idle connections than 8,000 clients leave in a closed loop, and few enough for a limit of 20,000 open files.
+const MIN_POOL: usize = 3_072;
+
 /// Open files that a program has besides its connections: listeners, pollers, pipes.
 const OTHER_FILES: usize = 128;
 
@@ -204,10 +207,16 @@ impl Workload {
         MIN_MAX_CLIENTS.max(self.clients.next_power_of_two())
     }
 
-    /// The open files that a target needs: HAProxy reserves two for each client that it may have, and one for each
-    /// check, and does not start with fewer.
+    /// The idle connections that a target's pool may keep, if not as many as by default: what grows is to be the number
+    /// of backends or of clients, and not that of connects because the pool was full.
+    pub(crate) fn pool(&self) -> Option<usize> {
+        self.rung.map(|_| MIN_POOL.max(self.origins.backends()))
+    }
+
+    /// The open files that a target needs: two for each client that it may have, and one for each idle connection (ours)
+    /// or each check (HAProxy, which does not start with fewer).
     pub(crate) fn open_files(&self) -> usize {
-        2 * self.max_clients() + self.origins.backends() + OTHER_FILES
+        2 * self.max_clients() + self.pool().unwrap_or_default() + OTHER_FILES
     }
 
     /// The requests that the clients send.

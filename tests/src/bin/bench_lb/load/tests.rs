@@ -84,6 +84,18 @@ fn each_client_asks_once_and_stays() {
 }
 
 #[test]
+fn closed_loop_may_connect_its_clients_in_turn_before_it_runs() {
+    let stop = Shutdown::new().unwrap();
+    let mut driver = driver(origin(usize::MAX), 150, SendMode::Closed, &stop);
+    assert_eq!(driver.request_once(GRACE).unwrap(), 150);
+    assert_eq!(driver.tally().answered, 150);
+    driver.run(WINDOW).unwrap();
+    driver.drain(GRACE).unwrap();
+    assert!(driver.tally().answered > 300, "{}", driver.tally().answered);
+    assert_eq!(failures(&driver), []);
+}
+
+#[test]
 fn dead_port_is_retried_with_pauses() {
     let to = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let stop = Shutdown::new().unwrap();

@@ -11,11 +11,11 @@ use super::{
     style::{Area, INK, LARGE, SMALL, failed, line, picture, text},
 };
 
-const PANEL_WIDTH: u32 = 580;
+const PANEL_WIDTH: u32 = 620;
 const HEIGHT: u32 = 460;
 /// The corners of the axes, as distances from the panel's edges.
 const LEFT: i32 = 52;
-const RIGHT: i32 = 220;
+const RIGHT: i32 = 246;
 const TOP: i32 = 60;
 const BOTTOM: i32 = 84;
 /// Space between the axes' end and the names.
@@ -38,6 +38,7 @@ pub(super) struct Curve {
 #[derive(Clone, Debug)]
 pub(super) struct CurvePanel {
     pub(super) title: String,
+    pub(super) legend: &'static str,
     /// What the sizes count.
     pub(super) unit: &'static str,
     pub(super) curves: Vec<Curve>,
@@ -101,7 +102,7 @@ fn draw_panel(area: &Area<'_>, panel: &CurvePanel) -> io::Result<()> {
     let up = Axis::around(factors, (bottom, TOP));
 
     text(area, &panel.title, (12, 16), (LARGE, INK, HPos::Left))?;
-    text(area, "× its own first point", (12, 38), (SMALL, INK, HPos::Left))?;
+    text(area, panel.legend, (12, 38), (SMALL, INK, HPos::Left))?;
     for tick in up.ticks() {
         let at = up.pixel(tick);
         line(area, (LEFT, at), (right, at), INK.mix(0.3).stroke_width(1))?;

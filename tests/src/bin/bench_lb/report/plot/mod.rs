@@ -125,6 +125,7 @@ impl Report {
         };
         let panel = |scale: Scale| CurvePanel {
             title: format!("CPU time per request by {}", scale.unit()),
+            legend: "× its own first point; orange: chapter 6 under its algorithms",
             unit: scale.unit(),
             curves: self.of_scale(scale).iter().filter_map(curve).collect(),
         };
