@@ -109,7 +109,7 @@ mod tests {
         let plain = filled(&template, Headers::Lean);
         assert!(
             !plain.contains("inter 2s")
-                && !plain.contains("ratio")
+                && !plain.contains("fd-ratio")
                 && !plain.contains("routes.map")
                 && !plain.contains("server c;"),
             "{plain}"
