@@ -4,8 +4,7 @@ use std::io;
 
 use crate::{
     chapters::Chapter,
-    programs::Programs,
-    setup,
+    programs::{self, Programs},
     target::{Kind, Target},
 };
 
@@ -23,7 +22,7 @@ pub(crate) fn chapter() -> Option<&'static Chapter> {
 /// so all do the same work.
 pub(crate) fn targets(chapter: &Chapter, programs: &Programs) -> io::Result<Vec<Target>> {
     let program = programs.path(chapter.program);
-    let help = setup::help(&program)?;
+    let help = programs::help(&program)?;
     let names = names_in(&help);
     if names.is_empty() {
         return Err(io::Error::other(format!("{}: its --help names no algorithms", program.display())));

@@ -62,6 +62,13 @@ pub(crate) fn build_peer(manifest: &Path, target: &Path) -> io::Result<()> {
     run(command)
 }
 
+/// The program's `--help`.
+pub(crate) fn help(program: &Path) -> io::Result<String> {
+    let named = |error| io::Error::other(format!("{}: {error}", program.display()));
+    let output = Command::new(program).arg("--help").output().map_err(named)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).stdin(Stdio::null());

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
     growth,
     peers::Peer,
     plan::{Plan, RunKind},
-    programs::Programs,
+    programs::{self, Programs},
     target::{Kind, Target},
 };
 
@@ -71,13 +70,6 @@ fn of_peer(peer: Peer, program: &Path) -> impl Iterator<Item = Target> {
 }
 
 fn kind(chapter: &Chapter, programs: &Programs) -> io::Result<Kind> {
-    let flags = Target::flags_in(&help(&programs.path(chapter.program))?);
+    let flags = Target::flags_in(&programs::help(&programs.path(chapter.program))?);
     Ok(Kind::Chapter { number: chapter.number, one_backend: chapter.one_backend, flags })
-}
-
-/// The program's `--help`.
-pub(crate) fn help(program: &Path) -> io::Result<String> {
-    let named = |error| io::Error::other(format!("{}: {error}", program.display()));
-    let output = Command::new(program).arg("--help").output().map_err(named)?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
