@@ -67,16 +67,17 @@ impl Plan {
     /// A line for each rung with more backends than our programs keep idle connections: a quarter of their open files.
     pub(crate) fn small_pools(&self, open_files: u64) -> Vec<String> {
         let line = |workload: &&Workload| {
-            let (name, wanted) = (workload.name, workload.pool()?);
+            let (name, backends) = (workload.name, workload.origins.backends());
             let possible = open_files / IDLE_FD_DIVISOR;
-            (wanted as u64 > possible).then(|| {
+            (backends as u64 > possible).then(|| {
                 format!(
                     "{name}: the limit of {open_files} open files leaves chapter 6 a pool of {possible} connections for \
-                     {wanted} backends, so requests include connects: see conns/1000"
+                     {backends} backends, so requests include connects: see conns/1000"
                 )
             })
         };
-        self.workloads.iter().filter(|workload| workload.manner != Manner::ChecksOnly).filter_map(line).collect()
+        let is_loaded = |workload: &&&Workload| workload.rung.is_some() && workload.manner != Manner::ChecksOnly;
+        self.workloads.iter().filter(is_loaded).filter_map(line).collect()
     }
 
     /// One line about the duration of a run of so many `rounds` in total.
