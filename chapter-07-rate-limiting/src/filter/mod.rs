@@ -5,6 +5,7 @@
 //! A head that is refused with 400 never gets here; a client that leaves, a retry and an upgrade have taken one.
 
 mod accepts_json;
+mod checked;
 mod counters;
 mod limits;
 mod ratelimit_fields;
@@ -16,6 +17,7 @@ use connection_pooling::{Filter, RequestInfo, WorkerFilter};
 
 use self::{
     accepts_json::accepts_json,
+    checked::Checked,
     limits::{Limit, Limits},
     ratelimit_fields::put_ratelimit_fields,
 };
@@ -23,16 +25,7 @@ pub use self::{
     counters::{LimitReport, LimitStats},
     limits::{HeaderStyle, LimitsConfig, RateLimits},
 };
-use crate::{algorithm::Decision, table::Key};
-
-/// A limit that a request was checked against.
-#[derive(Clone, Copy, Debug)]
-struct Checked {
-    /// Its index.
-    limit: usize,
-    key: Key,
-    decision: Decision,
-}
+use crate::algorithm::Decision;
 
 /// What is kept of one request: the limits that it was checked against, in order. The last may have refused it.
 #[derive(Debug, Default)]

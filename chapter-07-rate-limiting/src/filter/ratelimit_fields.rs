@@ -14,7 +14,7 @@ use std::{
 use common::http::{HeaderEdits, ResponseInfo};
 
 use super::{
-    Checked,
+    checked::Checked,
     limits::{HeaderStyle, Limits},
 };
 

@@ -10,6 +10,7 @@ mod chapter_3;
 mod chapter_4;
 mod chapter_5;
 mod chapter_6;
+mod chapter_7;
 mod demo_backends;
 mod narrator;
 
@@ -51,7 +52,7 @@ enum Script {
     Parts(&'static [(&'static str, Demo)]),
 }
 
-const DEMONSTRATIONS: [Demonstration; 6] = [
+const DEMONSTRATIONS: [Demonstration; 7] = [
     Demonstration {
         chapter: 1,
         package: "chapter-01-fundamentals",
@@ -87,6 +88,12 @@ const DEMONSTRATIONS: [Demonstration; 6] = [
         package: "chapter-06-connection-pooling",
         title: "a handful of connections for all clients",
         script: Script::Whole(chapter_6::demo),
+    },
+    Demonstration {
+        chapter: 7,
+        package: "chapter-07-rate-limiting",
+        title: "each client gets its share",
+        script: Script::Whole(chapter_7::demo),
     },
 ];
 
