@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    num::{NonZeroU32, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     time::Duration,
 };
 
@@ -62,6 +62,11 @@ pub struct BalancerArgs {
 }
 
 impl BalancerArgs {
+    /// Sets the least bytes per second of a request body.
+    pub fn set_min_body_rate(&mut self, rate: Option<NonZeroU64>) {
+        self.serve.timeouts.min_body_rate = rate;
+    }
+
     /// Whether the command line names no backends, so that the program starts bundled ones.
     pub fn needs_bundled_backends(&self) -> bool {
         self.balance.needs_bundled_backends()

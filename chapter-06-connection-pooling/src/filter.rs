@@ -5,12 +5,19 @@
 //! [`WorkerFilter`] from it, which only that worker's thread calls: its counters need no atomics. Filters compose as
 //! tuples: `(limits, (metrics, log))`. Without a filter, `()`, all of this compiles to nothing.
 
-use std::{fmt::Debug, time::Instant};
+use std::{fmt::Debug, net::IpAddr, time::Instant};
 
 use advanced_features::routing::RequestInfo;
 use common::http::{Exchange, HeaderEdits, HttpDate, LocalReply, ResponseHook, ResponseInfo};
 
 use crate::request::attempt_record::AttemptRecord;
+
+/// What a filter holds for as long as a connection is open, such as a slot of a limit. Dropped when it closes.
+pub type ConnectionPermit = Option<Box<dyn Debug>>;
+
+/// A filter does not let the connection in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionRefused;
 
 /// A filter of the process, from which each worker gets its own.
 pub trait Filter: Debug + Send + Sync + 'static {
@@ -22,6 +29,15 @@ pub trait Filter: Debug + Send + Sync + 'static {
     /// request.
     fn inspects_path(&self) -> bool {
         false
+    }
+
+    /// A client has connected; `peer` is the address of its socket. Called by several workers at once; it must not block.
+    ///
+    /// # Errors
+    /// The connection is closed without an answer: what it would have asked is not known.
+    #[expect(unused_variables, reason = "a filter that takes every connection")]
+    fn on_connection(&self, peer: IpAddr) -> Result<ConnectionPermit, ConnectionRefused> {
+        Ok(None)
     }
 
     /// The part for the worker with this id, called on that worker's thread. Ids count from 0.
@@ -88,6 +104,13 @@ impl<A: Filter, B: Filter> Filter for (A, B) {
 
     fn inspects_path(&self) -> bool {
         self.0.inspects_path() || self.1.inspects_path()
+    }
+
+    fn on_connection(&self, peer: IpAddr) -> Result<ConnectionPermit, ConnectionRefused> {
+        Ok(match (self.0.on_connection(peer)?, self.1.on_connection(peer)?) {
+            (Some(first), Some(second)) => Some(Box::new((first, second))),
+            (one, other) => one.or(other),
+        })
     }
 
     fn for_worker(&self, worker_id: usize) -> Self::Worker {

@@ -48,7 +48,7 @@ use pool_handler::PoolHandler;
 use tokio::net::TcpStream;
 
 pub use advanced_features::routing::RequestInfo;
-pub use filter::{Filter, WorkerFilter};
+pub use filter::{ConnectionPermit, ConnectionRefused, Filter, WorkerFilter};
 pub use request::attempt_record::AttemptRecord;
 pub use server::{PoolConfig, Server};
 pub use statistics::PoolReport;

@@ -5,7 +5,7 @@ mod support;
 
 use std::{
     cell::Cell,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -14,7 +14,7 @@ use std::{
 };
 
 use common::http::{Exchange, HeaderEdits, LocalReply, LocalReplyBody, Phase, ResponseInfo, Side};
-use connection_pooling::{AttemptRecord, Filter, RequestInfo, WorkerFilter};
+use connection_pooling::{AttemptRecord, ConnectionPermit, ConnectionRefused, Filter, RequestInfo, WorkerFilter};
 use integration_tests::{
     backend::{Backend, Conn},
     client::{Client, Response},
@@ -467,4 +467,54 @@ fn the_backend_sees_the_path_that_the_filter_has_seen() {
         },
     );
     assert_eq!(backend.last_request().0.target, "/public?q");
+}
+
+/// Lets one connection in at a time.
+#[derive(Debug, Clone, Default)]
+struct OneAtATime(Arc<AtomicBool>);
+
+/// Its permit.
+#[derive(Debug)]
+struct Only(Arc<AtomicBool>);
+
+impl Drop for Only {
+    fn drop(&mut self) {
+        self.0.store(false, SeqCst);
+    }
+}
+
+impl Filter for OneAtATime {
+    type Worker = ();
+
+    fn on_connection(&self, peer: IpAddr) -> Result<ConnectionPermit, ConnectionRefused> {
+        assert!(peer.is_loopback());
+        if self.0.swap(true, SeqCst) { Err(ConnectionRefused) } else { Ok(Some(Box::new(Only(Arc::clone(&self.0))))) }
+    }
+
+    fn for_worker(&self, _worker_id: usize) {}
+}
+
+#[test]
+fn a_refused_connection_is_closed_and_a_permit_is_held_until_its_connection_closes() {
+    let backend = Backend::start(|conn| script(conn, &ScriptState::default()));
+    let (first, second) = (OneAtATime::default(), OneAtATime::default());
+    let filter = (first.clone(), ((), second.clone()));
+    let server = support::server_with_filter(&[&backend.addr().to_string()], SystemResolver, filter);
+    support::running(
+        &server,
+        || common::http::Plaintext,
+        |address| {
+            let mut client = Client::connect(address);
+            client.send(get("/"));
+            assert_eq!(client.response("GET").status(), 200);
+            Client::connect(address).expect_closed();
+            assert!(first.0.load(SeqCst) && second.0.load(SeqCst));
+            drop(client);
+            until("both filters have their permits back", || !first.0.load(SeqCst) && !second.0.load(SeqCst));
+            // The second filter refuses: what the first one gave must come back.
+            second.0.store(true, SeqCst);
+            Client::connect(address).expect_closed();
+            until("the first filter has its permit back", || !first.0.load(SeqCst));
+        },
+    );
 }

@@ -1,6 +1,9 @@
 //! The command line of the limits.
 
-use std::{collections::HashSet, num::NonZeroUsize};
+use std::{
+    collections::HashSet,
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+};
 
 use clap::Args;
 use common::cli::parse_network;
@@ -8,7 +11,7 @@ use ipnet::IpNet;
 
 use crate::{
     filter::{HeaderStyle, LimitsConfig},
-    rule::LimitRule,
+    rule::{LimitRule, column_of},
 };
 
 /// The limit of a program that was started without backends and without limits: it has something to show.
@@ -20,24 +23,47 @@ pub struct LimitArgs {
     /// Rate limit, such as '100/s,burst=20 by=ip path=/api/*' (repeatable; all must allow)
     ///
     /// RATE/s|/m|/h[,burst=N] by=ip|header:NAME|cookie:NAME|route|global [path=PATTERN]
-    /// [alg=gcra|token|sliding|log|fixed|governor] [name=NAME]
+    /// [alg=gcra|token|sliding|log|fixed|governor] [name=NAME]. Defaults: alg=gcra, burst = one second's worth, at least 1
     #[arg(long, value_name = "LIMIT")]
     limit: Vec<String>,
-    /// Clients without limits: a network such as 10.0.0.0/8 or an address (repeatable)
+    /// Clients exempt from all --limit rules: an address or a network such as 10.0.0.0/8 (repeatable)
     #[arg(long, value_name = "NETWORK", value_parser = parse_network)]
     limit_exempt: Vec<IpNet>,
-    /// Only count and log what the limits would refuse
+    /// Refuse nothing: count and log what the limits would refuse
     #[arg(long)]
     limit_dry_run: bool,
-    /// Keys per limit that are told apart at a time
+    /// Maximum number of keys tracked per limit; when full, new keys share one state
     #[arg(long, value_name = "N", default_value = "65536", value_parser = parse_keys)]
     limit_keys: NonZeroUsize,
     /// Headers that tell clients about their limits
     #[arg(long, value_name = "STYLE", value_enum, default_value_t)]
     limit_headers: HeaderStyle,
+    /// Maximum open connections per peer address (IPv6: per /64); further ones are closed without an answer [default: no
+    /// limit]
+    #[arg(long, value_name = "N")]
+    max_clients_per_ip: Option<NonZeroU32>,
+    /// Minimum average rate of a request body in bytes per second, such as 1KiB, after a grace period of 5 s [default: no
+    /// limit]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    min_body_rate: Option<NonZeroU64>,
 }
 
-/// A table of that many keys takes half a gibibyte.
+/// A whole number of bytes with its unit. A unit is required: of `1024` nobody knows whether it means bytes.
+fn parse_size(text: &str) -> Result<NonZeroU64, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let bytes_per_unit = match unit {
+        "B" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        _ => None,
+    };
+    let bytes = bytes_per_unit.and_then(|unit: u64| number.parse::<u64>().ok()?.checked_mul(unit));
+    bytes
+        .and_then(NonZeroU64::new)
+        .ok_or_else(|| "expected a size greater than zero, such as 500B, 1KiB or 2MiB".into())
+}
+
+/// Words for so many keys take half a gibibyte.
 const MAX_KEYS: usize = 1 << 24;
 
 fn parse_keys(text: &str) -> Result<NonZeroUsize, String> {
@@ -46,6 +72,11 @@ fn parse_keys(text: &str) -> Result<NonZeroUsize, String> {
 }
 
 impl LimitArgs {
+    /// The least bytes per second of a request body.
+    pub fn min_body_rate(&self) -> Option<NonZeroU64> {
+        self.min_body_rate
+    }
+
     /// The limits that these options describe. `is_demo`: the program shows itself, with backends of its own.
     ///
     /// # Errors
@@ -61,7 +92,8 @@ impl LimitArgs {
             let rule: LimitRule = text.parse().map_err(|error| format!("--limit #{number}, {error}"))?;
             let name = rule.name.clone().unwrap_or_else(|| format!("limit-{number}"));
             if !names.insert(name.clone()) {
-                return Err(format!("--limit #{number}: another limit is named '{name}'"));
+                let column = column_of("name=", text);
+                return Err(format!("--limit #{number}, column {column}: another limit is named '{name}'"));
             }
             rules.push((name, rule));
         }
@@ -71,6 +103,7 @@ impl LimitArgs {
             dry_run: self.limit_dry_run,
             max_keys: self.limit_keys,
             headers: self.limit_headers,
+            max_clients_per_ip: self.max_clients_per_ip,
         })
     }
 }

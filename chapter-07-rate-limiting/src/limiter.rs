@@ -8,8 +8,17 @@ use std::{
 
 use crate::{
     algorithm::{Algorithm, Decision},
-    table::{Key, KeyTable},
+    table::{Key, KeyTable, Slot},
 };
+
+/// A decision, and where it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Checked {
+    /// The decision.
+    pub decision: Decision,
+    /// `None`: what the keys without a slot share.
+    slot: Option<Slot>,
+}
 
 /// A limit for each key.
 ///
@@ -17,15 +26,15 @@ use crate::{
 /// excepted).
 pub trait RateLimiter: Debug + Send + Sync {
     /// Takes `cost` of the key's share, if it is available.
-    fn check(&self, key: Key, cost: u32, now: Instant) -> Decision;
+    fn check(&self, key: Key, cost: u32, now: Instant) -> Checked;
 
-    /// Gives back what the key took shortly before.
-    fn give_back(&self, key: Key, cost: u32, now: Instant);
+    /// Gives back what `checked` has taken shortly before, and tells what is left then.
+    fn give_back(&self, checked: &Checked, cost: u32, now: Instant) -> Decision;
 
     /// How many requests had no state of their own, because the table was full.
     fn overflows(&self) -> u64;
 
-    /// The most memory that it will ever take, in bytes.
+    /// The most memory that it can take, in bytes.
     fn max_bytes(&self) -> usize;
 }
 
@@ -48,8 +57,8 @@ impl<A: Algorithm> KeyedLimiter<A> {
 }
 
 impl<A: Algorithm> RateLimiter for KeyedLimiter<A> {
-    fn check(&self, key: Key, cost: u32, now: Instant) -> Decision {
-        let decision = self.table.with_state(
+    fn check(&self, key: Key, cost: u32, now: Instant) -> Checked {
+        let taken = self.table.with_state(
             key,
             |state| self.algorithm.is_idle(state, now),
             |state| self.algorithm.check(state, cost, now),
@@ -59,15 +68,19 @@ impl<A: Algorithm> RateLimiter for KeyedLimiter<A> {
                 }
             },
         );
-        decision.unwrap_or_else(|| {
-            self.overflows.fetch_add(1, Relaxed);
-            self.algorithm.check(&self.shared, cost, now)
-        })
+        if let Some((slot, decision)) = taken {
+            return Checked { decision, slot: Some(slot) };
+        }
+        self.overflows.fetch_add(1, Relaxed);
+        Checked { decision: self.algorithm.check(&self.shared, cost, now), slot: None }
     }
 
-    fn give_back(&self, key: Key, cost: u32, now: Instant) {
-        // A key without a state took from the shared one, which refills: not worth remembering which.
-        self.table.with_known(key, |state| self.algorithm.give_back(state, cost, now));
+    fn give_back(&self, checked: &Checked, cost: u32, now: Instant) -> Decision {
+        // Within the time of a request the state does not become idle, unless the rate is so high that what is given
+        // back now would have been refilled anyway.
+        let state = checked.slot.map_or(&self.shared, |slot| self.table.state(slot));
+        self.algorithm.give_back(state, cost, now);
+        self.algorithm.check(state, 0, now)
     }
 
     fn overflows(&self) -> u64 {
@@ -93,8 +106,9 @@ mod tests {
     fn each_key_has_its_own_share_and_new_ones_share_one_when_the_table_is_full() {
         let epoch = epoch();
         let limiter = KeyedLimiter::new(Gcra::new(Quota::new("5/h".parse().unwrap()), epoch), 8);
-        let allowed =
-            |key: u64, now| limiter.check(Key::from_hash(key.wrapping_mul(0x9E37_79B9_7F4A_7C15)), 1, now).allowed;
+        let allowed = |key: u64, now| {
+            limiter.check(Key::from_hash(key.wrapping_mul(0x9E37_79B9_7F4A_7C15)), 1, now).decision.allowed
+        };
         let known = (1..=10_000).filter(|key| allowed(*key, epoch)).count();
         assert_eq!(known, limiter.table.slots() + 1, "and one for the rest");
         assert_eq!(limiter.overflows(), 10_000 - limiter.table.slots() as u64);
@@ -105,28 +119,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_can_be_taken_again() {
+    fn what_is_given_back_can_be_taken_again_also_by_keys_without_a_slot() {
         let epoch = epoch();
         let limiter = KeyedLimiter::new(Gcra::new(Quota::new("1/h".parse().unwrap()), epoch), 8);
-        let key = Key::from_hash(7);
-        assert!(limiter.check(key, 1, epoch).allowed && !limiter.check(key, 1, epoch).allowed);
-        limiter.give_back(key, 1, epoch);
-        assert!(limiter.check(key, 1, epoch).allowed);
+        let full = |number: u64| limiter.check(Key::from_hash(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)), 1, epoch);
+        let first = full(1);
+        assert!(first.decision.allowed && !full(1).decision.allowed);
+        assert_eq!(limiter.give_back(&first, 1, epoch).remaining, 1);
+        assert!(full(1).decision.allowed);
+        let shared = (2..1_000).map(full).find(|checked| checked.slot.is_none()).unwrap();
+        let overflows = limiter.overflows();
+        assert!(shared.decision.allowed && limiter.give_back(&shared, 1, epoch).remaining == 1);
+        assert_eq!(limiter.overflows(), overflows, "giving back is no request");
     }
 
     #[test]
     fn two_threads_at_one_key_let_through_exactly_the_limit() {
         let epoch = epoch();
-        let limiter = KeyedLimiter::new(Gcra::new(Quota::new("10000/h".parse().unwrap()), epoch), 64);
         let quota = Quota::new("1/h".parse().unwrap()).with_burst(5_000.try_into().unwrap()).unwrap();
-        let burst = KeyedLimiter::new(Gcra::new(quota, epoch), 64);
+        let limiter = KeyedLimiter::new(Gcra::new(quota, epoch), 64);
         let allowed = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
                     for _ in 0..5_000 {
-                        let both = [&limiter, &burst].map(|limiter| limiter.check(Key::from_hash(3), 1, epoch).allowed);
-                        allowed.fetch_add(u64::from(both[1]), Relaxed);
+                        let checked = limiter.check(Key::from_hash(3), 1, epoch);
+                        allowed.fetch_add(u64::from(checked.decision.allowed), Relaxed);
                     }
                 });
             }

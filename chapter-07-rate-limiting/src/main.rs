@@ -9,7 +9,8 @@ use rate_limiting::{LimitedServer, args::LimitArgs, filter::RateLimits};
 
 /// A load balancer that limits how much each client may ask for.
 ///
-/// Without backends it starts three bundled ones, and limits /login to ten requests per minute.
+/// Without backends it starts three bundled ones and, without --limit, limits /login to ten requests per minute and
+/// client address.
 #[derive(Debug, Parser)]
 #[command(name = "rate_limited_lb", version)]
 struct Args {
@@ -23,7 +24,8 @@ fn main() -> ExitCode {
     cli::run(run)
 }
 
-fn run(Args { balancer, limits }: Args) -> Result<ExitCode, Box<dyn Error>> {
+fn run(Args { mut balancer, limits }: Args) -> Result<ExitCode, Box<dyn Error>> {
+    balancer.set_min_body_rate(limits.min_body_rate());
     let config = match limits.into_config(balancer.needs_bundled_backends()) {
         Ok(config) => config,
         Err(reason) => return Ok(cli::usage_error(reason)),
@@ -32,6 +34,10 @@ fn run(Args { balancer, limits }: Args) -> Result<ExitCode, Box<dyn Error>> {
     let limits = RateLimits::new(config, workers, clock::now());
     for (name, rule, bytes) in limits.memory() {
         outln!("limit {name}: {rule}, at most {} KiB", bytes.div_ceil(1024));
+    }
+    if let Some(connections) = limits.connections() {
+        let (limit, kib) = (connections.limit(), connections.bytes().div_ceil(1024));
+        outln!("at most {limit} connections per address, {kib} KiB");
     }
     program.run(
         || backends::start_bundled(3, 9001),

@@ -6,7 +6,10 @@ use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 /// larger count would be rounded noticeably.
 pub const MAX_COUNT: u32 = 1_000_000;
 
-/// The longest time in which a bucket fills: the state words hold a point in time beyond the process's own years.
+/// The largest count of a rate whose requests are all stored: of one key they take 80 KB.
+pub const MAX_LOG_COUNT: u32 = 10_000;
+
+/// The longest time in which a bucket fills: a state's word holds the uptime and that.
 const MAX_FILL_TIME: Duration = Duration::from_hours(365 * 24);
 
 /// The period of a rate.

@@ -10,7 +10,7 @@ use common::{net::Listeners, shutdown::Shutdown};
 use connection_pooling::Server;
 use serde::Serialize;
 
-use crate::filter::{LimitReport, RateLimits};
+use crate::filter::{ConnectionLimit, LimitReport, RateLimits};
 
 /// A server whose requests pass through limits.
 #[derive(Debug)]
@@ -38,6 +38,10 @@ impl program::Server for LimitedServer {
             )
             .expect("writing to a String cannot fail");
         }
+        if let Some(limit) = self.0.filter().connections() {
+            write!(table, "\nconnections per address: {} refused, {} not counted", limit.refused(), limit.overflows())
+                .expect("writing to a String cannot fail");
+        }
         table
     }
 
@@ -54,6 +58,8 @@ struct LimitsHandler(Arc<Server<RateLimits>>);
 #[derive(Serialize)]
 struct LimitsBody {
     limits: Vec<LimitReport>,
+    /// `null` without `--max-clients-per-ip`.
+    connections_refused: Option<u64>,
 }
 
 impl AdminHandler for LimitsHandler {
@@ -63,7 +69,11 @@ impl AdminHandler for LimitsHandler {
 
     fn handle(&self, request: &AdminRequest) -> Option<AdminResponse> {
         (request.path == "/limits").then(|| match request.method.as_str() {
-            "GET" | "HEAD" => AdminResponse::json(200, &LimitsBody { limits: self.0.filter().reports() }),
+            "GET" | "HEAD" => {
+                let (limits, connections) = (self.0.filter().reports(), self.0.filter().connections());
+                let connections_refused = connections.map(ConnectionLimit::refused);
+                AdminResponse::json(200, &LimitsBody { limits, connections_refused })
+            }
             _ => AdminResponse::method_not_allowed("GET, HEAD"),
         })
     }

@@ -17,7 +17,7 @@ impl Ticks {
         Self::from(now.saturating_duration_since(epoch))
     }
 
-    /// This span as a duration, rounded up: who waits for it must not come too early.
+    /// This span as a duration, rounded up, so that a client that waits this long is not too early.
     pub(crate) fn to_duration(self) -> Duration {
         Duration::from_nanos(self.0.div_ceil(PER_NANO))
     }

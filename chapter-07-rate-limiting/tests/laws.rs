@@ -55,6 +55,11 @@ fn all(quota: Quota, epoch: Instant) -> Vec<(&'static str, Box<dyn Limit>, u64)>
     ]
 }
 
+/// A new one of this name.
+fn one_like(name: &str, quota: Quota, epoch: Instant) -> Box<dyn Limit> {
+    all(quota, epoch).into_iter().find(|(known, ..)| *known == name).unwrap().1
+}
+
 #[expect(clippy::disallowed_methods, reason = "there is no other source of an instant, and any will do")]
 fn epoch() -> Instant {
     Instant::now()
@@ -128,6 +133,28 @@ proptest! {
         }
     }
 
+    /// The sliding window does what its model does: counts two windows in a list of all, and weighs the first.
+    #[test]
+    fn the_sliding_window_weighs_the_previous_one(quota in quotas(), requests in requests()) {
+        let epoch = epoch();
+        let sliding = one(SlidingWindow::new(quota.rate, epoch));
+        let period = quota.rate.period().duration().as_nanos();
+        let mut all: Vec<(u128, u32)> = Vec::new();
+        for (now, cost) in schedule(quota, &requests, epoch) {
+            let now_nanos = (now - epoch).as_nanos();
+            let in_window = |window: Option<u128>| -> u128 {
+                all.iter().filter(|(at, _)| Some(at / period) == window).map(|(_, cost)| u128::from(*cost)).sum()
+            };
+            let window = now_nanos / period;
+            let previous = in_window(window.checked_sub(1)) * (period - now_nanos % period) / period;
+            let fits = in_window(Some(window)) + previous + u128::from(cost) <= u128::from(quota.rate.count().get());
+            prop_assert_eq!(sliding.check(cost, now).allowed, fits);
+            if fits {
+                all.push((now_nanos, cost));
+            }
+        }
+    }
+
     /// A bucket in exact fractions: tokens times the period in nanoseconds.
     #[test]
     fn gcra_is_a_token_bucket(quota in quotas(), requests in requests()) {
@@ -158,6 +185,7 @@ proptest! {
             for (now, cost) in schedule(quota, &requests, epoch) {
                 let decision = limit.check(cost, now);
                 prop_assert_eq!(decision.allowed, decision.retry_after.is_zero(), "{}", name);
+                prop_assert!(decision.allowed || cost != 1 || decision.reset == decision.retry_after, "{name}");
                 if decision.allowed || decision.retry_after == Duration::MAX {
                     continue;
                 }
@@ -214,7 +242,12 @@ proptest! {
         for ((name, limit, _), (_, fresh, _)) in all(quota, epoch).into_iter().zip(all(quota, epoch)) {
             let before = schedule(quota, &requests, epoch);
             for (now, cost) in &before {
-                limit.check(*cost, *now);
+                let decision = limit.check(*cost, *now);
+                prop_assert_eq!(limit.is_idle(*now), decision.reset.is_zero(), "{}: {:?}", name, decision);
+                if limit.is_idle(*now) {
+                    let like_new = one_like(name, quota, epoch).check(0, *now);
+                    prop_assert_eq!(limit.check(0, *now), like_new, "{}", name);
+                }
             }
             let idle_at = before.last().unwrap().0 + 2 * quota.rate.period().duration()
                 + quota.rate.period().duration() * quota.burst.get() / quota.rate.count().get();

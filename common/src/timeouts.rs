@@ -1,6 +1,9 @@
 //! The timeouts of all phases, as flags on the command line and, from chapter 10 on, in a configuration file.
 
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroU64,
+    time::{Duration, Instant},
+};
 
 use crate::cli::parse_duration;
 
@@ -54,6 +57,10 @@ pub struct Timeouts {
     #[arg(long = "drain-timeout", value_name = "TIME", help_heading = HELP_HEADING)]
     #[arg(default_value = "30s", value_parser = parse_duration)]
     pub drain: Duration,
+    /// The least bytes per second of a request body, on average since it began. Set by the programs that have an option
+    /// for it.
+    #[arg(skip)]
+    pub min_body_rate: Option<NonZeroU64>,
 }
 
 impl Timeouts {
@@ -81,6 +88,7 @@ impl Default for Timeouts {
             stream: Duration::from_mins(5),
             tunnel: Duration::from_hours(1),
             drain: Duration::from_secs(30),
+            min_body_rate: None,
         }
     }
 }

@@ -116,6 +116,7 @@ const FILES: &[&[Case]] = &[
     rate_limit::answers::CASES,
     rate_limit::keys::CASES,
     rate_limit::rules::CASES,
+    rate_limit::slow::CASES,
 ];
 
 /// Every case of every suite.

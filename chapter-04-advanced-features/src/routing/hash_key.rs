@@ -59,6 +59,17 @@ impl HashKey {
         value.filter(|value| !value.is_empty())
     }
 
+    /// As [`value`](Self::value), but also `None` if there are several headers or cookies with this name: a backend may
+    /// read another one of them.
+    pub fn only_value<'a>(&self, info: &'a RequestInfo<'_>) -> Option<&'a [u8]> {
+        let count = match self {
+            Self::Header(name) => info.header_values(name).count(),
+            Self::Cookie(name) => info.cookies().filter(|(found, _)| *found == name.as_bytes()).count(),
+            Self::Source | Self::Host | Self::Path | Self::Target => 1,
+        };
+        self.value(info).filter(|_| count == 1)
+    }
+
     /// Whether the connection alone determines the key, without the request.
     pub fn is_source(&self) -> bool {
         *self == Self::Source

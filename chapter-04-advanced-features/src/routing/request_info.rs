@@ -11,7 +11,7 @@ use common::http::{GroupId, HeadView, RouteId};
 use super::{
     cookie::parse_cookies,
     path::{self, PathError},
-    pattern::canonical_host,
+    pattern::{PathPattern, canonical_host},
 };
 
 /// A request whose head has been parsed.
@@ -99,6 +99,20 @@ impl<'a> RequestInfo<'a> {
             Cow::Owned(merged) => Some(merged),
         });
         merged.as_deref().unwrap_or_else(|| self.path())
+    }
+
+    /// Whether the pattern matches the path, as in a routing rule.
+    pub fn path_matches(&self, pattern: &PathPattern) -> bool {
+        let (PathPattern::Exact(text) | PathPattern::Prefix(text) | PathPattern::Suffix(text)) = pattern;
+        let path = if text.contains(';') { self.path_with_parameters() } else { self.path_for_matching() };
+        let text = text.as_bytes();
+        match pattern {
+            PathPattern::Exact(_) => path == text,
+            PathPattern::Prefix(_) => {
+                path.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+            }
+            PathPattern::Suffix(_) => path.ends_with(text),
+        }
     }
 
     /// The target as it was sent.

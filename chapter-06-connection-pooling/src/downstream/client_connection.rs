@@ -5,7 +5,9 @@ use std::{net::SocketAddr, rc::Rc, task::Context, time::Instant};
 use common::http::{ClientAddress, RequestBuffer, StreamLayer as _, Wire};
 use tokio::net::TcpStream;
 
-use crate::{engine::Engine, timer::LazyTimer, wire::PolledStream, worker::context::WorkerContext};
+use crate::{
+    engine::Engine, filter::ConnectionPermit, timer::LazyTimer, wire::PolledStream, worker::context::WorkerContext,
+};
 
 /// The state that a connection keeps while it is idle: it includes no buffer memory.
 #[derive(Debug)]
@@ -60,13 +62,15 @@ impl<E: Engine> ClientConnection<E> {
 pub(crate) struct ConnectionGuard<E: Engine> {
     pub(crate) worker: Rc<WorkerContext<E>>,
     pub(crate) task_id: usize,
+    /// What the filter holds for it.
+    _permit: ConnectionPermit,
 }
 
 impl<E: Engine> ConnectionGuard<E> {
-    /// For a connection that the limiter and the worker's count already include.
-    pub(crate) fn new(worker: &Rc<WorkerContext<E>>) -> Self {
+    /// For a connection that the limiter and the worker's count already include, and the filter has let in.
+    pub(crate) fn new(worker: &Rc<WorkerContext<E>>, permit: ConnectionPermit) -> Self {
         worker.balancer().stats().connection_opened();
-        Self { worker: Rc::clone(worker), task_id: worker.register() }
+        Self { worker: Rc::clone(worker), task_id: worker.register(), _permit: permit }
     }
 }
 

@@ -25,6 +25,7 @@ use super::context::WorkerContext;
 use crate::{
     downstream::client_connection::{ClientConnection, ConnectionGuard},
     engine::Engine,
+    filter::Filter as _,
     serve::serve,
     upstream::socket_pool,
 };
@@ -168,9 +169,13 @@ fn start_connection<E: Engine>(
     peer: SocketAddr,
     local: SocketAddr,
 ) {
+    let Ok(permit) = worker.server.filter.on_connection(peer.ip()) else {
+        return worker.handoff().connection_closed(worker.worker_id);
+    };
     #[cfg(not(target_os = "linux"))]
     let _ = stream.set_nodelay(true); // fails only for a connection that is closed already
-    let client = ClientConnection::new(ConnectionGuard::new(worker), stream_layer(), stream, peer, local, now());
+    let guard = ConnectionGuard::new(worker, permit);
+    let client = ClientConnection::new(guard, stream_layer(), stream, peer, local, now());
     spawn_local(serve(client));
 }
 

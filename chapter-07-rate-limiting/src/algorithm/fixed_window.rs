@@ -7,6 +7,7 @@
 //! at once; and twice of it within a moment, at the end of one window and at the start of the next.
 
 use std::{
+    cmp::Ordering,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -41,10 +42,14 @@ impl Count {
         u64::from(self.window) << 32 | u64::from(self.used)
     }
 
-    /// As it is in `window`.
-    fn in_window(self, window: u64) -> Self {
-        let window = u32::try_from(window).unwrap_or(u32::MAX);
-        if window > self.window { Self { window, used: 0 } } else { self }
+    /// As it is at `at`; a thread whose clock is behind gets the later window, at its begin.
+    fn at(self, at: Position) -> (Self, Position) {
+        let window = u32::try_from(at.window).unwrap_or(u32::MAX);
+        match window.cmp(&self.window) {
+            Ordering::Greater => (Self { window, used: 0 }, at),
+            Ordering::Equal => (self, at),
+            Ordering::Less => (self, Position { window: self.window.into(), elapsed: 0 }),
+        }
     }
 }
 
@@ -64,37 +69,39 @@ impl Algorithm for FixedWindow {
 
     // ANCHOR: check
     fn check(&self, state: &AtomicU64, cost: u32, now: Instant) -> Decision {
-        let at = self.windows.position(now);
+        let now = self.windows.position(now);
         let take = |word| {
-            let count = Count::unpack(word).in_window(at.window);
+            let (count, _) = Count::unpack(word).at(now);
             let used = count.used.checked_add(cost).filter(|used| *used <= self.limit)?;
             Some(Count { used, ..count }.pack())
         };
-        match state.fetch_update(Relaxed, Relaxed, take) {
-            Ok(before) => {
-                let used = Count::unpack(before).in_window(at.window).used + cost;
-                Decision::allowed(self.limit - used, if used == 0 { Duration::ZERO } else { self.until_next(at) })
-            }
-            Err(word) => {
-                let used = Count::unpack(word).in_window(at.window).used;
-                let wait = if cost > self.limit { Duration::MAX } else { self.until_next(at) };
-                let reset = if used == 0 { Duration::ZERO } else { self.until_next(at) };
-                Decision::refused(self.limit - used, reset, wait)
-            }
+        let (word, taken) = match state.fetch_update(Relaxed, Relaxed, take) {
+            Ok(before) => (before, Some(cost)),
+            Err(word) => (word, None),
+        };
+        let (count, at) = Count::unpack(word).at(now);
+        let used = count.used + taken.unwrap_or(0);
+        let reset = if used == 0 { Duration::ZERO } else { self.until_next(at) };
+        match taken {
+            Some(_) => Decision::allowed(self.limit - used, reset),
+            None if cost > self.limit => Decision::refused(self.limit - used, reset, Duration::MAX),
+            None => Decision::refused(self.limit - used, reset, self.until_next(at)),
         }
     }
     // ANCHOR_END: check
 
     fn give_back(&self, state: &AtomicU64, cost: u32, now: Instant) {
         let window = self.windows.position(now).window;
+        // Not to a later window, which has counted nothing of it.
         let _ = state.fetch_update(Relaxed, Relaxed, |word| {
-            let count = Count::unpack(word).in_window(window);
-            Some(Count { used: count.used.saturating_sub(cost), ..count }.pack())
+            let count = Count::unpack(word);
+            let is_same = u64::from(count.window) == window;
+            is_same.then(|| Count { used: count.used.saturating_sub(cost), ..count }.pack())
         });
     }
 
     fn is_idle(&self, state: &AtomicU64, now: Instant) -> bool {
-        Count::unpack(state.load(Relaxed)).in_window(self.windows.position(now).window).used == 0
+        Count::unpack(state.load(Relaxed)).at(self.windows.position(now)).0.used == 0
     }
 }
 
@@ -113,9 +120,14 @@ mod tests {
         let refused = at(999);
         assert_eq!((refused.remaining, refused.retry_after), (0, Duration::from_millis(1)));
         assert_eq!((0..5).map(|_| at(1_000).allowed).filter(|allowed| *allowed).count(), 3);
-        // A thread whose clock is behind counts in the later window.
-        assert!(!at(500).allowed && !at(1_999).allowed && at(2_000).allowed);
-        limit.give_back(&state, 1, epoch + Duration::from_secs(2));
+        // A thread whose clock is behind counts in the later window, and is told to wait for its end.
+        let behind = at(999);
+        assert_eq!((behind.allowed, behind.retry_after), (false, Duration::from_secs(1)));
+        assert!(!at(1_999).allowed && at(2_000).allowed);
+        // What was taken in an earlier window is not given back to this one.
+        limit.give_back(&state, 3, epoch + Duration::from_millis(1_999));
+        assert!(at(2_000).allowed && at(2_000).allowed && !at(2_000).allowed);
+        limit.give_back(&state, 3, epoch + Duration::from_secs(2));
         assert!(limit.is_idle(&state, epoch + Duration::from_secs(2)));
     }
 }

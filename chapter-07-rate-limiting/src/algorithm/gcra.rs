@@ -3,7 +3,7 @@
 //! **Use it** unless you have a reason not to. The word is the *theoretical arrival time*: when the next request would
 //! arrive if all so far had come evenly spaced. A request that comes later than that resets it to now; one that comes
 //! earlier is allowed as long as it is early by no more than the burst covers. Then the time moves on by one interval.
-//! Stripe's limiters, `redis-cell`, nginx's `limit_req` (as a leaky bucket) and HAProxy's track counters do the same.
+//! `redis-cell` and Go's `throttled` implement it; nginx's `limit_req` is the same algorithm, written as a leaky bucket.
 //!
 //! **Cost**: one atomic load and one compare-and-exchange. **Burst**: up to `burst` at once, so at most rate + burst in
 //! any period. A refused request takes nothing: a client that keeps trying still gets its rate.

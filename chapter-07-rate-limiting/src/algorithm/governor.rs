@@ -1,6 +1,6 @@
 //! GCRA by the crate `governor`, for comparison: `alg=governor`.
 //!
-//! **Use it** where you don't have this chapter: it is well kept, and its keyed limiters come with a map. Here it does
+//! **Use it** in your own programs: it is well maintained, and its keyed limiters come with a map. Here it does
 //! the arithmetic only, on the words of our key table, which has a bound; its own map grows until you sweep it.
 //!
 //! **Cost** and **burst**: as [`gcra`](super::gcra). It counts whole nanoseconds and rounds the interval down, so at
@@ -72,10 +72,10 @@ type Limiter<'a> = RateLimiter<NotKeyed, Word<'a>, SetClock, StateInformationMid
 
 impl GovernorGcra {
     /// For this quota. No `now` is earlier than `epoch`.
+    #[expect(clippy::missing_panics_doc, reason = "no rate has an interval of 0")]
     pub fn new(quota: Quota, epoch: Instant) -> Self {
         let interval = quota.rate.period().duration() / quota.rate.count().get();
-        let interval = interval.max(Duration::from_nanos(1));
-        let of_interval = GovernorQuota::with_period(interval).unwrap_or(GovernorQuota::per_second(NonZeroU32::MIN));
+        let of_interval = GovernorQuota::with_period(interval).expect("at most a million per second: a microsecond");
         Self { epoch, quota: of_interval.allow_burst(quota.burst), interval: nanos(interval) }
     }
 

@@ -4,9 +4,9 @@
 //! |---|---|---|---|
 //! | [`gcra`] | 8 bytes | rate + burst | nearly everything |
 //! | [`token_bucket`] | 8 bytes | rate + burst, and decides as GCRA does | to understand GCRA |
-//! | [`fixed_window`] | 8 bytes | 2 × rate | quotas that people read: "1,000 per hour, from the full hour" |
-//! | [`sliding_window`] | 8 bytes | 2 × rate, usually the rate + a few percent | many keys without bursts |
-//! | [`sliding_log`] | 8 bytes per request of the last period | the rate, exactly | few keys, low rates, exact limits |
+//! | [`fixed_window`] | 8 bytes | 2 × rate | quotas that people read: "1,000 per hour" |
+//! | [`sliding_window`] | 8 bytes | 2 × rate, usually the rate + a few percent | a count per period, without the fixed window's jump at the border |
+//! | [`sliding_log`] | 40 bytes, and 8 per request of the last period | the rate, exactly | few keys, low rates, exact limits |
 //! | [`governor`] | 8 bytes | rate + burst | the crate `governor`, for comparison |
 //!
 //! A state is shared by all threads and changed without a lock, except the log's. It starts as `Default`, which is that

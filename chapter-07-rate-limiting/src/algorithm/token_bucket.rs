@@ -6,7 +6,8 @@
 //! The bucket as everybody writes it has two numbers, the tokens and the time of the last refill, and needs a lock for
 //! them. But a bucket that fills at a constant rate is *one* number: the time at which it was empty. The tokens are the
 //! time since then, counted in intervals; to take one, move that time on by an interval. That is
-//! [GCRA](super::gcra) seen from behind: the same word, less the burst, and the same decisions. A law of the tests.
+//! [GCRA](super::gcra) with another origin of time: the same word, less the burst, and the same decisions, which a
+//! property test checks.
 //!
 //! **Cost** and **burst**: as GCRA.
 

@@ -1,12 +1,11 @@
 //! What one limit has decided about a request.
 
-use crate::{algorithm::Decision, table::Key};
+use crate::limiter::Checked;
 
 /// A limit that a request was checked against.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Checked {
+pub(super) struct CheckedLimit {
     /// Its index.
     pub(super) limit: usize,
-    pub(super) key: Key,
-    pub(super) decision: Decision,
+    pub(super) checked: Checked,
 }

@@ -1,7 +1,7 @@
 //! Counts what the limits decide.
 //!
 //! Each worker counts for itself, on cache lines of its own, and only it writes them: counting costs no more than
-//! writing. Who reads them adds them up.
+//! writing. A reader sums them.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

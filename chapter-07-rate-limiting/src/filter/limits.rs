@@ -2,19 +2,22 @@
 
 use std::{
     net::IpAddr,
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use advanced_features::routing::{RequestInfo, RouteTable};
+use advanced_features::routing::RequestInfo;
 use clap::ValueEnum;
 use ipnet::IpNet;
 
-use super::counters::{LimitReport, WorkerCounters};
+use super::{
+    connections::ConnectionLimit,
+    counters::{LimitReport, WorkerCounters},
+};
 use crate::{
     algorithm::{FixedWindow, Gcra, GovernorGcra, SlidingLog, SlidingWindow, TokenBucket},
     limiter::{KeyedLimiter, RateLimiter},
@@ -48,6 +51,8 @@ pub struct LimitsConfig {
     pub max_keys: NonZeroUsize,
     /// The headers.
     pub headers: HeaderStyle,
+    /// The most open connections of each address.
+    pub max_clients_per_ip: Option<NonZeroU32>,
 }
 
 /// The limits, as a [`Filter`](connection_pooling::Filter).
@@ -65,6 +70,7 @@ pub(super) struct Limits {
     pub(super) headers: HeaderStyle,
     /// By worker.
     pub(super) counters: Vec<WorkerCounters>,
+    pub(super) connections: Option<Arc<ConnectionLimit>>,
 }
 
 /// One limit.
@@ -73,21 +79,20 @@ pub(super) struct Limit {
     pub(super) name: String,
     pub(super) rule: LimitRule,
     pub(super) limiter: Box<dyn RateLimiter>,
-    /// The paths that it applies to; `None` for all. A routing table of one rule, so that a limit and a route read a
-    /// path alike.
-    pub(super) paths: Option<RouteTable>,
     epoch: Instant,
-    /// When the last line was logged, in seconds since `epoch`, plus one.
-    logged_at: AtomicU64,
+    /// When the next line may be logged, in milliseconds since `epoch`.
+    next_log_ms: AtomicU64,
 }
 
 impl RateLimits {
     /// These limits for `workers` workers. The windows begin at `now`.
     pub fn new(config: LimitsConfig, workers: NonZeroUsize, now: Instant) -> Self {
-        let LimitsConfig { rules, exempt, dry_run, max_keys, headers } = config;
+        let LimitsConfig { rules, exempt, dry_run, max_keys, headers, max_clients_per_ip } = config;
         let limits: Vec<_> = rules.into_iter().map(|(name, rule)| Limit::new(name, rule, max_keys, now)).collect();
         let counters = (0..workers.get()).map(|_| WorkerCounters::new(limits.len())).collect();
-        Self(Arc::new(Limits { in_order: limits, hasher: KeyHasher::default(), exempt, dry_run, headers, counters }))
+        let connections = max_clients_per_ip.map(|limit| Arc::new(ConnectionLimit::new(limit.get())));
+        let hasher = KeyHasher::default();
+        Self(Arc::new(Limits { in_order: limits, hasher, exempt, dry_run, headers, counters, connections }))
     }
 
     /// What each limit has decided so far.
@@ -99,6 +104,11 @@ impl RateLimits {
             without_slot: limit.limiter.overflows(),
         };
         self.0.in_order.iter().enumerate().map(report).collect()
+    }
+
+    /// The limit on the connections of each address.
+    pub fn connections(&self) -> Option<&ConnectionLimit> {
+        self.0.connections.as_deref()
     }
 
     /// Each limit's name, its rule, and the most memory that it will take, in bytes.
@@ -116,22 +126,19 @@ impl Limits {
 impl Limit {
     fn new(name: String, rule: LimitRule, max_keys: NonZeroUsize, epoch: Instant) -> Self {
         let keys = if rule.key == KeySource::Global { 1 } else { max_keys.get() };
-        let paths = rule.path.as_ref().map(|path| {
-            let only = format!("path={path} -> limited").parse().expect("a pattern as it is displayed can be parsed");
-            RouteTable::new(vec![only], &["limited"]).expect("one rule and its group")
-        });
-        Self { limiter: limiter(&rule, keys, epoch), name, rule, paths, epoch, logged_at: AtomicU64::new(0) }
+        Self { limiter: limiter(&rule, keys, epoch), name, rule, epoch, next_log_ms: AtomicU64::new(0) }
     }
 
     pub(super) fn applies_to(&self, request: &RequestInfo<'_>) -> bool {
-        self.paths.as_ref().is_none_or(|paths| paths.match_rule(request).is_some())
+        self.rule.path.as_ref().is_none_or(|path| request.path_matches(path))
     }
 
     /// True at most once a second.
     pub(super) fn may_log(&self, now: Instant) -> bool {
-        const INTERVAL: Duration = Duration::from_secs(1);
-        let second = now.saturating_duration_since(self.epoch).as_secs() / INTERVAL.as_secs() + 1;
-        self.logged_at.fetch_max(second, Relaxed) < second
+        let millis = now.saturating_duration_since(self.epoch).as_millis();
+        let now_ms = u64::try_from(millis).unwrap_or(u64::MAX);
+        let after_a_second = |next_ms: u64| (now_ms >= next_ms).then_some(now_ms.saturating_add(1_000));
+        self.next_log_ms.fetch_update(Relaxed, Relaxed, after_a_second).is_ok()
     }
 }
 

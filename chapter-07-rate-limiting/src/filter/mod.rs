@@ -1,27 +1,30 @@
 //! The limits on each request's way through the balancer.
 //!
 //! A request takes one from each limit that applies to it, in the order in which they are configured. The first that
-//! has nothing left refuses it, and what the earlier ones gave is given back: a request that is refused costs nothing.
-//! A head that is refused with 400 never gets here; a client that leaves, a retry and an upgrade have taken one.
+//! has nothing left refuses it, and what the earlier ones took is given back: a request that is refused costs nothing.
+//! A head that is answered with 400 never gets here. A request counts once, even if the client disconnects, the balancer
+//! retries it, or it becomes an upgrade.
 
 mod accepts_json;
 mod checked;
+mod connections;
 mod counters;
 mod limits;
 mod ratelimit_fields;
 
-use std::{sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use common::http::{HeaderEdits, LocalReply, LocalReplyBody, ResponseInfo};
-use connection_pooling::{Filter, RequestInfo, WorkerFilter};
+use connection_pooling::{ConnectionPermit, ConnectionRefused, Filter, RequestInfo, WorkerFilter};
 
 use self::{
     accepts_json::accepts_json,
-    checked::Checked,
+    checked::CheckedLimit,
     limits::{Limit, Limits},
     ratelimit_fields::put_ratelimit_fields,
 };
 pub use self::{
+    connections::ConnectionLimit,
     counters::{LimitReport, LimitStats},
     limits::{HeaderStyle, LimitsConfig, RateLimits},
 };
@@ -29,7 +32,7 @@ use crate::algorithm::Decision;
 
 /// What is kept of one request: the limits that it was checked against, in order. The last may have refused it.
 #[derive(Debug, Default)]
-pub struct CheckedLimits(Vec<Checked>);
+pub struct CheckedLimits(Vec<CheckedLimit>);
 
 /// One worker's part of the limits.
 #[derive(Debug)]
@@ -42,7 +45,14 @@ impl Filter for RateLimits {
     type Worker = WorkerLimits;
 
     fn inspects_path(&self) -> bool {
-        self.0.in_order.iter().any(|limit| limit.paths.is_some())
+        // A dry run changes nothing, so it reads paths as they come.
+        !self.0.dry_run && self.0.in_order.iter().any(|limit| limit.rule.path.is_some())
+    }
+
+    fn on_connection(&self, peer: IpAddr) -> Result<ConnectionPermit, ConnectionRefused> {
+        let Some(limit) = &self.0.connections else { return Ok(None) };
+        let permit = limit.try_acquire(peer).ok_or(ConnectionRefused)?;
+        Ok(Some(Box::new(permit)))
     }
 
     fn for_worker(&self, worker_id: usize) -> WorkerLimits {
@@ -53,43 +63,41 @@ impl Filter for RateLimits {
 impl WorkerLimits {
     // ANCHOR: check
     /// Checks the request against each limit that applies; returns the index of the one that refuses it.
-    fn check_all(&self, checked: &mut Vec<Checked>, request: &RequestInfo<'_>, now: Instant) -> Option<usize> {
+    fn check_all(&self, so_far: &mut Vec<CheckedLimit>, request: &RequestInfo<'_>, now: Instant) -> Option<usize> {
         for (index, limit) in self.limits.in_order.iter().enumerate() {
             if !limit.applies_to(request) {
                 continue;
             }
             let key = self.limits.hasher.key(&limit.rule.key, request);
-            let decision = limit.limiter.check(key, 1, now);
-            checked.push(Checked { limit: index, key, decision });
-            if !decision.allowed {
-                for earlier in &checked[..checked.len() - 1] {
-                    self.limits.in_order[earlier.limit].limiter.give_back(earlier.key, 1, now);
+            let checked = limit.limiter.check(key, 1, now);
+            if !checked.decision.allowed {
+                for earlier in &mut *so_far {
+                    let limiter = &self.limits.in_order[earlier.limit].limiter;
+                    // The client is told what it has now.
+                    earlier.checked.decision = limiter.give_back(&earlier.checked, 1, now);
                 }
+                so_far.push(CheckedLimit { limit: index, checked });
                 return Some(index);
             }
+            so_far.push(CheckedLimit { limit: index, checked });
         }
         None
     }
     // ANCHOR_END: check
 
-    fn count(&self, checked: &[Checked], refusing: Option<usize>) {
+    /// Where a limit refuses, the earlier ones have got back what they gave.
+    fn count(&self, checked: &[CheckedLimit], refusing: Option<usize>) {
         let counters = &self.limits.counters[self.worker_id];
-        for Checked { limit, .. } in checked {
-            match refusing {
-                None => counters.count_allowed(*limit),
-                Some(refusing) if refusing == *limit => counters.count_refused(*limit),
-                // Given back.
-                Some(_) => {}
-            }
+        match refusing {
+            None => checked.iter().for_each(|checked| counters.count_allowed(checked.limit)),
+            Some(limit) => counters.count_refused(limit),
         }
     }
 
-    /// `Retry-After` is what the refusing limit's `RateLimit` says.
     fn refusal(request: &RequestInfo<'_>, decision: &Decision) -> LocalReply {
         let body = if accepts_json(request) { LocalReplyBody::Problem } else { LocalReplyBody::Text };
-        LocalReply::new(429, "rate_limited")
-            .with_retry_after(ratelimit_fields::whole_seconds(decision.reset))
-            .with_body(body)
+        let seconds = ratelimit_fields::whole_seconds(decision.retry_after);
+        LocalReply::new(429, "rate_limited").with_retry_after(seconds).with_body(body)
     }
 }
 
@@ -109,11 +117,11 @@ impl WorkerFilter for WorkerLimits {
         self.count(checked, refusing);
         let (Some(index), Some(last)) = (refusing, checked.last()) else { return Ok(()) };
         if !self.limits.dry_run {
-            return Err(Self::refusal(request, &last.decision));
+            return Err(Self::refusal(request, &last.checked.decision));
         }
         let limit: &Limit = &self.limits.in_order[index];
         if limit.may_log(now) {
-            tracing::warn!("limit {}: would refuse a request of {}", limit.name, request.client);
+            tracing::warn!("limit {}: would refuse a request from {}", limit.name, request.client);
         }
         Ok(())
     }

@@ -14,14 +14,14 @@ use std::{
 use common::http::{HeaderEdits, ResponseInfo};
 
 use super::{
-    checked::Checked,
+    checked::CheckedLimit,
     limits::{HeaderStyle, Limits},
 };
 
 const POLICY: &str = "RateLimit-Policy";
 const STATUS: &str = "RateLimit";
 
-/// Rounded up: who waits for it must not come too early.
+/// Rounded up, so that a client that waits this long is not too early.
 pub(super) fn whole_seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))).unwrap_or(u32::MAX)
 }
@@ -29,42 +29,65 @@ pub(super) fn whole_seconds(duration: Duration) -> u32 {
 /// Adds the headers for the limits that a request was checked against.
 pub(super) fn put_ratelimit_fields(
     limits: &Limits,
-    checked: &[Checked],
+    checked: &[CheckedLimit],
     response: &ResponseInfo<'_>,
     edits: &mut HeaderEdits<'_>,
 ) {
     if matches!(limits.headers, HeaderStyle::Draft | HeaderStyle::Both) {
-        let theirs = take_backend_items(POLICY, response, edits);
-        edits.add(POLICY, Policies { limits, checked, theirs: &theirs });
-        let theirs = take_backend_items(STATUS, response, edits);
-        edits.add(STATUS, Statuses { limits, checked, theirs: &theirs });
+        put_draft_fields(limits, checked, response, edits);
     }
-    if matches!(limits.headers, HeaderStyle::Legacy | HeaderStyle::Both)
-        && let Some(least) = checked.iter().min_by_key(|checked| checked.decision.remaining)
-    {
-        let rate = limits.in_order[least.limit].rule.quota.rate;
-        let seconds = whole_seconds(least.decision.reset);
-        let values = [rate.count().get(), least.decision.remaining, seconds];
-        for (name, value) in ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"].into_iter().zip(values)
-        {
-            edits.remove(name);
-            edits.add(name, value);
-        }
+    if matches!(limits.headers, HeaderStyle::Legacy | HeaderStyle::Both) {
+        put_legacy_fields(limits, checked, response, edits);
     }
 }
 
-/// The items of the backend's list with this name, which is replaced.
-fn take_backend_items<'a>(
-    name: &'static str,
-    response: &ResponseInfo<'a>,
+fn put_draft_fields(
+    limits: &Limits,
+    checked: &[CheckedLimit],
+    response: &ResponseInfo<'_>,
     edits: &mut HeaderEdits<'_>,
-) -> Vec<BackendItem<'a>> {
-    let mut items = Vec::new();
-    for value in response.header_values(name) {
-        edits.remove(name);
-        items.extend(list_members(value).filter_map(BackendItem::parse));
+) {
+    // A backend that speaks another draft keeps its headers: ours beside them would make both unreadable.
+    let (Some(policies), Some(statuses)) = (backend_items(POLICY, response), backend_items(STATUS, response)) else {
+        return;
+    };
+    for (name, theirs) in [(POLICY, &policies), (STATUS, &statuses)] {
+        if !theirs.is_empty() {
+            edits.remove(name);
+        }
     }
-    items
+    edits.add(POLICY, Policies { limits, checked, theirs: &policies, their_statuses: &statuses });
+    edits.add(STATUS, Statuses { limits, checked, theirs: &statuses });
+}
+
+/// The limit with the least left, unless the backend's has less.
+fn put_legacy_fields(
+    limits: &Limits,
+    checked: &[CheckedLimit],
+    response: &ResponseInfo<'_>,
+    edits: &mut HeaderEdits<'_>,
+) {
+    const NAMES: [&str; 3] = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
+    let Some(least) = checked.iter().min_by_key(|limit| limit.checked.decision.remaining) else { return };
+    let decision = least.checked.decision;
+    let theirs =
+        response.header_values(NAMES[1]).next().and_then(|value| str::from_utf8(value).ok()?.trim().parse().ok());
+    if theirs.is_some_and(|theirs: u64| theirs < decision.remaining.into()) {
+        return;
+    }
+    let count = limits.in_order[least.limit].rule.quota.rate.count();
+    for (name, value) in NAMES.into_iter().zip([count.get(), decision.remaining, whole_seconds(decision.reset)]) {
+        edits.remove(name);
+        edits.add(name, value);
+    }
+}
+
+/// The items of the backend's list with this name, without those that are broken; `None` if none of them is an item.
+fn backend_items<'a>(name: &str, response: &ResponseInfo<'a>) -> Option<Vec<BackendItem<'a>>> {
+    let mut members = response.header_values(name).flat_map(list_members).peekable();
+    let is_absent = members.peek().is_none();
+    let items: Vec<_> = members.filter_map(BackendItem::parse).collect();
+    (is_absent || !items.is_empty()).then_some(items)
 }
 
 /// The members of a list, by the commas outside of quoted strings.
@@ -96,8 +119,9 @@ impl<'a> BackendItem<'a> {
         let text = str::from_utf8(member).ok()?.trim_ascii();
         let (name, parameters) = text.strip_prefix('"')?.split_once('"')?;
         let is_plain = !name.is_empty() && name.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'\\');
-        let is_list = parameters.is_empty() || parameters.starts_with(';');
-        if !is_plain || !is_list {
+        let mut parts = parameters.split(';');
+        // Nothing stands between the name and its first parameter.
+        if !is_plain || parts.next() != Some("") || !parts.all(is_parameter) {
             return None;
         }
         let value_of =
@@ -106,26 +130,43 @@ impl<'a> BackendItem<'a> {
     }
 }
 
+/// Whether a text is a key with a value: a number, a token or a byte sequence. No limit has a string for a parameter.
+fn is_parameter(text: &str) -> bool {
+    let (key, value) = text.trim_ascii().split_once('=').unwrap_or((text.trim_ascii(), "?1"));
+    let is_key = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.*".contains(&byte);
+    let is_value = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.*:/+=?".contains(&byte);
+    !key.is_empty() && key.bytes().all(is_key) && !value.is_empty() && value.bytes().all(is_value)
+}
+
 /// The value of `RateLimit-Policy`.
 struct Policies<'a> {
     limits: &'a Limits,
-    checked: &'a [Checked],
+    checked: &'a [CheckedLimit],
     theirs: &'a [BackendItem<'a>],
+    /// The backend's items in the other list.
+    their_statuses: &'a [BackendItem<'a>],
 }
 
 /// The value of `RateLimit`.
 struct Statuses<'a> {
     limits: &'a Limits,
-    checked: &'a [Checked],
+    checked: &'a [CheckedLimit],
     theirs: &'a [BackendItem<'a>],
 }
 
 impl Display for Policies<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
-        for limit in self.checked.iter().map(|checked| &self.limits.in_order[checked.limit]) {
+        for ours in self.checked {
+            let limit = &self.limits.in_order[ours.limit];
             let rate = limit.rule.quota.rate;
-            write!(f, "{separator}\"{}\";q={};w={}", limit.name, rate.count(), rate.period().seconds())?;
+            // Of the side whose status is sent.
+            let is_stricter = stricter_item(self.their_statuses, &limit.name, ours).is_some();
+            f.write_str(separator)?;
+            match self.theirs.iter().find(|item| is_stricter && item.name == limit.name) {
+                Some(theirs) => f.write_str(theirs.text)?,
+                None => write!(f, "\"{}\";q={};w={}", limit.name, rate.count(), rate.period().seconds())?,
+            }
             separator = ", ";
         }
         put_others(f, self.limits, self.checked, self.theirs)
@@ -135,13 +176,10 @@ impl Display for Policies<'_> {
 impl Display for Statuses<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
-        for Checked { limit, decision, .. } in self.checked {
-            let name = &self.limits.in_order[*limit].name;
-            let has_less = |item: &&BackendItem<'_>| {
-                item.name == name && item.remaining.is_some_and(|remaining| remaining < decision.remaining.into())
-            };
+        for ours in self.checked {
+            let (name, decision) = (&self.limits.in_order[ours.limit].name, ours.checked.decision);
             f.write_str(separator)?;
-            match self.theirs.iter().find(has_less) {
+            match stricter_item(self.theirs, name, ours) {
                 Some(stricter) => f.write_str(stricter.text)?,
                 None => write!(f, "\"{name}\";r={};t={}", decision.remaining, whole_seconds(decision.reset))?,
             }
@@ -151,11 +189,19 @@ impl Display for Statuses<'_> {
     }
 }
 
+/// The backend's item of this name, if less remains of it than of our limit.
+fn stricter_item<'a>(theirs: &'a [BackendItem<'a>], name: &str, ours: &CheckedLimit) -> Option<&'a BackendItem<'a>> {
+    let has_less = |item: &&BackendItem<'_>| {
+        item.name == name && item.remaining.is_some_and(|remaining| remaining < ours.checked.decision.remaining.into())
+    };
+    theirs.iter().filter(has_less).min_by_key(|item| item.remaining)
+}
+
 /// The backend's items whose names are not ours.
 fn put_others(
     f: &mut fmt::Formatter<'_>,
     limits: &Limits,
-    checked: &[Checked],
+    checked: &[CheckedLimit],
     theirs: &[BackendItem<'_>],
 ) -> fmt::Result {
     let is_ours = |name: &str| checked.iter().any(|checked| limits.in_order[checked.limit].name == name);
@@ -181,13 +227,17 @@ mod tests {
             dry_run: false,
             max_keys: 8.try_into().unwrap(),
             headers: HeaderStyle::Both,
+            max_clients_per_ip: None,
         };
         RateLimits::new(config, 1.try_into().unwrap(), now)
     }
 
-    fn checked(limit: usize, remaining: u32, reset: Duration) -> Checked {
-        let decision = Decision { allowed: true, remaining, reset, retry_after: Duration::ZERO };
-        Checked { limit, key: Key::from_hash(1), decision }
+    /// What a limit has decided that has so much left.
+    fn checked(limit: usize, remaining: u32, reset: Duration) -> CheckedLimit {
+        let RateLimits(limits) = limits(epoch());
+        let mut checked = limits.in_order[limit].limiter.check(Key::from_hash(1), 0, epoch());
+        checked.decision = Decision { allowed: true, remaining, reset, retry_after: Duration::ZERO };
+        CheckedLimit { limit, checked }
     }
 
     #[test]
@@ -199,15 +249,24 @@ mod tests {
             (r#""tenant";r=7;t=9"#, r#""login";r=3;t=6, "all";r=99;t=1, "tenant";r=7;t=9"#),
             (r#" "login";t=60;r=2 ,"all";r=100;t=1"#, r#""login";t=60;r=2, "all";r=99;t=1"#),
             (r#""a, b";r=1"#, r#""login";r=3;t=6, "all";r=99;t=1, "a, b";r=1"#),
-            (r#"broken, "x"y, "esc\"aped";r=1, "";r=0"#, r#""login";r=3;t=6, "all";r=99;t=1"#),
+            (r#"broken, "x"y, "esc\"aped";r=1, "";r=0, "z"; %%, "w";"#, r#""login";r=3;t=6, "all";r=99;t=1"#),
+            (r#""login";r=2, "login";r=1"#, r#""login";r=1, "all";r=99;t=1"#),
         ] {
             let theirs: Vec<_> = list_members(theirs.as_bytes()).filter_map(BackendItem::parse).collect();
             let statuses = Statuses { limits: &limits, checked: &checked, theirs: &theirs };
             assert_eq!(statuses.to_string(), expected);
         }
-        let theirs: Vec<_> = list_members(br#""login";q=5;w=60, "x";q=1"#).filter_map(BackendItem::parse).collect();
-        let policies = Policies { limits: &limits, checked: &checked, theirs: &theirs };
-        assert_eq!(policies.to_string(), r#""login";q=10;w=60, "all";q=100;w=1, "x";q=1"#);
+        let items =
+            |list: &'static str| list_members(list.as_bytes()).filter_map(BackendItem::parse).collect::<Vec<_>>();
+        let policies = items(r#""login";q=5;w=60, "x";q=1"#);
+        for (statuses, expected) in [
+            (r#""login";r=3"#, r#""login";q=10;w=60, "all";q=100;w=1, "x";q=1"#),
+            (r#""login";r=2"#, r#""login";q=5;w=60, "all";q=100;w=1, "x";q=1"#),
+        ] {
+            let statuses = items(statuses);
+            let merged = Policies { limits: &limits, checked: &checked, theirs: &policies, their_statuses: &statuses };
+            assert_eq!(merged.to_string(), expected);
+        }
     }
 
     #[test]

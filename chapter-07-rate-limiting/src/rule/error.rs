@@ -2,7 +2,7 @@
 
 use advanced_features::routing::pattern::PathPatternError;
 
-use crate::rate::{BurstError, MAX_COUNT, RateError};
+use crate::rate::{BurstError, MAX_COUNT, MAX_LOG_COUNT, RateError};
 
 /// Why a text is not a [`LimitRule`](super::LimitRule): one line with the column.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub struct LimitRuleError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it all")]
 pub enum LimitRuleErrorKind {
-    #[error("it is empty; expected a rate and what it is counted by, such as '100/s by=ip'")]
+    #[error("empty limit; expected a rate and a key, such as '100/s by=ip'")]
     Empty,
     #[error(transparent)]
     Rate(RateError),
@@ -29,8 +29,12 @@ pub enum LimitRuleErrorKind {
     Burst(String),
     #[error(transparent)]
     BurstTooLong(BurstError),
-    #[error("alg={0} has no burst: it lets through the whole count at once")]
+    #[error("burst= does not apply to alg={0}, which allows the whole count at once")]
     NoBurst(&'static str),
+    #[error("alg=log stores every request, so its rate is at most {MAX_LOG_COUNT} per period")]
+    LogTooLarge,
+    #[error("burst= belongs directly after the rate: 10/s,burst=5")]
+    MisplacedBurst,
     #[error("by= is missing; known are ip, header:NAME, cookie:NAME, route, global")]
     MissingKey,
     #[error("'{0}': known are ip, header:NAME, cookie:NAME, route, global")]

@@ -1,8 +1,9 @@
-//! What has a share of a limit of its own: clients by address, header or cookie; routes; or all requests together.
+//! The key of a limit: client address, header, cookie, route, or one key for all requests.
 
 use std::{
     fmt,
     hash::{BuildHasher as _, RandomState},
+    net::IpAddr,
     str::FromStr,
 };
 
@@ -15,8 +16,8 @@ use crate::table::Key;
 pub enum KeySource {
     /// A client's address, as a trusted proxy reports it; IPv6 by /64.
     Ip,
-    /// The value of a header or a cookie; the address of a client without it, or whoever leaves it out would be
-    /// unlimited.
+    /// The value of a header or a cookie; the address of a client without it, or with several: otherwise a client could bypass the
+    /// limit by omitting the header.
     Value(HashKey),
     /// The routing rule that matched; requests without one count together.
     Route,
@@ -65,16 +66,21 @@ impl KeyHasher {
         let hash = match source {
             KeySource::Global => 1,
             KeySource::Route => self.0.hash_one(info.route),
-            KeySource::Ip => self.hash_address(info),
-            KeySource::Value(key) => match key.value(info) {
+            KeySource::Ip => self.hash_address(info.client),
+            KeySource::Value(key) => match key.only_value(info) {
                 Some(value) => self.0.hash_one((1_u8, value)),
-                None => self.hash_address(info),
+                None => self.hash_address(info.client),
             },
         };
         Key::from_hash(hash)
     }
 
-    fn hash_address(&self, info: &RequestInfo<'_>) -> u64 {
-        self.0.hash_one((0_u8, client_network(info.client)))
+    /// The key of a client's address.
+    pub fn address_key(&self, client: IpAddr) -> Key {
+        Key::from_hash(self.hash_address(client))
+    }
+
+    fn hash_address(&self, client: IpAddr) -> u64 {
+        self.0.hash_one((0_u8, client_network(client)))
     }
 }

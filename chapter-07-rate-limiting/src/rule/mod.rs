@@ -19,7 +19,7 @@ pub use self::{
     error::{LimitRuleError, LimitRuleErrorKind},
     key_source::{KeyHasher, KeySource},
 };
-use crate::rate::{MAX_COUNT, Quota, Rate};
+use crate::rate::{MAX_COUNT, MAX_LOG_COUNT, Quota, Rate};
 
 /// An algorithm by its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl AlgorithmName {
 pub struct LimitRule {
     /// The rate and the burst.
     pub quota: Quota,
-    /// What has a share of its own.
+    /// Which requests are counted together.
     pub key: KeySource,
     /// The requests that it applies to; `None` for all.
     pub path: Option<PathPattern>,
@@ -120,6 +120,7 @@ impl Options {
             }
             "name" if is_limit_name(value) => once(self.name.replace(value.to_owned()).is_none()),
             "name" => Err(LimitRuleErrorKind::Name(shown()).at(value_column)),
+            "burst" => Err(LimitRuleErrorKind::MisplacedBurst.at(column)),
             _ => Err(unknown()),
         }
     }
@@ -138,6 +139,9 @@ impl Options {
 
     fn into_rule(self, rate: Rate, end: usize) -> Result<LimitRule, LimitRuleError> {
         let algorithm = self.algorithm.unwrap_or_default();
+        if algorithm == AlgorithmName::Log && rate.count().get() > MAX_LOG_COUNT {
+            return Err(LimitRuleErrorKind::LogTooLarge.at(1));
+        }
         let mut quota = Quota::new(rate);
         if let Some((column, burst)) = self.burst {
             if !algorithm.has_burst() {
@@ -148,6 +152,12 @@ impl Options {
         let key = self.key.ok_or_else(|| LimitRuleErrorKind::MissingKey.at(end))?;
         Ok(LimitRule { quota, key, path: self.path, algorithm, name: self.name })
     }
+}
+
+/// The column of the value of an option of a valid limit.
+pub(crate) fn column_of(option: &str, text: &str) -> usize {
+    let found = words(text).find_map(|(column, word)| word.strip_prefix(option).map(|_| column + option.len()));
+    found.unwrap_or(1)
 }
 
 /// The words of a text, each with its column, from 1.
@@ -217,8 +227,8 @@ mod tests {
     fn an_error_says_at_which_column() {
         let long_name = format!("1/s by=ip name={}", "n".repeat(65));
         for (text, expected) in [
-            ("", "column 1: it is empty"),
-            ("  ", "column 1: it is empty"),
+            ("", "column 1: empty limit"),
+            ("  ", "column 1: empty limit"),
             ("by=ip 10/s", "column 1: 'by=ip' is not a rate such as 100/s"),
             ("0/s by=ip", "column 1: a rate of 0"),
             ("10/s", "column 5: by= is missing"),
@@ -238,7 +248,12 @@ mod tests {
             ("10/s,burst=1000001 by=ip", "column 12: '1000001' is not a burst"),
             ("10/s,boost=5 by=ip", "column 6: 'boost=5' is not burst=N"),
             ("10/s, by=ip", "column 6: '' is not burst=N"),
-            ("10/s,burst=5 by=ip alg=fixed", "column 6: alg=fixed has no burst"),
+            ("10/s,burst=5 by=ip alg=fixed", "column 6: burst= does not apply to alg=fixed"),
+            (
+                "10001/h by=ip alg=log",
+                "column 1: alg=log stores every request, so its rate is at most 10000 per period",
+            ),
+            ("10/s burst=5 by=ip", "column 6: burst= belongs directly after the rate: 10/s,burst=5"),
             ("1/h,burst=10000 by=ip", "column 5: a burst of 10000 takes more than a year"),
             ("日/s by=ip", "column 1: '日/s' is not a rate"),
             ("10/s by=日 x", "column 9: '日': known are"),

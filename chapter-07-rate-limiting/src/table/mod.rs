@@ -1,4 +1,4 @@
-//! The table of keys: a state per key, in memory that is set aside at the start.
+//! The table of keys: a state per key, in a fixed number of slots.
 //!
 //! WHEN TO USE IT: to keep something small for each of many clients that you don't know, some of whom are hostile. A
 //! key is a keyed hash of 64 bits: what was hashed is not kept, so a value of 31 KiB costs what one of a byte does.
@@ -12,22 +12,31 @@
 //! its caller decides what that means.
 
 use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    Mutex, PoisonError, TryLockError,
+    atomic::{
+        AtomicU64,
+        Ordering::{Relaxed, SeqCst},
+        fence,
+    },
 };
 
 /// Slots in one line of keys: a cache line's worth.
 const LINE: usize = 8;
 const LOCKS: usize = 64;
 
-/// A hash of what tells clients apart. Never 0, which marks a free slot.
+/// The owner of a slot that no key has.
+const FREE: u64 = 0;
+/// The owner of a slot that is being given to a new key. No key finds it.
+const CLAIMED: u64 = u64::MAX;
+
+/// A hash of what tells clients apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key(u64);
 
 impl Key {
     /// From a hash whose bits are all random to those who choose what is hashed.
     pub fn from_hash(hash: u64) -> Self {
-        Self(hash.max(1))
+        Self(hash.clamp(FREE + 1, CLAIMED - 1))
     }
 }
 
@@ -44,9 +53,9 @@ pub struct KeyTable<S> {
     insert_locks: Box<[Mutex<()>]>,
 }
 
-/// A key's slot.
+/// A key's slot. The key keeps it for as long as its state is not idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Slot(usize);
+pub struct Slot(usize);
 
 impl<S: Default> KeyTable<S> {
     /// A table for `keys` keys at a time, with room for twice as many.
@@ -70,7 +79,7 @@ impl<S: Default> KeyTable<S> {
     }
 
     // ANCHOR: with_state
-    /// Calls `take` with the key's state, and returns its outcome; `None` if no slot is free for a new key.
+    /// Calls `take` with the key's state, and returns its slot and the outcome; `None` if no slot is free for a new key.
     ///
     /// `is_idle` says whether a state decides as a new one does: then another key may have its slot. If the key loses its
     /// slot while `take` runs, `undo` gives back what it took from the new owner's state, and it takes again.
@@ -80,18 +89,25 @@ impl<S: Default> KeyTable<S> {
         is_idle: impl Fn(&S) -> bool,
         take: impl Fn(&S) -> T,
         undo: impl Fn(&S, &T),
-    ) -> Option<T> {
+    ) -> Option<(Slot, T)> {
         loop {
             let slot = self.find(key).or_else(|| self.insert(key, &is_idle))?;
             let state = &self.states[slot.0];
             let outcome = take(state);
+            // Either we see the new owner, or it sees what we took: see `claim`.
+            fence(SeqCst);
             if self.owner(slot).load(Relaxed) == key.0 {
-                return Some(outcome);
+                return Some((slot, outcome));
             }
             undo(state, &outcome);
         }
     }
     // ANCHOR_END: with_state
+
+    /// The state in a slot.
+    pub fn state(&self, slot: Slot) -> &S {
+        &self.states[slot.0]
+    }
 
     /// Calls `use_state` with the key's state, if it has one.
     pub fn with_known(&self, key: Key, use_state: impl FnOnce(&S)) {
@@ -104,12 +120,14 @@ impl<S: Default> KeyTable<S> {
         &self.lines[slot.0 / LINE].0[slot.0 % LINE]
     }
 
-    /// The two lines that may list a key. The halves of a random hash are independent.
+    /// The two lines that may list a key, by the halves of its hash, which are independent.
     fn lines_of(&self, key: Key) -> [usize; 2] {
         let mask = self.lines.len() - 1;
         // Truncation keeps the low bits, and the mask fewer.
         let index = |hash: u64| usize::try_from(hash & u64::from(u32::MAX)).unwrap_or(usize::MAX) & mask;
-        [index(key.0), index(key.0 >> 32)]
+        let (first, second) = (index(key.0), index(key.0 >> 32));
+        // There are at least two.
+        [first, if second == first { second ^ 1 } else { second }]
     }
 
     fn slots_of(line: usize) -> impl Iterator<Item = Slot> {
@@ -120,38 +138,53 @@ impl<S: Default> KeyTable<S> {
         self.lines_of(key).into_iter().flat_map(Self::slots_of).find(|slot| self.owner(*slot).load(Relaxed) == key.0)
     }
 
+    fn insert_lock(&self, owner: u64) -> &Mutex<()> {
+        &self.insert_locks[usize::try_from(owner % LOCKS as u64).unwrap_or(0)]
+    }
+
     // ANCHOR: insert
     /// A slot for a key that has none: of the line with more free ones, so that lines fill evenly.
     fn insert(&self, key: Key, is_idle: impl Fn(&S) -> bool) -> Option<Slot> {
-        let lock = &self.insert_locks[usize::try_from(key.0 % LOCKS as u64).unwrap_or(0)];
-        let _inserting = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _inserting = self.insert_lock(key.0).lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have inserted it while this one waited.
         if let Some(slot) = self.find(key) {
             return Some(slot);
         }
-        let is_free = |slot: &Slot| self.owner(*slot).load(Relaxed) == 0 || is_idle(&self.states[slot.0]);
-        let [first, second] = self.lines_of(key).map(|line| Self::slots_of(line).filter(is_free).collect::<Vec<_>>());
-        let by_space = if first.len() >= second.len() { [first, second] } else { [second, first] };
-        by_space.into_iter().flatten().find(|slot| self.claim(*slot, key, &is_idle))
+        let is_free = |slot: &Slot| match self.owner(*slot).load(Relaxed) {
+            FREE => true,
+            CLAIMED => false,
+            _ => is_idle(&self.states[slot.0]),
+        };
+        let [first, second] = self.lines_of(key);
+        let free_in = |line| Self::slots_of(line).filter(is_free).count();
+        let by_space = if free_in(first) >= free_in(second) { [first, second] } else { [second, first] };
+        by_space.into_iter().flat_map(Self::slots_of).find(|slot| is_free(slot) && self.claim(*slot, key, &is_idle))
     }
     // ANCHOR_END: insert
 
-    /// Takes a slot that is free or idle. Keys with other locks may want it too.
+    /// Takes a slot that is free or idle. Other keys may want it too, and its owner may be about to take from it.
     fn claim(&self, slot: Slot, key: Key, is_idle: impl Fn(&S) -> bool) -> bool {
         let owner = self.owner(slot);
         let before = owner.load(Relaxed);
-        if before != 0 && !is_idle(&self.states[slot.0]) {
+        if before == FREE {
+            return owner.compare_exchange(FREE, key.0, Relaxed, Relaxed).is_ok();
+        }
+        // Until this is over, the owner must not be given another slot. The caller holds the lock of `key`, which may be
+        // the same; waiting for another one could be a deadlock.
+        let is_same_lock = before % LOCKS as u64 == key.0 % LOCKS as u64;
+        let lock = if is_same_lock { None } else { Some(self.insert_lock(before).try_lock()) };
+        if before == CLAIMED || matches!(lock, Some(Err(TryLockError::WouldBlock))) {
             return false;
         }
-        if owner.compare_exchange(before, key.0, Relaxed, Relaxed).is_err() {
+        // Not `key` yet: another request with it would take from the state before it is known to be idle.
+        if owner.compare_exchange(before, CLAIMED, Relaxed, Relaxed).is_err() {
             return false;
         }
-        // The last owner may have taken something in between: then it keeps its slot.
-        if before != 0 && !is_idle(&self.states[slot.0]) {
-            let _ = owner.compare_exchange(key.0, before, Relaxed, Relaxed);
-            return false;
-        }
-        true
+        // The owner may have taken something in between: then it keeps its slot.
+        fence(SeqCst);
+        let is_free = is_idle(&self.states[slot.0]);
+        owner.store(if is_free { key.0 } else { before }, Relaxed);
+        is_free
     }
 }
 

@@ -26,7 +26,8 @@ fn key(hasher: &RandomState, number: u32) -> Key {
 }
 
 fn take(table: &KeyTable<Taken>, key: Key) -> Option<u32> {
-    table.with_state(key, Taken::is_idle, Taken::take, |_, _| unreachable!("there is one thread"))
+    let undo = |_: &Taken, _: &u32| unreachable!("there is one thread");
+    table.with_state(key, Taken::is_idle, Taken::take, undo).map(|(_, taken)| taken)
 }
 
 #[test]
@@ -98,15 +99,41 @@ fn what_is_taken_while_the_slot_changes_hands_is_taken_again() {
             if !has_lost_it.swap(true, Relaxed) {
                 // In the middle of the first take, another key gets the slot.
                 let slot = table.find(first).unwrap();
-                assert!(table.claim(slot, second, Taken::is_idle));
+                assert!(table.claim(slot, second, Taken::is_idle) && table.find(second) == Some(slot));
             }
             state.take()
         },
         |state, _| _ = state.0.fetch_sub(1, Relaxed),
     );
-    assert_eq!(outcome, Some(1), "taken once more, from a slot of its own");
+    assert_eq!(outcome.map(|(_, taken)| taken), Some(1), "taken once more, from a slot of its own");
     assert_eq!(take(&table, first), Some(2));
     assert_eq!(take(&table, second), Some(1), "nothing was charged to the other key");
+}
+
+/// More keys than slots, and every state becomes idle at once: slots change hands all the time.
+#[test]
+fn slots_that_change_hands_lose_nothing_and_list_no_key_twice() {
+    let (table, hasher) = (KeyTable::<Taken>::new(8), RandomState::new());
+    let keys: Vec<_> = (0..40).map(|number| key(&hasher, number)).collect();
+    std::thread::scope(|scope| {
+        for thread in 0..4_usize {
+            let (table, keys) = (&table, &keys);
+            scope.spawn(move || {
+                for round in 0..20_000 {
+                    let key = keys[(round * 7 + thread * 11) % keys.len()];
+                    let undo = |state: &Taken, _: &u32| _ = state.0.fetch_sub(1, Relaxed);
+                    let Some((slot, _)) = table.with_state(key, Taken::is_idle, Taken::take, undo) else { continue };
+                    assert_eq!(table.find(key), Some(slot), "a state that is not idle keeps its slot");
+                    table.state(slot).0.fetch_sub(1, Relaxed);
+                }
+            });
+        }
+    });
+    assert!(table.states.iter().all(Taken::is_idle), "something was charged to nobody");
+    let owners: Vec<_> = table.lines.iter().flat_map(|line| &line.0).map(|owner| owner.load(Relaxed)).collect();
+    let listed: Vec<_> = owners.iter().filter(|owner| **owner != FREE).collect();
+    let distinct: std::collections::HashSet<_> = listed.iter().collect();
+    assert!(!owners.contains(&CLAIMED) && distinct.len() == listed.len(), "{owners:?}");
 }
 
 #[test]

@@ -132,6 +132,7 @@ mod tests {
             stream: seconds(6),
             tunnel: seconds(7),
             drain: Duration::from_millis(500),
+            min_body_rate: None,
         };
         assert_eq!(serve.timeouts, timeouts);
     }

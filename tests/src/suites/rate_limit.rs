@@ -6,6 +6,7 @@ use crate::client::{Client, Response};
 pub(super) mod answers;
 pub(super) mod keys;
 pub(super) mod rules;
+pub(super) mod slow;
 
 /// A backend that keeps its connections open.
 fn backend() -> Backend {

@@ -13,17 +13,7 @@ fn matches(rule: &RouteRule, info: &RequestInfo<'_>) -> bool {
             info.host().strip_suffix(suffix.as_bytes()).is_some_and(|labels| !labels.is_empty())
         }
     });
-    let path = rule.path().is_none_or(|pattern| {
-        let (PathPattern::Exact(text) | PathPattern::Prefix(text) | PathPattern::Suffix(text)) = pattern;
-        let path = if text.contains(';') { info.path_with_parameters() } else { info.path_for_matching() };
-        match pattern {
-            PathPattern::Exact(text) => path == text.as_bytes(),
-            PathPattern::Prefix(text) => {
-                path.strip_prefix(text.as_bytes()).is_some_and(|below| matches!(below, [] | [b'/', ..]))
-            }
-            PathPattern::Suffix(text) => path.ends_with(text.as_bytes()),
-        }
-    });
+    let path = rule.path().is_none_or(|pattern| info.path_matches(pattern));
     host && path && rule.matches_conditions(info)
 }
 

@@ -79,6 +79,18 @@ impl Relay {
         self.is_response_pending() && self.upstream.write_error.is_none()
     }
 
+    /// Whether it is the client's turn to send more of its body.
+    pub(in crate::http) fn waits_for_request_body(&self) -> bool {
+        self.timeout_kind() == TimeoutKind::ClientIo
+            && !self.has_pending_for_client()
+            && matches!(self.request, RequestState::Body(..))
+    }
+
+    /// The bytes of the body that the client has sent, with its framing.
+    pub(in crate::http) fn bytes_from_client(&self) -> u64 {
+        self.transferred.read_from_client
+    }
+
     pub(in crate::http) fn timeout_kind(&self) -> TimeoutKind {
         match self.response {
             ResponseState::Tunnel => TimeoutKind::Tunnel,

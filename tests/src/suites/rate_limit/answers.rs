@@ -15,6 +15,7 @@ cases! { "rate_limit";
     Fast every_limit_is_listed_and_a_refusal_takes_nothing,
     Fast a_backends_stricter_limit_is_sent,
     Fast the_headers_can_be_chosen,
+    Fast a_backends_other_headers_are_not_loosened,
     Fast a_client_that_names_json_gets_a_problem,
     Fast a_refused_request_keeps_its_connection,
     Fast a_dry_run_refuses_nothing_and_says_what_it_would,
@@ -101,6 +102,10 @@ fn every_limit_is_listed_and_a_refusal_takes_nothing(ctx: &Context) {
     assert_eq!(items.iter().map(|item| parameter(item, "r")).collect::<Vec<_>>(), [4, 1], "{items:?}");
     // Six more of the same key: one passes, five are refused, and what they took of `all` is given back.
     assert_eq!(passed(&mut client, "/", "X-Key: a\r\n", 6), 1);
+    client.request("GET", "/", "X-Key: a\r\n");
+    let by_key = client.response("GET");
+    let items: Vec<_> = field(&by_key, "ratelimit").split(", ").collect();
+    assert_eq!(items.iter().map(|item| parameter(item, "r")).collect::<Vec<_>>(), [3, 0], "{items:?}");
     assert_eq!(passed(&mut client, "/", "X-Key: b\r\n", 5), 2);
     assert_eq!(passed(&mut client, "/", "X-Key: c\r\n", 5), 1, "`all` has 5");
     client.request("GET", "/", "X-Key: d\r\n");
@@ -110,22 +115,23 @@ fn every_limit_is_listed_and_a_refusal_takes_nothing(ctx: &Context) {
 }
 
 fn a_backends_stricter_limit_is_sent(ctx: &Context) {
-    for (theirs, expected) in [
-        ("RateLimit: \"all\";r=1;t=9\r\nRateLimit-Policy: \"all\";q=2;w=10\r\n", r#""all";r=1;t=9"#),
-        ("RateLimit: \"all\";r=99;t=9\r\n", r#""all";r=4;t="#),
-        ("ratelimit: \"tenant\";r=1\r\nRateLimit: \"b\";r=0;t=1\r\n", r#""tenant";r=1, "b";r=0;t=1"#),
+    let (ours, stricter) = (r#""all";q=5;w=3600"#, r#""all";q=2;w=10"#);
+    for (theirs, expected, policy) in [
+        ("RateLimit: \"all\";r=1;t=9\r\nRateLimit-Policy: \"all\";q=2;w=10\r\n", r#""all";r=1;t=9"#, stricter),
+        ("RateLimit: \"all\";r=99;t=9\r\n", r#""all";r=4;t="#, ours),
+        ("ratelimit: \"tenant\";r=1\r\nRateLimit: \"b\";r=0;t=1\r\n", r#""tenant";r=1, "b";r=0;t=1"#, ours),
     ] {
         let backend = backend_with(theirs);
         let program = ctx.start(&[backend.addr()], &["--limit", "5/h,burst=5 by=ip name=all"]);
         let response = program.client().get("/");
         assert_eq!(response.fields().all("ratelimit").len(), 1, "{response:?}");
         assert!(field(&response, "ratelimit").contains(expected), "{response:?}");
-        assert_eq!(field(&response, "ratelimit-policy"), r#""all";q=5;w=3600"#);
+        assert_eq!(field(&response, "ratelimit-policy"), policy);
     }
 }
 
 fn the_headers_can_be_chosen(ctx: &Context) {
-    let backend = backend_with("X-RateLimit-Limit: 7\r\n");
+    let backend = backend_with("X-RateLimit-Limit: 7\r\nX-RateLimit-Remaining: 6\r\n");
     for (style, draft, legacy) in
         [("draft", true, Some("7")), ("legacy", false, Some("5")), ("both", true, Some("5")), ("off", false, Some("7"))]
     {
@@ -139,6 +145,19 @@ fn the_headers_can_be_chosen(ctx: &Context) {
             assert_eq!(field(&response, "x-ratelimit-reset"), "720", "{style}");
         }
     }
+}
+
+fn a_backends_other_headers_are_not_loosened(ctx: &Context) {
+    let legacy = backend_with("X-RateLimit-Limit: 9\r\nX-RateLimit-Remaining: 1\r\nX-RateLimit-Reset: 8\r\n");
+    let limit = ["--limit", "5/h,burst=5 by=ip", "--limit-headers", "both"];
+    let response = ctx.start(&[legacy.addr()], &limit).client().get("/");
+    let kept = ["limit", "remaining", "reset"].map(|name| field(&response, &format!("x-ratelimit-{name}")));
+    assert_eq!(kept, ["9", "1", "8"]);
+    assert_eq!(parameter(field(&response, "ratelimit"), "r"), 4);
+    // An older draft's.
+    let older = backend_with("RateLimit: limit=100, remaining=0, reset=5\r\n");
+    let response = ctx.start(&[older.addr()], &limit).client().get("/");
+    assert_eq!(response.fields().all("ratelimit"), ["limit=100, remaining=0, reset=5"]);
 }
 
 fn a_client_that_names_json_gets_a_problem(ctx: &Context) {
@@ -168,8 +187,7 @@ fn a_refused_request_keeps_its_connection(ctx: &Context) {
     client.request("HEAD", "/limited", "");
     let head = client.response("HEAD");
     assert!(head.status() == 429 && head.body.is_empty());
-    client.request("POST", "/limited", "Content-Length: 5\r\n");
-    client.send("hello");
+    client.send("POST /limited HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
     assert_eq!(client.response("POST").status(), 429);
     // Pipelined behind a refused one.
     client.send("GET /limited HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -178,13 +196,15 @@ fn a_refused_request_keeps_its_connection(ctx: &Context) {
 
 fn a_dry_run_refuses_nothing_and_says_what_it_would(ctx: &Context) {
     let backend = backend();
-    let flags = ["--limit", "3/h,burst=3 by=ip name=strict", "--limit-dry-run"];
+    let flags = ["--limit", "3/h,burst=3 by=ip path=/* name=strict", "--limit-dry-run"];
     let program = ctx.start(&[backend.addr()], &flags);
     let mut client = program.client();
-    assert_eq!(passed(&mut client, "/", "", 20), 20);
+    assert_eq!(passed(&mut client, "/", "", 19), 19);
+    // With a limit by path it would be a 400: a dry run changes nothing.
+    assert_eq!(passed(&mut client, "/a%2Fb", "", 1), 1);
     let response = client.get("/");
     assert!(!response.fields().has("ratelimit") && !response.fields().has("ratelimit-policy"), "{response:?}");
-    until("it is logged", || program.stderr().contains("limit strict: would refuse a request of 127.0.0.1"));
+    until("it is logged", || program.stderr().contains("limit strict: would refuse a request from 127.0.0.1"));
     assert!(program.stderr().matches("would refuse").count() <= 3, "at most once a second:\n{}", program.stderr());
     program.signal(nix::sys::signal::Signal::SIGUSR1);
     program.wait_stdout("limit strict: 3 allowed, 18 refused, 0 without a slot");

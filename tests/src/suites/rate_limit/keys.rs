@@ -1,20 +1,28 @@
 //! What has a share of its own: nobody gets a second one by another spelling, and nobody takes another's.
 
-use super::{backend, passed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use super::{backend, field, parameter, passed};
 use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
 use crate::process::Program;
 use crate::suites::support::run_in_parallel;
+use crate::wait::{ms, pause};
 
 cases! { "rate_limit";
     Fast each_address_has_its_share_and_an_ipv6_network_has_one,
     Fast an_untrusted_client_cannot_choose_its_address,
     Fast a_header_or_cookie_has_its_share_and_without_one_the_address,
-    Fast a_header_cannot_pass_for_an_address,
+    Fast two_headers_or_cookies_of_one_name_count_by_address,
     Fast a_route_has_its_share,
     Fast another_spelling_of_a_path_has_the_same_limit,
     Fast workers_share_a_limit_exactly,
+    Fast a_flood_from_one_network_leaves_the_others_alone,
+    Fast a_retried_request_counts_once,
+    Full workers_share_a_rate_exactly,
     Fast more_keys_than_the_table_holds_share_one_and_known_ones_keep_theirs,
     Full a_million_keys_and_huge_headers_take_no_memory,
 }
@@ -71,12 +79,21 @@ fn a_header_or_cookie_has_its_share_and_without_one_the_address(ctx: &Context) {
     }
 }
 
-/// 65.66.67.68 are the bytes of "ABCD".
-fn a_header_cannot_pass_for_an_address(ctx: &Context) {
+/// A backend may read the other one, so a decoy must not buy a share.
+fn two_headers_or_cookies_of_one_name_count_by_address(ctx: &Context) {
     let backend = backend();
-    let program = start(ctx, &backend, &["--limit", "2/h,burst=2 by=header:X-Key"]);
-    assert_eq!(passed(&mut program.client(), "/", "X-Key: ABCD\r\n", 5), 2);
-    assert_eq!(passed_of(&program, "65.66.67.68", 5), 2);
+    for (by, pair) in [
+        ("header:X-Key", "X-Key: NUMBER\r\nX-Key: real\r\n"),
+        ("cookie:session", "Cookie: session=NUMBER; session=real\r\n"),
+        ("cookie:session", "Cookie: session=NUMBER\r\nCookie: session=real\r\n"),
+        ("cookie:session", "Cookie: session=; session=real; x=NUMBER\r\n"),
+    ] {
+        let program = ctx.start(&[backend.addr()], &["--limit", &format!("2/h,burst=2 by={by}")]);
+        let mut client = program.client();
+        let ask = |number: usize| passed(&mut client, "/", &pair.replace("NUMBER", &number.to_string()), 1);
+        assert_eq!((0..6).map(ask).sum::<usize>(), 2, "{by} {pair:?}");
+        assert_eq!(passed(&mut client, "/", "", 2), 0, "they counted by address");
+    }
 }
 
 fn a_route_has_its_share(ctx: &Context) {
@@ -113,13 +130,89 @@ fn workers_share_a_limit_exactly(ctx: &Context) {
             _ => format!("300/h by=ip alg={algorithm}"),
         };
         let program = ctx.start(&[backend.addr()], &["--workers", "2", "--limit", &limit]);
-        let counted = std::sync::atomic::AtomicUsize::new(0);
+        let counted = AtomicUsize::new(0);
         run_in_parallel(8, |_| {
             let passed = passed(&mut program.client(), "/", "", 60);
-            counted.fetch_add(passed, std::sync::atomic::Ordering::SeqCst);
+            counted.fetch_add(passed, Ordering::SeqCst);
         });
         assert_eq!(counted.into_inner(), 300, "{algorithm}");
     }
+}
+
+/// The flood has a new address for each request, all of one /64.
+fn a_flood_from_one_network_leaves_the_others_alone(ctx: &Context) {
+    let backend = backend();
+    let program = start(ctx, &backend, &["--limit", "50/s by=ip"]);
+    let stop = AtomicBool::new(false);
+    let (flooded, answered) = thread::scope(|scope| {
+        let (program, stop) = (&program, &stop);
+        let flood = scope.spawn(move || {
+            let (mut client, mut passed) = (program.client(), 0);
+            for number in 0_u64.. {
+                if stop.load(Ordering::SeqCst) {
+                    break;
+                }
+                client.request("GET", "/", &format!("X-Forwarded-For: 2001:db8::{:x}\r\n", number % 0xffff));
+                passed += usize::from(client.response("GET").status() == 200);
+            }
+            passed
+        });
+        let others: Vec<_> = (1..=10)
+            .map(|number| {
+                scope.spawn(move || {
+                    let (mut client, from) = (program.client(), format!("X-Forwarded-For: 192.0.2.{number}\r\n"));
+                    let ask = |_| {
+                        pause(ms(40));
+                        passed(&mut client, "/", &from, 1)
+                    };
+                    (0..40).map(ask).sum::<usize>()
+                })
+            })
+            .collect();
+        let answered: Vec<_> = others.into_iter().map(|other| other.join().unwrap()).collect();
+        stop.store(true, Ordering::SeqCst);
+        (flood.join().unwrap(), answered)
+    });
+    assert!(answered.iter().all(|count| *count >= 38), "95 % of 40: {answered:?}");
+    // Fifty at once and fifty per second: of a flood that lasts for less than half a minute.
+    assert!(flooded < 1_500, "{flooded}");
+}
+
+fn a_retried_request_counts_once(ctx: &Context) {
+    let broken = Backend::start(|conn| {
+        let _ = conn.request();
+        conn.close();
+    });
+    let backend = backend();
+    let flags = ["--limit", "50/h,burst=50 by=ip", "--retries", "1"];
+    let program = ctx.start(&[broken.addr(), backend.addr()], &flags);
+    let mut client = program.client();
+    let left: Vec<_> = (0..10)
+        .map(|_| {
+            let response = client.get("/");
+            assert_eq!(response.status(), 200);
+            parameter(field(&response, "ratelimit"), "r")
+        })
+        .collect();
+    assert!(broken.connections() > 0, "no request was retried");
+    assert_eq!(left, (40..50).rev().collect::<Vec<_>>());
+}
+
+/// Within 1 % of what the rate lets through in ten seconds.
+fn workers_share_a_rate_exactly(ctx: &Context) {
+    let backend = backend();
+    let program = ctx.start(&[backend.addr()], &["--workers", "2", "--limit", "1000/s,burst=100 by=ip"]);
+    let began = Instant::now();
+    let counted = AtomicUsize::new(0);
+    run_in_parallel(8, |_| {
+        let mut client = program.client();
+        while began.elapsed() < ms(10_000) {
+            counted.fetch_add(passed(&mut client, "/", "", 1), Ordering::SeqCst);
+        }
+    });
+    let fair = 100.0 + 1_000.0 * began.elapsed().as_secs_f64();
+    let counted = f64::from(u32::try_from(counted.into_inner()).unwrap());
+    assert!((fair * 0.99..=fair * 1.001).contains(&counted), "{counted}, fair {fair}");
 }
 
 fn more_keys_than_the_table_holds_share_one_and_known_ones_keep_theirs(ctx: &Context) {
@@ -132,7 +225,7 @@ fn more_keys_than_the_table_holds_share_one_and_known_ones_keep_theirs(ctx: &Con
     assert!((16..=32 + 5).contains(&others), "32 slots, and one share for the rest: {others}");
     assert_eq!(passed(&mut client, "/", "X-Key: first\r\n", 3), 0, "a key that is limited is not forgotten");
     program.signal(nix::sys::signal::Signal::SIGUSR1);
-    program.wait_stdout("limit key: ");
+    program.wait_stdout(" without a slot");
     assert!(!program.stdout().contains(" 0 without a slot"), "{}", program.stdout());
 }
 

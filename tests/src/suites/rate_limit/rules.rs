@@ -19,10 +19,10 @@ fn an_invalid_limit_is_one_line_that_says_where(ctx: &Context) {
         (&["10/s by=ip", "5/m by=moon"], "--limit #2, column 8: 'moon': known are ip, header:NAME"),
         (&["0/s by=ip"], "--limit #1, column 1: a rate of 0"),
         (&["10/s by=ip alg=fast"], "'fast': known are gcra, token"),
-        (&["10/s,burst=9 by=ip alg=log"], "alg=log has no burst"),
-        (&["10/s by=ip name=a", "1/s by=ip name=a"], "--limit #2: another limit is named 'a'"),
+        (&["10/s,burst=9 by=ip alg=log"], "burst= does not apply to alg=log"),
+        (&["10/s by=ip name=a", "1/s by=ip name=a"], "--limit #2, column 16: another limit is named 'a'"),
         (&["10/s by=ip path=/a?b"], "a path pattern cannot contain a query"),
-        (&[""], "--limit #1, column 1: it is empty"),
+        (&[""], "--limit #1, column 1: empty limit"),
     ] {
         let line: Vec<_> =
             ["0", "127.0.0.1:1"].into_iter().chain(limits.iter().flat_map(|limit| ["--limit", limit])).collect();
@@ -30,6 +30,10 @@ fn an_invalid_limit_is_one_line_that_says_where(ctx: &Context) {
     }
     assert_usage_error(ctx, &["0", "127.0.0.1:1", "--limit-keys", "0"], "--limit-keys");
     assert_usage_error(ctx, &["0", "127.0.0.1:1", "--limit-exempt", "10.0.0.0/99"], "expected a network");
+    for size in ["1024", "0B", "1kb", "KiB", "99999999999999MiB"] {
+        assert_usage_error(ctx, &["0", "127.0.0.1:1", "--min-body-rate", size], "expected a size greater than zero");
+    }
+    assert_usage_error(ctx, &["0", "127.0.0.1:1", "--max-clients-per-ip", "0"], "--max-clients-per-ip");
 }
 
 fn each_algorithm_limits(ctx: &Context) {
