@@ -10,12 +10,14 @@
 //! | [`rule`] | a limit and its syntax; what it is counted by |
 //! | [`filter`] | the limits on each request's way: refusals, headers, counters |
 //! | `server` | the statistics and the admin interface |
-//! | [`args`] | the command line |
+//! | [`args`] | the command line of the limits |
+//! | [`program`] | the program: command line, limits, balancer |
 
 pub mod algorithm;
 pub mod args;
 pub mod filter;
 pub mod limiter;
+pub mod program;
 pub mod rate;
 pub mod rule;
 mod server;

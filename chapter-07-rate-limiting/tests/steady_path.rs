@@ -18,7 +18,7 @@ use integration_tests::{
     steady_state,
 };
 use load_balancer::dns_refresher::SystemResolver;
-use rate_limiting::filter::{HeaderStyle, LimitsConfig, RateLimits};
+use rate_limiting::filter::{HeaderStyle, LimitsConfig, RateLimits, limiter_for};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -37,7 +37,7 @@ fn limits(rate: &str) -> RateLimits {
         headers: HeaderStyle::Both,
         max_clients_per_ip: None,
     };
-    RateLimits::new(config, NonZeroUsize::MIN, clock::now())
+    RateLimits::with_limiters(config, NonZeroUsize::MIN, clock::now(), limiter_for)
 }
 
 /// Sends a request with a host that routing would have to copy to compare, and reads the response up to `end`.

@@ -55,6 +55,9 @@ pub struct LimitsConfig {
     pub max_clients_per_ip: Option<NonZeroU32>,
 }
 
+/// Makes the limiter of a limit, for so many keys. Its windows begin at the instant.
+pub type LimiterFactory = fn(&LimitRule, usize, Instant) -> Box<dyn RateLimiter>;
+
 /// The limits, as a [`Filter`](connection_pooling::Filter).
 #[derive(Clone, Debug)]
 pub struct RateLimits(pub(super) Arc<Limits>);
@@ -85,10 +88,11 @@ pub(super) struct Limit {
 }
 
 impl RateLimits {
-    /// These limits for `workers` workers. The windows begin at `now`.
-    pub fn new(config: LimitsConfig, workers: NonZeroUsize, now: Instant) -> Self {
+    /// These limits for `workers` workers, each with the limiter that `make` makes. The windows begin at `now`.
+    pub fn with_limiters(config: LimitsConfig, workers: NonZeroUsize, now: Instant, make: LimiterFactory) -> Self {
         let LimitsConfig { rules, exempt, dry_run, max_keys, headers, max_clients_per_ip } = config;
-        let limits: Vec<_> = rules.into_iter().map(|(name, rule)| Limit::new(name, rule, max_keys, now)).collect();
+        let limits: Vec<_> =
+            rules.into_iter().map(|(name, rule)| Limit::new(name, rule, max_keys, now, make)).collect();
         let counters = (0..workers.get()).map(|_| WorkerCounters::new(limits.len())).collect();
         let connections = max_clients_per_ip.map(|limit| Arc::new(ConnectionLimit::new(limit.get())));
         let hasher = KeyHasher::default();
@@ -124,9 +128,9 @@ impl Limits {
 }
 
 impl Limit {
-    fn new(name: String, rule: LimitRule, max_keys: NonZeroUsize, epoch: Instant) -> Self {
+    fn new(name: String, rule: LimitRule, max_keys: NonZeroUsize, epoch: Instant, make: LimiterFactory) -> Self {
         let keys = if rule.key == KeySource::Global { 1 } else { max_keys.get() };
-        Self { limiter: limiter(&rule, keys, epoch), name, rule, epoch, next_log_ms: AtomicU64::new(0) }
+        Self { limiter: make(&rule, keys, epoch), name, rule, epoch, next_log_ms: AtomicU64::new(0) }
     }
 
     pub(super) fn applies_to(&self, request: &RequestInfo<'_>) -> bool {
@@ -142,7 +146,8 @@ impl Limit {
     }
 }
 
-fn limiter(rule: &LimitRule, keys: usize, epoch: Instant) -> Box<dyn RateLimiter> {
+/// The limiter with the algorithm that the rule names: the default [`LimiterFactory`].
+pub fn limiter_for(rule: &LimitRule, keys: usize, epoch: Instant) -> Box<dyn RateLimiter> {
     let (quota, rate) = (rule.quota, rule.quota.rate);
     match rule.algorithm {
         AlgorithmName::Gcra => Box::new(KeyedLimiter::new(Gcra::new(quota, epoch), keys)),

@@ -26,7 +26,7 @@ use self::{
 pub use self::{
     connections::ConnectionLimit,
     counters::{LimitReport, LimitStats},
-    limits::{HeaderStyle, LimitsConfig, RateLimits},
+    limits::{HeaderStyle, LimiterFactory, LimitsConfig, RateLimits, limiter_for},
 };
 use crate::algorithm::Decision;
 

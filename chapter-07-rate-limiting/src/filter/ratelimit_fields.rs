@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use crate::{
         algorithm::{Decision, tests::epoch},
-        filter::limits::{LimitsConfig, RateLimits},
+        filter::limits::{LimitsConfig, RateLimits, limiter_for},
         table::Key,
     };
 
@@ -229,7 +229,7 @@ mod tests {
             headers: HeaderStyle::Both,
             max_clients_per_ip: None,
         };
-        RateLimits::new(config, 1.try_into().unwrap(), now)
+        RateLimits::with_limiters(config, 1.try_into().unwrap(), now, limiter_for)
     }
 
     /// What a limit has decided that has so much left.

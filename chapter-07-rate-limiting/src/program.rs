@@ -1,0 +1,54 @@
+//! The program: chapter 6's balancer with limits, whatever makes them.
+
+use std::{error::Error, io, process::ExitCode, sync::Arc};
+
+use common::{
+    cli::{self, InProcessBackends},
+    clock, outln,
+};
+use connection_pooling::{Server, args::BalancerArgs};
+
+use crate::{
+    LimitedServer,
+    args::LimitArgs,
+    filter::{LimiterFactory, RateLimits},
+};
+
+/// The command line of a balancer with limits: `#[command(flatten)] program: ProgramArgs`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct ProgramArgs {
+    #[command(flatten)]
+    balancer: BalancerArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// Runs the program `name` until a signal ends it. `make` makes the limiter of each limit; `start_bundled` starts
+/// backends in this process, if the command line names none.
+///
+/// # Errors
+/// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
+pub fn run<B: InProcessBackends>(
+    name: &'static str,
+    ProgramArgs { mut balancer, limits }: ProgramArgs,
+    make: LimiterFactory,
+    start_bundled: impl FnOnce() -> io::Result<B>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    balancer.set_min_body_rate(limits.min_body_rate());
+    let config = match limits.into_config(balancer.needs_bundled_backends()) {
+        Ok(config) => config,
+        Err(reason) => return Ok(cli::usage_error(reason)),
+    };
+    let (program, pool, workers) = balancer.into_program(name)?;
+    let limits = RateLimits::with_limiters(config, workers, clock::now(), make);
+    for (name, rule, bytes) in limits.memory() {
+        outln!("limit {name}: {rule}, at most {} KiB", bytes.div_ceil(1024));
+    }
+    if let Some(connections) = limits.connections() {
+        let (limit, kib) = (connections.limit(), connections.bytes().div_ceil(1024));
+        outln!("at most {limit} connections per address, {kib} KiB");
+    }
+    program.run(start_bundled, |balancer| {
+        Ok(Arc::new(LimitedServer::new(Server::with_filter(balancer, pool, workers, limits))))
+    })
+}
