@@ -1,0 +1,31 @@
+//! Chapter 7's `rate_limited_lb` with your token bucket.
+
+use std::{process::ExitCode, time::Instant};
+
+use clap::Parser;
+use common::cli;
+use exercises_07::e5_token_bucket::bucket;
+use rate_limiting::{
+    filter::limiter_for,
+    limiter::{KeyedLimiter, RateLimiter},
+    program::{self, ProgramArgs},
+    rule::{AlgorithmName, LimitRule},
+};
+
+/// A load balancer whose limits with `alg=gcra` and `alg=token` are your token bucket.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(flatten)]
+    program: ProgramArgs,
+}
+
+fn main() -> ExitCode {
+    cli::run(|Args { program }| program::run("your_bucket_lb", program, limiter, || backends::start_bundled(3, 9001)))
+}
+
+fn limiter(rule: &LimitRule, keys: usize, epoch: Instant) -> Box<dyn RateLimiter> {
+    match rule.algorithm {
+        AlgorithmName::Gcra | AlgorithmName::Token => Box::new(KeyedLimiter::new(bucket(rule.quota, epoch), keys)),
+        _ => limiter_for(rule, keys, epoch),
+    }
+}
