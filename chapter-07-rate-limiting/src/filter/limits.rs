@@ -82,6 +82,9 @@ pub(super) struct Limit {
     pub(super) name: String,
     pub(super) rule: LimitRule,
     pub(super) limiter: Box<dyn RateLimiter>,
+    /// `"login";q=10;w=60`, and the beginning of `"login";r=3;t=6`.
+    pub(super) policy_item: String,
+    pub(super) status_prefix: String,
     epoch: Instant,
     /// When the next line may be logged, in milliseconds since `epoch`.
     next_log_ms: AtomicU64,
@@ -130,7 +133,16 @@ impl Limits {
 impl Limit {
     fn new(name: String, rule: LimitRule, max_keys: NonZeroUsize, epoch: Instant, make: LimiterFactory) -> Self {
         let keys = if rule.key == KeySource::Global { 1 } else { max_keys.get() };
-        Self { limiter: make(&rule, keys, epoch), name, rule, epoch, next_log_ms: AtomicU64::new(0) }
+        let rate = rule.quota.rate;
+        Self {
+            limiter: make(&rule, keys, epoch),
+            policy_item: format!("\"{name}\";q={};w={}", rate.count(), rate.period().seconds()),
+            status_prefix: format!("\"{name}\";r="),
+            name,
+            rule,
+            epoch,
+            next_log_ms: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn applies_to(&self, request: &RequestInfo<'_>) -> bool {

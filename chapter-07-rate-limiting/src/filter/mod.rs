@@ -32,7 +32,11 @@ use crate::algorithm::Decision;
 
 /// What is kept of one request: the limits that it was checked against, in order. The last may have refused it.
 #[derive(Debug, Default)]
-pub struct CheckedLimits(Vec<CheckedLimit>);
+pub struct CheckedLimits {
+    checked: Vec<CheckedLimit>,
+    /// Where header values are written.
+    text: Vec<u8>,
+}
 
 /// One worker's part of the limits.
 #[derive(Debug)]
@@ -106,7 +110,7 @@ impl WorkerFilter for WorkerLimits {
 
     fn on_request(
         &self,
-        CheckedLimits(checked): &mut CheckedLimits,
+        CheckedLimits { checked, .. }: &mut CheckedLimits,
         request: &RequestInfo<'_>,
         now: Instant,
     ) -> Result<(), LocalReply> {
@@ -128,16 +132,16 @@ impl WorkerFilter for WorkerLimits {
 
     fn on_response_head(
         &self,
-        CheckedLimits(checked): &mut CheckedLimits,
+        CheckedLimits { checked, text }: &mut CheckedLimits,
         response: &ResponseInfo<'_>,
         edits: &mut HeaderEdits<'_>,
     ) {
         if !checked.is_empty() && !self.limits.dry_run {
-            put_ratelimit_fields(&self.limits, checked, response, edits);
+            put_ratelimit_fields(&self.limits, checked, text, response, edits);
         }
     }
 
-    fn reset(&self, CheckedLimits(checked): &mut CheckedLimits) {
+    fn reset(&self, CheckedLimits { checked, .. }: &mut CheckedLimits) {
         checked.clear();
     }
 }

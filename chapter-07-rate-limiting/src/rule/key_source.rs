@@ -57,18 +57,21 @@ impl fmt::Display for KeySource {
 /// By `SipHash` with a random key of the process: a client that could predict hashes could choose values that fill one
 /// line of the table, or that share a key with somebody else's.
 #[derive(Clone, Debug, Default)]
-pub struct KeyHasher(RandomState);
+pub struct KeyHasher {
+    addresses: RandomState,
+    /// Another key, so that a header's value cannot pass for an address.
+    values: RandomState,
+}
 
 impl KeyHasher {
     /// The key of a request.
     pub fn key(&self, source: &KeySource, info: &RequestInfo<'_>) -> Key {
-        // The variant is part of what is hashed: a header's value must not pass for an address.
         let hash = match source {
             KeySource::Global => 1,
-            KeySource::Route => self.0.hash_one(info.route),
+            KeySource::Route => self.values.hash_one(info.route),
             KeySource::Ip => self.hash_address(info.client),
             KeySource::Value(key) => match key.only_value(info) {
-                Some(value) => self.0.hash_one((1_u8, value)),
+                Some(value) => self.values.hash_one(value),
                 None => self.hash_address(info.client),
             },
         };
@@ -81,6 +84,11 @@ impl KeyHasher {
     }
 
     fn hash_address(&self, client: IpAddr) -> u64 {
-        self.0.hash_one((0_u8, client_network(client)))
+        // One write of 16 bytes; IPv4 as its mapped address, which no network of 64 bits is.
+        let bits = match client_network(client) {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        self.addresses.hash_one(bits)
     }
 }

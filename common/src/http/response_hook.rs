@@ -2,7 +2,12 @@
 
 use std::fmt::Display;
 
-use super::{date::HttpDate, local_reply::LocalReply, parse::head::HeadView, write::fields::put_sanitized_field};
+use super::{
+    date::HttpDate,
+    local_reply::LocalReply,
+    parse::head::HeadView,
+    write::fields::{put_sanitized_bytes, put_sanitized_field},
+};
 
 /// Sees each final response head just before it is written for the client, and may edit its headers.
 ///
@@ -70,6 +75,17 @@ impl HeaderEdits<'_> {
         debug_assert!(!is_relay_field(name), "{name} is the relay's");
         if !is_relay_field(name) {
             put_sanitized_field(self.added, name, value);
+        }
+    }
+
+    /// As [`add`](Self::add), for a value that is there already: without the cost of formatting.
+    ///
+    /// # Panics
+    /// As [`add`](Self::add).
+    pub fn add_bytes(&mut self, name: &'static str, value: &[u8]) {
+        debug_assert!(!is_relay_field(name), "{name} is the relay's");
+        if !is_relay_field(name) {
+            put_sanitized_bytes(self.added, name, value);
         }
     }
 
