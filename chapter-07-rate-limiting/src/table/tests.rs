@@ -110,6 +110,26 @@ fn what_is_taken_while_the_slot_changes_hands_is_taken_again() {
     assert_eq!(take(&table, second), Some(1), "nothing was charged to the other key");
 }
 
+#[test]
+fn a_slot_is_nobodys_until_its_state_is_known_to_be_idle() {
+    let table = KeyTable::<Taken>::new(8);
+    let (first, second) = (Key::from_hash(1), Key::from_hash(2));
+    take(&table, first);
+    table.with_known(first, |state| state.0.store(0, Relaxed));
+    let slot = table.find(first).unwrap();
+    let claimed = table.claim(slot, second, |state| {
+        assert_eq!([first, second].map(|key| table.find(key)), [None, None], "it could be taken from already");
+        state.is_idle()
+    });
+    assert!(claimed && table.find(second) == Some(slot));
+    // Its owner takes something in between, and keeps it.
+    let claimed = table.claim(slot, first, |state| {
+        state.take();
+        state.is_idle()
+    });
+    assert!(!claimed && table.find(second) == Some(slot));
+}
+
 /// More keys than slots, and every state becomes idle at once: slots change hands all the time.
 #[test]
 fn slots_that_change_hands_lose_nothing_and_list_no_key_twice() {
