@@ -2,8 +2,8 @@
 //!
 //! **Contract.** [`status`] returns what a client is told about its limit, whose state is a theoretical arrival time.
 //!
-//! - A request passes at a time if its arrival time is at most `burst` intervals after that time. Its arrival time is
-//!   one interval after the stored one, or after the time itself, if that is later. It is stored then.
+//! - A request passes at a time if the stored arrival time, or that time if it is later, plus one interval is at most
+//!   `burst` intervals after that time. The sum is stored then.
 //! - `remaining` is how many requests would pass now, one after another.
 //! - `reset_seconds` is the smallest whole number of seconds after which more than `remaining` would pass, if none came
 //!   in between. It is 0 if `remaining` is the burst.

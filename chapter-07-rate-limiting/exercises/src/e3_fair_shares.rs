@@ -11,8 +11,8 @@
 //! - **Borrowed.** What a tenant does not use goes to those that want more, by weight: a tenant gets what it asks for,
 //!   or as much as any other in proportion to its weight, within 3 % and its burst.
 //! - **Given back.** A tenant that comes back after a pause has its burst at once, and its share from then on.
-//! - A pause of any length, with the buckets as full as they may be: the tokens are divided as if they had arrived one
-//!   by one.
+//! - However long a pause was, the tokens are divided as if they had arrived one by one: several buckets may become full
+//!   during it.
 
 use std::time::Duration;
 

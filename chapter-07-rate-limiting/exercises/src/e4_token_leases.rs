@@ -12,8 +12,8 @@
 //!   the counter has tokens, at most 5 in 100 wait. At most four requests are sent to the counter per batch that passes,
 //!   and two more in each window.
 //! - **Used up.** After a grant of fewer tokens than were asked for, nothing more is asked for in that window.
-//! - **Wait.** A request that finds no token waits if a request to the counter is in flight and the window is not used
-//!   up. Otherwise it is refused: nothing would bring it a token.
+//! - **Wait.** A request that finds no token waits if a request to the counter is in flight, such as one that it has just
+//!   caused, and the window is not used up. Otherwise it is refused: nothing would bring it a token.
 //! - **Local share.** From [`LeaseResponse::Unreachable`] until the next grant, of any window and any count, no request
 //!   waits, and in each window as many pass as were granted for it, or `limit` / `balancers`, rounded down, if that is
 //!   more. Those that pass use up what was granted, and what will be. Nothing is sent to the counter until `backoff` has
