@@ -42,7 +42,7 @@ fn parts(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).saturating_mul(PARTS)
 }
 
-/// Rounded up: whoever waits for it must not come too early.
+/// Rounded up, so that a client that waits this long is not too early.
 fn to_duration(parts: u64) -> Duration {
     Duration::from_nanos(parts.div_ceil(PARTS))
 }

@@ -109,13 +109,6 @@ impl<S: Default> KeyTable<S> {
         &self.states[slot.0]
     }
 
-    /// Calls `use_state` with the key's state, if it has one.
-    pub fn with_known(&self, key: Key, use_state: impl FnOnce(&S)) {
-        if let Some(slot) = self.find(key) {
-            use_state(&self.states[slot.0]);
-        }
-    }
-
     fn owner(&self, slot: Slot) -> &AtomicU64 {
         &self.lines[slot.0 / LINE].0[slot.0 % LINE]
     }

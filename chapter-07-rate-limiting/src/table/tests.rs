@@ -50,7 +50,7 @@ fn an_idle_key_gives_its_slot_away_and_others_never_do() {
     let newcomer = key(&hasher, 200_000);
     assert_eq!(take(&table, newcomer), None);
     // One of them becomes idle.
-    table.with_known(known[3], |state| state.0.store(0, Relaxed));
+    table.state(table.find(known[3]).unwrap()).0.store(0, Relaxed);
     assert_eq!(take(&table, newcomer), Some(1));
     assert_eq!(take(&table, known[3]), None, "its slot is gone, and so is its state");
 }
@@ -115,8 +115,8 @@ fn a_slot_is_nobodys_until_its_state_is_known_to_be_idle() {
     let table = KeyTable::<Taken>::new(8);
     let (first, second) = (Key::from_hash(1), Key::from_hash(2));
     take(&table, first);
-    table.with_known(first, |state| state.0.store(0, Relaxed));
     let slot = table.find(first).unwrap();
+    table.state(slot).0.store(0, Relaxed);
     let claimed = table.claim(slot, second, |state| {
         assert_eq!([first, second].map(|key| table.find(key)), [None, None], "it could be taken from already");
         state.is_idle()
