@@ -207,6 +207,7 @@ impl BalanceArgs {
             backoff: Backoff::default(),
             queue_limit: self.queue,
             queue_timeout: self.queue_timeout,
+            overload: None,
             resolve_interval: self.resolve_interval,
             max_clients,
             spare_upstreams: usize::MAX,

@@ -114,6 +114,11 @@ impl Balancer {
         self.totals.table(now - self.started_at, rows)
     }
 
+    /// The groups, in the order of their ids.
+    pub fn groups(&self) -> &[Arc<Group>] {
+        self.router.groups()
+    }
+
     /// The configuration it runs with.
     pub fn config(&self) -> &Config {
         &self.config
@@ -208,6 +213,10 @@ fn build_group(
 ) -> io::Result<Arc<Group>> {
     let group =
         Group::new(Some(id), spec.name.clone(), spec.lb_policy.clone(), config.queue_limit, config.breaker, now);
+    let group = match &config.overload {
+        Some(policy) => group.with_overload_policy(&**policy),
+        None => group,
+    };
     let backends = spec.backends.iter().map(|endpoint| factory.create(&group, endpoint, now));
     let backends = backends.collect::<io::Result<Vec<_>>>()?;
     group.update_members(|members| *members = backends);

@@ -1,13 +1,13 @@
 //! The validated configuration of a balancer, resolved from a command line or a file.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common::{endpoint::Endpoint, timeouts::Timeouts};
 
 use crate::{
     balance::{backend, group::LbPolicyConfig},
     health::{active::config::CheckConfig, breaker},
-    limit::backoff::Backoff,
+    limit::{adaptive::OverloadPolicy, backoff::Backoff},
     routing::{HashKey, RouteTable},
 };
 
@@ -47,6 +47,8 @@ pub struct Config {
     pub queue_limit: usize,
     /// Maximum time a request may be queued.
     pub queue_timeout: Duration,
+    /// What groups do under overload; `None`: only their queues are bounded.
+    pub overload: Option<Arc<dyn OverloadPolicy>>,
     /// Interval between DNS refreshes of backend names.
     pub resolve_interval: Duration,
     /// Maximum concurrent client connections.

@@ -20,6 +20,7 @@ use crate::{
     admin::{AdminHandler, AdminHandlers, AdminServer, BackendsHandler},
     args::BalanceArgs,
     health::active::health_status::HealthStatusFactory,
+    limit::adaptive::OverloadPolicy,
 };
 
 /// A thousand backends that hang; beyond that, checks wait for each other.
@@ -54,6 +55,7 @@ pub struct Program {
     admin: Option<SocketAddr>,
     threads: Threads,
     health_status: Option<HealthStatusFactory>,
+    overload: Option<Arc<dyn OverloadPolicy>>,
 }
 
 /// The threads that serve the clients.
@@ -75,7 +77,8 @@ pub enum Threads {
 impl Program {
     /// A program called `name` in `Via`, with a thread per client and no admin interface. It listens on `port`.
     pub fn new(name: &'static str, port: u16, balance: BalanceArgs, serve: ServeArgs) -> Self {
-        Self { name, port, balance, serve, admin: None, threads: Threads::PerClient, health_status: None }
+        let threads = Threads::PerClient;
+        Self { name, port, balance, serve, admin: None, threads, health_status: None, overload: None }
     }
 
     /// Where the admin interface listens; `None`: there is none.
@@ -93,6 +96,11 @@ impl Program {
         Self { health_status: Some(factory), ..self }
     }
 
+    /// What groups do under overload, beyond bounding their queues.
+    pub fn overload(self, policy: Option<Arc<dyn OverloadPolicy>>) -> Self {
+        Self { overload: policy, ..self }
+    }
+
     /// Runs the program until a signal ends it. `start_bundled` starts backends in this process, if the command line
     /// names none; `build` builds the engine.
     ///
@@ -103,7 +111,7 @@ impl Program {
         start_bundled: impl FnOnce() -> io::Result<B>,
         build: impl FnOnce(Arc<Balancer>) -> io::Result<Arc<S>>,
     ) -> Result<ExitCode, Box<dyn Error>> {
-        let Self { name, port, balance, serve, admin, threads, health_status } = self;
+        let Self { name, port, balance, serve, admin, threads, health_status, overload } = self;
         let fd_limit = net::raise_fd_limit()?;
         let bundled = balance.needs_bundled_backends().then(start_bundled).transpose()?;
         let address = serve.listen_address(port);
@@ -117,6 +125,7 @@ impl Program {
             check.max_concurrent = max_concurrent_checks(fd_limit);
             check.health_status = health_status.unwrap_or(check.health_status);
         }
+        config.overload = overload;
         config.spare_upstreams = net::spare_upstreams_for_fds(fd_limit, max_clients, bundled.is_some());
         let shutdown = Shutdown::new()?;
         let listeners = Listeners::bind(address, threads.listeners())?;

@@ -3,14 +3,16 @@
 use std::{
     collections::HashSet,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    time::Duration,
 };
 
-use clap::Args;
-use common::cli::parse_network;
+use clap::{Args, ValueEnum};
+use common::cli::{parse_duration, parse_network};
 use ipnet::IpNet;
 
 use crate::{
     filter::{HeaderStyle, LimitsConfig},
+    load_shed::{LimitKind, LoadShedConfig},
     rule::{LimitRule, column_of},
 };
 
@@ -105,5 +107,50 @@ impl LimitArgs {
             headers: self.limit_headers,
             max_clients_per_ip: self.max_clients_per_ip,
         })
+    }
+}
+
+/// The options of load shedding.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ShedArgs {
+    /// Load shedding: an adaptive limit on each group's requests in flight, and a queue that serves the newest request
+    /// first and sheds old ones while it is overloaded [default: off]
+    #[arg(long, value_name = "ALGORITHM", value_enum)]
+    shed: Option<ShedAlgorithm>,
+    /// Time to first byte beyond which aimd takes a response for a sign of overload [default: 1s]
+    #[arg(long, value_name = "TIME", requires = "shed", value_parser = parse_duration)]
+    shed_threshold: Option<Duration>,
+    /// Queue wait that is tolerated; a queue whose oldest request has waited longer, for ten times as long, is overloaded
+    /// [default: 100ms]
+    #[arg(long, value_name = "TIME", requires = "shed", value_parser = parse_duration)]
+    shed_target: Option<Duration>,
+}
+
+/// The values of `--shed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ShedAlgorithm {
+    /// Grows by one, and falls by a tenth when responses begin later than --shed-threshold
+    Aimd,
+    /// Compares the median time to first byte with the time without load, as Envoy does
+    Gradient,
+}
+
+impl ShedArgs {
+    /// Load shedding as these options describe it; `None`: it is off.
+    ///
+    /// # Errors
+    /// An option that the algorithm does not have: one line.
+    pub fn into_config(self) -> Result<Option<LoadShedConfig>, String> {
+        let limit = match (self.shed, self.shed_threshold) {
+            (None, _) => return Ok(None),
+            (Some(ShedAlgorithm::Aimd), threshold) => {
+                LimitKind::Aimd { threshold: threshold.unwrap_or(Duration::from_secs(1)) }
+            }
+            (Some(ShedAlgorithm::Gradient), None) => LimitKind::Gradient,
+            (Some(ShedAlgorithm::Gradient), Some(_)) => {
+                return Err("--shed-threshold: only --shed aimd has a threshold; gradient measures it".into());
+            }
+        };
+        Ok(Some(LoadShedConfig { limit, target: self.shed_target.unwrap_or(Duration::from_millis(100)) }))
     }
 }

@@ -9,6 +9,7 @@
 //! | [`limiter`] | an algorithm and its table: a limit by key |
 //! | [`rule`] | a limit and its syntax; what it is counted by |
 //! | [`filter`] | the limits on each request's way: refusals, headers, counters |
+//! | [`load_shed`] | load shedding: adaptive limits, and the queue under overload |
 //! | `server` | the statistics and the admin interface |
 //! | [`args`] | the command line of the limits |
 //! | [`program`] | the program: command line, limits, balancer |
@@ -17,6 +18,7 @@ pub mod algorithm;
 pub mod args;
 pub mod filter;
 pub mod limiter;
+pub mod load_shed;
 pub mod program;
 pub mod rate;
 pub mod rule;

@@ -2,6 +2,7 @@
 
 use std::{error::Error, io, process::ExitCode, sync::Arc};
 
+use advanced_features::limit::adaptive::OverloadPolicy;
 use common::{
     cli::{self, InProcessBackends},
     clock, outln,
@@ -10,7 +11,7 @@ use connection_pooling::{Server, args::BalancerArgs};
 
 use crate::{
     LimitedServer,
-    args::LimitArgs,
+    args::{LimitArgs, ShedArgs},
     filter::{LimiterFactory, RateLimits},
 };
 
@@ -21,6 +22,8 @@ pub struct ProgramArgs {
     balancer: BalancerArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    shed: ShedArgs,
 }
 
 /// Runs the program `name` until a signal ends it. `make` makes the limiter of each limit; `start_bundled` starts
@@ -30,13 +33,14 @@ pub struct ProgramArgs {
 /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
 pub fn run<B: InProcessBackends>(
     name: &'static str,
-    ProgramArgs { mut balancer, limits }: ProgramArgs,
+    ProgramArgs { mut balancer, limits, shed }: ProgramArgs,
     make: LimiterFactory,
     start_bundled: impl FnOnce() -> io::Result<B>,
 ) -> Result<ExitCode, Box<dyn Error>> {
     balancer.set_min_body_rate(limits.min_body_rate());
-    let config = match limits.into_config(balancer.needs_bundled_backends()) {
-        Ok(config) => config,
+    let config = limits.into_config(balancer.needs_bundled_backends());
+    let (config, load_shed) = match config.and_then(|config| Ok((config, shed.into_config()?))) {
+        Ok(configs) => configs,
         Err(reason) => return Ok(cli::usage_error(reason)),
     };
     let (program, pool, workers) = balancer.into_program(name)?;
@@ -48,7 +52,8 @@ pub fn run<B: InProcessBackends>(
         let (limit, kib) = (connections.limit(), connections.bytes().div_ceil(1024));
         outln!("at most {limit} connections per address, {kib} KiB");
     }
-    program.run(start_bundled, |balancer| {
+    let overload = load_shed.map(|config| Arc::new(config) as Arc<dyn OverloadPolicy>);
+    program.overload(overload).run(start_bundled, |balancer| {
         Ok(Arc::new(LimitedServer::new(Server::with_filter(balancer, pool, workers, limits))))
     })
 }

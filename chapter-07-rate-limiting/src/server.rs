@@ -10,7 +10,10 @@ use common::{net::Listeners, shutdown::Shutdown};
 use connection_pooling::Server;
 use serde::Serialize;
 
-use crate::filter::{ConnectionLimit, LimitReport, RateLimits};
+use crate::{
+    filter::{ConnectionLimit, LimitReport, RateLimits},
+    load_shed::GroupReport,
+};
 
 /// A server whose requests pass through limits.
 #[derive(Debug)]
@@ -21,6 +24,11 @@ impl LimitedServer {
     pub fn new(server: Server<RateLimits>) -> Self {
         Self(Arc::new(server))
     }
+}
+
+/// The groups that have an adaptive limit.
+fn group_reports(server: &Server<RateLimits>) -> impl Iterator<Item = GroupReport> {
+    server.balancer().groups().iter().filter_map(|group| GroupReport::of(group))
 }
 
 impl program::Server for LimitedServer {
@@ -37,6 +45,10 @@ impl program::Server for LimitedServer {
                 stats.allowed, stats.refused
             )
             .expect("writing to a String cannot fail");
+        }
+        for GroupReport { group, limit, in_flight, queued, shed } in group_reports(&self.0) {
+            write!(table, "\ngroup {group}: {in_flight} of {limit} in flight, {queued} queued, {shed} shed")
+                .expect("writing to a String cannot fail");
         }
         if let Some(limit) = self.0.filter().connections() {
             write!(table, "\nconnections per address: {} refused, {} not counted", limit.refused(), limit.overflows())
@@ -60,6 +72,8 @@ struct LimitsBody {
     limits: Vec<LimitReport>,
     /// `null` without `--max-clients-per-ip`.
     connections_refused: Option<u64>,
+    /// Empty without `--shed`.
+    load_shedding: Vec<GroupReport>,
 }
 
 impl AdminHandler for LimitsHandler {
@@ -72,7 +86,8 @@ impl AdminHandler for LimitsHandler {
             "GET" | "HEAD" => {
                 let (limits, connections) = (self.0.filter().reports(), self.0.filter().connections());
                 let connections_refused = connections.map(ConnectionLimit::refused);
-                AdminResponse::json(200, &LimitsBody { limits, connections_refused })
+                let load_shedding = group_reports(&self.0).collect();
+                AdminResponse::json(200, &LimitsBody { limits, connections_refused, load_shedding })
             }
             _ => AdminResponse::method_not_allowed("GET, HEAD"),
         })

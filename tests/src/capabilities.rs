@@ -23,6 +23,7 @@ const SUITES: &[(&str, &[u8])] = &[
     ("c10k", &[5, 6, 7]),
     ("pooling", &[6, 7]),
     ("rate_limit", &[7]),
+    ("overload", &[7]),
 ];
 
 /// The chapters with a program under test.

@@ -13,6 +13,7 @@ mod health;
 mod identity;
 mod limits;
 mod local_reply;
+mod overload;
 mod pooling;
 mod proxy;
 mod rate_limit;
@@ -117,6 +118,8 @@ const FILES: &[&[Case]] = &[
     rate_limit::keys::CASES,
     rate_limit::rules::CASES,
     rate_limit::slow::CASES,
+    overload::goodput::CASES,
+    overload::queue::CASES,
 ];
 
 /// Every case of every suite.

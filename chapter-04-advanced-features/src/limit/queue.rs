@@ -1,21 +1,67 @@
 //! The queue of requests that wait because every backend they may go to is at its limit.
 //!
-//! First in, first out, and bounded: behind a thousand queued requests, another would only wait to be rejected later.
+//! Bounded: behind a thousand queued requests, another would only wait to be rejected later. In which order they are
+//! served, and which are shed, is the [`QueueDiscipline`]'s: here first in, first out; chapter 7 has another.
 //! The queue has no clock and knows no engine. Each waiting request leaves a [`Waker`]: a thread's waker writes to a
-//! pipe that its `poll(2)` watches, a task's is its own. Three rules keep wake-ups from getting lost:
+//! pipe that its `poll(2)` watches, a task's is its own. Four rules keep wake-ups from getting lost:
 //!
 //! 1. A new request enters the queue while any other waits, even if a slot is free: else it would overtake.
-//! 2. A request that has entered tries again at once if it is first; a slot may have been released in between.
-//! 3. A released slot wakes the first request. A request that leaves, served or not, wakes the next, which then tries.
+//! 2. A request that has entered tries again at once if it is next; a slot may have been released in between.
+//! 3. A released slot wakes the next request. A request that leaves, served or not, wakes the next, which then tries.
+//! 4. When the order changes, the request that is next now is woken: the one that was may have been woken before.
 
 use std::{
     collections::VecDeque,
+    fmt::Debug,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     task::Waker,
+    time::{Duration, Instant},
 };
+
+// ANCHOR: discipline
+/// Decides in which order queued requests are served, and which are shed.
+pub trait QueueDiscipline: Debug + Send {
+    /// The rules from `now` on. Called when a request enters the queue, and each time one tries to get a slot.
+    /// `oldest_wait` is how long the request at the front has waited; zero if it has just entered. The queue is locked
+    /// meanwhile, so this must not block.
+    fn update(&mut self, oldest_wait: Duration, now: Instant) -> QueueRules;
+}
+
+/// The order of a queue, and how long a request may wait in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueRules {
+    /// Which request is next.
+    pub order: QueueOrder,
+    /// Requests that have waited for longer are shed; `None` sheds none. (The queue timeout is the engine's.)
+    pub max_wait: Option<Duration>,
+}
+// ANCHOR_END: discipline
+
+/// Which request is next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueueOrder {
+    /// The one that has waited longest. A full queue takes no other.
+    #[default]
+    OldestFirst,
+    /// The one that came last. If the queue is full, the oldest is shed for it.
+    NewestFirst,
+}
+
+/// First in, first out; sheds nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fifo;
+
+impl QueueDiscipline for Fifo {
+    fn update(&mut self, _oldest_wait: Duration, _now: Instant) -> QueueRules {
+        QueueRules::default()
+    }
+}
 
 /// The queue of one group of backends.
 #[derive(Debug)]
@@ -23,20 +69,62 @@ pub struct Queue {
     state: Mutex<QueueState>,
     /// The length of the queue, readable without the lock by requests that need not wait.
     len: AtomicUsize,
+    shed: AtomicU64,
     max_waiting: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct QueueState {
-    waiting: VecDeque<(u64, Waker)>,
+    /// Sorted by number, and so by age.
+    waiting: VecDeque<QueuedRequest>,
     next_number: u64,
+    discipline: Box<dyn QueueDiscipline>,
+    rules: QueueRules,
+}
+
+#[derive(Debug)]
+struct QueuedRequest {
+    number: u64,
+    since: Instant,
+    waker: Waker,
 }
 
 impl QueueState {
-    fn wake_front(&self) {
-        if let Some((_, waker)) = self.waiting.front() {
-            waker.wake_by_ref();
+    fn next(&self) -> Option<&QueuedRequest> {
+        match self.rules.order {
+            QueueOrder::OldestFirst => self.waiting.front(),
+            QueueOrder::NewestFirst => self.waiting.back(),
         }
+    }
+
+    fn wake_next(&self) {
+        if let Some(next) = self.next() {
+            next.waker.wake_by_ref();
+        }
+    }
+
+    fn position(&self, number: u64) -> Option<usize> {
+        self.waiting.binary_search_by_key(&number, |queued| queued.number).ok()
+    }
+
+    /// Asks the discipline for its rules and applies them.
+    fn update_rules(&mut self, now: Instant) {
+        let age = |queued: &QueuedRequest| now.saturating_duration_since(queued.since);
+        let oldest_wait = self.waiting.front().map_or(Duration::ZERO, age);
+        let before = std::mem::replace(&mut self.rules, self.discipline.update(oldest_wait, now));
+        if let Some(max_wait) = self.rules.max_wait {
+            while self.waiting.front().is_some_and(|oldest| age(oldest) > max_wait) {
+                self.shed_oldest();
+            }
+        }
+        if self.rules.order != before.order {
+            self.wake_next();
+        }
+    }
+
+    /// Removes the oldest request and wakes it, so that it learns of it.
+    fn shed_oldest(&mut self) -> bool {
+        self.waiting.pop_front().map(|oldest| oldest.waker.wake()).is_some()
     }
 }
 
@@ -47,15 +135,38 @@ pub struct QueueTicket {
     number: u64,
 }
 
+/// What a queued request does when it is woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueTurn {
+    /// It is next: it tries to get a slot, and if there is none, waits.
+    Next,
+    /// It waits.
+    Wait,
+    /// It is not in the queue any more: it is answered with 503.
+    Shed,
+}
+
 /// The queue is at its maximum length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the queue is full")]
 pub struct QueueFull;
 
 impl Queue {
-    /// A queue in which at most `max_waiting` requests may wait.
+    /// A queue in which at most `max_waiting` requests may wait, first in, first out.
     pub fn new(max_waiting: usize) -> Self {
-        Self { state: Mutex::default(), len: AtomicUsize::new(0), max_waiting }
+        Self::with_discipline(max_waiting, Box::new(Fifo))
+    }
+
+    /// A queue in which at most `max_waiting` requests may wait.
+    pub fn with_discipline(max_waiting: usize, discipline: Box<dyn QueueDiscipline>) -> Self {
+        let (waiting, rules) = (VecDeque::new(), QueueRules::default());
+        let state = Mutex::new(QueueState { waiting, next_number: 0, discipline, rules });
+        Self { state, len: AtomicUsize::new(0), shed: AtomicU64::new(0), max_waiting }
+    }
+
+    /// The most requests that may wait.
+    pub fn max_waiting(&self) -> usize {
+        self.max_waiting
     }
 
     /// How many requests wait.
@@ -68,62 +179,87 @@ impl Queue {
         self.len() == 0
     }
 
-    /// Enters at the end of the queue. `waker` is called each time the request should try again; spurious wake-ups are
-    /// possible.
+    /// How many requests have been shed.
+    pub fn shed(&self) -> u64 {
+        self.shed.load(Relaxed)
+    }
+
+    /// Enters the queue. `waker` is called each time the request should ask for its [`turn`](QueueTicket::turn);
+    /// spurious wake-ups are possible.
     ///
     /// # Errors
     /// The queue is full.
-    pub fn enqueue(self: &Arc<Self>, waker: Waker) -> Result<QueueTicket, QueueFull> {
+    pub fn enqueue(self: &Arc<Self>, waker: Waker, now: Instant) -> Result<QueueTicket, QueueFull> {
         let mut state = self.lock();
         if state.waiting.len() >= self.max_waiting {
-            return Err(QueueFull);
+            let makes_room = state.rules.order == QueueOrder::NewestFirst && state.shed_oldest();
+            if !makes_room {
+                return Err(QueueFull);
+            }
         }
         let number = state.next_number;
         state.next_number += 1;
-        state.waiting.push_back((number, waker));
-        self.len.store(state.waiting.len(), SeqCst);
+        state.waiting.push_back(QueuedRequest { number, since: now, waker });
+        state.update_rules(now);
+        self.publish_len(&state);
         Ok(QueueTicket { queue: Arc::clone(self), number })
     }
 
-    /// A slot was released, a limit raised, or a backend came up: wakes the first request.
+    /// A slot was released, a limit raised, or a backend came up: wakes the next request.
     pub fn wake_next(&self) {
         if !self.is_empty() {
-            self.lock().wake_front();
+            self.lock().wake_next();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn publish_len(&self, state: &QueueState) {
+        self.len.store(state.waiting.len(), SeqCst);
+    }
 }
 
 impl QueueTicket {
-    /// Whether this request is at the head of the queue and may try.
-    pub fn is_first(&self) -> bool {
-        self.queue.lock().waiting.front().is_some_and(|(number, _)| *number == self.number)
+    /// What this request does now. Ask after entering, and after each wake-up, until it is shed.
+    pub fn turn(&self, now: Instant) -> QueueTurn {
+        let mut state = self.queue.lock();
+        state.update_rules(now);
+        self.queue.publish_len(&state);
+        if state.position(self.number).is_none() {
+            // Counted here: one that is removed from the queue while it takes a slot is served.
+            self.queue.shed.fetch_add(1, Relaxed);
+            QueueTurn::Shed
+        } else if state.next().is_some_and(|next| next.number == self.number) {
+            QueueTurn::Next
+        } else {
+            QueueTurn::Wait
+        }
     }
 }
 
 impl Drop for QueueTicket {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
-        // Tickets are sorted by number, so a binary search finds this one in a few steps.
-        if let Ok(index) = state.waiting.binary_search_by_key(&self.number, |(number, _)| *number) {
-            state.waiting.remove(index);
-            self.queue.len.store(state.waiting.len(), SeqCst);
-            state.wake_front();
+        if let Some(position) = state.position(self.number) {
+            state.waiting.remove(position);
+            self.queue.publish_len(&state);
         }
+        // Also if it has been shed: a slot may have woken it before.
+        state.wake_next();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{
-        sync::atomic::AtomicU32,
+        sync::atomic::{AtomicBool, AtomicU32},
         task::Wake,
         thread::{self, Thread},
-        time::Duration,
     };
+
+    use common::clock::now;
 
     use super::*;
     use crate::limit::concurrency::ConcurrencyLimit;
@@ -144,30 +280,94 @@ mod tests {
 
     #[test]
     fn is_first_in_first_out_and_bounded() {
-        let queue = Arc::new(Queue::new(2));
+        let (queue, now) = (Arc::new(Queue::new(2)), now());
         let ((first_woken, first), (second_woken, second)) = (waker(), waker());
-        let first = queue.enqueue(first).unwrap();
-        let second = queue.enqueue(second).unwrap();
-        assert_eq!(queue.enqueue(waker().1).unwrap_err(), QueueFull);
-        assert!(first.is_first() && !second.is_first());
+        let first = queue.enqueue(first, now).unwrap();
+        let second = queue.enqueue(second, now).unwrap();
+        assert_eq!(queue.enqueue(waker().1, now).unwrap_err(), QueueFull);
+        assert_eq!((first.turn(now), second.turn(now)), (QueueTurn::Next, QueueTurn::Wait));
         queue.wake_next();
         assert_eq!((first_woken.0.load(SeqCst), second_woken.0.load(SeqCst)), (1, 0));
         drop(first);
         assert_eq!(second_woken.0.load(SeqCst), 1, "leaving wakes the next");
-        assert!(second.is_first());
+        assert_eq!(second.turn(now), QueueTurn::Next);
         drop(second);
         assert!(queue.is_empty());
     }
 
     #[test]
     fn dropping_a_ticket_in_the_middle_leaves_the_queue() {
-        let queue = Arc::new(Queue::new(9));
-        let tickets: Vec<_> = (0..3).map(|_| queue.enqueue(waker().1).unwrap()).collect();
+        let (queue, now) = (Arc::new(Queue::new(9)), now());
+        let tickets: Vec<_> = (0..3).map(|_| queue.enqueue(waker().1, now).unwrap()).collect();
         let [first, second, third] = tickets.try_into().unwrap();
         drop(second);
         assert_eq!(queue.len(), 2);
         drop(first);
-        assert!(third.is_first());
+        assert_eq!(third.turn(now), QueueTurn::Next);
+    }
+
+    /// While `is_overloaded`: newest first, and nobody waits for more than 200 ms.
+    #[derive(Debug, Default)]
+    struct TestDiscipline {
+        is_overloaded: Arc<AtomicBool>,
+    }
+
+    impl QueueDiscipline for TestDiscipline {
+        fn update(&mut self, _oldest_wait: Duration, _now: Instant) -> QueueRules {
+            match self.is_overloaded.load(SeqCst) {
+                true => QueueRules { order: QueueOrder::NewestFirst, max_wait: Some(Duration::from_millis(200)) },
+                false => QueueRules::default(),
+            }
+        }
+    }
+
+    fn overloaded_queue(max_waiting: usize) -> (Arc<Queue>, Arc<AtomicBool>) {
+        let is_overloaded = Arc::new(AtomicBool::new(true));
+        let discipline = TestDiscipline { is_overloaded: Arc::clone(&is_overloaded) };
+        (Arc::new(Queue::with_discipline(max_waiting, Box::new(discipline))), is_overloaded)
+    }
+
+    #[test]
+    fn a_discipline_decides_who_is_next_and_who_is_shed() {
+        let (queue, is_overloaded) = overloaded_queue(9);
+        let start = now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let ((old_woken, old), (new_woken, new)) = (waker(), waker());
+        let woken = || (old_woken.0.swap(0, SeqCst), new_woken.0.swap(0, SeqCst));
+        let (old, new) = (queue.enqueue(old, start).unwrap(), queue.enqueue(new, at(150)).unwrap());
+        assert_eq!((old.turn(at(150)), new.turn(at(150))), (QueueTurn::Wait, QueueTurn::Next));
+        woken();
+        queue.wake_next();
+        assert_eq!(woken(), (0, 1));
+
+        is_overloaded.store(false, SeqCst);
+        assert_eq!(new.turn(at(150)), QueueTurn::Wait);
+        assert_eq!(woken(), (1, 0), "the slot that woke the newest is the oldest one's now");
+        is_overloaded.store(true, SeqCst);
+
+        assert_eq!((new.turn(at(200)), queue.len()), (QueueTurn::Next, 2));
+        woken();
+        assert_eq!((new.turn(at(201)), queue.len()), (QueueTurn::Next, 1));
+        assert_eq!(woken(), (1, 0), "it is woken to learn that it is shed");
+        assert_eq!((old.turn(at(201)), queue.shed()), (QueueTurn::Shed, 1));
+        drop(old);
+        assert_eq!(woken(), (0, 1), "a slot that had woken the shed request is not lost");
+    }
+
+    #[test]
+    fn a_full_queue_that_serves_the_newest_sheds_the_oldest() {
+        let (queue, _) = overloaded_queue(2);
+        let now = now();
+        let first = queue.enqueue(waker().1, now).unwrap();
+        let second = queue.enqueue(waker().1, now).unwrap();
+        let third = queue.enqueue(waker().1, now).unwrap();
+        assert_eq!(
+            [&first, &second, &third].map(|ticket| ticket.turn(now)),
+            [QueueTurn::Shed, QueueTurn::Wait, QueueTurn::Next]
+        );
+        assert_eq!((queue.len(), queue.shed()), (2, 1));
+        let (none, _) = overloaded_queue(0);
+        assert_eq!(none.enqueue(waker().1, now).unwrap_err(), QueueFull);
     }
 
     struct Unpark(Thread);
@@ -178,41 +378,81 @@ mod tests {
         }
     }
 
-    /// Waits for a slot as an engine does, and returns whether it had to wait.
-    fn acquire_or_queue(limit: &ConcurrencyLimit, queue: &Arc<Queue>) -> bool {
-        if queue.is_empty() && limit.try_acquire() {
-            return false;
-        }
-        let ticket = queue.enqueue(Waker::from(Arc::new(Unpark(thread::current())))).unwrap();
-        while !(ticket.is_first() && limit.try_acquire()) {
-            // A lost wake-up would show as this timeout.
-            thread::park_timeout(Duration::from_secs(20));
-        }
-        true
+    /// How a request ended.
+    #[derive(Debug, PartialEq, Eq)]
+    enum End {
+        ServedAtOnce,
+        ServedFromQueue,
+        Shed,
     }
 
-    #[test]
-    fn no_wakeup_is_lost_and_the_limit_holds() {
-        let (limit, queue) = (ConcurrencyLimit::new(Some(2)), Arc::new(Queue::new(1_000)));
-        let (held, waited) = (AtomicU32::new(0), AtomicU32::new(0));
-        #[expect(clippy::disallowed_methods, reason = "the test's own clock")]
-        let began = std::time::Instant::now();
+    /// Waits for a slot as an engine does.
+    fn acquire_or_queue(limit: &ConcurrencyLimit, queue: &Arc<Queue>) -> End {
+        if queue.is_empty() && limit.try_acquire() {
+            return End::ServedAtOnce;
+        }
+        let ticket = queue.enqueue(Waker::from(Arc::new(Unpark(thread::current()))), now()).unwrap();
+        loop {
+            match ticket.turn(now()) {
+                QueueTurn::Next if limit.try_acquire() => return End::ServedFromQueue,
+                QueueTurn::Shed => return End::Shed,
+                // A lost wake-up would show as this timeout.
+                QueueTurn::Next | QueueTurn::Wait => thread::park_timeout(Duration::from_secs(20)),
+            }
+        }
+    }
+
+    /// Eight threads share two slots; returns how many requests ended how.
+    fn share_two_slots(queue: &Arc<Queue>) -> [u32; 3] {
+        let limit = ConcurrencyLimit::new(Some(2));
+        let (held, ends) = (AtomicU32::new(0), [const { AtomicU32::new(0) }; 3]);
+        let began = now();
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..2_000 {
-                        waited.fetch_add(u32::from(acquire_or_queue(&limit, &queue)), SeqCst);
-                        assert!(held.fetch_add(1, SeqCst) < 2);
-                        thread::yield_now();
-                        held.fetch_sub(1, SeqCst);
-                        limit.release();
-                        queue.wake_next();
+                        let end = acquire_or_queue(&limit, queue);
+                        if end != End::Shed {
+                            assert!(held.fetch_add(1, SeqCst) < 2);
+                            thread::yield_now();
+                            held.fetch_sub(1, SeqCst);
+                            limit.release();
+                            queue.wake_next();
+                        }
+                        ends[end as usize].fetch_add(1, SeqCst);
                     }
                 });
             }
         });
-        assert!(began.elapsed() < Duration::from_secs(20), "a wake-up was lost");
-        assert!(waited.into_inner() > 0, "no request had to wait: nothing was tested");
+        assert!(now() - began < Duration::from_secs(20), "a wake-up was lost");
         assert!(queue.is_empty() && limit.in_flight() == 0);
+        ends.map(AtomicU32::into_inner)
+    }
+
+    #[test]
+    fn no_wakeup_is_lost_and_the_limit_holds() {
+        let [_, from_queue, shed] = share_two_slots(&Arc::new(Queue::new(1_000)));
+        assert!(from_queue > 0, "no request had to wait: nothing was tested");
+        assert_eq!(shed, 0);
+    }
+
+    /// Changes its rules all the time, and sheds everything that has waited at all in between.
+    #[derive(Debug)]
+    struct Fickle(u32);
+
+    impl QueueDiscipline for Fickle {
+        fn update(&mut self, _oldest_wait: Duration, _now: Instant) -> QueueRules {
+            self.0 = self.0.wrapping_add(1);
+            let order = if self.0 % 3 == 0 { QueueOrder::NewestFirst } else { QueueOrder::OldestFirst };
+            QueueRules { order, max_wait: (self.0 % 7 == 0).then_some(Duration::from_micros(20)) }
+        }
+    }
+
+    #[test]
+    fn no_wakeup_is_lost_while_rules_change_and_requests_are_shed() {
+        let queue = Arc::new(Queue::with_discipline(1_000, Box::new(Fickle(0))));
+        let [_, from_queue, shed] = share_two_slots(&queue);
+        assert!(from_queue > 0 && shed > 0, "{from_queue} queued, {shed} shed");
+        assert_eq!(u64::from(shed), queue.shed());
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         router::RouteDecision,
     },
     health::breaker::{Admission, Breaker, BreakerPermit, BreakerTransition},
-    limit::retry_budget::RetryPermit,
+    limit::{adaptive::AdaptiveSlot, retry_budget::RetryPermit},
 };
 
 /// How often a retry asks the budget, each time after a back-off, before it fails. With the bounds of the back-off that
@@ -61,6 +61,8 @@ pub struct RequestContext {
     /// A reused connection has just failed: the next attempt opens a new one.
     pub needs_fresh_connection: bool,
     kept_slot: Option<InFlightGuard>,
+    /// Its slot of the group's adaptive limit, over all its attempts until the first byte of a response.
+    group_slot: Option<AdaptiveSlot>,
     /// Set if this request is the half-open probe of the group's breaker.
     half_open_probe: Option<BreakerPermit>,
     /// The permit of the current retry, within the group's budget.
@@ -81,6 +83,7 @@ impl RequestContext {
             retries,
             needs_fresh_connection,
             kept_slot: None,
+            group_slot: None,
             half_open_probe: None,
             retry_permit: None,
             last_error: None,
@@ -113,10 +116,41 @@ impl RequestContext {
         if is_first_attempt && !self.group.queue.is_empty() {
             return Ok(self.queue_from(now));
         }
-        match self.group.choose(now, self.affinity, &self.tried) {
+        match self.acquire_slots(now) {
             Selection::Backend(in_flight) => Ok(Dispatch::Backend(in_flight)),
             Selection::AllAtLimit if is_first_attempt => Ok(self.queue_from(now)),
             Selection::AllAtLimit | Selection::NoBackend => Err(self.no_backend_error()),
+        }
+    }
+
+    /// Takes a slot of a backend, and one of the group's adaptive limit if it has one and the request none yet.
+    fn acquire_slots(&mut self, now: Instant) -> Selection {
+        let limit = self.group.adaptive_limit.as_ref().filter(|_| self.group_slot.is_none());
+        // Asked first: a backend's slot that is taken and released wakes the next request, which may be this one.
+        if limit.is_some_and(|limit| limit.is_at_limit()) {
+            return Selection::AllAtLimit;
+        }
+        let selection = self.group.choose(now, self.affinity, &self.tried);
+        if let (Some(limit), Selection::Backend(_)) = (limit, &selection) {
+            self.group_slot = limit.try_acquire();
+            if self.group_slot.is_none() {
+                return Selection::AllAtLimit; // another request took the last one in between
+            }
+        }
+        selection
+    }
+
+    /// The first byte of the response has arrived. The whole request had been sent at `sent_at`, if it had been.
+    pub fn record_first_byte(&mut self, sent_at: Option<Instant>, now: Instant) {
+        if let (Some(slot), Some(sent_at)) = (self.group_slot.take(), sent_at) {
+            slot.record(sent_at, false, now);
+        }
+    }
+
+    /// The backend did not respond in time to a request that had been sent at `sent_at`.
+    pub fn record_timeout(&mut self, sent_at: Instant, now: Instant) {
+        if let Some(slot) = self.group_slot.take() {
+            slot.record(sent_at, true, now);
         }
     }
 
@@ -144,7 +178,7 @@ impl RequestContext {
     /// # Errors
     /// No backend is left that the request may go to.
     pub fn choose_from_queue(&mut self, now: Instant) -> Result<Option<InFlightGuard>, RequestError> {
-        match self.group.choose(now, self.affinity, &self.tried) {
+        match self.acquire_slots(now) {
             Selection::Backend(in_flight) => {
                 self.leave_queue(now);
                 Ok(Some(in_flight))

@@ -10,6 +10,8 @@ pub const NO_ROUTE: LocalReply = LocalReply::new(404, "no_route");
 pub const QUEUE_FULL: LocalReply = LocalReply::new(503, "queue_full").with_retry_after(1);
 /// The request waited in the queue for as long as it may.
 pub const QUEUE_TIMEOUT: LocalReply = LocalReply::new(503, "queue_timeout").with_retry_after(1);
+/// The group is overloaded, and the request was removed from its queue.
+pub const SHED: LocalReply = LocalReply::new(503, "shed").with_retry_after(1);
 
 /// The group's breaker is open, until `retry_after` has passed.
 pub fn breaker_open(retry_after: Duration) -> LocalReply {

@@ -12,12 +12,13 @@ use simple_proxy::{client_connection::ClientConnection, driver::BlockingDriver};
 use super::{
     context::{MAX_RETRY_BUDGET_CHECKS, RequestContext},
     error::RequestError,
-    local_reply::{QUEUE_FULL, QUEUE_TIMEOUT},
+    local_reply::{QUEUE_FULL, QUEUE_TIMEOUT, SHED},
     wake_pipe::{WakePipe, wait_for_wake, wait_until},
 };
 use crate::{
     balance::{backend::Backend, group::InFlightGuard},
     balancer::Balancer,
+    limit::queue::QueueTurn,
 };
 
 // ANCHOR: wait
@@ -31,20 +32,26 @@ pub(crate) fn wait_in_queue(
     let out_of_fds =
         |error| ProxyError::new(FailureKind::ResourceExhausted, Side::Internal, Phase::Connect).with_source(error);
     let wake_pipe = WakePipe::new().map_err(out_of_fds)?;
-    let ticket = ctx.group.queue.enqueue(wake_pipe.waker()).map_err(|_| QUEUE_FULL)?;
-    let deadline = now() + balancer.config.queue_timeout;
+    let entered = now();
+    let ticket = ctx.group.queue.enqueue(wake_pipe.waker(), entered).map_err(|_| QUEUE_FULL)?;
+    let deadline = entered + balancer.config.queue_timeout;
     loop {
         // A slot that another request gives up because the process stops must not be taken.
         if driver.shutdown().stage() == ShutdownStage::Stopping {
             return Err(ProxyError::new(FailureKind::ShuttingDown, Side::Internal, Phase::Connect).into());
         }
         // Also right after enqueueing: a slot may have been released in between.
-        if ticket.is_first()
-            && let Some(in_flight) = ctx.choose_from_queue(now())?
-        {
-            return Ok(in_flight);
+        let now = now();
+        match ticket.turn(now) {
+            QueueTurn::Next => {
+                if let Some(in_flight) = ctx.choose_from_queue(now)? {
+                    return Ok(in_flight);
+                }
+            }
+            QueueTurn::Wait => {}
+            QueueTurn::Shed => return Err(SHED.into()),
         }
-        if now() >= deadline {
+        if now >= deadline {
             return Err(QUEUE_TIMEOUT.into());
         }
         wait_for_wake(&client.socket, &wake_pipe, driver.shutdown(), deadline)?;

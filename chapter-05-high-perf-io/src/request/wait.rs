@@ -1,10 +1,13 @@
 //! The waits of a request outside an exchange: for the rest of its head, for a slot, and for the back-off before a
 //! retry.
 
-use advanced_features::request::{
-    context::MAX_RETRY_BUDGET_CHECKS,
-    error::RequestError,
-    local_reply::{QUEUE_FULL, QUEUE_TIMEOUT},
+use advanced_features::{
+    limit::queue::QueueTurn,
+    request::{
+        context::MAX_RETRY_BUDGET_CHECKS,
+        error::RequestError,
+        local_reply::{QUEUE_FULL, QUEUE_TIMEOUT, SHED},
+    },
 };
 use common::http::{FailureKind, Phase, ProxyError, Side};
 
@@ -47,7 +50,7 @@ pub(crate) fn enqueue(
     mut request: Box<Request>,
 ) -> Transition {
     let queue = &request.ctx().group.queue;
-    let Ok(ticket) = queue.enqueue(connection_waker(&worker.queue, connection.key)) else {
+    let Ok(ticket) = queue.enqueue(connection_waker(&worker.queue, connection.key), worker.now) else {
         return start_local_reply(request, &QUEUE_FULL.into());
     };
     let deadline = worker.now + worker.balancer.config().queue_timeout;
@@ -55,19 +58,21 @@ pub(crate) fn enqueue(
     Transition::To(State::Queued(request, Box::new(QueueWait { ticket, deadline })))
 }
 
-/// Takes a slot if one is free and the request is first in the queue. A request whose client leaves is dropped.
+/// Takes a slot if one is free and it is the request's turn. A request whose client leaves is dropped.
 pub(crate) fn wait_for_slot(
     worker: &mut WorkerContext,
     connection: &ClientConnection,
     mut request: Box<Request>,
     queued: Box<QueueWait>,
 ) -> Transition {
-    if queued.ticket.is_first() {
-        match request.ctx().choose_from_queue(worker.now) {
+    match queued.ticket.turn(worker.now) {
+        QueueTurn::Next => match request.ctx().choose_from_queue(worker.now) {
             Ok(Some(in_flight)) => return Transition::Connect(request, in_flight),
             Ok(None) => {}
             Err(error) => return start_local_reply(request, &error),
-        }
+        },
+        QueueTurn::Wait => {}
+        QueueTurn::Shed => return start_local_reply(request, &SHED.into()),
     }
     if let Some(error) = check_client_abort(connection) {
         return start_local_reply(request, &error);

@@ -10,10 +10,11 @@ use std::{
 
 use advanced_features::{
     balance::{backend::Backend, group::InFlightGuard},
+    limit::queue::QueueTurn,
     request::{
         context::MAX_RETRY_BUDGET_CHECKS,
         error::RequestError,
-        local_reply::{QUEUE_FULL, QUEUE_TIMEOUT},
+        local_reply::{QUEUE_FULL, QUEUE_TIMEOUT, SHED},
     },
 };
 use common::{
@@ -59,9 +60,13 @@ pub(crate) fn poll_pump_result<E: Engine>(
     pumped: Result<Pumped, ProxyError>,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ProxyError>> {
-    let Request { relay, exchange_timeouts, first_byte_at, polled_at, .. } = request;
+    let Request { relay, exchange_timeouts, first_byte_at, connected_at, polled_at, ctx, .. } = request;
+    let timeouts = &worker.balancer().config().timeouts;
     if first_byte_at.is_none() && relay.backend_status().is_some() {
         *first_byte_at = Some(*polled_at);
+        if let Some(ctx) = ctx {
+            ctx.record_first_byte(exchange_timeouts.waiting_for_response_since(timeouts), *polled_at);
+        }
     }
     match pumped {
         Ok(Pumped::Done) => Poll::Ready(Ok(())),
@@ -77,9 +82,17 @@ pub(crate) fn poll_pump_result<E: Engine>(
             if worker.stage() > ShutdownStage::Running {
                 relay.close_after_response();
             }
-            let deadline = exchange_timeouts.deadline(relay, &worker.balancer().config().timeouts, *polled_at);
+            let deadline = exchange_timeouts.deadline(relay, timeouts, *polled_at);
             ready!(timer.poll(deadline, *polled_at, context));
-            Poll::Ready(Err(relay.timeout_error()))
+            let error = relay.timeout_error();
+            if let Some(ctx) = ctx
+                && error.side == Side::Backend
+                && first_byte_at.is_none()
+            {
+                let sent_at = exchange_timeouts.waiting_for_response_since(timeouts).or(*connected_at);
+                ctx.record_timeout(sent_at.unwrap_or(*polled_at), *polled_at);
+            }
+            Poll::Ready(Err(error))
         }
     }
 }
@@ -154,15 +167,15 @@ pub(crate) async fn wait_for_slot<E: Engine>(
 ) -> Result<InFlightGuard, RequestError> {
     let queue = Arc::clone(&request.ctx().group.queue);
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
-    let ticket = queue.enqueue(waker).map_err(|_| QUEUE_FULL)?;
-    let deadline = now() + worker.balancer().config().queue_timeout;
+    let entered = now();
+    let ticket = queue.enqueue(waker, entered).map_err(|_| QUEUE_FULL)?;
+    let deadline = entered + worker.balancer().config().queue_timeout;
     let slot_wait = wait_unless(RESET_OR_FIN, worker, client, deadline, |_| {
-        if !ticket.is_first() {
-            return Poll::Pending;
-        }
-        match request.ctx().choose_from_queue(now()).transpose() {
-            Some(chosen) => Poll::Ready(chosen),
-            None => Poll::Pending,
+        let now = now();
+        match ticket.turn(now) {
+            QueueTurn::Next => request.ctx().choose_from_queue(now).transpose().map_or(Poll::Pending, Poll::Ready),
+            QueueTurn::Wait => Poll::Pending,
+            QueueTurn::Shed => Poll::Ready(Err(SHED.into())),
         }
     });
     let slot = slot_wait.await?.unwrap_or(Err(QUEUE_TIMEOUT.into()));

@@ -61,6 +61,12 @@ impl ExchangeTimeouts {
         let by_rate = BodyClock::deadline(&mut self.body_clock, is_clients_turn, bytes, rate.get(), now);
         by_rate.map_or(deadline, |by_rate| deadline.min(by_rate))
     }
+
+    /// Since when the backend has had the whole request and not begun its final response; `None` if the engine never had
+    /// to wait for that.
+    pub fn waiting_for_response_since(&self, timeouts: &Timeouts) -> Option<Instant> {
+        self.first_byte.and_then(|running| running.deadline.checked_sub(timeouts.first_byte))
+    }
 }
 
 impl BodyClock {

@@ -15,14 +15,14 @@ pub(super) mod slots;
 pub(super) mod workers;
 
 /// A backend that answers each request only when the gate opens; `served` is the targets in order of arrival.
-struct GatedBackend {
-    backend: Backend,
-    gate: Arc<ResponseGate>,
+pub(super) struct GatedBackend {
+    pub(super) backend: Backend,
+    pub(super) gate: Arc<ResponseGate>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl GatedBackend {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let (gate, requests) = (Arc::new(ResponseGate::default()), Arc::new(Mutex::new(Vec::new())));
         let (at, arrived) = (Arc::clone(&gate), Arc::clone(&requests));
         let backend = Backend::start(move |conn| {
@@ -35,7 +35,7 @@ impl GatedBackend {
         Self { backend, gate, requests }
     }
 
-    fn requests(&self) -> Vec<String> {
+    pub(super) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
@@ -47,13 +47,13 @@ impl GatedBackend {
 
 /// Permits one response for each time that it is opened.
 #[derive(Default)]
-struct ResponseGate {
+pub(super) struct ResponseGate {
     permits: Mutex<usize>,
     opened: Condvar,
 }
 
 impl ResponseGate {
-    fn open(&self, times: usize) {
+    pub(super) fn open(&self, times: usize) {
         *self.permits.lock().unwrap() += times;
         self.opened.notify_all();
     }

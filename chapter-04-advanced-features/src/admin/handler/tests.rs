@@ -217,7 +217,7 @@ fn limit_is_set_and_removed_and_wakes_the_queue() {
     assert_eq!(limit("1").1["max_connections"], 1);
     let group = &router.router.groups()[0];
     let woken = Arc::new(WakeFlag::default());
-    let ticket = group.queue.enqueue(Arc::clone(&woken).into()).unwrap();
+    let ticket = group.queue.enqueue(Arc::clone(&woken).into(), common::clock::now()).unwrap();
     assert_eq!(router.request("GET", "/groups", "").1["groups"][0]["queued"], 1);
     assert_eq!(limit("null"), (200, router.request("GET", "/backends/a:1", "").1));
     assert!(woken.0.load(std::sync::atomic::Ordering::SeqCst), "the queued request tries again");

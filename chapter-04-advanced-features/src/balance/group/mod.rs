@@ -23,7 +23,11 @@ use crate::{
         breaker::{self, Breaker},
         panic_threshold::is_panic_mode,
     },
-    limit::{queue::Queue, retry_budget::RetryBudget},
+    limit::{
+        adaptive::{AdaptiveLimit, OverloadPolicy},
+        queue::Queue,
+        retry_budget::RetryBudget,
+    },
     routing::{StickTable, StickyCookie, StickyValue},
 };
 
@@ -76,6 +80,8 @@ pub struct Group {
     stick_table: Option<StickTable>,
     /// Requests that wait for a slot.
     pub queue: Arc<Queue>,
+    /// The limit on the requests in flight to the group, if it has one.
+    pub adaptive_limit: Option<Arc<AdaptiveLimit>>,
     /// The group's circuit breaker.
     pub breaker: Breaker,
     /// The retries that the group still permits.
@@ -127,8 +133,22 @@ impl Group {
             counters,
             stick_table,
             queue,
+            adaptive_limit: None,
             breaker: Breaker::new(breaker, now),
             retry_budget: RetryBudget::default(),
+        }
+    }
+
+    /// The group with what `policy` does under overload: an adaptive limit, and a discipline for its queue. For a group
+    /// without backends yet, because backends hold its change notifier.
+    #[must_use]
+    pub fn with_overload_policy(self, policy: &dyn OverloadPolicy) -> Self {
+        let queue = Arc::new(Queue::with_discipline(self.queue.max_waiting(), policy.queue_discipline()));
+        Self {
+            change_notifier: Arc::new(ChangeNotifier::new(Arc::clone(&queue))),
+            adaptive_limit: Some(Arc::new(AdaptiveLimit::new(policy.limit_algorithm(), Arc::clone(&queue)))),
+            queue,
+            ..self
         }
     }
 

@@ -305,7 +305,7 @@ fn a_half_open_permit_is_free_when_the_next_request_is_woken() {
     let probe = setup.acquire(setup.at(11), Affinity::default(), &[]).expect("it is half-open");
     assert!(setup.acquire(setup.at(11), Affinity::default(), &[]).is_none(), "one probe at a time");
     let waiting = Arc::new(ChoosesWhenWoken { setup: Arc::clone(&setup), chosen: Mutex::default() });
-    let _ticket = setup.group.queue.enqueue(Arc::clone(&waiting).into()).unwrap();
+    let _ticket = setup.group.queue.enqueue(Arc::clone(&waiting).into(), setup.at(11)).unwrap();
     drop(probe);
     assert!(waiting.chosen.lock().unwrap().is_some(), "the queued request becomes the probe");
 }

@@ -1,0 +1,69 @@
+//! Goodput: what is answered in time, with half again and twice as many requests as can be.
+
+use std::time::Duration;
+
+use super::capacity_backend::{CAPACITY, CapacityBackend, SERVICE};
+use super::open_loop::{self, Outcomes};
+use crate::Context;
+use crate::case::cases;
+use crate::wait::ms;
+
+cases! { "overload";
+    Fast aimd_keeps_goodput_at_twice_the_peak,
+    Fast gradient_keeps_goodput_at_twice_the_peak,
+    Fast without_shedding_goodput_collapses,
+    Full goodput_holds_for_longer_and_at_three_times_the_peak,
+}
+
+const TARGET: Duration = ms(100);
+/// The limit needs a moment to find itself, and the queue a second of overload to see that it stands.
+const WARM_UP: Duration = ms(4_000);
+
+/// Requests per second that the backend can serve.
+fn peak() -> f64 {
+    f64::from(CAPACITY) / SERVICE.as_secs_f64()
+}
+
+/// Offers `load` times the peak for `measured`; returns the goodput as a share of the peak, and what became of all.
+fn goodput(ctx: &Context, flags: &[&str], load: f64, measured: Duration) -> (f64, Outcomes) {
+    let backend = CapacityBackend::start();
+    let program = ctx.start(&[backend.addr()], flags);
+    let outcomes = open_loop::run(program.addr(), load * peak(), WARM_UP, measured);
+    let served = f64::from(u32::try_from(outcomes.served.len()).unwrap());
+    (served / measured.as_secs_f64() / peak(), outcomes)
+}
+
+/// What the program serves without overload is the measure of what it should serve with it: on a busy machine, both are
+/// less.
+fn assert_goodput_holds(ctx: &Context, flags: &[&str], load: f64, measured: Duration) {
+    let (at_nine_tenths, _) = goodput(ctx, &[], 0.9, measured);
+    let at_peak = at_nine_tenths / 0.9;
+    let (overloaded, outcomes) = goodput(ctx, flags, load, measured);
+    let (p99, refused, lost) = (outcomes.p99(), outcomes.refused, outcomes.lost);
+    let figures = format!("{overloaded:.2} of the peak after {at_peak:.2}, p99 {p99:?}, {refused} shed, {lost} lost");
+    assert!(overloaded >= 0.9 * at_peak, "{figures}");
+    assert!(p99 <= 3 * TARGET, "{figures}");
+    // The others are told at once instead of waiting until they give up.
+    assert!(refused > 20 * lost, "{figures}");
+}
+
+const AIMD: [&str; 4] = ["--shed", "aimd", "--shed-threshold", "75ms"];
+
+fn aimd_keeps_goodput_at_twice_the_peak(ctx: &Context) {
+    assert_goodput_holds(ctx, &AIMD, 2.0, ms(5_000));
+}
+
+fn gradient_keeps_goodput_at_twice_the_peak(ctx: &Context) {
+    assert_goodput_holds(ctx, &["--shed", "gradient"], 2.0, ms(5_000));
+}
+
+fn without_shedding_goodput_collapses(ctx: &Context) {
+    let (overloaded, _) = goodput(ctx, &[], 2.0, ms(4_000));
+    assert!(overloaded < 0.5, "{overloaded:.2} of the peak: the backend is too kind to show anything");
+}
+
+fn goodput_holds_for_longer_and_at_three_times_the_peak(ctx: &Context) {
+    assert_goodput_holds(ctx, &AIMD, 3.0, ms(30_000));
+    // Half of the time falls after a second measurement of the minimum, a minute after the first.
+    assert_goodput_holds(ctx, &["--shed", "gradient"], 2.0, ms(90_000));
+}
