@@ -1,7 +1,7 @@
 //! The gradient limit: compares the time to first byte with what it is without any load.
 //!
 //! WHEN TO USE IT: if response times differ too much, or change too often, for a threshold. From time to time the limit
-//! is lowered to 3 for 50 requests: their median is the *minimum* round-trip time. Each 100 ms the limit is multiplied
+//! is lowered to 3 for 50 requests: their median is the *minimum* round-trip time. After each window the limit is multiplied
 //! by minimum ÷ median, a number below 1 as soon as requests wait for each other in a backend; a quarter is tolerated,
 //! and the square root of the limit added as headroom, so that it can grow at all. What it costs: for those 50 requests
 //! all others wait in the queue, about 17 round trips, once a minute and group; and the median of a group mixes the fast
@@ -26,7 +26,8 @@ const MIN_RTT_SAMPLES: usize = 50;
 /// The time between two measurements; up to [`JITTER_PERCENT`] longer, so that balancers do not all measure at once.
 const MIN_RTT_INTERVAL: Duration = Duration::from_mins(1);
 const JITTER_PERCENT: u64 = 15;
-/// How often the limit changes.
+/// For how long responses are looked at before the limit changes. Envoy begins the next window at once, and so sees
+/// requests that were sent under the last limit: if responses take longer than a window, the limit swings.
 const WINDOW: Duration = Duration::from_millis(100);
 /// After so many windows at the lowest limit the minimum is measured again: it may be longer than it was.
 const MAX_WINDOWS_AT_MIN: u32 = 5;
@@ -54,7 +55,10 @@ enum State {
 struct Window {
     min_rtt: Duration,
     measure_at: Instant,
-    started: Instant,
+    /// When the limit was set. A request that was sent before says nothing about it.
+    limit_set_at: Instant,
+    /// When the first response to a request under this limit came.
+    started: Option<Instant>,
     max_in_flight: u32,
     windows_at_min: u32,
 }
@@ -93,7 +97,8 @@ impl Gradient {
         self.state = State::Following(Window {
             min_rtt: median(&mut self.latencies),
             measure_at: now + MIN_RTT_INTERVAL + jitter,
-            started: now,
+            limit_set_at: now,
+            started: None,
             max_in_flight: 0,
             windows_at_min: 0,
         });
@@ -101,21 +106,27 @@ impl Gradient {
     }
 
     fn follow(&mut self, sample: &Sample, mut window: Window, now: Instant) {
+        if now >= window.measure_at {
+            return self.start_measuring(now);
+        }
+        if sample.sent_at < window.limit_set_at {
+            return;
+        }
         if self.latencies.len() < MAX_WINDOW_SAMPLES {
             self.latencies.push(sample.latency);
         }
         window.max_in_flight = window.max_in_flight.max(sample.in_flight);
-        if now.saturating_duration_since(window.started) >= WINDOW {
+        if now.saturating_duration_since(*window.started.get_or_insert(now)) >= WINDOW {
             let next = next_limit(self.limit, window.min_rtt, median(&mut self.latencies));
             if next < self.limit || window.max_in_flight >= self.limit / 2 {
                 self.limit = next;
             }
             window.windows_at_min = if self.limit == MIN_LIMIT { window.windows_at_min + 1 } else { 0 };
-            (window.started, window.max_in_flight) = (now, 0);
+            (window.limit_set_at, window.started, window.max_in_flight) = (now, None, 0);
             self.latencies.clear();
         }
         self.state = State::Following(window);
-        if now >= window.measure_at || window.windows_at_min >= MAX_WINDOWS_AT_MIN {
+        if window.windows_at_min >= MAX_WINDOWS_AT_MIN {
             self.start_measuring(now);
         }
     }

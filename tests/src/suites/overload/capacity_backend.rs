@@ -10,10 +10,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 
-/// How many requests are served at a time.
-pub(super) const CAPACITY: u32 = 16;
+/// How many requests are served at a time. Far from the limit that the balancer begins with: it has to be found.
+pub(super) const CAPACITY: u32 = 32;
 /// How long each takes, unless there are more.
-pub(super) const SERVICE: Duration = Duration::from_millis(50);
+pub(super) const SERVICE: Duration = Duration::from_millis(100);
 
 /// The backend, on its own thread. Dropped: stopped and joined.
 pub(super) struct CapacityBackend {
