@@ -224,6 +224,8 @@ impl Head {
 
     fn mark_hop_by_hop(&mut self, connection: &[u8], bytes: &[u8]) {
         for option in field_name::list_elements(connection) {
+            // A date that is not forwarded is none.
+            self.info.has_date &= !option.eq_ignore_ascii_case(b"date");
             for field in &mut self.fields {
                 field.hop_by_hop |= field.name.get(bytes).eq_ignore_ascii_case(option);
             }

@@ -165,6 +165,8 @@ fn a_response_without_a_date_gets_one(ctx: &Context) {
     for head in [
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
         "HTTP/1.0 200 OK\r\n\r\nok",
+        // It is not for the client.
+        "HTTP/1.1 200 OK\r\nConnection: Date\r\nDate: Thu, 20 Nov 2025 10:38:00 GMT\r\nContent-Length: 2\r\n\r\nok",
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 304 Not Modified\r\n\r\n",
