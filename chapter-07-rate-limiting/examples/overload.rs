@@ -2,7 +2,7 @@
 //! `cargo run -p chapter-07-rate-limiting --example overload`.
 //!
 //! The backend serves 16 requests at a time, each in 50 ms, so 320 per second; requests that it holds beyond that wait
-//! in it, and slow it down. A client gives up after a second, and the backend does not notice. Goodput is what was
+//! in it, and slow it down. A client gives up after a second, and the backend does not notice. Goodput is what is
 //! answered in time. Time is simulated, in steps of a millisecond; the limit and the queue are the balancer's own.
 
 use std::{
@@ -160,8 +160,8 @@ fn run(config: Option<LoadShedConfig>, rate: f64) -> (f64, Duration) {
 fn main() -> ExitCode {
     let shed = |limit| Some(LoadShedConfig { limit, target: Duration::from_millis(100) });
     let columns = [None, shed(LimitKind::Aimd { threshold: Duration::from_millis(75) }), shed(LimitKind::Gradient)];
-    outln!("peak {PEAK}/s; goodput per second, and the 99th percentile of what was answered in time\n");
-    outln!("offered      no shedding      --shed aimd  --shed gradient   goodput: - none, a aimd, g gradient");
+    outln!("peak {PEAK}/s; goodput per second, and the p99 latency of responses in time\n");
+    outln!("offered      no shedding       aimd, 75ms         gradient   goodput: - none, a aimd, g gradient");
     for percent in [50, 80, 95, 105, 120, 150, 200, 300] {
         let results = columns.map(|config| run(config, PEAK * f64::from(percent) / 100.0));
         let [none, aimd, gradient] = results.map(|(goodput, p99)| format!("{goodput:>7.0} {:>5} ms", p99.as_millis()));

@@ -113,15 +113,15 @@ impl LimitArgs {
 /// The options of load shedding.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct ShedArgs {
-    /// Load shedding: an adaptive limit on each group's requests in flight, and a queue that serves the newest request
-    /// first and sheds old ones while it is overloaded [default: off]
+    /// Load shedding: an adaptive limit on each group's requests in flight, and a queue that, while the group is
+    /// overloaded, serves the newest request first and sheds old ones [default: off]
     #[arg(long, value_name = "ALGORITHM", value_enum)]
     shed: Option<ShedAlgorithm>,
-    /// Time to first byte beyond which aimd takes a response for a sign of overload [default: 1s]
+    /// aimd: time to first byte above which a response counts as a sign of overload [default: 1s]
     #[arg(long, value_name = "TIME", requires = "shed", value_parser = parse_duration)]
     shed_threshold: Option<Duration>,
-    /// Queue wait that is tolerated; a queue whose oldest request has waited longer, for ten times as long, is overloaded
-    /// [default: 100ms]
+    /// Acceptable queueing delay; a group is overloaded once its oldest queued request has been above it for ten times
+    /// this long [default: 100ms]
     #[arg(long, value_name = "TIME", requires = "shed", value_parser = parse_duration)]
     shed_target: Option<Duration>,
 }
@@ -129,17 +129,17 @@ pub struct ShedArgs {
 /// The values of `--shed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ShedAlgorithm {
-    /// Grows by one, and falls by a tenth when responses begin later than --shed-threshold
+    /// Adds one per window of timely responses; subtracts a tenth when a response begins later than --shed-threshold
     Aimd,
-    /// Compares the median time to first byte with the time without load, as Envoy does
+    /// Compares the median time to first byte with that at minimal load (Envoy's gradient)
     Gradient,
 }
 
 impl ShedArgs {
-    /// Load shedding as these options describe it; `None`: it is off.
+    /// The configuration these options describe; `None` if load shedding is off.
     ///
     /// # Errors
-    /// An option that the algorithm does not have: one line.
+    /// An option that does not apply to the chosen algorithm; the message is one line.
     pub fn into_config(self) -> Result<Option<LoadShedConfig>, String> {
         let limit = match (self.shed, self.shed_threshold) {
             (None, _) => return Ok(None),
@@ -148,7 +148,9 @@ impl ShedArgs {
             }
             (Some(ShedAlgorithm::Gradient), None) => LimitKind::Gradient,
             (Some(ShedAlgorithm::Gradient), Some(_)) => {
-                return Err("--shed-threshold: only --shed aimd has a threshold; gradient measures it".into());
+                return Err(
+                    "--shed-threshold: only applies to --shed aimd; gradient measures a baseline instead".into()
+                );
             }
         };
         Ok(Some(LoadShedConfig { limit, target: self.shed_target.unwrap_or(Duration::from_millis(100)) }))

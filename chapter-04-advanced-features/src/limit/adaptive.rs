@@ -1,13 +1,13 @@
-//! A limit on the requests in flight to a whole group that finds itself.
+//! An adaptive limit on the requests in flight to a whole group.
 //!
-//! WHEN TO USE IT: when nobody knows how many requests the backends bear at a time, or it changes. The limit follows
-//! what they show: it grows while they respond in time, and falls when they do not. How, is the [`LimitAlgorithm`]'s;
-//! chapter 7 has two. Requests beyond the limit wait in the group's queue. Netflix's `concurrency-limits` and Envoy's
-//! adaptive concurrency filter do the same.
+//! WHEN TO USE IT: when nobody knows how many concurrent requests the backends can handle, or when that changes. The
+//! limit rises while they respond quickly and falls when they slow down. The [`LimitAlgorithm`] decides how; chapter 7
+//! has two. Requests beyond the limit wait in the group's queue. Netflix's `concurrency-limits` and Envoy's adaptive
+//! concurrency filter adapt a limit in the same way, and reject the excess.
 //!
-//! A request counts until the first byte of its response: a slow reader, a large download, a stream of events or a
-//! WebSocket would else hold a slot that its backend does not feel. Cost, only where a group has such a limit: two
-//! atomic instructions per request, and a lock that nobody waits for.
+//! A request counts until the first byte of its response: otherwise a slow reader, a large download, an event stream or
+//! a WebSocket would hold a slot while it costs its backend next to nothing. Cost, only for groups with such a limit:
+//! four atomic read-modify-writes per request (slot and reference count), and a mutex that is only ever try-locked.
 
 use std::{
     fmt::Debug,
@@ -21,36 +21,36 @@ use super::{
 };
 
 // ANCHOR: algorithm
-/// How a limit follows the responses.
+/// Computes an adaptive limit from the responses.
 pub trait LimitAlgorithm: Debug + Send {
     /// The limit before the first response, at least 1.
     fn initial_limit(&self) -> u32;
 
-    /// A request that was in flight has got a response, or timed out. Returns the limit from now on, at least 1.
-    /// Called under a lock that another worker does not wait for: its sample is skipped instead. Must not block.
+    /// A request that was in flight has got a response, or timed out. Returns the new limit, at least 1. Called under a
+    /// lock; a worker that finds it held skips its sample instead of waiting. Must not block.
     fn update(&mut self, sample: Sample, now: Instant) -> u32;
 }
 
-/// What one request says about its group.
+/// One request's latency sample.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
-    /// When the whole request had been sent.
+    /// When the whole request had been sent; if it timed out before that, when the connection was ready.
     pub sent_at: Instant,
     /// The time from then to the first byte of the response, or to the timeout.
     pub latency: Duration,
-    /// There was no response in time.
+    /// No response began before the first-byte timeout, or the backend did not read the request.
     pub timed_out: bool,
     /// Requests in flight to the group, this one included.
     pub in_flight: u32,
 }
 // ANCHOR_END: algorithm
 
-/// What groups do when they are asked for more than their backends can serve.
+/// How groups behave under overload.
 pub trait OverloadPolicy: Debug + Send + Sync {
-    /// The algorithm of one group's limit.
+    /// Creates the algorithm for one group's limit.
     fn limit_algorithm(&self) -> Box<dyn LimitAlgorithm>;
 
-    /// The discipline of one group's queue.
+    /// Creates the discipline for one group's queue.
     fn queue_discipline(&self) -> Box<dyn QueueDiscipline>;
 }
 
@@ -64,7 +64,7 @@ pub struct AdaptiveLimit {
 }
 
 impl AdaptiveLimit {
-    /// A limit that follows `algorithm`; requests that get no slot wait in `queue`.
+    /// A limit set by `algorithm`; requests that get no slot wait in `queue`.
     pub fn new(algorithm: Box<dyn LimitAlgorithm>, queue: Arc<Queue>) -> Self {
         let slots = ConcurrencyLimit::new(Some(algorithm.initial_limit().max(1)));
         Self { slots, algorithm: Mutex::new(algorithm), queue }
@@ -91,16 +91,17 @@ impl AdaptiveLimit {
     }
 }
 
-/// A request's slot of its group's adaptive limit; dropping it releases it and wakes the next request in the queue.
+/// A slot of a group's adaptive limit, held by one request; dropping it releases it and wakes the next request in the
+/// queue.
 #[derive(Debug)]
 pub struct AdaptiveSlot(Arc<AdaptiveLimit>);
 
 impl AdaptiveSlot {
-    /// The first byte of the response has arrived, or will not arrive in time (`timed_out`), for a request that had
-    /// been sent at `sent_at`. Call it once, then drop the slot.
+    /// The first byte of the response has arrived, or the request has timed out (`timed_out`). The request was sent at
+    /// `sent_at`. Call it once, then drop the slot.
     pub fn record(&self, sent_at: Instant, timed_out: bool, now: Instant) {
         let AdaptiveLimit { slots, algorithm, .. } = &*self.0;
-        // A sample more or less does not matter, but a wait would be paid by every client of this worker.
+        // One sample more or less does not matter, but blocking here would delay every client of this worker.
         let Ok(mut algorithm) = algorithm.try_lock() else { return };
         let latency = now.saturating_duration_since(sent_at);
         let limit = algorithm.update(Sample { sent_at, latency, timed_out, in_flight: slots.in_flight() }, now).max(1);

@@ -42,7 +42,7 @@ impl ConcurrencyLimit {
         debug_assert!(before > 0, "released a slot that was not held");
     }
 
-    /// How many limit are held.
+    /// How many slots are held.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(SeqCst)
     }

@@ -1,14 +1,15 @@
-//! The queue of requests that wait because every backend they may go to is at its limit.
+//! The queue of requests that wait for a slot: every backend they may go to, or the group's adaptive limit, is full.
 //!
-//! Bounded: behind a thousand queued requests, another would only wait to be rejected later. In which order they are
-//! served, and which are shed, is the [`QueueDiscipline`]'s: here first in, first out; chapter 7 has another.
-//! The queue has no clock and knows no engine. Each waiting request leaves a [`Waker`]: a thread's waker writes to a
-//! pipe that its `poll(2)` watches, a task's is its own. Four rules keep wake-ups from getting lost:
+//! Bounded: behind a thousand queued requests, another would only wait to be rejected later. The [`QueueDiscipline`]
+//! decides the order, and which requests are shed; here it is first in, first out, and chapter 7 adds another. The
+//! queue reads no clock and does not depend on an engine. Each waiting request registers a [`Waker`]: a thread's writes
+//! to a pipe that the thread polls, a task uses its own. Four rules keep the order and prevent lost wake-ups:
 //!
-//! 1. A new request enters the queue while any other waits, even if a slot is free: else it would overtake.
+//! 1. A new request enters the queue while any other waits, even if a slot is free; otherwise it would overtake them.
 //! 2. A request that has entered tries again at once if it is next; a slot may have been released in between.
 //! 3. A released slot wakes the next request. A request that leaves, served or not, wakes the next, which then tries.
-//! 4. When the order changes, the request that is next now is woken: the one that was may have been woken before.
+//! 4. When the order changes, the new next request is woken: the wake-up for a free slot may have gone to the previous
+//!    one.
 
 use std::{
     collections::VecDeque,
@@ -27,9 +28,9 @@ use std::{
 // ANCHOR: discipline
 /// Decides in which order queued requests are served, and which are shed.
 pub trait QueueDiscipline: Debug + Send {
-    /// The rules from `now` on. Called when a request enters the queue, and each time one tries to get a slot.
-    /// `oldest_wait` is how long the request at the front has waited; zero if it has just entered. The queue is locked
-    /// meanwhile, so this must not block.
+    /// The rules from `now` on. Called when a request enters the queue, and each time a queued request checks its turn.
+    /// `oldest_wait` is how long the oldest request has waited, before any is shed by the new rules; zero if the queue
+    /// is empty. Called with the queue locked, so it must not block.
     fn update(&mut self, oldest_wait: Duration, now: Instant) -> QueueRules;
 }
 
@@ -38,7 +39,8 @@ pub trait QueueDiscipline: Debug + Send {
 pub struct QueueRules {
     /// Which request is next.
     pub order: QueueOrder,
-    /// Requests that have waited for longer are shed; `None` sheds none. (The queue timeout is the engine's.)
+    /// Requests that have waited for longer are shed; `None`: no request is shed for its age. (The engine enforces the
+    /// queue timeout.)
     pub max_wait: Option<Duration>,
 }
 // ANCHOR_END: discipline
@@ -46,10 +48,10 @@ pub struct QueueRules {
 /// Which request is next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum QueueOrder {
-    /// The one that has waited longest. A full queue takes no other.
+    /// The one that has waited longest. A full queue rejects new requests.
     #[default]
     OldestFirst,
-    /// The one that came last. If the queue is full, the oldest is shed for it.
+    /// The most recent one. If the queue is full, the oldest is shed to make room.
     NewestFirst,
 }
 
@@ -122,7 +124,7 @@ impl QueueState {
         }
     }
 
-    /// Removes the oldest request and wakes it, so that it learns of it.
+    /// Removes the oldest request and wakes it, so that it sees that it was shed.
     fn shed_oldest(&mut self) -> bool {
         self.waiting.pop_front().map(|oldest| oldest.waker.wake()).is_some()
     }
@@ -135,14 +137,14 @@ pub struct QueueTicket {
     number: u64,
 }
 
-/// What a queued request does when it is woken.
+/// What a queued request has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueTurn {
-    /// It is next: it tries to get a slot, and if there is none, waits.
+    /// It is next: try to take a slot, and keep waiting if none is free.
     Next,
-    /// It waits.
+    /// Keep waiting.
     Wait,
-    /// It is not in the queue any more: it is answered with 503.
+    /// It was removed from the queue: answer with 503.
     Shed,
 }
 
@@ -228,7 +230,7 @@ impl QueueTicket {
         state.update_rules(now);
         self.queue.publish_len(&state);
         if state.position(self.number).is_none() {
-            // Counted here: one that is removed from the queue while it takes a slot is served.
+            // Counted here, not on removal: a request removed while it is taking a slot is still served.
             self.queue.shed.fetch_add(1, Relaxed);
             QueueTurn::Shed
         } else if state.next().is_some_and(|next| next.number == self.number) {
@@ -246,7 +248,7 @@ impl Drop for QueueTicket {
             state.waiting.remove(position);
             self.queue.publish_len(&state);
         }
-        // Also if it has been shed: a slot may have woken it before.
+        // Even if it was shed: a released slot may have woken it first, and that wake-up must be passed on.
         state.wake_next();
     }
 }

@@ -1,15 +1,16 @@
-//! Additive increase, multiplicative decrease: the limit of TCP, for requests.
+//! Additive increase, multiplicative decrease: TCP's congestion window, applied to requests.
 //!
-//! WHEN TO USE IT: if you can say which response time is too long, whatever the request. As long as responses begin
-//! within the threshold and the limit is in use, it grows by one per window; a window is as many responses as the limit.
-//! A response that begins later, or a timeout, takes a tenth of it away. So it saws along the most that the backends
-//! bear. What it needs is the threshold: with one that is too long, it finds the limit only when the backends are
-//! overloaded already; with one that is shorter than their response time, it falls to 1.
+//! WHEN TO USE IT: if one response time is too long for every kind of request. As long as responses begin within the
+//! threshold and the limit is in use, it grows by one per window (as many timely responses as the limit). A later
+//! response, or a timeout, lowers it by a tenth. The result is a sawtooth around what the backends can handle. The
+//! threshold has to be right: too long, and the limit falls only once the backends are overloaded; shorter than their
+//! response time, and it falls to 1.
 //!
-//! The rule is Chiu and Jain's (*Analysis of the Increase and Decrease Algorithms for Congestion Avoidance*, 1989). As
-//! in TCP (RFC 5681), the limit doubles with each window until the first decrease (slow start), and all requests that
-//! were sent before a decrease count for it together: a hundred late responses are one congestion.
-//! Netflix's `AIMDLimit` has the same tenth.
+//! The rule is Chiu and Jain's (*Analysis of the Increase and Decrease Algorithms for Congestion Avoidance in Computer
+//! Networks*, 1989). As in TCP (RFC 5681), the limit doubles per window until the first decrease (slow start), and late
+//! responses to requests sent before a decrease do not decrease it again: a hundred late responses are one congestion
+//! event. A limit that is not in use does not grow (RFC 7661). TCP halves; the factor 0.9 is that of Netflix's
+//! `AIMDLimit`.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ pub struct Aimd {
     threshold: Duration,
     limit: u32,
     is_slow_start: bool,
-    /// Responses in time in this window.
+    /// Responses within the threshold, in this window.
     responses: u32,
     /// The limit was reached in this window.
     was_in_use: bool,
@@ -31,7 +32,7 @@ pub struct Aimd {
 }
 
 impl Aimd {
-    /// Responses that begin later than `threshold` after the request was sent are signs of overload.
+    /// Responses that begin later than `threshold` after the request was sent count as signs of overload.
     pub fn new(threshold: Duration) -> Self {
         Self {
             threshold,
@@ -44,14 +45,14 @@ impl Aimd {
     }
 
     // ANCHOR: increase
-    /// A response in time.
+    /// A response within the threshold.
     fn count_response(&mut self, in_flight: u32) {
         self.was_in_use |= in_flight >= self.limit;
         self.responses += 1;
         if self.responses < self.limit {
             return;
         }
-        // A limit that nobody reaches says nothing about the backends, so it must not grow.
+        // While the limit is not reached, fast responses say nothing about it, so it must not grow.
         if self.was_in_use {
             let increase = if self.is_slow_start { self.limit } else { 1 };
             self.limit = (self.limit + increase).min(MAX_LIMIT);
@@ -59,9 +60,9 @@ impl Aimd {
         self.start_window();
     }
 
-    /// A response that was late, or a timeout.
+    /// A late response, or a timeout.
     fn decrease(&mut self, sent_at: Instant, now: Instant) {
-        // It was sent under a limit that has been lowered since.
+        // Sent before the last decrease: the same congestion event.
         if self.decreased_at.is_some_and(|decreased_at| sent_at < decreased_at) {
             return;
         }

@@ -1,39 +1,42 @@
-//! The queue under overload: CoDel's rule says when, and then the newest request is next.
+//! The queue under overload: CoDel's rule detects it; then the newest request is served first and old ones are shed.
 //!
-//! WHEN TO USE IT: behind any limit. A queue absorbs a burst, which is good, and then it is empty again. A *standing*
-//! queue absorbs nothing: every request waits, and leaves as many behind as it found. The two look alike at any moment.
-//! What tells them apart is the shortest wait over a while: a burst leaves a gap, a standing queue does not.
+//! WHEN TO USE IT: behind any limit. A good queue absorbs a burst and drains. A *standing* queue never drains: it only
+//! adds delay. At any one moment the two look alike. What tells them apart is the minimum delay over an interval: after
+//! a burst it drops, in a standing queue it does not.
 //!
-//! So: when the oldest request has waited for longer than the target at every moment of ten targets, the group is
-//! overloaded. Until the oldest has stayed below the target for as long,
-//! - the newest request is next: its client is still there, that of the oldest may have given up;
-//! - what has waited for two targets is shed: it gets its 503 while its client can still go elsewhere.
+//! So: once the oldest request's wait has stayed above the target for ten times the target, the group is overloaded.
+//! Until it has stayed at or below the target for as long,
+//! - the newest request is served first: its client is still waiting, the oldest one's may have given up;
+//! - a request that has waited for more than twice the target is shed: it gets a 503 while its client can still try
+//!   elsewhere.
 //!
-//! The rule is that of CoDel (RFC 8289), for requests as in Facebook's *Fail at Scale* (Maurer, ACM Queue 13(8), 2015)
-//! and its `wangle::Codel`, which sheds at twice the target as well. Cost: a comparison, under the queue's lock.
+//! The detection rule follows CoDel (RFC 8289). CoDel for requests, and adaptive LIFO, are in Facebook's *Fail at
+//! Scale* (Maurer, ACM Queue 13(8), 2015); shedding at twice the target is `wangle::Codel`'s. Unlike them, it also
+//! takes ten targets to leave overload. Cost: a comparison, under the queue's lock.
 
 use std::time::{Duration, Instant};
 
 use advanced_features::limit::queue::{QueueDiscipline, QueueOrder, QueueRules};
 
-/// CoDel with newest first.
+/// CoDel's overload detection, with adaptive LIFO.
 #[derive(Clone, Copy, Debug)]
 pub struct Codel {
     target: Duration,
     is_overloaded: bool,
-    /// Since when the oldest request has waited for longer than the target, or not, as when overloaded: since when there
-    /// has been a reason to change `is_overloaded`.
+    /// Since when the oldest wait has contradicted `is_overloaded`: above the target while not overloaded, or at or
+    /// below it while overloaded.
     changing_since: Option<Instant>,
 }
 
 impl Codel {
-    /// For how many targets a wait has to be too long, or short enough again, before it counts.
+    /// How long the wait must stay above (or at or below) the target before the state changes, in multiples of the
+    /// target.
     const WINDOW_TARGETS: u32 = 10;
-    /// After how many targets a request is shed. At one, no request in the queue would ever be older than the target,
-    /// and so the overload would always seem to be over.
+    /// While overloaded, a request that has waited for more than this many targets is shed. Twice the target, as in
+    /// `wangle::Codel`: a request just past the target may still be served.
     const MAX_WAIT_TARGETS: u32 = 2;
 
-    /// A queue whose oldest request should wait for at most `target`.
+    /// `target` is the acceptable queueing delay.
     pub fn new(target: Duration) -> Self {
         Self { target, is_overloaded: false, changing_since: None }
     }

@@ -1,14 +1,16 @@
-//! The gradient limit: compares the time to first byte with what it is without any load.
+//! The gradient limit: compares the time to first byte with that at minimal load.
 //!
-//! WHEN TO USE IT: if response times differ too much, or change too often, for a threshold. From time to time the limit
-//! is lowered to 3 for 50 requests: their median is the *minimum* round-trip time. After each window the limit is multiplied
-//! by minimum ÷ median, a number below 1 as soon as requests wait for each other in a backend; a quarter is tolerated,
-//! and the square root of the limit added as headroom, so that it can grow at all. What it costs: for those 50 requests
-//! all others wait in the queue, about 17 round trips, once a minute and group; and the median of a group mixes the fast
-//! requests with the slow ones, so a change of the mix looks like a change of the load.
+//! WHEN TO USE IT: if response times vary too much, or change too often, for a fixed threshold. About once a minute the
+//! limit drops to 3 for 50 requests; the median of those is the *minimum* round-trip time (Envoy's minRTT). After each
+//! sampling window the limit is multiplied by minimum ÷ median, which falls as requests queue in the backends; the
+//! minimum is first raised by a quarter (tolerance), the ratio is clamped to 0.5–2, and the square root of the scaled
+//! limit is added as headroom for bursts and for probing upwards. Cost: once a minute, for about 17 round trips, all
+//! other requests of the group queue, and are shed if that takes longer than the queue tolerates; and the median of a
+//! group mixes the fast requests with the slow ones, so a change of the mix looks like a change of the load.
 //!
-//! Envoy's adaptive concurrency filter (`gradient_controller`) has this rule and these numbers; the rule that a limit
-//! grows only if half of it is in use is that of Netflix's `Gradient2Limit`.
+//! The formula is that of Envoy's gradient controller: 3, 50, 25 %, 15 % and the median are its defaults, a minute and
+//! 100 ms its documentation's example. It measures to the end of the response. That a limit grows only if at least half
+//! of it is in use comes from Netflix's limits.
 
 use std::time::{Duration, Instant};
 
@@ -19,19 +21,19 @@ use advanced_features::{
 
 use super::bounds::{INITIAL_LIMIT, MAX_LIMIT};
 
-/// The limit while the minimum is measured, and the lowest one.
+/// The lowest limit, also used while the minimum is measured.
 const MIN_LIMIT: u32 = 3;
-/// Requests that a measurement of the minimum takes.
+/// Number of requests per measurement of the minimum.
 const MIN_RTT_SAMPLES: usize = 50;
-/// The time between two measurements; up to [`JITTER_PERCENT`] longer, so that balancers do not all measure at once.
+/// The time between two measurements, plus up to [`JITTER_PERCENT`], so that balancers do not all measure at once.
 const MIN_RTT_INTERVAL: Duration = Duration::from_mins(1);
 const JITTER_PERCENT: u64 = 15;
-/// For how long responses are looked at before the limit changes. Envoy begins the next window at once, and so sees
-/// requests that were sent under the last limit: if responses take longer than a window, the limit swings.
+/// The sampling window. Envoy starts the next one at once, so it still samples requests sent under the previous limit:
+/// if responses take longer than a window, the limit oscillates.
 const WINDOW: Duration = Duration::from_millis(100);
-/// After so many windows at the lowest limit the minimum is measured again: it may be longer than it was.
+/// After this many windows at the lowest limit the minimum is measured again: it may have risen.
 const MAX_WINDOWS_AT_MIN: u32 = 5;
-/// More samples of a window are not kept, so that memory is bounded: they are enough for a median.
+/// Samples kept per window: enough for a median, and memory stays bounded.
 const MAX_WINDOW_SAMPLES: usize = 1024;
 
 /// The gradient limit.
@@ -45,7 +47,7 @@ pub struct Gradient {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// Since when the limit has been the lowest, `None` from the start on; and what it was before.
+    /// Measuring since `since` (`None`: since the start); `limit_before` is restored afterwards.
     Measuring { since: Option<Instant>, limit_before: u32 },
     /// The minimum is known.
     Following(Window),
@@ -55,9 +57,9 @@ enum State {
 struct Window {
     min_rtt: Duration,
     measure_at: Instant,
-    /// When the limit was set. A request that was sent before says nothing about it.
+    /// When the limit was set. Requests sent earlier say nothing about it.
     limit_set_at: Instant,
-    /// When the first response to a request under this limit came.
+    /// When the first response to a request sent under this limit arrived.
     started: Option<Instant>,
     max_in_flight: u32,
     windows_at_min: u32,
@@ -83,7 +85,7 @@ impl Gradient {
     }
 
     fn measure(&mut self, sample: &Sample, since: Option<Instant>, limit_before: u32, now: Instant) {
-        // Sent while the limit was still higher: it had to wait for others.
+        // Sent under the higher limit: it may have queued in the backend.
         if since.is_some_and(|since| sample.sent_at < since) {
             return;
         }
@@ -133,7 +135,7 @@ impl Gradient {
 }
 
 // ANCHOR: gradient
-/// The limit after a window with this median.
+/// The next limit, given a window's median latency.
 fn next_limit(limit: u32, min_rtt: Duration, median: Duration) -> u32 {
     let tolerated = min_rtt.mul_f64(1.25);
     let gradient = (tolerated.as_secs_f64() / median.as_secs_f64().max(1e-6)).clamp(0.5, 2.0);

@@ -1,16 +1,17 @@
-//! Load shedding: what a group does when it is asked for more than its backends can serve.
+//! Load shedding: how a group behaves when the load exceeds its backends' capacity.
 //!
-//! WHEN TO USE IT: always, where clients do not slow down by themselves. Rate limits say what each client may ask for;
-//! the sum can still be more than the backends bear, and then every request waits until its client has given up: all
-//! are served, and none in time. Two parts prevent that, both found by measurement instead of by configuration:
+//! WHEN TO USE IT: whenever the load is open-loop: clients keep sending however slow the responses are. Rate limits
+//! bound what each client may send; the sum can still exceed what the backends can handle, and then every response
+//! arrives after its client has given up. Two parts prevent that. Both react to measured delays, not to a configured
+//! capacity:
 //!
 //! | module | what it decides |
 //! |---|---|
 //! | [`aimd`], [`gradient`] | how many requests may be in flight to the group |
-//! | [`codel`] | which of the others wait, in which order, and which get 503 at once |
+//! | [`codel`] | in which order the others are served, and which are shed with a 503 |
 //!
 //! They plug into chapter 4's [`Group`](advanced_features::balance::group::Group) as its [`OverloadPolicy`]. Health
-//! checks and the admin interface take no part: they use neither the limit nor the queue.
+//! checks and the admin interface are exempt: they use neither the limit nor the queue.
 
 pub mod aimd;
 mod bounds;
@@ -30,10 +31,10 @@ use serde::Serialize;
 
 use self::{aimd::Aimd, codel::Codel, gradient::Gradient};
 
-/// How a group's limit finds itself.
+/// Which algorithm adapts a group's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitKind {
-    /// [`Aimd`], for which responses slower than this are a sign of overload.
+    /// [`Aimd`]: responses slower than the threshold are a sign of overload.
     Aimd {
         /// Time to first byte.
         threshold: Duration,
@@ -42,12 +43,12 @@ pub enum LimitKind {
     Gradient,
 }
 
-/// Load shedding as it is configured, for every group.
+/// The load-shedding configuration; it applies to every group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadShedConfig {
     /// The limit on requests in flight.
     pub limit: LimitKind,
-    /// How long the oldest request in the queue may have waited, for a while, before requests are shed.
+    /// The acceptable queueing delay; a queue that stays above it for ten times as long is overloaded.
     pub target: Duration,
 }
 
@@ -64,23 +65,23 @@ impl OverloadPolicy for LoadShedConfig {
     }
 }
 
-/// A group under an adaptive limit, as the admin interface shows it.
+/// A group with an adaptive limit, as shown by the admin interface.
 #[derive(Clone, Debug, Serialize)]
 pub struct GroupReport {
     /// The group's name.
     pub group: String,
     /// How many requests may be in flight.
     pub limit: u32,
-    /// How many are, until the first byte of their responses.
+    /// Requests in flight: sent, and no response byte yet.
     pub in_flight: u32,
-    /// How many wait.
+    /// Requests in the queue.
     pub queued: usize,
     /// How many have been shed so far.
     pub shed: u64,
 }
 
 impl GroupReport {
-    /// What `group` does now; `None` without an adaptive limit.
+    /// The current state of `group`; `None` without an adaptive limit.
     pub fn of(group: &Group) -> Option<Self> {
         let limit = group.adaptive_limit.as_ref()?;
         Some(Self {
