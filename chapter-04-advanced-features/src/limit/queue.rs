@@ -316,10 +316,10 @@ mod tests {
 
     impl QueueDiscipline for TestDiscipline {
         fn update(&mut self, _oldest_wait: Duration, _now: Instant) -> QueueRules {
-            match self.is_overloaded.load(SeqCst) {
-                true => QueueRules { order: QueueOrder::NewestFirst, max_wait: Some(Duration::from_millis(200)) },
-                false => QueueRules::default(),
+            if !self.is_overloaded.load(SeqCst) {
+                return QueueRules::default();
             }
+            QueueRules { order: QueueOrder::NewestFirst, max_wait: Some(Duration::from_millis(200)) }
         }
     }
 
@@ -445,8 +445,8 @@ mod tests {
     impl QueueDiscipline for Fickle {
         fn update(&mut self, _oldest_wait: Duration, _now: Instant) -> QueueRules {
             self.0 = self.0.wrapping_add(1);
-            let order = if self.0 % 3 == 0 { QueueOrder::NewestFirst } else { QueueOrder::OldestFirst };
-            QueueRules { order, max_wait: (self.0 % 7 == 0).then_some(Duration::from_micros(20)) }
+            let order = if self.0.is_multiple_of(3) { QueueOrder::NewestFirst } else { QueueOrder::OldestFirst };
+            QueueRules { order, max_wait: self.0.is_multiple_of(7).then_some(Duration::from_micros(20)) }
         }
     }
 
