@@ -62,18 +62,25 @@ impl HashKey {
     /// As [`value`](Self::value), but also `None` if there are several headers or cookies with this name: a backend may
     /// read another one of them.
     pub fn only_value<'a>(&self, info: &'a RequestInfo<'_>) -> Option<&'a [u8]> {
-        let count = match self {
-            Self::Header(name) => info.header_values(name).count(),
-            Self::Cookie(name) => info.cookies().filter(|(found, _)| *found == name.as_bytes()).count(),
-            Self::Source | Self::Host | Self::Path | Self::Target => 1,
-        };
-        self.value(info).filter(|_| count == 1)
+        match self {
+            Self::Header(name) => only(info.header_values(name)),
+            Self::Cookie(name) => {
+                only(info.cookies().filter(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value))
+            }
+            Self::Source | Self::Host | Self::Path | Self::Target => self.value(info),
+        }
+        .filter(|value| !value.is_empty())
     }
 
     /// Whether the connection alone determines the key, without the request.
     pub fn is_source(&self) -> bool {
         *self == Self::Source
     }
+}
+
+fn only<T>(mut values: impl Iterator<Item = T>) -> Option<T> {
+    let value = values.next()?;
+    values.next().is_none().then_some(value)
 }
 
 /// The hash of a client's address; IPv4-mapped addresses become IPv4.
@@ -149,6 +156,26 @@ mod tests {
             assert_eq!(hashed.into_inner(), expected.as_bytes(), "{key}");
         }
         assert!(HashKey::default().is_source());
+    }
+
+    #[test]
+    fn the_only_value_is_none_of_several() {
+        let request =
+            ["GET /a HTTP/1.1", "Host: a", "X-One: 1", "X-Two: 1", "x-two: 1", "Empty:", "Cookie: u=7; u=8; v=9"];
+        for (key, expected) in [
+            ("header:X-One", Some("1")),
+            ("header:X-Two", None),
+            ("header:Empty", None),
+            ("header:X-None", None),
+            ("cookie:u", None),
+            ("cookie:v", Some("9")),
+            ("path", Some("/a")),
+            ("source", None),
+        ] {
+            let key: HashKey = key.parse().unwrap();
+            let value = with_request_info(&request, |info| key.only_value(info).map(<[u8]>::to_vec));
+            assert_eq!(value.as_deref(), expected.map(str::as_bytes), "{key}");
+        }
     }
 
     #[test]
