@@ -3,7 +3,7 @@
 //! Sixteenths, because the time between two requests at 999,983 per second is no whole number of nanoseconds: rounded
 //! to whole ones, the rate would be wrong by a thousandth; so by 0.006 % at most. 64 bits of them last 36 years.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PER_NANO: u64 = 16;
 
@@ -12,11 +12,6 @@ const PER_NANO: u64 = 16;
 pub(crate) struct Ticks(pub(crate) u64);
 
 impl Ticks {
-    /// From `epoch` to `now`; 0 if `now` is earlier.
-    pub(crate) fn since(epoch: Instant, now: Instant) -> Self {
-        Self::from(now.saturating_duration_since(epoch))
-    }
-
     /// This span as a duration, rounded up, so that a client that waits this long is not too early.
     pub(crate) fn to_duration(self) -> Duration {
         Duration::from_nanos(self.0.div_ceil(PER_NANO))
@@ -25,6 +20,7 @@ impl Ticks {
 
 impl From<Duration> for Ticks {
     fn from(duration: Duration) -> Self {
-        Self(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX).saturating_mul(PER_NANO))
+        let seconds = duration.as_secs().saturating_mul(PER_NANO * 1_000_000_000);
+        Self(seconds.saturating_add(PER_NANO * u64::from(duration.subsec_nanos())))
     }
 }

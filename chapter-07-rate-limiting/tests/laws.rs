@@ -2,10 +2,7 @@
 //! error, never less than a client is entitled to, and figures in a decision that are true.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    num::NonZeroU32,
-    time::{Duration, Instant},
-};
+use std::{num::NonZeroU32, time::Duration};
 
 use proptest::prelude::*;
 use rate_limiting::{
@@ -15,23 +12,23 @@ use rate_limiting::{
 
 /// A state and its algorithm, as the tests drive them.
 trait Limit {
-    fn check(&self, cost: u32, now: Instant) -> Decision;
-    fn give_back(&self, cost: u32, now: Instant);
-    fn is_idle(&self, now: Instant) -> bool;
+    fn check(&self, cost: u32, now: Duration) -> Decision;
+    fn give_back(&self, cost: u32, now: Duration);
+    fn is_idle(&self, now: Duration) -> bool;
 }
 
 struct One<A: Algorithm>(A, A::State);
 
 impl<A: Algorithm> Limit for One<A> {
-    fn check(&self, cost: u32, now: Instant) -> Decision {
+    fn check(&self, cost: u32, now: Duration) -> Decision {
         self.0.check(&self.1, cost, now)
     }
 
-    fn give_back(&self, cost: u32, now: Instant) {
+    fn give_back(&self, cost: u32, now: Duration) {
         self.0.give_back(&self.1, cost, now);
     }
 
-    fn is_idle(&self, now: Instant) -> bool {
+    fn is_idle(&self, now: Duration) -> bool {
         self.0.is_idle(&self.1, now)
     }
 }
@@ -41,28 +38,23 @@ fn one<A: Algorithm>(algorithm: A) -> Box<dyn Limit> {
 }
 
 /// Every algorithm with its name and the most that it lets through in any time of one period.
-fn all(quota: Quota, epoch: Instant) -> Vec<(&'static str, Box<dyn Limit>, u64)> {
+fn all(quota: Quota) -> Vec<(&'static str, Box<dyn Limit>, u64)> {
     let (rate, count) = (quota.rate, u64::from(quota.rate.count().get()));
     let with_burst = count + u64::from(quota.burst.get());
     vec![
-        ("gcra", one(Gcra::new(quota, epoch)), with_burst),
-        ("token", one(TokenBucket::new(quota, epoch)), with_burst),
+        ("gcra", one(Gcra::new(quota)), with_burst),
+        ("token", one(TokenBucket::new(quota)), with_burst),
         // It rounds the interval down to nanoseconds: a thousandth at a million per second.
-        ("governor", one(GovernorGcra::new(quota, epoch)), with_burst + count / 1_000),
-        ("fixed", one(FixedWindow::new(rate, epoch)), 2 * count),
-        ("sliding", one(SlidingWindow::new(rate, epoch)), 2 * count),
-        ("log", one(SlidingLog::new(rate, epoch)), count),
+        ("governor", one(GovernorGcra::new(quota)), with_burst + count / 1_000),
+        ("fixed", one(FixedWindow::new(rate)), 2 * count),
+        ("sliding", one(SlidingWindow::new(rate)), 2 * count),
+        ("log", one(SlidingLog::new(rate)), count),
     ]
 }
 
 /// A new one of this name.
-fn one_like(name: &str, quota: Quota, epoch: Instant) -> Box<dyn Limit> {
-    all(quota, epoch).into_iter().find(|(known, ..)| *known == name).unwrap().1
-}
-
-#[expect(clippy::disallowed_methods, reason = "there is no other source of an instant, and any will do")]
-fn epoch() -> Instant {
-    Instant::now()
+fn one_like(name: &str, quota: Quota) -> Box<dyn Limit> {
+    all(quota).into_iter().find(|(known, ..)| *known == name).unwrap().1
 }
 
 fn rate(count: u32, period: Period) -> Rate {
@@ -89,10 +81,10 @@ fn requests() -> impl Strategy<Value = Vec<(f64, u32)>> {
     prop::collection::vec((pause, cost), 1..120)
 }
 
-/// The instants of the requests.
-fn schedule(quota: Quota, requests: &[(f64, u32)], epoch: Instant) -> Vec<(Instant, u32)> {
+/// The times of the requests.
+fn schedule(quota: Quota, requests: &[(f64, u32)], begin: Duration) -> Vec<(Duration, u32)> {
     let interval = quota.rate.period().duration().as_secs_f64() / f64::from(quota.rate.count().get());
-    let mut now = epoch;
+    let mut now = begin;
     let mut at = |(share, cost): &(f64, u32)| {
         now += Duration::from_secs_f64(share * interval);
         (now, *cost)
@@ -103,9 +95,8 @@ fn schedule(quota: Quota, requests: &[(f64, u32)], epoch: Instant) -> Vec<(Insta
 proptest! {
     #[test]
     fn never_more_than_the_limit_in_any_period(quota in quotas(), requests in requests()) {
-        let epoch = epoch();
-        let schedule = schedule(quota, &requests, epoch);
-        for (name, limit, most) in all(quota, epoch) {
+        let schedule = schedule(quota, &requests, Duration::ZERO);
+        for (name, limit, most) in all(quota) {
             let allowed: Vec<_> = schedule.iter().filter(|(now, cost)| limit.check(*cost, *now).allowed).collect();
             // Any period that lets through the most begins with a request.
             for (index, (begin, _)) in allowed.iter().enumerate() {
@@ -119,10 +110,9 @@ proptest! {
     /// The log does what its model does: counts the requests of the last period in a list of all.
     #[test]
     fn the_log_is_exact(quota in quotas(), requests in requests()) {
-        let epoch = epoch();
-        let log = one(SlidingLog::new(quota.rate, epoch));
-        let mut all: Vec<(Instant, u32)> = Vec::new();
-        for (now, cost) in schedule(quota, &requests, epoch) {
+        let log = one(SlidingLog::new(quota.rate));
+        let mut all: Vec<(Duration, u32)> = Vec::new();
+        for (now, cost) in schedule(quota, &requests, Duration::ZERO) {
             let recent = all.iter().filter(|(at, _)| *at + quota.rate.period().duration() > now);
             let used: u32 = recent.map(|(_, cost)| cost).sum();
             let fits = used + cost <= quota.rate.count().get();
@@ -136,12 +126,11 @@ proptest! {
     /// The sliding window does what its model does: counts two windows in a list of all, and weighs the first.
     #[test]
     fn the_sliding_window_weighs_the_previous_one(quota in quotas(), requests in requests()) {
-        let epoch = epoch();
-        let sliding = one(SlidingWindow::new(quota.rate, epoch));
+        let sliding = one(SlidingWindow::new(quota.rate));
         let period = quota.rate.period().duration().as_nanos();
         let mut all: Vec<(u128, u32)> = Vec::new();
-        for (now, cost) in schedule(quota, &requests, epoch) {
-            let now_nanos = (now - epoch).as_nanos();
+        for (now, cost) in schedule(quota, &requests, Duration::ZERO) {
+            let now_nanos = now.as_nanos();
             let in_window = |window: Option<u128>| -> u128 {
                 all.iter().filter(|(at, _)| Some(at / period) == window).map(|(_, cost)| u128::from(*cost)).sum()
             };
@@ -158,13 +147,12 @@ proptest! {
     /// A bucket in exact fractions: tokens times the period in nanoseconds.
     #[test]
     fn gcra_is_a_token_bucket(quota in quotas(), requests in requests()) {
-        let epoch = epoch();
-        let [gcra, bucket] = [one(Gcra::new(quota, epoch)), one(TokenBucket::new(quota, epoch))];
+        let [gcra, bucket] = [one(Gcra::new(quota)), one(TokenBucket::new(quota))];
         let (count, token) = (u128::from(quota.rate.count().get()), quota.rate.period().duration().as_nanos());
         let full = u128::from(quota.burst.get()) * token;
-        let (mut tokens, mut last) = (full, epoch);
-        for (now, cost) in schedule(quota, &requests, epoch) {
-            tokens = full.min(tokens + (now - last).as_nanos() * count);
+        let (mut tokens, mut last) = (full, Duration::ZERO);
+        for (now, cost) in schedule(quota, &requests, Duration::ZERO) {
+            tokens = full.min(tokens + now.saturating_sub(last).as_nanos() * count);
             last = now;
             let needed = u128::from(cost) * token;
             let decision = gcra.check(cost, now);
@@ -180,9 +168,8 @@ proptest! {
 
     #[test]
     fn who_waits_as_long_as_told_gets_through_and_not_earlier(quota in quotas(), requests in requests()) {
-        let epoch = epoch();
-        for (name, limit, _) in all(quota, epoch) {
-            for (now, cost) in schedule(quota, &requests, epoch) {
+        for (name, limit, _) in all(quota) {
+            for (now, cost) in schedule(quota, &requests, Duration::ZERO) {
                 let decision = limit.check(cost, now);
                 prop_assert_eq!(decision.allowed, decision.retry_after.is_zero(), "{}", name);
                 prop_assert!(decision.allowed || cost != 1 || decision.reset == decision.retry_after, "{name}");
@@ -201,9 +188,8 @@ proptest! {
 
     #[test]
     fn what_remains_would_pass_and_no_more(quota in quotas(), requests in requests()) {
-        let epoch = epoch();
-        for (name, limit, _) in all(quota, epoch) {
-            for (now, cost) in schedule(quota, &requests, epoch) {
+        for (name, limit, _) in all(quota) {
+            for (now, cost) in schedule(quota, &requests, Duration::ZERO) {
                 let decision = limit.check(cost, now);
                 let remaining = decision.remaining;
                 prop_assert!(!limit.check(remaining + 1, now).allowed, "{name}: more than {decision:?}");
@@ -216,11 +202,10 @@ proptest! {
 
     #[test]
     fn what_remains_grows_after_the_reset_time_and_not_earlier(quota in quotas(), requests in requests()) {
-        let epoch = epoch();
-        for (name, limit, _) in all(quota, epoch) {
-            let mut last = epoch;
-            let mut decision = limit.check(0, epoch);
-            for (now, cost) in schedule(quota, &requests, epoch) {
+        for (name, limit, _) in all(quota) {
+            let mut last = Duration::ZERO;
+            let mut decision = limit.check(0, Duration::ZERO);
+            for (now, cost) in schedule(quota, &requests, Duration::ZERO) {
                 decision = limit.check(cost, now);
                 last = now;
             }
@@ -238,14 +223,13 @@ proptest! {
     /// A key that has become idle may be forgotten: its state decides as a new one does.
     #[test]
     fn an_idle_state_decides_as_a_new_one(quota in quotas(), requests in requests(), later in requests()) {
-        let epoch = epoch();
-        for ((name, limit, _), (_, fresh, _)) in all(quota, epoch).into_iter().zip(all(quota, epoch)) {
-            let before = schedule(quota, &requests, epoch);
+        for ((name, limit, _), (_, fresh, _)) in all(quota).into_iter().zip(all(quota)) {
+            let before = schedule(quota, &requests, Duration::ZERO);
             for (now, cost) in &before {
                 let decision = limit.check(*cost, *now);
                 prop_assert_eq!(limit.is_idle(*now), decision.reset.is_zero(), "{}: {:?}", name, decision);
                 if limit.is_idle(*now) {
-                    let like_new = one_like(name, quota, epoch).check(0, *now);
+                    let like_new = one_like(name, quota).check(0, *now);
                     prop_assert_eq!(limit.check(0, *now), like_new, "{}", name);
                 }
             }
@@ -261,10 +245,9 @@ proptest! {
 
 #[test]
 fn a_clock_that_stands_still_gives_the_burst_and_no_more() {
-    let epoch = epoch();
     let quota = Quota::new(rate(7, Period::Minute)).with_burst(NonZeroU32::new(4).unwrap()).unwrap();
-    for (name, limit, _) in all(quota, epoch) {
-        let allowed = (0..1_000).filter(|_| limit.check(1, epoch).allowed).count();
+    for (name, limit, _) in all(quota) {
+        let allowed = (0..1_000).filter(|_| limit.check(1, Duration::ZERO).allowed).count();
         assert_eq!(allowed, if ["fixed", "sliding", "log"].contains(&name) { 7 } else { 4 }, "{name}");
     }
 }
@@ -279,18 +262,17 @@ fn a_client_that_waits_as_told_gets_its_rate() {
         (999_983, Period::Second),
         (1_000_000, Period::Second),
     ] {
-        let (epoch, quota) = (epoch(), Quota::new(rate(count, period)));
-        let quota = quota.with_burst(NonZeroU32::MIN).unwrap();
-        for (name, limit, _) in all(quota, epoch) {
+        let quota = Quota::new(rate(count, period)).with_burst(NonZeroU32::MIN).unwrap();
+        for (name, limit, _) in all(quota) {
             // Three periods, or the requests of a tenth of a second.
-            let end = epoch + if count > 1_000 { Duration::from_millis(100) } else { 3 * period.duration() };
-            let (mut now, mut allowed) = (epoch, 0_u32);
+            let end = if count > 1_000 { Duration::from_millis(100) } else { 3 * period.duration() };
+            let (mut now, mut allowed) = (Duration::ZERO, 0_u32);
             while now < end {
                 let decision = limit.check(1, now);
                 allowed += u32::from(decision.allowed);
                 now += decision.retry_after.max(Duration::from_nanos(50));
             }
-            let seconds = (end - epoch).as_secs_f64();
+            let seconds = end.as_secs_f64();
             let fair = f64::from(count) * seconds / period.duration().as_secs_f64();
             // Windows give the whole count at the start of each.
             let most =

@@ -12,7 +12,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rate_limiting::{
@@ -26,16 +26,15 @@ const PARTS: u64 = 16;
 /// Buckets of one size and one rate.
 #[derive(Debug)]
 pub struct Bucket {
-    epoch: Instant,
     burst: u32,
     /// The time in which one token arrives.
     interval: u64,
 }
 
-/// Buckets for this quota. No state is older than `epoch`.
-pub fn bucket(quota: Quota, epoch: Instant) -> Bucket {
+/// Buckets for this quota.
+pub fn bucket(quota: Quota) -> Bucket {
     let interval = parts(quota.rate.period().duration()).div_ceil(quota.rate.count().get().into());
-    Bucket { epoch, burst: quota.burst.get(), interval }
+    Bucket { burst: quota.burst.get(), interval }
 }
 
 fn parts(duration: Duration) -> u64 {
@@ -48,10 +47,6 @@ fn to_duration(parts: u64) -> Duration {
 }
 
 impl Bucket {
-    fn time(&self, now: Instant) -> u64 {
-        parts(now.saturating_duration_since(self.epoch))
-    }
-
     /// The time in which so many tokens arrive.
     fn time_for(&self, tokens: u32) -> u64 {
         self.interval.saturating_mul(tokens.into())
@@ -75,8 +70,8 @@ impl Bucket {
 impl Algorithm for Bucket {
     type State = AtomicU64;
 
-    fn check(&self, state: &AtomicU64, cost: u32, now: Instant) -> Decision {
-        let now = self.time(now);
+    fn check(&self, state: &AtomicU64, cost: u32, now: Duration) -> Decision {
+        let now = parts(now);
         // Relaxed: nothing else is published with the word.
         match state.fetch_update(Relaxed, Relaxed, |full_at| self.take(full_at, cost, now)) {
             Ok(before) => {
@@ -93,12 +88,12 @@ impl Algorithm for Bucket {
         }
     }
 
-    fn give_back(&self, state: &AtomicU64, cost: u32, _now: Instant) {
+    fn give_back(&self, state: &AtomicU64, cost: u32, _now: Duration) {
         // A time in the past is a full bucket, however long ago it is.
         let _ = state.fetch_update(Relaxed, Relaxed, |full_at| Some(full_at.saturating_sub(self.time_for(cost))));
     }
 
-    fn is_idle(&self, state: &AtomicU64, now: Instant) -> bool {
-        state.load(Relaxed) <= self.time(now)
+    fn is_idle(&self, state: &AtomicU64, now: Duration) -> bool {
+        state.load(Relaxed) <= parts(now)
     }
 }

@@ -13,12 +13,12 @@
 //!   passed, [`Duration::MAX`] if its cost is higher than the burst.
 //! - `give_back` puts tokens back, as many as fit. A state is idle if its bucket is full, and only then.
 //! - Four threads together get exactly what is there, and lose nothing that is given back.
-//! - A `now` that is behind an earlier one, or before `epoch`, is no error, and lets nothing more through.
+//! - A `now` that is behind an earlier one is no error, and lets nothing more through.
 //! - A state takes no more than eight bytes: there is one for each of 65,536 clients.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rate_limiting::{
@@ -30,7 +30,6 @@ use rate_limiting::{
 #[derive(Debug)]
 pub struct Bucket {
     quota: Quota,
-    epoch: Instant,
 }
 
 /// The state of one bucket.
@@ -38,19 +37,18 @@ pub struct Bucket {
 pub struct State {
     /// Tokens that were taken and have not come back yet.
     taken: AtomicU32,
-    /// In seconds since the epoch.
+    /// In seconds.
     refilled_at: AtomicU32,
 }
 
-/// Buckets for this quota. No state is older than `epoch`.
-pub fn bucket(quota: Quota, epoch: Instant) -> Bucket {
-    Bucket { quota, epoch }
+/// Buckets for this quota.
+pub fn bucket(quota: Quota) -> Bucket {
+    Bucket { quota }
 }
 
 impl Bucket {
-    fn refill(&self, state: &State, now: Instant) {
-        let second = now.saturating_duration_since(self.epoch).as_secs();
-        let second = u32::try_from(second).unwrap_or(u32::MAX);
+    fn refill(&self, state: &State, now: Duration) {
+        let second = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
         let seconds = second.saturating_sub(state.refilled_at.swap(second, Relaxed));
         let rate = self.quota.rate;
         let refilled = seconds.saturating_mul(rate.count().get()) / rate.period().seconds();
@@ -62,7 +60,7 @@ impl Bucket {
 impl Algorithm for Bucket {
     type State = State;
 
-    fn check(&self, state: &State, cost: u32, now: Instant) -> Decision {
+    fn check(&self, state: &State, cost: u32, now: Duration) -> Decision {
         const SECOND: Duration = Duration::from_secs(1);
         self.refill(state, now);
         let tokens = self.quota.burst.get().saturating_sub(state.taken.load(Relaxed));
@@ -73,12 +71,12 @@ impl Algorithm for Bucket {
         Decision { allowed: true, remaining: tokens - cost, reset: SECOND, retry_after: Duration::ZERO }
     }
 
-    fn give_back(&self, state: &State, cost: u32, _now: Instant) {
+    fn give_back(&self, state: &State, cost: u32, _now: Duration) {
         let taken = state.taken.load(Relaxed);
         state.taken.store(taken.saturating_sub(cost), Relaxed);
     }
 
-    fn is_idle(&self, state: &State, _now: Instant) -> bool {
+    fn is_idle(&self, state: &State, _now: Duration) -> bool {
         state.taken.load(Relaxed) == 0
     }
 }

@@ -9,7 +9,7 @@
 use std::{
     cmp::Ordering,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
@@ -54,9 +54,9 @@ impl Count {
 }
 
 impl FixedWindow {
-    /// For this rate. The first window begins at `epoch`.
-    pub fn new(rate: Rate, epoch: Instant) -> Self {
-        Self { windows: Windows::new(rate.period().duration(), epoch), limit: rate.count().get() }
+    /// For this rate. The first window begins at 0.
+    pub fn new(rate: Rate) -> Self {
+        Self { windows: Windows::new(rate.period().duration()), limit: rate.count().get() }
     }
 
     fn until_next(&self, at: Position) -> Duration {
@@ -68,7 +68,7 @@ impl Algorithm for FixedWindow {
     type State = AtomicU64;
 
     // ANCHOR: check
-    fn check(&self, state: &AtomicU64, cost: u32, now: Instant) -> Decision {
+    fn check(&self, state: &AtomicU64, cost: u32, now: Duration) -> Decision {
         let now = self.windows.position(now);
         let take = |word| {
             let (count, _) = Count::unpack(word).at(now);
@@ -90,7 +90,7 @@ impl Algorithm for FixedWindow {
     }
     // ANCHOR_END: check
 
-    fn give_back(&self, state: &AtomicU64, cost: u32, now: Instant) {
+    fn give_back(&self, state: &AtomicU64, cost: u32, now: Duration) {
         let window = self.windows.position(now).window;
         // Not to a later window, which has counted nothing of it.
         let _ = state.fetch_update(Relaxed, Relaxed, |word| {
@@ -100,7 +100,7 @@ impl Algorithm for FixedWindow {
         });
     }
 
-    fn is_idle(&self, state: &AtomicU64, now: Instant) -> bool {
+    fn is_idle(&self, state: &AtomicU64, now: Duration) -> bool {
         Count::unpack(state.load(Relaxed)).at(self.windows.position(now)).0.used == 0
     }
 }
@@ -108,14 +108,12 @@ impl Algorithm for FixedWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithm::tests::epoch;
 
     #[test]
     fn counts_anew_in_each_window_and_lets_two_counts_through_at_a_border() {
-        let epoch = epoch();
-        let limit = FixedWindow::new("3/s".parse().unwrap(), epoch);
+        let limit = FixedWindow::new("3/s".parse().unwrap());
         let state = AtomicU64::default();
-        let at = |ms| limit.check(&state, 1, epoch + Duration::from_millis(ms));
+        let at = |ms| limit.check(&state, 1, Duration::from_millis(ms));
         assert_eq!((0..5).map(|_| at(999).allowed).filter(|allowed| *allowed).count(), 3);
         let refused = at(999);
         assert_eq!((refused.remaining, refused.retry_after), (0, Duration::from_millis(1)));
@@ -125,9 +123,9 @@ mod tests {
         assert_eq!((behind.allowed, behind.retry_after), (false, Duration::from_secs(1)));
         assert!(!at(1_999).allowed && at(2_000).allowed);
         // What was taken in an earlier window is not given back to this one.
-        limit.give_back(&state, 3, epoch + Duration::from_millis(1_999));
+        limit.give_back(&state, 3, Duration::from_millis(1_999));
         assert!(at(2_000).allowed && at(2_000).allowed && !at(2_000).allowed);
-        limit.give_back(&state, 3, epoch + Duration::from_secs(2));
-        assert!(limit.is_idle(&state, epoch + Duration::from_secs(2)));
+        limit.give_back(&state, 3, Duration::from_secs(2));
+        assert!(limit.is_idle(&state, Duration::from_secs(2)));
     }
 }

@@ -10,7 +10,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Instant,
+    time::Duration,
 };
 
 use super::{Algorithm, Decision};
@@ -19,37 +19,42 @@ use crate::{rate::Quota, ticks::Ticks};
 /// GCRA for one quota.
 #[derive(Debug)]
 pub struct Gcra {
-    epoch: Instant,
     interval: u64,
     burst: u32,
+    /// The time that the burst covers.
+    tolerance: u64,
 }
 
 impl Gcra {
-    /// For this quota. No `now` is earlier than `epoch`.
-    pub fn new(quota: Quota, epoch: Instant) -> Self {
-        Self { epoch, interval: interval_ticks(quota), burst: quota.burst.get() }
+    /// For this quota.
+    pub fn new(quota: Quota) -> Self {
+        let (interval, burst) = (interval_ticks(quota), quota.burst.get());
+        Self { interval, burst, tolerance: interval.saturating_mul(burst.into()) }
     }
 
     // ANCHOR: decide
     /// The new arrival time, or how much too early the request is.
     fn arrive(&self, arrival_time: u64, cost: u32, now: u64) -> Result<u64, u64> {
-        let next = arrival_time.max(now).saturating_add(self.span(cost));
-        let latest = now.saturating_add(self.span(self.burst));
+        let next = arrival_time.max(now).saturating_add(self.interval.saturating_mul(cost.into()));
+        let latest = now.saturating_add(self.tolerance);
         if next <= latest { Ok(next) } else { Err(next - latest) }
     }
     // ANCHOR_END: decide
 
-    fn span(&self, cost: u32) -> u64 {
-        self.interval.saturating_mul(cost.into())
-    }
-
     /// How much would pass, and the time until more would.
     fn remaining(&self, arrival_time: u64, now: u64) -> (u32, u64) {
         let owed = arrival_time.saturating_sub(now);
-        let available = self.span(self.burst).saturating_sub(owed);
+        let available = self.tolerance.saturating_sub(owed);
         let remaining = u32::try_from(available / self.interval).unwrap_or(u32::MAX);
         let until_more = if owed == 0 { 0 } else { self.interval - available % self.interval };
         (remaining, until_more)
+    }
+
+    #[cold]
+    fn refused(&self, arrival_time: u64, cost: u32, now: u64, early: u64) -> Decision {
+        let (remaining, reset) = self.remaining(arrival_time, now);
+        let wait = if cost > self.burst { Duration::MAX } else { Ticks(early).to_duration() };
+        Decision::refused(remaining, Ticks(reset).to_duration(), wait)
     }
 }
 
@@ -61,18 +66,15 @@ pub(super) fn interval_ticks(quota: Quota) -> u64 {
 impl Algorithm for Gcra {
     type State = AtomicU64;
 
-    fn check(&self, state: &AtomicU64, cost: u32, now: Instant) -> Decision {
-        let now = Ticks::since(self.epoch, now).0;
+    #[inline]
+    fn check(&self, state: &AtomicU64, cost: u32, now: Duration) -> Decision {
+        let now = Ticks::from(now).0;
         // Relaxed: nothing else is published with the word.
         let mut arrival_time = state.load(Relaxed);
         loop {
             let next = match self.arrive(arrival_time, cost, now) {
                 Ok(next) => next,
-                Err(early) => {
-                    let (remaining, reset) = self.remaining(arrival_time, now);
-                    let wait = if cost > self.burst { std::time::Duration::MAX } else { Ticks(early).to_duration() };
-                    return Decision::refused(remaining, Ticks(reset).to_duration(), wait);
-                }
+                Err(early) => return self.refused(arrival_time, cost, now, early),
             };
             match state.compare_exchange_weak(arrival_time, next, Relaxed, Relaxed) {
                 Ok(_) => {
@@ -84,34 +86,33 @@ impl Algorithm for Gcra {
         }
     }
 
-    fn give_back(&self, state: &AtomicU64, cost: u32, _now: Instant) {
+    fn give_back(&self, state: &AtomicU64, cost: u32, _now: Duration) {
         // Also where it has become idle meanwhile: an arrival time in the past is as good as any other.
-        let _ = state.fetch_update(Relaxed, Relaxed, |arrival_time| Some(arrival_time.saturating_sub(self.span(cost))));
+        let taken = self.interval.saturating_mul(cost.into());
+        let _ = state.fetch_update(Relaxed, Relaxed, |arrival_time| Some(arrival_time.saturating_sub(taken)));
     }
 
-    fn is_idle(&self, state: &AtomicU64, now: Instant) -> bool {
-        state.load(Relaxed) <= Ticks::since(self.epoch, now).0
+    fn is_idle(&self, state: &AtomicU64, now: Duration) -> bool {
+        state.load(Relaxed) <= Ticks::from(now).0
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{num::NonZeroU32, time::Duration};
+    use std::num::NonZeroU32;
 
     use super::*;
-    use crate::algorithm::tests::epoch;
 
-    fn gcra(rate: &str, burst: u32) -> (Gcra, Instant) {
-        let epoch = epoch();
+    fn gcra(rate: &str, burst: u32) -> Gcra {
         let quota = Quota::new(rate.parse().unwrap()).with_burst(NonZeroU32::new(burst).unwrap()).unwrap();
-        (Gcra::new(quota, epoch), epoch)
+        Gcra::new(quota)
     }
 
     #[test]
     fn a_burst_passes_at_once_and_then_one_per_interval() {
-        let (gcra, epoch) = gcra("10/s", 3);
+        let gcra = gcra("10/s", 3);
         let state = AtomicU64::default();
-        let at = |ms| gcra.check(&state, 1, epoch + Duration::from_millis(ms));
+        let at = |ms| gcra.check(&state, 1, Duration::from_millis(ms));
         assert_eq!([at(0), at(0), at(0)].map(|decision| decision.remaining), [2, 1, 0]);
         let refused = at(40);
         assert!(!refused.allowed);
@@ -123,28 +124,28 @@ mod tests {
 
     #[test]
     fn a_client_that_keeps_trying_gets_its_rate() {
-        let (gcra, epoch) = gcra("100/s", 20);
+        let gcra = gcra("100/s", 20);
         let state = AtomicU64::default();
-        let tries = (0..5_000).map(|ms| gcra.check(&state, 1, epoch + Duration::from_millis(ms)).allowed);
+        let tries = (0..5_000).map(|ms| gcra.check(&state, 1, Duration::from_millis(ms)).allowed);
         let allowed = tries.filter(|allowed| *allowed).count();
         assert!((518..=520).contains(&allowed), "{allowed}");
     }
 
     #[test]
     fn what_is_given_back_can_be_taken_again() {
-        let (gcra, epoch) = gcra("1/h", 2);
+        let gcra = gcra("1/h", 2);
         let state = AtomicU64::default();
-        assert!(gcra.check(&state, 2, epoch).allowed && !gcra.is_idle(&state, epoch));
-        gcra.give_back(&state, 1, epoch);
-        assert!(!gcra.check(&state, 2, epoch).allowed && gcra.check(&state, 1, epoch).allowed);
-        gcra.give_back(&state, 2, epoch);
-        assert!(gcra.is_idle(&state, epoch));
+        assert!(gcra.check(&state, 2, Duration::ZERO).allowed && !gcra.is_idle(&state, Duration::ZERO));
+        gcra.give_back(&state, 1, Duration::ZERO);
+        assert!(!gcra.check(&state, 2, Duration::ZERO).allowed && gcra.check(&state, 1, Duration::ZERO).allowed);
+        gcra.give_back(&state, 2, Duration::ZERO);
+        assert!(gcra.is_idle(&state, Duration::ZERO));
     }
 
     #[test]
     fn a_cost_beyond_the_burst_never_passes() {
-        let (gcra, epoch) = gcra("10/s", 3);
-        let decision = gcra.check(&AtomicU64::default(), 4, epoch);
+        let gcra = gcra("10/s", 3);
+        let decision = gcra.check(&AtomicU64::default(), 4, Duration::ZERO);
         assert_eq!((decision.allowed, decision.remaining, decision.retry_after), (false, 3, Duration::MAX));
     }
 }

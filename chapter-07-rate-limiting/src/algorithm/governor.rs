@@ -10,7 +10,7 @@ use std::{
     cell::Cell,
     num::NonZeroU32,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use governor::{
@@ -27,7 +27,6 @@ use crate::rate::Quota;
 /// `governor`'s GCRA for one quota.
 #[derive(Debug)]
 pub struct GovernorGcra {
-    epoch: Instant,
     quota: GovernorQuota,
     /// In nanoseconds.
     interval: u64,
@@ -71,16 +70,12 @@ impl StateStore for Word<'_> {
 type Limiter<'a> = RateLimiter<NotKeyed, Word<'a>, SetClock, StateInformationMiddleware>;
 
 impl GovernorGcra {
-    /// For this quota. No `now` is earlier than `epoch`.
+    /// For this quota.
     #[expect(clippy::missing_panics_doc, reason = "no rate has an interval of 0")]
-    pub fn new(quota: Quota, epoch: Instant) -> Self {
+    pub fn new(quota: Quota) -> Self {
         let interval = quota.rate.period().duration() / quota.rate.count().get();
         let of_interval = GovernorQuota::with_period(interval).expect("at most a million per second: a microsecond");
-        Self { epoch, quota: of_interval.allow_burst(quota.burst), interval: nanos(interval) }
-    }
-
-    fn nanos(&self, now: Instant) -> u64 {
-        nanos(now.saturating_duration_since(self.epoch))
+        Self { quota: of_interval.allow_burst(quota.burst), interval: nanos(interval) }
     }
 
     /// The time until one more would pass, by the arrival time in the word.
@@ -98,9 +93,9 @@ fn nanos(duration: Duration) -> u64 {
 impl Algorithm for GovernorGcra {
     type State = AtomicU64;
 
-    fn check(&self, state: &AtomicU64, cost: u32, now: Instant) -> Decision {
-        let now = self.nanos(now);
-        // A limiter is a few words around the store, and remembers the time of its creation: that is our epoch.
+    fn check(&self, state: &AtomicU64, cost: u32, now: Duration) -> Decision {
+        let now = nanos(now);
+        // A limiter is a few words around the store, and remembers the time of its creation: 0 for us.
         let limiter = Limiter::new(self.quota, Word(state), SetClock::default());
         limiter.clock().0.set(now);
         let outcome = NonZeroU32::new(cost).map(|cost| limiter.check_n(cost));
@@ -119,30 +114,28 @@ impl Algorithm for GovernorGcra {
         }
     }
 
-    fn give_back(&self, state: &AtomicU64, cost: u32, _now: Instant) {
+    fn give_back(&self, state: &AtomicU64, cost: u32, _now: Duration) {
         let taken = self.interval.saturating_mul(cost.into());
         let _ = state.fetch_update(Relaxed, Relaxed, |word| Some(word.saturating_sub(taken)));
     }
 
-    fn is_idle(&self, state: &AtomicU64, now: Instant) -> bool {
-        state.load(Relaxed) <= self.nanos(now)
+    fn is_idle(&self, state: &AtomicU64, now: Duration) -> bool {
+        state.load(Relaxed) <= nanos(now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithm::tests::epoch;
 
     #[test]
     fn governor_decides_as_our_gcra_does() {
-        let epoch = epoch();
         let quota = Quota::new("10/s".parse().unwrap()).with_burst(NonZeroU32::new(3).unwrap()).unwrap();
-        let (ours, theirs) = (super::super::Gcra::new(quota, epoch), GovernorGcra::new(quota, epoch));
+        let (ours, theirs) = (super::super::Gcra::new(quota), GovernorGcra::new(quota));
         let (our_state, their_state) = (AtomicU64::default(), AtomicU64::default());
         for (ms, cost) in [(0, 1), (0, 1), (0, 1), (40, 1), (100, 1), (100, 1), (350, 2), (350, 1), (900, 4), (900, 3)]
         {
-            let now = epoch + Duration::from_millis(ms);
+            let now = Duration::from_millis(ms);
             assert_eq!(theirs.check(&their_state, cost, now), ours.check(&our_state, cost, now), "{ms} ms, {cost}");
         }
     }

@@ -11,7 +11,8 @@
 //!
 //! A state is shared by all threads and changed without a lock, except the log's. It starts as `Default`, which is that
 //! of a key that has been idle for long; so a key that has become idle can be forgotten without changing a decision.
-//! Time is passed in. A `now` earlier than another thread's counts as that thread's.
+//! Time is passed in, as a [`Duration`] since a moment that all calls share: nobody needs an `Instant` but who reads the
+//! clock. A `now` earlier than another thread's counts as that thread's.
 
 pub mod fixed_window;
 pub mod gcra;
@@ -21,10 +22,7 @@ pub mod sliding_window;
 pub mod token_bucket;
 mod window;
 
-use std::{
-    fmt::Debug,
-    time::{Duration, Instant},
-};
+use std::{fmt::Debug, time::Duration};
 
 pub use self::{
     fixed_window::FixedWindow, gcra::Gcra, governor::GovernorGcra, sliding_log::SlidingLog,
@@ -57,32 +55,23 @@ impl Decision {
 
 /// How requests are counted.
 ///
-/// Called on the request path, by many threads for the same state at once.
+/// Called on the request path, by many threads for the same state at once. `now` is the time since a moment that is the
+/// same in all calls.
 pub trait Algorithm: Debug + Send + Sync + 'static {
     /// What is kept of one key. The default is that of a key never seen.
     type State: Debug + Default + Send + Sync;
 
     /// Takes `cost` if it is available.
-    fn check(&self, state: &Self::State, cost: u32, now: Instant) -> Decision;
+    fn check(&self, state: &Self::State, cost: u32, now: Duration) -> Decision;
 
     /// Gives back what a [`check`](Self::check) shortly before has taken.
-    fn give_back(&self, state: &Self::State, cost: u32, now: Instant);
+    fn give_back(&self, state: &Self::State, cost: u32, now: Duration);
 
     /// Whether the state decides as the default does, from now on.
-    fn is_idle(&self, state: &Self::State, now: Instant) -> bool;
+    fn is_idle(&self, state: &Self::State, now: Duration) -> bool;
 
     /// The most bytes of heap that one state holds.
     fn max_heap_bytes(&self) -> usize {
         0
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    #[expect(clippy::disallowed_methods, reason = "there is no other source of an instant, and any will do")]
-    pub(crate) fn epoch() -> Instant {
-        Instant::now()
     }
 }

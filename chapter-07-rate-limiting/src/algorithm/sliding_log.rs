@@ -9,7 +9,7 @@
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{Algorithm, Decision};
@@ -18,12 +18,11 @@ use crate::rate::Rate;
 /// Logs for one rate.
 #[derive(Debug)]
 pub struct SlidingLog {
-    epoch: Instant,
     period: u64,
     limit: usize,
 }
 
-/// The requests of one key: nanoseconds since the start of the process, the oldest first.
+/// The requests of one key: nanoseconds since the common moment, the oldest first.
 #[derive(Debug, Default)]
 pub struct RequestTimes(Mutex<VecDeque<u64>>);
 
@@ -34,15 +33,15 @@ impl RequestTimes {
 }
 
 impl SlidingLog {
-    /// For this rate. No `now` is earlier than `epoch`.
-    pub fn new(rate: Rate, epoch: Instant) -> Self {
+    /// For this rate.
+    pub fn new(rate: Rate) -> Self {
         let period = u64::from(rate.period().seconds()) * 1_000_000_000;
-        Self { epoch, period, limit: usize::try_from(rate.count().get()).unwrap_or(usize::MAX) }
+        Self { period, limit: usize::try_from(rate.count().get()).unwrap_or(usize::MAX) }
     }
 
     /// The time at `now`, but not before the last request's: a thread's clock may be behind.
-    fn nanos(&self, times: &VecDeque<u64>, now: Instant) -> u64 {
-        let now = u64::try_from(now.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX);
+    fn nanos(times: &VecDeque<u64>, now: Duration) -> u64 {
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         times.back().map_or(now, |last| now.max(*last))
     }
 
@@ -67,9 +66,9 @@ impl Algorithm for SlidingLog {
     type State = RequestTimes;
 
     // ANCHOR: check
-    fn check(&self, state: &RequestTimes, cost: u32, now: Instant) -> Decision {
+    fn check(&self, state: &RequestTimes, cost: u32, now: Duration) -> Decision {
         let mut times = state.lock();
-        let now = self.nanos(&times, now);
+        let now = Self::nanos(&times, now);
         self.forget_old(&mut times, now);
         let cost = usize::try_from(cost).unwrap_or(usize::MAX);
         let allowed = times.len().checked_add(cost).is_some_and(|used| used <= self.limit);
@@ -87,15 +86,15 @@ impl Algorithm for SlidingLog {
     }
     // ANCHOR_END: check
 
-    fn give_back(&self, state: &RequestTimes, cost: u32, _now: Instant) {
+    fn give_back(&self, state: &RequestTimes, cost: u32, _now: Duration) {
         let mut times = state.lock();
         let kept = times.len().saturating_sub(usize::try_from(cost).unwrap_or(usize::MAX));
         times.truncate(kept);
     }
 
-    fn is_idle(&self, state: &RequestTimes, now: Instant) -> bool {
+    fn is_idle(&self, state: &RequestTimes, now: Duration) -> bool {
         let mut times = state.lock();
-        let now = self.nanos(&times, now);
+        let now = Self::nanos(&times, now);
         self.forget_old(&mut times, now);
         if times.is_empty() {
             // Its slot may go to a key that sends little: a slot must not keep the memory of its busiest owner.
@@ -123,33 +122,27 @@ impl SlidingLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithm::tests::epoch;
 
     #[test]
     fn never_more_than_the_limit_in_any_period() {
-        let epoch = epoch();
-        let log = SlidingLog::new("3/s".parse().unwrap(), epoch);
+        let log = SlidingLog::new("3/s".parse().unwrap());
         let state = RequestTimes::default();
-        let at = |ms| log.check(&state, 1, epoch + Duration::from_millis(ms));
+        let at = |ms| log.check(&state, 1, Duration::from_millis(ms));
         assert!(at(0).allowed && at(600).allowed && at(900).allowed);
         let refused = at(950);
         assert_eq!((refused.remaining, refused.retry_after), (0, Duration::from_millis(50)));
         assert!(at(1_000).allowed && !at(1_599).allowed && at(1_600).allowed);
-        log.give_back(&state, 1, epoch + Duration::from_millis(1_600));
+        log.give_back(&state, 1, Duration::from_millis(1_600));
         assert!(at(1_600).allowed);
-        assert!(!log.is_idle(&state, epoch + Duration::from_millis(2_599)));
-        assert!(log.is_idle(&state, epoch + Duration::from_millis(2_600)));
+        assert!(!log.is_idle(&state, Duration::from_millis(2_599)));
+        assert!(log.is_idle(&state, Duration::from_millis(2_600)));
     }
 
     #[test]
     fn a_log_takes_no_more_memory_than_its_limit() {
-        let epoch = epoch();
-        let log = SlidingLog::new("1000/h".parse().unwrap(), epoch);
+        let log = SlidingLog::new("1000/h".parse().unwrap());
         let state = RequestTimes::default();
-        assert_eq!(
-            (0..3_000).filter(|ms| log.check(&state, 1, epoch + Duration::from_millis(*ms)).allowed).count(),
-            1_000
-        );
+        assert_eq!((0..3_000).filter(|ms| log.check(&state, 1, Duration::from_millis(*ms)).allowed).count(), 1_000);
         let capacity = state.lock().capacity();
         assert!(capacity * size_of::<u64>() <= log.max_heap_bytes(), "{capacity}");
     }

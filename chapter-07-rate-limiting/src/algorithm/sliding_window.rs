@@ -14,7 +14,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
@@ -75,9 +75,9 @@ impl Counts {
 }
 
 impl SlidingWindow {
-    /// For this rate. The first window begins at `epoch`.
-    pub fn new(rate: Rate, epoch: Instant) -> Self {
-        Self { windows: Windows::new(rate.period().duration(), epoch), limit: rate.count().get().into() }
+    /// For this rate. The first window begins at 0.
+    pub fn new(rate: Rate) -> Self {
+        Self { windows: Windows::new(rate.period().duration()), limit: rate.count().get().into() }
     }
 
     // ANCHOR: estimate
@@ -119,7 +119,7 @@ impl SlidingWindow {
 impl Algorithm for SlidingWindow {
     type State = AtomicU64;
 
-    fn check(&self, state: &AtomicU64, cost: u32, now: Instant) -> Decision {
+    fn check(&self, state: &AtomicU64, cost: u32, now: Duration) -> Decision {
         let now = self.windows.position(now);
         let mut word = state.load(Relaxed);
         loop {
@@ -135,7 +135,7 @@ impl Algorithm for SlidingWindow {
         }
     }
 
-    fn give_back(&self, state: &AtomicU64, cost: u32, now: Instant) {
+    fn give_back(&self, state: &AtomicU64, cost: u32, now: Duration) {
         let now = self.windows.position(now);
         // From the window in which it was taken, if that still counts.
         let _ = state.fetch_update(Relaxed, Relaxed, |word| {
@@ -150,7 +150,7 @@ impl Algorithm for SlidingWindow {
         });
     }
 
-    fn is_idle(&self, state: &AtomicU64, now: Instant) -> bool {
+    fn is_idle(&self, state: &AtomicU64, now: Duration) -> bool {
         let (counts, at) = Counts::unpack(state.load(Relaxed)).at(self.windows.position(now));
         self.estimate(counts, at) == 0
     }
@@ -159,14 +159,12 @@ impl Algorithm for SlidingWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algorithm::tests::epoch;
 
     #[test]
     fn the_last_window_fades_out() {
-        let epoch = epoch();
-        let limit = SlidingWindow::new("8/s".parse().unwrap(), epoch);
+        let limit = SlidingWindow::new("8/s".parse().unwrap());
         let state = AtomicU64::default();
-        let at = |ms| limit.check(&state, 1, epoch + Duration::from_millis(ms));
+        let at = |ms| limit.check(&state, 1, Duration::from_millis(ms));
         assert_eq!((0..9).filter(|_| at(900).allowed).count(), 8);
         // The first window's 8 weigh 8 at its end, less from then on, 6 a quarter into the next.
         let refused = at(1_000);
@@ -175,19 +173,17 @@ mod tests {
         assert_eq!((0..9).filter(|_| at(3_000).allowed).count(), 8);
         // Threads whose clocks are behind by one window, and by two.
         assert!(!at(2_500).allowed && !at(1_500).allowed && !at(3_000).allowed);
-        limit.give_back(&state, 8, epoch + Duration::from_secs(3));
-        assert!(limit.is_idle(&state, epoch + Duration::from_secs(3)));
+        limit.give_back(&state, 8, Duration::from_secs(3));
+        assert!(limit.is_idle(&state, Duration::from_secs(3)));
     }
 
     #[test]
     fn a_client_that_keeps_trying_gets_its_rate() {
-        let epoch = epoch();
-        let limit = SlidingWindow::new("5/s".parse().unwrap(), epoch);
+        let limit = SlidingWindow::new("5/s".parse().unwrap());
         let state = AtomicU64::default();
         let mut per_second = [0; 8];
         for ms in (0..8_000).step_by(10) {
-            per_second[ms / 1_000] +=
-                u32::from(limit.check(&state, 1, epoch + Duration::from_millis(ms as u64)).allowed);
+            per_second[ms / 1_000] += u32::from(limit.check(&state, 1, Duration::from_millis(ms as u64)).allowed);
         }
         assert!(per_second.iter().all(|count| (4..=6).contains(count)), "{per_second:?}");
     }

@@ -13,7 +13,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{Algorithm, Decision, gcra::interval_ticks};
@@ -22,7 +22,6 @@ use crate::{rate::Quota, ticks::Ticks};
 /// Token buckets of one size and one rate.
 #[derive(Debug)]
 pub struct TokenBucket {
-    epoch: Instant,
     /// The time in which one token arrives.
     interval: u64,
     burst: u32,
@@ -31,15 +30,15 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// For this quota. No `now` is earlier than `epoch`.
-    pub fn new(quota: Quota, epoch: Instant) -> Self {
+    /// For this quota.
+    pub fn new(quota: Quota) -> Self {
         let (interval, burst) = (interval_ticks(quota), quota.burst.get());
-        Self { epoch, interval, burst, fill_time: interval.saturating_mul(burst.into()) }
+        Self { interval, burst, fill_time: interval.saturating_mul(burst.into()) }
     }
 
     /// The time starts at the fill time, so that a bucket that was empty at 0 is full.
-    fn ticks(&self, now: Instant) -> u64 {
-        Ticks::since(self.epoch, now).0.saturating_add(self.fill_time)
+    fn ticks(&self, now: Duration) -> u64 {
+        Ticks::from(now).0.saturating_add(self.fill_time)
     }
 
     // ANCHOR: tokens
@@ -66,7 +65,7 @@ impl TokenBucket {
 impl Algorithm for TokenBucket {
     type State = AtomicU64;
 
-    fn check(&self, state: &AtomicU64, cost: u32, now: Instant) -> Decision {
+    fn check(&self, state: &AtomicU64, cost: u32, now: Duration) -> Decision {
         let now = self.ticks(now);
         let mut empty_at = state.load(Relaxed);
         loop {
@@ -88,12 +87,12 @@ impl Algorithm for TokenBucket {
         }
     }
 
-    fn give_back(&self, state: &AtomicU64, cost: u32, _now: Instant) {
+    fn give_back(&self, state: &AtomicU64, cost: u32, _now: Duration) {
         let tokens = self.interval.saturating_mul(cost.into());
         let _ = state.fetch_update(Relaxed, Relaxed, |empty_at| Some(empty_at.saturating_sub(tokens)));
     }
 
-    fn is_idle(&self, state: &AtomicU64, now: Instant) -> bool {
+    fn is_idle(&self, state: &AtomicU64, now: Duration) -> bool {
         self.tokens(state.load(Relaxed), self.ticks(now)).0 == self.burst
     }
 }
@@ -103,20 +102,18 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::algorithm::tests::epoch;
 
     #[test]
     fn a_bucket_fills_up_to_its_size() {
-        let epoch = epoch();
         let quota = Quota::new("10/s".parse().unwrap()).with_burst(NonZeroU32::new(3).unwrap()).unwrap();
-        let bucket = TokenBucket::new(quota, epoch);
+        let bucket = TokenBucket::new(quota);
         let state = AtomicU64::default();
-        let at = |ms| bucket.check(&state, 1, epoch + Duration::from_millis(ms));
+        let at = |ms| bucket.check(&state, 1, Duration::from_millis(ms));
         assert_eq!([at(0), at(0), at(0)].map(|decision| decision.remaining), [2, 1, 0]);
         assert_eq!(at(30).retry_after, Duration::from_millis(70));
         assert!(at(100).allowed && !at(100).allowed);
         assert_eq!((0..9).filter(|_| at(60_000).allowed).count(), 3);
-        bucket.give_back(&state, 3, epoch + Duration::from_mins(1));
-        assert!(bucket.is_idle(&state, epoch + Duration::from_mins(1)));
+        bucket.give_back(&state, 3, Duration::from_mins(1));
+        assert!(bucket.is_idle(&state, Duration::from_mins(1)));
     }
 }

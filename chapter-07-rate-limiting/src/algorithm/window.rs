@@ -1,6 +1,6 @@
-//! The windows of a limit: equal periods, one after the other, from the start of the process.
+//! The windows of a limit: equal periods, one after the other, from the moment that times are counted from.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where in its window a moment is.
 #[derive(Clone, Copy, Debug)]
@@ -14,26 +14,25 @@ pub(super) struct Position {
 /// Windows of one length.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Windows {
-    epoch: Instant,
     length: u64,
 }
 
 impl Windows {
-    pub(super) fn new(length: Duration, epoch: Instant) -> Self {
-        Self { epoch, length: nanos(length) }
+    pub(super) fn new(length: Duration) -> Self {
+        Self { length: nanos(length) }
     }
 
     /// The length in nanoseconds.
-    pub(super) fn length(&self) -> u64 {
+    pub(super) fn length(self) -> u64 {
         self.length
     }
 
-    pub(super) fn position(&self, now: Instant) -> Position {
-        let now = nanos(now.saturating_duration_since(self.epoch));
+    pub(super) fn position(self, now: Duration) -> Position {
+        let now = nanos(now);
         Position { window: now / self.length, elapsed: now % self.length }
     }
 }
 
 fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into())
 }

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use advanced_features::routing::RequestInfo;
@@ -55,8 +55,8 @@ pub struct LimitsConfig {
     pub max_clients_per_ip: Option<NonZeroU32>,
 }
 
-/// Makes the limiter of a limit, for so many keys. Its windows begin at the instant.
-pub type LimiterFactory = fn(&LimitRule, usize, Instant) -> Box<dyn RateLimiter>;
+/// Makes the limiter of a limit, for so many keys (0: one limit for all requests).
+pub type LimiterFactory = fn(&LimitRule, usize) -> Box<dyn RateLimiter>;
 
 /// The limits, as a [`Filter`](connection_pooling::Filter).
 #[derive(Clone, Debug)]
@@ -67,6 +67,12 @@ pub struct RateLimits(pub(super) Arc<Limits>);
 pub(super) struct Limits {
     /// In the order in which they are asked.
     pub(super) in_order: Vec<Limit>,
+    /// Times are counted from here.
+    epoch: Instant,
+    /// One of them applies to some paths only.
+    pub(super) has_paths: bool,
+    /// The line of `RateLimit-Policy` for a request to which all of them apply.
+    pub(super) policy_line: Vec<u8>,
     pub(super) hasher: KeyHasher,
     exempt: Vec<IpNet>,
     pub(super) dry_run: bool,
@@ -85,8 +91,7 @@ pub(super) struct Limit {
     /// `"login";q=10;w=60`, and the beginning of `"login";r=3;t=6`.
     pub(super) policy_item: String,
     pub(super) status_prefix: String,
-    epoch: Instant,
-    /// When the next line may be logged, in milliseconds since `epoch`.
+    /// When the next line may be logged, in milliseconds since [`Limits::epoch`].
     next_log_ms: AtomicU64,
 }
 
@@ -94,12 +99,24 @@ impl RateLimits {
     /// These limits for `workers` workers, each with the limiter that `make` makes. The windows begin at `now`.
     pub fn with_limiters(config: LimitsConfig, workers: NonZeroUsize, now: Instant, make: LimiterFactory) -> Self {
         let LimitsConfig { rules, exempt, dry_run, max_keys, headers, max_clients_per_ip } = config;
-        let limits: Vec<_> =
-            rules.into_iter().map(|(name, rule)| Limit::new(name, rule, max_keys, now, make)).collect();
+        let limits: Vec<_> = rules.into_iter().map(|(name, rule)| Limit::new(name, rule, max_keys, make)).collect();
+        let policy_items: Vec<_> = limits.iter().map(|limit| limit.policy_item.as_str()).collect();
+        let policy_line = format!("RateLimit-Policy: {}\r\n", policy_items.join(", ")).into_bytes();
         let counters = (0..workers.get()).map(|_| WorkerCounters::new(limits.len())).collect();
         let connections = max_clients_per_ip.map(|limit| Arc::new(ConnectionLimit::new(limit.get())));
-        let hasher = KeyHasher::default();
-        Self(Arc::new(Limits { in_order: limits, hasher, exempt, dry_run, headers, counters, connections }))
+        Self(Arc::new(Limits {
+            has_paths: limits.iter().any(|limit| limit.rule.path.is_some()),
+            policy_line,
+            in_order: limits,
+            epoch: now,
+            hasher: KeyHasher::default(),
+            exempt,
+            dry_run,
+            // It changes nothing.
+            headers: if dry_run { HeaderStyle::Off } else { headers },
+            counters,
+            connections,
+        }))
     }
 
     /// What each limit has decided so far.
@@ -125,22 +142,26 @@ impl RateLimits {
 }
 
 impl Limits {
-    pub(super) fn is_exempt(&self, client: IpAddr) -> bool {
-        self.exempt.iter().any(|network| network.contains(&client.to_canonical()))
+    /// The time as the limiters count it.
+    pub(super) fn time(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.epoch)
+    }
+
+    pub(super) fn is_exempt(&self, request: &RequestInfo<'_>) -> bool {
+        !self.exempt.is_empty() && self.exempt.iter().any(|network| network.contains(&request.client.to_canonical()))
     }
 }
 
 impl Limit {
-    fn new(name: String, rule: LimitRule, max_keys: NonZeroUsize, epoch: Instant, make: LimiterFactory) -> Self {
-        let keys = if rule.key == KeySource::Global { 1 } else { max_keys.get() };
+    fn new(name: String, rule: LimitRule, max_keys: NonZeroUsize, make: LimiterFactory) -> Self {
+        let keys = if rule.key == KeySource::Global { 0 } else { max_keys.get() };
         let rate = rule.quota.rate;
         Self {
-            limiter: make(&rule, keys, epoch),
+            limiter: make(&rule, keys),
             policy_item: format!("\"{name}\";q={};w={}", rate.count(), rate.period().seconds()),
             status_prefix: format!("\"{name}\";r="),
             name,
             rule,
-            epoch,
             next_log_ms: AtomicU64::new(0),
         }
     }
@@ -149,24 +170,25 @@ impl Limit {
         self.rule.path.as_ref().is_none_or(|path| request.path_matches(path))
     }
 
-    /// True at most once a second.
-    pub(super) fn may_log(&self, now: Instant) -> bool {
-        let millis = now.saturating_duration_since(self.epoch).as_millis();
-        let now_ms = u64::try_from(millis).unwrap_or(u64::MAX);
+    /// Logs that it would have refused a request, at most once a second.
+    pub(super) fn log_refusal(&self, client: IpAddr, now: Duration) {
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let after_a_second = |next_ms: u64| (now_ms >= next_ms).then_some(now_ms.saturating_add(1_000));
-        self.next_log_ms.fetch_update(Relaxed, Relaxed, after_a_second).is_ok()
+        if self.next_log_ms.fetch_update(Relaxed, Relaxed, after_a_second).is_ok() {
+            tracing::warn!("limit {}: would refuse a request from {client}", self.name);
+        }
     }
 }
 
 /// The limiter with the algorithm that the rule names: the default [`LimiterFactory`].
-pub fn limiter_for(rule: &LimitRule, keys: usize, epoch: Instant) -> Box<dyn RateLimiter> {
+pub fn limiter_for(rule: &LimitRule, keys: usize) -> Box<dyn RateLimiter> {
     let (quota, rate) = (rule.quota, rule.quota.rate);
     match rule.algorithm {
-        AlgorithmName::Gcra => Box::new(KeyedLimiter::new(Gcra::new(quota, epoch), keys)),
-        AlgorithmName::Token => Box::new(KeyedLimiter::new(TokenBucket::new(quota, epoch), keys)),
-        AlgorithmName::Governor => Box::new(KeyedLimiter::new(GovernorGcra::new(quota, epoch), keys)),
-        AlgorithmName::Fixed => Box::new(KeyedLimiter::new(FixedWindow::new(rate, epoch), keys)),
-        AlgorithmName::Sliding => Box::new(KeyedLimiter::new(SlidingWindow::new(rate, epoch), keys)),
-        AlgorithmName::Log => Box::new(KeyedLimiter::new(SlidingLog::new(rate, epoch), keys)),
+        AlgorithmName::Gcra => Box::new(KeyedLimiter::new(Gcra::new(quota), keys)),
+        AlgorithmName::Token => Box::new(KeyedLimiter::new(TokenBucket::new(quota), keys)),
+        AlgorithmName::Governor => Box::new(KeyedLimiter::new(GovernorGcra::new(quota), keys)),
+        AlgorithmName::Fixed => Box::new(KeyedLimiter::new(FixedWindow::new(rate), keys)),
+        AlgorithmName::Sliding => Box::new(KeyedLimiter::new(SlidingWindow::new(rate), keys)),
+        AlgorithmName::Log => Box::new(KeyedLimiter::new(SlidingLog::new(rate), keys)),
     }
 }

@@ -10,6 +10,7 @@
 
 mod error;
 mod key_source;
+mod sip_hash;
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
@@ -17,7 +18,7 @@ use advanced_features::routing::pattern::PathPattern;
 
 pub use self::{
     error::{LimitRuleError, LimitRuleErrorKind},
-    key_source::{KeyHasher, KeySource},
+    key_source::{KeyHasher, KeySource, RequestKeys},
 };
 use crate::rate::{MAX_COUNT, MAX_LOG_COUNT, Quota, Rate};
 

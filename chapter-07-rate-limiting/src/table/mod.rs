@@ -83,6 +83,7 @@ impl<S: Default> KeyTable<S> {
     ///
     /// `is_idle` says whether a state decides as a new one does: then another key may have its slot. If the key loses its
     /// slot while `take` runs, `undo` gives back what it took from the new owner's state, and it takes again.
+    #[inline]
     pub fn with_state<T>(
         &self,
         key: Key,
@@ -114,6 +115,7 @@ impl<S: Default> KeyTable<S> {
     }
 
     /// The two lines that may list a key, by the halves of its hash, which are independent.
+    #[inline]
     fn lines_of(&self, key: Key) -> [usize; 2] {
         let mask = self.lines.len() - 1;
         // Truncation keeps the low bits, and the mask fewer.
@@ -127,8 +129,13 @@ impl<S: Default> KeyTable<S> {
         (line * LINE..(line + 1) * LINE).map(Slot)
     }
 
+    #[inline]
     fn find(&self, key: Key) -> Option<Slot> {
-        self.lines_of(key).into_iter().flat_map(Self::slots_of).find(|slot| self.owner(*slot).load(Relaxed) == key.0)
+        self.lines_of(key).into_iter().find_map(|line| {
+            let owners = &self.lines[line].0;
+            let place = owners.iter().position(|owner| owner.load(Relaxed) == key.0)?;
+            Some(Slot(line * LINE + place))
+        })
     }
 
     fn insert_lock(&self, owner: u64) -> &Mutex<()> {
@@ -137,6 +144,7 @@ impl<S: Default> KeyTable<S> {
 
     // ANCHOR: insert
     /// A slot for a key that has none: of the line with more free ones, so that lines fill evenly.
+    #[cold]
     fn insert(&self, key: Key, is_idle: impl Fn(&S) -> bool) -> Option<Slot> {
         let _inserting = self.insert_lock(key.0).lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have inserted it while this one waited.

@@ -2,12 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{
-    date::HttpDate,
-    local_reply::LocalReply,
-    parse::head::HeadView,
-    write::fields::{put_sanitized_bytes, put_sanitized_field},
-};
+use super::{date::HttpDate, local_reply::LocalReply, parse::head::HeadView, write::fields::put_sanitized_field};
 
 /// Sees each final response head just before it is written for the client, and may edit its headers.
 ///
@@ -50,6 +45,12 @@ impl<'a> ResponseInfo<'a> {
         Self { status: reply.status, local_reply: Some(reply), head: None }
     }
 
+    /// Whether the backend has sent a header with one of these names; case does not matter. Not in a local reply.
+    pub fn has_header_of(&self, names: &[&str]) -> bool {
+        let is_one = |theirs: &[u8]| names.iter().any(|name| theirs.eq_ignore_ascii_case(name.as_bytes()));
+        self.head.is_some_and(|head| head.field_names().any(is_one))
+    }
+
     /// The values of the backend's headers with this name, in order; case does not matter. None for a local reply.
     pub fn header_values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let fields = self.head.into_iter().flat_map(|head| head.fields());
@@ -78,15 +79,15 @@ impl HeaderEdits<'_> {
         }
     }
 
-    /// As [`add`](Self::add), for a value that is there already: without the cost of formatting.
+    /// Adds what `write` appends: complete header lines, `name: value` and CRLF. For headers of every response: nothing
+    /// is formatted, copied or searched for line ends, so no part of them may come from a peer.
     ///
     /// # Panics
-    /// As [`add`](Self::add).
-    pub fn add_bytes(&mut self, name: &'static str, value: &[u8]) {
-        debug_assert!(!is_relay_field(name), "{name} is the relay's");
-        if !is_relay_field(name) {
-            put_sanitized_bytes(self.added, name, value);
-        }
+    /// In debug builds, if a line is not complete, or is one of the relay's own headers.
+    pub fn add_lines(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.added.len();
+        write(self.added);
+        debug_assert!(are_complete_lines(&self.added[start..]), "{}", self.added[start..].escape_ascii());
     }
 
     /// Removes the backend's headers with this name; those that hooks add stay.
@@ -101,4 +102,30 @@ impl HeaderEdits<'_> {
 
 fn is_relay_field(name: &str) -> bool {
     ["Connection", "Content-Length", "Transfer-Encoding", "Upgrade"].iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// Whether these are complete header lines that a hook may add.
+fn are_complete_lines(text: &[u8]) -> bool {
+    let is_line = |line: &str| {
+        let name = line.split_once(": ").map_or("", |(name, _)| name);
+        !name.is_empty() && !is_relay_field(name) && !line.contains(['\r', '\n', '\0'])
+    };
+    let lines = str::from_utf8(text).ok().and_then(|text| text.strip_suffix("\r\n"));
+    text.is_empty() || lines.is_some_and(|lines| lines.split("\r\n").all(is_line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn added_lines_are_complete_and_none_of_the_relays() {
+        for text in ["", "A: b\r\n", "A: b\r\nC: \r\n"] {
+            assert!(are_complete_lines(text.as_bytes()), "{text:?}");
+        }
+        for text in ["A: b", "A: b\r\n\r\n", "A: b\nC: d\r\n", "A\r\n", ": b\r\n", "connection: close\r\n", "A: \0\r\n"]
+        {
+            assert!(!are_complete_lines(text.as_bytes()), "{text:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Chapter 7's `rate_limited_lb` with the token bucket of the solution.
 
-use std::{process::ExitCode, time::Instant};
+use std::process::ExitCode;
 
 use clap::Parser;
 use common::cli;
@@ -25,9 +25,9 @@ fn main() -> ExitCode {
     })
 }
 
-fn limiter(rule: &LimitRule, keys: usize, epoch: Instant) -> Box<dyn RateLimiter> {
+fn limiter(rule: &LimitRule, keys: usize) -> Box<dyn RateLimiter> {
     match rule.algorithm {
-        AlgorithmName::Gcra | AlgorithmName::Token => Box::new(KeyedLimiter::new(bucket(rule.quota, epoch), keys)),
-        _ => limiter_for(rule, keys, epoch),
+        AlgorithmName::Gcra | AlgorithmName::Token => Box::new(KeyedLimiter::new(bucket(rule.quota), keys)),
+        _ => limiter_for(rule, keys),
     }
 }

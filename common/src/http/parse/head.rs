@@ -323,6 +323,12 @@ impl<'a> HeadView<'a> {
         self.head.fields.iter().map(move |field| (field.name.get(bytes), field.value.get(bytes)))
     }
 
+    /// The names of all headers, in order.
+    pub(crate) fn field_names(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let bytes = self.bytes;
+        self.head.fields.iter().map(move |field| field.name.get(bytes))
+    }
+
     /// The smallest Max-Forwards of an OPTIONS or TRACE request; with other methods it means nothing (RFC 9110 §7.6.2).
     pub(crate) fn max_forwards(&self) -> Option<u64> {
         self.head.info.max_forwards.filter(|_| matches!(self.method(), Method::Options | Method::Trace))

@@ -45,20 +45,6 @@ pub(crate) fn put_sanitized_field(out: &mut Vec<u8>, name: &str, value: impl std
     write!(out, "{name}: ").expect("writing to a Vec cannot fail");
     let start = out.len();
     write!(out, "{value}").expect("writing to a Vec cannot fail");
-    end_sanitized(out, start);
-}
-
-/// The same for bytes.
-pub(crate) fn put_sanitized_bytes(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    let start = out.len();
-    out.extend_from_slice(value);
-    end_sanitized(out, start);
-}
-
-/// Ends a field whose value begins at `start`.
-fn end_sanitized(out: &mut Vec<u8>, start: usize) {
     while let Some(index) = memchr::memchr3(b'\r', b'\n', 0, &out[start..]) {
         out[start + index] = b' ';
     }
