@@ -10,7 +10,6 @@
 
 mod error;
 mod key_source;
-mod sip_hash;
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
