@@ -8,7 +8,7 @@
 use std::{fmt::Debug, net::IpAddr, time::Instant};
 
 use advanced_features::routing::RequestInfo;
-use common::http::{Exchange, HeaderEdits, HttpDate, LocalReply, ResponseHook, ResponseInfo};
+use common::http::{Exchange, HeaderEdits, HttpDate, LocalReply, ResponseHook, ResponseInfo, Throttle};
 
 use crate::request::attempt_record::AttemptRecord;
 
@@ -38,6 +38,13 @@ pub trait Filter: Debug + Send + Sync + 'static {
     #[expect(unused_variables, reason = "a filter that takes every connection")]
     fn on_connection(&self, peer: IpAddr) -> Result<ConnectionPermit, ConnectionRefused> {
         Ok(None)
+    }
+
+    /// What limits the bandwidth of a connection that was let in, and has sent nothing yet. With `None`, each poll
+    /// of its socket costs one branch more. In a tuple, the slower one decides.
+    #[expect(unused_variables, reason = "a filter that does not limit it")]
+    fn throttle(&self, peer: IpAddr) -> Option<Box<dyn Throttle>> {
+        None
     }
 
     /// The part for the worker with this id, called on that worker's thread. Ids count from 0.
@@ -111,6 +118,13 @@ impl<A: Filter, B: Filter> Filter for (A, B) {
             (Some(first), Some(second)) => Some(Box::new((first, second))),
             (one, other) => one.or(other),
         })
+    }
+
+    fn throttle(&self, peer: IpAddr) -> Option<Box<dyn Throttle>> {
+        match (self.0.throttle(peer), self.1.throttle(peer)) {
+            (Some(first), Some(second)) => Some(Box::new((first, second))),
+            (one, other) => one.or(other),
+        }
     }
 
     fn for_worker(&self, worker_id: usize) -> Self::Worker {

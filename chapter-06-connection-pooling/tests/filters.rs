@@ -8,12 +8,15 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Instant,
 };
 
-use common::http::{Exchange, HeaderEdits, LocalReply, LocalReplyBody, Phase, ResponseInfo, Side};
+use common::http::{
+    Direction, Exchange, HeaderEdits, LocalReply, LocalReplyBody, Phase, Plaintext, Reservation, ResponseInfo, Side,
+    Throttle,
+};
 use connection_pooling::{AttemptRecord, ConnectionPermit, ConnectionRefused, Filter, RequestInfo, WorkerFilter};
 use integration_tests::{
     backend::{Backend, Conn},
@@ -517,4 +520,51 @@ fn a_refused_connection_is_closed_and_a_permit_is_held_until_its_connection_clos
             until("the first filter has its permit back", || !first.0.load(SeqCst));
         },
     );
+}
+
+/// Counts the bytes that its connections move, and limits nothing.
+#[derive(Debug, Clone, Default)]
+struct Meter(Arc<AtomicUsize>);
+
+impl Filter for Meter {
+    type Worker = ();
+
+    fn throttle(&self, peer: IpAddr) -> Option<Box<dyn Throttle>> {
+        peer.is_loopback().then(|| Box::new(self.clone()) as Box<dyn Throttle>)
+    }
+
+    fn for_worker(&self, _worker_id: usize) {}
+}
+
+impl Throttle for Meter {
+    fn reserve(&mut self, _direction: Direction, wanted: usize, now: Instant) -> Reservation {
+        self.0.fetch_add(wanted, SeqCst);
+        Reservation { bytes: wanted, at: now }
+    }
+
+    fn give_back(&mut self, _direction: Direction, reserved: usize, moved: usize, _now: Instant) {
+        self.0.fetch_sub(reserved - moved, SeqCst);
+    }
+}
+
+#[test]
+fn all_filters_see_each_byte_of_a_client() {
+    let backend = Backend::ok("hello");
+    let meters = (Meter::default(), (Meter::default(), ()));
+    let filter = (meters.0.clone(), meters.1.clone());
+    let server = support::server_with_filter(&[&backend.addr().to_string()], SystemResolver, filter);
+    support::running(
+        &server,
+        || Plaintext,
+        |address| {
+            let mut client = Client::connect(address);
+            client.send(get("/"));
+            assert_eq!(client.response("GET").text(), "hello");
+            client.half_close();
+            client.expect_closed();
+        },
+    );
+    let moved = [&meters.0, &meters.1.0].map(|meter| meter.0.load(SeqCst));
+    // The request; the response with a Date, and its body.
+    assert_eq!(moved, [27 + 75 + 5; 2]);
 }

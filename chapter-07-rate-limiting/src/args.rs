@@ -11,6 +11,8 @@ use common::cli::{parse_duration, parse_network};
 use ipnet::IpNet;
 
 use crate::{
+    bandwidth::rule::BandwidthRuleError,
+    byte_size::parse_byte_size,
     filter::{HeaderStyle, LimitsConfig},
     load_shed::{LimitKind, LoadShedConfig},
     rule::{LimitRule, column_of},
@@ -48,21 +50,16 @@ pub struct LimitArgs {
     /// limit]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     min_body_rate: Option<NonZeroU64>,
+    /// Bandwidth limit in bytes per second, to clients and, behind the comma, from them, such as '1MiB,256KiB by=ip'
+    /// [default: no limit]
+    ///
+    /// DOWN[,UP] by=ip|connection. Sizes with B, KiB or MiB. by=ip: all connections of an address share it.
+    #[arg(long, value_name = "LIMIT")]
+    limit_bandwidth: Option<String>,
 }
 
-/// A whole number of bytes with its unit. A unit is required: of `1024` nobody knows whether it means bytes.
 fn parse_size(text: &str) -> Result<NonZeroU64, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let bytes_per_unit = match unit {
-        "B" => Some(1),
-        "KiB" => Some(1 << 10),
-        "MiB" => Some(1 << 20),
-        _ => None,
-    };
-    let bytes = bytes_per_unit.and_then(|unit: u64| number.parse::<u64>().ok()?.checked_mul(unit));
-    bytes
-        .and_then(NonZeroU64::new)
-        .ok_or_else(|| "expected a size greater than zero, such as 500B, 1KiB or 2MiB".into())
+    parse_byte_size(text).ok_or_else(|| "expected a size greater than zero, such as 500B, 1KiB or 2MiB".into())
 }
 
 /// Words for so many keys take half a gibibyte.
@@ -99,6 +96,9 @@ impl LimitArgs {
             }
             rules.push((name, rule));
         }
+        let bandwidth = self.limit_bandwidth.map(|text| text.parse());
+        let bandwidth =
+            bandwidth.transpose().map_err(|error: BandwidthRuleError| format!("--limit-bandwidth: {error}"))?;
         Ok(LimitsConfig {
             rules,
             exempt: self.limit_exempt,
@@ -106,6 +106,7 @@ impl LimitArgs {
             max_keys: self.limit_keys,
             headers: self.limit_headers,
             max_clients_per_ip: self.max_clients_per_ip,
+            bandwidth,
         })
     }
 }

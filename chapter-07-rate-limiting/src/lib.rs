@@ -8,6 +8,7 @@
 //! | [`table`] | a state per key, in bounded memory |
 //! | [`limiter`] | an algorithm and its table: a limit by key |
 //! | [`rule`] | a limit and its syntax; what it is counted by |
+//! | [`bandwidth`] | a limit on bytes per second: its bucket, its syntax, the throttle of a connection |
 //! | [`filter`] | the limits on each request's way: refusals, headers, counters |
 //! | [`load_shed`] | load shedding: adaptive limits, and the queue under overload |
 //! | `server` | the statistics and the admin interface |
@@ -16,6 +17,8 @@
 
 pub mod algorithm;
 pub mod args;
+pub mod bandwidth;
+mod byte_size;
 pub mod filter;
 pub mod limiter;
 pub mod load_shed;

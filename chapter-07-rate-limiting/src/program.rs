@@ -52,6 +52,10 @@ pub fn run<B: InProcessBackends>(
         let (limit, kib) = (connections.limit(), connections.bytes().div_ceil(1024));
         outln!("at most {limit} connections per address, {kib} KiB");
     }
+    if let Some(bandwidth) = limits.bandwidth() {
+        let (rule, kib) = (bandwidth.rule(), bandwidth.bytes().div_ceil(1024));
+        outln!("bandwidth: {rule}, at most {kib} KiB and 64 KiB per connection that waits");
+    }
     let overload = load_shed.map(|config| Arc::new(config) as Arc<dyn OverloadPolicy>);
     program.overload(overload).run(start_bundled, |balancer| {
         Ok(Arc::new(LimitedServer::new(Server::with_filter(balancer, pool, workers, limits))))

@@ -11,6 +11,7 @@ use connection_pooling::Server;
 use serde::Serialize;
 
 use crate::{
+    bandwidth::{BandwidthLimit, BandwidthReport},
     filter::{ConnectionLimit, LimitReport, RateLimits},
     load_shed::GroupReport,
 };
@@ -54,6 +55,14 @@ impl program::Server for LimitedServer {
             write!(table, "\nconnections per address: {} refused, {} not counted", limit.refused(), limit.overflows())
                 .expect("writing to a String cannot fail");
         }
+        if let Some(limit) = self.0.filter().bandwidth() {
+            let BandwidthReport { rule, pauses_down, pauses_up, without_slot } = limit.report();
+            write!(
+                table,
+                "\nbandwidth: {pauses_down} pauses down, {pauses_up} pauses up, {without_slot} without a slot ({rule})"
+            )
+            .expect("writing to a String cannot fail");
+        }
         table
     }
 
@@ -72,6 +81,8 @@ struct LimitsBody {
     limits: Vec<LimitReport>,
     /// `null` without `--max-clients-per-ip`.
     connections_refused: Option<u64>,
+    /// `null` without `--limit-bandwidth`.
+    bandwidth: Option<BandwidthReport>,
     /// Empty without `--shed`.
     load_shedding: Vec<GroupReport>,
 }
@@ -86,8 +97,9 @@ impl AdminHandler for LimitsHandler {
             "GET" | "HEAD" => {
                 let (limits, connections) = (self.0.filter().reports(), self.0.filter().connections());
                 let connections_refused = connections.map(ConnectionLimit::refused);
+                let bandwidth = self.0.filter().bandwidth().map(BandwidthLimit::report);
                 let load_shedding = group_reports(&self.0).collect();
-                AdminResponse::json(200, &LimitsBody { limits, connections_refused, load_shedding })
+                AdminResponse::json(200, &LimitsBody { limits, connections_refused, bandwidth, load_shedding })
             }
             _ => AdminResponse::method_not_allowed("GET, HEAD"),
         })

@@ -23,7 +23,7 @@ use rate_limiting::filter::{HeaderStyle, LimitsConfig, RateLimits, limiter_for};
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Two limits that apply to each request.
+/// Two limits that apply to each request, and one on bandwidth that is never reached.
 fn limits(rate: &str) -> RateLimits {
     let rule = |name: &str, text: String| (name.to_owned(), text.parse().unwrap());
     let config = LimitsConfig {
@@ -36,6 +36,7 @@ fn limits(rate: &str) -> RateLimits {
         max_keys: NonZeroUsize::new(64).unwrap(),
         headers: HeaderStyle::Both,
         max_clients_per_ip: None,
+        bandwidth: Some("1024MiB,1024MiB by=ip".parse().unwrap()),
     };
     RateLimits::with_limiters(config, NonZeroUsize::MIN, clock::now(), limiter_for)
 }

@@ -107,3 +107,25 @@ fn the_first_byte_timeout_restarts_when_the_upload_is_complete() {
     pump_until_wait(&mut relay, &mut client, &mut backend).unwrap().expect("the response is to come");
     assert_eq!(clock.deadline_at(&relay, 3), 23);
 }
+
+#[test]
+fn a_timeout_does_not_run_while_the_exchange_waits_for_bandwidth() {
+    let mut relay = relay_with_request(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", false);
+    relay.attempt(false);
+    let mut client = MemoryStream::with_input(b"");
+    let mut backend = MemoryStream::with_input(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhello");
+    client.write_capacity = 10;
+    pump_until_wait(&mut relay, &mut client, &mut backend).unwrap().expect("bytes are pending");
+    let mut clock = DeadlineClock::new();
+    assert_eq!(clock.deadline_at(&relay, 0), 10);
+    // Polled more than once in a pause.
+    for second in [4, 5, 100] {
+        clock.exchange_timeouts.suspend(clock.start + Duration::from_secs(second));
+    }
+    assert_eq!(clock.deadline_at(&relay, 104), 110, "the six seconds that were left");
+    clock.exchange_timeouts.suspend(clock.start + Duration::from_secs(105));
+    assert_eq!(clock.deadline_at(&relay, 106), 111, "no pause starts it again");
+    client.write_capacity = 1;
+    pump_until_wait(&mut relay, &mut client, &mut backend).unwrap().expect("bytes are pending");
+    assert_eq!(clock.deadline_at(&relay, 107), 117, "a byte was written");
+}

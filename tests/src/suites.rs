@@ -118,6 +118,7 @@ const FILES: &[&[Case]] = &[
     rate_limit::keys::CASES,
     rate_limit::rules::CASES,
     rate_limit::slow::CASES,
+    rate_limit::bandwidth::CASES,
     overload::goodput::CASES,
     overload::queue::CASES,
 ];

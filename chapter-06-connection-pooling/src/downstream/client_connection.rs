@@ -1,12 +1,18 @@
 //! One client's connection.
 
-use std::{net::SocketAddr, rc::Rc, task::Context, time::Instant};
+use std::{io, net::SocketAddr, rc::Rc, task::Context, time::Instant};
 
-use common::http::{ClientAddress, RequestBuffer, StreamLayer as _, Wire};
+use common::http::{
+    ClientAddress, ConnectionThrottle, Direction, RequestBuffer, StreamLayer as _, ThrottledWire, Wire,
+};
 use tokio::net::TcpStream;
 
 use crate::{
-    engine::Engine, filter::ConnectionPermit, timer::LazyTimer, wire::PolledStream, worker::context::WorkerContext,
+    engine::Engine,
+    filter::{ConnectionPermit, Filter as _},
+    timer::LazyTimer,
+    wire::PolledStream,
+    worker::context::WorkerContext,
 };
 
 /// The state that a connection keeps while it is idle: it includes no buffer memory.
@@ -15,6 +21,8 @@ pub(crate) struct ClientConnection<E: Engine> {
     pub(crate) stream: TcpStream,
     /// The layer over the stream, such as TLS.
     pub(crate) stream_layer: E::StreamLayer,
+    /// What limits its bandwidth. Above the layer: TLS records count as the bytes that they carry.
+    pub(crate) throttle: Option<Box<ConnectionThrottle>>,
     pub(crate) client_address: ClientAddress,
     pub(crate) request_buffer: RequestBuffer,
     pub(crate) timer: LazyTimer,
@@ -38,9 +46,11 @@ impl<E: Engine> ClientConnection<E> {
         now: Instant,
     ) -> Self {
         let worker = &guard.worker;
+        let throttle = worker.server.filter.throttle(peer.ip());
         Self {
             stream,
             stream_layer,
+            throttle: throttle.map(|throttle| Box::new(ConnectionThrottle::new(throttle, now))),
             client_address: ClientAddress::new(peer.ip(), local, worker.balancer().forwarding()),
             request_buffer: RequestBuffer::default(),
             timer: LazyTimer::default(),
@@ -54,6 +64,31 @@ impl<E: Engine> ClientConnection<E> {
     /// The client's socket with its layer, as a [`Wire`] for one poll.
     pub(crate) fn wire<'a, 'w: 'a>(&'a mut self, context: &Context<'w>) -> impl Wire + use<'a, 'w, E> {
         self.stream_layer.wrap(PolledStream::new(&mut self.stream, context))
+    }
+
+    /// The same, and the throttle that limits it.
+    pub(crate) fn wire_and_throttle<'a, 'w: 'a>(
+        &'a mut self,
+        context: &Context<'w>,
+    ) -> (impl Wire + use<'a, 'w, E>, Option<&'a mut ConnectionThrottle>) {
+        let wire = self.stream_layer.wrap(PolledStream::new(&mut self.stream, context));
+        (wire, self.throttle.as_deref_mut())
+    }
+
+    /// Reads a piece of a request head. If it had to wait for bandwidth, that time is not the client's.
+    #[inline]
+    pub(crate) fn recv_head(&mut self, into: &mut [u8], context: &Context<'_>, now: Instant) -> io::Result<usize> {
+        let (mut wire, throttle) = self.wire_and_throttle(context);
+        let Some(throttle) = throttle else { return wire.recv(into) };
+        let received = ThrottledWire::new(wire, throttle, now).recv(into);
+        let waited = throttle.last_read_pause();
+        self.timeout_start += waited;
+        received
+    }
+
+    /// Until when it may not be read, for lack of bandwidth, after a read at `now`.
+    pub(crate) fn read_paused_until(&self, now: Instant) -> Option<Instant> {
+        self.throttle.as_ref()?.paused_until(Direction::Up, now)
     }
 }
 

@@ -63,7 +63,8 @@ fn poll_reply<E: Engine>(
 ) -> Poll<Result<(), ProxyError>> {
     request.polled_at = now;
     let Request { relay, filter_state, .. } = &mut *request;
-    let pumped = worker.pump(relay, filter_state, now, &mut client.wire(context), &mut NoWire);
+    let (wire, throttle) = client.wire_and_throttle(context);
+    let pumped = worker.pump(relay, filter_state, now, wire, throttle, &mut NoWire);
     wait::poll_pump_result(worker, &mut client.timer, request, pumped, context)
 }
 

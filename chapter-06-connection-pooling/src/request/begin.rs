@@ -8,7 +8,7 @@ use std::{
 
 use advanced_features::{request::context::RequestContext, routing::RequestInfo};
 use common::{
-    http::{FailureKind, Phase, ProtocolError, ProxyError, Side, Wire as _},
+    http::{FailureKind, Phase, ProtocolError, ProxyError, Side},
     shutdown::ShutdownStage,
 };
 
@@ -50,7 +50,7 @@ pub(crate) fn poll_head<'w, E: Engine>(
         }
         let idle = client.request_buffer.is_idle();
         let failed = |kind| ProxyError::new(kind, Side::Client, Phase::RequestHead);
-        let received = client.wire(context).recv(&mut scratch);
+        let received = client.recv_head(&mut scratch, context, now);
         new_bytes = match received {
             Ok(0) if idle => return Poll::Ready(HeadOutcome::Closed),
             Ok(0) => return Poll::Ready(HeadOutcome::Invalid(failed(FailureKind::IncompleteMessage))),
@@ -87,6 +87,9 @@ fn begin_request<'w, E: Engine>(
     let Some(received) = client.request_buffer.read_request(new_bytes, head).map_err(invalid)? else { return Ok(None) };
     let head = head.view(received.head);
     let sender = client.client_address.real_ip(head, balancer.forwarding());
+    if let Some(throttle) = &mut client.throttle {
+        throttle.set_client(sender);
+    }
     let mut info = RequestInfo::new(head, sender);
     if worker.server.filter.inspects_path() {
         info.check_path().map_err(|_| invalid(ProtocolError::RequestTarget))?;

@@ -19,7 +19,7 @@ use advanced_features::{
 };
 use common::{
     clock::now,
-    http::{FailureKind, Input, Phase, ProxyError, Pumped, Side, StreamLayer as _},
+    http::{FailureKind, Input, Pause, Phase, ProxyError, Pumped, Side, StreamLayer as _},
     shutdown::ShutdownStage,
 };
 use tokio::{io::Interest, net::TcpStream};
@@ -47,7 +47,10 @@ pub(crate) fn poll_head_deadline<E: Engine>(
         return Poll::Ready(());
     }
     let timeouts = &worker.balancer().config().timeouts;
-    let deadline = timeouts.head_deadline(client.timeout_start, idle, worker.drain_started_at.get());
+    // A client whose bytes are not read for lack of bandwidth is not late.
+    let deadline = client
+        .read_paused_until(now)
+        .unwrap_or_else(|| timeouts.head_deadline(client.timeout_start, idle, worker.drain_started_at.get()));
     client.timer.poll(deadline, now, context)
 }
 
@@ -57,7 +60,7 @@ pub(crate) fn poll_pump_result<E: Engine>(
     worker: &WorkerContext<E>,
     timer: &mut LazyTimer,
     request: &mut Request<E>,
-    pumped: Result<Pumped, ProxyError>,
+    pumped: Result<Pumped<Pause>, ProxyError>,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ProxyError>> {
     let Request { relay, exchange_timeouts, first_byte_at, connected_at, polled_at, ctx, .. } = request;
@@ -71,9 +74,7 @@ pub(crate) fn poll_pump_result<E: Engine>(
     match pumped {
         Ok(Pumped::Done) => Poll::Ready(Ok(())),
         Err(error) => Poll::Ready(Err(error)),
-        Ok(Pumped::Wait(_) | Pumped::Yield) if worker.stage() == ShutdownStage::Stopping => {
-            Poll::Ready(Err(stopped_error(relay.phase())))
-        }
+        Ok(_) if worker.stage() == ShutdownStage::Stopping => Poll::Ready(Err(stopped_error(relay.phase()))),
         Ok(Pumped::Yield) => {
             context.waker().wake_by_ref();
             Poll::Pending
@@ -94,9 +95,32 @@ pub(crate) fn poll_pump_result<E: Engine>(
             }
             Poll::Ready(Err(error))
         }
+        Ok(Pumped::Throttled(pause)) => poll_pause(worker, timer, request, pause, context),
     }
 }
 // ANCHOR_END: poll_pump_result
+
+/// Waits for bandwidth. A timeout that waits for it too is suspended; any other runs on.
+fn poll_pause<E: Engine>(
+    worker: &WorkerContext<E>,
+    timer: &mut LazyTimer,
+    request: &mut Request<E>,
+    pause: Pause,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), ProxyError>> {
+    let Request { relay, exchange_timeouts, polled_at, .. } = request;
+    if worker.stage() > ShutdownStage::Running {
+        relay.close_after_response();
+    }
+    let mut wake_at = pause.until; // later than `polled_at`
+    if pause.suspends_timeout {
+        exchange_timeouts.suspend(*polled_at);
+    } else {
+        wake_at = wake_at.min(exchange_timeouts.deadline(relay, &worker.balancer().config().timeouts, *polled_at));
+    }
+    ready!(timer.poll(wake_at, *polled_at, context));
+    Poll::Ready(Err(relay.timeout_error()))
+}
 
 /// The state of an exchange after a poll.
 pub(crate) enum ExchangePoll {
@@ -120,16 +144,23 @@ pub(crate) fn poll_exchange<E: Engine>(
     let Request { relay, attempt, filter_state, .. } = request;
     let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
     let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
-    let pumped = worker.pump(relay, filter_state, now, &mut client.wire(context), &mut upstream_wire);
-    if let Ok(Pumped::Wait(wants)) = pumped
-        && wants.client.is_none()
-        && client.stream.poll_read_ready(context).is_ready()
-    {
+    let (client_wire, throttle) = client.wire_and_throttle(context);
+    let pumped = worker.pump(relay, filter_state, now, client_wire, throttle, &mut upstream_wire);
+    if leaves_client_alone(&pumped) && client.stream.poll_read_ready(context).is_ready() {
         return Poll::Ready(ExchangePoll::WatchForReset);
     }
     poll_pump_result(worker, &mut client.timer, request, pumped, context).map(ExchangePoll::Done)
 }
 // ANCHOR_END: exchange
+
+/// Whether neither a read nor a write waits for the client's socket, so that none would report a reset.
+fn leaves_client_alone(pumped: &Result<Pumped<Pause>, ProxyError>) -> bool {
+    match pumped {
+        Ok(Pumped::Wait(wants)) => wants.client.is_none(),
+        Ok(Pumped::Throttled(_)) => true,
+        _ => false,
+    }
+}
 
 /// Continues an exchange, and watches the client's socket for a reset.
 pub(crate) async fn exchange_watching_for_reset<E: Engine>(
@@ -137,22 +168,20 @@ pub(crate) async fn exchange_watching_for_reset<E: Engine>(
     client: &mut ClientConnection<E>,
     request: &mut Request<E>,
 ) -> Result<(), ProxyError> {
-    let ClientConnection { stream, stream_layer, timer, .. } = client;
+    let ClientConnection { stream, stream_layer, throttle, timer, .. } = client;
     let stream = &*stream;
     let mut reset = pin!(stream.ready(Interest::ERROR));
     poll_fn_with_now(request.polled_at, |context, now| {
         request.polled_at = now;
         let Request { relay, attempt, filter_state, .. } = &mut *request;
         let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
-        let mut client_wire = stream_layer.wrap(SharedPolledStream::new(stream, context));
+        let client_wire = stream_layer.wrap(SharedPolledStream::new(stream, context));
         let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
-        let mut pumped = worker.pump(relay, filter_state, now, &mut client_wire, &mut upstream_wire);
-        if let Ok(Pumped::Wait(wants)) = pumped
-            && wants.client.is_none()
-            && reset.as_mut().poll(context).is_ready()
-        {
+        let mut pumped =
+            worker.pump(relay, filter_state, now, client_wire, throttle.as_deref_mut(), &mut upstream_wire);
+        if leaves_client_alone(&pumped) && reset.as_mut().poll(context).is_ready() {
             // Nothing is read from the client now, so no read would report the reset: tell the relay.
-            pumped = relay.from_client(Input::Reset).map(|_| Pumped::Wait(wants));
+            pumped = relay.from_client(Input::Reset).and(pumped);
         }
         poll_pump_result(worker, timer, request, pumped, context)
     })

@@ -11,7 +11,10 @@ use std::{
 use advanced_features::Balancer;
 use common::{
     clock::wall_clock,
-    http::{DateCache, Head, HttpDate, ProxyError, Pumped, READ_BUFFER_BYTES, Relay, Wire, pump_with_hook},
+    http::{
+        ConnectionThrottle, DateCache, Head, HttpDate, Pause, ProxyError, Pumped, READ_BUFFER_BYTES, Relay,
+        ThrottledWire, Wire, pump_throttled, pump_with_hook,
+    },
     shutdown::ShutdownStage,
 };
 use slab::Slab;
@@ -98,16 +101,34 @@ impl<E: Engine> WorkerContext<E> {
     }
 
     /// Moves the bytes that can be moved at `now` between the two sockets of an exchange, whose filter state is `state`.
+    #[inline]
     pub(crate) fn pump(
         &self,
         relay: &mut Relay,
         state: &mut FilterState<E>,
         now: Instant,
-        client: &mut impl Wire,
+        mut client: impl Wire,
+        throttle: Option<&mut ConnectionThrottle>,
         upstream: &mut impl Wire,
-    ) -> Result<Pumped, ProxyError> {
+    ) -> Result<Pumped<Pause>, ProxyError> {
+        if let Some(throttle) = throttle {
+            return self.pump_throttled(relay, state, now, ThrottledWire::new(client, throttle, now), upstream);
+        }
         let mut hook = FilterHook { filter: &self.filter, state, date: || self.date(now) };
-        pump_with_hook(relay, client, upstream, &mut self.scratch.borrow_mut(), &mut hook)
+        pump_with_hook(relay, &mut client, upstream, &mut self.scratch.borrow_mut(), &mut hook)
+    }
+
+    #[cold]
+    fn pump_throttled(
+        &self,
+        relay: &mut Relay,
+        state: &mut FilterState<E>,
+        now: Instant,
+        mut client: ThrottledWire<'_, impl Wire>,
+        upstream: &mut impl Wire,
+    ) -> Result<Pumped<Pause>, ProxyError> {
+        let mut hook = FilterHook { filter: &self.filter, state, date: || self.date(now) };
+        pump_throttled(relay, &mut client, upstream, &mut self.scratch.borrow_mut(), &mut hook)
     }
 
     /// The stage of the shutdown.

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     algorithm::{FixedWindow, Gcra, GovernorGcra, SlidingLog, SlidingWindow, TokenBucket},
+    bandwidth::{BandwidthLimit, rule::BandwidthRule},
     limiter::{KeyedLimiter, RateLimiter},
     rule::{AlgorithmName, KeyHasher, KeySource, LimitRule},
 };
@@ -53,6 +54,8 @@ pub struct LimitsConfig {
     pub headers: HeaderStyle,
     /// The most open connections of each address.
     pub max_clients_per_ip: Option<NonZeroU32>,
+    /// The limit on bandwidth.
+    pub bandwidth: Option<BandwidthRule>,
 }
 
 /// Makes the limiter of a limit, for so many keys (0: one limit for all requests).
@@ -80,6 +83,7 @@ pub(super) struct Limits {
     /// By worker.
     pub(super) counters: Vec<WorkerCounters>,
     pub(super) connections: Option<Arc<ConnectionLimit>>,
+    pub(super) bandwidth: Option<Arc<BandwidthLimit>>,
 }
 
 /// One limit.
@@ -98,12 +102,13 @@ pub(super) struct Limit {
 impl RateLimits {
     /// These limits for `workers` workers, each with the limiter that `make` makes. The windows begin at `now`.
     pub fn with_limiters(config: LimitsConfig, workers: NonZeroUsize, now: Instant, make: LimiterFactory) -> Self {
-        let LimitsConfig { rules, exempt, dry_run, max_keys, headers, max_clients_per_ip } = config;
+        let LimitsConfig { rules, exempt, dry_run, max_keys, headers, max_clients_per_ip, bandwidth } = config;
         let limits: Vec<_> = rules.into_iter().map(|(name, rule)| Limit::new(name, rule, max_keys, make)).collect();
         let policy_items: Vec<_> = limits.iter().map(|limit| limit.policy_item.as_str()).collect();
         let policy_line = format!("RateLimit-Policy: {}\r\n", policy_items.join(", ")).into_bytes();
         let counters = (0..workers.get()).map(|_| WorkerCounters::new(limits.len())).collect();
         let connections = max_clients_per_ip.map(|limit| Arc::new(ConnectionLimit::new(limit.get())));
+        let bandwidth = bandwidth.map(|rule| Arc::new(BandwidthLimit::new(rule, max_keys.get(), now)));
         Self(Arc::new(Limits {
             has_paths: limits.iter().any(|limit| limit.rule.path.is_some()),
             policy_line,
@@ -116,6 +121,7 @@ impl RateLimits {
             headers: if dry_run { HeaderStyle::Off } else { headers },
             counters,
             connections,
+            bandwidth,
         }))
     }
 
@@ -133,6 +139,11 @@ impl RateLimits {
     /// The limit on the connections of each address.
     pub fn connections(&self) -> Option<&ConnectionLimit> {
         self.0.connections.as_deref()
+    }
+
+    /// The limit on bandwidth.
+    pub fn bandwidth(&self) -> Option<&BandwidthLimit> {
+        self.0.bandwidth.as_deref()
     }
 
     /// Each limit's name, its rule, and the most memory that it will take, in bytes.

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::http::{HeaderEdits, LocalReply, LocalReplyBody, ResponseInfo};
+use common::http::{HeaderEdits, LocalReply, LocalReplyBody, ResponseInfo, Throttle};
 use connection_pooling::{ConnectionPermit, ConnectionRefused, Filter, RequestInfo, WorkerFilter};
 
 use self::{accepts_json::accepts_json, checked::CheckedLimit, limits::Limits, ratelimit_fields::put_ratelimit_fields};
@@ -52,6 +52,10 @@ impl Filter for RateLimits {
         let Some(limit) = &self.0.connections else { return Ok(None) };
         let permit = limit.try_acquire(peer).ok_or(ConnectionRefused)?;
         Ok(Some(Box::new(permit)))
+    }
+
+    fn throttle(&self, peer: IpAddr) -> Option<Box<dyn Throttle>> {
+        Some(Box::new(self.0.bandwidth.as_ref()?.throttle(peer)))
     }
 
     fn for_worker(&self, worker_id: usize) -> WorkerLimits {

@@ -300,6 +300,7 @@ mod tests {
             max_keys: 8.try_into().unwrap(),
             headers: HeaderStyle::Both,
             max_clients_per_ip: None,
+            bandwidth: None,
         };
         RateLimits::with_limiters(config, 1.try_into().unwrap(), common::clock::now(), limiter_for)
     }

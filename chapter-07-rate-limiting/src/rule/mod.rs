@@ -161,7 +161,7 @@ pub(crate) fn column_of(option: &str, text: &str) -> usize {
 }
 
 /// The words of a text, each with its column, from 1.
-fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let offset = |word: &str| word.as_ptr().addr() - text.as_ptr().addr();
     text.split_whitespace().map(move |word| (text[..offset(word)].chars().count() + 1, word))
 }

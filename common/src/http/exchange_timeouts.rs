@@ -16,6 +16,8 @@ pub struct ExchangeTimeouts {
     /// Kept while another timeout runs in between: a client that is slow to read interim responses must not give its
     /// backend more time.
     first_byte: Option<RunningTimeout>,
+    /// Since when none of them runs.
+    suspended_at: Option<Instant>,
     body_clock: Option<BodyClock>,
 }
 
@@ -46,6 +48,9 @@ impl ExchangeTimeouts {
 
     /// The deadline for what the exchange waits for now.
     pub fn deadline(&mut self, relay: &Relay, timeouts: &Timeouts, now: Instant) -> Instant {
+        if let Some(suspended_at) = self.suspended_at {
+            self.resume(suspended_at, now);
+        }
         let (kind, progress) = (relay.timeout_kind(), relay.progress());
         let slot = if kind == TimeoutKind::FirstByte { &mut self.first_byte } else { &mut self.running };
         let deadline = match slot {
@@ -66,6 +71,24 @@ impl ExchangeTimeouts {
     /// to wait for that.
     pub fn waiting_for_response_since(&self, timeouts: &Timeouts) -> Option<Instant> {
         self.first_byte.and_then(|running| running.deadline.checked_sub(timeouts.first_byte))
+    }
+
+    /// The exchange waits for bandwidth, and for no peer: until the next [`deadline`](Self::deadline) no time passes. The
+    /// timeouts are moved and not started again: otherwise a client could make a stalled exchange wait for bandwidth now
+    /// and then, and never time out.
+    pub fn suspend(&mut self, now: Instant) {
+        self.suspended_at.get_or_insert(now);
+        if let Some(clock) = &mut self.body_clock {
+            clock.paused_at.get_or_insert(now);
+        }
+    }
+
+    #[cold]
+    fn resume(&mut self, suspended_at: Instant, now: Instant) {
+        self.suspended_at = None;
+        for timeout in [&mut self.running, &mut self.first_byte].into_iter().flatten() {
+            timeout.deadline += now.saturating_duration_since(suspended_at);
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! | a response of our own | to send it | [`LocalReply`], [`Relay::send_local_reply`] |
 //! | a response of a backend | to see or edit its head | [`ResponseHook`], [`HeaderEdits`] |
 //! | an encrypted client connection | plaintext | [`StreamLayer`] |
+//! | a client with a limit on its bandwidth | to move no more than that | [`Throttle`], [`pump_throttled`] |
 //! | an error | a status code, the failed side, whether to retry | [`ProxyError`] |
 //! | a finished exchange | its record, and what to do with its connections | [`Exchange`], [`AfterClient`], [`AfterBackend`] |
 //!
@@ -31,6 +32,7 @@ mod request_buffer;
 mod response_hook;
 mod send_buffer;
 mod stream_layer;
+mod throttle;
 mod wants;
 mod write;
 
@@ -54,5 +56,6 @@ pub use relay::{Input, Relay};
 pub use request_buffer::{ReceivedRequest, RequestBuffer};
 pub use response_hook::{HeaderEdits, ResponseHook, ResponseInfo};
 pub use stream_layer::{Plaintext, StreamLayer};
+pub use throttle::{ConnectionThrottle, Direction, Pause, Reservation, Throttle, ThrottledWire, pump_throttled};
 pub use wants::{Interest, TimeoutKind, Wants};
 pub use write::local_reply::reason_phrase;

@@ -1,6 +1,9 @@
 //! Moves bytes between two non-blocking sockets and a relay.
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::{
+    convert::Infallible,
+    io::{self, ErrorKind, IoSlice},
+};
 
 use super::{
     date::HttpDate,
@@ -49,11 +52,14 @@ impl Wire for NoWire {
     }
 }
 
-/// The result of [`pump`](pump()).
+/// The result of [`pump`](pump()), and of [`pump_throttled`](super::pump_throttled) with `T` = [`Pause`](super::Pause).
+/// An engine that never throttles has no case for it: nothing can be `Throttled(Infallible)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pumped {
+pub enum Pumped<T = Infallible> {
     /// Both sockets would block: wait for this.
     Wait(Wants),
+    /// The client's bandwidth is used up: wait until then, or until a socket is ready.
+    Throttled(T),
     /// More bytes could be moved, but other connections should be served first. A thread per connection calls again at
     /// once.
     Yield,
@@ -77,17 +83,18 @@ pub fn pump<C: Wire, B: Wire>(
     pump_with_hook(relay, client, backend, scratch, &mut date)
 }
 
-/// As [`pump`]; `hook` sees the head of the final response, and may edit it, before it is written.
+/// As [`pump`]; `hook` sees the head of the final response, and may edit it, before it is written. `T` is any type: an
+/// engine that throttles some of its clients pumps the others with the same result type.
 ///
 /// # Errors
 /// As [`pump`].
-pub fn pump_with_hook<C: Wire, B: Wire>(
+pub fn pump_with_hook<C: Wire, B: Wire, T>(
     relay: &mut Relay,
     client: &mut C,
     backend: &mut B,
     scratch: &mut [u8],
     hook: &mut impl ResponseHook,
-) -> Result<Pumped, ProxyError> {
+) -> Result<Pumped<T>, ProxyError> {
     relay.write_pending_reply(hook);
     for _ in 0..MAX_ITERATIONS {
         flush(relay, Side::Backend, backend)?;

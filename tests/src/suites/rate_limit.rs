@@ -4,6 +4,7 @@ use crate::backend::{Backend, Conn, ok_response};
 use crate::client::{Client, Response};
 
 pub(super) mod answers;
+pub(super) mod bandwidth;
 pub(super) mod keys;
 pub(super) mod rules;
 pub(super) mod slow;
