@@ -94,6 +94,12 @@ fn put_status(text: &mut Vec<u8>, remaining: u32, seconds: u32) {
     text.extend_from_slice(&item[begin..]);
 }
 
+fn put_number(text: &mut Vec<u8>, number: u32) {
+    let mut item = [0; STATUS_LENGTH];
+    let begin = put_number_before(&mut item, STATUS_LENGTH, number);
+    text.extend_from_slice(&item[begin..]);
+}
+
 /// Writes a number so that it ends before `end`, and returns where it begins. Two digits at a time: half the divisions.
 #[inline]
 fn put_number_before(item: &mut [u8; STATUS_LENGTH], end: usize, number: u32) -> usize {
@@ -145,16 +151,25 @@ fn put_legacy_fields(
 ) {
     let Some(least) = checked.iter().min_by_key(|limit| limit.checked.decision.remaining) else { return };
     let decision = least.checked.decision;
-    let theirs =
-        response.header_values(LEGACY[1]).next().and_then(|value| str::from_utf8(value).ok()?.trim().parse().ok());
-    if theirs.is_some_and(|theirs: u64| theirs < decision.remaining.into()) {
-        return;
+    if response.has_header_of(&LEGACY) {
+        let theirs =
+            response.header_values(LEGACY[1]).next().and_then(|value| str::from_utf8(value).ok()?.trim().parse().ok());
+        if theirs.is_some_and(|theirs: u64| theirs < decision.remaining.into()) {
+            return;
+        }
+        for name in LEGACY {
+            edits.remove(name);
+        }
     }
     let count = limits.in_order[least.limit].rule.quota.rate.count();
-    for (name, value) in LEGACY.into_iter().zip([count.get(), decision.remaining, whole_seconds(decision.reset)]) {
-        edits.remove(name);
-        edits.add(name, value);
-    }
+    edits.add_lines(|text| {
+        for (name, value) in LEGACY.into_iter().zip([count.get(), decision.remaining, whole_seconds(decision.reset)]) {
+            text.extend_from_slice(name.as_bytes());
+            text.extend_from_slice(b": ");
+            put_number(text, value);
+            text.extend_from_slice(b"\r\n");
+        }
+    });
 }
 
 /// The items of the backend's list with this name, without those that are broken; `None` if none of them is an item.
