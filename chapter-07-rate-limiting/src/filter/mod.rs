@@ -122,7 +122,7 @@ impl WorkerLimits {
 fn refusal(request: &RequestInfo<'_>, decision: &Decision) -> LocalReply {
     let body = if accepts_json(request) { LocalReplyBody::Problem } else { LocalReplyBody::Text };
     let seconds = ratelimit_fields::whole_seconds(decision.retry_after);
-    LocalReply::new(429, "rate_limited").with_retry_after(seconds).with_body(body)
+    LocalReply::new(429, "limited").with_retry_after(seconds).with_body(body)
 }
 
 impl WorkerFilter for WorkerLimits {

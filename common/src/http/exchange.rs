@@ -148,7 +148,7 @@ fn client_reason(kind: FailureKind, phase: Phase) -> &'static str {
         (FailureKind::Timeout, Phase::Response | Phase::Tunnel) => "client_timeout_response",
         (FailureKind::IncompleteMessage, Phase::RequestHead) => "client_closed_in_request_head",
         (FailureKind::IncompleteMessage, Phase::Request) => "client_closed_in_request_body",
-        (FailureKind::ClosedInQueue, _) => "client_closed_in_queue",
+        (FailureKind::ClosedInQueue, _) => "client_left_in_queue",
         (_, Phase::RequestHead) => "client_reset_in_request_head",
         (_, Phase::Connect | Phase::WaitingForResponse) => "client_reset_before_response",
         (_, Phase::Request) => "client_reset_in_request_body",
