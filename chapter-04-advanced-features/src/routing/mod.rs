@@ -35,4 +35,4 @@ pub use request_info::RequestInfo;
 pub use rule::RouteRule;
 pub use stick_table::StickTable;
 pub use sticky_cookie::{StickyCookie, StickySecret, StickyValue};
-pub use table::RouteTable;
+pub use table::{RouteName, RouteTable};

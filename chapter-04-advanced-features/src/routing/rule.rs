@@ -6,7 +6,7 @@
 //!
 //! Words separated by blanks; each condition is `NAME=VALUE`, in any order. `host`, `path` and `method` may occur once,
 //! the others any number of times. A rule without conditions (`-> web`) matches all requests that no other rule
-//! matches.
+//! matches. `name=api` is no condition: it names the rule in metrics.
 
 use std::{fmt, str::FromStr};
 
@@ -20,6 +20,7 @@ use super::{
 /// Conditions and a group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RouteRule {
+    name: Option<String>,
     host: Option<HostPattern>,
     path: Option<PathPattern>,
     /// Sorted, without duplicates: two rules are equal if their conditions are.
@@ -46,8 +47,10 @@ pub enum RouteRuleErrorKind {
     MissingGroup,
     #[error("invalid group name '{0}'")]
     InvalidGroupName(String),
-    #[error("unknown condition '{0}'; known: host=, path=, method=, header=, query=, cookie=")]
+    #[error("unknown condition '{0}'; known: host=, path=, method=, header=, query=, cookie=, name=")]
     UnknownCondition(String),
+    #[error("invalid name '{0}': 1 to 64 letters, digits, '-', '_' and '.', and neither 'default' nor 'other'")]
+    InvalidName(String),
     #[error("'{0}' is a duplicate condition")]
     DuplicateCondition(String),
     #[error(transparent)]
@@ -58,7 +61,19 @@ pub enum RouteRuleErrorKind {
     InvalidCondition(#[from] ConditionError),
 }
 
+/// The names of requests that no rule matches, and of rules that do not get a series of their own.
+const RESERVED_NAMES: [&str; 2] = ["default", "other"];
+
 impl RouteRule {
+    /// Its name in metrics: the one that it was given, or else its conditions; `*` if it has none.
+    pub fn name(&self) -> String {
+        match (&self.name, self.to_string().rsplit_once("-> ")) {
+            (Some(name), _) => name.clone(),
+            (None, Some((conditions, _))) if !conditions.is_empty() => conditions.trim_end().to_owned(),
+            (None, _) => "*".to_owned(),
+        }
+    }
+
     /// The group that matching requests go to.
     pub fn group(&self) -> &str {
         &self.group
@@ -88,6 +103,10 @@ impl RouteRule {
         let unknown = || RouteRuleErrorKind::UnknownCondition(word.into());
         let (kind, value) = word.split_once('=').ok_or_else(unknown)?;
         let condition = match kind {
+            "name" if !is_group_name(value) || RESERVED_NAMES.contains(&value) => {
+                return Err(RouteRuleErrorKind::InvalidName(value.into()));
+            }
+            "name" => return set_once(&mut self.name, value.into(), word),
             "host" => return set_once(&mut self.host, value.parse()?, word),
             "path" => return set_once(&mut self.path, value.parse()?, word),
             "method" => Condition::parse_method(value)?,
@@ -131,7 +150,7 @@ fn parse(conditions: &[&str], group: &str) -> Result<RouteRule, RouteRuleErrorKi
     if !is_group_name(group) {
         return Err(RouteRuleErrorKind::InvalidGroupName(group.into()));
     }
-    let mut rule = RouteRule { host: None, path: None, conditions: Vec::new(), group: group.into() };
+    let mut rule = RouteRule { name: None, host: None, path: None, conditions: Vec::new(), group: group.into() };
     for word in conditions {
         rule.add_condition(word)?;
     }
@@ -141,6 +160,9 @@ fn parse(conditions: &[&str], group: &str) -> Result<RouteRule, RouteRuleErrorKi
 
 impl fmt::Display for RouteRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "name={name} ")?;
+        }
         if let Some(host) = &self.host {
             write!(f, "host={host} ")?;
         }
@@ -163,6 +185,7 @@ mod tests {
         for (text, displayed) in [
             ("path=/api/* -> api", "path=/api/* -> api"),
             ("  ->   web ", "-> web"),
+            ("path=/a name=the-a -> web", "name=the-a path=/a -> web"),
             (
                 "cookie=canary:1 query=v:2\tquery=w header=X-Env:a:b method=PUT,GET,PUT path=*.png host=A.example -> b-1",
                 "host=a.example path=*.png method=GET,PUT header=x-env:a:b query=v:2 query=w cookie=canary:1 -> b-1",
@@ -171,6 +194,18 @@ mod tests {
             let rule: RouteRule = text.parse().unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(rule.to_string(), displayed);
             assert_eq!(displayed.parse(), Ok(rule), "what is displayed can be parsed");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_named_by_its_conditions_unless_it_has_a_name() {
+        for (text, name) in [
+            ("-> web", "*"),
+            ("method=GET path=/a/* -> web", "path=/a/* method=GET"),
+            ("header=X:->b -> web", "header=x:->b"),
+            ("path=/a/* name=a.b-C_9 -> web", "a.b-C_9"),
+        ] {
+            assert_eq!(text.parse::<RouteRule>().unwrap().name(), name);
         }
     }
 
@@ -185,6 +220,10 @@ mod tests {
             ("path=/api -> -> web", "unknown condition '->'"),
             ("path=/api -> a/b", "invalid group name 'a/b'"),
             ("/api -> api", "unknown condition '/api'; known: host=, path="),
+            ("name= -> api", "invalid name ''"),
+            ("name=a\"b -> api", "invalid name 'a\"b'"),
+            ("name=default -> api", "invalid name 'default'"),
+            ("name=a name=b -> api", "'name=b' is a duplicate"),
             ("port=80 -> api", "unknown condition 'port=80'"),
             ("path=/a path=/b -> api", "'path=/b' is a duplicate"),
             ("host=a host=a -> api", "'host=a' is a duplicate"),

@@ -9,7 +9,7 @@
 //! suffix, none; among those the most further conditions; then the order in which they were given. HAProxy uses only
 //! the order given, nginx has an order like ours for `location`.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use common::http::RouteId;
 
@@ -23,7 +23,16 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub struct RouteTable {
     index: RuleIndex,
-    has_rules: bool,
+    names: Vec<RouteName>,
+}
+
+/// A rule in metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteName {
+    /// Its name ([`RouteRule::name`]), which no other rule of the table has.
+    pub name: String,
+    /// The index of its group.
+    pub group: usize,
 }
 
 /// How many groups there may be, and how many rules: their ids have 16 bits.
@@ -56,6 +65,14 @@ pub enum RouteTableError {
         /// The second rule, which could never match.
         second: String,
     },
+    /// Two rules have the same name.
+    #[error("route '{rule}': another route is named '{name}'")]
+    DuplicateName {
+        /// The second rule.
+        rule: String,
+        /// The name.
+        name: String,
+    },
 }
 
 impl RouteTable {
@@ -67,7 +84,6 @@ impl RouteTable {
         if names.len() > MAX_IDS || rules.len() > MAX_IDS {
             return Err(RouteTableError::TooMany);
         }
-        let has_rules = !rules.is_empty();
         let resolve = |(id, rule): (RouteId, RouteRule)| match group_indexes.get(rule.group()) {
             Some(&group) => Ok(ResolvedRule { id, rule, group }),
             None => Err(RouteTableError::UnknownGroup {
@@ -76,8 +92,14 @@ impl RouteTable {
                 known_groups: names.join(", "),
             }),
         };
-        let rules = (0..=u16::MAX).map(RouteId).zip(rules).map(resolve).collect::<Result<_, _>>()?;
-        Ok(Self { index: RuleIndex::new(rules), has_rules })
+        let rules = (0..=u16::MAX).map(RouteId).zip(rules).map(resolve).collect::<Result<Vec<_>, _>>()?;
+        let names = rules.iter().map(|ResolvedRule { rule, group, .. }| RouteName { name: rule.name(), group: *group });
+        Ok(Self { names: names.collect(), index: RuleIndex::new(rules) })
+    }
+
+    /// The rules' names and groups, by [`RouteId`].
+    pub fn names(&self) -> &[RouteName] {
+        &self.names
     }
 
     /// The rule that the request matches, by its index among those that were passed to [`new`](Self::new), and its
@@ -88,7 +110,7 @@ impl RouteTable {
 
     /// Whether there are no rules, so that requests need not be inspected.
     pub fn is_empty(&self) -> bool {
-        !self.has_rules
+        self.names.is_empty()
     }
 }
 
@@ -104,6 +126,7 @@ fn index_names<'a>(names: &[&'a str]) -> Result<HashMap<&'a str, usize>, RouteTa
 
 fn check_for_duplicates(rules: &[RouteRule]) -> Result<(), RouteTableError> {
     let mut known = HashMap::with_capacity(rules.len());
+    let mut names = HashSet::with_capacity(rules.len());
     for rule in rules {
         match known.entry((rule.host(), rule.path(), rule.conditions())) {
             Entry::Vacant(entry) => _ = entry.insert(rule),
@@ -111,6 +134,9 @@ fn check_for_duplicates(rules: &[RouteRule]) -> Result<(), RouteTableError> {
                 let first = first.get().to_string();
                 return Err(RouteTableError::DuplicateRule { first, second: rule.to_string() });
             }
+        }
+        if !names.insert(rule.name()) {
+            return Err(RouteTableError::DuplicateName { rule: rule.to_string(), name: rule.name() });
         }
     }
     Ok(())
@@ -201,6 +227,7 @@ mod tests {
             (["path=/a/* -> api", "path=/%61/* -> web"], "has the same conditions"),
             (["method=PUT,GET -> api", "method=GET,PUT -> web"], "has the same conditions"),
             (["-> api", "-> web"], "has the same conditions"),
+            (["path=/a name=x -> api", "path=/b name=x -> web"], "'name=x path=/b -> web': another route is named 'x'"),
         ] {
             let line = routes(&rules).unwrap_err().to_string();
             assert!(line.contains(expected), "{line}");
