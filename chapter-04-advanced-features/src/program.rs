@@ -52,11 +52,23 @@ pub struct Program {
     port: u16,
     balance: BalanceArgs,
     serve: ServeArgs,
-    admin: Option<SocketAddr>,
+    admin: Option<Admin>,
     threads: Threads,
     health_status: Option<HealthStatusFactory>,
     overload: Option<Arc<dyn OverloadPolicy>>,
 }
+
+/// Where the admin interface listens, and what it permits.
+#[derive(Debug, Clone, Copy)]
+enum Admin {
+    /// On this address, for reading and for changes.
+    At(SocketAddr),
+    /// On this address or the next whose port is free, for reading only.
+    ReadOnlyFrom(SocketAddr),
+}
+
+/// How many ports a read-only admin interface tries.
+const PORTS_TO_TRY: u16 = 100;
 
 /// The threads that serve the clients.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +95,12 @@ impl Program {
 
     /// Where the admin interface listens; `None`: there is none.
     pub fn admin(self, admin: Option<SocketAddr>) -> Self {
-        Self { admin, ..self }
+        Self { admin: admin.map(Admin::At), ..self }
+    }
+
+    /// An admin interface that can change nothing, on `address` or the next one whose port is free.
+    pub fn read_only_admin(self, address: SocketAddr) -> Self {
+        Self { admin: Some(Admin::ReadOnlyFrom(address)), ..self }
     }
 
     /// The threads that serve the clients.
@@ -117,7 +134,8 @@ impl Program {
         let address = serve.listen_address(port);
         let max_clients = threads.max_clients(fd_limit, &serve, bundled.is_some());
         let bundled_addrs = bundled.as_ref().map(InProcessBackends::addrs);
-        let mut config = match balance.into_config(serve, max_clients, bundled_addrs.as_deref(), admin.is_some()) {
+        let weights_can_change = matches!(admin, Some(Admin::At(_)));
+        let mut config = match balance.into_config(serve, max_clients, bundled_addrs.as_deref(), weights_can_change) {
             Ok(config) => config,
             Err(reason) => return Ok(cli::usage_error(reason)),
         };
@@ -132,7 +150,7 @@ impl Program {
         let address = listeners.local_address();
         let balancer = Balancer::new(name, config, SystemResolver)?;
         let server = build(Arc::clone(&balancer))?;
-        let admin = admin.map(|address| start_admin(address, balancer, &server)).transpose()?;
+        let admin_server = admin.map(|admin| start_admin(admin, &balancer, &server)).transpose()?;
         let stats_server = Arc::clone(&server);
         signals::spawn(shutdown.clone(), move || outln!("{}", stats_server.statistics()))?;
         outln!("listening on {address}");
@@ -141,8 +159,11 @@ impl Program {
             let on_poller = poller.map_or_else(String::new, |name| format!(" on {name}"));
             outln!("{count} {threads}{on_poller}, at most {max_clients} client connections");
         }
-        if let Some(admin) = &admin {
-            outln!("admin interface on {}", admin.address());
+        if let Some(server) = &admin_server {
+            outln!("admin interface on {}", server.address());
+        }
+        if let Some(Admin::ReadOnlyFrom(_)) = admin {
+            outln!("  (read-only: start with --admin ADDRESS to change backends)");
         }
         if let Some(bundled) = &bundled {
             outln!("{}", bundled.usage_hint(address));
@@ -179,8 +200,24 @@ impl Threads {
     }
 }
 
-fn start_admin<S: Server>(address: SocketAddr, balancer: Arc<Balancer>, server: &Arc<S>) -> io::Result<AdminServer> {
-    let mut handlers = server.admin_handlers();
-    handlers.push(Box::new(BackendsHandler::new(balancer)));
-    AdminServer::start(address, AdminHandlers::new(handlers))
+fn start_admin<S: Server>(admin: Admin, balancer: &Arc<Balancer>, server: &Arc<S>) -> io::Result<AdminServer> {
+    let handlers = || {
+        let mut handlers = server.admin_handlers();
+        handlers.push(Box::new(BackendsHandler::new(Arc::clone(balancer))));
+        AdminHandlers::new(handlers)
+    };
+    let first = match admin {
+        Admin::At(address) => return AdminServer::start(address, handlers()),
+        Admin::ReadOnlyFrom(address) => address,
+    };
+    let last_port = first.port().saturating_add(PORTS_TO_TRY);
+    let mut address = first;
+    loop {
+        match AdminServer::start(address, handlers().read_only()) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && address.port() < last_port => {
+                address.set_port(address.port() + 1);
+            }
+            started => return started,
+        }
+    }
 }

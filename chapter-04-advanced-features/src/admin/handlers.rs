@@ -16,21 +16,33 @@ pub trait AdminHandler: Send + Sync + 'static {
 }
 
 /// All handlers of an admin interface. The first that serves a path wins.
-pub struct AdminHandlers(Vec<Box<dyn AdminHandler>>);
+pub struct AdminHandlers {
+    handlers: Vec<Box<dyn AdminHandler>>,
+    read_only: bool,
+}
 
 impl AdminHandlers {
     /// These handlers, asked in this order.
     pub fn new(handlers: Vec<Box<dyn AdminHandler>>) -> Self {
-        Self(handlers)
+        Self { handlers, read_only: false }
+    }
+
+    /// The same, but a request that would change something gets 403.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
     }
 
     /// The response to a request: 404 if no handler serves its path. `GET /` lists the endpoints, unless a handler
     /// serves that path.
     pub fn handle(&self, request: &AdminRequest) -> AdminResponse {
-        let handled = self.0.iter().find_map(|handler| handler.handle(request));
+        if self.read_only && !matches!(request.method.as_str(), "GET" | "HEAD") {
+            return AdminResponse::error(403, "this interface is read-only; start the program with --admin to change it");
+        }
+        let handled = self.handlers.iter().find_map(|handler| handler.handle(request));
         handled.unwrap_or_else(|| match (request.path.as_str(), request.method.as_str()) {
             ("/", "GET" | "HEAD") => {
-                let endpoints: Vec<_> = self.0.iter().flat_map(|handler| handler.endpoints()).copied().collect();
+                let endpoints: Vec<_> = self.handlers.iter().flat_map(|handler| handler.endpoints()).copied().collect();
                 AdminResponse::json(200, &Help { help: &endpoints })
             }
             ("/", _) => AdminResponse::method_not_allowed("GET, HEAD"),
@@ -41,7 +53,7 @@ impl AdminHandlers {
 
 impl std::fmt::Debug for AdminHandlers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|handler| handler.endpoints())).finish()
+        f.debug_list().entries(self.handlers.iter().map(|handler| handler.endpoints())).finish()
     }
 }
 
@@ -78,6 +90,16 @@ mod tests {
         }
         let (status, body) = response(&handlers, "GET", "/d");
         assert!(status == 404 && body.contains("GET / lists"), "{body}");
+    }
+
+    #[test]
+    fn a_read_only_interface_refuses_all_but_reads() {
+        let handlers = || AdminHandlers::new(vec![Box::new(Named("one", &["/a"]))]);
+        for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 403), ("PUT", 403), ("DELETE", 403), ("get", 403)] {
+            assert_eq!(response(&handlers().read_only(), method, "/a").0, status, "{method}");
+            assert_eq!(response(&handlers(), method, "/a").0, 200, "{method}");
+        }
+        assert_eq!(response(&handlers().read_only(), "POST", "/d").0, 403, "whatever the path");
     }
 
     #[test]

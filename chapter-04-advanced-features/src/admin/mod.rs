@@ -8,14 +8,15 @@
 //! | [`handlers`](mod@handlers) | the list of handlers, to which later chapters add theirs |
 //! | [`handler`](mod@handler), `change` | this chapter's: what each request does; the changes to a group |
 //! | [`operations`] | [`AdminOperations`], through which the handler reaches the balancer |
-//! | [`server`] | HTTP itself, on its own thread |
+//! | [`server`], `listener` | HTTP itself, on its own thread; its connections |
 //!
-//! Everything but `server` is sans-IO. A change replaces a member list or an atomic of a backend and notifies the
+//! Everything but these two is sans-IO. A change replaces a member list or an atomic of a backend and notifies the
 //! group: no client request waits for it, and those in flight complete. Client traffic does not belong here.
 
 mod change;
 pub mod handler;
 pub mod handlers;
+mod listener;
 pub mod operations;
 pub mod origin_check;
 pub mod request;

@@ -31,9 +31,14 @@ pub struct AdminResponse {
     pub status: u16,
     /// The methods that the resource allows; only with status 405.
     pub allow: Option<&'static str>,
-    /// The body: JSON, with a final newline for terminals.
+    /// The media type of the body.
+    pub content_type: &'static str,
+    /// The body, with a final newline for terminals.
     pub body: String,
 }
+
+/// The media type of a JSON body.
+const JSON: &str = "application/json";
 
 impl AdminRequest {
     /// The percent-decoded segments of the path; `None` if an escape is invalid or the result is not UTF-8.
@@ -62,10 +67,15 @@ impl AdminRequest {
 }
 
 impl AdminResponse {
+    /// A response with this text, which is not JSON.
+    pub fn text(status: u16, content_type: &'static str, body: String) -> Self {
+        Self { status, allow: None, content_type, body }
+    }
+
     /// A response with `value` as JSON.
     pub fn json(status: u16, value: &impl Serialize) -> Self {
         match serde_json::to_string_pretty(value) {
-            Ok(json) => Self { status, allow: None, body: json + "\n" },
+            Ok(json) => Self { status, allow: None, content_type: JSON, body: json + "\n" },
             Err(error) => Self::error(500, format!("cannot serialize the response: {error}")),
         }
     }
@@ -75,7 +85,7 @@ impl AdminResponse {
         // The text may quote the request: escape control characters, which could break the line or move a cursor.
         let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
         let text = serde_json::Value::String(text.as_ref().chars().map(visible).collect());
-        Self { status, allow: None, body: format!("{{\"error\": {text}}}\n") }
+        Self { status, allow: None, content_type: JSON, body: format!("{{\"error\": {text}}}\n") }
     }
 
     /// A 405 response; `allow` lists the methods that the resource allows.

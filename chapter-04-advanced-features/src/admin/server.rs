@@ -2,8 +2,8 @@
 //!
 //! It has its own thread and runtime, so that it cannot delay traffic in any chapter's engine. axum does the HTTP: this
 //! is not the traffic that the workspace teaches. The handler may block, so it runs on one of the runtime's blocking
-//! threads. Bounded are the length of a body, the time to receive it, the concurrent requests, and the time to shut
-//! down.
+//! threads. Bounded are the connections and how long each lives ([`listener`](super::listener)), the length of a body,
+//! the time to receive it, the concurrent requests, and the time to shut down.
 
 use std::{
     future::IntoFuture as _,
@@ -25,6 +25,7 @@ use tokio::{runtime, task, time};
 
 use super::{
     handlers::AdminHandlers,
+    listener::BoundedListener,
     origin_check,
     request::{AdminRequest, AdminResponse},
 };
@@ -48,6 +49,15 @@ pub struct AdminServer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Who may send requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Whom [`origin_check`] admits.
+    ThisMachine,
+    /// Anyone.
+    Public,
+}
+
 impl AdminServer {
     /// Listens on `address`, which must be loopback, and calls `handlers` for the requests that [`origin_check`]
     /// admits, on threads that may block.
@@ -55,13 +65,24 @@ impl AdminServer {
     /// # Errors
     /// The address is not loopback or is in use, or no file descriptors or threads are left.
     pub fn start(address: SocketAddr, handlers: AdminHandlers) -> io::Result<Self> {
-        let failed = |error: io::Error| io::Error::new(error.kind(), format!("admin {address}: {error}"));
         if !address.ip().is_loopback() {
-            return Err(failed(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the address must be loopback: the admin interface has no authentication",
-            )));
+            let reason = "the address must be loopback: the admin interface has no authentication";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("admin {address}: {reason}")));
         }
+        Self::start_with("admin", address, handlers, Access::ThisMachine)
+    }
+
+    /// Listens on any address, and calls `handlers` for all requests, whoever sends them: they must only read, and show
+    /// nothing that has to stay secret. `name` is that of the thread, and of the interface in an error.
+    ///
+    /// # Errors
+    /// The address is in use or not of this machine, or no file descriptors or threads are left.
+    pub fn start_public(name: &str, address: SocketAddr, handlers: AdminHandlers) -> io::Result<Self> {
+        Self::start_with(name, address, handlers, Access::Public)
+    }
+
+    fn start_with(name: &str, address: SocketAddr, handlers: AdminHandlers, access: Access) -> io::Result<Self> {
+        let failed = |error: io::Error| io::Error::new(error.kind(), format!("{name} {address}: {error}"));
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -72,11 +93,11 @@ impl AdminServer {
         let shutdown = Shutdown::new()?;
         let (server_shutdown, handlers) = (shutdown.clone(), Arc::new(handlers));
         let run = move || {
-            runtime.block_on(serve(listener, handlers, server_shutdown));
+            runtime.block_on(serve(listener, handlers, access, server_shutdown));
             // Do not wait for a resolver call that has not returned.
             runtime.shutdown_background();
         };
-        let thread = Some(thread::Builder::new().name("admin".into()).spawn(run)?);
+        let thread = Some(thread::Builder::new().name(name.into()).spawn(run)?);
         Ok(Self { address, shutdown, thread })
     }
 
@@ -95,12 +116,12 @@ impl Drop for AdminServer {
     }
 }
 
-async fn serve(listener: TcpListener, handlers: Arc<AdminHandlers>, shutdown: Shutdown) {
+async fn serve(listener: TcpListener, handlers: Arc<AdminHandlers>, access: Access, shutdown: Shutdown) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
+        Ok(listener) => BoundedListener::new(listener),
         Err(error) => return tracing::error!("the admin interface failed to start: {error}"),
     };
-    let router = Router::new().fallback(move |request| serve_request(Arc::clone(&handlers), request));
+    let router = Router::new().fallback(move |request| serve_request(Arc::clone(&handlers), access, request));
     let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.reached(ShutdownStage::Draining));
     let grace_expired = async {
         shutdown.reached(ShutdownStage::Draining).await;
@@ -112,13 +133,19 @@ async fn serve(listener: TcpListener, handlers: Arc<AdminHandlers>, shutdown: Sh
     }
 }
 
-async fn serve_request(handlers: Arc<AdminHandlers>, request: axum::extract::Request) -> response::Response {
+async fn serve_request(
+    handlers: Arc<AdminHandlers>,
+    access: Access,
+    request: axum::extract::Request,
+) -> response::Response {
     let (parts, body) = request.into_parts();
     let mut request = request_without_body(&parts);
     // Read the body even if the request is rejected: closing on a client that is still sending may reset the connection
     // before it has read the response.
     let body = read_body(body).await;
-    if let Err(rejection) = origin_check::check_origin(&request) {
+    if access == Access::ThisMachine
+        && let Err(rejection) = origin_check::check_origin(&request)
+    {
         return into_axum_response(rejection);
     }
     match body {
@@ -168,7 +195,7 @@ fn into_axum_response(response: AdminResponse) -> response::Response {
     let mut http_response = response::Response::new(Body::from(response.body));
     *http_response.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = http_response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(response.content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(allow) = response.allow {
         headers.insert(header::ALLOW, HeaderValue::from_static(allow));
