@@ -57,6 +57,16 @@ impl ProxyStats {
         self.connections_active.fetch_sub(1, Relaxed);
     }
 
+    /// Clients that have connected so far.
+    pub fn connections_accepted(&self) -> u64 {
+        self.connections_accepted.load(Relaxed)
+    }
+
+    /// Clients that are connected.
+    pub fn connections_active(&self) -> u64 {
+        self.connections_active.load(Relaxed)
+    }
+
     /// Counts a finished exchange.
     pub fn record(&self, exchange: &Exchange) {
         self.requests_total.fetch_add(1, Relaxed);

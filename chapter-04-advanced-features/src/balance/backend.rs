@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -97,6 +97,7 @@ pub struct Backend {
     /// The health status from live connects.
     pub(crate) connect_breaker: ConnectBreaker,
     outlier: OutlierDetector,
+    ejections: AtomicU64,
     /// The share it takes after it has recovered.
     pub(crate) slow_start: SlowStart,
     latency: PeakEwma,
@@ -136,6 +137,7 @@ impl Backend {
             checks_down: AtomicBool::new(false),
             connect_breaker: ConnectBreaker::new(now),
             outlier: OutlierDetector::new(settings.outlier, now),
+            ejections: AtomicU64::new(0),
             slow_start: SlowStart::new(settings.slow_start, SlowStart::DEFAULT_MIN_FACTOR, now),
             latency: PeakEwma::new(now),
             concurrency: ConcurrencyLimit::new(settings.max_connections),
@@ -254,9 +256,15 @@ impl Backend {
         };
         let ejected = self.outlier.record(failed, now);
         if ejected.is_some() {
+            self.ejections.fetch_add(1, Relaxed);
             self.change_notifier.notify();
         }
         ejected
+    }
+
+    /// How often it has been ejected.
+    pub fn ejections(&self) -> u64 {
+        self.ejections.load(Relaxed)
     }
 
     /// Stops new clients, or accepts them again.

@@ -7,13 +7,14 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, Ordering::Relaxed},
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
 /// The concurrent retries that a group permits. Cost: nothing until a request fails.
 #[derive(Debug)]
 pub struct RetryBudget {
     active_retries: Arc<AtomicU32>,
+    refused: AtomicU64,
     percent: u32,
     min_retries: u32,
 }
@@ -32,7 +33,7 @@ impl Default for RetryBudget {
 impl RetryBudget {
     /// At most `percent` of the requests in flight may be retries, but always `min_retries`.
     pub fn new(percent: u32, min_retries: u32) -> Self {
-        Self { active_retries: Arc::default(), percent, min_retries }
+        Self { active_retries: Arc::default(), refused: AtomicU64::new(0), percent, min_retries }
     }
 
     // ANCHOR: take
@@ -42,12 +43,18 @@ impl RetryBudget {
         let share = u64::from(in_flight) * u64::from(self.percent) / 100;
         let limit = u32::try_from(share).unwrap_or(u32::MAX).max(self.min_retries);
         let one_more = |active| (active < limit).then_some(active + 1);
-        self.active_retries
-            .fetch_update(Relaxed, Relaxed, one_more)
-            .ok()
-            .map(|_| RetryPermit(Arc::clone(&self.active_retries)))
+        let Ok(_) = self.active_retries.fetch_update(Relaxed, Relaxed, one_more) else {
+            self.refused.fetch_add(1, Relaxed);
+            return None;
+        };
+        Some(RetryPermit(Arc::clone(&self.active_retries)))
     }
     // ANCHOR_END: take
+
+    /// How often the budget was exhausted when a permit was asked for. A retry asks several times before it gives up.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
 }
 
 impl Drop for RetryPermit {
@@ -66,6 +73,7 @@ mod tests {
             let budget = RetryBudget::default();
             let permits: Vec<_> = std::iter::from_fn(|| budget.try_acquire(in_flight)).collect();
             assert_eq!(permits.len(), limit, "{in_flight} in flight");
+            assert_eq!(budget.refused(), 1);
             drop(permits);
             assert!(budget.try_acquire(in_flight).is_some(), "a returned permit is available again");
         }
