@@ -52,6 +52,7 @@ pub use filter::{ConnectionPermit, ConnectionRefused, Filter, WorkerFilter};
 pub use request::attempt_record::AttemptRecord;
 pub use server::{PoolConfig, Server};
 pub use statistics::PoolReport;
+pub use worker::stats::WorkerReport;
 
 /// Serves clients on `listeners`, one listener per worker, until shutdown, then drains. Call it once.
 ///

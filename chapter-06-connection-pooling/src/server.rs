@@ -16,6 +16,7 @@ use crate::{
     filter::Filter,
     pool::{IdlePool, PoolCounters, PoolLimits, SharedPool},
     statistics::{self, PoolReport},
+    worker::stats::{WorkerReport, WorkerStats},
 };
 
 /// The configuration of the pool.
@@ -44,6 +45,8 @@ pub struct Server<F = (), P = IdlePool<tokio::net::TcpStream>> {
     pub(crate) shared_pool: SharedPool<TcpStream>,
     /// One per worker.
     pub(crate) pool_counters: Vec<PoolCounters>,
+    /// One per worker.
+    pub(crate) worker_stats: Vec<WorkerStats>,
     pub(crate) handoff: ConnectionHandoff,
     pool: PhantomData<fn() -> P>,
     /// Taken by the workers when they start.
@@ -72,6 +75,7 @@ impl<F: Filter, P> Server<F, P> {
             handoff: ConnectionHandoff::new(balancer.config().max_clients, senders),
             shared_pool: SharedPool::new(pool_config.limits.shared(workers)),
             pool_counters: (0..workers.get()).map(|_| PoolCounters::default()).collect(),
+            worker_stats: (0..workers.get()).map(|_| WorkerStats::default()).collect(),
             pool: PhantomData,
             handoff_receivers: Mutex::new(receivers),
             balancer,
@@ -93,13 +97,22 @@ impl<F: Filter, P> Server<F, P> {
 
     /// The table that SIGUSR1 and the exit print, with the pool and the connections of each worker.
     pub fn statistics(&self) -> String {
-        let clients = self.handoff.per_worker.counts();
-        statistics::format_table(&self.balancer.stats_table(), &self.pool_status(), clients)
+        statistics::format_table(&self.balancer.stats_table(), &self.pool_status(), self.clients_per_worker())
     }
 
     /// The counters of all workers' pools, summed.
     pub fn pool_status(&self) -> PoolReport {
         PoolReport::new(self.pool_counters.iter().map(PoolCounters::stats).sum(), self.shared_pool.len())
+    }
+
+    /// Each worker's bytes and busy time.
+    pub fn worker_reports(&self) -> impl Iterator<Item = WorkerReport> {
+        self.worker_stats.iter().map(WorkerStats::report)
+    }
+
+    /// How many client connections each worker has.
+    pub fn clients_per_worker(&self) -> impl Iterator<Item = usize> {
+        self.handoff.per_worker.counts()
     }
 
     /// Whether there is more than one worker, so that a shared pool is of use.

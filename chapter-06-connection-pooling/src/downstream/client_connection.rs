@@ -12,7 +12,7 @@ use crate::{
     filter::{ConnectionPermit, Filter as _},
     timer::LazyTimer,
     wire::PolledStream,
-    worker::context::WorkerContext,
+    worker::{context::WorkerContext, stats::CountedWire},
 };
 
 /// The state that a connection keeps while it is idle: it includes no buffer memory.
@@ -63,7 +63,8 @@ impl<E: Engine> ClientConnection<E> {
 
     /// The client's socket with its layer, as a [`Wire`] for one poll.
     pub(crate) fn wire<'a, 'w: 'a>(&'a mut self, context: &Context<'w>) -> impl Wire + use<'a, 'w, E> {
-        self.stream_layer.wrap(PolledStream::new(&mut self.stream, context))
+        let wire = self.stream_layer.wrap(PolledStream::new(&mut self.stream, context));
+        CountedWire::new(wire, self.guard.worker.stats())
     }
 
     /// The same, and the throttle that limits it.
@@ -72,6 +73,7 @@ impl<E: Engine> ClientConnection<E> {
         context: &Context<'w>,
     ) -> (impl Wire + use<'a, 'w, E>, Option<&'a mut ConnectionThrottle>) {
         let wire = self.stream_layer.wrap(PolledStream::new(&mut self.stream, context));
+        let wire = CountedWire::new(wire, self.guard.worker.stats());
         (wire, self.throttle.as_deref_mut())
     }
 

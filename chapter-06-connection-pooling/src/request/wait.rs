@@ -31,7 +31,7 @@ use crate::{
     timer::{LazyTimer, poll_fn_with_now},
     upstream::{connect::connect, connection::UpstreamConnection, socket_pool},
     wire::{PolledStream, SharedPolledStream},
-    worker::context::WorkerContext,
+    worker::{context::WorkerContext, stats::CountedWire},
 };
 
 /// A head has one deadline as a whole: sending a byte now and then does not extend it. An idle client has the idle
@@ -176,6 +176,7 @@ pub(crate) async fn exchange_watching_for_reset<E: Engine>(
         let Request { relay, attempt, filter_state, .. } = &mut *request;
         let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
         let client_wire = stream_layer.wrap(SharedPolledStream::new(stream, context));
+        let client_wire = CountedWire::new(client_wire, worker.stats());
         let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
         let mut pumped =
             worker.pump(relay, filter_state, now, client_wire, throttle.as_deref_mut(), &mut upstream_wire);

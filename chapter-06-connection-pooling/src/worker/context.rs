@@ -26,6 +26,7 @@ use crate::{
     pool::{ConnectionPool as _, PoolCounters},
     request::state::Request,
     server::Server,
+    worker::stats::WorkerStats,
 };
 
 /// How many boxed requests are kept for reuse. More than that are in use only in a burst.
@@ -88,6 +89,11 @@ impl<E: Engine> WorkerContext<E> {
     /// The counters of this worker's pool.
     pub(crate) fn pool_counters(&self) -> &PoolCounters {
         &self.server.pool_counters[self.worker_id]
+    }
+
+    /// The statistics of this worker.
+    pub(crate) fn stats(&self) -> &WorkerStats {
+        &self.server.worker_stats[self.worker_id]
     }
 
     /// The pool that all workers share.

@@ -8,3 +8,4 @@ mod accept;
 pub(crate) mod context;
 mod maintenance;
 pub(crate) mod run;
+pub(crate) mod stats;

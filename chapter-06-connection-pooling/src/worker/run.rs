@@ -45,6 +45,7 @@ pub(crate) fn run<E: Engine>(
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
+    server.worker_stats[worker_id].set_runtime(runtime.handle().metrics());
     runtime.block_on(async move {
         let worker = Rc::new(WorkerContext::<E>::new(server, worker_id));
         let background_tasks = [
