@@ -29,4 +29,4 @@ mod server;
 pub mod table;
 mod ticks;
 
-pub use server::LimitedServer;
+pub use server::{LimitedServer, Parts};

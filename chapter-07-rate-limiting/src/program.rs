@@ -2,15 +2,18 @@
 
 use std::{error::Error, io, process::ExitCode, sync::Arc};
 
-use advanced_features::limit::adaptive::OverloadPolicy;
+use advanced_features::{
+    limit::adaptive::OverloadPolicy,
+    program::{Program, Server},
+};
 use common::{
     cli::{self, InProcessBackends},
     clock, outln,
 };
-use connection_pooling::{Server, args::BalancerArgs};
+use connection_pooling::args::BalancerArgs;
 
 use crate::{
-    LimitedServer,
+    LimitedServer, Parts,
     args::{LimitArgs, ShedArgs},
     filter::{LimiterFactory, RateLimits},
 };
@@ -33,9 +36,24 @@ pub struct ProgramArgs {
 /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
 pub fn run<B: InProcessBackends>(
     name: &'static str,
+    args: ProgramArgs,
+    make: LimiterFactory,
+    start_bundled: impl FnOnce() -> io::Result<B>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    run_with(name, args, make, start_bundled, |program| program, |parts| Ok(LimitedServer::new(parts, ())))
+}
+
+/// As [`run`], with other parts: `adjust` changes the program before it starts, `build` builds its server.
+///
+/// # Errors
+/// As [`run`], and those of `build`.
+pub fn run_with<S: Server, B: InProcessBackends>(
+    name: &'static str,
     ProgramArgs { mut balancer, limits, shed }: ProgramArgs,
     make: LimiterFactory,
     start_bundled: impl FnOnce() -> io::Result<B>,
+    adjust: impl FnOnce(Program) -> Program,
+    build: impl FnOnce(Parts) -> io::Result<S>,
 ) -> Result<ExitCode, Box<dyn Error>> {
     balancer.set_min_body_rate(limits.min_body_rate());
     let config = limits.into_config(balancer.needs_bundled_backends());
@@ -57,7 +75,8 @@ pub fn run<B: InProcessBackends>(
         outln!("bandwidth: {rule}, at most {kib} KiB and 64 KiB per connection that waits");
     }
     let overload = load_shed.map(|config| Arc::new(config) as Arc<dyn OverloadPolicy>);
-    program.overload(overload).run(start_bundled, |balancer| {
-        Ok(Arc::new(LimitedServer::new(Server::with_filter(balancer, pool, workers, limits))))
+    adjust(program.overload(overload)).run(start_bundled, |balancer| {
+        let parts = Parts { balancer, pool, workers, limits };
+        build(parts).map(Arc::new)
     })
 }

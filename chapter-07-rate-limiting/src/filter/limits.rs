@@ -136,6 +136,11 @@ impl RateLimits {
         self.0.in_order.iter().enumerate().map(report).collect()
     }
 
+    /// Whether nothing is refused, only counted.
+    pub fn is_dry_run(&self) -> bool {
+        self.0.dry_run
+    }
+
     /// The limit on the connections of each address.
     pub fn connections(&self) -> Option<&ConnectionLimit> {
         self.0.connections.as_deref()
