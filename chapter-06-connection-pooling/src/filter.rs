@@ -145,6 +145,7 @@ impl<A: WorkerFilter, B: WorkerFilter> WorkerFilter for (A, B) {
         self.1.on_response_head(&mut state.1, response, edits);
     }
 
+    #[inline] // so that a record that no filter reads is never made
     fn on_attempt(&self, state: &mut Self::State, attempt: &AttemptRecord) {
         self.0.on_attempt(&mut state.0, attempt);
         self.1.on_attempt(&mut state.1, attempt);

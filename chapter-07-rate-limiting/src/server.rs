@@ -74,7 +74,7 @@ impl<F: Filter> program::Server for LimitedServer<F> {
             write!(table, "\nconnections per address: {} refused, {} not counted", limit.refused(), limit.overflows())
                 .expect("writing to a String cannot fail");
         }
-        if let Some(limit) = self.0.filter().bandwidth() {
+        if let Some(limit) = self.0.filter().1.bandwidth() {
             let BandwidthReport { rule, pauses_down, pauses_up, without_slot } = limit.report();
             write!(
                 table,

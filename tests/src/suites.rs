@@ -13,6 +13,7 @@ mod health;
 mod identity;
 mod limits;
 mod local_reply;
+mod metrics;
 mod overload;
 mod pooling;
 mod proxy;
@@ -121,6 +122,11 @@ const FILES: &[&[Case]] = &[
     rate_limit::bandwidth::CASES,
     overload::goodput::CASES,
     overload::queue::CASES,
+    metrics::exposition::CASES,
+    metrics::requests::CASES,
+    metrics::sums::CASES,
+    metrics::bounded::CASES,
+    metrics::endpoints::CASES,
 ];
 
 /// Every case of every suite.

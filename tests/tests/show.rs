@@ -53,6 +53,11 @@ fn chapter_7_is_shown() {
 }
 
 #[test]
+fn chapter_8_is_shown() {
+    is_shown("8");
+}
+
+#[test]
 fn one_part_is_shown_alone() {
     let output = show(&["4", "--part", "4", "--fast"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -37,7 +37,10 @@ impl AdminHandlers {
     /// serves that path.
     pub fn handle(&self, request: &AdminRequest) -> AdminResponse {
         if self.read_only && !matches!(request.method.as_str(), "GET" | "HEAD") {
-            return AdminResponse::error(403, "this interface is read-only; start the program with --admin to change it");
+            return AdminResponse::error(
+                403,
+                "this interface is read-only; start the program with --admin to change it",
+            );
         }
         let handled = self.handlers.iter().find_map(|handler| handler.handle(request));
         handled.unwrap_or_else(|| match (request.path.as_str(), request.method.as_str()) {
@@ -95,7 +98,9 @@ mod tests {
     #[test]
     fn a_read_only_interface_refuses_all_but_reads() {
         let handlers = || AdminHandlers::new(vec![Box::new(Named("one", &["/a"]))]);
-        for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 403), ("PUT", 403), ("DELETE", 403), ("get", 403)] {
+        for (method, status) in
+            [("GET", 200), ("HEAD", 200), ("POST", 403), ("PUT", 403), ("DELETE", 403), ("get", 403)]
+        {
             assert_eq!(response(&handlers().read_only(), method, "/a").0, status, "{method}");
             assert_eq!(response(&handlers(), method, "/a").0, 200, "{method}");
         }

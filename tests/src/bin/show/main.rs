@@ -11,6 +11,7 @@ mod chapter_4;
 mod chapter_5;
 mod chapter_6;
 mod chapter_7;
+mod chapter_8;
 mod demo_backends;
 mod narrator;
 
@@ -52,7 +53,7 @@ enum Script {
     Parts(&'static [(&'static str, Demo)]),
 }
 
-const DEMONSTRATIONS: [Demonstration; 7] = [
+const DEMONSTRATIONS: [Demonstration; 8] = [
     Demonstration {
         chapter: 1,
         package: "chapter-01-fundamentals",
@@ -94,6 +95,12 @@ const DEMONSTRATIONS: [Demonstration; 7] = [
         package: "chapter-07-rate-limiting",
         title: "each client gets its share",
         script: Script::Whole(chapter_7::demo),
+    },
+    Demonstration {
+        chapter: 8,
+        package: "chapter-08-metrics",
+        title: "each request is counted, and says why it ended",
+        script: Script::Whole(chapter_8::demo),
     },
 ];
 

@@ -1,0 +1,104 @@
+//! What the engine and the limits count themselves: connections, bytes, the pool, refusals, the workers.
+
+use std::sync::Arc;
+
+use common::clock::now;
+use connection_pooling::Server;
+use prometheus::{
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+use rate_limiting::filter::{ConnectionLimit, LimitReport, RateLimits};
+
+use super::{
+    busy::BusyRatios,
+    family::{Family, count},
+};
+use crate::record::Metrics;
+
+const ACTIVE: Family = Family::gauge("lb_connections_active", &[], "Clients that are connected.");
+const ACCEPTED: Family = Family::counter("lb_connections_accepted_total", &[], "Clients that have connected.");
+const REFUSED: Family = Family::counter(
+    "lb_connections_refused_total",
+    &[],
+    "Connections closed at once because their address had too many (--max-clients-per-ip).",
+);
+const RECEIVED: Family =
+    Family::counter("lb_bytes_received_total", &[], "Bytes received from clients, heads and framing included.");
+const SENT: Family = Family::counter("lb_bytes_sent_total", &[], "Bytes sent to clients, heads and framing included.");
+const HITS: Family =
+    Family::counter("lb_pool_hits_total", &[], "Attempts that took an idle backend connection from the pool.");
+const MISSES: Family = Family::counter("lb_pool_misses_total", &[], "Attempts that had to connect.");
+const LIMITED: Family = Family::counter(
+    "lb_limited_total",
+    &["dry", "limit"],
+    "Requests that a rate limit has refused; with dry=\"true\", that it would have refused.",
+);
+const BUSY: Family = Family::gauge(
+    "lb_worker_busy_ratio",
+    &["worker"],
+    "The share of the time since the last scrape, or of at least a second, in which the worker was not waiting.",
+);
+const BUILD: Family = Family::gauge("lb_build_info", &["version"], "1; the version is a label.");
+
+const ALL: [Family; 10] = [ACTIVE, ACCEPTED, REFUSED, RECEIVED, SENT, HITS, MISSES, LIMITED, BUSY, BUILD];
+
+/// What the server counts.
+#[derive(Debug)]
+pub struct BalancerCollector {
+    server: Arc<Server<(Metrics, RateLimits)>>,
+    busy: BusyRatios,
+    descs: Vec<Desc>,
+}
+
+impl BalancerCollector {
+    /// Of this server.
+    pub fn new(server: Arc<Server<(Metrics, RateLimits)>>) -> Self {
+        Self { server, busy: BusyRatios::new(now()), descs: ALL.iter().map(Family::desc).collect() }
+    }
+
+    fn limits(&self) -> &RateLimits {
+        &self.server.filter().1
+    }
+
+    fn limited(&self) -> MetricFamily {
+        let dry = if self.limits().is_dry_run() { "true" } else { "false" };
+        let sample = |LimitReport { name, stats, .. }: LimitReport| LIMITED.sample(&[dry, &name], count(stats.refused));
+        LIMITED.with(self.limits().reports().into_iter().map(sample).collect())
+    }
+
+    fn busy(&self) -> MetricFamily {
+        let ratios = self.busy.ratios(self.server.worker_reports().map(|worker| worker.busy), now());
+        BUSY.with(
+            (0..).zip(ratios).map(|(worker, ratio): (usize, _)| BUSY.sample(&[&worker.to_string()], ratio)).collect(),
+        )
+    }
+}
+
+impl Collector for BalancerCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let stats = self.server.balancer().stats();
+        let (received, sent) = self
+            .server
+            .worker_reports()
+            .fold((0, 0), |(received, sent), worker| (received + worker.bytes_received, sent + worker.bytes_sent));
+        let pool = self.server.pool_status().stats;
+        let refused = self.limits().connections().map_or(0, ConnectionLimit::refused);
+        vec![
+            ACTIVE.with_one(count(stats.connections_active())),
+            ACCEPTED.with_one(count(stats.connections_accepted())),
+            REFUSED.with_one(count(refused)),
+            RECEIVED.with_one(count(received)),
+            SENT.with_one(count(sent)),
+            HITS.with_one(count(pool.hits + pool.shared_hits)),
+            MISSES.with_one(count(pool.misses)),
+            self.limited(),
+            self.busy(),
+            BUILD.with(vec![BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1.0)]),
+        ]
+    }
+}

@@ -1,0 +1,66 @@
+//! The registry of all collectors, and the text that a scraper gets.
+
+use std::sync::Arc;
+
+use connection_pooling::Server;
+use prometheus::{Registry, TEXT_FORMAT, TextEncoder, core::Collector};
+use rate_limiting::filter::RateLimits;
+
+use super::{
+    backends::{self, BackendCollector},
+    balancer::BalancerCollector,
+    process::ProcessCollector,
+    requests::RequestCollector,
+};
+use crate::record::Metrics;
+
+/// All metrics of a balancer.
+#[derive(Clone)]
+pub struct Exposition(Registry);
+
+impl std::fmt::Debug for Exposition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exposition").finish_non_exhaustive()
+    }
+}
+
+impl Exposition {
+    /// The media type of [`text`](Self::text).
+    pub const CONTENT_TYPE: &str = TEXT_FORMAT;
+
+    /// The metrics of this server.
+    ///
+    /// # Errors
+    /// Two metrics have one name.
+    pub fn new(server: &Arc<Server<(Metrics, RateLimits)>>) -> prometheus::Result<Self> {
+        let (metrics, balancer) = (&server.filter().0, server.balancer());
+        let dropped = {
+            let (metrics, balancer) = (metrics.clone(), Arc::clone(balancer));
+            move || backends::dropped_series(&balancer, metrics.layout())
+        };
+        Self::of(vec![
+            Box::new(RequestCollector::new(metrics.clone(), dropped)),
+            Box::new(BackendCollector::new(metrics.clone(), Arc::clone(balancer))),
+            Box::new(BalancerCollector::new(Arc::clone(server))),
+            Box::<ProcessCollector>::default(),
+        ])
+    }
+
+    /// These collectors.
+    ///
+    /// # Errors
+    /// Two metrics have one name.
+    pub fn of(collectors: Vec<Box<dyn Collector>>) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        collectors.into_iter().try_for_each(|collector| registry.register(collector))?;
+        Ok(Self(registry))
+    }
+
+    /// The metrics now, in text format 0.0.4.
+    ///
+    /// # Errors
+    /// A metric cannot be written: it has no samples.
+    pub fn text(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.0.gather())
+    }
+}

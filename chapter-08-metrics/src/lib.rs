@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+//! # The modules
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`counter`] | four counters for many threads, to be measured |
+//! | [`single_writer`] | the one that the balancer uses: a number that one thread writes |
+//! | [`histogram`] | fixed buckets, and log-linear ones |
+//! | [`end`] | why a request ended, in one word; what counts as failed |
+//! | [`record`] | what each worker records, and the filter that records it |
+//! | [`exposition`] | what is read: collectors, registry, text format |
+//! | [`endpoint`] | where it is read: `/metrics`, `/healthz`, `/readyz`, `/stats` |
+//! | [`args`] | the command line of the metrics |
+//! | [`program`] | the program: command line, limits, metrics, balancer |
+
+pub mod args;
+pub mod counter;
+pub mod end;
+pub mod endpoint;
+pub mod exposition;
+pub mod histogram;
+pub mod program;
+pub mod record;
+mod server;
+pub mod single_writer;
+
+pub use server::ObservableServer;

@@ -1,0 +1,45 @@
+//! The program: chapter 7's balancer, measured.
+
+use std::{
+    error::Error,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+};
+
+use advanced_features::program::Program;
+use common::cli::InProcessBackends;
+use rate_limiting::{filter::LimiterFactory, program};
+
+use crate::{ObservableServer, args::MetricsArgs, record::outcomes::OutcomeTableFactory};
+
+/// The command line of a balancer with limits and metrics: `#[command(flatten)] program: ObservableArgs`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct ObservableArgs {
+    #[command(flatten)]
+    limited: program::ProgramArgs,
+    #[command(flatten)]
+    metrics: MetricsArgs,
+}
+
+/// Where the admin interface of a bare start listens, if the port is free.
+const BARE_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
+
+/// Runs the program `name` until a signal ends it. `make` makes the limiter of each limit, and each worker's table of
+/// outcomes; `start_bundled` starts backends in this process, if the command line names none. `is_bare`: the command
+/// line is empty; then there is an admin interface that can change nothing.
+///
+/// # Errors
+/// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
+pub fn run<B: InProcessBackends>(
+    name: &'static str,
+    ObservableArgs { limited, metrics }: ObservableArgs,
+    is_bare: bool,
+    make: (LimiterFactory, OutcomeTableFactory),
+    start_bundled: impl FnOnce() -> io::Result<B>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let adjust = |program: Program| if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
+    let (limiter, table) = make;
+    let build = |parts| ObservableServer::start(parts, &metrics, table);
+    program::run_with(name, limited, limiter, start_bundled, adjust, build)
+}

@@ -1,0 +1,86 @@
+//! The balancer with its limits and its metrics, and the interfaces that serve them.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use advanced_features::{
+    Balancer,
+    admin::{AdminHandler, AdminHandlers, AdminOperations as _, AdminServer},
+    program,
+};
+use common::{net::Listeners, outln, shutdown::Shutdown};
+use rate_limiting::{LimitedServer, Parts};
+
+use crate::{
+    args::MetricsArgs,
+    endpoint::{NothingElse, health::HealthHandler, metrics::MetricsHandler, stats::StatsHandler},
+    exposition::Exposition,
+    record::{Layout, Metrics, outcomes::OutcomeTableFactory},
+};
+
+/// A server whose requests are limited, and measured.
+#[derive(Debug)]
+pub struct ObservableServer {
+    limited: Arc<LimitedServer<Metrics>>,
+    exposition: Exposition,
+    health: HealthHandler,
+    /// The interface that `--metrics` asks for. It answers until the process exits.
+    _public: Option<AdminServer>,
+}
+
+impl ObservableServer {
+    /// A server of these parts; `make` makes each worker's table of outcomes.
+    ///
+    /// # Errors
+    /// The address of `--metrics` cannot be listened on.
+    pub fn start(parts: Parts, args: &MetricsArgs, make: OutcomeTableFactory) -> io::Result<Self> {
+        let metrics = Metrics::with_tables(layout(&parts.balancer, args), parts.workers, make);
+        let health = HealthHandler::new(Arc::clone(&parts.balancer));
+        let limited = Arc::new(LimitedServer::new(parts, metrics));
+        let exposition = Exposition::new(limited.server()).map_err(io::Error::other)?;
+        let public = args.metrics.map(|address| serve_public(address, &exposition, &health)).transpose()?;
+        Ok(Self { limited, exposition, health, _public: public })
+    }
+
+    /// All metrics.
+    pub fn exposition(&self) -> &Exposition {
+        &self.exposition
+    }
+}
+
+fn serve_public(address: SocketAddr, exposition: &Exposition, health: &HealthHandler) -> io::Result<AdminServer> {
+    let handlers: Vec<Box<dyn AdminHandler>> =
+        vec![Box::new(MetricsHandler(exposition.clone())), Box::new(health.clone()), Box::new(NothingElse)];
+    let server = AdminServer::start_public("metrics", address, AdminHandlers::new(handlers))?;
+    outln!("metrics on {}", server.address());
+    Ok(server)
+}
+
+/// The names that the configuration gives: no label has any other source.
+fn layout(balancer: &Balancer, args: &MetricsArgs) -> Layout {
+    let (config, groups) = (balancer.config(), balancer.router());
+    let group = |index: usize| groups.groups().get(index).map_or("", |group| group.name());
+    let routes = config.routes.names().iter().map(|route| (route.name.as_str(), group(route.group)));
+    let buckets = args.metrics_buckets.clone().unwrap_or_default();
+    Layout::new(routes, config.default_group.map(group), buckets, args.metrics_max_series)
+}
+
+impl program::Server for ObservableServer {
+    fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+        self.health.running(shutdown);
+        self.limited.run(listeners, shutdown)
+    }
+
+    fn statistics(&self) -> String {
+        self.limited.statistics()
+    }
+
+    fn admin_handlers(self: &Arc<Self>) -> Vec<Box<dyn AdminHandler>> {
+        let mut handlers: Vec<Box<dyn AdminHandler>> = vec![
+            Box::new(MetricsHandler(self.exposition.clone())),
+            Box::new(StatsHandler(Arc::clone(self.limited.server()))),
+            Box::new(self.health.clone()),
+        ];
+        handlers.extend(self.limited.admin_handlers());
+        handlers
+    }
+}
