@@ -6,7 +6,7 @@ use common::http::{BackendId, Exchange, GroupId, Method, PhaseTimes, RouteId};
 use connection_pooling::{Filter as _, WorkerFilter as _};
 use criterion::{Criterion, criterion_group, criterion_main};
 use lb_metrics::{
-    exposition::{Exposition, requests::RequestCollector},
+    exposition::{Exposition, request_collector::RequestCollector},
     histogram::Buckets,
     record::{Layout, Metrics, filter::RequestState, layout::MaxSeries},
 };

@@ -14,7 +14,7 @@ use common::{clock::now, shutdown::Shutdown};
 use serde::Serialize;
 
 use super::read;
-use crate::exposition::backends::is_up;
+use crate::exposition::backend_collector::is_up;
 
 /// Serves both.
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use prometheus::{Registry, TEXT_FORMAT, TextEncoder, core::Collector};
 use rate_limiting::filter::RateLimits;
 
 use super::{
-    backends::{self, BackendCollector},
-    balancer::BalancerCollector,
-    process::ProcessCollector,
-    requests::RequestCollector,
+    backend_collector::{self, BackendCollector},
+    balancer_collector::BalancerCollector,
+    process_collector::ProcessCollector,
+    request_collector::RequestCollector,
 };
 use crate::record::Metrics;
 
@@ -36,7 +36,7 @@ impl Exposition {
         let (metrics, balancer) = (&server.filter().0, server.balancer());
         let dropped = {
             let (metrics, balancer) = (metrics.clone(), Arc::clone(balancer));
-            move || backends::dropped_series(&balancer, metrics.layout())
+            move || backend_collector::dropped_series(&balancer, metrics.layout())
         };
         Self::of(vec![
             Box::new(RequestCollector::new(metrics.clone(), dropped)),

@@ -2,20 +2,20 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`family`] | a metric's name, help, type and samples, as the crate `prometheus` has them |
-//! | [`requests`], [`backends`] | collectors over the workers' blocks: what the filter has recorded |
-//! | [`balancer`], [`process`] | collectors of what others count: the engine, the limits, the kernel |
+//! | `family`, `busy` | a metric without its samples, as the crate `prometheus` has it; how busy the workers are |
+//! | [`request_collector`], [`backend_collector`] | collectors over the workers' blocks: what the filter has recorded |
+//! | [`balancer_collector`], [`process_collector`] | collectors of what others count: the engine, the limits, the kernel |
 //! | [`exposition`](mod@exposition) | the registry, and the text |
 //!
 //! Collecting reads relaxed atomics on the thread that scrapes. No worker waits for it, or knows of it.
 
-pub mod backends;
-pub mod balancer;
-pub mod busy;
+pub mod backend_collector;
+pub mod balancer_collector;
+mod busy;
 #[expect(clippy::module_inception, reason = "it is the folder's main type")]
 pub mod exposition;
-pub mod family;
-pub mod process;
-pub mod requests;
+mod family;
+pub mod process_collector;
+pub mod request_collector;
 
 pub use exposition::Exposition;

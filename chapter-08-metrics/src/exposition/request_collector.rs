@@ -109,11 +109,12 @@ impl RequestCollector {
     /// Requests by outcome.
     fn outcomes(&self) -> Outcomes {
         let mut counts: BTreeMap<_, u64> = BTreeMap::new();
-        for (slot, _) in self.slots() {
+        for (slot, labels) in self.slots() {
             for (class, index) in (1..).zip(0..5) {
                 let done = self.sum(|block| block.done(slot)[index]);
                 // A counter that is there from the start shows its first request as an increase.
-                if done > 0 || class == 2 {
+                let is_expected = class == 2 && !labels.route.is_empty();
+                if done > 0 || is_expected {
                     counts.insert(Outcome::new(slot, Code::from_bits(class), End::Done), done);
                 }
             }
