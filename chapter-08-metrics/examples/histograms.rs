@@ -20,7 +20,7 @@ fn samples() -> Vec<u64> {
     let mut sample = |number: u64| {
         let sum: u64 = (0..4).map(|_| next() >> 34).sum::<u64>() >> 12;
         let typical = 400_000 + sum * sum / 260_000;
-        if number % 100 == 0 { typical * 20 } else { typical }
+        if number.is_multiple_of(100) { typical * 20 } else { typical }
     };
     (0..SAMPLES).map(&mut sample).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! It has its own thread and runtime, so that it cannot delay traffic in any chapter's engine. axum does the HTTP: this
 //! is not the traffic that the workspace teaches. The handler may block, so it runs on one of the runtime's blocking
-//! threads. Bounded are the connections and how long each lives ([`listener`](super::listener)), the length of a body,
+//! threads. Bounded are the connections and how long each lives (`listener`), the length of a body,
 //! the time to receive it, the concurrent requests, and the time to shut down.
 
 use std::{

@@ -45,7 +45,9 @@ fn value(line: &str) -> u64 {
 }
 
 fn show(narrator: &Narrator, lines: &[String]) {
-    lines.iter().for_each(|line| narrator.output(line));
+    for line in lines {
+        narrator.output(line);
+    }
 }
 
 fn ends(narrator: &Narrator, balancer: &Program) {
