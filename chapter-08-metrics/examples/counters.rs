@@ -66,6 +66,6 @@ fn two_writers() {
             });
         }
     });
-    let (counted, all) = (counter.get(), 2 * ADDITIONS);
-    outln!("a single writer with two writers: {counted} of {all} counted, {} lost", all - counted);
+    let (sum, all) = (counter.get(), 2 * ADDITIONS);
+    outln!("a single writer with two writers: {sum} of {all} counted, {} lost", all - sum);
 }

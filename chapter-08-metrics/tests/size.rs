@@ -37,6 +37,7 @@ fn limits(workers: NonZeroUsize) -> RateLimits {
         max_keys: NonZeroUsize::MIN,
         headers: HeaderStyle::Off,
         max_clients_per_ip: None,
+        bandwidth: None,
     };
     RateLimits::with_limiters(config, workers, now(), limiter_for)
 }

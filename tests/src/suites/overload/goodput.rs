@@ -15,9 +15,10 @@ cases! { "overload";
     Full goodput_holds_for_longer_and_at_three_times_the_peak,
 }
 
-const TARGET: Duration = ms(100);
-/// The limit needs a moment to find itself, and the queue a second of overload to see that it stands.
-const WARM_UP: Duration = ms(4_000);
+/// Twice the backend's response time: a request may wait for two targets, and then it still has to be served.
+const TARGET: Duration = ms(200);
+/// The limit needs a moment to find itself, and the queue ten targets of overload to see that it stands.
+const WARM_UP: Duration = ms(5_000);
 
 /// Requests per second that the backend can serve.
 fn peak() -> f64 {
@@ -59,14 +60,15 @@ fn assert_goodput_holds(ctx: &Context, flags: &[&str], load: f64, measured: Dura
     panic!("{}", failures.join("\n"));
 }
 
-const AIMD: [&str; 4] = ["--shed", "aimd", "--shed-threshold", "150ms"];
+const AIMD: [&str; 6] = ["--shed", "aimd", "--shed-threshold", "150ms", "--shed-target", "200ms"];
+const GRADIENT: [&str; 4] = ["--shed", "gradient", "--shed-target", "200ms"];
 
 fn aimd_keeps_goodput_at_twice_the_peak(ctx: &Context) {
     assert_goodput_holds(ctx, &AIMD, 2.0, ms(5_000));
 }
 
 fn gradient_keeps_goodput_at_twice_the_peak(ctx: &Context) {
-    assert_goodput_holds(ctx, &["--shed", "gradient"], 2.0, ms(5_000));
+    assert_goodput_holds(ctx, &GRADIENT, 2.0, ms(5_000));
 }
 
 fn without_shedding_goodput_collapses(ctx: &Context) {
@@ -77,5 +79,5 @@ fn without_shedding_goodput_collapses(ctx: &Context) {
 fn goodput_holds_for_longer_and_at_three_times_the_peak(ctx: &Context) {
     assert_goodput_holds(ctx, &AIMD, 3.0, ms(30_000));
     // Half of the time falls after a second measurement of the minimum, a minute after the first.
-    assert_goodput_holds(ctx, &["--shed", "gradient"], 2.0, ms(90_000));
+    assert_goodput_holds(ctx, &GRADIENT, 2.0, ms(90_000));
 }
