@@ -10,8 +10,8 @@
 //! | [`aimd`], [`gradient`] | how many requests may be in flight to the group |
 //! | [`codel`] | in which order the others are served, and which are shed with a 503 |
 //!
-//! They plug into chapter 4's [`Group`](advanced_features::balance::group::Group) as its [`OverloadPolicy`]. Health
-//! checks and the admin interface are exempt: they use neither the limit nor the queue.
+//! They plug into chapter 4's [`Group`] as its [`OverloadPolicy`]. Health checks and the admin interface are exempt:
+//! they use neither the limit nor the queue.
 
 pub mod aimd;
 mod bounds;
