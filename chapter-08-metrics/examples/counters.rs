@@ -56,16 +56,16 @@ fn main() {
 fn two_writers() {
     // Long enough for the two to run at the same time, or to be interrupted between load and store.
     const ADDITIONS: u64 = 50_000_000;
-    let (counter, start) = (SingleWriter::default(), Barrier::new(2));
+    let (number, start) = (SingleWriter::default(), Barrier::new(2));
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 start.wait();
                 // Opaque, or the compiler makes one addition of all.
-                (0..ADDITIONS).for_each(|_| counter.add(black_box(1)));
+                (0..ADDITIONS).for_each(|_| number.add(black_box(1)));
             });
         }
     });
-    let (sum, all) = (counter.get(), 2 * ADDITIONS);
-    outln!("a single writer with two writers: {sum} of {all} counted, {} lost", all - sum);
+    let (counted, all) = (number.get(), 2 * ADDITIONS);
+    outln!("a single writer with two writers: {counted} of {all} counted, {} lost", all - counted);
 }

@@ -12,8 +12,7 @@ use rate_limiting::filter::limiter_for;
 
 /// A load balancer that says what it does: metrics for Prometheus, at nearly no cost.
 ///
-/// Without arguments it starts three bundled backends, and serves metrics at http://127.0.0.1:9900/metrics.
-#[expect(clippy::doc_markdown, reason = "these are the lines of --help")]
+/// Without arguments it starts three bundled backends, and serves /metrics on the admin interface, 127.0.0.1:9900.
 #[derive(Debug, Parser)]
 #[command(name = "observable_lb", version)]
 struct Args {
