@@ -168,7 +168,7 @@ pub fn is_failed(code: Code, end: End) -> bool {
 mod tests {
     use std::collections::BTreeSet;
 
-    use advanced_features::request::local_reply::{NO_ROUTE, QUEUE_FULL, QUEUE_TIMEOUT, breaker_open};
+    use advanced_features::request::local_reply::{NO_ROUTE, QUEUE_FULL, QUEUE_TIMEOUT, SHED, breaker_open};
     use common::http::{ExchangeFailure, FailureKind, Phase, ProtocolError, Side};
 
     use super::*;
@@ -205,10 +205,10 @@ mod tests {
 
     #[test]
     fn every_word_is_one_of_an_exchange_and_every_exchange_has_one() {
-        let replies = [NO_ROUTE, QUEUE_FULL, QUEUE_TIMEOUT, breaker_open(std::time::Duration::ZERO)];
+        let replies = [NO_ROUTE, QUEUE_FULL, QUEUE_TIMEOUT, SHED, breaker_open(std::time::Duration::ZERO)];
         let replies = replies.iter().map(|reply| reply.reason);
         // The replies of `common` and of chapter 7 are not public; the suites `proxy`, `rate_limit` and `metrics` see them.
-        let others = ["done", "max_forwards", "limited", "shed", "other"];
+        let others = ["done", "max_forwards", "limited", "other"];
         let known: BTreeSet<_> = words_of_failures().into_iter().chain(replies).chain(others).collect();
         let ours: BTreeSet<_> = End::ALL.iter().map(|end| end.word()).collect();
         assert_eq!(ours, known);

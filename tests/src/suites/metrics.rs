@@ -41,7 +41,7 @@ fn scrape(program: &Program) -> Exposition {
 }
 
 /// The metrics, once `claim` holds for them: a request is counted after its client has its answer.
-fn scrape_until(program: &Program, what: &str, claim: impl Fn(&Exposition) -> bool) -> Exposition {
+fn scrape_until(program: &Program, what: &str, mut claim: impl FnMut(&Exposition) -> bool) -> Exposition {
     let mut last = scrape(program);
     until(what, || {
         last = scrape(program);

@@ -6,7 +6,7 @@ use crate::backend::{Backend, Conn};
 use crate::case::cases;
 use crate::process::Program;
 use crate::suites::support::{reserved_port, wait_until_idle};
-use crate::wait::TEST_TIMEOUT;
+use crate::wait::{TEST_TIMEOUT, ms, pause};
 
 cases! { "metrics";
     Fast a_request_is_counted_by_route_code_and_end,
@@ -14,6 +14,7 @@ cases! { "metrics";
     Fast failures_of_a_backend_say_what_failed,
     Fast a_client_that_leaves_is_no_failure,
     Fast a_full_queue_and_a_client_that_leaves_it_are_told_apart,
+    Fast shed_requests_are_counted_by_group,
     Fast attempts_are_counted_by_backend,
     Fast bytes_are_those_of_the_clients_sockets,
     Fast an_upgraded_connection_is_a_1xx,
@@ -172,6 +173,27 @@ fn a_full_queue_and_a_client_that_leaves_it_are_told_apart(ctx: &Context) {
     // The one that found it full has waited for no time.
     assert_eq!(metrics.value("lb_queue_seconds_count", &[("route", "default")]).to_string(), "2");
     assert_eq!(metrics.value("lb_backend_in_flight", &[]).to_string(), "1");
+}
+
+fn shed_requests_are_counted_by_group(ctx: &Context) {
+    let silent = after_request(Conn::read_until_closed);
+    let flags = ["--shed", "aimd", "--shed-target", "50ms"];
+    let program = ctx.start(&[silent.addr()], &[&METRICS[..], &flags].concat());
+    let mut clients = Vec::new();
+    // Twenty are in flight; those behind them wait, until the group is known to be overloaded.
+    let metrics = scrape_until(&program, "one is shed", |metrics| {
+        let mut client = program.client();
+        client.request("GET", "/", "");
+        clients.push(client);
+        pause(ms(20));
+        metrics.value("lb_shed_total", &[("group", "default")]) > 0.0
+    });
+    let shed = metrics.value("lb_shed_total", &[("group", "default")]);
+    let ended = metrics.value("lb_requests_total", &[("code", "503"), ("end", "shed"), ("route", "default")]);
+    assert_eq!(ended.to_string(), shed.to_string());
+    assert_eq!(metrics.sum("lb_requests_failed_total", &[]).to_string(), shed.to_string());
+    // One that was shed was not waiting for nothing: it has a time in the queue.
+    assert!(metrics.value("lb_queue_seconds_sum", &[("route", "default")]) > 0.0);
 }
 
 fn attempts_are_counted_by_backend(ctx: &Context) {
