@@ -120,12 +120,20 @@ fn write(path: &Path, content: &[u8]) {
     }
 }
 
+fn chapter_of(number: &str) -> &str {
+    number.split_once('.').unwrap().0
+}
+
+/// All exercises with `LADDER_FULL=1`, because each chapter is built once more for the copy, and suites run against its
+/// programs; otherwise those of the first chapter. Every crate of exercises tests its solutions itself.
 #[test]
 fn every_start_fails_and_every_solution_passes_its_checks() {
+    let is_full = std::env::var_os("LADDER_FULL").is_some_and(|value| value == "1");
     let copy = Copy::make("learn");
-    let numbers = copy.put_in_place("start");
+    let all = copy.put_in_place("start");
+    let numbers: Vec<_> = all.iter().filter(|number| is_full || chapter_of(number) == "1").cloned().collect();
     assert!(numbers.len() >= 3, "{numbers:?}");
-    let chapters: BTreeSet<_> = numbers.iter().map(|number| number.split_once('.').unwrap().0).collect();
+    let chapters: BTreeSet<_> = numbers.iter().map(|number| chapter_of(number)).collect();
     // In parallel, because failing checks wait for their deadlines while cargo builds the next ones.
     let outputs: Vec<_> = thread::scope(|scope| {
         let checking: Vec<_> = chapters.iter().map(|chapter| scope.spawn(|| copy.learn(&["check", chapter]))).collect();
@@ -134,18 +142,20 @@ fn every_start_fails_and_every_solution_passes_its_checks() {
     for (chapter, output) in chapters.iter().zip(outputs) {
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
-        for number in numbers.iter().filter(|number| number.split_once('.').unwrap().0 == *chapter) {
+        for number in numbers.iter().filter(|number| chapter_of(number) == *chapter) {
             assert!(said.contains(&format!("\n{number} is open")), "the start of {number} passes its checks: {said}");
         }
     }
-    assert!(copy.says(&["list"]).contains(&format!("0 of {} done", numbers.len())));
+    assert!(copy.says(&["list"]).contains(&format!("0 of {} done", all.len())));
 
-    assert_eq!(copy.put_in_place("solutions"), numbers);
+    assert_eq!(copy.put_in_place("solutions"), all);
     for chapter in &chapters {
         assert!(!copy.says(&["check", chapter]).contains("FAILS"));
     }
-    assert!(copy.says(&["list"]).contains(&format!("{0} of {0} done", numbers.len())));
-    assert!(copy.says(&["next"]).contains("exercises are done"));
+    assert!(copy.says(&["list"]).contains(&format!("{} of {} done", numbers.len(), all.len())));
+    if is_full {
+        assert!(copy.says(&["next"]).contains("exercises are done"));
+    }
     assert!(copy.says(&["solution", &numbers[0]]).contains("pub fn"));
     // Otherwise the reader's next check would run the build of the solutions.
     assert_ne!(checks_of(&copy.root), checks_of(workspace()));
