@@ -98,6 +98,7 @@ fn end<E: Engine>(worker: &WorkerContext<E>, mut request: Box<Request<E>>) -> Fi
 }
 
 /// Tells the filters the outcome of an attempt on `backend`.
+#[inline] // so that only the parts of the record are made that a filter reads
 pub(crate) fn report_attempt<E: Engine>(
     worker: &WorkerContext<E>,
     request: &mut Request<E>,

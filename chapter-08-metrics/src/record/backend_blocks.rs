@@ -97,11 +97,13 @@ pub struct BackendCounts {
 
 /// One worker's counters of all backends.
 #[derive(Debug)]
-pub struct BackendBlocks(Box<[OnceLock<Box<[BackendBlock; CHUNK]>>]>);
+pub struct BackendBlocks(Box<[Chunk; CHUNKS]>);
+
+type Chunk = OnceLock<Box<[BackendBlock; CHUNK]>>;
 
 impl Default for BackendBlocks {
     fn default() -> Self {
-        Self((0..CHUNKS).map(|_| OnceLock::new()).collect())
+        Self(Box::new([const { OnceLock::new() }; CHUNKS]))
     }
 }
 
@@ -110,18 +112,18 @@ impl BackendBlocks {
     #[inline]
     fn block(&self, BackendId { slot, generation }: BackendId) -> Option<&BackendBlock> {
         let (chunk, place) = (usize::from(slot) / CHUNK, usize::from(slot) % CHUNK);
-        let new_chunk = || Box::new(std::array::from_fn(|_| BackendBlock::default()));
-        let block = &self.0[chunk].get_or_init(new_chunk)[place];
+        let chunk = &self.0[chunk];
+        let block = &chunk.get().map_or_else(|| new_chunk(chunk), |blocks| &**blocks)[place];
         block.is_of(generation).then_some(block)
     }
 
     /// Counts an attempt that ended with a whole answer of this class, 1 to 5. Only for the worker whose counters they
     /// are.
     #[inline]
-    pub fn count_answer(&self, backend: BackendId, class: usize, reused: bool, time: Duration) {
+    pub fn count_answer(&self, backend: BackendId, class: usize, reused: bool, time_ns: u64) {
         let Some(block) = self.block(backend) else { return };
         block.responses[class - 1].add(1);
-        block.nanos.add(nanos(time));
+        block.nanos.add(time_ns);
         block.reused.add(u64::from(reused));
     }
 
@@ -152,6 +154,12 @@ impl BackendBlocks {
         let chunks = self.0.iter().filter_map(OnceLock::get);
         size_of_val(&*self.0) + chunks.map(|blocks| size_of_val::<[BackendBlock]>(&**blocks)).sum::<usize>()
     }
+}
+
+/// Allocates the counters of a chunk of backends.
+#[cold]
+fn new_chunk(chunk: &Chunk) -> &[BackendBlock; CHUNK] {
+    chunk.get_or_init(|| Box::new(std::array::from_fn(|_| BackendBlock::default())))
 }
 
 impl BackendBlock {
@@ -192,6 +200,7 @@ impl std::iter::Sum for BackendCounts {
 }
 
 /// A duration in nanoseconds: 64 bits hold 584 years.
+#[inline]
 pub(crate) fn nanos(duration: Duration) -> u64 {
     duration.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(duration.subsec_nanos()))
 }

@@ -1,15 +1,12 @@
 //! The filter that records each request.
 
-use std::{
-    num::NonZeroUsize,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{num::NonZeroUsize, sync::Arc, time::Instant};
 
-use common::http::{Exchange, LocalReply, PhaseTimes};
+use common::http::{Exchange, LocalReply};
 use connection_pooling::{AttemptRecord, Filter, RequestInfo, WorkerFilter};
 
 use super::{
+    backend_blocks::nanos,
     layout::{Layout, Phase},
     outcomes::{Outcome, OutcomeTableFactory, outcome_table},
     worker_block::WorkerBlock,
@@ -37,8 +34,8 @@ pub struct WorkerMetrics {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestState {
     routed: bool,
-    /// Of the last attempt that opened a connection.
-    connect: Option<Duration>,
+    /// Of the last attempt that opened a connection, in nanoseconds.
+    connect: Option<u64>,
 }
 
 impl Metrics {
@@ -94,7 +91,7 @@ impl WorkerFilter for WorkerMetrics {
         if !attempt.reused
             && let connected @ Some(_) = attempt.connect_time()
         {
-            state.connect = connected;
+            state.connect = connected.map(nanos);
         }
     }
 
@@ -104,12 +101,13 @@ impl WorkerFilter for WorkerMetrics {
         let (block, buckets) = (&workers[self.worker_id], layout.buckets());
         let slot = layout.slot(state.routed, exchange.route);
         let route = block.route(slot);
-        let PhaseTimes { queued, connected, first_byte, total } = exchange.times;
+        let total = nanos(exchange.times.total);
+        let [connected, first_byte] = [exchange.times.connected, exchange.times.first_byte].map(|time| time.map(nanos));
         match (End::of(exchange), Code::of(exchange)) {
             (End::Done, code) if let Some(class) = code.class() => {
                 route.count_done(class);
                 if let Some(backend) = exchange.backend {
-                    let time = total.saturating_sub(connected.unwrap_or_default()) + state.connect.unwrap_or_default();
+                    let time = total.saturating_sub(connected.unwrap_or(0)) + state.connect.unwrap_or(0);
                     block.backends.count_answer(backend, class, exchange.reused, time);
                 }
             }
@@ -125,8 +123,8 @@ impl WorkerFilter for WorkerMetrics {
         if let Some(time) = state.connect {
             route.observe(Phase::Connect, buckets, time);
         }
-        if let Some(time) = queued {
-            route.observe(Phase::Queue, buckets, time);
+        if let Some(time) = exchange.times.queued {
+            route.observe(Phase::Queue, buckets, nanos(time));
         }
     }
     // ANCHOR_END: on_end

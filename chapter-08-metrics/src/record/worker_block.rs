@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    backend_blocks::{BackendBlocks, nanos},
+    backend_blocks::BackendBlocks,
     layout::{Layout, Phase},
     outcomes::{OutcomeTable, OutcomeTableFactory},
 };
@@ -131,18 +131,22 @@ impl<'a> RouteCounters<'a> {
         self.counters[FAILED].add(1);
     }
 
-    /// Adds a duration to a histogram.
+    /// Adds a duration in nanoseconds to a histogram.
     #[inline]
-    pub(super) fn observe(self, phase: Phase, buckets: &Buckets, duration: Duration) {
-        let nanos = nanos(duration);
-        let histogram = self.histogram(phase);
-        histogram[buckets.index(nanos)].add(1);
-        histogram[histogram.len() - 1].add(nanos);
+    pub(super) fn observe(self, phase: Phase, buckets: &Buckets, nanos: u64) {
+        let begin = self.begin_of(phase);
+        self.counters[begin + buckets.index(nanos)].add(1);
+        self.counters[begin + self.histogram - 1].add(nanos);
     }
 
+    /// Where the buckets of a histogram begin.
     #[inline]
+    fn begin_of(self, phase: Phase) -> usize {
+        HEADER + phase as usize * self.histogram
+    }
+
     fn histogram(self, phase: Phase) -> &'a [SingleWriter] {
-        let begin = HEADER + phase as usize * self.histogram;
+        let begin = self.begin_of(phase);
         &self.counters[begin..begin + self.histogram]
     }
 }
