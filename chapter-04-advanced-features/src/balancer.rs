@@ -66,7 +66,7 @@ impl Balancer {
         let group = |(id, group)| build_group(id, group, &config, &backend_factory, started_at);
         let groups: Vec<_> = (0..=u16::MAX).map(GroupId).zip(&config.groups).map(group).collect::<io::Result<_>>()?;
         let unrouted_group =
-            || Arc::new(Group::new(None, "-".into(), LbPolicyConfig::default(), 0, config.breaker, started_at));
+            || Arc::new(Group::new(None, "-".into(), LbPolicyConfig::default(), 0, None, config.breaker, started_at));
         let default = config.default_group.map_or_else(unrouted_group, |index| Arc::clone(&groups[index]));
         let router = Arc::new(Router::new(groups, config.routes.clone(), default, config.hash_key.clone()));
         let backends = |router: &Arc<Router>| {
@@ -211,12 +211,15 @@ fn build_group(
     factory: &BackendFactory,
     now: Instant,
 ) -> io::Result<Arc<Group>> {
-    let group =
-        Group::new(Some(id), spec.name.clone(), spec.lb_policy.clone(), config.queue_limit, config.breaker, now);
-    let group = match &config.overload {
-        Some(policy) => group.with_overload_policy(&**policy),
-        None => group,
-    };
+    let group = Group::new(
+        Some(id),
+        spec.name.clone(),
+        spec.lb_policy.clone(),
+        config.queue_limit,
+        config.overload.as_deref(),
+        config.breaker,
+        now,
+    );
     let backends = spec.backends.iter().map(|endpoint| factory.create(&group, endpoint, now));
     let backends = backends.collect::<io::Result<Vec<_>>>()?;
     group.update_members(|members| *members = backends);

@@ -5,6 +5,7 @@ use std::{
     net::TcpStream,
     num::NonZeroUsize,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use advanced_features::Balancer;
@@ -16,7 +17,7 @@ use crate::{
     filter::Filter,
     pool::{IdlePool, PoolCounters, PoolLimits, SharedPool},
     statistics::{self, PoolReport},
-    worker::stats::{WorkerReport, WorkerStats},
+    worker::stats::{ClientBytes, WorkerStats},
 };
 
 /// The configuration of the pool.
@@ -105,9 +106,14 @@ impl<F: Filter, P> Server<F, P> {
         PoolReport::new(self.pool_counters.iter().map(PoolCounters::stats).sum(), self.shared_pool.len())
     }
 
-    /// Each worker's bytes and busy time.
-    pub fn worker_reports(&self) -> impl Iterator<Item = WorkerReport> {
-        self.worker_stats.iter().map(WorkerStats::report)
+    /// The bytes of all clients' sockets so far.
+    pub fn client_bytes(&self) -> ClientBytes {
+        self.worker_stats.iter().map(WorkerStats::client_bytes).sum()
+    }
+
+    /// How long each worker has not been waiting since it started.
+    pub fn busy_times(&self) -> impl Iterator<Item = Duration> {
+        self.worker_stats.iter().map(WorkerStats::busy_time)
     }
 
     /// How many client connections each worker has.

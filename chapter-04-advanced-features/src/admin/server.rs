@@ -72,8 +72,8 @@ impl AdminServer {
         Self::start_with("admin", address, handlers, Access::ThisMachine)
     }
 
-    /// Listens on any address, and calls `handlers` for all requests, whoever sends them: they must only read, and show
-    /// nothing that has to stay secret. `name` is that of the thread, and of the interface in an error.
+    /// Listens on any address, and calls `handlers` for every request, without checking its origin: they must be read-only
+    /// and expose nothing secret. `name` is that of the thread, and of the interface in an error.
     ///
     /// # Errors
     /// The address is in use or not of this machine, or no file descriptors or threads are left.

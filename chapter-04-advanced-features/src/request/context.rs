@@ -140,18 +140,10 @@ impl RequestContext {
         selection
     }
 
-    /// The first byte of the response has arrived. The whole request had been sent at `sent_at`, if it had been.
-    pub fn record_first_byte(&mut self, sent_at: Option<Instant>, now: Instant) {
-        if let (Some(slot), Some(sent_at)) = (self.group_slot.take(), sent_at) {
-            slot.record(sent_at, false, now);
-        }
-    }
-
-    /// The backend did not respond in time to a request that had been sent at `sent_at`.
-    pub fn record_timeout(&mut self, sent_at: Instant, now: Instant) {
-        if let Some(slot) = self.group_slot.take() {
-            slot.record(sent_at, true, now);
-        }
+    /// The request's slot of the group's adaptive limit: take it, and record the response, once its first byte has
+    /// arrived or it has timed out. `None` without such a limit.
+    pub fn take_group_slot(&mut self) -> Option<AdaptiveSlot> {
+        self.group_slot.take()
     }
 
     /// The next [`choose`](Self::choose) returns this slot: for an attempt on a reused connection that broke

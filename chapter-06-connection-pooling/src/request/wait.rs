@@ -12,7 +12,7 @@ use advanced_features::{
     balance::{backend::Backend, group::InFlightGuard},
     limit::queue::QueueTurn,
     request::{
-        context::MAX_RETRY_BUDGET_CHECKS,
+        context::{MAX_RETRY_BUDGET_CHECKS, RequestContext},
         error::RequestError,
         local_reply::{QUEUE_FULL, QUEUE_TIMEOUT, SHED},
     },
@@ -67,8 +67,10 @@ pub(crate) fn poll_pump_result<E: Engine>(
     let timeouts = &worker.balancer().config().timeouts;
     if first_byte_at.is_none() && relay.backend_status().is_some() {
         *first_byte_at = Some(*polled_at);
-        if let Some(ctx) = ctx {
-            ctx.record_first_byte(exchange_timeouts.waiting_for_response_since(timeouts), *polled_at);
+        if let Some(slot) = ctx.as_mut().and_then(RequestContext::take_group_slot)
+            && let Some(sent_at) = exchange_timeouts.waiting_for_response_since(timeouts)
+        {
+            slot.record(sent_at, false, *polled_at);
         }
     }
     match pumped {
@@ -86,12 +88,11 @@ pub(crate) fn poll_pump_result<E: Engine>(
             let deadline = exchange_timeouts.deadline(relay, timeouts, *polled_at);
             ready!(timer.poll(deadline, *polled_at, context));
             let error = relay.timeout_error();
-            if let Some(ctx) = ctx
-                && error.side == Side::Backend
-                && first_byte_at.is_none()
+            if error.side == Side::Backend
+                && let Some(slot) = ctx.as_mut().and_then(RequestContext::take_group_slot)
             {
                 let sent_at = exchange_timeouts.waiting_for_response_since(timeouts).or(*connected_at);
-                ctx.record_timeout(sent_at.unwrap_or(*polled_at), *polled_at);
+                slot.record(sent_at.unwrap_or(*polled_at), true, *polled_at);
             }
             Poll::Ready(Err(error))
         }

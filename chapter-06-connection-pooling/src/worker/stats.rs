@@ -22,15 +22,13 @@ pub(crate) struct WorkerStats {
     runtime: OnceLock<RuntimeMetrics>,
 }
 
-/// A worker as other threads see it.
+/// The bytes of all clients' sockets, heads and framing included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct WorkerReport {
-    /// Bytes received from clients, heads included.
-    pub bytes_received: u64,
-    /// Bytes sent to clients, heads included.
-    pub bytes_sent: u64,
-    /// How long the worker has not been waiting since it started.
-    pub busy: Duration,
+pub struct ClientBytes {
+    /// From clients.
+    pub received: u64,
+    /// To clients.
+    pub sent: u64,
 }
 
 impl WorkerStats {
@@ -39,12 +37,13 @@ impl WorkerStats {
         let _ = self.runtime.set(metrics); // a worker starts once
     }
 
-    pub(crate) fn report(&self) -> WorkerReport {
-        WorkerReport {
-            bytes_received: self.bytes_received.load(Relaxed),
-            bytes_sent: self.bytes_sent.load(Relaxed),
-            busy: self.runtime.get().map_or(Duration::ZERO, |runtime| runtime.worker_total_busy_duration(0)),
-        }
+    pub(crate) fn client_bytes(&self) -> ClientBytes {
+        ClientBytes { received: self.bytes_received.load(Relaxed), sent: self.bytes_sent.load(Relaxed) }
+    }
+
+    /// How long the worker has not been waiting since it started.
+    pub(crate) fn busy_time(&self) -> Duration {
+        self.runtime.get().map_or(Duration::ZERO, |runtime| runtime.worker_total_busy_duration(0))
     }
 }
 
@@ -79,4 +78,13 @@ impl<W: Wire> Wire for CountedWire<'_, W> {
 fn add(counter: &AtomicU64, length: usize) {
     let more = u64::try_from(length).unwrap_or(u64::MAX);
     counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
+}
+
+impl std::iter::Sum for ClientBytes {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            received: sum.received.wrapping_add(one.received),
+            sent: sum.sent.wrapping_add(one.sent),
+        })
+    }
 }

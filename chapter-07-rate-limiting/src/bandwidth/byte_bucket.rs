@@ -1,6 +1,6 @@
 //! A token bucket of bytes that delays instead of refusing.
 //!
-//! It is [`token_bucket`](crate::algorithm::token_bucket) with another answer for whoever comes too early: not "no", but
+//! It is [`token_bucket`](crate::algorithm::token_bucket) with another answer to a request that comes too early: not "no", but
 //! "from then on". The word is the same, the time since which the bucket has been filling. A reservation moves it on by
 //! the time in which its bytes arrive, also beyond now; then the bytes may be moved when that time has come. So those
 //! who share a bucket queue in it, in the order in which they came, and each has its turn without asking again. This is

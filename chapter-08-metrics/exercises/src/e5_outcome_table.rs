@@ -10,7 +10,7 @@
 //!   the writer is quiet, the sum of the counts and of `overflow` is the number of requests.
 //! - The first `outcomes` different outcomes all have counts of their own. When the table is full, requests with
 //!   further outcomes are counted as `overflow`; those with known ones still have their own.
-//! - `count` waits for nobody, whoever reads: no lock.
+//! - `count` takes no lock, so a reader cannot block it.
 //! - All memory is set aside at the start: `count` allocates nothing. `bytes` is at most 32 for each outcome, and 256
 //!   more.
 

@@ -3,7 +3,10 @@
 //! The names and the difference are those of Kubernetes: a process that is not alive is restarted, one that is not
 //! ready gets no new requests. A balancer whose backends are down is alive: restarting it would not help.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use advanced_features::{
     Balancer,
@@ -45,21 +48,19 @@ impl HealthHandler {
 
     fn readiness(&self) -> Readiness {
         let draining = self.shutdown.get().is_some_and(Shutdown::is_draining);
-        let groups_without_backends: Vec<_> = self.routed_groups().filter(|group| !has_backend(group)).collect();
-        let names = groups_without_backends.iter().map(|group| group.name().to_owned()).collect::<Vec<_>>();
-        let ready = self.shutdown.get().is_some() && !draining && names.is_empty();
-        Readiness { ready, draining, groups_without_backends: names }
+        let groups_without_backends = self.groups_without_backends();
+        let ready = self.shutdown.get().is_some() && !draining && groups_without_backends.is_empty();
+        Readiness { ready, draining, groups_without_backends }
     }
 
-    /// The groups that a rule leads to, and the one for requests that no rule matches.
-    fn routed_groups(&self) -> impl Iterator<Item = Arc<Group>> {
-        let config = self.balancer.config();
-        let router = self.balancer.router();
-        let is_routed = |index: usize| {
-            config.default_group == Some(index) || config.routes.names().iter().any(|route| route.group == index)
-        };
-        let groups = router.groups().iter().enumerate().filter(|(index, _)| is_routed(*index));
-        groups.map(|(_, group)| Arc::clone(group)).collect::<Vec<_>>().into_iter()
+    /// Of the groups that a rule leads to, and the one for requests that no rule matches: those without a backend that
+    /// is up.
+    fn groups_without_backends(&self) -> Vec<String> {
+        let (config, router) = (self.balancer.config(), self.balancer.router());
+        let indexes: BTreeSet<_> =
+            config.routes.names().iter().map(|route| route.group).chain(config.default_group).collect();
+        let groups = indexes.into_iter().filter_map(|index| router.groups().get(index));
+        groups.filter(|group| !has_backend(group)).map(|group| group.name().to_owned()).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use advanced_features::admin::{
     status::{BackendStatus, GroupStatus},
 };
 use common::clock::now;
-use connection_pooling::{PoolReport, Server};
+use connection_pooling::{ClientBytes, PoolReport, Server};
 use rate_limiting::filter::{LimitReport, RateLimits};
 use serde::Serialize;
 
@@ -45,9 +45,7 @@ impl StatsHandler {
         let sum = |count: &dyn Fn(&WorkerBlock, usize) -> u64| -> u64 {
             metrics.workers().iter().map(|block| slots.clone().map(|slot| count(block, slot)).sum::<u64>()).sum()
         };
-        let (received, sent) = server
-            .worker_reports()
-            .fold((0, 0), |(received, sent), worker| (received + worker.bytes_received, sent + worker.bytes_sent));
+        let ClientBytes { received, sent } = server.client_bytes();
         let backends = router
             .groups()
             .iter()

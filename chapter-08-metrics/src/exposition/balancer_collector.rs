@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common::clock::now;
-use connection_pooling::Server;
+use connection_pooling::{ClientBytes, Server};
 use prometheus::{
     core::{Collector, Desc},
     proto::MetricFamily,
@@ -68,7 +68,7 @@ impl BalancerCollector {
     }
 
     fn busy(&self) -> MetricFamily {
-        let ratios = self.busy.ratios(self.server.worker_reports().map(|worker| worker.busy), now());
+        let ratios = self.busy.ratios(self.server.busy_times(), now());
         BUSY.with(
             (0..).zip(ratios).map(|(worker, ratio): (usize, _)| BUSY.sample(&[&worker.to_string()], ratio)).collect(),
         )
@@ -82,10 +82,7 @@ impl Collector for BalancerCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let stats = self.server.balancer().stats();
-        let (received, sent) = self
-            .server
-            .worker_reports()
-            .fold((0, 0), |(received, sent), worker| (received + worker.bytes_received, sent + worker.bytes_sent));
+        let ClientBytes { received, sent } = self.server.client_bytes();
         let pool = self.server.pool_status().stats;
         let refused = self.limits().connections().map_or(0, ConnectionLimit::refused);
         vec![

@@ -29,7 +29,7 @@ const THREADS: Family = Family::gauge("process_threads", &[], "Threads.");
 
 const ALL: [Family; 7] = [CPU, START, OPEN_FDS, MAX_FDS, RESIDENT, VIRTUAL, THREADS];
 
-/// The process's own metrics. What the platform does not tell is left out.
+/// The process's own metrics. Those that the platform does not provide are omitted.
 #[derive(Debug)]
 pub struct ProcessCollector {
     started_at: Duration,

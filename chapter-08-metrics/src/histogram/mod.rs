@@ -5,8 +5,8 @@
 //! | [`buckets`] | the bounds, and which bucket a duration belongs to |
 //! | [`log_linear`] | buckets by the bits of the number, as in `HdrHistogram`: a bounded relative error everywhere |
 //!
-//! A histogram can be added to others, over workers, machines and time; a percentile cannot. So the balancer counts, and
-//! whoever reads the counts computes the percentile of whatever they belong to.
+//! Histograms can be added, over workers, machines and time; percentiles cannot. So the balancer exports counts, and
+//! percentiles are computed when they are queried.
 
 pub mod buckets;
 pub mod log_linear;

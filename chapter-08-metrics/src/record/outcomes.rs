@@ -100,7 +100,7 @@ struct Slot {
 impl Outcomes {
     /// For at least `combinations`, of which an eighth stays free.
     pub fn new(combinations: usize) -> Self {
-        let slots = (combinations.max(8) / 7 * 8).next_power_of_two();
+        let slots = (combinations.div_ceil(7) * 8).next_power_of_two();
         Self {
             slots: (0..slots).map(|_| Slot::default()).collect(),
             used: SingleWriter::default(),
@@ -186,6 +186,16 @@ mod tests {
         }
         let sum: u64 = counts.values().sum::<u64>() + table.overflow();
         assert_eq!(sum, (1..=30).sum::<u64>());
+    }
+
+    #[test]
+    fn has_room_for_as_many_combinations_as_it_was_made_for() {
+        for combinations in (0..100).chain([6_249, 6_250, 6_251]) {
+            let table = Outcomes::new(combinations);
+            (0..combinations).for_each(|slot| table.count(outcome(slot, 503, End::Shed)));
+            assert_eq!((table.counts().len(), table.overflow()), (combinations, 0));
+            table.count(outcome(usize::from(u16::MAX), 404, End::NoRoute));
+        }
     }
 
     #[test]

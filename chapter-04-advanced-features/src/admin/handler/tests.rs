@@ -56,7 +56,8 @@ impl TestRouter {
         let factory = BackendFactory::new(settings, StaticResolver);
         let group = |name: &str, algorithm, backends: &[&str]| {
             let policy = LbPolicyConfig { algorithm, ..LbPolicyConfig::default() };
-            let group = Arc::new(Group::new(None, name.into(), policy, 9, breaker::BreakerConfig::default(), now()));
+            let group =
+                Arc::new(Group::new(None, name.into(), policy, 9, None, breaker::BreakerConfig::default(), now()));
             let backend = |text: &&str| factory.create(&group, &text.parse().unwrap(), now()).unwrap();
             group.update_members(|members| members.extend(backends.iter().map(backend)));
             group

@@ -25,7 +25,7 @@ use crate::{
     },
     limit::{
         adaptive::{AdaptiveLimit, OverloadPolicy},
-        queue::Queue,
+        queue::{Fifo, Queue},
         retry_budget::RetryBudget,
     },
     routing::{StickTable, StickyCookie, StickyValue},
@@ -104,18 +104,23 @@ struct BackendView {
 
 impl Group {
     /// A group without backends yet; at most `queue_limit` requests may wait in it. `id` is `None` for the placeholder
-    /// to which requests without a route belong.
+    /// to which requests without a route belong. Without an `overload` policy it has no adaptive limit, and its queue is
+    /// first in, first out.
     pub fn new(
         id: Option<GroupId>,
         name: String,
         lb_policy: LbPolicyConfig,
         queue_limit: usize,
+        overload: Option<&dyn OverloadPolicy>,
         breaker: breaker::BreakerConfig,
         now: Instant,
     ) -> Self {
         let counters = Arc::new(PickCounters::default());
         let picker = Picker::new(lb_policy.algorithm, lb_policy.balance_factor, Vec::new(), Arc::clone(&counters));
-        let queue = Arc::new(Queue::new(queue_limit));
+        let discipline = overload.map_or_else(|| Box::new(Fifo) as _, OverloadPolicy::queue_discipline);
+        let queue = Arc::new(Queue::with_discipline(queue_limit, discipline));
+        let adaptive_limit =
+            overload.map(|policy| Arc::new(AdaptiveLimit::new(policy.limit_algorithm(), Arc::clone(&queue))));
         let stick_table = lb_policy.sticky_source.map(|idle| StickTable::new(StickTable::DEFAULT_SIZE, idle));
         Self {
             id,
@@ -133,22 +138,9 @@ impl Group {
             counters,
             stick_table,
             queue,
-            adaptive_limit: None,
+            adaptive_limit,
             breaker: Breaker::new(breaker, now),
             retry_budget: RetryBudget::default(),
-        }
-    }
-
-    /// The group with what `policy` does under overload: an adaptive limit, and a discipline for its queue. For a group
-    /// without backends yet, because backends hold its change notifier.
-    #[must_use]
-    pub fn with_overload_policy(self, policy: &dyn OverloadPolicy) -> Self {
-        let queue = Arc::new(Queue::with_discipline(self.queue.max_waiting(), policy.queue_discipline()));
-        Self {
-            change_notifier: Arc::new(ChangeNotifier::new(Arc::clone(&queue))),
-            adaptive_limit: Some(Arc::new(AdaptiveLimit::new(policy.limit_algorithm(), Arc::clone(&queue)))),
-            queue,
-            ..self
         }
     }
 

@@ -27,7 +27,7 @@ fn test_group(algorithm: Algorithm, weights: &[u32], max_connections: Option<u32
     let start = now();
     let sticky = StickyCookie::new("lb", StickySecret::new(b"0123456789abcdef").unwrap()).unwrap();
     let policy = LbPolicyConfig { algorithm, balance_factor: None, sticky: Some(sticky), sticky_source: Some(IDLE) };
-    let group = Group::new(Some(GroupId(0)), "test".into(), policy, 10, breaker::BreakerConfig::default(), start);
+    let group = Group::new(Some(GroupId(0)), "test".into(), policy, 10, None, breaker::BreakerConfig::default(), start);
     let settings = BackendSettings {
         max_connections,
         down_time: DOWN_TIME,

@@ -322,7 +322,7 @@ fn a_drain_delivers_a_throttled_download_and_a_stop_ends_it(ctx: &Context) {
     drop(waiting);
 }
 
-/// At a byte per second, whoever waits does so for seconds.
+/// At a byte per second, a wait lasts for seconds.
 fn a_reset_while_waiting_for_bandwidth_cancels_the_upstream(ctx: &Context) {
     let backend = Backend::start(|conn| {
         if conn.head().is_ok_and(|head| head.method == "GET") {
