@@ -81,46 +81,16 @@ fn put_list<const N: usize>(
     text.extend_from_slice(b"\r\n");
 }
 
-/// The longest end of an item: two numbers of ten digits.
-const STATUS_LENGTH: usize = 10 + b";t=".len() + 10;
-
-/// Writes the end of an item, such as `3;t=6`: backwards, so that it is appended as one piece.
+/// Writes the end of an item, such as `3;t=6`.
 fn put_status(text: &mut Vec<u8>, remaining: u32, seconds: u32) {
-    const SEPARATOR: &[u8; 3] = b";t=";
-    let mut item = [0; STATUS_LENGTH];
-    let begin = put_number_before(&mut item, STATUS_LENGTH, seconds) - SEPARATOR.len();
-    item[begin..begin + SEPARATOR.len()].copy_from_slice(SEPARATOR);
-    let begin = put_number_before(&mut item, begin, remaining);
-    text.extend_from_slice(&item[begin..]);
+    put_number(text, remaining);
+    text.extend_from_slice(b";t=");
+    put_number(text, seconds);
 }
 
 fn put_number(text: &mut Vec<u8>, number: u32) {
-    let mut item = [0; STATUS_LENGTH];
-    let begin = put_number_before(&mut item, STATUS_LENGTH, number);
-    text.extend_from_slice(&item[begin..]);
+    text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
-
-/// Writes a number so that it ends before `end`, and returns where it begins. Two digits at a time: half the divisions.
-#[inline]
-fn put_number_before(item: &mut [u8; STATUS_LENGTH], end: usize, number: u32) -> usize {
-    let (pairs, _) = DIGIT_PAIRS.as_chunks::<2>();
-    let index = |number: u32| usize::try_from(number).unwrap_or(0);
-    let (mut begin, mut rest) = (end, number);
-    while rest >= 10 {
-        begin -= 2;
-        item[begin..begin + 2].copy_from_slice(&pairs[index(rest % 100)]);
-        rest /= 100;
-    }
-    if rest > 0 || begin == end {
-        begin -= 1;
-        item[begin] = pairs[index(rest)][1];
-    }
-    begin
-}
-
-const DIGIT_PAIRS: &[u8; 200] = b"\
-    00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748\
-    495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
 /// Merges a backend's items into ours.
 fn put_merged_fields(
