@@ -8,9 +8,9 @@
 use std::{fmt::Debug, net::IpAddr, time::Instant};
 
 use advanced_features::routing::RequestInfo;
-use common::http::{Exchange, HeaderEdits, HttpDate, LocalReply, ResponseHook, ResponseInfo, Throttle};
+use common::http::{HeaderEdits, HttpDate, LocalReply, ResponseHook, ResponseInfo, Throttle};
 
-use crate::request::attempt_record::AttemptRecord;
+use crate::request::{attempt_record::AttemptRecord, ended_request::EndedRequest};
 
 /// What a filter holds for as long as a connection is open, such as a slot of a limit. Dropped when it closes.
 pub type ConnectionPermit = Option<Box<dyn Debug>>;
@@ -87,7 +87,7 @@ pub trait WorkerFilter: Debug + 'static {
 
     /// The request has ended. In a tuple, all filters are called, whichever refused it.
     #[expect(unused_variables, reason = "a filter without this step")]
-    fn on_end(&self, state: &mut Self::State, exchange: &Exchange) {}
+    fn on_end(&self, state: &mut Self::State, ended: &EndedRequest<'_>) {}
 
     /// Clears the state for the next request, and releases what it holds. A state with buffers should keep their
     /// memory.
@@ -151,9 +151,9 @@ impl<A: WorkerFilter, B: WorkerFilter> WorkerFilter for (A, B) {
         self.1.on_attempt(&mut state.1, attempt);
     }
 
-    fn on_end(&self, state: &mut Self::State, exchange: &Exchange) {
-        self.0.on_end(&mut state.0, exchange);
-        self.1.on_end(&mut state.1, exchange);
+    fn on_end(&self, state: &mut Self::State, ended: &EndedRequest<'_>) {
+        self.0.on_end(&mut state.0, ended);
+        self.1.on_end(&mut state.1, ended);
     }
 
     fn reset(&self, state: &mut Self::State) {

@@ -47,9 +47,9 @@ use pool::ConnectionPool;
 use pool_handler::PoolHandler;
 use tokio::net::TcpStream;
 
-pub use advanced_features::routing::RequestInfo;
+pub use advanced_features::routing::{RequestId, RequestInfo};
 pub use filter::{ConnectionPermit, ConnectionRefused, Filter, WorkerFilter};
-pub use request::attempt_record::AttemptRecord;
+pub use request::{attempt_record::AttemptRecord, ended_request::EndedRequest};
 pub use server::{PoolConfig, Server};
 pub use statistics::PoolReport;
 pub use worker::stats::ClientBytes;

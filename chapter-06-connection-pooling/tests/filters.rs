@@ -5,7 +5,8 @@ mod support;
 
 use std::{
     cell::Cell,
-    net::{IpAddr, SocketAddr},
+    io::{Read as _, Write as _},
+    net::{IpAddr, SocketAddr, TcpStream},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -17,7 +18,10 @@ use common::http::{
     Direction, Exchange, HeaderEdits, LocalReply, LocalReplyBody, Phase, Plaintext, Reservation, ResponseInfo, Side,
     Throttle,
 };
-use connection_pooling::{AttemptRecord, ConnectionPermit, ConnectionRefused, Filter, RequestInfo, WorkerFilter};
+use connection_pooling::{
+    AttemptRecord, ClientBytes, ConnectionPermit, ConnectionRefused, EndedRequest, Filter, RequestId, RequestInfo,
+    WorkerFilter,
+};
 use integration_tests::{
     backend::{Backend, Conn},
     client::{Client, Response},
@@ -69,6 +73,7 @@ struct Ended {
     calls: Vec<&'static str>,
     attempts: Vec<AttemptRecord>,
     exchange: Exchange,
+    client_bytes: ClientBytes,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +96,7 @@ impl WorkerFilter for Recorder {
     fn on_request(&self, state: &mut Calls, request: &RequestInfo<'_>, _now: Instant) -> Result<(), LocalReply> {
         assert!(state.calls.is_empty(), "the state is cleared: {state:?}");
         assert!(request.group.is_some() && request.client.is_loopback());
+        assert!(matches!(request.request_id(), RequestId::Own(id) if id > u32::MAX.into()));
         state.calls.push("request");
         Ok(())
     }
@@ -109,9 +115,11 @@ impl WorkerFilter for Recorder {
         state.attempts.push(*attempt);
     }
 
-    fn on_end(&self, state: &mut Calls, exchange: &Exchange) {
+    fn on_end(&self, state: &mut Calls, ended: &EndedRequest<'_>) {
         let Calls { calls, attempts } = std::mem::take(state);
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(Ended { calls, attempts, exchange: *exchange });
+        assert!(ended.peer.is_loopback() && ended.started_at.elapsed() >= ended.exchange.times.total);
+        let ended = Ended { calls, attempts, exchange: *ended.exchange, client_bytes: ended.client_bytes };
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(ended);
         self.0.1.notify_all();
         state.calls.push("end"); // two ends without a reset between them would show
     }
@@ -132,6 +140,13 @@ impl Recorder {
         let last = ended.pop().unwrap();
         ended.push(Ended { calls: last.calls.clone(), attempts: last.attempts.clone(), ..last });
         last
+    }
+
+    /// Waits until `count` requests have ended, and returns the bytes of the last two.
+    fn last_two_of(&self, count: usize) -> [ClientBytes; 2] {
+        self.last_of(count);
+        let ended = self.0.0.lock().unwrap();
+        [2, 1].map(|back| ended[count - back].client_bytes)
     }
 }
 
@@ -269,6 +284,7 @@ fn every_request_ends_once(recorder: &Recorder, calls_if_refused: &'static [&'st
             plain_requests(&session);
             refused_bodies(&session);
             pipelined_requests(&session);
+            bytes_of_each_request(&session);
             invalid_heads(&session);
             interim_and_switched(&session);
             retries(&session, &state.dies);
@@ -321,6 +337,26 @@ fn pipelined_requests(session: &Session<'_>) {
     });
     assert_eq!(statuses, [200, 429, 200, 429]);
     session.ended();
+}
+
+/// Bytes that arrive together, or in pieces, belong to the request that they are part of.
+fn bytes_of_each_request(session: &Session<'_>) {
+    let requests = [
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+    ];
+    let text = requests.concat();
+    for pieces in [text.len(), 7, 1] {
+        let mut stream = TcpStream::connect(session.address).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+        text.as_bytes().chunks(pieces).for_each(|piece| stream.write_all(piece).unwrap());
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).unwrap();
+        session.count_valid(2);
+        let [first, second] = session.recorder.last_two_of(session.sent.get());
+        assert_eq!([first.received, second.received], requests.map(|request| request.len() as u64), "{pieces}");
+        assert_eq!(first.sent + second.sent, received.len() as u64, "{}", String::from_utf8_lossy(&received));
+    }
 }
 
 fn invalid_heads(session: &Session<'_>) {

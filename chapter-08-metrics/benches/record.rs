@@ -1,9 +1,12 @@
 //! What recording a request costs, and a scrape: `cargo bench -p chapter-08-metrics --bench record`.
 
-use std::{hint::black_box, num::NonZeroUsize, time::Duration};
+use std::{hint::black_box, net::Ipv4Addr, num::NonZeroUsize, time::Duration};
 
-use common::http::{BackendId, Exchange, GroupId, Method, PhaseTimes, RouteId};
-use connection_pooling::{Filter as _, WorkerFilter as _};
+use common::{
+    clock::now,
+    http::{BackendId, Exchange, GroupId, Method, PhaseTimes, RouteId},
+};
+use connection_pooling::{ClientBytes, EndedRequest, Filter as _, WorkerFilter as _};
 use criterion::{Criterion, criterion_group, criterion_main};
 use lb_metrics::{
     exposition::{Exposition, request_collector::RequestCollector},
@@ -42,14 +45,20 @@ fn exchange(local_reply: bool, end_reason: &'static str) -> Exchange {
     }
 }
 
+fn ended(exchange: &Exchange) -> EndedRequest<'_> {
+    let client_bytes = ClientBytes { received: 100, sent: 300 };
+    EndedRequest { exchange, peer: Ipv4Addr::LOCALHOST.into(), started_at: now(), client_bytes }
+}
+
 fn record(c: &mut Criterion) {
     let metrics = metrics(20);
     let worker = metrics.for_worker(0);
     for (name, exchange) in [("done", exchange(false, "done")), ("limited", exchange(true, "limited"))] {
+        let ended = ended(&exchange);
         c.bench_function(&format!("record/{name}"), |b| {
             b.iter(|| {
                 let mut state = RequestState::default();
-                worker.on_end(&mut state, black_box(&exchange));
+                worker.on_end(&mut state, black_box(&ended));
                 worker.reset(&mut state);
             });
         });
@@ -60,7 +69,7 @@ fn scrape(c: &mut Criterion) {
     // 180 routes with four histograms each are 14,400 series.
     let metrics = metrics(180);
     let worker = metrics.for_worker(0);
-    worker.on_end(&mut RequestState::default(), &exchange(false, "done"));
+    worker.on_end(&mut RequestState::default(), &ended(&exchange(false, "done")));
     let exposition = Exposition::of(vec![Box::new(RequestCollector::new(metrics, || 0))]).expect("one collector");
     let text = exposition.text().expect("it can be written");
     let series = text.lines().filter(|line| !line.starts_with('#')).count();

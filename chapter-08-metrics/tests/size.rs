@@ -1,7 +1,7 @@
 //! A thousand backends and twenty routes: how many series, how much memory, and how long a scrape takes.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it measured")]
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{net::Ipv4Addr, num::NonZeroUsize, sync::Arc};
 
 use advanced_features::{Balancer, args::BalanceArgs};
 use clap::Parser;
@@ -10,7 +10,7 @@ use common::{
     clock::now,
     http::{BackendId, Exchange, GroupId, PhaseTimes, RouteId},
 };
-use connection_pooling::{Filter as _, Server, WorkerFilter as _, args::PoolArgs};
+use connection_pooling::{ClientBytes, EndedRequest, Filter as _, Server, WorkerFilter as _, args::PoolArgs};
 use lb_metrics::{
     exposition::Exposition,
     histogram::Buckets,
@@ -76,7 +76,10 @@ fn a_thousand_backends_and_twenty_routes_stay_within_the_limits() {
     for (worker, route) in (0..4).flat_map(|worker| (0..20).map(move |route| (worker, route))) {
         let worker = metrics.for_worker(worker);
         for (status, end) in [(200, "done"), (404, "done"), (502, "backend_refused"), (429, "limited"), (503, "shed")] {
-            worker.on_end(&mut RequestState::default(), &exchange(route, status, end));
+            let exchange = &exchange(route, status, end);
+            let client_bytes = ClientBytes { received: 100, sent: 300 };
+            let (peer, started_at) = (Ipv4Addr::LOCALHOST.into(), now());
+            worker.on_end(&mut RequestState::default(), &EndedRequest { exchange, peer, started_at, client_bytes });
         }
     }
     let server =

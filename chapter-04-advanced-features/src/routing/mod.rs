@@ -31,7 +31,7 @@ pub use client_network::client_network;
 pub use group_spec::GroupSpec;
 pub use hash_key::HashKey;
 pub use path::PathError;
-pub use request_info::RequestInfo;
+pub use request_info::{RequestId, RequestInfo};
 pub use rule::RouteRule;
 pub use stick_table::StickTable;
 pub use sticky_cookie::{StickyCookie, StickySecret, StickyValue};

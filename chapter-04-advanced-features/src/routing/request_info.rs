@@ -14,6 +14,15 @@ use super::{
     pattern::{PathPattern, canonical_host},
 };
 
+/// The id of a request, by which the logs of balancer and backend are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestId<'a> {
+    /// The balancer's own: 32 hexadecimal digits.
+    Own(u128),
+    /// A trusted proxy's, which may be any header value.
+    Received(&'a [u8]),
+}
+
 /// A request whose head has been parsed.
 #[derive(Clone, Debug)]
 pub struct RequestInfo<'a> {
@@ -24,6 +33,8 @@ pub struct RequestInfo<'a> {
     pub route: Option<RouteId>,
     /// The group that the request goes to; `None` if no rule matches and there is no default group, or before routing.
     pub group: Option<GroupId>,
+    /// The id of the balancer's own making, and whether the received one is kept instead.
+    request_id: (u128, bool),
     host: OnceCell<Cow<'a, [u8]>>,
     path: OnceCell<Cow<'a, [u8]>>,
     /// The path with its slashes merged, if that changes it.
@@ -38,7 +49,22 @@ impl<'a> RequestInfo<'a> {
     pub fn new(head: HeadView<'a>, client: IpAddr) -> Self {
         let (host, path) = (OnceCell::new(), OnceCell::new());
         let (merged_path, plain_path) = (OnceCell::new(), OnceCell::new());
-        Self { head, client, route: None, group: None, host, path, merged_path, plain_path }
+        let request_id = (0, false);
+        Self { head, client, route: None, group: None, request_id, host, path, merged_path, plain_path }
+    }
+
+    /// Sets the id that the balancer has made for this request. From a trusted proxy the received id is kept, if there is
+    /// one.
+    #[inline]
+    pub fn set_request_id(&mut self, own: u128, is_from_trusted_proxy: bool) {
+        self.request_id = (own, is_from_trusted_proxy);
+    }
+
+    /// The id that the backend gets in X-Request-ID.
+    pub fn request_id(&self) -> RequestId<'a> {
+        let (own, keeps_received) = self.request_id;
+        let received = keeps_received.then(|| self.header_values("x-request-id").next()).flatten();
+        received.map_or(RequestId::Own(own), RequestId::Received)
     }
 
     /// Normalizes the path. Call it before any rule is matched against the path: a backend might read an ambiguous path

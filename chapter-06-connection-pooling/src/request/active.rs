@@ -7,8 +7,13 @@ use common::{
     http::{AfterBackend, AfterClient, BackendId, ExchangeFailure, FailureKind, ProxyError, Side},
 };
 
-use super::{attempt_record::AttemptRecord, state::Request};
-use crate::{engine::Engine, filter::WorkerFilter as _, upstream::socket_pool, worker::context::WorkerContext};
+use super::{attempt_record::AttemptRecord, ended_request::EndedRequest, state::Request};
+use crate::{
+    engine::Engine,
+    filter::WorkerFilter as _,
+    upstream::socket_pool,
+    worker::{context::WorkerContext, stats::ClientBytes},
+};
 
 /// A request that is being served. Dropping it unfinished, because its task panics or is dropped, records it as
 /// aborted.
@@ -91,7 +96,14 @@ fn end<E: Engine>(worker: &WorkerContext<E>, mut request: Box<Request<E>>) -> Fi
         ctx.finish(exchange, ended_at);
     }
     worker.balancer().log_and_count(request.peer, exchange);
-    worker.filter.on_end(&mut request.filter_state, exchange);
+    let received = request.head_bytes as u64 + request.relay.body_bytes_received();
+    let ended = EndedRequest {
+        exchange,
+        peer: request.peer,
+        started_at: request.started_at,
+        client_bytes: ClientBytes { received, sent: request.relay.bytes_sent() },
+    };
+    worker.filter.on_end(&mut request.filter_state, &ended);
     let pipelined = request.relay.take_pipelined();
     worker.recycle_request(request);
     Finished { after, pipelined }

@@ -98,8 +98,10 @@ fn begin_request<'w, E: Engine>(
     let head = target.as_deref().map_or(head, |target| head.with_target(target));
     client.request_count = client.request_count.wrapping_add(1);
     let id = balancer.instance_id().request_id(client.connection_id, client.request_count);
+    info.set_request_id(id, client.client_address.is_trusted_proxy());
     let mut request = worker.take_request(client.client_address.peer(), client.timeout_start, now);
     request.relay.begin(head, balancer.forwarding(), &client.client_address, id).map_err(invalid)?;
+    request.head_bytes = received.head.len();
     let length = received.head.len() + request.relay.take_client_bytes(received.rest)?;
     request.ctx = Some(RequestContext::new(decision));
     let mut request = ActiveRequest::new(worker, request);

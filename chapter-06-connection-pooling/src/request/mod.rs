@@ -7,5 +7,6 @@
 pub(crate) mod active;
 pub(crate) mod attempt_record;
 pub(crate) mod begin;
+pub(crate) mod ended_request;
 pub(crate) mod state;
 pub(crate) mod wait;

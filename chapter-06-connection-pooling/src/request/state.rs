@@ -26,6 +26,8 @@ pub(crate) struct Request<E: Engine> {
     pub(crate) filter_state: FilterState<E>,
     /// The address of its client's socket.
     pub(crate) peer: IpAddr,
+    /// The length of its head as it was received; 0 for an invalid one.
+    pub(crate) head_bytes: usize,
     /// When its first byte arrived.
     pub(crate) started_at: Instant,
     /// When it was last polled.
@@ -49,6 +51,7 @@ impl<E: Engine> Request<E> {
             refusal: None,
             filter_state: FilterState::<E>::default(),
             peer: Ipv4Addr::UNSPECIFIED.into(),
+            head_bytes: 0,
             started_at: now,
             polled_at: now,
             first_byte_at: None,

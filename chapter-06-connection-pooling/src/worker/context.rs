@@ -186,6 +186,7 @@ impl<E: Engine> WorkerContext<E> {
     pub(crate) fn take_request(&self, peer: IpAddr, started: Instant, now: Instant) -> Box<Request<E>> {
         let mut request = self.free_requests.borrow_mut().pop().unwrap_or_else(|| Box::new(Request::new(now)));
         (request.peer, request.started_at, request.polled_at, request.first_byte_at) = (peer, started, now, None);
+        request.head_bytes = 0;
         request
     }
 

@@ -2,8 +2,8 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Instant};
 
-use common::http::{Exchange, LocalReply};
-use connection_pooling::{AttemptRecord, Filter, RequestInfo, WorkerFilter};
+use common::http::LocalReply;
+use connection_pooling::{AttemptRecord, EndedRequest, Filter, RequestInfo, WorkerFilter};
 
 use super::{
     backend_blocks::nanos,
@@ -96,7 +96,8 @@ impl WorkerFilter for WorkerMetrics {
     }
 
     // ANCHOR: on_end
-    fn on_end(&self, state: &mut RequestState, exchange: &Exchange) {
+    fn on_end(&self, state: &mut RequestState, ended: &EndedRequest<'_>) {
+        let exchange = ended.exchange;
         let Shared { layout, workers } = &*self.shared;
         let (block, buckets) = (&workers[self.worker_id], layout.buckets());
         let slot = layout.slot(state.routed, exchange.route);

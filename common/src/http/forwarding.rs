@@ -93,8 +93,8 @@ impl ClientAddress {
         self.local
     }
 
-    /// Whether the peer is a trusted proxy, whose X-Forwarded-* headers are kept.
-    pub(crate) fn is_trusted_proxy(&self) -> bool {
+    /// Whether the peer is a trusted proxy, whose X-Forwarded-* and X-Request-ID headers are kept.
+    pub fn is_trusted_proxy(&self) -> bool {
         self.is_trusted_proxy
     }
 }

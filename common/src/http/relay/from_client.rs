@@ -27,6 +27,7 @@ impl Relay {
         if matches!(self.response, ResponseState::Tunnel) {
             self.to_backend.buf_mut().extend_from_slice(bytes);
             self.outcome.bytes_from_client += bytes.len() as u64;
+            self.transferred.consumed_from_client += bytes.len() as u64;
             return Ok(bytes.len());
         }
         let phase = self.phase();
@@ -38,6 +39,7 @@ impl Relay {
             .reframe(bytes, *encoder, self.to_backend.buf_mut())
             .map_err(|protocol_error| ProxyError::invalid_request(protocol_error, phase))?;
         self.outcome.bytes_from_client += reframed.data_len;
+        self.transferred.consumed_from_client += reframed.consumed as u64;
         self.downstream.awaits_continue &= reframed.consumed == 0;
         if reframed.ended {
             self.request = RequestState::Complete;

@@ -157,6 +157,8 @@ struct PendingReply {
 struct TransferCounters {
     written_to_client: u64,
     read_from_client: u64,
+    /// Of what was read: the body or tunnel of this request, without what is pipelined behind it.
+    consumed_from_client: u64,
     written_to_backend: u64,
     read_from_backend: u64,
 }
@@ -327,6 +329,16 @@ impl Relay {
             | FailureKind::ResourceExhausted => false,
         };
         error.side == Side::Backend && can_replay && transient
+    }
+
+    /// The bytes of the request's body or tunnel that came from the client, with their framing.
+    pub fn body_bytes_received(&self) -> u64 {
+        self.transferred.consumed_from_client
+    }
+
+    /// The bytes that were sent to the client: heads, body or tunnel, and framing.
+    pub fn bytes_sent(&self) -> u64 {
+        self.transferred.written_to_client
     }
 
     /// The status of the backend's final response, once its head was forwarded.

@@ -87,7 +87,7 @@ fn a_group_without_backends_makes_it_not_ready(ctx: &Context) {
     let flags = ["--group", &group, "--group", unused, "--route", "path=/api/* -> api", "--check", "tcp,interval=50ms"];
     let program = ctx.start(&[backend.addr()], &[&METRICS[..], &flags].concat());
     let addr = metrics_addr(&program);
-    assert_eq!(get(addr, "/readyz").status(), 200, "nothing is routed to `unused`");
+    until("it is ready: nothing is routed to `unused`", || get(addr, "/readyz").status() == 200);
     let port = backend.stop();
     until("it is not ready", || get(addr, "/readyz").status() == 503);
     let response = get(addr, "/readyz");
