@@ -67,6 +67,16 @@ impl BalancerArgs {
         self.serve.timeouts.min_body_rate = rate;
     }
 
+    /// Whether there is an admin interface.
+    pub fn has_admin(&self) -> bool {
+        self.admin.admin.is_some()
+    }
+
+    /// Takes `--log-requests` away, for a program with a log of its own.
+    pub fn take_log_requests(&mut self) -> bool {
+        std::mem::take(&mut self.serve.log_requests)
+    }
+
     /// Whether the command line names no backends, so that the program starts bundled ones.
     pub fn needs_bundled_backends(&self) -> bool {
         self.balance.needs_bundled_backends()

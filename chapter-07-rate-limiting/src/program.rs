@@ -29,6 +29,18 @@ pub struct ProgramArgs {
     shed: ShedArgs,
 }
 
+impl ProgramArgs {
+    /// Whether there is an admin interface.
+    pub fn has_admin(&self) -> bool {
+        self.balancer.has_admin()
+    }
+
+    /// Takes `--log-requests` away, for a program with a log of its own.
+    pub fn take_log_requests(&mut self) -> bool {
+        self.balancer.take_log_requests()
+    }
+}
+
 /// Runs the program `name` until a signal ends it. `make` makes the limiter of each limit; `start_bundled` starts
 /// backends in this process, if the command line names none.
 ///

@@ -8,10 +8,10 @@ use std::{
 };
 
 use advanced_features::program::Program;
-use common::cli::InProcessBackends;
+use common::cli::{self, InProcessBackends};
 use rate_limiting::{filter::LimiterFactory, program};
 
-use crate::{ObservableServer, args::MetricsArgs, record::outcomes::OutcomeTableFactory};
+use crate::{ObservableServer, access_log::AccessLogArgs, args::MetricsArgs, record::outcomes::OutcomeTableFactory};
 
 /// The command line of a balancer with limits and metrics: `#[command(flatten)] program: ObservableArgs`.
 #[derive(clap::Args, Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct ObservableArgs {
     limited: program::ProgramArgs,
     #[command(flatten)]
     metrics: MetricsArgs,
+    #[command(flatten)]
+    access_log: AccessLogArgs,
 }
 
 /// Where the admin interface of a bare start listens, if the port is free.
@@ -33,13 +35,18 @@ const BARE_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LO
 /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
 pub fn run<B: InProcessBackends>(
     name: &'static str,
-    ObservableArgs { limited, metrics }: ObservableArgs,
+    ObservableArgs { mut limited, metrics, access_log }: ObservableArgs,
     is_bare: bool,
     make: (LimiterFactory, OutcomeTableFactory),
     start_bundled: impl FnOnce() -> io::Result<B>,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let adjust = |program: Program| if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
+    let has_admin = is_bare || limited.has_admin();
+    let log = match access_log.into_config(limited.take_log_requests(), has_admin) {
+        Ok(config) => config,
+        Err(reason) => return Ok(cli::usage_error(reason)),
+    };
     let (limiter, table) = make;
-    let build = |parts| ObservableServer::start(parts, &metrics, table);
+    let build = |parts| ObservableServer::start(parts, &metrics, log, table);
     program::run_with(name, limited, limiter, start_bundled, adjust, build)
 }

@@ -11,16 +11,22 @@ use common::{net::Listeners, outln, shutdown::Shutdown};
 use rate_limiting::{LimitedServer, Parts};
 
 use crate::{
+    access_log::{AccessLog, AccessLogConfig, names::Names},
     args::MetricsArgs,
-    endpoint::{NothingElse, health::HealthHandler, metrics::MetricsHandler, stats::StatsHandler},
+    end_header::EndHeader,
+    endpoint::{
+        NothingElse, health::HealthHandler, log::ReopenHandler, metrics::MetricsHandler, requests::RequestsHandler,
+        stats::StatsHandler,
+    },
     exposition::Exposition,
+    observers::{Observers, access_log},
     record::{Layout, Metrics, outcomes::OutcomeTableFactory},
 };
 
-/// A server whose requests are limited, and measured.
+/// A server whose requests are limited, measured and logged.
 #[derive(Debug)]
 pub struct ObservableServer {
-    limited: Arc<LimitedServer<Metrics>>,
+    limited: Arc<LimitedServer<Observers>>,
     exposition: Exposition,
     health: HealthHandler,
     /// The interface that `--metrics` asks for. It answers until the process exits.
@@ -28,17 +34,29 @@ pub struct ObservableServer {
 }
 
 impl ObservableServer {
-    /// A server of these parts; `make` makes each worker's table of outcomes.
+    /// A server of these parts, which logs as `log` says; `make` makes each worker's table of outcomes.
     ///
     /// # Errors
-    /// The address of `--metrics` cannot be listened on.
-    pub fn start(parts: Parts, args: &MetricsArgs, make: OutcomeTableFactory) -> io::Result<Self> {
-        let metrics = Metrics::with_tables(layout(&parts.balancer, args), parts.workers, make);
-        let health = HealthHandler::new(Arc::clone(&parts.balancer));
-        let limited = Arc::new(LimitedServer::new(parts, metrics));
+    /// The address of `--metrics` cannot be listened on, or the access log cannot be opened.
+    pub fn start(
+        parts: Parts,
+        args: &MetricsArgs,
+        log: AccessLogConfig,
+        make: OutcomeTableFactory,
+    ) -> io::Result<Self> {
+        let Parts { balancer, workers, limits, .. } = &parts;
+        let metrics = Metrics::with_tables(layout(balancer, args), *workers, make);
+        let limits = limits.reports().into_iter().map(|limit| limit.name).collect();
+        let log = AccessLog::start(log, Names::new(Arc::clone(balancer), limits), *workers)?;
+        let health = HealthHandler::new(Arc::clone(balancer));
+        let limited = Arc::new(LimitedServer::new(parts, (metrics, (EndHeader, log))));
         let exposition = Exposition::new(limited.server()).map_err(io::Error::other)?;
         let public = args.metrics.map(|address| serve_public(address, &exposition, &health)).transpose()?;
         Ok(Self { limited, exposition, health, _public: public })
+    }
+
+    fn log(&self) -> &AccessLog {
+        access_log(self.limited.server())
     }
 
     /// All metrics.
@@ -67,7 +85,11 @@ fn layout(balancer: &Balancer, args: &MetricsArgs) -> Layout {
 impl program::Server for ObservableServer {
     fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
         self.health.running(shutdown);
-        self.limited.run(listeners, shutdown)
+        let outcome = self.limited.run(listeners, shutdown);
+        if let Some(writer) = self.log().writer() {
+            writer.close();
+        }
+        outcome
     }
 
     fn statistics(&self) -> String {
@@ -78,6 +100,8 @@ impl program::Server for ObservableServer {
         let mut handlers: Vec<Box<dyn AdminHandler>> = vec![
             Box::new(MetricsHandler(self.exposition.clone())),
             Box::new(StatsHandler(Arc::clone(self.limited.server()))),
+            Box::new(RequestsHandler(self.log().clone())),
+            Box::new(ReopenHandler(self.log().clone())),
             Box::new(self.health.clone()),
         ];
         handlers.extend(self.limited.admin_handlers());

@@ -12,6 +12,8 @@ use common::{
 };
 use connection_pooling::{ClientBytes, EndedRequest, Filter as _, Server, WorkerFilter as _, args::PoolArgs};
 use lb_metrics::{
+    access_log::{AccessLog, AccessLogConfig, names::Names},
+    end_header::EndHeader,
     exposition::Exposition,
     histogram::Buckets,
     record::{Layout, Metrics, filter::RequestState, layout::MaxSeries},
@@ -82,8 +84,11 @@ fn a_thousand_backends_and_twenty_routes_stay_within_the_limits() {
             worker.on_end(&mut RequestState::default(), &EndedRequest { exchange, peer, started_at, client_bytes });
         }
     }
-    let server =
-        Server::with_filter(balancer.unwrap(), pool.config(1_024), workers, (metrics.clone(), limits(workers)));
+    let balancer = balancer.unwrap();
+    let names = Names::new(Arc::clone(&balancer), Vec::new());
+    let log = AccessLog::start(AccessLogConfig::default(), names, workers).unwrap();
+    let filter = ((metrics.clone(), (EndHeader, log)), limits(workers));
+    let server = Server::with_filter(balancer, pool.config(1_024), workers, filter);
     let server = Arc::new(server);
     let exposition = Exposition::new(&server).unwrap();
     let began = now();

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, cell::OnceCell, net::IpAddr};
 
-use common::http::{GroupId, HeadView, RouteId};
+use common::http::{GroupId, HeadView, RouteId, Version};
 
 use super::{
     cookie::parse_cookies,
@@ -90,6 +90,11 @@ impl<'a> RequestInfo<'a> {
             Some(mark) => (&target[..mark], Some(&target[mark + 1..])),
             None => (target, None),
         }
+    }
+
+    /// The version of HTTP.
+    pub fn version(&self) -> Version {
+        self.head.version()
     }
 
     /// The method, as it was sent: methods are case-sensitive.

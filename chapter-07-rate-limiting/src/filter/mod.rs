@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::http::{HeaderEdits, LocalReply, LocalReplyBody, ResponseInfo, Throttle};
+use common::http::{HeaderEdits, LimitId, LocalReply, LocalReplyBody, ResponseInfo, Throttle};
 use connection_pooling::{ConnectionPermit, ConnectionRefused, Filter, RequestInfo, WorkerFilter};
 
 use self::{accepts_json::accepts_json, checked::CheckedLimit, limits::Limits, ratelimit_fields::put_ratelimit_fields};
@@ -27,7 +27,6 @@ pub use self::{
     counters::{LimitReport, LimitStats},
     limits::{HeaderStyle, LimiterFactory, LimitsConfig, RateLimits, limiter_for},
 };
-use crate::algorithm::Decision;
 
 /// What is kept of one request: the limits that it was checked against, in order. The last may have refused it.
 #[derive(Debug, Default)]
@@ -115,14 +114,15 @@ impl WorkerLimits {
             self.limits.in_order[index].log_refusal(request.client, now);
             return Ok(());
         }
-        Err(refusal(request, &last.checked.decision))
+        Err(refusal(request, last))
     }
 }
 
-fn refusal(request: &RequestInfo<'_>, decision: &Decision) -> LocalReply {
+fn refusal(request: &RequestInfo<'_>, CheckedLimit { limit, checked }: &CheckedLimit) -> LocalReply {
     let body = if accepts_json(request) { LocalReplyBody::Problem } else { LocalReplyBody::Text };
-    let seconds = ratelimit_fields::whole_seconds(decision.retry_after);
-    LocalReply::new(429, "limited").with_retry_after(seconds).with_body(body)
+    let seconds = ratelimit_fields::whole_seconds(checked.decision.retry_after);
+    let limit = LimitId(u16::try_from(*limit).unwrap_or(u16::MAX)); // no command line has more
+    LocalReply::new(429, "limited").with_limit(limit).with_retry_after(seconds).with_body(body)
 }
 
 impl WorkerFilter for WorkerLimits {

@@ -5,9 +5,13 @@
 //! | [`metrics`] | `/metrics`, for a scraper |
 //! | [`health`] | `/healthz` and `/readyz`, for whatever decides whether this process gets traffic |
 //! | [`stats`] | `/stats`, for you: the statistics as JSON |
+//! | [`requests`] | `/requests`, for you: the last requests that were slow or failed |
+//! | [`log`] | `/log/reopen`, for logrotate |
 
 pub mod health;
+pub mod log;
 pub mod metrics;
+pub mod requests;
 pub mod stats;
 
 use advanced_features::admin::{AdminHandler, AdminRequest, AdminResponse};

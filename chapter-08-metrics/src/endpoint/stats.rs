@@ -7,16 +7,19 @@ use advanced_features::admin::{
     status::{BackendStatus, GroupStatus},
 };
 use common::clock::now;
-use connection_pooling::{ClientBytes, PoolReport, Server};
-use rate_limiting::filter::{LimitReport, RateLimits};
+use connection_pooling::{ClientBytes, PoolReport};
+use rate_limiting::filter::LimitReport;
 use serde::Serialize;
 
 use super::read;
-use crate::record::{Metrics, worker_block::WorkerBlock};
+use crate::{
+    observers::{self, ObservedServer},
+    record::worker_block::WorkerBlock,
+};
 
 /// Serves the statistics.
 #[derive(Debug)]
-pub struct StatsHandler(pub Arc<Server<(Metrics, RateLimits)>>);
+pub struct StatsHandler(pub Arc<ObservedServer>);
 
 #[derive(Serialize)]
 struct Stats {
@@ -39,7 +42,8 @@ struct Stats {
 impl StatsHandler {
     fn stats(&self) -> Stats {
         let Self(server) = self;
-        let (now, balancer, (metrics, limits)) = (now(), server.balancer(), server.filter());
+        let (now, balancer) = (now(), server.balancer());
+        let (metrics, limits) = (observers::metrics(server), observers::limits(server));
         let (router, clients) = (balancer.router(), balancer.stats());
         let slots = 0..metrics.layout().slots().len();
         let sum = |count: &dyn Fn(&WorkerBlock, usize) -> u64| -> u64 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common::clock::now;
-use connection_pooling::{ClientBytes, Server};
+use connection_pooling::ClientBytes;
 use prometheus::{
     core::{Collector, Desc},
     proto::MetricFamily,
@@ -14,7 +14,10 @@ use super::{
     busy::BusyRatios,
     family::{Family, count},
 };
-use crate::record::Metrics;
+use crate::{
+    access_log::writer::LogWriter,
+    observers::{self, ObservedServer},
+};
 
 const ACTIVE: Family = Family::gauge("lb_connections_active", &[], "Clients that are connected.");
 const ACCEPTED: Family = Family::counter("lb_connections_accepted_total", &[], "Clients that have connected.");
@@ -34,6 +37,11 @@ const LIMITED: Family = Family::counter(
     &["dry", "limit"],
     "Requests that a rate limit has refused; with dry=\"true\", that it would have refused.",
 );
+const LOG_DROPPED: Family = Family::counter(
+    "lb_access_log_dropped_total",
+    &[],
+    "Lines of the access log that were dropped, because they could not be written fast enough.",
+);
 const BUSY: Family = Family::gauge(
     "lb_worker_busy_ratio",
     &["worker"],
@@ -41,24 +49,24 @@ const BUSY: Family = Family::gauge(
 );
 const BUILD: Family = Family::gauge("lb_build_info", &["version"], "1; the version is a label.");
 
-const ALL: [Family; 10] = [ACTIVE, ACCEPTED, REFUSED, RECEIVED, SENT, HITS, MISSES, LIMITED, BUSY, BUILD];
+const ALL: [Family; 11] = [ACTIVE, ACCEPTED, REFUSED, RECEIVED, SENT, HITS, MISSES, LIMITED, LOG_DROPPED, BUSY, BUILD];
 
 /// What the server counts.
 #[derive(Debug)]
 pub struct BalancerCollector {
-    server: Arc<Server<(Metrics, RateLimits)>>,
+    server: Arc<ObservedServer>,
     busy: BusyRatios,
     descs: Vec<Desc>,
 }
 
 impl BalancerCollector {
     /// Of this server.
-    pub fn new(server: Arc<Server<(Metrics, RateLimits)>>) -> Self {
+    pub fn new(server: Arc<ObservedServer>) -> Self {
         Self { server, busy: BusyRatios::new(now()), descs: ALL.iter().map(Family::desc).collect() }
     }
 
     fn limits(&self) -> &RateLimits {
-        &self.server.filter().1
+        observers::limits(&self.server)
     }
 
     fn limited(&self) -> MetricFamily {
@@ -94,6 +102,7 @@ impl Collector for BalancerCollector {
             HITS.with_one(count(pool.hits + pool.shared_hits)),
             MISSES.with_one(count(pool.misses)),
             self.limited(),
+            LOG_DROPPED.with_one(count(observers::access_log(&self.server).writer().map_or(0, LogWriter::dropped))),
             self.busy(),
             BUILD.with(vec![BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1.0)]),
         ]

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use connection_pooling::Server;
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder, core::Collector};
-use rate_limiting::filter::RateLimits;
 
 use super::{
     backend_collector::{self, BackendCollector},
@@ -12,7 +10,7 @@ use super::{
     process_collector::ProcessCollector,
     request_collector::RequestCollector,
 };
-use crate::record::Metrics;
+use crate::observers::{self, ObservedServer};
 
 /// All metrics of a balancer.
 #[derive(Clone)]
@@ -32,8 +30,8 @@ impl Exposition {
     ///
     /// # Errors
     /// Two metrics have one name.
-    pub fn new(server: &Arc<Server<(Metrics, RateLimits)>>) -> prometheus::Result<Self> {
-        let (metrics, balancer) = (&server.filter().0, server.balancer());
+    pub fn new(server: &Arc<ObservedServer>) -> prometheus::Result<Self> {
+        let (metrics, balancer) = (observers::metrics(server), server.balancer());
         let dropped = {
             let (metrics, balancer) = (metrics.clone(), Arc::clone(balancer));
             move || backend_collector::dropped_series(&balancer, metrics.layout())

@@ -99,6 +99,10 @@ pub struct GroupId(pub u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RouteId(pub u16);
 
+/// A rate limit, by its index in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LimitId(pub u16);
+
 /// When the phases of an exchange ended, measured from the first byte of the request, and the time in the queue. Set by
 /// the engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

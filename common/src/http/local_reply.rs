@@ -1,5 +1,7 @@
 //! Local replies: responses that the balancer sends itself, without a backend. (The term is Envoy's.)
 
+use super::exchange::LimitId;
+
 /// A local reply: plain data, so that refusing a request allocates nothing.
 ///
 /// The relay writes it: with the headers that the exchange needs (`Date`, `Connection`, `Content-Length`), without a
@@ -10,6 +12,8 @@ pub struct LocalReply {
     pub status: u16,
     /// Why the request ends here: one word for logs and metrics, such as `no_route`.
     pub reason: &'static str,
+    /// The rate limit that refused the request, if one did.
+    pub limit: Option<LimitId>,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u32>,
     /// Further headers. Those that depend on the request are added by a [`ResponseHook`](super::ResponseHook).
@@ -45,7 +49,13 @@ impl LocalReply {
     /// `status` is not that of a final response, 200 to 599.
     pub const fn new(status: u16, reason: &'static str) -> Self {
         assert!(status >= 200 && status <= 599, "a local reply is a final response");
-        Self { status, reason, retry_after: None, fields: &[], body: LocalReplyBody::Text }
+        Self { status, reason, limit: None, retry_after: None, fields: &[], body: LocalReplyBody::Text }
+    }
+
+    /// The same, because of this limit.
+    #[must_use]
+    pub const fn with_limit(self, limit: LimitId) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     /// The same with `Retry-After`.

@@ -39,8 +39,8 @@ mod write;
 pub use date::{DateCache, HttpDate};
 pub use error::{FailureKind, Phase, ProxyError, Side};
 pub use exchange::{
-    AfterBackend, AfterClient, BackendId, Exchange, ExchangeFailure, GroupId, Method, PhaseTimes, RequestMeta, RouteId,
-    Version,
+    AfterBackend, AfterClient, BackendId, Exchange, ExchangeFailure, GroupId, LimitId, Method, PhaseTimes, RequestMeta,
+    RouteId, Version,
 };
 pub use exchange_timeouts::ExchangeTimeouts;
 pub use forwarding::{ClientAddress, Forwarding};

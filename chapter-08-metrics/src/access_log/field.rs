@@ -1,0 +1,240 @@
+//! The fields of a line.
+
+use std::{net::IpAddr, time::Duration};
+
+use common::http::Version;
+
+use super::{
+    entry::Entry,
+    escape::Escape,
+    request_text::{HeadFacts, Text},
+    timestamp::write_three_digits,
+};
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident = $word:literal),+ $(,)?) => {
+        /// A field of a line. The page has a table of them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Field { $($(#[$doc])* $name,)+ }
+
+        impl Field {
+            /// All of them: first those of a JSON line, in its order.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// Its name.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+        }
+    };
+}
+
+fields! {
+    /// When the first byte of the request arrived, in UTC.
+    Time = "time",
+    /// The client's address: the peer's, or the one that a trusted proxy reports.
+    Client = "client",
+    /// The address of the client's socket.
+    Peer = "peer",
+    /// The method.
+    Method = "method",
+    /// The host, in lower case and without a port.
+    Host = "host",
+    /// The path, as it was received.
+    Path = "path",
+    /// The query, without the question mark.
+    Query = "query",
+    /// The status that the client was sent; 499 if it left before.
+    Status = "status",
+    /// The id that the backend got in `X-Request-ID`.
+    RequestId = "request_id",
+    /// The header `User-Agent`.
+    UserAgent = "user_agent",
+    /// The name of the route.
+    Route = "route",
+    /// The name of the group.
+    Group = "group",
+    /// The backend that was tried last.
+    Backend = "backend",
+    /// How many attempts were made to get an answer from a backend.
+    Attempts = "attempts",
+    /// Whether the last attempt used an idle connection.
+    Reused = "reused",
+    /// The rate limit that refused the request.
+    Limit = "limit",
+    /// Milliseconds in the group's queue.
+    QueueMs = "queue_ms",
+    /// Milliseconds until the last new connection to a backend was established.
+    ConnectMs = "connect_ms",
+    /// Milliseconds from the connection to the first byte of the response.
+    FirstByteMs = "first_byte_ms",
+    /// Milliseconds from the first byte of the request to its end.
+    TotalMs = "total_ms",
+    /// Bytes received from the client, with the head.
+    BytesReceived = "bytes_received",
+    /// Bytes sent to the client, with heads.
+    BytesSent = "bytes_sent",
+    /// Why the request ended.
+    End = "end",
+    /// The header `Referer`.
+    Referer = "referer",
+    /// The version of HTTP.
+    Protocol = "protocol",
+    /// The time as the common log format has it.
+    ClfTime = "clf_time",
+    /// Method, target and version.
+    RequestLine = "request_line",
+}
+
+/// How many of [`Field::ALL`] a JSON line has.
+const JSON_FIELDS: usize = 23;
+
+/// How values are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// As JSON values: quoted texts, `null` for a number that is not known.
+    Json,
+    /// As text: `-` for what is not known.
+    Text,
+}
+
+impl Field {
+    /// Those of a JSON line.
+    pub fn of_json() -> &'static [Self] {
+        &Self::ALL[..JSON_FIELDS]
+    }
+
+    /// The field with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|field| field.name() == name)
+    }
+
+    /// Appends its value.
+    pub fn write(self, style: Style, out: &mut Vec<u8>, entry: &Entry<'_>) {
+        let Entry { text, exchange, .. } = entry;
+        let times = exchange.times;
+        let first_byte = || Some(times.first_byte?.saturating_sub(times.connected?));
+        match self {
+            Self::Time => style.quote(out, |out| entry.time.write_rfc3339(out)),
+            Self::ClfTime => style.quote(out, |out| entry.time.write_clf(out)),
+            Self::Client => style.address(out, text.head.map_or(entry.peer, |head| head.client)),
+            Self::Peer => style.address(out, entry.peer),
+            Self::Method => style.text(out, text.get(Text::Method)),
+            Self::Host => style.text(out, text.get(Text::Host)),
+            Self::Path => style.text(out, text.get(Text::Path)),
+            Self::Query => style.text(out, text.get(Text::Query)),
+            Self::UserAgent => style.text(out, text.get(Text::UserAgent)),
+            Self::Referer => style.text(out, text.get(Text::Referer)),
+            Self::RequestLine => style.quote(out, |out| write_request_line(style.escape(), out, entry)),
+            Self::RequestId => match text.head {
+                Some(HeadFacts { own_id: Some(id), .. }) => style.quote(out, |out| write_own_id(out, id)),
+                _ => style.text(out, text.get(Text::RequestId)),
+            },
+            Self::Protocol => style.text(out, text.head.map_or(b"", |head| protocol(head.version))),
+            Self::Route => style.text(out, entry.route.as_bytes()),
+            Self::Group => style.text(out, entry.group.as_bytes()),
+            Self::Backend => style.text(out, entry.backend.as_bytes()),
+            Self::Limit => style.text(out, entry.limit.as_bytes()),
+            Self::End => style.text(out, entry.end.word().as_bytes()),
+            Self::Status => write_number(out, exchange.status.into()),
+            Self::Attempts => write_number(out, entry.attempts.into()),
+            Self::BytesReceived => write_number(out, entry.client_bytes.received),
+            Self::BytesSent => write_number(out, entry.client_bytes.sent),
+            Self::Reused => out.extend_from_slice(if exchange.reused { b"true" } else { b"false" }),
+            Self::QueueMs => style.millis(out, times.queued),
+            Self::ConnectMs => style.millis(out, entry.connect),
+            Self::FirstByteMs => style.millis(out, first_byte()),
+            Self::TotalMs => style.millis(out, Some(times.total)),
+        }
+    }
+}
+
+impl Style {
+    /// How texts of clients are escaped.
+    pub fn escape(self) -> Escape {
+        match self {
+            Self::Json => Escape::Json,
+            Self::Text => Escape::Hex,
+        }
+    }
+
+    fn quote(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+        let mark: &[u8] = if self == Self::Json { b"\"" } else { b"" };
+        out.extend_from_slice(mark);
+        write(out);
+        out.extend_from_slice(mark);
+    }
+
+    fn text(self, out: &mut Vec<u8>, text: &[u8]) {
+        match self {
+            Self::Text if text.is_empty() => out.push(b'-'),
+            _ => self.quote(out, |out| self.escape().write(out, text)),
+        }
+    }
+
+    fn address(self, out: &mut Vec<u8>, address: IpAddr) {
+        self.quote(out, |out| write_address(out, address));
+    }
+
+    fn millis(self, out: &mut Vec<u8>, time: Option<Duration>) {
+        match (time, self) {
+            (Some(time), _) => {
+                let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+                write_number(out, micros / 1_000);
+                out.push(b'.');
+                write_three_digits(out, u16::try_from(micros % 1_000).unwrap_or_default());
+            }
+            (None, Self::Json) => out.extend_from_slice(b"null"),
+            (None, Self::Text) => out.push(b'-'),
+        }
+    }
+}
+
+fn write_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// `core::fmt` would take as long as the rest of a line.
+fn write_address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                write_number(out, octet.into());
+            }
+        }
+        IpAddr::V6(address) => out.extend_from_slice(address.to_string().as_bytes()),
+    }
+}
+
+/// 32 hexadecimal digits, as in `X-Request-ID`.
+fn write_own_id(out: &mut Vec<u8>, id: u128) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = id.to_be_bytes().map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    out.extend_from_slice(digits.as_flattened());
+}
+
+fn protocol(version: Version) -> &'static [u8] {
+    match version {
+        Version::Http10 => b"HTTP/1.0",
+        Version::Http11 => b"HTTP/1.1",
+    }
+}
+
+/// `GET /path?query HTTP/1.1`, or `-` for an invalid head.
+fn write_request_line(escape: Escape, out: &mut Vec<u8>, entry: &Entry<'_>) {
+    let text = entry.text;
+    let Some(head) = text.head else { return out.push(b'-') };
+    escape.write(out, text.get(Text::Method));
+    out.push(b' ');
+    escape.write(out, text.get(Text::Path));
+    let query = text.get(Text::Query);
+    if !query.is_empty() {
+        out.push(b'?');
+        escape.write(out, query);
+    }
+    out.push(b' ');
+    out.extend_from_slice(protocol(head.version));
+}
