@@ -2,6 +2,7 @@
 
 use crate::Case;
 
+mod access_log;
 mod admin;
 mod algorithms;
 mod balance;
@@ -127,6 +128,12 @@ const FILES: &[&[Case]] = &[
     metrics::sums::CASES,
     metrics::bounded::CASES,
     metrics::endpoints::CASES,
+    access_log::lines::CASES,
+    access_log::ends::CASES,
+    access_log::files::CASES,
+    access_log::stalled::CASES,
+    access_log::recent::CASES,
+    access_log::options::CASES,
 ];
 
 /// Every case of every suite.

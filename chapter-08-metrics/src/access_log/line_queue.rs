@@ -72,6 +72,7 @@ pub fn line_queue(waker: &Arc<WriterWaker>) -> (LineSender, LineReceiver) {
 }
 
 impl LineSender {
+    // ANCHOR: push
     /// Pushes `line`, which ends with a line end, or drops it.
     pub fn push(&mut self, line: &[u8]) {
         if self.queue.push_entire_slice(line).is_err() {
@@ -83,6 +84,7 @@ impl LineSender {
             self.waker.wake();
         }
     }
+    // ANCHOR_END: push
 }
 
 impl LineReceiver {

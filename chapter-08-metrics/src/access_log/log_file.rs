@@ -13,7 +13,11 @@ use std::{
 use nix::{
     fcntl::{FcntlArg, OFlag, fcntl},
     libc::PIPE_BUF,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
 };
+
+/// How long a full pipe is waited for, in milliseconds.
+const STALL_MS: u8 = 100;
 
 /// Where lines are written, as the command line names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +41,6 @@ impl std::fmt::Display for Target {
             Self::File(path) => write!(f, "{}", path.display()),
         }
     }
-}
-
-/// Something that lines are appended to.
-pub trait LineSink {
-    /// Appends a part of `lines`, and returns how much. A part that is no whole line is taken back, or is continued by the
-    /// next call.
-    ///
-    /// # Errors
-    /// Nothing could be written.
-    fn append(&mut self, lines: &[u8]) -> io::Result<usize>;
 }
 
 /// An open file, for appending.
@@ -99,6 +93,30 @@ impl LogFile {
         Ok(())
     }
 
+    /// Appends the beginning of `lines`, and returns how much; 0 if nobody reads what has been written before. Waits a
+    /// tenth of a second for that, so that the writer is never blocked.
+    ///
+    /// # Errors
+    /// Nothing could be written: the disk is full, or the reader is gone.
+    pub fn append(&mut self, lines: &[u8]) -> io::Result<usize> {
+        match self.kind {
+            Kind::Stream if !is_writable(&self.file)? => Ok(0),
+            Kind::Stream => self.file.write(atomic_part(lines)),
+            Kind::Regular => self.append_to_regular(lines),
+        }
+    }
+
+    /// When the disk gets full, a part of a line may be written. It is taken back: the rest may never follow.
+    fn append_to_regular(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(lines)?;
+        let whole = if written == lines.len() { written } else { end_of_last_line(&lines[..written]) };
+        if whole < written {
+            let length = self.file.metadata()?.len();
+            self.file.set_len(length.saturating_sub((written - whole) as u64))?;
+        }
+        Ok(whole)
+    }
+
     /// Where it is.
     pub fn target(&self) -> &Target {
         &self.target
@@ -117,34 +135,20 @@ fn open_for_appending(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-impl LineSink for LogFile {
-    fn append(&mut self, lines: &[u8]) -> io::Result<usize> {
-        match self.kind {
-            Kind::Stream => self.file.write(whole_lines(lines)),
-            Kind::Regular => {
-                let written = self.file.write(lines)?;
-                let whole = if written == lines.len() { written } else { end_of_last_line(&lines[..written]) };
-                if whole < written {
-                    // The disk is full. The part of a line is taken back: the rest of it may never follow.
-                    let length = self.file.metadata()?.len();
-                    self.file.set_len(length.saturating_sub((written - whole) as u64))?;
-                }
-                Ok(whole)
-            }
-        }
+/// As much of `lines` as a pipe takes at once or not at all (`PIPE_BUF`, POSIX), in whole lines: if the process ends while
+/// the pipe is full, no part of a line is in it. A line that is longer goes in parts.
+fn atomic_part(lines: &[u8]) -> &[u8] {
+    let part = &lines[..lines.len().min(PIPE_BUF)];
+    match end_of_last_line(part) {
+        0 => part,
+        end => &part[..end],
     }
 }
 
-/// As many whole lines as a pipe takes at once or not at all (`PIPE_BUF`, POSIX): if the process ends while the pipe is
-/// full, no part of a line is in it. A line that is longer goes alone.
-fn whole_lines(lines: &[u8]) -> &[u8] {
-    if lines.len() <= PIPE_BUF {
-        return lines;
-    }
-    match end_of_last_line(&lines[..PIPE_BUF]) {
-        0 => &lines[..memchr::memchr(b'\n', lines).map_or(lines.len(), |end| end + 1)],
-        end => &lines[..end],
-    }
+/// Whether it takes [`PIPE_BUF`] bytes now, or within [`STALL_MS`].
+fn is_writable(file: &File) -> io::Result<bool> {
+    let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
+    Ok(poll(&mut fds, PollTimeout::from(STALL_MS))? > 0)
 }
 
 fn end_of_last_line(lines: &[u8]) -> usize {
@@ -214,12 +218,30 @@ mod tests {
         let long = "x".repeat(2 * PIPE_BUF) + "\n";
         for (lines, first) in [
             ("a\nb\n".to_owned(), "a\nb\n".to_owned()),
-            (long.clone() + "b\n", long.clone()),
+            (long.clone() + "b\n", "x".repeat(PIPE_BUF)),
             ("a\n".to_owned() + &long, "a\n".to_owned()),
             ("abc\n".repeat(PIPE_BUF), "abc\n".repeat(PIPE_BUF / 4)),
             ("abcd\n".repeat(PIPE_BUF), "abcd\n".repeat(PIPE_BUF / 5)),
         ] {
-            assert_eq!(whole_lines(lines.as_bytes()), first.as_bytes());
+            assert_eq!(atomic_part(lines.as_bytes()), first.as_bytes());
         }
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_takes_nothing_and_does_not_block() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let _reader = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let mut log = LogFile::open(Target::File(path)).unwrap();
+        let lines = vec![b'\n'; 2 << 20];
+        let mut written = 0;
+        loop {
+            match log.append(&lines[written..]).unwrap() {
+                0 => break,
+                length => written += length,
+            }
+        }
+        assert!((PIPE_BUF..lines.len()).contains(&written), "{written}");
     }
 }

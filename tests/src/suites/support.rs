@@ -88,3 +88,12 @@ pub(super) fn assert_usage_error(ctx: &Context, line: &[&str], says: &str) {
     assert!(finished.stderr.contains(says), "{line:?}: it should say {says:?}: {finished:?}");
     assert!(!finished.stderr.contains("panicked") && finished.stdout.is_empty(), "{line:?}: {finished:?}");
 }
+
+/// How often `--log-requests` has logged a request with this method and status: on stderr, and from chapter 8 on as JSON on
+/// stdout.
+pub(super) fn logged(program: &Program, method: &str, status: u16) -> usize {
+    let (text, json) = (format!("{method} {status} "), format!("\"status\":{status},"));
+    let method = format!("\"method\":\"{method}\"");
+    let on_stdout = program.stdout().lines().filter(|line| line.contains(&method) && line.contains(&json)).count();
+    program.stderr().matches(&text).count() + on_stdout
+}

@@ -10,7 +10,7 @@ use crate::Context;
 use crate::backend::Backend;
 use crate::case::cases;
 use crate::process::Program;
-use crate::suites::local_reply;
+use crate::suites::{local_reply, support::logged};
 use crate::wait::{TEST_TIMEOUT, until};
 
 cases! { "limits";
@@ -61,7 +61,7 @@ fn a_queued_request_is_dropped_when_its_client_closes_its_side(ctx: &Context) {
         wait_until_idle(&program);
         gone.half_close();
         gone.expect_closed();
-        until("it is logged", || program.stderr().contains("GET 499"));
+        until("it is logged", || logged(&program, "GET", 499) == 1);
         // Its place in the queue is free.
         let mut second = queue_request(&program, "/second");
         gated.gate.open(2);

@@ -9,7 +9,7 @@ use crate::backend::{Backend, ok_response};
 use crate::case::cases;
 use crate::client::{Client, Response};
 use crate::suites::local_reply;
-use crate::suites::support::reserved_port;
+use crate::suites::support::{logged, reserved_port};
 use crate::wait::{TEST_TIMEOUT, eventually, ms, until};
 
 cases! { "retry";
@@ -143,7 +143,7 @@ fn clients_that_leave_do_not_hide_a_failing_group(ctx: &Context) {
         until("the backend has the request", || backend.connections() >= left);
         client.reset();
     }
-    until("the resets are recorded", || program.stderr().matches("GET 499").count() == 25);
+    until("the resets are recorded", || logged(&program, "GET", 499) == 25);
     open(&mut program.client());
 }
 
