@@ -2,17 +2,30 @@
 
 use std::{hint::black_box, net::Ipv4Addr, num::NonZeroUsize, time::Duration};
 
+use advanced_features::{Balancer, args::BalanceArgs};
+use clap::Parser;
 use common::{
+    cli::ServeArgs,
     clock::now,
-    http::{BackendId, Exchange, GroupId, Method, PhaseTimes, RouteId},
+    http::{BackendId, Exchange, GroupId, Head, Method, PhaseTimes, RouteId},
 };
-use connection_pooling::{ClientBytes, EndedRequest, Filter as _, WorkerFilter as _};
+use connection_pooling::{ClientBytes, EndedRequest, Filter as _, RequestInfo, WorkerFilter as _};
 use criterion::{Criterion, criterion_group, criterion_main};
 use lb_metrics::{
+    access_log::{AccessLog, AccessLogConfig, filter::LogState, names::Names},
     exposition::{Exposition, request_collector::RequestCollector},
     histogram::Buckets,
     record::{Layout, Metrics, filter::RequestState, layout::MaxSeries},
 };
+use load_balancer::dns_refresher::SystemResolver;
+
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    balance: BalanceArgs,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
 
 fn metrics(routes: usize) -> Metrics {
     let names: Vec<_> = (0..routes).map(|number| format!("route-{number}")).collect();
@@ -65,6 +78,30 @@ fn record(c: &mut Criterion) {
     }
 }
 
+/// A line of the access log: what is kept of the head, and the line itself, until the writer has it.
+fn log(c: &mut Criterion) {
+    const HEAD: &[u8] =
+        b"GET /api/items?page=2 HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\nUser-Agent: Mozilla/5.0\r\n\r\n";
+    let args = Args::parse_from(["observable_lb", "127.0.0.1:9", "--check", "off"]);
+    let config = args.balance.into_config(args.serve, 10, None, false).expect("valid arguments");
+    let balancer = Balancer::new("observable_lb", config, SystemResolver).expect("an address needs no resolver");
+    let config = AccessLogConfig { target: Some("/dev/null".into()), ..AccessLogConfig::default() };
+    let log = AccessLog::start(config, Names::new(balancer, Vec::new()), NonZeroUsize::MIN).expect("it can be opened");
+    let (worker, mut state) = (log.for_worker(0), LogState::default());
+    let mut head = Head::new();
+    head.read_request(HEAD, &mut 0).expect("a valid head");
+    let (exchange, mut client) =
+        (exchange(false, "done"), RequestInfo::new(head.view(HEAD), Ipv4Addr::LOCALHOST.into()));
+    client.set_request_id(1, false);
+    c.bench_function("record/log line", |b| {
+        b.iter(|| {
+            let _ = worker.on_request(&mut state, black_box(&client), now());
+            worker.on_end(&mut state, black_box(&ended(&exchange)));
+            worker.reset(&mut state);
+        });
+    });
+}
+
 fn scrape(c: &mut Criterion) {
     // 180 routes with four histograms each are 14,400 series.
     let metrics = metrics(180);
@@ -76,5 +113,5 @@ fn scrape(c: &mut Criterion) {
     c.bench_function(&format!("scrape/{series} series"), |b| b.iter(|| exposition.text()));
 }
 
-criterion_group!(benches, record, scrape);
+criterion_group!(benches, record, log, scrape);
 criterion_main!(benches);

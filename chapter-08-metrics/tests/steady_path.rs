@@ -1,10 +1,10 @@
-//! A request makes the worker allocate nothing more because it is measured, whether it passes or is refused.
+//! A request makes the worker allocate nothing more because it is measured, or logged.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../../chapter-06-connection-pooling/tests/support/mod.rs"]
 mod support;
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use connection_pooling::run;
 use integration_tests::{
@@ -12,6 +12,7 @@ use integration_tests::{
     steady_state,
 };
 use lb_metrics::{
+    access_log::{AccessLog, AccessLogConfig, names::Names},
     histogram::Buckets,
     record::{Layout, Metrics, layout::MaxSeries},
 };
@@ -32,4 +33,25 @@ fn a_thousand_measured_requests_allocate_nothing() {
     });
     let requests: u64 = (0..metrics.layout().slots().len()).map(|slot| metrics.workers()[0].requests(slot)).sum();
     assert_eq!(requests, 1_100, "all of them were measured");
+}
+
+/// With a log, and with a list of recent requests that each of them enters.
+#[test]
+fn a_thousand_logged_requests_allocate_nothing() {
+    static THREAD: AllocationCounter = AllocationCounter::new();
+    let backends = [&*steady_state::backend().to_string()];
+    let names = Names::new(Arc::clone(support::server(&backends, SystemResolver).balancer()), Vec::new());
+    let config = AccessLogConfig {
+        target: Some("/dev/null".into()),
+        keeps_recent: true,
+        slow: Duration::ZERO,
+        ..AccessLogConfig::default()
+    };
+    let log = AccessLog::start(config, names, NonZeroUsize::MIN).unwrap();
+    let server = support::server_with_filter(&backends, SystemResolver, log.clone());
+    steady_state::assert_allocates_nothing(&THREAD, |listeners, shutdown| {
+        run(&server, listeners, shutdown).unwrap();
+    });
+    let recent = log.recent().unwrap().lines();
+    assert!(recent.len() == 100 && recent[0].ends_with(b"\"end\":\"done\",\"detail\":\"\"}"), "{recent:?}");
 }

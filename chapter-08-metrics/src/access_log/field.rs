@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use common::http::Version;
+use common::http::{Exchange, FailureKind, Version};
 
 use super::{
     entry::Entry,
@@ -76,6 +76,8 @@ fields! {
     BytesSent = "bytes_sent",
     /// Why the request ended.
     End = "end",
+    /// What was wrong with a message that was refused.
+    Detail = "detail",
     /// The header `Referer`.
     Referer = "referer",
     /// The version of HTTP.
@@ -87,7 +89,7 @@ fields! {
 }
 
 /// How many of [`Field::ALL`] a JSON line has.
-const JSON_FIELDS: usize = 23;
+const JSON_FIELDS: usize = 24;
 
 /// How values are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +138,7 @@ impl Field {
             Self::Backend => style.text(out, entry.backend.as_bytes()),
             Self::Limit => style.text(out, entry.limit.as_bytes()),
             Self::End => style.text(out, entry.end.word().as_bytes()),
+            Self::Detail => style.text(out, violation(exchange).as_bytes()),
             Self::Status => write_number(out, exchange.status.into()),
             Self::Attempts => write_number(out, entry.attempts.into()),
             Self::BytesReceived => write_number(out, entry.client_bytes.received),
@@ -187,6 +190,14 @@ impl Style {
             (None, Self::Json) => out.extend_from_slice(b"null"),
             (None, Self::Text) => out.push(b'-'),
         }
+    }
+}
+
+/// The rule of HTTP that a message has broken; empty if none has.
+fn violation(exchange: &Exchange) -> String {
+    match exchange.failure.map(|failure| failure.kind) {
+        Some(FailureKind::Protocol(error)) => error.to_string(),
+        _ => String::new(),
     }
 }
 

@@ -206,10 +206,13 @@ mod tests {
             "request_id": "00000000000000000000000000000abc", "user_agent": "x\"\\\te", "route": "api",
             "group": "web", "backend": "10.0.0.1:80", "attempts": 2, "reused": true, "limit": "",
             "queue_ms": 0.001, "connect_ms": null, "first_byte_ms": 2_000.005, "total_ms": 2_011.0,
-            "bytes_received": 90, "bytes_sent": 1_234_567, "end": "done",
+            "bytes_received": 90, "bytes_sent": 1_234_567, "end": "done", "detail": "",
         });
         assert_eq!(json, expected);
-        assert!(line.starts_with(r#"{"time":""#) && line.ends_with(r#","end":"done"}"#), "in a fixed order: {line}");
+        assert!(
+            line.starts_with(r#"{"time":""#) && line.ends_with(r#","end":"done","detail":""}"#),
+            "in a fixed order: {line}"
+        );
     }
 
     #[test]

@@ -103,6 +103,8 @@ fn one_word_is_in_the_log_the_metric_the_list_and_the_header(ctx: &Context) {
         let end = fail(&program, &silent, round);
         let line = parse(&log.wait_for(round + 1)).pop().unwrap();
         assert_eq!(line["end"], end, "{round}: {line}");
+        let says_why = end.starts_with("refused_") || end.starts_with("invalid_");
+        assert_eq!(!line["detail"].as_str().unwrap().is_empty(), says_why, "{line}");
         until("it is counted", || count_in_metrics(&program, end) >= 1);
         let recent = admin(&program).request_ok("GET", "/requests", "");
         let newest = &recent["requests"][0];

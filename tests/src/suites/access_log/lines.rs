@@ -21,7 +21,7 @@ cases! { "access_log";
     Fast bytes_are_those_of_the_clients_connection,
 }
 
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 24] = [
     "time",
     "client",
     "peer",
@@ -45,6 +45,7 @@ const NAMES: [&str; 23] = [
     "bytes_received",
     "bytes_sent",
     "end",
+    "detail",
 ];
 
 fn answering() -> Backend {
