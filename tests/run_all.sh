@@ -23,6 +23,8 @@ for word in "$@"; do
 done
 [ -n "$full" ] && export LADDER_FULL=1
 
+# Most tests wait for deadlines and compute little: one per core would leave the cores idle.
+threads=$((4 * $(getconf _NPROCESSORS_ONLN)))
 log="$(mktemp -d)"
 trap 'rm -rf "$log"' EXIT
 status=0
@@ -65,7 +67,8 @@ step() {
 }
 
 if [ -z "$chapter" ]; then
-    step "build" "$log/build" cargo build --workspace --all-targets
+    # Without the benchmarks, which no test runs; clippy checks them.
+    step "build" "$log/build" cargo build --workspace --lib --bins --examples --tests
     if [ "$status" -ne 0 ]; then
         echo "the build failed"
         exit 1
@@ -73,7 +76,7 @@ if [ -z "$chapter" ]; then
     # The ladders have their own table below; everything else runs here.
     if cargo nextest --version >/dev/null 2>&1; then
         step "tests" "$log/tests" cargo nextest run --workspace --no-fail-fast --no-tests=pass \
-            --color never -E 'not binary(=ladder)'
+            --color never --test-threads "$threads" -E 'not binary(=ladder)'
         count_nextest "$log/tests"
     else
         # `cargo test` cannot exclude a target, so all the others are named.
@@ -82,7 +85,7 @@ if [ -z "$chapter" ]; then
             name="${file##*tests/}" name="${name%/main.rs}" name="${name%.rs}"
             [ "$name" = ladder ] || others+=(--test "$name")
         done
-        step "tests" "$log/tests" cargo test --workspace --no-fail-fast --lib --bins --examples "${others[@]}"
+        step "tests" "$log/tests" env RUST_TEST_THREADS="$threads" cargo test --workspace --no-fail-fast --lib --bins --examples "${others[@]}"
         count_libtest "$log/tests"
     fi
     step "documentation tests" "$log/doc" cargo test --workspace --no-fail-fast --doc

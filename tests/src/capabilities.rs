@@ -28,6 +28,9 @@ const SUITES: &[(&str, &[u8])] = &[
     ("access_log", &[8]),
 ];
 
+/// The chapters whose programs are chapter 6's engine with a further filter each.
+const WITH_FILTERS: RangeInclusive<u8> = 7..=9;
+
 /// The chapters with a program under test.
 pub const CHAPTERS: RangeInclusive<u8> = 1..=8;
 
@@ -40,4 +43,23 @@ pub fn suites_of(chapter: u8) -> Vec<&'static str> {
     let passed: Vec<_> = passed.map(|(suite, _)| *suite).collect();
     assert!(!passed.is_empty(), "no suite lists chapter {chapter}");
     passed
+}
+
+/// Whether `suite` tests what `chapter` has from an earlier one, unchanged: the engine, or an earlier chapter's filter.
+pub(crate) fn inherits(chapter: u8, suite: &str) -> bool {
+    let passed_by = SUITES.iter().find(|(name, _)| *name == suite).map_or(&[][..], |(_, chapters)| chapters);
+    WITH_FILTERS.contains(&chapter) && passed_by.iter().any(|earlier| (6..chapter).contains(earlier))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chapter_with_filters_inherits_all_suites_but_its_own() {
+        assert!(CHAPTERS.filter(|chapter| *chapter < 7).all(|chapter| !inherits(chapter, "robustness")));
+        assert!(inherits(7, "robustness") && inherits(8, "robustness"));
+        assert!(!inherits(7, "overload") && inherits(8, "overload"));
+        assert!(!inherits(8, "metrics"));
+    }
 }

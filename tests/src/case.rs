@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Context;
+use crate::{Context, capabilities};
 
 /// The time limit of a case that sets no other. A case that still runs then has hung, and its programs are killed.
 pub(crate) const CASE_DEADLINE: Duration = Duration::from_mins(2);
@@ -12,6 +12,11 @@ pub(crate) const CASE_DEADLINE: Duration = Duration::from_mins(2);
 pub enum Tier {
     /// Always.
     Fast,
+    /// In the first chapter with the code that it tests, and with `LADDER_FULL=1` in those that inherit it: it takes more
+    /// than three seconds.
+    Slow,
+    /// The same, and no other case of the chapter runs meanwhile: it measures a rate, to a few percent.
+    Alone,
     /// With `LADDER_FULL=1` only, because it is long or large.
     Full,
 }
@@ -31,6 +36,17 @@ pub struct Case {
     pub deadline: Duration,
     /// The test; it panics to fail.
     pub run: fn(&Context),
+}
+
+impl Case {
+    /// Whether `chapter` runs it with `LADDER_FULL=1` only.
+    pub(crate) fn is_long_in(&self, chapter: u8) -> bool {
+        match self.tier {
+            Tier::Fast => false,
+            Tier::Slow | Tier::Alone => capabilities::inherits(chapter, self.suite),
+            Tier::Full => true,
+        }
+    }
 }
 
 /// Lists the cases of a file: `cases! { "proxy"; Fast a_sentence, Full another, }` makes `CASES`.

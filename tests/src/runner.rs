@@ -3,13 +3,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::{PoisonError, RwLock, mpsc};
 use std::thread;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::case::{Case, Tier};
 use crate::{Context, backend, capabilities, suites};
+
+/// Held by each case that runs, and exclusively by one that must run alone.
+static RUNNING: RwLock<()> = RwLock::new(());
 
 /// Runs the suites of `chapter` against `program` (or `LB_BIN`), with libtest's command line. `others` are the names
 /// and paths of the chapter's further programs.
@@ -20,14 +23,22 @@ pub fn run_ladder(chapter: u8, program: &str, others: &'static [(&'static str, &
     let program = std::env::var_os("LB_BIN").map_or_else(|| PathBuf::from(program), PathBuf::from);
     let full = std::env::var_os("LADDER_FULL").is_some_and(|value| value == "1");
     let passed = capabilities::suites_of(chapter);
-    let trials = suites::all()
-        .filter(|case| passed.contains(&case.suite) && case.since <= chapter)
+    let mut cases: Vec<_> =
+        suites::all().filter(|case| passed.contains(&case.suite) && case.since <= chapter).collect();
+    // The longest first, so that none of them outlasts all others.
+    cases.sort_by_key(|case| match case.tier {
+        Tier::Slow | Tier::Full => 0,
+        Tier::Fast => 1,
+        Tier::Alone => 2,
+    });
+    let trials = cases
+        .into_iter()
         .map(|case| {
             let program = program.clone();
             Trial::test(format!("{}::{}", case.suite, case.name), move || {
-                watched(case, Context::new(chapter, program, others))
+                in_turn(case, Context::new(chapter, program, others))
             })
-            .with_ignored_flag(case.tier == Tier::Full && !full)
+            .with_ignored_flag(case.is_long_in(chapter) && !full)
         })
         .collect();
     let mut arguments = Arguments::from_args();
@@ -35,9 +46,21 @@ pub fn run_ladder(chapter: u8, program: &str, others: &'static [(&'static str, &
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// How many cases run at once. They spend far more time waiting than computing.
+/// How many cases run at once. They compute for a sixth of their time, and otherwise wait for deadlines: three per core
+/// leave a core half idle, for what must not come late.
 fn threads() -> usize {
-    2 * thread::available_parallelism().map_or(1, usize::from)
+    3 * thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Runs a case beside others, or alone.
+fn in_turn(case: Case, context: Context) -> Result<(), Failed> {
+    if case.tier == Tier::Alone {
+        let _alone = RUNNING.write().unwrap_or_else(PoisonError::into_inner);
+        watched(case, context)
+    } else {
+        let _beside_others = RUNNING.read().unwrap_or_else(PoisonError::into_inner);
+        watched(case, context)
+    }
 }
 
 /// Runs a case on its own thread, so that a case that hangs fails without blocking the run.

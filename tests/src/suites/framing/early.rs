@@ -12,8 +12,8 @@ use crate::wait::{ms, pause};
 
 cases! { "framing";
     Fast an_early_413_reaches_a_raw_client,
-    Fast an_early_413_reaches_curl,
-    Fast an_early_413_reaches_python,
+    Slow an_early_413_reaches_curl,
+    Slow an_early_413_reaches_python,
     Fast an_early_413_reaches_hyper,
     Fast an_early_response_to_a_client_that_sends_no_more_ends,
     Fast an_endless_upload_is_cut_soon_after_its_early_response,

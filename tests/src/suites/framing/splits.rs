@@ -7,7 +7,7 @@ use crate::wait::{ms, pause};
 
 cases! { "framing";
     Fast a_request_may_be_split_at_every_byte,
-    Fast a_response_may_be_split_at_every_byte,
+    Slow a_response_may_be_split_at_every_byte,
     Fast messages_may_arrive_byte_by_byte,
 }
 

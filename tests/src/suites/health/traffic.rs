@@ -14,7 +14,7 @@ use crate::suites::support::black_hole;
 use crate::wait::{ms, pause};
 
 cases! { "health";
-    Fast a_black_hole_delays_only_the_requests_sent_to_it,
+    Slow a_black_hole_delays_only_the_requests_sent_to_it,
     Fast a_recovered_backend_begins_with_few_requests,
     Fast slow_start_ends_at_the_full_share,
     Fast slow_start_does_not_limit_the_only_backend,

@@ -9,9 +9,9 @@ use crate::case::cases;
 use crate::wait::ms;
 
 cases! { "overload";
-    Fast aimd_keeps_goodput_at_twice_the_peak,
-    Fast gradient_keeps_goodput_at_twice_the_peak,
-    Fast without_shedding_goodput_collapses,
+    Slow aimd_keeps_goodput_at_twice_the_peak,
+    Slow gradient_keeps_goodput_at_twice_the_peak,
+    Slow without_shedding_goodput_collapses,
     Full goodput_holds_for_longer_and_at_three_times_the_peak,
 }
 

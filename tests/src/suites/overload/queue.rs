@@ -15,11 +15,11 @@ use crate::wait::{TEST_TIMEOUT, ms, pause, until};
 
 cases! { "overload";
     Fast requests_beyond_the_limit_wait_and_old_ones_are_shed,
-    Fast under_overload_the_newest_request_is_next,
+    Slow under_overload_the_newest_request_is_next,
     Fast streams_and_tunnels_hold_no_slot,
-    Fast health_checks_and_the_admin_interface_are_never_shed,
-    Fast a_client_that_leaves_gives_its_slot_back,
-    Fast a_backend_that_times_out_lowers_the_limit,
+    Slow health_checks_and_the_admin_interface_are_never_shed,
+    Slow a_client_that_leaves_gives_its_slot_back,
+    Slow a_backend_that_times_out_lowers_the_limit,
     Fast a_wrong_option_is_one_line,
 }
 

@@ -7,7 +7,7 @@ use crate::suites::support::run_in_parallel;
 use crate::wait::{ms, pause, until};
 
 cases! { "pooling";
-    Fast an_idle_connection_of_one_worker_serves_another,
+    Slow an_idle_connection_of_one_worker_serves_another,
 }
 
 fn an_idle_connection_of_one_worker_serves_another(ctx: &Context) {

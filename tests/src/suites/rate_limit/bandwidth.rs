@@ -22,13 +22,13 @@ use crate::wait::{StopOnDrop, TEST_TIMEOUT, ms, pause, until};
 
 cases! { "rate_limit";
     Fast an_invalid_bandwidth_limit_is_one_line_that_says_where,
-    Fast downloads_and_uploads_run_at_their_rate_without_a_busy_loop,
+    Alone downloads_and_uploads_run_at_their_rate_without_a_busy_loop,
     Full downloads_and_uploads_run_within_three_percent_of_their_rate,
-    Fast connections_of_an_address_share_its_bandwidth_over_all_workers,
+    Alone connections_of_an_address_share_its_bandwidth_over_all_workers,
     Fast connections_limited_one_by_one_do_not_share,
     Fast bandwidth_by_ip_is_that_of_the_client_behind_a_trusted_proxy,
-    Fast waiting_for_bandwidth_is_no_stall,
-    Fast a_head_that_has_to_wait_to_be_read_is_not_late,
+    Slow waiting_for_bandwidth_is_no_stall,
+    Slow a_head_that_has_to_wait_to_be_read_is_not_late,
     Fast clients_that_stall_under_a_limit_are_cut,
     Fast a_drain_delivers_a_throttled_download_and_a_stop_ends_it,
     Fast a_reset_while_waiting_for_bandwidth_cancels_the_upstream,

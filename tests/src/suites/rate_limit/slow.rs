@@ -14,7 +14,7 @@ use crate::wait::{ms, pause, until};
 cases! { "rate_limit";
     Fast an_address_has_so_many_connections_and_gets_them_back,
     Fast workers_share_the_limit_on_connections,
-    Fast a_body_slower_than_the_minimum_is_answered_with_408,
+    Slow a_body_slower_than_the_minimum_is_answered_with_408,
 }
 
 fn an_address_has_so_many_connections_and_gets_them_back(ctx: &Context) {

@@ -15,8 +15,8 @@ use crate::wait::{TEST_TIMEOUT, eventually, ms, until};
 cases! { "retry";
     Fast the_breaker_opens_at_half_of_twenty_and_not_before,
     Fast an_applications_500_opens_the_breaker_only_where_asked_for,
-    Fast one_half_open_probe_decides_whether_the_breaker_closes,
-    Fast a_probe_whose_client_resets_decides_nothing,
+    Slow one_half_open_probe_decides_whether_the_breaker_closes,
+    Slow a_probe_whose_client_resets_decides_nothing,
     Fast clients_that_leave_do_not_hide_a_failing_group,
     Fast all_dead_is_a_503_at_once,
 }

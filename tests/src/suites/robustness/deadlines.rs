@@ -11,7 +11,7 @@ use crate::suites::support::black_hole;
 use crate::wait::{ms, pause};
 
 cases! { "robustness";
-    Fast a_slow_head_gets_408_at_an_absolute_deadline,
+    Slow a_slow_head_gets_408_at_an_absolute_deadline,
     Fast an_idle_connection_is_closed_silently,
     Fast a_stalled_body_gets_408_and_is_not_finished,
     Fast a_slow_body_that_makes_progress_is_served,
