@@ -110,10 +110,11 @@ fn a_second_signal_ends_queued_requests_too(ctx: &Context) {
     wait_until_idle(&program);
     program.assert_running();
     program.signal(Signal::SIGTERM);
+    // The gate is closed: a program that served the queue first would not end. What has arrived tells nothing more,
+    // because a worker that ends later may send a request whose slot another worker has just freed.
     assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
-    gated.gate.open(1);
+    gated.gate.open(3);
     drop(clients);
-    assert_eq!(gated.requests(), ["/0"]);
 }
 
 fn requests_queued_for_a_backend_that_dies_get_a_response(ctx: &Context) {
