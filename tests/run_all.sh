@@ -24,7 +24,7 @@ done
 [ -n "$full" ] && export LADDER_FULL=1
 
 # Most tests wait for deadlines and compute little: one per core would leave the cores idle.
-threads=$((4 * $(getconf _NPROCESSORS_ONLN)))
+threads=$((3 * $(getconf _NPROCESSORS_ONLN)))
 log="$(mktemp -d)"
 trap 'rm -rf "$log"' EXIT
 status=0

@@ -46,10 +46,10 @@ pub fn run_ladder(chapter: u8, program: &str, others: &'static [(&'static str, &
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// How many cases run at once. They compute for a sixth of their time, and otherwise wait for deadlines: three per core
-/// leave a core half idle, for what must not come late.
+/// How many cases run at once. They compute for a sixth of their time, and otherwise wait for deadlines. With three per
+/// core, cases with deadlines came late on a machine that was busy otherwise.
 fn threads() -> usize {
-    3 * thread::available_parallelism().map_or(1, usize::from)
+    2 * thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Runs a case beside others, or alone.
