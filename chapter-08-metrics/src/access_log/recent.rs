@@ -33,6 +33,8 @@ impl RecentRequests {
         let oldest = if list.len() < MAX_RECENT { None } else { list.pop_front() };
         let mut kept = oldest.map(|oldest| oldest.line).unwrap_or_default();
         kept.clear();
+        // With some room, so that a line which is a digit longer allocates nothing.
+        kept.reserve(line.len().next_multiple_of(512));
         kept.extend_from_slice(line);
         list.push_back(RecentRequest { ended_at, line: kept });
     }
