@@ -173,11 +173,11 @@ impl Breaker {
     /// Records the outcome of an admitted request, with its permit if it was the probe.
     pub fn record(&self, probe: Option<BreakerPermit>, failed: bool, now: Instant) -> Option<BreakerTransition> {
         let next_probe_in = self.config.open_duration;
-        let until = self.epoch.millis(now + next_probe_in);
+        let until = || self.epoch.millis(now + next_probe_in);
         if let Some(BreakerPermit(permit)) = probe {
             // Clear the window of earlier failures. Release: a thread that sees the breaker closed sees it cleared.
             self.rolling_window.clear();
-            self.open_until.store(if failed { until } else { 0 }, Release);
+            self.open_until.store(if failed { until() } else { 0 }, Release);
             drop(permit); // only after the new state is stored
             return Some(if failed {
                 BreakerTransition::Reopened { next_probe_in }
@@ -199,7 +199,7 @@ impl Breaker {
         if !self.is_over_threshold(failures, total) {
             return None;
         }
-        let opened = self.open_until.compare_exchange(0, until, AcqRel, Relaxed);
+        let opened = self.open_until.compare_exchange(0, until(), AcqRel, Relaxed);
         opened.is_ok().then_some(BreakerTransition::Opened { failures, total, next_probe_in })
     }
 

@@ -26,5 +26,5 @@ impl Epoch {
 
 /// A duration in milliseconds, as stored in an atomic.
 pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis().into())
 }

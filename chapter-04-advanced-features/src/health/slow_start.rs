@@ -44,8 +44,11 @@ impl SlowStart {
     /// The fraction of its picks that it accepts at `now`: from `min_factor` to 1.
     pub fn weight_factor(&self, now: Instant) -> f64 {
         let started_at = self.started_at.load(Relaxed);
+        if started_at == 0 {
+            return 1.0;
+        }
         let elapsed = self.epoch.millis(now).saturating_sub(started_at);
-        if started_at == 0 || elapsed >= millis(self.duration) {
+        if elapsed >= millis(self.duration) {
             return 1.0;
         }
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a ramp, far below 2^52")]
