@@ -69,6 +69,9 @@ pub trait WorkerFilter: Debug + 'static {
     /// [`reset`](Self::reset).
     type State: Debug + Default;
 
+    /// Whether it reads [`EndedRequest::own_time`]. Measuring it takes one more reading of the clock per attempt.
+    const READS_OWN_TIME: bool = false;
+
     /// A request has been routed, and its head is still there. `Err` refuses it: the reply is sent once the relay has
     /// dealt with the rest of the request. In a tuple, the filters behind the one that refuses are not asked.
     #[expect(unused_variables, reason = "a filter without this step")]
@@ -134,6 +137,8 @@ impl<A: Filter, B: Filter> Filter for (A, B) {
 
 impl<A: WorkerFilter, B: WorkerFilter> WorkerFilter for (A, B) {
     type State = (A::State, B::State);
+
+    const READS_OWN_TIME: bool = A::READS_OWN_TIME || B::READS_OWN_TIME;
 
     fn on_request(&self, state: &mut Self::State, request: &RequestInfo<'_>, now: Instant) -> Result<(), LocalReply> {
         self.0.on_request(&mut state.0, request, now)?;

@@ -52,7 +52,7 @@ pub use filter::{ConnectionPermit, ConnectionRefused, Filter, WorkerFilter};
 pub use request::{attempt_record::AttemptRecord, ended_request::EndedRequest};
 pub use server::{PoolConfig, Server};
 pub use statistics::PoolReport;
-pub use worker::stats::ClientBytes;
+pub use worker::{backend_pools::BackendPool, stats::ClientBytes};
 
 /// Serves clients on `listeners`, one listener per worker, until shutdown, then drains. Call it once.
 ///

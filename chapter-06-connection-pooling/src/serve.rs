@@ -11,6 +11,7 @@ use advanced_features::{
     request::{attempt::Attempt, context::Dispatch, error::RequestError},
 };
 use common::{
+    clock::now,
     http::{AfterClient, ExchangeTimeouts, LocalReply, ProxyError, Side},
     net::set_reset_on_close,
     shutdown::ShutdownStage,
@@ -18,7 +19,8 @@ use common::{
 
 use crate::{
     downstream::{client_connection::ClientConnection, respond_and_close},
-    engine::Engine,
+    engine::{Engine, WorkerFilterOf},
+    filter::WorkerFilter as _,
     request::{
         active::{self, ActiveRequest, Finished},
         begin::{self, HeadOutcome},
@@ -36,6 +38,7 @@ use crate::{
 pub(crate) fn serve<E: Engine>(mut client: ClientConnection<E>) -> impl Future<Output = ()> {
     async move {
         let worker = Rc::clone(&client.guard.worker);
+        client.timeout_start = worker.begin_poll();
         loop {
             let after = match next_head(&worker, &mut client).await {
                 HeadOutcome::Request(request) => serve_request(&worker, &mut client, request).await,
@@ -115,7 +118,8 @@ async fn next_head<'w, E: Engine>(
     worker: &'w WorkerContext<E>,
     client: &mut ClientConnection<E>,
 ) -> HeadOutcome<'w, E> {
-    poll_fn_with_now(client.timeout_start, |context, now| begin::poll_head(worker, client, now, context)).await
+    let (first_now, read_clock) = (client.timeout_start, || worker.begin_poll());
+    poll_fn_with_now(first_now, read_clock, |context, now| begin::poll_head(worker, client, now, context)).await
 }
 
 /// Admits the request, unless a filter has refused it, we are its final recipient, no routing rule matches it, or its
@@ -168,6 +172,9 @@ async fn connect<E: Engine>(
         active::report_attempt(worker, request, backend, reused, Some(error.into()));
     })?;
     request.connected_at = Some(request.polled_at);
+    if <WorkerFilterOf<E>>::READS_OWN_TIME {
+        request.own_time.connected(request.polled_at, now());
+    }
     in_flight.backend().totals.count_request();
     request.relay.attempt(reused);
     request.relay.clear_response_fields();
@@ -186,9 +193,11 @@ async fn exchange<E: Engine>(
     client: &mut ClientConnection<E>,
     request: &mut Request<E>,
 ) -> Result<(), ProxyError> {
-    match poll_fn_with_now(request.polled_at, |context, now| wait::poll_exchange(worker, client, request, now, context))
-        .await
-    {
+    let read_clock = || worker.begin_poll();
+    let exchanged = poll_fn_with_now(request.polled_at, read_clock, |context, now| {
+        wait::poll_exchange(worker, client, request, now, context)
+    });
+    match exchanged.await {
         ExchangePoll::Done(outcome) => outcome,
         ExchangePoll::WatchForReset => Box::pin(wait::exchange_watching_for_reset(worker, client, request)).await,
     }

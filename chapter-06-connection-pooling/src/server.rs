@@ -1,6 +1,7 @@
 //! A balancer and what its workers share.
 
 use std::{
+    collections::HashMap,
     marker::PhantomData,
     net::TcpStream,
     num::NonZeroUsize,
@@ -9,7 +10,7 @@ use std::{
 };
 
 use advanced_features::Balancer;
-use common::net::AcceptedConnection;
+use common::{http::BackendId, net::AcceptedConnection};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::{
@@ -17,7 +18,10 @@ use crate::{
     filter::Filter,
     pool::{IdlePool, PoolCounters, PoolLimits, SharedPool},
     statistics::{self, PoolReport},
-    worker::stats::{ClientBytes, WorkerStats},
+    worker::{
+        backend_pools::{self, BackendPool, PublishedPools},
+        stats::{ClientBytes, WorkerStats},
+    },
 };
 
 /// The configuration of the pool.
@@ -48,6 +52,8 @@ pub struct Server<F = (), P = IdlePool<tokio::net::TcpStream>> {
     pub(crate) pool_counters: Vec<PoolCounters>,
     /// One per worker.
     pub(crate) worker_stats: Vec<WorkerStats>,
+    /// One per worker.
+    pub(crate) published_pools: Vec<PublishedPools>,
     pub(crate) handoff: ConnectionHandoff,
     pool: PhantomData<fn() -> P>,
     /// Taken by the workers when they start.
@@ -77,6 +83,7 @@ impl<F: Filter, P> Server<F, P> {
             shared_pool: SharedPool::new(pool_config.limits.shared(workers)),
             pool_counters: (0..workers.get()).map(|_| PoolCounters::default()).collect(),
             worker_stats: (0..workers.get()).map(|_| WorkerStats::default()).collect(),
+            published_pools: (0..workers.get()).map(|_| PublishedPools::default()).collect(),
             pool: PhantomData,
             handoff_receivers: Mutex::new(receivers),
             balancer,
@@ -106,6 +113,11 @@ impl<F: Filter, P> Server<F, P> {
         PoolReport::new(self.pool_counters.iter().map(PoolCounters::stats).sum(), self.shared_pool.len())
     }
 
+    /// The pools' connections by backend, as of the last second. A backend without an entry has none.
+    pub fn backend_pools(&self) -> HashMap<BackendId, BackendPool> {
+        backend_pools::sum(self.published_pools.iter())
+    }
+
     /// The bytes of all clients' sockets so far.
     pub fn client_bytes(&self) -> ClientBytes {
         self.worker_stats.iter().map(WorkerStats::client_bytes).sum()
@@ -114,6 +126,12 @@ impl<F: Filter, P> Server<F, P> {
     /// How long each worker has not been waiting since it started.
     pub fn busy_times(&self) -> impl Iterator<Item = Duration> {
         self.worker_stats.iter().map(WorkerStats::busy_time)
+    }
+
+    /// The longest time that one poll of a task has held each worker since it started. It is known when the next poll
+    /// begins, or the worker waits.
+    pub fn longest_polls(&self) -> impl Iterator<Item = Duration> {
+        self.worker_stats.iter().map(|stats| stats.longest_poll().duration())
     }
 
     /// How many client connections each worker has.

@@ -12,7 +12,6 @@ use std::{
     time::Instant,
 };
 
-use common::clock::now;
 use tokio::{
     task::coop::unconstrained,
     time::{Sleep, sleep_until},
@@ -49,20 +48,22 @@ impl LazyTimer {
     }
 }
 
-/// As [`std::future::poll_fn`], with the time as an argument of each poll; the first poll gets `first_now`. One reading
-/// of the clock serves a whole poll, which takes microseconds.
+/// As [`std::future::poll_fn`], with the time as an argument of each poll. The first poll gets `first_now`; `read_clock`
+/// reads it for the others. One reading of the clock serves a whole poll, which takes microseconds.
 pub(crate) fn poll_fn_with_now<T>(
     first_now: Instant,
+    read_clock: impl Fn() -> Instant,
     mut poll: impl FnMut(&mut Context<'_>, Instant) -> Poll<T>,
 ) -> impl Future<Output = T> {
     let mut first_now = Some(first_now);
-    poll_fn(move |context| poll(context, first_now.take().unwrap_or_else(now)))
+    poll_fn(move |context| poll(context, first_now.take().unwrap_or_else(&read_clock)))
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use common::clock::now;
     use tokio::{
         runtime::Builder,
         task::coop::{consume_budget, has_budget_remaining},
@@ -74,7 +75,7 @@ mod tests {
     /// Waits until the deadline, which `deadline` gives for each poll, from the start. Returns the number of polls.
     async fn wait(timer: &mut LazyTimer, deadline: impl Fn(usize) -> Duration) -> usize {
         let (started, mut polls) = (now(), 0);
-        let waited = poll_fn_with_now(started, |context, now| {
+        let waited = poll_fn_with_now(started, now, |context, now| {
             polls += 1;
             timer.poll(started + deadline(polls), now, context)
         });
@@ -106,7 +107,7 @@ mod tests {
         runtime.block_on(async {
             let (mut timer, started) = (LazyTimer::default(), now());
             let deadline = started + Duration::from_millis(5);
-            let fires = poll_fn_with_now(started, |context, now| {
+            let fires = poll_fn_with_now(started, now, |context, now| {
                 while has_budget_remaining() {
                     let _ = pin!(consume_budget()).poll(context);
                 }

@@ -46,7 +46,9 @@ pub(crate) async fn send_local_reply<E: Engine>(
     let mut sent = poll_fn(|context| Poll::Ready(poll_reply(worker, client, request, now(), context))).await;
     if sent.is_pending() {
         // Rarely: its socket takes a reply at once. So the memory for the wait is allocated only now.
-        let rest = poll_fn_with_now(now(), |context, now| poll_reply(worker, client, request, now, context));
+        let read_clock = || worker.begin_poll();
+        let rest =
+            poll_fn_with_now(now(), read_clock, |context, now| poll_reply(worker, client, request, now, context));
         sent = Poll::Ready(Box::pin(rest).await);
     }
     if let Poll::Ready(Err(error)) = sent {
@@ -75,7 +77,8 @@ pub(crate) async fn lingering_close<E: Engine>(worker: &WorkerContext<E>, client
     let deadline = now() + LINGER_TIMEOUT;
     let is_closed = poll_fn(|context| Poll::Ready(client.wire(context).shutdown_write().is_err())).await;
     if !is_closed {
-        poll_fn_with_now(now(), |context, now| poll_linger(worker, client, deadline, now, context)).await;
+        let read_clock = || worker.begin_poll();
+        poll_fn_with_now(now(), read_clock, |context, now| poll_linger(worker, client, deadline, now, context)).await;
     }
 }
 

@@ -72,9 +72,10 @@ impl<C: Debug + 'static> ConnectionPool<C> for IdlePool<C> {
         let mut found = None;
         while let Some(mut idle) = stack.pop_back() {
             self.len -= 1;
-            let reason = if !self.limits.allows_idle(&idle, now) {
+            let idle_for = now.saturating_duration_since(idle.idle_since);
+            let reason = if !self.limits.allows_reuse(idle.meta, now) || idle_for >= self.limits.idle_timeout {
                 EvictReason::Expired
-            } else if now.saturating_duration_since(idle.idle_since) >= max_idle {
+            } else if idle_for >= max_idle {
                 // And so have all those below it.
                 stack.push_back(idle);
                 self.len += 1;

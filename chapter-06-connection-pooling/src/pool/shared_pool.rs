@@ -65,6 +65,11 @@ impl<C: Debug + 'static> SharedPool<C> {
         taken
     }
 
+    /// How many have this key.
+    pub fn len_of(&self, key: PoolKey) -> usize {
+        self.lock().len_of(key)
+    }
+
     /// Whether it is below its limit.
     pub fn has_capacity(&self) -> bool {
         self.len() < self.capacity

@@ -102,6 +102,7 @@ fn end<E: Engine>(worker: &WorkerContext<E>, mut request: Box<Request<E>>) -> Fi
         peer: request.peer,
         started_at: request.started_at,
         client_bytes: ClientBytes { received, sent: request.relay.bytes_sent() },
+        own_time: request.own_time.until_connected(),
     };
     worker.filter.on_end(&mut request.filter_state, &ended);
     let pipelined = request.relay.take_pipelined();

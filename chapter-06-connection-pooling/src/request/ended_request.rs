@@ -1,6 +1,9 @@
 //! What is known of a request when it has ended.
 
-use std::{net::IpAddr, time::Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use common::http::Exchange;
 
@@ -19,4 +22,9 @@ pub struct EndedRequest<'a> {
     /// The bytes of this request and its response on the client's connection, heads and framing included. Those of an
     /// invalid head are not counted.
     pub client_bytes: ClientBytes,
+    /// The balancer's own time: how long its worker computed, from the poll in which the head was complete until the
+    /// request had its last connection to a backend. Time in the queue, in connects, in the exchange of a failed
+    /// attempt and in the back-off before a retry is not part of it. `None` if it had no connection, or if no filter
+    /// reads it: see [`READS_OWN_TIME`](crate::WorkerFilter::READS_OWN_TIME).
+    pub own_time: Option<Duration>,
 }

@@ -8,5 +8,6 @@ pub(crate) mod active;
 pub(crate) mod attempt_record;
 pub(crate) mod begin;
 pub(crate) mod ended_request;
+pub(crate) mod own_time;
 pub(crate) mod state;
 pub(crate) mod wait;

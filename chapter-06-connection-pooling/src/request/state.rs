@@ -8,6 +8,7 @@ use std::{
 use advanced_features::request::{attempt::Attempt, context::RequestContext};
 use common::http::{ExchangeTimeouts, LocalReply, Relay};
 
+use super::own_time::OwnTime;
 use crate::{
     engine::{Engine, FilterState},
     upstream::connection::UpstreamConnection,
@@ -37,6 +38,8 @@ pub(crate) struct Request<E: Engine> {
     /// When the last attempt began, and when it had its connection.
     pub(crate) attempt_started_at: Instant,
     pub(crate) connected_at: Option<Instant>,
+    /// What the balancer has computed for it.
+    pub(crate) own_time: OwnTime,
     /// The filters have been told the outcome of `attempt`.
     pub(crate) attempt_is_reported: bool,
 }
@@ -57,6 +60,7 @@ impl<E: Engine> Request<E> {
             first_byte_at: None,
             attempt_started_at: now,
             connected_at: None,
+            own_time: OwnTime::new(now),
             attempt_is_reported: false,
         }
     }

@@ -172,7 +172,8 @@ pub(crate) async fn exchange_watching_for_reset<E: Engine>(
     let ClientConnection { stream, stream_layer, throttle, timer, .. } = client;
     let stream = &*stream;
     let mut reset = pin!(stream.ready(Interest::ERROR));
-    poll_fn_with_now(request.polled_at, |context, now| {
+    let read_clock = || worker.begin_poll();
+    poll_fn_with_now(request.polled_at, read_clock, |context, now| {
         request.polled_at = now;
         let Request { relay, attempt, filter_state, .. } = &mut *request;
         let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
@@ -199,6 +200,7 @@ pub(crate) async fn wait_for_slot<E: Engine>(
     let queue = Arc::clone(&request.ctx().group.queue);
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
     let entered = now();
+    request.own_time.add(request.polled_at, entered);
     let ticket = queue.enqueue(waker, entered).map_err(|_| QUEUE_FULL)?;
     let deadline = entered + worker.balancer().config().queue_timeout;
     let slot_wait = wait_unless(RESET_OR_FIN, worker, client, deadline, |_| {
@@ -224,6 +226,7 @@ pub(crate) async fn wait_for_connect<E: Engine>(
     worker.pool_counters().misses(1);
     loop {
         let started = now();
+        request.own_time.add(request.polled_at, started);
         let deadline = started + worker.balancer().config().timeouts.connect;
         let mut connecting = pin!(connect(backend.addresses().connect_plan(started, deadline)));
         let outcome =
@@ -250,7 +253,9 @@ pub(crate) async fn wait_for_retry<E: Engine>(
         return Err(error.into());
     }
     for tries in 0..MAX_RETRY_BUDGET_CHECKS {
-        let deadline = now() + worker.balancer().backoff(tries);
+        let started = now();
+        request.own_time.add(request.polled_at, started);
+        let deadline = started + worker.balancer().backoff(tries);
         wait_unless_aborted(worker, client, deadline, |_| Poll::<()>::Pending).await?;
         request.polled_at = now();
         if request.ctx().acquire_retry_permit() {
@@ -295,7 +300,8 @@ async fn wait_unless<E: Engine, O>(
 ) -> Result<Option<O>, ProxyError> {
     let (stream, timer): (&TcpStream, _) = (&client.stream, &mut client.timer);
     let mut ended = pin!(stream.ready(client_end));
-    poll_fn_with_now(now(), |context, now| {
+    let read_clock = || worker.begin_poll();
+    poll_fn_with_now(now(), read_clock, |context, now| {
         // First: a slot that another request gives up because the process stops must not be taken.
         if worker.stage() == ShutdownStage::Stopping {
             return Poll::Ready(Err(stopped_error(Phase::Connect)));

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use super::connection::{UpstreamConnection, is_reusable, no_pending_input, peek_finds_no_input};
 use crate::{
     engine::Engine,
-    pool::{ConnectionPool as _, EvictReason, Evicted, IdleConnection, PoolCounters, PoolKey},
+    pool::{ConnectionPool as _, EvictReason, Evicted, IdleConnection, PoolKey},
     worker::context::WorkerContext,
 };
 
@@ -35,7 +35,6 @@ pub(crate) fn take<E: Engine>(
     idempotent: bool,
     now: Instant,
 ) -> Option<UpstreamConnection> {
-    let counters = worker.pool_counters();
     let max_idle = backend.keep_alive.max_idle().unwrap_or(Duration::MAX);
     let mut pool = worker.pool.borrow_mut();
     let addresses = backend.addresses().lookup_order();
@@ -43,7 +42,7 @@ pub(crate) fn take<E: Engine>(
         let key = PoolKey { address };
         let is_reusable = |stream: &mut TcpStream| is_reusable(stream, idempotent);
         let on_evict = |evicted: Evicted<TcpStream>| {
-            count_eviction(counters, evicted.reason);
+            count_eviction(worker, key, evicted.reason);
             if evicted.reason == EvictReason::Stale {
                 backend.keep_alive.record_close(now.saturating_duration_since(evicted.idle.idle_since));
             }
@@ -51,7 +50,7 @@ pub(crate) fn take<E: Engine>(
         let Some(idle) = pool.take(key, now, max_idle, is_reusable, on_evict) else { continue };
         let IdleConnection { connection: stream, meta, idle_since } = idle;
         if idempotent || backend.keep_alive.allows_reuse(now.saturating_duration_since(idle_since), false) {
-            counters.hits(1);
+            worker.pool_counters().hits(1);
             return Some(UpstreamConnection { stream, key, meta });
         }
         // It stays for requests that can be sent again.
@@ -76,16 +75,15 @@ fn take_shared<E: Engine>(
     max_idle: Duration,
     now: Instant,
 ) -> Option<UpstreamConnection> {
-    let counters = worker.pool_counters();
     loop {
         let IdleConnection { connection, meta, idle_since } =
-            worker.shared_pool().take(key, now, |evicted| count_eviction(counters, evicted.reason))?;
+            worker.shared_pool().take(key, now, |evicted| count_eviction(worker, key, evicted.reason))?;
         if now.saturating_duration_since(idle_since) >= max_idle {
-            counters.expired(1);
+            count_eviction(worker, key, EvictReason::Expired);
         } else if !peek_finds_no_input(&SockRef::from(&connection)) {
-            counters.stale(1);
+            count_eviction(worker, key, EvictReason::Stale);
         } else if let Ok(stream) = TcpStream::from_std(connection) {
-            counters.shared_hits(1);
+            worker.pool_counters().shared_hits(1);
             return Some(UpstreamConnection { stream, key, meta });
         }
     }
@@ -101,7 +99,7 @@ pub(crate) fn put_after_exchange<E: Engine>(
     let (UpstreamConnection { stream, key, mut meta }, in_flight) = attempt.into_parts();
     meta.requests_served = meta.requests_served.saturating_add(1);
     if !no_pending_input(&stream) {
-        worker.pool_counters().stale(1);
+        count_eviction(worker, key, EvictReason::Stale);
         in_flight.backend().keep_alive.record_close(Duration::ZERO);
         return;
     }
@@ -112,13 +110,13 @@ pub(crate) fn put_after_exchange<E: Engine>(
 fn offload<E: Engine>(worker: &WorkerContext<E>, evicted: Evicted<TcpStream>) {
     let Evicted { key, idle, reason } = evicted;
     if reason != EvictReason::PoolFull || !worker.server.has_shared_pool() {
-        return count_eviction(worker.pool_counters(), reason);
+        return count_eviction(worker, key, reason);
     }
     let IdleConnection { connection, meta, idle_since } = idle;
     // Deregistered from this worker's poller: another worker registers it with its own.
-    let Ok(connection) = connection.into_std() else { return worker.pool_counters().evicted(1) };
+    let Ok(connection) = connection.into_std() else { return count_eviction(worker, key, reason) };
     if let Some(evicted) = worker.shared_pool().put(key, IdleConnection { connection, meta, idle_since }) {
-        count_eviction(worker.pool_counters(), evicted.reason);
+        count_eviction(worker, evicted.key, evicted.reason);
     }
 }
 
@@ -126,23 +124,22 @@ fn offload<E: Engine>(worker: &WorkerContext<E>, evicted: Evicted<TcpStream>) {
 /// there was one.
 pub(crate) fn evict_one<E: Engine>(worker: &WorkerContext<E>) -> bool {
     let now = now();
-    let is_evicted = worker.pool.borrow_mut().take_longest_idle(Duration::ZERO, now).is_some()
-        || worker.shared_pool().take_longest_idle(Duration::ZERO, now).is_some();
-    worker.pool_counters().evicted(usize::from(is_evicted));
-    is_evicted
+    let own = worker.pool.borrow_mut().take_longest_idle(Duration::ZERO, now).map(|(key, _)| key);
+    let evicted = own.or_else(|| worker.shared_pool().take_longest_idle(Duration::ZERO, now).map(|(key, _)| key));
+    evicted.inspect(|key| count_eviction(worker, *key, EvictReason::PoolFull)).is_some()
 }
 
 // ANCHOR: sweep
 /// Sweeps the idle connections: closes those that are closed by the peer, expired, or lead to no eligible backend, and
 /// moves to the shared pool those that this worker has not needed for a while.
 pub(crate) fn sweep<E: Engine>(worker: &WorkerContext<E>, eligible: &HashSet<SocketAddr>) {
-    let (now, counters) = (now(), worker.pool_counters());
+    let now = now();
     let is_eligible = |key: PoolKey| eligible.contains(&key.address);
     let discard = |key, reason| {
         if reason == EvictReason::Stale && !is_eligible(key) {
-            counters.backend_unavailable(1);
+            worker.pool_counters().backend_unavailable(1);
         } else {
-            count_eviction(counters, reason);
+            count_eviction(worker, key, reason);
         }
     };
     let mut pool = worker.pool.borrow_mut();
@@ -180,7 +177,9 @@ pub(crate) fn eligible_addresses<E: Engine>(worker: &WorkerContext<E>, now: Inst
     backends.iter().filter(is_up).flat_map(|backend| backend.addresses().all()).collect()
 }
 
-fn count_eviction(counters: &PoolCounters, reason: EvictReason) {
+fn count_eviction<E: Engine>(worker: &WorkerContext<E>, key: PoolKey, reason: EvictReason) {
+    let counters = worker.pool_counters();
+    worker.evictions.borrow_mut().count(key, reason);
     match reason {
         EvictReason::PoolFull => counters.evicted(1),
         EvictReason::Expired => counters.expired(1),

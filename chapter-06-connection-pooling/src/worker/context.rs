@@ -10,7 +10,7 @@ use std::{
 
 use advanced_features::Balancer;
 use common::{
-    clock::wall_clock,
+    clock::{now, wall_clock},
     http::{
         ConnectionThrottle, DateCache, Head, HttpDate, Pause, ProxyError, Pumped, READ_BUFFER_BYTES, Relay,
         ThrottledWire, Wire, pump_throttled, pump_with_hook,
@@ -26,7 +26,7 @@ use crate::{
     pool::{ConnectionPool as _, PoolCounters},
     request::state::Request,
     server::Server,
-    worker::stats::WorkerStats,
+    worker::{backend_pools::Evictions, longest_poll::LongestPoll, stats::WorkerStats},
 };
 
 /// How many boxed requests are kept for reuse. More than that are in use only in a burst.
@@ -41,12 +41,15 @@ pub(crate) struct WorkerContext<E: Engine> {
     /// This worker's part of the filter.
     pub(crate) filter: WorkerFilterOf<E>,
     pub(crate) pool: RefCell<E::Pool>,
+    /// What the pool did not keep.
+    pub(crate) evictions: RefCell<Evictions>,
     /// The parsed request head; none outlives the poll that reads it.
     pub(crate) head: RefCell<Head>,
     pub(crate) scratch: RefCell<Box<[u8]>>,
     /// Boxed requests for reuse: each is taken for as long as a request lasts.
     free_requests: RefCell<Vec<Box<Request<E>>>>,
     date_cache: DateCache,
+    longest_poll: Arc<LongestPoll>,
     stage: Cell<ShutdownStage>,
     /// When the process began to drain.
     pub(crate) drain_started_at: Cell<Option<Instant>>,
@@ -62,9 +65,11 @@ impl<E: Engine> WorkerContext<E> {
         let pool = RefCell::new(E::Pool::new(server.worker_limits()));
         Self {
             filter: server.filter.for_worker(worker_id),
+            longest_poll: Arc::clone(server.worker_stats[worker_id].longest_poll()),
             server,
             worker_id,
             pool,
+            evictions: RefCell::default(),
             head: RefCell::new(Head::new()),
             scratch: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),
             free_requests: RefCell::default(),
@@ -94,6 +99,14 @@ impl<E: Engine> WorkerContext<E> {
     /// The statistics of this worker.
     pub(crate) fn stats(&self) -> &WorkerStats {
         &self.server.worker_stats[self.worker_id]
+    }
+
+    /// The time at which a poll of a client's task begins: each poll reads the clock here, once.
+    #[inline]
+    pub(crate) fn begin_poll(&self) -> Instant {
+        let now = now();
+        self.longest_poll.begin(now);
+        now
     }
 
     /// The pool that all workers share.
@@ -187,12 +200,16 @@ impl<E: Engine> WorkerContext<E> {
         let mut request = self.free_requests.borrow_mut().pop().unwrap_or_else(|| Box::new(Request::new(now)));
         (request.peer, request.started_at, request.polled_at, request.first_byte_at) = (peer, started, now, None);
         request.head_bytes = 0;
+        request.own_time.restart();
         request
     }
 
     /// Takes back a request that has ended.
     pub(crate) fn recycle_request(&self, mut request: Box<Request<E>>) {
-        (request.ctx, request.attempt, request.refusal) = (None, None, None);
+        // One by one: as a tuple, all of a request's memory would be written for the sake of a few bytes.
+        request.ctx = None;
+        request.attempt = None;
+        request.refusal = None;
         self.filter.reset(&mut request.filter_state);
         let mut free = self.free_requests.borrow_mut();
         if free.len() < MAX_FREE_REQUESTS {

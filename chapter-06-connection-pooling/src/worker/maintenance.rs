@@ -1,11 +1,16 @@
-//! The task that maintains a worker's pool: it sweeps idle connections, and opens connections before the first request.
+//! The task that maintains a worker's pool: it sweeps idle connections, publishes how many there are, and opens
+//! connections before the first request.
 
 use std::{collections::HashSet, rc::Rc, time::Duration};
 
+use advanced_features::admin::AdminOperations as _;
 use common::{clock::now, net::ConnectPlan};
 use tokio::{task::JoinSet, time::interval};
 
-use super::context::WorkerContext;
+use super::{
+    backend_pools::{BackendPool, PoolsByBackend},
+    context::WorkerContext,
+};
 use crate::{
     engine::Engine,
     pool::{ConnectionPool as _, PoolKey},
@@ -26,6 +31,7 @@ pub(crate) async fn maintain_pool<E: Engine>(worker: Rc<WorkerContext<E>>) {
         while warm_ups.try_join_next().is_some() {}
         let eligible = socket_pool::eligible_addresses(&worker, now());
         socket_pool::sweep(&worker, &eligible);
+        publish_pools(&worker);
         for &address in eligible.difference(&eligible_before) {
             warm_ups.spawn_local(warm_up(Rc::clone(&worker), PoolKey { address }));
         }
@@ -50,4 +56,25 @@ async fn warm_up<E: Engine>(worker: Rc<WorkerContext<E>>, key: PoolKey) {
             }
         }
     }
+}
+
+/// Publishes this worker's pool by backend. The first worker adds the pool that all share.
+fn publish_pools<E: Engine>(worker: &WorkerContext<E>) {
+    let published = &worker.server.published_pools[worker.worker_id];
+    let (before, evictions, pool) = (published.latest(), worker.evictions.take(), worker.pool.borrow());
+    let adds_shared = worker.worker_id == 0 && !worker.shared_pool().is_empty();
+    let mut pools = PoolsByBackend::new();
+    // Of the backends as they are now: those that were removed disappear.
+    for backend in worker.balancer().router().backends() {
+        let mut counts = BackendPool { idle: 0, ..before.get(&backend.id()).copied().unwrap_or_default() };
+        for address in backend.addresses().all() {
+            let key = PoolKey { address };
+            counts.idle += pool.len_of(key) + if adds_shared { worker.shared_pool().len_of(key) } else { 0 };
+            evictions.add_to(&mut counts, address);
+        }
+        if counts != BackendPool::default() {
+            pools.insert(backend.id(), counts);
+        }
+    }
+    published.replace(pools);
 }

@@ -5,7 +5,9 @@
 //! [`serve`](crate::serve).
 
 mod accept;
+pub(crate) mod backend_pools;
 pub(crate) mod context;
+mod longest_poll;
 mod maintenance;
 pub(crate) mod run;
 pub(crate) mod stats;

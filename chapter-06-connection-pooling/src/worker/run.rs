@@ -28,6 +28,7 @@ use tokio::{
 use super::{
     accept::{accept, start_handed_off},
     context::WorkerContext,
+    longest_poll::LongestPoll,
     maintenance::maintain_pool,
 };
 use crate::{engine::Engine, server::Server};
@@ -44,8 +45,16 @@ pub(crate) fn run<E: Engine>(
     mut handoff_rx: UnboundedReceiver<AcceptedConnection<StdStream>>,
     shutdown: Shutdown,
 ) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
-    server.worker_stats[worker_id].set_runtime(runtime.handle().metrics());
+    let stats = &server.worker_stats[worker_id];
+    let longest_poll = Arc::clone(stats.longest_poll());
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .on_thread_park(move || longest_poll.begin(now()))
+        .on_thread_unpark(|| LongestPoll::end_wait(now()))
+        .build_local(LocalOptions::default())?;
+    stats.set_runtime(runtime.handle().metrics());
+    LongestPoll::end_wait(now());
     runtime.block_on(async move {
         let worker = Rc::new(WorkerContext::<E>::new(server, worker_id));
         let background_tasks = [

@@ -1,9 +1,9 @@
-//! What a worker tells other threads about itself: the bytes of its clients, and how busy it is.
+//! What a worker tells other threads about itself: the bytes of its clients, how busy it is, and its longest poll.
 
 use std::{
     io::{self, IoSlice},
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -11,6 +11,8 @@ use std::{
 
 use common::http::Wire;
 use tokio::runtime::RuntimeMetrics;
+
+use super::longest_poll::LongestPoll;
 
 /// One worker's statistics. Only that worker writes them; any thread may read them.
 #[derive(Debug, Default)]
@@ -20,6 +22,7 @@ pub(crate) struct WorkerStats {
     bytes_sent: AtomicU64,
     /// Set when the worker starts.
     runtime: OnceLock<RuntimeMetrics>,
+    longest_poll: Arc<LongestPoll>,
 }
 
 /// The bytes of all clients' sockets, heads and framing included.
@@ -44,6 +47,11 @@ impl WorkerStats {
     /// How long the worker has not been waiting since it started.
     pub(crate) fn busy_time(&self) -> Duration {
         self.runtime.get().map_or(Duration::ZERO, |runtime| runtime.worker_total_busy_duration(0))
+    }
+
+    /// Its longest poll. In an `Arc` of its own because the runtime holds it too, and is held here.
+    pub(crate) fn longest_poll(&self) -> &Arc<LongestPoll> {
+        &self.longest_poll
     }
 }
 
