@@ -60,7 +60,13 @@ fn exchange(local_reply: bool, end_reason: &'static str) -> Exchange {
 
 fn ended(exchange: &Exchange) -> EndedRequest<'_> {
     let client_bytes = ClientBytes { received: 100, sent: 300 };
-    EndedRequest { exchange, peer: Ipv4Addr::LOCALHOST.into(), started_at: now(), client_bytes }
+    EndedRequest {
+        exchange,
+        peer: Ipv4Addr::LOCALHOST.into(),
+        started_at: now(),
+        client_bytes,
+        own_time: Some(Duration::from_micros(5)),
+    }
 }
 
 fn record(c: &mut Criterion) {

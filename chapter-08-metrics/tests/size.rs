@@ -1,7 +1,7 @@
 //! A thousand backends and twenty routes: how many series, how much memory, and how long a scrape takes.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it measured")]
 
-use std::{net::Ipv4Addr, num::NonZeroUsize, sync::Arc};
+use std::{net::Ipv4Addr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use advanced_features::{Balancer, args::BalanceArgs};
 use clap::Parser;
@@ -81,7 +81,10 @@ fn a_thousand_backends_and_twenty_routes_stay_within_the_limits() {
             let exchange = &exchange(route, status, end);
             let client_bytes = ClientBytes { received: 100, sent: 300 };
             let (peer, started_at) = (Ipv4Addr::LOCALHOST.into(), now());
-            worker.on_end(&mut RequestState::default(), &EndedRequest { exchange, peer, started_at, client_bytes });
+            worker.on_end(
+                &mut RequestState::default(),
+                &EndedRequest { exchange, peer, started_at, client_bytes, own_time: Some(Duration::from_micros(5)) },
+            );
         }
     }
     let balancer = balancer.unwrap();

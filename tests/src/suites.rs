@@ -124,6 +124,7 @@ const FILES: &[&[Case]] = &[
     overload::goodput::CASES,
     overload::queue::CASES,
     metrics::exposition::CASES,
+    metrics::pools::CASES,
     metrics::requests::CASES,
     metrics::sums::CASES,
     metrics::bounded::CASES,

@@ -11,10 +11,12 @@ use advanced_features::{
     },
 };
 use common::clock::now;
+use connection_pooling::{BackendPool, Server};
 use prometheus::{
     core::{Collector, Desc},
     proto::{Metric, MetricFamily},
 };
+use rate_limiting::filter::RateLimits;
 
 use super::family::{Family, boolean, count, number, seconds};
 use crate::record::{
@@ -41,6 +43,21 @@ const SECONDS: Family = Family::counter(
 );
 const POOL_HITS: Family =
     Family::counter("lb_backend_pool_hits_total", BACKEND, "Attempts over a connection that had served before.");
+const POOL_IDLE: Family = Family::gauge(
+    "lb_backend_pool_idle",
+    BACKEND,
+    "Idle connections to the backend, as of the last second. Backends with one address share them.",
+);
+const POOL_STALE: Family = Family::counter(
+    "lb_backend_pool_stale_total",
+    BACKEND,
+    "Idle connections that the backend had closed before a request used them.",
+);
+const POOL_EVICTED: Family = Family::counter(
+    "lb_backend_pool_evicted_total",
+    BACKEND,
+    "Idle connections that were closed because the pool was full, or descriptors had run out.",
+);
 const EJECTIONS: Family =
     Family::counter("lb_backend_ejections_total", BACKEND, "How often outlier detection has ejected the backend.");
 const IN_FLIGHT: Family = Family::gauge("lb_backend_in_flight", BACKEND, "Requests in flight to the backend.");
@@ -55,17 +72,30 @@ const BUDGET: Family = Family::counter(
     "How often a retry found its group's retry budget exhausted; each asks a few times.",
 );
 
-const ALL: [Family; 11] =
-    [REQUESTS, FAILURES, SECONDS, POOL_HITS, EJECTIONS, IN_FLIGHT, UP, WEIGHT, BREAKER_OPEN, HEALTHY, BUDGET];
+const ALL: [Family; 14] = [
+    REQUESTS,
+    FAILURES,
+    SECONDS,
+    POOL_HITS,
+    POOL_IDLE,
+    POOL_STALE,
+    POOL_EVICTED,
+    EJECTIONS,
+    IN_FLIGHT,
+    UP,
+    WEIGHT,
+    BREAKER_OPEN,
+    HEALTHY,
+    BUDGET,
+];
 
-/// The most series of one backend: its classes, its kinds of failures, and seven others.
-const SERIES_PER_BACKEND: usize = 5 + AttemptFailure::ALL.len() + 7;
+/// The most series of one backend: its classes, its kinds of failures, and ten others.
+const SERIES_PER_BACKEND: usize = 5 + AttemptFailure::ALL.len() + 10;
 
-/// The backends of a balancer.
+/// The backends of a balancer, and the connections to them.
 #[derive(Debug)]
 pub struct BackendCollector {
-    metrics: Metrics,
-    balancer: Arc<Balancer>,
+    server: Arc<Server<(Metrics, RateLimits)>>,
     descs: Vec<Desc>,
 }
 
@@ -76,6 +106,9 @@ struct Samples {
     failures: Vec<Metric>,
     seconds: Vec<Metric>,
     pool_hits: Vec<Metric>,
+    pool_idle: Vec<Metric>,
+    pool_stale: Vec<Metric>,
+    pool_evicted: Vec<Metric>,
     ejections: Vec<Metric>,
     in_flight: Vec<Metric>,
     up: Vec<Metric>,
@@ -84,13 +117,17 @@ struct Samples {
 }
 
 impl BackendCollector {
-    /// Over the backends of `balancer`, and what the workers have counted.
-    pub fn new(metrics: Metrics, balancer: Arc<Balancer>) -> Self {
-        Self { metrics, balancer, descs: ALL.iter().map(Family::desc).collect() }
+    /// Over the backends of this server, and what its workers have counted.
+    pub fn new(server: Arc<Server<(Metrics, RateLimits)>>) -> Self {
+        Self { server, descs: ALL.iter().map(Family::desc).collect() }
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.server.filter().0
     }
 
     fn counts(&self, backend: &Backend) -> BackendCounts {
-        self.metrics.workers().iter().map(|block| block.backends().counts(backend.id())).sum()
+        self.metrics().workers().iter().map(|block| block.backends().counts(backend.id())).sum()
     }
 }
 
@@ -110,7 +147,7 @@ pub(crate) fn is_up(state: BackendState) -> bool {
 }
 
 impl Samples {
-    fn add(&mut self, group: &Group, backend: &Backend, counts: &BackendCounts, now: Instant) {
+    fn add(&mut self, group: &Group, backend: &Backend, counts: &BackendCounts, pool: BackendPool, now: Instant) {
         let (name, group) = (&*backend.name(), group.name());
         let labels = &[name, group];
         // A class or kind that never occurred has no series; the others do, from the start.
@@ -124,6 +161,9 @@ impl Samples {
         let is_open = matches!(state, BackendState::ConnectFailed { .. });
         self.seconds.push(SECONDS.sample(labels, seconds(counts.time)));
         self.pool_hits.push(POOL_HITS.sample(labels, count(counts.reused)));
+        self.pool_idle.push(POOL_IDLE.sample(labels, number(pool.idle)));
+        self.pool_stale.push(POOL_STALE.sample(labels, count(pool.stale)));
+        self.pool_evicted.push(POOL_EVICTED.sample(labels, count(pool.evicted)));
         self.ejections.push(EJECTIONS.sample(labels, count(backend.ejections())));
         self.in_flight.push(IN_FLIGHT.sample(labels, backend.concurrency.in_flight().into()));
         self.up.push(UP.sample(labels, boolean(is_up(state))));
@@ -138,8 +178,8 @@ impl Collector for BackendCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let (now, router) = (now(), self.balancer.router());
-        let most = max_backends(self.metrics.layout());
+        let (now, router, pools) = (now(), self.server.balancer().router(), self.server.backend_pools());
+        let most = max_backends(self.metrics().layout());
         let (mut samples, mut seen) = (Samples::default(), 0);
         let (mut healthy, mut budget) = (Vec::new(), Vec::new());
         for group in router.groups() {
@@ -148,7 +188,8 @@ impl Collector for BackendCollector {
                 up += usize::from(is_up(backend.state(now)));
                 seen += 1;
                 if seen <= most {
-                    samples.add(group, &backend, &self.counts(&backend), now);
+                    let pool = pools.get(&backend.id()).copied().unwrap_or_default();
+                    samples.add(group, &backend, &self.counts(&backend), pool, now);
                 }
             }
             healthy.push(HEALTHY.sample(&[group.name()], number(up)));
@@ -159,6 +200,9 @@ impl Collector for BackendCollector {
             FAILURES.with(samples.failures),
             SECONDS.with(samples.seconds),
             POOL_HITS.with(samples.pool_hits),
+            POOL_IDLE.with(samples.pool_idle),
+            POOL_STALE.with(samples.pool_stale),
+            POOL_EVICTED.with(samples.pool_evicted),
             EJECTIONS.with(samples.ejections),
             IN_FLIGHT.with(samples.in_flight),
             UP.with(samples.up),
@@ -167,5 +211,21 @@ impl Collector for BackendCollector {
             HEALTHY.with(healthy),
             BUDGET.with(budget),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_series_are_reserved_for_a_backend_as_it_may_have() {
+        let of_backends = ALL.iter().filter(|family| family.labels.contains(&"backend"));
+        let series = |family: &Family| match family.name {
+            "lb_backend_requests_total" => 5,
+            "lb_backend_failures_total" => AttemptFailure::ALL.len(),
+            _ => 1,
+        };
+        assert_eq!(of_backends.map(series).sum::<usize>(), SERIES_PER_BACKEND);
     }
 }

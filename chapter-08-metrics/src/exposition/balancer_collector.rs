@@ -12,7 +12,7 @@ use rate_limiting::filter::{ConnectionLimit, LimitReport, RateLimits};
 
 use super::{
     busy::BusyRatios,
-    family::{Family, count},
+    family::{Family, count, seconds},
 };
 use crate::{
     access_log::writer::LogWriter,
@@ -47,9 +47,15 @@ const BUSY: Family = Family::gauge(
     &["worker"],
     "The share of the time since the last scrape, or of at least a second, in which the worker was not waiting.",
 );
+const LONGEST_POLL: Family = Family::gauge(
+    "lb_worker_poll_seconds_max",
+    &["worker"],
+    "The longest time since the start in which one poll of a task held the worker's event loop.",
+);
 const BUILD: Family = Family::gauge("lb_build_info", &["version"], "1; the version is a label.");
 
-const ALL: [Family; 11] = [ACTIVE, ACCEPTED, REFUSED, RECEIVED, SENT, HITS, MISSES, LIMITED, LOG_DROPPED, BUSY, BUILD];
+const ALL: [Family; 12] =
+    [ACTIVE, ACCEPTED, REFUSED, RECEIVED, SENT, HITS, MISSES, LIMITED, LOG_DROPPED, BUSY, LONGEST_POLL, BUILD];
 
 /// What the server counts.
 #[derive(Debug)]
@@ -76,11 +82,13 @@ impl BalancerCollector {
     }
 
     fn busy(&self) -> MetricFamily {
-        let ratios = self.busy.ratios(self.server.busy_times(), now());
-        BUSY.with(
-            (0..).zip(ratios).map(|(worker, ratio): (usize, _)| BUSY.sample(&[&worker.to_string()], ratio)).collect(),
-        )
+        by_worker(&BUSY, self.busy.ratios(self.server.busy_times(), now()).into_iter())
     }
+}
+
+/// A value for each worker.
+fn by_worker(family: &Family, values: impl Iterator<Item = f64>) -> MetricFamily {
+    family.with(values.enumerate().map(|(worker, value)| family.sample(&[&worker.to_string()], value)).collect())
 }
 
 impl Collector for BalancerCollector {
@@ -104,6 +112,7 @@ impl Collector for BalancerCollector {
             self.limited(),
             LOG_DROPPED.with_one(count(observers::access_log(&self.server).writer().map_or(0, LogWriter::dropped))),
             self.busy(),
+            by_worker(&LONGEST_POLL, self.server.longest_polls().map(seconds)),
             BUILD.with(vec![BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1.0)]),
         ]
     }

@@ -38,7 +38,7 @@ impl Exposition {
         };
         Self::of(vec![
             Box::new(RequestCollector::new(metrics.clone(), dropped)),
-            Box::new(BackendCollector::new(metrics.clone(), Arc::clone(balancer))),
+            Box::new(BackendCollector::new(Arc::clone(server))),
             Box::new(BalancerCollector::new(Arc::clone(server))),
             Box::<ProcessCollector>::default(),
         ])

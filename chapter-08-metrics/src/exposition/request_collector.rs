@@ -56,8 +56,14 @@ const FIRST_BYTE: Family = Family::histogram(
     ROUTE,
     "From the connection to the first byte of the backend's response.",
 );
+const OWN: Family = Family::histogram(
+    "lb_own_seconds",
+    ROUTE,
+    "The time that the balancer itself computed until the last connection to a backend, of requests that had one: from \
+     the complete head, without queue, connects, failed attempts and back-off.",
+);
 
-const ALL: [Family; 9] = [REQUESTS, FAILED, RETRIES, SHED, DROPPED, TOTAL, QUEUE, CONNECT, FIRST_BYTE];
+const ALL: [Family; 10] = [REQUESTS, FAILED, RETRIES, SHED, DROPPED, TOTAL, QUEUE, CONNECT, FIRST_BYTE, OWN];
 
 /// What the filter has recorded by route.
 pub struct RequestCollector {
@@ -186,9 +192,9 @@ impl RequestCollector {
     }
 
     fn histogram(&self, family: &Family, phase: Phase) -> MetricFamily {
-        let buckets = self.metrics.layout().buckets();
+        let buckets = self.metrics.layout().buckets(phase);
         let sample = |(slot, labels): (usize, &RouteLabels)| {
-            let mut blocks = self.metrics.workers().iter().map(|block| block.counts(slot, phase));
+            let mut blocks = self.metrics.workers().iter().map(|block| block.counts(slot, phase, buckets));
             let mut sum = blocks.next()?;
             blocks.for_each(|counts| sum.merge(&counts));
             Some(family.histogram_sample(&[&labels.group, &labels.route], &sum, buckets.bounds()))
@@ -224,6 +230,7 @@ impl Collector for RequestCollector {
             self.histogram(&QUEUE, Phase::Queue),
             self.histogram(&CONNECT, Phase::Connect),
             self.histogram(&FIRST_BYTE, Phase::FirstByte),
+            self.histogram(&OWN, Phase::Own),
         ]
     }
 }

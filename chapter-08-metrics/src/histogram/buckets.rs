@@ -37,6 +37,12 @@ impl Default for Buckets {
 }
 
 impl Buckets {
+    /// 1 µs to 100 ms: what a balancer computes itself takes microseconds, unless something blocks it.
+    pub fn of_own_time() -> Self {
+        let micros = [1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 1e3, 10e3, 100e3];
+        Self::new(micros.into_iter().map(|micros| nanos(micros / 1e6)).collect())
+    }
+
     fn new(bounds: Box<[u64]>) -> Self {
         let first = |bits: usize| {
             // The least number with so many bits.
@@ -147,6 +153,7 @@ mod tests {
         assert_eq!(buckets.count(), 18);
         assert_eq!(buckets.bounds().next(), Some(0.0001));
         assert_eq!(buckets.bounds().last(), Some(30.0));
+        assert_eq!(Buckets::of_own_time().bounds().collect::<Vec<_>>()[..3], [1e-6, 2.5e-6, 5e-6]);
         assert_eq!((buckets.index(100_000), buckets.index(100_001), buckets.index(30_000_000_001)), (0, 1, 17));
     }
 

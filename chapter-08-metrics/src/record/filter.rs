@@ -72,6 +72,8 @@ impl Filter for Metrics {
 impl WorkerFilter for WorkerMetrics {
     type State = RequestState;
 
+    const READS_OWN_TIME: bool = true;
+
     fn on_request(
         &self,
         state: &mut RequestState,
@@ -86,7 +88,9 @@ impl WorkerFilter for WorkerMetrics {
     fn on_attempt(&self, state: &mut RequestState, attempt: &AttemptRecord) {
         // The others end their requests, and are counted then: the request's record has all that is needed.
         if attempt.failure.is_some() {
-            self.shared.workers[self.worker_id].backends.count_failed(attempt);
+            // A copy: with a reference to it, the record would be written to memory for every attempt.
+            let attempt = *attempt;
+            self.shared.workers[self.worker_id].backends.count_failed(&attempt);
         }
         if !attempt.reused
             && let connected @ Some(_) = attempt.connect_time()
@@ -97,18 +101,24 @@ impl WorkerFilter for WorkerMetrics {
 
     // ANCHOR: on_end
     fn on_end(&self, state: &mut RequestState, ended: &EndedRequest<'_>) {
-        let exchange = ended.exchange;
+        let (exchange, times) = (ended.exchange, &ended.exchange.times);
         let Shared { layout, workers } = &*self.shared;
-        let (block, buckets) = (&workers[self.worker_id], layout.buckets());
+        let (block, buckets) = (&workers[self.worker_id], layout.buckets(Phase::Total));
         let slot = layout.slot(state.routed, exchange.route);
         let route = block.route(slot);
-        let total = nanos(exchange.times.total);
-        let [connected, first_byte] = [exchange.times.connected, exchange.times.first_byte].map(|time| time.map(nanos));
+        let (total, connected) = (nanos(times.total), times.connected.map_or(0, nanos));
+        route.observe(Phase::Total, buckets, total);
+        if let Some(first_byte) = times.first_byte {
+            route.observe(Phase::FirstByte, buckets, nanos(first_byte).saturating_sub(connected));
+        }
+        if let Some(time) = ended.own_time {
+            route.observe(Phase::Own, layout.buckets(Phase::Own), nanos(time));
+        }
         match (End::of(exchange), Code::of(exchange)) {
             (End::Done, code) if let Some(class) = code.class() => {
                 route.count_done(class);
                 if let Some(backend) = exchange.backend {
-                    let time = total.saturating_sub(connected.unwrap_or(0)) + state.connect.unwrap_or(0);
+                    let time = total.saturating_sub(connected) + state.connect.unwrap_or(0);
                     block.backends.count_answer(backend, class, exchange.reused, time);
                 }
             }
@@ -117,14 +127,10 @@ impl WorkerFilter for WorkerMetrics {
         if exchange.retries > 0 {
             route.count_retries(exchange.retries);
         }
-        route.observe(Phase::Total, buckets, total);
-        if let (Some(connected), Some(first_byte)) = (connected, first_byte) {
-            route.observe(Phase::FirstByte, buckets, first_byte.saturating_sub(connected));
-        }
         if let Some(time) = state.connect {
             route.observe(Phase::Connect, buckets, time);
         }
-        if let Some(time) = exchange.times.queued {
+        if let Some(time) = times.queued {
             route.observe(Phase::Queue, buckets, nanos(time));
         }
     }

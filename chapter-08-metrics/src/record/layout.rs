@@ -27,6 +27,7 @@ pub struct Layout {
     by_route: Vec<u16>,
     max_series: MaxSeries,
     buckets: Buckets,
+    own_buckets: Buckets,
 }
 
 /// The histograms of each route.
@@ -40,11 +41,13 @@ pub enum Phase {
     Connect,
     /// From the connection to the first byte of the response.
     FirstByte,
+    /// What the worker computed until the connection. The last one: its buckets are others.
+    Own,
 }
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Total, Self::Queue, Self::Connect, Self::FirstByte];
+    pub const ALL: [Self; 5] = [Self::Total, Self::Queue, Self::Connect, Self::FirstByte, Self::Own];
 }
 
 /// The most series, in all.
@@ -98,6 +101,7 @@ const OTHER: usize = 2;
 
 impl Layout {
     /// For these routes, each with its group, by [`RouteId`]. `default_group` gets the requests that no rule matches.
+    /// `buckets` are those of all histograms but that of the balancer's own time.
     pub fn new<'a>(
         routes: impl IntoIterator<Item = (&'a str, &'a str)>,
         default_group: Option<&str>,
@@ -107,7 +111,9 @@ impl Layout {
         let labels = |route: &str, group: &str| RouteLabels { route: route.to_owned(), group: group.to_owned() };
         let mut slots =
             vec![labels("", ""), labels("default", default_group.unwrap_or_default()), labels("other", "other")];
-        let most = (max_series.of_routes() / series_per_route(&buckets)).clamp(slots.len(), usize::from(u16::MAX));
+        let own_buckets = Buckets::of_own_time();
+        let most = (max_series.of_routes() / series_per_route([&buckets, &own_buckets]))
+            .clamp(slots.len(), usize::from(u16::MAX));
         let mut slot_of = |(route, group)| {
             if slots.len() >= most {
                 return u16::try_from(OTHER).unwrap_or_default();
@@ -116,7 +122,7 @@ impl Layout {
             u16::try_from(slots.len() - 1).unwrap_or(u16::MAX) // there are at most 65,535
         };
         let by_route = routes.into_iter().map(&mut slot_of).collect();
-        Self { slots, by_route, max_series, buckets }
+        Self { slots, by_route, max_series, buckets, own_buckets }
     }
 
     /// The slot of a request. `routed`: its head was valid.
@@ -145,12 +151,13 @@ impl Layout {
 
     /// How many series those would have.
     pub fn dropped_series(&self) -> usize {
-        self.routes_without_slot() * series_per_route(&self.buckets)
+        self.routes_without_slot() * series_per_route([&self.buckets, &self.own_buckets])
     }
 
-    /// The bounds of the histograms.
-    pub fn buckets(&self) -> &Buckets {
-        &self.buckets
+    /// The bounds of a histogram.
+    #[inline]
+    pub fn buckets(&self, phase: Phase) -> &Buckets {
+        if phase == Phase::Own { &self.own_buckets } else { &self.buckets }
     }
 
     /// The most series.
@@ -159,9 +166,9 @@ impl Layout {
     }
 }
 
-/// Four histograms, each with its buckets, sum and count.
-fn series_per_route(buckets: &Buckets) -> usize {
-    Phase::ALL.len() * (buckets.count() + 2)
+/// Four histograms and that of the own time, each with its buckets, sum and count.
+fn series_per_route([buckets, own_buckets]: [&Buckets; 2]) -> usize {
+    (Phase::ALL.len() - 1) * (buckets.count() + 2) + own_buckets.count() + 2
 }
 
 #[cfg(test)]
@@ -192,9 +199,9 @@ mod tests {
     #[test]
     fn routes_beyond_the_limit_share_their_series() {
         let layout = layout(1_000, 50_000);
-        assert_eq!(layout.slots().len(), 18_750 / 80);
-        let shared = 1_000 - (234 - 3);
-        assert_eq!((layout.routes_without_slot(), layout.dropped_series()), (shared, shared * 80));
+        assert_eq!(layout.slots().len(), 18_750 / 93);
+        let shared = 1_000 - (201 - 3);
+        assert_eq!((layout.routes_without_slot(), layout.dropped_series()), (shared, shared * 93));
         assert_eq!(layout.slots()[layout.slot(true, Some(RouteId(999)))].route, "other");
         assert!(layout.is_used(2));
         assert_eq!(super::tests::layout(5, 1_000).slots().len(), 4, "three of them and one route");

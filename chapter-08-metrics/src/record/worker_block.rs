@@ -25,7 +25,8 @@ pub struct WorkerBlock {
     routes: Box<[SingleWriter]>,
     /// The counters of one route.
     stride: usize,
-    buckets_per_histogram: usize,
+    /// Those of a histogram, but for the last: its buckets, and its sum.
+    histogram: usize,
     /// Requests that did not end with a whole answer of a backend.
     pub(super) outcomes: Box<dyn OutcomeTable>,
     pub(super) backends: BackendBlocks,
@@ -35,7 +36,7 @@ pub struct WorkerBlock {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RouteCounters<'a> {
     counters: &'a [SingleWriter],
-    /// The counters of a histogram: its buckets, and its sum.
+    /// Those of a histogram, but for the last.
     histogram: usize,
 }
 
@@ -51,12 +52,12 @@ pub struct HistogramCounts {
 impl WorkerBlock {
     /// For the routes of `layout`; `make` makes its table of outcomes.
     pub fn new(layout: &Layout, make: OutcomeTableFactory) -> Self {
-        let buckets = layout.buckets().count();
-        let stride = (HEADER + Phase::ALL.len() * (buckets + 1)).next_multiple_of(LINE);
+        let histograms = Phase::ALL.map(|phase| layout.buckets(phase).count() + 1);
+        let stride = (HEADER + histograms.iter().sum::<usize>()).next_multiple_of(LINE);
         Self {
             routes: (0..stride * layout.slots().len() + 2 * LINE).map(|_| SingleWriter::default()).collect(),
             stride,
-            buckets_per_histogram: buckets,
+            histogram: histograms[0],
             outcomes: make(layout.max_series().of_outcomes()),
             backends: BackendBlocks::default(),
         }
@@ -66,7 +67,7 @@ impl WorkerBlock {
     #[inline]
     pub(super) fn route(&self, slot: usize) -> RouteCounters<'_> {
         let begin = LINE + slot * self.stride;
-        RouteCounters { counters: &self.routes[begin..begin + self.stride], histogram: self.buckets_per_histogram + 1 }
+        RouteCounters { counters: &self.routes[begin..begin + self.stride], histogram: self.histogram }
     }
 
     /// Whole answers by class, from 1xx.
@@ -87,15 +88,14 @@ impl WorkerBlock {
 
     /// All requests, however they ended.
     pub fn requests(&self, slot: usize) -> u64 {
-        self.counts(slot, Phase::Total).buckets.iter().sum()
+        self.route(slot).buckets(Phase::Total, self.histogram - 1).iter().map(SingleWriter::get).sum()
     }
 
-    /// A histogram's counts.
-    pub fn counts(&self, slot: usize, phase: Phase) -> HistogramCounts {
-        let route = self.route(slot);
-        let (buckets, sum) = route.histogram(phase).split_at(self.buckets_per_histogram);
-        let buckets = buckets.iter().map(SingleWriter::get).collect();
-        HistogramCounts { buckets, sum: Duration::from_nanos(sum[0].get()) }
+    /// The counts of a histogram with these buckets.
+    pub fn counts(&self, slot: usize, phase: Phase, buckets: &Buckets) -> HistogramCounts {
+        let (route, buckets) = (self.route(slot), buckets.count());
+        let sum = Duration::from_nanos(route.counters[route.begin_of(phase) + buckets].get());
+        HistogramCounts { buckets: route.buckets(phase, buckets).iter().map(SingleWriter::get).collect(), sum }
     }
 
     /// How requests ended that did not get a whole answer of a backend.
@@ -136,7 +136,7 @@ impl<'a> RouteCounters<'a> {
     pub(super) fn observe(self, phase: Phase, buckets: &Buckets, nanos: u64) {
         let begin = self.begin_of(phase);
         self.counters[begin + buckets.index(nanos)].add(1);
-        self.counters[begin + self.histogram - 1].add(nanos);
+        self.counters[begin + buckets.count()].add(nanos);
     }
 
     /// Where the buckets of a histogram begin.
@@ -145,9 +145,10 @@ impl<'a> RouteCounters<'a> {
         HEADER + phase as usize * self.histogram
     }
 
-    fn histogram(self, phase: Phase) -> &'a [SingleWriter] {
+    /// The buckets of a histogram that has so many.
+    fn buckets(self, phase: Phase, count: usize) -> &'a [SingleWriter] {
         let begin = self.begin_of(phase);
-        &self.counters[begin..begin + self.histogram]
+        &self.counters[begin..begin + count]
     }
 }
 

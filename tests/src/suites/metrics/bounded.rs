@@ -91,7 +91,7 @@ fn routes_beyond_the_limit_share_their_series(ctx: &Context) {
     let of_route = |name: &str| metrics.sum("lb_requests_total", &[("route", name)]).to_string();
     assert_eq!((of_route("r0"), of_route("r1"), of_route("other")), ("1".into(), "0".into(), "19".into()));
     let dropped = metrics.value("lb_series_dropped_total", &[("metric", "lb_request_duration_seconds")]);
-    assert_eq!(dropped.to_string(), (19 * 80).to_string());
+    assert_eq!(dropped.to_string(), (19 * 93).to_string());
     assert_eq!(metrics.sum("lb_request_duration_seconds_count", &[("route", "other")]).to_string(), "19");
 }
 
@@ -103,11 +103,11 @@ fn backends_beyond_the_limit_have_no_series(ctx: &Context) {
     (0..60).for_each(|_| assert_eq!(client.get("/").status(), 200));
     let metrics = scrape_after(&program, 60.0);
     assert!(metrics.samples().count() <= 1_000);
-    // 500 series, 18 for each backend.
-    assert_eq!(metrics.sum("lb_backend_requests_total", &[("code", "2xx")]).to_string(), "27");
+    // 500 series, 21 for each backend.
+    assert_eq!(metrics.sum("lb_backend_requests_total", &[("code", "2xx")]).to_string(), "23");
     assert_eq!(metrics.value("lb_backends_healthy", &[("group", "default")]).to_string(), "60");
     let dropped = metrics.value("lb_series_dropped_total", &[("metric", "lb_backend_requests_total")]);
-    assert_eq!(dropped.to_string(), (33 * 18).to_string());
+    assert_eq!(dropped.to_string(), (37 * 21).to_string());
 }
 
 fn wrong_options_are_refused_in_one_line(ctx: &Context) {
