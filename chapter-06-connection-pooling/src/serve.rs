@@ -38,7 +38,7 @@ use crate::{
 pub(crate) fn serve<E: Engine>(mut client: ClientConnection<E>) -> impl Future<Output = ()> {
     async move {
         let worker = Rc::clone(&client.guard.worker);
-        client.timeout_start = worker.begin_poll();
+        client.timeout_start = worker.begin_poll(); // not when it was accepted: others may have been polled since
         loop {
             let after = match next_head(&worker, &mut client).await {
                 HeadOutcome::Request(request) => serve_request(&worker, &mut client, request).await,

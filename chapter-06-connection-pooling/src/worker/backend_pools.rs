@@ -33,12 +33,15 @@ impl Evictions {
     /// Counts a connection that the pool did not keep.
     #[cold]
     pub(crate) fn count(&mut self, key: PoolKey, reason: EvictReason) {
-        let counts = self.0.entry(key.address).or_default();
         match reason {
-            EvictReason::PoolFull => counts.evicted += 1,
-            EvictReason::Stale => counts.stale += 1,
+            EvictReason::PoolFull => self.of(key).evicted += 1,
+            EvictReason::Stale => self.of(key).stale += 1,
             EvictReason::Expired => {}
         }
+    }
+
+    fn of(&mut self, PoolKey { address }: PoolKey) -> &mut BackendPool {
+        self.0.entry(address).or_default()
     }
 
     /// Adds those of one address to what was counted before.
@@ -81,4 +84,36 @@ pub(crate) fn sum<'a>(workers: impl Iterator<Item = &'a PublishedPools>) -> Pool
         }
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_of_all_workers_are_summed_by_backend() {
+        let id = |slot| BackendId { slot, generation: 0 };
+        let pool = |idle, stale, evicted| BackendPool { idle, stale, evicted };
+        let workers = [PublishedPools::default(), PublishedPools::default()];
+        workers[0].replace(PoolsByBackend::from([(id(1), pool(9, 9, 9))]));
+        workers[0].replace(PoolsByBackend::from([(id(1), pool(1, 2, 3)), (id(2), pool(4, 0, 0))]));
+        workers[1].replace(PoolsByBackend::from([(id(1), pool(10, 20, 30))]));
+        let expected = PoolsByBackend::from([(id(1), pool(11, 22, 33)), (id(2), pool(4, 0, 0))]);
+        assert_eq!(sum(workers.iter()), expected);
+    }
+
+    #[test]
+    fn evictions_belong_to_an_address_and_expiry_is_none() {
+        let [one, other] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let (mut evictions, mut pool) = (Evictions::default(), BackendPool { idle: 7, stale: 1, evicted: 1 });
+        for reason in [EvictReason::PoolFull, EvictReason::Stale, EvictReason::Stale, EvictReason::Expired] {
+            evictions.count(PoolKey { address: one }, reason);
+        }
+        evictions.count(PoolKey { address: other }, EvictReason::Expired);
+        assert_eq!(evictions.0.len(), 1);
+        for address in [one, other] {
+            evictions.add_to(&mut pool, address);
+        }
+        assert_eq!(pool, BackendPool { idle: 7, stale: 3, evicted: 2 });
+    }
 }
