@@ -69,8 +69,9 @@ pub trait WorkerFilter: Debug + 'static {
     /// [`reset`](Self::reset).
     type State: Debug + Default;
 
-    /// Whether it reads [`EndedRequest::own_time`]. Measuring it takes one more reading of the clock per attempt.
-    const READS_OWN_TIME: bool = false;
+    /// Of how many requests one has its [`own_time`](EndedRequest::own_time) measured: 1 for each of them, 0 for none.
+    /// Measuring it takes one more reading of the clock per attempt.
+    const OWN_TIME_SAMPLE: u32 = 0;
 
     /// A request has been routed, and its head is still there. `Err` refuses it: the reply is sent once the relay has
     /// dealt with the rest of the request. In a tuple, the filters behind the one that refuses are not asked.
@@ -138,7 +139,16 @@ impl<A: Filter, B: Filter> Filter for (A, B) {
 impl<A: WorkerFilter, B: WorkerFilter> WorkerFilter for (A, B) {
     type State = (A::State, B::State);
 
-    const READS_OWN_TIME: bool = A::READS_OWN_TIME || B::READS_OWN_TIME;
+    const OWN_TIME_SAMPLE: u32 = match (A::OWN_TIME_SAMPLE, B::OWN_TIME_SAMPLE) {
+        (0, sample) | (sample, 0) => sample,
+        (one, other) => {
+            if one < other {
+                one
+            } else {
+                other
+            }
+        }
+    };
 
     fn on_request(&self, state: &mut Self::State, request: &RequestInfo<'_>, now: Instant) -> Result<(), LocalReply> {
         self.0.on_request(&mut state.0, request, now)?;

@@ -19,8 +19,7 @@ use common::{
 
 use crate::{
     downstream::{client_connection::ClientConnection, respond_and_close},
-    engine::{Engine, WorkerFilterOf},
-    filter::WorkerFilter as _,
+    engine::Engine,
     request::{
         active::{self, ActiveRequest, Finished},
         begin::{self, HeadOutcome},
@@ -172,7 +171,7 @@ async fn connect<E: Engine>(
         active::report_attempt(worker, request, backend, reused, Some(error.into()));
     })?;
     request.connected_at = Some(request.polled_at);
-    if <WorkerFilterOf<E>>::READS_OWN_TIME {
+    if request.own_time.is_measured() {
         request.own_time.connected(request.polled_at, now());
     }
     in_flight.backend().totals.count_request();

@@ -39,7 +39,7 @@ impl Filter for Blocker {
 impl WorkerFilter for Blocker {
     type State = ();
 
-    const READS_OWN_TIME: bool = true;
+    const OWN_TIME_SAMPLE: u32 = 1;
 
     fn on_request(&self, (): &mut (), request: &RequestInfo<'_>, _now: Instant) -> Result<(), LocalReply> {
         match request.path() {

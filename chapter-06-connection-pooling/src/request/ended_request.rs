@@ -24,7 +24,7 @@ pub struct EndedRequest<'a> {
     pub client_bytes: ClientBytes,
     /// The balancer's own time: how long its worker computed, from the poll in which the head was complete until the
     /// request had its last connection to a backend. Time in the queue, in connects, in the exchange of a failed
-    /// attempt and in the back-off before a retry is not part of it. `None` if it had no connection, or if no filter
-    /// reads it: see [`READS_OWN_TIME`](crate::WorkerFilter::READS_OWN_TIME).
+    /// attempt and in the back-off before a retry is not part of it. `None` if it had no connection, or is none of
+    /// those that are measured: see [`OWN_TIME_SAMPLE`](crate::WorkerFilter::OWN_TIME_SAMPLE).
     pub own_time: Option<Duration>,
 }

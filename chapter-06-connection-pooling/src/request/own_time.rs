@@ -5,27 +5,33 @@ use std::time::{Duration, Instant};
 /// How long the worker computed for a request until it had its connection to a backend.
 ///
 /// Within a poll the time stands still: the clock is read once. So what a poll computes is known where the clock is
-/// read again anyway, when a wait begins; and where a filter wants to know it ([`READS_OWN_TIME`]), once more when
-/// the connection is there.
+/// read again anyway, when a wait begins; and for the requests of which a filter wants to know it ([`OWN_TIME_SAMPLE`]),
+/// once more when the connection is there.
 ///
-/// [`READS_OWN_TIME`]: crate::WorkerFilter::READS_OWN_TIME
+/// [`OWN_TIME_SAMPLE`]: crate::WorkerFilter::OWN_TIME_SAMPLE
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OwnTime {
     spent: Duration,
     /// What was computed before has been added.
     added_until: Instant,
+    is_measured: bool,
     until_connected: Option<Duration>,
 }
 
 impl OwnTime {
     /// Of a request that begins at `now`.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { spent: Duration::ZERO, added_until: now, until_connected: None }
+        Self { spent: Duration::ZERO, added_until: now, is_measured: false, until_connected: None }
     }
 
     /// Of the next request, which is recycled memory: what was added before is over.
-    pub(crate) fn restart(&mut self) {
-        (self.spent, self.until_connected) = (Duration::ZERO, None);
+    pub(crate) fn restart(&mut self, is_measured: bool) {
+        (self.spent, self.is_measured, self.until_connected) = (Duration::ZERO, is_measured, None);
+    }
+
+    /// Whether a filter wants to know it of this request.
+    pub(crate) fn is_measured(&self) -> bool {
+        self.is_measured
     }
 
     /// The request waits from `now` on, in a poll that began at `polled_at`.

@@ -49,6 +49,8 @@ pub(crate) struct WorkerContext<E: Engine> {
     /// Boxed requests for reuse: each is taken for as long as a request lasts.
     free_requests: RefCell<Vec<Box<Request<E>>>>,
     date_cache: DateCache,
+    /// Requests since the last one whose own time was measured.
+    own_time_skipped: Cell<u32>,
     longest_poll: Arc<LongestPoll>,
     stage: Cell<ShutdownStage>,
     /// When the process began to drain.
@@ -74,6 +76,7 @@ impl<E: Engine> WorkerContext<E> {
             scratch: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),
             free_requests: RefCell::default(),
             date_cache: DateCache::default(),
+            own_time_skipped: Cell::new(0),
             stage: Cell::new(ShutdownStage::Running),
             drain_started_at: Cell::new(None),
             tasks: RefCell::default(),
@@ -200,8 +203,17 @@ impl<E: Engine> WorkerContext<E> {
         let mut request = self.free_requests.borrow_mut().pop().unwrap_or_else(|| Box::new(Request::new(now)));
         (request.peer, request.started_at, request.polled_at, request.first_byte_at) = (peer, started, now, None);
         request.head_bytes = 0;
-        request.own_time.restart();
+        request.own_time.restart(self.is_own_time_measured());
         request
+    }
+
+    /// Whether the own time of the next request is measured: that of the first one is, and then of one in as many as the
+    /// filters say.
+    fn is_own_time_measured(&self) -> bool {
+        let sample = <WorkerFilterOf<E>>::OWN_TIME_SAMPLE;
+        let skipped = self.own_time_skipped.get();
+        self.own_time_skipped.set(if skipped + 1 >= sample { 0 } else { skipped + 1 });
+        sample > 0 && skipped == 0
     }
 
     /// Takes back a request that has ended.

@@ -11,17 +11,19 @@ use advanced_features::{
     },
 };
 use common::clock::now;
-use connection_pooling::{BackendPool, Server};
+use connection_pooling::BackendPool;
 use prometheus::{
     core::{Collector, Desc},
     proto::{Metric, MetricFamily},
 };
-use rate_limiting::filter::RateLimits;
 
 use super::family::{Family, boolean, count, number, seconds};
-use crate::record::{
-    Layout, Metrics,
-    backend_blocks::{AttemptFailure, BackendCounts},
+use crate::{
+    observers::{self, ObservedServer},
+    record::{
+        Layout, Metrics,
+        backend_blocks::{AttemptFailure, BackendCounts},
+    },
 };
 
 const BACKEND: &[&str] = &["backend", "group"];
@@ -95,7 +97,7 @@ const SERIES_PER_BACKEND: usize = 5 + AttemptFailure::ALL.len() + 10;
 /// The backends of a balancer, and the connections to them.
 #[derive(Debug)]
 pub struct BackendCollector {
-    server: Arc<Server<(Metrics, RateLimits)>>,
+    server: Arc<ObservedServer>,
     descs: Vec<Desc>,
 }
 
@@ -118,12 +120,12 @@ struct Samples {
 
 impl BackendCollector {
     /// Over the backends of this server, and what its workers have counted.
-    pub fn new(server: Arc<Server<(Metrics, RateLimits)>>) -> Self {
+    pub fn new(server: Arc<ObservedServer>) -> Self {
         Self { server, descs: ALL.iter().map(Family::desc).collect() }
     }
 
     fn metrics(&self) -> &Metrics {
-        &self.server.filter().0
+        observers::metrics(&self.server)
     }
 
     fn counts(&self, backend: &Backend) -> BackendCounts {

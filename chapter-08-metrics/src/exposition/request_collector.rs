@@ -59,8 +59,8 @@ const FIRST_BYTE: Family = Family::histogram(
 const OWN: Family = Family::histogram(
     "lb_own_seconds",
     ROUTE,
-    "The time that the balancer itself computed until the last connection to a backend, of requests that had one: from \
-     the complete head, without queue, connects, failed attempts and back-off.",
+    "The time that the balancer itself computed until the last connection to a backend, of one in 16 requests: from the \
+     complete head, without queue, connects, failed attempts and back-off.",
 );
 
 const ALL: [Family; 10] = [REQUESTS, FAILED, RETRIES, SHED, DROPPED, TOTAL, QUEUE, CONNECT, FIRST_BYTE, OWN];

@@ -72,7 +72,7 @@ impl Filter for Metrics {
 impl WorkerFilter for WorkerMetrics {
     type State = RequestState;
 
-    const READS_OWN_TIME: bool = true;
+    const OWN_TIME_SAMPLE: u32 = 16;
 
     fn on_request(
         &self,
