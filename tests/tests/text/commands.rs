@@ -11,10 +11,41 @@ use crate::{
 };
 
 /// Commands that a page may use, besides cargo and files of the repository.
-const KNOWN: [&str; 32] = [
-    "cat", "cd", "curl", "diff", "echo", "export", "for", "git", "grep", "head", "kill", "ls", "lsof", "nc", "printf",
-    "ps", "python3", "rustup", "sed", "sleep", "sort", "ss", "strace", "tail", "timeout", "tr", "ulimit", "uniq",
-    "valgrind", "watch", "wc", "xargs",
+const KNOWN: [&str; 34] = [
+    "cat",
+    "cd",
+    "curl",
+    "diff",
+    "echo",
+    "export",
+    "for",
+    "git",
+    "grep",
+    "head",
+    "kill",
+    "ls",
+    "lsof",
+    "nc",
+    "printf",
+    "prometheus",
+    "promtool",
+    "ps",
+    "python3",
+    "rustup",
+    "sed",
+    "sleep",
+    "sort",
+    "ss",
+    "strace",
+    "tail",
+    "timeout",
+    "tr",
+    "ulimit",
+    "uniq",
+    "valgrind",
+    "watch",
+    "wc",
+    "xargs",
 ];
 /// The built-in cargo commands that pages use.
 const SUBCOMMANDS: [&str; 9] = ["bench", "build", "check", "clean", "clippy", "doc", "fmt", "run", "test"];

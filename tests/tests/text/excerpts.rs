@@ -1,6 +1,7 @@
 //! Excerpts and tables of results: the page must show exactly what the sources contain.
 //!
-//! `<!-- excerpt: src/file.rs#name -->` before a fence, and `// ANCHOR: name` to `// ANCHOR_END: name` in the file.
+//! `<!-- excerpt: src/file.rs#name -->` before a fence, and `// ANCHOR: name` to `// ANCHOR_END: name` in the file (`#` in
+//! place of `//` in YAML).
 //! `<!-- results: ../tests/results/file.json#key -->` before a table, and in the file under `key` the `command` that
 //! measures, the `columns` and the `rows`. `UPDATE_EXCERPTS=1` writes both into the page instead of comparing.
 
@@ -9,6 +10,9 @@ use std::{fs, ops::Range, path::Path};
 use serde_json::Value;
 
 use crate::document::{Block, Document};
+
+/// How a comment begins that may be an anchor: in Rust, and in YAML.
+const COMMENTS: [&str; 2] = ["//", "#"];
 
 /// The text on the page, and the text that it should be.
 #[derive(Debug)]
@@ -76,13 +80,16 @@ fn look_up(
 
 /// The dedented lines between the two anchors, without the anchors of other regions.
 fn region(source: &str, name: &str) -> Option<String> {
-    let is = |line: &str, anchor: &str| line.trim() == format!("// {anchor}: {name}");
+    let is =
+        |line: &str, anchor: &str| COMMENTS.iter().any(|comment| line.trim() == format!("{comment} {anchor}: {name}"));
     let mut lines = source.lines().skip_while(|line| !is(line, "ANCHOR"));
     lines.next()?;
     let rest: Vec<&str> = lines.collect();
     let end = rest.iter().position(|line| is(line, "ANCHOR_END"))?;
-    let anchors = ["// ANCHOR: ", "// ANCHOR_END: "];
-    let is_anchor = |line: &str| anchors.iter().any(|anchor| line.trim_start().starts_with(anchor));
+    let is_anchor = |line: &str| {
+        let comment = COMMENTS.iter().find_map(|comment| line.trim_start().strip_prefix(comment));
+        comment.is_some_and(|text| [" ANCHOR: ", " ANCHOR_END: "].iter().any(|anchor| text.starts_with(anchor)))
+    };
     let lines: Vec<&str> = rest[..end].iter().copied().filter(|line| !is_anchor(line)).collect();
     let indents = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| line.len() - line.trim_start().len());
     let indent = indents.min()?;

@@ -1,9 +1,10 @@
 //! Runs the console blocks of a page that have `<!-- replay -->` before the fence.
 //!
 //! `cargo run` starts the program on an ephemeral port; it runs to the end of the page. Everything else goes to a
-//! shell, with the page's ports and `$(pidof …)` replaced by the real ones. The lines after a `kill` are the program's
-//! output. Output is compared after ports, times and identifiers are normalized; a line `...` stands for any lines,
-//! `...` in a line for any text. A block whose command is not installed here is skipped, with the reason.
+//! shell in the repository's root, with the page's ports and `$(pidof …)` replaced by the real ones. The lines after a
+//! `kill` are the program's output. Output is compared after ports, times and identifiers are normalized; a line `...`
+//! stands for any lines, `...` in a line for any text. A block whose command is not installed here is skipped, with the
+//! reason.
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +20,7 @@ use crate::{
     commands::{started, typed},
     document::Document,
     programs::{self, Program},
+    root,
 };
 
 /// How long a line of output may take.
@@ -63,15 +65,16 @@ impl Terminal {
             return self.start(&program, &args, expected);
         }
         let command = self.substituted(command);
-        for name in
-            ["curl", "python3", "nc"].into_iter().filter(|name| command.split_whitespace().any(|word| word == *name))
-        {
+        let installed_by_few = ["curl", "python3", "nc", "promtool"];
+        for name in installed_by_few.into_iter().filter(|name| command.split_whitespace().any(|word| word == *name)) {
             let found = Command::new("sh").args(["-c", &format!("command -v {name}")]).stdout(Stdio::null()).status();
             if !found.is_ok_and(|status| status.success()) {
                 return Err(Missing::Command(name.to_owned()));
             }
         }
-        let output = Command::new("sh").args(["-c", &command]).stdin(Stdio::null()).output().expect("a shell is here");
+        let mut shell = Command::new("sh");
+        let shell = shell.args(["-c", &command]).current_dir(root()).stdin(Stdio::null());
+        let output = shell.output().expect("a shell is here");
         if let Some(running) = self.running.last().filter(|_| command.starts_with("kill ")) {
             // The program's earlier output that the page does not show comes first.
             let expected: Vec<String> = ["...".to_owned()].into_iter().chain(expected.iter().cloned()).collect();
@@ -88,9 +91,11 @@ impl Terminal {
             args.remove(0);
         }
         args.insert(0, "0".to_owned());
-        // The admin interface must not take a fixed port either.
-        if let Some(admin) = args.iter().position(|arg| arg == "--admin").and_then(|at| args.get_mut(at + 1)) {
-            "127.0.0.1:0".clone_into(admin);
+        // Neither the admin interface nor that of the metrics may take a fixed port.
+        for flag in ["--admin", "--metrics"] {
+            if let Some(address) = args.iter().position(|arg| arg == flag).and_then(|at| args.get_mut(at + 1)) {
+                "127.0.0.1:0".clone_into(address);
+            }
         }
         let running = Running::start(program, &args);
         let printed = running.lines_like(expected);
