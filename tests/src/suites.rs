@@ -129,6 +129,7 @@ const FILES: &[&[Case]] = &[
     metrics::sums::CASES,
     metrics::bounded::CASES,
     metrics::endpoints::CASES,
+    metrics::monitoring::CASES,
     access_log::lines::CASES,
     access_log::ends::CASES,
     access_log::files::CASES,

@@ -1,4 +1,4 @@
-//! Third-party HTTP: curl, Python's `http.client` and `http.server`, and hyper on both sides.
+//! Third-party HTTP: curl, Python's `http.client` and `http.server`, hyper on both sides; and Prometheus, which scrapes.
 //!
 //! A test that only runs our client against our balancer could contain the same mistake twice.
 
@@ -14,9 +14,11 @@ use crate::wait::{TEST_TIMEOUT, eventually};
 
 mod hyper_client;
 mod hyper_server;
+mod prometheus;
 
 pub use hyper_client::{HyperResponse, hyper_exchange};
 pub use hyper_server::HyperServer;
+pub(crate) use prometheus::Prometheus;
 
 /// Runs `program` with `input` on its standard input and returns its standard output.
 ///

@@ -11,6 +11,7 @@ use crate::wait::until;
 pub(super) mod bounded;
 pub(super) mod endpoints;
 pub(super) mod exposition;
+pub(super) mod monitoring;
 pub(super) mod pools;
 pub(super) mod requests;
 pub(super) mod sums;
