@@ -132,6 +132,8 @@ mod tests {
         assert_eq!(region(SOURCE, "g").unwrap(), "g();\n");
         assert_eq!(region(SOURCE, "h"), None);
         assert_eq!(region("// ANCHOR: f\nfn f() {}\n", "f"), None, "it does not end");
+        let yaml = "a:\n  # ANCHOR: f\n  # why\n  - b\n  # ANCHOR_END: f\n  - c\n";
+        assert_eq!(region(yaml, "f").unwrap(), "# why\n- b\n");
     }
 
     #[test]

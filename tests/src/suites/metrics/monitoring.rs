@@ -19,11 +19,13 @@ use crate::wait::{StopOnDrop, eventually, ms, pause};
 mod dashboard;
 mod exported;
 mod expression;
+mod files;
 mod rules;
 mod scene;
 
 use dashboard::{Dashboard, Query};
 use exported::Exported;
+use files::{directory, file};
 use rules::Rule;
 use scene::Scene;
 
@@ -38,16 +40,6 @@ const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The alerts that must fire: the test lets a backend be dead, and a target.
 const EXPECTED: [&str; 4] = ["LbBackendDown", "LbGroupDown", "LbTargetDown", "LbErrorBudgetBurn"];
-
-fn directory() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the workspace");
-    workspace.join("chapter-08-metrics/monitoring")
-}
-
-/// A file of the chapter's directory `monitoring`.
-fn file(name: &str) -> String {
-    fs::read_to_string(directory().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
 
 fn promtool_accepts_the_rules_and_every_alert_fires_in_its_unit_test(_ctx: &Context) {
     let path = |name: &str| directory().join(name).display().to_string();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::file;
+use super::files::file;
 
 /// A dashboard of Grafana.
 #[derive(Debug)]
