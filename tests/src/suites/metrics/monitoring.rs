@@ -153,7 +153,7 @@ fn assert_rules_are_right(ctx: &Context, rules: &[Rule], program: &Program) {
     let mut exported = Exported::new(&scrape(program));
     exported.add_recorded(rules);
     let (page, dashboard, help) = (file("../README.md"), Dashboard::read(), ctx.run(&["--help"]).stdout);
-    let (ends, operations) = (words_of_ends(&page), file("../parts/2-operations.md"));
+    let (ends, operations) = (words_of_ends(&page), file("../parts/3-operations.md"));
     let mut faults = Vec::new();
     for rule in rules {
         if let Some(Err(error)) = rule.health() {
