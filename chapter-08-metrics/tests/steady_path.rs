@@ -32,7 +32,7 @@ fn a_thousand_measured_requests_allocate_nothing() {
         run(&server, listeners, shutdown).unwrap();
     });
     let requests: u64 = (0..metrics.layout().slots().len()).map(|slot| metrics.workers()[0].requests(slot)).sum();
-    assert_eq!(requests, 1_100, "all of them were measured");
+    assert_eq!(requests, 1_150, "all of them were measured");
 }
 
 /// With a log, and with a list of recent requests that each of them enters.

@@ -17,7 +17,7 @@ const RESPONSES: [&[u8]; 2] = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
 ];
 /// Warm-up, until every buffer has its final size.
-const WARM_UP_REQUESTS: usize = 100;
+const WARM_UP_REQUESTS: usize = 150;
 const COUNTED_REQUESTS: usize = 1_000;
 
 /// A backend that answers each request on its one connection; each request comes in one segment.
