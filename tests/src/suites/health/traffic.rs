@@ -152,5 +152,6 @@ fn flapping_does_not_spread(ctx: &Context) {
     });
     assert!(counted > 200, "{counted}");
     assert!(!program.stderr().contains("circuit breaker open"), "the breaker opened:\n{}", program.stderr());
-    until_state(&program, addr, "UP");
+    // Five failed requests in a row eject it for 30 s.
+    until("it is back", || ["UP", "EJECTED"].contains(&&*state(&program, addr)));
 }

@@ -47,6 +47,7 @@ const NAMES: &[(&str, &str)] = &[
     ("lb_backend_weight", "backend group"),
     ("lb_backend_ejections_total", "backend group"),
     ("lb_backend_breaker_open", "backend group"),
+    ("lb_access_log_dropped_total", ""),
     ("lb_worker_busy_ratio", "worker"),
     ("lb_worker_poll_seconds_max", "worker"),
     ("lb_series_dropped_total", "metric"),
