@@ -6,7 +6,7 @@ use common::http::LocalReply;
 use connection_pooling::{AttemptRecord, EndedRequest, Filter, RequestInfo, WorkerFilter};
 
 use super::{
-    backend_blocks::nanos,
+    backend_blocks::{WholeAnswer, nanos},
     layout::{Layout, Phase},
     outcomes::{Outcome, OutcomeTableFactory, outcome_table},
     worker_block::WorkerBlock,
@@ -108,9 +108,9 @@ impl WorkerFilter for WorkerMetrics {
         let route = block.route(slot);
         let (total, connected) = (nanos(times.total), times.connected.map_or(0, nanos));
         route.observe(Phase::Total, buckets, total);
-        if let Some(first_byte) = times.first_byte {
-            route.observe(Phase::FirstByte, buckets, nanos(first_byte).saturating_sub(connected));
-        }
+        let first_byte_bucket = times.first_byte.map(|first_byte| {
+            route.observe(Phase::FirstByte, buckets, nanos(first_byte).saturating_sub(connected))
+        });
         if let Some(time) = ended.own_time {
             route.observe(Phase::Own, layout.buckets(Phase::Own), nanos(time));
         }
@@ -118,8 +118,9 @@ impl WorkerFilter for WorkerMetrics {
             (End::Done, code) if let Some(class) = code.class() => {
                 route.count_done(class);
                 if let Some(backend) = exchange.backend {
-                    let time = total.saturating_sub(connected) + state.connect.unwrap_or(0);
-                    block.backends.count_answer(backend, class, exchange.reused, time);
+                    let time_ns = total.saturating_sub(connected) + state.connect.unwrap_or(0);
+                    let answer = WholeAnswer { class, reused: exchange.reused, time_ns, first_byte_bucket };
+                    block.backends.count_answer(backend, answer);
                 }
             }
             (end, code) => count_other(block, slot, code, end),
