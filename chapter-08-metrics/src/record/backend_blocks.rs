@@ -19,6 +19,8 @@ use crate::single_writer::SingleWriter;
 
 /// Backends whose counters are allocated together.
 const CHUNK: usize = 64;
+/// Counters that fill a cache line.
+const LINE: usize = 8;
 /// As many as there are slots.
 const CHUNKS: usize = (1 << 16) / CHUNK;
 
@@ -82,8 +84,13 @@ struct BackendBlock {
     reused: SingleWriter,
 }
 
+/// A cache line of counters.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Line([SingleWriter; LINE]);
+
 /// What a worker has counted of one backend, or all of them together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BackendCounts {
     /// Responses by class, from 1xx.
     pub responses: [u64; 5],
@@ -93,44 +100,77 @@ pub struct BackendCounts {
     pub time: Duration,
     /// Attempts over a connection from the pool.
     pub reused: u64,
+    /// Whole answers by the time to their first byte, not cumulative. Empty if nothing has been counted.
+    pub first_byte: Vec<u64>,
+}
+
+/// An attempt that ended with a whole answer.
+#[derive(Clone, Copy, Debug)]
+pub struct WholeAnswer {
+    /// The class of its status, 1 to 5.
+    pub class: usize,
+    /// Whether it came over a connection from the pool.
+    pub reused: bool,
+    /// From the choice of the backend to the end, in nanoseconds.
+    pub time_ns: u64,
+    /// The bucket of the time to the first byte.
+    pub first_byte_bucket: Option<usize>,
 }
 
 /// One worker's counters of all backends.
 #[derive(Debug)]
-pub struct BackendBlocks(Box<[Chunk; CHUNKS]>);
+pub struct BackendBlocks {
+    chunks: Box<[OnceLock<Box<Chunk>>; CHUNKS]>,
+    /// The buckets of a histogram.
+    buckets: usize,
+}
 
-type Chunk = OnceLock<Box<[BackendBlock; CHUNK]>>;
-
-impl Default for BackendBlocks {
-    fn default() -> Self {
-        Self(Box::new([const { OnceLock::new() }; CHUNKS]))
-    }
+/// The counters of some backends.
+#[derive(Debug)]
+struct Chunk {
+    blocks: [BackendBlock; CHUNK],
+    /// Their histograms, one after the other, each on cache lines of its own.
+    first_byte: Box<[Line]>,
 }
 
 impl BackendBlocks {
-    /// The counters of a backend; `None` if its slot belongs to a newer one by now. Only for the worker whose they are.
-    #[inline]
-    fn block(&self, BackendId { slot, generation }: BackendId) -> Option<&BackendBlock> {
-        let (chunk, place) = (usize::from(slot) / CHUNK, usize::from(slot) % CHUNK);
-        let chunk = &self.0[chunk];
-        let block = &chunk.get().map_or_else(|| new_chunk(chunk), |blocks| &**blocks)[place];
-        block.is_of(generation).then_some(block)
+    /// With histograms of so many buckets.
+    pub fn new(buckets: usize) -> Self {
+        Self { chunks: Box::new([const { OnceLock::new() }; CHUNKS]), buckets }
     }
 
-    /// Counts an attempt that ended with a whole answer of this class, 1 to 5. Only for the worker whose counters they
-    /// are.
+    /// The cache lines of a histogram.
+    fn lines(&self) -> usize {
+        self.buckets.div_ceil(LINE)
+    }
+
+    /// The counters of a backend and its histogram; `None` if its slot belongs to a newer one by now. Only for the
+    /// worker whose they are.
     #[inline]
-    pub fn count_answer(&self, backend: BackendId, class: usize, reused: bool, time_ns: u64) {
-        let Some(block) = self.block(backend) else { return };
-        block.responses[class - 1].add(1);
-        block.nanos.add(time_ns);
-        block.reused.add(u64::from(reused));
+    fn block(&self, BackendId { slot, generation }: BackendId) -> Option<(&BackendBlock, &[Line])> {
+        let (chunk, place) = (usize::from(slot) / CHUNK, usize::from(slot) % CHUNK);
+        let chunk = &self.chunks[chunk];
+        let (block, histogram) =
+            chunk.get().map_or_else(|| new_chunk(chunk, self.lines()), |chunk| &**chunk).of(place, self.lines());
+        block.is_of(generation, histogram).then_some((block, histogram))
+    }
+
+    /// Counts an attempt that ended with a whole answer. Only for the worker whose counters they are.
+    #[inline]
+    pub fn count_answer(&self, backend: BackendId, answer: WholeAnswer) {
+        let Some((block, histogram)) = self.block(backend) else { return };
+        block.responses[answer.class - 1].add(1);
+        block.nanos.add(answer.time_ns);
+        block.reused.add(u64::from(answer.reused));
+        if let Some(bucket) = answer.first_byte_bucket {
+            histogram[bucket / LINE].0[bucket % LINE].add(1);
+        }
     }
 
     /// Counts an attempt that failed, through whatever. Only for the worker whose counters they are.
     #[cold]
     pub fn count_failed(&self, attempt: &AttemptRecord) {
-        let Some(block) = self.block(attempt.backend) else { return };
+        let Some((block, _)) = self.block(attempt.backend) else { return };
         if let Some(class @ 1..=5) = attempt.status.map(|status| usize::from(status / 100)) {
             block.responses[class - 1].add(1);
         }
@@ -144,46 +184,60 @@ impl BackendBlocks {
     /// What has been counted of this backend.
     pub fn counts(&self, id: BackendId) -> BackendCounts {
         let (chunk, place) = (usize::from(id.slot) / CHUNK, usize::from(id.slot) % CHUNK);
-        let block = self.0[chunk].get().map(|blocks| &blocks[place]);
-        let block = block.filter(|block| block.generation.load(Acquire) == u64::from(id.generation) + 1);
-        block.map_or_else(BackendCounts::default, BackendBlock::counts)
+        let found = self.chunks[chunk].get().map(|chunk| chunk.of(place, self.lines()));
+        let found = found.filter(|(block, _)| block.generation.load(Acquire) == u64::from(id.generation) + 1);
+        found.map_or_else(BackendCounts::default, |(block, histogram)| block.counts(histogram, self.buckets))
     }
 
     /// The memory that they take, in bytes.
     pub fn bytes(&self) -> usize {
-        let chunks = self.0.iter().filter_map(OnceLock::get);
-        size_of_val(&*self.0) + chunks.map(|blocks| size_of_val::<[BackendBlock]>(&**blocks)).sum::<usize>()
+        let chunks = self.chunks.iter().filter_map(OnceLock::get);
+        let bytes = chunks.map(|chunk| size_of_val(&**chunk) + size_of_val(&*chunk.first_byte));
+        size_of_val(&*self.chunks) + bytes.sum::<usize>()
     }
 }
 
-/// Allocates the counters of a chunk of backends.
+/// Allocates the counters of a chunk of backends, with so many cache lines for each histogram.
 #[cold]
-fn new_chunk(chunk: &Chunk) -> &[BackendBlock; CHUNK] {
-    chunk.get_or_init(|| Box::new(std::array::from_fn(|_| BackendBlock::default())))
+fn new_chunk(chunk: &OnceLock<Box<Chunk>>, lines: usize) -> &Chunk {
+    chunk.get_or_init(|| {
+        let blocks = std::array::from_fn(|_| BackendBlock::default());
+        Box::new(Chunk { blocks, first_byte: (0..CHUNK * lines).map(|_| Line::default()).collect() })
+    })
+}
+
+impl Chunk {
+    /// A backend's counters, and its histogram.
+    #[inline]
+    fn of(&self, place: usize, lines: usize) -> (&BackendBlock, &[Line]) {
+        (&self.blocks[place], &self.first_byte[place * lines..(place + 1) * lines])
+    }
 }
 
 impl BackendBlock {
-    /// Whether the block is that of this generation's backend: a newer one takes it over, and starts from 0.
+    /// Whether the block is that of this generation's backend: a newer one takes it over, and starts from 0, with its
+    /// histogram.
     #[inline]
-    fn is_of(&self, generation: u32) -> bool {
+    fn is_of(&self, generation: u32, histogram: &[Line]) -> bool {
         let (ours, theirs) = (self.generation.load(Relaxed), u64::from(generation) + 1);
         if ours == theirs {
             return true;
         }
         if theirs > ours {
             let counters = self.responses.iter().chain(&self.failures).chain([&self.nanos, &self.reused]);
-            counters.for_each(SingleWriter::clear);
+            counters.chain(histogram.iter().flat_map(|line| &line.0)).for_each(SingleWriter::clear);
             self.generation.store(theirs, Release);
         }
         theirs >= ours
     }
 
-    fn counts(&self) -> BackendCounts {
+    fn counts(&self, histogram: &[Line], buckets: usize) -> BackendCounts {
         BackendCounts {
             responses: self.responses.each_ref().map(SingleWriter::get),
             failures: self.failures.each_ref().map(SingleWriter::get),
             time: Duration::from_nanos(self.nanos.get()),
             reused: self.reused.get(),
+            first_byte: histogram.iter().flat_map(|line| &line.0).take(buckets).map(SingleWriter::get).collect(),
         }
     }
 }
@@ -195,8 +249,18 @@ impl std::iter::Sum for BackendCounts {
             failures: std::array::from_fn(|kind| sum.failures[kind] + one.failures[kind]),
             time: sum.time + one.time,
             reused: sum.reused + one.reused,
+            first_byte: add(sum.first_byte, one.first_byte),
         })
     }
+}
+
+/// The sums of two workers' counts, of which one may have none.
+fn add(mut sum: Vec<u64>, more: Vec<u64>) -> Vec<u64> {
+    if sum.is_empty() {
+        return more;
+    }
+    sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+    sum
 }
 
 /// A duration in nanoseconds: 64 bits hold 584 years.
@@ -215,18 +279,29 @@ mod tests {
 
     #[test]
     fn a_new_generation_of_a_slot_starts_from_zero() {
-        let block = BackendBlock::default();
-        assert!(block.is_of(0));
-        block.responses[1].add(7);
-        assert!(block.is_of(0) && block.counts().responses[1] == 7);
-        assert!(block.is_of(3));
-        assert_eq!(block.counts(), BackendCounts::default());
-        assert!(!block.is_of(2), "an attempt on the one that was removed");
+        let blocks = BackendBlocks::new(18);
+        let answer = WholeAnswer { class: 2, reused: true, time_ns: 1_000, first_byte_bucket: Some(17) };
+        let count = |generation| blocks.count_answer(BackendId { slot: 65_535, generation }, answer);
+        count(0);
+        count(0);
+        let expected = |answers: u64| BackendCounts {
+            responses: [0, answers, 0, 0, 0],
+            reused: answers,
+            time: Duration::from_micros(answers),
+            first_byte: [0; 17].into_iter().chain([answers]).collect(),
+            ..BackendCounts::default()
+        };
+        assert_eq!((block(0, &blocks), block(3, &blocks)), (expected(2), BackendCounts::default()));
+        count(3);
+        count(2); // an attempt on the one that was removed
+        assert_eq!((block(3, &blocks), block(0, &blocks)), (expected(1), BackendCounts::default()));
+        let sum: BackendCounts = [block(3, &blocks), BackendCounts::default(), block(3, &blocks)].into_iter().sum();
+        assert_eq!(sum, expected(2));
     }
 
     #[test]
     fn nothing_is_allocated_before_the_first_request() {
-        let blocks = BackendBlocks::default();
+        let blocks = BackendBlocks::new(18);
         assert_eq!(block(0, &blocks), BackendCounts::default());
         assert!(blocks.bytes() <= 32 << 10, "{}", blocks.bytes());
     }

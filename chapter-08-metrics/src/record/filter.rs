@@ -6,7 +6,7 @@ use common::http::LocalReply;
 use connection_pooling::{AttemptRecord, EndedRequest, Filter, RequestInfo, WorkerFilter};
 
 use super::{
-    backend_blocks::nanos,
+    backend_blocks::{WholeAnswer, nanos},
     layout::{Layout, Phase},
     outcomes::{Outcome, OutcomeTableFactory, outcome_table},
     worker_block::WorkerBlock,
@@ -104,12 +104,16 @@ impl WorkerFilter for WorkerMetrics {
         let route = block.route(slot);
         let total = nanos(exchange.times.total);
         let [connected, first_byte] = [exchange.times.connected, exchange.times.first_byte].map(|time| time.map(nanos));
+        let first_byte_bucket = connected.zip(first_byte).map(|(connected, first_byte)| {
+            route.observe(Phase::FirstByte, buckets, first_byte.saturating_sub(connected))
+        });
         match (End::of(exchange), Code::of(exchange)) {
             (End::Done, code) if let Some(class) = code.class() => {
                 route.count_done(class);
                 if let Some(backend) = exchange.backend {
-                    let time = total.saturating_sub(connected.unwrap_or(0)) + state.connect.unwrap_or(0);
-                    block.backends.count_answer(backend, class, exchange.reused, time);
+                    let time_ns = total.saturating_sub(connected.unwrap_or(0)) + state.connect.unwrap_or(0);
+                    let answer = WholeAnswer { class, reused: exchange.reused, time_ns, first_byte_bucket };
+                    block.backends.count_answer(backend, answer);
                 }
             }
             (end, code) => count_other(block, slot, code, end),
@@ -118,9 +122,6 @@ impl WorkerFilter for WorkerMetrics {
             route.count_retries(exchange.retries);
         }
         route.observe(Phase::Total, buckets, total);
-        if let (Some(connected), Some(first_byte)) = (connected, first_byte) {
-            route.observe(Phase::FirstByte, buckets, first_byte.saturating_sub(connected));
-        }
         if let Some(time) = state.connect {
             route.observe(Phase::Connect, buckets, time);
         }

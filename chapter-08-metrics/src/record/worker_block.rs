@@ -58,7 +58,7 @@ impl WorkerBlock {
             stride,
             buckets_per_histogram: buckets,
             outcomes: make(layout.max_series().of_outcomes()),
-            backends: BackendBlocks::default(),
+            backends: BackendBlocks::new(buckets),
         }
     }
 
@@ -131,12 +131,13 @@ impl<'a> RouteCounters<'a> {
         self.counters[FAILED].add(1);
     }
 
-    /// Adds a duration in nanoseconds to a histogram.
+    /// Adds a duration in nanoseconds to a histogram. Returns its bucket.
     #[inline]
-    pub(super) fn observe(self, phase: Phase, buckets: &Buckets, nanos: u64) {
-        let begin = self.begin_of(phase);
-        self.counters[begin + buckets.index(nanos)].add(1);
+    pub(super) fn observe(self, phase: Phase, buckets: &Buckets, nanos: u64) -> usize {
+        let (begin, index) = (self.begin_of(phase), buckets.index(nanos));
+        self.counters[begin + index].add(1);
         self.counters[begin + self.histogram - 1].add(nanos);
+        index
     }
 
     /// Where the buckets of a histogram begin.
