@@ -10,6 +10,7 @@
 //! | [`record`] | what each worker records, and the filter that records it |
 //! | [`exposition`] | what is read: collectors, registry, text format |
 //! | [`endpoint`] | where it is read: `/metrics`, `/healthz`, `/readyz`, `/stats` |
+//! | [`live`] | what is shown to people: the live page, and its document |
 //! | [`args`] | the command line of the metrics |
 //! | [`program`] | the program: command line, limits, metrics, balancer |
 
@@ -19,9 +20,10 @@ pub mod end;
 pub mod endpoint;
 pub mod exposition;
 pub mod histogram;
+pub mod live;
 pub mod program;
 pub mod record;
 mod server;
 pub mod single_writer;
 
-pub use server::ObservableServer;
+pub use server::{ObservableServer, ProgramInfo};

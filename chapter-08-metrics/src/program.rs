@@ -11,7 +11,7 @@ use advanced_features::program::Program;
 use common::cli::InProcessBackends;
 use rate_limiting::{filter::LimiterFactory, program};
 
-use crate::{ObservableServer, args::MetricsArgs, record::outcomes::OutcomeTableFactory};
+use crate::{ObservableServer, ProgramInfo, args::MetricsArgs, record::outcomes::OutcomeTableFactory};
 
 /// The command line of a balancer with limits and metrics: `#[command(flatten)] program: ObservableArgs`.
 #[derive(clap::Args, Clone, Debug)]
@@ -40,6 +40,7 @@ pub fn run<B: InProcessBackends>(
 ) -> Result<ExitCode, Box<dyn Error>> {
     let adjust = |program: Program| if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
     let (limiter, table) = make;
-    let build = |parts| ObservableServer::start(parts, &metrics, table);
+    let info = ProgramInfo { name, writable_admin: !is_bare };
+    let build = |parts| ObservableServer::start(info, parts, &metrics, table);
     program::run_with(name, limited, limiter, start_bundled, adjust, build)
 }

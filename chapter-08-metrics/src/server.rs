@@ -14,8 +14,18 @@ use crate::{
     args::MetricsArgs,
     endpoint::{NothingElse, health::HealthHandler, metrics::MetricsHandler, stats::StatsHandler},
     exposition::Exposition,
+    live::{LiveSource, handler::LiveHandler},
     record::{Layout, Metrics, outcomes::OutcomeTableFactory},
 };
+
+/// What the program is called, and what its admin interface permits.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether the admin interface permits changes.
+    pub writable_admin: bool,
+}
 
 /// A server whose requests are limited, and measured.
 #[derive(Debug)]
@@ -23,22 +33,29 @@ pub struct ObservableServer {
     limited: Arc<LimitedServer<Metrics>>,
     exposition: Exposition,
     health: HealthHandler,
+    live: Arc<LiveSource>,
     /// The interface that `--metrics` asks for. It answers until the process exits.
     _public: Option<AdminServer>,
 }
 
 impl ObservableServer {
-    /// A server of these parts; `make` makes each worker's table of outcomes.
+    /// The server of this program, of these parts; `make` makes each worker's table of outcomes.
     ///
     /// # Errors
     /// The address of `--metrics` cannot be listened on.
-    pub fn start(parts: Parts, args: &MetricsArgs, make: OutcomeTableFactory) -> io::Result<Self> {
+    pub fn start(
+        ProgramInfo { name, writable_admin }: ProgramInfo,
+        parts: Parts,
+        args: &MetricsArgs,
+        make: OutcomeTableFactory,
+    ) -> io::Result<Self> {
         let metrics = Metrics::with_tables(layout(&parts.balancer, args), parts.workers, make);
         let health = HealthHandler::new(Arc::clone(&parts.balancer));
         let limited = Arc::new(LimitedServer::new(parts, metrics));
         let exposition = Exposition::new(limited.server()).map_err(io::Error::other)?;
         let public = args.metrics.map(|address| serve_public(address, &exposition, &health)).transpose()?;
-        Ok(Self { limited, exposition, health, _public: public })
+        let live = Arc::new(LiveSource::new(Arc::clone(limited.server()), health.clone(), name, writable_admin));
+        Ok(Self { limited, exposition, health, live, _public: public })
     }
 
     /// All metrics.
@@ -79,6 +96,7 @@ impl program::Server for ObservableServer {
             Box::new(MetricsHandler(self.exposition.clone())),
             Box::new(StatsHandler(Arc::clone(self.limited.server()))),
             Box::new(self.health.clone()),
+            Box::new(LiveHandler(Arc::clone(&self.live))),
         ];
         handlers.extend(self.limited.admin_handlers());
         handlers
