@@ -14,7 +14,7 @@ use crate::{
     args::MetricsArgs,
     endpoint::{NothingElse, health::HealthHandler, metrics::MetricsHandler, stats::StatsHandler},
     exposition::Exposition,
-    live::{LiveSource, handler::LiveHandler},
+    live::{LiveFeed, LiveSource, handler::LiveHandler},
     record::{Layout, Metrics, outcomes::OutcomeTableFactory},
 };
 
@@ -33,7 +33,7 @@ pub struct ObservableServer {
     limited: Arc<LimitedServer<Metrics>>,
     exposition: Exposition,
     health: HealthHandler,
-    live: Arc<LiveSource>,
+    live: LiveSource,
     /// The interface that `--metrics` asks for. It answers until the process exits.
     _public: Option<AdminServer>,
 }
@@ -54,7 +54,7 @@ impl ObservableServer {
         let limited = Arc::new(LimitedServer::new(parts, metrics));
         let exposition = Exposition::new(limited.server()).map_err(io::Error::other)?;
         let public = args.metrics.map(|address| serve_public(address, &exposition, &health)).transpose()?;
-        let live = Arc::new(LiveSource::new(Arc::clone(limited.server()), health.clone(), name, writable_admin));
+        let live = LiveSource::new(Arc::clone(limited.server()), health.clone(), name, writable_admin);
         Ok(Self { limited, exposition, health, live, _public: public })
     }
 
@@ -96,8 +96,11 @@ impl program::Server for ObservableServer {
             Box::new(MetricsHandler(self.exposition.clone())),
             Box::new(StatsHandler(Arc::clone(self.limited.server()))),
             Box::new(self.health.clone()),
-            Box::new(LiveHandler(Arc::clone(&self.live))),
         ];
+        match LiveFeed::start(self.live.clone()) {
+            Ok(feed) => handlers.push(Box::new(LiveHandler(feed))),
+            Err(error) => tracing::error!("live page: cannot start its thread: {error}"),
+        }
         handlers.extend(self.limited.admin_handlers());
         handlers
     }

@@ -4,13 +4,19 @@
 //! |---|---|
 //! | [`document`] | the document that it shows, with the meaning of each field |
 //! | [`source`] | reads a running balancer into a document |
-//! | [`handler`] | `GET /live.json` |
+//! | `observation`, `event_log` | what has changed between two looks; the last changes |
+//! | [`feed`] | looks once a second, and sends the document to all pages |
+//! | [`handler`] | `GET /live.json` and `GET /events` |
 //!
 //! All of it runs on threads of its own. A worker neither waits for it nor knows of it.
 
 pub mod document;
+mod event_log;
+pub mod feed;
 pub mod handler;
+mod observation;
 pub mod source;
 
 pub use document::LiveDocument;
+pub use feed::LiveFeed;
 pub use source::LiveSource;

@@ -43,7 +43,7 @@ const MAX_BACKENDS: usize = 1_000;
 const MAX_ROUTES: usize = 250;
 
 /// A running balancer, as documents are made of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LiveSource {
     server: Arc<MeasuredServer>,
     health: HealthHandler,
