@@ -14,7 +14,7 @@ use crate::{
     args::MetricsArgs,
     endpoint::{NothingElse, health::HealthHandler, metrics::MetricsHandler, stats::StatsHandler},
     exposition::Exposition,
-    live::{LiveFeed, LiveSource, handler::LiveHandler},
+    live::{LiveFeed, LiveSource, handler::LiveHandler, page::PageHandler},
     record::{Layout, Metrics, outcomes::OutcomeTableFactory},
 };
 
@@ -98,7 +98,7 @@ impl program::Server for ObservableServer {
             Box::new(self.health.clone()),
         ];
         match LiveFeed::start(self.live.clone()) {
-            Ok(feed) => handlers.push(Box::new(LiveHandler(feed))),
+            Ok(feed) => handlers.extend([Box::new(LiveHandler(feed)) as _, Box::new(PageHandler::new()) as _]),
             Err(error) => tracing::error!("live page: cannot start its thread: {error}"),
         }
         handlers.extend(self.limited.admin_handlers());

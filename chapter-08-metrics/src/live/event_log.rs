@@ -1,6 +1,6 @@
 //! The last events.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{
     document::{LiveEvent, LiveEventKind},
@@ -10,24 +10,28 @@ use super::{
 /// More than fit on a screen.
 const MAX_EVENTS: usize = 50;
 
-/// The last [`MAX_EVENTS`] events. Refusals that go on, look after look, are one event, whose count grows: else a
-/// minute of them would push out everything else.
+/// Refusals that come again within so many milliseconds are the same event.
+const PAUSE_MS: u64 = 10_000;
+
+/// The last [`MAX_EVENTS`] events. Refusals that go on are one event, whose count grows: else a minute of them would
+/// push out everything else.
 #[derive(Debug, Default)]
 pub(super) struct EventLog {
     events: VecDeque<LiveEvent>,
     last_sequence: u64,
-    /// The events that were counted at the last look.
-    ongoing: Vec<u64>,
+    /// The events that may go on, by their sequence number, and when they were last counted.
+    ongoing: BTreeMap<u64, u64>,
 }
 
 impl EventLog {
     /// Adds what a look has found, at `time_ms`.
     pub(super) fn record(&mut self, changes: Vec<Change>, time_ms: u64) {
-        let before = std::mem::take(&mut self.ongoing);
+        self.ongoing.retain(|_, counted_at| time_ms.saturating_sub(*counted_at) <= PAUSE_MS);
         for change in changes {
             let is_counted = matches!(change.kind, LiveEventKind::Limited | LiveEventKind::Shed);
             let continues = |event: &&mut LiveEvent| {
-                before.contains(&event.sequence) && (event.kind, &event.subject) == (change.kind, &change.subject)
+                self.ongoing.contains_key(&event.sequence)
+                    && (event.kind, &event.subject) == (change.kind, &change.subject)
             };
             let sequence = match self.events.iter_mut().find(continues) {
                 Some(event) => {
@@ -37,7 +41,7 @@ impl EventLog {
                 None => self.push(change, time_ms),
             };
             if is_counted {
-                self.ongoing.push(sequence);
+                self.ongoing.insert(sequence, time_ms);
             }
         }
     }
@@ -67,7 +71,7 @@ mod tests {
 
     fn log(looks: impl IntoIterator<Item = Vec<Change>>) -> Vec<(u64, u64, String, u64)> {
         let mut log = EventLog::default();
-        (0..).zip(looks).for_each(|(second, changes)| log.record(changes, second));
+        (0..).zip(looks).for_each(|(second, changes)| log.record(changes, second * 1_000));
         log.events().into_iter().map(|event| (event.sequence, event.time_ms, event.subject, event.count)).collect()
     }
 
@@ -79,10 +83,15 @@ mod tests {
             vec![change(Down, "a", 0), change(Limited, "ip", 4)],
             vec![],
             vec![change(Limited, "ip", 5), change(Limited, "user", 1)],
-        ]);
+        ]
+        .into_iter()
+        .chain([const { Vec::new() }; 10])
+        .chain([vec![change(Limited, "ip", 1)]]));
         let events: Vec<_> =
             events.iter().map(|(sequence, time, subject, count)| (*sequence, *time, &**subject, *count)).collect();
-        assert_eq!(events, [(1, 0, "ip", 7), (2, 0, "ip", 1), (3, 1, "a", 0), (4, 3, "ip", 5), (5, 3, "user", 1)]);
+        let expected =
+            [(1, 0, "ip", 12), (2, 0, "ip", 1), (3, 1_000, "a", 0), (4, 3_000, "user", 1), (5, 14_000, "ip", 1)];
+        assert_eq!(events, expected);
     }
 
     #[test]
