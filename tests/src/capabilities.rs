@@ -25,6 +25,7 @@ const SUITES: &[(&str, &[u8])] = &[
     ("rate_limit", &[7, 8]),
     ("overload", &[7, 8]),
     ("metrics", &[8]),
+    ("live", &[8]),
 ];
 
 /// The chapters with a program under test.

@@ -12,6 +12,7 @@ mod framing;
 mod health;
 mod identity;
 mod limits;
+mod live;
 mod local_reply;
 mod metrics;
 mod overload;
@@ -127,6 +128,11 @@ const FILES: &[&[Case]] = &[
     metrics::sums::CASES,
     metrics::bounded::CASES,
     metrics::endpoints::CASES,
+    live::document::CASES,
+    live::streams::CASES,
+    live::page::CASES,
+    live::browser::CASES,
+    live::screenshot::CASES,
 ];
 
 /// Every case of every suite.
