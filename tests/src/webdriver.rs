@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::wait::{TEST_TIMEOUT, eventually, ms};
 
 /// What keeps Chromium from the network and from the machine's graphics.
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -27,6 +27,7 @@ const FLAGS: [&str; 10] = [
     "--disable-sync",
     "--disable-dev-shm-usage",
     "--remote-debugging-pipe",
+    "--disable-lcd-text", // coloured edges of letters double the size of a screenshot
 ];
 
 /// The time limit of a command: starting a browser on a loaded machine takes a while.

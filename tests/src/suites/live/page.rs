@@ -19,9 +19,9 @@ fn browsers_get_the_page_and_others_the_list_of_endpoints(ctx: &Context) {
         "Accept: application/json;q=0.1\r\nAccept: text/html\r\n",
     ] {
         let response = get(fields);
-        assert_eq!((response.status(), response.fields().get("vary")), (200, Some("accept")), "{response:?}");
+        assert_eq!((response.status(), response.fields().get("vary")), (200, Some("accept")), "{:?}", response.head);
         assert_eq!(response.fields().get("content-type"), Some("text/html; charset=utf-8"));
-        assert!(response.text().starts_with("<!DOCTYPE html>"), "{response:?}");
+        assert!(response.text().starts_with("<!DOCTYPE html>"), "{:?}", response.head);
     }
     for fields in ["", "Accept: */*\r\n", "Accept: application/json\r\n", "Accept: text/html;q=0\r\n"] {
         let help = json(&get(fields)).to_string();

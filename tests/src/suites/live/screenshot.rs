@@ -23,7 +23,7 @@ cases! { "live";
 }
 
 /// The width that fits a README, and is wide enough for two columns.
-const WIDTH: u32 = 1040;
+const WIDTH: u32 = 1000;
 const MAX_BYTES: usize = 150_000;
 
 /// A backend that takes `work` milliseconds for most requests, and ten times as long for some.
