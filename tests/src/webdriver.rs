@@ -127,9 +127,9 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
-    /// The page from its top to `height`, as a PNG.
-    pub fn screenshot(&self, width: u32, height: u32) -> Vec<u8> {
-        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
+    /// The page from its top to `height`, as a PNG; drawn smaller with a `scale` below 1.
+    pub fn screenshot(&self, width: u32, height: u32, scale: f64) -> Vec<u8> {
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": scale });
         let shot = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let shot = self.devtools("Page.captureScreenshot", &shot);
         BASE64_STANDARD.decode(shot["data"].as_str().expect("a picture")).expect("base 64")

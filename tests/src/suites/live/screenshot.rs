@@ -23,7 +23,9 @@ cases! { "live";
 }
 
 /// The width that fits a README, and is wide enough for two columns.
-const WIDTH: u32 = 1000;
+const WIDTH: u32 = 1040;
+/// A page of a repository shows pictures about 830 pixels wide.
+const SCALE: f64 = 0.8;
 const MAX_BYTES: usize = 150_000;
 
 /// A backend that takes `work` milliseconds for most requests, and ten times as long for some.
@@ -85,7 +87,7 @@ fn a_screenshot_of_the_page_is_small(ctx: &Context) {
         pause(ms(2_500));
         let height = browser.run("return document.documentElement.scrollHeight", &json!([]));
         let height = height.as_u64().and_then(|height| u32::try_from(height).ok()).expect("a height");
-        let shot = browser.screenshot(WIDTH, height);
+        let shot = browser.screenshot(WIDTH, height, SCALE);
         drop(port);
         shot
     });
