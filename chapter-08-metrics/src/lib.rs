@@ -13,6 +13,7 @@
 //! | [`observers`] | the filters together |
 //! | [`exposition`] | what is read: collectors, registry, text format |
 //! | [`endpoint`] | where it is read: `/metrics`, `/healthz`, `/readyz`, `/stats`, `/requests`, `/log/reopen` |
+//! | [`live`] | what is shown to people: the live page, and its document |
 //! | [`args`] | the command line of the metrics |
 //! | [`program`] | the program: command line, limits, metrics, balancer |
 
@@ -24,10 +25,11 @@ pub mod end_header;
 pub mod endpoint;
 pub mod exposition;
 pub mod histogram;
+pub mod live;
 pub mod observers;
 pub mod program;
 pub mod record;
 mod server;
 pub mod single_writer;
 
-pub use server::ObservableServer;
+pub use server::{ObservableServer, ProgramInfo};

@@ -11,7 +11,9 @@ use advanced_features::program::Program;
 use common::cli::{self, InProcessBackends};
 use rate_limiting::{filter::LimiterFactory, program};
 
-use crate::{ObservableServer, access_log::AccessLogArgs, args::MetricsArgs, record::outcomes::OutcomeTableFactory};
+use crate::{
+    ObservableServer, ProgramInfo, access_log::AccessLogArgs, args::MetricsArgs, record::outcomes::OutcomeTableFactory,
+};
 
 /// The command line of a balancer with limits and metrics: `#[command(flatten)] program: ObservableArgs`.
 #[derive(clap::Args, Clone, Debug)]
@@ -47,6 +49,7 @@ pub fn run<B: InProcessBackends>(
         Err(reason) => return Ok(cli::usage_error(reason)),
     };
     let (limiter, table) = make;
-    let build = |parts| ObservableServer::start(parts, &metrics, log, table);
+    let info = ProgramInfo { name, writable_admin: !is_bare };
+    let build = |parts| ObservableServer::start(info, parts, &metrics, log, table);
     program::run_with(name, limited, limiter, start_bundled, adjust, build)
 }

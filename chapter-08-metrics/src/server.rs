@@ -19,9 +19,19 @@ use crate::{
         stats::StatsHandler,
     },
     exposition::Exposition,
+    live::{LiveFeed, LiveSource, handler::LiveHandler, page::PageHandler},
     observers::{Observers, access_log},
     record::{Layout, Metrics, outcomes::OutcomeTableFactory},
 };
+
+/// What the program is called, and what its admin interface permits.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether the admin interface permits changes.
+    pub writable_admin: bool,
+}
 
 /// A server whose requests are limited, measured and logged.
 #[derive(Debug)]
@@ -29,16 +39,18 @@ pub struct ObservableServer {
     limited: Arc<LimitedServer<Observers>>,
     exposition: Exposition,
     health: HealthHandler,
+    live: LiveSource,
     /// The interface that `--metrics` asks for. It answers until the process exits.
     _public: Option<AdminServer>,
 }
 
 impl ObservableServer {
-    /// A server of these parts, which logs as `log` says; `make` makes each worker's table of outcomes.
+    /// The server of this program, of these parts, which logs as `log` says; `make` makes each worker's table of outcomes.
     ///
     /// # Errors
     /// The address of `--metrics` cannot be listened on, or the access log cannot be opened.
     pub fn start(
+        ProgramInfo { name, writable_admin }: ProgramInfo,
         parts: Parts,
         args: &MetricsArgs,
         log: AccessLogConfig,
@@ -52,7 +64,8 @@ impl ObservableServer {
         let limited = Arc::new(LimitedServer::new(parts, (metrics, (EndHeader, log))));
         let exposition = Exposition::new(limited.server()).map_err(io::Error::other)?;
         let public = args.metrics.map(|address| serve_public(address, &exposition, &health)).transpose()?;
-        Ok(Self { limited, exposition, health, _public: public })
+        let live = LiveSource::new(Arc::clone(limited.server()), health.clone(), name, writable_admin);
+        Ok(Self { limited, exposition, health, live, _public: public })
     }
 
     fn log(&self) -> &AccessLog {
@@ -104,6 +117,10 @@ impl program::Server for ObservableServer {
             Box::new(ReopenHandler(self.log().clone())),
             Box::new(self.health.clone()),
         ];
+        match LiveFeed::start(self.live.clone()) {
+            Ok(feed) => handlers.extend([Box::new(LiveHandler(feed)) as _, Box::new(PageHandler::new()) as _]),
+            Err(error) => tracing::error!("live page: cannot start its thread: {error}"),
+        }
         handlers.extend(self.limited.admin_handlers());
         handlers
     }

@@ -26,6 +26,7 @@ const SUITES: &[(&str, &[u8])] = &[
     ("overload", &[7, 8]),
     ("metrics", &[8]),
     ("access_log", &[8]),
+    ("live", &[8]),
 ];
 
 /// The chapters whose programs are chapter 6's engine with a further filter each.

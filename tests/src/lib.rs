@@ -40,6 +40,7 @@ pub mod steady_state;
 mod suites;
 pub mod third_party;
 pub mod wait;
+pub mod webdriver;
 pub mod wrong_answers;
 
 pub use case::{Case, Tier};

@@ -13,6 +13,7 @@ mod framing;
 mod health;
 mod identity;
 mod limits;
+mod live;
 mod local_reply;
 mod metrics;
 mod overload;
@@ -136,6 +137,11 @@ const FILES: &[&[Case]] = &[
     access_log::stalled::CASES,
     access_log::recent::CASES,
     access_log::options::CASES,
+    live::document::CASES,
+    live::streams::CASES,
+    live::page::CASES,
+    live::browser::CASES,
+    live::screenshot::CASES,
 ];
 
 /// Every case of every suite.

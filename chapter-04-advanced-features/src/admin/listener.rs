@@ -23,8 +23,8 @@ use tokio::{
 
 /// Connections at a time. Further ones wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 32;
-/// More than any request here may take.
-const MAX_LIFETIME: Duration = Duration::from_mins(1);
+/// More than any request here may take. Streams end before, by themselves.
+pub(super) const MAX_LIFETIME: Duration = Duration::from_mins(1);
 /// How long accepting pauses after an error, such as no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

@@ -5,6 +5,8 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::event_stream::EventStream;
+
 /// A request to the admin API.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdminRequest {
@@ -16,6 +18,8 @@ pub struct AdminRequest {
     pub query: String,
     /// The authority that the client addresses: the target's, or else the `Host` header.
     pub host: Option<String>,
+    /// The `Accept` headers, joined with commas; empty if there are none.
+    pub accept: String,
     /// The `Origin` header: the origin of the web page that sent the request, if one did.
     pub origin: Option<String>,
     /// The `Sec-Fetch-Site` header: the relation of that page to this site, as the browser reports it.
@@ -25,7 +29,7 @@ pub struct AdminRequest {
 }
 
 /// A response of the admin API.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct AdminResponse {
     /// The status code.
     pub status: u16,
@@ -33,12 +37,19 @@ pub struct AdminResponse {
     pub allow: Option<&'static str>,
     /// The media type of the body.
     pub content_type: &'static str,
+    /// Further headers, in lower case.
+    pub headers: Vec<(&'static str, String)>,
     /// The body, with a final newline for terminals.
     pub body: String,
+    /// What follows the body as it comes: then the response ends when the client closes, the server shuts down, or its
+    /// time is over.
+    pub events: Option<EventStream>,
 }
 
 /// The media type of a JSON body.
 const JSON: &str = "application/json";
+/// The media type of server-sent events.
+const EVENT_STREAM: &str = "text/event-stream";
 
 impl AdminRequest {
     /// The percent-decoded segments of the path; `None` if an escape is invalid or the result is not UTF-8.
@@ -69,13 +80,25 @@ impl AdminRequest {
 impl AdminResponse {
     /// A response with this text, which is not JSON.
     pub fn text(status: u16, content_type: &'static str, body: String) -> Self {
-        Self { status, allow: None, content_type, body }
+        Self { status, allow: None, content_type, headers: Vec::new(), body, events: None }
+    }
+
+    /// A response of `first`, which may be several messages, and then those of `events`.
+    pub fn events(first: String, events: EventStream) -> Self {
+        Self { events: Some(events), ..Self::text(200, EVENT_STREAM, first) }
+    }
+
+    /// The same with a further header, whose name is in lower case.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 
     /// A response with `value` as JSON.
     pub fn json(status: u16, value: &impl Serialize) -> Self {
         match serde_json::to_string_pretty(value) {
-            Ok(json) => Self { status, allow: None, content_type: JSON, body: json + "\n" },
+            Ok(json) => Self::text(status, JSON, json + "\n"),
             Err(error) => Self::error(500, format!("cannot serialize the response: {error}")),
         }
     }
@@ -85,7 +108,7 @@ impl AdminResponse {
         // The text may quote the request: escape control characters, which could break the line or move a cursor.
         let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
         let text = serde_json::Value::String(text.as_ref().chars().map(visible).collect());
-        Self { status, allow: None, content_type: JSON, body: format!("{{\"error\": {text}}}\n") }
+        Self::text(status, JSON, format!("{{\"error\": {text}}}\n"))
     }
 
     /// A 405 response; `allow` lists the methods that the resource allows.

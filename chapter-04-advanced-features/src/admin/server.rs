@@ -17,8 +17,7 @@ use std::{
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
-    response,
+    http::{HeaderMap, header, request::Parts},
 };
 use common::shutdown::{Shutdown, ShutdownStage};
 use tokio::{runtime, task, time};
@@ -28,6 +27,7 @@ use super::{
     listener::BoundedListener,
     origin_check,
     request::{AdminRequest, AdminResponse},
+    response::into_axum_response,
 };
 
 /// The maximum length of a body; that of a change is one line.
@@ -121,7 +121,12 @@ async fn serve(listener: TcpListener, handlers: Arc<AdminHandlers>, access: Acce
         Ok(listener) => BoundedListener::new(listener),
         Err(error) => return tracing::error!("the admin interface failed to start: {error}"),
     };
-    let router = Router::new().fallback(move |request| serve_request(Arc::clone(&handlers), access, request));
+    let stop = shutdown.clone();
+    let respond = move |request| {
+        let (response, stop) = (serve_request(Arc::clone(&handlers), access, request), stop.clone());
+        async move { into_axum_response(response.await, stop.reached(ShutdownStage::Draining)) }
+    };
+    let router = Router::new().fallback(respond);
     let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.reached(ShutdownStage::Draining));
     let grace_expired = async {
         shutdown.reached(ShutdownStage::Draining).await;
@@ -133,11 +138,7 @@ async fn serve(listener: TcpListener, handlers: Arc<AdminHandlers>, access: Acce
     }
 }
 
-async fn serve_request(
-    handlers: Arc<AdminHandlers>,
-    access: Access,
-    request: axum::extract::Request,
-) -> response::Response {
+async fn serve_request(handlers: Arc<AdminHandlers>, access: Access, request: axum::extract::Request) -> AdminResponse {
     let (parts, body) = request.into_parts();
     let mut request = request_without_body(&parts);
     // Read the body even if the request is rejected: closing on a client that is still sending may reset the connection
@@ -146,14 +147,14 @@ async fn serve_request(
     if access == Access::ThisMachine
         && let Err(rejection) = origin_check::check_origin(&request)
     {
-        return into_axum_response(rejection);
+        return rejection;
     }
     match body {
         Ok(body) => request.body = body,
-        Err(rejection) => return into_axum_response(rejection),
+        Err(rejection) => return rejection,
     }
     let response = task::spawn_blocking(move || handlers.handle(&request)).await;
-    into_axum_response(response.unwrap_or_else(|_| AdminResponse::error(500, "internal error; see the log")))
+    response.unwrap_or_else(|_| AdminResponse::error(500, "internal error; see the log"))
 }
 
 /// The request without its body.
@@ -165,6 +166,7 @@ fn request_without_body(parts: &Parts) -> AdminRequest {
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         host: authority.or_else(|| header_value(header::HOST)),
+        accept: joined_header(&parts.headers, &header::ACCEPT),
         origin: header_value(header::ORIGIN),
         sec_fetch_site: header_value(header::HeaderName::from_static("sec-fetch-site")),
         body: Vec::new(),
@@ -179,6 +181,12 @@ fn single_header(headers: &HeaderMap, name: &header::HeaderName) -> Option<Strin
     Some(first.to_str().ok().filter(|_| is_only).unwrap_or("?").to_owned())
 }
 
+/// A header that may be repeated, as one list. Values that are not text are left out.
+fn joined_header(headers: &HeaderMap, name: &header::HeaderName) -> String {
+    let values: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    values.join(", ")
+}
+
 async fn read_body(body: Body) -> Result<Vec<u8>, AdminResponse> {
     let too_long = || AdminResponse::error(413, format!("the body exceeds {MAX_BODY_BYTES} bytes"));
     match time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_READ_BYTES)).await {
@@ -189,16 +197,4 @@ async fn read_body(body: Body) -> Result<Vec<u8>, AdminResponse> {
             Err(AdminResponse::error(408, format!("timed out reading the body after {} s", BODY_TIMEOUT.as_secs())))
         }
     }
-}
-
-fn into_axum_response(response: AdminResponse) -> response::Response {
-    let mut http_response = response::Response::new(Body::from(response.body));
-    *http_response.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = http_response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(response.content_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(allow) = response.allow {
-        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
-    }
-    http_response
 }

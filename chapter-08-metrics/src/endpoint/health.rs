@@ -46,8 +46,13 @@ impl HealthHandler {
         let _ = self.shutdown.set(shutdown.clone()); // it runs once
     }
 
+    /// Whether the balancer is shutting down.
+    pub fn is_draining(&self) -> bool {
+        self.shutdown.get().is_some_and(Shutdown::is_draining)
+    }
+
     fn readiness(&self) -> Readiness {
-        let draining = self.shutdown.get().is_some_and(Shutdown::is_draining);
+        let draining = self.is_draining();
         let groups_without_backends = self.groups_without_backends();
         let ready = self.shutdown.get().is_some() && !draining && groups_without_backends.is_empty();
         Readiness { ready, draining, groups_without_backends }

@@ -17,7 +17,11 @@ pub mod stats;
 use advanced_features::admin::{AdminHandler, AdminRequest, AdminResponse};
 
 /// The response of a handler that serves one path, to reads only.
-fn read(request: &AdminRequest, path: &str, response: impl FnOnce() -> AdminResponse) -> Option<AdminResponse> {
+pub(crate) fn read(
+    request: &AdminRequest,
+    path: &str,
+    response: impl FnOnce() -> AdminResponse,
+) -> Option<AdminResponse> {
     (request.path == path).then(|| match request.method.as_str() {
         "GET" | "HEAD" => response(),
         _ => AdminResponse::method_not_allowed("GET, HEAD"),

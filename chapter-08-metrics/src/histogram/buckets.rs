@@ -76,6 +76,11 @@ impl Buckets {
         self.bounds.iter().map(|nanos| Duration::from_nanos(*nanos).as_secs_f64())
     }
 
+    /// The bounds in nanoseconds.
+    pub fn bounds_ns(&self) -> &[u64] {
+        &self.bounds
+    }
+
     /// The least bound, in nanoseconds, that at least the share `quantile` of the counted numbers does not exceed: what
     /// a reader of the buckets can say about a percentile. `None` if it lies beyond the last bound, or nothing was
     /// counted.

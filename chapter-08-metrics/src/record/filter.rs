@@ -108,9 +108,9 @@ impl WorkerFilter for WorkerMetrics {
         let route = block.route(slot);
         let (total, connected) = (nanos(times.total), times.connected.map_or(0, nanos));
         route.observe(Phase::Total, buckets, total);
-        let first_byte_bucket = times.first_byte.map(|first_byte| {
-            route.observe(Phase::FirstByte, buckets, nanos(first_byte).saturating_sub(connected))
-        });
+        let first_byte_bucket = times
+            .first_byte
+            .map(|first_byte| route.observe(Phase::FirstByte, buckets, nanos(first_byte).saturating_sub(connected)));
         if let Some(time) = ended.own_time {
             route.observe(Phase::Own, layout.buckets(Phase::Own), nanos(time));
         }

@@ -11,7 +11,7 @@ use crate::case::cases;
 use crate::process::Program;
 use crate::suites::balance::{row, table};
 use crate::suites::support::black_hole;
-use crate::wait::{ms, pause};
+use crate::wait::{ms, pause, until};
 
 cases! { "health";
     Slow a_black_hole_delays_only_the_requests_sent_to_it,
