@@ -11,6 +11,7 @@
 //! | [`exposition`] | what is read: collectors, registry, text format |
 //! | [`endpoint`] | where it is read: `/metrics`, `/healthz`, `/readyz`, `/stats` |
 //! | [`live`] | what is shown to people: the live page, and its document |
+//! | [`top`] | the same in a terminal |
 //! | [`args`] | the command line of the metrics |
 //! | [`program`] | the program: command line, limits, metrics, balancer |
 
@@ -25,5 +26,6 @@ pub mod program;
 pub mod record;
 mod server;
 pub mod single_writer;
+pub mod top;
 
 pub use server::{ObservableServer, ProgramInfo};

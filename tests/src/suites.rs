@@ -127,6 +127,7 @@ const FILES: &[&[Case]] = &[
     metrics::sums::CASES,
     metrics::bounded::CASES,
     metrics::endpoints::CASES,
+    metrics::terminal_view::CASES,
 ];
 
 /// Every case of every suite.

@@ -13,6 +13,7 @@ pub(super) mod endpoints;
 pub(super) mod exposition;
 pub(super) mod requests;
 pub(super) mod sums;
+pub(super) mod terminal_view;
 mod text_format;
 
 use text_format::Exposition;
