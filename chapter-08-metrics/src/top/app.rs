@@ -90,7 +90,7 @@ impl App {
         match polled {
             Polled::Read(Ok(reading)) => {
                 self.outage = None;
-                self.readings.push(reading);
+                self.readings.push(*reading);
                 self.renew_view();
                 self.age_notice();
             }

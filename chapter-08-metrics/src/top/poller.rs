@@ -24,7 +24,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub enum Polled {
     /// The document, or why there is none.
-    Read(Result<Reading, ClientError>),
+    Read(Result<Box<Reading>, ClientError>),
     /// A change was made, or why it was not.
     Changed(Change, Result<(), ClientError>),
 }
@@ -41,7 +41,7 @@ fn poll(client: &AdminClient, changes: &Receiver<Change>, report: impl Fn(Polled
     loop {
         let began = now();
         let document = client.read();
-        let reading = document.map(|document| Reading { document, at: now() });
+        let reading = document.map(|document| Box::new(Reading { document, at: now() }));
         if !report(Polled::Read(reading)) {
             return;
         }

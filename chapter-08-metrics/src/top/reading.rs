@@ -155,7 +155,9 @@ mod tests {
 
     fn of(all: [(u64, u64, u64); 2]) -> Readings {
         let (start, mut readings) = (now(), Readings::default());
-        all.into_iter().for_each(|(at, uptime, requests)| readings.push(reading(start, at, uptime, requests)));
+        for (at, uptime, requests) in all {
+            readings.push(reading(start, at, uptime, requests));
+        }
         readings
     }
 

@@ -66,10 +66,10 @@ const KEY_WAIT: Duration = Duration::from_secs(1);
 /// # Errors
 /// The first reading failed and there is no screen to wait on for the next, or the terminal cannot be used.
 pub fn run(TopArgs { url, once }: TopArgs) -> Result<(), TopError> {
-    if once || !io::stdout().is_terminal() { print_once(url) } else { show(url) }
+    if once || !io::stdout().is_terminal() { print_once(&url) } else { show(url) }
 }
 
-fn print_once(url: AdminUrl) -> Result<(), TopError> {
+fn print_once(url: &AdminUrl) -> Result<(), TopError> {
     let client = AdminClient::new(url.clone());
     let document = client.read().map_err(|error| TopError::NoAnswer { url: url.clone(), error })?;
     let mut readings = Readings::default();
@@ -114,6 +114,8 @@ fn show_on(
             Ok(Input::Terminal(_)) => {}
             Ok(Input::Polled(polled)) => app.on_polled(polled, unix_ms()),
             Ok(Input::Signal) => return Ok(()),
+            // It may have heard of the signal first.
+            Ok(Input::ThreadEnded(_)) if shutdown.is_draining() => return Ok(()),
             Ok(Input::ThreadEnded(Some(error))) => return Err(error.into()),
             Ok(Input::ThreadEnded(None)) | Err(_) => return Err(TopError::ThreadEnded),
         }

@@ -29,6 +29,7 @@ pub enum SortBy {
 
 impl SortBy {
     /// The next one, and after the last the first.
+    #[must_use]
     pub fn next(self) -> Self {
         match self {
             Self::Configured => Self::Name,

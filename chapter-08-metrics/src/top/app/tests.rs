@@ -9,7 +9,7 @@ use crate::{
 };
 
 fn read(document: LiveDocument) -> Polled {
-    Polled::Read(Ok(Reading { at: now() + Duration::from_millis(document.uptime_ms), document }))
+    Polled::Read(Ok(Box::new(Reading { at: now() + Duration::from_millis(document.uptime_ms), document })))
 }
 
 /// A document at this second, with these backends by id and requests.

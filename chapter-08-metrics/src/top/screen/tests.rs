@@ -13,83 +13,83 @@ use crate::{
     top::{client::ClientError, plain, poller::Polled, reading::Reading},
 };
 
-/// A balancer after this many seconds; its numbers grow evenly.
-fn document(second: u64) -> LiveDocument {
-    let backend = |id: u64, group: &str, name: &str, state, per_second: u64| LiveBackend {
+fn backend(id: u64, group: &str, name: &str, state: LiveState, requests: u64) -> LiveBackend {
+    LiveBackend {
         id,
         group: group.into(),
         name: name.into(),
         state,
         state_ends_in_ms: (state == LiveState::Ejected).then_some(21_000),
         weight: 1,
-        in_flight: u32::try_from(per_second / 100).unwrap(),
-        requests: per_second * second,
-        responses: [0, per_second * second, 0, 0, per_second / 100 * second],
-        failures: if state == LiveState::Down { second } else { 0 },
-        reused: per_second * second / 10 * 9,
-        time_us: per_second * second * 1_500,
-        first_byte_buckets: vec![0, per_second * second / 2, per_second * second / 2, second / 60],
+        requests,
+        responses: [0, requests, 0, 0, requests / 100],
+        failures: if state == LiveState::Down { 3_720 } else { 0 },
+        reused: requests / 10 * 9,
+        time_us: requests * 1_500,
+        first_byte_buckets: vec![0, requests / 2, requests / 2, requests / 1_000_000],
         ..LiveBackend::default()
-    };
-    let event = |sequence, kind, subject: &str, group: &str, count| LiveEvent {
-        sequence,
-        time_ms: 1_700_000_000_000 + sequence * 1000,
-        kind,
-        subject: subject.into(),
-        group: group.into(),
-        count,
-    };
+    }
+}
+
+fn event(second: u64, kind: LiveEventKind, subject: &str, group: &str) -> LiveEvent {
+    let (subject, group) = (subject.into(), group.into());
+    LiveEvent { sequence: second, time_ms: 1_700_000_000_000 + second * 1000, kind, subject, group, count: 0 }
+}
+
+fn limits(second: u64) -> Vec<LiveLimit> {
+    let limit = |name: &str, rule: &str| LiveLimit { name: name.into(), rule: rule.into(), ..LiveLimit::default() };
+    vec![
+        LiveLimit { allowed: 900 * second, refused: 7 * second, ..limit("per-ip", "100/s burst 200 by ip") },
+        LiveLimit { dry_run: true, ..limit("uploads", "2/s by ip") },
+    ]
+}
+
+fn totals(second: u64) -> LiveTotals {
+    LiveTotals {
+        requests: 1_850 * second,
+        failed: 3 * second,
+        in_flight: 18,
+        connections_active: 512,
+        connections_accepted: 12 * second,
+        bytes_received: 420_000 * second,
+        bytes_sent: 12_300_000 * second,
+        ..LiveTotals::default()
+    }
+}
+
+/// A balancer after this many seconds; its numbers grow evenly.
+fn document(second: u64) -> LiveDocument {
     let mut document = LiveDocument {
         uptime_ms: second * 1_000,
         latency_bounds_ns: vec![500_000, 1_000_000, 5_000_000],
         backends: vec![
-            backend(1, "default", "127.0.0.1:9001", LiveState::Up, 1_200),
-            backend(2, "default", "127.0.0.1:9002", LiveState::Up, 600),
+            backend(1, "default", "127.0.0.1:9001", LiveState::Up, 1_200 * second),
+            backend(2, "default", "127.0.0.1:9002", LiveState::Up, 600 * second),
             backend(3, "default", "127.0.0.1:9003", LiveState::Down, 0),
-            backend(4, "api", "[2001:db8::8:800:200c:417a]:8443", LiveState::Drain, 40),
+            backend(4, "api", "[2001:db8::8:800:200c:417a]:8443", LiveState::Drain, 40 * second),
             backend(5, "api", "api-2.example:8080", LiveState::Ejected, 0),
-            backend(6, "api", "api-3.example:8080", LiveState::HalfOpen, 10),
+            backend(6, "api", "api-3.example:8080", LiveState::HalfOpen, 10 * second),
         ],
         groups: vec![LiveGroup { name: "api".into(), up: 1, breaker_open: true, ..LiveGroup::default() }],
-        limits: vec![
-            LiveLimit {
-                name: "per-ip".into(),
-                rule: "100/s burst 200 by ip".into(),
-                allowed: 900 * second,
-                refused: 7 * second,
-                ..LiveLimit::default()
-            },
-            LiveLimit { name: "uploads".into(), rule: "2/s by ip".into(), dry_run: true, ..LiveLimit::default() },
-        ],
-        workers: vec![
-            LiveWorker { clients: 1, busy_us: second * 630_000 },
-            LiveWorker { clients: 2, busy_us: second * 912_000 },
-        ],
+        limits: limits(second),
+        workers: [630_000, 912_000].map(|busy| LiveWorker { clients: 1, busy_us: second * busy }).into(),
         events: vec![
-            event(1, LiveEventKind::Added, "api-3.example:8080", "api", 0),
-            event(2, LiveEventKind::Ejected, "api-2.example:8080", "api", 0),
-            event(3, LiveEventKind::Down, "127.0.0.1:9003", "default", 0),
-            event(4, LiveEventKind::BreakerOpen, "api", "", 0),
+            event(1, LiveEventKind::Added, "api-3.example:8080", "api"),
+            event(2, LiveEventKind::Ejected, "api-2.example:8080", "api"),
+            event(3, LiveEventKind::Down, "127.0.0.1:9003", "default"),
+            event(4, LiveEventKind::BreakerOpen, "api", ""),
         ],
-        totals: LiveTotals {
-            requests: 1_850 * second,
-            failed: 3 * second,
-            in_flight: 18,
-            connections_active: 512,
-            connections_accepted: 12 * second,
-            bytes_received: 420_000 * second,
-            bytes_sent: 12_300_000 * second,
-            ..LiveTotals::default()
-        },
+        totals: totals(second),
         ..LiveDocument::default()
     };
     (document.program.name, document.program.version) = ("observable_lb".into(), "0.1.0".into());
     document.program.writable = true;
+    (document.backends[0].in_flight, document.backends[1].in_flight) = (12, 6);
     document
 }
 
 fn read(document: LiveDocument) -> Polled {
-    Polled::Read(Ok(Reading { at: now() + Duration::from_millis(document.uptime_ms), document }))
+    Polled::Read(Ok(Box::new(Reading { at: now() + Duration::from_millis(document.uptime_ms), document })))
 }
 
 /// After two readings of [`document`], a second apart and changed by `edit`.
@@ -260,9 +260,9 @@ fn no_size_panics() {
     let mut app = app_with(|_| {});
     for keys in ["", "?", "jd"] {
         press(&mut app, keys);
-        for columns in [1, 2, 7, 30, 79, 81, 400] {
-            for rows in [1, 2, 3, 5, 9, 100] {
-                drawn(&app, columns, rows);
+        for columns in [0, 1, 2, 7, 30, 79, 81, 400] {
+            for rows in [0, 1, 2, 3, 5, 9, 100] {
+                terminal(&app, columns, rows);
             }
         }
     }
