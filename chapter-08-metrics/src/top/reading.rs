@@ -139,6 +139,13 @@ impl BackendBefore<'_> {
     }
 }
 
+/// `part` of `whole`; `None` of nothing. More than the whole, as two counters that were not read at once may say, is
+/// the whole.
+#[expect(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
+pub fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| (part as f64 / whole as f64).min(1.0))
+}
+
 #[cfg(test)]
 mod tests {
     use common::clock::now;

@@ -4,11 +4,17 @@
 
 use std::time::Duration;
 
-use super::{change::BackendPath, escape::printable, percentile::Percentile, reading::Interval};
-use crate::live::document::{LiveEvent, LiveState};
+use super::{
+    escape::printable,
+    reading::{Interval, share},
+};
+use crate::live::document::LiveEvent;
 
 mod backend_row;
 mod event_line;
+
+pub use backend_row::BackendRow;
+pub use event_line::EventLine;
 
 /// All that is shown.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,49 +70,6 @@ pub struct Summary {
     pub queued: u64,
 }
 
-/// A backend.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct BackendRow {
-    /// As [`LiveBackend::id`](crate::live::document::LiveBackend::id).
-    pub id: u64,
-    /// How the admin interface finds it.
-    pub path: BackendPath,
-    /// Its group.
-    pub group: String,
-    /// Its name.
-    pub name: String,
-    /// Its state.
-    pub state: LiveState,
-    /// When the state ends by itself.
-    pub state_ends_in: Option<Duration>,
-    /// Its weight.
-    pub weight: u32,
-    /// Its share of the requests of its group.
-    pub share: Option<f64>,
-    /// Requests in flight to it.
-    pub in_flight: u32,
-    /// The limit on them.
-    pub max_connections: Option<u32>,
-    /// Requests sent to it since the start.
-    pub requests: u64,
-    /// Failed attempts and responses of 5xx since the start.
-    pub errors: u64,
-    /// Requests per second.
-    pub request_rate: Option<f64>,
-    /// Failed attempts and responses of 5xx, per second.
-    pub error_rate: Option<f64>,
-    /// Half of the first bytes came within it.
-    pub p50: Option<Percentile>,
-    /// All but one in a hundred came within it.
-    pub p99: Option<Percentile>,
-    /// The mean time of the attempts that ended.
-    pub mean: Option<Duration>,
-    /// The share of its requests that took a connection from the pool.
-    pub reuse: Option<f64>,
-    /// How often it has been ejected since the start.
-    pub ejections: u64,
-}
-
 /// A rate limit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LimitRow {
@@ -122,15 +85,6 @@ pub struct LimitRow {
     pub refused_rate: Option<f64>,
     /// The same since the start.
     pub refused: u64,
-}
-
-/// Something that has happened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EventLine {
-    /// In milliseconds since 1970 (UTC).
-    pub time_ms: u64,
-    /// A sentence.
-    pub text: String,
 }
 
 impl View {
@@ -213,13 +167,6 @@ fn limit(interval: &Interval<'_>, index: usize) -> LimitRow {
 
 fn events(events: &[LiveEvent]) -> Vec<EventLine> {
     events.iter().rev().map(event_line::event_line).collect()
-}
-
-/// `part` of `whole`; `None` of nothing. More than the whole, as two counters that were not read at once may say, is
-/// the whole.
-#[expect(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
-fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| (part as f64 / whole as f64).min(1.0))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::{
     view::View,
 };
 
-mod backends;
+mod backend_table;
 mod footer;
 mod help;
 mod sections;
@@ -46,7 +46,7 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, table: &mut TableState) {
     for (section, area) in [(sections.workers, workers), (sections.limits, limits), (sections.events, events)] {
         frame.render_widget(Paragraph::new(section.lines), area);
     }
-    backends::render(frame, app, backends, table);
+    backend_table::render(frame, app, backends, table);
     if app.outage.is_some() {
         let dimmed = Style::new().add_modifier(Modifier::DIM);
         for area in [summary, workers, limits, backends, events] {

@@ -2,16 +2,58 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{BackendRow, share};
 use crate::{
-    live::document::LiveBackend,
+    live::document::{LiveBackend, LiveState},
     top::{
         change::BackendPath,
         escape::printable,
-        percentile::percentile,
-        reading::{BackendBefore, Interval},
+        percentile::{Percentile, percentile},
+        reading::{BackendBefore, Interval, share},
     },
 };
+
+/// A backend.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BackendRow {
+    /// As [`LiveBackend::id`].
+    pub id: u64,
+    /// How the admin interface finds it.
+    pub path: BackendPath,
+    /// Its group.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: LiveState,
+    /// When the state ends by itself.
+    pub state_ends_in: Option<Duration>,
+    /// Its weight.
+    pub weight: u32,
+    /// Its share of the requests of its group.
+    pub share: Option<f64>,
+    /// Requests in flight to it.
+    pub in_flight: u32,
+    /// The limit on them.
+    pub max_connections: Option<u32>,
+    /// Requests sent to it since the start.
+    pub requests: u64,
+    /// Failed attempts and responses of 5xx since the start.
+    pub errors: u64,
+    /// Requests per second.
+    pub request_rate: Option<f64>,
+    /// Failed attempts and responses of 5xx, per second.
+    pub error_rate: Option<f64>,
+    /// Half of the first bytes came within it.
+    pub p50: Option<Percentile>,
+    /// All but one in a hundred came within it.
+    pub p99: Option<Percentile>,
+    /// The mean time of the attempts that ended.
+    pub mean: Option<Duration>,
+    /// The share of its requests that took a connection from the pool.
+    pub reuse: Option<f64>,
+    /// How often it has been ejected since the start.
+    pub ejections: u64,
+}
 
 /// A row for each backend of the document.
 pub(super) fn rows(interval: &Interval<'_>) -> Vec<BackendRow> {

@@ -1,10 +1,18 @@
 //! An event as a sentence.
 
-use super::EventLine;
 use crate::{
     live::document::{LiveEvent, LiveEventKind as Kind},
     top::escape::printable,
 };
+
+/// Something that has happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventLine {
+    /// In milliseconds since 1970 (UTC).
+    pub time_ms: u64,
+    /// A sentence.
+    pub text: String,
+}
 
 /// What happened, in words.
 pub(super) fn event_line(event: &LiveEvent) -> EventLine {

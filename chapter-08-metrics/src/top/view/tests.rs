@@ -4,9 +4,12 @@ use super::*;
 use crate::{
     live::{
         LiveDocument,
-        document::{LiveBackend, LiveEventKind, LiveGroup, LiveLimit, LiveWorker},
+        document::{LiveBackend, LiveEventKind, LiveGroup, LiveLimit, LiveState, LiveWorker},
     },
-    top::reading::{Reading, Readings},
+    top::{
+        percentile::Percentile,
+        reading::{Reading, Readings},
+    },
 };
 
 /// What two documents show that were read a second apart.
