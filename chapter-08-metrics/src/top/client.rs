@@ -99,6 +99,8 @@ mod tests {
         thread,
     };
 
+    use common::clock::now;
+
     use super::*;
     use crate::top::change::{BackendPath, ChangeKind};
 
@@ -155,6 +157,16 @@ mod tests {
             assert!(error.starts_with(expected) && !error.chars().any(char::is_control), "{answer:?}: {error:?}");
             server.join().unwrap();
         }
+    }
+
+    #[test]
+    fn a_server_that_hangs_is_given_up() {
+        // The kernel accepts for it.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = AdminClient::new(listener.local_addr().unwrap().to_string().parse().unwrap());
+        let began = now();
+        assert!(matches!(client.read(), Err(ClientError::Http(ureq::Error::Timeout(_)))));
+        assert!(began.elapsed() < 3 * REQUEST_TIMEOUT, "{:?}", began.elapsed());
     }
 
     #[test]
