@@ -10,7 +10,7 @@
 //! | [`reading`], [`percentile`] | what happened between two readings |
 //! | [`view`] | what is shown: numbers computed, names escaped ([`escape`]) |
 //! | [`app`], [`sort`], [`change`] | what is selected, what is asked |
-//! | [`screen`], [`columns`], [`format`] | draws it; [`plain`] prints it |
+//! | [`screen`], [`columns`], [`format`](mod@format) | draws it; [`plain`] prints it |
 //! | [`run`](mod@run) | the loop |
 
 pub mod app;
