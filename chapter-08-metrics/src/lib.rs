@@ -14,6 +14,7 @@
 //! | [`exposition`] | what is read: collectors, registry, text format |
 //! | [`endpoint`] | where it is read: `/metrics`, `/healthz`, `/readyz`, `/stats`, `/requests`, `/log/reopen` |
 //! | [`live`] | what is shown to people: the live page, and its document |
+//! | [`top`] | the same in a terminal |
 //! | [`args`] | the command line of the metrics |
 //! | [`program`] | the program: command line, limits, metrics, balancer |
 
@@ -31,5 +32,6 @@ pub mod program;
 pub mod record;
 mod server;
 pub mod single_writer;
+pub mod top;
 
 pub use server::{ObservableServer, ProgramInfo};

@@ -1,2 +1,2 @@
 //! The suites that this chapter passes.
-integration_tests::ladder!(chapter = 8, bin = "observable_lb");
+integration_tests::ladder!(chapter = 8, bin = "observable_lb", others = ["lb_top"]);

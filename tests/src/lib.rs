@@ -38,6 +38,7 @@ pub mod rng;
 pub mod runner;
 pub mod steady_state;
 mod suites;
+pub mod terminal;
 pub mod third_party;
 pub mod wait;
 pub mod webdriver;

@@ -130,6 +130,7 @@ const FILES: &[&[Case]] = &[
     metrics::sums::CASES,
     metrics::bounded::CASES,
     metrics::endpoints::CASES,
+    metrics::terminal_view::CASES,
     metrics::monitoring::CASES,
     access_log::lines::CASES,
     access_log::ends::CASES,

@@ -12,4 +12,5 @@ pub mod buckets;
 pub mod log_linear;
 
 pub use buckets::Buckets;
+pub(crate) use buckets::rank;
 pub use log_linear::LogLinear;

@@ -5,12 +5,14 @@
 //!
 //! Counters start at 0 with the program and only grow. A client computes rates: the difference of two documents,
 //! divided by the difference of their [`uptime_ms`](LiveDocument::uptime_ms). If that goes backwards, the program was
-//! restarted, and what the client has kept is void. New fields may be added; clients ignore those they do not know.
+//! restarted, and what the client has kept is void. New fields may be added: clients ignore those they do not know. A
+//! missing field is zero or empty.
 
 use serde::{Deserialize, Serialize};
 
 /// Everything that the page shows, at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveDocument {
     /// When it was made, in milliseconds since 1970 (UTC).
     pub time_ms: u64,
@@ -44,7 +46,8 @@ pub struct LiveDocument {
 }
 
 /// The program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveProgram {
     /// Its name, such as `observable_lb`.
     pub name: String,
@@ -58,6 +61,7 @@ pub struct LiveProgram {
 
 /// Counters and gauges of the whole process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveTotals {
     /// Counter: requests that have ended, however.
     pub requests: u64,
@@ -84,7 +88,8 @@ pub struct LiveTotals {
 }
 
 /// A group of backends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveGroup {
     /// Its name.
     pub name: String,
@@ -113,7 +118,7 @@ pub struct LiveGroup {
 }
 
 /// Whether a backend may be picked, and why not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LiveState {
     /// It may be picked.
     #[serde(rename = "UP")]
@@ -130,10 +135,15 @@ pub enum LiveState {
     /// A connect failed a moment ago, or health checks fail.
     #[serde(rename = "DOWN")]
     Down,
+    /// Another state, which this program does not know: the document is that of a newer one.
+    #[default]
+    #[serde(rename = "UNKNOWN", other)]
+    Other,
 }
 
 /// A backend.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveBackend {
     /// Changes when a backend is removed and added again, and its counters start from 0. Unique in the process.
     pub id: u64,
@@ -171,7 +181,8 @@ pub struct LiveBackend {
 }
 
 /// A route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveRoute {
     /// Its name; `default` if no rule matched, empty for requests that were never routed, because they are not valid,
     /// and `other` for routes that share their counters.
@@ -191,7 +202,8 @@ pub struct LiveRoute {
 }
 
 /// A rate limit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveLimit {
     /// Its name.
     pub name: String,
@@ -207,6 +219,7 @@ pub struct LiveLimit {
 
 /// The pools of all workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LivePool {
     /// Counter: attempts that took an idle connection.
     pub reused: u64,
@@ -222,6 +235,7 @@ pub struct LivePool {
 
 /// A worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveWorker {
     /// Gauge: its client connections.
     pub clients: usize,
@@ -230,7 +244,8 @@ pub struct LiveWorker {
 }
 
 /// Something that has happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveEvent {
     /// Larger than that of all events before it.
     pub sequence: u64,
@@ -247,7 +262,7 @@ pub struct LiveEvent {
 }
 
 /// What has happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LiveEventKind {
     /// A backend may be picked again.
@@ -279,6 +294,7 @@ pub enum LiveEventKind {
     /// A group shed requests because it was overloaded.
     Shed,
     /// Another kind, which this program does not know: the document is that of a newer one.
+    #[default]
     #[serde(other)]
     Other,
 }

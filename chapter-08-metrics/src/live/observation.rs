@@ -132,7 +132,8 @@ fn health_change(before: LiveState, state: LiveState) -> Option<LiveEventKind> {
         LiveState::Up | LiveState::Drain => LiveEventKind::Up,
         LiveState::HalfOpen => LiveEventKind::HalfOpen,
         LiveState::Ejected => LiveEventKind::Ejected,
-        LiveState::Down => LiveEventKind::Down,
+        // No balancer says the latter of its own backends.
+        LiveState::Down | LiveState::Other => LiveEventKind::Down,
     };
     (kind(before) != kind(state)).then(|| kind(state))
 }

@@ -242,7 +242,7 @@ pub(super) fn live_id(BackendId { slot, generation }: BackendId) -> u64 {
 }
 
 /// The milliseconds since 1970 (UTC).
-pub(super) fn unix_ms() -> u64 {
+pub(crate) fn unix_ms() -> u64 {
     millis(wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 

@@ -15,6 +15,7 @@ pub(super) mod monitoring;
 pub(super) mod pools;
 pub(super) mod requests;
 pub(super) mod sums;
+pub(super) mod terminal_view;
 mod text_format;
 
 use text_format::Exposition;
