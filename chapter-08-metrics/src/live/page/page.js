@@ -256,7 +256,7 @@ const backends = {
     { label: "backend", style: "text name", bare: true }, { label: "state", style: "text state", bare: true },
     { label: "share", style: "number share" }, { label: "in flight", style: "number" }, { label: "req/s", style: "short" },
     { label: "errors", style: "number" }, { label: "p50", style: "number" }, { label: "p99", style: "number" },
-    { label: "last minute", style: "graph", bare: true }, { label: "reuse", style: "number" },
+    { label: "last 60 s", style: "graph", bare: true }, { label: "reuse", style: "number" },
     { label: "weight", style: "short" }, { label: "change", style: "action", bare: true },
   ],
   build(section) {
@@ -338,7 +338,7 @@ const routes = {
   columns: [
     { label: "route", style: "text name", bare: true }, { label: "group", style: "text" }, { label: "req/s", style: "count" },
     { label: "failed", style: "count" }, { label: "p50", style: "count" }, { label: "p99", style: "count" },
-    { label: "last minute", style: "graph", bare: true },
+    { label: "last 60 s", style: "graph", bare: true },
   ],
   build(section) {
     this.table = new Table("routes", this.columns);
@@ -400,7 +400,7 @@ const machine = {
   id: "machine", title: "Connections and workers",
   columns: [
     { label: "what", style: "text name", bare: true }, { label: "now", style: "number" },
-    { label: "last minute", style: "graph", bare: true },
+    { label: "last 60 s", style: "graph", bare: true },
   ],
   build(section) {
     this.table = new Table("connections to backends, and workers", this.columns);

@@ -193,10 +193,12 @@ const CONTRAST: &str = "
     }
     return [measured, low];";
 
-/// What is wider than the window. On a phone the heads of tables are for screen readers only.
+/// What is wider than the window, or cut off. On a phone the heads of tables are for screen readers only.
 const OVERFLOW: &str = "
     const width = document.documentElement.clientWidth;
-    return [...document.querySelectorAll('main *:not(thead, thead *)')].filter((node) => node.getBoundingClientRect().right > width + 1)
+    return [...document.querySelectorAll('main *:not(thead, thead *)')].filter((node) => node.getBoundingClientRect().right > width + 1
+        || node.matches('td, tbody th') && node.scrollWidth > node.clientWidth + 1
+        || node.matches('td.name') && node.clientWidth < 90)
       .map((node) => `${node.tagName} ${node.className} ${node.textContent.slice(0, 40)}`);";
 
 fn both_themes_are_legible_and_a_phone_shows_all(ctx: &Context) {
@@ -205,7 +207,9 @@ fn both_themes_are_legible_and_a_phone_shows_all(ctx: &Context) {
     let Some(browser) = page(admin) else { return };
     browser.run(ALL_STATES, &json!([]));
     let mut backgrounds = Vec::new();
-    for (theme, width) in [("light", 1200), ("dark", 1200), ("dark", 360), ("light", 360)] {
+    for (theme, width) in
+        [("light", 1200), ("dark", 1200), ("dark", 1090), ("dark", 700), ("dark", 360), ("light", 360)]
+    {
         browser.set_theme(theme);
         browser.set_size(width, 800);
         // Colours change by a transition.

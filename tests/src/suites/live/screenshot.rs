@@ -23,9 +23,9 @@ cases! { "live";
 }
 
 /// The width that fits a README, and is wide enough for two columns.
-const WIDTH: u32 = 1040;
+const WIDTH: u32 = 1120;
 /// A page of a repository shows pictures about 830 pixels wide.
-const SCALE: f64 = 0.8;
+const SCALE: f64 = 0.75;
 const MAX_BYTES: usize = 150_000;
 
 /// A backend that takes `work` milliseconds for most requests, and ten times as long for some.
