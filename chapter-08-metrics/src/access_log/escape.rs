@@ -14,7 +14,18 @@ pub enum Escape {
 
 impl Escape {
     /// Appends `text`.
-    pub fn write(self, out: &mut Vec<u8>, mut text: &[u8]) {
+    #[inline]
+    pub fn write(self, out: &mut Vec<u8>, text: &[u8]) {
+        // Nearly all texts. Without an early exit, the compiler looks at 16 bytes at a time.
+        if text.iter().fold(true, |all, byte| all & is_plain(*byte)) {
+            out.extend_from_slice(text);
+        } else {
+            self.write_escaped(out, text);
+        }
+    }
+
+    #[cold]
+    fn write_escaped(self, out: &mut Vec<u8>, mut text: &[u8]) {
         while let Some(plain) = text.iter().position(|byte| !is_plain(*byte)) {
             out.extend_from_slice(&text[..plain]);
             text = match self {
@@ -27,6 +38,7 @@ impl Escape {
 }
 
 /// Whether a byte stands for itself in both.
+#[inline]
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }

@@ -94,7 +94,7 @@ const JSON_FIELDS: usize = 24;
 /// How values are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// As JSON values: quoted texts, `null` for a number that is not known.
+    /// As JSON values, whose quotes are part of the format: `null` for a number that is not known.
     Json,
     /// As text: `-` for what is not known.
     Text,
@@ -111,25 +111,41 @@ impl Field {
         Self::ALL.iter().copied().find(|field| field.name() == name)
     }
 
-    /// Appends its value.
+    /// Whether its value is a text, which JSON has in quotes.
+    pub fn is_text(self) -> bool {
+        !matches!(
+            self,
+            Self::Status
+                | Self::Attempts
+                | Self::Reused
+                | Self::QueueMs
+                | Self::ConnectMs
+                | Self::FirstByteMs
+                | Self::TotalMs
+                | Self::BytesReceived
+                | Self::BytesSent
+        )
+    }
+
+    /// Appends its value, without quotes.
     pub fn write(self, style: Style, out: &mut Vec<u8>, entry: &Entry<'_>) {
         let Entry { text, exchange, .. } = entry;
         let times = exchange.times;
         let first_byte = || Some(times.first_byte?.saturating_sub(times.connected?));
         match self {
-            Self::Time => style.quote(out, |out| entry.time.write_rfc3339(out)),
-            Self::ClfTime => style.quote(out, |out| entry.time.write_clf(out)),
-            Self::Client => style.address(out, text.head.map_or(entry.peer, |head| head.client)),
-            Self::Peer => style.address(out, entry.peer),
+            Self::Time => entry.time.write_rfc3339(out),
+            Self::ClfTime => entry.time.write_clf(out),
+            Self::Client => write_address(out, text.head.map_or(entry.peer, |head| head.client)),
+            Self::Peer => write_address(out, entry.peer),
             Self::Method => style.text(out, text.get(Text::Method)),
             Self::Host => style.text(out, text.get(Text::Host)),
             Self::Path => style.text(out, text.get(Text::Path)),
             Self::Query => style.text(out, text.get(Text::Query)),
             Self::UserAgent => style.text(out, text.get(Text::UserAgent)),
             Self::Referer => style.text(out, text.get(Text::Referer)),
-            Self::RequestLine => style.quote(out, |out| write_request_line(style.escape(), out, entry)),
+            Self::RequestLine => write_request_line(style.escape(), out, entry),
             Self::RequestId => match text.head {
-                Some(HeadFacts { own_id: Some(id), .. }) => style.quote(out, |out| write_own_id(out, id)),
+                Some(HeadFacts { own_id: Some(id), .. }) => write_own_id(out, id),
                 _ => style.text(out, text.get(Text::RequestId)),
             },
             Self::Protocol => style.text(out, text.head.map_or(b"", |head| protocol(head.version))),
@@ -161,22 +177,11 @@ impl Style {
         }
     }
 
-    fn quote(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-        let mark: &[u8] = if self == Self::Json { b"\"" } else { b"" };
-        out.extend_from_slice(mark);
-        write(out);
-        out.extend_from_slice(mark);
-    }
-
     fn text(self, out: &mut Vec<u8>, text: &[u8]) {
         match self {
             Self::Text if text.is_empty() => out.push(b'-'),
-            _ => self.quote(out, |out| self.escape().write(out, text)),
+            _ => self.escape().write(out, text),
         }
-    }
-
-    fn address(self, out: &mut Vec<u8>, address: IpAddr) {
-        self.quote(out, |out| write_address(out, address));
     }
 
     fn millis(self, out: &mut Vec<u8>, time: Option<Duration>) {

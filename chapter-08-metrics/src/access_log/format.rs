@@ -31,13 +31,14 @@ const COMBINED: &str =
 impl LogFormat {
     /// One JSON object per line.
     pub fn json() -> Self {
-        let mut pieces = Vec::new();
+        let (mut pieces, mut between) = (Vec::new(), "{".to_owned());
         for field in Field::of_json() {
-            let before = if pieces.is_empty() { '{' } else { ',' };
-            pieces.push(literal(&format!("{before}\"{}\":", field.name())));
+            let quote = if field.is_text() { "\"" } else { "" };
+            pieces.push(literal(&format!("{between}\"{}\":{quote}", field.name())));
             pieces.push(Piece::Field(*field));
+            between = format!("{quote},");
         }
-        pieces.push(literal("}"));
+        pieces.push(literal(&between.replace(',', "}")));
         Self { pieces, style: Style::Json }
     }
 

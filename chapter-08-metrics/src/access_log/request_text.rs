@@ -98,7 +98,9 @@ impl RequestText {
 
     /// Texts are pushed in the order of [`Text`].
     fn push(&mut self, text: Text, value: &[u8]) {
-        if value.len() <= MAX_TEXT_BYTES {
+        if value.is_empty() {
+            // Its end is that of the text before.
+        } else if value.len() <= MAX_TEXT_BYTES {
             self.bytes.extend_from_slice(value);
         } else {
             self.bytes.extend_from_slice(&value[..MAX_TEXT_BYTES - CUT.len()]);
