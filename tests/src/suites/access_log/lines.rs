@@ -144,7 +144,9 @@ fn a_client_cannot_write_a_line_of_its_own(ctx: &Context) {
     let backend = answering();
     let (json, combined) = (LogFile::new(), LogFile::new());
     for (log, format) in [(&json, "json"), (&combined, "combined")] {
-        let program = ctx.start(&[backend.addr()], &["--access-log", &log.path(), "--access-log-format", format]);
+        // The lines of one worker are in the order of their requests.
+        let flags = ["--access-log", &log.path(), "--access-log-format", format, "--workers", "1"];
+        let program = ctx.start(&[backend.addr()], &flags);
         let mut client = program.client();
         // A quote in a path is refused, and what is refused is in no line.
         client.send("GET /a\"b HTTP/1.1\r\nHost: a\r\n\r\n");
