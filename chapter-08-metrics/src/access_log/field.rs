@@ -1,6 +1,6 @@
 //! The fields of a line.
 
-use std::{net::IpAddr, time::Duration};
+use std::{io::Write as _, net::IpAddr, time::Duration};
 
 use common::http::{Exchange, FailureKind, Version};
 
@@ -210,7 +210,7 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// `core::fmt` would take as long as the rest of a line.
+/// For IPv4 without `core::fmt`, which would take as long as the rest of a line.
 fn write_address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
@@ -221,7 +221,7 @@ fn write_address(out: &mut Vec<u8>, address: IpAddr) {
                 write_number(out, octet.into());
             }
         }
-        IpAddr::V6(address) => out.extend_from_slice(address.to_string().as_bytes()),
+        IpAddr::V6(address) => write!(out, "{address}").expect("writing to a Vec cannot fail"),
     }
 }
 

@@ -55,7 +55,7 @@ pub struct LogFile {
 enum Kind {
     /// A file on a disk.
     Regular,
-    /// A pipe, a terminal, a device.
+    /// A pipe, a terminal, a device; whatever standard output is.
     Stream,
 }
 
@@ -69,7 +69,9 @@ impl LogFile {
             Target::Stdout => File::from(io::stdout().as_fd().try_clone_to_owned()?),
             Target::File(path) => open_for_appending(path)?,
         };
-        let kind = if file.metadata()?.is_file() { Kind::Regular } else { Kind::Stream };
+        // Standard output may lead to a file too, but without `O_APPEND`: nothing of that can be taken back.
+        let is_file = target != Target::Stdout && file.metadata()?.is_file();
+        let kind = if is_file { Kind::Regular } else { Kind::Stream };
         Ok(Self { target, file, kind })
     }
 

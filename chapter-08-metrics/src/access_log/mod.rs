@@ -6,7 +6,7 @@
 //! | [`request_text`] | what is kept of a request's head until its end |
 //! | [`entry`] | a finished request with names instead of ids |
 //! | [`field`] | the fields of a line, and their values |
-//! | [`format`] | JSON, common, combined, or a template |
+//! | [`mod@format`] | JSON, common, combined, or a template |
 //! | [`escape`], [`timestamp`] | how texts and times are written |
 //! | [`sampling`] | which requests get a line |
 //! | [`line_queue`] | from a worker to the writer, without a lock and without waiting |
