@@ -5,7 +5,7 @@ use connection_pooling::{Filter, WorkerFilter};
 
 use crate::end::End;
 
-/// Adds `X-LB-End` to each local reply: whoever sees the error can name its cause, without a log. Not to a backend's
+/// Adds `X-LB-End` to each local reply: anyone who sees the error can name its cause, without a log. Not to a backend's
 /// response, which is the backend's own.
 #[derive(Clone, Copy, Debug)]
 pub struct EndHeader;

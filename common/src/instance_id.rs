@@ -35,6 +35,11 @@ impl InstanceId {
     }
 }
 
+/// The text of a request id: 32 hexadecimal digits, two by two.
+pub fn request_id_digits(id: u128) -> [[u8; 2]; 16] {
+    id.to_be_bytes().map(|byte| [byte >> 4, byte & 0xf].map(|digit| b"0123456789abcdef"[usize::from(digit)]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -89,6 +89,25 @@ impl Backend {
         })
     }
 
+    /// Answers each request with these bytes, and keeps its connections open.
+    pub fn keeping_alive(raw: impl Into<Vec<u8>>) -> Self {
+        let raw = raw.into();
+        Self::start(move |conn| {
+            while conn.request().is_ok() {
+                conn.write(&raw);
+            }
+        })
+    }
+
+    /// Reads a request, and does not answer.
+    pub fn silent() -> Self {
+        Self::start(|conn| {
+            if conn.request().is_ok() {
+                conn.read_until_closed();
+            }
+        })
+    }
+
     /// Answers each request with 200 and `body`, with a length, and closes.
     pub fn ok(body: &str) -> Self {
         Self::answering(ok_response(body))

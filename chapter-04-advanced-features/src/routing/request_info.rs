@@ -83,8 +83,8 @@ impl<'a> RequestInfo<'a> {
         self.split_target().0
     }
 
-    /// The path and the query of the target.
-    fn split_target(&self) -> (&'a [u8], Option<&'a [u8]>) {
+    /// The path and the query of the target, as they were sent; the query is without the question mark.
+    pub fn split_target(&self) -> (&'a [u8], Option<&'a [u8]>) {
         let target = self.head.target();
         match target.iter().position(|byte| *byte == b'?') {
             Some(mark) => (&target[..mark], Some(&target[mark + 1..])),

@@ -2,7 +2,10 @@
 
 use std::{io::Write as _, net::IpAddr, time::Duration};
 
-use common::http::{Exchange, FailureKind, Version};
+use common::{
+    http::{Exchange, FailureKind, Version},
+    instance_id::request_id_digits,
+};
 
 use super::{
     entry::Entry,
@@ -145,7 +148,7 @@ impl Field {
             Self::Referer => style.text(out, text.get(Text::Referer)),
             Self::RequestLine => write_request_line(style.escape(), out, entry),
             Self::RequestId => match text.head {
-                Some(HeadFacts { own_id: Some(id), .. }) => write_own_id(out, id),
+                Some(HeadFacts { own_id: Some(id), .. }) => out.extend_from_slice(request_id_digits(id).as_flattened()),
                 _ => style.text(out, text.get(Text::RequestId)),
             },
             Self::Protocol => style.text(out, text.head.map_or(b"", |head| protocol(head.version))),
@@ -223,13 +226,6 @@ fn write_address(out: &mut Vec<u8>, address: IpAddr) {
         }
         IpAddr::V6(address) => write!(out, "{address}").expect("writing to a Vec cannot fail"),
     }
-}
-
-/// 32 hexadecimal digits, as in `X-Request-ID`.
-fn write_own_id(out: &mut Vec<u8>, id: u128) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = id.to_be_bytes().map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    out.extend_from_slice(digits.as_flattened());
 }
 
 fn protocol(version: Version) -> &'static [u8] {

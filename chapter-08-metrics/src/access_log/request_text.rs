@@ -71,11 +71,8 @@ pub struct HeadFacts {
 impl RequestText {
     /// Keeps what `capture` asks for of a request.
     pub fn capture(&mut self, request: &RequestInfo<'_>, capture: Capture) {
-        let target = request.target();
-        let (path, query) = match memchr::memchr(b'?', target) {
-            Some(mark) => (&target[..mark], &target[mark + 1..]),
-            None => (target, &b""[..]),
-        };
+        let (path, query) = request.split_target();
+        let query = query.unwrap_or_default();
         let header = |name| request.header_values(name).next().unwrap_or_default();
         let (own_id, received_id) = match request.request_id() {
             RequestId::Own(id) => (Some(id), &b""[..]),

@@ -3,7 +3,7 @@
 //! WHEN TO USE IT: when the log of all requests costs more than it tells. What went well is alike; what did not is what
 //! you look for.
 
-use std::{cell::Cell, fmt, num::NonZeroU32, str::FromStr};
+use std::{cell::Cell, num::NonZeroU32, str::FromStr};
 
 /// One request of so many: `1/100`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +30,6 @@ impl FromStr for SampleRate {
     fn from_str(text: &str) -> Result<Self, String> {
         let every = text.strip_prefix("1/").and_then(|every| every.parse().ok());
         every.map(Self).ok_or_else(|| "expected 1/N, such as 1/100 for one request of a hundred".to_owned())
-    }
-}
-
-impl fmt::Display for SampleRate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1/{}", self.0)
     }
 }
 

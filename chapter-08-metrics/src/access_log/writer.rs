@@ -50,8 +50,8 @@ pub struct LogWriter {
 struct Orders {
     waker: Arc<WriterWaker>,
     close: AtomicBool,
-    /// Reopen the file, and answer.
-    reopen: Mutex<Option<mpsc::Sender<io::Result<()>>>>,
+    /// Reopen the file, and answer each of these.
+    reopen: Mutex<Vec<mpsc::Sender<io::Result<()>>>>,
 }
 
 /// The thread's own.
@@ -65,6 +65,8 @@ struct Writer {
     written: usize,
     /// It could not write, and has said so.
     fails: bool,
+    /// The file has been rotated and could not be reopened, and that was said.
+    reopen_fails: bool,
     checked_at: Instant,
     reported: DropReport,
 }
@@ -103,6 +105,7 @@ impl LogWriter {
             pending: Vec::new(),
             written: 0,
             fails: false,
+            reopen_fails: false,
             checked_at: now(),
             reported: DropReport { lines: 0, at: None },
         };
@@ -126,7 +129,7 @@ impl LogWriter {
     /// It cannot be opened: the old one stays open.
     pub fn reopen(&self) -> io::Result<()> {
         let (answer, reopened) = mpsc::channel();
-        *self.orders.reopen.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        self.orders.reopen.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
         self.orders.waker.wake();
         let late = |_| io::Error::new(ErrorKind::TimedOut, "the writer does not answer, and may reopen it later");
         reopened.recv_timeout(REOPEN_TIMEOUT).map_err(late)?
@@ -221,9 +224,9 @@ impl Writer {
     }
 
     fn reopen_if_asked(&mut self) {
-        let asked = self.orders.reopen.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(answer) = asked {
-            let _ = answer.send(self.file.reopen()); // whoever asked may have stopped waiting
+        let asked = std::mem::take(&mut *self.orders.reopen.lock().unwrap_or_else(PoisonError::into_inner));
+        for answer in asked {
+            let _ = answer.send(self.file.reopen()); // the request may have timed out
         }
     }
 
@@ -233,8 +236,10 @@ impl Writer {
             return;
         }
         self.checked_at = now;
-        if self.file.is_rotated()
-            && let Err(error) = self.file.reopen()
+        let reopened = if self.file.is_rotated() { self.file.reopen() } else { Ok(()) };
+        let failed_before = std::mem::replace(&mut self.reopen_fails, reopened.is_err());
+        if let Err(error) = reopened
+            && !failed_before
         {
             let target = self.file.target();
             tracing::warn!("access log: cannot reopen {target}: {error}; writing to the file that had this name");

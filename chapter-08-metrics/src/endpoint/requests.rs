@@ -3,7 +3,7 @@
 use advanced_features::admin::{AdminHandler, AdminRequest, AdminResponse};
 
 use super::read;
-use crate::access_log::AccessLog;
+use crate::access_log::{AccessLog, recent::RecentRequests};
 
 /// Serves them.
 #[derive(Debug)]
@@ -11,9 +11,10 @@ pub struct RequestsHandler(pub AccessLog);
 
 impl RequestsHandler {
     fn body(&self) -> String {
-        let lines = self.0.recent().map(|recent| recent.lines().join(&b",\n"[..])).unwrap_or_default();
-        // The lines are JSON objects already, and ASCII.
-        format!("{{\"requests\": [\n{}\n]}}\n", String::from_utf8_lossy(&lines))
+        let lines = self.0.recent().map(RecentRequests::lines).unwrap_or_default();
+        // They are JSON objects already, and ASCII.
+        let objects: Vec<_> = lines.iter().map(|line| format!("\n{}", String::from_utf8_lossy(line))).collect();
+        format!("{{\"requests\": [{}]}}\n", objects.join(","))
     }
 }
 

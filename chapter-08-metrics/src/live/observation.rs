@@ -1,6 +1,6 @@
 //! What has changed between two looks at a balancer.
 //!
-//! A look costs a few loads per backend. So it can be taken each second even if nobody is connected, and whoever opens
+//! A look costs a few loads per backend. So it can be taken each second even if nobody is connected, and someone who opens
 //! the page after an incident finds it in the list. What begins and ends between two looks is seen only where something
 //! counts it, as ejections are.
 

@@ -1,4 +1,4 @@
-//! The queue: who is next, who is shed, and that no wake-up is lost.
+//! The queue: which request is next, which is shed, and that no wake-up is lost.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU32},

@@ -1,6 +1,9 @@
 //! Functions that write the parts of a head.
 
-use crate::http::{exchange::Version, parse::head::FieldView};
+use crate::{
+    http::{exchange::Version, parse::head::FieldView},
+    instance_id::request_id_digits,
+};
 
 pub(crate) fn put_status_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
     out.extend_from_slice(b"HTTP/1.1 ");
@@ -63,7 +66,5 @@ pub(crate) fn put_via(out: &mut Vec<u8>, received: Version, pseudonym: &str) {
 
 /// Writes X-Request-ID: 32 hex digits.
 pub(crate) fn put_request_id(out: &mut Vec<u8>, id: u128) {
-    let digits =
-        id.to_be_bytes().map(|byte| [byte >> 4, byte & 0xf].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
-    put_own_field(out, b"X-Request-ID: ", digits.as_flattened());
+    put_own_field(out, b"X-Request-ID: ", request_id_digits(id).as_flattened());
 }

@@ -78,11 +78,7 @@ fn one_word_is_in_the_log_the_metric_the_list_and_the_header(ctx: &Context) {
             }
         }
     });
-    let silent = Backend::start(|conn| {
-        if conn.request().is_ok() {
-            conn.read_until_closed();
-        }
-    });
+    let silent = Backend::silent();
     let log = LogFile::new();
     let groups = [
         format!("some={}", backend.addr()),
@@ -130,11 +126,7 @@ fn a_backends_response_has_no_word(ctx: &Context) {
 }
 
 fn the_header_says_what_the_balancer_has_answered(ctx: &Context) {
-    let silent = Backend::start(|conn| {
-        if conn.request().is_ok() {
-            conn.read_until_closed();
-        }
-    });
+    let silent = Backend::silent();
     let flags =
         ["--max-connections", "1", "--queue", "1", "--queue-timeout", "300ms", "--limit", "1/h by=ip path=/limited"];
     let program = ctx.start(&[silent.addr()], &flags);

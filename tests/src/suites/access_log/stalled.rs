@@ -16,11 +16,7 @@ cases! { "access_log";
 }
 
 fn backend() -> Backend {
-    Backend::start(|conn| {
-        while conn.request().is_ok() {
-            conn.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-        }
-    })
+    Backend::keeping_alive("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 }
 
 /// Sends requests until it is said that lines are dropped. Each line is as long as it can be.

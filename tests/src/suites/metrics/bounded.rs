@@ -16,11 +16,7 @@ cases! { "metrics";
 }
 
 fn backend() -> Backend {
-    Backend::start(|conn| {
-        while conn.request().is_ok() {
-            conn.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-        }
-    })
+    Backend::keeping_alive("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 }
 
 fn hostile_requests_create_no_series(ctx: &Context) {

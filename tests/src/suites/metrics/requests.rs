@@ -126,14 +126,14 @@ fn failures_of_a_backend_say_what_failed(ctx: &Context) {
     assert!(client.try_response("GET").is_err());
     assert_ended(&program, 1, "default", "2xx", "backend_reset_in_response_body", 1);
 
-    let silent = after_request(Conn::read_until_closed);
+    let silent = Backend::silent();
     let program = ctx.start(&[silent.addr()], &[&METRICS[..], &["--first-byte-timeout", "100ms"]].concat());
     assert_eq!(program.client().get("/").status(), 504);
     assert_ended(&program, 1, "default", "504", "backend_timeout_first_byte", 1);
 }
 
 fn a_client_that_leaves_is_no_failure(ctx: &Context) {
-    let silent = after_request(Conn::read_until_closed);
+    let silent = Backend::silent();
     let program = ctx.start(&[silent.addr()], &METRICS);
     let mut client = program.client();
     client.request("GET", "/", "");
@@ -154,7 +154,7 @@ fn a_client_that_leaves_is_no_failure(ctx: &Context) {
 }
 
 fn a_full_queue_and_a_client_that_leaves_it_are_told_apart(ctx: &Context) {
-    let silent = after_request(Conn::read_until_closed);
+    let silent = Backend::silent();
     let flags = ["--max-connections", "1", "--queue", "1", "--queue-timeout", "1h"];
     let program = ctx.start(&[silent.addr()], &[&METRICS[..], &flags].concat());
     let mut first = program.client();
@@ -176,7 +176,7 @@ fn a_full_queue_and_a_client_that_leaves_it_are_told_apart(ctx: &Context) {
 }
 
 fn shed_requests_are_counted_by_group(ctx: &Context) {
-    let silent = after_request(Conn::read_until_closed);
+    let silent = Backend::silent();
     let flags = ["--shed", "aimd", "--shed-target", "50ms"];
     let program = ctx.start(&[silent.addr()], &[&METRICS[..], &flags].concat());
     let mut clients = Vec::new();
