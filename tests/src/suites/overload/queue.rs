@@ -76,7 +76,9 @@ fn requests_beyond_the_limit_wait_and_old_ones_are_shed(ctx: &Context) {
     let statuses: Vec<_> = queued.iter_mut().map(|client| client.response("GET").status()).collect();
     assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
     assert_eq!(oldest.get("/").status(), 200, "it may try again");
-    assert_eq!((group(&program, "in_flight"), group(&program, "queued")), (0, 0));
+    // A client may have its response a moment before the slot is given back.
+    until("no slot is held", || group(&program, "in_flight") == 0);
+    assert_eq!(group(&program, "queued"), 0);
 }
 
 fn under_overload_the_newest_request_is_next(ctx: &Context) {
@@ -136,7 +138,8 @@ fn a_client_that_leaves_gives_its_slot_back(ctx: &Context) {
     until("it is queued", || group(&program, "queued") == 1);
     held.into_iter().for_each(Client::reset);
     until("the queued one has a slot", || gated.requests().iter().any(|target| target == "/queued"));
-    assert_eq!((group(&program, "in_flight"), group(&program, "limit")), (1, INITIAL_LIMIT as u64));
+    until("the others have given theirs back", || group(&program, "in_flight") == 1);
+    assert_eq!(group(&program, "limit"), INITIAL_LIMIT as u64);
     drop(queued);
 }
 
