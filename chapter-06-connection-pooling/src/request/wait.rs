@@ -50,7 +50,7 @@ pub(crate) fn poll_head_deadline<E: Engine>(
     // A client whose bytes are not read for lack of bandwidth is not late.
     let deadline = client
         .read_paused_until(now)
-        .unwrap_or_else(|| timeouts.head_deadline(client.timeout_start, idle, worker.drain_started_at.get()));
+        .unwrap_or_else(|| timeouts.head_deadline(client.timeout_start, idle, worker.drain_started_at()));
     client.timer.poll(deadline, now, context)
 }
 
