@@ -26,8 +26,8 @@ mod request;
 mod serve;
 mod server;
 mod statistics;
-mod timer;
-mod upstream;
+pub mod timer;
+pub mod upstream;
 mod wire;
 pub mod worker;
 

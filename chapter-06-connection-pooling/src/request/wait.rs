@@ -235,7 +235,7 @@ pub(crate) async fn wait_for_connect<E: Engine>(
         let timed_out = || ProxyError::new(FailureKind::Timeout, Side::Backend, Phase::Connect);
         match outcome.unwrap_or_else(|| Err(timed_out())) {
             Err(error) if error.kind == FailureKind::ResourceExhausted && socket_pool::evict_one(worker) => {}
-            outcome => return outcome,
+            outcome => return outcome.map(UpstreamConnection::new),
         }
     }
 }

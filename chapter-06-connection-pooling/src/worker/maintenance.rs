@@ -14,7 +14,7 @@ use super::{
 use crate::{
     engine::Engine,
     pool::{ConnectionPool as _, PoolKey},
-    upstream::{connect::connect, socket_pool},
+    upstream::{connect::connect, connection::UpstreamConnection, socket_pool},
 };
 
 /// How often idle connections are checked.
@@ -46,9 +46,9 @@ async fn warm_up<E: Engine>(worker: Rc<WorkerContext<E>>, key: PoolKey) {
         let started = now();
         let plan = ConnectPlan::to_address(key.address, started, started + worker.balancer().config().timeouts.connect);
         match connect(plan).await {
-            Ok(upstream) => {
+            Ok(connected) => {
                 worker.pool_counters().warmed_up(1);
-                socket_pool::put(&worker, upstream, now());
+                socket_pool::put(&worker, UpstreamConnection::new(connected), now());
             }
             Err(error) => {
                 tracing::info!("warm-up connect to {} failed: {error}", key.address);
