@@ -1,9 +1,10 @@
 //! What a worker serves its connections with. This chapter serves HTTP; a later one relays TCP connections.
 
 use std::{
+    future::poll_fn,
     net::{IpAddr, SocketAddr},
     rc::Rc,
-    task::Context,
+    task::{Context, Poll},
 };
 
 use tokio::net::TcpStream;
@@ -70,6 +71,15 @@ impl<S: Service> ConnectionGuard<S> {
         let thread = service.thread();
         thread.balancer().stats().connection_opened();
         Self { task_id: thread.register(), service: Rc::clone(service), _permit: permit }
+    }
+
+    /// Stores the waker of the task that awaits this, as [`set_waker`](Self::set_waker) does. Ready at once.
+    pub async fn register_task(&self) {
+        poll_fn(|context| {
+            self.set_waker(context);
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Stores the task's waker, for the shutdown. Only the first call does anything.
