@@ -11,8 +11,9 @@ use rate_limiting::filter::limiter_for;
 
 use crate::{
     args::{Args, Mode, check_mode},
+    observable_server::ObservableTcpServer,
     relay::pipe_pool::MAX_IDLE_PIPES,
-    server::{ObservableTcpServer, TcpServer},
+    server::TcpServer,
 };
 
 /// Two descriptors per pipe.

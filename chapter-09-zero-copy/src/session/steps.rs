@@ -12,10 +12,7 @@ use common::{
     http::{FailureKind, Side},
     net::set_reset_on_close,
 };
-use connection_pooling::{
-    timer::LazyTimer,
-    worker::service::{Connection, Service as _},
-};
+use connection_pooling::{timer::LazyTimer, worker::service::Connection};
 use tokio::net::TcpStream;
 
 use super::{
@@ -29,7 +26,7 @@ use crate::{
         duplex::{Duplex, DuplexEnd},
         half::SideError,
     },
-    tcp_service::TcpService,
+    tcp_worker::TcpWorker,
 };
 
 /// A client's session.
@@ -42,8 +39,8 @@ struct Session {
 }
 
 impl Session {
-    fn new(service: &TcpService, peer: SocketAddr, accepted_at: Instant) -> Self {
-        let ctx = RequestContext::new(service.thread().balancer().route_connection(None, peer.ip()));
+    fn new(worker: &TcpWorker, peer: SocketAddr, accepted_at: Instant) -> Self {
+        let ctx = RequestContext::new(worker.thread().balancer().route_connection(None, peer.ip()));
         Self { peer, accepted_at, ctx, timer: LazyTimer::default() }
     }
 }
@@ -51,18 +48,18 @@ impl Session {
 // ANCHOR: serve
 /// Serves a session from its acceptance to its record.
 #[expect(clippy::manual_async_fn, reason = "the future of an async fn would store `connection` twice")]
-pub(crate) fn serve(connection: Connection<TcpService>, accepted_at: Instant) -> impl Future<Output = ()> {
+pub(crate) fn serve(connection: Connection<TcpWorker>, accepted_at: Instant) -> impl Future<Output = ()> {
     async move {
         connection.guard.register_task().await;
-        let (service, client) = (&*connection.guard.service, &connection.stream);
-        let mut session = Session::new(service, connection.peer, accepted_at);
+        let (worker, client) = (&*connection.guard.service, &connection.stream);
+        let mut session = Session::new(worker, connection.peer, accepted_at);
         // Boxed: the memory of these waits is given back before the session relays, which may take hours.
-        let upstream = Box::pin(connect_to_a_backend(service, client, &mut session)).await;
+        let upstream = Box::pin(connect_to_a_backend(worker, client, &mut session)).await;
         let mut duplex = Duplex::new(&[], now());
         let end = match &upstream {
             Ok(upstream) => {
-                let (sockets, timeout) = ((client, &upstream.connection), service.options().session_timeout);
-                let relayed = duplex.run(service.thread(), service.mover(), sockets, &mut session.timer, timeout);
+                let (sockets, timeout) = ((client, &upstream.connection), worker.options().session_timeout);
+                let relayed = duplex.run(worker.thread(), worker.mover(), sockets, &mut session.timer, timeout);
                 session_end(&relayed.await)
             }
             Err(end) => *end,
@@ -74,26 +71,26 @@ pub(crate) fn serve(connection: Connection<TcpService>, accepted_at: Instant) ->
                 set_reset_on_close(&upstream.connection);
             }
         }
-        record(service, &mut session, end, upstream.ok().as_ref(), &duplex);
+        record(worker, &mut session, end, upstream.ok().as_ref(), &duplex);
     }
 }
 // ANCHOR_END: serve
 
 /// Tries one backend after another, each once, until one has taken the connection.
 async fn connect_to_a_backend(
-    service: &TcpService,
+    worker: &TcpWorker,
     client: &TcpStream,
     session: &mut Session,
 ) -> Result<Attempt<TcpStream>, SessionEnd> {
-    let (balancer, Session { ctx, timer, accepted_at, .. }) = (service.thread().balancer(), session);
+    let (balancer, Session { ctx, timer, accepted_at, .. }) = (worker.thread().balancer(), session);
     balancer.admit(ctx, now()).map_err(|_| SessionEnd::NoBackend)?;
     loop {
         let in_flight = match ctx.choose(now()).map_err(|error| end_without_backend(&error))? {
             Dispatch::Backend(in_flight) => in_flight,
-            Dispatch::Queue => wait::wait_for_slot(service, client, timer, ctx).await?,
+            Dispatch::Queue => wait::wait_for_slot(worker, client, timer, ctx).await?,
         };
         let backend = Arc::clone(in_flight.backend());
-        let connected = wait::wait_for_connect(service, client, timer, &backend).await?;
+        let connected = wait::wait_for_connect(worker, client, timer, &backend).await?;
         let connected_at = now();
         balancer.record_connect(&backend, connected.as_ref().err(), connected_at);
         match connected {
@@ -119,7 +116,7 @@ fn session_end(ended: &DuplexEnd) -> SessionEnd {
 }
 
 fn record(
-    service: &TcpService,
+    worker: &TcpWorker,
     session: &mut Session,
     end: SessionEnd,
     upstream: Option<&Attempt<TcpStream>>,
@@ -132,7 +129,7 @@ fn record(
         upstream.finish(&mut exchange, session.accepted_at, duplex.first_byte_at(), ended_at);
     }
     session.ctx.finish(&mut exchange, ended_at);
-    service.record(&SessionRecord { peer: session.peer, end, exchange });
+    worker.record(&SessionRecord { peer: session.peer, end, exchange });
 }
 
 /// No backend is left: none may be picked, or the last one that was tried failed.
@@ -147,7 +144,7 @@ fn end_without_backend(error: &RequestError) -> SessionEnd {
 mod tests {
     use super::*;
 
-    fn future_size<F: Future>(_: impl Fn(Connection<TcpService>, Instant) -> F) -> usize {
+    fn future_size<F: Future>(_: impl Fn(Connection<TcpWorker>, Instant) -> F) -> usize {
         size_of::<F>()
     }
 
