@@ -155,6 +155,13 @@ pub(super) fn expect_ended(program: &Program, end: &str, count: u64) {
     until(&format!("{count} sessions have ended with {end}"), || statistic(program, &format!("ended {end}")) == count);
 }
 
+/// Waits until no more connections are accepted. Those that are until then end at once.
+pub(super) fn wait_until_closed(program: &Program) {
+    until("no more connections are accepted", || {
+        TcpStream::connect(program.addr()).map(|stream| Peer::new(stream).reset()).is_err()
+    });
+}
+
 /// Starts the program in front of `backends`.
 pub(super) fn start(ctx: &Context, backends: &[&Listening], flags: &[&str]) -> Program {
     let addrs: Vec<_> = backends.iter().map(|backend| backend.addr()).collect();

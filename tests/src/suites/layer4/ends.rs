@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::{Listening, Peer, expect_ended, session, start};
+use super::{Listening, Peer, expect_ended, session, start, wait_until_closed};
 use crate::Context;
 use crate::case::cases;
 use crate::wait::{TEST_TIMEOUT, ms, pause, until};
@@ -113,7 +113,7 @@ fn draining_waits_for_sessions(ctx: &Context) {
     let mut program = start(ctx, &[&backend], &[]);
     let (mut client, mut server) = session(&program, &backend);
     program.signal(Signal::SIGTERM);
-    until("no more connections are accepted", || std::net::TcpStream::connect(program.addr()).is_err());
+    wait_until_closed(&program);
     client.send("still here");
     server.expect("still here");
     server.send("yes");
@@ -132,7 +132,7 @@ fn what_does_not_end_in_time_is_reset(ctx: &Context) {
         let (mut client, mut server) = session(&program, &backend);
         program.signal(Signal::SIGTERM);
         if second_signal {
-            until("it drains", || std::net::TcpStream::connect(program.addr()).is_err());
+            wait_until_closed(&program);
             program.signal(Signal::SIGTERM);
         }
         client.expect_reset();

@@ -4,7 +4,6 @@ use super::{Listening, expect_ended, session, start};
 use crate::Context;
 use crate::admin_client::AdminClient;
 use crate::case::cases;
-use crate::client::Client;
 use crate::suites::support::assert_usage_error;
 use crate::wait::until;
 
@@ -48,7 +47,8 @@ fn sessions_are_counted_in_the_metrics(ctx: &Context) {
     let (mut client, mut server) = session(&program, &backend);
     client.send([1; 1_000]);
     server.expect([1; 1_000]);
-    let scrape = || Client::connect(AdminClient::of(&program).addr()).get("/metrics").text();
+    let admin = AdminClient::of(&program);
+    let scrape = || admin.send("GET", "/metrics", "", "").text();
     let name = backend.addr();
     let in_flight = format!("lb_backend_in_flight{{backend=\"{name}\",group=\"default\"}} ");
     assert!(scrape().contains(&format!("{in_flight}1\n")), "{}", scrape());
@@ -68,7 +68,7 @@ fn sessions_are_counted_in_the_metrics(ctx: &Context) {
     ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
-    assert_eq!(Client::connect(AdminClient::of(&program).addr()).get("/readyz").status(), 200);
+    assert_eq!(admin.send("GET", "/readyz", "", "").status(), 200);
 }
 
 fn a_session_is_logged_in_one_line(ctx: &Context) {
@@ -82,9 +82,8 @@ fn a_session_is_logged_in_one_line(ctx: &Context) {
     client.expect("six...");
     drop((client, server));
     expect_ended(&program, "done", 1);
-    let logged = || program.stderr() + &program.stdout();
-    until("the session is logged", || logged().contains(&peer.to_string()));
-    let text = logged();
+    until("the session is logged", || program.stderr().contains(&peer.to_string()));
+    let text = program.stderr();
     let line = text.lines().find(|line| line.contains(&peer.to_string())).unwrap();
     assert!(line.contains("in=4 out=6 connected=") && line.ends_with(" done"), "{line}");
 }
