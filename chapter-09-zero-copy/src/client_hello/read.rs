@@ -16,8 +16,8 @@ pub enum ClientHelloRead<'a> {
 /// is enough. It allocates only if the message is split over several TLS records, and then once.
 ///
 /// Another protocol is refused at its first byte in most cases, and a field of a record or of the message's header as
-/// soon as it has arrived; the rest of the message when it is whole. What follows the message's last record is not
-/// regarded.
+/// soon as it has arrived; the rest of the message when it is whole. What follows the message's last record is
+/// ignored.
 pub fn read(bytes: &[u8]) -> Result<ClientHelloRead<'_>, ClientHelloError> {
     match message::body(bytes)? {
         Some(body) => Ok(ClientHelloRead::Complete(ClientHello::parse(body)?)),

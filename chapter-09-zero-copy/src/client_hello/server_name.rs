@@ -14,9 +14,8 @@ const MAX_LABEL_BYTES: usize = 63;
 
 /// The place of the host name in the message.
 ///
-/// The list must consist of one host name, as OpenSSL demands. RFC 6066 allows names of other types, which nobody has
-/// defined, and servers disagree about what follows one: a list with more could be routed by one name and served by
-/// another.
+/// The list must consist of one host name, as OpenSSL demands. RFC 6066 allows names of other types, but defines none,
+/// and servers disagree about what follows one: such a connection could be routed by one name and served by another.
 pub(super) fn read(content: Vector<'_>) -> Result<Range<usize>, ClientHelloError> {
     let mut list = content.only_vector16().ok_or(MALFORMED)?;
     let kind = list.u8().ok_or(MALFORMED)?;

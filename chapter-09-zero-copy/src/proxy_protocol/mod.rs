@@ -1,8 +1,8 @@
 //! The PROXY protocol: a header in front of a connection's bytes that names the client behind a proxy.
 //!
 //! **When to use it**: a proxy that relays bytes cannot add `X-Forwarded-For`, because it does not read the messages.
-//! It sends this header first, and the server takes the client's address from there. Accept it only from proxies that
-//! are trusted: whatever client is allowed to send it chooses its own address.
+//! It sends this header first, and the server takes the client's address from there. Accept it only from trusted
+//! proxies: a client that may send it chooses its own address.
 //!
 //! | module | what lives there |
 //! |---|---|

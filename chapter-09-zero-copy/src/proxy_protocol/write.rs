@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{header::ProxyHeader, v1, v2, version::Version};
 
-/// Appends the header to `into`: at most 107 bytes, which the specification wants sent at once.
+/// Appends the header to `into`: at most 107 bytes, which the specification wants to be sent at once.
 ///
 /// Both addresses of a header have one family. If only one of them is IPv6, as with a client that was read from another
 /// header, the other is written IPv4-mapped (`::ffff:192.0.2.1`).
