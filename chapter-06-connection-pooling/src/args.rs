@@ -82,6 +82,16 @@ impl BalancerArgs {
         self.balance.needs_bundled_backends()
     }
 
+    /// The program `name` that these options describe, without a pool, and its number of workers. `extra_fds`: descriptors
+    /// that each of them needs beyond those of connections.
+    pub fn into_program_without_pool(self, name: &'static str, extra_fds: u64) -> (Program, NonZeroUsize) {
+        let Self { port, balance, admin: AdminArgs { admin }, workers, serve, .. } = self;
+        let count = workers.count();
+        let extra_fds = extra_fds.saturating_mul(count.get() as u64);
+        let threads = Threads::Workers { count, poller: None, extra_fds };
+        (Program::new(name, port, balance, serve).admin(admin).threads(threads), count)
+    }
+
     /// The program `name` that these options describe, its pool, and its number of workers. Raises the limit of open
     /// files first: how many connections the pool may keep depends on it.
     ///
