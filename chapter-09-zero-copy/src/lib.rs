@@ -9,13 +9,16 @@
 //! | `tcp_worker`, `tcp_service` | what the sessions of a worker share; sessions as what a worker serves |
 //! | [`observable_server`] | the server with its metrics |
 //! | `exposition`, `keep_alive` | the metrics; TCP keep-alive |
+//! | [`proxy_protocol`], [`client_hello`] | what stands before or at the start of a session's bytes: the client's address, the TLS server name |
 //! | [`args`], [`program`] | the command line; the program |
 
 pub mod args;
+pub mod client_hello;
 mod exposition;
 mod keep_alive;
 pub mod observable_server;
 pub mod program;
+pub mod proxy_protocol;
 pub mod relay;
 pub mod server;
 pub mod session;
