@@ -5,15 +5,24 @@ use std::{fmt::Write as _, num::NonZeroUsize, sync::Arc, time::Duration};
 use advanced_features::Balancer;
 use connection_pooling::worker::workers::Workers;
 
-use crate::{relay::mover::SplicePolicy, session::end::SessionEnd, session_stats::SessionStats};
+use crate::{
+    proxy_protocol::Version,
+    relay::mover::SplicePolicy,
+    session::{end::SessionEnd, prelude::PreludeConfig},
+    session_stats::SessionStats,
+};
 
 /// How sessions are served.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TcpOptions {
     /// When bytes go through a pipe.
     pub splice: SplicePolicy,
     /// How long no byte may move in either direction.
     pub session_timeout: Duration,
+    /// What is read before a backend is chosen.
+    pub prelude: PreludeConfig,
+    /// The PROXY header that each backend gets first.
+    pub send_proxy: Option<Version>,
 }
 
 /// A balancer of TCP sessions.
@@ -47,8 +56,8 @@ impl TcpServer {
         &self.stats[id]
     }
 
-    /// How many sessions of the group with this index have ended so.
-    pub fn sessions(&self, group: usize, end: SessionEnd) -> u64 {
+    /// How many sessions have ended so: those of the group with this index, or those that were not routed.
+    pub fn sessions(&self, group: Option<usize>, end: SessionEnd) -> u64 {
         self.stats.iter().map(|stats| stats.sessions(group, end)).sum()
     }
 
@@ -65,8 +74,8 @@ impl TcpServer {
         let (spliced, copied) = self.moved_bytes();
         write!(table, "\nbytes spliced {spliced}\nbytes copied {copied}").expect("writing to a String cannot fail");
         for end in SessionEnd::ALL {
-            let sessions: u64 =
-                (0..self.workers.balancer().groups().len()).map(|group| self.sessions(group, end)).sum();
+            let groups = (0..self.workers.balancer().groups().len()).map(Some).chain([None]);
+            let sessions: u64 = groups.map(|group| self.sessions(group, end)).sum();
             if sessions > 0 {
                 write!(table, "\nended {end} {sessions}").expect("writing to a String cannot fail");
             }

@@ -88,7 +88,7 @@ pub(super) async fn wait_for_connect(
 /// # Errors
 /// The client has reset its connection, or the process stops. A FIN is no reason: the client may wait for the answer to
 /// what it has sent.
-async fn wait_unless_reset<O>(
+pub(super) async fn wait_unless_reset<O>(
     thread: &WorkerThread,
     client: &TcpStream,
     timer: &mut LazyTimer,
