@@ -20,6 +20,7 @@ mod metrics;
 mod overload;
 mod pooling;
 mod proxy;
+mod proxy_protocol;
 mod rate_limit;
 mod retry;
 mod robustness;
@@ -149,6 +150,8 @@ const FILES: &[&[Case]] = &[
     layer4::ends::CASES,
     layer4::choosing::CASES,
     layer4::program::CASES,
+    layer4::server_name::CASES,
+    proxy_protocol::CASES,
     zero_copy::slow_readers::CASES,
 ];
 
