@@ -27,6 +27,7 @@ const SUITES: &[(&str, &[u8])] = &[
     ("metrics", &[8]),
     ("access_log", &[8]),
     ("live", &[8]),
+    ("files", &[9]),
 ];
 
 /// The chapters whose programs are chapter 6's engine with a further filter each.

@@ -8,6 +8,7 @@ mod algorithms;
 mod balance;
 mod c10k;
 mod failover;
+mod files;
 mod forward;
 mod framing;
 mod health;
@@ -143,6 +144,14 @@ const FILES: &[&[Case]] = &[
     live::page::CASES,
     live::browser::CASES,
     live::screenshot::CASES,
+    files::bodies::CASES,
+    files::conditions::CASES,
+    files::ranges::CASES,
+    files::paths::CASES,
+    files::requests::CASES,
+    files::slow::CASES,
+    files::peers::CASES,
+    files::program::CASES,
 ];
 
 /// Every case of every suite.

@@ -1,0 +1,118 @@
+//! The bytes of a response, from its head to the end of its file.
+
+use std::{
+    cell::{Cell, RefCell},
+    io::{self, ErrorKind},
+    os::fd::{AsFd as _, AsRawFd as _},
+    time::Duration,
+};
+
+use nix::sys::socket::{MsgFlags, send};
+use tokio::{io::Interest, net::TcpStream, task::yield_now, time::timeout};
+
+use super::stats::WorkerStats;
+use crate::sendfile::{FileSender, TransferMethod};
+
+/// How many bytes a connection may send before the worker serves others. A fast client empties its socket as quickly as
+/// we fill it, so `sendfile` would go on to the end of the file. nginx has `sendfile_max_chunk` (2 MiB) for this.
+const MAX_TURN_BYTES: usize = 512 * 1024;
+
+/// What a request without a body costs of a turn: about as much time as this many bytes. It bounds how many pipelined
+/// requests are answered in one turn.
+const REQUEST_COST_BYTES: usize = 16 * 1024;
+
+/// With `MSG_MORE`, a head waits for the first bytes of its body, and both leave in one segment. `TCP_CORK` does the
+/// same with two more system calls. Other systems have neither.
+#[cfg(target_os = "linux")]
+const MORE_FOLLOWS: MsgFlags = MsgFlags::from_bits_retain(nix::libc::MSG_MORE);
+#[cfg(not(target_os = "linux"))]
+const MORE_FOLLOWS: MsgFlags = MsgFlags::empty();
+
+/// The turn of a connection: how much it may still send before others are served.
+#[derive(Debug)]
+pub(super) struct Turn(Cell<usize>);
+
+impl Turn {
+    /// A whole turn.
+    pub(super) fn new() -> Self {
+        Self(Cell::new(MAX_TURN_BYTES))
+    }
+
+    /// The connection has waited, and others have been served meanwhile.
+    pub(super) fn renew(&self) {
+        self.0.set(MAX_TURN_BYTES);
+    }
+
+    /// Ends the turn if the next request would exceed it.
+    pub(super) async fn charge_request(&self) {
+        self.charge(REQUEST_COST_BYTES).await;
+    }
+
+    async fn charge(&self, bytes: usize) {
+        self.0.set(self.0.get().saturating_sub(bytes));
+        if self.0.get() == 0 {
+            // Not a wake-up of this task alone: the runtime then asks the poller for other connections only after 61
+            // turns. After `yield_now` it does so as soon as the others that are ready have had theirs.
+            yield_now().await;
+            self.renew();
+        }
+    }
+}
+
+/// Where a response goes, and what sending it needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sink<'a> {
+    pub(super) stream: &'a TcpStream,
+    pub(super) turn: &'a Turn,
+    /// How long the client may take no byte.
+    pub(super) timeout: Duration,
+    pub(super) method: TransferMethod,
+    /// The worker's buffer, for copying.
+    pub(super) scratch: &'a RefCell<Box<[u8]>>,
+    pub(super) stats: &'a WorkerStats,
+}
+
+impl Sink<'_> {
+    /// Sends the head, which also has a local reply's body. `more_follows`: a file's bytes are sent next.
+    pub(super) async fn send_head(self, mut head: &[u8], more_follows: bool) -> io::Result<()> {
+        let flags = if more_follows { MORE_FOLLOWS } else { MsgFlags::empty() };
+        while !head.is_empty() {
+            let sent = self.write(|| Ok(send(self.stream.as_raw_fd(), head, flags)?)).await?;
+            head = &head[sent..];
+        }
+        Ok(())
+    }
+
+    // ANCHOR: send_file
+    /// Sends what remains of a file, a turn at a time.
+    ///
+    /// # Errors
+    /// As [`FileSender::send`], and `TimedOut`.
+    pub(super) async fn send_file(self, file: &mut FileSender) -> io::Result<()> {
+        while file.remaining() > 0 {
+            let sent = self
+                .write(|| {
+                    let limit = self.turn.0.get();
+                    file.send(self.stream.as_fd(), limit, self.method, &mut self.scratch.borrow_mut())
+                })
+                .await?;
+            self.stats.count_body(sent);
+            self.turn.charge(sent.bytes).await;
+        }
+        Ok(())
+    }
+    // ANCHOR_END: send_file
+
+    /// Calls `write` until it does not block, waiting for the socket in between.
+    async fn write<T>(self, mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        loop {
+            match self.stream.try_io(Interest::WRITABLE, &mut write) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                outcome => return outcome,
+            }
+            self.turn.renew();
+            timeout(self.timeout, self.stream.writable()).await.map_err(|_| ErrorKind::TimedOut)??;
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Slow clients, many clients, and the end of the process.
+
+use std::io::Read as _;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::Context;
+use crate::case::cases;
+use crate::client::Client;
+use crate::rng::{Rng, Sha256Hasher};
+use crate::wait::{StopOnDrop, TEST_TIMEOUT, ms, pause, until};
+
+use super::{Site, ask};
+
+cases! { "files";
+    Fast stalled_downloads_cost_no_memory_and_delay_nobody,
+    Fast a_fast_download_delays_nobody,
+    Fast a_client_that_takes_no_byte_is_cut_off,
+    Slow a_client_that_takes_few_bytes_is_served,
+    Fast a_drain_finishes_downloads_and_closes_idle_connections,
+    Fast a_drain_answers_what_was_pipelined,
+    Fast a_second_signal_ends_downloads,
+    Fast a_client_beyond_the_limit_waits_and_is_served,
+    Fast a_drain_serves_clients_that_wait_beyond_the_limit,
+    Fast clients_that_vanish_leave_no_descriptor,
+}
+
+const MEGABYTES_30: usize = 30_000_000;
+/// A worker's buffer, the connections' own, and the allocator's slack.
+const MAX_GROWTH_KIB: u64 = 2 * 1024;
+
+fn site_with_30_megabytes() -> (Site, [u8; 32]) {
+    let (site, content) = (Site::new(), Rng::new(11).bytes(MEGABYTES_30));
+    site.write("big", &content);
+    site.write("small", b"small");
+    let mut digest = Sha256Hasher::default();
+    digest.add(&content);
+    (site, digest.finish())
+}
+
+/// A client that has asked for the large file and reads nothing.
+fn stalled(program: &crate::process::Program) -> Client {
+    let mut client = Client::connect_with_recv_buffer(program.addr(), 32 * 1024);
+    client.request("GET", "/big", "");
+    client
+}
+
+fn read_and_hash(client: &mut Client) -> [u8; 32] {
+    let mut digest = Sha256Hasher::default();
+    assert_eq!(client.response_into("GET", &mut |piece| digest.add(piece)).unwrap().status(), 200);
+    digest.finish()
+}
+
+fn stalled_downloads_cost_no_memory_and_delay_nobody(ctx: &Context) {
+    let (site, expected) = site_with_30_megabytes();
+    for flags in [&["--workers", "1"][..], &["--workers", "1", "--copy"]] {
+        let program = site.start(ctx, flags);
+        let mut fast = program.client();
+        assert_eq!(fast.get("/small").text(), "small");
+        let before = program.rss_kib();
+        let mut clients: Vec<_> = (0..16).map(|_| stalled(&program)).collect();
+        for _ in 0..40 {
+            assert_eq!(fast.get("/small").text(), "small");
+            pause(ms(5));
+        }
+        let grown = program.peak_rss_kib().saturating_sub(before);
+        assert!(grown < MAX_GROWTH_KIB, "{flags:?}: 16 stalled readers cost {grown} KiB");
+        for client in &mut clients[..4] {
+            assert!(read_and_hash(client) == expected, "{flags:?}: the body differs");
+            assert_eq!(client.get("/small").text(), "small", "{flags:?}: the connection stays open");
+        }
+    }
+}
+
+/// One worker, and clients that download as fast as they can: small files are served in between.
+fn a_fast_download_delays_nobody(ctx: &Context) {
+    let (site, _) = site_with_30_megabytes();
+    let (program, stop) = (site.start(ctx, &["--workers", "1"]), std::sync::atomic::AtomicBool::new(false));
+    thread::scope(|scope| {
+        let _stop = StopOnDrop(&stop);
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut client = program.client();
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    client.request("GET", "/big", "");
+                    client.response_into("GET", &mut |_| {}).unwrap();
+                }
+            });
+        }
+        let mut client = program.client();
+        let started = Instant::now();
+        for _ in 0..200 {
+            assert_eq!(client.get("/small").text(), "small");
+        }
+        let mean = started.elapsed() / 200;
+        assert!(mean < ms(50), "a small file took {mean:?} on average");
+    });
+}
+
+fn a_client_that_takes_no_byte_is_cut_off(ctx: &Context) {
+    let (site, _) = site_with_30_megabytes();
+    let program = site.start(ctx, &["--body-timeout", "300ms", "--log-requests"]);
+    let mut client = stalled(&program);
+    until("the log says so", || program.stderr().contains("timed out"));
+    let received = client.read_until_closed(TEST_TIMEOUT).expect("it is closed");
+    assert!(received.len() < MEGABYTES_30, "it is not whole");
+    until("its descriptors are closed", || program.fds() < program_fds_of_idle(&site, ctx) + 1);
+}
+
+/// The descriptors of a program without clients.
+fn program_fds_of_idle(site: &Site, ctx: &Context) -> usize {
+    site.start(ctx, &[]).fds()
+}
+
+/// A client that always takes a little makes progress, although the kernel's send buffer is so large that it does not
+/// become writable again within the limit.
+fn a_client_that_takes_few_bytes_is_served(ctx: &Context) {
+    let (site, _) = site_with_30_megabytes();
+    let program = site.start(ctx, &["--body-timeout", "1s"]);
+    let client = stalled(&program);
+    let mut stream = client.stream();
+    let (started, mut piece, mut received) = (Instant::now(), vec![0; 16 * 1024], 0);
+    while started.elapsed() < Duration::from_secs(6) {
+        let length = stream.read(&mut piece).unwrap();
+        assert!(length > 0, "cut off after {received} bytes and {:?}", started.elapsed());
+        received += length;
+        pause(ms(50));
+    }
+}
+
+fn a_drain_finishes_downloads_and_closes_idle_connections(ctx: &Context) {
+    let (site, expected) = site_with_30_megabytes();
+    let mut program = site.start(ctx, &[]);
+    let (mut idle, mut download) = (program.client(), stalled(&program));
+    assert_eq!(idle.get("/small").text(), "small");
+    program.signal(Signal::SIGTERM);
+    until("new connections are refused", || Client::try_connect(program.addr()).is_err());
+    idle.expect_closed();
+    assert!(program.wait(ms(50)).is_none(), "the download is in flight");
+    assert!(read_and_hash(&mut download) == expected, "the body differs");
+    let last = ask(&mut download, "GET", "/small", "");
+    assert_eq!((last.text().as_str(), last.fields().get("connection")), ("small", Some("close")));
+    download.expect_closed();
+    drop(download);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
+    until("the table at the end", || program.stdout().contains("--- statistics"));
+    assert!(program.stdout().contains("requests: 3 (0 cut short)"), "{}", program.stdout());
+}
+
+fn a_drain_answers_what_was_pipelined(ctx: &Context) {
+    let (site, _) = site_with_30_megabytes();
+    let mut program = site.start(ctx, &[]);
+    let mut client = Client::connect_with_recv_buffer(program.addr(), 32 * 1024);
+    client.send("GET /big HTTP/1.1\r\nHost: a\r\n\r\nGET /small HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2));
+    let (_, _, framing) = client.response_head("GET").unwrap();
+    program.signal(Signal::SIGTERM);
+    until("new connections are refused", || Client::try_connect(program.addr()).is_err());
+    client.reader().body(framing, &mut |_| {}).unwrap();
+    assert_eq!(client.response("GET").text(), "small");
+    assert_eq!(client.response("GET").body.len(), MEGABYTES_30);
+    let last = client.response("GET");
+    assert_eq!((last.text().as_str(), last.fields().get("connection")), ("small", Some("close")));
+    client.expect_closed();
+    drop(client);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
+}
+
+fn a_second_signal_ends_downloads(ctx: &Context) {
+    let (site, _) = site_with_30_megabytes();
+    let mut program = site.start(ctx, &[]);
+    let mut client = stalled(&program);
+    client.response_head("GET").unwrap();
+    program.signal(Signal::SIGTERM);
+    until("new connections are refused", || Client::try_connect(program.addr()).is_err());
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
+}
+
+fn a_client_beyond_the_limit_waits_and_is_served(ctx: &Context) {
+    let (site, _) = site_with_30_megabytes();
+    let program = site.start(ctx, &["--max-clients", "2"]);
+    let mut clients: Vec<_> = (0..2).map(|_| program.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.get("/small").text(), "small");
+    }
+    let mut third = program.client();
+    third.request("GET", "/small", "");
+    third.expect_no_input(ms(200));
+    assert_eq!(clients[0].get("/small").text(), "small");
+    clients.remove(0);
+    assert_eq!(third.response("GET").text(), "small");
+}
+
+fn a_drain_serves_clients_that_wait_beyond_the_limit(ctx: &Context) {
+    let (site, expected) = site_with_30_megabytes();
+    let mut program = site.start(ctx, &["--max-clients", "1"]);
+    let mut download = stalled(&program);
+    let (_, _, framing) = download.response_head("GET").unwrap();
+    let mut waiting: Vec<_> = (0..6).map(|_| program.client()).collect();
+    for client in &mut waiting {
+        client.request("GET", "/small", "");
+    }
+    waiting[0].expect_no_input(ms(100));
+    program.signal(Signal::SIGTERM);
+    for client in &mut waiting {
+        assert_eq!(client.response("GET").text(), "small");
+    }
+    let mut digest = Sha256Hasher::default();
+    download.reader().body(framing, &mut |piece| digest.add(piece)).unwrap();
+    assert!(digest.finish() == expected);
+    drop((download, waiting));
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
+}
+
+fn clients_that_vanish_leave_no_descriptor(ctx: &Context) {
+    let (site, _) = site_with_30_megabytes();
+    let program = site.start(ctx, &[]);
+    let before = program.fds();
+    for _ in 0..20 {
+        let mut client = stalled(&program);
+        client.response_head("GET").unwrap();
+        client.reset();
+    }
+    until("all descriptors are closed", || program.fds() == before);
+    assert_eq!(program.client().get("/small").text(), "small");
+}
