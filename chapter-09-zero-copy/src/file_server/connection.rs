@@ -232,7 +232,9 @@ impl Connection {
         let discard = async {
             loop {
                 for _ in 0..MAX_LINGER_READS {
-                    match self.stream.try_read(&mut self.worker.scratch.borrow_mut()) {
+                    // A statement of its own: the buffer must not stay borrowed while this task waits.
+                    let discarded = self.stream.try_read(&mut self.worker.scratch.borrow_mut());
+                    match discarded {
                         Ok(1..) => {}
                         Err(error) if error.kind() == ErrorKind::WouldBlock => {
                             if self.stream.readable().await.is_err() {

@@ -6,7 +6,7 @@
 //! | `entity_tag`, `preconditions` | which version the client has: 304, 412 |
 //! | `byte_range`, `media_type` | a part of a file; what its bytes mean |
 //! | `response` | from a request head to a response that is ready to be sent |
-//! | `connection`, `send` | a client's task: its requests, and the bytes of the responses |
+//! | `connection`, `send`, `sys` | a client's task: its requests, and the bytes of the responses |
 //! | `worker` | a thread with its runtime: accept, drain |
 //! | `stats` | the counters of each worker |
 //!
@@ -23,6 +23,7 @@ pub mod root;
 mod send;
 mod server;
 mod stats;
+mod sys;
 mod worker;
 
 pub use server::{FileServer, FileServerConfig, run};

@@ -10,7 +10,7 @@ use std::{
 use nix::sys::socket::{MsgFlags, send};
 use tokio::{io::Interest, net::TcpStream, task::yield_now, time::timeout};
 
-use super::stats::WorkerStats;
+use super::{stats::WorkerStats, sys};
 use crate::sendfile::{FileSender, TransferMethod};
 
 /// How many bytes a connection may send before the worker serves others. A fast client empties its socket as quickly as
@@ -64,7 +64,7 @@ impl Turn {
 pub(super) struct Sink<'a> {
     pub(super) stream: &'a TcpStream,
     pub(super) turn: &'a Turn,
-    /// How long the client may take no byte.
+    /// How long the client may acknowledge no byte.
     pub(super) timeout: Duration,
     pub(super) method: TransferMethod,
     /// The worker's buffer, for copying.
@@ -112,7 +112,25 @@ impl Sink<'_> {
                 outcome => return outcome,
             }
             self.turn.renew();
-            timeout(self.timeout, self.stream.writable()).await.map_err(|_| ErrorKind::TimedOut)??;
+            self.wait_until_writable().await?;
+        }
+    }
+
+    /// Waits for the socket, as long as the client takes bytes. To be writable is not enough of a sign for that: the
+    /// kernel reports it once a third of its send buffer is free, which has grown to megabytes if the client was fast
+    /// before. So what the client acknowledges counts.
+    async fn wait_until_writable(self) -> io::Result<()> {
+        let unacknowledged = || sys::unacknowledged_bytes(self.stream.as_fd());
+        let mut before = unacknowledged();
+        loop {
+            if let Ok(writable) = timeout(self.timeout, self.stream.writable()).await {
+                return writable;
+            }
+            let now = unacknowledged();
+            if now.is_none() || now >= before {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            before = now;
         }
     }
 }
