@@ -1,6 +1,6 @@
 //! `file_server [port] [directory]`
 
-use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{error::Error, num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use common::{
@@ -36,6 +36,26 @@ struct Args {
     serve: ServeArgs,
 }
 
+impl Args {
+    fn method(&self) -> TransferMethod {
+        if self.copy || !SENDFILE_IS_AVAILABLE { TransferMethod::Copy } else { TransferMethod::Sendfile }
+    }
+
+    /// For a process that may have `fd_limit` descriptors open. A client needs two, as with a proxy: its connection, and
+    /// the file that it gets.
+    fn config(&self, root: Root, fd_limit: u64) -> FileServerConfig {
+        let own_fds = fds_for_workers(self.workers.count());
+        let requested = self.serve.max_clients.map(NonZeroUsize::get);
+        FileServerConfig {
+            root,
+            method: self.method(),
+            max_clients: net::max_clients_for_fds(fd_limit, own_fds, requested, false),
+            timeouts: self.serve.timeouts,
+            log_requests: self.serve.log_requests,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let args = cli::parse::<Args>();
     if !args.serve.trusted_proxy.is_empty() {
@@ -43,32 +63,21 @@ fn main() -> ExitCode {
     }
     logging::init();
     match Root::open(&args.directory) {
-        Ok(root) => cli::exit_code(run(args, root)),
+        Ok(root) => cli::exit_code(run(&args, root)),
         Err(error) => cli::usage_error(format_args!("cannot serve '{}': {error}", args.directory.display())),
     }
 }
 
-fn run(args: Args, root: Root) -> Result<(), Box<dyn Error>> {
+fn run(args: &Args, root: Root) -> Result<(), Box<dyn Error>> {
     let fd_limit = net::raise_fd_limit()?;
     let shutdown = Shutdown::new()?;
-    let workers = args.workers.count();
-    let listeners = Listeners::bind(args.serve.listen_address(args.port), workers)?;
+    let listeners = Listeners::bind(args.serve.listen_address(args.port), args.workers.count())?;
     let address = listeners.local_address();
-    let method = if args.copy || !SENDFILE_IS_AVAILABLE { TransferMethod::Copy } else { TransferMethod::Sendfile };
-    // Two descriptors per client, as for a proxy: its connection, and the file that it gets.
-    let max_clients = args.serve.max_clients.map(std::num::NonZeroUsize::get);
-    let config = FileServerConfig {
-        root,
-        method,
-        max_clients: net::max_clients_for_fds(fd_limit, fds_for_workers(workers), max_clients, false),
-        timeouts: args.serve.timeouts,
-        log_requests: args.serve.log_requests,
-    };
-    let server = Arc::new(FileServer::new(config, workers));
+    let server = Arc::new(FileServer::new(args.config(root, fd_limit), args.workers.count()));
     let stats_source = Arc::clone(&server);
     signals::spawn(shutdown.clone(), move || outln!("{}", stats_source.statistics()))?;
     outln!("listening on {address}");
-    let how = if method == TransferMethod::Sendfile { "sendfile" } else { "copying" };
+    let how = if args.method() == TransferMethod::Sendfile { "sendfile" } else { "copying" };
     outln!("serving {} by {how}", args.directory.display());
     file_server::run(&server, listeners, &shutdown)?;
     stdout::print_last_line(server.statistics());

@@ -24,6 +24,7 @@ use super::{
     send::{Sink, Turn},
     worker::WorkerContext,
 };
+use crate::sendfile::FileSender;
 
 /// A client's connection. Between two requests it has no buffer.
 #[derive(Debug)]
@@ -208,7 +209,7 @@ impl Connection {
             return;
         }
         let Exchange { response, started_at, request_line } = exchange;
-        let unsent = response.body.as_ref().map_or(0, |body| body.remaining());
+        let unsent = response.body.as_ref().map_or(0, FileSender::remaining);
         let outcome = match error {
             None => "ok".to_owned(),
             Some(error) if error.kind() == ErrorKind::UnexpectedEof => "the file was truncated".to_owned(),

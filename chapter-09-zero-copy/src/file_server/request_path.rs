@@ -74,11 +74,13 @@ fn percent_decode(segment: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(segment.len());
     let mut rest = segment;
     while let [first, after @ ..] = rest {
-        (rest, _) = match (first, after) {
-            (b'%', [high, low, after @ ..]) => (after, decoded.push(digit(*high)? * 16 + digit(*low)?)),
+        let (byte, after) = match (first, after) {
+            (b'%', [high, low, after @ ..]) => (digit(*high)? * 16 + digit(*low)?, after),
             (b'%', _) => return None,
-            (byte, after) => (after, decoded.push(*byte)),
+            (byte, after) => (*byte, after),
         };
+        decoded.push(byte);
+        rest = after;
     }
     Some(decoded)
 }

@@ -206,6 +206,19 @@ mod tests {
     }
 
     #[test]
+    fn errors_say_whose_fault_it_is() {
+        for (errno, expected) in [
+            (Errno::ENOENT, FindError::NotFound),
+            (Errno::EXDEV, FindError::NotFound),
+            (Errno::EACCES, FindError::Forbidden),
+            (Errno::EMFILE, FindError::Exhausted),
+            (Errno::EIO, FindError::Failed),
+        ] {
+            assert_eq!(FindError::from(errno), expected, "{errno}");
+        }
+    }
+
+    #[test]
     fn an_exchanged_directory_never_leads_out_of_the_root() {
         let outer = tempfile::tempdir().unwrap();
         let inner = outer.path().join("root");

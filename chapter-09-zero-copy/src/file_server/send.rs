@@ -134,3 +134,55 @@ impl Sink<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Seek as _, Write as _},
+        net::TcpListener,
+    };
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    fn file(content: &[u8]) -> FileSender {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        file.rewind().unwrap();
+        FileSender::new(file, 0..content.len() as u64)
+    }
+
+    /// A segment of the head alone would arrive at once: the loopback interface has no delay, and the socket no Nagle.
+    #[test]
+    fn a_head_waits_for_the_first_bytes_of_its_file() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (own, _) = listener.accept().unwrap();
+        own.set_nodelay(true).unwrap();
+        own.set_nonblocking(true).unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (turn, stats, scratch) = (Turn::new(), WorkerStats::default(), RefCell::new(vec![0; 100].into()));
+        runtime.block_on(async {
+            let stream = TcpStream::from_std(own).unwrap();
+            for method in [TransferMethod::Sendfile, TransferMethod::Copy] {
+                let timeout = Duration::from_secs(10);
+                let (stream, turn, stats, scratch) = (&stream, &turn, &stats, &scratch);
+                let sink = Sink { stream, turn, timeout, method, scratch, stats };
+                sink.send_head(b"alone", false).await.unwrap();
+                peer.read_exact(&mut [0; 5]).unwrap();
+                sink.send_head(b"head, ", true).await.unwrap();
+                peer.set_nonblocking(true).unwrap();
+                let is_held_back = peer.read(&mut [0; 99]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+                assert!(is_held_back || MORE_FOLLOWS.is_empty(), "the head is sent alone");
+                peer.set_nonblocking(false).unwrap();
+                sink.send_file(&mut file(b"file")).await.unwrap();
+                if is_held_back {
+                    let mut received = [0; 10];
+                    peer.read_exact(&mut received).unwrap();
+                    assert_eq!(&received, b"head, file");
+                }
+            }
+        });
+    }
+}

@@ -49,7 +49,7 @@ impl Site {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
-        set_age(&path, Duration::from_hours(1));
+        set_modified(&path, SystemTime::now() - Duration::from_hours(1));
     }
 
     /// Starts the program on a port of the kernel's choice.
@@ -60,8 +60,8 @@ impl Site {
     }
 }
 
-fn set_age(path: &Path, age: Duration) {
-    File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+fn set_modified(path: &Path, time: SystemTime) {
+    File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
 }
 
 fn words(positional: &[&str], flags: &[&str]) -> Vec<String> {

@@ -43,6 +43,9 @@ pub fn reason_phrase(status: u16) -> &'static str {
 
 /// Writes a complete response: the status line, its own headers, `added_fields` (complete lines), and the body with its
 /// exact length. The relay calls it for a balancer; a server without a relay calls it itself.
+///
+/// # Panics
+/// Never: writing to a `Vec` cannot fail.
 pub fn write_local_reply(
     out: &mut Vec<u8>,
     reply: &LocalReply,

@@ -104,7 +104,7 @@ fn a_file_that_grows_while_it_is_sent_keeps_its_announced_length(ctx: &Context) 
     for flags in [&[][..], &["--copy"]] {
         let (site, _program, mut client) = stopped_download(ctx, flags);
         let mut file = File::options().append(true).open(site.path("big.bin")).unwrap();
-        file.write_all(&[0xff; 100_000]).unwrap();
+        file.write_all(&vec![0xff; 100_000]).unwrap();
         let mut digest = Sha256Hasher::default();
         let mut expected = Sha256Hasher::default();
         expected.add(&Rng::new(1).bytes(MEGABYTES_30));

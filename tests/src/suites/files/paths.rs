@@ -191,7 +191,7 @@ fn only_regular_files_are_served_and_a_fifo_blocks_nobody(ctx: &Context) {
 fn a_file_without_permission_gets_403(ctx: &Context) {
     let site = Site::new();
     site.write("private", b"private");
-    fs::set_permissions(site.path("private"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(site.path("private"), fs::Permissions::from_mode(0o000)).unwrap();
     let program = site.start(ctx, &[]);
     let response = program.client().get("/private");
     if fs::read(site.path("private")).is_ok() {

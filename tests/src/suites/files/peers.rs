@@ -29,8 +29,8 @@ fn curl_downloads_ranges_and_resumes(ctx: &Context) {
     assert_eq!(curl(&["-r", "-2", &text], b"").unwrap(), "89");
     assert_eq!(curl(&["--compressed", &text], b"").unwrap(), "0123456789");
     fs::write(&saved, &content[..1_234_567]).unwrap();
-    let size = curl(&["-C", "-", "-o", saved_to, "-w", "%{http_code} %{size_download}", &url], b"").unwrap();
-    assert_eq!(size, "206 1765433");
+    let resumed = curl(&["-C", "-", "-o", saved_to, "-w", "%{http_code} %{size_download}", &url], b"").unwrap();
+    assert_eq!(resumed, "206 1765433");
     assert!(fs::read(&saved).unwrap() == content, "resumed");
     let head = curl(&["-I", &url], b"").unwrap();
     assert!(head.contains("Content-Length: 3000000\r\n"), "{head}");
