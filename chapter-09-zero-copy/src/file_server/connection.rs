@@ -20,9 +20,9 @@ use tokio::{
 };
 
 use super::{
+    context::WorkerContext,
     response::{Response, ResponseContext},
     send::{Sink, Turn},
-    worker::WorkerContext,
 };
 use crate::sendfile::FileSender;
 

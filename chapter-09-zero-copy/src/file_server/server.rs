@@ -1,19 +1,13 @@
 //! A file server, and what its workers share.
 
-use std::{io, num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc};
 
-use common::{
-    net::Listeners,
-    shutdown::Shutdown,
-    timeouts::Timeouts,
-    worker::{FdPressure, run_on_threads},
-};
+use common::{timeouts::Timeouts, worker::FdPressure};
 use tokio::sync::Semaphore;
 
 use super::{
     root::Root,
     stats::{self, WorkerStats},
-    worker,
 };
 use crate::sendfile::TransferMethod;
 
@@ -58,20 +52,4 @@ impl FileServer {
     pub fn statistics(&self) -> String {
         stats::table(&self.stats)
     }
-}
-
-/// Serves clients on `listeners`, one per worker, until shutdown, then drains.
-///
-/// The kernel distributes connections over the workers by a hash of their addresses, and they stay where they are:
-/// chapter 6 hands connections to workers with fewer; a download moves more bytes than it takes decisions.
-///
-/// # Errors
-/// A worker could not start, or its listener failed. The other workers stop then.
-///
-/// # Panics
-/// A worker that panics ends the process. A client's task that panics closes only that client's connection.
-pub fn run(server: &Arc<FileServer>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
-    run_on_threads("worker", listeners.into_vec(), shutdown, |worker_id, listener| {
-        worker::run(Arc::clone(server), worker_id, listener, shutdown)
-    })
 }

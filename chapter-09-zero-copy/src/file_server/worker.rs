@@ -1,18 +1,15 @@
 //! A worker: a thread with a runtime of its own, which accepts connections and drains them.
 
 use std::{
-    cell::{Cell, RefCell},
     io::{self, ErrorKind},
     net::{SocketAddr, TcpListener as StdListener},
     pin::pin,
     rc::Rc,
     sync::Arc,
-    time::Instant,
 };
 
 use common::{
     clock::now,
-    http::{DateCache, Head, READ_BUFFER_BYTES},
     net::{ACCEPT_PAUSE, AcceptError},
     shutdown::{Shutdown, ShutdownStage},
 };
@@ -20,69 +17,12 @@ use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, LocalOptions},
-    sync::{Notify, OwnedSemaphorePermit},
+    sync::OwnedSemaphorePermit,
     task::JoinSet,
     time::{sleep, timeout},
 };
 
-use super::{
-    connection::Connection,
-    server::{FileServer, FileServerConfig},
-    stats::WorkerStats,
-};
-
-/// What the connections of one worker share.
-#[derive(Debug)]
-pub(super) struct WorkerContext {
-    server: Arc<FileServer>,
-    worker_id: usize,
-    /// Received bytes, and with `--copy` those of a file, for as long as nothing is waited for.
-    pub(super) scratch: RefCell<Box<[u8]>>,
-    pub(super) head: RefCell<Head>,
-    pub(super) date: DateCache,
-    drain_started: Cell<Option<Instant>>,
-    drain: Notify,
-}
-
-impl WorkerContext {
-    fn new(server: Arc<FileServer>, worker_id: usize) -> Self {
-        Self {
-            server,
-            worker_id,
-            scratch: RefCell::new(vec![0; READ_BUFFER_BYTES].into()),
-            head: RefCell::new(Head::new()),
-            date: DateCache::default(),
-            drain_started: Cell::new(None),
-            drain: Notify::new(),
-        }
-    }
-
-    pub(super) fn config(&self) -> &FileServerConfig {
-        &self.server.config
-    }
-
-    pub(super) fn stats(&self) -> &WorkerStats {
-        &self.server.stats[self.worker_id]
-    }
-
-    pub(super) fn drain_started(&self) -> Option<Instant> {
-        self.drain_started.get()
-    }
-
-    pub(super) fn is_draining(&self) -> bool {
-        self.drain_started().is_some()
-    }
-
-    /// Completes when the process begins to drain; never if it has begun already.
-    pub(super) async fn drain_begins(&self) {
-        self.drain.notified().await;
-    }
-
-    fn begin_drain(&self) {
-        self.drain_started.set(Some(now()));
-        self.drain.notify_waiters();
-    }
-}
+use super::{connection::Connection, context::WorkerContext, server::FileServer};
 
 /// Serves connections of `listener` until shutdown; then drains.
 ///
@@ -142,7 +82,7 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let permits = Arc::clone(&worker.server.client_permits);
+                let permits = Arc::clone(&worker.server().client_permits);
                 let permit = tokio::select! {
                     biased;
                     permit = permits.acquire_owned() => permit.ok(),
@@ -157,7 +97,7 @@ async fn accept(
                 AcceptError::Transient => {}
                 AcceptError::Fatal => return Err(error),
                 AcceptError::Exhausted => {
-                    if worker.server.fd_pressure.is_new(now()) {
+                    if worker.server().fd_pressure.is_new(now()) {
                         tracing::warn!("cannot accept: {error}; raise `ulimit -n` or lower --max-clients");
                     }
                     sleep(ACCEPT_PAUSE).await;
