@@ -30,17 +30,24 @@ const MORE_FOLLOWS: MsgFlags = MsgFlags::empty();
 
 /// The turn of a connection: how much it may still send before others are served.
 #[derive(Debug)]
-pub(super) struct Turn(Cell<usize>);
+pub(super) struct Turn {
+    left: Cell<usize>,
+    whole: usize,
+}
 
 impl Turn {
     /// A whole turn.
     pub(super) fn new() -> Self {
-        Self(Cell::new(MAX_TURN_BYTES))
+        Self::of(MAX_TURN_BYTES)
+    }
+
+    fn of(bytes: usize) -> Self {
+        Self { left: Cell::new(bytes), whole: bytes }
     }
 
     /// The connection has waited, and others have been served meanwhile.
     pub(super) fn renew(&self) {
-        self.0.set(MAX_TURN_BYTES);
+        self.left.set(self.whole);
     }
 
     /// Ends the turn if the next request would exceed it.
@@ -49,8 +56,8 @@ impl Turn {
     }
 
     async fn charge(&self, bytes: usize) {
-        self.0.set(self.0.get().saturating_sub(bytes));
-        if self.0.get() == 0 {
+        self.left.set(self.left.get().saturating_sub(bytes));
+        if self.left.get() == 0 {
             // Not a wake-up of this task alone: the runtime then asks the poller for other connections only after 61
             // turns. After `yield_now` it does so as soon as the others that are ready have had theirs.
             yield_now().await;
@@ -92,7 +99,7 @@ impl Sink<'_> {
         while file.remaining() > 0 {
             let sent = self
                 .write(|| {
-                    let limit = self.turn.0.get();
+                    let limit = self.turn.left.get();
                     file.send(self.stream.as_fd(), limit, self.method, &mut self.scratch.borrow_mut())
                 })
                 .await?;
@@ -138,6 +145,7 @@ impl Sink<'_> {
 #[cfg(test)]
 mod tests {
     use std::{
+        future::poll_fn,
         io::{Read as _, Seek as _, Write as _},
         net::TcpListener,
     };
@@ -153,36 +161,68 @@ mod tests {
         FileSender::new(file, 0..content.len() as u64)
     }
 
-    /// A segment of the head alone would arrive at once: the loopback interface has no delay, and the socket no Nagle.
-    #[test]
-    fn a_head_waits_for_the_first_bytes_of_its_file() {
+    /// A connection over the loopback interface: our side, which does not block, and the peer's.
+    fn connection() -> (std::net::TcpStream, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (own, _) = listener.accept().unwrap();
         own.set_nodelay(true).unwrap();
         own.set_nonblocking(true).unwrap();
+        (own, peer)
+    }
+
+    /// Runs `work` once per method, with a sink whose turns are of so many bytes.
+    fn with_sinks(turn_bytes: usize, mut work: impl AsyncFnMut(Sink<'_>, &mut std::net::TcpStream)) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let (turn, stats, scratch) = (Turn::new(), WorkerStats::default(), RefCell::new(vec![0; 100].into()));
         runtime.block_on(async {
-            let stream = TcpStream::from_std(own).unwrap();
             for method in [TransferMethod::Sendfile, TransferMethod::Copy] {
+                let (own, mut peer) = connection();
+                let stream = TcpStream::from_std(own).unwrap();
+                let (turn, stats, scratch) =
+                    (Turn::of(turn_bytes), WorkerStats::default(), RefCell::new([0; 99].into()));
                 let timeout = Duration::from_secs(10);
-                let (stream, turn, stats, scratch) = (&stream, &turn, &stats, &scratch);
-                let sink = Sink { stream, turn, timeout, method, scratch, stats };
-                sink.send_head(b"alone", false).await.unwrap();
-                peer.read_exact(&mut [0; 5]).unwrap();
-                sink.send_head(b"head, ", true).await.unwrap();
-                peer.set_nonblocking(true).unwrap();
-                let is_held_back = peer.read(&mut [0; 99]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
-                assert!(is_held_back || MORE_FOLLOWS.is_empty(), "the head is sent alone");
-                peer.set_nonblocking(false).unwrap();
-                sink.send_file(&mut file(b"file")).await.unwrap();
-                if is_held_back {
-                    let mut received = [0; 10];
-                    peer.read_exact(&mut received).unwrap();
-                    assert_eq!(&received, b"head, file");
-                }
+                let sink = Sink { stream: &stream, turn: &turn, timeout, method, scratch: &scratch, stats: &stats };
+                work(sink, &mut peer).await;
             }
+        });
+    }
+
+    /// A segment of the head alone would arrive at once: the loopback interface has no delay, and the socket no Nagle.
+    #[test]
+    fn a_head_waits_for_the_first_bytes_of_its_file() {
+        with_sinks(MAX_TURN_BYTES, async |sink, peer| {
+            sink.send_head(b"alone", false).await.unwrap();
+            peer.read_exact(&mut [0; 5]).unwrap();
+            sink.send_head(b"head, ", true).await.unwrap();
+            if cfg!(target_os = "linux") {
+                peer.set_nonblocking(true).unwrap();
+                assert_eq!(
+                    peer.read(&mut [0; 99]).unwrap_err().kind(),
+                    ErrorKind::WouldBlock,
+                    "the head is sent alone"
+                );
+                peer.set_nonblocking(false).unwrap();
+            }
+            sink.send_file(&mut file(b"file")).await.unwrap();
+            let mut received = [0; 10];
+            peer.read_exact(&mut received).unwrap();
+            assert_eq!(&received, b"head, file");
+        });
+    }
+
+    /// The socket takes all of the file at once, so only the turns interrupt.
+    #[test]
+    fn others_are_served_after_each_turn() {
+        with_sinks(1_000, async |sink, peer| {
+            let (mut file, mut polls) = (file(&[7; 10_000]), 0);
+            let mut sending = Box::pin(sink.send_file(&mut file));
+            let sent = poll_fn(|context| {
+                polls += 1;
+                sending.as_mut().poll(context)
+            });
+            sent.await.unwrap();
+            assert!(polls > 10, "10 turns in {polls} polls");
+            peer.read_exact(&mut [0; 10_000]).unwrap();
         });
     }
 }

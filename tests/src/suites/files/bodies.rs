@@ -7,6 +7,7 @@ use crate::Context;
 use crate::case::cases;
 use crate::checker::{Framing, ReadError};
 use crate::client::Client;
+use crate::process::Program;
 use crate::rng::{Rng, Sha256Hasher};
 use crate::wait::until;
 
@@ -71,7 +72,7 @@ fn an_empty_file_is_a_response_without_a_body(ctx: &Context) {
 
 /// A site with a file of 30 MB, and a client that has read the head of the response and no more: the rest is larger
 /// than the sockets' buffers.
-fn stopped_download(ctx: &Context, flags: &[&str]) -> (Site, crate::process::Program, Client) {
+fn stopped_download(ctx: &Context, flags: &[&str]) -> (Site, Program, Client) {
     let site = Site::new();
     site.write("big.bin", &Rng::new(1).bytes(MEGABYTES_30));
     let program = site.start(ctx, flags);
