@@ -77,6 +77,11 @@ impl ProxyStats {
 
     /// The table that is printed on SIGUSR1 and at exit.
     pub fn table<'a>(&self, uptime: Duration, rows: impl IntoIterator<Item = StatsRow<'a>>) -> String {
+        self.table_of("requests", uptime, rows)
+    }
+
+    /// The same where other exchanges than requests are counted: `unit` is what they are called.
+    pub fn table_of<'a>(&self, unit: &str, uptime: Duration, rows: impl IntoIterator<Item = StatsRow<'a>>) -> String {
         let rows: Vec<StatsRow<'_>> = rows.into_iter().collect();
         let width = rows.iter().map(|row| row.name.len()).chain(["backend".len()]).max().unwrap_or(0);
         let (requests, seconds) = (self.requests_total.load(Relaxed), uptime.as_secs_f64());
@@ -90,8 +95,8 @@ impl ProxyStats {
             self.connections_accepted.load(Relaxed),
             self.connections_active.load(Relaxed)
         ));
-        line(format_args!("requests {requests}"));
-        line(format_args!("requests/s {rate:.1}"));
+        line(format_args!("{unit} {requests}"));
+        line(format_args!("{unit}/s {rate:.1}"));
         line(format_args!("failed {}", self.requests_failed.load(Relaxed)));
         line(format_args!("{:<width$}  {:<9}  {:>6}  {:>8}  {:>8}", "backend", "state", "active", "total", "failed"));
         for StatsRow { name, state, active, stats } in rows {

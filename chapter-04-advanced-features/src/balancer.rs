@@ -103,6 +103,11 @@ impl Balancer {
 
     /// The statistics table that SIGUSR1 and the exit print.
     pub fn stats_table(&self) -> String {
+        self.stats_table_of("requests")
+    }
+
+    /// The same of something else that was served: `unit` is what it is called.
+    pub fn stats_table_of(&self, unit: &str) -> String {
         let now = now();
         let backends = self.router.backends();
         let rows = backends.iter().map(|backend| StatsRow {
@@ -111,7 +116,7 @@ impl Balancer {
             active: backend.concurrency.in_flight().into(),
             stats: &backend.totals,
         });
-        self.totals.table(now - self.started_at, rows)
+        self.totals.table_of(unit, now - self.started_at, rows)
     }
 
     /// The groups, in the order of their ids.
@@ -149,6 +154,11 @@ impl Balancer {
         now: Instant,
     ) -> Result<(RouteDecision, Option<Vec<u8>>), ProtocolError> {
         self.router.route(info, now)
+    }
+
+    /// Routes a connection whose bytes are not read as requests: see [`Router::route_connection`].
+    pub fn route_connection(&self, group: Option<usize>, client: IpAddr) -> RouteDecision {
+        self.router.route_connection(group, client)
     }
 
     /// Admits a request, unless no rule matches it or its group's breaker is open.

@@ -77,9 +77,24 @@ impl BalancerArgs {
         std::mem::take(&mut self.serve.log_requests)
     }
 
+    /// The names of the groups, by index.
+    pub fn group_names(&self) -> Vec<&str> {
+        self.balance.group_names()
+    }
+
     /// Whether the command line names no backends, so that the program starts bundled ones.
     pub fn needs_bundled_backends(&self) -> bool {
         self.balance.needs_bundled_backends()
+    }
+
+    /// The program `name` that these options describe, without a pool, and its number of workers. `extra_fds`: descriptors
+    /// that each of them needs beyond those of connections.
+    pub fn into_program_without_pool(self, name: &'static str, extra_fds: u64) -> (Program, NonZeroUsize) {
+        let Self { port, balance, admin: AdminArgs { admin }, workers, serve, .. } = self;
+        let count = workers.count();
+        let extra_fds = extra_fds.saturating_mul(count.get() as u64);
+        let threads = Threads::Workers { count, poller: None, extra_fds };
+        (Program::new(name, port, balance, serve).admin(admin).threads(threads), count)
     }
 
     /// The program `name` that these options describe, its pool, and its number of workers. Raises the limit of open

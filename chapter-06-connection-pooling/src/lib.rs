@@ -9,7 +9,8 @@
 //! | `request` | a request from its head to its record: its state, and what it waits for |
 //! | `downstream` | the client's side: a connection, hand-off, local replies and lingering close |
 //! | `wire`, `timer` | the relay's socket and its deadline, as a task polls them |
-//! | `worker` | a thread with its runtime: accept, pool maintenance, shutdown, what its tasks share |
+//! | [`worker`] | a thread with its runtime: accept, pool maintenance, shutdown, what its tasks share |
+//! | `http_service` | HTTP as what a worker serves; chapter 9 relays TCP |
 //! | [`Filter`], `engine` | what a chapter adds to each request's way; the types that a worker is compiled for |
 //! | `server`, `statistics`, `pool_handler` | what the workers share; the table and the JSON of the pool |
 //! | [`args`] | the command line of the pool |
@@ -18,34 +19,32 @@ pub mod args;
 mod downstream;
 mod engine;
 mod filter;
+mod http_service;
 pub mod pool;
 mod pool_handler;
 mod request;
 mod serve;
 mod server;
 mod statistics;
-mod timer;
-mod upstream;
+pub mod timer;
+pub mod upstream;
 mod wire;
-mod worker;
+pub mod worker;
 
-use std::{
-    io,
-    sync::{Arc, PoisonError},
-};
+use std::{io, sync::Arc};
 
 use advanced_features::{admin::AdminHandler, program};
 use common::{
     http::{Plaintext, StreamLayer},
     net::Listeners,
     shutdown::Shutdown,
-    worker::run_on_threads,
 };
 
 use engine::EngineOf;
 use pool::ConnectionPool;
 use pool_handler::PoolHandler;
 use tokio::net::TcpStream;
+use worker::context::{StreamLayerFactory, WorkerContext};
 
 pub use advanced_features::routing::{RequestId, RequestInfo};
 pub use filter::{ConnectionPermit, ConnectionRefused, Filter, WorkerFilter};
@@ -57,11 +56,7 @@ pub use worker::{backend_pools::BackendPool, stats::ClientBytes};
 /// Serves clients on `listeners`, one listener per worker, until shutdown, then drains. Call it once.
 ///
 /// # Errors
-/// A worker could not start, or its listener failed. The other workers stop then.
-///
-/// # Panics
-/// A worker that panics ends the process: otherwise its listener's queue would go on swallowing clients. A client's
-/// task that panics closes only that client's connection.
+/// As [`worker::run::run`], which says when this panics too.
 pub fn run<F: Filter, P: ConnectionPool<TcpStream>>(
     server: &Arc<Server<F, P>>,
     listeners: Listeners,
@@ -74,31 +69,16 @@ pub fn run<F: Filter, P: ConnectionPool<TcpStream>>(
 ///
 /// # Errors
 /// As [`run`].
-///
-/// # Panics
-/// As [`run`].
 pub fn run_with<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>>(
     server: &Arc<Server<F, P>>,
-    stream_layer: impl Fn() -> L + Sync,
+    stream_layer: impl Fn() -> L + Send + Sync + 'static,
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    let receivers = std::mem::take(&mut *server.handoff_receivers.lock().unwrap_or_else(PoisonError::into_inner));
-    run_on_threads(
-        "worker",
-        receivers.into_iter().zip(listeners.into_vec()),
-        shutdown,
-        |worker_id, (handoff_rx, listener)| {
-            worker::run::run::<EngineOf<L, F, P>>(
-                Arc::clone(server),
-                &stream_layer,
-                worker_id,
-                listener,
-                handoff_rx,
-                shutdown.clone(),
-            )
-        },
-    )
+    let stream_layer: StreamLayerFactory<EngineOf<L, F, P>> = Arc::new(stream_layer);
+    worker::run::run(&server.workers, listeners, shutdown, |thread| {
+        WorkerContext::<EngineOf<L, F, P>>::new(Arc::clone(server), Arc::clone(&stream_layer), thread)
+    })
 }
 
 impl<F: Filter, P: ConnectionPool<TcpStream>> program::Server for Server<F, P> {

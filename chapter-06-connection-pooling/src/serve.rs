@@ -36,7 +36,7 @@ use crate::{
 #[expect(clippy::manual_async_fn, reason = "the future of an async fn would store `client` twice")]
 pub(crate) fn serve<E: Engine>(mut client: ClientConnection<E>) -> impl Future<Output = ()> {
     async move {
-        let worker = Rc::clone(&client.guard.worker);
+        let worker = Rc::clone(&client.guard.service);
         client.timeout_start = worker.begin_poll(); // not when it was accepted: others may have been polled since
         loop {
             let after = match next_head(&worker, &mut client).await {

@@ -1,26 +1,18 @@
 //! A balancer and what its workers share.
 
-use std::{
-    collections::HashMap,
-    marker::PhantomData,
-    net::TcpStream,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, marker::PhantomData, net::TcpStream, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use advanced_features::Balancer;
-use common::{http::BackendId, net::AcceptedConnection};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use common::http::BackendId;
 
 use crate::{
-    downstream::handoff::ConnectionHandoff,
     filter::Filter,
     pool::{IdlePool, PoolCounters, PoolLimits, SharedPool},
     statistics::{self, PoolReport},
     worker::{
         backend_pools::{self, BackendPool, PublishedPools},
-        stats::{ClientBytes, WorkerStats},
+        stats::ClientBytes,
+        workers::Workers,
     },
 };
 
@@ -43,21 +35,16 @@ impl PoolConfig {
 /// A balancer, its filter, its connections to backends, and what its workers share. `P` is the pool of each worker.
 #[derive(Debug)]
 pub struct Server<F = (), P = IdlePool<tokio::net::TcpStream>> {
-    pub(crate) balancer: Arc<Balancer>,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) filter: F,
     pub(crate) pool_config: PoolConfig,
-    pub(crate) workers: NonZeroUsize,
+    worker_count: NonZeroUsize,
     pub(crate) shared_pool: SharedPool<TcpStream>,
     /// One per worker.
     pub(crate) pool_counters: Vec<PoolCounters>,
     /// One per worker.
-    pub(crate) worker_stats: Vec<WorkerStats>,
-    /// One per worker.
     pub(crate) published_pools: Vec<PublishedPools>,
-    pub(crate) handoff: ConnectionHandoff,
     pool: PhantomData<fn() -> P>,
-    /// Taken by the workers when they start.
-    pub(crate) handoff_receivers: Mutex<Vec<UnboundedReceiver<AcceptedConnection<TcpStream>>>>,
 }
 
 impl Server {
@@ -77,25 +64,21 @@ impl<F: Filter> Server<F> {
 impl<F: Filter, P> Server<F, P> {
     /// As [`with_filter`](Server::with_filter), with any pool: `Server::<_, YourPool<_>>::with_parts(…)`.
     pub fn with_parts(balancer: Arc<Balancer>, pool_config: PoolConfig, workers: NonZeroUsize, filter: F) -> Self {
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers.get()).map(|_| unbounded_channel()).unzip();
         Self {
-            handoff: ConnectionHandoff::new(balancer.config().max_clients, senders),
             shared_pool: SharedPool::new(pool_config.limits.shared(workers)),
             pool_counters: (0..workers.get()).map(|_| PoolCounters::default()).collect(),
-            worker_stats: (0..workers.get()).map(|_| WorkerStats::default()).collect(),
             published_pools: (0..workers.get()).map(|_| PublishedPools::default()).collect(),
             pool: PhantomData,
-            handoff_receivers: Mutex::new(receivers),
-            balancer,
+            workers: Arc::new(Workers::new(balancer, workers)),
+            worker_count: workers,
             filter,
             pool_config,
-            workers,
         }
     }
 
     /// The balancer.
     pub fn balancer(&self) -> &Arc<Balancer> {
-        &self.balancer
+        self.workers.balancer()
     }
 
     /// The filter.
@@ -105,7 +88,7 @@ impl<F: Filter, P> Server<F, P> {
 
     /// The table that SIGUSR1 and the exit print, with the pool and the connections of each worker.
     pub fn statistics(&self) -> String {
-        statistics::format_table(&self.balancer.stats_table(), &self.pool_status(), self.clients_per_worker())
+        statistics::format_table(&self.balancer().stats_table(), &self.pool_status(), self.clients_per_worker())
     }
 
     /// The counters of all workers' pools, summed.
@@ -120,38 +103,39 @@ impl<F: Filter, P> Server<F, P> {
 
     /// The bytes of all clients' sockets so far.
     pub fn client_bytes(&self) -> ClientBytes {
-        self.worker_stats.iter().map(WorkerStats::client_bytes).sum()
+        self.workers.client_bytes()
     }
 
     /// How long each worker has not been waiting since it started.
     pub fn busy_times(&self) -> impl Iterator<Item = Duration> {
-        self.worker_stats.iter().map(WorkerStats::busy_time)
+        self.workers.busy_times()
     }
 
     /// The longest time that one poll of a task has held each worker since it started. It is known when the next poll
     /// begins, or the worker waits.
     pub fn longest_polls(&self) -> impl Iterator<Item = Duration> {
-        self.worker_stats.iter().map(|stats| stats.longest_poll().duration())
+        self.workers.longest_polls()
     }
 
     /// How many client connections each worker has.
     pub fn clients_per_worker(&self) -> impl Iterator<Item = usize> {
-        self.handoff.per_worker.counts()
+        self.workers.clients_per_worker()
     }
 
     /// Whether there is more than one worker, so that a shared pool is of use.
     pub(crate) fn has_shared_pool(&self) -> bool {
-        self.workers.get() > 1
+        self.worker_count.get() > 1
     }
 
     /// The limits of one worker's pool.
     pub(crate) fn worker_limits(&self) -> PoolLimits {
-        self.pool_config.limits.per_worker(self.workers)
+        self.pool_config.limits.per_worker(self.worker_count)
     }
 
     /// How many of the warm-up connections to each backend this worker opens.
     pub(crate) fn warm_up_share(&self, worker_id: usize) -> usize {
-        let (each, remainder) = (self.pool_config.warm_up / self.workers, self.pool_config.warm_up % self.workers);
+        let (each, remainder) =
+            (self.pool_config.warm_up / self.worker_count, self.pool_config.warm_up % self.worker_count);
         each + usize::from(worker_id < remainder)
     }
 }

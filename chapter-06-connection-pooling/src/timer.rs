@@ -19,7 +19,7 @@ use tokio::{
 
 /// The timer of one task, allocated when it is first needed.
 #[derive(Debug, Default)]
-pub(crate) struct LazyTimer(Option<ArmedSleep>);
+pub struct LazyTimer(Option<ArmedSleep>);
 
 #[derive(Debug)]
 struct ArmedSleep {
@@ -30,7 +30,7 @@ struct ArmedSleep {
 impl LazyTimer {
     /// Ready once `deadline` has passed; otherwise the task is woken then, and perhaps earlier. `now` must have been
     /// read after the task was last woken: otherwise a wake-up could be missed.
-    pub(crate) fn poll(&mut self, deadline: Instant, now: Instant, context: &mut Context<'_>) -> Poll<()> {
+    pub fn poll(&mut self, deadline: Instant, now: Instant, context: &mut Context<'_>) -> Poll<()> {
         if now >= deadline {
             return Poll::Ready(());
         }
@@ -50,7 +50,7 @@ impl LazyTimer {
 
 /// As [`std::future::poll_fn`], with the time as an argument of each poll. The first poll gets `first_now`; `read_clock`
 /// reads it for the others. One reading of the clock serves a whole poll, which takes microseconds.
-pub(crate) fn poll_fn_with_now<T>(
+pub fn poll_fn_with_now<T>(
     first_now: Instant,
     read_clock: impl Fn() -> Instant,
     mut poll: impl FnMut(&mut Context<'_>, Instant) -> Poll<T>,

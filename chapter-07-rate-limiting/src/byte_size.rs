@@ -6,7 +6,7 @@ const UNITS: [(&str, u64); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// A size such as `500B`, `64KiB` or `2MiB`; `None` for anything else, and for 0. A unit is required: of `1024` nobody
 /// knows whether it means bytes.
-pub(crate) fn parse_byte_size(text: &str) -> Option<NonZeroU64> {
+pub fn parse_byte_size(text: &str) -> Option<NonZeroU64> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let (_, bytes_per_unit) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
     number.parse::<u64>().ok()?.checked_mul(bytes_per_unit).and_then(NonZeroU64::new)

@@ -18,7 +18,7 @@
 pub mod algorithm;
 pub mod args;
 pub mod bandwidth;
-mod byte_size;
+pub mod byte_size;
 pub mod filter;
 pub mod limiter;
 pub mod load_shed;

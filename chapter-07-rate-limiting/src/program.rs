@@ -30,6 +30,11 @@ pub struct ProgramArgs {
 }
 
 impl ProgramArgs {
+    /// Its options without the limits.
+    pub fn into_balancer(self) -> BalancerArgs {
+        self.balancer
+    }
+
     /// Whether there is an admin interface.
     pub fn has_admin(&self) -> bool {
         self.balancer.has_admin()

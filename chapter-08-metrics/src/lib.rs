@@ -34,4 +34,4 @@ mod server;
 pub mod single_writer;
 pub mod top;
 
-pub use server::{ObservableServer, ProgramInfo};
+pub use server::{ObservableServer, ProgramInfo, serve_public};

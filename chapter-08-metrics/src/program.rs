@@ -26,8 +26,15 @@ pub struct ObservableArgs {
     access_log: AccessLogArgs,
 }
 
+impl ObservableArgs {
+    /// Its options by chapter: those up to chapter 7, the metrics, the access log.
+    pub fn into_parts(self) -> (program::ProgramArgs, MetricsArgs, AccessLogArgs) {
+        (self.limited, self.metrics, self.access_log)
+    }
+}
+
 /// Where the admin interface of a bare start listens, if the port is free.
-const BARE_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
+pub const BARE_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
 
 /// Runs the program `name` until a signal ends it. `make` makes the limiter of each limit, and each worker's table of
 /// outcomes; `start_bundled` starts backends in this process, if the command line names none. `is_bare`: the command

@@ -78,7 +78,11 @@ impl ObservableServer {
     }
 }
 
-fn serve_public(address: SocketAddr, exposition: &Exposition, health: &HealthHandler) -> io::Result<AdminServer> {
+/// Serves `/metrics`, `/healthz` and `/readyz` on `address`, until what is returned is dropped.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub fn serve_public(address: SocketAddr, exposition: &Exposition, health: &HealthHandler) -> io::Result<AdminServer> {
     let handlers: Vec<Box<dyn AdminHandler>> =
         vec![Box::new(MetricsHandler(exposition.clone())), Box::new(health.clone()), Box::new(NothingElse)];
     let server = AdminServer::start_public("metrics", address, AdminHandlers::new(handlers))?;

@@ -1,2 +1,2 @@
-//! Runs the suite `files`, which chapter 9's `file_server` passes.
-integration_tests::ladder!(chapter = 9, bin = "file_server", others = ["file_server"]);
+//! The suites that this chapter passes.
+integration_tests::ladder!(chapter = 9, bin = "zero_copy_lb", others = ["file_server"]);

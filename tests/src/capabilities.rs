@@ -27,6 +27,8 @@ const SUITES: &[(&str, &[u8])] = &[
     ("metrics", &[8]),
     ("access_log", &[8]),
     ("live", &[8]),
+    ("layer4", &[9]),
+    ("zero_copy", &[9]),
     ("files", &[9]),
 ];
 
@@ -34,7 +36,7 @@ const SUITES: &[(&str, &[u8])] = &[
 const WITH_FILTERS: RangeInclusive<u8> = 7..=9;
 
 /// The chapters with a program under test.
-pub const CHAPTERS: RangeInclusive<u8> = 1..=8;
+pub const CHAPTERS: RangeInclusive<u8> = 1..=9;
 
 /// The suites that `chapter` passes, in the order they are printed.
 ///

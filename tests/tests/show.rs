@@ -57,13 +57,29 @@ fn chapter_8_is_shown() {
     is_shown("8");
 }
 
-#[test]
-fn one_part_is_shown_alone() {
-    let output = show(&["4", "--part", "4", "--fast"]);
+/// Shows one part of a chapter, and returns what it says.
+fn part(chapter: &str, part: &str) -> String {
+    let output = show(&[chapter, "--part", part, "--fast"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(said.matches("== Part ").count(), 1, "{said}");
-    assert!(said.contains("== Part 4: ") && said.trim_end().ends_with("checked as it happened."), "{said}");
+    assert!(said.contains(&format!("== Part {part}: ")), "{said}");
+    assert!(said.trim_end().ends_with("checked as it happened."), "{said}");
+    said
+}
+
+#[test]
+fn one_part_is_shown_alone() {
+    part("4", "4");
+}
+
+#[test]
+fn the_live_view_of_chapter_8_shows_a_backend_that_goes_down_and_comes_back() {
+    let said = part("8", "2");
+    let rows = said.lines().filter_map(|line| line.strip_prefix("   | ")?.split_once(" s  "));
+    let states: Vec<_> = rows.filter_map(|(_, states)| states.split_whitespace().next()).collect();
+    let down = states.iter().position(|state| *state == "DOWN").unwrap_or_else(|| panic!("never down: {said}"));
+    assert!(down > 0 && states[0] == "UP" && states.last() == Some(&"UP"), "{said}");
 }
 
 #[test]
@@ -76,6 +92,7 @@ fn an_unknown_chapter_or_part_is_refused_in_one_line() {
         &["4", "--part", "0"],
         &["4", "--part", "6"],
         &["4", "--part", "x"],
+        &["8", "--part", "3"],
         &["3", "--part", "1"],
     ] {
         let output = show(wrong);

@@ -85,6 +85,15 @@ impl Router {
     }
     // ANCHOR_END: route
 
+    /// Where a connection goes whose bytes are not read as requests: to the group with this index, or to the default
+    /// group. What is hashed is the client's address.
+    pub fn route_connection(&self, group: Option<usize>, client: IpAddr) -> RouteDecision {
+        let group = group.and_then(|index| self.groups.get(index)).unwrap_or(&self.default_group);
+        let hash = crate::routing::hash_key::hash_source(client, hash::hash);
+        let affinity = Affinity { hash, sticky_backend: None, client: Some(client) };
+        RouteDecision { group: Arc::clone(group), affinity, route: None }
+    }
+
     fn source_hash(&self, client: IpAddr) -> u64 {
         debug_assert!(self.hash_key.is_source());
         crate::routing::hash_key::hash_source(client, hash::hash)

@@ -205,6 +205,11 @@ impl RequestContext {
         self.last_error = Some(error);
     }
 
+    /// Whether a backend has failed the request.
+    pub fn has_tried(&self) -> bool {
+        !self.tried.is_empty()
+    }
+
     /// The `Set-Cookie` value that ties the client to `backend`, unless the client has sent that cookie.
     pub fn set_cookie_for(&self, backend: &Backend) -> Option<String> {
         let (sticky, value) = (self.group.sticky_cookie()?, backend.sticky_value()?);

@@ -1,6 +1,6 @@
 //! One client's connection.
 
-use std::{io, net::SocketAddr, rc::Rc, task::Context, time::Instant};
+use std::{io, task::Context, time::Instant};
 
 use common::http::{
     ClientAddress, ConnectionThrottle, Direction, RequestBuffer, StreamLayer as _, ThrottledWire, Wire,
@@ -9,10 +9,14 @@ use tokio::net::TcpStream;
 
 use crate::{
     engine::Engine,
-    filter::{ConnectionPermit, Filter as _},
+    filter::Filter as _,
     timer::LazyTimer,
     wire::PolledStream,
-    worker::{context::WorkerContext, stats::CountedWire},
+    worker::{
+        context::WorkerContext,
+        service::{Connection, ConnectionGuard},
+        stats::CountedWire,
+    },
 };
 
 /// The state that a connection keeps while it is idle: it includes no buffer memory.
@@ -32,30 +36,24 @@ pub(crate) struct ClientConnection<E: Engine> {
     pub(crate) connection_id: u32,
     /// How many requests it has carried.
     pub(crate) request_count: u32,
-    pub(crate) guard: ConnectionGuard<E>,
+    pub(crate) guard: ConnectionGuard<WorkerContext<E>>,
 }
 
 impl<E: Engine> ClientConnection<E> {
-    /// A new connection of `peer` to `local`.
-    pub(crate) fn new(
-        guard: ConnectionGuard<E>,
-        stream_layer: E::StreamLayer,
-        stream: TcpStream,
-        peer: SocketAddr,
-        local: SocketAddr,
-        now: Instant,
-    ) -> Self {
-        let worker = &guard.worker;
+    /// A connection that has just been accepted.
+    pub(crate) fn new(connection: Connection<WorkerContext<E>>, now: Instant) -> Self {
+        let Connection { stream, peer, local, guard } = connection;
+        let worker = &guard.service;
         let throttle = worker.server.filter.throttle(peer.ip());
         Self {
             stream,
-            stream_layer,
+            stream_layer: worker.new_stream_layer(),
             throttle: throttle.map(|throttle| Box::new(ConnectionThrottle::new(throttle, now))),
             client_address: ClientAddress::new(peer.ip(), local, worker.balancer().forwarding()),
             request_buffer: RequestBuffer::default(),
             timer: LazyTimer::default(),
             timeout_start: now,
-            connection_id: worker.handoff().per_worker.next_connection_id(),
+            connection_id: worker.next_connection_id(),
             request_count: 0,
             guard,
         }
@@ -64,7 +62,7 @@ impl<E: Engine> ClientConnection<E> {
     /// The client's socket with its layer, as a [`Wire`] for one poll.
     pub(crate) fn wire<'a, 'w: 'a>(&'a mut self, context: &Context<'w>) -> impl Wire + use<'a, 'w, E> {
         let wire = self.stream_layer.wrap(PolledStream::new(&mut self.stream, context));
-        CountedWire::new(wire, self.guard.worker.stats())
+        CountedWire::new(wire, self.guard.service.stats())
     }
 
     /// The same, and the throttle that limits it.
@@ -73,7 +71,7 @@ impl<E: Engine> ClientConnection<E> {
         context: &Context<'w>,
     ) -> (impl Wire + use<'a, 'w, E>, Option<&'a mut ConnectionThrottle>) {
         let wire = self.stream_layer.wrap(PolledStream::new(&mut self.stream, context));
-        let wire = CountedWire::new(wire, self.guard.worker.stats());
+        let wire = CountedWire::new(wire, self.guard.service.stats());
         (wire, self.throttle.as_deref_mut())
     }
 
@@ -91,31 +89,5 @@ impl<E: Engine> ClientConnection<E> {
     /// Until when it may not be read, for lack of bandwidth, after a read at `now`.
     pub(crate) fn read_paused_until(&self, now: Instant) -> Option<Instant> {
         self.throttle.as_ref()?.paused_until(Direction::Up, now)
-    }
-}
-
-/// Counts a connection while it is served. Dropping the guard releases its slot, however the task ends.
-#[derive(Debug)]
-pub(crate) struct ConnectionGuard<E: Engine> {
-    pub(crate) worker: Rc<WorkerContext<E>>,
-    pub(crate) task_id: usize,
-    /// What the filter holds for it.
-    _permit: ConnectionPermit,
-}
-
-impl<E: Engine> ConnectionGuard<E> {
-    /// For a connection that the limiter and the worker's count already include, and the filter has let in.
-    pub(crate) fn new(worker: &Rc<WorkerContext<E>>, permit: ConnectionPermit) -> Self {
-        worker.balancer().stats().connection_opened();
-        Self { worker: Rc::clone(worker), task_id: worker.register(), _permit: permit }
-    }
-}
-
-impl<E: Engine> Drop for ConnectionGuard<E> {
-    fn drop(&mut self) {
-        let worker = &self.worker;
-        worker.balancer().stats().connection_closed();
-        worker.handoff().connection_closed(worker.worker_id);
-        worker.unregister(self.task_id);
     }
 }

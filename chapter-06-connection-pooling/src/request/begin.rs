@@ -39,7 +39,7 @@ pub(crate) fn poll_head<'w, E: Engine>(
     now: Instant,
     context: &mut Context<'_>,
 ) -> Poll<HeadOutcome<'w, E>> {
-    worker.set_waker(client.guard.task_id, context);
+    client.guard.set_waker(context);
     let mut scratch = worker.scratch.borrow_mut();
     let mut new_bytes = 0;
     loop {

@@ -50,7 +50,7 @@ pub(crate) fn poll_head_deadline<E: Engine>(
     // A client whose bytes are not read for lack of bandwidth is not late.
     let deadline = client
         .read_paused_until(now)
-        .unwrap_or_else(|| timeouts.head_deadline(client.timeout_start, idle, worker.drain_started_at.get()));
+        .unwrap_or_else(|| timeouts.head_deadline(client.timeout_start, idle, worker.drain_started_at()));
     client.timer.poll(deadline, now, context)
 }
 
@@ -235,7 +235,7 @@ pub(crate) async fn wait_for_connect<E: Engine>(
         let timed_out = || ProxyError::new(FailureKind::Timeout, Side::Backend, Phase::Connect);
         match outcome.unwrap_or_else(|| Err(timed_out())) {
             Err(error) if error.kind == FailureKind::ResourceExhausted && socket_pool::evict_one(worker) => {}
-            outcome => return outcome,
+            outcome => return outcome.map(UpstreamConnection::new),
         }
     }
 }

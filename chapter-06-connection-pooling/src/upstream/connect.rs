@@ -14,14 +14,11 @@ use common::{
 };
 use tokio::{net::TcpStream, time::timeout_at};
 
-use super::connection::UpstreamConnection;
-use crate::pool::{ConnectionMeta, PoolKey};
-
 /// Carries out `plan`, which says what address to try when. Cancel safe: dropping it aborts the handshakes.
 ///
 /// # Errors
 /// Side `Backend` when no address answered; `Internal` when this process can open no more sockets.
-pub(crate) async fn connect(mut plan: ConnectPlan<TcpStream>) -> Result<UpstreamConnection, ProxyError> {
+pub async fn connect(mut plan: ConnectPlan<TcpStream>) -> Result<ConnectAttempt<TcpStream>, ProxyError> {
     loop {
         match plan.next_step(now()) {
             ConnectStep::Start(address) => match start_connect(address) {
@@ -32,7 +29,7 @@ pub(crate) async fn connect(mut plan: ConnectPlan<TcpStream>) -> Result<Upstream
                 let any_ended = poll_fn(|context| poll_any(plan.pending(), context));
                 let Ok((ended, result)) = timeout_at(until.into(), any_ended).await else { continue };
                 match result {
-                    Ok(()) => return Ok(connected(plan.succeed(ended, now()))),
+                    Ok(()) => return Ok(plan.succeed(ended, now())),
                     Err(error) => plan.fail(ended, error, now()),
                 }
             }
@@ -63,9 +60,4 @@ fn poll_connected(attempt: &ConnectAttempt<TcpStream>, context: &mut Context<'_>
         return Poll::Ready(Err(error));
     }
     Poll::Ready(check_not_self_connect(stream.local_addr()?, attempt.address))
-}
-
-fn connected(attempt: ConnectAttempt<TcpStream>) -> UpstreamConnection {
-    let (key, meta) = (PoolKey { address: attempt.address }, ConnectionMeta::new(attempt.started_at));
-    UpstreamConnection { stream: attempt.socket, key, meta }
 }

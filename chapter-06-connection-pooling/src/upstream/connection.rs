@@ -5,6 +5,7 @@ use std::{
     mem::MaybeUninit,
 };
 
+use common::net::ConnectAttempt;
 use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream};
 
@@ -16,6 +17,14 @@ pub(crate) struct UpstreamConnection {
     pub(crate) stream: TcpStream,
     pub(crate) key: PoolKey,
     pub(crate) meta: ConnectionMeta,
+}
+
+impl UpstreamConnection {
+    /// A connection that has just been established.
+    pub(crate) fn new(attempt: ConnectAttempt<TcpStream>) -> Self {
+        let (key, meta) = (PoolKey { address: attempt.address }, ConnectionMeta::new(attempt.started_at));
+        Self { stream: attempt.socket, key, meta }
+    }
 }
 
 // ANCHOR: reusable

@@ -148,7 +148,7 @@ pub(crate) fn sweep<E: Engine>(worker: &WorkerContext<E>, eligible: &HashSet<Soc
         EvictReason::PoolFull => offload(worker, evicted),
         reason => discard(evicted.key, reason),
     });
-    if worker.worker_id == 0 {
+    if worker.worker_id() == 0 {
         let is_reusable =
             |key, stream: &mut StdStream| is_eligible(key) && peek_finds_no_input(&SockRef::from(&*stream));
         worker.shared_pool().sweep(now, is_reusable, |evicted| discard(evicted.key, evicted.reason));

@@ -2,42 +2,41 @@
 
 use std::{
     cell::{Cell, RefCell},
+    fmt,
     net::{IpAddr, TcpStream as StdStream},
     sync::Arc,
-    task::{Context, Waker},
     time::Instant,
 };
 
 use advanced_features::Balancer;
 use common::{
-    clock::{now, wall_clock},
+    clock::wall_clock,
     http::{
         ConnectionThrottle, DateCache, Head, HttpDate, Pause, ProxyError, Pumped, READ_BUFFER_BYTES, Relay,
         ThrottledWire, Wire, pump_throttled, pump_with_hook,
     },
     shutdown::ShutdownStage,
 };
-use slab::Slab;
 
 use crate::{
-    downstream::handoff::ConnectionHandoff,
     engine::{Engine, FilterState, WorkerFilterOf},
     filter::{Filter as _, FilterHook, WorkerFilter as _},
     pool::{ConnectionPool as _, PoolCounters},
     request::state::Request,
     server::Server,
-    worker::{backend_pools::Evictions, longest_poll::LongestPoll, stats::WorkerStats},
+    worker::{backend_pools::Evictions, stats::WorkerStats, thread::WorkerThread},
 };
 
 /// How many boxed requests are kept for reuse. More than that are in use only in a burst.
 const MAX_FREE_REQUESTS: usize = 1024;
 
-/// The state of one worker.
-#[derive(Debug)]
+/// The state of one worker that serves HTTP.
 pub(crate) struct WorkerContext<E: Engine> {
     pub(crate) server: Arc<Server<E::Filter, E::Pool>>,
-    /// Its index among the workers.
-    pub(crate) worker_id: usize,
+    /// The thread that it belongs to.
+    pub(crate) thread: WorkerThread,
+    /// Makes the layer over a client's socket.
+    stream_layer: StreamLayerFactory<E>,
     /// This worker's part of the filter.
     pub(crate) filter: WorkerFilterOf<E>,
     pub(crate) pool: RefCell<E::Pool>,
@@ -51,25 +50,30 @@ pub(crate) struct WorkerContext<E: Engine> {
     date_cache: DateCache,
     /// Requests since the last one whose own time was measured.
     own_time_skipped: Cell<u32>,
-    longest_poll: Arc<LongestPoll>,
-    stage: Cell<ShutdownStage>,
-    /// When the process began to drain.
-    pub(crate) drain_started_at: Cell<Option<Instant>>,
-    /// The wakers of all tasks that the shutdown has to reach: one per client, and the accept loop.
-    tasks: RefCell<Slab<Option<Waker>>>,
-    /// Woken when the last of these tasks has ended.
-    empty_waker: RefCell<Option<Waker>>,
+}
+
+/// Makes the layer over a client's socket.
+pub(crate) type StreamLayerFactory<E> = Arc<dyn Fn() -> <E as Engine>::StreamLayer + Send + Sync>;
+
+impl<E: Engine> fmt::Debug for WorkerContext<E> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("WorkerContext").field("thread", &self.thread).finish_non_exhaustive()
+    }
 }
 
 impl<E: Engine> WorkerContext<E> {
-    /// The worker with the index `worker_id`.
-    pub(crate) fn new(server: Arc<Server<E::Filter, E::Pool>>, worker_id: usize) -> Self {
+    /// The part of `server` on `thread`.
+    pub(crate) fn new(
+        server: Arc<Server<E::Filter, E::Pool>>,
+        stream_layer: StreamLayerFactory<E>,
+        thread: WorkerThread,
+    ) -> Self {
         let pool = RefCell::new(E::Pool::new(server.worker_limits()));
         Self {
-            filter: server.filter.for_worker(worker_id),
-            longest_poll: Arc::clone(server.worker_stats[worker_id].longest_poll()),
+            filter: server.filter.for_worker(thread.id()),
             server,
-            worker_id,
+            thread,
+            stream_layer,
             pool,
             evictions: RefCell::default(),
             head: RefCell::new(Head::new()),
@@ -77,39 +81,43 @@ impl<E: Engine> WorkerContext<E> {
             free_requests: RefCell::default(),
             date_cache: DateCache::default(),
             own_time_skipped: Cell::new(0),
-            stage: Cell::new(ShutdownStage::Running),
-            drain_started_at: Cell::new(None),
-            tasks: RefCell::default(),
-            empty_waker: RefCell::default(),
         }
     }
 
     /// The balancer, which chooses backends.
     pub(crate) fn balancer(&self) -> &Balancer {
-        &self.server.balancer
+        self.thread.balancer()
     }
 
-    /// The connection limit, and the hand-off to other workers.
-    pub(crate) fn handoff(&self) -> &ConnectionHandoff {
-        &self.server.handoff
+    /// Its index among the workers.
+    pub(crate) fn worker_id(&self) -> usize {
+        self.thread.id()
     }
 
     /// The counters of this worker's pool.
     pub(crate) fn pool_counters(&self) -> &PoolCounters {
-        &self.server.pool_counters[self.worker_id]
+        &self.server.pool_counters[self.thread.id()]
     }
 
     /// The statistics of this worker.
     pub(crate) fn stats(&self) -> &WorkerStats {
-        &self.server.worker_stats[self.worker_id]
+        self.thread.stats()
+    }
+
+    /// An id for a connection, unique in the process until it wraps.
+    pub(crate) fn next_connection_id(&self) -> u32 {
+        self.thread.handoff().per_worker.next_connection_id()
+    }
+
+    /// The layer over a new client's socket.
+    pub(crate) fn new_stream_layer(&self) -> E::StreamLayer {
+        (self.stream_layer)()
     }
 
     /// The time at which a poll of a client's task begins: each poll reads the clock here, once.
     #[inline]
     pub(crate) fn begin_poll(&self) -> Instant {
-        let now = now();
-        self.longest_poll.begin(now);
-        now
+        self.thread.begin_poll()
     }
 
     /// The pool that all workers share.
@@ -155,47 +163,12 @@ impl<E: Engine> WorkerContext<E> {
 
     /// The stage of the shutdown.
     pub(crate) fn stage(&self) -> ShutdownStage {
-        self.stage.get()
+        self.thread.stage()
     }
 
-    /// Sets the stage of the shutdown, and wakes every task.
-    pub(crate) fn set_stage(&self, stage: ShutdownStage, now: Instant) {
-        self.stage.set(stage);
-        self.drain_started_at.set(self.drain_started_at.get().or(Some(now)));
-        // Collected first: waking may drop a task, which borrows `tasks`.
-        let wakers: Vec<_> = self.tasks.borrow().iter().filter_map(|(_, waker)| waker.clone()).collect();
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// Registers a task that the shutdown has to reach.
-    pub(crate) fn register(&self) -> usize {
-        self.tasks.borrow_mut().insert(None)
-    }
-
-    /// Stores the task's waker, in its first poll.
-    pub(crate) fn set_waker(&self, task_id: usize, context: &Context<'_>) {
-        let mut tasks = self.tasks.borrow_mut();
-        if let Some(waker @ None) = tasks.get_mut(task_id) {
-            *waker = Some(context.waker().clone());
-        }
-    }
-
-    /// Unregisters a task that has ended.
-    pub(crate) fn unregister(&self, task_id: usize) {
-        let is_last = {
-            let mut tasks = self.tasks.borrow_mut();
-            tasks.remove(task_id);
-            tasks.is_empty()
-        };
-        if is_last && let Some(waker) = self.empty_waker.take() {
-            waker.wake();
-        }
-    }
-
-    /// Whether no task is left; otherwise the task of `context` is woken when the last one has ended.
-    pub(crate) fn is_empty(&self, context: &Context<'_>) -> bool {
-        self.empty_waker.replace(Some(context.waker().clone()));
-        self.tasks.borrow().is_empty()
+    /// When the process began to drain.
+    pub(crate) fn drain_started_at(&self) -> Option<Instant> {
+        self.thread.drain_started_at()
     }
 
     /// A boxed request of `peer` that began at `started`. A reused one keeps the capacity of its buffers.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     engine::Engine,
     pool::{ConnectionPool as _, PoolKey},
-    upstream::{connect::connect, socket_pool},
+    upstream::{connect::connect, connection::UpstreamConnection, socket_pool},
 };
 
 /// How often idle connections are checked.
@@ -41,14 +41,14 @@ pub(crate) async fn maintain_pool<E: Engine>(worker: Rc<WorkerContext<E>>) {
 
 /// Opens this worker's share of the warm-up connections to a backend that is new or up again.
 async fn warm_up<E: Engine>(worker: Rc<WorkerContext<E>>, key: PoolKey) {
-    let missing = worker.server.warm_up_share(worker.worker_id).saturating_sub(worker.pool.borrow().len_of(key));
+    let missing = worker.server.warm_up_share(worker.worker_id()).saturating_sub(worker.pool.borrow().len_of(key));
     for _ in 0..missing {
         let started = now();
         let plan = ConnectPlan::to_address(key.address, started, started + worker.balancer().config().timeouts.connect);
         match connect(plan).await {
-            Ok(upstream) => {
+            Ok(connected) => {
                 worker.pool_counters().warmed_up(1);
-                socket_pool::put(&worker, upstream, now());
+                socket_pool::put(&worker, UpstreamConnection::new(connected), now());
             }
             Err(error) => {
                 tracing::info!("warm-up connect to {} failed: {error}", key.address);
@@ -60,9 +60,9 @@ async fn warm_up<E: Engine>(worker: Rc<WorkerContext<E>>, key: PoolKey) {
 
 /// Publishes this worker's pool by backend. The first worker adds the pool that all share.
 fn publish_pools<E: Engine>(worker: &WorkerContext<E>) {
-    let published = &worker.server.published_pools[worker.worker_id];
+    let published = &worker.server.published_pools[worker.worker_id()];
     let (before, evictions, pool) = (published.latest(), worker.evictions.take(), worker.pool.borrow());
-    let adds_shared = worker.worker_id == 0 && !worker.shared_pool().is_empty();
+    let adds_shared = worker.worker_id() == 0 && !worker.shared_pool().is_empty();
     let mut pools = PoolsByBackend::new();
     // Of the backends as they are now: those that were removed disappear.
     for backend in worker.balancer().router().backends() {

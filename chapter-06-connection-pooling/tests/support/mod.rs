@@ -40,7 +40,7 @@ pub(crate) fn server(args: &[&str], resolver: impl Resolve + Sync + Clone) -> Ar
 #[allow(dead_code, reason = "not every test uses it")]
 pub(crate) fn running<L: StreamLayer, F: Filter>(
     server: &Arc<Server<F>>,
-    stream_layer: impl Fn() -> L + Sync + Send,
+    stream_layer: impl Fn() -> L + Send + Sync + 'static,
     case: impl FnOnce(SocketAddr) + Send,
 ) {
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();

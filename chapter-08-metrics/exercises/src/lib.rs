@@ -12,6 +12,8 @@ pub mod e2_increase;
 pub mod e3_quantile;
 pub mod e4_bounded_labels;
 pub mod e5_outcome_table;
+pub mod e6_event_feed;
+pub mod e7_recent_readings;
 
 /// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
@@ -21,4 +23,6 @@ pub mod solutions {
     pub mod e3_quantile;
     pub mod e4_bounded_labels;
     pub mod e5_outcome_table;
+    pub mod e6_event_feed;
+    pub mod e7_recent_readings;
 }

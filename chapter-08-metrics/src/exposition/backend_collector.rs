@@ -144,7 +144,7 @@ pub(super) fn dropped_series(balancer: &Balancer, layout: &Layout) -> usize {
 }
 
 /// Whether requests may go to a backend in this state: the state has no reason against it.
-pub(crate) fn is_up(state: BackendState) -> bool {
+pub fn is_up(state: BackendState) -> bool {
     matches!(state, BackendState::Up | BackendState::HalfOpen)
 }
 

@@ -11,36 +11,43 @@ use crate::record::worker_block::HistogramCounts;
 
 /// A metric without its samples.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Family {
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
-    pub(super) kind: MetricType,
+pub struct Family {
+    /// Its name, with its unit.
+    pub name: &'static str,
+    help: &'static str,
+    kind: MetricType,
     /// The names of its labels, in the order in which samples give the values.
-    pub(super) labels: &'static [&'static str],
+    labels: &'static [&'static str],
 }
 
 impl Family {
-    pub(super) const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+    /// A counter, whose value never decreases.
+    pub const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
         Self { name, help, kind: MetricType::COUNTER, labels }
     }
 
-    pub(super) const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+    /// A gauge.
+    pub const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
         Self { name, help, kind: MetricType::GAUGE, labels }
     }
 
-    pub(super) const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
+    /// A histogram.
+    pub const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Self {
         Self { name, help, kind: MetricType::HISTOGRAM, labels }
     }
 
     /// How a registry knows it.
-    pub(super) fn desc(&self) -> Desc {
+    ///
+    /// # Panics
+    /// Its name, or one of a label, is not valid.
+    pub fn desc(&self) -> Desc {
         let labels = self.labels.iter().map(|label| (*label).to_owned()).collect();
         Desc::new(self.name.to_owned(), self.help.to_owned(), labels, std::collections::HashMap::default())
             .expect("names and labels are constants, and valid")
     }
 
     /// With these samples.
-    pub(super) fn with(&self, samples: Vec<Metric>) -> MetricFamily {
+    pub fn with(&self, samples: Vec<Metric>) -> MetricFamily {
         let mut family = MetricFamily::default();
         family.set_name(self.name.to_owned());
         family.set_help(self.help.to_owned());
@@ -50,12 +57,12 @@ impl Family {
     }
 
     /// With one sample, without labels.
-    pub(super) fn with_one(&self, value: f64) -> MetricFamily {
+    pub fn with_one(&self, value: f64) -> MetricFamily {
         self.with(vec![self.sample(&[], value)])
     }
 
     /// A sample of a counter or a gauge, with a value for each label.
-    pub(super) fn sample(&self, labels: &[&str], value: f64) -> Metric {
+    pub fn sample(&self, labels: &[&str], value: f64) -> Metric {
         let mut metric = self.metric(labels);
         if self.kind == MetricType::COUNTER {
             let mut counter = Counter::default();
@@ -111,21 +118,21 @@ impl Family {
 
 /// A count as the text format has it: a double, exact up to 2^53.
 #[expect(clippy::cast_precision_loss, reason = "the format has doubles only")]
-pub(super) fn count(count: u64) -> f64 {
+pub fn count(count: u64) -> f64 {
     count as f64
 }
 
 /// A number of things.
-pub(super) fn number(number: usize) -> f64 {
+pub fn number(number: usize) -> f64 {
     count(u64::try_from(number).unwrap_or(u64::MAX))
 }
 
 /// Whether a claim holds.
-pub(super) fn boolean(claim: bool) -> f64 {
+pub fn boolean(claim: bool) -> f64 {
     f64::from(u8::from(claim))
 }
 
 /// A duration in seconds.
-pub(super) fn seconds(duration: Duration) -> f64 {
+pub fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64()
 }

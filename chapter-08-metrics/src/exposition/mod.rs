@@ -14,7 +14,7 @@ pub mod balancer_collector;
 mod busy;
 #[expect(clippy::module_inception, reason = "it is the folder's main type")]
 pub mod exposition;
-mod family;
+pub mod family;
 pub mod process_collector;
 pub mod request_collector;
 

@@ -8,3 +8,5 @@ mod e2_increase;
 mod e3_quantile;
 mod e4_bounded_labels;
 mod e5_outcome_table;
+mod e6_event_feed;
+mod e7_recent_readings;

@@ -11,6 +11,8 @@ mod e2_increase;
 mod e3_quantile;
 mod e4_bounded_labels;
 mod e5_outcome_table;
+mod e6_event_feed;
+mod e7_recent_readings;
 
 fn main() -> ExitCode {
     wrong_answers::main(&[
@@ -19,5 +21,7 @@ fn main() -> ExitCode {
         e3_quantile::wrong::CASES,
         e4_bounded_labels::wrong::CASES,
         e5_outcome_table::wrong::CASES,
+        e6_event_feed::wrong::CASES,
+        e7_recent_readings::wrong::CASES,
     ])
 }

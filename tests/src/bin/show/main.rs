@@ -49,7 +49,7 @@ struct Demonstration {
 
 enum Script {
     Whole(Demo),
-    /// In parts, like the chapter's text: each has a title, and needs none of the others.
+    /// In parts: each has a title, and needs none of the others.
     Parts(&'static [(&'static str, Demo)]),
 }
 
@@ -100,7 +100,7 @@ const DEMONSTRATIONS: [Demonstration; 8] = [
         chapter: 8,
         package: "chapter-08-metrics",
         title: "each request is counted, and says why it ended",
-        script: Script::Whole(chapter_8::demo),
+        script: Script::Parts(&chapter_8::PARTS),
     },
 ];
 

@@ -76,6 +76,12 @@ impl Narrator {
         self.wait(PER_WORD * 5);
     }
 
+    /// Prints one of many lines that come at their own pace.
+    #[expect(clippy::unused_self, reason = "all output goes through a narrator")]
+    pub(crate) fn row(&self, text: &str) {
+        outln!("   | {text}");
+    }
+
     fn wait(&self, time: Duration) {
         if !self.fast {
             pause(time);

@@ -20,6 +20,7 @@ mod dashboard;
 mod exported;
 mod expression;
 mod files;
+mod references;
 mod rules;
 mod scene;
 
@@ -81,6 +82,8 @@ fn the_dashboard_is_complete_and_names_what_the_balancer_exports(ctx: &Context) 
     let own = |query: &Query| !query.expression.contains("route:lb_");
     let (dashboard, ends) = (Dashboard::read(), words_of_ends(&page));
     let mut faults = dashboard.faults();
+    faults.extend(dashboard.wrong_references(&ctx.run(&["--help"]).stdout));
+    faults.extend(dashboard.without_panel(metrics.families().iter().map(|family| family.name.as_str())));
     for query in dashboard.queries().iter().filter(|query| own(query)) {
         faults.extend(exported.faults(&query.expression, &ends));
     }

@@ -4,7 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::expression::Expression;
 use super::files::file;
+use super::references::{named_panels, unknown_flags};
+
+/// A weight is configured and does not surprise; the other two say nothing that file descriptors and resident memory
+/// do not.
+const WITHOUT_PANEL: [&str; 3] = ["lb_backend_weight", "process_threads", "process_virtual_memory_bytes"];
 
 /// A dashboard of Grafana.
 #[derive(Debug)]
@@ -45,6 +51,31 @@ impl Dashboard {
         let of_panels = targets.map(|(panel, target)| query(&panel["title"], target, "legendFormat"));
         let annotations = list(&self.0["annotations"]["list"]).iter();
         of_panels.chain(annotations.map(|target| query(&target["name"], target, "titleFormat"))).collect()
+    }
+
+    /// What the descriptions of panels name and there is not: other panels, and flags, which `help` lists.
+    pub(super) fn wrong_references(&self, help: &str) -> Vec<String> {
+        let (titles, mut faults) = (self.titles(), Vec::new());
+        for panel in self.panels() {
+            let (title, description) = (text(&panel["title"]), text(&panel["description"]));
+            let panels = named_panels(description).filter(|name| !titles.contains(name));
+            faults.extend(panels.map(|name| format!("panel {title}: there is no panel {name}")));
+            faults
+                .extend(unknown_flags(description, help).map(|flag| format!("panel {title}: there is no flag {flag}")));
+        }
+        faults
+    }
+
+    /// Metrics of these names that no panel shows.
+    pub(super) fn without_panel<'a>(&self, metrics: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let expressions: Vec<_> = self.queries().iter().map(|query| Expression::parse(&query.expression)).collect();
+        let named = expressions.iter().flat_map(|expression| &expression.selectors);
+        let named: BTreeSet<_> = named.map(|selector| selector.metric.as_str()).collect();
+        let is_shown = |metric: &&str| {
+            ["", "_bucket", "_sum", "_count"].iter().any(|suffix| named.contains(&*format!("{metric}{suffix}")))
+        };
+        let missing = metrics.filter(|metric| !WITHOUT_PANEL.contains(metric) && !is_shown(metric));
+        missing.map(|metric| format!("no panel shows {metric}")).collect()
     }
 
     /// What Grafana would not complain about, and a reader would.
@@ -134,5 +165,22 @@ mod tests {
         assert_eq!(faults_after(|dashboard| dashboard["templating"]["list"][1]["name"] = "node".into()).len(), 1);
         let unit = |dashboard: &mut Value| dashboard["panels"][1]["fieldConfig"]["defaults"]["unit"] = Value::Null;
         assert_eq!(faults_after(unit).len(), 1);
+    }
+
+    #[test]
+    fn a_description_that_names_what_is_not_there_is_found() {
+        let mut dashboard = Dashboard::read();
+        let panels = dashboard.0["panels"].as_array_mut().expect("a list");
+        panels.truncate(2);
+        panels[1]["description"] = "As \"Rate\" or \"Retry\", without --retries or --retry.".into();
+        let faults = dashboard.wrong_references("  --retries <N>\n");
+        assert_eq!(faults, ["panel Rate: there is no panel Retry", "panel Rate: there is no flag --retry"]);
+    }
+
+    #[test]
+    fn a_metric_that_no_panel_shows_is_found() {
+        let metrics = ["lb_retries_total", "lb_own_seconds", "process_threads", "lb_new_total"];
+        let missing = Dashboard::read().without_panel(metrics.into_iter());
+        assert_eq!(missing, ["no panel shows lb_new_total"]);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::files::file;
+use super::references::{named_panels, unknown_flags};
 use crate::third_party::Prometheus;
 
 /// A recording rule or an alert.
@@ -75,16 +76,12 @@ impl Rule {
             }
         }
         let runbook = self.text("/annotations/runbook");
-        for title in runbook.split('"').skip(1).step_by(2) {
-            if !panels.contains(title) && !PAGES.contains(&title) {
-                fault(format!("the runbook names a panel {title}"));
-            }
+        let is_known = |title: &&str| panels.contains(title) || PAGES.contains(title);
+        for title in named_panels(runbook).filter(|title| !is_known(title)) {
+            fault(format!("the runbook names a panel {title}"));
         }
-        let words = runbook.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
-        for flag in words.filter(|word| word.starts_with("--")) {
-            if !help.split_whitespace().any(|word| word == flag) {
-                fault(format!("the runbook names a flag {flag}"));
-            }
+        for flag in unknown_flags(runbook, help) {
+            fault(format!("the runbook names a flag {flag}"));
         }
         faults
     }

@@ -1,0 +1,116 @@
+//! The metrics of TCP sessions.
+
+use std::sync::Arc;
+
+use advanced_features::{admin::AdminOperations as _, balance::backend::Backend};
+use common::clock::now;
+use lb_metrics::exposition::{
+    Exposition,
+    backend_collector::is_up,
+    family::{Family, boolean, count},
+    process_collector::ProcessCollector,
+};
+use prometheus::{
+    core::{Collector, Desc},
+    proto::{Metric, MetricFamily},
+};
+
+use crate::{server::TcpServer, session::end::SessionEnd};
+
+const BACKEND: &[&str] = &["backend", "group"];
+const SESSIONS: Family =
+    Family::counter("lb_sessions_total", &["end", "group"], "Sessions that have ended, by group and how they ended.");
+const SPLICED: Family = Family::counter("lb_bytes_spliced_total", &[], "Bytes sent through a pipe.");
+const COPIED: Family = Family::counter("lb_bytes_copied_total", &[], "Bytes sent from user space.");
+const ACTIVE: Family = Family::gauge("lb_connections_active", &[], "Client connections now.");
+const ACCEPTED: Family = Family::counter("lb_connections_accepted_total", &[], "Client connections so far.");
+const IN_FLIGHT: Family = Family::gauge("lb_backend_in_flight", BACKEND, "Sessions of the backend now.");
+const BACKEND_SESSIONS: Family =
+    Family::counter("lb_backend_sessions_total", BACKEND, "Sessions that were connected to the backend.");
+const BACKEND_FAILURES: Family =
+    Family::counter("lb_backend_failures_total", BACKEND, "Failed connects and sessions that the backend reset.");
+const UP: Family = Family::gauge("lb_backend_up", BACKEND, "1 if the backend may get sessions.");
+const WEIGHT: Family = Family::gauge("lb_backend_weight", BACKEND, "The weight of the backend.");
+const EJECTIONS: Family = Family::counter("lb_backend_ejections_total", BACKEND, "How often the backend was ejected.");
+const BUILD: Family = Family::gauge("lb_build_info", &["version"], "1, with the version.");
+const ALL: [&Family; 12] = [
+    &SESSIONS,
+    &SPLICED,
+    &COPIED,
+    &ACTIVE,
+    &ACCEPTED,
+    &IN_FLIGHT,
+    &BACKEND_SESSIONS,
+    &BACKEND_FAILURES,
+    &UP,
+    &WEIGHT,
+    &EJECTIONS,
+    &BUILD,
+];
+
+/// All metrics of this server.
+///
+/// # Errors
+/// Two metrics have one name.
+pub(crate) fn exposition(server: &Arc<TcpServer>) -> prometheus::Result<Exposition> {
+    let sessions = SessionCollector { server: Arc::clone(server), descs: ALL.into_iter().map(Family::desc).collect() };
+    Exposition::of(vec![Box::new(sessions), Box::<ProcessCollector>::default()])
+}
+
+struct SessionCollector {
+    server: Arc<TcpServer>,
+    descs: Vec<Desc>,
+}
+
+impl SessionCollector {
+    fn sessions(&self) -> MetricFamily {
+        let groups = self.server.workers().balancer().groups().iter().enumerate();
+        let groups = groups.map(|(index, group)| (Some(index), group.name())).chain([(None, "")]);
+        let samples = groups.flat_map(|(group, name)| {
+            SessionEnd::ALL.map(|end| SESSIONS.sample(&[end.as_str(), name], count(self.server.sessions(group, end))))
+        });
+        SESSIONS.with(samples.collect())
+    }
+
+    fn of_backends(&self, family: &Family, value: impl Fn(&Backend) -> f64) -> MetricFamily {
+        let sample =
+            |group: &str, backend: &Backend| -> Metric { family.sample(&[&backend.name(), group], value(backend)) };
+        let groups = self.server.workers().balancer().groups().iter();
+        family.with(
+            groups
+                .flat_map(|group| group.members().into_iter().map(|backend| sample(group.name(), &backend)))
+                .collect(),
+        )
+    }
+}
+
+impl Collector for SessionCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let (spliced, copied) = self.server.moved_bytes();
+        let stats = self.server.workers().balancer().stats();
+        let now = now();
+        let mut families = vec![
+            self.sessions(),
+            SPLICED.with_one(count(spliced)),
+            COPIED.with_one(count(copied)),
+            ACTIVE.with_one(count(stats.connections_active())),
+            ACCEPTED.with_one(count(stats.connections_accepted())),
+            BUILD.with(vec![BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1.0)]),
+        ];
+        if !self.server.workers().balancer().router().backends().is_empty() {
+            families.extend([
+                self.of_backends(&IN_FLIGHT, |backend| backend.concurrency.in_flight().into()),
+                self.of_backends(&BACKEND_SESSIONS, |backend| count(backend.totals.total_requests())),
+                self.of_backends(&BACKEND_FAILURES, |backend| count(backend.totals.failures())),
+                self.of_backends(&UP, |backend| boolean(is_up(backend.state(now)))),
+                self.of_backends(&WEIGHT, |backend| backend.weight().into()),
+                self.of_backends(&EJECTIONS, |backend| count(backend.ejections())),
+            ]);
+        }
+        families
+    }
+}

@@ -1,0 +1,51 @@
+//! The program: chapter 8's for requests, or one for TCP sessions.
+
+use std::{error::Error, io, process::ExitCode, sync::Arc};
+
+use common::cli::{self, InProcessBackends};
+use lb_metrics::{
+    program::{self, BARE_ADMIN},
+    record::outcomes::outcome_table,
+};
+use rate_limiting::filter::limiter_for;
+
+use crate::{
+    args::{Args, Mode, check_mode},
+    observable_server::ObservableTcpServer,
+    relay::pipe_pool::MAX_IDLE_PIPES,
+    server::TcpServer,
+};
+
+/// Two descriptors per pipe.
+const PIPE_FDS: u64 = 2 * MAX_IDLE_PIPES as u64;
+
+/// Runs the program `name` until a signal ends it. `start_bundled` starts backends in this process, if the command line
+/// names none. `is_bare`: the command line is empty; then there is an admin interface that can change nothing.
+///
+/// # Errors
+/// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
+pub fn run<B: InProcessBackends>(
+    name: &'static str,
+    Args { mode, tcp, program }: Args,
+    is_bare: bool,
+    start_bundled: impl FnOnce() -> io::Result<B>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    if let Err(reason) = check_mode(mode) {
+        return Ok(cli::usage_error(reason));
+    }
+    if mode == Mode::Http {
+        return program::run(name, program, is_bare, (limiter_for as _, outcome_table as _), start_bundled);
+    }
+    let (limited, metrics, _) = program.into_parts();
+    let balancer = limited.into_balancer();
+    let options = match tcp.options(&balancer.group_names()) {
+        Ok(options) => options,
+        Err(reason) => return Ok(cli::usage_error(reason)),
+    };
+    let (program, workers) = balancer.into_program_without_pool(name, PIPE_FDS);
+    let program = if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
+    program.run(start_bundled, |balancer| {
+        let server = TcpServer::new(balancer, workers, options);
+        ObservableTcpServer::start(server, metrics.metrics).map(Arc::new)
+    })
+}

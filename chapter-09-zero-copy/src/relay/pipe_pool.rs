@@ -1,0 +1,121 @@
+//! The pipes that one worker keeps, so that a session does not open two per burst of bytes.
+
+use std::{
+    cell::{Cell, RefCell},
+    time::{Duration, Instant},
+};
+
+use super::pipe::Pipe;
+
+/// How many empty pipes a worker keeps.
+pub const MAX_IDLE_PIPES: usize = 32;
+/// A pipe with less room moves fewer bytes per system call than copying does. That is what a new pipe has once the
+/// user's pages are used up.
+const MIN_CAPACITY: usize = 16 * 1024;
+/// For how long no pipe is opened after that has failed.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// One worker's pipes. A session takes one when it has bytes to splice, and returns it when the pipe is empty: sessions
+/// without bytes hold none.
+#[derive(Debug)]
+pub struct PipePool {
+    idle: RefCell<Vec<Pipe>>,
+    wanted: usize,
+    failed_at: Cell<Option<Instant>>,
+    has_warned: Cell<bool>,
+}
+
+impl PipePool {
+    /// A pool of pipes of `wanted` bytes each.
+    pub fn new(wanted: usize) -> Self {
+        Self { idle: RefCell::default(), wanted, failed_at: Cell::new(None), has_warned: Cell::new(false) }
+    }
+
+    /// An empty pipe. `None`: there is none to be had at `now`, so the bytes have to be copied.
+    pub fn take(&self, now: Instant) -> Option<Pipe> {
+        self.idle.borrow_mut().pop().or_else(|| self.open(now))
+    }
+
+    fn open(&self, now: Instant) -> Option<Pipe> {
+        let may_fail_again = |failed: Instant| now.saturating_duration_since(failed) >= RETRY_AFTER;
+        if !self.failed_at.get().is_none_or(may_fail_again) {
+            return None;
+        }
+        let reason = match Pipe::open(self.wanted) {
+            Ok(pipe) if pipe.capacity() >= MIN_CAPACITY.min(self.wanted) => return Some(pipe),
+            Ok(pipe) => format!("a new pipe has only {} bytes; raise fs.pipe-user-pages-soft", pipe.capacity()),
+            Err(error) => error.to_string(),
+        };
+        self.failed_at.set(Some(now));
+        if !self.has_warned.replace(true) {
+            tracing::warn!("no pipe for splice, bytes are copied: {reason}");
+        }
+        None
+    }
+
+    /// Takes back `pipe`. One that is not empty is closed: its bytes are another session's.
+    pub fn put(&self, pipe: Pipe) {
+        let mut idle = self.idle.borrow_mut();
+        if pipe.is_empty() && idle.len() < MAX_IDLE_PIPES {
+            idle.push(pipe);
+        }
+    }
+
+    /// Closes an idle pipe, because descriptors have run out. Returns whether there was one.
+    pub fn close_one(&self) -> bool {
+        self.idle.borrow_mut().pop().is_some()
+    }
+
+    /// How many pipes are idle.
+    pub fn len(&self) -> usize {
+        self.idle.borrow().len()
+    }
+
+    /// Whether no pipe is idle.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::{
+        io::Write,
+        net::{TcpListener, TcpStream},
+    };
+
+    use common::clock;
+
+    use super::*;
+
+    #[test]
+    fn keeps_some_pipes_and_only_empty_ones() {
+        let (pool, now) = (PipePool::new(4_096), clock::now());
+        let pipes: Vec<_> = (0..MAX_IDLE_PIPES + 3).map(|_| pool.take(now).unwrap()).collect();
+        assert!(pool.is_empty());
+        for pipe in pipes {
+            pool.put(pipe);
+        }
+        assert_eq!(pool.len(), MAX_IDLE_PIPES);
+        let mut used = pool.take(now).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"x").unwrap();
+        used.fill_from(&listener.accept().unwrap().0).unwrap();
+        pool.put(used);
+        assert_eq!(pool.len(), MAX_IDLE_PIPES - 1);
+        assert!(pool.close_one());
+        assert_eq!(pool.len(), MAX_IDLE_PIPES - 2);
+    }
+
+    #[test]
+    fn after_a_failure_it_does_not_try_again_at_once() {
+        // No pipe is that large: it keeps the default size, which the pool takes.
+        let (pool, now) = (PipePool::new(usize::MAX), clock::now());
+        assert!(pool.take(now).is_some());
+        pool.failed_at.set(Some(now));
+        assert!(pool.take(now + RETRY_AFTER / 2).is_none());
+        assert!(pool.take(now + RETRY_AFTER).is_some());
+    }
+}
