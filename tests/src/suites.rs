@@ -8,6 +8,7 @@ mod algorithms;
 mod balance;
 mod c10k;
 mod failover;
+mod files;
 mod forward;
 mod framing;
 mod health;
@@ -153,6 +154,14 @@ const FILES: &[&[Case]] = &[
     layer4::server_name::CASES,
     proxy_protocol::CASES,
     zero_copy::slow_readers::CASES,
+    files::bodies::CASES,
+    files::conditions::CASES,
+    files::ranges::CASES,
+    files::paths::CASES,
+    files::requests::CASES,
+    files::slow::CASES,
+    files::peers::CASES,
+    files::program::CASES,
 ];
 
 /// Every case of every suite.

@@ -302,7 +302,7 @@ mod tests {
     }
 
     fn with_mover(pipe_bytes: usize, policy: SplicePolicy, case: impl AsyncFnOnce(&Mover)) {
-        let mover = Mover::with_pipe_bytes(pipe_bytes, policy, Arc::default());
+        let mover = Mover::new(pipe_bytes, policy, Arc::default());
         Builder::new_current_thread().enable_all().build_local(Default::default()).unwrap().block_on(case(&mover));
     }
 
