@@ -289,7 +289,7 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
-        runtime::Builder,
+        runtime::{Builder, LocalOptions},
         task::spawn_local,
     };
 
@@ -303,7 +303,7 @@ mod tests {
 
     fn with_mover(pipe_bytes: usize, policy: SplicePolicy, case: impl AsyncFnOnce(&Mover)) {
         let mover = Mover::new(pipe_bytes, policy, Arc::default());
-        Builder::new_current_thread().enable_all().build_local(Default::default()).unwrap().block_on(case(&mover));
+        Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap().block_on(case(&mover));
     }
 
     /// Relays `length` bytes after some that were there before, and FIN, to a reader that reads a little at a time.
