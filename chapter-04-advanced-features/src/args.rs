@@ -149,6 +149,13 @@ impl BalanceArgs {
         self.backends.is_empty() && self.groups.is_empty()
     }
 
+    /// The names of the groups, by index.
+    pub fn group_names(&self) -> Vec<&str> {
+        let has_default = self.needs_bundled_backends() || !self.backends.is_empty();
+        let default = has_default.then_some(DEFAULT_GROUP);
+        default.into_iter().chain(self.groups.iter().map(|group| group.name.as_str())).collect()
+    }
+
     /// Resolves the command line. `bundled`: the addresses of the bundled backends, if this process started them.
     /// `weights_can_change`: an operator may set weights at run time.
     ///

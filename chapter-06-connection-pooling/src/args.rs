@@ -77,6 +77,11 @@ impl BalancerArgs {
         std::mem::take(&mut self.serve.log_requests)
     }
 
+    /// The names of the groups, by index.
+    pub fn group_names(&self) -> Vec<&str> {
+        self.balance.group_names()
+    }
+
     /// Whether the command line names no backends, so that the program starts bundled ones.
     pub fn needs_bundled_backends(&self) -> bool {
         self.balance.needs_bundled_backends()

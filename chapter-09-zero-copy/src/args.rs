@@ -4,10 +4,17 @@ use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
 
 use clap::{CommandFactory as _, parser::ValueSource};
 use common::cli;
+use ipnet::IpNet;
 use lb_metrics::program::ObservableArgs;
 use rate_limiting::byte_size::parse_byte_size;
 
-use crate::{relay::mover::SplicePolicy, server::TcpOptions};
+use crate::{
+    client_hello::{SniRule, SniTable},
+    proxy_protocol::Version,
+    relay::mover::SplicePolicy,
+    server::TcpOptions,
+    session::prelude::PreludeConfig,
+};
 
 /// What is balanced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,7 +62,7 @@ pub struct Args {
 }
 
 /// How TCP sessions are served.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct TcpArgs {
     /// Copy all bytes through user space, for comparison: no splice
     #[arg(long)]
@@ -66,6 +73,19 @@ pub struct TcpArgs {
     /// End a session when no byte has moved in either direction for this long
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = cli::parse_duration)]
     session_timeout: Duration,
+    /// Address or network of proxies whose connections begin with a PROXY protocol header, v1 or v2 (repeatable)
+    #[arg(long, value_name = "CIDR", value_parser = cli::parse_network)]
+    accept_proxy: Vec<IpNet>,
+    /// Send each backend a PROXY protocol header of this version: v1 or v2
+    #[arg(long, value_name = "VERSION")]
+    send_proxy: Option<Version>,
+    /// TLS routing without decryption: 'host=api.example.com -> GROUP', also with *.example.com and alpn=PROTOCOL (repeatable; the first match wins)
+    // `-> web` begins like an option.
+    #[arg(long = "sni", value_name = "RULE", allow_hyphen_values = true)]
+    sni: Vec<SniRule>,
+    /// How long a client may take to send its PROXY header and its TLS handshake's first message
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::parse_duration)]
+    prelude_timeout: Duration,
 }
 
 fn parse_bytes(text: &str) -> Result<u64, String> {
@@ -74,15 +94,27 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
 }
 
 impl TcpArgs {
-    /// The same, resolved.
-    pub fn options(self) -> TcpOptions {
-        let splice = if self.copy { SplicePolicy::Never } else { SplicePolicy::FromBytes(self.splice_threshold) };
-        TcpOptions { splice, session_timeout: self.session_timeout }
+    /// The same, resolved; `groups` are the names of the groups.
+    ///
+    /// # Errors
+    /// An SNI rule that leads to an unknown group, or can never match: one line that names it.
+    pub fn options(self, groups: &[&str]) -> Result<TcpOptions, String> {
+        Ok(TcpOptions {
+            splice: if self.copy { SplicePolicy::Never } else { SplicePolicy::FromBytes(self.splice_threshold) },
+            session_timeout: self.session_timeout,
+            prelude: PreludeConfig {
+                accept_proxy: self.accept_proxy,
+                sni: SniTable::new(self.sni, groups).map_err(|error| error.to_string())?,
+                timeout: self.prelude_timeout,
+            },
+            send_proxy: self.send_proxy,
+        })
     }
 }
 
 /// Options that are of use only for sessions.
-const ONLY_TCP: &[&str] = &["copy", "splice_threshold", "session_timeout"];
+const ONLY_TCP: &[&str] =
+    &["copy", "splice_threshold", "session_timeout", "accept_proxy", "send_proxy", "sni", "prelude_timeout"];
 
 /// Options of chapter 8 that are of use without requests.
 const WITHOUT_REQUESTS: &[&str] = &[

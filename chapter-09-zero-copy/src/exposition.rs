@@ -65,9 +65,9 @@ struct SessionCollector {
 impl SessionCollector {
     fn sessions(&self) -> MetricFamily {
         let groups = self.server.workers().balancer().groups().iter().enumerate();
-        let samples = groups.flat_map(|(index, group)| {
-            SessionEnd::ALL
-                .map(|end| SESSIONS.sample(&[end.as_str(), group.name()], count(self.server.sessions(index, end))))
+        let groups = groups.map(|(index, group)| (Some(index), group.name())).chain([(None, "")]);
+        let samples = groups.flat_map(|(group, name)| {
+            SessionEnd::ALL.map(|end| SESSIONS.sample(&[end.as_str(), name], count(self.server.sessions(group, end))))
         });
         SESSIONS.with(samples.collect())
     }

@@ -5,16 +5,23 @@
 //! |---|---|
 //! | [`relay`] | the bytes of two sockets: pipes, one direction, both |
 //! | [`session`] | a session from its acceptance to its record |
-//! | `tcp_service`, [`server`], `session_stats` | sessions as what a worker serves; what the workers share and count |
+//! | [`server`], `session_stats` | what the workers share and count |
+//! | `tcp_worker`, `tcp_service` | what the sessions of a worker share; sessions as what a worker serves |
+//! | [`observable_server`] | the server with its metrics |
 //! | `exposition`, `keep_alive` | the metrics; TCP keep-alive |
+//! | [`proxy_protocol`], [`client_hello`] | what stands before or at the start of a session's bytes: the client's address, the TLS server name |
 //! | [`args`], [`program`] | the command line; the program |
 
 pub mod args;
+pub mod client_hello;
 mod exposition;
 mod keep_alive;
+pub mod observable_server;
 pub mod program;
+pub mod proxy_protocol;
 pub mod relay;
 pub mod server;
 pub mod session;
 mod session_stats;
 mod tcp_service;
+mod tcp_worker;

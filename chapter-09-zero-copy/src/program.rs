@@ -11,8 +11,9 @@ use rate_limiting::filter::limiter_for;
 
 use crate::{
     args::{Args, Mode, check_mode},
+    observable_server::ObservableTcpServer,
     relay::pipe_pool::MAX_IDLE_PIPES,
-    server::{ObservableTcpServer, TcpServer},
+    server::TcpServer,
 };
 
 /// Two descriptors per pipe.
@@ -36,10 +37,15 @@ pub fn run<B: InProcessBackends>(
         return program::run(name, program, is_bare, (limiter_for as _, outcome_table as _), start_bundled);
     }
     let (limited, metrics, _) = program.into_parts();
-    let (program, workers) = limited.into_balancer().into_program_without_pool(name, PIPE_FDS);
+    let balancer = limited.into_balancer();
+    let options = match tcp.options(&balancer.group_names()) {
+        Ok(options) => options,
+        Err(reason) => return Ok(cli::usage_error(reason)),
+    };
+    let (program, workers) = balancer.into_program_without_pool(name, PIPE_FDS);
     let program = if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
     program.run(start_bundled, |balancer| {
-        let server = TcpServer::new(balancer, workers, tcp.options());
+        let server = TcpServer::new(balancer, workers, options);
         ObservableTcpServer::start(server, metrics.metrics).map(Arc::new)
     })
 }

@@ -1,32 +1,28 @@
 //! A balancer of TCP sessions, and what its workers share.
 
-use std::{fmt::Write as _, io, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{fmt::Write as _, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use advanced_features::{
-    Balancer,
-    admin::{AdminHandler, AdminServer},
-    program,
-};
-use common::{net::Listeners, shutdown::Shutdown};
-use connection_pooling::worker::{self, workers::Workers};
-use lb_metrics::{
-    endpoint::{health::HealthHandler, metrics::MetricsHandler},
-    exposition::Exposition,
-    serve_public,
-};
+use advanced_features::Balancer;
+use connection_pooling::worker::workers::Workers;
 
 use crate::{
-    exposition::exposition, keep_alive::enable_keep_alive, relay::mover::SplicePolicy, session::end::SessionEnd,
-    session_stats::SessionStats, tcp_service::TcpService,
+    proxy_protocol::Version,
+    relay::mover::SplicePolicy,
+    session::{end::SessionEnd, prelude::PreludeConfig},
+    session_stats::SessionStats,
 };
 
 /// How sessions are served.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TcpOptions {
     /// When bytes go through a pipe.
     pub splice: SplicePolicy,
     /// How long no byte may move in either direction.
     pub session_timeout: Duration,
+    /// What is read before a backend is chosen.
+    pub prelude: PreludeConfig,
+    /// The PROXY header that each backend gets first.
+    pub send_proxy: Option<Version>,
 }
 
 /// A balancer of TCP sessions.
@@ -60,8 +56,8 @@ impl TcpServer {
         &self.stats[id]
     }
 
-    /// How many sessions of the group with this index have ended so.
-    pub fn sessions(&self, group: usize, end: SessionEnd) -> u64 {
+    /// How many sessions have ended so: those of the group with this index, or those that were not routed.
+    pub fn sessions(&self, group: Option<usize>, end: SessionEnd) -> u64 {
         self.stats.iter().map(|stats| stats.sessions(group, end)).sum()
     }
 
@@ -78,8 +74,8 @@ impl TcpServer {
         let (spliced, copied) = self.moved_bytes();
         write!(table, "\nbytes spliced {spliced}\nbytes copied {copied}").expect("writing to a String cannot fail");
         for end in SessionEnd::ALL {
-            let sessions: u64 =
-                (0..self.workers.balancer().groups().len()).map(|group| self.sessions(group, end)).sum();
+            let groups = (0..self.workers.balancer().groups().len()).map(Some).chain([None]);
+            let sessions: u64 = groups.map(|group| self.sessions(group, end)).sum();
             if sessions > 0 {
                 write!(table, "\nended {end} {sessions}").expect("writing to a String cannot fail");
             }
@@ -88,46 +84,5 @@ impl TcpServer {
             write!(table, "\nworker {worker}: {clients} client connections").expect("writing to a String cannot fail");
         }
         table
-    }
-}
-
-/// The server as a program runs it: with its metrics.
-#[derive(Debug)]
-pub struct ObservableTcpServer {
-    server: Arc<TcpServer>,
-    exposition: Exposition,
-    health: HealthHandler,
-    /// The interface that `--metrics` asks for. It answers until the process exits.
-    _public: Option<AdminServer>,
-}
-
-impl ObservableTcpServer {
-    /// The server, and its metrics on `metrics`, if that is an address.
-    ///
-    /// # Errors
-    /// The address cannot be listened on.
-    pub fn start(server: TcpServer, metrics: Option<std::net::SocketAddr>) -> io::Result<Self> {
-        let server = Arc::new(server);
-        let health = HealthHandler::new(Arc::clone(server.workers.balancer()));
-        let exposition = exposition(&server).map_err(io::Error::other)?;
-        let public = metrics.map(|address| serve_public(address, &exposition, &health)).transpose()?;
-        Ok(Self { server, exposition, health, _public: public })
-    }
-}
-
-impl program::Server for ObservableTcpServer {
-    fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
-        self.health.running(shutdown);
-        listeners.iter().for_each(enable_keep_alive);
-        let server = &self.server;
-        worker::run::run(&server.workers, listeners, shutdown, |thread| TcpService::new(Arc::clone(server), thread))
-    }
-
-    fn statistics(&self) -> String {
-        self.server.statistics()
-    }
-
-    fn admin_handlers(self: &Arc<Self>) -> Vec<Box<dyn AdminHandler>> {
-        vec![Box::new(MetricsHandler(self.exposition.clone())), Box::new(self.health.clone())]
     }
 }

@@ -14,6 +14,8 @@ use crate::{
 pub(crate) struct SessionStats {
     /// By group and end.
     ended: Vec<[SingleWriter; SessionEnd::ALL.len()]>,
+    /// Of sessions that were not routed.
+    unrouted: [SingleWriter; SessionEnd::ALL.len()],
     /// The bytes that were sent.
     pub(crate) moved: Arc<MovedBytes>,
 }
@@ -21,18 +23,24 @@ pub(crate) struct SessionStats {
 impl SessionStats {
     /// Of sessions of `groups` groups.
     pub(crate) fn new(groups: usize) -> Self {
-        Self { ended: (0..groups).map(|_| Default::default()).collect(), moved: Arc::default() }
+        Self {
+            ended: (0..groups).map(|_| Default::default()).collect(),
+            unrouted: Default::default(),
+            moved: Arc::default(),
+        }
     }
 
     /// Counts a session that has ended.
     pub(crate) fn count(&self, record: &SessionRecord) {
-        if let Some(counts) = record.exchange.group.and_then(|group| self.ended.get(usize::from(group.0))) {
-            counts[record.end.index()].add(1);
-        }
+        self.of(record.exchange.group.map(|group| usize::from(group.0)))[record.end.index()].add(1);
     }
 
-    /// How many sessions of the group with this index have ended so.
-    pub(crate) fn sessions(&self, group: usize, end: SessionEnd) -> u64 {
-        self.ended.get(group).map_or(0, |counts| counts[end.index()].get())
+    /// How many sessions have ended so: those of the group with this index, or those that were not routed.
+    pub(crate) fn sessions(&self, group: Option<usize>, end: SessionEnd) -> u64 {
+        self.of(group)[end.index()].get()
+    }
+
+    fn of(&self, group: Option<usize>) -> &[SingleWriter; SessionEnd::ALL.len()] {
+        group.and_then(|group| self.ended.get(group)).unwrap_or(&self.unrouted)
     }
 }

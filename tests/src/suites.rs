@@ -12,6 +12,7 @@ mod forward;
 mod framing;
 mod health;
 mod identity;
+mod layer4;
 mod limits;
 mod live;
 mod local_reply;
@@ -27,6 +28,7 @@ mod smuggling;
 mod sockets;
 mod sticky;
 mod support;
+mod zero_copy;
 
 /// The cases of each file of each suite, in the order they are printed.
 const FILES: &[&[Case]] = &[
@@ -143,6 +145,11 @@ const FILES: &[&[Case]] = &[
     live::page::CASES,
     live::browser::CASES,
     live::screenshot::CASES,
+    layer4::relay::CASES,
+    layer4::ends::CASES,
+    layer4::choosing::CASES,
+    layer4::program::CASES,
+    zero_copy::slow_readers::CASES,
 ];
 
 /// Every case of every suite.

@@ -1,4 +1,5 @@
-//! Third-party HTTP: curl, Python's `http.client` and `http.server`, hyper on both sides; and Prometheus, which scrapes.
+//! Third-party HTTP: curl, Python's `http.client` and `http.server`, hyper on both sides; Prometheus, which scrapes; and Redis,
+//! whose protocol is another.
 //!
 //! A test that only runs our client against our balancer could contain the same mistake twice.
 
@@ -15,10 +16,12 @@ use crate::wait::{TEST_TIMEOUT, eventually};
 mod hyper_client;
 mod hyper_server;
 mod prometheus;
+mod redis;
 
 pub use hyper_client::{HyperResponse, hyper_exchange};
 pub use hyper_server::HyperServer;
 pub(crate) use prometheus::Prometheus;
+pub(crate) use redis::Redis;
 
 /// Runs `program` with `input` on its standard input and returns its standard output.
 ///

@@ -9,8 +9,8 @@ pub struct CopyBuffer {
 
 impl CopyBuffer {
     /// These bytes.
-    pub fn new(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.into(), sent: 0 }
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes: bytes.into_boxed_slice(), sent: 0 }
     }
 
     /// What is to be sent.
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn is_sent_in_pieces_and_then_holds_no_memory() {
-        let mut buffer = CopyBuffer::new(b"hello");
+        let mut buffer = CopyBuffer::new(b"hello".to_vec());
         buffer.advance(2);
         assert_eq!(buffer.unsent(), b"llo");
         buffer.advance(3);

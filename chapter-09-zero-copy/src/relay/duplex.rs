@@ -41,11 +41,11 @@ pub struct Duplex {
 }
 
 impl Duplex {
-    /// From `now` on. `already_read`: bytes of the client that have been read.
-    pub fn new(already_read: &[u8], now: Instant) -> Self {
+    /// From `now` on. `first_bytes` are sent to the backend before what the client sends.
+    pub fn new(first_bytes: Vec<u8>, now: Instant) -> Self {
         Self {
-            from_client: Half::new(Side::Client, already_read),
-            from_backend: Half::new(Side::Backend, &[]),
+            from_client: Half::new(Side::Client, first_bytes),
+            from_backend: Half::new(Side::Backend, Vec::new()),
             last_progress: now,
             first_byte_at: None,
         }

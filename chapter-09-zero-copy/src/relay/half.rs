@@ -75,16 +75,11 @@ pub struct SideError {
 }
 
 impl Half {
-    /// From the socket of `source_side` to that of the other side. `already_read`: bytes that the source has sent, and
-    /// that were read by someone else.
-    pub fn new(source_side: Side, already_read: &[u8]) -> Self {
+    /// From the socket of `source_side` to that of the other side, which gets `first_bytes` before those of the source.
+    pub fn new(source_side: Side, first_bytes: Vec<u8>) -> Self {
         Self {
             source_side,
-            held: if already_read.is_empty() {
-                Held::Nothing
-            } else {
-                Held::InUserSpace(CopyBuffer::new(already_read))
-            },
+            held: if first_bytes.is_empty() { Held::Nothing } else { Held::InUserSpace(CopyBuffer::new(first_bytes)) },
             stage: Stage::Open,
             burst: 0,
             last_burst: 0,
@@ -236,7 +231,7 @@ impl Half {
         let sent = destination.try_io(Interest::WRITABLE, || send(destination, bytes)).unwrap_or(0);
         self.count(sent, &mover.moved.copied);
         if sent < received {
-            self.held = Held::InUserSpace(CopyBuffer::new(&bytes[sent..]));
+            self.held = Held::InUserSpace(CopyBuffer::new(bytes[sent..].to_vec()));
         }
         Ok(received)
     }

@@ -20,11 +20,15 @@ pub enum SessionEnd {
     Idle,
     /// The process ended, after the drain timeout or a second signal.
     Drained,
+    /// A peer of `--accept-proxy` sent no valid PROXY header in time.
+    BadProxyHeader,
+    /// With `--sni`, the client sent no valid TLS `ClientHello` in time.
+    NoHello,
 }
 
 impl SessionEnd {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Done,
         Self::ClientReset,
         Self::BackendReset,
@@ -32,6 +36,8 @@ impl SessionEnd {
         Self::ConnectTimeout,
         Self::Idle,
         Self::Drained,
+        Self::BadProxyHeader,
+        Self::NoHello,
     ];
 
     /// The word.
@@ -44,6 +50,8 @@ impl SessionEnd {
             Self::ConnectTimeout => "connect_timeout",
             Self::Idle => "idle",
             Self::Drained => "drained",
+            Self::BadProxyHeader => "bad_proxy_header",
+            Self::NoHello => "no_hello",
         }
     }
 

@@ -10,6 +10,8 @@ use super::end::SessionEnd;
 #[derive(Debug, Clone, Copy)]
 pub struct SessionRecord {
     /// The client.
+    pub client: SocketAddr,
+    /// The peer of its connection: the client itself, or the proxy whose PROXY header names the client.
     pub peer: SocketAddr,
     /// How it ended.
     pub end: SessionEnd,
@@ -20,10 +22,11 @@ pub struct SessionRecord {
 impl SessionRecord {
     /// Logs the session in one line.
     pub(crate) fn log(&self) {
-        let Self { peer, end, exchange } = self;
+        let Self { client, peer, end, exchange } = self;
+        let via = if client == peer { String::new() } else { format!(" via {peer}") };
         let connected = exchange.times.connected.map_or(String::from("-"), |time| format!("{time:.1?}"));
         tracing::info!(
-            "{peer} in={} out={} connected={connected} total={:.1?} retries={} {end}",
+            "{client}{via} in={} out={} connected={connected} total={:.1?} retries={} {end}",
             exchange.bytes_from_client,
             exchange.bytes_from_backend,
             exchange.times.total,
@@ -64,6 +67,9 @@ fn failure(end: SessionEnd, has_tried: bool) -> Option<ExchangeFailure> {
         SessionEnd::ConnectTimeout => (Side::Backend, FailureKind::Timeout, Phase::Connect),
         SessionEnd::Idle => (Side::Internal, FailureKind::Timeout, Phase::Tunnel),
         SessionEnd::Drained => (Side::Internal, FailureKind::ShuttingDown, Phase::Tunnel),
+        SessionEnd::BadProxyHeader | SessionEnd::NoHello => {
+            (Side::Client, FailureKind::IncompleteMessage, Phase::RequestHead)
+        }
     };
     Some(ExchangeFailure { kind, side, phase })
 }

@@ -12,58 +12,58 @@ use common::{
     http::{FailureKind, Side},
     net::set_reset_on_close,
 };
-use connection_pooling::{
-    timer::LazyTimer,
-    worker::service::{Connection, Service as _},
-};
+use connection_pooling::{timer::LazyTimer, worker::service::Connection};
 use tokio::net::TcpStream;
 
 use super::{
     end::SessionEnd,
+    prelude::{Prelude, read_prelude},
     record::{SessionRecord, exchange},
     wait,
 };
 use crate::{
     keep_alive::enable_keep_alive,
+    proxy_protocol::{self, ProxyHeader},
     relay::{
         duplex::{Duplex, DuplexEnd},
         half::SideError,
     },
-    tcp_service::TcpService,
+    tcp_worker::TcpWorker,
 };
 
 /// A client's session.
 struct Session {
     peer: SocketAddr,
     accepted_at: Instant,
-    /// Its group, and the backends that it has tried.
-    ctx: RequestContext,
     timer: LazyTimer,
+    /// Once it is routed.
+    routed: Option<Routed>,
 }
 
-impl Session {
-    fn new(service: &TcpService, peer: SocketAddr, accepted_at: Instant) -> Self {
-        let ctx = RequestContext::new(service.thread().balancer().route_connection(None, peer.ip()));
-        Self { peer, accepted_at, ctx, timer: LazyTimer::default() }
-    }
+/// Where a session goes.
+struct Routed {
+    client: SocketAddr,
+    /// Its group, and the backends that it has tried.
+    ctx: RequestContext,
 }
 
 // ANCHOR: serve
 /// Serves a session from its acceptance to its record.
 #[expect(clippy::manual_async_fn, reason = "the future of an async fn would store `connection` twice")]
-pub(crate) fn serve(connection: Connection<TcpService>, accepted_at: Instant) -> impl Future<Output = ()> {
+pub(crate) fn serve(connection: Connection<TcpWorker>, accepted_at: Instant) -> impl Future<Output = ()> {
     async move {
         connection.guard.register_task().await;
-        let (service, client) = (&*connection.guard.service, &connection.stream);
-        let mut session = Session::new(service, connection.peer, accepted_at);
+        let (worker, client) = (&*connection.guard.service, &connection.stream);
+        let mut session = Session { peer: connection.peer, accepted_at, timer: LazyTimer::default(), routed: None };
         // Boxed: the memory of these waits is given back before the session relays, which may take hours.
-        let upstream = Box::pin(connect_to_a_backend(service, client, &mut session)).await;
-        let mut duplex = Duplex::new(&[], now());
+        let upstream = Box::pin(connect_upstream(worker, client, connection.local, &mut session)).await;
+        let (upstream, first_bytes) = upstream.map_or_else(|end| (Err(end), Vec::new()), |(up, bytes)| (Ok(up), bytes));
+        let mut duplex = Duplex::new(first_bytes, now());
         let end = match &upstream {
             Ok(upstream) => {
-                let (sockets, timeout) = ((client, &upstream.connection), service.options().session_timeout);
-                let relayed = duplex.run(service.thread(), service.mover(), sockets, &mut session.timer, timeout);
-                session_end(&relayed.await)
+                let (sockets, timeout) = ((client, &upstream.connection), worker.options().session_timeout);
+                let ended = duplex.run(worker.thread(), worker.mover(), sockets, &mut session.timer, timeout);
+                session_end(&ended.await)
             }
             Err(end) => *end,
         };
@@ -74,33 +74,56 @@ pub(crate) fn serve(connection: Connection<TcpService>, accepted_at: Instant) ->
                 set_reset_on_close(&upstream.connection);
             }
         }
-        record(service, &mut session, end, upstream.ok().as_ref(), &duplex);
+        record(worker, &mut session, end, upstream.ok().as_ref(), &duplex);
     }
 }
 // ANCHOR_END: serve
 
+/// Reads the prelude, routes the session and connects it. Also returns what the backend gets first.
+async fn connect_upstream(
+    worker: &TcpWorker,
+    client: &TcpStream,
+    local: SocketAddr,
+    session: &mut Session,
+) -> Result<(Attempt<TcpStream>, Vec<u8>), SessionEnd> {
+    let Session { peer, accepted_at, timer, routed } = session;
+    let Prelude { client: source, destination, group, received } =
+        read_prelude(worker, client, timer, (*peer, local), *accepted_at).await?;
+    let ctx = RequestContext::new(worker.thread().balancer().route_connection(group, source.ip()));
+    let Routed { ctx, .. } = routed.insert(Routed { client: source, ctx });
+    let attempt = connect_to_a_backend(worker, client, timer, ctx, *accepted_at).await?;
+    let mut first_bytes = Vec::new();
+    if let Some(version) = worker.options().send_proxy {
+        proxy_protocol::write(version, &ProxyHeader::proxy(source, destination), &mut first_bytes);
+    }
+    first_bytes.extend(received);
+    Ok((attempt, first_bytes))
+}
+
 /// Tries one backend after another, each once, until one has taken the connection.
 async fn connect_to_a_backend(
-    service: &TcpService,
+    worker: &TcpWorker,
     client: &TcpStream,
-    session: &mut Session,
+    timer: &mut LazyTimer,
+    ctx: &mut RequestContext,
+    accepted_at: Instant,
 ) -> Result<Attempt<TcpStream>, SessionEnd> {
-    let (balancer, Session { ctx, timer, accepted_at, .. }) = (service.thread().balancer(), session);
+    let balancer = worker.thread().balancer();
     balancer.admit(ctx, now()).map_err(|_| SessionEnd::NoBackend)?;
     loop {
         let in_flight = match ctx.choose(now()).map_err(|error| end_without_backend(&error))? {
             Dispatch::Backend(in_flight) => in_flight,
-            Dispatch::Queue => wait::wait_for_slot(service, client, timer, ctx).await?,
+            Dispatch::Queue => wait::wait_for_slot(worker, client, timer, ctx).await?,
         };
         let backend = Arc::clone(in_flight.backend());
-        let connected = wait::wait_for_connect(service, client, timer, &backend).await?;
+        let connected = wait::wait_for_connect(worker, client, timer, &backend).await?;
         let connected_at = now();
         balancer.record_connect(&backend, connected.as_ref().err(), connected_at);
         match connected {
             Ok(attempt) => {
                 backend.totals.count_request();
                 enable_keep_alive(&attempt.socket);
-                return Ok(Attempt::new(in_flight, attempt.socket, false, *accepted_at, connected_at));
+                return Ok(Attempt::new(in_flight, attempt.socket, false, accepted_at, connected_at));
             }
             Err(error) if error.side == Side::Backend => ctx.exclude_backend(&backend, error),
             Err(_out_of_descriptors) => return Err(SessionEnd::NoBackend),
@@ -119,20 +142,25 @@ fn session_end(ended: &DuplexEnd) -> SessionEnd {
 }
 
 fn record(
-    service: &TcpService,
+    worker: &TcpWorker,
     session: &mut Session,
     end: SessionEnd,
     upstream: Option<&Attempt<TcpStream>>,
     duplex: &Duplex,
 ) {
-    let ended_at = now();
-    let mut exchange = exchange(end, duplex.sent(), session.ctx.has_tried());
-    exchange.times.total = ended_at.saturating_duration_since(session.accepted_at);
+    let (ended_at, Session { peer, accepted_at, routed, .. }) = (now(), session);
+    let has_tried = routed.as_ref().is_some_and(|routed| routed.ctx.has_tried());
+    let mut exchange = exchange(end, duplex.sent(), has_tried);
+    exchange.times.total = ended_at.saturating_duration_since(*accepted_at);
     if let Some(upstream) = upstream {
-        upstream.finish(&mut exchange, session.accepted_at, duplex.first_byte_at(), ended_at);
+        upstream.finish(&mut exchange, *accepted_at, duplex.first_byte_at(), ended_at);
     }
-    session.ctx.finish(&mut exchange, ended_at);
-    service.record(&SessionRecord { peer: session.peer, end, exchange });
+    let mut client = *peer;
+    if let Some(routed) = routed {
+        routed.ctx.finish(&mut exchange, ended_at);
+        client = routed.client;
+    }
+    worker.record(&SessionRecord { client, peer: *peer, end, exchange });
 }
 
 /// No backend is left: none may be picked, or the last one that was tried failed.
@@ -147,7 +175,7 @@ fn end_without_backend(error: &RequestError) -> SessionEnd {
 mod tests {
     use super::*;
 
-    fn future_size<F: Future>(_: impl Fn(Connection<TcpService>, Instant) -> F) -> usize {
+    fn future_size<F: Future>(_: impl Fn(Connection<TcpWorker>, Instant) -> F) -> usize {
         size_of::<F>()
     }
 

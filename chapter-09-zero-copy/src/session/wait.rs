@@ -22,19 +22,19 @@ use common::{
 use connection_pooling::{
     timer::{LazyTimer, poll_fn_with_now},
     upstream::connect::connect,
-    worker::{service::Service, thread::WorkerThread},
+    worker::thread::WorkerThread,
 };
 use tokio::{io::Interest, net::TcpStream};
 
 use super::end::SessionEnd;
-use crate::tcp_service::TcpService;
+use crate::tcp_worker::TcpWorker;
 
 /// Waits in the group's queue for a slot.
 ///
 /// # Errors
 /// The session ends: it has waited too long, there is no backend left, or the client has reset its connection.
 pub(super) async fn wait_for_slot(
-    service: &TcpService,
+    worker: &TcpWorker,
     client: &TcpStream,
     timer: &mut LazyTimer,
     ctx: &mut RequestContext,
@@ -43,8 +43,8 @@ pub(super) async fn wait_for_slot(
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
     let entered = now();
     let ticket = queue.enqueue(waker, entered).map_err(|_| SessionEnd::NoBackend)?;
-    let deadline = entered + service.thread().balancer().config().queue_timeout;
-    let slot = wait_unless_reset(service.thread(), client, timer, deadline, |_| {
+    let deadline = entered + worker.thread().balancer().config().queue_timeout;
+    let slot = wait_unless_reset(worker.thread(), client, timer, deadline, |_| {
         let now = now();
         match ticket.turn(now) {
             QueueTurn::Next => ctx.choose_from_queue(now).transpose().map_or(Poll::Pending, Poll::Ready),
@@ -64,20 +64,20 @@ fn unavailable() -> ProxyError {
 /// # Errors
 /// The outer one: the session ends. The inner one: this backend cannot be connected to.
 pub(super) async fn wait_for_connect(
-    service: &TcpService,
+    worker: &TcpWorker,
     client: &TcpStream,
     timer: &mut LazyTimer,
     backend: &Backend,
 ) -> Result<Result<ConnectAttempt<TcpStream>, ProxyError>, SessionEnd> {
     loop {
         let started = now();
-        let deadline = started + service.thread().balancer().config().timeouts.connect;
+        let deadline = started + worker.thread().balancer().config().timeouts.connect;
         let mut connecting = pin!(connect(backend.addresses().connect_plan(started, deadline)));
         let poll = |context: &mut Context<'_>| connecting.as_mut().poll(context);
-        let outcome = wait_unless_reset(service.thread(), client, timer, deadline, poll).await?;
+        let outcome = wait_unless_reset(worker.thread(), client, timer, deadline, poll).await?;
         let timed_out = || Err(ProxyError::new(FailureKind::Timeout, Side::Backend, Phase::Connect));
         match outcome.unwrap_or_else(timed_out) {
-            Err(error) if error.kind == FailureKind::ResourceExhausted && service.free_descriptor() => {}
+            Err(error) if error.kind == FailureKind::ResourceExhausted && worker.mover().pipes().close_one() => {}
             outcome => return Ok(outcome),
         }
     }
@@ -88,7 +88,7 @@ pub(super) async fn wait_for_connect(
 /// # Errors
 /// The client has reset its connection, or the process stops. A FIN is no reason: the client may wait for the answer to
 /// what it has sent.
-async fn wait_unless_reset<O>(
+pub(super) async fn wait_unless_reset<O>(
     thread: &WorkerThread,
     client: &TcpStream,
     timer: &mut LazyTimer,

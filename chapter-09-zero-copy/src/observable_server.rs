@@ -1,0 +1,58 @@
+//! The server as a program runs it: with its metrics, and the interfaces that serve them.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use advanced_features::{
+    admin::{AdminHandler, AdminServer},
+    program,
+};
+use common::{net::Listeners, shutdown::Shutdown};
+use connection_pooling::worker;
+use lb_metrics::{
+    endpoint::{health::HealthHandler, metrics::MetricsHandler},
+    exposition::Exposition,
+    serve_public,
+};
+
+use crate::{exposition::exposition, keep_alive::enable_keep_alive, server::TcpServer, tcp_worker::TcpWorker};
+
+/// A server of TCP sessions, with its metrics.
+#[derive(Debug)]
+pub struct ObservableTcpServer {
+    server: Arc<TcpServer>,
+    exposition: Exposition,
+    health: HealthHandler,
+    /// The interface that `--metrics` asks for. It answers until the process exits.
+    _public: Option<AdminServer>,
+}
+
+impl ObservableTcpServer {
+    /// The server, and its metrics on `metrics`, if that is an address.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub fn start(server: TcpServer, metrics: Option<SocketAddr>) -> io::Result<Self> {
+        let server = Arc::new(server);
+        let health = HealthHandler::new(Arc::clone(server.workers().balancer()));
+        let exposition = exposition(&server).map_err(io::Error::other)?;
+        let public = metrics.map(|address| serve_public(address, &exposition, &health)).transpose()?;
+        Ok(Self { server, exposition, health, _public: public })
+    }
+}
+
+impl program::Server for ObservableTcpServer {
+    fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+        self.health.running(shutdown);
+        listeners.iter().for_each(enable_keep_alive);
+        let server = &self.server;
+        worker::run::run(server.workers(), listeners, shutdown, |thread| TcpWorker::new(Arc::clone(server), thread))
+    }
+
+    fn statistics(&self) -> String {
+        self.server.statistics()
+    }
+
+    fn admin_handlers(self: &Arc<Self>) -> Vec<Box<dyn AdminHandler>> {
+        vec![Box::new(MetricsHandler(self.exposition.clone())), Box::new(self.health.clone())]
+    }
+}

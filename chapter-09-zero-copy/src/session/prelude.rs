@@ -1,0 +1,209 @@
+//! What has to be read before a backend can be chosen: a PROXY header, and the first message of a TLS connection.
+//!
+//! Most sessions have neither and read nothing here. What is read is bounded in size and in time, and goes on to the
+//! backend as it came; only a PROXY header is taken away.
+
+use std::{
+    net::SocketAddr,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use connection_pooling::timer::LazyTimer;
+use ipnet::IpNet;
+use tokio::net::TcpStream;
+
+use super::{end::SessionEnd, wait::wait_unless_reset};
+use crate::{
+    client_hello::{self, ClientHelloRead, SniTable},
+    proxy_protocol::{self, Parsed, ProxyHeader},
+    tcp_worker::TcpWorker,
+};
+
+/// How many bytes are read at a time. A `ClientHello` has a few hundred, or about 1,700 with post-quantum keys.
+const READ_BYTES: usize = 4096;
+
+/// What is read before a backend is chosen.
+#[derive(Clone, Debug)]
+pub struct PreludeConfig {
+    /// The peers whose connections begin with a PROXY header. From all others, its bytes are payload.
+    pub accept_proxy: Vec<IpNet>,
+    /// Which group gets the connections to which TLS server name. Empty: no `ClientHello` is expected.
+    pub sni: SniTable,
+    /// Within which time after the connection was accepted it has to be complete.
+    pub timeout: Duration,
+}
+
+/// What was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Prelude {
+    /// The client's address, as the PROXY header says.
+    pub(super) client: SocketAddr,
+    /// The address that the client connected to, as the PROXY header says.
+    pub(super) destination: SocketAddr,
+    /// The index of the group that an SNI rule leads to. `None`: the default group.
+    pub(super) group: Option<usize>,
+    /// Bytes of the client that the backend has yet to get.
+    pub(super) received: Vec<u8>,
+}
+
+/// Reads the prelude of one session, without waiting.
+struct PreludeReader<'c> {
+    config: &'c PreludeConfig,
+    expects_header: bool,
+    expects_hello: bool,
+    prelude: Prelude,
+}
+
+impl<'c> PreludeReader<'c> {
+    fn new(config: &'c PreludeConfig, peer: SocketAddr, local: SocketAddr) -> Self {
+        let is_trusted = config.accept_proxy.iter().any(|network| network.contains(&peer.ip().to_canonical()));
+        Self {
+            config,
+            expects_header: is_trusted,
+            expects_hello: !config.sni.is_empty(),
+            prelude: Prelude { client: peer, destination: local, group: None, received: Vec::new() },
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        !self.expects_header && !self.expects_hello
+    }
+
+    /// How the session ends if no more bytes come.
+    fn end_if_incomplete(&self) -> SessionEnd {
+        if self.expects_header { SessionEnd::BadProxyHeader } else { SessionEnd::NoHello }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), SessionEnd> {
+        self.prelude.received.extend_from_slice(bytes);
+        if self.expects_header {
+            self.read_header()?;
+        }
+        if !self.expects_header && self.expects_hello {
+            self.read_hello()?;
+        }
+        Ok(())
+    }
+
+    fn read_header(&mut self) -> Result<(), SessionEnd> {
+        let parsed = proxy_protocol::parse(&self.prelude.received).map_err(|_| SessionEnd::BadProxyHeader)?;
+        let Parsed::Complete { header, length } = parsed else { return Ok(()) };
+        if let ProxyHeader::Proxy { source, destination } = header {
+            (self.prelude.client, self.prelude.destination) = (source, destination);
+        }
+        self.prelude.received.drain(..length);
+        self.expects_header = false;
+        Ok(())
+    }
+
+    fn read_hello(&mut self) -> Result<(), SessionEnd> {
+        match client_hello::read(&self.prelude.received).map_err(|_| SessionEnd::NoHello)? {
+            ClientHelloRead::Incomplete => {}
+            ClientHelloRead::Complete(hello) => {
+                self.prelude.group = self.config.sni.find(&hello);
+                self.expects_hello = false;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the prelude of a connection of `peer` to `local`, which was accepted at `accepted_at`.
+///
+/// # Errors
+/// The session ends: the prelude is malformed, late or cut off.
+pub(super) async fn read_prelude(
+    worker: &TcpWorker,
+    client: &TcpStream,
+    timer: &mut LazyTimer,
+    (peer, local): (SocketAddr, SocketAddr),
+    accepted_at: Instant,
+) -> Result<Prelude, SessionEnd> {
+    let config = &worker.options().prelude;
+    let mut reader = PreludeReader::new(config, peer, local);
+    while !reader.is_complete() {
+        let receive = |context: &mut Context<'_>| poll_receive(client, &mut reader, context);
+        let received = wait_unless_reset(worker.thread(), client, timer, accepted_at + config.timeout, receive).await?;
+        received.unwrap_or_else(|| Err(reader.end_if_incomplete()))?;
+    }
+    Ok(reader.prelude)
+}
+
+/// Gives the reader what the client has sent.
+fn poll_receive(
+    client: &TcpStream,
+    reader: &mut PreludeReader<'_>,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), SessionEnd>> {
+    let mut bytes = [0; READ_BYTES];
+    loop {
+        if ready!(client.poll_read_ready(context)).is_err() {
+            return Poll::Ready(Err(SessionEnd::ClientReset));
+        }
+        match client.try_read(&mut bytes) {
+            Ok(0) => return Poll::Ready(Err(reader.end_if_incomplete())),
+            Ok(length) => return Poll::Ready(reader.push(&bytes[..length])),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return Poll::Ready(Err(SessionEnd::ClientReset)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn config(sni: &[&str]) -> PreludeConfig {
+        let rules = sni.iter().map(|rule| rule.parse().unwrap()).collect();
+        PreludeConfig {
+            accept_proxy: vec!["127.0.0.0/8".parse().unwrap()],
+            sni: SniTable::new(rules, &["default", "api"]).unwrap(),
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    const HEADER: &[u8] = b"PROXY TCP4 192.0.2.1 192.0.2.2 1234 443\r\n";
+
+    #[test]
+    fn a_header_of_a_trusted_peer_is_taken_away_however_it_is_split() {
+        let config = config(&[]);
+        let bytes = [HEADER, b"payload"].concat();
+        for split in 1..bytes.len() {
+            let mut reader = PreludeReader::new(&config, addr("127.0.0.1:5"), addr("127.0.0.1:80"));
+            reader.push(&bytes[..split]).unwrap();
+            assert_eq!(reader.is_complete(), split >= HEADER.len());
+            reader.push(&bytes[split..]).unwrap();
+            assert!(reader.is_complete());
+            let Prelude { client, destination, received, .. } = reader.prelude;
+            assert_eq!((client, destination), (addr("192.0.2.1:1234"), addr("192.0.2.2:443")));
+            assert_eq!(received, b"payload");
+        }
+    }
+
+    #[test]
+    fn a_header_of_a_stranger_is_payload() {
+        let config = config(&[]);
+        let reader = PreludeReader::new(&config, addr("192.0.2.9:5"), addr("127.0.0.1:80"));
+        assert!(reader.is_complete());
+        // An IPv4 client of an IPv6 listener is the same peer.
+        let reader = PreludeReader::new(&config, addr("[::ffff:127.0.0.1]:5"), addr("[::]:80"));
+        assert!(!reader.is_complete());
+    }
+
+    #[test]
+    fn other_bytes_end_the_session_in_the_word_for_what_is_missing() {
+        let both = config(&["host=a -> api"]);
+        let mut reader = PreludeReader::new(&both, addr("127.0.0.1:5"), addr("127.0.0.1:80"));
+        assert_eq!(reader.end_if_incomplete(), SessionEnd::BadProxyHeader);
+        assert_eq!(reader.push(b"GET / HTTP/1.1\r\n"), Err(SessionEnd::BadProxyHeader));
+        let mut reader = PreludeReader::new(&both, addr("127.0.0.1:5"), addr("127.0.0.1:80"));
+        reader.push(HEADER).unwrap();
+        assert_eq!(reader.end_if_incomplete(), SessionEnd::NoHello);
+        assert_eq!(reader.push(b"GET / HTTP/1.1\r\n"), Err(SessionEnd::NoHello));
+    }
+}

@@ -1,0 +1,179 @@
+//! How sessions end: resets, time-outs, and the end of the process.
+
+use nix::sys::signal::Signal;
+
+use super::{Listening, Peer, expect_ended, session, start, wait_until_closed};
+use crate::Context;
+use crate::case::cases;
+use crate::wait::{TEST_TIMEOUT, ms, pause, until};
+
+cases! { "layer4";
+    Fast a_reset_is_passed_on_as_a_reset,
+    Fast a_reset_is_passed_on_though_nobody_reads,
+    Fast a_reset_is_noticed_in_a_half_closed_session,
+    Fast a_session_without_bytes_is_reset,
+    Fast a_session_with_bytes_now_and_then_goes_on,
+    Fast a_half_closed_session_without_bytes_is_reset,
+    Fast draining_waits_for_sessions,
+    Fast what_does_not_end_in_time_is_reset,
+    Fast descriptors_return_to_their_number,
+}
+
+/// Without a threshold, so that the first bytes are in a pipe too.
+const SPLICE: &[&str] = &["--splice-threshold", "0"];
+
+fn a_reset_is_passed_on_as_a_reset(ctx: &Context) {
+    for flags in [SPLICE, &["--copy"]] {
+        let backend = Listening::start();
+        let program = start(ctx, &[&backend], flags);
+        let (mut client, mut server) = session(&program, &backend);
+        client.send("hello");
+        server.expect("hello");
+        client.reset();
+        server.expect_reset();
+        expect_ended(&program, "client_reset", 1);
+        let (mut client, server) = session(&program, &backend);
+        server.reset();
+        client.expect_reset();
+        expect_ended(&program, "backend_reset", 1);
+    }
+}
+
+/// All buffers are full, so the balancer reads from neither side, and so do both sides.
+fn a_reset_is_passed_on_though_nobody_reads(ctx: &Context) {
+    for flags in [SPLICE, &["--copy"]] {
+        let backend = Listening::start();
+        let program = start(ctx, &[&backend], flags);
+        let (client, mut server) = session(&program, &backend);
+        assert!(server.send_until_blocked() > 0);
+        client.reset();
+        server.expect_reset_without_reading();
+        let (mut client, mut server) = session(&program, &backend);
+        assert!(server.send_until_blocked() > 0 && client.send_until_blocked() > 0);
+        server.reset();
+        client.expect_reset_without_reading();
+        let (mut client, server) = session(&program, &backend);
+        assert!(client.send_until_blocked() > 0);
+        client.reset();
+        let mut server = server;
+        server.expect_reset();
+        expect_ended(&program, "client_reset", 2);
+        expect_ended(&program, "backend_reset", 1);
+    }
+}
+
+fn a_reset_is_noticed_in_a_half_closed_session(ctx: &Context) {
+    let backend = Listening::start();
+    let program = start(ctx, &[&backend], &[]);
+    let (client, mut server) = session(&program, &backend);
+    client.half_close();
+    server.expect_fin();
+    client.reset();
+    server.expect_reset_without_reading();
+    expect_ended(&program, "client_reset", 1);
+}
+
+fn a_session_without_bytes_is_reset(ctx: &Context) {
+    let backend = Listening::start();
+    let program = start(ctx, &[&backend], &["--session-timeout", "300ms"]);
+    let (mut client, mut server) = session(&program, &backend);
+    client.expect_reset();
+    server.expect_reset();
+    expect_ended(&program, "idle", 1);
+}
+
+fn a_session_with_bytes_now_and_then_goes_on(ctx: &Context) {
+    let backend = Listening::start();
+    let program = start(ctx, &[&backend], &["--session-timeout", "1s"]);
+    let (mut client, mut server) = session(&program, &backend);
+    for byte in 0..6 {
+        pause(ms(300));
+        // Only one direction has bytes.
+        server.send([byte]);
+        client.expect([byte]);
+    }
+    drop(server);
+    client.expect_fin();
+    drop(client);
+    expect_ended(&program, "done", 1);
+}
+
+fn a_half_closed_session_without_bytes_is_reset(ctx: &Context) {
+    let backend = Listening::start();
+    let program = start(ctx, &[&backend], &["--session-timeout", "300ms"]);
+    let (mut client, mut server) = session(&program, &backend);
+    client.half_close();
+    server.expect_fin();
+    client.expect_reset();
+    expect_ended(&program, "idle", 1);
+}
+
+fn draining_waits_for_sessions(ctx: &Context) {
+    let backend = Listening::start();
+    let mut program = start(ctx, &[&backend], &[]);
+    let (mut client, mut server) = session(&program, &backend);
+    program.signal(Signal::SIGTERM);
+    wait_until_closed(&program);
+    client.send("still here");
+    server.expect("still here");
+    server.send("yes");
+    drop(server);
+    client.expect("yes");
+    client.expect_fin();
+    drop(client);
+    assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
+    assert!(program.stdout().contains("\nended done 1\n"), "{}", program.stdout());
+}
+
+fn what_does_not_end_in_time_is_reset(ctx: &Context) {
+    for (flags, second_signal) in [(&["--drain-timeout", "300ms"][..], false), (&[], true)] {
+        let backend = Listening::start();
+        let mut program = start(ctx, &[&backend], flags);
+        let (mut client, mut server) = session(&program, &backend);
+        program.signal(Signal::SIGTERM);
+        if second_signal {
+            wait_until_closed(&program);
+            program.signal(Signal::SIGTERM);
+        }
+        client.expect_reset();
+        server.expect_reset();
+        program.exit_code(TEST_TIMEOUT);
+        assert!(program.stdout().contains("\nended drained 1\n"), "{}", program.stdout());
+    }
+}
+
+/// Whatever happens to sessions, in the end there are as many descriptors as at first, but for the pipes that are kept.
+fn descriptors_return_to_their_number(ctx: &Context) {
+    const MAX_PIPE_FDS: usize = 2 * 32 * 2;
+    let backend = Listening::start();
+    let program = start(ctx, &[&backend], &["--workers", "2", "--splice-threshold", "0"]);
+    let fds = program.fds();
+    for round in 0..40 {
+        let (mut client, mut server) = session(&program, &backend);
+        match round % 4 {
+            0 => server.expect_fin_after(client),
+            1 => client.reset(),
+            2 => {
+                server.send_until_blocked();
+                server.reset();
+                client.expect_reset_without_reading();
+            }
+            _ => {
+                client.send(vec![1; 100_000]);
+                client.reset();
+            }
+        }
+    }
+    until("all descriptors are closed but those of pipes", || program.fds() <= fds + MAX_PIPE_FDS);
+    let (mut client, mut server) = session(&program, &backend);
+    client.send("still good");
+    server.expect("still good");
+}
+
+impl Peer {
+    /// The other end closes.
+    fn expect_fin_after(&mut self, other: Self) {
+        drop(other);
+        self.expect_fin();
+    }
+}

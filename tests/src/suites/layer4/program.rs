@@ -1,0 +1,98 @@
+//! The command line, the metrics, the log and the bare start.
+
+use super::{Listening, expect_ended, session, start};
+use crate::Context;
+use crate::admin_client::AdminClient;
+use crate::case::cases;
+use crate::suites::support::assert_usage_error;
+use crate::wait::until;
+
+cases! { "layer4";
+    Fast a_wrong_option_is_one_line,
+    Fast options_of_requests_are_refused,
+    Fast sessions_are_counted_in_the_metrics,
+    Fast a_session_is_logged_in_one_line,
+    Fast requests_are_balanced_in_http_mode,
+}
+
+fn a_wrong_option_is_one_line(ctx: &Context) {
+    for (flags, says) in [
+        (&["--mode", "udp"][..], "expected tcp or http"),
+        (&["--session-timeout", "5"], "--session-timeout"),
+        (&["--splice-threshold", "5"], "--splice-threshold"),
+        (&["--copy", "--splice-threshold", "1KiB"], "--splice-threshold"),
+    ] {
+        let line: Vec<_> = ["0", "127.0.0.1:1"].into_iter().chain(flags.iter().copied()).collect();
+        assert_usage_error(ctx, &line, says);
+    }
+}
+
+fn options_of_requests_are_refused(ctx: &Context) {
+    for (flags, says) in [
+        (&["--limit", "5/s"][..], "--limit needs --mode http"),
+        (&["--sticky"], "--sticky needs --mode http"),
+        (&["--retries", "2"], "--retries needs --mode http"),
+        (&["--access-log", "-"], "--access-log needs --mode http"),
+        (&["--mode", "http", "--copy"], "--copy needs --mode tcp"),
+        (&["--mode", "http", "--session-timeout", "1m"], "--session-timeout needs --mode tcp"),
+    ] {
+        let line: Vec<_> = ["0", "127.0.0.1:1"].into_iter().chain(flags.iter().copied()).collect();
+        assert_usage_error(ctx, &line, says);
+    }
+}
+
+fn sessions_are_counted_in_the_metrics(ctx: &Context) {
+    let backend = Listening::start();
+    let program = start(ctx, &[&backend], &["--admin", "127.0.0.1:0", "--splice-threshold", "0"]);
+    let (mut client, mut server) = session(&program, &backend);
+    client.send([1; 1_000]);
+    server.expect([1; 1_000]);
+    let admin = AdminClient::of(&program);
+    let scrape = || admin.send("GET", "/metrics", "", "").text();
+    let name = backend.addr();
+    let in_flight = format!("lb_backend_in_flight{{backend=\"{name}\",group=\"default\"}} ");
+    assert!(scrape().contains(&format!("{in_flight}1\n")), "{}", scrape());
+    client.reset();
+    server.expect_reset();
+    until("the session is counted", || {
+        scrape().contains("lb_sessions_total{end=\"client_reset\",group=\"default\"} 1\n")
+    });
+    let metrics = scrape();
+    for line in [
+        &*format!("{in_flight}0\n"),
+        "lb_bytes_spliced_total 1000\n",
+        "lb_bytes_copied_total 0\n",
+        "lb_connections_accepted_total 1\n",
+        "lb_sessions_total{end=\"done\",group=\"default\"} 0\n",
+        &format!("lb_backend_sessions_total{{backend=\"{name}\",group=\"default\"}} 1\n"),
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    assert_eq!(admin.send("GET", "/readyz", "", "").status(), 200);
+}
+
+fn a_session_is_logged_in_one_line(ctx: &Context) {
+    let backend = Listening::start();
+    let program = start(ctx, &[&backend], &["--log-requests"]);
+    let (mut client, mut server) = session(&program, &backend);
+    let peer = client.0.local_addr().unwrap();
+    client.send("four");
+    server.expect("four");
+    server.send("six...");
+    client.expect("six...");
+    drop((client, server));
+    expect_ended(&program, "done", 1);
+    until("the session is logged", || program.stderr().contains(&peer.to_string()));
+    let text = program.stderr();
+    let line = text.lines().find(|line| line.contains(&peer.to_string())).unwrap();
+    assert!(line.contains("in=4 out=6 connected=") && line.ends_with(" done"), "{line}");
+}
+
+fn requests_are_balanced_in_http_mode(ctx: &Context) {
+    let program = ctx.start_bundled(&["--mode", "http"]);
+    let mut client = program.client();
+    let mut servers: Vec<_> = (0..6).map(|_| client.get("/").fields().get("x-server-id").unwrap().to_owned()).collect();
+    servers.sort();
+    servers.dedup();
+    assert_eq!(servers.len(), 3, "each of the three gets requests: {servers:?}");
+}

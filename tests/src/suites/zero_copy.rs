@@ -1,0 +1,3 @@
+//! Suite `zero_copy`: bytes that go through a pipe are neither lost, nor reordered, nor held for ever.
+
+pub(super) mod slow_readers;
