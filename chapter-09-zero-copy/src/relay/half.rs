@@ -98,7 +98,6 @@ impl Half {
         self.waits_for_source
     }
 
-    // ANCHOR: poll
     /// Moves what can be moved now from `source` to `destination`. Ready when FIN has been passed on; otherwise the task
     /// is woken when more can be moved.
     ///
@@ -111,6 +110,7 @@ impl Half {
         now: Instant,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), SideError>> {
+        // ANCHOR: loop
         let stop_at = self.sent + MAX_BYTES_PER_POLL;
         self.waits_for_source = false;
         loop {
@@ -133,8 +133,8 @@ impl Half {
                 Stage::Finished => return Poll::Ready(Ok(())),
             }
         }
+        // ANCHOR_END: loop
     }
-    // ANCHOR_END: poll
 
     fn destination_side(&self) -> Side {
         if self.source_side == Side::Client { Side::Backend } else { Side::Client }
@@ -196,6 +196,7 @@ impl Half {
         }
     }
 
+    // ANCHOR: way
     /// Takes a pipe if the bytes are to be spliced from now on.
     fn choose_way(&mut self, mover: &Mover, now: Instant) {
         let SplicePolicy::FromBytes(threshold) = mover.policy else { return };
@@ -206,6 +207,7 @@ impl Half {
             self.held = Held::InPipe(pipe);
         }
     }
+    // ANCHOR_END: way
 
     /// Reads into the worker's scratch memory, and sends from there. What cannot be sent now is held.
     fn copy(&mut self, mover: &Mover, source: &TcpStream, destination: &TcpStream) -> io::Result<usize> {
