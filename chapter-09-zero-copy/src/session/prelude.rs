@@ -65,6 +65,7 @@ impl<'c> PreludeReader<'c> {
         if self.expects_header { SessionEnd::BadProxyHeader } else { SessionEnd::NoHello }
     }
 
+    // ANCHOR: push
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), SessionEnd> {
         self.prelude.received.extend_from_slice(bytes);
         if self.expects_header {
@@ -75,6 +76,7 @@ impl<'c> PreludeReader<'c> {
         }
         Ok(())
     }
+    // ANCHOR_END: push
 
     fn read_header(&mut self) -> Result<(), SessionEnd> {
         let parsed = proxy_protocol::parse(&self.prelude.received).map_err(|_| SessionEnd::BadProxyHeader)?;
