@@ -70,6 +70,9 @@ pub struct TcpArgs {
     /// Splice once this many bytes have arrived without a pause
     #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = parse_bytes, conflicts_with = "copy")]
     splice_threshold: u64,
+    /// Size of each pipe; the kernel may grant less
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_pipe_size, conflicts_with = "copy")]
+    pipe_size: usize,
     /// End a session when no byte has moved in either direction for this long
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = cli::parse_duration)]
     session_timeout: Duration,
@@ -93,6 +96,11 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "expected 0, or a number with its unit, such as 500B, 64KiB or 1MiB".to_owned())
 }
 
+fn parse_pipe_size(text: &str) -> Result<usize, String> {
+    let bytes = parse_byte_size(text).and_then(|bytes| usize::try_from(bytes.get()).ok());
+    bytes.ok_or_else(|| "expected a number with its unit, such as 64KiB or 1MiB".to_owned())
+}
+
 impl TcpArgs {
     /// The same, resolved; `groups` are the names of the groups.
     ///
@@ -101,6 +109,7 @@ impl TcpArgs {
     pub fn options(self, groups: &[&str]) -> Result<TcpOptions, String> {
         Ok(TcpOptions {
             splice: if self.copy { SplicePolicy::Never } else { SplicePolicy::FromBytes(self.splice_threshold) },
+            pipe_bytes: self.pipe_size,
             session_timeout: self.session_timeout,
             prelude: PreludeConfig {
                 accept_proxy: self.accept_proxy,
@@ -113,8 +122,16 @@ impl TcpArgs {
 }
 
 /// Options that are of use only for sessions.
-const ONLY_TCP: &[&str] =
-    &["copy", "splice_threshold", "session_timeout", "accept_proxy", "send_proxy", "sni", "prelude_timeout"];
+const ONLY_TCP: &[&str] = &[
+    "copy",
+    "splice_threshold",
+    "pipe_size",
+    "session_timeout",
+    "accept_proxy",
+    "send_proxy",
+    "sni",
+    "prelude_timeout",
+];
 
 /// Options of chapter 8 that are of use without requests.
 const WITHOUT_REQUESTS: &[&str] = &[

@@ -10,16 +10,19 @@
 //! | [`observable_server`] | the server with its metrics |
 //! | `exposition`, `keep_alive` | the metrics; TCP keep-alive |
 //! | [`proxy_protocol`], [`client_hello`] | what stands before or at the start of a session's bytes: the client's address, the TLS server name |
+//! | [`sendfile`], [`file_server`] | a file's bytes to a socket; the static file server that is built on it |
 //! | [`args`], [`program`] | the command line; the program |
 
 pub mod args;
 pub mod client_hello;
 mod exposition;
+pub mod file_server;
 mod keep_alive;
 pub mod observable_server;
 pub mod program;
 pub mod proxy_protocol;
 pub mod relay;
+pub mod sendfile;
 pub mod server;
 pub mod session;
 mod session_stats;

@@ -17,6 +17,8 @@ use crate::{
 pub struct TcpOptions {
     /// When bytes go through a pipe.
     pub splice: SplicePolicy,
+    /// The size of a pipe.
+    pub pipe_bytes: usize,
     /// How long no byte may move in either direction.
     pub session_timeout: Duration,
     /// What is read before a backend is chosen.

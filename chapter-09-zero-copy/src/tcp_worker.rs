@@ -21,7 +21,11 @@ pub(crate) struct TcpWorker {
 impl TcpWorker {
     /// The part of `server` on `thread`.
     pub(crate) fn new(server: Arc<TcpServer>, thread: WorkerThread) -> Self {
-        let mover = Mover::new(server.options().splice, Arc::clone(&server.worker(thread.id()).moved));
+        let mover = Mover::new(
+            server.options().pipe_bytes,
+            server.options().splice,
+            Arc::clone(&server.worker(thread.id()).moved),
+        );
         Self { thread, server, mover }
     }
 

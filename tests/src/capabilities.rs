@@ -29,6 +29,8 @@ const SUITES: &[(&str, &[u8])] = &[
     ("live", &[8]),
     ("layer4", &[9]),
     ("zero_copy", &[9]),
+    ("proxy_protocol", &[9]),
+    ("files", &[9]),
 ];
 
 /// The chapters whose programs are chapter 6's engine with a further filter each.

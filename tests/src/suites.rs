@@ -8,6 +8,7 @@ mod algorithms;
 mod balance;
 mod c10k;
 mod failover;
+mod files;
 mod forward;
 mod framing;
 mod health;
@@ -20,6 +21,7 @@ mod metrics;
 mod overload;
 mod pooling;
 mod proxy;
+mod proxy_protocol;
 mod rate_limit;
 mod retry;
 mod robustness;
@@ -149,7 +151,17 @@ const FILES: &[&[Case]] = &[
     layer4::ends::CASES,
     layer4::choosing::CASES,
     layer4::program::CASES,
+    layer4::server_name::CASES,
+    proxy_protocol::CASES,
     zero_copy::slow_readers::CASES,
+    files::bodies::CASES,
+    files::conditions::CASES,
+    files::ranges::CASES,
+    files::paths::CASES,
+    files::requests::CASES,
+    files::slow::CASES,
+    files::peers::CASES,
+    files::program::CASES,
 ];
 
 /// Every case of every suite.

@@ -88,11 +88,6 @@ impl Half {
         }
     }
 
-    /// Whether FIN has been passed on.
-    pub fn is_finished(&self) -> bool {
-        self.stage == Stage::Finished
-    }
-
     /// How many bytes have been sent.
     pub fn sent(&self) -> u64 {
         self.sent
@@ -286,4 +281,101 @@ fn send(to: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 
 fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, sync::Arc};
+
+    use common::clock;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        runtime::{Builder, LocalOptions},
+        task::spawn_local,
+    };
+
+    use super::*;
+
+    async fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (client.unwrap(), accepted.unwrap().0)
+    }
+
+    fn with_mover(pipe_bytes: usize, policy: SplicePolicy, case: impl AsyncFnOnce(&Mover)) {
+        let mover = Mover::new(pipe_bytes, policy, Arc::default());
+        Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap().block_on(case(&mover));
+    }
+
+    /// Relays `length` bytes after some that were there before, and FIN, to a reader that reads a little at a time.
+    async fn relay(mover: &Mover, length: usize) {
+        let ((mut sender, source), (destination, mut receiver)) = (connected().await, connected().await);
+        let sent: Vec<u8> = (0..length).map(|index| index.to_le_bytes()[index % 3]).collect();
+        let mut half = Half::new(Side::Client, b"before".to_vec());
+        let expected = [b"before", &sent[..]].concat();
+        let sending = spawn_local(async move {
+            for piece in sent.chunks(30_011) {
+                sender.write_all(piece).await.unwrap();
+            }
+        });
+        let receiving = spawn_local(async move {
+            let (mut arrived, mut piece) = (Vec::new(), vec![0; 10_007]);
+            while let length @ 1.. = receiver.read(&mut piece).await.unwrap() {
+                arrived.extend_from_slice(&piece[..length]);
+                tokio::task::yield_now().await;
+            }
+            arrived
+        });
+        let now = clock::now();
+        let relayed = poll_fn(|context| half.poll(mover, (&source, &destination), now, context)).await;
+        assert!(relayed.is_ok());
+        assert_eq!(half.sent(), expected.len() as u64);
+        sending.await.unwrap();
+        assert!(receiving.await.unwrap() == expected, "bytes were changed");
+    }
+
+    #[test]
+    fn all_bytes_arrive_and_then_fin_whatever_the_pipe() {
+        for pipe_bytes in [4_096, 16_384, 65_536, 1 << 20] {
+            with_mover(pipe_bytes, SplicePolicy::FromBytes(0), async |mover| {
+                relay(mover, 1_500_000).await;
+                assert_eq!(mover.moved.copied.get(), 6, "only what was there before");
+                assert_eq!(mover.pipes().len(), 1, "the pipe is back");
+            });
+        }
+        with_mover(4_096, SplicePolicy::Never, async |mover| {
+            relay(mover, 1_500_000).await;
+            assert_eq!(mover.moved.spliced.get(), 0);
+        });
+        // From one way to the other in between.
+        with_mover(65_536, SplicePolicy::FromBytes(100_000), async |mover| relay(mover, 1_500_000).await);
+    }
+
+    #[test]
+    fn a_source_without_bytes_holds_no_pipe_and_a_task_that_waits_is_not_polled() {
+        with_mover(65_536, SplicePolicy::FromBytes(0), async |mover| {
+            let ((mut sender, source), (destination, mut receiver)) = (connected().await, connected().await);
+            let (mut half, mut polls) = (Half::new(Side::Client, Vec::new()), 0);
+            let now = clock::now();
+            let relaying = poll_fn(|context| {
+                polls += 1;
+                half.poll(mover, (&source, &destination), now, context)
+            });
+            let talking = async {
+                for byte in 0..10 {
+                    sender.write_all(&[byte]).await.unwrap();
+                    assert_eq!(receiver.read_u8().await.unwrap(), byte);
+                    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                    assert_eq!(mover.pipes().len(), 1);
+                }
+                drop(sender);
+                assert_eq!(receiver.read(&mut [0]).await.unwrap(), 0, "FIN");
+            };
+            let (relayed, ()) = tokio::join!(relaying, talking);
+            assert!(relayed.is_ok());
+            // Each byte and the FIN wake the task once; `join!` polls both when it is woken.
+            assert!(polls < 60, "{polls} polls: it does not wait");
+        });
+    }
 }

@@ -7,10 +7,6 @@ use lb_metrics::single_writer::SingleWriter;
 
 use super::pipe_pool::PipePool;
 
-/// The size of a pipe that is asked for: `/proc/sys/fs/pipe-max-size`, unless an administrator has changed it. See
-/// "Measure it" for others.
-pub const PIPE_BYTES: usize = 1024 * 1024;
-
 /// The bytes that one worker has sent. Only that worker writes them; any thread may read them.
 #[derive(Debug, Default)]
 #[repr(align(64))] // not on a cache line with another worker's
@@ -42,13 +38,8 @@ pub struct Mover {
 }
 
 impl Mover {
-    /// Moves bytes as `policy` says, and counts them in `moved`.
-    pub fn new(policy: SplicePolicy, moved: Arc<MovedBytes>) -> Self {
-        Self::with_pipe_bytes(PIPE_BYTES, policy, moved)
-    }
-
-    /// The same, with pipes of `pipe_bytes`.
-    pub fn with_pipe_bytes(pipe_bytes: usize, policy: SplicePolicy, moved: Arc<MovedBytes>) -> Self {
+    /// Moves bytes as `policy` says, through pipes of `pipe_bytes`, and counts them in `moved`.
+    pub fn new(pipe_bytes: usize, policy: SplicePolicy, moved: Arc<MovedBytes>) -> Self {
         let scratch = RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice());
         Self { pipes: PipePool::new(pipe_bytes), scratch, policy, moved }
     }

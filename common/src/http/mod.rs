@@ -58,4 +58,4 @@ pub use response_hook::{HeaderEdits, ResponseHook, ResponseInfo};
 pub use stream_layer::{Plaintext, StreamLayer};
 pub use throttle::{ConnectionThrottle, Direction, Pause, Reservation, Throttle, ThrottledWire, pump_throttled};
 pub use wants::{Interest, TimeoutKind, Wants};
-pub use write::local_reply::reason_phrase;
+pub use write::local_reply::{reason_phrase, write_local_reply};

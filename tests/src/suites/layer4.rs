@@ -16,6 +16,7 @@ pub(super) mod choosing;
 pub(super) mod ends;
 pub(super) mod program;
 pub(super) mod relay;
+pub(super) mod server_name;
 
 /// A backend whose connections the case accepts itself.
 #[derive(Debug)]

@@ -312,6 +312,18 @@ impl<'a> HeadView<'a> {
         self.head.version
     }
 
+    /// Whether a request has a body, which may have arrived in part.
+    pub fn has_body(&self) -> bool {
+        self.head.info.framing.has_body()
+    }
+
+    /// Whether the connection closes after the response to this request: `Connection: close`, or HTTP/1.0. RFC 9112 §9.3
+    /// forbids persistent connections with 1.0 clients: older proxies forward `Connection: keep-alive` blindly, so it is
+    /// not negotiated.
+    pub fn must_close(&self) -> bool {
+        self.head.info.close || self.head.version == Version::Http10
+    }
+
     /// The status of a response.
     pub fn status(&self) -> u16 {
         self.head.status

@@ -235,9 +235,7 @@ impl Relay {
         let client_ip =
             request_head::write_request_head(head, forwarding, client, request_id, self.to_backend.buf_mut())?;
         let (info, version) = (head.message_info(), head.version());
-        // RFC 9112 §9.3 forbids persistent connections with 1.0 clients: older proxies forward `Connection: keep-alive`
-        // blindly, so it is not negotiated.
-        self.outcome.close_client = info.close || version == Version::Http10;
+        self.outcome.close_client = head.must_close();
         self.request = match info.framing {
             Framing::None | Framing::Length(0) => RequestState::Complete,
             Framing::Length(length) => RequestState::Body(BodyDecoder::Length(length), BodyEncoder::Raw),

@@ -13,6 +13,8 @@ pub fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         204 => "No Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
         302 => "Found",
         304 => "Not Modified",
         400 => "Bad Request",
@@ -22,8 +24,10 @@ pub fn reason_phrase(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         407 => "Proxy Authentication Required",
         408 => "Request Timeout",
+        412 => "Precondition Failed",
         413 => "Content Too Large",
         414 => "URI Too Long",
+        416 => "Range Not Satisfiable",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
@@ -38,8 +42,11 @@ pub fn reason_phrase(status: u16) -> &'static str {
 }
 
 /// Writes a complete response: the status line, its own headers, `added_fields` (complete lines), and the body with its
-/// exact length.
-pub(crate) fn write_local_reply(
+/// exact length. The relay calls it for a balancer; a server without a relay calls it itself.
+///
+/// # Panics
+/// Never: writing to a `Vec` cannot fail.
+pub fn write_local_reply(
     out: &mut Vec<u8>,
     reply: &LocalReply,
     date: &HttpDate,

@@ -48,7 +48,7 @@ fn sessions_are_counted_in_the_metrics(ctx: &Context) {
     client.send([1; 1_000]);
     server.expect([1; 1_000]);
     let admin = AdminClient::of(&program);
-    let scrape = || admin.send("GET", "/metrics", "", "").text();
+    let scrape = || admin.send("GET", "/metrics", "Host: localhost\r\n", "").text();
     let name = backend.addr();
     let in_flight = format!("lb_backend_in_flight{{backend=\"{name}\",group=\"default\"}} ");
     assert!(scrape().contains(&format!("{in_flight}1\n")), "{}", scrape());
@@ -68,7 +68,7 @@ fn sessions_are_counted_in_the_metrics(ctx: &Context) {
     ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
-    assert_eq!(admin.send("GET", "/readyz", "", "").status(), 200);
+    assert_eq!(admin.send("GET", "/readyz", "Host: localhost\r\n", "").status(), 200);
 }
 
 fn a_session_is_logged_in_one_line(ctx: &Context) {
