@@ -43,8 +43,8 @@ pub(crate) fn transfer(relay: Relay, destination: Destination) -> io::Result<Vec
         if destination == Destination::Slow {
             pause();
         }
-        let mut received = Vec::new();
-        receiver.read_to_end(&mut received).map(|_| received)
+        let mut bytes = Vec::new();
+        receiver.read_to_end(&mut bytes).map(|_| bytes)
     });
     sender.set_write_timeout(Some(WRITE_TIMEOUT))?;
     sender.write_all(&(0..BYTES).map(pattern).collect::<Vec<_>>())?;
