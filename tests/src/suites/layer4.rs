@@ -156,6 +156,11 @@ pub(super) fn expect_ended(program: &Program, end: &str, count: u64) {
     until(&format!("{count} sessions have ended with {end}"), || statistic(program, &format!("ended {end}")) == count);
 }
 
+/// Waits until `count` clients have been accepted.
+pub(super) fn wait_until_accepted(program: &Program, count: u64) {
+    until("the client is accepted", || statistic(program, "clients") == count);
+}
+
 /// Waits until no more connections are accepted. Those that are until then end at once.
 pub(super) fn wait_until_closed(program: &Program) {
     until("no more connections are accepted", || {

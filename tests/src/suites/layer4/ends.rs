@@ -2,8 +2,9 @@
 
 use nix::sys::signal::Signal;
 
-use super::{Listening, Peer, expect_ended, session, start, wait_until_closed};
+use super::{Listening, Peer, expect_ended, session, start, wait_until_accepted, wait_until_closed};
 use crate::Context;
+use crate::black_hole::black_hole;
 use crate::case::cases;
 use crate::wait::{TEST_TIMEOUT, ms, pause, until};
 
@@ -16,6 +17,7 @@ cases! { "layer4";
     Fast a_half_closed_session_without_bytes_is_reset,
     Fast draining_waits_for_sessions,
     Fast what_does_not_end_in_time_is_reset,
+    Fast a_session_that_waits_for_a_backend_ends_with_the_process,
     Fast descriptors_return_to_their_number,
 }
 
@@ -52,13 +54,17 @@ fn a_reset_is_passed_on_though_nobody_reads(ctx: &Context) {
         assert!(server.send_until_blocked() > 0 && client.send_until_blocked() > 0);
         server.reset();
         client.expect_reset_without_reading();
-        let (mut client, server) = session(&program, &backend);
+        let (mut client, mut server) = session(&program, &backend);
         assert!(client.send_until_blocked() > 0);
         client.reset();
-        let mut server = server;
         server.expect_reset();
+        // The one that sends is not read from, and nothing is sent to it.
+        let (mut client, mut server) = session(&program, &backend);
+        assert!(server.send_until_blocked() > 0);
+        server.reset();
+        client.expect_reset_without_reading();
         expect_ended(&program, "client_reset", 2);
-        expect_ended(&program, "backend_reset", 1);
+        expect_ended(&program, "backend_reset", 2);
     }
 }
 
@@ -140,6 +146,17 @@ fn what_does_not_end_in_time_is_reset(ctx: &Context) {
         program.exit_code(TEST_TIMEOUT);
         assert!(program.stdout().contains("\nended drained 1\n"), "{}", program.stdout());
     }
+}
+
+fn a_session_that_waits_for_a_backend_ends_with_the_process(ctx: &Context) {
+    let hole = black_hole();
+    let mut program = ctx.start(&[hole.addr], &["--connect-timeout", "1h", "--drain-timeout", "300ms"]);
+    let mut client = Peer::connect(&program);
+    wait_until_accepted(&program, 1);
+    program.signal(Signal::SIGTERM);
+    client.expect_reset();
+    program.exit_code(TEST_TIMEOUT);
+    assert!(program.stdout().contains("\nended drained 1\n"), "{}", program.stdout());
 }
 
 /// Whatever happens to sessions, in the end there are as many descriptors as at first, but for the pipes that are kept.
