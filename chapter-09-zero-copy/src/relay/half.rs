@@ -24,7 +24,7 @@ use tokio::{io::Interest, net::TcpStream};
 use super::{
     copy_buffer::CopyBuffer,
     mover::{Mover, SplicePolicy},
-    pipe::Pipe,
+    pipe_pool::PooledPipe,
 };
 
 /// How many bytes one poll moves at most: the other sessions of the worker have their turn then. It takes about as long
@@ -36,7 +36,7 @@ const MAX_BYTES_PER_POLL: u64 = 1024 * 1024;
 enum Held {
     Nothing,
     InUserSpace(CopyBuffer),
-    InPipe(Pipe),
+    InPipe(PooledPipe),
 }
 
 /// How far a direction has come.
