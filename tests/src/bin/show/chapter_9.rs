@@ -22,7 +22,6 @@ pub(crate) fn demo(narrator: &Narrator, programs: &Programs) {
     let (spliced, copied) = (a_download(narrator, programs), the_same_copied(narrator, programs));
     narrator.output(&format!("CPU time: {} ms spliced, {} ms copied", spliced.as_millis(), copied.as_millis()));
     assert!(spliced < copied, "{spliced:?} and {copied:?}");
-    narrator.say("The difference is the copies, which recv and send make while they are in the kernel.");
     short_messages(narrator, programs);
     a_half_close(narrator, programs);
     a_reset(narrator, programs);
@@ -101,7 +100,7 @@ fn transfer(narrator: &Narrator, programs: &Programs, options: &[&str]) -> (Dura
 fn a_download(narrator: &Narrator, programs: &Programs) -> Duration {
     narrator.section(
         "600 MB, and the program has seen next to none of it",
-        "A server sends 600 MB, then FIN. The client compares every byte. How many of them were in the balancer's memory?",
+        "The client compares every byte. How many of them were in the balancer's memory?",
     );
     let (cpu, said) = transfer(narrator, programs, &[]);
     let (spliced, copied) = (number(&said, "bytes spliced"), number(&said, "bytes copied"));
@@ -111,7 +110,7 @@ fn a_download(narrator: &Narrator, programs: &Programs) -> Duration {
 }
 
 fn the_same_copied(narrator: &Narrator, programs: &Programs) -> Duration {
-    narrator.section("The same, copied", "With --copy, every byte goes through the program: recv, send.");
+    narrator.section("The same, copied", "With --copy: recv, send, for every byte.");
     let (cpu, said) = transfer(narrator, programs, &["--copy"]);
     assert_eq!((number(&said, "bytes spliced"), number(&said, "bytes copied")), (0, (BLOCK * BLOCKS) as u64));
     cpu
@@ -120,7 +119,7 @@ fn the_same_copied(narrator: &Narrator, programs: &Programs) -> Duration {
 fn short_messages(narrator: &Narrator, programs: &Programs) {
     narrator.section(
         "Short messages",
-        "A pipe costs system calls of its own. A client and an echo server exchange a thousand messages of 100 bytes.",
+        "A client and an echo server exchange a thousand messages of 100 bytes. A pipe would not pay.",
     );
     let echo = TcpEcho::start().expect("a free port");
     let balancer = start(narrator, programs, echo.addr(), &[]);
@@ -132,14 +131,12 @@ fn short_messages(narrator: &Narrator, programs: &Programs) {
     drop(client);
     let said = statistics(narrator, &balancer, "ended done 1");
     assert_eq!((number(&said, "bytes spliced"), number(&said, "bytes copied")), (0, 200_000));
-    narrator.say("No pipe was used: 64 KiB without a pause would have been worth one.");
 }
 
 fn a_half_close(narrator: &Narrator, programs: &Programs) {
     narrator.section(
         "One direction ends, the other goes on",
-        "A client sends its question, then FIN. The server answers when it has seen that FIN, as many do that read to the \
-         end. A balancer that closed both directions at the first FIN would lose the answer.",
+        "A client sends its question, then FIN. The server answers only then.",
     );
     let backend = one_connection(|mut stream| {
         let mut question = String::new();
@@ -154,14 +151,13 @@ fn a_half_close(narrator: &Narrator, programs: &Programs) {
     client.read_to_string(&mut answer).expect("the answer and a FIN");
     narrator.output(&format!("the answer: {answer}"));
     assert_eq!(answer, "20 bytes, then your FIN");
-    statistics(narrator, &balancer, "ended done 1");
 }
 
 fn a_reset(narrator: &Narrator, programs: &Programs) {
     narrator.section(
         "A reset stays a reset",
-        "A server sends half of its answer and resets the connection. If the balancer closed normally now, the client \
-         would get a FIN, and take the half for the whole.",
+        "A server sends half of its answer, then a reset. With a FIN instead, the client would take the half for the \
+         whole.",
     );
     let (arrived, has_arrived) = std::sync::mpsc::channel();
     let backend = one_connection(move |mut stream| {
@@ -173,10 +169,10 @@ fn a_reset(narrator: &Narrator, programs: &Programs) {
     let mut client = connect(&balancer);
     let mut half = [0; 14];
     client.read_exact(&mut half).expect("the first half");
-    narrator.output(&format!("received: {}", half.escape_ascii()));
+    let received = half.escape_ascii().to_string();
     arrived.send(()).expect("the server waits");
     let error = client.read(&mut half).expect_err("no FIN");
-    narrator.output(&format!("then: {error}"));
+    narrator.output(&format!("received: {received}\nthen: {error}"));
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     statistics(narrator, &balancer, "ended backend_reset 1");
 }
