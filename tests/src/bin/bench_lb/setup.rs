@@ -14,6 +14,7 @@ use crate::{
     plan::{Plan, RunKind},
     programs::{self, Programs},
     target::{Kind, Target},
+    zero_copy,
 };
 
 /// The targets that can be measured.
@@ -30,13 +31,19 @@ impl Found {
     /// The floor first, then our programs, then the peers.
     pub(crate) fn new(plan: &Plan, programs: &Programs) -> io::Result<Self> {
         let mut found = Self { targets: Vec::new(), versions: BTreeMap::new(), notes: Vec::new() };
-        if plan.kind == RunKind::Ladder {
+        if matches!(plan.kind, RunKind::Ladder | RunKind::ZeroCopy) {
             found.targets.push(target("floor", Kind::Floor, programs.path("floor")));
         }
         for chapter in &plan.chapters {
             match plan.kind {
                 RunKind::Ladder => found.targets.push(of_chapter(chapter, programs)?),
                 RunKind::Algorithms | RunKind::Growth => found.targets.extend(algorithms::targets(chapter, programs)?),
+                RunKind::ZeroCopy if chapter.number == zero_copy::CHAPTER => {
+                    found
+                        .targets
+                        .extend(zero_copy::targets(&kind(chapter, programs)?, &programs.path(chapter.program)));
+                }
+                RunKind::ZeroCopy => found.targets.push(of_chapter(chapter, programs)?),
             }
         }
         for peer in &plan.peers {
@@ -44,6 +51,11 @@ impl Found {
                 Ok((program, version)) => {
                     match plan.kind {
                         RunKind::Growth => found.targets.extend(growth::haproxy(&program)),
+                        RunKind::ZeroCopy => {
+                            let (targets, missing) = zero_copy::peer(*peer, &program)?;
+                            found.targets.extend(targets);
+                            found.notes.extend(missing);
+                        }
                         RunKind::Ladder | RunKind::Algorithms => found.targets.extend(of_peer(*peer, &program)),
                     }
                     found.versions.insert(peer.name().to_owned(), version);
@@ -60,7 +72,9 @@ fn target(name: &str, kind: Kind, program: PathBuf) -> Target {
 }
 
 fn of_chapter(chapter: &Chapter, programs: &Programs) -> io::Result<Target> {
-    Ok(target(&format!("chapter {}", chapter.number), kind(chapter, programs)?, programs.path(chapter.program)))
+    let target =
+        target(&format!("chapter {}", chapter.number), kind(chapter, programs)?, programs.path(chapter.program));
+    Ok(Target { words: chapter.http_words.iter().map(|&word| word.to_owned()).collect(), ..target })
 }
 
 /// One per configuration.
