@@ -36,14 +36,13 @@ impl Found {
         }
         for chapter in &plan.chapters {
             match plan.kind {
-                RunKind::Ladder => found.targets.push(of_chapter(chapter, programs)?),
                 RunKind::Algorithms | RunKind::Growth => found.targets.extend(algorithms::targets(chapter, programs)?),
                 RunKind::ZeroCopy if chapter.number == zero_copy::CHAPTER => {
                     found
                         .targets
                         .extend(zero_copy::targets(&kind(chapter, programs)?, &programs.path(chapter.program)));
                 }
-                RunKind::ZeroCopy => found.targets.push(of_chapter(chapter, programs)?),
+                RunKind::Ladder | RunKind::ZeroCopy => found.targets.push(of_chapter(chapter, programs)?),
             }
         }
         for peer in &plan.peers {

@@ -6,6 +6,7 @@ mod json;
 mod pages;
 mod plot;
 mod table;
+mod zero_copy;
 
 use std::collections::BTreeMap;
 
