@@ -71,9 +71,13 @@ fn target(name: &str, kind: Kind, program: PathBuf) -> Target {
 }
 
 fn of_chapter(chapter: &Chapter, programs: &Programs) -> io::Result<Target> {
-    let target =
-        target(&format!("chapter {}", chapter.number), kind(chapter, programs)?, programs.path(chapter.program));
-    Ok(Target { words: chapter.http_words.iter().map(|&word| word.to_owned()).collect(), ..target })
+    Ok(balancing_requests(chapter, kind(chapter, programs)?, programs))
+}
+
+/// A chapter's program, with the arguments that make it one of the HTTP proxies if it is not by default.
+fn balancing_requests(chapter: &Chapter, kind: Kind, programs: &Programs) -> Target {
+    let words = chapter.http_words.iter().map(|&word| word.to_owned()).collect();
+    Target { words, ..target(&format!("chapter {}", chapter.number), kind, programs.path(chapter.program)) }
 }
 
 /// One per configuration.
@@ -85,4 +89,21 @@ fn of_peer(peer: Peer, program: &Path) -> impl Iterator<Item = Target> {
 fn kind(chapter: &Chapter, programs: &Programs) -> io::Result<Kind> {
     let flags = Target::flags_in(&programs::help(&programs.path(chapter.program))?);
     Ok(Kind::Chapter { number: chapter.number, one_backend: chapter.one_backend, flags })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chapters::CHAPTERS;
+
+    #[test]
+    fn all_chapters_balance_requests_in_the_ladder() {
+        for chapter in &CHAPTERS {
+            let kind = Kind::Chapter { number: chapter.number, one_backend: chapter.one_backend, flags: Vec::new() };
+            let target = balancing_requests(chapter, kind, &Programs::at(Path::new("target/dist")));
+            assert_eq!(target.name, format!("chapter {}", chapter.number));
+            let expected: &[&str] = if chapter.number == zero_copy::CHAPTER { &["--mode", "http"] } else { &[] };
+            assert_eq!(target.words, expected, "{}", chapter.program);
+        }
+    }
 }
