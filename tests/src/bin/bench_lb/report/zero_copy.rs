@@ -20,7 +20,7 @@ impl Report {
         let by_target = BY_TARGET.into_iter().filter_map(|(workload, headline)| {
             let rows: Vec<_> = self.of(workload).filter_map(|entry| self.way(entry)).collect();
             let columns = ["", headline, "middle half", "× HAProxy's best mode", "× `--copy`", "errors"];
-            Some((workload, self.table_of(&columns.map(str::to_owned), rows)?))
+            Some((workload, self.table_of(&columns.map(str::to_owned), &rows)?))
         });
         let by_size = BY_SIZE.into_iter().filter_map(|(scale, key)| Some((key, self.sizes(scale)?)));
         by_target.chain(by_size).collect()
@@ -60,10 +60,10 @@ impl Report {
             }
             Some(row)
         };
-        self.table_of(&columns, sizes.filter_map(row).collect())
+        self.table_of(&columns, &sizes.filter_map(row).collect::<Vec<_>>())
     }
 
-    fn table_of(&self, columns: &[String], rows: Vec<Vec<String>>) -> Option<Value> {
+    fn table_of(&self, columns: &[String], rows: &[Vec<String>]) -> Option<Value> {
         (!rows.is_empty()).then(|| json!({ "command": self.about.command, "columns": columns, "rows": rows }))
     }
 }
