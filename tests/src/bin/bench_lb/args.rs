@@ -40,7 +40,7 @@ pub(crate) struct Options {
     /// Peers, of nginx,haproxy,pingora,envoy,traefik,caddy; '' for none [default: those installed; pingora if it is built]
     #[arg(long, value_name = "LIST")]
     peers: Option<String>,
-    /// Workloads, of those listed by --list [default: all]
+    /// Workloads, of those listed by --list; with --zero-copy, of its own [default: all]
     #[arg(long, value_name = "LIST")]
     workloads: Option<String>,
     /// Measure only chapter 4's program, under each of its algorithms, with one slow backend of three
@@ -50,7 +50,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with_all = ["algorithms", "chapters", "peers", "workloads", "workers"])]
     growth: bool,
     /// Measure only the ways to move a connection's bytes, copied and spliced: chapter 9's program, HAProxy, nginx
-    #[arg(long, conflicts_with_all = ["algorithms", "growth", "chapters", "peers", "workloads", "workers"])]
+    #[arg(long, conflicts_with_all = ["algorithms", "growth", "chapters", "peers", "workers"])]
     zero_copy: bool,
     /// List the workloads and exit
     #[arg(long)]
@@ -93,7 +93,7 @@ impl Options {
             return self.plan_of_growth();
         }
         if self.zero_copy {
-            return Ok(self.plan_of_zero_copy());
+            return self.plan_of_zero_copy();
         }
         let workloads = match (&self.workloads, self.quick) {
             (Some(list), _) => chosen(list, workload::ALL.iter(), |workload| workload.name.to_owned(), "workload")?,
@@ -168,22 +168,27 @@ impl Options {
         })
     }
 
-    fn plan_of_zero_copy(&self) -> Plan {
+    fn plan_of_zero_copy(&self) -> Result<Plan, String> {
         let (rounds, seconds) = self.rounds_of(1, USUAL_SECONDS);
-        Plan {
+        let workloads = match &self.workloads {
+            Some(list) => chosen(list, zero_copy::WORKLOADS.iter(), |workload| workload.name.to_owned(), "workload")?,
+            None => zero_copy::workloads(self.quick),
+        };
+        let is_narrowed = self.workloads.is_some() || self.quick;
+        Ok(Plan {
             kind: RunKind::ZeroCopy,
-            set: "zero-copy".to_owned(),
+            set: if self.workloads.is_some() { self.set() } else { "zero-copy".to_owned() },
             command: self.command(),
             peers_named: true,
             peers: vec![Peer::HaProxy, Peer::Nginx],
             workers: 1,
             chapters: CHAPTERS.iter().filter(|chapter| zero_copy::has(chapter.number)).collect(),
-            workloads: zero_copy::workloads(self.quick),
+            workloads,
             rounds,
             warm_up: seconds.mul_f64(WARM_UP_FRACTION),
             seconds,
-            is_full: !self.quick && rounds >= USUAL_ROUNDS && seconds >= USUAL_SECONDS,
-        }
+            is_full: !is_narrowed && rounds >= USUAL_ROUNDS && seconds >= USUAL_SECONDS,
+        })
     }
 
     /// How many rounds, with `--quick` so many, and how long each is.

@@ -42,7 +42,7 @@ const OF_BULK: &[&str] =
 const STREAM_MODULE: &str = "ngx_stream_module.so";
 
 /// All workloads. The rungs of a scale are in one piece.
-static WORKLOADS: [Workload; 13] = [
+pub(crate) static WORKLOADS: [Workload; 13] = [
     Workload { name: "bulk-8m", what: "GET of 8 MiB over kept connections, 8 clients", only: OF_BULK, ..LARGE },
     Workload {
         name: "session-128",

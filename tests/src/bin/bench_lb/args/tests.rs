@@ -76,7 +76,11 @@ fn zero_copy_is_a_run_of_its_own_with_both_layers_of_the_peers() {
     for line in ["--zero-copy --rounds 3", "--zero-copy --seconds 0.5"] {
         assert!(!plan(line).unwrap().is_full, "{line}");
     }
-    for other in ["--algorithms", "--growth", "--workloads idle", "--peers nginx", "--chapters 9", "--workers 2"] {
+    let one = plan("--zero-copy --workloads session-128 --rounds 21").unwrap();
+    assert!(!one.is_full && one.set == "session-128" && one.workloads.len() == 1);
+    assert_eq!(one.command, "cargo bench-lb --zero-copy --workloads session-128 --rounds 21");
+    assert!(plan("--zero-copy --workloads idle").unwrap_err().contains("there are bulk-8m, session-128"));
+    for other in ["--algorithms", "--growth", "--peers nginx", "--chapters 9", "--workers 2"] {
         assert_eq!(options(&format!("--zero-copy {other}")).unwrap_err().code, 64, "{other}");
     }
 }
