@@ -147,6 +147,41 @@ fn quick_growth_compares_each_target_with_its_own_first_rung() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn quick_run_of_zero_copy_compares_splicing_with_copying() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    let output = run(&["--zero-copy", "--quick", "--seconds", "0.2", "--out", out]);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+
+    let text = fs::read_to_string(directory.path().join("zero-copy.json")).unwrap();
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let results = report["results"].as_array().unwrap();
+    let of = |workload: &str| -> Vec<&str> {
+        let entries = results.iter().filter(|result| result["workload"] == workload);
+        entries.filter_map(|result| result["target"].as_str()).collect()
+    };
+    let [splice, at_once, copy] = ["splice", "at once", "copy"].map(|way| format!("chapter 9 {way}"));
+    // HAProxy and nginx are not installed everywhere.
+    assert_eq!(of("bulk-8m")[..4], ["floor", "chapter 6", &splice, &copy], "{stdout}");
+    assert_eq!(of("session-128")[..3], ["floor", &splice, &copy], "{stdout}");
+    for workload in ["pipe-4k", "pipe-1m"] {
+        assert_eq!(of(workload), [&splice, &copy], "{stdout}");
+    }
+    for workload in ["body-1k", "body-1m"] {
+        assert_eq!(of(workload), [&splice, &at_once, &copy], "{stdout}");
+    }
+    for result in results {
+        assert!(number(&result["rounds"][0], &["errors"]) < 0.5, "{result}");
+        let is_ours = result["target"].as_str().unwrap().starts_with("chapter 9");
+        assert!(!is_ours || number(result, &["ratios", "copy", "median"]) > 0.05, "{result}");
+    }
+    assert!(directory.path().join("zero-copy.svg").exists());
+    assert!(!directory.path().join("pages.json").exists(), "only a ladder run writes it");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn interrupt_ends_it_and_its_programs() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().to_str().unwrap();

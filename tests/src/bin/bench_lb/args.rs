@@ -12,7 +12,7 @@ use crate::{
     growth,
     peers::Peer,
     plan::{Plan, RunKind},
-    workload,
+    workload, zero_copy,
 };
 
 /// The duration of a round. With all peers, two seconds would make a full run take over an hour.
@@ -40,7 +40,7 @@ pub(crate) struct Options {
     /// Peers, of nginx,haproxy,pingora,envoy,traefik,caddy; '' for none [default: those installed; pingora if it is built]
     #[arg(long, value_name = "LIST")]
     peers: Option<String>,
-    /// Workloads, of those listed by --list [default: all]
+    /// Workloads, of those listed by --list; with --zero-copy, of its own [default: all]
     #[arg(long, value_name = "LIST")]
     workloads: Option<String>,
     /// Measure only chapter 4's program, under each of its algorithms, with one slow backend of three
@@ -49,6 +49,9 @@ pub(crate) struct Options {
     /// Measure only how the CPU time per request of chapter 6's program and HAProxy grows with backends, routes, clients
     #[arg(long, conflicts_with_all = ["algorithms", "chapters", "peers", "workloads", "workers"])]
     growth: bool,
+    /// Measure only the ways to move a connection's bytes, copied and spliced: chapter 9's program, HAProxy, nginx
+    #[arg(long, conflicts_with_all = ["algorithms", "growth", "chapters", "peers", "workers"])]
+    zero_copy: bool,
     /// List the workloads and exit
     #[arg(long)]
     pub(crate) list: bool,
@@ -61,7 +64,7 @@ pub(crate) struct Options {
     /// CPU cores for the target, and its workers if it has the flag
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: u8,
-    /// Smoke test: three rounds of half a second, get-64 only; with --growth one, the first rungs only
+    /// Smoke test: three rounds of half a second, get-64 only; with --growth or --zero-copy one, of few rungs
     #[arg(long)]
     pub(crate) quick: bool,
     /// Directory for the results
@@ -88,6 +91,9 @@ impl Options {
         }
         if self.growth {
             return self.plan_of_growth();
+        }
+        if self.zero_copy {
+            return self.plan_of_zero_copy();
         }
         let workloads = match (&self.workloads, self.quick) {
             (Some(list), _) => chosen(list, workload::ALL.iter(), |workload| workload.name.to_owned(), "workload")?,
@@ -162,6 +168,29 @@ impl Options {
         })
     }
 
+    fn plan_of_zero_copy(&self) -> Result<Plan, String> {
+        let (rounds, seconds) = self.rounds_of(1, USUAL_SECONDS);
+        let workloads = match &self.workloads {
+            Some(list) => chosen(list, zero_copy::WORKLOADS.iter(), |workload| workload.name.to_owned(), "workload")?,
+            None => zero_copy::workloads(self.quick),
+        };
+        let is_narrowed = self.workloads.is_some() || self.quick;
+        Ok(Plan {
+            kind: RunKind::ZeroCopy,
+            set: if self.workloads.is_some() { self.set() } else { "zero-copy".to_owned() },
+            command: self.command(),
+            peers_named: true,
+            peers: vec![Peer::HaProxy, Peer::Nginx],
+            workers: 1,
+            chapters: CHAPTERS.iter().filter(|chapter| zero_copy::has(chapter.number)).collect(),
+            workloads,
+            rounds,
+            warm_up: seconds.mul_f64(WARM_UP_FRACTION),
+            seconds,
+            is_full: !is_narrowed && rounds >= USUAL_ROUNDS && seconds >= USUAL_SECONDS,
+        })
+    }
+
     /// How many rounds, with `--quick` so many, and how long each is.
     fn rounds_of(&self, quick_rounds: u32, usual: Duration) -> (u32, Duration) {
         let (rounds, seconds) =
@@ -187,6 +216,7 @@ impl Options {
             Some("cargo bench-lb".to_owned()),
             self.algorithms.then(|| "--algorithms".to_owned()),
             self.growth.then(|| "--growth".to_owned()),
+            self.zero_copy.then(|| "--zero-copy".to_owned()),
             list("chapters", &self.chapters),
             list("peers", &self.peers),
             list("workloads", &self.workloads),

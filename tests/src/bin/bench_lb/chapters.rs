@@ -10,11 +10,13 @@ pub(crate) struct Chapter {
     pub(crate) program: &'static str,
     /// Its arguments are `PORT HOST PORT`; those of the others are `PORT HOST:PORT …`.
     pub(crate) one_backend: bool,
+    /// The arguments with which it balances requests.
+    pub(crate) http_words: &'static [&'static str],
 }
 
 impl Chapter {
     const fn new(number: u8, package: &'static str, program: &'static str) -> Self {
-        Self { number, package, program, one_backend: number == 2 }
+        Self { number, package, program, one_backend: number == 2, http_words: &[] }
     }
 
     /// Looks a chapter up by its number.
@@ -36,7 +38,8 @@ pub(crate) static CHAPTERS: [Chapter; 8] = [
     Chapter::new(6, "chapter-06-connection-pooling", "pooled_lb"),
     Chapter::new(7, "chapter-07-rate-limiting", "rate_limited_lb"),
     Chapter::new(8, "chapter-08-metrics", "observable_lb"),
-    Chapter::new(9, "chapter-09-zero-copy", "zero_copy_lb"),
+    // It balances connections by default, and to move the bytes of one is less work than to relay its requests.
+    Chapter { http_words: &["--mode", "http"], ..Chapter::new(9, "chapter-09-zero-copy", "zero_copy_lb") },
 ];
 
 /// The root of the workspace.

@@ -35,6 +35,7 @@ mod target;
 mod template;
 mod topology;
 mod workload;
+mod zero_copy;
 
 use std::process::ExitCode;
 

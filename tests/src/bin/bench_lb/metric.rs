@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::zero_copy;
+
 /// A metric of a round, in the order of the table's columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,11 +79,16 @@ pub(crate) enum Base {
     Floor,
     /// The same target on the first rung of its scale.
     FirstRung,
+    /// The best of HAProxy's modes in `--zero-copy`.
+    BestHaProxy,
+    /// Chapter 9's program, which copies all bytes.
+    Copy,
 }
 
 impl Base {
     /// Those that are other targets of the same workload.
-    pub(crate) const TARGETS: [Self; 4] = [Self::BestServer, Self::Envoy, Self::Pingora, Self::Floor];
+    pub(crate) const TARGETS: [Self; 6] =
+        [Self::BestServer, Self::Envoy, Self::Pingora, Self::Floor, Self::BestHaProxy, Self::Copy];
 
     /// The targets of which the best one counts; none if it is the target itself.
     pub(crate) fn targets(self) -> &'static [&'static str] {
@@ -91,6 +98,8 @@ impl Base {
             Self::Pingora => &["pingora"],
             Self::Floor => &["floor"],
             Self::FirstRung => &[],
+            Self::BestHaProxy => &zero_copy::HAPROXY,
+            Self::Copy => &[zero_copy::COPY],
         }
     }
 
@@ -102,6 +111,8 @@ impl Base {
             Self::Pingora => "×pingora",
             Self::Floor => "×floor",
             Self::FirstRung => "×first rung",
+            Self::BestHaProxy => "×haproxy",
+            Self::Copy => "×copy",
         }
     }
 }

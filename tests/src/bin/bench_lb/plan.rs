@@ -23,6 +23,8 @@ pub(crate) enum RunKind {
     Algorithms,
     /// Chapter 6's program and HAProxy with more and more backends, routes and clients.
     Growth,
+    /// Ways to move the bytes of a connection: chapter 9's program beside HAProxy and nginx.
+    ZeroCopy,
 }
 
 /// The resolved run.

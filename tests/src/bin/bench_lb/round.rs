@@ -107,6 +107,7 @@ impl Bench {
             routes: workload.routes,
             max_clients: workload.max_clients(),
             pool: workload.pool(),
+            pipe_bytes: workload.pipe_bytes(),
             workers: self.workers,
         };
         let (target, addr) = target.start(topology, space)?;

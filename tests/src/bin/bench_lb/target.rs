@@ -11,7 +11,7 @@ use crate::{
     http,
     peers::{self, Peer},
     process::{Child, Space},
-    template::{self, Headers, Places},
+    template::{self, Headers, Layer, Places},
     topology::Topology,
     workload::{self, Manner, Origins, Workload},
 };
@@ -36,12 +36,16 @@ pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) program: PathBuf,
-    /// Further arguments of a chapter's program.
+    /// Further arguments.
     pub(crate) words: Vec<String>,
     /// The algorithm in a peer's configuration.
     pub(crate) balance: &'static str,
     /// Whether a peer's configuration has health checks. A chapter's program has its default.
     pub(crate) checks: bool,
+    /// What a peer balances. A chapter's program is told by `words`.
+    pub(crate) layer: Layer,
+    /// Whether a peer that can splice does.
+    pub(crate) splices: bool,
     /// The directory of the peers' configuration templates.
     pub(crate) templates: PathBuf,
 }
@@ -56,6 +60,8 @@ impl Target {
             words: Vec::new(),
             balance: "roundrobin",
             checks: false,
+            layer: Layer::Http,
+            splices: false,
             templates: peers::templates(),
         }
     }
@@ -103,14 +109,19 @@ impl Target {
             Kind::Chapter { one_backend, flags, .. } => {
                 command.arg("0").args(topology.backend_words(*one_backend));
                 for flag in flags {
-                    let value = if *flag == "--workers" { topology.workers } else { topology.max_clients };
-                    command.arg(flag).arg(value.to_string());
+                    let value = match *flag {
+                        "--workers" => Some(workers.clone()),
+                        "--max-clients" => Some(topology.max_clients.to_string()),
+                        _ => topology.pipe_bytes.map(|bytes| format!("{bytes}B")),
+                    };
+                    command.args(value.into_iter().flat_map(|value| [(*flag).to_owned(), value]));
                 }
                 command.args(&self.words).args(topology.pool_words()).args(topology.route_words());
                 Ok((command, None))
             }
             Kind::Peer(peer, headers) => {
                 let port = self.peer(*peer, *headers, topology, directory, &mut command)?;
+                command.args(&self.words);
                 Ok((command, Some(port)))
             }
         }
@@ -127,8 +138,13 @@ impl Target {
     ) -> io::Result<u16> {
         let port = free_port()?;
         let [backends, routed] = topology.lines(peer);
-        let optional = [(self.checks, "checks"), (topology.pool.is_some(), "pool"), (topology.routes > 0, "routes")];
-        let mut sections = vec![headers.section()];
+        let optional = [
+            (self.checks, "checks"),
+            (topology.pool.is_some(), "pool"),
+            (topology.routes > 0, "routes"),
+            (self.splices, "splice"),
+        ];
+        let mut sections = vec![headers.section(), self.layer.section()];
         sections.extend(optional.into_iter().filter(|(wanted, _)| *wanted).map(|(_, section)| section));
         let places = Places {
             sections: &sections,
@@ -174,9 +190,14 @@ mod tests {
     }
 
     fn words(kind: Kind) -> Vec<String> {
+        words_with(kind, None)
+    }
+
+    fn words_with(kind: Kind, pipe_bytes: Option<usize>) -> Vec<String> {
         let target = Target { words: vec!["-a".to_owned()], ..Target::new(kind, "x".into()) };
         let backends = [addr(1), addr(2)];
-        let topology = Topology { backends: &backends, routes: 0, max_clients: 4_096, pool: None, workers: 2 };
+        let topology =
+            Topology { backends: &backends, routes: 0, max_clients: 4_096, pool: None, pipe_bytes, workers: 2 };
         let (command, port) = target.command(topology, Path::new("/d")).unwrap();
         let mut words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
         if let (Some(port), Some(word)) = (port, words.first_mut()) {
@@ -196,7 +217,16 @@ mod tests {
         );
         assert_eq!(words(chapter(false, "--workers <N>"))[3..], ["--workers", "2", "-a"]);
         assert_eq!(words(Kind::Floor), ["0", "2", "127.0.0.1:1", "127.0.0.1:2"]);
-        assert_eq!(words(Kind::Peer(Peer::Pingora, Headers::Equal)), ["PORT", "2", "127.0.0.1:1", "127.0.0.1:2"]);
+        assert_eq!(words(Kind::Peer(Peer::Pingora, Headers::Equal)), ["PORT", "2", "127.0.0.1:1", "127.0.0.1:2", "-a"]);
+    }
+
+    #[test]
+    fn size_of_a_pipe_goes_to_the_targets_that_splice() {
+        let chapter = |flags| Kind::Chapter { number: 9, one_backend: false, flags };
+        let splices = || chapter(vec!["--workers", "--pipe-size"]);
+        assert_eq!(words_with(splices(), Some(4_096))[3..], ["--workers", "2", "--pipe-size", "4096B", "-a"]);
+        assert_eq!(words_with(splices(), None)[3..], ["--workers", "2", "-a"]);
+        assert_eq!(words_with(chapter(vec!["--workers"]), Some(4_096))[3..], ["--workers", "2", "-a"]);
     }
 
     #[test]
@@ -204,7 +234,14 @@ mod tests {
         let haproxy = Target { checks: true, ..Target::new(Kind::Peer(Peer::HaProxy, Headers::Lean), "x".into()) };
         let directory = tempfile::tempdir().unwrap();
         let backends = [addr(1), addr(2)];
-        let topology = Topology { backends: &backends, routes: 2, max_clients: 4_096, pool: Some(9), workers: 1 };
+        let topology = Topology {
+            backends: &backends,
+            routes: 2,
+            max_clients: 4_096,
+            pool: Some(9),
+            pipe_bytes: None,
+            workers: 1,
+        };
         haproxy.command(topology, directory.path()).unwrap();
         let file = fs::read_to_string(directory.path().join("haproxy.cfg")).unwrap();
         let (default, routed) = file.split_once("backend routed").unwrap();

@@ -21,6 +21,25 @@ impl Headers {
     }
 }
 
+/// What a peer balances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layer {
+    /// Connections.
+    Tcp,
+    /// Requests.
+    Http,
+}
+
+impl Layer {
+    /// The section of the templates that is for this layer only.
+    pub(crate) fn section(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Http => "http",
+        }
+    }
+}
+
 /// What is filled in.
 #[derive(Debug)]
 pub(crate) struct Places<'a> {
@@ -38,17 +57,19 @@ pub(crate) struct Places<'a> {
     pub(crate) directory: &'a Path,
 }
 
-/// The template with its places filled in. Lines from `# only NAME:` to `# end` are for files with that section.
+/// The template with its places filled in. Lines from `# only NAME:` to its `# end` are for files with that section;
+/// sections nest.
 pub(crate) fn fill(template: &str, places: &Places<'_>) -> String {
     let mut text = String::new();
-    let mut skipped = false;
+    // Whether each open section is left out.
+    let mut open = Vec::new();
     for line in template.lines() {
         let trimmed = line.trim_start();
         if let Some(section) = trimmed.strip_prefix("# only ").and_then(|rest| rest.strip_suffix(':')) {
-            skipped = !places.sections.contains(&section);
+            open.push(!places.sections.contains(&section));
         } else if trimmed == "# end" {
-            skipped = false;
-        } else if !skipped {
+            open.pop();
+        } else if !open.contains(&true) {
             // A comment line that names the place must stay a comment.
             let is_comment = trimmed.starts_with('#');
             let indented = format!("\n{}", &line[..line.len() - trimmed.len()]);
@@ -71,7 +92,7 @@ mod tests {
     use crate::peers::{Peer, templates};
 
     fn filled(template: &str, headers: Headers) -> String {
-        filled_with(template, &[headers.section()])
+        filled_with(template, &[headers.section(), "http"])
     }
 
     fn filled_with(template: &str, sections: &[&str]) -> String {
@@ -101,6 +122,9 @@ mod tests {
         assert_eq!(filled(template, Headers::Lean), "a\nc\nd\n");
         assert_eq!(filled(template, Headers::Equal), "a\n  b\nd\n");
         assert_eq!(filled_with(template, &["lean", "equal"]), "a\n  b\nc\nd\n");
+        let nested = "# only http:\na\n  # only equal:\n  b\n  # end\nc\n# end\nd\n";
+        assert_eq!(filled_with(nested, &["http"]), "a\nc\nd\n");
+        assert_eq!(filled_with(nested, &["equal"]), "d\n");
     }
 
     #[test]
@@ -114,11 +138,31 @@ mod tests {
                 && !plain.contains("server c;"),
             "{plain}"
         );
-        let all = filled_with(&template, &["lean", "pool", "checks", "routes"]);
+        let all = filled_with(&template, &["lean", "http", "pool", "checks", "routes"]);
         for expected in ["check inter 2s", "map_beg(/d/routes.map,backends)", "backend routed\n", "    server c;\n"] {
             assert!(all.contains(expected), "{all}");
         }
         assert_eq!(all.matches("balance roundrobin").count(), 2, "{all}");
+    }
+
+    #[test]
+    fn connections_are_balanced_without_a_word_of_http() {
+        for (peer, mode) in [(Peer::HaProxy, "mode tcp"), (Peer::Nginx, "stream {")] {
+            let template = std::fs::read_to_string(templates().join(peer.template().unwrap())).unwrap();
+            let lines = |sections: &[&str]| -> String {
+                let filled = filled_with(&template, sections);
+                filled
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with('#'))
+                    .map(|line| line.to_owned() + "\n")
+                    .collect()
+            };
+            let (tcp, http) = (lines(&["lean", "tcp"]), lines(&["lean", "http"]));
+            assert!(tcp.contains(mode) && !tcp.contains("http") && !tcp.contains("splice"), "{tcp}");
+            assert!(http.contains("http") && !http.contains(mode), "{http}");
+            let splicing = lines(&["lean", "tcp", "splice"]);
+            assert_eq!(splicing.contains("option splice-auto"), peer == Peer::HaProxy, "{splicing}");
+        }
     }
 
     #[test]

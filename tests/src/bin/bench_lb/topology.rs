@@ -15,6 +15,8 @@ pub(crate) struct Topology<'a> {
     pub(crate) max_clients: usize,
     /// The idle connections that its pool may keep; `None`: its default.
     pub(crate) pool: Option<usize>,
+    /// The size of a pipe that it splices through; `None`: its default.
+    pub(crate) pipe_bytes: Option<usize>,
     pub(crate) workers: usize,
 }
 
@@ -80,7 +82,8 @@ mod tests {
     #[test]
     fn routes_lead_to_the_second_half_of_the_backends() {
         let backends = [1, 2, 3, 4].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let topology = Topology { backends: &backends, routes: 2, max_clients: 9, pool: Some(8), workers: 1 };
+        let topology =
+            Topology { backends: &backends, routes: 2, max_clients: 9, pool: Some(8), pipe_bytes: None, workers: 1 };
         assert_eq!(topology.backend_words(false), ["127.0.0.1:1", "127.0.0.1:2"]);
         let group = ["--group", "routed=127.0.0.1:3,127.0.0.1:4"];
         let rules = ["--route", "path=/route-0/* -> routed", "--route", "path=/route-1/* -> routed"];
@@ -94,7 +97,8 @@ mod tests {
     #[test]
     fn without_routes_all_backends_are_one_group() {
         let backends = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let topology = Topology { backends: &backends, routes: 0, max_clients: 9, pool: None, workers: 1 };
+        let topology =
+            Topology { backends: &backends, routes: 0, max_clients: 9, pool: None, pipe_bytes: None, workers: 1 };
         assert_eq!(topology.backend_words(true), ["127.0.0.1", "1"]);
         assert_eq!(topology.backend_words(false).len(), 2);
         assert!(topology.pool_words().is_empty() && topology.route_words().is_empty());

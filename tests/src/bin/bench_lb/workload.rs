@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::{load::Request, rung::Rung};
+use crate::{
+    load::Request,
+    rung::{Rung, Scale},
+};
 
 /// The length of the origin's response to any path but `/bytes/N`.
 const SMALL_ANSWER_BYTES: u64 = 14;
@@ -82,7 +85,7 @@ pub(crate) struct Workload {
     pub(crate) answer_bytes: u64,
     /// Also counts system calls, in a separate round.
     pub(crate) counts_calls: bool,
-    /// Its place in `--growth`.
+    /// Its place in `--growth` or in `--zero-copy`.
     pub(crate) rung: Option<Rung>,
     /// The names of the targets that it is for; empty: all.
     pub(crate) only: &'static [&'static str],
@@ -210,7 +213,13 @@ impl Workload {
     /// The idle connections that a target's pool may keep, if not as many as by default: what grows is to be the number
     /// of backends or of clients, and not that of connects because the pool was full.
     pub(crate) fn pool(&self) -> Option<usize> {
-        self.rung.map(|_| MIN_POOL.max(self.origins.backends()))
+        let rung = self.rung.filter(|rung| rung.scale.is_of_growth());
+        rung.map(|_| MIN_POOL.max(self.origins.backends()))
+    }
+
+    /// The size of a pipe that a target splices through, if not its default.
+    pub(crate) fn pipe_bytes(&self) -> Option<usize> {
+        self.rung.filter(|rung| rung.scale == Scale::Pipe).map(|rung| rung.size)
     }
 
     /// The open files that a target needs: two for each client that it may have, and one for each idle connection (ours)

@@ -64,6 +64,27 @@ fn growth_is_a_run_of_its_own_with_a_window_of_a_whole_interval_of_checks() {
     }
 }
 
+#[test]
+fn zero_copy_is_a_run_of_its_own_with_both_layers_of_the_peers() {
+    let full = plan("-- --zero-copy").unwrap();
+    assert!(full.is_full && full.kind == RunKind::ZeroCopy && full.set == "zero-copy");
+    assert_eq!((full.command.as_str(), full.rounds, full.seconds), ("cargo bench-lb --zero-copy", 7, USUAL_SECONDS));
+    assert_eq!(full.peers, [Peer::HaProxy, Peer::Nginx]);
+    assert_eq!(full.chapters.iter().map(|chapter| chapter.number).collect::<Vec<_>>(), [6, 9]);
+    let quick = plan("--zero-copy --quick").unwrap();
+    assert!(!quick.is_full && quick.rounds == 1 && quick.workloads.len() < full.workloads.len());
+    for line in ["--zero-copy --rounds 3", "--zero-copy --seconds 0.5"] {
+        assert!(!plan(line).unwrap().is_full, "{line}");
+    }
+    let one = plan("--zero-copy --workloads session-128 --rounds 21").unwrap();
+    assert!(!one.is_full && one.set == "session-128" && one.workloads.len() == 1);
+    assert_eq!(one.command, "cargo bench-lb --zero-copy --workloads session-128 --rounds 21");
+    assert!(plan("--zero-copy --workloads idle").unwrap_err().contains("there are bulk-8m, session-128"));
+    for other in ["--algorithms", "--growth", "--peers nginx", "--chapters 9", "--workers 2"] {
+        assert_eq!(options(&format!("--zero-copy {other}")).unwrap_err().code, 64, "{other}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn rungs_that_need_too_many_open_files_are_skipped_with_the_reason() {

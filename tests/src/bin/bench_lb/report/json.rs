@@ -1,7 +1,7 @@
 //! The JSON file: the circumstances pretty-printed, each result on one line. So a new run changes as many lines as
 //! there are results, and a reader's `git diff` shows which.
 
-use std::{fs, io, path::Path};
+use std::{fmt::Write as _, fs, io, path::Path};
 
 use super::Report;
 
@@ -24,18 +24,21 @@ impl Report {
         let about = serde_json::to_string_pretty(&self.about)?.replace('\n', "\n  ");
         let results: Vec<String> = self.results.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
         let results = results.join(",\n    ");
-        // The table for the page, as in pages.json: that file belongs to the ladder.
-        let table = match self.by_algorithm() {
-            Some(table) => format!(",\n  \"table\": {}", serde_json::to_string_pretty(&table)?.replace('\n', "\n  ")),
-            None => String::new(),
-        };
-        Ok(format!("{{\n  \"about\": {about},\n  \"results\": [\n    {results}\n  ]{table}\n}}\n"))
+        // The tables for the pages, as in pages.json: that file belongs to the ladder.
+        let mut tables = String::new();
+        for (key, table) in self.by_algorithm().map(|table| ("table", table)).into_iter().chain(self.zero_copy_tables())
+        {
+            let table = serde_json::to_string_pretty(&table)?.replace('\n', "\n  ");
+            // Writing into a string cannot fail.
+            let _ = write!(tables, ",\n  \"{key}\": {table}");
+        }
+        Ok(format!("{{\n  \"about\": {about},\n  \"results\": [\n    {results}\n  ]{tables}\n}}\n"))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{by_algorithm, report};
+    use super::super::tests::{by_algorithm, report, zero_copy};
     use super::*;
 
     #[test]
@@ -59,6 +62,11 @@ mod tests {
         assert!(Report::read(&path).unwrap() == report, "the file is another report");
         let file: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(file["table"]["rows"][0][0], "`rr`");
+        let report = zero_copy();
+        report.write(&path).unwrap();
+        assert!(Report::read(&path).unwrap() == report, "the file is another report");
+        let file: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!((&file["pipe"]["rows"][0][0], &file["table"]), (&"4".into(), &serde_json::Value::Null));
     }
 
     #[test]

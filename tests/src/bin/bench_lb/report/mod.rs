@@ -6,6 +6,7 @@ mod json;
 mod pages;
 mod plot;
 mod table;
+mod zero_copy;
 
 use std::collections::BTreeMap;
 
@@ -57,7 +58,7 @@ pub(crate) struct Entry {
     pub(crate) workload: String,
     pub(crate) what: String,
     pub(crate) target: String,
-    /// Its place in `--growth`.
+    /// Its place in `--growth` or in `--zero-copy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rung: Option<Rung>,
     pub(crate) clients: usize,
@@ -80,11 +81,16 @@ impl About {
         rest.map_or_else(|| format!("{name} {version}"), |rest| format!("{name} {version} {rest}"))
     }
 
-    /// What a reader of a plot has to know.
+    /// What a reader of a plot of small requests has to know.
     pub(crate) fn caveat(&self) -> String {
+        format!("{}; bodies of 14 bytes", self.place())
+    }
+
+    /// Where a run took place.
+    pub(crate) fn place(&self) -> String {
         let Machine { cpu, cores, is_virtual, .. } = &self.machine;
         let kind = if *is_virtual { "virtual cores" } else { "cores" };
-        format!("{cpu}, {cores} {kind}; loopback; bodies of 14 bytes")
+        format!("{cpu}, {cores} {kind}; loopback")
     }
 }
 
@@ -164,13 +170,15 @@ impl Entry {
 
     /// The workload's headline metric.
     pub(crate) fn headline(&self) -> Metric {
-        let special = [Metric::BytesPerClient, Metric::CpuMsPerS];
-        special.into_iter().find(|metric| self.medians.contains_key(metric)).unwrap_or(Metric::CpuUs)
+        // In a scale of bodies only the largest ones have a figure per byte.
+        let bulk = (self.rung.map(|rung| rung.scale) != Some(Scale::Body)).then_some(Metric::CpuSPerGib);
+        let mut special = [Metric::BytesPerClient, Metric::CpuMsPerS].into_iter().chain(bulk);
+        special.find(|metric| self.medians.contains_key(metric)).unwrap_or(Metric::CpuUs)
     }
 
-    /// The smallest rung of its scale for the same target, which may be itself.
+    /// The smallest rung of its scale for the same target, which may be itself; `None` unless the scale is of `--growth`.
     fn first_rung<'a>(&self, all: &'a [Self]) -> Option<&'a Self> {
-        let scale = self.rung?.scale;
+        let scale = self.rung.map(|rung| rung.scale).filter(|scale| scale.is_of_growth())?;
         let same = all.iter().filter(|other| other.target == self.target);
         same.filter(|other| other.rung.is_some_and(|rung| rung.scale == scale))
             .min_by_key(|other| other.rung.map(|rung| rung.size))

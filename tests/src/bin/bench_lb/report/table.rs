@@ -8,9 +8,9 @@ use crate::{
     rung::Scale,
 };
 
-/// The columns of a growth: with a row for each rung, its tables are long enough.
-const OF_GROWTH: [Metric; 5] =
-    [Metric::CpuUs, Metric::CpuMsPerS, Metric::Busy, Metric::PeakRssKib, Metric::UpstreamPer1000];
+/// The columns of a scale: with a row for each rung, its tables are long enough.
+const OF_SCALES: [Metric; 6] =
+    [Metric::CpuUs, Metric::CpuSPerGib, Metric::CpuMsPerS, Metric::Busy, Metric::PeakRssKib, Metric::UpstreamPer1000];
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,7 +53,7 @@ fn rows(about: &About, entries: &[&Entry]) -> Vec<Vec<String>> {
     let mut metrics: BTreeSet<Metric> = entries.iter().flat_map(|entry| entry.medians.keys().copied()).collect();
     let scale = entries[0].rung.map(|rung| rung.scale);
     if scale.is_some() {
-        metrics.retain(|metric| OF_GROWTH.contains(metric));
+        metrics.retain(|metric| OF_SCALES.contains(metric));
     }
     let bases: BTreeSet<Base> = entries.iter().flat_map(|entry| entry.ratios.keys().copied()).collect();
     let has_calls = entries.iter().any(|entry| !entry.calls.is_empty());
@@ -74,7 +74,7 @@ fn rows(about: &About, entries: &[&Entry]) -> Vec<Vec<String>> {
     let mut rows = vec![heading];
     for entry in entries {
         let mut row = vec![about.label(&entry.target)];
-        row.extend(entry.rung.map(|rung| rung.size.to_string()));
+        row.extend(entry.rung.map(|rung| rung.scale.shown(rung.size).to_string()));
         for metric in &metrics {
             let spread = entry.medians.get(metric);
             row.push(spread.map_or_else(dash, |spread| number(spread.median)));
@@ -143,7 +143,7 @@ fn aligned(rows: &[Vec<String>]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{growth, report};
+    use super::super::tests::{growth, report, zero_copy};
     use super::*;
 
     #[test]
@@ -175,6 +175,24 @@ mod tests {
             assert!(table[0].contains(headline) && table[0].ends_with("×first rung"), "{text}");
             assert!(table[1].trim_start().starts_with("rr ") && table[1].ends_with("1.00"), "{text}");
         }
+    }
+
+    #[test]
+    fn ways_of_moving_bytes_have_a_table_for_each_scale() {
+        let text = zero_copy().to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        for (start, rows, headline, last) in [
+            ("bulk-8m: ", 10, "CPU s/GiB  middle half", "×copy"),
+            ("session-128: ", 6, "CPU µs/req", "×copy"),
+            ("pipe size: ", 10, "CPU s/GiB  middle half", "×copy"),
+            ("body size: ", 18, "CPU µs/req", "×copy"),
+        ] {
+            let at = lines.iter().position(|line| line.starts_with(start)).unwrap();
+            let table: Vec<_> = lines[at + 1..].iter().take_while(|line| !line.is_empty()).collect();
+            assert_eq!(table.len(), rows + 1, "{text}");
+            assert!(table[0].contains(headline) && table[0].ends_with(last), "{text}");
+        }
+        assert!(text.contains("KiB") && text.contains("×haproxy"), "{text}");
     }
 
     #[test]

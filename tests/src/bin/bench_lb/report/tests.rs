@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     growth,
     workload::{self, Workload},
+    zero_copy,
 };
 
 /// CPU time per request: measured when this workspace was planned, and estimates for the first chapters.
@@ -50,6 +51,9 @@ fn measured(workload: &'static Workload, target: &str, headline: f64, disturbanc
         let figure = headline * (1.0 + 0.01 * f64::from(round % 4)) * if round == 3 { disturbance } else { 1.0 };
         let figures: BTreeMap<Metric, f64> = match workload.name {
             name if name.starts_with("checks") => BTreeMap::from([(Metric::CpuMsPerS, figure)]),
+            _ if workload.answer_bytes >= 1 << 20 => {
+                BTreeMap::from([(Metric::CpuUs, figure * 5_000.0), (Metric::CpuSPerGib, figure)])
+            }
             "idle" => BTreeMap::from([(Metric::BytesPerClient, figure), (Metric::PeakRssKib, 9_000.0)]),
             _ => BTreeMap::from([
                 (Metric::CpuUs, figure),
@@ -115,6 +119,23 @@ pub(crate) fn growth() -> Report {
     Report::new(about(), all)
 }
 
+/// `--zero-copy`, where splicing costs a fixed part of the copying that HAProxy does better.
+pub(crate) fn zero_copy() -> Report {
+    let mut all = Vec::new();
+    for workload in zero_copy::workloads(false) {
+        all.extend(workload.only.iter().map(|target| {
+            let cost = match *target {
+                "chapter 9 splice" => 0.2,
+                "haproxy tcp splice" => 0.5,
+                "chapter 9 copy" => 0.8,
+                _ => 1.0,
+            };
+            measured(workload, target, cost, 2.0)
+        }));
+    }
+    Report::new(about(), all)
+}
+
 fn entry<'a>(report: &'a Report, workload: &str, target: &str) -> &'a Entry {
     report.of(workload).find(|entry| entry.target == target).unwrap()
 }
@@ -152,6 +173,22 @@ fn growth_is_relative_to_the_same_target_on_its_first_rung() {
     assert_eq!(entry(&report, "checks-3", "rr").headline(), Metric::CpuMsPerS);
     let of_backends = report.of_scale(Scale::Backends);
     assert_eq!(of_backends.iter().map(Vec::len).collect::<Vec<_>>(), [5, 5, 3, 5, 5, 3]);
+}
+
+#[test]
+fn ways_of_moving_bytes_are_compared_with_haproxys_best_and_with_copying() {
+    let report = zero_copy();
+    let splice = |workload| entry(&report, workload, "chapter 9 splice");
+    let bulk = splice("bulk-8m");
+    assert_eq!(bulk.headline(), Metric::CpuSPerGib);
+    assert!((bulk.ratios[&Base::BestHaProxy].median - 0.4).abs() < 0.01, "{:?}", bulk.ratios);
+    assert!((bulk.ratios[&Base::Copy].median - 0.25).abs() < 0.01, "{:?}", bulk.ratios);
+    assert!((splice("session-128").ratios[&Base::BestHaProxy].median - 0.4).abs() < 0.01);
+    for workload in ["pipe-4k", "pipe-1m", "body-1k", "body-1m"] {
+        assert_eq!(splice(workload).ratios.keys().collect::<Vec<_>>(), [&Base::Copy], "{workload}");
+    }
+    assert_eq!(splice("pipe-4k").headline(), Metric::CpuSPerGib);
+    assert_eq!(splice("body-1m").headline(), Metric::CpuUs, "one for the whole scale");
 }
 
 #[test]

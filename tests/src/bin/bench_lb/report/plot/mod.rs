@@ -1,4 +1,4 @@
-//! The report's plots: the ladder of the chapters, latency, memory, algorithms, growth.
+//! The report's plots: the ladder of the chapters, latency, memory, algorithms, growth, splicing.
 //!
 //! No background and colours of medium brightness, so that they are legible on light and dark pages.
 
@@ -35,6 +35,7 @@ impl Report {
             ("memory.svg", self.memory()?),
             ("algorithms.svg", self.algorithms()?),
             ("growth.svg", self.growth()?),
+            ("zero-copy.svg", self.zero_copy()?),
         ] {
             if let Some(svg) = svg {
                 std::fs::write(directory.join(name), svg)?;
@@ -112,9 +113,32 @@ impl Report {
 
     /// How the CPU time per request grows with the number of backends, and with that of clients.
     fn growth(&self) -> io::Result<Option<String>> {
+        let panel = |scale: Scale| CurvePanel {
+            title: format!("CPU time per request by {}", scale.unit()),
+            legend: "× its own first point; orange: chapter 6 under its algorithms",
+            unit: scale.unit(),
+            curves: self.curves(scale, Base::FirstRung),
+        };
+        curves::draw(&[Scale::Backends, Scale::Clients].map(panel), &self.about.caveat())
+    }
+
+    /// What splicing costs, by the size of its pipes and by that of bodies.
+    fn zero_copy(&self) -> io::Result<Option<String>> {
+        let panel = |scale: Scale| CurvePanel {
+            title: format!("CPU time of splicing by {}", scale.name()),
+            legend: "× --copy in the same round: below 1, splicing is cheaper",
+            unit: scale.unit(),
+            curves: self.curves(scale, Base::Copy),
+        };
+        curves::draw(&[Scale::Pipe, Scale::Body].map(panel), &self.about.place())
+    }
+
+    /// A curve for each target but the base itself.
+    fn curves(&self, scale: Scale, base: Base) -> Vec<Curve> {
         let point = |entry: &&Entry| {
-            let factor = entry.ratios.get(&Base::FirstRung)?.median;
-            Some((f64::from(u32::try_from(entry.rung?.size).ok()?), factor))
+            let rung = entry.rung?;
+            let size = u32::try_from(scale.shown(rung.size)).ok()?;
+            Some((f64::from(size), entry.ratios.get(&base)?.median))
         };
         let curve = |rungs: &Vec<&Entry>| {
             let target = &rungs[0].target;
@@ -123,13 +147,8 @@ impl Report {
             let last = number(points.last()?.1);
             Some(Curve { name: format!("{}: {last}", self.about.label(target)), colour, points })
         };
-        let panel = |scale: Scale| CurvePanel {
-            title: format!("CPU time per request by {}", scale.unit()),
-            legend: "× its own first point; orange: chapter 6 under its algorithms",
-            unit: scale.unit(),
-            curves: self.of_scale(scale).iter().filter_map(curve).collect(),
-        };
-        curves::draw(&[Scale::Backends, Scale::Clients].map(panel), &self.about.caveat())
+        let of_scale = self.of_scale(scale);
+        of_scale.iter().filter(|rungs| !base.targets().contains(&rungs[0].target.as_str())).filter_map(curve).collect()
     }
 }
 
@@ -151,7 +170,7 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{about, by_algorithm, growth, report};
+    use super::super::tests::{about, by_algorithm, growth, report, zero_copy};
     use super::*;
 
     /// GitHub shows larger ones, but they are too large for a page of text.
@@ -168,8 +187,10 @@ mod tests {
             by_algorithm(&[("rr", 100_500.0, 33.33), ("rendezvous", 120_000.0, 31.0), ("lc", 940.0, 0.25)]);
         assert_eq!(algorithms.draw(directory).unwrap(), ["algorithms.svg"]);
         assert_eq!(growth().draw(directory).unwrap(), ["growth.svg"]);
+        assert_eq!(zero_copy().draw(directory).unwrap(), ["zero-copy.svg"]);
         for (name, words) in [
             ("growth.svg", ["by backends", "by clients", "10,000", "rendezvous: "]),
+            ("zero-copy.svg", ["by pipe size", "by body size", "1,024", "chapter 9 splice: 0.25"]),
             ("algorithms.svg", ["latency by algorithm", "rendezvous", "940 µs", "33.3 %"]),
             ("ladder.svg", ["CPU time per small request", "512 clients", "nginx 1.24.0: 17.0", "pingora: 55.4"]),
             ("latency.svg", ["at 50 %", "at 80 %", "chapter 3", "haproxy"]),
@@ -178,9 +199,10 @@ mod tests {
             let path = directory.join(name);
             assert!(std::fs::metadata(&path).unwrap().len() < MAX_BYTES, "{name}");
             let text = std::fs::read_to_string(&path).unwrap();
-            for word in words.into_iter().chain(["A CPU, 2 virtual cores; loopback; bodies of 14 bytes"]) {
+            for word in words.into_iter().chain(["A CPU, 2 virtual cores; loopback"]) {
                 assert!(text.contains(word), "{name}: {word}");
             }
+            assert_eq!(text.contains("bodies of 14 bytes"), name != "zero-copy.svg", "{name}");
             assert!(!text.contains("equal"), "{name}");
         }
     }
