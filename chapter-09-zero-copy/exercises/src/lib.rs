@@ -9,10 +9,14 @@
 pub mod contracts;
 pub mod e1_splice_loop;
 pub mod e2_sendfile;
+pub mod e3_proxy_header;
+pub mod e4_half_close;
 
 /// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
 pub mod solutions {
     pub mod e1_splice_loop;
     pub mod e2_sendfile;
+    pub mod e3_proxy_header;
+    pub mod e4_half_close;
 }

@@ -5,3 +5,5 @@ use integration_tests::exercise_checks;
 
 mod e1_splice_loop;
 mod e2_sendfile;
+mod e3_proxy_header;
+mod e4_half_close;
