@@ -12,12 +12,9 @@ use rate_limiting::filter::limiter_for;
 use crate::{
     args::{Args, Mode, check_mode},
     observable_server::ObservableTcpServer,
-    relay::{direction::Direction, pipe_pool::MAX_IDLE_PIPES},
+    relay::{direction::Direction, pipe_pool::max_open},
     server::TcpServer,
 };
-
-/// Two descriptors per pipe.
-const PIPE_FDS: u64 = 2 * MAX_IDLE_PIPES as u64;
 
 /// Runs the program `name` until a signal ends it. `start_bundled` starts backends in this process, if the command line
 /// names none. `is_bare`: the command line is empty; then there is an admin interface that can change nothing. Each
@@ -43,7 +40,8 @@ pub fn run<D: Direction, B: InProcessBackends>(
         Ok(options) => options,
         Err(reason) => return Ok(cli::usage_error(reason)),
     };
-    let (program, workers) = balancer.into_program_without_pool(name, PIPE_FDS);
+    let pipe_fds = 2 * max_open(options.pipe_bytes) as u64;
+    let (program, workers) = balancer.into_program_without_pool(name, pipe_fds);
     let program = if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
     program.run(start_bundled, |balancer| {
         let server = TcpServer::new(balancer, workers, options);

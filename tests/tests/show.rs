@@ -57,6 +57,11 @@ fn chapter_8_is_shown() {
     is_shown("8");
 }
 
+#[test]
+fn chapter_9_is_shown() {
+    is_shown("9");
+}
+
 /// Shows one part of a chapter, and returns what it says.
 fn part(chapter: &str, part: &str) -> String {
     let output = show(&[chapter, "--part", part, "--fast"]);

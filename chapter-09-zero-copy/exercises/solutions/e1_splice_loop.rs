@@ -14,7 +14,7 @@ use zero_copy::relay::{
     copy_buffer::CopyBuffer,
     direction::{Direction, SideError},
     mover::Mover,
-    pipe::Pipe,
+    pipe_pool::PooledPipe,
 };
 
 /// How many bytes a poll sends before it leaves the thread to other sessions.
@@ -26,7 +26,7 @@ pub struct SpliceLoop {
     source_side: Side,
     /// What was copied and not sent. Only one of these two has bytes in it.
     buffer: CopyBuffer,
-    pipe: Option<Pipe>,
+    pipe: Option<PooledPipe>,
     source_ended: bool,
     is_finished: bool,
     /// Bytes since the source last had none.

@@ -22,7 +22,7 @@ use super::{
     copy_buffer::CopyBuffer,
     direction::{Direction, SideError},
     mover::{Copied, Mover, send},
-    pipe::Pipe,
+    pipe_pool::PooledPipe,
 };
 
 /// How many bytes one poll moves at most: the other sessions of the worker have their turn then. It takes about as long
@@ -34,7 +34,7 @@ const MAX_BYTES_PER_POLL: u64 = 1024 * 1024;
 enum Held {
     Nothing,
     InUserSpace(CopyBuffer),
-    InPipe(Pipe),
+    InPipe(PooledPipe),
 }
 
 /// How far a direction has come.
@@ -84,7 +84,6 @@ impl Direction for Half {
         self.waits_for_source
     }
 
-    // ANCHOR: poll
     fn poll(
         &mut self,
         mover: &Mover,
@@ -92,6 +91,7 @@ impl Direction for Half {
         now: Instant,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), SideError>> {
+        // ANCHOR: loop
         let stop_at = self.sent + MAX_BYTES_PER_POLL;
         self.waits_for_source = false;
         loop {
@@ -114,8 +114,8 @@ impl Direction for Half {
                 Stage::Finished => return Poll::Ready(Ok(())),
             }
         }
+        // ANCHOR_END: loop
     }
-    // ANCHOR_END: poll
 
     fn release_pipe(&mut self, mover: &Mover) {
         if let Held::InPipe(pipe) = std::mem::replace(&mut self.held, Held::Nothing) {
@@ -184,6 +184,7 @@ impl Half {
         }
     }
 
+    // ANCHOR: way
     /// Takes a pipe if the bytes are to be spliced from now on.
     fn choose_way(&mut self, mover: &Mover, now: Instant) {
         if matches!(self.held, Held::Nothing)
@@ -192,6 +193,7 @@ impl Half {
             self.held = Held::InPipe(pipe);
         }
     }
+    // ANCHOR_END: way
 
     /// Reads and sends without a pipe. What cannot be sent now is held.
     fn copy(&mut self, mover: &Mover, source: &TcpStream, destination: &TcpStream) -> io::Result<usize> {

@@ -13,7 +13,10 @@ use lb_metrics::single_writer::SingleWriter;
 use nix::sys::socket::{MsgFlags, recv};
 use tokio::{io::Interest, net::TcpStream};
 
-use super::{copy_buffer::CopyBuffer, pipe::Pipe, pipe_pool::PipePool};
+use super::{
+    copy_buffer::CopyBuffer,
+    pipe_pool::{PipePool, PooledPipe},
+};
 
 /// The bytes that one worker has sent. Only that worker writes them; any thread may read them.
 #[derive(Debug, Default)]
@@ -69,7 +72,7 @@ impl Mover {
     }
     /// An empty pipe, if the bytes of a burst that had `burst` bytes so far are to be spliced. `None`: they are to be
     /// copied, or there is no pipe to be had at `now`.
-    pub fn pipe_for(&self, burst: u64, now: Instant) -> Option<Pipe> {
+    pub fn pipe_for(&self, burst: u64, now: Instant) -> Option<PooledPipe> {
         let SplicePolicy::FromBytes(threshold) = self.policy else { return None };
         if burst >= threshold { self.pipes.take(now) } else { None }
     }

@@ -5,11 +5,12 @@
 //! | `steps` | choose, connect, relay, record |
 //! | [`end`] | how it ended, in one word |
 //! | [`record`] | what is known of it then |
-//! | [`prelude`] | what is read before a backend can be chosen |
+//! | [`prelude`], `read_prelude` | what is read before a backend can be chosen |
 //! | `wait` | what it waits for before it has a backend: a slot, a connect |
 
 pub mod end;
 pub mod prelude;
+mod read_prelude;
 pub mod record;
 mod steps;
 mod wait;

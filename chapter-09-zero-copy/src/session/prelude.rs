@@ -3,25 +3,15 @@
 //! Most sessions have neither and read nothing here. What is read is bounded in size and in time, and goes on to the
 //! backend as it came; only a PROXY header is taken away.
 
-use std::{
-    net::SocketAddr,
-    task::{Context, Poll, ready},
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
-use connection_pooling::timer::LazyTimer;
 use ipnet::IpNet;
-use tokio::net::TcpStream;
 
-use super::{end::SessionEnd, wait::wait_unless_reset};
+use super::end::SessionEnd;
 use crate::{
     client_hello::{self, ClientHelloRead, SniTable},
     proxy_protocol::{self, Parsed, ProxyHeader},
-    tcp_worker::TcpWorker,
 };
-
-/// How many bytes are read at a time. A `ClientHello` has a few hundred, or about 1,700 with post-quantum keys.
-const READ_BYTES: usize = 4096;
 
 /// What is read before a backend is chosen.
 #[derive(Clone, Debug)]
@@ -48,15 +38,15 @@ pub(super) struct Prelude {
 }
 
 /// Reads the prelude of one session, without waiting.
-struct PreludeReader<'c> {
+pub(super) struct PreludeReader<'c> {
     config: &'c PreludeConfig,
     expects_header: bool,
     expects_hello: bool,
-    prelude: Prelude,
+    pub(super) prelude: Prelude,
 }
 
 impl<'c> PreludeReader<'c> {
-    fn new(config: &'c PreludeConfig, peer: SocketAddr, local: SocketAddr) -> Self {
+    pub(super) fn new(config: &'c PreludeConfig, peer: SocketAddr, local: SocketAddr) -> Self {
         let is_trusted = config.accept_proxy.iter().any(|network| network.contains(&peer.ip().to_canonical()));
         Self {
             config,
@@ -66,16 +56,17 @@ impl<'c> PreludeReader<'c> {
         }
     }
 
-    fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         !self.expects_header && !self.expects_hello
     }
 
     /// How the session ends if no more bytes come.
-    fn end_if_incomplete(&self) -> SessionEnd {
+    pub(super) fn end_if_incomplete(&self) -> SessionEnd {
         if self.expects_header { SessionEnd::BadProxyHeader } else { SessionEnd::NoHello }
     }
 
-    fn push(&mut self, bytes: &[u8]) -> Result<(), SessionEnd> {
+    // ANCHOR: push
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), SessionEnd> {
         self.prelude.received.extend_from_slice(bytes);
         if self.expects_header {
             self.read_header()?;
@@ -85,6 +76,7 @@ impl<'c> PreludeReader<'c> {
         }
         Ok(())
     }
+    // ANCHOR_END: push
 
     fn read_header(&mut self) -> Result<(), SessionEnd> {
         let parsed = proxy_protocol::parse(&self.prelude.received).map_err(|_| SessionEnd::BadProxyHeader)?;
@@ -106,47 +98,6 @@ impl<'c> PreludeReader<'c> {
             }
         }
         Ok(())
-    }
-}
-
-/// Reads the prelude of a connection of `peer` to `local`, which was accepted at `accepted_at`.
-///
-/// # Errors
-/// The session ends: the prelude is malformed, late or cut off.
-pub(super) async fn read_prelude<D>(
-    worker: &TcpWorker<D>,
-    client: &TcpStream,
-    timer: &mut LazyTimer,
-    (peer, local): (SocketAddr, SocketAddr),
-    accepted_at: Instant,
-) -> Result<Prelude, SessionEnd> {
-    let config = &worker.options().prelude;
-    let mut reader = PreludeReader::new(config, peer, local);
-    while !reader.is_complete() {
-        let receive = |context: &mut Context<'_>| poll_receive(client, &mut reader, context);
-        let received = wait_unless_reset(worker.thread(), client, timer, accepted_at + config.timeout, receive).await?;
-        received.unwrap_or_else(|| Err(reader.end_if_incomplete()))?;
-    }
-    Ok(reader.prelude)
-}
-
-/// Gives the reader what the client has sent.
-fn poll_receive(
-    client: &TcpStream,
-    reader: &mut PreludeReader<'_>,
-    context: &mut Context<'_>,
-) -> Poll<Result<(), SessionEnd>> {
-    let mut bytes = [0; READ_BYTES];
-    loop {
-        if ready!(client.poll_read_ready(context)).is_err() {
-            return Poll::Ready(Err(SessionEnd::ClientReset));
-        }
-        match client.try_read(&mut bytes) {
-            Ok(0) => return Poll::Ready(Err(reader.end_if_incomplete())),
-            Ok(length) => return Poll::Ready(reader.push(&bytes[..length])),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => return Poll::Ready(Err(SessionEnd::ClientReset)),
-        }
     }
 }
 

@@ -17,7 +17,8 @@ use tokio::net::TcpStream;
 
 use super::{
     end::SessionEnd,
-    prelude::{Prelude, read_prelude},
+    prelude::Prelude,
+    read_prelude::read_prelude,
     record::{SessionRecord, exchange},
     wait,
 };

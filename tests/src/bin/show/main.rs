@@ -12,6 +12,7 @@ mod chapter_5;
 mod chapter_6;
 mod chapter_7;
 mod chapter_8;
+mod chapter_9;
 mod demo_backends;
 mod narrator;
 
@@ -53,7 +54,7 @@ enum Script {
     Parts(&'static [(&'static str, Demo)]),
 }
 
-const DEMONSTRATIONS: [Demonstration; 8] = [
+const DEMONSTRATIONS: [Demonstration; 9] = [
     Demonstration {
         chapter: 1,
         package: "chapter-01-fundamentals",
@@ -101,6 +102,12 @@ const DEMONSTRATIONS: [Demonstration; 8] = [
         package: "chapter-08-metrics",
         title: "each request is counted, and says why it ended",
         script: Script::Parts(&chapter_8::PARTS),
+    },
+    Demonstration {
+        chapter: 9,
+        package: "chapter-09-zero-copy",
+        title: "bytes pass through without a copy, and ends as they are",
+        script: Script::Whole(chapter_9::demo),
     },
 ];
 
