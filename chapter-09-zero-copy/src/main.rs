@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use common::cli;
-use zero_copy::{args::Args, program};
+use zero_copy::{args::Args, program, relay::half::Half};
 
 fn main() -> ExitCode {
     let is_bare = std::env::args_os().len() <= 1;
-    cli::run(|args: Args| program::run("zero_copy_lb", args, is_bare, || backends::start_bundled(3, 9001)))
+    cli::run(|args: Args| program::run::<Half, _>("zero_copy_lb", args, is_bare, || backends::start_bundled(3, 9001)))
 }

@@ -1,6 +1,6 @@
 //! The server as a program runs it: with its metrics, and the interfaces that serve them.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, marker::PhantomData, net::SocketAddr, sync::Arc};
 
 use advanced_features::{
     admin::{AdminHandler, AdminServer},
@@ -14,19 +14,23 @@ use lb_metrics::{
     serve_public,
 };
 
-use crate::{exposition::exposition, keep_alive::enable_keep_alive, server::TcpServer, tcp_worker::TcpWorker};
+use crate::{
+    exposition::exposition, keep_alive::enable_keep_alive, relay::direction::Direction, server::TcpServer,
+    tcp_worker::TcpWorker,
+};
 
-/// A server of TCP sessions, with its metrics.
+/// A server of TCP sessions, with its metrics. Each direction of a session is relayed by a `D`.
 #[derive(Debug)]
-pub struct ObservableTcpServer {
+pub struct ObservableTcpServer<D> {
     server: Arc<TcpServer>,
     exposition: Exposition,
     health: HealthHandler,
     /// The interface that `--metrics` asks for. It answers until the process exits.
     _public: Option<AdminServer>,
+    direction: PhantomData<fn() -> D>,
 }
 
-impl ObservableTcpServer {
+impl<D: Direction> ObservableTcpServer<D> {
     /// The server, and its metrics on `metrics`, if that is an address.
     ///
     /// # Errors
@@ -36,16 +40,18 @@ impl ObservableTcpServer {
         let health = HealthHandler::new(Arc::clone(server.workers().balancer()));
         let exposition = exposition(&server).map_err(io::Error::other)?;
         let public = metrics.map(|address| serve_public(address, &exposition, &health)).transpose()?;
-        Ok(Self { server, exposition, health, _public: public })
+        Ok(Self { server, exposition, health, _public: public, direction: PhantomData })
     }
 }
 
-impl program::Server for ObservableTcpServer {
+impl<D: Direction> program::Server for ObservableTcpServer<D> {
     fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
         self.health.running(shutdown);
         listeners.iter().for_each(enable_keep_alive);
         let server = &self.server;
-        worker::run::run(server.workers(), listeners, shutdown, |thread| TcpWorker::new(Arc::clone(server), thread))
+        worker::run::run(server.workers(), listeners, shutdown, |thread| {
+            TcpWorker::<D>::new(Arc::clone(server), thread)
+        })
     }
 
     fn statistics(&self) -> String {

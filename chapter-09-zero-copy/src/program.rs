@@ -12,16 +12,17 @@ use rate_limiting::filter::limiter_for;
 use crate::{
     args::{Args, Mode, check_mode},
     observable_server::ObservableTcpServer,
-    relay::pipe_pool::max_open,
+    relay::{direction::Direction, pipe_pool::max_open},
     server::TcpServer,
 };
 
 /// Runs the program `name` until a signal ends it. `start_bundled` starts backends in this process, if the command line
-/// names none. `is_bare`: the command line is empty; then there is an admin interface that can change nothing.
+/// names none. `is_bare`: the command line is empty; then there is an admin interface that can change nothing. Each
+/// direction of a TCP session is relayed by a `D`: [`Half`](crate::relay::half::Half), or an exercise's own.
 ///
 /// # Errors
 /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
-pub fn run<B: InProcessBackends>(
+pub fn run<D: Direction, B: InProcessBackends>(
     name: &'static str,
     Args { mode, tcp, program }: Args,
     is_bare: bool,
@@ -44,6 +45,6 @@ pub fn run<B: InProcessBackends>(
     let program = if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
     program.run(start_bundled, |balancer| {
         let server = TcpServer::new(balancer, workers, options);
-        ObservableTcpServer::start(server, metrics.metrics).map(Arc::new)
+        ObservableTcpServer::<D>::start(server, metrics.metrics).map(Arc::new)
     })
 }

@@ -6,9 +6,9 @@ use connection_pooling::worker::{
     thread::WorkerThread,
 };
 
-use crate::{session, tcp_worker::TcpWorker};
+use crate::{relay::direction::Direction, session, tcp_worker::TcpWorker};
 
-impl Service for TcpWorker {
+impl<D: Direction> Service for TcpWorker<D> {
     fn thread(&self) -> &WorkerThread {
         self.thread()
     }

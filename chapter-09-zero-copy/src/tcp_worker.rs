@@ -1,6 +1,6 @@
 //! What the sessions of one worker share.
 
-use std::sync::Arc;
+use std::{marker::PhantomData, sync::Arc};
 
 use connection_pooling::worker::thread::WorkerThread;
 
@@ -10,15 +10,16 @@ use crate::{
     session::record::SessionRecord,
 };
 
-/// One worker that relays TCP sessions.
+/// One worker that relays TCP sessions, each with two `D`.
 #[derive(Debug)]
-pub(crate) struct TcpWorker {
+pub(crate) struct TcpWorker<D> {
     thread: WorkerThread,
     server: Arc<TcpServer>,
     mover: Mover,
+    direction: PhantomData<fn() -> D>,
 }
 
-impl TcpWorker {
+impl<D> TcpWorker<D> {
     /// The part of `server` on `thread`.
     pub(crate) fn new(server: Arc<TcpServer>, thread: WorkerThread) -> Self {
         let mover = Mover::new(
@@ -26,7 +27,7 @@ impl TcpWorker {
             server.options().splice,
             Arc::clone(&server.worker(thread.id()).moved),
         );
-        Self { thread, server, mover }
+        Self { thread, server, mover, direction: PhantomData }
     }
 
     /// The thread that runs it.

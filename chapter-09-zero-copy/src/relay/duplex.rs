@@ -13,8 +13,8 @@ use connection_pooling::{
 use tokio::net::TcpStream;
 
 use super::{
+    direction::{Direction, SideError},
     failure_watch::FailureWatch,
-    half::{Half, SideError},
     mover::Mover,
 };
 
@@ -33,19 +33,19 @@ pub enum DuplexEnd {
 
 /// Both directions of a session.
 #[derive(Debug)]
-pub struct Duplex {
-    from_client: Half,
-    from_backend: Half,
+pub struct Duplex<D> {
+    from_client: D,
+    from_backend: D,
     last_progress: Instant,
     first_byte_at: Option<Instant>,
 }
 
-impl Duplex {
+impl<D: Direction> Duplex<D> {
     /// From `now` on. `first_bytes` are sent to the backend before what the client sends.
     pub fn new(first_bytes: Vec<u8>, now: Instant) -> Self {
         Self {
-            from_client: Half::new(Side::Client, first_bytes),
-            from_backend: Half::new(Side::Backend, Vec::new()),
+            from_client: D::new(Side::Client, first_bytes),
+            from_backend: D::new(Side::Backend, Vec::new()),
             last_progress: now,
             first_byte_at: None,
         }

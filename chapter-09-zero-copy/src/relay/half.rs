@@ -10,20 +10,18 @@
 use std::{
     io::{self, ErrorKind},
     net::Shutdown,
-    os::fd::AsRawFd,
     task::{Context, Poll, ready},
     time::Instant,
 };
 
 use common::http::Side;
-use lb_metrics::single_writer::SingleWriter;
-use nix::sys::socket::{MsgFlags, recv};
 use socket2::SockRef;
 use tokio::{io::Interest, net::TcpStream};
 
 use super::{
     copy_buffer::CopyBuffer,
-    mover::{Mover, SplicePolicy},
+    direction::{Direction, SideError},
+    mover::{Copied, Mover, send},
     pipe_pool::PooledPipe,
 };
 
@@ -65,18 +63,8 @@ pub struct Half {
     waits_for_source: bool,
 }
 
-/// A socket has failed: it was reset, or closed while bytes were on their way to it.
-#[derive(Debug)]
-pub struct SideError {
-    /// The socket of this side.
-    pub side: Side,
-    /// The error of the operating system.
-    pub error: io::Error,
-}
-
-impl Half {
-    /// From the socket of `source_side` to that of the other side, which gets `first_bytes` before those of the source.
-    pub fn new(source_side: Side, first_bytes: Vec<u8>) -> Self {
+impl Direction for Half {
+    fn new(source_side: Side, first_bytes: Vec<u8>) -> Self {
         Self {
             source_side,
             held: if first_bytes.is_empty() { Held::Nothing } else { Held::InUserSpace(CopyBuffer::new(first_bytes)) },
@@ -88,22 +76,15 @@ impl Half {
         }
     }
 
-    /// How many bytes have been sent.
-    pub fn sent(&self) -> u64 {
+    fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Whether the task waits for bytes of the source, and so for its reset too.
-    pub fn waits_for_source(&self) -> bool {
+    fn waits_for_source(&self) -> bool {
         self.waits_for_source
     }
 
-    /// Moves what can be moved now from `source` to `destination`. Ready when FIN has been passed on; otherwise the task
-    /// is woken when more can be moved.
-    ///
-    /// # Errors
-    /// One of the sockets has failed.
-    pub fn poll(
+    fn poll(
         &mut self,
         mover: &Mover,
         (source, destination): (&TcpStream, &TcpStream),
@@ -136,6 +117,14 @@ impl Half {
         // ANCHOR_END: loop
     }
 
+    fn release_pipe(&mut self, mover: &Mover) {
+        if let Held::InPipe(pipe) = std::mem::replace(&mut self.held, Held::Nothing) {
+            mover.pipes().put(pipe);
+        }
+    }
+}
+
+impl Half {
     fn destination_side(&self) -> Side {
         if self.source_side == Side::Client { Side::Backend } else { Side::Client }
     }
@@ -149,9 +138,8 @@ impl Half {
     ) -> Poll<io::Result<()>> {
         while !self.held.is_empty() {
             ready!(destination.poll_write_ready(context))?;
-            let counter = self.held.counter(mover);
-            match destination.try_io(Interest::WRITABLE, || self.held.send_to(destination)) {
-                Ok(sent) => self.count(sent, counter),
+            match destination.try_io(Interest::WRITABLE, || self.held.send_to(destination, mover)) {
+                Ok(sent) => self.sent += sent as u64,
                 Err(error) if is_transient(&error) => {} // not ready any more: the next look waits
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -199,49 +187,22 @@ impl Half {
     // ANCHOR: way
     /// Takes a pipe if the bytes are to be spliced from now on.
     fn choose_way(&mut self, mover: &Mover, now: Instant) {
-        let SplicePolicy::FromBytes(threshold) = mover.policy else { return };
         if matches!(self.held, Held::Nothing)
-            && self.burst.max(self.last_burst) >= threshold
-            && let Some(pipe) = mover.pipes.take(now)
+            && let Some(pipe) = mover.pipe_for(self.burst.max(self.last_burst), now)
         {
             self.held = Held::InPipe(pipe);
         }
     }
     // ANCHOR_END: way
 
-    /// Reads into the worker's scratch memory, and sends from there. What cannot be sent now is held.
+    /// Reads and sends without a pipe. What cannot be sent now is held.
     fn copy(&mut self, mover: &Mover, source: &TcpStream, destination: &TcpStream) -> io::Result<usize> {
-        let mut scratch = mover.scratch.borrow_mut();
-        let mut received = 0;
-        let read = source.try_io(Interest::READABLE, || {
-            received = recv(source.as_raw_fd(), &mut scratch, MsgFlags::empty())?;
-            // Fewer bytes than asked for: the socket is empty, and the next look waits, without another system call.
-            if (1..scratch.len()).contains(&received) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
-        });
-        if received == 0 {
-            return read.map(|()| 0);
-        }
-        let bytes = &scratch[..received];
-        // An error is found again when what is held is sent.
-        let sent = destination.try_io(Interest::WRITABLE, || send(destination, bytes)).unwrap_or(0);
-        self.count(sent, &mover.moved.copied);
-        if sent < received {
-            self.held = Held::InUserSpace(CopyBuffer::new(bytes[sent..].to_vec()));
+        let Copied { received, sent, unsent } = mover.copy(source, destination)?;
+        self.sent += sent as u64;
+        if !unsent.is_empty() {
+            self.held = Held::InUserSpace(unsent);
         }
         Ok(received)
-    }
-
-    fn count(&mut self, sent: usize, counter: &SingleWriter) {
-        let sent = sent as u64;
-        self.sent += sent;
-        counter.add(sent);
-    }
-
-    /// Returns the pipe, if it has one. With bytes in it, the pipe is closed.
-    pub fn release_pipe(&mut self, mover: &Mover) {
-        if let Held::InPipe(pipe) = std::mem::replace(&mut self.held, Held::Nothing) {
-            mover.pipes.put(pipe);
-        }
     }
 }
 
@@ -254,29 +215,26 @@ impl Held {
         }
     }
 
-    fn send_to(&mut self, destination: &TcpStream) -> io::Result<usize> {
+    /// Sends once, and counts what was sent.
+    fn send_to(&mut self, destination: &TcpStream, mover: &Mover) -> io::Result<usize> {
         match self {
             Self::Nothing => Ok(0),
             Self::InUserSpace(buffer) => {
                 let sent = send(destination, buffer.unsent())?;
+                mover.count_copied(sent);
                 buffer.advance(sent);
                 if buffer.is_empty() {
                     *self = Self::Nothing;
                 }
                 Ok(sent)
             }
-            Self::InPipe(pipe) => pipe.drain_to(destination),
+            Self::InPipe(pipe) => {
+                let sent = pipe.drain_to(destination)?;
+                mover.count_spliced(sent);
+                Ok(sent)
+            }
         }
     }
-
-    /// What counts the bytes that are held here.
-    fn counter<'m>(&self, mover: &'m Mover) -> &'m SingleWriter {
-        if matches!(self, Self::InPipe(_)) { &mover.moved.spliced } else { &mover.moved.copied }
-    }
-}
-
-fn send(to: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    Ok(nix::sys::socket::send(to.as_raw_fd(), bytes, MsgFlags::empty())?)
 }
 
 fn is_transient(error: &io::Error) -> bool {
@@ -295,7 +253,7 @@ mod tests {
         task::spawn_local,
     };
 
-    use super::*;
+    use super::{super::mover::SplicePolicy, *};
 
     async fn connected() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

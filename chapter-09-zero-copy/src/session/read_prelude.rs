@@ -24,8 +24,8 @@ const READ_BYTES: usize = 4096;
 ///
 /// # Errors
 /// The session ends: the prelude is malformed, late or cut off.
-pub(super) async fn read_prelude(
-    worker: &TcpWorker,
+pub(super) async fn read_prelude<D>(
+    worker: &TcpWorker<D>,
     client: &TcpStream,
     timer: &mut LazyTimer,
     (peer, local): (SocketAddr, SocketAddr),

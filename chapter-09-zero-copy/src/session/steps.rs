@@ -26,8 +26,8 @@ use crate::{
     keep_alive::enable_keep_alive,
     proxy_protocol::{self, ProxyHeader},
     relay::{
+        direction::{Direction, SideError},
         duplex::{Duplex, DuplexEnd},
-        half::SideError,
     },
     tcp_worker::TcpWorker,
 };
@@ -51,7 +51,10 @@ struct Routed {
 // ANCHOR: serve
 /// Serves a session from its acceptance to its record.
 #[expect(clippy::manual_async_fn, reason = "the future of an async fn would store `connection` twice")]
-pub(crate) fn serve(connection: Connection<TcpWorker>, accepted_at: Instant) -> impl Future<Output = ()> {
+pub(crate) fn serve<D: Direction>(
+    connection: Connection<TcpWorker<D>>,
+    accepted_at: Instant,
+) -> impl Future<Output = ()> {
     async move {
         connection.guard.register_task().await;
         let (worker, client) = (&*connection.guard.service, &connection.stream);
@@ -59,7 +62,7 @@ pub(crate) fn serve(connection: Connection<TcpWorker>, accepted_at: Instant) -> 
         // Boxed: the memory of these waits is given back before the session relays, which may take hours.
         let upstream = Box::pin(connect_upstream(worker, client, connection.local, &mut session)).await;
         let (upstream, first_bytes) = upstream.map_or_else(|end| (Err(end), Vec::new()), |(up, bytes)| (Ok(up), bytes));
-        let mut duplex = Duplex::new(first_bytes, now());
+        let mut duplex = Duplex::<D>::new(first_bytes, now());
         let end = match &upstream {
             Ok(upstream) => {
                 let (sockets, timeout) = ((client, &upstream.connection), worker.options().session_timeout);
@@ -81,8 +84,8 @@ pub(crate) fn serve(connection: Connection<TcpWorker>, accepted_at: Instant) -> 
 // ANCHOR_END: serve
 
 /// Reads the prelude, routes the session and connects it. Also returns what the backend gets first.
-async fn connect_upstream(
-    worker: &TcpWorker,
+async fn connect_upstream<D>(
+    worker: &TcpWorker<D>,
     client: &TcpStream,
     local: SocketAddr,
     session: &mut Session,
@@ -102,8 +105,8 @@ async fn connect_upstream(
 }
 
 /// Tries one backend after another, each once, until one has taken the connection.
-async fn connect_to_a_backend(
-    worker: &TcpWorker,
+async fn connect_to_a_backend<D>(
+    worker: &TcpWorker<D>,
     client: &TcpStream,
     timer: &mut LazyTimer,
     ctx: &mut RequestContext,
@@ -142,12 +145,12 @@ fn session_end(ended: &DuplexEnd) -> SessionEnd {
     }
 }
 
-fn record(
-    worker: &TcpWorker,
+fn record<D: Direction>(
+    worker: &TcpWorker<D>,
     session: &mut Session,
     end: SessionEnd,
     upstream: Option<&Attempt<TcpStream>>,
-    duplex: &Duplex,
+    duplex: &Duplex<D>,
 ) {
     let (ended_at, Session { peer, accepted_at, routed, .. }) = (now(), session);
     let has_tried = routed.as_ref().is_some_and(|routed| routed.ctx.has_tried());
@@ -175,8 +178,9 @@ fn end_without_backend(error: &RequestError) -> SessionEnd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::half::Half;
 
-    fn future_size<F: Future>(_: impl Fn(Connection<TcpWorker>, Instant) -> F) -> usize {
+    fn future_size<F: Future>(_: impl Fn(Connection<TcpWorker<Half>>, Instant) -> F) -> usize {
         size_of::<F>()
     }
 

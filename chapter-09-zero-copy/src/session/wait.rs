@@ -33,8 +33,8 @@ use crate::tcp_worker::TcpWorker;
 ///
 /// # Errors
 /// The session ends: it has waited too long, there is no backend left, or the client has reset its connection.
-pub(super) async fn wait_for_slot(
-    worker: &TcpWorker,
+pub(super) async fn wait_for_slot<D>(
+    worker: &TcpWorker<D>,
     client: &TcpStream,
     timer: &mut LazyTimer,
     ctx: &mut RequestContext,
@@ -63,8 +63,8 @@ fn unavailable() -> ProxyError {
 ///
 /// # Errors
 /// The outer one: the session ends. The inner one: this backend cannot be connected to.
-pub(super) async fn wait_for_connect(
-    worker: &TcpWorker,
+pub(super) async fn wait_for_connect<D>(
+    worker: &TcpWorker<D>,
     client: &TcpStream,
     timer: &mut LazyTimer,
     backend: &Backend,
