@@ -55,11 +55,6 @@ impl SessionEnd {
         }
     }
 
-    /// Whether the backends or the balancer failed the client.
-    pub fn is_failure(self) -> bool {
-        matches!(self, Self::BackendReset | Self::NoBackend | Self::ConnectTimeout)
-    }
-
     /// Its position in [`ALL`](Self::ALL).
     pub fn index(self) -> usize {
         self as usize
