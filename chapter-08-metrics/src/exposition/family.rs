@@ -17,7 +17,7 @@ pub struct Family {
     help: &'static str,
     kind: MetricType,
     /// The names of its labels, in the order in which samples give the values.
-    labels: &'static [&'static str],
+    pub labels: &'static [&'static str],
 }
 
 impl Family {
