@@ -60,7 +60,7 @@ fn a_header_may_come_in_pieces(ctx: &Context) {
             client.send([*byte]);
             crate::wait::pause(ms(1));
         }
-        assert!(backend.accept_within(ms(1_000)).is_some(), "it connects without payload: the server may speak first");
+        backend.accept(); // without payload: the server may speak first
     }
 }
 

@@ -21,7 +21,6 @@ const BLOCKS: usize = 150;
 pub(crate) fn demo(narrator: &Narrator, programs: &Programs) {
     let (spliced, copied) = (a_download(narrator, programs), the_same_copied(narrator, programs));
     narrator.output(&format!("CPU time: {} ms spliced, {} ms copied", spliced.as_millis(), copied.as_millis()));
-    assert!(spliced < copied, "{spliced:?} and {copied:?}");
     short_messages(narrator, programs);
     a_half_close(narrator, programs);
     a_reset(narrator, programs);
