@@ -153,13 +153,7 @@ impl From<Errno> for FindError {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        fs,
-        os::unix::fs::symlink,
-        sync::mpsc,
-        thread,
-        time::{Duration, Instant},
-    };
+    use std::{fs, os::unix::fs::symlink, sync::mpsc, thread, time::Duration};
 
     use nix::unistd::mkfifo;
 
@@ -244,7 +238,7 @@ mod tests {
             }
         });
         let root = Root::open(&inner).unwrap();
-        let (began, mut inside, mut outside) = (Instant::now(), 0, 0);
+        let (began, mut inside, mut outside) = (common::clock::now(), 0, 0);
         while inside + outside < 5_000 || inside == 0 || outside == 0 {
             match content(&root, "entry/file").as_deref() {
                 Ok("inside") => inside += 1,
