@@ -126,8 +126,7 @@ fn a_drain_finishes_downloads_and_closes_idle_connections(ctx: &Context) {
     download.expect_closed();
     drop(download);
     assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
-    until("the table at the end", || program.stdout().contains("--- statistics"));
-    assert!(program.stdout().contains("requests: 3 (0 cut short)"), "{}", program.stdout());
+    program.wait_stdout("requests: 3 (0 cut short)");
 }
 
 fn a_drain_answers_what_was_pipelined(ctx: &Context) {

@@ -128,7 +128,7 @@ fn draining_waits_for_sessions(ctx: &Context) {
     client.expect_fin();
     drop(client);
     assert_eq!(program.exit_code(TEST_TIMEOUT), 0);
-    assert!(program.stdout().contains("\nended done 1\n"), "{}", program.stdout());
+    program.wait_stdout("\nended done 1\n");
 }
 
 fn what_does_not_end_in_time_is_reset(ctx: &Context) {
@@ -144,7 +144,7 @@ fn what_does_not_end_in_time_is_reset(ctx: &Context) {
         client.expect_reset();
         server.expect_reset();
         program.exit_code(TEST_TIMEOUT);
-        assert!(program.stdout().contains("\nended drained 1\n"), "{}", program.stdout());
+        program.wait_stdout("\nended drained 1\n");
     }
 }
 
@@ -156,7 +156,7 @@ fn a_session_that_waits_for_a_backend_ends_with_the_process(ctx: &Context) {
     program.signal(Signal::SIGTERM);
     client.expect_reset();
     program.exit_code(TEST_TIMEOUT);
-    assert!(program.stdout().contains("\nended drained 1\n"), "{}", program.stdout());
+    program.wait_stdout("\nended drained 1\n");
 }
 
 /// Whatever happens to sessions, in the end there are as many descriptors as at first, but for the pipes that are kept.
