@@ -6,7 +6,8 @@ use advanced_features::{admin::AdminOperations as _, balance::backend::Backend};
 use common::clock::now;
 use lb_metrics::exposition::{
     Exposition,
-    backend_collector::is_up,
+    backend_collector::{BACKEND, EJECTIONS, UP, WEIGHT, is_up},
+    balancer_collector::{ACCEPTED, ACTIVE, BUILD},
     family::{Family, boolean, count},
     process_collector::ProcessCollector,
 };
@@ -17,22 +18,15 @@ use prometheus::{
 
 use crate::{server::TcpServer, session::end::SessionEnd};
 
-const BACKEND: &[&str] = &["backend", "group"];
 const SESSIONS: Family =
     Family::counter("lb_sessions_total", &["end", "group"], "Sessions that have ended, by group and how they ended.");
 const SPLICED: Family = Family::counter("lb_bytes_spliced_total", &[], "Bytes sent through a pipe.");
 const COPIED: Family = Family::counter("lb_bytes_copied_total", &[], "Bytes sent from user space.");
-const ACTIVE: Family = Family::gauge("lb_connections_active", &[], "Client connections now.");
-const ACCEPTED: Family = Family::counter("lb_connections_accepted_total", &[], "Client connections so far.");
 const IN_FLIGHT: Family = Family::gauge("lb_backend_in_flight", BACKEND, "Sessions of the backend now.");
 const BACKEND_SESSIONS: Family =
     Family::counter("lb_backend_sessions_total", BACKEND, "Sessions that were connected to the backend.");
 const BACKEND_FAILURES: Family =
     Family::counter("lb_backend_failures_total", BACKEND, "Failed connects and sessions that the backend reset.");
-const UP: Family = Family::gauge("lb_backend_up", BACKEND, "1 if the backend may get sessions.");
-const WEIGHT: Family = Family::gauge("lb_backend_weight", BACKEND, "The weight of the backend.");
-const EJECTIONS: Family = Family::counter("lb_backend_ejections_total", BACKEND, "How often the backend was ejected.");
-const BUILD: Family = Family::gauge("lb_build_info", &["version"], "1, with the version.");
 const ALL: [&Family; 12] = [
     &SESSIONS,
     &SPLICED,

@@ -162,27 +162,19 @@ fn quick_run_of_zero_copy_compares_splicing_with_copying() {
         entries.filter_map(|result| result["target"].as_str()).collect()
     };
     let [splice, at_once, copy] = ["splice", "at once", "copy"].map(|way| format!("chapter 9 {way}"));
-    // HAProxy and nginx are not installed everywhere. And in a window this short, a loaded machine may finish no body:
-    // such a row is left out.
-    let assert_rows = |workload: &str, expected: &[&str]| {
-        let found = of(workload);
-        let ours: Vec<_> = found.iter().copied().filter(|target| expected.contains(target)).collect();
-        let in_order: Vec<_> = expected.iter().copied().filter(|target| ours.contains(target)).collect();
-        assert!(!ours.is_empty() && ours == in_order, "{workload}: {stdout}");
-    };
-    assert_rows("bulk-8m", &["floor", "chapter 6", &splice, &copy]);
-    assert_rows("session-128", &["floor", &splice, &copy]);
+    // HAProxy and nginx are not installed everywhere.
+    assert_eq!(of("bulk-8m")[..4], ["floor", "chapter 6", &splice, &copy], "{stdout}");
+    assert_eq!(of("session-128")[..3], ["floor", &splice, &copy], "{stdout}");
     for workload in ["pipe-4k", "pipe-1m"] {
-        assert_rows(workload, &[&splice, &copy]);
+        assert_eq!(of(workload), [&splice, &copy], "{stdout}");
     }
     for workload in ["body-1k", "body-1m"] {
-        assert_rows(workload, &[&splice, &at_once, &copy]);
+        assert_eq!(of(workload), [&splice, &at_once, &copy], "{stdout}");
     }
     for result in results {
         assert!(number(&result["rounds"][0], &["errors"]) < 0.5, "{result}");
         let is_ours = result["target"].as_str().unwrap().starts_with("chapter 9");
-        let has_ratio = is_ours && !result["ratios"]["copy"].is_null();
-        assert!(!has_ratio || number(result, &["ratios", "copy", "median"]) > 0.05, "{result}");
+        assert!(!is_ours || number(result, &["ratios", "copy", "median"]) > 0.05, "{result}");
     }
     assert!(directory.path().join("zero-copy.svg").exists());
     assert!(!directory.path().join("pages.json").exists(), "only a ladder run writes it");

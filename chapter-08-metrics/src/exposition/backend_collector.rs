@@ -26,7 +26,8 @@ use crate::{
     },
 };
 
-const BACKEND: &[&str] = &["backend", "group"];
+/// The labels of a backend.
+pub const BACKEND: &[&str] = &["backend", "group"];
 
 const REQUESTS: Family = Family::counter(
     "lb_backend_requests_total",
@@ -60,11 +61,14 @@ const POOL_EVICTED: Family = Family::counter(
     BACKEND,
     "Idle connections that were closed because the pool was full, or descriptors had run out.",
 );
-const EJECTIONS: Family =
+/// The ejections of a backend.
+pub const EJECTIONS: Family =
     Family::counter("lb_backend_ejections_total", BACKEND, "How often outlier detection has ejected the backend.");
 const IN_FLIGHT: Family = Family::gauge("lb_backend_in_flight", BACKEND, "Requests in flight to the backend.");
-const UP: Family = Family::gauge("lb_backend_up", BACKEND, "1 if the backend may be picked.");
-const WEIGHT: Family = Family::gauge("lb_backend_weight", BACKEND, "The backend's weight.");
+/// Whether a backend may be picked.
+pub const UP: Family = Family::gauge("lb_backend_up", BACKEND, "1 if the backend may be picked.");
+/// The weight of a backend.
+pub const WEIGHT: Family = Family::gauge("lb_backend_weight", BACKEND, "The backend's weight.");
 const BREAKER_OPEN: Family =
     Family::gauge("lb_backend_breaker_open", BACKEND, "1 while the backend is not tried because a connect has failed.");
 const HEALTHY: Family = Family::gauge("lb_backends_healthy", &["group"], "Backends that may be picked.");

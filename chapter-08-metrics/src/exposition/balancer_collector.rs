@@ -19,8 +19,10 @@ use crate::{
     observers::{self, ObservedServer},
 };
 
-const ACTIVE: Family = Family::gauge("lb_connections_active", &[], "Clients that are connected.");
-const ACCEPTED: Family = Family::counter("lb_connections_accepted_total", &[], "Clients that have connected.");
+/// The clients that are connected.
+pub const ACTIVE: Family = Family::gauge("lb_connections_active", &[], "Clients that are connected.");
+/// The clients that have connected.
+pub const ACCEPTED: Family = Family::counter("lb_connections_accepted_total", &[], "Clients that have connected.");
 const REFUSED: Family = Family::counter(
     "lb_connections_refused_total",
     &[],
@@ -52,7 +54,8 @@ const LONGEST_POLL: Family = Family::gauge(
     &["worker"],
     "The longest time since the start in which one poll of a task held the worker's event loop.",
 );
-const BUILD: Family = Family::gauge("lb_build_info", &["version"], "1; the version is a label.");
+/// The version of this program.
+pub const BUILD: Family = Family::gauge("lb_build_info", &["version"], "1; the version is a label.");
 
 const ALL: [Family; 12] =
     [ACTIVE, ACCEPTED, REFUSED, RECEIVED, SENT, HITS, MISSES, LIMITED, LOG_DROPPED, BUSY, LONGEST_POLL, BUILD];

@@ -36,6 +36,7 @@ pub enum DuplexEnd {
 pub struct Duplex<D> {
     from_client: D,
     from_backend: D,
+    spliced: u64,
     last_progress: Instant,
     first_byte_at: Option<Instant>,
 }
@@ -46,6 +47,7 @@ impl<D: Direction> Duplex<D> {
         Self {
             from_client: D::new(Side::Client, first_bytes),
             from_backend: D::new(Side::Backend, Vec::new()),
+            spliced: 0,
             last_progress: now,
             first_byte_at: None,
         }
@@ -54,6 +56,11 @@ impl<D: Direction> Duplex<D> {
     /// The bytes sent to the backend, and those sent to the client.
     pub fn sent(&self) -> (u64, u64) {
         (self.from_client.sent(), self.from_backend.sent())
+    }
+
+    /// How many of these bytes went through a pipe.
+    pub fn spliced(&self) -> u64 {
+        self.spliced
     }
 
     /// When the first byte of the backend was sent to the client.
@@ -102,10 +109,12 @@ impl<D: Direction> Duplex<D> {
         now: Instant,
         context: &mut Context<'_>,
     ) -> Poll<DuplexEnd> {
-        let before = self.sent();
+        let (before, spliced_before) = (self.sent(), mover.spliced());
         let up = self.from_client.poll(mover, (client, backend), now, context);
         let down = self.from_backend.poll(mover, (backend, client), now, context);
         if self.sent() != before {
+            // The worker's counter: no other session of it has moved bytes between the two readings.
+            self.spliced += mover.spliced() - spliced_before;
             self.last_progress = now;
             if self.first_byte_at.is_none() && self.from_backend.sent() > 0 {
                 self.first_byte_at = Some(now);

@@ -70,6 +70,12 @@ impl Mover {
     pub fn pipes(&self) -> &PipePool {
         &self.pipes
     }
+
+    /// How many bytes the worker has sent through pipes.
+    pub(super) fn spliced(&self) -> u64 {
+        self.moved.spliced.get()
+    }
+
     /// An empty pipe, if the bytes of a burst that had `burst` bytes so far are to be spliced. `None`: they are to be
     /// copied, or there is no pipe to be had at `now`.
     pub fn pipe_for(&self, burst: u64, now: Instant) -> Option<PooledPipe> {

@@ -3,8 +3,8 @@
 //! `splice(2)` moves references to the kernel's pages: from a socket's receive queue into the pipe, and from there into
 //! another socket's send queue. Two traps, and how this type avoids them:
 //!
-//! - `EAGAIN` does not say who is not ready: the socket has no bytes, or the pipe has no room. So the pipe counts what is
-//!   in it, and is filled only when it is empty: then `EAGAIN` means that the socket has no bytes.
+//! - `EAGAIN` is ambiguous: the socket has no bytes, or the pipe has no room. So the pipe counts what is in it, and is
+//!   filled only when it is empty: then `EAGAIN` means that the socket has no bytes.
 //! - A pipe with bytes in it belongs to one session. It goes back to a pool only when it is empty.
 //!
 //! An unprivileged user has 16,384 pages for pipes (`pipe-user-pages-soft`). Beyond that, new pipes have one or two
@@ -36,7 +36,7 @@ impl Pipe {
     pub fn open(wanted: usize) -> io::Result<Self> {
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let wanted = i32::try_from(wanted).unwrap_or(i32::MAX);
-        // Refused (EPERM) for a user who has used up his pages: then it keeps the capacity that it was opened with.
+        // Refused (EPERM) once the user's pipe pages are used up: the pipe then keeps the capacity that it was opened with.
         let _ = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(wanted));
         let capacity = usize::try_from(fcntl(&writer, FcntlArg::F_GETPIPE_SZ)?).unwrap_or(0);
         Ok(Self { reader, writer, capacity, len: 0 })

@@ -1,18 +1,23 @@
 //! What is known of a session when it has ended.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
+use advanced_features::balance::backend::Backend;
 use common::http::{Exchange, ExchangeFailure, FailureKind, Phase, PhaseTimes, Side};
 
 use super::end::SessionEnd;
 
 /// A session that has ended.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SessionRecord {
     /// The client.
     pub client: SocketAddr,
     /// The peer of its connection: the client itself, or the proxy whose PROXY header names the client.
     pub peer: SocketAddr,
+    /// The backend that took the session.
+    pub backend: Option<Arc<Backend>>,
+    /// How many of its bytes went through a pipe. The others were copied.
+    pub spliced: u64,
     /// How it ended.
     pub end: SessionEnd,
     /// The rest, in the terms of chapter 4, whose breaker and outlier detection judge exchanges.
@@ -22,11 +27,13 @@ pub struct SessionRecord {
 impl SessionRecord {
     /// Logs the session in one line.
     pub(crate) fn log(&self) {
-        let Self { client, peer, end, exchange } = self;
+        let Self { client, peer, backend, spliced, end, exchange } = self;
         let via = if client == peer { String::new() } else { format!(" via {peer}") };
+        let backend = backend.as_ref().map_or(String::from("-"), |backend| backend.name());
+        let copied = exchange.bytes_from_client + exchange.bytes_from_backend - spliced;
         let connected = exchange.times.connected.map_or(String::from("-"), |time| format!("{time:.1?}"));
         tracing::info!(
-            "{client}{via} in={} out={} connected={connected} total={:.1?} retries={} {end}",
+            "{client}{via} backend={backend} in={} out={} spliced={spliced} copied={copied} connected={connected} total={:.1?} retries={} {end}",
             exchange.bytes_from_client,
             exchange.bytes_from_backend,
             exchange.times.total,

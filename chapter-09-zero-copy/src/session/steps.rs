@@ -164,7 +164,8 @@ fn record<D: Direction>(
         routed.ctx.finish(&mut exchange, ended_at);
         client = routed.client;
     }
-    worker.record(&SessionRecord { client, peer: *peer, end, exchange });
+    let backend = upstream.map(|upstream| Arc::clone(upstream.backend()));
+    worker.record(&SessionRecord { client, peer: *peer, backend, spliced: duplex.spliced(), end, exchange });
 }
 
 /// No backend is left: none may be picked, or the last one that was tried failed.

@@ -47,7 +47,7 @@ fn a_header_is_taken_away_and_names_the_client(ctx: &Context) {
     until("all are logged", || {
         let logged = program.stderr();
         logged.matches(" 192.0.2.1:40001 via 127.0.0.1:").count() == 2
-            && logged.contains(&format!(" {own_address} in="))
+            && logged.contains(&format!(" {own_address} backend="))
     });
 }
 

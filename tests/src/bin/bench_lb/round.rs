@@ -3,7 +3,13 @@
 //! Everything is started anew each time. That costs a tenth of a second, and no round inherits another's heap, pool or
 //! memory layout, so the spread over the rounds is that of separate runs.
 
-use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use common::shutdown::{Shutdown, ShutdownStage};
 use tempfile::TempDir;
@@ -25,7 +31,7 @@ use crate::{
 /// Grace period for responses in flight when the window ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Time limit for serving every client once.
+/// Time limit for serving every client once, and for the first response of a window.
 const ONCE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// More clients than this connect a few at a time: all at once they would overflow the accept queue, and those whose
@@ -141,6 +147,7 @@ impl Bench {
             driver.run(self.seconds / 2)?;
         } else {
             driver.run(self.seconds)?;
+            self.await_an_answer(&mut driver, start)?;
         }
         let elapsed = clock::now().saturating_duration_since(start).as_secs_f64();
         let (user, system) = CpuTime::of(&pids)?.since(before);
@@ -161,6 +168,16 @@ impl Bench {
             figures.extend(upstream_figures(workload, &stage.fleet.since(&counted)?));
         }
         Ok(sample(requests, driver.tally(), figures))
+    }
+
+    /// Extends a window that began at `start` until a response has arrived or failed: with large bodies and a busy
+    /// machine, a short window may hold none, and then there is nothing to divide by.
+    fn await_an_answer(&self, driver: &mut Driver<'_>, start: Instant) -> io::Result<()> {
+        let has_none = |tally: &Tally| tally.answered == 0 && tally.errors() == 0;
+        while has_none(driver.tally()) && clock::now() < start + ONCE_TIMEOUT && !self.stop.is_draining() {
+            driver.run(self.seconds)?;
+        }
+        Ok(())
     }
 
     /// The CPU time of a target that nobody sends requests to.

@@ -61,7 +61,7 @@ pub(crate) struct Places<'a> {
 /// sections nest.
 pub(crate) fn fill(template: &str, places: &Places<'_>) -> String {
     let mut text = String::new();
-    // Whether each open section is left out.
+    // For each open section, whether its lines are omitted.
     let mut open = Vec::new();
     for line in template.lines() {
         let trimmed = line.trim_start();

@@ -1,8 +1,9 @@
 //! The command line, the metrics, the log and the bare start.
 
-use super::{Listening, expect_ended, session, start};
+use super::{Listening, Peer, expect_ended, session, start};
 use crate::Context;
 use crate::admin_client::AdminClient;
+use crate::backend::reserved_port;
 use crate::case::cases;
 use crate::suites::support::assert_usage_error;
 use crate::wait::until;
@@ -85,7 +86,20 @@ fn a_session_is_logged_in_one_line(ctx: &Context) {
     until("the session is logged", || program.stderr().contains(&peer.to_string()));
     let text = program.stderr();
     let line = text.lines().find(|line| line.contains(&peer.to_string())).unwrap();
-    assert!(line.contains("in=4 out=6 connected=") && line.ends_with(" done"), "{line}");
+    let moved = format!(" backend={} in=4 out=6 spliced=0 copied=10 connected=", backend.addr());
+    assert!(line.contains(&moved) && line.ends_with(" done"), "{line}");
+    // With a pipe from the first byte on, and without a backend.
+    let program = start(ctx, &[&backend], &["--log-requests", "--splice-threshold", "0"]);
+    let (mut client, mut server) = session(&program, &backend);
+    client.send("four");
+    server.expect("four");
+    drop((client, server));
+    until("the session is logged", || program.stderr().contains(" in=4 out=0 spliced=4 copied=0 "));
+    let program = ctx.start(&[reserved_port().addr], &["--log-requests"]);
+    Peer::connect(&program).expect_reset();
+    until("the session is logged", || {
+        program.stderr().contains(" backend=- in=0 out=0 spliced=0 copied=0 connected=- ")
+    });
 }
 
 fn requests_are_balanced_in_http_mode(ctx: &Context) {
