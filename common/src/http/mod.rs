@@ -9,6 +9,7 @@
 //! | a response of our own | to send it | [`LocalReply`], [`Relay::send_local_reply`] |
 //! | a response of a backend | to see or edit its head | [`ResponseHook`], [`HeaderEdits`] |
 //! | an encrypted client connection | plaintext | [`StreamLayer`] |
+//! | a large body | to move it from socket to socket | [`Relay::splice_bodies_from`], [`SplicedBody`] |
 //! | a client with a limit on its bandwidth | to move no more than that | [`Throttle`], [`pump_throttled`] |
 //! | an error | a status code, the failed side, whether to retry | [`ProxyError`] |
 //! | a finished exchange | its record, and what to do with its connections | [`Exchange`], [`AfterClient`], [`AfterBackend`] |
@@ -52,7 +53,7 @@ pub use parse::{
 };
 pub use protocol_error::ProtocolError;
 pub use pump::{NoWire, Pumped, READ_BUFFER_BYTES, Wire, pump, pump_with_hook};
-pub use relay::{Input, Relay};
+pub use relay::{Input, Relay, SplicedBody};
 pub use request_buffer::{ReceivedRequest, RequestBuffer};
 pub use response_hook::{HeaderEdits, ResponseHook, ResponseInfo};
 pub use stream_layer::{Plaintext, StreamLayer};

@@ -1,7 +1,8 @@
 //! Bytes pending for one socket.
 //!
-//! All bytes for a peer pass through its `SendBuffer`: no engine keeps unsent bytes anywhere else. While a replay is
-//! possible, sending advances an offset and keeps the bytes, so that a retry sends the same bytes.
+//! All bytes for a peer pass through its `SendBuffer`: no engine keeps unsent bytes anywhere else. The exception are
+//! those that an engine splices: they are in its pipe, behind the bytes of the buffer, and are counted here. While a
+//! replay is possible, sending advances an offset and keeps the bytes, so that a retry sends the same bytes.
 
 /// Capacity above this is freed when the buffer is used for another exchange.
 const MAX_RETAINED_CAPACITY: usize = 32 * 1024;
@@ -11,6 +12,8 @@ pub(crate) struct SendBuffer {
     bytes: Vec<u8>,
     sent: usize,
     replayable: bool,
+    /// How many bytes are in the engine's pipe to this socket.
+    in_pipe: u64,
 }
 
 impl SendBuffer {
@@ -20,6 +23,7 @@ impl SendBuffer {
         self.bytes.shrink_to(MAX_RETAINED_CAPACITY);
         self.sent = 0;
         self.replayable = replayable;
+        self.in_pipe = 0;
     }
 
     /// The buffer to append new bytes to.
@@ -32,16 +36,43 @@ impl SendBuffer {
         &self.bytes[self.sent..]
     }
 
-    /// Whether all bytes have been sent; bytes kept for a replay do not count as unsent.
+    /// Whether bytes of the buffer have not been sent; those kept for a replay do not count.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.sent < self.bytes.len()
+    }
+
+    /// Whether all bytes have been sent, those in the pipe included.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.sent == self.bytes.len()
+        !self.has_pending() && self.in_pipe == 0
+    }
+
+    /// How many bytes are in the pipe.
+    pub(crate) fn in_pipe(&self) -> u64 {
+        self.in_pipe
+    }
+
+    /// The bytes in the pipe will not be sent: nobody splices any more.
+    pub(crate) fn empty_pipe(&mut self) {
+        self.in_pipe = 0;
+    }
+
+    /// Records that `n` bytes have gone into the pipe.
+    pub(crate) fn pipe_filled(&mut self, n: u64) {
+        debug_assert!(!self.has_pending(), "the bytes in the pipe would overtake those in the buffer");
+        self.in_pipe += n;
+    }
+
+    /// Records that the socket took `n` bytes out of the pipe.
+    pub(crate) fn pipe_drained(&mut self, n: u64) {
+        debug_assert!(n <= self.in_pipe, "a pipe gives no more than it got");
+        self.in_pipe -= n;
     }
 
     /// Records that the socket took `n` bytes.
     pub(crate) fn advance(&mut self, n: usize) {
         self.sent += n;
         debug_assert!(self.sent <= self.bytes.len(), "a socket cannot take more bytes than it was given");
-        if !self.replayable && self.is_flushed() {
+        if !self.replayable && !self.has_pending() {
             self.bytes.clear();
             self.sent = 0;
         }

@@ -14,6 +14,9 @@ use super::pump::Wire;
 /// its output returns `WouldBlock`, remembers its state, and reports how much it took on the next call, which begins
 /// with the same bytes. `shutdown_write` sends the layer's closing message as far as the socket takes it, and then FIN.
 pub trait StreamLayer: Debug + 'static {
+    /// Whether the bytes on the socket are those that the relay sees. Only then may a body go from socket to socket.
+    const IS_PLAINTEXT: bool = false;
+
     /// The wrapped socket, as the relay sees it.
     type Wrapped<'a, W: Wire + 'a>: Wire
     where
@@ -28,6 +31,8 @@ pub trait StreamLayer: Debug + 'static {
 pub struct Plaintext;
 
 impl StreamLayer for Plaintext {
+    const IS_PLAINTEXT: bool = true;
+
     type Wrapped<'a, W: Wire + 'a> = W;
 
     fn wrap<'a, W: Wire + 'a>(&'a mut self, socket: W) -> W {

@@ -43,6 +43,15 @@ impl BodyDecoder {
         Self::Chunked(ChunkedDecoder::new(sender))
     }
 
+    /// `n` bytes of the body have gone past the decoder, as they are. Returns whether it has ended. A chunked body has to
+    /// be decoded instead.
+    pub(crate) fn skip(&mut self, n: u64) -> bool {
+        let Self::Length(remaining) = self else { return false };
+        debug_assert!(n <= *remaining, "bytes behind the body belong to the next message");
+        *remaining -= n;
+        *remaining == 0
+    }
+
     /// Decodes `input` and appends its data to `out` in the framing of `encoder`.
     pub(crate) fn reframe(
         &mut self,

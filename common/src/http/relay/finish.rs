@@ -71,6 +71,7 @@ impl Relay {
             // FIN where the framing shows the truncation, so that the client gets the bytes received so far; RST, which
             // may discard them, only where it would take FIN for the end of the body.
             self.outcome.aborted = self.outcome.close_delimited;
+            self.to_client.empty_pipe();
             self.end_response(ResponseState::Incomplete);
         }
     }
@@ -98,6 +99,7 @@ impl Relay {
             self.request = RequestState::Abandoned;
         }
         self.response = response;
+        self.splicing.source = None;
         self.to_backend.reset(false);
         self.upstream.must_close = true;
     }

@@ -42,6 +42,7 @@ impl Relay {
             .read_response_body(rest)
             .map_err(|protocol_error| self.backend_error(FailureKind::Protocol(protocol_error)))?;
         self.upstream.must_close |= consumed < bytes.len();
+        self.splice_large_body();
         Ok(consumed)
     }
 

@@ -44,6 +44,7 @@ impl Relay {
         if reframed.ended {
             self.request = RequestState::Complete;
         }
+        self.splice_large_body();
         Ok(reframed.consumed)
     }
 

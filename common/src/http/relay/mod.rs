@@ -12,6 +12,7 @@ mod finish;
 mod from_backend;
 mod from_client;
 mod readiness;
+mod splicing;
 
 use std::{io, net::IpAddr};
 
@@ -34,6 +35,9 @@ use super::{
         request_head,
     },
 };
+use splicing::Splicing;
+
+pub use splicing::SplicedBody;
 
 /// The result of a read from a socket.
 #[derive(Debug, Clone, Copy)]
@@ -187,6 +191,7 @@ pub struct Relay {
     removed_fields: Vec<&'static str>,
     pending_reply: Option<PendingReply>,
     transferred: TransferCounters,
+    splicing: Splicing,
 }
 
 impl Default for Relay {
@@ -214,6 +219,7 @@ impl Relay {
             removed_fields: Vec::new(),
             pending_reply: None,
             transferred: TransferCounters::default(),
+            splicing: Splicing::default(),
         }
     }
 
@@ -294,6 +300,7 @@ impl Relay {
         self.pipelined.clear();
         self.clear_response_fields();
         self.pending_reply = None;
+        self.splicing = Splicing::default();
     }
 
     /// Begins an attempt over an established backend connection. `reused`: it has served before.

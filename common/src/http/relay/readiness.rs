@@ -47,20 +47,33 @@ impl Relay {
     /// A side is read only while nothing is pending for the other: this is the whole backpressure, and it bounds a send
     /// buffer to one read buffer.
     pub fn wants(&self) -> Wants {
-        let interest = |side| Interest { read: self.may_read(side), write: self.may_write(side) };
+        let interest = |side| Interest { read: self.accepts_input(side), write: self.has_output(side) };
         Wants { client: interest(Side::Client), backend: interest(Side::Backend), timeout: self.timeout_kind() }
     }
 
-    /// Whether bytes are pending for this side that it may still take.
-    pub(in crate::http) fn may_write(&self, to: Side) -> bool {
+    /// Whether bytes are pending for this side that it may still take, those in a pipe included.
+    fn has_output(&self, to: Side) -> bool {
         match to {
             Side::Client => !self.to_client.is_flushed(),
             _ => !self.to_backend.is_flushed() && self.can_send_request(),
         }
     }
 
-    /// Whether input from this side can be taken now.
+    /// Whether the pump has bytes to write to this side: those in a pipe are the engine's to send.
+    pub(in crate::http) fn may_write(&self, to: Side) -> bool {
+        match to {
+            Side::Client => self.to_client.has_pending(),
+            _ => self.to_backend.has_pending() && self.can_send_request(),
+        }
+    }
+
+    /// Whether the pump may read from this side now. From the source of a body that is spliced, only the engine reads.
     pub(in crate::http) fn may_read(&self, from: Side) -> bool {
+        self.splicing.source != Some(from) && self.accepts_input(from)
+    }
+
+    /// Whether input from this side can be taken now.
+    fn accepts_input(&self, from: Side) -> bool {
         match from {
             Side::Client if !self.to_backend.is_flushed() => false,
             Side::Client if matches!(self.response, ResponseState::Tunnel) => !self.downstream.half_close.received,
@@ -75,7 +88,7 @@ impl Relay {
     }
 
     /// Whether the backend still takes request bytes.
-    fn can_send_request(&self) -> bool {
+    pub(super) fn can_send_request(&self) -> bool {
         self.is_response_pending() && self.upstream.write_error.is_none()
     }
 
@@ -146,6 +159,7 @@ impl Relay {
             return Err(self.client_error(FailureKind::Reset).with_source(error));
         }
         self.upstream.write_error = Some(error);
+        self.abandon_upload_splice();
         if matches!(self.response, ResponseState::Tunnel) {
             self.abandon_tunnel_upload();
         }
