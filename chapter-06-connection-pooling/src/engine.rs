@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use crate::{
     filter::{Filter, WorkerFilter},
     pool::ConnectionPool,
+    splice::{Splice, WorkerSplice},
 };
 
 /// The exchangeable parts of the engine, as types: one parameter for all of them, and no virtual call per request.
@@ -18,6 +19,8 @@ pub(crate) trait Engine: Debug + 'static {
     type Filter: Filter;
     /// A worker's idle connections.
     type Pool: ConnectionPool<TcpStream>;
+    /// What moves large bodies.
+    type Splice: Splice;
 }
 
 /// A worker's part of the filter.
@@ -25,12 +28,18 @@ pub(crate) type WorkerFilterOf<E> = <<E as Engine>::Filter as Filter>::Worker;
 /// What the filter keeps of one request.
 pub(crate) type FilterState<E> = <WorkerFilterOf<E> as WorkerFilter>::State;
 
+/// A worker's part of what moves large bodies.
+pub(crate) type WorkerSpliceOf<E> = <<E as Engine>::Splice as Splice>::Worker;
+/// What it keeps of one request.
+pub(crate) type SpliceState<E> = <WorkerSpliceOf<E> as WorkerSplice>::State;
+
 /// The engine with these parts.
 #[derive(Debug)]
-pub(crate) struct EngineOf<L, F, P>(PhantomData<(L, F, P)>);
+pub(crate) struct EngineOf<L, F, P, S = ()>(PhantomData<(L, F, P, S)>);
 
-impl<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>> Engine for EngineOf<L, F, P> {
+impl<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>, S: Splice> Engine for EngineOf<L, F, P, S> {
     type StreamLayer = L;
     type Filter = F;
     type Pool = P;
+    type Splice = S;
 }

@@ -9,6 +9,7 @@ use crate::{
     engine::Engine,
     filter::{ConnectionPermit, ConnectionRefused, Filter as _},
     serve::serve,
+    splice::WorkerSplice as _,
     upstream::socket_pool,
     worker::{
         context::WorkerContext,
@@ -32,7 +33,7 @@ impl<E: Engine> Service for WorkerContext<E> {
     }
 
     fn free_descriptor(&self) -> bool {
-        socket_pool::evict_one(self)
+        self.splice.free_descriptor() || socket_pool::evict_one(self)
     }
 
     fn maintain(self: Rc<Self>) -> impl Future<Output = ()> + 'static {

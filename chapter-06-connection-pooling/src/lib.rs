@@ -12,6 +12,7 @@
 //! | [`worker`] | a thread with its runtime: accept, pool maintenance, shutdown, what its tasks share |
 //! | `http_service` | HTTP as what a worker serves; chapter 9 relays TCP |
 //! | [`Filter`], `engine` | what a chapter adds to each request's way; the types that a worker is compiled for |
+//! | [`splice`] | what moves large bodies from socket to socket; chapter 9 has pipes |
 //! | `server`, `statistics`, `pool_handler` | what the workers share; the table and the JSON of the pool |
 //! | [`args`] | the command line of the pool |
 
@@ -25,6 +26,7 @@ mod pool_handler;
 mod request;
 mod serve;
 mod server;
+pub mod splice;
 mod statistics;
 pub mod timer;
 pub mod upstream;
@@ -43,6 +45,7 @@ use common::{
 use engine::EngineOf;
 use pool::ConnectionPool;
 use pool_handler::PoolHandler;
+use splice::Splice;
 use tokio::net::TcpStream;
 use worker::context::{StreamLayerFactory, WorkerContext};
 
@@ -62,22 +65,23 @@ pub fn run<F: Filter, P: ConnectionPool<TcpStream>>(
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    run_with(server, || Plaintext, listeners, shutdown)
+    run_with(server, || Plaintext, &(), listeners, shutdown)
 }
 
-/// As [`run`], with a layer from `stream_layer` over each client's socket.
+/// As [`run`], with a layer from `stream_layer` over each client's socket, and with large bodies moved by `splice`.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>>(
+pub fn run_with<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>, S: Splice>(
     server: &Arc<Server<F, P>>,
     stream_layer: impl Fn() -> L + Send + Sync + 'static,
+    splice: &S,
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    let stream_layer: StreamLayerFactory<EngineOf<L, F, P>> = Arc::new(stream_layer);
+    let stream_layer: StreamLayerFactory<EngineOf<L, F, P, S>> = Arc::new(stream_layer);
     worker::run::run(&server.workers, listeners, shutdown, |thread| {
-        WorkerContext::<EngineOf<L, F, P>>::new(Arc::clone(server), Arc::clone(&stream_layer), thread)
+        WorkerContext::<EngineOf<L, F, P, S>>::new(Arc::clone(server), Arc::clone(&stream_layer), splice, thread)
     })
 }
 

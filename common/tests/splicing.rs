@@ -231,7 +231,8 @@ fn an_early_response_discards_what_is_left_in_the_pipe() {
     // It answers, and takes no more: the answer goes through the same pipe, without the bytes of the upload.
     let answer = response("Content-Length: 200000\r\n", &body(200_000));
     (engine.backend.max_read, engine.backend.broken_pipe, engine.spliced) = (usize::MAX, true, 0);
-    for part in answer.chunks(100_000) {
+    let hints = b"HTTP/1.1 103 Early Hints\r\n\r\n".as_slice(); // one before the write that fails, one after it
+    for part in [hints, hints].into_iter().chain(answer.chunks(100_000)) {
         engine.backend.input.extend(part);
         engine.run(&mut relay).unwrap();
     }

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use crate::{
     engine::Engine,
     filter::Filter as _,
+    splice::WorkerSplice as _,
     timer::LazyTimer,
     wire::PolledStream,
     worker::{
@@ -73,6 +74,13 @@ impl<E: Engine> ClientConnection<E> {
         let wire = self.stream_layer.wrap(PolledStream::new(&mut self.stream, context));
         let wire = CountedWire::new(wire, self.guard.service.stats());
         (wire, self.throttle.as_deref_mut())
+    }
+
+    /// From which size on its bodies are spliced: not if they are encrypted, or their bandwidth is limited.
+    #[inline]
+    pub(crate) fn splice_threshold(&self) -> Option<u64> {
+        let as_they_are = E::StreamLayer::IS_PLAINTEXT && self.throttle.is_none();
+        if as_they_are { self.guard.service.splice.threshold() } else { None }
     }
 
     /// Reads a piece of a request head. If it had to wait for bandwidth, that time is not the client's.

@@ -83,6 +83,7 @@ fn begin_request<'w, E: Engine>(
 ) -> Result<Option<ActiveRequest<'w, E>>, ProxyError> {
     let invalid = |protocol_error| ProxyError::invalid_request(protocol_error, Phase::RequestHead);
     let balancer = worker.balancer();
+    let splice_threshold = client.splice_threshold();
     let head = &mut *worker.head.borrow_mut();
     let Some(received) = client.request_buffer.read_request(new_bytes, head).map_err(invalid)? else { return Ok(None) };
     let head = head.view(received.head);
@@ -101,6 +102,9 @@ fn begin_request<'w, E: Engine>(
     info.set_request_id(id, client.client_address.is_trusted_proxy());
     let mut request = worker.take_request(client.client_address.peer(), client.timeout_start, now);
     request.relay.begin(head, balancer.forwarding(), &client.client_address, id).map_err(invalid)?;
+    if let Some(threshold) = splice_threshold {
+        request.relay.splice_bodies_from(threshold);
+    }
     request.head_bytes = received.head.len();
     let length = received.head.len() + request.relay.take_client_bytes(received.rest)?;
     request.ctx = Some(RequestContext::new(decision));

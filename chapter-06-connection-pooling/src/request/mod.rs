@@ -9,5 +9,6 @@ pub(crate) mod attempt_record;
 pub(crate) mod begin;
 pub(crate) mod ended_request;
 pub(crate) mod own_time;
+mod splice_body;
 pub(crate) mod state;
 pub(crate) mod wait;

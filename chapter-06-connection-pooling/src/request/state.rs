@@ -10,7 +10,7 @@ use common::http::{ExchangeTimeouts, LocalReply, Relay};
 
 use super::own_time::OwnTime;
 use crate::{
-    engine::{Engine, FilterState},
+    engine::{Engine, FilterState, SpliceState},
     upstream::connection::UpstreamConnection,
 };
 
@@ -25,6 +25,7 @@ pub(crate) struct Request<E: Engine> {
     /// The reply of the filter that refused it.
     pub(crate) refusal: Option<LocalReply>,
     pub(crate) filter_state: FilterState<E>,
+    pub(crate) splice_state: SpliceState<E>,
     /// The address of its client's socket.
     pub(crate) peer: IpAddr,
     /// The length of its head as it was received; 0 for an invalid one.
@@ -53,6 +54,7 @@ impl<E: Engine> Request<E> {
             attempt: None,
             refusal: None,
             filter_state: FilterState::<E>::default(),
+            splice_state: SpliceState::<E>::default(),
             peer: Ipv4Addr::UNSPECIFIED.into(),
             head_bytes: 0,
             started_at: now,

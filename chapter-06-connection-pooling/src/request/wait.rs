@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    ops::ControlFlow::Break,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -24,10 +25,11 @@ use common::{
 };
 use tokio::{io::Interest, net::TcpStream};
 
-use super::state::Request;
+use super::{splice_body::splice_body, state::Request};
 use crate::{
     downstream::client_connection::ClientConnection,
     engine::Engine,
+    splice::ExchangeSockets,
     timer::{LazyTimer, poll_fn_with_now},
     upstream::{connect::connect, connection::UpstreamConnection, socket_pool},
     wire::{PolledStream, SharedPolledStream},
@@ -142,11 +144,17 @@ pub(crate) fn poll_exchange<E: Engine>(
     context: &mut Context<'_>,
 ) -> Poll<ExchangePoll> {
     request.polled_at = now;
-    let Request { relay, attempt, filter_state, .. } = request;
+    let Request { relay, attempt, filter_state, splice_state, .. } = request;
     let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
-    let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
-    let (client_wire, throttle) = client.wire_and_throttle(context);
-    let pumped = worker.pump(relay, filter_state, now, client_wire, throttle, &mut upstream_wire);
+    let pumped = loop {
+        let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
+        let (client_wire, throttle) = client.wire_and_throttle(context);
+        let pumped = worker.pump(relay, filter_state, now, client_wire, throttle, &mut upstream_wire);
+        let sockets = ExchangeSockets { client: &client.stream, backend: &upstream.stream };
+        if let Break(pumped) = splice_body(worker, relay, splice_state, pumped, (sockets, now), context) {
+            break pumped;
+        }
+    };
     if leaves_client_alone(&pumped) && client.stream.poll_read_ready(context).is_ready() {
         return Poll::Ready(ExchangePoll::WatchForReset);
     }
@@ -175,13 +183,19 @@ pub(crate) async fn exchange_watching_for_reset<E: Engine>(
     let read_clock = || worker.begin_poll();
     poll_fn_with_now(request.polled_at, read_clock, |context, now| {
         request.polled_at = now;
-        let Request { relay, attempt, filter_state, .. } = &mut *request;
+        let Request { relay, attempt, filter_state, splice_state, .. } = &mut *request;
         let upstream = &mut attempt.as_mut().expect("an exchange always has an attempt").connection;
-        let client_wire = stream_layer.wrap(SharedPolledStream::new(stream, context));
-        let client_wire = CountedWire::new(client_wire, worker.stats());
-        let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
-        let mut pumped =
-            worker.pump(relay, filter_state, now, client_wire, throttle.as_deref_mut(), &mut upstream_wire);
+        let mut pumped = loop {
+            let client_wire = stream_layer.wrap(SharedPolledStream::new(stream, context));
+            let client_wire = CountedWire::new(client_wire, worker.stats());
+            let mut upstream_wire = PolledStream::new(&mut upstream.stream, context);
+            let pumped =
+                worker.pump(relay, filter_state, now, client_wire, throttle.as_deref_mut(), &mut upstream_wire);
+            let sockets = ExchangeSockets { client: stream, backend: &upstream.stream };
+            if let Break(pumped) = splice_body(worker, relay, splice_state, pumped, (sockets, now), context) {
+                break pumped;
+            }
+        };
         if leaves_client_alone(&pumped) && reset.as_mut().poll(context).is_ready() {
             // Nothing is read from the client now, so no read would report the reset: tell the relay.
             pumped = relay.from_client(Input::Reset).and(pumped);

@@ -19,11 +19,12 @@ use common::{
 };
 
 use crate::{
-    engine::{Engine, FilterState, WorkerFilterOf},
+    engine::{Engine, FilterState, WorkerFilterOf, WorkerSpliceOf},
     filter::{Filter as _, FilterHook, WorkerFilter as _},
     pool::{ConnectionPool as _, PoolCounters},
     request::state::Request,
     server::Server,
+    splice::{Splice as _, WorkerSplice as _},
     worker::{backend_pools::Evictions, stats::WorkerStats, thread::WorkerThread},
 };
 
@@ -39,6 +40,8 @@ pub(crate) struct WorkerContext<E: Engine> {
     stream_layer: StreamLayerFactory<E>,
     /// This worker's part of the filter.
     pub(crate) filter: WorkerFilterOf<E>,
+    /// What moves large bodies.
+    pub(crate) splice: WorkerSpliceOf<E>,
     pub(crate) pool: RefCell<E::Pool>,
     /// What the pool did not keep.
     pub(crate) evictions: RefCell<Evictions>,
@@ -66,11 +69,13 @@ impl<E: Engine> WorkerContext<E> {
     pub(crate) fn new(
         server: Arc<Server<E::Filter, E::Pool>>,
         stream_layer: StreamLayerFactory<E>,
+        splice: &E::Splice,
         thread: WorkerThread,
     ) -> Self {
         let pool = RefCell::new(E::Pool::new(server.worker_limits()));
         Self {
             filter: server.filter.for_worker(thread.id()),
+            splice: splice.for_worker(thread.id()),
             server,
             thread,
             stream_layer,
@@ -196,6 +201,7 @@ impl<E: Engine> WorkerContext<E> {
         request.attempt = None;
         request.refusal = None;
         self.filter.reset(&mut request.filter_state);
+        self.splice.reset(&mut request.splice_state);
         let mut free = self.free_requests.borrow_mut();
         if free.len() < MAX_FREE_REQUESTS {
             free.push(request);

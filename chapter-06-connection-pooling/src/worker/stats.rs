@@ -49,6 +49,12 @@ impl WorkerStats {
         self.runtime.get().map_or(Duration::ZERO, |runtime| runtime.worker_total_busy_duration(0))
     }
 
+    /// Counts bytes that did not pass through the client's wire.
+    pub(crate) fn count_spliced(&self, ClientBytes { received, sent }: ClientBytes) {
+        add(&self.bytes_received, received);
+        add(&self.bytes_sent, sent);
+    }
+
     /// Its longest poll. In an `Arc` of its own because the runtime holds it too, and is held here.
     pub(crate) fn longest_poll(&self) -> &Arc<LongestPoll> {
         &self.longest_poll
@@ -70,11 +76,11 @@ impl<'a, W: Wire> CountedWire<'a, W> {
 
 impl<W: Wire> Wire for CountedWire<'_, W> {
     fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.wire.recv(into).inspect(|length| add(&self.stats.bytes_received, *length))
+        self.wire.recv(into).inspect(|length| add(&self.stats.bytes_received, *length as u64))
     }
 
     fn send(&mut self, from: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.wire.send(from).inspect(|length| add(&self.stats.bytes_sent, *length))
+        self.wire.send(from).inspect(|length| add(&self.stats.bytes_sent, *length as u64))
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
@@ -83,8 +89,7 @@ impl<W: Wire> Wire for CountedWire<'_, W> {
 }
 
 /// Only one thread writes, so adding is a load and a store, not a locked instruction.
-fn add(counter: &AtomicU64, length: usize) {
-    let more = u64::try_from(length).unwrap_or(u64::MAX);
+fn add(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn running<L: StreamLayer, F: Filter>(
     let (address, shutdown) = (listeners.local_address(), Shutdown::new().unwrap());
     thread::scope(|scope| {
         let case = scope.spawn(move || case(address));
-        scope.spawn(|| run_with(server, stream_layer, listeners, &shutdown).unwrap());
+        scope.spawn(|| run_with(server, stream_layer, &(), listeners, &shutdown).unwrap());
         let ended = case.join();
         shutdown.stop();
         ended.unwrap();
