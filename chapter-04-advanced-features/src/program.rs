@@ -108,6 +108,15 @@ impl Program {
         Self { threads, ..self }
     }
 
+    /// Reserves descriptors for each worker, beyond those that [`Threads`] says: so many fewer clients may be connected.
+    /// Of no effect with a thread per client.
+    pub fn reserve_fds_per_worker(mut self, fds: u64) -> Self {
+        if let Threads::Workers { count, extra_fds, .. } = &mut self.threads {
+            *extra_fds = extra_fds.saturating_add(fds.saturating_mul(count.get() as u64));
+        }
+        self
+    }
+
     /// What the results of the health checks add up to, instead of rise and fall.
     pub fn health_status(self, factory: HealthStatusFactory) -> Self {
         Self { health_status: Some(factory), ..self }

@@ -81,6 +81,11 @@ impl<F: Filter, P> Server<F, P> {
         self.workers.balancer()
     }
 
+    /// How many workers it has.
+    pub fn worker_count(&self) -> NonZeroUsize {
+        self.worker_count
+    }
+
     /// The filter.
     pub fn filter(&self) -> &F {
         &self.filter

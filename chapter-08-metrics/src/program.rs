@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use advanced_features::program::Program;
+use advanced_features::program::{Program, Server};
 use common::cli::{self, InProcessBackends};
 use rate_limiting::{filter::LimiterFactory, program};
 
@@ -44,19 +44,35 @@ pub const BARE_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr
 /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
 pub fn run<B: InProcessBackends>(
     name: &'static str,
-    ObservableArgs { mut limited, metrics, access_log }: ObservableArgs,
+    args: ObservableArgs,
     is_bare: bool,
     make: (LimiterFactory, OutcomeTableFactory),
     start_bundled: impl FnOnce() -> io::Result<B>,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let adjust = |program: Program| if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
+    run_with(name, args, is_bare, make, start_bundled, |program| program, Ok)
+}
+
+/// As [`run`], with other parts: `adjust` changes the program before it starts, `build` makes its server of this
+/// chapter's.
+///
+/// # Errors
+/// As [`run`], and those of `build`.
+pub fn run_with<S: Server, B: InProcessBackends>(
+    name: &'static str,
+    ObservableArgs { mut limited, metrics, access_log }: ObservableArgs,
+    is_bare: bool,
+    (limiter, table): (LimiterFactory, OutcomeTableFactory),
+    start_bundled: impl FnOnce() -> io::Result<B>,
+    adjust: impl FnOnce(Program) -> Program,
+    build: impl FnOnce(ObservableServer) -> io::Result<S>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let adjust = |program| adjust(if is_bare { Program::read_only_admin(program, BARE_ADMIN) } else { program });
     let has_admin = is_bare || limited.has_admin();
     let log = match access_log.into_config(limited.take_log_requests(), has_admin) {
         Ok(config) => config,
         Err(reason) => return Ok(cli::usage_error(reason)),
     };
-    let (limiter, table) = make;
     let info = ProgramInfo { name, writable_admin: !is_bare };
-    let build = |parts| ObservableServer::start(info, parts, &metrics, log, table);
+    let build = |parts| ObservableServer::start(info, parts, &metrics, log, table).and_then(build);
     program::run_with(name, limited, limiter, start_bundled, adjust, build)
 }

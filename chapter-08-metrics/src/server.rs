@@ -8,6 +8,7 @@ use advanced_features::{
     program,
 };
 use common::{net::Listeners, outln, shutdown::Shutdown};
+use connection_pooling::splice::Splice;
 use rate_limiting::{LimitedServer, Parts};
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     },
     exposition::Exposition,
     live::{LiveFeed, LiveSource, handler::LiveHandler, page::PageHandler},
-    observers::{Observers, access_log},
+    observers::{ObservedServer, Observers, access_log},
     record::{Layout, Metrics, outcomes::OutcomeTableFactory},
 };
 
@@ -72,6 +73,24 @@ impl ObservableServer {
         access_log(self.limited.server())
     }
 
+    /// As [`run`](program::Server::run), with large bodies moved by `splice`.
+    ///
+    /// # Errors
+    /// As [`run`](program::Server::run).
+    pub fn run_with(&self, splice: &impl Splice, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
+        self.health.running(shutdown);
+        let outcome = self.limited.run_with(splice, listeners, shutdown);
+        if let Some(writer) = self.log().writer() {
+            writer.close();
+        }
+        outcome
+    }
+
+    /// The server without its metrics' part of the statistics and of the admin interface.
+    pub fn server(&self) -> &Arc<ObservedServer> {
+        self.limited.server()
+    }
+
     /// All metrics.
     pub fn exposition(&self) -> &Exposition {
         &self.exposition
@@ -101,12 +120,7 @@ fn layout(balancer: &Balancer, args: &MetricsArgs) -> Layout {
 
 impl program::Server for ObservableServer {
     fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
-        self.health.running(shutdown);
-        let outcome = self.limited.run(listeners, shutdown);
-        if let Some(writer) = self.log().writer() {
-            writer.close();
-        }
-        outcome
+        self.run_with(&(), listeners, shutdown)
     }
 
     fn statistics(&self) -> String {

@@ -53,6 +53,9 @@ pub struct Args {
     /// What is balanced: tcp (connections) or http (requests, as in chapter 8)
     #[arg(long, value_name = "MODE", default_value_t)]
     pub mode: Mode,
+    /// How bytes are moved
+    #[command(flatten)]
+    pub splice: SpliceArgs,
     /// How TCP sessions are served
     #[command(flatten)]
     pub tcp: TcpArgs,
@@ -61,18 +64,31 @@ pub struct Args {
     pub program: ObservableArgs,
 }
 
-/// How TCP sessions are served.
-#[derive(Debug, Clone, clap::Args)]
-pub struct TcpArgs {
+/// How bytes are moved.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct SpliceArgs {
     /// Copy all bytes through user space, for comparison: no splice
     #[arg(long)]
     copy: bool,
-    /// Splice once this many bytes have arrived without a pause
+    /// Splice once this many bytes have arrived without a pause; with --mode http, bodies of which as many are still to come
     #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = parse_bytes, conflicts_with = "copy")]
     splice_threshold: u64,
     /// Size of each pipe; the kernel may grant less
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = parse_pipe_size, conflicts_with = "copy")]
     pipe_size: usize,
+}
+
+impl SpliceArgs {
+    /// When bytes go through a pipe, and the size of a pipe in bytes.
+    pub fn policy(self) -> (SplicePolicy, usize) {
+        let policy = if self.copy { SplicePolicy::Never } else { SplicePolicy::FromBytes(self.splice_threshold) };
+        (policy, self.pipe_size)
+    }
+}
+
+/// How TCP sessions are served.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TcpArgs {
     /// End a session when no byte has moved in either direction for this long
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = cli::parse_duration)]
     session_timeout: Duration,
@@ -102,14 +118,15 @@ fn parse_pipe_size(text: &str) -> Result<usize, String> {
 }
 
 impl TcpArgs {
-    /// The same, resolved; `groups` are the names of the groups.
+    /// The same, resolved, with `splice`; `groups` are the names of the groups.
     ///
     /// # Errors
     /// An SNI rule that leads to an unknown group, or can never match: one line that names it.
-    pub fn options(self, groups: &[&str]) -> Result<TcpOptions, String> {
+    pub fn options(self, splice: SpliceArgs, groups: &[&str]) -> Result<TcpOptions, String> {
+        let (splice, pipe_bytes) = splice.policy();
         Ok(TcpOptions {
-            splice: if self.copy { SplicePolicy::Never } else { SplicePolicy::FromBytes(self.splice_threshold) },
-            pipe_bytes: self.pipe_size,
+            splice,
+            pipe_bytes,
             session_timeout: self.session_timeout,
             prelude: PreludeConfig {
                 accept_proxy: self.accept_proxy,
@@ -122,21 +139,15 @@ impl TcpArgs {
 }
 
 /// Options that are of use only for sessions.
-const ONLY_TCP: &[&str] = &[
-    "copy",
-    "splice_threshold",
-    "pipe_size",
-    "session_timeout",
-    "accept_proxy",
-    "send_proxy",
-    "sni",
-    "prelude_timeout",
-];
+const ONLY_TCP: &[&str] = &["session_timeout", "accept_proxy", "send_proxy", "sni", "prelude_timeout"];
 
-/// Options of chapter 8 that are of use without requests.
+/// Options that are of use without requests, most of them chapter 8's.
 const WITHOUT_REQUESTS: &[&str] = &[
     "port",
     "mode",
+    "copy",
+    "splice_threshold",
+    "pipe_size",
     "backends",
     "algorithm",
     "balance_factor",
@@ -206,7 +217,7 @@ mod tests {
             (Mode::Tcp, "--limit 5/s", "--limit needs --mode http"),
             (Mode::Tcp, "--idle-timeout 5s", "--idle-timeout needs --mode http"),
             (Mode::Tcp, "--access-log -", "--access-log needs --mode http"),
-            (Mode::Http, "--mode http --copy", "--copy needs --mode tcp"),
+            (Mode::Http, "--mode http --copy --session-timeout 1s", "--session-timeout needs --mode tcp"),
         ] {
             let error = check(mode, line).unwrap_err();
             assert!(error.starts_with(option), "{error}");

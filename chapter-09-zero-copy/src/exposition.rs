@@ -20,8 +20,8 @@ use crate::{server::TcpServer, session::end::SessionEnd};
 
 const SESSIONS: Family =
     Family::counter("lb_sessions_total", &["end", "group"], "Sessions that have ended, by group and how they ended.");
-const SPLICED: Family = Family::counter("lb_bytes_spliced_total", &[], "Bytes sent through a pipe.");
-const COPIED: Family = Family::counter("lb_bytes_copied_total", &[], "Bytes sent from user space.");
+pub(crate) const SPLICED: Family = Family::counter("lb_bytes_spliced_total", &[], "Bytes sent through a pipe.");
+pub(crate) const COPIED: Family = Family::counter("lb_bytes_copied_total", &[], "Bytes sent from user space.");
 const IN_FLIGHT: Family = Family::gauge("lb_backend_in_flight", BACKEND, "Sessions of the backend now.");
 const BACKEND_SESSIONS: Family =
     Family::counter("lb_backend_sessions_total", BACKEND, "Sessions that were connected to the backend.");

@@ -2,8 +2,10 @@
 
 use std::{error::Error, io, process::ExitCode, sync::Arc};
 
+use advanced_features::program::Program;
 use common::cli::{self, InProcessBackends};
 use lb_metrics::{
+    ObservableServer,
     program::{self, BARE_ADMIN},
     record::outcomes::outcome_table,
 };
@@ -11,6 +13,7 @@ use rate_limiting::filter::limiter_for;
 
 use crate::{
     args::{Args, Mode, check_mode},
+    http::{pipe_splice::PipeSplice, server::SplicingServer},
     observable_server::ObservableTcpServer,
     relay::{direction::Direction, pipe_pool::max_open},
     server::TcpServer,
@@ -24,23 +27,30 @@ use crate::{
 /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
 pub fn run<D: Direction, B: InProcessBackends>(
     name: &'static str,
-    Args { mode, tcp, program }: Args,
+    Args { mode, splice, tcp, program }: Args,
     is_bare: bool,
     start_bundled: impl FnOnce() -> io::Result<B>,
 ) -> Result<ExitCode, Box<dyn Error>> {
     if let Err(reason) = check_mode(mode) {
         return Ok(cli::usage_error(reason));
     }
+    let (policy, pipe_bytes) = splice.policy();
+    let pipe_fds = 2 * max_open(pipe_bytes) as u64;
     if mode == Mode::Http {
-        return program::run(name, program, is_bare, (limiter_for as _, outcome_table as _), start_bundled);
+        let make = (limiter_for as _, outcome_table as _);
+        let adjust = |program: Program| program.reserve_fds_per_worker(pipe_fds);
+        let build = |observable: ObservableServer| {
+            let splice = PipeSplice::new(policy, pipe_bytes, observable.server().worker_count());
+            SplicingServer::new(observable, splice)
+        };
+        return program::run_with(name, program, is_bare, make, start_bundled, adjust, build);
     }
     let (limited, metrics, _) = program.into_parts();
     let balancer = limited.into_balancer();
-    let options = match tcp.options(&balancer.group_names()) {
+    let options = match tcp.options(splice, &balancer.group_names()) {
         Ok(options) => options,
         Err(reason) => return Ok(cli::usage_error(reason)),
     };
-    let pipe_fds = 2 * max_open(options.pipe_bytes) as u64;
     let (program, workers) = balancer.into_program_without_pool(name, pipe_fds);
     let program = if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
     program.run(start_bundled, |balancer| {

@@ -153,6 +153,7 @@ const FILES: &[&[Case]] = &[
     layer4::program::CASES,
     layer4::server_name::CASES,
     proxy_protocol::CASES,
+    zero_copy::bodies::CASES,
     zero_copy::slow_readers::CASES,
     files::bodies::CASES,
     files::conditions::CASES,

@@ -54,6 +54,14 @@ impl Exposition {
         Ok(Self(registry))
     }
 
+    /// Adds a collector, in every copy of this exposition.
+    ///
+    /// # Errors
+    /// One of its metrics has a name that is in use.
+    pub fn register(&self, collector: Box<dyn Collector>) -> prometheus::Result<()> {
+        self.0.register(collector)
+    }
+
     /// The metrics now, in text format 0.0.4.
     ///
     /// # Errors

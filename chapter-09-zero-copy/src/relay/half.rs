@@ -8,7 +8,7 @@
 //! a shorter burst, it copies again.
 
 use std::{
-    io::{self, ErrorKind},
+    io,
     net::Shutdown,
     task::{Context, Poll, ready},
     time::Instant,
@@ -21,13 +21,9 @@ use tokio::{io::Interest, net::TcpStream};
 use super::{
     copy_buffer::CopyBuffer,
     direction::{Direction, SideError},
-    mover::{Copied, Mover, send},
+    mover::{Copied, MAX_BYTES_PER_POLL, Mover, is_transient, send},
     pipe_pool::PooledPipe,
 };
-
-/// How many bytes one poll moves at most: the other sessions of the worker have their turn then. It takes about as long
-/// as 100 small requests.
-const MAX_BYTES_PER_POLL: u64 = 1024 * 1024;
 
 /// What was read and not yet sent.
 #[derive(Debug)]
@@ -235,10 +231,6 @@ impl Held {
             }
         }
     }
-}
-
-fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 #[cfg(test)]

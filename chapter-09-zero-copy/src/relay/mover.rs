@@ -18,6 +18,10 @@ use super::{
     pipe_pool::{PipePool, PooledPipe},
 };
 
+/// How many bytes one poll moves at most: the worker's other connections have their turn then. It takes about as long as
+/// 100 small requests.
+pub(crate) const MAX_BYTES_PER_POLL: u64 = 1024 * 1024;
+
 /// The bytes that one worker has sent. Only that worker writes them; any thread may read them.
 #[derive(Debug, Default)]
 #[repr(align(64))] // not on a cache line with another worker's
@@ -115,6 +119,11 @@ impl Mover {
     pub fn count_copied(&self, sent: usize) {
         self.moved.copied.add(sent as u64);
     }
+}
+
+/// Whether the call is to be made again: once the socket is ready, or at once.
+pub(crate) fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 /// Sends once.

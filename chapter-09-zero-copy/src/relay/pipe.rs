@@ -49,8 +49,16 @@ impl Pipe {
     /// # Errors
     /// `WouldBlock`: the source has no bytes. Others are the source's.
     pub fn fill_from(&mut self, source: &impl AsFd) -> io::Result<usize> {
+        self.fill_up_to(self.capacity, source)
+    }
+
+    /// The same, but at most `max` bytes: what follows them in the socket stays there.
+    ///
+    /// # Errors
+    /// As [`fill_from`](Self::fill_from).
+    pub fn fill_up_to(&mut self, max: usize, source: &impl AsFd) -> io::Result<usize> {
         debug_assert!(self.is_empty(), "with bytes in the pipe, EAGAIN could mean that it is full");
-        let moved = splice(source, None, &self.writer, None, self.capacity, NONBLOCKING)?;
+        let moved = splice(source, None, &self.writer, None, max.min(self.capacity), NONBLOCKING)?;
         self.len = moved;
         Ok(moved)
     }
@@ -88,6 +96,14 @@ impl Pipe {
     /// # Errors
     /// Always `Unsupported`.
     pub fn fill_from(&mut self, _source: &impl AsFd) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Fails.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn fill_up_to(&mut self, _max: usize, _source: &impl AsFd) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

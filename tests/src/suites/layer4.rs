@@ -142,7 +142,11 @@ pub(super) fn statistic(program: &Program, name: &str) -> u64 {
     let before = program.stdout().matches("--- statistics").count();
     program.signal(nix::sys::signal::Signal::SIGUSR1);
     until("the statistics are printed", || {
-        program.stdout().rsplit("--- statistics").next().is_some_and(|last| last.contains("\nworker "))
+        program
+            .stdout()
+            .rsplit("--- statistics")
+            .next()
+            .is_some_and(|last| last.contains("\nworker ") && last.ends_with('\n'))
             && program.stdout().matches("--- statistics").count() > before
     });
     let printed = program.stdout();
