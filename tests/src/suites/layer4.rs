@@ -146,7 +146,7 @@ pub(super) fn statistic(program: &Program, name: &str) -> u64 {
             .stdout()
             .rsplit("--- statistics")
             .next()
-            .is_some_and(|last| last.contains("\nworker ") && last.ends_with('\n'))
+            .is_some_and(|last| last.contains("\nworker ") && last.contains("\nbytes copied "))
             && program.stdout().matches("--- statistics").count() > before
     });
     let printed = program.stdout();

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::thread;
 
+use socket2::SockRef;
+
 use crate::Context;
 use crate::backend::{Backend, ok_response};
 use crate::case::cases;
@@ -98,7 +100,7 @@ fn what_has_to_be_read_is_copied(ctx: &Context) {
         (chunked, &[][..]),
         (with_length(&body), &["--copy"]),
         (with_length(&body), &["--splice-threshold", "1MiB"]),
-        (with_length(&body), &["--limit-bandwidth", "100MiB/s"]),
+        (with_length(&body), &["--limit-bandwidth", "100MiB,100MiB by=connection"]),
     ] {
         let backend = Backend::keeping_alive(response);
         let program = start(ctx, &[backend.addr()], flags);
@@ -129,7 +131,8 @@ fn an_early_response_discards_the_upload_in_the_pipe(ctx: &Context) {
             conn.write(ok_response("next"));
             return;
         }
-        pause(ms(300)); // meanwhile both its receive buffer and the pipe are filled
+        SockRef::from(conn.stream()).set_recv_buffer_size(64 * 1024).unwrap();
+        pause(ms(300)); // meanwhile its receive buffer, our send buffer and the pipe are filled
         conn.write(&response);
         pause(ms(300));
         conn.close();
@@ -139,12 +142,14 @@ fn an_early_response_discards_the_upload_in_the_pipe(ctx: &Context) {
     let before = program.fds();
     let mut client = program.client();
     let stream = client.stream();
-    let sending = thread::spawn(move || (&stream).write_all(&head_and_body(30_000_000)));
+    let sending = thread::spawn(move || (&stream).write_all(&head_and_body(100_000_000)));
     let response = client.response("PUT");
     assert_eq!((response.status(), response.body == answer), (413, true));
     client.expect_closed();
-    assert!(sending.join().unwrap().is_err(), "nobody reads the rest");
+    let _ = sending.join().unwrap(); // may fail: after the response, the rest is read for a short time only
     drop(client);
+    let spliced = statistic(&program, "bytes spliced");
+    assert!(spliced < 50_000_000, "{spliced} bytes went to a backend that does not read");
     assert_eq!(program.client().get("/").text(), "next");
     until("the pipe with bytes of the upload is closed", || program.fds() <= before + 2);
 }
@@ -180,6 +185,7 @@ fn a_client_that_resets_cancels_a_spliced_download(ctx: &Context) {
     let backend = Backend::start_without_recording(|conn| {
         if conn.request().is_ok() && conn.write("HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n") {
             while conn.write(vec![b'x'; 100_000]) {}
+            conn.read_until_closed(); // which records that it is closed
         }
     });
     let program = start(ctx, &[backend.addr()], &[]);
@@ -193,10 +199,9 @@ fn a_client_that_resets_cancels_a_spliced_download(ctx: &Context) {
             pause(ms(300)); // the pipe is full
         }
         client.reset();
-        until("the upstream is closed", || statistic(&program, "clients 2") == 0 && program.is_idle());
     }
-    until("both have ended", || {
-        backend.holds_within(ms(100), |connections| connections.iter().filter(|c| c.ended).count() == 2)
+    backend.wait_for("both upstream connections are closed", |connections| {
+        connections.iter().filter(|connection| connection.ended).count() == 2
     });
 }
 
