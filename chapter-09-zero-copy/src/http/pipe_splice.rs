@@ -163,3 +163,96 @@ fn poll_drain(pipe: &mut PooledPipe, destination: &TcpStream, context: &mut Cont
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::{future::poll_fn, time::SystemTime};
+
+    use common::{
+        clock,
+        http::{ClientAddress, Forwarding, Head, HttpDate, Input, ProxyRole, Side, Wire, pump},
+    };
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        runtime::{Builder, LocalOptions},
+    };
+
+    use super::*;
+
+    fn date() -> HttpDate {
+        SystemTime::UNIX_EPOCH.into()
+    }
+
+    /// A socket whose peer reads at once, and sends nothing.
+    struct TakesAll;
+
+    impl Wire for TakesAll {
+        fn recv(&mut self, _into: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn send(&mut self, from: &[io::IoSlice<'_>]) -> io::Result<usize> {
+            Ok(from.iter().map(|part| part.len()).sum())
+        }
+
+        fn shutdown_write(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    async fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (peer, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (peer.unwrap(), accepted.unwrap().0)
+    }
+
+    /// A relay of a download whose head has been sent, and of whose body `length` bytes are to come.
+    fn relay_of_a_download(length: usize) -> Relay {
+        let forwarding = Forwarding {
+            role: ProxyRole::Reverse,
+            via_pseudonym: "p".into(),
+            scheme: "http",
+            trusted_proxies: Vec::new(),
+            backend_keep_alive: true,
+        };
+        let (peer, local) = ("192.0.2.1".parse().unwrap(), "192.0.2.9:8080".parse().unwrap());
+        let (mut head, bytes) = (Head::new(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        head.read_request(bytes, &mut 0).unwrap().unwrap();
+        let mut relay = Relay::new();
+        relay.begin(head.view(bytes), &forwarding, &ClientAddress::new(peer, local, &forwarding), 1).unwrap();
+        relay.splice_bodies_from(0);
+        relay.attempt(false);
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        relay.from_backend(Input::Bytes(response.as_bytes()), &mut date).unwrap();
+        relay
+    }
+
+    #[test]
+    fn what_an_abandoned_upload_left_in_the_pipe_reaches_nobody() {
+        Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap().block_on(async {
+            let splice = PipeSplice::new(SplicePolicy::FromBytes(0), 65_536, NonZeroUsize::MIN).for_worker(0);
+            let ((mut uploader, source), (mut server, backend)) = (connected().await, connected().await);
+            let mut pipe = splice.pipes.take(clock::now()).unwrap();
+            uploader.write_all(b"of an upload").await.unwrap();
+            source.readable().await.unwrap();
+            pipe.fill_from(&source).unwrap();
+
+            let (mut state, mut relay) = (Some(pipe), relay_of_a_download(4));
+            assert_eq!(relay.spliced_body().map(|body| body.source), None, "the head has to be sent first");
+            let (client, mut receiver) = connected().await;
+            pump(&mut relay, &mut TakesAll, &mut TakesAll, &mut [0; 64], date).unwrap();
+            assert_eq!(relay.spliced_body().map(|body| (body.source, body.in_pipe)), Some((Side::Backend, 0)));
+            server.write_all(b"bodyNEXT").await.unwrap();
+            let sockets = ExchangeSockets { client: &client, backend: &backend };
+            poll_fn(|context| splice.poll(&mut state, &mut relay, sockets, clock::now(), context)).await.unwrap();
+            drop(client);
+            let mut received = Vec::new();
+            receiver.read_to_end(&mut received).await.unwrap();
+            assert_eq!(received, b"body");
+            splice.reset(&mut state);
+            assert_eq!(splice.pipes.len(), 1, "an empty pipe goes back");
+        });
+    }
+}
