@@ -6,6 +6,7 @@ use common::http::StreamLayer;
 use tokio::net::TcpStream;
 
 use crate::{
+    accept_prelude::AcceptPrelude,
     filter::{Filter, WorkerFilter},
     pool::ConnectionPool,
 };
@@ -18,6 +19,8 @@ pub(crate) trait Engine: Debug + 'static {
     type Filter: Filter;
     /// A worker's idle connections.
     type Pool: ConnectionPool<TcpStream>;
+    /// What comes on a connection before its first request.
+    type Prelude: AcceptPrelude;
 }
 
 /// A worker's part of the filter.
@@ -27,10 +30,11 @@ pub(crate) type FilterState<E> = <WorkerFilterOf<E> as WorkerFilter>::State;
 
 /// The engine with these parts.
 #[derive(Debug)]
-pub(crate) struct EngineOf<L, F, P>(PhantomData<(L, F, P)>);
+pub(crate) struct EngineOf<L, F, P, A>(PhantomData<(L, F, P, A)>);
 
-impl<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>> Engine for EngineOf<L, F, P> {
+impl<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>, A: AcceptPrelude> Engine for EngineOf<L, F, P, A> {
     type StreamLayer = L;
     type Filter = F;
     type Pool = P;
+    type Prelude = A;
 }

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use advanced_features::program::Program;
+use advanced_features::program::{Program, Server};
 use common::cli::{self, InProcessBackends};
 use rate_limiting::{filter::LimiterFactory, program};
 
@@ -44,10 +44,25 @@ pub const BARE_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr
 /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
 pub fn run<B: InProcessBackends>(
     name: &'static str,
+    args: ObservableArgs,
+    is_bare: bool,
+    make: (LimiterFactory, OutcomeTableFactory),
+    start_bundled: impl FnOnce() -> io::Result<B>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    run_with(name, args, is_bare, make, start_bundled, Ok)
+}
+
+/// As [`run`], with the server that `wrap` makes of the observable one.
+///
+/// # Errors
+/// As [`run`], and those of `wrap`.
+pub fn run_with<S: Server, B: InProcessBackends>(
+    name: &'static str,
     ObservableArgs { mut limited, metrics, access_log }: ObservableArgs,
     is_bare: bool,
     make: (LimiterFactory, OutcomeTableFactory),
     start_bundled: impl FnOnce() -> io::Result<B>,
+    wrap: impl FnOnce(ObservableServer) -> io::Result<S>,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let adjust = |program: Program| if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
     let has_admin = is_bare || limited.has_admin();
@@ -57,6 +72,6 @@ pub fn run<B: InProcessBackends>(
     };
     let (limiter, table) = make;
     let info = ProgramInfo { name, writable_admin: !is_bare };
-    let build = |parts| ObservableServer::start(info, parts, &metrics, log, table);
+    let build = |parts| wrap(ObservableServer::start(info, parts, &metrics, log, table)?);
     program::run_with(name, limited, limiter, start_bundled, adjust, build)
 }

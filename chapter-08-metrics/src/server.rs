@@ -7,7 +7,8 @@ use advanced_features::{
     admin::{AdminHandler, AdminHandlers, AdminOperations as _, AdminServer},
     program,
 };
-use common::{net::Listeners, outln, shutdown::Shutdown};
+use common::{http::Plaintext, net::Listeners, outln, shutdown::Shutdown};
+use connection_pooling::AcceptPrelude;
 use rate_limiting::{LimitedServer, Parts};
 
 use crate::{
@@ -76,6 +77,25 @@ impl ObservableServer {
     pub fn exposition(&self) -> &Exposition {
         &self.exposition
     }
+
+    /// As [`run`](program::Server::run), with a `prelude` before each client's first request.
+    ///
+    /// # Errors
+    /// As [`run`](program::Server::run).
+    pub fn run_with<A: AcceptPrelude>(
+        &self,
+        prelude: &Arc<A>,
+        listeners: Listeners,
+        shutdown: &Shutdown,
+    ) -> io::Result<()> {
+        self.health.running(shutdown);
+        let server = self.limited.server();
+        let outcome = connection_pooling::run_with(server, || Plaintext, Arc::clone(prelude), listeners, shutdown);
+        if let Some(writer) = self.log().writer() {
+            writer.close();
+        }
+        outcome
+    }
 }
 
 /// Serves `/metrics`, `/healthz` and `/readyz` on `address`, until what is returned is dropped.
@@ -101,12 +121,7 @@ fn layout(balancer: &Balancer, args: &MetricsArgs) -> Layout {
 
 impl program::Server for ObservableServer {
     fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
-        self.health.running(shutdown);
-        let outcome = self.limited.run(listeners, shutdown);
-        if let Some(writer) = self.log().writer() {
-            writer.close();
-        }
-        outcome
+        self.run_with(&Arc::new(()), listeners, shutdown)
     }
 
     fn statistics(&self) -> String {

@@ -8,6 +8,7 @@
 //! | [`server`], `session_stats` | what the workers share and count |
 //! | `tcp_worker`, `tcp_service` | what the sessions of a worker share; sessions as what a worker serves |
 //! | [`observable_server`] | the server with its metrics |
+//! | `http_server`, `http_prelude` | chapter 8's server; PROXY headers before its clients' requests |
 //! | `exposition`, `keep_alive` | the metrics; TCP keep-alive |
 //! | [`proxy_protocol`], [`client_hello`] | what stands before or at the start of a session's bytes: the client's address, the TLS server name |
 //! | [`sendfile`], [`file_server`] | a file's bytes to a socket; the static file server that is built on it |
@@ -17,6 +18,8 @@ pub mod args;
 pub mod client_hello;
 mod exposition;
 pub mod file_server;
+mod http_prelude;
+mod http_server;
 mod keep_alive;
 pub mod observable_server;
 pub mod program;

@@ -11,6 +11,8 @@ use rate_limiting::filter::limiter_for;
 
 use crate::{
     args::{Args, Mode, check_mode},
+    client_hello::SniTable,
+    http_server::HttpServer,
     observable_server::ObservableTcpServer,
     relay::{direction::Direction, pipe_pool::max_open},
     server::TcpServer,
@@ -24,7 +26,7 @@ use crate::{
 /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
 pub fn run<D: Direction, B: InProcessBackends>(
     name: &'static str,
-    Args { mode, tcp, program }: Args,
+    Args { mode, tcp, prelude, program }: Args,
     is_bare: bool,
     start_bundled: impl FnOnce() -> io::Result<B>,
 ) -> Result<ExitCode, Box<dyn Error>> {
@@ -32,11 +34,14 @@ pub fn run<D: Direction, B: InProcessBackends>(
         return Ok(cli::usage_error(reason));
     }
     if mode == Mode::Http {
-        return program::run(name, program, is_bare, (limiter_for as _, outcome_table as _), start_bundled);
+        let (make, config) = ((limiter_for as _, outcome_table as _), prelude.config(SniTable::default()));
+        return program::run_with(name, program, is_bare, make, start_bundled, |server| {
+            HttpServer::new(server, config)
+        });
     }
     let (limited, metrics, _) = program.into_parts();
     let balancer = limited.into_balancer();
-    let options = match tcp.options(&balancer.group_names()) {
+    let options = match tcp.options(prelude, &balancer.group_names()) {
         Ok(options) => options,
         Err(reason) => return Ok(cli::usage_error(reason)),
     };

@@ -25,7 +25,7 @@ pub(crate) struct Request<E: Engine> {
     /// The reply of the filter that refused it.
     pub(crate) refusal: Option<LocalReply>,
     pub(crate) filter_state: FilterState<E>,
-    /// The address of its client's socket.
+    /// The address of its client's socket, or the one that the connection's prelude has named.
     pub(crate) peer: IpAddr,
     /// The length of its head as it was received; 0 for an invalid one.
     pub(crate) head_bytes: usize,

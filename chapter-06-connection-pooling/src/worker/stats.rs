@@ -44,6 +44,11 @@ impl WorkerStats {
         ClientBytes { received: self.bytes_received.load(Relaxed), sent: self.bytes_sent.load(Relaxed) }
     }
 
+    /// Counts bytes that were received from a client before its wire was used.
+    pub(crate) fn count_received(&self, length: usize) {
+        add(&self.bytes_received, length);
+    }
+
     /// How long the worker has not been waiting since it started.
     pub(crate) fn busy_time(&self) -> Duration {
         self.runtime.get().map_or(Duration::ZERO, |runtime| runtime.worker_total_busy_duration(0))

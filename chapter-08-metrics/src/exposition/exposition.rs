@@ -54,6 +54,14 @@ impl Exposition {
         Ok(Self(registry))
     }
 
+    /// Adds the metrics of `collector`, also to the copies of this exposition.
+    ///
+    /// # Errors
+    /// Two metrics have one name.
+    pub fn add(&self, collector: Box<dyn Collector>) -> prometheus::Result<()> {
+        self.0.register(collector)
+    }
+
     /// The metrics now, in text format 0.0.4.
     ///
     /// # Errors
