@@ -65,7 +65,7 @@ pub fn run<F: Filter, P: ConnectionPool<TcpStream>>(
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    run_with(server, || Plaintext, Arc::new(()), listeners, shutdown)
+    run_with(server, || Plaintext, &Arc::new(()), listeners, shutdown)
 }
 
 /// As [`run`], with a layer from `stream_layer` over each client's socket, and a `prelude` before its first request.
@@ -75,7 +75,7 @@ pub fn run<F: Filter, P: ConnectionPool<TcpStream>>(
 pub fn run_with<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>, A: AcceptPrelude>(
     server: &Arc<Server<F, P>>,
     stream_layer: impl Fn() -> L + Send + Sync + 'static,
-    prelude: Arc<A>,
+    prelude: &Arc<A>,
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
@@ -84,7 +84,7 @@ pub fn run_with<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>, A: Acce
         WorkerContext::<EngineOf<L, F, P, A>>::new(
             Arc::clone(server),
             Arc::clone(&stream_layer),
-            Arc::clone(&prelude),
+            Arc::clone(prelude),
             thread,
         )
     })

@@ -94,7 +94,7 @@ fn filters_decide_about_the_client_that_the_prelude_names() {
     support::running_with(
         &server,
         || Plaintext,
-        Arc::clone(&prelude),
+        &prelude,
         |address| {
             let decided_for = |client: &str| [("connection", client.to_owned()), ("throttle", client.to_owned())];
             // Without a prelude: at once.

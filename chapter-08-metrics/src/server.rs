@@ -90,7 +90,7 @@ impl ObservableServer {
     ) -> io::Result<()> {
         self.health.running(shutdown);
         let server = self.limited.server();
-        let outcome = connection_pooling::run_with(server, || Plaintext, Arc::clone(prelude), listeners, shutdown);
+        let outcome = connection_pooling::run_with(server, || Plaintext, prelude, listeners, shutdown);
         if let Some(writer) = self.log().writer() {
             writer.close();
         }

@@ -43,7 +43,7 @@ pub(crate) fn running<L: StreamLayer, F: Filter>(
     stream_layer: impl Fn() -> L + Send + Sync + 'static,
     case: impl FnOnce(SocketAddr) + Send,
 ) {
-    running_with(server, stream_layer, Arc::new(()), case);
+    running_with(server, stream_layer, &Arc::new(()), case);
 }
 
 /// The same, with `prelude` before each client's first request.
@@ -51,7 +51,7 @@ pub(crate) fn running<L: StreamLayer, F: Filter>(
 pub(crate) fn running_with<L: StreamLayer, F: Filter, A: AcceptPrelude>(
     server: &Arc<Server<F>>,
     stream_layer: impl Fn() -> L + Send + Sync + 'static,
-    prelude: Arc<A>,
+    prelude: &Arc<A>,
     case: impl FnOnce(SocketAddr) + Send,
 ) {
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();
