@@ -6,6 +6,7 @@ use common::http::StreamLayer;
 use tokio::net::TcpStream;
 
 use crate::{
+    accept_prelude::AcceptPrelude,
     filter::{Filter, WorkerFilter},
     pool::ConnectionPool,
     splice::{Splice, WorkerSplice},
@@ -21,6 +22,8 @@ pub(crate) trait Engine: Debug + 'static {
     type Pool: ConnectionPool<TcpStream>;
     /// What moves large bodies.
     type Splice: Splice;
+    /// What comes on a connection before its first request.
+    type Prelude: AcceptPrelude;
 }
 
 /// A worker's part of the filter.
@@ -35,11 +38,14 @@ pub(crate) type SpliceState<E> = <WorkerSpliceOf<E> as WorkerSplice>::State;
 
 /// The engine with these parts.
 #[derive(Debug)]
-pub(crate) struct EngineOf<L, F, P, S = ()>(PhantomData<(L, F, P, S)>);
+pub(crate) struct EngineOf<L, F, P, A, S>(PhantomData<(L, F, P, A, S)>);
 
-impl<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>, S: Splice> Engine for EngineOf<L, F, P, S> {
+impl<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>, A: AcceptPrelude, S: Splice> Engine
+    for EngineOf<L, F, P, A, S>
+{
     type StreamLayer = L;
     type Filter = F;
     type Pool = P;
+    type Prelude = A;
     type Splice = S;
 }

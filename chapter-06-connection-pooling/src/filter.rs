@@ -31,7 +31,8 @@ pub trait Filter: Debug + Send + Sync + 'static {
         false
     }
 
-    /// A client has connected; `peer` is the address of its socket. Called by several workers at once; it must not block.
+    /// A client has connected; `peer` is the address of its socket, or the one that the connection's
+    /// [`AcceptPrelude`](crate::AcceptPrelude) has named. Called by several workers at once; it must not block.
     ///
     /// # Errors
     /// The connection is closed without an answer: what it would have asked is not known.

@@ -11,11 +11,13 @@
 //! | `wire`, `timer` | the relay's socket and its deadline, as a task polls them |
 //! | [`worker`] | a thread with its runtime: accept, pool maintenance, shutdown, what its tasks share |
 //! | `http_service` | HTTP as what a worker serves; chapter 9 relays TCP |
+//! | [`AcceptPrelude`] | what comes on a connection before its first request, such as the client's address |
 //! | [`Filter`], `engine` | what a chapter adds to each request's way; the types that a worker is compiled for |
 //! | [`splice`] | what moves large bodies from socket to socket; chapter 9 has pipes |
 //! | `server`, `statistics`, `pool_handler` | what the workers share; the table and the JSON of the pool |
 //! | [`args`] | the command line of the pool |
 
+mod accept_prelude;
 pub mod args;
 mod downstream;
 mod engine;
@@ -49,6 +51,7 @@ use splice::Splice;
 use tokio::net::TcpStream;
 use worker::context::{StreamLayerFactory, WorkerContext};
 
+pub use accept_prelude::{AcceptPrelude, ConnectionInfo, PreludeError};
 pub use advanced_features::routing::{RequestId, RequestInfo};
 pub use filter::{ConnectionPermit, ConnectionRefused, Filter, WorkerFilter};
 pub use request::{attempt_record::AttemptRecord, ended_request::EndedRequest};
@@ -65,23 +68,26 @@ pub fn run<F: Filter, P: ConnectionPool<TcpStream>>(
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    run_with(server, || Plaintext, &(), listeners, shutdown)
+    run_with(server, || Plaintext, &Arc::new(()), &(), listeners, shutdown)
 }
 
-/// As [`run`], with a layer from `stream_layer` over each client's socket, and with large bodies moved by `splice`.
+/// As [`run`], with a layer from `stream_layer` over each client's socket, a `prelude` before its first request, and
+/// large bodies moved by `splice`.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>, S: Splice>(
+pub fn run_with<L: StreamLayer, F: Filter, P: ConnectionPool<TcpStream>, A: AcceptPrelude, S: Splice>(
     server: &Arc<Server<F, P>>,
     stream_layer: impl Fn() -> L + Send + Sync + 'static,
+    prelude: &Arc<A>,
     splice: &S,
     listeners: Listeners,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    let stream_layer: StreamLayerFactory<EngineOf<L, F, P, S>> = Arc::new(stream_layer);
+    let stream_layer: StreamLayerFactory<EngineOf<L, F, P, A, S>> = Arc::new(stream_layer);
     worker::run::run(&server.workers, listeners, shutdown, |thread| {
-        WorkerContext::<EngineOf<L, F, P, S>>::new(Arc::clone(server), Arc::clone(&stream_layer), splice, thread)
+        let (server, stream_layer) = (Arc::clone(server), Arc::clone(&stream_layer));
+        WorkerContext::<EngineOf<L, F, P, A, S>>::new(server, stream_layer, Arc::clone(prelude), splice, thread)
     })
 }
 

@@ -18,7 +18,7 @@ use common::{
 };
 
 use crate::{
-    downstream::{client_connection::ClientConnection, respond_and_close},
+    downstream::{client_connection::ClientConnection, receive_prelude::receive_prelude, respond_and_close},
     engine::Engine,
     request::{
         active::{self, ActiveRequest, Finished},
@@ -38,8 +38,17 @@ pub(crate) fn serve<E: Engine>(mut client: ClientConnection<E>) -> impl Future<O
     async move {
         let worker = Rc::clone(&client.guard.service);
         client.timeout_start = worker.begin_poll(); // not when it was accepted: others may have been polled since
+        let mut after = AfterClient::KeepAlive;
+        if worker.expects_prelude(client.client_address.peer()) {
+            after = Box::pin(receive_prelude(&worker, &mut client)).await;
+        }
         loop {
-            let after = match next_head(&worker, &mut client).await {
+            match after {
+                AfterClient::KeepAlive => {}
+                AfterClient::Linger => return Box::pin(respond_and_close::lingering_close(&worker, &mut client)).await,
+                AfterClient::Abort => return set_reset_on_close(&client.stream),
+            }
+            after = match next_head(&worker, &mut client).await {
                 HeadOutcome::Request(request) => serve_request(&worker, &mut client, request).await,
                 HeadOutcome::Invalid(error) => {
                     let request = respond_and_close::reject_request(&worker, &mut client, &error).await;
@@ -48,11 +57,6 @@ pub(crate) fn serve<E: Engine>(mut client: ClientConnection<E>) -> impl Future<O
                 HeadOutcome::IdleTimeout => AfterClient::Linger,
                 HeadOutcome::Closed => return,
             };
-            match after {
-                AfterClient::KeepAlive => {}
-                AfterClient::Linger => return Box::pin(respond_and_close::lingering_close(&worker, &mut client)).await,
-                AfterClient::Abort => return set_reset_on_close(&client.stream),
-            }
         }
     }
 }

@@ -7,8 +7,8 @@ use advanced_features::{
     admin::{AdminHandler, AdminRequest, AdminResponse},
     program,
 };
-use common::{http::Plaintext, net::Listeners, shutdown::Shutdown};
-use connection_pooling::{Filter, PoolConfig, Server, splice::Splice};
+use common::{net::Listeners, shutdown::Shutdown};
+use connection_pooling::{Filter, PoolConfig, Server};
 use serde::Serialize;
 
 use crate::{
@@ -44,14 +44,6 @@ impl<F: Filter> LimitedServer<F> {
     pub fn server(&self) -> &Arc<Server<(F, RateLimits)>> {
         &self.0
     }
-
-    /// As [`run`](program::Server::run), with large bodies moved by `splice`.
-    ///
-    /// # Errors
-    /// As [`run`](program::Server::run).
-    pub fn run_with(&self, splice: &impl Splice, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
-        connection_pooling::run_with(&self.0, || Plaintext, splice, listeners, shutdown)
-    }
 }
 
 /// The groups that have an adaptive limit.
@@ -61,7 +53,7 @@ fn group_reports(balancer: &Balancer) -> impl Iterator<Item = GroupReport> {
 
 impl<F: Filter> program::Server for LimitedServer<F> {
     fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
-        self.run_with(&(), listeners, shutdown)
+        connection_pooling::run(&self.0, listeners, shutdown)
     }
 
     fn statistics(&self) -> String {

@@ -7,8 +7,8 @@ use advanced_features::{
     admin::{AdminHandler, AdminHandlers, AdminOperations as _, AdminServer},
     program,
 };
-use common::{net::Listeners, outln, shutdown::Shutdown};
-use connection_pooling::splice::Splice;
+use common::{http::Plaintext, net::Listeners, outln, shutdown::Shutdown};
+use connection_pooling::{AcceptPrelude, splice::Splice};
 use rate_limiting::{LimitedServer, Parts};
 
 use crate::{
@@ -73,19 +73,6 @@ impl ObservableServer {
         access_log(self.limited.server())
     }
 
-    /// As [`run`](program::Server::run), with large bodies moved by `splice`.
-    ///
-    /// # Errors
-    /// As [`run`](program::Server::run).
-    pub fn run_with(&self, splice: &impl Splice, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
-        self.health.running(shutdown);
-        let outcome = self.limited.run_with(splice, listeners, shutdown);
-        if let Some(writer) = self.log().writer() {
-            writer.close();
-        }
-        outcome
-    }
-
     /// The server without its metrics' part of the statistics and of the admin interface.
     pub fn server(&self) -> &Arc<ObservedServer> {
         self.limited.server()
@@ -94,6 +81,27 @@ impl ObservableServer {
     /// All metrics.
     pub fn exposition(&self) -> &Exposition {
         &self.exposition
+    }
+
+    /// As [`run`](program::Server::run), with a `prelude` before each client's first request, and large bodies moved by
+    /// `splice`.
+    ///
+    /// # Errors
+    /// As [`run`](program::Server::run).
+    pub fn run_with<A: AcceptPrelude, S: Splice>(
+        &self,
+        prelude: &Arc<A>,
+        splice: &S,
+        listeners: Listeners,
+        shutdown: &Shutdown,
+    ) -> io::Result<()> {
+        self.health.running(shutdown);
+        let server = self.limited.server();
+        let outcome = connection_pooling::run_with(server, || Plaintext, prelude, splice, listeners, shutdown);
+        if let Some(writer) = self.log().writer() {
+            writer.close();
+        }
+        outcome
     }
 }
 
@@ -120,7 +128,7 @@ fn layout(balancer: &Balancer, args: &MetricsArgs) -> Layout {
 
 impl program::Server for ObservableServer {
     fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
-        self.run_with(&(), listeners, shutdown)
+        self.run_with(&Arc::new(()), &(), listeners, shutdown)
     }
 
     fn statistics(&self) -> String {

@@ -59,6 +59,9 @@ pub struct Args {
     /// How TCP sessions are served
     #[command(flatten)]
     pub tcp: TcpArgs,
+    /// What a connection begins with
+    #[command(flatten)]
+    pub prelude: PreludeArgs,
     /// The options of chapter 8
     #[command(flatten)]
     pub program: ObservableArgs,
@@ -92,9 +95,6 @@ pub struct TcpArgs {
     /// End a session when no byte has moved in either direction for this long
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = cli::parse_duration)]
     session_timeout: Duration,
-    /// Address or network of proxies whose connections begin with a PROXY protocol header, v1 or v2 (repeatable)
-    #[arg(long, value_name = "CIDR", value_parser = cli::parse_network)]
-    accept_proxy: Vec<IpNet>,
     /// Send each backend a PROXY protocol header of this version: v1 or v2
     #[arg(long, value_name = "VERSION")]
     send_proxy: Option<Version>,
@@ -102,9 +102,24 @@ pub struct TcpArgs {
     // `-> web` begins like an option.
     #[arg(long = "sni", value_name = "RULE", allow_hyphen_values = true)]
     sni: Vec<SniRule>,
+}
+
+/// What a connection begins with, in both modes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PreludeArgs {
+    /// Address or network of proxies whose connections begin with a PROXY protocol header, v1 or v2 (repeatable)
+    #[arg(long, value_name = "CIDR", value_parser = cli::parse_network)]
+    accept_proxy: Vec<IpNet>,
     /// How long a client may take to send its PROXY header and its TLS handshake's first message
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::parse_duration)]
     prelude_timeout: Duration,
+}
+
+impl PreludeArgs {
+    /// What is read of a connection first: a PROXY header, and a `ClientHello` if there are SNI rules.
+    pub fn config(self, sni: SniTable) -> PreludeConfig {
+        PreludeConfig { accept_proxy: self.accept_proxy, sni, timeout: self.prelude_timeout }
+    }
 }
 
 fn parse_bytes(text: &str) -> Result<u64, String> {
@@ -118,30 +133,27 @@ fn parse_pipe_size(text: &str) -> Result<usize, String> {
 }
 
 impl TcpArgs {
-    /// The same, resolved, with `splice`; `groups` are the names of the groups.
+    /// The same, resolved, for connections that begin with `prelude` and whose bytes are moved as `splice` says; `groups`
+    /// are the names of the groups.
     ///
     /// # Errors
     /// An SNI rule that leads to an unknown group, or can never match: one line that names it.
-    pub fn options(self, splice: SpliceArgs, groups: &[&str]) -> Result<TcpOptions, String> {
+    pub fn options(self, prelude: PreludeArgs, splice: SpliceArgs, groups: &[&str]) -> Result<TcpOptions, String> {
         let (splice, pipe_bytes) = splice.policy();
         Ok(TcpOptions {
             splice,
             pipe_bytes,
             session_timeout: self.session_timeout,
-            prelude: PreludeConfig {
-                accept_proxy: self.accept_proxy,
-                sni: SniTable::new(self.sni, groups).map_err(|error| error.to_string())?,
-                timeout: self.prelude_timeout,
-            },
+            prelude: prelude.config(SniTable::new(self.sni, groups).map_err(|error| error.to_string())?),
             send_proxy: self.send_proxy,
         })
     }
 }
 
 /// Options that are of use only for sessions.
-const ONLY_TCP: &[&str] = &["session_timeout", "accept_proxy", "send_proxy", "sni", "prelude_timeout"];
+const ONLY_TCP: &[&str] = &["session_timeout", "send_proxy", "sni"];
 
-/// Options that are of use without requests, most of them chapter 8's.
+/// The other options that are of use without requests.
 const WITHOUT_REQUESTS: &[&str] = &[
     "port",
     "mode",
@@ -170,6 +182,8 @@ const WITHOUT_REQUESTS: &[&str] = &[
     "drain",
     "log_requests",
     "metrics",
+    "accept_proxy",
+    "prelude_timeout",
 ];
 
 /// Checks that each option on this process's command line, which has been parsed, is of use in `mode`.
@@ -196,7 +210,13 @@ fn check_mode_of(
         if is_given && !is_of_use {
             let (name, other) =
                 (argument.get_long().unwrap_or(id), if mode == Mode::Tcp { Mode::Http } else { Mode::Tcp });
-            return Err(format!("--{name} needs --mode {other}: in {mode} mode there is nothing that it applies to"));
+            let reason = match id {
+                "send_proxy" => {
+                    "in http mode a connection to a backend is pooled, and carries requests of many clients"
+                }
+                _ => &format!("in {mode} mode there is nothing that it applies to"),
+            };
+            return Err(format!("--{name} needs --mode {other}: {reason}"));
         }
     }
     Ok(())
@@ -211,6 +231,9 @@ mod tests {
         let check = |mode, line: &str| check_mode_of(mode, std::iter::once("zero_copy_lb").chain(line.split(' ')));
         assert_eq!(check(Mode::Tcp, "0 127.0.0.1:1 -a lc --copy --connect-timeout 1s --log-requests"), Ok(()));
         assert_eq!(check(Mode::Http, "0 127.0.0.1:1 --mode http --retries 2 --limit 5/s"), Ok(()));
+        for mode in [Mode::Tcp, Mode::Http] {
+            assert_eq!(check(mode, "0 127.0.0.1:1 --accept-proxy 127.0.0.1 --prelude-timeout 1s"), Ok(()));
+        }
         for (mode, line, option) in [
             (Mode::Tcp, "--sticky --retries 2", "--sticky needs --mode http"),
             (Mode::Tcp, "--retries 2", "--retries needs --mode http"),
@@ -218,6 +241,11 @@ mod tests {
             (Mode::Tcp, "--idle-timeout 5s", "--idle-timeout needs --mode http"),
             (Mode::Tcp, "--access-log -", "--access-log needs --mode http"),
             (Mode::Http, "--mode http --copy --session-timeout 1s", "--session-timeout needs --mode tcp"),
+            (
+                Mode::Http,
+                "--mode http --send-proxy v1",
+                "--send-proxy needs --mode tcp: in http mode a connection to a",
+            ),
         ] {
             let error = check(mode, line).unwrap_err();
             assert!(error.starts_with(option), "{error}");

@@ -7,7 +7,7 @@
 //! | [`session`] | a session from its acceptance to its record |
 //! | [`server`], `session_stats` | what the workers share and count |
 //! | `tcp_worker`, `tcp_service` | what the sessions of a worker share; sessions as what a worker serves |
-//! | [`http`] | requests: chapter 8's server, whose large bodies are spliced |
+//! | [`http`] | requests: chapter 8's server, behind proxies that send PROXY headers, and with spliced bodies |
 //! | [`observable_server`] | the server with its metrics |
 //! | `exposition`, `keep_alive` | the metrics; TCP keep-alive |
 //! | [`proxy_protocol`], [`client_hello`] | what stands before or at the start of a session's bytes: the client's address, the TLS server name |

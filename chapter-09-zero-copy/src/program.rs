@@ -13,7 +13,8 @@ use rate_limiting::filter::limiter_for;
 
 use crate::{
     args::{Args, Mode, check_mode},
-    http::{pipe_splice::PipeSplice, server::SplicingServer},
+    client_hello::SniTable,
+    http::{pipe_splice::PipeSplice, server::HttpServer},
     observable_server::ObservableTcpServer,
     relay::{direction::Direction, pipe_pool::max_open},
     server::TcpServer,
@@ -27,7 +28,7 @@ use crate::{
 /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
 pub fn run<D: Direction, B: InProcessBackends>(
     name: &'static str,
-    Args { mode, splice, tcp, program }: Args,
+    Args { mode, splice, prelude, tcp, program }: Args,
     is_bare: bool,
     start_bundled: impl FnOnce() -> io::Result<B>,
 ) -> Result<ExitCode, Box<dyn Error>> {
@@ -37,17 +38,17 @@ pub fn run<D: Direction, B: InProcessBackends>(
     let (policy, pipe_bytes) = splice.policy();
     let pipe_fds = 2 * max_open(pipe_bytes) as u64;
     if mode == Mode::Http {
-        let make = (limiter_for as _, outcome_table as _);
+        let (make, prelude) = ((limiter_for as _, outcome_table as _), prelude.config(SniTable::default()));
         let adjust = |program: Program| program.reserve_fds_per_worker(pipe_fds);
         let build = |observable: ObservableServer| {
             let splice = PipeSplice::new(policy, pipe_bytes, observable.server().worker_count());
-            SplicingServer::new(observable, splice)
+            HttpServer::new(observable, prelude, splice)
         };
         return program::run_with(name, program, is_bare, make, start_bundled, adjust, build);
     }
     let (limited, metrics, _) = program.into_parts();
     let balancer = limited.into_balancer();
-    let options = match tcp.options(splice, &balancer.group_names()) {
+    let options = match tcp.options(prelude, splice, &balancer.group_names()) {
         Ok(options) => options,
         Err(reason) => return Ok(cli::usage_error(reason)),
     };

@@ -153,6 +153,8 @@ const FILES: &[&[Case]] = &[
     layer4::program::CASES,
     layer4::server_name::CASES,
     proxy_protocol::CASES,
+    proxy_protocol::http::CASES,
+    proxy_protocol::http_ends::CASES,
     zero_copy::bodies::CASES,
     zero_copy::slow_readers::CASES,
     files::bodies::CASES,

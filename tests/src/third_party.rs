@@ -1,5 +1,5 @@
-//! Third-party HTTP: curl, Python's `http.client` and `http.server`, hyper on both sides; Prometheus, which scrapes; and Redis,
-//! whose protocol is another.
+//! Third-party HTTP: curl, Python's `http.client` and `http.server`, hyper on both sides; Prometheus, which scrapes; HAProxy,
+//! which relays; and Redis, whose protocol is another.
 //!
 //! A test that only runs our client against our balancer could contain the same mistake twice.
 
@@ -13,11 +13,13 @@ use tokio::sync::oneshot;
 
 use crate::wait::{TEST_TIMEOUT, eventually};
 
+mod haproxy;
 mod hyper_client;
 mod hyper_server;
 mod prometheus;
 mod redis;
 
+pub(crate) use haproxy::Haproxy;
 pub use hyper_client::{HyperResponse, hyper_exchange};
 pub use hyper_server::HyperServer;
 pub(crate) use prometheus::Prometheus;

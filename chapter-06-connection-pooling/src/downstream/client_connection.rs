@@ -1,6 +1,6 @@
 //! One client's connection.
 
-use std::{io, task::Context, time::Instant};
+use std::{io, net::IpAddr, task::Context, time::Instant};
 
 use common::http::{
     ClientAddress, ConnectionThrottle, Direction, RequestBuffer, StreamLayer as _, ThrottledWire, Wire,
@@ -8,15 +8,16 @@ use common::http::{
 use tokio::net::TcpStream;
 
 use crate::{
+    accept_prelude::ConnectionInfo,
     engine::Engine,
-    filter::Filter as _,
+    filter::{ConnectionRefused, Filter as _},
     splice::WorkerSplice as _,
     timer::LazyTimer,
     wire::PolledStream,
     worker::{
         context::WorkerContext,
         service::{Connection, ConnectionGuard},
-        stats::CountedWire,
+        stats::{ClientBytes, CountedWire},
     },
 };
 
@@ -45,11 +46,11 @@ impl<E: Engine> ClientConnection<E> {
     pub(crate) fn new(connection: Connection<WorkerContext<E>>, now: Instant) -> Self {
         let Connection { stream, peer, local, guard } = connection;
         let worker = &guard.service;
-        let throttle = worker.server.filter.throttle(peer.ip());
         Self {
             stream,
             stream_layer: worker.new_stream_layer(),
-            throttle: throttle.map(|throttle| Box::new(ConnectionThrottle::new(throttle, now))),
+            // With a prelude, once the client is known.
+            throttle: if worker.expects_prelude(peer.ip()) { None } else { throttle(worker, peer.ip(), now) },
             client_address: ClientAddress::new(peer.ip(), local, worker.balancer().forwarding()),
             request_buffer: RequestBuffer::default(),
             timer: LazyTimer::default(),
@@ -58,6 +59,24 @@ impl<E: Engine> ClientConnection<E> {
             request_count: 0,
             guard,
         }
+    }
+
+    /// Sets the client that the prelude has named, and the bytes that were read with it. The filter decides now whether
+    /// the connection is let in.
+    ///
+    /// # Errors
+    /// The filter refuses it.
+    pub(crate) fn identify(&mut self, info: ConnectionInfo, now: Instant) -> Result<(), ConnectionRefused> {
+        let ConnectionInfo { client, local, received } = info;
+        let worker = &self.guard.service;
+        let permit = worker.server.filter.on_connection(client.ip())?;
+        self.throttle = throttle(worker, client.ip(), now);
+        self.client_address = ClientAddress::new(client.ip(), local, worker.balancer().forwarding());
+        worker.stats().count_bytes(ClientBytes { received: received.len() as u64, sent: 0 });
+        self.guard.set_permit(permit);
+        self.request_buffer.push_pipelined(received);
+        self.timeout_start = now;
+        Ok(())
     }
 
     /// The client's socket with its layer, as a [`Wire`] for one poll.
@@ -98,4 +117,10 @@ impl<E: Engine> ClientConnection<E> {
     pub(crate) fn read_paused_until(&self, now: Instant) -> Option<Instant> {
         self.throttle.as_ref()?.paused_until(Direction::Up, now)
     }
+}
+
+/// What limits the bandwidth of a connection of `client`.
+fn throttle<E: Engine>(worker: &WorkerContext<E>, client: IpAddr, now: Instant) -> Option<Box<ConnectionThrottle>> {
+    let throttle = worker.server.filter.throttle(client)?;
+    Some(Box::new(ConnectionThrottle::new(throttle, now)))
 }

@@ -5,4 +5,5 @@
 
 pub(crate) mod client_connection;
 pub(crate) mod handoff;
+pub(crate) mod receive_prelude;
 pub(crate) mod respond_and_close;

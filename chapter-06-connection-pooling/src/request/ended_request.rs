@@ -15,7 +15,7 @@ use crate::worker::stats::ClientBytes;
 pub struct EndedRequest<'a> {
     /// Its record.
     pub exchange: &'a Exchange,
-    /// The address of its client's socket.
+    /// The address of its client's socket, or the one that the connection's prelude has named.
     pub peer: IpAddr,
     /// When its first byte arrived.
     pub started_at: Instant,

@@ -40,10 +40,9 @@ fn move_body<E: Engine>(
 ) -> ControlFlow<Result<Pumped<Pause>, ProxyError>> {
     let (received, sent) = (relay.body_bytes_received(), relay.bytes_sent());
     let polled = worker.splice.poll(state, relay, sockets, now, context);
-    worker.stats().count_spliced(ClientBytes {
-        received: relay.body_bytes_received() - received,
-        sent: relay.bytes_sent() - sent,
-    });
+    worker
+        .stats()
+        .count_bytes(ClientBytes { received: relay.body_bytes_received() - received, sent: relay.bytes_sent() - sent });
     match polled {
         Poll::Pending => ControlFlow::Break(Ok(Pumped::Wait(relay.wants()))),
         Poll::Ready(Ok(())) => ControlFlow::Continue(()),

@@ -26,7 +26,7 @@ pub(crate) struct Request<E: Engine> {
     pub(crate) refusal: Option<LocalReply>,
     pub(crate) filter_state: FilterState<E>,
     pub(crate) splice_state: SpliceState<E>,
-    /// The address of its client's socket.
+    /// The address of its client's socket, or the one that the connection's prelude has named.
     pub(crate) peer: IpAddr,
     /// The length of its head as it was received; 0 for an invalid one.
     pub(crate) head_bytes: usize,

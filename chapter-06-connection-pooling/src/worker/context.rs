@@ -19,6 +19,7 @@ use common::{
 };
 
 use crate::{
+    accept_prelude::AcceptPrelude as _,
     engine::{Engine, FilterState, WorkerFilterOf, WorkerSpliceOf},
     filter::{Filter as _, FilterHook, WorkerFilter as _},
     pool::{ConnectionPool as _, PoolCounters},
@@ -38,6 +39,8 @@ pub(crate) struct WorkerContext<E: Engine> {
     pub(crate) thread: WorkerThread,
     /// Makes the layer over a client's socket.
     stream_layer: StreamLayerFactory<E>,
+    /// What comes before a client's first request.
+    pub(crate) prelude: Arc<E::Prelude>,
     /// This worker's part of the filter.
     pub(crate) filter: WorkerFilterOf<E>,
     /// What moves large bodies.
@@ -69,6 +72,7 @@ impl<E: Engine> WorkerContext<E> {
     pub(crate) fn new(
         server: Arc<Server<E::Filter, E::Pool>>,
         stream_layer: StreamLayerFactory<E>,
+        prelude: Arc<E::Prelude>,
         splice: &E::Splice,
         thread: WorkerThread,
     ) -> Self {
@@ -79,6 +83,7 @@ impl<E: Engine> WorkerContext<E> {
             server,
             thread,
             stream_layer,
+            prelude,
             pool,
             evictions: RefCell::default(),
             head: RefCell::new(Head::new()),
@@ -117,6 +122,12 @@ impl<E: Engine> WorkerContext<E> {
     /// The layer over a new client's socket.
     pub(crate) fn new_stream_layer(&self) -> E::StreamLayer {
         (self.stream_layer)()
+    }
+
+    /// Whether a prelude comes before the first request of a connection of `peer`.
+    #[inline]
+    pub(crate) fn expects_prelude(&self, peer: IpAddr) -> bool {
+        self.prelude.is_expected_from(peer.to_canonical())
     }
 
     /// The time at which a poll of a client's task begins: each poll reads the clock here, once.

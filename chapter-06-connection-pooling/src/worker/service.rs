@@ -61,8 +61,8 @@ pub struct ConnectionGuard<S: Service> {
     /// The worker's service.
     pub service: Rc<S>,
     task_id: usize,
-    /// What [`Service::on_connection`] has returned.
-    _permit: ConnectionPermit,
+    /// Of the filter, which has let the connection in.
+    permit: ConnectionPermit,
 }
 
 impl<S: Service> ConnectionGuard<S> {
@@ -70,7 +70,12 @@ impl<S: Service> ConnectionGuard<S> {
     pub(crate) fn new(service: &Rc<S>, permit: ConnectionPermit) -> Self {
         let thread = service.thread();
         thread.balancer().stats().connection_opened();
-        Self { task_id: thread.register(), service: Rc::clone(service), _permit: permit }
+        Self { task_id: thread.register(), service: Rc::clone(service), permit }
+    }
+
+    /// Holds `permit` for as long as the connection is open.
+    pub(crate) fn set_permit(&mut self, permit: ConnectionPermit) {
+        drop(std::mem::replace(&mut self.permit, permit));
     }
 
     /// Stores the waker of the task that awaits this, as [`set_waker`](Self::set_waker) does. Ready at once.

@@ -50,7 +50,7 @@ impl WorkerStats {
     }
 
     /// Counts bytes that did not pass through the client's wire.
-    pub(crate) fn count_spliced(&self, ClientBytes { received, sent }: ClientBytes) {
+    pub(crate) fn count_bytes(&self, ClientBytes { received, sent }: ClientBytes) {
         add(&self.bytes_received, received);
         add(&self.bytes_sent, sent);
     }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, thread};
 use advanced_features::{Balancer, args::BalanceArgs};
 use clap::Parser;
 use common::{cli::ServeArgs, http::StreamLayer, net::Listeners, shutdown::Shutdown};
-use connection_pooling::{Filter, Server, args::PoolArgs, run_with};
+use connection_pooling::{AcceptPrelude, Filter, Server, args::PoolArgs, run_with};
 use load_balancer::dns_refresher::Resolve;
 
 #[derive(Parser)]
@@ -43,11 +43,22 @@ pub(crate) fn running<L: StreamLayer, F: Filter>(
     stream_layer: impl Fn() -> L + Send + Sync + 'static,
     case: impl FnOnce(SocketAddr) + Send,
 ) {
+    running_with(server, stream_layer, &Arc::new(()), case);
+}
+
+/// The same, with `prelude` before each client's first request.
+#[allow(dead_code, reason = "not every test uses it")]
+pub(crate) fn running_with<L: StreamLayer, F: Filter, A: AcceptPrelude>(
+    server: &Arc<Server<F>>,
+    stream_layer: impl Fn() -> L + Send + Sync + 'static,
+    prelude: &Arc<A>,
+    case: impl FnOnce(SocketAddr) + Send,
+) {
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), NonZeroUsize::MIN).unwrap();
     let (address, shutdown) = (listeners.local_address(), Shutdown::new().unwrap());
     thread::scope(|scope| {
         let case = scope.spawn(move || case(address));
-        scope.spawn(|| run_with(server, stream_layer, &(), listeners, &shutdown).unwrap());
+        scope.spawn(|| run_with(server, stream_layer, prelude, &(), listeners, &shutdown).unwrap());
         let ended = case.join();
         shutdown.stop();
         ended.unwrap();

@@ -54,11 +54,11 @@ impl Exposition {
         Ok(Self(registry))
     }
 
-    /// Adds a collector, in every copy of this exposition.
+    /// Adds the metrics of `collector`, also to the copies of this exposition.
     ///
     /// # Errors
-    /// One of its metrics has a name that is in use.
-    pub fn register(&self, collector: Box<dyn Collector>) -> prometheus::Result<()> {
+    /// Two metrics have one name.
+    pub fn add(&self, collector: Box<dyn Collector>) -> prometheus::Result<()> {
         self.0.register(collector)
     }
 

@@ -248,9 +248,9 @@ mod tests {
             let sockets = ExchangeSockets { client: &client, backend: &backend };
             poll_fn(|context| splice.poll(&mut state, &mut relay, sockets, clock::now(), context)).await.unwrap();
             drop(client);
-            let mut received = Vec::new();
-            receiver.read_to_end(&mut received).await.unwrap();
-            assert_eq!(received, b"body");
+            let mut arrived = Vec::new();
+            receiver.read_to_end(&mut arrived).await.unwrap();
+            assert_eq!(arrived, b"body");
             splice.reset(&mut state);
             assert_eq!(splice.pipes.len(), 1, "an empty pipe goes back");
         });

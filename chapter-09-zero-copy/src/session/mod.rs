@@ -6,11 +6,11 @@
 //! | [`end`] | how it ended, in one word |
 //! | [`record`] | what is known of it then |
 //! | [`prelude`], `read_prelude` | what is read before a backend can be chosen |
-//! | `wait` | what it waits for before it has a backend: a slot, a connect |
+//! | `wait` | what it waits for before it has a backend: its prelude, a slot, a connect |
 
 pub mod end;
 pub mod prelude;
-mod read_prelude;
+pub(crate) mod read_prelude;
 pub mod record;
 mod steps;
 mod wait;

@@ -3,7 +3,10 @@
 //! Most sessions have neither and read nothing here. What is read is bounded in size and in time, and goes on to the
 //! backend as it came; only a PROXY header is taken away.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 
@@ -24,49 +27,55 @@ pub struct PreludeConfig {
     pub timeout: Duration,
 }
 
+impl PreludeConfig {
+    /// Whether connections of `peer` begin with a PROXY header.
+    pub(crate) fn is_trusted(&self, peer: IpAddr) -> bool {
+        self.accept_proxy.iter().any(|network| network.contains(&peer.to_canonical()))
+    }
+}
+
 /// What was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Prelude {
+pub(crate) struct Prelude {
     /// The client's address, as the PROXY header says.
-    pub(super) client: SocketAddr,
+    pub(crate) client: SocketAddr,
     /// The address that the client connected to, as the PROXY header says.
-    pub(super) destination: SocketAddr,
+    pub(crate) destination: SocketAddr,
     /// The index of the group that an SNI rule leads to. `None`: the default group.
-    pub(super) group: Option<usize>,
+    pub(crate) group: Option<usize>,
     /// Bytes of the client that the backend has yet to get.
-    pub(super) received: Vec<u8>,
+    pub(crate) received: Vec<u8>,
 }
 
 /// Reads the prelude of one session, without waiting.
-pub(super) struct PreludeReader<'c> {
+pub(crate) struct PreludeReader<'c> {
     config: &'c PreludeConfig,
     expects_header: bool,
     expects_hello: bool,
-    pub(super) prelude: Prelude,
+    pub(crate) prelude: Prelude,
 }
 
 impl<'c> PreludeReader<'c> {
-    pub(super) fn new(config: &'c PreludeConfig, peer: SocketAddr, local: SocketAddr) -> Self {
-        let is_trusted = config.accept_proxy.iter().any(|network| network.contains(&peer.ip().to_canonical()));
+    pub(crate) fn new(config: &'c PreludeConfig, peer: SocketAddr, local: SocketAddr) -> Self {
         Self {
             config,
-            expects_header: is_trusted,
+            expects_header: config.is_trusted(peer.ip()),
             expects_hello: !config.sni.is_empty(),
             prelude: Prelude { client: peer, destination: local, group: None, received: Vec::new() },
         }
     }
 
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         !self.expects_header && !self.expects_hello
     }
 
     /// How the session ends if no more bytes come.
-    pub(super) fn end_if_incomplete(&self) -> SessionEnd {
+    pub(crate) fn end_if_incomplete(&self) -> SessionEnd {
         if self.expects_header { SessionEnd::BadProxyHeader } else { SessionEnd::NoHello }
     }
 
     // ANCHOR: push
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), SessionEnd> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), SessionEnd> {
         self.prelude.received.extend_from_slice(bytes);
         if self.expects_header {
             self.read_header()?;

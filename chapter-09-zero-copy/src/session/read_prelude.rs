@@ -1,44 +1,27 @@
 //! Reads the prelude from the client's socket.
 
 use std::{
+    future::poll_fn,
     io::ErrorKind,
-    net::SocketAddr,
     task::{Context, Poll, ready},
-    time::Instant,
 };
 
-use connection_pooling::timer::LazyTimer;
 use tokio::net::TcpStream;
 
-use super::{
-    end::SessionEnd,
-    prelude::{Prelude, PreludeReader},
-    wait::wait_unless_reset,
-};
-use crate::tcp_worker::TcpWorker;
+use super::{end::SessionEnd, prelude::PreludeReader};
 
 /// How many bytes are read at a time. A `ClientHello` has a few hundred, or about 1,700 with post-quantum keys.
 const READ_BYTES: usize = 4096;
 
-/// Reads the prelude of a connection of `peer` to `local`, which was accepted at `accepted_at`.
+/// Reads until `reader` has all that it expects. The caller sets the deadline.
 ///
 /// # Errors
-/// The session ends: the prelude is malformed, late or cut off.
-pub(super) async fn read_prelude<D>(
-    worker: &TcpWorker<D>,
-    client: &TcpStream,
-    timer: &mut LazyTimer,
-    (peer, local): (SocketAddr, SocketAddr),
-    accepted_at: Instant,
-) -> Result<Prelude, SessionEnd> {
-    let config = &worker.options().prelude;
-    let mut reader = PreludeReader::new(config, peer, local);
+/// The session ends: the prelude is malformed or cut off, or the client has reset its connection.
+pub(crate) async fn read_prelude(client: &TcpStream, reader: &mut PreludeReader<'_>) -> Result<(), SessionEnd> {
     while !reader.is_complete() {
-        let receive = |context: &mut Context<'_>| poll_receive(client, &mut reader, context);
-        let received = wait_unless_reset(worker.thread(), client, timer, accepted_at + config.timeout, receive).await?;
-        received.unwrap_or_else(|| Err(reader.end_if_incomplete()))?;
+        poll_fn(|context| poll_receive(client, reader, context)).await?;
     }
-    Ok(reader.prelude)
+    Ok(())
 }
 
 /// Gives the reader what the client has sent.

@@ -18,7 +18,6 @@ use tokio::net::TcpStream;
 use super::{
     end::SessionEnd,
     prelude::Prelude,
-    read_prelude::read_prelude,
     record::{SessionRecord, exchange},
     wait,
 };
@@ -92,7 +91,7 @@ async fn connect_upstream<D>(
 ) -> Result<(Attempt<TcpStream>, Vec<u8>), SessionEnd> {
     let Session { peer, accepted_at, timer, routed } = session;
     let Prelude { client: source, destination, group, received } =
-        read_prelude(worker, client, timer, (*peer, local), *accepted_at).await?;
+        wait::wait_for_prelude(worker, client, timer, (*peer, local), *accepted_at).await?;
     let ctx = RequestContext::new(worker.thread().balancer().route_connection(group, source.ip()));
     let Routed { ctx, .. } = routed.insert(Routed { client: source, ctx });
     let attempt = connect_to_a_backend(worker, client, timer, ctx, *accepted_at).await?;

@@ -1,7 +1,8 @@
-//! What a session waits for before it has a backend: a slot of one, and a connect.
+//! What a session waits for before it has a backend: its prelude, a slot, and a connect.
 
 use std::{
     future::poll_fn,
+    net::SocketAddr,
     pin::pin,
     sync::Arc,
     task::{Context, Poll},
@@ -26,8 +27,36 @@ use connection_pooling::{
 };
 use tokio::{io::Interest, net::TcpStream};
 
-use super::end::SessionEnd;
+use super::{
+    end::SessionEnd,
+    prelude::{Prelude, PreludeReader},
+    read_prelude::read_prelude,
+};
 use crate::tcp_worker::TcpWorker;
+
+/// Waits for the prelude of a connection of `peer` to `local`, which was accepted at `accepted_at`.
+///
+/// # Errors
+/// The session ends: the prelude is malformed, late or cut off, or the client has reset its connection.
+pub(super) async fn wait_for_prelude<D>(
+    worker: &TcpWorker<D>,
+    client: &TcpStream,
+    timer: &mut LazyTimer,
+    (peer, local): (SocketAddr, SocketAddr),
+    accepted_at: Instant,
+) -> Result<Prelude, SessionEnd> {
+    let config = &worker.options().prelude;
+    let mut reader = PreludeReader::new(config, peer, local);
+    if !reader.is_complete() {
+        let received = {
+            let mut reading = pin!(read_prelude(client, &mut reader));
+            let poll = |context: &mut Context<'_>| reading.as_mut().poll(context);
+            wait_unless_reset(worker.thread(), client, timer, accepted_at + config.timeout, poll).await?
+        };
+        received.unwrap_or_else(|| Err(reader.end_if_incomplete()))?;
+    }
+    Ok(reader.prelude)
+}
 
 /// Waits in the group's queue for a slot.
 ///

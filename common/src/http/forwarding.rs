@@ -89,7 +89,7 @@ impl ClientAddress {
     }
 
     /// The local address that the peer connected to.
-    pub(crate) fn local_addr(&self) -> SocketAddr {
+    pub fn local_addr(&self) -> SocketAddr {
         self.local
     }
 

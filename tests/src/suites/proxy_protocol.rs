@@ -1,9 +1,12 @@
-//! Suite `proxy_protocol`: the header in front of a session that names the client.
+//! Suite `proxy_protocol`: the header in front of a session, or of requests, that names the client.
 
 use crate::Context;
 use crate::case::cases;
 use crate::suites::layer4::{Listening, Peer, expect_ended, session, start};
 use crate::wait::{ms, until};
+
+pub(super) mod http;
+pub(super) mod http_ends;
 
 cases! { "proxy_protocol";
     Fast a_header_is_taken_away_and_names_the_client,
@@ -26,6 +29,20 @@ fn v2() -> Vec<u8> {
     header.extend(443_u16.to_be_bytes());
     header.extend([4, 0, 1, 0]); // NOOP
     header
+}
+
+/// What begins a connection and is no header.
+fn malformed() -> [Vec<u8>; 6] {
+    let mut wrong_length = v2();
+    wrong_length[15] = 15; // the TLV does not fit in
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
+        b"PROXY TCP4 192.0.2.1 192.0.2.2 40001 65536\r\n".to_vec(),
+        b"PROXY TCP4 2001:db8::1 192.0.2.2 40001 443\r\n".to_vec(),
+        b"\x16\x03\x01\0\x05hello".to_vec(),
+        [b"PROXY TCP4 ".as_slice(), &[b'1'; 200]].concat(),
+        wrong_length,
+    ]
 }
 
 fn a_header_is_taken_away_and_names_the_client(ctx: &Context) {
@@ -75,18 +92,7 @@ fn a_header_of_a_stranger_is_payload(ctx: &Context) {
 fn anything_else_from_a_trusted_proxy_is_reset(ctx: &Context) {
     let backend = Listening::start();
     let program = start(ctx, &[&backend], &[TRUSTING, &["--prelude-timeout", "300ms"]].concat());
-    let long = [b"PROXY TCP4 ".as_slice(), &[b'1'; 200]].concat();
-    let mut wrong_length = v2();
-    wrong_length[15] = 15; // the TLV does not fit in
-    let refused: [&[u8]; 6] = [
-        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"PROXY TCP4 192.0.2.1 192.0.2.2 40001 65536\r\n",
-        b"PROXY TCP4 2001:db8::1 192.0.2.2 40001 443\r\n",
-        b"\x16\x03\x01\0\x05hello",
-        &long,
-        &wrong_length,
-    ];
-    for bytes in refused {
+    for bytes in malformed() {
         let mut client = Peer::connect(&program);
         client.send(bytes);
         client.expect_reset();

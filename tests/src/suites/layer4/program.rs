@@ -34,8 +34,11 @@ fn options_of_requests_are_refused(ctx: &Context) {
         (&["--sticky"], "--sticky needs --mode http"),
         (&["--retries", "2"], "--retries needs --mode http"),
         (&["--access-log", "-"], "--access-log needs --mode http"),
-        (&["--mode", "http", "--copy"], "--copy needs --mode tcp"),
         (&["--mode", "http", "--session-timeout", "1m"], "--session-timeout needs --mode tcp"),
+        (
+            &["--mode", "http", "--send-proxy", "v2"],
+            "--send-proxy needs --mode tcp: in http mode a connection to a backend is pooled",
+        ),
     ] {
         let line: Vec<_> = ["0", "127.0.0.1:1"].into_iter().chain(flags.iter().copied()).collect();
         assert_usage_error(ctx, &line, says);
