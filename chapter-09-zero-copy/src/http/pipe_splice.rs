@@ -72,7 +72,6 @@ impl WorkerSplice for WorkerPipes {
         }
     }
 
-    // ANCHOR: poll
     fn poll(
         &self,
         pipe: &mut Self::State,
@@ -81,6 +80,7 @@ impl WorkerSplice for WorkerPipes {
         now: Instant,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), ProxyError>> {
+        // ANCHOR: poll
         let mut moved = 0;
         while let Some(body) = relay.spliced_body() {
             if body.in_pipe > 0 {
@@ -105,8 +105,8 @@ impl WorkerSplice for WorkerPipes {
             }
         }
         Poll::Ready(Ok(()))
+        // ANCHOR_END: poll
     }
-    // ANCHOR_END: poll
 
     fn reset(&self, pipe: &mut Self::State) {
         if let Some(pipe) = pipe.take() {
