@@ -158,6 +158,9 @@ const WITHOUT_REQUESTS: &[&str] = &[
     "connect",
     "drain",
     "log_requests",
+    "access_log",
+    "access_log_format",
+    "access_log_sample",
     "metrics",
 ];
 
@@ -205,7 +208,8 @@ mod tests {
             (Mode::Tcp, "--retries 2", "--retries needs --mode http"),
             (Mode::Tcp, "--limit 5/s", "--limit needs --mode http"),
             (Mode::Tcp, "--idle-timeout 5s", "--idle-timeout needs --mode http"),
-            (Mode::Tcp, "--access-log -", "--access-log needs --mode http"),
+            (Mode::Tcp, "--access-log - --slow 5s", "--slow needs --mode http"),
+            (Mode::Tcp, "--access-log - --access-log-redact-query", "--access-log-redact-query needs --mode http"),
             (Mode::Http, "--mode http --copy", "--copy needs --mode tcp"),
         ] {
             let error = check(mode, line).unwrap_err();

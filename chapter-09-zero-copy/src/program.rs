@@ -4,6 +4,7 @@ use std::{error::Error, io, process::ExitCode, sync::Arc};
 
 use common::cli::{self, InProcessBackends};
 use lb_metrics::{
+    access_log::line_log::LineLog,
     program::{self, BARE_ADMIN},
     record::outcomes::outcome_table,
 };
@@ -34,7 +35,12 @@ pub fn run<D: Direction, B: InProcessBackends>(
     if mode == Mode::Http {
         return program::run(name, program, is_bare, (limiter_for as _, outcome_table as _), start_bundled);
     }
-    let (limited, metrics, _) = program.into_parts();
+    let (limited, metrics, log) = program.into_parts();
+    // --log-requests is no access log here: it asks for lines on standard error.
+    let log = match log.into_lines(false) {
+        Ok(log) => log,
+        Err(reason) => return Ok(cli::usage_error(reason)),
+    };
     let balancer = limited.into_balancer();
     let options = match tcp.options(&balancer.group_names()) {
         Ok(options) => options,
@@ -45,6 +51,7 @@ pub fn run<D: Direction, B: InProcessBackends>(
     let program = if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
     program.run(start_bundled, |balancer| {
         let server = TcpServer::new(balancer, workers, options);
-        ObservableTcpServer::<D>::start(server, metrics.metrics).map(Arc::new)
+        let log = log.map(|config| LineLog::start(config, workers)).transpose()?;
+        ObservableTcpServer::<D>::start(server, metrics.metrics, log).map(Arc::new)
     })
 }

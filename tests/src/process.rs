@@ -179,6 +179,13 @@ impl Program {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
     }
 
+    /// How many open descriptors are of this kind: `socket`, `pipe`. Without `/proc`, none.
+    pub fn fds_of(&self, kind: &str) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).into_iter().flatten().flatten();
+        let targets = open.filter_map(|fd| fs::read_link(fd.path()).ok()); // one may have been closed meanwhile
+        targets.filter(|target| target.to_string_lossy().starts_with(&format!("{kind}:"))).count()
+    }
+
     /// The lowest free descriptor number: the next file gets it.
     ///
     /// # Panics

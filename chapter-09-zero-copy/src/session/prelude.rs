@@ -33,6 +33,8 @@ pub(super) struct Prelude {
     pub(super) destination: SocketAddr,
     /// The index of the group that an SNI rule leads to. `None`: the default group.
     pub(super) group: Option<usize>,
+    /// The TLS server name, if there are SNI rules.
+    pub(super) server_name: Option<Box<str>>,
     /// Bytes of the client that the backend has yet to get.
     pub(super) received: Vec<u8>,
 }
@@ -52,7 +54,7 @@ impl<'c> PreludeReader<'c> {
             config,
             expects_header: is_trusted,
             expects_hello: !config.sni.is_empty(),
-            prelude: Prelude { client: peer, destination: local, group: None, received: Vec::new() },
+            prelude: Prelude { client: peer, destination: local, group: None, server_name: None, received: Vec::new() },
         }
     }
 
@@ -94,6 +96,7 @@ impl<'c> PreludeReader<'c> {
             ClientHelloRead::Incomplete => {}
             ClientHelloRead::Complete(hello) => {
                 self.prelude.group = self.config.sni.find(&hello);
+                self.prelude.server_name = hello.server_name().map(Into::into);
                 self.expects_hello = false;
             }
         }
