@@ -1,7 +1,7 @@
 //! What happens to sessions whose bytes are on their way: a backend dies, or the program drains.
 
-use std::io::{ErrorKind, Read as _};
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 
@@ -79,8 +79,11 @@ fn read_stream(program: &Program, is_over: &AtomicBool, streaming: &AtomicU64) -
             last = stream.checked + SOME_BYTES;
         }
         if !has_ended_it && stream.checked >= last {
-            client.send("!");
-            client.half_close();
+            // A reset may be behind bytes that have yet to be read.
+            if let Err(error) = client.0.write_all(b"!") {
+                return Streamed { port, end: Err(error.kind()) };
+            }
+            let _ = client.0.shutdown(Shutdown::Write); // the next read says if it was reset in between
             has_ended_it = true;
         }
     }

@@ -211,7 +211,7 @@ fn a_log_that_takes_no_more_lines_holds_no_session_up(ctx: &Context) {
     let backend = Listening::start();
     let format = format!("{} {{end}}", "x".repeat(16_000));
     for target in ["/dev/full", "-"] {
-        let options = Options { unread_stdout: true, ..Options::default() };
+        let options = Options { unread_stdout: target == "-", ..Options::default() };
         let log = ["--access-log", target, "--access-log-format", &format];
         let flags = ["--workers", "1", "--admin", "127.0.0.1:0"];
         let name = backend.addr().to_string();
