@@ -133,8 +133,10 @@ fn curl_gets_a_page(ctx: &Context) {
 }
 
 fn websocket_messages_are_echoed(ctx: &Context) {
-    let program = ctx.start_bundled(&["--splice-threshold", "0"]);
-    third_party::expect_websocket_echo(program.addr());
+    for flags in [&["--copy"][..], &["--splice-threshold", "0"]] {
+        let program = ctx.start_bundled(flags);
+        third_party::expect_websocket_echo(program.addr());
+    }
 }
 
 /// A protocol in which both sides take turns, and one long answer.
