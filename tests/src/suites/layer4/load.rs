@@ -87,7 +87,13 @@ fn read_stream(program: &Program, is_over: &AtomicBool, streaming: &AtomicU64) -
             has_ended_it = true;
         }
     }
-    assert_eq!(stream.rest, stream.checked.to_be_bytes(), "a FIN comes after all bytes, or not at all");
+    let is_whole = stream.rest == stream.checked.to_be_bytes();
+    assert!(
+        is_whole,
+        "a FIN comes after all bytes, or not at all; after {} came {}",
+        stream.checked,
+        stream.rest.len()
+    );
     Streamed { port, end: Ok(()) }
 }
 
