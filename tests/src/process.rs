@@ -212,11 +212,11 @@ impl Program {
         until("the program is stopped", || self.has_only_threads_in('T'));
     }
 
-    fn has_only_threads_in(&self, state: char) -> bool {
+    fn has_only_threads_in(&self, wanted: char) -> bool {
         let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.pid())) else { return true };
         // `123 (a name) S …`; a thread that has ended meanwhile has no such file.
         let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
-        stats.into_iter().all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(state)))
+        stats.into_iter().all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(wanted)))
     }
 
     /// The names of its threads, in alphabetical order. Without `/proc`, none.

@@ -132,3 +132,24 @@ impl LogField for SessionField {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lb_metrics::access_log::LogFormat;
+
+    use super::*;
+
+    #[test]
+    fn every_field_has_its_place_and_the_page_explains_each() {
+        let page = include_str!("../../README.md");
+        let (_, section) = page.split_once("### The access log of sessions").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let rows: String = section.lines().filter(|line| line.starts_with("| `")).collect();
+        for (index, (field, name)) in SessionField::ALL.iter().enumerate() {
+            assert_eq!(*field as usize, index, "{name}: a JSON line has the order of the enum");
+            assert!(rows.contains(&format!("`{name}`")), "the page has no row for {name}");
+        }
+        let text: Result<LogFormat<SessionField>, _> = "text".parse();
+        assert!(text.is_ok_and(|text| text.has(SessionField::End)), "its template has no unknown field");
+    }
+}

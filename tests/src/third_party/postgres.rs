@@ -57,7 +57,7 @@ impl Postgres {
 fn command(name: &str, data: &TempDir) -> Command {
     let mut command = Command::new(name);
     command.current_dir(data.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // The owner of the directory is whoever runs this test, until it is given away.
+    // The directory belongs to the user that runs this test, or was given away by an earlier call.
     if [0, NOBODY].contains(&data.path().metadata().unwrap().uid()) {
         chown(data.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         command.uid(NOBODY).gid(NOBODY);
