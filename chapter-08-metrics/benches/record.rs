@@ -12,7 +12,10 @@ use common::{
 use connection_pooling::{ClientBytes, EndedRequest, Filter as _, RequestInfo, WorkerFilter as _};
 use criterion::{Criterion, criterion_group, criterion_main};
 use lb_metrics::{
-    access_log::{AccessLog, AccessLogConfig, filter::LogState, names::Names},
+    access_log::{
+        AccessLog, AccessLogConfig, LogFormat, filter::LogState, line_log::LineLogConfig, names::Names,
+        sampling::SampleRate,
+    },
     exposition::{Exposition, request_collector::RequestCollector},
     histogram::Buckets,
     record::{Layout, Metrics, filter::RequestState, layout::MaxSeries},
@@ -91,7 +94,8 @@ fn log(c: &mut Criterion) {
     let args = Args::parse_from(["observable_lb", "127.0.0.1:9", "--check", "off"]);
     let config = args.balance.into_config(args.serve, 10, None, false).expect("valid arguments");
     let balancer = Balancer::new("observable_lb", config, SystemResolver).expect("an address needs no resolver");
-    let config = AccessLogConfig { target: Some("/dev/null".into()), ..AccessLogConfig::default() };
+    let lines = LineLogConfig { target: "/dev/null".into(), format: LogFormat::json(), sample: SampleRate::ALL };
+    let config = AccessLogConfig { lines: Some(lines), ..AccessLogConfig::default() };
     let log = AccessLog::start(config, Names::new(balancer, Vec::new()), NonZeroUsize::MIN).expect("it can be opened");
     let (worker, mut state) = (log.for_worker(0), LogState::default());
     let mut head = Head::new();

@@ -140,7 +140,7 @@ impl program::Server for ObservableServer {
             Box::new(MetricsHandler(self.exposition.clone())),
             Box::new(StatsHandler(Arc::clone(self.limited.server()))),
             Box::new(RequestsHandler(self.log().clone())),
-            Box::new(ReopenHandler(self.log().clone())),
+            Box::new(ReopenHandler(self.log().writer().cloned())),
             Box::new(self.health.clone()),
         ];
         match LiveFeed::start(self.live.clone()) {

@@ -12,7 +12,7 @@ use integration_tests::{
     steady_state,
 };
 use lb_metrics::{
-    access_log::{AccessLog, AccessLogConfig, names::Names},
+    access_log::{AccessLog, AccessLogConfig, LogFormat, line_log::LineLogConfig, names::Names, sampling::SampleRate},
     histogram::Buckets,
     record::{Layout, Metrics, layout::MaxSeries},
 };
@@ -41,12 +41,9 @@ fn a_thousand_logged_requests_allocate_nothing() {
     static THREAD: AllocationCounter = AllocationCounter::new();
     let backends = [&*steady_state::backend().to_string()];
     let names = Names::new(Arc::clone(support::server(&backends, SystemResolver).balancer()), Vec::new());
-    let config = AccessLogConfig {
-        target: Some("/dev/null".into()),
-        keeps_recent: true,
-        slow: Duration::ZERO,
-        ..AccessLogConfig::default()
-    };
+    let lines = LineLogConfig { target: "/dev/null".into(), format: LogFormat::json(), sample: SampleRate::ALL };
+    let config =
+        AccessLogConfig { lines: Some(lines), keeps_recent: true, slow: Duration::ZERO, ..AccessLogConfig::default() };
     let log = AccessLog::start(config, names, NonZeroUsize::MIN).unwrap();
     let server = support::server_with_filter(&backends, SystemResolver, log.clone());
     steady_state::assert_allocates_nothing(&THREAD, |listeners, shutdown| {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use advanced_features::{admin::AdminOperations as _, balance::backend::Backend};
 use common::clock::now;
+use lb_metrics::access_log::writer::LogWriter;
 use lb_metrics::exposition::{
     Exposition,
     backend_collector::{BACKEND, EJECTIONS, UP, WEIGHT, is_up},
-    balancer_collector::{ACCEPTED, ACTIVE, BUILD},
+    balancer_collector::{ACCEPTED, ACTIVE, BUILD, LOG_DROPPED},
     family::{Family, boolean, count},
     process_collector::ProcessCollector,
 };
@@ -27,12 +28,13 @@ const BACKEND_SESSIONS: Family =
     Family::counter("lb_backend_sessions_total", BACKEND, "Sessions that were connected to the backend.");
 const BACKEND_FAILURES: Family =
     Family::counter("lb_backend_failures_total", BACKEND, "Failed connects and sessions that the backend reset.");
-const ALL: [&Family; 12] = [
+const ALL: [&Family; 13] = [
     &SESSIONS,
     &SPLICED,
     &COPIED,
     &ACTIVE,
     &ACCEPTED,
+    &LOG_DROPPED,
     &IN_FLIGHT,
     &BACKEND_SESSIONS,
     &BACKEND_FAILURES,
@@ -42,17 +44,19 @@ const ALL: [&Family; 12] = [
     &BUILD,
 ];
 
-/// All metrics of this server.
+/// All metrics of this server, and of the writer of its log.
 ///
 /// # Errors
 /// Two metrics have one name.
-pub(crate) fn exposition(server: &Arc<TcpServer>) -> prometheus::Result<Exposition> {
-    let sessions = SessionCollector { server: Arc::clone(server), descs: ALL.into_iter().map(Family::desc).collect() };
+pub(crate) fn exposition(server: &Arc<TcpServer>, writer: Option<Arc<LogWriter>>) -> prometheus::Result<Exposition> {
+    let descs = ALL.into_iter().map(Family::desc).collect();
+    let sessions = SessionCollector { server: Arc::clone(server), writer, descs };
     Exposition::of(vec![Box::new(sessions), Box::<ProcessCollector>::default()])
 }
 
 struct SessionCollector {
     server: Arc<TcpServer>,
+    writer: Option<Arc<LogWriter>>,
     descs: Vec<Desc>,
 }
 
@@ -93,6 +97,7 @@ impl Collector for SessionCollector {
             COPIED.with_one(count(copied)),
             ACTIVE.with_one(count(stats.connections_active())),
             ACCEPTED.with_one(count(stats.connections_accepted())),
+            LOG_DROPPED.with_one(count(self.writer.as_ref().map_or(0, |writer| writer.dropped()))),
             BUILD.with(vec![BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1.0)]),
         ];
         if !self.server.workers().balancer().router().backends().is_empty() {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`relay`] | the bytes of two sockets: pipes, one direction, both |
 //! | [`session`] | a session from its acceptance to its record |
+//! | [`session_log`] | the access log of sessions, by chapter 8's writer |
 //! | [`server`], `session_stats` | what the workers share and count |
 //! | `tcp_worker`, `tcp_service` | what the sessions of a worker share; sessions as what a worker serves |
 //! | [`http`] | requests: chapter 8's server, behind proxies that send PROXY headers, and with spliced bodies |
@@ -27,6 +28,7 @@ pub mod relay;
 pub mod sendfile;
 pub mod server;
 pub mod session;
+pub mod session_log;
 mod session_stats;
 mod tcp_service;
 mod tcp_worker;

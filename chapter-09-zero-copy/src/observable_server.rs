@@ -1,4 +1,4 @@
-//! The server as a program runs it: with its metrics, and the interfaces that serve them.
+//! The server as a program runs it: with its access log, its metrics, and the interfaces that serve them.
 
 use std::{io, marker::PhantomData, net::SocketAddr, sync::Arc};
 
@@ -9,20 +9,22 @@ use advanced_features::{
 use common::{net::Listeners, shutdown::Shutdown};
 use connection_pooling::worker;
 use lb_metrics::{
-    endpoint::{health::HealthHandler, metrics::MetricsHandler},
+    access_log::line_log::LineLog,
+    endpoint::{health::HealthHandler, log::ReopenHandler, metrics::MetricsHandler},
     exposition::Exposition,
     serve_public,
 };
 
 use crate::{
     exposition::exposition, keep_alive::enable_keep_alive, relay::direction::Direction, server::TcpServer,
-    tcp_worker::TcpWorker,
+    session_log::field::SessionField, tcp_worker::TcpWorker,
 };
 
-/// A server of TCP sessions, with its metrics. Each direction of a session is relayed by a `D`.
+/// A server of TCP sessions, with its log and its metrics. Each direction of a session is relayed by a `D`.
 #[derive(Debug)]
 pub struct ObservableTcpServer<D> {
     server: Arc<TcpServer>,
+    log: Option<Arc<LineLog<SessionField>>>,
     exposition: Exposition,
     health: HealthHandler,
     /// The interface that `--metrics` asks for. It answers until the process exits.
@@ -31,16 +33,21 @@ pub struct ObservableTcpServer<D> {
 }
 
 impl<D: Direction> ObservableTcpServer<D> {
-    /// The server, and its metrics on `metrics`, if that is an address.
+    /// The server, which logs to `log`, and its metrics on `metrics`, if that is an address.
     ///
     /// # Errors
     /// The address cannot be listened on.
-    pub fn start(server: TcpServer, metrics: Option<SocketAddr>) -> io::Result<Self> {
+    pub fn start(
+        server: TcpServer,
+        metrics: Option<SocketAddr>,
+        log: Option<Arc<LineLog<SessionField>>>,
+    ) -> io::Result<Self> {
         let server = Arc::new(server);
         let health = HealthHandler::new(Arc::clone(server.workers().balancer()));
-        let exposition = exposition(&server).map_err(io::Error::other)?;
+        let writer = log.as_ref().map(|log| Arc::clone(log.writer()));
+        let exposition = exposition(&server, writer).map_err(io::Error::other)?;
         let public = metrics.map(|address| serve_public(address, &exposition, &health)).transpose()?;
-        Ok(Self { server, exposition, health, _public: public, direction: PhantomData })
+        Ok(Self { server, log, exposition, health, _public: public, direction: PhantomData })
     }
 }
 
@@ -48,10 +55,14 @@ impl<D: Direction> program::Server for ObservableTcpServer<D> {
     fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()> {
         self.health.running(shutdown);
         listeners.iter().for_each(enable_keep_alive);
-        let server = &self.server;
-        worker::run::run(server.workers(), listeners, shutdown, |thread| {
-            TcpWorker::<D>::new(Arc::clone(server), thread)
-        })
+        let (server, log) = (&self.server, self.log.as_ref());
+        let outcome = worker::run::run(server.workers(), listeners, shutdown, |thread| {
+            TcpWorker::<D>::new(Arc::clone(server), log, thread)
+        });
+        if let Some(log) = log {
+            log.writer().close();
+        }
+        outcome
     }
 
     fn statistics(&self) -> String {
@@ -59,6 +70,11 @@ impl<D: Direction> program::Server for ObservableTcpServer<D> {
     }
 
     fn admin_handlers(self: &Arc<Self>) -> Vec<Box<dyn AdminHandler>> {
-        vec![Box::new(MetricsHandler(self.exposition.clone())), Box::new(self.health.clone())]
+        let writer = self.log.as_ref().map(|log| Arc::clone(log.writer()));
+        vec![
+            Box::new(MetricsHandler(self.exposition.clone())),
+            Box::new(ReopenHandler(writer)),
+            Box::new(self.health.clone()),
+        ]
     }
 }

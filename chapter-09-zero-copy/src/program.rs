@@ -6,6 +6,7 @@ use advanced_features::program::Program;
 use common::cli::{self, InProcessBackends};
 use lb_metrics::{
     ObservableServer,
+    access_log::line_log::LineLog,
     program::{self, BARE_ADMIN},
     record::outcomes::outcome_table,
 };
@@ -46,7 +47,12 @@ pub fn run<D: Direction, B: InProcessBackends>(
         };
         return program::run_with(name, program, is_bare, make, start_bundled, adjust, build);
     }
-    let (limited, metrics, _) = program.into_parts();
+    let (limited, metrics, log) = program.into_parts();
+    // --log-requests is no access log here: it asks for lines on standard error.
+    let log = match log.into_lines(false) {
+        Ok(log) => log,
+        Err(reason) => return Ok(cli::usage_error(reason)),
+    };
     let balancer = limited.into_balancer();
     let options = match tcp.options(prelude, splice, &balancer.group_names()) {
         Ok(options) => options,
@@ -56,6 +62,7 @@ pub fn run<D: Direction, B: InProcessBackends>(
     let program = if is_bare { program.read_only_admin(BARE_ADMIN) } else { program };
     program.run(start_bundled, |balancer| {
         let server = TcpServer::new(balancer, workers, options);
-        ObservableTcpServer::<D>::start(server, metrics.metrics).map(Arc::new)
+        let log = log.map(|config| LineLog::start(config, workers)).transpose()?;
+        ObservableTcpServer::<D>::start(server, metrics.metrics, log).map(Arc::new)
     })
 }

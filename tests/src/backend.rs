@@ -15,6 +15,7 @@ mod conn;
 mod own_process;
 mod recording;
 mod reserved_port;
+pub mod stream_process;
 
 pub use conn::{Conn, Request};
 pub use recording::RecordedConnection;

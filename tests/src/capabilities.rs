@@ -33,6 +33,32 @@ const SUITES: &[(&str, &[u8])] = &[
     ("files", &[9]),
 ];
 
+/// The suites that a chapter passes when its program is started with further arguments, and what they are listed under.
+const IN_ANOTHER_MODE: &[(u8, &str, &[&str], &[&str])] = &[(
+    9,
+    "http_mode",
+    &["--mode", "http"],
+    &["proxy", "framing", "smuggling", "robustness", "balance", "failover", "retry", "pooling"],
+)];
+
+/// A suite that a chapter passes.
+#[derive(Debug, Clone, Copy)]
+pub struct Suite {
+    /// Its name.
+    pub name: &'static str,
+    /// What the program is started with; empty: nothing further.
+    pub arguments: &'static [&'static str],
+    /// What these arguments are called.
+    mode: Option<&'static str>,
+}
+
+impl Suite {
+    /// What it is listed as: `proxy`, or `http_mode::proxy`.
+    pub fn title(&self) -> String {
+        self.mode.map_or_else(|| self.name.to_owned(), |mode| format!("{mode}::{}", self.name))
+    }
+}
+
 /// The chapters whose programs are chapter 6's engine with a further filter each.
 const WITH_FILTERS: RangeInclusive<u8> = 7..=9;
 
@@ -43,9 +69,13 @@ pub const CHAPTERS: RangeInclusive<u8> = 1..=9;
 ///
 /// # Panics
 /// When no suite lists the chapter: a new chapter must be entered above.
-pub fn suites_of(chapter: u8) -> Vec<&'static str> {
+pub fn suites_of(chapter: u8) -> Vec<Suite> {
     let passed = SUITES.iter().filter(|(_, chapters)| chapters.contains(&chapter));
-    let passed: Vec<_> = passed.map(|(suite, _)| *suite).collect();
+    let passed = passed.map(|(name, _)| Suite { name, arguments: &[], mode: None });
+    let in_modes = IN_ANOTHER_MODE.iter().filter(|(number, ..)| *number == chapter);
+    let in_modes = in_modes
+        .flat_map(|(_, mode, arguments, suites)| suites.iter().map(|name| Suite { name, arguments, mode: Some(mode) }));
+    let passed: Vec<_> = passed.chain(in_modes).collect();
     assert!(!passed.is_empty(), "no suite lists chapter {chapter}");
     passed
 }

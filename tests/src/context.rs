@@ -21,13 +21,20 @@ pub struct Context {
     /// The chapter's number.
     pub chapter: u8,
     program: PathBuf,
+    /// What the program gets as its last arguments, always.
+    arguments: &'static [&'static str],
     other_programs: &'static [(&'static str, &'static str)],
     children: Children,
 }
 
 impl Context {
-    pub(crate) fn new(chapter: u8, program: PathBuf, other_programs: &'static [(&'static str, &'static str)]) -> Self {
-        Self { chapter, program, other_programs, children: Children::default() }
+    pub(crate) fn new(
+        chapter: u8,
+        program: PathBuf,
+        arguments: &'static [&'static str],
+        other_programs: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self { chapter, program, arguments, other_programs, children: Children::default() }
     }
 
     /// The path of a further program of this chapter.
@@ -81,9 +88,9 @@ impl Context {
         Program::start(&self.program, &args, options, self.children())
     }
 
-    /// Runs the program with exactly these arguments until it exits.
+    /// Runs the program with these arguments, and those of the suite, until it exits.
     pub fn run(&self, args: &[&str]) -> ExitedProgram {
-        let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+        let args: Vec<_> = args.iter().chain(self.arguments).map(ToString::to_string).collect();
         Program::run(&self.program, &args, self.children())
     }
 
@@ -110,6 +117,7 @@ impl Context {
         if self.chapter >= 4 {
             args.extend(flags_to_disable(flags));
         }
+        args.extend(self.arguments.iter().map(ToString::to_string));
         args
     }
 }

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 use crate::children::Children;
 use crate::client::Client;
 use crate::cpu::CpuTime;
-use crate::wait::{TEST_TIMEOUT, eventually};
+use crate::wait::{TEST_TIMEOUT, eventually, until};
 
 /// The time limit of a program that should exit on its own: a name that does not resolve takes a while.
 const RUN_DEADLINE: Duration = Duration::from_secs(40);
@@ -179,6 +179,13 @@ impl Program {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
     }
 
+    /// How many open descriptors are of this kind: `socket`, `pipe`. Without `/proc`, none.
+    pub fn fds_of(&self, kind: &str) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).into_iter().flatten().flatten();
+        let targets = open.filter_map(|fd| fs::read_link(fd.path()).ok()); // one may have been closed meanwhile
+        targets.filter(|target| target.to_string_lossy().starts_with(&format!("{kind}:"))).count()
+    }
+
     /// The lowest free descriptor number: the next file gets it.
     ///
     /// # Panics
@@ -196,10 +203,20 @@ impl Program {
 
     /// Whether all its threads sleep: then it has handled everything that was sent to it. Without `/proc`, `true`.
     pub fn is_idle(&self) -> bool {
+        self.has_only_threads_in('S')
+    }
+
+    /// Stops it, until SIGCONT.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        until("the program is stopped", || self.has_only_threads_in('T'));
+    }
+
+    fn has_only_threads_in(&self, wanted: char) -> bool {
         let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.pid())) else { return true };
         // `123 (a name) S …`; a thread that has ended meanwhile has no such file.
         let stats = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
-        stats.into_iter().all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S')))
+        stats.into_iter().all(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(wanted)))
     }
 
     /// The names of its threads, in alphabetical order. Without `/proc`, none.

@@ -8,6 +8,7 @@ use std::thread;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use crate::capabilities::Suite;
 use crate::case::{Case, Tier};
 use crate::{Context, backend, capabilities, suites};
 
@@ -17,26 +18,34 @@ static RUNNING: RwLock<()> = RwLock::new(());
 /// Runs the suites of `chapter` against `program` (or `LB_BIN`), with libtest's command line. `others` are the names
 /// and paths of the chapter's further programs.
 pub fn run_ladder(chapter: u8, program: &str, others: &'static [(&'static str, &'static str)]) -> ExitCode {
-    if let Some(exit_code) = backend::backend_process::run_if_asked().or_else(backend::bundled_process::run_if_asked) {
+    let roles = [
+        backend::backend_process::run_if_asked,
+        backend::bundled_process::run_if_asked,
+        backend::stream_process::run_if_asked,
+    ];
+    if let Some(exit_code) = roles.into_iter().find_map(|run_if_asked| run_if_asked()) {
         return exit_code;
     }
     let program = std::env::var_os("LB_BIN").map_or_else(|| PathBuf::from(program), PathBuf::from);
     let full = std::env::var_os("LADDER_FULL").is_some_and(|value| value == "1");
-    let passed = capabilities::suites_of(chapter);
-    let mut cases: Vec<_> =
-        suites::all().filter(|case| passed.contains(&case.suite) && case.since <= chapter).collect();
+    let cases_of = |suite: Suite| {
+        suites::all()
+            .filter(move |case| case.suite == suite.name && case.since <= chapter)
+            .map(move |case| (suite, case))
+    };
+    let mut cases: Vec<_> = capabilities::suites_of(chapter).into_iter().flat_map(cases_of).collect();
     // The longest first, so that none of them outlasts all others.
-    cases.sort_by_key(|case| match case.tier {
+    cases.sort_by_key(|(_, case)| match case.tier {
         Tier::Slow | Tier::Full => 0,
         Tier::Fast => 1,
         Tier::Alone => 2,
     });
     let trials = cases
         .into_iter()
-        .map(|case| {
+        .map(|(suite, case)| {
             let program = program.clone();
-            Trial::test(format!("{}::{}", case.suite, case.name), move || {
-                in_turn(case, Context::new(chapter, program, others))
+            Trial::test(format!("{}::{}", suite.title(), case.name), move || {
+                in_turn(case, Context::new(chapter, program, suite.arguments, others))
             })
             .with_ignored_flag(case.is_long_in(chapter) && !full)
         })

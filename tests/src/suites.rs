@@ -17,6 +17,7 @@ mod layer4;
 mod limits;
 mod live;
 mod local_reply;
+mod log_file;
 mod metrics;
 mod overload;
 mod pooling;
@@ -152,6 +153,8 @@ const FILES: &[&[Case]] = &[
     layer4::choosing::CASES,
     layer4::program::CASES,
     layer4::server_name::CASES,
+    layer4::log::CASES,
+    layer4::load::CASES,
     proxy_protocol::CASES,
     proxy_protocol::http::CASES,
     proxy_protocol::http_ends::CASES,

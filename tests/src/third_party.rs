@@ -1,5 +1,5 @@
-//! Third-party HTTP: curl, Python's `http.client` and `http.server`, hyper on both sides; Prometheus, which scrapes; HAProxy,
-//! which relays; and Redis, whose protocol is another.
+//! Third-party HTTP: curl, Python's `http.client` and `http.server`, hyper on both sides; Prometheus, which scrapes;
+//! HAProxy, which relays; a WebSocket client; and Redis and PostgreSQL, whose protocols are others.
 //!
 //! A test that only runs our client against our balancer could contain the same mistake twice.
 
@@ -16,14 +16,18 @@ use crate::wait::{TEST_TIMEOUT, eventually};
 mod haproxy;
 mod hyper_client;
 mod hyper_server;
+mod postgres;
 mod prometheus;
 mod redis;
+mod websocket;
 
 pub(crate) use haproxy::Haproxy;
 pub use hyper_client::{HyperResponse, hyper_exchange};
 pub use hyper_server::HyperServer;
+pub(crate) use postgres::Postgres;
 pub(crate) use prometheus::Prometheus;
 pub(crate) use redis::Redis;
+pub(crate) use websocket::expect_websocket_echo;
 
 /// Runs `program` with `input` on its standard input and returns its standard output.
 ///

@@ -162,8 +162,14 @@ fn quick_run_of_zero_copy_compares_splicing_with_copying() {
         entries.filter_map(|result| result["target"].as_str()).collect()
     };
     let [splice, at_once, copy] = ["splice", "at once", "copy"].map(|way| format!("chapter 9 {way}"));
-    // HAProxy and nginx are not installed everywhere.
-    assert_eq!(of("bulk-8m")[..4], ["floor", "chapter 6", &splice, &copy], "{stdout}");
+    // HAProxy, nginx and a C compiler are not installed everywhere.
+    let bulk: Vec<_> = of("bulk-8m").into_iter().filter(|target| *target != "C splice loop").collect();
+    assert_eq!(bulk[..4], ["floor", "chapter 6", &splice, &copy], "{stdout}");
+    let has_loop = of("bulk-8m").contains(&"C splice loop");
+    assert!(
+        has_loop || format!("{stdout}{stderr}").contains("C splice loop is skipped: no C compiler"),
+        "{stdout}{stderr}"
+    );
     assert_eq!(of("session-128")[..3], ["floor", &splice, &copy], "{stdout}");
     for workload in ["pipe-4k", "pipe-1m"] {
         assert_eq!(of(workload), [&splice, &copy], "{stdout}");

@@ -1,6 +1,4 @@
-//! The fields of a line.
-
-use std::{io::Write as _, net::IpAddr, time::Duration};
+//! The fields of a line about a request.
 
 use common::{
     http::{Exchange, FailureKind, Version},
@@ -10,8 +8,9 @@ use common::{
 use super::{
     entry::Entry,
     escape::Escape,
+    log_field::LogField,
     request_text::{HeadFacts, Text},
-    timestamp::write_three_digits,
+    style::{Style, write_address, write_number},
 };
 
 macro_rules! fields {
@@ -21,13 +20,7 @@ macro_rules! fields {
         pub enum Field { $($(#[$doc])* $name,)+ }
 
         impl Field {
-            /// All of them: first those of a JSON line, in its order.
-            pub const ALL: &'static [Self] = &[$(Self::$name),+];
-
-            /// Its name.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$name => $word,)+ }
-            }
+            const NAMES: &'static [(Self, &'static str)] = &[$((Self::$name, $word)),+];
         }
     };
 }
@@ -91,31 +84,19 @@ fields! {
     RequestLine = "request_line",
 }
 
-/// How many of [`Field::ALL`] a JSON line has.
-const JSON_FIELDS: usize = 24;
+/// Nobody is authenticated here, so the third word, the user, is `-`. `ident`, the second, is so everywhere.
+const COMMON: &str = r#"{client} - - [{clf_time}] "{request_line}" {status} {bytes_sent}"#;
+const COMBINED: &str =
+    concat!(r#"{client} - - [{clf_time}] "{request_line}" {status} {bytes_sent}"#, r#" "{referer}" "{user_agent}""#);
 
-/// How values are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// As JSON values, whose quotes are part of the format: `null` for a number that is not known.
-    Json,
-    /// As text: `-` for what is not known.
-    Text,
-}
+impl LogField for Field {
+    type Entry<'a> = Entry<'a>;
 
-impl Field {
-    /// Those of a JSON line.
-    pub fn of_json() -> &'static [Self] {
-        &Self::ALL[..JSON_FIELDS]
-    }
+    const ALL: &'static [(Self, &'static str)] = Self::NAMES;
+    const JSON_FIELDS: usize = 24;
+    const TEMPLATES: &'static [(&'static str, &'static str)] = &[("common", COMMON), ("combined", COMBINED)];
 
-    /// The field with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|field| field.name() == name)
-    }
-
-    /// Whether its value is a text, which JSON has in quotes.
-    pub fn is_text(self) -> bool {
+    fn is_text(self) -> bool {
         !matches!(
             self,
             Self::Status
@@ -130,8 +111,7 @@ impl Field {
         )
     }
 
-    /// Appends its value, without quotes.
-    pub fn write(self, style: Style, out: &mut Vec<u8>, entry: &Entry<'_>) {
+    fn write(self, style: Style, out: &mut Vec<u8>, entry: &Entry<'_>) {
         let Entry { text, exchange, .. } = entry;
         let times = exchange.times;
         let first_byte = || Some(times.first_byte?.saturating_sub(times.connected?));
@@ -171,60 +151,11 @@ impl Field {
     }
 }
 
-impl Style {
-    /// How texts of clients are escaped.
-    pub fn escape(self) -> Escape {
-        match self {
-            Self::Json => Escape::Json,
-            Self::Text => Escape::Hex,
-        }
-    }
-
-    fn text(self, out: &mut Vec<u8>, text: &[u8]) {
-        match self {
-            Self::Text if text.is_empty() => out.push(b'-'),
-            _ => self.escape().write(out, text),
-        }
-    }
-
-    fn millis(self, out: &mut Vec<u8>, time: Option<Duration>) {
-        match (time, self) {
-            (Some(time), _) => {
-                let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-                write_number(out, micros / 1_000);
-                out.push(b'.');
-                write_three_digits(out, u16::try_from(micros % 1_000).unwrap_or_default());
-            }
-            (None, Self::Json) => out.extend_from_slice(b"null"),
-            (None, Self::Text) => out.push(b'-'),
-        }
-    }
-}
-
 /// The rule of HTTP that a message has broken; empty if none has.
 fn violation(exchange: &Exchange) -> String {
     match exchange.failure.map(|failure| failure.kind) {
         Some(FailureKind::Protocol(error)) => error.to_string(),
         _ => String::new(),
-    }
-}
-
-fn write_number(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-/// For IPv4 without `core::fmt`, which would take as long as the rest of a line.
-fn write_address(out: &mut Vec<u8>, address: IpAddr) {
-    match address {
-        IpAddr::V4(address) => {
-            for (index, octet) in address.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                write_number(out, octet.into());
-            }
-        }
-        IpAddr::V6(address) => write!(out, "{address}").expect("writing to a Vec cannot fail"),
     }
 }
 

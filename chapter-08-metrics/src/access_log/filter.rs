@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     io,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,12 +18,10 @@ use super::{
     entry::Entry,
     field::Field,
     format::LogFormat,
-    line_queue::{LineSender, WriterWaker, line_queue},
-    log_file::{LogFile, Target},
+    line_log::{LineLog, LineLogConfig, WorkerLines},
     names::{BackendNames, Names},
     recent::RecentRequests,
     request_text::{Capture, RequestText},
-    sampling::{SampleRate, Sampler},
     timestamp::LogClock,
     writer::LogWriter,
 };
@@ -33,11 +31,7 @@ use crate::end::{Code, End, is_failed};
 #[derive(Clone, Debug)]
 pub struct AccessLogConfig {
     /// `None`: there is no log.
-    pub target: Option<Target>,
-    /// The format of a line.
-    pub format: LogFormat,
-    /// Which requests that went well get a line.
-    pub sample: SampleRate,
+    pub lines: Option<LineLogConfig<Field>>,
     /// No queries, in no URL.
     pub redact_query: bool,
     /// Whether requests that were slow or failed are kept.
@@ -49,14 +43,7 @@ pub struct AccessLogConfig {
 impl Default for AccessLogConfig {
     /// Nothing is logged, and nothing kept.
     fn default() -> Self {
-        Self {
-            target: None,
-            format: LogFormat::json(),
-            sample: SampleRate::ALL,
-            redact_query: false,
-            keeps_recent: false,
-            slow: Duration::from_secs(1),
-        }
+        Self { lines: None, redact_query: false, keeps_recent: false, slow: Duration::from_secs(1) }
     }
 }
 
@@ -67,16 +54,12 @@ pub struct AccessLog(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     names: Names,
-    format: LogFormat,
+    lines: Option<Arc<LineLog<Field>>>,
     /// Of recent requests.
-    json: LogFormat,
-    sample: SampleRate,
+    json: LogFormat<Field>,
     capture: Capture,
     slow: Duration,
-    writer: Option<LogWriter>,
     recent: Option<RecentRequests>,
-    /// One per worker, until it takes it; none without a log.
-    senders: Mutex<Vec<Option<LineSender>>>,
 }
 
 /// One worker's part.
@@ -86,11 +69,11 @@ pub struct WorkerLog {
     worker_id: usize,
     /// Neither a log nor a list of recent requests: nothing is kept of a request.
     is_off: bool,
-    sender: Option<RefCell<LineSender>>,
+    lines: Option<WorkerLines<Field>>,
     backends: RefCell<BackendNames>,
     clock: LogClock,
-    sampler: Sampler,
-    line: RefCell<Vec<u8>>,
+    /// Memory for a recent request.
+    recent_line: RefCell<Vec<u8>>,
 }
 
 /// What is kept of a request until its end.
@@ -109,28 +92,16 @@ impl AccessLog {
     /// # Errors
     /// It cannot be opened.
     pub fn start(config: AccessLogConfig, names: Names, workers: NonZeroUsize) -> io::Result<Self> {
-        let AccessLogConfig { target, format, sample, redact_query, keeps_recent, slow } = config;
-        let mut senders = Vec::new();
-        let writer = target.map(|target| start_writer(target, workers, &mut senders)).transpose()?;
-        let capture = Capture { referer: writer.is_some() && format.has(Field::Referer), redact_query };
+        let AccessLogConfig { lines, redact_query, keeps_recent, slow } = config;
+        let lines = lines.map(|config| LineLog::start(config, workers)).transpose()?;
+        let capture = Capture { referer: lines.as_ref().is_some_and(|log| log.has(Field::Referer)), redact_query };
         let recent = keeps_recent.then(|| RecentRequests::new(workers.get()));
-        let senders = Mutex::new(senders);
-        Ok(Self(Arc::new(Shared {
-            names,
-            format,
-            json: LogFormat::json(),
-            sample,
-            capture,
-            slow,
-            writer,
-            recent,
-            senders,
-        })))
+        Ok(Self(Arc::new(Shared { names, lines, json: LogFormat::json(), capture, slow, recent })))
     }
 
     /// The writer; `None` without a log.
-    pub fn writer(&self) -> Option<&LogWriter> {
-        self.0.writer.as_ref()
+    pub fn writer(&self) -> Option<&Arc<LogWriter>> {
+        self.0.lines.as_ref().map(|log| log.writer())
     }
 
     /// The requests that were slow or failed, if they are kept.
@@ -139,33 +110,19 @@ impl AccessLog {
     }
 }
 
-fn start_writer(target: Target, workers: NonZeroUsize, senders: &mut Vec<Option<LineSender>>) -> io::Result<LogWriter> {
-    let name = target.to_string();
-    let failed = |error: io::Error| {
-        let what_to_do = "choose a file in a directory that exists and may be written";
-        io::Error::new(error.kind(), format!("access log {name}: {error}; {what_to_do}"))
-    };
-    let waker = Arc::<WriterWaker>::default();
-    let (ends, receivers): (Vec<_>, Vec<_>) = (0..workers.get()).map(|_| line_queue(&waker)).unzip();
-    senders.extend(ends.into_iter().map(Some));
-    LogWriter::start(LogFile::open(target).map_err(failed)?, receivers, waker)
-}
-
 impl Filter for AccessLog {
     type Worker = WorkerLog;
 
     fn for_worker(&self, worker_id: usize) -> WorkerLog {
-        let mut senders = self.0.senders.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = senders.get_mut(worker_id).and_then(Option::take).map(RefCell::new);
+        let lines = self.0.lines.as_ref().and_then(|log| log.for_worker(worker_id));
         WorkerLog {
-            is_off: sender.is_none() && self.0.recent.is_none(),
+            is_off: lines.is_none() && self.0.recent.is_none(),
             shared: Arc::clone(&self.0),
             worker_id,
-            sender,
+            lines,
             backends: RefCell::default(),
             clock: LogClock::default(),
-            sampler: Sampler::default(),
-            line: RefCell::default(),
+            recent_line: RefCell::default(),
         }
     }
 }
@@ -219,21 +176,28 @@ impl WorkerFilter for WorkerLog {
 impl WorkerLog {
     fn log(&self, state: &LogState, ended: &EndedRequest<'_>) {
         const SWITCHING_PROTOCOLS: u16 = 101;
-        let Shared { sample, slow, recent, .. } = &*self.shared;
+        let Shared { slow, recent, .. } = &*self.shared;
         let exchange = ended.exchange;
         let (end, total) = (End::of(exchange), exchange.times.total);
         let went_well = end == End::Done && exchange.status < 500;
-        let gets_line = self.sender.is_some() && (!went_well || self.sampler.take(*sample));
+        let lines = self.lines.as_ref().filter(|lines| lines.takes(went_well));
         // An upgraded connection is not slow because it is used for long.
         let is_slow = total >= *slow && exchange.status != SWITCHING_PROTOCOLS;
         let is_recent = recent.is_some() && (is_slow || is_failed(Code::of(exchange), end));
-        if gets_line || is_recent {
-            self.write(state, ended, end, gets_line, is_recent);
+        if lines.is_some() || is_recent {
+            self.write(state, ended, end, lines, is_recent);
         }
     }
 
-    fn write(&self, state: &LogState, ended: &EndedRequest<'_>, end: End, gets_line: bool, is_recent: bool) {
-        let Shared { names, format, json, recent, .. } = &*self.shared;
+    fn write(
+        &self,
+        state: &LogState,
+        ended: &EndedRequest<'_>,
+        end: End,
+        lines: Option<&WorkerLines<Field>>,
+        is_recent: bool,
+    ) {
+        let Shared { names, json, recent, .. } = &*self.shared;
         let (exchange, mut backends) = (ended.exchange, self.backends.borrow_mut());
         let ended_at = ended.started_at + exchange.times.total;
         let entry = Entry {
@@ -250,14 +214,11 @@ impl WorkerLog {
             client_bytes: ended.client_bytes,
             end,
         };
-        let mut line = self.line.borrow_mut();
-        if let Some(sender) = self.sender.as_ref().filter(|_| gets_line) {
-            line.clear();
-            format.write(&mut line, &entry);
-            line.push(b'\n');
-            sender.borrow_mut().push(&line);
+        if let Some(lines) = lines {
+            lines.write(&entry);
         }
         if let Some(recent) = recent.as_ref().filter(|_| is_recent) {
+            let mut line = self.recent_line.borrow_mut();
             line.clear();
             json.write(&mut line, &entry);
             recent.push(self.worker_id, ended_at, &line);

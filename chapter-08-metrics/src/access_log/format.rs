@@ -5,36 +5,28 @@
 
 use std::str::FromStr;
 
-use super::{
-    entry::Entry,
-    field::{Field, Style},
-};
+use super::{log_field::LogField, style::Style};
 
-/// How a request becomes a line.
+/// How a line is written that has fields `F`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogFormat {
-    pieces: Vec<Piece>,
+pub struct LogFormat<F> {
+    pieces: Vec<Piece<F>>,
     style: Style,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum Piece<F> {
     Literal(Box<[u8]>),
-    Field(Field),
+    Field(F),
 }
 
-/// Nobody is authenticated here, so the third word, the user, is `-`. `ident`, the second, is so everywhere.
-const COMMON: &str = r#"{client} - - [{clf_time}] "{request_line}" {status} {bytes_sent}"#;
-const COMBINED: &str =
-    concat!(r#"{client} - - [{clf_time}] "{request_line}" {status} {bytes_sent}"#, r#" "{referer}" "{user_agent}""#);
-
-impl LogFormat {
+impl<F: LogField> LogFormat<F> {
     /// One JSON object per line.
     pub fn json() -> Self {
         let (mut pieces, mut between) = (Vec::new(), "{".to_owned());
-        for field in Field::of_json() {
+        for (field, name) in &F::ALL[..F::JSON_FIELDS] {
             let quote = if field.is_text() { "\"" } else { "" };
-            pieces.push(literal(&format!("{between}\"{}\":{quote}", field.name())));
+            pieces.push(literal(&format!("{between}\"{name}\":{quote}")));
             pieces.push(Piece::Field(*field));
             between = format!("{quote},");
         }
@@ -64,26 +56,25 @@ impl LogFormat {
                 return Err(format!("`{rest}`: a brace without its partner; a brace itself is {{{{ or }}}}"));
             };
             pieces.extend((!plain.is_empty()).then(|| literal(&std::mem::take(&mut plain))));
-            pieces.push(Piece::Field(Field::from_name(name).ok_or_else(|| unknown_field(name))?));
+            let known = F::ALL.iter().find(|(_, known)| *known == name);
+            pieces.push(Piece::Field(known.ok_or_else(|| unknown_field::<F>(name))?.0));
             rest = after;
         }
         plain.push_str(rest);
         if pieces.is_empty() {
-            return Err(format!(
-                "`{text}` is none of json, common, combined, and no template: it has no field, such as {{status}}"
-            ));
+            return Err(no_format::<F>(text));
         }
         pieces.extend((!plain.is_empty()).then(|| literal(&plain)));
         Ok(Self { pieces, style: Style::Text })
     }
 
     /// Whether a line has this field; one that is not there need not be kept of a request.
-    pub fn has(&self, field: Field) -> bool {
+    pub fn has(&self, field: F) -> bool {
         self.pieces.contains(&Piece::Field(field))
     }
 
     /// Appends the line, without its end.
-    pub fn write(&self, out: &mut Vec<u8>, entry: &Entry<'_>) {
+    pub fn write(&self, out: &mut Vec<u8>, entry: &F::Entry<'_>) {
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(text) => out.extend_from_slice(text),
@@ -93,24 +84,29 @@ impl LogFormat {
     }
 }
 
-fn literal(text: &str) -> Piece {
+fn literal<F>(text: &str) -> Piece<F> {
     Piece::Literal(text.as_bytes().into())
 }
 
-fn unknown_field(name: &str) -> String {
-    let names: Vec<_> = Field::ALL.iter().map(|field| field.name()).collect();
+fn unknown_field<F: LogField>(name: &str) -> String {
+    let names: Vec<_> = F::ALL.iter().map(|(_, name)| *name).collect();
     format!("unknown field `{name}`; known are {}", names.join(", "))
 }
 
-impl FromStr for LogFormat {
+fn no_format<F: LogField>(text: &str) -> String {
+    let names: Vec<_> = std::iter::once("json").chain(F::TEMPLATES.iter().map(|(name, _)| *name)).collect();
+    format!("`{text}` is none of {}, and no template: it has no field, such as {{end}}", names.join(", "))
+}
+
+impl<F: LogField> FromStr for LogFormat<F> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "json" => Ok(Self::json()),
-            "common" => Self::template(COMMON),
-            "combined" => Self::template(COMBINED),
-            template => Self::template(template),
+        let named = F::TEMPLATES.iter().find(|(name, _)| *name == text);
+        match named {
+            _ if text == "json" => Ok(Self::json()),
+            Some((_, template)) => Self::template(template),
+            None => Self::template(text),
         }
     }
 }
@@ -131,6 +127,8 @@ mod tests {
     use super::*;
     use crate::{
         access_log::{
+            entry::Entry,
+            field::Field,
             request_text::{Capture, RequestText},
             timestamp::LogClock,
         },
@@ -188,7 +186,7 @@ mod tests {
             end: End::Done,
         };
         let mut out = Vec::new();
-        format.parse::<LogFormat>().unwrap().write(&mut out, &entry);
+        format.parse::<LogFormat<Field>>().unwrap().write(&mut out, &entry);
         String::from_utf8(out).unwrap()
     }
 
@@ -198,7 +196,7 @@ mod tests {
     fn json_has_all_fields_and_null_for_what_is_not_known() {
         let line = line("json", &text(HEAD), &EXCHANGE);
         let json: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let names: Vec<_> = Field::of_json().iter().map(|field| field.name()).collect();
+        let names: Vec<_> = Field::ALL[..Field::JSON_FIELDS].iter().map(|(_, name)| *name).collect();
         assert_eq!(json.as_object().unwrap().len(), names.len());
         assert!(names.iter().all(|name| json.get(name).is_some()), "{line}");
         let expected = serde_json::json!({
@@ -241,7 +239,7 @@ mod tests {
             ("{}", "unknown field ``"),
             ("{status}\n{end}", "one line"),
         ] {
-            let error = template.parse::<LogFormat>().unwrap_err();
+            let error = template.parse::<LogFormat<Field>>().unwrap_err();
             assert!(error.contains(reason) && !error.contains('\n'), "{template}: {error}");
         }
     }
@@ -249,11 +247,11 @@ mod tests {
     #[test]
     fn every_field_can_be_written_and_the_page_explains_each() {
         let page = include_str!("../../parts/2-access-log.md");
-        for field in Field::ALL {
-            let template = format!("{{{}}}", field.name());
+        for (_, name) in Field::ALL {
+            let template = format!("{{{name}}}");
             assert!(!line(&template, &text(HEAD), &EXCHANGE).is_empty());
             assert!(!line(&template, &RequestText::default(), &EXCHANGE).is_empty(), "{template} of an invalid head");
-            let row = format!("| `{}` |", field.name());
+            let row = format!("| `{name}` |");
             assert!(page.contains(&row), "the page has no row for {template}");
         }
     }

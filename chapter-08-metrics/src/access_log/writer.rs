@@ -216,7 +216,7 @@ impl Writer {
     fn fail(&mut self, error: &io::Error) -> Progress {
         if !std::mem::replace(&mut self.fails, true) {
             tracing::warn!(
-                "access log: cannot write to {}: {error}; requests go on, and lines beyond the queues are dropped",
+                "access log: cannot write to {}: {error}; serving goes on, and lines beyond the queues are dropped",
                 self.file.target()
             );
         }

@@ -1,13 +1,15 @@
 //! `POST /log/reopen`: what logrotate calls when it has moved the file away.
 
+use std::sync::Arc;
+
 use advanced_features::admin::{AdminHandler, AdminRequest, AdminResponse};
 use serde::Serialize;
 
-use crate::access_log::{AccessLog, log_file::Target};
+use crate::access_log::{log_file::Target, writer::LogWriter};
 
-/// Reopens the access log.
+/// Reopens the access log of this writer, if there is one.
 #[derive(Debug)]
-pub struct ReopenHandler(pub AccessLog);
+pub struct ReopenHandler(pub Option<Arc<LogWriter>>);
 
 #[derive(Serialize)]
 struct Reopened {
@@ -16,7 +18,7 @@ struct Reopened {
 
 impl ReopenHandler {
     fn reopen(&self) -> AdminResponse {
-        let Some(writer) = self.0.writer() else {
+        let Some(writer) = &self.0 else {
             return AdminResponse::error(409, "there is no access log; start the program with --access-log FILE");
         };
         let Target::File(path) = writer.target() else {

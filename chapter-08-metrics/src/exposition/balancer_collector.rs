@@ -14,10 +14,7 @@ use super::{
     busy::BusyRatios,
     family::{Family, count, seconds},
 };
-use crate::{
-    access_log::writer::LogWriter,
-    observers::{self, ObservedServer},
-};
+use crate::observers::{self, ObservedServer};
 
 /// The clients that are connected.
 pub const ACTIVE: Family = Family::gauge("lb_connections_active", &[], "Clients that are connected.");
@@ -39,7 +36,8 @@ const LIMITED: Family = Family::counter(
     &["dry", "limit"],
     "Requests that a rate limit has refused; with dry=\"true\", that it would have refused.",
 );
-const LOG_DROPPED: Family = Family::counter(
+/// The lines of the access log that were dropped.
+pub const LOG_DROPPED: Family = Family::counter(
     "lb_access_log_dropped_total",
     &[],
     "Lines of the access log that were dropped, because they could not be written fast enough.",
@@ -113,7 +111,8 @@ impl Collector for BalancerCollector {
             HITS.with_one(count(pool.hits + pool.shared_hits)),
             MISSES.with_one(count(pool.misses)),
             self.limited(),
-            LOG_DROPPED.with_one(count(observers::access_log(&self.server).writer().map_or(0, LogWriter::dropped))),
+            LOG_DROPPED
+                .with_one(count(observers::access_log(&self.server).writer().map_or(0, |writer| writer.dropped()))),
             self.busy(),
             by_worker(&LONGEST_POLL, self.server.longest_polls().map(seconds)),
             BUILD.with(vec![BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1.0)]),

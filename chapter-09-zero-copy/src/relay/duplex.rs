@@ -111,7 +111,12 @@ impl<D: Direction> Duplex<D> {
     ) -> Poll<DuplexEnd> {
         let (before, spliced_before) = (self.sent(), mover.spliced());
         let up = self.from_client.poll(mover, (client, backend), now, context);
-        let down = self.from_backend.poll(mover, (backend, client), now, context);
+        // A failed send has taken the error of the backend's socket. A read would now find the end of the stream instead,
+        // and pass on a FIN, after which a message that was cut off looks whole.
+        let down = match up {
+            Poll::Ready(Err(_)) => Poll::Pending,
+            _ => self.from_backend.poll(mover, (backend, client), now, context),
+        };
         if self.sent() != before {
             // The worker's counter: no other session of it has moved bytes between the two readings.
             self.spliced += mover.spliced() - spliced_before;

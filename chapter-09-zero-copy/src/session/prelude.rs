@@ -43,6 +43,8 @@ pub(crate) struct Prelude {
     pub(crate) destination: SocketAddr,
     /// The index of the group that an SNI rule leads to. `None`: the default group.
     pub(crate) group: Option<usize>,
+    /// The TLS server name, if there are SNI rules.
+    pub(crate) server_name: Option<Box<str>>,
     /// Bytes of the client that the backend has yet to get.
     pub(crate) received: Vec<u8>,
 }
@@ -61,7 +63,7 @@ impl<'c> PreludeReader<'c> {
             config,
             expects_header: config.is_trusted(peer.ip()),
             expects_hello: !config.sni.is_empty(),
-            prelude: Prelude { client: peer, destination: local, group: None, received: Vec::new() },
+            prelude: Prelude { client: peer, destination: local, group: None, server_name: None, received: Vec::new() },
         }
     }
 
@@ -103,6 +105,7 @@ impl<'c> PreludeReader<'c> {
             ClientHelloRead::Incomplete => {}
             ClientHelloRead::Complete(hello) => {
                 self.prelude.group = self.config.sni.find(&hello);
+                self.prelude.server_name = hello.server_name().map(Into::into);
                 self.expects_hello = false;
             }
         }

@@ -1,6 +1,10 @@
 //! What is known of a session when it has ended.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use advanced_features::balance::backend::Backend;
 use common::http::{Exchange, ExchangeFailure, FailureKind, Phase, PhaseTimes, Side};
@@ -14,6 +18,12 @@ pub struct SessionRecord {
     pub client: SocketAddr,
     /// The peer of its connection: the client itself, or the proxy whose PROXY header names the client.
     pub peer: SocketAddr,
+    /// When the connection was accepted.
+    pub accepted_at: Instant,
+    /// The TLS server name that the client asked for, if an SNI rule made the balancer look.
+    pub server_name: Option<Box<str>>,
+    /// How long it took to connect to the backend.
+    pub connect: Option<Duration>,
     /// The backend that took the session.
     pub backend: Option<Arc<Backend>>,
     /// How many of its bytes went through a pipe. The others were copied.
@@ -25,12 +35,17 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
+    /// How many of its bytes were copied.
+    pub(crate) fn copied(&self) -> u64 {
+        self.exchange.bytes_from_client + self.exchange.bytes_from_backend - self.spliced
+    }
+
     /// Logs the session in one line.
     pub(crate) fn log(&self) {
-        let Self { client, peer, backend, spliced, end, exchange } = self;
+        let Self { client, peer, backend, spliced, end, exchange, .. } = self;
         let via = if client == peer { String::new() } else { format!(" via {peer}") };
         let backend = backend.as_ref().map_or(String::from("-"), |backend| backend.name());
-        let copied = exchange.bytes_from_client + exchange.bytes_from_backend - spliced;
+        let copied = self.copied();
         let connected = exchange.times.connected.map_or(String::from("-"), |time| format!("{time:.1?}"));
         tracing::info!(
             "{client}{via} backend={backend} in={} out={} spliced={spliced} copied={copied} connected={connected} total={:.1?} retries={} {end}",

@@ -1,6 +1,10 @@
 //! The steps of a session: choose, connect, relay, record.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use advanced_features::request::{
     attempt::Attempt,
@@ -43,6 +47,9 @@ struct Session {
 /// Where a session goes.
 struct Routed {
     client: SocketAddr,
+    server_name: Option<Box<str>>,
+    /// How long it took to connect to the backend.
+    connect: Option<Duration>,
     /// Its group, and the backends that it has tried.
     ctx: RequestContext,
 }
@@ -90,11 +97,11 @@ async fn connect_upstream<D>(
     session: &mut Session,
 ) -> Result<(Attempt<TcpStream>, Vec<u8>), SessionEnd> {
     let Session { peer, accepted_at, timer, routed } = session;
-    let Prelude { client: source, destination, group, received } =
+    let Prelude { client: source, destination, group, server_name, received } =
         wait::wait_for_prelude(worker, client, timer, (*peer, local), *accepted_at).await?;
     let ctx = RequestContext::new(worker.thread().balancer().route_connection(group, source.ip()));
-    let Routed { ctx, .. } = routed.insert(Routed { client: source, ctx });
-    let attempt = connect_to_a_backend(worker, client, timer, ctx, *accepted_at).await?;
+    let routed = routed.insert(Routed { client: source, server_name, connect: None, ctx });
+    let attempt = connect_to_a_backend(worker, client, timer, routed, *accepted_at).await?;
     let mut first_bytes = Vec::new();
     if let Some(version) = worker.options().send_proxy {
         proxy_protocol::write(version, &ProxyHeader::proxy(source, destination), &mut first_bytes);
@@ -108,7 +115,7 @@ async fn connect_to_a_backend<D>(
     worker: &TcpWorker<D>,
     client: &TcpStream,
     timer: &mut LazyTimer,
-    ctx: &mut RequestContext,
+    Routed { connect, ctx, .. }: &mut Routed,
     accepted_at: Instant,
 ) -> Result<Attempt<TcpStream>, SessionEnd> {
     let balancer = worker.thread().balancer();
@@ -119,11 +126,13 @@ async fn connect_to_a_backend<D>(
             Dispatch::Queue => wait::wait_for_slot(worker, client, timer, ctx).await?,
         };
         let backend = Arc::clone(in_flight.backend());
+        let started_at = now();
         let connected = wait::wait_for_connect(worker, client, timer, &backend).await?;
         let connected_at = now();
         balancer.record_connect(&backend, connected.as_ref().err(), connected_at);
         match connected {
             Ok(attempt) => {
+                *connect = Some(connected_at.saturating_duration_since(started_at));
                 backend.totals.count_request();
                 enable_keep_alive(&attempt.socket);
                 return Ok(Attempt::new(in_flight, attempt.socket, false, accepted_at, connected_at));
@@ -158,13 +167,22 @@ fn record<D: Direction>(
     if let Some(upstream) = upstream {
         upstream.finish(&mut exchange, *accepted_at, duplex.first_byte_at(), ended_at);
     }
-    let mut client = *peer;
+    let (mut client, mut server_name, mut connect) = (*peer, None, None);
     if let Some(routed) = routed {
         routed.ctx.finish(&mut exchange, ended_at);
-        client = routed.client;
+        (client, server_name, connect) = (routed.client, routed.server_name.take(), routed.connect);
     }
-    let backend = upstream.map(|upstream| Arc::clone(upstream.backend()));
-    worker.record(&SessionRecord { client, peer: *peer, backend, spliced: duplex.spliced(), end, exchange });
+    worker.record(&SessionRecord {
+        client,
+        peer: *peer,
+        accepted_at: *accepted_at,
+        server_name,
+        connect,
+        backend: upstream.map(|upstream| Arc::clone(upstream.backend())),
+        spliced: duplex.spliced(),
+        end,
+        exchange,
+    });
 }
 
 /// No backend is left: none may be picked, or the last one that was tried failed.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Parser;
-use integration_tests::capabilities::{CHAPTERS, suites_of};
+use integration_tests::capabilities::{CHAPTERS, Suite, suites_of};
 
 /// Runs the black-box suites of each chapter and prints the ladder of results.
 #[derive(Debug, Parser)]
@@ -86,7 +86,7 @@ fn run_chapter(chapter: u8, full: bool) -> ChapterResult {
     let mut result = ChapterResult { suites: BTreeMap::new(), failed_cases: Vec::new(), output: text, finished };
     for line in result.output.lines() {
         let Some((name, outcome)) = outcome(line) else { continue };
-        let suite = name.split("::").next().unwrap_or(name).to_owned();
+        let suite = name.rsplit_once("::").map_or(name, |(suite, _)| suite).to_owned();
         let counts = result.suites.entry(suite).or_default();
         match outcome {
             "ok" => counts.passed += 1,
@@ -116,11 +116,11 @@ fn package_of(chapter: u8) -> String {
     names.find(|name| name.starts_with(&prefix)).unwrap_or(prefix)
 }
 
-fn print_result(chapter: u8, suites: &[&str], result: &ChapterResult, verbose: bool) {
+fn print_result(chapter: u8, suites: &[Suite], result: &ChapterResult, verbose: bool) {
     let mut line = format!("chapter {chapter:2}");
-    for suite in suites {
-        let counts = result.suites.get(*suite).copied().unwrap_or_default();
-        line.push_str(&summary(suite, counts));
+    for suite in suites.iter().map(Suite::title) {
+        let counts = result.suites.get(&suite).copied().unwrap_or_default();
+        line.push_str(&summary(&suite, counts));
     }
     println!("{line}");
     for case in &result.failed_cases {

@@ -14,6 +14,8 @@ use crate::wait::{TEST_TIMEOUT, ms, pause, until};
 
 pub(super) mod choosing;
 pub(super) mod ends;
+pub(super) mod load;
+pub(super) mod log;
 pub(super) mod program;
 pub(super) mod relay;
 pub(super) mod server_name;

@@ -81,14 +81,16 @@ pub(crate) enum Base {
     FirstRung,
     /// The best of HAProxy's modes in `--zero-copy`.
     BestHaProxy,
+    /// A minimal loop of `splice`, in C.
+    SpliceLoop,
     /// Chapter 9's program, which copies all bytes.
     Copy,
 }
 
 impl Base {
     /// Those that are other targets of the same workload.
-    pub(crate) const TARGETS: [Self; 6] =
-        [Self::BestServer, Self::Envoy, Self::Pingora, Self::Floor, Self::BestHaProxy, Self::Copy];
+    pub(crate) const TARGETS: [Self; 7] =
+        [Self::BestServer, Self::Envoy, Self::Pingora, Self::Floor, Self::BestHaProxy, Self::SpliceLoop, Self::Copy];
 
     /// The targets of which the best one counts; none if it is the target itself.
     pub(crate) fn targets(self) -> &'static [&'static str] {
@@ -99,6 +101,7 @@ impl Base {
             Self::Floor => &["floor"],
             Self::FirstRung => &[],
             Self::BestHaProxy => &zero_copy::HAPROXY,
+            Self::SpliceLoop => &[zero_copy::SPLICE_LOOP],
             Self::Copy => &[zero_copy::COPY],
         }
     }
@@ -112,6 +115,7 @@ impl Base {
             Self::Floor => "×floor",
             Self::FirstRung => "×first rung",
             Self::BestHaProxy => "×haproxy",
+            Self::SpliceLoop => "×C loop",
             Self::Copy => "×copy",
         }
     }

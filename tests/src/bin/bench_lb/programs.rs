@@ -49,6 +49,24 @@ impl Programs {
         self.directory.join(name)
     }
 
+    /// Builds a program of one file, by its path in the repository, with the system's C compiler.
+    ///
+    /// # Errors
+    /// In one line: there is no compiler, or it fails.
+    pub(crate) fn build_c(&self, source: &Path) -> Result<PathBuf, String> {
+        let program = self.path(&source.file_stem().unwrap_or_default().to_string_lossy());
+        let mut command = Command::new("cc");
+        command.args(["-O2", "-o"]).arg(&program).arg(root().join(source)).stdin(Stdio::null());
+        match command.output() {
+            Ok(output) if output.status.success() => Ok(program),
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                Err(format!("cc fails: {}", said.lines().next().unwrap_or_default()))
+            }
+            Err(error) => Err(format!("no C compiler (cc): {error}")),
+        }
+    }
+
     /// For results that are not committed: next to the programs' directory.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.directory.parent().unwrap_or(&self.directory).join(name)

@@ -34,6 +34,12 @@ impl Found {
         if matches!(plan.kind, RunKind::Ladder | RunKind::ZeroCopy) {
             found.targets.push(target("floor", Kind::Floor, programs.path("floor")));
         }
+        if plan.kind == RunKind::ZeroCopy {
+            match zero_copy::splice_loop(programs) {
+                Ok(target) => found.targets.push(target),
+                Err(why) => found.notes.push(why),
+            }
+        }
         for chapter in &plan.chapters {
             match plan.kind {
                 RunKind::Algorithms | RunKind::Growth => found.targets.extend(algorithms::targets(chapter, programs)?),

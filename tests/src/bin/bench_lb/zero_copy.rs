@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     peers::Peer,
+    programs::Programs,
     rung::{Rung, Scale},
     target::{Kind, Target},
     template::{Headers, Layer},
@@ -31,12 +32,25 @@ pub(crate) const COPY: &str = "chapter 9 copy";
 
 /// HAProxy's ways, of which the best one counts.
 pub(crate) const HAPROXY: [&str; 4] = ["haproxy tcp", "haproxy tcp splice", "haproxy http", "haproxy http splice"];
+/// A loop of `splice` in C, which does nothing else.
+pub(crate) const SPLICE_LOOP: &str = "C splice loop";
 const NGINX_STREAM: &str = "nginx stream";
 
 /// Those that balance connections and parse nothing: what a session costs them has no request in it.
 const OF_SESSIONS: &[&str] = &["floor", SPLICE, COPY, HAPROXY[0], HAPROXY[1], NGINX_STREAM];
-const OF_BULK: &[&str] =
-    &["floor", SPLICE, COPY, "chapter 6", HAPROXY[0], HAPROXY[1], HAPROXY[2], HAPROXY[3], NGINX_STREAM, "nginx http"];
+const OF_BULK: &[&str] = &[
+    "floor",
+    SPLICE_LOOP,
+    SPLICE,
+    COPY,
+    "chapter 6",
+    HAPROXY[0],
+    HAPROXY[1],
+    HAPROXY[2],
+    HAPROXY[3],
+    NGINX_STREAM,
+    "nginx http",
+];
 
 /// The module of nginx that balances connections; distributions package it separately.
 const STREAM_MODULE: &str = "ngx_stream_module.so";
@@ -103,6 +117,17 @@ pub(crate) fn has(chapter: u8) -> bool {
 /// The workloads that are measured.
 pub(crate) fn workloads(quick: bool) -> Vec<&'static Workload> {
     WORKLOADS.iter().filter(|workload| !quick || QUICK.contains(&workload.name)).collect()
+}
+
+/// The loop in C.
+///
+/// # Errors
+/// It cannot be built, in a line that says why it is skipped.
+pub(crate) fn splice_loop(programs: &Programs) -> Result<Target, String> {
+    let source = Path::new("tests/src/bin/bench_lb/splice_loop.c");
+    let program = programs.build_c(source).map_err(|why| format!("{SPLICE_LOOP} is skipped: {why}"))?;
+    // Its command line is the floor's.
+    Ok(Target { name: SPLICE_LOOP.to_owned(), ..Target::new(Kind::Floor, program) })
 }
 
 /// The ways of chapter 9's program. Only those that splice are told the size of a pipe.
@@ -183,6 +208,7 @@ mod tests {
         let named = |name: &str, kind| Target { name: name.to_owned(), ..Target::new(kind, "x".into()) };
         let mut all = targets(&chapter(CHAPTER), Path::new("x"));
         all.extend([named("floor", Kind::Floor), named("chapter 6", chapter(6)), named(NGINX_STREAM, Kind::Floor)]);
+        all.push(named(SPLICE_LOOP, Kind::Floor));
         all.extend(peer(Peer::HaProxy, Path::new("x")).unwrap().0);
         all.push(named("nginx http", Kind::Floor));
         all
@@ -195,7 +221,7 @@ mod tests {
             let able: Vec<_> = all.iter().filter(|target| target.can(workload)).collect();
             assert_eq!(able.len(), workload.only.len(), "{}: a name is misspelt", workload.name);
         }
-        for name in Base::BestHaProxy.targets().iter().chain(Base::Copy.targets()) {
+        for name in [Base::BestHaProxy, Base::SpliceLoop, Base::Copy].into_iter().flat_map(Base::targets) {
             assert!(all.iter().any(|target| target.name == *name), "{name}");
         }
     }

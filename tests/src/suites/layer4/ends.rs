@@ -11,6 +11,7 @@ use crate::wait::{TEST_TIMEOUT, ms, pause, until};
 cases! { "layer4";
     Fast a_reset_is_passed_on_as_a_reset,
     Fast a_reset_is_passed_on_though_nobody_reads,
+    Fast a_reset_that_is_found_by_a_send_is_no_fin,
     Fast a_reset_is_noticed_in_a_half_closed_session,
     Fast a_session_without_bytes_is_reset,
     Slow a_session_with_bytes_now_and_then_goes_on,
@@ -64,6 +65,27 @@ fn a_reset_is_passed_on_though_nobody_reads(ctx: &Context) {
         server.reset();
         client.expect_reset_without_reading();
         expect_ended(&program, "client_reset", 2);
+        expect_ended(&program, "backend_reset", 2);
+    }
+}
+
+/// A failed send takes the error of its socket: then a read finds no error, but an end. The balancer is stopped until
+/// there is something to send, so that it finds both at once.
+fn a_reset_that_is_found_by_a_send_is_no_fin(ctx: &Context) {
+    for flags in [SPLICE, &["--copy"]] {
+        let backend = Listening::start();
+        let program = start(ctx, &[&backend], flags);
+        for to_client in [&b""[..], b"some"] {
+            let (mut client, mut server) = session(&program, &backend);
+            client.send("x");
+            server.expect("x");
+            program.stop();
+            server.send(to_client);
+            server.reset();
+            client.send("y");
+            program.signal(Signal::SIGCONT);
+            client.expect_reset();
+        }
         expect_ended(&program, "backend_reset", 2);
     }
 }

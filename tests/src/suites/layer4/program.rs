@@ -33,7 +33,8 @@ fn options_of_requests_are_refused(ctx: &Context) {
         (&["--limit", "5/s"][..], "--limit needs --mode http"),
         (&["--sticky"], "--sticky needs --mode http"),
         (&["--retries", "2"], "--retries needs --mode http"),
-        (&["--access-log", "-"], "--access-log needs --mode http"),
+        (&["--access-log", "-", "--slow", "5s"], "--slow needs --mode http"),
+        (&["--access-log", "-", "--access-log-redact-query"], "--access-log-redact-query needs --mode http"),
         (&["--mode", "http", "--session-timeout", "1m"], "--session-timeout needs --mode tcp"),
         (
             &["--mode", "http", "--send-proxy", "v2"],

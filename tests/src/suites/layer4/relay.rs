@@ -17,6 +17,8 @@ cases! { "layer4";
     Fast bytes_are_passed_on_at_once,
     Fast curl_gets_a_page,
     Fast redis_answers_pipelined_commands,
+    Fast websocket_messages_are_echoed,
+    Fast postgres_answers_queries,
 }
 
 /// 4 MB each way at the same time.
@@ -128,6 +130,30 @@ fn curl_gets_a_page(ctx: &Context) {
     assert!(printed.contains("server_id"), "{printed}");
     let printed = third_party::curl(&["-s", "-o", "/dev/null", "-w", "%{size_download}", &bytes], &[]);
     assert_eq!(printed.as_deref(), Some("3000000"));
+}
+
+fn websocket_messages_are_echoed(ctx: &Context) {
+    for flags in [&["--copy"][..], &["--splice-threshold", "0"]] {
+        let program = ctx.start_bundled(flags);
+        third_party::expect_websocket_echo(program.addr());
+    }
+}
+
+/// A protocol in which both sides take turns, and one long answer.
+fn postgres_answers_queries(ctx: &Context) {
+    let Some(postgres) = third_party::Postgres::start() else { return };
+    let program = ctx.start(&[postgres.addr()], &[]);
+    let (host, port) = (program.addr().ip().to_string(), program.addr().port().to_string());
+    let database = ["-X", "-q", "-A", "-t", "-h", &host, "-p", &port, "-U", "test", "-d", "postgres"];
+    let script = "CREATE TABLE t AS SELECT n, repeat(n::text, 100) AS text FROM generate_series(1, 20000) n;
+        SELECT count(*), sum(n), sum(length(text)) FROM t; \\copy t TO STDOUT";
+    let Some(printed) = third_party::run("psql", &database, script.as_bytes()) else { return };
+    let (sums, rows) = printed.split_once('\n').unwrap();
+    assert_eq!(sums, "20000|200010000|8889400");
+    let expected = |number: u32| format!("{number}\t{}", number.to_string().repeat(100));
+    assert!(rows.lines().eq((1..=20_000).map(expected)), "{} bytes of rows", rows.len());
+    // psql ends with a message and a FIN.
+    expect_ended(&program, "done", 1);
 }
 
 /// Another protocol: 10,000 commands at once, and an answer to each in order.

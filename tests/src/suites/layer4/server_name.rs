@@ -32,7 +32,7 @@ print(outgoing.read().hex())
 ";
 
 /// The message; `None` where there is no Python.
-fn client_hello(name: &str, protocols: &str) -> Option<Vec<u8>> {
+pub(super) fn client_hello(name: &str, protocols: &str) -> Option<Vec<u8>> {
     let printed = third_party::python(CLIENT_HELLO, &[name, protocols])?;
     let digits = printed.trim().as_bytes();
     Some(digits.chunks(2).map(|byte| u8::from_str_radix(str::from_utf8(byte).unwrap(), 16).unwrap()).collect())

@@ -1,13 +1,10 @@
 //! WebSocket upgrades and no others: the tunnel begins with the 101 and loses no byte in either direction.
 
-use futures_util::{SinkExt, StreamExt};
-use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
-
 use crate::Context;
 use crate::backend::{Backend, Conn, ok_response};
 use crate::case::cases;
 use crate::rng::Rng;
+use crate::third_party::expect_websocket_echo;
 use crate::wait::{TEST_TIMEOUT, ms};
 
 cases! { "proxy";
@@ -46,25 +43,7 @@ fn echo(conn: &mut Conn, early: &str) {
 
 fn websocket_messages_are_echoed_by_a_real_backend(ctx: &Context) {
     let program = ctx.start_bundled(&[]);
-    let addr = program.addr();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let talk = async {
-        let stream = tokio::net::TcpStream::connect(addr).await.unwrap();
-        let url = format!("ws://{addr}/ws");
-        let (mut socket, response) = tokio_tungstenite::client_async(url, stream).await.unwrap();
-        assert_eq!(response.status(), 101);
-        for size in [0, 1, 125, 126, 65_535, 65_536, 300_000] {
-            let sent = Message::binary(Rng::new(size as u64).bytes(size));
-            socket.send(sent.clone()).await.unwrap();
-            let got = socket.next().await.expect("an echo").unwrap();
-            assert!(got == sent, "{size} bytes: the echo differs");
-        }
-        socket.send(Message::text("grüße")).await.unwrap();
-        assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("grüße"));
-        socket.close(None).await.unwrap();
-        while let Some(Ok(_)) = socket.next().await {}
-    };
-    runtime.block_on(async { timeout(3 * TEST_TIMEOUT, talk).await.expect("the echo stalls") });
+    expect_websocket_echo(program.addr());
 }
 
 fn a_tunnel_begins_with_the_101_and_keeps_early_bytes(ctx: &Context) {

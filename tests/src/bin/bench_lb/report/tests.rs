@@ -125,6 +125,7 @@ pub(crate) fn zero_copy() -> Report {
     for workload in zero_copy::workloads(false) {
         all.extend(workload.only.iter().map(|target| {
             let cost = match *target {
+                "C splice loop" => 0.18,
                 "chapter 9 splice" => 0.2,
                 "haproxy tcp splice" => 0.5,
                 "chapter 9 copy" => 0.8,
@@ -182,6 +183,7 @@ fn ways_of_moving_bytes_are_compared_with_haproxys_best_and_with_copying() {
     let bulk = splice("bulk-8m");
     assert_eq!(bulk.headline(), Metric::CpuSPerGib);
     assert!((bulk.ratios[&Base::BestHaProxy].median - 0.4).abs() < 0.01, "{:?}", bulk.ratios);
+    assert!((bulk.ratios[&Base::SpliceLoop].median - 1.11).abs() < 0.01, "{:?}", bulk.ratios);
     assert!((bulk.ratios[&Base::Copy].median - 0.25).abs() < 0.01, "{:?}", bulk.ratios);
     assert!((splice("session-128").ratios[&Base::BestHaProxy].median - 0.4).abs() < 0.01);
     for workload in ["pipe-4k", "pipe-1m", "body-1k", "body-1m"] {

@@ -19,7 +19,7 @@ impl Report {
     pub(super) fn zero_copy_tables(&self) -> Vec<(&'static str, Value)> {
         let by_target = BY_TARGET.into_iter().filter_map(|(workload, headline)| {
             let rows: Vec<_> = self.of(workload).filter_map(|entry| self.way(entry)).collect();
-            let columns = ["", headline, "middle half", "× HAProxy's best mode", "× `--copy`", "errors"];
+            let columns = ["", headline, "middle half", "× HAProxy's best mode", "× C loop", "× `--copy`", "errors"];
             Some((workload, self.table_of(&columns.map(str::to_owned), &rows)?))
         });
         let by_size = BY_SIZE.into_iter().filter_map(|(scale, key)| Some((key, self.sizes(scale)?)));
@@ -35,6 +35,7 @@ impl Report {
             number(spread.median),
             format!("{} - {}", number(spread.q1), number(spread.q3)),
             ratio(Base::BestHaProxy),
+            ratio(Base::SpliceLoop),
             ratio(Base::Copy),
             entry.errors().to_string(),
         ])
@@ -89,9 +90,10 @@ mod tests {
                 (*key, rows.len(), columns)
             })
             .collect();
-        assert_eq!(sizes, [("bulk-8m", 10, 6), ("session-128", 6, 6), ("pipe", 5, 4), ("body", 6, 6)]);
-        let bulk = &tables[0].1["rows"][1];
-        assert_eq!([&bulk[0], &bulk[3], &bulk[4]], ["chapter 9 splice", "0.40", "0.25"]);
+        assert_eq!(sizes, [("bulk-8m", 11, 7), ("session-128", 6, 7), ("pipe", 5, 4), ("body", 6, 6)]);
+        let bulk = &tables[0].1["rows"][2];
+        assert_eq!([&bulk[0], &bulk[3], &bulk[4], &bulk[5]], ["chapter 9 splice", "0.40", "1.11", "0.25"]);
+        assert_eq!(tables[1].1["rows"][1][4], "-", "the loop has no row for sessions");
         let pipe = &tables[2].1;
         assert_eq!(
             (&pipe["columns"][1], &pipe["columns"][3]),
