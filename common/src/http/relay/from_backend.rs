@@ -1,5 +1,7 @@
 //! Input from the backend's socket.
 
+use std::io::ErrorKind;
+
 use super::{Input, Relay, RequestState, ResponseState};
 use crate::http::{
     body::{BodyDecoder, BodyEncoder},
@@ -68,6 +70,12 @@ impl Relay {
     fn on_backend_eof(&mut self) -> Result<(), ProxyError> {
         self.upstream.half_close.received = true;
         self.upstream.must_close = true;
+        // A write took the reset that this read would have found. After a FIN, it would have failed with EPIPE.
+        if matches!(self.response, ResponseState::Body(BodyDecoder::CloseDelimited, _))
+            && let Some(reset) = self.upstream.write_error.take_if(|error| error.kind() == ErrorKind::ConnectionReset)
+        {
+            return Err(self.backend_error(FailureKind::Reset).with_source(reset));
+        }
         match self.response {
             ResponseState::Body(BodyDecoder::CloseDelimited, encoder) => {
                 encoder.finish(self.to_client.buf_mut());
@@ -226,7 +234,37 @@ impl Relay {
 
 #[cfg(test)]
 mod tests {
-    use crate::http::{ClientAddress, Forwarding, Input, ProxyRole, Relay, Side};
+    use std::{io::ErrorKind, time::SystemTime};
+
+    use crate::http::{ClientAddress, FailureKind, Forwarding, Head, HttpDate, Input, ProxyRole, Relay, Side};
+
+    /// A failed write takes the socket's error, and the next read finds the end of the stream.
+    #[test]
+    fn a_reset_that_a_write_has_found_is_no_end_of_a_body() {
+        let forwarding = Forwarding {
+            role: ProxyRole::Reverse,
+            via_pseudonym: "p".into(),
+            scheme: "http",
+            trusted_proxies: Vec::new(),
+            backend_keep_alive: false,
+        };
+        let (peer, local) = ("192.0.2.1".parse().unwrap(), "192.0.2.9:8888".parse().unwrap());
+        let request = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n";
+        let mut head = Head::new();
+        head.read_request(request, &mut 0).unwrap().unwrap();
+        for (kind, is_whole) in [(ErrorKind::BrokenPipe, true), (ErrorKind::ConnectionReset, false)] {
+            let mut relay = Relay::new();
+            relay.begin(head.view(request), &forwarding, &ClientAddress::new(peer, local, &forwarding), 1).unwrap();
+            relay.attempt(false);
+            let mut date = || HttpDate::from(SystemTime::UNIX_EPOCH);
+            relay.from_backend(Input::Bytes(b"HTTP/1.1 200 OK\r\n\r\nsome"), &mut date).unwrap();
+            relay.on_write_error(Side::Backend, kind.into()).unwrap();
+            let ended = relay.from_backend(Input::Eof, &mut date);
+            let failure = ended.as_ref().err().map(|error| (error.kind, error.side));
+            assert_eq!(failure, (!is_whole).then_some((FailureKind::Reset, Side::Backend)), "{kind:?}");
+            assert_eq!(relay.pending(Side::Client).ends_with(b"0\r\n\r\n"), is_whole, "{kind:?}");
+        }
+    }
 
     #[test]
     fn a_tunnel_starts_with_pipelined_bytes_and_keeps_no_sent_bytes() {

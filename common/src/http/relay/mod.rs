@@ -35,8 +35,6 @@ use super::{
         request_head,
     },
 };
-use splicing::Splicing;
-
 pub use splicing::SplicedBody;
 
 /// The result of a read from a socket.
@@ -165,6 +163,22 @@ struct TransferCounters {
     consumed_from_client: u64,
     written_to_backend: u64,
     read_from_backend: u64,
+}
+
+/// Which bodies go past the relay.
+#[derive(Debug, Clone, Copy)]
+struct Splicing {
+    /// Those of which at least this many bytes are still to come.
+    threshold: u64,
+    /// The side whose body does now.
+    source: Option<Side>,
+}
+
+impl Default for Splicing {
+    /// None.
+    fn default() -> Self {
+        Self { threshold: u64::MAX, source: None }
+    }
 }
 
 /// One request and its response.

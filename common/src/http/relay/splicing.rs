@@ -10,27 +10,11 @@
 
 use std::io;
 
-use super::{Relay, RequestState, ResponseState};
+use super::{Relay, RequestState, ResponseState, Splicing};
 use crate::http::{
     body::{BodyDecoder, BodyEncoder},
     error::{FailureKind, ProxyError, Side},
 };
-
-/// What is spliced.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Splicing {
-    /// Bodies of which at least this many bytes are still to come.
-    threshold: u64,
-    /// The side whose body is spliced now.
-    pub(super) source: Option<Side>,
-}
-
-impl Default for Splicing {
-    /// Nothing is.
-    fn default() -> Self {
-        Self { threshold: u64::MAX, source: None }
-    }
-}
 
 /// A body that the engine moves from one socket to the other: [`Relay::spliced_body`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
