@@ -28,3 +28,4 @@ pub mod session;
 mod session_stats;
 mod tcp_service;
 mod tcp_worker;
+pub mod udp;

@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::{bound_sockets::BoundSockets, fd_limit::max_clients_for_fds};
+
 /// The length of the kernel's accept queue. The kernel caps it (`net.core.somaxconn`, 4,096); the standard library's
 /// 128 overflows in a burst, and a client that meets a full queue waits one second before it retries.
 const BACKLOG: i32 = 4096;
@@ -98,6 +100,22 @@ impl Listeners {
     /// The listeners, by reference.
     pub fn iter(&self) -> std::slice::Iter<'_, TcpListener> {
         self.listeners.iter()
+    }
+}
+
+impl BoundSockets for Listeners {
+    const CLIENTS: &'static str = "client connections";
+
+    fn bind(address: SocketAddr, count: NonZeroUsize) -> Result<Self, BindError> {
+        Self::bind(address, count)
+    }
+
+    fn local_address(&self) -> SocketAddr {
+        self.local_address()
+    }
+
+    fn max_clients(fd_limit: u64, own_fds: u64, requested: Option<usize>, backends_in_process: bool) -> usize {
+        max_clients_for_fds(fd_limit, own_fds, requested, backends_in_process)
     }
 }
 
