@@ -67,6 +67,16 @@ impl BalancerArgs {
         self.serve.timeouts.min_body_rate = rate;
     }
 
+    /// Sets the most clients, for a program with an option of its own for that.
+    pub fn set_max_clients(&mut self, max_clients: Option<NonZeroUsize>) {
+        self.serve.max_clients = max_clients;
+    }
+
+    /// Switches health checks off, as `--check off` does.
+    pub fn disable_checks(&mut self) {
+        self.balance.disable_checks();
+    }
+
     /// Whether there is an admin interface.
     pub fn has_admin(&self) -> bool {
         self.admin.admin.is_some()

@@ -1,4 +1,4 @@
-//! The program: chapter 8's for requests, or one for TCP sessions.
+//! The program: chapter 8's for requests, or one for TCP sessions or UDP flows.
 
 use std::{error::Error, io, process::ExitCode, sync::Arc};
 
@@ -10,30 +10,43 @@ use lb_metrics::{
 use rate_limiting::filter::limiter_for;
 
 use crate::{
-    args::{Args, Mode, check_mode},
+    args::{Args, Mode, check_mode, has_check},
     observable_server::ObservableTcpServer,
     relay::{direction::Direction, pipe_pool::max_open},
     server::TcpServer,
+    udp::{observable_server::ObservableUdpServer, server::UdpServer},
 };
 
-/// Runs the program `name` until a signal ends it. `start_bundled` starts backends in this process, if the command line
-/// names none. `is_bare`: the command line is empty; then there is an admin interface that can change nothing. Each
-/// direction of a TCP session is relayed by a `D`: [`Half`](crate::relay::half::Half), or an exercise's own.
+/// Runs the program `name` until a signal ends it. `start_bundled` and, for UDP, `start_echoes` start backends in this
+/// process, if the command line names none. `is_bare`: the command line is empty; then there is an admin interface that
+/// can change nothing. Each direction of a TCP session is relayed by a `D`: [`Half`](crate::relay::half::Half), or an
+/// exercise's own.
 ///
 /// # Errors
 /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
-pub fn run<D: Direction, B: InProcessBackends>(
+pub fn run<D: Direction, B: InProcessBackends, E: InProcessBackends>(
     name: &'static str,
-    Args { mode, tcp, program }: Args,
+    args: Args,
+    is_bare: bool,
+    start_bundled: impl FnOnce() -> io::Result<B>,
+    start_echoes: impl FnOnce() -> io::Result<E>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    if let Err(reason) = check_mode(args.mode) {
+        return Ok(cli::usage_error(reason));
+    }
+    match args.mode {
+        Mode::Tcp => run_tcp::<D, _>(name, args, is_bare, start_bundled),
+        Mode::Udp => run_udp(name, args, start_echoes),
+        Mode::Http => program::run(name, args.program, is_bare, (limiter_for as _, outcome_table as _), start_bundled),
+    }
+}
+
+fn run_tcp<D: Direction, B: InProcessBackends>(
+    name: &'static str,
+    Args { tcp, program, .. }: Args,
     is_bare: bool,
     start_bundled: impl FnOnce() -> io::Result<B>,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    if let Err(reason) = check_mode(mode) {
-        return Ok(cli::usage_error(reason));
-    }
-    if mode == Mode::Http {
-        return program::run(name, program, is_bare, (limiter_for as _, outcome_table as _), start_bundled);
-    }
     let (limited, metrics, _) = program.into_parts();
     let balancer = limited.into_balancer();
     let options = match tcp.options(&balancer.group_names()) {
@@ -46,5 +59,28 @@ pub fn run<D: Direction, B: InProcessBackends>(
     program.run(start_bundled, |balancer| {
         let server = TcpServer::new(balancer, workers, options);
         ObservableTcpServer::<D>::start(server, metrics.metrics).map(Arc::new)
+    })
+}
+
+fn run_udp<E: InProcessBackends>(
+    name: &'static str,
+    Args { tcp, udp, program, .. }: Args,
+    start_echoes: impl FnOnce() -> io::Result<E>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let options = match udp.options(tcp.send_proxy()) {
+        Ok(options) => options,
+        Err(reason) => return Ok(cli::usage_error(reason)),
+    };
+    let (limited, metrics, _) = program.into_parts();
+    let mut balancer = limited.into_balancer();
+    balancer.set_max_clients(udp.max_flows());
+    if !has_check() {
+        // A check is a TCP connect: few servers of datagrams also listen for that.
+        balancer.disable_checks();
+    }
+    let (program, workers) = balancer.into_program_without_pool(name, 0);
+    program.run(start_echoes, |balancer| {
+        let server = UdpServer::new(balancer, workers, options);
+        ObservableUdpServer::start(server, metrics.metrics).map(Arc::new)
     })
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use nix::errno::Errno;
+
 /// Why a datagram was dropped. The same word is in the metrics and in the statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DropReason {
@@ -55,6 +57,19 @@ impl DropReason {
             Self::TooLong => "too_long",
             Self::BufferFull => "buffer_full",
             Self::SendFailed => "send_failed",
+        }
+    }
+
+    /// What becomes of `datagrams` of which the first could not be sent: how many are dropped, and why. `None`: that is
+    /// no fault of the datagrams.
+    pub(super) fn of_send(errno: Errno, datagrams: usize) -> Option<(usize, Self)> {
+        match errno {
+            // Interrupted before anything was sent: try again.
+            Errno::EINTR => Some((0, Self::SendFailed)),
+            Errno::EMSGSIZE => Some((1, Self::TooLong)),
+            // Nor would there be room for the others. To wait for it would delay the flows that have room.
+            Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM => Some((datagrams, Self::BufferFull)),
+            _ => None,
         }
     }
 
