@@ -30,6 +30,7 @@ mod smuggling;
 mod sockets;
 mod sticky;
 mod support;
+mod udp;
 mod zero_copy;
 
 /// The cases of each file of each suite, in the order they are printed.
@@ -152,6 +153,13 @@ const FILES: &[&[Case]] = &[
     layer4::choosing::CASES,
     layer4::program::CASES,
     layer4::server_name::CASES,
+    udp::flows::CASES,
+    udp::datagrams::CASES,
+    udp::limits::CASES,
+    udp::backends_down::CASES,
+    udp::ends::CASES,
+    udp::program::CASES,
+    udp::peers::CASES,
     proxy_protocol::CASES,
     zero_copy::slow_readers::CASES,
     files::bodies::CASES,

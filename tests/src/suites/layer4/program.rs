@@ -18,7 +18,7 @@ cases! { "layer4";
 
 fn a_wrong_option_is_one_line(ctx: &Context) {
     for (flags, says) in [
-        (&["--mode", "udp"][..], "expected tcp or http"),
+        (&["--mode", "sctp"][..], "expected tcp, udp or http"),
         (&["--session-timeout", "5"], "--session-timeout"),
         (&["--splice-threshold", "5"], "--splice-threshold"),
         (&["--copy", "--splice-threshold", "1KiB"], "--splice-threshold"),
