@@ -84,6 +84,12 @@ impl Context {
         Program::start(&self.program, &args, options, self.children())
     }
 
+    /// Starts the program with exactly these arguments, and without the flags that others get.
+    pub fn start_exactly(&self, args: &[&str]) -> Program {
+        let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+        Program::start(&self.program, &args, Options::default(), self.children())
+    }
+
     /// Runs the program with exactly these arguments until it exits.
     pub fn run(&self, args: &[&str]) -> ExitedProgram {
         let args: Vec<_> = args.iter().map(ToString::to_string).collect();

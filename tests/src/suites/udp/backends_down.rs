@@ -6,18 +6,15 @@ use backends::UdpEcho;
 
 use super::{Peer, echoes, expect_statistic, start, start_echoing};
 use crate::Context;
-use crate::admin_client::AdminClient;
 use crate::case::cases;
-use crate::suites::layer4::statistic;
-use crate::suites::support::reserved_port;
-use crate::wait::until;
+use crate::suites::layer4::{Listening, statistic};
+use crate::wait::{ms, until};
 
 cases! { "udp";
     Fast a_flow_moves_when_its_backend_is_unreachable,
     Fast without_a_backend_datagrams_are_dropped,
     Fast a_backend_comes_back_after_its_time,
     Fast a_silent_backend_stays_up,
-    Fast a_name_with_two_addresses_is_tried_at_both,
     Fast checks_are_off_unless_asked_for,
 }
 
@@ -75,31 +72,13 @@ fn a_silent_backend_stays_up(ctx: &Context) {
     assert_eq!(statistic(&program, "failed"), 0);
 }
 
-/// `localhost` is often `::1` first, where nothing listens.
-fn a_name_with_two_addresses_is_tried_at_both(ctx: &Context) {
-    let backends = echoes(1);
-    let name = format!("localhost:{}", backends[0].addr().port());
-    let program = ctx.start_named(&[&name], &["--mode", "udp", "--workers", "1"]);
-    assert_eq!(Peer::of(&program).ask_until_answered("who?"), "a");
-    // From then on the address is known.
-    assert!((0..4).all(|_| Peer::of(&program).ask("who?") == "a"));
-    assert!(!program.stderr().contains("marked down"), "{}", program.stderr());
-}
-
+/// A check is a TCP connect. By default the first comes within two seconds.
 fn checks_are_off_unless_asked_for(ctx: &Context) {
-    let (backends, dead) = (echoes(1), reserved_port());
-    let named = [backends[0].addr().to_string(), dead.addr.to_string()];
-    // Not by `start`, which switches checks off: here nothing says so.
-    let line = |check: &[&str]| {
-        let flags = [&["--mode", "udp", "--admin", "127.0.0.1:0"], check].concat();
-        ctx.start_named(&[&named[0], &named[1]], &flags)
-    };
-    let program = line(&["--check", "tcp,interval=50ms,fall=1"]);
-    let admin = AdminClient::of(&program);
-    let is_down = || {
-        let backends = admin.request_ok("GET", "/backends", "");
-        backends["backends"].as_array().unwrap().iter().all(|backend| backend["state"] == "DOWN")
-    };
-    // A check is a TCP connect, and neither listens for that.
-    until("both are down", is_down);
+    let checked = Listening::start();
+    let backend = checked.addr().to_string();
+    let line = ["0", &backend, "--mode", "udp"];
+    let _off = ctx.start_exactly(&line);
+    assert!(checked.accept_within(ms(2_500)).is_none(), "nobody has asked for checks");
+    let _on = ctx.start_exactly(&[&line[..], &["--check", "tcp,interval=100ms"]].concat());
+    checked.accept();
 }
