@@ -13,8 +13,8 @@ use crate::process::{ExitedProgram, Options, Program};
 fn flags_to_disable(flags: &[&str]) -> Vec<String> {
     let defaults = [["--check", "off"], ["--slow-start", "0s"], ["--eject-after", "0"], ["--breaker", "0"]];
     let is_udp = flags.windows(2).any(|pair| pair == ["--mode", "udp"]);
-    let applies = |flag: &str| !flags.contains(&flag) && !(is_udp && flag == "--eject-after");
-    let missing = defaults.into_iter().filter(|[flag, _]| applies(flag));
+    let is_superfluous = |flag: &str| flags.contains(&flag) || (is_udp && flag == "--eject-after");
+    let missing = defaults.into_iter().filter(|[flag, _]| !is_superfluous(flag));
     missing.flatten().map(str::to_owned).collect()
 }
 

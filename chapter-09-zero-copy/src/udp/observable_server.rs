@@ -33,8 +33,8 @@ impl ObservableUdpServer {
     pub fn start(server: UdpServer, metrics: Option<SocketAddr>) -> io::Result<Self> {
         let (health, server) = (HealthHandler::new(Arc::clone(server.balancer())), Arc::new(server));
         let exposition = exposition(&server).map_err(io::Error::other)?;
-        let _public = metrics.map(|address| serve_public(address, &exposition, &health)).transpose()?;
-        Ok(Self { exposition, health, server, _public })
+        let public = metrics.map(|address| serve_public(address, &exposition, &health)).transpose()?;
+        Ok(Self { exposition, health, server, _public: public })
     }
 }
 

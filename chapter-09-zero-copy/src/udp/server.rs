@@ -3,7 +3,10 @@
 use std::{
     fmt::Write as _,
     num::{NonZeroU32, NonZeroUsize},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -35,6 +38,8 @@ pub struct UdpServer {
     quota: Arc<FlowQuota>,
     /// One per worker.
     stats: Vec<UdpStats>,
+    /// How many workers drain: they begin no flows any more.
+    draining_workers: AtomicUsize,
 }
 
 impl UdpServer {
@@ -42,7 +47,7 @@ impl UdpServer {
     pub fn new(balancer: Arc<Balancer>, workers: NonZeroUsize, options: UdpOptions) -> Self {
         let quota = Arc::new(FlowQuota::new(balancer.config().max_clients, options.max_flows_per_source));
         let stats = (0..workers.get()).map(|_| UdpStats::default()).collect();
-        Self { balancer, options, quota, stats }
+        Self { balancer, options, quota, stats, draining_workers: AtomicUsize::new(0) }
     }
 
     /// The balancer, which chooses backends.
@@ -58,6 +63,16 @@ impl UdpServer {
     /// The flows that may still begin.
     pub(super) fn quota(&self) -> &Arc<FlowQuota> {
         &self.quota
+    }
+
+    /// One more worker drains.
+    pub(super) fn start_drain(&self) {
+        self.draining_workers.fetch_add(1, SeqCst);
+    }
+
+    /// Whether there are no flows, and no worker begins any.
+    pub(super) fn is_drained(&self) -> bool {
+        self.draining_workers.load(SeqCst) == self.stats.len() && self.quota.flows() == 0
     }
 
     pub(super) fn worker(&self, id: usize) -> &UdpStats {

@@ -73,13 +73,13 @@ impl UdpWorker {
     }
 
     // ANCHOR: run
-    /// Serves datagrams until shutdown, and then those of known flows until the last has expired.
+    /// Serves datagrams until shutdown, and then those of known flows until the last of the process has expired.
     pub(super) fn run(mut self, shutdown: &Shutdown) -> io::Result<()> {
         self.epoll.add(&self.listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
         self.epoll.add(shutdown.fd(ShutdownStage::Draining), EpollEvent::new(EpollFlags::EPOLLIN, DRAINING))?;
         self.epoll.add(shutdown.fd(ShutdownStage::Stopping), EpollEvent::new(EpollFlags::EPOLLIN, STOPPING))?;
         let (mut batch, mut events) = (ReceiveBatch::default(), [EpollEvent::empty(); MAX_EVENTS]);
-        loop {
+        'serve: loop {
             let ready = match self.epoll.wait(&mut events, self.wait_time(now())) {
                 Err(Errno::EINTR) => 0,
                 ready => ready?,
@@ -89,19 +89,22 @@ impl UdpWorker {
                 match event.data() {
                     LISTENER => self.on_clients(&mut batch, now),
                     DRAINING => self.start_drain(shutdown, now)?,
-                    STOPPING => return Ok(self.end_all(now)),
+                    STOPPING => break 'serve,
                     flow => self.on_backend(FlowId::from_number(flow), &mut batch, now),
                 }
             }
             while let Some((key, flow)) = self.flows.expire(now) {
                 self.end(&key, flow, FlowEnd::Idle, now);
             }
-            match self.drain_deadline {
-                Some(_) if self.flows.is_empty() => return Ok(()),
-                Some(deadline) if now >= deadline => shutdown.stop(),
-                _ => {}
+            // A worker without flows stays: closing its socket would change which worker the kernel gives datagrams to.
+            if self.drain_deadline.is_some_and(|deadline| now >= deadline || self.server.is_drained()) {
+                shutdown.stop();
             }
         }
+        while let Some((key, flow)) = self.flows.pop() {
+            self.end(&key, flow, FlowEnd::Drained, now());
+        }
+        Ok(())
     }
     // ANCHOR_END: run
 
@@ -117,6 +120,7 @@ impl UdpWorker {
     fn start_drain(&mut self, shutdown: &Shutdown, now: Instant) -> io::Result<()> {
         // It stays readable, and would be reported again and again.
         self.epoll.delete(shutdown.fd(ShutdownStage::Draining))?;
+        self.server.start_drain();
         self.drain_deadline = Some(now + self.server.balancer().config().timeouts.drain);
         Ok(())
     }
@@ -141,12 +145,6 @@ impl UdpWorker {
         balancer.stats().record(&record.exchange());
         if balancer.config().log_requests {
             record.log();
-        }
-    }
-
-    fn end_all(&mut self, now: Instant) {
-        while let Some((key, flow)) = self.flows.pop() {
-            self.end(&key, flow, FlowEnd::Drained, now);
         }
     }
 }

@@ -126,7 +126,9 @@ mod tests {
         let address = bound.local_address();
         let clients: Vec<_> = (0..60).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
         for round in 0..3 {
-            clients.iter().for_each(|client| assert_eq!(client.send_to(&[round], address).unwrap(), 1));
+            for client in &clients {
+                client.send_to(&[round], address).unwrap();
+            }
         }
         let mut socket_of = std::collections::HashMap::new();
         let (mut received, mut used) = (0, 0);

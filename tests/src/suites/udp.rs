@@ -102,6 +102,11 @@ fn name_in(reply: &[u8], payload: &str) -> String {
     name.unwrap_or_else(|| panic!("{text:?} is no reply to {payload:?}")).to_owned()
 }
 
+/// Each of the clients asks, and gets a reply. Returns the names of the backends that reply.
+pub(super) fn ask_all(clients: &[Peer], payload: &str) -> Vec<String> {
+    clients.iter().map(|client| client.ask(payload)).collect()
+}
+
 /// Backends that reply with their names, `a`, `b` and so on.
 pub(super) fn echoes(count: u8) -> Vec<UdpEcho> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));

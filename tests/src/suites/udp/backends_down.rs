@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use backends::UdpEcho;
 
-use super::{Peer, echoes, expect_statistic, start, start_echoing};
+use super::{Peer, ask_all, echoes, expect_statistic, start, start_echoing};
 use crate::Context;
 use crate::case::cases;
 use crate::suites::layer4::{Listening, statistic};
@@ -22,7 +22,7 @@ fn a_flow_moves_when_its_backend_is_unreachable(ctx: &Context) {
     let mut backends = echoes(2);
     let program = start_echoing(ctx, &backends, &["--log-requests", "--udp-timeout", "2s", "--workers", "1"]);
     let clients: Vec<_> = (0..4).map(|_| Peer::of(&program)).collect();
-    let first: Vec<_> = clients.iter().map(|client| client.ask("who?")).collect();
+    let first = ask_all(&clients, "who?");
     assert_eq!(first, ["a", "b", "a", "b"]);
     backends.remove(0);
     // Of the first flow that notices, a datagram is lost. Those of the others that are sent afterwards move at once.

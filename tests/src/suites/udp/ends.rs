@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::{Peer, echoes, expect_statistic, start_echoing};
+use super::{Peer, ask_all, echoes, expect_statistic, start_echoing};
 use crate::Context;
 use crate::case::cases;
 use crate::suites::layer4::statistic;
@@ -10,6 +10,7 @@ use crate::wait::{TEST_TIMEOUT, ms, until};
 
 cases! { "udp";
     Fast draining_serves_known_flows_until_they_expire,
+    Fast flows_stay_with_their_workers_in_a_drain,
     Fast a_drain_without_flows_ends_at_once,
     Fast what_has_not_expired_in_time_is_ended,
     Fast descriptors_return_to_their_number,
@@ -35,6 +36,25 @@ fn draining_serves_known_flows_until_they_expire(ctx: &Context) {
     // A flow may have begun while the signal was on its way.
     let printed = program.wait_stdout("\nended idle ");
     assert!(!printed.contains("ended drained"), "{printed}");
+}
+
+/// Workers without flows must not close their sockets: the kernel would give other workers' datagrams to the wrong one.
+fn flows_stay_with_their_workers_in_a_drain(ctx: &Context) {
+    let backends = echoes(1);
+    let program = start_echoing(ctx, &backends, &["--workers", "8"]);
+    let clients: Vec<_> = (0..5).map(|_| Peer::of(&program)).collect();
+    ask_all(&clients, "who?");
+    program.signal(Signal::SIGTERM);
+    // One per worker, so that each has noticed.
+    until("new flows are dropped", || {
+        for _ in 0..60 {
+            Peer::of(&program).send("new");
+        }
+        statistic(&program, "dropped draining") >= 60
+    });
+    for _ in 0..3 {
+        ask_all(&clients, "still there?");
+    }
 }
 
 fn a_drain_without_flows_ends_at_once(ctx: &Context) {
@@ -66,16 +86,18 @@ fn descriptors_return_to_their_number(ctx: &Context) {
     let mut backends = echoes(2);
     let program = start_echoing(ctx, &backends, &["--udp-timeout", "500ms", "--workers", "2"]);
     // The workers have all that is theirs when they have served a client.
-    (0..60).map(|_| Peer::of(&program)).for_each(|client| drop(client.ask("who?")));
+    ask_all(&(0..60).map(|_| Peer::of(&program)).collect::<Vec<_>>(), "who?");
     expect_statistic(&program, "ended idle", 60);
     let fds = program.fds();
     for round in 0..3 {
         let clients: Vec<_> = (0..40).map(|_| Peer::of(&program)).collect();
-        clients.iter().for_each(|client| drop(client.ask_until_answered("who?")));
-        if round == 1 {
+        ask_all(&clients, "who?");
+        if round == 2 {
             backends.remove(0);
         }
-        clients.iter().for_each(|client| drop(client.ask_until_answered("who?")));
+        for client in &clients {
+            client.ask_until_answered("who?");
+        }
     }
     until("all sockets are closed", || program.fds() == fds);
     expect_statistic(&program, "worker 0:", 0);

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::{Peer, SILENCE, echoes, expect_statistic, flows_per_worker, start, start_echoing};
+use super::{Peer, SILENCE, ask_all, echoes, expect_statistic, flows_per_worker, start, start_echoing};
 use crate::Context;
 use crate::case::cases;
 use crate::process::Program;
@@ -92,7 +92,7 @@ fn flows_take_turns_and_stay(ctx: &Context) {
     let backends = echoes(3);
     let program = start_echoing(ctx, &backends, &["--workers", "1"]);
     let clients: Vec<_> = (0..9).map(|_| Peer::of(&program)).collect();
-    let reached = || clients.iter().map(|client| client.ask("who?")).collect::<Vec<_>>();
+    let reached = || ask_all(&clients, "who?");
     let first = reached();
     for name in ["a", "b", "c"] {
         assert_eq!(first.iter().filter(|reached| *reached == name).count(), 3, "{first:?}");
@@ -108,7 +108,7 @@ fn the_backend_with_the_fewest_flows_is_next(ctx: &Context) {
     let backends = echoes(2);
     let program = start_echoing(ctx, &backends, &["-a", "lc", "--udp-timeout", "2s", "--workers", "1"]);
     let clients: Vec<_> = (0..4).map(|_| Peer::of(&program)).collect();
-    let reached: Vec<_> = clients.iter().map(|client| client.ask("who?")).collect();
+    let reached = ask_all(&clients, "who?");
     assert_eq!(reached.iter().filter(|name| *name == "a").count(), 2, "{reached:?}");
     // The flows of one backend expire, those of the other go on.
     let of_b = || clients.iter().zip(&reached).filter(|(_, name)| *name == "b").map(|(client, _)| client);
@@ -134,7 +134,7 @@ fn flows_are_spread_over_workers(ctx: &Context) {
     let program = start_echoing(ctx, &backends, &["--workers", "2"]);
     let clients: Vec<_> = (0..60).map(|_| Peer::of(&program)).collect();
     for _ in 0..2 {
-        clients.iter().for_each(|client| drop(client.ask("who?")));
+        ask_all(&clients, "who?");
         let flows = flows_per_worker(&program, 2);
         assert_eq!(flows.iter().sum::<u64>(), 60, "{flows:?}");
         if cfg!(target_os = "linux") {
@@ -176,9 +176,9 @@ fn a_drained_backend_keeps_its_flows(ctx: &Context) {
     let program = start_echoing(ctx, &backends, &["--admin", "127.0.0.1:0"]);
     let admin = crate::admin_client::AdminClient::of(&program);
     let clients: Vec<_> = (0..4).map(|_| Peer::of(&program)).collect();
-    let first: Vec<_> = clients.iter().map(|client| client.ask("who?")).collect();
+    let first = ask_all(&clients, "who?");
     admin.backend_action(backends[0].addr(), "drain");
-    let again: Vec<_> = clients.iter().map(|client| client.ask("who?")).collect();
+    let again = ask_all(&clients, "who?");
     assert_eq!(again, first);
     assert!((0..4).all(|_| Peer::of(&program).ask("who?") == "b"));
     // A backend that is removed is nobody's.

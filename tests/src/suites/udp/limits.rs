@@ -1,6 +1,6 @@
 //! Limits: flows beyond them are dropped and counted, and known ones go on.
 
-use super::{Peer, echoes, expect_statistic, start_echoing};
+use super::{Peer, ask_all, echoes, expect_statistic, start_echoing};
 use crate::Context;
 use crate::case::cases;
 use crate::process::Options;
@@ -20,12 +20,12 @@ fn assert_three_flows(ctx: &Context, flags: &[&str], reason: &str) {
     // Long enough for the first flow to be there when the fourth client comes, also on a loaded machine.
     let program = start_echoing(ctx, &backends, &[&["--udp-timeout", "3s", "--workers", "2"], flags].concat());
     let clients: Vec<_> = (0..3).map(|_| Peer::of(&program)).collect();
-    clients.iter().for_each(|client| drop(client.ask("in")));
+    ask_all(&clients, "in");
     let late = Peer::of(&program);
     late.send("in?");
     late.expect_silence();
     expect_statistic(&program, &format!("dropped {reason}"), 1);
-    clients.iter().for_each(|client| drop(client.ask("still in")));
+    ask_all(&clients, "still in");
     until("a flow has expired", || statistic(&program, "ended idle") > 0);
     late.ask_until_answered("in now");
 }
@@ -61,7 +61,7 @@ fn the_open_file_limit_bounds_flows(ctx: &Context) {
     program.wait_stdout(&format!("1 worker thread, at most {allowed} flows"));
     assert_eq!(program.stderr().matches(&format!("allows {allowed} flows, not 1000")).count(), 1);
     let clients: Vec<_> = (0..allowed).map(|_| Peer::of(&program)).collect();
-    clients.iter().for_each(|client| drop(client.ask("in")));
+    ask_all(&clients, "in");
     Peer::of(&program).send("in?");
     expect_statistic(&program, "dropped max_flows", 1);
     let program = start(&[]);
