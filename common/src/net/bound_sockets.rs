@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize};
 
-use super::listeners::BindError;
+use super::bind_error::BindError;
 
 /// The sockets that clients reach: one, or one per worker, all on one address.
 pub trait BoundSockets: Sized {

@@ -9,7 +9,7 @@ use std::{
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{bound_sockets::BoundSockets, fd_limit::max_flows_for_fds, listeners::BindError};
+use super::{bind_error::BindError, bound_sockets::BoundSockets, fd_limit::max_flows_for_fds};
 
 /// What the receive queue may hold, in bytes, as far as the kernel allows it (`net.core.rmem_max`). Each datagram counts
 /// with its overhead, about 700 bytes. A queue that is full drops: of the usual 208 KiB, from the 280th short datagram on.

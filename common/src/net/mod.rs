@@ -9,6 +9,7 @@
 
 mod accept;
 mod address_list;
+mod bind_error;
 mod bound_sockets;
 mod connect;
 mod connect_plan;
@@ -19,6 +20,7 @@ mod listeners;
 
 pub use accept::{ACCEPT_PAUSE, AcceptError, AcceptedConnection};
 pub use address_list::{AddressList, Addresses};
+pub use bind_error::BindError;
 pub use bound_sockets::BoundSockets;
 pub use connect::{
     check_not_self_connect, connect_error, connect_nonblocking, connect_once_nonblocking, resolve, set_reset_on_close,
@@ -27,4 +29,4 @@ pub use connect_plan::{ConnectAttempt, ConnectPlan, ConnectStep};
 pub use connection_limiter::ConnectionLimiter;
 pub use datagram_sockets::DatagramSockets;
 pub use fd_limit::{max_clients_for_fds, raise_fd_limit, spare_upstreams_for_fds};
-pub use listeners::{BindError, Listeners};
+pub use listeners::Listeners;
