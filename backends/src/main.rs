@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
-use backends::{BackendConfig, BundledBackends, TcpEcho};
+use backends::{BackendConfig, BundledBackends, TcpEcho, UdpEcho};
 use common::outln;
 use common::shutdown::{Shutdown, ShutdownStage};
 use common::signals::SignalHandlers;
@@ -28,6 +28,9 @@ struct Args {
     /// Run a plain TCP echo server instead of HTTP
     #[arg(long, conflicts_with_all = ["id", "count"])]
     tcp_echo: bool,
+    /// Run a plain UDP echo server; with an id, each reply begins with it
+    #[arg(long, conflicts_with_all = ["tcp_echo", "count"])]
+    udp_echo: bool,
 }
 
 fn main() -> ExitCode {
@@ -44,6 +47,12 @@ fn run(args: &Args) -> io::Result<()> {
     SignalHandlers::new(shutdown.clone()).spawn()?;
     if args.tcp_echo {
         let echo = TcpEcho::start_on(SocketAddr::new(args.bind, args.port))?;
+        outln!("listening on {}", echo.addr());
+        shutdown.wait(ShutdownStage::Draining);
+        return Ok(());
+    }
+    if args.udp_echo {
+        let echo = UdpEcho::start_on(SocketAddr::new(args.bind, args.port), args.id.as_deref())?;
         outln!("listening on {}", echo.addr());
         shutdown.wait(ShutdownStage::Draining);
         return Ok(());

@@ -144,6 +144,11 @@ fn parse_balance_factor(text: &str) -> Result<f64, String> {
 const DEFAULT_GROUP: &str = "default";
 
 impl BalanceArgs {
+    /// Switches health checks off, as `--check off` does.
+    pub fn disable_checks(&mut self) {
+        self.check = CheckArg(None);
+    }
+
     /// Whether no backend is configured, so that the program should start bundled ones.
     pub fn needs_bundled_backends(&self) -> bool {
         self.backends.is_empty() && self.groups.is_empty()

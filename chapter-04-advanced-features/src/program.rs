@@ -7,7 +7,7 @@ use std::{error::Error, io, net::SocketAddr, num::NonZeroUsize, process::ExitCod
 
 use common::{
     cli::{self, InProcessBackends, ServeArgs},
-    net::{self, Listeners},
+    net::{self, BoundSockets, Listeners},
     outln,
     shutdown::Shutdown,
     signals, stdout,
@@ -26,13 +26,13 @@ use crate::{
 /// A thousand backends that hang; beyond that, checks wait for each other.
 const MAX_CONCURRENT_CHECKS: usize = 1024;
 
-/// What serves the clients of a balancer: a chapter's engine.
-pub trait Server: Send + Sync + 'static {
+/// What serves the clients of a balancer: a chapter's engine. `L` is what clients reach it on.
+pub trait Server<L = Listeners>: Send + Sync + 'static {
     /// Serves clients on `listeners`, one per worker, until shutdown, then drains. Called once.
     ///
     /// # Errors
     /// Accepting failed, or a worker could not start.
-    fn run(self: &Arc<Self>, listeners: Listeners, shutdown: &Shutdown) -> io::Result<()>;
+    fn run(self: &Arc<Self>, listeners: L, shutdown: &Shutdown) -> io::Result<()>;
 
     /// The table that SIGUSR1 and the exit print.
     fn statistics(&self) -> String;
@@ -132,7 +132,7 @@ impl Program {
     ///
     /// # Errors
     /// What the machine refuses: a port in use, a name that does not resolve, no descriptors left.
-    pub fn run<S: Server, B: InProcessBackends>(
+    pub fn run<L: BoundSockets, S: Server<L>, B: InProcessBackends>(
         self,
         start_bundled: impl FnOnce() -> io::Result<B>,
         build: impl FnOnce(Arc<Balancer>) -> io::Result<Arc<S>>,
@@ -141,7 +141,7 @@ impl Program {
         let fd_limit = net::raise_fd_limit()?;
         let bundled = balance.needs_bundled_backends().then(start_bundled).transpose()?;
         let address = serve.listen_address(port);
-        let max_clients = threads.max_clients(fd_limit, &serve, bundled.is_some());
+        let max_clients = threads.max_clients::<L>(fd_limit, &serve, bundled.is_some());
         let bundled_addrs = bundled.as_ref().map(InProcessBackends::addrs);
         let weights_can_change = matches!(admin, Some(Admin::At(_)));
         let mut config = match balance.into_config(serve, max_clients, bundled_addrs.as_deref(), weights_can_change) {
@@ -155,7 +155,7 @@ impl Program {
         config.overload = overload;
         config.spare_upstreams = net::spare_upstreams_for_fds(fd_limit, max_clients, bundled.is_some());
         let shutdown = Shutdown::new()?;
-        let listeners = Listeners::bind(address, threads.listeners())?;
+        let listeners = L::bind(address, threads.listeners())?;
         let address = listeners.local_address();
         let balancer = Balancer::new(name, config, SystemResolver)?;
         let server = build(Arc::clone(&balancer))?;
@@ -166,7 +166,7 @@ impl Program {
         if let Threads::Workers { count, poller, .. } = threads {
             let threads = if count.get() == 1 { "worker thread" } else { "worker threads" };
             let on_poller = poller.map_or_else(String::new, |name| format!(" on {name}"));
-            outln!("{count} {threads}{on_poller}, at most {max_clients} client connections");
+            outln!("{count} {threads}{on_poller}, at most {max_clients} {}", L::CLIENTS);
         }
         if let Some(server) = &admin_server {
             outln!("admin interface on {}", server.address());
@@ -198,18 +198,18 @@ impl Threads {
     }
 
     /// How many clients may be connected at the same time.
-    fn max_clients(self, fd_limit: u64, serve: &ServeArgs, backends_in_process: bool) -> usize {
+    fn max_clients<L: BoundSockets>(self, fd_limit: u64, serve: &ServeArgs, backends_in_process: bool) -> usize {
         let (own_fds, requested) = match self {
             Self::PerClient => (0, Some(serve.max_client_threads())),
             Self::Workers { count, extra_fds, .. } => {
                 (fds_for_workers(count) + extra_fds, serve.max_clients.map(NonZeroUsize::get))
             }
         };
-        net::max_clients_for_fds(fd_limit, own_fds, requested, backends_in_process)
+        L::max_clients(fd_limit, own_fds, requested, backends_in_process)
     }
 }
 
-fn start_admin<S: Server>(admin: Admin, balancer: &Arc<Balancer>, server: &Arc<S>) -> io::Result<AdminServer> {
+fn start_admin<L, S: Server<L>>(admin: Admin, balancer: &Arc<Balancer>, server: &Arc<S>) -> io::Result<AdminServer> {
     let handlers = || {
         let mut handlers = server.admin_handlers();
         handlers.push(Box::new(BackendsHandler::new(Arc::clone(balancer))));

@@ -67,6 +67,16 @@ impl BalancerArgs {
         self.serve.timeouts.min_body_rate = rate;
     }
 
+    /// Sets the most clients, for a program with an option of its own for that.
+    pub fn set_max_clients(&mut self, max_clients: Option<NonZeroUsize>) {
+        self.serve.max_clients = max_clients;
+    }
+
+    /// Switches health checks off, as `--check off` does.
+    pub fn disable_checks(&mut self) {
+        self.balance.disable_checks();
+    }
+
     /// Whether there is an admin interface.
     pub fn has_admin(&self) -> bool {
         self.admin.admin.is_some()
@@ -87,13 +97,11 @@ impl BalancerArgs {
         self.balance.needs_bundled_backends()
     }
 
-    /// The program `name` that these options describe, without a pool, and its number of workers. `extra_fds`: descriptors
-    /// that each of them needs beyond those of connections.
-    pub fn into_program_without_pool(self, name: &'static str, extra_fds: u64) -> (Program, NonZeroUsize) {
+    /// The program `name` that these options describe, without a pool, and its number of workers.
+    pub fn into_program_without_pool(self, name: &'static str) -> (Program, NonZeroUsize) {
         let Self { port, balance, admin: AdminArgs { admin }, workers, serve, .. } = self;
         let count = workers.count();
-        let extra_fds = extra_fds.saturating_mul(count.get() as u64);
-        let threads = Threads::Workers { count, poller: None, extra_fds };
+        let threads = Threads::Workers { count, poller: None, extra_fds: 0 };
         (Program::new(name, port, balance, serve).admin(admin).threads(threads), count)
     }
 

@@ -1,8 +1,7 @@
-//! The command line of `zero_copy_lb`: chapter 8's, and how TCP sessions are served.
+//! The command line of `zero_copy_lb`: chapter 8's, and how TCP sessions and UDP flows are served.
 
-use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
+use std::{num::NonZeroU64, time::Duration};
 
-use clap::{CommandFactory as _, parser::ValueSource};
 use common::cli;
 use ipnet::IpNet;
 use lb_metrics::program::ObservableArgs;
@@ -10,47 +9,21 @@ use rate_limiting::byte_size::parse_byte_size;
 
 use crate::{
     client_hello::{SniRule, SniTable},
+    mode::Mode,
     proxy_protocol::Version,
     relay::mover::SplicePolicy,
     server::TcpOptions,
     session::prelude::PreludeConfig,
+    udp::args::UdpArgs,
 };
 
-/// What is balanced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// Connections: the bytes are not looked at.
-    #[default]
-    Tcp,
-    /// HTTP/1.1 requests, as in chapter 8.
-    Http,
-}
-
-impl FromStr for Mode {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "tcp" => Ok(Self::Tcp),
-            "http" => Ok(Self::Http),
-            _ => Err("expected tcp or http"),
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(if *self == Self::Tcp { "tcp" } else { "http" })
-    }
-}
-
-/// A load balancer for TCP connections, whose bytes it moves without touching them.
+/// A load balancer for TCP connections, whose bytes it moves without touching them, and for UDP.
 ///
 /// Without backends it starts three bundled ones.
 #[derive(Debug, clap::Parser)]
 #[command(name = "zero_copy_lb", version)]
 pub struct Args {
-    /// What is balanced: tcp (connections) or http (requests, as in chapter 8)
+    /// What is balanced: tcp (connections), udp (datagrams) or http (requests, as in chapter 8)
     #[arg(long, value_name = "MODE", default_value_t)]
     pub mode: Mode,
     /// How bytes are moved
@@ -62,6 +35,9 @@ pub struct Args {
     /// What a connection begins with
     #[command(flatten)]
     pub prelude: PreludeArgs,
+    /// How UDP flows are served
+    #[command(flatten)]
+    pub udp: UdpArgs,
     /// The options of chapter 8
     #[command(flatten)]
     pub program: ObservableArgs,
@@ -95,7 +71,7 @@ pub struct TcpArgs {
     /// End a session when no byte has moved in either direction for this long
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = cli::parse_duration)]
     session_timeout: Duration,
-    /// Send each backend a PROXY protocol header of this version: v1 or v2
+    /// Send each backend a PROXY protocol header of this version: v1 or v2; with UDP before each datagram, v2
     #[arg(long, value_name = "VERSION")]
     send_proxy: Option<Version>,
     /// TLS routing without decryption: 'host=api.example.com -> GROUP', also with *.example.com and alpn=PROTOCOL (repeatable; the first match wins)
@@ -133,6 +109,11 @@ fn parse_pipe_size(text: &str) -> Result<usize, String> {
 }
 
 impl TcpArgs {
+    /// The version of the PROXY header that backends get.
+    pub(crate) fn send_proxy(&self) -> Option<Version> {
+        self.send_proxy
+    }
+
     /// The same, resolved, for connections that begin with `prelude` and whose bytes are moved as `splice` says; `groups`
     /// are the names of the groups.
     ///
@@ -147,120 +128,5 @@ impl TcpArgs {
             prelude: prelude.config(SniTable::new(self.sni, groups).map_err(|error| error.to_string())?),
             send_proxy: self.send_proxy,
         })
-    }
-}
-
-/// Options that are of use only for sessions.
-const ONLY_TCP: &[&str] = &["session_timeout", "send_proxy", "sni"];
-
-/// The other options that are of use without requests.
-const WITHOUT_REQUESTS: &[&str] = &[
-    "port",
-    "mode",
-    "copy",
-    "splice_threshold",
-    "pipe_size",
-    "backends",
-    "algorithm",
-    "balance_factor",
-    "groups",
-    "sticky_source",
-    "check",
-    "down_time",
-    "eject_after",
-    "breaker",
-    "slow_start",
-    "max_connections",
-    "queue",
-    "queue_timeout",
-    "resolve_interval",
-    "admin",
-    "workers",
-    "bind",
-    "max_clients",
-    "connect",
-    "drain",
-    "log_requests",
-    "access_log",
-    "access_log_format",
-    "access_log_sample",
-    "metrics",
-    "accept_proxy",
-    "prelude_timeout",
-];
-
-/// Checks that each option on this process's command line, which has been parsed, is of use in `mode`.
-///
-/// # Errors
-/// A line that names the first one that is not.
-pub fn check_mode(mode: Mode) -> Result<(), String> {
-    check_mode_of(mode, std::env::args_os())
-}
-
-fn check_mode_of(
-    mode: Mode,
-    line: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
-) -> Result<(), String> {
-    let command = Args::command();
-    let Ok(matches) = command.clone().try_get_matches_from(line) else { return Ok(()) };
-    for argument in command.get_arguments() {
-        let id = argument.get_id().as_str();
-        let is_given = matches.value_source(id) == Some(ValueSource::CommandLine);
-        let is_of_use = match mode {
-            Mode::Tcp => ONLY_TCP.contains(&id) || WITHOUT_REQUESTS.contains(&id),
-            Mode::Http => !ONLY_TCP.contains(&id),
-        };
-        if is_given && !is_of_use {
-            let (name, other) =
-                (argument.get_long().unwrap_or(id), if mode == Mode::Tcp { Mode::Http } else { Mode::Tcp });
-            let reason = match id {
-                "send_proxy" => {
-                    "in http mode a connection to a backend is pooled, and carries requests of many clients"
-                }
-                _ => &format!("in {mode} mode there is nothing that it applies to"),
-            };
-            return Err(format!("--{name} needs --mode {other}: {reason}"));
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_of_the_other_mode_are_refused_by_name() {
-        let check = |mode, line: &str| check_mode_of(mode, std::iter::once("zero_copy_lb").chain(line.split(' ')));
-        assert_eq!(check(Mode::Tcp, "0 127.0.0.1:1 -a lc --copy --connect-timeout 1s --log-requests"), Ok(()));
-        assert_eq!(check(Mode::Http, "0 127.0.0.1:1 --mode http --retries 2 --limit 5/s"), Ok(()));
-        for mode in [Mode::Tcp, Mode::Http] {
-            assert_eq!(check(mode, "0 127.0.0.1:1 --accept-proxy 127.0.0.1 --prelude-timeout 1s"), Ok(()));
-        }
-        for (mode, line, option) in [
-            (Mode::Tcp, "--sticky --retries 2", "--sticky needs --mode http"),
-            (Mode::Tcp, "--retries 2", "--retries needs --mode http"),
-            (Mode::Tcp, "--limit 5/s", "--limit needs --mode http"),
-            (Mode::Tcp, "--idle-timeout 5s", "--idle-timeout needs --mode http"),
-            (Mode::Tcp, "--access-log - --slow 5s", "--slow needs --mode http"),
-            (Mode::Tcp, "--access-log - --access-log-redact-query", "--access-log-redact-query needs --mode http"),
-            (Mode::Http, "--mode http --copy --session-timeout 1s", "--session-timeout needs --mode tcp"),
-            (
-                Mode::Http,
-                "--mode http --send-proxy v1",
-                "--send-proxy needs --mode tcp: in http mode a connection to a",
-            ),
-        ] {
-            let error = check(mode, line).unwrap_err();
-            assert!(error.starts_with(option), "{error}");
-        }
-    }
-
-    #[test]
-    fn every_name_is_that_of_an_option() {
-        let command = Args::command();
-        for id in ONLY_TCP.iter().chain(WITHOUT_REQUESTS) {
-            assert!(command.get_arguments().any(|argument| argument.get_id() == id), "{id}");
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use advanced_features::{admin::AdminOperations as _, balance::backend::Backend};
+use advanced_features::{Balancer, admin::AdminOperations as _, balance::backend::Backend};
 use common::clock::now;
 use lb_metrics::access_log::writer::LogWriter;
 use lb_metrics::exposition::{
@@ -69,17 +69,16 @@ impl SessionCollector {
         });
         SESSIONS.with(samples.collect())
     }
+}
 
-    fn of_backends(&self, family: &Family, value: impl Fn(&Backend) -> f64) -> MetricFamily {
-        let sample =
-            |group: &str, backend: &Backend| -> Metric { family.sample(&[&backend.name(), group], value(backend)) };
-        let groups = self.server.workers().balancer().groups().iter();
-        family.with(
-            groups
-                .flat_map(|group| group.members().into_iter().map(|backend| sample(group.name(), &backend)))
-                .collect(),
-        )
-    }
+/// A sample of each backend of each group.
+pub(crate) fn of_backends(balancer: &Balancer, family: &Family, value: impl Fn(&Backend) -> f64) -> MetricFamily {
+    let sample =
+        |group: &str, backend: &Backend| -> Metric { family.sample(&[&backend.name(), group], value(backend)) };
+    let groups = balancer.groups().iter();
+    family.with(
+        groups.flat_map(|group| group.members().into_iter().map(|backend| sample(group.name(), &backend))).collect(),
+    )
 }
 
 impl Collector for SessionCollector {
@@ -89,8 +88,8 @@ impl Collector for SessionCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let (spliced, copied) = self.server.moved_bytes();
-        let stats = self.server.workers().balancer().stats();
-        let now = now();
+        let balancer = self.server.workers().balancer();
+        let (stats, now) = (balancer.stats(), now());
         let mut families = vec![
             self.sessions(),
             SPLICED.with_one(count(spliced)),
@@ -100,14 +99,14 @@ impl Collector for SessionCollector {
             LOG_DROPPED.with_one(count(self.writer.as_ref().map_or(0, |writer| writer.dropped()))),
             BUILD.with(vec![BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1.0)]),
         ];
-        if !self.server.workers().balancer().router().backends().is_empty() {
+        if !balancer.router().backends().is_empty() {
             families.extend([
-                self.of_backends(&IN_FLIGHT, |backend| backend.concurrency.in_flight().into()),
-                self.of_backends(&BACKEND_SESSIONS, |backend| count(backend.totals.total_requests())),
-                self.of_backends(&BACKEND_FAILURES, |backend| count(backend.totals.failures())),
-                self.of_backends(&UP, |backend| boolean(is_up(backend.state(now)))),
-                self.of_backends(&WEIGHT, |backend| backend.weight().into()),
-                self.of_backends(&EJECTIONS, |backend| count(backend.ejections())),
+                of_backends(balancer, &IN_FLIGHT, |backend| backend.concurrency.in_flight().into()),
+                of_backends(balancer, &BACKEND_SESSIONS, |backend| count(backend.totals.total_requests())),
+                of_backends(balancer, &BACKEND_FAILURES, |backend| count(backend.totals.failures())),
+                of_backends(balancer, &UP, |backend| boolean(is_up(backend.state(now)))),
+                of_backends(balancer, &WEIGHT, |backend| backend.weight().into()),
+                of_backends(balancer, &EJECTIONS, |backend| count(backend.ejections())),
             ]);
         }
         families

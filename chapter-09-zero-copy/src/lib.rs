@@ -13,6 +13,7 @@
 //! | `exposition`, `keep_alive` | the metrics; TCP keep-alive |
 //! | [`proxy_protocol`], [`client_hello`] | what stands before or at the start of a session's bytes: the client's address, the TLS server name |
 //! | [`sendfile`], [`file_server`] | a file's bytes to a socket; the static file server that is built on it |
+//! | [`mode`], `mode_options` | TCP, UDP or HTTP, and which options are of use in which |
 //! | [`args`], [`program`] | the command line; the program |
 
 pub mod args;
@@ -21,6 +22,8 @@ mod exposition;
 pub mod file_server;
 pub mod http;
 mod keep_alive;
+pub mod mode;
+mod mode_options;
 pub mod observable_server;
 pub mod program;
 pub mod proxy_protocol;
@@ -32,3 +35,4 @@ pub mod session_log;
 mod session_stats;
 mod tcp_service;
 mod tcp_worker;
+pub mod udp;

@@ -120,7 +120,7 @@ fn outcome(
     threshold: u64,
     moves: &[usize],
 ) -> (Vec<u8>, Vec<u8>, String, usize) {
-    let head = request.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    let head = request.windows(4).position(|four| four == b"\r\n\r\n").expect("a request has a head") + 4;
     let mut relay = relay_with_request(&request[..head], true);
     relay.splice_bodies_from(threshold);
     let backend = MemoryStream { max_read: 0, input_end: end, ..MemoryStream::with_input(response) };

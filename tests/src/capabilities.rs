@@ -28,6 +28,7 @@ const SUITES: &[(&str, &[u8])] = &[
     ("access_log", &[8]),
     ("live", &[8]),
     ("layer4", &[9]),
+    ("udp", &[9]),
     ("zero_copy", &[9]),
     ("proxy_protocol", &[9]),
     ("files", &[9]),

@@ -8,10 +8,13 @@ use crate::process::{ExitedProgram, Options, Program};
 
 /// Switches off, from chapter 4 on, what would disturb a case that does not set these flags: health checks, which a
 /// scripted backend would count as connections; slow start, under which round robin is not exact; and ejection and the
-/// circuit breaker, which would exclude backends that fail on purpose.
+/// circuit breaker, which would exclude backends that fail on purpose. Flows of datagrams are never ejected, and have no
+/// such flag.
 fn flags_to_disable(flags: &[&str]) -> Vec<String> {
     let defaults = [["--check", "off"], ["--slow-start", "0s"], ["--eject-after", "0"], ["--breaker", "0"]];
-    let missing = defaults.into_iter().filter(|[flag, _]| !flags.contains(flag));
+    let is_udp = flags.windows(2).any(|pair| pair == ["--mode", "udp"]);
+    let is_superfluous = |flag: &str| flags.contains(&flag) || (is_udp && flag == "--eject-after");
+    let missing = defaults.into_iter().filter(|[flag, _]| !is_superfluous(flag));
     missing.flatten().map(str::to_owned).collect()
 }
 
@@ -86,6 +89,12 @@ impl Context {
     pub fn start_with(&self, backends: &[&str], flags: &[&str], options: Options) -> Program {
         let args = self.command_line("0", backends, flags);
         Program::start(&self.program, &args, options, self.children())
+    }
+
+    /// Starts the program with exactly these arguments, and without the flags that others get.
+    pub fn start_exactly(&self, args: &[&str]) -> Program {
+        let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+        Program::start(&self.program, &args, Options::default(), self.children())
     }
 
     /// Runs the program with these arguments, and those of the suite, until it exits.

@@ -31,6 +31,7 @@ mod smuggling;
 mod sockets;
 mod sticky;
 mod support;
+mod udp;
 mod zero_copy;
 
 /// The cases of each file of each suite, in the order they are printed.
@@ -155,6 +156,13 @@ const FILES: &[&[Case]] = &[
     layer4::server_name::CASES,
     layer4::log::CASES,
     layer4::load::CASES,
+    udp::flows::CASES,
+    udp::datagrams::CASES,
+    udp::limits::CASES,
+    udp::backends_down::CASES,
+    udp::ends::CASES,
+    udp::program::CASES,
+    udp::peers::CASES,
     proxy_protocol::CASES,
     proxy_protocol::http::CASES,
     proxy_protocol::http_ends::CASES,

@@ -32,7 +32,7 @@ const MAX_ADDRESSES: usize = 65_536;
 
 /// A connection that counts as open until this is dropped.
 #[derive(Debug)]
-pub(super) struct OpenConnection {
+pub struct OpenConnection {
     limit: Arc<ConnectionLimit>,
     /// `None` if the table was full.
     slot: Option<Slot>,
@@ -44,7 +44,8 @@ impl ConnectionLimit {
         Self::with_addresses(limit, MAX_ADDRESSES)
     }
 
-    fn with_addresses(limit: u32, addresses: usize) -> Self {
+    /// The same, made for this many addresses at a time. A connection of a further address may not be counted.
+    pub fn with_addresses(limit: u32, addresses: usize) -> Self {
         Self {
             limit,
             hasher: KeyHasher::default(),
@@ -55,7 +56,7 @@ impl ConnectionLimit {
     }
 
     /// Counts one more connection of `peer`, unless it has too many.
-    pub(super) fn try_acquire(self: &Arc<Self>, peer: IpAddr) -> Option<OpenConnection> {
+    pub fn try_acquire(self: &Arc<Self>, peer: IpAddr) -> Option<OpenConnection> {
         let key = self.hasher.address_key(peer);
         let one_more = |open: u32| (open < self.limit).then_some(open + 1);
         let taken = self.open.with_state(

@@ -23,7 +23,7 @@ use connection_pooling::{ConnectionPermit, ConnectionRefused, Filter, RequestInf
 
 use self::{accepts_json::accepts_json, checked::CheckedLimit, limits::Limits, ratelimit_fields::put_ratelimit_fields};
 pub use self::{
-    connections::ConnectionLimit,
+    connections::{ConnectionLimit, OpenConnection},
     counters::{LimitReport, LimitStats},
     limits::{HeaderStyle, LimiterFactory, LimitsConfig, RateLimits, limiter_for},
 };

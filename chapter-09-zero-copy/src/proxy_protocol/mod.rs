@@ -32,4 +32,4 @@ pub use header::ProxyHeader;
 pub use parse::parse;
 pub use parsed::{MAX_HEADER_BYTES, Parsed};
 pub use version::Version;
-pub use write::write;
+pub use write::{write, write_datagram};

@@ -16,6 +16,8 @@ const LOCAL: u8 = 0x20;
 const PROXY: u8 = 0x21;
 const TCP_OVER_IPV4: u8 = 0x11;
 const TCP_OVER_IPV6: u8 = 0x21;
+const UDP_OVER_IPV4: u8 = 0x12;
+const UDP_OVER_IPV6: u8 = 0x22;
 /// Two addresses and two ports.
 const IPV4_BYTES: usize = 2 * (4 + 2);
 const IPV6_BYTES: usize = 2 * (16 + 2);
@@ -105,7 +107,17 @@ fn read_addresses<const N: usize>(
 
 /// Appends a header for addresses of one family.
 pub(super) fn write_proxy(source: SocketAddr, destination: SocketAddr, into: &mut Vec<u8>) {
-    let (family, bytes) = if source.is_ipv4() { (TCP_OVER_IPV4, IPV4_BYTES) } else { (TCP_OVER_IPV6, IPV6_BYTES) };
+    write_addresses((TCP_OVER_IPV4, TCP_OVER_IPV6), source, destination, into);
+}
+
+/// The same before a datagram.
+pub(super) fn write_datagram(source: SocketAddr, destination: SocketAddr, into: &mut Vec<u8>) {
+    write_addresses((UDP_OVER_IPV4, UDP_OVER_IPV6), source, destination, into);
+}
+
+/// `families`: that of IPv4 addresses, and that of IPv6 addresses.
+fn write_addresses(families: (u8, u8), source: SocketAddr, destination: SocketAddr, into: &mut Vec<u8>) {
+    let (family, bytes) = if source.is_ipv4() { (families.0, IPV4_BYTES) } else { (families.1, IPV6_BYTES) };
     write_fixed(PROXY, family, bytes, into);
     for address in [source, destination] {
         match address.ip() {

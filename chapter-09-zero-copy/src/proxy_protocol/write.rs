@@ -22,6 +22,12 @@ pub fn write(version: Version, header: &ProxyHeader, into: &mut Vec<u8>) {
     }
 }
 
+/// Appends the header of version 2 that goes before a datagram. Version 1 has none.
+pub fn write_datagram(source: SocketAddr, destination: SocketAddr, into: &mut Vec<u8>) {
+    let (source, destination) = with_common_family(source, destination);
+    v2::write_datagram(source, destination, into);
+}
+
 /// IPv4 if both addresses are, mapped ones included; else IPv6.
 fn with_common_family(source: SocketAddr, destination: SocketAddr) -> (SocketAddr, SocketAddr) {
     let (from, to) = (source.ip().to_canonical(), destination.ip().to_canonical());

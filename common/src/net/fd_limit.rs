@@ -41,6 +41,21 @@ pub fn max_clients_for_fds(limit: u64, own_fds: u64, requested: Option<usize>, b
     requested.min(possible)
 }
 
+/// Each flow also costs some kilobytes of the kernel's memory.
+const DEFAULT_MAX_FLOWS: usize = 65_536;
+
+/// How many flows of datagrams fit into `limit` open files, of which the program needs `own_fds` for itself: each flow has
+/// a socket to its backend, and clients share the listener. Logs a warning when that is less than `requested`; `None`
+/// requests 65,536, or as many as fit.
+pub(super) fn max_flows_for_fds(limit: u64, own_fds: u64, requested: Option<usize>) -> usize {
+    let available = limit.saturating_sub(RESERVED_FDS).saturating_sub(own_fds);
+    let possible = usize::try_from(available).unwrap_or(usize::MAX).max(1);
+    if let Some(requested) = requested.filter(|requested| possible < *requested) {
+        tracing::warn!("the limit of {limit} open files allows {possible} flows, not {requested}; raise `ulimit -n`");
+    }
+    requested.unwrap_or(DEFAULT_MAX_FLOWS).min(possible)
+}
+
 /// How many more backend connections fit into `limit` open files while `max_clients` clients are connected, each with
 /// one backend connection.
 pub fn spare_upstreams_for_fds(limit: u64, max_clients: usize, backends_in_process: bool) -> usize {
@@ -70,6 +85,16 @@ mod tests {
             "sixteen event loops with four descriptors each leave little"
         );
         assert_eq!(max_clients_for_fds(0, 0, Some(1000), false), 1, "at least one client");
+    }
+
+    #[test]
+    fn each_flow_needs_one_descriptor() {
+        assert_eq!(max_flows_for_fds(1024, 8, None), 984);
+        assert_eq!(max_flows_for_fds(1024, 8, Some(2000)), 984);
+        assert_eq!(max_flows_for_fds(1024, 8, Some(100)), 100);
+        assert_eq!(max_flows_for_fds(1_000_000, 8, None), 65_536);
+        assert_eq!(max_flows_for_fds(1_000_000, 8, Some(100_000)), 100_000);
+        assert_eq!(max_flows_for_fds(0, 8, None), 1);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::{bind_error::BindError, bound_sockets::BoundSockets, fd_limit::max_clients_for_fds};
+
 /// The length of the kernel's accept queue. The kernel caps it (`net.core.somaxconn`, 4,096); the standard library's
 /// 128 overflows in a burst, and a client that meets a full queue waits one second before it retries.
 const BACKLOG: i32 = 4096;
@@ -20,27 +22,6 @@ const BACKLOG: i32 = 4096;
 pub struct Listeners {
     listeners: Vec<TcpListener>,
     address: SocketAddr,
-}
-
-/// An address that could not be bound, and why.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {}", bind_error_text(.source))]
-pub struct BindError {
-    /// The requested address.
-    pub address: SocketAddr,
-    /// The error of the system.
-    pub source: io::Error,
-}
-
-fn bind_error_text(source: &io::Error) -> String {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => "the address is in use; choose another port or stop the program that has it".into(),
-        io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address".into(),
-        io::ErrorKind::PermissionDenied => {
-            "permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE".into()
-        }
-        _ => source.to_string(),
-    }
 }
 
 impl Listeners {
@@ -98,6 +79,22 @@ impl Listeners {
     /// The listeners, by reference.
     pub fn iter(&self) -> std::slice::Iter<'_, TcpListener> {
         self.listeners.iter()
+    }
+}
+
+impl BoundSockets for Listeners {
+    const CLIENTS: &'static str = "client connections";
+
+    fn bind(address: SocketAddr, count: NonZeroUsize) -> Result<Self, BindError> {
+        Self::bind(address, count)
+    }
+
+    fn local_address(&self) -> SocketAddr {
+        self.local_address()
+    }
+
+    fn max_clients(fd_limit: u64, own_fds: u64, requested: Option<usize>, backends_in_process: bool) -> usize {
+        max_clients_for_fds(fd_limit, own_fds, requested, backends_in_process)
     }
 }
 

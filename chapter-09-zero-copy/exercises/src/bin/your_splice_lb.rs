@@ -9,6 +9,12 @@ use zero_copy::{args::Args, program};
 fn main() -> ExitCode {
     let is_bare = std::env::args_os().len() <= 1;
     cli::run(|args: Args| {
-        program::run::<SpliceLoop, _>("your_splice_lb", args, is_bare, || backends::start_bundled(3, 9001))
+        program::run::<SpliceLoop, _, _>(
+            "your_splice_lb",
+            args,
+            is_bare,
+            || backends::start_bundled(3, 9001),
+            || backends::start_udp_echoes(3, 9001),
+        )
     })
 }

@@ -18,7 +18,7 @@ cases! { "layer4";
 
 fn a_wrong_option_is_one_line(ctx: &Context) {
     for (flags, says) in [
-        (&["--mode", "udp"][..], "expected tcp or http"),
+        (&["--mode", "sctp"][..], "expected tcp, udp or http"),
         (&["--session-timeout", "5"], "--session-timeout"),
         (&["--splice-threshold", "5"], "--splice-threshold"),
         (&["--copy", "--splice-threshold", "1KiB"], "--splice-threshold"),
@@ -38,7 +38,7 @@ fn options_of_requests_are_refused(ctx: &Context) {
         (&["--mode", "http", "--session-timeout", "1m"], "--session-timeout needs --mode tcp"),
         (
             &["--mode", "http", "--send-proxy", "v2"],
-            "--send-proxy needs --mode tcp: in http mode a connection to a backend is pooled",
+            "--send-proxy needs --mode tcp or udp: in http mode a connection to a backend is pooled",
         ),
     ] {
         let line: Vec<_> = ["0", "127.0.0.1:1"].into_iter().chain(flags.iter().copied()).collect();
