@@ -141,19 +141,17 @@ pub(super) fn session(program: &Program, backend: &Listening) -> (Peer, Peer) {
 
 /// The number after `name ` in the statistics that the program prints now.
 pub(super) fn statistic(program: &Program, name: &str) -> u64 {
-    let before = program.stdout().matches("--- statistics").count();
-    program.signal(nix::sys::signal::Signal::SIGUSR1);
-    until("the statistics are printed", || {
-        program
-            .stdout()
-            .rsplit("--- statistics")
-            .next()
-            .is_some_and(|last| last.contains("\nworker ") && last.contains("\nbytes copied "))
-            && program.stdout().matches("--- statistics").count() > before
-    });
-    let printed = program.stdout();
-    let last = printed.rsplit("--- statistics").next().unwrap_or_default();
-    let line = last.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    const HEADER: &str = "--- statistics";
+    let printed = || program.stdout().matches(HEADER).count();
+    let before = printed();
+    // The next table is the mark that this one is whole, whatever its last line is.
+    for tables in [before + 1, before + 2] {
+        program.signal(nix::sys::signal::Signal::SIGUSR1);
+        until("the statistics are printed", || printed() >= tables);
+    }
+    let text = program.stdout();
+    let table = text.split(HEADER).nth(before + 1).unwrap_or_default();
+    let line = table.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0, |number| number.split(' ').next().unwrap().parse().unwrap())
 }
 

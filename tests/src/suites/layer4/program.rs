@@ -62,9 +62,9 @@ fn sessions_are_counted_in_the_metrics(ctx: &Context) {
     until("the session is counted", || {
         scrape().contains("lb_sessions_total{end=\"client_reset\",group=\"default\"} 1\n")
     });
+    until("its slot is given back, a moment later", || scrape().contains(&format!("{in_flight}0\n")));
     let metrics = scrape();
     for line in [
-        &*format!("{in_flight}0\n"),
         "lb_bytes_spliced_total 1000\n",
         "lb_bytes_copied_total 0\n",
         "lb_connections_accepted_total 1\n",

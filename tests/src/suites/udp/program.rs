@@ -30,7 +30,7 @@ fn a_wrong_option_is_one_line(ctx: &Context) {
 
 fn options_of_other_modes_are_refused(ctx: &Context) {
     for (flags, says) in [
-        (&["--mode", "udp", "--copy"][..], "--copy needs --mode tcp:"),
+        (&["--mode", "udp", "--copy"][..], "--copy needs --mode tcp or http:"),
         (&["--mode", "udp", "--retries", "2"], "--retries needs --mode http:"),
         (&["--mode", "udp", "--max-clients", "2"], "--max-clients needs --mode tcp or http:"),
         (&["--mode", "udp", "--accept-proxy", "127.0.0.1"], "--accept-proxy needs --mode "),
