@@ -100,8 +100,8 @@ fn flows_take_turns_and_stay(ctx: &Context) {
     for _ in 0..3 {
         assert_eq!(reached(), first);
     }
-    assert_eq!(statistic(&program, "datagrams to backends"), 36);
-    assert_eq!(statistic(&program, "datagrams to clients"), 36);
+    expect_statistic(&program, "datagrams to backends", 36);
+    expect_statistic(&program, "datagrams to clients", 36);
 }
 
 fn the_backend_with_the_fewest_flows_is_next(ctx: &Context) {
