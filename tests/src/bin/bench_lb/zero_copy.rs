@@ -27,6 +27,8 @@ const COPYING_CHAPTER: u8 = 6;
 const SPLICE: &str = "chapter 9 splice";
 /// Splices from the first byte on.
 const AT_ONCE: &str = "chapter 9 at once";
+/// Parses requests, and splices their responses' bodies.
+const HTTP: &str = "chapter 9 http";
 /// The target that splicing is compared with.
 pub(crate) const COPY: &str = "chapter 9 copy";
 
@@ -42,6 +44,7 @@ const OF_BULK: &[&str] = &[
     "floor",
     SPLICE_LOOP,
     SPLICE,
+    HTTP,
     COPY,
     "chapter 6",
     HAPROXY[0],
@@ -140,7 +143,12 @@ pub(crate) fn targets(kind: &Kind, program: &Path) -> Vec<Target> {
         let words = words.iter().map(|&word| word.to_owned()).collect();
         Target { name: name.to_owned(), words, ..Target::new(kind, program.to_owned()) }
     };
-    vec![way(SPLICE, true, &[]), way(AT_ONCE, true, &["--splice-threshold", "0"]), way(COPY, false, &["--copy"])]
+    vec![
+        way(SPLICE, true, &[]),
+        way(AT_ONCE, true, &["--splice-threshold", "0"]),
+        way(HTTP, true, &["--mode", "http"]),
+        way(COPY, false, &["--copy"]),
+    ]
 }
 
 /// The ways of a peer, and a line about one that is not installed.

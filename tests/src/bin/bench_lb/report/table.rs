@@ -182,7 +182,7 @@ mod tests {
         let text = zero_copy().to_string();
         let lines: Vec<&str> = text.lines().collect();
         for (start, rows, headline, last) in [
-            ("bulk-8m: ", 11, "CPU s/GiB  middle half", "×copy"),
+            ("bulk-8m: ", 12, "CPU s/GiB  middle half", "×copy"),
             ("session-128: ", 6, "CPU µs/req", "×copy"),
             ("pipe size: ", 10, "CPU s/GiB  middle half", "×copy"),
             ("body size: ", 18, "CPU µs/req", "×copy"),

@@ -90,7 +90,7 @@ mod tests {
                 (*key, rows.len(), columns)
             })
             .collect();
-        assert_eq!(sizes, [("bulk-8m", 11, 7), ("session-128", 6, 7), ("pipe", 5, 4), ("body", 6, 6)]);
+        assert_eq!(sizes, [("bulk-8m", 12, 7), ("session-128", 6, 7), ("pipe", 5, 4), ("body", 6, 6)]);
         let bulk = &tables[0].1["rows"][2];
         assert_eq!([&bulk[0], &bulk[3], &bulk[4], &bulk[5]], ["chapter 9 splice", "0.40", "1.11", "0.25"]);
         assert_eq!(tables[1].1["rows"][1][4], "-", "the loop has no row for sessions");
