@@ -12,6 +12,7 @@
 //! | [`observable_server`] | the server with its metrics |
 //! | `exposition`, `keep_alive` | the metrics; TCP keep-alive |
 //! | [`proxy_protocol`], [`client_hello`] | what stands before or at the start of a session's bytes: the client's address, the TLS server name |
+//! | [`udp`] | flows of datagrams |
 //! | [`sendfile`], [`file_server`] | a file's bytes to a socket; the static file server that is built on it |
 //! | [`mode`], `mode_options` | TCP, UDP or HTTP, and which options are of use in which |
 //! | [`args`], [`program`] | the command line; the program |
