@@ -33,7 +33,7 @@ pub struct FlowId(u32);
 #[derive(Debug)]
 pub struct FlowTable<F> {
     timeout: Duration,
-    // The hasher of the standard library is keyed: who may forge source addresses chooses the keys.
+    // The hasher of the standard library is keyed: an attacker who forges source addresses chooses the keys.
     ids: HashMap<FlowKey, FlowId>,
     entries: Slab<Entry<F>>,
     /// The flow that expires first, and the one that expires last.

@@ -1,6 +1,6 @@
 //! How many flows there may be: of the process, and of each source.
 //!
-//! Whoever sends a datagram makes the balancer keep a socket for it, and the source address may be forged: without a
+//! A datagram makes the balancer keep a socket for its flow, and its source address may be forged: without a
 //! limit, one sender takes all descriptors. Beyond it new flows are dropped, and known ones go on. The limits are those
 //! of the process, however its flows are spread over the workers.
 
