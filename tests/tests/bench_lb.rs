@@ -161,10 +161,10 @@ fn quick_run_of_zero_copy_compares_splicing_with_copying() {
         let entries = results.iter().filter(|result| result["workload"] == workload);
         entries.filter_map(|result| result["target"].as_str()).collect()
     };
-    let [splice, at_once, copy] = ["splice", "at once", "copy"].map(|way| format!("chapter 9 {way}"));
+    let [splice, at_once, http, copy] = ["splice", "at once", "http", "copy"].map(|way| format!("chapter 9 {way}"));
     // HAProxy, nginx and a C compiler are not installed everywhere.
     let bulk: Vec<_> = of("bulk-8m").into_iter().filter(|target| *target != "C splice loop").collect();
-    assert_eq!(bulk[..4], ["floor", "chapter 6", &splice, &copy], "{stdout}");
+    assert_eq!(bulk[..5], ["floor", "chapter 6", &splice, &http, &copy], "{stdout}");
     let has_loop = of("bulk-8m").contains(&"C splice loop");
     assert!(
         has_loop || format!("{stdout}{stderr}").contains("C splice loop is skipped: no C compiler"),
