@@ -242,15 +242,22 @@ fn an_early_response_discards_what_is_left_in_the_pipe() {
     assert_eq!((exchange.status, client, backend), (200, AfterClient::Linger, AfterBackend::Close));
 }
 
-#[test]
-fn a_reader_that_stalls_holds_one_pipe_and_its_own_timeout() {
+/// A download of which a client has read a part, so that bytes are in the pipe.
+fn stalled_download() -> (Engine, Relay) {
     let mut relay = relay_with_request(DOWNLOAD, true);
     relay.splice_bodies_from(1);
     let backend = MemoryStream::with_input(&response("Content-Length: 900000\r\n", &body(900_000)));
     let client = MemoryStream { write_capacity: 100_000, ..MemoryStream::with_input(b"") };
     let mut engine = Engine::new(client, backend, &[65_536]);
     relay.attempt(false);
-    assert!(!engine.run(&mut relay).unwrap());
+    assert!(matches!(engine.run(&mut relay), Ok(false)), "the client does not read");
+    assert!(!engine.pipe.is_empty());
+    (engine, relay)
+}
+
+#[test]
+fn a_reader_that_stalls_holds_one_pipe_and_its_own_timeout() {
+    let (mut engine, mut relay) = stalled_download();
     assert_eq!(relay.spliced_body().unwrap().in_pipe, engine.pipe.len() as u64);
     let (wants, progress) = (relay.wants(), relay.progress());
     assert!(wants.client.write && !wants.client.read && !wants.backend.read, "{wants:?}");
@@ -267,14 +274,7 @@ fn a_reader_that_stalls_holds_one_pipe_and_its_own_timeout() {
 
 #[test]
 fn a_process_that_stops_does_not_wait_for_a_pipe() {
-    let mut relay = relay_with_request(DOWNLOAD, true);
-    relay.splice_bodies_from(1);
-    let backend = MemoryStream::with_input(&response("Content-Length: 900000\r\n", &body(900_000)));
-    let client = MemoryStream { write_capacity: 100_000, ..MemoryStream::with_input(b"") };
-    let mut engine = Engine::new(client, backend, &[65_536]);
-    relay.attempt(false);
-    assert!(!engine.run(&mut relay).unwrap());
-    assert!(!engine.pipe.is_empty());
+    let (mut engine, mut relay) = stalled_download();
     relay.fail(&ProxyError::new(FailureKind::ShuttingDown, Side::Internal, relay.phase()), date());
     assert!(engine.run(&mut relay).unwrap(), "waits for {:?}", relay.wants());
     let (exchange, client, backend) = relay.end();

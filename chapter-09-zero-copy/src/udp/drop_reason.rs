@@ -60,8 +60,8 @@ impl DropReason {
         }
     }
 
-    /// What becomes of `datagrams` of which the first could not be sent: how many are dropped, and why. `None`: that is
-    /// no fault of the datagrams.
+    /// How many of `datagrams`, of which the first could not be sent, are dropped, and why. `None`: the socket has failed,
+    /// so another one may take them.
     pub(super) fn of_send(errno: Errno, datagrams: usize) -> Option<(usize, Self)> {
         match errno {
             // Interrupted before anything was sent: try again.

@@ -1,4 +1,4 @@
-//! The flows of a worker, by who sends and to which address, in the order in which they expire.
+//! The flows of a worker, by client address and the local address asked, in the order in which they expire.
 //!
 //! **When to use it**: UDP has no connection, so nothing says that a client has left. A flow ends when it has had no
 //! datagram for a time. All flows have the same time-out, so the one that was renewed last is also the one that expires

@@ -1,7 +1,8 @@
 //! UDP: datagrams of one client are a flow, which stays with one backend until it is idle.
 //!
 //! **When to use it**: DNS, syslog, games, QUIC, whatever speaks UDP. There is no connection, so the balancer remembers
-//! who has sent to whom, and forgets it after a time. What is lost is lost: the application sends again.
+//! which backend each client's datagrams go to, and forgets it after a time without any. It does not retransmit: that
+//! is left to the application.
 //!
 //! | module | what it holds |
 //! |---|---|

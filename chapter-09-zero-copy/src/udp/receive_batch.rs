@@ -46,7 +46,7 @@ impl std::fmt::Debug for Headers {
 /// One received datagram, without its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
-    /// Who has sent it; `None` on a socket to a backend, where it is the backend.
+    /// The sender's address; `None` on a socket to a backend, which is the only sender there.
     pub source: Option<SocketAddr>,
     /// The address that it was sent to, if the socket says so.
     pub local: Option<IpAddr>,

@@ -1,4 +1,4 @@
-//! Suite `udp`: datagrams. The case holds both ends: who has asked gets the reply, and nobody else.
+//! Suite `udp`: datagrams. The case holds both ends, so it can tell whether each reply reaches the client that asked.
 
 use std::{
     io::ErrorKind,
@@ -49,7 +49,7 @@ impl Peer {
         assert_eq!(self.0.send(payload.as_ref()).unwrap(), payload.as_ref().len());
     }
 
-    /// The next datagram and who has sent it, if one comes within `within`.
+    /// The next datagram and its sender, if one arrives within `within`.
     pub(super) fn receive_within(&self, within: Duration) -> Option<(Vec<u8>, SocketAddr)> {
         self.0.set_read_timeout(Some(within)).unwrap();
         let mut buffer = vec![0; 65_535];

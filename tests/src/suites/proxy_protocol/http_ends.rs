@@ -1,4 +1,4 @@
-//! Connections in HTTP mode that get no header: how each of them ends, and that nobody else waits.
+//! Connections in HTTP mode that get no header: how each of them ends, and that other clients do not wait for it.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
