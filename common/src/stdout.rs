@@ -33,7 +33,7 @@ pub fn print_last_line(text: String) {
 }
 
 /// Writes one line to stderr, for an error at startup; write errors are ignored.
-pub(crate) fn eprint_line(args: fmt::Arguments<'_>) {
+pub fn eprint_line(args: fmt::Arguments<'_>) {
     let mut stderr = io::stderr().lock();
     let _ = write_line(&mut stderr, args);
 }
