@@ -1,6 +1,6 @@
 //! Command-line options for backends, algorithms, health checks, limits and routes; they resolve to a [`Config`].
 
-use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use common::{
     cli::{self, ServeArgs},
@@ -8,7 +8,11 @@ use common::{
 };
 
 use crate::{
-    balance::{backend, group::LbPolicyConfig, policy::Algorithm},
+    balance::{
+        backend,
+        group::{GroupPolicy, LbPolicyConfig},
+        policy::Algorithm,
+    },
     config::{Config, GroupConfig},
     health::{active::config::CheckConfig, breaker, failure_statuses::FailureStatuses, passive::outlier},
     limit::backoff::Backoff,
@@ -113,14 +117,14 @@ pub struct Args {
 
 /// The value of `--check`: `None` for `off`.
 #[derive(Debug, Clone)]
-struct CheckArg(Option<CheckConfig>);
+struct CheckArg(Option<Arc<CheckConfig>>);
 
 fn parse_check(text: &str) -> Result<CheckArg, String> {
     match text {
         "off" => Ok(CheckArg(None)),
         text => text
             .parse()
-            .map(|check| CheckArg(Some(check)))
+            .map(|check| CheckArg(Some(Arc::new(check))))
             .map_err(|error: <CheckConfig as std::str::FromStr>::Err| format!("{error}, or off")),
     }
 }
@@ -139,6 +143,9 @@ fn parse_balance_factor(text: &str) -> Result<f64, String> {
     let factor = text.parse().ok().filter(|factor: &f64| (1.0..=100.0).contains(factor));
     factor.ok_or_else(|| "expected a number from 1 to 100, such as 1.25".to_owned())
 }
+
+/// Where the program does not know how many descriptors it may use.
+const DEFAULT_MAX_CONCURRENT_CHECKS: usize = 256;
 
 /// The group of the backends that are given on the command line outside any `--group`.
 const DEFAULT_GROUP: &str = "default";
@@ -195,31 +202,13 @@ impl BalanceArgs {
                 .map(|sticky| if has_named_groups { sticky.for_group(&spec.name) } else { sticky.clone() });
             groups.push(self.group_config(&spec.name, spec.backends.clone(), algorithm.or(self.algorithm), sticky)?);
         }
-        let failure_statuses = self.eject_on.unwrap_or_default().with(FailureStatuses::default());
         let names: Vec<_> = groups.iter().map(|group| group.name.as_str()).collect();
         let routes = RouteTable::new(self.routes.clone(), &names).map_err(|error| error.to_string())?;
         Ok(Config {
             groups,
             routes,
             default_group,
-            hash_key: self.hash_key,
-            backend_settings: backend::BackendSettings {
-                max_connections: self.max_connections,
-                down_time: self.down_time,
-                outlier: outlier::OutlierConfig {
-                    consecutive_failures: self.eject_after,
-                    failure_statuses,
-                    ..outlier::OutlierConfig::default()
-                },
-                slow_start: self.slow_start,
-            },
-            health_check: self.check.0,
-            breaker: breaker::BreakerConfig { failure_statuses, ..breaker_limits(self.breaker) },
-            max_retries: self.retries,
-            backoff: Backoff::default(),
-            queue_limit: self.queue,
-            queue_timeout: self.queue_timeout,
-            overload: None,
+            max_concurrent_checks: DEFAULT_MAX_CONCURRENT_CHECKS,
             resolve_interval: self.resolve_interval,
             max_clients,
             spare_upstreams: usize::MAX,
@@ -253,11 +242,36 @@ impl BalanceArgs {
         };
         let lb_policy = LbPolicyConfig {
             algorithm,
+            hash_key: self.hash_key.clone(),
             balance_factor: self.balance_factor,
             sticky,
             sticky_source: self.sticky_source,
         };
-        Ok(GroupConfig { name: name.to_owned(), backends, lb_policy })
+        Ok(GroupConfig { name: name.to_owned(), backends, policy: self.group_policy(lb_policy) })
+    }
+
+    fn group_policy(&self, lb_policy: LbPolicyConfig) -> GroupPolicy {
+        let failure_statuses = self.eject_on.unwrap_or_default().with(FailureStatuses::default());
+        GroupPolicy {
+            lb_policy,
+            backend_settings: backend::BackendSettings {
+                health_check: self.check.0.clone(),
+                max_connections: self.max_connections,
+                down_time: self.down_time,
+                outlier: outlier::OutlierConfig {
+                    consecutive_failures: self.eject_after,
+                    failure_statuses,
+                    ..outlier::OutlierConfig::default()
+                },
+                slow_start: self.slow_start,
+            },
+            breaker: breaker::BreakerConfig { failure_statuses, ..breaker_limits(self.breaker) },
+            max_retries: self.retries,
+            backoff: Backoff::default(),
+            queue_limit: self.queue,
+            queue_timeout: self.queue_timeout,
+            overload: None,
+        }
     }
 
     fn build_sticky(&self) -> Result<Option<StickyCookie>, String> {

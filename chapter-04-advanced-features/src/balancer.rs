@@ -26,11 +26,11 @@ use crate::{
     balance::{
         backend::Backend,
         backend_factory::BackendFactory,
-        group::{Group, LbPolicyConfig},
+        group::{Group, GroupPolicy},
         policy::PickCounters,
         router::{RouteDecision, Router},
     },
-    health::active::{checker::HealthChecker, config::CheckConfig},
+    health::active::checker::HealthChecker,
     request::{context::RequestContext, local_reply},
     routing::RequestInfo,
 };
@@ -62,20 +62,20 @@ impl Balancer {
     /// request.
     pub fn new(program: &str, config: Config, resolver: impl Resolve + Sync + Clone) -> io::Result<Arc<Self>> {
         let started_at = now();
-        let backend_factory = BackendFactory::new(config.backend_settings, resolver.clone());
-        let group = |(id, group)| build_group(id, group, &config, &backend_factory, started_at);
+        let backend_factory = BackendFactory::new(resolver.clone());
+        let group = |(id, group)| build_group(id, group, &backend_factory, started_at);
         let groups: Vec<_> = (0..=u16::MAX).map(GroupId).zip(&config.groups).map(group).collect::<io::Result<_>>()?;
-        let unrouted_group =
-            || Arc::new(Group::new(None, "-".into(), LbPolicyConfig::default(), 0, None, config.breaker, started_at));
+        let unrouted_group = || Arc::new(Group::new(None, "-".into(), GroupPolicy::default(), started_at));
         let default = config.default_group.map_or_else(unrouted_group, |index| Arc::clone(&groups[index]));
-        let router = Arc::new(Router::new(groups, config.routes.clone(), default, config.hash_key.clone()));
+        let router = Arc::new(Router::new(groups, config.routes.clone(), default));
         let backends = |router: &Arc<Router>| {
             let router = Arc::clone(router);
             move || router.backends()
         };
         let dns_refresher = DnsRefresher::start(backends(&router), config.resolve_interval, resolver)?;
-        let start = |check: &CheckConfig| HealthChecker::start(check.clone(), backends(&router));
-        let health_checker = config.health_check.as_ref().map(start).transpose()?;
+        let is_checked = config.groups.iter().any(|group| group.policy.backend_settings.health_check.is_some());
+        let start = || HealthChecker::start(config.max_concurrent_checks, backends(&router));
+        let health_checker = is_checked.then(start).transpose()?;
         let identity = InstanceId::new();
         let forwarding = Forwarding {
             role: ProxyRole::Reverse,
@@ -182,7 +182,7 @@ impl Balancer {
                     checker.check_now(backend);
                 }
                 if backend.record_connect_failure(now) {
-                    let time = self.config.backend_settings.down_time;
+                    let time = backend.settings().down_time;
                     tracing::warn!(
                         "backend {} marked down for {time:?} after a failed connect: {error}",
                         backend.name()
@@ -193,9 +193,9 @@ impl Balancer {
         }
     }
 
-    /// The back-off before the retry with this number (0 is the first), with fresh jitter each time.
-    pub fn backoff(&self, retry: u32) -> Duration {
-        self.config.backoff.delay(retry, self.random.next_random())
+    /// The back-off before a group's retry with this number (0 is the first), with fresh jitter each time.
+    pub fn backoff(&self, group: &Group, retry: u32) -> Duration {
+        group.policy().backoff.delay(retry, self.random.next_random())
     }
 
     /// Logs and counts an exchange with `client` that has ended.
@@ -214,22 +214,8 @@ impl AdminOperations for Balancer {
     }
 }
 
-fn build_group(
-    id: GroupId,
-    spec: &GroupConfig,
-    config: &Config,
-    factory: &BackendFactory,
-    now: Instant,
-) -> io::Result<Arc<Group>> {
-    let group = Group::new(
-        Some(id),
-        spec.name.clone(),
-        spec.lb_policy.clone(),
-        config.queue_limit,
-        config.overload.as_deref(),
-        config.breaker,
-        now,
-    );
+fn build_group(id: GroupId, spec: &GroupConfig, factory: &BackendFactory, now: Instant) -> io::Result<Arc<Group>> {
+    let group = Group::new(Some(id), spec.name.clone(), spec.policy.clone(), now);
     let backends = spec.backends.iter().map(|endpoint| factory.create(&group, endpoint, now));
     let backends = backends.collect::<io::Result<Vec<_>>>()?;
     group.update_members(|members| *members = backends);

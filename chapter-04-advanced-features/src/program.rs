@@ -148,11 +148,13 @@ impl Program {
             Ok(config) => config,
             Err(reason) => return Ok(cli::usage_error(reason)),
         };
-        if let Some(check) = &mut config.health_check {
-            check.max_concurrent = max_concurrent_checks(fd_limit);
-            check.health_status = health_status.unwrap_or(check.health_status);
+        config.max_concurrent_checks = max_concurrent_checks(fd_limit);
+        for group in &mut config.groups {
+            if let (Some(check), Some(factory)) = (&mut group.policy.backend_settings.health_check, health_status) {
+                Arc::make_mut(check).health_status = factory;
+            }
+            group.policy.overload.clone_from(&overload);
         }
-        config.overload = overload;
         config.spare_upstreams = net::spare_upstreams_for_fds(fd_limit, max_clients, bundled.is_some());
         let shutdown = Shutdown::new()?;
         let listeners = L::bind(address, threads.listeners())?;

@@ -80,7 +80,7 @@ fn run_attempts(
     last_attempt: &mut Option<Attempt<Socket>>,
 ) -> Result<(), RequestError> {
     loop {
-        let in_flight = choose(balancer, client, driver, pool, ctx)?;
+        let in_flight = choose(client, driver, pool, ctx)?;
         let backend = Arc::clone(in_flight.backend());
         let mut attempt = match connect(balancer, client, driver, pool, ctx, in_flight) {
             Ok(attempt) => attempt,
@@ -146,7 +146,6 @@ fn admit(
 
 /// Chooses a backend and takes a slot of it, at once or after waiting in the queue.
 fn choose(
-    balancer: &Balancer,
     client: &ClientConnection,
     driver: &BlockingDriver<'_>,
     pool: &mut PerClientPool<'_>,
@@ -156,7 +155,7 @@ fn choose(
         Dispatch::Backend(in_flight) => Ok(in_flight),
         Dispatch::Queue => {
             pool.leave_one_descriptor(); // for the wake pipe
-            wait::wait_in_queue(balancer, client, driver, ctx)
+            wait::wait_in_queue(client, driver, ctx)
         }
     }
 }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     health::{
-        active::{health_status::HealthTransition, target::HealthTarget},
+        active::{config::CheckConfig, health_status::HealthTransition, target::HealthTarget},
         passive::{
             connect_breaker::{ConnectBreaker, ConnectBreakerState, FailureEffect},
             outlier::{self, OutlierDetector},
@@ -36,8 +36,10 @@ use crate::{
 };
 
 /// The settings that all backends of a group share.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct BackendSettings {
+    /// How they are checked; `None`: they are not.
+    pub health_check: Option<Arc<CheckConfig>>,
     /// Maximum concurrent requests per backend; `None` for no limit.
     pub max_connections: Option<u32>,
     /// How long a backend stays marked down after a failed connect.
@@ -46,6 +48,19 @@ pub struct BackendSettings {
     pub outlier: outlier::OutlierConfig,
     /// How long a recovered backend takes to reach its full share.
     pub slow_start: Duration,
+}
+
+impl Default for BackendSettings {
+    /// The defaults of the command line.
+    fn default() -> Self {
+        Self {
+            health_check: Some(Arc::default()),
+            max_connections: None,
+            down_time: Duration::from_secs(10),
+            outlier: outlier::OutlierConfig::default(),
+            slow_start: Duration::from_secs(30),
+        }
+    }
 }
 
 /// The health status of a backend. The first that applies, in this order.
@@ -160,6 +175,11 @@ impl Backend {
     /// The value of the affinity cookie that ties a client to it, if its group uses cookies.
     pub fn sticky_value(&self) -> Option<StickyValue> {
         self.sticky_value
+    }
+
+    /// The settings of its group's backends.
+    pub fn settings(&self) -> &BackendSettings {
+        &self.settings
     }
 
     /// The addresses of its name.
@@ -324,6 +344,10 @@ impl Candidate for Backend {
 }
 
 impl HealthTarget for Backend {
+    fn check_config(&self) -> Option<Arc<CheckConfig>> {
+        self.settings.health_check.clone()
+    }
+
     fn addresses(&self) -> Addresses {
         self.addresses.lookup_order()
     }

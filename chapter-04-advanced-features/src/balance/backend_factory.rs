@@ -12,21 +12,17 @@ use std::{
 use common::{endpoint::Endpoint, http::BackendId};
 use load_balancer::dns_refresher::Resolve;
 
-use super::{
-    backend::{Backend, BackendSettings},
-    group::Group,
-};
+use super::{backend::Backend, group::Group};
 
 /// Creates backends, each with an id that was never used before.
 pub(crate) struct BackendFactory {
-    settings: BackendSettings,
     resolver: Box<dyn Resolve + Sync>,
     next_number: AtomicU64,
 }
 
 impl BackendFactory {
-    pub(crate) fn new(settings: BackendSettings, resolver: impl Resolve + Sync) -> Self {
-        Self { settings, resolver: Box::new(resolver), next_number: AtomicU64::new(0) }
+    pub(crate) fn new(resolver: impl Resolve + Sync) -> Self {
+        Self { resolver: Box::new(resolver), next_number: AtomicU64::new(0) }
     }
 
     /// Creates a backend for `group`, not yet its member. Resolves its name before it returns, so that a wrong name
@@ -35,7 +31,8 @@ impl BackendFactory {
         let addresses = self.resolver.resolve(&endpoint.host, endpoint.port)?;
         let sticky = group.sticky_cookie().map(|sticky| sticky.value_for(&endpoint.to_string()));
         let notifier = Arc::clone(group.change_notifier());
-        Ok(Arc::new(Backend::new(self.next_id(), endpoint.clone(), addresses, self.settings, sticky, notifier, now)))
+        let settings = group.policy().backend_settings.clone();
+        Ok(Arc::new(Backend::new(self.next_id(), endpoint.clone(), addresses, settings, sticky, notifier, now)))
     }
 
     fn next_id(&self) -> BackendId {
@@ -47,9 +44,6 @@ impl BackendFactory {
 
 impl fmt::Debug for BackendFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BackendFactory")
-            .field("settings", &self.settings)
-            .field("next_number", &self.next_number)
-            .finish_non_exhaustive()
+        f.debug_struct("BackendFactory").field("next_number", &self.next_number).finish_non_exhaustive()
     }
 }

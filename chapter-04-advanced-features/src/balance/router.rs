@@ -9,7 +9,7 @@ use super::{
     group::{Affinity, Group},
     policy::hash,
 };
-use crate::routing::{HashKey, RequestInfo, RouteTable};
+use crate::routing::{RequestInfo, RouteTable};
 
 /// The groups and the rules between them. (Chapter 10 swaps one router for another.)
 #[derive(Debug)]
@@ -18,7 +18,6 @@ pub struct Router {
     routes: RouteTable,
     /// For requests that no rule matches.
     default_group: Arc<Group>,
-    hash_key: HashKey,
     /// Whether requests must be inspected: there are rules, affinity cookies, or a hash key from the request.
     inspects_requests: bool,
 }
@@ -37,10 +36,11 @@ pub struct RouteDecision {
 impl Router {
     /// A router of `groups`; `routes` refer to them by index. `default_group` is one of them, or a group without
     /// backends if requests that no rule matches are to be rejected.
-    pub fn new(groups: Vec<Arc<Group>>, routes: RouteTable, default_group: Arc<Group>, hash_key: HashKey) -> Self {
-        let inspects_requests =
-            !routes.is_empty() || !hash_key.is_source() || groups.iter().any(|group| group.sticky_cookie().is_some());
-        Self { groups, routes, default_group, hash_key, inspects_requests }
+    pub fn new(groups: Vec<Arc<Group>>, routes: RouteTable, default_group: Arc<Group>) -> Self {
+        let needs_head =
+            |group: &Arc<Group>| group.sticky_cookie().is_some() || !group.lb_policy().hash_key.is_source();
+        let inspects_requests = !routes.is_empty() || groups.iter().any(needs_head);
+        Self { groups, routes, default_group, inspects_requests }
     }
 
     /// The groups, in the order of the command line.
@@ -77,7 +77,7 @@ impl Router {
         (info.route, info.group) = (route, group.id());
         let cookie_value = group.sticky_cookie().and_then(|sticky| sticky.read_value(info.header_values("cookie")));
         let affinity = Affinity {
-            hash: self.hash_key.hash_request(info, info.client, hash::hash),
+            hash: group.lb_policy().hash_key.hash_request(info, info.client, hash::hash),
             sticky_backend: cookie_value.and_then(|value| group.find_sticky_backend(value, now)),
             client,
         };
@@ -95,7 +95,7 @@ impl Router {
     }
 
     fn source_hash(&self, client: IpAddr) -> u64 {
-        debug_assert!(self.hash_key.is_source());
+        debug_assert!(self.default_group.lb_policy().hash_key.is_source());
         crate::routing::hash_key::hash_source(client, hash::hash)
     }
 }

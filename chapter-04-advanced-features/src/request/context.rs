@@ -180,11 +180,10 @@ impl RequestContext {
         }
     }
 
-    /// An exchange failed after the request was sent: whether it may be retried, given `max_retries` per request. If
-    /// so, wait a back-off and call [`acquire_retry_permit`](Self::acquire_retry_permit), up to
+    /// An exchange failed after the request was sent: whether its group's policy lets it be retried. If so, wait a back-off and call [`acquire_retry_permit`](Self::acquire_retry_permit), up to
     /// [`MAX_RETRY_BUDGET_CHECKS`] times.
-    pub fn begin_retry(&mut self, max_retries: u32) -> bool {
-        let may = self.retries < max_retries;
+    pub fn begin_retry(&mut self) -> bool {
+        let may = self.retries < self.group.policy().max_retries;
         self.retries += u32::from(may);
         // The permit of an earlier retry goes back to the budget first.
         self.retry_permit = None;

@@ -24,7 +24,6 @@ use crate::{
 // ANCHOR: wait
 /// Waits in the group's queue until a backend has a free slot, the queue timeout expires, or the client leaves.
 pub(crate) fn wait_in_queue(
-    balancer: &Balancer,
     client: &ClientConnection,
     driver: &BlockingDriver<'_>,
     ctx: &mut RequestContext,
@@ -34,7 +33,7 @@ pub(crate) fn wait_in_queue(
     let wake_pipe = WakePipe::new().map_err(out_of_fds)?;
     let entered = now();
     let ticket = ctx.group.queue.enqueue(wake_pipe.waker(), entered).map_err(|_| QUEUE_FULL)?;
-    let deadline = entered + balancer.config.queue_timeout;
+    let deadline = entered + ctx.group.policy().queue_timeout;
     loop {
         // A slot that another request gives up because the process stops must not be taken.
         if driver.shutdown().stage() == ShutdownStage::Stopping {
@@ -72,11 +71,11 @@ pub(crate) fn wait_for_retry(
     error: ProxyError,
     failed_backend: &Arc<Backend>,
 ) -> Result<(), RequestError> {
-    if !ctx.begin_retry(balancer.config.max_retries) {
+    if !ctx.begin_retry() {
         return Err(error.into());
     }
     for wait in 0..MAX_RETRY_BUDGET_CHECKS {
-        wait_until(&client.socket, driver.shutdown(), now() + balancer.backoff(wait))?;
+        wait_until(&client.socket, driver.shutdown(), now() + balancer.backoff(&ctx.group, wait))?;
         if ctx.acquire_retry_permit() {
             ctx.exclude_backend(failed_backend, error);
             return Ok(());

@@ -53,7 +53,7 @@ pub(crate) fn enqueue(
     let Ok(ticket) = queue.enqueue(connection_waker(&worker.queue, connection.key), worker.now) else {
         return start_local_reply(request, &QUEUE_FULL.into());
     };
-    let deadline = worker.now + worker.balancer.config().queue_timeout;
+    let deadline = worker.now + request.ctx().group.policy().queue_timeout;
     // Try at once: a slot may have become free in between.
     Transition::To(State::Queued(request, Box::new(QueueWait { ticket, deadline })))
 }
@@ -105,10 +105,10 @@ pub(crate) fn retry_or_fail(worker: &mut WorkerContext, mut request: Box<Request
 
 /// Starts the back-off before a retry, if this request has retries left; otherwise the client gets `error`.
 fn start_backoff(worker: &mut WorkerContext, mut request: Box<Request>, error: ProxyError) -> Transition {
-    if !request.ctx().begin_retry(worker.balancer.config().max_retries) {
+    if !request.ctx().begin_retry() {
         return start_local_reply(request, &error.into());
     }
-    let deadline = worker.now + worker.balancer.backoff(0);
+    let deadline = worker.now + worker.balancer.backoff(&request.ctx().group, 0);
     Transition::To(State::BackingOff(request, Box::new(RetryWait { error, budget_checks: 0, deadline })))
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn wait_for_retry(
     if retry_wait.budget_checks == MAX_RETRY_BUDGET_CHECKS {
         return start_local_reply(request, &retry_wait.error.into());
     }
-    retry_wait.deadline = worker.now + worker.balancer.backoff(retry_wait.budget_checks);
+    retry_wait.deadline = worker.now + worker.balancer.backoff(&request.ctx().group, retry_wait.budget_checks);
     Transition::To(State::BackingOff(request, retry_wait))
 }
 

@@ -216,7 +216,7 @@ pub(crate) async fn wait_for_slot<E: Engine>(
     let entered = now();
     request.own_time.add(request.polled_at, entered);
     let ticket = queue.enqueue(waker, entered).map_err(|_| QUEUE_FULL)?;
-    let deadline = entered + worker.balancer().config().queue_timeout;
+    let deadline = entered + request.ctx().group.policy().queue_timeout;
     let slot_wait = wait_unless(RESET_OR_FIN, worker, client, deadline, |_| {
         let now = now();
         match ticket.turn(now) {
@@ -263,13 +263,13 @@ pub(crate) async fn wait_for_retry<E: Engine>(
     error: ProxyError,
     failed: &Backend,
 ) -> Result<(), RequestError> {
-    if !request.ctx().begin_retry(worker.balancer().config().max_retries) {
+    if !request.ctx().begin_retry() {
         return Err(error.into());
     }
     for tries in 0..MAX_RETRY_BUDGET_CHECKS {
         let started = now();
         request.own_time.add(request.polled_at, started);
-        let deadline = started + worker.balancer().backoff(tries);
+        let deadline = started + worker.balancer().backoff(&request.ctx().group, tries);
         wait_unless_aborted(worker, client, deadline, |_| Poll::<()>::Pending).await?;
         request.polled_at = now();
         if request.ctx().acquire_retry_permit() {

@@ -72,7 +72,7 @@ pub(super) async fn wait_for_slot<D>(
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
     let entered = now();
     let ticket = queue.enqueue(waker, entered).map_err(|_| SessionEnd::NoBackend)?;
-    let deadline = entered + worker.thread().balancer().config().queue_timeout;
+    let deadline = entered + ctx.group.policy().queue_timeout;
     let slot = wait_unless_reset(worker.thread(), client, timer, deadline, |_| {
         let now = now();
         match ticket.turn(now) {

@@ -1,6 +1,6 @@
 //! Requests and their responses, as tables.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr};
 
 use common::clock::now;
 use serde_json::Value;
@@ -8,13 +8,11 @@ use serde_json::Value;
 use super::*;
 use crate::{
     balance::{
-        backend::BackendSettings,
         backend_factory::BackendFactory,
-        group::{Affinity, LbPolicyConfig, Selection},
+        group::{Affinity, GroupPolicy, LbPolicyConfig, Selection},
         policy::Algorithm,
     },
-    health::{breaker, passive::outlier},
-    routing::{HashKey, RouteTable},
+    routing::RouteTable,
 };
 
 /// Resolves all names except those in `.invalid`.
@@ -47,17 +45,11 @@ impl AdminOperations for TestRouter {
 impl TestRouter {
     /// Group `default` has `a:1` and `b:1` with wrr, group `plain` has `b:1` and `[::1]:1` with rr.
     fn new() -> Self {
-        let settings = BackendSettings {
-            max_connections: None,
-            down_time: Duration::from_secs(10),
-            outlier: outlier::OutlierConfig::default(),
-            slow_start: Duration::from_secs(30),
-        };
-        let factory = BackendFactory::new(settings, StaticResolver);
+        let factory = BackendFactory::new(StaticResolver);
         let group = |name: &str, algorithm, backends: &[&str]| {
-            let policy = LbPolicyConfig { algorithm, ..LbPolicyConfig::default() };
-            let group =
-                Arc::new(Group::new(None, name.into(), policy, 9, None, breaker::BreakerConfig::default(), now()));
+            let lb_policy = LbPolicyConfig { algorithm, ..LbPolicyConfig::default() };
+            let policy = GroupPolicy { lb_policy, ..GroupPolicy::default() };
+            let group = Arc::new(Group::new(None, name.into(), policy, now()));
             let backend = |text: &&str| factory.create(&group, &text.parse().unwrap(), now()).unwrap();
             group.update_members(|members| members.extend(backends.iter().map(backend)));
             group
@@ -67,7 +59,7 @@ impl TestRouter {
             group("plain", Algorithm::RoundRobin, &["b:1", "[::1]:1"]),
         ];
         let (no_rules, default) = (RouteTable::new(Vec::new(), &["default", "plain"]).unwrap(), Arc::clone(&groups[0]));
-        let router = Arc::new(Router::new(groups, no_rules, default, HashKey::default()));
+        let router = Arc::new(Router::new(groups, no_rules, default));
         Self { router, factory }
     }
 

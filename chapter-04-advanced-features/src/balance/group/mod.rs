@@ -7,22 +7,20 @@
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use arc_swap::ArcSwap;
 use common::http::{BackendId, GroupId};
 
+pub use self::group_policy::{GroupPolicy, LbPolicyConfig};
 use super::{
     backend::{Backend, BackendState},
     change_notifier::ChangeNotifier,
-    policy::{Algorithm, PickCounters, Picker},
+    policy::{PickCounters, Picker},
 };
 use crate::{
-    health::{
-        breaker::{self, Breaker},
-        panic_threshold::is_panic_mode,
-    },
+    health::{breaker::Breaker, panic_threshold::is_panic_mode},
     limit::{
         adaptive::{AdaptiveLimit, OverloadPolicy},
         queue::{Fifo, Queue},
@@ -30,19 +28,6 @@ use crate::{
     },
     routing::{StickTable, StickyCookie, StickyValue},
 };
-
-/// How a group picks a backend.
-#[derive(Debug, Clone, Default)]
-pub struct LbPolicyConfig {
-    /// The algorithm.
-    pub algorithm: Algorithm,
-    /// Bounded load: the most requests per backend relative to the average, for the consistent hashes.
-    pub balance_factor: Option<f64>,
-    /// The affinity cookie that ties a client to its backend.
-    pub sticky: Option<StickyCookie>,
-    /// Affinity by client address, for clients without that cookie; an entry expires after this idle time.
-    pub sticky_source: Option<Duration>,
-}
 
 /// A request's affinity to a backend of its group.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,7 +56,7 @@ pub enum Selection {
 pub struct Group {
     id: Option<GroupId>,
     name: String,
-    lb_policy: LbPolicyConfig,
+    policy: GroupPolicy,
     /// The members. Changed under the lock, followed by a change notification.
     members: Mutex<Vec<Arc<Backend>>>,
     change_notifier: Arc<ChangeNotifier>,
@@ -103,29 +88,21 @@ struct BackendView {
 }
 
 impl Group {
-    /// A group without backends yet; at most `queue_limit` requests may wait in it. `id` is `None` for the placeholder
-    /// to which requests without a route belong. Without an `overload` policy it has no adaptive limit, and its queue is
-    /// first in, first out.
-    pub fn new(
-        id: Option<GroupId>,
-        name: String,
-        lb_policy: LbPolicyConfig,
-        queue_limit: usize,
-        overload: Option<&dyn OverloadPolicy>,
-        breaker: breaker::BreakerConfig,
-        now: Instant,
-    ) -> Self {
+    /// A group without backends yet. `id` is `None` for the placeholder to which requests without a route belong.
+    /// Without an overload policy it has no adaptive limit, and its queue is first in, first out.
+    pub fn new(id: Option<GroupId>, name: String, policy: GroupPolicy, now: Instant) -> Self {
         let counters = Arc::new(PickCounters::default());
+        let lb_policy = &policy.lb_policy;
         let picker = Picker::new(lb_policy.algorithm, lb_policy.balance_factor, Vec::new(), Arc::clone(&counters));
+        let overload = policy.overload.as_deref();
         let discipline = overload.map_or_else(|| Box::new(Fifo) as _, OverloadPolicy::queue_discipline);
-        let queue = Arc::new(Queue::with_discipline(queue_limit, discipline));
+        let queue = Arc::new(Queue::with_discipline(policy.queue_limit, discipline));
         let adaptive_limit =
             overload.map(|policy| Arc::new(AdaptiveLimit::new(policy.limit_algorithm(), Arc::clone(&queue))));
         let stick_table = lb_policy.sticky_source.map(|idle| StickTable::new(StickTable::DEFAULT_SIZE, idle));
         Self {
             id,
             name,
-            lb_policy,
             members: Mutex::default(),
             change_notifier: Arc::new(ChangeNotifier::new(Arc::clone(&queue))),
             view: ArcSwap::from_pointee(BackendView {
@@ -139,8 +116,9 @@ impl Group {
             stick_table,
             queue,
             adaptive_limit,
-            breaker: Breaker::new(breaker, now),
+            breaker: Breaker::new(policy.breaker, now),
             retry_budget: RetryBudget::default(),
+            policy,
         }
     }
 
@@ -154,14 +132,19 @@ impl Group {
         &self.name
     }
 
+    /// What it does for its requests and its backends.
+    pub fn policy(&self) -> &GroupPolicy {
+        &self.policy
+    }
+
     /// How it picks a backend.
     pub fn lb_policy(&self) -> &LbPolicyConfig {
-        &self.lb_policy
+        &self.policy.lb_policy
     }
 
     /// The affinity cookie that ties a client to its backend.
     pub fn sticky_cookie(&self) -> Option<&StickyCookie> {
-        self.lb_policy.sticky.as_ref()
+        self.policy.lb_policy.sticky.as_ref()
     }
 
     /// The backend that a cookie value ties its client to.
@@ -316,8 +299,8 @@ impl Group {
             valid_until: expires.min(),
             in_panic,
             picker: Picker::new(
-                self.lb_policy.algorithm,
-                self.lb_policy.balance_factor,
+                self.policy.lb_policy.algorithm,
+                self.policy.lb_policy.balance_factor,
                 candidates,
                 Arc::clone(&self.counters),
             ),
@@ -367,6 +350,7 @@ impl Drop for InFlightGuard {
     }
 }
 
+mod group_policy;
 mod source_affinity;
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,11 @@ use common::endpoint::Endpoint;
 
 use super::*;
 use crate::{
-    balance::backend::{AttemptOutcome, BackendSettings},
-    health::{active::health_status::HealthTransition, passive::outlier},
+    balance::{
+        backend::{AttemptOutcome, BackendSettings},
+        policy::Algorithm,
+    },
+    health::active::health_status::HealthTransition,
     routing::StickySecret,
 };
 
@@ -26,19 +29,25 @@ struct TestGroup {
 fn test_group(algorithm: Algorithm, weights: &[u32], max_connections: Option<u32>) -> TestGroup {
     let start = now();
     let sticky = StickyCookie::new("lb", StickySecret::new(b"0123456789abcdef").unwrap()).unwrap();
-    let policy = LbPolicyConfig { algorithm, balance_factor: None, sticky: Some(sticky), sticky_source: Some(IDLE) };
-    let group = Group::new(Some(GroupId(0)), "test".into(), policy, 10, None, breaker::BreakerConfig::default(), start);
-    let settings = BackendSettings {
-        max_connections,
-        down_time: DOWN_TIME,
-        outlier: outlier::OutlierConfig::default(),
-        slow_start: SLOW_START,
-    };
+    let lb_policy =
+        LbPolicyConfig { algorithm, sticky: Some(sticky), sticky_source: Some(IDLE), ..LbPolicyConfig::default() };
+    let policy = GroupPolicy { lb_policy, queue_limit: 10, ..GroupPolicy::default() };
+    let group = Group::new(Some(GroupId(0)), "test".into(), policy, start);
+    let settings =
+        BackendSettings { max_connections, down_time: DOWN_TIME, slow_start: SLOW_START, ..BackendSettings::default() };
     let backend = |(index, weight): (usize, &u32)| {
         let endpoint: Endpoint = format!("127.0.0.1:{}:{weight}", index + 1).parse().unwrap();
         let sticky = group.sticky_cookie().map(|sticky| sticky.value_for(&endpoint.to_string()));
         let id = BackendId { slot: u16::try_from(index).unwrap(), generation: 0 };
-        Arc::new(Backend::new(id, endpoint, Vec::new(), settings, sticky, Arc::clone(group.change_notifier()), start))
+        Arc::new(Backend::new(
+            id,
+            endpoint,
+            Vec::new(),
+            settings.clone(),
+            sticky,
+            Arc::clone(group.change_notifier()),
+            start,
+        ))
     };
     let backends: Vec<_> = weights.iter().enumerate().map(backend).collect();
     group.update_members(|members| members.clone_from(&backends));

@@ -16,7 +16,6 @@ use std::{
 use mio::{Poll, Waker};
 
 use super::{
-    config::CheckConfig,
     control::{CheckerControl, WAKE},
     scheduler::CheckScheduler,
     target::HealthTarget,
@@ -31,16 +30,17 @@ pub struct HealthChecker<T> {
 }
 
 impl<T: HealthTarget> HealthChecker<T> {
-    /// Starts to check the backends that `targets` returns. It is called every `fast_interval`: a new backend is
-    /// checked soon, a removed one no more. `targets` lives as long as the checker, so it must not own the checker.
+    /// Starts to check the backends that `targets` returns, at most `max_in_flight` at a time: a check takes a
+    /// descriptor, and the others are left to clients. `targets` is called at the shortest interval of any of them: a new
+    /// backend is checked soon, a removed one no more. It lives as long as the checker, so it must not own the checker.
     ///
     /// # Errors
     /// No file descriptor or thread is available.
-    pub fn start(check: CheckConfig, targets: impl Fn() -> Vec<Arc<T>> + Send + 'static) -> io::Result<Self> {
+    pub fn start(max_in_flight: usize, targets: impl Fn() -> Vec<Arc<T>> + Send + 'static) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let control = Arc::new(CheckerControl::new(waker));
-        let mut scheduler = CheckScheduler::new(check, poll.registry().try_clone()?);
+        let mut scheduler = CheckScheduler::new(max_in_flight, poll.registry().try_clone()?);
         let seen = Arc::clone(&control);
         let run = move || scheduler.run(poll, &seen, &targets);
         let thread = Some(thread::Builder::new().name("health".into()).spawn(run)?);
@@ -80,19 +80,23 @@ mod tests {
     use common::{clock::now, net::Addresses};
 
     use super::*;
-    use crate::health::active::health_status::HealthTransition;
     use crate::health::active::test_backend::{BlackHole, RefusingPort, TestBackend};
+    use crate::health::active::{config::CheckConfig, health_status::HealthTransition};
 
     const LONG: Duration = Duration::from_secs(20);
 
     /// A target that sends its check results to a channel, which disconnects when the target is dropped.
     #[derive(Debug)]
     struct RecordingTarget {
+        check: Arc<CheckConfig>,
         address: SocketAddr,
         results_tx: Sender<(bool, Option<HealthTransition>)>,
     }
 
     impl HealthTarget for RecordingTarget {
+        fn check_config(&self) -> Option<Arc<CheckConfig>> {
+            Some(Arc::clone(&self.check))
+        }
         fn addresses(&self) -> Addresses {
             [self.address].into_iter().collect()
         }
@@ -104,23 +108,30 @@ mod tests {
         }
     }
 
-    fn target(address: SocketAddr) -> (Arc<RecordingTarget>, Receiver<(bool, Option<HealthTransition>)>) {
+    type Results = Receiver<(bool, Option<HealthTransition>)>;
+
+    fn target(check: &str, address: SocketAddr) -> (Arc<RecordingTarget>, Results) {
         let (results_tx, results_rx) = channel();
-        (Arc::new(RecordingTarget { address, results_tx }), results_rx)
+        (Arc::new(RecordingTarget { check: Arc::new(check.parse().unwrap()), address, results_tx }), results_rx)
     }
 
-    /// Checks these targets at a short interval, so that the tests are fast.
-    fn start(options: &str, targets: Vec<Arc<RecordingTarget>>) -> HealthChecker<RecordingTarget> {
-        let check = format!("http:/health,interval=10ms,{options}").parse().unwrap();
-        HealthChecker::start(check, move || targets.clone()).unwrap()
+    const MAX_IN_FLIGHT: usize = 256;
+
+    fn start(targets: Vec<Arc<RecordingTarget>>) -> HealthChecker<RecordingTarget> {
+        HealthChecker::start(MAX_IN_FLIGHT, move || targets.clone()).unwrap()
+    }
+
+    fn owned(targets: &[(Arc<RecordingTarget>, Results)]) -> Vec<Arc<RecordingTarget>> {
+        targets.iter().map(|(target, _)| Arc::clone(target)).collect()
     }
 
     #[test]
     fn black_hole_delays_no_other_check_and_ends_with_the_checker() {
         let ok = TestBackend::with_response("HTTP/1.1 200 OK\r\n\r\n");
         let (hole, dead) = (BlackHole::new(), RefusingPort::new());
-        let targets = [hole.address, dead.address, ok.address].map(target);
-        let checker = start("timeout=1h", targets.iter().map(|(target, _)| Arc::clone(target)).collect());
+        let targets = [hole.address, dead.address, ok.address];
+        let targets = targets.map(|address| target("http:/health,interval=10ms,timeout=1h", address));
+        let checker = start(owned(&targets));
         let next = |index: usize| targets[index].1.recv_timeout(LONG).expect("no check waits for the black hole");
         assert_eq!(next(1), (false, Some(HealthTransition::Down)), "the first check of a new backend decides");
         for _ in 0..10 {
@@ -141,8 +152,8 @@ mod tests {
             let status = if seen.load(SeqCst) { "200 OK" } else { "500 Internal Server Error" };
             let _ = write!(stream, "HTTP/1.1 {status}\r\n\r\n");
         });
-        let (target_a, results_rx) = target(backend.address);
-        let _checker = start("fall=3,rise=2", vec![target_a]);
+        let (target_a, results_rx) = target("http:/health,interval=10ms,fall=3,rise=2", backend.address);
+        let _checker = start(vec![target_a]);
         let until_change = |ok: bool| {
             let mut results = 0;
             loop {
@@ -165,12 +176,11 @@ mod tests {
         let ok = TestBackend::with_response("HTTP/1.1 200 OK\r\n\r\n");
         let targets = Arc::new(Mutex::new(Vec::new()));
         let source = Arc::clone(&targets);
-        let check: CheckConfig = "http:/health,interval=10ms".parse().unwrap();
-        let _checker = HealthChecker::start(check, move || source.lock().unwrap().clone()).unwrap();
-        let (first, first_rx) = target(ok.address);
+        let _checker = HealthChecker::start(MAX_IN_FLIGHT, move || source.lock().unwrap().clone()).unwrap();
+        let (first, first_rx) = target("http:/health,interval=10ms", ok.address);
         targets.lock().unwrap().push(first);
         assert_eq!(first_rx.recv_timeout(LONG), Ok((true, None)));
-        let (second, second_rx) = target(ok.address);
+        let (second, second_rx) = target("http:/health,interval=20ms", ok.address);
         *targets.lock().unwrap() = vec![second];
         assert_eq!(second_rx.recv_timeout(LONG), Ok((true, None)));
         // The first target has no owner any more, so its channel disconnects.
@@ -178,13 +188,27 @@ mod tests {
         assert_eq!(last, Some(RecvTimeoutError::Disconnected));
     }
 
+    /// Two groups can have checks that differ.
+    #[test]
+    fn targets_have_checks_of_their_own() {
+        let backend = TestBackend::with_handler(|mut stream, head| {
+            let status = if head.starts_with("GET /a ") { "200 OK" } else { "500 Internal Server Error" };
+            let _ = write!(stream, "HTTP/1.1 {status}\r\n\r\n");
+        });
+        let of_path = |path: &str| target(&format!("http:{path},interval=10ms"), backend.address);
+        let targets = [of_path("/a"), of_path("/b")];
+        let _checker = start(owned(&targets));
+        for _ in 0..3 {
+            assert!(targets[0].1.recv_timeout(LONG).unwrap().0, "its path is healthy");
+            assert!(!targets[1].1.recv_timeout(LONG).unwrap().0, "its path is not");
+        }
+    }
+
     #[test]
     fn check_now_does_not_wait_for_the_interval() {
         let ok = TestBackend::with_response("HTTP/1.1 200 OK\r\n\r\n");
-        let (target_a, results_rx) = target(ok.address);
-        let sources = vec![Arc::clone(&target_a)];
-        let check = "http:/health,interval=1h,fast=1ms".parse().unwrap();
-        let checker = HealthChecker::start(check, move || sources.clone()).unwrap();
+        let (target_a, results_rx) = target("http:/health,interval=1h,fast=1ms", ok.address);
+        let checker = start(vec![Arc::clone(&target_a)]);
         for _ in 0..3 {
             assert_eq!(results_rx.recv_timeout(LONG), Ok((true, None)));
             for _ in 0..100 {
@@ -196,21 +220,24 @@ mod tests {
     /// The reason of the first result of a check of `address`.
     fn reason_for(check: &str, address: SocketAddr) -> Result<(), String> {
         #[derive(Debug)]
-        struct ReasonTarget(SocketAddr, Sender<Result<(), String>>);
+        struct ReasonTarget(Arc<CheckConfig>, SocketAddr, Sender<Result<(), String>>);
         impl HealthTarget for ReasonTarget {
+            fn check_config(&self) -> Option<Arc<CheckConfig>> {
+                Some(Arc::clone(&self.0))
+            }
             fn addresses(&self) -> Addresses {
-                [self.0].into_iter().collect()
+                [self.1].into_iter().collect()
             }
             fn host_header(&self) -> String {
                 "backend.test:80".into()
             }
             fn on_check_result(&self, outcome: Result<(), String>, _: Option<HealthTransition>, _: Instant) {
-                let _ = self.1.send(outcome);
+                let _ = self.2.send(outcome);
             }
         }
         let (results_tx, results_rx) = channel();
-        let target = Arc::new(ReasonTarget(address, results_tx));
-        let _checker = HealthChecker::start(check.parse().unwrap(), move || vec![Arc::clone(&target)]).unwrap();
+        let target = Arc::new(ReasonTarget(Arc::new(check.parse().unwrap()), address, results_tx));
+        let _checker = HealthChecker::start(MAX_IN_FLIGHT, move || vec![Arc::clone(&target)]).unwrap();
         results_rx.recv_timeout(LONG).unwrap()
     }
 
@@ -247,6 +274,7 @@ mod tests {
         let ok = TestBackend::with_response("HTTP/1.1 200 OK\r\n\r\n");
         let (hole, silent) = (BlackHole::new(), TcpListener::bind("127.0.0.1:0").unwrap());
         for (timeout, hang_result) in [("1h", None), ("2s", Some((false, Some(HealthTransition::Down))))] {
+            let target = |address| target(&format!("http:/health,interval=100ms,timeout={timeout}"), address);
             let targets: Vec<_> = (0..500)
                 .map(|index| match index % 10 {
                     3 => (target(hole.address), hang_result),
@@ -254,9 +282,7 @@ mod tests {
                     _ => (target(ok.address), Some((true, None))),
                 })
                 .collect();
-            let check = format!("http:/health,interval=100ms,timeout={timeout}").parse().unwrap();
-            let sources: Vec<_> = targets.iter().map(|((target, _), _)| Arc::clone(target)).collect();
-            let checker = HealthChecker::start(check, move || sources.clone()).unwrap();
+            let checker = start(targets.iter().map(|((target, _), _)| Arc::clone(target)).collect());
             for (index, ((_, results_rx), expected)) in targets.iter().enumerate() {
                 if let Some(expected) = expected {
                     assert_eq!(results_rx.recv_timeout(LONG).as_ref(), Ok(expected), "backend {index}");
@@ -272,11 +298,10 @@ mod tests {
     #[test]
     fn checks_beyond_the_maximum_in_flight_wait() {
         let (hole, ok) = (BlackHole::new(), TestBackend::with_response("HTTP/1.1 200 OK\r\n\r\n"));
-        let targets = [hole.address, hole.address, ok.address].map(target);
-        let sources: Vec<_> = targets.iter().map(|(target, _)| Arc::clone(target)).collect();
-        let check: CheckConfig = "http:/,interval=10ms,timeout=300ms".parse().unwrap();
-        let check = CheckConfig { max_concurrent: 1, ..check };
-        let _checker = HealthChecker::start(check, move || sources.clone()).unwrap();
+        let targets = [hole.address, hole.address, ok.address];
+        let targets = targets.map(|address| target("http:/,interval=10ms,timeout=300ms", address));
+        let sources = owned(&targets);
+        let _checker = HealthChecker::start(1, move || sources.clone()).unwrap();
         for (index, expected) in [false, false, true].into_iter().enumerate() {
             assert_eq!(targets[index].1.recv_timeout(LONG).unwrap().0, expected, "backend {index}");
         }
@@ -285,11 +310,10 @@ mod tests {
     #[test]
     fn a_removed_target_is_cancelled_in_flight() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (removed, results_rx) = target(silent.local_addr().unwrap());
+        let (removed, results_rx) = target("http:/,interval=10ms,timeout=1h", silent.local_addr().unwrap());
         let targets = Arc::new(Mutex::new(vec![removed]));
         let source = Arc::clone(&targets);
-        let check: CheckConfig = "http:/,interval=10ms,timeout=1h".parse().unwrap();
-        let _checker = HealthChecker::start(check, move || source.lock().unwrap().clone()).unwrap();
+        let _checker = HealthChecker::start(MAX_IN_FLIGHT, move || source.lock().unwrap().clone()).unwrap();
         let (mut connection, _) = silent.accept().unwrap();
         targets.lock().unwrap().clear();
         connection.set_read_timeout(Some(LONG)).unwrap();
@@ -303,6 +327,9 @@ mod tests {
         #[derive(Debug)]
         struct Fragile(AtomicUsize, AtomicBool, Sender<bool>);
         impl HealthTarget for Fragile {
+            fn check_config(&self) -> Option<Arc<CheckConfig>> {
+                Some(Arc::new("tcp,interval=10ms".parse().unwrap()))
+            }
             fn addresses(&self) -> Addresses {
                 if self.0.fetch_add(1, SeqCst) == 0 {
                     std::panic::resume_unwind(Box::new("on purpose"));
@@ -322,8 +349,7 @@ mod tests {
         let (results_tx, results_rx) = channel();
         let fragile = Arc::new(Fragile(AtomicUsize::new(0), AtomicBool::new(false), results_tx));
         let seen = Arc::clone(&fragile);
-        let check = "tcp,interval=10ms".parse().unwrap();
-        let _checker = HealthChecker::start(check, move || vec![Arc::clone(&fragile)]).unwrap();
+        let _checker = HealthChecker::start(MAX_IN_FLIGHT, move || vec![Arc::clone(&fragile)]).unwrap();
         assert_eq!(results_rx.recv_timeout(LONG), Ok(false), "it has no address");
         assert!(seen.0.load(SeqCst) >= 3);
     }

@@ -20,9 +20,6 @@ use super::{
     status_set::{StatusSet, StatusSetError},
 };
 
-/// Where the program does not know how many descriptors it may use.
-const DEFAULT_MAX_CONCURRENT: usize = 256;
-
 /// A health check and its schedule. The defaults are HAProxy's (`inter 2s fall 3 rise 2`).
 #[derive(Debug, Clone)]
 pub struct CheckConfig {
@@ -42,9 +39,6 @@ pub struct CheckConfig {
     pub rise: u32,
     /// Each interval is longer or shorter by up to this fraction, so that many balancers do not check in step.
     pub jitter: f64,
-    /// Maximum checks in flight, and so descriptors: the program's choice, which leaves the others to clients. Checks
-    /// beyond it wait, the longest overdue first.
-    pub max_concurrent: usize,
     /// What the results add up to: the program's choice, not an option of the command line.
     pub health_status: HealthStatusFactory,
 }
@@ -79,7 +73,6 @@ impl CheckConfig {
             fall: 3,
             rise: 2,
             jitter: 0.05,
-            max_concurrent: DEFAULT_MAX_CONCURRENT,
             health_status: RiseFall::boxed,
         }
     }

@@ -27,12 +27,16 @@ use super::{
 
 /// How late a check may start, so that several start in one wake-up.
 const MAX_SLACK: Duration = Duration::from_millis(10);
+/// A new target waits at most this long until it is known.
+const MAX_SYNC_INTERVAL: Duration = Duration::from_millis(500);
 const RECV_BUFFER_BYTES: usize = 16 * 1024;
 
 /// The state of the checker's thread.
 pub(super) struct CheckScheduler<T> {
-    check: CheckConfig,
+    /// Checks beyond it wait, the longest overdue first.
     max_in_flight: usize,
+    /// The shortest interval of any target: how often the targets are asked for.
+    sync_interval: Duration,
     targets: HashMap<usize, TargetEntry<T>>,
     /// When to start the next check of each target whose check has ended.
     due: BTreeSet<(Instant, usize)>,
@@ -44,6 +48,7 @@ pub(super) struct CheckScheduler<T> {
 
 struct TargetEntry<T> {
     target: Arc<T>,
+    check: Arc<CheckConfig>,
     state: CheckState,
     /// Its time in `CheckScheduler::due`; `None` while a check runs.
     due: Option<Instant>,
@@ -54,10 +59,10 @@ struct TargetEntry<T> {
 }
 
 impl<T: HealthTarget> CheckScheduler<T> {
-    pub(super) fn new(check: CheckConfig, registry: Registry) -> Self {
+    pub(super) fn new(max_in_flight: usize, registry: Registry) -> Self {
         Self {
-            max_in_flight: check.max_concurrent,
-            check,
+            max_in_flight,
+            sync_interval: MAX_SYNC_INTERVAL,
             targets: HashMap::new(),
             due: BTreeSet::new(),
             waits: BTreeSet::new(),
@@ -74,7 +79,7 @@ impl<T: HealthTarget> CheckScheduler<T> {
             let time = now();
             if time >= next_sync {
                 self.sync_targets(targets(), time);
-                next_sync = time + self.check.fast_interval;
+                next_sync = time + self.sync_interval;
             }
             self.drive_overdue(time);
             self.start_due_checks(time);
@@ -107,15 +112,18 @@ impl<T: HealthTarget> CheckScheduler<T> {
             }
             is_current
         });
-        let new: Vec<_> = current.into_iter().filter(|target| !self.targets.contains_key(&key_of(target))).collect();
+        let new = current.into_iter().filter(|target| !self.targets.contains_key(&key_of(target)));
+        let new: Vec<_> = new.filter_map(|target| Some((target.check_config()?, target))).collect();
         let count = new.len();
-        for (index, target) in new.into_iter().enumerate() {
-            let (key, state) = (key_of(&target), CheckState::new(&self.check, time, index, count));
+        for (index, (check, target)) in new.into_iter().enumerate() {
+            let (key, state) = (key_of(&target), CheckState::new(&check, time, index, count));
             self.targets.entry(key).or_insert_with(|| {
                 self.due.insert((state.next_check(), key));
-                TargetEntry { target, due: Some(state.next_check()), state, in_flight: None, request: None }
+                TargetEntry { target, check, due: Some(state.next_check()), state, in_flight: None, request: None }
             });
         }
+        let fast_intervals = self.targets.values().map(|entry| entry.check.fast_interval);
+        self.sync_interval = fast_intervals.fold(MAX_SYNC_INTERVAL, Duration::min);
     }
 
     /// Starts the checks that are due, the longest overdue first, up to the maximum in flight.
@@ -130,7 +138,7 @@ impl<T: HealthTarget> CheckScheduler<T> {
             if let Some((_, until)) = entry.in_flight.take() {
                 self.waits.remove(&(until, key));
             }
-            match entry.new_probe(&self.check, time) {
+            match entry.new_probe(time) {
                 Ok(probe) => self.drive(key, probe, time),
                 Err(failure) => self.finish(key, Err(failure), time),
             }
@@ -139,7 +147,7 @@ impl<T: HealthTarget> CheckScheduler<T> {
 
     /// When the next check starts, if one may, or the next wait is over.
     fn next_timer(&self) -> Option<Instant> {
-        let slack = MAX_SLACK.min(self.check.fast_interval / 16);
+        let slack = MAX_SLACK.min(self.sync_interval / 16);
         let may_start = self.waits.len() < self.max_in_flight;
         let start = self.due.first().filter(|_| may_start).map(|(at, _)| *at + slack);
         let wait = self.waits.first().map(|(until, _)| *until);
@@ -173,7 +181,7 @@ impl<T: HealthTarget> CheckScheduler<T> {
             let Some(entry) = self.targets.get_mut(&key) else { return };
             let request = entry.request.as_deref().unwrap_or_default();
             let connect = &mut CheckSocket::connect;
-            let mut cx = ProbeContext { check: &self.check, request, connect, buffer: &mut self.buffer };
+            let mut cx = ProbeContext { check: &entry.check, request, connect, buffer: &mut self.buffer };
             match probe.drive(time, &mut cx) {
                 ProbeStep::Wait(until) => {
                     let mut registered = Ok(());
@@ -232,7 +240,8 @@ fn key_of<T>(target: &Arc<T>) -> usize {
 
 impl<T: HealthTarget> TargetEntry<T> {
     /// A check of the addresses that the target has now.
-    fn new_probe(&mut self, check: &CheckConfig, time: Instant) -> Result<Probe<CheckSocket>, CheckFailure> {
+    fn new_probe(&mut self, time: Instant) -> Result<Probe<CheckSocket>, CheckFailure> {
+        let check = &self.check;
         let prepared = catch_unwind(AssertUnwindSafe(|| {
             self.request.get_or_insert_with(|| request(&check.kind, &self.target.host_header()));
             Probe::new(check, &self.target.addresses(), time)

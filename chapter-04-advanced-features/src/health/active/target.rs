@@ -1,14 +1,16 @@
 //! The interface between the health checker and a backend.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use common::net::Addresses;
 
-use super::health_status::HealthTransition;
+use super::{config::CheckConfig, health_status::HealthTransition};
 
 /// A target of health checks. All methods are called on the checker's thread, where other checks wait meanwhile: none
 /// may block. After a panic in one of them the check counts as one that could not run, and is repeated.
 pub trait HealthTarget: Send + Sync + 'static {
+    /// How it is checked; `None`: it is not. Does not change.
+    fn check_config(&self) -> Option<Arc<CheckConfig>>;
     /// Its addresses now, asked for by each check. One of them has to respond.
     fn addresses(&self) -> Addresses;
     /// The value of the `Host` header, such as `a.example:9001`. Does not change: the checker keeps the request.
