@@ -73,23 +73,6 @@ fn each_value_has_its_origin() {
     }
 }
 
-fn inner(kind: &Kind) -> Option<&'static Section> {
-    match kind {
-        Kind::Object(section)
-        | Kind::Secret(section)
-        | Kind::Feature(section)
-        | Kind::TextOrObject(_, section)
-        | Kind::Named(_, section) => Some(section),
-        Kind::OrFalse(kind)
-        | Kind::OrNull(kind)
-        | Kind::Dictionary(_, kind)
-        | Kind::ByReference(_, kind)
-        | Kind::List(kind)
-        | Kind::OneOrMore(kind) => inner(kind),
-        _ => None,
-    }
-}
-
 /// The values that are of a section, of which a list or a dictionary has several.
 fn instances<'a>(kind: &Kind, value: &'a Value) -> Vec<&'a Value> {
     match (kind, value.as_object(), value.as_array()) {
@@ -107,7 +90,7 @@ fn unset(section: &'static Section, values: &[&Value], path: &str, missing: &mut
         let set: Vec<_> = values.iter().filter_map(|value| value.as_object()?.get(key.name)).collect();
         if set.is_empty() {
             missing.push(path);
-        } else if let Some(section) = inner(&key.kind) {
+        } else if let Some(section) = key.kind.section() {
             let inside: Vec<_> = set.iter().flat_map(|value| instances(&key.kind, value)).collect();
             unset(section, &inside, &path, missing);
         }

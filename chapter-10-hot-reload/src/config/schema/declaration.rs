@@ -184,6 +184,26 @@ pub enum Kind {
     OneOrMore(&'static Self),
 }
 
+impl Kind {
+    /// The section of the objects that such a value is, or holds.
+    pub fn section(&self) -> Option<&'static Section> {
+        match self {
+            Self::Object(section)
+            | Self::Secret(section)
+            | Self::Feature(section)
+            | Self::TextOrObject(_, section)
+            | Self::Named(_, section) => Some(section),
+            Self::OrFalse(kind)
+            | Self::OrNull(kind)
+            | Self::Dictionary(_, kind)
+            | Self::ByReference(_, kind)
+            | Self::List(kind)
+            | Self::OneOrMore(kind) => kind.section(),
+            _ => None,
+        }
+    }
+}
+
 /// What a name can refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Namespace {

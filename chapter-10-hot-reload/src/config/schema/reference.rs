@@ -64,7 +64,7 @@ impl Page {
             self.line(&row);
         }
         for key in section.keys {
-            if let Some(inner) = inner(&key.kind) {
+            if let Some(inner) = key.kind.section() {
                 self.section(&format!("{} (`{}`)", capitalized(inner.name), key.name), inner);
             }
         }
@@ -129,24 +129,6 @@ fn text(format: &Format) -> String {
     format!("{}, `\"{}\"`", format.name, format.example)
 }
 
-/// The section that a kind leads to.
-fn inner(kind: &Kind) -> Option<&'static Section> {
-    match kind {
-        Kind::Object(section)
-        | Kind::Secret(section)
-        | Kind::Feature(section)
-        | Kind::TextOrObject(_, section)
-        | Kind::Named(_, section) => Some(section),
-        Kind::OrFalse(kind)
-        | Kind::OrNull(kind)
-        | Kind::Dictionary(_, kind)
-        | Kind::ByReference(_, kind)
-        | Kind::List(kind)
-        | Kind::OneOrMore(kind) => inner(kind),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -178,7 +160,7 @@ mod tests {
         fn names(section: &'static Section, found: &mut Vec<&'static str>) {
             if !found.contains(&section.name) {
                 found.push(section.name);
-                section.keys.iter().filter_map(|key| inner(&key.kind)).for_each(|inner| names(inner, found));
+                section.keys.iter().filter_map(|key| key.kind.section()).for_each(|inner| names(inner, found));
             }
         }
         let mut found = Vec::new();
