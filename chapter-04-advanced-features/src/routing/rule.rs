@@ -64,7 +64,27 @@ pub enum RouteRuleErrorKind {
 /// The names of requests that no rule matches, and of rules that do not get a series of their own.
 const RESERVED_NAMES: [&str; 2] = ["default", "other"];
 
+/// What a request must have to match a rule; the default is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RouteMatch {
+    /// The host.
+    pub host: Option<HostPattern>,
+    /// The path.
+    pub path: Option<PathPattern>,
+    /// Further conditions, all of which must hold.
+    pub conditions: Vec<Condition>,
+}
+
 impl RouteRule {
+    /// A rule from its parts, for programs that do not read it from a line of text. `group` is any word that the table
+    /// of the rules knows.
+    pub fn new(name: Option<String>, matched: RouteMatch, group: String) -> Self {
+        let RouteMatch { host, path, mut conditions } = matched;
+        conditions.sort_unstable();
+        conditions.dedup();
+        Self { name, host, path, conditions, group }
+    }
+
     /// Its name in metrics: the one that it was given, or else its conditions; `*` if it has none.
     pub fn name(&self) -> String {
         match (&self.name, self.to_string().rsplit_once("-> ")) {

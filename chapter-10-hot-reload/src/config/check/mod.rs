@@ -30,6 +30,7 @@ pub fn documents(documents: &[Document], sources: &Sources, diagnostics: &mut Di
     names.check(diagnostics);
     let roots: Vec<&Object> = documents.iter().filter_map(|(root, _)| root.as_object()).collect();
     routes::check(&roots, diagnostics);
+    routes::check_names(&roots, diagnostics);
     routes::check_any(&roots, diagnostics);
     addresses::check(&roots, diagnostics);
     if diagnostics.errors() == 0 {

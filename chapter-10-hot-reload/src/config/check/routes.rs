@@ -49,6 +49,32 @@ pub(super) fn check_any(roots: &[&Object], diagnostics: &mut Diagnostics) {
     }
 }
 
+/// The names that metrics have for requests without a route, and for routes beyond what they count apart.
+const RESERVED_NAMES: [&str; 2] = ["default", "other"];
+
+/// Reports names of routes that two have, or that none may have.
+pub(super) fn check_names(roots: &[&Object], diagnostics: &mut Diagnostics) {
+    let mut known: HashMap<&str, Span> = HashMap::new();
+    for root in roots {
+        let routes = root.get("routes").and_then(Value::as_array).unwrap_or_default();
+        let names =
+            routes.iter().enumerate().filter_map(|(index, route)| Some((index, route.as_object()?.get("name")?)));
+        for (index, value) in names {
+            let Some(name) = value.as_text() else { continue };
+            let path = format!("routes[{index}].name");
+            if RESERVED_NAMES.contains(&name) {
+                let message = format!("'{name}' has a meaning in metrics; choose another name");
+                diagnostics.push(Diagnostic::new(Code::Conflict, value.span, message).path(path));
+            } else if let Some(first) = known.get(name) {
+                let diagnostic = Diagnostic::new(Code::DuplicateKey, value.span, "another route has this name");
+                diagnostics.push(diagnostic.path(path).related(*first, "first here"));
+            } else {
+                known.insert(name, value.span);
+            }
+        }
+    }
+}
+
 /// Reports unreachable routes.
 pub(super) fn check(roots: &[&Object], diagnostics: &mut Diagnostics) {
     let mut by_conditions: HashMap<Conditions, Vec<First<'_>>> = HashMap::new();

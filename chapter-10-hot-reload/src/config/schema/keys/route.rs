@@ -95,7 +95,7 @@ pub(super) static ROUTE: Section = Section {
         Key::new("response_headers", Object(&HEADERS), "Changes of the response's headers."),
         Key::new("timeouts", Object(&super::timeouts::ROUTE_TIMEOUTS), "Its own timeouts."),
         Key::new("max_body", Text(&format::SIZE), "The largest request body; beyond it 413."),
-        Key::new("allow", OneOrMore(&Text(&format::NETWORK)), "Clients that may use it. The most specific network wins, allow before deny on a tie; with only allow, all others get 403."),
+        Key::new("allow", OneOrMore(&Text(&format::NETWORK)), "Clients that may use it; all others get 403. If a client is in networks of both, the most specific one wins, and allow on a tie."),
         Key::new("deny", OneOrMore(&Text(&format::NETWORK)), "Clients that get 403."),
         Key::new("limits", List(&Reference(Namespace::Limit)), "Its limits, in order.").flag("--limit"),
     ],
