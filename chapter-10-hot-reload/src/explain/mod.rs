@@ -3,7 +3,7 @@
 //! [`explain`] follows a request through listener, route, limits, group and backend, as the balancer would, and notes at
 //! each choice why the others lost. Nothing is sent. Without a running balancer all backends are taken for healthy.
 
-mod backends;
+mod candidates;
 mod expectation;
 mod report;
 mod request;

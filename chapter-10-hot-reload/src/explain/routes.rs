@@ -8,7 +8,7 @@ use advanced_features::routing::{
 use ipnet::IpNet;
 
 use super::{
-    backends,
+    candidates,
     report::{Explanation, LimitReport, RouteReport, Verdict},
 };
 use crate::settings::{Limit, Match, Parsed, Route, Settings};
@@ -186,13 +186,13 @@ fn choose_group(settings: &Settings, route: &Route, info: &RequestInfo<'_>, expl
         (None, [(name, _)]) => *name,
         (None, several) => {
             let total: u32 = several.iter().map(|(_, weight)| weight).sum();
-            let share = |&(name, weight): &(&str, u32)| (name.to_owned(), backends::share(weight, total));
+            let share = |&(name, weight): &(&str, u32)| (name.to_owned(), candidates::share(weight, total));
             explanation.groups = several.iter().map(share).collect();
             return;
         }
     };
     explanation.group = Some(name.to_owned());
     if let Some(group) = settings.groups.get(name) {
-        backends::explain(group, info, explanation);
+        candidates::explain(group, info, explanation);
     }
 }
