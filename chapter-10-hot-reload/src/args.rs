@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{self, IsTerminal},
     net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -43,9 +43,9 @@ pub struct ExplainArgs {
     /// A header of the request, such as 'Cookie: a=b' (repeatable)
     #[arg(short = 'H', long = "header", value_name = "HEADER", requires = "request")]
     headers: Vec<String>,
-    /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "lb.json")]
-    config: PathBuf,
+    /// The configuration file [default: ./lb.json, else the one that comes with the program]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The listener it comes in at [default: the only one, or the one with the port of the URL]
     #[arg(long, value_name = "NAME")]
     listener: Option<String>,
@@ -69,10 +69,16 @@ enum Format {
     Json,
 }
 
+/// The file that is meant when none is named.
+pub fn default_file() -> PathBuf {
+    let here = PathBuf::from("lb.json");
+    if here.exists() { here } else { Path::new(env!("CARGO_MANIFEST_DIR")).join(here) }
+}
+
 impl ExplainArgs {
     /// Explains the request, or checks the table. 64 for a file or a request that is wrong, 1 if an expectation failed.
     pub fn run(&self) -> ExitCode {
-        let loaded = load(&self.config);
+        let loaded = load(&self.config.clone().unwrap_or_else(default_file));
         let Some(config) = &loaded.config else {
             let shown = text::render(&loaded.diagnostics, &loaded.sources, io::stderr().is_terminal());
             eprint_line(format_args!("{shown}"));

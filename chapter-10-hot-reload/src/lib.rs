@@ -1,4 +1,5 @@
-//! The library of chapter 10.
+#![doc = include_str!("../README.md")]
+//! # The modules
 //!
 //! | module | what it holds |
 //! |---|---|

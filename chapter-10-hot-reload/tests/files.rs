@@ -93,6 +93,18 @@ fn what_is_no_file_or_a_strange_one_is_refused() {
     }
 }
 
+/// Without a name it is the one in the current directory, else the bundled one, which has no fault and no warning.
+#[test]
+fn the_bundled_file_is_checked_when_none_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = || Command::new(env!("CARGO_BIN_EXE_config_test")).current_dir(directory.path()).output().unwrap();
+    let output = run();
+    let expected = format!("{}/lb.json: valid\n", env!("CARGO_MANIFEST_DIR"));
+    assert_eq!((text(&output.stdout), text(&output.stderr)), (expected, String::new()));
+    fs::write(directory.path().join("lb.json"), "{}").unwrap();
+    assert!(text(&run().stderr).ends_with("lb.json: invalid, 1 error\n"));
+}
+
 /// A name that does not resolve now may do so later.
 #[test]
 fn a_name_without_an_address_is_a_warning() {

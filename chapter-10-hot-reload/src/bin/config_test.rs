@@ -8,10 +8,13 @@ use std::{
 
 use clap::ValueEnum;
 use common::{cli, outln, stdout::eprint_line};
-use hot_reload::config::{
-    diagnostic::{json, text},
-    dump,
-    load::load,
+use hot_reload::{
+    args::default_file,
+    config::{
+        diagnostic::{json, text},
+        dump,
+        load::load,
+    },
 };
 
 /// Checks a configuration file.
@@ -20,9 +23,9 @@ use hot_reload::config::{
 #[derive(clap::Parser, Debug)]
 #[command(name = "config_test", version)]
 struct Args {
-    /// The configuration file
-    #[arg(value_name = "FILE", default_value = "lb.json")]
-    file: PathBuf,
+    /// The configuration file [default: ./lb.json, else the one that comes with the program]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
     /// How faults are shown: to a person on standard error, or as JSON on standard output
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -42,7 +45,8 @@ enum Format {
 
 fn main() -> ExitCode {
     let args: Args = cli::parse();
-    let loaded = load(&args.file);
+    let file = args.file.unwrap_or_else(default_file);
+    let loaded = load(&file);
     let is_valid = loaded.config.is_some();
     match args.format {
         Format::Json => outln!("{:#}", json::render(&loaded.diagnostics, &loaded.sources)),
@@ -51,7 +55,7 @@ fn main() -> ExitCode {
             if !shown.is_empty() {
                 eprint_line(format_args!("{shown}\n"));
             }
-            let verdict = verdict(&args.file, loaded.diagnostics.errors(), loaded.diagnostics.warnings());
+            let verdict = verdict(&file, loaded.diagnostics.errors(), loaded.diagnostics.warnings());
             if is_valid && !args.dump_config {
                 outln!("{verdict}");
             } else if !is_valid {

@@ -8,7 +8,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -62,7 +62,11 @@ struct Terminal {
 impl Terminal {
     fn enter(&mut self, command: &str, expected: &[String]) -> Result<(), Missing> {
         if let Some((program, args)) = started(command) {
-            return self.start(&program, &args, expected);
+            return if ends_by_itself(&program, &args) {
+                self.compare(expected, &output_of(&program, &args))
+            } else {
+                self.start(&program, &args, expected)
+            };
         }
         let command = self.substituted(command);
         let installed_by_few = ["curl", "python3", "nc", "promtool"];
@@ -130,6 +134,25 @@ impl Terminal {
         }
         command
     }
+}
+
+/// Whether it is no server.
+fn ends_by_itself(program: &Program, args: &[String]) -> bool {
+    program.name == "config_test" || args.first().is_some_and(|arg| arg == "explain")
+}
+
+/// What a program that ends by itself prints, to either stream.
+fn output_of(program: &Program, args: &[String]) -> Vec<String> {
+    let (mut printed, both) = std::io::pipe().expect("a pipe can be made");
+    let mut command = Command::new(programs::built(program));
+    command.args(args).current_dir(root()).stdin(Stdio::null());
+    command.stderr(both.try_clone().expect("it can be duplicated")).stdout(both);
+    let mut child = command.spawn().expect("it was just built");
+    drop(command); // with its ends of the pipe
+    let mut text = String::new();
+    printed.read_to_string(&mut text).expect("it prints UTF-8");
+    child.wait().expect("it has ended");
+    text.lines().map(str::to_owned).collect()
 }
 
 /// The text with its port numbers replaced, but no part of a longer number.

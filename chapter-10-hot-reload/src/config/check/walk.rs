@@ -189,6 +189,7 @@ impl<'a> Walk<'a> {
         object
     }
 
+    // ANCHOR: section
     fn section(&mut self, value: &Value, section: &Section, name: Option<&str>, expected: &str) {
         let Some(object) = self.object(value, expected) else { return };
         self.duplicates(object, "key");
@@ -214,6 +215,7 @@ impl<'a> Walk<'a> {
             rule(&scope, self.diagnostics);
         }
     }
+    // ANCHOR_END: section
 
     fn member(&mut self, member: &Member, kind: &Kind) {
         self.path.push_key(&member.key);

@@ -144,6 +144,7 @@ impl Parser<'_> {
         false
     }
 
+    // ANCHOR: separator
     /// Takes the comma behind an element, unless a bracket closes.
     fn separator(&mut self, brackets: Brackets) {
         let behind = self.scanner.offset();
@@ -163,6 +164,7 @@ impl Parser<'_> {
             }
         }
     }
+    // ANCHOR_END: separator
 
     fn member(&mut self) -> Option<Member> {
         let start = self.scanner.offset();

@@ -15,6 +15,7 @@ static BANDWIDTH: Section = Section {
     rules: &[rules::bandwidth],
 };
 
+// ANCHOR: limit
 pub(super) static LIMIT: Section = Section {
     name: "a limit",
     keys: &[
@@ -34,6 +35,7 @@ pub(super) static LIMIT: Section = Section {
             .only_without("bandwidth")
             .computed("any")
             .flag("--limit path="),
+        // ANCHOR_END: limit
         Key::new("algorithm", Choice(&["gcra", "token", "sliding", "log", "fixed", "governor"]), "How it counts.")
             .only_without("bandwidth")
             .default("\"gcra\"")
