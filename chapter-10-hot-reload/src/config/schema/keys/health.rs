@@ -79,6 +79,7 @@ pub(super) static OUTLIER: Section = Section {
     rules: &[],
 };
 
+// ANCHOR: breaker
 pub(super) static BREAKER: Section = Section {
     name: "a circuit breaker",
     keys: &[
@@ -92,3 +93,4 @@ pub(super) static BREAKER: Section = Section {
     ],
     rules: &[],
 };
+// ANCHOR_END: breaker

@@ -15,7 +15,6 @@ static BANDWIDTH: Section = Section {
     rules: &[rules::bandwidth],
 };
 
-// ANCHOR: limit
 pub(super) static LIMIT: Section = Section {
     name: "a limit",
     keys: &[
@@ -35,7 +34,6 @@ pub(super) static LIMIT: Section = Section {
             .only_without("bandwidth")
             .computed("any")
             .flag("--limit path="),
-        // ANCHOR_END: limit
         Key::new("algorithm", Choice(&["gcra", "token", "sliding", "log", "fixed", "governor"]), "How it counts.")
             .only_without("bandwidth")
             .default("\"gcra\"")
