@@ -1,7 +1,8 @@
 //! The checks of exercise 9.7.
 
+mod model;
+
 use std::{
-    collections::BTreeSet,
     iter,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
@@ -12,6 +13,7 @@ use exercises_09::contracts::{FlowLimits, Flows};
 use integration_tests::rng::Rng;
 use zero_copy::udp::{drop_reason::DropReason, flow_table::FlowKey};
 
+use self::model::Model;
 use crate::exercise_checks;
 
 type NewFlows = fn(FlowLimits) -> Box<dyn Flows>;
@@ -201,69 +203,6 @@ fn what_has_ended_or_was_dropped_leaves_nothing_behind(new: NewFlows) {
     }
 }
 
-/// The flows as a list in the order of their last datagrams.
-struct Model {
-    limits: FlowLimits,
-    flows: Vec<(FlowKey, Option<usize>, Instant)>,
-}
-
-impl Model {
-    fn source(key: &FlowKey) -> IpAddr {
-        match key.client.ip().to_canonical() {
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-            }
-            v4 @ IpAddr::V4(_) => v4,
-        }
-    }
-
-    /// Takes the flow out of the list, to be put at its end.
-    fn take(&mut self, key: &FlowKey) -> Option<(FlowKey, Option<usize>, Instant)> {
-        let position = self.flows.iter().position(|(other, ..)| other == key)?;
-        Some(self.flows.remove(position))
-    }
-
-    fn on_client(&mut self, key: FlowKey, now: Instant, picked: Option<usize>) -> Result<usize, DropReason> {
-        let of_source = self.flows.iter().filter(|(other, ..)| Self::source(other) == Self::source(&key)).count();
-        let backend = match self.take(&key) {
-            Some((_, backend, _)) => backend.or(picked),
-            None if of_source >= self.limits.max_flows_per_source => return Err(DropReason::MaxFlowsPerSource),
-            None if self.flows.len() >= self.limits.max_flows => return Err(DropReason::MaxFlows),
-            None => Some(picked.ok_or(DropReason::NoBackend)?),
-        };
-        self.flows.push((key, backend, now));
-        backend.ok_or(DropReason::NoBackend)
-    }
-
-    fn on_backend(&mut self, key: &FlowKey, now: Instant) -> bool {
-        let found = self.take(key);
-        self.flows.extend(found.map(|(key, backend, _)| (key, backend, now)));
-        found.is_some()
-    }
-
-    fn on_unreachable(&mut self, key: &FlowKey) {
-        for (other, backend, _) in &mut self.flows {
-            if other == key {
-                *backend = None;
-            }
-        }
-    }
-
-    fn next_expiry(&self) -> Option<Instant> {
-        self.flows.first().map(|(_, _, renewed_at)| *renewed_at + self.limits.timeout)
-    }
-
-    fn expire(&mut self, now: Instant) -> Option<FlowKey> {
-        let is_over = self.next_expiry().is_some_and(|expiry| expiry <= now);
-        is_over.then(|| self.flows.remove(0).0)
-    }
-
-    fn sources(&self) -> usize {
-        self.flows.iter().map(|(key, ..)| Self::source(key)).collect::<BTreeSet<_>>().len()
-    }
-}
-
 fn random_key(rng: &mut Rng) -> FlowKey {
     let ip =
         *rng.pick(&["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"]);
@@ -276,7 +215,7 @@ fn random_datagrams_are_treated_as_a_list_of_flows_says(new: NewFlows) {
     let (mut rng, mut ended) = (Rng::new(97), 0);
     for run in 0..200 {
         let limits = FlowLimits { max_flows: 12, max_flows_per_source: 4, ..LIMITS };
-        let (mut flows, mut model) = (new(limits), Model { limits, flows: Vec::new() });
+        let (mut flows, mut model) = (new(limits), Model::new(limits));
         let mut at = now();
         for step in 0..150 {
             let (key, said) = (random_key(&mut rng), format!("run {run}, step {step}"));
