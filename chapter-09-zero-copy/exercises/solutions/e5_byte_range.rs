@@ -2,21 +2,21 @@
 
 use std::ops::Range;
 
-use crate::contracts::{FileVersion, RangeReply};
+use crate::contracts::{FileVersion, RangeResponse};
 
-/// The reply to a GET with these values of `Range` and `If-Range`.
-pub fn reply(range: Option<&str>, if_range: Option<&str>, file: FileVersion<'_>) -> RangeReply {
+/// The response to a GET with these values of `Range` and `If-Range`.
+pub fn response(range: Option<&str>, if_range: Option<&str>, file: FileVersion<'_>) -> RangeResponse {
     let FileVersion { size, entity_tag } = file;
     let is_strong = entity_tag.starts_with('"');
     let continues = if_range.is_none_or(|condition| is_strong && condition == entity_tag);
     match range.filter(|_| continues).and_then(|value| positions(value, size)) {
-        None => RangeReply { status: 200, content_range: None, body: 0..size },
+        None => RangeResponse { status: 200, content_range: None, body: 0..size },
         Some(body) if body.is_empty() => {
-            RangeReply { status: 416, content_range: Some(format!("bytes */{size}")), body: 0..0 }
+            RangeResponse { status: 416, content_range: Some(format!("bytes */{size}")), body: 0..0 }
         }
         Some(body) => {
             let content_range = format!("bytes {}-{}/{size}", body.start, body.end - 1);
-            RangeReply { status: 206, content_range: Some(content_range), body }
+            RangeResponse { status: 206, content_range: Some(content_range), body }
         }
     }
 }

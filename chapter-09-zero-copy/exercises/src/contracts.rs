@@ -170,7 +170,7 @@ pub struct FileVersion<'f> {
 
 /// What a response with a file depends on. (Exercise 9.5.)
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RangeReply {
+pub struct RangeResponse {
     /// 200, 206 or 416.
     pub status: u16,
     /// The value of `Content-Range`; none with 200.
@@ -179,7 +179,7 @@ pub struct RangeReply {
     pub body: Range<u64>,
 }
 
-/// Whether a reply in a cache may still be sent. (Exercise 9.6.)
+/// Whether a cached DNS response may still be sent. (Exercise 9.6.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
     /// It may, with the time to live that is left.
@@ -188,7 +188,7 @@ pub enum Freshness {
     Expired,
 }
 
-/// The bytes are no reply of DNS. (Exercise 9.6.)
+/// The bytes are no DNS response. (Exercise 9.6.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 

@@ -12,7 +12,7 @@ pub mod e2_sendfile;
 pub mod e3_proxy_header;
 pub mod e4_half_close;
 pub mod e5_byte_range;
-pub mod e6_dns_reply;
+pub mod e6_dns_response;
 pub mod e7_flow_table;
 
 /// Our solutions. Yours may differ and be just as good: the checks decide.
@@ -23,6 +23,6 @@ pub mod solutions {
     pub mod e3_proxy_header;
     pub mod e4_half_close;
     pub mod e5_byte_range;
-    pub mod e6_dns_reply;
+    pub mod e6_dns_response;
     pub mod e7_flow_table;
 }

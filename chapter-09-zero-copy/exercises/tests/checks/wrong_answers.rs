@@ -11,7 +11,7 @@ mod e2_sendfile;
 mod e3_proxy_header;
 mod e4_half_close;
 mod e5_byte_range;
-mod e6_dns_reply;
+mod e6_dns_response;
 mod e7_flow_table;
 
 fn main() -> ExitCode {
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         e3_proxy_header::wrong::CASES,
         e4_half_close::wrong::CASES,
         e5_byte_range::wrong::CASES,
-        e6_dns_reply::wrong::CASES,
+        e6_dns_response::wrong::CASES,
         e7_flow_table::wrong::CASES,
     ])
 }

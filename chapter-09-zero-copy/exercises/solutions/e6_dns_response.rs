@@ -9,23 +9,23 @@ const A: u16 = 1;
 const AAAA: u16 = 28;
 const OPT: u16 = 41;
 
-/// Prepares a reply that was received `age` seconds ago to be sent with its addresses moved by `turn` places.
-pub fn refresh(reply: &mut [u8], age: u32, turn: usize) -> Result<Freshness, Malformed> {
-    let records = records(reply)?;
+/// Prepares a response that was received `age` seconds ago to be sent with its addresses moved by `turn` places.
+pub fn refresh(response: &mut [u8], age: u32, turn: usize) -> Result<Freshness, Malformed> {
+    let records = records(response)?;
     let timed = || records.iter().filter(|record| record.kind != OPT);
-    if timed().any(|record| record.time_to_live(reply) <= age) {
+    if timed().any(|record| record.time_to_live(response) <= age) {
         return Ok(Freshness::Expired);
     }
     for record in timed() {
-        let left = record.time_to_live(reply) - age;
-        reply[record.time_to_live_at..][..4].copy_from_slice(&left.to_be_bytes());
+        let left = record.time_to_live(response) - age;
+        response[record.time_to_live_at..][..4].copy_from_slice(&left.to_be_bytes());
     }
-    rotate(reply, &records, A, turn);
-    rotate(reply, &records, AAAA, turn);
+    rotate(response, &records, A, turn);
+    rotate(response, &records, AAAA, turn);
     Ok(Freshness::Fresh)
 }
 
-/// Where a record is in the reply.
+/// Where a record is in the response.
 struct Record {
     is_answer: bool,
     kind: u16,
@@ -34,16 +34,16 @@ struct Record {
 }
 
 impl Record {
-    fn time_to_live(&self, reply: &[u8]) -> u32 {
-        let bytes = reply[self.time_to_live_at..][..4].try_into().expect("four bytes");
+    fn time_to_live(&self, response: &[u8]) -> u32 {
+        let bytes = response[self.time_to_live_at..][..4].try_into().expect("four bytes");
         let seconds = u32::from_be_bytes(bytes);
         if seconds > u32::MAX / 2 { 0 } else { seconds }
     }
 }
 
 /// Finds all records.
-fn records(reply: &[u8]) -> Result<Vec<Record>, Malformed> {
-    let mut reader = Reader { bytes: reply, at: 4 };
+fn records(response: &[u8]) -> Result<Vec<Record>, Malformed> {
+    let mut reader = Reader { bytes: response, at: 4 };
     let (questions, answers) = (reader.number()?, reader.number()?);
     let others = usize::from(reader.number()?) + usize::from(reader.number()?);
     debug_assert_eq!(reader.at, HEADER_BYTES, "after the counts");
@@ -56,19 +56,19 @@ fn records(reply: &[u8]) -> Result<Vec<Record>, Malformed> {
 }
 
 /// Moves the addresses of the answers of this type: the data only, since names elsewhere may point into a record.
-fn rotate(reply: &mut [u8], records: &[Record], kind: u16, turn: usize) {
+fn rotate(response: &mut [u8], records: &[Record], kind: u16, turn: usize) {
     let places = || records.iter().filter(|record| record.is_answer && record.kind == kind).map(|record| &record.data);
-    let mut addresses: Vec<_> = places().map(|place| reply[place.clone()].to_vec()).collect();
+    let mut addresses: Vec<_> = places().map(|place| response[place.clone()].to_vec()).collect();
     if !addresses.is_empty() {
         let middle = turn % addresses.len();
         addresses.rotate_left(middle);
     }
     for (place, address) in places().zip(addresses) {
-        reply[place.clone()].copy_from_slice(&address);
+        response[place.clone()].copy_from_slice(&address);
     }
 }
 
-/// The reply, and how much of it was read.
+/// The response, and how much of it was read.
 struct Reader<'r> {
     bytes: &'r [u8],
     at: usize,

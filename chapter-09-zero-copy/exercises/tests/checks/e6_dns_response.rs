@@ -9,16 +9,16 @@ type Refresh = fn(&mut [u8], u32, usize) -> Result<Freshness, Malformed>;
 
 exercise_checks!(
     exercises_09,
-    e6_dns_reply::refresh,
+    e6_dns_response::refresh,
     [
         the_addresses_take_turns,
         names_stay_where_others_point_to,
         the_time_to_live_becomes_less_in_all_sections,
-        a_reply_expires_with_its_first_record,
+        a_response_expires_with_its_first_record,
         flags_are_no_time_to_live,
-        a_malformed_reply_is_refused_unchanged,
-        random_replies_become_what_their_records_say,
-        mutated_replies_are_refreshed_or_left_alone,
+        a_malformed_response_is_refused_unchanged,
+        random_responses_become_what_their_records_say,
+        mutated_responses_are_refreshed_or_left_alone,
     ]
 );
 
@@ -60,8 +60,8 @@ fn labels(name: &str) -> Vec<u8> {
     name.split('.').flat_map(label).chain([0]).collect()
 }
 
-/// A reply of one question, and these records in the order of their sections.
-fn reply(records: &[Record]) -> Vec<u8> {
+/// A response of one question, and these records in the order of their sections.
+fn response(records: &[Record]) -> Vec<u8> {
     let mut bytes = vec![0x12, 0x34, 0x81, 0x80, 0, 1];
     for section in [ANSWER, AUTHORITY, ADDITIONAL] {
         let count = records.iter().filter(|record| record.section == section).count();
@@ -100,13 +100,13 @@ fn expected(records: &[Record], age: u32, turn: usize) -> (Freshness, Vec<Record
     (Freshness::Fresh, records)
 }
 
-/// Refreshes a reply of these records, and compares the outcome.
+/// Refreshes a response of these records, and compares the outcome.
 fn assert_refreshed(refresh: Refresh, records: &[Record], age: u32, turn: usize) {
-    let mut bytes = reply(records);
+    let mut bytes = response(records);
     let (freshness, left) = expected(records, age, turn);
     let said = format!("age {age}, turn {turn}, of {records:?}");
     assert_eq!(refresh(&mut bytes, age, turn), Ok(freshness), "{said}");
-    assert!(bytes == reply(&left), "{said}:\n{bytes:x?}\nshould be\n{:x?}", reply(&left));
+    assert!(bytes == response(&left), "{said}:\n{bytes:x?}\nshould be\n{:x?}", response(&left));
 }
 
 fn assert_malformed(refresh: Refresh, bytes: &[u8], why: &str) {
@@ -133,12 +133,12 @@ fn the_addresses_take_turns(refresh: Refresh) {
 /// A name in a record, and pointers to it from others.
 fn names_stay_where_others_point_to(refresh: Refresh) {
     let alias = record(ANSWER, CNAME, 60, &labels("lb.example"));
-    let canonical_at = reply(&[record(ANSWER, CNAME, 60, &[])]).len();
+    let canonical_at = response(&[record(ANSWER, CNAME, 60, &[])]).len();
     let to = |at: usize| vec![0xc0 | u8::try_from(at >> 8).unwrap(), u8::try_from(at & 0xff).unwrap()];
     let [second, third] = [2, 3].map(|last| Record { owner: to(canonical_at), ..a(60, last) });
     assert_refreshed(refresh, &[alias, second, third], 5, 1);
 
-    let first_at = reply(&[]).len();
+    let first_at = response(&[]).len();
     let first = Record { owner: labels("lb.example"), ..a(60, 1) };
     let [second, third] = [2, 3].map(|last| Record { owner: to(first_at), ..a(60 + u32::from(last), last) });
     let ends_in_a_pointer = Record { owner: [&[1, b'x'], QUESTION].concat(), ..a(70, 4) };
@@ -162,12 +162,12 @@ fn the_time_to_live_becomes_less_in_all_sections(refresh: Refresh) {
     for age in [0, 1, 255, 256, 299] {
         assert_refreshed(refresh, &of_all_sections([300, 86_400, 2_147_483_647]), age, 0);
     }
-    let mut bytes = [reply(&of_all_sections([300, 300, 300])), b"after the last record".to_vec()].concat();
+    let mut bytes = [response(&of_all_sections([300, 300, 300])), b"after the last record".to_vec()].concat();
     assert_eq!(refresh(&mut bytes, 7, 0), Ok(Freshness::Fresh));
     assert!(bytes.ends_with(b"after the last record"), "{bytes:x?}");
 }
 
-fn a_reply_expires_with_its_first_record(refresh: Refresh) {
+fn a_response_expires_with_its_first_record(refresh: Refresh) {
     for times in [[60, 90, 90], [90, 60, 90], [90, 90, 60]] {
         for age in [59, 60, 61, 90, u32::MAX] {
             assert_refreshed(refresh, &of_all_sections(times), age, 1);
@@ -186,22 +186,22 @@ fn flags_are_no_time_to_live(refresh: Refresh) {
     }
 }
 
-fn a_malformed_reply_is_refused_unchanged(refresh: Refresh) {
-    let whole = reply(&[a(60, 1), aaaa(60, 2), record(AUTHORITY, NS, 60, &labels("ns.example"))]);
+fn a_malformed_response_is_refused_unchanged(refresh: Refresh) {
+    let whole = response(&[a(60, 1), aaaa(60, 2), record(AUTHORITY, NS, 60, &labels("ns.example"))]);
     for length in 0..whole.len() {
         assert_malformed(refresh, &whole[..length], "it ends too early");
     }
     for first in [0x40, 0x80, 0xbf] {
         let strange = Record { owner: vec![first, 0], ..a(60, 1) };
-        assert_malformed(refresh, &reply(&[a(60, 2), strange]), "a label of another kind");
+        assert_malformed(refresh, &response(&[a(60, 2), strange]), "a label of another kind");
     }
     for (kind, lengths) in [(A, [0, 3, 5, 16]), (AAAA, [0, 4, 15, 17])] {
         for length in lengths {
             let wrong = record(ANSWER, kind, 60, &[1; 32][..length]);
-            assert_malformed(refresh, &reply(&[a(60, 2), wrong]), "an address of another length");
+            assert_malformed(refresh, &response(&[a(60, 2), wrong]), "an address of another length");
         }
     }
-    let mut promises_more = reply(&[a(60, 1)]);
+    let mut promises_more = response(&[a(60, 1)]);
     promises_more[10..12].copy_from_slice(&[0xff, 0xff]);
     assert_malformed(refresh, &promises_more, "it announces more records");
 }
@@ -228,7 +228,7 @@ fn random_records(rng: &mut Rng) -> Vec<Record> {
     sections.into_iter().flat_map(|(section, count)| vec![section; count]).map(|at| random_record(rng, at)).collect()
 }
 
-fn random_replies_become_what_their_records_say(refresh: Refresh) {
+fn random_responses_become_what_their_records_say(refresh: Refresh) {
     let mut rng = Rng::new(96);
     let mut fresh = 0;
     for _ in 0..3_000 {
@@ -240,11 +240,11 @@ fn random_replies_become_what_their_records_say(refresh: Refresh) {
     assert!((500..2_500).contains(&fresh), "{fresh} of 3,000 are fresh");
 }
 
-fn mutated_replies_are_refreshed_or_left_alone(refresh: Refresh) {
+fn mutated_responses_are_refreshed_or_left_alone(refresh: Refresh) {
     let mut rng = Rng::new(69);
     let mut outcomes = [0; 3];
     for _ in 0..20_000 {
-        let mut bytes = reply(&random_records(&mut rng));
+        let mut bytes = response(&random_records(&mut rng));
         for _ in 0..=rng.below(3) {
             let at = rng.below(bytes.len());
             bytes[at] = *rng.pick(&[0, 1, 4, 16, 28, 41, 63, 64, 128, 192, 255]);
