@@ -68,7 +68,7 @@ fn part(chapter: &str, part: &str) -> String {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(said.matches("== Part ").count(), 1, "{said}");
-    assert!(said.contains(&format!("== Part {part}: ")), "{said}");
+    assert!(said.contains(&format!("== Part {part}: ")) && said.contains("\n   (explained in chapter-"), "{said}");
     assert!(said.trim_end().ends_with("checked as it happened."), "{said}");
     said
 }
@@ -88,6 +88,29 @@ fn the_live_view_of_chapter_8_shows_a_backend_that_goes_down_and_comes_back() {
 }
 
 #[test]
+fn the_second_part_of_chapter_9_shows_flows_and_files() {
+    let said = part("9", "2");
+    assert!(said.contains("chapter-09-zero-copy/parts/4-udp.md"), "{said}");
+    for shown in [
+        "client A: echo-1, echo-1, echo-1",
+        "client B: echo-2, echo-2, echo-2",
+        "datagrams to backends 6 (24 bytes)",
+        "client A: (lost), echo-3",
+        "datagrams to backends 9 (36 bytes)",
+        "dropped max_flows 1",
+        "dropped draining 1",
+        "ended drained 3",
+        "bytes by sendfile: 8000000, bytes by copy: 0",
+        "bytes by sendfile: 0, bytes by copy: 8000000",
+        "206, Content-Range: bytes 0-13/8000000",
+        "304, 0 bytes",
+        "404",
+    ] {
+        assert!(said.lines().any(|line| line == format!("   | {shown}")), "{shown:?} is not shown: {said}");
+    }
+}
+
+#[test]
 fn an_unknown_chapter_or_part_is_refused_in_one_line() {
     for wrong in [
         &["11"][..],
@@ -98,6 +121,7 @@ fn an_unknown_chapter_or_part_is_refused_in_one_line() {
         &["4", "--part", "6"],
         &["4", "--part", "x"],
         &["8", "--part", "3"],
+        &["9", "--part", "3"],
         &["3", "--part", "1"],
     ] {
         let output = show(wrong);

@@ -1,8 +1,17 @@
 //! What the exercises, their checks and the solutions share.
 
-use std::{fs::File, io, ops::Range, os::fd::BorrowedFd};
+use std::{
+    fs::File,
+    io,
+    ops::Range,
+    os::fd::BorrowedFd,
+    time::{Duration, Instant},
+};
 
-use zero_copy::proxy_protocol::ProxyHeader;
+use zero_copy::{
+    proxy_protocol::ProxyHeader,
+    udp::{drop_reason::DropReason, flow_table::FlowKey},
+};
 
 /// A piece of a response. (Exercise 9.2.)
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,4 +157,86 @@ pub trait SessionRelay {
 
     /// FIN was sent to `peer`.
     fn fin_sent(&mut self, peer: Peer);
+}
+
+/// A version of a file. (Exercise 9.5.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileVersion<'f> {
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its entity tag as `ETag` has it: `"a"`, or `W/"a"` if it is a weak one.
+    pub entity_tag: &'f str,
+}
+
+/// What a response with a file depends on. (Exercise 9.5.)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangeResponse {
+    /// 200, 206 or 416.
+    pub status: u16,
+    /// The value of `Content-Range`; none with 200.
+    pub content_range: Option<String>,
+    /// The bytes of the file in the body; none with 416.
+    pub body: Range<u64>,
+}
+
+/// Whether a cached DNS response may still be sent. (Exercise 9.6.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// It may, with the time to live that is left.
+    Fresh,
+    /// A record of it has reached its time to live: ask the server again.
+    Expired,
+}
+
+/// The bytes are no DNS response. (Exercise 9.6.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// What bounds the flows of a table. (Exercise 9.7.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowLimits {
+    /// How long a flow lasts without a datagram in either direction.
+    pub timeout: Duration,
+    /// The most flows in total.
+    pub max_flows: usize,
+    /// The most flows of an IPv4 address or an IPv6 /64 network. An IPv4-mapped IPv6 address is an IPv4 address.
+    pub max_flows_per_source: usize,
+}
+
+/// The flows of a balancer of datagrams, without sockets and without a clock: `now` is an argument, and never decreases.
+/// (Exercise 9.7.)
+pub trait Flows {
+    /// A client has sent a datagram. Its flow is renewed, or begins. Returns the number of the backend that gets the
+    /// datagram: the flow's own, or one from `pick`, if the flow is new or its backend was unreachable. `pick` is called
+    /// at most once, and only if its backend is then used.
+    ///
+    /// # Errors
+    /// The datagram is dropped.
+    /// - `MaxFlowsPerSource`, or else `MaxFlows`: it would have begun a flow beyond the limit.
+    /// - `NoBackend`: `pick` has returned `None`. A new flow has not begun; one that exists goes on without a backend.
+    fn on_client(
+        &mut self,
+        key: FlowKey,
+        now: Instant,
+        pick: &mut dyn FnMut() -> Option<usize>,
+    ) -> Result<usize, DropReason>;
+
+    /// The flow's backend has sent a datagram. Renews the flow. `false`: there is none, so the datagram has no client.
+    fn on_backend(&mut self, key: &FlowKey, now: Instant) -> bool;
+
+    /// An ICMP message: the flow's backend is unreachable. The flow goes on; its next datagram gets another backend.
+    fn on_unreachable(&mut self, key: &FlowKey);
+
+    /// Ends a flow whose last datagram is as old as the time-out, or older: the one that was renewed first. The caller
+    /// repeats that until there is none. A flow ends in no other way.
+    fn expire(&mut self, now: Instant) -> Option<FlowKey>;
+
+    /// The earliest time at which [`expire`](Self::expire) returns a flow; `None` without flows.
+    fn next_expiry(&self) -> Option<Instant>;
+
+    /// How many flows there are.
+    fn flows(&self) -> usize;
+
+    /// How many sources the table remembers.
+    fn sources(&self) -> usize;
 }

@@ -11,6 +11,9 @@ pub mod e1_splice_loop;
 pub mod e2_sendfile;
 pub mod e3_proxy_header;
 pub mod e4_half_close;
+pub mod e5_byte_range;
+pub mod e6_dns_response;
+pub mod e7_flow_table;
 
 /// Our solutions. Yours may differ and be just as good: the checks decide.
 #[path = "../solutions"]
@@ -19,4 +22,7 @@ pub mod solutions {
     pub mod e2_sendfile;
     pub mod e3_proxy_header;
     pub mod e4_half_close;
+    pub mod e5_byte_range;
+    pub mod e6_dns_response;
+    pub mod e7_flow_table;
 }

@@ -7,3 +7,6 @@ mod e1_splice_loop;
 mod e2_sendfile;
 mod e3_proxy_header;
 mod e4_half_close;
+mod e5_byte_range;
+mod e6_dns_response;
+mod e7_flow_table;

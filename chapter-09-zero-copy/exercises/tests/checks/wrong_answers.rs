@@ -10,6 +10,9 @@ mod e1_splice_loop;
 mod e2_sendfile;
 mod e3_proxy_header;
 mod e4_half_close;
+mod e5_byte_range;
+mod e6_dns_response;
+mod e7_flow_table;
 
 fn main() -> ExitCode {
     wrong_answers::main(&[
@@ -17,5 +20,8 @@ fn main() -> ExitCode {
         e2_sendfile::wrong::CASES,
         e3_proxy_header::wrong::CASES,
         e4_half_close::wrong::CASES,
+        e5_byte_range::wrong::CASES,
+        e6_dns_response::wrong::CASES,
+        e7_flow_table::wrong::CASES,
     ])
 }

@@ -10,15 +10,19 @@ use integration_tests::client::Client;
 use integration_tests::process::Program;
 
 use crate::demo_backends::{DemoBackends, responding_backend};
-use crate::narrator::{Demo, Narrator, Programs};
+use crate::narrator::{Narrator, Part, Programs};
 
-/// A part's title, and the function that plays it.
-pub(crate) const PARTS: [(&str, Demo); 5] = [
-    ("algorithms", algorithms::demo),
-    ("health", health::demo),
-    ("failover", failover::demo),
-    ("identity, stickiness, routing", content::demo),
-    ("change while running", changes::demo),
+/// In parts.
+pub(crate) const PARTS: [Part; 5] = [
+    Part { title: "algorithms", pages: &["parts/1-algorithms.md"], demo: algorithms::demo },
+    Part { title: "health", pages: &["parts/2-health.md"], demo: health::demo },
+    Part { title: "failover", pages: &["parts/3-failover.md"], demo: failover::demo },
+    Part {
+        title: "identity, stickiness, routing",
+        pages: &["parts/4-identity-stickiness-routing.md"],
+        demo: content::demo,
+    },
+    Part { title: "change while running", pages: &["parts/5-change-while-running.md"], demo: changes::demo },
 ];
 
 /// Starts the balancer in front of these backends.

@@ -3,7 +3,10 @@
 mod live_view;
 mod metrics;
 
-use crate::narrator::Demo;
+use crate::narrator::Part;
 
-/// A part's title, and the function that plays it.
-pub(crate) const PARTS: [(&str, Demo); 2] = [("metrics", metrics::demo), ("the live view", live_view::demo)];
+/// In parts.
+pub(crate) const PARTS: [Part; 2] = [
+    Part { title: "metrics", pages: &["README.md"], demo: metrics::demo },
+    Part { title: "the live view", pages: &["parts/4-live-view.md"], demo: live_view::demo },
+];

@@ -23,7 +23,7 @@ use clap::Parser;
 use common::{cli, outln};
 use integration_tests::{cargo, command_line};
 
-use crate::narrator::{Demo, Narrator, Programs};
+use crate::narrator::{Demo, Narrator, Part, Programs};
 
 /// Demonstrates what a chapter's programs do: starts them, sends traffic, breaks something
 #[derive(Debug, Parser)]
@@ -32,7 +32,7 @@ struct Options {
     /// The chapter's number
     #[arg(value_name = "N")]
     chapter: u8,
-    /// Show only this part, of a chapter in parts
+    /// Show only this part, of a demonstration in parts
     #[arg(long, value_name = "N")]
     part: Option<usize>,
     /// Skip the pauses for reading
@@ -50,8 +50,8 @@ struct Demonstration {
 
 enum Script {
     Whole(Demo),
-    /// In parts: each has a title, and needs none of the others.
-    Parts(&'static [(&'static str, Demo)]),
+    /// In parts, each of which needs none of the others.
+    Parts(&'static [Part]),
 }
 
 const DEMONSTRATIONS: [Demonstration; 9] = [
@@ -107,7 +107,7 @@ const DEMONSTRATIONS: [Demonstration; 9] = [
         chapter: 9,
         package: "chapter-09-zero-copy",
         title: "bytes pass through without a copy, and ends as they are",
-        script: Script::Whole(chapter_9::demo),
+        script: Script::Parts(&chapter_9::PARTS),
     },
 ];
 
@@ -149,12 +149,29 @@ fn main() -> ExitCode {
         Script::Whole(demo) => demo(&narrator, &built),
         Script::Parts(parts) => {
             let all = (1..).zip(parts);
-            for (number, (title, demo)) in all.filter(|(number, _)| options.part.is_none_or(|part| part == *number)) {
-                narrator.part(number, title);
-                demo(&narrator, &built);
+            for (number, part) in all.filter(|(number, _)| options.part.is_none_or(|part| part == *number)) {
+                narrator.part(number, part, demonstration.package);
+                (part.demo)(&narrator, &built);
             }
         }
     }
     outln!("\nEvery statement above was checked as it happened.");
     ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_of_each_part_exist() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for Demonstration { package, script, .. } in &DEMONSTRATIONS {
+            let Script::Parts(parts) = script else { continue };
+            for page in parts.iter().flat_map(|part| part.pages) {
+                assert!(root.join(package).join(page).is_file(), "{package}/{page}");
+            }
+            assert!(parts.iter().all(|part| !part.pages.is_empty()), "{package}");
+        }
+    }
 }

@@ -19,6 +19,16 @@ const SPECIAL: [char; 3] = [' ', '*', '>'];
 /// Demonstrates a chapter, or a part of one.
 pub(crate) type Demo = fn(&Narrator, &Programs);
 
+/// A part of a chapter's demonstration, which needs none of the others. Parts are numbered in the order in which they are
+/// shown; the chapter's pages, which it refers to, may be numbered otherwise.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) title: &'static str,
+    /// The pages that explain what it shows, relative to the chapter.
+    pub(crate) pages: &'static [&'static str],
+    pub(crate) demo: Demo,
+}
+
 /// Measures durations that are printed.
 #[expect(clippy::disallowed_methods, reason = "what a person sees takes its time")]
 pub(crate) fn now() -> Instant {
@@ -37,10 +47,12 @@ impl Narrator {
         Self { fast }
     }
 
-    /// Announces a part of a long demonstration.
+    /// Announces a part of a long demonstration, and where to read about it.
     #[expect(clippy::unused_self, reason = "all output goes through a narrator")]
-    pub(crate) fn part(&self, number: usize, title: &str) {
-        outln!("\n== Part {number}: {title}");
+    pub(crate) fn part(&self, number: usize, part: &Part, package: &str) {
+        outln!("\n== Part {number}: {}", part.title);
+        let pages: Vec<_> = part.pages.iter().map(|page| format!("{package}/{page}")).collect();
+        outln!("   (explained in {})", pages.join(" and "));
     }
 
     /// Begins a section, and says what to look for.
@@ -164,16 +176,28 @@ impl Programs {
         Program::run_to_end(self.path(name), args)
     }
 
+    /// Starts one as [`start`](Self::start) does, but by `launcher`, which executes what its last arguments say.
+    pub(crate) fn start_by(&self, narrator: &Narrator, launcher: &[&str], name: &str, args: &[&str]) -> Program {
+        narrator.program(&format!("cargo run -p {} --bin {name} --", self.package), args);
+        let path = self.path(name).to_str().expect("cargo's paths are UTF-8");
+        let [program, options @ ..] = launcher else { return self.begin(narrator, name, args) };
+        started(narrator, Path::new(program), &[options, &[path], args].concat())
+    }
+
     fn begin(&self, narrator: &Narrator, name: &str, args: &[&str]) -> Program {
-        let program = Program::begin(self.path(name), args);
-        narrator.output(&format!("listening on {}", program.addr()));
-        program
+        started(narrator, self.path(name), args)
     }
 
     fn path(&self, name: &str) -> &Path {
         let found = self.built.iter().find(|built| built.name == name);
         &found.unwrap_or_else(|| panic!("{} has no {name}", self.package)).program
     }
+}
+
+fn started(narrator: &Narrator, program: &Path, args: &[&str]) -> Program {
+    let program = Program::begin(program, args);
+    narrator.output(&format!("listening on {}", program.addr()));
+    program
 }
 
 #[cfg(test)]
