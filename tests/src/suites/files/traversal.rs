@@ -358,12 +358,12 @@ fn no_target_of_a_long_list_returns_a_byte_from_outside(ctx: &Context) {
     assert!(distinct.len() >= 400 && distinct.len() == targets.len(), "{} of {}", distinct.len(), targets.len());
     // One worker: if a target blocked it, no other would be answered.
     let program = site.start(ctx, &["--workers", "1"]);
-    // It has all that it needs once it has served a file.
+    // It has all that it needs once it has served a file, and perhaps that connection for another moment.
     try_target(&program, "/sub/inside.txt", 200);
     let fds = program.fds();
     for (target, status) in &targets {
         try_target(&program, target, *status);
     }
     assert_eq!(program.client().get("/sub/inside.txt").text(), INSIDE, "it serves on");
-    until("no descriptor is left open", || program.fds() == fds);
+    until("no descriptor is left open", || program.fds() <= fds);
 }
