@@ -172,9 +172,11 @@ const FILES: &[&[Case]] = &[
     files::conditions::CASES,
     files::ranges::CASES,
     files::paths::CASES,
+    files::traversal::CASES,
     files::requests::CASES,
     files::slow::CASES,
     files::peers::CASES,
+    files::browser::CASES,
     files::program::CASES,
 ];
 

@@ -188,6 +188,45 @@ fn quick_run_of_zero_copy_compares_splicing_with_copying() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn quick_runs_of_files_and_datagrams_measure_ours_beside_nginx() {
+    for (flag, set, workloads) in
+        [("--files", "files", &["file-8m", "file-1k"][..]), ("--datagrams", "datagrams", &["udp-64"])]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().to_str().unwrap();
+        let output = run(&[flag, "--quick", "--seconds", "0.3", "--out", out]);
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{stdout}{stderr}");
+
+        let text = fs::read_to_string(directory.path().join(format!("{set}.json"))).unwrap();
+        let report: Value = serde_json::from_str(&text).unwrap();
+        let results = report["results"].as_array().unwrap();
+        for workload in workloads {
+            let of = results.iter().filter(|result| result["workload"] == *workload);
+            let targets: Vec<_> = of.filter_map(|result| result["target"].as_str()).collect();
+            let ours: &[&str] =
+                if set == "files" { &["chapter 9 files", "chapter 9 files, copied"] } else { &["chapter 9 udp"] };
+            assert!(ours.iter().all(|name| targets.contains(name)), "{workload}: {targets:?} {stdout}");
+            // nginx is not installed everywhere, and its module less often.
+            let has_nginx = targets.iter().any(|name| name.starts_with("nginx "));
+            assert!(has_nginx || stdout.contains("is skipped: "), "{workload}: {targets:?} {stdout}");
+            assert!(!report[*workload]["rows"].as_array().unwrap().is_empty(), "a table for the page");
+        }
+        for result in results {
+            let name = result["target"].as_str().unwrap();
+            assert!(number(result, &["medians", "cpu_us", "median"]) > 0.5, "{result}");
+            if name.starts_with("chapter 9") {
+                assert!(number(&result["rounds"][0], &["requests"]) > 5.0, "{result}");
+            }
+            // On a busy machine a datagram may be lost in a full queue; a response may not.
+            assert!(set == "datagrams" || number(&result["rounds"][0], &["errors"]) < 0.5, "{result}");
+        }
+        assert!(!directory.path().join("pages.json").exists(), "only a ladder run writes it");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn interrupt_ends_it_and_its_programs() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().to_str().unwrap();
@@ -222,6 +261,7 @@ fn bad_input_is_one_clear_line() {
         (&["--peers", "squid"], "there is no peer 'squid' here"),
         (&["--algorithms", "--peers", "nginx"], "cannot be used with"),
         (&["--growth", "--algorithms"], "cannot be used with"),
+        (&["--files", "--datagrams"], "cannot be used with"),
         (&["--growth", "--workloads", "idle"], "cannot be used with"),
         (&["--rounds", "many"], "invalid value 'many'"),
         (&["--chapter", "3"], "did you mean '--chapters'?"),

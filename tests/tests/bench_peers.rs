@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "test code: it panics to fail")]
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -68,6 +68,27 @@ fn origin_answers_a_head_that_comes_byte_by_byte() {
     client.send_pieces(head.chunks(1), Duration::ZERO);
     assert_eq!(client.response("GET").body, b"Hello, world!\n");
     assert_eq!(client.get("/").body.len(), 14, "on the same connection");
+}
+
+#[test]
+fn origin_echoes_datagrams_of_several_clients() {
+    let origin = Tool::origin(&["--echo"]);
+    let clients: Vec<_> = (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    for (number, client) in (0_u8..).zip(&clients) {
+        client.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+        client.connect(origin.addr).unwrap();
+        for part in 0_u8..20 {
+            client.send(&vec![number; usize::from(part)]).unwrap();
+        }
+    }
+    for (number, client) in (0_u8..).zip(&clients) {
+        for part in 0_u8..20 {
+            let mut received = [9; 100];
+            let length = client.recv(&mut received).unwrap();
+            assert_eq!(received[..length], vec![number; usize::from(part)]);
+        }
+    }
+    assert_eq!(origin.client().get("/").body.len(), 14, "and it serves requests");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use tokio::{
 use super::{
     context::WorkerContext,
     response::{Response, ResponseContext},
-    send::{Sink, Turn},
+    send::{SMALL_FILE_BYTES, Sink, Turn},
 };
 use crate::sendfile::FileSender;
 
@@ -196,10 +196,13 @@ impl Connection {
             scratch: &self.worker.scratch,
             stats: self.worker.stats(),
         };
-        sink.send_head(&response.head, response.body.is_some()).await?;
         match &mut response.body {
-            Some(file) => sink.send_file(file).await,
-            None => Ok(()),
+            Some(file) if file.remaining() <= SMALL_FILE_BYTES => sink.send_together(&response.head, file).await,
+            Some(file) => {
+                sink.send_head(&response.head, true).await?;
+                sink.send_file(file).await
+            }
+            None => sink.send_head(&response.head, false).await,
         }
     }
 

@@ -22,7 +22,7 @@ use super::{
 pub(super) struct WorkerContext {
     server: Arc<FileServer>,
     worker_id: usize,
-    /// Received bytes, and with `--copy` those of a file, for as long as nothing is waited for.
+    /// Received bytes, or those of a file that is copied, for as long as nothing is waited for.
     pub(super) scratch: RefCell<Box<[u8]>>,
     pub(super) head: RefCell<Head>,
     pub(super) date: DateCache,

@@ -35,22 +35,18 @@ impl EntityTag {
     /// Whether `list`, a value of `If-Match` or `If-None-Match`, contains this tag. A weak comparison ignores whether
     /// tags are weak; a strong one accepts no weak tag (RFC 9110 §8.8.3.2).
     pub(super) fn is_in(&self, list: &[u8], comparison: Comparison) -> bool {
-        let own = self.opaque();
+        let own = Self { is_strong: true, ..*self }.to_string();
         list == b"*"
             || listed_tags(list).any(|(is_weak, tag)| {
                 tag == own.as_bytes() && (comparison == Comparison::Weak || self.is_strong && !is_weak)
             })
     }
-
-    fn opaque(&self) -> String {
-        format!("\"{:x}.{:x}-{:x}\"", self.modified.as_secs(), self.modified.subsec_nanos(), self.size)
-    }
 }
 
 impl fmt::Display for EntityTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_strong { "" } else { "W/" })?;
-        f.write_str(&self.opaque())
+        let mark = if self.is_strong { "" } else { "W/" };
+        write!(f, "{mark}\"{:x}.{:x}-{:x}\"", self.modified.as_secs(), self.modified.subsec_nanos(), self.size)
     }
 }
 

@@ -164,16 +164,17 @@ fn file_head(
     let mut head = Vec::with_capacity(512);
     let reason = reason_phrase(status);
     let length = range.end - range.start;
-    let date = context.date.as_bytes().escape_ascii();
-    let mut write = |line: std::fmt::Arguments<'_>| head.write_fmt(line).expect("writing to a Vec cannot fail");
-    write(format_args!("HTTP/1.1 {status} {reason}\r\nDate: {date}\r\n"));
-    write(format_args!("Content-Type: {media_type}\r\nContent-Length: {length}\r\nAccept-Ranges: bytes\r\n"));
+    write!(head, "HTTP/1.1 {status} {reason}\r\nContent-Length: {length}\r\n").expect("writing to a Vec cannot fail");
+    for piece in [&b"Date: "[..], context.date.as_bytes(), b"\r\nContent-Type: ", media_type.as_bytes()] {
+        head.extend_from_slice(piece);
+    }
+    head.extend_from_slice(b"\r\nAccept-Ranges: bytes\r\n");
     if status == 206 {
-        let last = range.end.saturating_sub(1);
-        write(format_args!("Content-Range: bytes {}-{last}/{size}\r\n", range.start));
+        let (first, last) = (range.start, range.end.saturating_sub(1));
+        write!(head, "Content-Range: bytes {first}-{last}/{size}\r\n").expect("writing to a Vec cannot fail");
     }
     if context.close {
-        write(format_args!("Connection: close\r\n"));
+        head.extend_from_slice(b"Connection: close\r\n");
     }
     head.extend_from_slice(validator_fields);
     head.extend_from_slice(b"\r\n");

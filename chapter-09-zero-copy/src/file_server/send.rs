@@ -11,11 +11,15 @@ use nix::sys::socket::{MsgFlags, send};
 use tokio::{io::Interest, net::TcpStream, task::yield_now, time::timeout};
 
 use super::{stats::WorkerStats, sys};
-use crate::sendfile::{FileSender, TransferMethod};
+use crate::sendfile::{FileSender, Sent, TransferMethod};
 
 /// How many bytes a connection may send before the worker serves others. A fast client empties its socket as quickly as
 /// we fill it, so `sendfile` would go on to the end of the file. nginx has `sendfile_max_chunk` (2 MiB) for this.
 const MAX_TURN_BYTES: usize = 512 * 1024;
+
+/// A file of at most so many bytes, a page, is sent together with its head, and copied. `sendfile` would need a call of
+/// its own, and to hand over a page costs more than to copy it.
+pub(super) const SMALL_FILE_BYTES: u64 = 4 * 1024;
 
 /// What a request without a body costs of a turn: about as much time as this many bytes. It bounds how many pipelined
 /// requests are answered in one turn.
@@ -88,6 +92,19 @@ impl Sink<'_> {
             head = &head[sent..];
         }
         Ok(())
+    }
+
+    /// Sends the head and a small file by one call, as far as the socket takes them, and then the rest.
+    ///
+    /// # Errors
+    /// As [`send_file`](Self::send_file).
+    pub(super) async fn send_together(self, head: &[u8], file: &mut FileSender) -> io::Result<()> {
+        let send = || file.send_with_head(head, self.stream.as_fd(), &mut self.scratch.borrow_mut());
+        let (of_head, of_file) = self.write(send).await?;
+        self.stats.count_body(Sent { bytes: of_file, method: TransferMethod::Copy });
+        self.turn.charge(of_file).await;
+        self.send_head(&head[of_head..], file.remaining() > 0).await?;
+        self.send_file(file).await
     }
 
     // ANCHOR: send_file
@@ -207,6 +224,20 @@ mod tests {
             let mut received = [0; 10];
             peer.read_exact(&mut received).unwrap();
             assert_eq!(&received, b"head, file");
+        });
+    }
+
+    #[test]
+    fn a_head_and_its_small_file_arrive_whole_whatever_the_buffer_takes() {
+        with_sinks(MAX_TURN_BYTES, async |sink, peer| {
+            // The buffer has 99 bytes.
+            for length in [1_u8, 50, 95, 96, 200] {
+                let content: Vec<u8> = (0..length).collect();
+                sink.send_together(b"head", &mut file(&content)).await.unwrap();
+                let mut received = vec![0; 4 + content.len()];
+                peer.read_exact(&mut received).unwrap();
+                assert!(received == [b"head", &content[..]].concat(), "{length}");
+            }
         });
     }
 

@@ -13,6 +13,7 @@ use crate::process::{ExitedProgram, Options, Program};
 use crate::wait::{TEST_TIMEOUT, eventually};
 
 pub(super) mod bodies;
+pub(super) mod browser;
 pub(super) mod conditions;
 pub(super) mod paths;
 pub(super) mod peers;
@@ -20,6 +21,7 @@ pub(super) mod program;
 pub(super) mod ranges;
 pub(super) mod requests;
 pub(super) mod slow;
+pub(super) mod traversal;
 
 const PROGRAM: &str = "file_server";
 

@@ -7,12 +7,10 @@ use common::cli::EarlyExit;
 use integration_tests::command_line;
 
 use crate::{
-    algorithms,
     chapters::CHAPTERS,
-    growth,
     peers::Peer,
     plan::{Plan, RunKind},
-    workload, zero_copy,
+    workload,
 };
 
 /// The duration of a round. With all peers, two seconds would make a full run take over an hour.
@@ -40,7 +38,7 @@ pub(crate) struct Options {
     /// Peers, of nginx,haproxy,pingora,envoy,traefik,caddy; '' for none [default: those installed; pingora if it is built]
     #[arg(long, value_name = "LIST")]
     peers: Option<String>,
-    /// Workloads, of those listed by --list; with --zero-copy, of its own [default: all]
+    /// Workloads, of those listed by --list; with --zero-copy, --files or --datagrams, of its own [default: all]
     #[arg(long, value_name = "LIST")]
     workloads: Option<String>,
     /// Measure only chapter 4's program, under each of its algorithms, with one slow backend of three
@@ -52,6 +50,12 @@ pub(crate) struct Options {
     /// Measure only the ways to move a connection's bytes, copied and spliced: chapter 9's program, HAProxy, nginx
     #[arg(long, conflicts_with_all = ["algorithms", "growth", "chapters", "peers", "workers"])]
     zero_copy: bool,
+    /// Measure only chapter 9's file server and nginx, with large and with small files
+    #[arg(long, conflicts_with_all = ["algorithms", "growth", "zero_copy", "chapters", "peers", "workers"])]
+    files: bool,
+    /// Measure only chapter 9's program as a balancer of UDP datagrams, and nginx
+    #[arg(long, conflicts_with_all = ["algorithms", "growth", "zero_copy", "files", "chapters", "peers", "workers"])]
+    datagrams: bool,
     /// List the workloads and exit
     #[arg(long)]
     pub(crate) list: bool,
@@ -64,7 +68,7 @@ pub(crate) struct Options {
     /// CPU cores for the target, and its workers if it has the flag
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: u8,
-    /// Smoke test: three rounds of half a second, get-64 only; with --growth or --zero-copy one, of few rungs
+    /// Smoke test: three rounds of half a second, get-64 only; with --growth and the like one, of few rungs
     #[arg(long)]
     pub(crate) quick: bool,
     /// Directory for the results
@@ -92,8 +96,8 @@ impl Options {
         if self.growth {
             return self.plan_of_growth();
         }
-        if self.zero_copy {
-            return self.plan_of_zero_copy();
+        if let Some(set) = self.own_set() {
+            return self.plan_of_own_set(&set);
         }
         let workloads = match (&self.workloads, self.quick) {
             (Some(list), _) => chosen(list, workload::ALL.iter(), |workload| workload.name.to_owned(), "workload")?,
@@ -124,70 +128,8 @@ impl Options {
             rounds,
             warm_up: seconds.mul_f64(WARM_UP_FRACTION),
             seconds,
+            least_bytes: 0,
             is_full,
-        })
-    }
-
-    fn plan_of_algorithms(&self) -> Plan {
-        let (rounds, seconds) = self.rounds_of(3, USUAL_SECONDS);
-        Plan {
-            kind: RunKind::Algorithms,
-            set: "algorithms".to_owned(),
-            command: self.command(),
-            peers_named: true,
-            peers: Vec::new(),
-            workers: 1,
-            chapters: algorithms::chapter().into_iter().collect(),
-            workloads: vec![&workload::BY_ALGORITHM],
-            rounds,
-            warm_up: seconds.mul_f64(WARM_UP_FRACTION),
-            seconds,
-            is_full: !self.quick && rounds >= USUAL_ROUNDS && seconds >= USUAL_SECONDS,
-        }
-    }
-
-    fn plan_of_growth(&self) -> Result<Plan, String> {
-        if !cfg!(target_os = "linux") {
-            return Err("--growth needs Linux: only there all addresses of 127.0.0.0/8 are local".to_owned());
-        }
-        let (rounds, seconds) = self.rounds_of(1, growth::WINDOW);
-        Ok(Plan {
-            kind: RunKind::Growth,
-            set: "growth".to_owned(),
-            command: self.command(),
-            peers_named: true,
-            peers: vec![Peer::HaProxy],
-            workers: 1,
-            chapters: growth::chapter().into_iter().collect(),
-            workloads: growth::rungs(self.quick),
-            rounds,
-            // A smoke test does not wait for the first health checks.
-            warm_up: if self.quick { seconds.mul_f64(WARM_UP_FRACTION) } else { growth::WARM_UP },
-            seconds,
-            is_full: !self.quick && rounds >= USUAL_ROUNDS && seconds >= growth::WINDOW,
-        })
-    }
-
-    fn plan_of_zero_copy(&self) -> Result<Plan, String> {
-        let (rounds, seconds) = self.rounds_of(1, USUAL_SECONDS);
-        let workloads = match &self.workloads {
-            Some(list) => chosen(list, zero_copy::WORKLOADS.iter(), |workload| workload.name.to_owned(), "workload")?,
-            None => zero_copy::workloads(self.quick),
-        };
-        let is_narrowed = self.workloads.is_some() || self.quick;
-        Ok(Plan {
-            kind: RunKind::ZeroCopy,
-            set: if self.workloads.is_some() { self.set() } else { "zero-copy".to_owned() },
-            command: self.command(),
-            peers_named: true,
-            peers: vec![Peer::HaProxy, Peer::Nginx],
-            workers: 1,
-            chapters: CHAPTERS.iter().filter(|chapter| zero_copy::has(chapter.number)).collect(),
-            workloads,
-            rounds,
-            warm_up: seconds.mul_f64(WARM_UP_FRACTION),
-            seconds,
-            is_full: !is_narrowed && rounds >= USUAL_ROUNDS && seconds >= USUAL_SECONDS,
         })
     }
 
@@ -217,6 +159,8 @@ impl Options {
             self.algorithms.then(|| "--algorithms".to_owned()),
             self.growth.then(|| "--growth".to_owned()),
             self.zero_copy.then(|| "--zero-copy".to_owned()),
+            self.files.then(|| "--files".to_owned()),
+            self.datagrams.then(|| "--datagrams".to_owned()),
             list("chapters", &self.chapters),
             list("peers", &self.peers),
             list("workloads", &self.workloads),
@@ -257,5 +201,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+mod own_sets;
 #[cfg(test)]
 mod tests;

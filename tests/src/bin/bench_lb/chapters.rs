@@ -15,7 +15,7 @@ pub(crate) struct Chapter {
 }
 
 impl Chapter {
-    const fn new(number: u8, package: &'static str, program: &'static str) -> Self {
+    pub(crate) const fn new(number: u8, package: &'static str, program: &'static str) -> Self {
         Self { number, package, program, one_backend: number == 2, http_words: &[] }
     }
 

@@ -11,6 +11,8 @@ mod args;
 mod chapters;
 mod clock;
 mod cores;
+mod datagrams;
+mod files;
 mod growth;
 mod http;
 mod kernel;
@@ -34,6 +36,7 @@ mod strace;
 mod target;
 mod template;
 mod topology;
+mod udp;
 mod workload;
 mod zero_copy;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::zero_copy;
+use crate::{datagrams, files, zero_copy};
 
 /// A metric of a round, in the order of the table's columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,12 +85,25 @@ pub(crate) enum Base {
     SpliceLoop,
     /// Chapter 9's program, which copies all bytes.
     Copy,
+    /// nginx, as a file server or for datagrams; there the better one of its ways.
+    Nginx,
+    /// nginx as a file server that keeps files open.
+    NginxCached,
 }
 
 impl Base {
     /// Those that are other targets of the same workload.
-    pub(crate) const TARGETS: [Self; 7] =
-        [Self::BestServer, Self::Envoy, Self::Pingora, Self::Floor, Self::BestHaProxy, Self::SpliceLoop, Self::Copy];
+    pub(crate) const TARGETS: [Self; 9] = [
+        Self::BestServer,
+        Self::Envoy,
+        Self::Pingora,
+        Self::Floor,
+        Self::BestHaProxy,
+        Self::SpliceLoop,
+        Self::Copy,
+        Self::Nginx,
+        Self::NginxCached,
+    ];
 
     /// The targets of which the best one counts; none if it is the target itself.
     pub(crate) fn targets(self) -> &'static [&'static str] {
@@ -103,6 +116,8 @@ impl Base {
             Self::BestHaProxy => &zero_copy::HAPROXY,
             Self::SpliceLoop => &[zero_copy::SPLICE_LOOP],
             Self::Copy => &[zero_copy::COPY],
+            Self::Nginx => &[files::NGINX, datagrams::NGINX[0], datagrams::NGINX[1]],
+            Self::NginxCached => &[files::NGINX_CACHED],
         }
     }
 
@@ -117,6 +132,8 @@ impl Base {
             Self::BestHaProxy => "×haproxy",
             Self::SpliceLoop => "×C loop",
             Self::Copy => "×copy",
+            Self::Nginx => "×nginx",
+            Self::NginxCached => "×nginx cached",
         }
     }
 }

@@ -43,6 +43,7 @@ impl Fleet {
             match origins {
                 Origins::OneSlow { delay } if number == origins.processes() => command.args(["--delay", delay]),
                 Origins::Addresses(_) => command.args(["--bind", "0.0.0.0"]),
+                Origins::Echo => command.arg("--echo"),
                 _ => &mut command,
             };
             let mut child = Child::start(&format!("origin-{number}"), command, space)?;

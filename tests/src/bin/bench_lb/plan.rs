@@ -25,6 +25,10 @@ pub(crate) enum RunKind {
     Growth,
     /// Ways to move the bytes of a connection: chapter 9's program beside HAProxy and nginx.
     ZeroCopy,
+    /// Chapter 9's file server beside nginx.
+    Files,
+    /// Chapter 9's program as a balancer of datagrams beside nginx.
+    Datagrams,
 }
 
 /// The resolved run.
@@ -40,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) warm_up: Duration,
     /// The duration of a round's window.
     pub(crate) seconds: Duration,
+    /// A window is extended until the bodies of large responses have so many bytes.
+    pub(crate) least_bytes: u64,
     pub(crate) workers: usize,
     /// The name of the results file.
     pub(crate) set: String,

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::{
     clock,
     cores::Cores,
-    load::{Arrivals, Driver, SendMode, Tally},
+    load::{Arrivals, Datagrams, Driver, Load, SendMode, Tally},
     metric::{Metric, Sample},
     origin::{Count, Fleet},
     process::{Child, CpuTime, Memory, Space, tree},
@@ -25,7 +25,7 @@ use crate::{
     strace,
     target::Target,
     topology::Topology,
-    workload::{Manner, Origins, Workload},
+    workload::{self, Manner, Origins, Workload},
 };
 
 /// Grace period for responses in flight when the window ends.
@@ -33,6 +33,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time limit for serving every client once, and for the first response of a window.
 const ONCE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The time limit of a window that is extended.
+const LONGEST_WINDOW: Duration = Duration::from_mins(2);
 
 /// More clients than this connect a few at a time: all at once they would overflow the accept queue, and those whose
 /// connects are dropped retry after one second and more.
@@ -49,6 +52,8 @@ pub(crate) struct Bench {
     pub(crate) warm_up: Duration,
     /// The length of the window.
     pub(crate) seconds: Duration,
+    /// The bytes of large bodies that it is extended for.
+    pub(crate) least_bytes: u64,
     pub(crate) stop: Shutdown,
 }
 
@@ -86,7 +91,7 @@ impl Bench {
     pub(crate) fn calls(&self, workload: &Workload, target: &Target) -> io::Result<BTreeMap<String, f64>> {
         let Some(program) = &self.strace else { return Ok(BTreeMap::new()) };
         let stage = self.stage(workload, target)?;
-        let mut driver = self.driver(workload, stage.addr, SendMode::Closed)?;
+        let mut driver = self.load(workload, stage.addr, SendMode::Closed)?;
         driver.run(self.warm_up)?;
         driver.drain(DRAIN_TIMEOUT)?;
         driver.reset();
@@ -106,6 +111,7 @@ impl Bench {
 
     fn stage(&self, workload: &Workload, target: &Target) -> io::Result<Stage> {
         let directory = tempfile::tempdir()?;
+        workload.write_files(&directory.path().join(workload::DIRECTORY))?;
         let fleet = Fleet::start(&self.origin, workload.origins, self.space(&self.cores.origins, &directory))?;
         let space = self.space(&self.cores.target, &directory);
         let topology = Topology {
@@ -120,19 +126,29 @@ impl Bench {
         Ok(Stage { target, addr, fleet, directory })
     }
 
-    fn driver(&self, workload: &Workload, to: SocketAddr, mode: SendMode) -> io::Result<Driver<'_>> {
-        Driver::new(to, workload.request(to), workload.clients, mode, &self.stop)
-    }
-
-    fn window(&self, workload: &Workload, mut stage: Stage, rate: Option<f64>) -> io::Result<Sample> {
-        let mode = rate.map_or(SendMode::Closed, |rate| SendMode::Open(Arrivals::new(rate)));
-        let mut driver = self.driver(workload, stage.addr, mode)?;
+    /// The load of a workload, with all its clients connected if they are many.
+    fn load(&self, workload: &Workload, to: SocketAddr, mode: SendMode) -> io::Result<Box<dyn Load + '_>> {
+        if let Manner::Datagrams { window } = workload.manner {
+            let bytes = usize::try_from(workload.answer_bytes).unwrap_or(usize::MAX);
+            return Ok(Box::new(Datagrams::new(to, workload.clients, window, bytes, &self.stop)?));
+        }
+        let mut driver = self.driver(workload, to, mode)?;
         if workload.clients > MAX_AT_ONCE {
             let connected = driver.request_once(ONCE_TIMEOUT)?;
             if connected < workload.clients {
                 return Err(io::Error::other(format!("it served only {connected} of {} clients", workload.clients)));
             }
         }
+        Ok(Box::new(driver))
+    }
+
+    fn driver(&self, workload: &Workload, to: SocketAddr, mode: SendMode) -> io::Result<Driver<'_>> {
+        Driver::new(to, workload.request(to), workload.clients, mode, &self.stop)
+    }
+
+    fn window(&self, workload: &Workload, mut stage: Stage, rate: Option<f64>) -> io::Result<Sample> {
+        let mode = rate.map_or(SendMode::Closed, |rate| SendMode::Open(Arrivals::new(rate)));
+        let mut driver = self.load(workload, stage.addr, mode)?;
         driver.run(self.warm_up)?;
         let counted = stage.fleet.count()?;
         // Reading the origins' counters took time, in which responses waited: a second, shorter warm-up drains those.
@@ -147,7 +163,7 @@ impl Bench {
             driver.run(self.seconds / 2)?;
         } else {
             driver.run(self.seconds)?;
-            self.await_an_answer(&mut driver, start)?;
+            self.extend_window(driver.as_mut(), workload, start)?;
         }
         let elapsed = clock::now().saturating_duration_since(start).as_secs_f64();
         let (user, system) = CpuTime::of(&pids)?.since(before);
@@ -163,18 +179,23 @@ impl Bench {
         for (metric, part) in [(Metric::P50Us, 0.5), (Metric::P99Us, 0.99)] {
             figures.extend(driver.tally().quantile_us(part).map(|latency| (metric, latency)));
         }
-        // The counters of the killed origin are lost.
-        if workload.manner != Manner::Killing {
+        if workload.is_counted_by_origins() {
             figures.extend(upstream_figures(workload, &stage.fleet.since(&counted)?));
         }
         Ok(sample(requests, driver.tally(), figures))
     }
 
     /// Extends a window that began at `start` until a response has arrived or failed: with large bodies and a busy
-    /// machine, a short window may hold none, and then there is nothing to divide by.
-    fn await_an_answer(&self, driver: &mut Driver<'_>, start: Instant) -> io::Result<()> {
+    /// machine, a short window may hold none, and then there is nothing to divide by. And until the least bytes have.
+    fn extend_window(&self, driver: &mut dyn Load, workload: &Workload, start: Instant) -> io::Result<()> {
         let has_none = |tally: &Tally| tally.answered == 0 && tally.errors() == 0;
         while has_none(driver.tally()) && clock::now() < start + ONCE_TIMEOUT && !self.stop.is_draining() {
+            driver.run(self.seconds)?;
+        }
+        let least_answers =
+            self.least_bytes.checked_div(workload.answer_bytes).filter(|_| workload.has_large_answers());
+        let has_few = |tally: &Tally| tally.answered < least_answers.unwrap_or_default();
+        while has_few(driver.tally()) && clock::now() < start + LONGEST_WINDOW && !self.stop.is_draining() {
             driver.run(self.seconds)?;
         }
         Ok(())
@@ -220,7 +241,7 @@ fn cpu_figures(workload: &Workload, user: Duration, system: Duration, answered: 
         (Metric::SystemUs, per_request(system)),
     ];
     // For small bodies the cost per byte is not distinguishable from the cost per request.
-    if workload.answer_bytes >= 1 << 20 {
+    if workload.has_large_answers() {
         let gib = answered * to_f64(workload.answer_bytes) / f64::from(1 << 30);
         figures.push((Metric::CpuSPerGib, (user + system).as_secs_f64() / gib));
     }

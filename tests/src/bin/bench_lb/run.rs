@@ -123,6 +123,7 @@ fn bench(plan: &Plan, programs: &Programs) -> io::Result<(Bench, u64)> {
         workers: plan.workers,
         warm_up: plan.warm_up,
         seconds: plan.seconds,
+        least_bytes: plan.least_bytes,
         stop,
     };
     Ok((bench, open_files))

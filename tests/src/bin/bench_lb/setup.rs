@@ -9,7 +9,7 @@ use std::{
 use crate::{
     algorithms,
     chapters::Chapter,
-    growth,
+    datagrams, files, growth,
     peers::Peer,
     plan::{Plan, RunKind},
     programs::{self, Programs},
@@ -34,11 +34,15 @@ impl Found {
         if matches!(plan.kind, RunKind::Ladder | RunKind::ZeroCopy) {
             found.targets.push(target("floor", Kind::Floor, programs.path("floor")));
         }
-        if plan.kind == RunKind::ZeroCopy {
-            match zero_copy::splice_loop(programs) {
-                Ok(target) => found.targets.push(target),
-                Err(why) => found.notes.push(why),
-            }
+        let in_c = match plan.kind {
+            RunKind::ZeroCopy => Some(zero_copy::splice_loop(programs)),
+            RunKind::Datagrams => Some(datagrams::relay(programs)),
+            _ => None,
+        };
+        match in_c {
+            Some(Ok(target)) => found.targets.push(target),
+            Some(Err(why)) => found.notes.push(why),
+            None => {}
         }
         for chapter in &plan.chapters {
             match plan.kind {
@@ -48,6 +52,8 @@ impl Found {
                         .targets
                         .extend(zero_copy::targets(&kind(chapter, programs)?, &programs.path(chapter.program)));
                 }
+                RunKind::Files => found.targets.extend(files::targets(&programs.path(chapter.program))),
+                RunKind::Datagrams => found.targets.push(datagrams::target(&programs.path(chapter.program))),
                 RunKind::Ladder | RunKind::ZeroCopy => found.targets.push(of_chapter(chapter, programs)?),
             }
         }
@@ -61,6 +67,11 @@ impl Found {
                             found.targets.extend(targets);
                             found.notes.extend(missing);
                         }
+                        RunKind::Files => found.targets.extend(files::nginx(&program)),
+                        RunKind::Datagrams => match datagrams::nginx(&program)? {
+                            Ok(targets) => found.targets.extend(targets),
+                            Err(why) => found.notes.push(why),
+                        },
                         RunKind::Ladder | RunKind::Algorithms => found.targets.extend(of_peer(*peer, &program)),
                     }
                     found.versions.insert(peer.name().to_owned(), version);

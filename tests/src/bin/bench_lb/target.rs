@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -13,6 +13,7 @@ use crate::{
     process::{Child, Space},
     template::{self, Headers, Layer, Places},
     topology::Topology,
+    udp,
     workload::{self, Manner, Origins, Workload},
 };
 
@@ -27,6 +28,8 @@ pub(crate) enum Kind {
         one_backend: bool,
         flags: Vec<&'static str>,
     },
+    /// Chapter 9's file server: `0 DIRECTORY`.
+    FileServer,
     Peer(Peer, Headers),
 }
 
@@ -42,10 +45,10 @@ pub(crate) struct Target {
     pub(crate) balance: &'static str,
     /// Whether a peer's configuration has health checks. A chapter's program has its default.
     pub(crate) checks: bool,
-    /// What a peer balances. A chapter's program is told by `words`.
+    /// What it balances. A peer is told by its configuration, a chapter's program by `words`.
     pub(crate) layer: Layer,
-    /// Whether a peer that can splice does.
-    pub(crate) splices: bool,
+    /// Further sections of a peer's template.
+    pub(crate) sections: &'static [&'static str],
     /// The directory of the peers' configuration templates.
     pub(crate) templates: PathBuf,
 }
@@ -61,7 +64,7 @@ impl Target {
             balance: "roundrobin",
             checks: false,
             layer: Layer::Http,
-            splices: false,
+            sections: &[],
             templates: peers::templates(),
         }
     }
@@ -93,8 +96,16 @@ impl Target {
             Some(port) => SocketAddr::from(([127, 0, 0, 1], port)),
             None => child.listening()?,
         };
-        child.becomes("answer", || http::get(addr, "/").ok())?;
+        child.becomes("answer", || self.answers(addr))?;
         Ok((child, addr))
+    }
+
+    /// Whether what it balances goes through.
+    fn answers(&self, addr: SocketAddr) -> Option<()> {
+        match self.layer {
+            Layer::Udp => udp::ask(addr).ok(),
+            Layer::Tcp | Layer::Http | Layer::Files => http::get(addr, "/").ok().map(drop),
+        }
     }
 
     /// The command, and the port if we had to choose it.
@@ -119,6 +130,11 @@ impl Target {
                 command.args(&self.words).args(topology.pool_words()).args(topology.route_words());
                 Ok((command, None))
             }
+            Kind::FileServer => {
+                command.arg("0").arg(directory.join(workload::DIRECTORY)).args(["--workers", &workers]);
+                command.args(["--max-clients", &topology.max_clients.to_string()]).args(&self.words);
+                Ok((command, None))
+            }
             Kind::Peer(peer, headers) => {
                 let port = self.peer(*peer, *headers, topology, directory, &mut command)?;
                 command.args(&self.words);
@@ -136,15 +152,10 @@ impl Target {
         directory: &Path,
         command: &mut Command,
     ) -> io::Result<u16> {
-        let port = free_port()?;
+        let port = free_port(self.layer)?;
         let [backends, routed] = topology.lines(peer);
-        let optional = [
-            (self.checks, "checks"),
-            (topology.pool.is_some(), "pool"),
-            (topology.routes > 0, "routes"),
-            (self.splices, "splice"),
-        ];
-        let mut sections = vec![headers.section(), self.layer.section()];
+        let optional = [(self.checks, "checks"), (topology.pool.is_some(), "pool"), (topology.routes > 0, "routes")];
+        let mut sections = [&[headers.section(), self.layer.section()], self.sections].concat();
         sections.extend(optional.into_iter().filter(|(wanted, _)| *wanted).map(|(_, section)| section));
         let places = Places {
             sections: &sections,
@@ -177,8 +188,12 @@ impl Target {
 }
 
 /// A port that was free a moment ago, for a program that cannot report an ephemeral port.
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+fn free_port(layer: Layer) -> io::Result<u16> {
+    let addr = match layer {
+        Layer::Udp => UdpSocket::bind("127.0.0.1:0")?.local_addr()?,
+        Layer::Tcp | Layer::Http | Layer::Files => TcpListener::bind("127.0.0.1:0")?.local_addr()?,
+    };
+    Ok(addr.port())
 }
 
 #[cfg(test)]
@@ -217,6 +232,7 @@ mod tests {
         );
         assert_eq!(words(chapter(false, "--workers <N>"))[3..], ["--workers", "2", "-a"]);
         assert_eq!(words(Kind::Floor), ["0", "2", "127.0.0.1:1", "127.0.0.1:2"]);
+        assert_eq!(words(Kind::FileServer), ["0", "/d/www", "--workers", "2", "--max-clients", "4096", "-a"]);
         assert_eq!(words(Kind::Peer(Peer::Pingora, Headers::Equal)), ["PORT", "2", "127.0.0.1:1", "127.0.0.1:2", "-a"]);
     }
 

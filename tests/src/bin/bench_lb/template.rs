@@ -28,6 +28,10 @@ pub(crate) enum Layer {
     Tcp,
     /// Requests.
     Http,
+    /// Datagrams.
+    Udp,
+    /// Nothing: it serves files.
+    Files,
 }
 
 impl Layer {
@@ -36,6 +40,8 @@ impl Layer {
         match self {
             Self::Tcp => "tcp",
             Self::Http => "http",
+            Self::Udp => "udp",
+            Self::Files => "files",
         }
     }
 }

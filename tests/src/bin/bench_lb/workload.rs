@@ -1,6 +1,6 @@
 //! The workloads: what is requested, by how many clients, at what pace, with how many origins.
 
-use std::net::SocketAddr;
+use std::{fs, io, net::SocketAddr, path::Path};
 
 use crate::{
     load::Request,
@@ -15,6 +15,9 @@ const MIN_MAX_CLIENTS: usize = 4_096;
 
 /// More idle connections than 8,000 clients leave in a closed loop, and few enough for a limit of 20,000 open files.
 const MIN_POOL: usize = 3_072;
+
+/// The directory that a target serves, in the round's own.
+pub(crate) const DIRECTORY: &str = "www";
 
 /// Open files that a program has besides its connections: listeners, pollers, pipes.
 const OTHER_FILES: usize = 128;
@@ -34,11 +37,15 @@ pub(crate) enum Manner {
     Killing,
     /// No requests: what a target does by itself is its health checks.
     ChecksOnly,
+    /// No requests but datagrams, of the length of an answer: each client has so many on their way.
+    Datagrams { window: usize },
 }
 
 /// The origins behind the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origins {
+    /// None: the target has what is requested.
+    None,
     /// One, also for the balancers: chapter 2 supports only one, and this way all do the same work.
     One,
     Three,
@@ -48,13 +55,16 @@ pub(crate) enum Origins {
     },
     /// As many addresses of one process. Thousands of processes would measure the scheduler.
     Addresses(usize),
+    /// One that also echoes datagrams.
+    Echo,
 }
 
 impl Origins {
     /// The number of backends that a target has.
     pub(crate) fn backends(self) -> usize {
         match self {
-            Self::One => 1,
+            Self::None => 0,
+            Self::One | Self::Echo => 1,
             Self::Three | Self::OneSlow { .. } => 3,
             Self::Addresses(number) => number,
         }
@@ -226,6 +236,30 @@ impl Workload {
     /// or each check (HAProxy, which does not start with fewer).
     pub(crate) fn open_files(&self) -> usize {
         2 * self.max_clients() + self.pool().unwrap_or_default() + OTHER_FILES
+    }
+
+    /// Whether what a byte costs is distinguishable from what a request costs.
+    pub(crate) fn has_large_answers(&self) -> bool {
+        self.answer_bytes >= 1 << 20
+    }
+
+    /// Writes what a target serves by itself into the new `directory`: a file for each path, and the one that is asked
+    /// for to know whether the target is up.
+    pub(crate) fn write_files(&self, directory: &Path) -> io::Result<()> {
+        if self.origins != Origins::None {
+            return Ok(());
+        }
+        fs::create_dir(directory)?;
+        fs::write(directory.join("index.html"), "up")?;
+        let content: Vec<u8> =
+            (0..251).cycle().take(usize::try_from(self.answer_bytes).unwrap_or(usize::MAX)).collect();
+        self.paths.iter().try_for_each(|path| fs::write(directory.join(path.trim_start_matches('/')), &content))
+    }
+
+    /// Whether the origins can say what the target caused: a killed one cannot, and datagrams are not counted.
+    pub(crate) fn is_counted_by_origins(&self) -> bool {
+        let is_counted = !matches!(self.manner, Manner::Killing | Manner::Datagrams { .. });
+        is_counted && self.origins != Origins::None
     }
 
     /// The requests that the clients send.

@@ -22,6 +22,8 @@ use crate::{
 pub(crate) const CHAPTER: u8 = 9;
 /// The last chapter before it whose engine relays bodies: they are copied through user space.
 const COPYING_CHAPTER: u8 = 6;
+/// Those whose programs take part.
+pub(crate) const CHAPTERS: [u8; 2] = [CHAPTER, COPYING_CHAPTER];
 
 /// With its default threshold and pipes.
 const SPLICE: &str = "chapter 9 splice";
@@ -112,11 +114,6 @@ const fn body(name: &'static str, size: usize, paths: &'static [&'static str]) -
     }
 }
 
-/// Whether a chapter's program takes part.
-pub(crate) fn has(chapter: u8) -> bool {
-    chapter == CHAPTER || chapter == COPYING_CHAPTER
-}
-
 /// The workloads that are measured.
 pub(crate) fn workloads(quick: bool) -> Vec<&'static Workload> {
     WORKLOADS.iter().filter(|workload| !quick || QUICK.contains(&workload.name)).collect()
@@ -153,27 +150,32 @@ pub(crate) fn targets(kind: &Kind, program: &Path) -> Vec<Target> {
 
 /// The ways of a peer, and a line about one that is not installed.
 pub(crate) fn peer(peer: Peer, program: &Path) -> io::Result<(Vec<Target>, Option<String>)> {
-    let way = |name: &str, layer, splices| Target {
+    let way = |name: &str, layer, sections| Target {
         name: name.to_owned(),
         layer,
-        splices,
+        sections,
         ..Target::new(Kind::Peer(peer, Headers::Lean), program.to_owned())
     };
     if peer == Peer::HaProxy {
-        let ways = [(Layer::Tcp, false), (Layer::Tcp, true), (Layer::Http, false), (Layer::Http, true)];
-        let targets = HAPROXY.iter().zip(ways).map(|(name, (layer, splices))| way(name, layer, splices));
+        let [plain, splices]: [&[&str]; 2] = [&[], &["splice"]];
+        let ways = [(Layer::Tcp, plain), (Layer::Tcp, splices), (Layer::Http, plain), (Layer::Http, splices)];
+        let targets = HAPROXY.iter().zip(ways).map(|(name, (layer, sections))| way(name, layer, sections));
         return Ok((targets.collect(), None));
     }
-    let http = way("nginx http", Layer::Http, false);
+    let http = way("nginx http", Layer::Http, &[]);
     let Some(words) = stream_words(program)? else {
-        let why = format!("{NGINX_STREAM} is skipped: no {STREAM_MODULE} (apt-get install libnginx-mod-stream)");
-        return Ok((vec![http], Some(why)));
+        return Ok((vec![http], Some(no_stream(NGINX_STREAM))));
     };
-    Ok((vec![Target { words, ..way(NGINX_STREAM, Layer::Tcp, false) }, http], None))
+    Ok((vec![Target { words, ..way(NGINX_STREAM, Layer::Tcp, &[]) }, http], None))
+}
+
+/// The line about a target that needs the `stream` module of an nginx that has none.
+pub(crate) fn no_stream(target: &str) -> String {
+    format!("{target} is skipped: no {STREAM_MODULE} (apt-get install libnginx-mod-stream)")
 }
 
 /// The arguments with which nginx has its `stream` module; `None` if it has none.
-fn stream_words(nginx: &Path) -> io::Result<Option<Vec<String>>> {
+pub(crate) fn stream_words(nginx: &Path) -> io::Result<Option<Vec<String>>> {
     let output = Command::new(nginx).arg("-V").output()?;
     let configured = String::from_utf8_lossy(&output.stderr).into_owned();
     Ok(match stream_in(&configured) {

@@ -13,9 +13,11 @@
 //! `--delay` makes it a slow backend: every response is sent that much later. `Expect: 100-continue` is not answered.
 //! `--bind 0.0.0.0` makes it as many backends as there are addresses: on Linux the whole of 127.0.0.0/8 is local, so
 //! one process is 127.0.1.1, 127.0.1.2 and so on. A connection without a request is a health check and is not counted.
+//! `--echo` also returns datagrams, on the UDP port of the same number.
 
 mod body;
 mod connection;
+mod echo;
 mod request;
 mod response;
 mod server;
@@ -24,10 +26,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{io, thread};
 
 use common::{cli, net, net::Listeners, outln};
 
-use crate::server::Server;
+use crate::{echo::Echo, server::Server};
 
 /// An origin server for measurements: one thread, responses built in advance
 #[derive(clap::Parser, Debug)]
@@ -40,6 +43,9 @@ struct Options {
     /// Delay before each response
     #[arg(long, value_name = "TIME", value_parser = cli::parse_duration)]
     delay: Option<Duration>,
+    /// Also echo datagrams, on the UDP port of the same number
+    #[arg(long)]
+    echo: bool,
 }
 
 fn main() -> ExitCode {
@@ -51,9 +57,24 @@ fn main() -> ExitCode {
         Err(error) => return cli::exit_code(Err(error)),
     };
     let address = listeners.local_address();
+    if options.echo
+        && let Err(error) = start_echo(address)
+    {
+        return cli::exit_code(Err(error));
+    }
     let ended = Server::new(listeners.into_first(), options.delay).and_then(|mut server| {
         outln!("listening on {address}");
         server.run()
     });
     cli::exit_code(ended)
+}
+
+/// On a thread of its own, for as long as the process runs.
+fn start_echo(address: SocketAddr) -> io::Result<()> {
+    let echo = Echo::bind(address)?;
+    let run = move || {
+        // The load notices a failure: no echo comes any more.
+        let _ = echo.run();
+    };
+    thread::Builder::new().name("echo".to_owned()).spawn(run).map(drop)
 }

@@ -1,6 +1,7 @@
 //! Command lines, and the plans that they resolve to.
 
 use super::*;
+use crate::{datagrams, files, growth};
 
 fn options(line: &str) -> Result<Options, EarlyExit> {
     let words = line.split(' ').filter(|word| !word.is_empty()).map(|word| word.trim_matches('\''));
@@ -83,6 +84,34 @@ fn zero_copy_is_a_run_of_its_own_with_both_layers_of_the_peers() {
     for other in ["--algorithms", "--growth", "--peers nginx", "--chapters 9", "--workers 2"] {
         assert_eq!(options(&format!("--zero-copy {other}")).unwrap_err().code, 64, "{other}");
     }
+}
+
+#[test]
+fn files_and_datagrams_are_runs_of_their_own_beside_nginx() {
+    let of_files = plan("-- --files").unwrap();
+    assert!(of_files.is_full && of_files.kind == RunKind::Files && of_files.set == "files");
+    assert_eq!((of_files.command.as_str(), of_files.rounds), ("cargo bench-lb --files", 7));
+    assert_eq!((of_files.least_bytes, of_files.workloads.len()), (20 << 30, files::WORKLOADS.len()));
+    assert_eq!(of_files.chapters[0].program, "file_server");
+    let of_datagrams = plan("-- --datagrams").unwrap();
+    assert!(of_datagrams.is_full && of_datagrams.kind == RunKind::Datagrams && of_datagrams.set == "datagrams");
+    assert_eq!((of_datagrams.chapters[0].program, of_datagrams.least_bytes), ("zero_copy_lb", 0));
+    assert_eq!(of_datagrams.workloads.len(), datagrams::WORKLOADS.len());
+    for flag in ["--files", "--datagrams"] {
+        assert_eq!(plan(flag).unwrap().peers, [Peer::Nginx]);
+        for shorter in ["--quick", "--seconds 0.5"] {
+            let short = plan(&format!("{flag} {shorter}")).unwrap();
+            assert_eq!((short.is_full, short.least_bytes), (false, 0), "{flag} {shorter}");
+        }
+        assert!(!plan(&format!("{flag} --rounds 3")).unwrap().is_full);
+        assert!(plan(&format!("{flag} --workloads idle")).is_err());
+        for other in ["--algorithms", "--growth", "--zero-copy", "--peers nginx", "--chapters 9", "--workers 2"] {
+            assert_eq!(options(&format!("{flag} {other}")).unwrap_err().code, 64, "{flag} {other}");
+        }
+    }
+    assert_eq!(options("--files --datagrams").unwrap_err().code, 64);
+    let large = plan("--files --workloads file-8m --rounds 21").unwrap();
+    assert_eq!((large.set.as_str(), large.is_full, large.least_bytes), ("file-8m", false, files::LEAST_BYTES));
 }
 
 #[cfg(target_os = "linux")]

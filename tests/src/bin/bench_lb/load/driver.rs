@@ -1,7 +1,7 @@
 //! The event loop that drives the clients, a phase at a time: warm-up, measured window, last responses.
 //!
 //! Nothing is lost between two phases: responses that arrive meanwhile wait in their sockets. So the caller may read
-//! the target's CPU time, or kill a backend, between two calls of [`run`](Driver::run).
+//! the target's CPU time, or kill a backend, between two calls of [`run`](Load::run).
 
 use std::{
     collections::VecDeque,
@@ -14,6 +14,7 @@ use common::shutdown::Shutdown;
 use mio::{Events, Poll, Token};
 
 use super::{
+    Load,
     arrivals::Arrivals,
     client::{Client, Progress},
     failure::Failure,
@@ -98,56 +99,6 @@ impl<'a> Driver<'a> {
             tally: Tally::new(),
             stop,
         })
-    }
-
-    /// The counters so far.
-    pub(crate) fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    /// Resets the counters: the warm-up is over.
-    pub(crate) fn reset(&mut self) {
-        self.tally.reset();
-    }
-
-    /// Sends and receives for `length`; returns the exact duration, to the microsecond.
-    pub(crate) fn run(&mut self, length: Duration) -> io::Result<Duration> {
-        let start = clock::now();
-        self.accepting = true;
-        match &mut self.mode {
-            SendMode::Closed => {
-                for _ in 0..self.free.len() {
-                    self.start_on_free_client(start);
-                }
-            }
-            SendMode::Open(arrivals) => arrivals.resume(start),
-            SendMode::Once => {}
-        }
-        let mut now = start;
-        while now < start + length && !self.stop.is_draining() {
-            now = self.poll_events(start + length)?;
-        }
-        self.accepting = false;
-        Ok(now.saturating_duration_since(start))
-    }
-
-    /// Waits for the responses in flight, at most `grace`; requests not answered by then have failed.
-    pub(crate) fn drain(&mut self, grace: Duration) -> io::Result<()> {
-        let end = clock::now() + grace;
-        while self.is_busy() && clock::now() < end && !self.stop.is_draining() {
-            self.poll_events(end)?;
-        }
-        for at in 0..self.clients.len() {
-            if self.clients[at].is_in_flight() {
-                self.clients[at].abandon();
-                self.tally.record_failure(Failure::Unanswered);
-                self.free.push_back(at);
-            }
-        }
-        while self.backlog.pop_front().is_some() {
-            self.tally.record_failure(Failure::Unanswered);
-        }
-        Ok(())
     }
 
     /// Lets every client send one request, a few at a time, within `timeout`; returns how many stay connected.
@@ -263,5 +214,53 @@ impl<'a> Driver<'a> {
                 self.backlog.push_back(due);
             }
         }
+    }
+}
+
+impl Load for Driver<'_> {
+    fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    fn reset(&mut self) {
+        self.tally.reset();
+    }
+
+    fn run(&mut self, length: Duration) -> io::Result<Duration> {
+        let start = clock::now();
+        self.accepting = true;
+        match &mut self.mode {
+            SendMode::Closed => {
+                for _ in 0..self.free.len() {
+                    self.start_on_free_client(start);
+                }
+            }
+            SendMode::Open(arrivals) => arrivals.resume(start),
+            SendMode::Once => {}
+        }
+        let mut now = start;
+        while now < start + length && !self.stop.is_draining() {
+            now = self.poll_events(start + length)?;
+        }
+        self.accepting = false;
+        Ok(now.saturating_duration_since(start))
+    }
+
+    fn drain(&mut self, grace: Duration) -> io::Result<()> {
+        let end = clock::now() + grace;
+        while self.is_busy() && clock::now() < end && !self.stop.is_draining() {
+            self.poll_events(end)?;
+        }
+        for at in 0..self.clients.len() {
+            if self.clients[at].is_in_flight() {
+                self.clients[at].abandon();
+                self.tally.record_failure(Failure::Unanswered);
+                self.free.push_back(at);
+            }
+        }
+        while self.backlog.pop_front().is_some() {
+            self.tally.record_failure(Failure::Unanswered);
+        }
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use common::shutdown::Shutdown;
 
-use super::{Arrivals, Driver, Request, SendMode, failure::Failure};
+use super::{Arrivals, Driver, Load as _, Request, SendMode, failure::Failure};
 
 /// Answers every request on a thread per connection; closes after `most` answers.
 fn origin(most: usize) -> SocketAddr {

@@ -26,8 +26,9 @@ impl Report {
         let results = results.join(",\n    ");
         // The tables for the pages, as in pages.json: that file belongs to the ladder.
         let mut tables = String::new();
-        for (key, table) in self.by_algorithm().map(|table| ("table", table)).into_iter().chain(self.zero_copy_tables())
-        {
+        let of_algorithms = self.by_algorithm().map(|table| ("table", table));
+        let of_chapter_9 = self.zero_copy_tables().into_iter().chain(self.tables_beside_nginx());
+        for (key, table) in of_algorithms.into_iter().chain(of_chapter_9) {
             let table = serde_json::to_string_pretty(&table)?.replace('\n', "\n  ");
             // Writing into a string cannot fail.
             let _ = write!(tables, ",\n  \"{key}\": {table}");

@@ -1,6 +1,7 @@
 //! The result of a run: every round's figures, their medians and the ratios. It is stored as JSON, and every table and
 //! plot is made from that file's contents.
 
+mod beside_nginx;
 mod compare;
 mod json;
 mod pages;

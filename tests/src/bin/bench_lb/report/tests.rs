@@ -137,6 +137,19 @@ pub(crate) fn zero_copy() -> Report {
     Report::new(about(), all)
 }
 
+/// `--files` or `--datagrams`, where ours costs half of what nginx does.
+pub(crate) fn beside_nginx(workloads: &'static [Workload]) -> Report {
+    let cost = |target: &str| match target {
+        "chapter 9 files" | "chapter 9 udp" => 0.5,
+        "nginx udp, one reply" => 2.0,
+        _ => 1.0,
+    };
+    let all = workloads
+        .iter()
+        .flat_map(|workload| workload.only.iter().map(move |target| measured(workload, target, cost(target), 2.0)));
+    Report::new(about(), all.collect())
+}
+
 fn entry<'a>(report: &'a Report, workload: &str, target: &str) -> &'a Entry {
     report.of(workload).find(|entry| entry.target == target).unwrap()
 }
