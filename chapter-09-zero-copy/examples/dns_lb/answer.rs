@@ -124,11 +124,11 @@ fn limit(request: &Message, transport: Transport) -> usize {
     match (transport, &request.edns) {
         (Transport::Tcp, _) => usize::from(u16::MAX),
         (Transport::Udp, None) => MIN_UDP_BYTES,
-        (Transport::Udp, Some(edns)) => usize::from(edns.max_payload().min(MAX_UDP_BYTES)).max(MIN_UDP_BYTES),
+        // A size below 512 was read as 512 (RFC 6891 section 6.2.5).
+        (Transport::Udp, Some(edns)) => usize::from(edns.max_payload().min(MAX_UDP_BYTES)),
     }
 }
 
-// ANCHOR: encode
 /// The message's bytes. One that is longer than `limit` becomes an empty one with the TC bit, which tells the resolver
 /// to ask again over TCP. A part of the addresses could be mistaken for all of them.
 fn encode(mut response: Message, limit: usize) -> Result<Vec<u8>, ProtoError> {
@@ -141,7 +141,6 @@ fn encode(mut response: Message, limit: usize) -> Result<Vec<u8>, ProtoError> {
     response.authorities.clear();
     response.to_vec()
 }
-// ANCHOR_END: encode
 
 /// The OPT record of an answer: our own size and version, and the sender's DO bit (RFC 3225), but no options.
 fn our_edns(theirs: &Edns) -> Edns {

@@ -104,6 +104,7 @@ fn only_healthy_backends_are_in_an_answer_and_all_if_none_is() {
 #[test]
 fn a_long_answer_is_truncated_over_udp_and_whole_over_tcp() {
     // A header of 12 bytes, a question of 22, 16 per address; an OPT record has 11.
+    let twenty = zone((1..=20).map(v4).collect());
     let forty = zone((1..=40).map(v4).collect());
     let hundred = zone((1..=100).map(v4).collect());
     let plain = query(HOST, A);
@@ -114,6 +115,7 @@ fn a_long_answer_is_truncated_over_udp_and_whole_over_tcp() {
         (&sized(684), &forty, Transport::Udp, None),
         (&sized(685), &forty, Transport::Udp, Some(40)),
         (&sized(100), &forty, Transport::Udp, None),
+        (&sized(100), &twenty, Transport::Udp, Some(20)), // 365 bytes: less than 512 counts as 512
         (&sized(4096), &hundred, Transport::Udp, None),
         (&sized(100), &hundred, Transport::Tcp, Some(100)),
     ] {

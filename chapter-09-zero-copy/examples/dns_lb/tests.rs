@@ -13,6 +13,7 @@ use backends::Fault;
 use common::clock;
 
 use super::*;
+use crate::cache::CachingResolver;
 use crate::raw_dns::{A, AAAA, Answer, NOERROR, NXDOMAIN, REFUSED, SOA, parse, query};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -150,6 +151,20 @@ fn several_queries_share_a_connection() {
         let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
         stream.read_exact(&mut answer).unwrap();
         assert_eq!(parse(&answer).addresses[0], local(turn));
+    }
+}
+
+#[test]
+fn a_resolver_keeps_an_answer_for_its_ttl_or_its_minimum() {
+    let server = Running::start(3);
+    for (min_ttl, kept) in [(0, 2), (10, 10)] {
+        let name = hickory_proto::rr::Name::from_ascii(HOST).unwrap();
+        let mut resolver = CachingResolver::new(name, min_ttl, server.address).unwrap();
+        let first = resolver.resolve(5).unwrap().to_vec();
+        assert_eq!(resolver.resolve(5 + kept - 1).unwrap(), first);
+        assert_eq!(resolver.queries(), 1, "at least {min_ttl} s");
+        assert_ne!(resolver.resolve(5 + kept).unwrap(), first);
+        assert_eq!(resolver.queries(), 2, "at least {min_ttl} s");
     }
 }
 
