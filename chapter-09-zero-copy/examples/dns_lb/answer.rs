@@ -88,9 +88,9 @@ fn fill(response: &mut Message, question: &Query, zone: &Zone, healthy: &[bool],
             turns.rotate(kind, &mut addresses);
             response.add_answers(addresses.into_iter().map(|address| zone.address_record(name, address)));
         }
-        (Node::Apex, RecordType::SOA | RecordType::ANY) => drop(response.add_answer(zone.soa_record())),
-        (Node::Apex, RecordType::NS) => drop(response.add_answer(zone.ns_record())),
-        (Node::NameServer, RecordType::A | RecordType::ANY) => drop(response.add_answer(zone.name_server_record(name))),
+        (Node::Apex, RecordType::SOA | RecordType::ANY) => response.answers.push(zone.soa_record()),
+        (Node::Apex, RecordType::NS) => response.answers.push(zone.ns_record()),
+        (Node::NameServer, RecordType::A | RecordType::ANY) => response.answers.push(zone.name_server_record(name)),
         (Node::Missing, _) => response.metadata.response_code = ResponseCode::NXDomain,
         _ => {}
     }

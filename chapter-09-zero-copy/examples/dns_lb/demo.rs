@@ -13,11 +13,11 @@ use std::{
 
 use advanced_features::health::active::config::{CheckConfig, CheckKind};
 use backends::Fault;
-use common::{clock, outln};
+use common::outln;
 use hickory_proto::rr::Name;
 
 use crate::{
-    POLL_INTERVAL,
+    FAST_CHECK,
     cache::CachingResolver,
     health::BackendHealth,
     local_backends::LocalBackends,
@@ -81,8 +81,7 @@ impl Site {
 pub(crate) fn run() -> io::Result<()> {
     let local = LocalBackends::start(3, 0)?;
     let backends = local.addresses();
-    let check =
-        CheckConfig { interval: POLL_INTERVAL * 4, fast_interval: POLL_INTERVAL, ..CheckConfig::new(CheckKind::Tcp) };
+    let check = CheckConfig { interval: FAST_CHECK * 4, fast_interval: FAST_CHECK, ..CheckConfig::new(CheckKind::Tcp) };
     let server = NameServer {
         zone: zone(NAME, &backends, TTL).map_err(io::Error::other)?,
         health: BackendHealth::start(&backends, check)?,
@@ -91,7 +90,7 @@ pub(crate) fn run() -> io::Result<()> {
     let (server, sockets) = (Arc::new(server), DnsSockets::bind(0)?);
     let address = sockets.address()?;
     let serving = Arc::clone(&server);
-    thread::Builder::new().name("dns-udp".into()).spawn(move || sockets.serve(serving))?;
+    thread::Builder::new().name("dns-udp".into()).spawn(move || sockets.serve(&serving))?;
 
     outln!("{} backends, TTL {TTL} s", backends.len());
     outln!("resolver A has  3 clients, and keeps an answer for its TTL");
@@ -101,7 +100,9 @@ pub(crate) fn run() -> io::Result<()> {
     for second in 0..SECONDS {
         if second == KILLED_AT {
             local.backends()[KILLED].set_fault(Fault::Down)?;
-            wait_until_down(&server)?;
+            if !server.health.wait_until_down(KILLED, TIMEOUT) {
+                return Err(io::Error::other("the checks did not notice"));
+            }
             outln!("         {} is killed, and the name server knows it", backends[KILLED].ip());
         }
         let [a, b] = &mut sites;
@@ -118,22 +119,11 @@ fn site(name: char, clients: usize, min_ttl: u32, server: SocketAddr, backends: 
     Ok(Site { name, clients, resolver, connected: vec![0; backends.len()], refused: 0 })
 }
 
-fn wait_until_down(server: &NameServer) -> io::Result<()> {
-    let deadline = clock::now() + TIMEOUT;
-    while server.health.snapshot()[KILLED] {
-        if clock::now() > deadline {
-            return Err(io::Error::other("the checks did not notice"));
-        }
-        thread::sleep(POLL_INTERVAL);
-    }
-    Ok(())
-}
-
 fn print_totals(sites: &[Site], backends: &[SocketAddr]) {
-    let names: String = backends.iter().map(|backend| format!("  {}", backend.ip())).collect();
-    outln!("\nconnections{names}  refused  queries");
+    let names: Vec<_> = backends.iter().map(|backend| backend.ip().to_string()).collect();
+    outln!("\nconnections  {}  refused  queries", names.join("  "));
     for site in sites {
-        let counts: String = site.connected.iter().map(|count| format!("{count:>11}")).collect();
-        outln!("{:<11}{counts}{:>9}{:>9}", site.name, site.refused, site.resolver.queries());
+        let counts: Vec<_> = site.connected.iter().map(|count| format!("{count:>9}")).collect();
+        outln!("{:<11}  {}{:>9}{:>9}", site.name, counts.join("  "), site.refused, site.resolver.queries());
     }
 }

@@ -4,10 +4,10 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use advanced_features::health::active::{
@@ -23,6 +23,15 @@ struct Checked {
     address: SocketAddr,
     check: Arc<CheckConfig>,
     is_healthy: AtomicBool,
+    changes: Arc<Changes>,
+}
+
+/// Wakes the threads that wait for a change of health.
+#[derive(Debug, Default)]
+struct Changes {
+    /// Held while a backend's health changes.
+    lock: Mutex<()>,
+    changed: Condvar,
 }
 
 impl HealthTarget for Checked {
@@ -40,7 +49,10 @@ impl HealthTarget for Checked {
 
     fn on_check_result(&self, outcome: Result<(), String>, transition: Option<HealthTransition>, _: Instant) {
         let Some(transition) = transition else { return };
+        let guard = self.changes.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.is_healthy.store(transition == HealthTransition::Up, Relaxed);
+        drop(guard);
+        self.changes.changed.notify_all();
         match outcome {
             Ok(()) => tracing::info!("{} is up", self.address),
             Err(reason) => tracing::warn!("{} is down: {reason}", self.address),
@@ -52,6 +64,7 @@ impl HealthTarget for Checked {
 #[derive(Debug)]
 pub(crate) struct BackendHealth {
     backends: Vec<Arc<Checked>>,
+    changes: Arc<Changes>,
     _checker: HealthChecker<Checked>,
 }
 
@@ -61,17 +74,28 @@ impl BackendHealth {
     /// # Errors
     /// No file descriptor or thread is available.
     pub(crate) fn start(addresses: &[SocketAddr], check: CheckConfig) -> io::Result<Self> {
-        let check = Arc::new(check);
-        let checked =
-            |&address| Arc::new(Checked { address, check: Arc::clone(&check), is_healthy: AtomicBool::new(true) });
-        let backends: Vec<_> = addresses.iter().map(checked).collect();
+        let (check, changes) = (Arc::new(check), Arc::new(Changes::default()));
+        let target = |&address| {
+            let (check, changes) = (Arc::clone(&check), Arc::clone(&changes));
+            Arc::new(Checked { address, check, is_healthy: AtomicBool::new(true), changes })
+        };
+        let backends: Vec<_> = addresses.iter().map(target).collect();
         let targets = backends.clone();
         let checker = HealthChecker::start(MAX_CHECKS_IN_FLIGHT, move || targets.clone())?;
-        Ok(Self { backends, _checker: checker })
+        Ok(Self { backends, changes, _checker: checker })
     }
 
     /// Whether each backend is healthy now, in the order of the addresses.
     pub(crate) fn snapshot(&self) -> Vec<bool> {
         self.backends.iter().map(|backend| backend.is_healthy.load(Relaxed)).collect()
+    }
+
+    /// Waits until backend `index` is down; returns whether it was within `timeout`.
+    pub(crate) fn wait_until_down(&self, index: usize, timeout: Duration) -> bool {
+        let guard = self.changes.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_up = |(): &mut ()| self.snapshot().get(index).copied().unwrap_or(false);
+        let waited = self.changes.changed.wait_timeout_while(guard, timeout, is_up);
+        let (_guard, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        !result.timed_out()
     }
 }

@@ -62,7 +62,7 @@ struct Args {
     /// The balanced name; the labels after the first are the zone
     #[arg(long, default_value = "www.example.test")]
     name: String,
-    /// Health check: tcp or http:/path, with options as in chapter 4
+    /// Health check: `tcp` or `http:/path`, with options as in chapter 4
     #[arg(long, default_value = "tcp")]
     check: CheckConfig,
     /// Show what two caching resolvers do to the balancing, and exit
@@ -105,7 +105,7 @@ fn start(args: Args) -> io::Result<ExitCode> {
     }
     outln!("try this:        dig @{} -p {} {}", address.ip(), address.port(), args.name);
     let health = BackendHealth::start(&backends, args.check)?;
-    sockets.serve(Arc::new(NameServer { zone, health, turns: Turns::default() }))?;
+    sockets.serve(&Arc::new(NameServer { zone, health, turns: Turns::default() }))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -115,5 +115,5 @@ fn zone(name: &str, backends: &[SocketAddr], ttl: u32) -> Result<Zone, ZoneError
     Zone::new(name, addresses, ttl, Ipv4Addr::LOCALHOST)
 }
 
-/// How often the demonstration and the tests look for a change.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// How often the demonstration and the tests check a backend whose health may change.
+const FAST_CHECK: Duration = Duration::from_millis(5);

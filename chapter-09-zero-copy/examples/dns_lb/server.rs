@@ -77,8 +77,8 @@ impl DnsSockets {
     ///
     /// # Errors
     /// A socket or a thread fails.
-    pub(crate) fn serve(self, server: Arc<NameServer>) -> io::Result<()> {
-        let for_tcp = Arc::clone(&server);
+    pub(crate) fn serve(self, server: &Arc<NameServer>) -> io::Result<()> {
+        let for_tcp = Arc::clone(server);
         let tcp = self.tcp;
         thread::Builder::new().name("dns-tcp".into()).spawn(move || accept_all(&tcp, &for_tcp))?;
         let mut query = vec![0; MAX_QUERY_BYTES];
@@ -92,6 +92,7 @@ impl DnsSockets {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "no descriptor is free, and no event tells when one is")]
 fn accept_all(listener: &TcpListener, server: &Arc<NameServer>) {
     let connections = Arc::new(AtomicUsize::new(0));
     loop {

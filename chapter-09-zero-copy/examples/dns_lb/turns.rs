@@ -16,7 +16,6 @@ pub(crate) struct Turns {
 
 impl Turns {
     /// Rotates `items` by one more than for the query of this type before.
-    // ANCHOR: rotate
     pub(crate) fn rotate<T>(&self, record_type: RecordType, items: &mut [T]) {
         let counter = if record_type == RecordType::AAAA { &self.aaaa } else { &self.a };
         let turn = counter.fetch_add(1, Relaxed);
@@ -24,5 +23,4 @@ impl Turns {
             items.rotate_left(turn % items.len());
         }
     }
-    // ANCHOR_END: rotate
 }
