@@ -11,10 +11,11 @@ use crate::{
 };
 
 /// Commands that a page may use, besides cargo and files of the repository.
-const KNOWN: [&str; 34] = [
+const KNOWN: [&str; 35] = [
     "cat",
     "cd",
     "curl",
+    "dig",
     "diff",
     "echo",
     "export",

@@ -69,7 +69,7 @@ impl Terminal {
             };
         }
         let command = self.substituted(command);
-        let installed_by_few = ["curl", "python3", "nc", "promtool"];
+        let installed_by_few = ["curl", "dig", "python3", "nc", "promtool"];
         for name in installed_by_few.into_iter().filter(|name| command.split_whitespace().any(|word| word == *name)) {
             let found = Command::new("sh").args(["-c", &format!("command -v {name}")]).stdout(Stdio::null()).status();
             if !found.is_ok_and(|status| status.success()) {
