@@ -22,7 +22,7 @@ use serde::Deserialize;
 pub use effective::effective;
 pub use text::Parsed;
 
-use crate::config::jsonc::Object;
+use crate::config::{jsonc::Object, schema::host_and_port};
 
 /// A whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -179,8 +179,8 @@ impl From<BackendForm> for Backend {
                 Self { weight: endpoint.weight.unwrap_or(1), endpoint, backup: false }
             }
             BackendForm::Long { host, port, weight, backup } => {
-                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-                Self { endpoint: Endpoint { host, port, weight: Some(weight) }, weight, backup }
+                let endpoint = host_and_port(&host, port.into()).parse().expect("the schema has checked the host");
+                Self { endpoint, weight, backup }
             }
         }
     }
@@ -241,6 +241,19 @@ mod tests {
 
     use super::*;
     use crate::config::load::load;
+
+    /// The originals' names, too, which no flag knows.
+    #[test]
+    fn every_algorithm_is_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lb.json");
+        for word in ["rr", "maglev", "round_robin", "weighted_round_robin", "least_connections", "ip_hash"] {
+            let text = format!("{{\"backends\": [\"127.0.0.1:1\"], \"algorithm\": \"{word}\"}}");
+            std::fs::write(&path, text).unwrap();
+            let settings = Settings::new(&load(&path).config.expect(word));
+            assert!(settings.groups["default"].algorithm.is_some(), "{word}");
+        }
+    }
 
     #[test]
     fn every_key_has_a_type() {

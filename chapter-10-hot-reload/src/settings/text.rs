@@ -2,8 +2,11 @@
 
 use std::str::FromStr;
 
+use advanced_features::balance::policy::Algorithm;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
+
+use crate::config::schema::keys;
 
 /// A value that is written as a string, parsed by the chapter that it comes from.
 #[derive(Clone, Debug)]
@@ -29,13 +32,18 @@ macro_rules! from_str {
 }
 
 from_str!(
-    advanced_features::balance::policy::Algorithm,
     advanced_features::routing::HashKey,
     advanced_features::routing::pattern::HostPattern,
     advanced_features::routing::pattern::PathPattern,
     common::endpoint::Endpoint,
     rate_limiting::rate::Rate
 );
+
+impl FromText for Algorithm {
+    fn from_text(text: &str) -> Result<Self, String> {
+        keys::algorithm(text).ok_or_else(|| format!("'{text}' is no algorithm"))
+    }
+}
 
 impl FromText for IpNet {
     fn from_text(text: &str) -> Result<Self, String> {

@@ -42,7 +42,7 @@ const NAMES: [(Algorithm, &[&str]); 11] = [
     (Algorithm::Random, &["random"]),
     (Algorithm::PowerOfTwoChoices, &["two-choices", "p2c"]),
     (Algorithm::PeakEwma, &["peak-ewma", "ewma"]),
-    (Algorithm::SourceHash, &["source-hash", "iphash", "ip-hash"]),
+    (Algorithm::SourceHash, &["source-hash", "iphash"]),
     (Algorithm::Ketama, &["ketama", "ring"]),
     (Algorithm::Rendezvous, &["rendezvous", "hrw"]),
     (Algorithm::Maglev, &["maglev"]),

@@ -29,7 +29,7 @@ impl<'a> Walk<'a> {
 
     /// Checks a whole document.
     pub(super) fn root(&mut self, root: &Value, section: &Section) {
-        self.section(root, section, None, "an object");
+        self.section(root, section, "an object");
     }
 
     fn report(&mut self, code: Code, span: Span, message: impl Into<String>) {
@@ -72,15 +72,10 @@ impl<'a> Walk<'a> {
                     Diagnostic::new(Code::Secret, value.span, "a secret is not written into a configuration");
                 self.push(diagnostic.help("write {\"file\": \"PATH\"} or {\"env\": \"NAME\"}"));
             }
-            (Kind::Object(section) | Kind::Secret(section), _) => self.section(value, section, None, "an object"),
-            (Kind::Feature(section), _) => self.section(value, section, None, "true, false or an object"),
+            (Kind::Object(section) | Kind::Secret(section), _) => self.section(value, section, "an object"),
+            (Kind::Feature(section), _) => self.section(value, section, "true, false or an object"),
             (Kind::TextOrObject(format, section), _) => {
-                self.section(
-                    value,
-                    section,
-                    None,
-                    &format!("{} such as \"{}\" or an object", format.name, format.example),
-                );
+                self.section(value, section, &format!("{} such as \"{}\" or an object", format.name, format.example));
             }
             (Kind::Named(namespace, section), _) => self.named(value, *namespace, section),
             (Kind::Dictionary(format, kind), _) => self.dictionary(value, format, kind),
@@ -190,7 +185,7 @@ impl<'a> Walk<'a> {
     }
 
     // ANCHOR: section
-    fn section(&mut self, value: &Value, section: &Section, name: Option<&str>, expected: &str) {
+    fn section(&mut self, value: &Value, section: &Section, expected: &str) {
         let Some(object) = self.object(value, expected) else { return };
         self.duplicates(object, "key");
         for member in &object.0 {
@@ -210,7 +205,7 @@ impl<'a> Walk<'a> {
             self.report(Code::MissingKey, opening, message);
         }
         let path = self.path.to_string();
-        let scope = Scope { object, span: value.span, path: &path, name };
+        let scope = Scope { object, span: value.span, path: &path };
         for rule in section.rules {
             rule(&scope, self.diagnostics);
         }
@@ -279,7 +274,7 @@ impl<'a> Walk<'a> {
                     Diagnostic::new(Code::DuplicateKey, member.key_span, format!("another {kind} has this name"));
                 self.push(diagnostic.related(first, "first here"));
             }
-            self.section(&member.value, section, Some(&member.key), "an object");
+            self.section(&member.value, section, "an object");
             self.path.pop();
         }
     }

@@ -15,4 +15,5 @@ pub use declaration::{Applies, Default, Key, Kind, Namespace, Section, When};
 pub(in crate::config) use format::NAME;
 pub use format::{Fault, Format};
 pub(in crate::config) use rules::backend_address;
+pub(crate) use rules::host_and_port;
 pub use scope::{Rule, Scope};

@@ -18,19 +18,12 @@ pub struct Scope<'a> {
     pub span: Span,
     /// The path of its key.
     pub path: &'a str,
-    /// Its name, if it is one of several by name.
-    pub name: Option<&'a str>,
 }
 
 impl<'a> Scope<'a> {
     /// The value of a key, if it is there.
     pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
         self.object.get(key)
-    }
-
-    /// Whether a key is there and not `false`.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.get(key).is_some_and(|value| !matches!(value.data, crate::config::jsonc::Data::Bool(false)))
     }
 
     /// The string of a key, or its default.

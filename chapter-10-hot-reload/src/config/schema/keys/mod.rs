@@ -36,15 +36,9 @@ const ALGORITHMS: &[&str] = &[
 ];
 
 /// The algorithm that a word of `algorithm` means.
-pub(in crate::config) fn algorithm(word: &str) -> Option<Algorithm> {
-    let word = match word {
-        "round_robin" => "rr",
-        "weighted_round_robin" => "wrr",
-        "least_connections" => "lc",
-        "weighted_least_connections" => "wlc",
-        "ip_hash" => "iphash",
-        word => word,
-    };
+pub(crate) fn algorithm(word: &str) -> Option<Algorithm> {
+    // An underscore is a hyphen to chapter 4, which knows all others.
+    let word = if word == "ip_hash" { "iphash" } else { word };
     word.parse().ok()
 }
 
