@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use crate::checker::RequestHead;
 use crate::wait::TEST_TIMEOUT;
 
@@ -220,6 +222,9 @@ impl<S: Fn(&mut Conn) + Send + Sync + 'static> Acceptor<S> {
             running.retain(|thread| !thread.is_finished());
             running.push(thread::spawn(move || script(&mut conn)));
         }
+        // Closing it would not end it at once: a child of another thread may have it between fork and exec. Systems other
+        // than Linux may refuse this.
+        let _ = SockRef::from(&self.listener).shutdown(Shutdown::Both);
         drop(self.listener);
         shut_all(&self.streams);
         for thread in running {

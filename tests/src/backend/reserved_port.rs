@@ -36,6 +36,8 @@ pub fn reserved_port() -> ReservedPort {
 mod tests {
     use std::io::ErrorKind;
     use std::net::TcpStream;
+    use std::process::Command;
+    use std::thread;
 
     use super::*;
     use crate::backend::Backend;
@@ -51,5 +53,19 @@ mod tests {
             assert!(TcpStream::connect(addr).is_ok());
             port = backend.stop();
         }
+    }
+
+    /// Between fork and exec, a child of any other thread has the listener, too.
+    #[test]
+    fn a_backend_restarts_while_other_threads_start_programs() {
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..200).for_each(|_| assert!(Command::new("true").status().unwrap().success())));
+            }
+            let mut port = reserved_port();
+            for _ in 0..300 {
+                port = Backend::start_on(port, |_| {}).stop();
+            }
+        });
     }
 }
