@@ -1,14 +1,14 @@
 //! Runs the console blocks of a page that have `<!-- replay -->` before the fence.
 //!
-//! `cargo run` starts the program on an ephemeral port; it runs to the end of the page. Everything else goes to a
-//! shell in the repository's root, with the page's ports and `$(pidof …)` replaced by the real ones. The lines after a
-//! `kill` are the program's output. Output is compared after ports, times and identifiers are normalized; a line `...`
-//! stands for any lines, `...` in a line for any text. A block whose command is not installed here is skipped, with the
-//! reason.
+//! `cargo run` starts the program on an ephemeral port; it runs to the end of the page, unless it is one that ends by
+//! itself. Everything else goes to a shell in the repository's root, with the page's ports and `$(pidof …)` replaced by
+//! the real ones. The lines after a `kill` are the program's output. Output is compared after ports, times and
+//! identifiers are normalized; a line `...` stands for any lines, `...` in a line for any text. A block whose command is
+//! not installed here is skipped, with the reason.
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -143,16 +143,24 @@ fn ends_by_itself(program: &Program, args: &[String]) -> bool {
 
 /// What a program that ends by itself prints, to either stream.
 fn output_of(program: &Program, args: &[String]) -> Vec<String> {
-    let (mut printed, both) = std::io::pipe().expect("a pipe can be made");
+    let (output, both) = std::io::pipe().expect("a pipe can be made");
     let mut command = Command::new(programs::built(program));
     command.args(args).current_dir(root()).stdin(Stdio::null());
     command.stderr(both.try_clone().expect("it can be duplicated")).stdout(both);
-    let mut child = command.spawn().expect("it was just built");
+    let child = command.spawn().expect("it was just built");
     drop(command); // with its ends of the pipe
-    let mut text = String::new();
-    printed.read_to_string(&mut text).expect("it prints UTF-8");
-    child.wait().expect("it has ended");
-    text.lines().map(str::to_owned).collect()
+    let running = Running::reading(program, child, output);
+    let mut printed = Vec::new();
+    loop {
+        match running.lines.recv_timeout(TEST_TIMEOUT) {
+            Ok(line) => printed.push(line),
+            Err(RecvTimeoutError::Disconnected) => return printed,
+            Err(RecvTimeoutError::Timeout) => {
+                printed.push(format!("({} still runs after {TEST_TIMEOUT:?})", program.name));
+                return printed;
+            }
+        }
+    }
 }
 
 /// The text with its port numbers replaced, but no part of a longer number.
@@ -186,9 +194,14 @@ impl Running {
         let mut command = Command::new(&path);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let stdout = child.stdout.take().expect("piped");
+        Self::reading(program, child, stdout)
+    }
+
+    fn reading(program: &Program, child: Child, output: impl Read + Send + 'static) -> Self {
         let (send, lines) = channel();
-        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
+        let output = BufReader::new(output);
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
         Self { name: program.name.clone(), child, lines }
     }
 
@@ -249,6 +262,16 @@ mod tests {
         let right = replayed(&get(9001));
         assert_eq!(right, Vec::<String>::new());
         assert!(replayed(&get(9002)).len() == 1 || !has_curl(), "another port than that of the page");
+    }
+
+    #[test]
+    fn a_program_that_ends_by_itself_is_compared_to_its_end_on_both_streams() {
+        let check = "$ cargo run -p chapter-10-hot-reload";
+        assert_eq!(replayed(&format!("{check}\n.../lb.json: valid\n")), Vec::<String>::new());
+        assert_eq!(replayed(&format!("{check}\n.../lb.json: invalid\n")).len(), 1);
+        let missing = format!("{check} -- no-such.json\n...\nno-such.json: invalid, 1 error\n");
+        assert_eq!(replayed(&missing), Vec::<String>::new());
+        assert_eq!(replayed(&format!("{missing}more\n")).len(), 1, "the page shows a line that does not come");
     }
 
     fn has_curl() -> bool {
